@@ -1,0 +1,49 @@
+import { crc32 } from 'node:zlib'
+import type { SessionPosition } from '../ports/store.ts'
+import { TabwireError } from './errors.ts'
+
+/**
+ * Cursors are opaque and check themselves (law 6): each carries a checksum over what it points at, so that a mangled
+ * one, or one of another session, is refused and never skips silently. The checksum is no secret: a forged cursor
+ * could only point its forger at a place in a log that is the forger's own.
+ */
+export class CursorInvalid extends TabwireError {
+  override readonly code = 'CURSOR_INVALID'
+
+  constructor(argument: string) {
+    super(`The cursor in "${argument}" was not made by this log or list.`)
+  }
+}
+
+const ENTRY = /^e([0-9a-z]{1,8})\.([0-9a-z]{1,7})$/
+const SESSION = /^s([0-9a-z]{1,11})\.([0-9a-f]{32})\.([0-9a-z]{1,7})$/
+
+const checksum = (text: string) => crc32(text).toString(36)
+
+/** Cursor of an entry. Sequence 0 stands before the first entry. */
+export function encodeEntryCursor(sessionId: string, sequence: number): string {
+  return `e${sequence.toString(36)}.${checksum(`${sessionId}:${sequence}`)}`
+}
+
+/** The sequence that a cursor of this session points at. */
+export function decodeEntryCursor(sessionId: string, cursor: string, argument: string): number {
+  const match = ENTRY.exec(cursor)
+  const sequence = match ? Number.parseInt(match[1]!, 36) : Number.NaN
+  if (!match || encodeEntryCursor(sessionId, sequence) !== cursor) throw new CursorInvalid(argument)
+  return sequence
+}
+
+/** Cursor of a session in its owner's list. */
+export function encodeSessionCursor(owner: string, position: SessionPosition): string {
+  const body = `s${position.createdAt.toString(36)}.${position.id.replaceAll('-', '')}`
+  return `${body}.${checksum(`${owner}:${body}`)}`
+}
+
+export function decodeSessionCursor(owner: string, cursor: string, argument: string): SessionPosition {
+  const match = SESSION.exec(cursor)
+  if (!match) throw new CursorInvalid(argument)
+  const createdAt = Number.parseInt(match[1]!, 36)
+  const id = match[2]!.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  if (encodeSessionCursor(owner, { createdAt, id }) !== cursor) throw new CursorInvalid(argument)
+  return { createdAt, id }
+}

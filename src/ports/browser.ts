@@ -1,0 +1,82 @@
+import type { EntryDraft, PendingRequest } from './log-entry.ts'
+import type { Viewport } from './store.ts'
+
+/** Every option of a session that the browser has to know. Null: the browser's own. */
+export interface BrowserOptions {
+  viewport: Viewport
+  userAgent: string | null
+  locale: string | null
+  timezone: string | null
+  extraHeaders: Record<string, string> | null
+}
+
+/** A page as it is now. */
+export interface PageState {
+  /** p1, p2, … within the session, in order of opening. */
+  pageId: string
+  url: string
+  title: string
+}
+
+/**
+ * Where a browser session tells what happens. Calls are synchronous, in order of happening, cheap, and never throw;
+ * they start before the first navigation and stop when `close` of the browser session has resolved.
+ */
+export interface Recorder {
+  record(draft: EntryDraft): void
+  /** A request is in flight; the NETWORK_REQUEST draft with the same requestId settles it. */
+  requestStarted(request: PendingRequest): void
+  /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
+  pagesChanged(): void
+}
+
+/** How opening a page went: data, never an exception, for the page is not ours. */
+export interface OpenOutcome {
+  ok: boolean
+  /** The browser's words, such as net::ERR_NAME_NOT_RESOLVED; null when it loaded. */
+  failure: string | null
+}
+
+/** One browser process with one context, owned by one session. */
+export interface BrowserSession {
+  /** Resolves, never rejects, when the browser is gone without `close` having been called: why, for people. */
+  readonly crashed: Promise<string>
+  /** The first is the page that was there from the start, or the oldest that is left. */
+  pages(): PageState[]
+  /** Opens the URL in the first page and waits for its load event, or for the signal. */
+  open(url: string, signal: AbortSignal): Promise<OpenOutcome>
+  setViewport(viewport: Viewport): Promise<void>
+  /** Milliseconds the browser took to answer, or null if it did not within the time. */
+  ping(timeoutMs: number): Promise<number | null>
+  /** Records what is still to be known of settled requests, within the deadline. Call before `close`. */
+  flush(deadlineMs: number): Promise<void>
+  /**
+   * Ends the browser: asks it first, kills its process group after the deadline, removes its directory. Afterwards no
+   * process, directory, listener or timer of it is left. Idempotent; calls after the first join it.
+   */
+  close(deadlineMs: number): Promise<void>
+}
+
+export interface BrowserPool {
+  /**
+   * A browser for one session: a warm one if there is, else a fresh one. The recorder sees everything from before the
+   * first navigation. A launch that finishes after the signal has fired is closed, not leaked. Rejects with
+   * BrowserLaunchFailed, or with the signal's reason.
+   */
+  acquire(options: BrowserOptions, recorder: Recorder, signal: AbortSignal): Promise<BrowserSession>
+  /** Browsers ready to be taken now. */
+  warmCount(): number
+  /** Null when sessions can be started; else what is missing, for GET /ready. */
+  notReady(): string | null
+  /** One line for people: which browser, its version, sandboxed or not. */
+  describe(): string
+  /** Ends the warm ones and stops refilling. Sessions' browsers belong to their sessions. */
+  close(): Promise<void>
+}
+
+export class BrowserLaunchFailed extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'BrowserLaunchFailed'
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The entries of a session's event log, as every room of the house knows them: the recorder makes drafts of them,
+ * the event log numbers them, the store keeps them, the schema shows them.
+ *
+ * They live among the ports because both sides of a port speak of them (imports go domain → ports ← adapters).
+ */
+
+export const SESSION_STATUSES = ['CREATING', 'RUNNING', 'CLOSED', 'TIMED_OUT', 'FAILED'] as const
+export type SessionStatus = (typeof SESSION_STATUSES)[number]
+
+/** Task reasons (TASK_COMPLETED, TASK_FAILED) enter with tasks: a value enters when it works. */
+export const SESSION_END_REASONS = [
+  'TERMINATED',
+  'SERVER_SHUTDOWN',
+  'IDLE_TIMEOUT',
+  'MAX_DURATION',
+  'LAUNCH_FAILED',
+  'BROWSER_CRASHED',
+  'MACHINE_LOST',
+] as const
+export type SessionEndReason = (typeof SESSION_END_REASONS)[number]
+
+export const SESSION_EVENT_KINDS = [
+  'STATUS_CHANGE',
+  'NAVIGATION',
+  'PAGE_OPENED',
+  'PAGE_CLOSED',
+  'PAGE_CRASHED',
+  'CONSOLE_MESSAGE',
+  'NETWORK_REQUEST',
+  'WEB_SOCKET_OPENED',
+  'WEB_SOCKET_CLOSED',
+  'DOWNLOAD',
+  'DIALOG',
+  'ENTRIES_DROPPED',
+] as const
+export type SessionEventKind = (typeof SESSION_EVENT_KINDS)[number]
+
+export const CONSOLE_LEVELS = ['DEBUG', 'LOG', 'INFO', 'WARNING', 'ERROR'] as const
+export type ConsoleLevel = (typeof CONSOLE_LEVELS)[number]
+
+export const CONSOLE_SOURCES = ['CONSOLE', 'EXCEPTION', 'BROWSER', 'WORKER'] as const
+export type ConsoleSource = (typeof CONSOLE_SOURCES)[number]
+
+/** Playwright's resource types in capitals (class Request, resourceType), with what it may add later under OTHER. */
+export const RESOURCE_TYPES = [
+  'DOCUMENT',
+  'STYLESHEET',
+  'IMAGE',
+  'MEDIA',
+  'FONT',
+  'SCRIPT',
+  'TEXTTRACK',
+  'XHR',
+  'FETCH',
+  'EVENTSOURCE',
+  'WEBSOCKET',
+  'MANIFEST',
+  'PING',
+  'OTHER',
+] as const
+export type ResourceType = (typeof RESOURCE_TYPES)[number]
+
+export const DROP_REASONS = ['FLOOD', 'LOG_LIMIT', 'STORE_UNAVAILABLE', 'UNSTORABLE'] as const
+export type DropReason = (typeof DROP_REASONS)[number]
+
+export const DIALOG_TYPES = ['ALERT', 'CONFIRM', 'PROMPT', 'BEFORE_UNLOAD'] as const
+export type DialogType = (typeof DIALOG_TYPES)[number]
+
+/**
+ * Sizes at which page-made texts are cut, in UTF-16 code units, before they become entries. A page may log a megabyte
+ * a line (BROWSER.md, Recording); a log that people read and a database row want less. Documented in the README.
+ */
+export const TEXT_LIMITS = {
+  consoleText: 32_768,
+  stack: 16_384,
+  url: 8_192,
+  title: 1_024,
+  headerName: 256,
+  headerValue: 8_192,
+  /** Header pairs kept of one request or response; further ones are left out. */
+  headerCount: 200,
+  failure: 1_024,
+  dialogMessage: 8_192,
+  fileName: 1_024,
+} as const
+
+export interface NetworkTiming {
+  /** Milliseconds of each phase; null when the phase did not happen (a reused connection has no DNS look-up). */
+  dnsMs: number | null
+  connectMs: number | null
+  tlsMs: number | null
+  /** From sending the request to the first byte of the answer. */
+  waitingMs: number | null
+  downloadMs: number | null
+}
+
+/** What each kind of entry says. `pageId` is null for what belongs to no page (a service worker, a shared worker). */
+export interface EntryData {
+  STATUS_CHANGE: {
+    from: SessionStatus | null
+    to: SessionStatus
+    endReason: SessionEndReason | null
+    /** What went wrong, for people. */
+    error: string | null
+  }
+  NAVIGATION: {
+    pageId: string
+    url: string
+    /** True for history.pushState, fragments and the like, where no new document was loaded. */
+    sameDocument: boolean
+  }
+  PAGE_OPENED: { pageId: string; url: string; openerPageId: string | null }
+  PAGE_CLOSED: { pageId: string; url: string }
+  PAGE_CRASHED: { pageId: string; url: string }
+  CONSOLE_MESSAGE: {
+    level: ConsoleLevel
+    source: ConsoleSource
+    text: string
+    url: string | null
+    /** 1-based, as editors and browsers show them. */
+    line: number | null
+    column: number | null
+    stack: string | null
+    pageId: string | null
+    /** UTF-16 code units cut from text. */
+    truncated: number
+  }
+  NETWORK_REQUEST: {
+    /** Number of the request within its session, given when it starts: a PendingRequest and its entry share it. */
+    requestId: number
+    /** Milliseconds since the epoch. */
+    startedAt: number
+    url: string
+    method: string
+    resourceType: ResourceType
+    status: number | null
+    failure: string | null
+    durationMs: number
+    requestBytes: number | null
+    responseBytes: number | null
+    fromCache: boolean
+    /** URL of the request that was redirected here; each hop is a request of its own. */
+    redirectedFrom: string | null
+    requestHeaders: Record<string, string>
+    responseHeaders: Record<string, string> | null
+    timing: NetworkTiming | null
+    pageId: string | null
+  }
+  WEB_SOCKET_OPENED: { webSocketId: number; url: string; pageId: string | null }
+  WEB_SOCKET_CLOSED: {
+    webSocketId: number
+    url: string
+    pageId: string | null
+    framesSent: number
+    framesReceived: number
+    /** The browser's words when the socket failed; null after an ordinary close. */
+    error: string | null
+  }
+  DOWNLOAD: {
+    url: string
+    suggestedFilename: string
+    pageId: string | null
+    sizeBytes: number | null
+    /** Why it failed ("canceled", …); null when it completed. */
+    failure: string | null
+  }
+  DIALOG: {
+    type: DialogType
+    message: string
+    defaultValue: string | null
+    pageId: string | null
+    url: string | null
+    /** What was answered: nobody can be asked yet, so dialogs are dismissed and beforeunload is accepted. */
+    accepted: boolean
+  }
+  ENTRIES_DROPPED: {
+    reason: DropReason
+    count: number
+    countsByKind: Partial<Record<SessionEventKind, number>>
+    /** Milliseconds since the epoch of the first and the last entry that was dropped. */
+    from: number
+    to: number
+  }
+}
+
+/** An entry before the log has given it its sequence. `at` is when it happened, in milliseconds since the epoch. */
+export type EntryDraft<K extends SessionEventKind = SessionEventKind> = {
+  [Kind in K]: { kind: Kind; at: number; data: EntryData[Kind] }
+}[K]
+
+/** An entry of the log: immutable, numbered 1, 2, 3 … within its session. */
+export type LogEntry<K extends SessionEventKind = SessionEventKind> = {
+  [Kind in K]: { kind: Kind; sequence: number; at: number; data: EntryData[Kind] }
+}[K]
+
+/** A request in flight: state of the session, not yet an entry (law 8). */
+export interface PendingRequest {
+  requestId: number
+  startedAt: number
+  url: string
+  method: string
+  resourceType: ResourceType
+  pageId: string | null
+}
+
+export interface ConsoleFilter {
+  levels?: readonly ConsoleLevel[] | null
+  /** Case-sensitive substring. */
+  textContains?: string | null
+  pageId?: string | null
+}
+
+export interface NetworkFilter {
+  /** Case-sensitive substring. */
+  urlContains?: string | null
+  /** Compared without regard to case. */
+  methods?: readonly string[] | null
+  resourceTypes?: readonly ResourceType[] | null
+  minStatus?: number | null
+  maxStatus?: number | null
+  /** Only requests that failed (failure is set) or were answered with a status of 400 or above. */
+  failedOnly?: boolean | null
+}
+
+/** What a reader of the log wants to see. `kinds` null means every kind; the two filters narrow their own kind only. */
+export interface EntryFilter {
+  kinds: readonly SessionEventKind[] | null
+  console?: ConsoleFilter | null
+  network?: NetworkFilter | null
+}

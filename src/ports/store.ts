@@ -1,0 +1,236 @@
+import type {
+  EntryFilter,
+  LogEntry,
+  SessionEndReason,
+  SessionStatus,
+} from './log-entry.ts'
+
+export interface Viewport {
+  width: number
+  height: number
+}
+
+/** JSON as it is stored and shown; page-made and client-made strings in it are well-formed and free of U+0000. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+
+/** A session as it is kept: its row. Times are milliseconds since the epoch. */
+export interface SessionRecord {
+  /** UUID version 7; the public id is the global id made of it. */
+  id: string
+  owner: string
+  name: string | null
+  metadata: { [key: string]: Json }
+  status: SessionStatus
+  endReason: SessionEndReason | null
+  error: string | null
+  viewport: Viewport
+  userAgent: string | null
+  locale: string | null
+  timezone: string | null
+  keepAlive: boolean
+  idleTimeoutSeconds: number
+  maxDurationSeconds: number
+  machineId: string
+  idempotencyKey: string | null
+  /** SHA-256 of the canonical input, to tell a repeated start from another one under the same key. */
+  inputHash: string | null
+  createdAt: number
+  startedAt: number | null
+  lastActivityAt: number
+  endedAt: number | null
+  currentUrl: string | null
+  title: string | null
+  navigationCount: number
+  consoleMessageCount: number
+  networkRequestCount: number
+  /** Sequence of the last committed entry; 0 before the first. Dense, so it is also the number of entries. */
+  lastSequence: number
+}
+
+/** Members of a session's row that change while it lives; counters and lastSequence change only with an append. */
+export type SessionPatch = Partial<
+  Pick<
+    SessionRecord,
+    | 'name'
+    | 'metadata'
+    | 'status'
+    | 'endReason'
+    | 'error'
+    | 'viewport'
+    | 'keepAlive'
+    | 'idleTimeoutSeconds'
+    | 'maxDurationSeconds'
+    | 'startedAt'
+    | 'lastActivityAt'
+    | 'endedAt'
+    | 'currentUrl'
+    | 'title'
+  >
+>
+
+export interface SessionFilter {
+  status?: readonly SessionStatus[] | null
+  /** Inclusive. */
+  createdAfter?: number | null
+  /** Exclusive. */
+  createdBefore?: number | null
+  /** Equal to the whole name. */
+  name?: string | null
+  /** Sessions whose metadata contains all of this (PostgreSQL's @>). */
+  metadata?: { [key: string]: Json } | null
+}
+
+/** Where a page of sessions starts: sessions are ordered by (createdAt, id), newest first. */
+export interface SessionPosition {
+  createdAt: number
+  id: string
+}
+
+export interface SessionQuery {
+  owner: string
+  filter: SessionFilter
+  /** 'forward': from the newest on; 'backward': the last `limit` before `before` (or of all), still returned newest first. */
+  direction: 'forward' | 'backward'
+  after?: SessionPosition | null
+  before?: SessionPosition | null
+  offset?: number
+  limit: number
+}
+
+export interface SessionPage {
+  records: SessionRecord[]
+  /** Whether more lie beyond the page in the query's direction. */
+  hasMore: boolean
+}
+
+export interface EntryQuery {
+  sessionId: string
+  filter: EntryFilter
+  direction: 'forward' | 'backward'
+  /** Exclusive bounds: after < sequence < before. */
+  after?: number
+  before?: number
+  /** Most entries to return, at most 1000. */
+  limit: number
+}
+
+/**
+ * One step of reading (law 11): at most a few thousand rows were looked at. Entries are in ascending order of sequence,
+ * in either direction. Everything between the query's start and `scannedTo` (inclusive) has been looked at; `done`
+ * says that nothing further lies in the query's direction within its bounds, as of this read.
+ */
+export interface EntryStep {
+  entries: LogEntry[]
+  scannedTo: number
+  done: boolean
+}
+
+/** Where the log of a session ends now. */
+export interface LogHead {
+  lastSequence: number
+  /** True when the row's status is final: no entry will follow lastSequence. */
+  ended: boolean
+}
+
+export type AppendOutcome =
+  /** Committed now, or found committed: a repeated append after a lost answer is recognised by its sequences. */
+  | { kind: 'committed' }
+  /** The row's lastSequence is neither the expected one nor the batch's own end: another writer, or no such session. */
+  | { kind: 'conflict'; lastSequence: number | null }
+
+/** Thrown by `append` when the database refused the batch for its data (SQLSTATE class 22): retrying cannot help. */
+export class UnstorableBatch extends Error {
+  constructor(cause: unknown) {
+    super('the store refused the data of a batch', { cause })
+    this.name = 'UnstorableBatch'
+  }
+}
+
+/** Thrown by any call when the database cannot be reached or is shutting down: retrying may help. */
+export class StoreUnavailable extends Error {
+  constructor(cause: unknown) {
+    super('the database cannot be reached', { cause })
+    this.name = 'StoreUnavailable'
+  }
+}
+
+export const SCOPES = ['READ', 'WRITE', 'CONNECT', 'ADMIN'] as const
+export type Scope = (typeof SCOPES)[number]
+
+export interface ApiKeyRecord {
+  id: string
+  owner: string
+  name: string
+  /** Hex SHA-256 of the secret: it has 256 bits of its own, so no slow hash is needed. */
+  secretHash: string
+  scopes: Scope[]
+  createdAt: number
+  lastUsedAt: number | null
+  expiresAt: number | null
+  revokedAt: number | null
+}
+
+export type InsertSessionOutcome = { kind: 'inserted' } | { kind: 'exists'; record: SessionRecord }
+
+/**
+ * What is kept: sessions, their logs, API keys. One adapter (adapters/postgres) over one driver, for a PostgreSQL server
+ * and for the embedded database alike; test/contracts/store.contract.ts runs against both.
+ */
+export interface Store {
+  /**
+   * Commits a session's row with its first entries (sequence 1 …) in one transaction. With an idempotencyKey that its
+   * owner already used, nothing is written and the earlier session is returned.
+   */
+  insertSession(record: SessionRecord, entries: readonly LogEntry[]): Promise<InsertSessionOutcome>
+  /**
+   * Commits entries `expectedLast + 1 …`, the counters and the patch in one transaction, only if the row's
+   * lastSequence is `expectedLast` (law 1: one writer). Throws UnstorableBatch or StoreUnavailable.
+   */
+  append(
+    sessionId: string,
+    expectedLast: number,
+    entries: readonly LogEntry[],
+    patch?: SessionPatch,
+  ): Promise<AppendOutcome>
+  /** Changes a live session's row; returns false if there is none or it has ended. */
+  patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
+  findSession(sessionId: string): Promise<SessionRecord | null>
+  listSessions(query: SessionQuery): Promise<SessionPage>
+  countSessions(owner: string, filter: SessionFilter): Promise<number>
+  /** Sessions of this machine that have not ended, of every owner: what a crash of the server left behind. */
+  listLiveSessions(machineId: string): Promise<SessionRecord[]>
+
+  readEntries(query: EntryQuery): Promise<EntryStep>
+  /** Number of matching entries in (after, upTo], looking at a few thousand rows at most; go on from `scannedTo`. */
+  countEntries(
+    sessionId: string,
+    filter: EntryFilter,
+    after: number,
+  ): Promise<{ count: number; scannedTo: number; done: boolean }>
+  findEntry(sessionId: string, sequence: number): Promise<LogEntry | null>
+  findRequestEntry(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null>
+  readHead(sessionId: string): Promise<LogHead | null>
+
+  /**
+   * Deletes what ended before the given time: one small step (some thousand rows at most), entries before their
+   * session. Returns false when nothing is left to delete. Never touches a session that has not ended.
+   */
+  deleteEndedBefore(time: number): Promise<boolean>
+
+  insertApiKey(record: ApiKeyRecord): Promise<void>
+  findApiKeyByHash(secretHash: string): Promise<ApiKeyRecord | null>
+  findApiKey(id: string): Promise<ApiKeyRecord | null>
+  /** Oldest first. owner null: every owner's. */
+  listApiKeys(owner: string | null): Promise<ApiKeyRecord[]>
+  /** Returns the record after the change; revoking twice keeps the first time. */
+  revokeApiKey(id: string, time: number): Promise<ApiKeyRecord | null>
+  touchApiKey(id: string, time: number): Promise<void>
+  /** Deletes keys that expired before the given time and were never more than a sign-in (see domain/sign-in.ts). */
+  deleteExpiredApiKeys(time: number): Promise<void>
+
+  /** Resolves if the database answers; for GET /ready. */
+  ping(): Promise<void>
+  /** One line for people: which database, where. No password in it. */
+  describe(): string
+  close(): Promise<void>
+}

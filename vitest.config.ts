@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Vitest's own module runner would load a second instance of graphql (DESIGN.md, Facts); Node runs .ts itself.
+    experimental: { viteModuleRunner: false },
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Two cores: more files at once only make real browsers slower.
+    maxWorkers: 2,
+  },
+})
