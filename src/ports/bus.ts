@@ -1,15 +1,10 @@
-/** "Something about this session is new": never the truth itself (law 3). A lost one costs latency, not data. */
-export interface WakeUp {
-  sessionId: string
-  owner: string
-}
-
-/** Listeners are called synchronously or later, in no promised order, perhaps twice, perhaps (rarely) not at all. */
+/**
+ * Carries wake-ups ("this session's log has grown"), never the truth itself (law 3). A lost one costs latency, not
+ * data: followers also look for themselves, slowly. So an in-process bus and one of many machines are interchangeable.
+ */
 export interface Bus {
-  publish(wakeUp: WakeUp): void
-  /** Wake-ups of one session. Returns the disposer. */
-  onSession(sessionId: string, listener: () => void): () => void
-  /** Wake-ups of every session of an owner. Returns the disposer. */
-  onOwner(owner: string, listener: (sessionId: string) => void): () => void
+  publish(sessionId: string): void
+  /** The listener may be called with nothing new, and late. Returns the disposer. */
+  subscribe(sessionId: string, listener: () => void): () => void
   close(): Promise<void>
 }

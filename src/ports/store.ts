@@ -195,6 +195,7 @@ export interface Store {
   /** Changes a live session's row; returns false if there is none or it has ended. */
   patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
+  findSessionByIdempotencyKey(owner: string, idempotencyKey: string): Promise<SessionRecord | null>
   listSessions(query: SessionQuery): Promise<SessionPage>
   countSessions(owner: string, filter: SessionFilter): Promise<number>
   /** Sessions of this machine that have not ended, of every owner: what a crash of the server left behind. */

@@ -1,0 +1,158 @@
+import type { Bus } from '../ports/bus.ts'
+import type { EntryFilter, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
+import type { Store } from '../ports/store.ts'
+import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from './cursor.ts'
+import { LogFollower, type FollowerTiming, type LogBatch, type LogSource } from './log-follower.ts'
+import { pageRequest, type PageArguments } from './page-arguments.ts'
+import type { SessionLog } from './session-log.ts'
+import type { SessionSnapshot } from './session-snapshot.ts'
+
+export interface LogPage {
+  entries: LogEntry[]
+  hasNextPage: boolean
+  hasPreviousPage: boolean
+  /** Null only when the page is empty and nothing further was looked at. */
+  startCursor: string | null
+  endCursor: string | null
+  totalCount(): Promise<number>
+}
+
+/** First and last of a page of a log. */
+export const LOG_PAGE_BOUNDS = { min: 1, max: 1000, default: 100 } as const
+
+/** A filter that finds little returns a short page after this many steps of the store (law 11). */
+const MAX_STEPS_OF_PAGE = 50
+
+const DEFAULT_TIMING: FollowerTiming = { pollMs: 5000, progressMs: 4500 }
+
+/** Reads the logs of sessions: pages of history and followers, over one cursor. */
+export class LogReader {
+  readonly #store: Store
+  readonly #bus: Bus
+  readonly #liveLog: (sessionId: string) => SessionLog | null
+  readonly #timing: FollowerTiming
+
+  constructor(
+    store: Store,
+    bus: Bus,
+    liveLog: (sessionId: string) => SessionLog | null,
+    timing: FollowerTiming = DEFAULT_TIMING,
+  ) {
+    this.#store = store
+    this.#bus = bus
+    this.#liveLog = liveLog
+    this.#timing = timing
+  }
+
+  /** Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. */
+  follow(
+    session: SessionSnapshot,
+    args: { after?: string | null | undefined; filter: EntryFilter },
+    signal: AbortSignal,
+  ): LogFollower & AsyncIterableIterator<LogBatch> {
+    const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
+    return new LogFollower(this.#source(session.id), after, args.filter, this.#timing, signal)
+  }
+
+  /** A page of the log, by first/after or last/before. */
+  async page(session: SessionSnapshot, args: PageArguments & { filter: EntryFilter }): Promise<LogPage> {
+    const { direction, limit } = pageRequest(args, LOG_PAGE_BOUNDS)
+    const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
+    const before = args.before == null ? undefined : this.#decode(session, args.before, 'before')
+    const forward = direction === 'forward'
+
+    const entries: LogEntry[] = []
+    let bounds: { after: number; before: number | undefined } = { after, before }
+    let scannedTo: number | null = null
+    let done = false
+    for (let steps = 0; !done && entries.length <= limit && steps < MAX_STEPS_OF_PAGE; steps += 1) {
+      const step = await this.#store.readEntries({
+        sessionId: session.id,
+        filter: args.filter,
+        direction,
+        ...bounds,
+        // One more than asked for tells whether there is a further page.
+        limit: Math.min(LOG_PAGE_BOUNDS.max, limit + 1 - entries.length),
+      })
+      if (forward) entries.push(...step.entries)
+      else entries.unshift(...step.entries)
+      scannedTo = step.scannedTo
+      bounds = forward ? { after: scannedTo, before } : { after, before: scannedTo }
+      done = step.done
+    }
+
+    const isFull = entries.length > limit
+    if (isFull) {
+      if (forward) entries.length = limit
+      else entries.splice(0, entries.length - limit)
+    }
+    const hasMore = isFull || !done
+    // A short page tells how far it looked, so that the reader goes on from there and not over the same again.
+    const reached = !isFull && hasMore && scannedTo !== null ? encodeEntryCursor(session.id, scannedTo) : null
+    const first = entries[0] ? encodeEntryCursor(session.id, entries[0].sequence) : null
+    const last = entries.length > 0 ? encodeEntryCursor(session.id, entries.at(-1)!.sequence) : null
+    return {
+      entries,
+      hasNextPage: forward ? hasMore : before !== undefined && before <= session.lastSequence,
+      hasPreviousPage: forward ? after > 0 : hasMore,
+      startCursor: forward ? (first ?? args.after ?? null) : (reached ?? first ?? args.before ?? null),
+      endCursor: forward ? (reached ?? last ?? args.after ?? null) : (last ?? args.before ?? null),
+      totalCount: () => this.#count(session, args.filter),
+    }
+  }
+
+  findEntry(sessionId: string, sequence: number): Promise<LogEntry | null> {
+    return this.#store.findEntry(sessionId, sequence)
+  }
+
+  findRequest(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null> {
+    return this.#store.findRequestEntry(sessionId, requestId)
+  }
+
+  #decode(session: SessionSnapshot, cursor: string, argument: string): number {
+    const sequence = decodeEntryCursor(session.id, cursor, argument)
+    const head = this.#liveLog(session.id)?.head.lastSequence ?? session.lastSequence
+    // A log never shrinks; a cursor beyond its end is of a database that has since been restored from a backup.
+    if (sequence > head) throw new CursorInvalid(argument)
+    return sequence
+  }
+
+  async #count(session: SessionSnapshot, filter: EntryFilter): Promise<number> {
+    const known = knownCount(session, filter)
+    if (known !== null) return known
+    let count = 0
+    let after = 0
+    for (;;) {
+      const step = await this.#store.countEntries(session.id, filter, after)
+      count += step.count
+      if (step.done) return count
+      after = step.scannedTo
+    }
+  }
+
+  #source(sessionId: string): LogSource {
+    const store = this.#store
+    return {
+      sessionId,
+      head: () => this.#liveLog(sessionId)?.head ?? store.readHead(sessionId),
+      readTail: (after, limit, maxBytes) => this.#liveLog(sessionId)?.readTail(after, limit, maxBytes) ?? null,
+      readStore: (query) => store.readEntries(query),
+      onWakeUp: (listener) => this.#bus.subscribe(sessionId, listener),
+    }
+  }
+}
+
+/** What the counters kept with the append already tell (law 11), so that nothing need be counted. */
+function knownCount(session: SessionSnapshot, filter: EntryFilter): number | null {
+  const isPlain = (members: object | null | undefined) => Object.values(members ?? {}).every((value) => value == null)
+  if (!isPlain(filter.console) || !isPlain(filter.network)) return null
+  if (!filter.kinds) return session.lastSequence
+  const counters: Partial<Record<SessionEventKind, number>> = {
+    CONSOLE_MESSAGE: session.consoleMessageCount,
+    NETWORK_REQUEST: session.networkRequestCount,
+    NAVIGATION: session.navigationCount,
+  }
+  const kinds = [...new Set(filter.kinds)]
+  const counts = kinds.map((kind) => counters[kind])
+  return counts.every((count) => count !== undefined) ? counts.reduce((sum, count) => sum + count, 0) : null
+}

@@ -1,0 +1,260 @@
+import { z } from 'zod'
+import type { Json, Viewport } from '../ports/store.ts'
+import { BadUserInput, type InputIssue } from './errors.ts'
+import { refusePageAddress } from './page-address.ts'
+
+/** What a client may say when it starts a session, as it arrives: nothing is checked yet. */
+export interface StartSessionInput {
+  idempotencyKey?: string | null
+  name?: string | null
+  metadata?: unknown
+  browser?: 'CHROMIUM' | null
+  viewport?: Viewport | null
+  userAgent?: string | null
+  locale?: string | null
+  timezone?: string | null
+  extraHeaders?: unknown
+  keepAlive?: boolean | null
+  idleTimeoutSeconds?: number | null
+  maxDurationSeconds?: number | null
+  initialPrompt?: string | null
+}
+
+export interface UpdateSessionInput {
+  name?: string | null
+  metadata?: unknown
+  viewport?: Viewport | null
+  keepAlive?: boolean | null
+  idleTimeoutSeconds?: number | null
+  maxDurationSeconds?: number | null
+}
+
+const LIMITS = {
+  idempotencyKey: 200,
+  name: 200,
+  metadataBytes: 16_384,
+  metadataDepth: 8,
+  viewport: { min: 50, max: 7680 },
+  userAgent: 1000,
+  headers: 64,
+  headerName: 200,
+  headerValue: 8000,
+  idleTimeoutSeconds: 1800,
+  maxDurationSeconds: 86_400,
+  initialPrompt: 8000,
+} as const
+
+/** The rules in words, once: the schema puts them into its descriptions, and the checks below follow them. */
+export const SESSION_INPUT_RULES = {
+  idempotencyKey: `1 to ${LIMITS.idempotencyKey} printable ASCII characters.`,
+  name: `1 to ${LIMITS.name} characters, none of them a control character.`,
+  metadata: `A JSON object of at most ${LIMITS.metadataBytes} bytes as JSON and ${LIMITS.metadataDepth} levels, without U+0000 or lone surrogates.`,
+  viewport: `Width and height from ${LIMITS.viewport.min} to ${LIMITS.viewport.max} CSS pixels.`,
+  userAgent: `1 to ${LIMITS.userAgent} printable ASCII characters.`,
+  locale: 'A BCP 47 language tag that is known, such as "de-CH".',
+  timezone: 'A name of the IANA time zone database, such as "Europe/Zurich".',
+  extraHeaders: `A JSON object of at most ${LIMITS.headers} header names (RFC 9110 tokens of at most ${LIMITS.headerName} characters, each once regardless of case, none that the browser must set itself, such as Host or Content-Length) with string values of at most ${LIMITS.headerValue} visible ASCII characters, spaces and tabs.`,
+  idleTimeoutSeconds: `From 1 to ${LIMITS.idleTimeoutSeconds} (30 minutes).`,
+  maxDurationSeconds: `From 1 to ${LIMITS.maxDurationSeconds} (24 hours).`,
+  initialPrompt: `An http:// or https:// URL of at most ${LIMITS.initialPrompt} characters; cloud metadata and link-local addresses are refused.`,
+} as const
+
+/** What the browser decides about a request itself; setting them breaks requests or smuggles a second one. */
+const BROWSER_OWN_HEADERS = new Set([
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'upgrade',
+  'keep-alive',
+  'te',
+  'trailer',
+  'expect',
+  'proxy-authorization',
+  'proxy-connection',
+  'cookie2',
+])
+
+type Check<T> = (value: T) => { code: string; message: string } | null
+
+/** A zod schema refined by a check that names its own code. */
+function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<S>>[]) {
+  return schema.superRefine((value, context) => {
+    for (const check of checks) {
+      const problem = check(value)
+      if (problem) context.addIssue({ code: 'custom', message: problem.message, params: { code: problem.code } })
+    }
+  })
+}
+
+const matches =
+  (pattern: RegExp, message: string, code = 'INVALID_FORMAT'): Check<string> =>
+  (value) =>
+    pattern.test(value) ? null : { code, message }
+
+const lengthWithin =
+  (max: number): Check<string> =>
+  (value) =>
+    value.length === 0
+      ? { code: 'TOO_SHORT', message: 'must not be empty' }
+      : value.length > max
+        ? { code: 'TOO_LONG', message: `must have at most ${max} characters; it has ${value.length}` }
+        : null
+
+const within = (min: number, max: number) =>
+  ruled(z.number(), (value) =>
+    Number.isInteger(value) && value >= min && value <= max
+      ? null
+      : { code: 'OUT_OF_RANGE', message: `must be a whole number from ${min} to ${max}` },
+  )
+
+const noControls: Check<string> = (value) =>
+  // A lone surrogate or control character in a name would be shown as rubbish everywhere.
+  /\p{Cc}/u.test(value) || !value.isWellFormed()
+    ? { code: 'INVALID_FORMAT', message: 'must not hold control characters or lone surrogates' }
+    : null
+
+const isKnownLocale: Check<string> = (value) => {
+  try {
+    if (Intl.DateTimeFormat.supportedLocalesOf(value).length > 0) return null
+  } catch {
+    // Not a language tag at all: the same answer.
+  }
+  return { code: 'UNKNOWN_VALUE', message: 'must be a known BCP 47 language tag, such as "de-CH"' }
+}
+
+const isKnownTimezone: Check<string> = (value) => {
+  try {
+    // Node also takes offsets such as "+02:00", which browsers do not.
+    if (/^[A-Za-z]/.test(value) && new Intl.DateTimeFormat('en', { timeZone: value })) return null
+  } catch {
+    // Unknown to the IANA database: the same answer.
+  }
+  return { code: 'UNKNOWN_VALUE', message: 'must be a known IANA time zone, such as "Europe/Zurich"' }
+}
+
+const isPageAddress: Check<string> = (value) => {
+  const reason = refusePageAddress(value)
+  return reason === null ? null : { code: 'FORBIDDEN_VALUE', message: reason }
+}
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf))
+}
+
+const isStorableJson: Check<unknown> = (value) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { code: 'INVALID_FORMAT', message: 'must be a JSON object' }
+  }
+  const text = JSON.stringify(value)
+  const bytes = Buffer.byteLength(text)
+  if (bytes > LIMITS.metadataBytes) {
+    return { code: 'TOO_LONG', message: `must take at most ${LIMITS.metadataBytes} bytes as JSON; it takes ${bytes}` }
+  }
+  if (depthOf(value) > LIMITS.metadataDepth) {
+    return { code: 'TOO_LONG', message: `must nest at most ${LIMITS.metadataDepth} levels deep` }
+  }
+  // JSON.stringify writes a lone surrogate and U+0000 as escapes: PostgreSQL refuses both (law 9).
+  return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)
+    ? { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }
+    : null
+}
+
+const headers = z.record(z.string(), z.unknown()).superRefine((value, context) => {
+  const refuse = (path: string[], code: string, message: string) =>
+    context.addIssue({ code: 'custom', path, message, params: { code } })
+  const names = Object.keys(value)
+  if (names.length > LIMITS.headers) refuse([], 'TOO_LONG', `must have at most ${LIMITS.headers} headers`)
+  const seen = new Set<string>()
+  for (const [name, content] of Object.entries(value)) {
+    const lowerCase = name.toLowerCase()
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name) || name.length > LIMITS.headerName) {
+      refuse([name], 'INVALID_FORMAT', 'is not a header name')
+    } else if (BROWSER_OWN_HEADERS.has(lowerCase) || lowerCase.startsWith('sec-')) {
+      refuse([name], 'FORBIDDEN_VALUE', 'is set by the browser itself')
+    }
+    if (seen.has(lowerCase)) refuse([name], 'CONFLICT', 'is given twice')
+    seen.add(lowerCase)
+    if (typeof content !== 'string' || !/^[\t\x20-\x7e]*$/.test(content)) {
+      refuse([name], 'INVALID_FORMAT', 'must be a string of visible ASCII characters, spaces and tabs')
+    } else if (content.length > LIMITS.headerValue) {
+      refuse([name], 'TOO_LONG', `must have at most ${LIMITS.headerValue} characters`)
+    }
+  }
+})
+
+/** GraphQL has null where a client wants to say "nothing": for an input that is the same as leaving it out. */
+const optional = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? null)
+const withDefault = <S extends z.ZodType>(schema: S, fallback: z.output<S>) =>
+  schema.nullish().transform((value) => value ?? fallback)
+
+const printable = /^[\x20-\x7e]+$/
+const PRINTABLE = 'must be printable ASCII'
+const name = ruled(z.string(), lengthWithin(LIMITS.name), noControls)
+const metadata = ruled(z.any(), isStorableJson).transform((value) => value as { [key: string]: Json })
+const side = within(LIMITS.viewport.min, LIMITS.viewport.max)
+const viewport = z.object({ width: side, height: side })
+
+const startSession = z.strictObject({
+  idempotencyKey: optional(
+    ruled(z.string(), lengthWithin(LIMITS.idempotencyKey), matches(/^[\x20-\x7e]*$/, PRINTABLE)),
+  ),
+  name: optional(name),
+  metadata: withDefault(metadata, {}),
+  browser: withDefault(z.literal('CHROMIUM'), 'CHROMIUM'),
+  viewport: withDefault(viewport, { width: 1920, height: 1080 }),
+  userAgent: optional(ruled(z.string(), lengthWithin(LIMITS.userAgent), matches(printable, PRINTABLE))),
+  locale: optional(ruled(z.string(), isKnownLocale)),
+  timezone: optional(ruled(z.string(), isKnownTimezone)),
+  extraHeaders: optional(headers.transform((value) => value as Record<string, string>)),
+  keepAlive: withDefault(z.boolean(), false),
+  idleTimeoutSeconds: withDefault(within(1, LIMITS.idleTimeoutSeconds), 600),
+  maxDurationSeconds: withDefault(within(1, LIMITS.maxDurationSeconds), 3600),
+  initialPrompt: optional(ruled(z.string(), lengthWithin(LIMITS.initialPrompt), isPageAddress)),
+})
+
+const updateSession = z.strictObject({
+  name: name.nullable().optional(),
+  metadata: metadata.optional(),
+  viewport: viewport.optional(),
+  keepAlive: z.boolean().optional(),
+  idleTimeoutSeconds: within(1, LIMITS.idleTimeoutSeconds).optional(),
+  maxDurationSeconds: within(1, LIMITS.maxDurationSeconds).optional(),
+})
+
+/** Members of an update whose null means "clear", and what that leaves; null for the others breaks a rule. */
+const CLEARED: Partial<Record<keyof UpdateSessionInput, unknown>> = { name: null, metadata: {} }
+
+export type SessionOptions = z.output<typeof startSession>
+export type SessionChange = z.output<typeof updateSession>
+
+/** The options of a new session, defaults filled in. Throws BadUserInput with every broken rule. */
+export function parseStartSession(input: StartSessionInput | null | undefined): SessionOptions {
+  return parse(startSession, input ?? {})
+}
+
+/** What is to change; a member that is absent stays. Throws BadUserInput with every broken rule. */
+export function parseUpdateSession(input: UpdateSessionInput): SessionChange {
+  const cannotClear: InputIssue[] = []
+  const given: Record<string, unknown> = {}
+  for (const [member, value] of Object.entries(input)) {
+    if (value === undefined) continue
+    if (value !== null) given[member] = value
+    else if (member in CLEARED) given[member] = CLEARED[member as keyof UpdateSessionInput]
+    else cannotClear.push({ path: ['input', member], code: 'REQUIRED', message: 'cannot be cleared' })
+  }
+  return parse(updateSession, given, cannotClear)
+}
+
+function parse<S extends z.ZodType>(schema: S, input: unknown, issues: InputIssue[] = []): z.output<S> {
+  const parsed = schema.safeParse(input)
+  if (parsed.success && issues.length === 0) return parsed.data
+  throw new BadUserInput([...issues, ...(parsed.error?.issues.map(toInputIssue) ?? [])])
+}
+
+function toInputIssue(issue: z.core.$ZodIssue): InputIssue {
+  const code = issue.code === 'custom' ? String(issue.params?.['code'] ?? 'INVALID_FORMAT') : 'INVALID_FORMAT'
+  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
+  return { path: ['input', ...path], code, message: issue.message }
+}

@@ -1,0 +1,339 @@
+import type { Logger } from 'pino'
+import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
+import {
+  StoreUnavailable,
+  UnstorableBatch,
+  type LogHead,
+  type SessionPatch,
+  type SessionRecord,
+  type Store,
+} from '../ports/store.ts'
+import { DroppedEntries } from './dropped-entries.ts'
+import { approximateSize } from './entry-size.ts'
+import { LogTail } from './log-tail.ts'
+import { deeplyWellFormed } from './well-formed.ts'
+
+export interface LogLimits {
+  /** Entries a session may have, status and ENTRIES_DROPPED not counted; what comes after is dropped as LOG_LIMIT. */
+  maxEntries: number
+  /** Entries and bytes that may wait for the store; what comes on top is dropped as FLOOD or STORE_UNAVAILABLE. */
+  maxQueuedEntries: number
+  maxQueuedBytes: number
+  /** What is kept in memory for live readers. */
+  maxTailEntries: number
+  maxTailBytes: number
+}
+
+export type LogCounts = Pick<SessionRecord, 'navigationCount' | 'consoleMessageCount' | 'networkRequestCount'>
+
+export interface SessionLogEvents {
+  /** Entries or a patch were committed. Must not throw. */
+  committed(entries: readonly LogEntry[], patch: SessionPatch | null): void
+  /** The row is gone or another writer took it over: this log will never commit again. Must not throw. */
+  lost(): void
+}
+
+interface Queued {
+  draft: EntryDraft
+  size: number
+}
+
+/** Large enough that a flood costs few round trips, small enough that one batch never holds up other sessions. */
+const MAX_BATCH_ENTRIES = 1000
+const MAX_BATCH_BYTES = 2 * 1024 * 1024
+const MAX_RETRY_DELAY_MS = 2000
+/** First pause between two ENTRIES_DROPPED of a log at its limit; doubled each time, so their number stays small. */
+const FIRST_LIMIT_MARKER_PAUSE_MS = 1000
+
+/**
+ * The one writer of a session's log (laws 1, 2, 7, 9 of DESIGN.md).
+ *
+ * `append` never waits and never fails: it queues. One loop takes what has gathered, numbers it, commits it in one
+ * statement and only then tells anyone. While a batch commits the next gathers, so an idle log has the latency of one
+ * commit and a busy one the throughput of large batches. A sequence is given when a batch is formed, not when an entry
+ * is queued; so whatever had to be dropped leaves an entry in its place and no hole.
+ */
+export class SessionLog {
+  readonly sessionId: string
+  readonly #store: Store
+  readonly #limits: LogLimits
+  readonly #events: SessionLogEvents
+  readonly #logger: Logger
+  readonly #tail: LogTail
+
+  #queue: Queued[] = []
+  #queuedBytes = 0
+  #patch: SessionPatch | null = null
+  #lastSequence: number
+  #accepted: number
+  #counts: LogCounts
+  #ended = false
+  #lost = false
+  #storeFailing = false
+  #committing: Promise<void> | null = null
+  readonly #abandoned = new AbortController()
+
+  /** Dropped because the queue was full; recording resumes when it is half empty again. */
+  #overflow: DroppedEntries | null = null
+  #atLimit: DroppedEntries | null = null
+  #limitMarkerPauseMs = FIRST_LIMIT_MARKER_PAUSE_MS
+  #nextLimitMarkerAt = 0
+
+  constructor(
+    store: Store,
+    record: SessionRecord,
+    firstEntries: readonly LogEntry[],
+    limits: LogLimits,
+    events: SessionLogEvents,
+    logger: Logger,
+  ) {
+    this.sessionId = record.id
+    this.#store = store
+    this.#limits = limits
+    this.#events = events
+    this.#logger = logger
+    this.#lastSequence = record.lastSequence
+    this.#accepted = record.lastSequence
+    const { navigationCount, consoleMessageCount, networkRequestCount } = record
+    this.#counts = { navigationCount, consoleMessageCount, networkRequestCount }
+    this.#tail = new LogTail(limits.maxTailEntries, limits.maxTailBytes)
+    for (const entry of firstEntries) this.#tail.push(entry, approximateSize(entry.data))
+  }
+
+  /** Of what is committed. */
+  get head(): LogHead {
+    return { lastSequence: this.#lastSequence, ended: this.#ended }
+  }
+
+  /** Of what is committed. */
+  get counts(): LogCounts {
+    return this.#counts
+  }
+
+  /** Committed entries after the sequence, from memory; null: ask the store. */
+  readTail(after: number, limit: number, maxBytes: number): LogEntry[] | null {
+    return this.#tail.readAfter(after, limit, maxBytes)
+  }
+
+  append(draft: EntryDraft): void {
+    if (this.#ended || this.#lost) return
+    const data = deeplyWellFormed(draft.data)
+    const queued = { draft: data === draft.data ? draft : ({ ...draft, data } as EntryDraft), size: approximateSize(data) }
+    if (draft.kind === 'STATUS_CHANGE') {
+      this.#settleDropped()
+      this.#enqueue(queued)
+    } else if (this.#accepted >= this.#limits.maxEntries) {
+      this.#dropAtLimit(draft)
+    } else if (this.#isFull(queued.size)) {
+      this.#overflow ??= new DroppedEntries(this.#storeFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+      this.#overflow.add(draft)
+    } else {
+      if (this.#overflow) this.#settleOverflow()
+      this.#accepted += 1
+      this.#enqueue(queued)
+    }
+    this.#startCommitting()
+  }
+
+  /** Changes the session's row together with the next batch, or on its own if none is waiting. */
+  patch(patch: SessionPatch): void {
+    if (this.#ended || this.#lost) return
+    this.#patch = { ...this.#patch, ...deeplyWellFormed(patch) }
+    this.#startCommitting()
+  }
+
+  /** Resolves when everything queued so far has been committed, or the log was lost or abandoned. */
+  async flush(): Promise<void> {
+    while (this.#committing) await this.#committing
+  }
+
+  /** Commits the final status entry with the row's final state; nothing can be appended afterwards (law 10). */
+  async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
+    this.append(draft)
+    this.patch(patch)
+    await this.flush()
+    this.#ended = true
+  }
+
+  /** Stops trying to commit: the server is going down and the store is away. */
+  abandon(): void {
+    this.#abandoned.abort()
+  }
+
+  #enqueue(queued: Queued): void {
+    this.#queue.push(queued)
+    this.#queuedBytes += queued.size
+  }
+
+  #isFull(size: number): boolean {
+    const { maxQueuedEntries, maxQueuedBytes } = this.#limits
+    // Once full, half of it must drain first: else a steady flood would leave a marker between every few entries.
+    const share = this.#overflow ? 0.5 : 1
+    return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
+  }
+
+  #settleOverflow(): void {
+    if (!this.#overflow) return
+    this.#enqueue({ draft: this.#overflow.toDraft(Date.now()), size: 256 })
+    this.#overflow = null
+  }
+
+  #dropAtLimit(draft: EntryDraft): void {
+    this.#settleOverflow()
+    this.#atLimit ??= new DroppedEntries('LOG_LIMIT')
+    this.#atLimit.add(draft)
+    const now = Date.now()
+    if (now < this.#nextLimitMarkerAt) return
+    this.#settleLimit(now)
+    this.#nextLimitMarkerAt = now + this.#limitMarkerPauseMs
+    this.#limitMarkerPauseMs *= 2
+  }
+
+  #settleLimit(now: number): void {
+    if (!this.#atLimit) return
+    this.#enqueue({ draft: this.#atLimit.toDraft(now), size: 256 })
+    this.#atLimit = null
+  }
+
+  #settleDropped(): void {
+    this.#settleOverflow()
+    this.#settleLimit(Date.now())
+  }
+
+  #startCommitting(): void {
+    if (this.#committing || (this.#queue.length === 0 && !this.#patch)) return
+    this.#committing = this.#commitAll().then(
+      () => {
+        this.#committing = null
+      },
+      (error: unknown) => {
+        this.#committing = null
+        this.#logger.fatal({ err: error, sessionId: this.sessionId }, 'the log of a session failed')
+        this.#loseLog()
+      },
+    )
+  }
+
+  async #commitAll(): Promise<void> {
+    // One turn of the event loop's microtasks lets all that arrived in one piece of the browser's pipe gather.
+    await Promise.resolve()
+    while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
+      const patch = this.#patch
+      this.#patch = null
+      if (this.#queue.length === 0 && patch) {
+        await this.#untilStoreAnswers(() => this.#store.patchSession(this.sessionId, patch))
+        if (!this.#lost) this.#events.committed([], patch)
+        continue
+      }
+      await this.#commitBatch(this.#takeBatch(), patch)
+      if (this.#overflow && !this.#isFull(0)) this.#settleOverflow()
+    }
+  }
+
+  #takeBatch(): LogEntry[] {
+    let count = 0
+    let bytes = 0
+    while (count < this.#queue.length && count < MAX_BATCH_ENTRIES && bytes < MAX_BATCH_BYTES) {
+      bytes += this.#queue[count]!.size
+      count += 1
+    }
+    const taken = this.#queue.splice(0, count)
+    this.#queuedBytes -= bytes
+    let sequence = this.#lastSequence
+    return taken.map(({ draft }) => ({ ...draft, sequence: (sequence += 1) }))
+  }
+
+  async #commitBatch(entries: LogEntry[], patch: SessionPatch | null): Promise<void> {
+    const outcome = await this.#untilStoreAnswers(async () => {
+      try {
+        return await this.#store.append(this.sessionId, this.#lastSequence, entries, patch ?? undefined)
+      } catch (error) {
+        if (error instanceof UnstorableBatch) return error
+        throw error
+      }
+    })
+    if (outcome === null) return
+    if (outcome instanceof UnstorableBatch) {
+      await this.#commitAroundUnstorable(entries, patch, outcome)
+    } else if (outcome.kind === 'conflict') {
+      this.#logger.error({ sessionId: this.sessionId, outcome }, 'the log of a session has another writer')
+      this.#loseLog()
+    } else {
+      this.#noteCommitted(entries, patch)
+    }
+  }
+
+  /** Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (law 9). */
+  async #commitAroundUnstorable(entries: LogEntry[], patch: SessionPatch | null, cause: Error): Promise<void> {
+    if (entries.length > 1) {
+      const middle = entries.length >> 1
+      await this.#commitBatch(entries.slice(0, middle), null)
+      if (!this.#lost) await this.#commitBatch(entries.slice(middle), patch)
+      return
+    }
+    const [entry] = entries
+    this.#logger.error({ err: cause, sessionId: this.sessionId, kind: entry?.kind }, 'the store refused an entry')
+    if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') throw cause
+    const dropped = new DroppedEntries('UNSTORABLE')
+    dropped.add(entry)
+    await this.#commitBatch([{ ...dropped.toDraft(Date.now()), sequence: entry.sequence }], patch)
+  }
+
+  #noteCommitted(entries: readonly LogEntry[], patch: SessionPatch | null): void {
+    const counts = { ...this.#counts }
+    for (const entry of entries) {
+      if (entry.kind === 'CONSOLE_MESSAGE') counts.consoleMessageCount += 1
+      else if (entry.kind === 'NETWORK_REQUEST') counts.networkRequestCount += 1
+      else if (entry.kind === 'NAVIGATION') counts.navigationCount += 1
+      this.#tail.push(entry, approximateSize(entry.data))
+    }
+    this.#counts = counts
+    this.#lastSequence += entries.length
+    if (patch?.endedAt) this.#ended = true
+    this.#events.committed(entries, patch)
+  }
+
+  /** Tries again, more and more slowly, for as long as the store is away; null when the log was given up. */
+  async #untilStoreAnswers<T>(call: () => Promise<T>): Promise<T | null> {
+    for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_DELAY_MS)) {
+      try {
+        const answer = await call()
+        this.#storeFailing = false
+        return answer
+      } catch (error) {
+        if (!this.#storeFailing || !(error instanceof StoreUnavailable)) {
+          this.#logger.error({ err: error, sessionId: this.sessionId }, 'the store failed; the log waits for it')
+        }
+        this.#storeFailing = true
+      }
+      if (!(await this.#pause(delayMs))) {
+        this.#loseLog()
+        return null
+      }
+    }
+  }
+
+  /** False when the log was abandoned meanwhile. */
+  #pause(delayMs: number): Promise<boolean> {
+    const { signal } = this.#abandoned
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve(false)
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        resolve(!signal.aborted)
+      }
+      const timer = setTimeout(done, delayMs)
+      signal.addEventListener('abort', done)
+    })
+  }
+
+  #loseLog(): void {
+    if (this.#lost) return
+    this.#lost = true
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#patch = null
+    this.#events.lost()
+  }
+}
