@@ -1,0 +1,124 @@
+#!/usr/bin/env node
+// npm start, test, run dev, run bench, run check, run setup. Plain JavaScript without dependencies: it runs on any
+// Node from 20 on, before node_modules exists.
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { endWithParent, runCaptured, runInForeground } from './child.mjs'
+import { SetupFailed } from './failure.mjs'
+import { ensureNode, environmentWithNode } from './toolchain.mjs'
+import { checkPlatform, projectToolchainDir, say, setUp } from './setup.mjs'
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** @param {string} path below the project */
+const inRoot = (path) => join(ROOT, path)
+
+/** @param {string[]} args */
+const node = (...args) => runInForeground(process.execPath, args, { cwd: ROOT, ipc: true })
+
+/**
+ * The tasks: what set-up must bring, and what then runs. Each returns its exit code, or null when it stays in this
+ * process and ends it itself.
+ *
+ * @type {Record<string, { needs: { browser: boolean, postgres: boolean }, run: (args: string[]) => Promise<number | null> }>}
+ */
+const TASKS = {
+  start: {
+    needs: { browser: true, postgres: false },
+    async run(args) {
+      // In this very process: no wrapper stands between a signal and the server.
+      process.argv = [process.argv[0], inRoot('src/main.ts'), 'serve', ...args]
+      await import(pathToFileURL(inRoot('src/main.ts')).href)
+      return null
+    },
+  },
+  dev: {
+    needs: { browser: true, postgres: false },
+    run: (args) =>
+      node(
+        '--watch',
+        '--watch-path',
+        inRoot('src'),
+        '--watch-preserve-output',
+        inRoot('src/main.ts'),
+        'serve',
+        ...args,
+      ),
+  },
+  test: {
+    needs: { browser: true, postgres: true },
+    run: (args) => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args),
+  },
+  bench: {
+    needs: { browser: true, postgres: true },
+    run: (args) => node(inRoot('bench/main.ts'), ...args),
+  },
+  check: { needs: { browser: false, postgres: false }, run: check },
+  setup: {
+    needs: { browser: true, postgres: true },
+    async run() {
+      say('everything is there')
+      return 0
+    },
+  },
+}
+
+/** What the code must pass without being run: format, lint, types, architecture, the printed schema. */
+async function check() {
+  /** @type {[string, () => Promise<number>][]} */
+  const steps = [
+    ['format', () => node(inRoot('node_modules/oxfmt/bin/oxfmt'), '--check', '.')],
+    ['lint', () => node(inRoot('node_modules/oxlint/bin/oxlint'), '--type-aware', '--deny-warnings')],
+    ['types', () => node(inRoot('node_modules/typescript/bin/tsc'), '--noEmit')],
+    ['architecture', () => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', 'test/architecture.test.ts')],
+    ['schema', schemaIsPrinted],
+  ]
+  const failed = []
+  for (const [name, step] of steps) {
+    process.stderr.write(`check: ${name}\n`)
+    if ((await step()) !== 0) failed.push(name)
+  }
+  process.stderr.write(failed.length === 0 ? 'check: all well\n' : `check: failed: ${failed.join(', ')}\n`)
+  return failed.length === 0 ? 0 : 1
+}
+
+async function schemaIsPrinted() {
+  const { code, output } = await runCaptured(process.execPath, [inRoot('src/main.ts'), 'print-schema'], { cwd: ROOT })
+  if (code === 0 && output === readFileSync(inRoot('schema.graphql'), 'utf8')) return 0
+  process.stderr.write(
+    code === 0
+      ? 'schema.graphql is not what the code prints: run `npx tabwire print-schema > schema.graphql`\n'
+      : output,
+  )
+  return 1
+}
+
+async function main() {
+  const [task = '', ...args] = process.argv.slice(2)
+  const { needs, run } = TASKS[task] ?? {}
+  if (!run) {
+    process.stderr.write(`usage: node scripts/run.mjs ${Object.keys(TASKS).join('|')} [arguments]\n`)
+    return 2
+  }
+  checkPlatform()
+  const runtime = await ensureNode(projectToolchainDir(ROOT), say)
+  if (runtime !== process.execPath) {
+    return runInForeground(runtime, [fileURLToPath(import.meta.url), task, ...args], {
+      env: environmentWithNode(runtime),
+      ipc: true,
+    })
+  }
+  endWithParent()
+  await setUp(ROOT, needs)
+  return run(args)
+}
+
+try {
+  const code = await main()
+  if (code !== null) process.exitCode = code
+} catch (error) {
+  if (!(error instanceof SetupFailed)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 1
+}
