@@ -26,9 +26,11 @@ export interface InputIssue {
 /** Input that breaks rules: every broken rule at once, in `extensions.issues`. */
 export class BadUserInput extends TabwireError {
   override readonly code = 'BAD_USER_INPUT'
+  readonly issues: readonly InputIssue[]
 
   constructor(issues: readonly InputIssue[]) {
     super(issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '), { issues })
+    this.issues = issues
   }
 }
 

@@ -247,14 +247,24 @@ export function parseUpdateSession(input: UpdateSessionInput): SessionChange {
   return parse(updateSession, given, cannotClear)
 }
 
-function parse<S extends z.ZodType>(schema: S, input: unknown, issues: InputIssue[] = []): z.output<S> {
-  const parsed = schema.safeParse(input)
-  if (parsed.success && issues.length === 0) return parsed.data
-  throw new BadUserInput([...issues, ...(parsed.error?.issues.map(toInputIssue) ?? [])])
+/** Metadata to filter by, under the same rules as metadata to keep. Throws BadUserInput. */
+export function parseMetadata(value: unknown, path: (string | number)[]): { [key: string]: Json } {
+  return parse(metadata, value, [], path)
 }
 
-function toInputIssue(issue: z.core.$ZodIssue): InputIssue {
+function parse<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  issues: InputIssue[] = [],
+  path: (string | number)[] = ['input'],
+): z.output<S> {
+  const parsed = schema.safeParse(input)
+  if (parsed.success && issues.length === 0) return parsed.data
+  throw new BadUserInput([...issues, ...(parsed.error?.issues.map((issue) => toInputIssue(issue, path)) ?? [])])
+}
+
+function toInputIssue(issue: z.core.$ZodIssue, prefix: (string | number)[]): InputIssue {
   const code = issue.code === 'custom' ? String(issue.params?.['code'] ?? 'INVALID_FORMAT') : 'INVALID_FORMAT'
   const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
-  return { path: ['input', ...path], code, message: issue.message }
+  return { path: [...prefix, ...path], code, message: issue.message }
 }

@@ -36,6 +36,8 @@ export interface SessionLogEvents {
 interface Queued {
   draft: EntryDraft
   size: number
+  /** Committed in one transaction with the entry (law 10). */
+  patch: SessionPatch | null
 }
 
 /** Large enough that a flood costs few round trips, small enough that one batch never holds up other sessions. */
@@ -115,10 +117,12 @@ export class SessionLog {
     return this.#tail.readAfter(after, limit, maxBytes)
   }
 
-  append(draft: EntryDraft): void {
+  /** With a patch, the row changes in the transaction that commits the entry. */
+  append(draft: EntryDraft, patch: SessionPatch | null = null): void {
     if (this.#ended || this.#lost) return
     const data = deeplyWellFormed(draft.data)
-    const queued = { draft: data === draft.data ? draft : ({ ...draft, data } as EntryDraft), size: approximateSize(data) }
+    const repaired = data === draft.data ? draft : ({ ...draft, data } as EntryDraft)
+    const queued = { draft: repaired, size: approximateSize(data), patch: patch && deeplyWellFormed(patch) }
     if (draft.kind === 'STATUS_CHANGE') {
       this.#settleDropped()
       this.#enqueue(queued)
@@ -149,8 +153,7 @@ export class SessionLog {
 
   /** Commits the final status entry with the row's final state; nothing can be appended afterwards (law 10). */
   async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
-    this.append(draft)
-    this.patch(patch)
+    this.append(draft, patch)
     await this.flush()
     this.#ended = true
   }
@@ -174,7 +177,7 @@ export class SessionLog {
 
   #settleOverflow(): void {
     if (!this.#overflow) return
-    this.#enqueue({ draft: this.#overflow.toDraft(Date.now()), size: 256 })
+    this.#enqueue({ draft: this.#overflow.toDraft(Date.now()), size: 256, patch: null })
     this.#overflow = null
   }
 
@@ -191,7 +194,7 @@ export class SessionLog {
 
   #settleLimit(now: number): void {
     if (!this.#atLimit) return
-    this.#enqueue({ draft: this.#atLimit.toDraft(now), size: 256 })
+    this.#enqueue({ draft: this.#atLimit.toDraft(now), size: 256, patch: null })
     this.#atLimit = null
   }
 
@@ -218,19 +221,20 @@ export class SessionLog {
     // One turn of the event loop's microtasks lets all that arrived in one piece of the browser's pipe gather.
     await Promise.resolve()
     while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
-      const patch = this.#patch
+      const loosePatch = this.#patch
       this.#patch = null
-      if (this.#queue.length === 0 && patch) {
-        await this.#untilStoreAnswers(() => this.#store.patchSession(this.sessionId, patch))
-        if (!this.#lost) this.#events.committed([], patch)
+      if (this.#queue.length === 0 && loosePatch) {
+        await this.#untilStoreAnswers(() => this.#store.patchSession(this.sessionId, loosePatch))
+        if (!this.#lost) this.#events.committed([], loosePatch)
         continue
       }
-      await this.#commitBatch(this.#takeBatch(), patch)
+      const { entries, patch } = this.#takeBatch(loosePatch)
+      await this.#commitBatch(entries, patch)
       if (this.#overflow && !this.#isFull(0)) this.#settleOverflow()
     }
   }
 
-  #takeBatch(): LogEntry[] {
+  #takeBatch(loosePatch: SessionPatch | null): { entries: LogEntry[]; patch: SessionPatch | null } {
     let count = 0
     let bytes = 0
     while (count < this.#queue.length && count < MAX_BATCH_ENTRIES && bytes < MAX_BATCH_BYTES) {
@@ -240,7 +244,12 @@ export class SessionLog {
     const taken = this.#queue.splice(0, count)
     this.#queuedBytes -= bytes
     let sequence = this.#lastSequence
-    return taken.map(({ draft }) => ({ ...draft, sequence: (sequence += 1) }))
+    let patch = loosePatch
+    const entries = taken.map((queued) => {
+      if (queued.patch) patch = { ...patch, ...queued.patch }
+      return { ...queued.draft, sequence: (sequence += 1) }
+    })
+    return { entries, patch }
   }
 
   async #commitBatch(entries: LogEntry[], patch: SessionPatch | null): Promise<void> {

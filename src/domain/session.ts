@@ -1,0 +1,346 @@
+import type { Logger } from 'pino'
+import type { BrowserOptions, BrowserPool, BrowserSession, PageState, Recorder } from '../ports/browser.ts'
+import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
+import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
+import { Coalescer } from './coalescer.ts'
+import { SessionLog, type LogLimits } from './session-log.ts'
+import type { SessionSnapshot } from './session-snapshot.ts'
+import { isEnded, transition, type SessionState } from './session-state.ts'
+import type { Place } from './slots.ts'
+
+/** Each bounds one thing that could wait for ever. Milliseconds. */
+export interface SessionDeadlines {
+  launch: number
+  /** For what settled requests still have to be asked for. */
+  flush: number
+  /** After it the browser's process group is killed. */
+  close: number
+}
+
+export const DEFAULT_DEADLINES: SessionDeadlines = { launch: 30_000, flush: 500, close: 2000 }
+
+/** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
+const DETAIL_INTERVAL_MS = 250
+/** lastActivityAt is kept this exactly in the store; in memory it is exact. */
+const ACTIVITY_SAVE_MS = 10_000
+
+export interface SessionServices {
+  store: Store
+  browsers: BrowserPool
+  limits: LogLimits
+  deadlines: SessionDeadlines
+  logger: Logger
+  /** The log has grown: wake its followers. */
+  publish(sessionId: string): void
+  /** The session is not as it was: tell the followers of sessionChanged. */
+  announce(snapshot: SessionSnapshot): void
+}
+
+/**
+ * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
+ *
+ * What a reader sees is committed first: status changes are in the snapshot when the log has them (law 2).
+ */
+export class Session implements Recorder {
+  readonly id: string
+  readonly owner: string
+  readonly log: SessionLog
+  /** Resolves when the session is RUNNING or has ended. */
+  readonly running: Promise<void>
+  /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
+  readonly loaded: Promise<void>
+  /** Resolves when the final status is committed and nothing of the session is left. */
+  readonly ended: Promise<void>
+
+  readonly #services: SessionServices
+  readonly #logger: Logger
+  readonly #place: Place
+  readonly #details: Coalescer
+  readonly #pending = new Map<number, PendingRequest>()
+  readonly #stop = new AbortController()
+  readonly #resolveRunning: () => void
+  readonly #resolveLoaded: () => void
+  readonly #resolveEnded: () => void
+  #record: SessionRecord
+  #state: SessionState
+  #browser: BrowserSession | null = null
+  #ending: Promise<void> | null = null
+  #sealed = false
+  #activitySavedAt: number
+  #limitTimer: NodeJS.Timeout | null = null
+
+  constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
+    this.id = record.id
+    this.owner = record.owner
+    this.#services = services
+    this.#logger = services.logger
+    this.#place = place
+    this.#record = record
+    this.#state = { status: 'CREATING', endReason: null }
+    this.#activitySavedAt = record.lastActivityAt
+    this.#details = new Coalescer(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
+    ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
+    ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
+    ;({ promise: this.ended, resolve: this.#resolveEnded } = Promise.withResolvers<void>())
+    this.log = new SessionLog(
+      services.store,
+      record,
+      firstEntries,
+      services.limits,
+      { committed: (_, patch) => this.#onCommitted(patch), lost: () => this.#onLogLost() },
+      services.logger,
+    )
+  }
+
+  snapshot(): SessionSnapshot {
+    const { counts, head } = this.log
+    return {
+      ...this.#record,
+      ...counts,
+      lastSequence: head.lastSequence,
+      pendingRequestCount: this.#pending.size,
+      expiresAt: this.#expiresAt(),
+    }
+  }
+
+  pages(): PageState[] {
+    return this.#browser?.pages() ?? []
+  }
+
+  /** Oldest first. */
+  pendingRequests(limit: number): PendingRequest[] {
+    return [...this.#pending.values()].slice(0, limit)
+  }
+
+  /** Milliseconds the browser took to answer; null: it did not, or there is none. */
+  async ping(timeoutMs: number): Promise<number | null> {
+    return (await this.#browser?.ping(timeoutMs)) ?? null
+  }
+
+  /** Takes the session from its place in the queue to its first page. Never rejects: what fails ends the session. */
+  async run(options: BrowserOptions, firstUrl: string | null): Promise<void> {
+    this.#watchLimits()
+    try {
+      await Promise.race([this.#place.granted, this.#stopped()])
+      if (this.#ending) return
+      const browser = await this.#launch(options)
+      if (!browser) return
+      this.#browser = browser
+      browser.crashed.then(
+        (why) => void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', why),
+        (error: unknown) => this.#logger.error({ err: error }, 'waiting for a browser to crash failed'),
+      )
+      await this.#becomeRunning()
+      if (firstUrl && !this.#ending) await browser.open(firstUrl, this.#stop.signal)
+    } catch (error) {
+      if (!this.#ending) {
+        this.#logger.error({ err: error, sessionId: this.id }, 'a session could not be started')
+        void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', messageOf(error))
+      }
+    } finally {
+      this.#resolveLoaded()
+    }
+  }
+
+  /** Someone did something with the session: the idle timeout starts anew. */
+  touch(): void {
+    if (this.#ending) return
+    const now = Date.now()
+    this.#record = { ...this.#record, lastActivityAt: now }
+    if (now - this.#activitySavedAt > ACTIVITY_SAVE_MS) {
+      this.#activitySavedAt = now
+      this.log.patch({ lastActivityAt: now })
+    }
+    this.#watchLimits()
+    this.#details.touch()
+  }
+
+  /** Resolves when the change is committed. */
+  async update(change: SessionPatch): Promise<void> {
+    const { viewport } = change
+    if (viewport && this.#browser) await this.#browser.setViewport(viewport)
+    const patch = { ...change, lastActivityAt: Date.now() }
+    this.#activitySavedAt = patch.lastActivityAt
+    this.log.patch(patch)
+    await this.log.flush()
+    this.#watchLimits()
+    this.#details.touch()
+  }
+
+  /** Ends the session, once; who comes later waits for the same end, and its reason is not heard any more. */
+  end(reason: SessionEndReason, error: string | null = null): Promise<void> {
+    if (this.#ending) return this.#ending
+    const next = transition(this.#state, { type: 'ended', reason })
+    if (!next) return Promise.resolve()
+    this.#ending = this.#end(next, error).catch((failure: unknown) => {
+      this.#logger.fatal({ err: failure, sessionId: this.id }, 'the end of a session failed')
+    })
+    return this.#ending
+  }
+
+  record(draft: EntryDraft): void {
+    if (this.#sealed) return
+    if (draft.kind === 'NETWORK_REQUEST') this.#pending.delete(draft.data.requestId)
+    this.log.append(draft)
+  }
+
+  requestStarted(request: PendingRequest): void {
+    if (this.#sealed) return
+    this.#pending.set(request.requestId, request)
+    this.#details.touch()
+  }
+
+  pagesChanged(): void {
+    const page = this.#browser?.pages()[0]
+    if (this.#sealed || !page) return
+    const { url: currentUrl, title } = page
+    if (currentUrl === this.#record.currentUrl && title === this.#record.title) return
+    this.#record = { ...this.#record, currentUrl, title }
+    this.log.patch({ currentUrl, title })
+    this.#details.touch()
+  }
+
+  async #launch(options: BrowserOptions): Promise<BrowserSession | null> {
+    const deadline = AbortSignal.timeout(this.#services.deadlines.launch)
+    try {
+      const { viewport } = this.#record
+      const signal = AbortSignal.any([this.#stop.signal, deadline])
+      const browser = await this.#services.browsers.acquire({ ...options, viewport }, this, signal)
+      // updateSession may have changed it while the browser started.
+      if (this.#record.viewport !== viewport) await browser.setViewport(this.#record.viewport)
+      return browser
+    } catch (error) {
+      if (this.#ending) return null
+      const seconds = this.#services.deadlines.launch / 1000
+      const why = deadline.aborted ? `The browser did not start within ${seconds} s.` : messageOf(error)
+      this.#logger.error({ err: error, sessionId: this.id }, 'a browser could not be started')
+      void this.end('LAUNCH_FAILED', why)
+      return null
+    }
+  }
+
+  async #becomeRunning(): Promise<void> {
+    const next = this.#ending ? null : transition(this.#state, { type: 'started' })
+    if (!next) return
+    this.#state = next
+    const now = Date.now()
+    const change = { from: 'CREATING', to: 'RUNNING', endReason: null, error: null } as const
+    const page = this.#browser?.pages()[0]
+    this.log.append(
+      { kind: 'STATUS_CHANGE', at: now, data: change },
+      {
+        status: 'RUNNING',
+        startedAt: now,
+        lastActivityAt: now,
+        currentUrl: page?.url ?? null,
+        title: page?.title ?? null,
+      },
+    )
+    await this.log.flush()
+    this.#watchLimits()
+    this.#resolveRunning()
+  }
+
+  async #end(next: SessionState, error: string | null): Promise<void> {
+    const { deadlines } = this.#services
+    const from = this.#state.status
+    this.#state = next
+    this.#stop.abort()
+    this.#unwatchLimits()
+    const crashed = next.endReason === 'BROWSER_CRASHED'
+    if (this.#browser && !crashed) {
+      await this.#browser.flush(deadlines.flush).catch((failure: unknown) => this.#logFailure('flush', failure))
+    }
+    this.#settlePending(crashed ? 'the browser crashed' : 'session ended')
+    this.#sealed = true
+    await this.#browser?.close(deadlines.close).catch((failure: unknown) => this.#logFailure('close', failure))
+    const endedAt = Date.now()
+    const { status: to, endReason } = next
+    await this.log.end(
+      { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },
+      { status: to, endReason, error, endedAt, lastActivityAt: this.#record.lastActivityAt },
+    )
+    this.#place.leave()
+    this.#details.close()
+    this.#resolveRunning()
+    this.#resolveLoaded()
+    this.#resolveEnded()
+  }
+
+  /** Requests in flight at an orderly end become entries that say so (law 8). */
+  #settlePending(failure: string): void {
+    const at = Date.now()
+    for (const request of this.#pending.values()) {
+      this.log.append({
+        kind: 'NETWORK_REQUEST',
+        at,
+        data: {
+          ...request,
+          status: null,
+          failure,
+          durationMs: Math.max(0, at - request.startedAt),
+          requestBytes: null,
+          responseBytes: null,
+          fromCache: false,
+          redirectedFrom: null,
+          requestHeaders: {},
+          responseHeaders: null,
+          timing: null,
+        },
+      })
+    }
+    this.#pending.clear()
+  }
+
+  #onCommitted(patch: SessionPatch | null): void {
+    if (patch) this.#record = { ...this.#record, ...patch }
+    this.#services.publish(this.id)
+    if (patch?.status) this.#details.now()
+    else this.#details.touch()
+  }
+
+  #onLogLost(): void {
+    this.#services.publish(this.id)
+    // Without its log the session has no business going on: another machine, or a deletion, has taken its row.
+    void this.end('MACHINE_LOST', 'The log of the session is written by someone else now.')
+  }
+
+  #expiresAt(): number | null {
+    const { status, keepAlive, startedAt, createdAt, lastActivityAt } = this.#record
+    if (isEnded(status)) return null
+    const longest = (startedAt ?? createdAt) + this.#record.maxDurationSeconds * 1000
+    const idle = lastActivityAt + this.#record.idleTimeoutSeconds * 1000
+    return keepAlive || status === 'CREATING' ? longest : Math.min(longest, idle)
+  }
+
+  #watchLimits(): void {
+    this.#unwatchLimits()
+    const expiresAt = this.#expiresAt()
+    if (expiresAt === null || this.#ending) return
+    this.#limitTimer = setTimeout(() => this.#onLimit(), Math.max(0, expiresAt - Date.now()))
+  }
+
+  #unwatchLimits(): void {
+    if (this.#limitTimer) clearTimeout(this.#limitTimer)
+    this.#limitTimer = null
+  }
+
+  #onLimit(): void {
+    const { startedAt, createdAt, maxDurationSeconds } = this.#record
+    const now = Date.now()
+    if ((this.#expiresAt() ?? now) > now) return this.#watchLimits()
+    const isOld = now >= (startedAt ?? createdAt) + maxDurationSeconds * 1000
+    void this.end(isOld ? 'MAX_DURATION' : 'IDLE_TIMEOUT')
+  }
+
+  #stopped(): Promise<void> {
+    const { signal } = this.#stop
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  }
+
+  #logFailure(what: string, error: unknown): void {
+    this.#logger.error({ err: error, sessionId: this.id }, `the ${what} of a browser failed`)
+  }
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

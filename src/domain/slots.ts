@@ -1,0 +1,77 @@
+import { TabwireError } from './errors.ts'
+
+export class CapacityExceeded extends TabwireError {
+  override readonly code = 'CAPACITY_EXCEEDED'
+
+  constructor(retryAfterSeconds: number) {
+    super('All slots are taken and the queue is full.', { retryAfterSeconds })
+  }
+}
+
+/** A session's place: waiting, then live, then left. */
+export interface Place {
+  /** Resolves when a slot is this place's; never when it was left before. */
+  readonly granted: Promise<void>
+  readonly isQueued: boolean
+  leave(): void
+}
+
+/** A fixed number of slots for live sessions, and a queue before them: first come, first served. */
+export class Slots {
+  readonly total: number
+  readonly #maxQueued: number
+  readonly #queue = new Set<() => void>()
+  #live = 0
+
+  constructor(total: number, maxQueued: number) {
+    this.total = total
+    this.#maxQueued = maxQueued
+  }
+
+  get live(): number {
+    return this.#live
+  }
+
+  get queued(): number {
+    return this.#queue.size
+  }
+
+  get isFull(): boolean {
+    return this.#live >= this.total && this.#queue.size >= this.#maxQueued
+  }
+
+  /** A slot if one is free, else a place in the queue. Throws CapacityExceeded when that is full too. */
+  enter(retryAfterSeconds: () => number): Place {
+    if (this.isFull) throw new CapacityExceeded(retryAfterSeconds())
+    const { promise: granted, resolve } = Promise.withResolvers<void>()
+    let state: 'queued' | 'live' | 'left' = 'queued'
+    const grant = () => {
+      this.#queue.delete(grant)
+      this.#live += 1
+      state = 'live'
+      resolve()
+    }
+    this.#queue.add(grant)
+    this.#grantNext()
+    const leave = () => {
+      if (state === 'live') this.#live -= 1
+      this.#queue.delete(grant)
+      state = 'left'
+      this.#grantNext()
+    }
+    return {
+      granted,
+      get isQueued() {
+        return state === 'queued'
+      },
+      leave,
+    }
+  }
+
+  #grantNext(): void {
+    for (const grant of this.#queue) {
+      if (this.#live >= this.total) return
+      grant()
+    }
+  }
+}
