@@ -1,0 +1,103 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { StartupFailed } from './startup-failed.ts'
+
+/** Who has a data directory open, for people and for commands that then ask the running server. */
+export interface LockHolder {
+  pid: number
+  /** Where its server listens; null while it starts, or when it is a command. */
+  url: string | null
+}
+
+/** The data directory is open in another process, or once more in this one. */
+export class DataDirectoryLocked extends StartupFailed {
+  readonly holder: LockHolder | null
+
+  constructor(path: string, holder: LockHolder | null) {
+    const who = holder ? `process ${holder.pid}${holder.url ? `, which serves ${holder.url}` : ''}` : 'another process'
+    super(`The data directory ${path} is in use by ${who}: stop that, or set TABWIRE_DATA_DIR to another directory.`)
+    this.holder = holder
+  }
+}
+
+/** SQLite's primary code for "somebody else has the lock". */
+const SQLITE_BUSY = 5
+
+/**
+ * Node cannot lock a file, but the SQLite inside it can: an exclusive transaction on an empty database, never committed.
+ * The kernel keeps that lock for the process and frees it when the process ends, however it ends. So there is no stale
+ * lock to judge by a pid that another process may have by now, and no race between two who would take it over; a file
+ * made exclusively (`wx`) has both, and an abstract socket is not seen from another container that shares the volume.
+ */
+function takeKernelLock(file: string): DatabaseSync | null {
+  const database = new (loadSqlite().DatabaseSync)(file, { timeout: 0 })
+  try {
+    database.exec('BEGIN EXCLUSIVE')
+    return database
+  } catch (error) {
+    database.close()
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return null
+    throw error
+  }
+}
+
+/** Older versions of Node call the module experimental on standard error, which would be noise for those who serve. */
+function loadSqlite() {
+  const emitWarning = process.emitWarning
+  process.emitWarning = () => {}
+  try {
+    return process.getBuiltinModule('node:sqlite')
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+const noteOf = (path: string) => join(path, 'lock')
+
+/** What the holder of the lock noted about itself. It says nothing about whether the lock is still held. */
+export async function readLockHolder(path: string): Promise<LockHolder | null> {
+  try {
+    const { pid, url } = JSON.parse(await readFile(noteOf(path), 'utf8')) as Partial<LockHolder>
+    return typeof pid === 'number' ? { pid, url: typeof url === 'string' ? url : null } : null
+  } catch {
+    // None, or one that is just being replaced: the note is a courtesy, the kernel's lock is what counts.
+    return null
+  }
+}
+
+export interface DataDirectoryLock {
+  /** Notes where the server of this process listens, for other processes to find. */
+  announce(url: string): Promise<void>
+  release(): Promise<void>
+}
+
+/** Locks a data directory for this process, or throws DataDirectoryLocked. */
+export async function lockDataDirectory(path: string): Promise<DataDirectoryLock> {
+  const lock = takeKernelLock(join(path, 'lock.sqlite'))
+  if (!lock) throw new DataDirectoryLocked(path, await readLockHolder(path))
+
+  const note = async (holder: LockHolder) => {
+    const draft = `${noteOf(path)}.new`
+    await writeFile(draft, `${JSON.stringify(holder)}\n`, { mode: 0o600 })
+    await rename(draft, noteOf(path))
+  }
+  let released: Promise<void> | undefined
+  const release = async () => {
+    try {
+      await rm(noteOf(path), { force: true })
+    } finally {
+      lock.close()
+    }
+  }
+  try {
+    await note({ pid: process.pid, url: null })
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+  return {
+    announce: (url) => note({ pid: process.pid, url }),
+    release: () => (released ??= release()),
+  }
+}

@@ -1,0 +1,110 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { lockDataDirectory, type DataDirectoryLock } from './data-directory-lock.ts'
+import { StartupFailed } from './startup-failed.ts'
+
+export interface AdminKey {
+  secret: string
+  /** Where people find it; null when they gave it themselves (TABWIRE_API_KEY). */
+  file: string | null
+}
+
+/** The directory in which this installation keeps what must outlive it, locked for this process until closed. */
+export interface DataDirectory {
+  readonly path: string
+  /** UUID made once: which installation a session ran on. */
+  readonly machineId: string
+  readonly adminKey: AdminKey
+  /** Tells other processes where the server of this one listens. */
+  announce(url: string): Promise<void>
+  close(): Promise<void>
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const SECRET = /^[\x21-\x7e]{16,256}$/
+
+/** Path of the file that keeps the first admin key, where it was generated. */
+export const adminKeyFile = (dataDir: string): string => join(dataDir, 'api-key')
+
+/**
+ * Opens the data directory, making what is missing: the directory (mode 0700), its machine id, its admin key. Throws
+ * DataDirectoryLocked while another process has it open, and StartupFailed when it cannot be used.
+ */
+export async function openDataDirectory(path: string, givenKey: string | null): Promise<DataDirectory> {
+  let lock: DataDirectoryLock | undefined
+  try {
+    // An existing directory keeps its mode: it may be shared on purpose. Each secret in it has its own.
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    lock = await lockDataDirectory(path)
+    const machineId = await keepOnce(join(path, 'machine-id'), UUID, () => randomUUID())
+    const adminKey = givenKey ? { secret: givenKey, file: null } : await keepAdminKey(path)
+    return { path, machineId, adminKey, announce: lock.announce, close: lock.release }
+  } catch (error) {
+    await lock?.release()
+    throw explain(path, error)
+  }
+}
+
+async function keepAdminKey(path: string): Promise<AdminKey> {
+  const file = adminKeyFile(path)
+  const secret = await keepOnce(file, SECRET, () => `tw_${randomBytes(32).toString('base64url')}`)
+  // Someone may have written it by hand, or restored it from a copy.
+  await chmod(file, 0o600)
+  return { secret, file }
+}
+
+/** Reads the line that a file keeps; the first time makes it, durably and never half-written. */
+async function keepOnce(file: string, valid: RegExp, make: () => string): Promise<string> {
+  let text: string
+  try {
+    text = (await readFile(file, 'utf8')).trim()
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'ENOENT') throw error
+    text = make()
+    const draft = await open(`${file}.new`, 'w', 0o600)
+    try {
+      await draft.writeFile(`${text}\n`)
+      await draft.sync()
+    } finally {
+      await draft.close()
+    }
+    await rename(`${file}.new`, file)
+  }
+  if (!valid.test(text)) {
+    throw new StartupFailed(`${file} does not hold what it should: restore it, or delete it to have a new one made.`)
+  }
+  return text
+}
+
+function explain(path: string, error: unknown): unknown {
+  if (error instanceof StartupFailed) return error
+  const code = isSystemError(error) ? error.code : undefined
+  const cause = { cause: error }
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new StartupFailed(
+        `The data directory ${path} may not be written: give this user the right to it, or set TABWIRE_DATA_DIR.`,
+        cause,
+      )
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return new StartupFailed(`The data directory ${path} is not a directory: set TABWIRE_DATA_DIR to one.`, cause)
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new StartupFailed(`There is no space left for the data directory ${path}.`, cause)
+    case 'ERR_SQLITE_ERROR':
+      return new StartupFailed(
+        `The data directory ${path} cannot be locked (${(error as Error).message}): put it on a local file system that this user may write.`,
+        cause,
+      )
+    default:
+      return error
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error
+}
