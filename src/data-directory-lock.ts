@@ -44,6 +44,7 @@ function takeKernelLock(file: string): DatabaseSync | null {
 
 /** Older versions of Node call the module experimental on standard error, which would be noise for those who serve. */
 function loadSqlite() {
+  // oxlint-disable-next-line typescript/unbound-method -- it is put back, not called
   const emitWarning = process.emitWarning
   process.emitWarning = () => {}
   try {
@@ -68,8 +69,8 @@ export async function readLockHolder(path: string): Promise<LockHolder | null> {
 
 export interface DataDirectoryLock {
   /** Notes where the server of this process listens, for other processes to find. */
-  announce(url: string): Promise<void>
-  release(): Promise<void>
+  readonly announce: (url: string) => Promise<void>
+  readonly release: () => Promise<void>
 }
 
 /** Locks a data directory for this process, or throws DataDirectoryLocked. */

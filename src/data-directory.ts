@@ -17,8 +17,8 @@ export interface DataDirectory {
   readonly machineId: string
   readonly adminKey: AdminKey
   /** Tells other processes where the server of this one listens. */
-  announce(url: string): Promise<void>
-  close(): Promise<void>
+  readonly announce: (url: string) => Promise<void>
+  readonly close: () => Promise<void>
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
