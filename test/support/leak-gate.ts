@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { afterAll, beforeAll, expect } from 'vitest'
+
+/** What an app may leave behind: child processes, temporary directories, timers, sockets, workers. */
+interface Footprint {
+  processes: string[]
+  directories: string[]
+  resources: Record<string, number>
+}
+
+async function descendants(): Promise<string[]> {
+  const parents = new Map<number, { parent: number; command: string }>()
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    // A process may end between being listed and being read.
+    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => null)
+    const match = stat && /^\d+ \((.*)\) (\S) (\d+)/s.exec(stat)
+    if (match && match[2] !== 'Z') parents.set(Number(name), { parent: Number(match[3]), command: match[1]! })
+  }
+  const isOurs = (pid: number): boolean => {
+    const parent = parents.get(pid)?.parent
+    return parent !== undefined && (parent === process.pid || isOurs(parent))
+  }
+  return [...parents].filter(([pid]) => isOurs(pid)).map(([pid, { command }]) => `${command} (${pid})`)
+}
+
+async function footprint(): Promise<Footprint> {
+  const resources: Record<string, number> = {}
+  for (const name of process.getActiveResourcesInfo()) {
+    // The test runner's own pipes and file reads come and go.
+    if (['Timeout', 'TCPSocketWrap', 'TCPServerWrap', 'PipeWrap', 'ProcessWrap', 'MessagePort', 'Worker'].includes(name)) {
+      resources[name] = (resources[name] ?? 0) + 1
+    }
+  }
+  const directories = (await readdir(tmpdir())).filter((name) => name.startsWith('tabwire'))
+  return { processes: await descendants(), directories, resources }
+}
+
+/**
+ * Call at the top of an end-to-end file: after its last test, once its own hooks have closed what they opened, nothing
+ * may be left of it. `ownDirectory` names the temporary directories of this file, since other files run beside it.
+ */
+export function leakGate(ownDirectory: (name: string) => boolean = () => false): void {
+  let before: Footprint
+  beforeAll(async () => {
+    before = await footprint()
+  })
+  afterAll(async () => {
+    const left = async () => {
+      const after = await footprint()
+      return {
+        processes: after.processes.filter((name) => !before.processes.includes(name)),
+        directories: after.directories.filter((name) => ownDirectory(name) && !before.directories.includes(name)),
+        resources: Object.entries(after.resources).filter(([name, count]) => count > (before.resources[name] ?? 0)),
+      }
+    }
+    await expect.poll(left, { timeout: 5000 }).toEqual({ processes: [], directories: [], resources: [] })
+  })
+}
