@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { SIGN_IN_KEY_NAME } from '../ports/store.ts'
 import type { ApiKeys } from './api-keys.ts'
 
 const CODE_LIFE_MS = 10 * 60 * 1000
 const KEY_LIFE_MS = 12 * 60 * 60 * 1000
 const MAX_CODES = 1000
-
-/** The name of keys that signing in makes; they are deleted once they have expired. */
-export const SIGN_IN_KEY_NAME = 'Signed in by link'
 
 /**
  * Signing in from a link: the server prints a code that works once, for ten minutes; a page exchanges it for a key of

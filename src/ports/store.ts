@@ -170,6 +170,9 @@ export interface ApiKeyRecord {
   revokedAt: number | null
 }
 
+/** The name of keys that signing in makes (domain/sign-in.ts); they are deleted once they have expired. */
+export const SIGN_IN_KEY_NAME = 'Signed in by link'
+
 export type InsertSessionOutcome = { kind: 'inserted' } | { kind: 'exists'; record: SessionRecord }
 
 /**
@@ -226,7 +229,7 @@ export interface Store {
   /** Returns the record after the change; revoking twice keeps the first time. */
   revokeApiKey(id: string, time: number): Promise<ApiKeyRecord | null>
   touchApiKey(id: string, time: number): Promise<void>
-  /** Deletes keys that expired before the given time and were never more than a sign-in (see domain/sign-in.ts). */
+  /** Deletes keys named SIGN_IN_KEY_NAME that expired before the given time. */
   deleteExpiredApiKeys(time: number): Promise<void>
 
   /** Resolves if the database answers; for GET /ready. */

@@ -1,0 +1,57 @@
+import { and, asc, eq, lt, sql } from 'drizzle-orm'
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
+import { SIGN_IN_KEY_NAME, type Store } from '../../ports/store.ts'
+import { asStoreError } from './database-errors.ts'
+import { apiKeys } from './tables.ts'
+
+export type ApiKeyStore = Pick<
+  Store,
+  | 'insertApiKey'
+  | 'findApiKeyByHash'
+  | 'findApiKey'
+  | 'listApiKeys'
+  | 'revokeApiKey'
+  | 'touchApiKey'
+  | 'deleteExpiredApiKeys'
+>
+
+/** The part of the store that keeps API keys. */
+export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
+  const fail = (error: unknown): never => {
+    throw asStoreError(error)
+  }
+  return {
+    insertApiKey: async (record) => {
+      await db.insert(apiKeys).values(record).catch(fail)
+    },
+    findApiKeyByHash: async (secretHash) => {
+      const rows = await db.select().from(apiKeys).where(eq(apiKeys.secretHash, secretHash)).catch(fail)
+      return rows[0] ?? null
+    },
+    findApiKey: async (id) => {
+      const rows = await db.select().from(apiKeys).where(eq(apiKeys.id, id)).catch(fail)
+      return rows[0] ?? null
+    },
+    listApiKeys: (owner) =>
+      db
+        .select()
+        .from(apiKeys)
+        .where(owner === null ? undefined : eq(apiKeys.owner, owner))
+        .orderBy(asc(apiKeys.createdAt), asc(apiKeys.id))
+        .catch(fail),
+    revokeApiKey: async (id, time) => {
+      const revokedAt = sql`coalesce(${apiKeys.revokedAt}, ${sql.param(time, apiKeys.revokedAt)})`
+      const rows = await db.update(apiKeys).set({ revokedAt }).where(eq(apiKeys.id, id)).returning().catch(fail)
+      return rows[0] ?? null
+    },
+    touchApiKey: async (id, time) => {
+      await db.update(apiKeys).set({ lastUsedAt: time }).where(eq(apiKeys.id, id)).catch(fail)
+    },
+    deleteExpiredApiKeys: async (time) => {
+      await db
+        .delete(apiKeys)
+        .where(and(eq(apiKeys.name, SIGN_IN_KEY_NAME), lt(apiKeys.expiresAt, time)))
+        .catch(fail)
+    },
+  }
+}

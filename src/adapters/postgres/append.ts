@@ -1,0 +1,95 @@
+import type pg from 'pg'
+import type { LogEntry } from '../../ports/log-entry.ts'
+import type { AppendOutcome, SessionPatch } from '../../ports/store.ts'
+import { asAppendError, asStoreError } from './database-errors.ts'
+import { arraysOfEntries, countEntriesByCounter } from './entry-rows.ts'
+import { statementName } from './prepared-statements.ts'
+import { assignmentsOfPatch } from './session-rows.ts'
+
+/** Rows of entries out of the four arrays that begin at parameter `first`, numbered after `base`. */
+export const entriesFromArrays = (sessionId: string, base: string, first: number) => `
+  select ${sessionId}, ${base} + entry.position::int, to_timestamp(entry.at / 1000), entry.kind, entry.request_id, entry.data::jsonb
+  from moved, unnest($${first}::float8[], $${first + 1}::smallint[], $${first + 2}::int[], $${first + 3}::text[])
+    with ordinality as entry (at, kind, request_id, data, position)`
+
+const FIRST_PATCH_PARAMETER = 11
+
+/**
+ * One statement, so one round trip and one commit: the session's row moves on from the expected sequence, and only if
+ * it did are there entries. A session that has ended moves no more.
+ */
+const appendText = (assignments: readonly string[]) => `
+with moved as (
+  update sessions set ${[
+    'last_sequence = last_sequence + $3::int',
+    'navigation_count = navigation_count + $4::int',
+    'console_message_count = console_message_count + $5::int',
+    'network_request_count = network_request_count + $6::int',
+    ...assignments,
+  ].join(', ')}
+  where id = $1 and last_sequence = $2::int and status in ('CREATING', 'RUNNING')
+  returning 1
+), added as (
+  insert into log_entries (session_id, sequence, at, kind, request_id, data)
+  ${entriesFromArrays('$1', '$2::int', 7)}
+)
+select 1 from moved`
+
+/** How many of these very entries the log holds; `data` is compared as JSON, not as text. */
+const COUNT_EQUAL = `
+select (select last_sequence from sessions where id = $1) as last, (
+  select count(*)::int
+  from unnest($3::float8[], $4::smallint[], $5::int[], $6::text[])
+    with ordinality as entry (at, kind, request_id, data, position)
+  join log_entries as kept on kept.session_id = $1 and kept.sequence = $2::int + entry.position
+  where kept.kind = entry.kind and kept.at = to_timestamp(entry.at / 1000)::timestamptz(3) and kept.data = entry.data::jsonb
+) as equal`
+
+/** See Store.append. */
+export async function append(
+  pool: pg.Pool,
+  sessionId: string,
+  expectedLast: number,
+  entries: readonly LogEntry[],
+  patch: SessionPatch = {},
+): Promise<AppendOutcome> {
+  entries.forEach((entry, index) => {
+    if (entry.sequence !== expectedLast + 1 + index) {
+      throw new Error(`entry ${entry.sequence} stands where ${expectedLast + 1 + index} was expected`)
+    }
+  })
+  const { assignments, values } = assignmentsOfPatch(patch, FIRST_PATCH_PARAMETER)
+  const text = appendText(assignments)
+  const counts = countEntriesByCounter(entries)
+  const arrays = arraysOfEntries(entries)
+  const result = await pool
+    .query({
+      name: statementName(text),
+      text,
+      values: [
+        sessionId,
+        expectedLast,
+        entries.length,
+        counts.navigation,
+        counts.console,
+        counts.network,
+        ...arrays,
+        ...values,
+      ],
+    })
+    .catch((error: unknown) => {
+      throw asAppendError(error)
+    })
+  if (result.rowCount === 1) return { kind: 'committed' }
+
+  // Either another writer was faster, or this very batch was committed before and the answer was lost on the way. What
+  // is kept tells: another writer's batch may have ended at the same sequence, but not with the same entries.
+  const found = await pool
+    .query<{ last: number | null; equal: number }>(COUNT_EQUAL, [sessionId, expectedLast, ...arrays])
+    .catch((error: unknown) => {
+      throw asStoreError(error)
+    })
+  const { last, equal } = found.rows[0]!
+  const committedBefore = entries.length > 0 && last === expectedLast + entries.length && equal === entries.length
+  return committedBefore ? { kind: 'committed' } : { kind: 'conflict', lastSequence: last }
+}

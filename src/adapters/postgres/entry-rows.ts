@@ -1,0 +1,68 @@
+import type { LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
+import { KIND_CODES } from './tables.ts'
+
+const KINDS_BY_CODE = new Map(Object.entries(KIND_CODES).map(([kind, code]) => [code, kind as SessionEventKind]))
+
+/** Columns of an entry as every reading statement selects them, in this order; `at` as milliseconds. */
+export const ENTRY_COLUMNS = `sequence, kind, round(date_part('epoch', at) * 1000) as at, data`
+
+export type EntryRow = [sequence: number, kind: number, at: number, data: unknown]
+
+export function entryOfRow([sequence, code, at, data]: EntryRow): LogEntry {
+  const kind = KINDS_BY_CODE.get(code)
+  if (!kind) throw new Error(`the log holds an entry of the unknown kind ${code}: written by a newer version?`)
+  return { kind, sequence, at, data } as LogEntry
+}
+
+/** The entries as parallel arrays for `unnest($at::float8[], $kind::smallint[], $request::int[], $data::text[])`. */
+export function arraysOfEntries(entries: readonly LogEntry[]): [at: string, kind: string, request: string, data: Buffer] {
+  const requestIds = entries.map((entry) => (entry.kind === 'NETWORK_REQUEST' ? entry.data.requestId : 'NULL'))
+  return [
+    `{${entries.map((entry) => entry.at).join()}}`,
+    `{${entries.map((entry) => KIND_CODES[entry.kind]).join()}}`,
+    `{${requestIds.join()}}`,
+    encodeTextArray(entries.map((entry) => JSON.stringify(entry.data))),
+  ]
+}
+
+const TEXT_OID = 25
+
+/**
+ * A text[] in PostgreSQL's binary format, which pg sends as it is. JSON is full of quotes, each of which the textual
+ * format would have escaped here and unescaped there; measured on the embedded database: 46k instead of 29k rows/s.
+ */
+function encodeTextArray(texts: readonly string[]): Buffer {
+  const header = 20
+  const size = texts.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), header)
+  const buffer = Buffer.allocUnsafe(size)
+  buffer.writeInt32BE(texts.length === 0 ? 0 : 1, 0) // dimensions
+  buffer.writeInt32BE(0, 4) // no nulls
+  buffer.writeInt32BE(TEXT_OID, 8)
+  if (texts.length === 0) return buffer.subarray(0, 12)
+  buffer.writeInt32BE(texts.length, 12)
+  buffer.writeInt32BE(1, 16) // lower bound
+  let offset = header
+  for (const text of texts) {
+    const length = buffer.write(text, offset + 4)
+    buffer.writeInt32BE(length, offset)
+    offset += 4 + length
+  }
+  return buffer
+}
+
+export interface EntryCounts {
+  navigation: number
+  console: number
+  network: number
+}
+
+/** What the counters of a session's row gain by these entries. */
+export function countEntriesByCounter(entries: readonly LogEntry[]): EntryCounts {
+  const counts = { navigation: 0, console: 0, network: 0 }
+  for (const { kind } of entries) {
+    if (kind === 'NAVIGATION') counts.navigation++
+    else if (kind === 'CONSOLE_MESSAGE') counts.console++
+    else if (kind === 'NETWORK_REQUEST') counts.network++
+  }
+  return counts
+}

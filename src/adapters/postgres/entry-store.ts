@@ -1,0 +1,46 @@
+import type pg from 'pg'
+import type { LogEntry, SessionStatus } from '../../ports/log-entry.ts'
+import type { Store } from '../../ports/store.ts'
+import { append } from './append.ts'
+import { asStoreError } from './database-errors.ts'
+import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
+import { statementName } from './prepared-statements.ts'
+import { countEntries, readEntries } from './read-entries.ts'
+
+export type EntryStore = Pick<
+  Store,
+  'append' | 'readEntries' | 'countEntries' | 'findEntry' | 'findRequestEntry' | 'readHead'
+>
+
+const FIND_ENTRY = `select ${ENTRY_COLUMNS} from log_entries where session_id = $1 and sequence = $2`
+const FIND_REQUEST = `select ${ENTRY_COLUMNS} from log_entries where session_id = $1 and request_id = $2`
+const READ_HEAD = 'select last_sequence, status from sessions where id = $1'
+
+/** The part of the store that keeps the entries of the logs. */
+export function createEntryStore(pool: pg.Pool): EntryStore {
+  const readOne = async <Row extends unknown[]>(text: string, values: unknown[]): Promise<Row | null> => {
+    const { rows } = await pool
+      .query<Row>({ name: statementName(text), text, values, rowMode: 'array' })
+      .catch((error: unknown) => {
+        throw asStoreError(error)
+      })
+    return rows[0] ?? null
+  }
+  return {
+    append: (sessionId, expectedLast, entries, patch) => append(pool, sessionId, expectedLast, entries, patch),
+    readEntries: (query) => readEntries(pool, query),
+    countEntries: (sessionId, filter, after) => countEntries(pool, sessionId, filter, after),
+    findEntry: async (sessionId, sequence) => {
+      const row = await readOne<EntryRow>(FIND_ENTRY, [sessionId, sequence])
+      return row && entryOfRow(row)
+    },
+    findRequestEntry: async (sessionId, requestId) => {
+      const row = await readOne<EntryRow>(FIND_REQUEST, [sessionId, requestId])
+      return row && (entryOfRow(row) as LogEntry<'NETWORK_REQUEST'>)
+    },
+    readHead: async (sessionId) => {
+      const row = await readOne<[number, SessionStatus]>(READ_HEAD, [sessionId])
+      return row && { lastSequence: row[0], ended: row[1] !== 'CREATING' && row[1] !== 'RUNNING' }
+    },
+  }
+}

@@ -1,0 +1,145 @@
+import pg from 'pg'
+import type { DatabaseConfig } from '../../config.ts'
+import type { Logger } from '../../logger.ts'
+import { startEmbeddedDatabase } from './embedded-database.ts'
+
+/** The oldest server that everything used here works on; older ones have no more fixes soon, and are not tested. */
+const OLDEST_VERSION = 150_000
+
+/** Why the database cannot be used: one line for people, without the password of its URL. */
+export class DatabaseUnusable extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'DatabaseUnusable'
+  }
+}
+
+export interface DatabaseEnvironment {
+  /** Absolute path; the embedded database lies in `<dataDir>/database`. Its lock is the caller's business. */
+  dataDir: string
+  logger: Logger
+  /** The embedded database ended by itself: nothing can be stored any more until the next start. Called at most once. */
+  onCrash?: (error: Error) => void
+}
+
+export interface Database {
+  pool: pg.Pool
+  /** Whether it lives inside this process, with one backend and nobody else to look after it. */
+  embedded: boolean
+  /** A connection beside the pool, without its limits in time; whoever asks for it connects and ends it. */
+  createClient(): pg.Client
+  /** One line for people: which database, where. No password in it. */
+  describe(): string
+  close(): Promise<void>
+}
+
+/** Opens the server that the configuration names, or else the embedded database. Rejects with DatabaseUnusable. */
+export async function openDatabase(config: DatabaseConfig, environment: DatabaseEnvironment): Promise<Database> {
+  return config.kind === 'server' ? openServer(config.url, environment) : openEmbedded(environment)
+}
+
+async function openServer(url: string, { logger }: DatabaseEnvironment): Promise<Database> {
+  const where = describeUrl(url)
+  const connection = { connectionString: url, application_name: 'tabwire', keepAlive: true, connectionTimeoutMillis: 10_000 }
+  const pool = new pg.Pool({
+    ...connection,
+    max: 12,
+    idleTimeoutMillis: 60_000,
+    // The server gives up first, so that the answer tells what happened; the client's own limit is for a network
+    // that swallows packets.
+    statement_timeout: 20_000,
+    query_timeout: 30_000,
+    idle_in_transaction_session_timeout: 30_000,
+  })
+  watchIdleClients(pool, logger)
+  const version = await readVersion(pool).catch(async (error: unknown) => {
+    await pool.end()
+    throw new DatabaseUnusable(`The database at ${where} cannot be reached: ${reasonOf(error)}.`, error)
+  })
+  if (version.number < OLDEST_VERSION) {
+    await pool.end()
+    throw new DatabaseUnusable(
+      `The database at ${where} is PostgreSQL ${version.text}; Tabwire needs PostgreSQL 15 or newer.`,
+    )
+  }
+  return {
+    pool,
+    embedded: false,
+    createClient: () => new pg.Client(connection),
+    describe: () => `PostgreSQL ${version.text} at ${where}`,
+    close: () => pool.end(),
+  }
+}
+
+async function openEmbedded({ dataDir, logger, onCrash }: DatabaseEnvironment): Promise<Database> {
+  const embedded = await startEmbeddedDatabase(dataDir, (error) => {
+    logger.fatal({ err: error }, 'the embedded database ended unexpectedly')
+    onCrash?.(error)
+  }).catch((error: unknown) => {
+    throw new DatabaseUnusable(`The embedded database in ${dataDir} cannot be opened: ${reasonOf(error)}.`, error)
+  })
+  const connection = {
+    host: embedded.socketDirectory,
+    port: embedded.port,
+    user: 'postgres',
+    database: 'postgres',
+    application_name: 'tabwire',
+  }
+  const pool = new pg.Pool({
+    ...connection,
+    // One connection, for behind the socket there is one backend, which every connection would share with its prepared
+    // statements: measured, the second connection's "append" is refused because the first has one. Nothing is lost,
+    // for the backend works on one statement at a time anyway.
+    max: 1,
+    idleTimeoutMillis: 0,
+    // A connection after an error finds the backend as the last one left it.
+    onConnect: async (client) => {
+      await client.query('discard all')
+    },
+  })
+  watchIdleClients(pool, logger)
+  try {
+    const version = await readVersion(pool)
+    return {
+      pool,
+      embedded: true,
+      createClient: () => new pg.Client(connection),
+      describe: () => `embedded PostgreSQL ${version.text} (PGlite) in ${embedded.directory}`,
+      close: async () => {
+        await pool.end()
+        await embedded.close()
+      },
+    }
+  } catch (error) {
+    await pool.end()
+    await embedded.close()
+    throw new DatabaseUnusable(`The embedded database in ${dataDir} does not answer: ${reasonOf(error)}.`, error)
+  }
+}
+
+/** Without a listener, a server that goes away would end the process through its idle connections. */
+function watchIdleClients(pool: pg.Pool, logger: Logger): void {
+  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection was lost'))
+}
+
+async function readVersion(pool: pg.Pool): Promise<{ number: number; text: string }> {
+  const { rows } = await pool.query<{ number: number; text: string }>(
+    `select current_setting('server_version_num')::int as number,
+            split_part(current_setting('server_version'), ' ', 1) as text`,
+  )
+  return rows[0]!
+}
+
+/** Host, port and name of the database; never its user's password. */
+function describeUrl(url: string): string {
+  const { hostname, port, pathname, searchParams } = new URL(url)
+  const host = hostname || searchParams.get('host') || 'localhost'
+  return `${host}${port ? `:${port}` : ''}${decodeURIComponent(pathname)}`
+}
+
+function reasonOf(error: unknown): string {
+  // A name with several addresses fails with one error for each, and a message of their own that is empty.
+  const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error
+  const text = first instanceof Error ? first.message || first.name : String(first)
+  return text.replace(/\s+/g, ' ').replace(/\.$/, '')
+}

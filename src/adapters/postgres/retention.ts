@@ -1,0 +1,42 @@
+import type { Store } from '../../ports/store.ts'
+import { asStoreError } from './database-errors.ts'
+import type { Database } from './open-database.ts'
+
+/** Rows one step deletes at most: what holds up the embedded database's one backend for some ten milliseconds. */
+const STEP = 1000
+
+/** Entries of the sessions that ended longest ago, a step of them. */
+const DELETE_ENTRIES = `
+delete from log_entries where ctid in (
+  select entry.ctid
+  from (select id from sessions where ended_at < $1 order by ended_at limit 100) as session
+  cross join lateral (
+    select ctid from log_entries where session_id = session.id order by sequence limit ${STEP}
+  ) as entry
+  limit ${STEP}
+)`
+
+const DELETE_SESSIONS = `
+delete from sessions where id in (
+  select id from sessions as session
+  where ended_at < $1 and status not in ('CREATING', 'RUNNING')
+    and not exists (select from log_entries where session_id = session.id)
+  order by ended_at limit 100
+)`
+
+/** Deletes what is no longer to be kept. */
+export function createRetention({ pool }: Database): Pick<Store, 'deleteEndedBefore'> {
+  return {
+    deleteEndedBefore: async (time) => {
+      const before = [new Date(time).toISOString()]
+      const run = (text: string) =>
+        pool.query(text, before).catch((error: unknown) => {
+          throw asStoreError(error)
+        })
+      const entries = await run(DELETE_ENTRIES)
+      if (entries.rowCount) return true
+      const deleted = await run(DELETE_SESSIONS)
+      return (deleted.rowCount ?? 0) > 0
+    },
+  }
+}

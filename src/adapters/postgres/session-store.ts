@@ -1,0 +1,133 @@
+import { and, asc, eq, inArray } from 'drizzle-orm'
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
+import type pg from 'pg'
+import type { LogEntry } from '../../ports/log-entry.ts'
+import type { InsertSessionOutcome, SessionRecord, Store } from '../../ports/store.ts'
+import { entriesFromArrays } from './append.ts'
+import { asAppendError, asStoreError } from './database-errors.ts'
+import { arraysOfEntries, countEntriesByCounter } from './entry-rows.ts'
+import { countSessions, listSessions } from './list-sessions.ts'
+import { statementName } from './prepared-statements.ts'
+import { assignmentsOfPatch, recordOfRow } from './session-rows.ts'
+import { sessions } from './tables.ts'
+
+export type SessionStore = Pick<
+  Store,
+  'insertSession' | 'patchSession' | 'findSession' | 'findSessionByIdempotencyKey' | 'listSessions' | 'countSessions' | 'listLiveSessions'
+>
+
+const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString())
+
+/** Columns of a new session with their values; the entries decide about counters and sequence. */
+const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Record<string, unknown> => {
+  const counts = countEntriesByCounter(entries)
+  return {
+    id: record.id,
+    owner: record.owner,
+    name: record.name,
+    metadata: JSON.stringify(record.metadata),
+    status: record.status,
+    end_reason: record.endReason,
+    error: record.error,
+    viewport_width: record.viewport.width,
+    viewport_height: record.viewport.height,
+    user_agent: record.userAgent,
+    locale: record.locale,
+    timezone: record.timezone,
+    keep_alive: record.keepAlive,
+    idle_timeout_seconds: record.idleTimeoutSeconds,
+    max_duration_seconds: record.maxDurationSeconds,
+    machine_id: record.machineId,
+    idempotency_key: record.idempotencyKey,
+    input_hash: record.inputHash,
+    created_at: instant(record.createdAt),
+    started_at: instant(record.startedAt),
+    last_activity_at: instant(record.lastActivityAt),
+    ended_at: instant(record.endedAt),
+    current_url: record.currentUrl,
+    title: record.title,
+    navigation_count: counts.navigation,
+    console_message_count: counts.console,
+    network_request_count: counts.network,
+    last_sequence: entries.length,
+  }
+}
+
+/** The part of the store that keeps the rows of the sessions. */
+export function createSessionStore(pool: pg.Pool, db: NodePgDatabase): SessionStore {
+  const fail = (error: unknown): never => {
+    throw asStoreError(error)
+  }
+
+  const findSession = async (sessionId: string): Promise<SessionRecord | null> => {
+    const rows = await db.select().from(sessions).where(eq(sessions.id, sessionId)).catch(fail)
+    return rows[0] ? recordOfRow(rows[0]) : null
+  }
+
+  const findSessionByIdempotencyKey = async (owner: string, key: string): Promise<SessionRecord | null> => {
+    const ofKey = and(eq(sessions.owner, owner), eq(sessions.idempotencyKey, key))
+    const rows = await db.select().from(sessions).where(ofKey).catch(fail)
+    return rows[0] ? recordOfRow(rows[0]) : null
+  }
+
+  /** The session that stands in the way of a new one: its own row from an earlier attempt, or one of the same key. */
+  const findExisting = async ({ id, owner, idempotencyKey }: SessionRecord): Promise<InsertSessionOutcome | null> => {
+    if (await findSession(id)) return { kind: 'inserted' }
+    const record = idempotencyKey === null ? null : await findSessionByIdempotencyKey(owner, idempotencyKey)
+    return record && { kind: 'exists', record }
+  }
+
+  return {
+    insertSession: async (record, entries) => {
+      const columns = columnsOfNew(record, entries)
+      const names = Object.keys(columns)
+      const text = `
+        with moved as (
+          insert into sessions (${names.join(', ')}) values (${names.map((_, index) => `$${index + 1}`).join(', ')})
+          on conflict do nothing
+          returning id
+        ), added as (
+          insert into log_entries (session_id, sequence, at, kind, request_id, data)
+          ${entriesFromArrays('moved.id', '0', names.length + 1)}
+        )
+        select 1 from moved`
+      const values = [...Object.values(columns), ...arraysOfEntries(entries)]
+      for (;;) {
+        const { rowCount } = await pool.query({ name: statementName(text), text, values }).catch((error: unknown) => {
+          throw asAppendError(error)
+        })
+        if (rowCount === 1) return { kind: 'inserted' }
+        const existing = await findExisting(record)
+        // None: it was deleted between the two statements, and the way is free now.
+        if (existing) return existing
+      }
+    },
+
+    patchSession: async (sessionId, patch) => {
+      const { assignments, values } = assignmentsOfPatch(patch, 2)
+      // Without a change there is still the question whether the session lives.
+      const set = assignments.length > 0 ? assignments.join(', ') : 'id = id'
+      const text = `update sessions set ${set} where id = $1 and status in ('CREATING', 'RUNNING')`
+      const result = await pool.query({ name: statementName(text), text, values: [sessionId, ...values] }).catch(fail)
+      return result.rowCount === 1
+    },
+
+    findSession,
+
+    findSessionByIdempotencyKey,
+
+    listSessions: (query) => listSessions(db, query).catch(fail),
+
+    countSessions: (owner, filter) => countSessions(db, owner, filter).catch(fail),
+
+    listLiveSessions: async (machineId) => {
+      const rows = await db
+        .select()
+        .from(sessions)
+        .where(and(eq(sessions.machineId, machineId), inArray(sessions.status, ['CREATING', 'RUNNING'])))
+        .orderBy(asc(sessions.createdAt), asc(sessions.id))
+        .catch(fail)
+      return rows.map(recordOfRow)
+    },
+  }
+}

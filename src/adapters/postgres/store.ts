@@ -1,0 +1,37 @@
+import { drizzle } from 'drizzle-orm/node-postgres'
+import type { DatabaseConfig } from '../../config.ts'
+import type { Store } from '../../ports/store.ts'
+import { createApiKeyStore } from './api-key-store.ts'
+import { asStoreError } from './database-errors.ts'
+import { createEntryStore } from './entry-store.ts'
+import { migrateDatabase } from './migrate.ts'
+import { openDatabase, type DatabaseEnvironment } from './open-database.ts'
+import { createRetention } from './retention.ts'
+import { createSessionStore } from './session-store.ts'
+
+/**
+ * Opens the database, brings its tables up to date and returns the store over it. Rejects with DatabaseUnusable, whose
+ * message is one line for people.
+ */
+export async function openStore(config: DatabaseConfig, environment: DatabaseEnvironment): Promise<Store> {
+  await using opening = new AsyncDisposableStack()
+  const database = opening.adopt(await openDatabase(config, environment), (opened) => opened.close())
+  await migrateDatabase(database)
+  opening.move()
+
+  const { pool } = database
+  const db = drizzle(pool)
+  return {
+    ...createSessionStore(pool, db),
+    ...createEntryStore(pool),
+    ...createApiKeyStore(db),
+    ...createRetention(database),
+    ping: async () => {
+      await pool.query('select 1').catch((error: unknown) => {
+        throw asStoreError(error)
+      })
+    },
+    describe: () => database.describe(),
+    close: () => database.close(),
+  }
+}

@@ -1,0 +1,143 @@
+import { sql } from 'drizzle-orm'
+import {
+  boolean,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../ports/log-entry.ts'
+import type { Json, Scope } from '../../ports/store.ts'
+
+/** A time: milliseconds since the epoch outside, timestamptz(3) in the database. */
+const instant = customType<{ data: number; driverData: string }>({
+  dataType: () => 'timestamp (3) with time zone',
+  toDriver: (milliseconds) => new Date(milliseconds).toISOString(),
+  fromDriver: (written) => new Date(written).getTime(),
+})
+
+/**
+ * What changes with every batch of the log (counters, last_sequence, last_activity_at, current_url, title) stands in no
+ * index, and pages keep room (fillfactor, set in the migration, for drizzle has no word for it): such updates stay in
+ * their page (HOT) and touch no index. The embedded database has no autovacuum, so what they leave is pruned in passing.
+ */
+export const sessions = pgTable(
+  'sessions',
+  {
+    id: uuid().primaryKey(),
+    owner: text().notNull(),
+    name: text(),
+    metadata: jsonb().$type<{ [key: string]: Json }>().notNull(),
+    status: text().$type<SessionStatus>().notNull(),
+    endReason: text('end_reason').$type<SessionEndReason>(),
+    error: text(),
+    viewportWidth: integer('viewport_width').notNull(),
+    viewportHeight: integer('viewport_height').notNull(),
+    userAgent: text('user_agent'),
+    locale: text(),
+    timezone: text(),
+    keepAlive: boolean('keep_alive').notNull(),
+    idleTimeoutSeconds: integer('idle_timeout_seconds').notNull(),
+    maxDurationSeconds: integer('max_duration_seconds').notNull(),
+    machineId: text('machine_id').notNull(),
+    idempotencyKey: text('idempotency_key'),
+    inputHash: text('input_hash'),
+    createdAt: instant('created_at').notNull(),
+    startedAt: instant('started_at'),
+    lastActivityAt: instant('last_activity_at').notNull(),
+    endedAt: instant('ended_at'),
+    currentUrl: text('current_url'),
+    title: text(),
+    navigationCount: integer('navigation_count').notNull().default(0),
+    consoleMessageCount: integer('console_message_count').notNull().default(0),
+    networkRequestCount: integer('network_request_count').notNull().default(0),
+    lastSequence: integer('last_sequence').notNull().default(0),
+  },
+  (table) => [
+    // Ascending, read backwards for "newest first": a descending index would put nulls where ORDER BY … DESC does not.
+    index('sessions_by_owner').on(table.owner, table.createdAt, table.id),
+    // A list by status is merged from one range of this index per status, so that three failed ones among a hundred
+    // thousand are found as fast as the newest.
+    index('sessions_by_status').on(table.owner, table.status, table.createdAt, table.id),
+    index('sessions_by_name')
+      .on(table.owner, table.name, table.createdAt, table.id)
+      .where(sql`${table.name} is not null`),
+    index('sessions_by_metadata').using('gin', table.metadata.op('jsonb_path_ops')),
+    index('sessions_live_by_machine')
+      .on(table.machineId)
+      .where(sql`${table.status} in ('CREATING', 'RUNNING')`),
+    index('sessions_by_end')
+      .on(table.endedAt)
+      .where(sql`${table.endedAt} is not null`),
+    uniqueIndex('sessions_by_idempotency_key')
+      .on(table.owner, table.idempotencyKey)
+      .where(sql`${table.idempotencyKey} is not null`),
+  ],
+)
+
+/** The numbers that `log_entries.kind` holds. Numbers are kept for ever: a kind may be added, none may change. */
+export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
+  STATUS_CHANGE: 1,
+  NAVIGATION: 2,
+  PAGE_OPENED: 3,
+  PAGE_CLOSED: 4,
+  PAGE_CRASHED: 5,
+  CONSOLE_MESSAGE: 6,
+  NETWORK_REQUEST: 7,
+  WEB_SOCKET_OPENED: 8,
+  WEB_SOCKET_CLOSED: 9,
+  DOWNLOAD: 10,
+  DIALOG: 11,
+  ENTRIES_DROPPED: 12,
+}
+
+/**
+ * There is no foreign key to sessions: its check would run once a row, and `append` writes entries only in the
+ * statement that moves the session's own row on.
+ */
+export const logEntries = pgTable(
+  'log_entries',
+  {
+    sessionId: uuid('session_id').notNull(),
+    at: instant().notNull(),
+    sequence: integer().notNull(),
+    requestId: integer('request_id'),
+    kind: smallint().notNull(),
+    data: jsonb().notNull(),
+  },
+  (table) => [
+    primaryKey({ name: 'log_entries_pkey', columns: [table.sessionId, table.sequence] }),
+    index('log_entries_by_kind').on(table.sessionId, table.kind, table.sequence),
+    uniqueIndex('log_entries_by_request')
+      .on(table.sessionId, table.requestId)
+      .where(sql`${table.requestId} is not null`),
+  ],
+)
+
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    id: uuid().primaryKey(),
+    owner: text().notNull(),
+    name: text().notNull(),
+    secretHash: text('secret_hash').notNull(),
+    scopes: text().array().$type<Scope[]>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    lastUsedAt: instant('last_used_at'),
+    expiresAt: instant('expires_at'),
+    revokedAt: instant('revoked_at'),
+  },
+  (table) => [
+    uniqueIndex('api_keys_by_secret').on(table.secretHash),
+    index('api_keys_by_owner').on(table.owner, table.createdAt, table.id),
+    index('api_keys_by_expiry')
+      .on(table.expiresAt)
+      .where(sql`${table.expiresAt} is not null`),
+  ],
+)
