@@ -1,0 +1,44 @@
+import { ApiKeys, FIRST_OWNER } from '../domain/api-keys.ts'
+import { NotFound } from '../domain/errors.ts'
+import type { Principal } from '../domain/principal.ts'
+import type { Logger } from '../logger.ts'
+import { SCOPES, type ApiKeyRecord, type Store } from '../ports/store.ts'
+import { encodeGlobalId, uuidOf } from '../schema/global-id.ts'
+import type { KeyRing, ListedKey } from './key-ring.ts'
+
+/** Whoever may open the database may do everything with it. */
+const COMMAND_LINE: Principal = { owner: FIRST_OWNER, scopes: new Set(SCOPES), apiKeyId: '', expiresAt: null }
+
+const dateOf = (time: number | null) => (time === null ? null : new Date(time))
+
+function toListed(record: ApiKeyRecord): ListedKey {
+  return {
+    id: encodeGlobalId('ApiKey', record.id),
+    name: record.name,
+    owner: record.owner,
+    scopes: record.scopes,
+    createdAt: new Date(record.createdAt),
+    lastUsedAt: dateOf(record.lastUsedAt),
+    expiresAt: dateOf(record.expiresAt),
+    revokedAt: dateOf(record.revokedAt),
+  }
+}
+
+/** The keys as the database has them. A running server notices a revocation within seconds. */
+export function keysInDatabase(store: Store, logger: Logger): KeyRing {
+  const keys = new ApiKeys(store, logger)
+  return {
+    async create({ owner, ...key }) {
+      const { record, secret } = await keys.createFor(owner, key)
+      return { id: encodeGlobalId('ApiKey', record.id), secret }
+    },
+    async list() {
+      return (await store.listApiKeys(null)).map(toListed)
+    },
+    async revoke(id) {
+      const uuid = uuidOf('ApiKey', id)
+      if (!uuid) throw new NotFound('API key')
+      return toListed(await keys.revoke(COMMAND_LINE, uuid))
+    },
+  }
+}

@@ -1,0 +1,96 @@
+import type { App } from '../app.ts'
+import { loadConfig, type Config } from '../config.ts'
+import { adminKeyFile } from '../data-directory.ts'
+import { createLogger, type Logger } from '../logger.ts'
+import { print, tell } from './output.ts'
+import { readOptions, type Command } from './usage.ts'
+
+/** How long an orderly end may take; docker and systemd give ten seconds too. */
+const SHUTDOWN_MS = 10_000
+
+/**
+ * A terminal sends Ctrl-C to every process in the foreground, and npm and set-up hand on what they get: one key press
+ * arrives here up to three times, within milliseconds. Copies within this time are one signal.
+ */
+const SAME_SIGNAL_MS = 300
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'serve the GraphQL API (the default)',
+  help: `Usage: tabwire serve
+
+Serves the GraphQL API over HTTP, WebSocket and SSE, and GraphiQL. Migrates the database first.
+Ctrl-C (SIGINT) or SIGTERM ends every session in order and exits with 0; a second one exits at once.
+
+It is configured by environment variables, which the README lists: HOST, PORT, TABWIRE_DATA_DIR, DATABASE_URL,
+TABWIRE_API_KEY, TABWIRE_PUBLIC_URL, TABWIRE_BROWSER_PATH, TABWIRE_BROWSER_SANDBOX, TABWIRE_MAX_SESSIONS,
+TABWIRE_MAX_QUEUED, TABWIRE_WARM_BROWSERS, TABWIRE_MAX_LOG_ENTRIES, TABWIRE_RETENTION_DAYS, TABWIRE_LOG_LEVEL.`,
+
+  async run(args) {
+    readOptions(args, {})
+    const config = loadConfig(process.env)
+    const logger = createLogger(config.logLevel)
+    const end = waitForEnd(logger)
+    const { startApp } = await import('../app.ts')
+    const app = await startApp(config, { logger })
+    announce(app, config)
+    const exitCode = await Promise.race([end, app.closed.then(() => 1)])
+    return (await closesInTime(app, logger)) ? exitCode : 1
+  },
+}
+
+/** Resolves with the exit code when a signal or a fault asks for the end. A second signal exits without waiting. */
+function waitForEnd(logger: Logger): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>()
+  let firstAt: number | undefined
+  for (const [signal, number] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      if (firstAt === undefined) {
+        firstAt = performance.now()
+        if (signal !== 'SIGHUP') tell('Ending the sessions; once more exits at once.')
+        resolve(0)
+      } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
+        process.exit(128 + number)
+      }
+    })
+  }
+  const onFault = (error: unknown, origin: string) => {
+    logger.fatal({ err: error, origin }, 'a fault that nothing handled: the server ends')
+    resolve(1)
+  }
+  // Both kinds: Node turns an unhandled rejection into one of these.
+  process.on('uncaughtException', onFault)
+  return promise
+}
+
+async function closesInTime(app: App, logger: Logger): Promise<boolean> {
+  const { promise: deadline, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => resolve(false), SHUTDOWN_MS)
+  try {
+    const closed = await Promise.race([app.close().then(() => true), deadline])
+    if (!closed) logger.error({ afterMs: SHUTDOWN_MS }, 'the sessions did not end in time: exiting without them')
+    return closed
+  } catch (error) {
+    logger.error({ err: error }, 'not everything ended in order')
+    return false
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What people want to know first. The code in the link is a way in, so it goes to a terminal and into no log file. */
+function announce(app: App, config: Config): void {
+  const signIn = new URL(app.signInUrl())
+  const isTerminal = process.stdout.isTTY
+  if (!isTerminal) signIn.hash = ''
+  print(`Tabwire listens on ${app.url}`)
+  if (isTerminal) print(`  GraphiQL, signed in (works once, for ten minutes): ${signIn.href}`)
+  else print(`  GraphiQL: ${signIn.href}`)
+  print(`  API key: ${config.apiKey ? 'the one in TABWIRE_API_KEY' : `in ${adminKeyFile(config.dataDir)}`}`)
+  print(`  Data: ${app.describe.dataDir}`)
+  print(`  Database: ${app.describe.database}`)
+  print(`  Browser: ${app.describe.browser}`)
+  for (const warning of app.warnings) tell(`Warning: ${warning}`)
+}

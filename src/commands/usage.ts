@@ -1,0 +1,42 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+
+/** A command line that says nothing we know. Told in one line, with where to look. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'UsageError'
+  }
+}
+
+/** One command: what `--help` shows, and what it does. Resolves with the exit code. */
+export interface Command {
+  /** Words after `tabwire`, such as "keys create". */
+  readonly name: string
+  readonly summary: string
+  readonly help: string
+  run(args: readonly string[]): Promise<number>
+}
+
+/** node:util's parseArgs with its complaints as UsageErrors. `--help` is always known. */
+export function readOptions<const O extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: O,
+  positionals: readonly string[] = [],
+) {
+  const parsed = parse(args, options)
+  const missing = positionals[parsed.positionals.length]
+  if (missing) throw new UsageError(`<${missing}> is missing`)
+  const surplus = parsed.positionals[positionals.length]
+  if (surplus !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(surplus)}`)
+  return parsed
+}
+
+function parse<const O extends NonNullable<ParseArgsConfig['options']>>(args: readonly string[], options: O) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true })
+  } catch (error) {
+    // Its messages explain at length how to pass a positional that begins with a dash; the first sentence tells enough.
+    if (error instanceof TypeError) throw new UsageError(error.message.split('. ')[0]!)
+    throw error
+  }
+}

@@ -1,0 +1,65 @@
+import { createKey, listKeys, revokeKey } from './commands/keys.ts'
+import { migrate } from './commands/migrate.ts'
+import { print, tell } from './commands/output.ts'
+import { printSchema } from './commands/print-schema.ts'
+import { serve } from './commands/serve.ts'
+import { UsageError, type Command } from './commands/usage.ts'
+import { ConfigInvalid } from './config.ts'
+import { TabwireError } from './domain/errors.ts'
+import { StartupFailed } from './startup-failed.ts'
+
+const COMMANDS: readonly Command[] = [serve, migrate, printSchema, createKey, listKeys, revokeKey]
+
+const HELP = `Usage: tabwire <command> [options]
+
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n')}
+
+tabwire <command> --help tells more.`
+
+const isHelp = (word: string | undefined) => word === '--help' || word === '-h' || word === 'help'
+
+/** Finds the command that the first words name, and does it. */
+async function run(words: readonly string[]): Promise<number> {
+  const [first] = words
+  const command =
+    first === undefined
+      ? serve
+      : COMMANDS.find(({ name }) => name.split(' ').every((word, index) => words[index] === word))
+  if (command) {
+    const args = words.slice(command.name.split(' ').length)
+    if (args.includes('--help') || args.includes('-h')) {
+      print(command.help)
+      return 0
+    }
+    return command.run(args)
+  }
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `))
+  if (isHelp(first) || (group.length > 0 && (isHelp(words[1]) || words.length === 1))) {
+    print(group.length > 0 ? group.map(({ help }) => help).join('\n\n') : HELP)
+    return 0
+  }
+  throw new UsageError(`there is no command ${JSON.stringify(words.slice(0, group.length > 0 ? 2 : 1).join(' '))}`)
+}
+
+/** What people can mend is told in plain lines; everything else is a fault, and told whole. */
+function explain(error: unknown): string {
+  if (error instanceof UsageError) return `tabwire: ${error.message} (tabwire --help tells more)`
+  if (error instanceof ConfigInvalid || error instanceof StartupFailed || error instanceof TabwireError) {
+    return error.message
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+// Whoever read our output has gone (`tabwire keys list | head -1`, a terminal that was closed): nothing to say to them.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
+let exitCode: number
+try {
+  exitCode = await run(process.argv.slice(2))
+} catch (error) {
+  tell(explain(error))
+  exitCode = error instanceof UsageError ? 2 : 1
+}
+// A pipe takes output asynchronously: it is written out before the end. And the end is now, whatever is still open.
+process.stdout.write('', () => process.exit(exitCode))

@@ -1,0 +1,252 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '..')
+
+interface Import {
+  specifier: string
+  typeOnly: boolean
+}
+
+/** Every import of a module, whatever its form: static, for its effects, re-exported, dynamic, of types. */
+function importsOf(code: string): Import[] {
+  const bare = code.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
+  const forms = [
+    /^\s*(?:import|export)\s+(type\s)?[^'";]*?\sfrom\s*(['"])(?<specifier>[^'"]+)\2/gm,
+    /^\s*import\s*(['"])(?<specifier>[^'"]+)\1/gm,
+    /\bimport\s*\(\s*(['"])(?<specifier>[^'"]+)\1/g,
+    /\bnew URL\(\s*(['"`])(?<specifier>\.[^'"`]+)\1\s*,\s*import\.meta\.url/g,
+  ]
+  return forms.flatMap((form) =>
+    [...bare.matchAll(form)].map((match) => ({
+      specifier: match.groups!['specifier']!,
+      typeOnly: /^\s*(import|export)\s+type\s/.test(match[0]),
+    })),
+  )
+}
+
+interface SourceFile {
+  path: string
+  text: string
+  room: string
+  /** Paths below src/. */
+  local: Import[]
+  /** Packages, and Node's own as "node:…". */
+  external: Import[]
+}
+
+/** Which room a path below src/ belongs to: a folder, an adapter's folder, or the file itself. */
+function roomOf(path: string): string {
+  const [first = '', second = ''] = path.split('/')
+  if (!path.includes('/')) return first
+  return first === 'adapters' ? `adapters/${second}` : first
+}
+
+const packageOf = (specifier: string) =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+
+function readSource(path: string): SourceFile {
+  const text = readFileSync(join(ROOT, 'src', path), 'utf8')
+  const imports = importsOf(text)
+  const isLocal = ({ specifier }: Import) => specifier.startsWith('.')
+  return {
+    path,
+    text,
+    room: roomOf(path),
+    local: imports
+      .filter(isLocal)
+      .map(({ specifier, typeOnly }) => ({ specifier: join(dirname(path), specifier), typeOnly })),
+    external: imports
+      .filter((one) => !isLocal(one))
+      .map(({ specifier, typeOnly }) => ({ specifier: packageOf(specifier), typeOnly })),
+  }
+}
+
+const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
+  .sort()
+  .map(readSource)
+
+/** Files at the top of src/ that hold no rules and know no technology: every room may use them, the domain may not. */
+const COMMON = ['config.ts', 'logger.ts', 'startup-failed.ts']
+
+/** For each room, the rooms it may import beside itself. The arrows of ARCHITECTURE.md. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  ports: [],
+  domain: ['ports'],
+  schema: ['domain', 'ports', ...COMMON],
+  server: ['schema', 'domain', 'ports', ...COMMON],
+  'adapters/bus': ['ports', ...COMMON],
+  'adapters/playwright': ['ports', ...COMMON],
+  'adapters/postgres': ['ports', ...COMMON],
+  'config.ts': [],
+  'logger.ts': ['config.ts'],
+  'startup-failed.ts': [],
+  'data-directory-lock.ts': ['startup-failed.ts'],
+  'data-directory.ts': ['data-directory-lock.ts', 'startup-failed.ts'],
+  'app.ts': [
+    'server',
+    'schema',
+    'domain',
+    'ports',
+    'adapters/bus',
+    'adapters/playwright',
+    'adapters/postgres',
+    'data-directory.ts',
+    'data-directory-lock.ts',
+    ...COMMON,
+  ],
+  commands: ['app.ts', 'schema', 'domain', 'ports', 'data-directory.ts', 'data-directory-lock.ts', ...COMMON],
+  'main.ts': ['commands', 'domain', ...COMMON],
+}
+
+/** Technologies, and the only rooms that may know them. */
+const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
+  playwright: ['adapters/playwright'],
+  'playwright-core': ['adapters/playwright'],
+  'drizzle-orm': ['adapters/postgres'],
+  pg: ['adapters/postgres'],
+  '@electric-sql/pglite': ['adapters/postgres'],
+  '@electric-sql/pglite-socket': ['adapters/postgres'],
+  'node:sqlite': ['data-directory-lock.ts'],
+  '@pothos/core': ['schema'],
+  graphql: ['schema', 'server'],
+  'graphql-yoga': ['server'],
+  'graphql-ws': ['server'],
+  ws: ['server'],
+}
+
+describe('imports', () => {
+  test('are found in every form', () => {
+    const code = `
+      import a from './a.ts'
+      import { b,
+        c } from "./b.ts"
+      import type { D } from './d.ts'
+      import './e.ts'
+      export { f } from './f.ts'
+      export type { G } from './g.ts'
+      export * from './h.ts'
+      const i = await import('./i.ts')
+      const j = new Worker(new URL('./j.ts', import.meta.url))
+      type K = import('./k.ts').K
+      // import './commented.ts'
+      /* import './out.ts' */
+      const text = 'rows from "table"'
+    `
+    const found = importsOf(code)
+    expect(found.map(({ specifier }) => specifier).sort()).toEqual(
+      ['a', 'b', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'].map((name) => `./${name}.ts`),
+    )
+    expect(found.filter(({ typeOnly }) => typeOnly).map(({ specifier }) => specifier)).toEqual(['./d.ts', './g.ts'])
+  })
+
+  test('every file lies in a room that is on the plan', () => {
+    expect(sources.length).toBeGreaterThan(10)
+    expect(sources.filter(({ room }) => !(room in MAY_IMPORT)).map(({ path }) => path)).toEqual([])
+  })
+
+  test('go one way: server → schema → domain → ports ← adapters', () => {
+    const wrong = sources.flatMap(({ path, room, local }) =>
+      local
+        .filter(({ specifier }) => specifier.startsWith('..') === false)
+        .filter(({ specifier }) => roomOf(specifier) !== room && !MAY_IMPORT[room]?.includes(roomOf(specifier)))
+        .map(({ specifier }) => `${path} imports ${specifier}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('none leaves src/, but for the migrations and the example operations', () => {
+    const data = ['../drizzle', '../examples/']
+    const outside = sources.flatMap(({ path, local }) =>
+      local
+        .filter(({ specifier }) => specifier.startsWith('..') && !data.includes(specifier))
+        .map(({ specifier }) => `${path} reaches ${specifier}`),
+    )
+    expect(outside).toEqual([])
+  })
+
+  test('only app.ts names adapters', () => {
+    const naming = sources
+      .filter(({ room }) => !room.startsWith('adapters/'))
+      .filter(({ local }) => local.some(({ specifier }) => specifier.startsWith('adapters/')))
+    expect(naming.map(({ path }) => path).filter((path) => path !== 'app.ts')).toEqual([])
+  })
+
+  test('each technology is known in its own room only', () => {
+    const wrong = sources.flatMap(({ path, room, external }) =>
+      external
+        .filter(({ specifier }) => KNOWN_ONLY_IN[specifier] && !KNOWN_ONLY_IN[specifier].includes(room))
+        .map(({ specifier }) => `${path} imports ${specifier}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('the domain and the ports use Node, plain libraries and types only', () => {
+    const plain = ['ipaddr.js', 'uuid', 'zod']
+    const wrong = sources
+      .filter(({ room }) => room === 'domain' || room === 'ports')
+      .flatMap(({ path, external }) =>
+        external
+          .filter(
+            ({ specifier, typeOnly }) => !specifier.startsWith('node:') && !plain.includes(specifier) && !typeOnly,
+          )
+          .map(({ specifier }) => `${path} imports ${specifier}`),
+      )
+    expect(wrong).toEqual([])
+  })
+
+  test('the scripts that run before anything is installed import Node alone', () => {
+    const scripts = globSync(['scripts/*.mjs', 'bin/*.mjs'], { cwd: ROOT })
+    expect(scripts.length).toBeGreaterThan(5)
+    const wrong = scripts.flatMap((path) =>
+      importsOf(readFileSync(join(ROOT, path), 'utf8'))
+        .filter(
+          ({ specifier }) => !specifier.startsWith('node:') && !/^\.{1,2}\/(scripts\/)?[\w-]+\.mjs$/.test(specifier),
+        )
+        .map(({ specifier }) => `${path} imports ${specifier}`),
+    )
+    expect(wrong).toEqual([])
+  })
+})
+
+describe('files', () => {
+  const written = globSync(['{src,test,bench,examples}/**/*.ts', '{scripts,bin}/**/*.mjs', '*.config.ts'], {
+    cwd: ROOT,
+  })
+    .sort()
+    .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }))
+
+  const ownPath = relative(ROOT, import.meta.filename)
+
+  /** Longer ones, each with its reason. */
+  const MAY_BE_LONG: Record<string, string> = {}
+
+  test('have at most 400 lines', () => {
+    const long = written.map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
+    expect(long.filter(({ path, lines }) => lines > 400 && !MAY_BE_LONG[path])).toEqual([])
+  })
+
+  test('are named for what they hold', () => {
+    const vague = /(^|[/.-])(utils?|helpers?|common|misc|shared|service|manager|index)\.(ts|mjs)$/
+    expect(written.map(({ path }) => path).filter((path) => vague.test(path))).toEqual([])
+  })
+
+  test('are no barrels', () => {
+    const barrels = sources.filter(({ text }) => {
+      const statements = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '').match(/^\S.*$/gm) ?? []
+      return /^export \*/m.test(text) || statements.every((line) => /^(export .*from|\})/.test(line))
+    })
+    expect(barrels.map(({ path }) => path)).toEqual([])
+  })
+
+  test('switch off no check and leave nothing for later', () => {
+    const evasion = /@ts-(ignore|nocheck|expect-error)|\b(TODO|FIXME|XXX)\b|\b(test|it|describe)\.(skip|only|todo)\b/
+    expect(written.filter(({ path, text }) => path !== ownPath && evasion.test(text)).map(({ path }) => path)).toEqual(
+      [],
+    )
+  })
+})
