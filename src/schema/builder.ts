@@ -1,0 +1,38 @@
+import SchemaBuilder from '@pothos/core'
+import { GraphQLDateTime, GraphQLJSON, GraphQLSafeInt } from 'graphql-scalars'
+import type { Context } from './context.ts'
+
+/** Every type of the API is made with this builder. What may be null says so: `nullable: true`. */
+export const builder = new SchemaBuilder<{
+  Context: Context
+  DefaultFieldNullability: false
+  Scalars: {
+    /** In: a Date. Out: milliseconds since the epoch, as the domain counts. */
+    DateTime: { Input: Date; Output: number }
+    JSON: { Input: unknown; Output: unknown }
+    SafeInt: { Input: number; Output: number }
+    ID: { Input: string; Output: string }
+  }
+}>({ defaultFieldNullability: false })
+
+builder.addScalarType('DateTime', GraphQLDateTime, {
+  description:
+    'A moment in UTC as RFC 3339 writes it, to the millisecond: "2026-11-22T21:13:01.250Z". Other offsets are accepted as input.',
+})
+builder.addScalarType('JSON', GraphQLJSON, {
+  description:
+    'Any JSON value. Where an object is meant, the description of the field says so. Texts in it are well-formed Unicode without U+0000.',
+})
+builder.addScalarType('SafeInt', GraphQLSafeInt, {
+  description: 'A whole number of up to 53 bits, for byte counts, which outgrow Int.',
+})
+
+builder.queryType({ description: 'What can be read. Every field needs an API key with the scope READ.' })
+builder.mutationType({
+  description:
+    'What can be changed. Mutations on sessions need an API key with the scope WRITE, those on API keys one with ADMIN.',
+})
+builder.subscriptionType({
+  description:
+    'What can be followed, over WebSocket (graphql-transport-ws) or server-sent events. Every field needs an API key with the scope READ; when the key expires or is revoked, the connection is closed.',
+})

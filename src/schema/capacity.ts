@@ -1,0 +1,24 @@
+import { builder } from './builder.ts'
+
+const Capacity = builder
+  .objectRef<{ total: number; live: number; queued: number; warm: number }>('Capacity')
+  .implement({
+    description: 'The slots of the whole installation, of every owner.',
+    fields: (t) => ({
+      total: t.exposeInt('total', { description: 'Sessions that can be live at once.' }),
+      live: t.exposeInt('live', { description: 'Slots taken now.' }),
+      queued: t.exposeInt('queued', { description: 'Sessions that wait for a slot, as CREATING.' }),
+      warm: t.exposeInt('warm', { description: 'Browsers that run and wait for a session.' }),
+    }),
+  })
+
+builder.queryField('capacity', (t) =>
+  t.field({
+    type: Capacity,
+    description: 'Slots of the whole installation.',
+    resolve: (_, __, context) => {
+      context.require('READ')
+      return context.registry.capacity()
+    },
+  }),
+)

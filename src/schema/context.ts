@@ -1,0 +1,34 @@
+import type { ApiKeys } from '../domain/api-keys.ts'
+import type { LogReader } from '../domain/log-reader.ts'
+import { requireScope, type Principal } from '../domain/principal.ts'
+import type { SessionRegistry } from '../domain/session-registry.ts'
+import type { Scope } from '../ports/store.ts'
+
+/** What the resolvers may call: the rules of the house, nothing below them. */
+export interface Domain {
+  readonly registry: SessionRegistry
+  readonly logs: LogReader
+  readonly apiKeys: ApiKeys
+}
+
+/**
+ * What a resolver knows of the operation that it serves. The owner is to be had through `require` alone, so that no
+ * resolver can reach an owner's things without naming the scope that it asks for.
+ */
+export interface Context extends Domain {
+  /** Fires when nobody waits for the answer any more: the client left, or its stream ended. */
+  readonly signal: AbortSignal
+  /** The caller, if the key has the scope. Throws Unauthenticated or Forbidden. */
+  require(scope: Scope): Principal
+}
+
+/** The one context factory, for HTTP and WebSocket alike. Cheap: each event of a subscription gets one of its own. */
+export function createContext(domain: Domain, principal: Principal | null, signal: AbortSignal): Context {
+  return {
+    registry: domain.registry,
+    logs: domain.logs,
+    apiKeys: domain.apiKeys,
+    signal,
+    require: (scope) => requireScope(principal, scope),
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * What a field costs beyond the 1 that every field does, for the limit on a whole operation (server/query-limits.ts).
+ * Fields of a connection are counted as often as `first` or `last` says, those of other lists as often as `items` does.
+ */
+export interface FieldCost {
+  cost?: { own?: number; items?: number }
+}
+
+export const COST = {
+  /** A page from the database. */
+  page: { cost: { own: 10 } },
+  /** Counting may have to look through a whole log. */
+  count: { cost: { own: 200 } },
+  /** A question to the browser. */
+  browser: { cost: { own: 20 } },
+  /** Starts a process. */
+  start: { cost: { own: 1_000 } },
+  /** A mutation of one row. */
+  change: { cost: { own: 50 } },
+  /** Lists without an argument: a few pages of a browser, a few keys. */
+  shortList: { cost: { items: 10 } },
+  /** The batch of a subscription: the most entries that one holds. */
+  batch: { cost: { items: 100 } },
+} as const satisfies Record<string, FieldCost>

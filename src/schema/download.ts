@@ -1,0 +1,29 @@
+import { TEXT_LIMITS } from '../ports/log-entry.ts'
+import { builder } from './builder.ts'
+import { entryType } from './session-event.ts'
+
+const Download = entryType('DOWNLOAD', 'A download ended, complete or not. The file itself is not kept.')
+
+builder.objectFields(Download, (t) => ({
+  url: t.string({ description: 'Where it came from.', resolve: ({ entry }) => entry.data.url }),
+  suggestedFilename: t.string({
+    description: `The name that the page or server suggests, cut at ${TEXT_LIMITS.fileName} UTF-16 code units.`,
+    resolve: ({ entry }) => entry.data.suggestedFilename,
+  }),
+  pageId: t.id({
+    nullable: true,
+    description: 'The page, as in Session.pages. Null when it belongs to none.',
+    resolve: ({ entry }) => entry.data.pageId,
+  }),
+  sizeBytes: t.field({
+    type: 'SafeInt',
+    nullable: true,
+    description: 'Its size in bytes. Null when it failed.',
+    resolve: ({ entry }) => entry.data.sizeBytes,
+  }),
+  failure: t.string({
+    nullable: true,
+    description: 'Why it failed, such as "canceled". Null when it completed.',
+    resolve: ({ entry }) => entry.data.failure,
+  }),
+}))

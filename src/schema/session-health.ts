@@ -1,0 +1,44 @@
+import type { SessionHealth } from '../domain/session-registry.ts'
+import { builder } from './builder.ts'
+import { COST } from './cost.ts'
+import { describedValues } from './enum-values.ts'
+import { Session } from './session.ts'
+
+const HealthStatusEnum = builder.enumType('HealthStatus', {
+  description: 'How a session is.',
+  values: describedValues<SessionHealth['status']>({
+    HEALTHY: 'Its browser answers, or is still being started.',
+    UNRESPONSIVE: 'Its browser did not answer in time.',
+    ENDED: 'The session has ended.',
+  }),
+})
+
+const SessionHealthType = builder.objectRef<SessionHealth>('SessionHealth').implement({
+  description: 'How a session is, asked now.',
+  fields: (t) => ({
+    status: t.expose('status', { type: HealthStatusEnum, description: 'In a word.' }),
+    browserResponsive: t.exposeBoolean('browserResponsive', { description: 'True: the browser answered in time.' }),
+    latencyMs: t.int({
+      nullable: true,
+      description: 'Milliseconds that the browser took to answer. Null when it did not.',
+      resolve: ({ latencyMs }) => (latencyMs === null ? null : Math.round(latencyMs)),
+    }),
+    currentUrl: t.exposeString('currentUrl', {
+      nullable: true,
+      description: 'URL of the first page. Null before the first navigation.',
+    }),
+    uptimeMs: t.int({
+      description: 'Milliseconds that the browser has run; after the end, those that it ran.',
+      resolve: ({ uptimeMs }) => Math.round(uptimeMs),
+    }),
+  }),
+})
+
+builder.objectField(Session, 'health', (t) =>
+  t.field({
+    type: SessionHealthType,
+    description: 'Asks the browser now; answers within 2 s whatever it does.',
+    extensions: COST.browser,
+    resolve: (session, _, { registry }) => registry.health(session),
+  }),
+)

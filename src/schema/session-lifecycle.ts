@@ -1,0 +1,151 @@
+import { SESSION_INPUT_RULES } from '../domain/session-input.ts'
+import { builder } from './builder.ts'
+import { COST } from './cost.ts'
+import { describedValues } from './enum-values.ts'
+import { SessionFilterInput } from './session-list.ts'
+import { BrowserEngineEnum, requireSession, Session, sessionUuid } from './session.ts'
+
+const StartWaitEnum = builder.enumType('StartWait', {
+  description: 'How far a session shall be before startSession answers.',
+  values: describedValues<'CREATING' | 'RUNNING' | 'LOADED'>({
+    CREATING: 'It exists: answers at once.',
+    RUNNING: 'Its browser runs.',
+    LOADED: 'The page of initialPrompt has loaded, or has failed to. As RUNNING where there is none.',
+  }),
+})
+
+const ViewportInput = builder.inputType('ViewportInput', {
+  description: `The size of the part of a page that can be seen. ${SESSION_INPUT_RULES.viewport}`,
+  fields: (t) => ({
+    width: t.int({ required: true, description: 'CSS pixels.' }),
+    height: t.int({ required: true, description: 'CSS pixels.' }),
+  }),
+})
+
+const StartSessionInput = builder.inputType('StartSessionInput', {
+  description:
+    'What a new session shall be. Null means the same as leaving a member out. Rules that are broken are reported all together: BAD_USER_INPUT with issues of path, code and message.',
+  fields: (t) => ({
+    idempotencyKey: t.string({
+      description: `Per owner: the same key with the same input returns the session that it made before; with another input it is BAD_USER_INPUT. ${SESSION_INPUT_RULES.idempotencyKey}`,
+    }),
+    name: t.string({ description: `For people, and to filter by. ${SESSION_INPUT_RULES.name}` }),
+    metadata: t.field({
+      type: 'JSON',
+      description: `To be kept with the session, and to filter by. ${SESSION_INPUT_RULES.metadata}`,
+    }),
+    browser: t.field({ type: BrowserEngineEnum, defaultValue: 'CHROMIUM', description: 'Which browser.' }),
+    viewport: t.field({
+      type: ViewportInput,
+      defaultValue: { width: 1920, height: 1080 },
+      description: `Of every page. ${SESSION_INPUT_RULES.viewport}`,
+    }),
+    userAgent: t.string({
+      description: `The User-Agent of every request. Absent: the browser’s own. ${SESSION_INPUT_RULES.userAgent}`,
+    }),
+    locale: t.string({
+      description: `The language that pages are told. Absent: the browser’s own. ${SESSION_INPUT_RULES.locale}`,
+    }),
+    timezone: t.string({
+      description: `The time zone that pages are told. Absent: the server’s own. ${SESSION_INPUT_RULES.timezone}`,
+    }),
+    extraHeaders: t.field({
+      type: 'JSON',
+      description: `Headers to send with every request. ${SESSION_INPUT_RULES.extraHeaders}`,
+    }),
+    keepAlive: t.boolean({
+      defaultValue: false,
+      description: 'True: no idle timeout. maxDurationSeconds applies all the same.',
+    }),
+    idleTimeoutSeconds: t.int({
+      defaultValue: 600,
+      description: `Seconds without activity after which the session ends. ${SESSION_INPUT_RULES.idleTimeoutSeconds}`,
+    }),
+    maxDurationSeconds: t.int({
+      defaultValue: 3600,
+      description: `Seconds after which the session ends, whatever happens. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
+    }),
+    initialPrompt: t.string({
+      description: `A URL to open at once. ${SESSION_INPUT_RULES.initialPrompt}`,
+    }),
+  }),
+})
+
+const UpdateSessionInput = builder.inputType('UpdateSessionInput', {
+  description:
+    'What shall change. Absent: unchanged. Null: cleared, where null is allowed. Rules that are broken are reported all together, as BAD_USER_INPUT.',
+  fields: (t) => ({
+    name: t.string({ description: `For people, and to filter by. Null clears it. ${SESSION_INPUT_RULES.name}` }),
+    metadata: t.field({
+      type: 'JSON',
+      description: `Replaced whole. Null makes it {}. ${SESSION_INPUT_RULES.metadata}`,
+    }),
+    viewport: t.field({
+      type: ViewportInput,
+      description: `Of every page. Cannot be null. ${SESSION_INPUT_RULES.viewport}`,
+    }),
+    keepAlive: t.boolean({ description: 'True: no idle timeout. Cannot be null.' }),
+    idleTimeoutSeconds: t.int({
+      description: `Seconds without activity after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.idleTimeoutSeconds}`,
+    }),
+    maxDurationSeconds: t.int({
+      description: `Seconds from its creation after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
+    }),
+  }),
+})
+
+builder.mutationFields((t) => ({
+  startSession: t.field({
+    type: Session,
+    description:
+      'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED (with retryAfterSeconds).',
+    extensions: COST.start,
+    args: {
+      input: t.arg({ type: StartSessionInput, description: 'What it shall be. Absent: the defaults.' }),
+      waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to answer.' }),
+    },
+    resolve: (_, { input, waitUntil }, context) =>
+      context.registry.start(context.require('WRITE').owner, input ?? null, waitUntil ?? 'CREATING', context.signal),
+  }),
+  terminateSession: t.field({
+    type: Session,
+    description: 'Ends a session. Idempotent. Its log stays. Errors: NOT_FOUND.',
+    extensions: COST.change,
+    args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
+    resolve: (_, { id }, context) => context.registry.terminate(context.require('WRITE').owner, sessionUuid(id)),
+  }),
+  terminateSessions: t.int({
+    description:
+      'Ends every live session of the caller that matches, and returns how many there were. At least one member of the filter must be given. Errors: BAD_USER_INPUT.',
+    extensions: COST.change,
+    args: { filter: t.arg({ type: SessionFilterInput, required: true, description: 'Which sessions are meant.' }) },
+    resolve: (_, { filter }, context) => context.registry.terminateAll(context.require('WRITE').owner, filter),
+  }),
+  updateSession: t.field({
+    type: Session,
+    description:
+      'Changes a session that runs, which counts as activity. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT.',
+    extensions: COST.change,
+    args: {
+      id: t.arg.id({ required: true, description: 'The id of the session.' }),
+      input: t.arg({ type: UpdateSessionInput, required: true, description: 'What shall change.' }),
+    },
+    resolve: (_, { id, input }, context) =>
+      context.registry.update(context.require('WRITE').owner, sessionUuid(id), input),
+  }),
+}))
+
+builder.subscriptionField('sessionChanged', (t) =>
+  t.field({
+    type: Session,
+    description:
+      'With id: the session as it is now, then its changes; completes after its end. Without: each live session of the caller, then every change of any; stays open. Status at once; URL, title, counts and pending requests at most 4 times a second, the last state always. Errors: NOT_FOUND.',
+    args: { id: t.arg.id({ description: 'The id of one session. Absent: all of the caller’s.' }) },
+    subscribe: async (_, { id }, context) => {
+      const { owner } = context.require('READ')
+      const session = id == null ? null : await requireSession(context, 'READ', id)
+      return context.registry.changes(owner, session?.id ?? null, context.signal)
+    },
+    resolve: (session) => session,
+  }),
+)

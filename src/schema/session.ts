@@ -1,0 +1,159 @@
+import { NotFound } from '../domain/errors.ts'
+import { SESSION_INPUT_RULES } from '../domain/session-input.ts'
+import type { SessionSnapshot } from '../domain/session-snapshot.ts'
+import type { SessionEndReason, SessionStatus } from '../ports/log-entry.ts'
+import type { Scope, Viewport } from '../ports/store.ts'
+import { builder } from './builder.ts'
+import type { Context } from './context.ts'
+import { describedValues } from './enum-values.ts'
+import { encodeGlobalId, uuidOf } from './global-id.ts'
+import { NodeInterface, registerNode } from './node.ts'
+
+export const SessionStatusEnum = builder.enumType('SessionStatus', {
+  description: 'How far a session is. CLOSED, TIMED_OUT and FAILED are final.',
+  values: describedValues<SessionStatus>({
+    CREATING: 'Waiting for a slot, or its browser is starting.',
+    RUNNING: 'Its browser runs.',
+    CLOSED: 'Ended as someone wanted; see endReason.',
+    TIMED_OUT: 'Ended by one of its limits; see endReason.',
+    FAILED: 'Ended by something that went wrong; see endReason and error.',
+  }),
+})
+
+export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
+  description: 'Why a session ended.',
+  values: describedValues<SessionEndReason>({
+    TERMINATED: 'CLOSED: terminateSession or terminateSessions.',
+    SERVER_SHUTDOWN: 'CLOSED: the server was shut down in order.',
+    IDLE_TIMEOUT: 'TIMED_OUT: nobody did anything for idleTimeoutSeconds.',
+    MAX_DURATION: 'TIMED_OUT: maxDurationSeconds had passed.',
+    LAUNCH_FAILED: 'FAILED: its browser did not start.',
+    BROWSER_CRASHED: 'FAILED: its browser died.',
+    MACHINE_LOST: 'FAILED: the server that held it died. Requests that were in flight are not in the log.',
+  }),
+})
+
+export const BrowserEngineEnum = builder.enumType('BrowserEngine', {
+  description: 'Which browser a session has.',
+  values: describedValues<'CHROMIUM'>({ CHROMIUM: 'Chromium, without a window.' }),
+})
+
+const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
+  description: 'The size of the part of a page that can be seen.',
+  fields: (t) => ({
+    width: t.exposeInt('width', { description: 'CSS pixels.' }),
+    height: t.exposeInt('height', { description: 'CSS pixels.' }),
+  }),
+})
+
+export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
+  description:
+    'A browser of its own, with everything that happens in it recorded. It stays, with its log, after it ended, until the server’s retention removes it.',
+  interfaces: [NodeInterface],
+  fields: (t) => ({
+    id: t.id({
+      description: 'Of this session, made by the server.',
+      resolve: ({ id }) => encodeGlobalId('Session', id),
+    }),
+    name: t.exposeString('name', {
+      nullable: true,
+      description: `For people. Null when none was given. ${SESSION_INPUT_RULES.name}`,
+    }),
+    metadata: t.expose('metadata', {
+      type: 'JSON',
+      description: 'What the client wants kept with the session: an object, {} when none was given.',
+    }),
+    status: t.expose('status', { type: SessionStatusEnum, description: 'How far it is.' }),
+    endReason: t.expose('endReason', {
+      type: SessionEndReasonEnum,
+      nullable: true,
+      description: 'Why it ended. Null until then.',
+    }),
+    error: t.exposeString('error', {
+      nullable: true,
+      description: 'What went wrong, for people. Null when nothing did.',
+    }),
+    browser: t.field({ type: BrowserEngineEnum, description: 'Its browser.', resolve: () => 'CHROMIUM' as const }),
+    viewport: t.expose('viewport', { type: ViewportType, description: 'Of its pages.' }),
+    userAgent: t.exposeString('userAgent', {
+      nullable: true,
+      description: 'The User-Agent that was asked for. Null: the browser’s own.',
+    }),
+    locale: t.exposeString('locale', {
+      nullable: true,
+      description: 'The language that was asked for, a BCP 47 tag. Null: the browser’s own.',
+    }),
+    timezone: t.exposeString('timezone', {
+      nullable: true,
+      description: 'The time zone that was asked for, an IANA name. Null: the server’s own.',
+    }),
+    keepAlive: t.exposeBoolean('keepAlive', {
+      description: 'True: it has no idle timeout. maxDurationSeconds applies all the same.',
+    }),
+    idleTimeoutSeconds: t.exposeInt('idleTimeoutSeconds', {
+      description:
+        'Seconds without activity after which it ends as TIMED_OUT, unless keepAlive. Watching is no activity.',
+    }),
+    maxDurationSeconds: t.exposeInt('maxDurationSeconds', {
+      description: 'Seconds after which it ends as TIMED_OUT, whatever happens.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its browser ran. Null before, and for ever if it never did.',
+    }),
+    lastActivityAt: t.expose('lastActivityAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When someone last did something with it; its creation counts. Null only where that is not known.',
+    }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When the earliest limit that applies will end it. Null once it has ended, and while it waits for a slot.',
+    }),
+    endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true, description: 'When it ended. Null until then.' }),
+    durationMs: t.int({
+      description: 'Milliseconds from createdAt to endedAt, or until now.',
+      resolve: ({ createdAt, endedAt }) => Math.max(0, (endedAt ?? Date.now()) - createdAt),
+    }),
+    machineId: t.exposeID('machineId', {
+      nullable: true,
+      description:
+        'The server process that holds it, or held it. Null only while queued on an installation of several machines.',
+    }),
+    currentUrl: t.exposeString('currentUrl', {
+      nullable: true,
+      description: 'URL of its first page, the last one known after it ended. Null before the first navigation.',
+    }),
+    title: t.exposeString('title', {
+      nullable: true,
+      description: 'Title of its first page, the last one known after it ended. Null before the first navigation.',
+    }),
+    navigationCount: t.exposeInt('navigationCount', { description: 'Navigations in its log.' }),
+    consoleMessageCount: t.exposeInt('consoleMessageCount', { description: 'Lines of the console in its log.' }),
+    networkRequestCount: t.exposeInt('networkRequestCount', { description: 'Settled requests in its log.' }),
+    pendingRequestCount: t.exposeInt('pendingRequestCount', {
+      description: 'Requests in flight now; 0 once it has ended.',
+    }),
+  }),
+})
+
+registerNode('Session', async (id, owner, { registry }) => (id.number === null ? registry.find(owner, id.uuid) : null))
+
+/** UUID of a session's id. Throws NotFound for what is no such id, as for what does not exist. */
+export function sessionUuid(id: string): string {
+  const uuid = uuidOf('Session', id)
+  if (!uuid) throw new NotFound('session')
+  return uuid
+}
+
+/** The caller's session of this id. Throws NotFound, also for another owner's. */
+export async function requireSession(context: Context, scope: Scope, id: string): Promise<SessionSnapshot> {
+  const { owner } = context.require(scope)
+  const session = await context.registry.find(owner, sessionUuid(id))
+  if (!session) throw new NotFound('session')
+  return session
+}

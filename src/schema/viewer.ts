@@ -1,0 +1,31 @@
+import type { Principal } from '../domain/principal.ts'
+import { SCOPES } from '../ports/store.ts'
+import { ApiKey, ScopeEnum } from './api-key.ts'
+import { builder } from './builder.ts'
+import { COST } from './cost.ts'
+
+const Viewer = builder.objectRef<Principal>('Viewer').implement({
+  description: 'Who is asking.',
+  fields: (t) => ({
+    owner: t.exposeString('owner', { description: 'Whose sessions the key opens.' }),
+    scopes: t.field({
+      type: [ScopeEnum],
+      description: 'What the key allows.',
+      resolve: ({ scopes }) => SCOPES.filter((scope) => scopes.has(scope)),
+    }),
+    apiKeys: t.field({
+      type: [ApiKey],
+      description: 'The keys of the same owner, oldest first, revoked and expired ones too. Never their secrets.',
+      extensions: COST.shortList,
+      resolve: ({ owner }, _, { apiKeys }) => apiKeys.list(owner),
+    }),
+  }),
+})
+
+builder.queryField('viewer', (t) =>
+  t.field({
+    type: Viewer,
+    description: 'Who is asking, and what the key allows.',
+    resolve: (_, __, context) => context.require('READ'),
+  }),
+)

@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto'
+import { GraphQLError, type ExecutionResult } from 'graphql'
+import type { Logger } from 'pino'
+import { TabwireError, type InputIssue } from '../domain/errors.ts'
+
+/**
+ * The one channel of errors: each that a client sees carries extensions.code. What the domain refuses is told as it
+ * is; what GraphQL itself refuses gets a code here; everything else is a fault of ours and is masked.
+ */
+
+/** Refused before anything was executed: HTTP answers it with this status, where the media type allows. */
+export function requestError(error: GraphQLError, code: string, details: Record<string, unknown> = {}): GraphQLError {
+  return new GraphQLError(error.message, {
+    nodes: error.nodes,
+    source: error.source,
+    positions: error.positions,
+    extensions: { code, ...details, http: { spec: true, status: 400 } },
+  })
+}
+
+export function badUserInput(issues: readonly InputIssue[], nodes?: GraphQLError['nodes']): GraphQLError {
+  const message = issues.map(({ message }) => message).join('; ')
+  return requestError(new GraphQLError(message, { nodes }), 'BAD_USER_INPUT', { issues })
+}
+
+/** A TabwireError as GraphQL error, for what is refused outside of any field. */
+export function refusal(error: TabwireError): GraphQLError {
+  return new GraphQLError(error.message, { extensions: { code: error.code, ...error.extensions } })
+}
+
+/** The result as the client may see it. */
+export function maskResult(result: ExecutionResult, logger: Logger): ExecutionResult {
+  if (!result.errors) return result
+  return { ...result, errors: result.errors.map((error) => maskError(error, logger)) }
+}
+
+/** Whatever was thrown, as the client may see it. What is masked is logged with its cause, under the same id. */
+export function maskError(thrown: unknown, logger: Logger): GraphQLError {
+  const located = thrown instanceof GraphQLError ? thrown : null
+  const cause = located ? originOf(located) : thrown
+  const place = located
+    ? { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path }
+    : {}
+  if (cause instanceof TabwireError) {
+    return new GraphQLError(cause.message, { ...place, extensions: { code: cause.code, ...cause.extensions } })
+  }
+  if (cause instanceof GraphQLError) {
+    if (typeof cause.extensions['code'] === 'string') return cause
+    // GraphQL refuses an argument with a node of the document; it refuses what a resolver returned without one.
+    if (cause.nodes) {
+      const issues: InputIssue[] = [
+        { path: [...(located?.path ?? [])], code: 'INVALID_FORMAT', message: cause.message },
+      ]
+      return new GraphQLError(cause.message, { ...place, extensions: { code: 'BAD_USER_INPUT', issues } })
+    }
+  }
+  const correlationId = randomUUID()
+  logger.error({ err: cause, correlationId, path: located?.path?.join('.') }, 'an operation failed')
+  return new GraphQLError('Something went wrong on the server. Its log has the details under the correlation id.', {
+    ...place,
+    extensions: { code: 'INTERNAL', correlationId },
+  })
+}
+
+/** What was thrown first, before GraphQL put its place around it. */
+function originOf(error: GraphQLError): unknown {
+  let origin: unknown = error
+  while (origin instanceof GraphQLError && origin.cause !== undefined) origin = origin.cause
+  return origin
+}

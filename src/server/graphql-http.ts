@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { GraphQLError, type ExecutionResult } from 'graphql'
+import { createYoga, type Plugin } from 'graphql-yoga'
+import type { Logger } from 'pino'
+import type { Principal } from '../domain/principal.ts'
+import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts'
+import { maskError } from './graphql-errors.ts'
+import type { GraphqlOperations, OperationResult } from './graphql.ts'
+
+const MAX_BODY_BYTES = 1_000_000
+
+interface RequestContext extends Record<string, unknown> {
+  principal: Principal
+  left: AbortSignal
+}
+
+/**
+ * GraphQL over HTTP. Yoga reads requests and writes answers as the specifications ask; what happens between is
+ * GraphqlOperations, as over WebSocket. The caller is authenticated before.
+ */
+export function createGraphqlHttp(operations: GraphqlOperations, logger: Logger) {
+  const yoga = createYoga<RequestContext>({
+    graphqlEndpoint: '/graphql',
+    logging: false,
+    // All of these have routes of their own, or none.
+    graphiql: false,
+    landingPage: false,
+    cors: false,
+    multipart: false,
+    healthCheckEndpoint: '/graphql/health-is-elsewhere',
+    parserAndValidationCache: false,
+    maxRequestBodySize: MAX_BODY_BYTES,
+    maskedErrors: { maskError: (error) => maskTransportError(error, logger) },
+    plugins: [throughOperations(operations)],
+  })
+
+  return async (request: IncomingMessage, response: ServerResponse, principal: Principal): Promise<void> => {
+    const left = new AbortController()
+    response.once('close', () => left.abort())
+    await yoga(request, response, { principal, left: left.signal })
+  }
+}
+
+function throughOperations(operations: GraphqlOperations): Plugin<object, RequestContext> {
+  return {
+    onParams({ setParamsHandler }) {
+      setParamsHandler(async ({ request, params, context }): Promise<OperationResult> => {
+        const operation = operations.prepare({ ...params, query: params.query ?? '' })
+        if (!('type' in operation)) return { errors: operation }
+        if (operation.type === 'mutation' && request.method === 'GET') {
+          return { errors: [transportError('A mutation needs POST.', 405, { Allow: 'POST' })] }
+        }
+        if (operation.type === 'subscription' && !acceptsEventStream(request)) {
+          return { errors: [transportError('A subscription needs Accept: text/event-stream, or WebSocket.', 406)] }
+        }
+        return operations.execute(operation, context.principal, context.left)
+      })
+    },
+    onResultProcess({ result, setResultProcessor }) {
+      if (!(Symbol.asyncIterator in result)) return
+      const results = result as AsyncGenerator<ExecutionResult, void, void>
+      setResultProcessor(
+        (_, { Response }) => new Response(eventStream(results), { headers: EVENT_STREAM_HEADERS }),
+        'text/event-stream',
+      )
+    },
+  }
+}
+
+function acceptsEventStream(request: Request): boolean {
+  return /text\/event-stream|text\/\*|\*\/\*/i.test(request.headers.get('accept') ?? '*/*')
+}
+
+function transportError(message: string, status: number, headers: Record<string, string> = {}): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status, headers } } })
+}
+
+/** Yoga refuses what is no GraphQL request with codes of its own: here they become ours. */
+function maskTransportError(error: unknown, logger: Logger): GraphQLError {
+  if (error instanceof GraphQLError && error.extensions['http'] !== undefined) {
+    const { http } = error.extensions
+    const issues = [{ path: [], code: 'INVALID_FORMAT', message: error.message }]
+    return new GraphQLError(error.message, { extensions: { code: 'BAD_USER_INPUT', issues, http } })
+  }
+  // GET with variables that are no JSON: yoga lets the parser's error through.
+  if (error instanceof SyntaxError) {
+    return transportError('The parameters variables and extensions must be JSON.', 400)
+  }
+  return maskError(error, logger)
+}

@@ -1,0 +1,190 @@
+import {
+  createSourceEventStream,
+  executeRootSelectionSet,
+  executeSubscriptionEvent,
+  getVariableValues,
+  GraphQLError,
+  Kind,
+  mapSourceToResponseEvent,
+  parse,
+  typeFromAST,
+  validate,
+  validateExecutionArgs,
+  validateInputValue,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLInputType,
+  type OperationDefinitionNode,
+  type ValidatedExecutionArgs,
+  type ValidatedSubscriptionArgs,
+} from 'graphql'
+import type { Logger } from 'pino'
+import type { InputIssue } from '../domain/errors.ts'
+import type { Principal } from '../domain/principal.ts'
+import { createContext, type Domain } from '../schema/context.ts'
+import { schema } from '../schema/schema.ts'
+import { badUserInput, maskError, maskResult, requestError } from './graphql-errors.ts'
+import { checkLimits, QUERY_LIMITS, tooComplex } from './query-limits.ts'
+
+/** An operation as a client sent it, by whichever transport. */
+export interface OperationRequest {
+  query: string
+  operationName?: string | null
+  variables?: Record<string, unknown> | null
+}
+
+/** An operation that may run: parsed, valid, within the limits, its variables of the right types. */
+export interface Operation {
+  readonly type: 'query' | 'mutation' | 'subscription'
+  readonly args: ExecutionArgs
+  readonly validated: ValidatedExecutionArgs
+}
+
+export type OperationResult = ExecutionResult | AsyncGenerator<ExecutionResult, void, void>
+
+const CACHED_DOCUMENTS = 500
+/** A longer text is parsed anew each time: clients that build texts by hand would fill the cache with megabytes. */
+const LONGEST_CACHED = 20_000
+
+/**
+ * Runs GraphQL operations. HTTP and WebSocket are thin around it, so that both parse, check, limit, execute and mask
+ * alike.
+ */
+export class GraphqlOperations {
+  readonly #domain: Domain
+  readonly #logger: Logger
+  /** Texts that were parsed and found valid. Least recently used first. */
+  readonly #documents = new Map<string, DocumentNode>()
+
+  constructor(domain: Domain, logger: Logger) {
+    this.#domain = domain
+    this.#logger = logger
+  }
+
+  /** The operation of a request, or why it cannot run. */
+  prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
+    const document = this.#parse(request.query)
+    if (Array.isArray(document)) return document
+    const args = {
+      schema,
+      document: document as DocumentNode,
+      operationName: request.operationName,
+      variableValues: request.variables,
+    }
+    const operation = findOperation(args.document, request.operationName)
+    if (operation instanceof GraphQLError) return [operation]
+    const invalid = checkVariables(operation, request.variables ?? {})
+    if (invalid.length > 0) return invalid
+    const validated = validateExecutionArgs(args)
+    if (!('schema' in validated)) return validated.map((error) => requestError(error, 'BAD_USER_INPUT'))
+    const refusal = checkLimits(validated)
+    return refusal ? [refusal] : { type: operation.operation, args, validated }
+  }
+
+  /**
+   * Executes a prepared operation for the caller. Never rejects; a subscription that fails midway ends with a result
+   * that says why. The signal fires when nobody waits for the answer any more.
+   */
+  async execute({ type, validated }: Operation, principal: Principal, signal: AbortSignal): Promise<OperationResult> {
+    const withContext = <Args extends ValidatedExecutionArgs>(args: Args): Args => ({
+      ...args,
+      contextValue: createContext(this.#domain, principal, signal),
+    })
+    const mask = (result: ExecutionResult) => maskResult(result, this.#logger)
+    if (type !== 'subscription') return mask(await executeRootSelectionSet(withContext(validated)))
+
+    const subscription = withContext(validated as ValidatedSubscriptionArgs)
+    const source = await createSourceEventStream(subscription)
+    if (!(Symbol.asyncIterator in source)) return mask(source)
+    const results = mapSourceToResponseEvent(subscription, source, (event) => {
+      const result = executeSubscriptionEvent(withContext(event))
+      return result instanceof Promise ? result.then(mask) : mask(result)
+    })
+    return this.#endingInAResult(results)
+  }
+
+  /** Transports would tell a client the message of whatever an iterator throws: so none is thrown. */
+  #endingInAResult(results: AsyncGenerator<ExecutionResult, void, void>): AsyncGenerator<ExecutionResult, void, void> {
+    let failed = false
+    const toResult = (error: unknown): IteratorResult<ExecutionResult, void> => {
+      if (failed) return { done: true, value: undefined }
+      failed = true
+      return { done: false, value: { errors: [maskError(error, this.#logger)] } }
+    }
+    return {
+      [Symbol.asyncIterator]() {
+        return this
+      },
+      next: () => results.next().catch(toResult),
+      return: () => results.return(),
+      throw: (error: unknown) => results.throw(error),
+      [Symbol.asyncDispose]: () => results[Symbol.asyncDispose](),
+    }
+  }
+
+  #parse(query: string): DocumentNode | readonly GraphQLError[] {
+    const known = this.#documents.get(query)
+    if (known) {
+      this.#documents.delete(query)
+      this.#documents.set(query, known)
+      return known
+    }
+    let document: DocumentNode
+    try {
+      document = parse(query, { maxLexicalTokens: QUERY_LIMITS.tokens, maxComments: QUERY_LIMITS.tokens })
+    } catch (error) {
+      if (!(error instanceof GraphQLError)) throw error
+      const isTooLong = error.message.endsWith('Parsing aborted.')
+      return [isTooLong ? tooComplex(error.message) : requestError(error, 'GRAPHQL_PARSE_FAILED')]
+    }
+    const errors = validate(schema, document, undefined, { maxErrors: 50 })
+    if (errors.length > 0) return errors.map((error) => requestError(error, 'GRAPHQL_VALIDATION_FAILED'))
+    if (query.length <= LONGEST_CACHED) {
+      this.#documents.set(query, document)
+      if (this.#documents.size > CACHED_DOCUMENTS) this.#documents.delete(this.#documents.keys().next().value!)
+    }
+    return document
+  }
+}
+
+function findOperation(
+  document: DocumentNode,
+  operationName: string | null | undefined,
+): OperationDefinitionNode | GraphQLError {
+  const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
+  const named = operationName ? operations.filter(({ name }) => name?.value === operationName) : operations
+  if (named.length === 1) return named[0]!
+  const message = operationName
+    ? `There is no operation named ${JSON.stringify(operationName)} in the document.`
+    : 'The document has several operations, or none: operationName must name one of them.'
+  return badUserInput([{ path: ['operationName'], code: operationName ? 'UNKNOWN_VALUE' : 'REQUIRED', message }])
+}
+
+/**
+ * Variables of wrong types, every one with its path. A member that the input type does not have is a mistake in the
+ * operation, as if it stood in its text.
+ */
+function checkVariables(operation: OperationDefinitionNode, variables: Record<string, unknown>): GraphQLError[] {
+  const definitions = operation.variableDefinitions ?? []
+  if (!getVariableValues(schema, definitions, variables, { maxErrors: 1 }).errors) return []
+  const unknownMembers: GraphQLError[] = []
+  const issues: InputIssue[] = []
+  for (const definition of definitions) {
+    const name = definition.variable.name.value
+    const type = typeFromAST(schema, definition.type) as GraphQLInputType
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined
+    if (value === undefined && (definition.defaultValue || definition.type.kind !== Kind.NON_NULL_TYPE)) continue
+    validateInputValue(value, type, ({ message }, path) => {
+      const missing = /to include required field "(\w+)"/.exec(message)?.[1]
+      if (/not to include unknown field/.test(message)) {
+        unknownMembers.push(requestError(new GraphQLError(message, { nodes: definition }), 'GRAPHQL_VALIDATION_FAILED'))
+      } else if (missing !== undefined) {
+        issues.push({ path: [name, ...path, missing], code: 'REQUIRED', message })
+      } else {
+        issues.push({ path: [name, ...path], code: value === undefined ? 'REQUIRED' : 'INVALID_FORMAT', message })
+      }
+    })
+  }
+  return issues.length > 0 ? [...unknownMembers, badUserInput(issues, definitions)] : unknownMembers
+}

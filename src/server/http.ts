@@ -1,0 +1,212 @@
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { Unauthenticated } from '../domain/principal.ts'
+import type { SignIn } from '../domain/sign-in.ts'
+import type { Domain } from '../schema/context.ts'
+import { secretOf } from './authentication.ts'
+import { Graphiql } from './graphiql.ts'
+import { maskError, refusal } from './graphql-errors.ts'
+import { createGraphqlHttp } from './graphql-http.ts'
+import { GraphqlOperations } from './graphql.ts'
+import { GraphqlWebSockets } from './websocket.ts'
+
+export interface ServerOptions extends Domain {
+  config: Pick<Config, 'publicUrl'>
+  signIn: SignIn
+  readiness: () => Promise<{ ready: boolean; missing: string[] }>
+  logger: Logger
+}
+
+export interface Server {
+  /** Resolves when it listens; rejects when it cannot (EADDRINUSE …). Port 0 picks a free one. */
+  listen(host: string, port: number): Promise<{ url: string; port: number }>
+  /** Takes no more connections, closes those that are open; what is not done by the deadline is cut off. */
+  close(deadlineMs: number): Promise<void>
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>
+
+const API_PATH = '/graphql'
+const ASSETS_PATH = '/graphiql/assets/'
+const MAX_SIGN_IN_BYTES = 1_000
+
+/** The HTTP server: every route is in the table below. */
+export function createServer(options: ServerOptions): Server {
+  const { apiKeys, logger, readiness, signIn } = options
+  const operations = new GraphqlOperations(options, logger)
+  const serveGraphql = createGraphqlHttp(operations, logger)
+  const webSockets = new GraphqlWebSockets(operations, apiKeys, logger)
+  const graphiql = new Graphiql()
+  const streams = new Set<ServerResponse>()
+
+  const api: Handler = async (request, response) => {
+    // Any origin may call: nothing but a key that the caller itself sends gives it any authority (authentication.ts).
+    response.setHeader('access-control-allow-origin', '*')
+    if (request.method === 'OPTIONS') return answerPreflight(request, response)
+    if (request.method === 'GET' && request.headers.accept?.includes('text/html')) {
+      // A person with a browser. What stands behind # stays there through the redirect.
+      return redirect(response, 'graphiql')
+    }
+    const secret = secretOf(request.headers)
+    const principal = secret === null ? null : await apiKeys.authenticate(secret)
+    if (!principal) {
+      response.setHeader('www-authenticate', 'Bearer realm="tabwire"')
+      return answerJson(response, 401, { errors: [refusal(new Unauthenticated())] }, jsonTypeFor(request))
+    }
+    if (request.headers.accept?.includes('text/event-stream')) {
+      // A stream can outlive its key; anything else is done before that matters.
+      streams.add(response)
+      const unwatch = apiKeys.onInvalid(principal, () => response.destroy())
+      response.once('close', () => {
+        streams.delete(response)
+        unwatch()
+      })
+    }
+    await serveGraphql(request, response, principal)
+  }
+
+  const routes: Record<string, Partial<Record<string, Handler>>> = {
+    '/': { GET: async (_, response) => redirect(response, 'graphiql') },
+    '/graphiql': { GET: (_, response) => graphiql.servePage(response) },
+    '/sign-in': {
+      POST: async (request, response) => {
+        response.setHeader('cache-control', 'no-store')
+        const code = await readSignInCode(request)
+        const key = code === null ? null : await signIn.exchange(code)
+        if (key) return answerJson(response, 200, { apiKey: key.secret, expiresAt: key.expiresAt })
+        const message =
+          'This sign-in link has expired or was used already. Open a fresh one: the server prints it when it starts.'
+        return answerJson(response, 401, { error: { code: 'SIGN_IN_CODE_INVALID', message } })
+      },
+    },
+    '/health': { GET: async (_, response) => answerJson(response, 200, { status: 'ok' }) },
+    '/ready': {
+      GET: async (_, response) => {
+        const { ready, missing } = await readiness()
+        answerJson(response, ready ? 200 : 503, { ready, missing })
+      },
+    },
+  }
+
+  const serve: Handler = async (request, response, url) => {
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
+    if (url.pathname === API_PATH) return api(request, response, url)
+    const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
+    if (url.pathname.startsWith(ASSETS_PATH) && method === 'GET') {
+      if (await graphiql.serveAsset(url.pathname.slice(ASSETS_PATH.length), request, response)) return
+      return answerNotFound(response)
+    }
+    const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
+    if (!route) return answerNotFound(response)
+    const handler = route[method]
+    if (handler) return handler(request, response, url)
+    response.setHeader('allow', Object.keys(route).join(', '))
+    answerJson(response, 405, {
+      error: { code: 'METHOD_NOT_ALLOWED', message: `Use ${Object.keys(route).join(', ')}.` },
+    })
+  }
+
+  const server = createHttpServer((request, response) => {
+    const url = URL.parse(request.url ?? '/', 'http://localhost')
+    if (!url) return answerNotFound(response)
+    serve(request, response, url).catch((error: unknown) => {
+      if (response.headersSent) return void response.destroy()
+      const masked = maskError(error, logger)
+      answerJson(response, 500, { errors: [masked] })
+    })
+  })
+  server.on('upgrade', (request, stream, head) => {
+    stream.on('error', (error) => logger.debug({ err: error }, 'a connection broke while it was upgraded'))
+    if (URL.parse(request.url ?? '/', 'http://localhost')?.pathname === API_PATH) {
+      webSockets.upgrade(request, stream, head)
+    } else {
+      stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    }
+  })
+
+  return {
+    async listen(host, port) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      server.once('error', reject)
+      server.listen(port, host, resolve)
+      await promise
+      server.off('error', reject)
+      server.on('error', (error) => logger.error({ err: error }, 'the HTTP server failed'))
+      const address = server.address() as AddressInfo
+      const name = host.includes(':') ? `[${host}]` : host
+      return { url: options.config.publicUrl ?? `http://${name}:${address.port}`, port: address.port }
+    },
+
+    async close(deadlineMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const cutOff = setTimeout(() => server.closeAllConnections(), deadlineMs)
+      // Broken off, not completed: a client knows by that to come back with its cursor.
+      for (const stream of streams) stream.destroy()
+      await webSockets.close()
+      server.closeIdleConnections()
+      await closed
+      clearTimeout(cutOff)
+    },
+  }
+}
+
+/** For every answer; pages add what they need to the policy that allows nothing. */
+const SECURITY_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-frame-options': 'DENY',
+  'cross-origin-opener-policy': 'same-origin',
+}
+
+function answerJson(response: ServerResponse, status: number, body: object, contentType = 'application/json'): void {
+  const text = JSON.stringify(body)
+  response.writeHead(status, {
+    'content-type': `${contentType}; charset=utf-8`,
+    'content-length': Buffer.byteLength(text),
+  })
+  response.end(text)
+}
+
+function answerNotFound(response: ServerResponse): void {
+  answerJson(response, 404, { error: { code: 'NOT_FOUND', message: 'There is nothing here.' } })
+}
+
+/** To another page of this server; relative, so that a proxy may put the whole server below a path. */
+function redirect(response: ServerResponse, location: string): void {
+  response.writeHead(302, { location, 'content-length': 0 }).end()
+}
+
+function answerPreflight(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': 'GET, POST',
+    'access-control-allow-headers': request.headers['access-control-request-headers'] ?? 'content-type, x-api-key',
+    'access-control-max-age': '86400',
+    vary: 'access-control-request-headers',
+  })
+  response.end()
+}
+
+function jsonTypeFor(request: IncomingMessage): string {
+  const wanted = 'application/graphql-response+json'
+  return request.headers.accept?.includes(wanted) ? wanted : 'application/json'
+}
+
+/** Null for whatever is not {"code": "…"}: a code that is no code is one that does not work. */
+async function readSignInCode(request: IncomingMessage): Promise<string | null> {
+  if (!request.headers['content-type']?.startsWith('application/json')) return null
+  let text = ''
+  for await (const chunk of request) {
+    text += String(chunk)
+    if (text.length > MAX_SIGN_IN_BYTES) return null
+  }
+  try {
+    const body: unknown = JSON.parse(text)
+    const code = typeof body === 'object' && body !== null && 'code' in body ? body.code : null
+    return typeof code === 'string' ? code : null
+  } catch {
+    return null
+  }
+}
