@@ -112,8 +112,8 @@ export class ApiKeys {
     await this.#store.insertApiKey(newRecord(FIRST_OWNER, FIRST_KEY_NAME, secret, SCOPES, null))
   }
 
-  /** Oldest first, revoked and expired ones too. */
-  list(owner: string): Promise<ApiKeyRecord[]> {
+  /** Oldest first, revoked and expired ones too. Null: of every owner. */
+  list(owner: string | null): Promise<ApiKeyRecord[]> {
     return this.#store.listApiKeys(owner)
   }
 

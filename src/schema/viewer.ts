@@ -15,9 +15,20 @@ const Viewer = builder.objectRef<Principal>('Viewer').implement({
     }),
     apiKeys: t.field({
       type: [ApiKey],
-      description: 'The keys of the same owner, oldest first, revoked and expired ones too. Never their secrets.',
+      description:
+        'The keys of the same owner, oldest first, revoked and expired ones too. Never their secrets. Errors: FORBIDDEN.',
       extensions: COST.shortList,
-      resolve: ({ owner }, _, { apiKeys }) => apiKeys.list(owner),
+      args: {
+        everyOwner: t.arg.boolean({
+          required: true,
+          defaultValue: false,
+          description: 'The keys of every owner instead. Needs the scope ADMIN.',
+        }),
+      },
+      resolve: ({ owner }, { everyOwner }, context) => {
+        if (everyOwner) context.require('ADMIN')
+        return context.apiKeys.list(everyOwner ? null : owner)
+      },
     }),
   }),
 })
