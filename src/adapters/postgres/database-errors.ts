@@ -3,11 +3,11 @@ import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { StoreUnavailable, UnstorableBatch } from '../../ports/store.ts'
 
 /**
- * SQLSTATEs after which trying again may help: connections (08), transactions rolled back for another's sake (40),
+ * SQLSTATEs after which trying again may help: connections (08, but not our own breach of protocol, 08P01), transactions rolled back for another's sake (40),
  * want of memory, disk or connections (53), an operator who stops or restarts the server (57), errors of the system
  * below it (58), and a replica that is not yet, or no longer, the primary (25006).
  */
-const PASSING = /^(08|40|53|57|58|25006)/
+const PASSING = /^(08(?!P01)|40|53|57|58|25006)/
 
 /** SQLSTATEs that the data of a batch earns: bad data (22), a broken constraint (23), a limit of the database (54). */
 const REFUSED_DATA = /^(22|23|54)/
@@ -40,7 +40,9 @@ export function asStoreError(error: unknown): unknown {
   if (!(cause instanceof Error)) return cause
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
   const passing =
-    cause instanceof pg.DatabaseError ? PASSING.test(code) : SOCKET_ERRORS.has(code) || LOST_CONNECTION.test(cause.message)
+    cause instanceof pg.DatabaseError
+      ? PASSING.test(code)
+      : SOCKET_ERRORS.has(code) || LOST_CONNECTION.test(cause.message)
   return passing ? new StoreUnavailable(cause) : cause
 }
 

@@ -15,7 +15,9 @@ export function entryOfRow([sequence, code, at, data]: EntryRow): LogEntry {
 }
 
 /** The entries as parallel arrays for `unnest($at::float8[], $kind::smallint[], $request::int[], $data::text[])`. */
-export function arraysOfEntries(entries: readonly LogEntry[]): [at: string, kind: string, request: string, data: Buffer] {
+export function arraysOfEntries(
+  entries: readonly LogEntry[],
+): [at: string, kind: string, request: string, data: Buffer] {
   const requestIds = entries.map((entry) => (entry.kind === 'NETWORK_REQUEST' ? entry.data.requestId : 'NULL'))
   return [
     `{${entries.map((entry) => entry.at).join()}}`,

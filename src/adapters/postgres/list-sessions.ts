@@ -27,9 +27,7 @@ const newer = ({ createdAt, id }: SessionPosition) =>
 export async function listSessions(db: NodePgDatabase, query: SessionQuery): Promise<SessionPage> {
   const { owner, filter, direction, after, before, offset = 0, limit } = query
   const forward = direction === 'forward'
-  const order = forward
-    ? [desc(sessions.createdAt), desc(sessions.id)]
-    : [asc(sessions.createdAt), asc(sessions.id)]
+  const order = forward ? [desc(sessions.createdAt), desc(sessions.id)] : [asc(sessions.createdAt), asc(sessions.id)]
   const where = [...conditions(owner, filter), after ? older(after) : undefined, before ? newer(before) : undefined]
   // One more than asked for tells whether there is more.
   const enough = offset + limit + 1

@@ -44,6 +44,8 @@ async function refuseNewer(client: ReturnType<Database['createClient']>): Promis
   }
   const known = Math.max(...journal.entries.map((entry) => entry.when))
   if (Number(rows[0]?.latest ?? 0) > known) {
-    throw new DatabaseUnusable('The database was changed by a newer version of Tabwire; start that version or a later one.')
+    throw new DatabaseUnusable(
+      'The database was changed by a newer version of Tabwire; start that version or a later one.',
+    )
   }
 }

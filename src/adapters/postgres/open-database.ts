@@ -40,7 +40,12 @@ export async function openDatabase(config: DatabaseConfig, environment: Database
 
 async function openServer(url: string, { logger }: DatabaseEnvironment): Promise<Database> {
   const where = describeUrl(url)
-  const connection = { connectionString: url, application_name: 'tabwire', keepAlive: true, connectionTimeoutMillis: 10_000 }
+  const connection = {
+    connectionString: url,
+    application_name: 'tabwire',
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+  }
   const pool = new pg.Pool({
     ...connection,
     max: 12,

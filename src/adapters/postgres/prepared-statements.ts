@@ -1,14 +1,16 @@
+/** A connection keeps the plan of each; the rare shapes of filters beyond that many are planned anew each time. */
+const MOST_PREPARED = 200
+
 const names = new Map<string, string>()
 
 /**
- * The name under which a connection prepares a statement: the same for the same text. Only for texts of which there are
- * few; whatever carries values in its text would fill the server's memory with plans.
+ * The name under which every connection prepares a statement: the same for the same text, undefined (do not prepare)
+ * once there are too many.
  */
-export function statementName(text: string): string {
-  let name = names.get(text)
-  if (!name) {
-    name = `tabwire_${names.size + 1}`
-    names.set(text, name)
-  }
+export function statementName(text: string): string | undefined {
+  const known = names.get(text)
+  if (known || names.size >= MOST_PREPARED) return known
+  const name = `tabwire_${names.size + 1}`
+  names.set(text, name)
   return name
 }

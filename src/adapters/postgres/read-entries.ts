@@ -28,7 +28,7 @@ function source(filter: EntryFilter, direction: Direction, columns: string, limi
   const range = 'session_id = $1::uuid and sequence > $2::int and sequence < $3::int'
   const kinds = new Set(filter.kinds ?? SESSION_EVENT_KINDS)
   if (kinds.size === SESSION_EVENT_KINDS.length) return `select ${columns} from log_entries where ${range} ${order}`
-  if (kinds.size === 0) return `select ${columns} from log_entries where false`
+  if (kinds.size === 0) return `select ${columns} from log_entries where ${range} and false ${order}`
   const ofKind = (code: number) => `select ${columns} from log_entries where ${range} and kind = ${code} ${order}`
   const codes = [...kinds].map((kind) => KIND_CODES[kind]).sort((one, other) => one - other)
   if (codes.length === 1) return ofKind(codes[0]!)

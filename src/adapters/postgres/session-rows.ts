@@ -18,7 +18,9 @@ export interface PatchAssignments {
   values: unknown[]
 }
 
-type ColumnValues = { [Member in keyof Required<SessionPatch>]: (value: NonNullable<SessionPatch[Member]>) => [string, unknown][] }
+type ColumnValues = {
+  [Member in keyof Required<SessionPatch>]: (value: NonNullable<SessionPatch[Member]>) => [string, unknown][]
+}
 
 const instant = (milliseconds: number) => new Date(milliseconds).toISOString()
 

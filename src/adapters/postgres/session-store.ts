@@ -13,7 +13,13 @@ import { sessions } from './tables.ts'
 
 export type SessionStore = Pick<
   Store,
-  'insertSession' | 'patchSession' | 'findSession' | 'findSessionByIdempotencyKey' | 'listSessions' | 'countSessions' | 'listLiveSessions'
+  | 'insertSession'
+  | 'patchSession'
+  | 'findSession'
+  | 'findSessionByIdempotencyKey'
+  | 'listSessions'
+  | 'countSessions'
+  | 'listLiveSessions'
 >
 
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString())

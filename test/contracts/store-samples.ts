@@ -1,0 +1,238 @@
+import { randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
+import { CONSOLE_LEVELS, SESSION_EVENT_KINDS } from '../../src/ports/log-entry.ts'
+import type { ApiKeyRecord, SessionRecord, Store } from '../../src/ports/store.ts'
+
+export function sampleSession(members: Partial<SessionRecord> = {}): SessionRecord {
+  const now = Date.now()
+  return {
+    id: randomUUID(),
+    owner: `owner-${randomUUID()}`,
+    name: null,
+    metadata: {},
+    status: 'CREATING',
+    endReason: null,
+    error: null,
+    viewport: { width: 1920, height: 1080 },
+    userAgent: null,
+    locale: null,
+    timezone: null,
+    keepAlive: false,
+    idleTimeoutSeconds: 600,
+    maxDurationSeconds: 3600,
+    machineId: 'machine',
+    idempotencyKey: null,
+    inputHash: null,
+    createdAt: now,
+    startedAt: null,
+    lastActivityAt: now,
+    endedAt: null,
+    currentUrl: null,
+    title: null,
+    navigationCount: 0,
+    consoleMessageCount: 0,
+    networkRequestCount: 0,
+    lastSequence: 0,
+    ...members,
+  }
+}
+
+export const statusChange: EntryDraft = {
+  kind: 'STATUS_CHANGE',
+  at: 1_700_000_000_000,
+  data: { from: null, to: 'CREATING', endReason: null, error: null },
+}
+
+export function consoleMessage(text: string, data: Partial<EntryDraft<'CONSOLE_MESSAGE'>['data']> = {}): EntryDraft {
+  return {
+    kind: 'CONSOLE_MESSAGE',
+    at: 1_700_000_000_123,
+    data: {
+      level: 'LOG',
+      source: 'CONSOLE',
+      text,
+      url: 'http://127.0.0.1/page',
+      line: 1,
+      column: 2,
+      stack: null,
+      pageId: 'p1',
+      truncated: 0,
+      ...data,
+    },
+  }
+}
+
+export function networkRequest(
+  requestId: number,
+  data: Partial<EntryDraft<'NETWORK_REQUEST'>['data']> = {},
+): EntryDraft {
+  return {
+    kind: 'NETWORK_REQUEST',
+    at: 1_700_000_000_456,
+    data: {
+      requestId,
+      startedAt: 1_700_000_000_400,
+      url: 'http://127.0.0.1/data.json',
+      method: 'GET',
+      resourceType: 'FETCH',
+      status: 200,
+      failure: null,
+      durationMs: 12.25,
+      requestBytes: 100,
+      responseBytes: null,
+      fromCache: false,
+      redirectedFrom: null,
+      requestHeaders: { accept: '*/*' },
+      responseHeaders: { 'content-type': 'application/json' },
+      timing: { dnsMs: null, connectMs: 0.5, tlsMs: null, waitingMs: 3, downloadMs: 1 },
+      pageId: 'p1',
+      ...data,
+    },
+  }
+}
+
+export const entriesDropped: EntryDraft = {
+  kind: 'ENTRIES_DROPPED',
+  at: 1_700_000_000_789,
+  data: { reason: 'FLOOD', count: 3, countsByKind: { CONSOLE_MESSAGE: 3 }, from: 1, to: 2 },
+}
+
+/** The drafts as entries that follow `last`. */
+export const numbered = (drafts: readonly EntryDraft[], last = 0): LogEntry[] =>
+  drafts.map((draft, index) => ({ ...draft, sequence: last + 1 + index }) as LogEntry)
+
+/** A session with these entries. */
+export async function insertWith(
+  store: Store,
+  drafts: readonly EntryDraft[],
+  members: Partial<SessionRecord> = {},
+): Promise<{ session: SessionRecord; entries: LogEntry[] }> {
+  const session = sampleSession(members)
+  await store.insertSession(session, [])
+  const entries = numbered(drafts)
+  for (let start = 0; start < entries.length; start += 1000) {
+    await store.append(session.id, start, entries.slice(start, start + 1000))
+  }
+  return { session, entries }
+}
+
+/** The whole log as the filter lets it through, read step by step. */
+export async function readAll(
+  store: Store,
+  sessionId: string,
+  filter: EntryFilter,
+  direction: 'forward' | 'backward' = 'forward',
+  limit = 1000,
+): Promise<LogEntry[]> {
+  const all: LogEntry[] = []
+  let place: number | undefined
+  for (;;) {
+    const bound = direction === 'forward' ? { after: place } : { before: place }
+    const step = await store.readEntries({ sessionId, filter, direction, limit, ...bound })
+    if (direction === 'forward') all.push(...step.entries)
+    else all.unshift(...step.entries)
+    if (step.done) return all
+    if (place !== undefined && (direction === 'forward' ? step.scannedTo <= place : step.scannedTo >= place)) {
+      throw new Error(`reading does not get on from ${place}`)
+    }
+    place = step.scannedTo
+  }
+}
+
+export function sampleApiKey(members: Partial<ApiKeyRecord> = {}): ApiKeyRecord {
+  return {
+    id: randomUUID(),
+    owner: `owner-${randomUUID()}`,
+    name: 'a key',
+    secretHash: randomUUID(),
+    scopes: ['READ', 'WRITE'],
+    createdAt: Date.now(),
+    lastUsedAt: null,
+    expiresAt: null,
+    revokedAt: null,
+    ...members,
+  }
+}
+
+/** Few letters, so that what is looked for is often there; among them those that patterns and encodings trip over. */
+const text = fc.array(fc.constantFrom('a', 'A', 'b', 'ß', 'é', 'e\u0301', '😀', '%', '_', '\\', '"', "'", '\n', ' '), {
+  maxLength: 6,
+})
+const someText = text.map((letters) => letters.join(''))
+const anyPart = fc.oneof(someText, fc.constantFrom('\ud83d', '\0', '', 'a'))
+const pageId = fc.constantFrom('p1', 'p2', null)
+const method = fc.constantFrom('GET', 'POST', 'pAtCh', 'QUERY')
+const status = fc.constantFrom(null, 200, 301, 399, 400, 404, 500)
+
+const draft: fc.Arbitrary<(requestId: number) => EntryDraft> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.tuple(someText, fc.constantFrom(...CONSOLE_LEVELS), pageId).map(
+      ([words, level, page]) =>
+        () =>
+          consoleMessage(words, { level, pageId: page }),
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(someText, method, fc.constantFrom('FETCH' as const, 'IMAGE' as const), status, fc.boolean())
+      .map(
+        ([url, verb, resourceType, code, failed]) =>
+          (requestId: number) =>
+            networkRequest(requestId, {
+              url,
+              method: verb,
+              resourceType,
+              status: code,
+              failure: failed ? 'net::ERR_FAILED' : null,
+            }),
+      ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      () => entriesDropped,
+      () => statusChange,
+    ),
+  },
+)
+
+export const anyDrafts = fc
+  .array(draft, { maxLength: 60 })
+  .map((makers) => makers.map((make, index) => make(index + 1)))
+
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
+
+export const anyFilter: fc.Arbitrary<EntryFilter> = fc.record(
+  {
+    kinds: maybe(fc.uniqueArray(fc.constantFrom(...SESSION_EVENT_KINDS))),
+    console: maybe(
+      fc.record(
+        {
+          levels: maybe(fc.uniqueArray(fc.constantFrom(...CONSOLE_LEVELS))),
+          textContains: maybe(anyPart),
+          pageId: maybe(fc.constantFrom('p1', 'p3', '\ud800')),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
+    network: maybe(
+      fc.record(
+        {
+          urlContains: maybe(anyPart),
+          methods: maybe(
+            fc.array(fc.constantFrom('get', 'Post', 'PATCH', 'ß', 'SS', '\0', '\ud800'), { maxLength: 3 }),
+          ),
+          resourceTypes: maybe(fc.constantFrom(['FETCH' as const], ['IMAGE' as const, 'FETCH' as const], [])),
+          minStatus: maybe(fc.constantFrom(200, 400)),
+          maxStatus: maybe(fc.constantFrom(301, 499)),
+          failedOnly: maybe(fc.boolean()),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
+  },
+  { requiredKeys: ['kinds'] },
+)

@@ -1,0 +1,460 @@
+import { randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { matchesFilter } from '../../src/domain/entry-filter.ts'
+import type { EntryDraft } from '../../src/ports/log-entry.ts'
+import { SIGN_IN_KEY_NAME, type SessionPosition, type Store, UnstorableBatch } from '../../src/ports/store.ts'
+import {
+  anyDrafts,
+  anyFilter,
+  consoleMessage,
+  entriesDropped,
+  insertWith,
+  networkRequest,
+  numbered,
+  readAll,
+  sampleApiKey,
+  sampleSession,
+  statusChange,
+} from './store-samples.ts'
+
+const EVERYTHING = { kinds: null } as const
+
+/** What every store keeps to, whichever database is below it. */
+export function describeStore(open: () => Promise<{ store: Store; close: () => Promise<void> }>): void {
+  let store: Store
+  let close: () => Promise<void>
+  beforeAll(async () => {
+    ;({ store, close } = await open())
+  })
+  afterAll(() => close())
+
+  describe('a session', () => {
+    test('comes back as it was given, with its first entries', async () => {
+      const session = sampleSession({
+        name: 'Ünïcode 😀',
+        metadata: { list: [1, 'two', null, { deep: true }], 'a key': 'value' },
+        userAgent: 'agent',
+        locale: 'de-DE',
+        timezone: 'Europe/Berlin',
+        keepAlive: true,
+        idempotencyKey: 'key',
+        inputHash: 'hash',
+        startedAt: 1_700_000_000_001,
+        currentUrl: 'http://127.0.0.1/',
+        title: 'title',
+      })
+      const entries = numbered([statusChange, consoleMessage('first')])
+      expect(await store.insertSession(session, entries)).toEqual({ kind: 'inserted' })
+      const kept = { ...session, consoleMessageCount: 1, lastSequence: 2 }
+      expect(await store.findSession(session.id)).toEqual(kept)
+      expect(await store.findSessionByIdempotencyKey(session.owner, 'key')).toEqual(kept)
+      expect(await store.findSessionByIdempotencyKey('someone else', 'key')).toBeNull()
+      expect(await readAll(store, session.id, EVERYTHING)).toEqual(entries)
+    })
+
+    test('that is unknown is null everywhere', async () => {
+      const id = randomUUID()
+      expect(await store.findSession(id)).toBeNull()
+      expect(await store.readHead(id)).toBeNull()
+      expect(await store.findEntry(id, 1)).toBeNull()
+      expect(await store.patchSession(id, { title: 'x' })).toBe(false)
+      expect(await store.append(id, 0, numbered([statusChange]))).toEqual({ kind: 'conflict', lastSequence: null })
+      const query = { sessionId: id, filter: EVERYTHING, limit: 10 } as const
+      expect(await store.readEntries({ ...query, direction: 'forward' })).toMatchObject({ entries: [], done: true })
+      expect(await store.readEntries({ ...query, direction: 'backward' })).toMatchObject({ entries: [], done: true })
+    })
+
+    test('inserted again after a lost answer is found inserted', async () => {
+      const session = sampleSession({ idempotencyKey: 'once' })
+      await store.insertSession(session, numbered([statusChange]))
+      expect(await store.insertSession(session, numbered([statusChange]))).toEqual({ kind: 'inserted' })
+      expect(await store.readHead(session.id)).toEqual({ lastSequence: 1, ended: false })
+    })
+
+    test('is one of several that start at once with the same idempotency key', async () => {
+      const owner = `owner-${randomUUID()}`
+      const rivals = Array.from({ length: 6 }, () => sampleSession({ owner, idempotencyKey: 'same' }))
+      const outcomes = await Promise.all(rivals.map((rival) => store.insertSession(rival, numbered([statusChange]))))
+      const winners = rivals.filter((_, index) => outcomes[index]!.kind === 'inserted')
+      expect(winners).toHaveLength(1)
+      for (const outcome of outcomes) {
+        if (outcome.kind === 'exists') expect(outcome.record.id).toBe(winners[0]!.id)
+      }
+      expect(await store.countSessions(owner, {})).toBe(1)
+      const other = sampleSession({ idempotencyKey: 'same' })
+      expect(await store.insertSession(other, [])).toEqual({ kind: 'inserted' })
+    })
+
+    test('is patched while it lives, and not once it has ended', async () => {
+      const { session } = await insertWith(store, [])
+      const patch = {
+        name: 'named',
+        metadata: { a: 1 },
+        viewport: { width: 10, height: 20 },
+        keepAlive: true,
+        idleTimeoutSeconds: 7,
+        maxDurationSeconds: 8,
+        startedAt: 1_700_000_000_007,
+        lastActivityAt: 1_700_000_000_008,
+        currentUrl: 'about:blank',
+        title: '',
+      }
+      expect(await store.patchSession(session.id, patch)).toBe(true)
+      expect(await store.findSession(session.id)).toEqual({ ...session, ...patch })
+      expect(await store.patchSession(session.id, { name: null, title: undefined })).toBe(true)
+      expect(await store.patchSession(session.id, {})).toBe(true)
+      expect(await store.findSession(session.id)).toEqual({ ...session, ...patch, name: null })
+      const end = { status: 'FAILED', endReason: 'BROWSER_CRASHED', error: 'gone', endedAt: Date.now() } as const
+      expect(await store.patchSession(session.id, end)).toBe(true)
+      expect(await store.readHead(session.id)).toEqual({ lastSequence: 0, ended: true })
+      expect(await store.patchSession(session.id, { title: 'late' })).toBe(false)
+      expect(await store.patchSession(session.id, {})).toBe(false)
+    })
+  })
+
+  describe('append', () => {
+    test('commits entries, counters and patch together', async () => {
+      const { session } = await insertWith(store, [])
+      const navigation: EntryDraft = {
+        kind: 'NAVIGATION',
+        at: 1_700_000_000_000,
+        data: { pageId: 'p1', url: 'http://127.0.0.1/', sameDocument: false },
+      }
+      const entries = numbered([
+        navigation,
+        consoleMessage('a'),
+        consoleMessage('b'),
+        networkRequest(1),
+        entriesDropped,
+      ])
+      const patch = { currentUrl: 'http://127.0.0.1/', title: 'Page', lastActivityAt: 1_700_000_000_009 }
+      expect(await store.append(session.id, 0, entries, patch)).toEqual({ kind: 'committed' })
+      const counts = { navigationCount: 1, consoleMessageCount: 2, networkRequestCount: 1, lastSequence: 5 }
+      expect(await store.findSession(session.id)).toEqual({ ...session, ...patch, ...counts })
+      expect(await store.readHead(session.id)).toEqual({ lastSequence: 5, ended: false })
+      expect(await store.findEntry(session.id, 4)).toEqual(entries[3])
+      expect(await store.findEntry(session.id, 6)).toBeNull()
+      expect(await store.findRequestEntry(session.id, 1)).toEqual(entries[3])
+      expect(await store.findRequestEntry(session.id, 2)).toBeNull()
+    })
+
+    test('without entries is a patch that is fenced', async () => {
+      const { session } = await insertWith(store, [statusChange])
+      expect(await store.append(session.id, 1, [], { title: 'x' })).toEqual({ kind: 'committed' })
+      expect(await store.append(session.id, 0, [], { title: 'y' })).toEqual({ kind: 'conflict', lastSequence: 1 })
+      expect(await store.findSession(session.id)).toMatchObject({ title: 'x', lastSequence: 1 })
+    })
+
+    test('refuses entries that do not follow the expected one', async () => {
+      const { session } = await insertWith(store, [])
+      await expect(store.append(session.id, 0, numbered([statusChange], 1))).rejects.toThrow('was expected')
+    })
+
+    test('ends a log: nothing follows the final status', async () => {
+      const { session } = await insertWith(store, [statusChange])
+      const last = numbered([statusChange], 1)
+      const end = { status: 'CLOSED', endReason: 'TERMINATED', endedAt: Date.now() } as const
+      expect(await store.append(session.id, 1, last, end)).toEqual({ kind: 'committed' })
+      expect(await store.append(session.id, 1, last, end)).toEqual({ kind: 'committed' })
+      expect(await store.append(session.id, 2, numbered([statusChange], 2))).toMatchObject({ kind: 'conflict' })
+      expect(await store.readHead(session.id)).toEqual({ lastSequence: 2, ended: true })
+    })
+
+    test('repeated after a lost answer is found committed, once', async () => {
+      const { session } = await insertWith(store, [statusChange])
+      const batch = numbered([consoleMessage('x'), networkRequest(1), consoleMessage('😀 é')], 1)
+      expect(await store.append(session.id, 1, batch)).toEqual({ kind: 'committed' })
+      expect(await store.append(session.id, 1, batch)).toEqual({ kind: 'committed' })
+      expect(await store.findSession(session.id)).toMatchObject({ lastSequence: 4, consoleMessageCount: 2 })
+    })
+
+    test('of two writers lets one win, also when their batches are of the same length', async () => {
+      for (let round = 0; round < 10; round++) {
+        const { session } = await insertWith(store, [statusChange])
+        const writers = ['one', 'two', 'three'].map((writer) => numbered([consoleMessage(writer)], 1))
+        const outcomes = await Promise.all(writers.map((batch) => store.append(session.id, 1, batch)))
+        const won = writers.filter((_, index) => outcomes[index]!.kind === 'committed')
+        expect(won).toHaveLength(1)
+        expect(outcomes.filter((outcome) => outcome.kind === 'conflict')).toEqual([
+          { kind: 'conflict', lastSequence: 2 },
+          { kind: 'conflict', lastSequence: 2 },
+        ])
+        expect(await readAll(store, session.id, { kinds: ['CONSOLE_MESSAGE'] })).toEqual(won[0])
+      }
+    })
+
+    test.each([
+      ['U+0000 in a text', consoleMessage('a\0b')],
+      ['half of a surrogate pair', consoleMessage('a\ud83db')],
+      ['U+0000 in a header', networkRequest(9, { requestHeaders: { name: '\0' } })],
+      ["half of a pair in a header's name", networkRequest(9, { requestHeaders: { '\udc00': 'value' } })],
+      ['a request that the log has already', networkRequest(1)],
+    ])('refuses a batch with %s and writes nothing', async (_, bad) => {
+      const { session, entries } = await insertWith(store, [statusChange, networkRequest(1)])
+      const batch = numbered([consoleMessage('good'), bad, consoleMessage('good')], 2)
+      await expect(store.append(session.id, 2, batch, { title: 'new' })).rejects.toThrow(UnstorableBatch)
+      expect(await readAll(store, session.id, EVERYTHING)).toEqual(entries)
+      expect(await store.findSession(session.id)).toMatchObject({
+        lastSequence: 2,
+        title: null,
+        consoleMessageCount: 0,
+      })
+      expect(await store.append(session.id, 2, numbered([consoleMessage('next')], 2))).toEqual({ kind: 'committed' })
+    })
+
+    test('keeps large entries and large batches', async () => {
+      const large = networkRequest(1, {
+        url: `http://127.0.0.1/${'ü😀"\\'.repeat(100_000)}`,
+        requestHeaders: Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`h${n}`, 'v'.repeat(n)])),
+      })
+      const drafts = [large, ...Array.from({ length: 5000 }, (_, n) => consoleMessage(`line ${n}`))]
+      const { session } = await insertWith(store, [])
+      const entries = numbered(drafts)
+      expect(await store.append(session.id, 0, entries)).toEqual({ kind: 'committed' })
+      expect(await readAll(store, session.id, EVERYTHING)).toEqual(entries)
+    })
+  })
+
+  describe('reading', () => {
+    test('any batches make a dense log, and any filter in any direction finds what it should', async () => {
+      const sizes = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 20 })
+      const limit = fc.integer({ min: 1, max: 40 })
+      await fc.assert(
+        fc.asyncProperty(
+          anyDrafts,
+          sizes,
+          fc.array(anyFilter, { minLength: 4, maxLength: 8 }),
+          limit,
+          async (drafts, batches, filters, pageSize) => {
+            const { session } = await insertWith(store, [])
+            const entries = numbered(drafts)
+            for (let start = 0, turn = 0; start < entries.length; turn++) {
+              const batch = entries.slice(start, start + batches[turn % batches.length]!)
+              expect(await store.append(session.id, start, batch)).toEqual({ kind: 'committed' })
+              start += batch.length
+            }
+            expect(await readAll(store, session.id, EVERYTHING, 'forward', pageSize)).toEqual(entries)
+            for (const filter of filters) {
+              const wanted = entries.filter((entry) => matchesFilter(entry, filter))
+              expect(await readAll(store, session.id, filter, 'forward', pageSize)).toEqual(wanted)
+              expect(await readAll(store, session.id, filter, 'backward', pageSize)).toEqual(wanted)
+              expect(await store.countEntries(session.id, filter, 0)).toEqual({
+                count: wanted.length,
+                scannedTo: entries.length,
+                done: true,
+              })
+              const from = Math.floor(entries.length / 3)
+              const within = wanted.filter(({ sequence }) => sequence > from && sequence < from + 10)
+              const bounds = { sessionId: session.id, filter, after: from, before: from + 10, limit: 100 }
+              expect((await store.readEntries({ ...bounds, direction: 'forward' })).entries).toEqual(within)
+              expect((await store.readEntries({ ...bounds, direction: 'backward' })).entries).toEqual(within)
+            }
+          },
+        ),
+        { numRuns: 40 },
+      )
+    }, 60_000)
+
+    test('tells how far it looked, when nothing passes the filter and when the log ends', async () => {
+      const { session } = await insertWith(store, [statusChange, consoleMessage('a'), networkRequest(1), statusChange])
+      const read = (members: object) =>
+        store.readEntries({ sessionId: session.id, filter: EVERYTHING, direction: 'forward', limit: 10, ...members })
+      expect(await read({ filter: { kinds: ['DIALOG'] } })).toEqual({ entries: [], scannedTo: 4, done: true })
+      expect(await read({ filter: { kinds: [] }, after: 2 })).toEqual({ entries: [], scannedTo: 4, done: true })
+      expect(await read({ after: 4 })).toEqual({ entries: [], scannedTo: 4, done: true })
+      expect(await read({ after: 1, before: 3 })).toMatchObject({ scannedTo: 2, done: true })
+      expect(await read({ limit: 4 })).toMatchObject({ scannedTo: 4, done: true })
+      expect(await read({ limit: 2 })).toMatchObject({ scannedTo: 2, done: false })
+      expect(await read({ limit: 2, direction: 'backward' })).toMatchObject({ scannedTo: 3, done: false })
+      expect(await read({ limit: 2, direction: 'backward', before: 3 })).toMatchObject({ scannedTo: 1, done: true })
+      expect(await read({ filter: { kinds: ['DIALOG'] }, direction: 'backward' })).toMatchObject({ scannedTo: 1 })
+    })
+
+    test('goes in bounded steps through what a filter passes by', async () => {
+      const drafts = Array.from({ length: 9000 }, (_, n) => consoleMessage(n === 8500 ? 'needle' : 'hay'))
+      const { session, entries } = await insertWith(store, drafts)
+      const filter = { kinds: ['CONSOLE_MESSAGE', 'ENTRIES_DROPPED'], console: { textContains: 'needle' } } as const
+      for (const direction of ['forward', 'backward'] as const) {
+        const first = await store.readEntries({ sessionId: session.id, filter, direction, limit: 10 })
+        const lookedAt = direction === 'forward' ? first.scannedTo : 9001 - first.scannedTo
+        expect(lookedAt).toBeLessThanOrEqual(4000)
+        expect(lookedAt).toBeGreaterThan(0)
+        expect(await readAll(store, session.id, filter, direction)).toEqual([entries[8500]])
+      }
+      const first = await store.countEntries(session.id, filter, 0)
+      expect(first).toMatchObject({ count: 0, done: false })
+      expect(first.scannedTo).toBeLessThanOrEqual(4000)
+      let found = 0
+      for (let after = 0, done = false; !done;) {
+        const step = await store.countEntries(session.id, filter, after)
+        found += step.count
+        after = step.scannedTo
+        done = step.done
+      }
+      expect(found).toBe(1)
+    })
+
+    test('while entries come in, never skips one', async () => {
+      const { session } = await insertWith(store, [])
+      const total = 400
+      const writing = (async () => {
+        for (let last = 0; last < total; last += 4) {
+          const drafts = [consoleMessage('a'), networkRequest(last + 1), consoleMessage('b'), statusChange]
+          await store.append(session.id, last, numbered(drafts, last))
+        }
+      })()
+      const filter = { kinds: ['CONSOLE_MESSAGE', 'STATUS_CHANGE'], console: { textContains: 'b' } } as const
+      const seen: number[] = []
+      for (let after = 0; after < total;) {
+        const step = await store.readEntries({ sessionId: session.id, filter, direction: 'forward', after, limit: 7 })
+        seen.push(...step.entries.map(({ sequence }) => sequence))
+        after = step.scannedTo
+      }
+      await writing
+      expect(seen).toEqual(Array.from({ length: total / 2 }, (_, n) => Math.floor(n / 2) * 4 + 3 + (n % 2)))
+    })
+  })
+
+  describe('lists of sessions', () => {
+    const owner = `owner-${randomUUID()}`
+    const at = 1_700_000_000_000
+    const kept = Array.from({ length: 12 }, (_, n) =>
+      sampleSession({
+        owner,
+        // Pairs share their time, so that the id decides.
+        createdAt: at + Math.floor(n / 2) * 1000,
+        lastActivityAt: at,
+        status: (['RUNNING', 'CLOSED', 'FAILED'] as const)[n % 3]!,
+        name: n % 4 === 0 ? 'fourth' : null,
+        metadata: { team: n < 6 ? 'red' : 'blue', tags: ['all', `n${n}`], nested: { n } },
+        endedAt: n % 3 === 0 ? null : at + n,
+      }),
+    )
+    const newestFirst = [...kept].sort((one, other) => other.createdAt - one.createdAt || (one.id < other.id ? 1 : -1))
+    const ids = (records: readonly { id: string }[]) => records.map(({ id }) => id)
+
+    beforeAll(async () => {
+      for (const session of kept) await store.insertSession(session, [])
+    })
+
+    test.each([1, 4, 5, 12, 13])('page by page of %i, in both directions', async (limit) => {
+      for (const filter of [{}, { status: ['RUNNING', 'FAILED'] as const }]) {
+        const wanted = newestFirst.filter(
+          ({ status }) => !filter.status || (filter.status as readonly string[]).includes(status),
+        )
+        const forward: string[] = []
+        for (let after: SessionPosition | null = null, more = true; more;) {
+          const page = await store.listSessions({ owner, filter, direction: 'forward', after, limit })
+          forward.push(...ids(page.records))
+          after = page.records.at(-1)!
+          more = page.hasMore
+        }
+        expect(forward).toEqual(ids(wanted))
+        const backward: string[] = []
+        for (let before: SessionPosition | null = null, more = true; more;) {
+          const page = await store.listSessions({ owner, filter, direction: 'backward', before, limit })
+          backward.unshift(...ids(page.records))
+          before = page.records[0]!
+          more = page.hasMore
+        }
+        expect(backward).toEqual(ids(wanted))
+        const third = await store.listSessions({ owner, filter, direction: 'forward', offset: 3, limit })
+        expect(ids(third.records)).toEqual(ids(wanted.slice(3, 3 + limit)))
+        expect(third.hasMore).toBe(wanted.length > 3 + limit)
+      }
+    })
+
+    test.each([
+      [{}, () => true],
+      [{ status: [] }, () => false],
+      [{ status: ['CLOSED'] as const }, ({ status }) => status === 'CLOSED'],
+      [{ status: ['CLOSED', 'CLOSED', 'TIMED_OUT'] as const }, ({ status }) => status === 'CLOSED'],
+      [{ createdAfter: at + 2000 }, ({ createdAt }) => createdAt >= at + 2000],
+      [{ createdBefore: at + 2000 }, ({ createdAt }) => createdAt < at + 2000],
+      [{ name: 'fourth' }, ({ name }) => name === 'fourth'],
+      [{ name: 'Fourth' }, () => false],
+      [{ metadata: { team: 'red' } }, ({ metadata }) => metadata['team'] === 'red'],
+      [{ metadata: { nested: { n: 3 } } }, (session) => session === kept[3]],
+      [{ metadata: { tags: ['n7'] }, name: null }, (session) => session === kept[7]],
+      [{ metadata: { team: 'red' }, name: 'fourth', status: ['CLOSED'] as const }, (session) => session === kept[4]],
+    ] satisfies [Parameters<Store['countSessions']>[1], (session: (typeof kept)[number]) => boolean][])(
+      'are narrowed by %j',
+      async (filter, passes) => {
+        const wanted = ids(newestFirst.filter(passes))
+        const page = await store.listSessions({ owner, filter, direction: 'forward', limit: 100 })
+        expect(ids(page.records)).toEqual(wanted)
+        expect(page.hasMore).toBe(false)
+        expect(await store.countSessions(owner, filter)).toBe(wanted.length)
+      },
+    )
+
+    test('of what a machine left behind hold every owner, and no ended one', async () => {
+      const machineId = randomUUID()
+      const live = [
+        sampleSession({ machineId, createdAt: 1 }),
+        sampleSession({ machineId, status: 'RUNNING', createdAt: 2 }),
+      ]
+      const ended = sampleSession({ machineId, status: 'CLOSED', endedAt: Date.now() })
+      for (const session of [...live, ended]) await store.insertSession(session, [])
+      expect(await store.listLiveSessions(machineId)).toEqual(live)
+    })
+  })
+
+  test('deletes what ended before a time, in small steps, and nothing else', async () => {
+    const drafts = Array.from({ length: 3500 }, () => consoleMessage('old'))
+    const insertEnded = async (endedAt: number, count: number) => {
+      const { session } = await insertWith(store, drafts.slice(0, count))
+      await store.patchSession(session.id, { status: 'CLOSED', endReason: 'TERMINATED', endedAt })
+      return session
+    }
+    const old = [await insertEnded(1000, 3500), await insertEnded(1001, 0), await insertEnded(1002, 3)]
+    const recent = await insertEnded(5000, 3)
+    const { session: live } = await insertWith(store, drafts.slice(0, 3))
+    let steps = 0
+    while (await store.deleteEndedBefore(5000)) steps++
+    expect(steps).toBeGreaterThan(2)
+    for (const { id } of old) {
+      expect(await store.findSession(id)).toBeNull()
+      expect(await store.findEntry(id, 1)).toBeNull()
+      expect(await store.findEntry(id, 3500)).toBeNull()
+    }
+    for (const { id } of [recent, live]) {
+      expect(await store.findSession(id)).toMatchObject({ lastSequence: 3 })
+      expect(await readAll(store, id, EVERYTHING)).toHaveLength(3)
+    }
+  })
+
+  test('keeps API keys', async () => {
+    const key = sampleApiKey({ expiresAt: 1_700_000_000_000, lastUsedAt: 1_600_000_000_000 })
+    const second = sampleApiKey({ owner: key.owner, createdAt: key.createdAt + 1, scopes: ['ADMIN', 'CONNECT'] })
+    const foreign = sampleApiKey({ name: SIGN_IN_KEY_NAME, expiresAt: 1000 })
+    for (const record of [second, key, foreign]) await store.insertApiKey(record)
+    await expect(store.insertApiKey(sampleApiKey({ secretHash: key.secretHash }))).rejects.toThrow()
+
+    expect(await store.findApiKeyByHash(key.secretHash)).toEqual(key)
+    expect(await store.findApiKeyByHash('unknown')).toBeNull()
+    expect(await store.findApiKey(second.id)).toEqual(second)
+    expect(await store.findApiKey(randomUUID())).toBeNull()
+    expect(await store.listApiKeys(key.owner)).toEqual([key, second])
+    expect(await store.listApiKeys(null)).toEqual(expect.arrayContaining([key, second, foreign]))
+
+    await store.touchApiKey(key.id, 1_700_000_000_500)
+    expect(await store.revokeApiKey(key.id, 1_700_000_000_600)).toMatchObject({ revokedAt: 1_700_000_000_600 })
+    expect(await store.revokeApiKey(key.id, 1_700_000_000_700)).toMatchObject({ revokedAt: 1_700_000_000_600 })
+    expect(await store.findApiKey(key.id)).toMatchObject({ lastUsedAt: 1_700_000_000_500 })
+    expect(await store.revokeApiKey(randomUUID(), 1)).toBeNull()
+
+    await store.deleteExpiredApiKeys(999)
+    expect(await store.findApiKey(foreign.id)).toEqual(foreign)
+    await store.deleteExpiredApiKeys(Date.now())
+    expect(await store.findApiKey(foreign.id)).toBeNull()
+    expect(await store.findApiKey(key.id)).not.toBeNull()
+  })
+
+  test('answers a ping and says what it is', async () => {
+    await store.ping()
+    expect(store.describe()).toMatch(/PostgreSQL \d+/)
+    expect(store.describe()).not.toMatch(/\n|secret/)
+  })
+}
