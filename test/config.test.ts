@@ -1,0 +1,127 @@
+import { resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { ConfigInvalid, loadConfig, type Config } from '../src/config.ts'
+
+const DEFAULTS: Config = {
+  host: '127.0.0.1',
+  port: 4000,
+  dataDir: resolve('.tabwire'),
+  database: { kind: 'embedded' },
+  apiKey: null,
+  publicUrl: null,
+  browserPath: null,
+  browserSandbox: 'auto',
+  maxSessions: 20,
+  maxQueued: 100,
+  warmBrowsers: 2,
+  maxLogEntries: 1_000_000,
+  retentionDays: 30,
+  logLevel: 'info',
+}
+
+test('an empty environment gives the documented defaults', () => {
+  expect(loadConfig({})).toEqual(DEFAULTS)
+})
+
+describe('accepts', () => {
+  test.each<[Record<string, string>, Partial<Config>]>([
+    [{ HOST: '0.0.0.0' }, { host: '0.0.0.0' }],
+    [{ HOST: '::1' }, { host: '::1' }],
+    [{ HOST: 'localhost' }, { host: 'localhost' }],
+    [{ HOST: 'box-1.example.org' }, { host: 'box-1.example.org' }],
+    [{ PORT: '0' }, { port: 0 }],
+    [{ PORT: '65535' }, { port: 65_535 }],
+    [{ TABWIRE_DATA_DIR: 'some/where' }, { dataDir: resolve('some/where') }],
+    [{ TABWIRE_DATA_DIR: '/var/lib/tabwire' }, { dataDir: '/var/lib/tabwire' }],
+    [
+      { DATABASE_URL: 'postgres://me:pw@db:5432/tabwire' },
+      { database: { kind: 'server', url: 'postgres://me:pw@db:5432/tabwire' } },
+    ],
+    [
+      { DATABASE_URL: 'postgresql:///tabwire?host=/run/postgresql' },
+      { database: { kind: 'server', url: 'postgresql:///tabwire?host=/run/postgresql' } },
+    ],
+    [{ TABWIRE_API_KEY: 'a-key-of-16-chars' }, { apiKey: 'a-key-of-16-chars' }],
+    [{ TABWIRE_PUBLIC_URL: 'https://tabs.example.org/wire//' }, { publicUrl: 'https://tabs.example.org/wire' }],
+    [{ TABWIRE_BROWSER_PATH: '/opt/chrome' }, { browserPath: '/opt/chrome' }],
+    [{ TABWIRE_BROWSER_SANDBOX: 'on' }, { browserSandbox: 'on' }],
+    [{ TABWIRE_BROWSER_SANDBOX: 'off' }, { browserSandbox: 'off' }],
+    [{ TABWIRE_MAX_SESSIONS: '1' }, { maxSessions: 1 }],
+    [{ TABWIRE_MAX_QUEUED: '0' }, { maxQueued: 0 }],
+    [{ TABWIRE_WARM_BROWSERS: '0' }, { warmBrowsers: 0 }],
+    [{ TABWIRE_MAX_LOG_ENTRIES: '100' }, { maxLogEntries: 100 }],
+    [{ TABWIRE_RETENTION_DAYS: '0' }, { retentionDays: 0 }],
+    [{ TABWIRE_LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+    // Compose files and shells write variables that are empty, or padded.
+    [{ PORT: '', DATABASE_URL: '', TABWIRE_API_KEY: ' ', TABWIRE_LOG_LEVEL: '' }, {}],
+    [{ PORT: ' 4001 ' }, { port: 4001 }],
+    [{ UNRELATED: 'yes', tabwire_port: '1' }, {}],
+  ])('%j', (env, changed) => {
+    expect(loadConfig(env)).toEqual({ ...DEFAULTS, ...changed })
+  })
+})
+
+/** The problems of an environment, a line each. */
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigInvalid) return error.problems
+    throw error
+  }
+}
+
+describe('refuses', () => {
+  test.each<[Record<string, string>, string]>([
+    [{ HOST: 'not a host' }, 'HOST must be an IP address or a host name (it is "not a host")'],
+    [{ HOST: 'http://x' }, 'HOST must be an IP address or a host name (it is "http://x")'],
+    [{ PORT: '65536' }, 'PORT must be a whole number from 0 to 65535 (it is "65536")'],
+    [{ PORT: '-1' }, 'PORT must be a whole number from 0 to 65535 (it is "-1")'],
+    [{ PORT: '4e3' }, 'PORT must be a whole number from 0 to 65535 (it is "4e3")'],
+    [{ PORT: '80.5' }, 'PORT must be a whole number from 0 to 65535 (it is "80.5")'],
+    [{ DATABASE_URL: 'mysql://me:secret@db/x' }, 'DATABASE_URL must be a postgres:// URL'],
+    [{ DATABASE_URL: 'tabwire' }, 'DATABASE_URL must be a postgres:// URL'],
+    [{ TABWIRE_API_KEY: 'short' }, 'TABWIRE_API_KEY must be 16 to 256 printable ASCII characters without spaces'],
+    [
+      { TABWIRE_API_KEY: 'with spaces in between' },
+      'TABWIRE_API_KEY must be 16 to 256 printable ASCII characters without spaces',
+    ],
+    [{ TABWIRE_PUBLIC_URL: 'tabs.example.org' }, 'TABWIRE_PUBLIC_URL must be an http:// or https:// URL'],
+    [{ TABWIRE_PUBLIC_URL: 'ws://tabs.example.org' }, 'TABWIRE_PUBLIC_URL must be an http:// or https:// URL'],
+    [{ TABWIRE_BROWSER_SANDBOX: 'yes' }, 'TABWIRE_BROWSER_SANDBOX must be auto, on or off (it is "yes")'],
+    [{ TABWIRE_MAX_SESSIONS: '0' }, 'TABWIRE_MAX_SESSIONS must be a whole number from 1 to 1000 (it is "0")'],
+    [{ TABWIRE_MAX_QUEUED: '-' }, 'TABWIRE_MAX_QUEUED must be a whole number from 0 to 100000 (it is "-")'],
+    [{ TABWIRE_WARM_BROWSERS: '101' }, 'TABWIRE_WARM_BROWSERS must be a whole number from 0 to 100 (it is "101")'],
+    [
+      { TABWIRE_MAX_LOG_ENTRIES: '99' },
+      'TABWIRE_MAX_LOG_ENTRIES must be a whole number from 100 to 100000000 (it is "99")',
+    ],
+    [
+      { TABWIRE_RETENTION_DAYS: '36501' },
+      'TABWIRE_RETENTION_DAYS must be a whole number from 0 to 36500 (it is "36501")',
+    ],
+    [
+      { TABWIRE_LOG_LEVEL: 'verbose' },
+      'TABWIRE_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent (it is "verbose")',
+    ],
+  ])('%j', (env, problem) => {
+    expect(problemsOf(env)).toEqual([problem])
+  })
+
+  test('with every problem at once, and no secret in any', () => {
+    const problems = problemsOf({
+      PORT: 'x',
+      TABWIRE_API_KEY: 'hunter2',
+      DATABASE_URL: 'mysql://me:hunter2@db/x',
+      TABWIRE_LOG_LEVEL: 'loud',
+    })
+    expect(problems.map((line) => line.split(' ')[0])).toEqual([
+      'PORT',
+      'DATABASE_URL',
+      'TABWIRE_API_KEY',
+      'TABWIRE_LOG_LEVEL',
+    ])
+    expect(problems.join('\n')).not.toContain('hunter2')
+  })
+})
