@@ -20,12 +20,14 @@ export class Parameters {
  * part of it: they choose the index.
  */
 export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): string | null {
-  const wanted = (kind: SessionEventKind) => filter.kinds === null || filter.kinds.includes(kind)
-  const narrowed = (kind: SessionEventKind, conditions: string[]) =>
-    conditions.length > 0 && wanted(kind) ? [`(kind <> ${KIND_CODES[kind]} or (${conditions.join(' and ')}))`] : []
+  const narrowed = (kind: SessionEventKind, conditionsOfKind: () => string[]) => {
+    if (filter.kinds && !filter.kinds.includes(kind)) return []
+    const conditions = conditionsOfKind()
+    return conditions.length > 0 ? [`(kind <> ${KIND_CODES[kind]} or (${conditions.join(' and ')}))`] : []
+  }
   const conditions = [
-    ...narrowed('CONSOLE_MESSAGE', consoleConditions(filter.console ?? {}, parameters)),
-    ...narrowed('NETWORK_REQUEST', networkConditions(filter.network ?? {}, parameters)),
+    ...narrowed('CONSOLE_MESSAGE', () => consoleConditions(filter.console ?? {}, parameters)),
+    ...narrowed('NETWORK_REQUEST', () => networkConditions(filter.network ?? {}, parameters)),
   ]
   return conditions.length > 0 ? conditions.join(' and ') : null
 }
