@@ -129,7 +129,7 @@ async function loadPage(): Promise<Page> {
     variables: JSON.stringify({ url: 'https://example.com/', session: '', cursor: null }, null, 2),
     workers: { editorWorkerService: editor, json, graphql },
   }
-  const start = await add('page', 'js', `(${runGraphiqlPage})(window, ${JSON.stringify(settings)})`)
+  const start = await add('page', 'js', `(${runGraphiqlPage.toString()})(window, ${JSON.stringify(settings)})`)
   const html = `<!doctype html>
 <html lang="en">
   <head>

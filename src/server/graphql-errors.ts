@@ -8,18 +8,18 @@ import { TabwireError, type InputIssue } from '../domain/errors.ts'
  * is; what GraphQL itself refuses gets a code here; everything else is a fault of ours and is masked.
  */
 
-/** Refused before anything was executed: HTTP answers it with this status, where the media type allows. */
+/** What is refused before anything was executed. */
 export function requestError(error: GraphQLError, code: string, details: Record<string, unknown> = {}): GraphQLError {
   return new GraphQLError(error.message, {
     nodes: error.nodes,
     source: error.source,
     positions: error.positions,
-    extensions: { code, ...details, http: { spec: true, status: 400 } },
+    extensions: { code, ...details },
   })
 }
 
 export function badUserInput(issues: readonly InputIssue[], nodes?: GraphQLError['nodes']): GraphQLError {
-  const message = issues.map(({ message }) => message).join('; ')
+  const message = issues.map((issue) => issue.message).join('; ')
   return requestError(new GraphQLError(message, { nodes }), 'BAD_USER_INPUT', { issues })
 }
 

@@ -46,7 +46,7 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params, context }): Promise<OperationResult> => {
         const operation = operations.prepare({ ...params, query: params.query ?? '' })
-        if (!('type' in operation)) return { errors: operation }
+        if (!('type' in operation)) return { errors: operation.map(withStatus) }
         if (operation.type === 'mutation' && request.method === 'GET') {
           return { errors: [transportError('A mutation needs POST.', 405, { Allow: 'POST' })] }
         }
@@ -56,10 +56,11 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
         return operations.execute(operation, context.principal, context.left)
       })
     },
-    onResultProcess({ result, setResultProcessor }) {
+    onResultProcess(payload) {
+      const { result } = payload
       if (!(Symbol.asyncIterator in result)) return
       const results = result as AsyncGenerator<ExecutionResult, void, void>
-      setResultProcessor(
+      payload.setResultProcessor(
         (_, { Response }) => new Response(eventStream(results), { headers: EVENT_STREAM_HEADERS }),
         'text/event-stream',
       )
@@ -67,21 +68,26 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
   }
 }
 
+/** The specification's status for what was refused before it was executed, where the media type allows one. */
+function withStatus(error: GraphQLError): GraphQLError {
+  const { message, nodes, source, positions, extensions } = error
+  const http = { spec: true, status: 400 }
+  return new GraphQLError(message, { nodes, source, positions, extensions: { ...extensions, http } })
+}
+
 function acceptsEventStream(request: Request): boolean {
   return /text\/event-stream|text\/\*|\*\/\*/i.test(request.headers.get('accept') ?? '*/*')
 }
 
 function transportError(message: string, status: number, headers: Record<string, string> = {}): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status, headers } } })
+  const issues = [{ path: [], code: 'INVALID_FORMAT', message }]
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', issues, http: { status, headers } } })
 }
 
 /** Yoga refuses what is no GraphQL request with codes of its own: here they become ours. */
 function maskTransportError(error: unknown, logger: Logger): GraphQLError {
-  if (error instanceof GraphQLError && error.extensions['http'] !== undefined) {
-    const { http } = error.extensions
-    const issues = [{ path: [], code: 'INVALID_FORMAT', message: error.message }]
-    return new GraphQLError(error.message, { extensions: { code: 'BAD_USER_INPUT', issues, http } })
-  }
+  const http = error instanceof GraphQLError ? error.extensions['http'] : undefined
+  if (error instanceof GraphQLError && http) return transportError(error.message, http.status ?? 400, http.headers)
   // GET with variables that are no JSON: yoga lets the parser's error through.
   if (error instanceof SyntaxError) {
     return transportError('The parameters variables and extensions must be JSON.', 400)

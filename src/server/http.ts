@@ -10,13 +10,15 @@ import { Graphiql } from './graphiql.ts'
 import { maskError, refusal } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
 import { GraphqlOperations } from './graphql.ts'
-import { GraphqlWebSockets } from './websocket.ts'
+import { GraphqlWebSockets, WEB_SOCKET_LIMITS, type WebSocketLimits } from './websocket.ts'
 
 export interface ServerOptions extends Domain {
   config: Pick<Config, 'publicUrl'>
   signIn: SignIn
   readiness: () => Promise<{ ready: boolean; missing: string[] }>
   logger: Logger
+  /** Other than the usual limits of sockets; for tests. */
+  webSocketLimits?: Partial<WebSocketLimits>
 }
 
 export interface Server {
@@ -37,7 +39,10 @@ export function createServer(options: ServerOptions): Server {
   const { apiKeys, logger, readiness, signIn } = options
   const operations = new GraphqlOperations(options, logger)
   const serveGraphql = createGraphqlHttp(operations, logger)
-  const webSockets = new GraphqlWebSockets(operations, apiKeys, logger)
+  const webSockets = new GraphqlWebSockets(operations, apiKeys, logger, {
+    ...WEB_SOCKET_LIMITS,
+    ...options.webSocketLimits,
+  })
   const graphiql = new Graphiql()
   const streams = new Set<ServerResponse>()
 
@@ -140,7 +145,8 @@ export function createServer(options: ServerOptions): Server {
     },
 
     async close(deadlineMs) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const { promise: closed, resolve } = Promise.withResolvers<void>()
+      server.close(() => resolve())
       const cutOff = setTimeout(() => server.closeAllConnections(), deadlineMs)
       // Broken off, not completed: a client knows by that to come back with its cursor.
       for (const stream of streams) stream.destroy()

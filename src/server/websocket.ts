@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { ExecutionArgs } from 'graphql'
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws'
 import type { Logger } from 'pino'
-import { WebSocketServer, type WebSocket } from 'ws'
+import { WebSocketServer, type RawData, type WebSocket } from 'ws'
 import type { ApiKeys } from '../domain/api-keys.ts'
 import { TabwireError } from '../domain/errors.ts'
 import { Unauthenticated, type Principal } from '../domain/principal.ts'
@@ -65,12 +65,7 @@ export class GraphqlWebSockets {
   readonly #protocol: Server<SocketConnection>
   readonly #connections = new Set<SocketConnection>()
 
-  constructor(
-    operations: GraphqlOperations,
-    apiKeys: ApiKeys,
-    logger: Logger,
-    limits: WebSocketLimits = WEB_SOCKET_LIMITS,
-  ) {
+  constructor(operations: GraphqlOperations, apiKeys: ApiKeys, logger: Logger, limits: WebSocketLimits) {
     this.#limits = limits
     this.#apiKeys = apiKeys
     this.#logger = logger
@@ -173,7 +168,7 @@ class SocketConnection {
         close: (code, reason) => void this.close(code ?? 1000, reason ?? ''),
         onMessage: (listener) => {
           socket.on('message', (data) => {
-            listener(String(data)).catch((error: unknown) => {
+            listener(textOf(data)).catch((error: unknown) => {
               this.#logger.error({ err: error }, 'a message over WebSocket could not be served')
               void this.close(CloseCode.InternalServerError, 'Internal server error')
             })
@@ -241,4 +236,9 @@ class SocketConnection {
     this.#watchedKeys.clear()
     this.#leaving.abort()
   }
+}
+
+function textOf(data: RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString()
+  return Buffer.isBuffer(data) ? data.toString() : Buffer.from(data).toString()
 }

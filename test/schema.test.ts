@@ -1,0 +1,225 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isIntrospectionType,
+  isNonNullType,
+  isObjectType,
+  isSpecifiedScalarType,
+  Kind,
+  parse,
+  validate,
+  type GraphQLField,
+} from 'graphql'
+import { describe, expect, test } from 'vitest'
+import { SESSION_INPUT_RULES } from '../src/domain/session-input.ts'
+import { decodeGlobalId, encodeGlobalId } from '../src/schema/global-id.ts'
+import { printedSchema, schema } from '../src/schema/schema.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const types = Object.values(schema.getTypeMap()).filter(
+  (type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type),
+)
+const fieldsOf = (type: (typeof types)[number]): GraphQLField<unknown, unknown>[] =>
+  isObjectType(type) || isInterfaceType(type) ? Object.values(type.getFields()) : []
+
+test('schema.graphql is what the code prints', () => {
+  expect(readFileSync(join(ROOT, 'schema.graphql'), 'utf8')).toBe(printedSchema())
+})
+
+describe('descriptions', () => {
+  const described = types.flatMap((type) => [
+    { place: type.name, description: type.description },
+    ...fieldsOf(type).flatMap((field) => [
+      { place: `${type.name}.${field.name}`, description: field.description },
+      ...field.args.map((argument) => ({
+        place: `${type.name}.${field.name}(${argument.name})`,
+        description: argument.description,
+      })),
+    ]),
+    ...(isInputObjectType(type) ? Object.values(type.getFields()) : []).map((field) => ({
+      place: `${type.name}.${field.name}`,
+      description: field.description,
+    })),
+    ...(isEnumType(type) ? type.getValues() : []).map((value) => ({
+      place: `${type.name}.${value.name}`,
+      description: value.description,
+    })),
+  ])
+
+  test('are there for every type, field, argument, input member and enum value', () => {
+    expect(described.length).toBeGreaterThan(300)
+    expect(described.filter(({ description }) => !description?.trim()).map(({ place }) => place)).toEqual([])
+  })
+
+  test('tell what null means wherever there may be null', () => {
+    const silent = types
+      .filter((type) => isObjectType(type) && !['Query', 'Mutation', 'Subscription'].includes(type.name))
+      .flatMap((type) => fieldsOf(type).map((field) => ({ place: `${type.name}.${field.name}`, field })))
+      .filter(({ field }) => !isNonNullType(field.type) && !/\bnull\b/i.test(field.description ?? ''))
+    expect(silent.map(({ place }) => place)).toEqual([])
+  })
+
+  test('tell the unit of every duration and byte count', () => {
+    const silent = types
+      .flatMap((type) => fieldsOf(type).map((field) => ({ place: `${type.name}.${field.name}`, field })))
+      .filter(({ field }) => {
+        const unit = /Ms$/.test(field.name) ? /millisecond/i : /Seconds$/.test(field.name) ? /second/i : null
+        const sized = /Bytes$/.test(field.name) ? /byte/i : unit
+        return sized !== null && !sized.test(field.description ?? '')
+      })
+    expect(silent.map(({ place }) => place)).toEqual([])
+  })
+
+  test.each(['StartSessionInput', 'UpdateSessionInput'])('of %s carry the rules that are checked', (name) => {
+    const type = schema.getType(name)
+    if (!isInputObjectType(type)) throw new Error(`${name} is no input type`)
+    for (const [member, rule] of Object.entries(SESSION_INPUT_RULES)) {
+      const field = type.getFields()[member]
+      if (field) expect(field.description, member).toContain(rule)
+    }
+  })
+})
+
+describe('the contract of names', () => {
+  // As docs and clients outside the project rely on them: a change here breaks them.
+  test.each([
+    ['Session.metadata', 'JSON!'],
+    ['Session.status', 'SessionStatus!'],
+    ['Session.endReason', 'SessionEndReason'],
+    ['Session.idleTimeoutSeconds', 'Int!'],
+    ['Session.expiresAt', 'DateTime'],
+    ['Session.lastActivityAt', 'DateTime'],
+    ['Session.durationMs', 'Int!'],
+    ['Session.machineId', 'ID'],
+    ['Session.health', 'SessionHealth!'],
+    ['Session.pages', '[Page!]!'],
+    ['Session.pendingRequests', '[PendingRequest!]!'],
+    ['Session.consoleMessages', 'ConsoleMessageConnection!'],
+    ['Session.networkRequests', 'NetworkRequestConnection!'],
+    ['Session.events', 'SessionEventConnection!'],
+    ['SessionConnection.edges', '[SessionEdge!]!'],
+    ['SessionConnection.nodes', '[Session!]!'],
+    ['SessionConnection.totalCount', 'Int!'],
+    ['PageInfo.endCursor', 'String'],
+    ['ConsoleMessage.text', 'String!'],
+    ['ConsoleMessage.line', 'Int'],
+    ['ConsoleMessage.truncated', 'Int!'],
+    ['NetworkRequest.requestBytes', 'SafeInt'],
+    ['NetworkRequest.responseHeaders', 'JSON'],
+    ['NetworkRequest.requestHeaders', 'JSON!'],
+    ['NetworkRequest.timing', 'NetworkTiming'],
+    ['EntriesDropped.kinds', '[SessionEventKind!]!'],
+    ['ConsoleMessageBatch.entries', '[ConsoleMessage!]!'],
+    ['NetworkRequestBatch.cursor', 'String!'],
+    ['SessionEventBatch.live', 'Boolean!'],
+    ['SessionEventBatch.dropped', 'Int!'],
+    ['Query.node', 'Node'],
+    ['Query.session', 'Session'],
+    ['Query.viewer', 'Viewer!'],
+    ['Mutation.startSession', 'Session!'],
+    ['Mutation.terminateSessions', 'Int!'],
+    ['Mutation.createApiKey', 'CreatedApiKey!'],
+    ['Subscription.sessionChanged', 'Session!'],
+  ])('%s is %s', (place, wanted) => {
+    const [typename = '', name = ''] = place.split('.')
+    const type = schema.getType(typename)
+    const field = type && fieldsOf(type).find((one) => one.name === name)
+    expect(String(field?.type)).toBe(wanted)
+  })
+
+  test('defaults are those that the documentation promises', () => {
+    const text = printedSchema()
+    expect(text).toMatch(/sessions\([^)]*first: Int = 30/s)
+    expect(text).toMatch(/includeTerminated: Boolean = false/)
+    expect(text).toMatch(/waitUntil: StartWait = CREATING/)
+    expect(text).toMatch(/viewport: ViewportInput = \{ ?width: 1920, height: 1080 ?\}/)
+    expect(text).toMatch(/idleTimeoutSeconds: Int = 600/)
+    expect(text).toMatch(/maxDurationSeconds: Int = 3600/)
+    expect(text.match(/first: Int = 100/g)).toHaveLength(4)
+  })
+
+  test('what does not work yet is absent', () => {
+    const text = printedSchema()
+    for (const absent of [
+      'Artifact',
+      'Task',
+      'Profile',
+      'Screencast',
+      'ActionInput',
+      'cdpUrl',
+      'proxy',
+      'actionCount',
+    ]) {
+      expect(text).not.toContain(absent)
+    }
+  })
+})
+
+test('types that are nodes or entries have their interfaces', () => {
+  const entries = schema.getPossibleTypes(schema.getType('SessionEvent') as never).map(({ name }) => name)
+  expect(entries.toSorted()).toEqual([
+    'ConsoleMessage',
+    'Dialog',
+    'Download',
+    'EntriesDropped',
+    'Navigation',
+    'NetworkRequest',
+    'PageClosed',
+    'PageCrashed',
+    'PageOpened',
+    'StatusChange',
+    'WebSocketClosed',
+    'WebSocketOpened',
+  ])
+  const nodes = schema.getPossibleTypes(schema.getType('Node') as never).map(({ name }) => name)
+  expect(nodes.toSorted()).toEqual([...entries, 'ApiKey', 'Session'].toSorted())
+})
+
+describe('global ids', () => {
+  const uuid = '01939b5e-7c1a-7e2b-8d3f-0a1b2c3d4e5f'
+
+  test('come back as they went', () => {
+    expect(decodeGlobalId(encodeGlobalId('Session', uuid))).toEqual({ typename: 'Session', uuid, number: null })
+    expect(decodeGlobalId(encodeGlobalId('Dialog', uuid, 17))).toEqual({ typename: 'Dialog', uuid, number: 17 })
+  })
+
+  test.each([
+    ['', 'nothing'],
+    ['hello', 'a word'],
+    [uuid, 'a bare UUID'],
+    [Buffer.from(`Session:${uuid}`).toString('base64url').toUpperCase(), 'another case'],
+    [`${encodeGlobalId('Session', uuid)}=`, 'padding'],
+    [` ${encodeGlobalId('Session', uuid)}`, 'a space before'],
+    [Buffer.from(`Session:${uuid.toUpperCase()}`).toString('base64url'), 'an upper-case UUID'],
+    [Buffer.from(`Dialog:${uuid}:017`).toString('base64url'), 'a number with a zero before'],
+    [Buffer.from(`Dialog:${uuid}:0`).toString('base64url'), 'an entry before the first'],
+    [Buffer.from(`Dialog:${uuid}:1:2`).toString('base64url'), 'one part too many'],
+    ['x'.repeat(100_000), 'a long text'],
+  ])('%s is none: %s', (id) => {
+    expect(decodeGlobalId(id)).toBeNull()
+  })
+})
+
+describe('examples', () => {
+  const files = globSync('examples/*.graphql', { cwd: ROOT }).sort()
+
+  test.each(files)('%s is valid, named and explained', (file) => {
+    const text = readFileSync(join(ROOT, file), 'utf8')
+    const document = parse(text)
+    expect(validate(schema, document)).toEqual([])
+    expect(text).toMatch(/^# \d+\. /)
+    for (const definition of document.definitions) {
+      expect(definition.kind).toBe(Kind.OPERATION_DEFINITION)
+      expect('name' in definition && definition.name?.value).toBeTruthy()
+    }
+  })
+
+  test('are valid as one document, as GraphiQL shows them', () => {
+    const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
+    expect(files.length).toBeGreaterThanOrEqual(6)
+    expect(validate(schema, parse(text))).toEqual([])
+  })
+})

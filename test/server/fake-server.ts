@@ -1,0 +1,147 @@
+import { setImmediate } from 'node:timers/promises'
+import { pino } from 'pino'
+import type { ApiKeys } from '../../src/domain/api-keys.ts'
+import { encodeEntryCursor } from '../../src/domain/cursor.ts'
+import type { LogBatch } from '../../src/domain/log-follower.ts'
+import type { LogReader } from '../../src/domain/log-reader.ts'
+import type { Principal } from '../../src/domain/principal.ts'
+import type { SessionRegistry } from '../../src/domain/session-registry.ts'
+import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
+import type { SignIn } from '../../src/domain/sign-in.ts'
+import type { LogEntry } from '../../src/ports/log-entry.ts'
+import type { Scope } from '../../src/ports/store.ts'
+import { encodeGlobalId } from '../../src/schema/global-id.ts'
+import { createServer, type ServerOptions } from '../../src/server/http.ts'
+
+export const SESSION_UUID = '01939b5e-7c1a-7e2b-8d3f-0a1b2c3d4e5f'
+export const SESSION_ID = encodeGlobalId('Session', SESSION_UUID)
+
+export function consoleEntry(sequence: number, text = `line ${sequence}`): LogEntry<'CONSOLE_MESSAGE'> {
+  const place = { url: null, line: null, column: null, stack: null, pageId: 'p1', truncated: 0 }
+  return {
+    kind: 'CONSOLE_MESSAGE',
+    sequence,
+    at: Date.UTC(2026, 0, 1) + sequence,
+    data: { level: 'LOG', source: 'CONSOLE', text, ...place },
+  }
+}
+
+export function batchOf(entries: LogEntry[], live = true): LogBatch {
+  return { entries, cursor: encodeEntryCursor(SESSION_UUID, entries.at(-1)?.sequence ?? 0), live, dropped: 0 }
+}
+
+/** A follower whose test decides what it delivers, and sees whether it was freed. */
+export class FakeFollower implements AsyncIterableIterator<LogBatch> {
+  pulled = 0
+  freed = false
+  /** What `next` answers; null: nothing, until the follower is freed. */
+  readonly #produce: (pull: number) => Promise<LogBatch> | LogBatch | null
+  #end: (() => void) | null = null
+
+  constructor(produce: (pull: number) => Promise<LogBatch> | LogBatch | null, signal: AbortSignal) {
+    this.#produce = produce
+    signal.addEventListener('abort', () => void this.return())
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<LogBatch, undefined>> {
+    if (this.freed) return { done: true, value: undefined }
+    const value = this.#produce(this.pulled++)
+    if (value) {
+      // As the real one does: an iterator that is always ready would starve everyone else.
+      if (this.pulled % 10 === 0) await setImmediate()
+      return { done: false, value: await value }
+    }
+    await new Promise<void>((resolve) => (this.#end = resolve))
+    return { done: true, value: undefined }
+  }
+
+  async return(): Promise<IteratorResult<LogBatch, undefined>> {
+    this.freed = true
+    this.#end?.()
+    return { done: true, value: undefined }
+  }
+}
+
+export interface FakeServer {
+  url: string
+  followers: FakeFollower[]
+  /** Lines of the server's log, parsed. */
+  logged: { msg: string; correlationId?: string; err?: { message: string } }[]
+  /** Declares the key of this name invalid, as if it had been revoked. */
+  invalidate(key: string): void
+  /** How many are waiting to be told of an invalid key. */
+  watches(): number
+  close(): Promise<void>
+}
+
+export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits'> {
+  produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
+  registry?: Partial<SessionRegistry>
+}
+
+const SCOPES_OF: Record<string, Scope[]> = {
+  reader: ['READ'],
+  writer: ['READ', 'WRITE'],
+  admin: ['READ', 'WRITE', 'CONNECT', 'ADMIN'],
+  connector: ['CONNECT'],
+}
+
+/** The real server over a domain that does what a test of the transports says. Keys: reader, writer, admin, connector. */
+export async function startFakeServer({ produce, registry, webSocketLimits }: FakeOptions = {}): Promise<FakeServer> {
+  const followers: FakeFollower[] = []
+  const watches = new Set<{ key: string; listener: () => void }>()
+  const logged: FakeServer['logged'] = []
+  const session = { id: SESSION_UUID, owner: 'me', status: 'RUNNING', name: 'fake' } as SessionSnapshot
+
+  const apiKeys: Partial<ApiKeys> = {
+    authenticate: async (secret) => {
+      const scopes = SCOPES_OF[secret]
+      return scopes ? { owner: 'me', scopes: new Set(scopes), apiKeyId: secret, expiresAt: null } : null
+    },
+    onInvalid: (principal: Principal, listener) => {
+      const watch = { key: principal.apiKeyId, listener }
+      watches.add(watch)
+      return () => watches.delete(watch)
+    },
+    list: async () => [],
+  }
+  const follow = (_session: SessionSnapshot, _args: unknown, signal: AbortSignal) => {
+    const follower = new FakeFollower(produce ?? (() => null), signal)
+    followers.push(follower)
+    return follower
+  }
+  const logs: Partial<LogReader> = {
+    follow: follow as unknown as LogReader['follow'],
+  }
+  const fakeRegistry: Partial<SessionRegistry> = {
+    find: async (owner, id) => (owner === 'me' && id === SESSION_UUID ? session : null),
+    capacity: () => ({ total: 20, live: 1, queued: 0, warm: 2 }),
+    ...registry,
+  }
+  const signIn: Partial<SignIn> = {
+    exchange: async (code) => (code === 'good' ? { secret: 'admin', expiresAt: new Date(0) } : null),
+  }
+  const server = createServer({
+    config: { publicUrl: null },
+    registry: fakeRegistry as SessionRegistry,
+    logs: logs as LogReader,
+    apiKeys: apiKeys as ApiKeys,
+    signIn: signIn as SignIn,
+    readiness: async () => ({ ready: false, missing: ['the database'] }),
+    logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
+    webSocketLimits,
+  })
+  const { url } = await server.listen('127.0.0.1', 0)
+  return {
+    url,
+    followers,
+    logged,
+    invalidate: (key) => [...watches].filter((watch) => watch.key === key).forEach(({ listener }) => listener()),
+    watches: () => watches.size,
+    close: () => server.close(1000),
+  }
+}

@@ -1,0 +1,58 @@
+import { once } from 'node:events'
+import WebSocket from 'ws'
+
+export interface RawSocket {
+  socket: WebSocket
+  send(message: object | string): void
+  /** The next message of this type (and id), whether it has come already or not. */
+  message(type: string, id?: string): Promise<{ type: string; id?: string; payload?: Payload }>
+  /** Code of the closing, whether it has happened already or not. */
+  closed: Promise<{ code: number; reason: string }>
+}
+
+interface Payload {
+  data?: Record<string, unknown>
+  errors?: { message: string; extensions: { code: string } }[]
+  [key: string]: unknown
+}
+
+/** A WebSocket that speaks graphql-transport-ws by hand, so that it can also speak it wrongly. */
+export async function openRawSocket(url: string, protocol = 'graphql-transport-ws'): Promise<RawSocket> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol === '' ? [] : [protocol])
+  const messages: { type: string; id?: string; payload?: Payload }[] = []
+  const listeners = new Set<() => void>()
+  socket.on('message', (data: Buffer) => {
+    messages.push(JSON.parse(data.toString()))
+    for (const listener of listeners) listener()
+  })
+  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
+    socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() }))
+  })
+  await once(socket, 'open')
+  return {
+    socket,
+    send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
+    message: (type, id) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const index = messages.findIndex(
+            (message) => message.type === type && (id === undefined || message.id === id),
+          )
+          if (index < 0) return
+          listeners.delete(look)
+          resolve(messages.splice(index, 1)[0]!)
+        }
+        listeners.add(look)
+        look()
+      }),
+    closed,
+  }
+}
+
+/** One that has been acknowledged. */
+export async function initRawSocket(url: string, payload?: object): Promise<RawSocket> {
+  const raw = await openRawSocket(url)
+  raw.send({ type: 'connection_init', ...(payload && { payload }) })
+  await raw.message('connection_ack')
+  return raw
+}
