@@ -3,9 +3,11 @@
 // the rest, and goes on under one that is not.
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { endWithParent, runInForeground } from '../scripts/child.mjs'
 import { SetupFailed } from '../scripts/failure.mjs'
+import { findBrowser, SHARED_PLAYWRIGHT_DIR } from '../scripts/find-browser.mjs'
 import { checkPlatform, projectToolchainDir, say } from '../scripts/setup.mjs'
 import { ensureNode, environmentWithNode, userToolchainDir } from '../scripts/toolchain.mjs'
 
@@ -14,11 +16,19 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const SOURCES = join(ROOT, 'src', 'main.ts')
 const isCheckout = existsSync(SOURCES)
 
+/** Set-up may have put a browser where Playwright does not look by itself. */
+function shareBrowser() {
+  const core = dirname(createRequire(import.meta.url).resolve('playwright-core/package.json'))
+  const found = findBrowser(process.env, core)
+  if (found?.path.startsWith(`${SHARED_PLAYWRIGHT_DIR}/`)) process.env.PLAYWRIGHT_BROWSERS_PATH = SHARED_PLAYWRIGHT_DIR
+}
+
 try {
   checkPlatform()
   const runtime = await ensureNode(isCheckout ? projectToolchainDir(ROOT) : userToolchainDir(), say)
   if (runtime === process.execPath) {
     endWithParent()
+    shareBrowser()
     await import(pathToFileURL(isCheckout ? SOURCES : join(ROOT, 'dist', 'main.js')).href)
   } else {
     process.exitCode = await runInForeground(runtime, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {

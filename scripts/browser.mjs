@@ -4,67 +4,66 @@ import { runCaptured } from './child.mjs'
 import { SetupFailed, classifyFailure } from './failure.mjs'
 import { findBrowser, SHARED_PLAYWRIGHT_DIR } from './find-browser.mjs'
 
-const isRoot = () => process.getuid?.() === 0
-
 function isDebianLike() {
   if (!existsSync('/etc/os-release')) return false
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync('/etc/os-release', 'utf8'))
 }
 
+/** What set-up asks of the machine it runs on; the tests ask one of their own making. */
+const THIS_MACHINE = {
+  env: process.env,
+  isRoot: process.getuid?.() === 0,
+  isDebianLike: isDebianLike(),
+  run: runCaptured,
+  find: findBrowser,
+}
+
 /** True when the browser starts, so that it has every library it needs. */
-async function runs(path) {
-  return (await runCaptured(path, ['--version'])).code === 0
+async function starts(machine, path) {
+  return (await machine.run(path, ['--version'])).code === 0
 }
 
 /**
  * `playwright install --with-deps chromium-headless-shell` in two steps: the download first, so that a machine that
  * cannot reach it does not install some dozens of libraries for nothing, and one that has them needs no rights.
- *
- * @returns {Promise<{ path: string } | { output: string }>}
  */
-async function installByPlaywright(root, core, say) {
-  if (isRoot() && !process.env.PLAYWRIGHT_BROWSERS_PATH) process.env.PLAYWRIGHT_BROWSERS_PATH = SHARED_PLAYWRIGHT_DIR
+async function installByPlaywright(machine, root, core, options, say) {
+  const { env } = options
+  if (machine.isRoot && !env.PLAYWRIGHT_BROWSERS_PATH) {
+    env.PLAYWRIGHT_BROWSERS_PATH = SHARED_PLAYWRIGHT_DIR
+    // Whatever root's umask is, other users must be able to run it: the browser does not run as root.
+    process.umask(0o022)
+  }
   const cli = join(root, 'node_modules', 'playwright', 'cli.js')
-  const stillWorking = (seconds) => say(`still installing a browser (${seconds} s)`)
   say('no browser found: downloading Playwright’s headless Chromium (about 120 MB)')
-  const download = await runCaptured(process.execPath, [cli, 'install', 'chromium-headless-shell'], { stillWorking })
-  const found = findBrowser(process.env, core)
+  const download = await machine.run(process.execPath, [cli, 'install', 'chromium-headless-shell'], options)
+  const found = machine.find(env, core)
   if (download.code !== 0 || found?.origin !== 'playwright') return { output: download.output }
-  if (await runs(found.path)) return found
+  if (await starts(machine, found.path)) return found
 
   say('installing the system libraries that it needs')
   // Playwright asks sudo for the right; without a terminal to ask on it fails at once, as it should.
-  const libraries = await runCaptured(process.execPath, [cli, 'install-deps', 'chromium-headless-shell'], {
-    stillWorking,
-  })
-  if (await runs(found.path)) return found
+  const libraries = await machine.run(process.execPath, [cli, 'install-deps', 'chromium-headless-shell'], options)
+  if (await starts(machine, found.path)) return found
   // Else it would be found, and not run, for ever.
   rmSync(dirname(dirname(found.path)), { recursive: true, force: true })
   return { output: libraries.output }
 }
 
-/** @returns {Promise<{ path: string } | { output: string }>} */
-async function installByApt(core, say) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const stillWorking = (seconds) => say(`still installing a browser (${seconds} s)`)
-  say('installing Debian’s package chromium-headless-shell')
-  const update = await runCaptured('apt-get', ['update', '-q'], { env, stillWorking })
-  const install = await runCaptured(
-    'apt-get',
-    [
-      'install',
-      '-q',
-      '-y',
-      '--no-install-recommends',
-      '-o',
-      'DPkg::Lock::Timeout=120',
-      'chromium-headless-shell',
-      'fonts-liberation',
-    ],
-    { env, stillWorking },
-  )
-  const found = findBrowser(process.env, core)
-  return found && (await runs(found.path)) ? found : { output: update.output + install.output }
+async function installByApt(machine, core, options, say) {
+  say('that did not work; installing Debian’s package chromium-headless-shell')
+  const update = await machine.run('apt-get', ['update', '-q'], options)
+  const packages = ['chromium-headless-shell', 'fonts-liberation']
+  const flags = ['-q', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120']
+  const install = await machine.run('apt-get', ['install', ...flags, ...packages], options)
+  const found = machine.find(machine.env, core)
+  return found && (await starts(machine, found.path)) ? found : { output: update.output + install.output }
+}
+
+/** Sees to it that the server finds the same: it asks Playwright, which looks below root's home unless it is told. */
+function use(machine, { path }) {
+  if (path.startsWith(`${SHARED_PLAYWRIGHT_DIR}/`)) machine.env.PLAYWRIGHT_BROWSERS_PATH = SHARED_PLAYWRIGHT_DIR
+  return path
 }
 
 /**
@@ -74,42 +73,46 @@ async function installByApt(core, say) {
  * @param {(line: string) => void} say
  * @returns {Promise<string>} its path
  */
-export async function ensureBrowser(root, say) {
+export async function ensureBrowser(root, say, machine = THIS_MACHINE) {
   const core = join(root, 'node_modules', 'playwright-core')
-  const named = process.env.TABWIRE_BROWSER_PATH?.trim()
-  const found = findBrowser(process.env, core)
-  if (found) return found.path
+  const named = machine.env.TABWIRE_BROWSER_PATH?.trim()
+  const found = machine.find(machine.env, core)
+  if (found) return use(machine, found)
   if (named) {
     throw new SetupFailed(
       `TABWIRE_BROWSER_PATH names ${named}, which is no executable file: correct it, or unset it to have a browser found or installed.`,
     )
   }
 
-  let outcome = await installByPlaywright(root, core, say)
-  if ('path' in outcome) return outcome.path
-  let said = outcome.output
-  if (isDebianLike() && isRoot()) {
-    say('that did not work')
-    outcome = await installByApt(core, say)
-    if ('path' in outcome) return outcome.path
-    said = outcome.output
+  const options = {
+    env: { ...machine.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stillWorking: (seconds) => say(`still installing a browser (${seconds} s)`),
   }
+  let outcome = await installByPlaywright(machine, root, core, options, say)
+  if ('path' in outcome) return use(machine, outcome)
+  if (machine.isDebianLike && machine.isRoot) {
+    outcome = await installByApt(machine, core, options, say)
+    if ('path' in outcome) return use(machine, outcome)
+  }
+  throw explain(outcome.output, say)
+}
 
+function explain(output, say) {
   const yourself =
     'install chromium-headless-shell, chromium or Google Chrome, or name a browser in TABWIRE_BROWSER_PATH'
-  switch (classifyFailure(said)) {
+  switch (classifyFailure(output)) {
     case 'network':
-      throw new SetupFailed(
+      return new SetupFailed(
         `No browser is here and none could be downloaded, for want of a network: check the connection, or ${yourself}, and run the command again.`,
       )
     case 'space':
-      throw new SetupFailed('The disk is full: free about 500 MB for a browser and run the command again.')
+      return new SetupFailed('The disk is full: free about 500 MB for a browser and run the command again.')
     case 'rights':
-      throw new SetupFailed(
+      return new SetupFailed(
         'A browser needs system libraries that only root may install: run `sudo npx playwright install-deps chromium-headless-shell` once, and run the command again.',
       )
     default:
-      say(said.trim().split('\n').slice(-20).join('\n'))
-      throw new SetupFailed(`No browser could be installed (see above): ${yourself}, and run the command again.`)
+      say(output.trim().split('\n').slice(-20).join('\n'))
+      return new SetupFailed(`No browser could be installed (see above): ${yourself}, and run the command again.`)
   }
 }

@@ -5,8 +5,8 @@ import { createLogger, type Logger } from '../logger.ts'
 import { print, tell } from './output.ts'
 import { readOptions, type Command } from './usage.ts'
 
-/** How long an orderly end may take; docker and systemd give ten seconds too. */
-const SHUTDOWN_MS = 10_000
+/** How long an orderly end may take. docker kills after ten seconds, and so do people. */
+const SHUTDOWN_MS = 9500
 
 /**
  * A terminal sends Ctrl-C to every process in the foreground, and npm and set-up hand on what they get: one key press
