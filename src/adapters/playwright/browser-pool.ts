@@ -1,0 +1,256 @@
+import { rmdir } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { SandboxMode } from '../../config.ts'
+import type { Logger } from '../../logger.ts'
+import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../ports/browser.ts'
+import type { LaunchMode } from './browser-process.ts'
+import { PlaywrightSession } from './browser-session.ts'
+import { raceSignal } from './deadline.ts'
+import { browsersDirectory, reapLeftovers } from './leftovers.ts'
+import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from './open-browser.ts'
+import { Recording } from './recording.ts'
+import { probeLaunchMode } from './sandbox.ts'
+
+/** Launches at a time: each takes most of a core for a moment, and more at once only make all of them late. */
+const MAX_LAUNCHES = 4
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 30_000
+/** How long a refill gives way to starts that are going on. */
+const MAX_POLITENESS_MS = 2_000
+
+export interface BrowserPoolOptions {
+  executable: string
+  sandbox: SandboxMode
+  /** How many browsers to keep ready. */
+  warm: number
+  /** The system's folder of temporary files; its path is best short. */
+  tempRoot: string
+  /** Whose browsers these are, across restarts of the server. */
+  machineId: string
+  logger: Logger
+}
+
+export interface SandboxedBrowserPool extends BrowserPool {
+  readonly sandboxed: boolean
+  /** Why there is no sandbox although one was wanted, and the cure, in one sentence; null otherwise. */
+  readonly sandboxProblem: string | null
+}
+
+/**
+ * Ends what an earlier run left behind, finds out by a launch how browsers can be started here, and keeps some ready.
+ * Rejects with BrowserLaunchFailed when none can be started, or none with the sandbox that is demanded.
+ */
+export async function createBrowserPool(options: BrowserPoolOptions): Promise<SandboxedBrowserPool> {
+  const { executable, sandbox, warm, tempRoot, machineId, logger } = options
+  await reapLeftovers(tempRoot, machineId, logger)
+  const parentDir = browsersDirectory(tempRoot, machineId)
+  const { mode, browser, sandboxProblem } = await probeLaunchMode(
+    executable,
+    sandbox,
+    parentDir,
+    logger,
+    new AbortController().signal,
+  )
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, warm, logger)
+}
+
+class WarmBrowserPool implements SandboxedBrowserPool {
+  readonly sandboxed: boolean
+  readonly sandboxProblem: string | null
+  readonly #mode: LaunchMode
+  readonly #parentDir: string
+  readonly #target: number
+  readonly #logger: Logger
+  readonly #description: string
+  readonly #closing = new AbortController()
+  readonly #background = new Set<Promise<void>>()
+  readonly #launchQueue: (() => void)[] = []
+  #warm: OpenBrowser[] = []
+  #launches = 0
+  #acquiring = 0
+  #refilling = false
+  #lastFailure: string | null = null
+
+  constructor(
+    mode: LaunchMode,
+    first: OpenBrowser,
+    sandboxProblem: string | null,
+    parentDir: string,
+    target: number,
+    logger: Logger,
+  ) {
+    this.#mode = mode
+    this.#parentDir = parentDir
+    this.#target = target
+    this.#logger = logger
+    this.sandboxed = mode.sandboxed
+    this.sandboxProblem = sandboxProblem
+    this.#description = `Chromium ${first.browser.version()} (${mode.executable}), ${mode.sandboxed ? 'sandboxed' : 'without sandbox'}`
+    if (target > 0) this.#keepWarm(first)
+    else this.#inBackground(first.process.close(1_000))
+    this.#refill()
+  }
+
+  async acquire(options: BrowserOptions, recorder: Recorder, signal: AbortSignal): Promise<BrowserSession> {
+    this.#acquiring++
+    try {
+      for (;;) {
+        signal.throwIfAborted()
+        this.#closing.signal.throwIfAborted()
+        const warm = this.#warm.shift()
+        const open = warm ?? (await this.#launch(signal))
+        try {
+          return await this.#assign(open, options, recorder, signal)
+        } catch (error) {
+          const isDead = open.process.hasExited
+          await open.process.close(0)
+          if (signal.aborted) throw signal.reason
+          // A warm browser may have died unnoticed; the next one is tried.
+          if (!warm || !isDead) throw error
+        }
+      }
+    } finally {
+      this.#acquiring--
+      this.#refill()
+    }
+  }
+
+  warmCount(): number {
+    return this.#warm.length
+  }
+
+  notReady(): string | null {
+    if (this.#closing.signal.aborted) return 'the browser pool is closed'
+    return this.#lastFailure
+  }
+
+  describe(): string {
+    return this.#description
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the browser pool is closed'))
+    for (const { process } of this.#warm) this.#inBackground(process.close(1_000))
+    this.#warm = []
+    while (this.#background.size > 0) await Promise.all(this.#background)
+    await rmdir(this.#parentDir).catch(() => undefined)
+  }
+
+  async #assign(
+    open: OpenBrowser,
+    options: BrowserOptions,
+    recorder: Recorder,
+    signal: AbortSignal,
+  ): Promise<BrowserSession> {
+    const { process, targets, browser } = open
+    const isDefault = isDeepStrictEqual(options, DEFAULT_OPTIONS)
+    const recording = new Recording(process.wire, targets, recorder, isDefault, process.downloadsDir, this.#logger)
+    if (isDefault) return new PlaywrightSession(process, targets, open.context, recording, this.#logger)
+    try {
+      const opened = async () => {
+        const context = await browser.newContext(contextOptions(options))
+        await context.newPage()
+        return context
+      }
+      const context = await raceSignal(process.orEnd(opened()), signal)
+      this.#inBackground(open.context.close())
+      return new PlaywrightSession(process, targets, context, recording, this.#logger)
+    } catch (error) {
+      recording.stop()
+      throw error
+    }
+  }
+
+  /** A fresh browser, when its turn has come. */
+  async #launch(signal: AbortSignal): Promise<OpenBrowser> {
+    const both = AbortSignal.any([signal, this.#closing.signal])
+    await this.#turn(both)
+    try {
+      const open = await openBrowser(this.#mode, this.#parentDir, this.#logger, both)
+      this.#lastFailure = null
+      return open
+    } catch (error) {
+      if (!both.aborted) this.#lastFailure = (error as Error).message
+      throw error
+    } finally {
+      this.#passTurn()
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#launches < MAX_LAUNCHES) {
+      this.#launches++
+      return
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#launchQueue.push(resolve)
+    try {
+      await raceSignal(promise, signal)
+    } catch (error) {
+      const place = this.#launchQueue.indexOf(resolve)
+      if (place >= 0) this.#launchQueue.splice(place, 1)
+      // The turn came together with the signal: it goes to the next.
+      else this.#passTurn()
+      throw error
+    }
+  }
+
+  #passTurn(): void {
+    const next = this.#launchQueue.shift()
+    if (next) next()
+    else this.#launches--
+  }
+
+  #keepWarm(open: OpenBrowser): void {
+    this.#warm.push(open)
+    void open.process.exited.then((how) => {
+      const place = this.#warm.indexOf(open)
+      if (place < 0) return
+      this.#warm.splice(place, 1)
+      this.#logger.warn({ how }, 'a browser that was kept ready has ended; another takes its place')
+      this.#inBackground(open.process.close(0))
+      this.#refill()
+    })
+  }
+
+  #refill(): void {
+    if (this.#refilling || this.#closing.signal.aborted) return
+    this.#refilling = true
+    this.#inBackground(
+      this.#fill().finally(() => {
+        this.#refilling = false
+      }),
+    )
+  }
+
+  async #fill(): Promise<void> {
+    const { signal } = this.#closing
+    let retryMs = FIRST_RETRY_MS
+    while (this.#warm.length < this.#target && !signal.aborted) {
+      try {
+        // Starts come first: a launch beside them would make them late.
+        const until = performance.now() + MAX_POLITENESS_MS
+        while (this.#acquiring > 0 && performance.now() < until) await delay(10, undefined, { signal })
+        const open = await this.#launch(signal)
+        if (signal.aborted) await open.process.close(0)
+        else this.#keepWarm(open)
+        retryMs = FIRST_RETRY_MS
+      } catch (error) {
+        if (signal.aborted) return
+        this.#logger.warn({ err: error, retryMs }, 'no browser could be made ready')
+        await delay(retryMs, undefined, { signal }).catch(() => undefined)
+        retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+      }
+    }
+  }
+
+  /** Work that `close` waits for. */
+  #inBackground(work: Promise<void>): void {
+    const guarded = work
+      .catch((error: unknown) => this.#logger.debug({ err: error }, 'work on a browser failed'))
+      .finally(() => this.#background.delete(guarded))
+    this.#background.add(guarded)
+  }
+}

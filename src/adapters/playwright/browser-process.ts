@@ -1,0 +1,180 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { chmod, chown, mkdir, rm } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '../../logger.ts'
+import { BrowserLaunchFailed } from '../../ports/browser.ts'
+import { browserFlags } from './browser-flags.ts'
+import { BrowserWire } from './browser-wire.ts'
+
+/** How browsers are started on this machine: found out once, by a probe (see sandbox.ts). */
+export interface LaunchMode {
+  executable: string
+  sandboxed: boolean
+  /** As root: the first of the user ids that browsers run under, each its own; null: as ourselves. */
+  firstUid: number | null
+  /** Whether each browser has a user id of its own, or all have `firstUid`. */
+  ownUids: boolean
+}
+
+/** User ids beyond those that people and services have. */
+const UID_RANGE = 50_000
+const KEPT_OUTPUT = 4_000
+/** What a browser may know of our environment: nothing of keys, passwords or addresses. */
+const PASSED_ENVIRONMENT = /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|FONTCONFIG_\w+|SSL_CERT_\w+)$/
+
+let launchCount = 0
+
+/** One browser process in a process group of its own, with its pipes and its directory. */
+export class BrowserProcess {
+  readonly pid: number
+  readonly wire: BrowserWire
+  readonly dir: string
+  /** Resolves when the process has ended, however it did: how, for people. */
+  readonly exited: Promise<string>
+  readonly #child: ChildProcess
+  readonly #logger: Logger
+  #output = ''
+  #closing: Promise<void> | null = null
+
+  private constructor(child: ChildProcess, pid: number, dir: string, logger: Logger) {
+    this.#child = child
+    this.#logger = logger
+    this.pid = pid
+    this.dir = dir
+    const keep = (chunk: Buffer) => {
+      this.#output = (this.#output + chunk.toString()).slice(-KEPT_OUTPUT)
+    }
+    child.stdout!.on('data', keep)
+    child.stderr!.on('data', keep)
+    this.exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`))
+    })
+    this.wire = new BrowserWire(child.stdio[3] as Writable, child.stdio[4] as Readable, logger)
+    // A browser that we cannot speak to any more is of no use to anybody.
+    this.wire.onClose(() => this.#killGroup())
+  }
+
+  static async start(mode: LaunchMode, parentDir: string, logger: Logger): Promise<BrowserProcess> {
+    const dir = join(parentDir, randomUUID().slice(0, 13))
+    // The parent is passed through, not listed: browsers run under other users.
+    await mkdir(parentDir, { recursive: true, mode: 0o711 })
+    await chmod(parentDir, 0o711)
+    try {
+      const uid = await prepareDirectory(mode, dir)
+      const child = spawnBrowser(mode, dir, uid)
+      return new BrowserProcess(child, await pidOf(child), dir, logger)
+    } catch (error) {
+      await rm(dir, { recursive: true, force: true })
+      throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
+    }
+  }
+
+  get hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
+  /** Waits for work with the browser, but no longer than it lives. */
+  orEnd<T>(work: Promise<T>): Promise<T> {
+    const ended = this.exited.then((how): never => {
+      throw new BrowserLaunchFailed(`the browser ended (${how})`)
+    })
+    return Promise.race([work, ended])
+  }
+
+  get downloadsDir(): string {
+    return join(this.dir, 'downloads')
+  }
+
+  /** The last lines that the browser wrote, for the message of a launch that failed. */
+  lastOutput(): string {
+    return this.#output.trim().split('\n').slice(-5).join('\n')
+  }
+
+  /**
+   * Asks the browser to end, kills its process group at the deadline (which also ends a stopped one), and removes its
+   * directory.
+   */
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= this.#end(deadlineMs)
+    return this.#closing
+  }
+
+  async #end(deadlineMs: number): Promise<void> {
+    if (deadlineMs > 0) {
+      this.wire.tell('Browser.close', {})
+      const timeout = new AbortController()
+      const expired = delay(deadlineMs, undefined, { signal: timeout.signal }).catch(() => undefined)
+      await Promise.race([this.exited, expired])
+      timeout.abort()
+    }
+    this.#killGroup()
+    await this.exited
+    // Renderers are children of children: the group is empty when the last of them is gone.
+    for (let waits = 0; waits < 200 && this.#killGroup(); waits++) await delay(5)
+    for (const stream of this.#child.stdio) stream?.destroy()
+    await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).catch((error: unknown) =>
+      this.#logger.warn({ err: error, dir: this.dir }, 'the directory of a browser could not be removed'),
+    )
+  }
+
+  /** False when nobody is left to kill. */
+  #killGroup(): boolean {
+    try {
+      return process.kill(-this.pid, 'SIGKILL')
+    } catch {
+      return false
+    }
+  }
+}
+
+async function prepareDirectory(mode: LaunchMode, dir: string): Promise<number | null> {
+  const folders = [dir, ...['profile', 'downloads', 'tmp'].map((name) => join(dir, name))]
+  const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UID_RANGE : 0)
+  for (const folder of folders) {
+    await mkdir(folder, { mode: 0o700 })
+    if (uid !== null) await chown(folder, uid, uid)
+  }
+  return uid
+}
+
+function spawnBrowser(mode: LaunchMode, dir: string, uid: number | null): ChildProcess {
+  const flags = browserFlags(join(dir, 'profile'), mode.sandboxed, { width: 1920, height: 1080 })
+  const passed = Object.entries(process.env).filter(([name]) => PASSED_ENVIRONMENT.test(name))
+  const env = { ...Object.fromEntries(passed), HOME: dir, TMPDIR: join(dir, 'tmp'), XDG_CONFIG_HOME: dir, XDG_CACHE_HOME: dir }
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const
+  const options = { env, cwd: dir, detached: true, stdio: [...stdio] }
+  const setpriv = setprivPath()
+  if (setpriv !== null) {
+    const user = uid === null ? [] : ['--reuid', String(uid), '--regid', String(uid), '--clear-groups']
+    // A stopped browser does not notice that its pipe broke; the kernel ends it when we are gone.
+    return spawn(setpriv, ['--pdeathsig', 'KILL', ...user, '--', mode.executable, ...flags], options)
+  }
+  return spawn(mode.executable, flags, uid === null ? options : { ...options, uid, gid: uid })
+}
+
+let foundSetpriv: string | null | undefined
+
+/** Of util-linux; busybox has one by that name, which does not know --pdeathsig. */
+function setprivPath(): string | null {
+  if (foundSetpriv === undefined) {
+    const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']
+    const path = process.platform === 'linux' ? folders.map((folder) => join(folder, 'setpriv')).find(existsSync) : undefined
+    foundSetpriv = path !== undefined && knowsDeathSignal(path) ? path : null
+  }
+  return foundSetpriv
+}
+
+function knowsDeathSignal(setpriv: string): boolean {
+  return spawnSync(setpriv, ['--help'], { encoding: 'utf8', timeout: 5_000 }).stdout.includes('--pdeathsig')
+}
+
+function pidOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('spawn', () => resolve(child.pid!))
+  })
+}

@@ -1,0 +1,105 @@
+import { errors, type BrowserContext, type Page } from 'playwright'
+import type { Logger } from '../../logger.ts'
+import { TEXT_LIMITS } from '../../ports/log-entry.ts'
+import type { BrowserSession, OpenOutcome, PageState } from '../../ports/browser.ts'
+import type { Viewport } from '../../ports/store.ts'
+import type { BrowserProcess } from './browser-process.ts'
+import { cutText } from './cut-text.ts'
+import { raceSignal, within } from './deadline.ts'
+import type { Recording } from './recording.ts'
+import type { Targets } from './targets.ts'
+
+/** One browser in the hands of one session. */
+export class PlaywrightSession implements BrowserSession {
+  readonly crashed: Promise<string>
+  readonly #process: BrowserProcess
+  readonly #targets: Targets
+  readonly #context: BrowserContext
+  readonly #recording: Recording
+  readonly #logger: Logger
+  #viewport: Viewport | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(process: BrowserProcess, targets: Targets, context: BrowserContext, recording: Recording, logger: Logger) {
+    this.#process = process
+    this.#targets = targets
+    this.#context = context
+    this.#recording = recording
+    this.#logger = logger
+    this.crashed = new Promise((resolve) => {
+      void process.exited.then((how) => {
+        if (this.#closing === null) resolve(`the browser ended unexpectedly (${how})`)
+      })
+    })
+    context.on('page', (page) => {
+      // The context gives new pages the size it was made with.
+      if (this.#viewport) this.#resize(page, this.#viewport).catch((error: unknown) => logger.debug({ err: error }, 'resize'))
+    })
+  }
+
+  pages(): PageState[] {
+    return this.#targets.pages()
+  }
+
+  async open(url: string, signal: AbortSignal): Promise<OpenOutcome> {
+    try {
+      const page = this.#context.pages()[0] ?? (await raceSignal(this.#context.newPage(), signal))
+      await raceSignal(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
+      return { ok: true, failure: null }
+    } catch (error) {
+      if (signal.aborted) return { ok: false, failure: 'the page had not loaded when the time was up' }
+      return { ok: false, failure: failureOfNavigation(error as Error) }
+    }
+  }
+
+  async setViewport(viewport: Viewport): Promise<void> {
+    this.#viewport = viewport
+    await Promise.all(this.#context.pages().map((page) => this.#resize(page, viewport)))
+  }
+
+  async ping(timeoutMs: number): Promise<number | null> {
+    const start = performance.now()
+    const answer = this.#process.wire.send('Browser.getVersion', {}, this.#targets.ownSessionId).then(
+      () => true,
+      () => null,
+    )
+    return (await within(answer, timeoutMs)) === null ? null : performance.now() - start
+  }
+
+  async flush(deadlineMs: number): Promise<void> {
+    // Each page answers after it has told what it did before; one that hangs does not.
+    const answers = this.#targets
+      .pageSessions()
+      .map((sessionId) => this.#process.wire.send('Runtime.getHeapUsage', {}, sessionId))
+    await within(Promise.allSettled(answers), deadlineMs)
+    this.#recording.flush()
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= this.#end(deadlineMs)
+    return this.#closing
+  }
+
+  async #end(deadlineMs: number): Promise<void> {
+    this.#recording.stop()
+    await this.#process.close(deadlineMs)
+  }
+
+  async #resize(page: Page, viewport: Viewport): Promise<void> {
+    try {
+      await page.setViewportSize(viewport)
+    } catch (error) {
+      // A page may close, or have crashed, meanwhile.
+      if (!page.isClosed()) this.#logger.debug({ err: error }, 'a page could not be resized')
+    }
+  }
+}
+
+/** The browser's own words out of Playwright's message, such as net::ERR_NAME_NOT_RESOLVED. */
+function failureOfNavigation(error: Error): string {
+  const [net] = /net::ERR_\w+/.exec(error.message) ?? []
+  if (net !== undefined) return net
+  if (error instanceof errors.TimeoutError) return 'timeout'
+  const [line = ''] = error.message.split('\n')
+  return cutText(line.replace(/^page\.goto: /, ''), TEXT_LIMITS.failure)
+}

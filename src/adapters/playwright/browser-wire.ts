@@ -1,0 +1,163 @@
+import type { Readable, Writable } from 'node:stream'
+import type { ConnectOverCDPTransport } from 'playwright'
+import type { Logger } from '../../logger.ts'
+import type { CdpEvent, CdpEvents } from './cdp-events.ts'
+
+type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
+
+interface CdpMessage {
+  id?: number
+  method?: string
+  params?: object
+  sessionId?: string
+  result?: object
+  error?: { message: string }
+}
+
+interface PendingCommand {
+  resolve(result: object): void
+  reject(error: Error): void
+}
+
+/** Playwright numbers its commands from 1 on; ours start where it never comes, so that answers tell themselves apart. */
+const FIRST_OWN_ID = 1_000_000_000
+const NUL = 0
+
+/**
+ * The one connection to a browser process: messages of JSON, ended by NUL, over two pipes. Playwright drives the
+ * browser through `transport`, and we listen on the same wire. So the recorders hear each event once, in the order in
+ * which the browser sent it, with everything the protocol says, before any page can be missed; nothing is enabled twice
+ * in the browser, and no second client library stands in the way of ten thousand console lines.
+ */
+export class BrowserWire {
+  readonly transport: ConnectOverCDPTransport
+  readonly #input: Writable
+  readonly #logger: Logger
+  readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
+  readonly #pending = new Map<number, PendingCommand>()
+  readonly #closeListeners: (() => void)[] = []
+  #nextId = FIRST_OWN_ID
+  #closed = false
+  #chunks: Buffer[] = []
+  #queue: CdpMessage[] = []
+  #queueStart = 0
+  #draining = false
+
+  constructor(input: Writable, output: Readable, logger: Logger) {
+    this.#input = input
+    this.#logger = logger
+    this.transport = { send: (message) => this.#write(message), close: () => this.#input.end() }
+    output.on('data', (chunk: Buffer) => this.#receive(chunk))
+    output.on('close', () => this.#end())
+    // The pipe of a dying browser breaks; its process tells the end.
+    input.on('error', () => this.#end())
+    output.on('error', () => this.#end())
+  }
+
+  /** Listens to an event on every session of this wire, Playwright's and ours. */
+  on<M extends CdpEvent>(method: M, listener: Listener<M>): void {
+    const listeners = this.#listeners.get(method)
+    if (listeners) listeners.push(listener)
+    else this.#listeners.set(method, [listener])
+  }
+
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener)
+  }
+
+  /** Sends a command of our own. Rejects when the browser refuses it or is gone. */
+  send<R extends object = object>(method: string, params: object = {}, sessionId?: string): Promise<R> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new Error(`${method}: the browser is gone`))
+        return
+      }
+      const id = this.#nextId++
+      this.#pending.set(id, { resolve: resolve as (result: object) => void, reject })
+      this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
+    })
+  }
+
+  /** Sends a command whose answer nobody needs, such as one to a target that may be gone already. */
+  tell(method: string, params: object, sessionId?: string): void {
+    this.send(method, params, sessionId).catch((error: unknown) => this.#logger.trace({ err: error }, method))
+  }
+
+  #write(message: object): void {
+    if (!this.#closed) this.#input.write(`${JSON.stringify(message)}\0`)
+  }
+
+  #receive(chunk: Buffer): void {
+    let start = 0
+    let end = chunk.indexOf(NUL)
+    while (end !== -1) {
+      let text: string
+      if (this.#chunks.length > 0) {
+        this.#chunks.push(chunk.subarray(start, end))
+        text = Buffer.concat(this.#chunks).toString()
+        this.#chunks = []
+      } else {
+        text = chunk.toString('utf8', start, end)
+      }
+      this.#dispatch(JSON.parse(text) as CdpMessage)
+      start = end + 1
+      end = chunk.indexOf(NUL, start)
+    }
+    if (start < chunk.length) this.#chunks.push(chunk.subarray(start))
+  }
+
+  #dispatch(message: CdpMessage): void {
+    if (message.id !== undefined && message.id >= FIRST_OWN_ID) {
+      const command = this.#pending.get(message.id)
+      this.#pending.delete(message.id)
+      if (message.error) command?.reject(new Error(message.error.message))
+      else command?.resolve(message.result ?? {})
+      return
+    }
+    if (message.method !== undefined) {
+      for (const listener of this.#listeners.get(message.method) ?? []) {
+        try {
+          listener(message.params as never, message.sessionId)
+        } catch (error) {
+          // One event that cannot be recorded must not cost the others, nor the server.
+          this.#logger.error({ err: error, method: message.method }, 'an event of the browser could not be recorded')
+        }
+      }
+    }
+    this.#queue.push(message)
+    if (!this.#draining) this.#drain()
+  }
+
+  /**
+   * Hands messages on to Playwright, each in a task of its own where its code may await an answer before it is ready
+   * for the next event. Floods are of two kinds that it handles without waiting; those go on in the same task.
+   */
+  #drain(): void {
+    this.#draining = true
+    while (this.#queueStart < this.#queue.length) {
+      const message = this.#queue[this.#queueStart++]!
+      try {
+        this.transport.onmessage?.(message)
+      } catch (error) {
+        this.#logger.error({ err: error, method: message.method }, 'Playwright failed to handle a message')
+      }
+      if (message.method !== 'Runtime.consoleAPICalled' && message.method?.startsWith('Network.') !== true) {
+        setImmediate(() => this.#drain())
+        return
+      }
+    }
+    this.#queue = []
+    this.#queueStart = 0
+    this.#draining = false
+    if (this.#closed) this.transport.onclose?.()
+  }
+
+  #end(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const command of this.#pending.values()) command.reject(new Error('the browser is gone'))
+    this.#pending.clear()
+    for (const listener of this.#closeListeners) listener()
+    if (!this.#draining) this.transport.onclose?.()
+  }
+}

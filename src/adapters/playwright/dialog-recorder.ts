@@ -1,0 +1,45 @@
+import { TEXT_LIMITS, type DialogType } from '../../ports/log-entry.ts'
+import type { Recorder } from '../../ports/browser.ts'
+import type { BrowserWire } from './browser-wire.ts'
+import type { CdpEvents } from './cdp-events.ts'
+import { cutText, cutUrl } from './cut-text.ts'
+import type { Targets } from './targets.ts'
+
+type Opening = CdpEvents['Page.javascriptDialogOpening']
+
+const DIALOG_TYPES: Readonly<Record<Opening['type'], DialogType>> = {
+  alert: 'ALERT',
+  confirm: 'CONFIRM',
+  prompt: 'PROMPT',
+  beforeunload: 'BEFORE_UNLOAD',
+}
+
+/**
+ * Dialogs, with the answer they got. Playwright gives it: as nobody listens to its dialogs, it dismisses each at once
+ * and accepts beforeunload. So no page ever waits for a person, and nothing depends on us being in time.
+ */
+export class DialogRecorder {
+  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+    const open = new Map<string, Opening>()
+    wire.on('Page.javascriptDialogOpening', (event, sessionId) => {
+      if (sessionId !== undefined && targets.speaker(sessionId)) open.set(sessionId, event)
+    })
+    wire.on('Page.javascriptDialogClosed', ({ result }, sessionId) => {
+      const event = sessionId === undefined ? undefined : open.get(sessionId)
+      if (!event) return
+      open.delete(sessionId!)
+      recorder.record({
+        kind: 'DIALOG',
+        at: Date.now(),
+        data: {
+          type: DIALOG_TYPES[event.type],
+          message: cutText(event.message, TEXT_LIMITS.dialogMessage),
+          defaultValue: event.type === 'prompt' ? cutText(event.defaultPrompt ?? '', TEXT_LIMITS.dialogMessage) : null,
+          pageId: targets.speaker(sessionId)?.page?.pageId ?? null,
+          url: cutUrl(event.url),
+          accepted: result,
+        },
+      })
+    })
+  }
+}

@@ -1,0 +1,176 @@
+import {
+  RESOURCE_TYPES,
+  TEXT_LIMITS,
+  type EntryData,
+  type NetworkTiming,
+  type PendingRequest,
+  type ResourceType,
+} from '../../ports/log-entry.ts'
+import type { CdpEvents, CdpResponse } from './cdp-events.ts'
+import { cutText, cutUrl } from './cut-text.ts'
+import type { TrackedSession } from './targets.ts'
+
+const KNOWN_TYPES: ReadonlySet<string> = new Set(RESOURCE_TYPES)
+
+type Headers = Record<string, string>
+
+/** One request, or one hop of a redirected one, while it is in flight. */
+export interface Exchange extends PendingRequest {
+  session: TrackedSession
+  frameId: string | undefined
+  loaderId: string
+  isNavigation: boolean
+  /** Monotonic seconds, as all timestamps of the Network domain. */
+  startTimestamp: number
+  redirectedFrom: string | null
+  requestHeaders: Headers
+  bodyBytes: number | null
+  response: CdpResponse | null
+  servedFromCache: boolean
+  /** Which of the extra infos of its chain belong to it; null while none is promised. */
+  extraIndex: number | null
+  decodedBytes: number
+}
+
+/** How a request ended. */
+export interface Outcome {
+  failure: string | null
+  /** Null when the browser never said so. */
+  endTimestamp: number | null
+  /** Bytes received, headers included; null when unknown. */
+  encodedBytes: number | null
+}
+
+/** What went over the wire, cookies included, as the network process tells it. */
+export interface WireHeaders {
+  sent: Headers | null
+  received: { headers: Headers; statusCode: number } | null
+}
+
+export function resourceTypeOf(type: string | undefined): ResourceType {
+  const name = type?.toUpperCase() ?? 'OTHER'
+  return KNOWN_TYPES.has(name) ? (name as ResourceType) : 'OTHER'
+}
+
+/** Bytes of the body as far as the protocol tells them: 0 without a body, null when it is too long to be told. */
+export function bodyBytesOf(request: CdpEvents['Network.requestWillBeSent']['request']): number | null {
+  if (request.hasPostData !== true) return 0
+  if (request.postData !== undefined) return Buffer.byteLength(request.postData)
+  return null
+}
+
+export function failureOf(event: CdpEvents['Network.loadingFailed']): string {
+  const text = event.errorText || 'failed'
+  if (event.blockedReason) return `${text} (blocked: ${event.blockedReason})`
+  if (event.corsErrorStatus) return `${text} (CORS: ${event.corsErrorStatus.corsError})`
+  return text
+}
+
+/** The entry of a request that has ended. */
+export function toNetworkEntry(
+  exchange: Exchange,
+  outcome: Outcome,
+  wire: WireHeaders,
+  now: number,
+): EntryData['NETWORK_REQUEST'] {
+  const { response } = exchange
+  const durationMs =
+    outcome.endTimestamp === null
+      ? now - exchange.startedAt
+      : Math.round((outcome.endTimestamp - exchange.startTimestamp) * 1000)
+  const requestHeaders = headersOf(wire.sent ?? exchange.requestHeaders)
+  const contentLength = requestHeaders['content-length']
+  return {
+    requestId: exchange.requestId,
+    startedAt: exchange.startedAt,
+    url: exchange.url,
+    method: exchange.method,
+    resourceType: exchange.resourceType,
+    // The browser shows its cached copy's 200 for an answer that was "304 Not Modified".
+    status: response ? (wire.received?.statusCode === 304 ? 304 : response.status) : null,
+    failure: outcome.failure === null ? null : cutText(outcome.failure, TEXT_LIMITS.failure),
+    durationMs: Math.max(0, durationMs),
+    requestBytes: contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : exchange.bodyBytes,
+    responseBytes: responseBytesOf(exchange, outcome),
+    fromCache:
+      exchange.servedFromCache || response?.fromDiskCache === true || response?.fromPrefetchCache === true,
+    redirectedFrom: exchange.redirectedFrom,
+    requestHeaders,
+    responseHeaders: response ? headersOf(wire.received?.headers ?? response.headers) : null,
+    timing: timingOf(exchange, outcome),
+    pageId: exchange.pageId,
+  }
+}
+
+/**
+ * Bytes of the body as they came over the network. Where none did (a cache, a service worker, a worker's script, whose
+ * sizes the browser tells as 0 or less) the length of the body itself.
+ */
+function responseBytesOf({ response, decodedBytes }: Exchange, { encodedBytes, failure }: Outcome): number | null {
+  if (!response) return null
+  const received = encodedBytes === null ? 0 : encodedBytes - Math.max(0, response.encodedDataLength)
+  if (received > 0) return received
+  if (decodedBytes > 0) return decodedBytes
+  return failure === null && encodedBytes !== null ? 0 : null
+}
+
+/** Names in lower case, as HTTP/2 has them; several of one name are joined by a line break, as the protocol does. */
+function headersOf(headers: Headers): Headers {
+  const kept: [string, string][] = []
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith(':')) continue
+    if (kept.length === TEXT_LIMITS.headerCount) break
+    kept.push([cutText(name.toLowerCase(), TEXT_LIMITS.headerName), cutText(String(value), TEXT_LIMITS.headerValue)])
+  }
+  return Object.fromEntries(kept)
+}
+
+function timingOf({ response, servedFromCache }: Exchange, { endTimestamp }: Outcome): NetworkTiming | null {
+  const timing = response?.timing
+  if (!timing || servedFromCache) return null
+  const phase = (start: number, end: number) => (start >= 0 && end >= start ? round(end - start) : null)
+  const firstByte = timing.receiveHeadersStart && timing.receiveHeadersStart > 0 ? timing.receiveHeadersStart : timing.receiveHeadersEnd
+  return {
+    dnsMs: phase(timing.dnsStart, timing.dnsEnd),
+    connectMs: phase(timing.connectStart, timing.connectEnd),
+    tlsMs: phase(timing.sslStart, timing.sslEnd),
+    waitingMs: phase(timing.sendStart, firstByte),
+    downloadMs:
+      endTimestamp === null || firstByte <= 0
+        ? null
+        : Math.max(0, round((endTimestamp - timing.requestTime) * 1000 - firstByte)),
+  }
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000
+}
+
+/** A hop that has just begun. */
+export function beginExchange(
+  requestId: number,
+  session: TrackedSession,
+  event: CdpEvents['Network.requestWillBeSent'],
+  redirectedFrom: string | null,
+): Exchange {
+  return {
+    requestId,
+    startedAt: Math.round(event.wallTime * 1000),
+    url: cutUrl(event.request.url),
+    method: event.request.method,
+    resourceType: resourceTypeOf(event.type),
+    pageId: session.page?.pageId ?? null,
+    session,
+    frameId: event.frameId,
+    loaderId: event.loaderId,
+    isNavigation: event.type === 'Document' && event.requestId === event.loaderId,
+    startTimestamp: event.timestamp,
+    redirectedFrom,
+    requestHeaders: event.request.headers,
+    bodyBytes: bodyBytesOf(event.request),
+    response: null,
+    servedFromCache: false,
+    extraIndex: null,
+    decodedBytes: 0,
+  }
+}

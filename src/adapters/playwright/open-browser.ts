@@ -1,0 +1,75 @@
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright'
+import type { Logger } from '../../logger.ts'
+import { BrowserLaunchFailed, type BrowserOptions } from '../../ports/browser.ts'
+import { BrowserProcess, type LaunchMode } from './browser-process.ts'
+import { raceSignal } from './deadline.ts'
+import { Targets } from './targets.ts'
+
+const LAUNCH_DEADLINE_MS = 30_000
+
+export const DEFAULT_OPTIONS: BrowserOptions = {
+  viewport: { width: 1920, height: 1080 },
+  userAgent: null,
+  locale: null,
+  timezone: null,
+  extraHeaders: null,
+}
+
+/** A browser that runs and has a context with a blank page, made with the default options. It belongs to nobody yet. */
+export interface OpenBrowser {
+  process: BrowserProcess
+  browser: Browser
+  targets: Targets
+  context: BrowserContext
+  page: Page
+}
+
+/** Rejects with BrowserLaunchFailed, or with the signal's reason; either way no process is left. */
+export async function openBrowser(
+  mode: LaunchMode,
+  parentDir: string,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<OpenBrowser> {
+  signal.throwIfAborted()
+  const process = await BrowserProcess.start(mode, parentDir, logger)
+  const deadline = AbortSignal.timeout(LAUNCH_DEADLINE_MS)
+  try {
+    return await raceSignal(attach(process), AbortSignal.any([signal, deadline]))
+  } catch (error) {
+    await process.close(0)
+    if (signal.aborted) throw signal.reason
+    const why = deadline.aborted ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : (error as Error).message
+    throw new BrowserLaunchFailed(`the browser could not be started: ${why}${quoted(process.lastOutput())}`, error)
+  }
+}
+
+/** Playwright's options for what a session asks for. */
+export function contextOptions(options: BrowserOptions): BrowserContextOptions {
+  return {
+    viewport: options.viewport,
+    ...(options.userAgent === null ? {} : { userAgent: options.userAgent }),
+    ...(options.locale === null ? {} : { locale: options.locale }),
+    ...(options.timezone === null ? {} : { timezoneId: options.timezone }),
+    ...(options.extraHeaders === null ? {} : { extraHTTPHeaders: options.extraHeaders }),
+  }
+}
+
+async function attach(process: BrowserProcess): Promise<OpenBrowser> {
+  const targets = new Targets(process.wire)
+  const connected = Promise.all([
+    chromium.connectOverCDP(process.wire.transport, { isLocal: true, artifactsDir: process.downloadsDir, timeout: 0 }),
+    targets.start(),
+  ])
+  const [browser] = await process.orEnd(connected)
+  const opened = async () => {
+    const context = await browser.newContext(contextOptions(DEFAULT_OPTIONS))
+    return { context, page: await context.newPage() }
+  }
+  const { context, page } = await process.orEnd(opened())
+  return { process, browser, targets, context, page }
+}
+
+function quoted(output: string): string {
+  return output === '' ? '' : `; its last words: ${output.replace(/\s*\n\s*/g, ' | ').slice(0, 1_000)}`
+}

@@ -1,0 +1,72 @@
+import type { Logger } from '../../logger.ts'
+import type { Recorder } from '../../ports/browser.ts'
+import type { BrowserWire } from './browser-wire.ts'
+import { ConsoleRecorder } from './console-recorder.ts'
+import { DialogRecorder } from './dialog-recorder.ts'
+import { DownloadRecorder } from './download-recorder.ts'
+import { NetworkRecorder } from './network-recorder.ts'
+import { PageRecorder } from './page-recorder.ts'
+import type { Targets } from './targets.ts'
+import { WebSocketRecorder } from './web-socket-recorder.ts'
+
+/** All recorders of one browser, from its assignment to a session on. */
+export class Recording {
+  readonly #network: NetworkRecorder
+  #stopped = false
+
+  /** With `keepPages`, the pages that are there already are the session's. */
+  constructor(
+    wire: BrowserWire,
+    targets: Targets,
+    recorder: Recorder,
+    keepPages: boolean,
+    downloadsDir: string,
+    logger: Logger,
+  ) {
+    const gate: Recorder = {
+      record: (draft) => {
+        if (!this.#stopped) recorder.record(draft)
+      },
+      requestStarted: (request) => {
+        if (!this.#stopped) recorder.requestStarted(request)
+      },
+      pagesChanged: () => {
+        if (!this.#stopped) recorder.pagesChanged()
+      },
+    }
+    const pages = new PageRecorder(wire, targets, gate)
+    const network = new NetworkRecorder(wire, targets, gate)
+    const webSockets = new WebSocketRecorder(wire, targets, gate)
+    new ConsoleRecorder(wire, targets, gate)
+    new DialogRecorder(wire, targets, gate)
+    new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
+    this.#network = network
+    targets.assign(
+      {
+        pageOpened: (page) => pages.opened(page),
+        pageClosed: (page) => pages.closed(page),
+        pageCrashed: (page) => {
+          pages.crashed(page)
+          network.pageCrashed(page)
+        },
+        sessionEnded: (session) => {
+          network.sessionEnded(session)
+          webSockets.sessionEnded(session)
+        },
+        pagesChanged: () => gate.pagesChanged(),
+      },
+      keepPages,
+    )
+  }
+
+  /** Records the requests that have ended and still wait for the rest of their headers. */
+  flush(): void {
+    this.#network.flush()
+  }
+
+  /** Nothing is recorded from now on. */
+  stop(): void {
+    this.#stopped = true
+    this.#network.dispose()
+  }
+}

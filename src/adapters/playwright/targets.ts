@@ -1,0 +1,179 @@
+import { TEXT_LIMITS } from '../../ports/log-entry.ts'
+import type { PageState } from '../../ports/browser.ts'
+import type { BrowserWire } from './browser-wire.ts'
+import type { TargetInfo } from './cdp-events.ts'
+import { cutText, cutUrl } from './cut-text.ts'
+
+/** A page from its opening to its closing. */
+export interface TrackedPage {
+  targetId: string
+  /** Null for pages that belong to nobody: those of a warm browser before it was assigned. */
+  pageId: string | null
+  openerPageId: string | null
+  url: string
+  title: string
+}
+
+/** A session of the protocol: who speaks when an event arrives on it. */
+export interface TrackedSession {
+  sessionId: string
+  type: string
+  url: string
+  page: TrackedPage | null
+}
+
+export interface TargetsObserver {
+  pageOpened(page: TrackedPage): void
+  pageClosed(page: TrackedPage): void
+  pageCrashed(page: TrackedPage): void
+  sessionEnded(session: TrackedSession): void
+  pagesChanged(): void
+}
+
+const WORKER_TYPES: ReadonlySet<string> = new Set(['worker', 'shared_worker', 'service_worker'])
+
+export function isWorker(session: TrackedSession): boolean {
+  return WORKER_TYPES.has(session.type)
+}
+
+/**
+ * The targets of one browser, as the wire tells them: which page, frame or worker a session belongs to, and what each
+ * page's address and title are now. Runs from the start of the browser; it has an observer once the browser is assigned.
+ */
+export class Targets {
+  readonly #wire: BrowserWire
+  readonly #sessions = new Map<string, TrackedSession>()
+  readonly #pages = new Map<string, TrackedPage>()
+  readonly #frames = new Map<string, TrackedPage>()
+  #observer: TargetsObserver | null = null
+  #pageCount = 0
+  #ownSessionId: string | null = null
+
+  constructor(wire: BrowserWire) {
+    this.#wire = wire
+    wire.on('Target.attachedToTarget', (event, parent) => this.#attached(event.targetInfo, event.sessionId, parent))
+    wire.on('Target.detachedFromTarget', (event) => this.#detached(event.sessionId))
+    wire.on('Page.frameAttached', ({ frameId }, sessionId) => {
+      const page = this.#tracked(sessionId)?.page
+      if (page) this.#frames.set(frameId, page)
+    })
+    wire.on('Page.frameDetached', ({ frameId, reason }) => {
+      // A frame that is swapped goes on in another process.
+      if (reason !== 'swap') this.#frames.delete(frameId)
+    })
+    wire.on('Target.targetInfoChanged', ({ targetInfo }) => this.#infoChanged(targetInfo))
+    wire.on('Inspector.targetCrashed', (_, sessionId) => {
+      const session = this.speaker(sessionId)
+      if (session?.type === 'page' && session.page) this.#observer?.pageCrashed(session.page)
+    })
+  }
+
+  /**
+   * Opens a session of our own with the browser. It tells titles without touching the page, and attaches to shared
+   * workers, which Playwright lets go.
+   */
+  async start(): Promise<void> {
+    const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
+    this.#ownSessionId = sessionId
+    await Promise.all([
+      this.#wire.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId),
+      this.#wire.send(
+        'Target.setAutoAttach',
+        { autoAttach: true, waitForDebuggerOnStart: true, flatten: true, filter: [{ type: 'shared_worker' }] },
+        sessionId,
+      ),
+    ])
+  }
+
+  get ownSessionId(): string {
+    if (this.#ownSessionId === null) throw new Error('the browser is not started')
+    return this.#ownSessionId
+  }
+
+  /** From now on pages are numbered and told. With `keepPages`, those that are there already are the session's first. */
+  assign(observer: TargetsObserver, keepPages: boolean): void {
+    this.#observer = observer
+    if (keepPages) for (const page of this.#pages.values()) this.#adopt(page)
+  }
+
+  /** Who speaks on a session of the protocol; undefined for pages that do not belong to the one who was assigned. */
+  speaker(sessionId: string | undefined): TrackedSession | undefined {
+    const session = this.#tracked(sessionId)
+    return session?.page?.pageId === null ? undefined : session
+  }
+
+  /** The page a frame belongs to; the main frame has the id of the page's target. */
+  pageOfFrame(frameId: string): TrackedPage | undefined {
+    return this.#pages.get(frameId) ?? this.#frames.get(frameId)
+  }
+
+  pages(): PageState[] {
+    const states: PageState[] = []
+    for (const { pageId, url, title } of this.#pages.values()) if (pageId !== null) states.push({ pageId, url, title })
+    return states
+  }
+
+  pageSessions(): string[] {
+    return [...this.#sessions.values()].filter(({ type, page }) => type === 'page' && page?.pageId).map((one) => one.sessionId)
+  }
+
+  #tracked(sessionId: string | undefined): TrackedSession | undefined {
+    return sessionId === undefined ? undefined : this.#sessions.get(sessionId)
+  }
+
+  #adopt(page: TrackedPage): void {
+    page.pageId = `p${++this.#pageCount}`
+    this.#observer?.pageOpened(page)
+    this.#observer?.pagesChanged()
+  }
+
+  #attached(info: TargetInfo, sessionId: string, parentId: string | undefined): void {
+    if (info.type === 'browser') return
+    const parent = this.#tracked(parentId)
+    if (parentId === undefined && info.type === 'page') {
+      const page: TrackedPage = {
+        targetId: info.targetId,
+        pageId: null,
+        openerPageId: (info.openerId && this.#pages.get(info.openerId)?.pageId) || null,
+        url: cutUrl(info.url || 'about:blank'),
+        title: '',
+      }
+      this.#pages.set(info.targetId, page)
+      this.#sessions.set(sessionId, { sessionId, type: info.type, url: info.url, page })
+      if (this.#observer) this.#adopt(page)
+      return
+    }
+    if (info.type === 'shared_worker' && parentId === this.#ownSessionId) {
+      this.#sessions.set(sessionId, { sessionId, type: info.type, url: info.url, page: null })
+      this.#wire.tell('Runtime.enable', {}, sessionId)
+      this.#wire.tell('Network.enable', {}, sessionId)
+      this.#wire.tell('Runtime.runIfWaitingForDebugger', {}, sessionId)
+      return
+    }
+    this.#sessions.set(sessionId, { sessionId, type: info.type, url: info.url, page: parent?.page ?? null })
+  }
+
+  #detached(sessionId: string): void {
+    const session = this.#sessions.get(sessionId)
+    if (!session) return
+    this.#sessions.delete(sessionId)
+    this.#observer?.sessionEnded(session)
+    const { page } = session
+    if (session.type !== 'page' || page === null || !this.#pages.delete(page.targetId)) return
+    for (const [frameId, owner] of this.#frames) if (owner === page) this.#frames.delete(frameId)
+    if (page.pageId === null) return
+    this.#observer?.pageClosed(page)
+    this.#observer?.pagesChanged()
+  }
+
+  #infoChanged(info: TargetInfo): void {
+    const page = this.#pages.get(info.targetId)
+    if (!page) return
+    const url = cutUrl(info.url)
+    const title = cutText(info.title, TEXT_LIMITS.title)
+    if (url === page.url && title === page.title) return
+    page.url = url
+    page.title = title
+    if (page.pageId !== null) this.#observer?.pagesChanged()
+  }
+}

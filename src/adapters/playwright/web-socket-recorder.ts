@@ -1,0 +1,71 @@
+import { TEXT_LIMITS } from '../../ports/log-entry.ts'
+import type { Recorder } from '../../ports/browser.ts'
+import type { BrowserWire } from './browser-wire.ts'
+import { cutText, cutUrl } from './cut-text.ts'
+import type { Targets, TrackedSession } from './targets.ts'
+
+interface Socket {
+  webSocketId: number
+  url: string
+  session: TrackedSession
+  framesSent: number
+  framesReceived: number
+  error: string | null
+}
+
+/** WebSockets of pages, frames and workers: when they open and close, and how many frames went either way. */
+export class WebSocketRecorder {
+  readonly #recorder: Recorder
+  readonly #sockets = new Map<string, Socket>()
+  #count = 0
+
+  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+    this.#recorder = recorder
+    wire.on('Network.webSocketCreated', ({ requestId, url }, sessionId) => {
+      const session = targets.speaker(sessionId)
+      if (!session || this.#sockets.has(requestId)) return
+      const socket: Socket = {
+        webSocketId: ++this.#count,
+        url: cutUrl(url),
+        session,
+        framesSent: 0,
+        framesReceived: 0,
+        error: null,
+      }
+      this.#sockets.set(requestId, socket)
+      const pageId = session.page?.pageId ?? null
+      const { webSocketId } = socket
+      recorder.record({ kind: 'WEB_SOCKET_OPENED', at: Date.now(), data: { webSocketId, url: socket.url, pageId } })
+    })
+    wire.on('Network.webSocketFrameSent', ({ requestId }) => {
+      const socket = this.#sockets.get(requestId)
+      if (socket) socket.framesSent++
+    })
+    wire.on('Network.webSocketFrameReceived', ({ requestId }) => {
+      const socket = this.#sockets.get(requestId)
+      if (socket) socket.framesReceived++
+    })
+    wire.on('Network.webSocketFrameError', ({ requestId, errorMessage }) => {
+      const socket = this.#sockets.get(requestId)
+      if (socket) socket.error = cutText(errorMessage, TEXT_LIMITS.failure)
+    })
+    wire.on('Network.webSocketClosed', ({ requestId }) => this.#close(requestId))
+  }
+
+  /** A worker, frame or page is gone, and its sockets with it. */
+  sessionEnded(session: TrackedSession): void {
+    for (const [requestId, socket] of this.#sockets) {
+      const isGone = socket.session === session || (session.type === 'page' && socket.session.page === session.page)
+      if (isGone) this.#close(requestId)
+    }
+  }
+
+  #close(requestId: string): void {
+    const socket = this.#sockets.get(requestId)
+    if (!socket) return
+    this.#sockets.delete(requestId)
+    const { session, ...rest } = socket
+    const data = { ...rest, pageId: session.page?.pageId ?? null }
+    this.#recorder.record({ kind: 'WEB_SOCKET_CLOSED', at: Date.now(), data })
+  }
+}
