@@ -148,9 +148,7 @@ export function createServer(options: ServerOptions): Server {
       const { promise: closed, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
       const cutOff = setTimeout(() => server.closeAllConnections(), deadlineMs)
-      // Broken off, not completed: a client knows by that to come back with its cursor.
-      for (const stream of streams) stream.destroy()
-      await webSockets.close()
+      await Promise.all([...[...streams].map(breakOff), webSockets.close()])
       server.closeIdleConnections()
       await closed
       clearTimeout(cutOff)
@@ -174,6 +172,14 @@ function answerJson(response: ServerResponse, status: number, body: object, cont
     'content-length': Buffer.byteLength(text),
   })
   response.end(text)
+}
+
+/** Broken off, not completed: a client knows by that to come back with its cursor. */
+async function breakOff(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  response.once('close', resolve)
+  response.destroy()
+  await promise
 }
 
 function answerNotFound(response: ServerResponse): void {

@@ -55,7 +55,9 @@ export class FakeFollower implements AsyncIterableIterator<LogBatch> {
       if (this.pulled % 10 === 0) await setImmediate()
       return { done: false, value: await value }
     }
-    await new Promise<void>((resolve) => (this.#end = resolve))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#end = resolve
+    await promise
     return { done: true, value: undefined }
   }
 
@@ -73,8 +75,7 @@ export interface FakeServer {
   logged: { msg: string; correlationId?: string; err?: { message: string } }[]
   /** Declares the key of this name invalid, as if it had been revoked. */
   invalidate(key: string): void
-  /** How many are waiting to be told of an invalid key. */
-  watches(): number
+  /** Rejects when someone still waits to be told of an invalid key. */
   close(): Promise<void>
 }
 
@@ -141,7 +142,9 @@ export async function startFakeServer({ produce, registry, webSocketLimits }: Fa
     followers,
     logged,
     invalidate: (key) => [...watches].filter((watch) => watch.key === key).forEach(({ listener }) => listener()),
-    watches: () => watches.size,
-    close: () => server.close(1000),
+    async close() {
+      await server.close(1000)
+      if (watches.size > 0) throw new Error(`${watches.size} watches of keys were left behind`)
+    },
   }
 }
