@@ -34,6 +34,12 @@ export interface FollowerTiming {
   progressMs: number
 }
 
+/** A step of reading the store, and the end of the log at the time it was asked for: it says nothing beyond that. */
+interface Reading {
+  step: EntryStep
+  upTo: number
+}
+
 const BATCH_ENTRIES = 500
 /** Of approximate size: keeps a message on the wire, and what one reader holds in memory, around a megabyte. */
 const BATCH_BYTES = 512 * 1024
@@ -62,7 +68,7 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
   /** Read from the store and not yet delivered. */
   #waiting: LogEntry[] = []
   #waitingUpTo: number
-  #ahead: { after: number; step: Promise<EntryStep> } | null = null
+  #ahead: { after: number; reading: Promise<Reading> } | null = null
 
   #unsubscribe: (() => void) | null = null
   #woken = false
@@ -175,9 +181,9 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
       }
       return null
     }
-    const step = await this.#readStep(head)
+    const { step, upTo } = await this.#readStep(head)
     if (this.#closed) return null
-    this.#waitingUpTo = step.done ? head.lastSequence : step.scannedTo
+    this.#waitingUpTo = step.done ? upTo : step.scannedTo
     this.#waiting = this.#sift(step.entries)
     if (this.#waitingUpTo < head.lastSequence) this.#readAhead(head)
     if (this.#waiting.length > 0) return null
@@ -185,29 +191,31 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
     return this.#dropped > 0 || this.#isProgressDue() ? this.#emit([], this.#cursor >= head.lastSequence) : null
   }
 
-  #readStep(head: LogHead): Promise<EntryStep> {
+  #readStep(head: LogHead): Promise<Reading> {
     const ahead = this.#ahead
     this.#ahead = null
-    return ahead?.after === this.#cursor ? ahead.step : this.#read(this.#cursor, head)
+    return ahead?.after === this.#cursor ? ahead.reading : this.#read(this.#cursor, head)
   }
 
   /** While a step is being delivered the store reads the next: replay then costs the dearer of the two, not both. */
   #readAhead(head: LogHead): void {
-    const step = this.#read(this.#waitingUpTo, head)
+    const reading = this.#read(this.#waitingUpTo, head)
     // It may never be asked for; when it is, the failure is thrown there.
-    step.catch(() => {})
-    this.#ahead = { after: this.#waitingUpTo, step }
+    reading.catch(() => {})
+    this.#ahead = { after: this.#waitingUpTo, reading }
   }
 
-  #read(after: number, head: LogHead): Promise<EntryStep> {
-    return this.#source.readStore({
+  async #read(after: number, head: LogHead): Promise<Reading> {
+    const upTo = head.lastSequence
+    const step = await this.#source.readStore({
       sessionId: this.#source.sessionId,
       filter: this.#readFilter,
       direction: 'forward',
       after,
-      before: head.lastSequence + 1,
+      before: upTo + 1,
       limit: BATCH_ENTRIES,
     })
+    return { step, upTo }
   }
 
   /** The wanted entries; what ENTRIES_DROPPED entries among them count is noted. */

@@ -1,0 +1,207 @@
+import { isIP } from 'node:net'
+import { tmpdir } from 'node:os'
+import { InProcessBus } from './adapters/bus/in-process.ts'
+import { findBrowserExecutable } from './adapters/playwright/browser-executable.ts'
+import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
+import { DatabaseUnusable } from './adapters/postgres/open-database.ts'
+import { openStore } from './adapters/postgres/store.ts'
+import type { Config } from './config.ts'
+import { openDataDirectory } from './data-directory.ts'
+import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
+import { LogReader } from './domain/log-reader.ts'
+import { Retention } from './domain/retention.ts'
+import type { LogLimits } from './domain/session-log.ts'
+import { SessionRegistry } from './domain/session-registry.ts'
+import { SignIn } from './domain/sign-in.ts'
+import { createLogger, type Logger } from './logger.ts'
+import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
+import type { Store } from './ports/store.ts'
+import { createServer, type Server } from './server/http.ts'
+import { StartupFailed } from './startup-failed.ts'
+
+/** All of Tabwire, running in this process. */
+export interface App {
+  /** Where it listens: http://<host>:<port>. */
+  readonly url: string
+  /** The admin key: the one given, or the one kept in the data directory. */
+  readonly apiKey: string
+  /** A link to GraphiQL, signed in: works once, for ten minutes. */
+  signInUrl(): string
+  /** One line each, for people. */
+  readonly describe: { database: string; browser: string; dataDir: string }
+  readonly warnings: readonly string[]
+  /** Resolves when it cannot go on by itself (the embedded database ended); it must still be closed. */
+  readonly closed: Promise<void>
+  /** Ends the sessions in order, then everything else. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface AppOptions {
+  logger?: Logger
+}
+
+/** Of the ten seconds that an orderly end may take, sessions may use these to end and to commit their logs. */
+const SESSIONS_CLOSE_MS = 6000
+const SERVER_CLOSE_MS = 1000
+
+/** Waiting entries and tails of all sessions together may take about this much memory each. */
+const QUEUE_BYTES = 256 * 1024 * 1024
+const TAIL_BYTES = 64 * 1024 * 1024
+
+function limitsOf({ maxLogEntries, maxSessions }: Config): LogLimits {
+  const share = (bytes: number, most: number) => Math.max(256 * 1024, Math.min(most, Math.floor(bytes / maxSessions)))
+  return {
+    maxEntries: maxLogEntries,
+    maxQueuedEntries: 100_000,
+    maxQueuedBytes: share(QUEUE_BYTES, 64 * 1024 * 1024),
+    maxTailEntries: 2000,
+    maxTailBytes: share(TAIL_BYTES, 2 * 1024 * 1024),
+  }
+}
+
+/**
+ * Puts Tabwire together and starts it. Rejects with StartupFailed, whose message is one line for people, when something
+ * outside is not as it must be; whatever had been opened by then is closed.
+ */
+export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
+  const logger = options.logger ?? createLogger(config.logLevel)
+  await using opening = new AsyncDisposableStack()
+
+  const directory = await openDataDirectory(config.dataDir, config.apiKey)
+  opening.defer(() => directory.close())
+
+  const { promise: closed, resolve: fail } = Promise.withResolvers<void>()
+  const storeFailed = () => fail()
+  const store = opening.adopt(await openStorage(config, logger, storeFailed), (opened) => opened.close())
+  const { machineId } = directory
+  const browsers = opening.adopt(await openBrowsers(config, machineId, logger), (opened) => opened.pool.close())
+  const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
+
+  const { maxSessions, maxQueued } = config
+  const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config) }
+  const registry = new SessionRegistry(store, browsers.pool, bus, registryOptions, logger)
+  opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
+  const orphans = await registry.endOrphans()
+  if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
+
+  const apiKeys = opening.adopt(new ApiKeys(store, logger), (opened) => opened.close())
+  await apiKeys.ensureFirstKey(directory.adminKey.secret)
+  const signIn = new SignIn(apiKeys)
+  const retention = opening.adopt(new Retention(store, config.retentionDays, logger), (opened) => opened.close())
+  retention.start()
+
+  const server = createServer({
+    config,
+    registry,
+    logs: new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId)),
+    apiKeys,
+    signIn,
+    readiness: () => readiness(store, browsers.pool),
+    logger,
+  })
+  const { url } = await listen(server, config)
+  opening.defer(() => server.close(SERVER_CLOSE_MS))
+  await directory.announce(url)
+
+  const resources = opening.move()
+  let closing: Promise<void> | null = null
+  return {
+    url,
+    apiKey: directory.adminKey.secret,
+    signInUrl: () => `${config.publicUrl ?? url}/graphiql#code=${signIn.issueCode(FIRST_OWNER)}`,
+    describe: { database: store.describe(), browser: browsers.pool.describe(), dataDir: directory.path },
+    warnings: browsers.warnings,
+    closed,
+    close: () => (closing ??= closeAll(server, registry, resources)),
+  }
+}
+
+/** Opens the database and brings it up to date: for the server, and for commands that need nothing else. */
+export async function openStorage(config: Config, logger: Logger, onCrash?: () => void): Promise<Store> {
+  try {
+    const environment = { dataDir: config.dataDir, logger, ...(onCrash ? { onCrash } : {}) }
+    return await openStore(config.database, environment)
+  } catch (error) {
+    if (error instanceof DatabaseUnusable) throw new StartupFailed(error.message, { cause: error })
+    throw error
+  }
+}
+
+/** Brings the database up to date and closes it again. */
+export async function migrateDatabase(config: Config, logger: Logger): Promise<void> {
+  const store = await openStorage(config, logger)
+  await store.close()
+}
+
+/**
+ * Sessions first, while those who watch are still connected and see the end; then the sockets; then what lies below.
+ * The server takes no new work meanwhile because the registry refuses to start anything.
+ */
+async function closeAll(server: Server, registry: SessionRegistry, resources: AsyncDisposableStack): Promise<void> {
+  try {
+    await registry.close(SESSIONS_CLOSE_MS)
+    await server.close(SERVER_CLOSE_MS)
+  } finally {
+    await resources.disposeAsync()
+  }
+}
+
+/**
+ * The pool, and what people must be told about it. Without a sandbox a page that breaks out of the browser has the
+ * rights of its user: a warning while only this machine can reach the server, and no start where others can.
+ */
+async function openBrowsers(
+  config: Config,
+  machineId: string,
+  logger: Logger,
+): Promise<{ pool: BrowserPool; warnings: string[] }> {
+  try {
+    const { browserSandbox: sandbox, warmBrowsers: warm } = config
+    const executable = findBrowserExecutable(config.browserPath)
+    const pool = await createBrowserPool({ executable, sandbox, warm, tempRoot: tmpdir(), machineId, logger })
+    const problem = pool.sandboxProblem
+    if (problem && !isLoopback(config.host)) {
+      await pool.close()
+      throw new StartupFailed(
+        `${sentence(problem)} It does not start so on ${config.host}: mend that, or set TABWIRE_BROWSER_SANDBOX=off if you accept it.`,
+      )
+    }
+    return { pool, warnings: problem ? [sentence(problem)] : [] }
+  } catch (error) {
+    if (error instanceof BrowserLaunchFailed) throw new StartupFailed(sentence(error.message), { cause: error })
+    throw error
+  }
+}
+
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+async function listen(server: Server, { host, port }: Config): Promise<{ url: string }> {
+  try {
+    return await server.listen(host, port)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    const cause = { cause: error }
+    if (code === 'EADDRINUSE') throw new StartupFailed(`Port ${port} on ${host} is taken: set PORT to another one.`, cause)
+    if (code === 'EACCES') throw new StartupFailed(`Port ${port} may not be used by this user: set PORT to one above 1023.`, cause)
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+      throw new StartupFailed(`${host} is no address of this machine: set HOST to one that is.`, cause)
+    }
+    throw error
+  }
+}
+
+async function readiness(store: Store, browsers: { notReady(): string | null }) {
+  const missing: string[] = []
+  try {
+    await store.ping()
+  } catch {
+    missing.push('the database does not answer')
+  }
+  const browserProblem = browsers.notReady()
+  if (browserProblem) missing.push(browserProblem)
+  return { ready: missing.length === 0, missing }
+}

@@ -1,0 +1,198 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { leakGate } from '../support/leak-gate.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+let site: TestSite
+let tabwire: TestApp
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp({ warmBrowsers: 0 })
+})
+
+afterAll(async () => {
+  await tabwire.close()
+  await site.close()
+})
+
+interface Process {
+  pid: number
+  parent: number
+  command: string
+}
+
+async function processes(): Promise<Process[]> {
+  const all: Process[] = []
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')
+    const match = /^\d+ \(.*\) (\S) (\d+)/s.exec(stat)
+    if (!match || match[1] === 'Z') continue
+    const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')
+    all.push({ pid: Number(name), parent: Number(match[2]), command: command.replaceAll('\0', ' ') })
+  }
+  return all
+}
+
+/** The browsers' own processes (not their helpers) among the children of a process. */
+async function browsersOf(parent: number): Promise<Process[]> {
+  const all = await processes()
+  const isBelow = (process: Process): boolean => {
+    if (process.parent === parent) return true
+    const above = all.find(({ pid }) => pid === process.parent)
+    return above !== undefined && isBelow(above)
+  }
+  return all.filter(
+    (process) => process.command.includes('--remote-debugging-pipe') && !process.command.includes('--type=') && isBelow(process),
+  )
+}
+
+async function startHere(input: object = {}): Promise<{ id: string; browser: Process }> {
+  const before = await browsersOf(process.pid)
+  const query = 'mutation ($input: StartSessionInput) { startSession(input: $input, waitUntil: RUNNING) { id status } }'
+  const { startSession } = await tabwire.query<{ startSession: { id: string } }>(query, { input })
+  const browser = (await browsersOf(process.pid)).find(({ pid }) => !before.some((other) => other.pid === pid))
+  return { id: startSession.id, browser: browser! }
+}
+
+const STATE = 'query ($id: ID!) { session(id: $id) { status endReason error health { status browserResponsive latencyMs uptimeMs } } }'
+interface State {
+  session: { status: string; endReason: string | null; error: string | null; health: { status: string; browserResponsive: boolean } }
+}
+const state = async (id: string) => (await tabwire.query<State>(STATE, { id })).session
+
+const TERMINATE = 'mutation ($id: ID!) { terminateSession(id: $id) { status endReason } }'
+
+describe('a browser', () => {
+  test('killed: its session is FAILED / BROWSER_CRASHED, the others do not notice', async () => {
+    const [victim, other] = [await startHere(), await startHere()]
+    process.kill(victim.browser.pid, 'SIGKILL')
+    await expect.poll(async () => await state(victim.id), { timeout: 1000, interval: 20 }).toMatchObject({
+      status: 'FAILED',
+      endReason: 'BROWSER_CRASHED',
+      error: expect.any(String) as string,
+      health: { status: 'ENDED' },
+    })
+    expect(await state(other.id)).toMatchObject({ status: 'RUNNING', health: { status: 'HEALTHY', browserResponsive: true } })
+    const last = await tabwire.query(
+      'query ($id: ID!) { session(id: $id) { events(last: 1) { nodes { ... on StatusChange { from to endReason } } } } }',
+      { id: victim.id },
+    )
+    expect(last).toEqual({ session: { events: { nodes: [{ from: 'RUNNING', to: 'FAILED', endReason: 'BROWSER_CRASHED' }] } } })
+    await tabwire.query(TERMINATE, { id: other.id })
+  })
+
+  test('frozen: health says UNRESPONSIVE, and it can be terminated', async () => {
+    const { id, browser } = await startHere()
+    process.kill(browser.pid, 'SIGSTOP')
+    expect((await state(id)).health).toMatchObject({ status: 'UNRESPONSIVE', browserResponsive: false, latencyMs: null })
+    const { terminateSession } = await tabwire.query<{ terminateSession: object }>(TERMINATE, { id })
+    expect(terminateSession).toEqual({ status: 'CLOSED', endReason: 'TERMINATED' })
+    expect((await processes()).some(({ pid }) => pid === browser.pid)).toBe(false)
+  })
+
+  test('twenty started at once all run, and all end', async () => {
+    const start = 'mutation { startSession(waitUntil: RUNNING) { id status } }'
+    type Started = { startSession: { id: string; status: string } }
+    const started = await Promise.all(Array.from({ length: 20 }, () => tabwire.query<Started>(start)))
+    expect(started.map(({ startSession }) => startSession.status)).toEqual(Array.from({ length: 20 }, () => 'RUNNING'))
+    expect(await tabwire.query('mutation { terminateSessions(filter: {status: [RUNNING]}) }')).toEqual({ terminateSessions: 20 })
+    expect(await browsersOf(process.pid)).toEqual([])
+  })
+})
+
+/** A server as people start it: a process of its own. */
+async function serve(dataDir: string): Promise<{ child: ChildProcess; url: string; apiKey: string }> {
+  const env = { ...process.env, PORT: '0', TABWIRE_DATA_DIR: dataDir, TABWIRE_WARM_BROWSERS: '1', TABWIRE_LOG_LEVEL: 'error' }
+  const child = spawn(process.execPath, ['src/main.ts', 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = /(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1]
+    if (!url) continue
+    child.stdout.resume()
+    return { child, url, apiKey: (await readFile(join(dataDir, 'api-key'), 'utf8')).trim() }
+  }
+  throw new Error('the server ended before it listened')
+}
+
+async function ask<T>(server: { url: string; apiKey: string }, query: string, variables: object = {}): Promise<T> {
+  const headers = { 'x-api-key': server.apiKey, 'content-type': 'application/json' }
+  const response = await fetch(`${server.url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query, variables }) })
+  const { data, errors } = (await response.json()) as { data: T; errors?: unknown }
+  if (errors) throw new Error(JSON.stringify(errors))
+  return data
+}
+
+describe('the server', () => {
+  let dataDir: string
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'tabwire-death-'))
+  })
+  afterAll(async () => {
+    await rm(dataDir, { recursive: true, force: true })
+  })
+
+  const START = 'mutation ($url: String) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id status } }'
+  const LOG = `query ($id: ID!) { session(id: $id) { status endReason error lines: consoleMessages { totalCount } events(last: 1) {
+    nodes { sequence ... on StatusChange { from to endReason error } } totalCount } } }`
+  interface Log {
+    session: { status: string; endReason: string; error: string | null; lines: { totalCount: number }; events: { totalCount: number; nodes: object[] } }
+  }
+
+  test('killed with -9: no browser survives, and the next start ends its sessions truthfully and tidies up', async () => {
+    const killed = await serve(dataDir)
+    const { startSession } = await ask<{ startSession: { id: string } }>(killed, START, { url: `${site.url}/ticker?ms=20` })
+    const { id } = startSession
+    await expect.poll(async () => (await ask<Log>(killed, LOG, { id })).session.lines.totalCount).toBeGreaterThan(5)
+    const [frozen, ...others] = await browsersOf(killed.child.pid!)
+    expect(others.length).toBeGreaterThan(0)
+    process.kill(frozen!.pid, 'SIGSTOP')
+    const seen = (await ask<Log>(killed, LOG, { id })).session.events.totalCount
+    killed.child.kill('SIGKILL')
+    await once(killed.child, 'exit')
+    const left = async () => {
+      const pids = new Set((await processes()).map(({ pid }) => pid))
+      return [frozen!, ...others].filter(({ pid }) => pids.has(pid))
+    }
+    await expect.poll(left, { timeout: 3000 }).toEqual([])
+
+    const next = await serve(dataDir)
+    const { session } = await ask<Log>(next, LOG, { id })
+    expect(session).toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST', error: expect.any(String) as string })
+    expect(session.events.totalCount).toBeGreaterThan(seen)
+    expect(session.events.nodes).toMatchObject([
+      { sequence: session.events.totalCount, from: 'RUNNING', to: 'FAILED', endReason: 'MACHINE_LOST' },
+    ])
+    next.child.kill('SIGTERM')
+    await once(next.child, 'exit')
+  })
+
+  test('SIGTERM: its sessions end as SERVER_SHUTDOWN, every entry is committed, and it exits with 0 in time', async () => {
+    const server = await serve(dataDir)
+    const { startSession } = await ask<{ startSession: { id: string } }>(server, START, { url: `${site.url}/ticker?ms=20` })
+    const { id } = startSession
+    await expect.poll(async () => (await ask<Log>(server, LOG, { id })).session.lines.totalCount).toBeGreaterThan(5)
+    const browsers = await browsersOf(server.child.pid!)
+    server.child.kill('SIGTERM')
+    const deadline = AbortSignal.timeout(10_000)
+    const [code] = (await once(server.child, 'exit', { signal: deadline })) as [number | null]
+    expect(code).toBe(0)
+    const pids = new Set((await processes()).map(({ pid }) => pid))
+    expect(browsers.filter(({ pid }) => pids.has(pid))).toEqual([])
+
+    const next = await serve(dataDir)
+    const { session } = await ask<Log>(next, LOG, { id })
+    expect(session).toMatchObject({ status: 'CLOSED', endReason: 'SERVER_SHUTDOWN', error: null })
+    expect(session.events.nodes).toMatchObject([{ sequence: session.events.totalCount, to: 'CLOSED' }])
+    next.child.kill('SIGTERM')
+    await once(next.child, 'exit')
+  })
+})

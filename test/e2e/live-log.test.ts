@@ -1,0 +1,241 @@
+import { createConnection } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import WebSocket from 'ws'
+import { leakGate } from '../support/leak-gate.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+let site: TestSite
+let tabwire: TestApp
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp({ warmBrowsers: 1 })
+})
+
+afterAll(async () => {
+  await tabwire.close()
+  await site.close()
+})
+
+interface Entry {
+  __typename: string
+  sequence: number
+  text?: string
+}
+
+interface Batch {
+  entries: Entry[]
+  cursor: string
+  live: boolean
+  dropped: number
+}
+
+const EVENTS = `subscription ($id: ID!, $after: String) { sessionEvents(sessionId: $id, after: $after) {
+  cursor live dropped entries { __typename sequence ... on ConsoleMessage { text } } } }`
+const CONSOLE = `subscription ($id: ID!, $after: String, $filter: ConsoleFilter) {
+  consoleMessages(sessionId: $id, after: $after, filter: $filter) { cursor live dropped entries { __typename sequence text } } }`
+
+async function start(path: string): Promise<string> {
+  const query = 'mutation ($url: String!) { startSession(input: {initialPrompt: $url}, waitUntil: RUNNING) { id } }'
+  const { startSession } = await tabwire.query<{ startSession: { id: string } }>(query, { url: `${site.url}${path}` })
+  return startSession.id
+}
+
+const terminate = (id: string) => tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
+
+async function consoleCount(id: string): Promise<number> {
+  const query = 'query ($id: ID!) { session(id: $id) { consoleMessageCount } }'
+  return (await tabwire.query<{ session: { consoleMessageCount: number } }>(query, { id })).session.consoleMessageCount
+}
+
+/** Batches of a subscription over WebSocket, errors thrown. */
+async function* follow(query: string, field: string, variables: object, client = tabwire.client()): AsyncGenerator<Batch> {
+  for await (const answer of client.iterate<Record<string, Batch>>({ query, variables: { ...variables } })) {
+    if (answer.errors) throw new Error(JSON.stringify(answer.errors))
+    yield answer.data![field]!
+  }
+}
+
+/** The same over SSE, as a browser's fetch would read it. */
+async function* followOverSse(query: string, field: string, variables: object, signal?: AbortSignal): AsyncGenerator<Batch> {
+  const headers = { 'x-api-key': tabwire.apiKey, accept: 'text/event-stream', 'content-type': 'application/json' }
+  const body = JSON.stringify({ query, variables })
+  const response = await fetch(`${tabwire.url}/graphql`, { method: 'POST', headers, body, signal: signal ?? null })
+  expect(response.headers.get('content-type')).toContain('text/event-stream')
+  let text = ''
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    const events = (text + chunk).split('\n\n')
+    text = events.pop()!
+    for (const event of events) {
+      const data = /^data: (.+)$/m.exec(event)?.[1]
+      if (!event.includes('event: next') || !data) continue
+      yield (JSON.parse(data) as { data: Record<string, Batch> }).data[field]!
+    }
+  }
+}
+
+async function history(id: string): Promise<Entry[]> {
+  const query = `query ($id: ID!, $after: String) { session(id: $id) { events(first: 1000, after: $after) {
+    nodes { __typename sequence ... on ConsoleMessage { text } } pageInfo { hasNextPage endCursor } } } }`
+  type Data = { session: { events: { nodes: Entry[]; pageInfo: { hasNextPage: boolean; endCursor: string } } } }
+  const entries: Entry[] = []
+  for (let after: string | null = null, more = true; more; ) {
+    const { session }: Data = await tabwire.query<Data>(query, { id, after })
+    entries.push(...session.events.nodes)
+    more = session.events.pageInfo.hasNextPage
+    after = session.events.pageInfo.endCursor
+  }
+  return entries
+}
+
+const sequences = (entries: Entry[]) => entries.map(({ sequence }) => sequence)
+const oneTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1)
+
+describe('the whole log, live', () => {
+  test('a burst of 10,000 lines arrives complete and in order, over WebSocket and SSE alike, and equals history', async () => {
+    const id = await start('/burst?n=10000')
+    const read = async (batches: AsyncGenerator<Batch>) => {
+      const entries: Entry[] = []
+      for await (const batch of batches) {
+        entries.push(...batch.entries)
+        expect(batch.dropped).toBe(0)
+      }
+      return entries
+    }
+    const overSocket = read(follow(EVENTS, 'sessionEvents', { id }))
+    const overSse = read(followOverSse(EVENTS, 'sessionEvents', { id }))
+    await expect.poll(() => consoleCount(id), { timeout: 20_000 }).toBe(10_000)
+    await terminate(id)
+    const kept = await history(id)
+    expect(sequences(kept)).toEqual(oneTo(kept.length))
+    expect(kept.filter(({ __typename }) => __typename === 'ConsoleMessage')).toHaveLength(10_000)
+    expect(await overSocket).toEqual(kept)
+    expect(await overSse).toEqual(kept)
+  })
+
+  test('the connection drops again and again; with the last cursor nothing is missed and nothing comes twice', async () => {
+    const id = await start('/ticker?ms=5')
+    const seen: Entry[] = []
+    let after: string | null = null
+    for (let connection = 0; connection < 8; connection += 1) {
+      const socket: { open?: WebSocket } = {}
+      const client = tabwire.client()
+      client.on('opened', (opened) => (socket.open = opened as WebSocket))
+      const goal = seen.length + 20
+      try {
+        for await (const batch of follow(EVENTS, 'sessionEvents', { id, after }, client)) {
+          seen.push(...batch.entries)
+          after = batch.cursor
+          // Not a goodbye: the network is gone.
+          if (seen.length >= goal) socket.open?.terminate()
+        }
+      } catch {
+        // That it ended abruptly is what this is about.
+      }
+    }
+    await terminate(id)
+    for await (const batch of follow(EVENTS, 'sessionEvents', { id, after })) seen.push(...batch.entries)
+    expect(sequences(seen)).toEqual(oneTo(seen.length))
+    expect(seen).toEqual(await history(id))
+  })
+
+  test('a filter narrows, moves the cursor on, and resumes', async () => {
+    const id = await start('/console')
+    await expect.poll(() => consoleCount(id)).toBeGreaterThan(5)
+    await terminate(id)
+    const errors: Entry[] = []
+    for await (const batch of follow(CONSOLE, 'consoleMessages', { id, filter: { levels: ['ERROR'] } })) errors.push(...batch.entries)
+    const query = `query ($id: ID!) { session(id: $id) { consoleMessages(first: 1000, filter: {levels: [ERROR]}) { nodes { __typename sequence text } } } }`
+    const { session } = await tabwire.query<{ session: { consoleMessages: { nodes: Entry[] } } }>(query, { id })
+    expect(errors.length).toBeGreaterThan(0)
+    expect(errors).toEqual(session.consoleMessages.nodes)
+  })
+
+  test('after the end it replays and completes; after a restart of the server too, with the same cursor', async () => {
+    const dataDir = `${tabwire.dataDir}-restart`
+    const before = await startTestApp({ dataDir, warmBrowsers: 0 })
+    const query = 'mutation ($url: String!) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id } }'
+    const { startSession } = await before.query<{ startSession: { id: string } }>(query, { url: `${site.url}/console` })
+    const { id } = startSession
+    const first: Batch[] = []
+    for await (const batch of follow(EVENTS, 'sessionEvents', { id }, before.client())) {
+      first.push(batch)
+      if (batch.live) break
+    }
+    await before.close()
+    const after = await startTestApp({ dataDir, warmBrowsers: 0 })
+    try {
+      const rest: Entry[] = []
+      const resumed = follow(EVENTS, 'sessionEvents', { id, after: first.at(-1)!.cursor }, after.client())
+      for await (const batch of resumed) rest.push(...batch.entries)
+      const all = [...first.flatMap(({ entries }) => entries), ...rest]
+      expect(sequences(all)).toEqual(oneTo(all.length))
+      expect(all.at(-1)?.__typename).toBe('StatusChange')
+      const status = 'query ($id: ID!) { session(id: $id) { status endReason } }'
+      expect(await after.query(status, { id })).toEqual({ session: { status: 'CLOSED', endReason: 'SERVER_SHUTDOWN' } })
+    } finally {
+      await after.close()
+    }
+  })
+})
+
+describe('readers', () => {
+  test.each(['', 'x', 'e1.1'])('the cursor "%s" is CURSOR_INVALID, and one of another session too', async (cursor) => {
+    const [one, other] = [await start('/title'), await start('/title')]
+    const first = await follow(EVENTS, 'sessionEvents', { id: other }).next()
+    const foreign = (first.value as Batch).cursor
+    for (const after of [cursor, foreign]) {
+      const { value } = await tabwire.client().iterate({ query: EVENTS, variables: { id: one, after } }).next()
+      expect(value).toMatchObject({ errors: [{ extensions: { code: 'CURSOR_INVALID' } }] })
+      const page = 'query ($id: ID!, $after: String) { session(id: $id) { events(after: $after) { nodes { sequence } } } }'
+      expect((await tabwire.send(page, { id: one, after })).errors?.[0]?.extensions.code).toBe('CURSOR_INVALID')
+    }
+    await Promise.all([terminate(one), terminate(other)])
+  })
+
+  test('one that stops reading costs nobody else time or lines, and misses nothing when it reads on', async () => {
+    const id = await start('/title')
+    const stalled = await openStalledReader(id)
+    await tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id: await start('/title') })
+    const flooding = await start('/burst?n=20000')
+    const reader = follow(CONSOLE, 'consoleMessages', { id: flooding })
+    let lines = 0
+    for await (const batch of reader) {
+      lines += batch.entries.length
+      if (lines === 20_000) break
+    }
+    expect(lines).toBe(20_000)
+    stalled.destroy()
+    await Promise.all([terminate(id), terminate(flooding)])
+  })
+
+  test('a thousand that come and go while the log is idle leave nothing behind', async () => {
+    const id = await start('/title')
+    const client = tabwire.client()
+    const baseline = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    for (let round = 0; round < 20; round += 1) {
+      const readers = Array.from({ length: 50 }, () => client.iterate({ query: EVENTS, variables: { id } }))
+      await Promise.all(readers.map((reader) => reader.next()))
+      await Promise.all(readers.map((reader) => reader.return?.()))
+    }
+    await expect.poll(() => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length).toBeLessThan(baseline + 20)
+    await terminate(id)
+  })
+})
+
+/** A WebSocket client that subscribes and then never reads from its socket again. */
+async function openStalledReader(id: string): Promise<{ destroy(): void }> {
+  const { hostname, port } = new URL(tabwire.url)
+  const raw = createConnection({ host: hostname, port: Number(port) })
+  const socket = new WebSocket(`${tabwire.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { createConnection: () => raw })
+  await new Promise((resolve) => socket.once('open', resolve))
+  socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': tabwire.apiKey } }))
+  await new Promise((resolve) => socket.once('message', resolve))
+  socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: EVENTS, variables: { id } } }))
+  await new Promise((resolve) => socket.once('message', resolve))
+  raw.pause()
+  return { destroy: () => raw.destroy() }
+}
