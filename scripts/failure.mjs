@@ -13,7 +13,7 @@ export class SetupFailed extends Error {
  * @returns {'network' | 'space' | 'rights' | 'other'}
  */
 export function classifyFailure(output) {
-  if (/ENOSPC|no space left on device|not enough free space/i.test(output)) return 'space'
+  if (/ENOSPC|no space left on device|enough free space/i.test(output)) return 'space'
   if (
     /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|FETCH_ERROR|Temporary failure resolving|Could not resolve|Could not connect|Failed to fetch|Download failure/i.test(
       output,

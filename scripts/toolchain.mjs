@@ -29,7 +29,8 @@ function usesGlibc() {
 /** npm as it can be started by the given Node: the one that runs us, or the one on PATH. */
 export function npmCommand(node = process.execPath, env = process.env) {
   const script = env.npm_execpath
-  return script && /\.c?js$/.test(script) && existsSync(script)
+  // Other package managers name themselves there too.
+  return script && /[/\\]npm[^/\\]*\.[cm]?js$/.test(script) && existsSync(script)
     ? { command: node, args: [script] }
     : { command: 'npm', args: [] }
 }
