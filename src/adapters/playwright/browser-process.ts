@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
 import { browserFlags } from './browser-flags.ts'
 import { BrowserWire } from './browser-wire.ts'
+import { within } from './deadline.ts'
 
 /** How browsers are started on this machine: found out once, by a probe (see sandbox.ts). */
 export interface LaunchMode {
@@ -23,6 +23,8 @@ export interface LaunchMode {
 /** User ids beyond those that people and services have. */
 const UID_RANGE = 50_000
 const KEPT_OUTPUT = 4_000
+/** SIGKILL needs no more, unless a process hangs in the kernel. */
+const GROUP_END_MS = 2_000
 /** What a browser may know of our environment: nothing of keys, passwords or addresses. */
 const PASSED_ENVIRONMENT = /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|FONTCONFIG_\w+|SSL_CERT_\w+)$/
 
@@ -38,6 +40,7 @@ export class BrowserProcess {
   readonly #child: ChildProcess
   readonly #logger: Logger
   #output = ''
+  readonly #outputEnded: Promise<void>
   #closing: Promise<void> | null = null
 
   private constructor(child: ChildProcess, pid: number, dir: string, logger: Logger) {
@@ -53,6 +56,7 @@ export class BrowserProcess {
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`))
     })
+    this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
     this.wire = new BrowserWire(child.stdio[3] as Writable, child.stdio[4] as Readable, logger)
     // A browser that we cannot speak to any more is of no use to anybody.
     this.wire.onClose(() => this.#killGroup())
@@ -106,27 +110,24 @@ export class BrowserProcess {
   async #end(deadlineMs: number): Promise<void> {
     if (deadlineMs > 0) {
       this.wire.tell('Browser.close', {})
-      const timeout = new AbortController()
-      const expired = delay(deadlineMs, undefined, { signal: timeout.signal }).catch(() => undefined)
-      await Promise.race([this.exited, expired])
-      timeout.abort()
+      await within(this.exited, deadlineMs)
     }
     this.#killGroup()
     await this.exited
-    // Renderers are children of children: the group is empty when the last of them is gone.
-    for (let waits = 0; waits < 200 && this.#killGroup(); waits++) await delay(5)
+    // Every process of the group holds the browser's output open until it is gone. (Whether the group still exists would
+    // not tell: the dead stay in it until somebody reaps them.)
+    await within(this.#outputEnded, GROUP_END_MS)
     for (const stream of this.#child.stdio) stream?.destroy()
     await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).catch((error: unknown) =>
       this.#logger.warn({ err: error, dir: this.dir }, 'the directory of a browser could not be removed'),
     )
   }
 
-  /** False when nobody is left to kill. */
-  #killGroup(): boolean {
+  #killGroup(): void {
     try {
-      return process.kill(-this.pid, 'SIGKILL')
+      process.kill(-this.pid, 'SIGKILL')
     } catch {
-      return false
+      // Nobody is left.
     }
   }
 }

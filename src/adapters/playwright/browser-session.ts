@@ -45,6 +45,7 @@ export class PlaywrightSession implements BrowserSession {
     try {
       const page = this.#context.pages()[0] ?? (await raceSignal(this.#context.newPage(), signal))
       await raceSignal(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
+      await this.#targets.refresh()
       return { ok: true, failure: null }
     } catch (error) {
       if (signal.aborted) return { ok: false, failure: 'the page had not loaded when the time was up' }

@@ -85,6 +85,7 @@ export interface CdpEvents {
   }
   'Page.frameAttached': { frameId: string }
   'Page.frameDetached': { frameId: string; reason: 'remove' | 'swap' }
+  'Page.lifecycleEvent': { name: string }
   'Page.navigatedWithinDocument': { frameId: string; url: string }
   'Page.javascriptDialogOpening': {
     url: string

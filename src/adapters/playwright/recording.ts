@@ -12,6 +12,7 @@ import { WebSocketRecorder } from './web-socket-recorder.ts'
 /** All recorders of one browser, from its assignment to a session on. */
 export class Recording {
   readonly #network: NetworkRecorder
+  readonly #targets: Targets
   #stopped = false
 
   /** With `keepPages`, the pages that are there already are the session's. */
@@ -41,6 +42,7 @@ export class Recording {
     new DialogRecorder(wire, targets, gate)
     new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
     this.#network = network
+    this.#targets = targets
     targets.assign(
       {
         pageOpened: (page) => pages.opened(page),
@@ -68,5 +70,6 @@ export class Recording {
   stop(): void {
     this.#stopped = true
     this.#network.dispose()
+    this.#targets.dispose()
   }
 }

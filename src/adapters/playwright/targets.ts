@@ -30,6 +30,8 @@ export interface TargetsObserver {
   pagesChanged(): void
 }
 
+const REFRESH_MS = 1_000
+
 const WORKER_TYPES: ReadonlySet<string> = new Set(['worker', 'shared_worker', 'service_worker'])
 
 export function isWorker(session: TrackedSession): boolean {
@@ -48,6 +50,8 @@ export class Targets {
   #observer: TargetsObserver | null = null
   #pageCount = 0
   #ownSessionId: string | null = null
+  #refreshing: Promise<void> | null = null
+  #refreshTimer: NodeJS.Timeout | undefined
 
   constructor(wire: BrowserWire) {
     this.#wire = wire
@@ -62,6 +66,10 @@ export class Targets {
       if (reason !== 'swap') this.#frames.delete(frameId)
     })
     wire.on('Target.targetInfoChanged', ({ targetInfo }) => this.#infoChanged(targetInfo))
+    wire.on('Page.lifecycleEvent', ({ name }) => {
+      if (name === 'DOMContentLoaded' || name === 'load') void this.refresh()
+    })
+    wire.on('Page.navigatedWithinDocument', () => void this.refresh())
     wire.on('Inspector.targetCrashed', (_, sessionId) => {
       const session = this.speaker(sessionId)
       if (session?.type === 'page' && session.page) this.#observer?.pageCrashed(session.page)
@@ -69,7 +77,7 @@ export class Targets {
   }
 
   /**
-   * Opens a session of our own with the browser. It tells titles without touching the page, and attaches to shared
+   * Opens a session of our own with the browser. It tells addresses without touching the page, and attaches to shared
    * workers, which Playwright lets go.
    */
   async start(): Promise<void> {
@@ -85,6 +93,26 @@ export class Targets {
     ])
   }
 
+  /** Asks the browser (never the page, which may hang) for addresses and titles. */
+  async refresh(): Promise<void> {
+    if (!this.#observer) return
+    this.#refreshing ??= this.#wire
+      .send<{ targetInfos: TargetInfo[] }>('Target.getTargets', { filter: [{ type: 'page' }] }, this.ownSessionId)
+      .then(
+        ({ targetInfos }) => targetInfos.forEach((info) => this.#infoChanged(info)),
+        // The browser is gone, and its pages with it.
+        () => undefined,
+      )
+      .finally(() => {
+        this.#refreshing = null
+      })
+    await this.#refreshing
+  }
+
+  dispose(): void {
+    clearInterval(this.#refreshTimer)
+  }
+
   get ownSessionId(): string {
     if (this.#ownSessionId === null) throw new Error('the browser is not started')
     return this.#ownSessionId
@@ -93,6 +121,10 @@ export class Targets {
   /** From now on pages are numbered and told. With `keepPages`, those that are there already are the session's first. */
   assign(observer: TargetsObserver, keepPages: boolean): void {
     this.#observer = observer
+    // No event tells that a script changed document.title.
+    this.#refreshTimer = setInterval(() => void this.refresh(), REFRESH_MS)
+    this.#refreshTimer.unref()
+    this.#wire.onClose(() => this.dispose())
     if (keepPages) for (const page of this.#pages.values()) this.#adopt(page)
   }
 
