@@ -21,7 +21,7 @@ import { StartupFailed } from './startup-failed.ts'
 
 /** All of Tabwire, running in this process. */
 export interface App {
-  /** Where it listens: http://<host>:<port>. */
+  /** Where this machine reaches it: http://<host>:<port>. */
   readonly url: string
   /** The admin key: the one given, or the one kept in the data directory. */
   readonly apiKey: string
@@ -99,7 +99,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     readiness: () => readiness(store, browsers.pool),
     logger,
   })
-  const { url } = await listen(server, config)
+  const url = localUrl(config.host, await listen(server, config))
   opening.defer(() => server.close(SERVER_CLOSE_MS))
   await directory.announce(url)
 
@@ -179,9 +179,16 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
-async function listen(server: Server, { host, port }: Config): Promise<{ url: string }> {
+/** Where this machine reaches what listens on the host: an address that means "all of them" is none to connect to. */
+function localUrl(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+}
+
+/** Resolves with the port. */
+async function listen(server: Server, { host, port }: Config): Promise<number> {
   try {
-    return await server.listen(host, port)
+    return (await server.listen(host, port)).port
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : null
     const cause = { cause: error }
