@@ -145,7 +145,13 @@ async function prepareDirectory(mode: LaunchMode, dir: string): Promise<number |
 function spawnBrowser(mode: LaunchMode, dir: string, uid: number | null): ChildProcess {
   const flags = browserFlags(join(dir, 'profile'), mode.sandboxed, { width: 1920, height: 1080 })
   const passed = Object.entries(process.env).filter(([name]) => PASSED_ENVIRONMENT.test(name))
-  const env = { ...Object.fromEntries(passed), HOME: dir, TMPDIR: join(dir, 'tmp'), XDG_CONFIG_HOME: dir, XDG_CACHE_HOME: dir }
+  const env = {
+    ...Object.fromEntries(passed),
+    HOME: dir,
+    TMPDIR: join(dir, 'tmp'),
+    XDG_CONFIG_HOME: dir,
+    XDG_CACHE_HOME: dir,
+  }
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const
   const options = { env, cwd: dir, detached: true, stdio: [...stdio] }
   const setpriv = setprivPath()
@@ -163,7 +169,8 @@ let foundSetpriv: string | null | undefined
 function setprivPath(): string | null {
   if (foundSetpriv === undefined) {
     const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']
-    const path = process.platform === 'linux' ? folders.map((folder) => join(folder, 'setpriv')).find(existsSync) : undefined
+    const path =
+      process.platform === 'linux' ? folders.map((folder) => join(folder, 'setpriv')).find(existsSync) : undefined
     foundSetpriv = path !== undefined && knowsDeathSignal(path) ? path : null
   }
   return foundSetpriv

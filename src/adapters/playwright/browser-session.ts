@@ -20,7 +20,13 @@ export class PlaywrightSession implements BrowserSession {
   #viewport: Viewport | null = null
   #closing: Promise<void> | null = null
 
-  constructor(process: BrowserProcess, targets: Targets, context: BrowserContext, recording: Recording, logger: Logger) {
+  constructor(
+    process: BrowserProcess,
+    targets: Targets,
+    context: BrowserContext,
+    recording: Recording,
+    logger: Logger,
+  ) {
     this.#process = process
     this.#targets = targets
     this.#context = context
@@ -33,7 +39,8 @@ export class PlaywrightSession implements BrowserSession {
     })
     context.on('page', (page) => {
       // The context gives new pages the size it was made with.
-      if (this.#viewport) this.#resize(page, this.#viewport).catch((error: unknown) => logger.debug({ err: error }, 'resize'))
+      if (this.#viewport)
+        this.#resize(page, this.#viewport).catch((error: unknown) => logger.debug({ err: error }, 'resize'))
     })
   }
 

@@ -81,7 +81,14 @@ export interface CdpEvents {
   'Target.targetInfoChanged': { targetInfo: TargetInfo }
   'Inspector.targetCrashed': object
   'Page.frameNavigated': {
-    frame: { id: string; parentId?: string; loaderId: string; url: string; urlFragment?: string; unreachableUrl?: string }
+    frame: {
+      id: string
+      parentId?: string
+      loaderId: string
+      url: string
+      urlFragment?: string
+      unreachableUrl?: string
+    }
   }
   'Page.frameAttached': { frameId: string }
   'Page.frameDetached': { frameId: string; reason: 'remove' | 'swap' }

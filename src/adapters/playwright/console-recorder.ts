@@ -98,7 +98,8 @@ export class ConsoleRecorder {
       BROWSER_LEVELS[level],
       isWorker(session) ? 'WORKER' : 'BROWSER',
       text,
-      placeOf(stackTrace) ?? (url ? { url, line: lineNumber === undefined ? null : lineNumber + 1, column: null } : null),
+      placeOf(stackTrace) ??
+        (url ? { url, line: lineNumber === undefined ? null : lineNumber + 1, column: null } : null),
       formatStack(stackTrace),
     )
     if (args) this.#release(args, session.sessionId)

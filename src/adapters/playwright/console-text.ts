@@ -4,7 +4,8 @@ import type { ObjectPreview, PropertyPreview, RemoteObject, StackTrace } from '.
 export function formatConsoleArguments(args: readonly RemoteObject[]): string {
   const first = args[0]
   if (args.length === 1 && typeof first?.value === 'string') return first.value
-  if (args.length > 1 && typeof first?.value === 'string' && first.value.includes('%')) return formatDirectives(first.value, args)
+  if (args.length > 1 && typeof first?.value === 'string' && first.value.includes('%'))
+    return formatDirectives(first.value, args)
   return args.map(formatValue).join(' ')
 }
 

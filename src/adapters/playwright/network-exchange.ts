@@ -90,10 +90,10 @@ export function toNetworkEntry(
     status: response ? (wire.received?.statusCode === 304 ? 304 : response.status) : null,
     failure: outcome.failure === null ? null : cutText(outcome.failure, TEXT_LIMITS.failure),
     durationMs: Math.max(0, durationMs),
-    requestBytes: contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : exchange.bodyBytes,
+    requestBytes:
+      contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : exchange.bodyBytes,
     responseBytes: responseBytesOf(exchange, outcome),
-    fromCache:
-      exchange.servedFromCache || response?.fromDiskCache === true || response?.fromPrefetchCache === true,
+    fromCache: exchange.servedFromCache || response?.fromDiskCache === true || response?.fromPrefetchCache === true,
     redirectedFrom: exchange.redirectedFrom,
     requestHeaders,
     responseHeaders: response ? headersOf(wire.received?.headers ?? response.headers) : null,
@@ -129,7 +129,8 @@ function timingOf({ response, servedFromCache }: Exchange, { endTimestamp }: Out
   const timing = response?.timing
   if (!timing || servedFromCache) return null
   const phase = (start: number, end: number) => (start >= 0 && end >= start ? round(end - start) : null)
-  const firstByte = timing.receiveHeadersStart && timing.receiveHeadersStart > 0 ? timing.receiveHeadersStart : timing.receiveHeadersEnd
+  const firstByte =
+    timing.receiveHeadersStart && timing.receiveHeadersStart > 0 ? timing.receiveHeadersStart : timing.receiveHeadersEnd
   return {
     dnsMs: phase(timing.dnsStart, timing.dnsEnd),
     connectMs: phase(timing.connectStart, timing.connectEnd),

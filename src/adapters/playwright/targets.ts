@@ -146,7 +146,9 @@ export class Targets {
   }
 
   pageSessions(): string[] {
-    return [...this.#sessions.values()].filter(({ type, page }) => type === 'page' && page?.pageId).map((one) => one.sessionId)
+    return [...this.#sessions.values()]
+      .filter(({ type, page }) => type === 'page' && page?.pageId)
+      .map((one) => one.sessionId)
   }
 
   #tracked(sessionId: string | undefined): TrackedSession | undefined {
