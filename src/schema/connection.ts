@@ -58,10 +58,16 @@ export function connectionOf(name: string, node: OutputRef<object>) {
   return builder.objectRef<ConnectionPage>(`${name}Connection`).implement({
     description: `A page of a list of ${name}.`,
     fields: (t) => ({
-      nodes: t.field({ type: [node], description: 'What the page holds, in order.', resolve: (page) => page.nodes }),
+      nodes: t.field({
+        type: [node],
+        description: 'What the page holds, in order.',
+        extensions: COST.onPage,
+        resolve: (page) => page.nodes,
+      }),
       edges: t.field({
         type: [Edge],
         description: 'The same with the cursor of each.',
+        extensions: COST.onPage,
         resolve: (page) => page.nodes.map((_, index) => ({ page, index })),
       }),
       pageInfo: t.field({ type: PageInfo, description: 'Where the page lies.', resolve: (page) => page }),

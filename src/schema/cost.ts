@@ -1,9 +1,10 @@
 /**
  * What a field costs beyond the 1 that every field does, for the limit on a whole operation (server/query-limits.ts).
- * Fields of a connection are counted as often as `first` or `last` says, those of other lists as often as `items` does.
+ * What lies below a list counts as often as the list may be long: as `items` says, or, with 'page', as the `first` or
+ * `last` of the connection that it stands in.
  */
 export interface FieldCost {
-  cost?: { own?: number; items?: number }
+  cost?: { own?: number; items?: number | 'page' }
 }
 
 export const COST = {
@@ -17,8 +18,10 @@ export const COST = {
   start: { cost: { own: 1_000 } },
   /** A mutation of one row. */
   change: { cost: { own: 50 } },
+  /** The nodes or edges of a page. */
+  onPage: { cost: { items: 'page' } },
   /** Lists without an argument: a few pages of a browser, a few keys. */
   shortList: { cost: { items: 10 } },
   /** The batch of a subscription: the most entries that one holds. */
-  batch: { cost: { items: 100 } },
+  batch: { cost: { items: 500 } },
 } as const satisfies Record<string, FieldCost>

@@ -53,7 +53,7 @@ export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
 
 export const SessionEvent = builder.interfaceRef<EntryNode>('SessionEvent').implement({
   description:
-    'One entry of the log of a session. Entries never change, and `sequence` is dense: 1, 2, 3 … without a gap.',
+    'One entry of the log of a session. Entries never change, and `sequence` is dense: 1, 2, 3 … without a gap. Fields of one name may be null in one type and never in another (url, pageId): a query that asks for both needs aliases.',
   interfaces: [NodeInterface],
   fields: (t) => ({
     sessionId: t.id({

@@ -25,7 +25,7 @@ import type { Principal } from '../domain/principal.ts'
 import { createContext, type Domain } from '../schema/context.ts'
 import { schema } from '../schema/schema.ts'
 import { badUserInput, maskError, maskResult, requestError } from './graphql-errors.ts'
-import { checkLimits, QUERY_LIMITS, tooComplex } from './query-limits.ts'
+import { checkLimits, checkNesting, QUERY_LIMITS, tooComplex } from './query-limits.ts'
 
 /** An operation as a client sent it, by whichever transport. */
 export interface OperationRequest {
@@ -130,6 +130,8 @@ export class GraphqlOperations {
       this.#documents.set(query, known)
       return known
     }
+    const tooNested = checkNesting(query)
+    if (tooNested) return [tooNested]
     let document: DocumentNode
     try {
       document = parse(query, { maxLexicalTokens: QUERY_LIMITS.tokens, maxComments: QUERY_LIMITS.tokens })
@@ -139,6 +141,10 @@ export class GraphqlOperations {
       return [isTooLong ? tooComplex(error.message) : requestError(error, 'GRAPHQL_PARSE_FAILED')]
     }
     const errors = validate(schema, document, undefined, { maxErrors: 50 })
+    // GraphQL gives up on a selection that would take it very long to check.
+    if (errors.some(({ message }) => message === 'Validation aborted.')) {
+      return [tooComplex('The document selects too many fields of the same name.')]
+    }
     if (errors.length > 0) return errors.map((error) => requestError(error, 'GRAPHQL_VALIDATION_FAILED'))
     if (query.length <= LONGEST_CACHED) {
       this.#documents.set(query, document)

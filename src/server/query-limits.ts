@@ -1,4 +1,5 @@
 import {
+  getArgumentValues,
   getNamedType,
   GraphQLError,
   isAbstractType,
@@ -22,8 +23,10 @@ import { requestError } from './graphql-errors.ts'
  * thousand entries with every field of theirs costs about 30,000, GraphiQL's introspection query 200.
  */
 export const QUERY_LIMITS = {
-  /** Lexical tokens of a document. Checking costs more than in proportion to them. */
-  tokens: 5_000,
+  /** Lexical tokens of a document. Checking costs with their square: 3,000 of the worst take a third of a second. */
+  tokens: 3_000,
+  /** Brackets within brackets of whatever kind. The parser calls itself for each, and its stack is not endless. */
+  nesting: 200,
   /** Fields within fields. The deepest sensible query of this schema has 8. */
   depth: 15,
   /** Values to resolve, fields of lists counted as often as the list may be long, dear ones weighed (schema/cost.ts). */
@@ -45,16 +48,33 @@ export function checkLimits(operation: ValidatedExecutionArgs): GraphQLError | n
   }
   if (cost > QUERY_LIMITS.cost) {
     return tooComplex(
-      `The query asks for up to ${cost} values; ${QUERY_LIMITS.cost} are allowed. Ask for fewer at once (first, last).`,
+      `The query may ask for more values than the ${QUERY_LIMITS.cost} that are allowed. Ask for fewer at once (first, last).`,
     )
   }
   return null
 }
 
+/** Refuses a text that could not even be parsed in reason. Null: it may be parsed. */
+export function checkNesting(query: string): GraphQLError | null {
+  let depth = 0
+  for (const [match] of query.matchAll(BRACKETS)) {
+    if (match === '{' || match === '[' || match === '(') depth += 1
+    else if (match === '}' || match === ']' || match === ')') depth -= 1
+    if (depth > QUERY_LIMITS.nesting) {
+      return tooComplex(`The document nests more than ${QUERY_LIMITS.nesting} brackets.`)
+    }
+  }
+  return null
+}
+
+/** Brackets, and what may hold characters that look like some: block strings, strings, comments. */
+const BRACKETS = /[[\](){}]|"""(?:\\"""|[^])*?"""|"(?:\\.|[^"\\\n\r])*"?|#[^\n\r]*/g
+
 export function tooComplex(message: string): GraphQLError {
   return requestError(new GraphQLError(message), 'QUERY_TOO_COMPLEX')
 }
 
+/** What stands for an operation's size: see QUERY_LIMITS. */
 class Measurement {
   readonly #schema: GraphQLSchema
   readonly #operation: ValidatedExecutionArgs
@@ -66,80 +86,88 @@ class Measurement {
     this.#operation = operation
   }
 
-  /** A value has one type only: of the types that an abstract one may turn out as, the dearest counts. */
-  ofSelection(selectionSet: SelectionSetNode, type: GraphQLCompositeType): Measured {
-    if (!isAbstractType(type)) return this.#ofObject(selectionSet, type)
-    const measured = this.#schema.getPossibleTypes(type).map((possible) => this.#ofObject(selectionSet, possible))
+  /**
+   * The fields of a selection, on a page of so many items. A value has one type only: of the types that an abstract
+   * one may turn out as, the dearest counts.
+   */
+  ofSelection(selectionSet: SelectionSetNode, type: GraphQLCompositeType, pageSize = 1): Measured {
+    if (!isAbstractType(type)) return this.#ofObject(selectionSet, type, pageSize)
+    const possible = this.#schema.getPossibleTypes(type)
+    const measured = possible.map((object) => this.#ofObject(selectionSet, object, pageSize))
     return {
       cost: Math.max(0, ...measured.map(({ cost }) => cost)),
       depth: Math.max(0, ...measured.map(({ depth }) => depth)),
     }
   }
 
-  #ofObject(selectionSet: SelectionSetNode, type: GraphQLObjectType): Measured {
+  #ofObject(selectionSet: SelectionSetNode, type: GraphQLObjectType, pageSize: number): Measured {
     let cost = 0
     let depth = 0
     for (const selection of selectionSet.selections) {
-      let measured: Measured
-      if (selection.kind === Kind.FIELD) measured = this.#ofField(selection, type)
-      else if (selection.kind === Kind.INLINE_FRAGMENT) {
-        const applies = this.#applies(selection.typeCondition?.name.value, type)
-        measured = applies ? this.#ofObject(selection.selectionSet, type) : { cost: 0, depth: 0 }
-      } else measured = this.#ofFragment(selection.name.value, type)
+      const measured =
+        selection.kind === Kind.FIELD
+          ? this.#ofField(selection, type, pageSize)
+          : selection.kind === Kind.FRAGMENT_SPREAD
+            ? this.#ofFragment(selection.name.value, type, pageSize)
+            : this.#ofConditional(selection.typeCondition?.name.value, selection.selectionSet, type, pageSize)
       cost += measured.cost
       depth = Math.max(depth, measured.depth)
     }
     return { cost, depth }
   }
 
-  #ofFragment(name: string, type: GraphQLObjectType): Measured {
-    const key = `${name} on ${type.name}`
-    const known = this.#fragments.get(key)
-    if (known) return known
-    const fragment = this.#operation.fragmentDefinitions[name]
-    const applies = fragment && this.#applies(fragment.typeCondition.name.value, type)
-    const measured = applies ? this.#ofObject(fragment.selectionSet, type) : { cost: 0, depth: 0 }
-    this.#fragments.set(key, measured)
+  #ofFragment(name: string, type: GraphQLObjectType, pageSize: number): Measured {
+    const key = `${name} on ${type.name} of ${pageSize}`
+    let measured = this.#fragments.get(key)
+    if (!measured) {
+      const fragment = this.#operation.fragmentDefinitions[name]!
+      measured = this.#ofConditional(fragment.typeCondition.name.value, fragment.selectionSet, type, pageSize)
+      this.#fragments.set(key, measured)
+    }
     return measured
   }
 
-  #applies(condition: string | undefined, type: GraphQLObjectType): boolean {
-    if (condition === undefined || condition === type.name) return true
-    const conditionType = this.#schema.getType(condition)
-    return isAbstractType(conditionType) && this.#schema.isSubType(conditionType, type)
+  #ofConditional(
+    condition: string | undefined,
+    selectionSet: SelectionSetNode,
+    type: GraphQLObjectType,
+    pageSize: number,
+  ): Measured {
+    const wanted = condition === undefined ? type : this.#schema.getType(condition)
+    const applies = wanted === type || (isAbstractType(wanted) && this.#schema.isSubType(wanted, type))
+    return applies ? this.#ofObject(selectionSet, type, pageSize) : { cost: 0, depth: 0 }
   }
 
-  #ofField(node: FieldNode, parent: GraphQLObjectType): Measured {
-    // What introspection nests, GraphQL's own rule bounds; what it lists is as long as the schema.
-    if (node.name.value.startsWith('__')) return { cost: 1, depth: 1 }
+  #ofField(node: FieldNode, parent: GraphQLObjectType, pageSize: number): Measured {
     const field = this.#schema.getField(parent, node.name.value)
-    if (!field) return { cost: 1, depth: 1 }
+    // What introspection nests, GraphQL's own rule bounds; what it lists is as long as the schema.
+    if (!field || field.name.startsWith('__')) return { cost: 1, depth: 1 }
     const weight = (field.extensions as FieldCost).cost ?? {}
     const own = 1 + (weight.own ?? 0)
     if (!node.selectionSet) return { cost: own, depth: 1 }
-    const inner = this.ofSelection(node.selectionSet, getNamedType(field.type) as GraphQLCompositeType)
-    const times = weight.items ?? this.#pageSize(node, field)
+    const first = this.#first(node, field)
+    const isPagedList = isList(field.type) && first !== null
+    const times = isPagedList ? first : weight.items === 'page' ? pageSize : (weight.items ?? 1)
+    const inner = this.ofSelection(node.selectionSet, getNamedType(field.type) as GraphQLCompositeType, first ?? 1)
     return { cost: own + times * inner.cost, depth: inner.depth + 1 }
   }
 
-  /** How often the fields below a paged field are resolved at most: `last` or `first`, given or by default. */
-  #pageSize(node: FieldNode, field: GraphQLField<unknown, unknown>): number {
-    const isPaged = field.args.some(({ name }) => name === 'first')
-    if (!isPaged) return isList(field.type) ? 10 : 1
-    const size = this.#argument(node, field, 'last') ?? this.#argument(node, field, 'first')
+  /** How many items the field's page has at most: `last` or `first`, given or by default. Null: it has no pages. */
+  #first(node: FieldNode, field: GraphQLField<unknown, unknown>): number | null {
+    if (!field.args.some(({ name }) => name === 'first')) return null
+    const { first, last } = this.#arguments(node, field)
+    const size = last ?? first
     // Out of bounds is refused where the rule is; here it must only not count as less than nothing.
     return typeof size === 'number' ? Math.max(1, size) : 1
   }
 
-  #argument(node: FieldNode, field: GraphQLField<unknown, unknown>, name: string): unknown {
-    const value = node.arguments?.find((argument) => argument.name.value === name)?.value
-    if (value?.kind === Kind.INT) return Number(value.value)
-    if (value?.kind === Kind.VARIABLE) {
-      const { coerced } = this.#operation.variableValues
-      if (Object.hasOwn(coerced, value.name.value)) return coerced[value.name.value]
+  #arguments(node: FieldNode, field: GraphQLField<unknown, unknown>): Record<string, unknown> {
+    try {
+      return getArgumentValues(field, node, this.#operation.variableValues)
+    } catch {
+      // Executing the field will say what is wrong with them, and resolve nothing.
+      return {}
     }
-    if (value?.kind === Kind.NULL) return null
-    return field.args.find((argument) => argument.name === name)?.default?.value
   }
 }
 
