@@ -1,0 +1,64 @@
+import type { Browser } from 'playwright'
+import type { CpuMeter } from './cpu-time.ts'
+import type { LocalSite } from './local-site.ts'
+import type { DatabaseSpace } from './database-space.ts'
+import type { ServerProcess } from './server-process.ts'
+
+/** What a number must be and what it should be, and how it came out. */
+export interface Finding {
+  /** Names the number in notes.ts, too. */
+  id: string
+  what: string
+  baseline: string
+  measured: string
+  /** What is compared with `must` and `aim`: at most. */
+  figure: number
+  unit: '×' | 'ms more' | 'MB'
+  /** Least and greatest figure of a part of the run. */
+  spread: [number, number]
+  must: number
+  aim: number
+}
+
+export interface SeededServer {
+  server: ServerProcess
+  space: DatabaseSpace
+}
+
+/** What benchmarks work with. */
+export interface Workbench {
+  site: LocalSite
+  meter: CpuMeter
+  /** A bare Playwright browser, warm: the same executable as the sessions'. */
+  browser: Browser
+  /** A server over an empty database. The workbench closes it after the benchmark. */
+  startServer(environment?: Record<string, string>): Promise<ServerProcess>
+  /** A server over the database that seed.ts has filled. The workbench closes it after the benchmark. */
+  startSeededServer(environment?: Record<string, string>): Promise<SeededServer>
+  /** Closes the server before the benchmark ends. */
+  stop(server: ServerProcess): Promise<void>
+}
+
+export interface Benchmark {
+  name: string
+  /** The findings are of what the meter saw between them and the last ones. */
+  run(workbench: Workbench): Promise<Finding[]>
+}
+
+export type Verdict = 'aim reached' | 'reached' | 'falls short'
+
+export function verdictOf({ figure, must, aim }: Finding): Verdict {
+  if (figure <= aim) return 'aim reached'
+  return figure <= must ? 'reached' : 'falls short'
+}
+
+const precise = (value: number) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2))
+
+export const milliseconds = (value: number) => `${precise(value)} ms`
+export const megabytes = (value: number) => `${precise(value)} MB`
+
+/** A figure as the tables show it. */
+export function showFigure(figure: number, unit: Finding['unit']): string {
+  if (unit === '×') return `${figure.toFixed(2)}×`
+  return unit === 'MB' ? megabytes(figure) : `${figure < 0 ? '−' : '+'}${milliseconds(Math.abs(figure))}`
+}

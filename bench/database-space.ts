@@ -1,0 +1,119 @@
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import type { DatabaseConfig } from '../src/config.ts'
+import { startPostgres } from '../test/support/databases.ts'
+import { parentOf } from './cpu-time.ts'
+
+export const DATABASE_KINDS = ['embedded', 'postgres'] as const
+export type DatabaseKind = (typeof DATABASE_KINDS)[number]
+
+/** A database of its own for one server at a time, empty at first. */
+export interface DatabaseSpace {
+  config: DatabaseConfig
+  dataDir: string
+  /** What the server under test must be told. */
+  environment: Record<string, string>
+  /** How to reach the database beside the server, while the server runs. */
+  connection(): pg.ClientConfig
+  close(): Promise<void>
+}
+
+/** Makes databases of one kind. */
+export interface DatabaseSource {
+  kind: DatabaseKind
+  /** Which database it is, for people. */
+  description: string
+  /** The first process of the database, if it has processes of its own. */
+  pid: number | null
+  create(): Promise<DatabaseSpace>
+  close(): Promise<void>
+}
+
+export function openDatabaseSource(kind: DatabaseKind): Promise<DatabaseSource> {
+  return kind === 'embedded' ? Promise.resolve(embeddedSource()) : postgresSource()
+}
+
+async function makeDirectories() {
+  const root = mkdtempSync(join(tmpdir(), 'tw-bench-'))
+  // Browsers run as another user, and must reach their profiles in it.
+  chmodSync(root, 0o755)
+  const dataDir = join(root, 'data')
+  const temporary = join(root, 'tmp')
+  await mkdir(temporary)
+  return {
+    dataDir,
+    temporary,
+    environment: { TABWIRE_DATA_DIR: dataDir, TMPDIR: temporary },
+    remove: () => rmSync(root, { recursive: true, force: true, maxRetries: 5 }),
+  }
+}
+
+function embeddedSource(): DatabaseSource {
+  return {
+    kind: 'embedded',
+    pid: null,
+    description: 'PGlite, embedded in the server',
+    create: async () => {
+      const { dataDir, temporary, environment, remove } = await makeDirectories()
+      return {
+        config: { kind: 'embedded' },
+        dataDir,
+        environment: { ...environment, DATABASE_URL: '' },
+        connection: () => {
+          // The server's temporary folder is ours alone, so the one socket in it is that of its database.
+          const directory = readdirSync(temporary).find((name) => name.startsWith('tw-db-'))
+          if (!directory) throw new Error('the embedded database has no socket')
+          return { host: join(temporary, directory), port: 5432, user: 'postgres', database: 'postgres' }
+        },
+        close: () => Promise.resolve(remove()),
+      }
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+async function postgresSource(): Promise<DatabaseSource> {
+  const postgres = await startPostgres()
+  const admin = new pg.Client({ connectionString: postgres.url })
+  await admin.connect()
+  const { rows } = await admin.query<{ version: string; fsync: string }>(
+    `select current_setting('server_version') as version, current_setting('fsync') as fsync`,
+  )
+  const { version, fsync } = rows[0]!
+  let spaces = 0
+  return {
+    kind: 'postgres',
+    pid: await postmasterOf(admin),
+    description: `PostgreSQL ${version.split(' ')[0]}, fsync ${fsync}`,
+    create: async () => {
+      const name = `tabwire_bench_${process.pid}_${(spaces += 1)}`
+      await admin.query(`create database ${name}`)
+      const url = new URL(postgres.url)
+      url.pathname = `/${name}`
+      const { dataDir, environment, remove } = await makeDirectories()
+      return {
+        config: { kind: 'server', url: url.href },
+        dataDir,
+        environment: { ...environment, DATABASE_URL: url.href },
+        connection: () => ({ connectionString: url.href }),
+        close: async () => {
+          await admin.query(`drop database ${name} with (force)`)
+          remove()
+        },
+      }
+    },
+    close: async () => {
+      await admin.end()
+      await postgres.close()
+    },
+  }
+}
+
+/** Every backend is a child of the first process. Null when the server runs on another machine, or hides its processes. */
+async function postmasterOf(client: pg.Client): Promise<number | null> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return parentOf(rows[0]!.pid)
+}

@@ -1,0 +1,77 @@
+import { Agent, request } from 'node:http'
+import { createClient, type Client } from 'graphql-ws'
+import WebSocket from 'ws'
+
+interface Answer<T> {
+  data?: T | null
+  errors?: { message: string }[]
+}
+
+/** GraphQL over HTTP with kept-alive connections, and over WebSocket: as lean as a client can be, to measure the server. */
+export class GraphqlClient {
+  readonly #endpoint: URL
+  readonly #apiKey: string
+  readonly #agent = new Agent({ keepAlive: true })
+  #socket: Client | null = null
+
+  constructor(url: string, apiKey: string) {
+    this.#endpoint = new URL('/graphql', url)
+    this.#apiKey = apiKey
+  }
+
+  /** The same server, as another caller. */
+  withKey(apiKey: string): GraphqlClient {
+    return new GraphqlClient(this.#endpoint.origin, apiKey)
+  }
+
+  /** One operation over HTTP that must succeed. */
+  async query<T>(query: string, variables: Record<string, unknown> = {}): Promise<T> {
+    const { data, errors } = JSON.parse(await this.#post(JSON.stringify({ query, variables }))) as Answer<T>
+    if (errors || !data) throw new Error(`the operation failed: ${JSON.stringify(errors)}`)
+    return data
+  }
+
+  /** Results of a subscription over WebSocket; leaving the loop unsubscribes. */
+  subscribe<T>(query: string, variables: Record<string, unknown> = {}): AsyncIterableIterator<T> {
+    this.#socket ??= createClient({
+      url: this.#endpoint.href.replace('http', 'ws'),
+      webSocketImpl: WebSocket,
+      connectionParams: { 'X-API-Key': this.#apiKey },
+      lazy: true,
+      lazyCloseTimeout: 60_000,
+      retryAttempts: 0,
+    })
+    const results = this.#socket.iterate<T>({ query, variables })
+    return (async function* data() {
+      for await (const { data: value, errors } of results) {
+        if (errors || !value) throw new Error(`the subscription failed: ${JSON.stringify(errors)}`)
+        yield value
+      }
+    })()
+  }
+
+  async close(): Promise<void> {
+    await this.#socket?.dispose()
+    this.#agent.destroy()
+  }
+
+  #post(body: string): Promise<string> {
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      accept: 'application/json',
+      'x-api-key': this.#apiKey,
+    }
+    return new Promise((resolve, reject) => {
+      const sent = request(this.#endpoint, { method: 'POST', agent: this.#agent, headers }, (response) => {
+        let text = ''
+        response.setEncoding('utf8')
+        response.on('data', (chunk: string) => (text += chunk))
+        response.on('end', () => resolve(text))
+        response.on('error', reject)
+      })
+      sent.on('error', reject)
+      sent.end(body)
+    })
+  }
+}

@@ -1,0 +1,86 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/**
+ * Pages that log lines once they are told to. A page waits for an answer to `/go`, so that a run begins at a known
+ * moment, with the page loaded and whoever listens in place, for a bare listener and for the server alike.
+ */
+export interface LocalSite {
+  /** Page that logs `count` lines: all at once, or one every `everyMs`. */
+  pageOf(run: string, count: number, everyMs: number): string
+  /** Resolves when the page of this run is loaded and waits. */
+  waiting(run: string): Promise<void>
+  /** Lets the page of this run begin; returns the moment, as of performance.now(). */
+  go(run: string): number
+  close(): Promise<void>
+}
+
+/** What a line says: its number, and when it was logged in milliseconds since the epoch with fractions. */
+const SCRIPT = `
+const { run, count, everyMs } = Object.fromEntries(new URLSearchParams(location.search))
+const log = (number) =>
+  console.log(\`\${number} \${performance.timeOrigin + performance.now()} the list of items was loaded and shown to whoever asked\`)
+await fetch('/go?run=' + run)
+if (everyMs === '0') for (let number = 0; number < Number(count); number += 1) log(number)
+else {
+  let number = 0
+  const timer = setInterval(() => {
+    log(number)
+    number += 1
+    if (number === Number(count)) clearInterval(timer)
+  }, Number(everyMs))
+}`
+
+const PAGE = `<!doctype html><title>lines</title><link rel="icon" href="data:,"><script type="module">${SCRIPT}</script>`
+
+/** Number of a logged line and when the page logged it; null for a line that the page did not log itself. */
+export function readLine(text: string): { number: number; at: number } | null {
+  const match = /^(\d+) ([\d.]+) the list/.exec(text)
+  return match && { number: Number(match[1]), at: Number(match[2]) }
+}
+
+export async function startLocalSite(): Promise<LocalSite> {
+  const held = new Map<string, ServerResponse>()
+  const awaited = new Map<string, () => void>()
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://localhost')
+    if (url.pathname === '/lines') {
+      response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE)
+      return
+    }
+    if (url.pathname !== '/go') {
+      response.writeHead(404).end()
+      return
+    }
+    const run = url.searchParams.get('run') ?? ''
+    held.set(run, response)
+    awaited.get(run)?.()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  return {
+    pageOf: (run, count, everyMs) => `${origin}/lines?run=${run}&count=${count}&everyMs=${everyMs}`,
+    waiting: async (run) => {
+      if (held.has(run)) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      awaited.set(run, resolve)
+      await promise
+      awaited.delete(run)
+    },
+    go: (run) => {
+      const response = held.get(run)
+      if (!response) throw new Error(`the page of run ${run} is not waiting`)
+      held.delete(run)
+      response.end()
+      return performance.now()
+    },
+    close: async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

@@ -1,0 +1,163 @@
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { chromium, type Browser } from 'playwright'
+import { findBrowserExecutable } from '../src/adapters/playwright/browser-executable.ts'
+import { showFigure, verdictOf, type Benchmark, type SeededServer, type Workbench } from './benchmark.ts'
+import { consoleBurst } from './console-burst.ts'
+import { CpuMeter } from './cpu-time.ts'
+import {
+  DATABASE_KINDS,
+  openDatabaseSource,
+  type DatabaseKind,
+  type DatabaseSource,
+  type DatabaseSpace,
+} from './database-space.ts'
+import { lineLatency } from './line-latency.ts'
+import { startLocalSite, type LocalSite } from './local-site.ts'
+import { memorySlope } from './memory-slope.ts'
+import { pageCost } from './page-cost.ts'
+import { replay } from './replay.ts'
+import { markdownOf, printReports, type BenchmarkReport } from './report.ts'
+import { searchInterference } from './search-interference.ts'
+import { seed } from './seed.ts'
+import { startServer, type ServerProcess } from './server-process.ts'
+import { startSession } from './start-session.ts'
+
+const BENCHMARKS: readonly Benchmark[] = [
+  startSession,
+  consoleBurst,
+  lineLatency,
+  searchInterference,
+  replay,
+  memorySlope,
+  pageCost,
+]
+
+const USAGE = `npm run bench -- [--only <name>,…] [--database ${DATABASE_KINDS.join('|')}] [--profile <directory>]
+  --only      of ${BENCHMARKS.map(({ name }) => name).join(', ')}
+  --profile   leave CPU profiles of the servers there
+A run of all of them on both databases is kept in bench/RESULTS.md.`
+
+interface Choice {
+  benchmarks: readonly Benchmark[]
+  databases: readonly DatabaseKind[]
+  profileDir: string | null
+}
+
+function readChoice(): Choice | null {
+  const { values } = parseArgs({
+    options: { only: { type: 'string' }, database: { type: 'string' }, profile: { type: 'string' } },
+  })
+  const names = values.only?.split(',')
+  const benchmarks = names ? BENCHMARKS.filter(({ name }) => names.includes(name)) : BENCHMARKS
+  const databases = DATABASE_KINDS.filter((kind) => values.database === undefined || kind === values.database)
+  if (databases.length === 0 || (names && benchmarks.length !== names.length)) return null
+  return { benchmarks, databases, profileDir: values.profile ?? null }
+}
+
+/** Runs benchmarks on one kind of database; owns what they start. */
+class DatabaseRun {
+  readonly #source: DatabaseSource
+  readonly #site: LocalSite
+  readonly #browser: Browser
+  readonly #profileDir: string | null
+  #seeded: DatabaseSpace | null = null
+
+  constructor(source: DatabaseSource, site: LocalSite, browser: Browser, profileDir: string | null) {
+    this.#source = source
+    this.#site = site
+    this.#browser = browser
+    this.#profileDir = profileDir
+  }
+
+  async run({ name, run }: Benchmark): Promise<BenchmarkReport> {
+    await using opened = new AsyncDisposableStack()
+    const running = new Set<ServerProcess>()
+    const stop = async (server: ServerProcess) => {
+      if (running.delete(server)) await server.close()
+    }
+    const meter = new CpuMeter(() => ({
+      server: [...running][0]?.pid ?? null,
+      postgres: this.#source.pid,
+    }))
+    const start = async (space: DatabaseSpace, environment: Record<string, string> = {}) => {
+      const server = await startServer({
+        environment: { ...space.environment, ...environment },
+        profileDir: this.#profileDir,
+      })
+      running.add(server)
+      opened.defer(() => stop(server))
+      return server
+    }
+    const workbench: Workbench = {
+      site: this.#site,
+      meter,
+      browser: this.#browser,
+      stop,
+      startServer: async (environment) => {
+        const space = opened.adopt(await this.#source.create(), (created) => created.close())
+        return start(space, environment)
+      },
+      startSeededServer: async (environment): Promise<SeededServer> => {
+        const space = await this.#seededSpace()
+        return { server: await start(space, environment), space }
+      },
+    }
+    const findings = await run(workbench)
+    const cpu = { baseline: meter.used('baseline'), measured: meter.used('measured') }
+    return { benchmark: name, database: this.#source.kind, findings, cpu }
+  }
+
+  async close(): Promise<void> {
+    await this.#seeded?.close()
+  }
+
+  async #seededSpace(): Promise<DatabaseSpace> {
+    if (this.#seeded) return this.#seeded
+    const start = performance.now()
+    this.#seeded = await this.#source.create()
+    await seed(this.#seeded)
+    console.log(`  (the database was filled in ${((performance.now() - start) / 1000).toFixed(1)} s)`)
+    return this.#seeded
+  }
+}
+
+async function main(): Promise<number> {
+  const choice = readChoice()
+  if (!choice) {
+    console.error(USAGE)
+    return 2
+  }
+  const start = performance.now()
+  await using opened = new AsyncDisposableStack()
+  const site = opened.adopt(await startLocalSite(), (started) => started.close())
+  const executablePath = findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] || null)
+  const browser = opened.adopt(await chromium.launch({ executablePath }), (launched) => launched.close())
+  const reports: BenchmarkReport[] = []
+  const databases: string[] = []
+  for (const kind of choice.databases) {
+    const source = opened.adopt(await openDatabaseSource(kind), (created) => created.close())
+    const run = opened.adopt(new DatabaseRun(source, site, browser, choice.profileDir), (started) => started.close())
+    databases.push(source.description)
+    for (const benchmark of choice.benchmarks) {
+      console.log(`${benchmark.name} on ${source.description}`)
+      const report = await run.run(benchmark)
+      reports.push(report)
+      for (const finding of report.findings) {
+        const { what, baseline, measured, figure, unit } = finding
+        console.log(`  ${what}: ${baseline} → ${measured}, ${showFigure(figure, unit)}: ${verdictOf(finding)}`)
+      }
+    }
+  }
+  printReports(reports)
+  const isWhole = choice.benchmarks.length === BENCHMARKS.length && choice.databases.length === DATABASE_KINDS.length
+  if (isWhole && choice.profileDir === null) {
+    const seconds = (performance.now() - start) / 1000
+    const text = markdownOf({ reports, browserVersion: browser.version(), databases, seconds })
+    writeFileSync(fileURLToPath(new URL('./RESULTS.md', import.meta.url)), text)
+  }
+  return 0
+}
+
+process.exitCode = await main()
