@@ -44,7 +44,6 @@ function takeKernelLock(file: string): DatabaseSync | null {
 
 /** Older versions of Node call the module experimental on standard error, which would be noise for those who serve. */
 function loadSqlite() {
-  // oxlint-disable-next-line typescript/unbound-method -- it is put back, not called
   const emitWarning = process.emitWarning
   process.emitWarning = () => {}
   try {
