@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, gte, lt, or, sql, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gte, lt, sql, type SQL } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { unionAll } from 'drizzle-orm/pg-core'
 import type { SessionStatus } from '../../ports/log-entry.ts'
@@ -17,18 +17,20 @@ function conditions(owner: string, filter: SessionFilter): (SQL | undefined)[] {
   ]
 }
 
-const older = ({ createdAt, id }: SessionPosition) =>
-  or(lt(sessions.createdAt, createdAt), and(eq(sessions.createdAt, createdAt), lt(sessions.id, id)))
-
-const newer = ({ createdAt, id }: SessionPosition) =>
-  or(gt(sessions.createdAt, createdAt), and(eq(sessions.createdAt, createdAt), gt(sessions.id, id)))
+/** Compared as rows, for which the index has one place; "earlier, or as early and smaller" would be read from its end. */
+const compare = (operator: '<' | '>', { createdAt, id }: SessionPosition) =>
+  sql`(${sessions.createdAt}, ${sessions.id}) ${sql.raw(operator)} (${sql.param(createdAt, sessions.createdAt)}::timestamptz, ${id}::uuid)`
 
 /** See Store.listSessions. */
 export async function listSessions(db: NodePgDatabase, query: SessionQuery): Promise<SessionPage> {
   const { owner, filter, direction, after, before, offset = 0, limit } = query
   const forward = direction === 'forward'
   const order = forward ? [desc(sessions.createdAt), desc(sessions.id)] : [asc(sessions.createdAt), asc(sessions.id)]
-  const where = [...conditions(owner, filter), after ? older(after) : undefined, before ? newer(before) : undefined]
+  const where = [
+    ...conditions(owner, filter),
+    after ? compare('<', after) : undefined,
+    before ? compare('>', before) : undefined,
+  ]
   // One more than asked for tells whether there is more.
   const enough = offset + limit + 1
   const ofStatus = (status: SessionStatus | null) =>

@@ -2,6 +2,7 @@ import pg from 'pg'
 import type { DatabaseConfig } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import { startEmbeddedDatabase } from './embedded-database.ts'
+import { startMaintenance } from './embedded-maintenance.ts'
 
 /** The oldest server that everything used here works on; older ones have no more fixes soon, and are not tested. */
 const OLDEST_VERSION = 150_000
@@ -24,8 +25,6 @@ export interface DatabaseEnvironment {
 
 export interface Database {
   pool: pg.Pool
-  /** Whether it lives inside this process, with one backend and nobody else to look after it. */
-  embedded: boolean
   /** A connection beside the pool, without its limits in time; whoever asks for it connects and ends it. */
   createClient(): pg.Client
   /** One line for people: which database, where. No password in it. */
@@ -69,7 +68,6 @@ async function openServer(url: string, { logger }: DatabaseEnvironment): Promise
   }
   return {
     pool,
-    embedded: false,
     createClient: () => new pg.Client(connection),
     describe: () => `PostgreSQL ${version.text} at ${where}`,
     close: () => pool.end(),
@@ -105,12 +103,13 @@ async function openEmbedded({ dataDir, logger, onCrash }: DatabaseEnvironment): 
   watchIdleClients(pool, logger)
   try {
     const version = await readVersion(pool)
+    const maintenance = startMaintenance(pool, logger)
     return {
       pool,
-      embedded: true,
       createClient: () => new pg.Client(connection),
       describe: () => `embedded PostgreSQL ${version.text} (PGlite) in ${embedded.directory}`,
       close: async () => {
+        await maintenance.close()
         await pool.end()
         await embedded.close()
       },

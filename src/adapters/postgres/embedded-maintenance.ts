@@ -1,0 +1,87 @@
+import type pg from 'pg'
+import type { Logger } from '../../logger.ts'
+
+const ROUND_MS = 5_000
+
+/** Write-ahead log between two checkpoints: bounds the disk it takes and what a start after a crash has to repeat. */
+const CHECKPOINT_AFTER_BYTES = 48 * 1024 * 1024
+
+/** Rows added since the last VACUUM. Often, so that each is short: it looks only at pages that changed. */
+const VACUUM_AFTER_ADDED = 25_000
+/** Rows deleted or replaced since then. Each such VACUUM reads the indexes whole, so the larger the table the rarer. */
+const VACUUM_AFTER_DEAD = 10_000
+const VACUUM_DEAD_SHARE = 0.1
+
+const ANALYZE_AFTER_CHANGED = 5_000
+const ANALYZE_CHANGED_SHARE = 0.2
+
+interface TableState {
+  name: string
+  rows: number
+  added: number
+  dead: number
+  changed: number
+}
+
+const READ_TABLES = `
+select relname as name, n_live_tup::float8 as rows, n_ins_since_vacuum::float8 as added, n_dead_tup::float8 as dead,
+  n_mod_since_analyze::float8 as changed
+from pg_stat_user_tables where schemaname = 'public'`
+
+const READ_LOG_SIZE = `
+select pg_wal_lsn_diff(pg_current_wal_lsn(), (pg_control_checkpoint()).redo_lsn)::float8 as bytes`
+
+export interface Maintenance {
+  close(): Promise<void>
+}
+
+/**
+ * What a PostgreSQL server's own processes do and the embedded database has nobody for: checkpoints (measured: without
+ * them its write-ahead log grows for ever), VACUUM and ANALYZE. One statement a round, through the one connection.
+ */
+export function startMaintenance(pool: pg.Pool, logger: Logger): Maintenance {
+  let running: Promise<unknown> = Promise.resolve()
+  let closed = false
+  let timer: NodeJS.Timeout | undefined
+  const schedule = () => {
+    if (closed) return
+    timer = setTimeout(() => {
+      running = maintain(pool)
+        .catch((error: unknown) => {
+          // The database itself is what fails everyone else's statements too; the next round tries again.
+          logger.warn({ err: error }, 'the upkeep of the embedded database failed')
+        })
+        .then(schedule)
+    }, ROUND_MS).unref()
+  }
+  schedule()
+  return {
+    close: async () => {
+      closed = true
+      clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+/** One round; exported for its test. Returns the statement that was due, if any. */
+export async function maintain(pool: pg.Pool): Promise<string | null> {
+  const due = await findDue(pool)
+  if (due) await pool.query(due)
+  return due
+}
+
+async function findDue(pool: pg.Pool): Promise<string | null> {
+  const { rows: sizes } = await pool.query<{ bytes: number }>(READ_LOG_SIZE)
+  if ((sizes[0]?.bytes ?? 0) > CHECKPOINT_AFTER_BYTES) return 'checkpoint'
+  const { rows: tables } = await pool.query<TableState>(READ_TABLES)
+  for (const { name, rows, added, dead, changed } of tables) {
+    const wantsAnalyze = changed > ANALYZE_AFTER_CHANGED + ANALYZE_CHANGED_SHARE * rows
+    // TRUNCATE false: shortening the file is not worth the wait.
+    if (added > VACUUM_AFTER_ADDED || dead > VACUUM_AFTER_DEAD + VACUUM_DEAD_SHARE * rows) {
+      return `vacuum (truncate false${wantsAnalyze ? ', analyze' : ''}) "${name}"`
+    }
+    if (wantsAnalyze) return `analyze "${name}"`
+  }
+  return null
+}
