@@ -5,7 +5,7 @@
  */
 export function runGraphiqlPage(page: PageGlobals, settings: GraphiqlPageSettings): void {
   const STORED_KEY = 'tabwire.apiKey'
-  const { document, location, history, sessionStorage } = page
+  const { document, location, history, localStorage, sessionStorage } = page
 
   // At once, before anything can fail: a code that stays in the address ends up in histories and screenshots.
   const code = new URLSearchParams(location.hash.slice(1)).get('code')
@@ -25,6 +25,11 @@ export function runGraphiqlPage(page: PageGlobals, settings: GraphiqlPageSetting
     } else {
       sessionStorage.setItem(STORED_KEY, key)
     }
+    if (!localStorage.getItem('graphiql:tabState')) {
+      // What GraphiQL itself keeps of an editor once it was edited. Missing, a reload would open a second, empty tab.
+      localStorage.setItem('graphiql:query', settings.query)
+      localStorage.setItem('graphiql:variables', settings.variables)
+    }
     const headers = JSON.stringify({ 'X-API-Key': key ?? '' }, null, 2)
     page.YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#root'), {
       title: 'Tabwire',
@@ -33,6 +38,7 @@ export function runGraphiqlPage(page: PageGlobals, settings: GraphiqlPageSetting
       subscriptionsProtocol: 'WS',
       headers,
       defaultTabs: [{ query: settings.query, variables: settings.variables, headers }],
+      defaultEditorToolsVisibility: 'variables',
       // The key belongs to this tab of the browser alone: GraphiQL would keep it in localStorage, for good.
       shouldPersistHeaders: false,
       // What is typed is nobody's business: GraphiQL would write it into the address.
@@ -77,12 +83,18 @@ interface PageElement {
   hidden: boolean
 }
 
+interface PageStorage {
+  getItem(key: string): string | null
+  setItem(key: string, value: string): void
+}
+
 /** What the page's script needs of a browser's window; the server's own code is not compiled with its types. */
 interface PageGlobals {
   document: { querySelector(selector: string): PageElement }
   location: { hash: string; href: string; pathname: string; search: string }
   history: { replaceState(data: null, unused: string, url: string): void }
-  sessionStorage: { getItem(key: string): string | null; setItem(key: string, value: string): void }
+  localStorage: PageStorage
+  sessionStorage: PageStorage
   MonacoEnvironment?: { globalAPI: boolean; getWorkerUrl(moduleId: string, label: string): string }
   YogaGraphiQL: { renderYogaGraphiQL(root: PageElement, options: object): void }
 }

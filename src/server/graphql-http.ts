@@ -45,6 +45,10 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
   return {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ request, params, context }): Promise<OperationResult> => {
+        const operationName: unknown = params.operationName
+        if (operationName != null && typeof operationName !== 'string') {
+          return { errors: [transportError('operationName must be a string.', 400)] }
+        }
         const operation = operations.prepare({ ...params, query: params.query ?? '' })
         if (!('type' in operation)) return { errors: operation.map(withStatus) }
         if (operation.type === 'mutation' && request.method === 'GET') {
