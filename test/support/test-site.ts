@@ -146,8 +146,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
 
   '/title': page('A title', ''),
   '/slow': slow,
-  '/crash': page('Crash', 'setTimeout(() => { location.href = "chrome://crash" })'),
-  '/hang': page('Hang', 'console.log("hanging"); setTimeout(() => { while (true); })'),
+  '/hang': page('Hang', 'onload = () => setTimeout(() => { console.log("hanging"); while (true); }, 100)'),
   '/environment': page(
     'Environment',
     `console.log('environment ' + JSON.stringify({
@@ -164,7 +163,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
     console.log('%cred%c and %s of %d', 'color: red', '', 'text', 42, 'more')
     console.table([{ a: 1 }]); console.dir({ dir: true }); (function outer() { console.trace('traced') })()
     console.group('a group'); console.count('counted'); console.groupEnd()
-    console.log(new Error('only logged'))`,
+    console.log(new Error('only logged'))
+    setTimeout(() => console.info('from a timer'))`,
   ),
   '/strange-texts': page(
     'Strange \\u0000 title',
@@ -199,16 +199,15 @@ const ROUTES: Readonly<Record<string, Route>> = {
     'Fetches',
     `(async () => {
       const quietly = (work) => work.catch(() => {})
-      await fetch('/text'); await fetch('/missing'); await fetch('/broken'); await fetch('/no-content', { method: 'DELETE' })
-      await fetch('/redirect/1'); await fetch('/post', { method: 'POST', body: 'x'.repeat(500) })
-      await (await fetch('/cached')).text(); await (await fetch('/cached')).text()
-      await (await fetch('/revalidated')).text(); await (await fetch('/revalidated')).text()
-      await quietly(fetch('http://127.0.0.1:1/refused'))
-      await quietly(fetch('/broken-off').then((answer) => answer.text()))
+      const read = async (...request) => (await fetch(...request)).text()
+      await read('/text'); await read('/missing'); await read('/broken'); await read('/no-content', { method: 'DELETE' })
+      await read('/redirect/1'); await read('/post', { method: 'POST', body: 'x'.repeat(500) })
+      await read('/cached'); await read('/cached'); await read('/revalidated'); await read('/revalidated')
+      await quietly(read('http://no-such-host.invalid/')); await quietly(read('/broken-off'))
       const stop = new AbortController()
       const aborted = quietly(fetch('/slow?ms=60000&aborted', { signal: stop.signal }))
       setTimeout(() => stop.abort(), 50); await aborted
-      await fetch(URL.createObjectURL(new Blob(['blob']))); await fetch('data:text/plain,data')
+      await read(URL.createObjectURL(new Blob(['blob']))); await read('data:text/plain,data')
       console.log('fetches done')
     })()`,
     '<img src="/pixel.gif"><script src="/script.js"></script>',
@@ -232,6 +231,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
     'Leaving',
     `fetch('/slow?ms=60000&left').catch(() => {}); setTimeout(() => { location.href = '/title' }, 100)`,
   ),
+  '/waiting': page('Waiting', `fetch('/slow?ms=60000').catch(() => {})`),
   '/cross-origin': page(
     'Cross-origin',
     ({ origin }) =>
@@ -270,8 +270,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
     addEventListener('fetch', (event) => { if (event.request.url.includes('from-worker')) event.respondWith(new Response('made up')) })`,
   ),
 
-  '/download': page('Download', `location.href = '/file?size=1000'`),
-  '/download-broken': page('Broken download', `location.href = '/file?size=1000&stop'`),
+  '/download': page('Download', `onload = () => setTimeout(() => { location.href = '/file?size=1000' })`),
+  '/download-broken': page(
+    'Broken download',
+    `onload = () => setTimeout(() => { location.href = '/file?size=1000&stop' })`,
+  ),
   '/file': file,
 
   '/dialogs': page(

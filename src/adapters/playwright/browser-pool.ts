@@ -16,7 +16,8 @@ import { probeLaunchMode } from './sandbox.ts'
 const MAX_LAUNCHES = 4
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
-/** How long a refill gives way to starts that are going on. */
+/** A refill gives way to starts that are going on or have just been, for a launch beside them would make them late. */
+const QUIET_MS = 100
 const MAX_POLITENESS_MS = 2_000
 
 export interface BrowserPoolOptions {
@@ -69,6 +70,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   #warm: OpenBrowser[] = []
   #launches = 0
   #acquiring = 0
+  #lastAcquired = Number.NEGATIVE_INFINITY
   #refilling = false
   #lastFailure: string | null = null
 
@@ -112,6 +114,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       }
     } finally {
       this.#acquiring--
+      this.#lastAcquired = performance.now()
       this.#refill()
     }
   }
@@ -230,9 +233,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     let retryMs = FIRST_RETRY_MS
     while (this.#warm.length < this.#target && !signal.aborted) {
       try {
-        // Starts come first: a launch beside them would make them late.
-        const until = performance.now() + MAX_POLITENESS_MS
-        while (this.#acquiring > 0 && performance.now() < until) await delay(10, undefined, { signal })
+        await this.#quiet(signal)
         const open = await this.#launch(signal)
         if (signal.aborted) await open.process.close(0)
         else this.#keepWarm(open)
@@ -243,6 +244,14 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         await delay(retryMs, undefined, { signal }).catch(() => undefined)
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
       }
+    }
+  }
+
+  async #quiet(signal: AbortSignal): Promise<void> {
+    const until = performance.now() + MAX_POLITENESS_MS
+    while (performance.now() < until) {
+      if (this.#acquiring === 0 && performance.now() - this.#lastAcquired >= QUIET_MS) return
+      await delay(QUIET_MS / 4, undefined, { signal })
     }
   }
 

@@ -111,7 +111,7 @@ function responseBytesOf({ response, decodedBytes }: Exchange, { encodedBytes, f
   const received = encodedBytes === null ? 0 : encodedBytes - Math.max(0, response.encodedDataLength)
   if (received > 0) return received
   if (decodedBytes > 0) return decodedBytes
-  return failure === null && encodedBytes !== null ? 0 : null
+  return failure === null ? 0 : null
 }
 
 /** Names in lower case, as HTTP/2 has them; several of one name are joined by a line break, as the protocol does. */
@@ -127,7 +127,7 @@ function headersOf(headers: Headers): Headers {
 
 function timingOf({ response, servedFromCache }: Exchange, { endTimestamp }: Outcome): NetworkTiming | null {
   const timing = response?.timing
-  if (!timing || servedFromCache) return null
+  if (!timing || servedFromCache || response.fromDiskCache === true) return null
   const phase = (start: number, end: number) => (start >= 0 && end >= start ? round(end - start) : null)
   const firstByte =
     timing.receiveHeadersStart && timing.receiveHeadersStart > 0 ? timing.receiveHeadersStart : timing.receiveHeadersEnd

@@ -1,0 +1,225 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { findBrowserExecutable } from '../../../src/adapters/playwright/browser-executable.ts'
+import { createBrowserPool } from '../../../src/adapters/playwright/browser-pool.ts'
+import { browsersDirectory, reapLeftovers } from '../../../src/adapters/playwright/leftovers.ts'
+import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/open-browser.ts'
+import { BrowserLaunchFailed } from '../../../src/ports/browser.ts'
+import { startTestSite, type TestSite } from '../../support/test-site.ts'
+import { RecordingRecorder } from './recording-recorder.ts'
+import { logger, processesWith, startTestPool, type TestPool } from './test-pool.ts'
+
+let site: TestSite
+let pool: TestPool | undefined
+
+beforeAll(async () => {
+  site = await startTestSite()
+})
+
+afterAll(() => site.close())
+
+// Closing expects that no process and no directory is left.
+afterEach(async () => {
+  await pool?.close()
+  pool = undefined
+})
+
+const until = <T>(read: () => T) => expect.poll(read, { timeout: 15_000, interval: 10 })
+
+describe('the pool', () => {
+  test('keeps browsers ready, hands them out at once and refills behind', async () => {
+    pool = await startTestPool({ warm: 2 })
+    await until(() => pool?.pool.warmCount()).toBe(2)
+    expect(pool.pool.notReady()).toBeNull()
+    expect(pool.pool.describe()).toMatch(/^Chromium \d+\.\S+ \(.+\), (sandboxed|without sandbox)$/)
+    const ready = pool.browsers()
+    const { session, recorder } = await pool.start()
+    expect(pool.browsers()).toEqual(ready)
+    expect(session.pages()).toEqual([{ pageId: 'p1', url: 'about:blank', title: expect.any(String) }])
+    expect(recorder.of('PAGE_OPENED')).toHaveLength(1)
+    await until(() => pool?.pool.warmCount()).toBe(2)
+    expect(pool.browsers()).toHaveLength(3)
+    await session.close(1_000)
+    await session.close(1_000)
+    await until(() => pool?.browsers().length).toBe(2)
+  })
+
+  test('a browser that was kept ready and dies is replaced', async () => {
+    pool = await startTestPool({ warm: 1 })
+    const [first] = pool.browsers()
+    process.kill(first!, 'SIGKILL')
+    await until(
+      () => pool?.pool.warmCount() === 1 && pool.browsers().length === 1 && pool.browsers()[0] !== first,
+    ).toBe(true)
+    const { session } = await pool.start()
+    expect(await session.ping(1_000)).not.toBeNull()
+    await session.close(1_000)
+  })
+
+  test('twenty starts at once all succeed, each with a browser of its own', async () => {
+    pool = await startTestPool({ warm: 1 })
+    const { start, browsers } = pool
+    const started = await Promise.all(Array.from({ length: 20 }, () => start()))
+    expect(new Set(browsers()).size).toBeGreaterThanOrEqual(20)
+    const opened = await Promise.all(
+      started.map(({ session }) => session.open(`${site.url}/title`, AbortSignal.timeout(30_000))),
+    )
+    expect(opened.every(({ ok }) => ok)).toBe(true)
+    await Promise.all(started.map(({ session }) => session.close(2_000)))
+  }, 60_000)
+
+  test('a start that is given up leaves nothing, however far it was', async () => {
+    pool = await startTestPool({ warm: 0 })
+    const { pool: browsers } = pool
+    for (const afterMs of [0, 20, 60, 120]) {
+      const starts = Array.from({ length: 6 }, () =>
+        browsers.acquire(DEFAULT_OPTIONS, new RecordingRecorder(), AbortSignal.timeout(afterMs)).then(
+          (session) => session.close(0),
+          (error: Error) => expect(error.name).toBe('TimeoutError'),
+        ),
+      )
+      await Promise.all(starts)
+      await until(() => pool?.browsers()).toEqual([])
+    }
+    const { session } = await pool.start()
+    await session.close(1_000)
+  })
+
+  test('closing it ends those that are ready and refuses further starts, while sessions keep theirs', async () => {
+    pool = await startTestPool({ warm: 1 })
+    const { session } = await pool.start({ locale: 'de-DE' })
+    await pool.pool.close()
+    expect(pool.browsers()).toHaveLength(1)
+    expect(pool.pool.notReady()).not.toBeNull()
+    await expect(pool.start()).rejects.toThrow('closed')
+    expect(await session.ping(1_000)).not.toBeNull()
+    await session.close(1_000)
+  })
+})
+
+describe('death', () => {
+  test('a killed browser is told within a second', async () => {
+    pool = await startTestPool({ warm: 0 })
+    const { session } = await pool.start()
+    const start = performance.now()
+    process.kill(pool.browsers()[0]!, 'SIGKILL')
+    expect(await session.crashed).toContain('SIGKILL')
+    expect(performance.now() - start).toBeLessThan(1_000)
+    expect(await session.ping(1_000)).toBeNull()
+    expect(await session.open(`${site.url}/title`, AbortSignal.timeout(1_000))).toMatchObject({ ok: false })
+    await session.flush(100)
+    await session.close(1_000)
+  })
+
+  test('a stopped browser does not answer, and is ended at the deadline', async () => {
+    pool = await startTestPool({ warm: 0 })
+    const { session } = await pool.start()
+    let crashed = false
+    void session.crashed.then(() => (crashed = true))
+    process.kill(-pool.browsers()[0]!, 'SIGSTOP')
+    expect(await session.ping(200)).toBeNull()
+    const start = performance.now()
+    await session.close(300)
+    expect(performance.now() - start).toBeLessThan(2_000)
+    expect(crashed).toBe(false)
+    expect(pool.processes()).toEqual([])
+  })
+
+  test('a page that crashes is told, its requests fail, and the session goes on', async () => {
+    pool = await startTestPool({ warm: 0 })
+    const { session, recorder } = await pool.start()
+    await session.open(`${site.url}/waiting`, AbortSignal.timeout(10_000))
+    await until(() => recorder.inFlight.size).toBe(1)
+    const renderers = pool
+      .processes()
+      .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer'))
+    expect(renderers.length).toBeGreaterThan(0)
+    for (const pid of renderers) process.kill(pid, 'SIGKILL')
+    await until(() => recorder.of('PAGE_CRASHED')).toEqual([{ pageId: 'p1', url: `${site.url}/waiting` }])
+    expect(recorder.requests('/slow')).toMatchObject([{ failure: 'page crashed', status: null }])
+    expect(recorder.inFlight.size).toBe(0)
+    expect(await session.ping(1_000)).not.toBeNull()
+    await session.close(1_000)
+  })
+
+  test('no browser outlives a server that is killed, stopped ones neither, and the next start clears up', async () => {
+    const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
+    const machineId = 'killed'
+    const program = join(tempRoot, 'server.ts')
+    const source = (name: string) => JSON.stringify(join(import.meta.dirname, '../../../src', name))
+    const options = {
+      executable: findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] ?? null),
+      sandbox: 'auto',
+      warm: 2,
+      tempRoot,
+      machineId,
+    }
+    await writeFile(
+      program,
+      `import { createBrowserPool } from ${source('adapters/playwright/browser-pool.ts')}
+      import { createLogger } from ${source('logger.ts')}
+      const pool = await createBrowserPool({ ...${JSON.stringify(options)}, logger: createLogger('silent') })
+      setInterval(() => console.log(pool.warmCount()), 20)`,
+    )
+    const server = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    for await (const line of createInterface({ input: server.stdout })) if (line === '2') break
+    const directory = browsersDirectory(tempRoot, machineId)
+    const mark = `--user-data-dir=${directory}/`
+    const browsers = processesWith(mark)
+    process.kill(browsers[0]!, 'SIGSTOP')
+    server.kill('SIGKILL')
+    await once(server, 'exit')
+    await until(() => processesWith(mark)).toEqual([])
+    expect(existsSync(directory)).toBe(true)
+    await reapLeftovers(tempRoot, machineId, logger)
+    expect(existsSync(directory)).toBe(false)
+    await rm(tempRoot, { recursive: true })
+  })
+
+  test('leftovers that still run are ended; processes of others are not', async () => {
+    const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
+    const sleeper = (machineId: string) =>
+      spawn('sh', ['-c', 'sleep 60; :', `--user-data-dir=${browsersDirectory(tempRoot, machineId)}/x/profile`], {
+        stdio: 'ignore',
+        detached: true,
+      })
+    const [ours, others] = [sleeper('ours'), sleeper('others')]
+    await mkdir(browsersDirectory(tempRoot, 'ours'))
+    expect(await reapLeftovers(tempRoot, 'ours', logger)).toBe(1)
+    await until(() => ours.signalCode).toBe('SIGKILL')
+    expect(others.signalCode).toBeNull()
+    process.kill(-others.pid!, 'SIGKILL')
+    process.kill(-ours.pid!, 'SIGKILL')
+    await rm(tempRoot, { recursive: true })
+  })
+})
+
+describe('the executable and the sandbox', () => {
+  test('one that is missing, or cannot start, is one clear sentence', async () => {
+    expect(() => findBrowserExecutable('/no/such/browser')).toThrow(/^TABWIRE_BROWSER_PATH names \/no\/such\/browser/)
+    expect(() => findBrowserExecutable(process.execPath)).not.toThrow()
+    const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
+    const options = { executable: '/bin/false', warm: 1, tempRoot, machineId: 'broken', logger }
+    await expect(createBrowserPool({ ...options, sandbox: 'auto' })).rejects.toThrow(BrowserLaunchFailed)
+    await expect(createBrowserPool({ ...options, sandbox: 'on' })).rejects.toThrow(BrowserLaunchFailed)
+    await rm(tempRoot, { recursive: true })
+  })
+
+  test('"off" runs without a sandbox and calls it no problem; browsers know nothing of our environment', async () => {
+    process.env['TABWIRE_SECRET_OF_TEST'] = 'hidden'
+    pool = await startTestPool({ sandbox: 'off', warm: 1 })
+    delete process.env['TABWIRE_SECRET_OF_TEST']
+    expect(pool.pool.sandboxed).toBe(false)
+    expect(pool.pool.sandboxProblem).toBeNull()
+    const [pid] = pool.browsers()
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('--no-sandbox')
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain('--remote-debugging-port')
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('hidden')
+  })
+})

@@ -1,0 +1,41 @@
+import type { Recorder } from '../../../src/ports/browser.ts'
+import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '../../../src/ports/log-entry.ts'
+
+/** Keeps all it is told. */
+export class RecordingRecorder implements Recorder {
+  readonly drafts: EntryDraft[] = []
+  readonly inFlight = new Map<number, PendingRequest>()
+  pagesChanges = 0
+
+  record(draft: EntryDraft): void {
+    this.drafts.push(draft)
+    if (draft.kind === 'NETWORK_REQUEST') this.inFlight.delete(draft.data.requestId)
+  }
+
+  requestStarted(request: PendingRequest): void {
+    this.inFlight.set(request.requestId, request)
+  }
+
+  pagesChanged(): void {
+    this.pagesChanges++
+  }
+
+  of<K extends SessionEventKind>(kind: K): EntryData[K][] {
+    return this.drafts.filter((draft) => draft.kind === kind).map((draft) => draft.data as EntryData[K])
+  }
+
+  texts(): string[] {
+    return this.of('CONSOLE_MESSAGE').map(({ text }) => text)
+  }
+
+  requestsTo(url: string): EntryData['NETWORK_REQUEST'][] {
+    return this.requests(url).filter((request) => request.url === url)
+  }
+
+  /** Requests whose URL contains the text, in order of their start. */
+  requests(part: string): EntryData['NETWORK_REQUEST'][] {
+    return this.of('NETWORK_REQUEST')
+      .filter(({ url }) => url.includes(part))
+      .sort((one, other) => one.requestId - other.requestId)
+  }
+}
