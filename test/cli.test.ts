@@ -1,0 +1,247 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { readLockHolder } from '../src/data-directory-lock.ts'
+import { printedSchema } from '../src/schema/schema.ts'
+import { commandEnvironment, runTabwire, startTabwire, type RunningCommand } from './support/command.ts'
+
+// Each of these starts whole processes, one after another, and the machine may be busy with other tests.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+
+let dataDir: string
+const started = new Set<RunningCommand>()
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'tw-cli-'))
+})
+
+afterEach(async () => {
+  for (const { child, finished } of started) {
+    child.kill('SIGKILL')
+    await finished
+  }
+  started.clear()
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+const run = (args: readonly string[], env: Record<string, string> = {}) =>
+  runTabwire(args, commandEnvironment(dataDir, env))
+
+/** A server, once it listens. */
+async function serve(env: Record<string, string> = {}) {
+  const command = startTabwire(['serve'], commandEnvironment(dataDir, env))
+  started.add(command)
+  const [, url = ''] = await command.printed(/^Tabwire listens on (\S+)$/m)
+  await command.printed(/^ {2}Browser: /m)
+  return { ...command, url }
+}
+
+async function ask(url: string, key: string, query: string): Promise<{ data?: unknown; errors?: unknown }> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': key },
+    body: JSON.stringify({ query }),
+  })
+  return (await response.json()) as { data?: unknown; errors?: unknown }
+}
+
+describe('tabwire', () => {
+  test('--help lists the commands', async () => {
+    const { code, stdout } = await run(['--help'])
+    expect(code).toBe(0)
+    for (const name of ['serve', 'migrate', 'print-schema', 'keys create', 'keys list', 'keys revoke']) {
+      expect(stdout).toContain(`\n  ${name}`)
+    }
+  })
+
+  test.each(['serve', 'migrate', 'print-schema', 'keys create', 'keys list', 'keys revoke'])(
+    '%s --help tells more and does nothing',
+    async (name) => {
+      const { code, stdout, stderr } = await run([...name.split(' '), '--help'])
+      expect([code, stderr]).toEqual([0, ''])
+      expect(stdout).toMatch(new RegExp(`^Usage: tabwire ${name}\\b`))
+    },
+  )
+
+  test.each([
+    [['serv'], 'there is no command "serv"'],
+    [['keys', 'make'], 'there is no command "keys make"'],
+    [['serve', 'now'], 'unexpected argument "now"'],
+    [['serve', '--port', '1'], "Unknown option '--port'"],
+    [['keys', 'create', '--scope', 'READ'], '--name is missing'],
+    [['keys', 'create', '--name', 'x'], '--scope is missing'],
+    [['keys', 'create', '--name', 'x', '--scope', 'ALL'], '--scope ALL is none of READ, WRITE, CONNECT, ADMIN'],
+    [
+      ['keys', 'create', '--name', 'x', '--scope', 'READ', '--expires-in-days', '0'],
+      '--expires-in-days must be a whole number from 1 to 3650',
+    ],
+    [['keys', 'revoke'], '<id> is missing'],
+  ])('refuses %j in one line', async (args, message) => {
+    expect(await run(args)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: `tabwire: ${message} (tabwire --help tells more)\n`,
+    })
+  })
+
+  test.each(['serve', 'migrate', 'keys list'])('%s reports every problem of the environment', async (name) => {
+    const outcome = await run(name.split(' '), { PORT: 'x', TABWIRE_LOG_LEVEL: 'loud' })
+    expect(outcome).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr:
+        'PORT must be a whole number from 0 to 65535 (it is "x")\n' +
+        'TABWIRE_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent (it is "loud")\n',
+    })
+  })
+
+  test('print-schema prints the schema', async () => {
+    expect(await run(['print-schema'])).toMatchObject({ code: 0, stdout: printedSchema(), stderr: '' })
+  })
+})
+
+describe('keys', () => {
+  test('are made, listed and revoked in the embedded database', async () => {
+    expect(await run(['migrate'])).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
+    const words = ['--name', 'CI', '--owner', 'ci@example.org', '--scope', 'read', '--scope', 'WRITE']
+    const made = await run(['keys', 'create', ...words, '--expires-in-days', '7'])
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^tw_[\w-]{43}\n$/) as string })
+    const [, id = ''] = /^Made the key (\S+) of ci@example\.org: READ, WRITE\.$/m.exec(made.stderr)!
+
+    const listed = await run(['keys', 'list', '--json'])
+    const key = JSON.parse(listed.stdout) as Record<string, unknown>
+    expect(key).toMatchObject({ id, name: 'CI', owner: 'ci@example.org', scopes: ['READ', 'WRITE'], revokedAt: null })
+    const lifeMs = Date.parse(String(key['expiresAt'])) - Date.parse(String(key['createdAt']))
+    // Reckoned from when the command was given: the database may take its time to open.
+    expect(lifeMs).toBeLessThanOrEqual(7 * 86_400_000)
+    expect(lifeMs).toBeGreaterThan(7 * 86_400_000 - 60_000)
+
+    expect(await run(['keys', 'revoke', id])).toMatchObject({
+      code: 0,
+      stdout: `Revoked the key ${id} (CI) of ci@example.org.\n`,
+    })
+    expect((await run(['keys', 'list'])).stdout).toMatch(
+      new RegExp(`^ID .* REVOKED\n${id} +CI +ci@example.org .* \\d\\d:\\d\\d\n$`),
+    )
+    expect(await run(['keys', 'revoke', 'bm8='])).toMatchObject({ code: 1, stderr: 'There is no such API key.\n' })
+    expect(await run(['keys', 'create', '--name', '', '--scope', 'READ'])).toMatchObject({ code: 2 })
+    expect(await run(['keys', 'create', '--name', 'x', '--scope', 'READ', '--owner', 'a b'])).toMatchObject({ code: 1 })
+  })
+
+  test('are reached through the server that has the data directory open', async () => {
+    const server = await serve()
+    for (const words of [['migrate'], ['serve']]) {
+      expect(await run(words)).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr:
+          `The data directory ${dataDir} is in use by process ${server.child.pid}, which serves ${server.url}: ` +
+          'stop that, or set TABWIRE_DATA_DIR to another directory.\n',
+      })
+    }
+    const made = await run(['keys', 'create', '--name', 'Live', '--owner', 'bob', '--scope', 'READ'])
+    expect(made.code).toBe(0)
+    const secret = made.stdout.trim()
+    expect(await ask(server.url, secret, '{ viewer { owner scopes } }')).toEqual({
+      data: { viewer: { owner: 'bob', scopes: ['READ'] } },
+    })
+
+    const keys = (await run(['keys', 'list', '--json'])).stdout.trim().split('\n')
+    const owners = keys.map((line) => (JSON.parse(line) as { owner: string }).owner)
+    expect(owners).toEqual(['admin', 'bob'])
+    const { id } = JSON.parse(keys[1]!) as { id: string }
+    expect(await run(['keys', 'revoke', id])).toMatchObject({
+      code: 0,
+      stdout: `Revoked the key ${id} (Live) of bob.\n`,
+    })
+    expect(await ask(server.url, secret, '{ viewer { owner } }')).toMatchObject({
+      errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+    })
+    expect(await run(['keys', 'revoke', 'bm8='])).toMatchObject({ code: 1, stderr: 'There is no such API key.\n' })
+    expect(await run(['keys', 'list'], { TABWIRE_API_KEY: 'not-the-admin-key' })).toMatchObject({
+      code: 1,
+      stderr:
+        'The running server refuses the admin key: set TABWIRE_API_KEY to the one that the server was started with.\n',
+    })
+  })
+})
+
+describe('serve', () => {
+  test('ends its sessions in order on SIGTERM, and exits with 0', async () => {
+    const server = await serve()
+    const key = readFileSync(join(dataDir, 'api-key'), 'utf8').trim()
+    const { data } = await ask(server.url, key, 'mutation { startSession(waitUntil: RUNNING) { id status } }')
+    expect(data).toMatchObject({ startSession: { status: 'RUNNING' } })
+    const signalledAt = performance.now()
+    server.child.kill('SIGTERM')
+    expect(await server.finished).toMatchObject({ code: 0, signal: null })
+    expect(performance.now() - signalledAt).toBeLessThan(10_000)
+
+    const again = await serve()
+    const { id } = (data as { startSession: { id: string } }).startSession
+    expect(await ask(again.url, key, `{ session(id: "${id}") { status endReason } }`)).toEqual({
+      data: { session: { status: 'CLOSED', endReason: 'SERVER_SHUTDOWN' } },
+    })
+  })
+
+  test('prints where everything is, and no secret outside a terminal; Ctrl-C counts once though it comes twice', async () => {
+    const server = await serve()
+    // npm and the terminal each deliver it: the copy must not cut the orderly end short.
+    server.child.kill('SIGINT')
+    server.child.kill('SIGINT')
+    const { stdout, code, signal } = await server.finished
+    expect([code, signal]).toEqual([0, null])
+    const key = readFileSync(join(dataDir, 'api-key'), 'utf8').trim()
+    expect(statSync(join(dataDir, 'api-key')).mode & 0o777).toBe(0o600)
+    expect(stdout.split('\n').map((line) => line.trim().split(/: | on /)[0])).toEqual([
+      'Tabwire listens',
+      'GraphiQL',
+      'API key',
+      'Data',
+      'Database',
+      'Browser',
+      '',
+    ])
+    expect(stdout).toContain(`  API key: in ${join(dataDir, 'api-key')}\n`)
+    expect(stdout).toContain(`  Data: ${dataDir}\n`)
+    expect(stdout).not.toContain('code=')
+    expect(stdout).not.toContain(key)
+  })
+
+  test('refuses a port that is taken, in one line, and leaves nothing locked', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1')
+    await once(squatter, 'listening')
+    const { port } = squatter.address() as { port: number }
+    expect(await run(['serve'], { PORT: String(port) })).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `Port ${port} on 127.0.0.1 is taken: set PORT to another one.\n`,
+    })
+    squatter.close()
+    expect(await readLockHolder(dataDir)).toBeNull()
+  })
+
+  test('refuses a database that cannot be reached, in one line without its password', async () => {
+    const outcome = await run(['serve'], { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:1/none' })
+    expect(outcome).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^The database at 127\.0\.0\.1:1\/none cannot be reached: .*\n$/) as string,
+    })
+    expect(outcome.stderr).not.toContain('hunter2')
+  })
+
+  test('refuses a browser that is none, in one line', async () => {
+    const outcome = await run(['serve'], { TABWIRE_BROWSER_PATH: '/nowhere/chrome' })
+    expect(outcome).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^.*TABWIRE_BROWSER_PATH names \/nowhere\/chrome, which is no executable file.*\n$/,
+      ) as string,
+    })
+  })
+})
