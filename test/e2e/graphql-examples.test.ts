@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { leakGate } from '../support/leak-gate.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+const FOLDER = join(import.meta.dirname, '../../examples')
+const files = readdirSync(FOLDER)
+  .filter((name) => name.endsWith('.graphql'))
+  .toSorted()
+const read = (start: string) =>
+  readFileSync(
+    join(
+      FOLDER,
+      files.find((name) => name.includes(start))!,
+    ),
+    'utf8',
+  )
+
+let site: TestSite
+let tabwire: TestApp
+let session: string
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp({ warmBrowsers: 1 })
+})
+
+afterAll(async () => {
+  await tabwire.close()
+  await site.close()
+})
+
+interface Batch {
+  entries: { __typename?: string; sequence: number; text?: string; url?: string }[]
+  cursor: string
+}
+
+/** Batches of an example until the condition holds; then it unsubscribes, as one who closes the page. */
+async function watch<T>(example: string, variables: object, until: (seen: T[]) => boolean): Promise<T[]> {
+  const seen: T[] = []
+  for await (const { data, errors } of tabwire
+    .client()
+    .iterate<Record<string, T>>({ query: read(example), variables: { ...variables } })) {
+    expect(errors).toBeUndefined()
+    seen.push(Object.values(data!)[0]!)
+    if (until(seen)) break
+  }
+  return seen
+}
+
+const entriesOf = (batches: Batch[]) => batches.flatMap(({ entries }) => entries)
+
+// One story, in the order of the files.
+test('start, watch, come back, look back, end', async () => {
+  const { startSession } = await tabwire.query<{ startSession: { id: string; status: string } }>(
+    read('start-session'),
+    {
+      url: `${site.url}/ticker?ms=50`,
+    },
+  )
+  expect(startSession.status).toBe('RUNNING')
+  session = startSession.id
+
+  const lines = await watch<Batch>('watch-console', { session }, (seen) => entriesOf(seen).length >= 3)
+  expect(entriesOf(lines).map(({ text }) => text)).toEqual(
+    ['tick 1', 'tick 2', 'tick 3'].concat(
+      entriesOf(lines)
+        .slice(3)
+        .map(({ text }) => text!),
+    ),
+  )
+  const requests = await watch<Batch>('watch-network', { session }, (seen) => entriesOf(seen).length >= 1)
+  expect(entriesOf(requests)[0]?.url).toBe(`${site.url}/ticker?ms=50`)
+  const states = await watch<{ status: string; title: string }>('watch-status', { session }, (seen) => seen.length >= 1)
+  expect(states[0]).toMatchObject({ status: 'RUNNING', title: 'Ticker' })
+
+  const before = await watch<Batch>('resume', { session }, (seen) => entriesOf(seen).length >= 5)
+  const { cursor } = before.at(-1)!
+  const after = await watch<Batch>('resume', { session, cursor }, (seen) => entriesOf(seen).length >= 3)
+  const sequences = [...entriesOf(before), ...entriesOf(after)].map(({ sequence }) => sequence)
+  expect(sequences).toEqual(sequences.map((_, index) => index + 1))
+
+  const { session: looked } = await tabwire.query<{ session: { health: { status: string }; pages: object[] } }>(
+    read('look-back'),
+    { session },
+  )
+  expect(looked).toMatchObject({ health: { status: 'HEALTHY' }, pages: [{ id: 'p1', title: 'Ticker' }] })
+  const { sessions } = await tabwire.query<{ sessions: { totalCount: number; nodes: { id: string }[] } }>(
+    read('list-sessions'),
+  )
+  expect([sessions.totalCount, sessions.nodes[0]?.id]).toEqual([1, session])
+
+  const { terminateSession } = await tabwire.query<{ terminateSession: object }>(read('terminate'), { session })
+  expect(terminateSession).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
+  const whole = await watch<Batch>('resume', { session }, () => false)
+  expect(entriesOf(whole).at(-1)).toMatchObject({ __typename: 'StatusChange', to: 'CLOSED' })
+})
+
+test('none was left out', () => {
+  expect(files).toHaveLength(8)
+})
