@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// npm start, test, run dev, run bench, run check, run setup. Plain JavaScript without dependencies: it runs on any
+// npm start, npm test, npm run dev, bench, check, build, setup. Plain JavaScript without dependencies: it runs on any
 // Node from 20 on, before node_modules exists.
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { endWithParent, runCaptured, runInForeground } from './child.mjs'
@@ -55,6 +55,14 @@ const TASKS = {
     run: (args) => node(inRoot('bench/main.ts'), ...args),
   },
   check: { needs: { browser: false, postgres: false }, run: check },
+  build: {
+    needs: { browser: false, postgres: false },
+    run() {
+      // What is no longer in src/ must not be in the package either.
+      rmSync(inRoot('dist'), { recursive: true, force: true })
+      return node(inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('tsconfig.build.json'))
+    },
+  },
   setup: {
     needs: { browser: true, postgres: true },
     async run() {
