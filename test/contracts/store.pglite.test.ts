@@ -1,23 +1,144 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { readdirSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe } from 'vitest'
+import { createInterface } from 'node:readline'
+import type { Worker } from 'node:worker_threads'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { maintain } from '../../src/adapters/postgres/embedded-maintenance.ts'
+import { DatabaseUnusable, openDatabase } from '../../src/adapters/postgres/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
+import { StoreUnavailable } from '../../src/ports/store.ts'
 import { describeStore } from './store.contract.ts'
+import { insertWith, numbered, readAll, sampleSession, statusChange } from './store-samples.ts'
 
 const logger = createLogger('silent')
+const EMBEDDED = { kind: 'embedded' } as const
+const temporary = () => mkdtemp(join(tmpdir(), 'tw-store-'))
+const socketDirectories = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`tabwire-db-${process.pid}-`))
 
 describe('the store on the embedded database', () => {
   describeStore(async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'tw-store-'))
-    const store = await openStore({ kind: 'embedded' }, { dataDir, logger })
+    const dataDir = await temporary()
+    const store = await openStore(EMBEDDED, { dataDir, logger })
     return {
       store,
       close: async () => {
         await store.close()
         await rm(dataDir, { recursive: true })
+        expect(socketDirectories()).toEqual([])
       },
     }
+  })
+})
+
+describe('the embedded database', () => {
+  let dataDir: string
+  beforeEach(async () => {
+    dataDir = await temporary()
+  })
+  afterEach(() => rm(dataDir, { recursive: true, force: true }))
+
+  test('keeps what was committed over a kill -9 in the midst of writing', { timeout: 120_000 }, async () => {
+    const writer = spawn(process.execPath, [join(import.meta.dirname, 'store-writer.ts'), dataDir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const told: string[] = []
+    for await (const line of createInterface(writer.stdout)) {
+      told.push(line)
+      if (told.length === 300) writer.kill('SIGKILL')
+    }
+    if (writer.exitCode === null && writer.signalCode === null) await once(writer, 'exit')
+    const acknowledged = Number(told.at(-1))
+
+    const store = await openStore(EMBEDDED, { dataDir, logger })
+    const head = await store.readHead(told[0]!)
+    expect(head!.lastSequence).toBeGreaterThanOrEqual(acknowledged)
+    const entries = await readAll(store, told[0]!, { kinds: null })
+    expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, index) => index + 1))
+    expect(entries).toHaveLength(head!.lastSequence)
+    expect(await store.append(told[0]!, head!.lastSequence, numbered([statusChange], head!.lastSequence))).toEqual({
+      kind: 'committed',
+    })
+    await store.close()
+    // The killed one's socket is gone as well.
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`tabwire-db-${writer.pid}-`))).toEqual([])
+  })
+
+  test("keeps everything over an orderly end, behind a socket that is nobody else's", async () => {
+    const first = await openStore(EMBEDDED, { dataDir, logger })
+    const [socket] = socketDirectories()
+    expect((await stat(join(tmpdir(), socket!))).mode & 0o777).toBe(0o700)
+    const { session, entries } = await insertWith(first, [statusChange])
+    await first.close()
+    await first.close()
+    await expect(first.ping()).rejects.toThrow(StoreUnavailable)
+    expect(socketDirectories()).toEqual([])
+    const second = await openStore(EMBEDDED, { dataDir, logger })
+    expect(await readAll(second, session.id, { kinds: null })).toEqual(entries)
+    await second.close()
+  })
+
+  test('starts over after a first start that was interrupted', async () => {
+    await mkdir(join(dataDir, 'database', 'base'), { recursive: true })
+    await writeFile(join(dataDir, 'database', 'PG_VERSION'), '18\n')
+    const store = await openStore(EMBEDDED, { dataDir, logger })
+    await store.ping()
+    await store.close()
+  })
+
+  test('says in one line that its directory cannot be used', async () => {
+    const file = join(dataDir, 'file')
+    await writeFile(file, '')
+    const opening = openStore(EMBEDDED, { dataDir: file, logger })
+    await expect(opening).rejects.toThrow(DatabaseUnusable)
+    await expect(opening).rejects.toThrow(/^The embedded database in [^\n]*file cannot be opened: [^\n]+\.$/)
+    expect(socketDirectories()).toEqual([])
+  })
+
+  test('says in one line that its files are damaged', async () => {
+    await mkdir(join(dataDir, 'database'))
+    await writeFile(join(dataDir, 'database', 'PG_VERSION'), '18\n')
+    await writeFile(join(dataDir, 'database', 'tabwire-complete'), '')
+    await expect(openStore(EMBEDDED, { dataDir, logger })).rejects.toThrow(/^The embedded database in [^\n]+$/)
+    expect(socketDirectories()).toEqual([])
+  })
+
+  test('tells its owner when it dies, and fails calls as unavailable', async () => {
+    const workers: Worker[] = []
+    const onWorker = (message: unknown) => workers.push((message as { worker: Worker }).worker)
+    subscribe('worker_threads', onWorker)
+    const onCrash = vi.fn<(error: Error) => void>()
+    const store = await openStore(EMBEDDED, { dataDir, logger, onCrash })
+    unsubscribe('worker_threads', onWorker)
+    await workers[0]!.terminate()
+    await vi.waitFor(() => expect(onCrash).toHaveBeenCalledOnce())
+    await expect(store.ping()).rejects.toThrow(StoreUnavailable)
+    await expect(store.insertSession(sampleSession(), [])).rejects.toThrow(StoreUnavailable)
+    await store.close()
+    expect(onCrash).toHaveBeenCalledOnce()
+    expect(socketDirectories()).toEqual([])
+  })
+
+  test('is vacuumed, analyzed and checkpointed when it is due', async () => {
+    const database = await openDatabase(EMBEDDED, { dataDir, logger })
+    const { pool } = database
+    await pool.query('create table busy (text text)')
+    await pool.query('alter table busy alter column text set storage external')
+    expect(await maintain(pool)).toBeNull()
+    // The database counts at its own pace, at most once a second.
+    const eventually = (due: RegExp) => vi.waitFor(async () => expect(await maintain(pool)).toMatch(due), 10_000)
+    await pool.query(`insert into busy select 'x' from generate_series(1, 30000)`)
+    await eventually(/^vacuum \(truncate false, analyze\) "busy"$/)
+    await pool.query('delete from busy')
+    await eventually(/^vacuum .*"busy"$/)
+    await pool.query(`insert into busy select repeat('x', 1000000) from generate_series(1, 60)`)
+    await eventually(/^checkpoint$/)
+    expect(await maintain(pool)).toBeNull()
+    await database.close()
   })
 })

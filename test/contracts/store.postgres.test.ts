@@ -1,15 +1,28 @@
-import { describe } from 'vitest'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { DatabaseUnusable } from '../../src/adapters/postgres/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
-import { startPostgres } from '../support/databases.ts'
+import { StoreUnavailable } from '../../src/ports/store.ts'
+import { startPostgres, type TestPostgres } from '../support/databases.ts'
 import { describeStore } from './store.contract.ts'
+import {
+  consoleMessage,
+  insertWith,
+  numbered,
+  readAll,
+  sampleApiKey,
+  sampleSession,
+  statusChange,
+} from './store-samples.ts'
 
 const logger = createLogger('silent')
+const open = (url: string) => openStore({ kind: 'server', url }, { dataDir: '/nonexistent', logger })
 
 describe('the store on a PostgreSQL server', () => {
   describeStore(async () => {
     const server = await startPostgres()
-    const store = await openStore({ kind: 'server', url: server.url }, { dataDir: '/nonexistent', logger })
+    const store = await open(server.url)
     return {
       store,
       close: async () => {
@@ -17,5 +30,103 @@ describe('the store on a PostgreSQL server', () => {
         await server.close()
       },
     }
+  })
+})
+
+describe('a PostgreSQL server', () => {
+  let server: TestPostgres
+  beforeAll(async () => {
+    server = await startPostgres()
+  })
+  afterAll(() => server.close())
+
+  const withClient = async (use: (client: pg.Client) => Promise<unknown>) => {
+    const client = new pg.Client({ connectionString: server.url })
+    await client.connect()
+    await use(client).finally(() => client.end())
+  }
+
+  test('is migrated once by servers that start at the same time', async () => {
+    const stores = await Promise.all([open(server.url), open(server.url), open(server.url)])
+    const { session, entries } = await insertWith(stores[0]!, [statusChange])
+    expect(await readAll(stores[2]!, session.id, { kinds: null })).toEqual(entries)
+    await Promise.all(stores.map((store) => store.close()))
+  })
+
+  test('that goes away makes every call fail as unavailable, and is used again when it is back', async () => {
+    const store = await open(server.url)
+    const { session } = await insertWith(store, [statusChange])
+    await server.stop()
+    const batch = numbered([consoleMessage('kept')], 1)
+    const calls = () => [
+      store.append(session.id, 1, batch),
+      store.readEntries({ sessionId: session.id, filter: { kinds: null }, direction: 'forward', limit: 1 }),
+      store.countEntries(session.id, { kinds: null }, 0),
+      store.findSession(session.id),
+      store.listSessions({ owner: session.owner, filter: {}, direction: 'forward', limit: 1 }),
+      store.insertSession(sampleSession(), []),
+      store.patchSession(session.id, { title: 'x' }),
+      store.insertApiKey(sampleApiKey()),
+      store.deleteEndedBefore(1),
+      store.ping(),
+    ]
+    for (let round = 0; round < 2; round++) {
+      for (const outcome of await Promise.allSettled(calls())) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(StoreUnavailable) as unknown })
+      }
+    }
+    await server.start()
+    await store.ping()
+    expect(await store.append(session.id, 1, batch)).toEqual({ kind: 'committed' })
+    expect(await store.append(session.id, 1, batch)).toEqual({ kind: 'committed' })
+    expect(await store.readHead(session.id)).toEqual({ lastSequence: 2, ended: false })
+    await store.close()
+  })
+
+  test('whose connections are ended under a running statement is unavailable', async () => {
+    const store = await open(server.url)
+    const { session } = await insertWith(store, [])
+    await withClient(async (client) => {
+      await client.query('begin; lock table log_entries')
+      const appending = store.append(session.id, 0, numbered([statusChange]))
+      const outcome = expect(appending).rejects.toThrow(StoreUnavailable)
+      const waiting = `select pid from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'tabwire'`
+      await expect.poll(async () => (await client.query(waiting)).rowCount).toBe(1)
+      await client.query(`select pg_terminate_backend(pid) from (${waiting}) as waiting`)
+      await outcome
+      await client.query('rollback')
+    })
+    expect(await store.append(session.id, 0, numbered([statusChange]))).toEqual({ kind: 'committed' })
+    await store.close()
+  })
+
+  test('that a newer version has changed is refused', async () => {
+    await (await open(server.url)).close()
+    const add = (hash: string) =>
+      withClient((client) =>
+        client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, 9999999999999)', [hash]),
+      )
+    await add('of the future')
+    const opening = open(server.url)
+    await expect(opening).rejects.toThrow(DatabaseUnusable)
+    await expect(opening).rejects.toThrow(/^The database was changed by a newer version of Tabwire[^\n]+$/)
+    await withClient((client) => client.query(`delete from drizzle.__drizzle_migrations where hash = 'of the future'`))
+    await (await open(server.url)).close()
+  })
+
+  test('that cannot be reached is told in one line, without the password', async () => {
+    const url = new URL(server.url)
+    url.password = 'hunter2'
+    url.pathname = '/nowhere'
+    await expect(open(url.href)).rejects.toThrow(
+      /^The database at [\w.]+:\d+\/nowhere cannot be reached: [^\n]*nowhere[^\n]*\.$/,
+    )
+    url.port = '1'
+    const opening = open(url.href)
+    await expect(opening).rejects.toThrow(DatabaseUnusable)
+    await expect(opening).rejects.toThrow(
+      /^The database at [\w.]+:1\/nowhere cannot be reached: [^\n]*ECONNREFUSED[^\n]*\.$/,
+    )
+    await expect(opening).rejects.not.toThrow(/hunter2/)
   })
 })

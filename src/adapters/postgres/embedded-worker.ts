@@ -1,4 +1,4 @@
-import { existsSync, fsyncSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, fsyncSync, rmSync, writeFileSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
@@ -37,6 +37,7 @@ class DurableFiles extends NodeFS {
   }
 }
 
+const COMPLETE = 'tabwire-complete'
 const NO_FSYNC = '-F'
 const SETTINGS = ['wal_sync_method=fsync', 'wal_level=minimal', 'max_wal_senders=0', 'jit=off']
 
@@ -49,16 +50,19 @@ const open = (path: string) =>
     ],
   })
 
+/** Emscripten throws objects that are no errors: its files' with an errno, its program's end with a status. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Error) return error.message || error.name
+  return typeof error === 'object' ? JSON.stringify(error) : String(error)
+}
+
 try {
-  if (!existsSync(`${directory}/PG_VERSION`)) {
-    // Made beside its place and then renamed: an interrupted first start leaves nothing that looks like a database.
-    const unfinished = `${directory}.unfinished`
-    rmSync(unfinished, { recursive: true, force: true })
-    const fresh = await open(unfinished)
-    await fresh.close()
-    renameSync(unfinished, directory)
-  }
+  // Written once the database has been made whole: an interrupted first start left something that cannot be opened, and
+  // held nothing yet.
+  const complete = `${directory}/${COMPLETE}`
+  if (!existsSync(complete)) rmSync(directory, { recursive: true, force: true })
   const database = await open(directory)
+  if (!existsSync(complete)) writeFileSync(complete, '')
   // One pool with one connection speaks to it; others are let in while the first one's end is being noticed.
   const server = new PGLiteSocketServer({ db: database, path: socketPath, maxConnections: 8 })
   await server.start()
@@ -71,6 +75,6 @@ try {
   })
   tell({ kind: 'ready' })
 } catch (error) {
-  tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) })
+  tell({ kind: 'failed', reason: reasonOf(error) })
   port.close()
 }

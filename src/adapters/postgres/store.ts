@@ -20,6 +20,7 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
   opening.move()
 
   const { pool } = database
+  let closing: Promise<void> | null = null
   const db = drizzle(pool)
   return {
     ...createSessionStore(pool, db),
@@ -32,6 +33,6 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
       })
     },
     describe: () => database.describe(),
-    close: () => database.close(),
+    close: () => (closing ??= database.close()),
   }
 }
