@@ -46,12 +46,11 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
   const { executable, sandbox, warm, tempRoot, machineId, logger } = options
   await reapLeftovers(tempRoot, machineId, logger)
   const parentDir = browsersDirectory(tempRoot, machineId)
-  const { mode, browser, sandboxProblem } = await probeLaunchMode(
-    executable,
-    sandbox,
-    parentDir,
-    logger,
-    new AbortController().signal,
+  const { mode, browser, sandboxProblem } = await probeLaunchMode(executable, sandbox, parentDir, logger).catch(
+    async (error: unknown) => {
+      await rmdir(parentDir).catch(() => undefined)
+      throw error
+    },
   )
   return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, warm, logger)
 }

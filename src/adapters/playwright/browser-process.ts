@@ -23,6 +23,8 @@ export interface LaunchMode {
 /** User ids beyond those that people and services have. */
 const UID_RANGE = 50_000
 const KEPT_OUTPUT = 4_000
+/** How long a browser whose pipe is closed may take to end. */
+const SPEECHLESS_MS = 500
 /** SIGKILL needs no more, unless a process hangs in the kernel. */
 const GROUP_END_MS = 2_000
 /** What a browser may know of our environment: nothing of keys, passwords or addresses. */
@@ -58,8 +60,11 @@ export class BrowserProcess {
     })
     this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
     this.wire = new BrowserWire(child.stdio[3] as Writable, child.stdio[4] as Readable, logger)
-    // A browser that we cannot speak to any more is of no use to anybody.
-    this.wire.onClose(() => this.#killGroup())
+    this.wire.onClose(() => {
+      // Usually it is about to end. One that we cannot speak to any more and that stays is of no use to anybody.
+      const timer = setTimeout(() => this.#killGroup(), SPEECHLESS_MS)
+      void this.exited.then(() => clearTimeout(timer))
+    })
   }
 
   static async start(mode: LaunchMode, parentDir: string, logger: Logger): Promise<BrowserProcess> {

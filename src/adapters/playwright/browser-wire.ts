@@ -73,7 +73,7 @@ export class BrowserWire {
         return
       }
       const id = this.#nextId++
-      this.#pending.set(id, { resolve: resolve as (result: object) => void, reject })
+      this.#pending.set(id, { resolve, reject })
       this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
     })
   }

@@ -2,10 +2,12 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../ports/browser.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
-import { raceSignal } from './deadline.ts'
+import { raceSignal, within } from './deadline.ts'
 import { Targets } from './targets.ts'
 
 const LAUNCH_DEADLINE_MS = 30_000
+/** A browser's pipe breaks a moment before its end is told, which says more. */
+const EXIT_TOLD_MS = 200
 
 export const DEFAULT_OPTIONS: BrowserOptions = {
   viewport: { width: 1920, height: 1080 },
@@ -37,9 +39,11 @@ export async function openBrowser(
   try {
     return await raceSignal(attach(process), AbortSignal.any([signal, deadline]))
   } catch (error) {
+    const how = signal.aborted || deadline.aborted ? null : await within(process.exited, EXIT_TOLD_MS)
     await process.close(0)
     if (signal.aborted) throw signal.reason
-    const why = deadline.aborted ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : (error as Error).message
+    const late = deadline.aborted ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : null
+    const why = late ?? (how === null ? (error as Error).message : `it ended at once (${how})`)
     throw new BrowserLaunchFailed(`the browser could not be started: ${why}${quoted(process.lastOutput())}`, error)
   }
 }

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { SandboxMode } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
@@ -8,6 +10,9 @@ import { openBrowser, type OpenBrowser } from './open-browser.ts'
 const HIGH_UID = 2_000_000_000
 /** "nobody", which exists where a container maps few user ids. */
 const NOBODY_UID = 65_534
+
+/** The probe has deadlines of its own. */
+const NEVER = new AbortController().signal
 
 export interface Probe {
   mode: LaunchMode
@@ -23,7 +28,6 @@ export async function probeLaunchMode(
   sandbox: SandboxMode,
   parentDir: string,
   logger: Logger,
-  signal: AbortSignal,
 ): Promise<Probe> {
   const users = launchUsers()
   const failures: string[] = []
@@ -33,9 +37,8 @@ export async function probeLaunchMode(
       if (sandboxed && user.firstUid === null && isRoot()) continue
       const mode: LaunchMode = { executable, sandboxed, ...user }
       try {
-        return { mode, browser: await openBrowser(mode, parentDir, logger, signal) }
+        return { mode, browser: await openBrowser(mode, parentDir, logger, NEVER) }
       } catch (error) {
-        signal.throwIfAborted()
         logger.debug({ err: error, mode }, 'a way to start the browser failed')
         failures.push((error as Error).message)
       }
@@ -44,10 +47,16 @@ export async function probeLaunchMode(
   }
   const withSandbox = sandbox === 'off' ? null : await attempt(true)
   if (withSandbox) return { ...withSandbox, sandboxProblem: null }
-  const problem = failures[0] === undefined ? null : sandboxProblem(executable, failures)
-  if (sandbox === 'on') throw new BrowserLaunchFailed(problem ?? 'the browser sandbox cannot be had')
+  const why = sandbox === 'off' ? null : whyNoSandbox(executable, failures)
+  if (sandbox === 'on') {
+    throw new BrowserLaunchFailed(
+      `the browser's sandbox, which TABWIRE_BROWSER_SANDBOX=on demands, cannot be had, for ${why}`,
+    )
+  }
   const without = await attempt(false)
-  if (without) return { ...without, sandboxProblem: problem }
+  if (without) {
+    return { ...without, sandboxProblem: why === null ? null : `the browser runs without its sandbox, for ${why}` }
+  }
   throw new BrowserLaunchFailed(failures.at(-1) ?? 'the browser could not be started')
 }
 
@@ -63,13 +72,24 @@ function isRoot(): boolean {
   return process.getuid?.() === 0
 }
 
-function sandboxProblem(executable: string, failures: readonly string[]): string {
-  const start = 'the browser runs without its sandbox'
-  if (failures.some((failure) => /permission denied|EACCES/i.test(failure) && !/sandbox/i.test(failure))) {
-    return `${start}, for only root can reach ${executable}: install the browser where every user can read it (PLAYWRIGHT_BROWSERS_PATH, TABWIRE_BROWSER_PATH), or run Tabwire as an ordinary user`
+/** Why a browser with its sandbox could not be started, and the cure. */
+function whyNoSandbox(executable: string, failures: readonly string[]): string {
+  if (isRoot() && isClosedToOthers(executable)) {
+    return `only root can reach ${executable}: install the browser where every user can read it and name it in TABWIRE_BROWSER_PATH, or run Tabwire as an ordinary user`
   }
-  if (failures.some((failure) => /No usable sandbox|namespace|sandbox/i.test(failure))) {
-    return `${start}, for user namespaces are not allowed here: allow them (sysctl kernel.unprivileged_userns_clone=1 and kernel.apparmor_restrict_unprivileged_userns=0; in a container, the seccomp profile that comes with Tabwire)`
+  if (failures.some((failure) => /sandbox|namespace/i.test(failure))) {
+    return 'user namespaces are not allowed here: allow them (kernel.unprivileged_userns_clone=1 and kernel.apparmor_restrict_unprivileged_userns=0 with sysctl; in a container, the seccomp profile that comes with Tabwire)'
   }
-  return `${start}, for a launch with it failed (${failures[0]})`
+  if (isRoot() && failures.every((failure) => /EINVAL|EPERM|Invalid argument|not permitted/.test(failure))) {
+    return 'root cannot take other user ids here: run Tabwire as an ordinary user'
+  }
+  return `a launch with it failed: ${failures[0] ?? 'no reason was given'}`
+}
+
+/** Whether users other than the owner are kept from a file, by itself or by a folder on the way to it. */
+function isClosedToOthers(file: string): boolean {
+  for (let path = file; path !== dirname(path); path = dirname(path)) {
+    if ((statSync(path).mode & 0o001) === 0) return true
+  }
+  return false
 }

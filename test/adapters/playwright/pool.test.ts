@@ -30,7 +30,9 @@ afterEach(async () => {
   pool = undefined
 })
 
-const until = <T>(read: () => T) => expect.poll(read, { timeout: 15_000, interval: 10 })
+function until<T>(read: () => T) {
+  return expect.poll(read, { timeout: 15_000, interval: 10 })
+}
 
 describe('the pool', () => {
   test('keeps browsers ready, hands them out at once and refills behind', async () => {
@@ -81,7 +83,7 @@ describe('the pool', () => {
       const starts = Array.from({ length: 6 }, () =>
         browsers.acquire(DEFAULT_OPTIONS, new RecordingRecorder(), AbortSignal.timeout(afterMs)).then(
           (session) => session.close(0),
-          (error: Error) => expect(error.name).toBe('TimeoutError'),
+          (error: unknown) => expect(error).toMatchObject({ name: 'TimeoutError' }),
         ),
       )
       await Promise.all(starts)

@@ -43,7 +43,9 @@ async function visit(
   }
 }
 
-const until = <T>(read: () => T) => expect.poll(read, { timeout: 10_000, interval: 10 })
+function until<T>(read: () => T) {
+  return expect.poll(read, { timeout: 10_000, interval: 10 })
+}
 
 describe('the console', () => {
   test('every method, with level, text and place', () =>
