@@ -192,8 +192,10 @@ async function listen(server: Server, { host, port }: Config): Promise<number> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : null
     const cause = { cause: error }
-    if (code === 'EADDRINUSE') throw new StartupFailed(`Port ${port} on ${host} is taken: set PORT to another one.`, cause)
-    if (code === 'EACCES') throw new StartupFailed(`Port ${port} may not be used by this user: set PORT to one above 1023.`, cause)
+    if (code === 'EADDRINUSE')
+      throw new StartupFailed(`Port ${port} on ${host} is taken: set PORT to another one.`, cause)
+    if (code === 'EACCES')
+      throw new StartupFailed(`Port ${port} may not be used by this user: set PORT to one above 1023.`, cause)
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
       throw new StartupFailed(`${host} is no address of this machine: set HOST to one that is.`, cause)
     }

@@ -2,9 +2,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 
-export type DatabaseConfig =
-  | { kind: 'embedded' }
-  | { kind: 'server'; url: string }
+export type DatabaseConfig = { kind: 'embedded' } | { kind: 'server'; url: string }
 
 export type SandboxMode = 'auto' | 'on' | 'off'
 

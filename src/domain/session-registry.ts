@@ -157,8 +157,7 @@ export class SessionRegistry {
   async list(owner: string, args: SessionListArguments): Promise<SessionListPage> {
     const request = pageRequest(args, SESSION_PAGE_BOUNDS)
     const given = parseSessionFilter(args.filter, ['filter'])
-    const filter: SessionFilter =
-      given.status || args.includeTerminated ? given : { ...given, status: LIVE_STATUSES }
+    const filter: SessionFilter = given.status || args.includeTerminated ? given : { ...given, status: LIVE_STATUSES }
     const after = args.after == null ? null : decodeSessionCursor(owner, args.after, 'after')
     const before = args.before == null ? null : decodeSessionCursor(owner, args.before, 'before')
     const { records, hasMore } = await this.#store.listSessions({ owner, filter, after, before, ...request })
@@ -189,7 +188,7 @@ export class SessionRegistry {
     const wanted = filter.status?.filter((status) => !isEnded(status)) ?? LIVE_STATUSES
     if (wanted.length === 0) return 0
     let count = 0
-    for (let after: SessionRecord | null = null, hasMore = true; hasMore; ) {
+    for (let after: SessionRecord | null = null, hasMore = true; hasMore;) {
       const page = await this.#store.listSessions({
         owner,
         filter: { ...filter, status: wanted },

@@ -1,9 +1,4 @@
-import type {
-  EntryFilter,
-  LogEntry,
-  SessionEndReason,
-  SessionStatus,
-} from './log-entry.ts'
+import type { EntryFilter, LogEntry, SessionEndReason, SessionStatus } from './log-entry.ts'
 
 export interface Viewport {
   width: number

@@ -118,7 +118,7 @@ async function readAll(followed: AsyncIterable<LogBatch>): Promise<LogEntry[]> {
 
 async function history(sessionId: string): Promise<LogEntry[]> {
   const entries: LogEntry[] = []
-  for (let after = 0, done = false; !done; ) {
+  for (let after = 0, done = false; !done;) {
     const step = await store.readEntries({ sessionId, filter: ALL, direction: 'forward', after, limit: 1000 })
     entries.push(...step.entries)
     after = step.scannedTo
@@ -140,38 +140,43 @@ describe('laws 1, 2 and 4: whatever happens, each follower sees exactly 1…n, a
 
   test('appends, followers that come, stall, drop and resume, a store that fails before and after committing', async () => {
     await fc.assert(
-      fc.asyncProperty(writing, fc.array(reading, { minLength: 1, maxLength: 4 }), fc.array(fault), async (bursts, readers, faults) => {
-        const { log, record, follow, end } = await newLog({ writeStore: faultyStore(store, ['append'], faults) })
-        const followers = readers.map(async (moves) => {
-          const seen: LogEntry[] = []
-          let cursor: string | null = null
-          for (const { batches, stall } of moves) {
-            const followed = follow(cursor)
-            for (let count = 0; count < batches; count += 1) {
-              const { value } = await followed.next()
-              if (!value) return seen
-              seen.push(...value.entries)
-              cursor = value.cursor
+      fc.asyncProperty(
+        writing,
+        fc.array(reading, { minLength: 1, maxLength: 4 }),
+        fc.array(fault),
+        async (bursts, readers, faults) => {
+          const { log, record, follow, end } = await newLog({ writeStore: faultyStore(store, ['append'], faults) })
+          const followers = readers.map(async (moves) => {
+            const seen: LogEntry[] = []
+            let cursor: string | null = null
+            for (const { batches, stall } of moves) {
+              const followed = follow(cursor)
+              for (let count = 0; count < batches; count += 1) {
+                const { value } = await followed.next()
+                if (!value) return seen
+                seen.push(...value.entries)
+                cursor = value.cursor
+              }
+              await followed.return()
+              for (let count = 0; count < stall; count += 1) await turn()
             }
-            await followed.return()
-            for (let count = 0; count < stall; count += 1) await turn()
+            seen.push(...(await readAll(follow(cursor))))
+            return seen
+          })
+          let written = 0
+          for (const { burst, pauses } of bursts) {
+            for (let count = 0; count < burst; count += 1) log.append(line(`line ${(written += 1)}`))
+            for (let count = 0; count < pauses; count += 1) await turn()
           }
-          seen.push(...(await readAll(follow(cursor))))
-          return seen
-        })
-        let written = 0
-        for (const { burst, pauses } of bursts) {
-          for (let count = 0; count < burst; count += 1) log.append(line(`line ${(written += 1)}`))
-          for (let count = 0; count < pauses; count += 1) await turn()
-        }
-        await end()
-        const kept = await history(record.id)
-        expect(sequences(kept)).toEqual(oneTo(written + 1))
-        for (const seen of await Promise.all(followers)) expect(seen).toEqual(kept)
-        const stored = await store.findSession(record.id)
-        expect(stored).toMatchObject({ consoleMessageCount: written, lastSequence: written + 1, status: 'CLOSED' })
-        expect(log.counts.consoleMessageCount).toBe(written)
-      }),
+          await end()
+          const kept = await history(record.id)
+          expect(sequences(kept)).toEqual(oneTo(written + 1))
+          for (const seen of await Promise.all(followers)) expect(seen).toEqual(kept)
+          const stored = await store.findSession(record.id)
+          expect(stored).toMatchObject({ consoleMessageCount: written, lastSequence: written + 1, status: 'CLOSED' })
+          expect(log.counts.consoleMessageCount).toBe(written)
+        },
+      ),
       { numRuns: 30 },
     )
   })
@@ -358,7 +363,9 @@ describe('law 7: nothing is lost quietly', () => {
     const dropped = kept.filter((entry) => entry.kind === 'ENTRIES_DROPPED')
     expect(lines + countOf(kept)).toBe(1001)
     expect(dropped).toHaveLength(1)
-    expect(dropped[0]).toMatchObject({ data: { reason: 'FLOOD', countsByKind: { CONSOLE_MESSAGE: 900, NAVIGATION: 1 } } })
+    expect(dropped[0]).toMatchObject({
+      data: { reason: 'FLOOD', countsByKind: { CONSOLE_MESSAGE: 900, NAVIGATION: 1 } },
+    })
     expect(kept.at(-1)).toMatchObject({ kind: 'STATUS_CHANGE' })
   })
 
@@ -373,7 +380,9 @@ describe('law 7: nothing is lost quietly', () => {
     const kept = await history(record.id)
     expect(sequences(kept)).toEqual(oneTo(kept.length))
     expect(kept.filter(({ kind }) => kind === 'CONSOLE_MESSAGE').length + countOf(kept)).toBe(51)
-    expect(kept.some((entry) => entry.kind === 'ENTRIES_DROPPED' && entry.data.reason === 'STORE_UNAVAILABLE')).toBe(true)
+    expect(kept.some((entry) => entry.kind === 'ENTRIES_DROPPED' && entry.data.reason === 'STORE_UNAVAILABLE')).toBe(
+      true,
+    )
   })
 
   test('a log at its limit goes on with few LOG_LIMIT markers that count everything; status is kept', async () => {
@@ -444,7 +453,7 @@ describe('pages of a log', () => {
         const filter: EntryFilter = filtered ? { kinds: ['CONSOLE_MESSAGE'] } : ALL
         const expected = (await history(session.id)).filter((entry) => !filtered || entry.kind === 'CONSOLE_MESSAGE')
         const seen: LogEntry[] = []
-        for (let cursor: string | null = null, more = true; more; ) {
+        for (let cursor: string | null = null, more = true; more;) {
           const args = forward ? { first: size, after: cursor } : { last: size, before: cursor }
           const page = await reader.page(session, { ...args, filter })
           expect(page.entries.length).toBeLessThanOrEqual(size)

@@ -39,9 +39,27 @@ describe('the input of startSession', () => {
     ['userAgent', ['Mozilla/5.0', 'x'.repeat(1000)], ['', 'x'.repeat(1001), 'a\r\nb']],
     ['locale', ['de', 'de-CH', 'zh-Hant-TW'], ['', 'deutsch!', 'x', '12']],
     ['timezone', ['UTC', 'Europe/Zurich', 'America/Argentina/Buenos_Aires'], ['', 'Mars/Base', '+02:00', 'Zurich']],
-    ['viewport', [{ width: 50, height: 50 }, { width: 7680, height: 7680 }], [{ width: 49, height: 50 }, { width: 50, height: 7681 }]],
-    ['metadata', [{}, { a: [1, { b: null }] }], [[], 'text', 5, { a: '\0' }, { a: '\ud800' }, { '\udc00': 1 }, { a: 'x'.repeat(16_384) }]],
-    ['extraHeaders', [{}, { 'X-A': 'b\tc' }], [{ 'a b': 'x' }, { a: 1 }, { a: 'x\r\ny' }, { Host: 'x' }, { a: '1', A: '2' }, { 'Sec-X': '1' }]],
+    [
+      'viewport',
+      [
+        { width: 50, height: 50 },
+        { width: 7680, height: 7680 },
+      ],
+      [
+        { width: 49, height: 50 },
+        { width: 50, height: 7681 },
+      ],
+    ],
+    [
+      'metadata',
+      [{}, { a: [1, { b: null }] }],
+      [[], 'text', 5, { a: '\0' }, { a: '\ud800' }, { '\udc00': 1 }, { a: 'x'.repeat(16_384) }],
+    ],
+    [
+      'extraHeaders',
+      [{}, { 'X-A': 'b\tc' }],
+      [{ 'a b': 'x' }, { a: 1 }, { a: 'x\r\ny' }, { Host: 'x' }, { a: '1', A: '2' }, { 'Sec-X': '1' }],
+    ],
     [
       'initialPrompt',
       ['http://example.com', 'https://127.0.0.1:8080/a?b#c', 'http://[::1]/', 'HTTP://EXAMPLE.COM'],
@@ -124,11 +142,10 @@ describe('the input of updateSession', () => {
 
   test('null where it may not, and other broken rules, all at once', () => {
     const input = { viewport: null, keepAlive: null, idleTimeoutSeconds: 1801, maxDurationSeconds: null }
-    expect(issuesOf(() => parseUpdateSession(input)).map(([path]) => path).toSorted()).toEqual([
-      'input.idleTimeoutSeconds',
-      'input.keepAlive',
-      'input.maxDurationSeconds',
-      'input.viewport',
-    ])
+    expect(
+      issuesOf(() => parseUpdateSession(input))
+        .map(([path]) => path)
+        .toSorted(),
+    ).toEqual(['input.idleTimeoutSeconds', 'input.keepAlive', 'input.maxDurationSeconds', 'input.viewport'])
   })
 })

@@ -52,7 +52,8 @@ async function browsersOf(parent: number): Promise<Process[]> {
     return above !== undefined && isBelow(above)
   }
   return all.filter(
-    (process) => process.command.includes('--remote-debugging-pipe') && !process.command.includes('--type=') && isBelow(process),
+    (process) =>
+      process.command.includes('--remote-debugging-pipe') && !process.command.includes('--type=') && isBelow(process),
   )
 }
 
@@ -64,9 +65,15 @@ async function startHere(input: object = {}): Promise<{ id: string; browser: Pro
   return { id: startSession.id, browser: browser! }
 }
 
-const STATE = 'query ($id: ID!) { session(id: $id) { status endReason error health { status browserResponsive latencyMs uptimeMs } } }'
+const STATE =
+  'query ($id: ID!) { session(id: $id) { status endReason error health { status browserResponsive latencyMs uptimeMs } } }'
 interface State {
-  session: { status: string; endReason: string | null; error: string | null; health: { status: string; browserResponsive: boolean } }
+  session: {
+    status: string
+    endReason: string | null
+    error: string | null
+    health: { status: string; browserResponsive: boolean }
+  }
 }
 const state = async (id: string) => (await tabwire.query<State>(STATE, { id })).session
 
@@ -76,25 +83,36 @@ describe('a browser', () => {
   test('killed: its session is FAILED / BROWSER_CRASHED, the others do not notice', async () => {
     const [victim, other] = [await startHere(), await startHere()]
     process.kill(victim.browser.pid, 'SIGKILL')
-    await expect.poll(async () => await state(victim.id), { timeout: 1000, interval: 20 }).toMatchObject({
-      status: 'FAILED',
-      endReason: 'BROWSER_CRASHED',
-      error: expect.any(String) as string,
-      health: { status: 'ENDED' },
+    await expect
+      .poll(async () => await state(victim.id), { timeout: 1000, interval: 20 })
+      .toMatchObject({
+        status: 'FAILED',
+        endReason: 'BROWSER_CRASHED',
+        error: expect.any(String) as string,
+        health: { status: 'ENDED' },
+      })
+    expect(await state(other.id)).toMatchObject({
+      status: 'RUNNING',
+      health: { status: 'HEALTHY', browserResponsive: true },
     })
-    expect(await state(other.id)).toMatchObject({ status: 'RUNNING', health: { status: 'HEALTHY', browserResponsive: true } })
     const last = await tabwire.query(
       'query ($id: ID!) { session(id: $id) { events(last: 1) { nodes { ... on StatusChange { from to endReason } } } } }',
       { id: victim.id },
     )
-    expect(last).toEqual({ session: { events: { nodes: [{ from: 'RUNNING', to: 'FAILED', endReason: 'BROWSER_CRASHED' }] } } })
+    expect(last).toEqual({
+      session: { events: { nodes: [{ from: 'RUNNING', to: 'FAILED', endReason: 'BROWSER_CRASHED' }] } },
+    })
     await tabwire.query(TERMINATE, { id: other.id })
   })
 
   test('frozen: health says UNRESPONSIVE, and it can be terminated', async () => {
     const { id, browser } = await startHere()
     process.kill(browser.pid, 'SIGSTOP')
-    expect((await state(id)).health).toMatchObject({ status: 'UNRESPONSIVE', browserResponsive: false, latencyMs: null })
+    expect((await state(id)).health).toMatchObject({
+      status: 'UNRESPONSIVE',
+      browserResponsive: false,
+      latencyMs: null,
+    })
     const { terminateSession } = await tabwire.query<{ terminateSession: object }>(TERMINATE, { id })
     expect(terminateSession).toEqual({ status: 'CLOSED', endReason: 'TERMINATED' })
     expect((await processes()).some(({ pid }) => pid === browser.pid)).toBe(false)
@@ -105,14 +123,22 @@ describe('a browser', () => {
     type Started = { startSession: { id: string; status: string } }
     const started = await Promise.all(Array.from({ length: 20 }, () => tabwire.query<Started>(start)))
     expect(started.map(({ startSession }) => startSession.status)).toEqual(Array.from({ length: 20 }, () => 'RUNNING'))
-    expect(await tabwire.query('mutation { terminateSessions(filter: {status: [RUNNING]}) }')).toEqual({ terminateSessions: 20 })
+    expect(await tabwire.query('mutation { terminateSessions(filter: {status: [RUNNING]}) }')).toEqual({
+      terminateSessions: 20,
+    })
     expect(await browsersOf(process.pid)).toEqual([])
   })
 })
 
 /** A server as people start it: a process of its own. */
 async function serve(dataDir: string): Promise<{ child: ChildProcess; url: string; apiKey: string }> {
-  const env = { ...process.env, PORT: '0', TABWIRE_DATA_DIR: dataDir, TABWIRE_WARM_BROWSERS: '1', TABWIRE_LOG_LEVEL: 'error' }
+  const env = {
+    ...process.env,
+    PORT: '0',
+    TABWIRE_DATA_DIR: dataDir,
+    TABWIRE_WARM_BROWSERS: '1',
+    TABWIRE_LOG_LEVEL: 'error',
+  }
   const child = spawn(process.execPath, ['src/main.ts', 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const line of createInterface({ input: child.stdout })) {
     const url = /(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1]
@@ -125,7 +151,11 @@ async function serve(dataDir: string): Promise<{ child: ChildProcess; url: strin
 
 async function ask<T>(server: { url: string; apiKey: string }, query: string, variables: object = {}): Promise<T> {
   const headers = { 'x-api-key': server.apiKey, 'content-type': 'application/json' }
-  const response = await fetch(`${server.url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query, variables }) })
+  const response = await fetch(`${server.url}/graphql`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ query, variables }),
+  })
   const { data, errors } = (await response.json()) as { data: T; errors?: unknown }
   if (errors) throw new Error(JSON.stringify(errors))
   return data
@@ -140,16 +170,25 @@ describe('the server', () => {
     await rm(dataDir, { recursive: true, force: true })
   })
 
-  const START = 'mutation ($url: String) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id status } }'
+  const START =
+    'mutation ($url: String) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id status } }'
   const LOG = `query ($id: ID!) { session(id: $id) { status endReason error lines: consoleMessages { totalCount } events(last: 1) {
     nodes { sequence ... on StatusChange { from to endReason error } } totalCount } } }`
   interface Log {
-    session: { status: string; endReason: string; error: string | null; lines: { totalCount: number }; events: { totalCount: number; nodes: object[] } }
+    session: {
+      status: string
+      endReason: string
+      error: string | null
+      lines: { totalCount: number }
+      events: { totalCount: number; nodes: object[] }
+    }
   }
 
   test('killed with -9: no browser survives, and the next start ends its sessions truthfully and tidies up', async () => {
     const killed = await serve(dataDir)
-    const { startSession } = await ask<{ startSession: { id: string } }>(killed, START, { url: `${site.url}/ticker?ms=20` })
+    const { startSession } = await ask<{ startSession: { id: string } }>(killed, START, {
+      url: `${site.url}/ticker?ms=20`,
+    })
     const { id } = startSession
     await expect.poll(async () => (await ask<Log>(killed, LOG, { id })).session.lines.totalCount).toBeGreaterThan(5)
     const [frozen, ...others] = await browsersOf(killed.child.pid!)
@@ -177,7 +216,9 @@ describe('the server', () => {
 
   test('SIGTERM: its sessions end as SERVER_SHUTDOWN, every entry is committed, and it exits with 0 in time', async () => {
     const server = await serve(dataDir)
-    const { startSession } = await ask<{ startSession: { id: string } }>(server, START, { url: `${site.url}/ticker?ms=20` })
+    const { startSession } = await ask<{ startSession: { id: string } }>(server, START, {
+      url: `${site.url}/ticker?ms=20`,
+    })
     const { id } = startSession
     await expect.poll(async () => (await ask<Log>(server, LOG, { id })).session.lines.totalCount).toBeGreaterThan(5)
     const browsers = await browsersOf(server.child.pid!)

@@ -52,7 +52,12 @@ async function consoleCount(id: string): Promise<number> {
 }
 
 /** Batches of a subscription over WebSocket, errors thrown. */
-async function* follow(query: string, field: string, variables: object, client = tabwire.client()): AsyncGenerator<Batch> {
+async function* follow(
+  query: string,
+  field: string,
+  variables: object,
+  client = tabwire.client(),
+): AsyncGenerator<Batch> {
   for await (const answer of client.iterate<Record<string, Batch>>({ query, variables: { ...variables } })) {
     if (answer.errors) throw new Error(JSON.stringify(answer.errors))
     yield answer.data![field]!
@@ -60,7 +65,12 @@ async function* follow(query: string, field: string, variables: object, client =
 }
 
 /** The same over SSE, as a browser's fetch would read it. */
-async function* followOverSse(query: string, field: string, variables: object, signal?: AbortSignal): AsyncGenerator<Batch> {
+async function* followOverSse(
+  query: string,
+  field: string,
+  variables: object,
+  signal?: AbortSignal,
+): AsyncGenerator<Batch> {
   const headers = { 'x-api-key': tabwire.apiKey, accept: 'text/event-stream', 'content-type': 'application/json' }
   const body = JSON.stringify({ query, variables })
   const response = await fetch(`${tabwire.url}/graphql`, { method: 'POST', headers, body, signal: signal ?? null })
@@ -82,7 +92,7 @@ async function history(id: string): Promise<Entry[]> {
     nodes { __typename sequence ... on ConsoleMessage { text } } pageInfo { hasNextPage endCursor } } } }`
   type Data = { session: { events: { nodes: Entry[]; pageInfo: { hasNextPage: boolean; endCursor: string } } } }
   const entries: Entry[] = []
-  for (let after: string | null = null, more = true; more; ) {
+  for (let after: string | null = null, more = true; more;) {
     const { session }: Data = await tabwire.query<Data>(query, { id, after })
     entries.push(...session.events.nodes)
     more = session.events.pageInfo.hasNextPage
@@ -147,7 +157,8 @@ describe('the whole log, live', () => {
     await expect.poll(() => consoleCount(id)).toBeGreaterThan(5)
     await terminate(id)
     const errors: Entry[] = []
-    for await (const batch of follow(CONSOLE, 'consoleMessages', { id, filter: { levels: ['ERROR'] } })) errors.push(...batch.entries)
+    for await (const batch of follow(CONSOLE, 'consoleMessages', { id, filter: { levels: ['ERROR'] } }))
+      errors.push(...batch.entries)
     const query = `query ($id: ID!) { session(id: $id) { consoleMessages(first: 1000, filter: {levels: [ERROR]}) { nodes { __typename sequence text } } } }`
     const { session } = await tabwire.query<{ session: { consoleMessages: { nodes: Entry[] } } }>(query, { id })
     expect(errors.length).toBeGreaterThan(0)
@@ -188,9 +199,13 @@ describe('readers', () => {
     const first = await follow(EVENTS, 'sessionEvents', { id: other }).next()
     const foreign = (first.value as Batch).cursor
     for (const after of [cursor, foreign]) {
-      const { value } = await tabwire.client().iterate({ query: EVENTS, variables: { id: one, after } }).next()
+      const { value } = await tabwire
+        .client()
+        .iterate({ query: EVENTS, variables: { id: one, after } })
+        .next()
       expect(value).toMatchObject({ errors: [{ extensions: { code: 'CURSOR_INVALID' } }] })
-      const page = 'query ($id: ID!, $after: String) { session(id: $id) { events(after: $after) { nodes { sequence } } } }'
+      const page =
+        'query ($id: ID!, $after: String) { session(id: $id) { events(after: $after) { nodes { sequence } } } }'
       expect((await tabwire.send(page, { id: one, after })).errors?.[0]?.extensions.code).toBe('CURSOR_INVALID')
     }
     await Promise.all([terminate(one), terminate(other)])
@@ -221,7 +236,9 @@ describe('readers', () => {
       await Promise.all(readers.map((reader) => reader.next()))
       await Promise.all(readers.map((reader) => reader.return?.()))
     }
-    await expect.poll(() => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length).toBeLessThan(baseline + 20)
+    await expect
+      .poll(() => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length)
+      .toBeLessThan(baseline + 20)
     await terminate(id)
   })
 })
@@ -230,7 +247,9 @@ describe('readers', () => {
 async function openStalledReader(id: string): Promise<{ destroy(): void }> {
   const { hostname, port } = new URL(tabwire.url)
   const raw = createConnection({ host: hostname, port: Number(port) })
-  const socket = new WebSocket(`${tabwire.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { createConnection: () => raw })
+  const socket = new WebSocket(`${tabwire.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
+    createConnection: () => raw,
+  })
   await new Promise((resolve) => socket.once('open', resolve))
   socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': tabwire.apiKey } }))
   await new Promise((resolve) => socket.once('message', resolve))

@@ -101,8 +101,16 @@ describe('startSession', () => {
 
   test('every broken rule is reported at once and no session is started', async () => {
     const before = await tabwire.query<{ capacity: { live: number } }>('{ capacity { live } }')
-    const input = { idleTimeoutSeconds: 0, maxDurationSeconds: 0, viewport: { width: 1, height: 1 }, initialPrompt: 'file:///etc/passwd' }
-    const { errors } = await tabwire.send('mutation ($input: StartSessionInput) { startSession(input: $input) { id } }', { input })
+    const input = {
+      idleTimeoutSeconds: 0,
+      maxDurationSeconds: 0,
+      viewport: { width: 1, height: 1 },
+      initialPrompt: 'file:///etc/passwd',
+    }
+    const { errors } = await tabwire.send(
+      'mutation ($input: StartSessionInput) { startSession(input: $input) { id } }',
+      { input },
+    )
     expect(errors?.[0]?.extensions.code).toBe('BAD_USER_INPUT')
     expect(errors?.[0]?.extensions.issues?.map(({ path }) => path.join('.')).toSorted()).toEqual([
       'input.idleTimeoutSeconds',
@@ -139,13 +147,24 @@ describe('startSession', () => {
     const query = `query ($id: ID!) { session(id: $id) {
       consoleMessages(filter: {textContains: "environment"}) { nodes { text } }
       networkRequests(filter: {resourceTypes: [DOCUMENT]}) { nodes { requestHeaders } } } }`
-    type Data = { session: { consoleMessages: { nodes: { text: string }[] }; networkRequests: { nodes: { requestHeaders: Record<string, string> }[] } } }
+    type Data = {
+      session: {
+        consoleMessages: { nodes: { text: string }[] }
+        networkRequests: { nodes: { requestHeaders: Record<string, string> }[] }
+      }
+    }
     const read = async () => (await tabwire.query<Data>(query, { id: session.id })).session
     await expect.poll(async () => (await read()).consoleMessages.nodes.length).toBe(1)
     await expect.poll(async () => (await read()).networkRequests.nodes.length).toBe(1)
     const { consoleMessages, networkRequests } = await read()
     const told = JSON.parse(consoleMessages.nodes[0]!.text.replace('environment ', '')) as Record<string, unknown>
-    expect(told).toMatchObject({ width: 640, height: 480, userAgent: 'Tabwire test', language: 'de-CH', timeZone: 'Asia/Tokyo' })
+    expect(told).toMatchObject({
+      width: 640,
+      height: 480,
+      userAgent: 'Tabwire test',
+      language: 'de-CH',
+      timeZone: 'Asia/Tokyo',
+    })
     expect(networkRequests.nodes[0]?.requestHeaders).toMatchObject({ 'x-tabwire-test': 'yes' })
     await terminate(session.id)
   })
@@ -155,7 +174,10 @@ describe('startSession', () => {
     const sessions = await Promise.all([start(input), start(input), start({ ...input, keepAlive: false })])
     expect(new Set(sessions.map(({ id }) => id)).size).toBe(1)
     const other = { input: { ...input, name: 'other' } }
-    const { errors } = await tabwire.send('mutation ($input: StartSessionInput) { startSession(input: $input) { id } }', other)
+    const { errors } = await tabwire.send(
+      'mutation ($input: StartSessionInput) { startSession(input: $input) { id } }',
+      other,
+    )
     expect(errors?.[0]?.extensions.issues).toMatchObject([{ path: ['input', 'idempotencyKey'], code: 'CONFLICT' }])
     await terminate(sessions[0]!.id)
     expect((await start(input)).status).toBe('CLOSED')
@@ -169,7 +191,10 @@ describe('slots', () => {
     const { capacity } = await tabwire.query<{ capacity: object }>('{ capacity { total live queued warm } }')
     expect(capacity).toMatchObject({ total: 3, live: 3, queued: 2 })
     const { errors } = await tabwire.send('mutation { startSession { id } }')
-    expect(errors?.[0]?.extensions).toMatchObject({ code: 'CAPACITY_EXCEEDED', retryAfterSeconds: expect.any(Number) as number })
+    expect(errors?.[0]?.extensions).toMatchObject({
+      code: 'CAPACITY_EXCEEDED',
+      retryAfterSeconds: expect.any(Number) as number,
+    })
     await terminate(running[0]!.id)
     await expect.poll(async () => (await get(first.id))?.status).toBe('RUNNING')
     expect((await get(second.id))?.status).toBe('CREATING')
@@ -195,7 +220,11 @@ describe('the end of a session', () => {
     expect(await statusesOf(id)).toEqual(['CREATING', 'RUNNING', 'CLOSED'])
     const query = `query ($id: ID!) { session(id: $id) { currentUrl events(last: 1) { nodes { __typename sequence } totalCount } consoleMessages { totalCount } } }`
     const { session } = await tabwire.query<{
-      session: { currentUrl: string; events: { nodes: object[]; totalCount: number }; consoleMessages: { totalCount: number } }
+      session: {
+        currentUrl: string
+        events: { nodes: object[]; totalCount: number }
+        consoleMessages: { totalCount: number }
+      }
     }>(query, { id })
     expect(session.currentUrl).toBe(`${site.url}/console`)
     expect(session.events.nodes).toEqual([{ __typename: 'StatusChange', sequence: session.events.totalCount }])
@@ -210,7 +239,10 @@ describe('the end of a session', () => {
     await expect.poll(async () => (await read()).pendingRequestCount).toBe(1)
     const request = (await read()).pendingRequests[0]!
     await terminate(id)
-    const node = await tabwire.query<{ node: object }>(`query ($id: ID!) { node(id: $id) { ... on NetworkRequest { id url failure status } } }`, { id: request.id })
+    const node = await tabwire.query<{ node: object }>(
+      `query ($id: ID!) { node(id: $id) { ... on NetworkRequest { id url failure status } } }`,
+      { id: request.id },
+    )
     expect(node.node).toEqual({ id: request.id, url: request.url, failure: 'session ended', status: null })
     expect((await read()).pendingRequests).toEqual([])
   })
@@ -238,7 +270,12 @@ describe('updateSession', () => {
   test('absent stays, null clears, metadata is replaced whole, the viewport changes the page', async () => {
     const { id } = await start({ name: 'before', metadata: { a: 1 }, initialPrompt: `${site.url}/title` }, 'LOADED')
     const kept = await update(id, { metadata: { b: 2 }, viewport: { width: 500, height: 400 }, keepAlive: true })
-    expect(kept).toMatchObject({ name: 'before', metadata: { b: 2 }, viewport: { width: 500, height: 400 }, keepAlive: true })
+    expect(kept).toMatchObject({
+      name: 'before',
+      metadata: { b: 2 },
+      viewport: { width: 500, height: 400 },
+      keepAlive: true,
+    })
     expect(await update(id, { name: null })).toMatchObject({ name: null, metadata: { b: 2 } })
     expect(await get(id)).toMatchObject({ name: null, metadata: { b: 2 }, viewport: { width: 500, height: 400 } })
     await terminate(id)
@@ -312,7 +349,9 @@ describe('sessions', () => {
 
 describe('sessionChanged', () => {
   const WATCH = `subscription ($id: ID) { sessionChanged(id: $id) { id status endReason title networkRequestCount } }`
-  type Changed = { sessionChanged: { id: string; status: string; endReason: string | null; title: string; networkRequestCount: number } }
+  type Changed = {
+    sessionChanged: { id: string; status: string; endReason: string | null; title: string; networkRequestCount: number }
+  }
 
   test('with id: the present, each status, the last state, and completes after the end', async () => {
     const { id } = await start({ initialPrompt: `${site.url}/spa` }, 'LOADED')
@@ -352,7 +391,10 @@ describe('sessionChanged', () => {
 
   test('an unknown session is NOT_FOUND', async () => {
     const unknown = Buffer.from('Session:00000000-0000-7000-8000-000000000000').toString('base64')
-    const first = await tabwire.client().iterate({ query: WATCH, variables: { id: unknown } }).next()
+    const first = await tabwire
+      .client()
+      .iterate({ query: WATCH, variables: { id: unknown } })
+      .next()
     expect(first.value).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] })
   })
 })

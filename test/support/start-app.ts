@@ -10,7 +10,11 @@ import { createLogger } from '../../src/logger.ts'
 export interface GraphQLError {
   message: string
   path?: (string | number)[]
-  extensions: { code: string; issues?: { path: (string | number)[]; code: string; message: string }[]; [key: string]: unknown }
+  extensions: {
+    code: string
+    issues?: { path: (string | number)[]; code: string; message: string }[]
+    [key: string]: unknown
+  }
 }
 
 export interface Answer<T> {
@@ -36,7 +40,11 @@ export interface TestApp {
 /** The whole of Tabwire in this process: real Chromium, the embedded database, a real port. */
 export async function startTestApp(overrides: Partial<Config> = {}): Promise<TestApp> {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'tabwire-test-')))
-  const environment = { PORT: '0', TABWIRE_WARM_BROWSERS: '1', TABWIRE_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent' }
+  const environment = {
+    PORT: '0',
+    TABWIRE_WARM_BROWSERS: '1',
+    TABWIRE_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+  }
   const config: Config = { ...loadConfig(environment), dataDir, ...overrides }
   const app = await startApp(config, { logger: createLogger(config.logLevel) })
   const clients: Client[] = []

@@ -1,0 +1,153 @@
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { findBrowserExecutable } from '../../src/adapters/playwright/browser-executable.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+let site: TestSite
+let tabwire: TestApp
+let browser: Browser
+let context: BrowserContext
+let page: Page
+/** What the page asked of other hosts: refused, as if the network had been cut. */
+let outside: string[]
+/** What the browser complained of. */
+let complaints: string[]
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp({ warmBrowsers: 1 })
+  const executablePath = findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] ?? null)
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+})
+
+beforeEach(async () => {
+  outside = []
+  complaints = []
+  context = await browser.newContext({ viewport: { width: 1400, height: 850 } })
+  await context.route(
+    (url) => url.origin !== tabwire.url,
+    (route) => {
+      outside.push(route.request().url())
+      return route.abort('internetdisconnected')
+    },
+  )
+  page = await context.newPage()
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(error.message))
+})
+
+afterEach(() => context.close())
+
+afterAll(async () => {
+  await browser.close()
+  await tabwire.close()
+  await site.close()
+})
+
+async function open(link: string): Promise<void> {
+  await page.goto(link)
+  // The operations of the first tab are there, and the schema has been fetched and understood.
+  await page.locator('.graphiql-query-editor', { hasText: 'StartSession' }).waitFor()
+  await page.locator('.graphiql-spinner').waitFor({ state: 'detached' })
+}
+
+async function setVariables(variables: object): Promise<void> {
+  await page.getByRole('button', { name: 'Variables' }).click()
+  await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines').click()
+  await page.keyboard.press('Control+A')
+  await page.keyboard.insertText(JSON.stringify(variables))
+}
+
+async function run(operation: string): Promise<void> {
+  await page.locator('.graphiql-execute-button').click()
+  await page.getByRole('menuitem', { name: operation }).click()
+}
+
+/** What the result shows, with the spaces that the editor makes unbreakable. */
+const result = async () => (await page.locator('.result-window').innerText()).replaceAll('\u00a0', ' ')
+
+const notice = () => page.getByRole('alert')
+
+test('with the network cut off it loads, signed in from the link, and tells nobody the code', async () => {
+  const link = tabwire.app.signInUrl()
+  await open(link)
+  expect(page.url()).toBe(`${tabwire.url}/graphiql`)
+  expect(await notice().isVisible()).toBe(false)
+  await page.getByRole('button', { name: 'Headers' }).click()
+  const key = await page.evaluate(() => sessionStorage.getItem('tabwire.apiKey'))
+  expect(key).toMatch(/^tw_/)
+  await expect.poll(() => page.locator('.graphiql-editor-tool').innerText()).toContain(key)
+  // Nor does anything stay behind for whoever uses the machine next.
+  expect(await page.evaluate(() => JSON.stringify({ ...localStorage }))).not.toContain(key)
+  expect(outside).toEqual([])
+  expect(complaints).toEqual([])
+})
+
+test('it starts a session, and the lines of its console appear while the page writes them', async () => {
+  await open(tabwire.app.signInUrl())
+  await setVariables({ url: `${site.url}/ticker?ms=100` })
+  await run('StartSession')
+  await expect.poll(result, { timeout: 15_000 }).toContain('"status": "RUNNING"')
+  const session = /"id": "([^"]+)"/.exec(await result())?.[1]
+
+  await setVariables({ session })
+  await run('WatchConsole')
+  await expect.poll(result, { timeout: 15_000 }).toMatch(/"text": "tick \d+"/)
+  const tick = async () => Number(/"text": "tick (\d+)"/.exec(await result())?.[1] ?? 0)
+  const first = await tick()
+  await expect.poll(tick).toBeGreaterThan(first)
+  // The same button stops it again.
+  await page.locator('.graphiql-execute-button').click()
+
+  await run('TerminateSession')
+  await expect.poll(result).toContain('"endReason": "TERMINATED"')
+  expect(outside).toEqual([])
+  expect(complaints).toEqual([])
+})
+
+test('a reload stays signed in, with what was there', async () => {
+  await open(tabwire.app.signInUrl())
+  await page.reload()
+  await page.locator('.graphiql-query-editor', { hasText: 'StartSession' }).waitFor()
+  expect(await page.getByRole('tab').count()).toBe(1)
+  await run('ListSessions')
+  await expect.poll(result).toContain('"totalCount"')
+})
+
+test('a link that was used says what to do', async () => {
+  const link = tabwire.app.signInUrl()
+  await open(link)
+  const other = await context.newPage()
+  await other.goto(link)
+  await expect.poll(() => other.getByRole('alert').innerText()).toMatch(/expired or was used already. Open a fresh one/)
+  expect(other.url()).toBe(`${tabwire.url}/graphiql`)
+})
+
+test('without a link it says what to do', async () => {
+  await page.goto(`${tabwire.url}/`)
+  await expect.poll(() => notice().innerText()).toMatch(/not signed in.*Open the link/)
+  expect(page.url()).toBe(`${tabwire.url}/graphiql`)
+})
+
+test('its files are kept by browsers and sent compressed', async () => {
+  const html = await (await fetch(`${tabwire.url}/graphiql`)).text()
+  const paths = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!)
+  expect(paths).toHaveLength(4)
+  for (const path of paths) {
+    const response = await fetch(`${tabwire.url}/${path}`, { headers: { 'accept-encoding': 'br' } })
+    expect(response.headers.get('content-encoding')).toBe('br')
+    expect(response.headers.get('cache-control')).toContain('immutable')
+    const etag = response.headers.get('etag') ?? ''
+    const again = await fetch(`${tabwire.url}/${path}`, { headers: { 'if-none-match': etag } })
+    expect(again.status).toBe(304)
+    const plain = await fetch(`${tabwire.url}/${path}`, { headers: { 'accept-encoding': 'identity' } })
+    expect(plain.headers.get('content-encoding')).toBeNull()
+    expect(await plain.text()).toBe(await response.text())
+  }
+})

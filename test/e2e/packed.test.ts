@@ -1,0 +1,105 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { printedSchema } from '../../src/schema/schema.ts'
+import { commandEnvironment, startProgram } from '../support/command.ts'
+
+// Packing builds, and each command starts a process.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 })
+
+const ROOT = join(import.meta.dirname, '..', '..')
+
+let place: string
+let packed: string[]
+
+/**
+ * Installs the packed tarball elsewhere, as `npm install <tarball>` lays it out: the package, the packages that it
+ * depends on and no others, and the command. Without asking the registry, so that the tests need no network.
+ */
+beforeAll(() => {
+  place = mkdtempSync(join(tmpdir(), 'tw-packed-'))
+  const answer = execFileSync('npm', ['pack', '--json', '--loglevel=error', '--pack-destination', place], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  // What the build prints comes before.
+  const [{ filename, files }] = JSON.parse(answer.slice(answer.search(/^\[/m))) as [
+    { filename: string; files: { path: string }[] },
+  ]
+  packed = files.map(({ path }) => path)
+
+  const modules = join(place, 'node_modules')
+  mkdirSync(join(modules, 'tabwire'), { recursive: true })
+  execFileSync('tar', ['-xzf', join(place, filename), '--strip-components=1', '-C', join(modules, 'tabwire')])
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; optional?: boolean }>
+  }
+  for (const [path, { dev }] of Object.entries(packages)) {
+    if (!/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || dev) continue
+    mkdirSync(dirname(join(place, path)), { recursive: true })
+    symlinkSync(join(ROOT, path), join(place, path))
+  }
+  mkdirSync(join(modules, '.bin'))
+  symlinkSync('../tabwire/bin/tabwire.mjs', join(modules, '.bin', 'tabwire'))
+})
+
+afterAll(() => {
+  rmSync(place, { recursive: true, force: true })
+})
+
+const start = (args: readonly string[]) =>
+  startProgram(join(place, 'node_modules', '.bin', 'tabwire'), args, commandEnvironment(join(place, 'data')), place)
+
+describe('the package', () => {
+  test('holds what it runs on and what people read, and nothing else', () => {
+    const folders = new Set(packed.map((path) => (path.includes('/') ? `${path.split('/')[0]}/` : path)))
+    expect([...folders].sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'bin/',
+      'dist/',
+      'drizzle/',
+      'examples/',
+      'package.json',
+      'schema.graphql',
+      'scripts/',
+    ])
+    expect(packed).toContain('dist/main.js')
+    expect(packed.filter((path) => /\.ts$/.test(path))).toEqual([])
+  })
+
+  test('prints help and the schema', async () => {
+    const help = await start(['--help']).finished
+    expect(help).toMatchObject({ code: 0, stderr: '' })
+    expect(help.stdout).toMatch(/^Usage: tabwire <command>/)
+    expect(await start(['print-schema']).finished).toMatchObject({ code: 0, stdout: printedSchema() })
+  })
+
+  test('migrates, makes keys and serves, GraphiQL too', async () => {
+    expect(await start(['migrate']).finished).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
+    const made = await start(['keys', 'create', '--name', 'Packed', '--scope', 'READ', '--scope', 'WRITE']).finished
+    expect(made.code).toBe(0)
+
+    const server = start(['serve'])
+    try {
+      const [, url = ''] = await server.printed(/^Tabwire listens on (\S+)$/m)
+      const [, link = ''] = await server.printed(/^ {2}GraphiQL: (\S+)$/m)
+      const answer = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-api-key': made.stdout.trim() },
+        body: JSON.stringify({ query: 'mutation { startSession(waitUntil: RUNNING) { status } }' }),
+      })
+      expect(await answer.json()).toEqual({ data: { startSession: { status: 'RUNNING' } } })
+      const page = await fetch(link)
+      expect(page.status).toBe(200)
+      expect(page.headers.get('content-type')).toContain('text/html')
+    } finally {
+      server.child.kill('SIGTERM')
+    }
+    expect(await server.finished).toMatchObject({ code: 0, signal: null })
+  })
+})
