@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
@@ -130,6 +130,8 @@ describe('a browser', () => {
   })
 })
 
+const servers = new Set<ChildProcess>()
+
 /** A server as people start it: a process of its own. */
 async function serve(dataDir: string): Promise<{ child: ChildProcess; url: string; apiKey: string }> {
   const env = {
@@ -140,6 +142,8 @@ async function serve(dataDir: string): Promise<{ child: ChildProcess; url: strin
     TABWIRE_LOG_LEVEL: 'error',
   }
   const child = spawn(process.execPath, ['src/main.ts', 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  servers.add(child)
+  child.once('exit', () => servers.delete(child))
   for await (const line of createInterface({ input: child.stdout })) {
     const url = /(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1]
     if (!url) continue
@@ -161,12 +165,18 @@ async function ask<T>(server: { url: string; apiKey: string }, query: string, va
   return data
 }
 
-describe('the server', () => {
+/** Each starts several servers as new processes, each with a browser and a database of its own. */
+describe('the server', { timeout: 120_000 }, () => {
   let dataDir: string
-  beforeAll(async () => {
+  beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'tabwire-death-'))
   })
-  afterAll(async () => {
+  afterEach(async () => {
+    // Only after a failure are there any.
+    for (const server of servers) {
+      server.kill('SIGKILL')
+      await once(server, 'exit')
+    }
     await rm(dataDir, { recursive: true, force: true })
   })
 
