@@ -99,11 +99,22 @@ export class BrowserWire {
       } else {
         text = chunk.toString('utf8', start, end)
       }
-      this.#dispatch(JSON.parse(text) as CdpMessage)
+      this.#read(text)
       start = end + 1
       end = chunk.indexOf(NUL, start)
     }
     if (start < chunk.length) this.#chunks.push(chunk.subarray(start))
+  }
+
+  #read(text: string): void {
+    let message: CdpMessage
+    try {
+      message = JSON.parse(text) as CdpMessage
+    } catch (error) {
+      this.#logger.error({ err: error }, 'a message of the browser could not be read')
+      return
+    }
+    this.#dispatch(message)
   }
 
   #dispatch(message: CdpMessage): void {
