@@ -2,18 +2,20 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
-import { brotliCompress, constants, gunzip, gzip } from 'node:zlib'
+import { brotliCompress, constants, gzip } from 'node:zlib'
 import { runGraphiqlPage, type GraphiqlPageSettings } from './graphiql-page.ts'
 
 const compressBrotli = promisify(brotliCompress)
 const compressGzip = promisify(gzip)
-const expandGzip = promisify(gunzip)
+
+type Encoding = 'br' | 'gzip'
 
 interface Asset {
   contentType: string
   etag: string
-  brotli: Buffer
-  gzip: Buffer
+  content: Buffer
+  /** Made when it is first asked for, and kept. */
+  compressed: Map<Encoding, Promise<Buffer>>
 }
 
 interface Page {
@@ -45,8 +47,8 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /**
- * GraphiQL, offline. Its nine megabytes are read, compressed and kept when the page is first asked for: a server whose
- * page nobody opens does not pay for it.
+ * GraphiQL, offline. Its nine megabytes are read when the page is first asked for, and each file compressed when it is:
+ * a server whose page nobody opens does not pay for it.
  */
 export class Graphiql {
   #page: Promise<Page> | null = null
@@ -78,7 +80,7 @@ export class Graphiql {
     }
     const accepted = String(request.headers['accept-encoding'] ?? '')
     const encoding = /\bbr\b/.test(accepted) ? 'br' : /\bgzip\b/.test(accepted) ? 'gzip' : null
-    const body = encoding === 'br' ? asset.brotli : encoding === 'gzip' ? asset.gzip : await expandGzip(asset.gzip)
+    const body = encoding ? await compress(asset, encoding) : asset.content
     response.writeHead(200, {
       ...headers,
       'content-type': asset.contentType,
@@ -103,33 +105,27 @@ async function loadPage(): Promise<Page> {
   const { css, editorWorkerService, graphqlWorker, js, jsonWorker } =
     await import('@graphql-yoga/render-graphiql/graphiql')
   const assets = new Map<string, Asset>()
-  const add = async (name: string, extension: 'js' | 'css' | 'svg', text: string) => {
+  const add = (name: string, extension: keyof typeof CONTENT_TYPES, text: string) => {
     const content = Buffer.from(text)
     const hash = createHash('sha256').update(content).digest('base64url').slice(0, 16)
-    const [brotli, gzipped] = await Promise.all([
-      // Level 5 takes half a second for everything; the highest takes half a minute and saves a tenth.
-      compressBrotli(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } }),
-      compressGzip(content),
-    ])
     const fileName = `${name}-${hash}.${extension}`
-    assets.set(fileName, { contentType: CONTENT_TYPES[extension], etag: `"${hash}"`, brotli, gzip: gzipped })
+    const contentType = CONTENT_TYPES[extension]
+    assets.set(fileName, { contentType, etag: `"${hash}"`, content, compressed: new Map() })
     // Relative to the page, so that a proxy may put the whole server below a path.
     return `graphiql/assets/${fileName}`
   }
-  const [style, script, icon, editor, json, graphql] = await Promise.all([
-    add('graphiql', 'css', css),
-    add('graphiql', 'js', js),
-    add('icon', 'svg', ICON),
-    add('editor-worker', 'js', editorWorkerService),
-    add('json-worker', 'js', jsonWorker),
-    add('graphql-worker', 'js', graphqlWorker),
-  ])
+  const style = add('graphiql', 'css', css)
+  const script = add('graphiql', 'js', js)
+  const icon = add('icon', 'svg', ICON)
+  const editor = add('editor-worker', 'js', editorWorkerService)
+  const json = add('json-worker', 'js', jsonWorker)
+  const graphql = add('graphql-worker', 'js', graphqlWorker)
   const settings: GraphiqlPageSettings = {
     query: await readExamples(),
     variables: JSON.stringify({ url: 'https://example.com/', session: '', cursor: null }, null, 2),
     workers: { editorWorkerService: editor, json, graphql },
   }
-  const start = await add('page', 'js', `(${runGraphiqlPage.toString()})(window, ${JSON.stringify(settings)})`)
+  const start = add('page', 'js', `(${runGraphiqlPage.toString()})(window, ${JSON.stringify(settings)})`)
   const html = `<!doctype html>
 <html lang="en">
   <head>
@@ -155,6 +151,18 @@ async function loadPage(): Promise<Page> {
 </html>
 `
   return { html, assets }
+}
+
+/** Once for each encoding: whoever asks while it is being made waits for the same. */
+function compress(asset: Asset, encoding: Encoding): Promise<Buffer> {
+  let compressed = asset.compressed.get(encoding)
+  if (!compressed) {
+    // The highest level of brotli takes half a minute for all of it and saves a tenth over this one.
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 5 }
+    compressed = encoding === 'br' ? compressBrotli(asset.content, { params }) : compressGzip(asset.content)
+    asset.compressed.set(encoding, compressed)
+  }
+  return compressed
 }
 
 const CONTENT_TYPES = {

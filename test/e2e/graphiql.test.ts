@@ -1,11 +1,15 @@
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { findBrowserExecutable } from '../../src/adapters/playwright/browser-executable.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 
 leakGate()
+// A busy machine takes its time to run five megabytes of script.
+vi.setConfig({ testTimeout: 120_000 })
+
+const PATIENT = { timeout: 30_000 }
 
 let site: TestSite
 let tabwire: TestApp
@@ -28,6 +32,7 @@ beforeEach(async () => {
   outside = []
   complaints = []
   context = await browser.newContext({ viewport: { width: 1400, height: 850 } })
+  context.setDefaultTimeout(60_000)
   await context.route(
     (url) => url.origin !== tabwire.url,
     (route) => {
@@ -62,6 +67,9 @@ async function setVariables(variables: object): Promise<void> {
   await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines').click()
   await page.keyboard.press('Control+A')
   await page.keyboard.insertText(JSON.stringify(variables))
+  // The editor closes what was opened, as if somebody typed: that is one bracket too many.
+  await page.keyboard.press('Control+Shift+End')
+  await page.keyboard.press('Delete')
 }
 
 async function run(operation: string): Promise<void> {
@@ -72,7 +80,7 @@ async function run(operation: string): Promise<void> {
 /** What the result shows, with the spaces that the editor makes unbreakable. */
 const result = async () => (await page.locator('.result-window').innerText()).replaceAll('\u00a0', ' ')
 
-const notice = () => page.getByRole('alert')
+const notice = () => page.locator('#notice')
 
 test('with the network cut off it loads, signed in from the link, and tells nobody the code', async () => {
   const link = tabwire.app.signInUrl()
@@ -82,7 +90,7 @@ test('with the network cut off it loads, signed in from the link, and tells nobo
   await page.getByRole('button', { name: 'Headers' }).click()
   const key = await page.evaluate(() => sessionStorage.getItem('tabwire.apiKey'))
   expect(key).toMatch(/^tw_/)
-  await expect.poll(() => page.locator('.graphiql-editor-tool').innerText()).toContain(key)
+  await expect.poll(() => page.locator('.graphiql-editor-tool').innerText(), PATIENT).toContain(key)
   // Nor does anything stay behind for whoever uses the machine next.
   expect(await page.evaluate(() => JSON.stringify({ ...localStorage }))).not.toContain(key)
   expect(outside).toEqual([])
@@ -93,20 +101,20 @@ test('it starts a session, and the lines of its console appear while the page wr
   await open(tabwire.app.signInUrl())
   await setVariables({ url: `${site.url}/ticker?ms=100` })
   await run('StartSession')
-  await expect.poll(result, { timeout: 15_000 }).toContain('"status": "RUNNING"')
+  await expect.poll(result, PATIENT).toContain('"status": "RUNNING"')
   const session = /"id": "([^"]+)"/.exec(await result())?.[1]
 
   await setVariables({ session })
   await run('WatchConsole')
-  await expect.poll(result, { timeout: 15_000 }).toMatch(/"text": "tick \d+"/)
+  await expect.poll(result, PATIENT).toMatch(/"text": "tick \d+"/)
   const tick = async () => Number(/"text": "tick (\d+)"/.exec(await result())?.[1] ?? 0)
   const first = await tick()
-  await expect.poll(tick).toBeGreaterThan(first)
+  await expect.poll(tick, PATIENT).toBeGreaterThan(first)
   // The same button stops it again.
   await page.locator('.graphiql-execute-button').click()
 
   await run('TerminateSession')
-  await expect.poll(result).toContain('"endReason": "TERMINATED"')
+  await expect.poll(result, PATIENT).toContain('"endReason": "TERMINATED"')
   expect(outside).toEqual([])
   expect(complaints).toEqual([])
 })
@@ -117,7 +125,7 @@ test('a reload stays signed in, with what was there', async () => {
   await page.locator('.graphiql-query-editor', { hasText: 'StartSession' }).waitFor()
   expect(await page.getByRole('tab').count()).toBe(1)
   await run('ListSessions')
-  await expect.poll(result).toContain('"totalCount"')
+  await expect.poll(result, PATIENT).toContain('"totalCount"')
 })
 
 test('a link that was used says what to do', async () => {
@@ -125,13 +133,15 @@ test('a link that was used says what to do', async () => {
   await open(link)
   const other = await context.newPage()
   await other.goto(link)
-  await expect.poll(() => other.getByRole('alert').innerText()).toMatch(/expired or was used already. Open a fresh one/)
+  await expect
+    .poll(() => other.locator('#notice').innerText(), PATIENT)
+    .toMatch(/expired or was used already. Open a fresh one/)
   expect(other.url()).toBe(`${tabwire.url}/graphiql`)
 })
 
 test('without a link it says what to do', async () => {
   await page.goto(`${tabwire.url}/`)
-  await expect.poll(() => notice().innerText()).toMatch(/not signed in.*Open the link/)
+  await expect.poll(() => notice().innerText(), PATIENT).toMatch(/not signed in.*Open the link/)
   expect(page.url()).toBe(`${tabwire.url}/graphiql`)
 })
 
