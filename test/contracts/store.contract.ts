@@ -252,9 +252,9 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
             }
           },
         ),
-        { numRuns: 40 },
+        { numRuns: 25 },
       )
-    }, 60_000)
+    }, 120_000)
 
     test('tells how far it looked, when nothing passes the filter and when the log ends', async () => {
       const { session } = await insertWith(store, [statusChange, consoleMessage('a'), networkRequest(1), statusChange])

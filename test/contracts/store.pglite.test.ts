@@ -13,6 +13,7 @@ import { DatabaseUnusable, openDatabase } from '../../src/adapters/postgres/open
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
+import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { describeStore } from './store.contract.ts'
 import { insertWith, numbered, readAll, sampleSession, statusChange } from './store-samples.ts'
 
@@ -24,6 +25,7 @@ const socketDirectories = () => readdirSync(tmpdir()).filter((name) => name.star
 describe('the store on the embedded database', () => {
   describeStore(async () => {
     const dataDir = await temporary()
+    await seedEmbeddedDatabase(dataDir)
     const store = await openStore(EMBEDDED, { dataDir, logger })
     return {
       store,
@@ -36,14 +38,16 @@ describe('the store on the embedded database', () => {
   })
 })
 
-describe('the embedded database', () => {
+// Each starts a database or two, which takes seconds of a processor that other tests want as well.
+describe('the embedded database', { timeout: 120_000 }, () => {
   let dataDir: string
   beforeEach(async () => {
     dataDir = await temporary()
   })
   afterEach(() => rm(dataDir, { recursive: true, force: true }))
 
-  test('keeps what was committed over a kill -9 in the midst of writing', { timeout: 120_000 }, async () => {
+  test('keeps what was committed over a kill -9 in the midst of writing', async () => {
+    await seedEmbeddedDatabase(dataDir)
     const writer = spawn(process.execPath, [join(import.meta.dirname, 'store-writer.ts'), dataDir], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -70,6 +74,7 @@ describe('the embedded database', () => {
   })
 
   test("keeps everything over an orderly end, behind a socket that is nobody else's", async () => {
+    await seedEmbeddedDatabase(dataDir)
     const first = await openStore(EMBEDDED, { dataDir, logger })
     const [socket] = socketDirectories()
     expect((await stat(join(tmpdir(), socket!))).mode & 0o777).toBe(0o700)
@@ -109,6 +114,7 @@ describe('the embedded database', () => {
   })
 
   test('tells its owner when it dies, and fails calls as unavailable', async () => {
+    await seedEmbeddedDatabase(dataDir)
     const workers: Worker[] = []
     const onWorker = (message: unknown) => workers.push((message as { worker: Worker }).worker)
     subscribe('worker_threads', onWorker)
@@ -125,13 +131,15 @@ describe('the embedded database', () => {
   })
 
   test('is vacuumed, analyzed and checkpointed when it is due', async () => {
+    await seedEmbeddedDatabase(dataDir)
     const database = await openDatabase(EMBEDDED, { dataDir, logger })
     const { pool } = database
     await pool.query('create table busy (text text)')
     await pool.query('alter table busy alter column text set storage external')
     expect(await maintain(pool)).toBeNull()
     // The database counts at its own pace, at most once a second.
-    const eventually = (due: RegExp) => vi.waitFor(async () => expect(await maintain(pool)).toMatch(due), 10_000)
+    const eventually = (due: RegExp) =>
+      vi.waitFor(async () => expect(await maintain(pool)).toMatch(due), { timeout: 60_000, interval: 300 })
     await pool.query(`insert into busy select 'x' from generate_series(1, 30000)`)
     await eventually(/^vacuum \(truncate false, analyze\) "busy"$/)
     await pool.query('delete from busy')

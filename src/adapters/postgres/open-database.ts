@@ -123,7 +123,10 @@ async function openEmbedded({ dataDir, logger, onCrash }: DatabaseEnvironment): 
 
 /** Without a listener, a server that goes away would end the process through its idle connections. */
 function watchIdleClients(pool: pg.Pool, logger: Logger): void {
-  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection was lost'))
+  // Only what it says: the pool hangs the whole connection onto the error, with every statement it has prepared.
+  pool.on('error', ({ message }) => {
+    if (!pool.ending) logger.warn({ reason: message }, 'an idle database connection was lost')
+  })
 }
 
 async function readVersion(pool: pg.Pool): Promise<{ number: number; text: string }> {
