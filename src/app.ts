@@ -9,6 +9,7 @@ import type { Config } from './config.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
 import { LogReader } from './domain/log-reader.ts'
+import { endOrphanedSessions } from './domain/orphaned-sessions.ts'
 import { Retention } from './domain/retention.ts'
 import type { LogLimits } from './domain/session-log.ts'
 import { SessionRegistry } from './domain/session-registry.ts'
@@ -81,7 +82,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config) }
   const registry = new SessionRegistry(store, browsers.pool, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
-  const orphans = await registry.endOrphans()
+  const orphans = await endOrphanedSessions(store, machineId, logger)
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
 
   const apiKeys = opening.adopt(new ApiKeys(store, logger), (opened) => opened.close())

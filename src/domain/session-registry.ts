@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
 import type { BrowserPool, PageState } from '../ports/browser.ts'
@@ -7,6 +6,7 @@ import type { LogEntry, PendingRequest } from '../ports/log-entry.ts'
 import type { SessionFilter, SessionRecord, Store } from '../ports/store.ts'
 import { decodeSessionCursor } from './cursor.ts'
 import { BadUserInput, NotFound, TabwireError } from './errors.ts'
+import { hashOfOptions } from './idempotency.ts'
 import { pageRequest, type PageArguments } from './page-arguments.ts'
 import { SessionChanges } from './session-changes.ts'
 import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'
@@ -267,28 +267,6 @@ export class SessionRegistry {
     return this.#live.get(sessionId)?.log ?? null
   }
 
-  /** Ends what an earlier process of this machine left behind when it died. Call before the first start. */
-  async endOrphans(): Promise<number> {
-    const orphans = await this.#store.listLiveSessions(this.#options.machineId)
-    for (const record of orphans) {
-      const at = Date.now()
-      const error =
-        'The server stopped without ending this session. Requests that were in flight then are not in the log.'
-      const entry: LogEntry<'STATUS_CHANGE'> = {
-        kind: 'STATUS_CHANGE',
-        sequence: record.lastSequence + 1,
-        at,
-        data: { from: record.status, to: 'FAILED', endReason: 'MACHINE_LOST', error },
-      }
-      const patch = { status: 'FAILED', endReason: 'MACHINE_LOST', error, endedAt: at } as const
-      const outcome = await this.#store.append(record.id, record.lastSequence, [entry], patch)
-      if (outcome.kind === 'conflict') {
-        this.#logger.error({ sessionId: record.id, outcome }, 'an orphaned session has another writer')
-      }
-    }
-    return orphans.length
-  }
-
   /** Ends every session as SERVER_SHUTDOWN; after the deadline their logs are given up. */
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true
@@ -309,7 +287,7 @@ export class SessionRegistry {
   }
 
   #sameStart(record: SessionRecord, options: SessionOptions): SessionSnapshot {
-    if (record.inputHash === hashOf(options)) return this.#snapshotOf(record)
+    if (record.inputHash === hashOfOptions(options)) return this.#snapshotOf(record)
     const message = 'was already used to start a session with another input'
     throw new BadUserInput([{ path: ['input', 'idempotencyKey'], code: 'CONFLICT', message }])
   }
@@ -374,7 +352,7 @@ export class SessionRegistry {
       maxDurationSeconds,
       machineId: this.#options.machineId,
       idempotencyKey,
-      inputHash: idempotencyKey === null ? null : hashOf(options),
+      inputHash: idempotencyKey === null ? null : hashOfOptions(options),
       createdAt: now,
       startedAt: null,
       lastActivityAt: now,
@@ -394,14 +372,4 @@ export class SessionRegistry {
     const seconds = Math.ceil((Math.min(...ends) - Date.now()) / 1000)
     return Math.min(60, Math.max(1, seconds))
   }
-}
-
-/** Of the options as they were understood, so that defaults given or left out count as the same input. */
-function hashOf(options: SessionOptions): string {
-  const canonical = JSON.stringify(options, (_, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  )
-  return createHash('sha256').update(canonical).digest('hex')
 }

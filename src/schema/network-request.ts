@@ -91,13 +91,14 @@ builder.objectFields(NetworkRequest, (t) => ({
   requestBytes: t.field({
     type: 'SafeInt',
     nullable: true,
-    description: 'Bytes of the request’s headers and body. Null when not known.',
+    description: 'Bytes of the request’s body; 0 when it has none. Null when not known.',
     resolve: ({ entry }) => entry.data.requestBytes,
   }),
   responseBytes: t.field({
     type: 'SafeInt',
     nullable: true,
-    description: 'Bytes of the answer as they came over the wire, headers included. Null when not known.',
+    description:
+      'Bytes of the answer’s body as they came over the wire, compressed if they were; what a cache or a service worker gave counts as it was used. Null when not known.',
     resolve: ({ entry }) => entry.data.responseBytes,
   }),
   fromCache: t.boolean({

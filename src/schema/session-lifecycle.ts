@@ -89,7 +89,7 @@ const UpdateSessionInput = builder.inputType('UpdateSessionInput', {
       description: `Seconds without activity after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.idleTimeoutSeconds}`,
     }),
     maxDurationSeconds: t.int({
-      description: `Seconds from its creation after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
+      description: `Seconds from its start after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
     }),
   }),
 })

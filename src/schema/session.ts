@@ -95,7 +95,8 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
         'Seconds without activity after which it ends as TIMED_OUT, unless keepAlive. Watching is no activity.',
     }),
     maxDurationSeconds: t.exposeInt('maxDurationSeconds', {
-      description: 'Seconds after which it ends as TIMED_OUT, whatever happens.',
+      description:
+        'Seconds after which it ends as TIMED_OUT, whatever happens: from startedAt, or from createdAt while it has not started.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
     startedAt: t.expose('startedAt', {
@@ -105,14 +106,12 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
     }),
     lastActivityAt: t.expose('lastActivityAt', {
       type: 'DateTime',
-      nullable: true,
-      description: 'When someone last did something with it; its creation counts. Null only where that is not known.',
+      description: 'When someone last did something with it; its creation and its start count.',
     }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',
       nullable: true,
-      description:
-        'When the earliest limit that applies will end it. Null once it has ended, and while it waits for a slot.',
+      description: 'When the earliest limit that applies will end it. Null once it has ended.',
     }),
     endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true, description: 'When it ended. Null until then.' }),
     durationMs: t.int({
