@@ -41,6 +41,10 @@ const TASKS = {
         '--watch-path',
         inRoot('src'),
         '--watch-preserve-output',
+        // Else Node has each thread report its imports as messages to whoever started it, and the embedded database's
+        // thread is taken to have failed. What to watch is named above.
+        '--import',
+        'data:text/javascript,delete process.env.WATCH_REPORT_DEPENDENCIES',
         inRoot('src/main.ts'),
         'serve',
         ...args,
