@@ -47,7 +47,7 @@ function networkConditions(filter: NetworkFilter, parameters: Parameters): strin
     ...contains('url', urlContains, parameters),
     ...(methods ? [methodIsAmong(methods, parameters)] : []),
     ...(resourceTypes ? [`data->>'resourceType' = any(${parameters.add(resourceTypes, 'text[]')})`] : []),
-    ...(typeof minStatus === 'number' ? [`${status} > ${parameters.add(minStatus, 'int')}`] : []),
+    ...(typeof minStatus === 'number' ? [`${status} >= ${parameters.add(minStatus, 'int')}`] : []),
     ...(typeof maxStatus === 'number' ? [`${status} <= ${parameters.add(maxStatus, 'int')}`] : []),
     ...(failedOnly ? [`(data->>'failure' is not null or ${status} >= 400)`] : []),
   ]
@@ -61,7 +61,7 @@ const equals = (member: string, value: string, parameters: Parameters) =>
 
 function contains(member: string, part: string | null | undefined, parameters: Parameters): string[] {
   if (typeof part !== 'string') return []
-  return [isStorable(part) ? `position(data->>'${member}', ${parameters.add(part, 'text')}) > 0` : 'false']
+  return [isStorable(part) ? `strpos(data->>'${member}', ${parameters.add(part, 'text')}) > 0` : 'false']
 }
 
 /** In the collation "C", upper() knows the letters of ASCII and no others. */
