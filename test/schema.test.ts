@@ -93,7 +93,7 @@ describe('the contract of names', () => {
     ['Session.endReason', 'SessionEndReason'],
     ['Session.idleTimeoutSeconds', 'Int!'],
     ['Session.expiresAt', 'DateTime'],
-    ['Session.lastActivityAt', 'DateTime'],
+    ['Session.lastActivityAt', 'DateTime!'],
     ['Session.durationMs', 'Int!'],
     ['Session.machineId', 'ID'],
     ['Session.health', 'SessionHealth!'],

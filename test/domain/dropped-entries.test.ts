@@ -1,0 +1,115 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
+import { faultyStore } from '../support/faulty-store.ts'
+import {
+  history,
+  line,
+  navigation,
+  newLog,
+  oneTo,
+  readAll,
+  sequences,
+  store,
+  useStore,
+} from '../support/session-log.ts'
+
+/** Laws 7 and 9 of the event log (DESIGN.md): nothing is lost quietly, and everything kept can be stored. */
+
+useStore()
+
+describe('law 7: nothing is lost quietly', () => {
+  const countOf = (entries: readonly LogEntry[]) =>
+    entries.reduce((sum, entry) => sum + (entry.kind === 'ENTRIES_DROPPED' ? entry.data.count : 0), 0)
+
+  test('a flood above the queue becomes ENTRIES_DROPPED, in its place, and the sequence stays dense', async () => {
+    const { log, record, follow, end } = await newLog({ limits: { maxQueuedEntries: 100 } })
+    const seen = readAll(follow())
+    for (let count = 0; count < 1000; count += 1) log.append(line(`line ${count}`))
+    log.append(navigation)
+    await end()
+    const kept = await history(record.id)
+    expect(sequences(kept)).toEqual(oneTo(kept.length))
+    expect(await seen).toEqual(kept)
+    const lines = kept.filter(({ kind }) => kind === 'CONSOLE_MESSAGE').length
+    const dropped = kept.filter((entry) => entry.kind === 'ENTRIES_DROPPED')
+    expect(lines + countOf(kept)).toBe(1001)
+    expect(dropped).toHaveLength(1)
+    expect(dropped[0]).toMatchObject({
+      data: { reason: 'FLOOD', countsByKind: { CONSOLE_MESSAGE: 900, NAVIGATION: 1 } },
+    })
+    expect(kept.at(-1)).toMatchObject({ kind: 'STATUS_CHANGE' })
+  })
+
+  test('a store that is away longer than the queue holds: STORE_UNAVAILABLE, and all before it is kept', async () => {
+    const away = faultyStore(store, ['append'], ['before', 'before', 'before'])
+    const { log, record, end } = await newLog({ limits: { maxQueuedEntries: 10 }, writeStore: away })
+    log.append(line('first'))
+    // The first commit has failed when the queue is filled.
+    await turn()
+    for (let count = 0; count < 50; count += 1) log.append(line(`line ${count}`))
+    await end()
+    const kept = await history(record.id)
+    expect(sequences(kept)).toEqual(oneTo(kept.length))
+    expect(kept.filter(({ kind }) => kind === 'CONSOLE_MESSAGE').length + countOf(kept)).toBe(51)
+    expect(kept.some((entry) => entry.kind === 'ENTRIES_DROPPED' && entry.data.reason === 'STORE_UNAVAILABLE')).toBe(
+      true,
+    )
+  })
+
+  test('a log at its limit goes on with few LOG_LIMIT markers that count everything; status is kept', async () => {
+    const { log, record, end } = await newLog({ limits: { maxEntries: 100 } })
+    for (let count = 0; count < 5000; count += 1) {
+      log.append(line(`line ${count}`))
+      if (count % 500 === 0) await turn()
+    }
+    await end()
+    const kept = await history(record.id)
+    expect(kept.filter(({ kind }) => kind === 'CONSOLE_MESSAGE')).toHaveLength(100)
+    expect(countOf(kept)).toBe(4900)
+    expect(kept.length).toBeLessThan(105)
+    expect(kept.at(-1)?.kind).toBe('STATUS_CHANGE')
+  })
+
+  test('readers of other kinds are told what of theirs was dropped, not more', async () => {
+    const { log, follow, end } = await newLog({ limits: { maxQueuedEntries: 10 } })
+    for (let count = 0; count < 100; count += 1) log.append(line(`line ${count}`))
+    log.append(navigation)
+    await end()
+    const dropped = async (kinds: EntryFilter['kinds']) => {
+      let sum = 0
+      for await (const batch of follow(null, { kinds })) sum += batch.dropped
+      return sum
+    }
+    expect(await dropped(['CONSOLE_MESSAGE'])).toBe(90)
+    expect(await dropped(['NAVIGATION'])).toBe(1)
+    expect(await dropped(['NETWORK_REQUEST'])).toBe(0)
+    expect(await dropped(null)).toBe(91)
+  })
+})
+
+describe('law 9: what a page says is made storable, and what is not is replaced', () => {
+  test('NUL and lone surrogates in any text', async () => {
+    const { log, record, follow, end } = await newLog()
+    const rude = 'a\0b\ud800c\udc00'
+    log.append(line(rude))
+    log.append({ kind: 'NAVIGATION', at: 1, data: { pageId: 'p1', url: `http://x/${rude}`, sameDocument: false } })
+    log.append(line('after'))
+    await end()
+    const kept = await history(record.id)
+    expect(kept).toHaveLength(4)
+    expect(kept[0]).toMatchObject({ data: { text: 'a\ufffdb\ufffdc\ufffd' } })
+    expect(await readAll(follow())).toEqual(kept)
+  })
+
+  test('an entry that the store refuses all the same becomes UNSTORABLE in its place; its neighbours are kept', async () => {
+    const { log, record, end } = await newLog()
+    const bad = { ...line('bad'), at: Number.MAX_VALUE } satisfies EntryDraft
+    for (let count = 0; count < 20; count += 1) log.append(count === 13 ? bad : line(`line ${count}`))
+    await end()
+    const kept = await history(record.id)
+    expect(sequences(kept)).toEqual(oneTo(21))
+    expect(kept[13]).toMatchObject({ kind: 'ENTRIES_DROPPED', data: { reason: 'UNSTORABLE', count: 1 } })
+    expect(kept.filter(({ kind }) => kind === 'CONSOLE_MESSAGE')).toHaveLength(19)
+  })
+})

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, vi } from 'vitest'
+import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
+import { openStore } from '../../src/adapters/postgres/store.ts'
+import type { FollowerTiming, LogBatch } from '../../src/domain/log-follower.ts'
+import { LogReader } from '../../src/domain/log-reader.ts'
+import { SessionLog, type LogLimits } from '../../src/domain/session-log.ts'
+import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
+import { createLogger } from '../../src/logger.ts'
+import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
+import type { SessionRecord, Store } from '../../src/ports/store.ts'
+
+/** Logs of sessions over the real embedded database, put together as the registry does, for tests of the log's laws. */
+
+const logger = createLogger('silent')
+const LIMITS: LogLimits = {
+  maxEntries: 1_000_000,
+  maxQueuedEntries: 100_000,
+  maxQueuedBytes: 64 * 1024 * 1024,
+  maxTailEntries: 50,
+  maxTailBytes: 1024 * 1024,
+}
+const TIMING: FollowerTiming = { pollMs: 20, progressMs: 10 }
+export const ALL: EntryFilter = { kinds: null }
+
+let dataDir: string
+/** Open while the tests of the file run. */
+export let store: Store
+
+/** Call at the top of a test file. */
+export function useStore(): void {
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'tabwire-event-log-'))
+    store = await openStore({ kind: 'embedded' }, { dataDir, logger })
+  })
+
+  afterAll(async () => {
+    await store.close()
+    await rm(dataDir, { recursive: true, force: true })
+  })
+}
+
+function newRecord(): SessionRecord {
+  const now = Date.now()
+  return {
+    id: randomUUID(),
+    owner: 'ann',
+    name: null,
+    metadata: {},
+    status: 'RUNNING',
+    endReason: null,
+    error: null,
+    viewport: { width: 800, height: 600 },
+    userAgent: null,
+    locale: null,
+    timezone: null,
+    keepAlive: false,
+    idleTimeoutSeconds: 600,
+    maxDurationSeconds: 3600,
+    machineId: randomUUID(),
+    idempotencyKey: null,
+    inputHash: null,
+    createdAt: now,
+    startedAt: now,
+    lastActivityAt: now,
+    endedAt: null,
+    currentUrl: null,
+    title: null,
+    navigationCount: 0,
+    consoleMessageCount: 0,
+    networkRequestCount: 0,
+    lastSequence: 0,
+  }
+}
+
+export function line(text: string): EntryDraft<'CONSOLE_MESSAGE'> {
+  const place = { url: null, line: null, column: null, stack: null, pageId: 'p1', truncated: 0 }
+  return { kind: 'CONSOLE_MESSAGE', at: Date.now(), data: { level: 'LOG', source: 'CONSOLE', text, ...place } }
+}
+
+export const navigation: EntryDraft = {
+  kind: 'NAVIGATION',
+  at: 0,
+  data: { pageId: 'p1', url: 'http://127.0.0.1/', sameDocument: false },
+}
+
+const endDraft: EntryDraft<'STATUS_CHANGE'> = {
+  kind: 'STATUS_CHANGE',
+  at: 0,
+  data: { from: 'RUNNING', to: 'CLOSED', endReason: 'TERMINATED', error: null },
+}
+const endPatch = { status: 'CLOSED', endReason: 'TERMINATED', endedAt: 1 } as const
+
+/** A session's log with its readers, as the registry puts them together. */
+export async function newLog(options: { limits?: Partial<LogLimits>; writeStore?: Store; readStore?: Store } = {}) {
+  const record = newRecord()
+  await store.insertSession(record, [])
+  const bus = new InProcessBus()
+  const lost = vi.fn()
+  const limits = { ...LIMITS, ...options.limits }
+  const events = { committed: () => bus.publish(record.id), lost }
+  const log = new SessionLog(options.writeStore ?? store, record, [], limits, events, logger)
+  const reader = new LogReader(options.readStore ?? store, bus, (id) => (id === record.id ? log : null), TIMING)
+  const session: SessionSnapshot = { ...record, pendingRequestCount: 0, expiresAt: null }
+  const follow = (after: string | null = null, filter = ALL, signal = new AbortController().signal) =>
+    reader.follow(session, { after, filter }, signal)
+  return { record, session, log, bus, reader, follow, lost, end: () => log.end(endDraft, endPatch) }
+}
+
+export async function readAll(followed: AsyncIterable<LogBatch>): Promise<LogEntry[]> {
+  const entries: LogEntry[] = []
+  for await (const batch of followed) entries.push(...batch.entries)
+  return entries
+}
+
+export async function history(sessionId: string): Promise<LogEntry[]> {
+  const entries: LogEntry[] = []
+  for (let after = 0, done = false; !done;) {
+    const step = await store.readEntries({ sessionId, filter: ALL, direction: 'forward', after, limit: 1000 })
+    entries.push(...step.entries)
+    after = step.scannedTo
+    done = step.done
+  }
+  return entries
+}
+
+export const sequences = (entries: readonly LogEntry[]) => entries.map(({ sequence }) => sequence)
+export const oneTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1)
