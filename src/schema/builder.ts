@@ -7,8 +7,8 @@ export const builder = new SchemaBuilder<{
   Context: Context
   DefaultFieldNullability: false
   Scalars: {
-    /** In: a Date. Out: milliseconds since the epoch, as the domain counts. */
-    DateTime: { Input: Date; Output: number }
+    /** In: a Date. Out: milliseconds since the epoch, as the domain counts, which become text. */
+    DateTime: { Input: Date; Output: number | string }
     JSON: { Input: unknown; Output: unknown }
     SafeInt: { Input: number; Output: number }
     ID: { Input: string; Output: string }
