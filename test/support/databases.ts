@@ -122,7 +122,12 @@ async function startOwnServer(bin: string): Promise<TestPostgres> {
 
   const start = async () => {
     server = launch(join(bin, 'postgres'), directory, [
-      ...['-D', data, '-p', String(port), '-k', directory],
+      '-D',
+      data,
+      '-p',
+      String(port),
+      '-k',
+      directory,
       ...['listen_addresses=127.0.0.1', 'fsync=off', 'full_page_writes=off'].flatMap((setting) => ['-c', setting]),
     ])
     await untilItAnswers(url, server)
