@@ -35,6 +35,8 @@ export interface Workbench {
   startServer(environment?: Record<string, string>): Promise<ServerProcess>
   /** A server over the database that seed.ts has filled. The workbench closes it after the benchmark. */
   startSeededServer(environment?: Record<string, string>): Promise<SeededServer>
+  /** Closes the server and starts it again, over the same database. */
+  restart(server: ServerProcess): Promise<ServerProcess>
   /** Closes the server before the benchmark ends. */
   stop(server: ServerProcess): Promise<void>
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,7 +37,7 @@ export function openDatabaseSource(kind: DatabaseKind): Promise<DatabaseSource> 
 }
 
 async function makeDirectories() {
-  const root = mkdtempSync(join(tmpdir(), 'tw-bench-'))
+  const root = mkdtempSync(join(tmpdir(), `tabwire-bench-${process.pid}-`))
   // Browsers run as another user, and must reach their profiles in it.
   chmodSync(root, 0o755)
   const dataDir = join(root, 'data')
@@ -64,9 +64,11 @@ function embeddedSource(): DatabaseSource {
         environment: { ...environment, DATABASE_URL: '' },
         connection: () => {
           // The server's temporary folder is ours alone, so the one socket in it is that of its database.
-          const directory = readdirSync(temporary).find((name) => name.startsWith('tw-db-'))
-          if (!directory) throw new Error('the embedded database has no socket')
-          return { host: join(temporary, directory), port: 5432, user: 'postgres', database: 'postgres' }
+          const host = readdirSync(temporary)
+            .map((name) => join(temporary, name))
+            .find((directory) => existsSync(join(directory, '.s.PGSQL.5432')))
+          if (!host) throw new Error('the embedded database has no socket')
+          return { host, port: 5432, user: 'postgres', database: 'postgres' }
         },
         close: () => Promise.resolve(remove()),
       }

@@ -37,8 +37,9 @@ export class GraphqlClient {
       url: this.#endpoint.href.replace('http', 'ws'),
       webSocketImpl: WebSocket,
       connectionParams: { 'X-API-Key': this.#apiKey },
-      lazy: true,
-      lazyCloseTimeout: 60_000,
+      // One socket until the end, so that no run pays for opening its own. A failure reaches the subscriptions.
+      lazy: false,
+      onNonLazyError: () => {},
       retryAttempts: 0,
     })
     const results = this.#socket.iterate<T>({ query, variables })

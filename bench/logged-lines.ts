@@ -15,6 +15,9 @@ export interface LinesHeard {
   delaysMs: number[]
 }
 
+/** Far longer than any run takes: what is missing by then will not come. */
+const PATIENCE_MS = 90_000
+
 let runs = 0
 const nameRun = () => `${process.pid}-${(runs += 1)}`
 
@@ -28,6 +31,8 @@ class Listener {
 
   constructor(count: number) {
     this.#count = count
+    // It may fail before anyone waits for it.
+    this.#all.promise.catch(() => {})
   }
 
   hear(text: string): void {
@@ -46,7 +51,14 @@ class Listener {
   }
 
   async heard(begunAt: number): Promise<LinesHeard> {
-    return { elapsedMs: (await this.#all.promise) - begunAt, delaysMs: this.#delaysMs }
+    const timer = setTimeout(() => {
+      this.fail(new Error(`only ${this.#delaysMs.length} of ${this.#count} lines came`))
+    }, PATIENCE_MS)
+    try {
+      return { elapsedMs: (await this.#all.promise) - begunAt, delaysMs: this.#delaysMs }
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
 

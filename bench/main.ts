@@ -73,20 +73,20 @@ class DatabaseRun {
 
   async run({ name, run }: Benchmark): Promise<BenchmarkReport> {
     await using opened = new AsyncDisposableStack()
-    const running = new Set<ServerProcess>()
+    const running = new Map<ServerProcess, () => Promise<ServerProcess>>()
     const stop = async (server: ServerProcess) => {
       if (running.delete(server)) await server.close()
     }
     const meter = new CpuMeter(() => ({
-      server: [...running][0]?.pid ?? null,
+      server: [...running.keys()][0]?.pid ?? null,
       postgres: this.#source.pid,
     }))
-    const start = async (space: DatabaseSpace, environment: Record<string, string> = {}) => {
+    const start = async (space: DatabaseSpace, environment: Record<string, string> = {}): Promise<ServerProcess> => {
       const server = await startServer({
         environment: { ...space.environment, ...environment },
         profileDir: this.#profileDir,
       })
-      running.add(server)
+      running.set(server, () => start(space, environment))
       opened.defer(() => stop(server))
       return server
     }
@@ -95,6 +95,12 @@ class DatabaseRun {
       meter,
       browser: this.#browser,
       stop,
+      restart: async (server) => {
+        const startAgain = running.get(server)
+        if (!startAgain) throw new Error('a server that does not run cannot be restarted')
+        await stop(server)
+        return startAgain()
+      },
       startServer: async (environment) => {
         const space = opened.adopt(await this.#source.create(), (created) => created.close())
         return start(space, environment)

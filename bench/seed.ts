@@ -68,7 +68,7 @@ export async function seed(space: DatabaseSpace): Promise<void> {
       await insertLog(client, REPLAYED_LOG, REPLAYED_LINES + 2, null)
       await restoreIndexes()
       // A server's autovacuum would have come by within a minute; the embedded database has none.
-      if (!database.embedded) await client.query('vacuum analyze')
+      if (space.config.kind === 'server') await client.query('vacuum analyze')
     } finally {
       await client.end()
     }
