@@ -92,7 +92,7 @@ test('with the network cut off it loads, signed in from the link, and tells nobo
   expect(key).toMatch(/^tw_/)
   await expect.poll(() => page.locator('.graphiql-editor-tool').innerText(), PATIENT).toContain(key)
   // Nor does anything stay behind for whoever uses the machine next.
-  expect(await page.evaluate(() => JSON.stringify({ ...localStorage }))).not.toContain(key)
+  expect(await page.evaluate(() => JSON.stringify(Object.entries(localStorage)))).not.toContain(key)
   expect(outside).toEqual([])
   expect(complaints).toEqual([])
 })
