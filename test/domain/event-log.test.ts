@@ -28,8 +28,8 @@ describe(
   () => {
     const fault = fc.constantFrom<Fault>('none', 'none', 'none', 'before', 'after')
     /** Small ones, and such as take several batches to commit and several steps to read. */
-    const burst = fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 500, max: 2500 }))
-    const writing = fc.array(fc.record({ burst, pauses: fc.nat(3) }), { maxLength: 8 })
+    const burstSize = fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 500, max: 2500 }))
+    const writing = fc.array(fc.record({ burst: burstSize, pauses: fc.nat(3) }), { maxLength: 8 })
     /** A follower reads some batches, stalls some turns, drops its subscription and resumes at its last cursor. */
     const reading = fc.array(fc.record({ batches: fc.integer({ min: 1, max: 4 }), stall: fc.nat(8) }), { maxLength: 6 })
 
@@ -78,7 +78,7 @@ describe(
 
     test('a batch that another writer overtook is not written twice: the log is lost, loudly', async () => {
       const { log, record, lost } = await newLog()
-      await store.append(record.id, 0, [{ ...navigation, sequence: 1 } as LogEntry])
+      await store.append(record.id, 0, [{ ...navigation, sequence: 1 }])
       log.append(line('mine'))
       await log.flush()
       expect(lost).toHaveBeenCalledOnce()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BadUserInput } from '../../src/domain/errors.ts'
-import { parseStartSession, parseUpdateSession, type StartSessionInput } from '../../src/domain/session-input.ts'
+import { parseStartSession, parseUpdateSession } from '../../src/domain/session-input.ts'
 
 function issuesOf(call: () => unknown): [string, string][] {
   try {
@@ -12,7 +12,7 @@ function issuesOf(call: () => unknown): [string, string][] {
   return []
 }
 
-const start = (input: Record<string, unknown>) => parseStartSession(input as StartSessionInput)
+const start = (input: Record<string, unknown>) => parseStartSession(input)
 
 describe('the input of startSession', () => {
   test('nothing given: the defaults', () => {

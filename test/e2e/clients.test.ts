@@ -75,14 +75,15 @@ const clients: Record<string, () => ClientUnderTest> = {
         const parsed = apolloGql(document)
         const isMutation = document.startsWith('mutation')
         const { data } = isMutation
-          ? await client.mutate<T>({ mutation: parsed, variables })
-          : await client.query<T>({ query: parsed, variables })
+          ? await client.mutate({ mutation: parsed, variables })
+          : await client.query({ query: parsed, variables })
         return data as T
       },
       watch: (variables, onBatch) =>
         new Promise((resolve, reject) => {
           client.subscribe<Watched>({ query: apolloGql(WATCH), variables }).subscribe({
-            next: ({ data, error }) => (data ? onBatch(data.consoleMessages) : reject(error ?? new Error('no data'))),
+            next: ({ data, error }) =>
+              data ? onBatch(data.consoleMessages) : reject(new Error('no data', { cause: error })),
             error: reject,
             complete: resolve,
           })

@@ -234,7 +234,7 @@ describe('readers', () => {
     for (let round = 0; round < 20; round += 1) {
       const readers = Array.from({ length: 50 }, () => client.iterate({ query: EVENTS, variables: { id } }))
       await Promise.all(readers.map((reader) => reader.next()))
-      await Promise.all(readers.map((reader) => reader.return?.()))
+      for (const reader of readers) await reader.return?.()
     }
     await expect
       .poll(() => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length)

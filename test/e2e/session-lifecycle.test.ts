@@ -179,7 +179,7 @@ describe('startSession', () => {
       other,
     )
     expect(errors?.[0]?.extensions.issues).toMatchObject([{ path: ['input', 'idempotencyKey'], code: 'CONFLICT' }])
-    await terminate(sessions[0]!.id)
+    await terminate(sessions[0].id)
     expect((await start(input)).status).toBe('CLOSED')
   })
 })
@@ -195,7 +195,7 @@ describe('slots', () => {
       code: 'CAPACITY_EXCEEDED',
       retryAfterSeconds: expect.any(Number) as number,
     })
-    await terminate(running[0]!.id)
+    await terminate(running[0].id)
     await expect.poll(async () => (await get(first.id))?.status).toBe('RUNNING')
     expect((await get(second.id))?.status).toBe('CREATING')
     expect(await terminate(second.id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })

@@ -79,7 +79,7 @@ export async function startTestApp(overrides: Partial<Config> = {}): Promise<Tes
       return client
     },
     async close() {
-      await Promise.all(clients.map((client) => client.dispose()))
+      for (const client of clients) await client.dispose()
       await app.close()
       if (!overrides.dataDir) await rm(dataDir, { recursive: true, force: true })
     },
