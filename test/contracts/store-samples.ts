@@ -100,7 +100,7 @@ export const entriesDropped: EntryDraft = {
 
 /** The drafts as entries that follow `last`. */
 export const numbered = (drafts: readonly EntryDraft[], last = 0): LogEntry[] =>
-  drafts.map((draft, index) => ({ ...draft, sequence: last + 1 + index }) as LogEntry)
+  drafts.map((draft, index) => ({ ...draft, sequence: last + 1 + index }))
 
 /** A session with these entries. */
 export async function insertWith(

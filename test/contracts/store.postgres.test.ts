@@ -43,13 +43,17 @@ describe('a PostgreSQL server', () => {
   const withClient = async (use: (client: pg.Client) => Promise<unknown>) => {
     const client = new pg.Client({ connectionString: server.url })
     await client.connect()
-    await use(client).finally(() => client.end())
+    try {
+      await use(client)
+    } finally {
+      await client.end()
+    }
   }
 
   test('is migrated once by servers that start at the same time', async () => {
     const stores = await Promise.all([open(server.url), open(server.url), open(server.url)])
-    const { session, entries } = await insertWith(stores[0]!, [statusChange])
-    expect(await readAll(stores[2]!, session.id, { kinds: null })).toEqual(entries)
+    const { session, entries } = await insertWith(stores[0], [statusChange])
+    expect(await readAll(stores[2], session.id, { kinds: null })).toEqual(entries)
     await Promise.all(stores.map((store) => store.close()))
   })
 

@@ -32,8 +32,8 @@ export async function seedEmbeddedDatabase(dataDir: string): Promise<void> {
     const store = await openStore({ kind: 'embedded' }, { dataDir: making, logger: createLogger('silent') })
     await store.close()
     // Whoever comes second keeps what the first has made.
-    await rename(join(making, 'database'), template).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+    await rename(join(making, 'database'), template).catch((error: unknown) => {
+      if (!existsSync(template)) throw error
     })
     await rm(making, { recursive: true, force: true })
   }

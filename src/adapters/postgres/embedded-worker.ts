@@ -53,7 +53,7 @@ const open = (path: string) =>
 /** Emscripten throws objects that are no errors: its files' with an errno, its program's end with a status. */
 function reasonOf(error: unknown): string {
   if (error instanceof Error) return error.message || error.name
-  return typeof error === 'object' ? JSON.stringify(error) : String(error)
+  return typeof error === 'string' ? error : JSON.stringify(error)
 }
 
 try {

@@ -95,7 +95,9 @@ async function openEmbedded({ dataDir, logger, onCrash }: DatabaseEnvironment): 
     // for the backend works on one statement at a time anyway.
     max: 1,
     idleTimeoutMillis: 0,
-    // A connection after an error finds the backend as the last one left it.
+    // A connection after an error finds the backend as the last one left it. The pool waits for the promise, whatever
+    // its types say.
+    // oxlint-disable-next-line typescript/no-misused-promises
     onConnect: async (client) => {
       await client.query('discard all')
     },
