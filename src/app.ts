@@ -73,9 +73,17 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
   const { promise: closed, resolve: fail } = Promise.withResolvers<void>()
   const storeFailed = () => fail()
-  const store = opening.adopt(await openStorage(config, logger, storeFailed), (opened) => opened.close())
   const { machineId } = directory
-  const browsers = opening.adopt(await openBrowsers(config, machineId, logger), (opened) => opened.pool.close())
+  // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's.
+  const [storage, browsing] = await Promise.allSettled([
+    openStorage(config, logger, storeFailed),
+    openBrowsers(config, machineId, logger),
+  ])
+  const store = storage.status === 'fulfilled' ? opening.adopt(storage.value, (opened) => opened.close()) : null
+  const browsers =
+    browsing.status === 'fulfilled' ? opening.adopt(browsing.value, (opened) => opened.pool.close()) : null
+  if (!store) throw (storage as PromiseRejectedResult).reason
+  if (!browsers) throw (browsing as PromiseRejectedResult).reason
   const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
 
   const { maxSessions, maxQueued } = config

@@ -12,6 +12,7 @@ import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import type { SessionRecord, Store } from '../../src/ports/store.ts'
+import { seedEmbeddedDatabase } from './embedded-template.ts'
 
 /** Logs of sessions over the real embedded database, put together as the registry does, for tests of the log's laws. */
 
@@ -34,6 +35,7 @@ export let store: Store
 export function useStore(): void {
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'tabwire-event-log-'))
+    await seedEmbeddedDatabase(dataDir)
     store = await openStore({ kind: 'embedded' }, { dataDir, logger })
   })
 

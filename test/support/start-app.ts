@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import WebSocket from 'ws'
 import { startApp, type App } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { createLogger } from '../../src/logger.ts'
+import { seedEmbeddedDatabase } from './embedded-template.ts'
 
 export interface GraphQLError {
   message: string
@@ -40,6 +42,8 @@ export interface TestApp {
 /** The whole of Tabwire in this process: real Chromium, the embedded database, a real port. */
 export async function startTestApp(overrides: Partial<Config> = {}): Promise<TestApp> {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'tabwire-test-')))
+  const isEmbedded = (overrides.database ?? { kind: 'embedded' }).kind === 'embedded'
+  if (isEmbedded && !existsSync(join(dataDir, 'database'))) await seedEmbeddedDatabase(dataDir)
   const environment = {
     PORT: '0',
     TABWIRE_WARM_BROWSERS: '1',
