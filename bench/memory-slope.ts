@@ -28,7 +28,10 @@ export const memorySlope: Benchmark = {
         what: 'memory of the server: slope of PSS over 0, 10, 20, 30 idle sessions',
         baseline: `${megabytes(at(0))} with none`,
         measured: `${megabytes(at(STEPS.at(-1)!))} with ${STEPS.at(-1)!}`,
-        ...{ figure: median(slopes), unit: 'MB', must: 3, aim: 1 },
+        figure: median(slopes),
+        unit: 'MB',
+        must: 3,
+        aim: 1,
         spread: [Math.min(...slopes), Math.max(...slopes)],
       },
     ]

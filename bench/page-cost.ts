@@ -99,7 +99,13 @@ async function measure({ meter }: Workbench, { id, what, small, large }: PageCom
   const pairs = await meter.during('measured', () => interleave(PAGES, fetchSmall, fetchLarge))
   const { baseline, measured, ratio, spread } = compare(pairs, 4)
   return {
-    ...{ id, what, figure: ratio, unit: '×', spread, must: 1.5, aim: SAME },
+    id,
+    what,
+    figure: ratio,
+    unit: '×',
+    spread,
+    must: 1.5,
+    aim: SAME,
     baseline: milliseconds(baseline),
     measured: milliseconds(measured),
   }

@@ -35,7 +35,11 @@ export const replay: Benchmark = {
         what: 'replay of 100,000 entries over WebSocket',
         baseline: milliseconds(baseline),
         measured: milliseconds(measured),
-        ...{ figure: ratio, unit: '×', spread, must: 4, aim: 2 },
+        figure: ratio,
+        unit: '×',
+        spread,
+        must: 4,
+        aim: 2,
       },
     ]
   },

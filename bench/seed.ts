@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { migrateDatabase } from '../src/adapters/postgres/migrate.ts'
 import { openDatabase } from '../src/adapters/postgres/open-database.ts'
 import { createLogger } from '../src/logger.ts'

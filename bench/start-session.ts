@@ -72,7 +72,13 @@ async function measure({ browser, meter }: Workbench, client: GraphqlClient, var
   const { baseline, measured, ratio, spread } = compare(await interleave(STARTS, bare, served), 4)
   const { id, what, must, aim } = variant
   return {
-    ...{ id, what, must, aim, figure: ratio, unit: '×', spread },
+    id,
+    what,
+    must,
+    aim,
+    figure: ratio,
+    unit: '×',
+    spread,
     baseline: milliseconds(baseline),
     measured: milliseconds(measured),
   }
