@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { matchesFilter } from '../../src/domain/entry-filter.ts'
 import type { EntryDraft } from '../../src/ports/log-entry.ts'
-import { SIGN_IN_KEY_NAME, type SessionPosition, type Store, UnstorableBatch } from '../../src/ports/store.ts'
+import { SIGN_IN_KEY_NAME, type Store, UnstorableBatch } from '../../src/ports/store.ts'
+import { describeSessionLists } from './session-list.contract.ts'
 import {
   anyDrafts,
   anyFilter,
@@ -316,90 +317,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     })
   })
 
-  describe('lists of sessions', () => {
-    const owner = `owner-${randomUUID()}`
-    const at = 1_700_000_000_000
-    const kept = Array.from({ length: 12 }, (_, n) =>
-      sampleSession({
-        owner,
-        // Pairs share their time, so that the id decides.
-        createdAt: at + Math.floor(n / 2) * 1000,
-        lastActivityAt: at,
-        status: (['RUNNING', 'CLOSED', 'FAILED'] as const)[n % 3]!,
-        name: n % 4 === 0 ? 'fourth' : null,
-        metadata: { team: n < 6 ? 'red' : 'blue', tags: ['all', `n${n}`], nested: { n } },
-        endedAt: n % 3 === 0 ? null : at + n,
-      }),
-    )
-    const newestFirst = [...kept].sort((one, other) => other.createdAt - one.createdAt || (one.id < other.id ? 1 : -1))
-    const ids = (records: readonly { id: string }[]) => records.map(({ id }) => id)
-
-    beforeAll(async () => {
-      for (const session of kept) await store.insertSession(session, [])
-    })
-
-    test.each([1, 4, 5, 12, 13])('page by page of %i, in both directions', async (limit) => {
-      for (const filter of [{}, { status: ['RUNNING', 'FAILED'] as const }]) {
-        const wanted = newestFirst.filter(
-          ({ status }) => !filter.status || (filter.status as readonly string[]).includes(status),
-        )
-        const forward: string[] = []
-        for (let after: SessionPosition | null = null, more = true; more;) {
-          const page = await store.listSessions({ owner, filter, direction: 'forward', after, limit })
-          forward.push(...ids(page.records))
-          after = page.records.at(-1)!
-          more = page.hasMore
-        }
-        expect(forward).toEqual(ids(wanted))
-        const backward: string[] = []
-        for (let before: SessionPosition | null = null, more = true; more;) {
-          const page = await store.listSessions({ owner, filter, direction: 'backward', before, limit })
-          backward.unshift(...ids(page.records))
-          before = page.records[0]!
-          more = page.hasMore
-        }
-        expect(backward).toEqual(ids(wanted))
-        const third = await store.listSessions({ owner, filter, direction: 'forward', offset: 3, limit })
-        expect(ids(third.records)).toEqual(ids(wanted.slice(3, 3 + limit)))
-        expect(third.hasMore).toBe(wanted.length > 3 + limit)
-      }
-    })
-
-    test.each([
-      [{}, () => true],
-      [{ status: [] }, () => false],
-      [{ status: ['CLOSED'] as const }, ({ status }) => status === 'CLOSED'],
-      [{ status: ['CLOSED', 'CLOSED', 'TIMED_OUT'] as const }, ({ status }) => status === 'CLOSED'],
-      [{ createdAfter: at + 2000 }, ({ createdAt }) => createdAt >= at + 2000],
-      [{ createdBefore: at + 2000 }, ({ createdAt }) => createdAt < at + 2000],
-      [{ name: 'fourth' }, ({ name }) => name === 'fourth'],
-      [{ name: 'Fourth' }, () => false],
-      [{ metadata: { team: 'red' } }, ({ metadata }) => metadata['team'] === 'red'],
-      [{ metadata: { nested: { n: 3 } } }, (session) => session === kept[3]],
-      [{ metadata: { tags: ['n7'] }, name: null }, (session) => session === kept[7]],
-      [{ metadata: { team: 'red' }, name: 'fourth', status: ['CLOSED'] as const }, (session) => session === kept[4]],
-    ] satisfies [Parameters<Store['countSessions']>[1], (session: (typeof kept)[number]) => boolean][])(
-      'are narrowed by %j',
-      async (filter, passes) => {
-        const wanted = ids(newestFirst.filter(passes))
-        const page = await store.listSessions({ owner, filter, direction: 'forward', limit: 100 })
-        expect(ids(page.records)).toEqual(wanted)
-        expect(page.hasMore).toBe(false)
-        expect(await store.countSessions(owner, filter)).toBe(wanted.length)
-      },
-    )
-
-    test('of what a machine left behind hold every owner, and no ended one', async () => {
-      const machineId = randomUUID()
-      const live = [
-        sampleSession({ machineId, createdAt: 1 }),
-        sampleSession({ machineId, status: 'RUNNING', createdAt: 2 }),
-      ]
-      const ended = sampleSession({ machineId, status: 'CLOSED', endedAt: Date.now() })
-      for (const session of [...live, ended]) await store.insertSession(session, [])
-      expect(await store.listLiveSessions(machineId)).toEqual(live)
-    })
-  })
+  describeSessionLists(() => store)
 
   test('deletes what ended before a time, in small steps, and nothing else', async () => {
     const drafts = Array.from({ length: 3500 }, () => consoleMessage('old'))

@@ -85,7 +85,7 @@ describe('a browser', () => {
     const [victim, other] = [await startHere(), await startHere()]
     process.kill(victim.browser.pid, 'SIGKILL')
     await expect
-      .poll(async () => await state(victim.id), { timeout: 1000, interval: 20 })
+      .poll(async () => await state(victim.id), { interval: 20 })
       .toMatchObject({
         status: 'FAILED',
         endReason: 'BROWSER_CRASHED',
