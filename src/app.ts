@@ -94,7 +94,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
 
   const apiKeys = opening.adopt(new ApiKeys(store, logger), (opened) => opened.close())
-  await apiKeys.ensureFirstKey(directory.adminKey.secret)
+  if (!(await apiKeys.ensureFirstKey(machineId, directory.adminKey.secret))) {
+    const { file } = directory.adminKey
+    throw new StartupFailed(
+      file
+        ? `The admin key in ${file} has been revoked: delete the file to have a new one made.`
+        : 'The admin key in TABWIRE_API_KEY has been revoked: set another one.',
+    )
+  }
   const signIn = new SignIn(apiKeys)
   const retention = opening.adopt(new Retention(store, config.retentionDays, logger), (opened) => opened.close())
   retention.start()

@@ -28,7 +28,7 @@ export const API_KEY_INPUT_RULES = {
 
 /** The owner of the first key, the one of TABWIRE_API_KEY or `<data dir>/api-key`. */
 export const FIRST_OWNER = 'admin'
-const FIRST_KEY_NAME = 'First admin key'
+const firstKeyName = (machineId: string) => `First admin key of ${machineId}`
 
 /** How long a key found valid is taken for valid without asking the store again. */
 const CACHE_MS = 5000
@@ -53,6 +53,7 @@ export class ApiKeys {
   readonly #touchedAt = new Map<string, number>()
   readonly #watches = new Set<Watch>()
   #recheck: NodeJS.Timeout | null = null
+  #revocations = 0
 
   constructor(store: Store, logger: Logger) {
     this.#store = store
@@ -64,12 +65,14 @@ export class ApiKeys {
     const hash = hashSecret(secret)
     const cached = this.#cache.get(hash)
     const isFresh = cached && Date.now() - cached.at < CACHE_MS
+    const revocations = this.#revocations
     const record = isFresh ? cached.record : await this.#store.findApiKeyByHash(hash)
     if (!record || !isValid(record)) {
       this.#cache.delete(hash)
       return null
     }
-    if (!isFresh) {
+    // What was read before a revocation says nothing after it.
+    if (!isFresh && revocations === this.#revocations) {
       if (this.#cache.size >= MAX_CACHED) this.#cache.clear()
       this.#cache.set(hash, { record, at: Date.now() })
     }
@@ -100,16 +103,22 @@ export class ApiKeys {
     return { record, secret }
   }
 
-  /** Makes sure that the first admin key is there, and that no earlier first key is valid any more. */
-  async ensureFirstKey(secret: string): Promise<void> {
+  /**
+   * Makes sure that this machine's first admin key is there, and that an earlier one of its is valid no more. Returns
+   * false when the key has been revoked: whoever did that meant it, so it is not brought back.
+   */
+  async ensureFirstKey(machineId: string, secret: string): Promise<boolean> {
     const hash = hashSecret(secret)
+    const name = firstKeyName(machineId)
+    const kept = await this.#store.findApiKeyByHash(hash)
+    if (kept && !isValid(kept)) return false
     for (const key of await this.#store.listApiKeys(FIRST_OWNER)) {
-      if (key.name === FIRST_KEY_NAME && key.secretHash !== hash && key.revokedAt === null) {
+      if (key.name === name && key.secretHash !== hash && key.revokedAt === null) {
         await this.#store.revokeApiKey(key.id, Date.now())
       }
     }
-    if (await this.#store.findApiKeyByHash(hash)) return
-    await this.#store.insertApiKey(newRecord(FIRST_OWNER, FIRST_KEY_NAME, secret, SCOPES, null))
+    if (!kept) await this.#store.insertApiKey(newRecord(FIRST_OWNER, name, secret, SCOPES, null))
+    return true
   }
 
   /** Oldest first, revoked and expired ones too. Null: of every owner. */
@@ -128,6 +137,7 @@ export class ApiKeys {
     const isTheirs = record && (record.owner === principal.owner || principal.scopes.has('ADMIN'))
     const revoked = isTheirs ? await this.#store.revokeApiKey(id, Date.now()) : null
     if (!revoked) throw new NotFound('API key')
+    this.#revocations += 1
     this.#cache.delete(revoked.secretHash)
     this.#dismiss((watch) => watch.principal.apiKeyId === id)
     return revoked
@@ -136,12 +146,8 @@ export class ApiKeys {
   /** Calls back once when the principal's key is revoked or expires, so that what it opened can be closed. */
   onInvalid(principal: Principal, listener: () => void): () => void {
     const watch: Watch = { principal, listener, expiry: null }
-    if (principal.expiresAt !== null) {
-      const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, principal.expiresAt - Date.now()))
-      watch.expiry = setTimeout(() => this.#dismiss((other) => other === watch), delayMs)
-      watch.expiry.unref()
-    }
     this.#watches.add(watch)
+    this.#awaitExpiry(watch)
     this.#recheck ??= setInterval(() => void this.#recheckKeys(), RECHECK_MS).unref()
     return () => {
       if (watch.expiry) clearTimeout(watch.expiry)
@@ -154,6 +160,14 @@ export class ApiKeys {
   close(): void {
     if (this.#recheck) clearInterval(this.#recheck)
     this.#recheck = null
+  }
+
+  #awaitExpiry(watch: Watch): void {
+    const { expiresAt } = watch.principal
+    if (expiresAt === null) return
+    const leftMs = expiresAt - Date.now()
+    const onTime = () => (leftMs > MAX_TIMER_MS ? this.#awaitExpiry(watch) : this.#dismiss((other) => other === watch))
+    watch.expiry = setTimeout(onTime, Math.min(MAX_TIMER_MS, Math.max(0, leftMs))).unref()
   }
 
   #dismiss(isConcerned: (watch: Watch) => boolean): void {

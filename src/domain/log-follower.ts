@@ -4,6 +4,7 @@ import type { EntryQuery, EntryStep, LogHead } from '../ports/store.ts'
 import { encodeEntryCursor } from './cursor.ts'
 import { matchesFilter } from './entry-filter.ts'
 import { approximateSize } from './entry-size.ts'
+import { NotFound } from './errors.ts'
 
 export interface LogBatch {
   entries: LogEntry[]
@@ -146,7 +147,9 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
 
       this.#woken = false
       const head = await this.#source.head()
-      if (!head || this.#closed) return null
+      if (this.#closed) return null
+      // Deleted by retention while it was followed: not an end that the reader could take for the whole log.
+      if (!head) throw new NotFound('session')
       if (this.#cursor < head.lastSequence) {
         const batch = await this.#advance(head)
         if (batch) return batch

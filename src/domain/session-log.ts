@@ -8,6 +8,7 @@ import {
   type SessionRecord,
   type Store,
 } from '../ports/store.ts'
+import { CommitProgress } from './commit-progress.ts'
 import { DroppedEntries } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
 import { LogTail } from './log-tail.ts'
@@ -44,8 +45,9 @@ interface Queued {
 const MAX_BATCH_ENTRIES = 1000
 const MAX_BATCH_BYTES = 2 * 1024 * 1024
 const MAX_RETRY_DELAY_MS = 2000
-/** First pause between two ENTRIES_DROPPED of a log at its limit; doubled each time, so their number stays small. */
+/** Pause between two ENTRIES_DROPPED of a log at its limit; doubled each time, so their number stays small. */
 const FIRST_LIMIT_MARKER_PAUSE_MS = 1000
+const LAST_LIMIT_MARKER_PAUSE_MS = 60_000
 
 /**
  * The one writer of a session's log (laws 1, 2, 7, 9 of DESIGN.md).
@@ -72,14 +74,15 @@ export class SessionLog {
   #ended = false
   #lost = false
   #storeFailing = false
-  #committing: Promise<void> | null = null
+  #isCommitting = false
+  readonly #progress = new CommitProgress()
   readonly #abandoned = new AbortController()
 
   /** Dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
   #atLimit: DroppedEntries | null = null
   #limitMarkerPauseMs = FIRST_LIMIT_MARKER_PAUSE_MS
-  #nextLimitMarkerAt = 0
+  #limitMarkerTimer: NodeJS.Timeout | null = null
 
   constructor(
     store: Store,
@@ -143,19 +146,22 @@ export class SessionLog {
   patch(patch: SessionPatch): void {
     if (this.#ended || this.#lost) return
     this.#patch = { ...this.#patch, ...deeplyWellFormed(patch) }
+    this.#progress.patchRequested()
     this.#startCommitting()
   }
 
-  /** Resolves when everything queued so far has been committed, or the log was lost or abandoned. */
-  async flush(): Promise<void> {
-    while (this.#committing) await this.#committing
+  /** Resolves when everything asked for so far is committed, whatever is queued after it; or when the log is lost. */
+  flush(): Promise<void> {
+    return this.#progress.reach()
   }
 
   /** Commits the final status entry with the row's final state; nothing can be appended afterwards (law 10). */
   async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
     this.append(draft, patch)
     await this.flush()
-    this.#ended = true
+    this.#stopLimitMarker()
+    // A log that was lost has no final entry: who follows it must not be told that it is complete.
+    if (!this.#lost) this.#ended = true
   }
 
   /** Stops trying to commit: the server is going down and the store is away. */
@@ -164,6 +170,7 @@ export class SessionLog {
   }
 
   #enqueue(queued: Queued): void {
+    this.#progress.entryRequested()
     this.#queue.push(queued)
     this.#queuedBytes += queued.size
   }
@@ -185,11 +192,19 @@ export class SessionLog {
     this.#settleOverflow()
     this.#atLimit ??= new DroppedEntries('LOG_LIMIT')
     this.#atLimit.add(draft)
-    const now = Date.now()
-    if (now < this.#nextLimitMarkerAt) return
-    this.#settleLimit(now)
-    this.#nextLimitMarkerAt = now + this.#limitMarkerPauseMs
-    this.#limitMarkerPauseMs *= 2
+    if (this.#limitMarkerTimer) return
+    this.#settleLimit(Date.now())
+    this.#limitMarkerTimer = setTimeout(() => {
+      this.#limitMarkerTimer = null
+      this.#settleLimit(Date.now())
+      this.#startCommitting()
+    }, this.#limitMarkerPauseMs)
+    this.#limitMarkerPauseMs = Math.min(this.#limitMarkerPauseMs * 2, LAST_LIMIT_MARKER_PAUSE_MS)
+  }
+
+  #stopLimitMarker(): void {
+    if (this.#limitMarkerTimer) clearTimeout(this.#limitMarkerTimer)
+    this.#limitMarkerTimer = null
   }
 
   #settleLimit(now: number): void {
@@ -204,13 +219,14 @@ export class SessionLog {
   }
 
   #startCommitting(): void {
-    if (this.#committing || (this.#queue.length === 0 && !this.#patch)) return
-    this.#committing = this.#commitAll().then(
+    if (this.#isCommitting || this.#lost || (this.#queue.length === 0 && !this.#patch)) return
+    this.#isCommitting = true
+    this.#commitAll().then(
       () => {
-        this.#committing = null
+        this.#isCommitting = false
       },
       (error: unknown) => {
-        this.#committing = null
+        this.#isCommitting = false
         this.#logger.fatal({ err: error, sessionId: this.sessionId }, 'the log of a session failed')
         this.#loseLog()
       },
@@ -222,14 +238,15 @@ export class SessionLog {
     await Promise.resolve()
     while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
       const loosePatch = this.#patch
+      const patches = this.#progress.requestedPatches
       this.#patch = null
       if (this.#queue.length === 0 && loosePatch) {
-        await this.#untilStoreAnswers(() => this.#store.patchSession(this.sessionId, loosePatch))
-        if (!this.#lost) this.#events.committed([], loosePatch)
-        continue
+        await this.#commitPatch(loosePatch)
+      } else {
+        const { entries, patch } = this.#takeBatch(loosePatch)
+        await this.#commitBatch(entries, patch)
       }
-      const { entries, patch } = this.#takeBatch(loosePatch)
-      await this.#commitBatch(entries, patch)
+      this.#progress.patchesCommitted(patches)
       if (this.#overflow && !this.#isFull(0)) this.#settleOverflow()
     }
   }
@@ -250,6 +267,25 @@ export class SessionLog {
       return { ...queued.draft, sequence: (sequence += 1) }
     })
     return { entries, patch }
+  }
+
+  async #commitPatch(patch: SessionPatch): Promise<void> {
+    const isKept = await this.#untilStoreAnswers(async () => {
+      try {
+        return await this.#store.patchSession(this.sessionId, patch)
+      } catch (error) {
+        if (error instanceof StoreUnavailable) throw error
+        // It would be refused again and again, and the log with it. What it changes is state that changes again.
+        this.#logger.error({ err: error, sessionId: this.sessionId }, 'the store refused a change of a session')
+        return true
+      }
+    })
+    if (isKept === false) {
+      this.#logger.error({ sessionId: this.sessionId }, 'the row of a live session is gone or has ended')
+      this.#loseLog()
+    } else if (!this.#lost) {
+      this.#events.committed([], patch)
+    }
   }
 
   async #commitBatch(entries: LogEntry[], patch: SessionPatch | null): Promise<void> {
@@ -298,6 +334,7 @@ export class SessionLog {
     }
     this.#counts = counts
     this.#lastSequence += entries.length
+    this.#progress.entriesCommitted(entries.length)
     if (patch?.endedAt) this.#ended = true
     this.#events.committed(entries, patch)
   }
@@ -343,6 +380,8 @@ export class SessionLog {
     this.#queue = []
     this.#queuedBytes = 0
     this.#patch = null
+    this.#stopLimitMarker()
+    this.#progress.giveUp()
     this.#events.lost()
   }
 }

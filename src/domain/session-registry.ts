@@ -1,11 +1,18 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
 import type { BrowserPool, PageState } from '../ports/browser.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { LogEntry, PendingRequest } from '../ports/log-entry.ts'
-import type { SessionFilter, SessionRecord, Store } from '../ports/store.ts'
+import {
+  StoreUnavailable,
+  type InsertSessionOutcome,
+  type SessionFilter,
+  type SessionRecord,
+  type Store,
+} from '../ports/store.ts'
 import { decodeSessionCursor } from './cursor.ts'
-import { BadUserInput, NotFound, TabwireError } from './errors.ts'
+import { BadUserInput, NotFound } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
 import { pageRequest, type PageArguments } from './page-arguments.ts'
 import { SessionChanges } from './session-changes.ts'
@@ -20,16 +27,15 @@ import {
 import type { LogLimits, SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { isEnded, LIVE_STATUSES } from './session-state.ts'
-import { DEFAULT_DEADLINES, Session, type SessionDeadlines, type SessionServices } from './session.ts'
+import {
+  DEFAULT_DEADLINES,
+  Session,
+  SessionNotRunning,
+  type SessionDeadlines,
+  type SessionServices,
+} from './session.ts'
 import { CapacityExceeded, Slots } from './slots.ts'
-
-export class SessionNotRunning extends TabwireError {
-  override readonly code = 'SESSION_NOT_RUNNING'
-
-  constructor() {
-    super('The session has ended.')
-  }
-}
+import { within } from './within.ts'
 
 export interface SessionListArguments extends PageArguments {
   includeTerminated?: boolean | null
@@ -75,6 +81,10 @@ export const SESSION_PAGE_BOUNDS = { min: 1, max: 100, default: 30 } as const
 /** startSession answers after this long with the session as it stands. */
 const START_WAIT_MS = 30_000
 const HEALTH_TIMEOUT_MS = 1000
+const TERMINATE_WAIT_MS = 30_000
+const INSERT_TRIES = 3
+const INSERT_PAUSE_MS = 100
+const ELSEWHERE = 'The session does not live on this server.'
 
 /** Starts sessions, finds them, ends them, and knows which live here. What is another owner's does not exist. */
 export class SessionRegistry {
@@ -116,7 +126,7 @@ export class SessionRegistry {
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
-    if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot())
+    if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     let session: Session
     try {
@@ -127,7 +137,7 @@ export class SessionRegistry {
         at: record.createdAt,
         data: { from: null, to: 'CREATING', endReason: null, error: null },
       }
-      const outcome = await this.#store.insertSession(record, [firstEntry])
+      const outcome = await this.#insert(record, firstEntry)
       if (outcome.kind === 'exists') {
         place.leave()
         return await this.#untilReached(this.#sameStart(outcome.record, options), waitUntil, signal)
@@ -174,7 +184,10 @@ export class SessionRegistry {
   async terminate(owner: string, sessionId: string): Promise<SessionSnapshot> {
     const found = await this.find(owner, sessionId)
     if (!found) throw new NotFound('session')
-    await this.#live.get(sessionId)?.end('TERMINATED')
+    const session = this.#live.get(sessionId)
+    if (!session && !isEnded(found.status)) throw new SessionNotRunning(ELSEWHERE)
+    // A store that is away holds up the final entry: then the session is told as it stands, and ends when it can.
+    if (session) await within(session.end('TERMINATED'), TERMINATE_WAIT_MS)
     return (await this.find(owner, sessionId)) ?? found
   }
 
@@ -210,7 +223,8 @@ export class SessionRegistry {
     if (!found) throw new NotFound('session')
     const change = parseUpdateSession(input)
     const session = this.#live.get(sessionId)
-    if (!session || isEnded(found.status)) throw new SessionNotRunning()
+    if (isEnded(found.status)) throw new SessionNotRunning()
+    if (!session) throw new SessionNotRunning(ELSEWHERE)
     await session.update(change)
     return session.snapshot()
   }
@@ -231,11 +245,11 @@ export class SessionRegistry {
   async health(snapshot: SessionSnapshot): Promise<SessionHealth> {
     const session = this.#live.get(snapshot.id)
     const { startedAt, currentUrl } = snapshot
-    if (!session || isEnded(snapshot.status)) {
+    if (isEnded(snapshot.status)) {
       const uptimeMs = startedAt ? (snapshot.endedAt ?? startedAt) - startedAt : 0
       return { status: 'ENDED', browserResponsive: false, latencyMs: null, currentUrl, uptimeMs }
     }
-    const latencyMs = await session.ping(HEALTH_TIMEOUT_MS)
+    const latencyMs = (await session?.ping(HEALTH_TIMEOUT_MS)) ?? null
     const browserResponsive = latencyMs !== null
     // While it is being created there is no browser that could fail to answer.
     const status = browserResponsive || snapshot.status === 'CREATING' ? 'HEALTHY' : 'UNRESPONSIVE'
@@ -304,18 +318,20 @@ export class SessionRegistry {
   async #untilReached(started: SessionSnapshot, waitUntil: StartWait, signal: AbortSignal): Promise<SessionSnapshot> {
     const session = this.#live.get(started.id)
     if (!session || waitUntil === 'CREATING') return session?.snapshot() ?? started
-    const reached = waitUntil === 'RUNNING' ? session.running : session.loaded
-    const { promise: givenUp, resolve } = Promise.withResolvers<void>()
-    const giveUp = () => resolve()
-    const timer = setTimeout(giveUp, START_WAIT_MS)
-    signal.addEventListener('abort', giveUp)
-    try {
-      await Promise.race([reached, givenUp])
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', giveUp)
-    }
+    await within(waitUntil === 'RUNNING' ? session.running : session.loaded, START_WAIT_MS, signal)
     return session.snapshot()
+  }
+
+  /** Says it again when the answer was lost: the store knows the row by its id, and else it would be nobody's. */
+  async #insert(record: SessionRecord, firstEntry: LogEntry): Promise<InsertSessionOutcome> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#store.insertSession(record, [firstEntry])
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable) || tries === INSERT_TRIES) throw error
+        await pause(INSERT_PAUSE_MS)
+      }
+    }
   }
 
   async #forget(session: Session): Promise<void> {

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import type { BrowserOptions, BrowserPool, BrowserSession, PageState, Recorder } from '../ports/browser.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
-import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
+import type { SessionPatch, SessionRecord, Store, Viewport } from '../ports/store.ts'
 import { Coalescer } from './coalescer.ts'
+import { TabwireError } from './errors.ts'
 import { SessionLog, type LogLimits } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { isEnded, transition, type SessionState } from './session-state.ts'
@@ -21,8 +22,19 @@ export const DEFAULT_DEADLINES: SessionDeadlines = { launch: 30_000, flush: 500,
 
 /** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
 const DETAIL_INTERVAL_MS = 250
-/** lastActivityAt is kept this exactly in the store; in memory it is exact. */
-const ACTIVITY_SAVE_MS = 10_000
+
+export class SessionNotRunning extends TabwireError {
+  override readonly code = 'SESSION_NOT_RUNNING'
+
+  constructor(message = 'The session has ended.') {
+    super(message)
+  }
+}
+
+/** The browser was asked and did not answer within its deadline. */
+export class BrowserTimeout extends TabwireError {
+  override readonly code = 'TIMEOUT'
+}
 
 export interface SessionServices {
   store: Store
@@ -39,7 +51,8 @@ export interface SessionServices {
 /**
  * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
  *
- * What a reader sees is committed first: status changes are in the snapshot when the log has them (law 2).
+ * Status and counts are in the snapshot when the log has them (law 2); URL, title and pending requests are state and
+ * are shown as they are now.
  */
 export class Session implements Recorder {
   readonly id: string
@@ -66,7 +79,6 @@ export class Session implements Recorder {
   #browser: BrowserSession | null = null
   #ending: Promise<void> | null = null
   #sealed = false
-  #activitySavedAt: number
   #limitTimer: NodeJS.Timeout | null = null
 
   constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
@@ -77,7 +89,6 @@ export class Session implements Recorder {
     this.#place = place
     this.#record = record
     this.#state = { status: 'CREATING', endReason: null }
-    this.#activitySavedAt = record.lastActivityAt
     this.#details = new Coalescer(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
     ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
     ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
@@ -125,6 +136,11 @@ export class Session implements Recorder {
       if (this.#ending) return
       const browser = await this.#launch(options)
       if (!browser) return
+      if (this.#ending) {
+        // It ended between the browser's arrival and this line, and so without knowing of it.
+        await browser.close(0)
+        return
+      }
       this.#browser = browser
       browser.crashed.then(
         (why) => void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', why),
@@ -142,26 +158,12 @@ export class Session implements Recorder {
     }
   }
 
-  /** Someone did something with the session: the idle timeout starts anew. */
-  touch(): void {
-    if (this.#ending) return
-    const now = Date.now()
-    this.#record = { ...this.#record, lastActivityAt: now }
-    if (now - this.#activitySavedAt > ACTIVITY_SAVE_MS) {
-      this.#activitySavedAt = now
-      this.log.patch({ lastActivityAt: now })
-    }
-    this.#watchLimits()
-    this.#details.touch()
-  }
-
-  /** Resolves when the change is committed. */
+  /** Resolves when the change is committed. It is activity: the idle timeout starts anew. */
   async update(change: SessionPatch): Promise<void> {
     const { viewport } = change
-    if (viewport && this.#browser) await this.#browser.setViewport(viewport)
-    const patch = { ...change, lastActivityAt: Date.now() }
-    this.#activitySavedAt = patch.lastActivityAt
-    this.log.patch(patch)
+    if (viewport && this.#browser) await this.#resizePages(this.#browser, viewport)
+    if (this.#ending) throw new SessionNotRunning()
+    this.log.patch({ ...change, lastActivityAt: Date.now() })
     await this.log.flush()
     this.#watchLimits()
     this.#details.touch()
@@ -195,6 +197,7 @@ export class Session implements Recorder {
     if (this.#sealed || !page) return
     const { url: currentUrl, title } = page
     if (currentUrl === this.#record.currentUrl && title === this.#record.title) return
+    // At once, not when it is committed: it is state, of which the last counts, and commits come later and in pieces.
     this.#record = { ...this.#record, currentUrl, title }
     this.log.patch({ currentUrl, title })
     this.#details.touch()
@@ -225,16 +228,10 @@ export class Session implements Recorder {
     this.#state = next
     const now = Date.now()
     const change = { from: 'CREATING', to: 'RUNNING', endReason: null, error: null } as const
-    const page = this.#browser?.pages()[0]
+    this.pagesChanged()
     this.log.append(
       { kind: 'STATUS_CHANGE', at: now, data: change },
-      {
-        status: 'RUNNING',
-        startedAt: now,
-        lastActivityAt: now,
-        currentUrl: page?.url ?? null,
-        title: page?.title ?? null,
-      },
+      { status: 'RUNNING', startedAt: now, lastActivityAt: now },
     )
     await this.log.flush()
     this.#watchLimits()
@@ -247,24 +244,38 @@ export class Session implements Recorder {
     this.#state = next
     this.#stop.abort()
     this.#unwatchLimits()
-    const crashed = next.endReason === 'BROWSER_CRASHED'
-    if (this.#browser && !crashed) {
-      await this.#browser.flush(deadlines.flush).catch((failure: unknown) => this.#logFailure('flush', failure))
+    try {
+      const crashed = next.endReason === 'BROWSER_CRASHED'
+      // A browser that is gone can be asked nothing, but what it has told already is still to be written down.
+      await this.#browser
+        ?.flush(crashed ? 0 : deadlines.flush)
+        .catch((failure: unknown) => this.#logFailure('flush', failure))
+      this.#settlePending(crashed ? 'the browser crashed' : 'session ended')
+      this.#sealed = true
+      await this.#browser?.close(deadlines.close).catch((failure: unknown) => this.#logFailure('close', failure))
+      const endedAt = Date.now()
+      const { status: to, endReason } = next
+      await this.log.end(
+        { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },
+        { status: to, endReason, error, endedAt },
+      )
+    } finally {
+      this.#place.leave()
+      this.#details.close()
+      this.#resolveRunning()
+      this.#resolveLoaded()
+      this.#resolveEnded()
     }
-    this.#settlePending(crashed ? 'the browser crashed' : 'session ended')
-    this.#sealed = true
-    await this.#browser?.close(deadlines.close).catch((failure: unknown) => this.#logFailure('close', failure))
-    const endedAt = Date.now()
-    const { status: to, endReason } = next
-    await this.log.end(
-      { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },
-      { status: to, endReason, error, endedAt, lastActivityAt: this.#record.lastActivityAt },
-    )
-    this.#place.leave()
-    this.#details.close()
-    this.#resolveRunning()
-    this.#resolveLoaded()
-    this.#resolveEnded()
+  }
+
+  async #resizePages(browser: BrowserSession, viewport: Viewport): Promise<void> {
+    try {
+      await browser.setViewport(viewport)
+    } catch (error) {
+      this.#logger.warn({ err: error, sessionId: this.id }, 'a viewport could not be set')
+      if (!this.#ending)
+        throw new BrowserTimeout('The browser did not take the new viewport in time; nothing was changed.')
+    }
   }
 
   /** Requests in flight at an orderly end become entries that say so (law 8). */
@@ -293,7 +304,10 @@ export class Session implements Recorder {
   }
 
   #onCommitted(patch: SessionPatch | null): void {
-    if (patch) this.#record = { ...this.#record, ...patch }
+    if (patch) {
+      const { currentUrl, title } = this.#record
+      this.#record = { ...this.#record, ...patch, currentUrl, title }
+    }
     this.#services.publish(this.id)
     if (patch?.status) this.#details.now()
     else this.#details.touch()

@@ -3,8 +3,8 @@ import { TabwireError } from './errors.ts'
 export class CapacityExceeded extends TabwireError {
   override readonly code = 'CAPACITY_EXCEEDED'
 
-  constructor(retryAfterSeconds: number) {
-    super('All slots are taken and the queue is full.', { retryAfterSeconds })
+  constructor(retryAfterSeconds: number, message = 'All slots are taken and the queue is full.') {
+    super(message, { retryAfterSeconds })
   }
 }
 
@@ -12,7 +12,6 @@ export class CapacityExceeded extends TabwireError {
 export interface Place {
   /** Resolves when a slot is this place's; never when it was left before. */
   readonly granted: Promise<void>
-  readonly isQueued: boolean
   leave(): void
 }
 
@@ -59,13 +58,7 @@ export class Slots {
       state = 'left'
       this.#grantNext()
     }
-    return {
-      granted,
-      get isQueued() {
-        return state === 'queued'
-      },
-      leave,
-    }
+    return { granted, leave }
   }
 
   #grantNext(): void {

@@ -7,6 +7,8 @@ import type { EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import { faultyStore, type Fault } from '../support/faulty-store.ts'
 import {
   ALL,
+  endDraft,
+  endPatch,
   history,
   line,
   navigation,
@@ -86,6 +88,45 @@ describe(
     })
   },
 )
+
+describe('the writer', () => {
+  test('flush waits for what was asked for before it, not for a page that goes on logging', async () => {
+    const { log, end } = await newLog()
+    let isLogging = true
+    const logging = (async () => {
+      while (isLogging) {
+        log.append(line('again'))
+        await turn()
+      }
+    })()
+    for (let count = 0; count < 3; count += 1) {
+      log.patch({ name: `name ${count}` })
+      await log.flush()
+    }
+    isLogging = false
+    await logging
+    await end()
+  })
+
+  test('a log that was given up does not pretend to have ended', async () => {
+    const never = Array.from({ length: 1000 }, (): Fault => 'before')
+    const { log, end, lost } = await newLog({ writeStore: faultyStore(store, ['append'], never) })
+    log.append(line('unheard'))
+    const ending = end()
+    log.abandon()
+    await ending
+    expect(lost).toHaveBeenCalledOnce()
+    expect(log.head).toEqual({ lastSequence: 0, ended: false })
+  })
+
+  test('a row that has gone is noticed also where only state changes', async () => {
+    const { log, lost, record } = await newLog()
+    await store.append(record.id, 0, [{ ...endDraft, sequence: 1 }], endPatch)
+    log.patch({ title: 'too late' })
+    await log.flush()
+    expect(lost).toHaveBeenCalledOnce()
+  })
+})
 
 describe('law 4: following', () => {
   test('an empty log says at once that the reader has caught up', async () => {

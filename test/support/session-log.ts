@@ -89,12 +89,12 @@ export const navigation: EntryDraft = {
   data: { pageId: 'p1', url: 'http://127.0.0.1/', sameDocument: false },
 }
 
-const endDraft: EntryDraft<'STATUS_CHANGE'> = {
+export const endDraft: EntryDraft<'STATUS_CHANGE'> = {
   kind: 'STATUS_CHANGE',
   at: 0,
   data: { from: 'RUNNING', to: 'CLOSED', endReason: 'TERMINATED', error: null },
 }
-const endPatch = { status: 'CLOSED', endReason: 'TERMINATED', endedAt: 1 } as const
+export const endPatch = { status: 'CLOSED', endReason: 'TERMINATED', endedAt: 1 } as const
 
 /** A session's log with its readers, as the registry puts them together. */
 export async function newLog(options: { limits?: Partial<LogLimits>; writeStore?: Store; readStore?: Store } = {}) {

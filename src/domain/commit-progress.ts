@@ -1,0 +1,58 @@
+interface Counts {
+  entries: number
+  patches: number
+}
+
+/** How much of a log was asked for and how much of it is committed, and who waits for the one to reach the other. */
+export class CommitProgress {
+  readonly #requested: Counts = { entries: 0, patches: 0 }
+  readonly #done: Counts = { entries: 0, patches: 0 }
+  #waiting: { goal: Counts; resolve: () => void }[] = []
+  #isOver = false
+
+  get requestedPatches(): number {
+    return this.#requested.patches
+  }
+
+  entryRequested(): void {
+    this.#requested.entries += 1
+  }
+
+  patchRequested(): void {
+    this.#requested.patches += 1
+  }
+
+  entriesCommitted(count: number): void {
+    this.#done.entries += count
+  }
+
+  /** Patches merge: committing one commits all that were requested before it was taken. */
+  patchesCommitted(upTo: number): void {
+    this.#done.patches = upTo
+    this.#resolveReached()
+  }
+
+  /** Nothing more will be committed: nobody waits any longer. */
+  giveUp(): void {
+    this.#isOver = true
+    this.#resolveReached()
+  }
+
+  /** Resolves when everything requested so far is committed, whatever is requested after it; or when it is given up. */
+  reach(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiting.push({ goal: { ...this.#requested }, resolve })
+    this.#resolveReached()
+    return promise
+  }
+
+  #resolveReached(): void {
+    if (this.#waiting.length === 0) return
+    const { entries, patches } = this.#done
+    const isReached = ({ goal }: { goal: Counts }) =>
+      this.#isOver || (entries >= goal.entries && patches >= goal.patches)
+    const reached = this.#waiting.filter(isReached)
+    this.#waiting = this.#waiting.filter((waiter) => !isReached(waiter))
+    for (const { resolve } of reached) resolve()
+  }
+}

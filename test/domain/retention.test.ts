@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest'
+import { Retention } from '../../src/domain/retention.ts'
+import { createLogger } from '../../src/logger.ts'
+import { endDraft, endPatch, newLog, line, store, useStore } from '../support/session-log.ts'
+
+useStore()
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+async function endedSession(endedAt: number): Promise<string> {
+  const { log, record } = await newLog()
+  log.append(line('kept for a while'))
+  await log.end({ ...endDraft, at: endedAt }, { ...endPatch, endedAt })
+  return record.id
+}
+
+describe('retention', () => {
+  test('deletes sessions that ended longer ago than the days, with their logs; not younger ones, not live ones', async () => {
+    const now = Date.now()
+    const [old, young] = [await endedSession(now - 31 * DAY_MS), await endedSession(now - 29 * DAY_MS)]
+    const live = (await newLog()).record.id
+    await new Retention(store, 30, createLogger('silent')).sweep(now)
+    expect(await store.findSession(old)).toBeNull()
+    expect(await store.findEntry(old, 1)).toBeNull()
+    expect(await store.findSession(young)).not.toBeNull()
+    expect(await store.findEntry(young, 1)).not.toBeNull()
+    expect(await store.findSession(live)).not.toBeNull()
+  })
+
+  test('0 days: for ever', async () => {
+    const ancient = await endedSession(DAY_MS)
+    await new Retention(store, 0, createLogger('silent')).sweep(Date.now())
+    expect(await store.findSession(ancient)).not.toBeNull()
+  })
+
+  test('it closes in the middle of its rounds', async () => {
+    const retention = new Retention(store, 30, createLogger('silent'))
+    retention.start()
+    await retention.close()
+  })
+})
