@@ -12,6 +12,8 @@ const MAX_BODY_BYTES = 1_000_000
 interface RequestContext extends Record<string, unknown> {
   principal: Principal
   left: AbortSignal
+  /** Called before a subscription starts, whose answer lasts. */
+  onStream: () => void
 }
 
 /**
@@ -34,10 +36,15 @@ export function createGraphqlHttp(operations: GraphqlOperations, logger: Logger)
     plugins: [throughOperations(operations)],
   })
 
-  return async (request: IncomingMessage, response: ServerResponse, principal: Principal): Promise<void> => {
+  return async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+    onStream: () => void,
+  ): Promise<void> => {
     const left = new AbortController()
     response.once('close', () => left.abort())
-    await yoga(request, response, { principal, left: left.signal })
+    await yoga(request, response, { principal, left: left.signal, onStream })
   }
 }
 
@@ -54,8 +61,11 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
         if (operation.type === 'mutation' && request.method === 'GET') {
           return { errors: [transportError('A mutation needs POST.', 405, { Allow: 'POST' })] }
         }
-        if (operation.type === 'subscription' && !acceptsEventStream(request)) {
-          return { errors: [transportError('A subscription needs Accept: text/event-stream, or WebSocket.', 406)] }
+        if (operation.type === 'subscription') {
+          if (!acceptsEventStream(request)) {
+            return { errors: [transportError('A subscription needs Accept: text/event-stream, or WebSocket.', 406)] }
+          }
+          context.onStream()
         }
         return operations.execute(operation, context.principal, context.left)
       })

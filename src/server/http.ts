@@ -10,7 +10,7 @@ import { Graphiql } from './graphiql.ts'
 import { maskError, refusal } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
 import { GraphqlOperations } from './graphql.ts'
-import { GraphqlWebSockets, WEB_SOCKET_LIMITS, type WebSocketLimits } from './websocket.ts'
+import { GraphqlWebSockets, refuseUpgrade, WEB_SOCKET_LIMITS, type WebSocketLimits } from './websocket.ts'
 
 export interface ServerOptions extends Domain {
   config: Pick<Config, 'publicUrl'>
@@ -19,7 +19,20 @@ export interface ServerOptions extends Domain {
   logger: Logger
   /** Other than the usual limits of sockets; for tests. */
   webSocketLimits?: Partial<WebSocketLimits>
+  /** Other than the usual limits of requests; for tests. */
+  requestLimits?: RequestLimits
 }
+
+/** How long a client may take to send a request; the answer may take as long as it needs. */
+export interface RequestLimits {
+  headersMs: number
+  /** Headers and body together. */
+  requestMs: number
+  /** How often connections are looked at. */
+  checkMs: number
+}
+
+const REQUEST_LIMITS: RequestLimits = { headersMs: 10_000, requestMs: 60_000, checkMs: 5_000 }
 
 export interface Server {
   /** Resolves when it listens; rejects when it cannot (EADDRINUSE …). Port 0 picks a free one. */
@@ -60,7 +73,7 @@ export function createServer(options: ServerOptions): Server {
       response.setHeader('www-authenticate', 'Bearer realm="tabwire"')
       return answerJson(response, 401, { errors: [refusal(new Unauthenticated())] }, jsonTypeFor(request))
     }
-    if (request.headers.accept?.includes('text/event-stream')) {
+    await serveGraphql(request, response, principal, () => {
       // A stream can outlive its key; anything else is done before that matters.
       streams.add(response)
       const unwatch = apiKeys.onInvalid(principal, () => response.destroy())
@@ -68,8 +81,7 @@ export function createServer(options: ServerOptions): Server {
         streams.delete(response)
         unwatch()
       })
-    }
-    await serveGraphql(request, response, principal)
+    })
   }
 
   const routes: Record<string, Partial<Record<string, Handler>>> = {
@@ -113,7 +125,9 @@ export function createServer(options: ServerOptions): Server {
     })
   }
 
-  const server = createHttpServer((request, response) => {
+  const { headersMs, requestMs, checkMs } = options.requestLimits ?? REQUEST_LIMITS
+  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: checkMs }
+  const server = createHttpServer(timeouts, (request, response) => {
     const url = URL.parse(request.url ?? '/', 'http://localhost')
     if (!url) return answerNotFound(response)
     serve(request, response, url).catch((error: unknown) => {
@@ -127,7 +141,7 @@ export function createServer(options: ServerOptions): Server {
     if (URL.parse(request.url ?? '/', 'http://localhost')?.pathname === API_PATH) {
       webSockets.upgrade(request, stream, head)
     } else {
-      stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      refuseUpgrade(stream, '404 Not Found')
     }
   })
 

@@ -93,7 +93,8 @@ export class GraphqlWebSockets {
         }
         const secret = secretOfPayload(payload.extensions)
         const principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
-        if (!principal) return [refusal(new Unauthenticated())]
+        // A socket that closes still takes messages until the other side has agreed: its key may be the reason.
+        if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
         const operation = operations.prepare(payload)
         if (!('type' in operation)) return operation
         const contextValue: SocketOperation = { operation, principal, left: extra.left }
@@ -107,7 +108,7 @@ export class GraphqlWebSockets {
   /** Takes over the connection of an HTTP upgrade to the path of the API. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     if (this.#connections.size >= this.#limits.sockets) {
-      stream.end('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\r\n')
+      refuseUpgrade(stream, '503 Service Unavailable', 'Retry-After: 10\r\n')
       return
     }
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
@@ -236,6 +237,12 @@ class SocketConnection {
     this.#watchedKeys.clear()
     this.#leaving.abort()
   }
+}
+
+/** Answers and lets go: the other side may keep its half of the connection open for as long as it likes. */
+export function refuseUpgrade(stream: Duplex, status: string, headers = ''): void {
+  stream.once('finish', () => stream.destroy())
+  stream.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
 function textOf(data: RawData): string {

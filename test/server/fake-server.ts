@@ -79,7 +79,7 @@ export interface FakeServer {
   close(): Promise<void>
 }
 
-export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits'> {
+export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 'requestLimits'> {
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
   registry?: Partial<SessionRegistry>
 }
@@ -92,7 +92,12 @@ const SCOPES_OF: Record<string, Scope[]> = {
 }
 
 /** The real server over a domain that does what a test of the transports says. Keys: reader, writer, admin, connector. */
-export async function startFakeServer({ produce, registry, webSocketLimits }: FakeOptions = {}): Promise<FakeServer> {
+export async function startFakeServer({
+  produce,
+  registry,
+  webSocketLimits,
+  requestLimits,
+}: FakeOptions = {}): Promise<FakeServer> {
   const followers: FakeFollower[] = []
   const watches = new Set<{ key: string; listener: () => void }>()
   const logged: FakeServer['logged'] = []
@@ -135,6 +140,7 @@ export async function startFakeServer({ produce, registry, webSocketLimits }: Fa
     readiness: async () => ({ ready: false, missing: ['the database'] }),
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     webSocketLimits,
+    requestLimits,
   })
   const { url } = await server.listen('127.0.0.1', 0)
   return {

@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { createClient } from 'graphql-sse'
 import { afterEach, describe, expect, test } from 'vitest'
 import { batchOf, consoleEntry, SESSION_ID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
@@ -236,6 +237,49 @@ describe('requests', () => {
   })
 })
 
+describe('connections that come to nothing', () => {
+  /** What the server says on a connection that the client never ends, until the server itself ends it. */
+  async function answerTo(text: string): Promise<string> {
+    const { hostname, port } = new URL(server.url)
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+    socket.write(text)
+    let answer = ''
+    for await (const chunk of socket) answer += String(chunk)
+    // The server has said all that it will. Whether it also let go shows only when it is written to.
+    const { promise: reset, resolve } = Promise.withResolvers<void>()
+    socket.once('error', () => resolve())
+    const knocking = setInterval(() => socket.write('x'), 20)
+    await reset
+    clearInterval(knocking)
+    socket.destroy()
+    return answer
+  }
+
+  const UPGRADE = 'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'
+  const HANDSHAKE = `${UPGRADE}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
+
+  test('an upgrade of another path is let go of', async () => {
+    await start()
+    expect(await answerTo(`GET /elsewhere HTTP/1.1\r\n${HANDSHAKE}`)).toMatch(/^HTTP\/1\.1 404 /)
+  })
+
+  test('a socket too many is let go of', async () => {
+    await start({ webSocketLimits: { sockets: 0 } })
+    expect(await answerTo(`GET /graphql HTTP/1.1\r\n${HANDSHAKE}`)).toMatch(/^HTTP\/1\.1 503 /)
+  })
+
+  test.each([
+    ['headers', 'POST /graphql HTTP/1.1\r\nHost: local'],
+    [
+      'a body',
+      'POST /graphql HTTP/1.1\r\nHost: localhost\r\nX-API-Key: reader\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+    ],
+  ])('%s that never end are given up', async (_, text) => {
+    await start({ requestLimits: { headersMs: 200, requestMs: 400, checkMs: 50 } })
+    expect(await answerTo(text)).toMatch(/^HTTP\/1\.1 408 /)
+  })
+})
+
 describe('signing in', () => {
   const signIn = (body: string, contentType = 'application/json') =>
     fetch(`${server.url}/sign-in`, { method: 'POST', headers: { 'content-type': contentType }, body })
@@ -315,18 +359,34 @@ describe('server-sent events', () => {
     await expect.poll(() => server.followers[0]?.freed, PATIENT).toBe(true)
   })
 
-  test('a key that is revoked breaks its stream off', async () => {
-    await start()
-    const response = await watch()
-    await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
-    server.invalidate('reader')
-    await expect(response.text()).rejects.toThrow('terminated')
-    await expect.poll(() => server.followers[0]?.freed, PATIENT).toBe(true)
+  test.each(['text/event-stream', '*/*', 'text/*', 'Text/Event-Stream'])(
+    'a key that is revoked breaks its stream off, asked for as %s',
+    async (accept) => {
+      await start()
+      const response = await watch({ accept })
+      expect(response.headers.get('content-type')).toContain('text/event-stream')
+      await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
+      server.invalidate('reader')
+      await expect(response.text()).rejects.toThrow('terminated')
+      await expect.poll(() => server.followers[0]?.freed, PATIENT).toBe(true)
+    },
+  )
+
+  test('a key that is revoked while its own request is served still gets its answer', async () => {
+    await start({
+      registry: {
+        capacity: () => {
+          server.invalidate('reader')
+          return { total: 20, live: 1, queued: 0, warm: 2 }
+        },
+      },
+    })
+    expect((await post(CAPACITY, { headers: { 'x-api-key': 'reader' } })).status).toBe(200)
   })
 
-  test('a server that closes breaks its streams off', async () => {
+  test.each(['text/event-stream', '*/*'])('a server that closes breaks its streams off: %s', async (accept) => {
     await start()
-    const response = await watch()
+    const response = await watch({ accept })
     await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
     await server.close()
     await expect(response.text()).rejects.toThrow('terminated')

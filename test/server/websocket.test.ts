@@ -132,6 +132,17 @@ describe('keys', () => {
     other.socket.close()
   })
 
+  test('after its key was revoked a socket that has not agreed to close yet starts nothing', async () => {
+    await start()
+    const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
+    raw.socket.pause()
+    server.invalidate('reader')
+    raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
+    raw.socket.resume()
+    expect((await raw.closed).code).toBe(4403)
+    expect(server.followers).toEqual([])
+  })
+
   test('what the scope does not allow is FORBIDDEN', async () => {
     await start()
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'connector' })
