@@ -1,6 +1,7 @@
 import type { Browser } from 'playwright'
 import type { GraphqlClient } from './graphql-client.ts'
 import { readLine, type LocalSite } from './local-site.ts'
+import { untilWarm } from './warm-pool.ts'
 
 export interface LinesWanted {
   count: number
@@ -128,6 +129,7 @@ export async function hearThroughServer(
   const following = follow(follower, listener)
   try {
     await site.waiting(run)
+    await untilWarm(client)
     const heard = await listener.heard(site.go(run))
     const { session } = await client.query<{ session: { consoleMessageCount: number } }>(COUNT, { id })
     if (session.consoleMessageCount !== count) throw new Error(`${session.consoleMessageCount} lines are committed`)

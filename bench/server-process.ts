@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { GraphqlClient } from './graphql-client.ts'
 import type { ServerOrder, ServerReport } from './server.ts'
+import { WARM_BROWSERS } from './warm-pool.ts'
 
 export interface ServerProcess {
   pid: number
@@ -25,7 +26,13 @@ export async function startServer({ environment, profileDir }: ServerOptions): P
   const profiling = profileDir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
   const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), {
     execArgv: ['--expose-gc', ...profiling],
-    env: { ...process.env, TABWIRE_LOG_LEVEL: 'warn', ...environment, PORT: '0' },
+    env: {
+      ...process.env,
+      TABWIRE_LOG_LEVEL: 'warn',
+      TABWIRE_WARM_BROWSERS: String(WARM_BROWSERS),
+      ...environment,
+      PORT: '0',
+    },
   })
   const exited = once(child, 'exit')
   const tell = (order: ServerOrder) => child.send(order)

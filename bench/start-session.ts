@@ -1,11 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { BrowserContextOptions } from 'playwright'
 import { milliseconds, type Benchmark, type Finding, type Workbench } from './benchmark.ts'
 import type { GraphqlClient } from './graphql-client.ts'
 import { compare, interleave, timed } from './measure.ts'
+import { untilWarm } from './warm-pool.ts'
 
 const STARTS = 24
-const WARM_BROWSERS = 2
 
 const START = `mutation ($input: StartSessionInput) {
   startSession(input: $input, waitUntil: RUNNING) { id status createdAt startedAt }
@@ -43,7 +42,7 @@ const VARIANTS: Variant[] = [
 export const startSession: Benchmark = {
   name: 'start',
   async run(workbench) {
-    const { client } = await workbench.startServer({ TABWIRE_WARM_BROWSERS: String(WARM_BROWSERS) })
+    const { client } = await workbench.startServer()
     await startOnce(client, null)
     const findings: Finding[] = []
     for (const variant of VARIANTS) findings.push(await measure(workbench, client, variant))
@@ -95,14 +94,4 @@ async function startOnce(client: GraphqlClient, input: Record<string, unknown> |
   await client.query(END, { id: session.id })
   await untilWarm(client)
   return elapsed
-}
-
-/** The pool refills behind a start: whatever is measured next shall not pay for it. */
-async function untilWarm(client: GraphqlClient): Promise<void> {
-  for (;;) {
-    const { capacity } = await client.query<{ capacity: { warm: number } }>('{ capacity { warm } }')
-    if (capacity.warm === WARM_BROWSERS) break
-    await pause(10)
-  }
-  await pause(30)
 }
