@@ -69,6 +69,8 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
   /** Read from the store and not yet delivered. */
   #waiting: LogEntry[] = []
   #waitingUpTo: number
+  /** Where the log ended when it was last looked at. */
+  #seenHead = Number.POSITIVE_INFINITY
   #ahead: { after: number; reading: Promise<Reading> } | null = null
 
   #unsubscribe: (() => void) | null = null
@@ -142,7 +144,12 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
         await yieldToOthers()
         this.#lastYieldAt = performance.now()
       }
-      if (this.#waiting.length > 0) return this.#emit(this.#takeWaiting(), false)
+      if (this.#waiting.length > 0) {
+        const entries = this.#takeWaiting()
+        // The last of them says itself that the end was reached: an empty batch after it would blank a reader that
+        // shows one batch at a time, as GraphiQL does.
+        return this.#emit(entries, this.#waiting.length === 0 && this.#cursor >= this.#seenHead)
+      }
       this.#cursor = this.#waitingUpTo
 
       this.#woken = false
@@ -150,6 +157,7 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
       if (this.#closed) return null
       // Deleted by retention while it was followed: not an end that the reader could take for the whole log.
       if (!head) throw new NotFound('session')
+      this.#seenHead = head.lastSequence
       if (this.#cursor < head.lastSequence) {
         const batch = await this.#advance(head)
         if (batch) return batch

@@ -210,6 +210,7 @@ describe('law 4: following', () => {
     for (const sequence of [0, 5, 11]) {
       const batches: LogBatch[] = []
       for await (const batch of follow(encodeEntryCursor(record.id, sequence))) batches.push(batch)
+      expect(batches).toHaveLength(1)
       expect(batches.flatMap((batch) => sequences(batch.entries))).toEqual(oneTo(11).slice(sequence))
       expect(batches.at(-1)?.live).toBe(true)
     }
