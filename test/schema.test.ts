@@ -14,6 +14,7 @@ import {
   type GraphQLField,
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
+import { API_KEY_INPUT_RULES } from '../src/domain/api-keys.ts'
 import { SESSION_INPUT_RULES } from '../src/domain/session-input.ts'
 import { decodeGlobalId, encodeGlobalId } from '../src/schema/global-id.ts'
 import { printedSchema, schema } from '../src/schema/schema.ts'
@@ -74,11 +75,15 @@ describe('descriptions', () => {
     expect(silent.map(({ place }) => place)).toEqual([])
   })
 
-  test.each(['StartSessionInput', 'UpdateSessionInput'])('of %s carry the rules that are checked', (name) => {
+  test.each([
+    ['StartSessionInput', SESSION_INPUT_RULES],
+    ['UpdateSessionInput', SESSION_INPUT_RULES],
+    ['CreateApiKeyInput', API_KEY_INPUT_RULES],
+  ])('of %s carry the rules that are checked', (name, rules) => {
     const type = schema.getType(name)
     if (!isInputObjectType(type)) throw new Error(`${name} is no input type`)
     const fields = type.getFields()
-    const silent = Object.entries(SESSION_INPUT_RULES).filter(
+    const silent = Object.entries(rules).filter(
       ([member, rule]) => fields[member] && !fields[member].description?.includes(rule),
     )
     expect(silent).toEqual([])

@@ -1,3 +1,4 @@
+import { API_KEY_INPUT_RULES } from '../domain/api-keys.ts'
 import { NotFound } from '../domain/errors.ts'
 import type { ApiKeyRecord, Scope } from '../ports/store.ts'
 import { builder } from './builder.ts'
@@ -10,9 +11,9 @@ export const ScopeEnum = builder.enumType('Scope', {
   description: 'What an API key allows. None includes another.',
   values: describedValues<Scope>({
     READ: 'Queries and subscriptions.',
-    WRITE: 'Starting, changing and ending sessions.',
+    WRITE: 'Starting, changing and ending sessions; creating and revoking the owner’s own API keys.',
     CONNECT: 'Connecting a Playwright or Puppeteer client to a session.',
-    ADMIN: 'Creating and revoking API keys, for every owner.',
+    ADMIN: 'Keys of other owners: listing them, and with WRITE creating and revoking them.',
   }),
 })
 
@@ -48,22 +49,18 @@ registerNode('ApiKey', async (id, owner, { apiKeys }) => (id.number === null ? a
 const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
   description: 'A new API key. Rules that are broken are reported all together, as BAD_USER_INPUT.',
   fields: (t) => ({
-    name: t.string({
-      required: true,
-      description: 'For people. 1 to 100 characters, none of them a control character.',
-    }),
+    name: t.string({ required: true, description: `For people. ${API_KEY_INPUT_RULES.name}` }),
     owner: t.string({
-      description:
-        'Whose sessions it opens: 1 to 100 letters, digits and . _ @ + - characters. Absent or null: the caller’s own owner.',
+      description: `Whose sessions it opens. ${API_KEY_INPUT_RULES.owner} Absent or null: the caller’s own owner; another needs the scope ADMIN.`,
     }),
     scopes: t.field({
       type: [ScopeEnum],
       required: true,
-      description: 'What it allows: at least one, and none that the caller’s own key lacks.',
+      description: `What it allows. ${API_KEY_INPUT_RULES.scopes} None that the caller’s own key lacks.`,
     }),
     expiresAt: t.field({
       type: 'DateTime',
-      description: 'When it ceases to work; in the future. Absent or null: never.',
+      description: `When it ceases to work. ${API_KEY_INPUT_RULES.expiresAt} Absent or null: never.`,
     }),
   }),
 })
@@ -78,24 +75,24 @@ const CreatedApiKey = builder.objectRef<{ record: ApiKeyRecord; secret: string }
   }),
 })
 
-// A key that could make keys could make wider ones than itself. So making and revoking them asks for ADMIN, which may
-// give every scope and act for every owner; no narrower key can widen itself.
+// The domain sees to it that no key makes a wider one than itself, and that only ADMIN acts for another owner.
 builder.mutationFields((t) => ({
   createApiKey: t.field({
     type: CreatedApiKey,
-    description: 'Makes an API key. Needs the scope ADMIN. Errors: FORBIDDEN, BAD_USER_INPUT.',
+    description:
+      'Makes an API key. Needs the scope WRITE, and ADMIN as well for another owner. Errors: FORBIDDEN, BAD_USER_INPUT.',
     extensions: COST.change,
     args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'What the key shall be.' }) },
-    resolve: (_, { input }, context) => context.apiKeys.create(context.require('ADMIN'), input),
+    resolve: (_, { input }, context) => context.apiKeys.create(context.require('WRITE'), input),
   }),
   revokeApiKey: t.field({
     type: ApiKey,
     description:
-      'Revokes an API key, for good: connections that were opened with it are closed. Idempotent. Needs the scope ADMIN. Errors: FORBIDDEN, NOT_FOUND.',
+      'Revokes an API key, for good: connections that were opened with it are closed. Idempotent. Needs the scope WRITE, and ADMIN as well for another owner’s: without it, they are NOT_FOUND. Errors: FORBIDDEN, NOT_FOUND.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the key.' }) },
     resolve: (_, { id }, context) => {
-      const principal = context.require('ADMIN')
+      const principal = context.require('WRITE')
       const uuid = uuidOf('ApiKey', id)
       if (!uuid) throw new NotFound('API key')
       return context.apiKeys.revoke(principal, uuid)

@@ -32,7 +32,7 @@ builder.addScalarType('SafeInt', GraphQLSafeInt, {
 builder.queryType({ description: 'What can be read. Every field needs an API key with the scope READ.' })
 builder.mutationType({
   description:
-    'What can be changed. Mutations on sessions need an API key with the scope WRITE, those on API keys one with ADMIN.',
+    'What can be changed. Every field needs an API key with the scope WRITE; what concerns API keys of another owner, ADMIN as well.',
 })
 builder.subscriptionType({
   description:

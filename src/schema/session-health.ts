@@ -25,7 +25,7 @@ const SessionHealthType = builder.objectRef<SessionHealth>('SessionHealth').impl
     }),
     currentUrl: t.exposeString('currentUrl', {
       nullable: true,
-      description: 'URL of the first page. Null before the first navigation.',
+      description: 'URL of the first page: "about:blank" before the first navigation. Null before the browser runs.',
     }),
     uptimeMs: t.int({
       description: 'Milliseconds that the browser has run; after the end, those that it ran.',

@@ -58,7 +58,7 @@ builder.queryFields((t) => ({
       }),
       offset: t.arg.int({
         description:
-          'How many to skip from the newest on, from 0. Together with a cursor or with last it is BAD_USER_INPUT.',
+          'How many to skip from the newest on, from 0 to 10000; for more there are cursors. Together with a cursor or with last it is BAD_USER_INPUT.',
       }),
       includeTerminated: t.arg.boolean({
         defaultValue: false,

@@ -125,11 +125,13 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
     }),
     currentUrl: t.exposeString('currentUrl', {
       nullable: true,
-      description: 'URL of its first page, the last one known after it ended. Null before the first navigation.',
+      description:
+        'URL of its first page, the last one known after it ended: "about:blank" before the first navigation. Null before its browser runs.',
     }),
     title: t.exposeString('title', {
       nullable: true,
-      description: 'Title of its first page, the last one known after it ended. Null before the first navigation.',
+      description:
+        'Title of its first page, the last one known after it ended: empty where the page has none. Null before its browser runs.',
     }),
     navigationCount: t.exposeInt('navigationCount', { description: 'Navigations in its log.' }),
     consoleMessageCount: t.exposeInt('consoleMessageCount', { description: 'Lines of the console in its log.' }),

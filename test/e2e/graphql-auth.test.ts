@@ -143,15 +143,29 @@ describe('scopes', () => {
     }
     expect(allowed).toEqual({
       READ: [undefined, 'FORBIDDEN', 'FORBIDDEN'],
-      WRITE: ['FORBIDDEN', undefined, 'FORBIDDEN'],
+      WRITE: ['FORBIDDEN', undefined, undefined],
       CONNECT: ['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'],
-      ADMIN: ['FORBIDDEN', 'FORBIDDEN', undefined],
+      ADMIN: ['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'],
     })
   })
 
   test('a key cannot give what it lacks', async () => {
-    const { secret } = await createKey({ scopes: ['ADMIN'] })
-    expect(await codeOf(CREATE, { input: { name: 'wider', scopes: ['ADMIN', 'WRITE'] } }, secret)).toBe('FORBIDDEN')
+    const { secret } = await createKey({ scopes: ['ADMIN', 'WRITE'] })
+    expect(await codeOf(CREATE, { input: { name: 'wider', scopes: ['WRITE', 'READ'] } }, secret)).toBe('FORBIDDEN')
+  })
+
+  test('with WRITE the own keys are made and revoked, with ADMIN as well those of others', async () => {
+    const writer = await createKey({ owner: 'writer', scopes: ['READ', 'WRITE'] })
+    const made = await tabwire.query<Created>(CREATE, { input: { name: 'own', scopes: ['READ'] } }, writer.secret)
+    expect(made.createApiKey.apiKey).toMatchObject({ owner: 'writer', scopes: ['READ'] })
+    expect(await codeOf(REVOKE, { id: made.createApiKey.apiKey.id }, writer.secret)).toBeUndefined()
+    const foreign = await createKey({ owner: 'stranger', scopes: ['READ'] })
+    const input = { name: 'theirs', owner: 'stranger', scopes: ['READ'] }
+    expect(await codeOf(CREATE, { input }, writer.secret)).toBe('FORBIDDEN')
+    expect(await codeOf(REVOKE, { id: foreign.apiKey.id }, writer.secret)).toBe('NOT_FOUND')
+    expect(await codeOf('{ capacity { total } }', {}, foreign.secret)).toBeUndefined()
+    expect(await codeOf(REVOKE, { id: foreign.apiKey.id }, tabwire.apiKey)).toBeUndefined()
+    expect(await codeOf('{ capacity { total } }', {}, foreign.secret)).toBe('UNAUTHENTICATED')
   })
 
   test('broken rules of a new key are told all at once', async () => {
