@@ -75,6 +75,8 @@ export const TEXT_LIMITS = {
   consoleText: 32_768,
   stack: 16_384,
   url: 8_192,
+  /** A page may invent methods of any length. */
+  method: 64,
   title: 1_024,
   headerName: 256,
   headerValue: 8_192,

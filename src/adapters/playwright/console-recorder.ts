@@ -47,6 +47,11 @@ export class ConsoleRecorder {
     wire.on('Log.entryAdded', (event, sessionId) => this.#told(event, sessionId))
   }
 
+  /** Nothing is left to be let go. */
+  sessionEnded({ sessionId }: TrackedSession): void {
+    this.#unreleased.delete(sessionId)
+  }
+
   #called(event: CdpEvents['Runtime.consoleAPICalled'], sessionId: string | undefined): void {
     const session = this.#targets.speaker(sessionId)
     // Context 0 marks messages of the past, which the browser repeats when a session is opened.

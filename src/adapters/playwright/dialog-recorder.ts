@@ -24,6 +24,7 @@ export class DialogRecorder {
     wire.on('Page.javascriptDialogOpening', (event, sessionId) => {
       if (sessionId !== undefined && targets.speaker(sessionId)) open.set(sessionId, event)
     })
+    wire.on('Target.detachedFromTarget', ({ sessionId }) => open.delete(sessionId))
     wire.on('Page.javascriptDialogClosed', ({ result }, sessionId) => {
       const event = sessionId === undefined ? undefined : open.get(sessionId)
       if (!event) return

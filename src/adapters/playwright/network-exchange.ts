@@ -158,7 +158,7 @@ export function beginExchange(
     requestId,
     startedAt: Math.round(event.wallTime * 1000),
     url: cutUrl(event.request.url),
-    method: event.request.method,
+    method: cutText(event.request.method, TEXT_LIMITS.method),
     resourceType: resourceTypeOf(event.type),
     pageId: session.page?.pageId ?? null,
     session,

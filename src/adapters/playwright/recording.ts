@@ -38,7 +38,7 @@ export class Recording {
     const pages = new PageRecorder(wire, targets, gate)
     const network = new NetworkRecorder(wire, targets, gate)
     const webSockets = new WebSocketRecorder(wire, targets, gate)
-    new ConsoleRecorder(wire, targets, gate)
+    const consoleLines = new ConsoleRecorder(wire, targets, gate)
     new DialogRecorder(wire, targets, gate)
     new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
     this.#network = network
@@ -54,6 +54,7 @@ export class Recording {
         sessionEnded: (session) => {
           network.sessionEnded(session)
           webSockets.sessionEnded(session)
+          consoleLines.sessionEnded(session)
         },
         pagesChanged: () => gate.pagesChanged(),
       },
