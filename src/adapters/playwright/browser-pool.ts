@@ -6,7 +6,7 @@ import type { Logger } from '../../logger.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../ports/browser.ts'
 import type { LaunchMode } from './browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
-import { raceSignal } from './deadline.ts'
+import { raceSignal, within } from './deadline.ts'
 import { browsersDirectory, reapLeftovers } from './leftovers.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from './open-browser.ts'
 import { Recording } from './recording.ts'
@@ -19,6 +19,9 @@ const LAST_RETRY_MS = 30_000
 /** A refill gives way to starts that are going on or have just been, for a launch beside them would make them late. */
 const QUIET_MS = 100
 const MAX_POLITENESS_MS = 2_000
+/** How long a browser that was kept ready may take to prove that it still is. */
+const PROOF_MS = 500
+const CONTEXT_CLOSE_MS = 5_000
 
 export interface BrowserPoolOptions {
   executable: string
@@ -46,12 +49,16 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
   const { executable, sandbox, warm, tempRoot, machineId, logger } = options
   await reapLeftovers(tempRoot, machineId, logger)
   const parentDir = browsersDirectory(tempRoot, machineId)
-  const { mode, browser, sandboxProblem } = await probeLaunchMode(executable, sandbox, parentDir, logger).catch(
-    async (error: unknown) => {
-      await rmdir(parentDir).catch(() => undefined)
-      throw error
-    },
-  )
+  const { mode, browser, sandboxProblem } = await probeLaunchMode(
+    executable,
+    sandbox,
+    parentDir,
+    machineId,
+    logger,
+  ).catch(async (error: unknown) => {
+    await rmdir(parentDir).catch(() => undefined)
+    throw error
+  })
   return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, warm, logger)
 }
 
@@ -102,6 +109,11 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         const warm = this.#warm.shift()
         const open = warm ?? (await this.#launch(signal))
         try {
+          if (warm && !(await raceSignal(isUsable(warm), signal))) {
+            this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
+            this.#inBackground(warm.process.close(0))
+            continue
+          }
           return await this.#assign(open, options, recorder, signal)
         } catch (error) {
           const isDead = open.process.hasExited
@@ -156,7 +168,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         return context
       }
       const context = await raceSignal(process.orEnd(opened()), signal)
-      this.#inBackground(open.context.close())
+      this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
       return new PlaywrightSession(process, targets, context, recording, this.#logger)
     } catch (error) {
       recording.stop()
@@ -220,30 +232,34 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   #refill(): void {
     if (this.#refilling || this.#closing.signal.aborted) return
     this.#refilling = true
-    this.#inBackground(
-      this.#fill().finally(() => {
-        this.#refilling = false
-      }),
-    )
+    this.#inBackground(this.#fill())
+  }
+
+  /** A launch that failed is tried again even where none are kept ready, to tell when browsers can be started again. */
+  #lacks(): boolean {
+    return this.#warm.length < this.#target || this.#lastFailure !== null
   }
 
   async #fill(): Promise<void> {
     const { signal } = this.#closing
     let retryMs = FIRST_RETRY_MS
-    while (this.#warm.length < this.#target && !signal.aborted) {
+    while (this.#lacks() && !signal.aborted) {
       try {
         await this.#quiet(signal)
         const open = await this.#launch(signal)
         if (signal.aborted) await open.process.close(0)
-        else this.#keepWarm(open)
+        else if (this.#warm.length < this.#target) this.#keepWarm(open)
+        else await open.process.close(1_000)
         retryMs = FIRST_RETRY_MS
       } catch (error) {
-        if (signal.aborted) return
+        if (signal.aborted) break
         this.#logger.warn({ err: error, retryMs }, 'no browser could be made ready')
         await delay(retryMs, undefined, { signal }).catch(() => undefined)
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
       }
     }
+    // In one step with the last look: whoever takes a browser from now on starts the next refill.
+    this.#refilling = false
   }
 
   async #quiet(signal: AbortSignal): Promise<void> {
@@ -255,10 +271,24 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   }
 
   /** Work that `close` waits for. */
-  #inBackground(work: Promise<void>): void {
+  #inBackground(work: Promise<unknown>): void {
     const guarded = work
-      .catch((error: unknown) => this.#logger.debug({ err: error }, 'work on a browser failed'))
+      .then(
+        () => undefined,
+        (error: unknown) => this.#logger.debug({ err: error }, 'work on a browser failed'),
+      )
       .finally(() => this.#background.delete(guarded))
     this.#background.add(guarded)
   }
+}
+
+/** One round trip through the browser to its page and back: either may have been stopped, or have broken, while it waited. */
+async function isUsable({ process, targets }: OpenBrowser): Promise<boolean> {
+  const [sessionId] = targets.pageSessionIds()
+  if (process.hasExited || sessionId === undefined) return false
+  const answer = process.wire.send('Runtime.getHeapUsage', {}, sessionId).then(
+    () => true,
+    () => false,
+  )
+  return (await within(answer, PROOF_MS)) === true
 }

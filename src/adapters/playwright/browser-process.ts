@@ -1,14 +1,14 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, rm } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
 import { browserFlags } from './browser-flags.ts'
 import { BrowserWire } from './browser-wire.ts'
 import { within } from './deadline.ts'
+import { setprivPath } from './setpriv.ts'
 
 /** How browsers are started on this machine: found out once, by a probe (see sandbox.ts). */
 export interface LaunchMode {
@@ -20,12 +20,15 @@ export interface LaunchMode {
   ownUids: boolean
 }
 
-/** User ids beyond those that people and services have. */
-const UID_RANGE = 50_000
+/** User ids of one server: one is used again after so many launches. */
+export const UIDS_PER_SERVER = 10_000
 const KEPT_OUTPUT = 4_000
+/** How long the pipe of a browser that has ended may still bring what it said last. */
+const LAST_WORDS_MS = 200
 /** How long a browser whose pipe is closed may take to end. */
 const SPEECHLESS_MS = 500
 /** SIGKILL needs no more, unless a process hangs in the kernel. */
+const EXIT_MS = 5_000
 const GROUP_END_MS = 2_000
 /** What a browser may know of our environment: nothing of keys, passwords or addresses. */
 const PASSED_ENVIRONMENT = /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|FONTCONFIG_\w+|SSL_CERT_\w+)$/
@@ -39,6 +42,8 @@ export class BrowserProcess {
   readonly dir: string
   /** Resolves when the process has ended, however it did: how, for people. */
   readonly exited: Promise<string>
+  /** As `exited`, but after the last of what the browser had written was read. */
+  readonly fellSilent: Promise<string>
   readonly #child: ChildProcess
   readonly #logger: Logger
   #output = ''
@@ -60,6 +65,11 @@ export class BrowserProcess {
     })
     this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
     this.wire = new BrowserWire(child.stdio[3] as Writable, child.stdio[4] as Readable, logger)
+    const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
+    this.fellSilent = this.exited.then(async (how) => {
+      await within(silence, LAST_WORDS_MS)
+      return how
+    })
     this.wire.onClose(() => {
       // Usually it is about to end. One that we cannot speak to any more and that stays is of no use to anybody.
       const timer = setTimeout(() => this.#killGroup(), SPEECHLESS_MS)
@@ -118,7 +128,9 @@ export class BrowserProcess {
       await within(this.exited, deadlineMs)
     }
     this.#killGroup()
-    await this.exited
+    if ((await within(this.exited, EXIT_MS)) === null) {
+      this.#logger.error({ pid: this.pid, dir: this.dir }, 'a browser outlives SIGKILL: it hangs in the kernel')
+    }
     // Every process of the group holds the browser's output open until it is gone. (Whether the group still exists would
     // not tell: the dead stay in it until somebody reaps them.)
     await within(this.#outputEnded, GROUP_END_MS)
@@ -139,7 +151,7 @@ export class BrowserProcess {
 
 async function prepareDirectory(mode: LaunchMode, dir: string): Promise<number | null> {
   const folders = [dir, ...['profile', 'downloads', 'tmp'].map((name) => join(dir, name))]
-  const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UID_RANGE : 0)
+  const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
   for (const folder of folders) {
     await mkdir(folder, { mode: 0o700 })
     if (uid !== null) await chown(folder, uid, uid)
@@ -166,23 +178,6 @@ function spawnBrowser(mode: LaunchMode, dir: string, uid: number | null): ChildP
     return spawn(setpriv, ['--pdeathsig', 'KILL', ...user, '--', mode.executable, ...flags], options)
   }
   return spawn(mode.executable, flags, uid === null ? options : { ...options, uid, gid: uid })
-}
-
-let foundSetpriv: string | null | undefined
-
-/** Of util-linux; busybox has one by that name, which does not know --pdeathsig. */
-function setprivPath(): string | null {
-  if (foundSetpriv === undefined) {
-    const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']
-    const path =
-      process.platform === 'linux' ? folders.map((folder) => join(folder, 'setpriv')).find(existsSync) : undefined
-    foundSetpriv = path !== undefined && knowsDeathSignal(path) ? path : null
-  }
-  return foundSetpriv
-}
-
-function knowsDeathSignal(setpriv: string): boolean {
-  return spawnSync(setpriv, ['--help'], { encoding: 'utf8', timeout: 5_000 }).stdout.includes('--pdeathsig')
 }
 
 function pidOf(child: ChildProcess): Promise<number> {

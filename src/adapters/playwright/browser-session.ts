@@ -9,6 +9,9 @@ import { raceSignal, within } from './deadline.ts'
 import type { Recording } from './recording.ts'
 import type { Targets } from './targets.ts'
 
+/** A page that hangs takes no new size. */
+const RESIZE_MS = 2_000
+
 /** One browser in the hands of one session. */
 export class PlaywrightSession implements BrowserSession {
   readonly crashed: Promise<string>
@@ -33,8 +36,11 @@ export class PlaywrightSession implements BrowserSession {
     this.#recording = recording
     this.#logger = logger
     this.crashed = new Promise((resolve) => {
-      void process.exited.then((how) => {
-        if (this.#closing === null) resolve(`the browser ended unexpectedly (${how})`)
+      void process.exited.then(async (how) => {
+        if (this.#closing !== null) return
+        // Who hears of the end takes no entries any more, and the pipe may still hold what pages said last.
+        await process.fellSilent
+        resolve(`the browser ended unexpectedly (${how})`)
       })
     })
     context.on('page', (page) => {
@@ -61,8 +67,12 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async setViewport(viewport: Viewport): Promise<void> {
+    const previous = this.#viewport
     this.#viewport = viewport
-    await Promise.all(this.#context.pages().map((page) => this.#resize(page, viewport)))
+    const resized = Promise.all(this.#context.pages().map((page) => this.#resize(page, viewport)))
+    if ((await within(resized, RESIZE_MS)) !== null) return
+    this.#viewport = previous
+    throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it, or a page, hangs`)
   }
 
   async ping(timeoutMs: number): Promise<number | null> {
@@ -75,9 +85,9 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async flush(deadlineMs: number): Promise<void> {
-    // Each page answers after it has told what it did before; one that hangs does not.
+    // Each page, frame and worker answers after it has told what it did before; one that hangs does not.
     const answers = this.#targets
-      .pageSessions()
+      .sessionIds()
       .map((sessionId) => this.#process.wire.send('Runtime.getHeapUsage', {}, sessionId))
     await within(Promise.allSettled(answers), deadlineMs)
     this.#recording.flush()

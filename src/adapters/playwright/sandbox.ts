@@ -1,13 +1,14 @@
+import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { SandboxMode } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
-import type { LaunchMode } from './browser-process.ts'
+import { UIDS_PER_SERVER, type LaunchMode } from './browser-process.ts'
 import { openBrowser, type OpenBrowser } from './open-browser.ts'
 
-/** User ids that nobody has: far above those of people, services and most containers' ranges. */
-const HIGH_UID = 2_000_000_000
+/** User ids that nobody has: above those of people, services and containers, below those that few programs can count. */
+const HIGH_UIDS = { first: 0x7000_0000, end: 0x7ffe_0000 }
 /** "nobody", which exists where a container maps few user ids. */
 const NOBODY_UID = 65_534
 
@@ -27,9 +28,10 @@ export async function probeLaunchMode(
   executable: string,
   sandbox: SandboxMode,
   parentDir: string,
+  machineId: string,
   logger: Logger,
 ): Promise<Probe> {
-  const users = launchUsers()
+  const users = launchUsers(machineId)
   const failures: string[] = []
   const attempt = async (sandboxed: boolean): Promise<{ mode: LaunchMode; browser: OpenBrowser } | null> => {
     for (const user of users) {
@@ -62,10 +64,20 @@ export async function probeLaunchMode(
 
 type LaunchUser = Pick<LaunchMode, 'firstUid' | 'ownUids'>
 
-function launchUsers(): LaunchUser[] {
+/**
+ * Where the user ids of a server's browsers begin: elsewhere for each machine id, for browsers of one user id can read
+ * each other's profiles and end each other.
+ */
+export function firstUidOf(machineId: string): number {
+  const places = Math.floor((HIGH_UIDS.end - HIGH_UIDS.first) / UIDS_PER_SERVER)
+  const place = createHash('sha256').update(machineId).digest().readUInt32BE() % places
+  return HIGH_UIDS.first + place * UIDS_PER_SERVER
+}
+
+function launchUsers(machineId: string): LaunchUser[] {
   const ourselves: LaunchUser = { firstUid: null, ownUids: false }
   if (!isRoot()) return [ourselves]
-  return [{ firstUid: HIGH_UID, ownUids: true }, { firstUid: NOBODY_UID, ownUids: false }, ourselves]
+  return [{ firstUid: firstUidOf(machineId), ownUids: true }, { firstUid: NOBODY_UID, ownUids: false }, ourselves]
 }
 
 function isRoot(): boolean {

@@ -18,7 +18,6 @@ export interface TrackedPage {
 export interface TrackedSession {
   sessionId: string
   type: string
-  url: string
   page: TrackedPage | null
 }
 
@@ -145,10 +144,14 @@ export class Targets {
     return states
   }
 
-  pageSessions(): string[] {
-    return [...this.#sessions.values()]
-      .filter(({ type, page }) => type === 'page' && page?.pageId)
-      .map((one) => one.sessionId)
+  /** Of everyone who may speak: pages, frames in processes of their own, workers. */
+  sessionIds(): string[] {
+    return [...this.#sessions.keys()].filter((sessionId) => this.speaker(sessionId))
+  }
+
+  /** Of the pages, whoever they belong to. */
+  pageSessionIds(): string[] {
+    return [...this.#sessions.values()].filter(({ type }) => type === 'page').map(({ sessionId }) => sessionId)
   }
 
   #tracked(sessionId: string | undefined): TrackedSession | undefined {
@@ -173,18 +176,18 @@ export class Targets {
         title: '',
       }
       this.#pages.set(info.targetId, page)
-      this.#sessions.set(sessionId, { sessionId, type: info.type, url: info.url, page })
+      this.#sessions.set(sessionId, { sessionId, type: info.type, page })
       if (this.#observer) this.#adopt(page)
       return
     }
     if (info.type === 'shared_worker' && parentId === this.#ownSessionId) {
-      this.#sessions.set(sessionId, { sessionId, type: info.type, url: info.url, page: null })
+      this.#sessions.set(sessionId, { sessionId, type: info.type, page: null })
       this.#wire.tell('Runtime.enable', {}, sessionId)
       this.#wire.tell('Network.enable', {}, sessionId)
       this.#wire.tell('Runtime.runIfWaitingForDebugger', {}, sessionId)
       return
     }
-    this.#sessions.set(sessionId, { sessionId, type: info.type, url: info.url, page: parent?.page ?? null })
+    this.#sessions.set(sessionId, { sessionId, type: info.type, page: parent?.page ?? null })
   }
 
   #detached(sessionId: string): void {

@@ -1,0 +1,79 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { BrowserProcess } from '../../../src/adapters/playwright/browser-process.ts'
+import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
+import { logger, startTestPool, type TestPool } from './test-pool.ts'
+
+const LINES = 2_000
+
+/** Says many lines at once, and that it did: by a way that does not lead past its lines. */
+const talk = (name: string) =>
+  `for (let i = 1; i <= ${LINES}; i++) console.log('${name} ' + i)
+  tell('${name}')`
+
+let site: ScriptedSite
+let pool: TestPool
+
+beforeAll(async () => {
+  site = await startScriptedSite({
+    page: talk('page'),
+    'with-worker': `new Worker('/script/worker')`,
+    worker: talk('worker'),
+    'with-frame': `document.body.appendChild(document.createElement('iframe')).src =
+      location.href.replace('127.0.0.1', 'localhost').replace('with-frame', 'frame')`,
+    frame: talk('frame'),
+  })
+  pool = await startTestPool({ warm: 1 })
+})
+
+afterAll(async () => {
+  await pool.close()
+  await site.close()
+})
+
+describe('what was said last', () => {
+  test.each([
+    ['a page', 'page', 'page'],
+    ['a worker', 'with-worker', 'worker'],
+    ['a frame in a process of its own', 'with-frame', 'frame'],
+  ])('by %s is recorded by flush', async (_, page, speaker) => {
+    const { session, recorder } = await pool.start()
+    void session.open(`${site.url}/page/${page}`, AbortSignal.timeout(10_000))
+    await site.told(speaker)
+    await session.flush(10_000)
+    expect(recorder.texts()).toEqual(Array.from({ length: LINES }, (_unused, index) => `${speaker} ${index + 1}`))
+    await session.close(1_000)
+  })
+
+  test('is read before the end of the browser is told, but is not waited for long', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'tw-'))
+    const executable = join(directory, 'browser')
+    const event = String.raw`{"method":"Inspector.targetCrashed","params":{}}\0`
+    const start = async (afterMs: number) => {
+      // A helper of the browser outlives it and has still something to write.
+      await writeFile(
+        executable,
+        `#!/bin/sh\n(sleep ${afterMs / 1000}; printf '${event}' >&4) & sleep 0.05; kill -9 $$\n`,
+      )
+      await chmod(executable, 0o755)
+      const mode = { executable, sandboxed: false, firstUid: null, ownUids: false }
+      return BrowserProcess.start(mode, join(directory, 'browsers'), logger)
+    }
+    const browser = await start(150)
+    let heard = false
+    browser.wire.on('Inspector.targetCrashed', () => (heard = true))
+    expect(await browser.fellSilent).toBe('killed by SIGKILL')
+    expect(heard).toBe(true)
+    await browser.close(0)
+
+    const talkative = await start(60_000)
+    await talkative.exited
+    const ended = performance.now()
+    await talkative.fellSilent
+    expect(performance.now() - ended).toBeLessThan(1_000)
+    await talkative.close(0)
+    await rm(directory, { recursive: true })
+  })
+})
