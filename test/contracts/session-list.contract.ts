@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { SessionPosition, Store } from '../../src/ports/store.ts'
+import type { SessionFilter, SessionPosition, Store } from '../../src/ports/store.ts'
 import { sampleSession } from './store-samples.ts'
 
 /** How every store lists sessions: part of its contract. */
@@ -77,6 +77,39 @@ export function describeSessionLists(store: () => Store): void {
         expect(await store().countSessions(owner, filter)).toBe(wanted.length)
       },
     )
+
+    test('are counted whole, however many steps that takes', async () => {
+      const many = randomUUID()
+      const crowd = Array.from({ length: 2100 }, (_, n) =>
+        sampleSession({
+          owner: many,
+          // A step ends among sessions of the same time.
+          createdAt: at + Math.floor(n / 150),
+          status: n % 2100 < 1050 ? 'CLOSED' : 'RUNNING',
+          name: n % 2 === 0 ? 'even' : null,
+          metadata: { third: n % 3 === 0 },
+        }),
+      )
+      while (crowd.length > 0) {
+        await Promise.all(crowd.splice(0, 100).map((session) => store().insertSession(session, [])))
+      }
+      const counted = (filter: SessionFilter) => store().countSessions(many, filter)
+      expect(await counted({})).toBe(2100)
+      expect(await counted({ status: ['CLOSED', 'RUNNING', 'FAILED'] })).toBe(2100)
+      expect(await counted({ status: ['RUNNING'] })).toBe(1050)
+      expect(await counted({ name: 'even' })).toBe(1050)
+      expect(await counted({ name: 'even', status: ['CLOSED', 'FAILED'] })).toBe(525)
+      expect(await counted({ metadata: { third: true }, status: ['CLOSED', 'RUNNING'] })).toBe(700)
+      expect(await counted({ createdAfter: at + 1 })).toBe(1950)
+      const page = await store().listSessions({
+        owner: many,
+        filter: { status: ['CLOSED', 'RUNNING'] },
+        direction: 'forward',
+        offset: 2050,
+        limit: 100,
+      })
+      expect([page.records.length, page.hasMore]).toEqual([50, false])
+    })
 
     test('of what a machine left behind hold every owner, and no ended one', async () => {
       const machineId = randomUUID()

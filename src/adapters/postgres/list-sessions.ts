@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gte, lt, sql, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, getTableColumns, gte, lt, sql, type SQL } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { unionAll } from 'drizzle-orm/pg-core'
 import type { SessionStatus } from '../../ports/log-entry.ts'
@@ -17,15 +17,20 @@ function conditions(owner: string, filter: SessionFilter): (SQL | undefined)[] {
   ]
 }
 
+const NEWEST_FIRST = [desc(sessions.createdAt), desc(sessions.id)]
+
 /** Compared as rows, for which the index has one place; "earlier, or as early and smaller" would be read from its end. */
 const compare = (operator: '<' | '>', { createdAt, id }: SessionPosition) =>
   sql`(${sessions.createdAt}, ${sessions.id}) ${sql.raw(operator)} (${sql.param(createdAt, sessions.createdAt)}::timestamptz, ${id}::uuid)`
 
-/** See Store.listSessions. */
+/**
+ * See Store.listSessions. The places of the page come first, which an index alone knows, and then its rows: those that
+ * `offset` skips are never read.
+ */
 export async function listSessions(db: NodePgDatabase, query: SessionQuery): Promise<SessionPage> {
   const { owner, filter, direction, after, before, offset = 0, limit } = query
   const forward = direction === 'forward'
-  const order = forward ? [desc(sessions.createdAt), desc(sessions.id)] : [asc(sessions.createdAt), asc(sessions.id)]
+  const order = forward ? NEWEST_FIRST : [asc(sessions.createdAt), asc(sessions.id)]
   const where = [
     ...conditions(owner, filter),
     after ? compare('<', after) : undefined,
@@ -35,36 +40,98 @@ export async function listSessions(db: NodePgDatabase, query: SessionQuery): Pro
   const enough = offset + limit + 1
   const ofStatus = (status: SessionStatus | null) =>
     db
-      .select()
+      .select({ createdAt: sessions.createdAt, id: sessions.id })
       .from(sessions)
       .where(and(...where, status ? eq(sessions.status, status) : undefined))
       .orderBy(...order)
       .limit(enough)
-  const rows = await merged()
+  const places = merged()
+  if (!places) return { records: [], hasMore: false }
+  const rows = await db
+    .select(getTableColumns(sessions))
+    .from(sessions)
+    .innerJoin(places, eq(sessions.id, places.id))
+    .orderBy(...order)
   return {
     records: (forward ? rows.slice(0, limit) : rows.slice(0, limit).reverse()).map(recordOfRow),
     hasMore: rows.length > limit,
   }
 
-  async function merged() {
+  function merged() {
     const statuses: (SessionStatus | null)[] = filter.status ? [...new Set(filter.status)] : [null]
     const [first, second, ...others] = statuses.map(ofStatus)
-    if (!first) return []
-    if (!second) return first.offset(offset)
+    if (!first) return null
+    if (!second) return first.offset(offset).as('places')
     return unionAll(first, second, ...others)
       .orderBy(...order)
       .limit(enough - offset)
       .offset(offset)
+      .as('places')
   }
 }
 
-/** See Store.countSessions. */
+/** Rows of one range that one step of counting looks at (law 11); there is a range for each status. */
+const COUNTING_STEP = 1000
+
+/**
+ * See Store.countSessions. In steps, so that appends get in between; the first holds all of what most owners have, and
+ * so counts as of one moment.
+ */
 export async function countSessions(db: NodePgDatabase, owner: string, filter: SessionFilter): Promise<number> {
-  const statuses = filter.status
-  const ofStatus = statuses ? sql`${sessions.status} = any(${sql.param([...statuses])}::text[])` : undefined
-  const rows = await db
-    .select({ count: count() })
-    .from(sessions)
-    .where(and(...conditions(owner, filter), ofStatus))
-  return rows[0]!.count
+  const { name, status, metadata } = filter
+  const isNamed = typeof name === 'string'
+  const statuses: (SessionStatus | null)[] = status ? [...new Set(status)] : [null]
+  // A range is what stands together in one index, so that no step looks further than it counts. Sessions of one name
+  // stand together; those of one name and status do not.
+  let ranges: CountedRange[] = (isNamed && status ? [null] : statuses).map((one) => ({ status: one, before: null }))
+  const passes = and(
+    metadata ? sql`${sessions.metadata} @> ${JSON.stringify(metadata)}::jsonb` : undefined,
+    isNamed && status ? sql`${sessions.status} = any(${sql.param([...statuses])}::text[])` : undefined,
+  )
+  const bounds = conditions(owner, { ...filter, metadata: null })
+  let total = 0
+  while (ranges.length > 0) {
+    const [first, second, ...others] = ranges.map((range, index) => stepOf(range, index))
+    const steps = second ? await unionAll(first!, second, ...others) : await first!
+    total += steps.reduce((sum, { passed }) => sum + passed, 0)
+    ranges = steps.flatMap(({ index, looked, createdAt, id }) =>
+      looked < COUNTING_STEP ? [] : [{ status: ranges[index]!.status, before: { createdAt, id } }],
+    )
+  }
+  return total
+
+  function stepOf(range: CountedRange, index: number) {
+    const looked = db
+      .select({
+        createdAt: sessions.createdAt,
+        id: sessions.id,
+        passes: sql<boolean>`${passes ?? sql`true`}`.as('passes'),
+      })
+      .from(sessions)
+      .where(
+        and(
+          ...bounds,
+          range.status ? eq(sessions.status, range.status) : undefined,
+          range.before ? compare('<', range.before) : undefined,
+        ),
+      )
+      .orderBy(...NEWEST_FIRST)
+      .limit(COUNTING_STEP)
+      .as('looked')
+    return db
+      .select({
+        index: sql<number>`${index}::int`,
+        looked: count(),
+        passed: sql<number>`(count(*) filter (where ${looked.passes}))::int`,
+        createdAt: sql`min(${looked.createdAt})`.mapWith(sessions.createdAt),
+        id: sql<string>`(array_agg(${looked.id} order by ${looked.createdAt}, ${looked.id}))[1]`,
+      })
+      .from(looked)
+  }
+}
+
+interface CountedRange {
+  status: SessionStatus | null
+  /** Where the last step ended. */
+  before: SessionPosition | null
 }
