@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { readdirSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { asStoreError } from '../../src/adapters/postgres/database-errors.ts'
 import { maintain } from '../../src/adapters/postgres/embedded-maintenance.ts'
 import { DatabaseUnusable, openDatabase } from '../../src/adapters/postgres/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
@@ -127,6 +130,60 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     await store.close()
     expect(onCrash).toHaveBeenCalledOnce()
     expect(socketDirectories()).toEqual([])
+  })
+
+  test('ends in time while a statement runs that does not, and keeps what was committed', async () => {
+    await seedEmbeddedDatabase(dataDir)
+    const database = await openDatabase(EMBEDDED, { dataDir, logger })
+    await database.pool.query('create table kept as select 1 as one')
+    const outcome = database.pool.query('select pg_sleep(600)').then(
+      () => 'done',
+      (error: unknown) => asStoreError(error),
+    )
+    // What the pool still holds back when it ends is never answered.
+    await expect.poll(() => database.pool.idleCount).toBe(0)
+    const startedAt = performance.now()
+    await database.close()
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
+    expect(await outcome).toBeInstanceOf(StoreUnavailable)
+    expect(socketDirectories()).toEqual([])
+    const next = await openDatabase(EMBEDDED, { dataDir, logger })
+    expect((await next.pool.query('select one from kept')).rows).toEqual([{ one: 1 }])
+    await next.close()
+  })
+
+  test('fails the calls that it is at when it dies', async () => {
+    await seedEmbeddedDatabase(dataDir)
+    const workers: Worker[] = []
+    const onWorker = (message: unknown) => workers.push((message as { worker: Worker }).worker)
+    subscribe('worker_threads', onWorker)
+    const database = await openDatabase(EMBEDDED, { dataDir, logger })
+    unsubscribe('worker_threads', onWorker)
+    const calls = ['select pg_sleep(600)', 'select 1'].map((text) =>
+      database.pool.query(text).catch((error: unknown) => asStoreError(error)),
+    )
+    await workers[0]!.terminate()
+    expect(await Promise.all(calls)).toEqual([expect.any(StoreUnavailable), expect.any(StoreUnavailable)])
+    await database.close()
+  })
+
+  test('removes what a killed server left, and nothing that somebody beyond its sight still uses', async () => {
+    await seedEmbeddedDatabase(dataDir)
+    // Above every process id that there can be.
+    const names = ['live', 'new', 'old'].map((kind) => `tabwire-db-99999999-${kind}-${randomUUID()}`)
+    const [live, young, old] = names.map((name) => join(tmpdir(), name)) as [string, string, string]
+    for (const directory of [live, young, old]) await mkdir(directory)
+    await utimes(old, 1, 1)
+    const server = createServer().listen(join(live, '.s.PGSQL.5432'))
+    await once(server, 'listening')
+    try {
+      const store = await openStore(EMBEDDED, { dataDir, logger })
+      await store.close()
+      expect([live, young, old].map((directory) => existsSync(directory))).toEqual([true, true, false])
+    } finally {
+      server.close()
+      for (const directory of [live, young, old]) await rm(directory, { recursive: true, force: true })
+    }
   })
 
   test('is vacuumed, analyzed and checkpointed when it is due', async () => {

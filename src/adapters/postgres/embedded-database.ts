@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -18,27 +19,53 @@ export interface EmbeddedDatabase {
   /** Part of the socket's name only; nothing listens on a TCP port. */
   port: number
   close(): Promise<void>
+  /** Ends it in the midst of whatever it does; as after a crash, the next start finds everything that was committed. */
+  kill(): Promise<void>
 }
 
-/** How long the database may take to write everything down when it is asked to end. */
-const CLOSE_DEADLINE_MS = 15_000
+/** How long the database may take to write everything down when it is asked to end: less than an orderly end may. */
+const CLOSE_DEADLINE_MS = 3_000
 
 /** A socket's path has room for about a hundred characters (104 on macOS), the rest of its name takes forty. */
 const LONGEST_PARENT = 60
 
 const PREFIX = 'tabwire-db-'
+const PORT = 5432
+const SOCKET_NAME = `.s.PGSQL.${PORT}`
+
+/** A directory this young may belong to a server that does not listen yet. */
+const YOUNG_MS = 60_000
 
 /**
  * Of its own and mode 0700, for whoever reaches the socket reaches the data. The name tells whose it is, so that what a
  * killed server left is removed by the next.
  */
-function createSocketDirectory(): string {
+async function createSocketDirectory(): Promise<string> {
   const parent = tmpdir().length <= LONGEST_PARENT ? tmpdir() : '/tmp'
   for (const name of readdirSync(parent)) {
     const pid = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : Number.NaN
-    if (Number.isInteger(pid) && !isRunning(pid)) rmSync(join(parent, name), { recursive: true, force: true })
+    if (!Number.isInteger(pid) || isRunning(pid)) continue
+    if (await isAbandoned(join(parent, name))) rmSync(join(parent, name), { recursive: true, force: true })
   }
   return mkdtempSync(join(parent, `${PREFIX}${process.pid}-`))
+}
+
+/** Containers may share the directory but not the processes: one that nobody runs here may still be somebody's. */
+async function isAbandoned(directory: string): Promise<boolean> {
+  const socketPath = join(directory, SOCKET_NAME)
+  try {
+    if (!existsSync(socketPath)) return Date.now() - statSync(directory).mtimeMs > YOUNG_MS
+  } catch {
+    // It has been removed meanwhile.
+    return false
+  }
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const socket = connect(socketPath)
+  socket.once('connect', () => resolve(false))
+  socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
+  const abandoned = await promise
+  socket.destroy()
+  return abandoned
 }
 
 function isRunning(pid: number): boolean {
@@ -59,10 +86,9 @@ export async function startEmbeddedDatabase(
 ): Promise<EmbeddedDatabase> {
   const directory = join(dataDir, 'database')
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const socketDirectory = createSocketDirectory()
+  const socketDirectory = await createSocketDirectory()
   const removeSocketDirectory = () => rmSync(socketDirectory, { recursive: true, force: true })
-  const port = 5432
-  const workerData: EmbeddedWorkerData = { directory, socketPath: join(socketDirectory, `.s.PGSQL.${port}`) }
+  const workerData: EmbeddedWorkerData = { directory, socketPath: join(socketDirectory, SOCKET_NAME) }
   // The file lies beside this one, as .ts in the repository and as .js in the package.
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const worker = new Worker(new URL(`./embedded-worker.${extension}`, import.meta.url), { workerData })
@@ -101,10 +127,16 @@ export async function startEmbeddedDatabase(
     clearTimeout(deadline)
     removeSocketDirectory()
   }
+  const kill = async () => {
+    await worker.terminate()
+    await exited
+    removeSocketDirectory()
+  }
   return {
     directory,
     socketDirectory,
-    port,
+    port: PORT,
     close: () => (closing ??= end()),
+    kill: () => (closing ??= kill()),
   }
 }

@@ -49,7 +49,7 @@ export function startMaintenance(pool: pg.Pool, logger: Logger): Maintenance {
       running = maintain(pool)
         .catch((error: unknown) => {
           // The database itself is what fails everyone else's statements too; the next round tries again.
-          logger.warn({ err: error }, 'the upkeep of the embedded database failed')
+          if (!closed) logger.warn({ err: error }, 'the upkeep of the embedded database failed')
         })
         .then(schedule)
     }, ROUND_MS).unref()

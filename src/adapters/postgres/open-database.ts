@@ -7,6 +7,12 @@ import { startMaintenance } from './embedded-maintenance.ts'
 /** The oldest server that everything used here works on; older ones have no more fixes soon, and are not tested. */
 const OLDEST_VERSION = 150_000
 
+/**
+ * How long a statement that runs when the embedded database shall end may still take. It cannot be cancelled, a VACUUM
+ * may take longer than an orderly end may, and what it has not done the next one does.
+ */
+const DRAIN_DEADLINE_MS = 2_000
+
 /** Why the database cannot be used: one line for people, without the password of its URL. */
 export class DatabaseUnusable extends Error {
   constructor(message: string, cause?: unknown) {
@@ -111,15 +117,28 @@ async function openEmbedded({ dataDir, logger, onCrash }: DatabaseEnvironment): 
       createClient: () => new pg.Client(connection),
       describe: () => `embedded PostgreSQL ${version.text} (PGlite) in ${embedded.directory}`,
       close: async () => {
-        await maintenance.close()
-        await pool.end()
-        await embedded.close()
+        const drained = maintenance.close().then(() => pool.end())
+        const isDrained = await within(DRAIN_DEADLINE_MS, drained)
+        if (!isDrained) logger.warn('a statement of the embedded database took too long to end and was broken off')
+        await (isDrained ? embedded.close() : embedded.kill())
+        await drained
       },
     }
   } catch (error) {
     await pool.end()
     await embedded.close()
     throw new DatabaseUnusable(`The embedded database in ${dataDir} does not answer: ${reasonOf(error)}.`, error)
+  }
+}
+
+/** Whether it happens before the time is up. */
+async function within(milliseconds: number, awaited: Promise<void>): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>()
+  const timer = setTimeout(() => resolve(false), milliseconds)
+  try {
+    return await Promise.race([awaited.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
