@@ -1,8 +1,12 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { BrowserProcess } from '../../../src/adapters/playwright/browser-process.ts'
+import { Recording } from '../../../src/adapters/playwright/recording.ts'
+import { Targets } from '../../../src/adapters/playwright/targets.ts'
+import { fakeWire } from './fake-wire.ts'
+import { RecordingRecorder } from './recording-recorder.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { logger, startTestPool, type TestPool } from './test-pool.ts'
 
@@ -45,6 +49,19 @@ describe('what was said last', () => {
     await session.flush(10_000)
     expect(recorder.texts()).toEqual(Array.from({ length: LINES }, (_unused, index) => `${speaker} ${index + 1}`))
     await session.close(1_000)
+  })
+
+  test('is asked of everyone who may speak, and of nobody else', () => {
+    const { wire, attach } = fakeWire()
+    const targets = new Targets(wire)
+    attach('blank page of nobody', 'page')
+    const recording = new Recording(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
+    onTestFinished(() => recording.stop())
+    attach('page', 'page')
+    attach('frame', 'iframe', 'page')
+    attach('worker', 'worker', 'frame')
+    attach('service worker', 'service_worker')
+    expect(targets.sessionIds()).toEqual(['page', 'frame', 'worker', 'service worker'])
   })
 
   test('is read before the end of the browser is told, but is not waited for long', async () => {

@@ -360,12 +360,7 @@ describe('what pages do besides', () => {
       expect(recorder.texts()[1]).toContain('"width":800,"height":600')
     }))
 
-  test('flush records what a page said last, and does not wait for one that hangs', async () => {
-    await visit('/ticker?ms=1', async ({ session, recorder }) => {
-      await until(() => recorder.texts().length).toBeGreaterThan(5)
-      await session.flush(1_000)
-      expect(recorder.texts()).toEqual(recorder.texts().map((_, index) => `tick ${index + 1}`))
-    })
+  test('flush does not wait for a page that hangs', async () => {
     await visit('/hang', async ({ session, recorder }) => {
       await until(() => recorder.texts()).toEqual(['hanging'])
       const start = performance.now()

@@ -1,0 +1,33 @@
+import { PassThrough } from 'node:stream'
+import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
+import { logger } from './test-pool.ts'
+
+export interface FakeWire {
+  wire: BrowserWire
+  /** Commands that were sent, as text. */
+  sent: string[]
+  /** The browser tells an event. */
+  hear(method: string, params: object, sessionId?: string): void
+  /** The browser tells a target, on the session of its parent. */
+  attach(sessionId: string, type: string, parentId?: string): void
+}
+
+/** A wire without a browser at its other end. */
+export function fakeWire(): FakeWire {
+  const [input, output] = [new PassThrough(), new PassThrough()]
+  const wire = new BrowserWire(input, output, logger)
+  const sent: string[] = []
+  input.on('data', (chunk: Buffer) => sent.push(chunk.toString()))
+  const hear = (method: string, params: object, sessionId?: string) => {
+    output.emit('data', Buffer.from(`${JSON.stringify({ method, params, sessionId })}\0`))
+  }
+  return {
+    wire,
+    sent,
+    hear,
+    attach(sessionId, type, parentId) {
+      const targetInfo = { targetId: `target of ${sessionId}`, type, title: '', url: 'about:blank' }
+      hear('Target.attachedToTarget', { sessionId, targetInfo, waitingForDebugger: false }, parentId)
+    },
+  }
+}
