@@ -71,7 +71,7 @@ export class PlaywrightSession implements BrowserSession {
     this.#viewport = viewport
     const resized = Promise.all(this.#context.pages().map((page) => this.#resize(page, viewport)))
     if ((await within(resized, RESIZE_MS)) !== null) return
-    this.#viewport = previous
+    if (this.#viewport === viewport) this.#viewport = previous
     throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it, or a page, hangs`)
   }
 
