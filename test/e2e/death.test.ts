@@ -207,6 +207,10 @@ describe('the server', { timeout: 120_000 }, () => {
     expect(others.length).toBeGreaterThan(0)
     process.kill(frozen!.pid, 'SIGSTOP')
     const seen = (await ask<Log>(killed, LOG, { id })).session.events.totalCount
+    const machineId = (await readFile(join(dataDir, 'machine-id'), 'utf8')).trim()
+    const profiles = join(tmpdir(), `tabwire-${machineId}`)
+    const ofKilled = await readdir(profiles)
+    expect(ofKilled.length).toBeGreaterThan(0)
     killed.child.kill('SIGKILL')
     await once(killed.child, 'exit')
     const left = async () => {
@@ -216,6 +220,7 @@ describe('the server', { timeout: 120_000 }, () => {
     await expect.poll(left, { timeout: 3000 }).toEqual([])
 
     const next = await serve(dataDir)
+    expect((await readdir(profiles)).filter((name) => ofKilled.includes(name))).toEqual([])
     const { session } = await ask<Log>(next, LOG, { id })
     expect(session).toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST', error: expect.any(String) as string })
     expect(session.events.totalCount).toBeGreaterThan(seen)

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
@@ -189,6 +190,7 @@ describe('the whole log, live', () => {
       expect(await after.query(status, { id })).toEqual({ session: { status: 'CLOSED', endReason: 'SERVER_SHUTDOWN' } })
     } finally {
       await after.close()
+      await rm(dataDir, { recursive: true })
     }
   })
 })
@@ -212,19 +214,18 @@ describe('readers', () => {
   })
 
   test('one that stops reading costs nobody else time or lines, and misses nothing when it reads on', async () => {
-    const id = await start('/title')
+    const id = await start('/burst?n=20000')
     const stalled = await openStalledReader(id)
-    await tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id: await start('/title') })
-    const flooding = await start('/burst?n=20000')
-    const reader = follow(CONSOLE, 'consoleMessages', { id: flooding })
     let lines = 0
-    for await (const batch of reader) {
+    for await (const batch of follow(CONSOLE, 'consoleMessages', { id })) {
       lines += batch.entries.length
       if (lines === 20_000) break
     }
     expect(lines).toBe(20_000)
-    stalled.destroy()
-    await Promise.all([terminate(id), terminate(flooding)])
+    await terminate(id)
+    const kept = await history(id)
+    expect(sequences(stalled.entries).length).toBeLessThan(kept.length)
+    expect(sequences(await stalled.readOn())).toEqual(oneTo(kept.length))
   })
 
   test('a thousand that come and go while the log is idle leave nothing behind', async () => {
@@ -243,8 +244,8 @@ describe('readers', () => {
   })
 })
 
-/** A WebSocket client that subscribes and then never reads from its socket again. */
-async function openStalledReader(id: string): Promise<{ destroy(): void }> {
+/** A WebSocket client that subscribes and then does not read from its socket until it is told to. */
+async function openStalledReader(id: string): Promise<{ entries: Entry[]; readOn(): Promise<Entry[]> }> {
   const { hostname, port } = new URL(tabwire.url)
   const raw = createConnection({ host: hostname, port: Number(port) })
   const socket = new WebSocket(`${tabwire.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
@@ -253,8 +254,27 @@ async function openStalledReader(id: string): Promise<{ destroy(): void }> {
   await new Promise((resolve) => socket.once('open', resolve))
   socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': tabwire.apiKey } }))
   await new Promise((resolve) => socket.once('message', resolve))
+  const entries: Entry[] = []
+  const { promise: completed, resolve: complete } = Promise.withResolvers<void>()
+  const { promise: subscribed, resolve: begin } = Promise.withResolvers<void>()
+  socket.on('message', (data: Buffer) => {
+    const message = JSON.parse(data.toString()) as { type: string; payload?: { data: { sessionEvents: Batch } } }
+    if (message.type === 'complete') complete()
+    if (message.type !== 'next') return
+    entries.push(...message.payload!.data.sessionEvents.entries)
+    raw.pause()
+    begin()
+  })
   socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: EVENTS, variables: { id } } }))
-  await new Promise((resolve) => socket.once('message', resolve))
-  raw.pause()
-  return { destroy: () => raw.destroy() }
+  await subscribed
+  return {
+    entries,
+    async readOn() {
+      socket.on('message', () => raw.resume())
+      raw.resume()
+      await completed
+      socket.terminate()
+      return entries
+    },
+  }
 }

@@ -247,9 +247,17 @@ describe('the end of a session', () => {
     expect((await read()).pendingRequests).toEqual([])
   })
 
-  test('idle: TIMED_OUT / IDLE_TIMEOUT; a page that works on does not count as activity', async () => {
+  test('idle: TIMED_OUT / IDLE_TIMEOUT; neither a page that works on nor who watches it counts as activity', async () => {
     const { id } = await start({ initialPrompt: `${site.url}/ticker?ms=50`, idleTimeoutSeconds: 1 })
-    await expect.poll(async () => (await get(id))?.endReason, { timeout: 10_000 }).toBe('IDLE_TIMEOUT')
+    const query = 'subscription ($id: ID!) { consoleMessages(sessionId: $id) { cursor entries { text } } }'
+    type Watched = { consoleMessages: { entries: object[] } }
+    let watched = 0
+    // Completes by itself when the session has ended.
+    for await (const { data } of tabwire.client().iterate<Watched>({ query, variables: { id } })) {
+      watched += data!.consoleMessages.entries.length
+    }
+    expect(watched).toBeGreaterThan(5)
+    expect((await get(id))?.endReason).toBe('IDLE_TIMEOUT')
     expect((await get(id))?.status).toBe('TIMED_OUT')
   })
 

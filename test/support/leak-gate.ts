@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect } from 'vitest'
 
@@ -36,15 +37,37 @@ async function footprint(): Promise<Footprint> {
       resources[name] = (resources[name] ?? 0) + 1
     }
   }
-  const directories = (await readdir(tmpdir())).filter((name) => name.startsWith('tabwire'))
-  return { processes: await descendants(), directories, resources }
+  return { processes: await descendants(), directories: await ownDirectories(), resources }
+}
+
+/**
+ * Other files run beside this one and have directories of the same names: of this process are those that carry its
+ * number or belong to an app that it started.
+ */
+async function ownDirectories(): Promise<string[]> {
+  const names = await readdir(tmpdir())
+  return names.filter((name) => {
+    const path = join(tmpdir(), name)
+    return name.startsWith(`tabwire-db-${process.pid}-`) || [...startedIn].some((own) => path.startsWith(own))
+  })
+}
+
+/** Where the apps of this process keep what they must remove: their data, and the profiles of their browsers. */
+const startedIn = new Set<string>()
+
+/** Called for every app that a test starts in this process, so that the gate sees what it leaves in `/tmp`. */
+export async function watchDirectoriesOf(dataDir: string): Promise<void> {
+  // What was put beside it under the same name is its own as well.
+  startedIn.add(dataDir)
+  const machineId = (await readFile(join(dataDir, 'machine-id'), 'utf8')).trim()
+  startedIn.add(join(tmpdir(), `tabwire-${machineId}`))
 }
 
 /**
  * Call at the top of an end-to-end file: after its last test, once its own hooks have closed what they opened, nothing
- * may be left of it. `ownDirectory` names the temporary directories of this file, since other files run beside it.
+ * may be left of it.
  */
-export function leakGate(ownDirectory: (name: string) => boolean = () => false): void {
+export function leakGate(): void {
   let before: Footprint
   beforeAll(async () => {
     before = await footprint()
@@ -54,7 +77,7 @@ export function leakGate(ownDirectory: (name: string) => boolean = () => false):
       const after = await footprint()
       return {
         processes: after.processes.filter((name) => !before.processes.includes(name)),
-        directories: after.directories.filter((name) => ownDirectory(name) && !before.directories.includes(name)),
+        directories: after.directories.filter((name) => !before.directories.includes(name)),
         resources: Object.entries(after.resources).filter(([name, count]) => count > (before.resources[name] ?? 0)),
       }
     }

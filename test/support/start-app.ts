@@ -8,6 +8,7 @@ import { startApp, type App } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { createLogger } from '../../src/logger.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
+import { watchDirectoriesOf } from './leak-gate.ts'
 
 export interface GraphQLError {
   message: string
@@ -51,6 +52,7 @@ export async function startTestApp(overrides: Partial<Config> = {}): Promise<Tes
   }
   const config: Config = { ...loadConfig(environment), dataDir, ...overrides }
   const app = await startApp(config, { logger: createLogger(config.logLevel) })
+  await watchDirectoriesOf(dataDir)
   const clients: Client[] = []
 
   const send = async <T>(query: string, variables = {}, apiKey: string | null = app.apiKey): Promise<Answer<T>> => {
