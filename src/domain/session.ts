@@ -210,7 +210,7 @@ export class Session implements Recorder {
       const signal = AbortSignal.any([this.#stop.signal, deadline])
       const browser = await this.#services.browsers.acquire({ ...options, viewport }, this, signal)
       // updateSession may have changed it while the browser started.
-      if (this.#record.viewport !== viewport) await browser.setViewport(this.#record.viewport)
+      if (this.#record.viewport !== viewport) await this.#resizeFresh(browser)
       return browser
     } catch (error) {
       if (this.#ending) return null
@@ -219,6 +219,16 @@ export class Session implements Recorder {
       this.#logger.error({ err: error, sessionId: this.id }, 'a browser could not be started')
       void this.end('LAUNCH_FAILED', why)
       return null
+    }
+  }
+
+  async #resizeFresh(browser: BrowserSession): Promise<void> {
+    try {
+      await browser.setViewport(this.#record.viewport)
+    } catch (error) {
+      // Nobody else knows of it yet.
+      await browser.close(0)
+      throw error
     }
   }
 

@@ -241,7 +241,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/csp': page('CSP', '', '<img src="http://127.0.0.1:1/x.png">', {
     'content-security-policy': "default-src 'self'; script-src 'unsafe-inline'",
   }),
-  '/deprecated': page('Deprecated', `const r = new XMLHttpRequest(); r.open('GET', '/text', false); r.send()`),
+  '/deprecated': page('Deprecated', `document.createElement('input').style.appearance = 'slider-vertical'`),
 
   '/popup': page('Popup', `window.open('/popup-content')`),
   '/popup-content': page('Popped up', `console.log('said by the popup'); setTimeout(() => close(), 300)`),

@@ -3,7 +3,7 @@ import type { Recorder } from '../../ports/browser.ts'
 import type { BrowserWire } from './browser-wire.ts'
 import type { CdpEvents, RemoteObject, StackTrace } from './cdp-events.ts'
 import { formatConsoleArguments, formatStack, formatValue } from './console-text.ts'
-import { cutText, cutUrl } from './cut-text.ts'
+import { cutText, cutUrl, startOfText } from './cut-text.ts'
 import { isWorker, type Targets, type TrackedSession } from './targets.ts'
 
 /** Methods of console by the level at which they are told; all others, such as dir, table and trace, are LOG. */
@@ -125,7 +125,7 @@ export class ConsoleRecorder {
       data: {
         level,
         source,
-        text: cutText(text, TEXT_LIMITS.consoleText),
+        text: startOfText(text, TEXT_LIMITS.consoleText),
         url: place ? cutUrl(place.url) : null,
         line: place?.line ?? null,
         column: place?.column ?? null,
