@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { lockDataDirectory, type DataDirectoryLock } from './data-directory-lock.ts'
 import { StartupFailed } from './startup-failed.ts'
 
@@ -35,7 +36,7 @@ export async function openDataDirectory(path: string, givenKey: string | null): 
   let lock: DataDirectoryLock | undefined
   try {
     // An existing directory keeps its mode: it may be shared on purpose. Each secret in it has its own.
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeDirectory(path)
     lock = await lockDataDirectory(path)
     const machineId = await keepOnce(join(path, 'machine-id'), UUID, () => randomUUID())
     const adminKey = givenKey ? { secret: givenKey, file: null } : await keepAdminKey(path)
@@ -43,6 +44,22 @@ export async function openDataDirectory(path: string, givenKey: string | null): 
   } catch (error) {
     await lock?.release()
     throw explain(path, error)
+  }
+}
+
+/**
+ * Makes the directory and those above it, one by one. Node's own `recursive` goes round for ever where a file system
+ * answers ENOENT to every mkdir, as /proc does.
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    const code = isSystemError(error) ? error.code : undefined
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error
+    await makeDirectory(dirname(path))
+    await mkdir(path, { mode: 0o700 })
   }
 }
 
@@ -85,6 +102,7 @@ function explain(path: string, error: unknown): unknown {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
+    case 'ENOENT':
       return new StartupFailed(
         `The data directory ${path} may not be written: give this user the right to it, or set TABWIRE_DATA_DIR.`,
         cause,

@@ -35,6 +35,7 @@ const CACHE_MS = 5000
 /** Keys in use are looked up this often, in case another process (the command line) revoked one. */
 const RECHECK_MS = 10_000
 const TOUCH_EVERY_MS = 60_000
+const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
 const MAX_CACHED = 10_000
 /** setTimeout cannot wait longer than 2^31 - 1 ms. */
 const MAX_TIMER_MS = 2_147_483_647
@@ -232,8 +233,8 @@ function checkInput(owner: string, input: Omit<CreateApiKeyInput, 'owner'>): voi
     refuse('owner', 'INVALID_FORMAT', 'must have 1 to 100 letters, digits and . _ @ + - characters')
   }
   if (scopes.length === 0) refuse('scopes', 'REQUIRED', 'must name at least one scope')
-  if (expiresAt != null && !(expiresAt.getTime() > Date.now())) {
-    refuse('expiresAt', 'OUT_OF_RANGE', 'must be in the future')
+  if (expiresAt != null && !(expiresAt.getTime() > Date.now() && expiresAt.getTime() <= LATEST_TIME_MS)) {
+    refuse('expiresAt', 'OUT_OF_RANGE', 'must be in the future, and in the years until 9999')
   }
   if (issues.length > 0) throw new BadUserInput(issues)
 }

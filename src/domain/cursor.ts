@@ -18,6 +18,8 @@ export class CursorInvalid extends TabwireError {
 const ENTRY = /^e([0-9a-z]{1,8})\.([0-9a-z]{1,7})$/
 const SESSION = /^s([0-9a-z]{1,11})\.([0-9a-f]{32})\.([0-9a-z]{1,7})$/
 
+const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
+
 const checksum = (text: string) => crc32(text).toString(36)
 
 /** Cursor of an entry. Sequence 0 stands before the first entry. */
@@ -43,6 +45,8 @@ export function decodeSessionCursor(owner: string, cursor: string, argument: str
   const match = SESSION.exec(cursor)
   if (!match) throw new CursorInvalid(argument)
   const createdAt = Number.parseInt(match[1]!, 36)
+  // The checksum is no secret: a forged time must be one that the store can compare with.
+  if (createdAt > LATEST_TIME_MS) throw new CursorInvalid(argument)
   const id = match[2]!.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
   if (encodeSessionCursor(owner, { createdAt, id }) !== cursor) throw new CursorInvalid(argument)
   return { createdAt, id }

@@ -9,6 +9,7 @@ const METADATA_HOSTS = new Set([
   'instance-data.ec2.internal',
   '100.100.100.200',
   '192.0.0.192',
+  '168.63.129.16',
   'fd00:ec2::254',
   'fd20:ce::254',
 ])
@@ -24,7 +25,7 @@ export function refusePageAddress(address: string): string | null {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     return `must be an http:// or https:// URL; ${url.protocol} is never opened`
   }
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.+$/, '')
   return isMetadataHost(host) ? 'is the address of a cloud metadata service, which is never opened' : null
 }
 
@@ -35,12 +36,13 @@ function isMetadataHost(host: string): boolean {
   return METADATA_HOSTS.has(address.toString()) || address.range() === 'linkLocal' || isEmbeddedLinkLocal(address)
 }
 
-/** NAT64 and 6to4 carry an IPv4 address inside an IPv6 one. */
+/** NAT64, 6to4 and the old IPv4-compatible form carry an IPv4 address inside an IPv6 one. */
 function isEmbeddedLinkLocal(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
   if (address.kind() !== 'ipv6') return false
   const parts = (address as ipaddr.IPv6).parts
   const range = address.range()
-  const offset = range === 'rfc6052' ? 6 : range === '6to4' ? 1 : null
+  const isCompatible = parts.slice(0, 6).every((part) => part === 0)
+  const offset = range === 'rfc6052' || isCompatible ? 6 : range === '6to4' ? 1 : null
   if (offset === null) return false
   const [high = 0, low = 0] = parts.slice(offset, offset + 2)
   const inner = [high >> 8, high & 255, low >> 8, low & 255].join('.')

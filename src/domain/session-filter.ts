@@ -12,6 +12,10 @@ export interface SessionFilterInput {
   metadata?: unknown
 }
 
+/** No session was created outside these, and PostgreSQL knows no year 0. */
+const EARLIEST_TIME_MS = 0
+const LATEST_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
 /** Checks a filter of sessions. Throws BadUserInput with every broken rule. */
 export function parseSessionFilter(
   input: SessionFilterInput | null | undefined,
@@ -21,6 +25,11 @@ export function parseSessionFilter(
   const { status, createdAfter, createdBefore, name, metadata } = input ?? {}
   if (name != null && (!name.isWellFormed() || name.includes('\0'))) {
     issues.push({ path: [...path, 'name'], code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' })
+  }
+  for (const [member, time] of Object.entries({ createdAfter, createdBefore })) {
+    if (time != null && !(time.getTime() >= EARLIEST_TIME_MS && time.getTime() <= LATEST_TIME_MS)) {
+      issues.push({ path: [...path, member], code: 'OUT_OF_RANGE', message: 'must be in the years 1970 to 9999' })
+    }
   }
   let wanted: { [key: string]: Json } | null = null
   if (metadata != null) {

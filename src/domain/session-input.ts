@@ -36,6 +36,8 @@ const LIMITS = {
   metadataDepth: 8,
   viewport: { min: 50, max: 7680 },
   userAgent: 1000,
+  locale: 100,
+  timezone: 100,
   headers: 64,
   headerName: 200,
   headerValue: 8000,
@@ -70,9 +72,10 @@ const BROWSER_OWN_HEADERS = new Set([
   'te',
   'trailer',
   'expect',
-  'proxy-authorization',
-  'proxy-connection',
   'cookie2',
+  // Measured: Chromium fails every request with net::ERR_INVALID_ARGUMENT.
+  'set-cookie',
+  'set-cookie2',
 ])
 
 type Check<T> = (value: T) => { code: string; message: string } | null
@@ -123,37 +126,47 @@ const isKnownLocale: Check<string> = (value) => {
   return { code: 'UNKNOWN_VALUE', message: 'must be a known BCP 47 language tag, such as "de-CH"' }
 }
 
-const isKnownTimezone: Check<string> = (value) => {
-  try {
-    // Node also takes offsets such as "+02:00", which browsers do not.
-    if (/^[A-Za-z]/.test(value) && new Intl.DateTimeFormat('en', { timeZone: value })) return null
-  } catch {
-    // Unknown to the IANA database: the same answer.
-  }
-  return { code: 'UNKNOWN_VALUE', message: 'must be a known IANA time zone, such as "Europe/Zurich"' }
-}
+const isKnownTimezone: Check<string> = (value) =>
+  canonicalTimezone(value) !== null
+    ? null
+    : { code: 'UNKNOWN_VALUE', message: 'must be a known IANA time zone, such as "Europe/Zurich"' }
 
 const isPageAddress: Check<string> = (value) => {
   const reason = refusePageAddress(value)
   return reason === null ? null : { code: 'FORBIDDEN_VALUE', message: reason }
 }
 
-function depthOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  return 1 + Math.max(0, ...Object.values(value).map(depthOf))
+/**
+ * The zone's name as the time zone database spells it, or null if there is none. Browsers are told this one (measured:
+ * Chromium refuses "utc" and "europe/zurich", which Node takes); a page sees it in either case.
+ */
+export function canonicalTimezone(name: string): string | null {
+  // Node also takes offsets such as "+02:00", which browsers do not.
+  if (!/^[A-Za-z]/.test(name) || name.length > LIMITS.timezone) return null
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone
+  } catch {
+    return null
+  }
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
 }
 
 const isStorableJson: Check<unknown> = (value) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { code: 'INVALID_FORMAT', message: 'must be a JSON object' }
   }
+  // First of all: a client may nest so deeply that writing it down would overflow the stack.
+  if (isDeeperThan(LIMITS.metadataDepth, value)) {
+    return { code: 'TOO_LONG', message: `must nest at most ${LIMITS.metadataDepth} levels deep` }
+  }
   const text = JSON.stringify(value)
   const bytes = Buffer.byteLength(text)
   if (bytes > LIMITS.metadataBytes) {
     return { code: 'TOO_LONG', message: `must take at most ${LIMITS.metadataBytes} bytes as JSON; it takes ${bytes}` }
-  }
-  if (depthOf(value) > LIMITS.metadataDepth) {
-    return { code: 'TOO_LONG', message: `must nest at most ${LIMITS.metadataDepth} levels deep` }
   }
   // JSON.stringify writes a lone surrogate and U+0000 as escapes: PostgreSQL refuses both (law 9).
   return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)
@@ -171,7 +184,7 @@ const headers = z.record(z.string(), z.unknown()).superRefine((value, context) =
     const lowerCase = name.toLowerCase()
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name) || name.length > LIMITS.headerName) {
       refuse([name], 'INVALID_FORMAT', 'is not a header name')
-    } else if (BROWSER_OWN_HEADERS.has(lowerCase) || lowerCase.startsWith('sec-')) {
+    } else if (BROWSER_OWN_HEADERS.has(lowerCase) || /^(sec|proxy)-/.test(lowerCase)) {
       refuse([name], 'FORBIDDEN_VALUE', 'is set by the browser itself')
     }
     if (seen.has(lowerCase)) refuse([name], 'CONFLICT', 'is given twice')
@@ -205,7 +218,7 @@ const startSession = z.strictObject({
   browser: withDefault(z.literal('CHROMIUM'), 'CHROMIUM'),
   viewport: withDefault(viewport, { width: 1920, height: 1080 }),
   userAgent: optional(ruled(z.string(), lengthWithin(LIMITS.userAgent), matches(printable, PRINTABLE))),
-  locale: optional(ruled(z.string(), isKnownLocale)),
+  locale: optional(ruled(z.string(), lengthWithin(LIMITS.locale), isKnownLocale)),
   timezone: optional(ruled(z.string(), isKnownTimezone)),
   extraHeaders: optional(headers.transform((value) => value as Record<string, string>)),
   keepAlive: withDefault(z.boolean(), false),

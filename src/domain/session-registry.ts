@@ -18,6 +18,7 @@ import { pageRequest, type PageArguments } from './page-arguments.ts'
 import { SessionChanges } from './session-changes.ts'
 import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'
 import {
+  canonicalTimezone,
   parseStartSession,
   parseUpdateSession,
   type SessionOptions,
@@ -149,7 +150,8 @@ export class SessionRegistry {
     }
     this.#live.set(session.id, session)
     void session.ended.then(() => this.#forget(session))
-    const { viewport, userAgent, locale, timezone, extraHeaders } = options
+    const { viewport, userAgent, locale, extraHeaders } = options
+    const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
     void session.run({ viewport, userAgent, locale, timezone, extraHeaders }, options.initialPrompt)
     this.#changes.announce(session.snapshot())
     // A server that is going down meanwhile has already asked the sessions it knew to end.

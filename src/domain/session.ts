@@ -154,6 +154,8 @@ export class Session implements Recorder {
         void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', messageOf(error))
       }
     } finally {
+      // Whoever waits for the page of a session that is ending waits for its end instead.
+      await this.#ending
       this.#resolveLoaded()
     }
   }

@@ -52,6 +52,11 @@ describe('a cursor of an entry', () => {
 describe('a cursor of a session', () => {
   const position = fc.record({ createdAt: fc.integer({ min: 0, max: 4_102_444_800_000 }), id: fc.uuid() })
 
+  test('with a time that no store knows is refused, though its checksum be right', () => {
+    const forged = encodeSessionCursor('ann', { createdAt: 8.65e15, id: '00000000-0000-7000-8000-000000000000' })
+    expect(() => decodeSessionCursor('ann', forged, 'after')).toThrow(CursorInvalid)
+  })
+
   test('leads back to its position, for its owner alone', () => {
     fc.assert(
       fc.property(position, (place) => {

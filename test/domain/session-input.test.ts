@@ -37,8 +37,12 @@ describe('the input of startSession', () => {
     ['name', ['x', 'x'.repeat(200), 'Zürich 🏔'], ['', 'x'.repeat(201), 'a\nb', 'a\0', '\ud800']],
     ['idempotencyKey', ['k', 'k'.repeat(200)], ['', 'k'.repeat(201), 'ü', 'a\n']],
     ['userAgent', ['Mozilla/5.0', 'x'.repeat(1000)], ['', 'x'.repeat(1001), 'a\r\nb']],
-    ['locale', ['de', 'de-CH', 'zh-Hant-TW'], ['', 'deutsch!', 'x', '12']],
-    ['timezone', ['UTC', 'Europe/Zurich', 'America/Argentina/Buenos_Aires'], ['', 'Mars/Base', '+02:00', 'Zurich']],
+    ['locale', ['de', 'de-CH', 'zh-Hant-TW'], ['', 'deutsch!', 'x', '12', `en-x-${'abcdefgh-'.repeat(60_000)}x`]],
+    [
+      'timezone',
+      ['UTC', 'Europe/Zurich', 'America/Argentina/Buenos_Aires', 'utc', 'us/pacific'],
+      ['', 'Mars/Base', '+02:00', 'Zurich'],
+    ],
     [
       'viewport',
       [
@@ -58,7 +62,16 @@ describe('the input of startSession', () => {
     [
       'extraHeaders',
       [{}, { 'X-A': 'b\tc' }],
-      [{ 'a b': 'x' }, { a: 1 }, { a: 'x\r\ny' }, { Host: 'x' }, { a: '1', A: '2' }, { 'Sec-X': '1' }],
+      [
+        { 'a b': 'x' },
+        { a: 1 },
+        { a: 'x\r\ny' },
+        { Host: 'x' },
+        { 'Set-Cookie': 'x' },
+        { 'Proxy-Foo': 'x' },
+        { a: '1', A: '2' },
+        { 'Sec-X': '1' },
+      ],
     ],
     [
       'initialPrompt',
@@ -80,6 +93,9 @@ describe('the input of startSession', () => {
         'http://[::ffff:169.254.169.254]/',
         'http://[64:ff9b::a9fe:a9fe]/',
         'http://[fe80::1]/',
+        'http://[::169.254.169.254]/',
+        'http://168.63.129.16/',
+        'http://metadata.google.internal../',
         'http://[fd00:ec2::254]/',
         'http://metadata.google.internal/',
         'http://METADATA.google.internal./',
@@ -103,6 +119,12 @@ describe('the input of startSession', () => {
       })
     }
   }
+
+  test('metadata nested deeper than any stack is told so, not a fault', () => {
+    let deep: unknown = 1
+    for (let level = 0; level < 100_000; level += 1) deep = [deep]
+    expect(issuesOf(() => start({ metadata: { deep } }))).toEqual([['input.metadata', 'TOO_LONG']])
+  })
 
   test('every broken rule is told at once, each with its path', () => {
     const issues = issuesOf(() =>

@@ -122,6 +122,14 @@ describe('startSession', () => {
     expect(await tabwire.query('{ capacity { live } }')).toEqual(before)
   })
 
+  test('dates and time zones that the database or browser would refuse are bad input, or are understood', async () => {
+    const year = '{ sessions(filter: {createdAfter: "0000-01-01T00:00:00Z"}) { totalCount } }'
+    expect((await tabwire.send(year)).errors?.[0]?.extensions.code).toBe('BAD_USER_INPUT')
+    const session = await start({ timezone: 'europe/zurich' }, 'LOADED')
+    expect(session).toMatchObject({ status: 'RUNNING' })
+    await terminate(session.id)
+  })
+
   test('a session id cannot be given', async () => {
     for (const [query, variables] of [
       ['mutation { startSession(input: {id: "mine"}) { id } }', {}],
