@@ -91,7 +91,7 @@ describe(
 
 describe('the writer', () => {
   test('flush waits for what was asked for before it, not for a page that goes on logging', async () => {
-    const { log, end } = await newLog()
+    const { log, record, end } = await newLog()
     let isLogging = true
     const logging = (async () => {
       while (isLogging) {
@@ -102,6 +102,7 @@ describe('the writer', () => {
     for (let count = 0; count < 3; count += 1) {
       log.patch({ name: `name ${count}` })
       await log.flush()
+      expect(await store.findSession(record.id)).toMatchObject({ name: `name ${count}` })
     }
     isLogging = false
     await logging

@@ -36,6 +36,6 @@ describe('retention', () => {
   test('it closes in the middle of its rounds', async () => {
     const retention = new Retention(store, 30, createLogger('silent'))
     retention.start()
-    await retention.close()
+    await expect(retention.close()).resolves.toBeUndefined()
   })
 })

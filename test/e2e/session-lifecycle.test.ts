@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { leakGate } from '../support/leak-gate.ts'
+import { SESSION, sessionApi, type SessionData } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 
@@ -18,52 +19,7 @@ afterAll(async () => {
   await site.close()
 })
 
-interface SessionData {
-  id: string
-  name: string | null
-  metadata: Record<string, unknown>
-  status: string
-  endReason: string | null
-  error: string | null
-  viewport: { width: number; height: number }
-  keepAlive: boolean
-  idleTimeoutSeconds: number
-  createdAt: string
-  startedAt: string | null
-  lastActivityAt: string
-  expiresAt: string | null
-  endedAt: string | null
-  durationMs: number
-  machineId: string | null
-  currentUrl: string | null
-  title: string | null
-  navigationCount: number
-  consoleMessageCount: number
-  networkRequestCount: number
-  pendingRequestCount: number
-  pages: { id: string; url: string; title: string }[]
-}
-
-const SESSION = `
-  id name metadata status endReason error viewport { width height } keepAlive idleTimeoutSeconds createdAt startedAt
-  lastActivityAt expiresAt endedAt durationMs machineId currentUrl title navigationCount consoleMessageCount
-  networkRequestCount pendingRequestCount pages { id url title }`
-
-async function start(input: Record<string, unknown> = {}, waitUntil = 'RUNNING'): Promise<SessionData> {
-  const query = `mutation ($input: StartSessionInput, $waitUntil: StartWait) {
-    startSession(input: $input, waitUntil: $waitUntil) { ${SESSION} } }`
-  return (await tabwire.query<{ startSession: SessionData }>(query, { input, waitUntil })).startSession
-}
-
-async function get(id: string): Promise<SessionData | null> {
-  const query = `query ($id: ID!) { session(id: $id) { ${SESSION} } }`
-  return (await tabwire.query<{ session: SessionData | null }>(query, { id })).session
-}
-
-async function terminate(id: string): Promise<SessionData> {
-  const query = `mutation ($id: ID!) { terminateSession(id: $id) { ${SESSION} } }`
-  return (await tabwire.query<{ terminateSession: SessionData }>(query, { id })).terminateSession
-}
+const { start, get, terminate } = sessionApi(() => tabwire)
 
 async function statusesOf(id: string): Promise<string[]> {
   const query = `query ($id: ID!) { session(id: $id) { events(first: 1000, kinds: [STATUS_CHANGE]) { nodes { ... on StatusChange { to } } } } }`
@@ -304,113 +260,5 @@ describe('updateSession', () => {
     const { expiresAt: later } = await update(id, { idleTimeoutSeconds: 120 })
     expect(Date.parse(later!)).toBeGreaterThanOrEqual(Date.parse(expiresAt!) + 60_000)
     await terminate(id)
-  })
-})
-
-describe('sessions', () => {
-  test('newest first; live ones, unless asked otherwise; by cursor and by offset; totalCount', async () => {
-    const names = ['list-1', 'list-2', 'list-3', 'list-4', 'list-5']
-    const ids: string[] = []
-    for (const name of names) {
-      const { id } = await start({ name, metadata: { list: true } }, 'CREATING')
-      ids.unshift(id)
-      if (name !== 'list-5') await terminate(id)
-    }
-    const list = async (args: string) => {
-      const query = `{ sessions(${args}) { nodes { id name } edges { cursor } totalCount pageInfo { hasNextPage hasPreviousPage endCursor startCursor } } }`
-      type Page = {
-        sessions: {
-          nodes: { id: string; name: string }[]
-          edges: { cursor: string }[]
-          totalCount: number
-          pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; endCursor: string; startCursor: string }
-        }
-      }
-      return (await tabwire.query<Page>(query)).sessions
-    }
-    const filter = 'filter: {metadata: {list: true}}'
-    const live = await list(filter)
-    expect(live).toMatchObject({ nodes: [{ name: 'list-5' }], totalCount: 1, pageInfo: { hasNextPage: false } })
-    const all = await list(`includeTerminated: true, ${filter}`)
-    expect(all.nodes.map(({ id }) => id)).toEqual(ids)
-    expect(all.totalCount).toBe(5)
-    const first = await list(`first: 2, includeTerminated: true, ${filter}`)
-    expect(first.nodes.map(({ id }) => id)).toEqual(ids.slice(0, 2))
-    expect(first.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: false })
-    const next = await list(`first: 3, after: "${first.pageInfo.endCursor}", includeTerminated: true, ${filter}`)
-    expect(next.nodes.map(({ id }) => id)).toEqual(ids.slice(2))
-    expect(next.pageInfo.hasNextPage).toBe(false)
-    const offset = await list(`first: 2, offset: 3, includeTerminated: true, ${filter}`)
-    expect(offset.nodes.map(({ id }) => id)).toEqual(ids.slice(3))
-    const back = await list(`last: 2, before: "${next.pageInfo.startCursor}", includeTerminated: true, ${filter}`)
-    expect(back.nodes.map(({ id }) => id)).toEqual(ids.slice(0, 2))
-    const ended = await list(`filter: {status: [CLOSED], metadata: {list: true}}`)
-    expect(ended.totalCount).toBe(4)
-    expect(await list(`filter: {name: "list-3"}, includeTerminated: true`)).toMatchObject({ nodes: [{ id: ids[2] }] })
-    await terminate(ids[0]!)
-  })
-
-  test.each([
-    ['first: 0', 'BAD_USER_INPUT'],
-    ['first: 101', 'BAD_USER_INPUT'],
-    ['last: 101', 'BAD_USER_INPUT'],
-    ['offset: -1', 'BAD_USER_INPUT'],
-    ['offset: 1, after: "x"', 'BAD_USER_INPUT'],
-    ['after: "x"', 'CURSOR_INVALID'],
-  ])('%s is %s', async (args, code) => {
-    const { errors } = await tabwire.send(`{ sessions(${args}) { nodes { id } } }`)
-    expect(errors?.[0]?.extensions.code).toBe(code)
-  })
-})
-
-describe('sessionChanged', () => {
-  const WATCH = `subscription ($id: ID) { sessionChanged(id: $id) { id status endReason title networkRequestCount } }`
-  type Changed = {
-    sessionChanged: { id: string; status: string; endReason: string | null; title: string; networkRequestCount: number }
-  }
-
-  test('with id: the present, each status, the last state, and completes after the end', async () => {
-    const { id } = await start({ initialPrompt: `${site.url}/spa` }, 'LOADED')
-    const seen: Changed['sessionChanged'][] = []
-    const changes = tabwire.client().iterate<Changed>({ query: WATCH, variables: { id } })
-    for await (const { data } of changes) {
-      seen.push(data!.sessionChanged)
-      if (seen.length === 1) void terminate(id)
-    }
-    expect(seen[0]?.status).toBe('RUNNING')
-    expect(seen.at(-1)).toMatchObject({ id, status: 'CLOSED', endReason: 'TERMINATED' })
-    const after: unknown[] = []
-    for await (const { data } of tabwire.client().iterate({ query: WATCH, variables: { id } })) after.push(data)
-    expect(after).toMatchObject([{ sessionChanged: { status: 'CLOSED' } }])
-  })
-
-  test('without id: the live ones, then every change of every session', async () => {
-    const earlier = await start()
-    const changes = tabwire.client().iterate<Changed>({ query: WATCH })
-    const seen: [string, string][] = []
-    const until = async (id: string, status: string) => {
-      while (!seen.some(([seenId, seenStatus]) => seenId === id && seenStatus === status)) {
-        const { value } = (await changes.next()) as { value: { data: Changed } }
-        seen.push([value.data.sessionChanged.id, value.data.sessionChanged.status])
-      }
-    }
-    await until(earlier.id, 'RUNNING')
-    const later = await start()
-    await until(later.id, 'RUNNING')
-    await terminate(later.id)
-    await until(later.id, 'CLOSED')
-    const statuses = seen.filter(([id]) => id === later.id).map(([, status]) => status)
-    expect([...new Set(statuses)]).toEqual(['CREATING', 'RUNNING', 'CLOSED'])
-    await changes.return?.()
-    await terminate(earlier.id)
-  })
-
-  test('an unknown session is NOT_FOUND', async () => {
-    const unknown = Buffer.from('Session:00000000-0000-7000-8000-000000000000').toString('base64')
-    const first = await tabwire
-      .client()
-      .iterate({ query: WATCH, variables: { id: unknown } })
-      .next()
-    expect(first.value).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] })
   })
 })

@@ -1,5 +1,4 @@
 import { request } from 'node:http'
-import { connect } from 'node:net'
 import { createClient } from 'graphql-sse'
 import { afterEach, describe, expect, test } from 'vitest'
 import { batchOf, consoleEntry, SESSION_ID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
@@ -234,49 +233,6 @@ describe('requests', () => {
     leaving.abort()
     expect(await outcome).toBe('given up')
     await expect.poll(() => signal?.aborted, PATIENT).toBe(true)
-  })
-})
-
-describe('connections that come to nothing', () => {
-  /** What the server says on a connection that the client never ends, until the server itself ends it. */
-  async function answerTo(text: string): Promise<string> {
-    const { hostname, port } = new URL(server.url)
-    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
-    socket.write(text)
-    let answer = ''
-    for await (const chunk of socket) answer += String(chunk)
-    // The server has said all that it will. Whether it also let go shows only when it is written to.
-    const { promise: reset, resolve } = Promise.withResolvers<void>()
-    socket.once('error', () => resolve())
-    const knocking = setInterval(() => socket.write('x'), 20)
-    await reset
-    clearInterval(knocking)
-    socket.destroy()
-    return answer
-  }
-
-  const UPGRADE = 'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'
-  const HANDSHAKE = `${UPGRADE}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
-
-  test('an upgrade of another path is let go of', async () => {
-    await start()
-    expect(await answerTo(`GET /elsewhere HTTP/1.1\r\n${HANDSHAKE}`)).toMatch(/^HTTP\/1\.1 404 /)
-  })
-
-  test('a socket too many is let go of', async () => {
-    await start({ webSocketLimits: { sockets: 0 } })
-    expect(await answerTo(`GET /graphql HTTP/1.1\r\n${HANDSHAKE}`)).toMatch(/^HTTP\/1\.1 503 /)
-  })
-
-  test.each([
-    ['headers', 'POST /graphql HTTP/1.1\r\nHost: local'],
-    [
-      'a body',
-      'POST /graphql HTTP/1.1\r\nHost: localhost\r\nX-API-Key: reader\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
-    ],
-  ])('%s that never end are given up', async (_, text) => {
-    await start({ requestLimits: { headersMs: 200, requestMs: 400, checkMs: 50 } })
-    expect(await answerTo(text)).toMatch(/^HTTP\/1\.1 408 /)
   })
 })
 

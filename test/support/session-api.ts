@@ -1,0 +1,52 @@
+import type { TestApp } from './start-app.ts'
+
+export interface SessionData {
+  id: string
+  name: string | null
+  metadata: Record<string, unknown>
+  status: string
+  endReason: string | null
+  error: string | null
+  viewport: { width: number; height: number }
+  keepAlive: boolean
+  idleTimeoutSeconds: number
+  createdAt: string
+  startedAt: string | null
+  lastActivityAt: string
+  expiresAt: string | null
+  endedAt: string | null
+  durationMs: number
+  machineId: string | null
+  currentUrl: string | null
+  title: string | null
+  navigationCount: number
+  consoleMessageCount: number
+  networkRequestCount: number
+  pendingRequestCount: number
+  pages: { id: string; url: string; title: string }[]
+}
+
+/** Everything that an operation of the tests below asks of a session. */
+export const SESSION = `
+  id name metadata status endReason error viewport { width height } keepAlive idleTimeoutSeconds createdAt startedAt
+  lastActivityAt expiresAt endedAt durationMs machineId currentUrl title navigationCount consoleMessageCount
+  networkRequestCount pendingRequestCount pages { id url title }`
+
+/** Starting, reading and ending sessions of an app that is there only once its tests run. */
+export const sessionApi = (tabwire: () => TestApp) => ({
+  async start(input: Record<string, unknown> = {}, waitUntil = 'RUNNING'): Promise<SessionData> {
+    const query = `mutation ($input: StartSessionInput, $waitUntil: StartWait) {
+    startSession(input: $input, waitUntil: $waitUntil) { ${SESSION} } }`
+    return (await tabwire().query<{ startSession: SessionData }>(query, { input, waitUntil })).startSession
+  },
+
+  async get(id: string): Promise<SessionData | null> {
+    const query = `query ($id: ID!) { session(id: $id) { ${SESSION} } }`
+    return (await tabwire().query<{ session: SessionData | null }>(query, { id })).session
+  },
+
+  async terminate(id: string): Promise<SessionData> {
+    const query = `mutation ($id: ID!) { terminateSession(id: $id) { ${SESSION} } }`
+    return (await tabwire().query<{ terminateSession: SessionData }>(query, { id })).terminateSession
+  },
+})
