@@ -66,7 +66,9 @@ test('texts that a page makes up are cut, whatever entry they are part of', asyn
   const started: string[] = []
   recorder.requestStarted = ({ method, url }) => started.push(method, url)
   await session.open(`${made.url}/page/long`, AbortSignal.timeout(10_000))
-  await until(() => recorder.requests('/long-method')).toMatchObject([{ method: `${'A'.repeat(TEXT_LIMITS.method - 1)}…` }])
+  await until(() => recorder.requests('/long-method')).toMatchObject([
+    { method: `${'A'.repeat(TEXT_LIMITS.method - 1)}…` },
+  ])
   await until(() => recorder.requests('/long-header').length).toBe(1)
   await until(() => recorder.requests('/long-url').length).toBe(1)
   await until(() => recorder.of('WEB_SOCKET_CLOSED').length).toBe(1)
