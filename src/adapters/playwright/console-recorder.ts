@@ -25,6 +25,9 @@ const BROWSER_LEVELS: Readonly<Record<CdpEvents['Log.entryAdded']['entry']['leve
 /** Methods of console of which people ask "who called it?". */
 const METHODS_WITH_STACK: ReadonlySet<string> = new Set(['error', 'assert', 'trace'])
 
+/** What the browser says of a thrown value whose text it does not give. */
+const BARE_UNCAUGHT: ReadonlySet<string> = new Set(['Uncaught', 'Uncaught (in promise)'])
+
 /** Objects that were logged stay alive in the page until they are released; this many are let go at a time. */
 const RELEASE_EVERY = 200
 
@@ -84,8 +87,9 @@ export class ConsoleRecorder {
       session,
       event.timestamp,
       'ERROR',
-      isWorker(session) ? 'WORKER' : 'EXCEPTION',
-      message === '' || text.includes(message) ? text : `${text} ${message}`,
+      'EXCEPTION',
+      // The browser's text is mostly a mere "Uncaught", but may end with the message itself.
+      message === '' || (!BARE_UNCAUGHT.has(text) && text.endsWith(` ${message}`)) ? text : `${text} ${message}`,
       placeOf(stackTrace) ?? (url ? { url, line: lineNumber + 1, column: columnNumber + 1 } : null),
       isError && frames !== -1 ? description : formatStack(stackTrace),
     )

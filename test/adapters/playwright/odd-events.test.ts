@@ -1,0 +1,83 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { Recording } from '../../../src/adapters/playwright/recording.ts'
+import { Targets } from '../../../src/adapters/playwright/targets.ts'
+import { fakeWire } from './fake-wire.ts'
+import { RecordingRecorder } from './recording-recorder.ts'
+import { logger } from './test-pool.ts'
+
+/** A recording of a page and its worker, of which the browser tells what the test says. */
+function record() {
+  const { wire, hear, attach } = fakeWire()
+  const targets = new Targets(wire)
+  const recorder = new RecordingRecorder()
+  const recording = new Recording(wire, targets, recorder, true, '/no/such/folder', logger)
+  onTestFinished(() => recording.stop())
+  attach('page', 'page')
+  attach('worker', 'worker', 'page')
+  return { hear, recorder, recording }
+}
+
+test.each([
+  ['Uncaught', 'a', 'Uncaught a'],
+  ['Uncaught (in promise)', 'in', 'Uncaught (in promise) in'],
+  ['Uncaught (in promise)', 'promise)', 'Uncaught (in promise) promise)'],
+  ['Uncaught Error: told already', 'Error: told already', 'Uncaught Error: told already'],
+])('of what was thrown nothing is lost or said twice: %s, %s', (text, value, expected) => {
+  const { hear, recorder } = record()
+  const exceptionDetails = { text, exception: { type: 'string', value }, lineNumber: 0, columnNumber: 0 }
+  for (const speaker of ['page', 'worker']) hear('Runtime.exceptionThrown', { timestamp: 1, exceptionDetails }, speaker)
+  expect(recorder.of('CONSOLE_MESSAGE')).toMatchObject([
+    { text: expected, level: 'ERROR', source: 'EXCEPTION' },
+    { text: expected, level: 'ERROR', source: 'EXCEPTION' },
+  ])
+})
+
+test.each([
+  ['HEAD', 200, { 'Content-Length': '5' }, {}, null],
+  ['GET', 204, {}, {}, null],
+  ['GET', 304, {}, {}, null],
+  ['POST', 400, { 'Content-Length': '0' }, {}, null],
+  ['GET', 200, { 'Content-Length': '5' }, {}, 'net::ERR_ABORTED'],
+  ['HEAD', 200, {}, { corsErrorStatus: { corsError: 'Disallowed' } }, 'net::ERR_ABORTED (CORS: Disallowed)'],
+])(
+  'an answer that has no body has not failed for the lack of it: %s, %d, %o',
+  (method, status, headers, why, failure) => {
+    const { hear, recorder } = record()
+    const request = { url: 'http://site/x', method, headers: {} }
+    const shared = { requestId: '1', loaderId: 'l', timestamp: 1, type: 'Fetch' }
+    hear('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
+    const response = { url: request.url, status, headers, encodedDataLength: 9 }
+    hear('Network.responseReceived', { ...shared, response, hasExtraInfo: false }, 'page')
+    hear('Network.loadingFailed', { ...shared, errorText: 'net::ERR_ABORTED', ...why }, 'page')
+    expect(recorder.of('NETWORK_REQUEST')).toMatchObject([{ status, failure }])
+  },
+)
+
+test('a WebSocket that is open when the session ends is closed by it, once', () => {
+  const { hear, recorder, recording } = record()
+  hear('Network.webSocketCreated', { requestId: '1', url: 'ws://site/x' }, 'page')
+  hear('Network.webSocketFrameSent', { requestId: '1' }, 'page')
+  recording.flush()
+  hear('Network.webSocketClosed', { requestId: '1' }, 'page')
+  expect(recorder.of('WEB_SOCKET_CLOSED')).toMatchObject([{ error: 'session ended', framesSent: 1, pageId: 'p1' }])
+})
+
+test('holes of an array are shown', () => {
+  const { hear, recorder } = record()
+  const log = (description: string, overflow: boolean, ...names: string[]) => {
+    const properties = names.map((name) => ({ name, type: 'number', value: name }))
+    const preview = { type: 'object', subtype: 'array', description, overflow, properties }
+    const args = [{ type: 'object', subtype: 'array', description, preview }]
+    hear('Runtime.consoleAPICalled', { type: 'log', args, executionContextId: 1, timestamp: 1 }, 'page')
+  }
+  log('Array(4)', false, '1', '3')
+  log('Array(5)', false, '0', '3', 'name')
+  log('Array(9)', false)
+  log('Array(9)', true, '0', '1')
+  expect(recorder.texts()).toEqual([
+    '[empty, 1, empty, 3]',
+    '[0, empty × 2, 3, empty, name: name]',
+    '[empty × 9]',
+    '[0, 1, …]',
+  ])
+})
