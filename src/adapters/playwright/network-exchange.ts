@@ -66,6 +66,17 @@ export function failureOf(event: CdpEvents['Network.loadingFailed']): string {
   return text
 }
 
+/** Whether an answer came that has no body: that "fails" in the browser's books, though nothing failed. */
+export function lacksOnlyBody(exchange: Exchange, event: CdpEvents['Network.loadingFailed']): boolean {
+  const { response, method, isNavigation } = exchange
+  if (!response || isNavigation || event.errorText !== 'net::ERR_ABORTED') return false
+  if (event.blockedReason || event.corsErrorStatus) return false
+  if (method === 'HEAD' || response.status === 204 || response.status === 304) return true
+  return Object.entries(response.headers).some(
+    ([name, value]) => name.toLowerCase() === 'content-length' && value === '0',
+  )
+}
+
 /** The entry of a request that has ended. */
 export function toNetworkEntry(
   exchange: Exchange,

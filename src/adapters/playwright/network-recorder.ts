@@ -4,6 +4,7 @@ import type { CdpEvents, CdpResponse } from './cdp-events.ts'
 import {
   beginExchange,
   failureOf,
+  lacksOnlyBody,
   resourceTypeOf,
   toNetworkEntry,
   type Exchange,
@@ -76,9 +77,7 @@ export class NetworkRecorder {
     )
     wire.on('Network.loadingFailed', (event) => {
       const exchange = this.#inFlight.get(event.requestId)
-      // An answer without content "fails" in the browser's books, though nothing failed.
-      const hasNoContent = exchange?.response?.status === 204 && !exchange.isNavigation
-      const failure = hasNoContent ? null : failureOf(event)
+      const failure = exchange && lacksOnlyBody(exchange, event) ? null : failureOf(event)
       this.#end(event.requestId, { failure, endTimestamp: event.timestamp, encodedBytes: null })
     })
     wire.on('Page.frameNavigated', ({ frame }) => this.#documentLeft(frame.id, frame.loaderId))
