@@ -12,6 +12,7 @@ import { WebSocketRecorder } from './web-socket-recorder.ts'
 /** All recorders of one browser, from its assignment to a session on. */
 export class Recording {
   readonly #network: NetworkRecorder
+  readonly #webSockets: WebSocketRecorder
   readonly #targets: Targets
   #stopped = false
 
@@ -42,6 +43,7 @@ export class Recording {
     new DialogRecorder(wire, targets, gate)
     new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
     this.#network = network
+    this.#webSockets = webSockets
     this.#targets = targets
     targets.assign(
       {
@@ -62,9 +64,10 @@ export class Recording {
     )
   }
 
-  /** Records the requests that have ended and still wait for the rest of their headers. */
+  /** At the end: records the requests that still wait for the rest of their headers, and the WebSockets still open. */
   flush(): void {
     this.#network.flush()
+    this.#webSockets.flush()
   }
 
   /** Nothing is recorded from now on. */

@@ -60,6 +60,14 @@ export class WebSocketRecorder {
     }
   }
 
+  /** The session ends, and cuts what is still open. */
+  flush(): void {
+    for (const [requestId, socket] of this.#sockets) {
+      socket.error ??= 'session ended'
+      this.#close(requestId)
+    }
+  }
+
   #close(requestId: string): void {
     const socket = this.#sockets.get(requestId)
     if (!socket) return
