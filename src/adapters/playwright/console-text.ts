@@ -52,10 +52,7 @@ function formatPreview(preview: ObjectPreview): string {
   }
   const more = overflow ? ['…'] : []
   if (subtype === 'array' || subtype === 'typedarray') {
-    const items = preview.properties.map((property) =>
-      /^\d+$/.test(property.name) ? formatProperty(property) : `${property.name}: ${formatProperty(property)}`,
-    )
-    return `[${[...items, ...more].join(', ')}]`
+    return `[${[...formatItems(preview), ...more].join(', ')}]`
   }
   if (preview.entries) {
     const entries = preview.entries.map(({ key, value }) =>
@@ -66,6 +63,26 @@ function formatPreview(preview: ObjectPreview): string {
   const properties = preview.properties.map((property) => `${property.name}: ${formatProperty(property)}`)
   const name = description === '' || description === 'Object' ? '' : `${description} `
   return `${name}{${[...properties, ...more].join(', ')}}`
+}
+
+/** Items of an array, its holes too, which the browser leaves out, then its properties of other names. */
+function formatItems({ properties, description = '', overflow }: ObjectPreview): string[] {
+  const items: string[] = []
+  let next = 0
+  const skipTo = (index: number) => {
+    if (index > next) items.push(index - next === 1 ? 'empty' : `empty × ${index - next}`)
+    next = index
+  }
+  const named = properties.filter(({ name }) => !/^\d+$/.test(name))
+  for (const property of properties) {
+    if (named.includes(property)) continue
+    skipTo(Number(property.name))
+    items.push(formatProperty(property))
+    next++
+  }
+  // What an overflow has cut off is not known to be holes.
+  if (!overflow) skipTo(Number(/\((\d+)\)$/.exec(description)?.[1] ?? next))
+  return [...items, ...named.map((property) => `${property.name}: ${formatProperty(property)}`)]
 }
 
 /** An entry of a Map or Set: strings stand in quotes there. */
