@@ -48,7 +48,10 @@ export interface BrowserSession {
   setViewport(viewport: Viewport): Promise<void>
   /** Milliseconds the browser took to answer, or null if it did not within the time. */
   ping(timeoutMs: number): Promise<number | null>
-  /** Records what is still to be known of settled requests, within the deadline. Call before `close`. */
+  /**
+   * Records what is still to be known of settled requests, and the WebSockets that the end cuts, within the deadline.
+   * Call before `close`.
+   */
   flush(deadlineMs: number): Promise<void>
   /**
    * Ends the browser: asks it first, kills its process group after the deadline, removes its directory. Afterwards no

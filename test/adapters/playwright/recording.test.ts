@@ -143,7 +143,9 @@ describe('the console', () => {
       await until(() => recorder.requests('?by=').length).toBe(3)
       expect(new Set(recorder.requests('?by=').map(({ url }) => url)).size).toBe(3)
       await until(() => recorder.requests('worker.js').length).toBe(3)
-      for (const { responseBytes } of recorder.requests('worker.js')) expect(responseBytes).toBeGreaterThan(100)
+      // Chromium does not always tell how the script of a shared worker was answered: the README says so.
+      const answered = recorder.requests('worker.js').filter(({ url }) => !url.endsWith('/shared-worker.js'))
+      for (const { responseBytes } of answered) expect(responseBytes).toBeGreaterThan(100)
     }))
 })
 
