@@ -1,7 +1,7 @@
 /** Why a number falls short, or what else must be known to read it; by the finding's id. Kept by hand, printed with every run. */
 export const NOTES: Record<string, string> = {
   'latency-p99':
-    'On the embedded database the slowest lines wait for the disk: a commit is answered once it is flushed (fsync), which takes 0.7 ms, but 50 to 150 ms while a browser starts and writes its profile to the same disk. With the profiles in memory (tmpfs) p99 was 32 ms instead of 101 ms. Starting a process also stops the server’s thread, the longer the more memory the server has: 47 ms at 650 MB, which it has with the embedded database in it. PostgreSQL is measured with fsync off, as the tests start it.',
+    'On the embedded database the slowest lines wait for the disk: a commit is answered once it is flushed (fsync), which takes 0.7 ms, but 50 to 150 ms while a browser starts and writes its profile to the same disk. With the profiles in memory (tmpfs) p99 was 32 ms instead of 101 ms. Starting a process also stops the server’s thread, the longer the more memory the server has: 47 ms at 650 MB, which it has with the embedded database in it. Run alone on a quiet machine the difference was 6.4 ms (baseline 2.9 ms). PostgreSQL is measured with fsync off, as the tests start it.',
   search:
     'Of four hundred lines a run, p99 is the fourth slowest: one pause of the server (a major collection takes 40 to 100 ms) or of the disk decides it, in either half. The embedded database works on one statement at a time, and a step of a search is one.',
   burst:
