@@ -143,7 +143,7 @@ describe('the console', () => {
       await until(() => recorder.requests('?by=').length).toBe(3)
       expect(new Set(recorder.requests('?by=').map(({ url }) => url)).size).toBe(3)
       await until(() => recorder.requests('worker.js').length).toBe(3)
-      // Chromium does not always tell how the script of a shared worker was answered: the README says so.
+      // A known gap, whose cause is not found: a shared worker's script may lack its answer (README, Known gaps).
       const answered = recorder.requests('worker.js').filter(({ url }) => !url.endsWith('/shared-worker.js'))
       for (const { responseBytes } of answered) expect(responseBytes).toBeGreaterThan(100)
     }))
