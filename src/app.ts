@@ -1,5 +1,7 @@
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
 import { findBrowserExecutable } from './adapters/playwright/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
@@ -8,6 +10,7 @@ import { openStore } from './adapters/postgres/store.ts'
 import type { Config } from './config.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
+import { Artifacts } from './domain/artifacts.ts'
 import { LogReader } from './domain/log-reader.ts'
 import { endOrphanedSessions } from './domain/orphaned-sessions.ts'
 import { Retention } from './domain/retention.ts'
@@ -88,7 +91,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
   const { maxSessions, maxQueued } = config
   const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config) }
-  const registry = new SessionRegistry(store, browsers.pool, bus, registryOptions, logger)
+  const artifactBytes = createDiskArtifactStore(join(directory.path, 'artifacts'))
+  const artifacts = new Artifacts(store, artifactBytes, config.artifactQuotaBytes)
+  const registry = new SessionRegistry(store, browsers.pool, artifacts, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
   const orphans = await endOrphanedSessions(store, machineId, logger)
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')

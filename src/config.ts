@@ -4,6 +4,40 @@ import { z } from 'zod'
 
 export type DatabaseConfig = { kind: 'embedded' } | { kind: 'server'; url: string }
 
+export type ArtifactsConfig =
+  | { kind: 'disk' }
+  | {
+      kind: 's3'
+      bucket: string
+      /** Null: AWS itself, in the region. */
+      endpoint: string | null
+      region: string
+      /** Null: as the AWS SDK finds them (environment, profile, role). */
+      credentials: { accessKeyId: string; secretAccessKey: string } | null
+      /** Before every key; empty or ending in /. */
+      prefix: string
+      /** The bucket in the path rather than in the host name, as MinIO and its like want it. */
+      pathStyle: boolean
+      /** proxy: downloads go through the server. redirect: clients are sent to the bucket with a presigned URL. */
+      downloads: 'proxy' | 'redirect'
+    }
+
+/** USD for a million tokens. */
+export interface ModelPrice {
+  input: number
+  output: number
+}
+
+export interface AiConfig {
+  provider: 'openai' | 'openai-compatible' | 'anthropic'
+  model: string
+  apiKey: string | null
+  /** Null: the vendor's own. */
+  baseUrl: string | null
+  /** By model; these come before those that are built in. */
+  prices: Readonly<Record<string, ModelPrice>>
+}
+
 export type SandboxMode = 'auto' | 'on' | 'off'
 
 export interface Config {
@@ -26,6 +60,15 @@ export interface Config {
   maxLogEntries: number
   /** 0 keeps for ever. */
   retentionDays: number
+  artifacts: ArtifactsConfig
+  /** Bytes that the artifacts of one owner may take. */
+  artifactQuotaBytes: number
+  /** Secrets that sign links, the first for new ones; null: made once, kept in `<data dir>/signing-keys`. */
+  signingKeys: readonly string[] | null
+  /** What profiles are encrypted with; null: made once, kept in `<data dir>/profile-key`. */
+  profileKey: string | null
+  /** Null: tasks are AI_NOT_CONFIGURED. */
+  ai: AiConfig | null
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 }
 
@@ -52,6 +95,76 @@ const isUrlOf = (protocols: readonly string[]) => (value: string) =>
   URL.canParse(value) && protocols.includes(new URL(value).protocol)
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
+
+const prices = z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) }))
+
+function readPrices(text: string, context: z.RefinementCtx): Record<string, ModelPrice> {
+  try {
+    return prices.parse(JSON.parse(text))
+  } catch {
+    const message = 'must be JSON such as {"some-model": {"input": 2.5, "output": 10}}: USD for a million tokens'
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  }
+}
+
+/** What the settings must say together. */
+function problemsTogether(value: z.output<typeof environment>): string[] {
+  const problems: string[] = []
+  const s3 = Object.keys(environment.shape).filter(
+    (name) => name.startsWith('TABWIRE_S3_') && !/REGION|PREFIX|DOWNLOADS/.test(name),
+  ) as (keyof typeof value)[]
+  if (!value.TABWIRE_S3_BUCKET && s3.some((name) => value[name] !== undefined)) {
+    problems.push('TABWIRE_S3_BUCKET must be set where other TABWIRE_S3_ variables are')
+  }
+  if (!value.TABWIRE_S3_ACCESS_KEY_ID !== !value.TABWIRE_S3_SECRET_ACCESS_KEY) {
+    problems.push('TABWIRE_S3_ACCESS_KEY_ID and TABWIRE_S3_SECRET_ACCESS_KEY must be set together')
+  }
+  const provider = value.TABWIRE_AI_PROVIDER
+  if (!provider && (value.TABWIRE_AI_MODEL || value.TABWIRE_AI_API_KEY || value.TABWIRE_AI_BASE_URL)) {
+    problems.push('TABWIRE_AI_PROVIDER must be set where other TABWIRE_AI_ variables are')
+  }
+  if (provider && !value.TABWIRE_AI_MODEL) problems.push('TABWIRE_AI_MODEL must be set with TABWIRE_AI_PROVIDER')
+  if ((provider === 'openai' || provider === 'anthropic') && !value.TABWIRE_AI_API_KEY) {
+    problems.push(`TABWIRE_AI_API_KEY must be set with TABWIRE_AI_PROVIDER=${provider}`)
+  }
+  if (provider === 'openai-compatible' && !value.TABWIRE_AI_BASE_URL) {
+    problems.push('TABWIRE_AI_BASE_URL must be set with TABWIRE_AI_PROVIDER=openai-compatible')
+  }
+  return problems
+}
+
+function artifactsOf(value: z.output<typeof environment>): ArtifactsConfig {
+  const bucket = value.TABWIRE_S3_BUCKET
+  if (!bucket) return { kind: 'disk' }
+  const accessKeyId = value.TABWIRE_S3_ACCESS_KEY_ID
+  const secretAccessKey = value.TABWIRE_S3_SECRET_ACCESS_KEY
+  const endpoint = value.TABWIRE_S3_ENDPOINT ?? null
+  const pathStyle = value.TABWIRE_S3_FORCE_PATH_STYLE
+  return {
+    kind: 's3',
+    bucket,
+    endpoint,
+    region: value.TABWIRE_S3_REGION,
+    credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : null,
+    prefix: value.TABWIRE_S3_PREFIX,
+    // Servers other than AWS seldom have a name for each bucket.
+    pathStyle: pathStyle ? pathStyle === 'true' : endpoint !== null,
+    downloads: value.TABWIRE_S3_DOWNLOADS,
+  }
+}
+
+function aiOf(value: z.output<typeof environment>): AiConfig | null {
+  const { TABWIRE_AI_PROVIDER: provider, TABWIRE_AI_MODEL: model } = value
+  if (!provider || !model) return null
+  return {
+    provider,
+    model,
+    apiKey: value.TABWIRE_AI_API_KEY ?? null,
+    baseUrl: value.TABWIRE_AI_BASE_URL ?? null,
+    prices: value.TABWIRE_AI_PRICES ?? {},
+  }
+}
 
 /** The environment variables; their meanings are listed in the README. */
 const environment = z.object({
@@ -81,6 +194,47 @@ const environment = z.object({
   TABWIRE_WARM_BROWSERS: wholeNumber(0, 100, 2),
   TABWIRE_MAX_LOG_ENTRIES: wholeNumber(100, 100_000_000, 1_000_000),
   TABWIRE_RETENTION_DAYS: wholeNumber(0, 36_500, 30),
+  TABWIRE_ARTIFACT_QUOTA_MB: wholeNumber(1, 1_000_000_000, 10_240),
+  TABWIRE_SIGNING_KEYS: z
+    .string()
+    .regex(
+      /^[\x21-\x2b\x2d-\x7e]{32,256}(,[\x21-\x2b\x2d-\x7e]{32,256})*$/,
+      'must be secrets of 32 to 256 printable ASCII characters, with commas between',
+    )
+    .transform((value) => value.split(','))
+    .optional(),
+  TABWIRE_PROFILE_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{32,256}$/, 'must be 32 to 256 printable ASCII characters without spaces')
+    .optional(),
+  TABWIRE_S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket')
+    .optional(),
+  TABWIRE_S3_ENDPOINT: z
+    .string()
+    .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
+    .optional(),
+  TABWIRE_S3_REGION: z.string().default('us-east-1'),
+  TABWIRE_S3_ACCESS_KEY_ID: z.string().optional(),
+  TABWIRE_S3_SECRET_ACCESS_KEY: z.string().optional(),
+  TABWIRE_S3_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9!_.*'()/-]{1,500}$/, 'must be part of an S3 key')
+    .transform((value) => (value.endsWith('/') ? value : `${value}/`))
+    .default(''),
+  TABWIRE_S3_FORCE_PATH_STYLE: z.enum(['true', 'false'], 'must be true or false').optional(),
+  TABWIRE_S3_DOWNLOADS: z.enum(['proxy', 'redirect'], 'must be proxy or redirect').default('proxy'),
+  TABWIRE_AI_PROVIDER: z
+    .enum(['openai', 'openai-compatible', 'anthropic'], 'must be openai, openai-compatible or anthropic')
+    .optional(),
+  TABWIRE_AI_MODEL: z.string().max(200).optional(),
+  TABWIRE_AI_API_KEY: z.string().optional(),
+  TABWIRE_AI_BASE_URL: z
+    .string()
+    .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
+    .optional(),
+  TABWIRE_AI_PRICES: z.string().transform(readPrices).optional(),
   TABWIRE_LOG_LEVEL: z
     .enum(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -112,6 +266,8 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     )
   }
   const value = parsed.data
+  const problems = problemsTogether(value)
+  if (problems.length > 0) throw new ConfigInvalid(problems)
   return {
     host: value.HOST,
     port: value.PORT,
@@ -126,6 +282,11 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     warmBrowsers: value.TABWIRE_WARM_BROWSERS,
     maxLogEntries: value.TABWIRE_MAX_LOG_ENTRIES,
     retentionDays: value.TABWIRE_RETENTION_DAYS,
+    artifacts: artifactsOf(value),
+    artifactQuotaBytes: value.TABWIRE_ARTIFACT_QUOTA_MB * 1024 * 1024,
+    signingKeys: value.TABWIRE_SIGNING_KEYS ?? null,
+    profileKey: value.TABWIRE_PROFILE_KEY ?? null,
+    ai: aiOf(value),
     logLevel: value.TABWIRE_LOG_LEVEL,
   }
 }

@@ -79,7 +79,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   domain: ['ports'],
   schema: ['domain', 'ports', ...COMMON],
   server: ['schema', 'domain', 'ports', ...COMMON],
+  'adapters/artifacts': ['ports', ...COMMON],
   'adapters/bus': ['ports', ...COMMON],
+  'adapters/chat-model': ['ports', ...COMMON],
   'adapters/playwright': ['ports', ...COMMON],
   'adapters/postgres': ['ports', ...COMMON],
   'config.ts': [],
@@ -92,7 +94,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'schema',
     'domain',
     'ports',
+    'adapters/artifacts',
     'adapters/bus',
+    'adapters/chat-model',
     'adapters/playwright',
     'adapters/postgres',
     'data-directory.ts',
@@ -112,6 +116,13 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   '@electric-sql/pglite': ['adapters/postgres'],
   '@electric-sql/pglite-socket': ['adapters/postgres'],
   'node:sqlite': ['data-directory-lock.ts'],
+  '@aws-sdk/client-s3': ['adapters/artifacts'],
+  '@aws-sdk/lib-storage': ['adapters/artifacts'],
+  '@aws-sdk/s3-request-presigner': ['adapters/artifacts'],
+  ai: ['adapters/chat-model'],
+  '@ai-sdk/anthropic': ['adapters/chat-model'],
+  '@ai-sdk/openai': ['adapters/chat-model'],
+  '@ai-sdk/openai-compatible': ['adapters/chat-model'],
   '@pothos/core': ['schema'],
   graphql: ['schema', 'server'],
   'graphql-yoga': ['server'],
@@ -186,7 +197,7 @@ describe('imports', () => {
   })
 
   test('the domain and the ports use Node, plain libraries and types only', () => {
-    const plain = ['ipaddr.js', 'uuid', 'zod']
+    const plain = ['ajv', 'ajv-formats', 'ipaddr.js', 'uuid', 'zod']
     const wrong = sources
       .filter(({ room }) => room === 'domain' || room === 'ports')
       .flatMap(({ path, external }) =>

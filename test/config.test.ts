@@ -16,6 +16,11 @@ const DEFAULTS: Config = {
   warmBrowsers: 2,
   maxLogEntries: 1_000_000,
   retentionDays: 30,
+  artifacts: { kind: 'disk' },
+  artifactQuotaBytes: 10_240 * 1024 * 1024,
+  signingKeys: null,
+  profileKey: null,
+  ai: null,
   logLevel: 'info',
 }
 

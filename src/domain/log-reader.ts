@@ -150,6 +150,7 @@ function knownCount(session: SessionSnapshot, filter: EntryFilter): number | nul
   const counters: Partial<Record<SessionEventKind, number>> = {
     CONSOLE_MESSAGE: session.consoleMessageCount,
     NETWORK_REQUEST: session.networkRequestCount,
+    ACTION: session.actionCount,
     NAVIGATION: session.navigationCount,
   }
   const kinds = [...new Set(filter.kinds)]

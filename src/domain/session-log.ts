@@ -25,7 +25,10 @@ export interface LogLimits {
   maxTailBytes: number
 }
 
-export type LogCounts = Pick<SessionRecord, 'navigationCount' | 'consoleMessageCount' | 'networkRequestCount'>
+export type LogCounts = Pick<
+  SessionRecord,
+  'navigationCount' | 'consoleMessageCount' | 'networkRequestCount' | 'actionCount' | 'screenshotCount'
+>
 
 export interface SessionLogEvents {
   /** Entries or a patch were committed. Must not throw. */
@@ -99,8 +102,8 @@ export class SessionLog {
     this.#logger = logger
     this.#lastSequence = record.lastSequence
     this.#accepted = record.lastSequence
-    const { navigationCount, consoleMessageCount, networkRequestCount } = record
-    this.#counts = { navigationCount, consoleMessageCount, networkRequestCount }
+    const { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount } = record
+    this.#counts = { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount }
     this.#tail = new LogTail(limits.maxTailEntries, limits.maxTailBytes)
     for (const entry of firstEntries) this.#tail.push(entry, approximateSize(entry.data))
   }
@@ -330,6 +333,8 @@ export class SessionLog {
       if (entry.kind === 'CONSOLE_MESSAGE') counts.consoleMessageCount += 1
       else if (entry.kind === 'NETWORK_REQUEST') counts.networkRequestCount += 1
       else if (entry.kind === 'NAVIGATION') counts.navigationCount += 1
+      else if (entry.kind === 'ACTION') counts.actionCount += 1
+      else if (entry.kind === 'ARTIFACT_CREATED' && entry.data.kind === 'SCREENSHOT') counts.screenshotCount += 1
       this.#tail.push(entry, approximateSize(entry.data))
     }
     this.#counts = counts

@@ -11,6 +11,7 @@ import {
   type SessionRecord,
   type Store,
 } from '../ports/store.ts'
+import type { Artifacts } from './artifacts.ts'
 import { decodeSessionCursor } from './cursor.ts'
 import { BadUserInput, NotFound } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
@@ -99,7 +100,14 @@ export class SessionRegistry {
   readonly #live = new Map<string, Session>()
   #closing = false
 
-  constructor(store: Store, browsers: BrowserPool, bus: Bus, options: SessionRegistryOptions, logger: Logger) {
+  constructor(
+    store: Store,
+    browsers: BrowserPool,
+    artifacts: Artifacts,
+    bus: Bus,
+    options: SessionRegistryOptions,
+    logger: Logger,
+  ) {
     this.#store = store
     this.#browsers = browsers
     this.#options = options
@@ -108,6 +116,7 @@ export class SessionRegistry {
     this.#services = {
       store,
       browsers,
+      artifacts,
       limits: options.limits,
       deadlines: options.deadlines ?? DEFAULT_DEADLINES,
       logger,
@@ -152,7 +161,10 @@ export class SessionRegistry {
     void session.ended.then(() => this.#forget(session))
     const { viewport, userAgent, locale, extraHeaders } = options
     const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
-    void session.run({ viewport, userAgent, locale, timezone, extraHeaders }, options.initialPrompt)
+    void session.run(
+      { viewport, userAgent, locale, timezone, extraHeaders, storageState: null, record: [] },
+      options.initialPrompt,
+    )
     this.#changes.announce(session.snapshot())
     // A server that is going down meanwhile has already asked the sessions it knew to end.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')
@@ -221,14 +233,21 @@ export class SessionRegistry {
   }
 
   async update(owner: string, sessionId: string, input: UpdateSessionInput): Promise<SessionSnapshot> {
+    if (!(await this.find(owner, sessionId))) throw new NotFound('session')
+    const change = parseUpdateSession(input)
+    const session = await this.requireLive(owner, sessionId)
+    await session.update(change)
+    return session.snapshot()
+  }
+
+  /** The owner's session if it lives here. Throws NotFound, or SessionNotRunning when it has ended or lives elsewhere. */
+  async requireLive(owner: string, sessionId: string): Promise<Session> {
     const found = await this.find(owner, sessionId)
     if (!found) throw new NotFound('session')
-    const change = parseUpdateSession(input)
     const session = this.#live.get(sessionId)
     if (isEnded(found.status)) throw new SessionNotRunning()
     if (!session) throw new SessionNotRunning(ELSEWHERE)
-    await session.update(change)
-    return session.snapshot()
+    return session
   }
 
   /** Its pages, oldest first; none when it does not live here (any more). */
@@ -380,6 +399,10 @@ export class SessionRegistry {
       navigationCount: 0,
       consoleMessageCount: 0,
       networkRequestCount: 0,
+      actionCount: 0,
+      screenshotCount: 0,
+      cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
+      profileId: null,
       lastSequence: 1,
     }
   }

@@ -3,13 +3,14 @@ import type { SessionEndReason, SessionStatus } from '../ports/log-entry.ts'
 /**
  * The life of a session, as a pure function:
  *
- *                 started                     TERMINATED, SERVER_SHUTDOWN
+ *                 started                     TERMINATED, SERVER_SHUTDOWN, TASK_COMPLETED
  *   CREATING ───────────────▶ RUNNING ───────────────────────────────────▶ CLOSED
  *      │                        │  IDLE_TIMEOUT, MAX_DURATION
  *      │                        ├────────────────────────────────────────▶ TIMED_OUT
- *      │                        │  BROWSER_CRASHED, MACHINE_LOST
+ *      │                        │  BROWSER_CRASHED, MACHINE_LOST, TASK_FAILED
  *      │                        └────────────────────────────────────────▶ FAILED
- *      └── as RUNNING, but LAUNCH_FAILED instead of BROWSER_CRASHED, and never IDLE_TIMEOUT: it isn't idle, it waits
+ *      └── as RUNNING, but LAUNCH_FAILED instead of BROWSER_CRASHED, and never IDLE_TIMEOUT: it isn't idle, it
+ *          waits; nor TASK_*: its task has not begun
  *
  * An ended session stays as it ended. The whole table is test/domain/session-state.test.ts.
  */
@@ -27,10 +28,12 @@ const STATUS_OF_REASON = {
   LAUNCH_FAILED: 'FAILED',
   BROWSER_CRASHED: 'FAILED',
   MACHINE_LOST: 'FAILED',
+  TASK_COMPLETED: 'CLOSED',
+  TASK_FAILED: 'FAILED',
 } as const satisfies Record<SessionEndReason, SessionStatus>
 
 const IMPOSSIBLE_WHILE: Record<'CREATING' | 'RUNNING', readonly SessionEndReason[]> = {
-  CREATING: ['IDLE_TIMEOUT', 'BROWSER_CRASHED'],
+  CREATING: ['IDLE_TIMEOUT', 'BROWSER_CRASHED', 'TASK_COMPLETED', 'TASK_FAILED'],
   RUNNING: ['LAUNCH_FAILED'],
 }
 

@@ -1,12 +1,26 @@
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
-import type { BrowserOptions, BrowserPool, BrowserSession, PageState, Recorder } from '../ports/browser.ts'
+import type { ArtifactRecord } from '../ports/artifact.ts'
+import type {
+  BrowserFile,
+  BrowserOptions,
+  BrowserPool,
+  BrowserSession,
+  KeptFile,
+  PageState,
+  Recorder,
+} from '../ports/browser.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord, Store, Viewport } from '../ports/store.ts'
+import type { Artifacts } from './artifacts.ts'
 import { Coalescer } from './coalescer.ts'
 import { TabwireError } from './errors.ts'
+import { PendingRequests } from './pending-requests.ts'
+import { SessionClock } from './session-clock.ts'
 import { SessionLog, type LogLimits } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
-import { isEnded, transition, type SessionState } from './session-state.ts'
+import { transition, type SessionState } from './session-state.ts'
 import type { Place } from './slots.ts'
 
 /** Each bounds one thing that could wait for ever. Milliseconds. */
@@ -14,11 +28,13 @@ export interface SessionDeadlines {
   launch: number
   /** For what settled requests still have to be asked for. */
   flush: number
+  /** For recordings and downloads to be kept. */
+  files: number
   /** After it the browser's process group is killed. */
   close: number
 }
 
-export const DEFAULT_DEADLINES: SessionDeadlines = { launch: 30_000, flush: 500, close: 2000 }
+export const DEFAULT_DEADLINES: SessionDeadlines = { launch: 30_000, flush: 500, files: 10_000, close: 2000 }
 
 /** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
 const DETAIL_INTERVAL_MS = 250
@@ -39,6 +55,7 @@ export class BrowserTimeout extends TabwireError {
 export interface SessionServices {
   store: Store
   browsers: BrowserPool
+  artifacts: Artifacts
   limits: LogLimits
   deadlines: SessionDeadlines
   logger: Logger
@@ -69,7 +86,8 @@ export class Session implements Recorder {
   readonly #logger: Logger
   readonly #place: Place
   readonly #details: Coalescer
-  readonly #pending = new Map<number, PendingRequest>()
+  readonly #pending = new PendingRequests()
+  readonly #clock: SessionClock
   readonly #stop = new AbortController()
   readonly #resolveRunning: () => void
   readonly #resolveLoaded: () => void
@@ -79,7 +97,6 @@ export class Session implements Recorder {
   #browser: BrowserSession | null = null
   #ending: Promise<void> | null = null
   #sealed = false
-  #limitTimer: NodeJS.Timeout | null = null
 
   constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
     this.id = record.id
@@ -89,6 +106,10 @@ export class Session implements Recorder {
     this.#place = place
     this.#record = record
     this.#state = { status: 'CREATING', endReason: null }
+    this.#clock = new SessionClock(
+      () => this.#record,
+      (reason) => void this.end(reason),
+    )
     this.#details = new Coalescer(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
     ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
     ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
@@ -110,7 +131,7 @@ export class Session implements Recorder {
       ...counts,
       lastSequence: head.lastSequence,
       pendingRequestCount: this.#pending.size,
-      expiresAt: this.#expiresAt(),
+      expiresAt: this.#clock.expiresAt(),
     }
   }
 
@@ -120,7 +141,7 @@ export class Session implements Recorder {
 
   /** Oldest first. */
   pendingRequests(limit: number): PendingRequest[] {
-    return [...this.#pending.values()].slice(0, limit)
+    return this.#pending.list(limit)
   }
 
   /** Milliseconds the browser took to answer; null: it did not, or there is none. */
@@ -184,13 +205,13 @@ export class Session implements Recorder {
 
   record(draft: EntryDraft): void {
     if (this.#sealed) return
-    if (draft.kind === 'NETWORK_REQUEST') this.#pending.delete(draft.data.requestId)
+    if (draft.kind === 'NETWORK_REQUEST') this.#pending.settled(draft.data.requestId)
     this.log.append(draft)
   }
 
   requestStarted(request: PendingRequest): void {
     if (this.#sealed) return
-    this.#pending.set(request.requestId, request)
+    this.#pending.add(request)
     this.#details.touch()
   }
 
@@ -203,6 +224,32 @@ export class Session implements Recorder {
     this.#record = { ...this.#record, currentUrl, title }
     this.log.patch({ currentUrl, title })
     this.#details.touch()
+  }
+
+  async keepFile(file: BrowserFile): Promise<KeptFile> {
+    try {
+      const { id } = await this.keepArtifact(file, createReadStream(file.path))
+      return { artifactId: id, failure: null }
+    } catch (error) {
+      if (!(error instanceof TabwireError)) this.#logFailure(`keeping of a ${file.kind}`, error)
+      return { artifactId: null, failure: error instanceof TabwireError ? error.message : 'it could not be kept' }
+    }
+  }
+
+  /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
+  async keepArtifact(
+    file: Pick<ArtifactRecord, 'kind' | 'name' | 'contentType' | 'pageId'>,
+    content: Readable,
+    signal: AbortSignal = NEVER,
+  ): Promise<ArtifactRecord> {
+    const { kind, name, contentType, pageId } = file
+    const described = { sessionId: this.id, owner: this.owner, kind, name, contentType, pageId }
+    const artifact = await this.#services.artifacts.keep(described, content, signal)
+    const { id: artifactId, sizeBytes, createdAt: at } = artifact
+    const data = { artifactId, kind, name: artifact.name, contentType, sizeBytes, pageId }
+    // One that comes after the end is among the artifacts, not in the log.
+    if (!this.#sealed) this.log.append({ kind: 'ARTIFACT_CREATED', at, data })
+    return artifact
   }
 
   async #launch(options: BrowserOptions): Promise<BrowserSession | null> {
@@ -255,14 +302,18 @@ export class Session implements Recorder {
     const from = this.#state.status
     this.#state = next
     this.#stop.abort()
-    this.#unwatchLimits()
+    this.#clock.stop()
     try {
       const crashed = next.endReason === 'BROWSER_CRASHED'
       // A browser that is gone can be asked nothing, but what it has told already is still to be written down.
       await this.#browser
         ?.flush(crashed ? 0 : deadlines.flush)
         .catch((failure: unknown) => this.#logFailure('flush', failure))
-      this.#settlePending(crashed ? 'the browser crashed' : 'session ended')
+      const why = crashed ? 'the browser crashed' : 'session ended'
+      for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
+      await this.#browser
+        ?.finishFiles(deadlines.files)
+        .catch((failure: unknown) => this.#logFailure('last files', failure))
       this.#sealed = true
       await this.#browser?.close(deadlines.close).catch((failure: unknown) => this.#logFailure('close', failure))
       const endedAt = Date.now()
@@ -290,31 +341,6 @@ export class Session implements Recorder {
     }
   }
 
-  /** Requests in flight at an orderly end become entries that say so (law 8). */
-  #settlePending(failure: string): void {
-    const at = Date.now()
-    for (const request of this.#pending.values()) {
-      this.log.append({
-        kind: 'NETWORK_REQUEST',
-        at,
-        data: {
-          ...request,
-          status: null,
-          failure,
-          durationMs: Math.max(0, at - request.startedAt),
-          requestBytes: null,
-          responseBytes: null,
-          fromCache: false,
-          redirectedFrom: null,
-          requestHeaders: {},
-          responseHeaders: null,
-          timing: null,
-        },
-      })
-    }
-    this.#pending.clear()
-  }
-
   #onCommitted(patch: SessionPatch | null): void {
     if (patch) {
       const { currentUrl, title } = this.#record
@@ -331,32 +357,8 @@ export class Session implements Recorder {
     void this.end('MACHINE_LOST', 'The log of the session is written by someone else now.')
   }
 
-  #expiresAt(): number | null {
-    const { status, keepAlive, startedAt, createdAt, lastActivityAt } = this.#record
-    if (isEnded(status)) return null
-    const longest = (startedAt ?? createdAt) + this.#record.maxDurationSeconds * 1000
-    const idle = lastActivityAt + this.#record.idleTimeoutSeconds * 1000
-    return keepAlive || status === 'CREATING' ? longest : Math.min(longest, idle)
-  }
-
   #watchLimits(): void {
-    this.#unwatchLimits()
-    const expiresAt = this.#expiresAt()
-    if (expiresAt === null || this.#ending) return
-    this.#limitTimer = setTimeout(() => this.#onLimit(), Math.max(0, expiresAt - Date.now()))
-  }
-
-  #unwatchLimits(): void {
-    if (this.#limitTimer) clearTimeout(this.#limitTimer)
-    this.#limitTimer = null
-  }
-
-  #onLimit(): void {
-    const { startedAt, createdAt, maxDurationSeconds } = this.#record
-    const now = Date.now()
-    if ((this.#expiresAt() ?? now) > now) return this.#watchLimits()
-    const isOld = now >= (startedAt ?? createdAt) + maxDurationSeconds * 1000
-    void this.end(isOld ? 'MAX_DURATION' : 'IDLE_TIMEOUT')
+    if (!this.#ending) this.#clock.watch()
   }
 
   #stopped(): Promise<void> {
@@ -368,5 +370,7 @@ export class Session implements Recorder {
     this.#logger.error({ err: error, sessionId: this.id }, `the ${what} of a browser failed`)
   }
 }
+
+const NEVER = new AbortController().signal
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

@@ -1,5 +1,7 @@
+import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
+import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { EntryDraft, PendingRequest } from './log-entry.ts'
-import type { Viewport } from './store.ts'
+import type { Json, Viewport } from './store.ts'
 
 /** Every option of a session that the browser has to know. Null: the browser's own. */
 export interface BrowserOptions {
@@ -8,6 +10,10 @@ export interface BrowserOptions {
   locale: string | null
   timezone: string | null
   extraHeaders: Record<string, string> | null
+  /** What a profile holds: what `storageState` of an earlier session returned. */
+  storageState: Json
+  /** What to record from the first moment on. */
+  record: readonly RecordingKind[]
 }
 
 /** A page as it is now. */
@@ -17,6 +23,19 @@ export interface PageState {
   url: string
   title: string
 }
+
+/** A file that the browser made by itself: a download, a recording. */
+export interface BrowserFile {
+  kind: ArtifactKind
+  name: string
+  contentType: string
+  pageId: string | null
+  /** Where it lies on this machine, until keepFile has resolved. */
+  path: string
+}
+
+/** What became of a file: its artifact, or why it could not be kept, for people. */
+export type KeptFile = { artifactId: string; failure: null } | { artifactId: null; failure: string }
 
 /**
  * Where a browser session tells what happens. Calls are synchronous, in order of happening, cheap, and never throw;
@@ -28,6 +47,8 @@ export interface Recorder {
   requestStarted(request: PendingRequest): void
   /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
   pagesChanged(): void
+  /** Keeps a file as an artifact of the session. Never rejects. */
+  keepFile(file: BrowserFile): Promise<KeptFile>
 }
 
 /** How opening a page went: data, never an exception, for the page is not ours. */
@@ -46,6 +67,14 @@ export interface BrowserSession {
   /** Opens the URL in the first page and waits for its load event, or for the signal. */
   open(url: string, signal: AbortSignal): Promise<OpenOutcome>
   setViewport(viewport: Viewport): Promise<void>
+  /** Takes a step. Never rejects; resolves soon after the signal, whatever the page does. One at a time. */
+  act(step: ActionStep, context: ActionContext): Promise<ActionOutcome>
+  /** Never rejects; resolves soon after the signal, whatever the page does. */
+  observe(request: ObservationRequest): Promise<ObservationOutcome>
+  /** JPEG of what can be seen of a page; null when there is none to be had. */
+  picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null>
+  /** Cookies, local storage and IndexedDB, for a profile. Leaves no trace in the log. Rejects when it cannot be had. */
+  storageState(signal: AbortSignal): Promise<Json>
   /** Milliseconds the browser took to answer, or null if it did not within the time. */
   ping(timeoutMs: number): Promise<number | null>
   /**
@@ -53,6 +82,11 @@ export interface BrowserSession {
    * Call before `close`.
    */
   flush(deadlineMs: number): Promise<void>
+  /**
+   * Ends the recordings that were asked for and gives each to Recorder.keepFile; downloads that are being kept are
+   * waited for. Also after a crash, with what there is. Never rejects. Call after `flush`, before `close`.
+   */
+  finishFiles(deadlineMs: number): Promise<void>
   /**
    * Ends the browser: asks it first, kills its process group after the deadline, removes its directory. Afterwards no
    * process, directory, listener or timer of it is left. Idempotent; calls after the first join it.
@@ -69,6 +103,8 @@ export interface BrowserPool {
   acquire(options: BrowserOptions, recorder: Recorder, signal: AbortSignal): Promise<BrowserSession>
   /** Browsers ready to be taken now. */
   warmCount(): number
+  /** Which recordings cannot be made here, each with the reason, for people: VIDEO needs ffmpeg. */
+  unavailableRecordings(): Partial<Record<RecordingKind, string>>
   /** Null when sessions can be started; else what is missing, for GET /ready. */
   notReady(): string | null
   /** One line for people: which browser, its version, sandboxed or not. */

@@ -5,10 +5,14 @@
  * They live among the ports because both sides of a port speak of them (imports go domain → ports ← adapters).
  */
 
+import type { ActionError, ActionOrigin, ActionType } from './action.ts'
+import type { ArtifactKind } from './artifact.ts'
+import type { Json } from './store.ts'
+import type { Cost, TaskStatus } from './task.ts'
+
 export const SESSION_STATUSES = ['CREATING', 'RUNNING', 'CLOSED', 'TIMED_OUT', 'FAILED'] as const
 export type SessionStatus = (typeof SESSION_STATUSES)[number]
 
-/** Task reasons (TASK_COMPLETED, TASK_FAILED) enter with tasks: a value enters when it works. */
 export const SESSION_END_REASONS = [
   'TERMINATED',
   'SERVER_SHUTDOWN',
@@ -17,6 +21,8 @@ export const SESSION_END_REASONS = [
   'LAUNCH_FAILED',
   'BROWSER_CRASHED',
   'MACHINE_LOST',
+  'TASK_COMPLETED',
+  'TASK_FAILED',
 ] as const
 export type SessionEndReason = (typeof SESSION_END_REASONS)[number]
 
@@ -33,6 +39,10 @@ export const SESSION_EVENT_KINDS = [
   'DOWNLOAD',
   'DIALOG',
   'ENTRIES_DROPPED',
+  'ACTION',
+  'ARTIFACT_CREATED',
+  'TASK_STEP',
+  'TASK_ENDED',
 ] as const
 export type SessionEventKind = (typeof SESSION_EVENT_KINDS)[number]
 
@@ -85,6 +95,8 @@ export const TEXT_LIMITS = {
   failure: 1_024,
   dialogMessage: 8_192,
   fileName: 1_024,
+  /** What a model says beside its calls. */
+  taskText: 8_192,
 } as const
 
 export interface NetworkTiming {
@@ -166,6 +178,9 @@ export interface EntryData {
     sizeBytes: number | null
     /** Why it failed ("canceled", …); null when it completed. */
     failure: string | null
+    /** The artifact that keeps the file; null when it failed, or could not be kept: then keepFailure says why. */
+    artifactId: string | null
+    keepFailure: string | null
   }
   DIALOG: {
     type: DialogType
@@ -173,7 +188,7 @@ export interface EntryData {
     defaultValue: string | null
     pageId: string | null
     url: string | null
-    /** What was answered: nobody can be asked yet, so dialogs are dismissed and beforeunload is accepted. */
+    /** What was answered: by a dialog action, else it is dismissed, and beforeunload accepted. */
     accepted: boolean
   }
   ENTRIES_DROPPED: {
@@ -184,6 +199,34 @@ export interface EntryData {
     from: number
     to: number
   }
+  ACTION: {
+    type: ActionType
+    origin: ActionOrigin
+    pageId: string | null
+    /** Milliseconds since the epoch; `at` of the entry is when it was done. */
+    startedAt: number
+    success: boolean
+    error: ActionError | null
+    durationMs: number
+    details: { [key: string]: Json }
+    result: Json
+    artifactId: string | null
+    /** Of origin TASK: which task. */
+    taskId: string | null
+    /** Of origin TASK: what the model took to ask for it; null for further actions of the same step, and for others. */
+    cost: Cost | null
+  }
+  ARTIFACT_CREATED: {
+    artifactId: string
+    kind: ArtifactKind
+    name: string
+    contentType: string
+    sizeBytes: number
+    pageId: string | null
+  }
+  /** What the model answered; the actions that it asked for follow. */
+  TASK_STEP: { taskId: string; step: number; text: string; calls: string[]; durationMs: number; cost: Cost }
+  TASK_ENDED: { taskId: string; status: TaskStatus; result: Json; error: string | null; steps: number; cost: Cost }
 }
 
 /** An entry before the log has given it its sequence. `at` is when it happened, in milliseconds since the epoch. */

@@ -1,4 +1,7 @@
+import type { ArtifactKind, ArtifactRecord } from './artifact.ts'
 import type { EntryFilter, LogEntry, SessionEndReason, SessionStatus } from './log-entry.ts'
+import type { ProfileRecord } from './profile.ts'
+import type { Cost, TaskRecord } from './task.ts'
 
 export interface Viewport {
   width: number
@@ -38,6 +41,12 @@ export interface SessionRecord {
   navigationCount: number
   consoleMessageCount: number
   networkRequestCount: number
+  actionCount: number
+  screenshotCount: number
+  /** Of all its tasks; usd is null once a model without a known price was used. */
+  cost: Cost
+  /** The profile it started with; null: none. */
+  profileId: string | null
   /** Sequence of the last committed entry; 0 before the first. Dense, so it is also the number of entries. */
   lastSequence: number
 }
@@ -60,6 +69,7 @@ export type SessionPatch = Partial<
     | 'endedAt'
     | 'currentUrl'
     | 'title'
+    | 'cost'
   >
 >
 
@@ -96,6 +106,14 @@ export interface SessionPage {
   records: SessionRecord[]
   /** Whether more lie beyond the page in the query's direction. */
   hasMore: boolean
+}
+
+/** Where a page of artifacts starts. */
+export interface ArtifactQuery {
+  sessionId: string
+  kind: ArtifactKind | null
+  after: { createdAt: number; id: string } | null
+  limit: number
 }
 
 export interface EntryQuery {
@@ -212,7 +230,8 @@ export interface Store {
 
   /**
    * Deletes what ended before the given time: one small step (some thousand rows at most), entries before their
-   * session. Returns false when nothing is left to delete. Never touches a session that has not ended.
+   * session, and its tasks with it. Returns false when nothing is left to delete. Never touches a session that has not
+   * ended, nor one that still has artifacts, whose bytes must go first.
    */
   deleteEndedBefore(time: number): Promise<boolean>
 
@@ -226,6 +245,41 @@ export interface Store {
   touchApiKey(id: string, time: number): Promise<void>
   /** Deletes keys named SIGN_IN_KEY_NAME that expired before the given time. */
   deleteExpiredApiKeys(time: number): Promise<void>
+
+  /**
+   * Keeps the row if the bytes of the owner's artifacts, this one's included, stay within the quota: also when several
+   * are kept at once. False: they would not, and nothing was kept.
+   */
+  insertArtifact(record: ArtifactRecord, quotaBytes: number): Promise<boolean>
+  findArtifact(id: string): Promise<ArtifactRecord | null>
+  /** Oldest first, by (createdAt, id); after: exclusive. */
+  listArtifacts(query: ArtifactQuery): Promise<ArtifactRecord[]>
+  countArtifacts(sessionId: string, kind: ArtifactKind | null): Promise<number>
+  /** False: there was none. */
+  deleteArtifact(id: string): Promise<boolean>
+  /** Bytes of the owner's artifacts. */
+  sumArtifactBytes(owner: string): Promise<number>
+  /** Artifacts of sessions that ended before the time, some hundreds at most: their bytes go before their rows. */
+  listArtifactsEndedBefore(time: number): Promise<ArtifactRecord[]>
+  /** Which of these ids have a row. */
+  findArtifactIds(ids: readonly string[]): Promise<string[]>
+
+  /** Keeps the profile; one of the same owner and name is replaced and keeps its id and createdAt. */
+  saveProfile(record: ProfileRecord): Promise<ProfileRecord>
+  findProfile(id: string): Promise<ProfileRecord | null>
+  /** By name, without what is sealed in them. */
+  listProfiles(owner: string): Promise<Omit<ProfileRecord, 'sealed'>[]>
+  /** False: there was none. */
+  deleteProfile(id: string): Promise<boolean>
+
+  insertTask(record: TaskRecord): Promise<void>
+  updateTask(
+    id: string,
+    change: Partial<Pick<TaskRecord, 'status' | 'result' | 'error' | 'steps' | 'cost' | 'endedAt'>>,
+  ): Promise<void>
+  findTask(id: string): Promise<TaskRecord | null>
+  /** Oldest first. */
+  listTasks(sessionId: string): Promise<TaskRecord[]>
 
   /** Resolves if the database answers; for GET /ready. */
   ping(): Promise<void>

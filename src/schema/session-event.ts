@@ -31,6 +31,10 @@ const TYPENAMES = {
   DOWNLOAD: 'Download',
   DIALOG: 'Dialog',
   ENTRIES_DROPPED: 'EntriesDropped',
+  ACTION: 'Action',
+  ARTIFACT_CREATED: 'ArtifactCreated',
+  TASK_STEP: 'TaskStep',
+  TASK_ENDED: 'TaskEnded',
 } as const satisfies Record<SessionEventKind, string>
 
 export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
@@ -48,6 +52,10 @@ export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
     DOWNLOAD: 'A download ended: Download.',
     DIALOG: 'A page opened a dialog: Dialog.',
     ENTRIES_DROPPED: 'Something could not be recorded: EntriesDropped.',
+    ACTION: 'Someone, or a task, did something with a page: Action.',
+    ARTIFACT_CREATED: 'A file of the session was kept: ArtifactCreated.',
+    TASK_STEP: 'The model that works on a task answered: TaskStep.',
+    TASK_ENDED: 'A task ended: TaskEnded.',
   }),
 })
 

@@ -30,6 +30,8 @@ export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
     LAUNCH_FAILED: 'FAILED: its browser did not start.',
     BROWSER_CRASHED: 'FAILED: its browser died.',
     MACHINE_LOST: 'FAILED: the server that held it died. Requests that were in flight are not in the log.',
+    TASK_COMPLETED: 'CLOSED: its initial task was completed, and it was not to be kept alive.',
+    TASK_FAILED: 'FAILED: its initial task failed, and it was not to be kept alive.',
   }),
 })
 
@@ -136,6 +138,8 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
     navigationCount: t.exposeInt('navigationCount', { description: 'Navigations in its log.' }),
     consoleMessageCount: t.exposeInt('consoleMessageCount', { description: 'Lines of the console in its log.' }),
     networkRequestCount: t.exposeInt('networkRequestCount', { description: 'Settled requests in its log.' }),
+    actionCount: t.exposeInt('actionCount', { description: 'Actions in its log.' }),
+    screenshotCount: t.exposeInt('screenshotCount', { description: 'Screenshots in its log.' }),
     pendingRequestCount: t.exposeInt('pendingRequestCount', {
       description: 'Requests in flight now; 0 once it has ended.',
     }),

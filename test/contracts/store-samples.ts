@@ -33,6 +33,10 @@ export function sampleSession(members: Partial<SessionRecord> = {}): SessionReco
     navigationCount: 0,
     consoleMessageCount: 0,
     networkRequestCount: 0,
+    actionCount: 0,
+    screenshotCount: 0,
+    cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
+    profileId: null,
     lastSequence: 0,
     ...members,
   }

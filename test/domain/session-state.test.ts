@@ -20,6 +20,8 @@ const table: Record<string, { creating: string | null; running: string | null }>
   LAUNCH_FAILED: { creating: 'FAILED', running: null },
   BROWSER_CRASHED: { creating: null, running: 'FAILED' },
   MACHINE_LOST: { creating: 'FAILED', running: 'FAILED' },
+  TASK_COMPLETED: { creating: null, running: 'CLOSED' },
+  TASK_FAILED: { creating: null, running: 'FAILED' },
 }
 
 const events: [string, SessionStateEvent][] = [

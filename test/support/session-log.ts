@@ -74,6 +74,10 @@ function newRecord(): SessionRecord {
     navigationCount: 0,
     consoleMessageCount: 0,
     networkRequestCount: 0,
+    actionCount: 0,
+    screenshotCount: 0,
+    cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
+    profileId: null,
     lastSequence: 0,
   }
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { SandboxMode } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
+import type { RecordingKind } from '../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../ports/browser.ts'
 import type { LaunchMode } from './browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
@@ -132,6 +133,10 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   warmCount(): number {
     return this.#warm.length
+  }
+
+  unavailableRecordings(): Partial<Record<RecordingKind, string>> {
+    return { VIDEO: 'not made yet', TRACE: 'not made yet', HAR: 'not made yet' }
   }
 
   notReady(): string | null {

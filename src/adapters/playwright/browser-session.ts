@@ -1,8 +1,16 @@
 import { errors, type BrowserContext, type Page } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import { TEXT_LIMITS } from '../../ports/log-entry.ts'
+import type {
+  ActionContext,
+  ActionError,
+  ActionOutcome,
+  ActionStep,
+  ObservationOutcome,
+  ObservationRequest,
+} from '../../ports/action.ts'
 import type { BrowserSession, OpenOutcome, PageState } from '../../ports/browser.ts'
-import type { Viewport } from '../../ports/store.ts'
+import type { Json, Viewport } from '../../ports/store.ts'
 import type { BrowserProcess } from './browser-process.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
@@ -74,6 +82,25 @@ export class PlaywrightSession implements BrowserSession {
     if (this.#viewport === viewport) this.#viewport = previous
     throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it, or a page, hangs`)
   }
+
+  async act(_step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
+    const error: ActionError = { code: 'INVALID_INPUT', message: 'not made yet' }
+    return { error, pageId: context.pageId, details: {}, result: null, file: null }
+  }
+
+  async observe(_request: ObservationRequest): Promise<ObservationOutcome> {
+    return { observation: null, error: { code: 'INVALID_INPUT', message: 'not made yet' } }
+  }
+
+  async picture(_pageId: string, _quality: number, _signal: AbortSignal): Promise<Uint8Array | null> {
+    return null
+  }
+
+  async storageState(_signal: AbortSignal): Promise<Json> {
+    return null
+  }
+
+  async finishFiles(_deadlineMs: number): Promise<void> {}
 
   async ping(timeoutMs: number): Promise<number | null> {
     const start = performance.now()

@@ -33,6 +33,8 @@ export class DownloadRecorder {
           pageId: download.pageId,
           sizeBytes: state === 'completed' ? receivedBytes : null,
           failure: state === 'completed' ? null : 'canceled',
+          artifactId: null,
+          keepFailure: null,
         },
       })
       // Playwright names the files by their guid. Left to the end of the session, they would fill the disk.

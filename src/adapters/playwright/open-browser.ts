@@ -15,6 +15,8 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
   locale: null,
   timezone: null,
   extraHeaders: null,
+  storageState: null,
+  record: [],
 }
 
 /** A browser that runs and has a context with a blank page, made with the default options. It belongs to nobody yet. */

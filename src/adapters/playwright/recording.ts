@@ -35,6 +35,7 @@ export class Recording {
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
       },
+      keepFile: (file) => recorder.keepFile(file),
     }
     const pages = new PageRecorder(wire, targets, gate)
     const network = new NetworkRecorder(wire, targets, gate)

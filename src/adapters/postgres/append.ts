@@ -12,7 +12,7 @@ export const entriesFromArrays = (sessionId: string, base: string, first: number
   from moved, unnest($${first}::float8[], $${first + 1}::smallint[], $${first + 2}::int[], $${first + 3}::text[])
     with ordinality as entry (at, kind, request_id, data, position)`
 
-const FIRST_PATCH_PARAMETER = 11
+const FIRST_PATCH_PARAMETER = 13
 
 /**
  * One statement, so one round trip and one commit: the session's row moves on from the expected sequence, and only if
@@ -25,13 +25,15 @@ with moved as (
     'navigation_count = navigation_count + $4::int',
     'console_message_count = console_message_count + $5::int',
     'network_request_count = network_request_count + $6::int',
+    'action_count = action_count + $7::int',
+    'screenshot_count = screenshot_count + $8::int',
     ...assignments,
   ].join(', ')}
   where id = $1 and last_sequence = $2::int and status in ('CREATING', 'RUNNING')
   returning 1
 ), added as (
   insert into log_entries (session_id, sequence, at, kind, request_id, data)
-  ${entriesFromArrays('$1', '$2::int', 7)}
+  ${entriesFromArrays('$1', '$2::int', 9)}
 )
 select 1 from moved`
 
@@ -73,6 +75,8 @@ export async function append(
         counts.navigation,
         counts.console,
         counts.network,
+        counts.action,
+        counts.screenshot,
         ...arrays,
         ...values,
       ],

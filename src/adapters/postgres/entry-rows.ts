@@ -56,15 +56,20 @@ export interface EntryCounts {
   navigation: number
   console: number
   network: number
+  action: number
+  screenshot: number
 }
 
 /** What the counters of a session's row gain by these entries. */
 export function countEntriesByCounter(entries: readonly LogEntry[]): EntryCounts {
-  const counts = { navigation: 0, console: 0, network: 0 }
-  for (const { kind } of entries) {
+  const counts = { navigation: 0, console: 0, network: 0, action: 0, screenshot: 0 }
+  for (const entry of entries) {
+    const { kind } = entry
     if (kind === 'NAVIGATION') counts.navigation++
     else if (kind === 'CONSOLE_MESSAGE') counts.console++
     else if (kind === 'NETWORK_REQUEST') counts.network++
+    else if (kind === 'ACTION') counts.action++
+    else if (kind === 'ARTIFACT_CREATED' && entry.data.kind === 'SCREENSHOT') counts.screenshot++
   }
   return counts
 }

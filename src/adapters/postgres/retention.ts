@@ -17,12 +17,16 @@ delete from log_entries where ctid in (
 )`
 
 const DELETE_SESSIONS = `
-delete from sessions where id in (
+with gone as (
   select id from sessions as session
   where ended_at < $1 and status not in ('CREATING', 'RUNNING')
     and not exists (select from log_entries where session_id = session.id)
+    and not exists (select from artifacts where session_id = session.id)
   order by ended_at limit 100
-)`
+), without_tasks as (
+  delete from tasks where session_id in (select id from gone)
+)
+delete from sessions where id in (select id from gone)`
 
 /** Deletes what is no longer to be kept. */
 export function createRetention({ pool }: Database): Pick<Store, 'deleteEndedBefore'> {

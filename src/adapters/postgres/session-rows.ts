@@ -4,12 +4,20 @@ import type { sessions } from './tables.ts'
 
 type SessionRow = InferSelectModel<typeof sessions>
 
-export function recordOfRow({ viewportWidth, viewportHeight, ...row }: SessionRow): SessionRecord {
-  return { ...row, viewport: { width: viewportWidth, height: viewportHeight } }
+export function recordOfRow({
+  viewportWidth,
+  viewportHeight,
+  inputTokens,
+  outputTokens,
+  usd,
+  ...row
+}: SessionRow): SessionRecord {
+  const viewport = { width: viewportWidth, height: viewportHeight }
+  return { ...row, viewport, cost: { inputTokens, outputTokens, usd } }
 }
 
-export function rowOfRecord({ viewport, ...record }: SessionRecord): SessionRow {
-  return { ...record, viewportWidth: viewport.width, viewportHeight: viewport.height }
+export function rowOfRecord({ viewport, cost, ...record }: SessionRecord): SessionRow {
+  return { ...record, ...cost, viewportWidth: viewport.width, viewportHeight: viewport.height }
 }
 
 /** A patch in the words of SQL: assignments whose parameters are numbered from `firstParameter` on. */
@@ -42,6 +50,11 @@ const COLUMNS: ColumnValues = {
   endedAt: (time) => [['ended_at', instant(time)]],
   currentUrl: (url) => [['current_url', url]],
   title: (title) => [['title', title]],
+  cost: ({ inputTokens, outputTokens, usd }) => [
+    ['input_tokens', inputTokens],
+    ['output_tokens', outputTokens],
+    ['usd', usd],
+  ],
 }
 
 const NULLABLE: ReadonlySet<string> = new Set<keyof SessionPatch>([

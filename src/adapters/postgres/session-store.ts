@@ -55,6 +55,12 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
     navigation_count: counts.navigation,
     console_message_count: counts.console,
     network_request_count: counts.network,
+    action_count: counts.action,
+    screenshot_count: counts.screenshot,
+    input_tokens: record.cost.inputTokens,
+    output_tokens: record.cost.outputTokens,
+    usd: record.cost.usd,
+    profile_id: record.profileId,
     last_sequence: entries.length,
   }
 }

@@ -2,12 +2,15 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import type { DatabaseConfig } from '../../config.ts'
 import type { Store } from '../../ports/store.ts'
 import { createApiKeyStore } from './api-key-store.ts'
+import { createArtifactRows } from './artifact-rows.ts'
 import { asStoreError } from './database-errors.ts'
 import { createEntryStore } from './entry-store.ts'
 import { migrateDatabase } from './migrate.ts'
 import { openDatabase, type DatabaseEnvironment } from './open-database.ts'
+import { createProfileStore } from './profile-store.ts'
 import { createRetention } from './retention.ts'
 import { createSessionStore } from './session-store.ts'
+import { createTaskStore } from './task-store.ts'
 
 /**
  * Opens the database, brings its tables up to date and returns the store over it. Rejects with DatabaseUnusable, whose
@@ -26,6 +29,9 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
     ...createSessionStore(pool, db),
     ...createEntryStore(pool),
     ...createApiKeyStore(db),
+    ...createArtifactRows(pool, db),
+    ...createProfileStore(db),
+    ...createTaskStore(db),
     ...createRetention(database),
     ping: async () => {
       await pool.query('select 1').catch((error: unknown) => {

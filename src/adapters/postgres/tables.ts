@@ -1,7 +1,9 @@
 import { sql } from 'drizzle-orm'
 import {
+  bigint,
   boolean,
   customType,
+  doublePrecision,
   index,
   integer,
   jsonb,
@@ -12,14 +14,22 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import type { ArtifactKind } from '../../ports/artifact.ts'
 import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../ports/log-entry.ts'
 import type { Json, Scope } from '../../ports/store.ts'
+import type { TaskStatus } from '../../ports/task.ts'
 
 /** A time: milliseconds since the epoch outside, timestamptz(3) in the database. */
 const instant = customType<{ data: number; driverData: string }>({
   dataType: () => 'timestamp (3) with time zone',
   toDriver: (milliseconds) => new Date(milliseconds).toISOString(),
   fromDriver: (written) => new Date(written).getTime(),
+})
+
+/** Bytes as they are; drizzle has no word for the type. */
+const bytes = customType<{ data: Uint8Array; driverData: Buffer }>({
+  dataType: () => 'bytea',
+  toDriver: (data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength),
 })
 
 /**
@@ -57,6 +67,13 @@ export const sessions = pgTable(
     navigationCount: integer('navigation_count').notNull().default(0),
     consoleMessageCount: integer('console_message_count').notNull().default(0),
     networkRequestCount: integer('network_request_count').notNull().default(0),
+    actionCount: integer('action_count').notNull().default(0),
+    screenshotCount: integer('screenshot_count').notNull().default(0),
+    inputTokens: bigint('input_tokens', { mode: 'number' }).notNull().default(0),
+    outputTokens: bigint('output_tokens', { mode: 'number' }).notNull().default(0),
+    /** Null once a model without a known price was used. */
+    usd: doublePrecision().default(0),
+    profileId: uuid('profile_id'),
     lastSequence: integer('last_sequence').notNull().default(0),
   },
   (table) => [
@@ -95,6 +112,10 @@ export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   DOWNLOAD: 10,
   DIALOG: 11,
   ENTRIES_DROPPED: 12,
+  ACTION: 13,
+  ARTIFACT_CREATED: 14,
+  TASK_STEP: 15,
+  TASK_ENDED: 16,
 }
 
 /**
@@ -140,4 +161,60 @@ export const apiKeys = pgTable(
       .on(table.expiresAt)
       .where(sql`${table.expiresAt} is not null`),
   ],
+)
+
+/** No foreign key to sessions, which an artifact may outlive for the moment between two steps of the retention. */
+export const artifacts = pgTable(
+  'artifacts',
+  {
+    id: uuid().primaryKey(),
+    sessionId: uuid('session_id').notNull(),
+    owner: text().notNull(),
+    kind: text().$type<ArtifactKind>().notNull(),
+    name: text().notNull(),
+    contentType: text('content_type').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text().notNull(),
+    pageId: text('page_id'),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [
+    index('artifacts_by_session').on(table.sessionId, table.createdAt, table.id),
+    // With the size in it, the sum of an owner's bytes reads the index alone.
+    index('artifacts_by_owner').on(table.owner, table.sizeBytes),
+  ],
+)
+
+export const profiles = pgTable(
+  'profiles',
+  {
+    id: uuid().primaryKey(),
+    owner: text().notNull(),
+    name: text().notNull(),
+    sealed: bytes().notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    createdAt: instant('created_at').notNull(),
+    updatedAt: instant('updated_at').notNull(),
+  },
+  (table) => [uniqueIndex('profiles_by_name').on(table.owner, table.name)],
+)
+
+export const tasks = pgTable(
+  'tasks',
+  {
+    id: uuid().primaryKey(),
+    sessionId: uuid('session_id').notNull(),
+    owner: text().notNull(),
+    prompt: text().notNull(),
+    status: text().$type<TaskStatus>().notNull(),
+    result: jsonb().$type<Json>(),
+    error: text(),
+    steps: integer().notNull().default(0),
+    inputTokens: bigint('input_tokens', { mode: 'number' }).notNull().default(0),
+    outputTokens: bigint('output_tokens', { mode: 'number' }).notNull().default(0),
+    usd: doublePrecision(),
+    createdAt: instant('created_at').notNull(),
+    endedAt: instant('ended_at'),
+  },
+  (table) => [index('tasks_by_session').on(table.sessionId, table.createdAt, table.id)],
 )

@@ -1,4 +1,4 @@
-import type { Recorder } from '../../../src/ports/browser.ts'
+import type { KeptFile, Recorder } from '../../../src/ports/browser.ts'
 import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '../../../src/ports/log-entry.ts'
 
 /** Keeps all it is told. */
@@ -14,6 +14,10 @@ export class RecordingRecorder implements Recorder {
 
   requestStarted(request: PendingRequest): void {
     this.inFlight.set(request.requestId, request)
+  }
+
+  async keepFile(): Promise<KeptFile> {
+    return { artifactId: null, failure: 'this recorder keeps nothing' }
   }
 
   pagesChanged(): void {

@@ -1,0 +1,102 @@
+import type { Readable } from 'node:stream'
+import type { ActionStep, ActionType } from './actions/list.ts'
+import type { ArtifactKind } from './artifact.ts'
+import type { Json } from './store.ts'
+
+export type { ActionStep, ActionType }
+
+export const ACTION_ERROR_CODES = [
+  'INVALID_INPUT',
+  'TIMEOUT',
+  'NOT_FOUND',
+  'NOT_ACTIONABLE',
+  'NAVIGATION_FAILED',
+  'BLOCKED',
+  'STALE_REF',
+  'SCRIPT_ERROR',
+  'PAGE_CLOSED',
+  'SESSION_ENDED',
+  'CANCELLED',
+  'SKIPPED',
+  'STORAGE_FULL',
+  'QUOTA_EXCEEDED',
+] as const
+export type ActionErrorCode = (typeof ACTION_ERROR_CODES)[number]
+
+export interface ActionError {
+  code: ActionErrorCode
+  /** A sentence for people: what was waited for, what covered the element, the final URL and status. */
+  message: string
+}
+
+/** CLIENT enters with the relay that can tell it. */
+export const ACTION_ORIGINS = ['API', 'TASK'] as const
+export type ActionOrigin = (typeof ACTION_ORIGINS)[number]
+
+/** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in the README. */
+export const ACTION_LIMITS = {
+  result: 200_000,
+  message: 2_000,
+  /** Of each text in `details`: a value that was filled in, an expression. */
+  detail: 2_000,
+  stepsPerRequest: 100,
+  /** Of a whole request, its place in the queue included. */
+  requestMs: 300_000,
+} as const
+
+/** A file that a step made, to be kept as an artifact. */
+export interface MadeFile {
+  kind: ArtifactKind
+  name: string
+  contentType: string
+  bytes: Uint8Array
+}
+
+/** A file that a step is given. */
+export interface GivenFile {
+  name: string
+  contentType: string
+  sizeBytes: number
+  open(signal: AbortSignal): Promise<Readable>
+}
+
+export interface ActionContext {
+  /** The page to act on; null: the session's oldest. */
+  pageId: string | null
+  /** Of `upload`, in the order of its artifactIds; empty for the others. */
+  files: readonly GivenFile[]
+  /** Why an address may not be opened; null: it may. The rules are the domain's (page-address.ts). */
+  refuseAddress(url: string): string | null
+  /** Fires at the step's deadline, when its caller cancels it, or when the session ends. */
+  signal: AbortSignal
+}
+
+/** How a step went: data, never an exception. */
+export interface ActionOutcome {
+  error: ActionError | null
+  /** The page that it acted on, or opened; null when there was none. */
+  pageId: string | null
+  /** What the log shows of its input and its course, with values of password fields masked. */
+  details: { [key: string]: Json }
+  result: Json
+  file: MadeFile | null
+}
+
+export interface ObservationRequest {
+  pageId: string
+  target: ActionStep<'hover'>['input']['target'] | null
+  maxCharacters: number
+  signal: AbortSignal
+}
+
+/** A page as a snapshot of its accessibility tree. */
+export interface Observation {
+  url: string
+  title: string
+  /** With refs that work in Target.ref. */
+  snapshot: string
+  /** UTF-16 code units cut off. */
+  truncated: number
+}
+
+export type ObservationOutcome = { observation: Observation; error: null } | { observation: null; error: ActionError }

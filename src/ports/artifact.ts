@@ -1,0 +1,24 @@
+export const ARTIFACT_KINDS = ['SCREENSHOT', 'PDF', 'VIDEO', 'TRACE', 'HAR', 'DOWNLOAD', 'UPLOAD'] as const
+export type ArtifactKind = (typeof ARTIFACT_KINDS)[number]
+
+export const RECORDING_KINDS = ['VIDEO', 'TRACE', 'HAR'] as const
+export type RecordingKind = (typeof RECORDING_KINDS)[number]
+
+/** A file that a session made or was given: its row. Its bytes are in the ArtifactStore, under its key. */
+export interface ArtifactRecord {
+  /** UUID version 7. */
+  id: string
+  sessionId: string
+  owner: string
+  kind: ArtifactKind
+  /** A file name without a path. */
+  name: string
+  contentType: string
+  sizeBytes: number
+  /** Hex SHA-256 of the bytes: the entity tag of its downloads. */
+  sha256: string
+  /** The page that it shows or comes from; null when it is of none. */
+  pageId: string | null
+  /** Milliseconds since the epoch. */
+  createdAt: number
+}

@@ -1,0 +1,31 @@
+import type { Json } from './store.ts'
+
+export const TASK_STATUSES = ['RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'] as const
+export type TaskStatus = (typeof TASK_STATUSES)[number]
+
+/** What a model took. */
+export interface Cost {
+  inputTokens: number
+  outputTokens: number
+  /** Null when the model has no known price. */
+  usd: number | null
+}
+
+/** A task in words: its row. */
+export interface TaskRecord {
+  /** UUID version 7. */
+  id: string
+  sessionId: string
+  owner: string
+  prompt: string
+  status: TaskStatus
+  /** Text, or JSON to the schema that was asked for; null until it is COMPLETED. */
+  result: Json
+  /** What went wrong, for people. */
+  error: string | null
+  steps: number
+  cost: Cost
+  /** Milliseconds since the epoch. */
+  createdAt: number
+  endedAt: number | null
+}
