@@ -10,7 +10,7 @@ RUN node_modules/.bin/tsc -p tsconfig.build.json \
 
 FROM node:24-bookworm-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends chromium-headless-shell fonts-liberation tini util-linux \
+  && apt-get install -y --no-install-recommends chromium-headless-shell ffmpeg fonts-liberation tini util-linux \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin tabwire \
   && install -d -m 0700 -o tabwire -g tabwire /data
