@@ -1,0 +1,99 @@
+import { APICallError, RetryError, StreamProviderError } from 'ai'
+
+/** What went wrong with a vendor, in words that hold no secret, and whether to try again. */
+export interface VendorFailure {
+  message: string
+  mayHelpAgain: boolean
+  /** What the vendor asked to wait, in milliseconds; null when it did not say. */
+  retryAfterMs: number | null
+}
+
+/** The model did not answer in time, or without an end. */
+export class ModelStalled extends Error {}
+
+const CONTEXT_LENGTH =
+  /context[ _-]?(length|window)|maximum context|prompt is too long|too many (input )?tokens|input is too long/i
+const NO_CREDIT = /insufficient_quota|billing|credit balance|exceeded your current quota/i
+const VENDOR_WORDS = 300
+const BROKEN_OFF = 'The answer of the model broke off, or was none.'
+
+/** The API key is left out wherever it stands in what a vendor says. */
+export function explainFailure(thrown: unknown, apiKey: string | null): VendorFailure {
+  const error = RetryError.isInstance(thrown) ? thrown.lastError : thrown
+  if (error instanceof ModelStalled) return failure(error.message, true)
+  if (APICallError.isInstance(error)) {
+    if (error.statusCode !== undefined && error.statusCode >= 300) {
+      const said = `${error.message} ${error.responseBody ?? ''}`
+      const words = vendorWords(error.message, apiKey)
+      return ofStatus(error.statusCode, said, words, waitOf(error.responseHeaders ?? {}))
+    }
+    // An answer that began well, with 200.
+    if (error.statusCode !== undefined) return failure(BROKEN_OFF, true)
+    return failure(`The model’s vendor cannot be reached${reasonOf(error)}: check TABWIRE_AI_BASE_URL.`, true)
+  }
+  if (StreamProviderError.isInstance(error)) {
+    const words = vendorWords(error.message, apiKey)
+    const said = `${error.message} ${error.type ?? ''} ${error.code ?? ''}`
+    if (error.statusCode !== undefined) return ofStatus(error.statusCode, said, words, null)
+    if (CONTEXT_LENGTH.test(said)) return tooLong()
+    return failure(`The model’s vendor broke off its answer: ${words}`, true)
+  }
+  return failure(BROKEN_OFF, true)
+}
+
+function ofStatus(status: number, said: string, words: string, retryAfterMs: number | null): VendorFailure {
+  if (status === 401) {
+    // Vendors repeat a part of the key here.
+    return failure('The model’s vendor refused the API key (HTTP 401): check TABWIRE_AI_API_KEY.', false)
+  }
+  if (status === 402 || (status === 429 && NO_CREDIT.test(said))) {
+    return failure(`The account at the model’s vendor has no credit left (HTTP ${status}).`, false)
+  }
+  if (CONTEXT_LENGTH.test(said) && status < 500) return tooLong()
+  if (status === 403) {
+    return failure(`The model’s vendor does not allow the API key to do this (HTTP 403): ${words}`, false)
+  }
+  if (status === 404) {
+    const check = 'check TABWIRE_AI_MODEL and TABWIRE_AI_BASE_URL'
+    return failure(`The model’s vendor has no such model or address (HTTP 404), ${check}: ${words}`, false)
+  }
+  if (status === 429) {
+    return { message: 'The model’s vendor limits requests (HTTP 429).', mayHelpAgain: true, retryAfterMs }
+  }
+  const mayHelpAgain = status >= 500 || status === 408 || status === 409
+  return { message: `The model’s vendor failed (HTTP ${status}): ${words}`, mayHelpAgain, retryAfterMs }
+}
+
+const failure = (message: string, mayHelpAgain: boolean): VendorFailure => ({
+  message,
+  mayHelpAgain,
+  retryAfterMs: null,
+})
+
+const tooLong = () => failure('The task has become longer than what the model takes (its context length).', false)
+
+/** One line of what a vendor says, bounded. */
+function vendorWords(message: string, apiKey: string | null): string {
+  const kept = apiKey ? message.replaceAll(apiKey, '…') : message
+  const line = kept.replace(/\s+/g, ' ').trim().toWellFormed()
+  return line.length > VENDOR_WORDS ? `${line.slice(0, VENDOR_WORDS).toWellFormed()}…` : line || 'it said nothing'
+}
+
+/** The system's word, such as ECONNREFUSED. */
+function reasonOf(error: Error): string {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && /^[A-Z_]+$/.test(cause.code)) return ` (${cause.code})`
+  }
+  return ''
+}
+
+/** Of retry-after-ms, or of Retry-After: seconds, or a date. */
+function waitOf(headers: Readonly<Record<string, string>>): number | null {
+  const exact = Number(headers['retry-after-ms'] ?? Number.NaN)
+  if (Number.isFinite(exact) && exact >= 0) return exact
+  const given = headers['retry-after']
+  if (given === undefined) return null
+  const seconds = Number(given)
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(given) - Date.now()
+  return Number.isFinite(ms) ? Math.max(0, ms) : null
+}
