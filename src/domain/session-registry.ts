@@ -1,66 +1,32 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { v7 as uuidv7 } from 'uuid'
 import type { BrowserPool, PageState } from '../ports/browser.ts'
 import type { Bus } from '../ports/bus.ts'
-import type { LogEntry, PendingRequest } from '../ports/log-entry.ts'
-import {
-  StoreUnavailable,
-  type InsertSessionOutcome,
-  type SessionFilter,
-  type SessionRecord,
-  type Store,
-} from '../ports/store.ts'
+import type { PendingRequest } from '../ports/log-entry.ts'
+import type { SessionRecord, Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
-import { decodeSessionCursor } from './cursor.ts'
 import { BadUserInput, NotFound } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
-import { pageRequest, type PageArguments } from './page-arguments.ts'
+import { browserOptionsOf, firstEntryOf, insertNewSession, newSessionRecord } from './new-session.ts'
+import { DEFAULT_DEADLINES, type SessionDeadlines } from './session-browser.ts'
 import { SessionChanges } from './session-changes.ts'
 import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'
+import { healthOf, type SessionHealth } from './session-health.ts'
 import {
-  canonicalTimezone,
   parseStartSession,
   parseUpdateSession,
   type SessionOptions,
   type StartSessionInput,
   type UpdateSessionInput,
 } from './session-input.ts'
+import { listSessions, SESSION_PAGE_BOUNDS, type SessionListArguments, type SessionListPage } from './session-list.ts'
 import type { LogLimits, SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
-import { isEnded, LIVE_STATUSES } from './session-state.ts'
-import {
-  DEFAULT_DEADLINES,
-  Session,
-  SessionNotRunning,
-  type SessionDeadlines,
-  type SessionServices,
-} from './session.ts'
+import { isEnded, LIVE_STATUSES, SessionNotRunning } from './session-state.ts'
+import { Session, type SessionServices } from './session.ts'
 import { CapacityExceeded, Slots } from './slots.ts'
 import { within } from './within.ts'
 
-export interface SessionListArguments extends PageArguments {
-  includeTerminated?: boolean | null
-  filter?: SessionFilterInput | null
-}
-
-export interface SessionListPage {
-  sessions: SessionSnapshot[]
-  hasNextPage: boolean
-  hasPreviousPage: boolean
-  totalCount(): Promise<number>
-}
-
 export type StartWait = 'CREATING' | 'RUNNING' | 'LOADED'
-
-export interface SessionHealth {
-  status: 'HEALTHY' | 'UNRESPONSIVE' | 'ENDED'
-  browserResponsive: boolean
-  /** How long the browser took to answer; null when it did not. */
-  latencyMs: number | null
-  currentUrl: string | null
-  uptimeMs: number
-}
 
 export interface Capacity {
   total: number
@@ -77,15 +43,9 @@ export interface SessionRegistryOptions {
   deadlines?: SessionDeadlines
 }
 
-/** First and last of a page of sessions. */
-export const SESSION_PAGE_BOUNDS = { min: 1, max: 100, default: 30 } as const
-
 /** startSession answers after this long with the session as it stands. */
 const START_WAIT_MS = 30_000
-const HEALTH_TIMEOUT_MS = 1000
 const TERMINATE_WAIT_MS = 30_000
-const INSERT_TRIES = 3
-const INSERT_PAUSE_MS = 100
 const ELSEWHERE = 'The session does not live on this server.'
 
 /** Starts sessions, finds them, ends them, and knows which live here. What is another owner's does not exist. */
@@ -140,14 +100,9 @@ export class SessionRegistry {
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     let session: Session
     try {
-      const record = this.#newRecord(owner, options)
-      const firstEntry: LogEntry<'STATUS_CHANGE'> = {
-        kind: 'STATUS_CHANGE',
-        sequence: 1,
-        at: record.createdAt,
-        data: { from: null, to: 'CREATING', endReason: null, error: null },
-      }
-      const outcome = await this.#insert(record, firstEntry)
+      const record = newSessionRecord(owner, options, this.#options.machineId)
+      const firstEntry = firstEntryOf(record)
+      const outcome = await insertNewSession(this.#store, record, firstEntry)
       if (outcome.kind === 'exists') {
         place.leave()
         return await this.#untilReached(this.#sameStart(outcome.record, options), waitUntil, signal)
@@ -159,12 +114,7 @@ export class SessionRegistry {
     }
     this.#live.set(session.id, session)
     void session.ended.then(() => this.#forget(session))
-    const { viewport, userAgent, locale, extraHeaders } = options
-    const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
-    void session.run(
-      { viewport, userAgent, locale, timezone, extraHeaders, storageState: null, record: [] },
-      options.initialPrompt,
-    )
+    void session.run(browserOptionsOf(options), options.initialPrompt)
     this.#changes.announce(session.snapshot())
     // A server that is going down meanwhile has already asked the sessions it knew to end.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')
@@ -178,20 +128,8 @@ export class SessionRegistry {
     return record?.owner === owner ? this.#snapshotOf(record) : null
   }
 
-  async list(owner: string, args: SessionListArguments): Promise<SessionListPage> {
-    const request = pageRequest(args, SESSION_PAGE_BOUNDS)
-    const given = parseSessionFilter(args.filter, ['filter'])
-    const filter: SessionFilter = given.status || args.includeTerminated ? given : { ...given, status: LIVE_STATUSES }
-    const after = args.after == null ? null : decodeSessionCursor(owner, args.after, 'after')
-    const before = args.before == null ? null : decodeSessionCursor(owner, args.before, 'before')
-    const { records, hasMore } = await this.#store.listSessions({ owner, filter, after, before, ...request })
-    const forward = request.direction === 'forward'
-    return {
-      sessions: records.map((record) => this.#snapshotOf(record)),
-      hasNextPage: forward ? hasMore : before !== null,
-      hasPreviousPage: forward ? after !== null || request.offset > 0 : hasMore,
-      totalCount: () => this.#store.countSessions(owner, filter),
-    }
+  list(owner: string, args: SessionListArguments): Promise<SessionListPage> {
+    return listSessions(this.#store, owner, args, (record) => this.#snapshotOf(record))
   }
 
   /** Ends the session; one that has ended already stays as it ended. */
@@ -263,18 +201,9 @@ export class SessionRegistry {
   }
 
   /** Asks the browser now; answers within 2 s whatever it does. */
-  async health(snapshot: SessionSnapshot): Promise<SessionHealth> {
+  health(snapshot: SessionSnapshot): Promise<SessionHealth> {
     const session = this.#live.get(snapshot.id)
-    const { startedAt, currentUrl } = snapshot
-    if (isEnded(snapshot.status)) {
-      const uptimeMs = startedAt ? (snapshot.endedAt ?? startedAt) - startedAt : 0
-      return { status: 'ENDED', browserResponsive: false, latencyMs: null, currentUrl, uptimeMs }
-    }
-    const latencyMs = (await session?.ping(HEALTH_TIMEOUT_MS)) ?? null
-    const browserResponsive = latencyMs !== null
-    // While it is being created there is no browser that could fail to answer.
-    const status = browserResponsive || snapshot.status === 'CREATING' ? 'HEALTHY' : 'UNRESPONSIVE'
-    return { status, browserResponsive, latencyMs, currentUrl, uptimeMs: startedAt ? Date.now() - startedAt : 0 }
+    return healthOf(snapshot, async (timeoutMs) => (await session?.ping(timeoutMs)) ?? null)
   }
 
   capacity(): Capacity {
@@ -343,18 +272,6 @@ export class SessionRegistry {
     return session.snapshot()
   }
 
-  /** Says it again when the answer was lost: the store knows the row by its id, and else it would be nobody's. */
-  async #insert(record: SessionRecord, firstEntry: LogEntry): Promise<InsertSessionOutcome> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await this.#store.insertSession(record, [firstEntry])
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable) || tries === INSERT_TRIES) throw error
-        await pause(INSERT_PAUSE_MS)
-      }
-    }
-  }
-
   async #forget(session: Session): Promise<void> {
     this.#live.delete(session.id)
     const snapshot = session.snapshot()
@@ -365,45 +282,6 @@ export class SessionRegistry {
       if (record) this.#changes.announce(this.#snapshotOf(record))
     } catch (error) {
       this.#logger.error({ err: error, sessionId: session.id }, 'how a session ended could not be read')
-    }
-  }
-
-  #newRecord(owner: string, options: SessionOptions): SessionRecord {
-    const now = Date.now()
-    const { name, metadata, viewport, userAgent, locale, timezone, keepAlive } = options
-    const { idleTimeoutSeconds, maxDurationSeconds, idempotencyKey } = options
-    return {
-      id: uuidv7(),
-      owner,
-      name,
-      metadata,
-      status: 'CREATING',
-      endReason: null,
-      error: null,
-      viewport,
-      userAgent,
-      locale,
-      timezone,
-      keepAlive,
-      idleTimeoutSeconds,
-      maxDurationSeconds,
-      machineId: this.#options.machineId,
-      idempotencyKey,
-      inputHash: idempotencyKey === null ? null : hashOfOptions(options),
-      createdAt: now,
-      startedAt: null,
-      lastActivityAt: now,
-      endedAt: null,
-      currentUrl: null,
-      title: null,
-      navigationCount: 0,
-      consoleMessageCount: 0,
-      networkRequestCount: 0,
-      actionCount: 0,
-      screenshotCount: 0,
-      cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
-      profileId: null,
-      lastSequence: 1,
     }
   }
 

@@ -1,4 +1,5 @@
 import type { SessionEndReason, SessionStatus } from '../ports/log-entry.ts'
+import { TabwireError } from './errors.ts'
 
 /**
  * The life of a session, as a pure function:
@@ -42,6 +43,15 @@ export const LIVE_STATUSES = ['CREATING', 'RUNNING'] as const satisfies readonly
 /** Whether nothing can happen to a session of this status any more. */
 export function isEnded(status: SessionStatus): status is 'CLOSED' | 'TIMED_OUT' | 'FAILED' {
   return status !== 'CREATING' && status !== 'RUNNING'
+}
+
+/** Something was asked of a session that only one that runs can do. */
+export class SessionNotRunning extends TabwireError {
+  override readonly code = 'SESSION_NOT_RUNNING'
+
+  constructor(message = 'The session has ended.') {
+    super(message)
+  }
 }
 
 /** The state after the event, or null where the event means nothing in this state. */

@@ -1,56 +1,22 @@
-import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../ports/artifact.ts'
-import type {
-  BrowserFile,
-  BrowserOptions,
-  BrowserPool,
-  BrowserSession,
-  KeptFile,
-  PageState,
-  Recorder,
-} from '../ports/browser.ts'
+import type { BrowserFile, BrowserOptions, BrowserPool, KeptFile, PageState, Recorder } from '../ports/browser.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
-import type { SessionPatch, SessionRecord, Store, Viewport } from '../ports/store.ts'
+import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
 import { Coalescer } from './coalescer.ts'
-import { TabwireError } from './errors.ts'
 import { PendingRequests } from './pending-requests.ts'
+import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
 import { SessionClock } from './session-clock.ts'
+import { SessionFiles, type DescribedFile } from './session-files.ts'
 import { SessionLog, type LogLimits } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
-import { transition, type SessionState } from './session-state.ts'
+import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
 import type { Place } from './slots.ts'
-
-/** Each bounds one thing that could wait for ever. Milliseconds. */
-export interface SessionDeadlines {
-  launch: number
-  /** For what settled requests still have to be asked for. */
-  flush: number
-  /** For recordings and downloads to be kept. */
-  files: number
-  /** After it the browser's process group is killed. */
-  close: number
-}
-
-export const DEFAULT_DEADLINES: SessionDeadlines = { launch: 30_000, flush: 500, files: 10_000, close: 2000 }
 
 /** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
 const DETAIL_INTERVAL_MS = 250
-
-export class SessionNotRunning extends TabwireError {
-  override readonly code = 'SESSION_NOT_RUNNING'
-
-  constructor(message = 'The session has ended.') {
-    super(message)
-  }
-}
-
-/** The browser was asked and did not answer within its deadline. */
-export class BrowserTimeout extends TabwireError {
-  override readonly code = 'TIMEOUT'
-}
 
 export interface SessionServices {
   store: Store
@@ -88,13 +54,14 @@ export class Session implements Recorder {
   readonly #details: Coalescer
   readonly #pending = new PendingRequests()
   readonly #clock: SessionClock
+  readonly #files: SessionFiles
   readonly #stop = new AbortController()
   readonly #resolveRunning: () => void
   readonly #resolveLoaded: () => void
   readonly #resolveEnded: () => void
   #record: SessionRecord
   #state: SessionState
-  #browser: BrowserSession | null = null
+  #browser: SessionBrowser | null = null
   #ending: Promise<void> | null = null
   #sealed = false
 
@@ -102,7 +69,7 @@ export class Session implements Recorder {
     this.id = record.id
     this.owner = record.owner
     this.#services = services
-    this.#logger = services.logger
+    this.#logger = services.logger.child({ sessionId: record.id })
     this.#place = place
     this.#record = record
     this.#state = { status: 'CREATING', endReason: null }
@@ -110,6 +77,7 @@ export class Session implements Recorder {
       () => this.#record,
       (reason) => void this.end(reason),
     )
+    this.#files = new SessionFiles(record, services.artifacts, (draft) => this.record(draft), this.#logger)
     this.#details = new Coalescer(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
     ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
     ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
@@ -136,7 +104,7 @@ export class Session implements Recorder {
   }
 
   pages(): PageState[] {
-    return this.#browser?.pages() ?? []
+    return this.#browser?.browser.pages() ?? []
   }
 
   /** Oldest first. */
@@ -146,7 +114,7 @@ export class Session implements Recorder {
 
   /** Milliseconds the browser took to answer; null: it did not, or there is none. */
   async ping(timeoutMs: number): Promise<number | null> {
-    return (await this.#browser?.ping(timeoutMs)) ?? null
+    return (await this.#browser?.browser.ping(timeoutMs)) ?? null
   }
 
   /** Takes the session from its place in the queue to its first page. Never rejects: what fails ends the session. */
@@ -156,22 +124,21 @@ export class Session implements Recorder {
       await Promise.race([this.#place.granted, this.#stopped()])
       if (this.#ending) return
       const browser = await this.#launch(options)
-      if (!browser) return
       if (this.#ending) {
         // It ended between the browser's arrival and this line, and so without knowing of it.
-        await browser.close(0)
+        await browser.browser.close(0)
         return
       }
       this.#browser = browser
-      browser.crashed.then(
+      browser.browser.crashed.then(
         (why) => void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', why),
         (error: unknown) => this.#logger.error({ err: error }, 'waiting for a browser to crash failed'),
       )
       await this.#becomeRunning()
-      if (firstUrl && !this.#ending) await browser.open(firstUrl, this.#stop.signal)
+      if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
     } catch (error) {
       if (!this.#ending) {
-        this.#logger.error({ err: error, sessionId: this.id }, 'a session could not be started')
+        this.#logger.error({ err: error }, 'a session could not be started')
         void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', messageOf(error))
       }
     } finally {
@@ -184,7 +151,7 @@ export class Session implements Recorder {
   /** Resolves when the change is committed. It is activity: the idle timeout starts anew. */
   async update(change: SessionPatch): Promise<void> {
     const { viewport } = change
-    if (viewport && this.#browser) await this.#resizePages(this.#browser, viewport)
+    if (viewport) await this.#browser?.setViewport(viewport)
     if (this.#ending) throw new SessionNotRunning()
     this.log.patch({ ...change, lastActivityAt: Date.now() })
     await this.log.flush()
@@ -198,7 +165,7 @@ export class Session implements Recorder {
     const next = transition(this.#state, { type: 'ended', reason })
     if (!next) return Promise.resolve()
     this.#ending = this.#end(next, error).catch((failure: unknown) => {
-      this.#logger.fatal({ err: failure, sessionId: this.id }, 'the end of a session failed')
+      this.#logger.fatal({ err: failure }, 'the end of a session failed')
     })
     return this.#ending
   }
@@ -216,7 +183,7 @@ export class Session implements Recorder {
   }
 
   pagesChanged(): void {
-    const page = this.#browser?.pages()[0]
+    const page = this.#browser?.browser.pages()[0]
     if (this.#sealed || !page) return
     const { url: currentUrl, title } = page
     if (currentUrl === this.#record.currentUrl && title === this.#record.title) return
@@ -226,59 +193,19 @@ export class Session implements Recorder {
     this.#details.touch()
   }
 
-  async keepFile(file: BrowserFile): Promise<KeptFile> {
-    try {
-      const { id } = await this.keepArtifact(file, createReadStream(file.path))
-      return { artifactId: id, failure: null }
-    } catch (error) {
-      if (!(error instanceof TabwireError)) this.#logFailure(`keeping of a ${file.kind}`, error)
-      return { artifactId: null, failure: error instanceof TabwireError ? error.message : 'it could not be kept' }
-    }
+  keepFile(file: BrowserFile): Promise<KeptFile> {
+    return this.#files.keepFile(file)
   }
 
   /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
-  async keepArtifact(
-    file: Pick<ArtifactRecord, 'kind' | 'name' | 'contentType' | 'pageId'>,
-    content: Readable,
-    signal: AbortSignal = NEVER,
-  ): Promise<ArtifactRecord> {
-    const { kind, name, contentType, pageId } = file
-    const described = { sessionId: this.id, owner: this.owner, kind, name, contentType, pageId }
-    const artifact = await this.#services.artifacts.keep(described, content, signal)
-    const { id: artifactId, sizeBytes, createdAt: at } = artifact
-    const data = { artifactId, kind, name: artifact.name, contentType, sizeBytes, pageId }
-    // One that comes after the end is among the artifacts, not in the log.
-    if (!this.#sealed) this.log.append({ kind: 'ARTIFACT_CREATED', at, data })
-    return artifact
+  keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+    return this.#files.keep(file, content, signal)
   }
 
-  async #launch(options: BrowserOptions): Promise<BrowserSession | null> {
-    const deadline = AbortSignal.timeout(this.#services.deadlines.launch)
-    try {
-      const { viewport } = this.#record
-      const signal = AbortSignal.any([this.#stop.signal, deadline])
-      const browser = await this.#services.browsers.acquire({ ...options, viewport }, this, signal)
-      // updateSession may have changed it while the browser started.
-      if (this.#record.viewport !== viewport) await this.#resizeFresh(browser)
-      return browser
-    } catch (error) {
-      if (this.#ending) return null
-      const seconds = this.#services.deadlines.launch / 1000
-      const why = deadline.aborted ? `The browser did not start within ${seconds} s.` : messageOf(error)
-      this.#logger.error({ err: error, sessionId: this.id }, 'a browser could not be started')
-      void this.end('LAUNCH_FAILED', why)
-      return null
-    }
-  }
-
-  async #resizeFresh(browser: BrowserSession): Promise<void> {
-    try {
-      await browser.setViewport(this.#record.viewport)
-    } catch (error) {
-      // Nobody else knows of it yet.
-      await browser.close(0)
-      throw error
-    }
+  #launch(options: BrowserOptions): Promise<SessionBrowser> {
+    const { browsers, deadlines } = this.#services
+    const viewport = () => this.#record.viewport
+    return SessionBrowser.launch(browsers, options, viewport, this, deadlines, this.#logger, this.#stop.signal)
   }
 
   async #becomeRunning(): Promise<void> {
@@ -298,24 +225,18 @@ export class Session implements Recorder {
   }
 
   async #end(next: SessionState, error: string | null): Promise<void> {
-    const { deadlines } = this.#services
     const from = this.#state.status
     this.#state = next
     this.#stop.abort()
     this.#clock.stop()
     try {
       const crashed = next.endReason === 'BROWSER_CRASHED'
-      // A browser that is gone can be asked nothing, but what it has told already is still to be written down.
-      await this.#browser
-        ?.flush(crashed ? 0 : deadlines.flush)
-        .catch((failure: unknown) => this.#logFailure('flush', failure))
+      await this.#browser?.flush(crashed)
       const why = crashed ? 'the browser crashed' : 'session ended'
       for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
-      await this.#browser
-        ?.finishFiles(deadlines.files)
-        .catch((failure: unknown) => this.#logFailure('last files', failure))
+      await this.#browser?.finishFiles()
       this.#sealed = true
-      await this.#browser?.close(deadlines.close).catch((failure: unknown) => this.#logFailure('close', failure))
+      await this.#browser?.close()
       const endedAt = Date.now()
       const { status: to, endReason } = next
       await this.log.end(
@@ -328,16 +249,6 @@ export class Session implements Recorder {
       this.#resolveRunning()
       this.#resolveLoaded()
       this.#resolveEnded()
-    }
-  }
-
-  async #resizePages(browser: BrowserSession, viewport: Viewport): Promise<void> {
-    try {
-      await browser.setViewport(viewport)
-    } catch (error) {
-      this.#logger.warn({ err: error, sessionId: this.id }, 'a viewport could not be set')
-      if (!this.#ending)
-        throw new BrowserTimeout('The browser did not take the new viewport in time; nothing was changed.')
     }
   }
 
@@ -365,12 +276,6 @@ export class Session implements Recorder {
     const { signal } = this.#stop
     return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
   }
-
-  #logFailure(what: string, error: unknown): void {
-    this.#logger.error({ err: error, sessionId: this.id }, `the ${what} of a browser failed`)
-  }
 }
-
-const NEVER = new AbortController().signal
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

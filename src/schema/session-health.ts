@@ -1,4 +1,4 @@
-import type { SessionHealth } from '../domain/session-registry.ts'
+import type { SessionHealth } from '../domain/session-health.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'

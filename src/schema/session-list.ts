@@ -1,5 +1,5 @@
 import { encodeSessionCursor } from '../domain/cursor.ts'
-import { SESSION_PAGE_BOUNDS } from '../domain/session-registry.ts'
+import { SESSION_PAGE_BOUNDS } from '../domain/session-list.ts'
 import { builder } from './builder.ts'
 import { connectionOf } from './connection.ts'
 import { COST } from './cost.ts'

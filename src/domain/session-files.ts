@@ -1,0 +1,58 @@
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import type { Logger } from 'pino'
+import type { ArtifactRecord } from '../ports/artifact.ts'
+import type { BrowserFile, KeptFile } from '../ports/browser.ts'
+import type { EntryDraft } from '../ports/log-entry.ts'
+import type { Artifacts } from './artifacts.ts'
+import { TabwireError } from './errors.ts'
+
+/** What a file is called and what it is; its bytes come apart. */
+export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType' | 'pageId'>
+
+/** Keeps the files of one session as artifacts, and says so in its log. */
+export class SessionFiles {
+  readonly #session: { readonly id: string; readonly owner: string }
+  readonly #artifacts: Artifacts
+  readonly #record: (draft: EntryDraft) => void
+  readonly #logger: Logger
+
+  /** `record` ignores what comes after the end: such a file is among the artifacts, not in the log. */
+  constructor(
+    session: { readonly id: string; readonly owner: string },
+    artifacts: Artifacts,
+    record: (draft: EntryDraft) => void,
+    logger: Logger,
+  ) {
+    this.#session = session
+    this.#artifacts = artifacts
+    this.#record = record
+    this.#logger = logger
+  }
+
+  /** Throws as Artifacts.keep does. */
+  async keep(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+    const { kind, name, contentType, pageId } = file
+    const { id: sessionId, owner } = this.#session
+    const described = { sessionId, owner, kind, name, contentType, pageId }
+    const artifact = await this.#artifacts.keep(described, content, signal)
+    const { id: artifactId, sizeBytes, createdAt: at } = artifact
+    const data = { artifactId, kind, name: artifact.name, contentType, sizeBytes, pageId }
+    this.#record({ kind: 'ARTIFACT_CREATED', at, data })
+    return artifact
+  }
+
+  /** A file that the browser made by itself. Never rejects. */
+  async keepFile(file: BrowserFile): Promise<KeptFile> {
+    try {
+      const { id } = await this.keep(file, createReadStream(file.path), NEVER)
+      return { artifactId: id, failure: null }
+    } catch (error) {
+      if (error instanceof TabwireError) return { artifactId: null, failure: error.message }
+      this.#logger.error({ err: error }, `a file could not be kept: ${file.kind}`)
+      return { artifactId: null, failure: 'it could not be kept' }
+    }
+  }
+}
+
+const NEVER = new AbortController().signal
