@@ -71,7 +71,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const logger = options.logger ?? createLogger(config.logLevel)
   await using opening = new AsyncDisposableStack()
 
-  const directory = await openDataDirectory(config.dataDir, config.apiKey)
+  const directory = await openDataDirectory(config.dataDir, config.apiKey, config)
   opening.defer(() => directory.close())
 
   const { promise: closed, resolve: fail } = Promise.withResolvers<void>()

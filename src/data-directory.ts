@@ -1,8 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { chmod, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { lockDataDirectory, type DataDirectoryLock } from './data-directory-lock.ts'
+import { isSystemError, keepOnce } from './kept-file.ts'
+import { openSigningKeys } from './signing-keys-file.ts'
 import { StartupFailed } from './startup-failed.ts'
 
 export interface AdminKey {
@@ -17,10 +19,22 @@ export interface DataDirectory {
   /** UUID made once: which installation a session ran on. */
   readonly machineId: string
   readonly adminKey: AdminKey
+  /** Secrets that sign links, as they are now: the first signs, all of them verify. */
+  readonly signingKeys: () => readonly string[]
+  /** What profiles are encrypted with. */
+  readonly profileKey: string
   /** Tells other processes where the server of this one listens. */
   readonly announce: (url: string) => Promise<void>
   readonly close: () => Promise<void>
 }
+
+/** What the environment gives; null: made once and kept in the directory. */
+export interface GivenSecrets {
+  signingKeys: readonly string[] | null
+  profileKey: string | null
+}
+
+const NO_SECRETS: GivenSecrets = { signingKeys: null, profileKey: null }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const SECRET = /^[\x21-\x7e]{16,256}$/
@@ -29,10 +43,14 @@ const SECRET = /^[\x21-\x7e]{16,256}$/
 export const adminKeyFile = (dataDir: string): string => join(dataDir, 'api-key')
 
 /**
- * Opens the data directory, making what is missing: the directory (mode 0700), its machine id, its admin key. Throws
- * DataDirectoryLocked while another process has it open, and StartupFailed when it cannot be used.
+ * Opens the data directory, making what is missing: the directory (mode 0700), its machine id and its secrets.
+ * Throws DataDirectoryLocked while another process has it open, and StartupFailed when it cannot be used.
  */
-export async function openDataDirectory(path: string, givenKey: string | null): Promise<DataDirectory> {
+export async function openDataDirectory(
+  path: string,
+  givenKey: string | null,
+  given: GivenSecrets = NO_SECRETS,
+): Promise<DataDirectory> {
   let lock: DataDirectoryLock | undefined
   try {
     // An existing directory keeps its mode: it may be shared on purpose. Each secret in it has its own.
@@ -40,7 +58,11 @@ export async function openDataDirectory(path: string, givenKey: string | null): 
     lock = await lockDataDirectory(path)
     const machineId = await keepOnce(join(path, 'machine-id'), UUID, () => randomUUID())
     const adminKey = givenKey ? { secret: givenKey, file: null } : await keepAdminKey(path)
-    return { path, machineId, adminKey, announce: lock.announce, close: lock.release }
+    const { signingKeys: givenSigningKeys } = given
+    const signingKeys = givenSigningKeys ? () => givenSigningKeys : await openSigningKeys(path)
+    const profileKey = given.profileKey ?? (await keepSecret(join(path, 'profile-key')))
+    const { announce, release: close } = lock
+    return { path, machineId, adminKey, signingKeys, profileKey, announce, close }
   } catch (error) {
     await lock?.release()
     throw explain(path, error)
@@ -65,33 +87,14 @@ export async function makeDirectory(path: string): Promise<void> {
 
 async function keepAdminKey(path: string): Promise<AdminKey> {
   const file = adminKeyFile(path)
-  const secret = await keepOnce(file, SECRET, () => `tw_${randomBytes(32).toString('base64url')}`)
-  // Someone may have written it by hand, or restored it from a copy.
-  await chmod(file, 0o600)
-  return { secret, file }
+  return { secret: await keepSecret(file, 'tw_'), file }
 }
 
-/** Reads the line that a file keeps; the first time makes it, durably and never half-written. */
-async function keepOnce(file: string, valid: RegExp, make: () => string): Promise<string> {
-  let text: string
-  try {
-    text = (await readFile(file, 'utf8')).trim()
-  } catch (error) {
-    if (!isSystemError(error) || error.code !== 'ENOENT') throw error
-    text = make()
-    const draft = await open(`${file}.new`, 'w', 0o600)
-    try {
-      await draft.writeFile(`${text}\n`)
-      await draft.sync()
-    } finally {
-      await draft.close()
-    }
-    await rename(`${file}.new`, file)
-  }
-  if (!valid.test(text)) {
-    throw new StartupFailed(`${file} does not hold what it should: restore it, or delete it to have a new one made.`)
-  }
-  return text
+async function keepSecret(file: string, prefix = ''): Promise<string> {
+  const secret = await keepOnce(file, SECRET, () => `${prefix}${randomBytes(32).toString('base64url')}`)
+  // Someone may have written it by hand, or restored it from a copy.
+  await chmod(file, 0o600)
+  return secret
 }
 
 function explain(path: string, error: unknown): unknown {
@@ -121,8 +124,4 @@ function explain(path: string, error: unknown): unknown {
     default:
       return error
   }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error
 }

@@ -88,7 +88,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'logger.ts': ['config.ts'],
   'startup-failed.ts': [],
   'data-directory-lock.ts': ['startup-failed.ts'],
-  'data-directory.ts': ['data-directory-lock.ts', 'startup-failed.ts'],
+  'kept-file.ts': ['startup-failed.ts'],
+  'signing-keys-file.ts': ['kept-file.ts', 'startup-failed.ts'],
+  'data-directory.ts': ['data-directory-lock.ts', 'kept-file.ts', 'signing-keys-file.ts', 'startup-failed.ts'],
   'app.ts': [
     'server',
     'schema',
@@ -103,7 +105,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'data-directory-lock.ts',
     ...COMMON,
   ],
-  commands: ['app.ts', 'schema', 'domain', 'ports', 'data-directory.ts', 'data-directory-lock.ts', ...COMMON],
+  commands: [
+    'app.ts',
+    'schema',
+    'domain',
+    'ports',
+    'data-directory.ts',
+    'data-directory-lock.ts',
+    'signing-keys-file.ts',
+    ...COMMON,
+  ],
   'main.ts': ['commands', 'domain', ...COMMON],
 }
 
