@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createDiskArtifactStore } from './adapters/artifacts/disk.ts'
+import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
 import { findBrowserExecutable } from './adapters/playwright/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
@@ -91,8 +91,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
   const { maxSessions, maxQueued } = config
   const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config) }
-  const artifactBytes = createDiskArtifactStore(join(directory.path, 'artifacts'))
-  const artifacts = new Artifacts(store, artifactBytes, config.artifactQuotaBytes)
+  const artifactBytes = await openDiskArtifactStore(join(directory.path, 'artifacts'))
+  const artifacts = new Artifacts(store, artifactBytes, config.artifactQuotaBytes, logger)
   const registry = new SessionRegistry(store, browsers.pool, artifacts, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
   const orphans = await endOrphanedSessions(store, machineId, logger)
@@ -108,7 +108,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     )
   }
   const signIn = new SignIn(apiKeys)
-  const retention = opening.adopt(new Retention(store, config.retentionDays, logger), (opened) => opened.close())
+  const retention = opening.adopt(new Retention(store, artifacts, config.retentionDays, logger), (opened) =>
+    opened.close(),
+  )
   retention.start()
 
   const server = createServer({

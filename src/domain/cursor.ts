@@ -16,7 +16,7 @@ export class CursorInvalid extends TabwireError {
 }
 
 const ENTRY = /^e([0-9a-z]{1,8})\.([0-9a-z]{1,7})$/
-const SESSION = /^s([0-9a-z]{1,11})\.([0-9a-f]{32})\.([0-9a-z]{1,7})$/
+const POSITION = /^[sa]([0-9a-z]{1,11})\.([0-9a-f]{32})\.([0-9a-z]{1,7})$/
 
 const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
 
@@ -35,19 +35,39 @@ export function decodeEntryCursor(sessionId: string, cursor: string, argument: s
   return sequence
 }
 
+/** Where something stands in a list that is ordered by (createdAt, id). */
+type Position = SessionPosition
+
 /** Cursor of a session in its owner's list. */
-export function encodeSessionCursor(owner: string, position: SessionPosition): string {
-  const body = `s${position.createdAt.toString(36)}.${position.id.replaceAll('-', '')}`
-  return `${body}.${checksum(`${owner}:${body}`)}`
+export function encodeSessionCursor(owner: string, position: Position): string {
+  return encodePosition('s', owner, position)
 }
 
-export function decodeSessionCursor(owner: string, cursor: string, argument: string): SessionPosition {
-  const match = SESSION.exec(cursor)
+export function decodeSessionCursor(owner: string, cursor: string, argument: string): Position {
+  return decodePosition('s', owner, cursor, argument)
+}
+
+/** Cursor of an artifact in its session's list. */
+export function encodeArtifactCursor(sessionId: string, position: Position): string {
+  return encodePosition('a', sessionId, position)
+}
+
+export function decodeArtifactCursor(sessionId: string, cursor: string, argument: string): Position {
+  return decodePosition('a', sessionId, cursor, argument)
+}
+
+function encodePosition(kind: 's' | 'a', list: string, position: Position): string {
+  const body = `${kind}${position.createdAt.toString(36)}.${position.id.replaceAll('-', '')}`
+  return `${body}.${checksum(`${list}:${body}`)}`
+}
+
+function decodePosition(kind: 's' | 'a', list: string, cursor: string, argument: string): Position {
+  const match = POSITION.exec(cursor)
   if (!match) throw new CursorInvalid(argument)
   const createdAt = Number.parseInt(match[1]!, 36)
   // The checksum is no secret: a forged time must be one that the store can compare with.
   if (createdAt > LATEST_TIME_MS) throw new CursorInvalid(argument)
   const id = match[2]!.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-  if (encodeSessionCursor(owner, { createdAt, id }) !== cursor) throw new CursorInvalid(argument)
+  if (encodePosition(kind, list, { createdAt, id }) !== cursor) throw new CursorInvalid(argument)
   return { createdAt, id }
 }

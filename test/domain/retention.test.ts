@@ -5,6 +5,8 @@ import { endDraft, endPatch, newLog, line, store, useStore } from '../support/se
 
 useStore()
 
+const artifacts = { deleteEndedBefore: async () => false, sweep: async () => 0 }
+
 const DAY_MS = 24 * 60 * 60 * 1000
 
 async function endedSession(endedAt: number): Promise<string> {
@@ -19,7 +21,7 @@ describe('retention', () => {
     const now = Date.now()
     const [old, young] = [await endedSession(now - 31 * DAY_MS), await endedSession(now - 29 * DAY_MS)]
     const live = (await newLog()).record.id
-    await new Retention(store, 30, createLogger('silent')).sweep(now)
+    await new Retention(store, artifacts, 30, createLogger('silent')).sweep(now)
     expect(await store.findSession(old)).toBeNull()
     expect(await store.findEntry(old, 1)).toBeNull()
     expect(await store.findSession(young)).not.toBeNull()
@@ -29,12 +31,12 @@ describe('retention', () => {
 
   test('0 days: for ever', async () => {
     const ancient = await endedSession(DAY_MS)
-    await new Retention(store, 0, createLogger('silent')).sweep(Date.now())
+    await new Retention(store, artifacts, 0, createLogger('silent')).sweep(Date.now())
     expect(await store.findSession(ancient)).not.toBeNull()
   })
 
   test('it closes in the middle of its rounds', async () => {
-    const retention = new Retention(store, 30, createLogger('silent'))
+    const retention = new Retention(store, artifacts, 30, createLogger('silent'))
     retention.start()
     await expect(retention.close()).resolves.toBeUndefined()
   })

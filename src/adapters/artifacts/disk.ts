@@ -1,37 +1,228 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { access, constants, mkdir, open, opendir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import type { ArtifactStore } from '../../ports/artifact-store.ts'
+import { addAbortSignal, type Readable } from 'node:stream'
+import {
+  ArtifactMissing,
+  ArtifactTooLarge,
+  StorageFull,
+  StorageUnavailable,
+  type ArtifactStore,
+  type WrittenArtifact,
+} from '../../ports/artifact-store.ts'
 
-/** Artifacts as files below a folder. */
-export function createDiskArtifactStore(folder: string): ArtifactStore {
-  const pathOf = (key: string) => join(folder, key)
+/** Where files are written before they have their name. No key has a dot, so none lies there. */
+const UNFINISHED = '.unfinished'
+
+const MOVE_TRIES = 5
+
+const KEY = /^[a-z0-9-]{1,100}(\/[a-z0-9-]{1,100})*$/
+
+/**
+ * Artifacts as files below a folder, which is this process's alone. A file is written and flushed under another name
+ * and then renamed, so that under a key there is all of it or nothing, also after a loss of power.
+ */
+export async function openDiskArtifactStore(folder: string): Promise<ArtifactStore> {
+  const unfinished = join(folder, UNFINISHED)
+  await asStorageError(async () => {
+    // What a process left that died while it wrote.
+    await rm(unfinished, { recursive: true, force: true })
+    await mkdir(unfinished, { recursive: true, mode: 0o700 })
+  })
+
+  const pathOf = (key: string): string => {
+    if (!KEY.test(key)) throw new Error(`${JSON.stringify(key)} is no key of an artifact`)
+    return join(folder, key)
+  }
+
   return {
-    write: async (key, content, _options, signal) => {
+    async write(key, content, { maxBytes }, signal) {
       const path = pathOf(key)
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-      const hash = createHash('sha256')
-      let sizeBytes = 0
-      const measured = new Transform({
-        transform(chunk: Buffer, _, done) {
-          hash.update(chunk)
-          sizeBytes += chunk.length
-          done(null, chunk)
-        },
-      })
-      await pipeline(content, measured, createWriteStream(`${path}.part`, { mode: 0o600 }), { signal })
-      await rename(`${path}.part`, path)
-      return { sizeBytes, sha256: hash.digest('hex') }
+      const draft = join(unfinished, randomUUID())
+      try {
+        const written = await writeDraft(draft, content, maxBytes, signal)
+        await asWriteError(() => moveInto(path, draft, folder))
+        if (signal.aborted) {
+          await rm(path, { force: true })
+          throw signal.reason
+        }
+        return written
+      } catch (error) {
+        content.destroy()
+        await rm(draft, { force: true }).catch(() => undefined)
+        throw error
+      }
     },
-    read: async (key, range) => createReadStream(pathOf(key), range ?? {}),
-    remove: (key) => rm(pathOf(key), { force: true }),
-    async *list() {},
+
+    async read(key, range, signal) {
+      const path = pathOf(key)
+      signal.throwIfAborted()
+      const file = await asStorageError(() => open(path, 'r'))
+      try {
+        const found = await file.stat()
+        if (!found.isFile()) throw new ArtifactMissing(`there is no artifact ${key}`)
+        signal.throwIfAborted()
+        return addAbortSignal(signal, createReadStream('', { fd: file, ...range }))
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+    },
+
+    async remove(key) {
+      const path = pathOf(key)
+      await asStorageError(() => rm(path, { force: true }))
+      // Only an empty folder goes, and a write that needs it makes it again.
+      if (dirname(path) !== folder) await rmdir(dirname(path)).catch(() => undefined)
+    },
+
+    list: (prefix) => listFiles(folder, '', prefix),
+
     presign: async () => null,
-    ping: async () => {},
+
+    async ping() {
+      await asStorageError(async () => {
+        const found = await stat(unfinished)
+        if (!found.isDirectory()) throw new StorageUnavailable(`${unfinished} is no folder`)
+        await access(folder, constants.W_OK)
+      })
+    },
+
     describe: () => `files in ${folder}`,
+
     close: async () => {},
   }
+}
+
+/** Chunk by chunk: the next is asked for when this one is written, so that a fast source fills no memory. */
+async function writeDraft(
+  path: string,
+  content: Readable,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<WrittenArtifact> {
+  const stop = () => content.destroy()
+  // It may fail before it is read; reading tells then, but an event without a listener would end the process.
+  content.on('error', () => {})
+  signal.addEventListener('abort', stop)
+  let file: FileHandle | undefined
+  try {
+    signal.throwIfAborted()
+    const draft = await asWriteError(() => openDraft(path))
+    file = draft
+    const hash = createHash('sha256')
+    let sizeBytes = 0
+    for await (const chunk of content as AsyncIterable<Uint8Array | string>) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+      sizeBytes += bytes.length
+      if (sizeBytes > maxBytes) throw new ArtifactTooLarge(`it has more than ${maxBytes} bytes`)
+      hash.update(bytes)
+      await asWriteError(() => draft.writeFile(bytes))
+      signal.throwIfAborted()
+    }
+    await asWriteError(() => draft.sync())
+    signal.throwIfAborted()
+    return { sizeBytes, sha256: hash.digest('hex') }
+  } catch (error) {
+    // Destroying the source makes it say so; why it was destroyed is what counts.
+    throw signal.aborted ? signal.reason : error
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await file?.close()
+  }
+}
+
+async function openDraft(path: string): Promise<FileHandle> {
+  const make = () => open(path, 'wx', 0o600)
+  try {
+    return await make()
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    // Someone tidied up while the server ran.
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    return make()
+  }
+}
+
+/** The folder may go between being made and being used: whoever removes the last file of a session takes it along. */
+async function moveInto(path: string, draft: string, root: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await makeFolder(dirname(path), root)
+      await rename(draft, path)
+      return await flushFolder(dirname(path))
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || tries === MOVE_TRIES) throw error
+    }
+  }
+}
+
+/** Makes the folders down to this one, each flushed into the one above it. */
+async function makeFolder(path: string, root: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let made = path; made !== root && made.length >= first.length; made = dirname(made)) {
+    await flushFolder(dirname(made))
+  }
+}
+
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function* listFiles(
+  folder: string,
+  below: string,
+  prefix: string,
+): AsyncGenerator<{ key: string; writtenAt: number }, void, void> {
+  const entries = await opendir(join(folder, below)).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return null
+    throw new StorageUnavailable(`${folder} cannot be read`, { cause: error })
+  })
+  if (!entries) return
+  for await (const entry of entries) {
+    const key = below === '' ? entry.name : `${below}/${entry.name}`
+    if (!KEY.test(key)) continue
+    if (entry.isDirectory()) {
+      if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* listFiles(folder, key, prefix)
+    } else if (key.startsWith(prefix)) {
+      // It may be removed between being listed and being looked at.
+      const found = await stat(join(folder, key)).catch(() => null)
+      if (found) yield { key, writtenAt: found.mtimeMs }
+    }
+  }
+}
+
+/** What the file system says, as the port says it. */
+async function asStorageError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === undefined) throw error
+    const because = { cause: error }
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new ArtifactMissing('there is no such file', because)
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') throw new StorageFull('the disk is full', because)
+    throw new StorageUnavailable(`the file system answered ${code}`, because)
+  }
+}
+
+/** While something is written, nothing that is missing is the artifact. */
+async function asWriteError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await asStorageError(work)
+  } catch (error) {
+    if (error instanceof ArtifactMissing) throw new StorageUnavailable('the folder is gone', { cause: error })
+    throw error
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -1,7 +1,7 @@
 import { and, asc, count, eq, gt, inArray, lt, or, sum } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
-import type { ArtifactKind } from '../../ports/artifact.ts'
+import type { ArtifactKind, ArtifactRecord } from '../../ports/artifact.ts'
 import type { Store } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
 import { artifacts, sessions } from './tables.ts'
@@ -29,6 +29,30 @@ select $1, $2, $3, $4, $5, $6, $7::bigint, $8, $9, $10
 where (select coalesce(sum(size_bytes), 0) from artifacts where owner = $3) + $7::bigint <= $11::bigint
 on conflict (id) do nothing`
 
+/** On a connection of its own, and with nothing else asked of the pool meanwhile: the embedded one has no second. */
+async function insertWithin(pool: pg.Pool, record: ArtifactRecord, quotaBytes: number): Promise<boolean> {
+  const client = await pool.connect()
+  try {
+    await client.query('begin')
+    await client.query(LOCK, [record.owner])
+    const { id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, createdAt } = record
+    const at = new Date(createdAt).toISOString()
+    const values = [id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, at, quotaBytes]
+    const { rowCount } = await client.query(INSERT, values)
+    await client.query('commit')
+    client.release()
+    return rowCount === 1
+  } catch (error) {
+    // A connection that cannot even roll back is closed, and with it its transaction.
+    const broken = await client.query('rollback').then(
+      () => false,
+      () => true,
+    )
+    client.release(broken)
+    throw error
+  }
+}
+
 /** The part of the store that keeps the rows of artifacts. */
 export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactRows {
   const fail = (error: unknown): never => {
@@ -44,23 +68,9 @@ export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactR
 
   return {
     insertArtifact: async (record, quotaBytes) => {
-      const client = await pool.connect().catch(fail)
-      try {
-        await client.query('begin')
-        await client.query(LOCK, [record.owner])
-        const { id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, createdAt } = record
-        const at = new Date(createdAt).toISOString()
-        const values = [id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, at, quotaBytes]
-        const { rowCount } = await client.query(INSERT, values)
-        await client.query('commit')
-        client.release()
-        // Said again after a lost answer, it stands there already.
-        return rowCount === 1 || (await findArtifact(id)) !== null
-      } catch (error) {
-        await client.query('rollback').catch(() => undefined)
-        client.release(error instanceof Error ? error : true)
-        return fail(error)
-      }
+      if (await insertWithin(pool, record, quotaBytes).catch(fail)) return true
+      // Said again after a lost answer, it stands there already.
+      return (await findArtifact(record.id)) !== null
     },
     findArtifact,
     listArtifacts: ({ sessionId, kind, after, limit }) => {
