@@ -78,6 +78,8 @@ export class Artifacts {
   readonly #store: Store
   readonly #bytes: ArtifactStore
   readonly #logger: Logger
+  readonly #stop = new AbortController()
+  readonly #keeping = new Set<Promise<unknown>>()
 
   constructor(store: Store, bytes: ArtifactStore, quotaBytes: number, logger: Logger) {
     this.#store = store
@@ -91,23 +93,14 @@ export class Artifacts {
    * stream's own error or the signal's reason; whatever fails, nothing is left of it.
    */
   async keep(artifact: NewArtifact, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
-    const { sessionId, owner, kind, pageId } = artifact
-    const id = artifact.id ?? uuidv7()
-    const name = fileNameOf(artifact.name)
-    const contentType = isContentType(artifact.contentType) ? artifact.contentType : 'application/octet-stream'
-    const key = keyOf({ id, sessionId })
     // A file that cannot be read fails before anyone reads it; reading tells then, but the event must have a listener.
     content.on('error', () => {})
+    const kept = this.#keep(artifact, content, AbortSignal.any([signal, this.#stop.signal]))
+    this.#keeping.add(kept)
     try {
-      const maxBytes = this.quotaBytes - (await this.usedBytes(owner))
-      if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
-      const written = await this.#bytes.write(key, content, { contentType, maxBytes }, signal)
-      const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
-      await this.#insert(record)
-      return record
-    } catch (error) {
-      content.destroy()
-      throw this.#asTold(error)
+      return await kept
+    } finally {
+      this.#keeping.delete(kept)
     }
   }
 
@@ -197,6 +190,31 @@ export class Artifacts {
   /** Resolves when artifacts can be kept and read. */
   ping(): Promise<void> {
     return this.#bytes.ping()
+  }
+
+  /** Breaks off what is being kept, and waits until nothing is left of it. */
+  async close(): Promise<void> {
+    this.#stop.abort(new ArtifactStorageUnavailable())
+    await Promise.allSettled(this.#keeping)
+  }
+
+  async #keep(artifact: NewArtifact, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+    const { sessionId, owner, kind, pageId } = artifact
+    const id = artifact.id ?? uuidv7()
+    const name = fileNameOf(artifact.name)
+    const contentType = isContentType(artifact.contentType) ? artifact.contentType : 'application/octet-stream'
+    const key = keyOf({ id, sessionId })
+    try {
+      const maxBytes = this.quotaBytes - (await this.usedBytes(owner))
+      if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
+      const written = await this.#bytes.write(key, content, { contentType, maxBytes }, signal)
+      const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
+      await this.#insert(record)
+      return record
+    } catch (error) {
+      content.destroy()
+      throw this.#asTold(error)
+    }
   }
 
   async #insert(record: ArtifactRecord): Promise<void> {

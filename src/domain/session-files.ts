@@ -8,7 +8,10 @@ import type { Artifacts } from './artifacts.ts'
 import { TabwireError } from './errors.ts'
 
 /** What a file is called and what it is; its bytes come apart. */
-export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType' | 'pageId'>
+export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType' | 'pageId'> & {
+  /** Of the artifact, where it is known before: of an upload. */
+  id?: string
+}
 
 /** Keeps the files of one session as artifacts, and says so in its log. */
 export class SessionFiles {
@@ -32,12 +35,13 @@ export class SessionFiles {
 
   /** Throws as Artifacts.keep does. */
   async keep(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
-    const { kind, name, contentType, pageId } = file
+    const { id, kind, pageId } = file
     const { id: sessionId, owner } = this.#session
-    const described = { sessionId, owner, kind, name, contentType, pageId }
-    const artifact = await this.#artifacts.keep(described, content, signal)
+    const described = { ...(id ? { id } : {}), sessionId, owner, kind, pageId }
+    const { name, contentType } = file
+    const artifact = await this.#artifacts.keep({ ...described, name, contentType }, content, signal)
     const { id: artifactId, sizeBytes, createdAt: at } = artifact
-    const data = { artifactId, kind, name: artifact.name, contentType, sizeBytes, pageId }
+    const data = { artifactId, kind, name: artifact.name, contentType: artifact.contentType, sizeBytes, pageId }
     this.#record({ kind: 'ARTIFACT_CREATED', at, data })
     return artifact
   }

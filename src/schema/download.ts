@@ -1,8 +1,10 @@
 import { TEXT_LIMITS } from '../ports/log-entry.ts'
+import { Artifact, findArtifact } from './artifact.ts'
 import { builder } from './builder.ts'
+import { COST } from './cost.ts'
 import { entryType } from './session-event.ts'
 
-const Download = entryType('DOWNLOAD', 'A download ended, complete or not. The file itself is not kept.')
+const Download = entryType('DOWNLOAD', 'A download ended, complete or not. A complete one is kept as an artifact.')
 
 builder.objectFields(Download, (t) => ({
   url: t.string({ description: 'Where it came from.', resolve: ({ entry }) => entry.data.url }),
@@ -25,5 +27,18 @@ builder.objectFields(Download, (t) => ({
     nullable: true,
     description: 'Why it failed, such as "canceled". Null when it completed.',
     resolve: ({ entry }) => entry.data.failure,
+  }),
+  artifact: t.field({
+    type: Artifact,
+    nullable: true,
+    description: 'The file. Null when it failed, could not be kept (see keepFailure), or has been deleted since.',
+    extensions: COST.page,
+    // Entries of before files were kept have none of these members.
+    resolve: ({ entry }, _, context) => findArtifact(entry.data.artifactId ?? null, context),
+  }),
+  keepFailure: t.string({
+    nullable: true,
+    description: 'Why the file could not be kept. Null when it was, or when there was none to keep.',
+    resolve: ({ entry }) => entry.data.keepFailure ?? null,
   }),
 }))

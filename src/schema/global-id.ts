@@ -53,7 +53,7 @@ export function decodeGlobalId(id: string): GlobalId | null {
 }
 
 /** UUID of a global id of this type, or null if it is no such id. */
-export function uuidOf(typename: 'Session' | 'ApiKey', id: string): string | null {
+export function uuidOf(typename: string, id: string): string | null {
   const decoded = decodeGlobalId(id)
   return decoded?.typename === typename && decoded.number === null ? decoded.uuid : null
 }

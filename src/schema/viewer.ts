@@ -13,6 +13,17 @@ const Viewer = builder.objectRef<Principal>('Viewer').implement({
       description: 'What the key allows.',
       resolve: ({ scopes }) => SCOPES.filter((scope) => scopes.has(scope)),
     }),
+    artifactBytes: t.field({
+      type: 'SafeInt',
+      description: 'Bytes that the artifacts of the same owner take.',
+      extensions: COST.page,
+      resolve: ({ owner }, _, { artifacts }) => artifacts.usedBytes(owner),
+    }),
+    artifactQuotaBytes: t.field({
+      type: 'SafeInt',
+      description: 'Bytes that the artifacts of one owner may take; past them nothing is kept: QUOTA_EXCEEDED.',
+      resolve: (_, __, { artifacts }) => artifacts.quotaBytes,
+    }),
     apiKeys: t.field({
       type: [ApiKey],
       description:

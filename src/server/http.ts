@@ -4,16 +4,22 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { Unauthenticated } from '../domain/principal.ts'
 import type { SignIn } from '../domain/sign-in.ts'
+import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../schema/artifact-link.ts'
 import type { Domain } from '../schema/context.ts'
+import { answerJson, answerNotFound } from './answers.ts'
+import { createArtifactDownloads } from './artifact-downloads.ts'
+import { createArtifactUploads } from './artifact-uploads.ts'
 import { secretOf } from './authentication.ts'
 import { Graphiql } from './graphiql.ts'
 import { maskError, refusal } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
 import { GraphqlOperations } from './graphql.ts'
+import { limitRequestTime } from './request-time.ts'
+import { createTraceViewer } from './trace-viewer.ts'
 import { GraphqlWebSockets, refuseUpgrade, WEB_SOCKET_LIMITS, type WebSocketLimits } from './websocket.ts'
 
 export interface ServerOptions extends Domain {
-  config: Pick<Config, 'publicUrl'>
+  config: Pick<Config, 'publicUrl' | 'artifacts'>
   signIn: SignIn
   readiness: () => Promise<{ ready: boolean; missing: string[] }>
   logger: Logger
@@ -26,9 +32,9 @@ export interface ServerOptions extends Domain {
 /** How long a client may take to send a request; the answer may take as long as it needs. */
 export interface RequestLimits {
   headersMs: number
-  /** Headers and body together. */
+  /** From the headers to the end of the body; of an upload, between two pieces of it. */
   requestMs: number
-  /** How often connections are looked at. */
+  /** How often connections are looked at for headers that do not come. */
   checkMs: number
 }
 
@@ -98,6 +104,7 @@ export function createServer(options: ServerOptions): Server {
         return answerJson(response, 401, { error: { code: 'SIGN_IN_CODE_INVALID', message } })
       },
     },
+    '/trace': { GET: async (_, response) => redirect(response, 'trace/') },
     '/health': { GET: async (_, response) => answerJson(response, 200, { status: 'ok' }) },
     '/ready': {
       GET: async (_, response) => {
@@ -105,6 +112,18 @@ export function createServer(options: ServerOptions): Server {
         answerJson(response, ready ? 200 : 503, { ready, missing })
       },
     },
+  }
+
+  const { artifacts: artifactsConfig } = options.config
+  /** Routes that go on after these. */
+  const below: Record<string, Handler> = {
+    [ARTIFACTS_PATH]: createArtifactDownloads({
+      artifacts: options.artifacts,
+      links: options.links,
+      redirect: artifactsConfig.kind === 's3' && artifactsConfig.downloads === 'redirect',
+    }),
+    [UPLOADS_PATH]: createArtifactUploads(options.uploads, logger),
+    [TRACE_VIEWER_PATH]: createTraceViewer(),
   }
 
   const serve: Handler = async (request, response, url) => {
@@ -115,6 +134,8 @@ export function createServer(options: ServerOptions): Server {
       if (await graphiql.serveAsset(url.pathname.slice(ASSETS_PATH.length), request, response)) return
       return answerNotFound(response)
     }
+    const longer = Object.keys(below).find((path) => url.pathname.startsWith(path))
+    if (longer) return below[longer]!(request, response, url)
     const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
     if (!route) return answerNotFound(response)
     const handler = route[method]
@@ -126,10 +147,12 @@ export function createServer(options: ServerOptions): Server {
   }
 
   const { headersMs, requestMs, checkMs } = options.requestLimits ?? REQUEST_LIMITS
-  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: checkMs }
+  // Node's own limit on whole requests knows no exception, and an upload may take as long as it moves on.
+  const timeouts = { headersTimeout: headersMs, requestTimeout: 0, connectionsCheckingInterval: checkMs }
   const server = createHttpServer(timeouts, (request, response) => {
     const url = URL.parse(request.url ?? '/', 'http://localhost')
     if (!url) return answerNotFound(response)
+    limitRequestTime(request, response, requestMs, url.pathname.startsWith(UPLOADS_PATH) ? 'idle' : 'whole')
     serve(request, response, url).catch((error: unknown) => {
       if (response.headersSent) return void response.destroy()
       const masked = maskError(error, logger)
@@ -179,25 +202,12 @@ const SECURITY_HEADERS = {
   'cross-origin-opener-policy': 'same-origin',
 }
 
-function answerJson(response: ServerResponse, status: number, body: object, contentType = 'application/json'): void {
-  const text = JSON.stringify(body)
-  response.writeHead(status, {
-    'content-type': `${contentType}; charset=utf-8`,
-    'content-length': Buffer.byteLength(text),
-  })
-  response.end(text)
-}
-
 /** Broken off, not completed: a client knows by that to come back with its cursor. */
 async function breakOff(response: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   response.once('close', resolve)
   response.destroy()
   await promise
-}
-
-function answerNotFound(response: ServerResponse): void {
-  answerJson(response, 404, { error: { code: 'NOT_FOUND', message: 'There is nothing here.' } })
 }
 
 /** To another page of this server; relative, so that a proxy may put the whole server below a path. */

@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+  type CompletedPart,
+  type S3Client,
+} from '@aws-sdk/client-s3'
+import { ArtifactTooLarge, StorageFull, type WrittenArtifact } from '../../ports/artifact-store.ts'
+import { asStorageError } from './s3-errors.ts'
+
+/** The least that S3 takes for a part that is not the last; some servers like it want all of one size. */
+export const PART_BYTES = 5 * 1024 * 1024
+const MOST_PARTS = 10_000
+/** Clearing up has a time of its own, for the caller may have left. */
+const CLEAR_UP_MS = 15_000
+
+export interface UploadTarget {
+  client: S3Client
+  bucket: string
+  /** With the prefix. */
+  key: string
+  contentType: string
+}
+
+/**
+ * Streams into an object with two buffers of a part each, one being filled while the other is sent, whatever the size.
+ * The SDK's own (lib-storage) gathers chunks beside its parts, and gives up an upload without waiting for the parts
+ * that are under way, which leaves them behind. What is shorter than a part goes in one request.
+ */
+export async function uploadObject(
+  target: UploadTarget,
+  content: Readable,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<WrittenArtifact> {
+  const upload = new Upload(target, signal)
+  const stop = () => content.destroy()
+  // It may fail before it is read; reading tells then, but an event without a listener would end the process.
+  content.on('error', () => {})
+  signal.addEventListener('abort', stop)
+  try {
+    signal.throwIfAborted()
+    const hash = createHash('sha256')
+    let sizeBytes = 0
+    for await (const chunk of content as AsyncIterable<Uint8Array | string>) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+      sizeBytes += bytes.length
+      if (sizeBytes > maxBytes) throw new ArtifactTooLarge(`it has more than ${maxBytes} bytes`)
+      hash.update(bytes)
+      await upload.take(bytes)
+    }
+    signal.throwIfAborted()
+    await upload.finish()
+    signal.throwIfAborted()
+    return { sizeBytes, sha256: hash.digest('hex') }
+  } catch (error) {
+    content.destroy()
+    await upload.undo()
+    // Destroying the source makes it say so; why it was destroyed is what counts.
+    throw signal.aborted ? signal.reason : error
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** One object on its way. Throws errors of the port. */
+class Upload {
+  readonly #target: UploadTarget
+  readonly #parts: CompletedPart[] = []
+  /** Ends the requests under way when the upload fails for a reason that is not the caller's. */
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  #uploadId: string | null = null
+  #filling = Buffer.allocUnsafeSlow(PART_BYTES)
+  #filled = 0
+  #spare: Buffer<ArrayBuffer> | null = null
+  #sending: Promise<void> | null = null
+  /** There may be an object under the key by now. */
+  #isMade = false
+
+  constructor(target: UploadTarget, signal: AbortSignal) {
+    this.#target = target
+    this.#signal = AbortSignal.any([signal, this.#stop.signal])
+  }
+
+  async take(bytes: Uint8Array): Promise<void> {
+    for (let taken = 0; taken < bytes.length;) {
+      if (this.#filled === PART_BYTES) await this.#sendPart()
+      const piece = bytes.subarray(taken, taken + PART_BYTES - this.#filled)
+      this.#filling.set(piece, this.#filled)
+      this.#filled += piece.length
+      taken += piece.length
+    }
+  }
+
+  async finish(): Promise<void> {
+    if (this.#uploadId === null) return this.#putWhole()
+    if (this.#filled > 0) await this.#sendPart()
+    await this.#sending
+    const { bucket, key, client } = this.#target
+    this.#isMade = true
+    await this.#ask(() =>
+      client.send(
+        new CompleteMultipartUploadCommand({
+          Bucket: bucket,
+          Key: key,
+          UploadId: this.#uploadId!,
+          MultipartUpload: { Parts: this.#parts },
+        }),
+        { abortSignal: this.#signal },
+      ),
+    )
+  }
+
+  /** Leaves neither parts nor object behind, as far as the server can be reached. */
+  async undo(): Promise<void> {
+    this.#stop.abort()
+    // A part that arrives after the upload was given up would stay for ever.
+    await this.#sending?.catch(() => undefined)
+    const { bucket, key, client } = this.#target
+    const at = { Bucket: bucket, Key: key }
+    const inTime = () => ({ abortSignal: AbortSignal.timeout(CLEAR_UP_MS) })
+    const steps: Promise<unknown>[] = []
+    if (this.#uploadId !== null) {
+      steps.push(client.send(new AbortMultipartUploadCommand({ ...at, UploadId: this.#uploadId }), inTime()))
+    }
+    if (this.#isMade) steps.push(client.send(new DeleteObjectCommand(at), inTime()))
+    // What cannot be cleared up now is found by the sweep of objects, or of uploads at the next start.
+    await Promise.allSettled(steps)
+  }
+
+  async #putWhole(): Promise<void> {
+    const { bucket, key, contentType, client } = this.#target
+    const body = this.#filling.subarray(0, this.#filled)
+    this.#isMade = true
+    await this.#ask(() =>
+      client.send(
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key: key,
+          ContentType: contentType,
+          Body: body,
+          ContentLength: body.length,
+        }),
+        { abortSignal: this.#signal },
+      ),
+    )
+  }
+
+  /** Starts to send the buffer that is full, once the one before it has been sent, and gives an empty one. */
+  async #sendPart(): Promise<void> {
+    const { bucket, key, contentType, client } = this.#target
+    if (this.#uploadId === null) {
+      const create = new CreateMultipartUploadCommand({ Bucket: bucket, Key: key, ContentType: contentType })
+      const { UploadId } = await this.#ask(() => client.send(create, { abortSignal: this.#signal }))
+      this.#uploadId = UploadId!
+    }
+    await this.#sending
+    const number = this.#parts.length + 1
+    if (number > MOST_PARTS) throw new StorageFull('an object has at most 10,000 parts')
+    const full = this.#filling
+    const body = full.subarray(0, this.#filled)
+    this.#filling = this.#spare ?? Buffer.allocUnsafeSlow(PART_BYTES)
+    this.#spare = null
+    this.#filled = 0
+    this.#sending = this.#send(number, body).then(() => {
+      this.#spare = full
+    })
+    // Whoever waits for it hears of it; until then it is nobody's.
+    this.#sending.catch(() => {})
+  }
+
+  async #send(number: number, body: Buffer): Promise<void> {
+    const { bucket, key, client } = this.#target
+    const { ETag } = await this.#ask(() =>
+      client.send(
+        new UploadPartCommand({
+          Bucket: bucket,
+          Key: key,
+          UploadId: this.#uploadId!,
+          PartNumber: number,
+          Body: body,
+          ContentLength: body.length,
+        }),
+        { abortSignal: this.#signal },
+      ),
+    )
+    this.#parts[number - 1] = { PartNumber: number, ETag }
+  }
+
+  async #ask<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await request()
+    } catch (error) {
+      throw asStorageError(error, this.#signal)
+    }
+  }
+}

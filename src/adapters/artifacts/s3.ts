@@ -1,0 +1,146 @@
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  ListMultipartUploadsCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { addAbortSignal, type Readable } from 'node:stream'
+import type { ArtifactsConfig } from '../../config.ts'
+import type { Logger } from '../../logger.ts'
+import type { ArtifactStore } from '../../ports/artifact-store.ts'
+import { asStorageError } from './s3-errors.ts'
+import { uploadObject } from './s3-upload.ts'
+
+export type S3Config = Extract<ArtifactsConfig, { kind: 's3' }>
+
+const CONNECT_MS = 5000
+/** To the head of an answer: how long its body takes is up to whoever reads it. */
+const ANSWER_MS = 60_000
+const PING_MS = 5000
+/** Of a download each holds one for as long as its client takes. */
+const MOST_SOCKETS = 500
+const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000
+
+/** The keys that this program makes, below the prefix. */
+const OWN_KEY = /^[0-9a-f-]{36}\/[0-9a-f-]{36}$/
+
+/**
+ * Artifacts as objects of a bucket, of AWS or of a server that speaks as S3 does. Rejects with StorageUnavailable when
+ * the bucket cannot be used.
+ */
+export async function openS3ArtifactStore(config: S3Config, logger: Logger): Promise<ArtifactStore> {
+  const { bucket, prefix } = config
+  const client = createClient(config)
+  const keyOf = (key: string) => `${prefix}${key}`
+
+  const ping = async (): Promise<void> => {
+    const abortSignal = AbortSignal.timeout(PING_MS)
+    await ask(() => client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal }))
+  }
+
+  try {
+    await ping()
+  } catch (error) {
+    client.destroy()
+    throw error
+  }
+  // What a process left that died while it sent parts: they are paid for, and nobody sees them.
+  await giveUpAbandoned(client, bucket, prefix).catch((error: unknown) => {
+    logger.warn({ err: error }, 'uploads to the bucket that were never finished could not be looked for')
+  })
+
+  return {
+    write: (key, content, { contentType, maxBytes }, signal) =>
+      uploadObject({ client, bucket, key: keyOf(key), contentType }, content, maxBytes, signal),
+
+    async read(key, range, signal) {
+      const asked = range ? { Range: `bytes=${range.start}-${range.end}` } : {}
+      const command = new GetObjectCommand({ Bucket: bucket, Key: keyOf(key), ...asked })
+      const { Body } = await ask(() => client.send(command, { abortSignal: signal }), signal)
+      return addAbortSignal(signal, Body as Readable)
+    },
+
+    async remove(key) {
+      await ask(() => client.send(new DeleteObjectCommand({ Bucket: bucket, Key: keyOf(key) })))
+    },
+
+    async *list(below) {
+      const pages = paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: keyOf(below) })
+      for (;;) {
+        const { done, value: page } = await ask(() => pages.next())
+        if (done) return
+        for (const { Key, LastModified } of page.Contents ?? []) {
+          if (Key) yield { key: Key.slice(prefix.length), writtenAt: LastModified?.getTime() ?? Date.now() }
+        }
+      }
+    },
+
+    presign: (key, { contentType, contentDisposition, ttlSeconds }) =>
+      getSignedUrl(
+        client,
+        new GetObjectCommand({
+          Bucket: bucket,
+          Key: keyOf(key),
+          ResponseContentType: contentType,
+          ResponseContentDisposition: contentDisposition,
+        }),
+        { expiresIn: ttlSeconds },
+      ),
+
+    ping,
+
+    describe: () =>
+      `bucket ${bucket}${prefix ? `, below ${prefix},` : ''} at ${config.endpoint ?? `AWS ${config.region}`}`,
+
+    close: async () => client.destroy(),
+  }
+}
+
+function createClient({ endpoint, region, credentials, pathStyle }: S3Config): S3Client {
+  const agent = { keepAlive: true, maxSockets: MOST_SOCKETS }
+  return new S3Client({
+    region,
+    forcePathStyle: pathStyle,
+    maxAttempts: 3,
+    // Servers that speak as S3 does often know no checksums in trailers, and none is asked for by anything we do.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: ANSWER_MS,
+      throwOnRequestTimeout: true,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+    ...(endpoint ? { endpoint } : {}),
+    ...(credentials ? { credentials } : {}),
+  })
+}
+
+async function ask<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await request()
+  } catch (error) {
+    throw asStorageError(error, signal)
+  }
+}
+
+async function giveUpAbandoned(client: S3Client, bucket: string, prefix: string): Promise<void> {
+  const started = Date.now() - ABANDONED_AFTER_MS
+  const at = { Bucket: bucket, ...(prefix ? { Prefix: prefix } : {}) }
+  for (let after = {}, more = true; more;) {
+    const page = await client.send(new ListMultipartUploadsCommand({ ...at, ...after }))
+    for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+      // The bucket may be others' too.
+      const isOurs = Key !== undefined && OWN_KEY.test(Key.slice(prefix.length))
+      if (!isOurs || !UploadId || !Initiated || Initiated.getTime() > started) continue
+      await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }))
+    }
+    more = page.IsTruncated === true && page.NextKeyMarker !== undefined
+    after = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+  }
+}

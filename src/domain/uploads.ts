@@ -1,0 +1,136 @@
+import { Readable } from 'node:stream'
+import { v7 as uuidv7 } from 'uuid'
+import type { ArtifactRecord } from '../ports/artifact.ts'
+import type { Store } from '../ports/store.ts'
+import { ArtifactQuotaExceeded, type Artifacts } from './artifacts.ts'
+import { BadUserInput, NotFound, TabwireError, type InputIssue } from './errors.ts'
+import { fileNameOf, isContentType } from './file-name.ts'
+import type { SessionRegistry } from './session-registry.ts'
+import type { LinkSignature, SignedLinks } from './signed-links.ts'
+
+/** What a client wants to give to a session. */
+export interface UploadInput {
+  name: string
+  /** Null: application/octet-stream. */
+  contentType?: string | null
+}
+
+/** What an upload is for, as its link says. */
+export interface UploadSubject {
+  /** UUIDs. */
+  artifactId: string
+  sessionId: string
+  name: string
+  contentType: string
+}
+
+export interface UploadTicket extends UploadSubject, LinkSignature {}
+
+/** The rules in words, once, for the schema's descriptions. */
+export const UPLOAD_RULES = {
+  name: '1 to 1000 characters; a path and characters that file names cannot have are taken off.',
+  contentType: 'A media type such as "text/csv; charset=utf-8", of at most 200 characters.',
+} as const
+
+const MAX_NAME = 1000
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
+
+/** There is an artifact of this upload, or one is on its way. */
+export class UploadTaken extends TabwireError {
+  override readonly code = 'CONFLICT'
+
+  constructor() {
+    super('This upload was made already, or is being made: ask for another one.')
+  }
+}
+
+/** Takes files from clients: artifacts of the kind UPLOAD, also for a session that has ended. */
+export class Uploads {
+  readonly #store: Store
+  readonly #artifacts: Artifacts
+  readonly #registry: Pick<SessionRegistry, 'keepUpload'>
+  readonly #links: SignedLinks
+  readonly #receiving = new Set<string>()
+
+  constructor(store: Store, artifacts: Artifacts, registry: Pick<SessionRegistry, 'keepUpload'>, links: SignedLinks) {
+    this.#store = store
+    this.#artifacts = artifacts
+    this.#registry = registry
+    this.#links = links
+  }
+
+  /** A small file, all of it at once. Throws BadUserInput, or as Artifacts.keep does. */
+  async keep(
+    session: { id: string; owner: string },
+    input: UploadInput,
+    base64: string,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    const issues: InputIssue[] = []
+    const file = checked(input, issues)
+    if (!BASE64.test(base64)) {
+      issues.push({ path: ['base64'], code: 'INVALID_FORMAT', message: 'must be base64 without spaces' })
+    }
+    if (issues.length > 0) throw new BadUserInput(issues)
+    const described = { ...file, id: uuidv7(), sessionId: session.id, owner: session.owner }
+    return this.#registry.keepUpload(described, Readable.from([Buffer.from(base64, 'base64')]), signal)
+  }
+
+  /** Leave to send a file of any size within the quota, once. Throws BadUserInput. */
+  ticket(session: { id: string }, input: UploadInput, ttlSeconds: number): UploadTicket {
+    const issues: InputIssue[] = []
+    const file = checked(input, issues)
+    if (issues.length > 0) throw new BadUserInput(issues)
+    const subject = { artifactId: uuidv7(), sessionId: session.id, ...file }
+    return { ...subject, ...this.#links.sign('upload', partsOf(subject), ttlSeconds) }
+  }
+
+  isAllowed(subject: UploadSubject, given: { expires: string | null; signature: string | null }): boolean {
+    return this.#links.isValid('upload', partsOf(subject), given)
+  }
+
+  /**
+   * Takes the file of a ticket that was found to be allowed. Throws UploadTaken before anything is read, NotFound when
+   * the session is gone, or as Artifacts.keep does. After a failure the ticket is as good as before.
+   */
+  async receive(
+    { artifactId, sessionId, name, contentType }: UploadSubject,
+    content: Readable,
+    announcedBytes: number | null,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    if (this.#receiving.has(artifactId)) throw new UploadTaken()
+    this.#receiving.add(artifactId)
+    try {
+      if (await this.#store.findArtifact(artifactId)) throw new UploadTaken()
+      const session = await this.#store.findSession(sessionId)
+      if (!session) throw new NotFound('session')
+      const { owner } = session
+      const { quotaBytes } = this.#artifacts
+      if (announcedBytes !== null && (await this.#artifacts.usedBytes(owner)) + announcedBytes > quotaBytes) {
+        throw new ArtifactQuotaExceeded(quotaBytes)
+      }
+      return await this.#registry.keepUpload({ id: artifactId, sessionId, owner, name, contentType }, content, signal)
+    } finally {
+      this.#receiving.delete(artifactId)
+    }
+  }
+}
+
+const partsOf = ({ artifactId, sessionId, name, contentType }: UploadSubject) => [
+  artifactId,
+  sessionId,
+  name,
+  contentType,
+]
+
+function checked({ name, contentType }: UploadInput, issues: InputIssue[]): { name: string; contentType: string } {
+  if (name.length === 0 || name.length > MAX_NAME) {
+    issues.push({ path: ['name'], code: 'TOO_LONG', message: `must have 1 to ${MAX_NAME} characters` })
+  }
+  if (contentType != null && !isContentType(contentType)) {
+    const message = 'must be a media type such as "text/csv; charset=utf-8"'
+    issues.push({ path: ['contentType'], code: 'INVALID_FORMAT', message })
+  }
+  return { name: fileNameOf(name), contentType: contentType ?? 'application/octet-stream' }
+}

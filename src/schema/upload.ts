@@ -1,0 +1,63 @@
+import { LINK_TTL_RULE, LINK_TTL_SECONDS } from '../domain/signed-links.ts'
+import { UPLOAD_RULES, type UploadTicket } from '../domain/uploads.ts'
+import { uploadUrl } from './artifact-link.ts'
+import { Artifact } from './artifact.ts'
+import { builder } from './builder.ts'
+import { COST } from './cost.ts'
+import { encodeGlobalId } from './global-id.ts'
+import { requireSession } from './session.ts'
+
+const UploadTicketType = builder.objectRef<UploadTicket>('UploadTicket').implement({
+  description: 'Leave to send one file, once.',
+  fields: (t) => ({
+    url: t.string({
+      description:
+        'Takes the file as the body of a PUT, without a key, until it expires. Answers 201 with the artifact as JSON; 403 when the link is not good, 409 when the file is there already, 413 past the quota, 507 when there is no room. After a failure it can be tried again.',
+      resolve: (ticket, _, { links }) => uploadUrl(links, ticket),
+    }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'Until when the PUT may begin.' }),
+    artifactId: t.id({
+      description: 'The id of the artifact that there will be.',
+      resolve: ({ artifactId }) => encodeGlobalId('Artifact', artifactId),
+    }),
+  }),
+})
+
+const file = builder.args((t) => ({
+  sessionId: t.id({
+    required: true,
+    description: 'The id of the session that it is for; it may have ended.',
+  }),
+  name: t.string({ required: true, description: `The name of the file. ${UPLOAD_RULES.name}` }),
+  contentType: t.string({
+    description: `What it is. Absent: application/octet-stream. ${UPLOAD_RULES.contentType}`,
+  }),
+}))
+
+builder.mutationFields((t) => ({
+  uploadArtifact: t.field({
+    type: Artifact,
+    description:
+      'Keeps a small file as an artifact of the kind UPLOAD, for the action `upload` to give to a page; a request has at most 1 MB, for larger files there is createUpload. Errors: NOT_FOUND, BAD_USER_INPUT, QUOTA_EXCEEDED, STORAGE_FULL, STORAGE_UNAVAILABLE.',
+    extensions: COST.change,
+    args: { ...file, base64: t.arg.string({ required: true, description: 'The bytes, in base64.' }) },
+    resolve: async (_, { sessionId, base64, ...input }, context) =>
+      context.uploads.keep(await requireSession(context, 'WRITE', sessionId), input, base64, context.signal),
+  }),
+  createUpload: t.field({
+    type: UploadTicketType,
+    description:
+      'Leave to send a file of any size within the quota, which becomes an artifact of the kind UPLOAD. Errors: NOT_FOUND, BAD_USER_INPUT.',
+    extensions: COST.page,
+    args: {
+      ...file,
+      ttlSeconds: t.arg.int({
+        required: true,
+        defaultValue: LINK_TTL_SECONDS.default,
+        description: `How long the PUT may wait to begin, in seconds. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
+      }),
+    },
+    resolve: async (_, { sessionId, ttlSeconds, ...input }, context) =>
+      context.uploads.ticket(await requireSession(context, 'WRITE', sessionId), input, ttlSeconds),
+  }),
+}))

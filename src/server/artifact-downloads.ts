@@ -1,0 +1,195 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { create as contentDisposition } from 'content-disposition'
+import fresh from 'fresh'
+import parseRange from 'range-parser'
+import type { Artifacts } from '../domain/artifacts.ts'
+import { NotFound } from '../domain/errors.ts'
+import type { SignedLinks } from '../domain/signed-links.ts'
+import type { ArtifactRecord } from '../ports/artifact.ts'
+import type { ByteRange } from '../ports/artifact-store.ts'
+import { ARTIFACTS_PATH } from '../schema/artifact-link.ts'
+import { uuidOf } from '../schema/global-id.ts'
+import { answerJson, answerNotFound } from './answers.ts'
+import { answerLinkInvalid, signatureOf } from './link-answers.ts'
+
+export interface ArtifactDownloadOptions {
+  artifacts: Artifacts
+  links: SignedLinks
+  /** Send clients to the store itself, where it has a URL to give. */
+  redirect: boolean
+}
+
+/** Longer than this no answer is reused, for the artifact may be deleted. */
+const MOST_CACHED_SECONDS = 3600
+const PRESIGNED_SECONDS = 300
+
+const METHODS = 'GET, HEAD, OPTIONS'
+
+/** Serves artifacts to whoever holds a signed link: GET and HEAD /artifacts/<id>/<name>?expires=…&signature=… */
+export function createArtifactDownloads({ artifacts, links, redirect }: ArtifactDownloadOptions) {
+  /** Who signed the link said who may have it, so any site may read the answer. */
+  const allowOrigins = (response: ServerResponse) => {
+    response.setHeader('access-control-allow-origin', '*')
+    response.setHeader('access-control-expose-headers', EXPOSED)
+    response.setHeader('cross-origin-resource-policy', 'cross-origin')
+  }
+
+  return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
+    allowOrigins(response)
+    if (request.method === 'OPTIONS') return answerPreflight(response)
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', METHODS)
+      return answerJson(response, 405, { error: { code: 'METHOD_NOT_ALLOWED', message: `Use ${METHODS}.` } })
+    }
+    const subject = subjectOf(url.pathname)
+    const given = signatureOf(url)
+    if (!subject || !links.isValid('artifact', [subject.id, subject.name], given)) return answerLinkInvalid(response)
+    const record = await artifacts.findSigned(subject.id)
+    if (!record) return answerNotFound(response)
+
+    const disposition = dispositionOf(record, url.searchParams.get('download') === '1')
+    const secondsLeft = Math.max(0, Number(given.expires) - Math.floor(Date.now() / 1000))
+    // The trace viewer may speak to this server alone.
+    if (redirect && request.method === 'GET' && record.kind !== 'TRACE') {
+      const presigned = await artifacts.presign(record, disposition, Math.min(secondsLeft + 1, PRESIGNED_SECONDS))
+      if (presigned) {
+        response.writeHead(302, { location: presigned, 'cache-control': 'no-store', 'content-length': 0 }).end()
+        return
+      }
+    }
+    for (const [name, value] of Object.entries(headersOf(record, disposition, secondsLeft))) {
+      response.setHeader(name, value)
+    }
+    if (isFresh(request, response)) {
+      response.removeHeader('content-type')
+      response.writeHead(304).end()
+      return
+    }
+    const range = rangeOf(request, response, record)
+    if (range === 'unsatisfiable') {
+      response.setHeader('content-range', `bytes */${record.sizeBytes}`)
+      return answerJson(response, 416, {
+        error: { code: 'RANGE_NOT_SATISFIABLE', message: 'There are no such bytes.' },
+      })
+    }
+    await send(request, response, record, range)
+  }
+
+  async function send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    record: ArtifactRecord,
+    range: ByteRange | null,
+  ): Promise<void> {
+    const length = range ? range.end - range.start + 1 : record.sizeBytes
+    const writeHead = () => {
+      if (range) response.setHeader('content-range', `bytes ${range.start}-${range.end}/${record.sizeBytes}`)
+      response.writeHead(range ? 206 : 200, { 'content-length': length })
+    }
+    if (request.method === 'HEAD' || length === 0) {
+      writeHead()
+      response.end()
+      return
+    }
+    const left = new AbortController()
+    const leave = () => left.abort()
+    response.once('close', leave)
+    try {
+      const content = await artifacts.open(record, range, left.signal)
+      writeHead()
+      await pipeline(content, response)
+    } catch (error) {
+      // Nobody is there any more to be told anything.
+      if (left.signal.aborted || response.destroyed) return
+      if (error instanceof NotFound && !response.headersSent) {
+        for (const name of response.getHeaderNames()) if (!KEPT_ON_REFUSAL.has(name)) response.removeHeader(name)
+        return answerNotFound(response)
+      }
+      throw error
+    } finally {
+      response.off('close', leave)
+    }
+  }
+}
+
+const EXPOSED = 'accept-ranges, content-disposition, content-length, content-range, etag, last-modified'
+const KEPT_ON_REFUSAL = new Set([
+  'access-control-allow-origin',
+  'access-control-expose-headers',
+  'cross-origin-resource-policy',
+  'referrer-policy',
+  'x-content-type-options',
+])
+
+function answerPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': METHODS,
+    'access-control-allow-headers': 'range, if-match, if-none-match, if-modified-since, if-range, cache-control',
+    'access-control-max-age': '86400',
+  })
+  response.end()
+}
+
+function subjectOf(pathname: string): { id: string; name: string } | null {
+  const parts = pathname.slice(ARTIFACTS_PATH.length).split('/')
+  const id = parts.length === 2 ? uuidOf('Artifact', parts[0]!) : null
+  if (!id) return null
+  try {
+    return { id, name: decodeURIComponent(parts[1]!) }
+  } catch {
+    return null
+  }
+}
+
+/** What browsers show without letting it run; anything else they save. */
+const SHOWN = /^(image\/[\w.+-]+|video\/[\w.+-]+|application\/pdf)$/
+
+const baseTypeOf = ({ contentType }: ArtifactRecord) => contentType.split(';')[0]!.trim().toLowerCase()
+
+function dispositionOf(record: ArtifactRecord, save: boolean): string {
+  return contentDisposition(record.name, { type: !save && SHOWN.test(baseTypeOf(record)) ? 'inline' : 'attachment' })
+}
+
+/** Whatever the file is, opened as a document it may run nothing, load nothing and is of no site. */
+const SEALED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'; sandbox"
+/** The viewer of PDFs that browsers have does not work in a sandbox; it runs the file's scripts in one of its own. */
+const SEALED_PDF = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; plugin-types application/pdf"
+
+function headersOf(record: ArtifactRecord, disposition: string, secondsLeft: number): Record<string, string> {
+  const isPdf = baseTypeOf(record) === 'application/pdf'
+  return {
+    'accept-ranges': 'bytes',
+    'cache-control': `private, max-age=${Math.min(secondsLeft, MOST_CACHED_SECONDS)}`,
+    'content-disposition': disposition,
+    'content-security-policy': isPdf ? SEALED_PDF : SEALED,
+    'content-type': record.contentType,
+    etag: `"${record.sha256}"`,
+    'last-modified': new Date(record.createdAt).toUTCString(),
+  }
+}
+
+function isFresh(request: IncomingMessage, response: ServerResponse): boolean {
+  return fresh(request.headers, {
+    etag: response.getHeader('etag'),
+    'last-modified': response.getHeader('last-modified'),
+  })
+}
+
+/** One range; several at once are not served, which a server may decide, and the whole is sent. */
+function rangeOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { sizeBytes }: ArtifactRecord,
+): ByteRange | 'unsatisfiable' | null {
+  const { range, 'if-range': condition } = request.headers
+  if (range === undefined) return null
+  const isCurrent =
+    condition === undefined ||
+    condition === response.getHeader('etag') ||
+    condition === response.getHeader('last-modified')
+  if (!isCurrent) return null
+  const parsed = parseRange(sizeBytes, range, { combine: true })
+  if (parsed === -1) return 'unsatisfiable'
+  return parsed === -2 || parsed.type !== 'bytes' || parsed.length !== 1 ? null : parsed[0]!
+}

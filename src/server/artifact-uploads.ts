@@ -1,0 +1,71 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import { TabwireError } from '../domain/errors.ts'
+import type { Uploads, UploadSubject } from '../domain/uploads.ts'
+import { UPLOADS_PATH } from '../schema/artifact-link.ts'
+import { encodeGlobalId, uuidOf } from '../schema/global-id.ts'
+import { answerJson } from './answers.ts'
+import { answerLinkInvalid, signatureOf } from './link-answers.ts'
+
+const METHODS = 'PUT, OPTIONS'
+
+const STATUS_OF: Record<string, number> = {
+  CONFLICT: 409,
+  NOT_FOUND: 404,
+  QUOTA_EXCEEDED: 413,
+  STORAGE_FULL: 507,
+  STORAGE_UNAVAILABLE: 503,
+}
+
+/** Takes files from whoever holds the link of an upload: PUT /uploads/<artifact id>?… with the bytes as its body. */
+export function createArtifactUploads(uploads: Uploads, logger: Logger) {
+  return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
+    response.setHeader('access-control-allow-origin', '*')
+    response.setHeader('cache-control', 'no-store')
+    if (request.method === 'OPTIONS') return answerPreflight(response)
+    if (request.method !== 'PUT') {
+      response.setHeader('allow', METHODS)
+      return answerJson(response, 405, { error: { code: 'METHOD_NOT_ALLOWED', message: `Use ${METHODS}.` } })
+    }
+    const subject = subjectOf(url)
+    if (!subject || !uploads.isAllowed(subject, signatureOf(url))) return answerLinkInvalid(response)
+
+    const left = new AbortController()
+    const leave = () => left.abort()
+    response.once('close', leave)
+    try {
+      const announced = request.headers['content-length']
+      const bytes = announced === undefined ? null : Number(announced)
+      const { id, name, contentType, sizeBytes, sha256 } = await uploads.receive(subject, request, bytes, left.signal)
+      answerJson(response, 201, { id: encodeGlobalId('Artifact', id), name, contentType, sizeBytes, sha256 })
+    } catch (error) {
+      if (left.signal.aborted || request.errored) {
+        logger.debug({ err: error }, 'an upload was broken off')
+        return void response.destroy()
+      }
+      const status = error instanceof TabwireError ? STATUS_OF[error.code] : undefined
+      if (status === undefined || !(error instanceof TabwireError)) throw error
+      answerJson(response, status, { error: { code: error.code, message: error.message } })
+    } finally {
+      response.off('close', leave)
+    }
+  }
+}
+
+function answerPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': METHODS,
+    'access-control-allow-headers': 'content-type',
+    'access-control-max-age': '86400',
+  })
+  response.end()
+}
+
+function subjectOf({ pathname, searchParams }: URL): UploadSubject | null {
+  const artifactId = uuidOf('Artifact', pathname.slice(UPLOADS_PATH.length))
+  const sessionId = uuidOf('Session', searchParams.get('session') ?? '')
+  const name = searchParams.get('name')
+  const contentType = searchParams.get('type')
+  if (!artifactId || !sessionId || name === null || contentType === null) return null
+  return { artifactId, sessionId, name, contentType }
+}
