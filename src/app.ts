@@ -2,13 +2,16 @@ import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
+import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
+import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
 import { findBrowserExecutable } from './adapters/playwright/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
 import { DatabaseUnusable } from './adapters/postgres/open-database.ts'
 import { openStore } from './adapters/postgres/store.ts'
 import type { Config } from './config.ts'
 import { openDataDirectory } from './data-directory.ts'
+import { AgentTasks } from './domain/agent-tasks.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
 import { Artifacts } from './domain/artifacts.ts'
 import { LogReader } from './domain/log-reader.ts'
@@ -16,10 +19,14 @@ import { endOrphanedSessions } from './domain/orphaned-sessions.ts'
 import { Retention } from './domain/retention.ts'
 import type { LogLimits } from './domain/session-log.ts'
 import { SessionRegistry } from './domain/session-registry.ts'
+import { SignedLinks } from './domain/signed-links.ts'
 import { SignIn } from './domain/sign-in.ts'
+import { Uploads } from './domain/uploads.ts'
 import { createLogger, type Logger } from './logger.ts'
+import type { ArtifactStore } from './ports/artifact-store.ts'
 import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
 import type { Store } from './ports/store.ts'
+import { uuidOf } from './schema/global-id.ts'
 import { createServer, type Server } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
@@ -32,7 +39,7 @@ export interface App {
   /** A link to GraphiQL, signed in: works once, for ten minutes. */
   signInUrl(): string
   /** One line each, for people. */
-  readonly describe: { database: string; browser: string; dataDir: string }
+  readonly describe: { database: string; browser: string; artifacts: string; dataDir: string }
   readonly warnings: readonly string[]
   /** Resolves when it cannot go on by itself (the embedded database ended); it must still be closed. */
   readonly closed: Promise<void>
@@ -90,10 +97,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
 
   const { maxSessions, maxQueued } = config
-  const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config) }
-  const artifactBytes = await openDiskArtifactStore(join(directory.path, 'artifacts'))
-  const artifacts = new Artifacts(store, artifactBytes, config.artifactQuotaBytes, logger)
-  const registry = new SessionRegistry(store, browsers.pool, artifacts, bus, registryOptions, logger)
+  const artifactUuid = (id: string) => uuidOf('Artifact', id)
+  const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config), artifactUuid }
+  const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
+  const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger), (opened) =>
+    opened.close(),
+  )
+  const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), logger)
+  const registry = new SessionRegistry(store, browsers.pool, artifacts, tasks, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
   const orphans = await endOrphanedSessions(store, machineId, logger)
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
@@ -113,16 +124,23 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   )
   retention.start()
 
+  let baseUrl = config.publicUrl
+  const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port))
   const server = createServer({
     config,
     registry,
+    artifacts,
+    uploads: new Uploads(store, artifacts, registry, links),
+    links,
     logs: new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId)),
     apiKeys,
+    tasks,
     signIn,
-    readiness: () => readiness(store, browsers.pool),
+    readiness: () => readiness(store, browsers.pool, artifacts),
     logger,
   })
   const url = localUrl(config.host, await listen(server, config))
+  baseUrl ??= url
   opening.defer(() => server.close(SERVER_CLOSE_MS))
   await directory.announce(url)
 
@@ -132,7 +150,12 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     url,
     apiKey: directory.adminKey.secret,
     signInUrl: () => `${config.publicUrl ?? url}/graphiql#code=${signIn.issueCode(FIRST_OWNER)}`,
-    describe: { database: store.describe(), browser: browsers.pool.describe(), dataDir: directory.path },
+    describe: {
+      database: store.describe(),
+      browser: browsers.pool.describe(),
+      artifacts: bytes.describe(),
+      dataDir: directory.path,
+    },
     warnings: browsers.warnings,
     closed,
     close: () => (closing ??= closeAll(server, registry, resources)),
@@ -147,6 +170,19 @@ export async function openStorage(config: Config, logger: Logger, onCrash?: () =
   } catch (error) {
     if (error instanceof DatabaseUnusable) throw new StartupFailed(error.message, { cause: error })
     throw error
+  }
+}
+
+async function openArtifactStore(config: Config, dataDir: string, logger: Logger): Promise<ArtifactStore> {
+  const { artifacts } = config
+  try {
+    return artifacts.kind === 's3'
+      ? await openS3ArtifactStore(artifacts, logger)
+      : await openDiskArtifactStore(join(dataDir, 'artifacts'))
+  } catch (error) {
+    if (!(error instanceof Error) || !/^(Storage|Artifact)/.test(error.name)) throw error
+    const where = artifacts.kind === 's3' ? `the bucket ${artifacts.bucket}` : join(dataDir, 'artifacts')
+    throw new StartupFailed(`Artifacts cannot be kept in ${where}: ${error.message}.`, { cause: error })
   }
 }
 
@@ -226,12 +262,17 @@ async function listen(server: Server, { host, port }: Config): Promise<number> {
   }
 }
 
-async function readiness(store: Store, browsers: { notReady(): string | null }) {
+async function readiness(store: Store, browsers: { notReady(): string | null }, artifacts: Artifacts) {
   const missing: string[] = []
   try {
     await store.ping()
   } catch {
     missing.push('the database does not answer')
+  }
+  try {
+    await artifacts.ping()
+  } catch {
+    missing.push('the place where artifacts are kept cannot be used')
   }
   const browserProblem = browsers.notReady()
   if (browserProblem) missing.push(browserProblem)

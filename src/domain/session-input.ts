@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { Json, Viewport } from '../ports/store.ts'
 import { BadUserInput, type InputIssue } from './errors.ts'
-import { refusePageAddress } from './page-address.ts'
+import { INITIAL_PROMPT_RULE, refuseInitialPrompt } from './initial-prompt.ts'
+import { inputIssues } from './input-issues.ts'
 
 /** What a client may say when it starts a session, as it arrives: nothing is checked yet. */
 export interface StartSessionInput {
@@ -18,6 +19,7 @@ export interface StartSessionInput {
   idleTimeoutSeconds?: number | null
   maxDurationSeconds?: number | null
   initialPrompt?: string | null
+  screenshot?: boolean | null
 }
 
 export interface UpdateSessionInput {
@@ -58,7 +60,7 @@ export const SESSION_INPUT_RULES = {
   extraHeaders: `A JSON object of at most ${LIMITS.headers} header names (RFC 9110 tokens of at most ${LIMITS.headerName} characters, each once regardless of case, none that the browser must set itself, such as Host or Content-Length) with string values of at most ${LIMITS.headerValue} visible ASCII characters, spaces and tabs.`,
   idleTimeoutSeconds: `From 1 to ${LIMITS.idleTimeoutSeconds} (30 minutes).`,
   maxDurationSeconds: `From 1 to ${LIMITS.maxDurationSeconds} (24 hours).`,
-  initialPrompt: `An http:// or https:// URL of at most ${LIMITS.initialPrompt} characters; cloud metadata and link-local addresses are refused.`,
+  initialPrompt: `1 to ${LIMITS.initialPrompt} characters, without U+0000 or lone surrogates. ${INITIAL_PROMPT_RULE} Only http:// and https:// URLs are opened; cloud metadata and link-local addresses are refused.`,
 } as const
 
 /** What the browser decides about a request itself; setting them breaks requests or smuggles a second one. */
@@ -131,8 +133,12 @@ const isKnownTimezone: Check<string> = (value) =>
     ? null
     : { code: 'UNKNOWN_VALUE', message: 'must be a known IANA time zone, such as "Europe/Zurich"' }
 
-const isPageAddress: Check<string> = (value) => {
-  const reason = refusePageAddress(value)
+const isInitialPrompt: Check<string> = (value) => {
+  if (value.trim() === '') return { code: 'TOO_SHORT', message: 'must not be empty' }
+  if (!value.isWellFormed() || value.includes('\0')) {
+    return { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }
+  }
+  const reason = refuseInitialPrompt(value)
   return reason === null ? null : { code: 'FORBIDDEN_VALUE', message: reason }
 }
 
@@ -222,9 +228,10 @@ const startSession = z.strictObject({
   timezone: optional(ruled(z.string(), isKnownTimezone)),
   extraHeaders: optional(headers.transform((value) => value as Record<string, string>)),
   keepAlive: withDefault(z.boolean(), false),
+  screenshot: withDefault(z.boolean(), false),
   idleTimeoutSeconds: withDefault(within(1, LIMITS.idleTimeoutSeconds), 600),
   maxDurationSeconds: withDefault(within(1, LIMITS.maxDurationSeconds), 3600),
-  initialPrompt: optional(ruled(z.string(), lengthWithin(LIMITS.initialPrompt), isPageAddress)),
+  initialPrompt: optional(ruled(z.string(), lengthWithin(LIMITS.initialPrompt), isInitialPrompt)),
 })
 
 const updateSession = z.strictObject({
@@ -273,11 +280,5 @@ function parse<S extends z.ZodType>(
 ): z.output<S> {
   const parsed = schema.safeParse(input)
   if (parsed.success && issues.length === 0) return parsed.data
-  throw new BadUserInput([...issues, ...(parsed.error?.issues.map((issue) => toInputIssue(issue, path)) ?? [])])
-}
-
-function toInputIssue(issue: z.core.$ZodIssue, prefix: (string | number)[]): InputIssue {
-  const code = issue.code === 'custom' ? String(issue.params?.['code'] ?? 'INVALID_FORMAT') : 'INVALID_FORMAT'
-  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
-  return { path: [...prefix, ...path], code, message: issue.message }
+  throw new BadUserInput([...issues, ...(parsed.error ? inputIssues(parsed.error, path) : [])])
 }

@@ -1,11 +1,16 @@
+import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
+import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { BrowserPool, PageState } from '../ports/browser.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { PendingRequest } from '../ports/log-entry.ts'
 import type { SessionRecord, Store } from '../ports/store.ts'
+import type { TaskRecord } from '../ports/task.ts'
+import type { AgentTasks } from './agent-tasks.ts'
 import type { Artifacts } from './artifacts.ts'
 import { BadUserInput, NotFound } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
+import { readInitialPrompt } from './initial-prompt.ts'
 import { browserOptionsOf, firstEntryOf, insertNewSession, newSessionRecord } from './new-session.ts'
 import { DEFAULT_DEADLINES, type SessionDeadlines } from './session-browser.ts'
 import { SessionChanges } from './session-changes.ts'
@@ -40,6 +45,8 @@ export interface SessionRegistryOptions {
   maxSessions: number
   maxQueued: number
   limits: LogLimits
+  /** See SessionServices. */
+  artifactUuid(id: string): string | null
   deadlines?: SessionDeadlines
 }
 
@@ -53,6 +60,7 @@ export class SessionRegistry {
   readonly #changes = new SessionChanges()
   readonly #store: Store
   readonly #browsers: BrowserPool
+  readonly #tasks: AgentTasks
   readonly #options: SessionRegistryOptions
   readonly #services: SessionServices
   readonly #logger: Logger
@@ -64,12 +72,14 @@ export class SessionRegistry {
     store: Store,
     browsers: BrowserPool,
     artifacts: Artifacts,
+    tasks: AgentTasks,
     bus: Bus,
     options: SessionRegistryOptions,
     logger: Logger,
   ) {
     this.#store = store
     this.#browsers = browsers
+    this.#tasks = tasks
     this.#options = options
     this.#logger = logger
     this.#slots = new Slots(options.maxSessions, options.maxQueued)
@@ -78,6 +88,7 @@ export class SessionRegistry {
       browsers,
       artifacts,
       limits: options.limits,
+      artifactUuid: (id) => options.artifactUuid(id),
       deadlines: options.deadlines ?? DEFAULT_DEADLINES,
       logger,
       publish: (sessionId) => bus.publish(sessionId),
@@ -93,6 +104,8 @@ export class SessionRegistry {
     signal: AbortSignal,
   ): Promise<SessionSnapshot> {
     const options = parseStartSession(input)
+    const initial = options.initialPrompt === null ? null : readInitialPrompt(options.initialPrompt)
+    if (initial?.kind === 'TASK') this.#tasks.requireModel()
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
@@ -114,7 +127,8 @@ export class SessionRegistry {
     }
     this.#live.set(session.id, session)
     void session.ended.then(() => this.#forget(session))
-    void session.run(browserOptionsOf(options), options.initialPrompt)
+    if (initial?.kind === 'TASK') await this.#startInitialTask(session, initial.prompt)
+    void session.run(browserOptionsOf(options), initial?.kind === 'URL' ? initial.url : null, options.screenshot)
     this.#changes.announce(session.snapshot())
     // A server that is going down meanwhile has already asked the sessions it knew to end.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')
@@ -188,6 +202,12 @@ export class SessionRegistry {
     return session
   }
 
+  /** See AgentTasks.start. Throws NotFound as well. */
+  async startTask(owner: string, sessionId: string, input: unknown): Promise<TaskRecord> {
+    this.#tasks.requireModel()
+    return this.#tasks.start(await this.requireLive(owner, sessionId), input)
+  }
+
   /** Its pages, oldest first; none when it does not live here (any more). */
   pages(sessionId: string): PageState[] {
     return this.#live.get(sessionId)?.pages() ?? []
@@ -226,6 +246,19 @@ export class SessionRegistry {
     return this.#changes.follow(owner, sessionId, now, signal)
   }
 
+  /** Keeps a file that a client gives; a session that has ended has it among its artifacts, but not in its log. */
+  keepUpload(
+    file: Pick<ArtifactRecord, 'id' | 'sessionId' | 'owner' | 'name' | 'contentType'>,
+    content: Readable,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    const upload = { ...file, kind: 'UPLOAD', pageId: null } as const
+    const session = this.#live.get(file.sessionId)
+    return session
+      ? session.keepArtifact(upload, content, signal)
+      : this.#services.artifacts.keep(upload, content, signal)
+  }
+
   /** The log of a session that lives here. */
   liveLog(sessionId: string): SessionLog | null {
     return this.#live.get(sessionId)?.log ?? null
@@ -241,6 +274,16 @@ export class SessionRegistry {
       await Promise.all([...this.#live.values()].map((session) => session.end('SERVER_SHUTDOWN')))
     } finally {
       clearTimeout(abandon)
+    }
+  }
+
+  /** Without its task the session has no sense: one whose task cannot be kept fails. */
+  async #startInitialTask(session: Session, prompt: string): Promise<void> {
+    try {
+      await this.#tasks.startInitial(session, prompt)
+    } catch (error) {
+      await session.end('LAUNCH_FAILED', 'Its task could not be kept.')
+      throw error
     }
   }
 

@@ -1,15 +1,26 @@
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../ports/artifact.ts'
-import type { BrowserFile, BrowserOptions, BrowserPool, KeptFile, PageState, Recorder } from '../ports/browser.ts'
+import { screenshot } from '../ports/actions/screenshot.ts'
+import type {
+  BrowserFile,
+  BrowserOptions,
+  BrowserPool,
+  BrowserSession,
+  KeptFile,
+  PageState,
+  Recorder,
+} from '../ports/browser.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
 import { Coalescer } from './coalescer.ts'
 import { PendingRequests } from './pending-requests.ts'
+import { SessionActions } from './session-actions.ts'
 import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
 import { SessionClock } from './session-clock.ts'
 import { SessionFiles, type DescribedFile } from './session-files.ts'
+import { SessionWork, type SessionEnding } from './session-work.ts'
 import { SessionLog, type LogLimits } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
@@ -25,6 +36,8 @@ export interface SessionServices {
   limits: LogLimits
   deadlines: SessionDeadlines
   logger: Logger
+  /** UUID of an artifact's id as clients write it; null: it is none. */
+  artifactUuid(id: string): string | null
   /** The log has grown: wake its followers. */
   publish(sessionId: string): void
   /** The session is not as it was: tell the followers of sessionChanged. */
@@ -41,6 +54,7 @@ export class Session implements Recorder {
   readonly id: string
   readonly owner: string
   readonly log: SessionLog
+  readonly actions: SessionActions
   /** Resolves when the session is RUNNING or has ended. */
   readonly running: Promise<void>
   /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
@@ -55,6 +69,7 @@ export class Session implements Recorder {
   readonly #pending = new PendingRequests()
   readonly #clock: SessionClock
   readonly #files: SessionFiles
+  readonly #work: SessionWork
   readonly #stop = new AbortController()
   readonly #resolveRunning: () => void
   readonly #resolveLoaded: () => void
@@ -78,6 +93,7 @@ export class Session implements Recorder {
       (reason) => void this.end(reason),
     )
     this.#files = new SessionFiles(record, services.artifacts, (draft) => this.record(draft), this.#logger)
+    this.#work = new SessionWork(this.#clock, this.#logger)
     this.#details = new Coalescer(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
     ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
     ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
@@ -90,6 +106,15 @@ export class Session implements Recorder {
       { committed: (_, patch) => this.#onCommitted(patch), lost: () => this.#onLogLost() },
       services.logger,
     )
+    this.actions = new SessionActions({
+      owner: record.owner,
+      log: this.log,
+      files: this.#files,
+      artifacts: services.artifacts,
+      artifactUuid: services.artifactUuid,
+      browser: () => this.#requireBrowser(),
+      occupy: (work) => this.occupy(work),
+    })
   }
 
   snapshot(): SessionSnapshot {
@@ -117,8 +142,11 @@ export class Session implements Recorder {
     return (await this.#browser?.browser.ping(timeoutMs)) ?? null
   }
 
-  /** Takes the session from its place in the queue to its first page. Never rejects: what fails ends the session. */
-  async run(options: BrowserOptions, firstUrl: string | null): Promise<void> {
+  /**
+   * Takes the session from its place in the queue to its first page, and a picture of it. Never rejects: what fails
+   * ends the session.
+   */
+  async run(options: BrowserOptions, firstUrl: string | null, takesScreenshot: boolean): Promise<void> {
     this.#watchLimits()
     try {
       await Promise.race([this.#place.granted, this.#stopped()])
@@ -136,6 +164,7 @@ export class Session implements Recorder {
       )
       await this.#becomeRunning()
       if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
+      if (takesScreenshot && !this.#ending) await this.#takeFirstScreenshot()
     } catch (error) {
       if (!this.#ending) {
         this.#logger.error({ err: error }, 'a session could not be started')
@@ -151,12 +180,25 @@ export class Session implements Recorder {
   /** Resolves when the change is committed. It is activity: the idle timeout starts anew. */
   async update(change: SessionPatch): Promise<void> {
     const { viewport } = change
-    if (viewport) await this.#browser?.setViewport(viewport)
-    if (this.#ending) throw new SessionNotRunning()
+    try {
+      if (viewport) await this.#browser?.setViewport(viewport)
+    } finally {
+      // What a browser answers that is being ended is of no interest.
+      this.#requireNotEnding()
+    }
     this.log.patch({ ...change, lastActivityAt: Date.now() })
     await this.log.flush()
     this.#watchLimits()
     this.#details.touch()
+  }
+
+  /**
+   * Something that goes on in the session until it is done: meanwhile the session is not idle, and its end waits for the
+   * work, whose signal fires then with a SessionEnding. The work must not reject. Throws SessionNotRunning.
+   */
+  occupy(work: (stopped: AbortSignal) => Promise<void>): void {
+    if (this.#ending) throw new SessionNotRunning()
+    this.#work.begin(work(this.#stop.signal), () => this.#active())
   }
 
   /** Ends the session, once; who comes later waits for the same end, and its reason is not heard any more. */
@@ -202,6 +244,25 @@ export class Session implements Recorder {
     return this.#files.keep(file, content, signal)
   }
 
+  /** Throws SessionNotRunning. */
+  #requireBrowser(): BrowserSession {
+    if (this.#ending || !this.#browser) throw new SessionNotRunning()
+    return this.#browser.browser
+  }
+
+  /** How it went stands in the log; a session without its first picture is none the worse. */
+  async #takeFirstScreenshot(): Promise<void> {
+    try {
+      await this.actions.run([FIRST_SCREENSHOT], { origin: 'API', pageId: null, taskId: null, cost: null }, NEVER)
+    } catch (error) {
+      if (!this.#ending) this.#logger.error({ err: error }, 'the first screenshot of a session was not taken')
+    }
+  }
+
+  #requireNotEnding(): void {
+    if (this.#ending) throw new SessionNotRunning()
+  }
+
   #launch(options: BrowserOptions): Promise<SessionBrowser> {
     const { browsers, deadlines } = this.#services
     const viewport = () => this.#record.viewport
@@ -227,9 +288,10 @@ export class Session implements Recorder {
   async #end(next: SessionState, error: string | null): Promise<void> {
     const from = this.#state.status
     this.#state = next
-    this.#stop.abort()
+    this.#stop.abort({ reason: next.endReason ?? 'TERMINATED', error } satisfies SessionEnding)
     this.#clock.stop()
     try {
+      await this.#work.settle()
       const crashed = next.endReason === 'BROWSER_CRASHED'
       await this.#browser?.flush(crashed)
       const why = crashed ? 'the browser crashed' : 'session ended'
@@ -268,6 +330,13 @@ export class Session implements Recorder {
     void this.end('MACHINE_LOST', 'The log of the session is written by someone else now.')
   }
 
+  /** Someone did something: the idle timeout starts anew. */
+  #active(): void {
+    if (this.#ending) return
+    this.log.patch({ lastActivityAt: Date.now() })
+    this.#watchLimits()
+  }
+
   #watchLimits(): void {
     if (!this.#ending) this.#clock.watch()
   }
@@ -277,5 +346,9 @@ export class Session implements Recorder {
     return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
   }
 }
+
+const NEVER = new AbortController().signal
+
+const FIRST_SCREENSHOT = { name: 'screenshot', input: screenshot.input.rule.parse({}) } as const
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

@@ -1,7 +1,11 @@
+import type { AgentTasks } from '../domain/agent-tasks.ts'
 import type { ApiKeys } from '../domain/api-keys.ts'
+import type { Artifacts } from '../domain/artifacts.ts'
 import type { LogReader } from '../domain/log-reader.ts'
 import { requireScope, type Principal } from '../domain/principal.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
+import type { SignedLinks } from '../domain/signed-links.ts'
+import type { Uploads } from '../domain/uploads.ts'
 import type { Scope } from '../ports/store.ts'
 
 /** What the resolvers may call: the rules of the house, nothing below them. */
@@ -9,6 +13,10 @@ export interface Domain {
   readonly registry: SessionRegistry
   readonly logs: LogReader
   readonly apiKeys: ApiKeys
+  readonly artifacts: Artifacts
+  readonly uploads: Uploads
+  readonly links: SignedLinks
+  readonly tasks: AgentTasks
 }
 
 /**
@@ -28,6 +36,10 @@ export function createContext(domain: Domain, principal: Principal | null, signa
     registry: domain.registry,
     logs: domain.logs,
     apiKeys: domain.apiKeys,
+    artifacts: domain.artifacts,
+    uploads: domain.uploads,
+    links: domain.links,
+    tasks: domain.tasks,
     signal,
     require: (scope) => requireScope(principal, scope),
   }

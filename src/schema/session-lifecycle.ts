@@ -4,21 +4,15 @@ import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
 import { SessionFilterInput } from './session-list.ts'
 import { BrowserEngineEnum, requireSession, Session, sessionUuid } from './session.ts'
+import { ViewportInput } from './viewport-input.ts'
 
 const StartWaitEnum = builder.enumType('StartWait', {
   description: 'How far a session shall be before startSession answers.',
   values: describedValues<'CREATING' | 'RUNNING' | 'LOADED'>({
     CREATING: 'It exists: answers at once.',
     RUNNING: 'Its browser runs.',
-    LOADED: 'The page of initialPrompt has loaded, or has failed to. As RUNNING where there is none.',
-  }),
-})
-
-const ViewportInput = builder.inputType('ViewportInput', {
-  description: `The size of the part of a page that can be seen. ${SESSION_INPUT_RULES.viewport}`,
-  fields: (t) => ({
-    width: t.int({ required: true, description: 'CSS pixels.' }),
-    height: t.int({ required: true, description: 'CSS pixels.' }),
+    LOADED:
+      'The page of initialPrompt has loaded, or has failed to, and the screenshot that was asked for is taken. As RUNNING where there is neither.',
   }),
 })
 
@@ -66,7 +60,12 @@ const StartSessionInput = builder.inputType('StartSessionInput', {
       description: `Seconds after which the session ends, whatever happens. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
     }),
     initialPrompt: t.string({
-      description: `A URL to open at once. ${SESSION_INPUT_RULES.initialPrompt}`,
+      description: `A URL to open at once, or a task in words for the model of the server (AI_NOT_CONFIGURED where there is none), which waits until the session runs. Unless keepAlive, the session ends with its initial task: CLOSED / TASK_COMPLETED, or FAILED / TASK_FAILED; one whose task was cancelled stays. ${SESSION_INPUT_RULES.initialPrompt}`,
+    }),
+    screenshot: t.boolean({
+      defaultValue: false,
+      description:
+        'True: take one when the page of initialPrompt has loaded, or at once where there is none: an Action of the type SCREENSHOT, with its artifact.',
     }),
   }),
 })

@@ -1,13 +1,17 @@
 import { setImmediate } from 'node:timers/promises'
 import { pino } from 'pino'
+import type { AgentTasks } from '../../src/domain/agent-tasks.ts'
 import type { ApiKeys } from '../../src/domain/api-keys.ts'
+import type { Artifacts } from '../../src/domain/artifacts.ts'
 import { encodeEntryCursor } from '../../src/domain/cursor.ts'
 import type { LogBatch } from '../../src/domain/log-follower.ts'
 import type { LogReader } from '../../src/domain/log-reader.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import type { SessionRegistry } from '../../src/domain/session-registry.ts'
 import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
+import { SignedLinks } from '../../src/domain/signed-links.ts'
 import type { SignIn } from '../../src/domain/sign-in.ts'
+import type { Uploads } from '../../src/domain/uploads.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Scope } from '../../src/ports/store.ts'
 import { encodeGlobalId } from '../../src/schema/global-id.ts'
@@ -132,10 +136,17 @@ export async function startFakeServer({
     exchange: async (code) => (code === 'good' ? { secret: 'admin', expiresAt: new Date(0) } : null),
   }
   const server = createServer({
-    config: { publicUrl: null },
+    config: { publicUrl: null, artifacts: { kind: 'disk' } },
+    artifacts: {} as Artifacts,
+    uploads: {} as Uploads,
+    links: new SignedLinks(
+      () => ['fake-secret-of-thirty-two-letters'],
+      () => 'http://127.0.0.1',
+    ),
     registry: fakeRegistry as SessionRegistry,
     logs: logs as LogReader,
     apiKeys: apiKeys as ApiKeys,
+    tasks: {} as AgentTasks,
     signIn: signIn as SignIn,
     readiness: async () => ({ ready: false, missing: ['the database'] }),
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),

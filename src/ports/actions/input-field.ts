@@ -136,6 +136,9 @@ export const field = {
       required: true,
     }),
 
+  number: (description: string, min: number, max: number): InputField<number | null> =>
+    made('Float', orNull(numberWithin(min, max)), `${description} From ${min} to ${max}.`),
+
   numberOr: (description: string, fallback: number, min: number, max: number): InputField<number> =>
     made('Float', orDefault(numberWithin(min, max), fallback), `${description} From ${min} to ${max}.`, {
       defaultValue: fallback,
@@ -150,7 +153,7 @@ export const field = {
   json: (description: string, { maxBytes }: { maxBytes: number }): InputField<unknown> =>
     made(
       'JSON',
-      ruled(z.unknown(), (value) => jsonProblem(value, maxBytes)).transform((value) => value ?? null),
+      ruled(z.unknown().nullish(), (value) => jsonProblem(value, maxBytes)).transform((value) => value ?? null),
       description,
     ),
 

@@ -1,0 +1,47 @@
+import type { Logger } from 'pino'
+import type { SessionEndReason } from '../ports/log-entry.ts'
+import type { SessionClock } from './session-clock.ts'
+import { within } from './within.ts'
+
+/** Why a session ends: what the signal of its works fires with. */
+export interface SessionEnding {
+  reason: SessionEndReason
+  /** What went wrong, for people. */
+  error: string | null
+}
+
+/** How long the end of a session waits for what goes on in it to notice. */
+const SETTLE_MS = 5000
+
+/** What goes on in a session. */
+export class SessionWork {
+  readonly #clock: SessionClock
+  readonly #logger: Logger
+  readonly #works = new Set<Promise<void>>()
+
+  constructor(clock: SessionClock, logger: Logger) {
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  begin(work: Promise<void>, done: () => void): void {
+    this.#clock.begin()
+    const tracked = work
+      .catch((error: unknown) => this.#logger.error({ err: error }, 'what went on in a session failed'))
+      .finally(() => {
+        this.#works.delete(tracked)
+        this.#clock.done()
+        done()
+      })
+    this.#works.add(tracked)
+  }
+
+  /** Resolves when all is done, or after a while; never rejects. */
+  async settle(): Promise<void> {
+    if (this.#works.size > 0)
+      await within(
+        Promise.all(this.#works).then(() => undefined),
+        SETTLE_MS,
+      )
+  }
+}

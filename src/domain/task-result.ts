@@ -1,0 +1,28 @@
+import type { Json } from '../ports/store.ts'
+import type { OutputSchema } from './output-schema.ts'
+
+/** The longest result, in UTF-16 code units of its JSON. */
+const LONGEST_RESULT = 100_000
+
+/** What a model gives as the result of its task; `problem`: why it cannot be one, for the model. */
+export function readResult(given: unknown, schema: OutputSchema | null): { result: Json; problem: string | null } {
+  const result = schema ? asJson(given, schema) : asText(given)
+  const length = JSON.stringify(result ?? null).length
+  if (length > LONGEST_RESULT) {
+    return { result: null, problem: `it has ${length} characters, and may have ${LONGEST_RESULT}` }
+  }
+  return { result, problem: schema?.problemOf(result) ?? null }
+}
+
+/** Some models write JSON as text, and some put it into a fence. */
+function asJson(given: unknown, schema: OutputSchema): Json {
+  if (typeof given !== 'string' || schema.problemOf(given) === null) return given as Json
+  const fenced = /^\s*```(?:json)?\s*\n([\s\S]*)\n\s*```\s*$/.exec(given)
+  try {
+    return JSON.parse(fenced?.[1] ?? given) as Json
+  } catch {
+    return given
+  }
+}
+
+const asText = (given: unknown): Json => (typeof given === 'string' ? given : JSON.stringify(given ?? null))
