@@ -25,7 +25,7 @@ const KEY = /^[a-z0-9-]{1,100}(\/[a-z0-9-]{1,100})*$/
  */
 export async function openDiskArtifactStore(folder: string): Promise<ArtifactStore> {
   const unfinished = join(folder, UNFINISHED)
-  await asStorageError(async () => {
+  await asWriteError(async () => {
     // What a process left that died while it wrote.
     await rm(unfinished, { recursive: true, force: true })
     await mkdir(unfinished, { recursive: true, mode: 0o700 })
@@ -82,7 +82,7 @@ export async function openDiskArtifactStore(folder: string): Promise<ArtifactSto
     presign: async () => null,
 
     async ping() {
-      await asStorageError(async () => {
+      await asWriteError(async () => {
         const found = await stat(unfinished)
         if (!found.isDirectory()) throw new StorageUnavailable(`${unfinished} is no folder`)
         await access(folder, constants.W_OK)
@@ -213,7 +213,7 @@ async function asStorageError<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** While something is written, nothing that is missing is the artifact. */
+/** Whatever else is missing than an artifact that is to be read, it is the store's own. */
 async function asWriteError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await asStorageError(work)

@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto'
+import { open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+type Handle = Awaited<ReturnType<typeof open>>
+
+export interface WatchedDisk {
+  /** Bytes that files of this process took through a FileHandle since it is watched. */
+  written: number
+  /** So many more they take, and then none, as on a disk that is full: where tests run, none may be filled. */
+  room: number
+  close(): void
+}
+
+export async function watchDisk(): Promise<WatchedDisk> {
+  const path = join(tmpdir(), `tw-watch-${randomUUID()}`)
+  const probe = await open(path, 'w')
+  const prototype = Object.getPrototypeOf(probe) as Pick<Handle, 'writeFile'>
+  await probe.close()
+  await rm(path)
+  const real = prototype.writeFile
+  const disk: WatchedDisk = {
+    written: 0,
+    room: Number.POSITIVE_INFINITY,
+    close() {
+      prototype.writeFile = real
+    },
+  }
+  prototype.writeFile = async function (this: Handle, ...args) {
+    const size = Buffer.byteLength(args[0] as Uint8Array)
+    if (size > disk.room) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    disk.room -= size
+    await real.apply(this, args)
+    disk.written += size
+  }
+  return disk
+}
