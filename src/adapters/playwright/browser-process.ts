@@ -104,6 +104,11 @@ export class BrowserProcess {
     return Promise.race([work, ended])
   }
 
+  /** Where files are put that pages shall be given. */
+  get uploadsDir(): string {
+    return join(this.dir, 'uploads')
+  }
+
   get downloadsDir(): string {
     return join(this.dir, 'downloads')
   }
@@ -150,7 +155,7 @@ export class BrowserProcess {
 }
 
 async function prepareDirectory(mode: LaunchMode, dir: string): Promise<number | null> {
-  const folders = [dir, ...['profile', 'downloads', 'tmp'].map((name) => join(dir, name))]
+  const folders = [dir, ...['profile', 'downloads', 'uploads', 'tmp'].map((name) => join(dir, name))]
   const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
   for (const folder of folders) {
     await mkdir(folder, { mode: 0o700 })

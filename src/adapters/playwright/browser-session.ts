@@ -3,7 +3,6 @@ import type { Logger } from '../../logger.ts'
 import { TEXT_LIMITS } from '../../ports/log-entry.ts'
 import type {
   ActionContext,
-  ActionError,
   ActionOutcome,
   ActionStep,
   ObservationOutcome,
@@ -11,6 +10,7 @@ import type {
 } from '../../ports/action.ts'
 import type { BrowserSession, OpenOutcome, PageState } from '../../ports/browser.ts'
 import type { Json, Viewport } from '../../ports/store.ts'
+import { PageActions } from './actions/page-actions.ts'
 import type { BrowserProcess } from './browser-process.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
@@ -28,6 +28,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #context: BrowserContext
   readonly #recording: Recording
   readonly #logger: Logger
+  readonly #actions: PageActions
   #viewport: Viewport | null = null
   #closing: Promise<void> | null = null
 
@@ -43,6 +44,7 @@ export class PlaywrightSession implements BrowserSession {
     this.#context = context
     this.#recording = recording
     this.#logger = logger
+    this.#actions = new PageActions(context, targets, process.uploadsDir, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return
@@ -83,17 +85,16 @@ export class PlaywrightSession implements BrowserSession {
     throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it, or a page, hangs`)
   }
 
-  async act(_step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
-    const error: ActionError = { code: 'INVALID_INPUT', message: 'not made yet' }
-    return { error, pageId: context.pageId, details: {}, result: null, file: null }
+  act(step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
+    return this.#actions.act(step, context)
   }
 
-  async observe(_request: ObservationRequest): Promise<ObservationOutcome> {
-    return { observation: null, error: { code: 'INVALID_INPUT', message: 'not made yet' } }
+  observe(request: ObservationRequest): Promise<ObservationOutcome> {
+    return this.#actions.observe(request)
   }
 
-  async picture(_pageId: string, _quality: number, _signal: AbortSignal): Promise<Uint8Array | null> {
-    return null
+  picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null> {
+    return this.#actions.picture(pageId, quality, signal)
   }
 
   async storageState(_signal: AbortSignal): Promise<Json> {
@@ -127,6 +128,7 @@ export class PlaywrightSession implements BrowserSession {
 
   async #end(deadlineMs: number): Promise<void> {
     this.#recording.stop()
+    this.#actions.dispose()
     await this.#process.close(deadlineMs)
   }
 

@@ -15,8 +15,8 @@ const DIALOG_TYPES: Readonly<Record<Opening['type'], DialogType>> = {
 }
 
 /**
- * Dialogs, with the answer they got. Playwright gives it: as nobody listens to its dialogs, it dismisses each at once
- * and accepts beforeunload. So no page ever waits for a person, and nothing depends on us being in time.
+ * Dialogs, with the answer they got, whoever gave it: a step (actions/dialogs.ts), its timer, or whatever else speaks
+ * to the browser.
  */
 export class DialogRecorder {
   constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {

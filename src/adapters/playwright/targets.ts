@@ -138,6 +138,15 @@ export class Targets {
     return this.#pages.get(frameId) ?? this.#frames.get(frameId)
   }
 
+  /** Null: there is no such page (any more). */
+  targetIdOf(pageId: string): string | null {
+    return [...this.#pages.values()].find((page) => page.pageId === pageId)?.targetId ?? null
+  }
+
+  pageIdOf(targetId: string): string | null {
+    return this.#pages.get(targetId)?.pageId ?? null
+  }
+
   pages(): PageState[] {
     const states: PageState[] = []
     for (const { pageId, url, title } of this.#pages.values()) if (pageId !== null) states.push({ pageId, url, title })
@@ -167,6 +176,8 @@ export class Targets {
   #attached(info: TargetInfo, sessionId: string, parentId: string | undefined): void {
     if (info.type === 'browser') return
     const parent = this.#tracked(parentId)
+    // A second session with a page is no second page: actions ask by one which page is which.
+    if (info.type === 'page' && this.#pages.has(info.targetId)) return
     if (parentId === undefined && info.type === 'page') {
       const page: TrackedPage = {
         targetId: info.targetId,

@@ -1,0 +1,59 @@
+import type { BrowserContext, Page } from 'playwright'
+import { ACTION_LIMITS, type ActionErrorCode, type GivenFile, type MadeFile } from '../../../ports/action.ts'
+import type { Json } from '../../../ports/store.ts'
+import { cutText } from '../cut-text.ts'
+import type { Dialogs } from './dialogs.ts'
+import type { PageDirectory } from './page-directory.ts'
+
+/** Where a step is taken, and what it may use. */
+export interface ActionSite {
+  readonly page: Page
+  readonly context: BrowserContext
+  readonly pages: PageDirectory
+  readonly dialogs: Dialogs
+  /** What the log will show of the step, also when it fails. */
+  readonly details: ActionDetails
+  readonly files: readonly GivenFile[]
+  /** A folder below which the browser may read files. */
+  readonly uploadsDir: string
+  /** What Playwright may take, so that there is time to find out why it took longer. */
+  readonly timeout: number
+  readonly signal: AbortSignal
+  refuseAddress(url: string): string | null
+}
+
+/** What a step that went well brought. */
+export interface ActionEffect {
+  result?: Json
+  file?: MadeFile
+  /** Of the page that it opened. */
+  pageId?: string
+}
+
+export type ActionHandler<Input> = (site: ActionSite, input: Input) => Promise<ActionEffect>
+
+/** A step failed for a reason that has a code. */
+export class ActionFailure extends Error {
+  readonly code: ActionErrorCode
+
+  constructor(code: ActionErrorCode, message: string) {
+    super(message)
+    this.name = 'ActionFailure'
+    this.code = code
+  }
+}
+
+/** Texts are cut: what a log shows of a step is no place for a whole page. */
+export class ActionDetails {
+  readonly #members: { [key: string]: Json } = {}
+
+  note(members: { [key: string]: Json }): void {
+    for (const [name, value] of Object.entries(members)) {
+      this.#members[name] = typeof value === 'string' ? cutText(value, ACTION_LIMITS.detail) : value
+    }
+  }
+
+  get members(): { [key: string]: Json } {
+    return this.#members
+  }
+}

@@ -1,0 +1,123 @@
+import type { BrowserContext, Dialog, Page } from 'playwright'
+import type { Logger } from '../../../logger.ts'
+import type { ActionValues } from '../../../ports/actions/list.ts'
+import { ActionFailure, type ActionHandler } from './action-site.ts'
+
+interface Answer {
+  accept: boolean
+  promptText: string | null
+}
+
+interface OpenDialog {
+  dialog: Dialog
+  timer: NodeJS.Timeout
+}
+
+/** A dialog that a step opened waits so long for a later step to answer it: whoever drives the page has to see it first. */
+const AFTER_STEP_MS = 30_000
+/** One that the page opened by itself: nobody may be there, and until it is answered the page stands still. */
+const BY_ITSELF_MS = 1_000
+
+/**
+ * The dialogs of a session's pages. They are answered by a `dialog` step, the open one or, said beforehand, the next;
+ * what nobody answers in time is dismissed. Leaving a page is accepted at once.
+ */
+export class Dialogs {
+  readonly #logger: Logger
+  readonly #open = new Map<Page, OpenDialog>()
+  readonly #armed = new Map<Page, Answer>()
+  readonly #watchers = new Map<Page, (dialog: Dialog) => void>()
+
+  constructor(context: BrowserContext, logger: Logger) {
+    this.#logger = logger
+    context.on('dialog', (dialog) => this.#opened(dialog))
+    context.on('page', (page) => this.#forgetWhenClosed(page))
+    for (const page of context.pages()) this.#forgetWhenClosed(page)
+  }
+
+  /** Answers the open dialog and returns what it said; null: none is open, so the answer is for the next. */
+  async answer(page: Page, answer: Answer): Promise<Dialog | null> {
+    const open = this.#open.get(page)
+    if (!open) {
+      this.#armed.set(page, answer)
+      return null
+    }
+    clearTimeout(open.timer)
+    this.#open.delete(page)
+    await give(open.dialog, answer)
+    return open.dialog
+  }
+
+  /** The dialog that holds up the page now. */
+  openOn(page: Page): Dialog | null {
+    return this.#open.get(page)?.dialog ?? null
+  }
+
+  /** Resolves with a dialog that opens, and is not answered, while a step is taken on the page; call `stop` after it. */
+  watch(page: Page): { opened: Promise<Dialog>; stop: () => void } {
+    const { promise: opened, resolve } = Promise.withResolvers<Dialog>()
+    this.#watchers.set(page, resolve)
+    return { opened, stop: () => this.#watchers.delete(page) }
+  }
+
+  dispose(): void {
+    for (const { timer } of this.#open.values()) clearTimeout(timer)
+    this.#open.clear()
+  }
+
+  #opened(dialog: Dialog): void {
+    const page = dialog.page()
+    const armed = page === null ? undefined : this.#armed.get(page)
+    if (page === null || armed || dialog.type() === 'beforeunload') {
+      if (page !== null && armed) this.#armed.delete(page)
+      return this.#give(dialog, armed ?? { accept: dialog.type() === 'beforeunload', promptText: null })
+    }
+    const watcher = this.#watchers.get(page)
+    const timer = setTimeout(
+      () => {
+        this.#open.delete(page)
+        this.#give(dialog, { accept: false, promptText: null })
+      },
+      watcher ? AFTER_STEP_MS : BY_ITSELF_MS,
+    )
+    this.#open.set(page, { dialog, timer })
+    watcher?.(dialog)
+  }
+
+  #give(dialog: Dialog, answer: Answer): void {
+    give(dialog, answer).catch((error: unknown) =>
+      this.#logger.debug({ err: error }, 'a dialog was gone before its answer'),
+    )
+  }
+
+  #forgetWhenClosed(page: Page): void {
+    page.once('close', () => {
+      clearTimeout(this.#open.get(page)?.timer)
+      this.#open.delete(page)
+      this.#armed.delete(page)
+    })
+  }
+}
+
+async function give(dialog: Dialog, { accept, promptText }: Answer): Promise<void> {
+  if (!accept) return dialog.dismiss()
+  await dialog.accept(dialog.type() === 'prompt' ? (promptText ?? dialog.defaultValue()) : undefined)
+}
+
+export const describeDialog = (dialog: Dialog) => ({ type: dialog.type(), message: dialog.message().slice(0, 1_000) })
+
+/** Throws ActionFailure when a dialog holds up the page, which answers nothing until that is answered itself. */
+export function requireNoDialog(dialogs: Dialogs, page: Page): void {
+  const blocking = dialogs.openOn(page)
+  if (!blocking) return
+  const { type, message } = describeDialog(blocking)
+  const what = `${type}: ${message}`
+  throw new ActionFailure('NOT_ACTIONABLE', `A dialog holds up the page (${what}). Answer it with a dialog step.`)
+}
+
+export const dialog: ActionHandler<ActionValues<'dialog'>> = async (site, { accept, promptText }) => {
+  site.details.note({ accept, ...(promptText === null ? {} : { promptText }) })
+  const answered = await site.dialogs.answer(site.page, { accept, promptText })
+  site.details.note(answered ? { dialog: describeDialog(answered) } : { forTheNext: true })
+  return {}
+}

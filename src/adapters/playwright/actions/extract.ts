@@ -1,0 +1,105 @@
+import { ACTION_LIMITS } from '../../../ports/action.ts'
+import type { ExtractFields } from '../../../ports/actions/extract.ts'
+import type { ActionValues } from '../../../ports/actions/list.ts'
+import type { Json } from '../../../ports/store.ts'
+import { ActionFailure, type ActionHandler } from './action-site.ts'
+import { describeTarget, elementOf, locatorOf } from './locate.ts'
+
+type Kind = 'TEXT' | 'HTML' | 'ATTRIBUTE' | 'VALUE'
+
+interface Request {
+  as: Kind
+  attribute: string | null
+  /** With a list: what each item is made of, and how many there may be. */
+  fields: ExtractFields | null
+  count: number
+  /** UTF-16 code units of the whole. */
+  limit: number
+}
+
+interface Taken {
+  value: Json
+  /** UTF-16 code units cut off. */
+  truncated: number
+  /** Elements that no item was made of. */
+  left: number
+}
+
+/** Runs in the page, so it stands alone: of one element, or of a list of them. */
+function takeFrom(found: Element | Element[], { as, attribute, fields, count, limit }: Request): Taken {
+  let room = limit
+  let truncated = 0
+  const cut = (text: string) => {
+    const kept = text.slice(0, Math.max(0, room))
+    truncated += text.length - kept.length
+    return kept
+  }
+  const valueOf = (element: Element): Json => {
+    const control = element instanceof HTMLLabelElement ? (element.control ?? element) : element
+    if (control instanceof HTMLSelectElement && control.multiple) {
+      return [...control.selectedOptions].map(({ value }) => value)
+    }
+    if (control instanceof HTMLInputElement) {
+      if (control.type === 'checkbox' || control.type === 'radio') return control.checked
+      // What the log keeps must not hold what was masked when it was filled in.
+      if (control.type === 'password') return control.value === '' ? '' : '••••••'
+    }
+    return 'value' in control ? cut(String(control.value)) : null
+  }
+  const take = (element: Element, kind: Kind, name: string | null): Json => {
+    if (kind === 'HTML') return cut(element.outerHTML)
+    if (kind === 'VALUE') return valueOf(element)
+    if (kind === 'TEXT') return cut(element instanceof HTMLElement ? element.innerText : (element.textContent ?? ''))
+    const value = element.getAttribute(name ?? '')
+    return value === null ? null : cut(value)
+  }
+  if (!Array.isArray(found)) return { value: take(found, as, attribute), truncated, left: 0 }
+
+  const items: { [name: string]: Json }[] = []
+  for (const element of found.slice(0, count)) {
+    const item: { [name: string]: Json } = {}
+    for (const [name, field] of Object.entries(fields ?? {})) {
+      const wanted = typeof field === 'string' ? { css: field } : field
+      const part = wanted.css === '' ? element : element.querySelector(wanted.css)
+      const value = part && take(part, wanted.as ?? 'TEXT', wanted.attribute ?? null)
+      item[name] = value
+      room -= name.length + JSON.stringify(value).length + 4
+    }
+    items.push(item)
+    if (room <= 0) break
+  }
+  return { value: items, truncated, left: found.length - items.length }
+}
+
+export const extract: ActionHandler<ActionValues<'extract'>> = async (site, input) => {
+  const { target, as, attribute, limit: count } = input
+  const { timeout } = site
+  // JSON writes some characters as several.
+  const limit = Math.floor(ACTION_LIMITS.result / 2)
+  site.details.note({ as, ...(attribute === null ? {} : { attribute }) })
+  if (as !== 'LIST') {
+    const element = await elementOf(site, target)
+    const one = await element.evaluate(takeFrom, { as, attribute, fields: null, count, limit }, { timeout })
+    if (one.truncated > 0) site.details.note({ truncated: one.truncated })
+    return { result: one.value }
+  }
+  site.details.note({ target: describeTarget(target) })
+  const all = locatorOf(site.page, target)
+  const request: Request = { as: 'TEXT', attribute, fields: input.fields as ExtractFields, count, limit }
+  const take = () =>
+    all.evaluateAll(takeFrom, request).catch((error: unknown) => {
+      const [, selector] = /'([^']*)' is not a valid selector/.exec(String(error)) ?? []
+      if (selector === undefined) throw error
+      throw new ActionFailure('INVALID_INPUT', `${JSON.stringify(selector)} in fields is not a valid selector.`)
+    })
+  let list = await take()
+  if (Array.isArray(list.value) && list.value.length === 0) {
+    await all.first().waitFor({ state: 'attached', timeout })
+    list = await take()
+  }
+  const { value, truncated, left } = list
+  site.details.note({ items: Array.isArray(value) ? value.length : 0 })
+  if (truncated > 0) site.details.note({ truncated })
+  if (left > 0) site.details.note({ itemsLeft: left })
+  return { result: value }
+}

@@ -1,0 +1,164 @@
+import type { BrowserContext, Page } from 'playwright'
+import type { Logger } from '../../../logger.ts'
+import type {
+  ActionContext,
+  ActionOutcome,
+  ActionStep,
+  Observation,
+  ObservationOutcome,
+  ObservationRequest,
+} from '../../../ports/action.ts'
+import { raceSignal, within } from '../deadline.ts'
+import type { Targets } from '../targets.ts'
+import { actionErrorOf } from './action-error.ts'
+import { ActionDetails, ActionFailure, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
+import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
+import { HANDLERS } from './handlers.ts'
+import { describeTarget, locatorOf, requireRef } from './locate.ts'
+import { PageDirectory } from './page-directory.ts'
+
+const DEFAULT_TIMEOUT_MS = 30_000
+/** Of a step's time, what is kept to find out why it failed. */
+const MARGIN = { share: 0.1, most: 250 }
+const PICTURE_MS = 5_000
+/** A page that does not answer a question of nothing within this time hangs. */
+const PROOF_MS = 200
+
+const silentFor = (timeoutMs: number) => `Not done within ${timeoutMs} ms: the page does not answer.`
+
+/** What callers do with the pages of one browser. */
+export class PageActions {
+  readonly #context: BrowserContext
+  readonly #pages: PageDirectory
+  readonly #dialogs: Dialogs
+  readonly #uploadsDir: string
+  readonly #logger: Logger
+
+  constructor(context: BrowserContext, targets: Targets, uploadsDir: string, logger: Logger) {
+    this.#context = context
+    this.#pages = new PageDirectory(context, targets)
+    this.#dialogs = new Dialogs(context, logger)
+    this.#uploadsDir = uploadsDir
+    this.#logger = logger
+  }
+
+  dispose(): void {
+    this.#dialogs.dispose()
+  }
+
+  /** See BrowserSession.act. */
+  async act(step: ActionStep, { pageId, files, refuseAddress, signal }: ActionContext): Promise<ActionOutcome> {
+    const details = new ActionDetails()
+    const timeoutMs = 'timeoutMs' in step.input ? step.input.timeoutMs : DEFAULT_TIMEOUT_MS
+    let actedOn = pageId
+    try {
+      const found = await raceSignal(this.#pages.find(pageId), signal)
+      if (!found && step.name !== 'openPage') throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
+      actedOn = found?.pageId ?? null
+      const site: ActionSite = {
+        // Opening a page is the one step that needs none.
+        page: found?.page as Page,
+        context: this.#context,
+        pages: this.#pages,
+        dialogs: this.#dialogs,
+        details,
+        files,
+        uploadsDir: this.#uploadsDir,
+        timeout: Math.max(1, timeoutMs - Math.min(MARGIN.most, Math.ceil(timeoutMs * MARGIN.share))),
+        signal,
+        refuseAddress,
+      }
+      const effect = await raceSignal(this.#take(step, site), signal)
+      const { result = null, file = null } = effect
+      return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
+    } catch (error) {
+      const subject = details.members['target']
+      const said = signal.aborted && !(error instanceof ActionFailure)
+      const why = said ? new ActionFailure('TIMEOUT', silentFor(timeoutMs)) : error
+      if (!(error instanceof ActionFailure)) this.#logger.debug({ err: error, step: step.name }, 'a step failed')
+      let mapped = actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)
+      // Where nothing answers, nothing is found.
+      if (mapped.code === 'NOT_FOUND' && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
+        mapped = { code: 'TIMEOUT', message: silentFor(timeoutMs) }
+      }
+      return { error: mapped, pageId: actedOn, details: details.members, result: null, file: null }
+    }
+  }
+
+  /** See BrowserSession.observe. */
+  async observe({ pageId, target, maxCharacters, signal }: ObservationRequest): Promise<ObservationOutcome> {
+    try {
+      const found = await raceSignal(this.#pages.find(pageId), signal)
+      if (!found) throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
+      requireNoDialog(this.#dialogs, found.page)
+      const locator = target === null ? null : locatorOf(found.page, target)
+      if (locator && target?.ref) await requireRef(locator, target.ref, signal)
+      if (locator && (await raceSignal(locator.count(), signal)) === 0) {
+        throw new ActionFailure('NOT_FOUND', `${describeTarget(target!)}: there is no such element.`)
+      }
+      const options = { mode: 'ai', timeout: 0, signal } as const
+      const snapshot = locator ? locator.first().ariaSnapshot(options) : found.page.ariaSnapshot(options)
+      const [text] = await raceSignal(Promise.all([snapshot, this.#pages.refresh()]), signal)
+      const { url, title } = this.#pages.state(pageId) ?? { url: found.page.url(), title: '' }
+      return { observation: { url, title, ...cutSnapshot(text, maxCharacters) }, error: null }
+    } catch (error) {
+      const isLate = signal.aborted && !(error instanceof ActionFailure)
+      const why = isLate ? new ActionFailure('TIMEOUT', 'The page does not answer.') : error
+      const subject = target === null ? null : describeTarget(target)
+      return { observation: null, error: actionErrorOf(why, subject, DEFAULT_TIMEOUT_MS) }
+    }
+  }
+
+  /** See BrowserSession.picture. */
+  async picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null> {
+    try {
+      const found = await raceSignal(this.#pages.find(pageId), signal)
+      if (!found) return null
+      const taking = found.page.screenshot({ type: 'jpeg', quality, timeout: PICTURE_MS, scale: 'css', signal })
+      return await raceSignal(taking, signal)
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'no picture of a page could be had')
+      return null
+    }
+  }
+
+  async #answers(pageId: string | null): Promise<boolean> {
+    const found = await within(this.#pages.find(pageId), PROOF_MS)
+    if (!found) return false
+    const answer = found.page.evaluate('true').then(
+      () => true,
+      () => null,
+    )
+    return (await within(answer, PROOF_MS)) === true
+  }
+
+  /** A dialog holds up whatever opened it: the step has done its part then, and a later one answers the dialog. */
+  async #take(step: ActionStep, site: ActionSite): Promise<ActionEffect> {
+    const handler = HANDLERS[step.name] as ActionHandler<ActionStep['input']>
+    if (step.name === 'dialog' || step.name === 'openPage') return handler(site, step.input)
+    requireNoDialog(this.#dialogs, site.page)
+    const { opened, stop } = this.#dialogs.watch(site.page)
+    try {
+      const taking = handler(site, step.input)
+      const first = await Promise.race([taking, opened])
+      if (!('message' in first)) return first
+      taking.catch((error: unknown) => this.#logger.debug({ err: error }, 'what a dialog held up failed later'))
+      site.details.note({ dialog: describeDialog(first) })
+      return {}
+    } finally {
+      stop()
+    }
+  }
+}
+
+/** Cut at the end of a line, with a line that says so. */
+function cutSnapshot(text: string, maxCharacters: number): Pick<Observation, 'snapshot' | 'truncated'> {
+  if (text.length <= maxCharacters) return { snapshot: text, truncated: 0 }
+  const lineEnd = text.lastIndexOf('\n', maxCharacters)
+  const kept = text.slice(0, lineEnd > 0 ? lineEnd : maxCharacters)
+  const truncated = text.length - kept.length
+  return {
+    snapshot: `${kept}\n# ${truncated} more characters are cut: narrow the observation with a target`,
+    truncated,
+  }
+}

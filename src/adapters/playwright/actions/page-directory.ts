@@ -1,0 +1,64 @@
+import type { BrowserContext, Page } from 'playwright'
+import type { Targets } from '../targets.ts'
+
+/**
+ * Which of Playwright's pages is which of the session's. Playwright does not tell the target of a page but through a
+ * session of the protocol, so each page is asked once, when it first matters.
+ */
+export class PageDirectory {
+  readonly #context: BrowserContext
+  readonly #targets: Targets
+  readonly #targetIds = new WeakMap<Page, Promise<string | null>>()
+
+  constructor(context: BrowserContext, targets: Targets) {
+    this.#context = context
+    this.#targets = targets
+  }
+
+  /** The oldest where null is asked for; null: there is no such page (any more). */
+  async find(pageId: string | null): Promise<{ page: Page; pageId: string } | null> {
+    const wanted = pageId ?? this.#targets.pages()[0]?.pageId ?? null
+    const targetId = wanted === null ? null : this.#targets.targetIdOf(wanted)
+    if (wanted === null || targetId === null) return null
+    const pages = this.#context.pages().filter((page) => !page.isClosed())
+    const targetIds = await Promise.all(pages.map((page) => this.#targetIdOf(page)))
+    const page = pages[targetIds.indexOf(targetId)]
+    return page ? { page, pageId: wanted } : null
+  }
+
+  /** Null when the page is gone already. */
+  async pageIdOf(page: Page): Promise<string | null> {
+    const targetId = await this.#targetIdOf(page)
+    return targetId === null ? null : this.#targets.pageIdOf(targetId)
+  }
+
+  /** Asks the browser, never the page, which may hang. */
+  async refresh(): Promise<void> {
+    await this.#targets.refresh()
+  }
+
+  state(pageId: string): { url: string; title: string } | null {
+    return this.#targets.pages().find((page) => page.pageId === pageId) ?? null
+  }
+
+  #targetIdOf(page: Page): Promise<string | null> {
+    const known = this.#targetIds.get(page)
+    if (known) return known
+    const asked = this.#ask(page)
+    this.#targetIds.set(page, asked)
+    return asked
+  }
+
+  async #ask(page: Page): Promise<string | null> {
+    try {
+      const session = await this.#context.newCDPSession(page)
+      const { targetInfo } = await session.send('Target.getTargetInfo')
+      await session.detach()
+      return targetInfo.targetId
+    } catch {
+      // It closed meanwhile; one that is still there is asked again.
+      this.#targetIds.delete(page)
+      return null
+    }
+  }
+}

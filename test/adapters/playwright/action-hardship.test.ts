@@ -1,0 +1,181 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { BrowserSession } from '../../../src/ports/browser.ts'
+import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
+import { stepOf, take } from '../../support/take-steps.ts'
+import type { RecordingRecorder } from './recording-recorder.ts'
+import { startTestPool, type TestPool } from './test-pool.ts'
+
+let testPool: TestPool
+let site: ActionSitePages
+let session: BrowserSession
+let recorder: RecordingRecorder
+
+beforeAll(async () => {
+  site = await startActionPages()
+  testPool = await startTestPool({ warm: 0 })
+})
+
+afterAll(async () => {
+  await testPool.close()
+  await site.close()
+})
+
+beforeEach(async () => {
+  ;({ session, recorder } = await testPool.start())
+})
+
+afterEach(async () => {
+  await session.close(1_000)
+})
+
+const open = async (path: string) => {
+  expect((await take(session, { navigate: { url: `${site.url}${path}` } })).error).toBeNull()
+}
+const text = async (css: string) => (await take(session, { extract: { target: { css } } })).result
+const observe = (more: { maxCharacters?: number; target?: Record<string, unknown>; signal?: AbortSignal } = {}) => {
+  const step = more.target ? stepOf({ hover: { target: more.target } }) : null
+  const target = step?.name === 'hover' ? step.input.target : null
+  const { maxCharacters = 100_000, signal = AbortSignal.timeout(20_000) } = more
+  return session.observe({ pageId: 'p1', target, maxCharacters, signal })
+}
+const refOf = (snapshot: string, name: string) =>
+  new RegExp(`"${name}".*\\[ref=(\\w+)\\]`).exec(snapshot)?.[1] ?? 'none'
+
+describe('observation', () => {
+  test('gives refs that steps act by, in frames too', async () => {
+    await open('/frames')
+    const { observation } = await observe()
+    expect(observation).toMatchObject({ url: `${site.url}/frames`, title: 'Actions', truncated: 0 })
+    const ref = refOf(observation!.snapshot, 'Inner')
+    expect((await take(session, { click: { target: { ref } } })).error).toBeNull()
+    expect(await text('#outer >> iframe[name=inner] >> button')).toBe('done')
+  })
+
+  test('a ref whose element is gone is stale at once', async () => {
+    await open('/moves')
+    const { observation } = await observe()
+    const ref = refOf(observation!.snapshot, 'Gone')
+    expect((await take(session, { click: { target: { ref } } })).error).toBeNull()
+    expect((await take(session, { click: { target: { ref } } })).error?.code).toBe('STALE_REF')
+    expect((await take(session, { wait: { target: { ref }, state: 'HIDDEN' } })).error).toBeNull()
+    await open('/form')
+    expect((await take(session, { click: { target: { ref: 'e9999' } } })).error?.code).toBe('STALE_REF')
+  })
+
+  test('is cut at the end of a line and says so; a target narrows it', async () => {
+    await open('/form')
+    const whole = (await observe()).observation!.snapshot
+    const cut = (await observe({ maxCharacters: 200 })).observation!
+    const kept = cut.snapshot.split('\n').slice(0, -1).join('\n')
+    expect(whole.startsWith(kept)).toBe(true)
+    expect(kept.length + cut.truncated).toBe(whole.length)
+    expect(cut.snapshot).toContain(`${cut.truncated} more characters`)
+    const list = (await observe({ target: { css: '#list' } })).observation!.snapshot
+    expect(list).toContain('One')
+    expect(list).not.toContain('Password')
+    expect((await observe({ target: { css: '#nothing' } })).error?.code).toBe('NOT_FOUND')
+  })
+
+  test('a picture is a JPEG', async () => {
+    await open('/form')
+    const picture = await session.picture('p1', 50, AbortSignal.timeout(20_000))
+    expect(Buffer.from(picture!).subarray(0, 3).toString('hex')).toBe('ffd8ff')
+    expect(await session.picture('p9', 50, AbortSignal.timeout(20_000))).toBeNull()
+  })
+})
+
+describe('dialogs', () => {
+  const answers = () => recorder.drafts.flatMap((draft) => (draft.kind === 'DIALOG' ? [draft.data.accepted] : []))
+
+  test('the answer may be said before', async () => {
+    await open('/dialogs')
+    expect((await take(session, { dialog: { accept: true } })).details).toMatchObject({ forTheNext: true })
+    expect((await take(session, { click: { target: { css: '#confirm' } } })).error).toBeNull()
+    expect(await text('#confirm')).toBe('true')
+    await take(session, { dialog: { accept: true, promptText: 'Ann' } })
+    await take(session, { click: { target: { css: '#prompt' } } })
+    expect(await text('#prompt')).toBe('Ann')
+    await take(session, { dialog: { accept: false } })
+    await take(session, { click: { target: { css: '#prompt' } } })
+    expect(await text('#prompt')).toBe('null')
+    expect(answers()).toEqual([true, true, false])
+  })
+
+  test('or after the step that opened it, which does not wait', async () => {
+    await open('/dialogs')
+    const clicked = await take(session, { click: { target: { css: '#confirm' } } })
+    expect(clicked).toMatchObject({ error: null, details: { dialog: { type: 'confirm', message: 'Sure?' } } })
+    expect((await take(session, { extract: { target: { css: '#confirm' } } })).error?.code).toBe('NOT_ACTIONABLE')
+    expect((await observe()).error?.message).toContain('Sure?')
+    const answered = await take(session, { dialog: { accept: true } })
+    expect(answered.details).toMatchObject({ dialog: { message: 'Sure?' } })
+    expect(await text('#confirm')).toBe('true')
+    const evaluated = await take(session, { evaluate: { expression: 'alert("From a script")' } })
+    expect(evaluated.details).toMatchObject({ dialog: { message: 'From a script' } })
+    await take(session, { dialog: {} })
+    expect(answers()).toEqual([true, true])
+  })
+
+  test('nobody has to answer', async () => {
+    await open('/dialogs')
+    await take(session, {
+      evaluate: { expression: 'void setTimeout(() => document.querySelector("#later").click(), 50)' },
+    })
+    await expect.poll(answers).toEqual([false])
+    expect(await text('#later')).toBe('false')
+    await take(session, { click: { target: { css: '#leave' } } })
+    await open('/form')
+  })
+})
+
+describe('whatever the page does, a step ends', () => {
+  test('a page in an endless loop', async () => {
+    await open('/hang')
+    const looping = await take(
+      session,
+      { evaluate: { expression: 'hang()', timeoutMs: 500 } },
+      { signal: AbortSignal.timeout(700) },
+    )
+    expect(looping.error?.code).toBe('TIMEOUT')
+    const click = await take(
+      session,
+      { click: { target: { css: '#hang' }, timeoutMs: 500 } },
+      { signal: AbortSignal.timeout(700) },
+    )
+    expect(click.error?.code).toBe('TIMEOUT')
+    expect((await observe({ signal: AbortSignal.timeout(500) })).error?.code).toBe('TIMEOUT')
+    expect(await session.picture('p1', 50, AbortSignal.timeout(500))).toBeNull()
+    expect((await take(session, { openPage: { url: `${site.url}/form` } })).error).toBeNull()
+    expect((await take(session, { closePage: { timeoutMs: 5_000 } }, { pageId: 'p1' })).error).toBeNull()
+  })
+
+  test('a browser that was stopped', async () => {
+    await open('/form')
+    const stopped = testPool.processes()
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP')
+    const click = await take(session, { click: { target: { css: 'button' } } }, { signal: AbortSignal.timeout(500) })
+    expect(click.error?.code).toBe('TIMEOUT')
+    expect((await observe({ signal: AbortSignal.timeout(300) })).error?.code).toBe('TIMEOUT')
+  })
+
+  test('a page that crashes or closes meanwhile', async () => {
+    await open('/form')
+    const waiting = take(session, { wait: { target: { css: '#never' } } })
+    await take(session, { evaluate: { expression: 'void 0' } })
+    await take(session, { closePage: {} })
+    expect((await waiting).error?.code).toBe('PAGE_CLOSED')
+    expect((await take(session, { reload: {} })).error?.code).toBe('PAGE_CLOSED')
+    await take(session, { openPage: { url: `${site.url}/form` } })
+    const evaluating = take(session, { evaluate: { expression: 'new Promise(() => {})' } })
+    for (const pid of testPool.browsers()) process.kill(pid, 'SIGKILL')
+    expect((await evaluating).error?.code).toBe('PAGE_CLOSED')
+  })
+
+  test('a caller who does not wait', async () => {
+    await open('/form')
+    const leaving = new AbortController()
+    const waiting = take(session, { wait: { timeMs: 60_000, timeoutMs: 60_000 } }, { signal: leaving.signal })
+    leaving.abort()
+    expect((await waiting).error).not.toBeNull()
+  })
+})

@@ -1,0 +1,24 @@
+import type { ActionOutcome, ActionStep, GivenFile } from '../../src/ports/action.ts'
+import { ACTION_KINDS, type ActionName } from '../../src/ports/actions/list.ts'
+import type { BrowserSession } from '../../src/ports/browser.ts'
+
+type Given = { [N in ActionName]?: Record<string, unknown> }
+
+/** A step as clients write it, with its defaults filled in. */
+export function stepOf(given: Given): ActionStep {
+  const [name, input] = Object.entries(given)[0] as [ActionName, Record<string, unknown>]
+  return { name, input: ACTION_KINDS[name].input.rule.parse(input) } as ActionStep
+}
+
+interface Circumstances {
+  pageId?: string | null
+  files?: readonly GivenFile[]
+  refuse?: (url: string) => string | null
+  signal?: AbortSignal
+}
+
+/** Takes a step of a session without the rules of the domain around it. */
+export function take(session: BrowserSession, given: Given, more: Circumstances = {}): Promise<ActionOutcome> {
+  const { pageId = null, files = [], refuse = () => null, signal = AbortSignal.timeout(60_000) } = more
+  return session.act(stepOf(given), { pageId, files, refuseAddress: refuse, signal })
+}
