@@ -3,16 +3,17 @@ import { migrate } from './commands/migrate.ts'
 import { print, tell } from './commands/output.ts'
 import { printSchema } from './commands/print-schema.ts'
 import { serve } from './commands/serve.ts'
+import { rotateKeys } from './commands/signing-keys.ts'
 import { UsageError, type Command } from './commands/usage.ts'
 import { ConfigInvalid } from './config.ts'
 import { TabwireError } from './domain/errors.ts'
 import { StartupFailed } from './startup-failed.ts'
 
-const COMMANDS: readonly Command[] = [serve, migrate, printSchema, createKey, listKeys, revokeKey]
+const COMMANDS: readonly Command[] = [serve, migrate, printSchema, createKey, listKeys, revokeKey, rotateKeys]
 
 const HELP = `Usage: tabwire <command> [options]
 
-${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n')}
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(21)}${summary}`).join('\n')}
 
 tabwire <command> --help tells more.`
 

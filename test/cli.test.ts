@@ -52,12 +52,20 @@ describe('tabwire', () => {
   test('--help lists the commands', async () => {
     const { code, stdout } = await run(['--help'])
     expect(code).toBe(0)
-    for (const name of ['serve', 'migrate', 'print-schema', 'keys create', 'keys list', 'keys revoke']) {
+    for (const name of [
+      'serve',
+      'migrate',
+      'print-schema',
+      'keys create',
+      'keys list',
+      'keys revoke',
+      'signing-keys rotate',
+    ]) {
       expect(stdout).toContain(`\n  ${name}`)
     }
   })
 
-  test.each(['serve', 'migrate', 'print-schema', 'keys create', 'keys list', 'keys revoke'])(
+  test.each(['serve', 'migrate', 'print-schema', 'keys create', 'keys list', 'keys revoke', 'signing-keys rotate'])(
     '%s --help tells more and does nothing',
     async (name) => {
       const { code, stdout, stderr } = await run([...name.split(' '), '--help'])
@@ -100,6 +108,34 @@ describe('tabwire', () => {
 
   test('print-schema prints the schema', async () => {
     expect(await run(['print-schema'])).toMatchObject({ code: 0, stdout: printedSchema(), stderr: '' })
+  })
+})
+
+describe('signing keys', () => {
+  const kept = () => readFileSync(join(dataDir, 'signing-keys'), 'utf8').trim().split('\n')
+
+  test('are put before those that are there, or in their place', async () => {
+    expect(await run(['signing-keys', 'rotate'])).toMatchObject({
+      code: 0,
+      stdout: 'Made a new key that signs links. No older key is left.\n',
+      stderr: '',
+    })
+    const [first] = kept()
+    expect(first).toMatch(/^[\w-]{43}$/)
+    expect(statSync(join(dataDir, 'signing-keys')).mode & 0o777).toBe(0o600)
+    expect((await run(['signing-keys', 'rotate'])).stdout).toContain('Links of the 1 before it work')
+    expect(kept()).toEqual([expect.not.stringMatching(first!) as string, first])
+    expect((await run(['signing-keys', 'rotate', '--drop-old'])).code).toBe(0)
+    expect(kept()).toHaveLength(1)
+    expect(kept()).not.toContain(first)
+  })
+
+  test('that the environment gives are rotated there', async () => {
+    const env = { TABWIRE_SIGNING_KEYS: 'a-secret-of-more-than-32-characters' }
+    expect(await run(['signing-keys', 'rotate'], env)).toMatchObject({
+      code: 1,
+      stderr: 'The keys are those in TABWIRE_SIGNING_KEYS: put the new one before them there.\n',
+    })
   })
 })
 

@@ -123,6 +123,38 @@ describe('the contract of names', () => {
     ['NetworkRequestBatch.cursor', 'String!'],
     ['SessionEventBatch.live', 'Boolean!'],
     ['SessionEventBatch.dropped', 'Int!'],
+    ['Session.cost', 'Cost!'],
+    ['Session.tasks', '[Task!]!'],
+    ['Task.session', 'Session!'],
+    ['Task.prompt', 'String!'],
+    ['Task.status', 'TaskStatus!'],
+    ['Task.result', 'JSON'],
+    ['Task.error', 'String'],
+    ['Task.steps', 'Int!'],
+    ['Task.cost', 'Cost!'],
+    ['Task.endedAt', 'DateTime'],
+    ['Cost.inputTokens', 'SafeInt!'],
+    ['Cost.outputTokens', 'SafeInt!'],
+    ['Cost.usd', 'Float'],
+    ['TaskStep.cost', 'Cost!'],
+    ['TaskEnded.status', 'TaskStatus!'],
+    ['Mutation.startTask', 'Task!'],
+    ['Session.artifacts', 'ArtifactConnection!'],
+    ['Artifact.session', 'Session!'],
+    ['Artifact.kind', 'ArtifactKind!'],
+    ['Artifact.name', 'String!'],
+    ['Artifact.contentType', 'String!'],
+    ['Artifact.sizeBytes', 'SafeInt!'],
+    ['Artifact.createdAt', 'DateTime!'],
+    ['Artifact.url', 'String!'],
+    ['Artifact.viewerUrl', 'String'],
+    ['ArtifactCreated.artifact', 'Artifact'],
+    ['Download.artifact', 'Artifact'],
+    ['UploadTicket.url', 'String!'],
+    ['Mutation.uploadArtifact', 'Artifact!'],
+    ['Mutation.createUpload', 'UploadTicket!'],
+    ['Mutation.deleteArtifact', 'ID!'],
+    ['Mutation.cancelTask', 'Task!'],
     ['Query.node', 'Node'],
     ['Query.session', 'Session'],
     ['Query.viewer', 'Viewer!'],
@@ -135,6 +167,10 @@ describe('the contract of names', () => {
     const type = schema.getType(typename)
     const field = type && fieldsOf(type).find((one) => one.name === name)
     expect(String(field?.type)).toBe(wanted)
+  })
+
+  test('links work for an hour unless another time is asked for', () => {
+    expect(printedSchema().match(/ttlSeconds: Int! = 3600/g)).toHaveLength(3)
   })
 
   test('defaults are those that the documentation promises', () => {
@@ -150,16 +186,7 @@ describe('the contract of names', () => {
 
   test('what does not work yet is absent', () => {
     const text = printedSchema()
-    for (const absent of [
-      'Artifact',
-      'Task',
-      'Profile',
-      'Screencast',
-      'ActionInput',
-      'cdpUrl',
-      'proxy',
-      'actionCount',
-    ]) {
+    for (const absent of ['Profile', 'Screencast', 'ActionInput', 'cdpUrl', 'proxy', 'actionCount']) {
       expect(text).not.toContain(absent)
     }
   })
@@ -168,6 +195,7 @@ describe('the contract of names', () => {
 test('types that are nodes or entries have their interfaces', () => {
   const entries = schema.getPossibleTypes(schema.getType('SessionEvent') as never).map(({ name }) => name)
   expect(entries.toSorted()).toEqual([
+    'ArtifactCreated',
     'ConsoleMessage',
     'Dialog',
     'Download',
@@ -178,11 +206,13 @@ test('types that are nodes or entries have their interfaces', () => {
     'PageCrashed',
     'PageOpened',
     'StatusChange',
+    'TaskEnded',
+    'TaskStep',
     'WebSocketClosed',
     'WebSocketOpened',
   ])
   const nodes = schema.getPossibleTypes(schema.getType('Node') as never).map(({ name }) => name)
-  expect(nodes.toSorted()).toEqual([...entries, 'ApiKey', 'Session'].toSorted())
+  expect(nodes.toSorted()).toEqual([...entries, 'ApiKey', 'Artifact', 'Session', 'Task'].toSorted())
 })
 
 describe('global ids', () => {

@@ -26,7 +26,11 @@ Ctrl-C (SIGINT) or SIGTERM ends every session in order and exits with 0; a secon
 
 It is configured by environment variables, which the README lists: HOST, PORT, TABWIRE_DATA_DIR, DATABASE_URL,
 TABWIRE_API_KEY, TABWIRE_PUBLIC_URL, TABWIRE_BROWSER_PATH, TABWIRE_BROWSER_SANDBOX, TABWIRE_MAX_SESSIONS,
-TABWIRE_MAX_QUEUED, TABWIRE_WARM_BROWSERS, TABWIRE_MAX_LOG_ENTRIES, TABWIRE_RETENTION_DAYS, TABWIRE_LOG_LEVEL.`,
+TABWIRE_MAX_QUEUED, TABWIRE_WARM_BROWSERS, TABWIRE_MAX_LOG_ENTRIES, TABWIRE_RETENTION_DAYS, TABWIRE_ARTIFACT_QUOTA_MB,
+TABWIRE_SIGNING_KEYS, TABWIRE_PROFILE_KEY, TABWIRE_S3_BUCKET, TABWIRE_S3_ENDPOINT, TABWIRE_S3_REGION,
+TABWIRE_S3_ACCESS_KEY_ID, TABWIRE_S3_SECRET_ACCESS_KEY, TABWIRE_S3_PREFIX, TABWIRE_S3_FORCE_PATH_STYLE,
+TABWIRE_S3_DOWNLOADS, TABWIRE_AI_PROVIDER, TABWIRE_AI_MODEL, TABWIRE_AI_API_KEY, TABWIRE_AI_BASE_URL,
+TABWIRE_AI_PRICES, TABWIRE_LOG_LEVEL.`,
 
   async run(args) {
     readOptions(args, {})
@@ -91,6 +95,7 @@ function announce(app: App, config: Config): void {
   print(`  API key: ${config.apiKey ? 'the one in TABWIRE_API_KEY' : `in ${adminKeyFile(config.dataDir)}`}`)
   print(`  Data: ${app.describe.dataDir}`)
   print(`  Database: ${app.describe.database}`)
+  print(`  Artifacts: ${app.describe.artifacts}`)
   print(`  Browser: ${app.describe.browser}`)
   for (const warning of app.warnings) tell(`Warning: ${warning}`)
 }

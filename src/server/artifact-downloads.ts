@@ -33,6 +33,8 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('access-control-expose-headers', EXPOSED)
     response.setHeader('cross-origin-resource-policy', 'cross-origin')
+    // A sandboxed document has no authority that a frame around it could borrow.
+    response.removeHeader('x-frame-options')
   }
 
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
@@ -154,7 +156,7 @@ function dispositionOf(record: ArtifactRecord, save: boolean): string {
 /** Whatever the file is, opened as a document it may run nothing, load nothing and is of no site. */
 const SEALED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'; sandbox"
 /** The viewer of PDFs that browsers have does not work in a sandbox; it runs the file's scripts in one of its own. */
-const SEALED_PDF = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; plugin-types application/pdf"
+const SEALED_PDF = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'"
 
 function headersOf(record: ArtifactRecord, disposition: string, secondsLeft: number): Record<string, string> {
   const isPdf = baseTypeOf(record) === 'application/pdf'
@@ -169,11 +171,13 @@ function headersOf(record: ArtifactRecord, disposition: string, secondsLeft: num
   }
 }
 
-function isFresh(request: IncomingMessage, response: ServerResponse): boolean {
-  return fresh(request.headers, {
-    etag: response.getHeader('etag'),
-    'last-modified': response.getHeader('last-modified'),
-  })
+/** Whether the client has it already. What it says to caches beside that is for caches. */
+function isFresh({ headers }: IncomingMessage, response: ServerResponse): boolean {
+  const { 'if-none-match': entity, 'if-modified-since': date } = headers
+  return fresh(
+    { 'if-none-match': entity, 'if-modified-since': date },
+    { etag: response.getHeader('etag'), 'last-modified': response.getHeader('last-modified') },
+  )
 }
 
 /** One range; several at once are not served, which a server may decide, and the whole is sent. */
