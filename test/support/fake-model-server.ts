@@ -40,7 +40,7 @@ export interface FakeModelServer {
   script: Script
   /** What came in, newest last. */
   requests: { path: string; headers: IncomingHttpHeaders; body: string }[]
-  /** Resolves when a request has come in that was not answered (Reply.hangs) and its client has gone. */
+  /** Requests that were not answered (Reply.hangs), and whose clients have gone. */
   abandoned: number
   close(): Promise<void>
 }
@@ -81,7 +81,7 @@ export async function startFakeModelServer(script: Script = () => ({ text: 'done
     fake.requests.push({ path, headers: request.headers, body })
     const wire = WIRES[path]
     if (!wire) return void response.writeHead(404).end('no such address')
-    const reply = fake.script(asked(JSON.parse(body) as WireRequest, fake.requests.length))
+    const reply = replyTo(JSON.parse(body) as WireRequest)
     if ('status' in reply) {
       response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers })
       return void response.end(typeof reply.error === 'string' ? reply.error : JSON.stringify(wire.error(reply.error)))
@@ -95,6 +95,15 @@ export async function startFakeModelServer(script: Script = () => ({ text: 'done
     if ('breaks' in reply) return void response.write(wire.opening(reply.breaks), () => response.destroy())
     if ('streamError' in reply) return void response.end(wire.opening('well') + wire.streamError(reply.streamError))
     response.end(wire.answer(reply))
+  }
+
+  /** What a script expects in vain ends the task, with its words as the reason. */
+  function replyTo(request: WireRequest): Reply {
+    try {
+      return fake.script(asked(request, fake.requests.length))
+    } catch (error) {
+      return { status: 400, error: { message: String(error) } }
+    }
   }
 
   function whenGone(response: ServerResponse): void {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { WebSocketServer } from 'ws'
+import { TASK_ROUTES } from './site-tasks.ts'
 
 export interface TestSite {
   /** http://127.0.0.1:<port>, without a slash at the end. */
@@ -143,6 +144,7 @@ const links: Route = (visit) => {
 
 const ROUTES: Readonly<Record<string, Route>> = {
   '/': links,
+  ...TASK_ROUTES,
 
   '/title': page('A title', ''),
   '/slow': slow,

@@ -1,0 +1,121 @@
+import { expect } from 'vitest'
+import type { AiConfig } from '../../src/config.ts'
+import type { Asked, Call, FakeModelServer, Reply } from './fake-model-server.ts'
+import type { GraphQLError, TestApp } from './start-app.ts'
+
+export const MODEL_KEY = 'secret-of-the-vendor-account'
+
+/** One of the scripted model's tokens costs a millionth of a dollar in, ten millionths out. */
+export const aiOf = (model: FakeModelServer): AiConfig => ({
+  provider: 'openai-compatible',
+  model: 'scripted',
+  apiKey: MODEL_KEY,
+  baseUrl: model.url,
+  prices: { scripted: { input: 1, output: 10 } },
+})
+
+export interface CostData {
+  inputTokens: number
+  outputTokens: number
+  usd: number | null
+}
+
+export interface TaskData {
+  id: string
+  prompt: string
+  status: string
+  result: unknown
+  error: string | null
+  steps: number
+  cost: CostData
+  createdAt: string
+  endedAt: string | null
+  session: { id: string }
+}
+
+export interface StoryEntry {
+  __typename: string
+  type?: string
+  origin?: string
+  success?: boolean
+  error?: { code: string; message: string } | string | null
+  details?: Record<string, unknown>
+  result?: unknown
+  cost?: CostData
+  actionCost?: CostData | null
+  text?: string
+  calls?: string[]
+  step?: number
+  steps?: number
+  taskId?: string
+  status?: string
+  to?: string
+}
+
+export const TASK = `id prompt status result error steps cost { inputTokens outputTokens usd } createdAt endedAt session { id }`
+const STORY = `__typename
+  ... on StatusChange { to }
+  ... on Action { type origin success error { code message } details result actionCost: cost { inputTokens outputTokens usd } }
+  ... on TaskStep { taskId step text calls cost { inputTokens outputTokens usd } }
+  ... on TaskEnded { taskId status result taskError: error steps cost { inputTokens outputTokens usd } }`
+
+/** Starting, following and cancelling tasks of an app that is there only once its tests run. */
+export const taskApi = (tabwire: () => TestApp) => {
+  const list = async (sessionId: string): Promise<TaskData[]> => {
+    const query = `query ($id: ID!) { session(id: $id) { tasks { ${TASK} } } }`
+    return (await tabwire().query<{ session: { tasks: TaskData[] } }>(query, { id: sessionId })).session.tasks
+  }
+  const START = `mutation ($sessionId: ID!, $input: TaskInput!) { startTask(sessionId: $sessionId, input: $input) { ${TASK} } }`
+  return {
+    list,
+
+    async start(sessionId: string, input: Record<string, unknown>): Promise<TaskData> {
+      return (await tabwire().query<{ startTask: TaskData }>(START, { sessionId, input })).startTask
+    },
+
+    async refusal(sessionId: string, input: Record<string, unknown>): Promise<GraphQLError> {
+      const { errors } = await tabwire().send(START, { sessionId, input })
+      return errors![0]!
+    },
+
+    async cancel(id: string): Promise<TaskData> {
+      const query = `mutation ($id: ID!) { cancelTask(id: $id) { ${TASK} } }`
+      return (await tabwire().query<{ cancelTask: TaskData }>(query, { id })).cancelTask
+    },
+
+    /** The last task of the session, once it has ended. */
+    async ended(sessionId: string): Promise<TaskData> {
+      await expect
+        .poll(async () => (await list(sessionId)).at(-1)?.status, { timeout: 20_000 })
+        .toMatch(/COMPLETED|FAILED|CANCELLED/)
+      return (await list(sessionId)).at(-1)!
+    },
+
+    /** What a task and its session did, as the log tells it. */
+    async story(sessionId: string): Promise<StoryEntry[]> {
+      const query = `query ($id: ID!) { session(id: $id) { events(first: 1000, kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]) { nodes { ${STORY} } } } }`
+      type Data = { session: { events: { nodes: StoryEntry[] } } }
+      return (await tabwire().query<Data>(query, { id: sessionId })).session.events.nodes
+    },
+  }
+}
+
+/** The ref of the first element of the view whose line has this. */
+export function refOf(view: string, line: string): { ref: string } {
+  const found = view.split('\n').find((one) => one.includes(line))
+  const ref = /\[ref=(\w+)\]/.exec(found ?? '')?.[1]
+  if (!ref) throw new Error(`${line} cannot be seen in:\n${view}`)
+  return { ref }
+}
+
+export const call = (name: string, input: object | string = {}): Call => ({ name, input })
+export const calls = (...given: Call[]): Reply => ({ calls: given })
+export const finish = (result: unknown): Reply => calls(call('finish', { result }))
+
+/** A model that takes these steps, one each time it is asked, and then the last one again. */
+export const steps =
+  (...given: (Reply | ((asked: Asked) => Reply))[]) =>
+  (asked: Asked): Reply => {
+    const step = given[Math.min(asked.step, given.length - 1)]!
+    return typeof step === 'function' ? step(asked) : step
+  }
