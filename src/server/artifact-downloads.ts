@@ -4,7 +4,7 @@ import { create as contentDisposition } from 'content-disposition'
 import fresh from 'fresh'
 import parseRange from 'range-parser'
 import type { Artifacts } from '../domain/artifacts.ts'
-import { NotFound } from '../domain/errors.ts'
+import { NotFound, TabwireError } from '../domain/errors.ts'
 import type { SignedLinks } from '../domain/signed-links.ts'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { ByteRange } from '../ports/artifact-store.ts'
@@ -104,11 +104,10 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
     } catch (error) {
       // Nobody is there any more to be told anything.
       if (left.signal.aborted || response.destroyed) return
-      if (error instanceof NotFound && !response.headersSent) {
-        for (const name of response.getHeaderNames()) if (!KEPT_ON_REFUSAL.has(name)) response.removeHeader(name)
-        return answerNotFound(response)
-      }
-      throw error
+      if (response.headersSent || !(error instanceof TabwireError)) throw error
+      for (const name of response.getHeaderNames()) if (!KEPT_ON_REFUSAL.has(name)) response.removeHeader(name)
+      if (error instanceof NotFound) return answerNotFound(response)
+      answerJson(response, 503, { error: { code: error.code, message: error.message } })
     } finally {
       response.off('close', leave)
     }

@@ -6,6 +6,7 @@ import { UPLOADS_PATH } from '../schema/artifact-link.ts'
 import { encodeGlobalId, uuidOf } from '../schema/global-id.ts'
 import { answerJson } from './answers.ts'
 import { answerLinkInvalid, signatureOf } from './link-answers.ts'
+import { bodyOf, discardRest } from './request-time.ts'
 
 const METHODS = 'PUT, OPTIONS'
 
@@ -28,7 +29,10 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       return answerJson(response, 405, { error: { code: 'METHOD_NOT_ALLOWED', message: `Use ${METHODS}.` } })
     }
     const subject = subjectOf(url)
-    if (!subject || !uploads.isAllowed(subject, signatureOf(url))) return answerLinkInvalid(response)
+    if (!subject || !uploads.isAllowed(subject, signatureOf(url))) {
+      answerLinkInvalid(response)
+      return discardRest(request)
+    }
 
     const left = new AbortController()
     const leave = () => left.abort()
@@ -36,7 +40,12 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
     try {
       const announced = request.headers['content-length']
       const bytes = announced === undefined ? null : Number(announced)
-      const { id, name, contentType, sizeBytes, sha256 } = await uploads.receive(subject, request, bytes, left.signal)
+      const { id, name, contentType, sizeBytes, sha256 } = await uploads.receive(
+        subject,
+        bodyOf(request),
+        bytes,
+        left.signal,
+      )
       answerJson(response, 201, { id: encodeGlobalId('Artifact', id), name, contentType, sizeBytes, sha256 })
     } catch (error) {
       if (left.signal.aborted || request.errored) {
@@ -46,6 +55,7 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       const status = error instanceof TabwireError ? STATUS_OF[error.code] : undefined
       if (status === undefined || !(error instanceof TabwireError)) throw error
       answerJson(response, status, { error: { code: error.code, message: error.message } })
+      discardRest(request)
     } finally {
       response.off('close', leave)
     }
