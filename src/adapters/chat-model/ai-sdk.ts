@@ -161,7 +161,8 @@ class Asker {
         }
         if (!mayHelpAgain) throw new ChatModelFailed(message)
         if (tried >= tries) throw new ChatModelFailed(`${message} It was asked ${tried} times.`)
-        await pause(retryAfterMs ?? firstPause * 2 ** (tried - 1), undefined, { signal })
+        // What the signal fires with is thrown above.
+        await pause(retryAfterMs ?? firstPause * 2 ** (tried - 1), undefined, { signal }).catch(() => undefined)
       }
     }
   }

@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest'
+import { readOutputSchema } from '../../src/domain/output-schema.ts'
+import { readCall, taskTools } from '../../src/domain/task-tools.ts'
+import { ACTION_KINDS } from '../../src/ports/actions/list.ts'
+import type { Json } from '../../src/ports/store.ts'
+
+const tools = taskTools(null)
+const toolNamed = (name: string) => tools.find((tool) => tool.name === name)!
+const read = (name: string, input: unknown) => readCall({ id: 'c1', name, input })
+
+/** Every schema within a schema, itself included. */
+function schemasIn(schema: Json): { [key: string]: Json }[] {
+  if (typeof schema !== 'object' || schema === null) return []
+  if (Array.isArray(schema)) return schema.flatMap(schemasIn)
+  return [schema, ...Object.values(schema).flatMap(schemasIn)]
+}
+
+describe('the tools of a task', () => {
+  test('are every kind of action, looking, changing pages, and two ways to end', () => {
+    const others = ['observe', 'switchPage', 'giveUp', 'finish']
+    expect(tools.map(({ name }) => name)).toEqual([...Object.keys(ACTION_KINDS), ...others])
+  })
+
+  test.each(tools.map(({ name, description, inputSchema }) => [name, description, inputSchema] as const))(
+    '%s is told in plain JSON Schema, each member described',
+    (_, description, inputSchema) => {
+      expect(description).not.toBe('')
+      expect(inputSchema).toMatchObject({ type: 'object', additionalProperties: false })
+      expect(() => readOutputSchema(inputSchema)).not.toThrow()
+      for (const schema of schemasIn(inputSchema)) {
+        // Not every vendor takes these.
+        for (const keyword of ['oneOf', 'anyOf', 'allOf', '$ref', 'not']) expect(schema).not.toHaveProperty(keyword)
+        const members = (schema['properties'] ?? {}) as { [name: string]: { description?: string } }
+        for (const member of Object.values(members)) expect(member.description).toEqual(expect.any(String))
+        for (const name of (schema['required'] ?? []) as string[]) expect(members).toHaveProperty(name)
+      }
+    },
+  )
+
+  test('say what must be given, from which values, and how an element is meant', () => {
+    expect(toolNamed('click').inputSchema).toMatchObject({
+      required: ['target'],
+      properties: {
+        target: { type: 'object', properties: { ref: { type: 'string' }, role: { type: 'object' } } },
+        button: { type: 'string', enum: ['LEFT', 'MIDDLE', 'RIGHT'], default: 'LEFT' },
+        modifiers: { type: 'array', items: { type: 'string' } },
+      },
+    })
+    expect(JSON.stringify(toolNamed('click'))).not.toContain('timeoutMs')
+    expect(toolNamed('wait').inputSchema['properties']).toHaveProperty('timeoutMs')
+    const listed = taskTools(readOutputSchema({ type: 'array' })).find(({ name }) => name === 'finish')
+    expect(listed?.inputSchema).toMatchObject({ properties: { result: { type: 'array' } }, required: ['result'] })
+  })
+})
+
+describe('a call', () => {
+  test('is an action with its defaults, and does not wait as long as a client would', () => {
+    const target = { ref: 'e4' }
+    expect(read('click', { target })).toMatchObject({
+      kind: 'ACTION',
+      step: { name: 'click', input: { target, count: 1, timeoutMs: 10_000 } },
+    })
+    expect(read('navigate', { url: 'https://example.com' })).toMatchObject({ step: { input: { timeoutMs: 30_000 } } })
+    expect(read('wait', { timeMs: 20_000 })).toMatchObject({ step: { input: { timeoutMs: 30_000 } } })
+    expect(read('setViewport', { width: 400, height: 300 })).toMatchObject({ step: { input: { width: 400 } } })
+  })
+
+  test('may look, change the page, or end the task', () => {
+    expect(read('observe', {})).toMatchObject({ kind: 'OBSERVE', input: { target: null, maxCharacters: 20_000 } })
+    expect(read('switchPage', { pageId: 'p2' })).toEqual({ kind: 'SWITCH_PAGE', pageId: 'p2' })
+    expect(read('giveUp', { reason: 'no' })).toEqual({ kind: 'GIVE_UP', reason: 'no' })
+    expect(read('finish', { result: [1] })).toEqual({ kind: 'FINISH', result: [1] })
+  })
+
+  test.each([
+    ['fly', {}],
+    ['constructor', {}],
+    ['__proto__', {}],
+    ['click', undefined],
+    ['click', null],
+    ['click', 'e4'],
+    ['click', { target: 'e4' }],
+    ['click', { target: { ref: 'e4', css: 'a' } }],
+    ['click', { target: { ref: 'e4' }, force: true }],
+    ['click', { target: { ref: 'e4' }, timeoutMs: 1_000_000 }],
+    ['observe', { maxCharacters: 1_000_000_000 }],
+    ['finish', 'done'],
+    ['giveUp', {}],
+  ])('%s %j is nonsense, and says why', (name, input) => {
+    expect(read(name, input)).toEqual({ kind: 'NONSENSE', problem: expect.any(String) as string })
+  })
+})
