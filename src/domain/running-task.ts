@@ -4,6 +4,7 @@ import { ChatModelFailed, type ChatModel, type ModelInput, type ModelStep } from
 import { TEXT_LIMITS, type EntryDraft } from '../ports/log-entry.ts'
 import type { Json, Store } from '../ports/store.ts'
 import type { Cost, TaskRecord, TaskStatus } from '../ports/task.ts'
+import { TabwireError } from './errors.ts'
 import type { SessionEnding } from './session-work.ts'
 import { TaskHands, type TaskGround } from './task-hands.ts'
 import type { TaskOptions } from './task-input.ts'
@@ -195,7 +196,7 @@ export class RunningTask {
   }
 
   #endingOfError(error: unknown): TaskEnding {
-    if (error instanceof ChatModelFailed) return failed(error.message)
+    if (error instanceof ChatModelFailed || error instanceof TabwireError) return failed(error.message)
     this.#logger.error({ err: error, taskId: this.#record.id }, 'a task failed')
     return failed('Something went wrong on the server; its log has the details.')
   }
