@@ -35,17 +35,13 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
     }
 
     const left = new AbortController()
+    const body = bodyOf(request)
     const leave = () => left.abort()
     response.once('close', leave)
     try {
       const announced = request.headers['content-length']
       const bytes = announced === undefined ? null : Number(announced)
-      const { id, name, contentType, sizeBytes, sha256 } = await uploads.receive(
-        subject,
-        bodyOf(request),
-        bytes,
-        left.signal,
-      )
+      const { id, name, contentType, sizeBytes, sha256 } = await uploads.receive(subject, body, bytes, left.signal)
       answerJson(response, 201, { id: encodeGlobalId('Artifact', id), name, contentType, sizeBytes, sha256 })
     } catch (error) {
       if (left.signal.aborted || request.errored) {
@@ -55,6 +51,7 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       const status = error instanceof TabwireError ? STATUS_OF[error.code] : undefined
       if (status === undefined || !(error instanceof TabwireError)) throw error
       answerJson(response, status, { error: { code: error.code, message: error.message } })
+      body.destroy()
       discardRest(request)
     } finally {
       response.off('close', leave)

@@ -41,22 +41,31 @@ const NOTICE_MS = 10_000
 export function bodyOf(request: IncomingMessage): Readable {
   const body = new PassThrough()
   const broken = (error?: Error) => body.destroy(error ?? new Error('the client left'))
-  request.once('error', broken)
+  // Whoever reads it hears of it; it may also break before anyone does, or after.
+  body.on('error', () => {})
+  request.on('error', broken)
   request.once('close', () => {
     if (!request.complete) broken()
-  })
-  body.once('close', () => {
-    if (!request.complete) request.unpipe(body)
   })
   return request.pipe(body)
 }
 
 /** Reads the rest of a body that nobody wants, for a while: a client that only sends would never see the answer. */
 export function discardRest(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return
   request.on('error', () => {})
-  const timer = setTimeout(() => request.destroy(), NOTICE_MS)
-  request.once('end', () => clearTimeout(timer))
-  request.once('close', () => clearTimeout(timer))
+  if (request.complete || request.destroyed) return
+  const { socket } = request
+  const giveUp = () => request.destroy()
+  const timer = setTimeout(giveUp, NOTICE_MS)
+  // The server has forgotten a request that it answered, and does not tell it that the connection has gone.
+  socket.once('close', giveUp)
+  const stop = () => {
+    clearTimeout(timer)
+    socket.off('close', giveUp)
+  }
+  request.once('end', stop)
+  request.once('close', stop)
+  // First of all from what it was given to: a pipe that ends later would stop it again.
+  request.unpipe()
   request.resume()
 }
