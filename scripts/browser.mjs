@@ -10,7 +10,7 @@ function isDebianLike() {
 }
 
 /** What set-up asks of the machine it runs on; the tests ask one of their own making. */
-const THIS_MACHINE = {
+export const THIS_MACHINE = {
   env: process.env,
   isRoot: process.getuid?.() === 0,
   isDebianLike: isDebianLike(),

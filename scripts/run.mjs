@@ -21,11 +21,11 @@ const node = (...args) => runInForeground(process.execPath, args, { cwd: ROOT, i
  * The tasks: what set-up must bring, and what then runs. Each returns its exit code, or null when it stays in this
  * process and ends it itself.
  *
- * @type {Record<string, { needs: { browser: boolean, postgres: boolean }, run: (args: string[]) => Promise<number | null> }>}
+ * @type {Record<string, { needs: { browser: boolean, postgres: boolean, ffmpeg: boolean }, run: (args: string[]) => Promise<number | null> }>}
  */
 const TASKS = {
   start: {
-    needs: { browser: true, postgres: false },
+    needs: { browser: true, postgres: false, ffmpeg: false },
     async run(args) {
       // In this very process: no wrapper stands between a signal and the server.
       process.argv = [process.argv[0], inRoot('src/main.ts'), 'serve', ...args]
@@ -34,7 +34,7 @@ const TASKS = {
     },
   },
   dev: {
-    needs: { browser: true, postgres: false },
+    needs: { browser: true, postgres: false, ffmpeg: false },
     run: (args) =>
       node(
         '--watch',
@@ -51,16 +51,16 @@ const TASKS = {
       ),
   },
   test: {
-    needs: { browser: true, postgres: true },
+    needs: { browser: true, postgres: true, ffmpeg: true },
     run: (args) => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args),
   },
   bench: {
-    needs: { browser: true, postgres: true },
+    needs: { browser: true, postgres: true, ffmpeg: true },
     run: (args) => node(inRoot('bench/main.ts'), ...args),
   },
-  check: { needs: { browser: false, postgres: false }, run: check },
+  check: { needs: { browser: false, postgres: false, ffmpeg: false }, run: check },
   build: {
-    needs: { browser: false, postgres: false },
+    needs: { browser: false, postgres: false, ffmpeg: false },
     run() {
       // What is no longer in src/ must not be in the package either.
       rmSync(inRoot('dist'), { recursive: true, force: true })
@@ -68,7 +68,7 @@ const TASKS = {
     },
   },
   setup: {
-    needs: { browser: true, postgres: true },
+    needs: { browser: true, postgres: true, ffmpeg: true },
     async run() {
       say('everything is there')
       return 0

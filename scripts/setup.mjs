@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { ensureBrowser } from './browser.mjs'
+import { ensureFfmpeg } from './ffmpeg.mjs'
 import { SetupFailed } from './failure.mjs'
 import { ensurePackagedPostgres, ensurePackages, packagesAreInstalled } from './packages.mjs'
 
@@ -22,7 +23,7 @@ export function checkPlatform() {
  * the PostgreSQL of the tests. Runs on a supported Node, before node_modules exists, with no packages of its own.
  *
  * @param {string} root
- * @param {{ browser: boolean, postgres: boolean }} needs
+ * @param {{ browser: boolean, postgres: boolean, ffmpeg: boolean }} needs
  */
 export async function setUp(root, needs) {
   if (!packagesAreInstalled(root)) {
@@ -35,6 +36,7 @@ export async function setUp(root, needs) {
   await ensurePackages(root, say)
   if (needs.postgres) await ensurePackagedPostgres(root)
   if (needs.browser) await ensureBrowser(root, say)
+  if (needs.ffmpeg) await ensureFfmpeg(root, say)
 }
 
 /** The folder of a checkout in which set-up keeps a Node of its own. */

@@ -1,8 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
+import type { RecordingKind } from '../ports/artifact.ts'
 import type { BrowserOptions } from '../ports/browser.ts'
 import type { LogEntry } from '../ports/log-entry.ts'
 import { StoreUnavailable, type InsertSessionOutcome, type SessionRecord, type Store } from '../ports/store.ts'
+import { BadUserInput } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
 import { canonicalTimezone, type SessionOptions } from './session-input.ts'
 
@@ -59,7 +61,19 @@ export function firstEntryOf({ createdAt }: SessionRecord): LogEntry<'STATUS_CHA
 export function browserOptionsOf(options: SessionOptions): BrowserOptions {
   const { viewport, userAgent, locale, extraHeaders } = options
   const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
-  return { viewport, userAgent, locale, timezone, extraHeaders, storageState: null, record: [] }
+  return { viewport, userAgent, locale, timezone, extraHeaders, storageState: null, record: options.record }
+}
+
+/** Throws BadUserInput for recordings that cannot be made here. */
+export function requireRecordings(
+  kinds: readonly RecordingKind[],
+  unavailable: Partial<Record<RecordingKind, string>>,
+): void {
+  const issues = kinds.flatMap((kind, index) => {
+    const message = unavailable[kind]
+    return message === undefined ? [] : [{ path: ['input', 'record', index], code: 'UNAVAILABLE', message }]
+  })
+  if (issues.length > 0) throw new BadUserInput(issues)
 }
 
 /** Says it again when the answer was lost: the store knows the row by its id, and else it would be nobody's. */

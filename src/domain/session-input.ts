@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RECORDING_KINDS, type RecordingKind } from '../ports/artifact.ts'
 import type { Json, Viewport } from '../ports/store.ts'
 import { BadUserInput, type InputIssue } from './errors.ts'
 import { INITIAL_PROMPT_RULE, refuseInitialPrompt } from './initial-prompt.ts'
@@ -19,6 +20,7 @@ export interface StartSessionInput {
   idleTimeoutSeconds?: number | null
   maxDurationSeconds?: number | null
   initialPrompt?: string | null
+  record?: readonly RecordingKind[] | null
   screenshot?: boolean | null
 }
 
@@ -142,6 +144,9 @@ const isInitialPrompt: Check<string> = (value) => {
   return reason === null ? null : { code: 'FORBIDDEN_VALUE', message: reason }
 }
 
+const areDistinct: Check<readonly string[]> = (value) =>
+  new Set(value).size === value.length ? null : { code: 'CONFLICT', message: 'must name each kind once' }
+
 /**
  * The zone's name as the time zone database spells it, or null if there is none. Browsers are told this one (measured:
  * Chromium refuses "utc" and "europe/zurich", which Node takes); a page sees it in either case.
@@ -232,6 +237,7 @@ const startSession = z.strictObject({
   idleTimeoutSeconds: withDefault(within(1, LIMITS.idleTimeoutSeconds), 600),
   maxDurationSeconds: withDefault(within(1, LIMITS.maxDurationSeconds), 3600),
   initialPrompt: optional(ruled(z.string(), lengthWithin(LIMITS.initialPrompt), isInitialPrompt)),
+  record: withDefault(ruled(z.array(z.enum(RECORDING_KINDS)), areDistinct), []),
 })
 
 const updateSession = z.strictObject({

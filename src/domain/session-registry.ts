@@ -11,7 +11,7 @@ import type { Artifacts } from './artifacts.ts'
 import { BadUserInput, NotFound } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
-import { browserOptionsOf, firstEntryOf, insertNewSession, newSessionRecord } from './new-session.ts'
+import { browserOptionsOf, firstEntryOf, insertNewSession, newSessionRecord, requireRecordings } from './new-session.ts'
 import { DEFAULT_DEADLINES, type SessionDeadlines } from './session-browser.ts'
 import { SessionChanges } from './session-changes.ts'
 import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'
@@ -104,6 +104,7 @@ export class SessionRegistry {
     signal: AbortSignal,
   ): Promise<SessionSnapshot> {
     const options = parseStartSession(input)
+    requireRecordings(options.record, this.#browsers.unavailableRecordings())
     const initial = options.initialPrompt === null ? null : readInitialPrompt(options.initialPrompt)
     if (initial?.kind === 'TASK') this.#tasks.requireModel()
     const earlier = await this.#findStarted(owner, options)

@@ -1,4 +1,5 @@
 import { SESSION_INPUT_RULES } from '../domain/session-input.ts'
+import type { RecordingKind } from '../ports/artifact.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
@@ -13,6 +14,15 @@ const StartWaitEnum = builder.enumType('StartWait', {
     RUNNING: 'Its browser runs.',
     LOADED:
       'The page of initialPrompt has loaded, or has failed to, and the screenshot that was asked for is taken. As RUNNING where there is neither.',
+  }),
+})
+
+const RecordingKindEnum = builder.enumType('RecordingKind', {
+  description: 'What a session can record beside its log.',
+  values: describedValues<RecordingKind>({
+    VIDEO: 'A WebM video of each page. Takes most of a core while a page moves much.',
+    TRACE: 'A trace for the trace viewer: each action with the page before and after it, console and network.',
+    HAR: 'An HTTP archive of all requests, with their bodies. Keeps them in memory until the session ends.',
   }),
 })
 
@@ -61,6 +71,12 @@ const StartSessionInput = builder.inputType('StartSessionInput', {
     }),
     initialPrompt: t.string({
       description: `A URL to open at once, or a task in words for the model of the server (AI_NOT_CONFIGURED where there is none), which waits until the session runs. Unless keepAlive, the session ends with its initial task: CLOSED / TASK_COMPLETED, or FAILED / TASK_FAILED; one whose task was cancelled stays. ${SESSION_INPUT_RULES.initialPrompt}`,
+    }),
+    record: t.field({
+      type: [RecordingKindEnum],
+      defaultValue: [],
+      description:
+        'What to record from the first moment on; each becomes an artifact when the session ends. A kind that cannot be recorded here, such as VIDEO without ffmpeg, is BAD_USER_INPUT with the issue UNAVAILABLE.',
     }),
     screenshot: t.boolean({
       defaultValue: false,

@@ -11,6 +11,8 @@ import { raceSignal, within } from './deadline.ts'
 import { browsersDirectory, reapLeftovers } from './leftovers.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from './open-browser.ts'
 import { Recording } from './recording.ts'
+import { provideFfmpeg } from './recordings/ffmpeg.ts'
+import { Recordings } from './recordings/recordings.ts'
 import { probeLaunchMode } from './sandbox.ts'
 
 /** Launches at a time: each takes most of a core for a moment, and more at once only make all of them late. */
@@ -74,6 +76,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #closing = new AbortController()
   readonly #background = new Set<Promise<void>>()
   readonly #launchQueue: (() => void)[] = []
+  readonly #noVideo = provideFfmpeg()
   #warm: OpenBrowser[] = []
   #launches = 0
   #acquiring = 0
@@ -136,7 +139,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   }
 
   unavailableRecordings(): Partial<Record<RecordingKind, string>> {
-    return { VIDEO: 'not made yet', TRACE: 'not made yet', HAR: 'not made yet' }
+    return this.#noVideo === null ? {} : { VIDEO: this.#noVideo }
   }
 
   notReady(): string | null {
@@ -163,18 +166,34 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     signal: AbortSignal,
   ): Promise<BrowserSession> {
     const { process, targets, browser } = open
-    const isDefault = isDeepStrictEqual(options, DEFAULT_OPTIONS)
-    const recording = new Recording(process.wire, targets, recorder, isDefault, process.downloadsDir, this.#logger)
-    if (isDefault) return new PlaywrightSession(process, targets, open.context, recording, this.#logger)
+    const logger = this.#logger
+    // A video begins with its context; other recordings can begin in the one that is there.
+    const isDefault =
+      !options.record.includes('VIDEO') && isDeepStrictEqual({ ...options, record: [] }, DEFAULT_OPTIONS)
+    const recordings = new Recordings(options.record, process, targets, logger)
+    const recording = new Recording(
+      process.wire,
+      targets,
+      recorder,
+      isDefault,
+      process.downloadsDir,
+      logger,
+      recordings,
+    )
     try {
       const opened = async () => {
-        const context = await browser.newContext(contextOptions(options))
+        if (isDefault) {
+          await recordings.start(open.context)
+          return open.context
+        }
+        const context = await browser.newContext({ ...contextOptions(options), ...recordings.contextOptions(options) })
+        await recordings.start(context)
         await context.newPage()
         return context
       }
       const context = await raceSignal(process.orEnd(opened()), signal)
-      this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
-      return new PlaywrightSession(process, targets, context, recording, this.#logger)
+      if (!isDefault) this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
+      return new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
     } catch (error) {
       recording.stop()
       throw error

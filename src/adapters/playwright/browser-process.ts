@@ -109,6 +109,11 @@ export class BrowserProcess {
     return join(this.dir, 'uploads')
   }
 
+  /** Where recordings are written, by us: the browser has no business there. */
+  get recordingsDir(): string {
+    return join(this.dir, 'recordings')
+  }
+
   get downloadsDir(): string {
     return join(this.dir, 'downloads')
   }
@@ -161,6 +166,7 @@ async function prepareDirectory(mode: LaunchMode, dir: string): Promise<number |
     await mkdir(folder, { mode: 0o700 })
     if (uid !== null) await chown(folder, uid, uid)
   }
+  await mkdir(join(dir, 'recordings'), { mode: 0o700 })
   return uid
 }
 

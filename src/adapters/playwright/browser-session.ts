@@ -8,13 +8,14 @@ import type {
   ObservationOutcome,
   ObservationRequest,
 } from '../../ports/action.ts'
-import type { BrowserSession, OpenOutcome, PageState } from '../../ports/browser.ts'
+import type { BrowserSession, OpenOutcome, PageState, Recorder } from '../../ports/browser.ts'
 import type { Json, Viewport } from '../../ports/store.ts'
 import { PageActions } from './actions/page-actions.ts'
 import type { BrowserProcess } from './browser-process.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
 import type { Recording } from './recording.ts'
+import type { Recordings } from './recordings/recordings.ts'
 import type { Targets } from './targets.ts'
 
 /** A page that hangs takes no new size. */
@@ -27,6 +28,8 @@ export class PlaywrightSession implements BrowserSession {
   readonly #targets: Targets
   readonly #context: BrowserContext
   readonly #recording: Recording
+  readonly #recordings: Recordings
+  readonly #recorder: Pick<Recorder, 'keepFile'>
   readonly #logger: Logger
   readonly #actions: PageActions
   #viewport: Viewport | null = null
@@ -37,12 +40,16 @@ export class PlaywrightSession implements BrowserSession {
     targets: Targets,
     context: BrowserContext,
     recording: Recording,
+    recordings: Recordings,
+    recorder: Pick<Recorder, 'keepFile'>,
     logger: Logger,
   ) {
     this.#process = process
     this.#targets = targets
     this.#context = context
     this.#recording = recording
+    this.#recordings = recordings
+    this.#recorder = recorder
     this.#logger = logger
     this.#actions = new PageActions(context, targets, process.uploadsDir, logger)
     this.crashed = new Promise((resolve) => {
@@ -101,7 +108,12 @@ export class PlaywrightSession implements BrowserSession {
     return null
   }
 
-  async finishFiles(_deadlineMs: number): Promise<void> {}
+  async finishFiles(deadlineMs: number): Promise<void> {
+    const until = performance.now() + deadlineMs
+    await this.#recording.finishDownloads(deadlineMs / 2)
+    const files = await this.#recordings.finish(until - performance.now(), () => this.#recording.stop())
+    await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), until - performance.now())
+  }
 
   async ping(timeoutMs: number): Promise<number | null> {
     const start = performance.now()

@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { lookup } from 'mime-types'
 import type { Logger } from '../../logger.ts'
-import { TEXT_LIMITS } from '../../ports/log-entry.ts'
-import type { Recorder } from '../../ports/browser.ts'
+import { TEXT_LIMITS, type EntryData } from '../../ports/log-entry.ts'
+import type { KeptFile, Recorder } from '../../ports/browser.ts'
 import type { BrowserWire } from './browser-wire.ts'
 import type { CdpEvents } from './cdp-events.ts'
 import { cutText, cutUrl } from './cut-text.ts'
+import { within } from './deadline.ts'
 import type { Targets } from './targets.ts'
 
 interface Download {
@@ -13,34 +15,69 @@ interface Download {
   pageId: string | null
 }
 
-/** Downloads, each when it has ended. The file itself is not kept: its size is all that is told of it yet. */
+/** Downloads, each when it has ended and its file has been kept. */
 export class DownloadRecorder {
+  readonly #recorder: Recorder
+  readonly #downloadsDir: string
+  readonly #logger: Logger
+  readonly #running = new Map<string, Download>()
+  readonly #keeping = new Set<Promise<void>>()
+
   constructor(wire: BrowserWire, targets: Targets, recorder: Recorder, downloadsDir: string, logger: Logger) {
-    const running = new Map<string, Download>()
+    this.#recorder = recorder
+    this.#downloadsDir = downloadsDir
+    this.#logger = logger
     wire.on('Browser.downloadWillBegin', (begin) => {
-      running.set(begin.guid, { begin, pageId: targets.pageOfFrame(begin.frameId)?.pageId ?? null })
+      this.#running.set(begin.guid, { begin, pageId: targets.pageOfFrame(begin.frameId)?.pageId ?? null })
     })
     wire.on('Browser.downloadProgress', ({ guid, state, receivedBytes }) => {
-      const download = running.get(guid)
+      const download = this.#running.get(guid)
       if (!download || state === 'inProgress') return
-      running.delete(guid)
-      recorder.record({
-        kind: 'DOWNLOAD',
-        at: Date.now(),
-        data: {
-          url: cutUrl(download.begin.url),
-          suggestedFilename: cutText(download.begin.suggestedFilename, TEXT_LIMITS.fileName),
-          pageId: download.pageId,
-          sizeBytes: state === 'completed' ? receivedBytes : null,
-          failure: state === 'completed' ? null : 'canceled',
-          artifactId: null,
-          keepFailure: null,
-        },
-      })
-      // Playwright names the files by their guid. Left to the end of the session, they would fill the disk.
-      rm(join(downloadsDir, guid), { force: true }).catch((error: unknown) =>
-        logger.warn({ err: error }, 'a downloaded file could not be removed'),
+      this.#running.delete(guid)
+      const keeping = this.#ended(download, state === 'completed' ? receivedBytes : null).finally(() =>
+        this.#keeping.delete(keeping),
       )
+      this.#keeping.add(keeping)
     })
+  }
+
+  /** Waits for files that are being kept; downloads that still run have failed then. */
+  async finish(deadlineMs: number): Promise<void> {
+    await within(Promise.all(this.#keeping), deadlineMs)
+    for (const download of this.#running.values()) {
+      this.#record(download, { sizeBytes: null, failure: 'session ended', artifactId: null, keepFailure: null })
+    }
+    this.#running.clear()
+  }
+
+  /** Never rejects. */
+  async #ended(download: Download, sizeBytes: number | null): Promise<void> {
+    // Playwright names the files by their guid.
+    const path = join(this.#downloadsDir, download.begin.guid)
+    if (sizeBytes === null) {
+      this.#record(download, { sizeBytes, failure: 'canceled', artifactId: null, keepFailure: null })
+    } else {
+      const { artifactId, failure: keepFailure } = await this.#keep(download, path)
+      this.#record(download, { sizeBytes, failure: null, artifactId, keepFailure })
+    }
+    // Left to the end of the session, they would fill the disk.
+    await rm(path, { force: true }).catch((error: unknown) =>
+      this.#logger.warn({ err: error }, 'a downloaded file could not be removed'),
+    )
+  }
+
+  #keep({ begin, pageId }: Download, path: string): Promise<KeptFile> {
+    const name = cutText(begin.suggestedFilename, TEXT_LIMITS.fileName)
+    const contentType = lookup(name) || 'application/octet-stream'
+    return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, path })
+  }
+
+  #record(
+    { begin, pageId }: Download,
+    how: Pick<EntryData['DOWNLOAD'], 'sizeBytes' | 'failure' | 'artifactId' | 'keepFailure'>,
+  ): void {
+    const url = cutUrl(begin.url)
+    const suggestedFilename = cutText(begin.suggestedFilename, TEXT_LIMITS.fileName)
+    this.#recorder.record({ kind: 'DOWNLOAD', at: Date.now(), data: { url, suggestedFilename, pageId, ...how } })
   }
 }

@@ -5,6 +5,7 @@ import { ConsoleRecorder } from './console-recorder.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
 import { DownloadRecorder } from './download-recorder.ts'
 import { NetworkRecorder } from './network-recorder.ts'
+import type { Recordings } from './recordings/recordings.ts'
 import { PageRecorder } from './page-recorder.ts'
 import type { Targets } from './targets.ts'
 import { WebSocketRecorder } from './web-socket-recorder.ts'
@@ -13,6 +14,7 @@ import { WebSocketRecorder } from './web-socket-recorder.ts'
 export class Recording {
   readonly #network: NetworkRecorder
   readonly #webSockets: WebSocketRecorder
+  readonly #downloads: DownloadRecorder
   readonly #targets: Targets
   #stopped = false
 
@@ -24,10 +26,13 @@ export class Recording {
     keepPages: boolean,
     downloadsDir: string,
     logger: Logger,
+    recordings?: Pick<Recordings, 'note'>,
   ) {
     const gate: Recorder = {
       record: (draft) => {
-        if (!this.#stopped) recorder.record(draft)
+        if (this.#stopped) return
+        recorder.record(draft)
+        recordings?.note(draft)
       },
       requestStarted: (request) => {
         if (!this.#stopped) recorder.requestStarted(request)
@@ -42,7 +47,7 @@ export class Recording {
     const webSockets = new WebSocketRecorder(wire, targets, gate)
     const consoleLines = new ConsoleRecorder(wire, targets, gate)
     new DialogRecorder(wire, targets, gate)
-    new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
+    this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
     this.#network = network
     this.#webSockets = webSockets
     this.#targets = targets
@@ -69,6 +74,11 @@ export class Recording {
   flush(): void {
     this.#network.flush()
     this.#webSockets.flush()
+  }
+
+  /** See DownloadRecorder.finish. */
+  finishDownloads(deadlineMs: number): Promise<void> {
+    return this.#downloads.finish(deadlineMs)
   }
 
   /** Nothing is recorded from now on. */

@@ -11,11 +11,10 @@ export function createProfileStore(db: NodePgDatabase): ProfileStore {
   const fail = (error: unknown): never => {
     throw asStoreError(error)
   }
-  const { sealed: _, ...shown } = {
+  const shown = {
     id: profiles.id,
     owner: profiles.owner,
     name: profiles.name,
-    sealed: profiles.sealed,
     sizeBytes: profiles.sizeBytes,
     createdAt: profiles.createdAt,
     updatedAt: profiles.updatedAt,

@@ -6,6 +6,7 @@ import { findBrowserExecutable } from '../../../src/adapters/playwright/browser-
 import { PlaywrightSession } from '../../../src/adapters/playwright/browser-session.ts'
 import { openBrowser } from '../../../src/adapters/playwright/open-browser.ts'
 import { Recording } from '../../../src/adapters/playwright/recording.ts'
+import { Recordings } from '../../../src/adapters/playwright/recordings/recordings.ts'
 import { Targets } from '../../../src/adapters/playwright/targets.ts'
 import { TEXT_LIMITS } from '../../../src/ports/log-entry.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
@@ -106,7 +107,15 @@ test('a page that asks whether it may be left is left', async () => {
   const open = await openBrowser(mode, tempRoot, logger, AbortSignal.timeout(20_000))
   const recorder = new RecordingRecorder()
   const recording = new Recording(open.process.wire, open.targets, recorder, true, open.process.downloadsDir, logger)
-  const session = new PlaywrightSession(open.process, open.targets, open.context, recording, logger)
+  const session = new PlaywrightSession(
+    open.process,
+    open.targets,
+    open.context,
+    recording,
+    new Recordings([], open.process, open.targets, logger),
+    recorder,
+    logger,
+  )
   const url = `${site.url}/beforeunload`
   await session.open(url, AbortSignal.timeout(10_000))
   // A browser asks only where somebody has touched the page.

@@ -1,10 +1,14 @@
-import type { KeptFile, Recorder } from '../../../src/ports/browser.ts'
+import { readFile } from 'node:fs/promises'
+import type { BrowserFile, KeptFile, Recorder } from '../../../src/ports/browser.ts'
 import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '../../../src/ports/log-entry.ts'
 
 /** Keeps all it is told. */
 export class RecordingRecorder implements Recorder {
   readonly drafts: EntryDraft[] = []
   readonly inFlight = new Map<number, PendingRequest>()
+  readonly files: (BrowserFile & { bytes: Buffer })[] = []
+  /** Why it keeps no files; null: it does. */
+  refusal: string | null = null
   pagesChanges = 0
 
   record(draft: EntryDraft): void {
@@ -16,8 +20,12 @@ export class RecordingRecorder implements Recorder {
     this.inFlight.set(request.requestId, request)
   }
 
-  async keepFile(): Promise<KeptFile> {
-    return { artifactId: null, failure: 'this recorder keeps nothing' }
+  async keepFile(file: BrowserFile): Promise<KeptFile> {
+    const bytes = await readFile(file.path)
+    this.files.push({ ...file, bytes })
+    return this.refusal === null
+      ? { artifactId: `artifact-${this.files.length}`, failure: null }
+      : { artifactId: null, failure: this.refusal }
   }
 
   pagesChanged(): void {

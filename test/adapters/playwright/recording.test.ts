@@ -293,12 +293,14 @@ describe('what pages do besides', () => {
       ])
     }))
 
-  test('downloads, whole and broken off, leave no file', async () => {
+  test('downloads, whole and broken off, are given away and leave no file', async () => {
     await visit('/download', async ({ recorder }) => {
       await until(() => recorder.of('DOWNLOAD').length).toBe(1)
       const url = `${site.url}/file?size=1000`
       const expected = { url, suggestedFilename: 'report.bin', pageId: 'p1', sizeBytes: 1000, failure: null }
-      expect(recorder.of('DOWNLOAD')).toEqual([expected])
+      expect(recorder.of('DOWNLOAD')).toEqual([{ ...expected, artifactId: 'artifact-1', keepFailure: null }])
+      expect(recorder.files).toMatchObject([{ kind: 'DOWNLOAD', name: 'report.bin', pageId: 'p1' }])
+      expect(recorder.files[0]!.bytes.length).toBe(1000)
       const files = () =>
         readdirSync(pool.directory).flatMap((name) => readdirSync(join(pool.directory, name, 'downloads')))
       await until(files).toEqual([])

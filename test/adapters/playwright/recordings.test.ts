@@ -1,0 +1,132 @@
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import yauzl from 'yauzl'
+import type { RecordingKind } from '../../../src/ports/artifact.ts'
+import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
+import { take } from '../../support/take-steps.ts'
+import { startTestPool, type TestPool } from './test-pool.ts'
+
+let testPool: TestPool
+let site: ActionSitePages
+
+beforeAll(async () => {
+  site = await startActionPages()
+  testPool = await startTestPool()
+})
+
+afterAll(async () => {
+  await testPool.close()
+  await site.close()
+})
+
+/** A session that records, opens a page and a second one, and ends as `end` says. */
+async function recorded(record: RecordingKind[], end: 'in order' | 'crashed' | 'stopped' = 'in order') {
+  const { session, recorder } = await testPool.start({ record, viewport: { width: 640, height: 360 } })
+  expect((await take(session, { navigate: { url: `${site.url}/form` } })).error).toBeNull()
+  expect((await take(session, { fill: { target: { css: '#user' }, value: 'ann' } })).error).toBeNull()
+  expect((await take(session, { openPage: { url: `${site.url}/moves` } })).error).toBeNull()
+  const pids = testPool.browsers()
+  if (end === 'crashed') {
+    for (const pid of pids) process.kill(pid, 'SIGKILL')
+    await session.crashed
+  }
+  if (end === 'stopped') for (const pid of testPool.processes()) process.kill(pid, 'SIGSTOP')
+  await session.flush(end === 'in order' ? 1_000 : 0)
+  await session.finishFiles(6_000)
+  const { files } = recorder
+  await session.close(500)
+  return { files, recorder }
+}
+
+interface Har {
+  log: { entries: { request: { url: string }; response: { status: number; content: { text?: string } } }[] }
+}
+
+const readHar = (bytes: Buffer) => JSON.parse(bytes.toString()) as Har
+
+async function readArchive(bytes: Buffer): Promise<Map<string, string>> {
+  const archive = await promisify<Buffer, yauzl.Options, yauzl.ZipFile>(yauzl.fromBuffer)(bytes, { lazyEntries: false })
+  const open = promisify<yauzl.Entry, NodeJS.ReadableStream>(archive.openReadStream.bind(archive))
+  const contents = new Map<string, string>()
+  const reading: Promise<void>[] = []
+  archive.on('entry', (entry: yauzl.Entry) => {
+    const read = async () => {
+      const chunks: Buffer[] = []
+      for await (const chunk of await open(entry)) chunks.push(chunk as Buffer)
+      contents.set(entry.fileName, Buffer.concat(chunks).toString())
+    }
+    reading.push(read())
+  })
+  await new Promise((resolve) => archive.once('end', resolve))
+  await Promise.all(reading)
+  return contents
+}
+
+/** Seconds and size, as a browser plays it. */
+async function play(bytes: Buffer): Promise<{ duration: number; width: number; height: number }> {
+  const { session } = await testPool.start()
+  const expression = `(source) => new Promise((resolve, reject) => {
+    const video = document.createElement('video')
+    video.onloadedmetadata = () => resolve({ duration: video.duration, width: video.videoWidth, height: video.videoHeight })
+    video.onerror = () => reject(new Error(video.error.message))
+    video.src = source
+  })`
+  const arg = `data:video/webm;base64,${bytes.toString('base64')}`
+  const { result, error } = await take(session, { evaluate: { expression, arg } })
+  await session.close(500)
+  expect(error).toBeNull()
+  return result as { duration: number; width: number; height: number }
+}
+
+const kindsAndPages = (files: readonly { kind: string; pageId: string | null }[]) =>
+  files.map(({ kind, pageId }) => `${kind} ${pageId}`).toSorted()
+
+describe('a session that ends in order', () => {
+  test('leaves a trace, a HAR with bodies, and a video of each page; no page is told to have closed', async () => {
+    const { files, recorder } = await recorded(['VIDEO', 'TRACE', 'HAR'])
+    expect(kindsAndPages(files)).toEqual(['HAR null', 'TRACE null', 'VIDEO p1', 'VIDEO p2'])
+    const of = (kind: string) => files.find((file) => file.kind === kind)!
+
+    const trace = await readArchive(of('TRACE').bytes)
+    expect(trace.get('trace.trace')).toContain(`${site.url}/form`)
+    expect(trace.get('trace.network')).toContain(`${site.url}/moves`)
+    expect([...trace.keys()].some((name) => name.endsWith('.jpeg'))).toBe(true)
+
+    const { entries } = readHar(of('HAR').bytes).log
+    const form = entries.find(({ request }) => request.url === `${site.url}/form`)!
+    expect(form.response.content.text).toContain('Sign in')
+
+    for (const video of files.filter(({ kind }) => kind === 'VIDEO')) {
+      const { duration, width, height } = await play(video.bytes)
+      expect(duration).toBeGreaterThan(0)
+      expect([width, height]).toEqual([640, 360])
+    }
+    expect(recorder.of('PAGE_CLOSED')).toEqual([])
+  })
+
+  test('a trace and a HAR take the browser that was ready as it is', async () => {
+    await expect.poll(() => testPool.pool.warmCount()).toBe(1)
+    const { session, recorder } = await testPool.start({ record: ['TRACE', 'HAR'] })
+    expect(session.pages()).toHaveLength(1)
+    await take(session, { navigate: { url: `${site.url}/form` } })
+    await session.finishFiles(5_000)
+    expect(kindsAndPages(recorder.files)).toEqual(['HAR null', 'TRACE null'])
+    await session.close(500)
+  })
+
+  test('without recordings there are no files', async () => {
+    expect((await recorded([])).files).toEqual([])
+  })
+})
+
+describe('what is lost with the browser', () => {
+  test.each(['crashed', 'stopped'] as const)('is kept as far as it went: %s', async (end) => {
+    const { files } = await recorded(['VIDEO', 'TRACE', 'HAR'], end)
+    expect(kindsAndPages(files)).toEqual(['HAR null', 'TRACE null', 'VIDEO p1', 'VIDEO p2'])
+    const of = (kind: string) => files.find((file) => file.kind === kind)!
+    expect((await readArchive(of('TRACE').bytes)).get('trace.trace')).toContain(`${site.url}/form`)
+    const urls = readHar(of('HAR').bytes).log.entries.map(({ request }) => request.url)
+    expect(urls).toContain(`${site.url}/form`)
+    if (end === 'crashed') expect((await play(of('VIDEO').bytes)).duration).toBeGreaterThan(0)
+  })
+})
