@@ -56,7 +56,7 @@ export class LogReader {
 
   /** A page of the log, by first/after or last/before. */
   async page(session: SessionSnapshot, args: PageArguments & { filter: EntryFilter }): Promise<LogPage> {
-    const { direction, limit } = pageRequest(args, LOG_PAGE_BOUNDS)
+    const { direction, limit, offset } = pageRequest(args, LOG_PAGE_BOUNDS)
     const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
     const before = args.before == null ? undefined : this.#decode(session, args.before, 'before')
     const forward = direction === 'forward'
@@ -65,16 +65,20 @@ export class LogReader {
     let bounds: { after: number; before: number | undefined } = { after, before }
     let scannedTo: number | null = null
     let done = false
-    for (let steps = 0; !done && entries.length <= limit && steps < MAX_STEPS_OF_PAGE; steps += 1) {
+    let toSkip = offset
+    // While it skips it goes on: a page that is short because of that would have no cursor to go on from.
+    for (let steps = 0; !done && entries.length <= limit && (toSkip > 0 || steps < MAX_STEPS_OF_PAGE); steps += 1) {
       const step = await this.#store.readEntries({
         sessionId: session.id,
         filter: args.filter,
         direction,
         ...bounds,
         // One more than asked for tells whether there is a further page.
-        limit: Math.min(LOG_PAGE_BOUNDS.max, limit + 1 - entries.length),
+        limit: Math.min(LOG_PAGE_BOUNDS.max, toSkip + limit + 1 - entries.length),
       })
-      if (forward) entries.push(...step.entries)
+      const skipped = Math.min(toSkip, step.entries.length)
+      toSkip -= skipped
+      if (forward) entries.push(...step.entries.slice(skipped))
       else entries.unshift(...step.entries)
       scannedTo = step.scannedTo
       bounds = forward ? { after: scannedTo, before } : { after, before: scannedTo }
@@ -94,7 +98,7 @@ export class LogReader {
     return {
       entries,
       hasNextPage: forward ? hasMore : before !== undefined && before <= session.lastSequence,
-      hasPreviousPage: forward ? after > 0 : hasMore,
+      hasPreviousPage: forward ? after > 0 || offset > 0 : hasMore,
       startCursor: forward ? (first ?? args.after ?? null) : (reached ?? first ?? args.before ?? null),
       endCursor: forward ? (reached ?? last ?? args.after ?? null) : (last ?? args.before ?? null),
       totalCount: () => this.#count(session, args.filter),

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
+import type { EntryDraft, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
 import {
   StoreUnavailable,
   UnstorableBatch,
@@ -12,10 +12,11 @@ import { CommitProgress } from './commit-progress.ts'
 import { DroppedEntries } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
 import { LogTail } from './log-tail.ts'
+import { StorePatience } from './store-patience.ts'
 import { deeplyWellFormed } from './well-formed.ts'
 
 export interface LogLimits {
-  /** Entries a session may have, status and ENTRIES_DROPPED not counted; what comes after is dropped as LOG_LIMIT. */
+  /** Entries a session may have, those of NEVER_DROPPED not counted; what comes after is dropped as LOG_LIMIT. */
   maxEntries: number
   /** Entries and bytes that may wait for the store; what comes on top is dropped as FLOOD or STORE_UNAVAILABLE. */
   maxQueuedEntries: number
@@ -47,10 +48,19 @@ interface Queued {
 /** Large enough that a flood costs few round trips, small enough that one batch never holds up other sessions. */
 const MAX_BATCH_ENTRIES = 1000
 const MAX_BATCH_BYTES = 2 * 1024 * 1024
-const MAX_RETRY_DELAY_MS = 2000
 /** Pause between two ENTRIES_DROPPED of a log at its limit; doubled each time, so their number stays small. */
 const FIRST_LIMIT_MARKER_PAUSE_MS = 1000
 const LAST_LIMIT_MARKER_PAUSE_MS = 60_000
+
+/** What callers did and got, bounded by what they do: no flood of a page may cost them an entry. */
+const NEVER_DROPPED: ReadonlySet<SessionEventKind> = new Set([
+  'STATUS_CHANGE',
+  'ENTRIES_DROPPED',
+  'ACTION',
+  'ARTIFACT_CREATED',
+  'TASK_STEP',
+  'TASK_ENDED',
+])
 
 /**
  * The one writer of a session's log (laws 1, 2, 7, 9 of DESIGN.md).
@@ -76,10 +86,11 @@ export class SessionLog {
   #counts: LogCounts
   #ended = false
   #lost = false
-  #storeFailing = false
   #isCommitting = false
   readonly #progress = new CommitProgress()
-  readonly #abandoned = new AbortController()
+  readonly #patience: StorePatience
+  /** Who waits for the entry that was made of this data. */
+  readonly #awaited = new Map<EntryDraft['data'], (entry: LogEntry | null) => void>()
 
   /** Dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
@@ -99,7 +110,8 @@ export class SessionLog {
     this.#store = store
     this.#limits = limits
     this.#events = events
-    this.#logger = logger
+    this.#logger = logger.child({ sessionId: record.id })
+    this.#patience = new StorePatience(this.#logger)
     this.#lastSequence = record.lastSequence
     this.#accepted = record.lastSequence
     const { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount } = record
@@ -129,13 +141,13 @@ export class SessionLog {
     const data = deeplyWellFormed(draft.data)
     const repaired = data === draft.data ? draft : ({ ...draft, data } as EntryDraft)
     const queued = { draft: repaired, size: approximateSize(data), patch: patch && deeplyWellFormed(patch) }
-    if (draft.kind === 'STATUS_CHANGE') {
+    if (NEVER_DROPPED.has(draft.kind)) {
       this.#settleDropped()
       this.#enqueue(queued)
     } else if (this.#accepted >= this.#limits.maxEntries) {
       this.#dropAtLimit(draft)
     } else if (this.#isFull(queued.size)) {
-      this.#overflow ??= new DroppedEntries(this.#storeFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+      this.#overflow ??= new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
       this.#overflow.add(draft)
     } else {
       if (this.#overflow) this.#settleOverflow()
@@ -143,6 +155,19 @@ export class SessionLog {
       this.#enqueue(queued)
     }
     this.#startCommitting()
+  }
+
+  /**
+   * As append; resolves with the entry when it is committed, or with null when it will never be: the log was lost, has
+   * ended, or the store refuses the entry.
+   */
+  commit(draft: EntryDraft, patch: SessionPatch | null = null): Promise<LogEntry | null> {
+    if (this.#ended || this.#lost) return Promise.resolve(null)
+    const data = deeplyWellFormed(draft.data)
+    const { promise, resolve } = Promise.withResolvers<LogEntry | null>()
+    this.#awaited.set(data, resolve)
+    this.append({ ...draft, data } as EntryDraft, patch)
+    return promise
   }
 
   /** Changes the session's row together with the next batch, or on its own if none is waiting. */
@@ -169,7 +194,7 @@ export class SessionLog {
 
   /** Stops trying to commit: the server is going down and the store is away. */
   abandon(): void {
-    this.#abandoned.abort()
+    this.#patience.giveUp()
   }
 
   #enqueue(queued: Queued): void {
@@ -230,7 +255,7 @@ export class SessionLog {
       },
       (error: unknown) => {
         this.#isCommitting = false
-        this.#logger.fatal({ err: error, sessionId: this.sessionId }, 'the log of a session failed')
+        this.#logger.fatal({ err: error }, 'the log of a session failed')
         this.#loseLog()
       },
     )
@@ -273,18 +298,20 @@ export class SessionLog {
   }
 
   async #commitPatch(patch: SessionPatch): Promise<void> {
-    const isKept = await this.#untilStoreAnswers(async () => {
+    const isKept = await this.#patience.untilAnswered(async () => {
       try {
         return await this.#store.patchSession(this.sessionId, patch)
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error
         // It would be refused again and again, and the log with it. What it changes is state that changes again.
-        this.#logger.error({ err: error, sessionId: this.sessionId }, 'the store refused a change of a session')
+        this.#logger.error({ err: error }, 'the store refused a change of a session')
         return true
       }
     })
-    if (isKept === false) {
-      this.#logger.error({ sessionId: this.sessionId }, 'the row of a live session is gone or has ended')
+    if (isKept === null) {
+      this.#loseLog()
+    } else if (!isKept) {
+      this.#logger.error('the row of a live session is gone or has ended')
       this.#loseLog()
     } else if (!this.#lost) {
       this.#events.committed([], patch)
@@ -292,7 +319,7 @@ export class SessionLog {
   }
 
   async #commitBatch(entries: LogEntry[], patch: SessionPatch | null): Promise<void> {
-    const outcome = await this.#untilStoreAnswers(async () => {
+    const outcome = await this.#patience.untilAnswered(async () => {
       try {
         return await this.#store.append(this.sessionId, this.#lastSequence, entries, patch ?? undefined)
       } catch (error) {
@@ -300,11 +327,12 @@ export class SessionLog {
         throw error
       }
     })
-    if (outcome === null) return
-    if (outcome instanceof UnstorableBatch) {
+    if (outcome === null) {
+      this.#loseLog()
+    } else if (outcome instanceof UnstorableBatch) {
       await this.#commitAroundUnstorable(entries, patch, outcome)
     } else if (outcome.kind === 'conflict') {
-      this.#logger.error({ sessionId: this.sessionId, outcome }, 'the log of a session has another writer')
+      this.#logger.error({ outcome }, 'the log of a session has another writer')
       this.#loseLog()
     } else {
       this.#noteCommitted(entries, patch)
@@ -320,11 +348,12 @@ export class SessionLog {
       return
     }
     const [entry] = entries
-    this.#logger.error({ err: cause, sessionId: this.sessionId, kind: entry?.kind }, 'the store refused an entry')
+    this.#logger.error({ err: cause, kind: entry?.kind }, 'the store refused an entry')
     if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') throw cause
     const dropped = new DroppedEntries('UNSTORABLE')
     dropped.add(entry)
     await this.#commitBatch([{ ...dropped.toDraft(Date.now()), sequence: entry.sequence }], patch)
+    this.#settleAwaited(entry, null)
   }
 
   #noteCommitted(entries: readonly LogEntry[], patch: SessionPatch | null): void {
@@ -342,41 +371,12 @@ export class SessionLog {
     this.#progress.entriesCommitted(entries.length)
     if (patch?.endedAt) this.#ended = true
     this.#events.committed(entries, patch)
+    for (const entry of entries) this.#settleAwaited(entry, entry)
   }
 
-  /** Tries again, more and more slowly, for as long as the store is away; null when the log was given up. */
-  async #untilStoreAnswers<T>(call: () => Promise<T>): Promise<T | null> {
-    for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_DELAY_MS)) {
-      try {
-        const answer = await call()
-        this.#storeFailing = false
-        return answer
-      } catch (error) {
-        if (!this.#storeFailing || !(error instanceof StoreUnavailable)) {
-          this.#logger.error({ err: error, sessionId: this.sessionId }, 'the store failed; the log waits for it')
-        }
-        this.#storeFailing = true
-      }
-      if (!(await this.#pause(delayMs))) {
-        this.#loseLog()
-        return null
-      }
-    }
-  }
-
-  /** False when the log was abandoned meanwhile. */
-  #pause(delayMs: number): Promise<boolean> {
-    const { signal } = this.#abandoned
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve(false)
-      const done = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        resolve(!signal.aborted)
-      }
-      const timer = setTimeout(done, delayMs)
-      signal.addEventListener('abort', done)
-    })
+  #settleAwaited({ data }: LogEntry, entry: LogEntry | null): void {
+    this.#awaited.get(data)?.(entry)
+    this.#awaited.delete(data)
   }
 
   #loseLog(): void {
@@ -387,6 +387,8 @@ export class SessionLog {
     this.#patch = null
     this.#stopLimitMarker()
     this.#progress.giveUp()
+    for (const resolve of this.#awaited.values()) resolve(null)
+    this.#awaited.clear()
     this.#events.lost()
   }
 }

@@ -19,6 +19,7 @@ export const ACTION_ERROR_CODES = [
   'CANCELLED',
   'SKIPPED',
   'STORAGE_FULL',
+  'STORAGE_UNAVAILABLE',
   'QUOTA_EXCEEDED',
 ] as const
 export type ActionErrorCode = (typeof ACTION_ERROR_CODES)[number]

@@ -14,6 +14,10 @@ export const COST = {
   count: { cost: { own: 200 } },
   /** A question to the browser. */
   browser: { cost: { own: 20 } },
+  /** A page is read and told. */
+  observation: { cost: { own: 100 } },
+  /** As many steps as one request may have. */
+  act: { cost: { own: 200, items: 100 } },
   /** Starts a process. */
   start: { cost: { own: 1_000 } },
   /** A mutation of one row. */

@@ -1,9 +1,36 @@
+import { OBSERVATION_CHARACTERS, observePage, type ObservedPage } from '../domain/actions.ts'
 import type { PageState } from '../ports/browser.ts'
+import { TargetInput } from './action-input.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { Session } from './session.ts'
 
-const Page = builder.objectRef<PageState>('Page').implement({
+/** A page with the UUID of its session. */
+interface PageNode extends PageState {
+  sessionId: string
+}
+
+const Observation = builder.objectRef<ObservedPage>('Observation').implement({
+  description: 'A page as assistive technology is told of it, for people and models that do not look at pictures.',
+  fields: (t) => ({
+    url: t.exposeString('url', { description: 'The URL of the page.' }),
+    title: t.exposeString('title', { description: 'Its title; empty when it has none.' }),
+    snapshot: t.exposeString('snapshot', {
+      description:
+        'The accessibility tree as indented text, frames included: role, name and state of each element, with refs such as [ref=e4] that work in Target.ref for as long as the element is there.',
+    }),
+    truncated: t.exposeInt('truncated', {
+      description: 'Characters cut off by maxCharacters, at the end; 0 when it is whole.',
+    }),
+    screenshot: t.string({
+      nullable: true,
+      description: 'What can be seen of the page: JPEG in base64. Null unless asked for, or when the page gave none.',
+      resolve: ({ picture }) => (picture ? Buffer.from(picture).toString('base64') : null),
+    }),
+  }),
+})
+
+const Page = builder.objectRef<PageNode>('Page').implement({
   description: 'A page of a session as it is now: a tab, or a popup.',
   fields: (t) => ({
     id: t.exposeID('pageId', {
@@ -11,6 +38,29 @@ const Page = builder.objectRef<PageState>('Page').implement({
     }),
     url: t.exposeString('url', { description: 'Its URL; about:blank or empty before the first navigation.' }),
     title: t.exposeString('title', { description: 'Its title; empty when it has none.' }),
+    observation: t.field({
+      type: Observation,
+      description:
+        'Asks the page now, beside whatever actions go on. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT, NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
+      extensions: COST.observation,
+      args: {
+        maxCharacters: t.arg.int({
+          description: `Where to cut the snapshot: from ${OBSERVATION_CHARACTERS.min} to ${OBSERVATION_CHARACTERS.max}. Absent: ${OBSERVATION_CHARACTERS.default}.`,
+        }),
+        target: t.arg({
+          type: TargetInput,
+          description: 'Only this element and what is in it. Absent: the whole page.',
+        }),
+        screenshot: t.arg.boolean({ defaultValue: false, description: 'True: with a picture of the page.' }),
+      },
+      resolve: ({ sessionId, pageId }, { maxCharacters, target, screenshot }, context) =>
+        observePage(
+          context.registry,
+          context.require('READ').owner,
+          { sessionId, pageId, maxCharacters, target, withPicture: screenshot === true },
+          context.signal,
+        ),
+    }),
   }),
 })
 
@@ -19,6 +69,6 @@ builder.objectField(Session, 'pages', (t) =>
     type: [Page],
     description: 'The pages that are open now, oldest first. Empty while no browser runs.',
     extensions: COST.shortList,
-    resolve: (session, _, { registry }) => registry.pages(session.id),
+    resolve: ({ id: sessionId }, _, { registry }) => registry.pages(sessionId).map((page) => ({ ...page, sessionId })),
   }),
 )

@@ -1,0 +1,63 @@
+import { ACTION_LIMITS, type ActionError, type ActionOrigin } from '../ports/action.ts'
+import { LinkedSignal } from './linked-signal.ts'
+import type { SessionEnding } from './session-work.ts'
+
+/**
+ * What may stop a request for actions: the end of its session, its caller, its deadline. A step that has begun is
+ * finished when a client goes away, as nobody could say how much of it had been done; a task's is cancelled, for
+ * whoever cancels a task waits for it to stop.
+ */
+export class ActionStop implements Disposable {
+  readonly #ending: AbortSignal
+  readonly #caller: AbortSignal
+  readonly #origin: ActionOrigin
+  readonly #deadline: LinkedSignal
+  readonly #any: LinkedSignal
+
+  constructor(ending: AbortSignal, caller: AbortSignal, origin: ActionOrigin, requestMs: number) {
+    this.#ending = ending
+    this.#caller = caller
+    this.#origin = origin
+    this.#deadline = new LinkedSignal([ending], requestMs)
+    this.#any = new LinkedSignal([this.#deadline.signal, caller])
+  }
+
+  /** For what has not begun. */
+  get signal(): AbortSignal {
+    return this.#any.signal
+  }
+
+  /** For a step that begins; to be disposed of. */
+  ofStep(timeoutMs: number): LinkedSignal {
+    return new LinkedSignal([this.#origin === 'TASK' ? this.#any.signal : this.#deadline.signal], timeoutMs)
+  }
+
+  /** Why nothing further may begin; null: it may. */
+  whyNotBegun(): ActionError | null {
+    return this.#why(this.#caller.aborted)
+  }
+
+  /** Why a step that has begun was stopped; null: by nothing but itself. */
+  whyBroken(): ActionError | null {
+    return this.#why(this.#origin === 'TASK' && this.#caller.aborted)
+  }
+
+  [Symbol.dispose](): void {
+    this.#any[Symbol.dispose]()
+    this.#deadline[Symbol.dispose]()
+  }
+
+  #why(isCancelled: boolean): ActionError | null {
+    if (this.#ending.aborted) {
+      const { reason } = this.#ending.reason as SessionEnding
+      return { code: 'SESSION_ENDED', message: `The session ended (${reason}).` }
+    }
+    if (isCancelled) {
+      const who = this.#origin === 'TASK' ? 'The task was stopped.' : 'The client went away.'
+      return { code: 'CANCELLED', message: who }
+    }
+    if (!this.#deadline.isTimeUp) return null
+    const seconds = ACTION_LIMITS.requestMs / 1000
+    return { code: 'TIMEOUT', message: `The request took ${seconds} s, its place in the queue included: no longer.` }
+  }
+}

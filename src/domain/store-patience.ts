@@ -1,0 +1,57 @@
+import type { Logger } from 'pino'
+import { StoreUnavailable } from '../ports/store.ts'
+
+const FIRST_DELAY_MS = 50
+const LAST_DELAY_MS = 2000
+
+/** Asks the store again and again, more and more slowly, for as long as it is away or until it is given up. */
+export class StorePatience {
+  readonly #logger: Logger
+  readonly #givenUp = new AbortController()
+  #isFailing = false
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  /** Whether the last call failed. */
+  get isFailing(): boolean {
+    return this.#isFailing
+  }
+
+  /** Null when it was given up meanwhile. */
+  async untilAnswered<T>(call: () => Promise<T>): Promise<T | null> {
+    for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LAST_DELAY_MS)) {
+      try {
+        const answer = await call()
+        this.#isFailing = false
+        return answer
+      } catch (error) {
+        if (!this.#isFailing || !(error instanceof StoreUnavailable)) {
+          this.#logger.error({ err: error }, 'the store failed; the log waits for it')
+        }
+        this.#isFailing = true
+      }
+      if (!(await this.#pause(delayMs))) return null
+    }
+  }
+
+  giveUp(): void {
+    this.#givenUp.abort()
+  }
+
+  /** False when it was given up meanwhile. */
+  #pause(delayMs: number): Promise<boolean> {
+    const { signal } = this.#givenUp
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve(false)
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        resolve(!signal.aborted)
+      }
+      const timer = setTimeout(done, delayMs)
+      signal.addEventListener('abort', done)
+    })
+  }
+}
