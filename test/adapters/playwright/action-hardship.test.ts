@@ -76,6 +76,18 @@ describe('observation', () => {
     expect((await observe({ target: { css: '#nothing' } })).error?.code).toBe('NOT_FOUND')
   })
 
+  test('does not tell what password fields hold', async () => {
+    await open('/form')
+    await take(session, { fill: { target: { css: '#user' }, value: 'ann' } })
+    for (const secret of ['k9-correct-horse', "it's: #1 \\", '123']) {
+      await take(session, { fill: { target: { css: '#pass' }, value: secret } })
+      const { snapshot } = (await observe()).observation!
+      expect(snapshot).toMatch(/"User".*: ann/)
+      expect(snapshot).toMatch(/"Password".*: ••••••/)
+      expect((await observe({ target: { css: '#pass' } })).observation!.snapshot).not.toContain(secret)
+    }
+  })
+
   test('a picture is a JPEG', async () => {
     await open('/form')
     const picture = await session.picture('p1', 50, AbortSignal.timeout(20_000))

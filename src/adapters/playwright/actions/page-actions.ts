@@ -4,7 +4,6 @@ import type {
   ActionContext,
   ActionOutcome,
   ActionStep,
-  Observation,
   ObservationOutcome,
   ObservationRequest,
 } from '../../../ports/action.ts'
@@ -16,6 +15,7 @@ import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
 import { HANDLERS } from './handlers.ts'
 import { describeTarget, locatorOf, requireRef } from './locate.ts'
 import { PageDirectory } from './page-directory.ts'
+import { cutSnapshot, takeSnapshot } from './snapshot.ts'
 
 const DEFAULT_TIMEOUT_MS = 30_000
 /** Of a step's time, what is kept to find out why it failed. */
@@ -96,8 +96,7 @@ export class PageActions {
       if (locator && (await raceSignal(locator.count(), signal)) === 0) {
         throw new ActionFailure('NOT_FOUND', `${describeTarget(target!)}: there is no such element.`)
       }
-      const options = { mode: 'ai', timeout: 0, signal } as const
-      const snapshot = locator ? locator.first().ariaSnapshot(options) : found.page.ariaSnapshot(options)
+      const snapshot = takeSnapshot(found.page, locator?.first() ?? null, signal)
       const [text] = await raceSignal(Promise.all([snapshot, this.#pages.refresh()]), signal)
       const { url, title } = this.#pages.state(pageId) ?? { url: found.page.url(), title: '' }
       return { observation: { url, title, ...cutSnapshot(text, maxCharacters) }, error: null }
@@ -148,17 +147,5 @@ export class PageActions {
     } finally {
       stop()
     }
-  }
-}
-
-/** Cut at the end of a line, with a line that says so. */
-function cutSnapshot(text: string, maxCharacters: number): Pick<Observation, 'snapshot' | 'truncated'> {
-  if (text.length <= maxCharacters) return { snapshot: text, truncated: 0 }
-  const lineEnd = text.lastIndexOf('\n', maxCharacters)
-  const kept = text.slice(0, lineEnd > 0 ? lineEnd : maxCharacters)
-  const truncated = text.length - kept.length
-  return {
-    snapshot: `${kept}\n# ${truncated} more characters are cut: narrow the observation with a target`,
-    truncated,
   }
 }

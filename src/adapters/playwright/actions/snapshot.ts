@@ -1,0 +1,37 @@
+import type { Locator, Page } from 'playwright'
+import type { Observation } from '../../../ports/action.ts'
+
+/** Of a page, or of an element of it: the snapshot with refs, without what its password fields hold. */
+export async function takeSnapshot(page: Page, element: Locator | null, signal: AbortSignal): Promise<string> {
+  const options = { mode: 'ai', timeout: 0, signal } as const
+  const [text, secrets] = await Promise.all([
+    element ? element.ariaSnapshot(options) : page.ariaSnapshot(options),
+    secretsOf(page),
+  ])
+  // Whole values only: a short password must not riddle the text.
+  return secrets.reduce((shown, secret) => shown.replaceAll(`: ${secret}\n`, ': ••••••\n'), `${text}\n`).slice(0, -1)
+}
+
+/** As YAML may write them. A frame that cannot be asked shows nothing in the snapshot either. */
+async function secretsOf(page: Page): Promise<string[]> {
+  const asked = page.frames().map((frame) =>
+    frame
+      .locator('input[type=password]')
+      .evaluateAll((fields) => fields.map((field) => (field as HTMLInputElement).value))
+      .catch((): string[] => []),
+  )
+  const values = (await Promise.all(asked)).flat().filter((value) => value !== '')
+  return values.flatMap((value) => [value, JSON.stringify(value), `'${value.replaceAll("'", "''")}'`])
+}
+
+/** Cut at the end of a line, with a line that says so. */
+export function cutSnapshot(text: string, maxCharacters: number): Pick<Observation, 'snapshot' | 'truncated'> {
+  if (text.length <= maxCharacters) return { snapshot: text, truncated: 0 }
+  const lineEnd = text.lastIndexOf('\n', maxCharacters)
+  const kept = text.slice(0, lineEnd > 0 ? lineEnd : maxCharacters)
+  const truncated = text.length - kept.length
+  return {
+    snapshot: `${kept}\n# ${truncated} more characters are cut: narrow the observation with a target`,
+    truncated,
+  }
+}
