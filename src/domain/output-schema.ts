@@ -4,8 +4,12 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { Json } from '../ports/store.ts'
 
-/** A JSON Schema that a client gives is code of sorts: a pattern may take for ever. So it runs against a clock. */
-const TIME_MS = 500
+/**
+ * A JSON Schema that a client gives is code of sorts: a pattern may take for ever. So it runs against a clock, one that
+ * a busy machine does not run out.
+ */
+const READ_MS = 3000
+const CHECK_MS = 1000
 const TOLD_PROBLEMS = 10
 
 const OPTIONS: Options = {
@@ -33,12 +37,12 @@ export function readOutputSchema(schema: unknown): OutputSchema {
     throw new OutputSchemaInvalid('must be a JSON Schema: a JSON object')
   }
   const given = schema as { [key: string]: Json }
-  const validate = againstTheClock(() => compile(given))
+  const validate = againstTheClock(READ_MS, () => compile(given))
   if (validate === null) throw new OutputSchemaInvalid('takes too long to be read')
   return {
     schema: given,
     problemOf(result) {
-      const isValid = againstTheClock(() => validate(result) === true)
+      const isValid = againstTheClock(CHECK_MS, () => validate(result) === true)
       if (isValid === null) return 'it takes too long to be checked'
       return isValid ? null : (validate.errors ?? []).slice(0, TOLD_PROBLEMS).map(problemText).join('; ')
     },
@@ -69,10 +73,10 @@ const clock = createContext({ run: null as (() => unknown) | null })
 const RUN = new Script('run()')
 
 /** What the function returns, or null when it was stopped for taking too long. */
-function againstTheClock<T>(run: () => T): T | null {
+function againstTheClock<T>(timeout: number, run: () => T): T | null {
   clock['run'] = run
   try {
-    return RUN.runInContext(clock, { timeout: TIME_MS }) as T
+    return RUN.runInContext(clock, { timeout }) as T
   } catch (error) {
     if (isTimeout(error)) return null
     throw error

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { browsersOf, processes, type Process } from '../support/browser-processes.ts'
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
@@ -24,39 +25,6 @@ afterAll(async () => {
   await tabwire.close()
   await site.close()
 })
-
-interface Process {
-  pid: number
-  parent: number
-  command: string
-}
-
-async function processes(): Promise<Process[]> {
-  const all: Process[] = []
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')
-    const match = /^\d+ \(.*\) (\S) (\d+)/s.exec(stat)
-    if (!match || match[1] === 'Z') continue
-    const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')
-    all.push({ pid: Number(name), parent: Number(match[2]), command: command.replaceAll('\0', ' ') })
-  }
-  return all
-}
-
-/** The browsers' own processes (not their helpers) among the children of a process. */
-async function browsersOf(parent: number): Promise<Process[]> {
-  const all = await processes()
-  const isBelow = (process: Process): boolean => {
-    if (process.parent === parent) return true
-    const above = all.find(({ pid }) => pid === process.parent)
-    return above !== undefined && isBelow(above)
-  }
-  return all.filter(
-    (process) =>
-      process.command.includes('--remote-debugging-pipe') && !process.command.includes('--type=') && isBelow(process),
-  )
-}
 
 async function startHere(input: object = {}): Promise<{ id: string; browser: Process }> {
   const before = await browsersOf(process.pid)

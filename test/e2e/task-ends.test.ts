@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { browsersOf } from '../support/browser-processes.ts'
 import { startFakeModelServer, type FakeModelServer } from '../support/fake-model-server.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
@@ -15,7 +16,7 @@ let tabwire: TestApp
 beforeAll(async () => {
   site = await startTestSite()
   model = await startFakeModelServer()
-  tabwire = await startTestApp({ ai: aiOf(model), maxSessions: 2 })
+  tabwire = await startTestApp({ ai: aiOf(model), maxSessions: 2, warmBrowsers: 0 })
 })
 
 afterAll(async () => {
@@ -131,6 +132,21 @@ describe('the end of the session', () => {
     const ended = await tasks.ended(id)
     expect(ended).toMatchObject({ status: 'FAILED', error: 'The session ended (MAX_DURATION).' })
     await expect.poll(async () => (await sessions.get(id))?.endReason).toBe('MAX_DURATION')
+  })
+
+  test('a browser that dies: the task is FAILED, and the log says so before the final status', async () => {
+    model.script = () => ({ hangs: 'hm' })
+    const { id } = await sessions.start()
+    await tasks.start(id, { prompt: 'think' })
+    await expect.poll(() => model.requests.length).toBe(1)
+    const [browser] = await browsersOf(process.pid)
+    process.kill(browser!.pid, 'SIGKILL')
+    expect(await tasks.ended(id)).toMatchObject({ status: 'FAILED', error: 'The session ended (BROWSER_CRASHED).' })
+    await expect.poll(async () => (await sessions.get(id))?.status).toBe('FAILED')
+    expect((await tasks.story(id)).slice(-2)).toMatchObject([
+      { __typename: 'TaskEnded', status: 'FAILED' },
+      { __typename: 'StatusChange', to: 'FAILED' },
+    ])
   })
 
   test('while it waits for a slot: its task goes with it', async () => {
