@@ -24,6 +24,18 @@ const DEFAULTS: Config = {
   logLevel: 'info',
 }
 
+const SECRET = 'a-secret-of-at-least-32-characters'
+const S3: Config['artifacts'] = {
+  kind: 's3',
+  bucket: 'tabwire',
+  endpoint: null,
+  region: 'us-east-1',
+  credentials: null,
+  prefix: '',
+  pathStyle: false,
+  downloads: 'proxy',
+}
+
 test('an empty environment gives the documented defaults', () => {
   expect(loadConfig({})).toEqual(DEFAULTS)
 })
@@ -57,6 +69,65 @@ describe('accepts', () => {
     [{ TABWIRE_MAX_LOG_ENTRIES: '100' }, { maxLogEntries: 100 }],
     [{ TABWIRE_RETENTION_DAYS: '0' }, { retentionDays: 0 }],
     [{ TABWIRE_LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+    [{ TABWIRE_ARTIFACT_QUOTA_MB: '1' }, { artifactQuotaBytes: 1_048_576 }],
+    [{ TABWIRE_SIGNING_KEYS: SECRET }, { signingKeys: [SECRET] }],
+    [{ TABWIRE_SIGNING_KEYS: `${SECRET},${SECRET}2` }, { signingKeys: [SECRET, `${SECRET}2`] }],
+    [{ TABWIRE_PROFILE_KEY: SECRET }, { profileKey: SECRET }],
+    [{ TABWIRE_S3_BUCKET: 'tabwire' }, { artifacts: S3 }],
+    [{ TABWIRE_S3_REGION: 'eu-central-1' }, {}],
+    [
+      {
+        TABWIRE_S3_BUCKET: 'tabwire',
+        TABWIRE_S3_ENDPOINT: 'http://minio:9000',
+        TABWIRE_S3_REGION: 'eu-central-1',
+        TABWIRE_S3_ACCESS_KEY_ID: 'id',
+        TABWIRE_S3_SECRET_ACCESS_KEY: 'secret',
+        TABWIRE_S3_PREFIX: 'some/where',
+        TABWIRE_S3_DOWNLOADS: 'redirect',
+      },
+      {
+        artifacts: {
+          kind: 's3',
+          bucket: 'tabwire',
+          endpoint: 'http://minio:9000',
+          region: 'eu-central-1',
+          credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+          prefix: 'some/where/',
+          pathStyle: true,
+          downloads: 'redirect',
+        },
+      },
+    ],
+    [
+      {
+        TABWIRE_S3_BUCKET: 'tabwire',
+        TABWIRE_S3_ENDPOINT: 'https://s3.example.org',
+        TABWIRE_S3_FORCE_PATH_STYLE: 'false',
+        TABWIRE_S3_PREFIX: 'ends/',
+      },
+      { artifacts: { ...S3, endpoint: 'https://s3.example.org', prefix: 'ends/' } },
+    ],
+    [
+      { TABWIRE_AI_PROVIDER: 'openai', TABWIRE_AI_MODEL: 'some-model', TABWIRE_AI_API_KEY: 'key' },
+      { ai: { provider: 'openai', model: 'some-model', apiKey: 'key', baseUrl: null, prices: {} } },
+    ],
+    [
+      {
+        TABWIRE_AI_PROVIDER: 'openai-compatible',
+        TABWIRE_AI_MODEL: 'local',
+        TABWIRE_AI_BASE_URL: 'http://127.0.0.1:8080/v1',
+        TABWIRE_AI_PRICES: '{"local": {"input": 0, "output": 0.5}}',
+      },
+      {
+        ai: {
+          provider: 'openai-compatible',
+          model: 'local',
+          apiKey: null,
+          baseUrl: 'http://127.0.0.1:8080/v1',
+          prices: { local: { input: 0, output: 0.5 } },
+        },
+      },
+    ],
     // Compose files and shells write variables that are empty, or padded.
     [{ PORT: '', DATABASE_URL: '', TABWIRE_API_KEY: ' ', TABWIRE_LOG_LEVEL: '' }, {}],
     [{ PORT: ' 4001 ' }, { port: 4001 }],
@@ -105,6 +176,56 @@ describe('refuses', () => {
     [
       { TABWIRE_RETENTION_DAYS: '36501' },
       'TABWIRE_RETENTION_DAYS must be a whole number from 0 to 36500 (it is "36501")',
+    ],
+    [
+      { TABWIRE_ARTIFACT_QUOTA_MB: '0' },
+      'TABWIRE_ARTIFACT_QUOTA_MB must be a whole number from 1 to 1000000000 (it is "0")',
+    ],
+    [
+      { TABWIRE_SIGNING_KEYS: `${SECRET},short` },
+      'TABWIRE_SIGNING_KEYS must be secrets of 32 to 256 printable ASCII characters, with commas between',
+    ],
+    [
+      { TABWIRE_PROFILE_KEY: 'short' },
+      'TABWIRE_PROFILE_KEY must be 32 to 256 printable ASCII characters without spaces',
+    ],
+    [{ TABWIRE_S3_BUCKET: 'No Bucket' }, 'TABWIRE_S3_BUCKET must be the name of a bucket (it is "No Bucket")'],
+    [
+      { TABWIRE_S3_BUCKET: 'tabwire', TABWIRE_S3_ENDPOINT: 'minio:9000' },
+      'TABWIRE_S3_ENDPOINT must be an http:// or https:// URL (it is "minio:9000")',
+    ],
+    [
+      { TABWIRE_S3_ENDPOINT: 'http://minio:9000' },
+      'TABWIRE_S3_BUCKET must be set where other TABWIRE_S3_ variables are',
+    ],
+    [
+      { TABWIRE_S3_BUCKET: 'tabwire', TABWIRE_S3_ACCESS_KEY_ID: 'id' },
+      'TABWIRE_S3_ACCESS_KEY_ID and TABWIRE_S3_SECRET_ACCESS_KEY must be set together',
+    ],
+    [
+      { TABWIRE_S3_BUCKET: 'tabwire', TABWIRE_S3_DOWNLOADS: 'direct' },
+      'TABWIRE_S3_DOWNLOADS must be proxy or redirect (it is "direct")',
+    ],
+    [
+      { TABWIRE_S3_BUCKET: 'tabwire', TABWIRE_S3_FORCE_PATH_STYLE: 'yes' },
+      'TABWIRE_S3_FORCE_PATH_STYLE must be true or false (it is "yes")',
+    ],
+    [{ TABWIRE_AI_MODEL: 'x' }, 'TABWIRE_AI_PROVIDER must be set where other TABWIRE_AI_ variables are'],
+    [
+      { TABWIRE_AI_PROVIDER: 'anthropic', TABWIRE_AI_API_KEY: 'key' },
+      'TABWIRE_AI_MODEL must be set with TABWIRE_AI_PROVIDER',
+    ],
+    [
+      { TABWIRE_AI_PROVIDER: 'openai', TABWIRE_AI_MODEL: 'x' },
+      'TABWIRE_AI_API_KEY must be set with TABWIRE_AI_PROVIDER=openai',
+    ],
+    [
+      { TABWIRE_AI_PROVIDER: 'openai-compatible', TABWIRE_AI_MODEL: 'x' },
+      'TABWIRE_AI_BASE_URL must be set with TABWIRE_AI_PROVIDER=openai-compatible',
+    ],
+    [
+      { TABWIRE_AI_PROVIDER: 'mine', TABWIRE_AI_MODEL: 'x' },
+      'TABWIRE_AI_PROVIDER must be openai, openai-compatible or anthropic (it is "mine")',
     ],
     [
       { TABWIRE_LOG_LEVEL: 'verbose' },

@@ -66,6 +66,20 @@ describe('what it keeps', () => {
     await second.close()
   })
 
+  test('keys that sign links and the key of profiles, unless they are given', async () => {
+    const first = await openDataDirectory(path, null)
+    const kept = [first.signingKeys(), first.profileKey]
+    expect(kept).toEqual([[expect.stringMatching(/^[\w-]{43}$/)], expect.stringMatching(/^[\w-]{43}$/)])
+    expect([modeOf(join(path, 'signing-keys')), modeOf(join(path, 'profile-key'))]).toEqual([0o600, 0o600])
+    await first.close()
+    const second = await openDataDirectory(path, null)
+    expect([second.signingKeys(), second.profileKey]).toEqual(kept)
+    await second.close()
+    const given = await openDataDirectory(path, null, { signingKeys: ['one', 'two'], profileKey: 'three' })
+    expect([given.signingKeys(), given.profileKey]).toEqual([['one', 'two'], 'three'])
+    await given.close()
+  })
+
   test('no key where one is given', async () => {
     const directory = await openDataDirectory(path, 'given-by-the-environment')
     expect(directory.adminKey).toEqual({ secret: 'given-by-the-environment', file: null })
@@ -82,17 +96,20 @@ describe('what it keeps', () => {
     await directory.close()
   })
 
-  test.each(['api-key', 'machine-id'])('a %s that was spoilt is not taken, nor written over', async (file) => {
-    mkdirSync(path)
-    writeFileSync(join(path, file), '')
-    expect((await refusal()).message).toBe(
-      `${join(path, file)} does not hold what it should: restore it, or delete it to have a new one made.`,
-    )
-    expect(readFileSync(join(path, file), 'utf8')).toBe('')
-    rmSync(join(path, file))
-    // The failed start left no lock behind.
-    await (await openDataDirectory(path, null)).close()
-  })
+  test.each(['api-key', 'machine-id', 'signing-keys', 'profile-key'])(
+    'a %s that was spoilt is not taken, nor written over',
+    async (file) => {
+      mkdirSync(path)
+      writeFileSync(join(path, file), '')
+      expect((await refusal()).message).toBe(
+        `${join(path, file)} does not hold what it should: restore it, or delete it to have a new one made.`,
+      )
+      expect(readFileSync(join(path, file), 'utf8')).toBe('')
+      rmSync(join(path, file))
+      // The failed start left no lock behind.
+      await (await openDataDirectory(path, null)).close()
+    },
+  )
 
   test('a directory that was there keeps its mode', async () => {
     mkdirSync(path)

@@ -30,7 +30,7 @@ function policyFor(folder: string): string {
     "font-src 'self' data:",
     "connect-src 'self' data: blob:",
     "worker-src 'self'",
-    "frame-src 'self' blob:",
+    "frame-src 'self' data: blob:",
     "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { ArtifactRecord } from '../../src/ports/artifact.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { sampleSession } from './store-samples.ts'
+
+const HOUR_MS = 60 * 60 * 1000
+
+function sampleArtifact(members: Partial<ArtifactRecord> = {}): ArtifactRecord {
+  return {
+    id: randomUUID(),
+    sessionId: randomUUID(),
+    owner: `owner-${randomUUID()}`,
+    kind: 'SCREENSHOT',
+    name: 'Bild 😀.png',
+    contentType: 'image/png',
+    sizeBytes: 100,
+    sha256: 'ab'.repeat(32),
+    pageId: 'p1',
+    createdAt: 1_700_000_000_123,
+    ...members,
+  }
+}
+
+/** What every store keeps to about the rows of artifacts. */
+export function describeArtifactRows(open: () => Store): void {
+  let store: Store
+  beforeAll(() => {
+    store = open()
+  })
+
+  describe('an artifact', () => {
+    test('comes back as it was given, and is gone when it was deleted', async () => {
+      for (const artifact of [sampleArtifact(), sampleArtifact({ sizeBytes: 5_000_000_000_000, pageId: null })]) {
+        expect(await store.insertArtifact(artifact, Number.MAX_SAFE_INTEGER)).toBe(true)
+        expect(await store.findArtifact(artifact.id)).toEqual(artifact)
+        expect(await store.sumArtifactBytes(artifact.owner)).toBe(artifact.sizeBytes)
+        expect(await store.deleteArtifact(artifact.id)).toBe(true)
+        expect(await store.deleteArtifact(artifact.id)).toBe(false)
+        expect(await store.findArtifact(artifact.id)).toBeNull()
+        expect(await store.sumArtifactBytes(artifact.owner)).toBe(0)
+      }
+    })
+
+    test('that is given twice is one, as when the first answer was lost', async () => {
+      const artifact = sampleArtifact()
+      expect(await store.insertArtifact(artifact, 150)).toBe(true)
+      expect(await store.insertArtifact(artifact, 150)).toBe(true)
+      expect(await store.sumArtifactBytes(artifact.owner)).toBe(100)
+    })
+  })
+
+  describe('the quota', () => {
+    test('is of one owner, to the byte', async () => {
+      const owner = `owner-${randomUUID()}`
+      expect(await store.insertArtifact(sampleArtifact({ owner, sizeBytes: 60 }), 100)).toBe(true)
+      const tooMuch = sampleArtifact({ owner, sizeBytes: 41 })
+      expect(await store.insertArtifact(tooMuch, 100)).toBe(false)
+      expect(await store.findArtifact(tooMuch.id)).toBeNull()
+      expect(await store.insertArtifact(sampleArtifact({ owner, sizeBytes: 40 }), 100)).toBe(true)
+      expect(await store.insertArtifact(sampleArtifact({ owner, sizeBytes: 0 }), 100)).toBe(true)
+      expect(await store.insertArtifact(sampleArtifact({ sizeBytes: 100 }), 100)).toBe(true)
+    })
+
+    test('holds when many are kept at once, beside everything else that the database is asked', async () => {
+      const owner = `owner-${randomUUID()}`
+      const keeping = Array.from({ length: 40 }, () => store.insertArtifact(sampleArtifact({ owner }), 1000))
+      const others = Array.from({ length: 40 }, () => store.insertArtifact(sampleArtifact(), 1000))
+      const reading = Array.from({ length: 40 }, () => store.sumArtifactBytes(owner))
+      const kept = await Promise.all(keeping)
+      expect(kept.filter(Boolean)).toHaveLength(10)
+      expect((await Promise.all(others)).every(Boolean)).toBe(true)
+      expect(Math.max(...(await Promise.all(reading)))).toBeLessThanOrEqual(1000)
+      expect(await store.sumArtifactBytes(owner)).toBe(1000)
+    })
+  })
+
+  test('those of a session are listed oldest first, of a kind or all, and counted', async () => {
+    const sessionId = randomUUID()
+    const made = [3, 1, 2, 2, 1].map((minute, index) =>
+      sampleArtifact({
+        sessionId,
+        createdAt: 1_700_000_000_000 + minute * 60_000,
+        kind: index % 2 === 0 ? 'PDF' : 'VIDEO',
+      }),
+    )
+    for (const artifact of made) await store.insertArtifact(artifact, 1000)
+    const inOrder = made.toSorted((one, other) => one.createdAt - other.createdAt || (one.id < other.id ? -1 : 1))
+    const seen: ArtifactRecord[] = []
+    for (let after: ArtifactRecord | null = null, more = true; more;) {
+      const page: ArtifactRecord[] = await store.listArtifacts({ sessionId, kind: null, after, limit: 2 })
+      seen.push(...page)
+      after = page.at(-1) ?? null
+      more = page.length === 2
+    }
+    expect(seen).toEqual(inOrder)
+    const films = await store.listArtifacts({ sessionId, kind: 'VIDEO', after: null, limit: 10 })
+    expect(films).toEqual(inOrder.filter(({ kind }) => kind === 'VIDEO'))
+    expect(await store.countArtifacts(sessionId, null)).toBe(5)
+    expect(await store.countArtifacts(sessionId, 'PDF')).toBe(3)
+    expect(await store.countArtifacts(randomUUID(), null)).toBe(0)
+  })
+
+  test('which of some ids have a row', async () => {
+    const artifact = sampleArtifact()
+    await store.insertArtifact(artifact, 1000)
+    expect(await store.findArtifactIds([randomUUID(), artifact.id, randomUUID()])).toEqual([artifact.id])
+    expect(await store.findArtifactIds([])).toEqual([])
+  })
+
+  test('hold back the deletion of their session, and are told to be due with it', async () => {
+    const now = Date.now()
+    const ended = { status: 'CLOSED', endReason: 'TERMINATED' } as const
+    const old = sampleSession({ ...ended, endedAt: now - 2 * HOUR_MS })
+    const young = sampleSession({ ...ended, endedAt: now })
+    const live = sampleSession()
+    for (const session of [old, young, live]) await store.insertSession(session, [])
+    const [due, ...others] = [old, young, live].map(({ id }) => sampleArtifact({ sessionId: id }))
+    for (const artifact of [due!, ...others]) await store.insertArtifact(artifact, 1000)
+    const dueNow = await store.listArtifactsEndedBefore(now - HOUR_MS)
+    expect(dueNow.map(({ id }) => id)).toContain(due!.id)
+    for (const { id } of others) expect(dueNow.map((record) => record.id)).not.toContain(id)
+
+    while (await store.deleteEndedBefore(now - HOUR_MS));
+    expect(await store.findSession(old.id)).not.toBeNull()
+    await store.deleteArtifact(due!.id)
+    while (await store.deleteEndedBefore(now - HOUR_MS));
+    expect(await store.findSession(old.id)).toBeNull()
+    expect(await store.findSession(young.id)).not.toBeNull()
+  })
+}
