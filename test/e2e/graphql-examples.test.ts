@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { leakGate } from '../support/leak-gate.ts'
+import { startActionPages, type ActionSitePages } from '../support/site-actions.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 
@@ -21,17 +22,20 @@ const read = (start: string) =>
   )
 
 let site: TestSite
+let pages: ActionSitePages
 let tabwire: TestApp
 let session: string
 
 beforeAll(async () => {
   site = await startTestSite()
+  pages = await startActionPages()
   tabwire = await startTestApp({ warmBrowsers: 1 })
 })
 
 afterAll(async () => {
   await tabwire.close()
   await site.close()
+  await pages.close()
 })
 
 interface Batch {
@@ -94,12 +98,45 @@ test('start, watch, come back, look back, end', async () => {
   )
   expect([sessions.totalCount, sessions.nodes[0]?.id]).toEqual([1, session])
 
+  const { runActions } = await tabwire.query<{ runActions: { success: boolean; artifact: { url: string } | null }[] }>(
+    read('drive'),
+    { session, url: `${pages.url}/form` },
+  )
+  expect(runActions.map(({ success }) => success)).toEqual([true, true, true, true])
+  expect((await fetch(runActions.at(-1)!.artifact!.url)).headers.get('content-type')).toBe('image/jpeg')
+  const { session: seen } = await tabwire.query<{ session: { pages: { observation: { snapshot: string } }[] } }>(
+    read('observe'),
+    { session },
+  )
+  expect(seen.pages[0]?.observation.snapshot).toContain('[ref=')
+  const story = await watch<Batch>('watch-story', { session }, (batches) => entriesOf(batches).length >= 7)
+  expect(entriesOf(story).filter(({ __typename }) => __typename === 'Action')).toHaveLength(4)
+  // No model is configured here.
+  const { errors } = await tabwire.send(read('13-task'), { session })
+  expect(errors?.[0]?.extensions.code).toBe('AI_NOT_CONFIGURED')
+
   const { terminateSession } = await tabwire.query<{ terminateSession: object }>(read('terminate'), { session })
   expect(terminateSession).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
   const whole = await watch<Batch>('resume', { session }, () => false)
   expect(entriesOf(whole).at(-1)).toMatchObject({ __typename: 'StatusChange', to: 'CLOSED' })
 })
 
+test('record, and fetch what came of it', async () => {
+  const { startSession } = await tabwire.query<{ startSession: { id: string; artifacts: { nodes: object[] } } }>(
+    read('11-record'),
+    { url: `${site.url}/ticker?ms=500` },
+  )
+  expect(startSession.artifacts.nodes).toMatchObject([{ kind: 'SCREENSHOT' }])
+  await tabwire.query(read('terminate'), { session: startSession.id })
+  const answer = await tabwire.query<{
+    session: { artifacts: { nodes: { kind: string; url: string; viewerUrl: string | null }[] } }
+  }>(read('12-artifacts'), { session: startSession.id })
+  const { nodes } = answer.session.artifacts
+  expect(nodes.map(({ kind }) => kind).toSorted()).toEqual(['HAR', 'SCREENSHOT', 'TRACE'])
+  expect(nodes.filter(({ viewerUrl }) => viewerUrl !== null).map(({ kind }) => kind)).toEqual(['TRACE'])
+  for (const { url } of nodes) expect((await fetch(url)).status).toBe(200)
+})
+
 test('none was left out', () => {
-  expect(files).toHaveLength(8)
+  expect(files).toHaveLength(14)
 })

@@ -52,7 +52,7 @@ describe('what ordinary front ends ask for runs', () => {
   })
 
   test('the examples, as one document', () => {
-    const text = readFileSync(join(import.meta.dirname, '../../examples/5-resume.graphql'), 'utf8')
+    const text = readFileSync(join(import.meta.dirname, '../../examples/05-resume.graphql'), 'utf8')
     expect(outcome(text, { session: 'x' })).toBe('runs')
   })
 })
