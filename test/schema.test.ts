@@ -153,14 +153,8 @@ describe('the contract of names', () => {
     ['Action.artifact', 'Artifact'],
     ['Action.cost', 'Cost'],
     ['ActionError.code', 'ActionErrorCode!'],
-    ['ActionInput.navigate', 'NavigateInput'],
-    ['ActionInput.setViewport', 'ViewportInput'],
-    ['ClickInput.target', 'Target!'],
-    ['Target.role', 'RoleTarget'],
     ['Page.observation', 'Observation!'],
     ['Observation.truncated', 'Int!'],
-    ['StartSessionInput.record', '[RecordingKind!]'],
-    ['StartSessionInput.screenshot', 'Boolean'],
     ['Session.artifacts', 'ArtifactConnection!'],
     ['Artifact.session', 'Session!'],
     ['Artifact.kind', 'ArtifactKind!'],
@@ -203,6 +197,11 @@ describe('the contract of names', () => {
     expect(text).toMatch(/viewport: ViewportInput = \{ ?width: 1920, height: 1080 ?\}/)
     expect(text).toMatch(/idleTimeoutSeconds: Int = 600/)
     expect(text).toMatch(/maxDurationSeconds: Int = 3600/)
+    expect(text).toMatch(/input ActionInput @oneOf \{[^}]*navigate: NavigateInput[^}]*setViewport: ViewportInput/s)
+    expect(text).toMatch(/input Target @oneOf \{[^}]*role: RoleTarget[^}]*ref: String/s)
+    expect(text).toMatch(/input ClickInput \{[^}]*target: Target!/s)
+    expect(text).toMatch(/record: \[RecordingKind!\] = \[\]/)
+    expect(text).toMatch(/screenshot: Boolean = false/)
     expect(text.match(/first: Int = 100/g)).toHaveLength(6)
   })
 
