@@ -16,6 +16,8 @@ import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
 import { Artifacts } from './domain/artifacts.ts'
 import { LogReader } from './domain/log-reader.ts'
 import { endOrphanedSessions } from './domain/orphaned-sessions.ts'
+import { ProfileSeal } from './domain/profile-seal.ts'
+import { Profiles } from './domain/profiles.ts'
 import { Retention } from './domain/retention.ts'
 import type { LogLimits } from './domain/session-log.ts'
 import { SessionRegistry } from './domain/session-registry.ts'
@@ -98,7 +100,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
   const { maxSessions, maxQueued } = config
   const artifactUuid = (id: string) => uuidOf('Artifact', id)
-  const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config), artifactUuid }
+  const profiles = new Profiles(store, new ProfileSeal(directory.profileKey))
+  const openProfile = (owner: string, id: string) => profiles.open(owner, uuidOf('Profile', id))
+  const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config), artifactUuid, openProfile }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger), (opened) =>
     opened.close(),
@@ -135,6 +139,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     logs: new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId)),
     apiKeys,
     tasks,
+    profiles,
     signIn,
     readiness: () => readiness(store, browsers.pool, artifacts),
     logger,

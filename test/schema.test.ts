@@ -155,6 +155,9 @@ describe('the contract of names', () => {
     ['ActionError.code', 'ActionErrorCode!'],
     ['Page.observation', 'Observation!'],
     ['Observation.truncated', 'Int!'],
+    ['Mutation.saveProfile', 'Profile!'],
+    ['Mutation.deleteProfile', 'ID!'],
+    ['Viewer.profiles', '[Profile!]!'],
     ['Session.artifacts', 'ArtifactConnection!'],
     ['Artifact.session', 'Session!'],
     ['Artifact.kind', 'ArtifactKind!'],
@@ -234,7 +237,7 @@ test('types that are nodes or entries have their interfaces', () => {
     'WebSocketOpened',
   ])
   const nodes = schema.getPossibleTypes(schema.getType('Node') as never).map(({ name }) => name)
-  expect(nodes.toSorted()).toEqual([...entries, 'ApiKey', 'Artifact', 'Session', 'Task'].toSorted())
+  expect(nodes.toSorted()).toEqual([...entries, 'ApiKey', 'Artifact', 'Profile', 'Session', 'Task'].toSorted())
 })
 
 describe('global ids', () => {

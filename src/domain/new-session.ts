@@ -3,7 +3,13 @@ import { v7 as uuidv7 } from 'uuid'
 import type { RecordingKind } from '../ports/artifact.ts'
 import type { BrowserOptions } from '../ports/browser.ts'
 import type { LogEntry } from '../ports/log-entry.ts'
-import { StoreUnavailable, type InsertSessionOutcome, type SessionRecord, type Store } from '../ports/store.ts'
+import {
+  StoreUnavailable,
+  type InsertSessionOutcome,
+  type Json,
+  type SessionRecord,
+  type Store,
+} from '../ports/store.ts'
 import { BadUserInput } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
 import { canonicalTimezone, type SessionOptions } from './session-input.ts'
@@ -12,7 +18,12 @@ const INSERT_TRIES = 3
 const INSERT_PAUSE_MS = 100
 
 /** The row of a session that begins now. */
-export function newSessionRecord(owner: string, options: SessionOptions, machineId: string): SessionRecord {
+export function newSessionRecord(
+  owner: string,
+  options: SessionOptions,
+  profileId: string | null,
+  machineId: string,
+): SessionRecord {
   const now = Date.now()
   const { name, metadata, viewport, userAgent, locale, timezone, keepAlive } = options
   const { idleTimeoutSeconds, maxDurationSeconds, idempotencyKey } = options
@@ -46,7 +57,7 @@ export function newSessionRecord(owner: string, options: SessionOptions, machine
     actionCount: 0,
     screenshotCount: 0,
     cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
-    profileId: null,
+    profileId,
     lastSequence: 1,
   }
 }
@@ -58,10 +69,10 @@ export function firstEntryOf({ createdAt }: SessionRecord): LogEntry<'STATUS_CHA
 }
 
 /** What its browser has to know. */
-export function browserOptionsOf(options: SessionOptions): BrowserOptions {
+export function browserOptionsOf(options: SessionOptions, storageState: Json): BrowserOptions {
   const { viewport, userAgent, locale, extraHeaders } = options
   const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
-  return { viewport, userAgent, locale, timezone, extraHeaders, storageState: null, record: options.record }
+  return { viewport, userAgent, locale, timezone, extraHeaders, storageState, record: options.record }
 }
 
 /** Throws BadUserInput for recordings that cannot be made here. */

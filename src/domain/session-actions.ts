@@ -16,6 +16,7 @@ import { ACTION_KINDS } from '../ports/actions/list.ts'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { BrowserSession } from '../ports/browser.ts'
 import type { EntryData, LogEntry } from '../ports/log-entry.ts'
+import type { Json } from '../ports/store.ts'
 import type { Cost } from '../ports/task.ts'
 import { ActionQueue } from './action-queue.ts'
 import { ActionStop } from './action-stop.ts'
@@ -23,6 +24,7 @@ import type { Artifacts } from './artifacts.ts'
 import { NotFound, TabwireError } from './errors.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { refusePageAddress } from './page-address.ts'
+import { BrowserTimeout } from './session-browser.ts'
 import type { SessionFiles } from './session-files.ts'
 import type { SessionLog } from './session-log.ts'
 import { within } from './within.ts'
@@ -116,6 +118,33 @@ export class SessionActions {
   async picture(pageId: string, signal: AbortSignal): Promise<Uint8Array | null> {
     using limits = new LinkedSignal([signal], STEP_MS)
     return await this.#ground.browser().picture(pageId, PICTURE_QUALITY, limits.signal)
+  }
+
+  /**
+   * Cookies, local storage and IndexedDB, when it is its turn: no action goes on meanwhile. Throws SessionNotRunning, or
+   * BrowserTimeout at the signal.
+   */
+  storageState(signal: AbortSignal): Promise<Json> {
+    const browser = this.#ground.browser()
+    const { promise, resolve } = Promise.withResolvers<Json>()
+    this.#ground.occupy(async (stopped) => {
+      const reading = this.#readStorage(browser, AbortSignal.any([stopped, signal]))
+      resolve(reading)
+      await Promise.allSettled([reading])
+    })
+    return promise
+  }
+
+  async #readStorage(browser: BrowserSession, signal: AbortSignal): Promise<Json> {
+    const leave = await this.#queue.enter(signal)
+    try {
+      if (leave) return await browser.storageState(signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      leave?.()
+    }
+    throw new BrowserTimeout('The session did not tell its cookies and storage in time: it ended, or a page hangs.')
   }
 
   /** Which of the artifacts that steps are given are none of the owner's: places in the steps. */

@@ -21,6 +21,7 @@ export interface StartSessionInput {
   maxDurationSeconds?: number | null
   initialPrompt?: string | null
   record?: readonly RecordingKind[] | null
+  profileId?: string | null
   screenshot?: boolean | null
 }
 
@@ -237,6 +238,7 @@ const startSession = z.strictObject({
   idleTimeoutSeconds: withDefault(within(1, LIMITS.idleTimeoutSeconds), 600),
   maxDurationSeconds: withDefault(within(1, LIMITS.maxDurationSeconds), 3600),
   initialPrompt: optional(ruled(z.string(), lengthWithin(LIMITS.initialPrompt), isInitialPrompt)),
+  profileId: optional(ruled(z.string(), lengthWithin(500))),
   record: withDefault(ruled(z.array(z.enum(RECORDING_KINDS)), areDistinct), []),
 })
 

@@ -4,7 +4,7 @@ import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { BrowserPool, PageState } from '../ports/browser.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { PendingRequest } from '../ports/log-entry.ts'
-import type { SessionRecord, Store } from '../ports/store.ts'
+import type { Json, SessionRecord, Store } from '../ports/store.ts'
 import type { TaskRecord } from '../ports/task.ts'
 import type { AgentTasks } from './agent-tasks.ts'
 import type { Artifacts } from './artifacts.ts'
@@ -47,6 +47,8 @@ export interface SessionRegistryOptions {
   limits: LogLimits
   /** See SessionServices. */
   artifactUuid(id: string): string | null
+  /** The profile of an id as clients write it, with what it holds. Throws BadUserInput where there is none. */
+  openProfile(owner: string, id: string): Promise<{ id: string; state: Json }>
   deadlines?: SessionDeadlines
 }
 
@@ -110,11 +112,12 @@ export class SessionRegistry {
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
+    const profile = options.profileId === null ? null : await this.#options.openProfile(owner, options.profileId)
     if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     let session: Session
     try {
-      const record = newSessionRecord(owner, options, this.#options.machineId)
+      const record = newSessionRecord(owner, options, profile?.id ?? null, this.#options.machineId)
       const firstEntry = firstEntryOf(record)
       const outcome = await insertNewSession(this.#store, record, firstEntry)
       if (outcome.kind === 'exists') {
@@ -129,7 +132,11 @@ export class SessionRegistry {
     this.#live.set(session.id, session)
     void session.ended.then(() => this.#forget(session))
     if (initial?.kind === 'TASK') await this.#startInitialTask(session, initial.prompt)
-    void session.run(browserOptionsOf(options), initial?.kind === 'URL' ? initial.url : null, options.screenshot)
+    void session.run(
+      browserOptionsOf(options, profile?.state ?? null),
+      initial?.kind === 'URL' ? initial.url : null,
+      options.screenshot,
+    )
     this.#changes.announce(session.snapshot())
     // A server that is going down meanwhile has already asked the sessions it knew to end.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')

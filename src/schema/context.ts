@@ -2,6 +2,7 @@ import type { AgentTasks } from '../domain/agent-tasks.ts'
 import type { ApiKeys } from '../domain/api-keys.ts'
 import type { Artifacts } from '../domain/artifacts.ts'
 import type { LogReader } from '../domain/log-reader.ts'
+import type { Profiles } from '../domain/profiles.ts'
 import { requireScope, type Principal } from '../domain/principal.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
 import type { SignedLinks } from '../domain/signed-links.ts'
@@ -17,6 +18,7 @@ export interface Domain {
   readonly uploads: Uploads
   readonly links: SignedLinks
   readonly tasks: AgentTasks
+  readonly profiles: Profiles
 }
 
 /**
@@ -40,6 +42,7 @@ export function createContext(domain: Domain, principal: Principal | null, signa
     uploads: domain.uploads,
     links: domain.links,
     tasks: domain.tasks,
+    profiles: domain.profiles,
     signal,
     require: (scope) => requireScope(principal, scope),
   }

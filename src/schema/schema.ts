@@ -23,6 +23,7 @@ import './task.ts'
 import './task-events.ts'
 import './api-key.ts'
 import './viewer.ts'
+import './profile.ts'
 import './capacity.ts'
 
 /** The whole API. Each of the files above declares a noun with its queries, mutations and subscriptions. */

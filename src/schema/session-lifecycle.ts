@@ -72,6 +72,10 @@ const StartSessionInput = builder.inputType('StartSessionInput', {
     initialPrompt: t.string({
       description: `A URL to open at once, or a task in words for the model of the server (AI_NOT_CONFIGURED where there is none), which waits until the session runs. Unless keepAlive, the session ends with its initial task: CLOSED / TASK_COMPLETED, or FAILED / TASK_FAILED; one whose task was cancelled stays. ${SESSION_INPUT_RULES.initialPrompt}`,
     }),
+    profileId: t.id({
+      description:
+        'A profile of the caller: the session starts with its cookies, local storage and IndexedDB. One that does not exist is BAD_USER_INPUT with the issue NOT_FOUND; one encrypted with another key is PROFILE_UNREADABLE.',
+    }),
     record: t.field({
       type: [RecordingKindEnum],
       defaultValue: [],

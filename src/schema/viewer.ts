@@ -4,7 +4,7 @@ import { ApiKey, ScopeEnum } from './api-key.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 
-const Viewer = builder.objectRef<Principal>('Viewer').implement({
+export const Viewer = builder.objectRef<Principal>('Viewer').implement({
   description: 'Who is asking.',
   fields: (t) => ({
     owner: t.exposeString('owner', { description: 'Whose sessions the key opens.' }),

@@ -5,6 +5,7 @@ import { matchesFilter } from '../../src/domain/entry-filter.ts'
 import type { EntryDraft } from '../../src/ports/log-entry.ts'
 import { SIGN_IN_KEY_NAME, type Store, UnstorableBatch } from '../../src/ports/store.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
+import { describeProfileRows } from './profile-rows.contract.ts'
 import { describeSessionLists } from './session-list.contract.ts'
 import {
   anyDrafts,
@@ -320,6 +321,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
 
   describeSessionLists(() => store)
   describeArtifactRows(() => store)
+  describeProfileRows(() => store)
 
   test('deletes what ended before a time, in small steps, and nothing else', async () => {
     const drafts = Array.from({ length: 3500 }, () => consoleMessage('old'))

@@ -7,6 +7,7 @@ import { encodeEntryCursor } from '../../src/domain/cursor.ts'
 import type { LogBatch } from '../../src/domain/log-follower.ts'
 import type { LogReader } from '../../src/domain/log-reader.ts'
 import type { Principal } from '../../src/domain/principal.ts'
+import type { Profiles } from '../../src/domain/profiles.ts'
 import type { SessionRegistry } from '../../src/domain/session-registry.ts'
 import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
 import { SignedLinks } from '../../src/domain/signed-links.ts'
@@ -147,6 +148,7 @@ export async function startFakeServer({
     logs: logs as LogReader,
     apiKeys: apiKeys as ApiKeys,
     tasks: {} as AgentTasks,
+    profiles: {} as Profiles,
     signIn: signIn as SignIn,
     readiness: async () => ({ ready: false, missing: ['the database'] }),
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),

@@ -186,7 +186,10 @@ class WarmBrowserPool implements SandboxedBrowserPool {
           await recordings.start(open.context)
           return open.context
         }
-        const context = await browser.newContext({ ...contextOptions(options), ...recordings.contextOptions(options) })
+        const show = targets.hideNewPages()
+        const context = await browser
+          .newContext({ ...contextOptions(options), ...recordings.contextOptions(options) })
+          .finally(show)
         await recordings.start(context)
         await context.newPage()
         return context

@@ -104,8 +104,13 @@ export class PlaywrightSession implements BrowserSession {
     return this.#actions.picture(pageId, quality, signal)
   }
 
-  async storageState(_signal: AbortSignal): Promise<Json> {
-    return null
+  async storageState(signal: AbortSignal): Promise<Json> {
+    const show = this.#targets.hideNewPages()
+    try {
+      return (await raceSignal(this.#context.storageState({ indexedDB: true }), signal)) as unknown as Json
+    } finally {
+      show()
+    }
   }
 
   async finishFiles(deadlineMs: number): Promise<void> {

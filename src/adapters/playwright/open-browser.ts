@@ -50,6 +50,9 @@ export async function openBrowser(
   }
 }
 
+/** What Playwright gave when the profile was saved; the domain keeps it as it is. */
+type StorageState = Exclude<BrowserContextOptions['storageState'], string | undefined>
+
 /** Playwright's options for what a session asks for. */
 export function contextOptions(options: BrowserOptions): BrowserContextOptions {
   return {
@@ -57,6 +60,7 @@ export function contextOptions(options: BrowserOptions): BrowserContextOptions {
     ...(options.userAgent === null ? {} : { userAgent: options.userAgent }),
     ...(options.locale === null ? {} : { locale: options.locale }),
     ...(options.timezone === null ? {} : { timezoneId: options.timezone }),
+    ...(options.storageState === null ? {} : { storageState: options.storageState as StorageState }),
     ...(options.extraHeaders === null ? {} : { extraHTTPHeaders: options.extraHeaders }),
   }
 }

@@ -48,6 +48,7 @@ export class Targets {
   readonly #frames = new Map<string, TrackedPage>()
   #observer: TargetsObserver | null = null
   #pageCount = 0
+  #hiding = 0
   #ownSessionId: string | null = null
   #refreshing: Promise<void> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
@@ -138,6 +139,17 @@ export class Targets {
     return this.#pages.get(frameId) ?? this.#frames.get(frameId)
   }
 
+  /**
+   * Until the returned function is called, pages that nobody's script opened belong to nobody: Playwright opens some to
+   * read and to restore what sites have stored.
+   */
+  hideNewPages(): () => void {
+    this.#hiding += 1
+    return () => {
+      this.#hiding -= 1
+    }
+  }
+
   /** Null: there is no such page (any more). */
   targetIdOf(pageId: string): string | null {
     return [...this.#pages.values()].find((page) => page.pageId === pageId)?.targetId ?? null
@@ -188,7 +200,7 @@ export class Targets {
       }
       this.#pages.set(info.targetId, page)
       this.#sessions.set(sessionId, { sessionId, type: info.type, page })
-      if (this.#observer) this.#adopt(page)
+      if (this.#observer && !(this.#hiding > 0 && !info.openerId)) this.#adopt(page)
       return
     }
     if (info.type === 'shared_worker' && parentId === this.#ownSessionId) {

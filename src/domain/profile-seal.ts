@@ -1,0 +1,41 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+
+const VERSION = 1
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/** What was sealed cannot be opened: with another key, for another owner, or because it was changed. */
+export class SealBroken extends Error {
+  override readonly name = 'SealBroken'
+}
+
+/** Encrypts what profiles hold (AES-256-GCM), each with a nonce of its own, bound to its owner. */
+export class ProfileSeal {
+  readonly #key: Buffer
+
+  constructor(secret: string) {
+    this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'tabwire profiles', 32))
+  }
+
+  seal(owner: string, content: Uint8Array): Uint8Array {
+    const nonce = randomBytes(NONCE_BYTES)
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(owner))
+    const encrypted = Buffer.concat([cipher.update(content), cipher.final()])
+    return Buffer.concat([Buffer.from([VERSION]), nonce, cipher.getAuthTag(), encrypted])
+  }
+
+  /** Throws SealBroken. */
+  open(owner: string, sealed: Uint8Array): Buffer {
+    const head = 1 + NONCE_BYTES + TAG_BYTES
+    if (sealed[0] !== VERSION || sealed.length < head) throw new SealBroken('this is no sealed profile')
+    const nonce = sealed.subarray(1, 1 + NONCE_BYTES)
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce)
+        .setAAD(Buffer.from(owner))
+        .setAuthTag(sealed.subarray(1 + NONCE_BYTES, head))
+      return Buffer.concat([decipher.update(sealed.subarray(head)), decipher.final()])
+    } catch (error) {
+      throw new SealBroken('the profile was sealed with another key', { cause: error })
+    }
+  }
+}
