@@ -128,7 +128,6 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   '@electric-sql/pglite-socket': ['adapters/postgres'],
   'node:sqlite': ['data-directory-lock.ts'],
   '@aws-sdk/client-s3': ['adapters/artifacts'],
-  '@aws-sdk/lib-storage': ['adapters/artifacts'],
   '@aws-sdk/s3-request-presigner': ['adapters/artifacts'],
   ai: ['adapters/chat-model'],
   '@ai-sdk/anthropic': ['adapters/chat-model'],

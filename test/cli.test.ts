@@ -238,6 +238,7 @@ describe('serve', () => {
       'API key',
       'Data',
       'Database',
+      'Artifacts',
       'Browser',
       '',
     ])

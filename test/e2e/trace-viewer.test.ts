@@ -81,6 +81,25 @@ test('opens a trace by its link: its actions, and the page as it was', async () 
   await page.close()
 })
 
+test('opens what a session recorded, by viewerUrl', async () => {
+  const { id } = await sessions.start(
+    {
+      record: ['TRACE'],
+      initialPrompt: `http://127.0.0.1:${(site.address() as AddressInfo).port}/`,
+    },
+    'LOADED',
+  )
+  await sessions.terminate(id)
+  const query =
+    'query ($id: ID!) { session(id: $id) { artifacts(kind: TRACE) { nodes { viewerUrl(ttlSeconds: 60) } } } }'
+  type Traces = { session: { artifacts: { nodes: { viewerUrl: string }[] } } }
+  const { nodes } = (await tabwire.query<Traces>(query, { id })).session.artifacts
+  const page = await browser.newPage()
+  await page.goto(nodes[0]!.viewerUrl)
+  await expect.poll(() => page.getByRole('treeitem').count(), { timeout: 15_000 }).toBeGreaterThan(0)
+  await page.close()
+})
+
 test('is made of static files that are fetched from nowhere else', async () => {
   const index = await fetch(`${tabwire.url}/trace/`)
   expect([index.status, index.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
@@ -98,7 +117,7 @@ test('is made of static files that are fetched from nowhere else', async () => {
     'a%00b',
     '%',
   ]) {
-    expect((await fetch(`${tabwire.url}/trace/${path}`)).status, path).toBe(404)
+    expect((await fetch(`${tabwire.url}/trace/${path}`)).status).toBe(404)
   }
   expect((await fetch(`${tabwire.url}/trace/`, { method: 'POST' })).status).toBe(405)
   expect((await fetch(`${tabwire.url}/trace/sw.bundle.js`, { method: 'HEAD' })).status).toBe(200)

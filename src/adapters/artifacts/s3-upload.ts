@@ -29,7 +29,7 @@ export interface UploadTarget {
 
 /**
  * Streams into an object with two buffers of a part each, one being filled while the other is sent, whatever the size.
- * The SDK's own (lib-storage) gathers chunks beside its parts, and gives up an upload without waiting for the parts
+ * The library that the SDK has for it (lib-storage) gathers chunks beside its parts, and gives up an upload without waiting for the parts
  * that are under way, which leaves them behind. What is shorter than a part goes in one request.
  */
 export async function uploadObject(
