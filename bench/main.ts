@@ -13,6 +13,7 @@ import {
   type DatabaseSource,
   type DatabaseSpace,
 } from './database-space.ts'
+import { drive } from './drive.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
 import { memorySlope } from './memory-slope.ts'
@@ -23,6 +24,7 @@ import { searchInterference } from './search-interference.ts'
 import { seed } from './seed.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
 import { startSession } from './start-session.ts'
+import { uploadMemory } from './upload-memory.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   startSession,
@@ -32,6 +34,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   replay,
   memorySlope,
   pageCost,
+  drive,
+  uploadMemory,
 ]
 
 const USAGE = `npm run bench -- [--only <name>,…] [--database ${DATABASE_KINDS.join('|')}] [--profile <directory>]

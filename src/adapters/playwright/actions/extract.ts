@@ -79,6 +79,17 @@ export const extract: ActionHandler<ActionValues<'extract'>> = async (site, inpu
   site.details.note({ as, ...(attribute === null ? {} : { attribute }) })
   if (as !== 'LIST') {
     const element = await elementOf(site, target)
+    if (as === 'TEXT') {
+      // The common case in one round trip. What is no HTML element, of an SVG say, is read as the others are.
+      const text = await element.innerText({ timeout, signal: site.signal }).catch((error: unknown) => {
+        if (/not an HTMLElement/.test(String(error))) return null
+        throw error
+      })
+      if (text !== null) {
+        if (text.length > limit) site.details.note({ truncated: text.length - limit })
+        return { result: text.slice(0, limit) }
+      }
+    }
     const one = await element.evaluate(takeFrom, { as, attribute, fields: null, count, limit }, { timeout })
     if (one.truncated > 0) site.details.note({ truncated: one.truncated })
     return { result: one.value }

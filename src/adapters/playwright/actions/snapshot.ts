@@ -14,12 +14,14 @@ export async function takeSnapshot(page: Page, element: Locator | null, signal: 
 
 /** As YAML may write them. A frame that cannot be asked shows nothing in the snapshot either. */
 async function secretsOf(page: Page): Promise<string[]> {
-  const asked = page.frames().map((frame) =>
-    frame
-      .locator('input[type=password]')
-      .evaluateAll((fields) => fields.map((field) => (field as HTMLInputElement).value))
-      .catch((): string[] => []),
-  )
+  const asked = page.frames().map(async (frame) => {
+    const fields = frame.locator('input[type=password]')
+    // Counting is one round trip, reading is several.
+    if ((await fields.count().catch(() => 1)) === 0) return []
+    return fields
+      .evaluateAll((found) => found.map((field) => (field as HTMLInputElement).value))
+      .catch((): string[] => [])
+  })
   const values = (await Promise.all(asked)).flat().filter((value) => value !== '')
   return values.flatMap((value) => [value, JSON.stringify(value), `'${value.replaceAll("'", "''")}'`])
 }
