@@ -12,24 +12,28 @@ export class ActionStop implements Disposable {
   readonly #caller: AbortSignal
   readonly #origin: ActionOrigin
   readonly #deadline: LinkedSignal
-  readonly #any: LinkedSignal
+  readonly #waiting: LinkedSignal
 
   constructor(ending: AbortSignal, caller: AbortSignal, origin: ActionOrigin, requestMs: number) {
     this.#ending = ending
     this.#caller = caller
     this.#origin = origin
-    this.#deadline = new LinkedSignal([ending], requestMs)
-    this.#any = new LinkedSignal([this.#deadline.signal, caller])
+    this.#deadline = new LinkedSignal([], requestMs)
+    this.#waiting = new LinkedSignal([this.#deadline.signal, caller])
   }
 
-  /** For what has not begun. */
-  get signal(): AbortSignal {
-    return this.#any.signal
+  /**
+   * For a request that waits for its turn. The end of the session is none: then each gets its turn soon, and so what
+   * becomes of them stands in the log in their order.
+   */
+  get waiting(): AbortSignal {
+    return this.#waiting.signal
   }
 
   /** For a step that begins; to be disposed of. */
   ofStep(timeoutMs: number): LinkedSignal {
-    return new LinkedSignal([this.#origin === 'TASK' ? this.#any.signal : this.#deadline.signal], timeoutMs)
+    const request = this.#origin === 'TASK' ? this.#waiting.signal : this.#deadline.signal
+    return new LinkedSignal([this.#ending, request], timeoutMs)
   }
 
   /** Why nothing further may begin; null: it may. */
@@ -43,7 +47,7 @@ export class ActionStop implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#any[Symbol.dispose]()
+    this.#waiting[Symbol.dispose]()
     this.#deadline[Symbol.dispose]()
   }
 

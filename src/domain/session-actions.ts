@@ -165,7 +165,7 @@ export class SessionActions {
     requestMs: number,
   ): Promise<LogEntry<'ACTION'>[]> {
     using stop = new ActionStop(stopped, caller, request.origin, requestMs)
-    const leave = await this.#queue.enter(stop.signal)
+    const leave = await this.#queue.enter(stop.waiting)
     try {
       return await this.#takeAll(browser, steps, request, stop)
     } finally {

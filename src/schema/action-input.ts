@@ -57,4 +57,4 @@ function describeInput({ inputName, description }: InputDefinition<InputFields>)
 }
 
 export const ActionInput = inputTypeOf(ACTION_INPUT)
-export const TargetInput = inputTypeOf(TARGET as unknown as InputDefinition<InputFields>)
+export const TargetInput = inputTypeOf(TARGET)
