@@ -252,6 +252,8 @@ export class SessionLog {
     this.#commitAll().then(
       () => {
         this.#isCommitting = false
+        // Who was told of the last commit may have asked for more since the loop looked for the last time.
+        this.#startCommitting()
       },
       (error: unknown) => {
         this.#isCommitting = false
