@@ -33,6 +33,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #logger: Logger
   readonly #actions: PageActions
   #viewport: Viewport | null = null
+  #storageRead: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
   constructor(
@@ -105,12 +106,13 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async storageState(signal: AbortSignal): Promise<Json> {
+    await raceSignal(this.#storageRead, signal)
+    signal.throwIfAborted()
     const show = this.#targets.hideNewPages()
-    try {
-      return (await raceSignal(this.#context.storageState({ indexedDB: true }), signal)) as unknown as Json
-    } finally {
-      show()
-    }
+    const read = this.#context.storageState({ indexedDB: true }).finally(show)
+    // Nothing stops one that waits for a page that hangs, and once the page answers, it opens pages of its own.
+    this.#storageRead = read.catch(() => undefined)
+    return (await raceSignal(read, signal)) as unknown as Json
   }
 
   async finishFiles(deadlineMs: number): Promise<void> {

@@ -49,6 +49,7 @@ export class Targets {
   #observer: TargetsObserver | null = null
   #pageCount = 0
   #hiding = 0
+  readonly #hidden = new Set<TrackedPage>()
   #ownSessionId: string | null = null
   #refreshing: Promise<void> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
@@ -140,14 +141,21 @@ export class Targets {
   }
 
   /**
-   * Until the returned function is called, pages that nobody's script opened belong to nobody: Playwright opens some to
-   * read and to restore what sites have stored.
+   * Until the returned function is called, pages that no script opened are not told: Playwright opens some to read and
+   * to restore what sites have stored, and closes them. One that is still there afterwards was somebody else's.
    */
   hideNewPages(): () => void {
     this.#hiding += 1
     return () => {
       this.#hiding -= 1
+      if (this.#hiding === 0) for (const page of this.#hidden) this.#adopt(page)
     }
+  }
+
+  /** Tells a page that was opened while pages were hidden, and is the session's own. */
+  show(targetId: string): void {
+    const page = this.#pages.get(targetId)
+    if (page && this.#hidden.has(page)) this.#adopt(page)
   }
 
   /** Null: there is no such page (any more). */
@@ -180,6 +188,7 @@ export class Targets {
   }
 
   #adopt(page: TrackedPage): void {
+    this.#hidden.delete(page)
     page.pageId = `p${++this.#pageCount}`
     this.#observer?.pageOpened(page)
     this.#observer?.pagesChanged()
@@ -200,7 +209,8 @@ export class Targets {
       }
       this.#pages.set(info.targetId, page)
       this.#sessions.set(sessionId, { sessionId, type: info.type, page })
-      if (this.#observer && !(this.#hiding > 0 && !info.openerId)) this.#adopt(page)
+      if (this.#hiding > 0 && !info.openerId) this.#hidden.add(page)
+      else if (this.#observer) this.#adopt(page)
       return
     }
     if (info.type === 'shared_worker' && parentId === this.#ownSessionId) {
@@ -221,6 +231,7 @@ export class Targets {
     const { page } = session
     if (session.type !== 'page' || page === null || !this.#pages.delete(page.targetId)) return
     for (const [frameId, owner] of this.#frames) if (owner === page) this.#frames.delete(frameId)
+    this.#hidden.delete(page)
     if (page.pageId === null) return
     this.#observer?.pageClosed(page)
     this.#observer?.pagesChanged()

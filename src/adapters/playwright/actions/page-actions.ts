@@ -15,6 +15,7 @@ import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
 import { HANDLERS } from './handlers.ts'
 import { describeTarget, locatorOf, requireRef } from './locate.ts'
 import { PageDirectory } from './page-directory.ts'
+import { PatientSignal } from './patient-signal.ts'
 import { cutSnapshot, takeSnapshot } from './snapshot.ts'
 
 const DEFAULT_TIMEOUT_MS = 30_000
@@ -22,7 +23,7 @@ const DEFAULT_TIMEOUT_MS = 30_000
 const MARGIN = { share: 0.1, most: 250 }
 const PICTURE_MS = 5_000
 /** A page that does not answer a question of nothing within this time hangs. */
-const PROOF_MS = 200
+const PROOF_MS = 1_000
 
 const silentFor = (timeoutMs: number) => `Not done within ${timeoutMs} ms: the page does not answer.`
 
@@ -47,9 +48,12 @@ export class PageActions {
   }
 
   /** See BrowserSession.act. */
-  async act(step: ActionStep, { pageId, files, refuseAddress, signal }: ActionContext): Promise<ActionOutcome> {
+  async act(step: ActionStep, given: ActionContext): Promise<ActionOutcome> {
+    const { pageId, files, refuseAddress } = given
     const details = new ActionDetails()
     const timeoutMs = 'timeoutMs' in step.input ? step.input.timeoutMs : DEFAULT_TIMEOUT_MS
+    using patient = new PatientSignal(given.signal, timeoutMs)
+    const { signal } = patient
     let actedOn = pageId
     try {
       const found = await raceSignal(this.#pages.find(pageId), signal)

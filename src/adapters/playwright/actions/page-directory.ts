@@ -32,6 +32,14 @@ export class PageDirectory {
     return targetId === null ? null : this.#targets.pageIdOf(targetId)
   }
 
+  /** The id of a page that was opened just now, for the session. Null when it is gone already. */
+  async newPageIdOf(page: Page): Promise<string | null> {
+    const targetId = await this.#targetIdOf(page)
+    if (targetId === null) return null
+    this.#targets.show(targetId)
+    return this.#targets.pageIdOf(targetId)
+  }
+
   /** Asks the browser, never the page, which may hang. */
   async refresh(): Promise<void> {
     await this.#targets.refresh()

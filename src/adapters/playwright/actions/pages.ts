@@ -6,7 +6,7 @@ import { goTo } from './navigation.ts'
 export const openPage: ActionHandler<ActionValues<'openPage'>> = async (site, { url, waitUntil }) => {
   if (url !== null) requireAddress(site, url)
   const page = await site.context.newPage()
-  const pageId = await site.pages.pageIdOf(page)
+  const pageId = await site.pages.newPageIdOf(page)
   if (pageId === null) throw new ActionFailure('PAGE_CLOSED', 'The new page closed at once.')
   site.details.note({ pageId })
   if (url !== null) await goTo(site, page, url, waitUntil)
