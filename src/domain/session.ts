@@ -113,7 +113,8 @@ export class Session implements Recorder {
       artifacts: services.artifacts,
       artifactUuid: services.artifactUuid,
       browser: () => this.#requireBrowser(),
-      occupy: (work) => this.occupy(work),
+      // The entries of actions bring their own time of activity.
+      occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
     })
   }
 
@@ -197,8 +198,7 @@ export class Session implements Recorder {
    * work, whose signal fires then with a SessionEnding. The work must not reject. Throws SessionNotRunning.
    */
   occupy(work: (stopped: AbortSignal) => Promise<void>): void {
-    if (this.#ending) throw new SessionNotRunning()
-    this.#work.begin(work(this.#stop.signal), () => this.#active())
+    this.#occupy(work, () => this.#active())
   }
 
   /** Ends the session, once; who comes later waits for the same end, and its reason is not heard any more. */
@@ -328,6 +328,11 @@ export class Session implements Recorder {
     this.#services.publish(this.id)
     // Without its log the session has no business going on: another machine, or a deletion, has taken its row.
     void this.end('MACHINE_LOST', 'The log of the session is written by someone else now.')
+  }
+
+  #occupy(work: (stopped: AbortSignal) => Promise<void>, done: () => void): void {
+    this.#requireNotEnding()
+    this.#work.begin(work(this.#stop.signal), done)
   }
 
   /** Someone did something: the idle timeout starts anew. */
