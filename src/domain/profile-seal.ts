@@ -4,12 +4,18 @@ const VERSION = 1
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-/** What was sealed cannot be opened: with another key, for another owner, or because it was changed. */
+/** What was sealed cannot be opened: with another key, for another profile, or because it was changed. */
 export class SealBroken extends Error {
   override readonly name = 'SealBroken'
 }
 
-/** Encrypts what profiles hold (AES-256-GCM), each with a nonce of its own, bound to its owner. */
+/** One profile of an owner has the name, and keeps it. */
+export interface ProfileName {
+  owner: string
+  name: string
+}
+
+/** Encrypts what profiles hold (AES-256-GCM), each with a nonce of its own, bound to whose it is. */
 export class ProfileSeal {
   readonly #key: Buffer
 
@@ -17,21 +23,21 @@ export class ProfileSeal {
     this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'tabwire profiles', 32))
   }
 
-  seal(owner: string, content: Uint8Array): Uint8Array {
+  seal(whose: ProfileName, content: Uint8Array): Uint8Array {
     const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(owner))
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(boundTo(whose))
     const encrypted = Buffer.concat([cipher.update(content), cipher.final()])
     return Buffer.concat([Buffer.from([VERSION]), nonce, cipher.getAuthTag(), encrypted])
   }
 
   /** Throws SealBroken. */
-  open(owner: string, sealed: Uint8Array): Buffer {
+  open(whose: ProfileName, sealed: Uint8Array): Buffer {
     const head = 1 + NONCE_BYTES + TAG_BYTES
     if (sealed[0] !== VERSION || sealed.length < head) throw new SealBroken('this is no sealed profile')
     const nonce = sealed.subarray(1, 1 + NONCE_BYTES)
     try {
       const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce)
-        .setAAD(Buffer.from(owner))
+        .setAAD(boundTo(whose))
         .setAuthTag(sealed.subarray(1 + NONCE_BYTES, head))
       return Buffer.concat([decipher.update(sealed.subarray(head)), decipher.final()])
     } catch (error) {
@@ -39,3 +45,5 @@ export class ProfileSeal {
     }
   }
 }
+
+const boundTo = ({ owner, name }: ProfileName) => Buffer.from(JSON.stringify([owner, name]))

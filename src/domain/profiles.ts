@@ -1,15 +1,12 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { ProfileRecord } from '../ports/profile.ts'
+import type { ProfileDescription } from '../ports/profile.ts'
 import type { Json, Store } from '../ports/store.ts'
 import { BadUserInput, NotFound, TabwireError } from './errors.ts'
 import type { ProfileSeal } from './profile-seal.ts'
 import { SealBroken } from './profile-seal.ts'
 import type { SessionRegistry } from './session-registry.ts'
 
-/** A profile without what it holds. */
-export type Profile = Omit<ProfileRecord, 'sealed'>
-
-export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024 } as const
+export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024, perOwner: 1_000 } as const
 const SAVE_MS = 15_000
 
 /** The key that profiles are encrypted with is not the one that this one was saved with. */
@@ -32,26 +29,31 @@ export class Profiles {
   }
 
   /** One of the same name is replaced, and keeps its id. Throws BadUserInput. */
-  async keep(owner: string, name: string, state: Json): Promise<Profile> {
+  async keep(owner: string, name: string, state: Json): Promise<ProfileDescription> {
     const content = Buffer.from(JSON.stringify(state))
     if (content.length > PROFILE_LIMITS.bytes) {
       const message = `the session’s cookies and storage take ${content.length} bytes; a profile may have ${PROFILE_LIMITS.bytes}`
       throw new BadUserInput([{ path: ['sessionId'], code: 'TOO_LONG', message }])
     }
+    const kept = await this.list(owner)
+    if (kept.length >= PROFILE_LIMITS.perOwner && !kept.some((profile) => profile.name === name)) {
+      const message = `an owner may keep ${PROFILE_LIMITS.perOwner} profiles: delete one, or replace it by its name`
+      throw new BadUserInput([{ path: ['name'], code: 'TOO_MANY', message }])
+    }
     const now = Date.now()
-    const sealed = this.#seal.seal(owner, content)
+    const sealed = this.#seal.seal({ owner, name }, content)
     const record = { id: uuidv7(), owner, name, sealed, sizeBytes: content.length, createdAt: now, updatedAt: now }
     return this.#store.saveProfile(record)
   }
 
   /** Null for another owner's too. */
-  async find(owner: string, id: string): Promise<Profile | null> {
-    const record = await this.#store.findProfile(id)
+  async find(owner: string, id: string): Promise<ProfileDescription | null> {
+    const record = await this.#store.describeProfile(id)
     return record?.owner === owner ? record : null
   }
 
   /** By name. */
-  list(owner: string): Promise<Profile[]> {
+  list(owner: string): Promise<ProfileDescription[]> {
     return this.#store.listProfiles(owner)
   }
 
@@ -63,7 +65,7 @@ export class Profiles {
       throw new BadUserInput([{ path: ['input', 'profileId'], code: 'NOT_FOUND', message }])
     }
     try {
-      return { id: record.id, state: JSON.parse(this.#seal.open(owner, record.sealed).toString()) as Json }
+      return { id: record.id, state: JSON.parse(this.#seal.open(record, record.sealed).toString()) as Json }
     } catch (error) {
       if (error instanceof SealBroken) throw new ProfileUnreadable()
       throw error
@@ -83,7 +85,7 @@ export async function saveProfile(
   owner: string,
   given: { sessionId: string; name: string },
   signal: AbortSignal,
-): Promise<Profile> {
+): Promise<ProfileDescription> {
   const { sessionId, name } = given
   if (name.length === 0 || name.length > PROFILE_LIMITS.name || /\p{Cc}/u.test(name) || !name.isWellFormed()) {
     const message = `must have 1 to ${PROFILE_LIMITS.name} characters, none of them a control character`

@@ -144,7 +144,9 @@ export class SessionActions {
     } finally {
       leave?.()
     }
-    throw new BrowserTimeout('The session did not tell its cookies and storage in time: it ended, or a page hangs.')
+    throw new BrowserTimeout(
+      'The session did not tell its cookies and storage in time: it ended, a page hangs, or a dialog is open.',
+    )
   }
 
   /** Which of the artifacts that steps are given are none of the owner's: places in the steps. */

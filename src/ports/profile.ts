@@ -12,3 +12,6 @@ export interface ProfileRecord {
   createdAt: number
   updatedAt: number
 }
+
+/** A profile without what is sealed in it. */
+export type ProfileDescription = Omit<ProfileRecord, 'sealed'>

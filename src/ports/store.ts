@@ -1,6 +1,6 @@
 import type { ArtifactKind, ArtifactRecord } from './artifact.ts'
 import type { EntryFilter, LogEntry, SessionEndReason, SessionStatus } from './log-entry.ts'
-import type { ProfileRecord } from './profile.ts'
+import type { ProfileDescription, ProfileRecord } from './profile.ts'
 import type { Cost, TaskRecord } from './task.ts'
 
 export interface Viewport {
@@ -265,10 +265,12 @@ export interface Store {
   findArtifactIds(ids: readonly string[]): Promise<string[]>
 
   /** Keeps the profile; one of the same owner and name is replaced and keeps its id and createdAt. */
-  saveProfile(record: ProfileRecord): Promise<ProfileRecord>
+  saveProfile(record: ProfileRecord): Promise<ProfileDescription>
+  /** With what is sealed in it, which may be large. */
   findProfile(id: string): Promise<ProfileRecord | null>
-  /** By name, without what is sealed in them. */
-  listProfiles(owner: string): Promise<Omit<ProfileRecord, 'sealed'>[]>
+  describeProfile(id: string): Promise<ProfileDescription | null>
+  /** By name. */
+  listProfiles(owner: string): Promise<ProfileDescription[]>
   /** False: there was none. */
   deleteProfile(id: string): Promise<boolean>
 

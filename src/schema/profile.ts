@@ -1,5 +1,6 @@
 import { NotFound } from '../domain/errors.ts'
-import { PROFILE_LIMITS, saveProfile, type Profile as ProfileNode } from '../domain/profiles.ts'
+import { PROFILE_LIMITS, saveProfile } from '../domain/profiles.ts'
+import type { ProfileDescription } from '../ports/profile.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
@@ -7,7 +8,7 @@ import { NodeInterface, registerNode } from './node.ts'
 import { Session, sessionUuid } from './session.ts'
 import { Viewer } from './viewer.ts'
 
-const Profile = builder.objectRef<ProfileNode>('Profile').implement({
+const Profile = builder.objectRef<ProfileDescription>('Profile').implement({
   description:
     'Cookies, local storage and IndexedDB of a session, kept under a name, encrypted. What a site keeps in sessionStorage or in caches is not in it. Any number of sessions may start from it; what they change stays theirs.',
   interfaces: [NodeInterface],
@@ -44,7 +45,7 @@ builder.objectField(Session, 'profile', (t) =>
 builder.mutationFields((t) => ({
   saveProfile: t.field({
     type: Profile,
-    description: `Keeps cookies, local storage and IndexedDB of a running session under a name, for startSession(profileId). One of the same name is replaced and keeps its id. It waits for actions that are going on. A profile may have ${PROFILE_LIMITS.bytes} bytes. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT, TIMEOUT (a page did not answer).`,
+    description: `Keeps cookies, local storage and IndexedDB of a running session under a name, for startSession(profileId). One of the same name is replaced and keeps its id. It waits for actions that are going on. A profile may have ${PROFILE_LIMITS.bytes} bytes, an owner ${PROFILE_LIMITS.perOwner} profiles. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT, TIMEOUT (a page did not answer: it hangs, or a dialog is open).`,
     extensions: COST.act,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),

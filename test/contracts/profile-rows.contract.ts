@@ -23,6 +23,9 @@ export function describeProfileRows(store: () => Store): void {
       expect(found).toEqual({ ...profile, sealed: expect.anything() })
       expect(Buffer.from(found!.sealed)).toEqual(profile.sealed)
       expect(await store().findProfile(randomUUID())).toBeNull()
+      const { sealed: _, ...described } = profile
+      expect(await store().describeProfile(profile.id)).toEqual(described)
+      expect(await store().describeProfile(randomUUID())).toBeNull()
     })
 
     test('of one name replace each other, within one owner', async () => {
@@ -37,6 +40,7 @@ export function describeProfileRows(store: () => Store): void {
         updatedAt: 1_800_000_000_000,
       })
       const saved = await store().saveProfile(again)
+      expect(saved).not.toHaveProperty('sealed')
       expect(saved).toMatchObject({ id: first.id, createdAt: first.createdAt, updatedAt: 1_800_000_000_000 })
       expect(Buffer.from((await store().findProfile(first.id))!.sealed)).toEqual(sealed)
       const others = await store().saveProfile(sampleProfile())

@@ -4,7 +4,10 @@ import type { Store } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
 import { profiles } from './tables.ts'
 
-export type ProfileStore = Pick<Store, 'saveProfile' | 'findProfile' | 'listProfiles' | 'deleteProfile'>
+export type ProfileStore = Pick<
+  Store,
+  'saveProfile' | 'findProfile' | 'describeProfile' | 'listProfiles' | 'deleteProfile'
+>
 
 /** The part of the store that keeps profiles. */
 export function createProfileStore(db: NodePgDatabase): ProfileStore {
@@ -26,12 +29,16 @@ export function createProfileStore(db: NodePgDatabase): ProfileStore {
         .insert(profiles)
         .values(record)
         .onConflictDoUpdate({ target: [profiles.owner, profiles.name], set: { sealed, sizeBytes, updatedAt } })
-        .returning()
+        .returning(shown)
         .catch(fail)
       return rows[0]!
     },
     findProfile: async (id) => {
       const rows = await db.select().from(profiles).where(eq(profiles.id, id)).catch(fail)
+      return rows[0] ?? null
+    },
+    describeProfile: async (id) => {
+      const rows = await db.select(shown).from(profiles).where(eq(profiles.id, id)).catch(fail)
       return rows[0] ?? null
     },
     listProfiles: (owner) =>
