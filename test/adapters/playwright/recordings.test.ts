@@ -32,7 +32,7 @@ async function recorded(record: RecordingKind[], end: 'in order' | 'crashed' | '
   }
   if (end === 'stopped') for (const pid of testPool.processes()) process.kill(pid, 'SIGSTOP')
   await session.flush(end === 'in order' ? 1_000 : 0)
-  await session.finishFiles(6_000)
+  await session.finishFiles(end === 'in order' ? 20_000 : 6_000)
   const { files } = recorder
   await session.close(500)
   return { files, recorder }
@@ -109,7 +109,7 @@ describe('a session that ends in order', () => {
     const { session, recorder } = await testPool.start({ record: ['TRACE', 'HAR'] })
     expect(session.pages()).toHaveLength(1)
     await take(session, { navigate: { url: `${site.url}/form` } })
-    await session.finishFiles(5_000)
+    await session.finishFiles(20_000)
     expect(kindsAndPages(recorder.files)).toEqual(['HAR null', 'TRACE null'])
     await session.close(500)
   })

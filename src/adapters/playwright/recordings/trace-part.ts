@@ -1,6 +1,7 @@
-import { createWriteStream, existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import yazl from 'yazl'
 
@@ -13,14 +14,28 @@ const FOLDERS = ['resources', 'screencast', 'aria', 'screenshots']
  */
 export async function archiveTrace(tracesDir: string, name: string, path: string): Promise<void> {
   const archive = new yazl.ZipFile()
+  const { outputStream } = archive
+  archive.on('error', (error: Error) => (outputStream as Readable).destroy(error))
   for (const extension of ['trace', 'network', 'stacks']) {
-    const file = join(tracesDir, `${name}.${extension}`)
-    if (existsSync(file)) archive.addFile(file, `trace.${extension}`)
+    await addAsItIs(archive, join(tracesDir, `${name}.${extension}`), `trace.${extension}`)
   }
   for (const folder of FOLDERS) {
     const files = await readdir(join(tracesDir, folder)).catch(() => [])
-    for (const file of files) archive.addFile(join(tracesDir, folder, file), `${folder}/${file}`)
+    for (const file of files) await addAsItIs(archive, join(tracesDir, folder, file), `${folder}/${file}`)
   }
   archive.end()
-  await pipeline(archive.outputStream, createWriteStream(path, { mode: 0o600 }))
+  await pipeline(outputStream, createWriteStream(path, { mode: 0o600 }))
+}
+
+/** Playwright may still be writing the file: what comes after this moment is not read, as the archive counts. */
+async function addAsItIs(archive: yazl.ZipFile, file: string, nameInArchive: string): Promise<void> {
+  const size = await stat(file).then(
+    (stats) => stats.size,
+    () => null,
+  )
+  if (size === null) return
+  if (size === 0) archive.addBuffer(Buffer.alloc(0), nameInArchive)
+  else {
+    archive.addReadStreamLazy(nameInArchive, (ready) => ready(null, createReadStream(file, { end: size - 1 })))
+  }
 }
