@@ -58,11 +58,7 @@ export class Recordings {
     if (this.#kinds.has('TRACE')) {
       await context.tracing.start({ name: this.#traceName, screenshots: true, snapshots: { dom: true } })
     }
-    if (this.#kinds.has('HAR'))
-      await context.tracing.startHar(this.#path('requests.har'), {
-        content: 'attach',
-        resourcesDir: this.#path('bodies'),
-      })
+    if (this.#kinds.has('HAR')) await context.tracing.startHar(this.#path('requests.har'), { content: 'embed' })
   }
 
   /** What is recorded, as it is. */
