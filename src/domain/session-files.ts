@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs'
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../ports/artifact.ts'
@@ -49,7 +50,8 @@ export class SessionFiles {
   /** A file that the browser made by itself. Never rejects. */
   async keepFile(file: BrowserFile): Promise<KeptFile> {
     try {
-      const { id } = await this.keep(file, createReadStream(file.path), NEVER)
+      const opened = await open(file.path, READ_NO_LINK)
+      const { id } = await this.keep(file, opened.createReadStream(), NEVER)
       return { artifactId: id, failure: null }
     } catch (error) {
       if (error instanceof TabwireError) return { artifactId: null, failure: error.message }
@@ -58,5 +60,8 @@ export class SessionFiles {
     }
   }
 }
+
+/** The browser writes downloads under a user of its own: a link that it put there would be read with our rights. */
+const READ_NO_LINK = constants.O_RDONLY | constants.O_NOFOLLOW
 
 const NEVER = new AbortController().signal
