@@ -50,9 +50,14 @@ export class SessionFiles {
   /** A file that the browser made by itself. Never rejects. */
   async keepFile(file: BrowserFile): Promise<KeptFile> {
     try {
-      const opened = await open(file.path, READ_NO_LINK)
-      const { id } = await this.keep(file, opened.createReadStream(), NEVER)
-      return { artifactId: id, failure: null }
+      const content = (await open(file.path, READ_NO_LINK)).createReadStream()
+      try {
+        const { id } = await this.keep(file, content, NEVER)
+        return { artifactId: id, failure: null }
+      } finally {
+        // One that was refused unread is still open.
+        content.destroy()
+      }
     } catch (error) {
       if (error instanceof TabwireError) return { artifactId: null, failure: error.message }
       this.#logger.error({ err: error }, `a file could not be kept: ${file.kind}`)
