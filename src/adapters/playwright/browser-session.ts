@@ -112,7 +112,7 @@ export class PlaywrightSession implements BrowserSession {
     const read = this.#context.storageState({ indexedDB: true }).finally(show)
     // Nothing stops one that waits for a page that hangs, and once the page answers, it opens pages of its own.
     this.#storageRead = read.catch(() => undefined)
-    return (await raceSignal(read, signal)) as unknown as Json
+    return await raceSignal(read, signal)
   }
 
   async finishFiles(deadlineMs: number): Promise<void> {

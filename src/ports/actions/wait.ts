@@ -28,11 +28,11 @@ export const wait = defineAction(
     timeMs: field.wholeNumber('Wait so many milliseconds. Not more than timeoutMs.', 1, 120_000),
     timeoutMs,
   },
-  ({ target, loadState, url, timeMs, timeoutMs }) => {
+  ({ target, loadState, url, timeMs, timeoutMs: limitMs }) => {
     if ([target, loadState, url, timeMs].filter((member) => member !== null).length !== 1) {
       return { code: 'CONFLICT', message: 'must have exactly one of target, loadState, url, timeMs' }
     }
-    return timeMs !== null && timeMs > timeoutMs
+    return timeMs !== null && timeMs > limitMs
       ? { code: 'OUT_OF_RANGE', message: 'timeMs must not be longer than timeoutMs' }
       : null
   },
