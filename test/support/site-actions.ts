@@ -12,6 +12,7 @@ const PAGES: Record<string, string> = {
       <label>User <input id="user" name="user"></label>
       <label>Password <input id="pass" type="password"></label>
       <label>Code <input id="code" autocomplete="one-time-code"></label>
+      <label>Shown <input id="shown" type="password" oninput="this.type = 'text'"></label>
       <label><input type="checkbox" id="terms"> I agree</label>
       <label>Colour <select id="colour"><option value="r">Red</option><option value="g">Green</option></select></label>
       <select id="many" multiple><option value="a">A</option><option value="b">B</option></select>

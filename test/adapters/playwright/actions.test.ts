@@ -146,6 +146,8 @@ describe('acting on elements', () => {
     const outcomes = [
       await done({ fill: { target: { css: '#pass' }, value: secret } }),
       await done({ fill: { target: { css: '#code' }, value: secret } }),
+      // The page makes a text field of it while it is filled in.
+      await done({ fill: { target: { css: '#shown' }, value: secret } }),
       await done({ type: { target: { css: '#pass' }, text: secret } }),
       await done({ type: { text: secret } }),
       await done({ extract: { target: { css: '#pass' }, as: 'VALUE' } }),

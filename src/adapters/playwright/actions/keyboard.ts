@@ -8,10 +8,9 @@ export const fill: ActionHandler<ActionValues<'fill'>> = async (site, { target, 
   site.details.note({ value: masked(value) })
   const element = await elementOf(site, target)
   // Beside the filling, not before: a round trip is a tenth of what a step takes.
-  const checking = isSecretField(element, site)
+  const checking = judge(element, site)
   await element.fill(value, { timeout: site.timeout, signal: site.signal })
-  // Again where it had to be waited for.
-  if (!(await checking) || !(await isSecretField(element, site))) site.details.note({ value })
+  if (await isHarmless(checking, element, site)) site.details.note({ value })
   return {}
 }
 
@@ -19,10 +18,10 @@ export const type: ActionHandler<ActionValues<'type'>> = async (site, { target, 
   site.details.note({ text: masked(text) })
   const options = { delay: delayMs, timeout: site.timeout, signal: site.signal }
   const element = target === null ? null : await elementOf(site, target)
-  const checking = element ? isSecretField(element, site) : isFocusSecret(site)
+  const checking = element ? judge(element, site) : judgeFocus(site)
   if (element) await element.pressSequentially(text, options)
   else await site.page.keyboard.type(text, { delay: delayMs })
-  if (!(await checking) || (element && !(await isSecretField(element, site)))) site.details.note({ text })
+  if (await isHarmless(checking, element, site)) site.details.note({ text })
   return {}
 }
 
@@ -30,10 +29,10 @@ export const press: ActionHandler<ActionValues<'press'>> = async (site, { target
   const isText = charactersOf(key) === 1
   site.details.note({ key: isText ? masked(key) : key })
   const element = target === null ? null : await elementOf(site, target)
-  const checking = !isText ? false : element ? isSecretField(element, site) : isFocusSecret(site)
+  const checking = element ? judge(element, site) : judgeFocus(site)
   if (element) await element.press(key, { timeout: site.timeout, signal: site.signal })
   else await site.page.keyboard.press(key)
-  if (!(await checking)) site.details.note({ key })
+  if (!isText || (await isHarmless(checking, element, site))) site.details.note({ key })
   return {}
 }
 
@@ -48,18 +47,29 @@ const SECRET_HINTS = ['current-password', 'new-password', 'one-time-code', 'cc-n
 const SECRET = ['input[type=password i]', 'label', ...SECRET_HINTS.map((hint) => `[autocomplete~="${hint}" i]`)]
 const SECRET_SELECTOR = `css=${SECRET.join(', ')}`
 
+type Judgement = 'HARMLESS' | 'SECRET' | 'UNKNOWN'
+
 /**
- * Whether the element is one whose content nobody shall read in the log. It has to be there, and be no such field, to
- * count as harmless. Two questions of the kind that Playwright answers in one round trip; "none of these" as a selector
- * would look at each element of the page (measured: 10 ms of a thousand).
+ * Whether what went into the element may be read in the log: not when it was a secret field at any time, whatever the
+ * page made of it meanwhile; one that had to be waited for is judged again.
  */
-async function isSecretField(element: Locator, site: ActionSite): Promise<boolean> {
-  const counts = Promise.all([element.count(), element.and(site.page.locator(SECRET_SELECTOR)).count()])
-  const [found, secret] = await counts.catch(() => [0, 0])
-  return found === 0 || secret !== 0
+async function isHarmless(first: Promise<Judgement>, element: Locator | null, site: ActionSite): Promise<boolean> {
+  const judged = await first
+  return (judged === 'UNKNOWN' && element ? await judge(element, site) : judged) === 'HARMLESS'
 }
 
-async function isFocusSecret(site: ActionSite): Promise<boolean> {
+/**
+ * An element has to be there, and be no secret field, to count as harmless. Two questions of the kind that Playwright
+ * answers in one round trip; "none of these" as a selector would look at each element of the page (measured: 10 ms of a
+ * thousand).
+ */
+async function judge(element: Locator, site: ActionSite): Promise<Judgement> {
+  const counts = Promise.all([element.count(), element.and(site.page.locator(SECRET_SELECTOR)).count()])
+  const [found, secret] = await counts.catch(() => [0, 0])
+  return secret !== 0 ? 'SECRET' : found === 0 ? 'UNKNOWN' : 'HARMLESS'
+}
+
+async function judgeFocus(site: ActionSite): Promise<Judgement> {
   try {
     const script = `(() => {
       let element = document.activeElement
@@ -67,8 +77,8 @@ async function isFocusSecret(site: ActionSite): Promise<boolean> {
       if (!element) return false
       return element.localName === 'iframe' || element.matches(${JSON.stringify(SECRET.join(', '))})
     })()`
-    return Boolean(await site.page.evaluate(script))
+    return (await site.page.evaluate(script)) ? 'SECRET' : 'HARMLESS'
   } catch {
-    return true
+    return 'UNKNOWN'
   }
 }
