@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Page } from 'playwright'
 import type { Workbench } from './benchmark.ts'
 import type { GraphqlClient } from './graphql-client.ts'
+import { untilWarm } from './warm-pool.ts'
 
 /** A form and a list: six hundred nodes of the accessibility tree, for whoever observes it. */
 const ROWS = Array.from(
@@ -35,6 +36,7 @@ export async function openDrivenPage(workbench: Workbench): Promise<DrivenPage> 
   await bare.goto(url)
   const { client } = await workbench.startServer()
   const { startSession } = await client.query<{ startSession: { id: string } }>(START, { url })
+  await untilWarm(client)
   return {
     bare,
     client,

@@ -13,7 +13,7 @@ import {
   type DatabaseSource,
   type DatabaseSpace,
 } from './database-space.ts'
-import { drive } from './drive.ts'
+import { actions, observation, screenshot } from './drive.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
 import { memorySlope } from './memory-slope.ts'
@@ -34,7 +34,9 @@ const BENCHMARKS: readonly Benchmark[] = [
   replay,
   memorySlope,
   pageCost,
-  drive,
+  actions,
+  screenshot,
+  observation,
   uploadMemory,
 ]
 
