@@ -54,7 +54,9 @@ export function endWithParent() {
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, stillWorking?: (seconds: number) => void }} [options]
+ * @param {{
+ *   env?: NodeJS.ProcessEnv, cwd?: string, stillWorking?: (seconds: number) => void, keepCharacters?: number,
+ * }} [options] `keepCharacters`: how much of the end of the output to keep, 64,000 unless told
  * @returns {Promise<{ code: number, output: string }>}
  */
 export function runCaptured(command, args, options = {}) {
@@ -69,7 +71,7 @@ export function runCaptured(command, args, options = {}) {
     /** @param {string} text */
     const keep = (text) => {
       // Enough for people to see why; a package manager may print megabytes.
-      output = (output + text).slice(-64_000)
+      output = (output + text).slice(-(options.keepCharacters ?? 64_000))
     }
     child.stdout.setEncoding('utf8').on('data', keep)
     child.stderr.setEncoding('utf8').on('data', keep)
