@@ -15,6 +15,7 @@ import { StoreUnavailable, type Store } from '../ports/store.ts'
 import { decodeArtifactCursor } from './cursor.ts'
 import { NotFound, TabwireError } from './errors.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
+import { FreshArtifacts } from './fresh-artifacts.ts'
 import { pageRequest, type PageArguments } from './page-arguments.ts'
 
 /** There is no room for the bytes of an artifact. */
@@ -52,6 +53,8 @@ export interface NewArtifact {
   sessionId: string
   owner: string
   kind: ArtifactKind
+  /** Where it is known before the bytes are read. */
+  sizeBytes?: number
   /** As it came: a path and what else is no file name is taken off. */
   name: string
   contentType: string
@@ -71,6 +74,8 @@ const INSERT_PAUSE_MS = 100
 /** Bytes may be older than their row by the time that it takes to commit it; these are taken for abandoned. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000
 const SWEEP_STEP = 500
+/** Such a file is written before it is asked how much room is left: the row is not, and the answer takes longer. */
+const SMALL_BYTES = 4 * 1024 * 1024
 
 /** Keeps artifacts, finds them, opens them, deletes them. What is another owner's does not exist. */
 export class Artifacts {
@@ -80,6 +85,7 @@ export class Artifacts {
   readonly #logger: Logger
   readonly #stop = new AbortController()
   readonly #keeping = new Set<Promise<unknown>>()
+  readonly #fresh = new FreshArtifacts()
 
   constructor(store: Store, bytes: ArtifactStore, quotaBytes: number, logger: Logger) {
     this.#store = store
@@ -105,13 +111,13 @@ export class Artifacts {
   }
 
   async find(owner: string, id: string): Promise<ArtifactRecord | null> {
-    const record = await this.#store.findArtifact(id)
+    const record = await this.findSigned(id)
     return record?.owner === owner ? record : null
   }
 
   /** For whoever holds a signed link. */
-  findSigned(id: string): Promise<ArtifactRecord | null> {
-    return this.#store.findArtifact(id)
+  async findSigned(id: string): Promise<ArtifactRecord | null> {
+    return this.#fresh.find(id) ?? (await this.#store.findArtifact(id))
   }
 
   /** Of one session, oldest first. Throws BadUserInput or CursorInvalid. */
@@ -205,11 +211,13 @@ export class Artifacts {
     const contentType = isContentType(artifact.contentType) ? artifact.contentType : 'application/octet-stream'
     const key = keyOf({ id, sessionId })
     try {
-      const maxBytes = this.quotaBytes - (await this.usedBytes(owner))
+      const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
+      const maxBytes = this.quotaBytes - (isSmall ? 0 : await this.usedBytes(owner))
       if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
       const written = await this.#bytes.write(key, content, { contentType, maxBytes }, signal)
       const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
       await this.#insert(record)
+      this.#fresh.add(record)
       return record
     } catch (error) {
       content.destroy()
@@ -246,6 +254,7 @@ export class Artifacts {
   }
 
   async #remove(record: ArtifactRecord): Promise<void> {
+    this.#fresh.delete(record.id)
     try {
       await this.#bytes.remove(keyOf(record))
     } catch (error) {

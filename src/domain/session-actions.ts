@@ -234,7 +234,8 @@ export class SessionActions {
     const { kind, name, contentType, bytes } = file
     const content = Readable.from([bytes], { objectMode: false })
     try {
-      return (await this.#ground.files.keep({ kind, name, contentType, pageId }, content, signal)).id
+      const described = { kind, name, contentType, pageId, sizeBytes: bytes.byteLength }
+      return (await this.#ground.files.keep(described, content, signal)).id
     } catch (error) {
       if (signal.aborted) return { code: 'TIMEOUT', message: 'The file was made, but could not be kept in time.' }
       if (error instanceof TabwireError && isActionErrorCode(error.code)) {

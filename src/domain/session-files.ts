@@ -12,6 +12,8 @@ import { TabwireError } from './errors.ts'
 export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType' | 'pageId'> & {
   /** Of the artifact, where it is known before: of an upload. */
   id?: string
+  /** Where it is known before. */
+  sizeBytes?: number
 }
 
 /** Keeps the files of one session as artifacts, and says so in its log. */
@@ -36,11 +38,9 @@ export class SessionFiles {
 
   /** Throws as Artifacts.keep does. */
   async keep(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
-    const { id, kind, pageId } = file
+    const { kind, pageId } = file
     const { id: sessionId, owner } = this.#session
-    const described = { ...(id ? { id } : {}), sessionId, owner, kind, pageId }
-    const { name, contentType } = file
-    const artifact = await this.#artifacts.keep({ ...described, name, contentType }, content, signal)
+    const artifact = await this.#artifacts.keep({ ...file, sessionId, owner }, content, signal)
     const { id: artifactId, sizeBytes, createdAt: at } = artifact
     const data = { artifactId, kind, name: artifact.name, contentType: artifact.contentType, sizeBytes, pageId }
     this.#record({ kind: 'ARTIFACT_CREATED', at, data })

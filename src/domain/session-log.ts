@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { EntryDraft, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
 import {
@@ -264,8 +265,9 @@ export class SessionLog {
   }
 
   async #commitAll(): Promise<void> {
-    // One turn of the event loop's microtasks lets all that arrived in one piece of the browser's pipe gather.
-    await Promise.resolve()
+    // One turn of the event loop lets all gather that arrived in one piece of the browser's pipe, or belongs together,
+    // as a file and the action that made it.
+    await turn()
     while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
       const loosePatch = this.#patch
       const patches = this.#progress.requestedPatches

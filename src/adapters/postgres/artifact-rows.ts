@@ -1,10 +1,10 @@
-import { and, asc, count, eq, gt, inArray, lt, or, sum } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, lt, or } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
-import type { ArtifactKind, ArtifactRecord } from '../../ports/artifact.ts'
+import type { ArtifactKind } from '../../ports/artifact.ts'
 import type { Store } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
-import { artifacts, sessions } from './tables.ts'
+import { artifacts, artifactUsage, sessions } from './tables.ts'
 
 export type ArtifactRows = Pick<
   Store,
@@ -21,37 +21,21 @@ export type ArtifactRows = Pick<
 /** Rows that one step of the retention looks at. */
 const STEP = 200
 
-/** Who keeps an artifact of the same owner meanwhile waits, so that two cannot both fit into the last of a quota. */
-const LOCK = 'select pg_advisory_xact_lock(hashtextextended($1, 0))'
+/**
+ * Writing the owner's row, though it stays as it is, makes whoever keeps an artifact of the same owner wait and then see
+ * what the other left: two cannot both fit into the last of a quota. In one statement, for each question to the database
+ * costs as much as keeping a small file.
+ */
 const INSERT = `
+with usage as (
+  insert into artifact_usage (owner, bytes) values ($3, 0)
+  on conflict (owner) do update set bytes = artifact_usage.bytes
+  returning bytes
+)
 insert into artifacts (id, session_id, owner, kind, name, content_type, size_bytes, sha256, page_id, created_at)
 select $1, $2, $3, $4, $5, $6, $7::bigint, $8, $9, $10
-where (select coalesce(sum(size_bytes), 0) from artifacts where owner = $3) + $7::bigint <= $11::bigint
+from usage where usage.bytes + $7::bigint <= $11::bigint
 on conflict (id) do nothing`
-
-/** On a connection of its own, and with nothing else asked of the pool meanwhile: the embedded one has no second. */
-async function insertWithin(pool: pg.Pool, record: ArtifactRecord, quotaBytes: number): Promise<boolean> {
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
-    await client.query(LOCK, [record.owner])
-    const { id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, createdAt } = record
-    const at = new Date(createdAt).toISOString()
-    const values = [id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, at, quotaBytes]
-    const { rowCount } = await client.query(INSERT, values)
-    await client.query('commit')
-    client.release()
-    return rowCount === 1
-  } catch (error) {
-    // A connection that cannot even roll back is closed, and with it its transaction.
-    const broken = await client.query('rollback').then(
-      () => false,
-      () => true,
-    )
-    client.release(broken)
-    throw error
-  }
-}
 
 /** The part of the store that keeps the rows of artifacts. */
 export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactRows {
@@ -68,7 +52,11 @@ export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactR
 
   return {
     insertArtifact: async (record, quotaBytes) => {
-      if (await insertWithin(pool, record, quotaBytes).catch(fail)) return true
+      const { id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, createdAt } = record
+      const at = new Date(createdAt).toISOString()
+      const values = [id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, at, quotaBytes]
+      const { rowCount } = await pool.query(INSERT, values).catch(fail)
+      if (rowCount === 1) return true
       // Said again after a lost answer, it stands there already.
       return (await findArtifact(record.id)) !== null
     },
@@ -97,11 +85,11 @@ export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactR
     },
     sumArtifactBytes: async (owner) => {
       const rows = await db
-        .select({ bytes: sum(artifacts.sizeBytes) })
-        .from(artifacts)
-        .where(eq(artifacts.owner, owner))
+        .select({ bytes: artifactUsage.bytes })
+        .from(artifactUsage)
+        .where(eq(artifactUsage.owner, owner))
         .catch(fail)
-      return Number(rows[0]?.bytes ?? 0)
+      return rows[0]?.bytes ?? 0
     },
     listArtifactsEndedBefore: async (time) => {
       const rows = await db
