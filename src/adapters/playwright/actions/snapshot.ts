@@ -4,13 +4,15 @@ import type { Observation } from '../../../ports/action.ts'
 /** Of a page, or of an element of it: the snapshot with refs, without what its password fields hold. */
 export async function takeSnapshot(page: Page, element: Locator | null, signal: AbortSignal): Promise<string> {
   const options = { mode: 'ai', timeout: 0, signal } as const
-  const [text, secrets] = await Promise.all([
-    element ? element.ariaSnapshot(options) : page.ariaSnapshot(options),
-    secretsOf(page),
-  ])
+  const text = await (element ? element.ariaSnapshot(options) : page.ariaSnapshot(options))
+  if (!FILLED_FIELD.test(text)) return text
+  const secrets = await secretsOf(page)
   // Whole values only: a short password must not riddle the text.
   return secrets.reduce((shown, secret) => shown.replaceAll(`: ${secret}\n`, ': ••••••\n'), `${text}\n`).slice(0, -1)
 }
+
+/** A field with something in or below its line; most pages that are looked at have none, and need not be asked more. */
+const FILLED_FIELD = /^\s*- '?(textbox|searchbox|combobox|spinbutton)\b.*:/m
 
 /** As YAML may write them. A frame that cannot be asked shows nothing in the snapshot either. */
 async function secretsOf(page: Page): Promise<string[]> {
