@@ -61,7 +61,13 @@ const NEVER_DROPPED: ReadonlySet<SessionEventKind> = new Set([
   'ARTIFACT_CREATED',
   'TASK_STEP',
   'TASK_ENDED',
+  'CLIENT_ATTACHED',
+  'CLIENT_DETACHED',
 ])
+
+/** A client of the browser's protocol sends as fast as it likes. */
+const isNeverDropped = (draft: EntryDraft) =>
+  NEVER_DROPPED.has(draft.kind) && !(draft.kind === 'ACTION' && draft.data.origin === 'CLIENT')
 
 /**
  * The one writer of a session's log (laws 1, 2, 7, 9 of DESIGN.md).
@@ -142,7 +148,7 @@ export class SessionLog {
     const data = deeplyWellFormed(draft.data)
     const repaired = data === draft.data ? draft : ({ ...draft, data } as EntryDraft)
     const queued = { draft: repaired, size: approximateSize(data), patch: patch && deeplyWellFormed(patch) }
-    if (NEVER_DROPPED.has(draft.kind)) {
+    if (isNeverDropped(draft)) {
       this.#settleDropped()
       this.#enqueue(queued)
     } else if (this.#accepted >= this.#limits.maxEntries) {

@@ -210,6 +210,12 @@ export class SessionRegistry {
     return session
   }
 
+  /** For whoever holds a signed link: a session that is RUNNING here; null: there is none. */
+  findRunning(sessionId: string): Session | null {
+    const session = this.#live.get(sessionId)
+    return session?.snapshot().status === 'RUNNING' ? session : null
+  }
+
   /** See AgentTasks.start. Throws NotFound as well. */
   async startTask(owner: string, sessionId: string, input: unknown): Promise<TaskRecord> {
     this.#tasks.requireModel()

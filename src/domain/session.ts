@@ -7,10 +7,12 @@ import type {
   BrowserOptions,
   BrowserPool,
   BrowserSession,
+  BrowserVersion,
   KeptFile,
   PageState,
   Recorder,
 } from '../ports/browser.ts'
+import type { CdpClient } from '../ports/cdp-client.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
@@ -18,6 +20,7 @@ import { Coalescer } from './coalescer.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
 import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
+import { SessionClients, type AttachedClient } from './session-clients.ts'
 import { SessionClock } from './session-clock.ts'
 import { SessionFiles, type DescribedFile } from './session-files.ts'
 import { SessionWork, type SessionEnding } from './session-work.ts'
@@ -55,6 +58,7 @@ export class Session implements Recorder {
   readonly owner: string
   readonly log: SessionLog
   readonly actions: SessionActions
+  readonly #clients: SessionClients
   /** Resolves when the session is RUNNING or has ended. */
   readonly running: Promise<void>
   /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
@@ -106,6 +110,11 @@ export class Session implements Recorder {
       { committed: (_, patch) => this.#onCommitted(patch), lost: () => this.#onLogLost() },
       services.logger,
     )
+    this.#clients = new SessionClients({
+      record: (draft) => this.record(draft),
+      active: () => this.#active(),
+      logger: this.#logger,
+    })
     this.actions = new SessionActions({
       owner: record.owner,
       log: this.log,
@@ -136,6 +145,16 @@ export class Session implements Recorder {
   /** Oldest first. */
   pendingRequests(limit: number): PendingRequest[] {
     return this.#pending.list(limit)
+  }
+
+  /** See SessionClients.attach. Throws SessionNotRunning as well. */
+  attachClient(name: string, client: CdpClient): Promise<AttachedClient> {
+    return this.#clients.attach(this.#requireBrowser(), name, client)
+  }
+
+  /** What the browser says of itself. Throws SessionNotRunning. */
+  browserVersion(): Promise<BrowserVersion> {
+    return this.#requireBrowser().version()
   }
 
   /** Milliseconds the browser took to answer; null: it did not, or there is none. */
@@ -296,6 +315,7 @@ export class Session implements Recorder {
       await this.#browser?.flush(crashed)
       const why = crashed ? 'the browser crashed' : 'session ended'
       for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
+      await this.#clients.close(`the session has ended: ${next.endReason ?? next.status}`)
       await this.#browser?.finishFiles()
       this.#sealed = true
       await this.#browser?.close()

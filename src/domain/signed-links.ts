@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { BadUserInput } from './errors.ts'
 
 /** What a link is good for. A signature for one purpose is none for another. */
-export type LinkPurpose = 'artifact' | 'upload'
+export type LinkPurpose = 'artifact' | 'upload' | 'cdp'
 
 /** What stands in a link's query. */
 export interface LinkSignature {

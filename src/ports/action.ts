@@ -30,8 +30,7 @@ export interface ActionError {
   message: string
 }
 
-/** CLIENT enters with the relay that can tell it. */
-export const ACTION_ORIGINS = ['API', 'TASK'] as const
+export const ACTION_ORIGINS = ['API', 'TASK', 'CLIENT'] as const
 export type ActionOrigin = (typeof ACTION_ORIGINS)[number]
 
 /** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in the README. */

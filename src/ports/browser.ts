@@ -1,5 +1,6 @@
 import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
 import type { ArtifactKind, RecordingKind } from './artifact.ts'
+import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
 import type { EntryDraft, PendingRequest } from './log-entry.ts'
 import type { Json, Viewport } from './store.ts'
 
@@ -58,6 +59,14 @@ export interface OpenOutcome {
   failure: string | null
 }
 
+export interface BrowserVersion {
+  product: string
+  protocolVersion: string
+  userAgent: string
+  revision: string
+  jsVersion: string
+}
+
 /** One browser process with one context, owned by one session. */
 export interface BrowserSession {
   /** Resolves, never rejects, when the browser is gone without `close` having been called: why, for people. */
@@ -75,6 +84,10 @@ export interface BrowserSession {
   picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null>
   /** Cookies, local storage and IndexedDB, for a profile. Leaves no trace in the log. Rejects when it cannot be had. */
   storageState(signal: AbortSignal): Promise<Json>
+  /** Lets a client speak the browser's own protocol with it, within bounds. Rejects when the browser is gone. */
+  attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment>
+  /** What GET /json/version tells clients: the browser's own words. Rejects when it does not answer. */
+  version(): Promise<BrowserVersion>
   /** Milliseconds the browser took to answer, or null if it did not within the time. */
   ping(timeoutMs: number): Promise<number | null>
   /**

@@ -43,6 +43,8 @@ export const SESSION_EVENT_KINDS = [
   'ARTIFACT_CREATED',
   'TASK_STEP',
   'TASK_ENDED',
+  'CLIENT_ATTACHED',
+  'CLIENT_DETACHED',
 ] as const
 export type SessionEventKind = (typeof SESSION_EVENT_KINDS)[number]
 
@@ -74,6 +76,9 @@ export type ResourceType = (typeof RESOURCE_TYPES)[number]
 export const DROP_REASONS = ['FLOOD', 'LOG_LIMIT', 'STORE_UNAVAILABLE', 'UNSTORABLE'] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 
+export const CLIENT_DETACH_REASONS = ['CLIENT_LEFT', 'CONNECTION_LOST', 'CUT_OFF', 'SESSION_ENDED'] as const
+export type ClientDetachReason = (typeof CLIENT_DETACH_REASONS)[number]
+
 export const DIALOG_TYPES = ['ALERT', 'CONFIRM', 'PROMPT', 'BEFORE_UNLOAD'] as const
 export type DialogType = (typeof DIALOG_TYPES)[number]
 
@@ -95,6 +100,8 @@ export const TEXT_LIMITS = {
   failure: 1_024,
   dialogMessage: 8_192,
   fileName: 1_024,
+  /** As a client calls itself. */
+  clientName: 200,
   /** What a model says beside its calls. */
   taskText: 8_192,
 } as const
@@ -224,6 +231,9 @@ export interface EntryData {
     sizeBytes: number
     pageId: string | null
   }
+  /** A client of the browser's protocol. `clientId` counts those of the session, from 1. */
+  CLIENT_ATTACHED: { clientId: number; name: string }
+  CLIENT_DETACHED: { clientId: number; name: string; reason: ClientDetachReason; commandCount: number }
   /** What the model answered; the actions that it asked for follow. */
   TASK_STEP: { taskId: string; step: number; text: string; calls: string[]; durationMs: number; cost: Cost }
   TASK_ENDED: { taskId: string; status: TaskStatus; result: Json; error: string | null; steps: number; cost: Cost }

@@ -34,6 +34,8 @@ const ActionOriginEnum = builder.enumType('ActionOrigin', {
   values: describedValues<ActionOrigin>({
     API: 'A client of this API: runActions, or the screenshot that startSession takes.',
     TASK: 'A task in words.',
+    CLIENT:
+      'A client of the browser’s protocol, such as Playwright or Puppeteer: as far as its commands tell. Where it clicked stands in details, not on what; what it typed is masked.',
   }),
 })
 

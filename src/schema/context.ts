@@ -30,6 +30,8 @@ export interface Context extends Domain {
   readonly signal: AbortSignal
   /** The caller, if the key has the scope. Throws Unauthenticated or Forbidden. */
   require(scope: Scope): Principal
+  /** Whether the caller's key has the scope, for what is null without it. */
+  allows(scope: Scope): boolean
 }
 
 /** The one context factory, for HTTP and WebSocket alike. Cheap: each event of a subscription gets one of its own. */
@@ -45,5 +47,6 @@ export function createContext(domain: Domain, principal: Principal | null, signa
     profiles: domain.profiles,
     signal,
     require: (scope) => requireScope(principal, scope),
+    allows: (scope) => principal?.scopes.has(scope) ?? false,
   }
 }

@@ -35,6 +35,8 @@ const TYPENAMES = {
   ARTIFACT_CREATED: 'ArtifactCreated',
   TASK_STEP: 'TaskStep',
   TASK_ENDED: 'TaskEnded',
+  CLIENT_ATTACHED: 'ClientAttached',
+  CLIENT_DETACHED: 'ClientDetached',
 } as const satisfies Record<SessionEventKind, string>
 
 export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
@@ -56,6 +58,8 @@ export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
     ARTIFACT_CREATED: 'A file of the session was kept: ArtifactCreated.',
     TASK_STEP: 'The model that works on a task answered: TaskStep.',
     TASK_ENDED: 'A task ended: TaskEnded.',
+    CLIENT_ATTACHED: 'A client connected to the browser: ClientAttached.',
+    CLIENT_DETACHED: 'Such a client is gone: ClientDetached.',
   }),
 })
 

@@ -6,10 +6,12 @@ import { Unauthenticated } from '../domain/principal.ts'
 import type { SignIn } from '../domain/sign-in.ts'
 import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../schema/artifact-link.ts'
 import type { Domain } from '../schema/context.ts'
+import { CDP_PATH } from '../schema/session-access.ts'
 import { answerJson, answerNotFound } from './answers.ts'
 import { createArtifactDownloads } from './artifact-downloads.ts'
 import { createArtifactUploads } from './artifact-uploads.ts'
 import { secretOf } from './authentication.ts'
+import { CdpConnections } from './cdp-connections.ts'
 import { Graphiql } from './graphiql.ts'
 import { maskError, refusal } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
@@ -62,6 +64,7 @@ export function createServer(options: ServerOptions): Server {
     ...WEB_SOCKET_LIMITS,
     ...options.webSocketLimits,
   })
+  const cdp = new CdpConnections(options.registry, options.links, logger)
   const graphiql = new Graphiql()
   const streams = new Set<ServerResponse>()
 
@@ -124,6 +127,7 @@ export function createServer(options: ServerOptions): Server {
     }),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(),
+    [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),
   }
 
   const serve: Handler = async (request, response, url) => {
@@ -161,8 +165,11 @@ export function createServer(options: ServerOptions): Server {
   })
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', (error) => logger.debug({ err: error }, 'a connection broke while it was upgraded'))
-    if (URL.parse(request.url ?? '/', 'http://localhost')?.pathname === API_PATH) {
+    const url = URL.parse(request.url ?? '/', 'http://localhost')
+    if (url?.pathname === API_PATH) {
       webSockets.upgrade(request, stream, head)
+    } else if (url?.pathname.startsWith(CDP_PATH)) {
+      cdp.upgrade(request, stream, head, url)
     } else {
       refuseUpgrade(stream, '404 Not Found')
     }
@@ -185,7 +192,7 @@ export function createServer(options: ServerOptions): Server {
       const { promise: closed, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
       const cutOff = setTimeout(() => server.closeAllConnections(), deadlineMs)
-      await Promise.all([...[...streams].map(breakOff), webSockets.close()])
+      await Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close()])
       server.closeIdleConnections()
       await closed
       clearTimeout(cutOff)

@@ -8,7 +8,8 @@ import type {
   ObservationOutcome,
   ObservationRequest,
 } from '../../ports/action.ts'
-import type { BrowserSession, OpenOutcome, PageState, Recorder } from '../../ports/browser.ts'
+import type { BrowserSession, BrowserVersion, OpenOutcome, PageState, Recorder } from '../../ports/browser.ts'
+import type { CdpAttachment, CdpClient, CdpClientHost } from '../../ports/cdp-client.ts'
 import type { Json, Viewport } from '../../ports/store.ts'
 import { PageActions } from './actions/page-actions.ts'
 import type { BrowserProcess } from './browser-process.ts'
@@ -16,6 +17,7 @@ import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
 import type { Recording } from './recording.ts'
 import type { Recordings } from './recordings/recordings.ts'
+import { ClientRelay } from './relay/client-relay.ts'
 import type { Targets } from './targets.ts'
 
 /** A page that hangs takes no new size. */
@@ -52,7 +54,7 @@ export class PlaywrightSession implements BrowserSession {
     this.#recordings = recordings
     this.#recorder = recorder
     this.#logger = logger
-    this.#actions = new PageActions(context, targets, process.uploadsDir, logger)
+    this.#actions = new PageActions(context, targets, process.wire, process.uploadsDir, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return
@@ -120,6 +122,25 @@ export class PlaywrightSession implements BrowserSession {
     await this.#recording.finishDownloads(deadlineMs / 2)
     const files = await this.#recordings.finish(until - performance.now(), () => this.#recording.stop())
     await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), until - performance.now())
+  }
+
+  async attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment> {
+    const { wire, downloadsDir } = this.#process
+    const { browserContextId } = this.#targets
+    if (browserContextId === null) throw new Error('the session has no context yet')
+    const downloads = { behavior: 'allowAndName', browserContextId, downloadPath: downloadsDir, eventsEnabled: true }
+    const restoreDownloads = () => wire.tell('Browser.setDownloadBehavior', downloads)
+    const ground = { wire, targets: this.#targets, browserContextId, downloadsDir, restoreDownloads }
+    const relay = await ClientRelay.attach({ ...ground, logger: this.#logger }, client, host)
+    const leave = this.#actions.leaveDialogsToClients()
+    return {
+      receive: (text) => relay.receive(text),
+      detach: () => relay.detach().finally(leave),
+    }
+  }
+
+  version(): Promise<BrowserVersion> {
+    return this.#process.wire.send<BrowserVersion>('Browser.getVersion', {}, this.#targets.ownSessionId)
   }
 
   async ping(timeoutMs: number): Promise<number | null> {

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
+import { readEnds, type MessageEnds } from './relay/message-text.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
 
@@ -19,8 +20,25 @@ interface PendingCommand {
   reject(error: Error): void
 }
 
+/** A command of a guest, as it goes to the browser. */
+export interface GuestCommand {
+  method: string
+  params: object
+  sessionId: string
+}
+
+/** Someone who drives sessions of the protocol of its own over this wire. */
+export interface Guest {
+  /** An event of one of its sessions, as it came. */
+  event(message: Buffer, ends: MessageEnds): void
+}
+
+type GuestAnswer = (message: Buffer, ends: MessageEnds) => void
+
 /** Playwright numbers its commands from 1 on; ours start where it never comes, so that answers tell themselves apart. */
 const FIRST_OWN_ID = 1_000_000_000
+/** The protocol's numbers are 32 bits wide. */
+const LAST_OWN_ID = 2_147_000_000
 const NUL = 0
 
 /**
@@ -35,6 +53,10 @@ export class BrowserWire {
   readonly #logger: Logger
   readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
   readonly #pending = new Map<number, PendingCommand>()
+  readonly #guests = new Map<string, Guest>()
+  readonly #guestAnswers = new Map<number, GuestAnswer>()
+  /** Of each session: the last parameters that Playwright gave each command that emulates something. */
+  readonly #emulated = new Map<string, Map<string, object>>()
   readonly #closeListeners: (() => void)[] = []
   #nextId = FIRST_OWN_ID
   #closed = false
@@ -46,7 +68,10 @@ export class BrowserWire {
   constructor(input: Writable, output: Readable, logger: Logger) {
     this.#input = input
     this.#logger = logger
-    this.transport = { send: (message) => this.#write(message), close: () => this.#input.end() }
+    this.transport = {
+      send: (message) => this.#sendOfPlaywright(message as CdpMessage),
+      close: () => this.#input.end(),
+    }
     output.on('data', (chunk: Buffer) => this.#receive(chunk))
     output.on('close', () => this.#end())
     // The pipe of a dying browser breaks; its process tells the end.
@@ -72,7 +97,7 @@ export class BrowserWire {
         reject(new Error(`${method}: the browser is gone`))
         return
       }
-      const id = this.#nextId++
+      const id = this.#newId()
       this.#pending.set(id, { resolve, reject })
       this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
     })
@@ -83,6 +108,61 @@ export class BrowserWire {
     this.send(method, params, sessionId).catch((error: unknown) => this.#logger.trace({ err: error }, method))
   }
 
+  /** From now on, messages of the session are the guest's alone: neither Playwright nor a listener hears them. */
+  host(sessionId: string, guest: Guest): void {
+    this.#guests.set(sessionId, guest)
+  }
+
+  unhost(sessionId: string): void {
+    this.#guests.delete(sessionId)
+  }
+
+  /**
+   * Sends a guest's command, and hands over the answer as it came. The number is ours, for an answer may come without
+   * the session that was asked, and would be taken for one of Playwright's. Returns how to want the answer no more.
+   */
+  relay(command: GuestCommand, answered: GuestAnswer): () => void {
+    if (this.#closed) return () => {}
+    const id = this.#newId()
+    this.#guestAnswers.set(id, answered)
+    this.#write({ id, ...command })
+    return () => this.#guestAnswers.delete(id)
+  }
+
+  /** Null: the browser reads as fast as it is written to. Else resolves when it has caught up, or is gone. */
+  congestion(): Promise<void> | null {
+    if (this.#closed || !this.#input.writableNeedDrain) return null
+    return new Promise((resolve) => {
+      const settle = () => {
+        this.#input.off('drain', settle).off('close', settle)
+        resolve()
+      }
+      this.#input.once('drain', settle).once('close', settle)
+    })
+  }
+
+  /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
+  emulateAgain(sessionId: string, methods: ReadonlySet<string>): void {
+    for (const [method, params] of this.#emulated.get(sessionId) ?? []) {
+      if (methods.has(method)) this.tell(method, params, sessionId)
+    }
+  }
+
+  #newId(): number {
+    const id = this.#nextId++
+    if (this.#nextId > LAST_OWN_ID) this.#nextId = FIRST_OWN_ID
+    return id
+  }
+
+  #sendOfPlaywright(message: CdpMessage): void {
+    const { method, params, sessionId } = message
+    if (sessionId !== undefined && params && method?.startsWith('Emulation.')) {
+      const ofSession = this.#emulated.get(sessionId) ?? new Map<string, object>()
+      this.#emulated.set(sessionId, ofSession.set(method, params))
+    }
+    this.#write(message)
+  }
+
   #write(message: object): void {
     if (!this.#closed) this.#input.write(`${JSON.stringify(message)}\0`)
   }
@@ -91,19 +171,38 @@ export class BrowserWire {
     let start = 0
     let end = chunk.indexOf(NUL)
     while (end !== -1) {
-      let text: string
+      let message = chunk.subarray(start, end)
       if (this.#chunks.length > 0) {
-        this.#chunks.push(chunk.subarray(start, end))
-        text = Buffer.concat(this.#chunks).toString()
+        this.#chunks.push(message)
+        message = Buffer.concat(this.#chunks)
         this.#chunks = []
-      } else {
-        text = chunk.toString('utf8', start, end)
       }
-      this.#read(text)
+      if (!this.#handOver(message)) this.#read(message.toString())
       start = end + 1
       end = chunk.indexOf(NUL, start)
     }
     if (start < chunk.length) this.#chunks.push(chunk.subarray(start))
+  }
+
+  /** Whether the message is a guest's. */
+  #handOver(message: Buffer): boolean {
+    if (this.#guests.size === 0 && this.#guestAnswers.size === 0) return false
+    const ends = readEnds(message)
+    try {
+      if (ends.id !== null) {
+        const answered = this.#guestAnswers.get(ends.id)
+        if (!answered) return false
+        this.#guestAnswers.delete(ends.id)
+        answered(message, ends)
+        return true
+      }
+      const guest = ends.sessionId === null ? undefined : this.#guests.get(ends.sessionId)
+      guest?.event(message, ends)
+      return guest !== undefined
+    } catch (error) {
+      this.#logger.error({ err: error }, 'a message of the browser could not be handed to a guest')
+      return true
+    }
   }
 
   #read(text: string): void {
@@ -126,6 +225,9 @@ export class BrowserWire {
       return
     }
     if (message.method !== undefined) {
+      if (message.method === 'Target.detachedFromTarget') {
+        this.#emulated.delete((message.params as CdpEvents['Target.detachedFromTarget']).sessionId)
+      }
       for (const listener of this.#listeners.get(message.method) ?? []) {
         try {
           listener(message.params as never, message.sessionId)
@@ -168,6 +270,8 @@ export class BrowserWire {
     this.#closed = true
     for (const command of this.#pending.values()) command.reject(new Error('the browser is gone'))
     this.#pending.clear()
+    this.#guestAnswers.clear()
+    this.#guests.clear()
     for (const listener of this.#closeListeners) listener()
     if (!this.#draining) this.transport.onclose?.()
   }

@@ -10,6 +10,7 @@ export interface TrackedPage {
   /** Null for pages that belong to nobody: those of a warm browser before it was assigned. */
   pageId: string | null
   openerPageId: string | null
+  browserContextId: string | null
   url: string
   title: string
 }
@@ -51,6 +52,7 @@ export class Targets {
   #hiding = 0
   readonly #hidden = new Set<TrackedPage>()
   #ownSessionId: string | null = null
+  #browserContextId: string | null = null
   #refreshing: Promise<void> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
 
@@ -117,6 +119,11 @@ export class Targets {
   get ownSessionId(): string {
     if (this.#ownSessionId === null) throw new Error('the browser is not started')
     return this.#ownSessionId
+  }
+
+  /** The context that was made for the session: that of its first page. Null before there was one. */
+  get browserContextId(): string | null {
+    return this.#browserContextId
   }
 
   /** From now on pages are numbered and told. With `keepPages`, those that are there already are the session's first. */
@@ -190,6 +197,7 @@ export class Targets {
   #adopt(page: TrackedPage): void {
     this.#hidden.delete(page)
     page.pageId = `p${++this.#pageCount}`
+    this.#browserContextId ??= page.browserContextId
     this.#observer?.pageOpened(page)
     this.#observer?.pagesChanged()
   }
@@ -204,6 +212,7 @@ export class Targets {
         targetId: info.targetId,
         pageId: null,
         openerPageId: (info.openerId && this.#pages.get(info.openerId)?.pageId) || null,
+        browserContextId: info.browserContextId ?? null,
         url: cutUrl(info.url || 'about:blank'),
         title: '',
       }

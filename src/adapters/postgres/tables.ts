@@ -116,6 +116,8 @@ export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   ARTIFACT_CREATED: 14,
   TASK_STEP: 15,
   TASK_ENDED: 16,
+  CLIENT_ATTACHED: 17,
+  CLIENT_DETACHED: 18,
 }
 
 /**

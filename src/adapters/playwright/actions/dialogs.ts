@@ -17,6 +17,8 @@ interface OpenDialog {
 const AFTER_STEP_MS = 30_000
 /** One that the page opened by itself: nobody may be there, and until it is answered the page stands still. */
 const BY_ITSELF_MS = 1_000
+/** A client that is attached hears of it too, and may answer. */
+const WITH_CLIENTS_MS = 5_000
 
 /**
  * The dialogs of a session's pages. They are answered by a `dialog` step, the open one or, said beforehand, the next;
@@ -27,6 +29,7 @@ export class Dialogs {
   readonly #open = new Map<Page, OpenDialog>()
   readonly #armed = new Map<Page, Answer>()
   readonly #watchers = new Map<Page, (dialog: Dialog) => void>()
+  #clients = 0
 
   constructor(context: BrowserContext, logger: Logger) {
     this.#logger = logger
@@ -60,6 +63,20 @@ export class Dialogs {
     return { opened, stop: () => this.#watchers.delete(page) }
   }
 
+  /** Until the returned function is called, somebody else may answer. */
+  leaveToClients(): () => void {
+    this.#clients += 1
+    return () => {
+      this.#clients -= 1
+    }
+  }
+
+  /** Somebody else answered the dialog of the page. */
+  forget(page: Page): void {
+    clearTimeout(this.#open.get(page)?.timer)
+    this.#open.delete(page)
+  }
+
   dispose(): void {
     for (const { timer } of this.#open.values()) clearTimeout(timer)
     this.#open.clear()
@@ -78,7 +95,7 @@ export class Dialogs {
         this.#open.delete(page)
         this.#give(dialog, { accept: false, promptText: null })
       },
-      watcher ? AFTER_STEP_MS : BY_ITSELF_MS,
+      watcher ? AFTER_STEP_MS : this.#clients > 0 ? WITH_CLIENTS_MS : BY_ITSELF_MS,
     )
     this.#open.set(page, { dialog, timer })
     watcher?.(dialog)
@@ -92,8 +109,7 @@ export class Dialogs {
 
   #forgetWhenClosed(page: Page): void {
     page.once('close', () => {
-      clearTimeout(this.#open.get(page)?.timer)
-      this.#open.delete(page)
+      this.forget(page)
       this.#armed.delete(page)
     })
   }

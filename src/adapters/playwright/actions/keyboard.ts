@@ -39,7 +39,9 @@ export const press: ActionHandler<ActionValues<'press'>> = async (site, { target
 const charactersOf = (text: string) => Array.from(text).length
 
 /** How many characters it has may be known: people want to see that something was filled in. */
-export const masked = (text: string) => `•••••• (${charactersOf(text)} characters)`
+export const masked = (text: string) => maskOf(charactersOf(text))
+
+export const maskOf = (characters: number) => `•••••• (${characters} characters)`
 
 /** Fields for passwords, one-time codes and the numbers of cards, by what browsers go by too. */
 const SECRET_HINTS = ['current-password', 'new-password', 'one-time-code', 'cc-number', 'cc-csc']

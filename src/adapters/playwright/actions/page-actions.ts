@@ -7,6 +7,7 @@ import type {
   ObservationOutcome,
   ObservationRequest,
 } from '../../../ports/action.ts'
+import type { BrowserWire } from '../browser-wire.ts'
 import { raceSignal, within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
 import { actionErrorOf } from './action-error.ts'
@@ -35,16 +36,29 @@ export class PageActions {
   readonly #uploadsDir: string
   readonly #logger: Logger
 
-  constructor(context: BrowserContext, targets: Targets, uploadsDir: string, logger: Logger) {
+  constructor(context: BrowserContext, targets: Targets, wire: BrowserWire, uploadsDir: string, logger: Logger) {
     this.#context = context
     this.#pages = new PageDirectory(context, targets)
     this.#dialogs = new Dialogs(context, logger)
+    wire.on('Page.javascriptDialogClosed', (_, sessionId) => {
+      const pageId = targets.speaker(sessionId)?.page?.pageId
+      if (pageId == null) return
+      this.#pages.find(pageId).then(
+        (found) => found && this.#dialogs.forget(found.page),
+        (error: unknown) => logger.debug({ err: error }, 'whose dialog was closed is not known'),
+      )
+    })
     this.#uploadsDir = uploadsDir
     this.#logger = logger
   }
 
   dispose(): void {
     this.#dialogs.dispose()
+  }
+
+  /** A client is attached, and may answer dialogs itself; until the returned function is called. */
+  leaveDialogsToClients(): () => void {
+    return this.#dialogs.leaveToClients()
   }
 
   /** See BrowserSession.act. */

@@ -1,0 +1,256 @@
+import type { Logger } from '../../../logger.ts'
+import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } from '../../../ports/cdp-client.ts'
+import type { BrowserWire, Guest } from '../browser-wire.ts'
+import type { CdpEvents } from '../cdp-events.ts'
+import { within } from '../deadline.ts'
+import type { Targets } from '../targets.ts'
+import { refuseCommand, type CommandParams } from './border.ts'
+import { ClientActs, type Outcome } from './client-acts.ts'
+import { Disguise } from './disguise.ts'
+import { startsWith, type MessageEnds } from './message-text.ts'
+
+/** What a client may leave unread; a single answer may be larger, for it is sent whole. */
+const MOST_UNSENT_BYTES = 64 * 1024 * 1024
+/** Commands without an answer at which a client is not read any more, and at which it is again. */
+const MOST_WAITING = 2_000
+const FEW_WAITING = 1_000
+const DETACH_MS = 1_000
+
+const PARSE_ERROR = -32_700
+const INVALID_REQUEST = -32_600
+const SERVER_ERROR = -32_000
+const NO_SUCH_SESSION = -32_001
+
+interface ChildSession {
+  targetId: string
+  type: string
+  parentId: string | null
+}
+
+interface ClientCommand {
+  id: number
+  method: string
+  params: CommandParams
+  /** Null: of the session that stands for the browser. */
+  sessionId: string | null
+}
+
+export interface RelayGround {
+  wire: BrowserWire
+  targets: Targets
+  /** Of the session. */
+  browserContextId: string
+  downloadsDir: string
+  /** Says our own behaviour of downloads again, which a client may have changed. */
+  restoreDownloads(): void
+  logger: Logger
+}
+
+/**
+ * One client on the wire of a session's browser (BROWSER.md, D3). It has a session of its own with the browser, which it
+ * takes for the browser's connection: the relay adds its id to commands and takes it off answers. Messages to the client
+ * are neither parsed nor copied, but for those that tell of sessions; those from it are read, judged and numbered anew.
+ */
+export class ClientRelay implements CdpAttachment, Guest {
+  readonly #ground: RelayGround
+  readonly #rootId: string
+  readonly #client: CdpClient
+  readonly #host: CdpClientHost
+  readonly #acts: ClientActs
+  readonly #disguise: Disguise
+  readonly #children = new Map<string, ChildSession>()
+  readonly #forget = new Set<() => void>()
+  /** Commands by which the client set what Playwright may have set before. */
+  readonly #emulated = new Set<string>()
+  #isFull = false
+  #isCongested = false
+  #detaching: Promise<void> | null = null
+
+  private constructor(ground: RelayGround, rootId: string, client: CdpClient, host: CdpClientHost) {
+    this.#ground = ground
+    this.#rootId = rootId
+    this.#client = client
+    this.#host = host
+    this.#acts = new ClientActs((act) => host.acted(act))
+    this.#disguise = new Disguise(ground.browserContextId, ground.downloadsDir)
+  }
+
+  /** Rejects when the browser is gone. */
+  static async attach(ground: RelayGround, client: CdpClient, host: CdpClientHost): Promise<ClientRelay> {
+    const { sessionId } = await ground.wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
+    const relay = new ClientRelay(ground, sessionId, client, host)
+    ground.wire.host(sessionId, relay)
+    return relay
+  }
+
+  receive(text: string): void {
+    if (this.#detaching) return
+    const command = this.#read(text)
+    if (!command) return
+    this.#host.commanded()
+    const { id, method, params, sessionId } = command
+    if (sessionId !== null && !this.#children.has(sessionId)) {
+      return this.#fail(command, NO_SUCH_SESSION, 'Session with given id not found.')
+    }
+    if (method === 'Browser.close') {
+      // The browser is the session's: whoever closes it, leaves.
+      this.#answer(command, { result: {} })
+      return this.#client.close(1000, 'closed by the client')
+    }
+    const { browserContextId } = this.#ground
+    const refusal = refuseCommand(method, params, {
+      refuseAddress: (url) => this.#host.refuseAddress(url),
+      browserContextId,
+    })
+    if (refusal !== null) return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
+    if (method.startsWith('Emulation.')) this.#emulated.add(method)
+    const outcome = this.#acts.begin(method, params, this.#pageIdOf(sessionId))
+    const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
+    const forget = this.#ground.wire.relay(sent, (message, ends) => {
+      this.#forget.delete(forget)
+      this.#answered({ id, method, params, sessionId }, outcome, message, ends)
+      if (this.#isFull && this.#forget.size <= FEW_WAITING) this.#setFull(false)
+    })
+    this.#forget.add(forget)
+    if (this.#forget.size >= MOST_WAITING) this.#setFull(true)
+    this.#watchCongestion()
+  }
+
+  /** Of the session that stands for the browser, or of one below it. */
+  event(message: Buffer, ends: MessageEnds): void {
+    const isRoot = ends.sessionId === this.#rootId
+    if (startsWith(message, '{"method":"Target.')) this.#followSessions(message, ends.sessionId)
+    this.#send(isRoot ? [message.subarray(0, ends.beforeSession), CLOSING] : [message])
+  }
+
+  detach(): Promise<void> {
+    this.#detaching ??= this.#detach()
+    return this.#detaching
+  }
+
+  async #detach(): Promise<void> {
+    const { wire, targets, restoreDownloads } = this.#ground
+    this.#acts.flush()
+    for (const forget of this.#forget) forget()
+    this.#forget.clear()
+    // Until it has answered it may still speak of what the client had.
+    const detached = wire.send('Target.detachFromTarget', { sessionId: this.#rootId }).then(
+      () => true,
+      () => true,
+    )
+    await within(detached, DETACH_MS)
+    for (const sessionId of [this.#rootId, ...this.#children.keys()]) wire.unhost(sessionId)
+    this.#children.clear()
+    restoreDownloads()
+    for (const sessionId of targets.pageSessionIds()) wire.emulateAgain(sessionId, this.#emulated)
+  }
+
+  #read(text: string): ClientCommand | null {
+    let message: unknown
+    try {
+      message = JSON.parse(text)
+    } catch {
+      this.#send([encode({ error: { code: PARSE_ERROR, message: 'Message must be a valid JSON' } })])
+      return null
+    }
+    const given = typeof message === 'object' && message !== null ? (message as Record<string, unknown>) : {}
+    const { id, method, params = {}, sessionId = null } = given
+    const isWhole = Number.isSafeInteger(id) && typeof method === 'string'
+    const isFit = typeof params === 'object' && params !== null && !Array.isArray(params)
+    if (isWhole && isFit && (sessionId === null || typeof sessionId === 'string')) {
+      return { id: id as number, method, params: params as CommandParams, sessionId }
+    }
+    const error = { code: INVALID_REQUEST, message: 'Message must be an object with id, method, params and sessionId' }
+    this.#send([encode({ ...(Number.isSafeInteger(id) ? { id } : {}), error })])
+    return null
+  }
+
+  #answered(command: ClientCommand, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
+    const { id, method, sessionId } = command
+    if (outcome) outcome(failureIn(message))
+    if (method === 'Target.getBrowserContexts') {
+      const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
+      return this.#answer(command, result ? { result: this.#disguise.contexts(result) } : { error })
+    }
+    const head = Buffer.from(`{"id":${id},`)
+    if (sessionId !== null && ends.sessionId !== null) return this.#send([head, message.subarray(ends.afterId)])
+    this.#send([head, message.subarray(ends.afterId, ends.beforeSession), CLOSING])
+  }
+
+  #followSessions(message: Buffer, parentId: string | null): void {
+    if (startsWith(message, '{"method":"Target.attachedToTarget"')) {
+      const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.attachedToTarget'] }
+      const { targetId, type } = params.targetInfo
+      this.#children.set(params.sessionId, { targetId, type, parentId: parentId === this.#rootId ? null : parentId })
+      this.#ground.wire.host(params.sessionId, this)
+    } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
+      const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
+      this.#children.delete(params.sessionId)
+      this.#ground.wire.unhost(params.sessionId)
+    }
+  }
+
+  /** A frame in a process of its own belongs to the page above it. */
+  #pageIdOf(sessionId: string | null): string | null {
+    let child = sessionId === null ? undefined : this.#children.get(sessionId)
+    while (child) {
+      const pageId = this.#ground.targets.pageIdOf(child.targetId)
+      if (pageId !== null) return pageId
+      child = child.parentId === null ? undefined : this.#children.get(child.parentId)
+    }
+    return null
+  }
+
+  #fail(command: ClientCommand, code: number, message: string): void {
+    this.#answer(command, { error: { code, message } })
+  }
+
+  #answer({ id, sessionId }: Pick<ClientCommand, 'id' | 'sessionId'>, outcome: object): void {
+    this.#send([encode({ id, ...outcome, ...(sessionId === null ? {} : { sessionId }) })])
+  }
+
+  #send(pieces: readonly Uint8Array[]): void {
+    if (this.#detaching) return
+    if (this.#client.unsentBytes > MOST_UNSENT_BYTES) {
+      this.#ground.logger.info('a client that does not read was cut off')
+      this.#client.close(CDP_CLOSE.tooSlow, 'too much was left unread')
+      return
+    }
+    this.#client.send(pieces)
+  }
+
+  #setFull(isFull: boolean): void {
+    this.#isFull = isFull
+    this.#regulate()
+  }
+
+  /** While the browser does not read, no client is read either: what it sends waits where it is. */
+  #watchCongestion(): void {
+    const eased = this.#isCongested ? null : this.#ground.wire.congestion()
+    if (!eased) return
+    this.#isCongested = true
+    this.#regulate()
+    void eased.then(() => {
+      this.#isCongested = false
+      this.#regulate()
+    })
+  }
+
+  #regulate(): void {
+    if (this.#isFull || this.#isCongested) this.#client.pause()
+    else this.#client.resume()
+  }
+}
+
+const CLOSING = Buffer.from('}')
+
+const encode = (message: object) => Buffer.from(JSON.stringify(message))
+
+/** A few members of a small answer; large ones are never those of acts. */
+function failureIn(message: Buffer): string | null {
+  const { error, result } = JSON.parse(message.toString()) as {
+    error?: { message?: string }
+    result?: { errorText?: string }
+  }
+  return error ? (error.message ?? 'refused') : (result?.errorText ?? null)
+}

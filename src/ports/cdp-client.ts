@@ -1,0 +1,39 @@
+import type { EntryData } from './log-entry.ts'
+
+/** Closing codes of a client's connection, beyond the protocol's own: 4000 to 4999 are free for applications. */
+export const CDP_CLOSE = { sessionEnded: 4001, tooSlow: 4008 } as const
+
+/** The far end of a connection over which a client speaks the Chrome DevTools Protocol with a session's browser. */
+export interface CdpClient {
+  /** Sends one text message, given in pieces that are not to be copied. Never throws. */
+  send(pieces: readonly Uint8Array[]): void
+  /** What was sent and has not left yet, in bytes. */
+  readonly unsentBytes: number
+  /** Stops, and goes on, handing over what the client sends. */
+  pause(): void
+  resume(): void
+  close(code: number, reason: string): void
+}
+
+/** What a client does that a person at the browser would: an entry of the action log. */
+export type ClientAct = Pick<
+  EntryData['ACTION'],
+  'type' | 'pageId' | 'startedAt' | 'success' | 'error' | 'durationMs' | 'details'
+>
+
+/** What a browser asks of, and tells, the session that a client is attached to. Calls never throw. */
+export interface CdpClientHost {
+  /** Why an address is not opened, for people; null: it is. */
+  refuseAddress(url: string): string | null
+  /** The client sent a command. */
+  commanded(): void
+  acted(act: ClientAct): void
+}
+
+/** A client's hold on a browser. */
+export interface CdpAttachment {
+  /** A message of the client. Never throws. */
+  receive(text: string): void
+  /** Lets go of the browser: what the client had set is undone, what it did stays. Idempotent; never rejects. */
+  detach(): Promise<void>
+}

@@ -1,0 +1,54 @@
+import { LINK_TTL_RULE, LINK_TTL_SECONDS, type SignedLinks } from '../domain/signed-links.ts'
+import type { SessionSnapshot } from '../domain/session-snapshot.ts'
+import { builder } from './builder.ts'
+import { encodeGlobalId } from './global-id.ts'
+import { Session } from './session.ts'
+
+/** Where the server has the connections of clients that speak the browser's protocol. */
+export const CDP_PATH = '/cdp/'
+
+/** What is signed of such a link. */
+export const cdpSubject = (sessionId: string): readonly string[] => [sessionId]
+
+interface Access {
+  cdpUrl: string
+  expiresAt: number
+}
+
+const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
+  description:
+    'Signed links to a session, for clients that are to have no key. Whoever has one may do with the session’s pages what it likes until the link expires; a connection that is open then stays open.',
+  fields: (t) => ({
+    cdpUrl: t.exposeString('cdpUrl', {
+      description:
+        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http in the place of ws (https of wss), clients that look for /json/version find it. Several clients may connect at once, and again; when one leaves, or closes the browser, the session goes on. What is refused, see the README.',
+    }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the links cease to work.' }),
+  }),
+})
+
+builder.objectField(Session, 'access', (t) =>
+  t.field({
+    type: SessionAccess,
+    nullable: true,
+    description:
+      'Signed links for Playwright and Puppeteer. Null unless the session is RUNNING and the key has the scope CONNECT. Errors: BAD_USER_INPUT.',
+    args: {
+      ttlSeconds: t.arg.int({
+        required: true,
+        defaultValue: LINK_TTL_SECONDS.default,
+        description: `How long the links shall work, in seconds. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
+      }),
+    },
+    resolve: (session, { ttlSeconds }, context) => {
+      const access = accessTo(session, ttlSeconds, context.links)
+      return session.status === 'RUNNING' && context.allows('CONNECT') ? access : null
+    },
+  }),
+)
+
+function accessTo({ id }: SessionSnapshot, ttlSeconds: number, links: SignedLinks): Access {
+  const { expiresAt, query } = links.sign('cdp', cdpSubject(id), ttlSeconds)
+  const url = links.url(`${CDP_PATH}${encodeGlobalId('Session', id)}`, query)
+  return { cdpUrl: url.replace(/^http/, 'ws'), expiresAt }
+}

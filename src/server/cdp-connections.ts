@@ -1,0 +1,198 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
+import { WebSocketServer, type RawData, type WebSocket } from 'ws'
+import { TabwireError } from '../domain/errors.ts'
+import type { AttachedClient } from '../domain/session-clients.ts'
+import type { SessionRegistry } from '../domain/session-registry.ts'
+import type { Session } from '../domain/session.ts'
+import type { SignedLinks } from '../domain/signed-links.ts'
+import type { CdpClient } from '../ports/cdp-client.ts'
+import type { ClientDetachReason } from '../ports/log-entry.ts'
+import { uuidOf } from '../schema/global-id.ts'
+import { CDP_PATH, cdpSubject } from '../schema/session-access.ts'
+import { answerJson } from './answers.ts'
+import { signatureOf } from './link-answers.ts'
+import { refuseUpgrade } from './websocket.ts'
+
+/** What Chromium takes in one message is 100 MB; files that a test uploads are the largest that come. */
+const MESSAGE_BYTES = 64 * 1024 * 1024
+const CLOSE_MS = 1_000
+/** A debugger may hold up a client for as long as someone thinks: only the network's own silence ends a connection. */
+const KEEP_ALIVE_MS = 30_000
+const VERSION = '/json/version'
+
+/** Connections over which clients speak the browser's protocol with a session: /cdp/<session>?expires=…&signature=… */
+export class CdpConnections {
+  readonly #registry: SessionRegistry
+  readonly #links: SignedLinks
+  readonly #logger: Logger
+  readonly #webSockets = new WebSocketServer({
+    noServer: true,
+    // Compression would cost more time than it saves (BROWSER.md, relay rule 1).
+    perMessageDeflate: false,
+    maxPayload: MESSAGE_BYTES,
+  })
+  readonly #connections = new Set<Connection>()
+
+  constructor(registry: SessionRegistry, links: SignedLinks, logger: Logger) {
+    this.#registry = registry
+    this.#links = links
+    this.#logger = logger
+  }
+
+  /** GET /cdp/<session>/json/version: how clients that are given an http URL find the WebSocket. */
+  async serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    response.setHeader('cache-control', 'no-store')
+    const rest = url.pathname.slice(CDP_PATH.length)
+    const [id = '', ...path] = rest.split('/')
+    const session = this.#sessionOf(id, url)
+    if (!session) return answerUnauthorized(response)
+    if (`/${path.join('/')}`.replace(/\/$/, '') !== VERSION || request.method !== 'GET') {
+      const message = `There are ${VERSION} below this link, and a WebSocket at it.`
+      return answerJson(response, 404, { error: { code: 'NOT_FOUND', message } })
+    }
+    const version = await session.browserVersion()
+    const own = this.#links.url(`${CDP_PATH}${id}`, Object.fromEntries(url.searchParams))
+    answerJson(response, 200, {
+      Browser: version.product,
+      'Protocol-Version': version.protocolVersion,
+      'User-Agent': version.userAgent,
+      'V8-Version': version.jsVersion,
+      'WebKit-Version': version.revision,
+      webSocketDebuggerUrl: own.replace(/^http/, 'ws'),
+    })
+  }
+
+  /** Takes over the connection of an HTTP upgrade. */
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, url: URL): void {
+    const id = url.pathname.slice(CDP_PATH.length).replace(/\/$/, '')
+    const session = this.#sessionOf(id, url)
+    if (!session) return refuseUpgrade(stream, '401 Unauthorized')
+    if ('setKeepAlive' in stream)
+      (stream as Duplex & { setKeepAlive(on: boolean, ms: number): void }).setKeepAlive(true, KEEP_ALIVE_MS)
+    this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
+      const connection = new Connection(socket, this.#logger)
+      this.#connections.add(connection)
+      socket.once('close', () => this.#connections.delete(connection))
+      const name = request.headers['user-agent'] ?? 'unknown'
+      connection.serve(() => session.attachClient(name, connection))
+    })
+  }
+
+  /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#connections].map((connection) => connection.closed(1001, 'Going away')))
+    this.#webSockets.close()
+  }
+
+  /** Null: the link is none, or the session does not run (any more); who asks is not told which. */
+  #sessionOf(id: string, url: URL): Session | null {
+    const uuid = uuidOf('Session', id)
+    if (!uuid || !this.#links.isValid('cdp', cdpSubject(uuid), signatureOf(url))) return null
+    return this.#registry.findRunning(uuid)
+  }
+}
+
+/** One client's socket, from its upgrade until both sides have let go of it. */
+class Connection implements CdpClient {
+  readonly #socket: WebSocket
+  readonly #logger: Logger
+  readonly #gone: Promise<void>
+  #attached: AttachedClient | null = null
+  #cutOff: NodeJS.Timeout | undefined
+  #why: ClientDetachReason | null = null
+
+  constructor(socket: WebSocket, logger: Logger) {
+    this.#socket = socket
+    this.#logger = logger
+    this.#gone = new Promise((resolve) => socket.once('close', () => resolve()))
+    // ws closes the socket itself after an error: a frame that is malformed or too big, a connection that broke.
+    socket.on('error', (error) => {
+      this.#why = 'CUT_OFF'
+      logger.debug({ err: error }, 'the connection of a client failed')
+    })
+    socket.once('close', () => clearTimeout(this.#cutOff))
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.bufferedAmount
+  }
+
+  /** Reads nothing until the client has its place; what it sent meanwhile comes then. */
+  serve(attach: () => Promise<AttachedClient>): void {
+    const socket = this.#socket
+    socket.pause()
+    const serving = attach().then((attached) => {
+      this.#attached = attached
+      if (socket.readyState === socket.CLOSED) return attached.leave('CONNECTION_LOST')
+      socket.on('message', (data, isBinary) => {
+        if (!isBinary) return attached.receive(textOf(data))
+        this.#why = 'CUT_OFF'
+        this.close(1003, 'messages are text')
+      })
+      socket.once('close', (code) => {
+        const reason = this.#why ?? (code === 1006 ? 'CONNECTION_LOST' : 'CLIENT_LEFT')
+        void attached.leave(reason)
+      })
+      socket.resume()
+      return undefined
+    })
+    serving.catch((error: unknown) => {
+      if (error instanceof TabwireError) return this.close(1013, error.message)
+      this.#logger.warn({ err: error }, 'a client could not be attached')
+      this.close(1011, 'the browser does not answer')
+    })
+  }
+
+  send(pieces: readonly Uint8Array[]): void {
+    const socket = this.#socket
+    if (socket.readyState !== socket.OPEN) return
+    const size = pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
+    if (size <= ONE_FRAME_BYTES) {
+      socket.send(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), TEXT)
+      return
+    }
+    for (const [index, piece] of pieces.entries()) socket.send(piece, { ...TEXT, fin: index === pieces.length - 1 })
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (this.#attached) this.#socket.resume()
+  }
+
+  close(code: number, reason: string): void {
+    const socket = this.#socket
+    if (socket.readyState === socket.CLOSED) return
+    if (code >= 4000) this.#why ??= 'CUT_OFF'
+    // A socket that is not read never hears that the other side agrees.
+    socket.resume()
+    socket.close(code, reason.slice(0, MOST_REASON))
+    this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
+  }
+
+  closed(code: number, reason: string): Promise<void> {
+    this.close(code, reason)
+    return this.#gone
+  }
+}
+
+const TEXT = { binary: false } as const
+/** Copying less than this into one frame costs less than a second frame. */
+const ONE_FRAME_BYTES = 64 * 1024
+/** Of the protocol. */
+const MOST_REASON = 120
+
+function textOf(data: RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString()
+  return Buffer.isBuffer(data) ? data.toString() : Buffer.from(data).toString()
+}
+
+function answerUnauthorized(response: ServerResponse): void {
+  answerJson(response, 401, {
+    error: { code: 'LINK_INVALID', message: 'This link is wrong or has expired, or its session does not run.' },
+  })
+}
