@@ -124,6 +124,11 @@ describe('the contract of names', () => {
     ['SessionEventBatch.live', 'Boolean!'],
     ['SessionEventBatch.dropped', 'Int!'],
     ['Session.cost', 'Cost!'],
+    ['Session.access', 'SessionAccess'],
+    ['SessionAccess.cdpUrl', 'String!'],
+    ['SessionAccess.expiresAt', 'DateTime!'],
+    ['ClientAttached.name', 'String!'],
+    ['ClientDetached.name', 'String!'],
     ['Session.tasks', '[Task!]!'],
     ['Task.session', 'Session!'],
     ['Task.prompt', 'String!'],
@@ -189,7 +194,7 @@ describe('the contract of names', () => {
   })
 
   test('links work for an hour unless another time is asked for', () => {
-    expect(printedSchema().match(/ttlSeconds: Int! = 3600/g)).toHaveLength(3)
+    expect(printedSchema().match(/ttlSeconds: Int! = 3600/g)).toHaveLength(4)
   })
 
   test('defaults are those that the documentation promises', () => {
@@ -210,7 +215,7 @@ describe('the contract of names', () => {
 
   test('what does not work yet is absent', () => {
     const text = printedSchema()
-    for (const absent of ['Screencast', 'cdpUrl', 'liveViewUrl', 'dispatchInput', 'proxy', 'allowedHosts']) {
+    for (const absent of ['Screencast', 'liveViewUrl', 'dispatchInput', 'proxy', 'allowedHosts']) {
       expect(text).not.toContain(absent)
     }
   })
@@ -221,6 +226,8 @@ test('types that are nodes or entries have their interfaces', () => {
   expect(entries.toSorted()).toEqual([
     'Action',
     'ArtifactCreated',
+    'ClientAttached',
+    'ClientDetached',
     'ConsoleMessage',
     'Dialog',
     'Download',

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { EntryDraft, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
+import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
 import {
   StoreUnavailable,
   UnstorableBatch,
@@ -13,6 +13,7 @@ import { CommitProgress } from './commit-progress.ts'
 import { DroppedEntries } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
 import { LogTail } from './log-tail.ts'
+import { isNeverDropped } from './never-dropped.ts'
 import { StorePatience } from './store-patience.ts'
 import { deeplyWellFormed } from './well-formed.ts'
 
@@ -52,22 +53,6 @@ const MAX_BATCH_BYTES = 2 * 1024 * 1024
 /** Pause between two ENTRIES_DROPPED of a log at its limit; doubled each time, so their number stays small. */
 const FIRST_LIMIT_MARKER_PAUSE_MS = 1000
 const LAST_LIMIT_MARKER_PAUSE_MS = 60_000
-
-/** What callers did and got, bounded by what they do: no flood of a page may cost them an entry. */
-const NEVER_DROPPED: ReadonlySet<SessionEventKind> = new Set([
-  'STATUS_CHANGE',
-  'ENTRIES_DROPPED',
-  'ACTION',
-  'ARTIFACT_CREATED',
-  'TASK_STEP',
-  'TASK_ENDED',
-  'CLIENT_ATTACHED',
-  'CLIENT_DETACHED',
-])
-
-/** A client of the browser's protocol sends as fast as it likes. */
-const isNeverDropped = (draft: EntryDraft) =>
-  NEVER_DROPPED.has(draft.kind) && !(draft.kind === 'ACTION' && draft.data.origin === 'CLIENT')
 
 /**
  * The one writer of a session's log (laws 1, 2, 7, 9 of DESIGN.md).

@@ -69,7 +69,7 @@ export class BrowserWire {
     this.#input = input
     this.#logger = logger
     this.transport = {
-      send: (message) => this.#sendOfPlaywright(message as CdpMessage),
+      send: (message) => this.#sendOfPlaywright(message),
       close: () => this.#input.end(),
     }
     output.on('data', (chunk: Buffer) => this.#receive(chunk))

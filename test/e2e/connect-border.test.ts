@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import { connectApi } from '../support/connect-api.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+let tabwire: TestApp
+let site: TestSite
+const { start, terminate } = sessionApi(() => tabwire)
+const { cdpUrlOf } = connectApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp()
+})
+
+afterAll(async () => {
+  await tabwire?.close()
+  await site?.close()
+})
+
+describe('what a guest may not', () => {
+  let session: { id: string }
+  let client: CdpSocket
+  let sessionId: string
+  let browserContextId: string
+
+  beforeAll(async () => {
+    session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const attached = await client.attachToPage()
+    sessionId = attached.sessionId
+    const { targetInfo } = await client.send('Target.getTargetInfo', { targetId: attached.targetId })
+    browserContextId = (targetInfo as { browserContextId: string }).browserContextId
+  })
+
+  afterAll(async () => {
+    client.socket.close()
+    await client.closed
+    await terminate(session.id)
+  })
+
+  test.each([
+    ['open a file', 'Page.navigate', { url: 'file:///etc/passwd' }, true],
+    ['open a page of the browser', 'Page.navigate', { url: 'chrome://version' }, true],
+    ['see the source of a file', 'Page.navigate', { url: 'view-source:file:///etc/passwd' }, true],
+    ['open the metadata of a cloud', 'Page.navigate', { url: 'http://169.254.169.254/' }, true],
+    ['open a page without an address', 'Page.navigate', {}, true],
+    ['open a target on a file', 'Target.createTarget', { url: 'file:///etc/passwd' }, false],
+    ['turn a request to a file', 'Fetch.continueRequest', { requestId: '1', url: 'file:///etc/passwd' }, true],
+    ['load a file', 'Network.loadNetworkResource', { url: 'file:///etc/passwd', options: {} }, true],
+    ['give a file of the server to a page', 'DOM.setFileInputFiles', { files: ['/etc/passwd'], nodeId: 1 }, true],
+    [
+      'drag a file of the server',
+      'Input.dispatchDragEvent',
+      { type: 'drop', x: 1, y: 1, data: { items: [], files: ['/etc/passwd'], dragOperationsMask: 1 } },
+      true,
+    ],
+    ['ask where a file lies', 'DOM.getFileInfo', { objectId: '1' }, true],
+    ['say where a page downloads to', 'Page.setDownloadBehavior', { behavior: 'allow', downloadPath: '/etc' }, true],
+    ['crash the browser', 'Browser.crash', {}, false],
+    ['crash its graphics', 'Browser.crashGpuProcess', {}, false],
+    ['read its command line', 'Browser.getBrowserCommandLine', {}, false],
+    ['read what system it runs on', 'SystemInfo.getInfo', {}, false],
+    ['read its processes', 'SystemInfo.getProcessInfo', {}, false],
+    ['hand the whole protocol to a page', 'Target.exposeDevToolsProtocol', { targetId: 'x' }, false],
+    ['make the browser connect elsewhere', 'Target.setRemoteLocations', { locations: [] }, false],
+    ['tunnel commands in texts', 'Target.sendMessageToTarget', { message: '{}' }, false],
+    ['open a session that is a tunnel', 'Target.attachToTarget', { targetId: 'x', flatten: false }, false],
+    ['open such sessions for all', 'Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false }, false],
+    ['load an extension', 'Extensions.loadUnpacked', { path: '/tmp' }, false],
+    ['write a trace to a file', 'Tracing.start', { perfettoConfig: 'AAAA' }, false],
+    ['ask what nobody has heard of', 'Nonsense.command', {}, false],
+    ['ask for no command', '', {}, false],
+  ])('%s', async (_, method, params, ofPage) => {
+    const { error } = await client.ask(method, params, ofPage ? sessionId : undefined)
+    expect(error).toMatchObject({ code: -32_000, message: expect.stringContaining('is not served') as string })
+    expect(await client.send('Runtime.evaluate', { expression: '1' }, sessionId)).toBeTruthy()
+  })
+
+  test('end the context of the session', async () => {
+    const { error } = await client.ask('Target.disposeBrowserContext', { browserContextId })
+    expect(error?.message).toContain('is not served')
+    const { browserContextIds } = await client.send('Target.getBrowserContexts')
+    expect(browserContextIds).not.toContain(browserContextId)
+  })
+
+  test('speak on a session that is not its own', async () => {
+    await using other = await CdpSocket.connect(await cdpUrlOf(session.id))
+    await other.attachToPage()
+    const { error } = await other.ask('Runtime.evaluate', { expression: '1' }, sessionId)
+    expect(error).toMatchObject({ code: -32_001 })
+    const { error: unknown } = await other.ask('Runtime.evaluate', { expression: '1' }, 'F'.repeat(32))
+    expect(unknown).toMatchObject({ code: -32_001 })
+  })
+
+  test('reach a file by way of a page either', async () => {
+    const expression = 'location.href = "file:///etc/passwd"; "asked"'
+    await client.send('Runtime.evaluate', { expression }, sessionId)
+    const { result } = (await client.send('Runtime.evaluate', { expression: 'location.protocol' }, sessionId)) as {
+      result: { value: string }
+    }
+    expect(result.value).toBe('http:')
+  })
+})
+
+describe('a link', () => {
+  test('is null without the scope CONNECT, and before and after the session runs', async () => {
+    const create = `mutation { createApiKey(input: { name: "reader", scopes: [READ, WRITE] }) { secret } }`
+    const { createApiKey } = await tabwire.query<{ createApiKey: { secret: string } }>(create)
+    const session = await start()
+    const query = `query ($id: ID!) { session(id: $id) { access { cdpUrl } } }`
+    const asReader = await tabwire.query(query, { id: session.id }, createApiKey.secret)
+    expect(asReader).toEqual({ session: { access: null } })
+    await terminate(session.id)
+    expect(await tabwire.query(query, { id: session.id })).toEqual({ session: { access: null } })
+    const { errors } = await tabwire.send(
+      `query ($id: ID!) { session(id: $id) { access(ttlSeconds: 0) { cdpUrl } } }`,
+      { id: session.id },
+    )
+    expect(errors?.[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', issues: [{ path: ['ttlSeconds'] }] })
+  })
+
+  test('that was changed, is of another session, or has expired, opens nothing', async () => {
+    const [session, other] = [await start(), await start()]
+    const url = await cdpUrlOf(session.id)
+    const wrong = [
+      url.replace(encodeURIComponent(session.id), encodeURIComponent(other.id)).replace(session.id, other.id),
+      url.replace(/expires=\d+/, `expires=${Math.floor(Date.now() / 1000) + 1_000_000}`),
+      url.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')),
+      url.replace(/\?.*/, ''),
+    ]
+    for (const one of wrong) {
+      await expect(CdpSocket.connect(one)).rejects.toThrow('401')
+      const answer = await fetch(one.replace('ws://', 'http://').replace('?', '/json/version?'))
+      expect(answer.status).toBe(401)
+    }
+    const short = await cdpUrlOf(session.id, 1)
+    await expect
+      .poll(
+        () =>
+          CdpSocket.connect(short)
+            .then((client) => client[Symbol.asyncDispose]())
+            .then(
+              () => 'open',
+              (error: unknown) => (error as Error).message,
+            ),
+        { timeout: 5_000 },
+      )
+      .toBe('401')
+    await terminate(session.id)
+    await terminate(other.id)
+  })
+})

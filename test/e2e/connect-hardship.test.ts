@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import { connectApi, ofKind } from '../support/connect-api.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+let tabwire: TestApp
+let site: TestSite
+const { start, terminate, get } = sessionApi(() => tabwire)
+const { cdpUrlOf, logOf, untilLogged } = connectApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp()
+})
+
+afterAll(async () => {
+  await tabwire?.close()
+  await site?.close()
+})
+
+describe('clients that misbehave', () => {
+  test('garbage is answered, a message that is no text ends the connection; the session and its others go on', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const url = await cdpUrlOf(session.id)
+    await using good = await CdpSocket.connect(url)
+    const bad = await CdpSocket.connect(url)
+    const garbage = ['not json', '[]', '7', 'null', '{}', '{"id":"x","method":"a.b"}', '{"id":1.5,"method":"a.b"}']
+    for (const text of garbage) bad.socket.send(text)
+    bad.socket.send('{"id":2,"method":"Target.getTargets","params":[]}')
+    await expect.poll(() => bad.strays.length).toBe(garbage.length + 1)
+    expect(bad.strays.map(({ error }) => error?.code)).toEqual([-32_700, ...Array.from({ length: 7 }, () => -32_600)])
+    bad.socket.send(Buffer.from([1, 2, 3]))
+    expect(await bad.closed).toMatchObject({ code: 1003 })
+    expect(await good.send('Target.getTargets')).toBeTruthy()
+    await terminate(session.id)
+  })
+
+  test('one that breaks off in the middle of a message leaves no trace but its entries', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    client.socket.send(`{"id":99,"method":"Runtime.evaluate","sessionId":"${sessionId}","params":{"expr`, {
+      fin: false,
+    })
+    client.socket.terminate()
+    const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    expect(ofKind(log, 'ClientDetached')[0]).toMatchObject({ reason: 'CONNECTION_LOST', name: 'unknown' })
+    expect((await get(session.id))!.status).toBe('RUNNING')
+    await terminate(session.id)
+  })
+
+  test('a flood of commands is answered whole and in order, while another client works', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const url = await cdpUrlOf(session.id)
+    await using flooding = await CdpSocket.connect(url)
+    await using working = await CdpSocket.connect(url)
+    const answers: number[] = []
+    const flood = Array.from({ length: 10_000 }, (_, index) =>
+      flooding.ask('Target.getTargets').then(({ result }) => void (result && answers.push(index))),
+    )
+    expect(await working.send('Target.getTargets')).toBeTruthy()
+    await Promise.all(flood)
+    expect(answers).toEqual(Array.from({ length: 10_000 }, (_, index) => index))
+    await terminate(session.id)
+  })
+
+  test('one that does not read is cut off; what others and the log hear does not wait for it', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const url = await cdpUrlOf(session.id)
+    const stalled = await CdpSocket.connect(url)
+    const { sessionId } = await stalled.attachToPage()
+    await stalled.send('Runtime.enable', {}, sessionId)
+    stalled.socket.pause()
+    await using working = await CdpSocket.connect(url)
+    const { sessionId: own } = await working.attachToPage()
+    // Each line goes to the stalled client whole; in the log it is cut.
+    const expression = 'for (let n = 0; n < 20; n += 1) console.log("x".repeat(1_000_000))'
+    await expect
+      .poll(
+        async () => {
+          await working.send('Runtime.evaluate', { expression }, own)
+          return ofKind(await logOf(session.id), 'ClientDetached').map(({ reason }) => reason)
+        },
+        { timeout: 30_000 },
+      )
+      .toEqual(['CUT_OFF'])
+    stalled.socket.terminate()
+    expect((await get(session.id))!.status).toBe('RUNNING')
+    await terminate(session.id)
+  })
+})

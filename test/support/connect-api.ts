@@ -1,0 +1,47 @@
+import { expect } from 'vitest'
+import type { TestApp } from './start-app.ts'
+
+export interface LoggedEntry {
+  __typename: string
+  [member: string]: unknown
+}
+
+/** Signed links to sessions of an app that is there only once its tests run, and what the log says of those who used them. */
+export const connectApi = (tabwire: () => TestApp) => {
+  const logOf = async (id: string): Promise<LoggedEntry[]> => {
+    const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes {
+      __typename sequence
+      ... on Action { type origin success details actedOn: pageId }
+      ... on ClientAttached { clientId name }
+      ... on ClientDetached { clientId name reason commandCount }
+      ... on ConsoleMessage { text }
+      ... on Navigation { url }
+      ... on StatusChange { to }
+      ... on Dialog { message accepted }
+      ... on Download { suggestedFilename artifact { sizeBytes } }
+    } } } }`
+    const { session } = await tabwire().query<{ session: { events: { nodes: LoggedEntry[] } } }>(query, { id })
+    return session.events.nodes
+  }
+  return {
+    logOf,
+
+    async cdpUrlOf(id: string, ttlSeconds = 60): Promise<string> {
+      const query = `query ($id: ID!, $ttlSeconds: Int!) {
+        session(id: $id) { access(ttlSeconds: $ttlSeconds) { cdpUrl } } }`
+      const { session } = await tabwire().query<{ session: { access: { cdpUrl: string } } }>(query, { id, ttlSeconds })
+      return session.access.cdpUrl
+    },
+
+    /** Waits until the log has what is wanted. */
+    async untilLogged(id: string, isThere: (log: LoggedEntry[]) => boolean): Promise<LoggedEntry[]> {
+      let log: LoggedEntry[] = []
+      await expect
+        .poll(async () => isThere((log = await logOf(id))), { timeout: 15_000, message: 'the log has what is wanted' })
+        .toBe(true)
+      return log
+    },
+  }
+}
+
+export const ofKind = (log: readonly LoggedEntry[], kind: string) => log.filter(({ __typename }) => __typename === kind)
