@@ -7,6 +7,8 @@ import type { AddressInfo } from 'node:net'
  * moment, with the page loaded and whoever listens in place, for a bare listener and for the server alike.
  */
 export interface LocalSite {
+  /** A page that loads at once and does nothing. */
+  still: string
   /** Page that logs `count` lines: all at once, or one every `everyMs`. */
   pageOf(run: string, count: number, everyMs: number): string
   /** Resolves when the page of this run is loaded and waits. */
@@ -34,6 +36,8 @@ else {
 
 const PAGE = `<!doctype html><title>lines</title><link rel="icon" href="data:,"><script type="module">${SCRIPT}</script>`
 
+const STILL = '<!doctype html><title>still</title><link rel="icon" href="data:,"><p>nothing happens here'
+
 /** Number of a logged line and when the page logged it; null for a line that the page did not log itself. */
 export function readLine(text: string): { number: number; at: number } | null {
   const match = /^(\d+) ([\d.]+) the list/.exec(text)
@@ -45,6 +49,10 @@ export async function startLocalSite(): Promise<LocalSite> {
   const awaited = new Map<string, () => void>()
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost')
+    if (url.pathname === '/still') {
+      response.writeHead(200, { 'content-type': 'text/html' }).end(STILL)
+      return
+    }
     if (url.pathname === '/lines') {
       response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE)
       return
@@ -62,6 +70,7 @@ export async function startLocalSite(): Promise<LocalSite> {
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
   return {
+    still: `${origin}/still`,
     pageOf: (run, count, everyMs) => `${origin}/lines?run=${run}&count=${count}&everyMs=${everyMs}`,
     waiting: async (run) => {
       if (held.has(run)) return

@@ -13,6 +13,7 @@ import {
   type DatabaseSource,
   type DatabaseSpace,
 } from './database-space.ts'
+import { relay, wholeLife } from './connect.ts'
 import { actions, observation, screenshot } from './drive.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
@@ -38,6 +39,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   screenshot,
   observation,
   uploadMemory,
+  relay,
+  wholeLife,
 ]
 
 const USAGE = `npm run bench -- [--only <name>,…] [--database ${DATABASE_KINDS.join('|')}] [--profile <directory>]
