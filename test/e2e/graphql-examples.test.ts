@@ -111,6 +111,10 @@ test('start, watch, come back, look back, end', async () => {
   expect(seen.pages[0]?.observation.snapshot).toContain('[ref=')
   const story = await watch<Batch>('watch-story', { session }, (batches) => entriesOf(batches).length >= 7)
   expect(entriesOf(story).filter(({ __typename }) => __typename === 'Action')).toHaveLength(4)
+  const { session: linked } = await tabwire.query<{ session: { access: { cdpUrl: string } } }>(read('connect'), {
+    session,
+  })
+  expect(linked.access.cdpUrl).toMatch(/^ws:/)
   // No model is configured here.
   const { errors } = await tabwire.send(read('13-task'), { session })
   expect(errors?.[0]?.extensions.code).toBe('AI_NOT_CONFIGURED')
@@ -138,5 +142,5 @@ test('record, and fetch what came of it', async () => {
 })
 
 test('none was left out', () => {
-  expect(files).toHaveLength(14)
+  expect(files).toHaveLength(15)
 })
