@@ -176,7 +176,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       targets,
       recorder,
       isDefault,
-      process.downloadsDir,
+      process.folders.downloads,
       logger,
       recordings,
     )

@@ -52,7 +52,7 @@ export class PlaywrightSession implements BrowserSession {
     this.#recordings = recordings
     this.#recorder = recorder
     this.#logger = logger
-    this.#actions = new PageActions(context, targets, process.uploadsDir, logger)
+    this.#actions = new PageActions(context, targets, process.folders.uploads, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return

@@ -43,10 +43,14 @@ export class BrowserWire {
   #queueStart = 0
   #draining = false
 
-  constructor(input: Writable, output: Readable, logger: Logger) {
+  /** `downloadsDir`: where the browser shall put downloads. */
+  constructor(input: Writable, output: Readable, downloadsDir: string, logger: Logger) {
     this.#input = input
     this.#logger = logger
-    this.transport = { send: (message) => this.#write(message), close: () => this.#input.end() }
+    this.transport = {
+      send: (message) => this.#write(withDownloadsIn(downloadsDir, message)),
+      close: () => this.#input.end(),
+    }
     output.on('data', (chunk: Buffer) => this.#receive(chunk))
     output.on('close', () => this.#end())
     // The pipe of a dying browser breaks; its process tells the end.
@@ -171,4 +175,13 @@ export class BrowserWire {
     for (const listener of this.#closeListeners) listener()
     if (!this.#draining) this.transport.onclose?.()
   }
+}
+
+/**
+ * Playwright knows one folder for what the browser downloads and for what it writes itself, with our rights. These are
+ * two: what the browser may write to is no place for us to write to (see BrowserFolders).
+ */
+function withDownloadsIn(downloadsDir: string, message: CdpMessage): CdpMessage {
+  if (message.method !== 'Browser.setDownloadBehavior') return message
+  return { ...message, params: { ...message.params, downloadPath: downloadsDir } }
 }

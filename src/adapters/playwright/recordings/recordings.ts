@@ -44,7 +44,7 @@ export class Recordings {
     // The codec wants even sides.
     const even = (side: number) => Math.max(2, 2 * Math.floor((side * scale) / 2))
     const size = { width: even(viewport.width), height: even(viewport.height) }
-    return { recordVideo: { dir: this.#process.recordingsDir, size } }
+    return { recordVideo: { dir: this.#process.folders.recordings, size } }
   }
 
   /** Call before the first page of the context does anything. */
@@ -90,7 +90,7 @@ export class Recordings {
       () => null,
     )
     if ((await within(stopping, deadlineMs)) === null) {
-      await archiveTrace(this.#process.downloadsDir, this.#traceName, path)
+      await archiveTrace(this.#process.folders.recordings, this.#traceName, path)
     }
     return [{ kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null, path }]
   }
@@ -156,6 +156,6 @@ export class Recordings {
   }
 
   #path(name: string): string {
-    return join(this.#process.recordingsDir, name)
+    return join(this.#process.folders.recordings, name)
   }
 }
