@@ -148,6 +148,7 @@ export class PlaywrightSession implements BrowserSession {
   async #end(deadlineMs: number): Promise<void> {
     this.#recording.stop()
     this.#actions.dispose()
+    await this.#recordings.dispose()
     await this.#process.close(deadlineMs)
   }
 

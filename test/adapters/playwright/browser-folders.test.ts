@@ -60,6 +60,8 @@ describe.skipIf(!isRoot)('where the browser has a user of its own (only root giv
       /^recordings\/resources\/.+/m,
       /^recordings\/.*\.webm$/m,
       /^recordings\/har-entries$/m,
+      // Not in memory, that is.
+      /^recordings\/har-bodies\/.+/m,
       /^uploads\/step-.*\/0\/given.txt$/m,
     ]) {
       expect(names).toMatch(written)

@@ -11,7 +11,7 @@ import { PageDirectory } from '../actions/page-directory.ts'
 import type { BrowserProcess } from '../browser-process.ts'
 import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
-import { HarPart } from './har-part.ts'
+import { HarRecording } from './har-recording.ts'
 import { archiveTrace } from './trace-part.ts'
 
 /** The longer side of a video: more costs most of a core, and people see enough. */
@@ -26,7 +26,7 @@ export class Recordings {
   readonly #traceName = `trace-${randomUUID()}`
   readonly #targets: Targets
   readonly #videos = new Map<Page, { path: string | null; pageId: string | null }>()
-  readonly #harPart: HarPart | null
+  readonly #har: HarRecording | null
   #context: BrowserContext | null = null
 
   constructor(kinds: readonly RecordingKind[], process: BrowserProcess, targets: Targets, logger: Logger) {
@@ -34,7 +34,7 @@ export class Recordings {
     this.#kinds = new Set(kinds)
     this.#process = process
     this.#logger = logger
-    this.#harPart = this.#kinds.has('HAR') ? new HarPart(this.#path('har-entries')) : null
+    this.#har = this.#kinds.has('HAR') ? new HarRecording(process.folders.recordings) : null
   }
 
   /** Videos begin with their context; the others can begin in one that is there already. */
@@ -58,12 +58,12 @@ export class Recordings {
     if (this.#kinds.has('TRACE')) {
       await context.tracing.start({ name: this.#traceName, screenshots: true, snapshots: { dom: true } })
     }
-    if (this.#kinds.has('HAR')) await context.tracing.startHar(this.#path('requests.har'), { content: 'embed' })
+    await this.#har?.start(context)
   }
 
   /** What is recorded, as it is. */
   note(draft: EntryDraft): void {
-    if (draft.kind === 'NETWORK_REQUEST') this.#harPart?.add(draft.data)
+    if (draft.kind === 'NETWORK_REQUEST') this.#har?.note(draft.data)
   }
 
   /**
@@ -77,13 +77,18 @@ export class Recordings {
     const files: BrowserFile[] = []
     // A part of the time for each, so that one that hangs leaves the others some.
     if (this.#kinds.has('TRACE')) files.push(...(await this.#tried('trace', this.#finishTrace(left() / 3))))
-    if (this.#kinds.has('HAR')) files.push(...(await this.#tried('HAR', this.#finishHar(left() / 3))))
+    if (this.#har) files.push(...(await this.#tried('HAR', this.#har.finish(left() / 3))))
     quiet()
     if (this.#kinds.has('VIDEO')) files.push(...(await this.#tried('video', this.#finishVideos(left))))
     return files
   }
 
-  async #finishTrace(deadlineMs: number): Promise<BrowserFile[]> {
+  /** Lets go of what is open, whether or not the recordings were finished. Never rejects. */
+  async dispose(): Promise<void> {
+    await this.#har?.dispose()
+  }
+
+  async #finishTrace(deadlineMs: number): Promise<BrowserFile> {
     const path = this.#path('trace.zip')
     const stopping = this.#context!.tracing.stop({ path }).then(
       () => true,
@@ -92,20 +97,7 @@ export class Recordings {
     if ((await within(stopping, deadlineMs)) === null) {
       await archiveTrace(this.#process.folders.recordings, this.#traceName, path)
     }
-    return [{ kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null, path }]
-  }
-
-  async #finishHar(deadlineMs: number): Promise<BrowserFile[]> {
-    const whole = this.#path('requests.har')
-    const stopping = this.#context!.tracing.stopHar().then(
-      () => true,
-      () => null,
-    )
-    const isWhole = (await within(stopping, deadlineMs)) === true && existsSync(whole)
-    const path = isWhole ? whole : this.#path('part.har')
-    if (isWhole) await this.#harPart!.close()
-    else await this.#harPart!.write(path, this.#context!.browser()?.version() ?? 'unknown')
-    return [{ kind: 'HAR', name: 'requests.har', contentType: 'application/json', pageId: null, path }]
+    return { kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null, path }
   }
 
   async #finishVideos(left: () => number): Promise<BrowserFile[]> {
@@ -146,9 +138,9 @@ export class Recordings {
     )
   }
 
-  async #tried(what: string, finishing: Promise<BrowserFile[]>): Promise<BrowserFile[]> {
+  async #tried(what: string, finishing: Promise<BrowserFile | BrowserFile[]>): Promise<BrowserFile[]> {
     try {
-      return await finishing
+      return [await finishing].flat()
     } catch (error) {
       this.#logger.error({ err: error }, `the ${what} of a session could not be finished`)
       return []
