@@ -59,7 +59,11 @@ export class SessionFiles {
         content.destroy()
       }
     } catch (error) {
-      if (error instanceof TabwireError) return { artifactId: null, failure: error.message }
+      if (error instanceof TabwireError) {
+        // The log of the session tells it of downloads alone.
+        this.#logger.warn({ kind: file.kind, name: file.name, why: error.message }, 'a file was not kept')
+        return { artifactId: null, failure: error.message }
+      }
       this.#logger.error({ err: error }, `a file could not be kept: ${file.kind}`)
       return { artifactId: null, failure: 'it could not be kept' }
     }

@@ -20,6 +20,8 @@ import type { Targets } from './targets.ts'
 
 /** A page that hangs takes no new size. */
 const RESIZE_MS = 2_000
+/** Of the time that the last files may take. */
+const FINISHING_SHARE = 0.8
 
 /** One browser in the hands of one session. */
 export class PlaywrightSession implements BrowserSession {
@@ -117,9 +119,11 @@ export class PlaywrightSession implements BrowserSession {
 
   async finishFiles(deadlineMs: number): Promise<void> {
     const until = performance.now() + deadlineMs
+    const left = () => until - performance.now()
     await this.#recording.finishDownloads(deadlineMs / 2)
-    const files = await this.#recordings.finish(until - performance.now(), () => this.#recording.stop())
-    await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), until - performance.now())
+    // Whatever has to be waited for there, some of the time is for keeping.
+    const files = await this.#recordings.finish(left() * FINISHING_SHARE, () => this.#recording.stop())
+    await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
   }
 
   async ping(timeoutMs: number): Promise<number | null> {

@@ -102,7 +102,8 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     processes,
     async close() {
       await pool.close()
-      await vi.waitFor(() => expect(processesWith(mark)).toEqual([]), { timeout: 5_000 })
+      // By whatever name: ffmpeg names the files that it writes.
+      await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), { timeout: 5_000 })
       expect(existsSync(directory)).toBe(false)
       await rm(tempRoot, { recursive: true, force: true })
     },

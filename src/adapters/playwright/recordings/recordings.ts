@@ -13,6 +13,7 @@ import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
 import { HarRecording } from './har-recording.ts'
 import { archiveTrace } from './trace-part.ts'
+import { isFinishedWebm } from './webm.ts'
 
 /** The longer side of a video: more costs most of a core, and people see enough. */
 const LONGEST_SIDE = 1280
@@ -107,22 +108,22 @@ export class Recordings {
     )
     const files: BrowserFile[] = []
     for (const { path, pageId } of this.#videos.values()) {
-      if (path === null || !(await this.#isWritten(path, left))) continue
+      if (path === null || !(await this.#hasSome(path, left))) continue
       files.push({ kind: 'VIDEO', name: `${pageId ?? 'page'}.webm`, contentType: 'video/webm', pageId, path })
     }
     return files
   }
 
-  /** After a crash nothing tells when ffmpeg has written the rest: it has when the file grows no more. */
-  async #isWritten(path: string, left: () => number): Promise<boolean> {
-    let size = -1
-    for (;;) {
-      const now = existsSync(path) ? statSync(path).size : 0
-      if (now > 0 && now === size) return true
-      if (left() <= LOOK_AGAIN_MS) return now > 0
-      size = now
+  /**
+   * Waits for ffmpeg, which ends when no frames come any more: Playwright does not wait for it where a page or the
+   * browser went by itself. A video that it is still at when the time is up is kept as it is.
+   */
+  async #hasSome(path: string, left: () => number): Promise<boolean> {
+    while (!(await isFinishedWebm(path))) {
+      if (left() <= LOOK_AGAIN_MS) return existsSync(path) && statSync(path).size > 0
       await pause(LOOK_AGAIN_MS)
     }
+    return true
   }
 
   #watch(page: Page, pages: PageDirectory): void {
