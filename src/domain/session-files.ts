@@ -50,7 +50,7 @@ export class SessionFiles {
   /** A file that the browser made by itself. Never rejects. */
   async keepFile(file: BrowserFile): Promise<KeptFile> {
     try {
-      const content = (await open(file.path, READ_NO_LINK)).createReadStream()
+      const content = await readPlainFile(file.path)
       try {
         const { id } = await this.keep(file, content, NEVER)
         return { artifactId: id, failure: null }
@@ -59,14 +59,27 @@ export class SessionFiles {
         content.destroy()
       }
     } catch (error) {
-      if (error instanceof TabwireError) return { artifactId: null, failure: error.message }
+      if (error instanceof TabwireError) {
+        // The log of the session tells it of downloads alone.
+        this.#logger.warn({ kind: file.kind, name: file.name, why: error.message }, 'a file was not kept')
+        return { artifactId: null, failure: error.message }
+      }
       this.#logger.error({ err: error }, `a file could not be kept: ${file.kind}`)
       return { artifactId: null, failure: 'it could not be kept' }
     }
   }
 }
 
-/** The browser writes downloads under a user of its own: a link that it put there would be read with our rights. */
-const READ_NO_LINK = constants.O_RDONLY | constants.O_NOFOLLOW
+/**
+ * The browser writes downloads under a user of its own, and what it put there is read with our rights: a link of
+ * either kind would show a file of ours, and a pipe would never end.
+ */
+async function readPlainFile(path: string): Promise<Readable> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  const stats = await file.stat()
+  if (stats.isFile() && stats.nlink === 1) return file.createReadStream()
+  await file.close()
+  throw new Error('what lies there is no plain file')
+}
 
 const NEVER = new AbortController().signal

@@ -1,5 +1,5 @@
 import { SESSION_INPUT_RULES } from '../domain/session-input.ts'
-import type { RecordingKind } from '../ports/artifact.ts'
+import { HAR_LIMITS, type RecordingKind } from '../ports/artifact.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
@@ -22,7 +22,7 @@ const RecordingKindEnum = builder.enumType('RecordingKind', {
   values: describedValues<RecordingKind>({
     VIDEO: 'A WebM video of each page. Takes most of a core while a page moves much.',
     TRACE: 'A trace for the trace viewer: each action with the page before and after it, console and network.',
-    HAR: 'An HTTP archive of all requests, with their bodies. Keeps them in memory until the session ends.',
+    HAR: `An HTTP archive of all requests, with the bodies of the first ${HAR_LIMITS.requests}, of ${HAR_LIMITS.bodyBytes / 1024 / 1024} MiB in all at most; what comes then, and what a browser that crashes had seen, is listed without bodies.`,
   }),
 })
 

@@ -176,7 +176,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       targets,
       recorder,
       isDefault,
-      process.downloadsDir,
+      process.folders.downloads,
       logger,
       recordings,
     )
@@ -199,6 +199,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       return new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
     } catch (error) {
       recording.stop()
+      await recordings.dispose()
       throw error
     }
   }

@@ -1,11 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
-import { chmod, chown, mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
 import { browserFlags } from './browser-flags.ts'
+import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { BrowserWire } from './browser-wire.ts'
 import { within } from './deadline.ts'
 import { setprivPath } from './setpriv.ts'
@@ -39,7 +38,7 @@ let launchCount = 0
 export class BrowserProcess {
   readonly pid: number
   readonly wire: BrowserWire
-  readonly dir: string
+  readonly folders: BrowserFolders
   /** Resolves when the process has ended, however it did: how, for people. */
   readonly exited: Promise<string>
   /** As `exited`, but after the last of what the browser had written was read. */
@@ -50,11 +49,11 @@ export class BrowserProcess {
   readonly #outputEnded: Promise<void>
   #closing: Promise<void> | null = null
 
-  private constructor(child: ChildProcess, pid: number, dir: string, logger: Logger) {
+  private constructor(child: ChildProcess, pid: number, folders: BrowserFolders, logger: Logger) {
     this.#child = child
     this.#logger = logger
     this.pid = pid
-    this.dir = dir
+    this.folders = folders
     const keep = (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-KEPT_OUTPUT)
     }
@@ -64,7 +63,7 @@ export class BrowserProcess {
       child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`))
     })
     this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
-    this.wire = new BrowserWire(child.stdio[3] as Writable, child.stdio[4] as Readable, logger)
+    this.wire = new BrowserWire(child.stdio[3] as Writable, child.stdio[4] as Readable, folders.downloads, logger)
     const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
     this.fellSilent = this.exited.then(async (how) => {
       await within(silence, LAST_WORDS_MS)
@@ -78,16 +77,14 @@ export class BrowserProcess {
   }
 
   static async start(mode: LaunchMode, parentDir: string, logger: Logger): Promise<BrowserProcess> {
-    const dir = join(parentDir, randomUUID().slice(0, 13))
-    // The parent is passed through, not listed: browsers run under other users.
-    await mkdir(parentDir, { recursive: true, mode: 0o711 })
-    await chmod(parentDir, 0o711)
+    const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
+    let folders: BrowserFolders | null = null
     try {
-      const uid = await prepareDirectory(mode, dir)
-      const child = spawnBrowser(mode, dir, uid)
-      return new BrowserProcess(child, await pidOf(child), dir, logger)
+      folders = await makeBrowserFolders(parentDir, uid)
+      const child = spawnBrowser(mode, folders, uid)
+      return new BrowserProcess(child, await pidOf(child), folders, logger)
     } catch (error) {
-      await rm(dir, { recursive: true, force: true })
+      if (folders) await rm(folders.dir, { recursive: true, force: true })
       throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
     }
   }
@@ -102,20 +99,6 @@ export class BrowserProcess {
       throw new BrowserLaunchFailed(`the browser ended (${how})`)
     })
     return Promise.race([work, ended])
-  }
-
-  /** Where files are put that pages shall be given. */
-  get uploadsDir(): string {
-    return join(this.dir, 'uploads')
-  }
-
-  /** Where recordings are written, by us: the browser has no business there. */
-  get recordingsDir(): string {
-    return join(this.dir, 'recordings')
-  }
-
-  get downloadsDir(): string {
-    return join(this.dir, 'downloads')
   }
 
   /** The last lines that the browser wrote, for the message of a launch that failed. */
@@ -139,14 +122,15 @@ export class BrowserProcess {
     }
     this.#killGroup()
     if ((await within(this.exited, EXIT_MS)) === null) {
-      this.#logger.error({ pid: this.pid, dir: this.dir }, 'a browser outlives SIGKILL: it hangs in the kernel')
+      this.#logger.error({ pid: this.pid, dir: this.folders.dir }, 'a browser outlives SIGKILL: it hangs in the kernel')
     }
     // Every process of the group holds the browser's output open until it is gone. (Whether the group still exists would
     // not tell: the dead stay in it until somebody reaps them.)
     await within(this.#outputEnded, GROUP_END_MS)
     for (const stream of this.#child.stdio) stream?.destroy()
-    await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).catch((error: unknown) =>
-      this.#logger.warn({ err: error, dir: this.dir }, 'the directory of a browser could not be removed'),
+    const dir = this.folders.dir
+    await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).catch((error: unknown) =>
+      this.#logger.warn({ err: error, dir }, 'the directory of a browser could not be removed'),
     )
   }
 
@@ -159,29 +143,19 @@ export class BrowserProcess {
   }
 }
 
-async function prepareDirectory(mode: LaunchMode, dir: string): Promise<number | null> {
-  const folders = [dir, ...['profile', 'downloads', 'uploads', 'tmp'].map((name) => join(dir, name))]
-  const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
-  for (const folder of folders) {
-    await mkdir(folder, { mode: 0o700 })
-    if (uid !== null) await chown(folder, uid, uid)
-  }
-  await mkdir(join(dir, 'recordings'), { mode: 0o700 })
-  return uid
-}
-
-function spawnBrowser(mode: LaunchMode, dir: string, uid: number | null): ChildProcess {
-  const flags = browserFlags(join(dir, 'profile'), mode.sandboxed, { width: 1920, height: 1080 })
+function spawnBrowser(mode: LaunchMode, folders: BrowserFolders, uid: number | null): ChildProcess {
+  const { home, profile, temporary } = folders
+  const flags = browserFlags(profile, mode.sandboxed, { width: 1920, height: 1080 })
   const passed = Object.entries(process.env).filter(([name]) => PASSED_ENVIRONMENT.test(name))
   const env = {
     ...Object.fromEntries(passed),
-    HOME: dir,
-    TMPDIR: join(dir, 'tmp'),
-    XDG_CONFIG_HOME: dir,
-    XDG_CACHE_HOME: dir,
+    HOME: home,
+    TMPDIR: temporary,
+    XDG_CONFIG_HOME: home,
+    XDG_CACHE_HOME: home,
   }
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const
-  const options = { env, cwd: dir, detached: true, stdio: [...stdio] }
+  const options = { env, cwd: home, detached: true, stdio: [...stdio] }
   const setpriv = setprivPath()
   if (setpriv !== null) {
     const user = uid === null ? [] : ['--reuid', String(uid), '--regid', String(uid), '--clear-groups']

@@ -22,6 +22,8 @@ import type { Targets } from './targets.ts'
 
 /** A page that hangs takes no new size. */
 const RESIZE_MS = 2_000
+/** Of the time that the last files may take. */
+const FINISHING_SHARE = 0.8
 
 /** One browser in the hands of one session. */
 export class PlaywrightSession implements BrowserSession {
@@ -54,7 +56,7 @@ export class PlaywrightSession implements BrowserSession {
     this.#recordings = recordings
     this.#recorder = recorder
     this.#logger = logger
-    this.#actions = new PageActions(context, targets, process.wire, process.uploadsDir, logger)
+    this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return
@@ -119,13 +121,16 @@ export class PlaywrightSession implements BrowserSession {
 
   async finishFiles(deadlineMs: number): Promise<void> {
     const until = performance.now() + deadlineMs
+    const left = () => until - performance.now()
     await this.#recording.finishDownloads(deadlineMs / 2)
-    const files = await this.#recordings.finish(until - performance.now(), () => this.#recording.stop())
-    await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), until - performance.now())
+    // Whatever has to be waited for there, some of the time is for keeping.
+    const files = await this.#recordings.finish(left() * FINISHING_SHARE, () => this.#recording.stop())
+    await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
   }
 
   async attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment> {
-    const { wire, downloadsDir } = this.#process
+    const { wire, folders } = this.#process
+    const downloadsDir = folders.downloads
     const { browserContextId } = this.#targets
     if (browserContextId === null) throw new Error('the session has no context yet')
     const downloads = { behavior: 'allowAndName', browserContextId, downloadPath: downloadsDir, eventsEnabled: true }
@@ -169,6 +174,7 @@ export class PlaywrightSession implements BrowserSession {
   async #end(deadlineMs: number): Promise<void> {
     this.#recording.stop()
     this.#actions.dispose()
+    await this.#recordings.dispose()
     await this.#process.close(deadlineMs)
   }
 

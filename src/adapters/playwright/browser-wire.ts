@@ -65,11 +65,12 @@ export class BrowserWire {
   #queueStart = 0
   #draining = false
 
-  constructor(input: Writable, output: Readable, logger: Logger) {
+  /** `downloadsDir`: where the browser shall put downloads. */
+  constructor(input: Writable, output: Readable, downloadsDir: string, logger: Logger) {
     this.#input = input
     this.#logger = logger
     this.transport = {
-      send: (message) => this.#sendOfPlaywright(message),
+      send: (message) => this.#sendOfPlaywright(withDownloadsIn(downloadsDir, message)),
       close: () => this.#input.end(),
     }
     output.on('data', (chunk: Buffer) => this.#receive(chunk))
@@ -275,4 +276,13 @@ export class BrowserWire {
     for (const listener of this.#closeListeners) listener()
     if (!this.#draining) this.transport.onclose?.()
   }
+}
+
+/**
+ * Playwright knows one folder for what the browser downloads and for what it writes itself, with our rights. These are
+ * two: what the browser may write to is no place for us to write to (see BrowserFolders).
+ */
+function withDownloadsIn(downloadsDir: string, message: CdpMessage): CdpMessage {
+  if (message.method !== 'Browser.setDownloadBehavior') return message
+  return { ...message, params: { ...message.params, downloadPath: downloadsDir } }
 }

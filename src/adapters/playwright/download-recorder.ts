@@ -15,6 +15,9 @@ interface Download {
   pageId: string | null
 }
 
+/** The files are called by their guids, which come from the browser: no path, and nothing but a name. */
+const PLAIN_NAME = /^[\w-]{1,100}$/
+
 /** Downloads, each when it has ended and its file has been kept. */
 export class DownloadRecorder {
   readonly #recorder: Recorder
@@ -28,6 +31,10 @@ export class DownloadRecorder {
     this.#downloadsDir = downloadsDir
     this.#logger = logger
     wire.on('Browser.downloadWillBegin', (begin) => {
+      if (!PLAIN_NAME.test(begin.guid)) {
+        logger.error({ guid: begin.guid }, 'a download whose guid is no plain name is not looked at')
+        return
+      }
       this.#running.set(begin.guid, { begin, pageId: targets.pageOfFrame(begin.frameId)?.pageId ?? null })
     })
     wire.on('Browser.downloadProgress', ({ guid, state, receivedBytes }) => {

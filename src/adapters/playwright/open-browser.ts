@@ -68,7 +68,11 @@ export function contextOptions(options: BrowserOptions): BrowserContextOptions {
 async function attach(process: BrowserProcess): Promise<OpenBrowser> {
   const targets = new Targets(process.wire)
   const connected = Promise.all([
-    chromium.connectOverCDP(process.wire.transport, { isLocal: true, artifactsDir: process.downloadsDir, timeout: 0 }),
+    chromium.connectOverCDP(process.wire.transport, {
+      isLocal: true,
+      artifactsDir: process.folders.recordings,
+      timeout: 0,
+    }),
     targets.start(),
   ])
   const [browser] = await process.orEnd(connected)

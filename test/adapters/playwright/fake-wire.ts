@@ -15,7 +15,7 @@ export interface FakeWire {
 /** A wire without a browser at its other end. */
 export function fakeWire(): FakeWire {
   const [input, output] = [new PassThrough(), new PassThrough()]
-  const wire = new BrowserWire(input, output, logger)
+  const wire = new BrowserWire(input, output, '/no/such/folder', logger)
   const sent: string[] = []
   input.on('data', (chunk: Buffer) => sent.push(chunk.toString()))
   const hear = (method: string, params: object, sessionId?: string) => {

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Recording } from '../../../src/adapters/playwright/recording.ts'
 import { Targets } from '../../../src/adapters/playwright/targets.ts'
 import { fakeWire } from './fake-wire.ts'
@@ -81,3 +81,17 @@ test('holes of an array are shown', () => {
     '[0, 1, …]',
   ])
 })
+
+test.each(['../../etc/passwd', '/etc/passwd', 'a/b', '..', '.', '', 'a\0b', 'x'.repeat(101)])(
+  'a download whose guid is no plain name is not looked for: %j',
+  async (guid) => {
+    const { hear, recorder, recording } = record()
+    const keepFile = vi.spyOn(recorder, 'keepFile').mockResolvedValue({ artifactId: 'a', failure: null })
+    for (const name of [guid, '1b2c-3d']) {
+      hear('Browser.downloadWillBegin', { guid: name, frameId: 'f', url: 'http://site/x', suggestedFilename: 'x' })
+      hear('Browser.downloadProgress', { guid: name, state: 'completed', receivedBytes: 1, totalBytes: 1 })
+    }
+    expect(keepFile.mock.calls).toMatchObject([[{ path: '/no/such/folder/1b2c-3d' }]])
+    await recording.finishDownloads(1_000)
+  },
+)

@@ -106,7 +106,14 @@ test('a page that asks whether it may be left is left', async () => {
   const mode = { executable, sandboxed: false, firstUid: null, ownUids: false }
   const open = await openBrowser(mode, tempRoot, logger, AbortSignal.timeout(20_000))
   const recorder = new RecordingRecorder()
-  const recording = new Recording(open.process.wire, open.targets, recorder, true, open.process.downloadsDir, logger)
+  const recording = new Recording(
+    open.process.wire,
+    open.targets,
+    recorder,
+    true,
+    open.process.folders.downloads,
+    logger,
+  )
   const session = new PlaywrightSession(
     open.process,
     open.targets,

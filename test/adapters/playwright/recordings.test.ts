@@ -78,6 +78,13 @@ async function play(bytes: Buffer): Promise<{ duration: number; width: number; h
   return result as { duration: number; width: number; height: number }
 }
 
+/** One that ffmpeg had not ended would not tell how long it is. */
+async function expectWhole(video: Buffer): Promise<void> {
+  const { duration } = await play(video)
+  expect(duration).toBeGreaterThan(0)
+  expect(Number.isFinite(duration)).toBe(true)
+}
+
 const kindsAndPages = (files: readonly { kind: string; pageId: string | null }[]) =>
   files.map(({ kind, pageId }) => `${kind} ${pageId}`).toSorted()
 
@@ -127,6 +134,12 @@ describe('what is lost with the browser', () => {
     expect((await readArchive(of('TRACE').bytes)).get('trace.trace')).toContain(`${site.url}/form`)
     const urls = readHar(of('HAR').bytes).log.entries.map(({ request }) => request.url)
     expect(urls).toContain(`${site.url}/form`)
-    if (end === 'crashed') expect((await play(of('VIDEO').bytes)).duration).toBeGreaterThan(0)
+    for (const video of files.filter(({ kind }) => kind === 'VIDEO')) await expectWhole(video.bytes)
+  })
+
+  test('a video is waited for when there is nothing else to do', async () => {
+    const { files } = await recorded(['VIDEO'], 'crashed')
+    expect(kindsAndPages(files)).toEqual(['VIDEO p1', 'VIDEO p2'])
+    for (const video of files) await expectWhole(video.bytes)
   })
 })

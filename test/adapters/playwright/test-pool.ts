@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, vi } from 'vitest'
@@ -70,6 +70,8 @@ export function descendantsOf(ancestor: number): number[] {
 export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {}): Promise<TestPool> {
   const tempRoot = overrides.tempRoot ?? (await mkdtemp(join(tmpdir(), 'tw-')))
   const machineId = overrides.machineId ?? randomUUID()
+  // Browsers of other users must get through it, as through the system's own folder.
+  if (overrides.tempRoot === undefined) await chmod(tempRoot, 0o711)
   const executable = findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] ?? null)
   const pool = await createBrowserPool({
     executable,
@@ -100,7 +102,8 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     processes,
     async close() {
       await pool.close()
-      await vi.waitFor(() => expect(processesWith(mark)).toEqual([]), { timeout: 5_000 })
+      // By whatever name: ffmpeg names the files that it writes.
+      await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), { timeout: 5_000 })
       expect(existsSync(directory)).toBe(false)
       await rm(tempRoot, { recursive: true, force: true })
     },

@@ -1,4 +1,4 @@
-import { chown, mkdir, mkdtemp, stat } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, stat } from 'node:fs/promises'
 import { createWriteStream } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -51,20 +51,27 @@ export const upload: ActionHandler<ActionValues<'upload'>> = async (site, { targ
   return {}
 }
 
-/** Writes the files to where the browser, which runs as another user, may read them; they go with its directory. */
+/**
+ * Writes the files to where the browser, which runs as another user, may read them; they go with its directory. Nothing
+ * of it is the browser's own, who could else put a link where the next file is about to be written.
+ */
 async function stage({ files, uploadsDir, signal }: ActionSite): Promise<string[]> {
-  const { uid, gid } = await stat(uploadsDir)
-  const folder = await mkdtemp(join(uploadsDir, 'step-'))
-  await chown(folder, uid, gid)
+  const { uid, gid, mode } = await stat(uploadsDir)
+  const share = async (folder: string) => {
+    await chown(folder, uid, gid)
+    await chmod(folder, mode)
+    return folder
+  }
+  const folder = await share(await mkdtemp(join(uploadsDir, 'step-')))
   const paths: string[] = []
   for (const [index, file] of files.entries()) {
     // Of one name, two files need two folders.
     const own = join(folder, String(index))
     await mkdir(own, { mode: 0o700 })
-    const path = join(own, safeName(file.name))
+    const path = join(await share(own), safeName(file.name))
     await pipeline(await file.open(signal), createWriteStream(path, { mode: 0o600 }), { signal })
     await chown(path, uid, gid)
-    await chown(own, uid, gid)
+    await chmod(path, 0o640)
     paths.push(path)
   }
   return paths

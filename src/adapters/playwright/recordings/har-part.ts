@@ -1,51 +1,47 @@
-import { once } from 'node:events'
-import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
-import { appendFile, writeFile } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
+import { createWriteStream, type WriteStream } from 'node:fs'
 import type { EntryData } from '../../../ports/log-entry.ts'
+import { linesOf } from './json-lines.ts'
 
 type Settled = EntryData['NETWORK_REQUEST']
 
 /**
- * A HAR of what the log says of requests: without their bodies, but there as soon as they settle. It takes the place of
- * Playwright's, which is lost with the browser. Each entry is written as it comes, so that a long session takes no memory.
+ * What the log says of requests, as entries of a HAR: without their bodies, but there as soon as they settle. They take
+ * the place of Playwright's, which are lost with the browser. Each is written as it comes, so that a long session takes
+ * no memory.
  */
 export class HarPart {
-  readonly #entriesPath: string
-  readonly #entries: WriteStream
+  readonly #path: string
+  readonly #lines: WriteStream
   #failed = false
+  /** Entries so far. */
+  count = 0
 
-  constructor(entriesPath: string) {
-    this.#entriesPath = entriesPath
-    this.#entries = createWriteStream(entriesPath, { mode: 0o600 })
-    this.#entries.on('error', () => {
+  constructor(path: string) {
+    this.#path = path
+    this.#lines = createWriteStream(path, { mode: 0o600 })
+    this.#lines.on('error', () => {
       this.#failed = true
     })
   }
 
   add(request: Settled): void {
-    if (!this.#failed) this.#entries.write(`${JSON.stringify(harEntry(request))}\n`)
+    this.count += 1
+    if (!this.#failed) this.#lines.write(`${JSON.stringify(harEntry(request))}\n`)
   }
 
-  /** Writes the HAR; rejects when the entries could not be kept. */
-  async write(path: string, browserVersion: string): Promise<void> {
-    await this.close()
+  /** All of them, as JSON. Call `close` first. Throws when they could not be kept. */
+  async *entries(): AsyncGenerator<string> {
     if (this.#failed) throw new Error('the entries of a HAR could not be kept')
-    const creator = { name: 'Tabwire', version: '1' }
-    const head = { version: '1.2', creator, browser: { name: 'Chromium', version: browserVersion }, pages: [] }
-    await writeFile(path, `{"log":${JSON.stringify(head).slice(0, -1)},"entries":[`, { mode: 0o600 })
-    let separator = ''
-    for await (const line of createInterface({ input: createReadStream(this.#entriesPath) })) {
-      await appendFile(path, `${separator}\n${line}`)
-      separator = ','
-    }
-    await appendFile(path, '\n]}}\n')
+    yield* linesOf(this.#path)
   }
 
+  /** Never rejects. */
   async close(): Promise<void> {
-    if (this.#entries.closed || this.#failed) return
-    this.#entries.end()
-    await once(this.#entries, 'close')
+    if (this.#lines.closed) return
+    // Also when it fails: after its error.
+    const closed = new Promise<void>((resolve) => this.#lines.once('close', resolve))
+    this.#lines.end()
+    await closed
   }
 }
 
@@ -85,7 +81,7 @@ function harEntry(request: Settled) {
       wait: timing?.waitingMs ?? -1,
       receive: timing?.downloadMs ?? -1,
     },
-    comment: 'Without bodies: the browser ended before they could be kept.',
+    comment: 'Of what the log says: without bodies.',
   }
 }
 

@@ -11,8 +11,9 @@ import { PageDirectory } from '../actions/page-directory.ts'
 import type { BrowserProcess } from '../browser-process.ts'
 import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
-import { HarPart } from './har-part.ts'
+import { HarRecording } from './har-recording.ts'
 import { archiveTrace } from './trace-part.ts'
+import { isFinishedWebm } from './webm.ts'
 
 /** The longer side of a video: more costs most of a core, and people see enough. */
 const LONGEST_SIDE = 1280
@@ -26,7 +27,7 @@ export class Recordings {
   readonly #traceName = `trace-${randomUUID()}`
   readonly #targets: Targets
   readonly #videos = new Map<Page, { path: string | null; pageId: string | null }>()
-  readonly #harPart: HarPart | null
+  readonly #har: HarRecording | null
   #context: BrowserContext | null = null
 
   constructor(kinds: readonly RecordingKind[], process: BrowserProcess, targets: Targets, logger: Logger) {
@@ -34,7 +35,7 @@ export class Recordings {
     this.#kinds = new Set(kinds)
     this.#process = process
     this.#logger = logger
-    this.#harPart = this.#kinds.has('HAR') ? new HarPart(this.#path('har-entries')) : null
+    this.#har = this.#kinds.has('HAR') ? new HarRecording(process.folders.recordings) : null
   }
 
   /** Videos begin with their context; the others can begin in one that is there already. */
@@ -44,7 +45,7 @@ export class Recordings {
     // The codec wants even sides.
     const even = (side: number) => Math.max(2, 2 * Math.floor((side * scale) / 2))
     const size = { width: even(viewport.width), height: even(viewport.height) }
-    return { recordVideo: { dir: this.#process.recordingsDir, size } }
+    return { recordVideo: { dir: this.#process.folders.recordings, size } }
   }
 
   /** Call before the first page of the context does anything. */
@@ -58,12 +59,12 @@ export class Recordings {
     if (this.#kinds.has('TRACE')) {
       await context.tracing.start({ name: this.#traceName, screenshots: true, snapshots: { dom: true } })
     }
-    if (this.#kinds.has('HAR')) await context.tracing.startHar(this.#path('requests.har'), { content: 'embed' })
+    await this.#har?.start(context)
   }
 
   /** What is recorded, as it is. */
   note(draft: EntryDraft): void {
-    if (draft.kind === 'NETWORK_REQUEST') this.#harPart?.add(draft.data)
+    if (draft.kind === 'NETWORK_REQUEST') this.#har?.note(draft.data)
   }
 
   /**
@@ -77,35 +78,27 @@ export class Recordings {
     const files: BrowserFile[] = []
     // A part of the time for each, so that one that hangs leaves the others some.
     if (this.#kinds.has('TRACE')) files.push(...(await this.#tried('trace', this.#finishTrace(left() / 3))))
-    if (this.#kinds.has('HAR')) files.push(...(await this.#tried('HAR', this.#finishHar(left() / 3))))
+    if (this.#har) files.push(...(await this.#tried('HAR', this.#har.finish(left() / 3))))
     quiet()
     if (this.#kinds.has('VIDEO')) files.push(...(await this.#tried('video', this.#finishVideos(left))))
     return files
   }
 
-  async #finishTrace(deadlineMs: number): Promise<BrowserFile[]> {
+  /** Lets go of what is open, whether or not the recordings were finished. Never rejects. */
+  async dispose(): Promise<void> {
+    await this.#har?.dispose()
+  }
+
+  async #finishTrace(deadlineMs: number): Promise<BrowserFile> {
     const path = this.#path('trace.zip')
     const stopping = this.#context!.tracing.stop({ path }).then(
       () => true,
       () => null,
     )
     if ((await within(stopping, deadlineMs)) === null) {
-      await archiveTrace(this.#process.downloadsDir, this.#traceName, path)
+      await archiveTrace(this.#process.folders.recordings, this.#traceName, path)
     }
-    return [{ kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null, path }]
-  }
-
-  async #finishHar(deadlineMs: number): Promise<BrowserFile[]> {
-    const whole = this.#path('requests.har')
-    const stopping = this.#context!.tracing.stopHar().then(
-      () => true,
-      () => null,
-    )
-    const isWhole = (await within(stopping, deadlineMs)) === true && existsSync(whole)
-    const path = isWhole ? whole : this.#path('part.har')
-    if (isWhole) await this.#harPart!.close()
-    else await this.#harPart!.write(path, this.#context!.browser()?.version() ?? 'unknown')
-    return [{ kind: 'HAR', name: 'requests.har', contentType: 'application/json', pageId: null, path }]
+    return { kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null, path }
   }
 
   async #finishVideos(left: () => number): Promise<BrowserFile[]> {
@@ -115,22 +108,22 @@ export class Recordings {
     )
     const files: BrowserFile[] = []
     for (const { path, pageId } of this.#videos.values()) {
-      if (path === null || !(await this.#isWritten(path, left))) continue
+      if (path === null || !(await this.#hasSome(path, left))) continue
       files.push({ kind: 'VIDEO', name: `${pageId ?? 'page'}.webm`, contentType: 'video/webm', pageId, path })
     }
     return files
   }
 
-  /** After a crash nothing tells when ffmpeg has written the rest: it has when the file grows no more. */
-  async #isWritten(path: string, left: () => number): Promise<boolean> {
-    let size = -1
-    for (;;) {
-      const now = existsSync(path) ? statSync(path).size : 0
-      if (now > 0 && now === size) return true
-      if (left() <= LOOK_AGAIN_MS) return now > 0
-      size = now
+  /**
+   * Waits for ffmpeg, which ends when no frames come any more: Playwright does not wait for it where a page or the
+   * browser went by itself. A video that it is still at when the time is up is kept as it is.
+   */
+  async #hasSome(path: string, left: () => number): Promise<boolean> {
+    while (!(await isFinishedWebm(path))) {
+      if (left() <= LOOK_AGAIN_MS) return existsSync(path) && statSync(path).size > 0
       await pause(LOOK_AGAIN_MS)
     }
+    return true
   }
 
   #watch(page: Page, pages: PageDirectory): void {
@@ -146,9 +139,9 @@ export class Recordings {
     )
   }
 
-  async #tried(what: string, finishing: Promise<BrowserFile[]>): Promise<BrowserFile[]> {
+  async #tried(what: string, finishing: Promise<BrowserFile | BrowserFile[]>): Promise<BrowserFile[]> {
     try {
-      return await finishing
+      return [await finishing].flat()
     } catch (error) {
       this.#logger.error({ err: error }, `the ${what} of a session could not be finished`)
       return []
@@ -156,6 +149,6 @@ export class Recordings {
   }
 
   #path(name: string): string {
-    return join(this.#process.recordingsDir, name)
+    return join(this.#process.folders.recordings, name)
   }
 }
