@@ -48,7 +48,9 @@ const PAGES: Record<string, string> = {
     <button id="alert" onclick="alert('Look'); this.textContent = 'seen'">Alert</button>
     <button id="confirm" onclick="this.textContent = String(confirm('Sure?'))">Confirm</button>
     <button id="prompt" onclick="this.textContent = String(prompt('Name?', 'nobody'))">Prompt</button>
-    <button id="leave" onclick="addEventListener('beforeunload', (event) => event.preventDefault())">Leave</button>
+    <button id="leave" onclick="window.addEventListener('beforeunload', (event) => event.preventDefault())">Leave</button>
+    <button id="three" onclick="for (const word of ['one', 'two', 'three']) this.textContent += confirm(word)">3: </button>
+    <button id="again" onclick="for (;;) alert('Again')">Again</button>
     <button id="later" onclick="setTimeout(() => { this.textContent = String(confirm('Later?')) })">Later</button>`),
   '/files': page(`
     <input id="file" type="file" multiple onchange="read(this)">

@@ -27,6 +27,9 @@ const PICTURE_MS = 5_000
 /** A page that does not answer a question of nothing within this time hangs. */
 const PROOF_MS = 1_000
 
+/** Steps that are taken whether a dialog holds up the page or not. */
+const MINDS_NO_DIALOG: ReadonlySet<ActionStep['name']> = new Set(['dialog', 'openPage', 'closePage'])
+
 const silentFor = (timeoutMs: number) =>
   `Not done within ${timeoutMs} ms: the page does not answer. Wait, or close it and open another.`
 
@@ -150,7 +153,7 @@ export class PageActions {
   /** A dialog holds up whatever opened it: the step has done its part then, and a later one answers the dialog. */
   async #take(step: ActionStep, site: ActionSite): Promise<ActionEffect> {
     const handler = HANDLERS[step.name] as ActionHandler<ActionStep['input']>
-    if (step.name === 'dialog' || step.name === 'openPage') return handler(site, step.input)
+    if (MINDS_NO_DIALOG.has(step.name)) return handler(site, step.input)
     requireNoDialog(this.#dialogs, site.page)
     const { opened, stop } = this.#dialogs.watch(site.page)
     try {
