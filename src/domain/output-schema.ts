@@ -37,7 +37,7 @@ export function readOutputSchema(schema: unknown): OutputSchema {
     throw new OutputSchemaInvalid('must be a JSON Schema: a JSON object')
   }
   const given = schema as { [key: string]: Json }
-  const validate = againstTheClock(READ_MS, () => compile(given))
+  const validate = againstTheClock(READ_MS, () => tried(compile(given)))
   if (validate === null) throw new OutputSchemaInvalid('takes too long to be read')
   return {
     schema: given,
@@ -46,6 +46,19 @@ export function readOutputSchema(schema: unknown): OutputSchema {
       if (isValid === null) return 'it takes too long to be checked'
       return isValid ? null : (validate.errors ?? []).slice(0, TOLD_PROBLEMS).map(problemText).join('; ')
     },
+  }
+}
+
+const ENDLESS = 'refers to itself without an end'
+
+/** A reference that comes back to where it stands, without a step into the value, shows only when something is checked. */
+function tried(validate: ValidateFunction): ValidateFunction {
+  try {
+    for (const value of [null, {}, []]) validate(value)
+    return validate
+  } catch (error) {
+    if (isTimeout(error)) throw error
+    throw new OutputSchemaInvalid(ENDLESS)
   }
 }
 
@@ -62,6 +75,7 @@ function compile(schema: { [key: string]: Json }): ValidateFunction {
     return validate
   } catch (error) {
     if (error instanceof OutputSchemaInvalid || isTimeout(error)) throw error
+    if (error instanceof RangeError) throw new OutputSchemaInvalid(ENDLESS)
     const reason = error instanceof Error ? error.message : String(error)
     throw new OutputSchemaInvalid(`is no JSON Schema that can be used: ${reason.slice(0, 500)}`)
   }

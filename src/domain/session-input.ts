@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { RECORDING_KINDS, type RecordingKind } from '../ports/artifact.ts'
+import { isDeeperThan } from '../ports/json-depth.ts'
 import type { Json, Viewport } from '../ports/store.ts'
 import { BadUserInput, type InputIssue } from './errors.ts'
 import { INITIAL_PROMPT_RULE, refuseInitialPrompt } from './initial-prompt.ts'
@@ -160,11 +161,6 @@ export function canonicalTimezone(name: string): string | null {
   } catch {
     return null
   }
-}
-
-function isDeeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
 }
 
 const isStorableJson: Check<unknown> = (value) => {

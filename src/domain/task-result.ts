@@ -1,18 +1,24 @@
+import { isDeeperThan } from '../ports/json-depth.ts'
 import type { Json } from '../ports/store.ts'
 import type { OutputSchema } from './output-schema.ts'
 
 /** The longest result, in UTF-16 code units of its JSON. */
 const LONGEST_RESULT = 100_000
+const DEEPEST_RESULT = 100
 
 /** What a model gives as the result of its task; `problem`: why it cannot be one, for the model. */
 export function readResult(given: unknown, schema: OutputSchema | null): { result: Json; problem: string | null } {
+  if (isDeeperThan(DEEPEST_RESULT, given)) return TOO_DEEP
   const result = schema ? asJson(given, schema) : asText(given)
+  if (isDeeperThan(DEEPEST_RESULT, result)) return TOO_DEEP
   const length = JSON.stringify(result ?? null).length
   if (length > LONGEST_RESULT) {
     return { result: null, problem: `it has ${length} characters, and may have ${LONGEST_RESULT}` }
   }
   return { result, problem: schema?.problemOf(result) ?? null }
 }
+
+const TOO_DEEP = { result: null, problem: `it nests deeper than ${DEEPEST_RESULT} levels` }
 
 /** Some models write JSON as text, and some put it into a fence. */
 function asJson(given: unknown, schema: OutputSchema): Json {

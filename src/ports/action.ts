@@ -36,6 +36,8 @@ export type ActionOrigin = (typeof ACTION_ORIGINS)[number]
 /** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in the README. */
 export const ACTION_LIMITS = {
   result: 200_000,
+  /** Lists and objects within one another. */
+  resultDepth: 100,
   message: 2_000,
   /** Of each text in `details`: a value that was filled in, an expression. */
   detail: 2_000,

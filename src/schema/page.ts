@@ -40,8 +40,9 @@ const Page = builder.objectRef<PageNode>('Page').implement({
     title: t.exposeString('title', { description: 'Its title; empty when it has none.' }),
     observation: t.field({
       type: Observation,
+      nullable: true,
       description:
-        'Asks the page now, beside whatever actions go on. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT, NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
+        'Asks the page now, beside whatever actions go on. Null, with an error that says why, where the page cannot be observed. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT (it did not answer for 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
       extensions: COST.observation,
       args: {
         maxCharacters: t.arg.int({
@@ -69,6 +70,11 @@ builder.objectField(Session, 'pages', (t) =>
     type: [Page],
     description: 'The pages that are open now, oldest first. Empty while no browser runs.',
     extensions: COST.shortList,
-    resolve: ({ id: sessionId }, _, { registry }) => registry.pages(sessionId).map((page) => ({ ...page, sessionId })),
+    args: { id: t.arg.id({ description: 'Only this page; an empty list when it is not open. Absent: all.' }) },
+    resolve: ({ id: sessionId }, { id }, { registry }) =>
+      registry
+        .pages(sessionId)
+        .filter(({ pageId }) => id == null || pageId === id)
+        .map((page) => ({ ...page, sessionId })),
   }),
 )

@@ -54,3 +54,11 @@ test.each([
 ])('%s is refused', (_, schema) => {
   expect(() => readOutputSchema(schema)).toThrow(OutputSchemaInvalid)
 })
+
+test.each([
+  ['to itself', { $ref: '#' }],
+  ['in a ring', { $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' }],
+  ['within what applies to the same value', { allOf: [{ anyOf: [{ $ref: '#' }] }] }],
+])('a reference %s is refused in words', (_, schema) => {
+  expect(() => readOutputSchema(schema)).toThrow('refers to itself without an end')
+})

@@ -33,6 +33,14 @@ const PAGES: Record<string, string> = {
     <script>
       document.querySelector('#host').attachShadow({ mode: 'open' }).innerHTML = '<button id="deep">Deep</button>'
     </script>`),
+  '/secrets': page(`
+    <label>Password <input id="password" type="password"></label>
+    <button id="show" onclick="password.type = 'text'">Show</button>
+    <label>Code <input id="code" autocomplete="one-time-code"></label>
+    <label>Card <input id="card" autocomplete="section-a billing cc-number"></label>
+    <label>Area <textarea id="area" autocomplete="current-password"></textarea></label>
+    <label>Synced <input id="synced" type="password" oninput="this.setAttribute('value', this.value)"></label>
+    <label>Plain <input id="plain"></label>`),
   '/frames': page('<iframe id="outer" src="/outer"></iframe>'),
   '/outer': page('<p>Outer</p><iframe name="inner" src="/inner"></iframe>'),
   '/inner': page('<button onclick="this.textContent = \'done\'">Inner</button>'),
@@ -40,7 +48,9 @@ const PAGES: Record<string, string> = {
     <button id="alert" onclick="alert('Look'); this.textContent = 'seen'">Alert</button>
     <button id="confirm" onclick="this.textContent = String(confirm('Sure?'))">Confirm</button>
     <button id="prompt" onclick="this.textContent = String(prompt('Name?', 'nobody'))">Prompt</button>
-    <button id="leave" onclick="addEventListener('beforeunload', (event) => event.preventDefault())">Leave</button>
+    <button id="leave" onclick="window.addEventListener('beforeunload', (event) => event.preventDefault())">Leave</button>
+    <button id="three" onclick="for (const word of ['one', 'two', 'three']) this.textContent += confirm(word)">3: </button>
+    <button id="again" onclick="for (;;) alert('Again')">Again</button>
     <button id="later" onclick="setTimeout(() => { this.textContent = String(confirm('Later?')) })">Later</button>`),
   '/files': page(`
     <input id="file" type="file" multiple onchange="read(this)">

@@ -190,6 +190,16 @@ export class Targets {
     return [...this.#sessions.values()].filter(({ type }) => type === 'page').map(({ sessionId }) => sessionId)
   }
 
+  /**
+   * Ends the script that runs in a page now, as if it had thrown; the page lives on. Only for a page that hangs: where no
+   * script runs, the browser ends the next one. It goes over the session that is there already (measured: a page that
+   * hangs takes no new one).
+   */
+  async endScript(pageId: string): Promise<void> {
+    const session = [...this.#sessions.values()].find(({ type, page }) => type === 'page' && page?.pageId === pageId)
+    if (session) await this.#wire.send('Runtime.terminateExecution', {}, session.sessionId)
+  }
+
   #tracked(sessionId: string | undefined): TrackedSession | undefined {
     return sessionId === undefined ? undefined : this.#sessions.get(sessionId)
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isDeeperThan } from '../json-depth.ts'
 
 /**
  * What an input is made of, said once: the schema makes GraphQL input types of it, the domain checks with its rules, a
@@ -213,7 +214,7 @@ export function defineOneOf<F extends InputFields>(
   return { inputName, description, isOneOf: true, fields, rule }
 }
 
-/** How deep JSON that a client gives may nest: deeper would overflow the stack of whoever writes it down. */
+/** How deep JSON that a client gives may nest. */
 const MAX_JSON_DEPTH = 64
 
 function jsonProblem(value: unknown, maxBytes: number): { code: string; message: string } | null {
@@ -230,9 +231,4 @@ function jsonProblem(value: unknown, maxBytes: number): { code: string; message:
   return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)
     ? { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }
     : null
-}
-
-function isDeeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
 }

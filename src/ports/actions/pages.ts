@@ -17,7 +17,7 @@ export const openPage = defineAction(
 export const closePage = defineAction(
   'CLOSE_PAGE',
   'ClosePageInput',
-  'Closes the page; the steps after it act on the oldest that is left.',
+  'Closes the page, also one that hangs or that a dialog holds up; the steps after it act on the oldest that is left.',
   {
     runBeforeUnload: field.flagOr('True: let the page ask whether to leave it; it may then stay open.', false),
     timeoutMs,

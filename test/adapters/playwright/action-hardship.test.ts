@@ -140,6 +140,48 @@ describe('dialogs', () => {
   })
 })
 
+describe('dialogs without an end', () => {
+  const message = (outcome: { details: Record<string, unknown> }) =>
+    (outcome.details['next'] as { message: string })?.message
+
+  test('each is answered by a step of its own, which tells the next', async () => {
+    await open('/dialogs')
+    await take(session, { click: { target: { css: '#three' } } })
+    expect(message(await take(session, { dialog: { accept: true } }))).toBe('two')
+    expect(message(await take(session, { dialog: { accept: false } }))).toBe('three')
+    const last = await take(session, { dialog: { accept: true } })
+    expect(last.details).toMatchObject({ dialog: { message: 'three' } })
+    expect(last.details).not.toHaveProperty('next')
+    expect(await text('#three')).toBe('3: truefalsetrue')
+  })
+
+  test('a page that holds itself up with them can be closed', async () => {
+    await open('/dialogs')
+    await take(session, { openPage: { url: `${site.url}/form` } })
+    await take(session, { click: { target: { css: '#again' } } })
+    await take(session, { dialog: {} })
+    const asked = await take(session, { closePage: { runBeforeUnload: true, timeoutMs: 5_000 } })
+    expect(asked.error?.code).toBe('NOT_ACTIONABLE')
+    expect((await take(session, { closePage: { timeoutMs: 5_000 } })).error).toBeNull()
+    expect(session.pages().map(({ pageId }) => pageId)).toEqual(['p2'])
+  })
+
+  test('a page that asks before it is left, and may stay, stays at once', async () => {
+    await open('/dialogs')
+    await take(session, { click: { target: { css: '#leave' } } })
+    await take(session, { dialog: { accept: false } })
+    const closing = await take(session, { closePage: { runBeforeUnload: true } })
+    expect(closing).toMatchObject({ error: null, details: { closed: false } })
+    await take(session, { dialog: { accept: false } })
+    const leaving = await take(session, { navigate: { url: `${site.url}/form` } })
+    expect(leaving.error).toMatchObject({ code: 'NAVIGATION_FAILED', message: expect.stringContaining('dialog') })
+    expect(await text('#leave')).toBe('Leave')
+    await take(session, { dialog: { accept: true } })
+    expect((await take(session, { closePage: { runBeforeUnload: true } })).details).not.toHaveProperty('closed')
+    expect(session.pages()).toEqual([])
+  }, 20_000)
+})
+
 describe('whatever the page does, a step ends', () => {
   test('a page in an endless loop', async () => {
     await open('/hang')

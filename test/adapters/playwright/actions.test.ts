@@ -265,6 +265,23 @@ describe('pictures and pages', () => {
     })
   })
 
+  test('a picture for which there is no room fails, and says what has room', async () => {
+    await open('/form')
+    await done({ evaluate: { expression: 'document.body.style.height = "70000px"; 1' } })
+    for (const [format, most] of [
+      ['JPEG', '65535'],
+      ['WEBP', '16383'],
+    ] as const) {
+      const { code, message, outcome } = await failed({ screenshot: { format, fullPage: true } })
+      expect({ code, message }).toEqual({ code: 'NOT_ACTIONABLE', message: expect.stringContaining(most) })
+      expect(outcome.file).toBeNull()
+    }
+    await done({ evaluate: { expression: 'document.body.style.width = "70000px"; 1' } })
+    const { message } = await failed({ screenshot: { fullPage: true } })
+    expect(message).toMatch(/^The browser could not take this picture/)
+    await done({ screenshot: {} })
+  })
+
   test('opens, resizes and closes pages', async () => {
     const opened = await done({ openPage: { url: `${site.url}/form` } })
     expect(opened).toMatchObject({ pageId: 'p2', details: { pageId: 'p2', status: 200 } })

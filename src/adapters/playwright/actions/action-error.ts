@@ -71,5 +71,5 @@ const withoutValues = (html: string) => html.replace(/\svalue="[^"]*"/g, '').sli
 /** Without the name of the call, and without the log behind it. */
 function firstLine(text: string): string {
   const [line = ''] = text.split('\n')
-  return line.replace(/^[a-zA-Z]+\.[a-zA-Z]+: /, '').replace(/^Error: /, '')
+  return line.replace(/^[a-zA-Z]+\.[a-zA-Z]+: /, '').replace(/^(Error|Protocol error \([\w.]+\)): /, '')
 }

@@ -2,6 +2,7 @@ import type { BrowserContext, Dialog, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import { ActionFailure, type ActionHandler } from './action-site.ts'
+import { answers } from './answers.ts'
 
 interface Answer {
   accept: boolean
@@ -15,6 +16,8 @@ interface OpenDialog {
 
 /** A dialog that a step opened waits so long for a later step to answer it: whoever drives the page has to see it first. */
 const AFTER_STEP_MS = 30_000
+/** How long a page may take, once a dialog is answered, to open the next. */
+const NEXT_MS = 500
 /** One that the page opened by itself: nobody may be there, and until it is answered the page stands still. */
 const BY_ITSELF_MS = 1_000
 /** A client that is attached hears of it too, and may answer. */
@@ -29,6 +32,7 @@ export class Dialogs {
   readonly #open = new Map<Page, OpenDialog>()
   readonly #armed = new Map<Page, Answer>()
   readonly #watchers = new Map<Page, (dialog: Dialog) => void>()
+  readonly #stays = new Map<Page, () => void>()
   #clients = 0
 
   constructor(context: BrowserContext, logger: Logger) {
@@ -38,8 +42,11 @@ export class Dialogs {
     for (const page of context.pages()) this.#forgetWhenClosed(page)
   }
 
-  /** Answers the open dialog and returns what it said; null: none is open, so the answer is for the next. */
-  async answer(page: Page, answer: Answer): Promise<Dialog | null> {
+  /**
+   * Answers the open dialog, and returns it with the one that the page opened at once after it; null: none is open, so
+   * the answer is for the next.
+   */
+  async answer(page: Page, answer: Answer): Promise<{ dialog: Dialog; next: Dialog | null } | null> {
     const open = this.#open.get(page)
     if (!open) {
       this.#armed.set(page, answer)
@@ -47,8 +54,14 @@ export class Dialogs {
     }
     clearTimeout(open.timer)
     this.#open.delete(page)
-    await give(open.dialog, answer)
-    return open.dialog
+    const { opened, stop } = this.watch(page)
+    try {
+      await give(open.dialog, answer)
+      const next = await Promise.race([opened, answers(page, NEXT_MS).then(() => null)])
+      return { dialog: open.dialog, next }
+    } finally {
+      stop()
+    }
   }
 
   /** The dialog that holds up the page now. */
@@ -77,6 +90,12 @@ export class Dialogs {
     this.#open.delete(page)
   }
 
+  /** Calls back when the page asked whether to leave it, and the answer was no; returns how to stop that. */
+  onStay(page: Page, stays: () => void): () => void {
+    this.#stays.set(page, stays)
+    return () => this.#stays.delete(page)
+  }
+
   dispose(): void {
     for (const { timer } of this.#open.values()) clearTimeout(timer)
     this.#open.clear()
@@ -87,6 +106,7 @@ export class Dialogs {
     const armed = page === null ? undefined : this.#armed.get(page)
     if (page === null || armed || dialog.type() === 'beforeunload') {
       if (page !== null && armed) this.#armed.delete(page)
+      if (page !== null && dialog.type() === 'beforeunload' && armed?.accept === false) this.#stays.get(page)?.()
       return this.#give(dialog, armed ?? { accept: dialog.type() === 'beforeunload', promptText: null })
     }
     const watcher = this.#watchers.get(page)
@@ -134,6 +154,10 @@ export function requireNoDialog(dialogs: Dialogs, page: Page): void {
 export const dialog: ActionHandler<ActionValues<'dialog'>> = async (site, { accept, promptText }) => {
   site.details.note({ accept, ...(promptText === null ? {} : { promptText }) })
   const answered = await site.dialogs.answer(site.page, { accept, promptText })
-  site.details.note(answered ? { dialog: describeDialog(answered) } : { forTheNext: true })
+  if (!answered) site.details.note({ forTheNext: true })
+  else {
+    const { dialog: open, next } = answered
+    site.details.note({ dialog: describeDialog(open), ...(next ? { next: describeDialog(next) } : {}) })
+  }
   return {}
 }

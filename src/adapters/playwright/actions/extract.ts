@@ -4,6 +4,7 @@ import type { ActionValues } from '../../../ports/actions/list.ts'
 import type { Json } from '../../../ports/store.ts'
 import { ActionFailure, type ActionHandler } from './action-site.ts'
 import { describeTarget, elementOf, locatorOf } from './locate.ts'
+import { MASK, SECRET_FIELDS } from './secret-fields.ts'
 
 type Kind = 'TEXT' | 'HTML' | 'ATTRIBUTE' | 'VALUE'
 
@@ -15,7 +16,12 @@ interface Request {
   count: number
   /** UTF-16 code units of the whole. */
   limit: number
+  secret: typeof SECRET_FIELDS
+  mask: string
 }
+
+/** The same for every request. What the log keeps must not hold what was masked when it was filled in. */
+const MASKING = { secret: SECRET_FIELDS, mask: MASK }
 
 interface Taken {
   value: Json
@@ -26,7 +32,9 @@ interface Taken {
 }
 
 /** Runs in the page, so it stands alone: of one element, or of a list of them. */
-function takeFrom(found: Element | Element[], { as, attribute, fields, count, limit }: Request): Taken {
+function takeFrom(found: Element | Element[], { as, attribute, fields, count, limit, secret, mask }: Request): Taken {
+  const known = Reflect.get(globalThis, Symbol.for(secret.symbol)) as WeakSet<Element> | undefined
+  const isSecret = (element: Element) => element.matches(secret.selector) || known?.has(element) === true
   let room = limit
   let truncated = 0
   const cut = (text: string) => {
@@ -39,18 +47,29 @@ function takeFrom(found: Element | Element[], { as, attribute, fields, count, li
     if (control instanceof HTMLSelectElement && control.multiple) {
       return [...control.selectedOptions].map(({ value }) => value)
     }
-    if (control instanceof HTMLInputElement) {
-      if (control.type === 'checkbox' || control.type === 'radio') return control.checked
-      // What the log keeps must not hold what was masked when it was filled in.
-      if (control.type === 'password') return control.value === '' ? '' : '••••••'
+    if (control instanceof HTMLInputElement && (control.type === 'checkbox' || control.type === 'radio')) {
+      return control.checked
     }
+    if ('value' in control && isSecret(control)) return control.value === '' ? '' : mask
     return 'value' in control ? cut(String(control.value)) : null
   }
+  // Many pages keep the attribute of a field at what it holds.
+  const htmlOf = (element: Element): string => {
+    const fields = [element, ...element.querySelectorAll('input[value]')].filter(
+      (field) => field instanceof HTMLInputElement && field.hasAttribute('value') && isSecret(field),
+    )
+    return fields.reduce((html, field) => {
+      const masked = field.cloneNode() as Element
+      masked.setAttribute('value', mask)
+      return html.replaceAll(field.outerHTML, masked.outerHTML)
+    }, element.outerHTML)
+  }
   const take = (element: Element, kind: Kind, name: string | null): Json => {
-    if (kind === 'HTML') return cut(element.outerHTML)
+    if (kind === 'HTML') return cut(htmlOf(element))
     if (kind === 'VALUE') return valueOf(element)
     if (kind === 'TEXT') return cut(element instanceof HTMLElement ? element.innerText : (element.textContent ?? ''))
     const value = element.getAttribute(name ?? '')
+    if (value !== null && name?.toLowerCase() === 'value' && isSecret(element)) return mask
     return value === null ? null : cut(value)
   }
   if (!Array.isArray(found)) return { value: take(found, as, attribute), truncated, left: 0 }
@@ -90,13 +109,13 @@ export const extract: ActionHandler<ActionValues<'extract'>> = async (site, inpu
         return { result: text.slice(0, limit) }
       }
     }
-    const one = await element.evaluate(takeFrom, { as, attribute, fields: null, count, limit }, { timeout })
+    const one = await element.evaluate(takeFrom, { as, attribute, fields: null, count, limit, ...MASKING }, { timeout })
     if (one.truncated > 0) site.details.note({ truncated: one.truncated })
     return { result: one.value }
   }
   site.details.note({ target: describeTarget(target) })
   const all = locatorOf(site.page, target)
-  const request: Request = { as: 'TEXT', attribute, fields: input.fields as ExtractFields, count, limit }
+  const request: Request = { as: 'TEXT', attribute, fields: input.fields as ExtractFields, count, limit, ...MASKING }
   const take = () =>
     all.evaluateAll(takeFrom, request).catch((error: unknown) => {
       const [, selector] = /'([^']*)' is not a valid selector/.exec(String(error)) ?? []

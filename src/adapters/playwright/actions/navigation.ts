@@ -50,6 +50,10 @@ export const reload: ActionHandler<ActionValues<'reload'>> = async (site, { wait
 
 /** Notes where a navigation ended and what the server answered; explains why it failed. */
 async function loading(site: ActionSite, page: Page, go: () => Promise<Response | null>): Promise<Response | null> {
+  let stayed = false
+  const stop = site.dialogs.onStay(page, () => {
+    stayed = true
+  })
   try {
     const response = await go()
     const finalUrl = page.url()
@@ -63,6 +67,10 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
       return null
     }
     const address = page.isClosed() ? 'the page' : page.url()
+    if (stayed) {
+      const message = `The page asked whether to leave it, and the dialog was dismissed: it is still at ${address}.`
+      throw new ActionFailure('NAVIGATION_FAILED', message)
+    }
     const [net] = /net::ERR_\w+/.exec(text) ?? []
     if (net !== undefined) {
       const asked = site.details.members['url']
@@ -76,6 +84,8 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
       throw new ActionFailure('TIMEOUT', `The page had not loaded within ${site.timeout} ms; it is at ${address}.`)
     }
     throw error
+  } finally {
+    stop()
   }
 }
 

@@ -12,6 +12,7 @@ import { raceSignal, within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
 import { actionErrorOf } from './action-error.ts'
 import { ActionDetails, ActionFailure, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
+import { answers } from './answers.ts'
 import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
 import { HANDLERS } from './handlers.ts'
 import { describeTarget, locatorOf, requireRef } from './locate.ts'
@@ -26,7 +27,11 @@ const PICTURE_MS = 5_000
 /** A page that does not answer a question of nothing within this time hangs. */
 const PROOF_MS = 1_000
 
-const silentFor = (timeoutMs: number) => `Not done within ${timeoutMs} ms: the page does not answer.`
+/** Steps that are taken whether a dialog holds up the page or not. */
+const MINDS_NO_DIALOG: ReadonlySet<ActionStep['name']> = new Set(['dialog', 'openPage', 'closePage'])
+
+const silentFor = (timeoutMs: number) =>
+  `Not done within ${timeoutMs} ms: the page does not answer. Wait, or close it and open another.`
 
 /** What callers do with the pages of one browser. */
 export class PageActions {
@@ -95,8 +100,9 @@ export class PageActions {
       const why = said ? new ActionFailure('TIMEOUT', silentFor(timeoutMs)) : error
       if (!(error instanceof ActionFailure)) this.#logger.debug({ err: error, step: step.name }, 'a step failed')
       let mapped = actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)
-      // Where nothing answers, nothing is found.
-      if (mapped.code === 'NOT_FOUND' && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
+      // Where nothing answers, nothing is found and nothing done.
+      const isLate = mapped.code === 'NOT_FOUND' || mapped.code === 'TIMEOUT'
+      if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
         mapped = { code: 'TIMEOUT', message: silentFor(timeoutMs) }
       }
       return { error: mapped, pageId: actedOn, details: details.members, result: null, file: null }
@@ -141,18 +147,13 @@ export class PageActions {
 
   async #answers(pageId: string | null): Promise<boolean> {
     const found = await within(this.#pages.find(pageId), PROOF_MS)
-    if (!found) return false
-    const answer = found.page.evaluate('true').then(
-      () => true,
-      () => null,
-    )
-    return (await within(answer, PROOF_MS)) === true
+    return found !== null && answers(found.page, PROOF_MS)
   }
 
   /** A dialog holds up whatever opened it: the step has done its part then, and a later one answers the dialog. */
   async #take(step: ActionStep, site: ActionSite): Promise<ActionEffect> {
     const handler = HANDLERS[step.name] as ActionHandler<ActionStep['input']>
-    if (step.name === 'dialog' || step.name === 'openPage') return handler(site, step.input)
+    if (MINDS_NO_DIALOG.has(step.name)) return handler(site, step.input)
     requireNoDialog(this.#dialogs, site.page)
     const { opened, stop } = this.#dialogs.watch(site.page)
     try {

@@ -45,6 +45,12 @@ export class PageDirectory {
     await this.#targets.refresh()
   }
 
+  /** Ends the script that holds up a page which does not answer. */
+  async endScript(page: Page): Promise<void> {
+    const pageId = await this.pageIdOf(page)
+    if (pageId !== null) await this.#targets.endScript(pageId)
+  }
+
   state(pageId: string): { url: string; title: string } | null {
     return this.#targets.pages().find((page) => page.pageId === pageId) ?? null
   }

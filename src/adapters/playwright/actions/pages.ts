@@ -1,6 +1,7 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import { within } from '../deadline.ts'
 import { ActionFailure, type ActionHandler, type ActionSite } from './action-site.ts'
+import { requireNoDialog } from './dialogs.ts'
 import { goTo } from './navigation.ts'
 
 export const openPage: ActionHandler<ActionValues<'openPage'>> = async (site, { url, waitUntil }) => {
@@ -22,11 +23,23 @@ function requireAddress(site: ActionSite, url: string): void {
 }
 
 export const closePage: ActionHandler<ActionValues<'closePage'>> = async (site, { runBeforeUnload }) => {
-  const { page, timeout, details } = site
+  const { page, timeout, details, dialogs } = site
   details.note({ url: page.url() })
-  const closed = new Promise<true>((resolve) => page.once('close', () => resolve(true)))
-  await page.close({ runBeforeUnload })
-  if (runBeforeUnload && (await within(closed, timeout)) === null) details.note({ closed: false })
+  // What holds up a page need not be answered to be rid of it.
+  if (!runBeforeUnload) {
+    await page.close()
+    return {}
+  }
+  requireNoDialog(dialogs, page)
+  const { promise: ended, resolve } = Promise.withResolvers<'CLOSED' | 'STAYS'>()
+  page.once('close', () => resolve('CLOSED'))
+  const stop = dialogs.onStay(page, () => resolve('STAYS'))
+  try {
+    await page.close({ runBeforeUnload })
+    if ((await within(ended, timeout)) !== 'CLOSED') details.note({ closed: false })
+  } finally {
+    stop()
+  }
   return {}
 }
 

@@ -1,26 +1,35 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import type { ActionHandler, ActionSite } from './action-site.ts'
+import { ActionFailure, type ActionHandler, type ActionSite } from './action-site.ts'
 import { elementOf } from './locate.ts'
 
 const DEFAULT_QUALITY = 80
 const FORMATS = {
-  PNG: { type: 'png', contentType: 'image/png', extension: 'png' },
-  JPEG: { type: 'jpeg', contentType: 'image/jpeg', extension: 'jpg' },
-  WEBP: { type: 'webp', contentType: 'image/webp', extension: 'webp' },
+  PNG: { type: 'png', contentType: 'image/png', extension: 'png', mostPixels: null },
+  JPEG: { type: 'jpeg', contentType: 'image/jpeg', extension: 'jpg', mostPixels: 65_535 },
+  WEBP: { type: 'webp', contentType: 'image/webp', extension: 'webp', mostPixels: 16_383 },
 } as const
+
+const TOO_LARGE =
+  'The browser could not take this picture. One of a whole page may be too large: take what can be seen of it, or an element.'
 
 const PAPER = { A3: 'A3', A4: 'A4', A5: 'A5', LETTER: 'Letter', LEGAL: 'Legal', TABLOID: 'Tabloid' } as const
 
 export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site, input) => {
   const { page, timeout, signal } = site
-  const { type, contentType, extension } = FORMATS[input.format]
+  const { type, contentType, extension, mostPixels } = FORMATS[input.format]
   const quality = type === 'png' ? {} : { quality: input.quality ?? DEFAULT_QUALITY }
   site.details.note({ format: input.format, ...(input.fullPage ? { fullPage: true } : {}) })
   const options = { type, ...quality, timeout, signal }
   const element = input.target === null ? null : await elementOf(site, input.target)
-  const bytes = element
-    ? await element.screenshot(options)
-    : await page.screenshot({ ...options, fullPage: input.fullPage })
+  const taking = element ? element.screenshot(options) : page.screenshot({ ...options, fullPage: input.fullPage })
+  const bytes = await taking.catch((error: unknown) => {
+    throw /Unable to capture screenshot/.test(String(error)) ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
+  })
+  // The browser says nothing of a picture that the format has no room for.
+  if (bytes.length === 0) {
+    const most = mostPixels === null ? '' : `: ${input.format} has room for ${mostPixels} pixels a side. PNG has more`
+    throw new ActionFailure('NOT_ACTIONABLE', `The picture is too large${most}.`)
+  }
   return { file: { kind: 'SCREENSHOT', name: nameOf('screenshot', extension), contentType, bytes } }
 }
 

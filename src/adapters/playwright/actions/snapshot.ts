@@ -1,32 +1,22 @@
 import type { Locator, Page } from 'playwright'
 import type { Observation } from '../../../ports/action.ts'
+import { MASK, secretsOf } from './secret-fields.ts'
 
-/** Of a page, or of an element of it: the snapshot with refs, without what its password fields hold. */
+/** Of a page, or of an element of it: the snapshot with refs, without what its secret fields hold. */
 export async function takeSnapshot(page: Page, element: Locator | null, signal: AbortSignal): Promise<string> {
   const options = { mode: 'ai', timeout: 0, signal } as const
   const text = await (element ? element.ariaSnapshot(options) : page.ariaSnapshot(options))
   if (!FILLED_FIELD.test(text)) return text
-  const secrets = await secretsOf(page)
+  const secrets = (await secretsOf(page)).flatMap(spellings)
   // Whole values only: a short password must not riddle the text.
-  return secrets.reduce((shown, secret) => shown.replaceAll(`: ${secret}\n`, ': ••••••\n'), `${text}\n`).slice(0, -1)
+  return secrets.reduce((shown, secret) => shown.replaceAll(`: ${secret}\n`, `: ${MASK}\n`), `${text}\n`).slice(0, -1)
 }
 
 /** A field with something in or below its line; most pages that are looked at have none, and need not be asked more. */
 const FILLED_FIELD = /^\s*- '?(textbox|searchbox|combobox|spinbutton)\b.*:/m
 
-/** As YAML may write them. A frame that cannot be asked shows nothing in the snapshot either. */
-async function secretsOf(page: Page): Promise<string[]> {
-  const asked = page.frames().map(async (frame) => {
-    const fields = frame.locator('input[type=password]')
-    // Counting is one round trip, reading is several.
-    if ((await fields.count().catch(() => 1)) === 0) return []
-    return fields
-      .evaluateAll((found) => found.map((field) => (field as HTMLInputElement).value))
-      .catch((): string[] => [])
-  })
-  const values = (await Promise.all(asked)).flat().filter((value) => value !== '')
-  return values.flatMap((value) => [value, JSON.stringify(value), `'${value.replaceAll("'", "''")}'`])
-}
+/** As YAML may write a value. */
+const spellings = (value: string) => [value, JSON.stringify(value), `'${value.replaceAll("'", "''")}'`]
 
 /** Cut at the end of a line, with a line that says so. */
 export function cutSnapshot(text: string, maxCharacters: number): Pick<Observation, 'snapshot' | 'truncated'> {

@@ -1,0 +1,82 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { BrowserSession } from '../../../src/ports/browser.ts'
+import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
+import { take } from '../../support/take-steps.ts'
+import { startTestPool, type TestPool } from './test-pool.ts'
+
+let testPool: TestPool
+let site: ActionSitePages
+let session: BrowserSession
+
+beforeAll(async () => {
+  site = await startActionPages()
+  testPool = await startTestPool({ warm: 0 })
+})
+
+afterAll(async () => {
+  await testPool.close()
+  await site.close()
+})
+
+beforeEach(async () => {
+  ;({ session } = await testPool.start())
+  await done({ navigate: { url: `${site.url}/secrets` } })
+})
+
+afterEach(async () => {
+  await session.close(1_000)
+})
+
+const done = async (given: Parameters<typeof take>[1]) => {
+  const outcome = await take(session, given)
+  expect(outcome.error).toBeNull()
+  return outcome
+}
+
+/** Everything that a reader of the session is told of a field. */
+async function told(css: string): Promise<string> {
+  const seen = await session.observe({
+    pageId: 'p1',
+    target: null,
+    maxCharacters: 100_000,
+    signal: AbortSignal.timeout(20_000),
+  })
+  const extracts = [
+    { target: { css }, as: 'VALUE' },
+    { target: { css }, as: 'HTML' },
+    { target: { css }, as: 'ATTRIBUTE', attribute: 'VALUE' },
+    { target: { css: 'body' }, as: 'HTML' },
+    { target: { css: 'body' }, as: 'LIST', fields: { value: { css, as: 'VALUE' }, html: { css, as: 'HTML' } } },
+  ]
+  const outcomes = []
+  for (const extract of extracts) outcomes.push(await done({ extract }))
+  return JSON.stringify([seen, outcomes])
+}
+
+const SECRET = 'k9-"correct"&horse'
+/** As HTML and JSON may write it. */
+const LEAK = /k9-|horse/
+
+test.each(['#password', '#code', '#card', '#area', '#synced'])('what %s holds is told nowhere', async (css) => {
+  expect((await done({ fill: { target: { css }, value: SECRET } })).details['value']).not.toMatch(LEAK)
+  const all = await told(css)
+  expect(all).not.toMatch(LEAK)
+  expect(all).toContain('••••••')
+})
+
+test('nor what a password field holds once the page shows it', async () => {
+  await done({ fill: { target: { label: 'Password' }, value: SECRET } })
+  await done({ click: { target: { css: '#show' } } })
+  expect((await done({ evaluate: { expression: 'password.type' } })).result).toBe('text')
+  expect(await told('#password')).not.toMatch(LEAK)
+  await done({ click: { target: { css: '#password' } } })
+  expect((await done({ type: { text: 'horse' } })).details['text']).not.toMatch(LEAK)
+  expect((await done({ press: { target: { css: '#password' }, key: 'z' } })).details['key']).not.toBe('z')
+  expect((await done({ fill: { target: { css: '#password' }, value: SECRET } })).details['value']).not.toMatch(LEAK)
+})
+
+test('other fields are told as they are', async () => {
+  await done({ fill: { target: { css: '#password' }, value: SECRET } })
+  await done({ fill: { target: { css: '#plain' }, value: 'plain words' } })
+  expect(await told('#plain')).toContain('plain words')
+})

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { readOutputSchema } from '../../src/domain/output-schema.ts'
+import { readResult } from '../../src/domain/task-result.ts'
+
+const nested = (levels: number): unknown => {
+  let value: unknown = 1
+  for (let level = 0; level < levels; level += 1) value = [value]
+  return value
+}
+
+test('what nests deeper than anyone can write down is a problem that the model is told of', () => {
+  const anything = readOutputSchema({})
+  expect(readResult(nested(100), anything).problem).toBeNull()
+  for (const schema of [anything, null]) {
+    for (const levels of [101, 20_000]) {
+      const { result, problem } = readResult(nested(levels), schema)
+      expect(problem).toContain('100 levels')
+      expect(result).toBeNull()
+    }
+  }
+  const asText = `${'['.repeat(3_000)}${']'.repeat(3_000)}`
+  expect(readResult(asText, readOutputSchema({ type: 'array' })).problem).toContain('100 levels')
+  expect(readResult(asText, null)).toEqual({ result: asText, problem: null })
+})
