@@ -19,6 +19,7 @@ import { PendingRequests } from './pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
 import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
 import { SessionClock } from './session-clock.ts'
+import { SessionLive } from './session-live.ts'
 import { SessionFiles, type DescribedFile } from './session-files.ts'
 import { SessionWork, type SessionEnding } from './session-work.ts'
 import { SessionLog, type LogLimits } from './session-log.ts'
@@ -55,6 +56,7 @@ export class Session implements Recorder {
   readonly owner: string
   readonly log: SessionLog
   readonly actions: SessionActions
+  readonly live: SessionLive
   /** Resolves when the session is RUNNING or has ended. */
   readonly running: Promise<void>
   /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
@@ -116,6 +118,7 @@ export class Session implements Recorder {
       // The entries of actions bring their own time of activity.
       occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
     })
+    this.live = new SessionLive({ browser: () => this.#requireBrowser(), active: () => this.#active() })
   }
 
   snapshot(): SessionSnapshot {
@@ -290,6 +293,7 @@ export class Session implements Recorder {
     this.#state = next
     this.#stop.abort({ reason: next.endReason ?? 'TERMINATED', error } satisfies SessionEnding)
     this.#clock.stop()
+    this.#browser?.browser.endWatching()
     try {
       await this.#work.settle()
       const crashed = next.endReason === 'BROWSER_CRASHED'
