@@ -95,7 +95,8 @@ const noSuchArtifact = (step: number, index: number): InputIssue => ({
   message: 'There is no such artifact.',
 })
 
-async function untilRunning(session: Session, signal: AbortSignal): Promise<void> {
+/** Throws BrowserTimeout, or SessionNotRunning when it has ended. */
+export async function untilRunning(session: Session, signal: AbortSignal): Promise<void> {
   if (session.snapshot().status !== 'CREATING') return
   await within(session.running, ACTION_LIMITS.requestMs, signal)
   const { status } = session.snapshot()

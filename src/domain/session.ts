@@ -22,6 +22,7 @@ import { SessionActions } from './session-actions.ts'
 import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
 import { SessionClients, type AttachedClient } from './session-clients.ts'
 import { SessionClock } from './session-clock.ts'
+import { SessionLive } from './session-live.ts'
 import { SessionFiles, type DescribedFile } from './session-files.ts'
 import { SessionWork, type SessionEnding } from './session-work.ts'
 import { SessionLog, type LogLimits } from './session-log.ts'
@@ -59,6 +60,7 @@ export class Session implements Recorder {
   readonly log: SessionLog
   readonly actions: SessionActions
   readonly #clients: SessionClients
+  readonly live: SessionLive
   /** Resolves when the session is RUNNING or has ended. */
   readonly running: Promise<void>
   /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
@@ -125,6 +127,7 @@ export class Session implements Recorder {
       // The entries of actions bring their own time of activity.
       occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
     })
+    this.live = new SessionLive({ browser: () => this.#requireBrowser(), active: () => this.#active() })
   }
 
   snapshot(): SessionSnapshot {
@@ -309,6 +312,7 @@ export class Session implements Recorder {
     this.#state = next
     this.#stop.abort({ reason: next.endReason ?? 'TERMINATED', error } satisfies SessionEnding)
     this.#clock.stop()
+    this.#browser?.browser.endWatching()
     try {
       await this.#work.settle()
       const crashed = next.endReason === 'BROWSER_CRASHED'

@@ -1,6 +1,8 @@
 import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
 import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
+import type { InputEvent } from './input-event.ts'
+import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
 import type { EntryDraft, PendingRequest } from './log-entry.ts'
 import type { Json, Viewport } from './store.ts'
 
@@ -82,6 +84,19 @@ export interface BrowserSession {
   observe(request: ObservationRequest): Promise<ObservationOutcome>
   /** JPEG of what can be seen of a page; null when there is none to be had. */
   picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null>
+  /**
+   * Live picture of a page, the first frame at once; null: of the page in front, whichever it is (the one that was
+   * opened, or brought to front, last). Ends when a page that was asked for closes, with the signal, or with
+   * `endWatching`. Costs nothing when nobody reads.
+   */
+  watch(pageId: string | null, options: PictureOptions, signal: AbortSignal): PageFrames
+  /** Ends every `watch`. */
+  endWatching(): void
+  /**
+   * Gives a page (null: the one in front) what a person does, in order; calls for one page take turns. Never rejects;
+   * resolves within seconds, whatever the page does.
+   */
+  dispatchInput(pageId: string | null, events: readonly InputEvent[]): Promise<InputOutcome>
   /** Cookies, local storage and IndexedDB, for a profile. Leaves no trace in the log. Rejects when it cannot be had. */
   storageState(signal: AbortSignal): Promise<Json>
   /** Lets a client speak the browser's own protocol with it, within bounds. Rejects when the browser is gone. */

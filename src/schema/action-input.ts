@@ -10,7 +10,7 @@ import { ViewportInput } from './viewport-input.ts'
 const made = new Map<string, InputRef<unknown>>([['ViewportInput', ViewportInput]])
 
 /** The input type that takes what the definition says; the domain checks what GraphQL cannot say. */
-function inputTypeOf(definition: InputDefinition<InputFields>): InputRef<unknown> {
+export function inputTypeOf(definition: InputDefinition<InputFields>): InputRef<unknown> {
   return madeOnce(definition.inputName, () => {
     const { inputName, isOneOf, fields } = definition
     const description = describeInput(definition)

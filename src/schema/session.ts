@@ -40,7 +40,7 @@ export const BrowserEngineEnum = builder.enumType('BrowserEngine', {
   values: describedValues<'CHROMIUM'>({ CHROMIUM: 'Chromium, without a window.' }),
 })
 
-const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
+export const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
   description: 'The size of the part of a page that can be seen.',
   fields: (t) => ({
     width: t.exposeInt('width', { description: 'CSS pixels.' }),

@@ -10,9 +10,12 @@ import type {
 } from '../../ports/action.ts'
 import type { BrowserSession, BrowserVersion, OpenOutcome, PageState, Recorder } from '../../ports/browser.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from '../../ports/cdp-client.ts'
+import type { InputEvent } from '../../ports/input-event.ts'
+import type { InputOutcome, PageFrames, PictureOptions } from '../../ports/live-view.ts'
 import type { Json, Viewport } from '../../ports/store.ts'
 import { PageActions } from './actions/page-actions.ts'
 import type { BrowserProcess } from './browser-process.ts'
+import { LiveView } from './live-view/live-view.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
 import type { Recording } from './recording.ts'
@@ -36,6 +39,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #recorder: Pick<Recorder, 'keepFile'>
   readonly #logger: Logger
   readonly #actions: PageActions
+  readonly #liveView: LiveView
   #viewport: Viewport | null = null
   #storageRead: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
@@ -57,6 +61,7 @@ export class PlaywrightSession implements BrowserSession {
     this.#recorder = recorder
     this.#logger = logger
     this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, logger)
+    this.#liveView = new LiveView(process.wire, targets, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return
@@ -107,6 +112,18 @@ export class PlaywrightSession implements BrowserSession {
 
   picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null> {
     return this.#actions.picture(pageId, quality, signal)
+  }
+
+  watch(pageId: string | null, options: PictureOptions, signal: AbortSignal): PageFrames {
+    return this.#liveView.watch(pageId, options, signal)
+  }
+
+  endWatching(): void {
+    this.#liveView.endWatching()
+  }
+
+  dispatchInput(pageId: string | null, events: readonly InputEvent[]): Promise<InputOutcome> {
+    return this.#liveView.dispatchInput(pageId, events)
   }
 
   async storageState(signal: AbortSignal): Promise<Json> {
@@ -173,6 +190,7 @@ export class PlaywrightSession implements BrowserSession {
 
   async #end(deadlineMs: number): Promise<void> {
     this.#recording.stop()
+    this.#liveView.endWatching()
     this.#actions.dispose()
     await this.#recordings.dispose()
     await this.#process.close(deadlineMs)

@@ -102,6 +102,12 @@ export interface CdpEvents {
     defaultPrompt?: string
   }
   'Page.javascriptDialogClosed': { result: boolean }
+  'Page.screencastFrame': {
+    data: string
+    metadata: { deviceWidth: number; deviceHeight: number; timestamp?: number }
+    /** Of the frame, for its acknowledgement; not one of the protocol. */
+    sessionId: number
+  }
   'Browser.downloadWillBegin': { frameId: string; guid: string; url: string; suggestedFilename: string }
   'Browser.downloadProgress': {
     guid: string

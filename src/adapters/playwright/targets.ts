@@ -48,6 +48,9 @@ export class Targets {
   readonly #pages = new Map<string, TrackedPage>()
   readonly #frames = new Map<string, TrackedPage>()
   #observer: TargetsObserver | null = null
+  /** The one in front last. */
+  readonly #byFront = new Set<TrackedPage>()
+  #frontListener: () => void = () => undefined
   #pageCount = 0
   #hiding = 0
   readonly #hidden = new Set<TrackedPage>()
@@ -174,6 +177,22 @@ export class Targets {
     return this.#pages.get(targetId)?.pageId ?? null
   }
 
+  /** The page that was opened, or brought to front, last. */
+  frontPageId(): string | null {
+    return [...this.#byFront].at(-1)?.pageId ?? null
+  }
+
+  /** Someone brought a page to front: the browser does not tell. */
+  broughtToFront(targetId: string): void {
+    const page = this.#pages.get(targetId)
+    if (page && this.#byFront.delete(page)) this.#putInFront(page)
+  }
+
+  /** Calls back when a page has opened, closed or come to front. There is one listener. */
+  onFrontChange(listener: () => void): void {
+    this.#frontListener = listener
+  }
+
   pages(): PageState[] {
     const states: PageState[] = []
     for (const { pageId, url, title } of this.#pages.values()) if (pageId !== null) states.push({ pageId, url, title })
@@ -210,6 +229,12 @@ export class Targets {
     this.#browserContextId ??= page.browserContextId
     this.#observer?.pageOpened(page)
     this.#observer?.pagesChanged()
+    this.#putInFront(page)
+  }
+
+  #putInFront(page: TrackedPage): void {
+    this.#byFront.add(page)
+    this.#frontListener()
   }
 
   #attached(info: TargetInfo, sessionId: string, parentId: string | undefined): void {
@@ -254,6 +279,8 @@ export class Targets {
     if (page.pageId === null) return
     this.#observer?.pageClosed(page)
     this.#observer?.pagesChanged()
+    this.#byFront.delete(page)
+    this.#frontListener()
   }
 
   #infoChanged(info: TargetInfo): void {

@@ -2,13 +2,13 @@ import { defineAction } from './action-kind.ts'
 import { defineInput, field, type EnumDefinition } from './input-field.ts'
 import { target, timeoutMs } from './target.ts'
 
-const MOUSE_BUTTON: EnumDefinition<'LEFT' | 'MIDDLE' | 'RIGHT'> = {
+export const MOUSE_BUTTON: EnumDefinition<'LEFT' | 'MIDDLE' | 'RIGHT'> = {
   enumName: 'MouseButton',
   description: 'A button of the mouse.',
   values: { LEFT: 'The main one.', MIDDLE: 'The wheel.', RIGHT: 'The one that opens menus.' },
 }
 
-const KEY_MODIFIER: EnumDefinition<'ALT' | 'CONTROL' | 'META' | 'SHIFT'> = {
+export const KEY_MODIFIER: EnumDefinition<'ALT' | 'CONTROL' | 'META' | 'SHIFT'> = {
   enumName: 'KeyModifier',
   description: 'A key that is held while something else happens.',
   values: { ALT: 'Alt.', CONTROL: 'Control.', META: 'The Windows or Command key.', SHIFT: 'Shift.' },

@@ -164,11 +164,20 @@ export const field = {
   choiceOr: <V extends string>(description: string, of: EnumDefinition<V>, fallback: NoInfer<V>): InputField<V> =>
     made(of, orDefault(oneOf(of), fallback), description, { defaultValue: fallback }),
 
+  requiredChoice: <V extends string>(description: string, of: EnumDefinition<V>): InputField<V> =>
+    made(of, oneOf(of), description, { required: true }),
+
   choices: <V extends string>(description: string, of: EnumDefinition<V>): InputField<V[]> =>
     made(of, orDefault(listOf(oneOf(of), 0, 20), []), description, { list: true }),
 
   object: <F extends InputFields>(description: string, of: InputDefinition<F>): InputField<FieldValues<F> | null> =>
     made(of, orNull(of.rule), description),
+
+  objects: <F extends InputFields>(
+    description: string,
+    of: InputDefinition<F>,
+    max: number,
+  ): InputField<FieldValues<F>[]> => made(of, orDefault(listOf(of.rule, 0, max), []), description, { list: true }),
 
   requiredObject: <F extends InputFields>(description: string, of: InputDefinition<F>): InputField<FieldValues<F>> =>
     made(of, of.rule, description, { required: true }),

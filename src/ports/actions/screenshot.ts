@@ -5,7 +5,11 @@ import { optionalTarget, timeoutMs } from './target.ts'
 const IMAGE_FORMAT: EnumDefinition<'PNG' | 'JPEG' | 'WEBP'> = {
   enumName: 'ImageFormat',
   description: 'How a picture is written down.',
-  values: { PNG: 'Lossless.', JPEG: 'Lossy, small. Up to 65535 pixels a side.', WEBP: 'Lossy, smaller. Up to 16383 pixels a side.' },
+  values: {
+    PNG: 'Lossless.',
+    JPEG: 'Lossy, small. Up to 65535 pixels a side.',
+    WEBP: 'Lossy, smaller. Up to 16383 pixels a side.',
+  },
 }
 
 export const screenshot = defineAction(

@@ -1,0 +1,99 @@
+import type { Logger } from '../../../logger.ts'
+import type { InputEvent } from '../../../ports/input-event.ts'
+import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
+import type { BrowserWire } from '../browser-wire.ts'
+import type { Targets } from '../targets.ts'
+import { Cast, type ShownPage } from './cast.ts'
+import { FrameStream } from './frame-stream.ts'
+import { PageHand } from './page-hand.ts'
+
+/** What people see of one browser's pages, and what they do with them. */
+export class LiveView {
+  readonly #wire: BrowserWire
+  readonly #targets: Targets
+  readonly #logger: Logger
+  /** Readers that have begun, and what each is shown: null while there is no page. */
+  readonly #streams = new Map<FrameStream, Cast | null>()
+  readonly #casts = new Map<string, Cast>()
+  readonly #hands = new Map<string, PageHand>()
+  #ended = false
+
+  constructor(wire: BrowserWire, targets: Targets, logger: Logger) {
+    this.#wire = wire
+    this.#targets = targets
+    this.#logger = logger
+    wire.on('Page.screencastFrame', (frame, sessionId) => {
+      for (const cast of this.#casts.values()) if (cast.sessionId === sessionId) cast.heard(frame)
+    })
+    wire.onClose(() => this.endWatching())
+    targets.onFrontChange(() => this.#look())
+  }
+
+  /** See BrowserSession.watch. */
+  watch(pageId: string | null, options: PictureOptions, signal: AbortSignal): PageFrames {
+    const source = {
+      begun: (stream: FrameStream) => {
+        if (this.#ended) return stream.end()
+        this.#streams.set(stream, null)
+        this.#show(stream)
+      },
+      closed: (stream: FrameStream) => {
+        this.#leave(stream)
+        this.#streams.delete(stream)
+      },
+    }
+    return new FrameStream(pageId, options, source, signal)
+  }
+
+  /** See BrowserSession.endWatching. */
+  endWatching(): void {
+    this.#ended = true
+    for (const stream of this.#streams.keys()) stream.end()
+  }
+
+  /** See BrowserSession.dispatchInput. */
+  async dispatchInput(pageId: string | null, events: readonly InputEvent[]): Promise<InputOutcome> {
+    const page = this.#page(pageId)
+    if (!page) return 'NO_PAGE'
+    let hand = this.#hands.get(page.targetId)
+    if (!hand) this.#hands.set(page.targetId, (hand = new PageHand(page, this.#wire, this.#targets, this.#logger)))
+    return (await hand.take(events)) ? 'TAKEN' : 'NOT_ANSWERED'
+  }
+
+  #look(): void {
+    for (const stream of this.#streams.keys()) this.#show(stream)
+    for (const [targetId] of this.#hands) if (this.#targets.pageIdOf(targetId) === null) this.#hands.delete(targetId)
+  }
+
+  /** The stream is shown the page that it should be shown now. */
+  #show(stream: FrameStream): void {
+    const page = this.#page(stream.pageId)
+    if (!page && stream.pageId !== null) return stream.end()
+    const { maxWidth, maxHeight, quality } = stream.options
+    const key = page && [page.targetId, maxWidth, maxHeight, quality].join()
+    let cast = key === null ? null : this.#casts.get(key)
+    if (cast && this.#streams.get(stream) === cast) return
+    this.#leave(stream)
+    if (!page || key === null) return
+    if (!cast) this.#casts.set(key, (cast = new Cast(page, stream.options, this.#wire, this.#targets, this.#logger)))
+    this.#streams.set(stream, cast)
+    cast.add(stream)
+  }
+
+  #leave(stream: FrameStream): void {
+    const cast = this.#streams.get(stream)
+    if (!cast) return
+    this.#streams.set(stream, null)
+    cast.remove(stream)
+    if (cast.isWatched) return
+    for (const [key, one] of this.#casts) if (one === cast) this.#casts.delete(key)
+    void cast.stop()
+  }
+
+  /** Null: there is none. */
+  #page(wanted: string | null): ShownPage | null {
+    const pageId = wanted ?? this.#targets.frontPageId()
+    const targetId = pageId === null ? null : this.#targets.targetIdOf(pageId)
+    return pageId === null || targetId === null ? null : { targetId, pageId }
+  }
+}

@@ -1,0 +1,106 @@
+import type { Logger } from '../../../logger.ts'
+import type { InputEvent } from '../../../ports/input-event.ts'
+import type { BrowserWire } from '../browser-wire.ts'
+import { within } from '../deadline.ts'
+import type { Targets } from '../targets.ts'
+import type { ShownPage } from './cast.ts'
+import { FIRE_PASTE } from './fire-paste.ts'
+import { InputCommands, insertion, type InputCommand } from './input-commands.ts'
+
+/** A page that hangs takes nothing, and what it waits for may never come. */
+const TAKING_MS = 4_000
+
+/** The page did not take all of it in time. */
+class NotTaken extends Error {}
+
+/** What people do with one page, over a session of the protocol of its own. */
+export class PageHand {
+  readonly #page: ShownPage
+  readonly #wire: BrowserWire
+  readonly #targets: Targets
+  readonly #logger: Logger
+  readonly #commands = new InputCommands()
+  #session: Promise<string> | null = null
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(page: ShownPage, wire: BrowserWire, targets: Targets, logger: Logger) {
+    this.#page = page
+    this.#wire = wire
+    this.#targets = targets
+    this.#logger = logger
+  }
+
+  /** In order, and one call after the other. False: the page did not take all of it in time. Never rejects. */
+  async take(events: readonly InputEvent[]): Promise<boolean> {
+    const until = performance.now() + TAKING_MS
+    const before = this.#turn
+    const { promise, resolve: leave } = Promise.withResolvers<void>()
+    this.#turn = promise
+    try {
+      await inTime(before, until)
+      const sessionId = await inTime(this.#attached(), until)
+      for (const event of events) {
+        if (event.kind === 'paste') await this.#paste(event.text, sessionId, until)
+        else await this.#give(this.#commands.of(event), sessionId, until)
+      }
+      return true
+    } catch (error) {
+      if (error instanceof NotTaken) return false
+      // The page, or the browser, is gone: what it was given cannot matter any more.
+      this.#logger.debug({ err: error, ...this.#page }, 'a page could not be given input')
+      return true
+    } finally {
+      leave()
+    }
+  }
+
+  async #give(commands: readonly InputCommand[], sessionId: string, until: number): Promise<void> {
+    let unanswered: Promise<void>[] = []
+    for (const [index, command] of commands.entries()) {
+      unanswered.push(this.#send(command, sessionId))
+      if (command.run !== undefined && command.run === commands[index + 1]?.run) continue
+      await inTime(Promise.all(unanswered), until)
+      unanswered = []
+    }
+  }
+
+  /** What the browser refuses has lost its sense: fingers that move on a page that came after the one they touched. */
+  async #send({ method, params }: InputCommand, sessionId: string): Promise<void> {
+    try {
+      await this.#wire.send(method, params, sessionId)
+    } catch (error) {
+      this.#logger.debug({ err: error, method, ...this.#page }, 'input was refused')
+    }
+  }
+
+  /** A page that handles the event itself prevents what would follow it. */
+  async #paste(text: string, sessionId: string, until: number): Promise<void> {
+    const expression = `(${FIRE_PASTE})(${JSON.stringify(text)})`
+    const evaluating = this.#wire.send<{ result: { value?: unknown } }>('Runtime.evaluate', { expression }, sessionId)
+    const { result } = await inTime(evaluating, until)
+    if (result.value !== false) await this.#give([insertion(text)], sessionId, until)
+  }
+
+  #attached(): Promise<string> {
+    this.#session ??= this.#attach().catch((error: unknown) => {
+      this.#session = null
+      throw error
+    })
+    return this.#session
+  }
+
+  async #attach(): Promise<string> {
+    const given = { targetId: this.#page.targetId, flatten: true }
+    const own = this.#targets.ownSessionId
+    return (await this.#wire.send<{ sessionId: string }>('Target.attachToTarget', given, own)).sessionId
+  }
+}
+
+async function inTime<T>(work: Promise<T>, until: number): Promise<T> {
+  const box = work.then((result) => ({ result }))
+  const left = until - performance.now()
+  const done = left > 0 ? await within(box, left) : null
+  if (done) return done.result
+  box.catch(() => undefined)
+  throw new NotTaken()
+}
