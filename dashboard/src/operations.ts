@@ -139,6 +139,12 @@ export const WatchSession = graphql(
           id
           name
         }
+        pendingRequests(first: 50) {
+          id
+          startedAt
+          method
+          url
+        }
       }
     }
   `,

@@ -9,6 +9,7 @@ export const texts = {
   copy: 'Copy',
   copied: 'Copied',
   copyFailed: 'The browser does not let this page copy',
+  operation: 'GraphQL',
   copyOperation: 'Copy the GraphQL operation',
 
   problems: {
@@ -143,6 +144,7 @@ export const texts = {
     panels: { console: 'Console', network: 'Network', story: 'Timeline', artifacts: 'Artifacts', details: 'Details' },
     panelList: 'What to look at',
     copyId: 'Copy the id',
+    id: 'Id',
     missing: 'There is no such session.',
     missingHint: 'It may belong to someone else, or the server’s retention has removed it.',
     age: (span: string) => `${span} old`,
@@ -195,6 +197,8 @@ export const texts = {
     failed: 'failed',
     cached: 'cache',
     empty: 'The page has asked for nothing.',
+    inFlight: (pending: string) => `${pending} in flight`,
+    inFlightTitle: 'In flight, oldest first',
     request: 'The request',
     general: 'General',
     url: 'URL',

@@ -71,6 +71,7 @@ export function ConsolePanel({ logs }: { logs: SessionLogs }) {
           columns={COLUMNS}
           rows={rows}
           rowsOf={matches}
+          contextOf={() => null}
           tone={({ level }) => level}
           selected={selected}
           onSelect={setSelected}

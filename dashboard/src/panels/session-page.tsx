@@ -1,6 +1,6 @@
 import { Tabs } from '@base-ui/react/tabs'
 import type { ResultOf } from 'gql.tada'
-import { useEffect, useMemo } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { useSubscription } from 'urql'
 import type { Api } from '../api.ts'
 import { count } from '../format.ts'
@@ -14,8 +14,12 @@ import { codeOf, sentenceFor } from '../problems.ts'
 import { go, hrefOf, linkTo, PANELS, type Panel } from '../route.ts'
 import { SessionLogs } from '../session-logs.ts'
 import { texts } from '../texts.ts'
+import { ArtifactsPanel } from './artifacts-panel.tsx'
 import { ConsolePanel } from './console-panel.tsx'
+import { DetailsPanel } from './details-panel.tsx'
+import { NetworkPanel } from './network-panel.tsx'
 import { shortId } from './session-table.tsx'
+import { StoryPanel } from './story-panel.tsx'
 
 export type SessionNow = ResultOf<typeof WatchSession>['sessionChanged']
 
@@ -25,6 +29,9 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
   const logs = useMemo(() => new SessionLogs(api, id), [api, id])
   useEffect(() => () => logs.stop(), [logs])
   const session = data?.sessionChanged
+  // A panel that was looked at keeps its filters and its place.
+  const [visited, setVisited] = useState<ReadonlySet<Panel>>(new Set([panel]))
+  if (!visited.has(panel)) setVisited(new Set([...visited, panel]))
 
   if (error && !session) {
     const isMissing = codeOf(error) === 'NOT_FOUND'
@@ -55,8 +62,20 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
             </Tabs.Tab>
           ))}
         </Tabs.List>
-        <Tabs.Panel value="console" className="tab-panel">
+        <Tabs.Panel value="console" className="tab-panel" keepMounted={visited.has('console')}>
           <ConsolePanel logs={logs} />
+        </Tabs.Panel>
+        <Tabs.Panel value="network" className="tab-panel" keepMounted={visited.has('network')}>
+          <NetworkPanel logs={logs} session={session} />
+        </Tabs.Panel>
+        <Tabs.Panel value="story" className="tab-panel" keepMounted={visited.has('story')}>
+          <StoryPanel logs={logs} />
+        </Tabs.Panel>
+        <Tabs.Panel value="artifacts" className="tab-panel" keepMounted={visited.has('artifacts')}>
+          <ArtifactsPanel logs={logs} id={id} />
+        </Tabs.Panel>
+        <Tabs.Panel value="details" className="tab-panel" keepMounted={visited.has('details')}>
+          {session && <DetailsPanel session={session} />}
         </Tabs.Panel>
       </Tabs.Root>
     </main>
@@ -81,7 +100,9 @@ function Heading({ id, session }: { id: string; session: SessionNow | undefined 
           </span>
         )}
         <span className="bar-gap" />
-        <CopyButton label={texts.session.copyId} text={() => id} />
+        <CopyButton label={texts.session.copyId} text={() => id}>
+          {texts.session.id}
+        </CopyButton>
         {session && isLive(session.status) && <TerminateButton id={id} name={name} />}
       </div>
       <p className="session-where">

@@ -3,19 +3,21 @@ import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent
 import { count } from '../format.ts'
 import { texts } from '../texts.ts'
 
-export interface Column<Row> {
+export interface Column<Row, Context = null> {
   readonly key: string
   readonly label: string
-  readonly render: (row: Row) => ReactNode
+  readonly render: (row: Row, context: Context) => ReactNode
   readonly align?: 'end'
 }
 
-interface Props<Row> {
+interface Props<Row, Context> {
   label: string
   /** Names the widths of the columns in the style sheet. */
   className: string
-  columns: readonly Column<Row>[]
+  columns: readonly Column<Row, Context>[]
   rows: readonly Row[]
+  /** What cells are drawn by that depends on the rows in sight, such as the time that they span. */
+  contextOf: (inSight: readonly Row[]) => Context
   /** Stays the same for as long as rows are only appended. */
   rowsOf: unknown
   tone: (row: Row) => string | undefined
@@ -33,7 +35,7 @@ const AT_END = ROW_HEIGHT / 2
  * A long table of which only the rows in sight exist. It follows its end; it stops when one scrolls up or chooses a row,
  * and goes on when one scrolls down to the end. Arrows, Page Up, Page Down, Home and End choose a row, Escape none.
  */
-export function DataGrid<Row extends { readonly sequence: number }>(props: Props<Row>) {
+export function DataGrid<Row extends { readonly sequence: number }, Context = null>(props: Props<Row, Context>) {
   const { columns, rows, selected, onSelect } = props
   const grid = useRef<HTMLDivElement>(null)
   const lastTop = useRef(0)
@@ -113,6 +115,7 @@ export function DataGrid<Row extends { readonly sequence: number }>(props: Props
   }
 
   const items = virtualizer.getVirtualItems()
+  const context = props.contextOf(items.flatMap(({ index }) => rows[index] ?? []))
   const selectedIsThere = selected !== null && items.some(({ index }) => rows[index] === selected)
   return (
     <div className="grid-frame">
@@ -159,7 +162,7 @@ export function DataGrid<Row extends { readonly sequence: number }>(props: Props
               >
                 {columns.map(({ key, render, align }) => (
                   <span key={key} role="gridcell" className={`cell cell-${key}`} data-align={align}>
-                    {render(row)}
+                    {render(row, context)}
                   </span>
                 ))}
               </div>

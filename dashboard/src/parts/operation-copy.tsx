@@ -11,6 +11,8 @@ export function OperationCopy(props: { document: TypedDocumentNode<never, never>
         const variables = JSON.stringify(props.variables, null, 2).replaceAll('\n', '\n# ')
         return `# ${variables}\n${stringifyDocument(props.document).trim()}\n`
       }}
-    />
+    >
+      {texts.operation}
+    </CopyButton>
   )
 }
