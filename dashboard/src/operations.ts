@@ -172,6 +172,17 @@ export const SessionNow = graphql(`
   }
 `)
 
+export const Access = graphql(`
+  query Access($id: ID!) {
+    session(id: $id) {
+      access {
+        cdpUrl
+        expiresAt
+      }
+    }
+  }
+`)
+
 export const WatchConsole = graphql(`
   subscription WatchConsole($session: ID!, $after: String) {
     consoleMessages(sessionId: $session, after: $after) {
@@ -312,9 +323,17 @@ export const WatchStory = graphql(`
           accepted
         }
         ... on EntriesDropped {
-          reason
+          dropReason: reason
           count
           kinds
+        }
+        ... on ClientAttached {
+          clientName: name
+        }
+        ... on ClientDetached {
+          clientName: name
+          detachReason: reason
+          commandCount
         }
         ... on TaskStep {
           step

@@ -40,8 +40,12 @@ export function lineOf(entry: StoryEntry): string {
     }
     case 'Dialog':
       return `${entry.dialogType.toLowerCase()} “${entry.message}” (${entry.accepted ? story.accepted : story.dismissed})`
+    case 'ClientAttached':
+      return entry.clientName
+    case 'ClientDetached':
+      return `${entry.clientName} (${story.detached(entry.detachReason.toLowerCase().replaceAll('_', ' '), count(entry.commandCount))})`
     case 'EntriesDropped':
-      return story.notRecorded(count(entry.count), entry.reason.toLowerCase().replaceAll('_', ' '))
+      return story.notRecorded(count(entry.count), entry.dropReason.toLowerCase().replaceAll('_', ' '))
     case 'TaskStep':
       return [entry.text, entry.calls.length > 0 ? story.asked(entry.calls.join(', ')) : ''].filter(Boolean).join(' – ')
     case 'TaskEnded':

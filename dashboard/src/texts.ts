@@ -150,6 +150,17 @@ export const texts = {
     age: (span: string) => `${span} old`,
   },
 
+  connect: {
+    button: 'Connect',
+    title: 'Connect a client of your own to this browser',
+    playwright: 'Playwright',
+    puppeteer: 'Puppeteer',
+    url: 'URL for any client of the Chrome DevTools Protocol',
+    copy: (name: string) => `Copy: ${name}`,
+    hint: (until: string) => `Whoever has the link may connect until ${until}. What a client does is recorded here.`,
+    notAllowed: 'This key may not connect clients. Sign in with one that has the scope CONNECT.',
+  },
+
   log: {
     following: 'Following',
     resume: (unseen: string) => `${unseen} new below – follow`,
@@ -238,6 +249,8 @@ export const texts = {
       Download: 'Download',
       Dialog: 'Dialog',
       EntriesDropped: 'Dropped',
+      ClientAttached: 'Client attached',
+      ClientDetached: 'Client detached',
       TaskStep: 'Task step',
       TaskEnded: 'Task ended',
     } as Record<string, string>,
@@ -247,6 +260,7 @@ export const texts = {
     dismissed: 'dismissed',
     failedWith: (reason: string) => `failed: ${reason}`,
     notRecorded: (entries: string, reason: string) => `${entries} entries could not be recorded (${reason})`,
+    detached: (reason: string, commands: string) => `${reason}, ${commands} commands`,
     asked: (calls: string) => `asked for ${calls}`,
   },
 

@@ -1,4 +1,4 @@
-import type { Browser, Page } from 'playwright'
+import { chromium, type Browser, type Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { launchPersonsBrowser, openDashboard, sessionQuery, type DashboardPage } from '../support/dashboard-page.ts'
 import { leakGate } from '../support/leak-gate.ts'
@@ -24,10 +24,11 @@ beforeAll(async () => {
 })
 
 afterEach(async () => {
-  expect(dashboard.outside).toEqual([])
-  expect(dashboard.complaints).toEqual([])
+  const { outside, complaints } = dashboard
   await dashboard.context.close()
   await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
+  // oxlint-disable-next-line vitest/no-standalone-expect -- of every test
+  expect([...outside, ...complaints]).toEqual([])
 })
 
 afterAll(async () => {
@@ -140,10 +141,8 @@ test('requests in flight are counted, and named on demand', async () => {
   const { id } = await start({ initialPrompt: `${site.url}/waiting` })
   await open(id, 'network')
   await toggle('1 in flight').click()
-  await page
-    .getByRole('dialog')
-    .getByText(/GET .*\/slow\?ms=60000/)
-    .waitFor()
+  const named = page.getByRole('dialog').getByRole('listitem')
+  await expect.poll(() => named.allInnerTexts()).toEqual([expect.stringMatching(/s GET .*\/slow\?ms=60000$/)])
 })
 
 test('the timeline tells what was done and how it went', async () => {
@@ -216,6 +215,23 @@ test('the operation behind each panel can be copied, and runs', async () => {
   }
 })
 
+test('Playwright connects with the snippet that can be copied, and its coming and going are told', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+  await open(id, 'story')
+  await page.getByRole('button', { name: 'Connect' }).click()
+  await page.getByRole('button', { name: 'Copy: Puppeteer' }).click()
+  await expect.poll(copied).toMatch(/puppeteer\.connect\(\{ browserWSEndpoint: 'ws:/)
+  await page.getByRole('button', { name: 'Copy: Playwright' }).click()
+  await expect.poll(copied).toMatch(/connectOverCDP\('ws:/)
+  const client = await chromium.connectOverCDP(/connectOverCDP\('([^']+)'\)/.exec(await copied())![1]!)
+  expect(await client.contexts()[0]!.pages()[0]!.title()).toBe('A title')
+  await client.close()
+  await page.keyboard.press('Escape')
+  await row('Timeline', /Client attached.*Playwright/).waitFor()
+  await row('Timeline', /Client detached.*Playwright.*client left/).waitFor()
+  await page.getByRole('button', { name: 'Terminate' }).waitFor()
+})
+
 test('an ended session reads the same', async () => {
   const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
   await open(id)
@@ -233,4 +249,5 @@ test('a session that is not there says so, with a way back', async () => {
   await page.getByRole('alert').getByText('There is no such session.').waitFor()
   await page.getByRole('link', { name: 'All sessions' }).click()
   await page.getByRole('heading', { name: 'Sessions' }).waitFor()
+  expect(page.url()).toBe(`${tabwire.url}/`)
 })

@@ -149,7 +149,9 @@ test('a task where there is no model says what to do instead', async () => {
   await page.getByRole('button', { name: 'Start session' }).click()
   await page.getByLabel('URL, or a task in words').fill('find the cheapest one')
   await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click()
-  await page.getByRole('alert').getByText('Give a URL instead of a task.').waitFor()
+  await expect
+    .poll(() => page.getByRole('dialog').getByRole('alert').allInnerTexts())
+    .toEqual([expect.stringContaining('Give a URL instead of a task.')])
 })
 
 test('one is terminated once that was confirmed', async () => {

@@ -15,6 +15,7 @@ import { go, hrefOf, linkTo, PANELS, type Panel } from '../route.ts'
 import { SessionLogs } from '../session-logs.ts'
 import { texts } from '../texts.ts'
 import { ArtifactsPanel } from './artifacts-panel.tsx'
+import { Connect } from './connect.tsx'
 import { ConsolePanel } from './console-panel.tsx'
 import { DetailsPanel } from './details-panel.tsx'
 import { NetworkPanel } from './network-panel.tsx'
@@ -103,6 +104,7 @@ function Heading({ id, session }: { id: string; session: SessionNow | undefined 
         <CopyButton label={texts.session.copyId} text={() => id}>
           {texts.session.id}
         </CopyButton>
+        {session?.status === 'RUNNING' && <Connect id={id} />}
         {session && isLive(session.status) && <TerminateButton id={id} name={name} />}
       </div>
       <p className="session-where">

@@ -17,7 +17,7 @@ export function CopyButton(props: { text: () => string; label: string; children?
       type="button"
       className={props.className ?? 'button quiet'}
       title={props.label}
-      aria-label={props.children ? undefined : props.label}
+      aria-label={props.label}
       data-outcome={outcome}
       onClick={() => {
         writeText(props.text()).then(
