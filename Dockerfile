@@ -3,9 +3,11 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --include=dev --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json schema.graphql ./
+COPY scripts ./scripts
 COPY src ./src
-RUN node_modules/.bin/tsc -p tsconfig.build.json \
+COPY dashboard ./dashboard
+RUN npm run build \
   && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:24-bookworm-slim
@@ -17,6 +19,7 @@ RUN apt-get update \
 WORKDIR /app
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
+COPY --from=build /build/dist-dashboard ./dist-dashboard
 COPY package.json schema.graphql LICENSE ./
 COPY bin ./bin
 COPY scripts ./scripts

@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/support/built-dashboard.ts',
     // Vitest's own module runner would load a second instance of graphql (DESIGN.md, Facts); Node runs .ts itself.
     experimental: { viteModuleRunner: false },
     testTimeout: 30_000,

@@ -5,6 +5,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { endWithParent, runCaptured, runInForeground } from './child.mjs'
+import { buildDashboard } from './dashboard.mjs'
 import { SetupFailed } from './failure.mjs'
 import { ensureNode, environmentWithNode } from './toolchain.mjs'
 import { checkPlatform, projectToolchainDir, say, setUp } from './setup.mjs'
@@ -21,11 +22,11 @@ const node = (...args) => runInForeground(process.execPath, args, { cwd: ROOT, i
  * The tasks: what set-up must bring, and what then runs. Each returns its exit code, or null when it stays in this
  * process and ends it itself.
  *
- * @type {Record<string, { needs: { browser: boolean, postgres: boolean, ffmpeg: boolean }, run: (args: string[]) => Promise<number | null> }>}
+ * @type {Record<string, { needs: { browser: boolean, postgres: boolean, ffmpeg: boolean, dashboard: boolean }, run: (args: string[]) => Promise<number | null> }>}
  */
 const TASKS = {
   start: {
-    needs: { browser: true, postgres: false, ffmpeg: false },
+    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true },
     async run(args) {
       // In this very process: no wrapper stands between a signal and the server.
       process.argv = [process.argv[0], inRoot('src/main.ts'), 'serve', ...args]
@@ -34,7 +35,7 @@ const TASKS = {
     },
   },
   dev: {
-    needs: { browser: true, postgres: false, ffmpeg: false },
+    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true },
     run: (args) =>
       node(
         '--watch',
@@ -51,24 +52,25 @@ const TASKS = {
       ),
   },
   test: {
-    needs: { browser: true, postgres: true, ffmpeg: true },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true },
     run: (args) => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args),
   },
   bench: {
-    needs: { browser: true, postgres: true, ffmpeg: true },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true },
     run: (args) => node(inRoot('bench/main.ts'), ...args),
   },
-  check: { needs: { browser: false, postgres: false, ffmpeg: false }, run: check },
+  check: { needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false }, run: check },
   build: {
-    needs: { browser: false, postgres: false, ffmpeg: false },
-    run() {
+    needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false },
+    async run() {
+      await buildDashboard(ROOT)
       // What is no longer in src/ must not be in the package either.
       rmSync(inRoot('dist'), { recursive: true, force: true })
       return node(inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('tsconfig.build.json'))
     },
   },
   setup: {
-    needs: { browser: true, postgres: true, ffmpeg: true },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true },
     async run() {
       say('everything is there')
       return 0
@@ -81,8 +83,11 @@ async function check() {
   /** @type {[string, () => Promise<number>][]} */
   const steps = [
     ['format', () => node(inRoot('node_modules/oxfmt/bin/oxfmt'), '--check', '.')],
+    // Writes down the types of the schema, which the steps below need, and checks the operations against it.
+    ['operations of the dashboard', () => node(inRoot('dashboard/prepare.ts'))],
     ['lint', () => node(inRoot('node_modules/oxlint/bin/oxlint'), '--type-aware', '--deny-warnings')],
     ['types', () => node(inRoot('node_modules/typescript/bin/tsc'), '--noEmit')],
+    ['types of the dashboard', () => node(inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('dashboard'))],
     ['architecture', () => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', 'test/architecture.test.ts')],
     ['schema', schemaIsPrinted],
   ]

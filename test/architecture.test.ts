@@ -180,8 +180,8 @@ describe('imports', () => {
     expect(wrong).toEqual([])
   })
 
-  test('none leaves src/, but for the migrations and the example operations', () => {
-    const data = ['../drizzle', '../examples/']
+  test('none leaves src/, but for the migrations, the example operations and the built dashboard', () => {
+    const data = ['../drizzle', '../examples/', '../dist-dashboard/']
     const outside = sources.flatMap(({ path, local }) =>
       local
         .filter(({ specifier }) => specifier.startsWith('..') && !data.includes(specifier))
@@ -235,9 +235,12 @@ describe('imports', () => {
 })
 
 describe('files', () => {
-  const written = globSync(['{src,test,bench,examples}/**/*.ts', '{scripts,bin}/**/*.mjs', '*.config.ts'], {
-    cwd: ROOT,
-  })
+  const written = globSync(
+    ['{src,test,bench,examples,dashboard/src}/**/*.{ts,tsx}', '{scripts,bin}/**/*.mjs', '{,dashboard/}*.ts'],
+    {
+      cwd: ROOT,
+    },
+  )
     .sort()
     .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }))
 

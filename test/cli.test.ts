@@ -234,6 +234,7 @@ describe('serve', () => {
     expect(statSync(join(dataDir, 'api-key')).mode & 0o777).toBe(0o600)
     expect(stdout.split('\n').map((line) => line.trim().split(/: | on /)[0])).toEqual([
       'Tabwire listens',
+      'Dashboard',
       'GraphiQL',
       'API key',
       'Data',

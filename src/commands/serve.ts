@@ -21,7 +21,7 @@ export const serve: Command = {
   summary: 'serve the GraphQL API (the default)',
   help: `Usage: tabwire serve
 
-Serves the GraphQL API over HTTP, WebSocket and SSE, and GraphiQL. Migrates the database first.
+Serves the GraphQL API over HTTP, WebSocket and SSE, the dashboard, and GraphiQL. Migrates the database first.
 Ctrl-C (SIGINT) or SIGTERM ends every session in order and exits with 0; a second one exits at once.
 
 It is configured by environment variables, which the README lists: HOST, PORT, TABWIRE_DATA_DIR, DATABASE_URL,
@@ -86,12 +86,16 @@ async function closesInTime(app: App, logger: Logger): Promise<boolean> {
 
 /** What people want to know first. The code in the link is a way in, so it goes to a terminal and into no log file. */
 function announce(app: App, config: Config): void {
-  const signIn = new URL(app.signInUrl())
   const isTerminal = process.stdout.isTTY
-  if (!isTerminal) signIn.hash = ''
+  const link = (page: 'dashboard' | 'graphiql') => {
+    const url = new URL(app.signInUrl(page))
+    if (!isTerminal) url.hash = ''
+    return url.href
+  }
   print(`Tabwire listens on ${app.url}`)
-  if (isTerminal) print(`  GraphiQL, signed in (works once, for ten minutes): ${signIn.href}`)
-  else print(`  GraphiQL: ${signIn.href}`)
+  if (isTerminal) print('  Pages, signed in (each link works once, for ten minutes):')
+  print(`  Dashboard: ${link('dashboard')}`)
+  print(`  GraphiQL: ${link('graphiql')}`)
   print(`  API key: ${config.apiKey ? 'the one in TABWIRE_API_KEY' : `in ${adminKeyFile(config.dataDir)}`}`)
   print(`  Data: ${app.describe.dataDir}`)
   print(`  Database: ${app.describe.database}`)

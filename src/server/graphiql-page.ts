@@ -8,7 +8,8 @@ export function runGraphiqlPage(page: PageGlobals, settings: GraphiqlPageSetting
   const { document, location, history, localStorage, sessionStorage } = page
 
   // At once, before anything can fail: a code that stays in the address ends up in histories and screenshots.
-  const code = new URLSearchParams(location.hash.slice(1)).get('code')
+  const hash = new URLSearchParams(location.hash.slice(1))
+  const code = hash.get('code')
   if (location.hash) history.replaceState(null, '', location.pathname + location.search)
 
   page.MonacoEnvironment = {
@@ -30,6 +31,8 @@ export function runGraphiqlPage(page: PageGlobals, settings: GraphiqlPageSetting
       localStorage.setItem('graphiql:query', settings.query)
       localStorage.setItem('graphiql:variables', settings.variables)
     }
+    // What GraphiQL keeps of the side bar: a link to #docs opens the documentation of the schema.
+    if (hash.has('docs')) localStorage.setItem('graphiql:visiblePlugin', 'Documentation Explorer')
     const headers = JSON.stringify({ 'X-API-Key': key ?? '' }, null, 2)
     page.YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#root'), {
       title: 'Tabwire',

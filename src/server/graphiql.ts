@@ -1,26 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { promisify } from 'node:util'
-import { brotliCompress, constants, gzip } from 'node:zlib'
 import { runGraphiqlPage, type GraphiqlPageSettings } from './graphiql-page.ts'
-
-const compressBrotli = promisify(brotliCompress)
-const compressGzip = promisify(gzip)
-
-type Encoding = 'br' | 'gzip'
-
-interface Asset {
-  contentType: string
-  etag: string
-  content: Buffer
-  /** Made when it is first asked for, and kept. */
-  compressed: Map<Encoding, Promise<Buffer>>
-}
+import { PageAssets } from './page-assets.ts'
 
 interface Page {
   html: string
-  assets: Map<string, Asset>
+  assets: PageAssets
 }
 
 const EXAMPLES = new URL('../../examples/', import.meta.url)
@@ -66,29 +52,7 @@ export class Graphiql {
 
   /** Returns false when there is no such asset. */
   async serveAsset(name: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    const asset = (await this.#load()).assets.get(name)
-    if (!asset) return false
-    // The name holds a hash of the content, so it never changes under its name.
-    const headers = {
-      etag: asset.etag,
-      'cache-control': 'public, max-age=31536000, immutable',
-      vary: 'accept-encoding',
-    }
-    if (request.headers['if-none-match'] === asset.etag) {
-      response.writeHead(304, headers).end()
-      return true
-    }
-    const accepted = String(request.headers['accept-encoding'] ?? '')
-    const encoding = /\bbr\b/.test(accepted) ? 'br' : /\bgzip\b/.test(accepted) ? 'gzip' : null
-    const body = encoding ? await compress(asset, encoding) : asset.content
-    response.writeHead(200, {
-      ...headers,
-      'content-type': asset.contentType,
-      'content-length': body.length,
-      ...(encoding && { 'content-encoding': encoding }),
-    })
-    response.end(body)
-    return true
+    return (await this.#load()).assets.serve(name, request, response)
   }
 
   #load(): Promise<Page> {
@@ -104,13 +68,12 @@ export class Graphiql {
 async function loadPage(): Promise<Page> {
   const { css, editorWorkerService, graphqlWorker, js, jsonWorker } =
     await import('@graphql-yoga/render-graphiql/graphiql')
-  const assets = new Map<string, Asset>()
-  const add = (name: string, extension: keyof typeof CONTENT_TYPES, text: string) => {
+  const assets = new PageAssets()
+  const add = (name: string, extension: 'js' | 'css' | 'svg', text: string) => {
     const content = Buffer.from(text)
     const hash = createHash('sha256').update(content).digest('base64url').slice(0, 16)
     const fileName = `${name}-${hash}.${extension}`
-    const contentType = CONTENT_TYPES[extension]
-    assets.set(fileName, { contentType, etag: `"${hash}"`, content, compressed: new Map() })
+    assets.add(fileName, content)
     // Relative to the page, so that a proxy may put the whole server below a path.
     return `graphiql/assets/${fileName}`
   }
@@ -152,24 +115,6 @@ async function loadPage(): Promise<Page> {
 `
   return { html, assets }
 }
-
-/** Once for each encoding: whoever asks while it is being made waits for the same. */
-function compress(asset: Asset, encoding: Encoding): Promise<Buffer> {
-  let compressed = asset.compressed.get(encoding)
-  if (!compressed) {
-    // The highest level of brotli takes half a minute for all of it and saves a tenth over this one.
-    const params = { [constants.BROTLI_PARAM_QUALITY]: 5 }
-    compressed = encoding === 'br' ? compressBrotli(asset.content, { params }) : compressGzip(asset.content)
-    asset.compressed.set(encoding, compressed)
-  }
-  return compressed
-}
-
-const CONTENT_TYPES = {
-  js: 'text/javascript; charset=utf-8',
-  css: 'text/css; charset=utf-8',
-  svg: 'image/svg+xml',
-} as const
 
 /** examples/*.graphql in the order of their names, as one document: GraphiQL asks which operation to run. */
 async function readExamples(): Promise<string> {

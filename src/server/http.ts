@@ -12,6 +12,7 @@ import { createArtifactDownloads } from './artifact-downloads.ts'
 import { createArtifactUploads } from './artifact-uploads.ts'
 import { secretOf } from './authentication.ts'
 import { CdpConnections } from './cdp-connections.ts'
+import { Dashboard } from './dashboard.ts'
 import { Graphiql } from './graphiql.ts'
 import { maskError, refusal } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
@@ -52,7 +53,6 @@ export interface Server {
 type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>
 
 const API_PATH = '/graphql'
-const ASSETS_PATH = '/graphiql/assets/'
 const MAX_SIGN_IN_BYTES = 1_000
 
 /** The HTTP server: every route is in the table below. */
@@ -66,6 +66,7 @@ export function createServer(options: ServerOptions): Server {
   })
   const cdp = new CdpConnections(options.registry, options.links, logger)
   const graphiql = new Graphiql()
+  const dashboard = new Dashboard()
   const streams = new Set<ServerResponse>()
 
   const api: Handler = async (request, response) => {
@@ -94,7 +95,12 @@ export function createServer(options: ServerOptions): Server {
   }
 
   const routes: Record<string, Partial<Record<string, Handler>>> = {
-    '/': { GET: async (_, response) => redirect(response, 'graphiql') },
+    '/': {
+      GET: async (_, response) => {
+        // One that was not built has GraphiQL to look at.
+        if (!(await dashboard.servePage(response))) redirect(response, 'graphiql')
+      },
+    },
     '/graphiql': { GET: (_, response) => graphiql.servePage(response) },
     '/sign-in': {
       POST: async (request, response) => {
@@ -128,16 +134,14 @@ export function createServer(options: ServerOptions): Server {
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(),
     [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),
+    '/graphiql/assets/': assetsOf(graphiql),
+    '/dashboard/assets/': assetsOf(dashboard),
   }
 
   const serve: Handler = async (request, response, url) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
     if (url.pathname === API_PATH) return api(request, response, url)
     const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
-    if (url.pathname.startsWith(ASSETS_PATH) && method === 'GET') {
-      if (await graphiql.serveAsset(url.pathname.slice(ASSETS_PATH.length), request, response)) return
-      return answerNotFound(response)
-    }
     const longer = Object.keys(below).find((path) => url.pathname.startsWith(path))
     if (longer) return below[longer]!(request, response, url)
     const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
@@ -215,6 +219,15 @@ async function breakOff(response: ServerResponse): Promise<void> {
   response.once('close', resolve)
   response.destroy()
   await promise
+}
+
+/** The files of a page, below the folder that its routes name. */
+function assetsOf(page: Graphiql | Dashboard): Handler {
+  return async (request, response, url) => {
+    const name = url.pathname.slice(url.pathname.lastIndexOf('/') + 1)
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    if (!isRead || !(await page.serveAsset(name, request, response))) answerNotFound(response)
+  }
 }
 
 /** To another page of this server; relative, so that a proxy may put the whole server below a path. */

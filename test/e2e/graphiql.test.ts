@@ -83,7 +83,7 @@ const result = async () => (await page.locator('.result-window').innerText()).re
 const notice = () => page.locator('#notice')
 
 test('with the network cut off it loads, signed in from the link, and tells nobody the code', async () => {
-  const link = tabwire.app.signInUrl()
+  const link = tabwire.app.signInUrl('graphiql')
   await open(link)
   expect(page.url()).toBe(`${tabwire.url}/graphiql`)
   expect(await notice().isVisible()).toBe(false)
@@ -98,7 +98,7 @@ test('with the network cut off it loads, signed in from the link, and tells nobo
 })
 
 test('it starts a session, and the lines of its console appear while the page writes them', async () => {
-  await open(tabwire.app.signInUrl())
+  await open(tabwire.app.signInUrl('graphiql'))
   await setVariables({ url: `${site.url}/ticker?ms=100` })
   await run('StartSession')
   await expect.poll(result, PATIENT).toContain('"status": "RUNNING"')
@@ -122,7 +122,7 @@ test('it starts a session, and the lines of its console appear while the page wr
 })
 
 test('a reload stays signed in, with what was there', async () => {
-  await open(tabwire.app.signInUrl())
+  await open(tabwire.app.signInUrl('graphiql'))
   await page.reload()
   await page.locator('.graphiql-query-editor', { hasText: 'StartSession' }).waitFor()
   expect(await page.getByRole('tab').count()).toBe(1)
@@ -131,7 +131,7 @@ test('a reload stays signed in, with what was there', async () => {
 })
 
 test('a link that was used says what to do', async () => {
-  const link = tabwire.app.signInUrl()
+  const link = tabwire.app.signInUrl('graphiql')
   await open(link)
   const other = await context.newPage()
   await other.goto(link)
@@ -142,7 +142,7 @@ test('a link that was used says what to do', async () => {
 })
 
 test('without a link it says what to do', async () => {
-  await page.goto(`${tabwire.url}/`)
+  await page.goto(`${tabwire.url}/graphiql`)
   await expect.poll(() => notice().innerText(), PATIENT).toMatch(/not signed in.*Open the link/)
   expect(page.url()).toBe(`${tabwire.url}/graphiql`)
 })

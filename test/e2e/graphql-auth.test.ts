@@ -227,7 +227,7 @@ test('a secret is shown once, by createApiKey alone', async () => {
 })
 
 test('a link signs in once', async () => {
-  const link = new URL(tabwire.app.signInUrl())
+  const link = new URL(tabwire.app.signInUrl('graphiql'))
   const code = new URLSearchParams(link.hash.slice(1)).get('code')
   const exchange = () =>
     fetch(new URL('/sign-in', link), {

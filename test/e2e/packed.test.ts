@@ -61,6 +61,7 @@ describe('the package', () => {
       'LICENSE',
       'README.md',
       'bin/',
+      'dist-dashboard/',
       'dist/',
       'drizzle/',
       'examples/',
@@ -79,7 +80,7 @@ describe('the package', () => {
     expect(await start(['print-schema']).finished).toMatchObject({ code: 0, stdout: printedSchema() })
   })
 
-  test('migrates, makes keys and serves, GraphiQL too', async () => {
+  test('migrates, makes keys and serves, both pages too', async () => {
     expect(await start(['migrate']).finished).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
     const made = await start(['keys', 'create', '--name', 'Packed', '--scope', 'READ', '--scope', 'WRITE']).finished
     expect(made.code).toBe(0)
@@ -94,9 +95,10 @@ describe('the package', () => {
         body: JSON.stringify({ query: 'mutation { startSession(waitUntil: RUNNING) { status } }' }),
       })
       expect(await answer.json()).toEqual({ data: { startSession: { status: 'RUNNING' } } })
-      const page = await fetch(link)
-      expect(page.status).toBe(200)
-      expect(page.headers.get('content-type')).toContain('text/html')
+      for (const page of [await fetch(link), await fetch(`${url}/`, { redirect: 'error' })]) {
+        expect(page.status).toBe(200)
+        expect(page.headers.get('content-type')).toContain('text/html')
+      }
     } finally {
       server.child.kill('SIGTERM')
     }

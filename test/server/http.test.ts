@@ -45,6 +45,7 @@ describe('routes', () => {
         ['GET', '/ready'],
         ['GET', '/'],
         ['GET', '/graphiql'],
+        ['GET', '/dashboard/assets/nothing.js'],
         ['GET', '/graphiql/assets/nothing.js'],
         ['GET', '/sign-in'],
         ['GET', '/elsewhere'],
@@ -63,8 +64,9 @@ describe('routes', () => {
       'HEAD /health 200',
       'POST /health 405',
       'GET /ready 503',
-      'GET / 302',
+      'GET / 200',
       'GET /graphiql 200',
+      'GET /dashboard/assets/nothing.js 404',
       'GET /graphiql/assets/nothing.js 404',
       'GET /sign-in 405',
       'GET /elsewhere 404',
@@ -78,7 +80,7 @@ describe('routes', () => {
 
   test('tell browsers to be careful, everywhere', async () => {
     await start()
-    for (const path of ['/health', '/graphiql', '/graphql', '/elsewhere', '/sign-in']) {
+    for (const path of ['/', '/health', '/graphiql', '/graphql', '/elsewhere', '/sign-in']) {
       const { headers } = await fetch(server.url + path)
       expect(headers.get('x-content-type-options')).toBe('nosniff')
       expect(headers.get('referrer-policy')).toBe('no-referrer')

@@ -181,6 +181,12 @@ const ROUTES: Readonly<Record<string, Route>> = {
     'Burst',
     ({ query }) => `for (let i = 1; i <= ${Number(query.get('n') ?? 10_000)}; i++) console.log('line ' + i)`,
   ),
+  // ?n= lines, ?per= of them every ?ms= milliseconds.
+  '/flood': page('Flood', ({ query }) => {
+    const [n, per, ms] = ['n', 'per', 'ms'].map((name) => Number(query.get(name)))
+    return `let i = 0; const timer = setInterval(() => { for (let k = 0; k < ${per}; k++) {
+      if (i === ${n}) return clearInterval(timer); console.log('line ' + ++i) } }, ${ms})`
+  }),
   '/objects': page(
     'Objects',
     ({ query }) =>

@@ -1,0 +1,40 @@
+/**
+ * What must be there before the dashboard is compiled: the types of the schema, from the printed schema, for gql.tada
+ * (whose own command needs an older compiler). Then its operations are checked against that schema: a wrong field
+ * ends the build here, with a sentence that names it.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { minifyIntrospection, outputIntrospectionFile } from '@gql.tada/internal'
+import {
+  buildSchema,
+  introspectionFromSchema,
+  NoUnusedFragmentsRule,
+  parse,
+  print,
+  specifiedRules,
+  validate,
+} from 'graphql'
+
+const ROOT = join(import.meta.dirname, '..')
+const schema = buildSchema(readFileSync(join(ROOT, 'schema.graphql'), 'utf8'))
+
+mkdirSync(join(import.meta.dirname, 'generated'), { recursive: true })
+writeFileSync(
+  join(import.meta.dirname, 'generated', 'schema-types.d.ts'),
+  outputIntrospectionFile(minifyIntrospection(introspectionFromSchema(schema)), {
+    fileType: '.d.ts',
+    shouldPreprocess: true,
+  }),
+)
+
+/** Fragments are exported by themselves too. */
+const rules = specifiedRules.filter((rule) => rule !== NoUnusedFragmentsRule)
+const operations = (await import('./src/operations.ts')) as Record<string, unknown>
+const errors = Object.entries(operations).flatMap(([name, document]) =>
+  validate(schema, parse(print(document as Parameters<typeof print>[0])), rules).map(
+    ({ message }) => `${name}: ${message}`,
+  ),
+)
+for (const error of errors) process.stderr.write(`dashboard/src/operations.ts: ${error}\n`)
+process.exitCode = errors.length === 0 ? 0 : 1

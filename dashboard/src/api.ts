@@ -1,0 +1,154 @@
+import type { TadaDocumentNode } from 'gql.tada'
+import { createClient as createSocket, type Client as Socket } from 'graphql-ws'
+import { Client, CombinedError, fetchExchange, stringifyDocument, subscriptionExchange } from 'urql'
+import { sentenceFor } from './problems.ts'
+
+/**
+ * lost: it is being opened again and again. refused: the key does not work any more; nothing will help but another one.
+ */
+export type ConnectionState = 'connecting' | 'connected' | 'lost' | 'refused'
+
+const FIRST_WAIT_MS = 250
+const LONGEST_WAIT_MS = 5_000
+const PING_EVERY_MS = 10_000
+const PONG_WITHIN_MS = 5_000
+/** What graphql-ws closes a connection with whose key is not good, or not any more. */
+const REFUSALS = [4401, 4403]
+
+/**
+ * The way to the server: queries over HTTP, subscriptions over one WebSocket. When that breaks, graphql-ws opens it
+ * again and sends every subscription anew, with its variables as they are then (log-feed.ts builds on that).
+ */
+export class Api {
+  readonly client: Client
+  readonly #socket: Socket
+  readonly #listeners = new Set<() => void>()
+  readonly #reconnected = new Set<() => void>()
+  #state: ConnectionState = 'connecting'
+  #wakeUp: () => void = () => {}
+  #pong: ReturnType<typeof setTimeout> | undefined
+
+  constructor(apiKey: string) {
+    const url = new URL('graphql', document.baseURI)
+    const headers = { 'X-API-Key': apiKey }
+    this.#socket = createSocket({
+      url: url.href.replace(/^http/, 'ws'),
+      connectionParams: headers,
+      lazyCloseTimeout: 2_000,
+      keepAlive: PING_EVERY_MS,
+      retryAttempts: Number.POSITIVE_INFINITY,
+      retryWait: (retries) => this.#wait(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** retries)),
+      shouldRetry: (cause) => !isRefusal(cause),
+      on: {
+        connecting: (isRetry) => this.#become(isRetry ? 'lost' : 'connecting'),
+        connected: (_socket, _payload, wasRetry) => {
+          this.#become('connected')
+          if (wasRetry) for (const listener of this.#reconnected) listener()
+        },
+        closed: (cause) => {
+          clearTimeout(this.#pong)
+          if (isRefusal(cause)) this.#become('refused')
+          else if (!(cause as CloseEvent).wasClean || (cause as CloseEvent).code !== 1000) this.#become('lost')
+        },
+        ping: (received) => {
+          // A connection that a network swallowed does not close by itself.
+          if (!received) this.#pong = setTimeout(() => this.#socket.terminate(), PONG_WITHIN_MS)
+        },
+        pong: (received) => {
+          if (received) clearTimeout(this.#pong)
+        },
+      },
+    })
+    this.client = new Client({
+      url: url.href,
+      fetchOptions: { headers },
+      preferGetMethod: false,
+      requestPolicy: 'network-only',
+      exchanges: [
+        fetchExchange,
+        subscriptionExchange({
+          forwardSubscription: ({ query, variables }) => ({
+            subscribe: (sink) => ({
+              unsubscribe: this.#socket.subscribe({ query: query ?? '', variables }, sink),
+            }),
+          }),
+        }),
+      ],
+    })
+    addEventListener('online', this.#hurry)
+  }
+
+  /** For useSyncExternalStore. */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Each time that the connection is back after it was lost. */
+  onReconnect(listener: () => void): () => void {
+    this.#reconnected.add(listener)
+    return () => this.#reconnected.delete(listener)
+  }
+
+  readonly state = (): ConnectionState => this.#state
+
+  /**
+   * A subscription whose variables are read anew each time that it is sent. urql has none such: it takes a subscription
+   * for the same as long as its variables were the same at the start.
+   */
+  follow<Data, Variables extends object>(
+    document: TadaDocumentNode<Data, Variables>,
+    variables: Variables,
+    sink: { next(data: Data): void; complete(): void; fail(problem: string): void },
+  ): () => void {
+    let stopped = false
+    const unsubscribe = this.#socket.subscribe<Data>(
+      { query: stringifyDocument(document), variables: variables as Record<string, unknown> },
+      {
+        next: ({ data, errors }) => {
+          if (errors) sink.fail(sentenceFor(new CombinedError({ graphQLErrors: [...errors] })))
+          else if (data) sink.next(data)
+        },
+        error: (cause) => {
+          const graphQLErrors = Array.isArray(cause) ? cause : undefined
+          sink.fail(sentenceFor(new CombinedError({ graphQLErrors, networkError: new Error('the connection broke') })))
+        },
+        complete: () => {
+          if (!stopped) sink.complete()
+        },
+      },
+    )
+    return () => {
+      stopped = true
+      unsubscribe()
+    }
+  }
+
+  close(): void {
+    removeEventListener('online', this.#hurry)
+    clearTimeout(this.#pong)
+    void this.#socket.dispose()
+  }
+
+  readonly #hurry = () => this.#wakeUp()
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms + Math.random() * FIRST_WAIT_MS)
+      this.#wakeUp = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #become(state: ConnectionState): void {
+    if (this.#state === state) return
+    this.#state = state
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+function isRefusal(cause: unknown): boolean {
+  return typeof cause === 'object' && cause !== null && 'code' in cause && REFUSALS.includes(Number(cause.code))
+}

@@ -1,0 +1,133 @@
+import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
+import { Provider, useQuery } from 'urql'
+import { Api } from './api.ts'
+import { Overview } from './operations.ts'
+import { SessionPage } from './panels/session-page.tsx'
+import { SessionsPage } from './panels/sessions-page.tsx'
+import { SignInPage } from './panels/sign-in-page.tsx'
+import { hrefOf, linkTo, useRoute } from './route.ts'
+import { SessionList } from './session-list.ts'
+import { forgetKey, keepKey, type SignInOutcome } from './sign-in.ts'
+import { texts } from './texts.ts'
+import { keepTheme, storedTheme, THEMES, type Theme } from './theme.ts'
+
+export function App({ signedIn }: { signedIn: SignInOutcome }) {
+  const [{ apiKey, problem }, setSignedIn] = useState(signedIn)
+  const signOut = (why: string | null) => {
+    forgetKey()
+    setSignedIn({ apiKey: null, problem: why })
+  }
+  if (apiKey === null) {
+    return (
+      <SignInPage
+        problem={problem}
+        onKey={(key) => {
+          keepKey(key)
+          setSignedIn({ apiKey: key, problem: null })
+        }}
+      />
+    )
+  }
+  return <SignedIn key={apiKey} apiKey={apiKey} onSignOut={signOut} />
+}
+
+function SignedIn({ apiKey, onSignOut }: { apiKey: string; onSignOut: (why: string | null) => void }) {
+  const api = useMemo(() => new Api(apiKey), [apiKey])
+  const list = useMemo(() => new SessionList(api), [api])
+  const route = useRoute()
+  const state = useSyncExternalStore(api.subscribe, api.state)
+  useEffect(() => {
+    list.start()
+    return () => {
+      list.stop()
+      api.close()
+    }
+  }, [api, list])
+  useEffect(() => {
+    if (state === 'refused') onSignOut(texts.signIn.refused)
+  })
+  return (
+    <Provider value={api.client}>
+      <a className="skip" href="#content">
+        {texts.header.skip}
+      </a>
+      <Header list={list} state={state} onSignOut={() => onSignOut(null)} />
+      {route.session === null ? (
+        <SessionsPage list={list} />
+      ) : (
+        <SessionPage key={route.session} api={api} id={route.session} panel={route.panel} />
+      )}
+    </Provider>
+  )
+}
+
+function Header(props: { list: SessionList; state: ReturnType<Api['state']>; onSignOut: () => void }) {
+  return (
+    <header className="header">
+      <a className="brand" {...linkTo(hrefOf({ session: null }))}>
+        <svg viewBox="0 0 32 32" aria-hidden="true">
+          <path d="M5 21h6l4-11 5 14 3-8h4" />
+        </svg>
+        {texts.name}
+      </a>
+      <span className="connection" data-state={props.state} role="status">
+        {texts.connection[props.state]}
+      </span>
+      <Slots list={props.list} />
+      <span className="bar-gap" />
+      {/* As an opener it hands on the key of this tab. */}
+      <a href="graphiql" target="_blank" rel="opener">
+        {texts.header.graphiql}
+      </a>
+      <a href="graphiql#docs" target="_blank" rel="opener">
+        {texts.header.schema}
+      </a>
+      <ThemeChoice />
+      <button type="button" className="button quiet" onClick={props.onSignOut}>
+        {texts.signIn.out}
+      </button>
+    </header>
+  )
+}
+
+/** Asked for anew whenever a session has started or ended. */
+function Slots({ list }: { list: SessionList }) {
+  useSyncExternalStore(list.changes.subscribe, list.changes.version)
+  const [{ data }, ask] = useQuery({ query: Overview })
+  const statuses = list.statuses()
+  useEffect(() => {
+    // What has changed at once, such as a browser and the next one in the pool, is asked for once.
+    const timer = setTimeout(() => ask(), 500)
+    return () => clearTimeout(timer)
+  }, [ask, statuses])
+  if (!data) return null
+  const { live, total, warm, queued } = data.capacity
+  return (
+    <span className="slots faint">
+      {texts.header.capacity(live, total)} · {texts.header.warm(warm)}
+      {queued > 0 && ` · ${texts.header.queued(queued)}`}
+    </span>
+  )
+}
+
+function ThemeChoice() {
+  const [theme, setTheme] = useState(storedTheme)
+  return (
+    <select
+      className="field theme"
+      aria-label={texts.header.theme}
+      value={theme}
+      onChange={(event) => {
+        const chosen = event.target.value as Theme
+        keepTheme(chosen)
+        setTheme(chosen)
+      }}
+    >
+      {THEMES.map((one) => (
+        <option key={one} value={one}>
+          {texts.header.themes[one]}
+        </option>
+      ))}
+    </select>
+  )
+}

@@ -1,0 +1,379 @@
+import { graphql } from './graphql.ts'
+
+/** Everything that the dashboard asks of the server. Only documents may be exported here: prepare.ts checks each. */
+
+export const SessionRow = graphql(`
+  fragment SessionRow on Session @_unmask {
+    id
+    name
+    status
+    endReason
+    error
+    createdAt
+    startedAt
+    endedAt
+    currentUrl
+    title
+    consoleMessageCount
+    networkRequestCount
+    pendingRequestCount
+    actionCount
+  }
+`)
+
+export const WatchSessions = graphql(
+  `
+    subscription WatchSessions {
+      sessionChanged {
+        ...SessionRow
+      }
+    }
+  `,
+  [SessionRow],
+)
+
+export const LiveSessions = graphql(
+  `
+    query LiveSessions {
+      sessions(first: 100) {
+        nodes {
+          ...SessionRow
+        }
+        pageInfo {
+          hasNextPage
+        }
+      }
+    }
+  `,
+  [SessionRow],
+)
+
+export const EndedSessions = graphql(
+  `
+    query EndedSessions($first: Int!, $after: String, $filter: SessionFilter!) {
+      sessions(first: $first, after: $after, filter: $filter) {
+        nodes {
+          ...SessionRow
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  `,
+  [SessionRow],
+)
+
+export const Overview = graphql(`
+  query Overview {
+    viewer {
+      owner
+      scopes
+    }
+    capacity {
+      total
+      live
+      queued
+      warm
+    }
+  }
+`)
+
+export const Profiles = graphql(`
+  query Profiles {
+    viewer {
+      profiles {
+        id
+        name
+      }
+    }
+  }
+`)
+
+export const StartSession = graphql(`
+  mutation StartSession($input: StartSessionInput) {
+    startSession(input: $input) {
+      id
+    }
+  }
+`)
+
+export const TerminateSession = graphql(`
+  mutation TerminateSession($id: ID!) {
+    terminateSession(id: $id) {
+      id
+      status
+    }
+  }
+`)
+
+export const WatchSession = graphql(
+  `
+    subscription WatchSession($id: ID!) {
+      sessionChanged(id: $id) {
+        ...SessionRow
+        browser
+        viewport {
+          width
+          height
+        }
+        userAgent
+        locale
+        timezone
+        metadata
+        keepAlive
+        idleTimeoutSeconds
+        maxDurationSeconds
+        lastActivityAt
+        expiresAt
+        durationMs
+        navigationCount
+        screenshotCount
+        cost {
+          inputTokens
+          outputTokens
+          usd
+        }
+        profile {
+          id
+          name
+        }
+        pendingRequests(first: 50) {
+          id
+          startedAt
+          method
+          url
+        }
+      }
+    }
+  `,
+  [SessionRow],
+)
+
+export const SessionNow = graphql(`
+  query SessionNow($id: ID!) {
+    session(id: $id) {
+      id
+      status
+      health {
+        status
+        browserResponsive
+        latencyMs
+        currentUrl
+        uptimeMs
+      }
+      pages {
+        id
+        url
+        title
+      }
+    }
+  }
+`)
+
+export const Access = graphql(`
+  query Access($id: ID!) {
+    session(id: $id) {
+      access {
+        cdpUrl
+        expiresAt
+      }
+    }
+  }
+`)
+
+export const WatchConsole = graphql(`
+  subscription WatchConsole($session: ID!, $after: String) {
+    consoleMessages(sessionId: $session, after: $after) {
+      entries {
+        id
+        sequence
+        at
+        level
+        source
+        text
+        url
+        line
+        column
+        stack
+        truncated
+      }
+      cursor
+      live
+      dropped
+    }
+  }
+`)
+
+export const WatchNetwork = graphql(`
+  subscription WatchNetwork($session: ID!, $after: String) {
+    networkRequests(sessionId: $session, after: $after) {
+      entries {
+        id
+        sequence
+        startedAt
+        at
+        url
+        method
+        resourceType
+        status
+        failure
+        durationMs
+        responseBytes
+        fromCache
+      }
+      cursor
+      live
+      dropped
+    }
+  }
+`)
+
+export const RequestDetails = graphql(`
+  query RequestDetails($id: ID!) {
+    node(id: $id) {
+      ... on NetworkRequest {
+        id
+        url
+        method
+        resourceType
+        status
+        failure
+        startedAt
+        durationMs
+        requestBytes
+        responseBytes
+        fromCache
+        redirectedFrom
+        requestHeaders
+        responseHeaders
+        timing {
+          dnsMs
+          connectMs
+          tlsMs
+          waitingMs
+          downloadMs
+        }
+      }
+    }
+  }
+`)
+
+export const WatchStory = graphql(`
+  subscription WatchStory($session: ID!, $after: String, $kinds: [SessionEventKind!]) {
+    sessionEvents(sessionId: $session, after: $after, kinds: $kinds) {
+      entries {
+        __typename
+        id
+        sequence
+        at
+        ... on StatusChange {
+          from
+          to
+          endReason
+          statusError: error
+        }
+        ... on Navigation {
+          navigatedTo: url
+          sameDocument
+        }
+        ... on PageOpened {
+          pageUrl: url
+        }
+        ... on PageClosed {
+          pageUrl: url
+        }
+        ... on PageCrashed {
+          pageUrl: url
+        }
+        ... on Action {
+          actionType: type
+          origin
+          success
+          actionError: error {
+            code
+            message
+          }
+          durationMs
+          details
+          result
+        }
+        ... on ArtifactCreated {
+          artifactKind: kind
+          artifactName: name
+        }
+        ... on WebSocketOpened {
+          socketUrl: url
+        }
+        ... on WebSocketClosed {
+          socketUrl: url
+          framesSent
+          framesReceived
+          socketError: error
+        }
+        ... on Download {
+          suggestedFilename
+          downloadBytes: sizeBytes
+          downloadFailure: failure
+        }
+        ... on Dialog {
+          dialogType: type
+          message
+          accepted
+        }
+        ... on EntriesDropped {
+          dropReason: reason
+          count
+          kinds
+        }
+        ... on ClientAttached {
+          clientName: name
+        }
+        ... on ClientDetached {
+          clientName: name
+          detachReason: reason
+          commandCount
+        }
+        ... on TaskStep {
+          step
+          text
+          calls
+          durationMs
+        }
+        ... on TaskEnded {
+          taskStatus: status
+          taskResult: result
+          taskError: error
+          steps
+        }
+      }
+      cursor
+      live
+      dropped
+    }
+  }
+`)
+
+export const Artifacts = graphql(`
+  query Artifacts($session: ID!, $after: String) {
+    session(id: $session) {
+      artifacts(first: 100, after: $after) {
+        nodes {
+          id
+          kind
+          name
+          contentType
+          sizeBytes
+          createdAt
+          url
+          viewerUrl
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+`)

@@ -1,0 +1,144 @@
+import type { ResultOf } from 'gql.tada'
+import { useEffect, useState } from 'react'
+import { useQuery } from 'urql'
+import { bytes, dateTime } from '../format.ts'
+import { Artifacts } from '../operations.ts'
+import { OperationCopy } from '../parts/operation-copy.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { sentenceFor } from '../problems.ts'
+import type { SessionLogs, StoryEntry } from '../session-logs.ts'
+import { texts } from '../texts.ts'
+import { useLog, useMatching } from '../use-log.ts'
+
+type Artifact = NonNullable<ResultOf<typeof Artifacts>['session']>['artifacts']['nodes'][number]
+
+/** Links hold for an hour, so they are asked for anew before. */
+const FRESH_LINKS_MS = 45 * 60_000
+const isNewArtifact = ({ __typename }: StoryEntry) => __typename === 'ArtifactCreated'
+
+export function ArtifactsPanel({ logs, id }: { logs: SessionLogs; id: string }) {
+  const store = useLog(logs.story)
+  const kept = useMatching(store.entries, isNewArtifact).length
+  const [cursors, setCursors] = useState<readonly (string | null)[]>([null])
+  return (
+    <div className="panel">
+      <div className="bar">
+        <span className="bar-gap" />
+        <OperationCopy document={Artifacts as never} variables={{ session: id, after: cursors.at(-1) }} />
+      </div>
+      {/* It scrolls, so it must be within reach of the keyboard. */}
+      <div className="artifacts" tabIndex={0} role="group" aria-label={texts.artifacts.label}>
+        {cursors.map((after) => (
+          <ArtifactPage
+            key={after}
+            session={id}
+            after={after}
+            kept={kept}
+            isLast={after === cursors.at(-1)}
+            onMore={(cursor) => setCursors([...cursors, cursor])}
+          />
+        ))}
+      </div>
+    </div>
+  )
+}
+
+function ArtifactPage(props: {
+  session: string
+  after: string | null
+  /** How many were kept so far: when it grows there is something new to ask for. */
+  kept: number
+  isLast: boolean
+  onMore: (cursor: string) => void
+}) {
+  const { session, after, kept, isLast } = props
+  const [{ data, error, fetching }, ask] = useQuery({ query: Artifacts, variables: { session, after } })
+  useEffect(() => {
+    if (kept > 0) ask()
+  }, [ask, kept])
+  useEffect(() => {
+    const timer = setInterval(() => ask(), FRESH_LINKS_MS)
+    return () => clearInterval(timer)
+  }, [ask])
+  if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
+  const page = data?.session?.artifacts
+  if (!page) return <p className="faint">{fetching ? texts.loading : texts.session.missing}</p>
+  if (page.nodes.length === 0 && after === null) {
+    return (
+      <div className="blank">
+        <p>{texts.artifacts.empty}</p>
+        <p className="faint">{texts.artifacts.emptyHint}</p>
+      </div>
+    )
+  }
+  const { hasNextPage, endCursor } = page.pageInfo
+  return (
+    <>
+      <ul className="tiles">
+        {page.nodes.map((artifact) => (
+          <Tile key={artifact.id} artifact={artifact} />
+        ))}
+      </ul>
+      {isLast && hasNextPage && endCursor !== null && (
+        <button type="button" className="button more" onClick={() => props.onMore(endCursor)}>
+          {texts.artifacts.more}
+        </button>
+      )}
+    </>
+  )
+}
+
+function Tile({ artifact }: { artifact: Artifact }) {
+  const { kind, name, contentType, sizeBytes, createdAt, viewerUrl } = artifact
+  const url = ownUrl(artifact.url)
+  return (
+    <li className="tile">
+      <div className="preview">
+        <Preview artifact={artifact} url={url} />
+      </div>
+      <p className="tile-name" title={name}>
+        {name}
+      </p>
+      <p className="faint" title={contentType}>
+        {texts.artifacts.kinds[kind]} · {bytes(sizeBytes)} · {dateTime(createdAt)}
+      </p>
+      <p className="tile-links">
+        {viewerUrl === null ? (
+          <a href={url} target="_blank" rel="noreferrer">
+            {texts.artifacts.open}
+          </a>
+        ) : (
+          <a href={viewerUrl} target="_blank" rel="noreferrer">
+            {texts.artifacts.openTrace}
+          </a>
+        )}
+        <a href={`${url}&download=1`} download={name}>
+          {texts.artifacts.download}
+        </a>
+      </p>
+    </li>
+  )
+}
+
+function Preview({ artifact: { kind, name, contentType }, url }: { artifact: Artifact; url: string }) {
+  if (contentType.startsWith('image/')) {
+    return <img src={url} alt={texts.artifacts.preview(name)} loading="lazy" />
+  }
+  if (contentType.startsWith('video/')) {
+    return <video src={url} controls preload="metadata" aria-label={texts.artifacts.preview(name)} />
+  }
+  return (
+    <span className="preview-kind" aria-hidden="true">
+      {texts.artifacts.kinds[kind]}
+    </span>
+  )
+}
+
+/**
+ * The server writes links as it is known to others; the page may have been opened by another of its names, and its policy
+ * allows the files of its own origin alone.
+ */
+function ownUrl(url: string): string {
+  const start = url.lastIndexOf('/artifacts/')
+  return start === -1 ? url : new URL(url.slice(start + 1), document.baseURI).href
+}

@@ -1,0 +1,74 @@
+import { Popover } from '@base-ui/react/popover'
+import { useQuery } from 'urql'
+import { dateTime } from '../format.ts'
+import { Access } from '../operations.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { OperationCopy } from '../parts/operation-copy.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { sentenceFor } from '../problems.ts'
+import { texts } from '../texts.ts'
+
+/** How to connect the client that one already uses. The link in it is made when this is opened. */
+export function Connect({ id }: { id: string }) {
+  return (
+    <Popover.Root>
+      <Popover.Trigger className="button">{texts.connect.button}</Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Positioner sideOffset={6} align="end" className="positioner">
+          <Popover.Popup className="popup connect">
+            <Popover.Title className="popup-title">{texts.connect.title}</Popover.Title>
+            <Snippets id={id} />
+          </Popover.Popup>
+        </Popover.Positioner>
+      </Popover.Portal>
+    </Popover.Root>
+  )
+}
+
+function Snippets({ id }: { id: string }) {
+  const [{ data, error }, ask] = useQuery({ query: Access, variables: { id } })
+  if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
+  if (!data) return <p className="faint">{texts.loading}</p>
+  const access = data.session?.access
+  if (!access) return <p>{texts.connect.notAllowed}</p>
+  const { cdpUrl, expiresAt } = access
+  const snippets = [
+    [texts.connect.playwright, playwright(cdpUrl)],
+    [texts.connect.puppeteer, puppeteer(cdpUrl)],
+    [texts.connect.url, cdpUrl],
+  ] as const
+  return (
+    <>
+      {snippets.map(([name, code]) => (
+        <section key={name} className="snippet" aria-label={name}>
+          <div className="bar">
+            <h3>{name}</h3>
+            <span className="bar-gap" />
+            <CopyButton label={texts.connect.copy(name)} text={() => code}>
+              {texts.copy}
+            </CopyButton>
+          </div>
+          {/* It scrolls, so it must be within reach of the keyboard. */}
+          <pre className="text" tabIndex={0} role="group" aria-label={name}>
+            {code}
+          </pre>
+        </section>
+      ))}
+      <div className="bar">
+        <p className="hint">{texts.connect.hint(dateTime(expiresAt))}</p>
+        <span className="bar-gap" />
+        <OperationCopy document={Access as never} variables={{ id }} />
+      </div>
+    </>
+  )
+}
+
+const playwright = (url: string) => `import { chromium } from 'playwright'
+const browser = await chromium.connectOverCDP('${url}')
+const page = browser.contexts()[0].pages()[0]
+`
+
+const puppeteer = (url: string) => `import puppeteer from 'puppeteer-core'
+const browser = await puppeteer.connect({ browserWSEndpoint: '${url}', defaultViewport: null })
+const [page] = await browser.pages()
+`

@@ -1,0 +1,148 @@
+import { Toggle } from '@base-ui/react/toggle'
+import { ToggleGroup } from '@base-ui/react/toggle-group'
+import { useMemo, useState } from 'react'
+import { count, dateTime, fileOf, openable, time } from '../format.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { DataGrid, type Column } from '../parts/data-grid.tsx'
+import { DetailsPane, Facts } from '../parts/details-pane.tsx'
+import { LogPanel } from '../parts/log-panel.tsx'
+import { SearchField } from '../parts/search-field.tsx'
+import type { ConsoleLine, SessionLogs } from '../session-logs.ts'
+import { texts } from '../texts.ts'
+import { useLog, useMatching } from '../use-log.ts'
+
+const LEVELS = ['ERROR', 'WARNING', 'INFO', 'LOG', 'DEBUG'] as const
+type Level = (typeof LEVELS)[number]
+
+const COLUMNS: readonly Column<ConsoleLine>[] = [
+  { key: 'time', label: texts.console.columns.time, render: ({ at }) => time(at) },
+  { key: 'level', label: texts.console.columns.level, render: ({ level }) => texts.console.level[level] },
+  {
+    key: 'text',
+    label: texts.console.columns.text,
+    render: ({ source, text }) => (
+      <>
+        {source !== 'CONSOLE' && <span className="tag">{texts.console.sources[source]}</span>}
+        {text}
+      </>
+    ),
+  },
+  { key: 'source', label: texts.console.columns.source, render: (line) => <SourceLink line={line} full={false} /> },
+]
+
+export function ConsolePanel({ logs }: { logs: SessionLogs }) {
+  const store = useLog(logs.console)
+  const [levels, setLevels] = useState<readonly Level[]>([])
+  const [search, setSearch] = useState('')
+  const [selected, setSelected] = useState<ConsoleLine | null>(null)
+  const matches = useMemo(() => matcher(levels, search), [levels, search])
+  const rows = useMatching(store.entries, matches)
+  const clear = () => {
+    setLevels([])
+    setSearch('')
+  }
+  return (
+    <LogPanel
+      feed={logs.console}
+      store={store}
+      shown={rows.length}
+      filters={
+        <>
+          <ToggleGroup
+            multiple
+            className="toggles"
+            aria-label={texts.console.columns.level}
+            value={levels}
+            onValueChange={(value) => setLevels(value)}
+          >
+            {LEVELS.map((level) => (
+              <Toggle key={level} value={level} className="toggle" data-tone={level}>
+                {texts.console.levels[level]}
+              </Toggle>
+            ))}
+          </ToggleGroup>
+          <SearchField label={texts.console.search} value={search} onChange={setSearch} />
+        </>
+      }
+      grid={
+        <DataGrid
+          label={texts.console.label}
+          className="grid-console"
+          columns={COLUMNS}
+          rows={rows}
+          rowsOf={matches}
+          contextOf={() => null}
+          tone={({ level }) => level}
+          selected={selected}
+          onSelect={setSelected}
+          empty={
+            matches && store.entries.length > 0 ? (
+              <>
+                <p>{texts.log.noMatch}</p>
+                <button type="button" className="button" onClick={clear}>
+                  {texts.log.clear}
+                </button>
+              </>
+            ) : (
+              <p>{store.live ? texts.console.empty : texts.loading}</p>
+            )
+          }
+        />
+      }
+      details={selected && <Line line={selected} onClose={() => setSelected(null)} />}
+    />
+  )
+}
+
+/** Null when nothing is filtered. Searching does not care for upper and lower case. */
+function matcher(levels: readonly Level[], search: string): ((line: ConsoleLine) => boolean) | null {
+  const wanted = search.trim().toLowerCase()
+  if (levels.length === 0 && wanted === '') return null
+  return ({ level, text, url }) =>
+    (levels.length === 0 || levels.includes(level)) &&
+    (wanted === '' || text.toLowerCase().includes(wanted) || (url?.toLowerCase().includes(wanted) ?? false))
+}
+
+function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
+  const whole =
+    line.stack && !line.stack.startsWith(line.text) ? `${line.text}\n${line.stack}` : (line.stack ?? line.text)
+  return (
+    <DetailsPane
+      label={texts.console.line}
+      onClose={onClose}
+      tools={<CopyButton label={texts.copy} text={() => whole} />}
+    >
+      <pre className="text" data-tone={line.level}>
+        {line.text}
+      </pre>
+      {line.truncated > 0 && <p className="hint">{texts.console.truncated(count(line.truncated))}</p>}
+      <Facts
+        facts={[
+          [texts.console.columns.time, dateTime(line.at)],
+          [texts.console.columns.level, `${texts.console.level[line.level]}, ${texts.console.sources[line.source]}`],
+          [texts.console.origin, line.url && <SourceLink line={line} full />],
+        ]}
+      />
+      {line.stack && (
+        <>
+          <h4>{texts.console.stack}</h4>
+          <pre className="text">{line.stack}</pre>
+        </>
+      )}
+    </DetailsPane>
+  )
+}
+
+/** Where a line comes from, as a link to it. */
+function SourceLink({ line, full }: { line: ConsoleLine; full: boolean }) {
+  const { url, line: row, column } = line
+  if (url === null) return null
+  const place = [full ? url : fileOf(url), row, column].filter((part) => part !== null).join(':')
+  const href = openable(url)
+  if (!href) return <span title={url}>{place}</span>
+  return (
+    <a href={href} target="_blank" rel="noreferrer" title={url}>
+      {place}
+    </a>
+  )
+}

@@ -1,0 +1,146 @@
+import { useEffect } from 'react'
+import { useQuery } from 'urql'
+import { count, dateTime, duration, span } from '../format.ts'
+import { SessionNow as SessionNowQuery, WatchSession } from '../operations.ts'
+import { Age } from '../parts/age.tsx'
+import { Facts } from '../parts/details-pane.tsx'
+import { OperationCopy } from '../parts/operation-copy.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { isLive, StatusBadge } from '../parts/status-badge.tsx'
+import { sentenceFor } from '../problems.ts'
+import { texts } from '../texts.ts'
+import type { SessionNow } from './session-page.tsx'
+
+const { details } = texts
+const ASK_EVERY_MS = 5_000
+
+/** Status, health, times and options of a session. */
+export function DetailsPanel({ session }: { session: SessionNow }) {
+  return (
+    <div className="panel">
+      <div className="bar">
+        <span className="bar-gap" />
+        <OperationCopy document={WatchSession as never} variables={{ id: session.id }} />
+      </div>
+      {/* It scrolls, so it must be within reach of the keyboard. */}
+      <div className="detail-cards" tabIndex={0} role="group" aria-label={texts.session.panels.details}>
+        <Health session={session} />
+        <Times session={session} />
+        <Options session={session} />
+        <Counts session={session} />
+      </div>
+    </div>
+  )
+}
+
+function Health({ session: { id, status } }: { session: SessionNow }) {
+  const [{ data, error }, ask] = useQuery({ query: SessionNowQuery, variables: { id } })
+  const live = isLive(status)
+  useEffect(() => {
+    ask()
+    if (!live) return undefined
+    const timer = setInterval(() => ask(), ASK_EVERY_MS)
+    return () => clearInterval(timer)
+  }, [ask, live])
+  const session = data?.session
+  return (
+    <section className="card" aria-labelledby="health">
+      <h2 id="health">{details.health}</h2>
+      {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
+      {session && (
+        <>
+          <Facts
+            facts={[
+              [
+                details.health,
+                <span key="health" className="health" data-health={session.health.status}>
+                  {details.healths[session.health.status]}
+                </span>,
+              ],
+              [details.latency, session.health.latencyMs === null ? null : duration(session.health.latencyMs)],
+              [details.uptime, span(session.health.uptimeMs)],
+            ]}
+          />
+          <h4>{details.pages}</h4>
+          {session.pages.length === 0 && <p className="faint">{details.noPages}</p>}
+          <ul className="pages">
+            {session.pages.map((page) => (
+              <li key={page.id}>
+                {page.title && <span>{page.title} </span>}
+                <span className="faint">{page.url}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  )
+}
+
+function Times({ session }: { session: SessionNow }) {
+  const { createdAt, startedAt, endedAt, lastActivityAt, expiresAt } = session
+  return (
+    <section className="card" aria-labelledby="times">
+      <h2 id="times">{details.times}</h2>
+      <Facts
+        facts={[
+          [details.created, dateTime(createdAt)],
+          [details.startedIn, startedAt && duration(Date.parse(startedAt) - Date.parse(createdAt))],
+          [details.lastActivity, dateTime(lastActivityAt)],
+          [details.expires, expiresAt && dateTime(expiresAt)],
+          [details.ended, endedAt && dateTime(endedAt)],
+          [details.lasted, <Age key="age" since={startedAt ?? createdAt} until={endedAt} />],
+          [details.idle, session.keepAlive ? details.keptAlive : span(session.idleTimeoutSeconds * 1_000)],
+          [details.longest, span(session.maxDurationSeconds * 1_000)],
+        ]}
+      />
+    </section>
+  )
+}
+
+function Options({ session }: { session: SessionNow }) {
+  const { width, height } = session.viewport
+  const metadata = JSON.stringify(session.metadata, null, 2)
+  return (
+    <section className="card" aria-labelledby="options">
+      <h2 id="options">{details.session}</h2>
+      <Facts
+        facts={[
+          [details.id, <code key="id">{session.id}</code>],
+          [details.name, session.name],
+          [details.status, <StatusBadge key="status" status={session.status} endReason={session.endReason} />],
+          [details.error, session.error],
+          [details.browser, session.browser.toLowerCase()],
+          [details.viewport, `${width} × ${height}`],
+          [details.userAgent, session.userAgent ?? details.ownDefault],
+          [details.locale, session.locale ?? details.ownDefault],
+          [details.timezone, session.timezone ?? details.ownDefault],
+          [details.profile, session.profile?.name],
+          [details.metadata, metadata === '{}' ? null : <pre key="metadata">{metadata}</pre>],
+        ]}
+      />
+    </section>
+  )
+}
+
+function Counts({ session }: { session: SessionNow }) {
+  const { inputTokens, outputTokens, usd } = session.cost
+  const usesModel = inputTokens + outputTokens > 0
+  return (
+    <section className="card" aria-labelledby="counts">
+      <h2 id="counts">{details.counts}</h2>
+      <Facts
+        facts={[
+          [details.navigations, count(session.navigationCount)],
+          [details.lines, count(session.consoleMessageCount)],
+          [details.requests, count(session.networkRequestCount)],
+          [details.pending, count(session.pendingRequestCount)],
+          [details.actions, count(session.actionCount)],
+          [details.screenshots, count(session.screenshotCount)],
+          [details.tokens, usesModel ? `${count(inputTokens)} / ${count(outputTokens)}` : null],
+          [details.usd, usesModel && usd !== null ? `$${usd.toFixed(4)}` : null],
+        ]}
+      />
+    </section>
+  )
+}

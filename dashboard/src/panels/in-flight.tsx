@@ -1,0 +1,33 @@
+import { Popover } from '@base-ui/react/popover'
+import { count } from '../format.ts'
+import { Age } from '../parts/age.tsx'
+import { texts } from '../texts.ts'
+import type { SessionNow } from './session-page.tsx'
+
+/** Requests that have not settled: how many, and on demand which. It keeps its place where there are none. */
+export function InFlight(props: { count: number; requests: SessionNow['pendingRequests'] }) {
+  return (
+    <Popover.Root>
+      <Popover.Trigger className="button quiet" disabled={props.count === 0}>
+        {texts.network.inFlight(count(props.count))}
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Positioner sideOffset={6} align="start" className="positioner">
+          <Popover.Popup className="popup">
+            <Popover.Title className="popup-title">{texts.network.inFlightTitle}</Popover.Title>
+            <ul className="in-flight">
+              {props.requests.map(({ id, method, url, startedAt }) => (
+                <li key={id}>
+                  <span className="faint">
+                    <Age since={startedAt} until={null} />
+                  </span>{' '}
+                  {method} {url}
+                </li>
+              ))}
+            </ul>
+          </Popover.Popup>
+        </Popover.Positioner>
+      </Popover.Portal>
+    </Popover.Root>
+  )
+}

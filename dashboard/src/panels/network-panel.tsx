@@ -1,0 +1,176 @@
+import { useMemo, useState } from 'react'
+import { bytes, duration, fileOf, time } from '../format.ts'
+import { DataGrid, type Column } from '../parts/data-grid.tsx'
+import { LogPanel } from '../parts/log-panel.tsx'
+import { SearchField } from '../parts/search-field.tsx'
+import type { Request, SessionLogs } from '../session-logs.ts'
+import { texts } from '../texts.ts'
+import { useLog, useMatching } from '../use-log.ts'
+import { InFlight } from './in-flight.tsx'
+import { RequestPane } from './request-pane.tsx'
+import type { SessionNow } from './session-page.tsx'
+
+/** The time that the requests in sight span, in milliseconds. */
+interface Span {
+  readonly from: number
+  readonly length: number
+}
+
+const { columns } = texts.network
+const TYPES = [
+  'DOCUMENT',
+  'SCRIPT',
+  'STYLESHEET',
+  'IMAGE',
+  'FONT',
+  'MEDIA',
+  'FETCH',
+  'XHR',
+  'EVENTSOURCE',
+  'WEBSOCKET',
+  'PING',
+  'MANIFEST',
+  'TEXTTRACK',
+  'OTHER',
+] as const
+type ResourceType = (typeof TYPES)[number]
+
+const COLUMNS: readonly Column<Request, Span>[] = [
+  { key: 'method', label: columns.method, render: ({ method }) => method },
+  {
+    key: 'code',
+    label: columns.status,
+    render: ({ status, failure }) => (failure === null ? status : texts.network.failed),
+  },
+  {
+    key: 'name',
+    label: columns.name,
+    render: ({ url, failure }) => (
+      <span title={url}>
+        {fileOf(url)}
+        {failure !== null && <span className="faint"> {failure}</span>}
+      </span>
+    ),
+  },
+  { key: 'type', label: columns.type, render: ({ resourceType }) => resourceType.toLowerCase() },
+  {
+    key: 'size',
+    label: columns.size,
+    align: 'end',
+    render: ({ responseBytes, fromCache }) => {
+      if (fromCache) return texts.network.cached
+      return responseBytes === null ? texts.none : bytes(responseBytes)
+    },
+  },
+  { key: 'took', label: columns.duration, align: 'end', render: ({ durationMs }) => duration(durationMs) },
+  { key: 'waterfall', label: columns.waterfall, render: (request, span) => <Bar request={request} span={span} /> },
+]
+
+export const isFailed = ({ status, failure }: Pick<Request, 'status' | 'failure'>): boolean =>
+  failure !== null || (status !== null && status >= 400)
+
+export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: SessionNow | undefined }) {
+  const store = useLog(logs.network)
+  const [search, setSearch] = useState('')
+  const [type, setType] = useState<ResourceType | null>(null)
+  const [failedOnly, setFailedOnly] = useState(false)
+  const [selected, setSelected] = useState<Request | null>(null)
+  const matches = useMemo(() => matcher(search, type, failedOnly), [search, type, failedOnly])
+  const rows = useMatching(store.entries, matches)
+  const clear = () => {
+    setSearch('')
+    setType(null)
+    setFailedOnly(false)
+  }
+  return (
+    <LogPanel
+      feed={logs.network}
+      store={store}
+      shown={rows.length}
+      filters={
+        <>
+          <SearchField label={texts.network.search} value={search} onChange={setSearch} />
+          <select
+            className="field"
+            aria-label={texts.network.type}
+            value={type ?? ''}
+            onChange={(event) => setType(TYPES.find((one) => one === event.target.value) ?? null)}
+          >
+            <option value="">{texts.network.allTypes}</option>
+            {TYPES.map((one) => (
+              <option key={one} value={one}>
+                {one.toLowerCase()}
+              </option>
+            ))}
+          </select>
+          <label className="check">
+            <input type="checkbox" checked={failedOnly} onChange={(event) => setFailedOnly(event.target.checked)} />
+            {texts.network.failedOnly}
+          </label>
+          {session && <InFlight count={session.pendingRequestCount} requests={session.pendingRequests} />}
+        </>
+      }
+      grid={
+        <DataGrid
+          label={texts.network.label}
+          className="grid-network"
+          columns={COLUMNS}
+          rows={rows}
+          rowsOf={matches}
+          contextOf={spanOf}
+          tone={(request) => (isFailed(request) ? 'ERROR' : undefined)}
+          selected={selected}
+          onSelect={setSelected}
+          empty={
+            matches && store.entries.length > 0 ? (
+              <>
+                <p>{texts.log.noMatch}</p>
+                <button type="button" className="button" onClick={clear}>
+                  {texts.log.clear}
+                </button>
+              </>
+            ) : (
+              <p>{store.live ? texts.network.empty : texts.loading}</p>
+            )
+          }
+        />
+      }
+      details={selected && <RequestPane key={selected.id} id={selected.id} onClose={() => setSelected(null)} />}
+    />
+  )
+}
+
+function matcher(
+  search: string,
+  type: ResourceType | null,
+  failedOnly: boolean,
+): ((request: Request) => boolean) | null {
+  const wanted = search.trim().toLowerCase()
+  if (wanted === '' && type === null && !failedOnly) return null
+  return (request) =>
+    (type === null || request.resourceType === type) &&
+    (!failedOnly || isFailed(request)) &&
+    request.url.toLowerCase().includes(wanted)
+}
+
+function spanOf(requests: readonly Request[]): Span {
+  let from = Number.POSITIVE_INFINITY
+  let to = Number.NEGATIVE_INFINITY
+  for (const { startedAt, durationMs } of requests) {
+    const start = Date.parse(startedAt)
+    from = Math.min(from, start)
+    to = Math.max(to, start + durationMs)
+  }
+  return { from, length: Math.max(1, to - from) }
+}
+
+/** When a request began and how long it took, beside the others in sight. */
+function Bar({ request, span }: { request: Request; span: Span }) {
+  const start = ((Date.parse(request.startedAt) - span.from) / span.length) * 100
+  const width = (request.durationMs / span.length) * 100
+  return (
+    <span className="bar-track" title={`${time(request.startedAt)} + ${duration(request.durationMs)}`}>
+      <span className="bar-time" style={{ left: `${start}%`, width: `max(2px, ${width}%)` }} />
+    </span>
+  )
+}

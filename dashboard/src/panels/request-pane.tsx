@@ -1,0 +1,96 @@
+import type { ResultOf } from 'gql.tada'
+import { useQuery } from 'urql'
+import { bytes, dateTime, duration } from '../format.ts'
+import type { Json } from '../graphql.ts'
+import { RequestDetails } from '../operations.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { DetailsPane, Facts } from '../parts/details-pane.tsx'
+import { OperationCopy } from '../parts/operation-copy.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { sentenceFor } from '../problems.ts'
+import { texts } from '../texts.ts'
+
+type Node = NonNullable<ResultOf<typeof RequestDetails>['node']>
+type Details = Extract<Node, { requestHeaders: Json }>
+
+/** Everything that is known of one request. The rows hold only what they show, so the rest is asked for now. */
+export function RequestPane({ id, onClose }: { id: string; onClose: () => void }) {
+  const [{ data, error }, ask] = useQuery({ query: RequestDetails, variables: { id } })
+  const request = data?.node && 'requestHeaders' in data.node ? data.node : null
+  return (
+    <DetailsPane
+      label={texts.network.request}
+      onClose={onClose}
+      tools={
+        <>
+          {request && <CopyButton label={texts.copy} text={() => request.url} />}
+          <OperationCopy document={RequestDetails as never} variables={{ id }} />
+        </>
+      }
+    >
+      {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
+      {request ? <Request request={request} /> : !error && <p className="faint">{texts.loading}</p>}
+    </DetailsPane>
+  )
+}
+
+function Request({ request }: { request: Details }) {
+  const { timing, responseHeaders } = request
+  const size = (value: number | null) => (value === null ? null : bytes(value))
+  const phases = Object.entries(texts.network.phases) as [keyof typeof texts.network.phases, string][]
+  return (
+    <>
+      <p className="text">
+        {request.method} {request.url}
+      </p>
+      <Facts
+        facts={[
+          [texts.network.columns.status, request.status],
+          [texts.network.failure, request.failure && <span className="error">{request.failure}</span>],
+          [texts.network.columns.type, request.resourceType.toLowerCase()],
+          [texts.network.redirectedFrom, request.redirectedFrom],
+          [texts.network.started, dateTime(request.startedAt)],
+          [texts.network.took, duration(request.durationMs)],
+          [texts.network.sent, size(request.requestBytes)],
+          [
+            texts.network.received,
+            request.fromCache
+              ? `${size(request.responseBytes) ?? ''} ${texts.network.cached}`
+              : size(request.responseBytes),
+          ],
+        ]}
+      />
+      {timing && (
+        <>
+          <h4>{texts.network.timing}</h4>
+          <Facts
+            facts={phases.map(([phase, name]) => {
+              const ms = timing[phase]
+              return [name, ms === null ? null : duration(ms)] as const
+            })}
+          />
+        </>
+      )}
+      <Headers title={texts.network.responseHeaders} headers={responseHeaders} />
+      <Headers title={texts.network.requestHeaders} headers={request.requestHeaders} />
+    </>
+  )
+}
+
+function Headers({ title, headers }: { title: string; headers: Json | null }) {
+  const entries = typeof headers === 'object' && headers !== null ? Object.entries(headers) : []
+  return (
+    <>
+      <h4>{title}</h4>
+      {entries.length === 0 ? (
+        <p className="faint">{texts.network.noHeaders}</p>
+      ) : (
+        <Facts
+          facts={entries.map(
+            ([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const,
+          )}
+        />
+      )}
+    </>
+  )
+}

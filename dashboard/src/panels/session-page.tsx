@@ -1,0 +1,126 @@
+import { Tabs } from '@base-ui/react/tabs'
+import type { ResultOf } from 'gql.tada'
+import { useEffect, useMemo, useState } from 'react'
+import { useSubscription } from 'urql'
+import type { Api } from '../api.ts'
+import { count } from '../format.ts'
+import { WatchSession } from '../operations.ts'
+import { Age } from '../parts/age.tsx'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { isLive, StatusBadge } from '../parts/status-badge.tsx'
+import { TerminateButton } from '../parts/terminate-button.tsx'
+import { codeOf, sentenceFor } from '../problems.ts'
+import { go, hrefOf, linkTo, PANELS, type Panel } from '../route.ts'
+import { SessionLogs } from '../session-logs.ts'
+import { texts } from '../texts.ts'
+import { ArtifactsPanel } from './artifacts-panel.tsx'
+import { Connect } from './connect.tsx'
+import { ConsolePanel } from './console-panel.tsx'
+import { DetailsPanel } from './details-panel.tsx'
+import { NetworkPanel } from './network-panel.tsx'
+import { shortId } from './session-table.tsx'
+import { StoryPanel } from './story-panel.tsx'
+
+export type SessionNow = ResultOf<typeof WatchSession>['sessionChanged']
+
+/** One session: it is drawn anew for each, so that nothing of one is seen with another. */
+export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: Panel }) {
+  const [{ data, error }, restart] = useSubscription({ query: WatchSession, variables: { id } })
+  const logs = useMemo(() => new SessionLogs(api, id), [api, id])
+  useEffect(() => () => logs.stop(), [logs])
+  const session = data?.sessionChanged
+  // A panel that was looked at keeps its filters and its place.
+  const [visited, setVisited] = useState<ReadonlySet<Panel>>(new Set([panel]))
+  if (!visited.has(panel)) setVisited(new Set([...visited, panel]))
+
+  if (error && !session) {
+    const isMissing = codeOf(error) === 'NOT_FOUND'
+    return (
+      <main id="content" className="page">
+        <Problem onRetry={isMissing ? undefined : () => restart()}>
+          {isMissing ? `${texts.session.missing} ${texts.session.missingHint}` : sentenceFor(error)}
+        </Problem>
+        <a className="button" {...linkTo(hrefOf({ session: null }))}>
+          {texts.session.back}
+        </a>
+      </main>
+    )
+  }
+  return (
+    <main id="content" className="page session">
+      <Heading id={id} session={session} />
+      <Tabs.Root
+        className="tabs"
+        value={panel}
+        onValueChange={(value) => go(hrefOf({ session: id, panel: value as Panel }))}
+      >
+        <Tabs.List className="tab-list" aria-label={texts.session.panelList}>
+          {PANELS.map((name) => (
+            <Tabs.Tab key={name} value={name} className="tab">
+              {texts.session.panels[name]}
+              <span className="tab-count">{session ? countFor(session, name) : ''}</span>
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Tabs.Panel value="console" className="tab-panel" keepMounted={visited.has('console')}>
+          <ConsolePanel logs={logs} />
+        </Tabs.Panel>
+        <Tabs.Panel value="network" className="tab-panel" keepMounted={visited.has('network')}>
+          <NetworkPanel logs={logs} session={session} />
+        </Tabs.Panel>
+        <Tabs.Panel value="story" className="tab-panel" keepMounted={visited.has('story')}>
+          <StoryPanel logs={logs} />
+        </Tabs.Panel>
+        <Tabs.Panel value="artifacts" className="tab-panel" keepMounted={visited.has('artifacts')}>
+          <ArtifactsPanel logs={logs} id={id} />
+        </Tabs.Panel>
+        <Tabs.Panel value="details" className="tab-panel" keepMounted={visited.has('details')}>
+          {session && <DetailsPanel session={session} />}
+        </Tabs.Panel>
+      </Tabs.Root>
+    </main>
+  )
+}
+
+function Heading({ id, session }: { id: string; session: SessionNow | undefined }) {
+  const name = session?.name ?? shortId(id)
+  return (
+    <div className="session-head">
+      <div className="bar page-bar">
+        <a className="back" {...linkTo(hrefOf({ session: null }))} aria-label={texts.session.back}>
+          <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M10 3 5 8l5 5" />
+          </svg>
+        </a>
+        <h1>{name}</h1>
+        {session && <StatusBadge status={session.status} endReason={session.endReason} />}
+        {session && (
+          <span className="faint">
+            <Age since={session.createdAt} until={session.endedAt} />
+          </span>
+        )}
+        <span className="bar-gap" />
+        <CopyButton label={texts.session.copyId} text={() => id}>
+          {texts.session.id}
+        </CopyButton>
+        {session?.status === 'RUNNING' && <Connect id={id} />}
+        {session && isLive(session.status) && <TerminateButton id={id} name={name} />}
+      </div>
+      <p className="session-where">
+        {session?.title && <span className="sessions-title">{session.title}</span>}
+        <span className="faint">{session ? (session.currentUrl ?? texts.list.noPage) : texts.loading}</span>
+      </p>
+      {session?.error && <Problem>{session.error}</Problem>}
+    </div>
+  )
+}
+
+function countFor(session: SessionNow, panel: Panel): string {
+  const counts: Partial<Record<Panel, number>> = {
+    console: session.consoleMessageCount,
+    network: session.networkRequestCount,
+  }
+  const value = counts[panel]
+  return value === undefined ? '' : count(value)
+}

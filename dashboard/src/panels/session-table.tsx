@@ -1,0 +1,96 @@
+import { memo } from 'react'
+import { count } from '../format.ts'
+import { Age } from '../parts/age.tsx'
+import { isLive, StatusBadge } from '../parts/status-badge.tsx'
+import { TerminateButton } from '../parts/terminate-button.tsx'
+import { hrefOf, linkTo } from '../route.ts'
+import type { SessionSummary } from '../session-list.ts'
+import { texts } from '../texts.ts'
+
+const { columns } = texts.list
+
+export function SessionTable(props: { label: string; sessions: readonly SessionSummary[] }) {
+  return (
+    <table className="sessions" aria-label={props.label}>
+      <thead>
+        <tr>
+          <th scope="col" className="sessions-status">
+            {columns.status}
+          </th>
+          <th scope="col">{columns.name}</th>
+          <th scope="col" className="sessions-page">
+            {columns.page}
+          </th>
+          <th scope="col" className="number">
+            {columns.age}
+          </th>
+          <th scope="col" className="number wide">
+            {columns.console}
+          </th>
+          <th scope="col" className="number wide">
+            {columns.requests}
+          </th>
+          <th scope="col" className="number wide">
+            {columns.actions}
+          </th>
+          <th scope="col" className="sessions-act">
+            <span className="unseen">{columns.act}</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {props.sessions.map((session) => (
+          <SessionTableRow key={session.id} session={session} />
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+/** Drawn anew only when its own session has changed. */
+const SessionTableRow = memo(function SessionTableRow({ session }: { session: SessionSummary }) {
+  const { id, status } = session
+  const name = session.name ?? shortId(id)
+  return (
+    <tr>
+      <td className="sessions-status">
+        <StatusBadge status={status} endReason={session.endReason} />
+      </td>
+      <td className="sessions-name">
+        <a {...linkTo(hrefOf({ session: id }))} title={id}>
+          {name}
+        </a>
+        <span className="narrow sessions-where">{session.title || session.currentUrl || texts.list.noPage}</span>
+      </td>
+      <td className="sessions-page">
+        {session.currentUrl === null ? (
+          <span className="faint">{texts.list.noPage}</span>
+        ) : (
+          <>
+            {session.title && <span className="sessions-title">{session.title}</span>}
+            <span className="faint" title={session.currentUrl}>
+              {session.currentUrl}
+            </span>
+          </>
+        )}
+      </td>
+      <td className="number">
+        <Age since={session.createdAt} until={session.endedAt} />
+      </td>
+      <td className="number wide">{count(session.consoleMessageCount)}</td>
+      <td
+        className="number wide"
+        title={session.pendingRequestCount > 0 ? texts.list.pending(session.pendingRequestCount) : undefined}
+      >
+        {count(session.networkRequestCount)}
+      </td>
+      <td className="number wide">{count(session.actionCount)}</td>
+      <td className="sessions-act">{isLive(status) && <TerminateButton id={id} name={name} />}</td>
+    </tr>
+  )
+})
+
+/** The end of an id tells sessions apart; its beginning is the same for all. */
+export function shortId(id: string): string {
+  return `…${id.replace(/=+$/, '').slice(-8)}`
+}

@@ -1,0 +1,127 @@
+import { useMemo, useState } from 'react'
+import { dateTime, duration, time } from '../format.ts'
+import { DataGrid, type Column } from '../parts/data-grid.tsx'
+import { DetailsPane, Facts } from '../parts/details-pane.tsx'
+import { LogPanel } from '../parts/log-panel.tsx'
+import { SearchField } from '../parts/search-field.tsx'
+import type { SessionLogs, StoryEntry } from '../session-logs.ts'
+import { durationOf, isTrouble, kindOf, lineOf } from '../story-words.ts'
+import { texts } from '../texts.ts'
+import { useLog, useMatching } from '../use-log.ts'
+
+const { story } = texts
+
+const COLUMNS: readonly Column<StoryEntry>[] = [
+  { key: 'time', label: story.columns.time, render: ({ at }) => time(at) },
+  {
+    key: 'kind',
+    label: story.columns.kind,
+    render: (entry) => (
+      <span className="story-kind" data-kind={entry.__typename}>
+        {kindOf(entry)}
+        {entry.__typename === 'Action' && entry.origin !== 'API' && (
+          <span className="tag">{story.origins[entry.origin] ?? entry.origin}</span>
+        )}
+      </span>
+    ),
+  },
+  { key: 'text', label: story.columns.text, render: lineOf },
+  {
+    key: 'took',
+    label: story.columns.duration,
+    align: 'end',
+    render: (entry) => {
+      const ms = durationOf(entry)
+      return ms === null ? '' : duration(ms)
+    },
+  },
+]
+
+/** What was done and what came of it, in one line of time. */
+export function StoryPanel({ logs }: { logs: SessionLogs }) {
+  const store = useLog(logs.story)
+  const [search, setSearch] = useState('')
+  const [actionsOnly, setActionsOnly] = useState(false)
+  const [selected, setSelected] = useState<StoryEntry | null>(null)
+  const matches = useMemo(() => matcher(search, actionsOnly), [search, actionsOnly])
+  const rows = useMatching(store.entries, matches)
+  return (
+    <LogPanel
+      feed={logs.story}
+      store={store}
+      shown={rows.length}
+      filters={
+        <>
+          <SearchField label={story.search} value={search} onChange={setSearch} />
+          <label className="check">
+            <input type="checkbox" checked={actionsOnly} onChange={(event) => setActionsOnly(event.target.checked)} />
+            {story.actionsOnly}
+          </label>
+        </>
+      }
+      grid={
+        <DataGrid
+          label={story.label}
+          className="grid-story"
+          columns={COLUMNS}
+          rows={rows}
+          rowsOf={matches}
+          contextOf={() => null}
+          tone={(entry) => (isTrouble(entry) ? 'ERROR' : entry.__typename === 'EntriesDropped' ? 'WARNING' : undefined)}
+          selected={selected}
+          onSelect={setSelected}
+          empty={
+            matches && store.entries.length > 0 ? (
+              <>
+                <p>{texts.log.noMatch}</p>
+                <button
+                  type="button"
+                  className="button"
+                  onClick={() => {
+                    setSearch('')
+                    setActionsOnly(false)
+                  }}
+                >
+                  {texts.log.clear}
+                </button>
+              </>
+            ) : (
+              <p>{store.live ? story.empty : texts.loading}</p>
+            )
+          }
+        />
+      }
+      details={selected && <Entry entry={selected} onClose={() => setSelected(null)} />}
+    />
+  )
+}
+
+function matcher(search: string, actionsOnly: boolean): ((entry: StoryEntry) => boolean) | null {
+  const wanted = search.trim().toLowerCase()
+  if (wanted === '' && !actionsOnly) return null
+  return (entry) =>
+    (!actionsOnly || entry.__typename === 'Action') &&
+    (wanted === '' || `${kindOf(entry)} ${lineOf(entry)}`.toLowerCase().includes(wanted))
+}
+
+/** Of the members of an entry: said above the others, or nothing to people. */
+const SHOWN_ABOVE = ['__typename', 'id', 'sequence', 'at', 'durationMs']
+
+function Entry({ entry, onClose }: { entry: StoryEntry; onClose: () => void }) {
+  const ms = durationOf(entry)
+  const details = Object.fromEntries(Object.entries(entry).filter(([name]) => !SHOWN_ABOVE.includes(name)))
+  return (
+    <DetailsPane label={story.entry} onClose={onClose}>
+      <p className="text">{lineOf(entry)}</p>
+      <Facts
+        facts={[
+          [story.columns.kind, kindOf(entry)],
+          [story.columns.time, dateTime(entry.at)],
+          [story.columns.duration, ms === null ? null : duration(ms)],
+        ]}
+      />
+      <h4>{story.details}</h4>
+      <pre className="text">{JSON.stringify(details, null, 2)}</pre>
+    </DetailsPane>
+  )
+}

@@ -1,0 +1,46 @@
+import type { ReactNode } from 'react'
+import { texts } from '../texts.ts'
+
+/** What is known of the row that was chosen, beside or below the rows. */
+export function DetailsPane(props: { label: string; onClose: () => void; tools?: ReactNode; children: ReactNode }) {
+  return (
+    <section className="details-pane" aria-label={props.label}>
+      <div className="bar">
+        <h3>{props.label}</h3>
+        <span className="bar-gap" />
+        {props.tools}
+        <button
+          type="button"
+          className="button quiet"
+          aria-label={texts.close}
+          title={texts.close}
+          onClick={props.onClose}
+        >
+          <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">
+            <path d="m4 4 8 8M12 4l-8 8" />
+          </svg>
+        </button>
+      </div>
+      {/* It scrolls, so it must be within reach of the keyboard. */}
+      <div className="details-body" tabIndex={0} role="group" aria-label={props.label}>
+        {props.children}
+      </div>
+    </section>
+  )
+}
+
+/** Names and values. What has no value is left out. */
+export function Facts(props: { facts: readonly (readonly [string, ReactNode])[] }) {
+  return (
+    <dl className="facts">
+      {props.facts
+        .filter(([, value]) => value !== null && value !== undefined && value !== '')
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  )
+}

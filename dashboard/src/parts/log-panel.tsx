@@ -1,0 +1,37 @@
+import type { ReactNode } from 'react'
+import type { LogFeed, LogVariables } from '../log-feed.ts'
+import type { LogStore } from '../log-store.ts'
+import { LogStatus } from './log-status.tsx'
+import { OperationCopy } from './operation-copy.tsx'
+import { Problem } from './problem.tsx'
+
+interface Props<Entry extends { readonly sequence: number }, Data, Variables extends LogVariables> {
+  feed: LogFeed<Entry, Data, Variables>
+  store: LogStore<Entry>
+  shown: number
+  filters: ReactNode
+  grid: ReactNode
+  details: ReactNode
+}
+
+/** What the panels of the three logs share: filters, how far one has read, the rows, and details of the chosen one. */
+export function LogPanel<Entry extends { readonly sequence: number }, Data, Variables extends LogVariables>(
+  props: Props<Entry, Data, Variables>,
+) {
+  const { feed, store } = props
+  return (
+    <div className="panel">
+      <div className="bar">
+        {props.filters}
+        <span className="bar-gap" />
+        <LogStatus store={store} shown={props.shown} />
+        <OperationCopy document={feed.document as never} variables={{ ...feed.variables, after: store.cursor }} />
+      </div>
+      {store.problem && <Problem onRetry={() => feed.start()}>{store.problem}</Problem>}
+      <div className="panel-body" data-open={props.details !== null}>
+        {props.grid}
+        {props.details}
+      </div>
+    </div>
+  )
+}

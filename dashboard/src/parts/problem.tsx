@@ -1,0 +1,16 @@
+import type { ReactNode } from 'react'
+import { texts } from '../texts.ts'
+
+/** A sentence on what went wrong, and a way out of it. */
+export function Problem(props: { children: ReactNode; onRetry?: () => void }) {
+  return (
+    <div className="problem" role="alert">
+      <p>{props.children}</p>
+      {props.onRetry && (
+        <button type="button" className="button" onClick={props.onRetry}>
+          {texts.retry}
+        </button>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,43 @@
+import { AlertDialog } from '@base-ui/react/alert-dialog'
+import { useState } from 'react'
+import { useMutation } from 'urql'
+import { TerminateSession } from '../operations.ts'
+import { sentenceFor } from '../problems.ts'
+import { texts } from '../texts.ts'
+import { Problem } from './problem.tsx'
+
+/** Ends a session, once one has said so twice. */
+export function TerminateButton({ id, name }: { id: string; name: string }) {
+  const [open, setOpen] = useState(false)
+  const [{ fetching, error }, terminate] = useMutation(TerminateSession)
+  return (
+    <AlertDialog.Root open={open} onOpenChange={setOpen}>
+      <AlertDialog.Trigger className="button danger" aria-label={texts.terminate.buttonFor(name)}>
+        {texts.terminate.button}
+      </AlertDialog.Trigger>
+      <AlertDialog.Portal>
+        <AlertDialog.Backdrop className="backdrop" />
+        <AlertDialog.Popup className="dialog small">
+          <AlertDialog.Title className="dialog-title">{texts.terminate.title(name)}</AlertDialog.Title>
+          <AlertDialog.Description className="dialog-text">{texts.terminate.text}</AlertDialog.Description>
+          {error && <Problem>{sentenceFor(error)}</Problem>}
+          <div className="dialog-actions">
+            <AlertDialog.Close className="button">{texts.cancel}</AlertDialog.Close>
+            <button
+              type="button"
+              className="button danger solid"
+              disabled={fetching}
+              onClick={() => {
+                void terminate({ id }).then(({ error: failed }) => {
+                  if (!failed) setOpen(false)
+                })
+              }}
+            >
+              {fetching ? texts.terminate.busy : texts.terminate.confirm}
+            </button>
+          </div>
+        </AlertDialog.Popup>
+      </AlertDialog.Portal>
+    </AlertDialog.Root>
+  )
+}

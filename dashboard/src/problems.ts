@@ -1,0 +1,28 @@
+import type { CombinedError } from 'urql'
+import { texts } from './texts.ts'
+
+/** A rule that the input of a form broke, as BAD_USER_INPUT lists them. */
+export interface Issue {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+}
+
+/** What went wrong and what can be done, in a sentence or two. */
+export function sentenceFor(error: CombinedError): string {
+  const [first] = error.graphQLErrors
+  if (!first) return texts.problems.noAnswer
+  const wayOut = texts.problems.wayOut[codeOf(error) ?? '']
+  const sentence = /[.!?]$/.test(first.message) ? first.message : `${first.message}.`
+  return wayOut ? `${sentence} ${wayOut}` : sentence
+}
+
+/** The rules that an input broke; none where it was not the input. */
+export function issuesOf(error: CombinedError): readonly Issue[] {
+  const issues = error.graphQLErrors[0]?.extensions['issues']
+  return Array.isArray(issues) ? (issues as Issue[]) : []
+}
+
+export function codeOf(error: CombinedError): string | null {
+  const code = error.graphQLErrors[0]?.extensions['code']
+  return typeof code === 'string' ? code : null
+}

@@ -1,0 +1,50 @@
+import { useSyncExternalStore, type MouseEvent } from 'react'
+
+export const PANELS = ['console', 'network', 'story', 'artifacts', 'details'] as const
+export type Panel = (typeof PANELS)[number]
+
+/** Where one is: the list, or a panel of a session. It stands in the query, so that a proxy may add a path before it. */
+export interface Route {
+  readonly session: string | null
+  readonly panel: Panel
+}
+
+const MOVED = 'tabwire:moved'
+
+function subscribe(listener: () => void): () => void {
+  addEventListener('popstate', listener)
+  addEventListener(MOVED, listener)
+  return () => {
+    removeEventListener('popstate', listener)
+    removeEventListener(MOVED, listener)
+  }
+}
+
+export function useRoute(): Route {
+  const search = useSyncExternalStore(subscribe, () => location.search)
+  const query = new URLSearchParams(search)
+  const panel = PANELS.find((name) => name === query.get('panel')) ?? 'console'
+  return { session: query.get('session'), panel }
+}
+
+export function hrefOf({ session, panel = 'console' }: { session: string | null; panel?: Panel }): string {
+  if (session === null) return './'
+  return `?${new URLSearchParams({ session, ...(panel === 'console' ? {} : { panel }) }).toString()}`
+}
+
+export function go(href: string): void {
+  history.pushState(null, '', href === './' ? location.pathname : href)
+  dispatchEvent(new Event(MOVED))
+}
+
+/** Props of a link within the page; with a key held it is a link like any other. */
+export function linkTo(href: string): { href: string; onClick: (event: MouseEvent) => void } {
+  return {
+    href,
+    onClick: (event) => {
+      if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+      event.preventDefault()
+      go(href)
+    },
+  }
+}

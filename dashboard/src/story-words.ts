@@ -1,0 +1,107 @@
+import { bytes, count } from './format.ts'
+import type { Json } from './graphql.ts'
+import type { StoryEntry } from './session-logs.ts'
+import { texts } from './texts.ts'
+
+const { story } = texts
+
+/** What an entry is, in a word or two. */
+export function kindOf(entry: StoryEntry): string {
+  if (entry.__typename !== 'Action') return story.kinds[entry.__typename] ?? entry.__typename
+  return sentenceCase(entry.actionType)
+}
+
+/** What happened, in a line. */
+export function lineOf(entry: StoryEntry): string {
+  switch (entry.__typename) {
+    case 'StatusChange': {
+      const reason = entry.endReason === null ? '' : ` (${texts.endReason[entry.endReason]})`
+      return `${texts.status[entry.to]}${reason}${after(entry.statusError)}`
+    }
+    case 'Navigation':
+      return entry.navigatedTo + (entry.sameDocument ? ` (${story.sameDocument})` : '')
+    case 'PageOpened':
+    case 'PageClosed':
+    case 'PageCrashed':
+      return entry.pageUrl
+    case 'Action': {
+      const what = subjectOf(entry.details)
+      return entry.actionError ? `${what}${what && ' – '}${entry.actionError.message}` : what
+    }
+    case 'ArtifactCreated':
+      return `${texts.artifacts.kinds[entry.artifactKind]} ${entry.artifactName}`
+    case 'WebSocketOpened':
+      return entry.socketUrl
+    case 'WebSocketClosed':
+      return `${entry.socketUrl} (${story.frames(entry.framesSent, entry.framesReceived)})${after(entry.socketError)}`
+    case 'Download': {
+      if (entry.downloadFailure !== null) return `${entry.suggestedFilename} ${story.failedWith(entry.downloadFailure)}`
+      return `${entry.suggestedFilename}${entry.downloadBytes === null ? '' : ` (${bytes(entry.downloadBytes)})`}`
+    }
+    case 'Dialog':
+      return `${entry.dialogType.toLowerCase()} “${entry.message}” (${entry.accepted ? story.accepted : story.dismissed})`
+    case 'ClientAttached':
+      return entry.clientName
+    case 'ClientDetached':
+      return `${entry.clientName} (${story.detached(entry.detachReason.toLowerCase().replaceAll('_', ' '), count(entry.commandCount))})`
+    case 'EntriesDropped':
+      return story.notRecorded(count(entry.count), entry.dropReason.toLowerCase().replaceAll('_', ' '))
+    case 'TaskStep':
+      return [entry.text, entry.calls.length > 0 ? story.asked(entry.calls.join(', ')) : ''].filter(Boolean).join(' – ')
+    case 'TaskEnded':
+      return `${entry.taskStatus.toLowerCase()}${after(entry.taskError)}`
+    default:
+      return ''
+  }
+}
+
+export function isTrouble(entry: StoryEntry): boolean {
+  switch (entry.__typename) {
+    case 'StatusChange':
+      return entry.to === 'FAILED'
+    case 'PageCrashed':
+      return true
+    case 'Action':
+      return !entry.success
+    case 'Download':
+      return entry.downloadFailure !== null
+    case 'WebSocketClosed':
+      return entry.socketError !== null
+    case 'TaskEnded':
+      return entry.taskStatus === 'FAILED'
+    default:
+      return false
+  }
+}
+
+/** How long it took, where it is something that takes time. */
+export function durationOf(entry: StoryEntry): number | null {
+  return 'durationMs' in entry ? entry.durationMs : null
+}
+
+const after = (text: string | null) => (text === null ? '' : ` – ${text}`)
+
+function sentenceCase(name: string): string {
+  const words = name.toLowerCase().replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** Of all the details of an action, what people ask for first: where, what with. */
+function subjectOf(details: Json): string {
+  if (typeof details !== 'object' || details === null || Array.isArray(details)) return ''
+  const { url, finalUrl, target, value, text, key, expression } = details
+  const told = [finalUrl ?? url, targetOf(target), value ?? text ?? key ?? expression]
+  return told
+    .filter((part) => part !== undefined && part !== null && part !== '')
+    .map((part) => (typeof part === 'string' ? part : JSON.stringify(part)))
+    .join(' ')
+}
+
+/** {css: "#go"} as css=#go */
+function targetOf(target: Json | undefined): Json | undefined {
+  if (typeof target !== 'object' || target === null || Array.isArray(target)) return target
+  return Object.entries(target)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ')
+}

@@ -1,0 +1,42 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { runCaptured } from './child.mjs'
+import { SetupFailed } from './failure.mjs'
+
+/**
+ * Builds dist-dashboard/ from dashboard/: the types of the schema, a check of the operations, the page.
+ *
+ * @param {string} root
+ */
+export async function buildDashboard(root) {
+  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
+  for (const args of [[join(root, 'dashboard', 'prepare.ts')], [vite, 'build', join(root, 'dashboard')]]) {
+    const { code, output } = await runCaptured(process.execPath, args, { cwd: root })
+    if (code !== 0) throw new SetupFailed(`The dashboard could not be built:\n${output.trim()}`)
+  }
+}
+
+/**
+ * Builds the dashboard if it is not there, or older than what it is made of. A package holds only the built one.
+ *
+ * @param {string} root
+ * @param {(line: string) => void} say
+ */
+export async function ensureDashboard(root, say) {
+  if (!existsSync(join(root, 'dashboard')) || isBuilt(root)) return
+  say('building the dashboard')
+  await buildDashboard(root)
+}
+
+/** @param {string} root */
+function isBuilt(root) {
+  const built = join(root, 'dist-dashboard', 'index.html')
+  if (!existsSync(built)) return false
+  const builtAt = statSync(built).mtimeMs
+  const sources = readdirSync(join(root, 'dashboard'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => !path.startsWith('generated'))
+    .map((path) => join('dashboard', path))
+  return [...sources, 'schema.graphql', 'package-lock.json'].every(
+    (path) => statSync(join(root, path)).mtimeMs <= builtAt,
+  )
+}

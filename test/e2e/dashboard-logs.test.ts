@@ -1,0 +1,189 @@
+import type { Browser, Locator, Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { startCuttableProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
+import {
+  launchPersonsBrowser,
+  openDashboard,
+  readRows,
+  sessionQuery,
+  type DashboardPage,
+} from '../support/dashboard-page.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+vi.setConfig({ testTimeout: 180_000 })
+
+const PATIENT = { timeout: 60_000 }
+let site: TestSite
+let tabwire: TestApp
+let proxy: CuttableProxy
+let browser: Browser
+let dashboard: DashboardPage
+let page: Page
+
+const { start, terminate, get } = sessionApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp({ warmBrowsers: 1 })
+  proxy = await startCuttableProxy(tabwire.url)
+  browser = await launchPersonsBrowser()
+})
+
+afterEach(async () => {
+  await dashboard.context.close()
+  await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
+})
+
+afterAll(async () => {
+  await browser.close()
+  await proxy.close()
+  await tabwire.close()
+  await site.close()
+})
+
+async function open(id: string, panel?: string): Promise<void> {
+  dashboard = await openDashboard(browser, tabwire, { query: sessionQuery(id, panel), origin: proxy.url })
+  page = dashboard.page
+}
+
+const grid = () => page.getByRole('grid', { name: 'Console' })
+const line = (text: string | RegExp) => grid().locator('.cell-text').getByText(text, { exact: true })
+const shown = () => page.getByTestId('log-count').innerText()
+const connection = () => page.getByRole('banner').getByRole('status').first().innerText()
+const fromEnd = (element: Locator) =>
+  element.evaluate(({ scrollHeight, clientHeight, scrollTop }) => scrollHeight - clientHeight - scrollTop)
+const lines = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => `line ${from + at}`)
+
+test('it follows the end, stops when one scrolls up, counts what comes, and goes on at a click', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/flood?n=100000&per=5&ms=50` })
+  await open(id)
+  await line('line 150').waitFor()
+  expect(await fromEnd(grid())).toBeLessThan(30)
+
+  await grid().hover()
+  await page.mouse.wheel(0, -600)
+  const resume = page.getByRole('button', { name: /new below/ })
+  await resume.waitFor()
+  const top = () => grid().evaluate(({ scrollTop }) => scrollTop)
+  const stopped = await top()
+  const unseen = async () => Number(/^\d+/.exec(await resume.innerText())?.[0])
+  const before = await unseen()
+  await expect.poll(unseen).toBeGreaterThan(before + 50)
+  // What one reads stands still, whatever comes below it.
+  expect(await top()).toBe(stopped)
+
+  await resume.click()
+  await expect.poll(() => fromEnd(grid())).toBeLessThan(30)
+  const height = () => grid().evaluate(({ scrollHeight }) => scrollHeight)
+  const first = await height()
+  await expect.poll(height).toBeGreaterThan(first + 2_000)
+  expect(await fromEnd(grid())).toBeLessThan(30)
+
+  // Scrolling back to the end does the same.
+  await page.mouse.wheel(0, -600)
+  await resume.waitFor()
+  await page.mouse.wheel(0, 1_000_000)
+  await resume.waitFor({ state: 'detached' })
+})
+
+test('a connection that breaks in the middle of a flood shows, and goes on without a hole', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/flood?n=6000&per=20&ms=20` })
+  await open(id)
+  const sent: string[] = []
+  page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))))
+  await page.reload()
+  await line(/^line \d+$/)
+    .first()
+    .waitFor()
+  for (let time = 1; time <= 2; time += 1) {
+    proxy.cut()
+    await expect.poll(connection).toBe('Connection lost, reconnecting…')
+    proxy.mend()
+    await expect.poll(connection).toBe('Live')
+  }
+  await expect.poll(shown, PATIENT).toBe('6,000')
+  expect(await readRows(page, 'Console', '.cell-text')).toEqual(lines(1, 6_000))
+  // It came back to where it was, instead of reading it all again.
+  const subscriptions = sent.filter((message) => message.includes('consoleMessages'))
+  expect(subscriptions.map((message) => /"after":"[^"]+"/.test(message))).toEqual([false, true, true])
+})
+
+test('a session that ended while the connection was lost reads to its end', async () => {
+  const { id } = await start({ name: 'gone meanwhile', initialPrompt: `${site.url}/flood?n=2000&per=20&ms=20` })
+  await open(id)
+  await line(/^line \d+$/)
+    .first()
+    .waitFor()
+  proxy.cut()
+  await expect.poll(connection).toBe('Connection lost, reconnecting…')
+  await expect.poll(async () => (await get(id))?.consoleMessageCount, PATIENT).toBe(2_000)
+  await terminate(id)
+  proxy.mend()
+  await expect.poll(shown, PATIENT).toBe('2,000')
+  await page.getByText('Closed').waitFor()
+  await page.getByRole('link', { name: 'All sessions' }).click()
+  await page.getByRole('table', { name: 'Ended' }).getByRole('link', { name: 'gone meanwhile' }).waitFor()
+  expect(await page.getByRole('table', { name: 'Live' }).getByRole('link', { name: 'gone meanwhile' }).count()).toBe(0)
+})
+
+test('the list drops what ended while the connection was lost', async () => {
+  const { id } = await start({ name: 'listed' })
+  dashboard = await openDashboard(browser, tabwire, { origin: proxy.url })
+  page = dashboard.page
+  const live = page.getByRole('table', { name: 'Live' }).getByRole('link', { name: 'listed' })
+  await live.waitFor()
+  proxy.cut()
+  await expect.poll(connection).toBe('Connection lost, reconnecting…')
+  await terminate(id)
+  proxy.mend()
+  await page.getByRole('table', { name: 'Ended' }).getByRole('link', { name: 'listed' }).waitFor()
+  await live.waitFor({ state: 'detached' })
+})
+
+test('a hundred thousand lines: only those in sight exist, and each is at hand', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/flood?n=100000&per=1000&ms=100` })
+  await expect.poll(async () => (await get(id))?.consoleMessageCount, { timeout: 120_000 }).toBe(100_000)
+  await open(id)
+  await expect.poll(shown, PATIENT).toBe('100,000')
+  await line('line 100000').waitFor()
+  expect(await grid().getAttribute('aria-rowcount')).toBe('100001')
+  expect(await grid().getByRole('row').count()).toBeLessThan(100)
+
+  await grid().evaluate((element) => {
+    element.scrollTop = 50_000 * 24
+  })
+  await line('line 50001').waitFor()
+  await grid().focus()
+  await page.keyboard.press('Home')
+  await line('line 1').waitFor()
+  await page.keyboard.press('End')
+  await line('line 100000').waitFor()
+
+  await page.getByLabel('Search the lines').fill('line 7777')
+  await expect.poll(shown).toBe('11 of 100,000')
+  expect(await readRows(page, 'Console', '.cell-text')).toEqual(['line 7777', ...lines(77_770, 77_779)])
+})
+
+test('what could not be recorded shows', async () => {
+  const limited = await startTestApp({ maxLogEntries: 500 })
+  const { startSession } = await limited.query<{ startSession: { id: string } }>(
+    'mutation ($input: StartSessionInput) { startSession(input: $input, waitUntil: LOADED) { id } }',
+    { input: { initialPrompt: `${site.url}/burst?n=2000` } },
+  )
+  dashboard = await openDashboard(browser, limited, { query: sessionQuery(startSession.id) })
+  page = dashboard.page
+  const tag = page.getByText(/^[\d,]+ could not be recorded$/)
+  await tag.waitFor()
+  expect(Number((await tag.innerText()).replace(/\D/g, ''))).toBeGreaterThan(1_000)
+  await page.getByRole('tab', { name: 'Timeline' }).click()
+  await page
+    .getByText(/entries could not be recorded \(log limit\)/)
+    .first()
+    .waitFor()
+  await dashboard.context.close()
+  await limited.close()
+})

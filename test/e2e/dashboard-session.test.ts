@@ -1,0 +1,253 @@
+import { chromium, type Browser, type Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { launchPersonsBrowser, openDashboard, sessionQuery, type DashboardPage } from '../support/dashboard-page.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+vi.setConfig({ testTimeout: 90_000 })
+
+let site: TestSite
+let tabwire: TestApp
+let browser: Browser
+let dashboard: DashboardPage
+let page: Page
+
+const { start, get, terminate } = sessionApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp({ warmBrowsers: 1 })
+  browser = await launchPersonsBrowser()
+})
+
+afterEach(async () => {
+  const { outside, complaints } = dashboard
+  await dashboard.context.close()
+  await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
+  // oxlint-disable-next-line vitest/no-standalone-expect -- of every test
+  expect([...outside, ...complaints]).toEqual([])
+})
+
+afterAll(async () => {
+  await browser.close()
+  await tabwire.close()
+  await site.close()
+})
+
+async function open(id: string, panel?: string): Promise<void> {
+  dashboard = await openDashboard(browser, tabwire, {
+    query: sessionQuery(id, panel),
+    permissions: ['clipboard-read', 'clipboard-write'],
+  })
+  page = dashboard.page
+}
+
+const act = (sessionId: string, actions: object[]) =>
+  tabwire.query(
+    'mutation ($sessionId: ID!, $actions: [ActionInput!]!) { runActions(sessionId: $sessionId, actions: $actions) { success } }',
+    {
+      sessionId,
+      actions,
+    },
+  )
+const grid = (name: string) => page.getByRole('grid', { name })
+const rows = (name: string) => grid(name).getByRole('row')
+const row = (name: string, text: string | RegExp) => rows(name).filter({ hasText: text })
+const pane = (name: string) => page.getByRole('region', { name, exact: true })
+const toggle = (name: string) => page.getByRole('button', { name, exact: true })
+const copied = () => page.evaluate(() => navigator.clipboard.readText())
+
+test('the console shows each line with its level and a link to where it comes from', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
+  await open(id)
+  await row('Console', 'from a timer').waitFor()
+  const warning = row('Console', 'a warning')
+  await expect.poll(() => warning.getByRole('gridcell').allInnerTexts()).toMatchObject({ 1: 'warning', 2: 'a warning' })
+  const source = warning.getByRole('link')
+  expect(await source.getAttribute('href')).toBe(`${site.url}/console`)
+  expect(await source.innerText()).toMatch(/^console:2:\d+$/)
+})
+
+test('the console is narrowed by levels and by words', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
+  await open(id)
+  await row('Console', 'from a timer').waitFor()
+  await toggle('Errors').click()
+  await expect.poll(() => rows('Console').count()).toBe(3)
+  await toggle('Warnings').click()
+  await expect.poll(() => rows('Console').count()).toBe(4)
+  await page.getByLabel('Search the lines').fill('NOT GREATER')
+  await expect.poll(() => rows('Console').count()).toBe(2)
+  await row('Console', 'Assertion failed: one is not greater').waitFor()
+  await page.getByLabel('Search the lines').fill('nowhere')
+  await page.getByText('Nothing matches the filter.').waitFor()
+  await toggle('Clear the filter').click()
+  await expect.poll(() => rows('Console').count()).toBeGreaterThan(10)
+})
+
+test('a line opens in full, with the stack of an exception, and can be copied', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/exceptions` }, 'LOADED')
+  await open(id)
+  await row('Console', 'thrown on purpose').click()
+  const line = pane('The line')
+  await line.getByText(/at thrower/).waitFor()
+  await line.getByRole('button', { name: 'Copy', exact: true }).click()
+  await expect.poll(copied).toMatch(/TypeError: thrown on purpose\n +at thrower/)
+  await line.getByRole('button', { name: 'Close' }).click()
+  await line.waitFor({ state: 'detached' })
+})
+
+test('the network shows each request, when it ran beside the others, and everything that is known of it', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/fetches` }, 'LOADED')
+  await expect.poll(async () => (await get(id))?.networkRequestCount).toBeGreaterThan(18)
+  await open(id, 'network')
+  await expect
+    .poll(() => row('Network', 'missing').getByRole('gridcell').allInnerTexts())
+    .toMatchObject({ 1: '404', 3: 'fetch' })
+  const box = async (text: string) => (await row('Network', text).locator('.bar-time').first().boundingBox())!
+  expect((await box('pixel.gif')).x).toBeLessThan((await box('revalidated')).x)
+
+  await page.getByLabel('Failed only').check()
+  await expect.poll(() => row('Network', 'pixel.gif').count()).toBe(0)
+  await row('Network', 'no-such-host')
+    .getByText(/net::ERR_/)
+    .waitFor()
+  await page.getByLabel('Failed only').uncheck()
+  await page.getByLabel('Type').selectOption('image')
+  await expect.poll(() => rows('Network').count()).toBe(2)
+  await page.getByLabel('Type').selectOption('All types')
+  await page.getByLabel('Filter by URL').fill('/post')
+  await expect.poll(() => rows('Network').count()).toBe(2)
+  await row('Network', 'post').click()
+  const request = pane('The request')
+  await request.getByText(`POST ${site.url}/post`).waitFor()
+  for (const [name, value] of [
+    ['Status', '201'],
+    ['Sent', '500 B'],
+    ['content-length', '500'],
+  ]) {
+    await request
+      .locator('dl > div', { has: page.getByText(name!, { exact: true }) })
+      .getByText(value!, { exact: true })
+      .waitFor()
+  }
+  await request.getByRole('heading', { name: 'Timing' }).waitFor()
+})
+
+test('requests in flight are counted, and named on demand', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/waiting` })
+  await open(id, 'network')
+  await toggle('1 in flight').click()
+  const named = page.getByRole('dialog').getByRole('listitem')
+  await expect.poll(() => named.allInnerTexts()).toEqual([expect.stringMatching(/s GET .*\/slow\?ms=60000$/)])
+})
+
+test('the timeline tells what was done and how it went', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+  await open(id, 'story')
+  await row('Timeline', `${site.url}/title`).waitFor()
+  await act(id, [{ navigate: { url: `${site.url}/text` } }, { click: { target: { css: '#nowhere' }, timeoutMs: 100 } }])
+  await row('Timeline', /Navigate[^d].*\/text/).waitFor()
+  const failed = row('Timeline', /Click.*css=#nowhere/)
+  await failed.click()
+  await pane('The entry').getByText('"code": "').waitFor()
+  await page.getByLabel('Actions only').check()
+  await expect.poll(() => rows('Timeline').count()).toBe(3)
+})
+
+test('artifacts appear as they are kept, with previews; a trace opens in the viewer', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/title`, record: ['TRACE'] }, 'LOADED')
+  await open(id, 'artifacts')
+  await page.getByText('The session has left no files.').waitFor()
+  await act(id, [{ screenshot: {} }])
+  const preview = page.getByRole('img', { name: /^Preview of screenshot/ })
+  await expect.poll(() => preview.evaluate((image) => (image as HTMLImageElement).naturalWidth)).toBe(1920)
+  await terminate(id)
+  const [viewer] = await Promise.all([
+    page.waitForEvent('popup'),
+    page.getByRole('link', { name: 'Open in the trace viewer' }).click(),
+  ])
+  await viewer.getByText('Screenshot', { exact: false }).first().waitFor()
+  const download = page.waitForEvent('download')
+  await page.getByRole('link', { name: 'Download' }).first().click()
+  expect((await download).suggestedFilename()).toMatch(/^screenshot.*\.png$/)
+})
+
+test('details tell how the session is, what it was started with, and its end', async () => {
+  const { id } = await start(
+    { name: 'in detail', locale: 'de-CH', initialPrompt: `${site.url}/title`, metadata: { team: 'red' } },
+    'LOADED',
+  )
+  await open(id, 'details')
+  const fact = (name: string) => page.locator('dl > div', { has: page.getByText(name, { exact: true }) }).locator('dd')
+  await expect.poll(() => fact('Health').innerText()).toBe('Healthy')
+  expect(await fact('Locale').innerText()).toBe('de-CH')
+  expect(await fact('Metadata').innerText()).toContain('"team": "red"')
+  await page.getByText(`A title ${site.url}/title`).first().waitFor()
+  await page.getByRole('button', { name: 'Terminate in detail' }).click()
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Terminate', exact: true }).click()
+  await expect.poll(() => fact('Status').innerText()).toMatch(/^Closed\s*· terminated$/)
+  await expect.poll(() => fact('Health').innerText()).toBe('Ended')
+})
+
+test('the operation behind each panel can be copied, and runs', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
+  await terminate(id)
+  await open(id)
+  for (const panel of ['Console', 'Network', 'Timeline', 'Artifacts', 'Details']) {
+    await page.getByRole('tab', { name: panel }).click()
+    await page.getByRole('tabpanel', { name: panel }).getByRole('button', { name: 'GraphQL' }).click()
+    await expect
+      .poll(copied)
+      .toContain(panel === 'Timeline' ? 'WatchStory' : panel === 'Details' ? 'WatchSession' : panel)
+    const text = await copied()
+    const variables = JSON.parse(/^# \{[\s\S]*?^(?:# )?\}/m.exec(text)![0].replaceAll(/^# /gm, '')) as Record<
+      string,
+      unknown
+    >
+    expect(Object.values(variables)).toContain(id)
+    const results = tabwire.client().iterate({ query: text, variables: { ...variables, after: null } })
+    expect((await results.next()).value).not.toHaveProperty('errors')
+    await results.return?.()
+  }
+})
+
+test('Playwright connects with the snippet that can be copied, and its coming and going are told', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+  await open(id, 'story')
+  await page.getByRole('button', { name: 'Connect' }).click()
+  await page.getByRole('button', { name: 'Copy: Puppeteer' }).click()
+  await expect.poll(copied).toMatch(/puppeteer\.connect\(\{ browserWSEndpoint: 'ws:/)
+  await page.getByRole('button', { name: 'Copy: Playwright' }).click()
+  await expect.poll(copied).toMatch(/connectOverCDP\('ws:/)
+  const client = await chromium.connectOverCDP(/connectOverCDP\('([^']+)'\)/.exec(await copied())![1]!)
+  expect(await client.contexts()[0]!.pages()[0]!.title()).toBe('A title')
+  await client.close()
+  await page.keyboard.press('Escape')
+  await row('Timeline', /Client attached.*Playwright/).waitFor()
+  await row('Timeline', /Client detached.*Playwright.*client left/).waitFor()
+  await page.getByRole('button', { name: 'Terminate' }).waitFor()
+})
+
+test('an ended session reads the same', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
+  await open(id)
+  await row('Console', 'from a timer').waitFor()
+  const live = await rows('Console').allInnerTexts()
+  await terminate(id)
+  await page.getByText('Closed · terminated').waitFor()
+  await page.reload()
+  await row('Console', 'from a timer').waitFor()
+  expect(await rows('Console').allInnerTexts()).toEqual(live)
+})
+
+test('a session that is not there says so, with a way back', async () => {
+  await open('nothing')
+  await page.getByRole('alert').getByText('There is no such session.').waitFor()
+  await page.getByRole('link', { name: 'All sessions' }).click()
+  await page.getByRole('heading', { name: 'Sessions' }).waitFor()
+  expect(page.url()).toBe(`${tabwire.url}/`)
+})

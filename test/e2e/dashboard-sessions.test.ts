@@ -1,0 +1,214 @@
+import type { Browser, Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { launchPersonsBrowser, openDashboard, type DashboardPage } from '../support/dashboard-page.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+vi.setConfig({ testTimeout: 90_000 })
+
+let site: TestSite
+let tabwire: TestApp
+let browser: Browser
+let dashboard: DashboardPage
+let page: Page
+
+const { start, get, terminate } = sessionApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp({ warmBrowsers: 1 })
+  browser = await launchPersonsBrowser()
+})
+
+afterEach(async () => {
+  await dashboard.context.close()
+  await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
+})
+
+afterAll(async () => {
+  await browser.close()
+  await tabwire.close()
+  await site.close()
+})
+
+async function open(options?: Parameters<typeof openDashboard>[2]): Promise<void> {
+  dashboard = await openDashboard(browser, tabwire, options)
+  page = dashboard.page
+  await page.getByRole('heading', { name: 'Sessions' }).waitFor()
+  await expect.poll(connection).toBe('Live')
+}
+
+const connection = () => page.getByRole('banner').getByRole('status').first().innerText()
+const row = (list: 'Live' | 'Ended', name: string) =>
+  page
+    .getByRole('table', { name: list })
+    .getByRole('row')
+    .filter({ has: page.getByRole('link', { name, exact: true }) })
+
+test('the printed link signs in, tells nobody the code, and asks no other host for anything', async () => {
+  await open()
+  expect(page.url()).toBe(`${tabwire.url}/`)
+  const key = await page.evaluate(() => sessionStorage.getItem('tabwire.apiKey'))
+  expect(key).toMatch(/^tw_/)
+  expect(await page.evaluate(() => JSON.stringify(Object.entries(localStorage)))).not.toContain(key)
+  await page.reload()
+  await expect.poll(connection).toBe('Live')
+  expect(dashboard.outside).toEqual([])
+  expect(dashboard.complaints).toEqual([])
+})
+
+test('its files are kept by browsers and sent compressed, under a policy without exceptions', async () => {
+  await open()
+  const answer = await fetch(`${tabwire.url}/`)
+  const policy = answer.headers.get('content-security-policy')
+  expect(policy).toContain("default-src 'none'")
+  expect(policy).not.toMatch(/unsafe|https?:|\*/)
+  const paths = [...(await answer.text()).matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map((match) => match[1]!)
+  expect(paths).toHaveLength(3)
+  for (const path of paths) {
+    const response = await fetch(`${tabwire.url}/${path}`, { headers: { 'accept-encoding': 'br' } })
+    expect(response.headers.get('content-encoding')).toBe('br')
+    expect(response.headers.get('cache-control')).toContain('immutable')
+  }
+})
+
+test('without a key it says how to get one, and takes one', async () => {
+  dashboard = await openDashboard(browser, tabwire)
+  page = dashboard.page
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByText('Open the link that the server prints').waitFor()
+  await page.getByLabel('Or paste an API key').fill('tw_nonsense')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('alert').getByText('This key does not work').waitFor()
+  await page.getByLabel('Or paste an API key').fill(tabwire.apiKey)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await expect.poll(connection).toBe('Live')
+})
+
+test('a link that was used says what to do', async () => {
+  await open()
+  const link = tabwire.app.signInUrl('dashboard')
+  const first = await browser.newContext()
+  await (await first.newPage()).goto(link)
+  await expect.poll(() => first.pages()[0]!.url()).toBe(`${tabwire.url}/`)
+  const second = await browser.newContext()
+  const late = await second.newPage()
+  await late.goto(link)
+  await late
+    .getByRole('alert')
+    .getByText(/expired or was used already. Open a fresh one/)
+    .waitFor()
+  expect(late.url()).toBe(`${tabwire.url}/`)
+  await first.close()
+  await second.close()
+})
+
+test('a session appears when it starts, changes as it goes on, and moves to the ended ones', async () => {
+  await open()
+  const { id } = await start({ name: 'watched', initialPrompt: `${site.url}/ticker?ms=50` })
+  await row('Live', 'watched').getByText('Running').waitFor()
+  await row('Live', 'watched').getByText(`${site.url}/ticker?ms=50`).waitFor()
+  const lines = async () => Number((await row('Live', 'watched').getByRole('cell').nth(4).innerText()).replace(',', ''))
+  const before = await lines()
+  await expect.poll(lines).toBeGreaterThan(before)
+  await terminate(id)
+  await row('Ended', 'watched').getByText('Closed · terminated').waitFor()
+  expect(await row('Live', 'watched').count()).toBe(0)
+})
+
+test('one can be started with a form, whose errors stand where they were made', async () => {
+  await open()
+  await page.getByRole('button', { name: 'Start session' }).click()
+  const form = page.getByRole('dialog', { name: 'Start a session' })
+  await form.getByLabel('URL, or a task in words').fill('file:///etc/passwd')
+  await form.getByLabel('Width').fill('7')
+  await form.getByRole('button', { name: 'Start' }).click()
+  await form.getByLabel('Width').locator('..').getByRole('alert').waitFor()
+  await form.getByLabel('URL, or a task in words').locator('..').getByRole('alert').waitFor()
+
+  await form.getByLabel('URL, or a task in words').fill(`${site.url}/title`)
+  await form.getByLabel('Name').fill('from the form')
+  await form.getByLabel('Width').fill('800')
+  await form.getByLabel('Height').fill('600')
+  await form.getByLabel('Keep alive').check()
+  await form.getByText('More options').click()
+  await form.getByLabel('Locale').fill('de-CH')
+  await form.getByRole('button', { name: 'Start' }).click()
+  await page.getByRole('heading', { name: 'from the form' }).waitFor()
+  const id = new URL(page.url()).searchParams.get('session')!
+  expect(await get(id)).toMatchObject({ viewport: { width: 800, height: 600 }, keepAlive: true })
+  await page.getByText('A title').waitFor()
+  expect(await page.getByRole('dialog').count()).toBe(0)
+})
+
+test('a task where there is no model says what to do instead', async () => {
+  await open()
+  await page.getByRole('button', { name: 'Start session' }).click()
+  await page.getByLabel('URL, or a task in words').fill('find the cheapest one')
+  await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click()
+  await expect
+    .poll(() => page.getByRole('dialog').getByRole('alert').allInnerTexts())
+    .toEqual([expect.stringContaining('Give a URL instead of a task.')])
+})
+
+test('one is terminated once that was confirmed', async () => {
+  await open()
+  const { id } = await start({ name: 'to end' })
+  await row('Live', 'to end').getByRole('button').click()
+  const question = page.getByRole('alertdialog', { name: 'Terminate to end?' })
+  await question.getByRole('button', { name: 'Cancel' }).click()
+  await question.waitFor({ state: 'detached' })
+  expect(await get(id)).toMatchObject({ status: 'RUNNING' })
+  await page.keyboard.press('Enter')
+  await question.getByRole('button', { name: 'Terminate' }).click()
+  await row('Ended', 'to end').waitFor()
+  expect(await get(id)).toMatchObject({ status: 'CLOSED' })
+})
+
+test('the list is narrowed by status and by name, also to what ended long ago', async () => {
+  const old = await start({ name: 'needle' })
+  await terminate(old.id)
+  for (let made = 0; made < 32; made += 1) await terminate((await start({ name: `hay ${made}` }, 'CREATING')).id)
+  await start({ name: 'alive' })
+  await open()
+  const ended = page.getByRole('table', { name: 'Ended' }).getByRole('row')
+  await expect.poll(() => ended.count()).toBe(31)
+  expect(await row('Ended', 'needle').count()).toBe(0)
+  await page.getByRole('button', { name: 'Show more' }).click()
+  await row('Ended', 'hay 0').waitFor()
+  await row('Ended', 'needle').waitFor()
+
+  await page.reload()
+  await expect.poll(() => ended.count()).toBe(31)
+  await page.getByLabel('Filter by name').fill('needle')
+  await row('Ended', 'needle').waitFor()
+  expect(await ended.count()).toBe(2)
+  await page.getByLabel('Filter by name').fill('nothing has this name')
+  await page.getByRole('button', { name: 'Clear the filter' }).click()
+  await page.getByRole('button', { name: 'Live', exact: true }).click()
+  await row('Live', 'alive').waitFor()
+  expect(await page.getByRole('table', { name: 'Ended' }).count()).toBe(0)
+  await page.getByRole('button', { name: 'Ended', exact: true }).click()
+  expect(await page.getByRole('table', { name: 'Live' }).count()).toBe(0)
+})
+
+test('the colours are those of the system, or the ones that were chosen, for good', async () => {
+  await open({ colorScheme: 'dark' })
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+  expect(await ground()).toBe('rgb(15, 19, 22)')
+  await page.getByLabel('Theme').selectOption('Light')
+  expect(await ground()).toBe('rgb(246, 247, 249)')
+  await page.reload()
+  expect(await ground()).toBe('rgb(246, 247, 249)')
+})
+
+test('GraphiQL and the documentation of the schema are a click away, signed in', async () => {
+  await open()
+  const [graphiql] = await Promise.all([page.waitForEvent('popup'), page.getByRole('link', { name: 'Schema' }).click()])
+  await graphiql.locator('.graphiql-doc-explorer').waitFor()
+  expect(await graphiql.evaluate(() => sessionStorage.getItem('tabwire.apiKey'))).toMatch(/^tw_/)
+  expect(await graphiql.locator('#notice').isVisible()).toBe(false)
+})

@@ -1,0 +1,53 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+
+/** A network between a client and the server that can be cut and mended. */
+export interface CuttableProxy {
+  /** http://127.0.0.1:<port> */
+  url: string
+  /** Breaks every connection at once and refuses new ones. */
+  cut(): void
+  mend(): void
+  close(): Promise<void>
+}
+
+export async function startCuttableProxy(target: string): Promise<CuttableProxy> {
+  const { hostname, port } = new URL(target)
+  const sockets = new Set<Socket>()
+  let isCut = false
+  const breakAll = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  const server = createServer((client) => {
+    if (isCut) return void client.destroy()
+    const onward = connect(Number(port), hostname)
+    for (const [one, other] of [
+      [client, onward],
+      [onward, client],
+    ] as const) {
+      sockets.add(one)
+      one.on('error', () => one.destroy())
+      one.once('close', () => {
+        sockets.delete(one)
+        other.destroy()
+      })
+    }
+    client.pipe(onward)
+    onward.pipe(client)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut() {
+      isCut = true
+      breakAll()
+    },
+    mend() {
+      isCut = false
+    },
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      breakAll()
+      await closed
+    },
+  }
+}
