@@ -12,6 +12,7 @@ import { openStore } from './adapters/postgres/store.ts'
 import type { Config } from './config.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/agent-tasks.ts'
+import { Callers } from './domain/callers.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
 import { Artifacts } from './domain/artifacts.ts'
 import { LogReader } from './domain/log-reader.ts'
@@ -19,6 +20,7 @@ import { endOrphanedSessions } from './domain/orphaned-sessions.ts'
 import { ProfileSeal } from './domain/profile-seal.ts'
 import { Profiles } from './domain/profiles.ts'
 import { Retention } from './domain/retention.ts'
+import { LiveViewLinks } from './domain/live-view-links.ts'
 import type { LogLimits } from './domain/session-log.ts'
 import { SessionRegistry } from './domain/session-registry.ts'
 import { SignedLinks } from './domain/signed-links.ts'
@@ -130,12 +132,15 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
   let baseUrl = config.publicUrl
   const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port))
+  const liveViewLinks = new LiveViewLinks(links, registry)
   const server = createServer({
     config,
     registry,
     artifacts,
     uploads: new Uploads(store, artifacts, registry, links),
     links,
+    liveViewLinks,
+    callers: new Callers(apiKeys, liveViewLinks),
     logs: new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId)),
     apiKeys,
     tasks,

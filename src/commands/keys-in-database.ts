@@ -7,7 +7,13 @@ import { encodeGlobalId, uuidOf } from '../schema/global-id.ts'
 import type { KeyRing, ListedKey } from './key-ring.ts'
 
 /** Whoever may open the database may do everything with it. */
-const COMMAND_LINE: Principal = { owner: FIRST_OWNER, scopes: new Set(SCOPES), apiKeyId: '', expiresAt: null }
+const COMMAND_LINE: Principal = {
+  owner: FIRST_OWNER,
+  scopes: new Set(SCOPES),
+  apiKeyId: '',
+  expiresAt: null,
+  sessionId: null,
+}
 
 const dateOf = (time: number | null) => (time === null ? null : new Date(time))
 

@@ -1,5 +1,5 @@
 import type { Scope } from '../ports/store.ts'
-import { TabwireError } from './errors.ts'
+import { NotFound, TabwireError } from './errors.ts'
 
 /** Who is asking: the owner whose sessions they are, and what the key allows. */
 export interface Principal {
@@ -9,6 +9,8 @@ export interface Principal {
   readonly apiKeyId: string
   /** Milliseconds since the epoch; null: never. */
   readonly expiresAt: number | null
+  /** UUID of the one session whose live view it is good for, and nothing else; null: of everything of the owner's. */
+  readonly sessionId: string | null
 }
 
 export class Unauthenticated extends TabwireError {
@@ -26,6 +28,15 @@ export class Forbidden extends TabwireError {
 /** Throws Unauthenticated without a principal and Forbidden when its key lacks the scope. ADMIN includes no other. */
 export function requireScope(principal: Principal | null, scope: Scope): Principal {
   if (!principal) throw new Unauthenticated()
+  if (principal.sessionId !== null) throw new Forbidden('This link is good for the live view of one session alone.')
   if (!principal.scopes.has(scope)) throw new Forbidden(`This API key lacks the scope ${scope}.`)
+  return principal
+}
+
+/** The same for the live view of a session, for which a link to it is enough. Of another session it is NOT_FOUND. */
+export function requireLiveView(principal: Principal | null, sessionId: string, scope: Scope): Principal {
+  if (principal?.sessionId == null) return requireScope(principal, scope)
+  if (principal.sessionId !== sessionId) throw new NotFound('session')
+  if (!principal.scopes.has(scope)) throw new Forbidden('This link is for looking alone.')
   return principal
 }

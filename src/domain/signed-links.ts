@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { BadUserInput } from './errors.ts'
 
 /** What a link is good for. A signature for one purpose is none for another. */
-export type LinkPurpose = 'artifact' | 'upload' | 'cdp'
+export type LinkPurpose = 'artifact' | 'upload' | 'cdp' | 'live'
 
 /** What stands in a link's query. */
 export interface LinkSignature {
@@ -56,6 +56,11 @@ export class SignedLinks {
     if (secret === undefined) return false
     const wanted = digest(secret, purpose, subject, expires)
     return timingSafeEqual(wanted, Buffer.from(parts[2]!, 'base64url')) && Number(expires) * 1000 > Date.now()
+  }
+
+  /** Where the server is reached, without a slash at the end. */
+  base(): string {
+    return this.#baseUrl()
   }
 
   /** The whole link. */

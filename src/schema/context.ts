@@ -1,9 +1,10 @@
 import type { AgentTasks } from '../domain/agent-tasks.ts'
 import type { ApiKeys } from '../domain/api-keys.ts'
 import type { Artifacts } from '../domain/artifacts.ts'
+import type { LiveViewLinks } from '../domain/live-view-links.ts'
 import type { LogReader } from '../domain/log-reader.ts'
 import type { Profiles } from '../domain/profiles.ts'
-import { requireScope, type Principal } from '../domain/principal.ts'
+import { requireLiveView, requireScope, type Principal } from '../domain/principal.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
 import type { SignedLinks } from '../domain/signed-links.ts'
 import type { Uploads } from '../domain/uploads.ts'
@@ -17,6 +18,7 @@ export interface Domain {
   readonly artifacts: Artifacts
   readonly uploads: Uploads
   readonly links: SignedLinks
+  readonly liveViewLinks: LiveViewLinks
   readonly tasks: AgentTasks
   readonly profiles: Profiles
 }
@@ -30,6 +32,8 @@ export interface Context extends Domain {
   readonly signal: AbortSignal
   /** The caller, if the key has the scope. Throws Unauthenticated or Forbidden. */
   require(scope: Scope): Principal
+  /** The same for the live view of a session, for which a link to it is enough. Throws NotFound as well. */
+  requireLiveView(sessionId: string, scope: Scope): Principal
   /** Whether the caller's key has the scope, for what is null without it. */
   allows(scope: Scope): boolean
 }
@@ -43,10 +47,12 @@ export function createContext(domain: Domain, principal: Principal | null, signa
     artifacts: domain.artifacts,
     uploads: domain.uploads,
     links: domain.links,
+    liveViewLinks: domain.liveViewLinks,
     tasks: domain.tasks,
     profiles: domain.profiles,
     signal,
     require: (scope) => requireScope(principal, scope),
-    allows: (scope) => principal?.scopes.has(scope) ?? false,
+    requireLiveView: (sessionId, scope) => requireLiveView(principal, sessionId, scope),
+    allows: (scope) => principal?.sessionId === null && principal.scopes.has(scope),
   }
 }

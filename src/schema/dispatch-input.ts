@@ -23,8 +23,9 @@ builder.mutationField('dispatchInput', (t) =>
       }),
     },
     resolve: (_, { sessionId, pageId, events }, context) => {
-      const { owner } = context.require('WRITE')
-      const given = { sessionId: sessionUuid(sessionId), pageId: pageId ?? null, events: events as unknown[] }
+      const uuid = sessionUuid(sessionId)
+      const { owner } = context.requireLiveView(uuid, 'WRITE')
+      const given = { sessionId: uuid, pageId: pageId ?? null, events: events as unknown[] }
       return dispatchInput(context.registry, owner, given, context.signal)
     },
   }),

@@ -55,8 +55,9 @@ builder.subscriptionField('screencast', (t) =>
       }),
     },
     subscribe: (_, { sessionId, pageId, ...options }, context) => {
-      const { owner } = context.require('READ')
-      const given = { ...options, sessionId: sessionUuid(sessionId), pageId: pageId ?? null }
+      const uuid = sessionUuid(sessionId)
+      const { owner } = context.requireLiveView(uuid, 'READ')
+      const given = { ...options, sessionId: uuid, pageId: pageId ?? null }
       return watchPage(context.registry, owner, given, context.signal)
     },
     resolve: (frame) => frame,

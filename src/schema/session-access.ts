@@ -1,6 +1,7 @@
-import { LINK_TTL_RULE, LINK_TTL_SECONDS, type SignedLinks } from '../domain/signed-links.ts'
+import { LINK_TTL_RULE, LINK_TTL_SECONDS } from '../domain/signed-links.ts'
 import type { SessionSnapshot } from '../domain/session-snapshot.ts'
 import { builder } from './builder.ts'
+import type { Context } from './context.ts'
 import { encodeGlobalId } from './global-id.ts'
 import { Session } from './session.ts'
 
@@ -12,6 +13,7 @@ export const cdpSubject = (sessionId: string): readonly string[] => [sessionId]
 
 interface Access {
   cdpUrl: string
+  liveViewUrl: string
   expiresAt: number
 }
 
@@ -22,6 +24,10 @@ const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
     cdpUrl: t.exposeString('cdpUrl', {
       description:
         'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http in the place of ws (https of wss), clients that look for /json/version find it. Several clients may connect at once, and again; when one leaves, or closes the browser, the session goes on. What is refused, see the README.',
+    }),
+    liveViewUrl: t.exposeString('liveViewUrl', {
+      description:
+        'Opens the live picture of the session in a browser, and nothing else of it; with input, if the key has the scope WRITE.',
     }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the links cease to work.' }),
   }),
@@ -41,14 +47,18 @@ builder.objectField(Session, 'access', (t) =>
       }),
     },
     resolve: (session, { ttlSeconds }, context) => {
-      const access = accessTo(session, ttlSeconds, context.links)
+      const access = accessTo(session, ttlSeconds, context)
       return session.status === 'RUNNING' && context.allows('CONNECT') ? access : null
     },
   }),
 )
 
-function accessTo({ id }: SessionSnapshot, ttlSeconds: number, links: SignedLinks): Access {
+function accessTo({ id }: SessionSnapshot, ttlSeconds: number, context: Context): Access {
+  const { links, liveViewLinks } = context
   const { expiresAt, query } = links.sign('cdp', cdpSubject(id), ttlSeconds)
   const url = links.url(`${CDP_PATH}${encodeGlobalId('Session', id)}`, query)
-  return { cdpUrl: url.replace(/^http/, 'ws'), expiresAt }
+  const { token } = liveViewLinks.sign(id, context.allows('WRITE'), ttlSeconds)
+  // Behind # it is sent to no server, and stands in no log of one.
+  const view = new URLSearchParams({ live: encodeGlobalId('Session', id), token })
+  return { cdpUrl: url.replace(/^http/, 'ws'), liveViewUrl: `${links.base()}/#${view.toString()}`, expiresAt }
 }

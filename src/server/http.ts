@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
+import type { Callers } from '../domain/callers.ts'
 import { Unauthenticated } from '../domain/principal.ts'
 import type { SignIn } from '../domain/sign-in.ts'
 import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../schema/artifact-link.ts'
@@ -23,6 +24,7 @@ import { GraphqlWebSockets, refuseUpgrade, WEB_SOCKET_LIMITS, type WebSocketLimi
 
 export interface ServerOptions extends Domain {
   config: Pick<Config, 'publicUrl' | 'artifacts'>
+  callers: Callers
   signIn: SignIn
   readiness: () => Promise<{ ready: boolean; missing: string[] }>
   logger: Logger
@@ -57,10 +59,10 @@ const MAX_SIGN_IN_BYTES = 1_000
 
 /** The HTTP server: every route is in the table below. */
 export function createServer(options: ServerOptions): Server {
-  const { apiKeys, logger, readiness, signIn } = options
+  const { callers, logger, readiness, signIn } = options
   const operations = new GraphqlOperations(options, logger)
   const serveGraphql = createGraphqlHttp(operations, logger)
-  const webSockets = new GraphqlWebSockets(operations, apiKeys, logger, {
+  const webSockets = new GraphqlWebSockets(operations, callers, logger, {
     ...WEB_SOCKET_LIMITS,
     ...options.webSocketLimits,
   })
@@ -78,7 +80,7 @@ export function createServer(options: ServerOptions): Server {
       return redirect(response, 'graphiql')
     }
     const secret = secretOf(request.headers)
-    const principal = secret === null ? null : await apiKeys.authenticate(secret)
+    const principal = secret === null ? null : await callers.authenticate(secret)
     if (!principal) {
       response.setHeader('www-authenticate', 'Bearer realm="tabwire"')
       return answerJson(response, 401, { errors: [refusal(new Unauthenticated())] }, jsonTypeFor(request))
@@ -86,7 +88,7 @@ export function createServer(options: ServerOptions): Server {
     await serveGraphql(request, response, principal, () => {
       // A stream can outlive its key; anything else is done before that matters.
       streams.add(response)
-      const unwatch = apiKeys.onInvalid(principal, () => response.destroy())
+      const unwatch = callers.onInvalid(principal, () => response.destroy())
       response.once('close', () => {
         streams.delete(response)
         unwatch()

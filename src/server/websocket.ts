@@ -5,7 +5,7 @@ import type { ExecutionArgs } from 'graphql'
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { WebSocketServer, type RawData, type WebSocket } from 'ws'
-import type { ApiKeys } from '../domain/api-keys.ts'
+import type { Callers } from '../domain/callers.ts'
 import { TabwireError } from '../domain/errors.ts'
 import { Unauthenticated, type Principal } from '../domain/principal.ts'
 import { secretOfPayload } from './authentication.ts'
@@ -60,14 +60,14 @@ interface SocketOperation {
 export class GraphqlWebSockets {
   readonly #webSockets: WebSocketServer
   readonly #limits: WebSocketLimits
-  readonly #apiKeys: ApiKeys
+  readonly #callers: Callers
   readonly #logger: Logger
   readonly #protocol: Server<SocketConnection>
   readonly #connections = new Set<SocketConnection>()
 
-  constructor(operations: GraphqlOperations, apiKeys: ApiKeys, logger: Logger, limits: WebSocketLimits) {
+  constructor(operations: GraphqlOperations, callers: Callers, logger: Logger, limits: WebSocketLimits) {
     this.#limits = limits
-    this.#apiKeys = apiKeys
+    this.#callers = callers
     this.#logger = logger
     this.#webSockets = new WebSocketServer({
       noServer: true,
@@ -112,7 +112,7 @@ export class GraphqlWebSockets {
       return
     }
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const connection = new SocketConnection(socket, this.#apiKeys, this.#limits, this.#logger)
+      const connection = new SocketConnection(socket, this.#callers, this.#limits, this.#logger)
       this.#connections.add(connection)
       connection.serve(this.#protocol)
       socket.once('close', () => this.#connections.delete(connection))
@@ -131,7 +131,7 @@ class SocketConnection {
   /** Who the key of connection_init belongs to; null when it brought none. */
   principal: Principal | null = null
   readonly #socket: WebSocket
-  readonly #apiKeys: ApiKeys
+  readonly #callers: Callers
   readonly #limits: WebSocketLimits
   readonly #logger: Logger
   readonly #leaving = new AbortController()
@@ -141,9 +141,9 @@ class SocketConnection {
   #heartbeat: NodeJS.Timeout
   #isAlive = true
 
-  constructor(socket: WebSocket, apiKeys: ApiKeys, limits: WebSocketLimits, logger: Logger) {
+  constructor(socket: WebSocket, callers: Callers, limits: WebSocketLimits, logger: Logger) {
     this.#socket = socket
-    this.#apiKeys = apiKeys
+    this.#callers = callers
     this.#limits = limits
     this.#logger = logger
     this.#anonymous = setTimeout(() => void this.close(CloseCode.Unauthorized, 'Unauthorized'), limits.anonymousMs)
@@ -188,13 +188,13 @@ class SocketConnection {
 
   /** The caller of this key, or null; when the key ceases to be valid, the socket closes. */
   async authenticate(secret: string, of: 'connection' | 'operation'): Promise<Principal | null> {
-    const principal = await this.#apiKeys.authenticate(secret)
+    const principal = await this.#callers.authenticate(secret)
     if (!principal || this.left.aborted) return null
     if (of === 'connection') this.principal = principal
     clearTimeout(this.#anonymous)
     if (!this.#watchedKeys.has(principal.apiKeyId)) {
       const forbid = () => void this.close(CloseCode.Forbidden, 'The API key is no longer valid')
-      this.#watchedKeys.set(principal.apiKeyId, this.#apiKeys.onInvalid(principal, forbid))
+      this.#watchedKeys.set(principal.apiKeyId, this.#callers.onInvalid(principal, forbid))
     }
     return principal
   }

@@ -10,7 +10,13 @@ useStore()
 
 const newKeys = () => new ApiKeys(store, createLogger('silent'))
 const newSecret = () => `tw_${randomUUID()}${randomUUID()}`
-const admin: Principal = { owner: 'admin', scopes: new Set(SCOPES), apiKeyId: randomUUID(), expiresAt: null }
+const admin: Principal = {
+  owner: 'admin',
+  scopes: new Set(SCOPES),
+  apiKeyId: randomUUID(),
+  expiresAt: null,
+  sessionId: null,
+}
 
 describe('the first admin key', () => {
   test('is valid after every start, and the one before it no more', async () => {
@@ -46,7 +52,13 @@ describe('the first admin key', () => {
 describe('keys', () => {
   test('nobody gives away what the own key lacks, or to another owner without ADMIN', async () => {
     const keys = newKeys()
-    const writer: Principal = { owner: 'ann', scopes: new Set(['READ', 'WRITE']), apiKeyId: '', expiresAt: null }
+    const writer: Principal = {
+      owner: 'ann',
+      scopes: new Set(['READ', 'WRITE']),
+      apiKeyId: '',
+      expiresAt: null,
+      sessionId: null,
+    }
     await expect(keys.create(writer, { name: 'x', scopes: ['ADMIN'] })).rejects.toMatchObject({ code: 'FORBIDDEN' })
     await expect(keys.create(writer, { name: 'x', scopes: ['READ'], owner: 'bob' })).rejects.toMatchObject({
       code: 'FORBIDDEN',

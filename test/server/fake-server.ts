@@ -10,6 +10,8 @@ import type { Principal } from '../../src/domain/principal.ts'
 import type { Profiles } from '../../src/domain/profiles.ts'
 import type { SessionRegistry } from '../../src/domain/session-registry.ts'
 import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
+import { Callers } from '../../src/domain/callers.ts'
+import { LiveViewLinks } from '../../src/domain/live-view-links.ts'
 import { SignedLinks } from '../../src/domain/signed-links.ts'
 import type { SignIn } from '../../src/domain/sign-in.ts'
 import type { Uploads } from '../../src/domain/uploads.ts'
@@ -111,7 +113,9 @@ export async function startFakeServer({
   const apiKeys: Partial<ApiKeys> = {
     authenticate: async (secret) => {
       const scopes = SCOPES_OF[secret]
-      return scopes ? { owner: 'me', scopes: new Set(scopes), apiKeyId: secret, expiresAt: null } : null
+      return scopes
+        ? { owner: 'me', scopes: new Set(scopes), apiKeyId: secret, expiresAt: null, sessionId: null }
+        : null
     },
     onInvalid: (principal: Principal, listener) => {
       const watch = { key: principal.apiKeyId, listener }
@@ -136,14 +140,18 @@ export async function startFakeServer({
   const signIn: Partial<SignIn> = {
     exchange: async (code) => (code === 'good' ? { secret: 'admin', expiresAt: new Date(0) } : null),
   }
+  const links = new SignedLinks(
+    () => ['fake-secret-of-thirty-two-letters'],
+    () => 'http://127.0.0.1',
+  )
+  const liveViewLinks = new LiveViewLinks(links, { findRunning: () => null })
   const server = createServer({
     config: { publicUrl: null, artifacts: { kind: 'disk' } },
     artifacts: {} as Artifacts,
     uploads: {} as Uploads,
-    links: new SignedLinks(
-      () => ['fake-secret-of-thirty-two-letters'],
-      () => 'http://127.0.0.1',
-    ),
+    links,
+    liveViewLinks,
+    callers: new Callers(apiKeys as ApiKeys, liveViewLinks),
     registry: fakeRegistry as SessionRegistry,
     logs: logs as LogReader,
     apiKeys: apiKeys as ApiKeys,

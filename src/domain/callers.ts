@@ -1,0 +1,32 @@
+import type { ApiKeys } from './api-keys.ts'
+import type { LiveViewLinks } from './live-view-links.ts'
+import type { Principal } from './principal.ts'
+
+/** setTimeout cannot wait longer than 2^31 - 1 ms; links do not hold that long. */
+const MAX_TIMER_MS = 2_147_483_647
+
+/** Who is asking: the holder of an API key, or of a link to the live view of one session. */
+export class Callers {
+  readonly #apiKeys: ApiKeys
+  readonly #liveViewLinks: LiveViewLinks
+
+  constructor(apiKeys: ApiKeys, liveViewLinks: LiveViewLinks) {
+    this.#apiKeys = apiKeys
+    this.#liveViewLinks = liveViewLinks
+  }
+
+  /** Who the secret belongs to; null when it is unknown, revoked or expired. */
+  async authenticate(secret: string): Promise<Principal | null> {
+    if (this.#liveViewLinks.isToken(secret)) return this.#liveViewLinks.read(secret)
+    return this.#apiKeys.authenticate(secret)
+  }
+
+  /** Calls back once when the principal's secret ceases to be valid. Returns how to stop watching. */
+  onInvalid(principal: Principal, listener: () => void): () => void {
+    if (principal.sessionId === null || principal.expiresAt === null)
+      return this.#apiKeys.onInvalid(principal, listener)
+    const leftMs = Math.max(0, principal.expiresAt - Date.now())
+    const expiry = setTimeout(listener, Math.min(MAX_TIMER_MS, leftMs)).unref()
+    return () => clearTimeout(expiry)
+  }
+}
