@@ -159,7 +159,7 @@ describe('the contract of names', () => {
     ['Action.artifact', 'Artifact'],
     ['Action.cost', 'Cost'],
     ['ActionError.code', 'ActionErrorCode!'],
-    ['Page.observation', 'Observation'],
+    ['Page.observation', 'Observation!'],
     ['Observation.truncated', 'Int!'],
     ['Mutation.saveProfile', 'Profile!'],
     ['Mutation.deleteProfile', 'ID!'],
