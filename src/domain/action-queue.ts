@@ -1,7 +1,7 @@
 import { CapacityExceeded } from './slots.ts'
 
 /** Requests that may wait for one session's turn; who sends more has lost count. */
-const MAX_WAITING = 100
+export const MAX_WAITING = 100
 
 /**
  * One session's requests for actions, one after the other in the order in which they came: no two interleave, and of

@@ -7,7 +7,8 @@ import { SealBroken } from './profile-seal.ts'
 import type { SessionRegistry } from './session-registry.ts'
 
 export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024, perOwner: 1_000 } as const
-const SAVE_MS = 15_000
+/** How long a session may take to tell what it knows. */
+export const SAVE_SECONDS = 15
 
 /** The key that profiles are encrypted with is not the one that this one was saved with. */
 export class ProfileUnreadable extends TabwireError {
@@ -92,6 +93,6 @@ export async function saveProfile(
     throw new BadUserInput([{ path: ['name'], code: 'INVALID_FORMAT', message }])
   }
   const session = await registry.requireLive(owner, sessionId)
-  const state = await session.actions.storageState(AbortSignal.any([signal, AbortSignal.timeout(SAVE_MS)]))
+  const state = await session.actions.storageState(AbortSignal.any([signal, AbortSignal.timeout(SAVE_SECONDS * 1000)]))
   return profiles.keep(owner, name, state)
 }

@@ -15,7 +15,7 @@ const DialogTypeEnum = builder.enumType('DialogType', {
 
 const Dialog = entryType(
   'DIALOG',
-  'A page opened a dialog. Nobody can be asked, so it is dismissed at once; leaving a page is accepted.',
+  'A page opened a dialog, and it was answered: by the action dialog, by a client, or in time by nobody, which dismisses it; leaving a page is accepted.',
 )
 
 builder.objectFields(Dialog, (t) => ({

@@ -40,9 +40,8 @@ const Page = builder.objectRef<PageNode>('Page').implement({
     title: t.exposeString('title', { description: 'Its title; empty when it has none.' }),
     observation: t.field({
       type: Observation,
-      nullable: true,
       description:
-        'Asks the page now, beside whatever actions go on. Null, with an error that says why, where the page cannot be observed. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT (it did not answer for 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
+        'Asks the page now, beside whatever actions go on. One page that cannot be observed fails all that are asked with it: pages(id) asks one alone. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT (it did not answer for 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
       extensions: COST.observation,
       args: {
         maxCharacters: t.arg.int({

@@ -1,5 +1,5 @@
 import { NotFound } from '../domain/errors.ts'
-import { PROFILE_LIMITS, saveProfile } from '../domain/profiles.ts'
+import { PROFILE_LIMITS, SAVE_SECONDS, saveProfile } from '../domain/profiles.ts'
 import type { ProfileDescription } from '../ports/profile.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
@@ -45,7 +45,7 @@ builder.objectField(Session, 'profile', (t) =>
 builder.mutationFields((t) => ({
   saveProfile: t.field({
     type: Profile,
-    description: `Keeps cookies, local storage and IndexedDB of a running session under a name, for startSession(profileId). One of the same name is replaced and keeps its id. It waits for actions that are going on. A profile may have ${PROFILE_LIMITS.bytes} bytes, an owner ${PROFILE_LIMITS.perOwner} profiles. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT, TIMEOUT (a page did not answer: it hangs, or a dialog is open).`,
+    description: `Keeps cookies, local storage and IndexedDB of a running session under a name, for startSession(profileId). One of the same name is replaced and keeps its id. It waits for actions that are going on. A profile may have ${PROFILE_LIMITS.bytes} bytes, an owner ${PROFILE_LIMITS.perOwner} profiles. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT, TIMEOUT (a page did not answer for ${SAVE_SECONDS} s: it hangs, or a dialog is open).`,
     extensions: COST.act,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),

@@ -20,7 +20,8 @@ const StartWaitEnum = builder.enumType('StartWait', {
 const RecordingKindEnum = builder.enumType('RecordingKind', {
   description: 'What a session can record beside its log.',
   values: describedValues<RecordingKind>({
-    VIDEO: 'A WebM video of each page. Takes most of a core while a page moves much.',
+    VIDEO:
+      'A WebM video of each page, its longer side at most 1280 pixels. Takes most of a core while a page moves much.',
     TRACE: 'A trace for the trace viewer: each action with the page before and after it, console and network.',
     HAR: `An HTTP archive of all requests, with the bodies of the first ${HAR_LIMITS.requests}, of ${HAR_LIMITS.bodyBytes / 1024 / 1024} MiB in all at most; what comes then, and what a browser that crashes had seen, is listed without bodies.`,
   }),

@@ -41,7 +41,8 @@ export const Task = builder.objectRef<TaskRecord>('Task').implement({
     result: t.expose('result', {
       type: 'JSON',
       nullable: true,
-      description: 'A text, or JSON that satisfies outputSchema where one was given. Null unless it is COMPLETED.',
+      description:
+        'A text, or JSON that satisfies outputSchema where one was given; at most 100000 characters. Null unless it is COMPLETED.',
     }),
     error: t.exposeString('error', {
       nullable: true,

@@ -32,7 +32,7 @@ export class Dialogs {
   readonly #open = new Map<Page, OpenDialog>()
   readonly #armed = new Map<Page, Answer>()
   readonly #watchers = new Map<Page, (dialog: Dialog) => void>()
-  readonly #stays = new Map<Page, () => void>()
+  readonly #stays = new Map<Page, (settled: Promise<void>) => void>()
   #clients = 0
 
   constructor(context: BrowserContext, logger: Logger) {
@@ -90,8 +90,12 @@ export class Dialogs {
     this.#open.delete(page)
   }
 
-  /** Calls back when the page asked whether to leave it, and the answer was no; returns how to stop that. */
-  onStay(page: Page, stays: () => void): () => void {
+  /**
+   * Calls back when the page asks whether to leave it, and the answer is no; what it is given resolves once the page is
+   * itself again. Returns how to stop that. (Measured: a page that is left while it still hears the answer asks nothing
+   * and stays until the time is up.)
+   */
+  onStay(page: Page, stays: (settled: Promise<void>) => void): () => void {
     this.#stays.set(page, stays)
     return () => this.#stays.delete(page)
   }
@@ -106,14 +110,18 @@ export class Dialogs {
     const armed = page === null ? undefined : this.#armed.get(page)
     if (page === null || armed || dialog.type() === 'beforeunload') {
       if (page !== null && armed) this.#armed.delete(page)
-      if (page !== null && dialog.type() === 'beforeunload' && armed?.accept === false) this.#stays.get(page)?.()
-      return this.#give(dialog, armed ?? { accept: dialog.type() === 'beforeunload', promptText: null })
+      const answer = armed ?? { accept: dialog.type() === 'beforeunload', promptText: null }
+      const given = this.#give(dialog, answer)
+      if (page !== null && dialog.type() === 'beforeunload' && !answer.accept) {
+        this.#stays.get(page)?.(given.then(() => answers(page, NEXT_MS)).then(() => undefined))
+      }
+      return
     }
     const watcher = this.#watchers.get(page)
     const timer = setTimeout(
       () => {
         this.#open.delete(page)
-        this.#give(dialog, { accept: false, promptText: null })
+        void this.#give(dialog, { accept: false, promptText: null })
       },
       watcher ? AFTER_STEP_MS : this.#clients > 0 ? WITH_CLIENTS_MS : BY_ITSELF_MS,
     )
@@ -121,8 +129,8 @@ export class Dialogs {
     watcher?.(dialog)
   }
 
-  #give(dialog: Dialog, answer: Answer): void {
-    give(dialog, answer).catch((error: unknown) =>
+  #give(dialog: Dialog, answer: Answer): Promise<void> {
+    return give(dialog, answer).catch((error: unknown) =>
       this.#logger.debug({ err: error }, 'a dialog was gone before its answer'),
     )
   }

@@ -50,10 +50,8 @@ export const reload: ActionHandler<ActionValues<'reload'>> = async (site, { wait
 
 /** Notes where a navigation ended and what the server answered; explains why it failed. */
 async function loading(site: ActionSite, page: Page, go: () => Promise<Response | null>): Promise<Response | null> {
-  let stayed = false
-  const stop = site.dialogs.onStay(page, () => {
-    stayed = true
-  })
+  const stays: Promise<void>[] = []
+  const stop = site.dialogs.onStay(page, (settled) => stays.push(settled))
   try {
     const response = await go()
     const finalUrl = page.url()
@@ -67,7 +65,8 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
       return null
     }
     const address = page.isClosed() ? 'the page' : page.url()
-    if (stayed) {
+    if (stays.length > 0) {
+      await Promise.all(stays)
       const message = `The page asked whether to leave it, and the dialog was dismissed: it is still at ${address}.`
       throw new ActionFailure('NAVIGATION_FAILED', message)
     }

@@ -33,7 +33,7 @@ export const closePage: ActionHandler<ActionValues<'closePage'>> = async (site, 
   requireNoDialog(dialogs, page)
   const { promise: ended, resolve } = Promise.withResolvers<'CLOSED' | 'STAYS'>()
   page.once('close', () => resolve('CLOSED'))
-  const stop = dialogs.onStay(page, () => resolve('STAYS'))
+  const stop = dialogs.onStay(page, (settled) => void settled.then(() => resolve('STAYS')))
   try {
     await page.close({ runBeforeUnload })
     if ((await within(ended, timeout)) !== 'CLOSED') details.note({ closed: false })
