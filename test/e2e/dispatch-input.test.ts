@@ -111,7 +111,10 @@ describe('what a person does reaches the page', () => {
     ])
     expect(await field()).toBe('a\n')
     // What a key types is up to the keyboard, where it lies is not.
-    const [held, z] = [{ modifiers: ['SHIFT'], code: 'ShiftRight' }, { modifiers: ['SHIFT'], code: 'KeyY' }]
+    const [held, z] = [
+      { modifiers: ['SHIFT'], code: 'ShiftRight' },
+      { modifiers: ['SHIFT'], code: 'KeyY' },
+    ]
     await dispatch(id, [key('DOWN', 'Shift', held), key('DOWN', 'Z', z), key('UP', 'Z', z), key('UP', 'Shift')])
     expect(await seen()).toEqual([
       'keydown Shift ShiftRight 16 2+shift',

@@ -232,8 +232,8 @@ test('a page that hangs is shown', async () => {
   const frames = watch(id)
   await until(frames, 'b')
   await evaluate(id, 'void setTimeout(() => { for (;;); }, 300)')
-  const [asked] = await run(id, [{ evaluate: { expression: '1', timeoutMs: 1_000 } }])
-  expect(asked!.error?.code).toBe('TIMEOUT')
+  const asking = async () => (await run(id, [{ evaluate: { expression: '1', timeoutMs: 1_000 } }]))[0]!.error?.code
+  await vi.waitFor(async () => expect(await asking()).toBe('TIMEOUT'), { timeout: 10_000 })
   const others = watch(id, { quality: 20 })
   await until(others, 'b')
   for (const reader of [frames, others]) await reader.return(undefined)

@@ -135,6 +135,47 @@ describe('few frames', () => {
   })
 })
 
+describe('a change that the browser forgot, as it waited for answers', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('shows once the page stands still', async () => {
+    const { view, told, answer, hear, sent, end } = await scripted()
+    const reader = view.watch('p1', OPTIONS, forEver)
+    const reading = reader.next()
+    await told(1)
+    answer('Target.attachToTarget', { sessionId: 'cast' })
+    await told(1)
+    vi.useFakeTimers()
+    const show = (data: string) => {
+      const metadata = { deviceWidth: 640, deviceHeight: 400, timestamp: Date.now() / 1000 }
+      hear('Page.screencastFrame', { data, metadata, sessionId: 1 }, 'cast')
+    }
+    show('one')
+    await reading
+    await vi.advanceTimersByTimeAsync(1_000)
+    // One by one nothing is forgotten.
+    expect(await told(1)).toEqual(['Page.screencastFrameAck'])
+    const next = reader.next()
+    for (const data of ['two', 'three', 'four']) show(data)
+    expect((await next).value?.jpeg).toBe('four')
+    expect(await told(3)).toEqual(Array.from({ length: 3 }, () => 'Page.screencastFrameAck'))
+    await vi.advanceTimersByTimeAsync(200)
+    expect(await told(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
+    // Nothing was forgotten this time, and the reader is not bothered.
+    const last = reader.next()
+    show('four')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await told(1)).toEqual(['Page.screencastFrameAck'])
+    expect(sent).toEqual([])
+    show('five')
+    expect((await last).value).toMatchObject({ jpeg: 'five', skipped: 0 })
+    await reader.return!()
+    end()
+  })
+})
+
 describe('the page in front', () => {
   test('is the one that was brought there', async () => {
     const { view, targets, attach, told, answer, end } = await scripted()
