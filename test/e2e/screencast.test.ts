@@ -107,3 +107,171 @@ test('the first frame of a page that stands still is there at once', async () =>
   for (const reader of [frames, others, whole]) await reader.return(undefined)
   await terminate(id)
 })
+
+test('frames follow what the page does, as many as were asked for', async () => {
+  const id = await open('/animation')
+  const many = watch(id, { maxFps: 60 })
+  const few = watch(id, { maxFps: 2 })
+  let counted = 0
+  let isOver = false
+  const counting = (async () => {
+    for await (const _ of many) {
+      counted += 1
+      if (isOver) break
+    }
+  })()
+  const slow: Frame[] = []
+  for await (const frame of few) if (slow.push(frame) === 5) break
+  isOver = true
+  await counting
+  // Two seconds of it; how many the other gets depends on the machine, so that only the proportion counts.
+  expect(counted).toBeGreaterThan(slow.length * 3)
+  expect(new Set(slow.map(({ data }) => data)).size).toBe(5)
+  // What maxFps leaves out was not too much for the reader.
+  expect(slow.map(({ skipped }) => skipped)).toEqual([0, 0, 0, 0, 0])
+  const times = slow.slice(1).map(({ at }) => Date.parse(at))
+  const gaps = times.slice(1).map((time, index) => time - times[index]!)
+  expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeGreaterThan(400)
+  await terminate(id)
+})
+
+test('the last change is seen, however few frames were asked for', async () => {
+  const id = await open('/animation')
+  const frames = watch(id, { maxFps: 1, maxWidth: 100 })
+  await frames.next()
+  // Far more frames than the browser sends without an answer, and then the page stands still.
+  await evaluate(
+    id,
+    `new Promise((done) => setTimeout(() => {
+    window.requestAnimationFrame = () => {}
+    c.remove()
+    document.body.style.background = '#00f'
+    done()
+  }, 500))`,
+  )
+  expect(await colourOf(await until(frames, 'b'))).toMatch(/ b$/)
+  await frames.return(undefined)
+  await terminate(id)
+})
+
+test('a reader that does not read gets the newest frame, and is told how many it missed', async () => {
+  const id = await open('/noise', { width: 1000, height: 600 })
+  const socket = new WebSocket(`${tabwire.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+  const frames: Frame[] = []
+  socket.on('message', (data: Buffer) => {
+    const message = JSON.parse(data.toString()) as { type: string; payload?: { data: { screencast: Frame } } }
+    if (message.type === 'connection_ack') {
+      const payload = { query: SCREENCAST, variables: { id, quality: 100, maxFps: 60 } }
+      socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload }))
+    }
+    if (message.type === 'next') frames.push(message.payload!.data.screencast)
+  })
+  socket.once('open', () => {
+    socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': tabwire.apiKey } }))
+  })
+  await vi.waitFor(() => expect(frames.length).toBeGreaterThan(0), { timeout: 10_000 })
+  socket.pause()
+  const before = Number(await evaluate(id, 'n'))
+  const after = async () => Number(await evaluate(id, 'n'))
+  await vi.waitFor(async () => expect(await after()).toBeGreaterThan(before + 60), { timeout: 60_000, interval: 250 })
+  await evaluate(
+    id,
+    'new Promise((done) => { enough = true; requestAnimationFrame(() => requestAnimationFrame(done)) })',
+  )
+  socket.resume()
+  await vi.waitFor(async () => expect(await colourOf(frames.at(-1)!)).toMatch(/ g$/), {
+    timeout: 30_000,
+    interval: 250,
+  })
+  expect(Math.max(...frames.map(({ skipped }) => skipped))).toBeGreaterThan(0)
+  // Nothing is queued for it but what lies in the sockets.
+  expect(frames.length).toBeLessThan(60)
+  socket.terminate()
+  await terminate(id)
+})
+
+test('it goes on over navigations, to other sites too', async () => {
+  const id = await open('/red')
+  const frames = watch(id)
+  await until(frames, 'r')
+  await run(id, [{ navigate: { url: `${site.url}/blue` } }])
+  await until(frames, 'b')
+  await run(id, [{ navigate: { url: `${site.url.replace('127.0.0.1', 'localhost')}/red` } }])
+  await until(frames, 'r')
+  await frames.return(undefined)
+  await terminate(id)
+})
+
+test('it follows the page in front', async () => {
+  const id = await open('/red')
+  const frames = watch(id)
+  expect((await until(frames, 'r')).pageId).toBe('p1')
+  await run(id, [{ openPage: { url: `${site.url}/blue` } }])
+  expect((await until(frames, 'b')).pageId).toBe('p2')
+  await run(id, [{ closePage: {} }], 'p2')
+  expect((await until(frames, 'r')).pageId).toBe('p1')
+  // Without any page it waits for one.
+  await run(id, [{ closePage: {} }, { openPage: { url: `${site.url}/blue` } }], 'p1')
+  expect((await until(frames, 'b')).pageId).toBe('p3')
+  await frames.return(undefined)
+  await terminate(id)
+})
+
+test('one that was asked for stays, and the picture ends with it', async () => {
+  const id = await open('/red')
+  await run(id, [{ openPage: { url: `${site.url}/blue` } }])
+  const frames = watch(id, { pageId: 'p1' })
+  expect((await until(frames, 'r')).pageId).toBe('p1')
+  await run(id, [{ closePage: {} }], 'p1')
+  while (!(await frames.next()).done);
+  await terminate(id)
+})
+
+test('a page that hangs is shown', async () => {
+  const id = await open('/blue')
+  const frames = watch(id)
+  await until(frames, 'b')
+  await evaluate(id, 'void setTimeout(() => { for (;;); }, 300)')
+  const asking = async () => (await run(id, [{ evaluate: { expression: '1', timeoutMs: 1_000 } }]))[0]!.error?.code
+  await vi.waitFor(async () => expect(await asking()).toBe('TIMEOUT'), { timeout: 10_000 })
+  const others = watch(id, { quality: 20 })
+  await until(others, 'b')
+  for (const reader of [frames, others]) await reader.return(undefined)
+  await terminate(id)
+})
+
+test('it ends when the session does', async () => {
+  const id = await open('/animation')
+  const frames = watch(id)
+  await frames.next()
+  const ending = terminate(id)
+  while (!(await frames.next()).done);
+  await ending
+  expect(await refusal({ id })).toMatchObject({ code: 'SESSION_NOT_RUNNING' })
+})
+
+test('it waits for a session that is only being created', async () => {
+  const { id } = await start({ initialPrompt: `${site.url}/red`, viewport: VIEWPORT }, 'CREATING')
+  const frames = watch(id)
+  await until(frames, 'r')
+  await frames.return(undefined)
+  await terminate(id)
+})
+
+test('what cannot be is refused, every rule at once', async () => {
+  const id = await open('/red')
+  const bad = await refusal({ id, maxWidth: 1, maxHeight: 100_000, quality: 0, maxFps: 61 })
+  expect(bad.code).toBe('BAD_USER_INPUT')
+  expect(bad.issues!.map(({ path }) => path.join('.')).toSorted()).toEqual([
+    'maxFps',
+    'maxHeight',
+    'maxWidth',
+    'quality',
+  ])
+  expect(await refusal({ id, pageId: 'p9' })).toMatchObject({ code: 'NOT_FOUND' })
+  expect(await refusal({ id: 'nonsense' })).toMatchObject({ code: 'NOT_FOUND' })
+  const create = 'mutation { createApiKey(input: { name: "b", owner: "bob", scopes: [READ, WRITE] }) { secret } }'
+  const { createApiKey } = await tabwire.query<{ createApiKey: { secret: string } }>(create)
+  expect(await refusal({ id }, createApiKey.secret)).toMatchObject({ code: 'NOT_FOUND' })
+  await terminate(id)
+})

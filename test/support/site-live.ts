@@ -9,7 +9,6 @@ const page = (body: string) =>
 const PAGES: Record<string, string> = {
   '/red': page('<body style="background:#f00"></body>'),
   '/blue': page('<body style="background:#00f"></body>'),
-  '/hang': page('<body style="background:#0f0"><script>setTimeout(() => { for (;;); }, 300)</script></body>'),
   // Another picture each 16 ms; the title tells which.
   '/animation': page(`<canvas id="c" width="400" height="300"></canvas><script>
     const context = c.getContext('2d')
@@ -24,9 +23,9 @@ const PAGES: Record<string, string> = {
     }
     draw()</script>`),
   // Large pictures, green in the end: noise is what JPEG cannot make small.
-  '/noise': page(`<canvas id="c" width="1900" height="1000"></canvas><script>
+  '/noise': page(`<canvas id="c" width="1000" height="600"></canvas><script>
     const context = c.getContext('2d')
-    const image = context.createImageData(1900, 1000)
+    const image = context.createImageData(1000, 600)
     const words = new Uint32Array(image.data.buffer)
     let n = 0
     function draw() {
@@ -42,7 +41,7 @@ const PAGES: Record<string, string> = {
     page(`<body style="background:#f00"><button id="open" style="position:absolute;left:0;top:0;width:100px;height:50px"
     onclick="window.open('/blue')">Open</button></body>`),
   '/closing': page(
-    `<button style="position:absolute;left:0;top:0;width:100px;height:50px" onclick="close()">Close</button>`,
+    `<button style="position:absolute;left:0;top:0;width:100px;height:50px" onclick="window.close()">Close</button>`,
   ),
   '/confirm': page(`<button style="position:absolute;left:0;top:0;width:100px;height:50px"
     onclick="this.textContent = String(confirm('Sure?'))">Ask</button>`),

@@ -8,6 +8,8 @@ export interface FakeWire {
   sent: string[]
   /** The browser tells an event. */
   hear(method: string, params: object, sessionId?: string): void
+  /** The browser answers what was sent last of this method. */
+  answer(method: string, result: object): void
   /** The browser tells a target, on the session of its parent. */
   attach(sessionId: string, type: string, parentId?: string): void
 }
@@ -17,7 +19,12 @@ export function fakeWire(): FakeWire {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const wire = new BrowserWire(input, output, '/no/such/folder', logger)
   const sent: string[] = []
-  input.on('data', (chunk: Buffer) => sent.push(chunk.toString()))
+  const lastIds = new Map<string, number>()
+  input.on('data', (chunk: Buffer) => {
+    sent.push(chunk.toString())
+    const { id, method } = JSON.parse(chunk.toString().replace('\0', '')) as { id: number; method: string }
+    lastIds.set(method, id)
+  })
   const hear = (method: string, params: object, sessionId?: string) => {
     output.emit('data', Buffer.from(`${JSON.stringify({ method, params, sessionId })}\0`))
   }
@@ -25,6 +32,9 @@ export function fakeWire(): FakeWire {
     wire,
     sent,
     hear,
+    answer(method, result) {
+      output.emit('data', Buffer.from(`${JSON.stringify({ id: lastIds.get(method), result })}\0`))
+    },
     attach(sessionId, type, parentId) {
       const targetInfo = { targetId: `target of ${sessionId}`, type, title: '', url: 'about:blank' }
       hear('Target.attachedToTarget', { sessionId, targetInfo, waitingForDebugger: false }, parentId)

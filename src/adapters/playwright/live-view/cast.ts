@@ -6,8 +6,12 @@ import type { Targets } from '../targets.ts'
 import type { CastFrame, FrameStream } from './frame-stream.ts'
 import { jpegSize } from './jpeg-size.ts'
 
-/** So many frames the browser sends without an answer; what changes then is not told until the next change. */
+/** So many frames the browser sends without an answer. It forgets what changes then. */
 const UNANSWERED_MOST = 3
+/** How late the browser may read an answer. */
+const ANSWER_MS = 100
+/** A page that has not changed for so long stands still. */
+const STILL_MS = 200
 /** Pauses shorter than this would not spare the browser a frame. */
 const SHORTEST_PAUSE_MS = 40
 
@@ -20,11 +24,17 @@ export interface ShownPage {
   pageId: string
 }
 
+interface HeardFrame {
+  number: number
+  at: number
+  answeredAt: number
+}
+
 /**
  * The picture of one page, in one size and quality, for all who want it so. It has a session of the protocol of its own:
  * a session has one screencast, and Playwright's may be busy with a video. The browser sends a frame when a cast starts,
- * also of a page that stands still or hangs, and then one for each change, every one of them (`everyNthFrame` would leave
- * out the last change of a page that stands still afterwards).
+ * also of a page that stands still or hangs, and then one for each change (with `everyNthFrame` it would leave out the last
+ * change of a page that stands still afterwards). What it forgot because it waited for answers shows in a fresh start.
  */
 export class Cast {
   readonly page: ShownPage
@@ -36,8 +46,11 @@ export class Cast {
   readonly #starting: Promise<string | null>
   #sessionId: string | null = null
   #latest: CastFrame | null = null
-  #unanswered: number[] = []
+  #unanswered: HeardFrame[] = []
+  /** The last ones, oldest first. */
+  #heard: HeardFrame[] = []
   #pause: NodeJS.Timeout | null = null
+  #untilStill: NodeJS.Timeout | null = null
   #stopped = false
 
   constructor(page: ShownPage, options: CastOptions, wire: BrowserWire, targets: Targets, logger: Logger) {
@@ -75,9 +88,10 @@ export class Cast {
     const viewport = { width: Math.round(deviceWidth), height: Math.round(deviceHeight) }
     const at = timestamp === undefined ? Date.now() : Math.round(timestamp * 1_000)
     const { pageId } = this.page
+    this.#note({ number: sessionId, at, answeredAt: Number.POSITIVE_INFINITY })
+    const isNew = data !== this.#latest?.jpeg
     this.#latest = { at, pageId, jpeg: data, ...(jpegSize(data) ?? viewport), viewport }
-    this.#unanswered.push(sessionId)
-    for (const stream of this.#streams) stream.offer(this.#latest)
+    if (isNew) for (const stream of this.#streams) stream.offer(this.#latest)
     const pauseMs = Math.min(...[...this.#streams].map(({ intervalMs }) => intervalMs))
     if (pauseMs < SHORTEST_PAUSE_MS) this.#goOn()
     else this.#pause ??= setTimeout(() => this.#goOn(), pauseMs)
@@ -86,7 +100,7 @@ export class Cast {
   /** Ends the screencast; nothing of it is left in the browser. */
   async stop(): Promise<void> {
     this.#stopped = true
-    if (this.#pause) clearTimeout(this.#pause)
+    this.#clearTimers()
     const sessionId = await this.#starting
     if (sessionId === null) return
     this.#wire.tell('Page.stopScreencast', {}, sessionId)
@@ -114,19 +128,40 @@ export class Cast {
     this.#wire.tell('Page.startScreencast', { format: 'jpeg', quality, ...size }, sessionId)
   }
 
-  /** Asks for more. The browser forgets what changed while it had no answer, but a fresh start shows it. */
+  #note(frame: HeardFrame): void {
+    this.#unanswered.push(frame)
+    this.#heard = [...this.#heard, frame].slice(-UNANSWERED_MOST)
+  }
+
+  /** Answers, so that more frames come. */
   #goOn(): void {
-    if (this.#pause) clearTimeout(this.#pause)
-    this.#pause = null
-    const sessionId = this.#sessionId!
-    if (this.#unanswered.length >= UNANSWERED_MOST) {
-      this.#wire.tell('Page.stopScreencast', {}, sessionId)
-      this.#tellStart(sessionId)
-    } else {
-      for (const frame of this.#unanswered) {
-        this.#wire.tell('Page.screencastFrameAck', { sessionId: frame }, sessionId)
-      }
+    this.#clearTimers()
+    if (this.#unanswered.length >= UNANSWERED_MOST) return this.#startAgain()
+    for (const frame of this.#unanswered) {
+      this.#wire.tell('Page.screencastFrameAck', { sessionId: frame.number }, this.#sessionId!)
+      frame.answeredAt = Date.now()
     }
     this.#unanswered = []
+    if (this.#mayHaveMissed()) this.#untilStill = setTimeout(() => this.#startAgain(), STILL_MS)
+  }
+
+  /** Whether as many answers as the browser goes without were still missing when it sent the last frame. */
+  #mayHaveMissed(): boolean {
+    const last = this.#heard[UNANSWERED_MOST - 1]
+    return last !== undefined && this.#heard[0]!.answeredAt + ANSWER_MS > last.at
+  }
+
+  #startAgain(): void {
+    this.#clearTimers()
+    this.#unanswered = []
+    this.#heard = []
+    this.#wire.tell('Page.stopScreencast', {}, this.#sessionId!)
+    this.#tellStart(this.#sessionId!)
+  }
+
+  #clearTimers(): void {
+    for (const timer of [this.#pause, this.#untilStill]) if (timer) clearTimeout(timer)
+    this.#pause = null
+    this.#untilStill = null
   }
 }

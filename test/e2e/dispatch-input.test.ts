@@ -1,0 +1,283 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { actionApi } from '../support/action-api.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startLiveSite, type LiveSite } from '../support/site-live.ts'
+import { startTestApp, type Answer, type TestApp } from '../support/start-app.ts'
+
+leakGate()
+
+let site: LiveSite
+let tabwire: TestApp
+const { start, get, terminate } = sessionApi(() => tabwire)
+const { run, logged } = actionApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startLiveSite()
+  tabwire = await startTestApp({ warmBrowsers: 1, maxSessions: 20 })
+})
+
+afterAll(async () => {
+  await tabwire.close()
+  await site.close()
+})
+
+const DISPATCH = `mutation ($id: ID!, $pageId: ID, $events: [InputEvent!]!) {
+  dispatchInput(sessionId: $id, pageId: $pageId, events: $events) }`
+
+type Events = Record<string, object>[]
+type Dispatched = { dispatchInput: boolean }
+
+const tryDispatch = (id: string, events: unknown, apiKey?: string): Promise<Answer<Dispatched>> =>
+  tabwire.send(DISPATCH, { id, events }, apiKey ?? tabwire.apiKey)
+
+const dispatch = async (id: string, events: Events, pageId: string | null = null): Promise<boolean> =>
+  (await tabwire.query<Dispatched>(DISPATCH, { id, events, pageId })).dispatchInput
+
+const open = async (path: string, more: object = {}) =>
+  (await start({ initialPrompt: `${site.url}${path}`, viewport: { width: 800, height: 600 }, ...more }, 'LOADED')).id
+
+async function evaluate<T>(id: string, expression: string, pageId: string | null = null): Promise<T> {
+  const [action] = await run(id, [{ evaluate: { expression } }], pageId)
+  expect(action!.error).toBeNull()
+  return action!.result as T
+}
+
+/** Before a page has been drawn nobody can hit anything on it. */
+async function untilDrawn(id: string, pageId: string, path: string): Promise<void> {
+  const isThere = async () => (await get(id))!.pages.some((page) => page.id === pageId && page.url === site.url + path)
+  await vi.waitFor(async () => expect(await isThere()).toBe(true), { timeout: 5_000 })
+  await evaluate(id, 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))', pageId)
+}
+
+const mouse = (type: string, x: number, y: number, more: object = {}) => ({ mouse: { type, x, y, ...more } })
+const click = (x: number, y: number, more: object = {}) => [mouse('DOWN', x, y, more), mouse('UP', x, y, more)]
+const key = (type: string, name: string, more: object = {}) => ({ key: { type, key: name, ...more } })
+const touch = (type: string, ...points: object[]) => ({ touch: { type, points } })
+
+describe('what a person does reaches the page', () => {
+  let id: string
+  /** What the page saw since it was asked last. */
+  const seen = () => evaluate<string[]>(id, 'seen.splice(0)')
+  const field = () => evaluate<string>(id, 'field.value')
+
+  beforeAll(async () => {
+    id = await open('/input')
+  })
+
+  afterAll(async () => {
+    await terminate(id)
+  })
+
+  beforeEach(async () => {
+    await evaluate(id, `scrollTo(0, 0); field.value = ''; field.blur(); seen.length = 0`)
+  })
+
+  test('the mouse: where it is, which button, which click, what is held', async () => {
+    expect(await dispatch(id, [mouse('MOVE', 10, 210), ...click(10, 210)])).toBe(true)
+    expect(await seen()).toEqual(['mousemove 10,10 0/0', 'mousedown 10,10 0/1', 'mouseup 10,10 0/0', 'click 10,10 0/0'])
+    await dispatch(id, [...click(20, 220), ...click(20, 220, { clickCount: 2 })])
+    expect((await seen()).at(-1)).toBe('dblclick 20,20 0/0')
+    await dispatch(id, click(30, 230, { button: 'RIGHT' }))
+    expect(await seen()).toEqual(['mousedown 30,30 2/2', 'contextmenu 30,30 2/2', 'mouseup 30,30 2/0'])
+    await dispatch(id, click(30, 230, { modifiers: ['SHIFT', 'CONTROL'] }))
+    expect((await seen()).at(-1)).toBe('click 30,30 0/0+ctrl+shift')
+  })
+
+  test('a button that is held while the mouse moves, over several calls', async () => {
+    await dispatch(id, [mouse('DOWN', 10, 210)])
+    await dispatch(id, [mouse('MOVE', 50, 250)])
+    await dispatch(id, [mouse('UP', 60, 260), mouse('MOVE', 70, 270)])
+    expect((await seen()).filter((one) => one.startsWith('mousemove'))).toEqual([
+      'mousemove 50,50 0/1',
+      'mousemove 70,70 0/0',
+    ])
+  })
+
+  test('the wheel', async () => {
+    await dispatch(id, [{ wheel: { x: 400, y: 300, deltaY: 700 } }])
+    await vi.waitFor(async () => expect(await evaluate(id, 'scrollY')).toBe(700), { timeout: 5_000 })
+  })
+
+  test('keys', async () => {
+    await dispatch(id, [...click(20, 20), key('DOWN', 'a'), key('UP', 'a'), key('DOWN', 'Enter'), key('UP', 'Enter')])
+    expect(await seen()).toEqual([
+      'keydown a KeyA 65 0',
+      'keypress a KeyA 97 0',
+      'keyup a KeyA 65 0',
+      'keydown Enter Enter 13 0',
+      'keypress Enter Enter 13 0',
+      'keyup Enter Enter 13 0',
+    ])
+    expect(await field()).toBe('a\n')
+    // What a key types is up to the keyboard, where it lies is not.
+    const [held, z] = [
+      { modifiers: ['SHIFT'], code: 'ShiftRight' },
+      { modifiers: ['SHIFT'], code: 'KeyY' },
+    ]
+    await dispatch(id, [key('DOWN', 'Shift', held), key('DOWN', 'Z', z), key('UP', 'Z', z), key('UP', 'Shift')])
+    expect(await seen()).toEqual([
+      'keydown Shift ShiftRight 16 2+shift',
+      'keydown Z KeyY 89 0+shift',
+      'keypress Z KeyY 90 0+shift',
+      'keyup Z KeyY 89 0+shift',
+      'keyup Shift ShiftLeft 16 1',
+    ])
+    const all = { modifiers: ['CONTROL'] }
+    await dispatch(id, [key('DOWN', 'a', all), key('UP', 'a', all), key('DOWN', 'Delete'), key('UP', 'Delete')])
+    expect(await field()).toBe('')
+  })
+
+  test('a text that is typed, in order, whatever is in it', async () => {
+    const text = 'Grüße, "World" 100 % – 漢字 👋🏽\nnext [line]'
+    expect(await dispatch(id, [...click(20, 20), { text: { text } }, key('DOWN', '!')])).toBe(true)
+    expect(await field()).toBe(`${text}!`)
+    const heard = await seen()
+    expect(heard.slice(0, 3)).toEqual(['keydown G KeyG 71 0', 'keypress G KeyG 71 0', 'keyup G KeyG 71 0'])
+  })
+
+  test('a text that is pasted', async () => {
+    await dispatch(id, [...click(20, 20), { paste: { text: 'pasted "text"\n' } }])
+    expect(await seen()).toEqual([expect.stringMatching(/^paste pasted "text"/)])
+    expect(await field()).toBe('pasted "text"\n')
+    // One who handles the event itself gets the text once.
+    await dispatch(id, [...click(510, 10), { paste: { text: 'x'.repeat(100_000) } }])
+    expect(await evaluate(id, 'picky.value')).toBe('got 100000')
+  })
+
+  test('fingers', async () => {
+    await dispatch(id, [
+      touch('START', { x: 10, y: 210 }),
+      touch('START', { x: 10, y: 210 }, { x: 50, y: 250, id: 1 }),
+      touch('MOVE', { x: 20, y: 220 }, { x: 60, y: 260, id: 1 }),
+      touch('END'),
+      touch('START', { x: 10, y: 210 }),
+      { touch: { type: 'CANCEL' } },
+    ])
+    expect(await seen()).toEqual([
+      'touchstart 0:10,210',
+      'touchstart 0:10,210 1:50,250',
+      'touchmove 0:20,220 1:60,260',
+      expect.stringMatching(/^touchend/),
+      'touchend ',
+      'touchstart 0:10,210',
+      'touchcancel ',
+    ])
+    // A finger that was never down is no reason to fail.
+    expect(await dispatch(id, [touch('END'), ...click(10, 210)])).toBe(true)
+    expect((await seen()).at(-1)).toBe('click 10,10 0/0')
+  })
+
+  test('calls at the same time do not mix', async () => {
+    await dispatch(id, click(20, 20))
+    await Promise.all(['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc'].map((text) => dispatch(id, [{ text: { text } }])))
+    expect(await field()).toMatch(/^(?:a{10}|b{10}|c{10}){3}$/)
+  })
+
+  test('no word of it stands in the log', async () => {
+    expect((await logged(id)).every(({ type }) => type === 'EVALUATE')).toBe(true)
+  })
+})
+
+describe('which page', () => {
+  test('is the one in front unless another is named', async () => {
+    const id = await open('/popup')
+    await dispatch(id, click(20, 20))
+    await untilDrawn(id, 'p2', '/blue')
+    await evaluate(id, `addEventListener('click', () => { document.title = 'clicked' })`, 'p2')
+    await dispatch(id, click(300, 300))
+    await vi.waitFor(async () => expect((await get(id))!.pages[1]!.title).toBe('clicked'), { timeout: 5_000 })
+    await dispatch(id, click(20, 20), 'p1')
+    await vi.waitFor(async () => expect((await get(id))!.pages).toHaveLength(3), { timeout: 5_000 })
+    await terminate(id)
+  })
+
+  test('may close by what it is given', async () => {
+    const id = await open('/popup')
+    await run(id, [{ evaluate: { expression: `void window.open('/closing')` } }])
+    await untilDrawn(id, 'p2', '/closing')
+    expect(await dispatch(id, [...click(20, 20), ...click(20, 20)])).toBe(true)
+    await vi.waitFor(async () => expect((await get(id))!.pages).toHaveLength(1), { timeout: 5_000 })
+    await terminate(id)
+  })
+})
+
+describe('a page that does not take it', () => {
+  test('hangs, and the caller does not', async () => {
+    const id = await open('/input')
+    const started = performance.now()
+    await evaluate(id, `surface.addEventListener('mousedown', () => { for (;;); })`)
+    expect(await Promise.all([dispatch(id, click(20, 220)), dispatch(id, click(20, 220))])).toEqual([false, false])
+    expect(performance.now() - started).toBeLessThan(20_000)
+    await terminate(id)
+  })
+
+  test('asks something first, and then takes it', async () => {
+    const id = await open('/confirm')
+    // Nobody answers, so that the dialog is dismissed.
+    expect(await dispatch(id, [...click(20, 20), mouse('MOVE', 30, 30)])).toBe(true)
+    expect(await evaluate(id, `document.querySelector('button').textContent`)).toBe('false')
+    await terminate(id)
+  })
+})
+
+test('it is activity', async () => {
+  const id = await open('/red', { idleTimeoutSeconds: 600 })
+  const before = Date.parse((await get(id))!.lastActivityAt)
+  await dispatch(id, [mouse('MOVE', 10, 10)])
+  await vi.waitFor(async () => expect(Date.parse((await get(id))!.lastActivityAt)).toBeGreaterThan(before), {
+    timeout: 5_000,
+  })
+  await terminate(id)
+})
+
+describe('what cannot be', () => {
+  const codeOf = ({ errors }: Answer<unknown>) => errors?.[0]?.extensions.code
+  const keyOf = async (owner: string, scopes: string) => {
+    const create = `mutation { createApiKey(input: { name: "k", owner: "${owner}", scopes: [${scopes}] }) { secret } }`
+    return (await tabwire.query<{ createApiKey: { secret: string } }>(create)).createApiKey.secret
+  }
+
+  test('is refused with every rule that is broken', async () => {
+    const id = await open('/red')
+    const { errors } = await tryDispatch(id, [
+      mouse('DOWN', 200_000, 1, { clickCount: 4 }),
+      { wheel: { x: 1, y: 1 } },
+      touch('START'),
+      touch('END', { x: 1, y: 1 }),
+      touch('MOVE', { x: 1, y: 1 }, { x: 2, y: 2 }),
+      { text: { text: 'x'.repeat(1_001) } },
+      { paste: { text: 'lone \ud800' } },
+    ])
+    const { code, issues } = errors![0]!.extensions
+    expect(code).toBe('BAD_USER_INPUT')
+    expect(issues!.map((issue) => [issue.path.join('.'), issue.code])).toEqual([
+      ['events.0.mouse.x', 'OUT_OF_RANGE'],
+      ['events.0.mouse.clickCount', 'OUT_OF_RANGE'],
+      ['events.2.touch', 'REQUIRED'],
+      ['events.3.touch', 'CONFLICT'],
+      ['events.4.touch', 'CONFLICT'],
+      ['events.5.text.text', 'TOO_LONG'],
+      ['events.6.paste.text', 'INVALID_FORMAT'],
+    ])
+    for (const events of [[], Array.from({ length: 101 }, () => mouse('MOVE', 1, 1))]) {
+      expect(codeOf(await tryDispatch(id, events))).toBe('BAD_USER_INPUT')
+    }
+    expect(codeOf(await tryDispatch(id, [{ ...mouse('MOVE', 1, 1), text: { text: 'a' } }]))).toBe('BAD_USER_INPUT')
+    await terminate(id)
+  })
+
+  test('is what needs WRITE, another owner’s, a page or a session that is not there', async () => {
+    const id = await open('/red')
+    const events = [mouse('MOVE', 1, 1)]
+    const { viewer } = await tabwire.query<{ viewer: { owner: string } }>('{ viewer { owner } }')
+    expect(codeOf(await tryDispatch(id, events, await keyOf(viewer.owner, 'READ')))).toBe('FORBIDDEN')
+    expect(codeOf(await tryDispatch(id, events, await keyOf('bob', 'READ, WRITE')))).toBe('NOT_FOUND')
+    expect(codeOf(await tabwire.send(DISPATCH, { id, pageId: 'p9', events }))).toBe('NOT_FOUND')
+    expect(codeOf(await tryDispatch('nonsense', events))).toBe('NOT_FOUND')
+    await run(id, [{ closePage: {} }])
+    expect(codeOf(await tryDispatch(id, events))).toBe('NOT_FOUND')
+    await terminate(id)
+    expect(codeOf(await tryDispatch(id, events))).toBe('SESSION_NOT_RUNNING')
+  })
+})
