@@ -125,7 +125,7 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
       />
       {line.stack && (
         <>
-          <h4>{texts.console.stack}</h4>
+          <h3>{texts.console.stack}</h3>
           <pre className="text">{line.stack}</pre>
         </>
       )}

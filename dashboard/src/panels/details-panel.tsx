@@ -61,7 +61,7 @@ function Health({ session: { id, status } }: { session: SessionNow }) {
               [details.uptime, span(session.health.uptimeMs)],
             ]}
           />
-          <h4>{details.pages}</h4>
+          <h3>{details.pages}</h3>
           {session.pages.length === 0 && <p className="faint">{details.noPages}</p>}
           <ul className="pages">
             {session.pages.map((page) => (

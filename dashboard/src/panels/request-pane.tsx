@@ -62,7 +62,7 @@ function Request({ request }: { request: Details }) {
       />
       {timing && (
         <>
-          <h4>{texts.network.timing}</h4>
+          <h3>{texts.network.timing}</h3>
           <Facts
             facts={phases.map(([phase, name]) => {
               const ms = timing[phase]
@@ -81,7 +81,7 @@ function Headers({ title, headers }: { title: string; headers: Json | null }) {
   const entries = typeof headers === 'object' && headers !== null ? Object.entries(headers) : []
   return (
     <>
-      <h4>{title}</h4>
+      <h3>{title}</h3>
       {entries.length === 0 ? (
         <p className="faint">{texts.network.noHeaders}</p>
       ) : (

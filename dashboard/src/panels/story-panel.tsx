@@ -120,7 +120,7 @@ function Entry({ entry, onClose }: { entry: StoryEntry; onClose: () => void }) {
           [story.columns.duration, ms === null ? null : duration(ms)],
         ]}
       />
-      <h4>{story.details}</h4>
+      <h3>{story.details}</h3>
       <pre className="text">{JSON.stringify(details, null, 2)}</pre>
     </DetailsPane>
   )

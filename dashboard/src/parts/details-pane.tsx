@@ -6,7 +6,7 @@ export function DetailsPane(props: { label: string; onClose: () => void; tools?:
   return (
     <section className="details-pane" aria-label={props.label}>
       <div className="bar">
-        <h3>{props.label}</h3>
+        <h2>{props.label}</h2>
         <span className="bar-gap" />
         {props.tools}
         <button
