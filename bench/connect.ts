@@ -40,9 +40,9 @@ export const relay: Benchmark = {
     const direct = await CdpSocket.connect(port.url)
     const relayed = await CdpSocket.connect(cdpUrl)
     const [ofDirect, ofRelayed] = [await direct.attachToPage(), await relayed.attachToPage()]
-    const asked = (client: CdpSocket, sessionId: string, expression: string, times: number) => async () => {
+    const asked = (socket: CdpSocket, sessionId: string, expression: string, times: number) => async () => {
       const params = { expression, returnByValue: true }
-      for (let time = 0; time < times; time += 1) await client.send('Runtime.evaluate', params, sessionId)
+      for (let time = 0; time < times; time += 1) await socket.send('Runtime.evaluate', params, sessionId)
     }
     const both = (rounds: number, expression: string, times: number) =>
       interleaved(workbench, rounds, {

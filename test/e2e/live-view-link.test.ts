@@ -1,4 +1,4 @@
-import { GraphQLObjectType, isRequiredArgument } from 'graphql'
+import { isRequiredArgument, type GraphQLObjectType } from 'graphql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { schema } from '../../src/schema/schema.ts'
 import { leakGate } from '../support/leak-gate.ts'

@@ -170,6 +170,32 @@ test('a page that hangs costs an answer, not the session', async () => {
   await api.terminate(id)
 }, 60_000)
 
+test('with another key it starts no session, and says what to do', async () => {
+  await tabwire.close()
+  tabwire = await startTestApp({ dataDir, profileKey: 'another secret of at least thirty-two characters' })
+  const start = `mutation ($id: ID!) { startSession(input: { profileId: $id }) { id } }`
+  const { errors } = await tabwire.send(start, { id: profile.id })
+  expect(errors?.[0]).toMatchObject({
+    message: expect.stringContaining('TABWIRE_PROFILE_KEY') as string,
+    extensions: { code: 'PROFILE_UNREADABLE' },
+  })
+  expect(await tabwire.query('{ sessions { totalCount } }')).toEqual({ sessions: { totalCount: 0 } })
+  await tabwire.close()
+  tabwire = await startTestApp({ dataDir })
+})
+
+test('health is told while a step holds up a page', async () => {
+  const { id } = await api.start()
+  const run = `mutation ($id: ID!) {
+    runActions(sessionId: $id, actions: [{ evaluate: { expression: "for (;;);", timeoutMs: 5000 } }]) { error { code } } }`
+  const stuck = tabwire.query<{ runActions: object[] }>(run, { id })
+  const query = `query ($id: ID!) { session(id: $id) { health { status browserResponsive uptimeMs } } }`
+  const { session } = await tabwire.query<{ session: { health: object } }>(query, { id })
+  expect(session.health).toMatchObject({ browserResponsive: true })
+  expect((await stuck).runActions).toMatchObject([{ error: { code: 'TIMEOUT' } }])
+  await api.terminate(id)
+})
+
 test('belongs to its owner, and goes when it is deleted', async () => {
   const create = `mutation { createApiKey(input: { name: "b", owner: "bob", scopes: [READ, WRITE] }) { secret } }`
   const { createApiKey } = await tabwire.query<{ createApiKey: { secret: string } }>(create)
