@@ -10,11 +10,19 @@ export interface SessionDeadlines {
   flush: number
   /** For recordings and downloads to be kept. */
   files: number
+  /** The same when the server ends, which may take little longer. */
+  filesInHaste: number
   /** After it the browser's process group is killed. */
   close: number
 }
 
-export const DEFAULT_DEADLINES: SessionDeadlines = { launch: 30_000, flush: 500, files: 10_000, close: 2000 }
+export const DEFAULT_DEADLINES: SessionDeadlines = {
+  launch: 30_000,
+  flush: 500,
+  files: 10_000,
+  filesInHaste: 3_000,
+  close: 2000,
+}
 
 /** The browser was asked and did not answer within its deadline. */
 export class BrowserTimeout extends TabwireError {
@@ -72,8 +80,9 @@ export class SessionBrowser {
     await this.#tried('flush', this.browser.flush(isGone ? 0 : this.#deadlines.flush))
   }
 
-  async finishFiles(): Promise<void> {
-    await this.#tried('last files', this.browser.finishFiles(this.#deadlines.files))
+  async finishFiles(inHaste: boolean): Promise<void> {
+    const { files, filesInHaste } = this.#deadlines
+    await this.#tried('last files', this.browser.finishFiles(inHaste ? filesInHaste : files))
   }
 
   async close(): Promise<void> {

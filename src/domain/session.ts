@@ -320,7 +320,7 @@ export class Session implements Recorder {
       const why = crashed ? 'the browser crashed' : 'session ended'
       for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
       await this.#clients.close(`the session has ended: ${next.endReason ?? next.status}`)
-      await this.#browser?.finishFiles()
+      await this.#browser?.finishFiles(next.endReason === 'SERVER_SHUTDOWN')
       this.#sealed = true
       await this.#browser?.close()
       const endedAt = Date.now()

@@ -82,7 +82,7 @@ export interface ActionSitePages {
 
 export async function startActionPages(): Promise<ActionSitePages> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://site')
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
     const html = PAGES[pathname]
     if (pathname === '/redirect') response.writeHead(302, { location: '/form' }).end()
     else if (pathname === '/to-metadata') response.writeHead(302, { location: '/forbidden' }).end()
@@ -91,7 +91,13 @@ export async function startActionPages(): Promise<ActionSitePages> {
         'content-type': 'application/zip',
         'content-disposition': 'attachment; filename=a.zip',
       })
-      response.end('zip')
+      response.end('zip'.padEnd(Number(searchParams.get('bytes'))))
+    } else if (pathname === '/endless') {
+      response.writeHead(200, {
+        'content-type': 'application/octet-stream',
+        'content-disposition': 'attachment; filename=endless.bin',
+      })
+      response.write('begun'.repeat(20_000))
     } else if (pathname === '/slow') return
     else {
       const isFound = html !== undefined || pathname === '/forbidden'

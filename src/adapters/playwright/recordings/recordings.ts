@@ -77,7 +77,7 @@ export class Recordings {
     const left = () => Math.max(100, until - performance.now())
     const files: BrowserFile[] = []
     // A part of the time for each, so that one that hangs leaves the others some.
-    if (this.#kinds.has('TRACE')) files.push(...(await this.#tried('trace', this.#finishTrace(left() / 3))))
+    if (this.#kinds.has('TRACE')) files.push(...(await this.#tried('trace', this.#finishTrace(left))))
     if (this.#har) files.push(...(await this.#tried('HAR', this.#har.finish(left() / 3))))
     quiet()
     if (this.#kinds.has('VIDEO')) files.push(...(await this.#tried('video', this.#finishVideos(left))))
@@ -89,16 +89,19 @@ export class Recordings {
     await this.#har?.dispose()
   }
 
-  async #finishTrace(deadlineMs: number): Promise<BrowserFile> {
-    const path = this.#path('trace.zip')
-    const stopping = this.#context!.tracing.stop({ path }).then(
+  async #finishTrace(left: () => number): Promise<BrowserFile> {
+    const described = { kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null } as const
+    const whole = this.#path('trace.zip')
+    const stopping = this.#context!.tracing.stop({ path: whole }).then(
       () => true,
       () => null,
     )
-    if ((await within(stopping, deadlineMs)) === null) {
-      await archiveTrace(this.#process.folders.recordings, this.#traceName, path)
-    }
-    return { kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null, path }
+    if ((await within(stopping, left() / 3)) !== null) return { ...described, path: whole }
+    // Not the same file: Playwright may still be at it.
+    const part = this.#path('trace-part.zip')
+    const archived = archiveTrace(this.#process.folders.recordings, this.#traceName, part).then(() => true)
+    if ((await within(archived, left() / 2)) === null) throw new Error('there was no time to archive it')
+    return { ...described, path: part }
   }
 
   async #finishVideos(left: () => number): Promise<BrowserFile[]> {
