@@ -250,9 +250,12 @@ export function sumOfCosts(one: Cost, other: Cost): Cost {
   return {
     inputTokens: one.inputTokens + other.inputTokens,
     outputTokens: one.outputTokens + other.outputTokens,
-    usd: one.usd === null || other.usd === null ? null : one.usd + other.usd,
+    usd: one.usd === null || other.usd === null ? null : withoutDust(one.usd + other.usd),
   }
 }
+
+/** Binary fractions do not add up: 0.0012 and 0.0003 are not 0.0015. What is cut off is no price of any token. */
+const withoutDust = (usd: number) => Number(usd.toFixed(12))
 
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   const { promise: aborted, resolve } = Promise.withResolvers<void>()

@@ -41,7 +41,7 @@ const PageInfo = builder
 /** Declares `<name>Connection` and `<name>Edge` over a node type. */
 export function connectionOf(name: string, node: OutputRef<object>) {
   const Edge = builder.objectRef<{ page: ConnectionPage; index: number }>(`${name}Edge`).implement({
-    description: `A ${name} and its place in a connection.`,
+    description: `${/^[AEIOU]/.test(name) ? 'An' : 'A'} ${name} and its place in a connection.`,
     fields: (t) => ({
       cursor: t.string({
         description: 'The place, for `after` and `before`.',

@@ -63,6 +63,10 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
     for (const [name, value] of Object.entries(headersOf(record, disposition, secondsLeft))) {
       response.setHeader(name, value)
     }
+    if (isOther(request, response)) {
+      const error = { code: 'PRECONDITION_FAILED', message: 'The file is not the one that was wanted.' }
+      return answerJson(response, 412, { error })
+    }
     if (isFresh(request, response)) {
       response.removeHeader('content-type')
       response.writeHead(304).end()
@@ -179,6 +183,12 @@ function isFresh({ headers }: IncomingMessage, response: ServerResponse): boolea
   )
 }
 
+/** Whether the client wants another entity than this. */
+function isOther({ headers: { 'if-match': wanted } }: IncomingMessage, response: ServerResponse): boolean {
+  if (wanted === undefined || wanted.trim() === '*') return false
+  return !wanted.split(',').some((entity) => entity.trim() === response.getHeader('etag'))
+}
+
 /** One range; several at once are not served, which a server may decide, and the whole is sent. */
 function rangeOf(
   request: IncomingMessage,
@@ -192,7 +202,9 @@ function rangeOf(
     condition === response.getHeader('etag') ||
     condition === response.getHeader('last-modified')
   if (!isCurrent) return null
-  const parsed = parseRange(sizeBytes, range, { combine: true })
+  // More last bytes than there are is all of them, which the parser calls unsatisfiable.
+  const within = range.replace(/^bytes=-(\d+)$/, (_, last: string) => `bytes=-${Math.min(Number(last), sizeBytes)}`)
+  const parsed = parseRange(sizeBytes, within, { combine: true })
   if (parsed === -1) return 'unsatisfiable'
   return parsed === -2 || parsed.type !== 'bytes' || parsed.length !== 1 ? null : parsed[0]!
 }

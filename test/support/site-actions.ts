@@ -14,7 +14,7 @@ const PAGES: Record<string, string> = {
       <label>Code <input id="code" autocomplete="one-time-code"></label>
       <label>Shown <input id="shown" type="password" oninput="this.type = 'text'"></label>
       <label><input type="checkbox" id="terms"> I agree</label>
-      <label>Colour <select id="colour"><option value="r">Red</option><option value="g">Green</option></select></label>
+      <label>Colour <select id="colour"><option value="r">Red</option><option value="g">Green</option><option value="b" disabled>Blue</option></select></label>
       <select id="many" multiple><option value="a">A</option><option value="b">B</option></select>
       <button data-testid="go">Sign in</button>
     </form>

@@ -76,7 +76,9 @@ const tooLong = () => failure('The task has become longer than what the model ta
 function vendorWords(message: string, apiKey: string | null): string {
   const kept = apiKey ? message.replaceAll(apiKey, '…') : message
   const line = kept.replace(/\s+/g, ' ').trim().toWellFormed()
-  return line.length > VENDOR_WORDS ? `${line.slice(0, VENDOR_WORDS).toWellFormed()}…` : line || 'it said nothing'
+  if (line.length > VENDOR_WORDS) return `${line.slice(0, VENDOR_WORDS).toWellFormed()}…`
+  // Other sentences follow.
+  return line === '' ? 'it said nothing.' : /[.!?…]$/.test(line) ? line : `${line}.`
 }
 
 /** The system's word, such as ECONNREFUSED. */

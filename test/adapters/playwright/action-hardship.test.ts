@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
@@ -220,6 +221,20 @@ describe('whatever the page does, a step ends', () => {
     const evaluating = take(session, { evaluate: { expression: 'new Promise(() => {})' } })
     for (const pid of testPool.browsers()) process.kill(pid, 'SIGKILL')
     expect((await evaluating).error?.code).toBe('PAGE_CLOSED')
+  })
+
+  test('a page that crashed says so, and how to go on, for as long as it is there', async () => {
+    await open('/form')
+    const isRenderer = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')
+    for (const pid of testPool.processes().filter(isRenderer)) process.kill(pid, 'SIGKILL')
+    await expect.poll(() => recorder.drafts.some(({ kind }) => kind === 'PAGE_CRASHED')).toBe(true)
+    for (const given of [{ click: { target: { css: 'a' } } }, { navigate: { url: `${site.url}/form` } }]) {
+      const { error } = await take(session, given)
+      expect(error).toMatchObject({ code: 'PAGE_CLOSED', message: expect.stringMatching(/crashed.*open another/) })
+    }
+    expect((await observe()).error).toMatchObject({ code: 'PAGE_CLOSED', message: expect.stringMatching(/crashed/) })
+    expect((await take(session, { openPage: { url: `${site.url}/form` } })).error).toBeNull()
+    expect((await take(session, { closePage: {} }, { pageId: 'p1' })).error).toBeNull()
   })
 
   test('a caller who does not wait', async () => {

@@ -137,6 +137,8 @@ describe('acting on elements', () => {
     expect((await failed({ fill: { target: { css: '#text' }, value: 'x', ...within } })).code).toBe('NOT_ACTIONABLE')
     expect((await failed({ check: { target: { css: '#text' }, ...within } })).code).toBe('NOT_ACTIONABLE')
     expect((await failed({ select: { target: { css: '#colour' }, values: ['x'], ...within } })).code).toBe('NOT_FOUND')
+    const barred = await failed({ select: { target: { css: '#colour' }, values: ['b'], ...within } })
+    expect(barred).toMatchObject({ code: 'NOT_ACTIONABLE', message: expect.stringContaining('option') })
     expect((await failed({ click: { target: { css: 'div[' }, ...within } })).code).toBe('INVALID_INPUT')
     expect((await failed({ click: { target: { ref: 'nonsense' }, ...within } })).code).toBe('INVALID_INPUT')
   })

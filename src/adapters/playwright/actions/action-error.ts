@@ -3,8 +3,8 @@ import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../
 import { cutText } from '../cut-text.ts'
 import { ActionFailure } from './action-site.ts'
 
-const CLOSED =
-  /(target|page|context|browser)[^\n]*(has been closed|closed|crashed)|Target crashed|Page crashed|Frame was detached/i
+const CRASHED = /(target|page|context|browser)[^\n]*crashed/i
+const CLOSED = /(target|page|context|browser)[^\n]*closed|Frame was detached/i
 const INVALID_SELECTOR =
   /not a valid selector|Unexpected token|Unknown engine|while parsing (css )?selector|Unsupported token|Malformed selector|invalid selector|Expected selector/i
 const NOT_ACTIONABLE =
@@ -28,7 +28,8 @@ function explain(
   if (error instanceof errors.TimeoutError || /Timeout \d+ms exceeded/.test(text)) {
     return explainTimeout(text, subject, timeoutMs)
   }
-  if (CLOSED.test(text)) return { code: 'PAGE_CLOSED', message: 'The page closed or crashed meanwhile.' }
+  if (CRASHED.test(text)) return { code: 'PAGE_CLOSED', message: 'The page has crashed: close it and open another.' }
+  if (CLOSED.test(text)) return { code: 'PAGE_CLOSED', message: 'The page closed meanwhile.' }
   const line = firstLine(text)
   if (INVALID_SELECTOR.test(text)) return { code: 'INVALID_INPUT', message: `The selector is not valid: ${line}` }
   if (INVALID_VALUE.test(text)) return { code: 'INVALID_INPUT', message: line }
@@ -59,6 +60,9 @@ function explainTimeout(
     ...text.matchAll(/element is (not visible|not enabled|not stable|not editable|outside of the viewport)/g),
   ].at(-1)
   if (last) return { code: 'NOT_ACTIONABLE', message: `${what} is there, but was ${last[1]} for ${time}.` }
+  if (/option being selected is not enabled/.test(text)) {
+    return { code: 'NOT_ACTIONABLE', message: `The option of ${what} was not enabled for ${time}.` }
+  }
   if (/did not find some options/.test(text)) {
     return { code: 'NOT_FOUND', message: `${what} has no such option; it was waited for ${time}.` }
   }

@@ -64,7 +64,7 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
       site.details.note({ download: true })
       return null
     }
-    const address = page.isClosed() ? 'the page' : page.url()
+    const address = page.isClosed() ? 'the page' : addressOf(page)
     if (stays.length > 0) {
       await Promise.all(stays)
       const message = `The page asked whether to leave it, and the dialog was dismissed: it is still at ${address}.`
@@ -86,6 +86,12 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
   } finally {
     stop()
   }
+}
+
+/** Where the browser shows an error of its own, its address for that says nothing. */
+function addressOf(page: Page): string {
+  const url = page.url()
+  return url.startsWith('chrome-error:') ? 'a page of the browser that tells of an error' : url
 }
 
 /** A server may have redirected to where nobody may go: the page does not stay there. */
