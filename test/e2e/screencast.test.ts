@@ -240,6 +240,20 @@ test('a page that hangs is shown', async () => {
   await terminate(id)
 })
 
+test('a dialog waits on when a reader leaves', async () => {
+  const id = await open('/confirm')
+  const frames = watch(id)
+  await frames.next()
+  // A step that opens a dialog is done, and leaves it to a later one.
+  const [clicked] = await run(id, [{ click: { target: { css: 'button' } } }])
+  expect(clicked!.details['dialog']).toMatchObject({ message: 'Sure?' })
+  await frames.return(undefined)
+  const [answered] = await run(id, [{ dialog: { accept: true } }])
+  expect(answered!.details['dialog']).toMatchObject({ message: 'Sure?' })
+  expect(await evaluate(id, `document.querySelector('button').textContent`)).toBe('true')
+  await terminate(id)
+})
+
 test('it ends when the session does', async () => {
   const id = await open('/animation')
   const frames = watch(id)
