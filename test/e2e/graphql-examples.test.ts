@@ -115,7 +115,7 @@ test('start, watch, come back, look back, end', async () => {
     session,
   })
   expect(linked.access.cdpUrl).toMatch(/^ws:/)
-  const frames = await watch<{ pageId: string; data: string }>('live-view', { session }, (seen) => seen.length >= 1)
+  const frames = await watch<{ pageId: string; data: string }>('live-view', { session }, (shown) => shown.length >= 1)
   expect(frames[0]).toMatchObject({ pageId: 'p1', data: expect.stringMatching(/^\/9j\//), width: 640, skipped: 0 })
   // No model is configured here.
   const { errors } = await tabwire.send(read('13-task'), { session })
