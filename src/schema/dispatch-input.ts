@@ -25,7 +25,7 @@ builder.mutationField('dispatchInput', (t) =>
     resolve: (_, { sessionId, pageId, events }, context) => {
       const uuid = sessionUuid(sessionId)
       const { owner } = context.requireLiveView(uuid, 'WRITE')
-      const given = { sessionId: uuid, pageId: pageId ?? null, events: events as unknown[] }
+      const given = { sessionId: uuid, pageId: pageId ?? null, events }
       return dispatchInput(context.registry, owner, given, context.signal)
     },
   }),

@@ -115,6 +115,8 @@ test('start, watch, come back, look back, end', async () => {
     session,
   })
   expect(linked.access.cdpUrl).toMatch(/^ws:/)
+  const frames = await watch<{ pageId: string; data: string }>('live-view', { session }, (shown) => shown.length >= 1)
+  expect(frames[0]).toMatchObject({ pageId: 'p1', data: expect.stringMatching(/^\/9j\//), width: 640, skipped: 0 })
   // No model is configured here.
   const { errors } = await tabwire.send(read('13-task'), { session })
   expect(errors?.[0]?.extensions.code).toBe('AI_NOT_CONFIGURED')
@@ -142,5 +144,5 @@ test('record, and fetch what came of it', async () => {
 })
 
 test('none was left out', () => {
-  expect(files).toHaveLength(15)
+  expect(files).toHaveLength(16)
 })

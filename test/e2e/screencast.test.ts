@@ -86,7 +86,7 @@ async function until(frames: AsyncIterator<Frame>, colour: string): Promise<Fram
   for (;;) {
     const { value, done } = await frames.next()
     if (done) throw new Error('the picture ended')
-    if ((await colourOf(value as Frame)).endsWith(` ${colour}`)) return value as Frame
+    if ((await colourOf(value)).endsWith(` ${colour}`)) return value
   }
 }
 
@@ -115,10 +115,8 @@ test('frames follow what the page does, as many as were asked for', async () => 
   let counted = 0
   let isOver = false
   const counting = (async () => {
-    for await (const _ of many) {
-      counted += 1
-      if (isOver) break
-    }
+    while (!isOver && !(await many.next()).done) counted += 1
+    await many.return(undefined)
   })()
   const slow: Frame[] = []
   for await (const frame of few) if (slow.push(frame) === 5) break
@@ -195,9 +193,9 @@ test('it goes on over navigations, to other sites too', async () => {
   const frames = watch(id)
   await until(frames, 'r')
   await run(id, [{ navigate: { url: `${site.url}/blue` } }])
-  await until(frames, 'b')
+  expect((await until(frames, 'b')).pageId).toBe('p1')
   await run(id, [{ navigate: { url: `${site.url.replace('127.0.0.1', 'localhost')}/red` } }])
-  await until(frames, 'r')
+  expect((await until(frames, 'r')).pageId).toBe('p1')
   await frames.return(undefined)
   await terminate(id)
 })
@@ -240,6 +238,20 @@ test('a page that hangs is shown', async () => {
   await terminate(id)
 })
 
+test('a dialog waits on when a reader leaves', async () => {
+  const id = await open('/confirm')
+  const frames = watch(id)
+  await frames.next()
+  // A step that opens a dialog is done, and leaves it to a later one.
+  const [clicked] = await run(id, [{ click: { target: { css: 'button' } } }])
+  expect(clicked!.details['dialog']).toMatchObject({ message: 'Sure?' })
+  await frames.return(undefined)
+  const [answered] = await run(id, [{ dialog: { accept: true } }])
+  expect(answered!.details['dialog']).toMatchObject({ message: 'Sure?' })
+  expect(await evaluate(id, `document.querySelector('button').textContent`)).toBe('true')
+  await terminate(id)
+})
+
 test('it ends when the session does', async () => {
   const id = await open('/animation')
   const frames = watch(id)
@@ -253,7 +265,7 @@ test('it ends when the session does', async () => {
 test('it waits for a session that is only being created', async () => {
   const { id } = await start({ initialPrompt: `${site.url}/red`, viewport: VIEWPORT }, 'CREATING')
   const frames = watch(id)
-  await until(frames, 'r')
+  expect((await until(frames, 'r')).pageId).toBe('p1')
   await frames.return(undefined)
   await terminate(id)
 })
