@@ -172,6 +172,26 @@ export const SessionNow = graphql(`
   }
 `)
 
+export const Screencast = graphql(`
+  subscription Screencast($session: ID!, $page: ID, $maxWidth: Int) {
+    screencast(sessionId: $session, pageId: $page, maxWidth: $maxWidth, maxFps: 25) {
+      pageId
+      data
+      viewport {
+        width
+        height
+      }
+      skipped
+    }
+  }
+`)
+
+export const DispatchInput = graphql(`
+  mutation DispatchInput($session: ID!, $page: ID, $events: [InputEvent!]!) {
+    dispatchInput(sessionId: $session, pageId: $page, events: $events)
+  }
+`)
+
 export const Access = graphql(`
   query Access($id: ID!) {
     session(id: $id) {

@@ -161,6 +161,22 @@ export const texts = {
     notAllowed: 'This key may not connect clients. Sign in with one that has the scope CONNECT.',
   },
 
+  live: {
+    label: 'Live picture',
+    show: 'Show the picture',
+    hide: 'Hide the picture',
+    page: 'Page to look at',
+    inFront: 'The page in front',
+    keyboard: 'Keyboard of the page',
+    takeOver: 'Take over',
+    giveBack: 'Give back',
+    picture: (title: string) => `Live picture of ${title}`,
+    waiting: 'Waiting for the first picture…',
+    watching: 'You are watching. Take over to use mouse and keyboard.',
+    inControl: 'Mouse and keyboard are the page’s. Shift+Escape gives them back.',
+    stuck: 'The page does not take it: it hangs, or a dialog is open.',
+  },
+
   log: {
     following: 'Following',
     resume: (unseen: string) => `${unseen} new below – follow`,

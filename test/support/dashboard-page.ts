@@ -41,6 +41,8 @@ export async function openDashboard(
   const link = new URL(tabwire.app.signInUrl('dashboard').replace(tabwire.url, origin))
   link.search = query
   await page.goto(link.href)
+  // Signed in: the code has been exchanged and works no more.
+  await page.getByRole('banner').waitFor()
   return { page, context, outside, complaints }
 }
 

@@ -18,9 +18,12 @@ import { ArtifactsPanel } from './artifacts-panel.tsx'
 import { Connect } from './connect.tsx'
 import { ConsolePanel } from './console-panel.tsx'
 import { DetailsPanel } from './details-panel.tsx'
+import { LivePicture } from './live-picture.tsx'
 import { NetworkPanel } from './network-panel.tsx'
 import { shortId } from './session-table.tsx'
 import { StoryPanel } from './story-panel.tsx'
+
+const PICTURE = 'tabwire.picture'
 
 export type SessionNow = ResultOf<typeof WatchSession>['sessionChanged']
 
@@ -30,6 +33,7 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
   const logs = useMemo(() => new SessionLogs(api, id), [api, id])
   useEffect(() => () => logs.stop(), [logs])
   const session = data?.sessionChanged
+  const picture = usePicture()
   // A panel that was looked at keeps its filters and its place.
   const [visited, setVisited] = useState<ReadonlySet<Panel>>(new Set([panel]))
   if (!visited.has(panel)) setVisited(new Set([...visited, panel]))
@@ -49,41 +53,58 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
   }
   return (
     <main id="content" className="page session">
-      <Heading id={id} session={session} />
-      <Tabs.Root
-        className="tabs"
-        value={panel}
-        onValueChange={(value) => go(hrefOf({ session: id, panel: value as Panel }))}
-      >
-        <Tabs.List className="tab-list" aria-label={texts.session.panelList}>
-          {PANELS.map((name) => (
-            <Tabs.Tab key={name} value={name} className="tab">
-              {texts.session.panels[name]}
-              <span className="tab-count">{session ? countFor(session, name) : ''}</span>
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value="console" className="tab-panel" keepMounted={visited.has('console')}>
-          <ConsolePanel logs={logs} />
-        </Tabs.Panel>
-        <Tabs.Panel value="network" className="tab-panel" keepMounted={visited.has('network')}>
-          <NetworkPanel logs={logs} session={session} />
-        </Tabs.Panel>
-        <Tabs.Panel value="story" className="tab-panel" keepMounted={visited.has('story')}>
-          <StoryPanel logs={logs} />
-        </Tabs.Panel>
-        <Tabs.Panel value="artifacts" className="tab-panel" keepMounted={visited.has('artifacts')}>
-          <ArtifactsPanel logs={logs} id={id} />
-        </Tabs.Panel>
-        <Tabs.Panel value="details" className="tab-panel" keepMounted={visited.has('details')}>
-          {session && <DetailsPanel session={session} />}
-        </Tabs.Panel>
-      </Tabs.Root>
+      <Heading id={id} session={session} picture={picture} />
+      <div className="session-body">
+        {session?.status === 'RUNNING' && picture.isShown && <LivePicture api={api} session={session} />}
+        <Tabs.Root
+          className="tabs"
+          value={panel}
+          onValueChange={(value) => go(hrefOf({ session: id, panel: value as Panel }))}
+        >
+          <Tabs.List className="tab-list" aria-label={texts.session.panelList}>
+            {PANELS.map((name) => (
+              <Tabs.Tab key={name} value={name} className="tab">
+                {texts.session.panels[name]}
+                <span className="tab-count">{session ? countFor(session, name) : ''}</span>
+              </Tabs.Tab>
+            ))}
+          </Tabs.List>
+          <Tabs.Panel value="console" className="tab-panel" keepMounted={visited.has('console')}>
+            <ConsolePanel logs={logs} />
+          </Tabs.Panel>
+          <Tabs.Panel value="network" className="tab-panel" keepMounted={visited.has('network')}>
+            <NetworkPanel logs={logs} session={session} />
+          </Tabs.Panel>
+          <Tabs.Panel value="story" className="tab-panel" keepMounted={visited.has('story')}>
+            <StoryPanel logs={logs} />
+          </Tabs.Panel>
+          <Tabs.Panel value="artifacts" className="tab-panel" keepMounted={visited.has('artifacts')}>
+            <ArtifactsPanel logs={logs} id={id} />
+          </Tabs.Panel>
+          <Tabs.Panel value="details" className="tab-panel" keepMounted={visited.has('details')}>
+            {session && <DetailsPanel session={session} />}
+          </Tabs.Panel>
+        </Tabs.Root>
+      </div>
     </main>
   )
 }
 
-function Heading({ id, session }: { id: string; session: SessionNow | undefined }) {
+/** Whether the live picture is shown: as it was last chosen, at first where there is room for it. */
+function usePicture() {
+  const [isShown, setIsShown] = useState(() => {
+    const chosen = localStorage.getItem(PICTURE)
+    return chosen === null ? matchMedia('(min-width: 1100px)').matches : chosen === 'shown'
+  })
+  const toggle = () => {
+    localStorage.setItem(PICTURE, isShown ? 'hidden' : 'shown')
+    setIsShown(!isShown)
+  }
+  return { isShown, toggle }
+}
+
+function Heading(props: { id: string; session: SessionNow | undefined; picture: ReturnType<typeof usePicture> }) {
+  const { id, session, picture } = props
   const name = session?.name ?? shortId(id)
   return (
     <div className="session-head">
@@ -104,6 +125,11 @@ function Heading({ id, session }: { id: string; session: SessionNow | undefined 
         <CopyButton label={texts.session.copyId} text={() => id}>
           {texts.session.id}
         </CopyButton>
+        {session?.status === 'RUNNING' && (
+          <button type="button" className="button" aria-pressed={picture.isShown} onClick={picture.toggle}>
+            {picture.isShown ? texts.live.hide : texts.live.show}
+          </button>
+        )}
         {session?.status === 'RUNNING' && <Connect id={id} />}
         {session && isLive(session.status) && <TerminateButton id={id} name={name} />}
       </div>

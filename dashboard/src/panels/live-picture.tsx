@@ -1,0 +1,161 @@
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { useClient, useQuery } from 'urql'
+import type { Api } from '../api.ts'
+import { DispatchInput, Screencast, SessionNow as SessionNowQuery } from '../operations.ts'
+import { OperationCopy } from '../parts/operation-copy.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { sentenceFor } from '../problems.ts'
+import { drawScreencast, type Frame } from '../screencast.ts'
+import { InputQueue, takeOver, type ToPage } from '../take-over.ts'
+import { texts } from '../texts.ts'
+import type { SessionNow } from './session-page.tsx'
+
+/** Widths are asked for in steps, so that readers with windows of about one size share a picture. */
+const WIDTH_STEP = 160
+const WIDEST = 1_920
+
+/** What the browser shows at this moment, and mouse and keyboard for whoever wants to take them. */
+export function LivePicture({ api, session }: { api: Api; session: SessionNow }) {
+  const { id, viewport } = session
+  const client = useClient()
+  const stage = useRef<HTMLDivElement>(null)
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const keys = useRef<HTMLTextAreaElement>(null)
+  const frame = useRef<Frame | null>(null)
+  const [page, setPage] = useState<string | null>(null)
+  const [isDrawn, setIsDrawn] = useState(false)
+  const [inControl, setInControl] = useState(false)
+  const [isStuck, setIsStuck] = useState(false)
+  const [problem, setProblem] = useState<string | null>(null)
+  const [attempt, setAttempt] = useState(0)
+  const maxWidth = useWidth(stage)
+
+  useEffect(() => {
+    if (!canvas.current || maxWidth === null) return undefined
+    return drawScreencast(
+      api,
+      canvas.current,
+      { session: id, page, maxWidth },
+      {
+        drawn: (drawn) => {
+          frame.current = drawn
+          setIsDrawn(true)
+          setProblem(null)
+        },
+        // The page that was chosen has closed: the one in front is shown instead.
+        ended: () => setPage(null),
+        fail: setProblem,
+      },
+    )
+  }, [api, id, page, maxWidth, attempt])
+
+  useEffect(() => {
+    if (!inControl || !canvas.current || !keys.current) return undefined
+    const element = canvas.current
+    const queue = new InputQueue(async (events) => {
+      const { data, error } = await client.mutation(DispatchInput, { session: id, page, events })
+      if (error) setProblem(sentenceFor(error))
+      else setIsStuck(data?.dispatchInput === false)
+    })
+    keys.current.focus()
+    return takeOver(element, keys.current, pointIn(element, frame), queue, () => setInControl(false))
+  }, [client, id, page, inControl])
+
+  return (
+    <section className="live" aria-label={texts.live.label} data-control={inControl}>
+      <div className="bar">
+        <PageChoice id={id} page={page} onChange={setPage} />
+        <span className="bar-gap" />
+        <button type="button" className="button" aria-pressed={inControl} onClick={() => setInControl(!inControl)}>
+          {inControl ? texts.live.giveBack : texts.live.takeOver}
+        </button>
+        <OperationCopy document={Screencast as never} variables={{ session: id, page, maxWidth }} />
+      </div>
+      {problem && (
+        <Problem
+          onRetry={() => {
+            setProblem(null)
+            setAttempt(attempt + 1)
+          }}
+        >
+          {problem}
+        </Problem>
+      )}
+      <div className="stage" ref={stage}>
+        <canvas
+          ref={canvas}
+          width={viewport.width}
+          height={viewport.height}
+          role="img"
+          aria-label={texts.live.picture(session.title || session.currentUrl || '')}
+          data-drawn={isDrawn}
+        />
+        {inControl && (
+          <textarea
+            ref={keys}
+            className="keys"
+            aria-label={texts.live.keyboard}
+            autoComplete="off"
+            spellCheck={false}
+          />
+        )}
+        {!isDrawn && <p className="stage-note faint">{texts.live.waiting}</p>}
+      </div>
+      <p className="hint live-hint" role="status">
+        {!inControl && texts.live.watching}
+        {inControl && (isStuck ? texts.live.stuck : texts.live.inControl)}
+      </p>
+    </section>
+  )
+}
+
+function PageChoice(props: { id: string; page: string | null; onChange: (page: string | null) => void }) {
+  const [{ data }, ask] = useQuery({ query: SessionNowQuery, variables: { id: props.id } })
+  return (
+    <select
+      className="field page-choice"
+      aria-label={texts.live.page}
+      value={props.page ?? ''}
+      onFocus={() => ask()}
+      onChange={(event) => props.onChange(event.target.value || null)}
+    >
+      <option value="">{texts.live.inFront}</option>
+      {data?.session?.pages.map(({ id, title, url }) => (
+        <option key={id} value={id}>
+          {title || url}
+        </option>
+      ))}
+    </select>
+  )
+}
+
+/** How wide a picture the element has room for, in pixels of the screen, in steps. */
+function useWidth(element: React.RefObject<HTMLElement | null>): number | null {
+  const [width, setWidth] = useState<number | null>(null)
+  const measure = useCallback((css: number) => {
+    const pixels = Math.ceil((css * devicePixelRatio) / WIDTH_STEP) * WIDTH_STEP
+    setWidth(Math.min(WIDEST, Math.max(2 * WIDTH_STEP, pixels)))
+  }, [])
+  useEffect(() => {
+    if (!element.current) return undefined
+    const observer = new ResizeObserver(([entry]) => entry && measure(entry.contentRect.width))
+    observer.observe(element.current)
+    return () => observer.disconnect()
+  }, [element, measure])
+  return width
+}
+
+/** The picture is drawn as large as fits, in the middle of its element, and shows a viewport of a size of its own. */
+function pointIn(element: HTMLCanvasElement, frame: { current: Frame | null }): ToPage {
+  return ({ clientX, clientY }) => {
+    const box = element.getBoundingClientRect()
+    const scale = Math.min(box.width / element.width, box.height / element.height)
+    const left = box.left + (box.width - element.width * scale) / 2
+    const top = box.top + (box.height - element.height * scale) / 2
+    const { width, height } = frame.current?.viewport ?? { width: element.width, height: element.height }
+    return {
+      x: ((clientX - left) / (element.width * scale)) * width,
+      y: ((clientY - top) / (element.height * scale)) * height,
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { ResultOf } from 'gql.tada'
+import type { Api } from './api.ts'
+import { Screencast } from './operations.ts'
+
+export type Frame = ResultOf<typeof Screencast>['screencast']
+
+export interface ScreencastSink {
+  /** After a frame was drawn. */
+  drawn(frame: Frame): void
+  /** Nothing more will come. */
+  ended(): void
+  fail(problem: string): void
+}
+
+/** Draws the live picture of a page for as long as the window can be seen; returns what ends it. */
+export function drawScreencast(
+  api: Api,
+  canvas: HTMLCanvasElement,
+  variables: { session: string; page: string | null; maxWidth: number },
+  sink: ScreencastSink,
+): () => void {
+  let stop: (() => void) | null = null
+  let waiting: Frame | null = null
+  let isDrawing = false
+  let isOver = false
+
+  const draw = async () => {
+    if (isDrawing) return
+    isDrawing = true
+    // Of what comes faster than it can be drawn, the newest.
+    while (waiting && !isOver) {
+      const frame: Frame = waiting
+      waiting = null
+      try {
+        const picture = await createImageBitmap(new Blob([bytesOf(frame.data)], { type: 'image/jpeg' }))
+        canvas.width = picture.width
+        canvas.height = picture.height
+        canvas.getContext('2d')?.drawImage(picture, 0, 0)
+        picture.close()
+        sink.drawn(frame)
+      } catch {
+        // A frame that is no picture is followed by another.
+      }
+    }
+    isDrawing = false
+  }
+  const begin = () => {
+    stop ??= api.follow(Screencast, variables, {
+      next: ({ screencast }) => {
+        waiting = screencast
+        void draw()
+      },
+      complete: () => sink.ended(),
+      fail: (problem) => {
+        stop = null
+        sink.fail(problem)
+      },
+    })
+  }
+  const end = () => {
+    stop?.()
+    stop = null
+  }
+  const onVisibility = () => (document.visibilityState === 'visible' ? begin() : end())
+  document.addEventListener('visibilitychange', onVisibility)
+  onVisibility()
+  return () => {
+    isOver = true
+    document.removeEventListener('visibilitychange', onVisibility)
+    end()
+  }
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64)
+  const bytes = new Uint8Array(text.length)
+  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at)
+  return bytes
+}

@@ -1,0 +1,166 @@
+import type { VariablesOf } from 'gql.tada'
+import type { DispatchInput } from './operations.ts'
+
+export type PageInput = VariablesOf<typeof DispatchInput>['events'][number]
+type Modifier = 'ALT' | 'CONTROL' | 'META' | 'SHIFT'
+
+const MOST_AT_ONCE = 100
+const BUTTONS = ['LEFT', 'MIDDLE', 'RIGHT'] as const
+
+/**
+ * Hands mouse and keyboard of a person to a page, in order, one call after the other. What comes while one is under way
+ * waits, and of the moves of the mouse only the last: they come faster than they can be sent.
+ */
+export class InputQueue {
+  readonly #send: (events: PageInput[]) => Promise<void>
+  #waiting: PageInput[] = []
+  #isSending = false
+
+  constructor(send: (events: PageInput[]) => Promise<void>) {
+    this.#send = send
+  }
+
+  push(event: PageInput): void {
+    const last = this.#waiting.at(-1)
+    const joined = last && joinedEvent(last, event)
+    if (joined) this.#waiting[this.#waiting.length - 1] = joined
+    else this.#waiting.push(event)
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    if (this.#isSending) return
+    this.#isSending = true
+    while (this.#waiting.length > 0) await this.#send(this.#waiting.splice(0, MOST_AT_ONCE))
+    this.#isSending = false
+  }
+}
+
+/** One event that does what two in a row would; null where both are needed. */
+function joinedEvent(first: PageInput, second: PageInput): PageInput | null {
+  if ('mouse' in first && 'mouse' in second) {
+    return first.mouse.type === 'MOVE' && second.mouse.type === 'MOVE' ? second : null
+  }
+  if ('wheel' in first && 'wheel' in second) {
+    const deltaX = (first.wheel.deltaX ?? 0) + (second.wheel.deltaX ?? 0)
+    const deltaY = (first.wheel.deltaY ?? 0) + (second.wheel.deltaY ?? 0)
+    return { wheel: { ...second.wheel, deltaX, deltaY } }
+  }
+  return null
+}
+
+/** Where a point of the window lies in the page that a picture shows, in CSS pixels of that page. */
+export type ToPage = (point: { clientX: number; clientY: number }) => { x: number; y: number }
+
+/**
+ * Listens to a picture for the mouse, and to an empty field for the keyboard: what is composed of several keys, or spoken,
+ * or tapped on a screen comes as text. Everything is the page's but Shift+Escape, which calls `release`, so that whoever
+ * has no mouse gets out again. Returns what ends it.
+ */
+export function takeOver(
+  element: HTMLElement,
+  keys: HTMLTextAreaElement,
+  toPage: ToPage,
+  queue: InputQueue,
+  release: () => void,
+): () => void {
+  const ended = new AbortController()
+  const { signal } = ended
+  const held = new Set<string>()
+
+  const mouse = (type: 'MOVE' | 'DOWN' | 'UP') => (event: MouseEvent) => {
+    if (type !== 'MOVE') event.preventDefault()
+    if (type === 'DOWN') keys.focus()
+    const button = BUTTONS[event.button] ?? 'LEFT'
+    const clickCount = Math.min(3, Math.max(1, event.detail))
+    queue.push({ mouse: { type, ...toPage(event), button, clickCount, modifiers: modifiersOf(event) } })
+    // A drag goes on beyond the edge of the picture.
+    if (type === 'DOWN') {
+      const drag = new AbortController()
+      const options = { signal: AbortSignal.any([drag.signal, signal]) }
+      window.addEventListener('mousemove', mouse('MOVE'), options)
+      window.addEventListener(
+        'mouseup',
+        (up) => {
+          drag.abort()
+          mouse('UP')(up)
+        },
+        options,
+      )
+    }
+  }
+
+  element.addEventListener('mousedown', mouse('DOWN'), { signal })
+  element.addEventListener('mousemove', (event) => event.buttons === 0 && mouse('MOVE')(event), { signal })
+  element.addEventListener('contextmenu', (event) => event.preventDefault(), { signal })
+  element.addEventListener(
+    'wheel',
+    (event) => {
+      event.preventDefault()
+      queue.push({ wheel: { ...toPage(event), deltaX: event.deltaX, deltaY: event.deltaY } })
+    },
+    { signal, passive: false },
+  )
+  keys.addEventListener(
+    'keydown',
+    (event) => {
+      if (event.shiftKey && event.key === 'Escape') {
+        event.preventDefault()
+        return release()
+      }
+      // The browser itself turns it into the event below, which alone may read the clipboard.
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'v') return
+      // The beginning of something that will come as text.
+      if (event.isComposing || ['Unidentified', 'Dead', 'Process'].includes(event.key)) return
+      event.preventDefault()
+      held.add(event.key)
+      queue.push({ key: { type: 'DOWN', key: event.key, code: event.code || null, modifiers: modifiersOf(event) } })
+    },
+    { signal },
+  )
+  keys.addEventListener(
+    'keyup',
+    (event) => {
+      if (!held.delete(event.key)) return
+      event.preventDefault()
+      queue.push({ key: { type: 'UP', key: event.key, code: event.code || null, modifiers: modifiersOf(event) } })
+    },
+    { signal },
+  )
+  keys.addEventListener(
+    'paste',
+    (event) => {
+      event.preventDefault()
+      const text = event.clipboardData?.getData('text/plain')
+      if (text) queue.push({ paste: { text } })
+    },
+    { signal },
+  )
+  const takeText = (event: Event) => {
+    if (event instanceof InputEvent && event.isComposing) return
+    if (keys.value !== '') queue.push({ text: { text: keys.value } })
+    keys.value = ''
+  }
+  keys.addEventListener('input', takeText, { signal })
+  keys.addEventListener('compositionend', takeText, { signal })
+  // A key that is released elsewhere would stay down for ever.
+  const letGo = () => {
+    for (const key of held) queue.push({ key: { type: 'UP', key } })
+    held.clear()
+  }
+  keys.addEventListener('blur', letGo, { signal })
+  return () => {
+    letGo()
+    ended.abort()
+  }
+}
+
+function modifiersOf(event: MouseEvent | KeyboardEvent): Modifier[] {
+  const held: [boolean, Modifier][] = [
+    [event.altKey, 'ALT'],
+    [event.ctrlKey, 'CONTROL'],
+    [event.metaKey, 'META'],
+    [event.shiftKey, 'SHIFT'],
+  ]
+  return held.filter(([isHeld]) => isHeld).map(([, name]) => name)
+}

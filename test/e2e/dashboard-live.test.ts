@@ -1,0 +1,170 @@
+import type { Browser, Page } from 'playwright'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { launchPersonsBrowser, openDashboard, sessionQuery, type DashboardPage } from '../support/dashboard-page.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startLiveSite, type LiveSite } from '../support/site-live.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+
+leakGate()
+vi.setConfig({ testTimeout: 90_000 })
+
+let site: LiveSite
+let tabwire: TestApp
+let browser: Browser
+let dashboard: DashboardPage
+let page: Page
+
+const { start, terminate } = sessionApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startLiveSite()
+  tabwire = await startTestApp({ warmBrowsers: 1 })
+  browser = await launchPersonsBrowser()
+})
+
+afterEach(async () => {
+  const { outside, complaints } = dashboard
+  await dashboard.context.close()
+  await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
+  // oxlint-disable-next-line vitest/no-standalone-expect -- of every test
+  expect([...outside, ...complaints]).toEqual([])
+})
+
+afterAll(async () => {
+  await browser.close()
+  await tabwire.close()
+  await site.close()
+})
+
+async function watch(path: string, options: object = {}): Promise<string> {
+  const input = { initialPrompt: `${site.url}${path}`, viewport: { width: 800, height: 600 } }
+  const { id } = await start(input, 'LOADED')
+  dashboard = await openDashboard(browser, tabwire, { query: sessionQuery(id), ...options })
+  page = dashboard.page
+  return id
+}
+
+const picture = () => page.getByRole('img', { name: /^Live picture of/ })
+
+/** The colour in the middle of the picture: red, green and blue from 0 to 255, in rough steps, as JPEG is. */
+const colour = () =>
+  picture().evaluate((element) => {
+    const canvas = element as HTMLCanvasElement
+    const copy = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })!
+    copy.drawImage(canvas, canvas.width / 2, canvas.height / 2, 1, 1, 0, 0, 1, 1)
+    const { data } = copy.getImageData(0, 0, 1, 1)
+    return [...data.slice(0, 3)].map((part) => Math.round(part / 64) * 64).join()
+  })
+
+const run = <T>(id: string, action: object) =>
+  tabwire.query<{ runActions: { result: T }[] }>(
+    'mutation ($id: ID!, $actions: [ActionInput!]!) { runActions(sessionId: $id, actions: $actions) { result } }',
+    { id, actions: [action] },
+  )
+
+const valueOf = async (id: string, expression: string) =>
+  (await run<unknown>(id, { evaluate: { expression } })).runActions[0]!.result
+
+/** A point of the page, as a place on the picture that shows it. */
+async function at(x: number, y: number): Promise<[number, number]> {
+  const box = (await picture().boundingBox())!
+  const scale = Math.min(box.width / 800, box.height / 600)
+  return [box.x + (box.width - 800 * scale) / 2 + x * scale, box.y + (box.height - 600 * scale) / 2 + y * scale]
+}
+
+const takeOver = () => page.getByRole('button', { name: 'Take over' }).click()
+
+test('the picture is there at once, and follows the page wherever it goes', async () => {
+  const id = await watch('/red')
+  await expect.poll(colour).toBe('256,0,0')
+  await run(id, { navigate: { url: `${site.url}/blue` } })
+  await expect.poll(colour).toBe('0,0,256')
+  await run(id, { openPage: { url: `${site.url}/red` } })
+  await expect.poll(colour).toBe('256,0,0')
+  await page.getByLabel('Page to look at').focus()
+  await page.getByLabel('Page to look at').locator('option').nth(2).waitFor({ state: 'attached' })
+  await page.getByLabel('Page to look at').selectOption({ index: 1 })
+  await expect.poll(colour).toBe('0,0,256')
+  await terminate(id)
+  await picture().waitFor({ state: 'detached' })
+})
+
+test('it costs nothing while nobody looks', async () => {
+  await watch('/animation')
+  const messages: string[] = []
+  page.on('websocket', (socket) => {
+    socket.on('framesent', ({ payload }) => messages.push(String(payload)))
+  })
+  await page.reload()
+  await expect.poll(() => messages.filter((message) => message.includes('screencast')).length).toBe(1)
+  const { id } = JSON.parse(messages.find((message) => message.includes('screencast'))!) as { id: string }
+  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await page.getByRole('button', { name: 'Hide the picture' }).click()
+  await expect
+    .poll(() =>
+      messages
+        .filter((message) => message.includes(id))
+        .map((message) => (JSON.parse(message) as { type: string }).type),
+    )
+    .toEqual(['subscribe', 'complete'])
+  await page.reload()
+  await page.getByRole('button', { name: 'Show the picture' }).waitFor()
+  expect(await picture().count()).toBe(0)
+})
+
+test('whoever takes over has mouse, wheel and keyboard, and gives them back', async () => {
+  const id = await watch('/input')
+  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  // Who only watches does nothing to the page.
+  await page.mouse.click(...(await at(100, 50)))
+  await takeOver()
+  await page.mouse.click(...(await at(200, 300)))
+  await expect
+    .poll(() => valueOf(id, 'seen.find((line) => line.startsWith("click"))'))
+    .toMatch(/^click (199|200|201),(99|100|101) /)
+  expect(await valueOf(id, 'document.activeElement.id')).toBe('')
+
+  await page.mouse.click(...(await at(100, 50)))
+  await page.keyboard.type('Hello, page')
+  await page.keyboard.press('Backspace')
+  await expect.poll(() => valueOf(id, 'field.value')).toBe('Hello, pag')
+  await page.keyboard.press('Control+a')
+  await page.keyboard.type('é')
+  await expect.poll(() => valueOf(id, 'field.value')).toBe('é')
+
+  await page.mouse.move(...(await at(400, 500)))
+  await page.mouse.wheel(0, 300)
+  await expect.poll(() => valueOf(id, 'scrollY')).toBe(300)
+
+  await page.keyboard.press('Shift+Escape')
+  await page.getByRole('button', { name: 'Take over' }).waitFor()
+  await page.keyboard.type('not for the page')
+  expect(await valueOf(id, 'field.value')).toBe('é')
+})
+
+test('a drag and a paste reach the page', async () => {
+  const id = await watch('/input', { permissions: ['clipboard-read', 'clipboard-write'] })
+  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await takeOver()
+  await page.mouse.move(...(await at(100, 300)))
+  await page.mouse.down()
+  await page.mouse.move(...(await at(150, 320)))
+  await page.mouse.up()
+  await expect.poll(() => valueOf(id, 'seen.filter((line) => /^mouse(down|up)/.test(line)).length')).toBe(2)
+  expect(await valueOf(id, 'seen.some((line) => /^mousemove .* \\d\\/1$/.test(line))')).toBe(true)
+  await page.evaluate(() => navigator.clipboard.writeText('pasted text'))
+  await page.mouse.click(...(await at(550, 15)))
+  await page.keyboard.press('Control+v')
+  await expect.poll(() => valueOf(id, 'picky.value')).toBe('got 11')
+})
+
+test('a page that hangs is said to', async () => {
+  await watch('/hang')
+  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await takeOver()
+  const said = () => page.getByRole('region', { name: 'Live picture' }).getByRole('status').last().innerText()
+  expect(await said()).toMatch(/Shift\+Escape gives them back/)
+  await page.mouse.click(...(await at(50, 25)))
+  await expect.poll(said).toMatch(/does not take it: it hangs/)
+})
