@@ -1,5 +1,7 @@
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
+import { liveLinkOf } from './live-link.ts'
+import { LiveLinkPage } from './panels/live-link-page.tsx'
 import { signIn } from './sign-in.ts'
 import './styles/base.css'
 import './styles/parts.css'
@@ -7,5 +9,6 @@ import './styles/pages.css'
 import { applyTheme, storedTheme } from './theme.ts'
 
 applyTheme(storedTheme())
-const signedIn = await signIn()
-createRoot(document.querySelector('#root')!).render(<App signedIn={signedIn} />)
+const root = createRoot(document.querySelector('#root')!)
+const link = liveLinkOf(location.hash)
+root.render(link ? <LiveLinkPage link={link} /> : <App signedIn={await signIn()} />)

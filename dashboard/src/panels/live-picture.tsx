@@ -14,9 +14,18 @@ import type { SessionNow } from './session-page.tsx'
 const WIDTH_STEP = 160
 const WIDEST = 1_920
 
-/** What the browser shows at this moment, and mouse and keyboard for whoever wants to take them. */
-export function LivePicture({ api, session }: { api: Api; session: SessionNow }) {
-  const { id, viewport } = session
+type Shown = Pick<SessionNow, 'id'> & Partial<Pick<SessionNow, 'viewport' | 'title' | 'currentUrl'>>
+
+/** Until the first frame tells. */
+const USUAL = { width: 1_920, height: 1_080 }
+
+/**
+ * What the browser shows at this moment, and mouse and keyboard for whoever wants to take them. Alone: for someone who
+ * may see nothing else of the session.
+ */
+export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; canTakeOver?: boolean }) {
+  const { api, session, alone = false, canTakeOver = true } = props
+  const { id, viewport = USUAL } = session
   const client = useClient()
   const stage = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
@@ -26,6 +35,7 @@ export function LivePicture({ api, session }: { api: Api; session: SessionNow })
   const [isDrawn, setIsDrawn] = useState(false)
   const [inControl, setInControl] = useState(false)
   const [isStuck, setIsStuck] = useState(false)
+  const [isOver, setIsOver] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
   const [attempt, setAttempt] = useState(0)
   const maxWidth = useWidth(stage)
@@ -43,7 +53,10 @@ export function LivePicture({ api, session }: { api: Api; session: SessionNow })
           setProblem(null)
         },
         // The page that was chosen has closed: the one in front is shown instead.
-        ended: () => setPage(null),
+        ended: () => {
+          if (page === null) setIsOver(true)
+          setPage(null)
+        },
         fail: setProblem,
       },
     )
@@ -64,12 +77,14 @@ export function LivePicture({ api, session }: { api: Api; session: SessionNow })
   return (
     <section className="live" aria-label={texts.live.label} data-control={inControl}>
       <div className="bar">
-        <PageChoice id={id} page={page} onChange={setPage} />
+        {!alone && <PageChoice id={id} page={page} onChange={setPage} />}
         <span className="bar-gap" />
-        <button type="button" className="button" aria-pressed={inControl} onClick={() => setInControl(!inControl)}>
-          {inControl ? texts.live.giveBack : texts.live.takeOver}
-        </button>
-        <OperationCopy document={Screencast as never} variables={{ session: id, page, maxWidth }} />
+        {canTakeOver && (
+          <button type="button" className="button" aria-pressed={inControl} onClick={() => setInControl(!inControl)}>
+            {inControl ? texts.live.giveBack : texts.live.takeOver}
+          </button>
+        )}
+        {!alone && <OperationCopy document={Screencast as never} variables={{ session: id, page, maxWidth }} />}
       </div>
       {problem && (
         <Problem
@@ -102,8 +117,9 @@ export function LivePicture({ api, session }: { api: Api; session: SessionNow })
         {!isDrawn && <p className="stage-note faint">{texts.live.waiting}</p>}
       </div>
       <p className="hint live-hint" role="status">
-        {!inControl && texts.live.watching}
-        {inControl && (isStuck ? texts.live.stuck : texts.live.inControl)}
+        {isOver && texts.live.over}
+        {!isOver && !inControl && (canTakeOver ? texts.live.watching : texts.live.onlyWatching)}
+        {!isOver && inControl && (isStuck ? texts.live.stuck : texts.live.inControl)}
       </p>
     </section>
   )

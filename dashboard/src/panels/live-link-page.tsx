@@ -1,0 +1,32 @@
+import { useEffect, useMemo, useSyncExternalStore } from 'react'
+import { Provider } from 'urql'
+import { Api } from '../api.ts'
+import type { LiveLink } from '../live-link.ts'
+import { Problem } from '../parts/problem.tsx'
+import { texts } from '../texts.ts'
+import { LivePicture } from './live-picture.tsx'
+
+/** The live picture of one session and nothing else, for someone who has no key. */
+export function LiveLinkPage({ link }: { link: LiveLink }) {
+  const api = useMemo(() => new Api(link.token), [link.token])
+  const state = useSyncExternalStore(api.subscribe, api.state)
+  useEffect(() => () => api.close(), [api])
+  return (
+    <Provider value={api.client}>
+      <header className="header">
+        <span className="brand">{texts.name}</span>
+        <span className="connection" data-state={state} role="status">
+          {texts.connection[state]}
+        </span>
+      </header>
+      <main id="content" className="live-link">
+        <h1>{texts.live.label}</h1>
+        {state === 'refused' ? (
+          <Problem>{texts.live.linkOver}</Problem>
+        ) : (
+          <LivePicture api={api} session={{ id: link.session }} alone canTakeOver={link.canTakeOver} />
+        )}
+      </main>
+    </Provider>
+  )
+}

@@ -1,0 +1,74 @@
+import type { Browser, Page } from 'playwright'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { launchPersonsBrowser } from '../support/dashboard-page.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startLiveSite, type LiveSite } from '../support/site-live.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+
+leakGate()
+vi.setConfig({ testTimeout: 90_000 })
+
+let site: LiveSite
+let tabwire: TestApp
+let browser: Browser
+const { start, terminate } = sessionApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startLiveSite()
+  tabwire = await startTestApp({ warmBrowsers: 1 })
+  browser = await launchPersonsBrowser()
+})
+
+afterAll(async () => {
+  await browser.close()
+  await tabwire.close()
+  await site.close()
+})
+
+async function linkTo(id: string, apiKey = tabwire.apiKey): Promise<string> {
+  const query = `query ($id: ID!) { session(id: $id) { access { liveViewUrl } } }`
+  const { session } = await tabwire.query<{ session: { access: { liveViewUrl: string } } }>(query, { id }, apiKey)
+  return session.access.liveViewUrl
+}
+
+const run = async (id: string, action: string): Promise<string> =>
+  JSON.stringify(
+    await tabwire.query(`mutation ($id: ID!) { runActions(sessionId: $id, actions: [${action}]) { success result } }`, {
+      id,
+    }),
+  )
+
+const drawn = (page: Page) => page.locator('canvas[data-drawn=true]').waitFor()
+
+test('someone without a key watches, takes over, and learns when it is over', async () => {
+  const session = await start({ initialPrompt: `${site.url}/input` }, 'LOADED')
+  const page = await browser.newPage()
+  await page.goto(await linkTo(session.id))
+  await drawn(page)
+  expect(await page.getByRole('link').count()).toBe(0)
+  expect(await page.evaluate('sessionStorage.length + localStorage.length')).toBe(0)
+  await run(session.id, '{ click: { target: { css: "#field" } } }')
+  await page.getByRole('button', { name: 'Take over' }).click()
+  await page.keyboard.type('typed without a key')
+  const shown = () => run(session.id, '{ extract: { target: { css: "#field" }, as: VALUE } }')
+  await expect.poll(shown, { timeout: 15_000 }).toContain('typed without a key')
+  await terminate(session.id)
+  await page.getByText(/has ended/).waitFor()
+  await page.reload()
+  await page.getByText(/This link has expired, or the session has ended/).waitFor()
+  await page.close()
+})
+
+test('a link of a key that may only look has nothing to take over with', async () => {
+  const create = `mutation { createApiKey(input: { name: "watcher", scopes: [READ, CONNECT] }) { secret } }`
+  const { createApiKey } = await tabwire.query<{ createApiKey: { secret: string } }>(create)
+  const session = await start({ initialPrompt: `${site.url}/input` }, 'LOADED')
+  const page = await browser.newPage()
+  await page.goto(await linkTo(session.id, createApiKey.secret))
+  await drawn(page)
+  await page.getByText('This link is for looking alone').waitFor()
+  expect(await page.getByRole('button').count()).toBe(0)
+  await page.close()
+  await terminate(session.id)
+})
