@@ -55,10 +55,10 @@ function takeFrom(found: Element | Element[], { as, attribute, fields, count, li
   }
   // Many pages keep the attribute of a field at what it holds.
   const htmlOf = (element: Element): string => {
-    const fields = [element, ...element.querySelectorAll('input[value]')].filter(
+    const inputs = [element, ...element.querySelectorAll('input[value]')].filter(
       (field) => field instanceof HTMLInputElement && field.hasAttribute('value') && isSecret(field),
     )
-    return fields.reduce((html, field) => {
+    return inputs.reduce((html, field) => {
       const masked = field.cloneNode() as Element
       masked.setAttribute('value', mask)
       return html.replaceAll(field.outerHTML, masked.outerHTML)
