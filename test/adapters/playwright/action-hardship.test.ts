@@ -223,6 +223,26 @@ describe('whatever the page does, a step ends', () => {
     expect((await evaluating).error?.code).toBe('PAGE_CLOSED')
   })
 
+  test('a page that crashed before anything was done with it leaves the others alone', async () => {
+    await session.open(`${site.url}/form`, AbortSignal.timeout(20_000))
+    const isRenderer = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')
+    for (const pid of testPool.processes().filter(isRenderer)) process.kill(pid, 'SIGKILL')
+    await expect.poll(() => recorder.drafts.some(({ kind }) => kind === 'PAGE_CRASHED')).toBe(true)
+    const opened = await take(session, { openPage: { url: `${site.url}/form` } })
+    expect(opened).toMatchObject({ error: null, pageId: 'p2' })
+    expect(await take(session, { extract: { target: { css: 'h1' } } }, { pageId: 'p2' })).toMatchObject({
+      error: null,
+      result: 'Sign in',
+    })
+  })
+
+  test('a popup can be acted on as soon as it is told', async () => {
+    await open('/form')
+    await take(session, { evaluate: { expression: "void setTimeout(() => window.open('/moves'), 100)" } })
+    await expect.poll(() => session.pages().length, { interval: 1 }).toBe(2)
+    expect((await take(session, { wait: { target: { css: '#next' } } }, { pageId: 'p2' })).error).toBeNull()
+  })
+
   test('a page that crashed says so, and how to go on, for as long as it is there', async () => {
     await open('/form')
     const isRenderer = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')

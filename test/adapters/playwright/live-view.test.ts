@@ -217,8 +217,6 @@ describe('with a browser', () => {
     await session.open(`${site.url}/red`, forEver)
     const frames = session.watch(null, OPTIONS, forEver)
     expect((await frames.next()).value?.pageId).toBe('p1')
-    // So that it is known which page it is before it cannot be asked any more.
-    await take(session, { evaluate: { expression: '1' } })
     const renderers = pool
       .processes()
       .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer'))

@@ -75,7 +75,7 @@ export class PageActions {
     const { signal } = patient
     let actedOn = pageId
     try {
-      const found = await raceSignal(this.#pages.find(pageId), signal)
+      const found = step.name === 'openPage' ? null : await raceSignal(this.#pages.find(pageId), signal)
       if (!found && step.name !== 'openPage') throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
       actedOn = found?.pageId ?? null
       const site: ActionSite = {

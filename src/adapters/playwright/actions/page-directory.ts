@@ -1,6 +1,9 @@
 import type { BrowserContext, Page } from 'playwright'
 import type { Targets } from '../targets.ts'
 
+/** How long Playwright may take to make a page of one that the browser has told of. */
+const MAKING_MS = 2_000
+
 /**
  * Which of Playwright's pages is which of the session's. Playwright does not tell the target of a page but through a
  * session of the protocol, so each page is asked once, when it first matters.
@@ -20,9 +23,7 @@ export class PageDirectory {
     const wanted = pageId ?? this.#targets.pages()[0]?.pageId ?? null
     const targetId = wanted === null ? null : this.#targets.targetIdOf(wanted)
     if (wanted === null || targetId === null) return null
-    const pages = this.#context.pages().filter((page) => !page.isClosed())
-    const targetIds = await Promise.all(pages.map((page) => this.#targetIdOf(page)))
-    const page = pages[targetIds.indexOf(targetId)]
+    const page = (await this.#look(targetId)) ?? (await this.#untilMade(targetId))
     return page ? { page, pageId: wanted } : null
   }
 
@@ -53,6 +54,36 @@ export class PageDirectory {
 
   state(pageId: string): { url: string; title: string } | null {
     return this.#targets.pages().find((page) => page.pageId === pageId) ?? null
+  }
+
+  /** Waits for no other page: one that crashed before it was ever asked does not answer. */
+  #look(targetId: string): Promise<Page | null> {
+    const pages = this.#context.pages().filter((page) => !page.isClosed())
+    const { promise, resolve } = Promise.withResolvers<Page | null>()
+    const asked = pages.map(async (page) => {
+      if ((await this.#targetIdOf(page)) === targetId) resolve(page)
+    })
+    void Promise.all(asked).then(() => resolve(null))
+    return promise
+  }
+
+  /** A popup is told before Playwright has made a page of it. */
+  async #untilMade(targetId: string): Promise<Page | null> {
+    const { promise, resolve } = Promise.withResolvers<Page | null>()
+    const look = () => {
+      void this.#look(targetId).then((page) => {
+        if (page || this.#targets.pageIdOf(targetId) === null) resolve(page)
+      })
+    }
+    const timer = setTimeout(() => resolve(null), MAKING_MS)
+    this.#context.on('page', look)
+    try {
+      look()
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      this.#context.off('page', look)
+    }
   }
 
   #targetIdOf(page: Page): Promise<string | null> {
