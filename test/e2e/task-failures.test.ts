@@ -38,7 +38,12 @@ describe('a vendor that fails', () => {
   const failures: [string, Reply, RegExp, number][] = [
     ['refuses the key', { status: 401, error: { message: `no ${MODEL_KEY}` } }, /refused the API key \(HTTP 401\)/, 1],
     ['limits requests for too long', { status: 429, headers: { 'retry-after': '3600' } }, /asks to wait 3600 s/, 1],
-    ['is down', { status: 503, error: { message: 'overloaded' } }, /HTTP 503\): overloaded\. It was asked 4 times\./, 4],
+    [
+      'is down',
+      { status: 503, error: { message: 'overloaded' } },
+      /HTTP 503\): overloaded\. It was asked 4 times\./,
+      4,
+    ],
     ['breaks off its answers', { breaks: 'I wi' }, /broke off.*asked 4 times/, 4],
     ['has too short a memory', { status: 400, error: { code: 'context_length_exceeded' } }, /context length/, 1],
   ]
