@@ -50,7 +50,7 @@ export class AgentTasks {
 
   /** Starts a task in a running session. Throws BadUserInput, SessionNotRunning, TaskRunning or AiNotConfigured. */
   async start(session: Session, input: unknown): Promise<TaskRecord> {
-    const options = parseTask(input, this.requireModel())
+    const options = await parseTask(input, this.requireModel())
     const { status } = session.snapshot()
     if (isEnded(status)) throw new SessionNotRunning()
     if (status === 'CREATING') throw new SessionNotRunning('The session does not run yet.')
@@ -62,7 +62,7 @@ export class AgentTasks {
    * alive it ends with the task; one whose task was cancelled stays, for whoever cancelled it.
    */
   async startInitial(session: Session, prompt: string): Promise<TaskRecord> {
-    const options = parseTask({ prompt }, this.requireModel())
+    const options = await parseTask({ prompt }, this.requireModel())
     return this.#begin(session, options, ({ status, error }) => {
       if (session.snapshot().keepAlive || status === 'CANCELLED') return
       void session.end(status === 'COMPLETED' ? 'TASK_COMPLETED' : 'TASK_FAILED', error)

@@ -1,23 +1,14 @@
-import { createContext, Script } from 'node:vm'
-import { Ajv as Ajv07, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
-import { Ajv2020 } from 'ajv/dist/2020.js'
-import addFormats from 'ajv-formats'
+import { Worker } from 'node:worker_threads'
 import type { Json } from '../ports/store.ts'
+import type { SchemaWork, SchemaWorkEvent } from './output-schema-worker.ts'
 
 /**
- * A JSON Schema that a client gives is code of sorts: a pattern may take for ever. So it runs against a clock, one that
- * a busy machine does not run out.
+ * A JSON Schema that a client gives is code of sorts: a pattern may take for ever. So it runs in a thread of its own,
+ * where it holds up nobody else, and against a clock, one that a busy machine does not run out.
  */
-const READ_MS = 3000
-const CHECK_MS = 1000
-const TOLD_PROBLEMS = 10
-
-const OPTIONS: Options = {
-  // Schemas carry words of other tools; a word that is not known says nothing.
-  strict: false,
-  allErrors: true,
-  logger: false,
-}
+const LIMITS_MS = { load: 30_000, read: 3_000, check: 1_000 } as const
+const THREAD_MEMORY_MB = 128
+const MOST_THREADS = 2
 
 export class OutputSchemaInvalid extends Error {}
 
@@ -25,80 +16,72 @@ export class OutputSchemaInvalid extends Error {}
 export interface OutputSchema {
   readonly schema: { [key: string]: Json }
   /** What is wrong with a result, for the model; null: nothing. */
-  problemOf(result: unknown): string | null
+  problemOf(result: unknown): Promise<string | null>
 }
 
 /**
  * Reads a JSON Schema: of draft 2020-12, or of draft-07 or draft-06 where $schema names it. References into itself only:
  * nothing is fetched. Throws OutputSchemaInvalid.
  */
-export function readOutputSchema(schema: unknown): OutputSchema {
+export async function readOutputSchema(schema: unknown): Promise<OutputSchema> {
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
     throw new OutputSchemaInvalid('must be a JSON Schema: a JSON object')
   }
   const given = schema as { [key: string]: Json }
-  const validate = againstTheClock(READ_MS, () => tried(compile(given)))
-  if (validate === null) throw new OutputSchemaInvalid('takes too long to be read')
+  const problem = await inTurn(() => workedOut({ schema: given, checked: null }))
+  if (problem !== null) throw new OutputSchemaInvalid(problem)
   return {
     schema: given,
-    problemOf(result) {
-      const isValid = againstTheClock(CHECK_MS, () => validate(result) === true)
-      if (isValid === null) return 'it takes too long to be checked'
-      return isValid ? null : (validate.errors ?? []).slice(0, TOLD_PROBLEMS).map(problemText).join('; ')
-    },
+    problemOf: (value) => inTurn(() => workedOut({ schema: given, checked: { value } })),
   }
 }
 
-const ENDLESS = 'refers to itself without an end'
-
-/** A reference that comes back to where it stands, without a step into the value, shows only when something is checked. */
-function tried(validate: ValidateFunction): ValidateFunction {
+/** What the thread says of the schema or, where there is something to check, of that. */
+async function workedOut(workerData: SchemaWork): Promise<string | null> {
+  // The file lies beside this one, as .ts in the repository and as .js in the package.
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const worker = new Worker(new URL(`./output-schema-worker.${extension}`, import.meta.url), {
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb: THREAD_MEMORY_MB },
+  })
+  let timer: NodeJS.Timeout | undefined
   try {
-    for (const value of [null, {}, []]) validate(value)
-    return validate
-  } catch (error) {
-    if (isTimeout(error)) throw error
-    throw new OutputSchemaInvalid(ENDLESS)
-  }
-}
-
-function compile(schema: { [key: string]: Json }): ValidateFunction {
-  const { $schema } = schema
-  const isOld = typeof $schema === 'string' && /draft-0[67]\b/.test($schema)
-  // The meta-schema of draft-06 is not at hand; draft-07 only adds to it.
-  const known = isOld ? { ...schema, $schema: 'http://json-schema.org/draft-07/schema#' } : schema
-  const ajv = isOld ? new Ajv07(OPTIONS) : new Ajv2020(OPTIONS)
-  addFormats.default(ajv)
-  try {
-    const validate = ajv.compile(known)
-    if ('$async' in validate) throw new OutputSchemaInvalid('must not be asynchronous')
-    return validate
-  } catch (error) {
-    if (error instanceof OutputSchemaInvalid || isTimeout(error)) throw error
-    if (error instanceof RangeError) throw new OutputSchemaInvalid(ENDLESS)
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new OutputSchemaInvalid(`is no JSON Schema that can be used: ${reason.slice(0, 500)}`)
-  }
-}
-
-const problemText = ({ instancePath, message }: ErrorObject) => `${instancePath || 'it'} ${message ?? 'is wrong'}`
-
-const clock = createContext({ run: null as (() => unknown) | null })
-const RUN = new Script('run()')
-
-/** What the function returns, or null when it was stopped for taking too long. */
-function againstTheClock<T>(timeout: number, run: () => T): T | null {
-  clock['run'] = run
-  try {
-    return RUN.runInContext(clock, { timeout }) as T
-  } catch (error) {
-    if (isTimeout(error)) return null
-    throw error
+    return await new Promise<string | null>((resolve, reject) => {
+      const allow = (milliseconds: number, whenLate: () => void) => {
+        clearTimeout(timer)
+        timer = setTimeout(whenLate, milliseconds)
+      }
+      allow(LIMITS_MS.load, () => reject(new Error('the thread that reads schemas did not start')))
+      worker.on('message', (event: SchemaWorkEvent) => {
+        if (event.kind === 'loaded') return allow(LIMITS_MS.read, () => resolve('takes too long to be read'))
+        const isLast = event.kind === 'checked' || event.problem !== null || workerData.checked === null
+        if (isLast) resolve(event.problem)
+        else allow(LIMITS_MS.check, () => resolve('it takes too long to be checked'))
+      })
+      worker.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') resolve('takes too much memory')
+        else reject(error)
+      })
+      worker.once('exit', () => reject(new Error('the thread that reads schemas ended')))
+    })
   } finally {
-    clock['run'] = null
+    clearTimeout(timer)
+    await worker.terminate()
   }
 }
 
-/** The error comes from another realm, where `Error` is another one. */
-const isTimeout = (error: unknown) =>
-  typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+const waiting: (() => void)[] = []
+let threads = 0
+
+/** A few at once: what a schema takes, it takes from everybody. */
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (threads === MOST_THREADS) await new Promise<void>((resolve) => waiting.push(resolve))
+  else threads += 1
+  try {
+    return await work()
+  } finally {
+    const next = waiting.shift()
+    if (next) next()
+    else threads -= 1
+  }
+}

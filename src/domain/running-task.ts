@@ -130,7 +130,7 @@ export class RunningTask {
     const { answers, end, nonsense, isSeen } = await hands.take(said.calls, said.cost, signal)
     if (end?.kind === 'GIVE_UP') return failed(`The model gave up: ${end.reason}`)
     if (end) {
-      const problem = this.#finish(end.result)
+      const problem = await this.#finish(end.result)
       if (typeof problem !== 'string') return problem
       const answered = answers.map((answer) => (answer.callId === end.callId ? { ...answer, text: problem } : answer))
       return { text: null, answers: answered, view: null }
@@ -142,9 +142,9 @@ export class RunningTask {
   }
 
   /** An answer without a call: the result, unless it is no answer at all. */
-  #endInWords({ text, finishReason }: ModelStep): ModelInput | TaskEnding {
+  async #endInWords({ text, finishReason }: ModelStep): Promise<ModelInput | TaskEnding> {
     if (text.trim() !== '' && finishReason !== 'LENGTH') {
-      const problem = this.#finish(text.trim())
+      const problem = await this.#finish(text.trim())
       return typeof problem === 'string' ? { text: problem, answers: [], view: null } : problem
     }
     this.#nonsense += 1
@@ -157,8 +157,8 @@ export class RunningTask {
   }
 
   /** The end of the task, or what is wrong with the result, for the model. */
-  #finish(given: unknown): TaskEnding | string {
-    const { result, problem } = readResult(given, this.#options.outputSchema)
+  async #finish(given: unknown): Promise<TaskEnding | string> {
+    const { result, problem } = await readResult(given, this.#options.outputSchema)
     if (problem === null) return { status: 'COMPLETED', result: deeplyWellFormed(result), error: null }
     this.#badResults += 1
     if (this.#badResults >= MOST_BAD_RESULTS) {

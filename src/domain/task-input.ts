@@ -36,7 +36,7 @@ export interface TaskOptions {
  * What a task is to be, defaults filled in. Throws BadUserInput with every broken rule. A limit in USD needs a model
  * whose price is known: else nobody could keep it.
  */
-export function parseTask(input: unknown, model: { name: string; isPriced: boolean }): TaskOptions {
+export async function parseTask(input: unknown, model: { name: string; isPriced: boolean }): Promise<TaskOptions> {
   const parsed = TASK_INPUT.rule.safeParse(input)
   const issues = parsed.success ? [] : inputIssues(parsed.error, ['input'])
   const { maxUsd, outputSchema } = (input ?? {}) as { maxUsd?: unknown; outputSchema?: unknown }
@@ -45,14 +45,14 @@ export function parseTask(input: unknown, model: { name: string; isPriced: boole
     issues.push({ path: ['input', 'maxUsd'], code: 'CONFLICT', message })
   }
   const isMalformed = issues.some(({ path }) => path[1] === 'outputSchema')
-  const schema = outputSchema == null || isMalformed ? null : readSchema(outputSchema, issues)
+  const schema = outputSchema == null || isMalformed ? null : await readSchema(outputSchema, issues)
   if (!parsed.success || issues.length > 0) throw new BadUserInput(issues)
   return { ...parsed.data, outputSchema: schema }
 }
 
-function readSchema(schema: unknown, issues: InputIssue[]): OutputSchema | null {
+async function readSchema(schema: unknown, issues: InputIssue[]): Promise<OutputSchema | null> {
   try {
-    return readOutputSchema(schema)
+    return await readOutputSchema(schema)
   } catch (error) {
     if (!(error instanceof OutputSchemaInvalid)) throw error
     issues.push({ path: ['input', 'outputSchema'], code: 'INVALID_FORMAT', message: error.message })

@@ -8,17 +8,17 @@ const nested = (levels: number): unknown => {
   return value
 }
 
-test('what nests deeper than anyone can write down is a problem that the model is told of', () => {
-  const anything = readOutputSchema({})
-  expect(readResult(nested(100), anything).problem).toBeNull()
+test('what nests deeper than anyone can write down is a problem that the model is told of', async () => {
+  const anything = await readOutputSchema({})
+  expect((await readResult(nested(100), anything)).problem).toBeNull()
   for (const schema of [anything, null]) {
     for (const levels of [101, 20_000]) {
-      const { result, problem } = readResult(nested(levels), schema)
+      const { result, problem } = await readResult(nested(levels), schema)
       expect(problem).toContain('100 levels')
       expect(result).toBeNull()
     }
   }
   const asText = `${'['.repeat(3_000)}${']'.repeat(3_000)}`
-  expect(readResult(asText, readOutputSchema({ type: 'array' })).problem).toContain('100 levels')
-  expect(readResult(asText, null)).toEqual({ result: asText, problem: null })
+  expect((await readResult(asText, await readOutputSchema({ type: 'array' }))).problem).toContain('100 levels')
+  expect(await readResult(asText, null)).toEqual({ result: asText, problem: null })
 })

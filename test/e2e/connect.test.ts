@@ -151,6 +151,27 @@ describe('Puppeteer', () => {
 })
 
 describe('a bare WebSocket', () => {
+  test('brings a page to front, which the live picture follows', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { targetId, sessionId } = await client.attachToPage()
+    await client.send('Target.createTarget', { url: `${site.url}/title?second` })
+    const query = `subscription ($id: ID!) { screencast(sessionId: $id) { pageId } }`
+    const seen = new Set<string>()
+    const frames = tabwire
+      .client()
+      .iterate<{ screencast: { pageId: string } }>({ query, variables: { id: session.id } })
+    for await (const { data } of frames) {
+      const { pageId } = data!.screencast
+      if (seen.has('p2') && pageId === 'p1') break
+      seen.add(pageId)
+      if (pageId === 'p2') await client.send('Page.bringToFront', {}, sessionId)
+    }
+    expect(seen).toContain('p2')
+    expect(await client.send('Target.activateTarget', { targetId })).toEqual({})
+    await terminate(session.id)
+  })
+
   test('an answer of 20 MB comes whole', async () => {
     const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
     await using client = await CdpSocket.connect(await cdpUrlOf(session.id))

@@ -55,13 +55,13 @@ function takeFrom(found: Element | Element[], { as, attribute, fields, count, li
   }
   // Many pages keep the attribute of a field at what it holds.
   const htmlOf = (element: Element): string => {
-    const inputs = [element, ...element.querySelectorAll('input[value]')].filter(
+    const secrets = [element, ...element.querySelectorAll('input[value]')].filter(
       (field) => field instanceof HTMLInputElement && field.hasAttribute('value') && isSecret(field),
     )
-    return inputs.reduce((html, field) => {
+    return secrets.reduce((html, field) => {
       const masked = field.cloneNode() as Element
       masked.setAttribute('value', mask)
-      return html.replaceAll(field.outerHTML, masked.outerHTML)
+      return html.replaceAll(field.outerHTML, () => masked.outerHTML)
     }, element.outerHTML)
   }
   const take = (element: Element, kind: Kind, name: string | null): Json => {

@@ -104,6 +104,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     })
     if (refusal !== null) return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
     if (method.startsWith('Emulation.')) this.#emulated.add(method)
+    this.#noteInFront(command)
     const outcome = this.#acts.begin(method, params, this.#pageIdOf(sessionId))
     const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
     const forget = this.#ground.wire.relay(sent, (message, ends) => {
@@ -188,6 +189,14 @@ export class ClientRelay implements CdpAttachment, Guest {
       this.#children.delete(params.sessionId)
       this.#ground.wire.unhost(params.sessionId)
     }
+  }
+
+  /** The live picture follows the page in front. */
+  #noteInFront({ method, params, sessionId }: ClientCommand): void {
+    const child = sessionId === null ? undefined : this.#children.get(sessionId)
+    const targetId = method === 'Page.bringToFront' ? child?.targetId : params['targetId']
+    const isMeant = method === 'Page.bringToFront' || method === 'Target.activateTarget'
+    if (isMeant && typeof targetId === 'string') this.#ground.targets.broughtToFront(targetId)
   }
 
   /** A frame in a process of its own belongs to the page above it. */
