@@ -81,3 +81,13 @@ test('a script that a dialog holds up is not ended by its deadline', async () =>
   expect((await take(session, { dialog: { accept: true } })).details).toMatchObject({ dialog: { message: 'Sure?' } })
   await expect.poll(async () => (await evaluate('window.ended')).result).toBe(true)
 })
+
+test('a popup that hangs from its beginning holds up nobody else, and can be freed or closed', async () => {
+  await evaluate('window.open("/hung", "", "noopener"), window.open("/hung", "", "noopener"), 1')
+  await expect.poll(() => session.pages().filter(({ url }) => url.endsWith('/hung')).length).toBe(2)
+  expect((await evaluate('1 + 1', { timeoutMs: 5_000 })).result).toBe(2)
+  const freeing = await take(session, { evaluate: { expression: '1', timeoutMs: 500 } }, { pageId: 'p2' })
+  expect(freeing.error?.code).toBe('TIMEOUT')
+  expect((await take(session, { evaluate: { expression: '2' } }, { pageId: 'p2' })).result).toBe(2)
+  expect((await take(session, { closePage: { timeoutMs: 5_000 } }, { pageId: 'p3' })).error).toBeNull()
+})

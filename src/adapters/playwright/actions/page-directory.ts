@@ -98,7 +98,8 @@ export class PageDirectory {
     try {
       const session = await this.#context.newCDPSession(page)
       const { targetInfo } = await session.send('Target.getTargetInfo')
-      await session.detach()
+      // A page that hangs takes no leave; the browser has told all the same.
+      session.detach().catch(() => undefined)
       return targetInfo.targetId
     } catch {
       // It closed meanwhile; one that is still there is asked again.
