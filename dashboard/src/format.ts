@@ -46,12 +46,12 @@ export function bytes(value: number): string {
   return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`
 }
 
-/** The last part of a URL, which tells one file from another; what is no URL stays as it is. */
-export function fileOf(url: string): string {
+/** The last part of a URL, which tells one file from another, or what `root` says; what is no URL stays as it is. */
+export function fileOf(url: string, root?: string): string {
   const parsed = URL.parse(url)
   if (!parsed || !/^https?:$/.test(parsed.protocol)) return url
   const last = parsed.pathname.split('/').findLast((part) => part !== '')
-  return (last ?? parsed.host) + parsed.search
+  return (last ?? root ?? parsed.host) + parsed.search
 }
 
 /** A URL that may be opened by clicking: never a script of the page that is looked at. */

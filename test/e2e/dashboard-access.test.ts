@@ -81,11 +81,23 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
         else {
           await firstRow().waitFor()
           await firstRow().click({ position: { x: 30, y: 10 } })
-          await page.getByRole('region').waitFor()
+          await page.getByRole('region', { name: /^The / }).waitFor()
         }
         expect(await findings()).toEqual([])
       },
     )
+
+    test('axe finds nothing wrong with the live picture and the links for clients', async () => {
+      await open({ ...options, query: sessionQuery(running) })
+      if (width === 360) await page.getByRole('button', { name: 'Show the picture' }).click()
+      await page.locator('canvas[data-drawn=true]').waitFor()
+      await page.getByRole('button', { name: 'Take over' }).click()
+      await page.getByRole('textbox', { name: 'Keyboard of the page' }).waitFor({ state: 'attached' })
+      expect(await findings()).toEqual([])
+      await page.getByRole('button', { name: 'Connect' }).click()
+      await page.getByRole('button', { name: 'Copy: Playwright' }).waitFor()
+      expect(await findings()).toEqual([])
+    })
 
     test('nothing is wider than the window', async () => {
       for (const query of [

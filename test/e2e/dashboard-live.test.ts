@@ -54,7 +54,7 @@ const colour = () =>
     const copy = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })!
     copy.drawImage(canvas, canvas.width / 2, canvas.height / 2, 1, 1, 0, 0, 1, 1)
     const { data } = copy.getImageData(0, 0, 1, 1)
-    return [...data.slice(0, 3)].map((part) => Math.round(part / 64) * 64).join()
+    return Array.from(data.slice(0, 3), (part) => Math.round(part / 64) * 64).join()
   })
 
 const run = <T>(id: string, action: object) =>
@@ -160,11 +160,12 @@ test('a drag and a paste reach the page', async () => {
 })
 
 test('a page that hangs is said to', async () => {
-  await watch('/hang')
+  const id = await watch('/input')
+  await valueOf(id, `surface.addEventListener('mousedown', () => { for (;;); })`)
   await picture().and(page.locator('[data-drawn=true]')).waitFor()
   await takeOver()
   const said = () => page.getByRole('region', { name: 'Live picture' }).getByRole('status').last().innerText()
   expect(await said()).toMatch(/Shift\+Escape gives them back/)
-  await page.mouse.click(...(await at(50, 25)))
+  await page.mouse.click(...(await at(200, 300)))
   await expect.poll(said).toMatch(/does not take it: it hangs/)
 })

@@ -56,7 +56,6 @@ function Snippets({ id }: { id: string }) {
       ))}
       <div className="bar">
         <p className="hint">{texts.connect.hint(dateTime(expiresAt))}</p>
-        <span className="bar-gap" />
         <OperationCopy document={Access as never} variables={{ id }} />
       </div>
     </>

@@ -137,7 +137,7 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
 function SourceLink({ line, full }: { line: ConsoleLine; full: boolean }) {
   const { url, line: row, column } = line
   if (url === null) return null
-  const place = [full ? url : fileOf(url), row, column].filter((part) => part !== null).join(':')
+  const place = [full ? url : fileOf(url, '/'), row, column].filter((part) => part !== null).join(':')
   const href = openable(url)
   if (!href) return <span title={url}>{place}</span>
   return (

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { type CSSProperties, useCallback, useEffect, useRef, useState, type RefObject } from 'react'
 import { useClient, useQuery } from 'urql'
 import type { Api } from '../api.ts'
 import { DispatchInput, Screencast, SessionNow as SessionNowQuery } from '../operations.ts'
@@ -96,7 +96,11 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
           {problem}
         </Problem>
       )}
-      <div className="stage" ref={stage}>
+      <div
+        className="stage"
+        ref={stage}
+        style={{ '--shape': `${viewport.width} / ${viewport.height}` } as CSSProperties}
+      >
         <canvas
           ref={canvas}
           width={viewport.width}
@@ -146,7 +150,7 @@ function PageChoice(props: { id: string; page: string | null; onChange: (page: s
 }
 
 /** How wide a picture the element has room for, in pixels of the screen, in steps. */
-function useWidth(element: React.RefObject<HTMLElement | null>): number | null {
+function useWidth(element: RefObject<HTMLElement | null>): number | null {
   const [width, setWidth] = useState<number | null>(null)
   const measure = useCallback((css: number) => {
     const pixels = Math.ceil((css * devicePixelRatio) / WIDTH_STEP) * WIDTH_STEP

@@ -28,6 +28,11 @@ interface Props<Row, Context> {
 }
 
 const ROW_HEIGHT = 24
+/**
+ * Rows come and go in blocks of so many: the virtualizer lays out all of its items anew whenever there are more, which
+ * for a hundred thousand rows would take most of a frame.
+ */
+const BLOCK = 10
 /** How near to the end counts as at the end. */
 const AT_END = ROW_HEIGHT / 2
 
@@ -43,12 +48,10 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
   const [following, setFollowing] = useState(true)
   const [seen, setSeen] = useState(0)
   const virtualizer = useVirtualizer({
-    count: rows.length,
+    count: Math.ceil(rows.length / BLOCK),
     getScrollElement: () => grid.current,
-    estimateSize: () => ROW_HEIGHT,
-    // The heading stays at the top and covers what is under it.
-    scrollPaddingStart: ROW_HEIGHT,
-    overscan: 12,
+    estimateSize: () => BLOCK * ROW_HEIGHT,
+    overscan: 1,
   })
 
   useLayoutEffect(() => {
@@ -59,13 +62,14 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
   useEffect(() => {
     const element = grid.current
     if (!element) return undefined
-    // What becomes lower, because details open below it, must not seem to have been scrolled up.
+    // When details open below it, it becomes lower: the end, or the row that they are of, stays in sight.
     const observer = new ResizeObserver(() => {
       if (following) element.scrollTop = element.scrollHeight
+      else if (selected) reveal(element, indexOf(rows, selected))
     })
     observer.observe(element)
     return () => observer.disconnect()
-  }, [following])
+  }, [following, rows, selected])
 
   const stopFollowing = () => {
     setFollowing(false)
@@ -87,7 +91,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     if (!row) return
     if (following) stopFollowing()
     onSelect(row)
-    virtualizer.scrollToIndex(indexOf(rows, row), { align: 'auto' })
+    reveal(grid.current!, indexOf(rows, row))
   }
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -95,7 +99,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     const page = Math.max(1, Math.floor((grid.current!.clientHeight - ROW_HEIGHT) / ROW_HEIGHT) - 1)
     const last = rows.length - 1
     const current = selected ? indexOf(rows, selected) : null
-    const first = virtualizer.range?.startIndex ?? 0
+    const first = Math.ceil(grid.current!.scrollTop / ROW_HEIGHT)
     const targets: Record<string, number> = {
       ArrowDown: current === null ? first : current + 1,
       ArrowUp: current === null ? last : current - 1,
@@ -114,9 +118,12 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     }
   }
 
-  const items = virtualizer.getVirtualItems()
-  const context = props.contextOf(items.flatMap(({ index }) => rows[index] ?? []))
-  const selectedIsThere = selected !== null && items.some(({ index }) => rows[index] === selected)
+  const blocks = virtualizer.getVirtualItems()
+  const from = (blocks[0]?.index ?? 0) * BLOCK
+  const to = ((blocks.at(-1)?.index ?? -1) + 1) * BLOCK
+  const inSight = rows.slice(from, to)
+  const context = props.contextOf(inSight)
+  const selectedIsThere = selected !== null && inSight.includes(selected)
   return (
     <div className="grid-frame">
       <div
@@ -140,34 +147,30 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
             ))}
           </div>
         </div>
-        <div role="rowgroup" className="grid-body" style={{ height: virtualizer.getTotalSize() }}>
-          {items.map(({ index, start }) => {
-            const row = rows[index]
-            if (!row) return null
-            return (
-              <div
-                key={row.sequence}
-                id={`${id}-${row.sequence}`}
-                role="row"
-                aria-rowindex={index + 2}
-                aria-selected={row === selected}
-                data-tone={props.tone(row)}
-                className="grid-row"
-                style={{ transform: `translateY(${start}px)` }}
-                onClick={(event) => {
-                  if ((event.target as Element).closest('a')) return
-                  if (following) stopFollowing()
-                  onSelect(row === selected ? null : row)
-                }}
-              >
-                {columns.map(({ key, render, align }) => (
-                  <span key={key} role="gridcell" className={`cell cell-${key}`} data-align={align}>
-                    {render(row, context)}
-                  </span>
-                ))}
-              </div>
-            )
-          })}
+        <div role="rowgroup" className="grid-body" style={{ height: rows.length * ROW_HEIGHT }}>
+          {inSight.map((row, at) => (
+            <div
+              key={row.sequence}
+              id={`${id}-${row.sequence}`}
+              role="row"
+              aria-rowindex={from + at + 2}
+              aria-selected={row === selected}
+              data-tone={props.tone(row)}
+              className="grid-row"
+              style={{ transform: `translateY(${(from + at) * ROW_HEIGHT}px)` }}
+              onClick={(event) => {
+                if ((event.target as Element).closest('a')) return
+                if (following) stopFollowing()
+                onSelect(row === selected ? null : row)
+              }}
+            >
+              {columns.map(({ key, render, align }) => (
+                <span key={key} role="gridcell" className={`cell cell-${key}`} data-align={align}>
+                  {render(row, context)}
+                </span>
+              ))}
+            </div>
+          ))}
         </div>
       </div>
       {rows.length === 0 && <div className="grid-empty">{props.empty}</div>}
@@ -178,6 +181,14 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
       )}
     </div>
   )
+}
+
+/** Scrolls no further than it takes to see the whole row; the heading covers as much of it as a row is high. */
+function reveal(grid: HTMLElement, index: number): void {
+  const top = index * ROW_HEIGHT
+  const room = grid.clientHeight - 2 * ROW_HEIGHT
+  if (top < grid.scrollTop) grid.scrollTop = top
+  else if (top > grid.scrollTop + room) grid.scrollTop = top - room
 }
 
 /** The place of a row among rows in the order of their sequence. */
