@@ -39,7 +39,7 @@ const PAGES: Record<string, string> = {
     <label>Code <input id="code" autocomplete="one-time-code"></label>
     <label>Card <input id="card" autocomplete="section-a billing cc-number"></label>
     <label>Area <textarea id="area" autocomplete="current-password"></textarea></label>
-    <label>Synced <input id="synced" type="password" pattern="\$&" oninput="this.setAttribute('value', this.value)"></label>
+    <label>Synced <input id="synced" type="password" pattern="$&" oninput="this.setAttribute('value', this.value)"></label>
     <label>Plain <input id="plain"></label>`),
   '/frames': page('<iframe id="outer" src="/outer"></iframe>'),
   '/outer': page('<p>Outer</p><iframe name="inner" src="/inner"></iframe>'),
