@@ -84,8 +84,18 @@ export class Dialogs {
     }
   }
 
-  /** Somebody else answered the dialog of the page. */
-  forget(page: Page): void {
+  /** Those that are open now: one that opens while it is found out whose dialog was closed is none of them. */
+  allOpen(): ReadonlySet<Dialog> {
+    return new Set([...this.#open.values()].map(({ dialog: open }) => open))
+  }
+
+  /** Somebody else answered the dialog of the page, if it is one of these. */
+  forget(page: Page, among: ReadonlySet<Dialog>): void {
+    const open = this.#open.get(page)
+    if (open && among.has(open.dialog)) this.#drop(page)
+  }
+
+  #drop(page: Page): void {
     clearTimeout(this.#open.get(page)?.timer)
     this.#open.delete(page)
   }
@@ -137,7 +147,7 @@ export class Dialogs {
 
   #forgetWhenClosed(page: Page): void {
     page.once('close', () => {
-      this.forget(page)
+      this.#drop(page)
       this.#armed.delete(page)
     })
   }

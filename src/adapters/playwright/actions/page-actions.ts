@@ -48,8 +48,10 @@ export class PageActions {
     wire.on('Page.javascriptDialogClosed', (_, sessionId) => {
       const pageId = targets.speaker(sessionId)?.page?.pageId
       if (pageId == null) return
+      const open = this.#dialogs.allOpen()
+      if (open.size === 0) return
       this.#pages.find(pageId).then(
-        (found) => found && this.#dialogs.forget(found.page),
+        (found) => found && this.#dialogs.forget(found.page, open),
         (error: unknown) => logger.debug({ err: error }, 'whose dialog was closed is not known'),
       )
     })
