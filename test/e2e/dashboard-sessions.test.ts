@@ -140,7 +140,7 @@ test('one can be started with a form, whose errors stand where they were made', 
   await page.getByRole('heading', { name: 'from the form' }).waitFor()
   const id = new URL(page.url()).searchParams.get('session')!
   expect(await get(id)).toMatchObject({ viewport: { width: 800, height: 600 }, keepAlive: true })
-  await page.getByText('A title').waitFor()
+  await page.locator('.session-where').getByText('A title').waitFor()
   expect(await page.getByRole('dialog').count()).toBe(0)
 })
 
