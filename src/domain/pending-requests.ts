@@ -3,6 +3,8 @@ import type { EntryDraft, PendingRequest } from '../ports/log-entry.ts'
 /** Requests in flight: state of a session, not yet entries (law 8). */
 export class PendingRequests {
   readonly #requests = new Map<number, PendingRequest>()
+  /** Of those that were told to have ended with the session: an answer that comes later changes no entry. */
+  readonly #endedWithSession = new Set<number>()
 
   get size(): number {
     return this.#requests.size
@@ -12,8 +14,10 @@ export class PendingRequests {
     this.#requests.set(request.requestId, request)
   }
 
-  settled(requestId: number): void {
+  /** False: it was told to have ended with the session. */
+  settled(requestId: number): boolean {
     this.#requests.delete(requestId)
+    return !this.#endedWithSession.has(requestId)
   }
 
   /** Oldest first. */
@@ -40,6 +44,7 @@ export class PendingRequests {
         timing: null,
       },
     }))
+    for (const requestId of this.#requests.keys()) this.#endedWithSession.add(requestId)
     this.#requests.clear()
     return drafts
   }

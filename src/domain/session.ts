@@ -236,7 +236,7 @@ export class Session implements Recorder {
 
   record(draft: EntryDraft): void {
     if (this.#sealed) return
-    if (draft.kind === 'NETWORK_REQUEST') this.#pending.settled(draft.data.requestId)
+    if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
     this.log.append(draft)
   }
 
@@ -318,9 +318,11 @@ export class Session implements Recorder {
       const crashed = next.endReason === 'BROWSER_CRASHED'
       await this.#browser?.flush(crashed)
       const why = crashed ? 'the browser crashed' : 'session ended'
-      for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
+      this.#endRequests(why)
       await this.#clients.close(`the session has ended: ${next.endReason ?? next.status}`)
       await this.#browser?.finishFiles(next.endReason === 'SERVER_SHUTDOWN')
+      // Pages live until now, and what they asked for meanwhile ends with them.
+      this.#endRequests(why)
       this.#sealed = true
       await this.#browser?.close()
       const endedAt = Date.now()
@@ -336,6 +338,10 @@ export class Session implements Recorder {
       this.#resolveLoaded()
       this.#resolveEnded()
     }
+  }
+
+  #endRequests(why: string): void {
+    for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
   }
 
   #onCommitted(patch: SessionPatch | null): void {

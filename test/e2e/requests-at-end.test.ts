@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { leakGate } from '../support/leak-gate.ts'
+import { sessionApi } from '../support/session-api.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+let tabwire: TestApp
+let site: TestSite
+const { start, terminate } = sessionApi(() => tabwire)
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp()
+})
+
+afterAll(async () => {
+  await tabwire?.close()
+  await site?.close()
+})
+
+const ASK = `mutation ($id: ID!) { runActions(sessionId: $id, actions: [
+  { evaluate: { expression: "void setInterval(() => fetch('/slow?ms=60').catch(() => {}), 5)" } }
+  { wait: { timeMs: 300 } }
+]) { success } }`
+const LOG = `query ($id: ID!) { session(id: $id) { pendingRequestCount events(first: 1000) { nodes {
+  __typename ... on NetworkRequest { id failure } } } } }`
+
+test('each request of a page that never stops asking has one end, though answers come while the session ends', async () => {
+  // Recordings take their time to be finished: meanwhile the page goes on.
+  const session = await start({ initialPrompt: `${site.url}/title`, record: ['TRACE', 'HAR'] }, 'LOADED')
+  await tabwire.query(ASK, { id: session.id })
+  await terminate(session.id)
+  const { session: ended } = await tabwire.query<{
+    session: { pendingRequestCount: number; events: { nodes: { __typename: string; id?: string; failure?: string }[] } }
+  }>(LOG, { id: session.id })
+  const { nodes } = ended.events
+  expect(nodes.map(({ __typename }) => __typename)).not.toContain('EntriesDropped')
+  expect(nodes.at(-1)?.__typename).toBe('StatusChange')
+  const requests = nodes.filter(({ __typename }) => __typename === 'NetworkRequest')
+  expect(new Set(requests.map(({ id }) => id)).size).toBe(requests.length)
+  expect(requests.filter(({ failure }) => failure === 'session ended').length).toBeGreaterThan(0)
+  expect(ended.pendingRequestCount).toBe(0)
+})
