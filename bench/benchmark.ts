@@ -13,7 +13,7 @@ export interface Finding {
   measured: string
   /** What is compared with `must` and `aim`: at most. */
   figure: number
-  unit: '×' | 'ms more' | 'MB'
+  unit: '×' | 'ms' | 'ms more' | 'MB'
   /** Least and greatest figure of a part of the run. */
   spread: [number, number]
   must: number
@@ -62,5 +62,6 @@ export const megabytes = (value: number) => `${precise(value)} MB`
 /** A figure as the tables show it. */
 export function showFigure(figure: number, unit: Finding['unit']): string {
   if (unit === '×') return `${figure.toFixed(2)}×`
+  if (unit === 'ms') return milliseconds(figure)
   return unit === 'MB' ? megabytes(figure) : `${figure < 0 ? '−' : '+'}${milliseconds(Math.abs(figure))}`
 }

@@ -6,6 +6,7 @@ import { findBrowserExecutable } from '../src/adapters/playwright/browser-execut
 import { showFigure, verdictOf, type Benchmark, type SeededServer, type Workbench } from './benchmark.ts'
 import { consoleBurst } from './console-burst.ts'
 import { CpuMeter } from './cpu-time.ts'
+import { dashboardFrames } from './dashboard-frames.ts'
 import {
   DATABASE_KINDS,
   openDatabaseSource,
@@ -41,6 +42,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   uploadMemory,
   relay,
   wholeLife,
+  dashboardFrames,
 ]
 
 const USAGE = `npm run bench -- [--only <name>,…] [--database ${DATABASE_KINDS.join('|')}] [--profile <directory>]

@@ -10,6 +10,7 @@ export interface ServerProcess {
   /** http://127.0.0.1:<port> */
   url: string
   client: GraphqlClient
+  apiKey: string
   /** Resolves when the server has collected its garbage. */
   collect(): Promise<void>
   close(): Promise<void>
@@ -51,6 +52,7 @@ export async function startServer({ environment, profileDir }: ServerOptions): P
     pid: child.pid!,
     url,
     client,
+    apiKey,
     collect: async () => {
       const collected = report('collected')
       tell({ kind: 'collect' })
