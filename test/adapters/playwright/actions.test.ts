@@ -80,7 +80,8 @@ describe('navigation', () => {
     expect((await failed({ navigate: { url: 'file:///etc/passwd' } }, { refuse })).code).toBe('BLOCKED')
     expect((await failed({ openPage: { url: 'file:///etc/passwd' } }, { refuse })).code).toBe('BLOCKED')
     expect((await failed({ navigate: { url: `${site.url}/to-metadata` } }, { refuse })).code).toBe('BLOCKED')
-    expect(session.pages().map(({ url }) => url)).toEqual(['about:blank'])
+    // The browser tells of addresses a moment later.
+    await expect.poll(() => session.pages().map(({ url }) => url)).toEqual(['about:blank'])
   })
 
   test('a download is no failure', async () => {
