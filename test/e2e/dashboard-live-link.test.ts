@@ -54,7 +54,7 @@ test('someone without a key watches, takes over, and learns when it is over', as
   const shown = () => run(session.id, '{ extract: { target: { css: "#field" }, as: VALUE } }')
   await expect.poll(shown, { timeout: 15_000 }).toContain('typed without a key')
   await terminate(session.id)
-  await page.getByText(/has ended/).waitFor()
+  await page.getByText(/This is the last picture/).waitFor()
   await page.reload()
   await page.getByText(/This link has expired, or the session has ended/).waitFor()
   await page.close()

@@ -86,7 +86,7 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
         )}
         {!alone && <OperationCopy document={Screencast as never} variables={{ session: id, page, maxWidth }} />}
       </div>
-      {problem && (
+      {problem && !isOver && (
         <Problem
           onRetry={() => {
             setProblem(null)
