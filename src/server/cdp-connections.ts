@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
-import { WebSocketServer, type RawData, type WebSocket } from 'ws'
+import { WebSocketServer, type WebSocket } from 'ws'
 import { TabwireError } from '../domain/errors.ts'
 import type { AttachedClient } from '../domain/session-clients.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
@@ -13,7 +13,7 @@ import { uuidOf } from '../schema/global-id.ts'
 import { CDP_PATH, cdpSubject } from '../schema/session-access.ts'
 import { answerJson } from './answers.ts'
 import { signatureOf } from './link-answers.ts'
-import { refuseUpgrade } from './websocket.ts'
+import { refuseUpgrade, textOf } from './websocket.ts'
 
 /** What Chromium takes in one message is 100 MB; files that a test uploads are the largest that come. */
 const MESSAGE_BYTES = 64 * 1024 * 1024
@@ -185,11 +185,6 @@ const TEXT = { binary: false } as const
 const ONE_FRAME_BYTES = 64 * 1024
 /** Of the protocol. */
 const MOST_REASON = 120
-
-function textOf(data: RawData): string {
-  if (Array.isArray(data)) return Buffer.concat(data).toString()
-  return Buffer.isBuffer(data) ? data.toString() : Buffer.from(data).toString()
-}
 
 function answerUnauthorized(response: ServerResponse): void {
   answerJson(response, 401, {

@@ -245,7 +245,8 @@ export function refuseUpgrade(stream: Duplex, status: string, headers = ''): voi
   stream.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
-function textOf(data: RawData): string {
+/** A text message, in whichever form it was received. */
+export function textOf(data: RawData): string {
   if (Array.isArray(data)) return Buffer.concat(data).toString()
   return Buffer.isBuffer(data) ? data.toString() : Buffer.from(data).toString()
 }
