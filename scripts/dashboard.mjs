@@ -10,8 +10,10 @@ import { SetupFailed } from './failure.mjs'
  */
 export async function buildDashboard(root) {
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
+  // Under any other, and vitest sets one, React would be built for its own developers: twice the size, and far slower.
+  const env = { ...process.env, NODE_ENV: 'production' }
   for (const args of [[join(root, 'dashboard', 'prepare.ts')], [vite, 'build', join(root, 'dashboard')]]) {
-    const { code, output } = await runCaptured(process.execPath, args, { cwd: root })
+    const { code, output } = await runCaptured(process.execPath, args, { cwd: root, env })
     if (code !== 0) throw new SetupFailed(`The dashboard could not be built:\n${output.trim()}`)
   }
 }
@@ -36,7 +38,7 @@ function isBuilt(root) {
   const sources = readdirSync(join(root, 'dashboard'), { recursive: true, encoding: 'utf8' })
     .filter((path) => !path.startsWith('generated'))
     .map((path) => join('dashboard', path))
-  return [...sources, 'schema.graphql', 'package-lock.json'].every(
+  return [...sources, 'schema.graphql', 'package-lock.json', join('scripts', 'dashboard.mjs')].every(
     (path) => statSync(join(root, path)).mtimeMs <= builtAt,
   )
 }
