@@ -1,8 +1,15 @@
-/** Tells of changes once a frame, however many there were. For useSyncExternalStore, with `version` as the snapshot. */
+/** Drawing a log takes most of a frame; nobody reads what changes more often than this. */
+const TELL_EVERY_MS = 50
+
+/**
+ * Tells of the first change at the next frame, and of those that follow at most twenty times a second. For
+ * useSyncExternalStore, with `version` as the snapshot.
+ */
 export class Changes {
   readonly #listeners = new Set<() => void>()
   #version = 0
   #isTelling = false
+  #toldAt = Number.NEGATIVE_INFINITY
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener)
@@ -14,8 +21,15 @@ export class Changes {
   tell(): void {
     if (this.#isTelling) return
     this.#isTelling = true
-    requestAnimationFrame(() => {
+    const wait = this.#toldAt + TELL_EVERY_MS - performance.now()
+    if (wait > 0) setTimeout(() => this.#tellAtFrame(), wait)
+    else this.#tellAtFrame()
+  }
+
+  #tellAtFrame(): void {
+    requestAnimationFrame((now) => {
       this.#isTelling = false
+      this.#toldAt = now
       this.#version += 1
       for (const listener of this.#listeners) listener()
     })

@@ -1,5 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { memo, useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
+import type { KeyboardEvent, MouseEvent, ReactNode, WheelEvent } from 'react'
 import { count } from '../format.ts'
 import { texts } from '../texts.ts'
 
@@ -33,6 +34,8 @@ const ROW_HEIGHT = 24
  * for a hundred thousand rows would take most of a frame.
  */
 const BLOCK = 10
+/** The first row of rows is the second of the grid, and ARIA counts from one. */
+const FIRST_ROW_INDEX = 2
 /** How near to the end counts as at the end. */
 const AT_END = ROW_HEIGHT / 2
 
@@ -52,11 +55,12 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     getScrollElement: () => grid.current,
     estimateSize: () => BLOCK * ROW_HEIGHT,
     overscan: 1,
+    // Else each scroll is drawn at once, and a second time with the lines that came in the same frame.
+    useFlushSync: false,
   })
 
   useLayoutEffect(() => {
-    const element = grid.current
-    if (element && following) element.scrollTop = element.scrollHeight
+    if (grid.current && following) lastTop.current = scrollToEnd(grid.current)
   }, [following, rows.length, props.rowsOf])
 
   useEffect(() => {
@@ -64,7 +68,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     if (!element) return undefined
     // When details open below it, it becomes lower: the end, or the row that they are of, stays in sight.
     const observer = new ResizeObserver(() => {
-      if (following) element.scrollTop = element.scrollHeight
+      if (following) lastTop.current = scrollToEnd(element)
       else if (selected) reveal(element, indexOf(rows, selected))
     })
     observer.observe(element)
@@ -78,12 +82,19 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
 
   const onScroll = () => {
     const element = grid.current!
+    // Told of a scroll of our own, which may be told only after someone has begun to scroll up.
+    if (element.scrollTop === lastTop.current) return
     const fromEnd = element.scrollHeight - element.clientHeight - element.scrollTop
     const wentUp = element.scrollTop < lastTop.current
     lastTop.current = element.scrollTop
     if (fromEnd <= AT_END) {
       if (!following && !wentUp) setFollowing(true)
     } else if (wentUp && following) stopFollowing()
+  }
+
+  // Where lines come fast, the next may be scrolled to before a scroll up is told of.
+  const onWheel = ({ deltaY }: WheelEvent) => {
+    if (deltaY < 0 && following && grid.current!.scrollTop > 0) stopFollowing()
   }
 
   const choose = (index: number) => {
@@ -118,9 +129,20 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     }
   }
 
+  const onClick = (event: MouseEvent) => {
+    const target = event.target as Element
+    const index = Number(target.closest('[role=row]')?.getAttribute('aria-rowindex')) - FIRST_ROW_INDEX
+    const row = rows[index]
+    if (!row || target.closest('a')) return
+    if (following) stopFollowing()
+    onSelect(row === selected ? null : row)
+  }
+
+  // Before it has scrolled to new rows, the virtualizer would have the old ones drawn once more.
   const blocks = virtualizer.getVirtualItems()
-  const from = (blocks[0]?.index ?? 0) * BLOCK
-  const to = ((blocks.at(-1)?.index ?? -1) + 1) * BLOCK
+  const [from, to] = following
+    ? [Math.max(0, rows.length - Math.ceil((virtualizer.scrollRect?.height ?? 0) / ROW_HEIGHT) - BLOCK), rows.length]
+    : [(blocks[0]?.index ?? 0) * BLOCK, ((blocks.at(-1)?.index ?? -1) + 1) * BLOCK]
   const inSight = rows.slice(from, to)
   const context = props.contextOf(inSight)
   const selectedIsThere = selected !== null && inSight.includes(selected)
@@ -136,6 +158,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
         tabIndex={0}
         className={`grid ${props.className}`}
         onScroll={onScroll}
+        onWheel={onWheel}
         onKeyDown={onKeyDown}
       >
         <div role="rowgroup" className="grid-head">
@@ -147,29 +170,18 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
             ))}
           </div>
         </div>
-        <div role="rowgroup" className="grid-body" style={{ height: rows.length * ROW_HEIGHT }}>
+        <div role="rowgroup" className="grid-body" style={{ height: rows.length * ROW_HEIGHT }} onClick={onClick}>
           {inSight.map((row, at) => (
-            <div
+            <GridRow
               key={row.sequence}
               id={`${id}-${row.sequence}`}
-              role="row"
-              aria-rowindex={from + at + 2}
-              aria-selected={row === selected}
-              data-tone={props.tone(row)}
-              className="grid-row"
-              style={{ transform: `translateY(${(from + at) * ROW_HEIGHT}px)` }}
-              onClick={(event) => {
-                if ((event.target as Element).closest('a')) return
-                if (following) stopFollowing()
-                onSelect(row === selected ? null : row)
-              }}
-            >
-              {columns.map(({ key, render, align }) => (
-                <span key={key} role="gridcell" className={`cell cell-${key}`} data-align={align}>
-                  {render(row, context)}
-                </span>
-              ))}
-            </div>
+              index={from + at}
+              row={row}
+              columns={columns}
+              context={context}
+              tone={props.tone(row)}
+              isSelected={row === selected}
+            />
           ))}
         </div>
       </div>
@@ -181,6 +193,45 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
       )}
     </div>
   )
+}
+
+interface RowProps<Row, Context> {
+  id: string
+  index: number
+  row: Row
+  columns: readonly Column<Row, Context>[]
+  context: Context
+  tone: string | undefined
+  isSelected: boolean
+}
+
+function DrawnRow<Row, Context>({ id, index, row, columns, context, tone, isSelected }: RowProps<Row, Context>) {
+  return (
+    <div
+      id={id}
+      role="row"
+      aria-rowindex={index + FIRST_ROW_INDEX}
+      aria-selected={isSelected}
+      data-tone={tone}
+      className="grid-row"
+      style={{ transform: `translateY(${index * ROW_HEIGHT}px)` }}
+    >
+      {columns.map(({ key, render, align }) => (
+        <span key={key} role="gridcell" className={`cell cell-${key}`} data-align={align}>
+          {render(row, context)}
+        </span>
+      ))}
+    </div>
+  )
+}
+
+/** Entries never change, so a row is drawn once for as long as it is in sight. */
+const GridRow = memo(DrawnRow) as typeof DrawnRow
+
+/** Returns how far that is from the top. */
+function scrollToEnd(grid: HTMLElement): number {
+  grid.scrollTop = grid.scrollHeight
+  return grid.scrollTop
 }
 
 /** Scrolls no further than it takes to see the whole row; the heading covers as much of it as a row is high. */
