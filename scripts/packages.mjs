@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCaptured } from './child.mjs'
 import { SetupFailed, classifyFailure } from './failure.mjs'
@@ -74,6 +74,17 @@ export async function ensurePackages(root, say) {
         `npm could not install the packages (exit code ${code}): mend what it says above, and run the command again.`,
       )
   }
+}
+
+/**
+ * Clients that only a test connects with, each with a lockfile of its own, so that nobody else installs them.
+ *
+ * @param {string} root
+ * @param {(line: string) => void} say
+ */
+export async function ensureTestClients(root, say) {
+  const clients = join(root, 'test', 'clients')
+  for (const name of readdirSync(clients)) await ensurePackages(join(clients, name), say)
 }
 
 /**

@@ -22,11 +22,11 @@ const node = (...args) => runInForeground(process.execPath, args, { cwd: ROOT, i
  * The tasks: what set-up must bring, and what then runs. Each returns its exit code, or null when it stays in this
  * process and ends it itself.
  *
- * @type {Record<string, { needs: { browser: boolean, postgres: boolean, ffmpeg: boolean, dashboard: boolean }, run: (args: string[]) => Promise<number | null> }>}
+ * @type {Record<string, { needs: { browser: boolean, postgres: boolean, ffmpeg: boolean, dashboard: boolean, clients: boolean }, run: (args: string[]) => Promise<number | null> }>}
  */
 const TASKS = {
   start: {
-    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true },
+    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true, clients: false },
     async run(args) {
       // In this very process: no wrapper stands between a signal and the server.
       process.argv = [process.argv[0], inRoot('src/main.ts'), 'serve', ...args]
@@ -35,7 +35,7 @@ const TASKS = {
     },
   },
   dev: {
-    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true },
+    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true, clients: false },
     run: (args) =>
       node(
         '--watch',
@@ -52,16 +52,16 @@ const TASKS = {
       ),
   },
   test: {
-    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, clients: true },
     run: (args) => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args),
   },
   bench: {
-    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, clients: false },
     run: (args) => node(inRoot('bench/main.ts'), ...args),
   },
-  check: { needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false }, run: check },
+  check: { needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false, clients: false }, run: check },
   build: {
-    needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false },
+    needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false, clients: false },
     async run() {
       await buildDashboard(ROOT)
       // What is no longer in src/ must not be in the package either.
@@ -70,7 +70,7 @@ const TASKS = {
     },
   },
   setup: {
-    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, clients: true },
     async run() {
       say('everything is there')
       return 0
