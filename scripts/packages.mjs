@@ -84,6 +84,7 @@ export async function ensurePackages(root, say) {
  */
 export async function ensureTestClients(root, say) {
   const clients = join(root, 'test', 'clients')
+  if (!existsSync(clients)) return
   for (const name of readdirSync(clients)) await ensurePackages(join(clients, name), say)
 }
 
