@@ -1,31 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { CdpSocket } from '../support/cdp-socket.ts'
-import { connectApi, ofKind } from '../support/connect-api.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { ofKind } from '../support/connect-api.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let tabwire: TestApp
-let site: TestSite
-const { start, terminate, get } = sessionApi(() => tabwire)
-const { cdpUrlOf, logOf, untilLogged } = connectApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp()
-})
-
-afterAll(async () => {
-  await tabwire?.close()
-  await site?.close()
-})
+const { site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(startTestSite)
 
 describe('clients that misbehave', () => {
   test('garbage is answered, a message that is no text ends the connection; the session and its others go on', async () => {
-    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
     await using good = await CdpSocket.connect(url)
     const bad = await CdpSocket.connect(url)
@@ -41,7 +24,7 @@ describe('clients that misbehave', () => {
   })
 
   test('one that breaks off in the middle of a message leaves no trace but its entries', async () => {
-    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const client = await CdpSocket.connect(await cdpUrlOf(session.id))
     const { sessionId } = await client.attachToPage()
     client.socket.send(`{"id":99,"method":"Runtime.evaluate","sessionId":"${sessionId}","params":{"expr`, {
@@ -55,7 +38,7 @@ describe('clients that misbehave', () => {
   })
 
   test('a flood of commands is answered whole and in order, while another client works', async () => {
-    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
     await using flooding = await CdpSocket.connect(url)
     await using working = await CdpSocket.connect(url)
@@ -70,7 +53,7 @@ describe('clients that misbehave', () => {
   })
 
   test('one that does not read is cut off; what others and the log hear does not wait for it', async () => {
-    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
     const stalled = await CdpSocket.connect(url)
     const { sessionId } = await stalled.attachToPage()
