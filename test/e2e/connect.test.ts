@@ -221,6 +221,19 @@ describe('a bare WebSocket', () => {
     expect(kinds.slice(-4)).toEqual(['ClientDetached', 'ClientDetached', 'ClientDetached', 'StatusChange'])
   })
 
+  test('who comes back while the session is still ending is turned away as one who comes later', async () => {
+    // A trace takes its time to be kept, in which the log still says RUNNING.
+    const session = await start({ initialPrompt: `${site().url}/title`, record: ['TRACE'] }, 'LOADED')
+    const url = await cdpUrlOf(session.id)
+    await using client = await CdpSocket.connect(url)
+    const ending = terminate(session.id)
+    await client.closed
+    await expect(CdpSocket.connect(url)).rejects.toThrow('401')
+    const version = await fetch(url.replace('ws://', 'http://').replace('?', '/json/version?'))
+    expect(version.status).toBe(401)
+    await ending
+  })
+
   test('speaks the protocol; the end of the session closes it with 4001, and the link is dead', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
