@@ -6,7 +6,7 @@ import { sessionApi } from './session-api.ts'
 import { startTestApp, type TestApp } from './start-app.ts'
 
 /** A site that tests run against. */
-interface Site {
+export interface Site {
   /** http://127.0.0.1:<port> */
   url: string
   close(): Promise<void>
