@@ -227,3 +227,29 @@ test('a session that is not there says so, with a way back', async () => {
   await page.getByRole('heading', { name: 'Sessions' }).waitFor()
   expect(page.url()).toBe(`${tabwire().url}/`)
 })
+
+test('a log that cannot be read says why, and goes on at a click', async () => {
+  const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
+  await open(id, 'story')
+  let refused = 0
+  await page.routeWebSocket(/graphql/, (socket) => {
+    const server = socket.connectToServer()
+    socket.onMessage((message) => {
+      const { id: operation, type } = JSON.parse(String(message)) as { id: string; type: string }
+      if (type !== 'subscribe' || !String(message).includes('consoleMessages') || refused > 0)
+        return server.send(message)
+      // As the server answers a subscription that it cannot begin.
+      refused += 1
+      const errors = [{ message: 'Something went wrong.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }]
+      socket.send(JSON.stringify({ id: operation, type: 'next', payload: { data: null, errors } }))
+      socket.send(JSON.stringify({ id: operation, type: 'complete' }))
+    })
+  })
+  await page.reload()
+  await page.getByRole('tab', { name: 'Console' }).click()
+  const problem = page.getByRole('tabpanel', { name: 'Console' }).getByRole('alert')
+  await problem.getByText(/Something went wrong\./).waitFor()
+  await problem.getByRole('button').click()
+  await row('Console', 'from a timer').waitFor()
+  expect(await problem.count()).toBe(0)
+})
