@@ -58,6 +58,7 @@ export class BrowserWire {
   /** Of each session: the last parameters that Playwright gave each command that emulates something. */
   readonly #emulated = new Map<string, Map<string, object>>()
   readonly #closeListeners: (() => void)[] = []
+  #easing: Promise<void> | null = null
   #nextId = FIRST_OWN_ID
   #closed = false
   #chunks: Buffer[] = []
@@ -133,13 +134,16 @@ export class BrowserWire {
   /** Null: the browser reads as fast as it is written to. Else resolves when it has caught up, or is gone. */
   congestion(): Promise<void> | null {
     if (this.#closed || !this.#input.writableNeedDrain) return null
-    return new Promise((resolve) => {
+    // One for all guests: a listener for each would be more than Node takes for no leak.
+    this.#easing ??= new Promise((resolve) => {
       const settle = () => {
         this.#input.off('drain', settle).off('close', settle)
+        this.#easing = null
         resolve()
       }
       this.#input.once('drain', settle).once('close', settle)
     })
+    return this.#easing
   }
 
   /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */

@@ -134,14 +134,13 @@ export class ClientRelay implements CdpAttachment, Guest {
     this.#acts.flush()
     for (const forget of this.#forget) forget()
     this.#forget.clear()
-    // Until it has answered it may still speak of what the client had.
-    const detached = wire.send('Target.detachFromTarget', { sessionId: this.#rootId }).then(
-      () => true,
-      () => true,
-    )
-    await within(detached, DETACH_MS)
-    for (const sessionId of [this.#rootId, ...this.#children.keys()]) wire.unhost(sessionId)
-    this.#children.clear()
+    // Until it has answered, however late, it may still speak of what the client had: that is for no other ear.
+    const detached = wire.send('Target.detachFromTarget', { sessionId: this.#rootId }).catch(() => undefined)
+    const forgotten = detached.then(() => {
+      for (const sessionId of [this.#rootId, ...this.#children.keys()]) wire.unhost(sessionId)
+      this.#children.clear()
+    })
+    await within(forgotten, DETACH_MS)
     restoreDownloads()
     for (const sessionId of targets.pageSessionIds()) wire.emulateAgain(sessionId, this.#emulated)
   }
@@ -186,9 +185,15 @@ export class ClientRelay implements CdpAttachment, Guest {
       this.#ground.wire.host(params.sessionId, this)
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
-      this.#children.delete(params.sessionId)
-      this.#ground.wire.unhost(params.sessionId)
+      this.#forgetChild(params.sessionId)
     }
+  }
+
+  /** Those below it end with it, of which the browser says nothing. */
+  #forgetChild(sessionId: string): void {
+    this.#children.delete(sessionId)
+    this.#ground.wire.unhost(sessionId)
+    for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)
   }
 
   /** The live picture follows the page in front. */
