@@ -23,6 +23,39 @@ describe('clients that misbehave', () => {
     await terminate(session.id)
   })
 
+  test('a message that is too large ends the connection, a large one does not', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    const url = await cdpUrlOf(session.id)
+    await using good = await CdpSocket.connect(url)
+    const { sessionId } = await good.attachToPage()
+    const expression = `"${'x'.repeat(20_000_000)}".length`
+    expect(await good.send('Runtime.evaluate', { expression }, sessionId)).toMatchObject({
+      result: { value: 20_000_000 },
+    })
+    const bad = await CdpSocket.connect(url)
+    bad.socket.send(JSON.stringify({ id: 1, method: 'Target.getTargets', params: { filler: 'x'.repeat(2 ** 26) } }))
+    expect(await bad.closed).toMatchObject({ code: 1009 })
+    const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    expect(ofKind(log, 'ClientDetached')).toMatchObject([{ clientId: 2, reason: 'CUT_OFF' }])
+    expect(await good.send('Target.getTargets')).toBeTruthy()
+    await terminate(session.id)
+  })
+
+  test('one client more than a session may have is turned away, until one leaves', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    const url = await cdpUrlOf(session.id)
+    const clients = await Promise.all(Array.from({ length: 20 }, () => CdpSocket.connect(url)))
+    for (const client of clients) expect(await client.send('Target.getTargets')).toBeTruthy()
+    const late = await CdpSocket.connect(url)
+    expect(await late.closed).toMatchObject({ code: 1013, reason: expect.stringContaining('20 clients') as string })
+    await clients.pop()![Symbol.asyncDispose]()
+    await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    await using next = await CdpSocket.connect(url)
+    expect(await next.send('Target.getTargets')).toBeTruthy()
+    await terminate(session.id)
+    await Promise.all(clients.map(({ closed }) => closed))
+  })
+
   test('one that breaks off in the middle of a message leaves no trace but its entries', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const client = await CdpSocket.connect(await cdpUrlOf(session.id))

@@ -137,6 +137,18 @@ describe('Puppeteer', () => {
 })
 
 describe('a bare WebSocket', () => {
+  test('closes the browser, and has only left', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    const client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    expect(await client.send('Browser.close')).toEqual({})
+    expect(await client.closed).toMatchObject({ code: 1000 })
+    const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    expect(ofKind(log, 'ClientDetached')).toMatchObject([{ reason: 'CLIENT_LEFT', commandCount: 1 }])
+    await using again = await CdpSocket.connect(await cdpUrlOf(session.id))
+    expect(await again.attachToPage()).toBeTruthy()
+    await terminate(session.id)
+  })
+
   test('brings a page to front, which the live picture follows', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
@@ -174,6 +186,8 @@ describe('a bare WebSocket', () => {
   test('commands are activity, being connected is not; the session outlives its client by the idle timeout', async () => {
     const session = await start({ initialPrompt: `${site().url}/title`, idleTimeoutSeconds: 3 }, 'LOADED')
     await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    // Coming is activity too: this is after it.
+    await client.send('Target.getTargets')
     const before = Date.parse((await get(session.id))!.expiresAt!)
     await expect
       .poll(async () => {
