@@ -91,7 +91,7 @@ test('a client with many commands in flight is not read until half of them are a
 
 test('while the browser does not read, no client is read', async () => {
   const { attach, read, say, input } = scripted()
-  const clients = []
+  const clients: Awaited<ReturnType<typeof attach>>[] = []
   for (let count = 0; count < 15; count += 1) clients.push(await attach())
   for (const { ask } of clients) ask('Runtime.evaluate', { expression: 'x'.repeat(1_000) })
   for (const { client } of clients) {
