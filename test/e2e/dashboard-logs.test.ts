@@ -106,17 +106,21 @@ test('a session that ended while the connection was lost reads to its end', asyn
   expect(await page.getByRole('table', { name: 'Live' }).getByRole('link', { name: 'gone meanwhile' }).count()).toBe(0)
 })
 
-test('the list drops what ended while the connection was lost', async () => {
+test('the list drops what ended while the connection was lost, and what it complained of', async () => {
   const { id } = await start({ name: 'listed' })
   page = (await openPage({ origin: proxy.url })).page
   const live = page.getByRole('table', { name: 'Live' }).getByRole('link', { name: 'listed' })
   await live.waitFor()
   proxy.cut()
   await expect.poll(connection).toBe('Connection lost, reconnecting…')
+  await page.getByLabel('Filter by name').fill('listed')
+  const problem = page.getByRole('main').getByRole('alert')
+  await problem.getByText(/did not answer/).waitFor()
   await terminate(id)
   proxy.mend()
   await page.getByRole('table', { name: 'Ended' }).getByRole('link', { name: 'listed' }).waitFor()
   await live.waitFor({ state: 'detached' })
+  await problem.waitFor({ state: 'detached' })
 })
 
 test('a hundred thousand lines: only those in sight exist, and each is at hand', async () => {

@@ -42,7 +42,7 @@ function scripted() {
       const got: object[] = []
       const client = {
         send: (pieces) => void got.push(JSON.parse(Buffer.concat(pieces).toString()) as object),
-        unsentBytes: 0,
+        unsentBytes: 0 as number,
         pause: vi.fn(),
         resume: vi.fn(),
         close: vi.fn(),
@@ -137,4 +137,15 @@ test('what the browser says of a client that left, before it has let go of it, i
   say(attached('late', root))
   expect(heard).not.toHaveBeenCalled()
   say({ id: detach.id, result: {} })
+})
+
+test('one that leaves too much unread is cut off once, and hears no more', async () => {
+  const { attach, say } = scripted()
+  const { root, client, got } = await attach()
+  client.unsentBytes = 100_000_000
+  for (let count = 0; count < 3; count += 1) say({ method: 'Target.targetCreated', params: {}, sessionId: root })
+  expect(client.close).toHaveBeenCalledExactlyOnceWith(4008, 'too much was left unread')
+  client.unsentBytes = 0
+  say({ method: 'Target.targetCreated', params: {}, sessionId: root })
+  expect(got).toEqual([])
 })

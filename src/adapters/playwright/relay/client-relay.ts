@@ -64,6 +64,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   readonly #emulated = new Set<string>()
   #isFull = false
   #isCongested = false
+  #isCutOff = false
   #detaching: Promise<void> | null = null
 
   private constructor(ground: RelayGround, rootId: string, client: CdpClient, host: CdpClientHost) {
@@ -224,8 +225,9 @@ export class ClientRelay implements CdpAttachment, Guest {
   }
 
   #send(pieces: readonly Uint8Array[]): void {
-    if (this.#detaching) return
+    if (this.#detaching || this.#isCutOff) return
     if (this.#client.unsentBytes > MOST_UNSENT_BYTES) {
+      this.#isCutOff = true
       this.#ground.logger.info('a client that does not read was cut off')
       this.#client.close(CDP_CLOSE.tooSlow, 'too much was left unread')
       return
