@@ -79,6 +79,26 @@ test('the options of the session hold on pages that clients open, and again when
   await terminate(session.id)
 })
 
+test('a page has the size of the session again, of its screen too, when a client that changed it has left', async () => {
+  const options = { viewport: { width: 700, height: 500 }, initialPrompt: `${site().url}/title` }
+  const session = await start(options, 'LOADED')
+  const query = `mutation ($id: ID!) {
+    runActions(sessionId: $id, actions: [{ evaluate: { expression: "[innerWidth, screen.width]" } }]) { result } }`
+  const sizes = async () => {
+    const { runActions } = await tabwire().query<{ runActions: { result: unknown }[] }>(query, { id: session.id })
+    return runActions[0]!.result
+  }
+  expect(await sizes()).toEqual([700, 700])
+  const client = await CdpSocket.connect(await cdpUrlOf(session.id))
+  const { sessionId } = await client.attachToPage()
+  const theirs = { width: 320, height: 240, deviceScaleFactor: 1, mobile: false }
+  await client.send('Emulation.setDeviceMetricsOverride', theirs, sessionId)
+  await expect.poll(sizes).toMatchObject([320, expect.anything()])
+  await client[Symbol.asyncDispose]()
+  await expect.poll(sizes).toEqual([700, 700])
+  await terminate(session.id)
+})
+
 test('downloads become artifacts whatever a client says about them, also after it has left', async () => {
   const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
   await using client = await CdpSocket.connect(await cdpUrlOf(session.id))

@@ -40,6 +40,7 @@ const FIRST_OWN_ID = 1_000_000_000
 /** The protocol's numbers are 32 bits wide. */
 const LAST_OWN_ID = 2_147_000_000
 const NUL = 0
+const SET_SIZES = 'Emulation.setDeviceMetricsOverride'
 
 /**
  * The one connection to a browser process: messages of JSON, ended by NUL, over two pipes. Playwright drives the
@@ -149,7 +150,10 @@ export class BrowserWire {
   /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
   emulateAgain(sessionId: string, methods: ReadonlySet<string>): void {
     for (const [method, params] of this.#emulated.get(sessionId) ?? []) {
-      if (methods.has(method)) this.tell(method, params, sessionId)
+      if (!methods.has(method)) continue
+      // To the browser these are no news, as the session had said them before, and it would leave the screen as it is.
+      if (method === SET_SIZES) this.tell('Emulation.clearDeviceMetricsOverride', {}, sessionId)
+      this.tell(method, params, sessionId)
     }
   }
 
