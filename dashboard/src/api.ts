@@ -94,7 +94,7 @@ export class Api {
 
   /**
    * A subscription whose variables are read anew each time that it is sent. urql has none such: it takes a subscription
-   * for the same as long as its variables were the same at the start.
+   * for the same as long as its variables were the same at the start. After `complete` or `fail` nothing comes any more.
    */
   follow<Data, Variables extends object>(
     document: TadaDocumentNode<Data, Variables>,
@@ -102,12 +102,19 @@ export class Api {
     sink: { next(data: Data): void; complete(): void; fail(problem: string): void },
   ): () => void {
     let stopped = false
+    const stop = () => {
+      stopped = true
+      unsubscribe()
+    }
     const unsubscribe = this.#socket.subscribe<Data>(
       { query: stringifyDocument(document), variables: variables as Record<string, unknown> },
       {
         next: ({ data, errors }) => {
-          if (errors) sink.fail(sentenceFor(new CombinedError({ graphQLErrors: [...errors] })))
-          else if (data) sink.next(data)
+          if (stopped) return
+          if (!errors) return void (data && sink.next(data))
+          // A server that cannot begin or go on says so and completes; what follows would be behind a hole.
+          stop()
+          sink.fail(sentenceFor(new CombinedError({ graphQLErrors: [...errors] })))
         },
         error: (cause) => {
           const graphQLErrors = Array.isArray(cause) ? cause : undefined
@@ -118,10 +125,7 @@ export class Api {
         },
       },
     )
-    return () => {
-      stopped = true
-      unsubscribe()
-    }
+    return stop
   }
 
   close(): void {

@@ -102,6 +102,8 @@ export class SessionList {
     if (!data) return
     const { nodes, pageInfo } = data.sessions
     this.loaded = true
+    // What failed while the connection was lost would not fail now.
+    this.problem = null
     this.#take(nodes)
     if (pageInfo.hasNextPage) return
     const live = new Set(nodes.map(({ id }) => id))

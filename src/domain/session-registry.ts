@@ -210,10 +210,10 @@ export class SessionRegistry {
     return session
   }
 
-  /** For whoever holds a signed link: a session that is RUNNING here; null: there is none. */
+  /** For whoever holds a signed link: a session that is RUNNING here and not about to end; null: there is none. */
   findRunning(sessionId: string): Session | null {
     const session = this.#live.get(sessionId)
-    return session?.snapshot().status === 'RUNNING' ? session : null
+    return session?.isRunning ? session : null
   }
 
   /** See AgentTasks.start. Throws NotFound as well. */

@@ -130,6 +130,11 @@ export class Session implements Recorder {
     this.live = new SessionLive({ browser: () => this.#requireBrowser(), active: () => this.#active() })
   }
 
+  /** False as soon as its end was asked for, though the log says RUNNING until all is kept. */
+  get isRunning(): boolean {
+    return !this.#ending && this.#record.status === 'RUNNING'
+  }
+
   snapshot(): SessionSnapshot {
     const { counts, head } = this.log
     return {
@@ -150,13 +155,13 @@ export class Session implements Recorder {
     return this.#pending.list(limit)
   }
 
-  /** See SessionClients.attach. Throws SessionNotRunning as well. */
-  attachClient(name: string, client: CdpClient): Promise<AttachedClient> {
+  /** See SessionClients.attach. Rejects with SessionNotRunning as well. */
+  async attachClient(name: string, client: CdpClient): Promise<AttachedClient> {
     return this.#clients.attach(this.#requireBrowser(), name, client)
   }
 
-  /** What the browser says of itself. Throws SessionNotRunning. */
-  browserVersion(): Promise<BrowserVersion> {
+  /** What the browser says of itself. Rejects with SessionNotRunning. */
+  async browserVersion(): Promise<BrowserVersion> {
     return this.#requireBrowser().version()
   }
 

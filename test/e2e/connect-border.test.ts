@@ -1,27 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CdpSocket } from '../support/cdp-socket.ts'
-import { connectApi } from '../support/connect-api.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let tabwire: TestApp
-let site: TestSite
-const { start, terminate } = sessionApi(() => tabwire)
-const { cdpUrlOf } = connectApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp()
-})
-
-afterAll(async () => {
-  await tabwire?.close()
-  await site?.close()
-})
+const { tabwire, site, start, terminate, cdpUrlOf } = withApp(startTestSite)
 
 describe('what a guest may not', () => {
   let session: { id: string }
@@ -30,7 +12,7 @@ describe('what a guest may not', () => {
   let browserContextId: string
 
   beforeAll(async () => {
-    session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     client = await CdpSocket.connect(await cdpUrlOf(session.id))
     const attached = await client.attachToPage()
     sessionId = attached.sessionId
@@ -99,26 +81,27 @@ describe('what a guest may not', () => {
   })
 
   test('reach a file by way of a page either', async () => {
-    const expression = 'location.href = "file:///etc/passwd"; "asked"'
-    await client.send('Runtime.evaluate', { expression }, sessionId)
-    const { result } = (await client.send('Runtime.evaluate', { expression: 'location.protocol' }, sessionId)) as {
-      result: { value: string }
-    }
-    expect(result.value).toBe('http:')
+    await client.send('Log.enable', {}, sessionId)
+    await client.send('Runtime.evaluate', { expression: 'location.href = "file:///etc/passwd"' }, sessionId)
+    // The page is told once that has been decided; before, it would be where it was in any case.
+    await client.event((event) => JSON.stringify(event).includes('Not allowed to load local resource'))
+    expect(await client.send('Runtime.evaluate', { expression: 'location.protocol' }, sessionId)).toMatchObject({
+      result: { value: 'http:' },
+    })
   })
 })
 
 describe('a link', () => {
   test('is null without the scope CONNECT, and before and after the session runs', async () => {
     const create = `mutation { createApiKey(input: { name: "reader", scopes: [READ, WRITE] }) { secret } }`
-    const { createApiKey } = await tabwire.query<{ createApiKey: { secret: string } }>(create)
+    const { createApiKey } = await tabwire().query<{ createApiKey: { secret: string } }>(create)
     const session = await start()
     const query = `query ($id: ID!) { session(id: $id) { access { cdpUrl } } }`
-    const asReader = await tabwire.query(query, { id: session.id }, createApiKey.secret)
+    const asReader = await tabwire().query(query, { id: session.id }, createApiKey.secret)
     expect(asReader).toEqual({ session: { access: null } })
     await terminate(session.id)
-    expect(await tabwire.query(query, { id: session.id })).toEqual({ session: { access: null } })
-    const { errors } = await tabwire.send(
+    expect(await tabwire().query(query, { id: session.id })).toEqual({ session: { access: null } })
+    const { errors } = await tabwire().send(
       `query ($id: ID!) { session(id: $id) { access(ttlSeconds: 0) { cdpUrl } } }`,
       { id: session.id },
     )

@@ -1,31 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { CdpSocket } from '../support/cdp-socket.ts'
-import { connectApi, ofKind } from '../support/connect-api.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { ofKind } from '../support/connect-api.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let tabwire: TestApp
-let site: TestSite
-const { start, terminate, get } = sessionApi(() => tabwire)
-const { cdpUrlOf, logOf, untilLogged } = connectApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp()
-})
-
-afterAll(async () => {
-  await tabwire?.close()
-  await site?.close()
-})
+const { site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(startTestSite)
 
 describe('clients that misbehave', () => {
   test('garbage is answered, a message that is no text ends the connection; the session and its others go on', async () => {
-    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
     await using good = await CdpSocket.connect(url)
     const bad = await CdpSocket.connect(url)
@@ -40,8 +23,41 @@ describe('clients that misbehave', () => {
     await terminate(session.id)
   })
 
+  test('a message that is too large ends the connection, a large one does not', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    const url = await cdpUrlOf(session.id)
+    await using good = await CdpSocket.connect(url)
+    const { sessionId } = await good.attachToPage()
+    const expression = `"${'x'.repeat(20_000_000)}".length`
+    expect(await good.send('Runtime.evaluate', { expression }, sessionId)).toMatchObject({
+      result: { value: 20_000_000 },
+    })
+    const bad = await CdpSocket.connect(url)
+    bad.socket.send(JSON.stringify({ id: 1, method: 'Target.getTargets', params: { filler: 'x'.repeat(2 ** 26) } }))
+    expect(await bad.closed).toMatchObject({ code: 1009 })
+    const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    expect(ofKind(log, 'ClientDetached')).toMatchObject([{ clientId: 2, reason: 'CUT_OFF' }])
+    expect(await good.send('Target.getTargets')).toBeTruthy()
+    await terminate(session.id)
+  })
+
+  test('one client more than a session may have is turned away, until one leaves', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    const url = await cdpUrlOf(session.id)
+    const clients = await Promise.all(Array.from({ length: 20 }, () => CdpSocket.connect(url)))
+    for (const client of clients) expect(await client.send('Target.getTargets')).toBeTruthy()
+    const late = await CdpSocket.connect(url)
+    expect(await late.closed).toMatchObject({ code: 1013, reason: expect.stringContaining('20 clients') as string })
+    await clients.pop()![Symbol.asyncDispose]()
+    await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    await using next = await CdpSocket.connect(url)
+    expect(await next.send('Target.getTargets')).toBeTruthy()
+    await terminate(session.id)
+    await Promise.all(clients.map(({ closed }) => closed))
+  })
+
   test('one that breaks off in the middle of a message leaves no trace but its entries', async () => {
-    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const client = await CdpSocket.connect(await cdpUrlOf(session.id))
     const { sessionId } = await client.attachToPage()
     client.socket.send(`{"id":99,"method":"Runtime.evaluate","sessionId":"${sessionId}","params":{"expr`, {
@@ -55,7 +71,7 @@ describe('clients that misbehave', () => {
   })
 
   test('a flood of commands is answered whole and in order, while another client works', async () => {
-    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
     await using flooding = await CdpSocket.connect(url)
     await using working = await CdpSocket.connect(url)
@@ -70,7 +86,7 @@ describe('clients that misbehave', () => {
   })
 
   test('one that does not read is cut off; what others and the log hear does not wait for it', async () => {
-    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
     const stalled = await CdpSocket.connect(url)
     const { sessionId } = await stalled.attachToPage()

@@ -1,46 +1,27 @@
 import AxeBuilder from '@axe-core/playwright'
-import type { Browser, Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { launchPersonsBrowser, openDashboard, sessionQuery, type DashboardPage } from '../support/dashboard-page.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import type { Page } from 'playwright'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { sessionQuery } from '../support/dashboard-page.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withDashboard } from '../support/with-dashboard.ts'
 
-leakGate()
-vi.setConfig({ testTimeout: 120_000 })
-
-let site: TestSite
-let tabwire: TestApp
-let browser: Browser
-let dashboard: DashboardPage
+const { site, start, terminate, openPage } = withDashboard(startTestSite, {
+  testTimeout: 120_000,
+  keepSessions: true,
+})
 let page: Page
 let ended: string
 let running: string
 
-const { start, terminate } = sessionApi(() => tabwire)
-
 beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp({ warmBrowsers: 1 })
-  browser = await launchPersonsBrowser()
-  const input = { initialPrompt: `${site.url}/fetches`, screenshot: true, record: ['TRACE'], name: 'ended' }
+  const input = { initialPrompt: `${site().url}/fetches`, screenshot: true, record: ['TRACE'], name: 'ended' }
   ended = (await start(input, 'LOADED')).id
   await terminate(ended)
-  running = (await start({ initialPrompt: `${site.url}/console`, name: 'running' }, 'LOADED')).id
+  running = (await start({ initialPrompt: `${site().url}/console`, name: 'running' }, 'LOADED')).id
 })
 
-afterEach(() => dashboard.context.close())
-
-afterAll(async () => {
-  await browser.close()
-  await tabwire.close()
-  await site.close()
-})
-
-async function open(options: Parameters<typeof openDashboard>[2]): Promise<void> {
-  dashboard = await openDashboard(browser, tabwire, options)
-  page = dashboard.page
+async function open(options: Parameters<typeof openPage>[0]): Promise<void> {
+  page = (await openPage(options)).page
   await expect.poll(() => page.getByRole('banner').getByRole('status').first().innerText()).toBe('Live')
 }
 
@@ -109,8 +90,8 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width)
         if (query !== '') {
           expect(await page.getByRole('main').evaluate((main) => main.scrollWidth - main.clientWidth)).toBe(0)
-          await dashboard.context.close()
-        } else await dashboard.context.close()
+        }
+        await page.context().close()
       }
     })
   })

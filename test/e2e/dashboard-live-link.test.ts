@@ -1,49 +1,31 @@
-import type { Browser, Page } from 'playwright'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { launchPersonsBrowser } from '../support/dashboard-page.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startLiveSite, type LiveSite } from '../support/site-live.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
+import type { Page } from 'playwright'
+import { expect, test } from 'vitest'
+import { startLiveSite } from '../support/site-live.ts'
+import { withDashboard } from '../support/with-dashboard.ts'
 
-leakGate()
-vi.setConfig({ testTimeout: 90_000 })
+const { tabwire, site, start, terminate, browser } = withDashboard(startLiveSite)
 
-let site: LiveSite
-let tabwire: TestApp
-let browser: Browser
-const { start, terminate } = sessionApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startLiveSite()
-  tabwire = await startTestApp({ warmBrowsers: 1 })
-  browser = await launchPersonsBrowser()
-})
-
-afterAll(async () => {
-  await browser.close()
-  await tabwire.close()
-  await site.close()
-})
-
-async function linkTo(id: string, apiKey = tabwire.apiKey): Promise<string> {
+async function linkTo(id: string, apiKey = tabwire().apiKey): Promise<string> {
   const query = `query ($id: ID!) { session(id: $id) { access { liveViewUrl } } }`
-  const { session } = await tabwire.query<{ session: { access: { liveViewUrl: string } } }>(query, { id }, apiKey)
+  const { session } = await tabwire().query<{ session: { access: { liveViewUrl: string } } }>(query, { id }, apiKey)
   return session.access.liveViewUrl
 }
 
 const run = async (id: string, action: string): Promise<string> =>
   JSON.stringify(
-    await tabwire.query(`mutation ($id: ID!) { runActions(sessionId: $id, actions: [${action}]) { success result } }`, {
-      id,
-    }),
+    await tabwire().query(
+      `mutation ($id: ID!) { runActions(sessionId: $id, actions: [${action}]) { success result } }`,
+      {
+        id,
+      },
+    ),
   )
 
 const drawn = (page: Page) => page.locator('canvas[data-drawn=true]').waitFor()
 
 test('someone without a key watches, takes over, and learns when it is over', async () => {
-  const session = await start({ initialPrompt: `${site.url}/input` }, 'LOADED')
-  const page = await browser.newPage()
+  const session = await start({ initialPrompt: `${site().url}/input` }, 'LOADED')
+  const page = await browser().newPage()
   await page.goto(await linkTo(session.id))
   await drawn(page)
   expect(await page.getByRole('link').count()).toBe(0)
@@ -62,9 +44,9 @@ test('someone without a key watches, takes over, and learns when it is over', as
 
 test('a link of a key that may only look has nothing to take over with', async () => {
   const create = `mutation { createApiKey(input: { name: "watcher", scopes: [READ, CONNECT] }) { secret } }`
-  const { createApiKey } = await tabwire.query<{ createApiKey: { secret: string } }>(create)
-  const session = await start({ initialPrompt: `${site.url}/input` }, 'LOADED')
-  const page = await browser.newPage()
+  const { createApiKey } = await tabwire().query<{ createApiKey: { secret: string } }>(create)
+  const session = await start({ initialPrompt: `${site().url}/input` }, 'LOADED')
+  const page = await browser().newPage()
   await page.goto(await linkTo(session.id, createApiKey.secret))
   await drawn(page)
   await page.getByText('This link is for looking alone').waitFor()

@@ -1,47 +1,16 @@
-import type { Browser, Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { launchPersonsBrowser, openDashboard, sessionQuery, type DashboardPage } from '../support/dashboard-page.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startLiveSite, type LiveSite } from '../support/site-live.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
+import type { Page } from 'playwright'
+import { expect, test } from 'vitest'
+import { sessionQuery } from '../support/dashboard-page.ts'
+import { startLiveSite } from '../support/site-live.ts'
+import { withDashboard } from '../support/with-dashboard.ts'
 
-leakGate()
-vi.setConfig({ testTimeout: 90_000 })
-
-let site: LiveSite
-let tabwire: TestApp
-let browser: Browser
-let dashboard: DashboardPage
+const { tabwire, site, start, terminate, openPage } = withDashboard(startLiveSite)
 let page: Page
 
-const { start, terminate } = sessionApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startLiveSite()
-  tabwire = await startTestApp({ warmBrowsers: 1 })
-  browser = await launchPersonsBrowser()
-})
-
-afterEach(async () => {
-  const { outside, complaints } = dashboard
-  await dashboard.context.close()
-  await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
-  // oxlint-disable-next-line vitest/no-standalone-expect -- of every test
-  expect([...outside, ...complaints]).toEqual([])
-})
-
-afterAll(async () => {
-  await browser.close()
-  await tabwire.close()
-  await site.close()
-})
-
 async function watch(path: string, options: object = {}): Promise<string> {
-  const input = { initialPrompt: `${site.url}${path}`, viewport: { width: 800, height: 600 } }
+  const input = { initialPrompt: `${site().url}${path}`, viewport: { width: 800, height: 600 } }
   const { id } = await start(input, 'LOADED')
-  dashboard = await openDashboard(browser, tabwire, { query: sessionQuery(id), ...options })
-  page = dashboard.page
+  page = (await openPage({ query: sessionQuery(id), ...options })).page
   return id
 }
 
@@ -58,7 +27,7 @@ const colour = () =>
   })
 
 const run = <T>(id: string, action: object) =>
-  tabwire.query<{ runActions: { result: T }[] }>(
+  tabwire().query<{ runActions: { result: T }[] }>(
     'mutation ($id: ID!, $actions: [ActionInput!]!) { runActions(sessionId: $id, actions: $actions) { result } }',
     { id, actions: [action] },
   )
@@ -78,9 +47,9 @@ const takeOver = () => page.getByRole('button', { name: 'Take over' }).click()
 test('the picture is there at once, and follows the page wherever it goes', async () => {
   const id = await watch('/red')
   await expect.poll(colour).toBe('256,0,0')
-  await run(id, { navigate: { url: `${site.url}/blue` } })
+  await run(id, { navigate: { url: `${site().url}/blue` } })
   await expect.poll(colour).toBe('0,0,256')
-  await run(id, { openPage: { url: `${site.url}/red` } })
+  await run(id, { openPage: { url: `${site().url}/red` } })
   await expect.poll(colour).toBe('256,0,0')
   await page.getByLabel('Page to look at').focus()
   await page.getByLabel('Page to look at').locator('option').nth(2).waitFor({ state: 'attached' })
@@ -140,7 +109,10 @@ test('whoever takes over has mouse, wheel and keyboard, and gives them back', as
   await page.keyboard.press('Shift+Escape')
   await page.getByRole('button', { name: 'Take over' }).waitFor()
   await page.keyboard.type('not for the page')
-  expect(await valueOf(id, 'field.value')).toBe('é')
+  // What comes after it would come after it there too.
+  await takeOver()
+  await page.keyboard.type('!')
+  await expect.poll(() => valueOf(id, 'field.value')).toBe('é!')
 })
 
 test('a drag and a paste reach the page', async () => {

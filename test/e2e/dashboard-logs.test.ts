@@ -1,53 +1,27 @@
-import type { Browser, Locator, Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { Locator, Page } from 'playwright'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startCuttableProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
-import {
-  launchPersonsBrowser,
-  openDashboard,
-  readRows,
-  sessionQuery,
-  type DashboardPage,
-} from '../support/dashboard-page.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
-
-leakGate()
-vi.setConfig({ testTimeout: 180_000 })
+import { readRows, sessionQuery } from '../support/dashboard-page.ts'
+import { startTestApp } from '../support/start-app.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withDashboard } from '../support/with-dashboard.ts'
 
 const PATIENT = { timeout: 60_000 }
-let site: TestSite
-let tabwire: TestApp
+const { tabwire, site, start, terminate, get, openPage } = withDashboard(startTestSite, {
+  testTimeout: 180_000,
+  allowComplaints: true,
+})
 let proxy: CuttableProxy
-let browser: Browser
-let dashboard: DashboardPage
 let page: Page
 
-const { start, terminate, get } = sessionApi(() => tabwire)
-
 beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp({ warmBrowsers: 1 })
-  proxy = await startCuttableProxy(tabwire.url)
-  browser = await launchPersonsBrowser()
+  proxy = await startCuttableProxy(tabwire().url)
 })
 
-afterEach(async () => {
-  await dashboard.context.close()
-  await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
-})
-
-afterAll(async () => {
-  await browser.close()
-  await proxy.close()
-  await tabwire.close()
-  await site.close()
-})
+afterAll(() => proxy.close())
 
 async function open(id: string, panel?: string): Promise<void> {
-  dashboard = await openDashboard(browser, tabwire, { query: sessionQuery(id, panel), origin: proxy.url })
-  page = dashboard.page
+  page = (await openPage({ query: sessionQuery(id, panel), origin: proxy.url })).page
 }
 
 const grid = () => page.getByRole('grid', { name: 'Console' })
@@ -59,7 +33,7 @@ const fromEnd = (element: Locator) =>
 const lines = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => `line ${from + at}`)
 
 test('it follows the end, stops when one scrolls up, counts what comes, and goes on at a click', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/flood?n=100000&per=5&ms=50` })
+  const { id } = await start({ initialPrompt: `${site().url}/flood?n=100000&per=5&ms=50` })
   await open(id)
   await line(/^line \d{3,}$/)
     .first()
@@ -93,7 +67,7 @@ test('it follows the end, stops when one scrolls up, counts what comes, and goes
 })
 
 test('a connection that breaks in the middle of a flood shows, and goes on without a hole', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/flood?n=6000&per=20&ms=20` })
+  const { id } = await start({ initialPrompt: `${site().url}/flood?n=6000&per=20&ms=20` })
   await open(id)
   const sent: string[] = []
   page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))))
@@ -115,7 +89,7 @@ test('a connection that breaks in the middle of a flood shows, and goes on witho
 })
 
 test('a session that ended while the connection was lost reads to its end', async () => {
-  const { id } = await start({ name: 'gone meanwhile', initialPrompt: `${site.url}/flood?n=2000&per=20&ms=20` })
+  const { id } = await start({ name: 'gone meanwhile', initialPrompt: `${site().url}/flood?n=2000&per=20&ms=20` })
   await open(id)
   await line(/^line \d+$/)
     .first()
@@ -132,22 +106,25 @@ test('a session that ended while the connection was lost reads to its end', asyn
   expect(await page.getByRole('table', { name: 'Live' }).getByRole('link', { name: 'gone meanwhile' }).count()).toBe(0)
 })
 
-test('the list drops what ended while the connection was lost', async () => {
+test('the list drops what ended while the connection was lost, and what it complained of', async () => {
   const { id } = await start({ name: 'listed' })
-  dashboard = await openDashboard(browser, tabwire, { origin: proxy.url })
-  page = dashboard.page
+  page = (await openPage({ origin: proxy.url })).page
   const live = page.getByRole('table', { name: 'Live' }).getByRole('link', { name: 'listed' })
   await live.waitFor()
   proxy.cut()
   await expect.poll(connection).toBe('Connection lost, reconnecting…')
+  await page.getByLabel('Filter by name').fill('listed')
+  const problem = page.getByRole('main').getByRole('alert')
+  await problem.getByText(/did not answer/).waitFor()
   await terminate(id)
   proxy.mend()
   await page.getByRole('table', { name: 'Ended' }).getByRole('link', { name: 'listed' }).waitFor()
   await live.waitFor({ state: 'detached' })
+  await problem.waitFor({ state: 'detached' })
 })
 
 test('a hundred thousand lines: only those in sight exist, and each is at hand', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/flood?n=100000&per=1000&ms=100` })
+  const { id } = await start({ initialPrompt: `${site().url}/flood?n=100000&per=1000&ms=100` })
   await expect.poll(async () => (await get(id))?.consoleMessageCount, { timeout: 120_000 }).toBe(100_000)
   await open(id)
   await expect.poll(shown, PATIENT).toBe('100,000')
@@ -174,9 +151,9 @@ test('what could not be recorded shows', async () => {
   const limited = await startTestApp({ maxLogEntries: 500 })
   const { startSession } = await limited.query<{ startSession: { id: string } }>(
     'mutation ($input: StartSessionInput) { startSession(input: $input, waitUntil: LOADED) { id } }',
-    { input: { initialPrompt: `${site.url}/burst?n=2000` } },
+    { input: { initialPrompt: `${site().url}/burst?n=2000` } },
   )
-  dashboard = await openDashboard(browser, limited, { query: sessionQuery(startSession.id) })
+  const dashboard = await openPage({ of: limited, query: sessionQuery(startSession.id) })
   page = dashboard.page
   const tag = page.getByText(/^[\d,]+ could not be recorded$/)
   // Told in steps: a first one at once, the rest a second later.

@@ -1,52 +1,23 @@
-import { chromium, type Browser, type Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { launchPersonsBrowser, openDashboard, sessionQuery, type DashboardPage } from '../support/dashboard-page.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { chromium, type Page } from 'playwright'
+import { expect, test } from 'vitest'
+import { sessionQuery } from '../support/dashboard-page.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withDashboard } from '../support/with-dashboard.ts'
 
-leakGate()
-vi.setConfig({ testTimeout: 90_000 })
-
-let site: TestSite
-let tabwire: TestApp
-let browser: Browser
-let dashboard: DashboardPage
+const { tabwire, site, start, get, terminate, openPage } = withDashboard(startTestSite)
 let page: Page
 
-const { start, get, terminate } = sessionApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp({ warmBrowsers: 1 })
-  browser = await launchPersonsBrowser()
-})
-
-afterEach(async () => {
-  const { outside, complaints } = dashboard
-  await dashboard.context.close()
-  await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
-  // oxlint-disable-next-line vitest/no-standalone-expect -- of every test
-  expect([...outside, ...complaints]).toEqual([])
-})
-
-afterAll(async () => {
-  await browser.close()
-  await tabwire.close()
-  await site.close()
-})
-
 async function open(id: string, panel?: string): Promise<void> {
-  dashboard = await openDashboard(browser, tabwire, {
-    query: sessionQuery(id, panel),
-    permissions: ['clipboard-read', 'clipboard-write'],
-  })
-  page = dashboard.page
+  page = (
+    await openPage({
+      query: sessionQuery(id, panel),
+      permissions: ['clipboard-read', 'clipboard-write'],
+    })
+  ).page
 }
 
 const act = (sessionId: string, actions: object[]) =>
-  tabwire.query(
+  tabwire().query(
     'mutation ($sessionId: ID!, $actions: [ActionInput!]!) { runActions(sessionId: $sessionId, actions: $actions) { success } }',
     {
       sessionId,
@@ -61,18 +32,18 @@ const toggle = (name: string) => page.getByRole('button', { name, exact: true })
 const copied = () => page.evaluate(() => navigator.clipboard.readText())
 
 test('the console shows each line with its level and a link to where it comes from', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
   await open(id)
   await row('Console', 'from a timer').waitFor()
   const warning = row('Console', 'a warning')
   await expect.poll(() => warning.getByRole('gridcell').allInnerTexts()).toMatchObject({ 1: 'warning', 2: 'a warning' })
   const source = warning.getByRole('link')
-  expect(await source.getAttribute('href')).toBe(`${site.url}/console`)
+  expect(await source.getAttribute('href')).toBe(`${site().url}/console`)
   expect(await source.innerText()).toMatch(/^console:2:\d+$/)
 })
 
 test('the console is narrowed by levels and by words', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
   await open(id)
   await row('Console', 'from a timer').waitFor()
   await toggle('Errors').click()
@@ -89,7 +60,7 @@ test('the console is narrowed by levels and by words', async () => {
 })
 
 test('a line opens in full, with the stack of an exception, and can be copied', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/exceptions` }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/exceptions` }, 'LOADED')
   await open(id)
   await row('Console', 'thrown on purpose').click()
   const line = pane('The line')
@@ -101,7 +72,7 @@ test('a line opens in full, with the stack of an exception, and can be copied', 
 })
 
 test('the network shows each request, when it ran beside the others, and everything that is known of it', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/fetches` }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/fetches` }, 'LOADED')
   await expect.poll(async () => (await get(id))?.networkRequestCount).toBeGreaterThan(18)
   await open(id, 'network')
   await expect
@@ -123,7 +94,7 @@ test('the network shows each request, when it ran beside the others, and everyth
   await expect.poll(() => rows('Network').count()).toBe(2)
   await row('Network', 'post').click()
   const request = pane('The request')
-  await request.getByText(`POST ${site.url}/post`).waitFor()
+  await request.getByText(`POST ${site().url}/post`).waitFor()
   for (const [name, value] of [
     ['Status', '201'],
     ['Sent', '500 B'],
@@ -138,7 +109,7 @@ test('the network shows each request, when it ran beside the others, and everyth
 })
 
 test('requests in flight are counted, and named on demand', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/waiting` })
+  const { id } = await start({ initialPrompt: `${site().url}/waiting` })
   await open(id, 'network')
   await toggle('1 in flight').click()
   const named = page.getByRole('dialog').getByRole('listitem')
@@ -146,10 +117,13 @@ test('requests in flight are counted, and named on demand', async () => {
 })
 
 test('the timeline tells what was done and how it went', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
   await open(id, 'story')
-  await row('Timeline', `${site.url}/title`).waitFor()
-  await act(id, [{ navigate: { url: `${site.url}/text` } }, { click: { target: { css: '#nowhere' }, timeoutMs: 100 } }])
+  await row('Timeline', `${site().url}/title`).waitFor()
+  await act(id, [
+    { navigate: { url: `${site().url}/text` } },
+    { click: { target: { css: '#nowhere' }, timeoutMs: 100 } },
+  ])
   await row('Timeline', /Navigate[^d].*\/text/).waitFor()
   const failed = row('Timeline', /Click.*css=#nowhere/)
   await failed.click()
@@ -159,7 +133,7 @@ test('the timeline tells what was done and how it went', async () => {
 })
 
 test('artifacts appear as they are kept, with previews; a trace opens in the viewer', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/title`, record: ['TRACE'] }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/title`, record: ['TRACE'] }, 'LOADED')
   await open(id, 'artifacts')
   await page.getByText('The session has left no files.').waitFor()
   await act(id, [{ screenshot: {} }])
@@ -178,7 +152,7 @@ test('artifacts appear as they are kept, with previews; a trace opens in the vie
 
 test('details tell how the session is, what it was started with, and its end', async () => {
   const { id } = await start(
-    { name: 'in detail', locale: 'de-CH', initialPrompt: `${site.url}/title`, metadata: { team: 'red' } },
+    { name: 'in detail', locale: 'de-CH', initialPrompt: `${site().url}/title`, metadata: { team: 'red' } },
     'LOADED',
   )
   await open(id, 'details')
@@ -186,7 +160,7 @@ test('details tell how the session is, what it was started with, and its end', a
   await expect.poll(() => fact('Health').innerText()).toBe('Healthy')
   expect(await fact('Locale').innerText()).toBe('de-CH')
   expect(await fact('Metadata').innerText()).toContain('"team": "red"')
-  await page.getByText(`A title ${site.url}/title`).first().waitFor()
+  await page.getByText(`A title ${site().url}/title`).first().waitFor()
   await page.getByRole('button', { name: 'Terminate in detail' }).click()
   await page.getByRole('alertdialog').getByRole('button', { name: 'Terminate', exact: true }).click()
   await expect.poll(() => fact('Status').innerText()).toMatch(/^Closed\s*· terminated$/)
@@ -194,7 +168,7 @@ test('details tell how the session is, what it was started with, and its end', a
 })
 
 test('the operation behind each panel can be copied, and runs', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
   await terminate(id)
   await open(id)
   for (const panel of ['Console', 'Network', 'Timeline', 'Artifacts', 'Details']) {
@@ -209,14 +183,16 @@ test('the operation behind each panel can be copied, and runs', async () => {
       unknown
     >
     expect(Object.values(variables)).toContain(id)
-    const results = tabwire.client().iterate({ query: text, variables: { ...variables, after: null } })
+    const results = tabwire()
+      .client()
+      .iterate({ query: text, variables: { ...variables, after: null } })
     expect((await results.next()).value).not.toHaveProperty('errors')
     await results.return?.()
   }
 })
 
 test('Playwright connects with the snippet that can be copied, and its coming and going are told', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
   await open(id, 'story')
   await page.getByRole('button', { name: 'Connect' }).click()
   await page.getByRole('button', { name: 'Copy: Puppeteer' }).click()
@@ -233,7 +209,7 @@ test('Playwright connects with the snippet that can be copied, and its coming an
 })
 
 test('an ended session reads the same', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/console` }, 'LOADED')
+  const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
   await open(id)
   await row('Console', 'from a timer').waitFor()
   const live = await rows('Console').allInnerTexts()
@@ -249,5 +225,31 @@ test('a session that is not there says so, with a way back', async () => {
   await page.getByRole('alert').getByText('There is no such session.').waitFor()
   await page.getByRole('link', { name: 'All sessions' }).click()
   await page.getByRole('heading', { name: 'Sessions' }).waitFor()
-  expect(page.url()).toBe(`${tabwire.url}/`)
+  expect(page.url()).toBe(`${tabwire().url}/`)
+})
+
+test('a log that cannot be read says why, and goes on at a click', async () => {
+  const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
+  await open(id, 'story')
+  let refused = 0
+  await page.routeWebSocket(/graphql/, (socket) => {
+    const server = socket.connectToServer()
+    socket.onMessage((message) => {
+      const { id: operation, type } = JSON.parse(String(message)) as { id: string; type: string }
+      if (type !== 'subscribe' || !String(message).includes('consoleMessages') || refused > 0)
+        return server.send(message)
+      // As the server answers a subscription that it cannot begin.
+      refused += 1
+      const errors = [{ message: 'Something went wrong.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }]
+      socket.send(JSON.stringify({ id: operation, type: 'next', payload: { data: null, errors } }))
+      socket.send(JSON.stringify({ id: operation, type: 'complete' }))
+    })
+  })
+  await page.reload()
+  await page.getByRole('tab', { name: 'Console' }).click()
+  const problem = page.getByRole('tabpanel', { name: 'Console' }).getByRole('alert')
+  await problem.getByText(/Something went wrong\./).waitFor()
+  await problem.getByRole('button').click()
+  await row('Console', 'from a timer').waitFor()
+  expect(await problem.count()).toBe(0)
 })

@@ -1,41 +1,17 @@
-import type { Browser, Page } from 'playwright'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { launchPersonsBrowser, openDashboard, type DashboardPage } from '../support/dashboard-page.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import type { Page } from 'playwright'
+import { expect, test } from 'vitest'
+import type { DashboardPage } from '../support/dashboard-page.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withDashboard } from '../support/with-dashboard.ts'
 
-leakGate()
-vi.setConfig({ testTimeout: 90_000 })
-
-let site: TestSite
-let tabwire: TestApp
-let browser: Browser
+const { tabwire, site, start, get, terminate, browser, openPage } = withDashboard(startTestSite, {
+  allowComplaints: true,
+})
 let dashboard: DashboardPage
 let page: Page
 
-const { start, get, terminate } = sessionApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp({ warmBrowsers: 1 })
-  browser = await launchPersonsBrowser()
-})
-
-afterEach(async () => {
-  await dashboard.context.close()
-  await tabwire.query('mutation { terminateSessions(filter: { status: [CREATING, RUNNING] }) }')
-})
-
-afterAll(async () => {
-  await browser.close()
-  await tabwire.close()
-  await site.close()
-})
-
-async function open(options?: Parameters<typeof openDashboard>[2]): Promise<void> {
-  dashboard = await openDashboard(browser, tabwire, options)
+async function open(options?: Parameters<typeof openPage>[0]): Promise<void> {
+  dashboard = await openPage(options)
   page = dashboard.page
   await page.getByRole('heading', { name: 'Sessions' }).waitFor()
   await expect.poll(connection).toBe('Live')
@@ -50,7 +26,7 @@ const row = (list: 'Live' | 'Ended', name: string) =>
 
 test('the printed link signs in, tells nobody the code, and asks no other host for anything', async () => {
   await open()
-  expect(page.url()).toBe(`${tabwire.url}/`)
+  expect(page.url()).toBe(`${tabwire().url}/`)
   const key = await page.evaluate(() => sessionStorage.getItem('tabwire.apiKey'))
   expect(key).toMatch(/^tw_/)
   expect(await page.evaluate(() => JSON.stringify(Object.entries(localStorage)))).not.toContain(key)
@@ -62,55 +38,55 @@ test('the printed link signs in, tells nobody the code, and asks no other host f
 
 test('its files are kept by browsers and sent compressed, under a policy without exceptions', async () => {
   await open()
-  const answer = await fetch(`${tabwire.url}/`)
+  const answer = await fetch(`${tabwire().url}/`)
   const policy = answer.headers.get('content-security-policy')
   expect(policy).toContain("default-src 'none'")
   expect(policy).not.toMatch(/unsafe|https?:|\*/)
   const paths = [...(await answer.text()).matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map((match) => match[1]!)
   expect(paths).toHaveLength(3)
   for (const path of paths) {
-    const response = await fetch(`${tabwire.url}/${path}`, { headers: { 'accept-encoding': 'br' } })
+    const response = await fetch(`${tabwire().url}/${path}`, { headers: { 'accept-encoding': 'br' } })
     expect(response.headers.get('content-encoding')).toBe('br')
     expect(response.headers.get('cache-control')).toContain('immutable')
   }
 })
 
 test('without a key it says how to get one, and takes one', async () => {
-  dashboard = await openDashboard(browser, tabwire)
+  dashboard = await openPage()
   page = dashboard.page
   await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByText('Open the link that the server prints').waitFor()
   await page.getByLabel('Or paste an API key').fill('tw_nonsense')
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('alert').getByText('This key does not work').waitFor()
-  await page.getByLabel('Or paste an API key').fill(tabwire.apiKey)
+  await page.getByLabel('Or paste an API key').fill(tabwire().apiKey)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await expect.poll(connection).toBe('Live')
 })
 
 test('a link that was used says what to do', async () => {
   await open()
-  const link = tabwire.app.signInUrl('dashboard')
-  const first = await browser.newContext()
+  const link = tabwire().app.signInUrl('dashboard')
+  const first = await browser().newContext()
   await (await first.newPage()).goto(link)
-  await expect.poll(() => first.pages()[0]!.url()).toBe(`${tabwire.url}/`)
-  const second = await browser.newContext()
+  await expect.poll(() => first.pages()[0]!.url()).toBe(`${tabwire().url}/`)
+  const second = await browser().newContext()
   const late = await second.newPage()
   await late.goto(link)
   await late
     .getByRole('alert')
     .getByText(/expired or was used already. Open a fresh one/)
     .waitFor()
-  expect(late.url()).toBe(`${tabwire.url}/`)
+  expect(late.url()).toBe(`${tabwire().url}/`)
   await first.close()
   await second.close()
 })
 
 test('a session appears when it starts, changes as it goes on, and moves to the ended ones', async () => {
   await open()
-  const { id } = await start({ name: 'watched', initialPrompt: `${site.url}/ticker?ms=50` })
+  const { id } = await start({ name: 'watched', initialPrompt: `${site().url}/ticker?ms=50` })
   await row('Live', 'watched').getByText('Running').waitFor()
-  await row('Live', 'watched').getByText(`${site.url}/ticker?ms=50`).waitFor()
+  await row('Live', 'watched').getByText(`${site().url}/ticker?ms=50`).waitFor()
   const lines = async () => Number((await row('Live', 'watched').getByRole('cell').nth(4).innerText()).replace(',', ''))
   const before = await lines()
   await expect.poll(lines).toBeGreaterThan(before)
@@ -129,7 +105,7 @@ test('one can be started with a form, whose errors stand where they were made', 
   await form.getByLabel('Width').locator('..').getByRole('alert').waitFor()
   await form.getByLabel('URL, or a task in words').locator('..').getByRole('alert').waitFor()
 
-  await form.getByLabel('URL, or a task in words').fill(`${site.url}/title`)
+  await form.getByLabel('URL, or a task in words').fill(`${site().url}/title`)
   await form.getByLabel('Name').fill('from the form')
   await form.getByLabel('Width').fill('800')
   await form.getByLabel('Height').fill('600')

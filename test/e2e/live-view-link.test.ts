@@ -1,33 +1,22 @@
 import { isRequiredArgument, type GraphQLObjectType } from 'graphql'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { schema } from '../../src/schema/schema.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type Answer, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import type { Answer } from '../support/start-app.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let tabwire: TestApp
-let site: TestSite
-const { start, terminate } = sessionApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp()
-})
-
-afterAll(async () => {
-  await tabwire?.close()
-  await site?.close()
-})
+const { tabwire, site, start, terminate } = withApp(startTestSite)
 
 const ACCESS = `query ($id: ID!, $ttl: Int!) { session(id: $id) { access(ttlSeconds: $ttl) { liveViewUrl } } }`
 const INPUT = `mutation ($id: ID!) { dispatchInput(sessionId: $id, events: [{ text: { text: "a" } }]) }`
 const CAST = `subscription ($id: ID!) { screencast(sessionId: $id) { pageId width } }`
 
-async function tokenOf(id: string, apiKey = tabwire.apiKey, ttl = 60): Promise<string> {
-  const { session } = await tabwire.query<{ session: { access: { liveViewUrl: string } } }>(ACCESS, { id, ttl }, apiKey)
+async function tokenOf(id: string, apiKey = tabwire().apiKey, ttl = 60): Promise<string> {
+  const { session } = await tabwire().query<{ session: { access: { liveViewUrl: string } } }>(
+    ACCESS,
+    { id, ttl },
+    apiKey,
+  )
   const fragment = new URLSearchParams(new URL(session.access.liveViewUrl).hash.slice(1))
   expect(fragment.get('live')).toBe(id)
   return fragment.get('token')!
@@ -35,14 +24,14 @@ async function tokenOf(id: string, apiKey = tabwire.apiKey, ttl = 60): Promise<s
 
 async function keyWith(scopes: string): Promise<string> {
   const create = `mutation { createApiKey(input: { name: "some", scopes: [${scopes}] }) { secret } }`
-  return (await tabwire.query<{ createApiKey: { secret: string } }>(create)).createApiKey.secret
+  return (await tabwire().query<{ createApiKey: { secret: string } }>(create)).createApiKey.secret
 }
 
 const codeOf = ({ errors }: Answer<unknown>) => errors?.[0]?.extensions.code
 
 /** The first frame, or the code of what was refused. */
 async function firstFrame(id: string, token: string): Promise<string> {
-  for await (const { data, errors } of tabwire
+  for await (const { data, errors } of tabwire()
     .client(token)
     .iterate<{ screencast: { pageId: string } }>({ query: CAST, variables: { id } })) {
     return data?.screencast.pageId ?? String(errors?.[0]?.extensions?.['code'])
@@ -51,36 +40,38 @@ async function firstFrame(id: string, token: string): Promise<string> {
 }
 
 test('someone without a key sees the session and gives it input, and no other', async () => {
-  const [session, other] = [await start({ initialPrompt: `${site.url}/title` }, 'LOADED'), await start()]
+  const [session, other] = [await start({ initialPrompt: `${site().url}/title` }, 'LOADED'), await start()]
   const token = await tokenOf(session.id)
   expect(await firstFrame(session.id, token)).toBe('p1')
-  expect(await tabwire.query(INPUT, { id: session.id }, token)).toEqual({ dispatchInput: true })
+  expect(await tabwire().query(INPUT, { id: session.id }, token)).toEqual({ dispatchInput: true })
   expect(await firstFrame(other.id, token)).toBe('NOT_FOUND')
-  expect(codeOf(await tabwire.send(INPUT, { id: other.id }, token))).toBe('NOT_FOUND')
+  expect(codeOf(await tabwire().send(INPUT, { id: other.id }, token))).toBe('NOT_FOUND')
   await terminate(other.id)
   await terminate(session.id)
-  expect(codeOf(await tabwire.send(INPUT, { id: session.id }, token))).toBe('UNAUTHENTICATED')
+  expect(codeOf(await tabwire().send(INPUT, { id: session.id }, token))).toBe('UNAUTHENTICATED')
 })
 
 test('a key that may not write gives links that may not either', async () => {
-  const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+  const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
   const token = await tokenOf(session.id, await keyWith('READ, CONNECT'))
   expect(await firstFrame(session.id, token)).toBe('p1')
-  expect(codeOf(await tabwire.send(INPUT, { id: session.id }, token))).toBe('FORBIDDEN')
+  expect(codeOf(await tabwire().send(INPUT, { id: session.id }, token))).toBe('FORBIDDEN')
   const forged = token.replace('_r_', '_rw_')
-  expect(codeOf(await tabwire.send(INPUT, { id: session.id }, forged))).toBe('UNAUTHENTICATED')
+  expect(codeOf(await tabwire().send(INPUT, { id: session.id }, forged))).toBe('UNAUTHENTICATED')
   await terminate(session.id)
 })
 
 test('ends with its time, also for who looks at the moment', async () => {
-  const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
-  const token = await tokenOf(session.id, tabwire.apiKey, 2)
-  const frames = tabwire.client(token).iterate({ query: CAST, variables: { id: session.id } })
+  const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+  const token = await tokenOf(session.id, tabwire().apiKey, 2)
+  const frames = tabwire()
+    .client(token)
+    .iterate({ query: CAST, variables: { id: session.id } })
   const seen = (async () => {
     for await (const frame of frames) void frame
   })()
   await expect(seen).rejects.toMatchObject({ code: 4403 })
-  expect(codeOf(await tabwire.send(INPUT, { id: session.id }, token))).toBe('UNAUTHENTICATED')
+  expect(codeOf(await tabwire().send(INPUT, { id: session.id }, token))).toBe('UNAUTHENTICATED')
   await terminate(session.id)
 })
 
@@ -105,7 +96,7 @@ test('everything else is refused, whatever there is', async () => {
         /!?\]?!?$/.test(String(field.type)) && LEAVES.has(String(field.type).replace(/[[\]!]/g, ''))
           ? ''
           : '{ __typename }'
-      const answer = await tabwire.send(`${operation} { ${called} ${selections} }`, {}, token)
+      const answer = await tabwire().send(`${operation} { ${called} ${selections} }`, {}, token)
       expect([field.name, codeOf(answer)]).toEqual([field.name, 'FORBIDDEN'])
     }
   }

@@ -1,29 +1,16 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { actionApi } from '../support/action-api.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startLiveSite, type LiveSite } from '../support/site-live.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startLiveSite } from '../support/site-live.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let site: LiveSite
-let tabwire: TestApp
+const { tabwire, site, start, terminate } = withApp(startLiveSite, { maxSessions: 20 })
+const { run } = actionApi(tabwire)
 /** A page that tells what a picture shows. */
 let looker: string
-const { start, terminate } = sessionApi(() => tabwire)
-const { run } = actionApi(() => tabwire)
 
 beforeAll(async () => {
-  site = await startLiveSite()
-  tabwire = await startTestApp({ warmBrowsers: 1, maxSessions: 20 })
   looker = (await start({ keepAlive: true })).id
-})
-
-afterAll(async () => {
-  await tabwire.close()
-  await site.close()
 })
 
 interface Frame {
@@ -42,19 +29,23 @@ const SCREENCAST = `subscription ($id: ID!, $pageId: ID, $maxWidth: Int, $maxHei
 
 const VIEWPORT = { width: 640, height: 400 }
 const open = async (path: string, viewport = VIEWPORT) =>
-  (await start({ initialPrompt: `${site.url}${path}`, viewport }, 'LOADED')).id
+  (await start({ initialPrompt: `${site().url}${path}`, viewport }, 'LOADED')).id
 
 /** Frames over WebSocket, errors thrown. Leaving the loop unsubscribes. */
 async function* watch(id: string, options: object = {}, apiKey?: string): AsyncGenerator<Frame> {
   const variables = { id, maxWidth: 320, ...options }
-  for await (const answer of tabwire.client(apiKey).iterate<{ screencast: Frame }>({ query: SCREENCAST, variables })) {
+  for await (const answer of tabwire()
+    .client(apiKey)
+    .iterate<{ screencast: Frame }>({ query: SCREENCAST, variables })) {
     if (answer.errors) throw new Error(JSON.stringify(answer.errors))
     yield answer.data!.screencast
   }
 }
 
 async function refusal(variables: object, apiKey?: string): Promise<{ code: string; issues?: { path: string[] }[] }> {
-  for await (const { errors } of tabwire.client(apiKey).iterate({ query: SCREENCAST, variables: { ...variables } })) {
+  for await (const { errors } of tabwire()
+    .client(apiKey)
+    .iterate({ query: SCREENCAST, variables: { ...variables } })) {
     return errors![0]!.extensions as { code: string }
   }
   throw new Error('it was not refused')
@@ -154,7 +145,7 @@ test('the last change is seen, however few frames were asked for', async () => {
 
 test('a reader that does not read gets the newest frame, and is told how many it missed', async () => {
   const id = await open('/noise', { width: 1000, height: 600 })
-  const socket = new WebSocket(`${tabwire.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+  const socket = new WebSocket(`${tabwire().url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
   const frames: Frame[] = []
   socket.on('message', (data: Buffer) => {
     const message = JSON.parse(data.toString()) as { type: string; payload?: { data: { screencast: Frame } } }
@@ -165,7 +156,7 @@ test('a reader that does not read gets the newest frame, and is told how many it
     if (message.type === 'next') frames.push(message.payload!.data.screencast)
   })
   socket.once('open', () => {
-    socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': tabwire.apiKey } }))
+    socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': tabwire().apiKey } }))
   })
   await vi.waitFor(() => expect(frames.length).toBeGreaterThan(0), { timeout: 10_000 })
   socket.pause()
@@ -192,9 +183,9 @@ test('it goes on over navigations, to other sites too', async () => {
   const id = await open('/red')
   const frames = watch(id)
   await until(frames, 'r')
-  await run(id, [{ navigate: { url: `${site.url}/blue` } }])
+  await run(id, [{ navigate: { url: `${site().url}/blue` } }])
   expect((await until(frames, 'b')).pageId).toBe('p1')
-  await run(id, [{ navigate: { url: `${site.url.replace('127.0.0.1', 'localhost')}/red` } }])
+  await run(id, [{ navigate: { url: `${site().url.replace('127.0.0.1', 'localhost')}/red` } }])
   expect((await until(frames, 'r')).pageId).toBe('p1')
   await frames.return(undefined)
   await terminate(id)
@@ -204,12 +195,12 @@ test('it follows the page in front', async () => {
   const id = await open('/red')
   const frames = watch(id)
   expect((await until(frames, 'r')).pageId).toBe('p1')
-  await run(id, [{ openPage: { url: `${site.url}/blue` } }])
+  await run(id, [{ openPage: { url: `${site().url}/blue` } }])
   expect((await until(frames, 'b')).pageId).toBe('p2')
   await run(id, [{ closePage: {} }], 'p2')
   expect((await until(frames, 'r')).pageId).toBe('p1')
   // Without any page it waits for one.
-  await run(id, [{ closePage: {} }, { openPage: { url: `${site.url}/blue` } }], 'p1')
+  await run(id, [{ closePage: {} }, { openPage: { url: `${site().url}/blue` } }], 'p1')
   expect((await until(frames, 'b')).pageId).toBe('p3')
   await frames.return(undefined)
   await terminate(id)
@@ -217,7 +208,7 @@ test('it follows the page in front', async () => {
 
 test('one that was asked for stays, and the picture ends with it', async () => {
   const id = await open('/red')
-  await run(id, [{ openPage: { url: `${site.url}/blue` } }])
+  await run(id, [{ openPage: { url: `${site().url}/blue` } }])
   const frames = watch(id, { pageId: 'p1' })
   expect((await until(frames, 'r')).pageId).toBe('p1')
   await run(id, [{ closePage: {} }], 'p1')
@@ -263,7 +254,7 @@ test('it ends when the session does', async () => {
 })
 
 test('it waits for a session that is only being created', async () => {
-  const { id } = await start({ initialPrompt: `${site.url}/red`, viewport: VIEWPORT }, 'CREATING')
+  const { id } = await start({ initialPrompt: `${site().url}/red`, viewport: VIEWPORT }, 'CREATING')
   const frames = watch(id)
   expect((await until(frames, 'r')).pageId).toBe('p1')
   await frames.return(undefined)
@@ -283,7 +274,7 @@ test('what cannot be is refused, every rule at once', async () => {
   expect(await refusal({ id, pageId: 'p9' })).toMatchObject({ code: 'NOT_FOUND' })
   expect(await refusal({ id: 'nonsense' })).toMatchObject({ code: 'NOT_FOUND' })
   const create = 'mutation { createApiKey(input: { name: "b", owner: "bob", scopes: [READ, WRITE] }) { secret } }'
-  const { createApiKey } = await tabwire.query<{ createApiKey: { secret: string } }>(create)
+  const { createApiKey } = await tabwire().query<{ createApiKey: { secret: string } }>(create)
   expect(await refusal({ id }, createApiKey.secret)).toMatchObject({ code: 'NOT_FOUND' })
   await terminate(id)
 })

@@ -57,7 +57,11 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
           if (page === null) setIsOver(true)
           setPage(null)
         },
-        fail: setProblem,
+        fail: (why) => {
+          setProblem(why)
+          // It closed while nobody looked.
+          setPage(null)
+        },
       },
     )
   }, [api, id, page, maxWidth, attempt])

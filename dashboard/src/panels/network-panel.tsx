@@ -1,6 +1,7 @@
 import { useMemo, useState } from 'react'
 import { bytes, duration, fileOf, time } from '../format.ts'
 import { DataGrid, type Column } from '../parts/data-grid.tsx'
+import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import type { Request, SessionLogs } from '../session-logs.ts'
@@ -122,16 +123,9 @@ export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: Se
           selected={selected}
           onSelect={setSelected}
           empty={
-            matches && store.entries.length > 0 ? (
-              <>
-                <p>{texts.log.noMatch}</p>
-                <button type="button" className="button" onClick={clear}>
-                  {texts.log.clear}
-                </button>
-              </>
-            ) : (
-              <p>{store.live ? texts.network.empty : texts.loading}</p>
-            )
+            <LogEmpty store={store} isFiltered={matches !== null} onClear={clear}>
+              {texts.network.empty}
+            </LogEmpty>
           }
         />
       }

@@ -2,6 +2,7 @@ import { useMemo, useState } from 'react'
 import { dateTime, duration, time } from '../format.ts'
 import { DataGrid, type Column } from '../parts/data-grid.tsx'
 import { DetailsPane, Facts } from '../parts/details-pane.tsx'
+import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import type { SessionLogs, StoryEntry } from '../session-logs.ts'
@@ -71,23 +72,16 @@ export function StoryPanel({ logs }: { logs: SessionLogs }) {
           selected={selected}
           onSelect={setSelected}
           empty={
-            matches && store.entries.length > 0 ? (
-              <>
-                <p>{texts.log.noMatch}</p>
-                <button
-                  type="button"
-                  className="button"
-                  onClick={() => {
-                    setSearch('')
-                    setActionsOnly(false)
-                  }}
-                >
-                  {texts.log.clear}
-                </button>
-              </>
-            ) : (
-              <p>{store.live ? story.empty : texts.loading}</p>
-            )
+            <LogEmpty
+              store={store}
+              isFiltered={matches !== null}
+              onClear={() => {
+                setSearch('')
+                setActionsOnly(false)
+              }}
+            >
+              {story.empty}
+            </LogEmpty>
           }
         />
       }

@@ -40,6 +40,7 @@ const FIRST_OWN_ID = 1_000_000_000
 /** The protocol's numbers are 32 bits wide. */
 const LAST_OWN_ID = 2_147_000_000
 const NUL = 0
+const SET_SIZES = 'Emulation.setDeviceMetricsOverride'
 
 /**
  * The one connection to a browser process: messages of JSON, ended by NUL, over two pipes. Playwright drives the
@@ -58,6 +59,7 @@ export class BrowserWire {
   /** Of each session: the last parameters that Playwright gave each command that emulates something. */
   readonly #emulated = new Map<string, Map<string, object>>()
   readonly #closeListeners: (() => void)[] = []
+  #easing: Promise<void> | null = null
   #nextId = FIRST_OWN_ID
   #closed = false
   #chunks: Buffer[] = []
@@ -133,19 +135,25 @@ export class BrowserWire {
   /** Null: the browser reads as fast as it is written to. Else resolves when it has caught up, or is gone. */
   congestion(): Promise<void> | null {
     if (this.#closed || !this.#input.writableNeedDrain) return null
-    return new Promise((resolve) => {
+    // One for all guests: a listener for each would be more than Node takes for no leak.
+    this.#easing ??= new Promise((resolve) => {
       const settle = () => {
         this.#input.off('drain', settle).off('close', settle)
+        this.#easing = null
         resolve()
       }
       this.#input.once('drain', settle).once('close', settle)
     })
+    return this.#easing
   }
 
   /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
   emulateAgain(sessionId: string, methods: ReadonlySet<string>): void {
     for (const [method, params] of this.#emulated.get(sessionId) ?? []) {
-      if (methods.has(method)) this.tell(method, params, sessionId)
+      if (!methods.has(method)) continue
+      // To the browser these are no news, as the session had said them before, and it would leave the screen as it is.
+      if (method === SET_SIZES) this.tell('Emulation.clearDeviceMetricsOverride', {}, sessionId)
+      this.tell(method, params, sessionId)
     }
   }
 

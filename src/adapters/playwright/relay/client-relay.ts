@@ -64,6 +64,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   readonly #emulated = new Set<string>()
   #isFull = false
   #isCongested = false
+  #isCutOff = false
   #detaching: Promise<void> | null = null
 
   private constructor(ground: RelayGround, rootId: string, client: CdpClient, host: CdpClientHost) {
@@ -134,14 +135,13 @@ export class ClientRelay implements CdpAttachment, Guest {
     this.#acts.flush()
     for (const forget of this.#forget) forget()
     this.#forget.clear()
-    // Until it has answered it may still speak of what the client had.
-    const detached = wire.send('Target.detachFromTarget', { sessionId: this.#rootId }).then(
-      () => true,
-      () => true,
-    )
-    await within(detached, DETACH_MS)
-    for (const sessionId of [this.#rootId, ...this.#children.keys()]) wire.unhost(sessionId)
-    this.#children.clear()
+    // Until it has answered, however late, it may still speak of what the client had: that is for no other ear.
+    const detached = wire.send('Target.detachFromTarget', { sessionId: this.#rootId }).catch(() => undefined)
+    const forgotten = detached.then(() => {
+      for (const sessionId of [this.#rootId, ...this.#children.keys()]) wire.unhost(sessionId)
+      this.#children.clear()
+    })
+    await within(forgotten, DETACH_MS)
     restoreDownloads()
     for (const sessionId of targets.pageSessionIds()) wire.emulateAgain(sessionId, this.#emulated)
   }
@@ -186,9 +186,15 @@ export class ClientRelay implements CdpAttachment, Guest {
       this.#ground.wire.host(params.sessionId, this)
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
-      this.#children.delete(params.sessionId)
-      this.#ground.wire.unhost(params.sessionId)
+      this.#forgetChild(params.sessionId)
     }
+  }
+
+  /** Those below it end with it, of which the browser says nothing. */
+  #forgetChild(sessionId: string): void {
+    this.#children.delete(sessionId)
+    this.#ground.wire.unhost(sessionId)
+    for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)
   }
 
   /** The live picture follows the page in front. */
@@ -219,8 +225,9 @@ export class ClientRelay implements CdpAttachment, Guest {
   }
 
   #send(pieces: readonly Uint8Array[]): void {
-    if (this.#detaching) return
+    if (this.#detaching || this.#isCutOff) return
     if (this.#client.unsentBytes > MOST_UNSENT_BYTES) {
+      this.#isCutOff = true
       this.#ground.logger.info('a client that does not read was cut off')
       this.#client.close(CDP_CLOSE.tooSlow, 'too much was left unread')
       return

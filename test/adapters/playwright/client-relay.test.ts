@@ -1,0 +1,148 @@
+import { PassThrough } from 'node:stream'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
+import { ClientRelay } from '../../../src/adapters/playwright/relay/client-relay.ts'
+import { Targets } from '../../../src/adapters/playwright/targets.ts'
+import type { CdpClient } from '../../../src/ports/cdp-client.ts'
+import { logger } from './test-pool.ts'
+
+interface Sent {
+  id: number
+  method: string
+  params: Record<string, unknown>
+  sessionId?: string
+}
+
+/** A browser that reads when the test reads, and says what the test says; clients attach to it as root 1, root 2 … */
+function scripted(highWaterMark = 64) {
+  const [input, output] = [new PassThrough({ highWaterMark }), new PassThrough()]
+  const wire = new BrowserWire(input, output, '/no/such/folder', logger)
+  onTestFinished(() => void output.destroy())
+  const say = (message: object) => output.emit('data', Buffer.from(`${JSON.stringify(message)}\0`))
+  const read = (): Sent[] =>
+    String(input.read() ?? '')
+      .split('\0')
+      .filter((text) => text !== '')
+      .map((text) => JSON.parse(text) as Sent)
+  const ground = {
+    wire,
+    targets: new Targets(wire),
+    browserContextId: 'context',
+    downloadsDir: '/downloads',
+    restoreDownloads: () => {},
+    logger,
+  }
+  let roots = 0
+  return {
+    wire,
+    input,
+    say,
+    read,
+    async attach() {
+      const got: object[] = []
+      const client = {
+        send: (pieces) => void got.push(JSON.parse(Buffer.concat(pieces).toString()) as object),
+        unsentBytes: 0 as number,
+        pause: vi.fn(),
+        resume: vi.fn(),
+        close: vi.fn(),
+      } satisfies CdpClient
+      const host = { refuseAddress: () => null, commanded: () => {}, acted: () => {} }
+      const attaching = ClientRelay.attach(ground, client, host)
+      const root = `root ${(roots += 1)}`
+      say({ id: read().at(-1)!.id, result: { sessionId: root } })
+      const relay = await attaching
+      let nextId = 1
+      const ask = (method: string, params: object = {}, sessionId?: string) =>
+        relay.receive(JSON.stringify({ id: nextId++, method, params, sessionId }))
+      return { relay, root, client, got, ask }
+    },
+  }
+}
+
+const attached = (sessionId: string, parent: string, type = 'page') => ({
+  method: 'Target.attachedToTarget',
+  params: { sessionId, targetInfo: { targetId: `target of ${sessionId}`, type, title: '', url: '' } },
+  sessionId: parent,
+})
+
+test('a client with many commands in flight is not read until half of them are answered', async () => {
+  const { attach, read, say } = scripted(1_000_000)
+  const { client, ask, got } = await attach()
+  const inFlight: Sent[] = []
+  const send = () => {
+    ask('Target.getTargets')
+    inFlight.push(...read())
+  }
+  const answer = () => say({ id: inFlight.shift()!.id, result: {} })
+  for (let sent = 0; sent < 1_999; sent += 1) send()
+  expect(client.pause).not.toHaveBeenCalled()
+  send()
+  expect(client.pause).toHaveBeenCalled()
+  for (let answered = 0; answered < 999; answered += 1) answer()
+  expect(client.resume).not.toHaveBeenCalled()
+  answer()
+  expect(client.resume).toHaveBeenCalled()
+  expect(got).toHaveLength(1_000)
+})
+
+test('while the browser does not read, no client is read', async () => {
+  const { attach, read, say, input } = scripted()
+  const clients: Awaited<ReturnType<typeof attach>>[] = []
+  for (let count = 0; count < 15; count += 1) clients.push(await attach())
+  for (const { ask } of clients) ask('Runtime.evaluate', { expression: 'x'.repeat(1_000) })
+  for (const { client } of clients) {
+    expect(client.pause).toHaveBeenCalledOnce()
+    expect(client.resume).not.toHaveBeenCalled()
+  }
+  // One for each of them would be more than Node takes without a warning.
+  expect(input.listenerCount('drain')).toBeLessThan(10)
+  const commands: Sent[] = []
+  await vi.waitFor(() => {
+    commands.push(...read())
+    for (const { client } of clients) expect(client.resume).toHaveBeenCalledOnce()
+  })
+  expect(commands).toHaveLength(clients.length)
+  for (const { id } of commands) say({ id, result: {} })
+  for (const { got } of clients) expect(got).toEqual([{ id: 1, result: {} }])
+})
+
+test('sessions end with the one above them', async () => {
+  const { attach, say, read } = scripted()
+  const { root, ask, got } = await attach()
+  say(attached('page', root))
+  say(attached('frame', 'page', 'iframe'))
+  say(attached('worker', 'frame', 'worker'))
+  say({ method: 'Target.detachedFromTarget', params: { sessionId: 'page' }, sessionId: root })
+  read()
+  for (const sessionId of ['page', 'frame', 'worker']) ask('Runtime.evaluate', { expression: '1' }, sessionId)
+  expect(read()).toEqual([])
+  expect(got.slice(-3)).toMatchObject([-32_001, -32_001, -32_001].map((code) => ({ error: { code } })))
+})
+
+test('what the browser says of a client that left, before it has let go of it, is nobody else’s', async () => {
+  const { attach, say, wire, read } = scripted()
+  const heard = vi.fn()
+  wire.on('Target.attachedToTarget', heard)
+  const { relay, root } = await attach()
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const detaching = relay.detach()
+  const detach = read().find(({ method }) => method === 'Target.detachFromTarget')!
+  await vi.advanceTimersByTimeAsync(2_000)
+  await detaching
+  say(attached('late', root))
+  expect(heard).not.toHaveBeenCalled()
+  say({ id: detach.id, result: {} })
+})
+
+test('one that leaves too much unread is cut off once, and hears no more', async () => {
+  const { attach, say } = scripted()
+  const { root, client, got } = await attach()
+  client.unsentBytes = 100_000_000
+  for (let count = 0; count < 3; count += 1) say({ method: 'Target.targetCreated', params: {}, sessionId: root })
+  expect(client.close).toHaveBeenCalledExactlyOnceWith(4008, 'too much was left unread')
+  client.unsentBytes = 0
+  say({ method: 'Target.targetCreated', params: {}, sessionId: root })
+  expect(got).toEqual([])
+})

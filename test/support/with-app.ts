@@ -1,0 +1,38 @@
+import { afterAll, beforeAll } from 'vitest'
+import type { Config } from '../../src/config.ts'
+import { connectApi } from './connect-api.ts'
+import { leakGate } from './leak-gate.ts'
+import { sessionApi } from './session-api.ts'
+import { startTestApp, type TestApp } from './start-app.ts'
+
+/** A site that tests run against. */
+export interface Site {
+  /** http://127.0.0.1:<port> */
+  url: string
+  close(): Promise<void>
+}
+
+/**
+ * Call at the top of an end-to-end file: Tabwire and a site for all of its tests, with what most of them do. Nothing may
+ * be left of either after the last one. Both are there once tests run, so they are asked for.
+ */
+export function withApp<S extends Site>(startSite: () => Promise<S>, overrides: Partial<Config> = {}) {
+  // First, so that it looks after what is closed here.
+  leakGate()
+  let started: S | undefined
+  let app: TestApp | undefined
+
+  beforeAll(async () => {
+    started = await startSite()
+    app = await startTestApp(overrides)
+  })
+
+  afterAll(async () => {
+    await app?.close()
+    await started?.close()
+  })
+
+  const tabwire = (): TestApp => app!
+  const site = (): S => started!
+  return { tabwire, site, ...sessionApi(tabwire), ...connectApi(tabwire) }
+}
