@@ -73,6 +73,8 @@ describe('navigation', () => {
     expect((await failed({ navigate: { url: 'no address' } })).code).toBe('INVALID_INPUT')
     const slow = await failed({ navigate: { url: `${site.url}/slow`, timeoutMs: 400 } })
     expect(slow.code).toBe('TIMEOUT')
+    const unfinished = await failed({ navigate: { url: `${site.url}/unfinished`, timeoutMs: 400 } })
+    expect(unfinished).toMatchObject({ code: 'TIMEOUT', message: expect.stringMatching(/not loaded within 400 ms/) })
   })
 
   test('asks whether an address may be opened, also where it was redirected to', async () => {
@@ -179,7 +181,7 @@ describe('waiting', () => {
   test('what does not come is a timeout that says what it was', async () => {
     await open('/moves')
     const never = await failed({ wait: { target: { css: '#never' }, timeoutMs: 300 } })
-    expect(never).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('visible') })
+    expect(never).toMatchObject({ code: 'TIMEOUT', message: expect.stringMatching(/ 300 ms .*visible/) })
     const elsewhere = await failed({ wait: { url: '**/else', timeoutMs: 300 } })
     expect(elsewhere).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining(`${site.url}/moves`) })
   })
