@@ -227,6 +227,12 @@ describe('scripts and extraction', () => {
       { name: 'One', link: '/a', note: '1', all: 'One 1' },
       { name: 'Two', link: '/b', note: null, all: 'Two' },
     ])
+    // Names that every object has of itself are names like others.
+    const named = JSON.parse('{"__proto__": "a", "constructor": "", "a": "i"}') as Record<string, string>
+    const items = await taken({ target: { css: '#list li' }, as: 'LIST', fields: named })
+    expect(JSON.stringify(items)).toBe(
+      '[{"__proto__":"One","constructor":"One 1","a":"1"},{"__proto__":"Two","constructor":"Two","a":null}]',
+    )
     expect((await failed({ extract: { target: { css: '.no' }, as: 'LIST', fields, timeoutMs: 300 } })).code).toBe(
       'NOT_FOUND',
     )
