@@ -63,7 +63,9 @@ async function answer(path: string): Promise<void> {
   held = held.filter((one) => one.path !== path)
 }
 
-const isHeld = () => expect.poll(() => held.some(({ path }) => path === '/held')).toBe(true)
+async function isHeld(): Promise<void> {
+  await expect.poll(() => held.some(({ path }) => path === '/held')).toBe(true)
+}
 
 test('a page that hangs takes it when it answers again; all others take it at once, and new ones have it', async () => {
   await openPages('/hanging')
