@@ -18,7 +18,10 @@ export type ArtifactsConfig =
       prefix: string
       /** The bucket in the path rather than in the host name, as MinIO and its like want it. */
       pathStyle: boolean
-      /** proxy: downloads go through the server. redirect: clients are sent to the bucket with a presigned URL. */
+      /**
+       * proxy: downloads go through the server. redirect: clients are sent to the bucket with a presigned URL, and the
+       * dashboard has its previews from there: the one other host that it asks.
+       */
       downloads: 'proxy' | 'redirect'
     }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readLockHolder } from '../src/data-directory-lock.ts'
 import { printedSchema } from '../src/schema/schema.ts'
-import { commandEnvironment, runTabwire, startTabwire, type RunningCommand } from './support/command.ts'
+import { commandEnvironment, runTabwire, startProgram, startTabwire, type RunningCommand } from './support/command.ts'
 
 // Each of these starts whole processes, one after another, and the machine may be busy with other tests.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
@@ -37,6 +37,14 @@ async function serve(env: Record<string, string> = {}) {
   const [, url = ''] = await command.printed(/^Tabwire listens on (\S+)$/m)
   await command.printed(/^ {2}Browser: /m)
   return { ...command, url }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 async function ask(url: string, key: string, query: string): Promise<{ data?: unknown; errors?: unknown }> {
@@ -221,6 +229,21 @@ describe('serve', () => {
     expect(await ask(again.url, key, `{ session(id: "${id}") { status endReason } }`)).toEqual({
       data: { session: { status: 'CLOSED', endReason: 'SERVER_SHUTDOWN' } },
     })
+  })
+
+  test('by npm start ends in order when npm alone is told to, as a supervisor does, and npm waits for it', async () => {
+    const command = startProgram('npm', ['start'], commandEnvironment(dataDir))
+    started.add(command)
+    await command.printed(/^ {2}Browser: /m)
+    const { pid } = (await readLockHolder(dataDir))!
+    try {
+      command.child.kill('SIGTERM')
+      const [code] = (await once(command.child, 'exit')) as [number | null]
+      expect(code).toBe(0)
+      expect(isAlive(pid)).toBe(false)
+    } finally {
+      if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    }
   })
 
   test('prints where everything is, and no secret outside a terminal; Ctrl-C counts once though it comes twice', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -79,6 +79,21 @@ async function runSetup(env: Record<string, string> = {}, task = 'setup', cwd = 
   const elapsedMs = performance.now() - startedAt
   return { code, stdout, stderr, lastLine: stderr.trim().split('\n').at(-1) ?? '', elapsedMs }
 }
+
+test('a system that Tabwire does not run on is told so before anything is run that it cannot', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  for (const [name, script] of Object.entries(scripts).filter(([, line]) => line.startsWith('exec '))) {
+    expect([name, scripts[`pre${name}`]]).toEqual([name, 'node scripts/platform.mjs'])
+    expect(script).toBe(`exec node scripts/run.mjs ${name}`)
+  }
+  const windows = `data:text/javascript,Object.defineProperty(process,'platform',{value:'win32'})`
+  const run = (...options: string[]) =>
+    spawnSync(process.execPath, [...options, join(checkout, 'scripts', 'platform.mjs')], { encoding: 'utf8' })
+  expect(run('--import', windows)).toMatchObject({ status: 1, stderr: expect.stringContaining('in WSL 2') })
+  expect(run()).toMatchObject({ status: 0, stderr: '' })
+})
 
 describe('packages', () => {
   test('are installed from the lockfile when missing, and then left alone', async () => {

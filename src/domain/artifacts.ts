@@ -152,6 +152,11 @@ export class Artifacts {
     return this.#bytes.presign(keyOf(record), { contentType, contentDisposition, ttlSeconds })
   }
 
+  /** The origin of all URLs that `presign` gives; null where it gives none. */
+  get origin(): string | null {
+    return this.#bytes.origin
+  }
+
   /** The bytes first: a row without bytes can be deleted again. Throws NotFound or ArtifactStorageUnavailable. */
   async delete(owner: string, id: string): Promise<void> {
     const record = await this.find(owner, id)

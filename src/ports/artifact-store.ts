@@ -39,6 +39,8 @@ export interface ArtifactStore {
     key: string,
     options: { contentType: string; contentDisposition: string; ttlSeconds: number },
   ): Promise<string | null>
+  /** The origin of all URLs that `presign` gives; null where it gives none. */
+  readonly origin: string | null
   /** Resolves when it can be used; for the start and for GET /ready. */
   ping(): Promise<void>
   /** One line for people: where. No secret in it. */

@@ -77,6 +77,7 @@ export interface BrowserSession {
   pages(): PageState[]
   /** Opens the URL in the first page and waits for its load event, or for the signal. */
   open(url: string, signal: AbortSignal): Promise<OpenOutcome>
+  /** For every page, and those to come. A page that hangs takes it later; rejects when the browser does not answer. */
   setViewport(viewport: Viewport): Promise<void>
   /** Takes a step. Never rejects; resolves soon after the signal, whatever the page does. One at a time. */
   act(step: ActionStep, context: ActionContext): Promise<ActionOutcome>

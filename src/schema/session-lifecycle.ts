@@ -102,7 +102,7 @@ const UpdateSessionInput = builder.inputType('UpdateSessionInput', {
     }),
     viewport: t.field({
       type: ViewportInput,
-      description: `Of every page. Cannot be null. ${SESSION_INPUT_RULES.viewport}`,
+      description: `Of every page; one that hangs takes it when it answers again. Cannot be null. ${SESSION_INPUT_RULES.viewport}`,
     }),
     keepAlive: t.boolean({ description: 'True: no idle timeout. Cannot be null.' }),
     idleTimeoutSeconds: t.int({

@@ -6,18 +6,27 @@ import { PageAssets } from './page-assets.ts'
 const BUILT = new URL('../../dist-dashboard/', import.meta.url)
 const ASSETS = new URL('dashboard/assets/', BUILT)
 
-/** Nothing inline, and no other host: what a page under observation has written can do no harm here, whatever it is. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data: blob:",
-  "media-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
+/** What a policy can name; an address of IPv6 it cannot. */
+const ORIGIN = /^https?:\/\/[\w.-]+(:\d+)?$/
+
+/**
+ * Nothing inline, and no other host but the one that downloads are redirected to, where that is set: what a page under
+ * observation has written can do no harm here, whatever it is.
+ */
+function policyWith(downloads: string | null): string {
+  const also = downloads !== null && ORIGIN.test(downloads) ? ` ${downloads}` : ''
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    `img-src 'self' data: blob:${also}`,
+    `media-src 'self'${also}`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
 
 interface Page {
   html: Buffer
@@ -26,7 +35,13 @@ interface Page {
 
 /** The dashboard at `/`: built files, read when the page is first asked for. */
 export class Dashboard {
+  readonly #policy: string
   #page: Promise<Page | null> | null = null
+
+  /** `downloads`: the origin that downloads are redirected to; null: they come from here. */
+  constructor(downloads: string | null) {
+    this.#policy = policyWith(downloads)
+  }
 
   /** Returns false when it has not been built. */
   async servePage(response: ServerResponse): Promise<boolean> {
@@ -34,7 +49,7 @@ export class Dashboard {
     if (!page) return false
     response.writeHead(200, {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': CONTENT_SECURITY_POLICY,
+      'content-security-policy': this.#policy,
       'cache-control': 'no-cache',
       'content-length': page.html.length,
     })

@@ -68,7 +68,9 @@ export function createServer(options: ServerOptions): Server {
   })
   const cdp = new CdpConnections(options.registry, options.links, logger)
   const graphiql = new Graphiql()
-  const dashboard = new Dashboard()
+  const { artifacts: artifactsConfig } = options.config
+  const redirectsDownloads = artifactsConfig.kind === 's3' && artifactsConfig.downloads === 'redirect'
+  const dashboard = new Dashboard(redirectsDownloads ? options.artifacts.origin : null)
   const streams = new Set<ServerResponse>()
 
   const api: Handler = async (request, response) => {
@@ -125,13 +127,12 @@ export function createServer(options: ServerOptions): Server {
     },
   }
 
-  const { artifacts: artifactsConfig } = options.config
   /** Routes that go on after these. */
   const below: Record<string, Handler> = {
     [ARTIFACTS_PATH]: createArtifactDownloads({
       artifacts: options.artifacts,
       links: options.links,
-      redirect: artifactsConfig.kind === 's3' && artifactsConfig.downloads === 'redirect',
+      redirect: redirectsDownloads,
     }),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(),

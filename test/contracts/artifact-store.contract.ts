@@ -274,6 +274,7 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
     await write(key, Buffer.from('0123456789'))
     const contentDisposition = 'attachment; filename="ten.txt"'
     const url = await store.presign(key, { contentType: 'text/x-ten', contentDisposition, ttlSeconds: 60 })
+    expect(store.origin).toBe(url && new URL(url).origin)
     if (url === null) return
     const response = await fetch(url)
     expect([response.status, await response.text()]).toEqual([200, '0123456789'])

@@ -41,7 +41,7 @@ const shopping = [
   { select: { target: { label: 'At most' }, values: ['1500'] } },
   { click: { target: { role: { role: 'button', name: 'Search' } } } },
   { wait: { target: { css: '.item' } } },
-  { extract: { target: { css: '.item' }, as: 'LIST', fields: { name: 'b', price: 'span' } } },
+  { extract: { target: { css: '.item' }, as: 'LIST', fields: { name: 'b', price: 'span', ['__proto__']: 'b' } } },
 ]
 
 test('log in, fill a form, take something out: the log is what was answered, live and in history, and keeps no password', async () => {
@@ -63,7 +63,7 @@ test('log in, fill a form, take something out: the log is what was answered, liv
   const shopped = await run(id, shopping)
   expect(outcomes(shopped)).toEqual(['DONE', 'DONE', 'DONE', 'DONE', 'DONE'])
   const found = shopped.at(-1)!.result as { name: string; price: string }[]
-  expect(found).toContainEqual({ name: 'Pebble 11', price: '449 francs' })
+  expect(JSON.stringify(found)).toContain('{"name":"Pebble 11","price":"449 francs","__proto__":"Pebble 11"}')
   expect(found.map(({ name }) => name)).not.toContain('Granite 15')
 
   const answered = [...signedIn, ...shopped]
@@ -76,6 +76,7 @@ test('log in, fill a form, take something out: the log is what was answered, liv
   await terminate(id)
   await watching
   const history = await logged(id)
+  expect(JSON.stringify(history.at(-1)!.result)).toContain('"__proto__":"Pebble 11"')
   expect(history).toEqual(answered)
   expect(live).toEqual(answered)
   const counts = 'query ($id: ID!) { session(id: $id) { actionCount cost { inputTokens usd } actions { totalCount } } }'

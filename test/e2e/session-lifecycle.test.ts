@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { actionApi } from '../support/action-api.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { SESSION, sessionApi, type SessionData } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
@@ -20,6 +21,7 @@ afterAll(async () => {
 })
 
 const { start, get, terminate } = sessionApi(() => tabwire)
+const { run } = actionApi(() => tabwire)
 
 async function statusesOf(id: string): Promise<string[]> {
   const query = `query ($id: ID!) { session(id: $id) { events(first: 1000, kinds: [STATUS_CHANGE]) { nodes { ... on StatusChange { to } } } } }`
@@ -253,6 +255,23 @@ describe('updateSession', () => {
     await terminate(id)
     const { errors } = await tabwire.send(UPDATE, { id, input: { name: 'late' } })
     expect(errors?.[0]?.extensions.code).toBe('SESSION_NOT_RUNNING')
+  })
+
+  test('a page that hangs does not keep the viewport from the others, nor from the session', async () => {
+    const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    await run(id, [{ openPage: { url: `${site.url}/hang` } }])
+    await expect
+      .poll(async () => {
+        const query = 'query ($id: ID!) { session(id: $id) { consoleMessages(first: 9) { nodes { text } } } }'
+        return JSON.stringify(await tabwire.query(query, { id }))
+      })
+      .toContain('hanging')
+    const viewport = { width: 500, height: 400 }
+    expect((await update(id, { viewport })).viewport).toEqual(viewport)
+    expect((await get(id))!.viewport).toEqual(viewport)
+    const [size] = await run(id, [{ evaluate: { expression: '[innerWidth, innerHeight]' } }])
+    expect(size!.result).toEqual([500, 400])
+    await terminate(id)
   })
 
   test('counts as activity: it moves the expiry', async () => {

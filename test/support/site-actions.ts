@@ -65,6 +65,7 @@ const PAGES: Record<string, string> = {
   '/hang': page(
     '<button id="hang" onclick="for (;;);">Hang</button><script>window.hang = () => { for (;;); }</script>',
   ),
+  '/unfinished': page('<img src="/slow">'),
   '/hung': page('<script>for (;;);</script>'),
   '/strict': page(
     '<ul><li>One</li><li>Two</li></ul><input type="password" id="pass">',

@@ -265,6 +265,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
     `new Worker('/worker.js'); new SharedWorker('/shared-worker.js')
     navigator.serviceWorker.register('/service-worker.js').then(() => navigator.serviceWorker.ready).then((r) => r.active.postMessage('go'))`,
   ),
+  '/shared-workers': page('Shared workers', `for (let i = 0; i < 20; i++) new SharedWorker('/shared-worker.js?' + i)`),
   '/worker.js': script(
     `console.log('said by the worker'); fetch('/text?by=worker'); setTimeout(() => { throw new Error('thrown by the worker') }, 50)`,
   ),

@@ -81,6 +81,8 @@ export async function openDiskArtifactStore(folder: string): Promise<ArtifactSto
 
     presign: async () => null,
 
+    origin: null,
+
     async ping() {
       await asWriteError(async () => {
         const found = await stat(unfinished)

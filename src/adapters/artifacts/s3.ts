@@ -37,6 +37,18 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
   const client = createClient(config)
   const keyOf = (key: string) => `${prefix}${key}`
 
+  const presign: ArtifactStore['presign'] = (key, { contentType, contentDisposition, ttlSeconds }) =>
+    getSignedUrl(
+      client,
+      new GetObjectCommand({
+        Bucket: bucket,
+        Key: keyOf(key),
+        ResponseContentType: contentType,
+        ResponseContentDisposition: contentDisposition,
+      }),
+      { expiresIn: ttlSeconds },
+    )
+
   const ping = async (): Promise<void> => {
     const abortSignal = AbortSignal.timeout(PING_MS)
     await ask(() => client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal }))
@@ -48,6 +60,10 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
     client.destroy()
     throw error
   }
+  // The bucket may be part of the host or of the path: only what makes the URLs knows.
+  const sample = await presign('origin', { contentType: 'text/plain', contentDisposition: 'inline', ttlSeconds: 60 })
+  const { origin } = new URL(sample!)
+
   // What a process left that died while it sent parts: they are paid for, and nobody sees them.
   await giveUpAbandoned(client, bucket, prefix).catch((error: unknown) => {
     logger.warn({ err: error }, 'uploads to the bucket that were never finished could not be looked for')
@@ -79,17 +95,9 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
       }
     },
 
-    presign: (key, { contentType, contentDisposition, ttlSeconds }) =>
-      getSignedUrl(
-        client,
-        new GetObjectCommand({
-          Bucket: bucket,
-          Key: keyOf(key),
-          ResponseContentType: contentType,
-          ResponseContentDisposition: contentDisposition,
-        }),
-        { expiresIn: ttlSeconds },
-      ),
+    presign,
+
+    origin,
 
     ping,
 

@@ -1,4 +1,4 @@
-import { errors, type BrowserContext, type Page } from 'playwright'
+import { errors, type BrowserContext } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import { TEXT_LIMITS } from '../../ports/log-entry.ts'
 import type {
@@ -18,13 +18,12 @@ import type { BrowserProcess } from './browser-process.ts'
 import { LiveView } from './live-view/live-view.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
+import { PageSizes } from './page-sizes.ts'
 import type { Recording } from './recording.ts'
 import type { Recordings } from './recordings/recordings.ts'
 import { ClientRelay } from './relay/client-relay.ts'
 import type { Targets } from './targets.ts'
 
-/** A page that hangs takes no new size. */
-const RESIZE_MS = 2_000
 /** Of the time that the last files may take. */
 const FINISHING_SHARE = 0.8
 
@@ -40,7 +39,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #logger: Logger
   readonly #actions: PageActions
   readonly #liveView: LiveView
-  #viewport: Viewport | null = null
+  readonly #sizes: PageSizes
   #storageRead: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
@@ -70,11 +69,7 @@ export class PlaywrightSession implements BrowserSession {
         resolve(`the browser ended unexpectedly (${how})`)
       })
     })
-    context.on('page', (page) => {
-      // The context gives new pages the size it was made with.
-      if (this.#viewport)
-        this.#resize(page, this.#viewport).catch((error: unknown) => logger.debug({ err: error }, 'resize'))
-    })
+    this.#sizes = new PageSizes(context, logger)
   }
 
   pages(): PageState[] {
@@ -93,13 +88,8 @@ export class PlaywrightSession implements BrowserSession {
     }
   }
 
-  async setViewport(viewport: Viewport): Promise<void> {
-    const previous = this.#viewport
-    this.#viewport = viewport
-    const resized = Promise.all(this.#context.pages().map((page) => this.#resize(page, viewport)))
-    if ((await within(resized, RESIZE_MS)) !== null) return
-    if (this.#viewport === viewport) this.#viewport = previous
-    throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it, or a page, hangs`)
+  setViewport(viewport: Viewport): Promise<void> {
+    return this.#sizes.set(viewport, (timeoutMs) => this.ping(timeoutMs))
   }
 
   act(step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
@@ -194,15 +184,6 @@ export class PlaywrightSession implements BrowserSession {
     this.#actions.dispose()
     await this.#recordings.dispose()
     await this.#process.close(deadlineMs)
-  }
-
-  async #resize(page: Page, viewport: Viewport): Promise<void> {
-    try {
-      await page.setViewportSize(viewport)
-    } catch (error) {
-      // A page may close, or have crashed, meanwhile.
-      if (!page.isClosed()) this.#logger.debug({ err: error }, 'a page could not be resized')
-    }
   }
 }
 

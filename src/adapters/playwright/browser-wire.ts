@@ -53,6 +53,7 @@ export class BrowserWire {
   readonly #input: Writable
   readonly #logger: Logger
   readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
+  readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
   readonly #pending = new Map<number, PendingCommand>()
   readonly #guests = new Map<string, Guest>()
   readonly #guestAnswers = new Map<number, GuestAnswer>()
@@ -87,6 +88,11 @@ export class BrowserWire {
     const listeners = this.#listeners.get(method)
     if (listeners) listeners.push(listener)
     else this.#listeners.set(method, [listener])
+  }
+
+  /** Keeps events from Playwright that are meant for us alone; listeners hear them. One predicate an event. */
+  withhold<M extends CdpEvent>(method: M, isOurs: (...event: Parameters<Listener<M>>) => boolean): void {
+    this.#withheld.set(method, isOurs)
   }
 
   onClose(listener: () => void): void {
@@ -245,6 +251,7 @@ export class BrowserWire {
           this.#logger.error({ err: error, method: message.method }, 'an event of the browser could not be recorded')
         }
       }
+      if (this.#withheld.get(message.method)?.(message.params as never, message.sessionId) === true) return
     }
     this.#queue.push(message)
     if (!this.#draining) this.#drain()

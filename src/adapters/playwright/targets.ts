@@ -39,6 +39,14 @@ export function isWorker(session: TrackedSession): boolean {
 }
 
 /**
+ * Playwright asks the browser for every target, and lets go of shared workers: those are ours instead. It must not hear
+ * of them, since it lets them run at once. Measured: a worker that runs before `Network.enable` has reached it never tells
+ * the answer to its own script, only its body; so status and sizes were missing from one in ten.
+ */
+const isOurs = (info: TargetInfo, parentId: string | undefined) =>
+  info.type === 'shared_worker' && parentId === undefined
+
+/**
  * The targets of one browser, as the wire tells them: which page, frame or worker a session belongs to, and what each
  * page's address and title are now. Runs from the start of the browser; it has an observer once the browser is assigned.
  */
@@ -62,6 +70,7 @@ export class Targets {
   constructor(wire: BrowserWire) {
     this.#wire = wire
     wire.on('Target.attachedToTarget', (event, parent) => this.#attached(event.targetInfo, event.sessionId, parent))
+    wire.withhold('Target.attachedToTarget', ({ targetInfo }, parent) => isOurs(targetInfo, parent))
     wire.on('Target.detachedFromTarget', (event) => this.#detached(event.sessionId))
     wire.on('Page.frameAttached', ({ frameId }, sessionId) => {
       const page = this.#tracked(sessionId)?.page
@@ -83,20 +92,12 @@ export class Targets {
   }
 
   /**
-   * Opens a session of our own with the browser. It tells addresses without touching the page, and attaches to shared
-   * workers, which Playwright lets go.
+   * Opens a session of our own with the browser, which tells addresses without touching the page.
    */
   async start(): Promise<void> {
     const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
     this.#ownSessionId = sessionId
-    await Promise.all([
-      this.#wire.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId),
-      this.#wire.send(
-        'Target.setAutoAttach',
-        { autoAttach: true, waitForDebuggerOnStart: true, flatten: true, filter: [{ type: 'shared_worker' }] },
-        sessionId,
-      ),
-    ])
+    await this.#wire.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId)
   }
 
   /** Asks the browser (never the page, which may hang) for addresses and titles. */
@@ -257,7 +258,7 @@ export class Targets {
       else if (this.#observer) this.#adopt(page)
       return
     }
-    if (info.type === 'shared_worker' && parentId === this.#ownSessionId) {
+    if (isOurs(info, parentId)) {
       this.#sessions.set(sessionId, { sessionId, type: info.type, page: null })
       this.#wire.tell('Runtime.enable', {}, sessionId)
       this.#wire.tell('Network.enable', {}, sessionId)

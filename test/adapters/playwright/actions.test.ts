@@ -73,6 +73,8 @@ describe('navigation', () => {
     expect((await failed({ navigate: { url: 'no address' } })).code).toBe('INVALID_INPUT')
     const slow = await failed({ navigate: { url: `${site.url}/slow`, timeoutMs: 400 } })
     expect(slow.code).toBe('TIMEOUT')
+    const unfinished = await failed({ navigate: { url: `${site.url}/unfinished`, timeoutMs: 400 } })
+    expect(unfinished).toMatchObject({ code: 'TIMEOUT', message: expect.stringMatching(/not loaded within 400 ms/) })
   })
 
   test('asks whether an address may be opened, also where it was redirected to', async () => {
@@ -179,7 +181,7 @@ describe('waiting', () => {
   test('what does not come is a timeout that says what it was', async () => {
     await open('/moves')
     const never = await failed({ wait: { target: { css: '#never' }, timeoutMs: 300 } })
-    expect(never).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('visible') })
+    expect(never).toMatchObject({ code: 'TIMEOUT', message: expect.stringMatching(/ 300 ms .*visible/) })
     const elsewhere = await failed({ wait: { url: '**/else', timeoutMs: 300 } })
     expect(elsewhere).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining(`${site.url}/moves`) })
   })
@@ -225,6 +227,12 @@ describe('scripts and extraction', () => {
       { name: 'One', link: '/a', note: '1', all: 'One 1' },
       { name: 'Two', link: '/b', note: null, all: 'Two' },
     ])
+    // Names that every object has of itself are names like others.
+    const named = JSON.parse('{"__proto__": "a", "constructor": "", "a": "i"}') as Record<string, string>
+    const items = await taken({ target: { css: '#list li' }, as: 'LIST', fields: named })
+    expect(JSON.stringify(items)).toBe(
+      '[{"__proto__":"One","constructor":"One 1","a":"1"},{"__proto__":"Two","constructor":"Two","a":null}]',
+    )
     expect((await failed({ extract: { target: { css: '.no' }, as: 'LIST', fields, timeoutMs: 300 } })).code).toBe(
       'NOT_FOUND',
     )

@@ -16,7 +16,9 @@ export interface ActionSite {
   readonly files: readonly GivenFile[]
   /** A folder below which the browser may read files. */
   readonly uploadsDir: string
-  /** What Playwright may take, so that there is time to find out why it took longer. */
+  /** What was asked for, which is what people are told. */
+  readonly timeoutMs: number
+  /** What Playwright may take of it, so that there is time to find out why it took longer. */
   readonly timeout: number
   readonly signal: AbortSignal
   refuseAddress(url: string): string | null

@@ -12,7 +12,7 @@ interface Request {
   as: Kind
   attribute: string | null
   /** With a list: what each item is made of, and how many there may be. */
-  fields: ExtractFields | null
+  fields: [name: string, field: ExtractFields[string]][]
   count: number
   /** UTF-16 code units of the whole. */
   limit: number
@@ -24,6 +24,7 @@ interface Request {
 const MASKING = { secret: SECRET_FIELDS, mask: MASK }
 
 interface Taken {
+  /** Of a list, each item as its members: on the way out of the page an object loses one that is named `__proto__`. */
   value: Json
   /** UTF-16 code units cut off. */
   truncated: number
@@ -74,14 +75,14 @@ function takeFrom(found: Element | Element[], { as, attribute, fields, count, li
   }
   if (!Array.isArray(found)) return { value: take(found, as, attribute), truncated, left: 0 }
 
-  const items: { [name: string]: Json }[] = []
+  const items: [name: string, value: Json][][] = []
   for (const element of found.slice(0, count)) {
-    const item: { [name: string]: Json } = {}
-    for (const [name, field] of Object.entries(fields ?? {})) {
+    const item: [name: string, value: Json][] = []
+    for (const [name, field] of fields) {
       const wanted = typeof field === 'string' ? { css: field } : field
       const part = wanted.css === '' ? element : element.querySelector(wanted.css)
       const value = part && take(part, wanted.as ?? 'TEXT', wanted.attribute ?? null)
-      item[name] = value
+      item.push([name, value])
       room -= name.length + JSON.stringify(value).length + 4
     }
     items.push(item)
@@ -109,13 +110,14 @@ export const extract: ActionHandler<ActionValues<'extract'>> = async (site, inpu
         return { result: text.slice(0, limit) }
       }
     }
-    const one = await element.evaluate(takeFrom, { as, attribute, fields: null, count, limit, ...MASKING }, { timeout })
+    const one = await element.evaluate(takeFrom, { as, attribute, fields: [], count, limit, ...MASKING }, { timeout })
     if (one.truncated > 0) site.details.note({ truncated: one.truncated })
     return { result: one.value }
   }
   site.details.note({ target: describeTarget(target) })
   const all = locatorOf(site.page, target)
-  const request: Request = { as: 'TEXT', attribute, fields: input.fields as ExtractFields, count, limit, ...MASKING }
+  const fields = Object.entries(input.fields as ExtractFields)
+  const request: Request = { as: 'TEXT', attribute, fields, count, limit, ...MASKING }
   const take = () =>
     all.evaluateAll(takeFrom, request).catch((error: unknown) => {
       const [, selector] = /'([^']*)' is not a valid selector/.exec(String(error)) ?? []
@@ -123,13 +125,14 @@ export const extract: ActionHandler<ActionValues<'extract'>> = async (site, inpu
       throw new ActionFailure('INVALID_INPUT', `${JSON.stringify(selector)} in fields is not a valid selector.`)
     })
   let list = await take()
-  if (Array.isArray(list.value) && list.value.length === 0) {
+  if ((list.value as Json[]).length === 0) {
     await all.first().waitFor({ state: 'attached', timeout })
     list = await take()
   }
   const { value, truncated, left } = list
-  site.details.note({ items: Array.isArray(value) ? value.length : 0 })
+  const items = (value as [name: string, value: Json][][]).map((item) => Object.fromEntries(item))
+  site.details.note({ items: items.length })
   if (truncated > 0) site.details.note({ truncated })
   if (left > 0) site.details.note({ itemsLeft: left })
-  return { result: value }
+  return { result: items }
 }

@@ -80,7 +80,7 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
       throw new ActionFailure('NAVIGATION_FAILED', `Another navigation came between; the page is at ${address}.`)
     }
     if (/Timeout \d+ms exceeded/.test(text)) {
-      throw new ActionFailure('TIMEOUT', `The page had not loaded within ${site.timeout} ms; it is at ${address}.`)
+      throw new ActionFailure('TIMEOUT', `The page had not loaded within ${site.timeoutMs} ms; it is at ${address}.`)
     }
     throw error
   } finally {

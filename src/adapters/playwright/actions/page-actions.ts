@@ -89,6 +89,7 @@ export class PageActions {
         details,
         files,
         uploadsDir: this.#uploadsDir,
+        timeoutMs,
         timeout: Math.max(1, timeoutMs - Math.min(MARGIN.most, Math.ceil(timeoutMs * MARGIN.share))),
         signal,
         refuseAddress,

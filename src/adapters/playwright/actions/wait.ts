@@ -42,6 +42,6 @@ async function untilTrue(site: ActionSite, what: string, waiting: () => Promise<
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
     if (!/Timeout \d+ms exceeded/.test(text)) throw error
-    throw new ActionFailure('TIMEOUT', `Waited ${site.timeout} ms for ${what}; the page is at ${site.page.url()}.`)
+    throw new ActionFailure('TIMEOUT', `Waited ${site.timeoutMs} ms for ${what}; the page is at ${site.page.url()}.`)
   }
 }
