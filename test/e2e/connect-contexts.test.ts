@@ -28,10 +28,10 @@ afterAll(async () => {
 
 const pageIds = async (id: string) => (await get(id))!.pages.map((page) => page.id)
 
-const untilHeldUp = (id: string) =>
-  expect
-    .poll(async () => outcomes(await run(id, [{ evaluate: { expression: '1' } }], 'p2')), { timeout: 10_000 })
-    .toEqual(['NOT_ACTIONABLE'])
+async function untilHeldUp(id: string): Promise<void> {
+  const read = async () => outcomes(await run(id, [{ evaluate: { expression: '1' } }], 'p2'))
+  await expect.poll(read, { timeout: 10_000 }).toEqual(['NOT_ACTIONABLE'])
+}
 
 /** A session, and a page in a context that a client made beside the session's own. */
 async function withPuppetPage(path: string) {
