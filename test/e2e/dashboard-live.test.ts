@@ -167,7 +167,7 @@ test('what is dragged on the picture is dropped on the page', async () => {
   await page.mouse.down()
   await page.mouse.move(...(await at(500, 400)), { steps: 10 })
   await page.mouse.up()
-  await expect.poll(() => valueOf(id, 'seen.join()')).toBe('dragstart,dragenter,drop the thing,dragend')
+  await expect.poll(() => valueOf(id, 'seen.join()')).toBe('dragstart,dragenter,dragover,drop the thing,dragend')
 })
 
 test('a button that is still down when one gives back comes up', async () => {

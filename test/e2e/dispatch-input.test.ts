@@ -203,7 +203,7 @@ describe('something that can be dragged', () => {
     mouse('MOVE', 450, 350),
     mouse('UP', 450, 350),
   ]
-  const whole = ['dragstart', 'dragenter', 'drop the thing', 'dragend']
+  const whole = ['dragstart', 'dragenter', 'dragover', 'drop the thing', 'dragend']
   const seen = (id: string) => evaluate<string[]>(id, 'seen.splice(0)')
 
   test('is dropped where the button is let go, in one call or one for each step', async () => {
@@ -214,6 +214,8 @@ describe('something that can be dragged', () => {
     expect(await seen(id)).toEqual(whole)
     // However fast the hand was.
     await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 450, 350), mouse('UP', 450, 350)])
+    expect(await seen(id)).toEqual(whole)
+    await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 60, 60), mouse('UP', 450, 350)])
     expect(await seen(id)).toEqual(whole)
     await terminate(id)
   })

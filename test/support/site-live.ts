@@ -53,7 +53,10 @@ const PAGES: Record<string, string> = {
       thing.addEventListener('dragstart', (event) => event.dataTransfer.setData('text/plain', 'the thing'))
       for (const type of ['dragstart', 'dragend']) thing.addEventListener(type, () => seen.push(type))
       place.addEventListener('dragenter', () => seen.push('dragenter'))
-      place.addEventListener('dragover', (event) => event.preventDefault())
+      place.addEventListener('dragover', (event) => {
+        event.preventDefault()
+        if (seen.at(-1) !== 'dragover') seen.push('dragover')
+      })
       place.addEventListener('drop', (event) => {
         event.preventDefault()
         seen.push('drop ' + event.dataTransfer.getData('text/plain'))

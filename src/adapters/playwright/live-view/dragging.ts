@@ -42,9 +42,9 @@ export class Dragging {
     return this.#end([this.#step('dragCancel', { x: 0, y: 0, modifiers: [] })])
   }
 
-  /** Entered anew, then over it: only what was over a place can be dropped there. */
+  /** Over the place first: the page refuses a drop where nothing was dragged before. */
   #drop(event: MouseInput): InputCommand[] {
-    return this.#end([...this.over(event), ...this.over(event), this.#step('drop', event)])
+    return this.#end([...this.over(event), this.#step('drop', event)])
   }
 
   #end(commands: InputCommand[]): InputCommand[] {
