@@ -1,4 +1,5 @@
 import type { VariablesOf } from 'gql.tada'
+import { takeFingers } from './fingers.ts'
 import type { DispatchInput } from './operations.ts'
 
 export type PageInput = VariablesOf<typeof DispatchInput>['events'][number]
@@ -8,8 +9,8 @@ const MOST_AT_ONCE = 100
 const BUTTONS = ['LEFT', 'MIDDLE', 'RIGHT'] as const
 
 /**
- * Hands mouse and keyboard of a person to a page, in order, one call after the other. What comes while one is under way
- * waits, and of the moves of the mouse only the last: they come faster than they can be sent.
+ * Hands mouse, fingers and keyboard of a person to a page, in order, one call after the other. What comes while one is
+ * under way waits, and of moves only the last: they come faster than they can be sent.
  */
 export class InputQueue {
   readonly #send: (events: PageInput[]) => Promise<void>
@@ -41,6 +42,10 @@ function joinedEvent(first: PageInput, second: PageInput): PageInput | null {
   if ('mouse' in first && 'mouse' in second) {
     return first.mouse.type === 'MOVE' && second.mouse.type === 'MOVE' ? second : null
   }
+  if ('touch' in first && 'touch' in second) {
+    const isSame = first.touch.type === 'MOVE' && second.touch.type === 'MOVE' && fingersOf(first) === fingersOf(second)
+    return isSame ? second : null
+  }
   if ('wheel' in first && 'wheel' in second) {
     const deltaX = (first.wheel.deltaX ?? 0) + (second.wheel.deltaX ?? 0)
     const deltaY = (first.wheel.deltaY ?? 0) + (second.wheel.deltaY ?? 0)
@@ -49,11 +54,13 @@ function joinedEvent(first: PageInput, second: PageInput): PageInput | null {
   return null
 }
 
+const fingersOf = ({ touch }: Extract<PageInput, { touch: unknown }>) => touch.points?.map(({ id }) => id).join()
+
 /** Where a point of the window lies in the page that a picture shows, in CSS pixels of that page. */
 export type ToPage = (point: { clientX: number; clientY: number }) => { x: number; y: number }
 
 /**
- * Listens to a picture for the mouse, and to an empty field for the keyboard: what is composed of several keys, or spoken,
+ * Listens to a picture for mouse and fingers, and to an empty field for the keyboard: what is composed of several keys, or spoken,
  * or tapped on a screen comes as text. Everything is the page's but Shift+Escape, which calls `release`, so that whoever
  * has no mouse gets out again. Returns what ends it.
  */
@@ -68,28 +75,43 @@ export function takeOver(
   const { signal } = ended
   const held = new Set<string>()
 
-  const mouse = (type: 'MOVE' | 'DOWN' | 'UP') => (event: MouseEvent) => {
+  const mouse = (type: 'MOVE' | 'DOWN' | 'UP', pressed?: number) => (event: MouseEvent) => {
     if (type !== 'MOVE') event.preventDefault()
     if (type === 'DOWN') keys.focus()
-    const button = BUTTONS[event.button] ?? 'LEFT'
+    const button = BUTTONS[pressed ?? event.button] ?? 'LEFT'
     const clickCount = Math.min(3, Math.max(1, event.detail))
     queue.push({ mouse: { type, ...toPage(event), button, clickCount, modifiers: modifiersOf(event) } })
     // A drag goes on beyond the edge of the picture.
     if (type === 'DOWN') {
       const drag = new AbortController()
       const options = { signal: AbortSignal.any([drag.signal, signal]) }
-      window.addEventListener('mousemove', mouse('MOVE'), options)
+      let last = event
+      // A move does not tell which button is down.
+      const lift = (up: MouseEvent) => {
+        drag.abort()
+        mouse('UP', event.button)(up)
+      }
       window.addEventListener(
-        'mouseup',
-        (up) => {
-          drag.abort()
-          mouse('UP')(up)
+        'mousemove',
+        (move) => {
+          last = move
+          mouse('MOVE')(move)
         },
         options,
       )
+      window.addEventListener('mouseup', lift, options)
+      // A button that comes up elsewhere would stay down for ever.
+      signal.addEventListener('abort', () => lift(last), { signal: drag.signal })
     }
   }
 
+  takeFingers(
+    element,
+    toPage,
+    (event) => queue.push(event),
+    () => keys.focus(),
+    signal,
+  )
   element.addEventListener('mousedown', mouse('DOWN'), { signal })
   element.addEventListener('mousemove', (event) => event.buttons === 0 && mouse('MOVE')(event), { signal })
   element.addEventListener('contextmenu', (event) => event.preventDefault(), { signal })

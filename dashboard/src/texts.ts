@@ -175,8 +175,8 @@ export const texts = {
     onlyWatching: 'You are watching. This link is for looking alone.',
     over: 'The session has ended. This is the last picture.',
     linkOver: 'This link has expired, or the session has ended. Ask whoever gave it to you for another.',
-    watching: 'You are watching. Take over to use mouse and keyboard.',
-    inControl: 'Mouse and keyboard are the page’s. Shift+Escape gives them back.',
+    watching: 'You are watching. Take over to use mouse, fingers and keyboard.',
+    inControl: 'Mouse, fingers and keyboard are the page’s. Shift+Escape gives them back.',
     stuck: 'The page does not take it: it hangs, or a dialog is open.',
   },
 

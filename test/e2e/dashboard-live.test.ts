@@ -1,5 +1,5 @@
 import type { Page } from 'playwright'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { sessionQuery } from '../support/dashboard-page.ts'
 import { startLiveSite } from '../support/site-live.ts'
 import { withDashboard } from '../support/with-dashboard.ts'
@@ -129,6 +129,104 @@ test('a drag and a paste reach the page', async () => {
   await page.mouse.click(...(await at(550, 15)))
   await page.keyboard.press('Control+v')
   await expect.poll(() => valueOf(id, 'picky.value')).toBe('got 11')
+})
+
+test('what is dragged on the picture is dropped on the page', async () => {
+  const id = await watch('/drag')
+  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await takeOver()
+  await page.mouse.move(...(await at(50, 50)))
+  await page.mouse.down()
+  await page.mouse.move(...(await at(500, 400)), { steps: 10 })
+  await page.mouse.up()
+  await expect.poll(() => valueOf(id, 'seen.join()')).toBe('dragstart,dragenter,dragover,drop the thing,dragend')
+})
+
+test('a button that is still down when one gives back comes up', async () => {
+  const id = await watch('/input')
+  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await takeOver()
+  await page.mouse.move(...(await at(100, 300)))
+  await page.mouse.down()
+  await page.mouse.move(...(await at(150, 320)))
+  await page.keyboard.press('Shift+Escape')
+  await page.getByRole('button', { name: 'Take over' }).waitFor()
+  await expect.poll(() => valueOf(id, 'seen.filter((line) => /^mouse(down|up)/.test(line)).length')).toBe(2)
+  await page.mouse.up()
+})
+
+describe('on a touch screen', () => {
+  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }
+  const seen = (id: string) => valueOf(id, 'seen')
+
+  /** Puts fingers on the screen of whoever looks, one list for each moment; none are left in the end. */
+  async function fingers(...moments: [number, number][][]): Promise<void> {
+    const screen = await page.context().newCDPSession(page)
+    for (const [index, points] of moments.entries()) {
+      const touchPoints = await Promise.all(
+        points.map(async ([x, y], finger) => {
+          const [left, top] = await at(x, y)
+          return { x: left, y: top, id: finger }
+        }),
+      )
+      const type = index === 0 || points.length > moments[index - 1]!.length ? 'touchStart' : 'touchMove'
+      await screen.send('Input.dispatchTouchEvent', { type, touchPoints })
+    }
+    await screen.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] })
+    await screen.detach()
+  }
+
+  test('a tap is a tap, and is no click of a mouse besides', async () => {
+    const id = await watch('/input', phone)
+    await page.getByRole('button', { name: 'Show the picture' }).tap()
+    await picture().and(page.locator('[data-drawn=true]')).waitFor()
+    await takeOver()
+    await page.touchscreen.tap(...(await at(200, 300)))
+    await expect
+      .poll(async () => ((await seen(id)) as string[]).map((line) => line.split(' ')[0]))
+      .toEqual(['touchstart', 'touchend', 'mousemove', 'mousedown', 'mouseup', 'click'])
+    // A tap on a field, and what the keyboard of the screen types then.
+    await page.touchscreen.tap(...(await at(100, 50)))
+    await expect.poll(() => valueOf(id, 'document.activeElement.id')).toBe('field')
+    await page.keyboard.insertText('typed by thumb')
+    await expect.poll(() => valueOf(id, 'field.value')).toBe('typed by thumb')
+  })
+
+  test('a finger that moves scrolls the page, not the dashboard', async () => {
+    const id = await watch('/input', phone)
+    await page.getByRole('button', { name: 'Show the picture' }).tap()
+    await picture().and(page.locator('[data-drawn=true]')).waitFor()
+    await takeOver()
+    const before = await page.evaluate('scrollY')
+    await fingers(...Array.from({ length: 20 }, (_, step): [number, number][] => [[600, 550 - 20 * step]]))
+    await expect.poll(() => valueOf(id, 'scrollY')).toBeGreaterThan(200)
+    expect(await page.evaluate('scrollY')).toBe(before)
+    // Who only watches scrolls the dashboard.
+    await page.getByRole('button', { name: 'Give back' }).tap()
+    const there = await valueOf(id, 'scrollY')
+    await page.touchscreen.tap(...(await at(100, 50)))
+    expect(await valueOf(id, '[scrollY, document.activeElement.id]')).toEqual([there, ''])
+  })
+
+  test('two fingers are two', async () => {
+    const id = await watch('/input', phone)
+    await page.getByRole('button', { name: 'Show the picture' }).tap()
+    await picture().and(page.locator('[data-drawn=true]')).waitFor()
+    await takeOver()
+    await fingers(
+      [[100, 300]],
+      [
+        [100, 300],
+        [200, 300],
+      ],
+      [
+        [90, 300],
+        [220, 300],
+      ],
+    )
+    await expect.poll(async () => ((await seen(id)) as string[]).find((line) => / 0:.* 1:/.test(line))).toBeTruthy()
+    await expect.poll(async () => ((await seen(id)) as string[]).at(-1)).toMatch(/^touchend/)
+  })
 })
 
 test('a page that hangs is said to', async () => {

@@ -1,3 +1,5 @@
+import { chromium } from 'playwright'
+import puppeteer from 'puppeteer-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { leakGate } from '../support/leak-gate.ts'
@@ -168,6 +170,18 @@ describe('what a person does reaches the page', () => {
     expect((await seen()).at(-1)).toBe('click 10,10 0/0')
   })
 
+  test('a finger that taps, and one that draws the page along', async () => {
+    await dispatch(id, [touch('START', { x: 10, y: 210 }), touch('END')])
+    // What a mouse would have done comes after it, as on any touch screen.
+    await vi.waitFor(async () => expect((await evaluate<string[]>(id, 'seen')).at(-1)).toBe('click 10,10 0/0'))
+    const [from, to] = [500, 200]
+    const moves = Array.from({ length: 15 }, (_, step) =>
+      touch('MOVE', { x: 400, y: from - ((step + 1) * (from - to)) / 15 }),
+    )
+    await dispatch(id, [touch('START', { x: 400, y: from }), ...moves, touch('END')])
+    await vi.waitFor(async () => expect(await evaluate(id, 'scrollY')).toBeGreaterThan(200), { timeout: 5_000 })
+  })
+
   test('calls at the same time do not mix', async () => {
     await dispatch(id, click(20, 20))
     // Each change between keys and what no key types takes an answer of the page.
@@ -178,6 +192,78 @@ describe('what a person does reaches the page', () => {
 
   test('no word of it stands in the log', async () => {
     expect((await logged(id)).every(({ type }) => type === 'EVALUATE')).toBe(true)
+  })
+})
+
+describe('something that can be dragged', () => {
+  const dragged = [
+    mouse('MOVE', 50, 50),
+    mouse('DOWN', 50, 50),
+    mouse('MOVE', 60, 60),
+    mouse('MOVE', 450, 350),
+    mouse('UP', 450, 350),
+  ]
+  const whole = ['dragstart', 'dragenter', 'dragover', 'drop the thing', 'dragend']
+  const seen = (id: string) => evaluate<string[]>(id, 'seen.splice(0)')
+
+  test('is dropped where the button is let go, in one call or one for each step', async () => {
+    const id = await open('/drag')
+    await dispatch(id, dragged)
+    expect(await seen(id)).toEqual(whole)
+    for (const event of dragged) await dispatch(id, [event])
+    expect(await seen(id)).toEqual(whole)
+    // However fast the hand was.
+    await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 450, 350), mouse('UP', 450, 350)])
+    expect(await seen(id)).toEqual(whole)
+    await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 60, 60), mouse('UP', 450, 350)])
+    expect(await seen(id)).toEqual(whole)
+    await terminate(id)
+  })
+
+  test('is let go where nothing can be dropped, or by Escape, and the mouse is a mouse again', async () => {
+    const id = await open('/drag')
+    const back = ['dragstart', 'dragend']
+    await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 60, 60), mouse('MOVE', 700, 50), mouse('UP', 700, 50)])
+    expect(await seen(id)).toEqual(back)
+    await dispatch(id, [...dragged.slice(0, 4), key('DOWN', 'Escape'), key('UP', 'Escape'), mouse('UP', 450, 350)])
+    expect(await seen(id)).toEqual(['dragstart', 'dragenter', 'dragend'])
+    // One that was never let go is, when the button goes down again.
+    await dispatch(id, dragged.slice(0, 3))
+    await dispatch(id, dragged)
+    expect(await seen(id)).toEqual([...back, ...whole])
+    await evaluate(id, `place.addEventListener('click', () => seen.push('click'))`)
+    await dispatch(id, click(450, 350))
+    expect(await seen(id)).toEqual(['click'])
+    await terminate(id)
+  })
+
+  test('is dragged by a person and by clients in turn, each in its own way', async () => {
+    const id = await open('/drag')
+    const { session } = await tabwire.query<{ session: { access: { cdpUrl: string } } }>(
+      'query ($id: ID!) { session(id: $id) { access(ttlSeconds: 60) { cdpUrl } } }',
+      { id },
+    )
+    const browser = await chromium.connectOverCDP(session.access.cdpUrl)
+    const puppet = await puppeteer.connect({ browserWSEndpoint: session.access.cdpUrl, defaultViewport: null })
+    const [page] = browser.contexts()[0]!.pages()
+    const [puppetPage] = await puppet.pages()
+    await dispatch(id, dragged)
+    expect(await seen(id)).toEqual(whole)
+    await page!.dragAndDrop('#thing', '#place')
+    expect(await seen(id)).toEqual(whole)
+    await puppetPage!.mouse.move(50, 50)
+    await puppetPage!.mouse.down()
+    // The browser by itself tells a place that it comes to only with the next move there.
+    await puppetPage!.mouse.move(450, 350, { steps: 4 })
+    await puppetPage!.mouse.move(451, 351)
+    await puppetPage!.mouse.up()
+    await expect.poll(() => evaluate(id, 'seen')).toEqual(whole)
+    await evaluate(id, 'seen.length = 0')
+    await dispatch(id, dragged)
+    expect(await seen(id)).toEqual(whole)
+    await puppet.disconnect()
+    await browser.close()
+    await terminate(id)
   })
 })
 

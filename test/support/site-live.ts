@@ -45,6 +45,23 @@ const PAGES: Record<string, string> = {
   ),
   '/confirm': page(`<button style="position:absolute;left:0;top:0;width:100px;height:50px"
     onclick="this.textContent = String(confirm('Sure?'))">Ask</button>`),
+  '/drag':
+    page(`<div id="thing" draggable="true" style="position:absolute;left:0;top:0;width:100px;height:100px;background:#f80">Thing</div>
+    <div id="place" style="position:absolute;left:400px;top:300px;width:200px;height:200px;background:#ccc">Place</div>
+    <script>
+      const seen = []
+      thing.addEventListener('dragstart', (event) => event.dataTransfer.setData('text/plain', 'the thing'))
+      for (const type of ['dragstart', 'dragend']) thing.addEventListener(type, () => seen.push(type))
+      place.addEventListener('dragenter', () => seen.push('dragenter'))
+      place.addEventListener('dragover', (event) => {
+        event.preventDefault()
+        if (seen.at(-1) !== 'dragover') seen.push('dragover')
+      })
+      place.addEventListener('drop', (event) => {
+        event.preventDefault()
+        seen.push('drop ' + event.dataTransfer.getData('text/plain'))
+      })
+    </script>`),
   '/input': page(`<textarea id="field" style="position:absolute;left:0;top:0;width:300px;height:100px"></textarea>
     <div id="surface" style="position:absolute;left:0;top:200px;width:400px;height:200px;background:#ccc"></div>
     <input id="picky" style="position:absolute;left:500px;top:0;width:100px;height:30px" onpaste="

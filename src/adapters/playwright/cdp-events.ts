@@ -108,6 +108,7 @@ export interface CdpEvents {
     /** Of the frame, for its acknowledgement; not one of the protocol. */
     sessionId: number
   }
+  'Input.dragIntercepted': { data: object }
   'Browser.downloadWillBegin': { frameId: string; guid: string; url: string; suggestedFilename: string }
   'Browser.downloadProgress': {
     guid: string

@@ -178,6 +178,11 @@ export class Targets {
     return this.#pages.get(targetId)?.pageId ?? null
   }
 
+  /** Whether the page is in the context that was made for the session; else a client made one for it. */
+  isOfSession(targetId: string): boolean {
+    return this.#pages.get(targetId)?.browserContextId === this.#browserContextId
+  }
+
   /** The page that was opened, or brought to front, last. */
   frontPageId(): string | null {
     return [...this.#byFront].at(-1)?.pageId ?? null

@@ -1,6 +1,7 @@
 import type { BrowserContext, Dialog, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
 import type { ActionValues } from '../../../ports/actions/list.ts'
+import { guestContext } from '../guest-context.ts'
 import { ActionFailure, type ActionHandler } from './action-site.ts'
 import { answers } from './answers.ts'
 
@@ -37,9 +38,11 @@ export class Dialogs {
 
   constructor(context: BrowserContext, logger: Logger) {
     this.#logger = logger
-    context.on('dialog', (dialog) => this.#opened(dialog))
-    context.on('page', (page) => this.#forgetWhenClosed(page))
-    for (const page of context.pages()) this.#forgetWhenClosed(page)
+    for (const one of new Set([context, guestContext(context)])) {
+      one.on('dialog', (dialog) => this.#opened(dialog))
+      one.on('page', (page) => this.#forgetWhenClosed(page))
+      for (const page of one.pages()) this.#forgetWhenClosed(page)
+    }
   }
 
   /**

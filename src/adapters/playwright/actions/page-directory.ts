@@ -1,4 +1,5 @@
 import type { BrowserContext, Page } from 'playwright'
+import { guestContext } from '../guest-context.ts'
 import type { Targets } from '../targets.ts'
 
 /** How long Playwright may take to make a page of one that the browser has told of. */
@@ -10,11 +11,13 @@ const MAKING_MS = 2_000
  */
 export class PageDirectory {
   readonly #context: BrowserContext
+  readonly #guests: BrowserContext
   readonly #targets: Targets
   readonly #targetIds = new WeakMap<Page, Promise<string | null>>()
 
   constructor(context: BrowserContext, targets: Targets) {
     this.#context = context
+    this.#guests = guestContext(context)
     this.#targets = targets
   }
 
@@ -58,7 +61,9 @@ export class PageDirectory {
 
   /** Waits for no other page: one that crashed before it was ever asked does not answer. */
   #look(targetId: string): Promise<Page | null> {
-    const pages = this.#context.pages().filter((page) => !page.isClosed())
+    const pages = this.#contextOf(targetId)
+      .pages()
+      .filter((page) => !page.isClosed())
     const { promise, resolve } = Promise.withResolvers<Page | null>()
     const asked = pages.map(async (page) => {
       if ((await this.#targetIdOf(page)) === targetId) resolve(page)
@@ -76,14 +81,19 @@ export class PageDirectory {
       })
     }
     const timer = setTimeout(() => resolve(null), MAKING_MS)
-    this.#context.on('page', look)
+    const context = this.#contextOf(targetId)
+    context.on('page', look)
     try {
       look()
       return await promise
     } finally {
       clearTimeout(timer)
-      this.#context.off('page', look)
+      context.off('page', look)
     }
+  }
+
+  #contextOf(targetId: string): BrowserContext {
+    return this.#targets.isOfSession(targetId) ? this.#context : this.#guests
   }
 
   #targetIdOf(page: Page): Promise<string | null> {
@@ -96,7 +106,7 @@ export class PageDirectory {
 
   async #ask(page: Page): Promise<string | null> {
     try {
-      const session = await this.#context.newCDPSession(page)
+      const session = await page.context().newCDPSession(page)
       const { targetInfo } = await session.send('Target.getTargetInfo')
       // A page that hangs takes no leave; the browser has told all the same.
       session.detach().catch(() => undefined)

@@ -35,6 +35,11 @@ export class InputCommands {
     }
   }
 
+  /** Whether the button of the mouse is down. */
+  holds(button: MouseInput['button']): boolean {
+    return (this.#buttons & BUTTONS[button].bit) !== 0
+  }
+
   #mouse({ type, x, y, button, clickCount, modifiers }: MouseInput): InputCommand {
     const method = 'Input.dispatchMouseEvent'
     const { name, bit } = BUTTONS[button]

@@ -25,6 +25,9 @@ export class LiveView {
     wire.on('Page.screencastFrame', (frame, sessionId) => {
       for (const cast of this.#casts.values()) if (cast.sessionId === sessionId) cast.heard(frame)
     })
+    wire.on('Input.dragIntercepted', ({ data }, sessionId) => {
+      for (const hand of this.#hands.values()) hand.dragBegan(data, sessionId)
+    })
     wire.onClose(() => this.endWatching())
     targets.onFrontChange(() => this.#look())
   }

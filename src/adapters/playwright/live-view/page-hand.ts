@@ -1,9 +1,10 @@
 import type { Logger } from '../../../logger.ts'
-import type { InputEvent } from '../../../ports/input-event.ts'
+import type { InputEvent, MouseInput } from '../../../ports/input-event.ts'
 import type { BrowserWire } from '../browser-wire.ts'
 import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
 import type { ShownPage } from './cast.ts'
+import { Dragging, interceptDrags } from './dragging.ts'
 import { FIRE_PASTE } from './fire-paste.ts'
 import { InputCommands, insertion, type InputCommand } from './input-commands.ts'
 
@@ -20,6 +21,8 @@ export class PageHand {
   readonly #targets: Targets
   readonly #logger: Logger
   readonly #commands = new InputCommands()
+  readonly #dragging = new Dragging()
+  #sessionId: string | null = null
   #session: Promise<string> | null = null
   #turn: Promise<void> = Promise.resolve()
 
@@ -41,7 +44,10 @@ export class PageHand {
       const sessionId = await inTime(this.#attached(), until)
       for (const event of events) {
         if (event.kind === 'paste') await this.#paste(event.text, sessionId, until)
-        else await this.#give(this.#commands.of(event), sessionId, until)
+        else if (event.kind === 'mouse') await this.#move(event, sessionId, until)
+        else if (event.kind === 'key' && event.key === 'Escape' && this.#dragging.isOn) {
+          await this.#give(this.#dragging.cancel(), sessionId, until)
+        } else await this.#give(this.#commands.of(event), sessionId, until)
       }
       return true
     } catch (error) {
@@ -52,6 +58,30 @@ export class PageHand {
     } finally {
       leave()
     }
+  }
+
+  /** The page was about to let something be dragged, in a session of the protocol. */
+  dragBegan(data: object, sessionId: string | undefined): void {
+    if (sessionId === this.#sessionId) this.#dragging.begin(data)
+  }
+
+  async #move(event: MouseInput, sessionId: string, until: number): Promise<void> {
+    const commands = this.#commands.of(event)
+    // Where the button goes down again, it had come up unseen.
+    if (this.#dragging.isOn && event.type === 'DOWN' && event.button === 'LEFT') {
+      await this.#give(this.#dragging.cancel(), sessionId, until)
+    }
+    if (this.#dragging.isOn) return this.#give(this.#dragging.of(event), sessionId, until)
+    if (event.type !== 'MOVE' || !this.#commands.holds('LEFT')) return this.#give(commands, sessionId, until)
+    // No longer than for the move: clients drag on the same page, each in its own way.
+    await this.#give([interceptDrags(true)], sessionId, until)
+    try {
+      await this.#give(commands, sessionId, until)
+    } finally {
+      const { method, params } = interceptDrags(false)
+      this.#wire.tell(method, params, sessionId)
+    }
+    if (this.#dragging.isOn) await this.#give(this.#dragging.over(event), sessionId, until)
   }
 
   async #give(commands: readonly InputCommand[], sessionId: string, until: number): Promise<void> {
@@ -92,7 +122,9 @@ export class PageHand {
   async #attach(): Promise<string> {
     const given = { targetId: this.#page.targetId, flatten: true }
     const own = this.#targets.ownSessionId
-    return (await this.#wire.send<{ sessionId: string }>('Target.attachToTarget', given, own)).sessionId
+    const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToTarget', given, own)
+    this.#sessionId = sessionId
+    return sessionId
   }
 }
 

@@ -7,6 +7,7 @@ import type { Targets } from '../targets.ts'
 import { refuseCommand, type CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { Disguise } from './disguise.ts'
+import { HeldTargets } from './held-targets.ts'
 import { startsWith, type MessageEnds } from './message-text.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
@@ -58,6 +59,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   readonly #host: CdpClientHost
   readonly #acts: ClientActs
   readonly #disguise: Disguise
+  readonly #held: HeldTargets
   readonly #children = new Map<string, ChildSession>()
   readonly #forget = new Set<() => void>()
   /** Commands by which the client set what Playwright may have set before. */
@@ -74,6 +76,10 @@ export class ClientRelay implements CdpAttachment, Guest {
     this.#host = host
     this.#acts = new ClientActs((act) => host.acted(act))
     this.#disguise = new Disguise(ground.browserContextId, ground.downloadsDir)
+    this.#held = new HeldTargets((heldId) => {
+      ground.logger.info('a client held up a new page, frame or worker for too long; it goes on')
+      ground.wire.tell('Runtime.runIfWaitingForDebugger', {}, heldId)
+    })
   }
 
   /** Rejects when the browser is gone. */
@@ -105,6 +111,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     })
     if (refusal !== null) return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
     if (method.startsWith('Emulation.')) this.#emulated.add(method)
+    if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
     this.#noteInFront(command)
     const outcome = this.#acts.begin(method, params, this.#pageIdOf(sessionId))
     const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
@@ -133,6 +140,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   async #detach(): Promise<void> {
     const { wire, targets, restoreDownloads } = this.#ground
     this.#acts.flush()
+    this.#held.dispose()
     for (const forget of this.#forget) forget()
     this.#forget.clear()
     // Until it has answered, however late, it may still speak of what the client had: that is for no other ear.
@@ -184,6 +192,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       const { targetId, type } = params.targetInfo
       this.#children.set(params.sessionId, { targetId, type, parentId: parentId === this.#rootId ? null : parentId })
       this.#ground.wire.host(params.sessionId, this)
+      if (params.waitingForDebugger && !this.#detaching) this.#held.hold(params.sessionId)
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
       this.#forgetChild(params.sessionId)
@@ -193,6 +202,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   /** Those below it end with it, of which the browser says nothing. */
   #forgetChild(sessionId: string): void {
     this.#children.delete(sessionId)
+    this.#held.forget(sessionId)
     this.#ground.wire.unhost(sessionId)
     for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)
   }

@@ -1,0 +1,57 @@
+import type { PageInput } from './take-over.ts'
+
+type Place = { x: number; y: number }
+type Finger = Place & { id: number }
+
+/** As many as the API takes. */
+const MOST_FINGERS = 10
+/** A finger that moves less only taps, in pixels of the screen of whoever looks. */
+const TAP_REACH = 10
+
+/**
+ * Listens to an element for fingers, and hands each thing they do to a page as one that all of them do, which is how
+ * pages hear of it. Calls `tapped` within the event, where a browser lets the keyboard of the screen be opened.
+ */
+export function takeFingers(
+  element: HTMLElement,
+  toPage: (point: { clientX: number; clientY: number }) => Place,
+  push: (event: PageInput) => void,
+  tapped: () => void,
+  signal: AbortSignal,
+): void {
+  const down = new Map<number, Finger & { from: Place }>()
+
+  const points = () => Array.from(down.values(), ({ x, y, id }) => ({ x, y, id }))
+  const tell = (type: 'START' | 'MOVE') => push({ touch: { type, points: points() } })
+  const listen = (
+    name: 'pointerdown' | 'pointermove' | 'pointerup' | 'pointercancel',
+    hear: (e: PointerEvent) => void,
+  ) => element.addEventListener(name, (event) => event.pointerType === 'touch' && hear(event), { signal })
+
+  listen('pointerdown', (event) => {
+    // Else the browser makes a click of a mouse of it, and the page would get two.
+    event.preventDefault()
+    if (down.size === MOST_FINGERS) return
+    const taken = new Set(Array.from(down.values(), ({ id }) => id))
+    const id = Array.from({ length: MOST_FINGERS }, (_, one) => one).find((one) => !taken.has(one))!
+    down.set(event.pointerId, { ...toPage(event), id, from: { x: event.clientX, y: event.clientY } })
+    tell('START')
+  })
+  listen('pointermove', (event) => {
+    const finger = down.get(event.pointerId)
+    if (!finger) return
+    Object.assign(finger, toPage(event))
+    tell('MOVE')
+  })
+  const lift = (type: 'END' | 'CANCEL') => (event: PointerEvent) => {
+    const finger = down.get(event.pointerId)
+    if (!finger || !down.delete(event.pointerId)) return
+    if (down.size > 0) return tell('MOVE')
+    push({ touch: { type } })
+    const reach = Math.hypot(event.clientX - finger.from.x, event.clientY - finger.from.y)
+    if (type === 'END' && reach <= TAP_REACH) tapped()
+  }
+  listen('pointerup', lift('END'))
+  listen('pointercancel', lift('CANCEL'))
+  signal.addEventListener('abort', () => down.size > 0 && push({ touch: { type: 'CANCEL' } }))
+}

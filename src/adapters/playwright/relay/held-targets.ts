@@ -1,0 +1,33 @@
+/** How long a client may hold a new page, frame or worker to prepare it: others wait for it, too. Libraries take a few ms. */
+const HOLDING_MS = 5_000
+
+/** What one client had stopped before its start (`waitForDebuggerOnStart`), and has not let go. */
+export class HeldTargets {
+  readonly #letGo: (sessionId: string) => void
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+
+  /** `letGo` is called with the session of each that was held for too long. */
+  constructor(letGo: (sessionId: string) => void) {
+    this.#letGo = letGo
+  }
+
+  hold(sessionId: string): void {
+    const late = () => {
+      this.#timers.delete(sessionId)
+      this.#letGo(sessionId)
+    }
+    this.#timers.set(sessionId, setTimeout(late, HOLDING_MS))
+  }
+
+  /** The client let it go, or it is gone. */
+  forget(sessionId: string): void {
+    clearTimeout(this.#timers.get(sessionId))
+    this.#timers.delete(sessionId)
+  }
+
+  /** The browser lets go of what a client held once that is detached. */
+  dispose(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+  }
+}
