@@ -40,6 +40,24 @@ describe('clients that misbehave', () => {
     await terminate(session.id)
   })
 
+  test('a command that is nested too deep, or grows past what the browser reads, is refused and costs nothing else', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const levels = 50_000
+    const deep = `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
+    client.socket.send(`{"id":1000,"method":"Browser.getVersion","params":${deep}}`)
+    await expect.poll(() => client.strays).toMatchObject([{ id: 1000, error: { code: -32_600 } }])
+    // Written out, each of these numbers has 21 digits: 120 MB, and a browser that is sent more than 100 ends.
+    const long = `[${'1e20,'.repeat(5_500_000)}1]`
+    client.socket.send(`{"id":1001,"method":"Browser.getVersion","params":{"x":${long}}}`)
+    await expect
+      .poll(() => client.strays.slice(1), { timeout: 15_000 })
+      .toMatchObject([{ id: 1001, error: { code: -32_000 } }])
+    expect(await client.send('Target.getTargets')).toBeTruthy()
+    expect((await get(session.id))!.status).toBe('RUNNING')
+    await terminate(session.id)
+  })
+
   test('one that breaks off in the middle of a message leaves no trace but its entries', async () => {
     const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
     const client = await CdpSocket.connect(await cdpUrlOf(session.id))

@@ -1,5 +1,6 @@
 import type { Logger } from '../../../logger.ts'
 import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } from '../../../ports/cdp-client.ts'
+import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { BrowserWire, Guest } from '../browser-wire.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
@@ -15,6 +16,9 @@ const MOST_UNSENT_BYTES = 64 * 1024 * 1024
 const MOST_WAITING = 2_000
 const FEW_WAITING = 1_000
 const DETACH_MS = 1_000
+/** Levels on which the parameters of a command may stand in one another; Chromium reads no message with more than 300. */
+const MOST_LEVELS = 298
+const TOO_LONG = 'the command is longer than what the browser reads'
 
 const PARSE_ERROR = -32_700
 const INVALID_REQUEST = -32_600
@@ -108,10 +112,14 @@ export class ClientRelay implements CdpAttachment, Guest {
     const outcome = this.#acts.begin(method, params, this.#pageIdOf(sessionId))
     const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
     const forget = this.#ground.wire.relay(sent, (message, ends) => {
-      this.#forget.delete(forget)
+      this.#forget.delete(forget!)
       this.#answered({ id, method, params, sessionId }, outcome, message, ends)
       if (this.#isFull && this.#forget.size <= FEW_WAITING) this.#setFull(false)
     })
+    if (!forget) {
+      outcome?.(TOO_LONG)
+      return this.#fail(command, SERVER_ERROR, TOO_LONG)
+    }
     this.#forget.add(forget)
     if (this.#forget.size >= MOST_WAITING) this.#setFull(true)
     this.#watchCongestion()
@@ -158,10 +166,13 @@ export class ClientRelay implements CdpAttachment, Guest {
     const { id, method, params = {}, sessionId = null } = given
     const isWhole = Number.isSafeInteger(id) && typeof method === 'string'
     const isFit = typeof params === 'object' && params !== null && !Array.isArray(params)
-    if (isWhole && isFit && (sessionId === null || typeof sessionId === 'string')) {
+    const isShallow = isFit && !isDeeperThan(MOST_LEVELS, params)
+    if (isWhole && isShallow && (sessionId === null || typeof sessionId === 'string')) {
       return { id: id as number, method, params: params as CommandParams, sessionId }
     }
-    const error = { code: INVALID_REQUEST, message: 'Message must be an object with id, method, params and sessionId' }
+    const what = 'an object with id, method, params and sessionId'
+    const why = isFit && !isShallow ? `nested at most ${MOST_LEVELS} levels deep` : what
+    const error = { code: INVALID_REQUEST, message: `Message must be ${why}` }
     this.#send([encode({ ...(Number.isSafeInteger(id) ? { id } : {}), error })])
     return null
   }
