@@ -1,3 +1,5 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import { connectApi, ofKind } from '../support/connect-api.ts'
@@ -7,6 +9,12 @@ import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 
 leakGate()
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** What the browser takes and does not answer. */
+const NEVER = { expression: 'new Promise(() => {})', awaitPromise: true }
 
 let tabwire: TestApp
 let site: TestSite
@@ -84,6 +92,47 @@ describe('clients that misbehave', () => {
     expect(await working.send('Target.getTargets')).toBeTruthy()
     await Promise.all(flood)
     expect(answers).toEqual(Array.from({ length: 10_000 }, (_, index) => index))
+    await terminate(session.id)
+  })
+
+  test('commands that the browser never answers hold up neither later ones nor the end of the connection', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    for (let n = 0; n < 2_500; n += 1) void client.ask('Runtime.evaluate', NEVER, sessionId)
+    const later = { expression: '"heard"' }
+    expect(await client.send('Runtime.evaluate', later, sessionId)).toMatchObject({ result: { value: 'heard' } })
+    for (let n = 0; n < 2_500; n += 1) void client.ask('Runtime.evaluate', NEVER, sessionId)
+    client.socket.terminate()
+    await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    await terminate(session.id)
+  })
+
+  test('one that leaves more commands without an answer than anyone can mean is cut off', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    for (let n = 0; n < 25_000; n += 1) void client.ask('Runtime.evaluate', NEVER, sessionId)
+    expect(await client.closed).toMatchObject({ code: 4008 })
+    const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    expect(ofKind(log, 'ClientDetached')[0]).toMatchObject({ reason: 'CUT_OFF' })
+    expect((await get(session.id))!.status).toBe('RUNNING')
+    await terminate(session.id)
+  })
+
+  test('what a command said is not kept until its answer comes', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    const heldBytes = () => {
+      collectGarbage()
+      return getHeapStatistics().used_heap_size
+    }
+    const before = heldBytes()
+    const unread = 'x'.repeat(8_000_000)
+    for (let n = 0; n < 20; n += 1) void client.ask('Runtime.evaluate', { ...NEVER, unread }, sessionId)
+    await client.send('Browser.getVersion')
+    await expect.poll(() => heldBytes() - before, { timeout: 10_000 }).toBeLessThan(80_000_000)
     await terminate(session.id)
   })
 

@@ -5,6 +5,7 @@ import type { BrowserWire, Guest } from '../browser-wire.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
+import { Backlog } from './backlog.ts'
 import { refuseCommand, type CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { Disguise } from './disguise.ts'
@@ -12,9 +13,6 @@ import { startsWith, type MessageEnds } from './message-text.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
 const MOST_UNSENT_BYTES = 64 * 1024 * 1024
-/** Commands without an answer at which a client is not read any more, and at which it is again. */
-const MOST_WAITING = 2_000
-const FEW_WAITING = 1_000
 const DETACH_MS = 1_000
 /** Levels on which the parameters of a command may stand in one another; Chromium reads no message with more than 300. */
 const MOST_LEVELS = 298
@@ -31,12 +29,16 @@ interface ChildSession {
   parentId: string | null
 }
 
-interface ClientCommand {
+/** What is kept of a command until its answer comes. */
+interface Asked {
   id: number
   method: string
-  params: CommandParams
   /** Null: of the session that stands for the browser. */
   sessionId: string | null
+}
+
+interface ClientCommand extends Asked {
+  params: CommandParams
 }
 
 export interface RelayGround {
@@ -63,10 +65,9 @@ export class ClientRelay implements CdpAttachment, Guest {
   readonly #acts: ClientActs
   readonly #disguise: Disguise
   readonly #children = new Map<string, ChildSession>()
-  readonly #forget = new Set<() => void>()
+  readonly #backlog = new Backlog(() => this.#regulate())
   /** Commands by which the client set what Playwright may have set before. */
   readonly #emulated = new Set<string>()
-  #isFull = false
   #isCongested = false
   #detaching: Promise<void> | null = null
 
@@ -111,17 +112,18 @@ export class ClientRelay implements CdpAttachment, Guest {
     this.#noteInFront(command)
     const outcome = this.#acts.begin(method, params, this.#pageIdOf(sessionId))
     const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
+    // Not the command itself: its parameters may be large, and the browser may never answer.
+    const asked = { id, method, sessionId }
     const forget = this.#ground.wire.relay(sent, (message, ends) => {
-      this.#forget.delete(forget!)
-      this.#answered({ id, method, params, sessionId }, outcome, message, ends)
-      if (this.#isFull && this.#forget.size <= FEW_WAITING) this.#setFull(false)
+      this.#backlog.remove(forget!)
+      this.#answered(asked, outcome, message, ends)
     })
     if (!forget) {
       outcome?.(TOO_LONG)
       return this.#fail(command, SERVER_ERROR, TOO_LONG)
     }
-    this.#forget.add(forget)
-    if (this.#forget.size >= MOST_WAITING) this.#setFull(true)
+    this.#backlog.add(forget)
+    if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
     this.#watchCongestion()
   }
 
@@ -140,8 +142,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   async #detach(): Promise<void> {
     const { wire, targets, restoreDownloads } = this.#ground
     this.#acts.flush()
-    for (const forget of this.#forget) forget()
-    this.#forget.clear()
+    this.#backlog.clear()
     // Until it has answered it may still speak of what the client had.
     const detached = wire.send('Target.detachFromTarget', { sessionId: this.#rootId }).then(
       () => true,
@@ -177,12 +178,12 @@ export class ClientRelay implements CdpAttachment, Guest {
     return null
   }
 
-  #answered(command: ClientCommand, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
-    const { id, method, sessionId } = command
+  #answered(asked: Asked, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
+    const { id, method, sessionId } = asked
     if (outcome) outcome(failureIn(message))
     if (method === 'Target.getBrowserContexts') {
       const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
-      return this.#answer(command, result ? { result: this.#disguise.contexts(result) } : { error })
+      return this.#answer(asked, result ? { result: this.#disguise.contexts(result) } : { error })
     }
     const head = Buffer.from(`{"id":${id},`)
     if (sessionId !== null && ends.sessionId !== null) return this.#send([head, message.subarray(ends.afterId)])
@@ -221,11 +222,11 @@ export class ClientRelay implements CdpAttachment, Guest {
     return null
   }
 
-  #fail(command: ClientCommand, code: number, message: string): void {
+  #fail(command: Asked, code: number, message: string): void {
     this.#answer(command, { error: { code, message } })
   }
 
-  #answer({ id, sessionId }: Pick<ClientCommand, 'id' | 'sessionId'>, outcome: object): void {
+  #answer({ id, sessionId }: Pick<Asked, 'id' | 'sessionId'>, outcome: object): void {
     this.#send([encode({ id, ...outcome, ...(sessionId === null ? {} : { sessionId }) })])
   }
 
@@ -237,11 +238,6 @@ export class ClientRelay implements CdpAttachment, Guest {
       return
     }
     this.#client.send(pieces)
-  }
-
-  #setFull(isFull: boolean): void {
-    this.#isFull = isFull
-    this.#regulate()
   }
 
   /** While the browser does not read, no client is read either: what it sends waits where it is. */
@@ -257,7 +253,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   }
 
   #regulate(): void {
-    if (this.#isFull || this.#isCongested) this.#client.pause()
+    if (this.#backlog.isFull || this.#isCongested) this.#client.pause()
     else this.#client.resume()
   }
 }
