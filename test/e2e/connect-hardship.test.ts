@@ -2,7 +2,7 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CdpSocket } from '../support/cdp-socket.ts'
-import { connectApi, ofKind } from '../support/connect-api.ts'
+import { connectApi, ofKind, type LoggedEntry } from '../support/connect-api.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
@@ -133,6 +133,22 @@ describe('clients that misbehave', () => {
     for (let n = 0; n < 20; n += 1) void client.ask('Runtime.evaluate', { ...NEVER, unread }, sessionId)
     await client.send('Browser.getVersion')
     await expect.poll(() => heldBytes() - before, { timeout: 10_000 }).toBeLessThan(80_000_000)
+    await terminate(session.id)
+  })
+
+  test('names of keys and buttons stand cut in the log, however long', async () => {
+    const session = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    await client.ask('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'k'.repeat(1_000_000) }, sessionId)
+    const press = { type: 'mousePressed', x: 1, y: 1, button: 'b'.repeat(1_000_000) }
+    await client.ask('Input.dispatchMouseEvent', press, sessionId)
+    const acts = (log: LoggedEntry[]) => ofKind(log, 'Action').filter(({ origin }) => origin === 'CLIENT')
+    const log = await untilLogged(session.id, (entries) => acts(entries).length === 2)
+    expect(acts(log).map(({ details }) => details)).toEqual([
+      { key: `${'k'.repeat(63)}…` },
+      { x: 1, y: 1, button: `${'B'.repeat(63)}…` },
+    ])
     await terminate(session.id)
   })
 
