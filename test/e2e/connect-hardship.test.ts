@@ -1,10 +1,18 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { CdpSocket } from '../support/cdp-socket.ts'
-import { ofKind } from '../support/connect-api.ts'
+import { ofKind, type LoggedEntry } from '../support/connect-api.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withApp } from '../support/with-app.ts'
 
 const { site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(startTestSite)
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** What the browser takes and does not answer. */
+const NEVER = { expression: 'new Promise(() => {})', awaitPromise: true }
 
 describe('clients that misbehave', () => {
   test('garbage is answered, a message that is no text ends the connection; the session and its others go on', async () => {
@@ -56,6 +64,24 @@ describe('clients that misbehave', () => {
     await Promise.all(clients.map(({ closed }) => closed))
   })
 
+  test('a command that is nested too deep, or grows past what the browser reads, is refused and costs nothing else', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const levels = 50_000
+    const deep = `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
+    client.socket.send(`{"id":1000,"method":"Browser.getVersion","params":${deep}}`)
+    await expect.poll(() => client.strays).toMatchObject([{ id: 1000, error: { code: -32_600 } }])
+    // Written out, each of these numbers has 21 digits: 120 MB, and a browser that is sent more than 100 ends.
+    const long = `[${'1e20,'.repeat(5_500_000)}1]`
+    client.socket.send(`{"id":1001,"method":"Browser.getVersion","params":{"x":${long}}}`)
+    await expect
+      .poll(() => client.strays.slice(1), { timeout: 15_000 })
+      .toMatchObject([{ id: 1001, error: { code: -32_000 } }])
+    expect(await client.send('Target.getTargets')).toBeTruthy()
+    expect((await get(session.id))!.status).toBe('RUNNING')
+    await terminate(session.id)
+  })
+
   test('one that breaks off in the middle of a message leaves no trace but its entries', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const client = await CdpSocket.connect(await cdpUrlOf(session.id))
@@ -82,6 +108,63 @@ describe('clients that misbehave', () => {
     expect(await working.send('Target.getTargets')).toBeTruthy()
     await Promise.all(flood)
     expect(answers).toEqual(Array.from({ length: 10_000 }, (_, index) => index))
+    await terminate(session.id)
+  })
+
+  test('commands that the browser never answers hold up neither later ones nor the end of the connection', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    const client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    for (let n = 0; n < 2_500; n += 1) void client.ask('Runtime.evaluate', NEVER, sessionId)
+    const later = { expression: '"heard"' }
+    expect(await client.send('Runtime.evaluate', later, sessionId)).toMatchObject({ result: { value: 'heard' } })
+    for (let n = 0; n < 2_500; n += 1) void client.ask('Runtime.evaluate', NEVER, sessionId)
+    client.socket.terminate()
+    await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    await terminate(session.id)
+  })
+
+  test('one that leaves more commands without an answer than anyone can mean is cut off', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    const client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    for (let n = 0; n < 25_000; n += 1) void client.ask('Runtime.evaluate', NEVER, sessionId)
+    expect(await client.closed).toMatchObject({ code: 4008 })
+    const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    expect(ofKind(log, 'ClientDetached')[0]).toMatchObject({ reason: 'CUT_OFF' })
+    expect((await get(session.id))!.status).toBe('RUNNING')
+    await terminate(session.id)
+  })
+
+  test('what a command said is not kept until its answer comes', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    const heldBytes = () => {
+      collectGarbage()
+      return getHeapStatistics().used_heap_size
+    }
+    const before = heldBytes()
+    const unread = 'x'.repeat(8_000_000)
+    for (let n = 0; n < 20; n += 1) void client.ask('Runtime.evaluate', { ...NEVER, unread }, sessionId)
+    await client.send('Browser.getVersion')
+    await expect.poll(() => heldBytes() - before, { timeout: 10_000 }).toBeLessThan(80_000_000)
+    await terminate(session.id)
+  })
+
+  test('names of keys and buttons stand cut in the log, however long', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    await client.ask('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'k'.repeat(1_000_000) }, sessionId)
+    const press = { type: 'mousePressed', x: 1, y: 1, button: 'b'.repeat(1_000_000) }
+    await client.ask('Input.dispatchMouseEvent', press, sessionId)
+    const acts = (log: LoggedEntry[]) => ofKind(log, 'Action').filter(({ origin }) => origin === 'CLIENT')
+    const log = await untilLogged(session.id, (entries) => acts(entries).length === 2)
+    expect(acts(log).map(({ details }) => details)).toEqual([
+      { key: `${'k'.repeat(63)}…` },
+      { x: 1, y: 1, button: `${'B'.repeat(63)}…` },
+    ])
     await terminate(session.id)
   })
 

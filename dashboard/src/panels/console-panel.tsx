@@ -5,6 +5,7 @@ import { count, dateTime, fileOf, openable, time } from '../format.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { DataGrid, type Column } from '../parts/data-grid.tsx'
 import { DetailsPane, Facts } from '../parts/details-pane.tsx'
+import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import type { ConsoleLine, SessionLogs } from '../session-logs.ts'
@@ -76,16 +77,9 @@ export function ConsolePanel({ logs }: { logs: SessionLogs }) {
           selected={selected}
           onSelect={setSelected}
           empty={
-            matches && store.entries.length > 0 ? (
-              <>
-                <p>{texts.log.noMatch}</p>
-                <button type="button" className="button" onClick={clear}>
-                  {texts.log.clear}
-                </button>
-              </>
-            ) : (
-              <p>{store.live ? texts.console.empty : texts.loading}</p>
-            )
+            <LogEmpty store={store} isFiltered={matches !== null} onClear={clear}>
+              {texts.console.empty}
+            </LogEmpty>
           }
         />
       }

@@ -38,6 +38,8 @@ const BLOCK = 10
 const FIRST_ROW_INDEX = 2
 /** How near to the end counts as at the end. */
 const AT_END = ROW_HEIGHT / 2
+/** For how long after more lines were drawn a scroll may be meant for the end before them. */
+const SEEN_MS = 200
 
 /**
  * A long table of which only the rows in sight exist. It follows its end; it stops when one scrolls up or chooses a row,
@@ -47,6 +49,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
   const { columns, rows, selected, onSelect } = props
   const grid = useRef<HTMLDivElement>(null)
   const lastTop = useRef(0)
+  const end = useRef<{ now: number; before: number; at: number; of: unknown }>({ now: 0, before: 0, at: 0, of: null })
   const id = useId()
   const [following, setFollowing] = useState(true)
   const [seen, setSeen] = useState(0)
@@ -60,8 +63,11 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
   })
 
   useLayoutEffect(() => {
+    const { now, of } = end.current
+    const height = (rows.length + 1) * ROW_HEIGHT - (virtualizer.scrollRect?.height ?? 0)
+    end.current = { now: height, before: of === props.rowsOf ? now : height, at: performance.now(), of: props.rowsOf }
     if (grid.current && following) lastTop.current = scrollToEnd(grid.current)
-  }, [following, rows.length, props.rowsOf])
+  }, [virtualizer, following, rows.length, props.rowsOf])
 
   useEffect(() => {
     const element = grid.current
@@ -87,7 +93,10 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     const fromEnd = element.scrollHeight - element.clientHeight - element.scrollTop
     const wentUp = element.scrollTop < lastTop.current
     lastTop.current = element.scrollTop
-    if (fromEnd <= AT_END) {
+    // Who scrolls to the end means the one that is seen, although more lines may just have come.
+    const { before, at } = end.current
+    const wasEnd = performance.now() - at < SEEN_MS && element.scrollTop >= before - AT_END
+    if (fromEnd <= AT_END || (wasEnd && !wentUp)) {
       if (!following && !wentUp) setFollowing(true)
     } else if (wentUp && following) stopFollowing()
   }

@@ -39,6 +39,8 @@ type GuestAnswer = (message: Buffer, ends: MessageEnds) => void
 const FIRST_OWN_ID = 1_000_000_000
 /** The protocol's numbers are 32 bits wide. */
 const LAST_OWN_ID = 2_147_000_000
+/** Of a message. At 100 MiB (of a pipe) Chromium takes its connection for broken, and ends. */
+const MOST_BYTES = 99 * 1024 * 1024
 const NUL = 0
 const SET_SIZES = 'Emulation.setDeviceMetricsOverride'
 
@@ -128,13 +130,16 @@ export class BrowserWire {
 
   /**
    * Sends a guest's command, and hands over the answer as it came. The number is ours, for an answer may come without
-   * the session that was asked, and would be taken for one of Playwright's. Returns how to want the answer no more.
+   * the session that was asked, and would be taken for one of Playwright's. Returns how to want the answer no more; null:
+   * nothing was sent, for it is longer than what the browser reads. Short as it came, it may be: 1e20 has 21 digits here.
    */
-  relay(command: GuestCommand, answered: GuestAnswer): () => void {
+  relay(command: GuestCommand, answered: GuestAnswer): (() => void) | null {
     if (this.#closed) return () => {}
     const id = this.#newId()
+    const message = `${JSON.stringify({ id, ...command })}\0`
+    if (Buffer.byteLength(message) > MOST_BYTES) return null
     this.#guestAnswers.set(id, answered)
-    this.#write({ id, ...command })
+    this.#input.write(message)
     return () => this.#guestAnswers.delete(id)
   }
 

@@ -20,6 +20,7 @@ const { success } = await stagehand.act({
   method: 'click',
   arguments: [],
 })
+// oxlint-disable-next-line no-console -- in the page
 await page.evaluate(() => console.log('said through Stagehand'))
 const said = await page.locator('#out').textContent()
 await stagehand.close()

@@ -1,11 +1,13 @@
 import type { ActionType } from '../../../ports/action.ts'
 import type { ClientAct } from '../../../ports/cdp-client.ts'
 import { maskOf } from '../actions/keyboard.ts'
-import { cutUrl } from '../cut-text.ts'
+import { cutText, cutUrl } from '../cut-text.ts'
 import type { CommandParams } from './border.ts'
 
 /** Keys and turns of the wheel that follow each other within this time are one act. */
 const GATHER_MS = 500
+/** Of the name of a key or a button: a client may invent longer ones. */
+const MOST_NAME = 64
 
 interface Gathered {
   type: 'TYPE' | 'SCROLL'
@@ -86,7 +88,7 @@ export class ClientActs {
     if (params['type'] !== 'keyDown' && params['type'] !== 'rawKeyDown') return null
     const typed = text(params['text'])
     if (typed !== '' && typed !== '\r') return this.#gather('TYPE', pageId, typed, 0, 0)
-    return this.#act('PRESS', pageId, { key: text(params['key']) })
+    return this.#act('PRESS', pageId, { key: nameOf(params['key']) })
   }
 
   #mouse(params: CommandParams, pageId: string | null): Outcome | null {
@@ -94,7 +96,7 @@ export class ClientActs {
     if (type === 'mouseWheel')
       return this.#gather('SCROLL', pageId, '', number(params['deltaX']), number(params['deltaY']))
     if (type !== 'mousePressed') return null
-    const button = text(params['button']).toUpperCase()
+    const button = nameOf(params['button']).toUpperCase()
     const count = number(params['clickCount'])
     const how = { ...(button === 'LEFT' ? {} : { button }), ...(count > 1 ? { count } : {}) }
     return this.#act('CLICK', pageId, { x: number(x), y: number(y), ...how })
@@ -113,6 +115,7 @@ export class ClientActs {
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+const nameOf = (value: unknown): string => cutText(text(value), MOST_NAME)
 const number = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 0)
 
 function firstPoint({ touchPoints }: CommandParams): { x?: number; y?: number } {

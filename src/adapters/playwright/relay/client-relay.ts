@@ -1,9 +1,11 @@
 import type { Logger } from '../../../logger.ts'
 import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } from '../../../ports/cdp-client.ts'
+import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { BrowserWire, Guest } from '../browser-wire.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
+import { Backlog } from './backlog.ts'
 import { refuseCommand, type CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { Disguise } from './disguise.ts'
@@ -12,10 +14,10 @@ import { startsWith, type MessageEnds } from './message-text.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
 const MOST_UNSENT_BYTES = 64 * 1024 * 1024
-/** Commands without an answer at which a client is not read any more, and at which it is again. */
-const MOST_WAITING = 2_000
-const FEW_WAITING = 1_000
 const DETACH_MS = 1_000
+/** Levels on which the parameters of a command may stand in one another; Chromium reads no message with more than 300. */
+const MOST_LEVELS = 298
+const TOO_LONG = 'the command is longer than what the browser reads'
 
 const PARSE_ERROR = -32_700
 const INVALID_REQUEST = -32_600
@@ -28,12 +30,16 @@ interface ChildSession {
   parentId: string | null
 }
 
-interface ClientCommand {
+/** What is kept of a command until its answer comes. */
+interface Asked {
   id: number
   method: string
-  params: CommandParams
   /** Null: of the session that stands for the browser. */
   sessionId: string | null
+}
+
+interface ClientCommand extends Asked {
+  params: CommandParams
 }
 
 export interface RelayGround {
@@ -61,10 +67,9 @@ export class ClientRelay implements CdpAttachment, Guest {
   readonly #disguise: Disguise
   readonly #held: HeldTargets
   readonly #children = new Map<string, ChildSession>()
-  readonly #forget = new Set<() => void>()
+  readonly #backlog = new Backlog(() => this.#regulate())
   /** Commands by which the client set what Playwright may have set before. */
   readonly #emulated = new Set<string>()
-  #isFull = false
   #isCongested = false
   #isCutOff = false
   #detaching: Promise<void> | null = null
@@ -115,13 +120,18 @@ export class ClientRelay implements CdpAttachment, Guest {
     this.#noteInFront(command)
     const outcome = this.#acts.begin(method, params, this.#pageIdOf(sessionId))
     const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
+    // Not the command itself: its parameters may be large, and the browser may never answer.
+    const asked = { id, method, sessionId }
     const forget = this.#ground.wire.relay(sent, (message, ends) => {
-      this.#forget.delete(forget)
-      this.#answered({ id, method, params, sessionId }, outcome, message, ends)
-      if (this.#isFull && this.#forget.size <= FEW_WAITING) this.#setFull(false)
+      this.#backlog.remove(forget!)
+      this.#answered(asked, outcome, message, ends)
     })
-    this.#forget.add(forget)
-    if (this.#forget.size >= MOST_WAITING) this.#setFull(true)
+    if (!forget) {
+      outcome?.(TOO_LONG)
+      return this.#fail(command, SERVER_ERROR, TOO_LONG)
+    }
+    this.#backlog.add(forget)
+    if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
     this.#watchCongestion()
   }
 
@@ -141,8 +151,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     const { wire, targets, restoreDownloads } = this.#ground
     this.#acts.flush()
     this.#held.dispose()
-    for (const forget of this.#forget) forget()
-    this.#forget.clear()
+    this.#backlog.clear()
     // Until it has answered, however late, it may still speak of what the client had: that is for no other ear.
     const detached = wire.send('Target.detachFromTarget', { sessionId: this.#rootId }).catch(() => undefined)
     const forgotten = detached.then(() => {
@@ -166,20 +175,23 @@ export class ClientRelay implements CdpAttachment, Guest {
     const { id, method, params = {}, sessionId = null } = given
     const isWhole = Number.isSafeInteger(id) && typeof method === 'string'
     const isFit = typeof params === 'object' && params !== null && !Array.isArray(params)
-    if (isWhole && isFit && (sessionId === null || typeof sessionId === 'string')) {
+    const isShallow = isFit && !isDeeperThan(MOST_LEVELS, params)
+    if (isWhole && isShallow && (sessionId === null || typeof sessionId === 'string')) {
       return { id: id as number, method, params: params as CommandParams, sessionId }
     }
-    const error = { code: INVALID_REQUEST, message: 'Message must be an object with id, method, params and sessionId' }
+    const what = 'an object with id, method, params and sessionId'
+    const why = isFit && !isShallow ? `nested at most ${MOST_LEVELS} levels deep` : what
+    const error = { code: INVALID_REQUEST, message: `Message must be ${why}` }
     this.#send([encode({ ...(Number.isSafeInteger(id) ? { id } : {}), error })])
     return null
   }
 
-  #answered(command: ClientCommand, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
-    const { id, method, sessionId } = command
+  #answered(asked: Asked, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
+    const { id, method, sessionId } = asked
     if (outcome) outcome(failureIn(message))
     if (method === 'Target.getBrowserContexts') {
       const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
-      return this.#answer(command, result ? { result: this.#disguise.contexts(result) } : { error })
+      return this.#answer(asked, result ? { result: this.#disguise.contexts(result) } : { error })
     }
     const head = Buffer.from(`{"id":${id},`)
     if (sessionId !== null && ends.sessionId !== null) return this.#send([head, message.subarray(ends.afterId)])
@@ -226,11 +238,11 @@ export class ClientRelay implements CdpAttachment, Guest {
     return null
   }
 
-  #fail(command: ClientCommand, code: number, message: string): void {
+  #fail(command: Asked, code: number, message: string): void {
     this.#answer(command, { error: { code, message } })
   }
 
-  #answer({ id, sessionId }: Pick<ClientCommand, 'id' | 'sessionId'>, outcome: object): void {
+  #answer({ id, sessionId }: Pick<Asked, 'id' | 'sessionId'>, outcome: object): void {
     this.#send([encode({ id, ...outcome, ...(sessionId === null ? {} : { sessionId }) })])
   }
 
@@ -243,11 +255,6 @@ export class ClientRelay implements CdpAttachment, Guest {
       return
     }
     this.#client.send(pieces)
-  }
-
-  #setFull(isFull: boolean): void {
-    this.#isFull = isFull
-    this.#regulate()
   }
 
   /** While the browser does not read, no client is read either: what it sends waits where it is. */
@@ -263,7 +270,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   }
 
   #regulate(): void {
-    if (this.#isFull || this.#isCongested) this.#client.pause()
+    if (this.#backlog.isFull || this.#isCongested) this.#client.pause()
     else this.#client.resume()
   }
 }
