@@ -203,7 +203,15 @@ describe('on a touch screen', () => {
     expect(await page.evaluate('scrollY')).toBe(before)
     // Who only watches scrolls the dashboard.
     await page.getByRole('button', { name: 'Give back' }).tap()
-    const there = await valueOf(id, 'scrollY')
+    // A page that was scrolled by a finger goes on for a moment.
+    let there = await valueOf(id, 'scrollY')
+    await expect
+      .poll(async () => {
+        const last = there
+        there = await valueOf(id, 'new Promise((resolve) => setTimeout(() => resolve(scrollY), 100))')
+        return there === last
+      })
+      .toBe(true)
     await page.touchscreen.tap(...(await at(100, 50)))
     expect(await valueOf(id, '[scrollY, document.activeElement.id]')).toEqual([there, ''])
   })

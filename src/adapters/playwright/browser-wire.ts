@@ -16,6 +16,7 @@ interface CdpMessage {
 }
 
 interface PendingCommand {
+  sessionId: string | undefined
   resolve(result: object): void
   reject(error: Error): void
 }
@@ -101,7 +102,7 @@ export class BrowserWire {
     this.#closeListeners.push(listener)
   }
 
-  /** Sends a command of our own. Rejects when the browser refuses it or is gone. */
+  /** Sends a command of our own. Rejects when the browser refuses it, or that or the session is gone. */
   send<R extends object = object>(method: string, params: object = {}, sessionId?: string): Promise<R> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
@@ -109,7 +110,7 @@ export class BrowserWire {
         return
       }
       const id = this.#newId()
-      this.#pending.set(id, { resolve, reject })
+      this.#pending.set(id, { resolve, reject, sessionId })
       this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
     })
   }
@@ -246,7 +247,7 @@ export class BrowserWire {
     }
     if (message.method !== undefined) {
       if (message.method === 'Target.detachedFromTarget') {
-        this.#emulated.delete((message.params as CdpEvents['Target.detachedFromTarget']).sessionId)
+        this.#forget((message.params as CdpEvents['Target.detachedFromTarget']).sessionId)
       }
       for (const listener of this.#listeners.get(message.method) ?? []) {
         try {
@@ -284,6 +285,16 @@ export class BrowserWire {
     this.#queueStart = 0
     this.#draining = false
     if (this.#closed) this.transport.onclose?.()
+  }
+
+  /** The browser answers nothing more on a session that is gone. */
+  #forget(sessionId: string): void {
+    this.#emulated.delete(sessionId)
+    for (const [id, command] of this.#pending) {
+      if (command.sessionId !== sessionId) continue
+      this.#pending.delete(id)
+      command.reject(new Error('the target is gone'))
+    }
   }
 
   #end(): void {

@@ -19,8 +19,8 @@ async function scripted() {
   const starting = targets.start()
   await vi.waitFor(() => expect(fake.sent).toHaveLength(1))
   fake.answer('Target.attachToBrowserTarget', { sessionId: 'browser' })
-  await vi.waitFor(() => expect(fake.sent).toHaveLength(3))
-  for (const method of ['Target.setDiscoverTargets', 'Target.setAutoAttach']) fake.answer(method, {})
+  await vi.waitFor(() => expect(fake.sent).toHaveLength(2))
+  fake.answer('Target.setDiscoverTargets', {})
   await starting
   const ignore = () => undefined
   const observer = {

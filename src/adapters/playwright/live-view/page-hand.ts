@@ -77,6 +77,8 @@ export class PageHand {
     await this.#give([interceptDrags(true)], sessionId, until)
     try {
       await this.#give(commands, sessionId, until)
+      // That a drag begins may be told after the move was answered, but not after the page was heard once more.
+      if (!this.#dragging.isOn) await inTime(this.#wire.send('Runtime.evaluate', { expression: '0' }, sessionId), until)
     } finally {
       const { method, params } = interceptDrags(false)
       this.#wire.tell(method, params, sessionId)
