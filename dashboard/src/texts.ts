@@ -33,7 +33,8 @@ export const texts = {
     failed: 'Signing in failed. Open a fresh link: the server prints one when it starts.',
     noAnswer: 'The server did not answer. Check that it runs, then reload this page.',
     refused: 'This key does not work, or not any more. Open a fresh link, or paste another key.',
-    stays: 'The key stays in this tab of the browser and is forgotten with it.',
+    stays:
+      'The first one lies in the file api-key of the server’s data directory. What you paste stays in this tab of the browser and is forgotten with it.',
   },
 
   header: {

@@ -154,6 +154,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     : [(blocks[0]?.index ?? 0) * BLOCK, ((blocks.at(-1)?.index ?? -1) + 1) * BLOCK]
   const inSight = rows.slice(from, to)
   const context = props.contextOf(inSight)
+  const overflows = (rows.length + 1) * ROW_HEIGHT > (virtualizer.scrollRect?.height ?? 0)
   const selectedIsThere = selected !== null && inSight.includes(selected)
   return (
     <div className="grid-frame">
@@ -195,7 +196,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
         </div>
       </div>
       {rows.length === 0 && <div className="grid-empty">{props.empty}</div>}
-      {!following && rows.length > 0 && (
+      {!following && overflows && (
         <button type="button" className="button follow" onClick={() => setFollowing(true)}>
           {rows.length > seen ? texts.log.resume(count(rows.length - seen)) : texts.log.follow}
         </button>
