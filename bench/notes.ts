@@ -8,6 +8,8 @@ export const NOTES: Record<string, string> = {
     'The bare listener disposes every argument, as its definition says; that is most of its time. One that leaves them alone, and so lets the page keep every object that it ever logged, takes about half as long.',
   replay:
     'The time is that of the server’s one thread. Of 2.3 s: executing the selection of twelve fields for each entry 0.75 s, writing the result as JSON 0.6 s, reading the rows 0.35 s, collecting garbage 0.25 s, ids 0.1 s.',
+  observation:
+    'It differs from run to run: in a run of this one alone, right after a whole run that had 1.20×, it was 0.97× on the embedded database and 1.07× on PostgreSQL. What would account for that was not found.',
   'dashboard-frames':
-    'The session’s browser, its server and the browser that shows the dashboard share two cores: while lines come, the thread of the page was idle for more than a third of the time, and waits for its turn. It has not been measured on a machine with cores to spare.',
+    'The session’s browser, its server and the browser that shows the dashboard share two cores, so the page’s thread waits for its turn; drawing itself took at most 17 ms of its time. Frames come every 16.7 ms, so 50 ms is three of them. With other work on the machine the longest was up to 200 ms.',
 }
