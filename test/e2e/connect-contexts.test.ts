@@ -1,30 +1,13 @@
 import puppeteer, { type Browser as Puppet } from 'puppeteer-core'
 import { chromium } from 'playwright'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { actionApi, outcomes } from '../support/action-api.ts'
-import { connectApi, ofKind } from '../support/connect-api.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startActionPages, type ActionSitePages } from '../support/site-actions.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { ofKind } from '../support/connect-api.ts'
+import { startActionPages } from '../support/site-actions.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let tabwire: TestApp
-let site: ActionSitePages
-const { start, terminate, get } = sessionApi(() => tabwire)
-const { run, tryRun } = actionApi(() => tabwire)
-const { cdpUrlOf, logOf } = connectApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startActionPages()
-  tabwire = await startTestApp()
-})
-
-afterAll(async () => {
-  await tabwire?.close()
-  await site?.close()
-})
+const { tabwire, site, start, terminate, get, cdpUrlOf, logOf } = withApp(startActionPages)
+const { run, tryRun } = actionApi(tabwire)
 
 const pageIds = async (id: string) => (await get(id))!.pages.map((page) => page.id)
 
@@ -39,7 +22,7 @@ async function withPuppetPage(path: string) {
   const puppet: Puppet = await puppeteer.connect({ browserWSEndpoint: await cdpUrlOf(id), defaultViewport: null })
   const context = await puppet.createBrowserContext()
   const page = await context.newPage()
-  await page.goto(`${site.url}${path}`)
+  await page.goto(`${site().url}${path}`)
   return { id, puppet, context, page }
 }
 
@@ -49,7 +32,7 @@ describe('a page in a context that a client made', () => {
     const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
     const context = await browser.newContext({ locale: 'de-DE', viewport: { width: 300, height: 200 } })
     const page = await context.newPage()
-    await page.goto(`${site.url}/form`)
+    await page.goto(`${site().url}/form`)
     const steps = await run(
       id,
       [
@@ -57,21 +40,21 @@ describe('a page in a context that a client made', () => {
         { click: { target: { css: '[data-testid=go]' } } },
         { evaluate: { expression: '[navigator.language, innerWidth, out.textContent]' } },
         { screenshot: {} },
-        { navigate: { url: `${site.url}/dialogs` } },
+        { navigate: { url: `${site().url}/dialogs` } },
       ],
       'p2',
     )
     expect(outcomes(steps)).toEqual(['DONE', 'DONE', 'DONE', 'DONE', 'DONE'])
     expect(steps[2]!.result).toEqual(['de-DE', 300, 'Hello Ada/0'])
     expect(steps[3]!.artifact!.sizeBytes).toBeGreaterThan(0)
-    expect(page.url()).toBe(`${site.url}/dialogs`)
+    expect(page.url()).toBe(`${site().url}/dialogs`)
     const query = `query ($id: ID!) { session(id: $id) { pages(id: "p2") {
       observation(screenshot: true) { url snapshot screenshot } } } }`
-    const { session } = await tabwire.query<{
+    const { session } = await tabwire().query<{
       session: { pages: { observation: { url: string; snapshot: string; screenshot: string } }[] }
     }>(query, { id })
     const { observation } = session.pages[0]!
-    expect(observation).toMatchObject({ url: `${site.url}/dialogs`, snapshot: expect.stringContaining('Prompt') })
+    expect(observation).toMatchObject({ url: `${site().url}/dialogs`, snapshot: expect.stringContaining('Prompt') })
     expect(observation.screenshot.length).toBeGreaterThan(100)
     // Without a name it is still the oldest page that is meant.
     expect((await run(id, [{ evaluate: { expression: 'location.href' } }]))[0]).toMatchObject({ pageId: 'p1' })

@@ -1,29 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { actionApi, outcomes } from '../support/action-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
-import { connectApi } from '../support/connect-api.ts'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let tabwire: TestApp
-let site: TestSite
-const { start, terminate } = sessionApi(() => tabwire)
-const { run } = actionApi(() => tabwire)
-const { cdpUrlOf } = connectApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp()
-})
-
-afterAll(async () => {
-  await tabwire?.close()
-  await site?.close()
-})
+const { tabwire, site, start, terminate, cdpUrlOf } = withApp(startTestSite)
+const { run } = actionApi(tabwire)
 
 const holdNewPages = { autoAttach: true, waitForDebuggerOnStart: true, flatten: true }
 const readTitle = [{ evaluate: { expression: 'document.title' } }]
@@ -37,23 +19,23 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 
 describe('a client that holds new pages until it has looked at them, and never does', () => {
   test('holds up nobody else for longer than a few seconds', async () => {
-    const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(id)
     await using stalled = await CdpSocket.connect(url)
     await stalled.send('Target.setAutoAttach', holdNewPages)
     const opening = await timed(async () => {
-      expect(outcomes(await run(id, [{ openPage: { url: `${site.url}/title?second` } }]))).toEqual(['DONE'])
+      expect(outcomes(await run(id, [{ openPage: { url: `${site().url}/title?second` } }]))).toEqual(['DONE'])
     })
     expect(opening).toBeLessThan(10_000)
     await using other = await CdpSocket.connect(url)
-    const { targetId } = await other.send('Target.createTarget', { url: `${site.url}/title?third` })
+    const { targetId } = await other.send('Target.createTarget', { url: `${site().url}/title?third` })
     const { sessionId } = await other.send('Target.attachToTarget', { targetId, flatten: true })
     const answer = () => other.send('Runtime.evaluate', { expression: 'document.title' }, sessionId as string)
     await expect.poll(answer, { timeout: 10_000 }).toMatchObject({ result: { value: 'A title' } })
     // What a page that it looks into begins: workers, and a popup that a script waits for.
     const { sessionId: own } = await stalled.attachToPage()
     await stalled.send('Target.setAutoAttach', holdNewPages, own)
-    await run(id, [{ navigate: { url: `${site.url}/workers` } }], 'p1')
+    await run(id, [{ navigate: { url: `${site().url}/workers` } }], 'p1')
     const popup = `const popup = open('/title?popup'); new Promise((done) => { popup.onload = () => done(popup.document.title) })`
     const [opened] = await run(id, [{ evaluate: { expression: popup } }], 'p1')
     expect(opened).toMatchObject({ error: null, result: 'A title' })
@@ -61,10 +43,10 @@ describe('a client that holds new pages until it has looked at them, and never d
   })
 
   test('lets go of all that it held when it leaves', async () => {
-    const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const stalled = await CdpSocket.connect(await cdpUrlOf(id))
     await stalled.send('Target.setAutoAttach', holdNewPages)
-    const opening = run(id, [{ openPage: { url: `${site.url}/title?second` } }])
+    const opening = run(id, [{ openPage: { url: `${site().url}/title?second` } }])
     await stalled.event(
       ({ method, params }) => method === 'Target.attachedToTarget' && params!['waitingForDebugger'] === true,
     )
@@ -77,10 +59,10 @@ describe('a client that holds new pages until it has looked at them, and never d
   })
 
   test('is not hurried where it answers', async () => {
-    const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     await using client = await CdpSocket.connect(await cdpUrlOf(id))
     await client.send('Target.setAutoAttach', holdNewPages)
-    const opening = run(id, [{ openPage: { url: `${site.url}/title?second` } }])
+    const opening = run(id, [{ openPage: { url: `${site().url}/title?second` } }])
     const { params } = await client.event(
       (event) => event.method === 'Target.attachedToTarget' && event.params!['waitingForDebugger'] === true,
     )
@@ -97,7 +79,7 @@ describe('a client that holds new pages until it has looked at them, and never d
 describe('a client that stops a page in its debugger', () => {
   for (const how of ['closes', 'breaks off'] as const) {
     test(`and then ${how} leaves it running`, async () => {
-      const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+      const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
       const client = await CdpSocket.connect(await cdpUrlOf(id))
       const { sessionId } = await client.attachToPage()
       await client.send('Debugger.enable', {}, sessionId)

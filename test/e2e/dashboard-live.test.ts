@@ -198,20 +198,15 @@ describe('on a touch screen', () => {
     await picture().and(page.locator('[data-drawn=true]')).waitFor()
     await takeOver()
     const before = await page.evaluate('scrollY')
+    await valueOf(id, `void addEventListener('scrollend', () => { globalThis.rested = scrollY })`)
     await fingers(...Array.from({ length: 20 }, (_, step): [number, number][] => [[600, 550 - 20 * step]]))
     await expect.poll(() => valueOf(id, 'scrollY')).toBeGreaterThan(200)
     expect(await page.evaluate('scrollY')).toBe(before)
     // Who only watches scrolls the dashboard.
     await page.getByRole('button', { name: 'Give back' }).tap()
     // A page that was scrolled by a finger goes on for a moment.
-    let there = await valueOf(id, 'scrollY')
-    await expect
-      .poll(async () => {
-        const last = there
-        there = await valueOf(id, 'new Promise((resolve) => setTimeout(() => resolve(scrollY), 100))')
-        return there === last
-      })
-      .toBe(true)
+    await expect.poll(() => valueOf(id, 'globalThis.rested === scrollY')).toBe(true)
+    const there = await valueOf(id, 'scrollY')
     await page.touchscreen.tap(...(await at(100, 50)))
     expect(await valueOf(id, '[scrollY, document.activeElement.id]')).toEqual([there, ''])
   })

@@ -1,38 +1,27 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { leakGate } from '../support/leak-gate.ts'
-import { sessionApi } from '../support/session-api.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { expect, test } from 'vitest'
+import { startTestSite } from '../support/test-site.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let tabwire: TestApp
-let site: TestSite
-const { start, terminate } = sessionApi(() => tabwire)
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp()
-})
-
-afterAll(async () => {
-  await tabwire?.close()
-  await site?.close()
-})
+const { tabwire, site, start, terminate } = withApp(startTestSite)
 
 const ASK = `mutation ($id: ID!) { runActions(sessionId: $id, actions: [
   { evaluate: { expression: "void setInterval(() => fetch('/slow?ms=60').catch(() => {}), 5)" } }
-  { wait: { timeMs: 300 } }
 ]) { success } }`
+const COUNT = `query ($id: ID!) { session(id: $id) { networkRequestCount } }`
 const LOG = `query ($id: ID!) { session(id: $id) { pendingRequestCount events(first: 1000) { nodes {
   __typename ... on NetworkRequest { id failure } } } } }`
 
 test('each request of a page that never stops asking has one end, though answers come while the session ends', async () => {
   // Recordings take their time to be finished: meanwhile the page goes on.
-  const session = await start({ initialPrompt: `${site.url}/title`, record: ['TRACE', 'HAR'] }, 'LOADED')
-  await tabwire.query(ASK, { id: session.id })
+  const session = await start({ initialPrompt: `${site().url}/title`, record: ['TRACE', 'HAR'] }, 'LOADED')
+  await tabwire().query(ASK, { id: session.id })
+  const answered = async () => {
+    const counted = await tabwire().query<{ session: { networkRequestCount: number } }>(COUNT, { id: session.id })
+    return counted.session.networkRequestCount
+  }
+  await expect.poll(answered).toBeGreaterThan(20)
   await terminate(session.id)
-  const { session: ended } = await tabwire.query<{
+  const { session: ended } = await tabwire().query<{
     session: { pendingRequestCount: number; events: { nodes: { __typename: string; id?: string; failure?: string }[] } }
   }>(LOG, { id: session.id })
   const { nodes } = ended.events

@@ -6,7 +6,7 @@ export interface InputCommand {
   method: string
   params: object
   /** Those that follow each other with the same word need not wait for the answer before: each takes a frame, 17 ms. */
-  run?: 'moves' | 'keys'
+  run?: 'keys'
 }
 
 const BUTTONS = { LEFT: { name: 'left', bit: 1 }, RIGHT: { name: 'right', bit: 2 }, MIDDLE: { name: 'middle', bit: 4 } }
@@ -51,7 +51,7 @@ export class InputCommands {
       return { method, params: { ...common, type: pressed, button: name, clickCount } }
     }
     const held = Object.values(BUTTONS).find((one) => (this.#buttons & one.bit) !== 0)
-    return { method, params: { ...common, type: 'mouseMoved', button: held?.name ?? 'none' }, run: 'moves' }
+    return { method, params: { ...common, type: 'mouseMoved', button: held?.name ?? 'none' } }
   }
 }
 
