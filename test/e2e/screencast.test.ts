@@ -1,3 +1,4 @@
+import { chromium } from 'playwright'
 import { beforeAll, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { actionApi } from '../support/action-api.ts'
@@ -188,6 +189,48 @@ test('it goes on over navigations, to other sites too', async () => {
   await run(id, [{ navigate: { url: `${site().url.replace('127.0.0.1', 'localhost')}/red` } }])
   expect((await until(frames, 'r')).pageId).toBe('p1')
   await frames.return(undefined)
+  await terminate(id)
+})
+
+test('it begins however the page is changing', async () => {
+  const id = await open('/red')
+  // Each site has a process of its own, and between two there is a moment in which none can be shown.
+  const sites = [site().url.replace('127.0.0.1', 'localhost'), site().url]
+  let isOver = false
+  const changing = (async () => {
+    for (let n = 0; !isOver; n += 1) await run(id, [{ navigate: { url: `${sites[n % 2]}/blue` } }])
+  })()
+  // Each quality is a cast of its own.
+  for (let quality = 1; quality <= 40; quality += 1) {
+    const frames = watch(id, { quality })
+    expect((await frames.next()).done).toBe(false)
+    await frames.return(undefined)
+  }
+  isOver = true
+  await changing
+  await terminate(id)
+})
+
+test('it goes on when a page that crashed loads anew, also for who came in between', async () => {
+  const id = await open('/red')
+  const frames = watch(id)
+  await until(frames, 'r')
+  const { session } = await tabwire().query<{ session: { access: { cdpUrl: string } } }>(
+    'query ($id: ID!) { session(id: $id) { access { cdpUrl } } }',
+    { id },
+  )
+  const client = await chromium.connectOverCDP(session.access.cdpUrl)
+  const page = client.contexts()[0]!.pages()[0]!
+  const crashed = page.waitForEvent('crash')
+  const cdp = await client.contexts()[0]!.newCDPSession(page)
+  cdp.send('Page.crash').catch(() => {})
+  await crashed
+  const late = watch(id, { quality: 20 })
+  const lateFrame = until(late, 'b')
+  await cdp.send('Page.navigate', { url: `${site().url}/blue` })
+  expect([(await until(frames, 'b')).pageId, (await lateFrame).pageId]).toEqual(['p1', 'p1'])
+  await client.close()
+  for (const reader of [frames, late]) await reader.return(undefined)
   await terminate(id)
 })
 

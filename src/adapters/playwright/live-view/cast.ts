@@ -8,12 +8,12 @@ import { jpegSize } from './jpeg-size.ts'
 
 /** So many frames the browser sends without an answer. It forgets what changes then. */
 const UNANSWERED_MOST = 3
-/** How late the browser may read an answer. */
-const ANSWER_MS = 100
 /** A page that has not changed for so long stands still. */
 const STILL_MS = 200
 /** Pauses shorter than this would not spare the browser a frame. */
 const SHORTEST_PAUSE_MS = 40
+/** While a page goes from one process to another the browser refuses to show it. */
+const START_AGAIN_MS = 50
 
 /** How its readers see the page. */
 export type CastOptions = Pick<PictureOptions, 'maxWidth' | 'maxHeight' | 'quality'>
@@ -27,6 +27,7 @@ export interface ShownPage {
 interface HeardFrame {
   number: number
   at: number
+  /** When the browser had read the answer, at the latest. */
   answeredAt: number
 }
 
@@ -51,6 +52,7 @@ export class Cast {
   #heard: HeardFrame[] = []
   #pause: NodeJS.Timeout | null = null
   #untilStill: NodeJS.Timeout | null = null
+  #untilStart: NodeJS.Timeout | undefined
   #stopped = false
 
   constructor(page: ShownPage, options: CastOptions, wire: BrowserWire, targets: Targets, logger: Logger) {
@@ -101,6 +103,7 @@ export class Cast {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#clearTimers()
+    clearTimeout(this.#untilStart)
     const sessionId = await this.#starting
     if (sessionId === null) return
     this.#wire.tell('Page.stopScreencast', {}, sessionId)
@@ -113,7 +116,7 @@ export class Cast {
       const own = this.#targets.ownSessionId
       const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToTarget', given, own)
       this.#sessionId = sessionId
-      if (!this.#stopped) this.#tellStart(sessionId)
+      if (!this.#stopped) this.#begin(sessionId)
       return sessionId
     } catch (error) {
       // The page, or the browser, is gone.
@@ -122,10 +125,15 @@ export class Cast {
     }
   }
 
-  #tellStart(sessionId: string): void {
+  #begin(sessionId: string): void {
     const { maxWidth, maxHeight, quality } = this.#options
     const size = { ...(maxWidth === null ? {} : { maxWidth }), ...(maxHeight === null ? {} : { maxHeight }) }
-    this.#wire.tell('Page.startScreencast', { format: 'jpeg', quality, ...size }, sessionId)
+    this.#wire.send('Page.startScreencast', { format: 'jpeg', quality, ...size }, sessionId).catch((error: unknown) => {
+      this.#logger.trace({ err: error, ...this.page }, 'a page cannot be shown yet')
+      if (this.#stopped) return
+      clearTimeout(this.#untilStart)
+      this.#untilStart = setTimeout(() => this.#startAgain(), START_AGAIN_MS)
+    })
   }
 
   #note(frame: HeardFrame): void {
@@ -137,26 +145,33 @@ export class Cast {
   #goOn(): void {
     this.#clearTimers()
     if (this.#unanswered.length >= UNANSWERED_MOST) return this.#startAgain()
-    for (const frame of this.#unanswered) {
-      this.#wire.tell('Page.screencastFrameAck', { sessionId: frame.number }, this.#sessionId!)
-      frame.answeredAt = Date.now()
-    }
+    for (const frame of this.#unanswered) void this.#answer(frame)
     this.#unanswered = []
-    if (this.#mayHaveMissed()) this.#untilStill = setTimeout(() => this.#startAgain(), STILL_MS)
+  }
+
+  async #answer(frame: HeardFrame): Promise<void> {
+    // One that is not taken any more was read as well.
+    await Promise.allSettled([
+      this.#wire.send('Page.screencastFrameAck', { sessionId: frame.number }, this.#sessionId!),
+    ])
+    frame.answeredAt = Date.now()
+    if (this.#stopped || frame !== this.#heard.at(-1) || !this.#mayHaveMissed()) return
+    this.#untilStill ??= setTimeout(() => this.#startAgain(), STILL_MS)
   }
 
   /** Whether as many answers as the browser goes without were still missing when it sent the last frame. */
   #mayHaveMissed(): boolean {
     const last = this.#heard[UNANSWERED_MOST - 1]
-    return last !== undefined && this.#heard[0]!.answeredAt + ANSWER_MS > last.at
+    return last !== undefined && this.#heard[0]!.answeredAt >= last.at
   }
 
   #startAgain(): void {
     this.#clearTimers()
+    clearTimeout(this.#untilStart)
     this.#unanswered = []
     this.#heard = []
     this.#wire.tell('Page.stopScreencast', {}, this.#sessionId!)
-    this.#tellStart(this.#sessionId!)
+    this.#begin(this.#sessionId!)
   }
 
   #clearTimers(): void {
