@@ -124,7 +124,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     const store = await openStore(EMBEDDED, { dataDir, logger, onCrash })
     unsubscribe('worker_threads', onWorker)
     await workers[0]!.terminate()
-    await vi.waitFor(() => expect(onCrash).toHaveBeenCalledOnce())
+    await expect.poll(() => onCrash).toHaveBeenCalledOnce()
     await expect(store.ping()).rejects.toThrow(StoreUnavailable)
     await expect(store.insertSession(sampleSession(), [])).rejects.toThrow(StoreUnavailable)
     await store.close()

@@ -106,7 +106,7 @@ describe('keys', () => {
     const { secret } = await keys.createFor('ann', { name: 'short', scopes: ['READ'], expiresAt })
     const told = vi.fn()
     const dispose = keys.onInvalid((await keys.authenticate(secret))!, told)
-    await vi.waitFor(() => expect(told).toHaveBeenCalledOnce())
+    await expect.poll(() => told).toHaveBeenCalledOnce()
     expect(await keys.authenticate(secret)).toBeNull()
     dispose()
   })

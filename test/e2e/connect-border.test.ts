@@ -132,7 +132,7 @@ describe('a link', () => {
               () => 'open',
               (error: unknown) => (error as Error).message,
             ),
-        { timeout: 5_000 },
+        { timeout: 15_000 },
       )
       .toBe('401')
     await terminate(session.id)

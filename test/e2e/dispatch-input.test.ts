@@ -48,7 +48,7 @@ async function evaluate<T>(id: string, expression: string, pageId: string | null
 /** Before a page has been drawn nobody can hit anything on it. */
 async function untilDrawn(id: string, pageId: string, path: string): Promise<void> {
   const isThere = async () => (await get(id))!.pages.some((page) => page.id === pageId && page.url === site.url + path)
-  await vi.waitFor(async () => expect(await isThere()).toBe(true), { timeout: 5_000 })
+  await vi.waitFor(async () => expect(await isThere()).toBe(true), { timeout: 15_000 })
   await evaluate(id, 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))', pageId)
 }
 
@@ -98,7 +98,7 @@ describe('what a person does reaches the page', () => {
 
   test('the wheel', async () => {
     await dispatch(id, [{ wheel: { x: 400, y: 300, deltaY: 700 } }])
-    await vi.waitFor(async () => expect(await evaluate(id, 'scrollY')).toBe(700), { timeout: 5_000 })
+    await vi.waitFor(async () => expect(await evaluate(id, 'scrollY')).toBe(700), { timeout: 15_000 })
   })
 
   test('keys', async () => {
@@ -173,7 +173,7 @@ describe('what a person does reaches the page', () => {
   test('a finger that taps, and one that draws the page along', async () => {
     await dispatch(id, [touch('START', { x: 10, y: 210 }), touch('END')])
     // What a mouse would have done comes after it, as on any touch screen.
-    await vi.waitFor(async () => expect((await evaluate<string[]>(id, 'seen')).at(-1)).toBe('click 10,10 0/0'))
+    await expect.poll(async () => (await evaluate<string[]>(id, 'seen')).at(-1)).toBe('click 10,10 0/0')
     const [from, to] = [500, 200]
     const moves = Array.from({ length: 15 }, (_, step) =>
       touch('MOVE', { x: 400, y: from - ((step + 1) * (from - to)) / 15 }),
@@ -277,9 +277,9 @@ describe('which page', () => {
     await untilDrawn(id, 'p2', '/blue')
     await evaluate(id, `addEventListener('click', () => { document.title = 'clicked' })`, 'p2')
     await dispatch(id, click(300, 300))
-    await vi.waitFor(async () => expect((await get(id))!.pages[1]!.title).toBe('clicked'), { timeout: 5_000 })
+    await vi.waitFor(async () => expect((await get(id))!.pages[1]!.title).toBe('clicked'), { timeout: 15_000 })
     await dispatch(id, click(20, 20), 'p1')
-    await vi.waitFor(async () => expect((await get(id))!.pages).toHaveLength(3), { timeout: 5_000 })
+    await vi.waitFor(async () => expect((await get(id))!.pages).toHaveLength(3), { timeout: 15_000 })
     await terminate(id)
   })
 
@@ -288,7 +288,7 @@ describe('which page', () => {
     await run(id, [{ evaluate: { expression: `void window.open('/closing')` } }])
     await untilDrawn(id, 'p2', '/closing')
     expect(await dispatch(id, [...click(20, 20), ...click(20, 20)])).toBe(true)
-    await vi.waitFor(async () => expect((await get(id))!.pages).toHaveLength(1), { timeout: 5_000 })
+    await vi.waitFor(async () => expect((await get(id))!.pages).toHaveLength(1), { timeout: 15_000 })
     await terminate(id)
   })
 })
@@ -317,7 +317,7 @@ test('it is activity', async () => {
   const before = Date.parse((await get(id))!.lastActivityAt)
   await dispatch(id, [mouse('MOVE', 10, 10)])
   await vi.waitFor(async () => expect(Date.parse((await get(id))!.lastActivityAt)).toBeGreaterThan(before), {
-    timeout: 5_000,
+    timeout: 15_000,
   })
   await terminate(id)
 })

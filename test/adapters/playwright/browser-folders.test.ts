@@ -50,6 +50,8 @@ describe.skipIf(!isRoot)('where the browser has a user of its own (only root giv
     expect((await take(session, { extract: { target: { css: '#out' } } })).result).toBe('given.txt:text/plain:hello')
 
     const [dir] = readdirSync(pool.directory).map((name) => join(pool.directory, name))
+    // A video is begun with the first picture that there is of the page.
+    await expect.poll(() => [...allBelow(dir!).keys()].some((path) => path.endsWith('.webm'))).toBe(true)
     const all = allBelow(dir!)
     const uid = all.get(join(dir!, 'downloads'))!.uid
     expect(uid).not.toBe(0)

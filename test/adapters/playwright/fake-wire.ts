@@ -10,6 +10,8 @@ export interface FakeWire {
   hear(method: string, params: object, sessionId?: string): void
   /** The browser answers what was sent last of this method. */
   answer(method: string, result: object): void
+  /** Likewise, with an error. */
+  refuse(method: string): void
   /** The browser tells a target, on the session of its parent. */
   attach(sessionId: string, type: string, parentId?: string): void
 }
@@ -28,13 +30,15 @@ export function fakeWire(): FakeWire {
   const hear = (method: string, params: object, sessionId?: string) => {
     output.emit('data', Buffer.from(`${JSON.stringify({ method, params, sessionId })}\0`))
   }
+  const settle = (method: string, outcome: object) => {
+    output.emit('data', Buffer.from(`${JSON.stringify({ id: lastIds.get(method), ...outcome })}\0`))
+  }
   return {
     wire,
     sent,
     hear,
-    answer(method, result) {
-      output.emit('data', Buffer.from(`${JSON.stringify({ id: lastIds.get(method), result })}\0`))
-    },
+    answer: (method, result) => settle(method, { result }),
+    refuse: (method) => settle(method, { error: { code: -32000, message: 'Not now' } }),
     attach(sessionId, type, parentId) {
       const targetInfo = { targetId: `target of ${sessionId}`, type, title: '', url: 'about:blank' }
       hear('Target.attachedToTarget', { sessionId, targetInfo, waitingForDebugger: false }, parentId)

@@ -42,7 +42,7 @@ async function scripted() {
     sentMethods,
     /** What was sent since the last call, once there is as much as that. */
     async told(count: number) {
-      await vi.waitFor(() => expect(sentMethods().length).toBeGreaterThanOrEqual(count))
+      await vi.waitFor(() => expect(sentMethods().length).toBeGreaterThanOrEqual(count), { timeout: 10_000 })
       return sentMethods().splice(0, fake.sent.splice(0).length)
     },
     frame(sessionId: string, number = 1) {
@@ -135,6 +135,35 @@ describe('few frames', () => {
   })
 })
 
+describe('a page that the browser does not show yet', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('is shown once it does, and is asked for no more when nobody looks', async () => {
+    const { view, told, answer, refuse, frame, sent, end } = await scripted()
+    const reader = view.watch('p1', OPTIONS, forEver)
+    const reading = reader.next()
+    await told(1)
+    answer('Target.attachToTarget', { sessionId: 'cast' })
+    vi.useFakeTimers()
+    expect(await told(1)).toEqual(['Page.startScreencast'])
+    for (let times = 0; times < 3; times += 1) {
+      refuse('Page.startScreencast')
+      await vi.advanceTimersByTimeAsync(100)
+      expect(await told(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
+    }
+    frame('cast')
+    expect((await reading).value?.jpeg).toBe('frame 1')
+    refuse('Page.startScreencast')
+    await reader.return!()
+    expect(await told(3)).toEqual(['Page.screencastFrameAck', 'Page.stopScreencast', 'Target.detachFromTarget'])
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(sent).toEqual([])
+    end()
+  })
+})
+
 describe('a change that the browser forgot, as it waited for answers', () => {
   afterEach(() => {
     vi.useRealTimers()
@@ -157,10 +186,15 @@ describe('a change that the browser forgot, as it waited for answers', () => {
     await vi.advanceTimersByTimeAsync(1_000)
     // One by one nothing is forgotten.
     expect(await told(1)).toEqual(['Page.screencastFrameAck'])
+    answer('Page.screencastFrameAck', {})
     const next = reader.next()
     for (const data of ['two', 'three', 'four']) show(data)
     expect((await next).value?.jpeg).toBe('four')
     expect(await told(3)).toEqual(Array.from({ length: 3 }, () => 'Page.screencastFrameAck'))
+    // However late it reads an answer, nothing is known of what it forgot before it has.
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(sent).toEqual([])
+    answer('Page.screencastFrameAck', {})
     await vi.advanceTimersByTimeAsync(200)
     expect(await told(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
     // Nothing was forgotten this time, and the reader is not bothered.
@@ -221,7 +255,7 @@ describe('with a browser', () => {
       .processes()
       .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer'))
     for (const pid of renderers) process.kill(pid, 'SIGKILL')
-    await vi.waitFor(() => expect(recorder.of('PAGE_CRASHED')).toHaveLength(1), { timeout: 5_000 })
+    await vi.waitFor(() => expect(recorder.of('PAGE_CRASHED')).toHaveLength(1), { timeout: 15_000 })
     expect(await take(session, { openPage: { url: `${site.url}/blue` } })).toMatchObject({ error: null, pageId: 'p2' })
     for (;;) {
       const { value, done } = await frames.next()

@@ -103,7 +103,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     async close() {
       await pool.close()
       // By whatever name: ffmpeg names the files that it writes.
-      await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), { timeout: 5_000 })
+      await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), { timeout: 15_000 })
       expect(existsSync(directory)).toBe(false)
       await rm(tempRoot, { recursive: true, force: true })
     },
