@@ -50,14 +50,13 @@ export const LiveSessions = graphql(
 
 export const EndedSessions = graphql(
   `
-    query EndedSessions($first: Int!, $after: String, $filter: SessionFilter!) {
-      sessions(first: $first, after: $after, filter: $filter) {
+    query EndedSessions($first: Int!, $filter: SessionFilter!) {
+      sessions(first: $first, filter: $filter) {
         nodes {
           ...SessionRow
         }
         pageInfo {
           hasNextPage
-          endCursor
         }
       }
     }
@@ -269,6 +268,7 @@ export const RequestDetails = graphql(`
         requestHeaders
         responseHeaders
         timing {
+          queuedMs
           dnsMs
           connectMs
           tlsMs

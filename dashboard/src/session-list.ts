@@ -10,16 +10,24 @@ export type SessionSummary = ResultOf<typeof SessionRow>
 const LIVE = ['CREATING', 'RUNNING']
 const PAGE = 30
 
+const isEnded = ({ status }: SessionSummary): boolean => !LIVE.includes(status)
+const later = (a: string | null, b: string | null): number =>
+  Number((a ?? '') < (b ?? '')) - Number((a ?? '') > (b ?? ''))
+
 /**
  * The sessions that are known: the live ones by subscription, the ended ones page by page. A session that is known to
- * have ended stays so, whichever answer comes last.
+ * have ended stays so, whichever answer comes last. Of the ended ones it keeps as many as were asked for, those that
+ * ended last, and those that were searched for, so that it does not grow while it is open.
  */
 export class SessionList {
   readonly changes = new Changes()
   readonly #api: Api
   readonly #sessions = new Map<string, SessionSummary>()
+  readonly #found = new Set<string>()
   readonly #stops: (() => void)[] = []
-  #endCursor: string | null = null
+  /** Every ended session that was created since is known; null: none need be. */
+  #knownSince: string | null = null
+  #room = 0
 
   /** What is live has been told once. */
   loaded = false
@@ -43,7 +51,7 @@ export class SessionList {
           fail: (problem) => this.#say(problem),
         },
       ),
-      this.#api.onReconnect(() => void this.#forgetEnded()),
+      this.#api.onReconnect(() => void this.#catchUp()),
     )
     void this.#forgetEnded()
     void this.loadMore()
@@ -55,7 +63,7 @@ export class SessionList {
 
   /** Newest first. */
   sessions(): SessionSummary[] {
-    return [...this.#sessions.values()].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+    return [...this.#sessions.values()].sort((a, b) => later(a.createdAt, b.createdAt))
   }
 
   /** Differs when a session has started, begun to run, or ended. */
@@ -68,33 +76,49 @@ export class SessionList {
     if (this.loading || !this.hasMore) return
     this.loading = true
     this.changes.tell()
-    const page = await this.#ended({ after: this.#endCursor })
+    const page = await this.#ended(this.#knownSince === null ? {} : { createdBefore: justAfter(this.#knownSince) })
     this.loading = false
     if (page) {
       this.hasMore = page.pageInfo.hasNextPage
-      this.#endCursor = page.pageInfo.endCursor ?? this.#endCursor
+      this.#knownSince = page.nodes.at(-1)?.createdAt ?? this.#knownSince
+      this.#room += PAGE
+      this.#take(page.nodes)
     }
     this.changes.tell()
   }
 
   /** Ended sessions of exactly this name, however far back. */
   async find(name: string): Promise<void> {
-    await this.#ended({ after: null, name })
+    const page = await this.#ended({ name })
+    if (!page) return
+    this.#found.clear()
+    for (const { id } of page.nodes) this.#found.add(id)
+    this.#take(page.nodes)
   }
 
-  async #ended({ after, name }: { after: string | null; name?: string }) {
-    const filter = { status: ['CLOSED', 'TIMED_OUT', 'FAILED'] as const, ...(name === undefined ? {} : { name }) }
-    const { data, error } = await this.#api.client.query(EndedSessions, {
-      first: PAGE,
-      after,
-      filter: { ...filter, status: [...filter.status] },
-    })
+  async #ended(filter: { name?: string; createdBefore?: string }) {
+    const given = { ...filter, status: ['CLOSED' as const, 'TIMED_OUT' as const, 'FAILED' as const] }
+    const { data, error } = await this.#api.client.query(EndedSessions, { first: PAGE, filter: given })
     if (error) this.#say(sentenceFor(error))
-    if (data) this.#take(data.sessions.nodes)
     return data?.sessions ?? null
   }
 
-  /** The subscription tells nothing of sessions that ended while the connection was lost. */
+  /** The subscription tells nothing of what happened while the connection was lost. */
+  async #catchUp(): Promise<void> {
+    const known = new Set(this.#sessions.keys())
+    await this.#forgetEnded()
+    const page = await this.#ended({})
+    if (!page) return
+    // Where a whole page is new, others before it may be unknown.
+    if (page.pageInfo.hasNextPage && !page.nodes.some(({ id }) => known.has(id))) {
+      for (const session of this.#sessions.values()) if (isEnded(session)) this.#sessions.delete(session.id)
+      this.#found.clear()
+      this.#knownSince = page.nodes.at(-1)!.createdAt
+      this.hasMore = true
+    }
+    this.#take(page.nodes)
+  }
+
   async #forgetEnded(): Promise<void> {
     const before = [...this.#sessions.values()].filter(({ status }) => LIVE.includes(status))
     const { data, error } = await this.#api.client.query(LiveSessions, {})
@@ -110,16 +134,30 @@ export class SessionList {
     const gone = before.filter(({ id }) => !live.has(id))
     for (const { id } of gone) this.#sessions.delete(id)
     this.changes.tell()
-    if (gone.length > 0) await this.#ended({ after: null })
   }
 
   #take(sessions: readonly SessionSummary[]): void {
     for (const session of sessions) {
       const known = this.#sessions.get(session.id)
-      if (known && !LIVE.includes(known.status) && LIVE.includes(session.status)) continue
+      if (known && isEnded(known) && !isEnded(session)) continue
       this.#sessions.set(session.id, session)
     }
+    this.#forgetOldest()
     this.changes.tell()
+  }
+
+  #forgetOldest(): void {
+    const ended = [...this.#sessions.values()].filter((session) => isEnded(session) && !this.#found.has(session.id))
+    if (ended.length <= this.#room + PAGE || this.#room === 0) return
+    ended.sort((a, b) => later(a.createdAt, b.createdAt))
+    const asked = ended.slice(0, this.#room)
+    const last = ended.toSorted((a, b) => later(a.endedAt, b.endedAt)).slice(0, PAGE)
+    const kept = new Set([...asked, ...last])
+    for (const session of ended) if (!kept.has(session)) this.#sessions.delete(session.id)
+    const since = asked.at(-1)!.createdAt
+    if (this.#knownSince !== null && this.#knownSince >= since) return
+    this.#knownSince = since
+    this.hasMore = true
   }
 
   #say(problem: string): void {
@@ -127,3 +165,6 @@ export class SessionList {
     this.changes.tell()
   }
 }
+
+/** For others that were created in the same millisecond. */
+const justAfter = (time: string): string => new Date(Date.parse(time) + 1).toISOString()

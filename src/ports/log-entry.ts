@@ -108,6 +108,8 @@ export const TEXT_LIMITS = {
 
 export interface NetworkTiming {
   /** Milliseconds of each phase; null when the phase did not happen (a reused connection has no DNS look-up). */
+  /** From when it was asked for until the browser did the first of the others. Entries of old do not have it. */
+  queuedMs?: number | null
   dnsMs: number | null
   connectMs: number | null
   tlsMs: number | null

@@ -37,6 +37,12 @@ const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').impl
   description:
     'How long each phase of a request took, in milliseconds. Null for a phase that did not happen (a reused connection has no look-up) or is not known.',
   fields: (t) => ({
+    queuedMs: t.float({
+      nullable: true,
+      description:
+        'From when the page asked for it until the browser turned to it: a browser has six connections to a host over HTTP/1, and further requests wait for one. Milliseconds, or null.',
+      resolve: ({ queuedMs }) => queuedMs ?? null,
+    }),
     dnsMs: t.exposeFloat('dnsMs', { nullable: true, description: 'Looking up the name. Milliseconds, or null.' }),
     connectMs: t.exposeFloat('connectMs', { nullable: true, description: 'Connecting. Milliseconds, or null.' }),
     tlsMs: t.exposeFloat('tlsMs', { nullable: true, description: 'The TLS handshake. Milliseconds, or null.' }),

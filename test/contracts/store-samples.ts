@@ -89,7 +89,7 @@ export function networkRequest(
       redirectedFrom: null,
       requestHeaders: { accept: '*/*' },
       responseHeaders: { 'content-type': 'application/json' },
-      timing: { dnsMs: null, connectMs: 0.5, tlsMs: null, waitingMs: 3, downloadMs: 1 },
+      timing: { queuedMs: 0.25, dnsMs: null, connectMs: 0.5, tlsMs: null, waitingMs: 3, downloadMs: 1 },
       pageId: 'p1',
       ...data,
     },

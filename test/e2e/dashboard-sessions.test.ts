@@ -171,6 +171,27 @@ test('the list is narrowed by status and by name, also to what ended long ago', 
   expect(await page.getByRole('table', { name: 'Live' }).count()).toBe(0)
 })
 
+test('the list does not grow while it is open, and has no hole', async () => {
+  const oldest = await start({ name: 'oldest' })
+  await open()
+  const names = Array.from({ length: 72 }, (_, index) => `straw ${index}`)
+  for (let made = 0; made < names.length; made += 6) {
+    const started = names.slice(made, made + 6).map(async (name) => (await start({ name }, 'CREATING')).id)
+    for (const id of await Promise.all(started)) await terminate(id)
+  }
+  await terminate(oldest.id)
+  await row('Ended', 'oldest').waitFor()
+  const ended = async () =>
+    (await page.getByRole('table', { name: 'Ended' }).getByRole('row').getByRole('link').allInnerTexts()).toSorted()
+  const counted = (await ended()).length
+  expect(counted).toBeGreaterThan(30)
+  expect(counted).toBeLessThanOrEqual(60)
+  await page.getByRole('button', { name: 'Show more' }).click()
+  await expect.poll(async () => (await ended()).length).toBeGreaterThan(counted)
+  await page.getByRole('button', { name: 'Show more' }).click()
+  await expect.poll(ended).toEqual(expect.arrayContaining([...names, 'oldest']))
+})
+
 test('the colours are those of the system, or the ones that were chosen, for good', async () => {
   await open({ colorScheme: 'dark' })
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)

@@ -23,7 +23,7 @@ const ENTRY_FIELDS = `
   ... on ConsoleMessage { level source text line column stack truncated pageId }
   ... on NetworkRequest {
     startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom
-    requestHeaders responseHeaders timing { dnsMs connectMs tlsMs waitingMs downloadMs } pageId
+    requestHeaders responseHeaders timing { queuedMs dnsMs connectMs tlsMs waitingMs downloadMs } pageId
   }
   ... on Navigation { url sameDocument }
   ... on StatusChange { from to endReason }

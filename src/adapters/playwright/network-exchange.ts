@@ -136,13 +136,18 @@ function headersOf(headers: Headers): Headers {
   return Object.fromEntries(kept)
 }
 
-function timingOf({ response, servedFromCache }: Exchange, { endTimestamp }: Outcome): NetworkTiming | null {
+function timingOf(
+  { response, servedFromCache, startTimestamp }: Exchange,
+  { endTimestamp }: Outcome,
+): NetworkTiming | null {
   const timing = response?.timing
   if (!timing || servedFromCache || response.fromDiskCache === true) return null
   const phase = (start: number, end: number) => (start >= 0 && end >= start ? round(end - start) : null)
   const firstByte =
     timing.receiveHeadersStart && timing.receiveHeadersStart > 0 ? timing.receiveHeadersStart : timing.receiveHeadersEnd
+  const begun = [timing.dnsStart, timing.connectStart, timing.sendStart].find((start) => start >= 0)
   return {
+    queuedMs: begun === undefined ? null : Math.max(0, round((timing.requestTime - startTimestamp) * 1000 + begun)),
     dnsMs: phase(timing.dnsStart, timing.dnsEnd),
     connectMs: phase(timing.connectStart, timing.connectEnd),
     tlsMs: phase(timing.sslStart, timing.sslEnd),

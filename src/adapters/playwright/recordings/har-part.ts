@@ -74,6 +74,7 @@ function harEntry(request: Settled) {
     },
     cache: {},
     timings: {
+      blocked: timing?.queuedMs ?? -1,
       dns: timing?.dnsMs ?? -1,
       connect: timing?.connectMs ?? -1,
       ssl: timing?.tlsMs ?? -1,
