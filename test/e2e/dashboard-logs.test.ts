@@ -123,6 +123,22 @@ test('the list drops what ended while the connection was lost, and what it compl
   await problem.waitFor({ state: 'detached' })
 })
 
+test('the list has no hole where more ended while the connection was lost than a page of it holds', async () => {
+  const end = async (name: string) => terminate((await start({ name }, 'CREATING')).id)
+  await end('before')
+  page = (await openPage({ origin: proxy.url })).page
+  const ended = page.getByRole('table', { name: 'Ended' }).getByRole('link')
+  await ended.getByText('before').waitFor()
+  proxy.cut()
+  await expect.poll(connection).toBe('Connection lost, reconnecting…')
+  const missed = Array.from({ length: 33 }, (_, index) => `missed ${index}`)
+  for (const name of missed) await end(name)
+  proxy.mend()
+  await ended.getByText('missed 32').waitFor()
+  await page.getByRole('button', { name: 'Show more' }).click()
+  await expect.poll(() => ended.allInnerTexts()).toEqual(expect.arrayContaining([...missed, 'before']))
+})
+
 test('a hundred thousand lines: only those in sight exist, and each is at hand', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/flood?n=100000&per=1000&ms=100` })
   await expect.poll(async () => (await get(id))?.consoleMessageCount, { timeout: 120_000 }).toBe(100_000)
