@@ -34,9 +34,20 @@ const TELL = `<!doctype html><link rel="icon" href="data:,"><pre id="out"></pre>
     }
   }
 </script>`
+/** Tells the site before it hangs; a request that is waited for lets nothing in between. */
+const HANG = `<!doctype html><link rel="icon" href="data:,"><script>
+  localStorage.setItem('a', 'b')
+  setTimeout(() => {
+    const request = new XMLHttpRequest()
+    request.open('GET', '/hanging', false)
+    request.send()
+    for (;;);
+  })
+</script>`
 
 /** Cookies do not tell ports apart, so that two sites need two names. */
-async function startSite(host: string): Promise<{ url: string; server: Server }> {
+async function startSite(host: string): Promise<{ url: string; server: Server; hanging: Promise<void> }> {
+  const { promise: hangs, resolve: hanging } = Promise.withResolvers<void>()
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://site')
     const value = url.searchParams.get('value')
@@ -45,7 +56,10 @@ async function startSite(host: string): Promise<{ url: string; server: Server }>
       response.setHeader('set-cookie', [`hidden=${value}; HttpOnly; Max-Age=3600`, `session=${value}; SameSite=Strict`])
       response.end(KEEP)
     } else if (url.pathname === '/hang') {
-      response.end('<!doctype html><script>localStorage.setItem("a", "b"); setTimeout(() => { for (;;); }, 0)</script>')
+      response.end(HANG)
+    } else if (url.pathname === '/hanging') {
+      response.end()
+      hanging()
     } else {
       response.end(TELL.replace('COOKIES', JSON.stringify(request.headers.cookie ?? '')))
     }
@@ -53,7 +67,7 @@ async function startSite(host: string): Promise<{ url: string; server: Server }>
   const { promise: listening, resolve } = Promise.withResolvers<void>()
   server.listen(0, '127.0.0.1', resolve)
   await listening
-  return { url: `http://${host}:${(server.address() as AddressInfo).port}`, server }
+  return { url: `http://${host}:${(server.address() as AddressInfo).port}`, server, hanging: hangs }
 }
 
 let dataDir: string
@@ -164,6 +178,7 @@ test('also after a restart, and two at a time, each with its own from then on', 
 test('a page that hangs costs an answer, not the session', async () => {
   const { id } = await api.start()
   await act(id, [{ navigate: { url: `${one.url}/hang`, waitUntil: 'COMMIT' } }])
+  await one.hanging
   const { errors } = await tabwire.send(SAVE, { id, name: 'hung' })
   expect(errors?.[0]?.extensions.code).toBe('TIMEOUT')
   expect(await api.get(id)).toMatchObject({ status: 'RUNNING' })
