@@ -72,8 +72,8 @@ async function startSite(host: string): Promise<{ url: string; server: Server; h
 
 let dataDir: string
 let tabwire: TestApp
-let one: { url: string; server: Server }
-let other: { url: string; server: Server }
+let one: Awaited<ReturnType<typeof startSite>>
+let other: Awaited<ReturnType<typeof startSite>>
 const api = sessionApi(() => tabwire)
 
 beforeAll(async () => {
