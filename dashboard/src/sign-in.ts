@@ -30,7 +30,7 @@ export async function signIn(): Promise<SignInOutcome> {
     }
     return { apiKey: sessionStorage.getItem(STORED_KEY), problem: answer.error?.message ?? texts.signIn.failed }
   } catch {
-    return { apiKey: null, problem: texts.signIn.noAnswer }
+    return { apiKey: sessionStorage.getItem(STORED_KEY), problem: texts.signIn.noAnswer }
   }
 }
 

@@ -89,8 +89,9 @@ function sentenceCase(name: string): string {
 /** Of all the details of an action, what people ask for first: where, what with. */
 function subjectOf(details: Json): string {
   if (typeof details !== 'object' || details === null || Array.isArray(details)) return ''
-  const { url, finalUrl, target, value, text, key, expression } = details
-  const told = [finalUrl ?? url, targetOf(target), value ?? text ?? key ?? expression]
+  const { url, finalUrl, target, value, text, key, expression, x, y } = details
+  const place = typeof x === 'number' && typeof y === 'number' ? `${Math.round(x)}, ${Math.round(y)}` : undefined
+  const told = [finalUrl ?? url, targetOf(target) ?? place, value ?? text ?? key ?? expression]
   return told
     .filter((part) => part !== undefined && part !== null && part !== '')
     .map((part) => (typeof part === 'string' ? part : JSON.stringify(part)))

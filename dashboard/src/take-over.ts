@@ -73,12 +73,15 @@ export function takeOver(
 ): () => void {
   const ended = new AbortController()
   const { signal } = ended
-  const held = new Set<string>()
+  /** The keys that are down, as they went down, by where they are: what they mean changes with Shift. */
+  const held = new Map<string, Pick<KeyboardEvent, 'key' | 'code'>>()
 
   const mouse = (type: 'MOVE' | 'DOWN' | 'UP', pressed?: number) => (event: MouseEvent) => {
     if (type !== 'MOVE') event.preventDefault()
+    const button = BUTTONS[pressed ?? event.button]
+    // Back and forward, on the side of many a mouse, mean nothing on a page.
+    if (!button) return
     if (type === 'DOWN') keys.focus()
-    const button = BUTTONS[pressed ?? event.button] ?? 'LEFT'
     const clickCount = Math.min(3, Math.max(1, event.detail))
     queue.push({ mouse: { type, ...toPage(event), button, clickCount, modifiers: modifiersOf(event) } })
     // A drag goes on beyond the edge of the picture.
@@ -99,7 +102,7 @@ export function takeOver(
         },
         options,
       )
-      window.addEventListener('mouseup', lift, options)
+      window.addEventListener('mouseup', (up) => up.button === event.button && lift(up), options)
       // A button that comes up elsewhere would stay down for ever.
       signal.addEventListener('abort', () => lift(last), { signal: drag.signal })
     }
@@ -135,7 +138,7 @@ export function takeOver(
       // The beginning of something that will come as text.
       if (event.isComposing || ['Unidentified', 'Dead', 'Process'].includes(event.key)) return
       event.preventDefault()
-      held.add(event.key)
+      held.set(event.code || event.key, event)
       queue.push({ key: { type: 'DOWN', key: event.key, code: event.code || null, modifiers: modifiersOf(event) } })
     },
     { signal },
@@ -143,7 +146,7 @@ export function takeOver(
   keys.addEventListener(
     'keyup',
     (event) => {
-      if (!held.delete(event.key)) return
+      if (!held.delete(event.code || event.key)) return
       event.preventDefault()
       queue.push({ key: { type: 'UP', key: event.key, code: event.code || null, modifiers: modifiersOf(event) } })
     },
@@ -167,7 +170,7 @@ export function takeOver(
   keys.addEventListener('compositionend', takeText, { signal })
   // A key that is released elsewhere would stay down for ever.
   const letGo = () => {
-    for (const key of held) queue.push({ key: { type: 'UP', key } })
+    for (const { key, code } of held.values()) queue.push({ key: { type: 'UP', key, code: code || null } })
     held.clear()
   }
   keys.addEventListener('blur', letGo, { signal })

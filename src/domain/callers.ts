@@ -2,9 +2,6 @@ import type { ApiKeys } from './api-keys.ts'
 import type { LiveViewLinks } from './live-view-links.ts'
 import type { Principal } from './principal.ts'
 
-/** setTimeout cannot wait longer than 2^31 - 1 ms; links do not hold that long. */
-const MAX_TIMER_MS = 2_147_483_647
-
 /** Who is asking: the holder of an API key, or of a link to the live view of one session. */
 export class Callers {
   readonly #apiKeys: ApiKeys
@@ -26,7 +23,7 @@ export class Callers {
     if (principal.sessionId === null || principal.expiresAt === null)
       return this.#apiKeys.onInvalid(principal, listener)
     const leftMs = Math.max(0, principal.expiresAt - Date.now())
-    const expiry = setTimeout(listener, Math.min(MAX_TIMER_MS, leftMs)).unref()
+    const expiry = setTimeout(listener, leftMs).unref()
     return () => clearTimeout(expiry)
   }
 }

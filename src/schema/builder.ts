@@ -32,9 +32,9 @@ builder.addScalarType('SafeInt', GraphQLSafeInt, {
 builder.queryType({ description: 'What can be read. Every field needs an API key with the scope READ.' })
 builder.mutationType({
   description:
-    'What can be changed. Every field needs an API key with the scope WRITE; what concerns API keys of another owner, ADMIN as well.',
+    'What can be changed. Every field needs an API key with the scope WRITE (dispatchInput: or a link to the live view); what concerns API keys of another owner, ADMIN as well.',
 })
 builder.subscriptionType({
   description:
-    'What can be followed, over WebSocket (graphql-transport-ws) or server-sent events. Every field needs an API key with the scope READ; when the key expires or is revoked, the connection is closed.',
+    'What can be followed, over WebSocket (graphql-transport-ws) or server-sent events. Every field needs an API key with the scope READ (screencast: or a link to the live view); when the key expires or is revoked, the connection is closed.',
 })

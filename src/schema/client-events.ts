@@ -11,7 +11,7 @@ const ClientDetachReasonEnum = builder.enumType('ClientDetachReason', {
   values: describedValues<ClientDetachReason>({
     CLIENT_LEFT: 'It closed its connection, or the browser, which ends its connection alone.',
     CONNECTION_LOST: 'The connection broke.',
-    CUT_OFF: 'It sent what is no message, or left too much unread.',
+    CUT_OFF: 'It sent what is no message, left too much unread, or asked for 20,000 answers that did not come.',
     SESSION_ENDED: 'The session ended.',
   }),
 })

@@ -19,15 +19,15 @@ interface Access {
 
 const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
   description:
-    'Signed links to a session, for clients that are to have no key. Whoever has one may do with the session’s pages what it likes until the link expires; a connection that is open then stays open.',
+    'Signed links to a session, for clients that are to have no key. Each works until it expires or the session ends, also where the key that asked for it has been revoked meanwhile.',
   fields: (t) => ({
     cdpUrl: t.exposeString('cdpUrl', {
       description:
-        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http in the place of ws (https of wss), clients that look for /json/version find it. Several clients may connect at once, and again; when one leaves, or closes the browser, the session goes on. What is refused, see the README.',
+        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http in the place of ws (https of wss), clients that look for /json/version find it. Whoever has it may do with the session’s pages what it likes; a connection that is open when the link expires stays open. Several clients may connect at once, and again; when one leaves, or closes the browser, the session goes on. What is refused, see the README.',
     }),
     liveViewUrl: t.exposeString('liveViewUrl', {
       description:
-        'Opens the live picture of the session in a browser, and nothing else of it; with input, if the key has the scope WRITE.',
+        'Opens the live picture of the session in a browser, and nothing else of it; with input, if the key has the scope WRITE. When the link expires, what it has open is closed.',
     }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the links cease to work.' }),
   }),
@@ -38,7 +38,7 @@ builder.objectField(Session, 'access', (t) =>
     type: SessionAccess,
     nullable: true,
     description:
-      'Signed links for Playwright and Puppeteer. Null unless the session is RUNNING and the key has the scope CONNECT. Errors: BAD_USER_INPUT.',
+      'Signed links for Playwright and Puppeteer, and to the live picture. Null unless the session is RUNNING and the key has the scope CONNECT. Errors: BAD_USER_INPUT.',
     args: {
       ttlSeconds: t.arg.int({
         required: true,

@@ -127,6 +127,8 @@ class Connection implements CdpClient {
       this.#attached = attached
       if (socket.readyState === socket.CLOSED) return attached.leave('CONNECTION_LOST')
       socket.on('message', (data, isBinary) => {
+        // Who was told to go is not obeyed any more, whatever was on its way.
+        if (socket.readyState !== socket.OPEN) return
         if (!isBinary) return attached.receive(textOf(data))
         this.#why = 'CUT_OFF'
         this.close(1003, 'messages are text')

@@ -32,9 +32,13 @@ describe('Playwright', () => {
     expect(ofKind(log, 'ConsoleMessage').map((entry) => entry['text'])).toEqual(
       expect.arrayContaining(['said through the client', 'said on the second page']),
     )
-    expect(ofKind(log, 'Action').map((entry) => [entry['origin'], entry['type'], entry['success']])).toEqual(
-      expect.arrayContaining([['CLIENT', 'NAVIGATE', true]]),
-    )
+    const connected = ['OPEN_PAGE', 'NAVIGATE', 'CLOSE_PAGE'].map((type) => ['CLIENT', type, true])
+    expect(ofKind(log, 'Action').map((entry) => [entry['origin'], entry['type'], entry['success']])).toEqual([
+      ['CLIENT', 'NAVIGATE', true],
+      ...connected,
+      ['CLIENT', 'NAVIGATE', true],
+      ...connected,
+    ])
     await terminate(session.id)
   })
 })
@@ -163,7 +167,10 @@ describe('a bare WebSocket', () => {
   test('closes the browser, and has only left', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const client = await CdpSocket.connect(await cdpUrlOf(session.id))
-    expect(await client.send('Browser.close')).toEqual({})
+    // What comes right behind is not done any more.
+    const closing = client.send('Browser.close')
+    client.socket.send(JSON.stringify({ id: 1_000, method: 'Target.createTarget', params: { url: 'about:blank' } }))
+    expect(await closing).toEqual({})
     expect(await client.closed).toMatchObject({ code: 1000 })
     const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
     expect(ofKind(log, 'ClientDetached')).toMatchObject([{ reason: 'CLIENT_LEFT', commandCount: 1 }])
@@ -238,13 +245,15 @@ describe('a bare WebSocket', () => {
     await client.send('Input.dispatchMouseEvent', { type: 'mouseWheel', x: 1, y: 1, deltaX: 0, deltaY: 30 }, sessionId)
     await client.send('Input.dispatchMouseEvent', { type: 'mouseWheel', x: 1, y: 1, deltaX: 0, deltaY: 40 }, sessionId)
     await client.send('Page.navigate', { url: 'http://127.0.0.1:1/' }, sessionId)
-    const log = await untilLogged(session.id, (entries) => ofKind(entries, 'Action').length >= 5)
+    await expect(client.send('Page.navigate', { url: 'file:///etc/passwd' }, sessionId)).rejects.toThrow('not served')
+    const log = await untilLogged(session.id, (entries) => ofKind(entries, 'Action').length >= 6)
     expect(ofKind(log, 'Action')).toMatchObject([
       { origin: 'CLIENT', type: 'CLICK', details: { x: 10, y: 20 }, actedOn: 'p1', success: true },
       { type: 'TYPE', details: { text: '•••••• (6 characters)' } },
       { type: 'PRESS', details: { key: 'Enter' } },
       { type: 'SCROLL', details: { x: 0, y: 70 } },
-      { type: 'NAVIGATE', success: false },
+      { type: 'NAVIGATE', success: false, error: { code: 'NAVIGATION_FAILED' } },
+      { type: 'NAVIGATE', success: false, error: { code: 'BLOCKED' } },
     ])
     expect(ofKind(log, 'ClientAttached')).toMatchObject([{ clientId: 1, name: 'my-script/1.0' }])
     expect(JSON.stringify(log)).not.toContain('secret')

@@ -42,6 +42,28 @@ test('someone without a key watches, takes over, and learns when it is over', as
   await page.close()
 })
 
+test('a link that is opened where the dashboard is open already shows the picture', async () => {
+  const session = await start({ initialPrompt: `${site().url}/input` }, 'LOADED')
+  const page = await browser().newPage()
+  await page.goto(tabwire().url)
+  await page.getByRole('button', { name: 'Sign in' }).waitFor()
+  await page.evaluate((link) => location.assign(link), await linkTo(session.id))
+  await drawn(page)
+  expect(await page.getByRole('button', { name: 'Sign in' }).count()).toBe(0)
+  await page.close()
+  await terminate(session.id)
+})
+
+test('a link that signs in does so where the dashboard is open already, and leaves no code in the address', async () => {
+  const page = await browser().newPage()
+  await page.goto(tabwire().url)
+  await page.getByRole('button', { name: 'Sign in' }).waitFor()
+  await page.evaluate((link) => location.assign(link), tabwire().app.signInUrl('dashboard'))
+  await page.getByRole('button', { name: 'Start session' }).waitFor()
+  expect(page.url()).not.toContain('code')
+  await page.close()
+})
+
 test('a link of a key that may only look has nothing to take over with', async () => {
   const create = `mutation { createApiKey(input: { name: "watcher", scopes: [READ, CONNECT] }) { secret } }`
   const { createApiKey } = await tabwire().query<{ createApiKey: { secret: string } }>(create)

@@ -115,6 +115,28 @@ test('whoever takes over has mouse, wheel and keyboard, and gives them back', as
   await expect.poll(() => valueOf(id, 'field.value')).toBe('é!')
 })
 
+test('keys come up that went down with Shift; the buttons on the side of a mouse do nothing', async () => {
+  const id = await watch('/input')
+  await picture().and(page.locator('[data-drawn=true]')).waitFor()
+  await takeOver()
+  const [clientX, clientY] = await at(200, 300)
+  for (const button of [3, 4]) {
+    for (const type of ['mousedown', 'mouseup']) await picture().dispatchEvent(type, { button, clientX, clientY })
+  }
+  await page.mouse.click(...(await at(100, 50)))
+  await page.keyboard.down('Shift')
+  await page.keyboard.down('A')
+  await page.keyboard.up('Shift')
+  await page.keyboard.up('a')
+  await expect
+    .poll(() =>
+      valueOf(id, 'seen.filter((line) => /^key(down|up) /.test(line)).map((line) => line.split(" ")[2]).join(" ")'),
+    )
+    .toBe('ShiftLeft KeyA ShiftLeft KeyA')
+  expect(await valueOf(id, 'field.value')).toBe('A')
+  expect(await valueOf(id, 'seen.filter((line) => /^mouse(down|up)/.test(line))')).toEqual([])
+})
+
 test('a drag and a paste reach the page', async () => {
   const id = await watch('/input', { permissions: ['clipboard-read', 'clipboard-write'] })
   await picture().and(page.locator('[data-drawn=true]')).waitFor()

@@ -11,7 +11,7 @@ export const connectApi = (tabwire: () => TestApp) => {
   const logOf = async (id: string): Promise<LoggedEntry[]> => {
     const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes {
       __typename sequence
-      ... on Action { type origin success details actedOn: pageId }
+      ... on Action { type origin success error { code } details actedOn: pageId }
       ... on ClientAttached { clientId name }
       ... on ClientDetached { clientId name reason commandCount }
       ... on ConsoleMessage { text }

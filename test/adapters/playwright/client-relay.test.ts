@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
 import { ClientRelay } from '../../../src/adapters/playwright/relay/client-relay.ts'
 import { Targets } from '../../../src/adapters/playwright/targets.ts'
-import type { CdpClient } from '../../../src/ports/cdp-client.ts'
+import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
 import { logger } from './test-pool.ts'
 
 interface Sent {
@@ -47,7 +47,9 @@ function scripted(highWaterMark = 64) {
         resume: vi.fn(),
         close: vi.fn(),
       } satisfies CdpClient
-      const host = { refuseAddress: () => null, commanded: () => {}, acted: () => {} }
+      const acts: ClientAct[] = []
+      const refuseAddress = (url: string) => (url.startsWith('file:') ? 'it is a file' : null)
+      const host = { refuseAddress, commanded: () => {}, acted: (act: ClientAct) => void acts.push(act) }
       const attaching = ClientRelay.attach(ground, client, host)
       const root = `root ${(roots += 1)}`
       say({ id: read().at(-1)!.id, result: { sessionId: root } })
@@ -55,7 +57,7 @@ function scripted(highWaterMark = 64) {
       let nextId = 1
       const ask = (method: string, params: object = {}, sessionId?: string) =>
         relay.receive(JSON.stringify({ id: nextId++, method, params, sessionId }))
-      return { relay, root, client, got, ask }
+      return { relay, root, client, got, acts, ask }
     },
   }
 }
@@ -145,4 +147,89 @@ test('one that leaves too much unread is cut off once, and hears no more', async
   client.unsentBytes = 0
   say({ method: 'Target.targetCreated', params: {}, sessionId: root })
   expect(got).toEqual([])
+})
+
+describe('what a client does is told', () => {
+  test('also when it leaves before it is answered', async () => {
+    const { attach, say } = scripted()
+    const { relay, root, ask, acts } = await attach()
+    say(attached('page', root))
+    ask('Page.navigate', { url: 'https://slow.example/' }, 'page')
+    ask('Input.dispatchMouseEvent', { type: 'mousePressed', x: 1, y: 2, button: 'left', clickCount: 1 }, 'page')
+    expect(acts).toEqual([])
+    void relay.detach()
+    const error = { message: expect.stringContaining('The connection ended') as string }
+    expect(acts).toMatchObject([
+      { type: 'NAVIGATE', success: false, error: { ...error, code: 'NAVIGATION_FAILED' } },
+      { type: 'CLICK', success: false, error },
+    ])
+  })
+
+  test('also when the page closes before it has answered', async () => {
+    const { attach, say } = scripted()
+    const { root, ask, acts, client } = await attach()
+    for (let count = 0; count < 30; count += 1) {
+      say(attached(`page ${count}`, root))
+      ask('Page.navigate', { url: 'https://slow.example/' }, `page ${count}`)
+      ask('Page.close', {}, `page ${count}`)
+      for (let asked = 0; asked < 1_000; asked += 1) ask('Runtime.evaluate', { expression: '1' }, `page ${count}`)
+      say({ method: 'Target.detachedFromTarget', params: { sessionId: `page ${count}` }, sessionId: root })
+    }
+    expect(acts.slice(0, 2)).toMatchObject([
+      { type: 'NAVIGATE', success: false, error: { code: 'PAGE_CLOSED' } },
+      { type: 'CLOSE_PAGE', success: true },
+    ])
+    expect(acts).toHaveLength(60)
+    // Those that the browser will never answer do not count as unanswered.
+    expect(client.close).not.toHaveBeenCalled()
+  })
+
+  test('also when it was refused', async () => {
+    const { attach, say } = scripted()
+    const { root, ask, acts } = await attach()
+    say(attached('page', root))
+    ask('Page.navigate', { url: 'file:///etc/passwd' }, 'page')
+    expect(acts).toMatchObject([
+      { type: 'NAVIGATE', success: false, error: { code: 'BLOCKED' }, details: { url: 'file:///etc/passwd' } },
+    ])
+  })
+
+  test.each([
+    ['a key with its text', [{ type: 'keyDown', key: 's', text: 's' }]],
+    [
+      'a key, and then its character',
+      [
+        { type: 'rawKeyDown', key: 's' },
+        { type: 'char', text: 's' },
+      ],
+    ],
+    ['a character alone', [{ type: 'char', text: 's' }]],
+    ['one of several units', [{ type: 'keyDown', key: '😀', text: '😀' }]],
+    [
+      'one that takes AltGr',
+      [
+        { type: 'rawKeyDown', key: '@', modifiers: 3 },
+        { type: 'char', text: '@' },
+      ],
+    ],
+  ])('typing without what was typed: %s', async (_, keys) => {
+    const { attach, say } = scripted()
+    const { relay, root, ask, acts } = await attach()
+    say(attached('page', root))
+    for (const key of [...keys, ...keys]) ask('Input.dispatchKeyEvent', key, 'page')
+    void relay.detach()
+    expect(acts).toMatchObject([{ type: 'TYPE', details: { text: '•••••• (2 characters)' } }])
+  })
+
+  test('keys that type nothing by their names', async () => {
+    const { attach, say, read } = scripted()
+    const { root, ask, acts } = await attach()
+    say(attached('page', root))
+    read()
+    for (const key of [{ key: 'a', modifiers: 2 }, { key: 'Control', modifiers: 2 }, { key: 'Tab' }]) {
+      ask('Input.dispatchKeyEvent', { type: 'rawKeyDown', ...key }, 'page')
+      say({ id: read().at(-1)!.id, result: {}, sessionId: 'page' })
+    }
+    expect(acts.map(({ details }) => details)).toEqual([{ key: 'Control+a' }, { key: 'Control' }, { key: 'Tab' }])
+  })
 })

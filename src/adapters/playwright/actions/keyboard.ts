@@ -2,7 +2,7 @@ import type { Locator } from 'playwright'
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import type { ActionHandler } from './action-site.ts'
 import { elementOf } from './locate.ts'
-import { judge, judgeFocus, MASK, type Judgement } from './secret-fields.ts'
+import { charactersOf, judge, judgeFocus, maskOf, type Judgement } from './secret-fields.ts'
 
 export const fill: ActionHandler<ActionValues<'fill'>> = async (site, { target, value }) => {
   // Until it is known what kind of field it is.
@@ -37,12 +37,7 @@ export const press: ActionHandler<ActionValues<'press'>> = async (site, { target
   return {}
 }
 
-const charactersOf = (text: string) => Array.from(text).length
-
-/** How many characters it has may be known: people want to see that something was filled in. */
-export const masked = (text: string) => maskOf(charactersOf(text))
-
-export const maskOf = (characters: number) => `${MASK} (${characters} characters)`
+const masked = (text: string) => maskOf(charactersOf(text))
 
 /**
  * Whether what went into the element may be read in the log: not when it was a secret field at any time, whatever the

@@ -3,6 +3,16 @@ import type { Frame, Locator, Page } from 'playwright'
 /** What stands for a secret wherever it would show. */
 export const MASK = '••••••'
 
+/** How many characters a secret has may be known: people want to see that something was filled in. */
+export const maskOf = (characters: number): string => `${MASK} (${characters} characters)`
+
+/** What people take for one character is one, whatever it takes in UTF-16. */
+export function charactersOf(text: string): number {
+  let count = 0
+  for (let index = 0; index < text.length; index += text.codePointAt(index)! > 0xffff ? 2 : 1) count += 1
+  return count
+}
+
 /** Fields for passwords, one-time codes and the numbers of cards, by what browsers go by too. */
 const HINTS = ['current-password', 'new-password', 'one-time-code', 'cc-number', 'cc-csc']
 const SELECTOR = ['input[type=password i]', ...HINTS.map((hint) => `[autocomplete~="${hint}" i]`)].join(', ')

@@ -6,13 +6,23 @@ const HELD_MS = 1_000
 /** Held or not: more than these nobody means to get an answer to. */
 const MOST_UNANSWERED = 20_000
 
+/** A command without an answer. */
+export interface Unanswered {
+  /** The session with the browser that it was for; null: the one that stands for the browser. */
+  sessionId: string | null
+  /** Want the answer no more, for its session has ended. */
+  sessionEnded(): void
+  /** Want the answer no more, for nobody is there to read it. */
+  disconnected(): void
+}
+
 /**
  * What one client has asked and the browser has not answered. A flood waits until the browser keeps up. What the browser
  * holds must not make the rest wait: the command that would set it free, and the end of the connection, come after it.
  */
 export class Backlog {
   readonly #changed: () => void
-  readonly #forget = new Set<() => void>()
+  readonly #unanswered = new Set<Unanswered>()
   #held = 0
   #isFull = false
   #timer: NodeJS.Timeout | undefined
@@ -29,29 +39,37 @@ export class Backlog {
 
   /** Whether the client asks without end for what is not answered. */
   get isHopeless(): boolean {
-    return this.#forget.size >= MOST_UNANSWERED
+    return this.#unanswered.size >= MOST_UNANSWERED
   }
 
-  /** `forget`: how to want the answer no more. */
-  add(forget: () => void): void {
-    this.#forget.add(forget)
-    if (!this.#isFull && this.#forget.size - this.#held >= MOST_WAITING) this.#setFull(true)
+  add(command: Unanswered): void {
+    this.#unanswered.add(command)
+    if (!this.#isFull && this.#unanswered.size - this.#held >= MOST_WAITING) this.#setFull(true)
   }
 
   /** Its answer came. */
-  remove(forget: () => void): void {
-    this.#forget.delete(forget)
-    this.#held = Math.min(this.#held, this.#forget.size)
+  remove(command: Unanswered): void {
+    this.#unanswered.delete(command)
+    this.#held = Math.min(this.#held, this.#unanswered.size)
     if (!this.#isFull) return
-    if (this.#forget.size - this.#held <= FEW_WAITING) this.#setFull(false)
+    if (this.#unanswered.size - this.#held <= FEW_WAITING) this.#setFull(false)
     else this.#timer?.refresh()
   }
 
   /** The client is gone: no answer is wanted. */
   clear(): void {
     clearTimeout(this.#timer)
-    for (const forget of this.#forget) forget()
-    this.#forget.clear()
+    for (const command of this.#unanswered) command.disconnected()
+    this.#unanswered.clear()
+  }
+
+  /** The browser answers nothing that was asked of a session that has ended. */
+  endSession(sessionId: string): void {
+    for (const command of this.#unanswered) {
+      if (command.sessionId !== sessionId) continue
+      this.remove(command)
+      command.sessionEnded()
+    }
   }
 
   #setFull(isFull: boolean): void {
@@ -62,7 +80,7 @@ export class Backlog {
   }
 
   #forgive(): void {
-    this.#held = this.#forget.size
+    this.#held = this.#unanswered.size
     this.#setFull(false)
   }
 }

@@ -1,6 +1,6 @@
-import type { ActionType } from '../../../ports/action.ts'
+import type { ActionError, ActionType } from '../../../ports/action.ts'
 import type { ClientAct } from '../../../ports/cdp-client.ts'
-import { maskOf } from '../actions/keyboard.ts'
+import { charactersOf, maskOf } from '../actions/secret-fields.ts'
 import { cutText, cutUrl } from '../cut-text.ts'
 import type { CommandParams } from './border.ts'
 
@@ -18,8 +18,24 @@ interface Gathered {
   y: number
 }
 
-/** How a command went: what the browser refused, for people; null: it did it. */
-export type Outcome = (error: string | null) => void
+/** Bits of the protocol. */
+const MODIFIERS = [
+  [1, 'Alt'],
+  [2, 'Control'],
+  [4, 'Meta'],
+] as const
+
+/** How a command of the browser's protocol went. */
+export interface Outcome {
+  /** `message`: what the browser refused, for people; null: it did it. */
+  answered(message: string | null): void
+  /** It never reached the browser. */
+  refused(message: string): void
+  /** No answer comes any more, for its page has closed. */
+  pageClosed(): void
+  /** The connection ended, and with it whoever wanted the answer. */
+  disconnected(): void
+}
 
 /**
  * What a client does that a person at the browser would, told from its commands. What it types is masked: the protocol
@@ -29,6 +45,8 @@ export class ClientActs {
   readonly #acted: (act: ClientAct) => void
   #gathered: Gathered | null = null
   #timer: NodeJS.Timeout | undefined
+  /** The character of the key that went down is counted, and may be said once more. */
+  #isCharCounted = false
 
   constructor(acted: (act: ClientAct) => void) {
     this.#acted = acted
@@ -41,6 +59,11 @@ export class ClientActs {
         return this.#act('NAVIGATE', pageId, { url: cutUrl(text(params['url'])) })
       case 'Page.reload':
         return this.#act('RELOAD', pageId, {})
+      case 'Page.navigateToHistoryEntry':
+        // Which way it goes, only the browser knows.
+        return this.#act('NAVIGATE', pageId, { historyEntry: number(params['entryId']) })
+      case 'Target.closeTarget':
+        return pageId === null ? null : this.#act('CLOSE_PAGE', pageId, {})
       case 'Page.close':
         return this.#act('CLOSE_PAGE', pageId, {})
       case 'Target.createTarget':
@@ -77,18 +100,35 @@ export class ClientActs {
   #act(type: ActionType, pageId: string | null, details: ClientAct['details']): Outcome {
     this.flush()
     const startedAt = Date.now()
-    return (message) => {
-      const code = type === 'NAVIGATE' ? 'NAVIGATION_FAILED' : 'NOT_ACTIONABLE'
-      const error = message === null ? null : ({ code, message } as const)
+    const isLoading = type === 'NAVIGATE' || type === 'RELOAD'
+    const code = isLoading ? 'NAVIGATION_FAILED' : 'NOT_ACTIONABLE'
+    const end = (error: ActionError | null) =>
       this.#acted({ type, pageId, startedAt, success: !error, error, durationMs: Date.now() - startedAt, details })
+    return {
+      answered: (message) => end(message === null ? null : { code, message }),
+      refused: (message) => end({ code: 'BLOCKED', message }),
+      // Many a page closes by what it is given: that was done.
+      pageClosed: () =>
+        end(isLoading ? { code: 'PAGE_CLOSED', message: 'The page closed before it had loaded.' } : null),
+      disconnected: () => end({ code, message: 'The connection ended before the browser had answered.' }),
     }
   }
 
   #key(params: CommandParams, pageId: string | null): Outcome | null {
-    if (params['type'] !== 'keyDown' && params['type'] !== 'rawKeyDown') return null
     const typed = text(params['text'])
+    const isCounted = this.#isCharCounted
+    this.#isCharCounted = false
+    if (params['type'] === 'char') return isCounted || typed === '\r' ? null : this.#gather('TYPE', pageId, typed, 0, 0)
+    if (params['type'] !== 'keyDown' && params['type'] !== 'rawKeyDown') return null
     if (typed !== '' && typed !== '\r') return this.#gather('TYPE', pageId, typed, 0, 0)
-    return this.#act('PRESS', pageId, { key: nameOf(params['key']) })
+    const key = nameOf(params['key'])
+    const held = number(params['modifiers'])
+    // With Alt, too, people type: it is half of AltGr.
+    const isText = charactersOf(key) === 1 && ((held & 6) === 0 || (held & 1) !== 0)
+    this.#isCharCounted = isText
+    if (isText) return this.#gather('TYPE', pageId, key, 0, 0)
+    const modifiers = MODIFIERS.filter(([bit, name]) => (held & bit) !== 0 && name !== key).map(([, name]) => name)
+    return this.#act('PRESS', pageId, { key: [...modifiers, key].join('+') })
   }
 
   #mouse(params: CommandParams, pageId: string | null): Outcome | null {
@@ -105,7 +145,7 @@ export class ClientActs {
   #gather(type: 'TYPE' | 'SCROLL', pageId: string | null, typed: string, x: number, y: number): null {
     if (this.#gathered && (this.#gathered.type !== type || this.#gathered.pageId !== pageId)) this.flush()
     this.#gathered ??= { type, pageId, startedAt: Date.now(), characters: 0, x: 0, y: 0 }
-    this.#gathered.characters += typed.length
+    this.#gathered.characters += charactersOf(typed)
     this.#gathered.x += x
     this.#gathered.y += y
     clearTimeout(this.#timer)

@@ -5,7 +5,7 @@ import type { BrowserWire, Guest } from '../browser-wire.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
-import { Backlog } from './backlog.ts'
+import { Backlog, type Unanswered } from './backlog.ts'
 import { refuseCommand, type CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { Disguise } from './disguise.ts'
@@ -114,23 +114,37 @@ export class ClientRelay implements CdpAttachment, Guest {
       refuseAddress: (url) => this.#host.refuseAddress(url),
       browserContextId,
     })
-    if (refusal !== null) return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
+    const outcome = this.#acts.begin(method, params, this.#actedOn(command))
+    if (refusal !== null) {
+      outcome?.refused(refusal)
+      return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
+    }
     if (method.startsWith('Emulation.')) this.#emulated.add(method)
     if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
     this.#noteInFront(command)
-    const outcome = this.#acts.begin(method, params, this.#pageIdOf(sessionId))
     const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
     // Not the command itself: its parameters may be large, and the browser may never answer.
     const asked = { id, method, sessionId }
     const forget = this.#ground.wire.relay(sent, (message, ends) => {
-      this.#backlog.remove(forget!)
+      this.#backlog.remove(unanswered)
       this.#answered(asked, outcome, message, ends)
     })
     if (!forget) {
-      outcome?.(TOO_LONG)
+      outcome?.answered(TOO_LONG)
       return this.#fail(command, SERVER_ERROR, TOO_LONG)
     }
-    this.#backlog.add(forget)
+    const unanswered: Unanswered = {
+      sessionId,
+      sessionEnded: () => {
+        forget()
+        outcome?.pageClosed()
+      },
+      disconnected: () => {
+        forget()
+        outcome?.disconnected()
+      },
+    }
+    this.#backlog.add(unanswered)
     if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
     this.#watchCongestion()
   }
@@ -188,7 +202,7 @@ export class ClientRelay implements CdpAttachment, Guest {
 
   #answered(asked: Asked, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
     const { id, method, sessionId } = asked
-    if (outcome) outcome(failureIn(message))
+    outcome?.answered(failureIn(message))
     if (method === 'Target.getBrowserContexts') {
       const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
       return this.#answer(asked, result ? { result: this.#disguise.contexts(result) } : { error })
@@ -214,6 +228,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   /** Those below it end with it, of which the browser says nothing. */
   #forgetChild(sessionId: string): void {
     this.#children.delete(sessionId)
+    this.#backlog.endSession(sessionId)
     this.#held.forget(sessionId)
     this.#ground.wire.unhost(sessionId)
     for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)
@@ -225,6 +240,11 @@ export class ClientRelay implements CdpAttachment, Guest {
     const targetId = method === 'Page.bringToFront' ? child?.targetId : params['targetId']
     const isMeant = method === 'Page.bringToFront' || method === 'Target.activateTarget'
     if (isMeant && typeof targetId === 'string') this.#ground.targets.broughtToFront(targetId)
+  }
+
+  #actedOn({ method, params, sessionId }: ClientCommand): string | null {
+    if (method !== 'Target.closeTarget') return this.#pageIdOf(sessionId)
+    return this.#ground.targets.pageIdOf(String(params['targetId']))
   }
 
   /** A frame in a process of its own belongs to the page above it. */
