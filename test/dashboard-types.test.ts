@@ -17,7 +17,8 @@ async function complaintsAbout(code: string): Promise<string> {
   const imports = `
     import type { ResultOf, VariablesOf } from 'gql.tada'
     import { graphql } from '../../src/graphql.ts'
-    import { WatchConsole, StartSession } from '../../src/operations.ts'
+    import { WatchConsole } from '../../src/log-operations.ts'
+    import { StartSession } from '../../src/operations.ts'
     void graphql, WatchConsole, StartSession
     type Line = ResultOf<typeof WatchConsole>['consoleMessages']['entries'][number]
     export type Start = VariablesOf<typeof StartSession>

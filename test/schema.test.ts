@@ -123,6 +123,7 @@ describe('the contract of names', () => {
     ['NetworkRequestBatch.cursor', 'String!'],
     ['SessionEventBatch.live', 'Boolean!'],
     ['SessionEventBatch.dropped', 'Int!'],
+    ['SessionEventBatch.droppedUnknown', 'Boolean!'],
     ['Session.cost', 'Cost!'],
     ['Session.access', 'SessionAccess'],
     ['SessionAccess.cdpUrl', 'String!'],

@@ -6,6 +6,8 @@ export interface LogBatch<Entry> {
   readonly cursor: string
   readonly live: boolean
   readonly dropped: number
+  /** Entries are missing of which nobody knows how many. */
+  readonly droppedUnknown: boolean
 }
 
 /**
@@ -23,6 +25,7 @@ export class LogStore<Entry extends { readonly sequence: number }> {
   complete = false
   /** What the server could not record. */
   dropped = 0
+  droppedUnknown = false
   /** Why nothing more will come, for people. */
   problem: string | null = null
 
@@ -36,6 +39,7 @@ export class LogStore<Entry extends { readonly sequence: number }> {
     }
     this.cursor = batch.cursor
     this.dropped += batch.dropped
+    this.droppedUnknown ||= batch.droppedUnknown
     this.live ||= batch.live
     this.problem = null
     this.changes.tell()

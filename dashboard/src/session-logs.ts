@@ -1,7 +1,7 @@
 import type { ResultOf } from 'gql.tada'
 import type { Api } from './api.ts'
 import { LogFeed } from './log-feed.ts'
-import { WatchConsole, WatchNetwork, WatchStory } from './operations.ts'
+import { WatchConsole, WatchNetwork, WatchStory } from './log-operations.ts'
 
 export type ConsoleLine = ResultOf<typeof WatchConsole>['consoleMessages']['entries'][number]
 export type Request = ResultOf<typeof WatchNetwork>['networkRequests']['entries'][number]

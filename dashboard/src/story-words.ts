@@ -45,7 +45,10 @@ export function lineOf(entry: StoryEntry): string {
     case 'ClientDetached':
       return `${entry.clientName} (${story.detached(entry.detachReason.toLowerCase().replaceAll('_', ' '), count(entry.commandCount))})`
     case 'EntriesDropped':
-      return story.notRecorded(count(entry.count), entry.dropReason.toLowerCase().replaceAll('_', ' '))
+      return story.notRecorded(
+        entry.count === null ? story.unknownNumber : count(entry.count),
+        entry.dropReason.toLowerCase().replaceAll('_', ' '),
+      )
     case 'TaskStep':
       return [entry.text, entry.calls.length > 0 ? story.asked(entry.calls.join(', ')) : ''].filter(Boolean).join(' – ')
     case 'TaskEnded':

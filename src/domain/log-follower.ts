@@ -14,6 +14,8 @@ export interface LogBatch {
   live: boolean
   /** Sum of what ENTRIES_DROPPED entries since the previous batch count, of the wanted kinds. */
   dropped: number
+  /** Whether one of those entries does not know how many it stands for. */
+  droppedUnknown: boolean
 }
 
 /** What a follower reads from: a live session's log in memory first, the store for the rest. */
@@ -66,6 +68,7 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
   #emittedAt = Date.now()
   #live = false
   #dropped = 0
+  #droppedUnknown = false
   /** Read from the store and not yet delivered. */
   #waiting: LogEntry[] = []
   #waitingUpTo: number
@@ -187,7 +190,7 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
       this.#waitingUpTo = this.#cursor = tail.at(-1)!.sequence
       const wanted = this.#sift(tail)
       const caughtUp = this.#cursor >= head.lastSequence
-      if (wanted.length > 0 || this.#dropped > 0 || (caughtUp && !this.#live) || this.#isProgressDue()) {
+      if (wanted.length > 0 || this.#hasDropped || (caughtUp && !this.#live) || this.#isProgressDue()) {
         return this.#emit(wanted, caughtUp)
       }
       return null
@@ -199,7 +202,7 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
     if (this.#waitingUpTo < head.lastSequence) this.#readAhead(head)
     if (this.#waiting.length > 0) return null
     this.#cursor = this.#waitingUpTo
-    return this.#dropped > 0 || this.#isProgressDue() ? this.#emit([], this.#cursor >= head.lastSequence) : null
+    return this.#hasDropped || this.#isProgressDue() ? this.#emit([], this.#cursor >= head.lastSequence) : null
   }
 
   #readStep(head: LogHead): Promise<Reading> {
@@ -233,16 +236,21 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
   #sift(entries: readonly LogEntry[]): LogEntry[] {
     const wanted: LogEntry[] = []
     for (const entry of entries) {
-      if (entry.kind === 'ENTRIES_DROPPED') this.#dropped += this.#countDropped(entry)
+      if (entry.kind === 'ENTRIES_DROPPED') this.#noteDropped(entry)
       if (matchesFilter(entry, this.#filter)) wanted.push(entry)
     }
     return wanted
   }
 
-  #countDropped(entry: LogEntry<'ENTRIES_DROPPED'>): number {
+  #noteDropped({ data: { count, countsByKind } }: LogEntry<'ENTRIES_DROPPED'>): void {
     const { kinds } = this.#filter
-    if (!kinds) return entry.data.count
-    return kinds.reduce((sum: number, kind: SessionEventKind) => sum + (entry.data.countsByKind[kind] ?? 0), 0)
+    if (count === null) this.#droppedUnknown = true
+    else if (!kinds) this.#dropped += count
+    else this.#dropped += kinds.reduce((sum: number, kind: SessionEventKind) => sum + (countsByKind[kind] ?? 0), 0)
+  }
+
+  get #hasDropped(): boolean {
+    return this.#dropped > 0 || this.#droppedUnknown
   }
 
   #takeWaiting(): LogEntry[] {
@@ -264,11 +272,13 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
 
   #emit(entries: LogEntry[], live: boolean): LogBatch {
     const dropped = this.#dropped
+    const droppedUnknown = this.#droppedUnknown
     this.#dropped = 0
+    this.#droppedUnknown = false
     this.#live = live
     this.#emittedCursor = this.#cursor
     this.#emittedAt = Date.now()
-    return { entries, cursor: encodeEntryCursor(this.#source.sessionId, this.#cursor), live, dropped }
+    return { entries, cursor: encodeEntryCursor(this.#source.sessionId, this.#cursor), live, dropped, droppedUnknown }
   }
 
   #untilWoken(): Promise<void> {

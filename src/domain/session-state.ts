@@ -8,9 +8,9 @@ import { TabwireError } from './errors.ts'
  *   CREATING ───────────────▶ RUNNING ───────────────────────────────────▶ CLOSED
  *      │                        │  IDLE_TIMEOUT, MAX_DURATION
  *      │                        ├────────────────────────────────────────▶ TIMED_OUT
- *      │                        │  BROWSER_CRASHED, MACHINE_LOST, TASK_FAILED
+ *      │                        │  BROWSER_CRASHED, BROWSER_MISBEHAVED, MACHINE_LOST, TASK_FAILED
  *      │                        └────────────────────────────────────────▶ FAILED
- *      └── as RUNNING, but LAUNCH_FAILED instead of BROWSER_CRASHED, and never IDLE_TIMEOUT: it isn't idle, it
+ *      └── as RUNNING, but LAUNCH_FAILED instead of BROWSER_*, and never IDLE_TIMEOUT: it isn't idle, it
  *          waits; nor TASK_*: its task has not begun
  *
  * An ended session stays as it ended. The whole table is test/domain/session-state.test.ts.
@@ -28,13 +28,14 @@ const STATUS_OF_REASON = {
   MAX_DURATION: 'TIMED_OUT',
   LAUNCH_FAILED: 'FAILED',
   BROWSER_CRASHED: 'FAILED',
+  BROWSER_MISBEHAVED: 'FAILED',
   MACHINE_LOST: 'FAILED',
   TASK_COMPLETED: 'CLOSED',
   TASK_FAILED: 'FAILED',
 } as const satisfies Record<SessionEndReason, SessionStatus>
 
 const IMPOSSIBLE_WHILE: Record<'CREATING' | 'RUNNING', readonly SessionEndReason[]> = {
-  CREATING: ['IDLE_TIMEOUT', 'BROWSER_CRASHED', 'TASK_COMPLETED', 'TASK_FAILED'],
+  CREATING: ['IDLE_TIMEOUT', 'BROWSER_CRASHED', 'BROWSER_MISBEHAVED', 'TASK_COMPLETED', 'TASK_FAILED'],
   RUNNING: ['LAUNCH_FAILED'],
 }
 

@@ -34,7 +34,7 @@ export class SignIn {
     this.#codes.delete(code)
     if (!issued || issued.expiresAt <= Date.now()) return null
     const expiresAt = new Date(Date.now() + KEY_LIFE_MS)
-    const scopes = ['READ', 'WRITE', 'CONNECT', 'ADMIN'] as const
+    const scopes = ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'] as const
     const { secret } = await this.#apiKeys.createFor(issued.owner, { name: SIGN_IN_KEY_NAME, scopes, expiresAt })
     return { secret, expiresAt }
   }

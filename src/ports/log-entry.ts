@@ -20,6 +20,7 @@ export const SESSION_END_REASONS = [
   'MAX_DURATION',
   'LAUNCH_FAILED',
   'BROWSER_CRASHED',
+  'BROWSER_MISBEHAVED',
   'MACHINE_LOST',
   'TASK_COMPLETED',
   'TASK_FAILED',
@@ -73,7 +74,14 @@ export const RESOURCE_TYPES = [
 ] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number]
 
-export const DROP_REASONS = ['FLOOD', 'LOG_LIMIT', 'STORE_UNAVAILABLE', 'UNSTORABLE'] as const
+export const DROP_REASONS = [
+  'FLOOD',
+  'LOG_LIMIT',
+  'STORE_UNAVAILABLE',
+  'UNSTORABLE',
+  'MESSAGE_TOO_LARGE',
+  'TERMINATED',
+] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 
 export const CLIENT_DETACH_REASONS = ['CLIENT_LEFT', 'CONNECTION_LOST', 'CUT_OFF', 'SESSION_ENDED'] as const
@@ -202,7 +210,8 @@ export interface EntryData {
   }
   ENTRIES_DROPPED: {
     reason: DropReason
-    count: number
+    /** Null: unknown, for the browser had not handed them over (TERMINATED). */
+    count: number | null
     countsByKind: Partial<Record<SessionEventKind, number>>
     /** Milliseconds since the epoch of the first and the last entry that was dropped. */
     from: number

@@ -167,7 +167,7 @@ export class StoreUnavailable extends Error {
   }
 }
 
-export const SCOPES = ['READ', 'WRITE', 'CONNECT', 'ADMIN'] as const
+export const SCOPES = ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'] as const
 export type Scope = (typeof SCOPES)[number]
 
 export interface ApiKeyRecord {

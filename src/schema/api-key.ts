@@ -13,6 +13,7 @@ export const ScopeEnum = builder.enumType('Scope', {
     READ: 'Queries and subscriptions.',
     WRITE: 'Starting, changing and ending sessions; creating and revoking the owner’s own API keys.',
     CONNECT: 'Connecting a Playwright or Puppeteer client to a session.',
+    KEYS: 'Listing, creating and revoking API keys of the owner.',
     ADMIN: 'Keys of other owners: listing them, and with WRITE creating and revoking them.',
   }),
 })

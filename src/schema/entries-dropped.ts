@@ -11,6 +11,8 @@ const DropReasonEnum = builder.enumType('DropReason', {
     LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
     STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
     UNSTORABLE: 'The database refused what the page had made.',
+    MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
+    TERMINATED: 'The session ended before the browser had handed over everything.',
   }),
 })
 
@@ -21,7 +23,11 @@ const EntriesDropped = entryType(
 
 builder.objectFields(EntriesDropped, (t) => ({
   reason: t.field({ type: DropReasonEnum, description: 'Why.', resolve: ({ entry }) => entry.data.reason }),
-  count: t.int({ description: 'How many entries are missing here.', resolve: ({ entry }) => entry.data.count }),
+  count: t.int({
+    nullable: true,
+    description: 'Number of entries missing here. Null when it is unknown (TERMINATED).',
+    resolve: ({ entry }) => entry.data.count,
+  }),
   kinds: t.field({
     type: [SessionEventKindEnum],
     description: 'Of which kinds they were.',

@@ -178,6 +178,11 @@ export function batchOf(name: string, node: OutputRef<object>, of: string) {
         description: 'Sum of what EntriesDropped since the previous batch count; normally 0.',
         resolve: ({ batch }) => batch.dropped,
       }),
+      droppedUnknown: t.boolean({
+        description:
+          'True when an EntriesDropped since the previous batch has no count: `dropped` is a lower bound then.',
+        resolve: ({ batch }) => batch.droppedUnknown,
+      }),
     }),
   })
 }

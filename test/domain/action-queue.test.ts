@@ -232,7 +232,7 @@ test('no flood and no limit costs an action its entry, nor its sequence', async 
         expect(kept.filter(({ kind }) => kind === 'ACTION')).toEqual(answered)
         const told = kept.reduce((sum, entry) => {
           if (entry.kind === 'CONSOLE_MESSAGE') return sum + 1
-          return entry.kind === 'ENTRIES_DROPPED' ? sum + entry.data.count : sum
+          return entry.kind === 'ENTRIES_DROPPED' ? sum + (entry.data.count ?? 0) : sum
         }, 0)
         expect(told).toBe(bursts.reduce((sum, lines) => sum + lines, 0))
       },

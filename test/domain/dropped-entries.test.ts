@@ -20,7 +20,7 @@ useStore()
 
 describe('law 7: nothing is lost quietly', () => {
   const countOf = (entries: readonly LogEntry[]) =>
-    entries.reduce((sum, entry) => sum + (entry.kind === 'ENTRIES_DROPPED' ? entry.data.count : 0), 0)
+    entries.reduce((sum, entry) => sum + (entry.kind === 'ENTRIES_DROPPED' ? (entry.data.count ?? 0) : 0), 0)
 
   test('a flood above the queue becomes ENTRIES_DROPPED, in its place, and the sequence stays dense', async () => {
     const { log, record, follow, end } = await newLog({ limits: { maxQueuedEntries: 100 } })

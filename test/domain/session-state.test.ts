@@ -19,6 +19,7 @@ const table: Record<string, { creating: string | null; running: string | null }>
   MAX_DURATION: { creating: 'TIMED_OUT', running: 'TIMED_OUT' },
   LAUNCH_FAILED: { creating: 'FAILED', running: null },
   BROWSER_CRASHED: { creating: null, running: 'FAILED' },
+  BROWSER_MISBEHAVED: { creating: null, running: 'FAILED' },
   MACHINE_LOST: { creating: 'FAILED', running: 'FAILED' },
   TASK_COMPLETED: { creating: null, running: 'CLOSED' },
   TASK_FAILED: { creating: null, running: 'FAILED' },

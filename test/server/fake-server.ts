@@ -34,7 +34,13 @@ export function consoleEntry(sequence: number, text = `line ${sequence}`): LogEn
 }
 
 export function batchOf(entries: LogEntry[], live = true): LogBatch {
-  return { entries, cursor: encodeEntryCursor(SESSION_UUID, entries.at(-1)?.sequence ?? 0), live, dropped: 0 }
+  return {
+    entries,
+    cursor: encodeEntryCursor(SESSION_UUID, entries.at(-1)?.sequence ?? 0),
+    live,
+    dropped: 0,
+    droppedUnknown: false,
+  }
 }
 
 /** A follower whose test decides what it delivers, and sees whether it was freed. */

@@ -12,9 +12,9 @@ export function LogStatus(props: { store: LogStore<{ sequence: number }>; shown:
           ? texts.log.shown(count(shown), count(store.entries.length))
           : texts.log.reading(count(store.entries.length))}
       </span>
-      {store.dropped > 0 && (
+      {(store.dropped > 0 || store.droppedUnknown) && (
         <span className="tag warning" title={texts.log.droppedHint}>
-          {texts.log.dropped(count(store.dropped))}
+          {store.droppedUnknown ? texts.log.droppedUnknown : texts.log.dropped(count(store.dropped))}
         </span>
       )}
     </>
