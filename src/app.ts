@@ -7,6 +7,7 @@ import { InProcessBus } from './adapters/bus/in-process.ts'
 import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
 import { findBrowserExecutable } from './adapters/playwright/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
+import { OidcVerifier } from './adapters/oidc/oidc-verifier.ts'
 import { DatabaseUnusable } from './adapters/postgres/open-database.ts'
 import { openStore } from './adapters/postgres/store.ts'
 import type { Config } from './config.ts'
@@ -25,6 +26,7 @@ import type { LogLimits } from './domain/session-log.ts'
 import { SessionRegistry } from './domain/session-registry.ts'
 import { SignedLinks } from './domain/signed-links.ts'
 import { SignIn } from './domain/sign-in.ts'
+import { TokenPrincipals } from './domain/token-principals.ts'
 import { Uploads } from './domain/uploads.ts'
 import { createLogger, type Logger } from './logger.ts'
 import type { ArtifactStore } from './ports/artifact-store.ts'
@@ -133,6 +135,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   let baseUrl = config.publicUrl
   const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port))
   const liveViewLinks = new LiveViewLinks(links, registry)
+  const verifier = config.oidc && opening.adopt(new OidcVerifier(config.oidc, logger), (opened) => opened.close())
+  const tokens = verifier && new TokenPrincipals(verifier)
   const server = createServer({
     config,
     registry,
@@ -140,7 +144,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     uploads: new Uploads(store, artifacts, registry, links),
     links,
     liveViewLinks,
-    callers: new Callers(apiKeys, liveViewLinks),
+    callers: new Callers(apiKeys, liveViewLinks, tokens),
     logs: new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId)),
     apiKeys,
     tasks,

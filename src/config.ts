@@ -41,6 +41,14 @@ export interface AiConfig {
   prices: Readonly<Record<string, ModelPrice>>
 }
 
+/** The identity provider whose tokens are accepted. */
+export interface OidcConfig {
+  /** Exactly as in the tokens' claim `iss`. */
+  issuer: string
+  /** What must be in their claim `aud`. */
+  audience: string
+}
+
 export type SandboxMode = 'auto' | 'on' | 'off'
 
 export interface Config {
@@ -72,6 +80,8 @@ export interface Config {
   profileKey: string | null
   /** Null: tasks are AI_NOT_CONFIGURED. */
   ai: AiConfig | null
+  /** Null: API keys alone authenticate. */
+  oidc: OidcConfig | null
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 }
 
@@ -96,6 +106,15 @@ const wholeNumber = (from: number, to: number, fallback: number) =>
 
 const isUrlOf = (protocols: readonly string[]) => (value: string) =>
   URL.canParse(value) && protocols.includes(new URL(value).protocol)
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
+
+/** Keys that come over plain http could be anyone's, unless they come from this machine. */
+function isIssuer(value: string): boolean {
+  const url = URL.parse(value)
+  if (!url || url.search !== '' || url.hash !== '' || url.username !== '') return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
+}
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
 
@@ -133,6 +152,9 @@ function problemsTogether(value: z.output<typeof environment>): string[] {
   }
   if (provider === 'openai-compatible' && !value.TABWIRE_AI_BASE_URL) {
     problems.push('TABWIRE_AI_BASE_URL must be set with TABWIRE_AI_PROVIDER=openai-compatible')
+  }
+  if (!value.TABWIRE_OIDC_ISSUER !== !value.TABWIRE_OIDC_AUDIENCE) {
+    problems.push('TABWIRE_OIDC_ISSUER and TABWIRE_OIDC_AUDIENCE must be set together')
   }
   return problems
 }
@@ -238,6 +260,14 @@ const environment = z.object({
     .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
     .optional(),
   TABWIRE_AI_PRICES: z.string().transform(readPrices).optional(),
+  TABWIRE_OIDC_ISSUER: z
+    .string()
+    .refine(isIssuer, 'must be an https:// URL without query and fragment (http:// on a loopback address)')
+    .optional(),
+  TABWIRE_OIDC_AUDIENCE: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters without spaces')
+    .optional(),
   TABWIRE_LOG_LEVEL: z
     .enum(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -290,6 +320,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     signingKeys: value.TABWIRE_SIGNING_KEYS ?? null,
     profileKey: value.TABWIRE_PROFILE_KEY ?? null,
     ai: aiOf(value),
+    oidc:
+      value.TABWIRE_OIDC_ISSUER && value.TABWIRE_OIDC_AUDIENCE
+        ? { issuer: value.TABWIRE_OIDC_ISSUER, audience: value.TABWIRE_OIDC_AUDIENCE }
+        : null,
     logLevel: value.TABWIRE_LOG_LEVEL,
   }
 }

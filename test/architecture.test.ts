@@ -82,6 +82,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/artifacts': ['ports', ...COMMON],
   'adapters/bus': ['ports', ...COMMON],
   'adapters/chat-model': ['ports', ...COMMON],
+  'adapters/oidc': ['ports', ...COMMON],
   'adapters/playwright': ['ports', ...COMMON],
   'adapters/postgres': ['ports', ...COMMON],
   'config.ts': [],
@@ -99,6 +100,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'adapters/artifacts',
     'adapters/bus',
     'adapters/chat-model',
+    'adapters/oidc',
     'adapters/playwright',
     'adapters/postgres',
     'data-directory.ts',
@@ -138,6 +140,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   'graphql-yoga': ['server'],
   'graphql-ws': ['server'],
   ws: ['server'],
+  jose: ['adapters/oidc'],
 }
 
 describe('imports', () => {

@@ -21,6 +21,7 @@ const DEFAULTS: Config = {
   signingKeys: null,
   profileKey: null,
   ai: null,
+  oidc: null,
   logLevel: 'info',
 }
 
@@ -69,6 +70,14 @@ describe('accepts', () => {
     [{ TABWIRE_MAX_LOG_ENTRIES: '100' }, { maxLogEntries: 100 }],
     [{ TABWIRE_RETENTION_DAYS: '0' }, { retentionDays: 0 }],
     [{ TABWIRE_LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+    [
+      { TABWIRE_OIDC_ISSUER: 'https://id.example.org/realms/one', TABWIRE_OIDC_AUDIENCE: 'tabwire' },
+      { oidc: { issuer: 'https://id.example.org/realms/one', audience: 'tabwire' } },
+    ],
+    [
+      { TABWIRE_OIDC_ISSUER: 'http://127.0.0.1:8080', TABWIRE_OIDC_AUDIENCE: 'https://tabs.example.org' },
+      { oidc: { issuer: 'http://127.0.0.1:8080', audience: 'https://tabs.example.org' } },
+    ],
     [{ TABWIRE_ARTIFACT_QUOTA_MB: '1' }, { artifactQuotaBytes: 1_048_576 }],
     [{ TABWIRE_SIGNING_KEYS: SECRET }, { signingKeys: [SECRET] }],
     [{ TABWIRE_SIGNING_KEYS: `${SECRET},${SECRET}2` }, { signingKeys: [SECRET, `${SECRET}2`] }],
@@ -209,6 +218,14 @@ describe('refuses', () => {
     [
       { TABWIRE_S3_BUCKET: 'tabwire', TABWIRE_S3_FORCE_PATH_STYLE: 'yes' },
       'TABWIRE_S3_FORCE_PATH_STYLE must be true or false (it is "yes")',
+    ],
+    [
+      { TABWIRE_OIDC_ISSUER: 'http://id.example.org', TABWIRE_OIDC_AUDIENCE: 'tabwire' },
+      'TABWIRE_OIDC_ISSUER must be an https:// URL without query and fragment (http:// on a loopback address) (it is "http://id.example.org")',
+    ],
+    [
+      { TABWIRE_OIDC_ISSUER: 'https://id.example.org' },
+      'TABWIRE_OIDC_ISSUER and TABWIRE_OIDC_AUDIENCE must be set together',
     ],
     [{ TABWIRE_AI_MODEL: 'x' }, 'TABWIRE_AI_PROVIDER must be set where other TABWIRE_AI_ variables are'],
     [

@@ -10,6 +10,7 @@ import type { KeyRing, ListedKey } from './key-ring.ts'
 const COMMAND_LINE: Principal = {
   owner: FIRST_OWNER,
   scopes: new Set(SCOPES),
+  actor: 'key:',
   apiKeyId: '',
   expiresAt: null,
   sessionId: null,

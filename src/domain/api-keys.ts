@@ -79,7 +79,7 @@ export class ApiKeys {
     }
     this.#touch(record.id)
     const { owner, scopes, id, expiresAt } = record
-    return { owner, scopes: new Set(scopes), apiKeyId: id, expiresAt, sessionId: null }
+    return { owner, actor: `key:${id}`, scopes: new Set(scopes), apiKeyId: id, expiresAt, sessionId: null }
   }
 
   /** A new key. Only ADMIN may name another owner, and nobody gives away a scope that the own key lacks. */

@@ -1,29 +1,41 @@
 import type { ApiKeys } from './api-keys.ts'
 import type { LiveViewLinks } from './live-view-links.ts'
 import type { Principal } from './principal.ts'
+import type { TokenPrincipals } from './token-principals.ts'
 
-/** Who is asking: the holder of an API key, or of a link to the live view of one session. */
+/** setTimeout cannot wait longer than 2^31 - 1 ms. */
+const MAX_TIMER_MS = 2_147_483_647
+
+/** Who is asking: the holder of an API key, of a token of the identity provider, or of a link to one session's live view. */
 export class Callers {
   readonly #apiKeys: ApiKeys
   readonly #liveViewLinks: LiveViewLinks
+  readonly #tokens: TokenPrincipals | null
 
-  constructor(apiKeys: ApiKeys, liveViewLinks: LiveViewLinks) {
+  /** `tokens`: null where no identity provider is configured. */
+  constructor(apiKeys: ApiKeys, liveViewLinks: LiveViewLinks, tokens: TokenPrincipals | null = null) {
     this.#apiKeys = apiKeys
     this.#liveViewLinks = liveViewLinks
+    this.#tokens = tokens
   }
 
-  /** Who the secret belongs to; null when it is unknown, revoked or expired. */
+  /** Who the secret belongs to; null when it is unknown, revoked or expired. Throws IdentityProviderUnavailable. */
   async authenticate(secret: string): Promise<Principal | null> {
     if (this.#liveViewLinks.isToken(secret)) return this.#liveViewLinks.read(secret)
+    if (this.#tokens?.isToken(secret)) return this.#tokens.read(secret)
     return this.#apiKeys.authenticate(secret)
   }
 
   /** Calls back once when the principal's secret ceases to be valid. Returns how to stop watching. */
   onInvalid(principal: Principal, listener: () => void): () => void {
-    if (principal.sessionId === null || principal.expiresAt === null)
-      return this.#apiKeys.onInvalid(principal, listener)
-    const leftMs = Math.max(0, principal.expiresAt - Date.now())
-    const expiry = setTimeout(listener, leftMs).unref()
-    return () => clearTimeout(expiry)
+    const { actor, expiresAt } = principal
+    if (actor.startsWith('key:') || expiresAt === null) return this.#apiKeys.onInvalid(principal, listener)
+    let timer: NodeJS.Timeout
+    const wait = () => {
+      const leftMs = Math.max(0, expiresAt - Date.now())
+      timer = setTimeout(leftMs > MAX_TIMER_MS ? wait : listener, Math.min(MAX_TIMER_MS, leftMs)).unref()
+    }
+    wait()
+    return () => clearTimeout(timer)
   }
 }

@@ -42,6 +42,7 @@ export class LiveViewLinks {
     const scopes: Scope[] = right === 'rw' ? ['READ', 'WRITE'] : ['READ']
     return {
       owner: session.owner,
+      actor: `link:${sessionId}`,
       scopes: new Set(scopes),
       apiKeyId: token,
       expiresAt: Number(expires) * 1000,

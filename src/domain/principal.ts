@@ -1,11 +1,14 @@
 import type { Scope } from '../ports/store.ts'
 import { NotFound, TabwireError } from './errors.ts'
 
-/** Who is asking: the owner whose sessions they are, and what the key allows. */
+/** Who is asking: on whose behalf, and what the key, token or link allows. */
 export interface Principal {
+  /** Whose sessions they are. */
   readonly owner: string
+  /** Who acts for the owner: `key:<uuid>`, `user:<subject>` of the identity provider, or `link:<session’s uuid>`. */
+  readonly actor: string
   readonly scopes: ReadonlySet<Scope>
-  /** UUID of the API key. */
+  /** UUID of the API key; of a token or link, what tells it apart from others. */
   readonly apiKeyId: string
   /** Milliseconds since the epoch; null: never. */
   readonly expiresAt: number | null

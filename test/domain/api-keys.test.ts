@@ -12,6 +12,7 @@ const newKeys = () => new ApiKeys(store, createLogger('silent'))
 const newSecret = () => `tw_${randomUUID()}${randomUUID()}`
 const admin: Principal = {
   owner: 'admin',
+  actor: 'key:test',
   scopes: new Set(SCOPES),
   apiKeyId: randomUUID(),
   expiresAt: null,
@@ -54,6 +55,7 @@ describe('keys', () => {
     const keys = newKeys()
     const writer: Principal = {
       owner: 'ann',
+      actor: 'key:test',
       scopes: new Set(['READ', 'WRITE']),
       apiKeyId: '',
       expiresAt: null,

@@ -120,7 +120,14 @@ export async function startFakeServer({
     authenticate: async (secret) => {
       const scopes = SCOPES_OF[secret]
       return scopes
-        ? { owner: 'me', scopes: new Set(scopes), apiKeyId: secret, expiresAt: null, sessionId: null }
+        ? {
+            owner: 'me',
+            actor: `key:${secret}`,
+            scopes: new Set(scopes),
+            apiKeyId: secret,
+            expiresAt: null,
+            sessionId: null,
+          }
         : null
     },
     onInvalid: (principal: Principal, listener) => {

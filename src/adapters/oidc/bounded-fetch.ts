@@ -1,0 +1,23 @@
+/** Far more than a provider's metadata or key set has. */
+const MOST_BYTES = 512 * 1024
+
+/**
+ * Fetches JSON that a provider publishes: no redirects, a bound on the body, whatever length it announces. Rejects when
+ * the status is not 200.
+ */
+export async function fetchBounded(url: string, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, { ...init, redirect: 'manual' })
+  if (response.status !== 200) {
+    await response.body?.cancel()
+    throw new Error(`${url} answered with HTTP status ${response.status}`)
+  }
+  const pieces: Uint8Array[] = []
+  let bytes = 0
+  // Leaving the loop cancels the rest of the body.
+  for await (const piece of response.body ?? []) {
+    bytes += piece.byteLength
+    if (bytes > MOST_BYTES) throw new Error(`${url} answered with more than ${MOST_BYTES} bytes`)
+    pieces.push(piece)
+  }
+  return new Response(Buffer.concat(pieces), { status: 200 })
+}
