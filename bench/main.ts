@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { chromium, type Browser } from 'playwright'
 import { findBrowserExecutable } from '../src/adapters/playwright/browser-executable.ts'
@@ -22,6 +20,7 @@ import { memorySlope } from './memory-slope.ts'
 import { pageCost } from './page-cost.ts'
 import { replay } from './replay.ts'
 import { markdownOf, printReports, type BenchmarkReport } from './report.ts'
+import { writeBenchmarks } from './results-file.ts'
 import { searchInterference } from './search-interference.ts'
 import { seed } from './seed.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
@@ -172,7 +171,7 @@ async function main(): Promise<number> {
   if (isWhole && choice.profileDir === null) {
     const seconds = (performance.now() - start) / 1000
     const text = markdownOf({ reports, browserVersion: browser.version(), databases, seconds })
-    writeFileSync(fileURLToPath(new URL('./RESULTS.md', import.meta.url)), text)
+    writeBenchmarks(text)
   }
   return 0
 }

@@ -1,0 +1,127 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { processes } from '../../test/support/browser-processes.ts'
+import { commandEnvironment, startTabwire, type Finished, type RunningCommand } from '../../test/support/command.ts'
+import { GraphqlClient } from '../graphql-client.ts'
+import { eventually } from './eventually.ts'
+
+const START_MS = 120_000
+
+/** `tabwire serve` in a process of its own, which can be killed, stopped and started again on the same data. */
+export class FaultyServer {
+  readonly dataDir: string
+  readonly #environment: Record<string, string>
+  #command: RunningCommand | null = null
+  #url = ''
+  #client: GraphqlClient | null = null
+  peakMegabytes = 0
+  #sampler: NodeJS.Timeout | undefined
+
+  constructor(dataDir: string, environment: Record<string, string>) {
+    this.dataDir = dataDir
+    this.#environment = environment
+  }
+
+  get url(): string {
+    return this.#url
+  }
+
+  get pid(): number {
+    return this.#command!.child.pid!
+  }
+
+  get apiKey(): string {
+    return readFileSync(join(this.dataDir, 'api-key'), 'utf8').trim()
+  }
+
+  /** Over HTTP; a new one after each start. */
+  get client(): GraphqlClient {
+    return this.#client!
+  }
+
+  get machineId(): string {
+    return readFileSync(join(this.dataDir, 'machine-id'), 'utf8').trim()
+  }
+
+  /** Resolves with how it ended, once it has. */
+  get finished(): Promise<Finished> {
+    return this.#command!.finished
+  }
+
+  async start(): Promise<void> {
+    this.#command = startTabwire(['serve'], commandEnvironment(this.dataDir, this.#environment))
+    const [, url] = await this.#command.printed(/Tabwire listens on (http:\S+)/)
+    this.#url = url!
+    this.#client = new GraphqlClient(this.#url, this.apiKey)
+    await eventually('the server is ready', START_MS, () => this.isReady())
+    this.#sampler = setInterval(() => this.#sample(), 250)
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<Finished> {
+    const finished = this.finished
+    process.kill(this.pid, signal)
+    const how = await finished
+    await this.#forget()
+    return how
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal)
+  }
+
+  async isHealthy(): Promise<boolean> {
+    return (await fetch(`${this.#url}/health`, { signal: AbortSignal.timeout(5_000) })).ok
+  }
+
+  async isReady(): Promise<boolean> {
+    return (await fetch(`${this.#url}/ready`, { signal: AbortSignal.timeout(5_000) })).ok
+  }
+
+  /** Pids of its browsers, without their helpers. */
+  async browsers(): Promise<number[]> {
+    const all = await processes()
+    const ours = all.filter(({ command }) => command.includes(`/tabwire-${this.machineId}/`))
+    return ours.filter(({ command }) => !command.includes('--type=')).map(({ pid }) => pid)
+  }
+
+  async renderersOf(browser: number): Promise<number[]> {
+    const all = await processes()
+    const parents = new Map(all.map(({ pid, parent }) => [pid, parent]))
+    const isBelow = (pid: number): boolean => pid === browser || (parents.has(pid) && isBelow(parents.get(pid)!))
+    return all.filter(({ pid, command }) => command.includes('--type=renderer') && isBelow(pid)).map(({ pid }) => pid)
+  }
+
+  /** Folders of browsers that lie in the temporary folder. */
+  browserFolders(): number {
+    const folder = join(tmpdir(), `tabwire-${this.machineId}`)
+    // Only those of browsers: a marker of the server lies there as well.
+    return existsSync(folder)
+      ? readdirSync(folder, { withFileTypes: true }).filter((one) => one.isDirectory()).length
+      : 0
+  }
+
+  /** Also ends one that was stopped. */
+  async close(): Promise<void> {
+    if (this.#command && this.#command.child.exitCode === null && this.#command.child.signalCode === null) {
+      await this.kill('SIGKILL')
+    }
+    await this.#forget()
+  }
+
+  async #forget(): Promise<void> {
+    clearInterval(this.#sampler)
+    await this.#client?.close()
+    this.#client = null
+  }
+
+  #sample(): void {
+    try {
+      const rollup = readFileSync(`/proc/${this.pid}/smaps_rollup`, 'utf8')
+      const kilobytes = Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0)
+      this.peakMegabytes = Math.max(this.peakMegabytes, Math.round(kilobytes / 1024))
+    } catch {
+      // It has ended.
+    }
+  }
+}

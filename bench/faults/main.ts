@@ -1,0 +1,157 @@
+import { spawnSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { writeFaults } from '../results-file.ts'
+import { BROWSER_FAULTS } from './browser-faults.ts'
+import { CLIENT_FAULTS } from './client-faults.ts'
+import { faultSection, isClean, noteOutcome, summaryOf, type FaultRecord, type FaultRun } from './fault-report.ts'
+import type { Fault } from './fault.ts'
+import { openStage } from './open-stage.ts'
+import { seededRandom, shuffled } from './random.ts'
+import { SERVER_FAULTS } from './server-faults.ts'
+import type { Stage, StageKind } from './stage.ts'
+import { STORE_FAULTS } from './store-faults.ts'
+
+const FAULTS: readonly Fault[] = [...BROWSER_FAULTS, ...CLIENT_FAULTS, ...STORE_FAULTS, ...SERVER_FAULTS]
+const KINDS: readonly StageKind[] = ['embedded', 'postgres']
+
+const USAGE = `npm run faults -- [--seconds <number>] [--seed <number>] [--database ${KINDS.join('|')}] [--only <part of a name>] [--short]
+  --seconds   how long to go on, on both databases together; 600
+  --short     some of the faults, each once
+A run of all of them is kept in bench/RESULTS.md.`
+
+interface Choice {
+  seconds: number
+  seed: number
+  kinds: readonly StageKind[]
+  only: string
+  isShort: boolean
+}
+
+function readChoice(): Choice | null {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '600' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      database: { type: 'string' },
+      only: { type: 'string', default: '' },
+      short: { type: 'boolean', default: false },
+    },
+  })
+  const kinds = KINDS.filter((kind) => values.database === undefined || values.database === kind)
+  const [seconds, seed] = [Number(values.seconds), Number(values.seed)]
+  if (kinds.length === 0 || !(seconds > 0) || !Number.isSafeInteger(seed)) return null
+  return { seconds, seed, kinds, only: values.only, isShort: values.short }
+}
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+/** Goes through the faults, in an order that the seed decides, again and again until the time is up: once at least. */
+async function run(
+  stage: Stage,
+  faults: readonly Fault[],
+  random: () => number,
+  untilMs: number,
+): Promise<FaultRecord[]> {
+  const records = new Map<string, FaultRecord>()
+  do {
+    for (const fault of shuffled(faults, random)) {
+      const isFirst = !records.has(fault.name)
+      if (!isFirst && performance.now() > untilMs) continue
+      const counts = { tried: 0, survived: 0, lost: 0, disorder: 0, leaks: 0 }
+      const record = records.get(fault.name) ?? {
+        name: fault.name,
+        database: stage.kind,
+        ...counts,
+        worstP99: null,
+        failures: [],
+      }
+      records.set(fault.name, record)
+      const outcome = await stage.suffer((here) => fault.run(here))
+      noteOutcome(record, outcome, fault.sparesNeighbor)
+      const { failure, lost, disorder, leaks, neighborP99 } = outcome
+      const latency = neighborP99 === null ? '' : `, neighbor p99 ${Math.round(neighborP99)} ms`
+      say(
+        `  ${failure ?? 'survived'}: ${fault.name} (${lost} lost, ${disorder} out of order, ${leaks} leaks${latency})`,
+      )
+      if (failure !== null) await revive(stage)
+    }
+  } while (performance.now() < untilMs)
+  return [...records.values()]
+}
+
+/** After a fault that was not survived the next one finds a server that serves. */
+async function revive(stage: Stage): Promise<void> {
+  const isServing = await stage.server.isReady().catch(() => false)
+  if (isServing) return
+  await stage.server.close()
+  await stage.server.start()
+  await stage.replaceNeighbor().catch(() => undefined)
+}
+
+/** Shuts the server down as an operator would; returns how many of its processes and folders it left. */
+async function end(stage: Stage): Promise<number> {
+  await stage.close()
+  await stage.server.kill('SIGTERM')
+  return (await stage.server.browsers()).length + stage.server.browserFolders()
+}
+
+async function main(): Promise<number> {
+  const choice = readChoice()
+  if (!choice) {
+    say(USAGE)
+    return 2
+  }
+  const { seconds, seed, kinds, only, isShort } = choice
+  const random = seededRandom(seed)
+  const started = performance.now()
+  const records: FaultRecord[] = []
+  const skipped: string[] = []
+  const peakMegabytes: Partial<Record<StageKind, number>> = {}
+  let leftBehind = 0
+  for (const [index, kind] of kinds.entries()) {
+    const untilMs = isShort ? 0 : started + (seconds * 1000 * (index + 1)) / kinds.length
+    await using stack = new AsyncDisposableStack()
+    say(`${kind}, seed ${seed}`)
+    const stage = await openStage(kind, stack)
+    const chosen = FAULTS.filter(({ name, on }) => on.includes(kind) && name.includes(only))
+    const wanted = chosen.filter((fault) => !isShort || fault.isShort)
+    const impossible = wanted.flatMap((fault) =>
+      fault.cannot?.(stage) ? [`${fault.name}: ${fault.cannot(stage)}`] : [],
+    )
+    skipped.push(...impossible)
+    records.push(
+      ...(await run(
+        stage,
+        wanted.filter((fault) => !fault.cannot?.(stage)),
+        random,
+        untilMs,
+      )),
+    )
+    leftBehind += await end(stage)
+    peakMegabytes[kind] = stage.server.peakMegabytes
+  }
+  const whole: FaultRun = {
+    seed,
+    seconds: (performance.now() - started) / 1000,
+    records,
+    skipped,
+    peakMegabytes,
+    leftBehind,
+  }
+  if (!isShort && only === '' && kinds.length === KINDS.length) writeFaults(faultSection(whole))
+  for (const reason of skipped) say(`not tried: ${reason}`)
+  say(summaryOf(whole))
+  return isClean(whole) ? 0 : 1
+}
+
+/** File systems that are mounted here go with this process, whatever becomes of it: in a namespace of its own. */
+function inOwnNamespace(): number | null {
+  const IN_NAMESPACE = 'FAULTS_IN_NAMESPACE'
+  if (process.getuid?.() !== 0 || process.env[IN_NAMESPACE] || spawnSync('unshare', ['-m', 'true']).status !== 0)
+    return null
+  const args = ['-m', '--propagation', 'private', process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+  const { status } = spawnSync('unshare', args, { stdio: 'inherit', env: { ...process.env, [IN_NAMESPACE]: '1' } })
+  return status ?? 1
+}
+
+process.exitCode = inOwnNamespace() ?? (await main())

@@ -1,0 +1,25 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const PATH = fileURLToPath(new URL('./RESULTS.md', import.meta.url))
+const FAULTS = '\n## Faults\n'
+
+const read = () => (existsSync(PATH) ? readFileSync(PATH, 'utf8') : '')
+
+/** What stands before the section on faults, and the section; null: there is none. */
+function parts(text: string): { benchmarks: string; faults: string | null } {
+  const at = text.indexOf(FAULTS)
+  return at < 0 ? { benchmarks: text, faults: null } : { benchmarks: text.slice(0, at), faults: text.slice(at + 1) }
+}
+
+/** Replaces the results of the benchmarks; those of the faults stay. */
+export function writeBenchmarks(text: string): void {
+  const { faults } = parts(read())
+  writeFileSync(PATH, faults === null ? text : `${text.trimEnd()}\n\n${faults}`)
+}
+
+/** Replaces the results of the faults (`## Faults` and what follows); those of the benchmarks stay. */
+export function writeFaults(section: string): void {
+  const { benchmarks } = parts(read())
+  writeFileSync(PATH, `${benchmarks.trimEnd()}\n\n${section}`)
+}
