@@ -27,6 +27,21 @@ const flood = (name: string, path: string, isShort = false): Fault => ({
   },
 })
 
+/** Chromium needs its time for such a message. */
+const HUGE_MS = 180_000
+
+const hugeStack = (name: string, path: string): Fault => ({
+  ...ofBrowser,
+  name,
+  async run(stage) {
+    const { id } = await stage.victim(path)
+    await eventually('the page is done, or ended', HUGE_MS, async () => {
+      const { title, status } = await stage.state(id)
+      return title === 'done' || status !== 'RUNNING'
+    })
+  },
+})
+
 export const BROWSER_FAULTS: readonly Fault[] = [
   {
     ...ofBrowser,
@@ -99,18 +114,8 @@ export const BROWSER_FAULTS: readonly Fault[] = [
       await stage.terminate(id)
     },
   },
-  {
-    ...ofBrowser,
-    isShort: true,
-    name: 'page: a line with a stack of hundreds of megabytes',
-    async run(stage) {
-      const { id } = await stage.victim('/huge-stack')
-      await eventually('the page is done, or ended', RECOVERY_MS, async () => {
-        const { title, status } = await stage.state(id)
-        return title === 'done' || status !== 'RUNNING'
-      })
-    },
-  },
+  { ...hugeStack('page: a line with a stack of 300 MB', '/huge-stack'), isShort: true },
+  hugeStack('page: a line with a stack of 590 MB', '/huger-stack'),
   flood('page: lines of 8 MB without end', '/huge-lines'),
   flood('page: console.log without end', '/console-flood', true),
   flood('page: history.pushState without end', '/history-flood'),

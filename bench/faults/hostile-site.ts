@@ -5,6 +5,13 @@ import type { AddressInfo } from 'node:net'
 /** What pages log, so that it can be told afterwards which lines are missing and how late each was. */
 const TICK = `const tick = () => console.log('tick ' + (window.ticks = (window.ticks ?? -1) + 1) + ' ' + Date.now());`
 
+/** One message of the browser of some hundred megabytes: each frame of the stack repeats the script's URL. */
+function hugeStack(frames: number, characters: number): string {
+  return `${TICK} setTimeout(() => {
+    const deep = eval('(function f(n) { if (n > 0) return f(n - 1); console.log("deep") })\\n//# sourceURL=http://a/' + 'x'.repeat(${characters}));
+    tick(); deep(${frames}); tick(); document.title = 'done' }, 300)`
+}
+
 const PAGES: Record<string, string> = {
   /** Ten lines a second. */
   '/ticks': `${TICK} setInterval(tick, 100)`,
@@ -19,10 +26,9 @@ const PAGES: Record<string, string> = {
   '/stream-flood': `const next = async () => { const reader = (await fetch('/stream')).body.getReader(); while (!(await reader.read()).done); next() };
     for (let i = 0; i < 4; i++) next()`,
   '/popup-flood': `setInterval(() => { const frame = document.body.appendChild(document.createElement('iframe')); setTimeout(() => frame.remove(), 50) }, 5)`,
-  /** One message of the browser of some hundred megabytes: each frame of the stack repeats the script's URL. */
-  '/huge-stack': `${TICK} setTimeout(() => {
-    const deep = eval('(function f(n) { if (n > 0) return f(n - 1); console.log("deep") })\\n//# sourceURL=http://a/' + 'x'.repeat(2000000));
-    tick(); deep(150); tick(); document.title = 'done' }, 300)`,
+  '/huge-stack': hugeStack(150, 2_000_000),
+  /** More than a string can have (512 MiB). */
+  '/huger-stack': hugeStack(190, 3_100_000),
   '/huge-lines': `const line = 'x'.repeat(8000000); setInterval(() => console.log(line), 50)`,
   '/spin': `${TICK} tick(); setTimeout(() => { for (;;); }, 300)`,
   /** Lines long enough that many readers of them are a burden. */

@@ -73,25 +73,32 @@ async function run(
       say(
         `  ${failure ?? 'survived'}: ${fault.name} (${lost} lost, ${disorder} out of order, ${leaks} leaks${latency})`,
       )
-      if (failure !== null) await revive(stage)
+      if (failure !== null && !(await revive(stage))) return [...records.values()]
     }
   } while (performance.now() < untilMs)
   return [...records.values()]
 }
 
-/** After a fault that was not survived the next one finds a server that serves. */
-async function revive(stage: Stage): Promise<void> {
+/** After a fault that was not survived the next one finds a server that serves; false: there is none to be had. */
+async function revive(stage: Stage): Promise<boolean> {
   const isServing = await stage.server.isReady().catch(() => false)
-  if (isServing) return
-  await stage.server.close()
-  await stage.server.start()
-  await stage.replaceNeighbor().catch(() => undefined)
+  if (isServing) return true
+  try {
+    await stage.server.close()
+    await stage.server.start()
+    await stage.replaceNeighbor().catch(() => undefined)
+    return true
+  } catch (error) {
+    say(`  the server does not start again: ${(error as Error).message}`)
+    return false
+  }
 }
 
 /** Shuts the server down as an operator would; returns how many of its processes and folders it left. */
 async function end(stage: Stage): Promise<number> {
   await stage.close()
-  await stage.server.kill('SIGTERM')
+  if (await stage.server.isHealthy().catch(() => false)) await stage.server.kill('SIGTERM')
+  else await stage.server.close()
   return (await stage.server.browsers()).length + stage.server.browserFolders()
 }
 

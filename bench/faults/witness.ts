@@ -64,10 +64,12 @@ export class Witness {
 
   /** Compares what was seen with what the log holds now. */
   async judge(): Promise<Verdict> {
+    // What comes while the log is read may be behind what was read of it.
+    const seenBefore = [...this.#seen]
     const log = await this.history()
     let lost = 0
     const kept = new Map(log.map((entry) => [entry.sequence, digest(entry)]))
-    for (const [sequence, seen] of this.#seen) if (kept.get(sequence) !== seen) lost += 1
+    for (const [sequence, seen] of seenBefore) if (kept.get(sequence) !== seen) lost += 1
     const holes = log.filter(({ sequence }, index) => sequence !== index + 1).length
     return { lost: lost + unaccounted(log), disorder: holes + this.#repeated }
   }
