@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
+import type { EntryDraft, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
 import {
   StoreUnavailable,
   UnstorableBatch,
@@ -10,7 +10,7 @@ import {
   type Store,
 } from '../ports/store.ts'
 import { CommitProgress } from './commit-progress.ts'
-import { DroppedEntries } from './dropped-entries.ts'
+import { DroppedEntries, PacedDrops } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
 import { LogTail } from './log-tail.ts'
 import { isNeverDropped } from './never-dropped.ts'
@@ -50,10 +50,6 @@ interface Queued {
 /** Large enough that a flood costs few round trips, small enough that one batch never holds up other sessions. */
 const MAX_BATCH_ENTRIES = 1000
 const MAX_BATCH_BYTES = 2 * 1024 * 1024
-/** Pause between two ENTRIES_DROPPED of a log at its limit; doubled each time, so their number stays small. */
-const FIRST_LIMIT_MARKER_PAUSE_MS = 1000
-const LAST_LIMIT_MARKER_PAUSE_MS = 60_000
-
 /**
  * The one writer of a session's log (laws 1, 2, 7, 9 of DESIGN.md).
  *
@@ -86,9 +82,8 @@ export class SessionLog {
 
   /** Dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
-  #atLimit: DroppedEntries | null = null
-  #limitMarkerPauseMs = FIRST_LIMIT_MARKER_PAUSE_MS
-  #limitMarkerTimer: NodeJS.Timeout | null = null
+  readonly #atLimit = new PacedDrops('LOG_LIMIT', true, (draft) => this.#mark(draft))
+  readonly #tooLarge = new PacedDrops('MESSAGE_TOO_LARGE', false, (draft) => this.#mark(draft))
 
   constructor(
     store: Store,
@@ -149,6 +144,16 @@ export class SessionLog {
     this.#startCommitting()
   }
 
+  /** An entry of this kind, which would come now, is missing: the browser's message was too large to be read. */
+  dropTooLarge(kind: SessionEventKind): void {
+    if (this.#ended || this.#lost) return
+    const dropped = { kind, at: Date.now() }
+    if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
+    // Its marker takes the place that the entry would have taken.
+    this.#accepted += 1
+    this.#tooLarge.add(dropped)
+  }
+
   /**
    * As append; resolves with the entry when it is committed, or with null when it will never be: the log was lost, has
    * ended, or the store refuses the entry.
@@ -179,7 +184,7 @@ export class SessionLog {
   async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
     this.append(draft, patch)
     await this.flush()
-    this.#stopLimitMarker()
+    this.#stopMarkers()
     // A log that was lost has no final entry: who follows it must not be told that it is complete.
     if (!this.#lost) this.#ended = true
   }
@@ -202,40 +207,32 @@ export class SessionLog {
     return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
   }
 
+  /** An ENTRIES_DROPPED, whatever is waiting already. */
+  #mark(draft: EntryDraft<'ENTRIES_DROPPED'>): void {
+    this.#enqueue({ draft, size: 256, patch: null })
+    this.#startCommitting()
+  }
+
   #settleOverflow(): void {
-    if (!this.#overflow) return
-    this.#enqueue({ draft: this.#overflow.toDraft(Date.now()), size: 256, patch: null })
+    const overflow = this.#overflow
     this.#overflow = null
+    if (overflow) this.#mark(overflow.toDraft(Date.now()))
   }
 
-  #dropAtLimit(draft: EntryDraft): void {
+  #dropAtLimit(dropped: Pick<EntryDraft, 'kind' | 'at'>): void {
     this.#settleOverflow()
-    this.#atLimit ??= new DroppedEntries('LOG_LIMIT')
-    this.#atLimit.add(draft)
-    if (this.#limitMarkerTimer) return
-    this.#settleLimit(Date.now())
-    this.#limitMarkerTimer = setTimeout(() => {
-      this.#limitMarkerTimer = null
-      this.#settleLimit(Date.now())
-      this.#startCommitting()
-    }, this.#limitMarkerPauseMs)
-    this.#limitMarkerPauseMs = Math.min(this.#limitMarkerPauseMs * 2, LAST_LIMIT_MARKER_PAUSE_MS)
+    this.#atLimit.add(dropped)
   }
 
-  #stopLimitMarker(): void {
-    if (this.#limitMarkerTimer) clearTimeout(this.#limitMarkerTimer)
-    this.#limitMarkerTimer = null
-  }
-
-  #settleLimit(now: number): void {
-    if (!this.#atLimit) return
-    this.#enqueue({ draft: this.#atLimit.toDraft(now), size: 256, patch: null })
-    this.#atLimit = null
+  #stopMarkers(): void {
+    this.#atLimit.stop()
+    this.#tooLarge.stop()
   }
 
   #settleDropped(): void {
     this.#settleOverflow()
-    this.#settleLimit(Date.now())
+    this.#atLimit.settle()
+    this.#tooLarge.settle()
   }
 
   #startCommitting(): void {
@@ -380,7 +377,7 @@ export class SessionLog {
     this.#queue = []
     this.#queuedBytes = 0
     this.#patch = null
-    this.#stopLimitMarker()
+    this.#stopMarkers()
     this.#progress.giveUp()
     for (const resolve of this.#awaited.values()) resolve(null)
     this.#awaited.clear()

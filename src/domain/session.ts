@@ -186,10 +186,10 @@ export class Session implements Recorder {
         return
       }
       this.#browser = browser
-      browser.browser.crashed.then(
-        (why) => void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', why),
-        (error: unknown) => this.#logger.error({ err: error }, 'waiting for a browser to crash failed'),
-      )
+      const endAs = (reason: SessionEndReason) => (why: string) =>
+        void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why)
+      void browser.browser.crashed.then(endAs('BROWSER_CRASHED'))
+      void browser.browser.misbehaved.then(endAs('BROWSER_MISBEHAVED'))
       await this.#becomeRunning()
       if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
       if (takesScreenshot && !this.#ending) await this.#takeFirstScreenshot()
@@ -243,6 +243,11 @@ export class Session implements Recorder {
     if (this.#sealed) return
     if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
     this.log.append(draft)
+  }
+
+  tooLarge(kind: EntryDraft['kind'], requestId?: number): void {
+    if (this.#sealed || (requestId !== undefined && !this.#pending.settled(requestId))) return
+    this.log.dropTooLarge(kind)
   }
 
   requestStarted(request: PendingRequest): void {

@@ -3,7 +3,7 @@ import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
 import type { InputEvent } from './input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
-import type { EntryDraft, PendingRequest } from './log-entry.ts'
+import type { EntryDraft, PendingRequest, SessionEventKind } from './log-entry.ts'
 import type { Json, Viewport } from './store.ts'
 
 /** Every option of a session that the browser has to know. Null: the browser's own. */
@@ -48,6 +48,11 @@ export interface Recorder {
   record(draft: EntryDraft): void
   /** A request is in flight; the NETWORK_REQUEST draft with the same requestId settles it. */
   requestStarted(request: PendingRequest): void
+  /**
+   * An entry of this kind is missing, for what the browser said of it was too large. With the requestId of a request that
+   * was told as started: it is in flight no more, and no entry of it comes.
+   */
+  tooLarge(kind: SessionEventKind, requestId?: number): void
   /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
   pagesChanged(): void
   /** Keeps a file as an artifact of the session. Never rejects. */
@@ -73,6 +78,8 @@ export interface BrowserVersion {
 export interface BrowserSession {
   /** Resolves, never rejects, when the browser is gone without `close` having been called: why, for people. */
   readonly crashed: Promise<string>
+  /** Resolves, never rejects, when the browser says what cannot be processed, and must be ended: why, for people. */
+  readonly misbehaved: Promise<string>
   /** The first is the page that was there from the start, or the oldest that is left. */
   pages(): PageState[]
   /** Opens the URL in the first page and waits for its load event, or for the signal. */

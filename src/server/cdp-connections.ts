@@ -169,7 +169,7 @@ class Connection implements CdpClient {
   close(code: number, reason: string): void {
     const socket = this.#socket
     if (socket.readyState === socket.CLOSED) return
-    if (code >= 4000) this.#why ??= 'CUT_OFF'
+    if (code >= 4000 || CUT_OFF_CODES.has(code)) this.#why ??= 'CUT_OFF'
     // A socket that is not read never hears that the other side agrees.
     socket.resume()
     socket.close(code, reason.slice(0, MOST_REASON))
@@ -183,6 +183,8 @@ class Connection implements CdpClient {
 }
 
 const TEXT = { binary: false } as const
+/** Of the WebSocket protocol: a message too big, an error of ours. */
+const CUT_OFF_CODES: ReadonlySet<number> = new Set([1009, 1011])
 /** Copying less than this into one frame costs less than a second frame. */
 const ONE_FRAME_BYTES = 64 * 1024
 /** Of the protocol. */

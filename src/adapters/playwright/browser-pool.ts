@@ -10,6 +10,8 @@ import { PlaywrightSession } from './browser-session.ts'
 import { raceSignal, within } from './deadline.ts'
 import { browsersDirectory, reapLeftovers } from './leftovers.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from './open-browser.ts'
+import { createBrowserPipes, type BrowserPipes } from './pipe/browser-pipes.ts'
+import { MESSAGE_LIMITS, type MessageLimits } from './pipe/message-limits.ts'
 import { Recording } from './recording.ts'
 import { provideFfmpeg } from './recordings/ffmpeg.ts'
 import { Recordings } from './recordings/recordings.ts'
@@ -35,6 +37,8 @@ export interface BrowserPoolOptions {
   tempRoot: string
   /** Whose browsers these are, across restarts of the server. */
   machineId: string
+  /** What browsers may say at once. */
+  messageLimits?: MessageLimits
   logger: Logger
 }
 
@@ -49,7 +53,8 @@ export interface SandboxedBrowserPool extends BrowserPool {
  * Rejects with BrowserLaunchFailed when none can be started, or none with the sandbox that is demanded.
  */
 export async function createBrowserPool(options: BrowserPoolOptions): Promise<SandboxedBrowserPool> {
-  const { executable, sandbox, warm, tempRoot, machineId, logger } = options
+  const { executable, sandbox, warm, tempRoot, machineId, logger, messageLimits = MESSAGE_LIMITS } = options
+  const pipes = createBrowserPipes(messageLimits)
   await reapLeftovers(tempRoot, machineId, logger)
   const parentDir = browsersDirectory(tempRoot, machineId)
   const { mode, browser, sandboxProblem } = await probeLaunchMode(
@@ -57,12 +62,13 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     sandbox,
     parentDir,
     machineId,
+    pipes,
     logger,
   ).catch(async (error: unknown) => {
     await rmdir(parentDir).catch(() => undefined)
     throw error
   })
-  return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, warm, logger)
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, warm, pipes, logger)
 }
 
 class WarmBrowserPool implements SandboxedBrowserPool {
@@ -71,6 +77,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #mode: LaunchMode
   readonly #parentDir: string
   readonly #target: number
+  readonly #pipes: BrowserPipes
   readonly #logger: Logger
   readonly #description: string
   readonly #closing = new AbortController()
@@ -90,11 +97,13 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     sandboxProblem: string | null,
     parentDir: string,
     target: number,
+    pipes: BrowserPipes,
     logger: Logger,
   ) {
     this.#mode = mode
     this.#parentDir = parentDir
     this.#target = target
+    this.#pipes = pipes
     this.#logger = logger
     this.sandboxed = mode.sandboxed
     this.sandboxProblem = sandboxProblem
@@ -209,7 +218,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const both = AbortSignal.any([signal, this.#closing.signal])
     await this.#turn(both)
     try {
-      const open = await openBrowser(this.#mode, this.#parentDir, this.#logger, both)
+      const open = await openBrowser(this.#mode, this.#parentDir, this.#pipes, this.#logger, both)
       this.#lastFailure = null
       return open
     } catch (error) {
@@ -247,7 +256,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   #keepWarm(open: OpenBrowser): void {
     this.#warm.push(open)
-    void open.process.exited.then((how) => {
+    const { exited, wire } = open.process
+    void Promise.race([exited, wire.misbehaved]).then((how) => {
       const place = this.#warm.indexOf(open)
       if (place < 0) return
       this.#warm.splice(place, 1)

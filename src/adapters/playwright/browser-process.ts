@@ -7,6 +7,7 @@ import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { BrowserWire } from './browser-wire.ts'
 import { within } from './deadline.ts'
+import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { setprivPath } from './setpriv.ts'
 
 /** How browsers are started on this machine: found out once, by a probe (see sandbox.ts). */
@@ -24,6 +25,8 @@ export const UIDS_PER_SERVER = 10_000
 const KEPT_OUTPUT = 4_000
 /** How long the pipe of a browser that has ended may still bring what it said last. */
 const LAST_WORDS_MS = 200
+/** How long what it said last may take to be processed, beside all that others say. */
+const READ_WORDS_MS = 5_000
 /** How long a browser whose pipe is closed may take to end. */
 const SPEECHLESS_MS = 500
 /** SIGKILL needs no more, unless a process hangs in the kernel. */
@@ -49,7 +52,7 @@ export class BrowserProcess {
   readonly #outputEnded: Promise<void>
   #closing: Promise<void> | null = null
 
-  private constructor(child: ChildProcess, pid: number, folders: BrowserFolders, logger: Logger) {
+  private constructor(child: ChildProcess, pid: number, folders: BrowserFolders, pipes: BrowserPipes, logger: Logger) {
     this.#child = child
     this.#logger = logger
     this.pid = pid
@@ -63,10 +66,13 @@ export class BrowserProcess {
       child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`))
     })
     this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
-    this.wire = new BrowserWire(child.stdio[3] as Writable, child.stdio[4] as Readable, folders.downloads, logger)
+    const [, , , input, output] = child.stdio
+    this.wire = new BrowserWire(input as Writable, output as Readable, folders.downloads, pipes, logger)
     const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
     this.fellSilent = this.exited.then(async (how) => {
       await within(silence, LAST_WORDS_MS)
+      // What is read already waits for its turn; there is no more of it than a pipe holds.
+      await within(this.wire.caughtUp(), READ_WORDS_MS)
       return how
     })
     this.wire.onClose(() => {
@@ -76,13 +82,18 @@ export class BrowserProcess {
     })
   }
 
-  static async start(mode: LaunchMode, parentDir: string, logger: Logger): Promise<BrowserProcess> {
+  static async start(
+    mode: LaunchMode,
+    parentDir: string,
+    pipes: BrowserPipes,
+    logger: Logger,
+  ): Promise<BrowserProcess> {
     const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
     let folders: BrowserFolders | null = null
     try {
       folders = await makeBrowserFolders(parentDir, uid)
       const child = spawnBrowser(mode, folders, uid)
-      return new BrowserProcess(child, await pidOf(child), folders, logger)
+      return new BrowserProcess(child, await pidOf(child), folders, pipes, logger)
     } catch (error) {
       if (folders) await rm(folders.dir, { recursive: true, force: true })
       throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)

@@ -30,6 +30,7 @@ const FINISHING_SHARE = 0.8
 /** One browser in the hands of one session. */
 export class PlaywrightSession implements BrowserSession {
   readonly crashed: Promise<string>
+  readonly misbehaved: Promise<string>
   readonly #process: BrowserProcess
   readonly #targets: Targets
   readonly #context: BrowserContext
@@ -61,6 +62,7 @@ export class PlaywrightSession implements BrowserSession {
     this.#logger = logger
     this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, logger)
     this.#liveView = new LiveView(process.wire, targets, logger)
+    this.misbehaved = process.wire.misbehaved
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return

@@ -11,7 +11,7 @@ import { within } from './deadline.ts'
 import type { Targets } from './targets.ts'
 
 interface Download {
-  begin: CdpEvents['Browser.downloadWillBegin']
+  begin: Pick<CdpEvents['Browser.downloadWillBegin'], 'guid' | 'url' | 'suggestedFilename'>
   pageId: string | null
 }
 
@@ -35,7 +35,10 @@ export class DownloadRecorder {
         logger.error({ guid: begin.guid }, 'a download whose guid is no plain name is not looked at')
         return
       }
-      this.#running.set(begin.guid, { begin, pageId: targets.pageOfFrame(begin.frameId)?.pageId ?? null })
+      const url = cutUrl(begin.url)
+      const suggestedFilename = cutText(begin.suggestedFilename, TEXT_LIMITS.fileName)
+      const pageId = targets.pageOfFrame(begin.frameId)?.pageId ?? null
+      this.#running.set(begin.guid, { begin: { guid: begin.guid, url, suggestedFilename }, pageId })
     })
     wire.on('Browser.downloadProgress', ({ guid, state, receivedBytes }) => {
       const download = this.#running.get(guid)
@@ -74,7 +77,7 @@ export class DownloadRecorder {
   }
 
   #keep({ begin, pageId }: Download, path: string): Promise<KeptFile> {
-    const name = cutText(begin.suggestedFilename, TEXT_LIMITS.fileName)
+    const name = begin.suggestedFilename
     const contentType = lookup(name) || 'application/octet-stream'
     return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, path })
   }
@@ -83,8 +86,7 @@ export class DownloadRecorder {
     { begin, pageId }: Download,
     how: Pick<EntryData['DOWNLOAD'], 'sizeBytes' | 'failure' | 'artifactId' | 'keepFailure'>,
   ): void {
-    const url = cutUrl(begin.url)
-    const suggestedFilename = cutText(begin.suggestedFilename, TEXT_LIMITS.fileName)
+    const { url, suggestedFilename } = begin
     this.#recorder.record({ kind: 'DOWNLOAD', at: Date.now(), data: { url, suggestedFilename, pageId, ...how } })
   }
 }

@@ -3,6 +3,7 @@ import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../ports/browser.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
 import { raceSignal, within } from './deadline.ts'
+import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { Targets } from './targets.ts'
 
 const LAUNCH_DEADLINE_MS = 30_000
@@ -32,11 +33,12 @@ export interface OpenBrowser {
 export async function openBrowser(
   mode: LaunchMode,
   parentDir: string,
+  pipes: BrowserPipes,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenBrowser> {
   signal.throwIfAborted()
-  const process = await BrowserProcess.start(mode, parentDir, logger)
+  const process = await BrowserProcess.start(mode, parentDir, pipes, logger)
   const deadline = AbortSignal.timeout(LAUNCH_DEADLINE_MS)
   try {
     return await raceSignal(attach(process), AbortSignal.any([signal, deadline]))

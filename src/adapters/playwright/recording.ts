@@ -37,6 +37,9 @@ export class Recording {
       requestStarted: (request) => {
         if (!this.#stopped) recorder.requestStarted(request)
       },
+      tooLarge: (kind, requestId) => {
+        if (!this.#stopped) recorder.tooLarge(kind, requestId)
+      },
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
       },
@@ -47,6 +50,11 @@ export class Recording {
     const webSockets = new WebSocketRecorder(wire, targets, gate)
     const consoleLines = new ConsoleRecorder(wire, targets, gate)
     new DialogRecorder(wire, targets, gate)
+    wire.onSkipped((event) => {
+      consoleLines.tooLarge(event)
+      network.tooLarge(event)
+      webSockets.tooLarge(event)
+    })
     this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
     this.#network = network
     this.#webSockets = webSockets

@@ -4,6 +4,7 @@ import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
 import { ClientRelay } from '../../../src/adapters/playwright/relay/client-relay.ts'
 import { Targets } from '../../../src/adapters/playwright/targets.ts'
 import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
+import { impatientPipes } from './fake-wire.ts'
 import { logger } from './test-pool.ts'
 
 interface Sent {
@@ -16,7 +17,7 @@ interface Sent {
 /** A browser that reads when the test reads, and says what the test says; clients attach to it as root 1, root 2 … */
 function scripted(highWaterMark = 64) {
   const [input, output] = [new PassThrough({ highWaterMark }), new PassThrough()]
-  const wire = new BrowserWire(input, output, '/no/such/folder', logger)
+  const wire = new BrowserWire(input, output, '/no/such/folder', impatientPipes(), logger)
   onTestFinished(() => void output.destroy())
   const say = (message: object) => output.emit('data', Buffer.from(`${JSON.stringify(message)}\0`))
   const read = (): Sent[] =>

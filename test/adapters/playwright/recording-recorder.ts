@@ -5,6 +5,8 @@ import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '..
 /** Keeps all it is told. */
 export class RecordingRecorder implements Recorder {
   readonly drafts: EntryDraft[] = []
+  /** Kinds of entries that are missing, for the browser's message was too large. */
+  readonly missing: SessionEventKind[] = []
   readonly inFlight = new Map<number, PendingRequest>()
   readonly files: (BrowserFile & { bytes: Buffer })[] = []
   /** Why it keeps no files; null: it does. */
@@ -26,6 +28,11 @@ export class RecordingRecorder implements Recorder {
     return this.refusal === null
       ? { artifactId: `artifact-${this.files.length}`, failure: null }
       : { artifactId: null, failure: this.refusal }
+  }
+
+  tooLarge(kind: SessionEventKind, requestId?: number): void {
+    this.missing.push(kind)
+    if (requestId !== undefined) this.inFlight.delete(requestId)
   }
 
   pagesChanged(): void {

@@ -1,6 +1,7 @@
 import { errors } from 'playwright'
 import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../ports/action.ts'
 import { cutText } from '../cut-text.ts'
+import { isTooLarge } from '../pipe/oversized-message.ts'
 import { ActionFailure } from './action-site.ts'
 
 const CRASHED = /(target|page|context|browser)[^\n]*crashed/i
@@ -31,6 +32,7 @@ function explain(
   if (CRASHED.test(text)) return { code: 'PAGE_CLOSED', message: 'The page has crashed: close it and open another.' }
   if (CLOSED.test(text)) return { code: 'PAGE_CLOSED', message: 'The page closed meanwhile.' }
   const line = firstLine(text)
+  if (isTooLarge(text)) return { code: 'NOT_ACTIONABLE', message: `${line} Ask for less of the page.` }
   if (INVALID_SELECTOR.test(text)) return { code: 'INVALID_INPUT', message: `The selector is not valid: ${line}` }
   if (INVALID_VALUE.test(text)) return { code: 'INVALID_INPUT', message: line }
   if (NOT_ACTIONABLE.test(text)) return { code: 'NOT_ACTIONABLE', message: `${subject ?? 'The element'}: ${line}` }
