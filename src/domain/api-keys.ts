@@ -23,12 +23,13 @@ export const API_KEY_INPUT_RULES = {
   name: '1 to 100 characters, none of them a control character.',
   owner: '1 to 100 letters, digits and . _ @ + - characters.',
   scopes: 'At least one.',
-  expiresAt: 'In the future.',
+  expiresAt: 'In the future, and not later than the caller’s own key expires.',
 } as const
 
 /** The owner of the first key, the one of TABWIRE_API_KEY or `<data dir>/api-key`. */
 export const FIRST_OWNER = 'admin'
-const firstKeyName = (machineId: string) => `First admin key of ${machineId}`
+const FIRST_KEY_NAME = 'First admin key of '
+const firstKeyName = (machineId: string) => `${FIRST_KEY_NAME}${machineId}`
 
 /** How long a key found valid is taken for valid without asking the store again. */
 const CACHE_MS = 5000
@@ -82,26 +83,27 @@ export class ApiKeys {
     return { owner, actor: `key:${id}`, scopes: new Set(scopes), apiKeyId: id, expiresAt, sessionId: null }
   }
 
-  /** A new key. Only ADMIN may name another owner, and nobody gives away a scope that the own key lacks. */
+  /**
+   * A new key, which neither outranks nor outlives the caller's own: its scopes are among those of the caller's, and it
+   * expires no later. Only ADMIN may name another owner.
+   */
   async create(principal: Principal, input: CreateApiKeyInput): Promise<CreatedApiKey> {
     const owner = input.owner ?? principal.owner
     if (owner !== principal.owner && !principal.scopes.has('ADMIN')) {
       throw new Forbidden('Only a key with the scope ADMIN may create keys for another owner.')
     }
-    const lacking = input.scopes.filter((scope) => !principal.scopes.has(scope))
+    const lacking = lackingScopes(principal, input.scopes)
     if (lacking.length > 0) {
       throw new Forbidden(`A key cannot give a scope that it lacks itself: ${lacking.join(', ')}.`)
     }
-    return this.createFor(owner, input)
+    const latest = principal.expiresAt
+    const expiresAt = input.expiresAt ?? (latest === null ? null : new Date(latest))
+    return this.#insert(owner, { ...input, expiresAt }, latest)
   }
 
   /** A new key for anyone: for the command line and for signing in, which are already trusted. */
-  async createFor(owner: string, input: Omit<CreateApiKeyInput, 'owner'>): Promise<CreatedApiKey> {
-    checkInput(owner, input)
-    const secret = `tw_${randomBytes(32).toString('base64url')}`
-    const record = newRecord(owner, input.name, secret, input.scopes, input.expiresAt?.getTime() ?? null)
-    await this.#store.insertApiKey(record)
-    return { record, secret }
+  createFor(owner: string, input: Omit<CreateApiKeyInput, 'owner'>): Promise<CreatedApiKey> {
+    return this.#insert(owner, input, null)
   }
 
   /**
@@ -119,6 +121,10 @@ export class ApiKeys {
       }
     }
     if (!kept) await this.#store.insertApiKey(newRecord(FIRST_OWNER, name, secret, SCOPES, null))
+    else if (isFirstKey(kept) && kept.scopes.length < SCOPES.length) {
+      // It was made by a version that did not know all of them. Any other key keeps what it was made with.
+      await this.#store.setApiKeyScopes(kept.id, SCOPES)
+    }
     return true
   }
 
@@ -132,11 +138,19 @@ export class ApiKeys {
     return record?.owner === owner ? record : null
   }
 
-  /** Revokes a key of the caller's; with ADMIN of anyone's. Revoking twice keeps the first time. */
+  /**
+   * Revokes a key of the caller's owner that has no scope which the caller's key lacks; with ADMIN any key of any owner.
+   * Revoking twice keeps the first time. The keys that a key has made stay valid.
+   */
   async revoke(principal: Principal, id: string): Promise<ApiKeyRecord> {
+    const isAdmin = principal.scopes.has('ADMIN')
     const record = await this.#store.findApiKey(id)
-    const isTheirs = record && (record.owner === principal.owner || principal.scopes.has('ADMIN'))
-    const revoked = isTheirs ? await this.#store.revokeApiKey(id, Date.now()) : null
+    if (!record || (record.owner !== principal.owner && !isAdmin)) throw new NotFound('API key')
+    const lacking = isAdmin ? [] : lackingScopes(principal, record.scopes)
+    if (lacking.length > 0) {
+      throw new Forbidden(`Only a key with the scope ADMIN may revoke one with scopes it lacks: ${lacking.join(', ')}.`)
+    }
+    const revoked = await this.#store.revokeApiKey(id, Date.now())
     if (!revoked) throw new NotFound('API key')
     this.#revocations += 1
     this.#cache.delete(revoked.secretHash)
@@ -161,6 +175,14 @@ export class ApiKeys {
   close(): void {
     if (this.#recheck) clearInterval(this.#recheck)
     this.#recheck = null
+  }
+
+  async #insert(owner: string, input: Omit<CreateApiKeyInput, 'owner'>, latest: number | null): Promise<CreatedApiKey> {
+    checkInput(owner, input, latest)
+    const secret = `tw_${randomBytes(32).toString('base64url')}`
+    const record = newRecord(owner, input.name, secret, input.scopes, input.expiresAt?.getTime() ?? null)
+    await this.#store.insertApiKey(record)
+    return { record, secret }
   }
 
   #awaitExpiry(watch: Watch): void {
@@ -209,6 +231,15 @@ function isValid(record: ApiKeyRecord): boolean {
   return record.revokedAt === null && (record.expiresAt === null || record.expiresAt > Date.now())
 }
 
+function lackingScopes(principal: Principal, scopes: readonly Scope[]): Scope[] {
+  return scopes.filter((scope) => !principal.scopes.has(scope))
+}
+
+/** Of any machine: a data directory may have been copied, and its key with it. */
+function isFirstKey({ owner, name }: ApiKeyRecord): boolean {
+  return owner === FIRST_OWNER && name.startsWith(FIRST_KEY_NAME)
+}
+
 function newRecord(
   owner: string,
   name: string,
@@ -221,7 +252,7 @@ function newRecord(
   return { id: randomUUID(), owner, name, secretHash: hashSecret(secret), scopes: ordered, ...times }
 }
 
-function checkInput(owner: string, input: Omit<CreateApiKeyInput, 'owner'>): void {
+function checkInput(owner: string, input: Omit<CreateApiKeyInput, 'owner'>, latest: number | null): void {
   const issues: InputIssue[] = []
   const refuse = (member: string, code: string, message: string) =>
     issues.push({ path: ['input', member], code, message })
@@ -235,6 +266,9 @@ function checkInput(owner: string, input: Omit<CreateApiKeyInput, 'owner'>): voi
   if (scopes.length === 0) refuse('scopes', 'REQUIRED', 'must name at least one scope')
   if (expiresAt != null && !(expiresAt.getTime() > Date.now() && expiresAt.getTime() <= LATEST_TIME_MS)) {
     refuse('expiresAt', 'OUT_OF_RANGE', 'must be in the future, and in the years until 9999')
+  } else if (expiresAt != null && latest !== null && expiresAt.getTime() > latest) {
+    const limit = new Date(latest).toISOString()
+    refuse('expiresAt', 'OUT_OF_RANGE', `must not be later than ${limit}, when the key that creates it expires`)
   }
   if (issues.length > 0) throw new BadUserInput(issues)
 }

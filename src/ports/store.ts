@@ -243,6 +243,7 @@ export interface Store {
   /** Returns the record after the change; revoking twice keeps the first time. */
   revokeApiKey(id: string, time: number): Promise<ApiKeyRecord | null>
   touchApiKey(id: string, time: number): Promise<void>
+  setApiKeyScopes(id: string, scopes: readonly Scope[]): Promise<void>
   /** Deletes keys named SIGN_IN_KEY_NAME that expired before the given time. */
   deleteExpiredApiKeys(time: number): Promise<void>
 

@@ -10,6 +10,7 @@ import type { Context } from './context.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { NodeInterface, registerNode } from './node.ts'
 import { entryType } from './session-event.ts'
 import { Session } from './session.ts'
@@ -36,12 +37,14 @@ const ttlSeconds = builder.args((t) => ({
 }))
 
 export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement({
+  authScopes: NEEDS.readOrWrite,
   description:
-    'A file that a session made or was given. It outlives the session, until deleteArtifact or the server’s retention removes it.',
+    'A file that a session made or was given. It outlives the session, until deleteArtifact or the server’s retention removes it. A key without READ sees a file that it has just uploaded, but no link to it.',
   interfaces: [NodeInterface],
   fields: (t) => ({
     id: t.id({ description: 'Of this artifact.', resolve: ({ id }) => encodeGlobalId('Artifact', id) }),
     session: t.field({
+      authScopes: NEEDS.readOrWrite,
       type: Session,
       description: 'The session that it belongs to.',
       extensions: COST.page,
@@ -51,25 +54,44 @@ export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement(
         return session
       },
     }),
-    kind: t.expose('kind', { type: ArtifactKindEnum, description: 'What kind of file it is.' }),
-    name: t.exposeString('name', { description: 'A file name without a path.' }),
-    contentType: t.exposeString('contentType', { description: 'Its media type, such as image/png.' }),
-    sizeBytes: t.expose('sizeBytes', { type: 'SafeInt', description: 'Its size in bytes.' }),
+    kind: t.expose('kind', {
+      authScopes: NEEDS.readOrWrite,
+      type: ArtifactKindEnum,
+      description: 'What kind of file it is.',
+    }),
+    name: t.exposeString('name', { authScopes: NEEDS.readOrWrite, description: 'A file name without a path.' }),
+    contentType: t.exposeString('contentType', {
+      authScopes: NEEDS.readOrWrite,
+      description: 'Its media type, such as image/png.',
+    }),
+    sizeBytes: t.expose('sizeBytes', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'SafeInt',
+      description: 'Its size in bytes.',
+    }),
     sha256: t.exposeString('sha256', {
+      authScopes: NEEDS.readOrWrite,
       description: 'SHA-256 of its bytes in hexadecimal digits: the entity tag of its downloads.',
     }),
     pageId: t.exposeID('pageId', {
+      authScopes: NEEDS.readOrWrite,
       nullable: true,
       description: 'The page that it shows or comes from, as in Session.pages. Null when it is of none.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was kept.' }),
+    createdAt: t.expose('createdAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      description: 'When it was kept.',
+    }),
     url: t.string({
+      authScopes: NEEDS.read,
       description:
         'A link to the file that works without a key, in an <img> for instance, until it expires or the artifact is deleted. Ranges and conditional requests are served; with &download=1 browsers save it. Errors: BAD_USER_INPUT.',
       args: ttlSeconds,
       resolve: (record, args, { links }) => artifactUrl(links, record, args.ttlSeconds),
     }),
     viewerUrl: t.string({
+      authScopes: NEEDS.read,
       nullable: true,
       description:
         'A link to Playwright’s trace viewer, opened on the file; works without a key until it expires. Null for what is no TRACE. Errors: BAD_USER_INPUT.',
@@ -80,7 +102,7 @@ export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement(
   }),
 })
 
-registerNode('Artifact', async (id, owner, { artifacts }) =>
+registerNode('Artifact', 'READ', async (id, owner, { artifacts }) =>
   id.number === null ? artifacts.find(owner, id.uuid) : null,
 )
 
@@ -101,6 +123,7 @@ const ArtifactConnection = connectionOf('Artifact', Artifact)
 builder.objectField(Session, 'artifacts', (t) =>
   t.field({
     type: ArtifactConnection,
+    authScopes: NEEDS.read,
     description: 'Its files, oldest first, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
     args: {
@@ -160,6 +183,7 @@ builder.objectFields(ArtifactCreated, (t) => ({
 
 builder.mutationField('deleteArtifact', (t) =>
   t.id({
+    authScopes: NEEDS.write,
     description:
       'Deletes an artifact: its bytes, and every link to it works no more. Returns its id. Entries of the log that tell of it stay. Errors: NOT_FOUND, STORAGE_UNAVAILABLE.',
     extensions: COST.change,

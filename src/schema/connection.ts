@@ -1,6 +1,7 @@
 import type { OutputRef } from '@pothos/core'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
+import { NEEDS } from './needs.ts'
 
 /** A page of anything, as connections show it. */
 export interface ConnectionPage {
@@ -17,6 +18,7 @@ export interface ConnectionPage {
 const PageInfo = builder
   .objectRef<Pick<ConnectionPage, 'hasNextPage' | 'hasPreviousPage' | 'startCursor' | 'endCursor'>>('PageInfo')
   .implement({
+    authScopes: NEEDS.read,
     description: 'Where a page of a connection lies.',
     fields: (t) => ({
       hasNextPage: t.exposeBoolean('hasNextPage', {
@@ -41,6 +43,7 @@ const PageInfo = builder
 /** Declares `<name>Connection` and `<name>Edge` over a node type. */
 export function connectionOf(name: string, node: OutputRef<object>) {
   const Edge = builder.objectRef<{ page: ConnectionPage; index: number }>(`${name}Edge`).implement({
+    authScopes: NEEDS.read,
     description: `${/^[AEIOU]/.test(name) ? 'An' : 'A'} ${name} and its place in a connection.`,
     fields: (t) => ({
       cursor: t.string({
@@ -56,6 +59,7 @@ export function connectionOf(name: string, node: OutputRef<object>) {
   })
 
   return builder.objectRef<ConnectionPage>(`${name}Connection`).implement({
+    authScopes: NEEDS.read,
     description: `A page of a list of ${name}.`,
     fields: (t) => ({
       nodes: t.field({

@@ -3,6 +3,7 @@ import type { SessionSnapshot } from '../domain/session-snapshot.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
 import { encodeGlobalId } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { Session } from './session.ts'
 
 /** Where the server has the connections of clients that speak the browser's protocol. */
@@ -18,6 +19,7 @@ interface Access {
 }
 
 const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
+  authScopes: NEEDS.connect,
   description:
     'Signed links to a session, for clients that are to have no key. Each works until it expires or the session ends, also where the key that asked for it has been revoked meanwhile.',
   fields: (t) => ({
@@ -36,6 +38,7 @@ const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
 builder.objectField(Session, 'access', (t) =>
   t.field({
     type: SessionAccess,
+    authScopes: NEEDS.readOrWrite,
     nullable: true,
     description:
       'Signed links for Playwright and Puppeteer, and to the live picture. Null unless the session is RUNNING and the key has the scope CONNECT. Errors: BAD_USER_INPUT.',

@@ -5,9 +5,11 @@ import { Artifact } from './artifact.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { encodeGlobalId } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { requireSession } from './session.ts'
 
 const UploadTicketType = builder.objectRef<UploadTicket>('UploadTicket').implement({
+  authScopes: NEEDS.write,
   description: 'Leave to send one file, once.',
   fields: (t) => ({
     url: t.string({
@@ -37,6 +39,7 @@ const file = builder.args((t) => ({
 builder.mutationFields((t) => ({
   uploadArtifact: t.field({
     type: Artifact,
+    authScopes: NEEDS.write,
     description:
       'Keeps a small file as an artifact of the kind UPLOAD, for the action `upload` to give to a page; a request has at most 1 MB, for larger files there is createUpload. Errors: NOT_FOUND, BAD_USER_INPUT, QUOTA_EXCEEDED, STORAGE_FULL, STORAGE_UNAVAILABLE.',
     extensions: COST.change,
@@ -46,6 +49,7 @@ builder.mutationFields((t) => ({
   }),
   createUpload: t.field({
     type: UploadTicketType,
+    authScopes: NEEDS.write,
     description:
       'Leave to send a file of any size within the quota, which becomes an artifact of the kind UPLOAD. Errors: NOT_FOUND, BAD_USER_INPUT.',
     extensions: COST.page,

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { matchesFilter } from '../../src/domain/entry-filter.ts'
 import type { EntryDraft } from '../../src/ports/log-entry.ts'
-import { SIGN_IN_KEY_NAME, type Store, UnstorableBatch } from '../../src/ports/store.ts'
+import { SCOPES, SIGN_IN_KEY_NAME, type Store, UnstorableBatch } from '../../src/ports/store.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
 import { describeSessionLists } from './session-list.contract.ts'
@@ -366,6 +366,10 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     expect(await store.revokeApiKey(key.id, 1_700_000_000_700)).toMatchObject({ revokedAt: 1_700_000_000_600 })
     expect(await store.findApiKey(key.id)).toMatchObject({ lastUsedAt: 1_700_000_000_500 })
     expect(await store.revokeApiKey(randomUUID(), 1)).toBeNull()
+
+    await store.setApiKeyScopes(second.id, SCOPES)
+    expect(await store.findApiKey(second.id)).toEqual({ ...second, scopes: SCOPES })
+    expect((await store.findApiKey(key.id))?.scopes).toEqual(key.scopes)
 
     await store.deleteExpiredApiKeys(999)
     expect(await store.findApiKey(foreign.id)).toEqual(foreign)

@@ -1,9 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DatabaseUnusable } from '../../src/adapters/postgres/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
-import { StoreUnavailable } from '../../src/ports/store.ts'
+import { StoreUnavailable, type Scope } from '../../src/ports/store.ts'
 import { startPostgres, type TestPostgres } from '../support/databases.ts'
 import { describeStore } from './store.contract.ts'
 import {
@@ -104,6 +105,27 @@ describe('a PostgreSQL server', () => {
       await client.query('rollback')
     })
     expect(await store.append(session.id, 0, numbered([statusChange]))).toEqual({ kind: 'committed' })
+    await store.close()
+  })
+
+  test('of before the scope KEYS keeps who could manage keys, and adds nobody', async () => {
+    const store = await open(server.url)
+    const scopesBefore: Scope[][] = [
+      ['READ', 'WRITE', 'CONNECT', 'ADMIN'],
+      ['READ', 'WRITE', 'CONNECT'],
+      ['READ', 'ADMIN'],
+    ]
+    const keys = scopesBefore.map((scopes) => sampleApiKey({ scopes }))
+    for (const key of keys) await store.insertApiKey(key)
+    const migration = await readFile(new URL('../../drizzle/0005_keys_scope.sql', import.meta.url), 'utf8')
+    // Twice: a key that has the scope gets no second one.
+    for (let times = 0; times < 2; times += 1) await withClient((client) => client.query(migration))
+    const scopesAfter = await Promise.all(keys.map(async ({ id }) => (await store.findApiKey(id))?.scopes))
+    expect(scopesAfter).toEqual([
+      ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'],
+      ['READ', 'WRITE', 'CONNECT'],
+      ['READ', 'ADMIN'],
+    ])
     await store.close()
   })
 

@@ -100,7 +100,7 @@ export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 're
 const SCOPES_OF: Record<string, Scope[]> = {
   reader: ['READ'],
   writer: ['READ', 'WRITE'],
-  admin: ['READ', 'WRITE', 'CONNECT', 'ADMIN'],
+  admin: ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'],
   connector: ['CONNECT'],
 }
 

@@ -12,6 +12,7 @@ export type ApiKeyStore = Pick<
   | 'listApiKeys'
   | 'revokeApiKey'
   | 'touchApiKey'
+  | 'setApiKeyScopes'
   | 'deleteExpiredApiKeys'
 >
 
@@ -46,6 +47,13 @@ export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
     },
     touchApiKey: async (id, time) => {
       await db.update(apiKeys).set({ lastUsedAt: time }).where(eq(apiKeys.id, id)).catch(fail)
+    },
+    setApiKeyScopes: async (id, scopes) => {
+      await db
+        .update(apiKeys)
+        .set({ scopes: [...scopes] })
+        .where(eq(apiKeys.id, id))
+        .catch(fail)
     },
     deleteExpiredApiKeys: async (time) => {
       await db
