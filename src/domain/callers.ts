@@ -20,10 +20,7 @@ export class Callers {
 
   /** Calls back once when the principal's secret ceases to be valid. Returns how to stop watching. */
   onInvalid(principal: Principal, listener: () => void): () => void {
-    if (principal.sessionId === null || principal.expiresAt === null)
-      return this.#apiKeys.onInvalid(principal, listener)
-    const leftMs = Math.max(0, principal.expiresAt - Date.now())
-    const expiry = setTimeout(listener, leftMs).unref()
-    return () => clearTimeout(expiry)
+    const source = principal.sessionId === null ? this.#apiKeys : this.#liveViewLinks
+    return source.onInvalid(principal, listener)
   }
 }
