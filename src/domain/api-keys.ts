@@ -40,8 +40,8 @@ export class ApiKeys {
   readonly #store: Store
   readonly #logger: Logger
   readonly #watch: KeyWatch
-  /** By the hash of their secrets. Nothing in a record changes that matters here, but that it may be revoked. */
-  readonly #cache = new Map<string, ApiKeyRecord>()
+  /** Ids of keys by the hashes of their secrets. */
+  readonly #ids = new Map<string, string>()
   readonly #touchedAt = new Map<string, number>()
 
   constructor(store: Store, logger: Logger, watch = new KeyWatch(store, logger)) {
@@ -53,22 +53,13 @@ export class ApiKeys {
   /** Who the secret belongs to; null when it is unknown, revoked or expired. */
   async authenticate(secret: string): Promise<Principal | null> {
     const hash = hashSecret(secret)
-    const cached = this.#cache.get(hash)
-    const isFresh = cached && this.#watch.isFresh(cached.id)
-    const askedAt = performance.now()
-    const record = isFresh ? cached : await this.#store.findApiKeyByHash(hash)
-    // What was read before a revocation says nothing after it.
-    if (!record || !(isFresh ? isValid(record) : this.#watch.confirm(record, askedAt))) {
-      this.#cache.delete(hash)
-      return null
-    }
-    if (!isFresh) {
-      if (this.#cache.size >= MAX_CACHED) this.#cache.clear()
-      this.#cache.set(hash, record)
-    }
+    const id = this.#ids.get(hash)
+    const known = id === undefined ? null : this.#watch.fresh(id)
+    const record = known ?? (await this.#look(hash))
+    if (!record) return null
     this.#touch(record.id)
-    const { owner, scopes, id, expiresAt } = record
-    return { owner, scopes: new Set(scopes), apiKeyId: id, expiresAt, sessionId: null }
+    const { owner, scopes, id: apiKeyId, expiresAt } = record
+    return { owner, scopes: new Set(scopes), apiKeyId, expiresAt, sessionId: null }
   }
 
   /** A new key. Only ADMIN may name another owner, and nobody gives away a scope that the own key lacks. */
@@ -127,7 +118,6 @@ export class ApiKeys {
     const isTheirs = record && (record.owner === principal.owner || principal.scopes.has('ADMIN'))
     const revoked = isTheirs ? await this.#store.revokeApiKey(id, Date.now()) : null
     if (!revoked) throw new NotFound('API key')
-    this.#cache.delete(revoked.secretHash)
     this.#watch.revoked(id)
     return revoked
   }
@@ -151,6 +141,20 @@ export class ApiKeys {
   /** Frees the timer; keys can still be used. */
   close(): void {
     this.#watch.close()
+  }
+
+  /** The key of the secret that has this hash; null: there is none that is valid. */
+  async #look(hash: string): Promise<ApiKeyRecord | null> {
+    const askedAt = performance.now()
+    const record = await this.#store.findApiKeyByHash(hash)
+    // What was read before a revocation says nothing after it.
+    if (!record || !this.#watch.confirm(record, askedAt)) {
+      this.#ids.delete(hash)
+      return null
+    }
+    if (this.#ids.size >= MAX_CACHED) this.#ids.clear()
+    this.#ids.set(hash, record.id)
+    return record
   }
 
   #touch(id: string): void {

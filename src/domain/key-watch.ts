@@ -25,6 +25,8 @@ const POLL_STEP = 500
 
 interface Known {
   readonly id: string
+  /** As it was found last. */
+  record: ApiKeyRecord | null
   /** When the look-up was sent that found it valid, by performance.now(). */
   confirmedAt: number
   usedAt: number
@@ -56,17 +58,18 @@ export class KeyWatch {
     this.#times = { ...KEY_WATCH_TIMES, ...times }
   }
 
-  /** Whether the key was found valid a moment ago. False: it was not, or nothing is known. */
-  isFresh(id: string): boolean {
+  /** The key, if it is valid and was looked up a moment ago; null: it is not, or nothing is known. */
+  fresh(id: string): ApiKeyRecord | null {
     const known = this.#find(id)
-    if (!known) return false
+    if (!known) return null
     this.#use(known)
-    return !known.ended && performance.now() - known.confirmedAt < this.#times.freshMs
+    const isFresh = performance.now() - known.confirmedAt < this.#times.freshMs
+    return known.record && isFresh && !known.ended && isValid(known.record) ? known.record : null
   }
 
   /** Whether the key is valid. Throws StoreUnavailable when that is not known and cannot be looked up. */
   async isValid(id: string): Promise<boolean> {
-    if (this.isFresh(id)) return true
+    if (this.fresh(id)) return true
     const known = this.#knownOf(id)
     if (!known.ended) await (known.looking ??= this.#look([known]).finally(() => (known.looking = null)))
     return !known.ended
@@ -121,6 +124,7 @@ export class KeyWatch {
     const found = this.#find(id)
     const known: Known = found ?? {
       id,
+      record: null,
       confirmedAt: Number.NEGATIVE_INFINITY,
       usedAt: 0,
       ended: false,
@@ -170,11 +174,14 @@ export class KeyWatch {
 
   #note(known: Known, record: ApiKeyRecord | null, askedAt: number): void {
     if (!record || !isValid(record)) return this.#end(known)
-    known.confirmedAt = Math.max(known.confirmedAt, askedAt)
+    if (known.ended || askedAt < known.confirmedAt) return
+    known.record = record
+    known.confirmedAt = askedAt
   }
 
   #end(known: Known): void {
     known.ended = true
+    known.record = null
     this.#tell(known)
   }
 

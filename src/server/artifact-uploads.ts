@@ -59,7 +59,8 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
         logger.debug({ err: error }, 'the link of an upload ended before its file was there')
         answerLinkInvalid(response)
         body.destroy()
-        return discardRest(request, ENDED_NOTICE_MS)
+        letGo(request)
+        return discardRest(request)
       }
       if (left.signal.aborted || request.errored) {
         logger.debug({ err: error }, 'an upload was broken off')
@@ -75,6 +76,15 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       response.off('close', leave)
     }
   }
+}
+
+/** Cuts the connection of a client that goes on sending. */
+function letGo(request: IncomingMessage): void {
+  const { socket } = request
+  const timer = setTimeout(() => socket.destroy(), ENDED_NOTICE_MS)
+  const stop = () => clearTimeout(timer)
+  socket.once('close', stop)
+  request.once('end', stop)
 }
 
 function answerPreflight(response: ServerResponse): void {

@@ -51,12 +51,12 @@ export function bodyOf(request: IncomingMessage): Readable {
 }
 
 /** Reads the rest of a body that nobody wants, for a while: a client that only sends would never see the answer. */
-export function discardRest(request: IncomingMessage, noticeMs = NOTICE_MS): void {
+export function discardRest(request: IncomingMessage): void {
   request.on('error', () => {})
   if (request.complete || request.destroyed) return
   const { socket } = request
   const giveUp = () => request.destroy()
-  const timer = setTimeout(giveUp, noticeMs)
+  const timer = setTimeout(giveUp, NOTICE_MS)
   // The server has forgotten a request that it answered, and does not tell it that the connection has gone.
   socket.once('close', giveUp)
   const stop = () => {

@@ -43,10 +43,10 @@ describe('a key', () => {
     const store = fakeStore()
     const watch = watchOver(store, { freshMs: LONG, pollMs: LONG })
     const { id } = store.add()
-    expect(watch.isFresh(id)).toBe(false)
+    expect(watch.fresh(id)).toBeNull()
     expect(await Promise.all([watch.isValid(id), watch.isValid(id)])).toEqual([true, true])
     expect(await watch.isValid(id)).toBe(true)
-    expect([watch.isFresh(id), store.asked]).toEqual([true, [[id]]])
+    expect([watch.fresh(id), store.asked]).toEqual([store.records.get(id), [[id]]])
     watch.close()
   })
 
@@ -78,7 +78,7 @@ describe('a key', () => {
     watch.revoked(key.id)
     store.release()
     expect(await asked).toBe(false)
-    expect([watch.confirm(key, performance.now()), watch.isFresh(key.id)]).toEqual([false, false])
+    expect([watch.confirm(key, performance.now()), watch.fresh(key.id)]).toEqual([false, null])
     watch.close()
   })
 
@@ -216,7 +216,7 @@ describe('time', () => {
     store.release()
     await vi.advanceTimersByTimeAsync(0)
     expect(told).toHaveBeenCalledOnce()
-    expect(watch.isFresh(id)).toBe(false)
+    expect(watch.fresh(id)).toBeNull()
     watch.close()
   })
 
@@ -227,9 +227,9 @@ describe('time', () => {
     await watch.isValid(id)
     store.isAway = true
     await vi.advanceTimersByTimeAsync(3_900)
-    expect(watch.isFresh(id)).toBe(true)
+    expect(watch.fresh(id)).toMatchObject({ id })
     await vi.advanceTimersByTimeAsync(200)
-    expect(watch.isFresh(id)).toBe(false)
+    expect(watch.fresh(id)).toBeNull()
     watch.close()
   })
 })

@@ -162,6 +162,12 @@ describe('what is another owner’s', () => {
         secret,
       ),
     ]
+    const writer = { name: 'Writer', scopes: ['WRITE'] }
+    const made = (await tabwire.query<{ createApiKey: { secret: string } }>(create, { input: writer })).createApiKey
+    for (const link of ['url', 'viewerUrl', 'link { expiresAt }']) {
+      const query = `mutation ($id: ID!) { uploadArtifact(sessionId: $id, name: "x", base64: "YQ==") { ${link} } }`
+      refused.push(tabwire.send(query, { id: sessionId }, made.secret))
+    }
     for (const { errors } of await Promise.all(refused)) expect(errors![0]!.extensions.code).toBe('FORBIDDEN')
     expect((await api.find(id, secret))!.name).toBe('mine.txt')
   })
