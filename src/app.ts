@@ -16,6 +16,7 @@ import { AgentTasks } from './domain/agent-tasks.ts'
 import { Callers } from './domain/callers.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
 import { Artifacts } from './domain/artifacts.ts'
+import { KeyWatch } from './domain/key-watch.ts'
 import { LogReader } from './domain/log-reader.ts'
 import { endOrphanedSessions } from './domain/orphaned-sessions.ts'
 import { ProfileSeal } from './domain/profile-seal.ts'
@@ -117,7 +118,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const orphans = await endOrphanedSessions(store, machineId, logger)
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
 
-  const apiKeys = opening.adopt(new ApiKeys(store, logger), (opened) => opened.close())
+  const keyWatch = opening.adopt(new KeyWatch(store, logger), (opened) => opened.close())
+  const apiKeys = new ApiKeys(store, logger, keyWatch)
   if (!(await apiKeys.ensureFirstKey(machineId, directory.adminKey.secret))) {
     const { file } = directory.adminKey
     throw new StartupFailed(
@@ -133,7 +135,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   retention.start()
 
   let baseUrl = config.publicUrl
-  const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port))
+  const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port), keyWatch)
   const liveViewLinks = new LiveViewLinks(links, registry)
   const verifier = config.oidc && opening.adopt(new OidcVerifier(config.oidc, logger), (opened) => opened.close())
   const tokens = verifier && new TokenPrincipals(verifier)
@@ -141,7 +143,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     config,
     registry,
     artifacts,
-    uploads: new Uploads(store, artifacts, registry, links),
+    uploads: new Uploads(store, artifacts, registry, links, machineId, logger),
     links,
     liveViewLinks,
     callers: new Callers(apiKeys, liveViewLinks, tokens),

@@ -1,7 +1,9 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { SCOPES, type ApiKeyRecord, type Scope, type Store } from '../ports/store.ts'
+import { atTime } from './at-time.ts'
 import { BadUserInput, NotFound, type InputIssue } from './errors.ts'
+import { isValid, KeyWatch } from './key-watch.ts'
 import { Forbidden, type Principal } from './principal.ts'
 
 export interface CreateApiKeyInput {
@@ -31,56 +33,34 @@ export const FIRST_OWNER = 'admin'
 const FIRST_KEY_NAME = 'First admin key of '
 const firstKeyName = (machineId: string) => `${FIRST_KEY_NAME}${machineId}`
 
-/** How long a key found valid is taken for valid without asking the store again. */
-const CACHE_MS = 5000
-/** Keys in use are looked up this often, in case another process (the command line) revoked one. */
-const RECHECK_MS = 10_000
 const TOUCH_EVERY_MS = 60_000
 const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
 const MAX_CACHED = 10_000
-/** setTimeout cannot wait longer than 2^31 - 1 ms. */
-const MAX_TIMER_MS = 2_147_483_647
-
-interface Watch {
-  principal: Principal
-  listener: () => void
-  expiry: NodeJS.Timeout | null
-}
-
 /** Keys: made, shown once, kept as hashes, checked, revoked. */
 export class ApiKeys {
   readonly #store: Store
   readonly #logger: Logger
-  readonly #cache = new Map<string, { record: ApiKeyRecord; at: number }>()
+  readonly #watch: KeyWatch
+  /** Ids of keys by the hashes of their secrets. */
+  readonly #ids = new Map<string, string>()
   readonly #touchedAt = new Map<string, number>()
-  readonly #watches = new Set<Watch>()
-  #recheck: NodeJS.Timeout | null = null
-  #revocations = 0
 
-  constructor(store: Store, logger: Logger) {
+  constructor(store: Store, logger: Logger, watch = new KeyWatch(store, logger)) {
     this.#store = store
     this.#logger = logger
+    this.#watch = watch
   }
 
   /** Who the secret belongs to; null when it is unknown, revoked or expired. */
   async authenticate(secret: string): Promise<Principal | null> {
     const hash = hashSecret(secret)
-    const cached = this.#cache.get(hash)
-    const isFresh = cached && Date.now() - cached.at < CACHE_MS
-    const revocations = this.#revocations
-    const record = isFresh ? cached.record : await this.#store.findApiKeyByHash(hash)
-    if (!record || !isValid(record)) {
-      this.#cache.delete(hash)
-      return null
-    }
-    // What was read before a revocation says nothing after it.
-    if (!isFresh && revocations === this.#revocations) {
-      if (this.#cache.size >= MAX_CACHED) this.#cache.clear()
-      this.#cache.set(hash, { record, at: Date.now() })
-    }
+    const id = this.#ids.get(hash)
+    const known = id === undefined ? null : this.#watch.fresh(id)
+    const record = known ?? (await this.#look(hash))
+    if (!record) return null
     this.#touch(record.id)
-    const { owner, scopes, id, expiresAt } = record
-    return { owner, actor: `key:${id}`, scopes: new Set(scopes), apiKeyId: id, expiresAt, sessionId: null }
+    const { owner, scopes, id: apiKeyId, expiresAt } = record
+    return { owner, actor: `key:${apiKeyId}`, scopes: new Set(scopes), apiKeyId, expiresAt, sessionId: null }
   }
 
   /**
@@ -152,29 +132,29 @@ export class ApiKeys {
     }
     const revoked = await this.#store.revokeApiKey(id, Date.now())
     if (!revoked) throw new NotFound('API key')
-    this.#revocations += 1
-    this.#cache.delete(revoked.secretHash)
-    this.#dismiss((watch) => watch.principal.apiKeyId === id)
+    this.#watch.revoked(id)
     return revoked
   }
 
   /** Calls back once when the principal's key is revoked or expires, so that what it opened can be closed. */
-  onInvalid(principal: Principal, listener: () => void): () => void {
-    const watch: Watch = { principal, listener, expiry: null }
-    this.#watches.add(watch)
-    this.#awaitExpiry(watch)
-    this.#recheck ??= setInterval(() => void this.#recheckKeys(), RECHECK_MS).unref()
-    return () => {
-      if (watch.expiry) clearTimeout(watch.expiry)
-      this.#watches.delete(watch)
-      if (this.#watches.size === 0) this.close()
+  onInvalid({ apiKeyId, expiresAt }: Principal, listener: () => void): () => void {
+    let stopClock = () => {}
+    const stop = () => {
+      stopClock()
+      unwatch()
     }
+    const end = () => {
+      stop()
+      listener()
+    }
+    const unwatch = this.#watch.onInvalid(apiKeyId, end)
+    if (expiresAt !== null) stopClock = atTime(expiresAt, end)
+    return stop
   }
 
   /** Frees the timer; keys can still be used. */
   close(): void {
-    if (this.#recheck) clearInterval(this.#recheck)
-    this.#recheck = null
+    this.#watch.close()
   }
 
   async #insert(owner: string, input: Omit<CreateApiKeyInput, 'owner'>, latest: number | null): Promise<CreatedApiKey> {
@@ -185,31 +165,18 @@ export class ApiKeys {
     return { record, secret }
   }
 
-  #awaitExpiry(watch: Watch): void {
-    const { expiresAt } = watch.principal
-    if (expiresAt === null) return
-    const leftMs = expiresAt - Date.now()
-    const onTime = () => (leftMs > MAX_TIMER_MS ? this.#awaitExpiry(watch) : this.#dismiss((other) => other === watch))
-    watch.expiry = setTimeout(onTime, Math.min(MAX_TIMER_MS, Math.max(0, leftMs))).unref()
-  }
-
-  #dismiss(isConcerned: (watch: Watch) => boolean): void {
-    for (const watch of [...this.#watches].filter(isConcerned)) {
-      if (watch.expiry) clearTimeout(watch.expiry)
-      this.#watches.delete(watch)
-      watch.listener()
+  /** The key of the secret that has this hash; null: there is none that is valid. */
+  async #look(hash: string): Promise<ApiKeyRecord | null> {
+    const askedAt = performance.now()
+    const record = await this.#store.findApiKeyByHash(hash)
+    // What was read before a revocation says nothing after it.
+    if (!record || !this.#watch.confirm(record, askedAt)) {
+      this.#ids.delete(hash)
+      return null
     }
-  }
-
-  async #recheckKeys(): Promise<void> {
-    try {
-      for (const id of new Set([...this.#watches].map((watch) => watch.principal.apiKeyId))) {
-        const record = await this.#store.findApiKey(id)
-        if (!record || !isValid(record)) this.#dismiss((watch) => watch.principal.apiKeyId === id)
-      }
-    } catch (error) {
-      this.#logger.warn({ err: error }, 'the keys in use could not be checked; they will be checked again')
-    }
+    if (this.#ids.size >= MAX_CACHED) this.#ids.clear()
+    this.#ids.set(hash, record.id)
+    return record
   }
 
   #touch(id: string): void {
@@ -225,10 +192,6 @@ export class ApiKeys {
 
 export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
-}
-
-function isValid(record: ApiKeyRecord): boolean {
-  return record.revokedAt === null && (record.expiresAt === null || record.expiresAt > Date.now())
 }
 
 function lackingScopes(principal: Principal, scopes: readonly Scope[]): Scope[] {

@@ -84,7 +84,14 @@ export const DROP_REASONS = [
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 
-export const CLIENT_DETACH_REASONS = ['CLIENT_LEFT', 'CONNECTION_LOST', 'CUT_OFF', 'SESSION_ENDED'] as const
+export const CLIENT_DETACH_REASONS = [
+  'CLIENT_LEFT',
+  'CONNECTION_LOST',
+  'CUT_OFF',
+  'LINK_EXPIRED',
+  'LINK_REVOKED',
+  'SESSION_ENDED',
+] as const
 export type ClientDetachReason = (typeof CLIENT_DETACH_REASONS)[number]
 
 export const DIALOG_TYPES = ['ALERT', 'CONFIRM', 'PROMPT', 'BEFORE_UNLOAD'] as const

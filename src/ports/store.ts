@@ -186,6 +186,16 @@ export interface ApiKeyRecord {
 /** The name of keys that signing in makes (domain/sign-in.ts); they are deleted once they have expired. */
 export const SIGN_IN_KEY_NAME = 'Signed in by link'
 
+/** Says which server takes the file of an upload link, or that it was taken: a link is good once. */
+export interface UploadClaim {
+  /** Of the artifact that the upload becomes. */
+  artifactId: string
+  /** The server that takes it. */
+  machineId: string
+  /** When the link expires, and the claim is needed no more. */
+  expiresAt: number
+}
+
 export type InsertSessionOutcome = { kind: 'inserted' } | { kind: 'exists'; record: SessionRecord }
 
 /**
@@ -238,6 +248,8 @@ export interface Store {
   insertApiKey(record: ApiKeyRecord): Promise<void>
   findApiKeyByHash(secretHash: string): Promise<ApiKeyRecord | null>
   findApiKey(id: string): Promise<ApiKeyRecord | null>
+  /** Those of them that there are, in any order. */
+  findApiKeys(ids: readonly string[]): Promise<ApiKeyRecord[]>
   /** Oldest first. owner null: every owner's. */
   listApiKeys(owner: string | null): Promise<ApiKeyRecord[]>
   /** Returns the record after the change; revoking twice keeps the first time. */
@@ -256,7 +268,7 @@ export interface Store {
   /** Oldest first, by (createdAt, id); after: exclusive. */
   listArtifacts(query: ArtifactQuery): Promise<ArtifactRecord[]>
   countArtifacts(sessionId: string, kind: ArtifactKind | null): Promise<number>
-  /** False: there was none. */
+  /** False: there was none. A claim of the artifact's upload stays, and nobody can make it again. */
   deleteArtifact(id: string): Promise<boolean>
   /** Bytes of the owner's artifacts. */
   sumArtifactBytes(owner: string): Promise<number>
@@ -264,6 +276,16 @@ export interface Store {
   listArtifactsEndedBefore(time: number): Promise<ArtifactRecord[]>
   /** Which of these ids have a row. */
   findArtifactIds(ids: readonly string[]): Promise<string[]>
+
+  /**
+   * Of several servers that claim an upload at once one succeeds. False: another server has claimed it, or its artifact is
+   * there or was deleted. A server may claim again what it has claimed itself: it may have died meanwhile.
+   */
+  claimUpload(claim: UploadClaim): Promise<boolean>
+  /** The upload failed: it can be claimed again. Does nothing once there is an artifact. */
+  releaseUpload(artifactId: string): Promise<void>
+  /** Deletes some hundreds of claims that expired before the time. False: there were none. */
+  deleteUploadClaims(expiredBefore: number): Promise<boolean>
 
   /** Keeps the profile; one of the same owner and name is replaced and keeps its id and createdAt. */
   saveProfile(record: ProfileRecord): Promise<ProfileDescription>

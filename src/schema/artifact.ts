@@ -1,7 +1,7 @@
 import { ARTIFACT_PAGE_BOUNDS } from '../domain/artifacts.ts'
 import { encodeArtifactCursor } from '../domain/cursor.ts'
 import { NotFound } from '../domain/errors.ts'
-import { LINK_TTL_RULE, LINK_TTL_SECONDS } from '../domain/signed-links.ts'
+import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../domain/signed-links.ts'
 import type { ArtifactKind, ArtifactRecord } from '../ports/artifact.ts'
 import { artifactUrl, traceViewerUrl } from './artifact-link.ts'
 import { builder } from './builder.ts'
@@ -32,9 +32,44 @@ const ttlSeconds = builder.args((t) => ({
   ttlSeconds: t.int({
     required: true,
     defaultValue: LINK_TTL_SECONDS.default,
-    description: `How long the link shall work, in seconds. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
+    description: `Lifetime of the link, in seconds; it ends earlier with the API key. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
   }),
 }))
+
+interface Link {
+  record: ArtifactRecord
+  terms: LinkTerms
+}
+
+/** A link of the caller's key, which must be one that may read. */
+const linkTo = (record: ArtifactRecord, ttl: number, context: Context): Link => ({
+  record,
+  terms: context.links.terms(context.require('READ'), ttl),
+})
+
+const ENDS = 'until it expires, the API key that made it is revoked, or the artifact is deleted'
+
+const ArtifactLink = builder.objectRef<Link>('ArtifactLink').implement({
+  authScopes: NEEDS.read,
+  description: `Signed link to an artifact. It works without a key ${ENDS}; a download that is under way then is aborted.`,
+  fields: (t) => ({
+    url: t.string({
+      description:
+        'URL of the file, for an <img> for instance. Ranges and conditional requests are served; with &download=1 browsers save it.',
+      resolve: ({ record, terms }, _, { links }) => artifactUrl(links, record, terms),
+    }),
+    viewerUrl: t.string({
+      nullable: true,
+      description: 'URL of Playwright’s trace viewer, opened on the file. Null unless the artifact is a TRACE.',
+      resolve: ({ record, terms }, _, { links }) => traceViewerUrl(links, record, terms),
+    }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'Expiration time of the link; never later than that of the API key.',
+      resolve: ({ terms }) => terms.expiresAt,
+    }),
+  }),
+})
 
 export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement({
   authScopes: NEEDS.readOrWrite,
@@ -83,21 +118,29 @@ export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement(
       type: 'DateTime',
       description: 'When it was kept.',
     }),
+    link: t.field({
+      authScopes: NEEDS.read,
+      type: ArtifactLink,
+      description: 'Signed link to the file, with its expiration time. Errors: FORBIDDEN, BAD_USER_INPUT.',
+      args: ttlSeconds,
+      resolve: (record, args, context) => linkTo(record, args.ttlSeconds, context),
+    }),
     url: t.string({
       authScopes: NEEDS.read,
       description:
-        'A link to the file that works without a key, in an <img> for instance, until it expires or the artifact is deleted. Ranges and conditional requests are served; with &download=1 browsers save it. Errors: BAD_USER_INPUT.',
+        'Signed URL of the file; see link, which tells its expiration time too. Errors: FORBIDDEN, BAD_USER_INPUT.',
       args: ttlSeconds,
-      resolve: (record, args, { links }) => artifactUrl(links, record, args.ttlSeconds),
+      resolve: (record, args, context) =>
+        artifactUrl(context.links, record, linkTo(record, args.ttlSeconds, context).terms),
     }),
     viewerUrl: t.string({
       authScopes: NEEDS.read,
       nullable: true,
       description:
-        'A link to Playwright’s trace viewer, opened on the file; works without a key until it expires. Null for what is no TRACE. Errors: BAD_USER_INPUT.',
+        'Signed URL of Playwright’s trace viewer, opened on the file; see link, which tells its expiration time too. Null unless the artifact is a TRACE. Errors: FORBIDDEN, BAD_USER_INPUT.',
       args: ttlSeconds,
-      resolve: (record, args, { links }) =>
-        record.kind === 'TRACE' ? traceViewerUrl(links, record, args.ttlSeconds) : null,
+      resolve: (record, args, context) =>
+        traceViewerUrl(context.links, record, linkTo(record, args.ttlSeconds, context).terms),
     }),
   }),
 })

@@ -5,10 +5,13 @@ import type { Uploads, UploadSubject } from '../domain/uploads.ts'
 import { UPLOADS_PATH } from '../schema/artifact-link.ts'
 import { encodeGlobalId, uuidOf } from '../schema/global-id.ts'
 import { answerJson } from './answers.ts'
-import { answerLinkInvalid, signatureOf } from './link-answers.ts'
+import { answerLinkInvalid, linkQueryOf } from './link-answers.ts'
 import { bodyOf, discardRest } from './request-time.ts'
 
 const METHODS = 'PUT, OPTIONS'
+
+/** How long a client whose link has ended may take to notice. */
+const ENDED_NOTICE_MS = 1_000
 
 const STATUS_OF: Record<string, number> = {
   CONFLICT: 409,
@@ -28,22 +31,37 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       response.setHeader('allow', METHODS)
       return answerJson(response, 405, { error: { code: 'METHOD_NOT_ALLOWED', message: `Use ${METHODS}.` } })
     }
-    const subject = subjectOf(url)
-    if (!subject || !uploads.isAllowed(subject, signatureOf(url))) {
-      answerLinkInvalid(response)
-      return discardRest(request)
-    }
-
     const left = new AbortController()
     const body = bodyOf(request)
     const leave = () => left.abort()
     response.once('close', leave)
+    let hasEnded = false
+    let unwatch = () => {}
     try {
+      const subject = subjectOf(url)
+      const terms = subject && (await uploads.read(subject, linkQueryOf(url)))
+      if (!terms) {
+        answerLinkInvalid(response)
+        body.destroy()
+        return discardRest(request)
+      }
+      unwatch = uploads.onEnd(terms, () => {
+        hasEnded = true
+        leave()
+      })
       const announced = request.headers['content-length']
       const bytes = announced === undefined ? null : Number(announced)
-      const { id, name, contentType, sizeBytes, sha256 } = await uploads.receive(subject, body, bytes, left.signal)
+      const kept = await uploads.receive(subject, terms, body, bytes, left.signal)
+      const { id, name, contentType, sizeBytes, sha256 } = kept
       answerJson(response, 201, { id: encodeGlobalId('Artifact', id), name, contentType, sizeBytes, sha256 })
     } catch (error) {
+      if (hasEnded && !response.destroyed) {
+        logger.debug({ err: error }, 'the link of an upload ended before its file was there')
+        answerLinkInvalid(response)
+        body.destroy()
+        letGo(request)
+        return discardRest(request)
+      }
       if (left.signal.aborted || request.errored) {
         logger.debug({ err: error }, 'an upload was broken off')
         return void response.destroy()
@@ -54,9 +72,19 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       body.destroy()
       discardRest(request)
     } finally {
+      unwatch()
       response.off('close', leave)
     }
   }
+}
+
+/** Cuts the connection of a client that goes on sending. */
+function letGo(request: IncomingMessage): void {
+  const { socket } = request
+  const timer = setTimeout(() => socket.destroy(), ENDED_NOTICE_MS)
+  const stop = () => clearTimeout(timer)
+  socket.once('close', stop)
+  request.once('end', stop)
 }
 
 function answerPreflight(response: ServerResponse): void {

@@ -6,13 +6,13 @@ import { TabwireError } from '../domain/errors.ts'
 import type { AttachedClient } from '../domain/session-clients.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
 import type { Session } from '../domain/session.ts'
-import type { SignedLinks } from '../domain/signed-links.ts'
-import type { CdpClient } from '../ports/cdp-client.ts'
+import type { LinkEnd, LinkTerms, SignedLinks } from '../domain/signed-links.ts'
+import { CDP_CLOSE, type CdpClient } from '../ports/cdp-client.ts'
 import type { ClientDetachReason } from '../ports/log-entry.ts'
 import { uuidOf } from '../schema/global-id.ts'
 import { CDP_PATH, cdpSubject } from '../schema/session-access.ts'
 import { answerJson } from './answers.ts'
-import { signatureOf } from './link-answers.ts'
+import { linkQueryOf } from './link-answers.ts'
 import { refuseUpgrade, textOf } from './websocket.ts'
 
 /** What Chromium takes in one message is 100 MB; files that a test uploads are the largest that come. */
@@ -22,7 +22,7 @@ const CLOSE_MS = 1_000
 const KEEP_ALIVE_MS = 30_000
 const VERSION = '/json/version'
 
-/** Connections over which clients speak the browser's protocol with a session: /cdp/<session>?expires=…&signature=… */
+/** Connections over which clients speak the browser's protocol with a session: /cdp/<session>?expires=…&maker=…&signature=… */
 export class CdpConnections {
   readonly #registry: SessionRegistry
   readonly #links: SignedLinks
@@ -34,6 +34,7 @@ export class CdpConnections {
     maxPayload: MESSAGE_BYTES,
   })
   readonly #connections = new Set<Connection>()
+  #closed = false
 
   constructor(registry: SessionRegistry, links: SignedLinks, logger: Logger) {
     this.#registry = registry
@@ -46,13 +47,13 @@ export class CdpConnections {
     response.setHeader('cache-control', 'no-store')
     const rest = url.pathname.slice(CDP_PATH.length)
     const [id = '', ...path] = rest.split('/')
-    const session = this.#sessionOf(id, url)
-    if (!session) return answerUnauthorized(response)
+    const link = await this.#linkOf(id, url)
+    if (!link) return answerUnauthorized(response)
     if (`/${path.join('/')}`.replace(/\/$/, '') !== VERSION || request.method !== 'GET') {
       const message = `There are ${VERSION} below this link, and a WebSocket at it.`
       return answerJson(response, 404, { error: { code: 'NOT_FOUND', message } })
     }
-    const version = await session.browserVersion()
+    const version = await link.session.browserVersion()
     const own = this.#links.url(`${CDP_PATH}${id}`, Object.fromEntries(url.searchParams))
     answerJson(response, 200, {
       Browser: version.product,
@@ -67,31 +68,54 @@ export class CdpConnections {
   /** Takes over the connection of an HTTP upgrade. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, url: URL): void {
     const id = url.pathname.slice(CDP_PATH.length).replace(/\/$/, '')
-    const session = this.#sessionOf(id, url)
-    if (!session) return refuseUpgrade(stream, '401 Unauthorized')
+    this.#linkOf(id, url)
+      .then((link) => {
+        if (!link) return refuseUpgrade(stream, '401 Unauthorized')
+        if (this.#closed) return refuseUpgrade(stream, '503 Service Unavailable')
+        this.#open(request, stream, head, link)
+      })
+      .catch((error: unknown) => {
+        this.#logger.warn({ err: error }, 'the link of a client could not be checked')
+        refuseUpgrade(stream, '503 Service Unavailable', 'Retry-After: 5\r\n')
+      })
+  }
+
+  /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#connections].map((connection) => connection.closed(1001, 'Going away')))
+    this.#webSockets.close()
+  }
+
+  #open(request: IncomingMessage, stream: Duplex, head: Buffer, { session, terms }: CdpLink): void {
     if ('setKeepAlive' in stream)
       (stream as Duplex & { setKeepAlive(on: boolean, ms: number): void }).setKeepAlive(true, KEEP_ALIVE_MS)
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
       const connection = new Connection(socket, this.#logger)
       this.#connections.add(connection)
-      socket.once('close', () => this.#connections.delete(connection))
+      const unwatch = this.#links.onEnd(terms, (why) => connection.endLink(why))
+      socket.once('close', () => {
+        this.#connections.delete(connection)
+        unwatch()
+      })
       const name = request.headers['user-agent'] ?? 'unknown'
       connection.serve(() => session.attachClient(name, connection))
     })
   }
 
-  /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#connections].map((connection) => connection.closed(1001, 'Going away')))
-    this.#webSockets.close()
-  }
-
   /** Null: the link is none, or the session does not run (any more); who asks is not told which. */
-  #sessionOf(id: string, url: URL): Session | null {
+  async #linkOf(id: string, url: URL): Promise<CdpLink | null> {
     const uuid = uuidOf('Session', id)
-    if (!uuid || !this.#links.isValid('cdp', cdpSubject(uuid), signatureOf(url))) return null
-    return this.#registry.findRunning(uuid)
+    const terms = uuid && (await this.#links.read('cdp', cdpSubject(uuid), linkQueryOf(url)))
+    const session = terms ? this.#registry.findRunning(uuid) : null
+    return terms && session ? { session, terms } : null
   }
+}
+
+/** What a link that is good leads to. */
+interface CdpLink {
+  session: Session
+  terms: LinkTerms
 }
 
 /** One client's socket, from its upgrade until both sides have let go of it. */
@@ -125,7 +149,7 @@ class Connection implements CdpClient {
     socket.pause()
     const serving = attach().then((attached) => {
       this.#attached = attached
-      if (socket.readyState === socket.CLOSED) return attached.leave('CONNECTION_LOST')
+      if (socket.readyState === socket.CLOSED) return attached.leave(this.#why ?? 'CONNECTION_LOST')
       socket.on('message', (data, isBinary) => {
         // Who was told to go is not obeyed any more, whatever was on its way.
         if (socket.readyState !== socket.OPEN) return
@@ -176,6 +200,11 @@ class Connection implements CdpClient {
     this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
   }
 
+  endLink(why: LinkEnd): void {
+    this.#why ??= why === 'EXPIRED' ? 'LINK_EXPIRED' : 'LINK_REVOKED'
+    this.close(CDP_CLOSE.linkEnded, why === 'EXPIRED' ? 'the link has expired' : 'the link has been revoked')
+  }
+
   closed(code: number, reason: string): Promise<void> {
     this.close(code, reason)
     return this.#gone
@@ -192,6 +221,6 @@ const MOST_REASON = 120
 
 function answerUnauthorized(response: ServerResponse): void {
   answerJson(response, 401, {
-    error: { code: 'LINK_INVALID', message: 'This link is wrong or has expired, or its session does not run.' },
+    error: { code: 'LINK_INVALID', message: 'Invalid or expired link, or its session is not running.' },
   })
 }

@@ -358,6 +358,9 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     expect(await store.findApiKeyByHash('unknown')).toBeNull()
     expect(await store.findApiKey(second.id)).toEqual(second)
     expect(await store.findApiKey(randomUUID())).toBeNull()
+    const found = await store.findApiKeys([second.id, randomUUID(), key.id])
+    expect(found.toSorted((one, other) => one.createdAt - other.createdAt)).toEqual([key, second])
+    expect(await store.findApiKeys([])).toEqual([])
     expect(await store.listApiKeys(key.owner)).toEqual([key, second])
     expect(await store.listApiKeys(null)).toEqual(expect.arrayContaining([key, second, foreign]))
 

@@ -156,6 +156,7 @@ export async function startFakeServer({
   const links = new SignedLinks(
     () => ['fake-secret-of-thirty-two-letters'],
     () => 'http://127.0.0.1',
+    { isValid: async () => true, onInvalid: () => () => {} },
   )
   const liveViewLinks = new LiveViewLinks(links, { findRunning: () => null })
   const server = createServer({

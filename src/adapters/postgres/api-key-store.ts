@@ -1,4 +1,4 @@
-import { and, asc, eq, lt, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, lt, sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { SIGN_IN_KEY_NAME, type Store } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
@@ -9,6 +9,7 @@ export type ApiKeyStore = Pick<
   | 'insertApiKey'
   | 'findApiKeyByHash'
   | 'findApiKey'
+  | 'findApiKeys'
   | 'listApiKeys'
   | 'revokeApiKey'
   | 'touchApiKey'
@@ -33,6 +34,12 @@ export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
       const rows = await db.select().from(apiKeys).where(eq(apiKeys.id, id)).catch(fail)
       return rows[0] ?? null
     },
+    findApiKeys: (ids) =>
+      db
+        .select()
+        .from(apiKeys)
+        .where(inArray(apiKeys.id, [...ids]))
+        .catch(fail),
     listApiKeys: (owner) =>
       db
         .select()

@@ -11,6 +11,7 @@ import { createProfileStore } from './profile-store.ts'
 import { createRetention } from './retention.ts'
 import { createSessionStore } from './session-store.ts'
 import { createTaskStore } from './task-store.ts'
+import { createUploadClaims } from './upload-claims.ts'
 
 /**
  * Opens the database, brings its tables up to date and returns the store over it. Rejects with DatabaseUnusable, whose
@@ -30,6 +31,7 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
     ...createEntryStore(pool),
     ...createApiKeyStore(db),
     ...createArtifactRows(pool, db),
+    ...createUploadClaims(pool, db),
     ...createProfileStore(db),
     ...createTaskStore(db),
     ...createRetention(database),

@@ -189,6 +189,18 @@ export const artifactUsage = pgTable('artifact_usage', {
   bytes: bigint({ mode: 'number' }).notNull(),
 })
 
+/** Uploads that were made or are being made; see Store.claimUpload. Rows go some time after their links have expired. */
+export const uploadClaims = pgTable(
+  'upload_claims',
+  {
+    artifactId: uuid('artifact_id').primaryKey(),
+    /** Null once the artifact has been deleted: then nobody can claim the upload again. */
+    machineId: text('machine_id'),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [index('upload_claims_by_expiry').on(table.expiresAt)],
+)
+
 export const profiles = pgTable(
   'profiles',
   {
