@@ -125,15 +125,38 @@ export interface EntryQuery {
   before?: number
   /** Most entries to return, at most 1000. */
   limit: number
+  /** Most bytes of JSON text that the entries may have together; the first is returned however large it is. */
+  maxBytes?: number
+  /** Whose reads take turns with those of other owners; absent: the session's. */
+  owner?: string
+}
+
+/** What is counted; see Store.countEntries. */
+export interface CountQuery {
+  sessionId: string
+  filter: EntryFilter
+  /** Exclusive. */
+  after: number
+  /** As in EntryQuery. */
+  owner?: string
+}
+
+/** One step of counting: see EntryStep. */
+export interface CountStep {
+  count: number
+  scannedTo: number
+  done: boolean
 }
 
 /**
- * One step of reading (law 11): at most a few thousand rows were looked at. Entries are in ascending order of sequence,
+ * One step of reading (law 11): at most a few thousand rows, and a few megabytes of them, were looked at. Entries are in ascending order of sequence,
  * in either direction. Everything between the query's start and `scannedTo` (inclusive) has been looked at; `done`
  * says that nothing further lies in the query's direction within its bounds, as of this read.
  */
 export interface EntryStep {
   entries: LogEntry[]
+  /** Of the JSON text of these entries, or about that many for entries of version 0.1. */
+  bytes: number
   scannedTo: number
   done: boolean
 }
@@ -217,13 +240,10 @@ export interface Store {
   /** Sessions of this machine that have not ended, of every owner: what a crash of the server left behind. */
   listLiveSessions(machineId: string): Promise<SessionRecord[]>
 
-  readEntries(query: EntryQuery): Promise<EntryStep>
-  /** Number of matching entries in (after, upTo], looking at a few thousand rows at most; go on from `scannedTo`. */
-  countEntries(
-    sessionId: string,
-    filter: EntryFilter,
-    after: number,
-  ): Promise<{ count: number; scannedTo: number; done: boolean }>
+  /** The signal drops a read that still waits for its turn: it rejects with the signal's reason. So everywhere here. */
+  readEntries(query: EntryQuery, signal?: AbortSignal): Promise<EntryStep>
+  /** Number of matching entries after the place, in steps as of readEntries; continue from `scannedTo`. */
+  countEntries(query: CountQuery, signal?: AbortSignal): Promise<CountStep>
   findEntry(sessionId: string, sequence: number): Promise<LogEntry | null>
   findRequestEntry(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null>
   readHead(sessionId: string): Promise<LogHead | null>

@@ -36,8 +36,9 @@ export function createEntryStore(pool: pg.Pool): EntryStore {
   }
   return {
     append: (sessionId, expectedLast, entries, patch) => append(pool, sessionId, expectedLast, entries, patch),
-    readEntries: (query) => turns.take(() => readEntries(pool, query)),
-    countEntries: (sessionId, filter, after) => turns.take(() => countEntries(pool, sessionId, filter, after)),
+    readEntries: (query, signal) => turns.take(query.owner ?? query.sessionId, () => readEntries(pool, query), signal),
+    countEntries: (query, signal) =>
+      turns.take(query.owner ?? query.sessionId, () => countEntries(pool, query), signal),
     findEntry: async (sessionId, sequence) => {
       const row = isInt(sequence) ? await readOne<EntryRow>(FIND_ENTRY, [sessionId, sequence]) : null
       return row && entryOfRow(row)

@@ -99,7 +99,7 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase): SessionSt
           on conflict do nothing
           returning id
         ), added as (
-          insert into log_entries (session_id, sequence, at, kind, request_id, data)
+          insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes)
           ${entriesFromArrays('moved.id', '0', names.length + 1)}
         )
         select 1 from moved`
