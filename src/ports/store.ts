@@ -235,12 +235,12 @@ export interface Store {
   patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
   findSessionByIdempotencyKey(owner: string, idempotencyKey: string): Promise<SessionRecord | null>
-  listSessions(query: SessionQuery): Promise<SessionPage>
-  countSessions(owner: string, filter: SessionFilter): Promise<number>
+  /** The signal drops a read that still waits for its turn: it rejects with the signal's reason. So wherever it is. */
+  listSessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage>
+  countSessions(owner: string, filter: SessionFilter, signal?: AbortSignal): Promise<number>
   /** Sessions of this machine that have not ended, of every owner: what a crash of the server left behind. */
   listLiveSessions(machineId: string): Promise<SessionRecord[]>
 
-  /** The signal drops a read that still waits for its turn: it rejects with the signal's reason. So everywhere here. */
   readEntries(query: EntryQuery, signal?: AbortSignal): Promise<EntryStep>
   /** Number of matching entries after the place, in steps as of readEntries; continue from `scannedTo`. */
   countEntries(query: CountQuery, signal?: AbortSignal): Promise<CountStep>

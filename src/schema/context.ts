@@ -4,6 +4,8 @@ import type { Artifacts } from '../domain/artifacts.ts'
 import type { LiveViewLinks } from '../domain/live-view-links.ts'
 import type { LogReader } from '../domain/log-reader.ts'
 import type { Profiles } from '../domain/profiles.ts'
+import { OperationLogs } from '../domain/operation-logs.ts'
+import type { OperationReads } from '../domain/operation-reads.ts'
 import { requireLiveView, requireScope, type Principal } from '../domain/principal.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
 import type { SignedLinks } from '../domain/signed-links.ts'
@@ -27,9 +29,12 @@ export interface Domain {
  * What a resolver knows of the operation that it serves. The owner is to be had through `require` alone, so that no
  * resolver can reach an owner's things without naming the scope that it asks for.
  */
-export interface Context extends Domain {
+export interface Context extends Omit<Domain, 'logs'> {
   /** Fires when nobody waits for the answer any more: the client left, or its stream ended. */
   readonly signal: AbortSignal
+  /** The bounds of what the operation may read; lists of anything are read through it. */
+  readonly reads: OperationReads
+  readonly logs: OperationLogs
   /** The caller, if the key has the scope. Throws Unauthenticated or Forbidden. */
   require(scope: Scope): Principal
   /** The same for the live view of a session, for which a link to it is enough. Throws NotFound as well. */
@@ -39,10 +44,10 @@ export interface Context extends Domain {
 }
 
 /** The one context factory, for HTTP and WebSocket alike. Cheap: each event of a subscription gets one of its own. */
-export function createContext(domain: Domain, principal: Principal | null, signal: AbortSignal): Context {
+export function createContext(domain: Domain, principal: Principal | null, reads: OperationReads): Context {
   return {
     registry: domain.registry,
-    logs: domain.logs,
+    logs: new OperationLogs(domain.logs, reads),
     apiKeys: domain.apiKeys,
     artifacts: domain.artifacts,
     uploads: domain.uploads,
@@ -50,7 +55,8 @@ export function createContext(domain: Domain, principal: Principal | null, signa
     liveViewLinks: domain.liveViewLinks,
     tasks: domain.tasks,
     profiles: domain.profiles,
-    signal,
+    signal: reads.signal,
+    reads,
     require: (scope) => requireScope(principal, scope),
     requireLiveView: (sessionId, scope) => requireLiveView(principal, sessionId, scope),
     allows: (scope) => principal?.sessionId === null && principal.scopes.has(scope),

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { EntryFilter, LogEntry } from '../../ports/log-entry.ts'
 import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
-import type { CountStep, EntryQuery, EntryStep } from '../../ports/store.ts'
+import type { CountQuery, CountStep, EntryQuery, EntryStep } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
 import { conditionOfFilter, Parameters } from './entry-conditions.ts'
 import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
