@@ -150,8 +150,8 @@ export class SessionRegistry {
     return record?.owner === owner ? this.#snapshotOf(record) : null
   }
 
-  list(owner: string, args: SessionListArguments): Promise<SessionListPage> {
-    return listSessions(this.#store, owner, args, (record) => this.#snapshotOf(record))
+  list(owner: string, args: SessionListArguments, signal: AbortSignal): Promise<SessionListPage> {
+    return listSessions(this.#store, owner, args, (record) => this.#snapshotOf(record), signal)
   }
 
   /** Ends the session; one that has ended already stays as it ended. */

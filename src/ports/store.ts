@@ -125,15 +125,38 @@ export interface EntryQuery {
   before?: number
   /** Most entries to return, at most 1000. */
   limit: number
+  /** Most bytes of JSON text that the entries may have together; the first is returned however large it is. */
+  maxBytes?: number
+  /** Whose reads take turns with those of other owners; absent: the session's. */
+  owner?: string
+}
+
+/** What is counted; see Store.countEntries. */
+export interface CountQuery {
+  sessionId: string
+  filter: EntryFilter
+  /** Exclusive. */
+  after: number
+  /** As in EntryQuery. */
+  owner?: string
+}
+
+/** One step of counting: see EntryStep. */
+export interface CountStep {
+  count: number
+  scannedTo: number
+  done: boolean
 }
 
 /**
- * One step of reading (law 11): at most a few thousand rows were looked at. Entries are in ascending order of sequence,
+ * One step of reading (law 11): at most a few thousand rows, and a few megabytes of them, were looked at. Entries are in ascending order of sequence,
  * in either direction. Everything between the query's start and `scannedTo` (inclusive) has been looked at; `done`
  * says that nothing further lies in the query's direction within its bounds, as of this read.
  */
 export interface EntryStep {
   entries: LogEntry[]
+  /** Of the JSON text of these entries, or about that many for entries of version 0.1. */
+  bytes: number
   scannedTo: number
   done: boolean
 }
@@ -222,18 +245,15 @@ export interface Store {
   patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
   findSessionByIdempotencyKey(owner: string, idempotencyKey: string): Promise<SessionRecord | null>
-  listSessions(query: SessionQuery): Promise<SessionPage>
-  countSessions(owner: string, filter: SessionFilter): Promise<number>
+  /** The signal drops a read that still waits for its turn: it rejects with the signal's reason. So wherever it is. */
+  listSessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage>
+  countSessions(owner: string, filter: SessionFilter, signal?: AbortSignal): Promise<number>
   /** Sessions of this machine that have not ended, of every owner: what a crash of the server left behind. */
   listLiveSessions(machineId: string): Promise<SessionRecord[]>
 
-  readEntries(query: EntryQuery): Promise<EntryStep>
-  /** Number of matching entries in (after, upTo], looking at a few thousand rows at most; go on from `scannedTo`. */
-  countEntries(
-    sessionId: string,
-    filter: EntryFilter,
-    after: number,
-  ): Promise<{ count: number; scannedTo: number; done: boolean }>
+  readEntries(query: EntryQuery, signal?: AbortSignal): Promise<EntryStep>
+  /** Number of matching entries after the place, in steps as of readEntries; continue from `scannedTo`. */
+  countEntries(query: CountQuery, signal?: AbortSignal): Promise<CountStep>
   findEntry(sessionId: string, sequence: number): Promise<LogEntry | null>
   findRequestEntry(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null>
   readHead(sessionId: string): Promise<LogHead | null>

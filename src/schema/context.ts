@@ -5,6 +5,8 @@ import type { LiveViewLinks } from '../domain/live-view-links.ts'
 import type { LogReader } from '../domain/log-reader.ts'
 import type { Profiles } from '../domain/profiles.ts'
 import type { TabwireError } from '../domain/errors.ts'
+import { OperationLogs } from '../domain/operation-logs.ts'
+import type { OperationReads } from '../domain/operation-reads.ts'
 import { hasScope, refusalOf, requireLiveView, requireScope, type Principal } from '../domain/principal.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
 import type { SignedLinks } from '../domain/signed-links.ts'
@@ -29,9 +31,12 @@ export interface Domain {
  * (needs.ts), and checked before the resolver is called. The owner is to be had through `require` alone all the same:
  * where a declaration is missing or wrong, a resolver that reaches for an owner's things still asks for a scope.
  */
-export interface Context extends Domain {
+export interface Context extends Omit<Domain, 'logs'> {
   /** Fires when nobody waits for the answer any more: the client left, or its stream ended. */
   readonly signal: AbortSignal
+  /** The bounds of what the operation may read; lists of anything are read through it. */
+  readonly reads: OperationReads
+  readonly logs: OperationLogs
   /** The caller, if the key has one of the scopes. Throws Unauthenticated or Forbidden. */
   require(...scopes: [Scope, ...Scope[]]): Principal
   /** The same for the live view of a session, for which a link to it is enough. Throws NotFound as well. */
@@ -45,10 +50,10 @@ export interface Context extends Domain {
 }
 
 /** The one context factory, for HTTP and WebSocket alike. Cheap: each event of a subscription gets one of its own. */
-export function createContext(domain: Domain, principal: Principal | null, signal: AbortSignal): Context {
+export function createContext(domain: Domain, principal: Principal | null, reads: OperationReads): Context {
   return {
     registry: domain.registry,
-    logs: domain.logs,
+    logs: new OperationLogs(domain.logs, reads),
     apiKeys: domain.apiKeys,
     artifacts: domain.artifacts,
     uploads: domain.uploads,
@@ -56,7 +61,8 @@ export function createContext(domain: Domain, principal: Principal | null, signa
     liveViewLinks: domain.liveViewLinks,
     tasks: domain.tasks,
     profiles: domain.profiles,
-    signal,
+    signal: reads.signal,
+    reads,
     isLiveViewLink: principal !== null && principal.sessionId !== null,
     require: (...scopes) => requireScope(principal, ...scopes),
     requireLiveView: (sessionId, scope) => requireLiveView(principal, sessionId, scope),

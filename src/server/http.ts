@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
+import { DELIVERY_LIMITS, DeliveryBudget, type DeliveryLimits } from '../domain/delivery.ts'
 import type { Callers } from '../domain/callers.ts'
 import { Unauthenticated } from '../domain/principal.ts'
 import type { SignIn } from '../domain/sign-in.ts'
@@ -30,6 +31,8 @@ export interface ServerOptions extends Domain {
   logger: Logger
   /** Other than the usual limits of sockets; for tests. */
   webSocketLimits?: Partial<WebSocketLimits>
+  /** Other than the usual limits of what readers hold; for tests. */
+  deliveryLimits?: Partial<DeliveryLimits>
   /** Other than the usual limits of requests; for tests. */
   requestLimits?: RequestLimits
 }
@@ -61,8 +64,9 @@ const MAX_SIGN_IN_BYTES = 1_000
 export function createServer(options: ServerOptions): Server {
   const { callers, logger, readiness, signIn } = options
   const operations = new GraphqlOperations(options, logger)
-  const serveGraphql = createGraphqlHttp(operations, logger)
-  const webSockets = new GraphqlWebSockets(operations, callers, logger, {
+  const deliveries = new DeliveryBudget({ ...DELIVERY_LIMITS, ...options.deliveryLimits })
+  const serveGraphql = createGraphqlHttp(operations, deliveries, logger)
+  const webSockets = new GraphqlWebSockets(operations, callers, deliveries, logger, {
     ...WEB_SOCKET_LIMITS,
     ...options.webSocketLimits,
   })

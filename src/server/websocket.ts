@@ -5,6 +5,7 @@ import type { ExecutionArgs } from 'graphql'
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { WebSocketServer, type RawData, type WebSocket } from 'ws'
+import type { Delivery, DeliveryBudget } from '../domain/delivery.ts'
 import type { Callers } from '../domain/callers.ts'
 import { TabwireError } from '../domain/errors.ts'
 import { Unauthenticated, type Principal } from '../domain/principal.ts'
@@ -50,7 +51,9 @@ class TooManyOperations extends TabwireError {
 interface SocketOperation {
   operation: Operation
   principal: Principal
+  /** Fires when the socket closes, or the client says that it does not want the result any more. */
   left: AbortSignal
+  room: Delivery
 }
 
 /**
@@ -61,13 +64,21 @@ export class GraphqlWebSockets {
   readonly #webSockets: WebSocketServer
   readonly #limits: WebSocketLimits
   readonly #callers: Callers
+  readonly #deliveries: DeliveryBudget
   readonly #logger: Logger
   readonly #protocol: Server<SocketConnection>
   readonly #connections = new Set<SocketConnection>()
 
-  constructor(operations: GraphqlOperations, callers: Callers, logger: Logger, limits: WebSocketLimits) {
+  constructor(
+    operations: GraphqlOperations,
+    callers: Callers,
+    deliveries: DeliveryBudget,
+    logger: Logger,
+    limits: WebSocketLimits,
+  ) {
     this.#limits = limits
     this.#callers = callers
+    this.#deliveries = deliveries
     this.#logger = logger
     this.#webSockets = new WebSocketServer({
       noServer: true,
@@ -77,8 +88,8 @@ export class GraphqlWebSockets {
       handleProtocols,
     })
     const run = ({ contextValue }: ExecutionArgs) => {
-      const { operation, principal, left } = contextValue as SocketOperation
-      return operations.execute(operation, principal, left)
+      const { operation, principal, left: signal, room } = contextValue as SocketOperation
+      return operations.execute(operation, { principal, signal, room })
     }
     this.#protocol = makeServer<Record<string, unknown> | undefined, SocketConnection>({
       connectionInitWaitTimeout: limits.initMs,
@@ -87,7 +98,7 @@ export class GraphqlWebSockets {
         // Without a key the socket is acknowledged all the same: each operation may bring one.
         return secret === null || (await extra.authenticate(secret, 'connection')) !== null
       },
-      onSubscribe: async ({ subscriptions, extra }, _, payload) => {
+      onSubscribe: async ({ subscriptions, extra }, id, payload) => {
         if (Object.keys(subscriptions).length > limits.operationsPerSocket) {
           return [refusal(new TooManyOperations(limits.operationsPerSocket))]
         }
@@ -97,11 +108,12 @@ export class GraphqlWebSockets {
         if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
         const operation = operations.prepare(payload)
         if (!('type' in operation)) return operation
-        const contextValue: SocketOperation = { operation, principal, left: extra.left }
+        const contextValue: SocketOperation = { operation, principal, ...extra.begin(id, payload, principal) }
         return { ...operation.args, contextValue }
       },
       execute: run,
       subscribe: run,
+      onComplete: ({ extra }, _, payload) => extra.end(payload),
     })
   }
 
@@ -112,7 +124,7 @@ export class GraphqlWebSockets {
       return
     }
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const connection = new SocketConnection(socket, this.#callers, this.#limits, this.#logger)
+      const connection = new SocketConnection(socket, this.#callers, this.#deliveries, this.#limits, this.#logger)
       this.#connections.add(connection)
       connection.serve(this.#protocol)
       socket.once('close', () => this.#connections.delete(connection))
@@ -132,18 +144,30 @@ class SocketConnection {
   principal: Principal | null = null
   readonly #socket: WebSocket
   readonly #callers: Callers
+  readonly #deliveries: DeliveryBudget
   readonly #limits: WebSocketLimits
   readonly #logger: Logger
   readonly #leaving = new AbortController()
+  /** Its operations by their payloads: a client may use an id again before the operation that had it is over. */
+  readonly #operations = new Map<object, { id: string; leaving: AbortController }>()
+  /** From its first operation on. */
+  #delivery: Delivery | null = null
   /** Keys that are used here, and how to stop watching them. */
   readonly #watchedKeys = new Map<string, () => void>()
   readonly #anonymous: NodeJS.Timeout
   #heartbeat: NodeJS.Timeout
   #isAlive = true
 
-  constructor(socket: WebSocket, callers: Callers, limits: WebSocketLimits, logger: Logger) {
+  constructor(
+    socket: WebSocket,
+    callers: Callers,
+    deliveries: DeliveryBudget,
+    limits: WebSocketLimits,
+    logger: Logger,
+  ) {
     this.#socket = socket
     this.#callers = callers
+    this.#deliveries = deliveries
     this.#limits = limits
     this.#logger = logger
     this.#anonymous = setTimeout(() => void this.close(CloseCode.Unauthorized, 'Unauthorized'), limits.anonymousMs)
@@ -155,6 +179,21 @@ class SocketConnection {
   /** Fires when the socket closes or is about to. */
   get left(): AbortSignal {
     return this.#leaving.signal
+  }
+
+  begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'room'> {
+    const leaving = new AbortController()
+    // Each of its reads may listen for its end.
+    setMaxListeners(0, leaving.signal)
+    this.#operations.set(payload, { id, leaving })
+    this.#delivery ??= this.#deliveries.open(owner, () => this.#socket.terminate())
+    return { left: leaving.signal, room: this.#delivery }
+  }
+
+  /** Its result was sent, or nobody waits for it any more. */
+  end(payload: object): void {
+    this.#operations.get(payload)?.leaving.abort()
+    this.#operations.delete(payload)
   }
 
   serve(protocol: Server<SocketConnection>): void {
@@ -169,7 +208,11 @@ class SocketConnection {
         close: (code, reason) => void this.close(code ?? 1000, reason ?? ''),
         onMessage: (listener) => {
           socket.on('message', (data) => {
-            listener(textOf(data)).catch((error: unknown) => {
+            const text = textOf(data)
+            const left = idOfComplete(text)
+            // graphql-ws lets a query that nobody waits for any more go on.
+            if (left !== null) this.#giveUp(left)
+            listener(text).catch((error: unknown) => {
               this.#logger.error({ err: error }, 'a message over WebSocket could not be served')
               void this.close(CloseCode.InternalServerError, 'Internal server error')
             })
@@ -211,6 +254,12 @@ class SocketConnection {
     clearTimeout(cutOff)
   }
 
+  #giveUp(id: string): void {
+    for (const operation of this.#operations.values()) {
+      if (operation.id === id) operation.leaving.abort()
+    }
+  }
+
   #send(data: string): Promise<void> {
     const socket = this.#socket
     if (socket.readyState !== socket.OPEN) return Promise.resolve()
@@ -219,8 +268,12 @@ class SocketConnection {
       return Promise.resolve()
     }
     const { promise, resolve } = Promise.withResolvers<void>()
+    const held = this.#delivery?.hold(data.length)
     // A send fails only because the socket is closing, which ends the operation by itself.
-    socket.send(data, () => resolve())
+    socket.send(data, () => {
+      held?.release()
+      resolve()
+    })
     return promise
   }
 
@@ -236,6 +289,23 @@ class SocketConnection {
     for (const unwatch of this.#watchedKeys.values()) unwatch()
     this.#watchedKeys.clear()
     this.#leaving.abort()
+    for (const { leaving } of this.#operations.values()) leaving.abort()
+    this.#operations.clear()
+    this.#delivery?.close()
+  }
+}
+
+const LONGEST_COMPLETE = 500
+
+/** The operation that a client gives up with this message; null: it is another message. */
+function idOfComplete(text: string): string | null {
+  if (text.length > LONGEST_COMPLETE || !text.includes('"complete"')) return null
+  try {
+    const message = JSON.parse(text) as { type?: unknown; id?: unknown } | null
+    return message?.type === 'complete' && typeof message.id === 'string' ? message.id : null
+  } catch {
+    // graphql-ws says so, and closes.
+    return null
   }
 }
 

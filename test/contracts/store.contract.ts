@@ -242,7 +242,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
               const wanted = entries.filter((entry) => matchesFilter(entry, filter))
               expect(await readAll(store, session.id, filter, 'forward', pageSize)).toEqual(wanted)
               expect(await readAll(store, session.id, filter, 'backward', pageSize)).toEqual(wanted)
-              expect(await store.countEntries(session.id, filter, 0)).toEqual({
+              expect(await store.countEntries({ sessionId: session.id, filter, after: 0 })).toEqual({
                 count: wanted.length,
                 scannedTo: entries.length,
                 done: true,
@@ -263,9 +263,14 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
       const { session } = await insertWith(store, [statusChange, consoleMessage('a'), networkRequest(1), statusChange])
       const read = (members: object) =>
         store.readEntries({ sessionId: session.id, filter: EVERYTHING, direction: 'forward', limit: 10, ...members })
-      expect(await read({ filter: { kinds: ['DIALOG'] } })).toEqual({ entries: [], scannedTo: 4, done: true })
-      expect(await read({ filter: { kinds: [] }, after: 2 })).toEqual({ entries: [], scannedTo: 4, done: true })
-      expect(await read({ after: 4 })).toEqual({ entries: [], scannedTo: 4, done: true })
+      expect(await read({ filter: { kinds: ['DIALOG'] } })).toEqual({ entries: [], bytes: 0, scannedTo: 4, done: true })
+      expect(await read({ filter: { kinds: [] }, after: 2 })).toEqual({
+        entries: [],
+        bytes: 0,
+        scannedTo: 4,
+        done: true,
+      })
+      expect(await read({ after: 4 })).toEqual({ entries: [], bytes: 0, scannedTo: 4, done: true })
       expect(await read({ after: 1, before: 3 })).toMatchObject({ scannedTo: 2, done: true })
       expect(await read({ limit: 4 })).toMatchObject({ scannedTo: 4, done: true })
       expect(await read({ limit: 2 })).toMatchObject({ scannedTo: 2, done: false })
@@ -285,12 +290,12 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
         expect(lookedAt).toBeGreaterThan(0)
         expect(await readAll(store, session.id, filter, direction)).toEqual([entries[8500]])
       }
-      const first = await store.countEntries(session.id, filter, 0)
+      const first = await store.countEntries({ sessionId: session.id, filter, after: 0 })
       expect(first).toMatchObject({ count: 0, done: false })
       expect(first.scannedTo).toBeLessThanOrEqual(4000)
       let found = 0
       for (let after = 0, done = false; !done;) {
-        const step = await store.countEntries(session.id, filter, after)
+        const step = await store.countEntries({ sessionId: session.id, filter, after })
         found += step.count
         after = step.scannedTo
         done = step.done

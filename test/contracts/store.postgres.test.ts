@@ -66,7 +66,7 @@ describe('a PostgreSQL server', () => {
     const calls = () => [
       store.append(session.id, 1, batch),
       store.readEntries({ sessionId: session.id, filter: { kinds: null }, direction: 'forward', limit: 1 }),
-      store.countEntries(session.id, { kinds: null }, 0),
+      store.countEntries({ sessionId: session.id, filter: { kinds: null }, after: 0 }),
       store.findSession(session.id),
       store.listSessions({ owner: session.owner, filter: {}, direction: 'forward', limit: 1 }),
       store.insertSession(sampleSession(), []),

@@ -8,10 +8,14 @@ import { createEntryStore } from './entry-store.ts'
 import { migrateDatabase } from './migrate.ts'
 import { openDatabase, type DatabaseEnvironment } from './open-database.ts'
 import { createProfileStore } from './profile-store.ts'
+import { ReadTurns } from './read-turns.ts'
 import { createRetention } from './retention.ts'
 import { createSessionStore } from './session-store.ts'
 import { createTaskStore } from './task-store.ts'
 import { createUploadClaims } from './upload-claims.ts'
+
+/** Connections of the pool that reads leave to everyone else; where there is only one, one read is let at it. */
+const CONNECTIONS_BESIDE_READS = 4
 
 /**
  * Opens the database, brings its tables up to date and returns the store over it. Rejects with DatabaseUnusable, whose
@@ -26,9 +30,10 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
   const { pool } = database
   let closing: Promise<void> | null = null
   const db = drizzle(pool)
+  const turns = new ReadTurns(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
   return {
-    ...createSessionStore(pool, db),
-    ...createEntryStore(pool),
+    ...createSessionStore(pool, db, turns),
+    ...createEntryStore(pool, turns),
     ...createApiKeyStore(db),
     ...createArtifactRows(pool, db),
     ...createUploadClaims(pool, db),

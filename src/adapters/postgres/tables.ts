@@ -133,6 +133,8 @@ export const logEntries = pgTable(
     requestId: integer('request_id'),
     kind: smallint().notNull(),
     data: jsonb().notNull(),
+    /** Of the JSON text that `data` was made of, so that reads are bounded without reading it. Null: written by 0.1. */
+    bytes: integer(),
   },
   (table) => [
     primaryKey({ name: 'log_entries_pkey', columns: [table.sessionId, table.sequence] }),
