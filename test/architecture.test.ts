@@ -207,7 +207,7 @@ describe('imports', () => {
   })
 
   test('the domain and the ports use Node, plain libraries and types only', () => {
-    const plain = ['ajv', 'ajv-formats', 'ipaddr.js', 'uuid', 'zod']
+    const plain = ['ajv', 'ajv-formats', 'ipaddr.js', 'lru-cache', 'uuid', 'zod']
     const wrong = sources
       .filter(({ room }) => room === 'domain' || room === 'ports')
       .flatMap(({ path, external }) =>

@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { SCOPES, type ApiKeyRecord, type Scope, type Store } from '../ports/store.ts'
 import { BadUserInput, NotFound, type InputIssue } from './errors.ts'
+import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from './key-lookups.ts'
 import { Forbidden, type Principal } from './principal.ts'
 
 export interface CreateApiKeyInput {
@@ -30,6 +31,8 @@ export const API_KEY_INPUT_RULES = {
 export const FIRST_OWNER = 'admin'
 const firstKeyName = (machineId: string) => `First admin key of ${machineId}`
 
+/** Every secret looks like this: the generated ones, and that of TABWIRE_API_KEY. */
+const SECRET = /^[\x21-\x7e]{16,256}$/
 /** How long a key found valid is taken for valid without asking the store again. */
 const CACHE_MS = 5000
 /** Keys in use are looked up this often, in case another process (the command line) revoked one. */
@@ -50,24 +53,30 @@ interface Watch {
 export class ApiKeys {
   readonly #store: Store
   readonly #logger: Logger
+  readonly #lookups: KeyLookups
   readonly #cache = new Map<string, { record: ApiKeyRecord; at: number }>()
   readonly #touchedAt = new Map<string, number>()
   readonly #watches = new Set<Watch>()
   #recheck: NodeJS.Timeout | null = null
   #revocations = 0
 
-  constructor(store: Store, logger: Logger) {
+  constructor(store: Store, logger: Logger, lookupLimits: KeyLookupLimits = KEY_LOOKUP_LIMITS) {
     this.#store = store
     this.#logger = logger
+    this.#lookups = new KeyLookups((hash) => store.findApiKeyByHash(hash), isValid, lookupLimits)
   }
 
-  /** Who the secret belongs to; null when it is unknown, revoked or expired. */
-  async authenticate(secret: string): Promise<Principal | null> {
+  /**
+   * Who the secret belongs to; null when it is unknown, revoked or expired. Throws TooManyWrongKeys when the address it
+   * comes from has tried too many.
+   */
+  async authenticate(secret: string, address: string | null = null): Promise<Principal | null> {
+    if (!SECRET.test(secret)) return null
     const hash = hashSecret(secret)
     const cached = this.#cache.get(hash)
     const isFresh = cached && Date.now() - cached.at < CACHE_MS
     const revocations = this.#revocations
-    const record = isFresh ? cached.record : await this.#store.findApiKeyByHash(hash)
+    const record = isFresh ? cached.record : await this.#lookups.find(hash, address, revocations)
     if (!record || !isValid(record)) {
       this.#cache.delete(hash)
       return null

@@ -5,8 +5,9 @@ import type { Uploads, UploadSubject } from '../domain/uploads.ts'
 import { UPLOADS_PATH } from '../schema/artifact-link.ts'
 import { encodeGlobalId, uuidOf } from '../schema/global-id.ts'
 import { answerJson } from './answers.ts'
+import type { Connections } from './connections.ts'
 import { answerLinkInvalid, signatureOf } from './link-answers.ts'
-import { bodyOf, discardRest } from './request-time.ts'
+import { bodyOf } from './request-time.ts'
 
 const METHODS = 'PUT, OPTIONS'
 
@@ -19,7 +20,7 @@ const STATUS_OF: Record<string, number> = {
 }
 
 /** Takes files from whoever holds the link of an upload: PUT /uploads/<artifact id>?… with the bytes as its body. */
-export function createArtifactUploads(uploads: Uploads, logger: Logger) {
+export function createArtifactUploads(uploads: Uploads, connections: Connections, logger: Logger) {
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('cache-control', 'no-store')
@@ -30,9 +31,10 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
     }
     const subject = subjectOf(url)
     if (!subject || !uploads.isAllowed(subject, signatureOf(url))) {
-      answerLinkInvalid(response)
-      return discardRest(request)
+      return answerLinkInvalid(response)
     }
+    const owner = await uploads.ownerOf(subject)
+    if (owner !== null) connections.of(request.socket).admit(owner, 'link')
 
     const left = new AbortController()
     const body = bodyOf(request)
@@ -52,7 +54,6 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       if (status === undefined || !(error instanceof TabwireError)) throw error
       answerJson(response, status, { error: { code: error.code, message: error.message } })
       body.destroy()
-      discardRest(request)
     } finally {
       response.off('close', leave)
     }

@@ -12,6 +12,7 @@ import type { ClientDetachReason } from '../ports/log-entry.ts'
 import { uuidOf } from '../schema/global-id.ts'
 import { CDP_PATH, cdpSubject } from '../schema/session-access.ts'
 import { answerJson } from './answers.ts'
+import { TooManyConnections, type Connections } from './connections.ts'
 import { signatureOf } from './link-answers.ts'
 import { refuseUpgrade, textOf } from './websocket.ts'
 
@@ -26,6 +27,7 @@ const VERSION = '/json/version'
 export class CdpConnections {
   readonly #registry: SessionRegistry
   readonly #links: SignedLinks
+  readonly #all: Connections
   readonly #logger: Logger
   readonly #webSockets = new WebSocketServer({
     noServer: true,
@@ -35,9 +37,10 @@ export class CdpConnections {
   })
   readonly #connections = new Set<Connection>()
 
-  constructor(registry: SessionRegistry, links: SignedLinks, logger: Logger) {
+  constructor(registry: SessionRegistry, links: SignedLinks, all: Connections, logger: Logger) {
     this.#registry = registry
     this.#links = links
+    this.#all = all
     this.#logger = logger
   }
 
@@ -69,6 +72,12 @@ export class CdpConnections {
     const id = url.pathname.slice(CDP_PATH.length).replace(/\/$/, '')
     const session = this.#sessionOf(id, url)
     if (!session) return refuseUpgrade(stream, '401 Unauthorized')
+    try {
+      this.#all.of(request.socket).admit(session.owner, 'link')
+    } catch (error) {
+      if (!(error instanceof TooManyConnections)) throw error
+      return refuseUpgrade(stream, '503 Service Unavailable', `Retry-After: ${error.retryAfterSeconds}\r\n`)
+    }
     if ('setKeepAlive' in stream)
       (stream as Duplex & { setKeepAlive(on: boolean, ms: number): void }).setKeepAlive(true, KEEP_ALIVE_MS)
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {

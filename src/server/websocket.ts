@@ -8,9 +8,12 @@ import { WebSocketServer, type RawData, type WebSocket } from 'ws'
 import type { Callers } from '../domain/callers.ts'
 import { TabwireError } from '../domain/errors.ts'
 import { Unauthenticated, type Principal } from '../domain/principal.ts'
+import { isBusy } from './answers.ts'
 import { secretOfPayload } from './authentication.ts'
+import type { Connection, Connections } from './connections.ts'
 import { refusal } from './graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
+import { sayAndLetGo } from './request-time.ts'
 
 export interface WebSocketLimits {
   /** For connection_init to come. */
@@ -21,8 +24,9 @@ export interface WebSocketLimits {
   /** For the other side to answer our closing. */
   closeMs: number
   messageBytes: number
+  /** What a socket may send before its first valid key, in all. */
+  anonymousBytes: number
   operationsPerSocket: number
-  sockets: number
   /** What the other side may leave unread before it is cut off. */
   unreadBytes: number
 }
@@ -33,10 +37,13 @@ export const WEB_SOCKET_LIMITS: WebSocketLimits = {
   pingMs: 12_000,
   closeMs: 1_000,
   messageBytes: 1_000_000,
+  anonymousBytes: 256 * 1024,
   operationsPerSocket: 100,
-  sockets: 2_000,
   unreadBytes: 64 * 1024 * 1024,
 }
+
+/** "Try again later", of the registry of close codes: clients reconnect after it, with growing pauses. */
+const TRY_AGAIN_LATER = 1013
 
 class TooManyOperations extends TabwireError {
   override readonly code = 'RATE_LIMITED'
@@ -63,11 +70,19 @@ export class GraphqlWebSockets {
   readonly #callers: Callers
   readonly #logger: Logger
   readonly #protocol: Server<SocketConnection>
-  readonly #connections = new Set<SocketConnection>()
+  readonly #connections: Connections
+  readonly #open = new Set<SocketConnection>()
 
-  constructor(operations: GraphqlOperations, callers: Callers, logger: Logger, limits: WebSocketLimits) {
+  constructor(
+    operations: GraphqlOperations,
+    callers: Callers,
+    connections: Connections,
+    logger: Logger,
+    limits: WebSocketLimits,
+  ) {
     this.#limits = limits
     this.#callers = callers
+    this.#connections = connections
     this.#logger = logger
     this.#webSockets = new WebSocketServer({
       noServer: true,
@@ -85,14 +100,28 @@ export class GraphqlWebSockets {
       onConnect: async ({ connectionParams, extra }) => {
         const secret = secretOfPayload(connectionParams)
         // Without a key the socket is acknowledged all the same: each operation may bring one.
-        return secret === null || (await extra.authenticate(secret, 'connection')) !== null
+        if (secret === null) return true
+        try {
+          return (await extra.authenticate(secret, 'connection')) !== null
+        } catch (error) {
+          if (!isBusy(error)) throw error
+          // Clients come back after this code.
+          void extra.close(TRY_AGAIN_LATER, `${error.code}: ${error.message}`)
+          return false
+        }
       },
       onSubscribe: async ({ subscriptions, extra }, _, payload) => {
         if (Object.keys(subscriptions).length > limits.operationsPerSocket) {
           return [refusal(new TooManyOperations(limits.operationsPerSocket))]
         }
         const secret = secretOfPayload(payload.extensions)
-        const principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        let principal: Principal | null
+        try {
+          principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        } catch (error) {
+          if (!isBusy(error)) throw error
+          return [refusal(error)]
+        }
         // A socket that closes still takes messages until the other side has agreed: its key may be the reason.
         if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
         const operation = operations.prepare(payload)
@@ -107,21 +136,18 @@ export class GraphqlWebSockets {
 
   /** Takes over the connection of an HTTP upgrade to the path of the API. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    if (this.#connections.size >= this.#limits.sockets) {
-      refuseUpgrade(stream, '503 Service Unavailable', 'Retry-After: 10\r\n')
-      return
-    }
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const connection = new SocketConnection(socket, this.#callers, this.#limits, this.#logger)
-      this.#connections.add(connection)
+      const below = this.#connections.of(request.socket)
+      const connection = new SocketConnection(socket, below, this.#callers, this.#limits, this.#logger)
+      this.#open.add(connection)
       connection.serve(this.#protocol)
-      socket.once('close', () => this.#connections.delete(connection))
+      socket.once('close', () => this.#open.delete(connection))
     })
   }
 
   /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
   async close(): Promise<void> {
-    await Promise.all([...this.#connections].map((connection) => connection.close(1001, 'Going away')))
+    await Promise.all([...this.#open].map((connection) => connection.close(1001, 'Going away')))
     this.#webSockets.close()
   }
 }
@@ -131,6 +157,7 @@ class SocketConnection {
   /** Who the key of connection_init belongs to; null when it brought none. */
   principal: Principal | null = null
   readonly #socket: WebSocket
+  readonly #below: Connection
   readonly #callers: Callers
   readonly #limits: WebSocketLimits
   readonly #logger: Logger
@@ -141,8 +168,9 @@ class SocketConnection {
   #heartbeat: NodeJS.Timeout
   #isAlive = true
 
-  constructor(socket: WebSocket, callers: Callers, limits: WebSocketLimits, logger: Logger) {
+  constructor(socket: WebSocket, below: Connection, callers: Callers, limits: WebSocketLimits, logger: Logger) {
     this.#socket = socket
+    this.#below = below
     this.#callers = callers
     this.#limits = limits
     this.#logger = logger
@@ -178,6 +206,7 @@ class SocketConnection {
       },
       this,
     )
+    this.#boundAnonymous()
     socket.once('close', (code, reason) => {
       this.#free()
       closed(code, String(reason)).catch((error: unknown) => {
@@ -186,10 +215,14 @@ class SocketConnection {
     })
   }
 
-  /** The caller of this key, or null; when the key ceases to be valid, the socket closes. */
+  /**
+   * The caller of this key, or null; when the key ceases to be valid, the socket closes. Throws TooManyWrongKeys or
+   * TooManyConnections.
+   */
   async authenticate(secret: string, of: 'connection' | 'operation'): Promise<Principal | null> {
-    const principal = await this.#callers.authenticate(secret)
+    const principal = await this.#callers.authenticate(secret, this.#below.address)
     if (!principal || this.left.aborted) return null
+    if (!this.#below.isAuthenticated) this.#below.admit(principal.owner, principal.sessionId === null ? 'key' : 'link')
     if (of === 'connection') this.principal = principal
     clearTimeout(this.#anonymous)
     if (!this.#watchedKeys.has(principal.apiKeyId)) {
@@ -224,6 +257,21 @@ class SocketConnection {
     return promise
   }
 
+  /** Until a key was found valid the socket is one that may have to make room, and that may not say much. */
+  #boundAnonymous(): void {
+    const { socket } = this.#below
+    const most = socket.bytesRead + this.#limits.anonymousBytes
+    const count = () => {
+      if (!this.#below.isAuthenticated && socket.bytesRead <= most) return
+      socket.off('data', count)
+      if (!this.#below.isAuthenticated) void this.close(CloseCode.Unauthorized, 'Unauthorized')
+    }
+    socket.on('data', count)
+    this.#below.onEvicted(
+      () => void this.close(TRY_AGAIN_LATER, 'TOO_MANY_CONNECTIONS: too many connections without an API key'),
+    )
+  }
+
   #beat(): void {
     if (!this.#isAlive) return this.#socket.terminate()
     this.#isAlive = false
@@ -239,10 +287,8 @@ class SocketConnection {
   }
 }
 
-/** Answers and lets go: the other side may keep its half of the connection open for as long as it likes. */
 export function refuseUpgrade(stream: Duplex, status: string, headers = ''): void {
-  stream.once('finish', () => stream.destroy())
-  stream.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
+  sayAndLetGo(stream, `HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
 /** A text message, in whichever form it was received. */

@@ -10,6 +10,7 @@ import type { Principal } from '../../src/domain/principal.ts'
 import type { Profiles } from '../../src/domain/profiles.ts'
 import type { SessionRegistry } from '../../src/domain/session-registry.ts'
 import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
+import { TooManyWrongKeys } from '../../src/domain/key-lookups.ts'
 import { Callers } from '../../src/domain/callers.ts'
 import { LiveViewLinks } from '../../src/domain/live-view-links.ts'
 import { SignedLinks } from '../../src/domain/signed-links.ts'
@@ -92,7 +93,10 @@ export interface FakeServer {
   close(): Promise<void>
 }
 
-export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 'requestLimits'> {
+export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 'requestLimits' | 'connectionLimits'> {
+  trustedProxies?: readonly string[]
+  /** Answer every key as if its address had tried too many wrong ones. */
+  tooManyWrongKeys?: boolean
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
   registry?: Partial<SessionRegistry>
 }
@@ -110,6 +114,9 @@ export async function startFakeServer({
   registry,
   webSocketLimits,
   requestLimits,
+  connectionLimits,
+  trustedProxies = [],
+  tooManyWrongKeys = false,
 }: FakeOptions = {}): Promise<FakeServer> {
   const followers: FakeFollower[] = []
   const watches = new Set<{ key: string; listener: () => void }>()
@@ -118,6 +125,7 @@ export async function startFakeServer({
 
   const apiKeys: Partial<ApiKeys> = {
     authenticate: async (secret) => {
+      if (tooManyWrongKeys) throw new TooManyWrongKeys(1)
       const scopes = SCOPES_OF[secret]
       return scopes
         ? { owner: 'me', scopes: new Set(scopes), apiKeyId: secret, expiresAt: null, sessionId: null }
@@ -152,7 +160,7 @@ export async function startFakeServer({
   )
   const liveViewLinks = new LiveViewLinks(links, { findRunning: () => null })
   const server = createServer({
-    config: { publicUrl: null, artifacts: { kind: 'disk' } },
+    config: { publicUrl: null, artifacts: { kind: 'disk' }, trustedProxies },
     artifacts: {} as Artifacts,
     uploads: {} as Uploads,
     links,
@@ -168,6 +176,7 @@ export async function startFakeServer({
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     webSocketLimits,
     requestLimits,
+    connectionLimits,
   })
   const { url } = await server.listen('127.0.0.1', 0)
   return {
