@@ -12,6 +12,8 @@ export interface ConnectionLimits {
   settleMs: number
   /** How long an anonymous client may leave a response unread. */
   stallMs: number
+  /** Requests that one connection may send ahead of their responses. */
+  pipelined: number
   /** Connections that one owner's keys have open; links to what is the owner's have as many of their own. */
   perOwner: number
   /** The same of all owners together. */
@@ -23,6 +25,7 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   anonymous: 1_024,
   settleMs: 1_000,
   stallMs: 60_000,
+  pipelined: 64,
   perOwner: 1_000,
   authenticated: 4_000,
 }
@@ -209,6 +212,7 @@ export class Connection {
   /** A request came: whoever sent it has yet to show a key, even if another did so over the same connection. */
   begin(headers: IncomingMessage['headers']): void {
     this.#requests += 1
+    if (this.#requests > this.#connections.limits.pipelined) return void this.socket.destroy()
     this.#address = this.#connections.addresses.of(this.#peer, headers)
     const { holder } = this
     // The age of one that stays anonymous goes on: requests without a key buy no time.

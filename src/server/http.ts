@@ -70,6 +70,9 @@ export function createServer(options: ServerOptions): Server {
   const redirectsDownloads = artifactsConfig.kind === 's3' && artifactsConfig.downloads === 'redirect'
   const dashboard = new Dashboard(redirectsDownloads ? options.artifacts.origin : null)
   const streams = new Set<ServerResponse>()
+  let asking: ReturnType<typeof readiness> | null = null
+  /** Anyone may ask: whoever does while others wait gets the same answer, so that a flood of it costs little. */
+  const askReadiness = () => (asking ??= readiness().finally(() => (asking = null)))
 
   const api: Handler = async (request, response) => {
     // Any origin may call: nothing but a key that the caller itself sends gives it any authority (authentication.ts).
@@ -121,7 +124,7 @@ export function createServer(options: ServerOptions): Server {
     '/health': { GET: async (_, response) => answerJson(response, 200, { status: 'ok' }) },
     '/ready': {
       GET: async (_, response) => {
-        const { ready, missing } = await readiness()
+        const { ready, missing } = await askReadiness()
         answerJson(response, ready ? 200 : 503, { ready, missing })
       },
     },
@@ -185,6 +188,8 @@ export function createServer(options: ServerOptions): Server {
   }
   server.on('request', (request, response) => {
     const url = receive(request, response)
+    // What was sent along with a request too many.
+    if (request.socket.destroyed) return
     if (!url) return answerNotFound(response)
     serve(request, response, url).catch((error: unknown) => {
       if (response.headersSent) return void response.destroy()

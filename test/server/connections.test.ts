@@ -1,9 +1,12 @@
 import { Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import WebSocket from 'ws'
+import type { Session } from '../../src/domain/session.ts'
+import { cdpSubject } from '../../src/schema/session-access.ts'
 import { ClientAddresses } from '../../src/server/client-addresses.ts'
 import { CONNECTION_LIMITS, Connections } from '../../src/server/connections.ts'
-import { SESSION_ID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
+import { SESSION_ID, SESSION_UUID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
 import { initRawSocket, openRawSocket, type RawSocket } from './raw-socket.ts'
 
 const CAPACITY = '{ capacity { total } }'
@@ -142,6 +145,36 @@ describe('connections that show no key', () => {
   })
 })
 
+test('requests that are sent far ahead of their responses end the connection', async () => {
+  await start({ connectionLimits: { pipelined: 3 } })
+  const health = 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n'
+  const patient = await tcp(health.repeat(3))
+  await expect.poll(() => patient.read().match(/ 200 OK/g)).toHaveLength(3)
+  const hasty = await tcp(health.repeat(100))
+  await expect.poll(hasty.isClosed).toBe(true)
+  expect(patient.isClosed()).toBe(false)
+})
+
+test('many who ask at once whether the server is ready make it look once', async () => {
+  const { promise: looked, resolve: look } = Promise.withResolvers<void>()
+  let looks = 0
+  const readiness = async () => {
+    looks += 1
+    await looked
+    return { ready: true, missing: [] }
+  }
+  await start({ readiness })
+  const ask = 'GET /ready HTTP/1.1\r\nHost: x\r\n\r\n'
+  const asking = [await tcp(ask.repeat(10)), await tcp(ask.repeat(10))]
+  // Served in their order: the last of them has been heard.
+  for (const one of asking) one.socket.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n')
+  await expect.poll(() => looks).toBe(1)
+  look()
+  for (const one of asking) await expect.poll(() => one.read().match(/ 200 OK/g)).toHaveLength(11)
+  await fetch(`${server.url}/ready`)
+  expect(looks).toBeLessThanOrEqual(3)
+})
+
 describe('a valid key', () => {
   test('takes its connection out of the budget at once, in connection_init, an operation or a request', async () => {
     await start({ connectionLimits: { anonymousPerAddress: 1, settleMs: 20 } })
@@ -247,6 +280,19 @@ describe('connections with a key', () => {
     })
     leaving.abort()
     await expect.poll(async () => (await post('reader')).status).toBe(200)
+  })
+
+  test('and are refused before they are upgraded, where a link tells whose they are', async () => {
+    const session = { owner: 'me' } as Session
+    await start({ connectionLimits: { perOwner: 0 }, registry: { findRunning: () => session } })
+    const { query } = server.links.sign('cdp', cdpSubject(SESSION_UUID), 60)
+    const link = `${server.url.replace('http', 'ws')}/cdp/${SESSION_ID}?${new URLSearchParams(query).toString()}`
+    const refused = new Promise<[number | undefined, string | undefined]>((resolve) => {
+      new WebSocket(link).once('unexpected-response', (_, { statusCode, headers }) =>
+        resolve([statusCode, headers['retry-after']]),
+      )
+    })
+    expect(await refused).toEqual([503, '10'])
   })
 
   test('make room when they are idle', async () => {

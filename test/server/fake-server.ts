@@ -84,6 +84,7 @@ export class FakeFollower implements AsyncIterableIterator<LogBatch> {
 
 export interface FakeServer {
   url: string
+  links: SignedLinks
   followers: FakeFollower[]
   /** Lines of the server's log, parsed. */
   logged: { msg: string; correlationId?: string; err?: { message: string } }[]
@@ -95,6 +96,7 @@ export interface FakeServer {
 
 export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 'requestLimits' | 'connectionLimits'> {
   trustedProxies?: readonly string[]
+  readiness?: ServerOptions['readiness']
   /** Answer every key as if its address had tried too many wrong ones. */
   tooManyWrongKeys?: boolean
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
@@ -116,6 +118,7 @@ export async function startFakeServer({
   requestLimits,
   connectionLimits,
   trustedProxies = [],
+  readiness = async () => ({ ready: false, missing: ['the database'] }),
   tooManyWrongKeys = false,
 }: FakeOptions = {}): Promise<FakeServer> {
   const followers: FakeFollower[] = []
@@ -172,7 +175,7 @@ export async function startFakeServer({
     tasks: {} as AgentTasks,
     profiles: {} as Profiles,
     signIn: signIn as SignIn,
-    readiness: async () => ({ ready: false, missing: ['the database'] }),
+    readiness,
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     webSocketLimits,
     requestLimits,
@@ -181,6 +184,7 @@ export async function startFakeServer({
   const { url } = await server.listen('127.0.0.1', 0)
   return {
     url,
+    links,
     followers,
     logged,
     invalidate: (key) => [...watches].filter((watch) => watch.key === key).forEach(({ listener }) => listener()),
