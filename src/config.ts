@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import proxyAddr from 'proxy-addr'
 import { z } from 'zod'
 
 export type DatabaseConfig = { kind: 'embedded' } | { kind: 'server'; url: string }
@@ -62,6 +63,8 @@ export interface Config {
   apiKey: string | null
   /** Origin (and path prefix) people and clients reach the server under; null: http://<host>:<port>. */
   publicUrl: string | null
+  /** Proxies whose X-Forwarded-For is believed: addresses, CIDR ranges, loopback, linklocal, uniquelocal. */
+  trustedProxies: readonly string[]
   /** Null: Playwright's own browser, else an installed one. */
   browserPath: string | null
   browserSandbox: SandboxMode
@@ -117,6 +120,16 @@ function isIssuer(value: string): boolean {
 }
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
+
+/** Whether proxy-addr takes it. A number alone would be an address to it (10 is 0.0.0.10). */
+function isProxy(name: string): boolean {
+  if (/^[^a-z]/.test(name) && isIP(name.split('/')[0]!) === 0) return false
+  try {
+    return proxyAddr.compile(name) !== null
+  } catch {
+    return false
+  }
+}
 
 const prices = z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) }))
 
@@ -212,6 +225,14 @@ const environment = z.object({
     .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
     .transform((value) => value.replace(/\/+$/, ''))
     .optional(),
+  TABWIRE_TRUSTED_PROXIES: z
+    .string()
+    .transform((value) => value.split(/[\s,]+/).filter((name) => name !== ''))
+    .refine(
+      (names) => names.every(isProxy),
+      'must be IP addresses, CIDR ranges, loopback, linklocal or uniquelocal, with commas between',
+    )
+    .default([]),
   TABWIRE_BROWSER_PATH: z.string().optional(),
   TABWIRE_BROWSER_SANDBOX: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
   TABWIRE_MAX_SESSIONS: wholeNumber(1, 1000, 20),
@@ -308,6 +329,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     database: value.DATABASE_URL ? { kind: 'server', url: value.DATABASE_URL } : { kind: 'embedded' },
     apiKey: value.TABWIRE_API_KEY ?? null,
     publicUrl: value.TABWIRE_PUBLIC_URL ?? null,
+    trustedProxies: value.TABWIRE_TRUSTED_PROXIES,
     browserPath: value.TABWIRE_BROWSER_PATH ?? null,
     browserSandbox: value.TABWIRE_BROWSER_SANDBOX,
     maxSessions: value.TABWIRE_MAX_SESSIONS,

@@ -9,6 +9,7 @@ const DEFAULTS: Config = {
   database: { kind: 'embedded' },
   apiKey: null,
   publicUrl: null,
+  trustedProxies: [],
   browserPath: null,
   browserSandbox: 'auto',
   maxSessions: 20,
@@ -61,6 +62,10 @@ describe('accepts', () => {
     ],
     [{ TABWIRE_API_KEY: 'a-key-of-16-chars' }, { apiKey: 'a-key-of-16-chars' }],
     [{ TABWIRE_PUBLIC_URL: 'https://tabs.example.org/wire//' }, { publicUrl: 'https://tabs.example.org/wire' }],
+    [
+      { TABWIRE_TRUSTED_PROXIES: 'loopback, 10.0.0.0/8,192.0.2.1 2001:db8::/32' },
+      { trustedProxies: ['loopback', '10.0.0.0/8', '192.0.2.1', '2001:db8::/32'] },
+    ],
     [{ TABWIRE_BROWSER_PATH: '/opt/chrome' }, { browserPath: '/opt/chrome' }],
     [{ TABWIRE_BROWSER_SANDBOX: 'on' }, { browserSandbox: 'on' }],
     [{ TABWIRE_BROWSER_SANDBOX: 'off' }, { browserSandbox: 'off' }],
@@ -244,6 +249,12 @@ describe('refuses', () => {
       { TABWIRE_AI_PROVIDER: 'mine', TABWIRE_AI_MODEL: 'x' },
       'TABWIRE_AI_PROVIDER must be openai, openai-compatible or anthropic (it is "mine")',
     ],
+    ...['proxy.example', '10', '10.0.0.0/33', '0.0.0.0/0', 'loopback, 10.0.0.0/x'].map(
+      (proxies): [Record<string, string>, string] => [
+        { TABWIRE_TRUSTED_PROXIES: proxies },
+        `TABWIRE_TRUSTED_PROXIES must be IP addresses, CIDR ranges, loopback, linklocal or uniquelocal, with commas between (it is "${proxies}")`,
+      ],
+    ),
     [
       { TABWIRE_LOG_LEVEL: 'verbose' },
       'TABWIRE_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent (it is "verbose")',

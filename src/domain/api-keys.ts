@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { SCOPES, type ApiKeyRecord, type Scope, type Store } from '../ports/store.ts'
 import { atTime } from './at-time.ts'
 import { BadUserInput, NotFound, type InputIssue } from './errors.ts'
+import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from './key-lookups.ts'
 import { isValid, KeyWatch } from './key-watch.ts'
 import { Forbidden, type Principal } from './principal.ts'
 
@@ -33,6 +34,8 @@ export const FIRST_OWNER = 'admin'
 const FIRST_KEY_NAME = 'First admin key of '
 const firstKeyName = (machineId: string) => `${FIRST_KEY_NAME}${machineId}`
 
+/** Every secret looks like this: the generated ones, and that of TABWIRE_API_KEY. */
+const SECRET = /^[\x21-\x7e]{16,256}$/
 const TOUCH_EVERY_MS = 60_000
 const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
 const MAX_CACHED = 10_000
@@ -41,22 +44,33 @@ export class ApiKeys {
   readonly #store: Store
   readonly #logger: Logger
   readonly #watch: KeyWatch
+  readonly #lookups: KeyLookups
   /** Ids of keys by the hashes of their secrets. */
   readonly #ids = new Map<string, string>()
   readonly #touchedAt = new Map<string, number>()
 
-  constructor(store: Store, logger: Logger, watch = new KeyWatch(store, logger)) {
+  constructor(
+    store: Store,
+    logger: Logger,
+    watch = new KeyWatch(store, logger),
+    lookupLimits: KeyLookupLimits = KEY_LOOKUP_LIMITS,
+  ) {
     this.#store = store
     this.#logger = logger
     this.#watch = watch
+    this.#lookups = new KeyLookups((hash) => store.findApiKeyByHash(hash), isValid, lookupLimits)
   }
 
-  /** Who the secret belongs to; null when it is unknown, revoked or expired. */
-  async authenticate(secret: string): Promise<Principal | null> {
+  /**
+   * Who the secret belongs to; null when it is unknown, revoked or expired. Throws TooManyWrongKeys when the address it
+   * comes from has tried too many.
+   */
+  async authenticate(secret: string, address: string | null = null): Promise<Principal | null> {
+    if (!SECRET.test(secret)) return null
     const hash = hashSecret(secret)
     const id = this.#ids.get(hash)
     const known = id === undefined ? null : this.#watch.fresh(id)
-    const record = known ?? (await this.#look(hash))
+    const record = known ?? (await this.#look(hash, address))
     if (!record) return null
     this.#touch(record.id)
     const { owner, scopes, id: apiKeyId, expiresAt } = record
@@ -166,9 +180,9 @@ export class ApiKeys {
   }
 
   /** The key of the secret that has this hash; null: there is none that is valid. */
-  async #look(hash: string): Promise<ApiKeyRecord | null> {
+  async #look(hash: string, address: string | null): Promise<ApiKeyRecord | null> {
     const askedAt = performance.now()
-    const record = await this.#store.findApiKeyByHash(hash)
+    const record = await this.#lookups.find(hash, address)
     // What was read before a revocation says nothing after it.
     if (!record || !this.#watch.confirm(record, askedAt)) {
       this.#ids.delete(hash)

@@ -17,11 +17,14 @@ export class Callers {
     this.#tokens = tokens
   }
 
-  /** Who the secret belongs to; null when it is unknown, revoked or expired. Throws IdentityProviderUnavailable. */
-  async authenticate(secret: string): Promise<Principal | null> {
+  /**
+   * Who the secret belongs to; null when it is unknown, revoked or expired. Throws TooManyWrongKeys when the address
+   * has tried too many, or IdentityProviderUnavailable.
+   */
+  async authenticate(secret: string, address: string): Promise<Principal | null> {
     if (this.#liveViewLinks.isToken(secret)) return this.#liveViewLinks.read(secret)
     if (this.#tokens?.isToken(secret)) return this.#tokens.read(secret)
-    return this.#apiKeys.authenticate(secret)
+    return this.#apiKeys.authenticate(secret, address)
   }
 
   /** Calls back once when the principal's secret ceases to be valid. Returns how to stop watching. */

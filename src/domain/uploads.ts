@@ -112,6 +112,11 @@ export class Uploads {
     return this.#links.onEnd(terms, listener)
   }
 
+  /** Whose session it is for; null when there is no such session (any more). */
+  async ownerOf({ sessionId }: UploadSubject): Promise<string | null> {
+    return (await this.#store.findSession(sessionId))?.owner ?? null
+  }
+
   /**
    * Takes the file of a ticket that was found good. Throws UploadTaken before anything is read, NotFound when the session
    * is gone, or as Artifacts.keep does. After a failure the ticket is as good as before.

@@ -11,11 +11,13 @@ import type { ByteRange } from '../ports/artifact-store.ts'
 import { ARTIFACTS_PATH } from '../schema/artifact-link.ts'
 import { uuidOf } from '../schema/global-id.ts'
 import { answerJson, answerNotFound } from './answers.ts'
+import type { Connections } from './connections.ts'
 import { answerLinkInvalid, linkQueryOf } from './link-answers.ts'
 
 export interface ArtifactDownloadOptions {
   artifacts: Artifacts
   links: SignedLinks
+  connections: Connections
   /** Send clients to the store itself, where it has a URL to give. */
   redirect: boolean
 }
@@ -26,7 +28,7 @@ const PRESIGNED_SECONDS = 60
 const METHODS = 'GET, HEAD, OPTIONS'
 
 /** Serves artifacts to whoever holds a signed link: GET and HEAD /artifacts/<id>/<name>?expires=…&maker=…&signature=… */
-export function createArtifactDownloads({ artifacts, links, redirect }: ArtifactDownloadOptions) {
+export function createArtifactDownloads({ artifacts, links, connections, redirect }: ArtifactDownloadOptions) {
   /** Who signed the link said who may have it, so any site may read the answer. */
   const allowOrigins = (response: ServerResponse) => {
     response.setHeader('access-control-allow-origin', '*')
@@ -48,6 +50,7 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
     if (!terms) return answerLinkInvalid(response)
     const record = await artifacts.findSigned(subject.id)
     if (!record) return answerNotFound(response)
+    connections.of(request.socket).admit(record.owner, 'link')
 
     const disposition = dispositionOf(record, url.searchParams.get('download') === '1')
     // The trace viewer may speak to this server alone.

@@ -5,8 +5,9 @@ import type { Uploads, UploadSubject } from '../domain/uploads.ts'
 import { UPLOADS_PATH } from '../schema/artifact-link.ts'
 import { encodeGlobalId, uuidOf } from '../schema/global-id.ts'
 import { answerJson } from './answers.ts'
+import type { Connections } from './connections.ts'
 import { answerLinkInvalid, linkQueryOf } from './link-answers.ts'
-import { bodyOf, discardRest } from './request-time.ts'
+import { bodyOf } from './request-time.ts'
 
 const METHODS = 'PUT, OPTIONS'
 
@@ -22,7 +23,7 @@ const STATUS_OF: Record<string, number> = {
 }
 
 /** Takes files from whoever holds the link of an upload: PUT /uploads/<artifact id>?… with the bytes as its body. */
-export function createArtifactUploads(uploads: Uploads, logger: Logger) {
+export function createArtifactUploads(uploads: Uploads, connections: Connections, logger: Logger) {
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('cache-control', 'no-store')
@@ -42,9 +43,10 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       const terms = subject && (await uploads.read(subject, linkQueryOf(url)))
       if (!terms) {
         answerLinkInvalid(response)
-        body.destroy()
-        return discardRest(request)
+        return void body.destroy()
       }
+      const owner = await uploads.ownerOf(subject)
+      if (owner !== null) connections.of(request.socket).admit(owner, 'link')
       unwatch = uploads.onEnd(terms, () => {
         hasEnded = true
         leave()
@@ -59,8 +61,7 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
         logger.debug({ err: error }, 'the link of an upload ended before its file was there')
         answerLinkInvalid(response)
         body.destroy()
-        letGo(request)
-        return discardRest(request)
+        return letGo(request)
       }
       if (left.signal.aborted || request.errored) {
         logger.debug({ err: error }, 'an upload was broken off')
@@ -70,7 +71,6 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       if (status === undefined || !(error instanceof TabwireError)) throw error
       answerJson(response, status, { error: { code: error.code, message: error.message } })
       body.destroy()
-      discardRest(request)
     } finally {
       unwatch()
       response.off('close', leave)

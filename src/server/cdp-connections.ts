@@ -12,6 +12,7 @@ import type { ClientDetachReason } from '../ports/log-entry.ts'
 import { uuidOf } from '../schema/global-id.ts'
 import { CDP_PATH, cdpSubject } from '../schema/session-access.ts'
 import { answerJson } from './answers.ts'
+import { TooManyConnections, type Connections } from './connections.ts'
 import { linkQueryOf } from './link-answers.ts'
 import { refuseUpgrade, textOf } from './websocket.ts'
 
@@ -20,12 +21,15 @@ const MESSAGE_BYTES = 64 * 1024 * 1024
 const CLOSE_MS = 1_000
 /** A debugger may hold up a client for as long as someone thinks: only the network's own silence ends a connection. */
 const KEEP_ALIVE_MS = 30_000
+/** Until a store that is away may answer again. */
+const RETRY_SECONDS = 5
 const VERSION = '/json/version'
 
 /** Connections over which clients speak the browser's protocol with a session: /cdp/<session>?expires=…&maker=…&signature=… */
 export class CdpConnections {
   readonly #registry: SessionRegistry
   readonly #links: SignedLinks
+  readonly #all: Connections
   readonly #logger: Logger
   readonly #webSockets = new WebSocketServer({
     noServer: true,
@@ -36,9 +40,10 @@ export class CdpConnections {
   readonly #connections = new Set<Connection>()
   #closed = false
 
-  constructor(registry: SessionRegistry, links: SignedLinks, logger: Logger) {
+  constructor(registry: SessionRegistry, links: SignedLinks, all: Connections, logger: Logger) {
     this.#registry = registry
     this.#links = links
+    this.#all = all
     this.#logger = logger
   }
 
@@ -72,11 +77,14 @@ export class CdpConnections {
       .then((link) => {
         if (!link) return refuseUpgrade(stream, '401 Unauthorized')
         if (this.#closed) return refuseUpgrade(stream, '503 Service Unavailable')
+        this.#all.of(request.socket).admit(link.session.owner, 'link')
         this.#open(request, stream, head, link)
       })
       .catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'the link of a client could not be checked')
-        refuseUpgrade(stream, '503 Service Unavailable', 'Retry-After: 5\r\n')
+        const isFull = error instanceof TooManyConnections
+        if (!isFull) this.#logger.warn({ err: error }, 'the link of a client could not be checked')
+        const seconds = isFull ? error.retryAfterSeconds : RETRY_SECONDS
+        refuseUpgrade(stream, '503 Service Unavailable', `Retry-After: ${seconds}\r\n`)
       })
   }
 

@@ -9,9 +9,12 @@ import type { Delivery, DeliveryBudget } from '../domain/delivery.ts'
 import type { Callers } from '../domain/callers.ts'
 import { TabwireError } from '../domain/errors.ts'
 import { Unauthenticated, type Principal } from '../domain/principal.ts'
+import { isBusy } from './answers.ts'
 import { secretOfPayload } from './authentication.ts'
+import type { Connection, Connections } from './connections.ts'
 import { refusal } from './graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
+import { sayAndLetGo } from './request-time.ts'
 
 export interface WebSocketLimits {
   /** For connection_init to come. */
@@ -22,8 +25,9 @@ export interface WebSocketLimits {
   /** For the other side to answer our closing. */
   closeMs: number
   messageBytes: number
+  /** What a socket may send before its first valid key, in all. */
+  anonymousBytes: number
   operationsPerSocket: number
-  sockets: number
   /** What the other side may leave unread before it is cut off. */
   unreadBytes: number
 }
@@ -34,10 +38,13 @@ export const WEB_SOCKET_LIMITS: WebSocketLimits = {
   pingMs: 12_000,
   closeMs: 1_000,
   messageBytes: 1_000_000,
+  anonymousBytes: 256 * 1024,
   operationsPerSocket: 100,
-  sockets: 2_000,
   unreadBytes: 64 * 1024 * 1024,
 }
+
+/** "Try again later", of the registry of close codes: clients reconnect after it, with growing pauses. */
+const TRY_AGAIN_LATER = 1013
 
 class TooManyOperations extends TabwireError {
   override readonly code = 'RATE_LIMITED'
@@ -67,18 +74,21 @@ export class GraphqlWebSockets {
   readonly #deliveries: DeliveryBudget
   readonly #logger: Logger
   readonly #protocol: Server<SocketConnection>
-  readonly #connections = new Set<SocketConnection>()
+  readonly #connections: Connections
+  readonly #open = new Set<SocketConnection>()
 
   constructor(
     operations: GraphqlOperations,
     callers: Callers,
     deliveries: DeliveryBudget,
+    connections: Connections,
     logger: Logger,
     limits: WebSocketLimits,
   ) {
     this.#limits = limits
     this.#callers = callers
     this.#deliveries = deliveries
+    this.#connections = connections
     this.#logger = logger
     this.#webSockets = new WebSocketServer({
       noServer: true,
@@ -96,14 +106,28 @@ export class GraphqlWebSockets {
       onConnect: async ({ connectionParams, extra }) => {
         const secret = secretOfPayload(connectionParams)
         // Without a key the socket is acknowledged all the same: each operation may bring one.
-        return secret === null || (await extra.authenticate(secret, 'connection')) !== null
+        if (secret === null) return true
+        try {
+          return (await extra.authenticate(secret, 'connection')) !== null
+        } catch (error) {
+          if (!isBusy(error)) throw error
+          // Clients come back after this code.
+          void extra.close(TRY_AGAIN_LATER, `${error.code}: ${error.message}`)
+          return false
+        }
       },
       onSubscribe: async ({ subscriptions, extra }, id, payload) => {
         if (Object.keys(subscriptions).length > limits.operationsPerSocket) {
           return [refusal(new TooManyOperations(limits.operationsPerSocket))]
         }
         const secret = secretOfPayload(payload.extensions)
-        const principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        let principal: Principal | null
+        try {
+          principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        } catch (error) {
+          if (!isBusy(error)) throw error
+          return [refusal(error)]
+        }
         // A socket that closes still takes messages until the other side has agreed: its key may be the reason.
         if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
         const operation = operations.prepare(payload)
@@ -119,21 +143,25 @@ export class GraphqlWebSockets {
 
   /** Takes over the connection of an HTTP upgrade to the path of the API. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    if (this.#connections.size >= this.#limits.sockets) {
-      refuseUpgrade(stream, '503 Service Unavailable', 'Retry-After: 10\r\n')
-      return
-    }
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const connection = new SocketConnection(socket, this.#callers, this.#deliveries, this.#limits, this.#logger)
-      this.#connections.add(connection)
+      const below = this.#connections.of(request.socket)
+      const connection = new SocketConnection(
+        socket,
+        below,
+        this.#callers,
+        this.#deliveries,
+        this.#limits,
+        this.#logger,
+      )
+      this.#open.add(connection)
       connection.serve(this.#protocol)
-      socket.once('close', () => this.#connections.delete(connection))
+      socket.once('close', () => this.#open.delete(connection))
     })
   }
 
   /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
   async close(): Promise<void> {
-    await Promise.all([...this.#connections].map((connection) => connection.close(1001, 'Going away')))
+    await Promise.all([...this.#open].map((connection) => connection.close(1001, 'Going away')))
     this.#webSockets.close()
   }
 }
@@ -143,6 +171,7 @@ class SocketConnection {
   /** Who the key of connection_init belongs to; null when it brought none. */
   principal: Principal | null = null
   readonly #socket: WebSocket
+  readonly #below: Connection
   readonly #callers: Callers
   readonly #deliveries: DeliveryBudget
   readonly #limits: WebSocketLimits
@@ -160,12 +189,14 @@ class SocketConnection {
 
   constructor(
     socket: WebSocket,
+    below: Connection,
     callers: Callers,
     deliveries: DeliveryBudget,
     limits: WebSocketLimits,
     logger: Logger,
   ) {
     this.#socket = socket
+    this.#below = below
     this.#callers = callers
     this.#deliveries = deliveries
     this.#limits = limits
@@ -221,6 +252,7 @@ class SocketConnection {
       },
       this,
     )
+    this.#boundAnonymous()
     socket.once('close', (code, reason) => {
       this.#free()
       closed(code, String(reason)).catch((error: unknown) => {
@@ -229,10 +261,14 @@ class SocketConnection {
     })
   }
 
-  /** The caller of this key, or null; when the key ceases to be valid, the socket closes. */
+  /**
+   * The caller of this key, or null; when the key ceases to be valid, the socket closes. Throws TooManyWrongKeys or
+   * TooManyConnections.
+   */
   async authenticate(secret: string, of: 'connection' | 'operation'): Promise<Principal | null> {
-    const principal = await this.#callers.authenticate(secret)
+    const principal = await this.#callers.authenticate(secret, this.#below.address)
     if (!principal || this.left.aborted) return null
+    if (!this.#below.isAuthenticated) this.#below.admit(principal.owner, principal.sessionId === null ? 'key' : 'link')
     if (of === 'connection') this.principal = principal
     clearTimeout(this.#anonymous)
     if (!this.#watchedKeys.has(principal.apiKeyId)) {
@@ -277,6 +313,21 @@ class SocketConnection {
     return promise
   }
 
+  /** Until a key was found valid the socket is one that may have to make room, and that may not say much. */
+  #boundAnonymous(): void {
+    const { socket } = this.#below
+    const most = socket.bytesRead + this.#limits.anonymousBytes
+    const count = () => {
+      if (!this.#below.isAuthenticated && socket.bytesRead <= most) return
+      socket.off('data', count)
+      if (!this.#below.isAuthenticated) void this.close(CloseCode.Unauthorized, 'Unauthorized')
+    }
+    socket.on('data', count)
+    this.#below.onEvicted(
+      () => void this.close(TRY_AGAIN_LATER, 'TOO_MANY_CONNECTIONS: too many connections without an API key'),
+    )
+  }
+
   #beat(): void {
     if (!this.#isAlive) return this.#socket.terminate()
     this.#isAlive = false
@@ -309,10 +360,8 @@ function idOfComplete(text: string): string | null {
   }
 }
 
-/** Answers and lets go: the other side may keep its half of the connection open for as long as it likes. */
 export function refuseUpgrade(stream: Duplex, status: string, headers = ''): void {
-  stream.once('finish', () => stream.destroy())
-  stream.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
+  sayAndLetGo(stream, `HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
 /** A text message, in whichever form it was received. */
