@@ -110,6 +110,7 @@ export class ApiKeys {
     const secret = `tw_${randomBytes(32).toString('base64url')}`
     const record = newRecord(owner, input.name, secret, input.scopes, input.expiresAt?.getTime() ?? null)
     await this.#store.insertApiKey(record)
+    this.#lookups.expect(record.secretHash)
     return { record, secret }
   }
 
@@ -128,6 +129,7 @@ export class ApiKeys {
       }
     }
     if (!kept) await this.#store.insertApiKey(newRecord(FIRST_OWNER, name, secret, SCOPES, null))
+    this.#lookups.expect(hash)
     return true
   }
 

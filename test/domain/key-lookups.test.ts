@@ -83,6 +83,14 @@ describe('right keys', () => {
     expect(await keys.find('right', HERE, 0)).toMatchObject({ id: 'right' })
   })
 
+  test('that were just created are looked up, too, even if they had been tried before', async () => {
+    const { keys, state } = lookups({ perAddress: SLOW })
+    await Promise.allSettled(Array.from({ length: 50 }, (_, index) => keys.find(`${index}`, HERE, 0)))
+    state.right.add('1')
+    keys.expect('1')
+    expect(await keys.find('1', HERE, 0)).toMatchObject({ id: '1' })
+  })
+
   test('of another generation are not answered by a lookup that began before', async () => {
     const { keys, state } = lookups()
     await Promise.all([keys.find('right', HERE, 0), keys.find('right', HERE, 0), keys.find('right', HERE, 1)])
