@@ -17,6 +17,8 @@ export const texts = {
     wayOut: {
       UNAUTHENTICATED: 'Sign in again.',
       FORBIDDEN: 'Sign in with a key that has the scope.',
+      TOO_MANY_CONNECTIONS: 'Close other tabs or clients, or try again later.',
+      RATE_LIMITED: 'Wait a moment, then try again.',
       CAPACITY_EXCEEDED: 'End a session that is not needed, or wait for one to end.',
       AI_NOT_CONFIGURED: 'Give a URL instead of a task.',
       QUERY_TOO_COMPLEX: 'Ask for less at once.',

@@ -119,6 +119,7 @@ export class ApiKeys {
       // It was made by a version that did not know all of them. Any other key keeps what it was made with.
       await this.#store.setApiKeyScopes(kept.id, SCOPES)
     }
+    this.#lookups.expect(hash)
     return true
   }
 
@@ -176,6 +177,7 @@ export class ApiKeys {
     const secret = `tw_${randomBytes(32).toString('base64url')}`
     const record = newRecord(owner, input.name, secret, input.scopes, input.expiresAt?.getTime() ?? null)
     await this.#store.insertApiKey(record)
+    this.#lookups.expect(record.secretHash)
     return { record, secret }
   }
 

@@ -82,6 +82,14 @@ describe('right keys', () => {
     await expect(keys.find('another', HERE)).rejects.toMatchObject(refused)
     expect(await keys.find('right', HERE)).toMatchObject({ id: 'right' })
   })
+
+  test('that were just created are looked up, too, even if they had been tried before', async () => {
+    const { keys, state } = lookups({ perAddress: SLOW })
+    await Promise.allSettled(Array.from({ length: 50 }, (_, index) => keys.find(`${index}`, HERE)))
+    state.right.add('1')
+    keys.expect('1')
+    expect(await keys.find('1', HERE)).toMatchObject({ id: '1' })
+  })
 })
 
 test('a store that is away makes no key wrong and costs no allowance', async () => {
