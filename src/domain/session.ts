@@ -13,6 +13,7 @@ import type {
   Recorder,
 } from '../ports/browser.ts'
 import type { CdpClient } from '../ports/cdp-client.ts'
+import type { FileRoom } from '../ports/file-room.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
@@ -186,10 +187,8 @@ export class Session implements Recorder {
         return
       }
       this.#browser = browser
-      browser.browser.crashed.then(
-        (why) => void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', why),
-        (error: unknown) => this.#logger.error({ err: error }, 'waiting for a browser to crash failed'),
-      )
+      this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
+      this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
       if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
       if (takesScreenshot && !this.#ending) await this.#takeFirstScreenshot()
@@ -266,6 +265,10 @@ export class Session implements Recorder {
     return this.#files.keepFile(file)
   }
 
+  openRoom(): FileRoom {
+    return this.#files.openRoom()
+  }
+
   /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
   keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
     return this.#files.keep(file, content, signal)
@@ -275,6 +278,11 @@ export class Session implements Recorder {
   #requireBrowser(): BrowserSession {
     if (this.#ending || !this.#browser) throw new SessionNotRunning()
     return this.#browser.browser
+  }
+
+  /** `told` never rejects. */
+  #endsWith(told: Promise<string>, reason: SessionEndReason): void {
+    void told.then((why) => this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why))
   }
 
   /** How it went stands in the log; a session without its first picture is none the worse. */

@@ -29,6 +29,7 @@ export async function probeLaunchMode(
   sandbox: SandboxMode,
   parentDir: string,
   machineId: string,
+  maxFileBytes: number,
   logger: Logger,
 ): Promise<Probe> {
   const users = launchUsers(machineId)
@@ -37,7 +38,7 @@ export async function probeLaunchMode(
     for (const user of users) {
       // Chromium refuses to run its sandbox as root.
       if (sandboxed && user.firstUid === null && isRoot()) continue
-      const mode: LaunchMode = { executable, sandboxed, ...user }
+      const mode: LaunchMode = { executable, sandboxed, ...user, maxFileBytes }
       try {
         return { mode, browser: await openBrowser(mode, parentDir, logger, NEVER) }
       } catch (error) {

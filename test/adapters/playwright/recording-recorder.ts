@@ -9,6 +9,8 @@ export class RecordingRecorder implements Recorder {
   readonly files: (BrowserFile & { bytes: Buffer })[] = []
   /** Why it keeps no files; null: it does. */
   refusal: string | null = null
+  /** What each file may have. */
+  roomBytes = Number.POSITIVE_INFINITY
   pagesChanges = 0
 
   record(draft: EntryDraft): void {
@@ -26,6 +28,10 @@ export class RecordingRecorder implements Recorder {
     return this.refusal === null
       ? { artifactId: `artifact-${this.files.length}`, failure: null }
       : { artifactId: null, failure: this.refusal }
+  }
+
+  openRoom() {
+    return { limit: this.roomBytes, grow: (bytes: number) => bytes <= this.roomBytes, release: () => {} }
   }
 
   pagesChanged(): void {
