@@ -173,6 +173,8 @@ export class DownloadRecorder {
   #cancel(guid: string, download: Download, cancellation: Cancellation): void {
     if (download.canceled) return
     download.canceled = cancellation
+    // Its bytes are about to be freed, and no other has to go for them.
+    download.room.release()
     this.#tellCancel(guid, download)
   }
 

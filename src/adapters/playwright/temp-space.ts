@@ -6,8 +6,8 @@ import type { Logger } from '../../logger.ts'
 const LOOK_MS = 1_000
 /** How long a browser has to give back what is broken off. */
 const BREAK_OFF_MS = 3_000
-/** Looking takes no more than this share of the time, however many files there are. */
-const LOOKING_SHARE = 0.1
+/** For each file there is, the next look is later by as much: a trace may have many. */
+const PAUSE_FOR_FILE_MS = 0.1
 /** Files whose sizes are asked for at once. */
 const AT_ONCE = 32
 /** Deeper than any folder that a browser or a recording makes. */
@@ -130,16 +130,18 @@ export class TempSpace {
 
   /** Never rejects. */
   async #look(): Promise<void> {
-    const begun = performance.now()
+    let files = 0
     try {
       await this.#measureFree()
       for (const watched of this.#watched.values()) {
         if (this.#isClosed) return
-        const sizes = await measureFolder(watched.dir)
-        if (sizes === null) {
+        const measured = await measureFolder(watched.dir)
+        if (measured === null) {
           this.#watched.delete(watched.dir)
           continue
         }
+        const { sizes } = measured
+        files += measured.files
         watched.bytes = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0)
         watched.folder.onSizes(sizes)
       }
@@ -147,7 +149,7 @@ export class TempSpace {
     } catch (error) {
       this.#logger.error({ err: error }, 'the temporary folder could not be looked at')
     }
-    this.#schedule(Math.max(LOOK_MS, (performance.now() - begun) / LOOKING_SHARE))
+    this.#schedule(LOOK_MS + files * PAUSE_FOR_FILE_MS)
   }
 
   async #measureFree(): Promise<void> {
@@ -187,14 +189,16 @@ export class TempSpace {
 const mebibytes = (bytes: number) => Math.round(bytes / 1024 / 1024)
 
 /** Follows no link. What is removed meanwhile counts nothing; null: the folder itself is gone. */
-async function measureFolder(dir: string): Promise<FolderSizes | null> {
+async function measureFolder(dir: string): Promise<{ sizes: FolderSizes; files: number } | null> {
   if (!(await lstat(dir).catch(() => null))) return null
   const sizes = new Map<string, number>()
+  let fileCount = 0
   const add = (key: string, bytes: number) => sizes.set(key, (sizes.get(key) ?? 0) + bytes)
   const walk = async (path: string, keyOf: (name: string) => string, level: number): Promise<void> => {
     if (level > MOST_LEVELS) return
     const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
     const files = entries.filter((entry) => !entry.isDirectory())
+    fileCount += files.length
     for (let start = 0; start < files.length; start += AT_ONCE) {
       const sizesOf = files.slice(start, start + AT_ONCE).map(async ({ name }) => {
         const stats = await lstat(join(path, name)).catch(() => null)
@@ -210,5 +214,5 @@ async function measureFolder(dir: string): Promise<FolderSizes | null> {
     }
   }
   await walk(dir, (name) => name, 0)
-  return sizes
+  return { sizes, files: fileCount }
 }
