@@ -1,5 +1,4 @@
 import { isIP } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
@@ -234,7 +233,8 @@ async function openBrowsers(
   try {
     const { browserSandbox: sandbox, warmBrowsers: warm } = config
     const executable = findBrowserExecutable(config.browserPath)
-    const pool = await createBrowserPool({ executable, sandbox, warm, tempRoot: tmpdir(), machineId, logger })
+    const { tempDir: tempRoot, tempLimitBytes } = config
+    const pool = await createBrowserPool({ executable, sandbox, warm, tempRoot, tempLimitBytes, machineId, logger })
     const problem = pool.sandboxProblem
     if (problem && !isLoopback(config.host)) {
       await pool.close()

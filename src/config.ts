@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import proxyAddr from 'proxy-addr'
 import { z } from 'zod'
@@ -58,6 +59,10 @@ export interface Config {
   port: number
   /** Absolute path. */
   dataDir: string
+  /** Absolute path of an existing folder. */
+  tempDir: string
+  /** Bytes that the browsers of all sessions together may take there. */
+  tempLimitBytes: number
   database: DatabaseConfig
   /** The first admin key; null: generated once and kept in `<data dir>/api-key`. */
   apiKey: string | null
@@ -118,6 +123,8 @@ function isIssuer(value: string): boolean {
   if (!url || url.search !== '' || url.hash !== '' || url.username !== '') return false
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
 }
+/** The path of a socket has room for about a hundred characters, and the rest of its name takes forty. */
+const LONGEST_TEMP_DIR = 60
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
 
@@ -212,6 +219,15 @@ const environment = z.object({
     .default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535, 4000),
   TABWIRE_DATA_DIR: z.string().default('./.tabwire'),
+  TABWIRE_TEMP_DIR: z
+    .string()
+    .transform((value) => resolve(value))
+    .refine(
+      (value) => value.length <= LONGEST_TEMP_DIR,
+      `must have at most ${LONGEST_TEMP_DIR} characters as a full path, for sockets are made below it`,
+    )
+    .optional(),
+  TABWIRE_TEMP_LIMIT_MB: wholeNumber(64, 1_000_000_000, 8_192),
   DATABASE_URL: z
     .string()
     .refine(isUrlOf(['postgres:', 'postgresql:']), 'must be a postgres:// URL')
@@ -326,6 +342,8 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     host: value.HOST,
     port: value.PORT,
     dataDir: resolve(value.TABWIRE_DATA_DIR),
+    tempDir: value.TABWIRE_TEMP_DIR ?? tmpdir(),
+    tempLimitBytes: value.TABWIRE_TEMP_LIMIT_MB * 1024 * 1024,
     database: value.DATABASE_URL ? { kind: 'server', url: value.DATABASE_URL } : { kind: 'embedded' },
     apiKey: value.TABWIRE_API_KEY ?? null,
     publicUrl: value.TABWIRE_PUBLIC_URL ?? null,

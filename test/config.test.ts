@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ConfigInvalid, loadConfig, type Config } from '../src/config.ts'
@@ -6,6 +7,8 @@ const DEFAULTS: Config = {
   host: '127.0.0.1',
   port: 4000,
   dataDir: resolve('.tabwire'),
+  tempDir: tmpdir(),
+  tempLimitBytes: 8_192 * 1024 * 1024,
   database: { kind: 'embedded' },
   apiKey: null,
   publicUrl: null,
@@ -52,6 +55,8 @@ describe('accepts', () => {
     [{ PORT: '65535' }, { port: 65_535 }],
     [{ TABWIRE_DATA_DIR: 'some/where' }, { dataDir: resolve('some/where') }],
     [{ TABWIRE_DATA_DIR: '/var/lib/tabwire' }, { dataDir: '/var/lib/tabwire' }],
+    [{ TABWIRE_TEMP_DIR: '/var/tmp/' }, { tempDir: '/var/tmp' }],
+    [{ TABWIRE_TEMP_LIMIT_MB: '64' }, { tempLimitBytes: 64 * 1024 * 1024 }],
     [
       { DATABASE_URL: 'postgres://me:pw@db:5432/tabwire' },
       { database: { kind: 'server', url: 'postgres://me:pw@db:5432/tabwire' } },
@@ -194,6 +199,14 @@ describe('refuses', () => {
     [
       { TABWIRE_ARTIFACT_QUOTA_MB: '0' },
       'TABWIRE_ARTIFACT_QUOTA_MB must be a whole number from 1 to 1000000000 (it is "0")',
+    ],
+    [
+      { TABWIRE_TEMP_DIR: `/${'x'.repeat(60)}` },
+      `TABWIRE_TEMP_DIR must have at most 60 characters as a full path, for sockets are made below it (it is "/${'x'.repeat(60)}")`,
+    ],
+    [
+      { TABWIRE_TEMP_LIMIT_MB: '63' },
+      'TABWIRE_TEMP_LIMIT_MB must be a whole number from 64 to 1000000000 (it is "63")',
     ],
     [
       { TABWIRE_SIGNING_KEYS: `${SECRET},short` },

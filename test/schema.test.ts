@@ -237,6 +237,7 @@ test('types that are nodes or entries have their interfaces', () => {
   expect(entries.toSorted()).toEqual([
     'Action',
     'ArtifactCreated',
+    'ArtifactFailed',
     'ClientAttached',
     'ClientDetached',
     'ConsoleMessage',

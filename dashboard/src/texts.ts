@@ -275,6 +275,7 @@ export const texts = {
       PageCrashed: 'Page crashed',
       Action: 'Action',
       ArtifactCreated: 'Artifact',
+      ArtifactFailed: 'Artifact not kept',
       WebSocketOpened: 'WebSocket opened',
       WebSocketClosed: 'WebSocket closed',
       Download: 'Download',

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { pipeline, Transform, type Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
@@ -11,12 +11,14 @@ import {
   type ArtifactStore,
   type ByteRange,
 } from '../ports/artifact-store.ts'
+import type { FileRoom } from '../ports/file-room.ts'
 import { StoreUnavailable, type Store } from '../ports/store.ts'
 import { decodeArtifactCursor } from './cursor.ts'
 import { NotFound, TabwireError } from './errors.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
 import { FreshArtifacts } from './fresh-artifacts.ts'
 import { pageRequest, type PageArguments } from './page-arguments.ts'
+import { QuotaRooms } from './quota-rooms.ts'
 
 /** There is no room for the bytes of an artifact. */
 export class ArtifactStorageFull extends TabwireError {
@@ -59,6 +61,8 @@ export interface NewArtifact {
   name: string
   contentType: string
   pageId: string | null
+  /** What the file counts in while it is written, released once it is kept or was refused; null: none yet. */
+  room?: FileRoom | null
 }
 
 export interface ArtifactPage {
@@ -86,8 +90,10 @@ export class Artifacts {
   readonly #stop = new AbortController()
   readonly #keeping = new Set<Promise<unknown>>()
   readonly #fresh = new FreshArtifacts()
+  readonly #rooms: QuotaRooms
 
   constructor(store: Store, bytes: ArtifactStore, quotaBytes: number, logger: Logger) {
+    this.#rooms = new QuotaRooms(quotaBytes, (owner) => store.sumArtifactBytes(owner), logger)
     this.#store = store
     this.#bytes = bytes
     this.quotaBytes = quotaBytes
@@ -108,6 +114,11 @@ export class Artifacts {
     } finally {
       this.#keeping.delete(kept)
     }
+  }
+
+  /** Room for a file of the owner that begins to be written. */
+  openRoom(owner: string): FileRoom {
+    return this.#rooms.open(owner)
   }
 
   async find(owner: string, id: string): Promise<ArtifactRecord | null> {
@@ -215,18 +226,24 @@ export class Artifacts {
     const name = fileNameOf(artifact.name)
     const contentType = isContentType(artifact.contentType) ? artifact.contentType : 'application/octet-stream'
     const key = keyOf({ id, sessionId })
+    const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
+    // One that comes with its room has been counted while the browser wrote it.
+    const room = artifact.room ?? (isSmall ? null : this.#rooms.open(owner))
     try {
-      const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
       const maxBytes = this.quotaBytes - (isSmall ? 0 : await this.usedBytes(owner))
       if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
-      const written = await this.#bytes.write(key, content, { contentType, maxBytes }, signal)
+      const counted = room === null || artifact.room ? content : counting(content, room)
+      const written = await this.#bytes.write(key, counted, { contentType, maxBytes }, signal)
       const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
       await this.#insert(record)
+      this.#rooms.used(owner, record.sizeBytes)
       this.#fresh.add(record)
       return record
     } catch (error) {
       content.destroy()
       throw this.#asTold(error)
+    } finally {
+      room?.release()
     }
   }
 
@@ -266,6 +283,7 @@ export class Artifacts {
       throw this.#asTold(error)
     }
     await this.#store.deleteArtifact(record.id)
+    this.#rooms.used(record.owner, -record.sizeBytes)
   }
 
   async #removeUnknown(batch: readonly { key: string; id: string; sessionId: string }[]): Promise<number> {
@@ -296,6 +314,21 @@ export class Artifacts {
     }
     return error
   }
+}
+
+/** The same bytes; fails once there are more than the room has. */
+function counting(content: Readable, room: FileRoom): Readable {
+  let bytes = 0
+  const counter = new Transform({
+    transform(chunk: Buffer, _, done) {
+      bytes += chunk.length
+      if (room.grow(bytes)) done(null, chunk)
+      else done(new ArtifactTooLarge('it exceeds the quota together with what is written beside it'))
+    },
+  })
+  // Whoever reads the counter hears of what failed on either side.
+  pipeline(content, counter, () => {})
+  return counter
 }
 
 const KEY = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/

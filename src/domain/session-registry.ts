@@ -29,6 +29,7 @@ import type { SessionSnapshot } from './session-snapshot.ts'
 import { isEnded, LIVE_STATUSES, SessionNotRunning } from './session-state.ts'
 import { Session, type SessionServices } from './session.ts'
 import { CapacityExceeded, Slots } from './slots.ts'
+import { requireRoom } from './storage-room.ts'
 import { within } from './within.ts'
 
 export type StartWait = 'CREATING' | 'RUNNING' | 'LOADED'
@@ -114,6 +115,7 @@ export class SessionRegistry {
 
     const profile = options.profileId === null ? null : await this.#options.openProfile(owner, options.profileId)
     if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
+    requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     let session: Session
     try {

@@ -13,6 +13,7 @@ import type {
   Recorder,
 } from '../ports/browser.ts'
 import type { CdpClient } from '../ports/cdp-client.ts'
+import type { FileRoom } from '../ports/file-room.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
@@ -186,10 +187,8 @@ export class Session implements Recorder {
         return
       }
       this.#browser = browser
-      const endAs = (reason: SessionEndReason) => (why: string) =>
-        void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why)
-      void browser.browser.crashed.then(endAs('BROWSER_CRASHED'))
-      void browser.browser.misbehaved.then(endAs('BROWSER_MISBEHAVED'))
+      this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
+      this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
       if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
       if (takesScreenshot && !this.#ending) await this.#takeFirstScreenshot()
@@ -271,6 +270,10 @@ export class Session implements Recorder {
     return this.#files.keepFile(file)
   }
 
+  openRoom(): FileRoom {
+    return this.#files.openRoom()
+  }
+
   /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
   keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
     return this.#files.keep(file, content, signal)
@@ -280,6 +283,11 @@ export class Session implements Recorder {
   #requireBrowser(): BrowserSession {
     if (this.#ending || !this.#browser) throw new SessionNotRunning()
     return this.#browser.browser
+  }
+
+  /** `told` never rejects. */
+  #endsWith(told: Promise<string>, reason: SessionEndReason): void {
+    void told.then((why) => this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why))
   }
 
   /** How it went stands in the log; a session without its first picture is none the worse. */

@@ -1,9 +1,11 @@
 import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
 import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
+import type { FileRoom } from './file-room.ts'
 import type { InputEvent } from './input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
 import type { EntryDraft, PendingRequest, SessionEventKind } from './log-entry.ts'
+import type { StorageGuard } from './storage-guard.ts'
 import type { Json, Viewport } from './store.ts'
 
 /** Every option of a session that the browser has to know. Null: the browser's own. */
@@ -33,8 +35,10 @@ export interface BrowserFile {
   name: string
   contentType: string
   pageId: string | null
-  /** Where it lies on this machine, until keepFile has resolved. */
+  /** Where it is stored on this machine, until keepFile has resolved. */
   path: string
+  /** What it has counted in while it was written; keepFile releases it. */
+  room?: FileRoom
 }
 
 /** What became of a file: its artifact, or why it could not be kept, for people. */
@@ -57,6 +61,8 @@ export interface Recorder {
   pagesChanged(): void
   /** Keeps a file as an artifact of the session. Never rejects. */
   keepFile(file: BrowserFile): Promise<KeptFile>
+  /** Room for a file that begins to be written: until it is released, the file counts against the owner's quota. */
+  openRoom(): FileRoom
 }
 
 /** How opening a page went: data, never an exception, for the page is not ours. */
@@ -78,7 +84,7 @@ export interface BrowserVersion {
 export interface BrowserSession {
   /** Resolves, never rejects, when the browser is gone without `close` having been called: why, for people. */
   readonly crashed: Promise<string>
-  /** Resolves, never rejects, when the browser says what cannot be processed, and must be ended: why, for people. */
+  /** Resolves, never rejects, when the session must end because of what its browser did: why, for people. */
   readonly misbehaved: Promise<string>
   /** The first is the page that was there from the start, or the oldest that is left. */
   pages(): PageState[]
@@ -130,7 +136,7 @@ export interface BrowserSession {
   close(deadlineMs: number): Promise<void>
 }
 
-export interface BrowserPool {
+export interface BrowserPool extends StorageGuard {
   /**
    * A browser for one session: a warm one if there is, else a fresh one. The recorder sees everything from before the
    * first navigation. A launch that finishes after the signal has fired is closed, not leaked. Rejects with

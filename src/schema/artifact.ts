@@ -3,6 +3,7 @@ import { encodeArtifactCursor } from '../domain/cursor.ts'
 import { NotFound } from '../domain/errors.ts'
 import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../domain/signed-links.ts'
 import type { ArtifactKind, ArtifactRecord } from '../ports/artifact.ts'
+import type { ArtifactFailureCode } from '../ports/log-entry.ts'
 import { artifactUrl, traceViewerUrl } from './artifact-link.ts'
 import { builder } from './builder.ts'
 import { connectionOf, type ConnectionPage } from './connection.ts'
@@ -221,6 +222,47 @@ builder.objectFields(ArtifactCreated, (t) => ({
     nullable: true,
     description: 'The page that it shows or comes from, as in Session.pages. Null when it is of none.',
     resolve: ({ entry }) => entry.data.pageId,
+  }),
+}))
+
+const ArtifactFailureCodeEnum = builder.enumType('ArtifactFailureCode', {
+  description: 'Why a file of a session was not kept, or not as a whole.',
+  values: describedValues<ArtifactFailureCode>({
+    QUOTA_EXCEEDED: 'It would take more than what the owner’s artifact quota leaves.',
+    TEMPORARY_FOLDER_FULL: 'The temporary folder, where files are written first, was full (TABWIRE_TEMP_LIMIT_MB).',
+    STORAGE_FULL: 'The disk on which artifacts are stored is full.',
+    STORAGE_UNAVAILABLE: 'The artifact store could not be used.',
+    INTERNAL: 'Another reason, which is in the server’s log.',
+  }),
+})
+
+const ArtifactFailed = entryType(
+  'ARTIFACT_FAILED',
+  'A recording was stopped before the end of the session, or a file of the session could not be kept. A download that was not kept is a Download.',
+)
+
+builder.objectFields(ArtifactFailed, (t) => ({
+  kind: t.field({
+    type: ArtifactKindEnum,
+    description: 'What kind of file it is.',
+    resolve: ({ entry }) => entry.data.kind,
+  }),
+  name: t.string({ description: 'Its file name, without a path.', resolve: ({ entry }) => entry.data.name }),
+  pageId: t.id({
+    nullable: true,
+    description: 'The page that it shows or comes from, as in Session.pages. Null when it is of none.',
+    resolve: ({ entry }) => entry.data.pageId,
+  }),
+  code: t.field({
+    type: ArtifactFailureCodeEnum,
+    description: 'The reason, for programs.',
+    resolve: ({ entry }) => entry.data.code,
+  }),
+  message: t.string({ description: 'The reason, with its numbers.', resolve: ({ entry }) => entry.data.message }),
+  partial: t.boolean({
+    description:
+      'True: the recording was stopped, and is kept up to then when the session ends, if it still fits. False: nothing of the file is kept.',
+    resolve: ({ entry }) => entry.data.partial,
   }),
 }))
 

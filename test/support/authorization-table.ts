@@ -93,6 +93,8 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Download: { READ: `${ENTRY} url suggestedFilename pageId sizeBytes failure artifact keepFailure` },
   Dialog: { READ: `${ENTRY} type message defaultValue pageId url accepted` },
   EntriesDropped: { READ: `${ENTRY} reason count kinds from to` },
+  ArtifactLink: { READ: 'url viewerUrl expiresAt' },
+  ArtifactFailed: { READ: `${ENTRY} kind name pageId code message partial` },
   ArtifactCreated: { READ: `${ENTRY} artifact kind name contentType sizeBytes pageId` },
   TaskStep: { READ: `${ENTRY} taskId step text calls durationMs cost` },
   TaskEnded: { READ: `${ENTRY} taskId status result error steps cost` },

@@ -16,6 +16,7 @@ import { Recording } from './recording.ts'
 import { provideFfmpeg } from './recordings/ffmpeg.ts'
 import { Recordings } from './recordings/recordings.ts'
 import { probeLaunchMode } from './sandbox.ts'
+import { TempSpace } from './temp-space.ts'
 
 /** Launches at a time: each takes most of a core for a moment, and more at once only make all of them late. */
 const MAX_LAUNCHES = 4
@@ -27,14 +28,18 @@ const MAX_POLITENESS_MS = 2_000
 /** How long a browser that was kept ready may take to prove that it still is. */
 const PROOF_MS = 500
 const CONTEXT_CLOSE_MS = 5_000
+/** Memory that a browser's processes share counts as a file, and must not be refused. */
+const LEAST_FILE_BYTES = 1024 * 1024 * 1024
 
 export interface BrowserPoolOptions {
   executable: string
   sandbox: SandboxMode
   /** How many browsers to keep ready. */
   warm: number
-  /** The system's folder of temporary files; its path is best short. */
+  /** The folder of temporary files; its path is best short. */
   tempRoot: string
+  /** Bytes that all browsers together may take there. */
+  tempLimitBytes: number
   /** Whose browsers these are, across restarts of the server. */
   machineId: string
   /** What browsers may say at once. */
@@ -53,22 +58,34 @@ export interface SandboxedBrowserPool extends BrowserPool {
  * Rejects with BrowserLaunchFailed when none can be started, or none with the sandbox that is demanded.
  */
 export async function createBrowserPool(options: BrowserPoolOptions): Promise<SandboxedBrowserPool> {
-  const { executable, sandbox, warm, tempRoot, machineId, logger, messageLimits = MESSAGE_LIMITS } = options
+  const {
+    executable,
+    sandbox,
+    warm,
+    tempRoot,
+    tempLimitBytes,
+    machineId,
+    logger,
+    messageLimits = MESSAGE_LIMITS,
+  } = options
   const pipes = createBrowserPipes(messageLimits)
   await reapLeftovers(tempRoot, machineId, logger)
   const parentDir = browsersDirectory(tempRoot, machineId)
+  const space = new TempSpace(tempRoot, tempLimitBytes, logger)
   const { mode, browser, sandboxProblem } = await probeLaunchMode(
     executable,
     sandbox,
     parentDir,
     machineId,
     pipes,
+    Math.max(space.sessionLimitBytes, LEAST_FILE_BYTES),
     logger,
   ).catch(async (error: unknown) => {
+    await space.close()
     await rmdir(parentDir).catch(() => undefined)
     throw error
   })
-  return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, warm, pipes, logger)
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, space, warm, pipes, logger)
 }
 
 class WarmBrowserPool implements SandboxedBrowserPool {
@@ -76,6 +93,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly sandboxProblem: string | null
   readonly #mode: LaunchMode
   readonly #parentDir: string
+  readonly #space: TempSpace
   readonly #target: number
   readonly #pipes: BrowserPipes
   readonly #logger: Logger
@@ -96,12 +114,15 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     first: OpenBrowser,
     sandboxProblem: string | null,
     parentDir: string,
+    space: TempSpace,
     target: number,
     pipes: BrowserPipes,
     logger: Logger,
   ) {
     this.#mode = mode
     this.#parentDir = parentDir
+    this.#space = space
+    space.watch(first.process.folders.dir)
     this.#target = target
     this.#pipes = pipes
     this.#logger = logger
@@ -153,7 +174,11 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   notReady(): string | null {
     if (this.#closing.signal.aborted) return 'the browser pool is closed'
-    return this.#lastFailure
+    return this.#lastFailure ?? this.#space.refusal()
+  }
+
+  refusal(): string | null {
+    return this.#space.refusal()
   }
 
   describe(): string {
@@ -165,6 +190,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     for (const { process } of this.#warm) this.#inBackground(process.close(1_000))
     this.#warm = []
     while (this.#background.size > 0) await Promise.all(this.#background)
+    await this.#space.close()
     await rmdir(this.#parentDir).catch(() => undefined)
   }
 
@@ -179,7 +205,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =
       !options.record.includes('VIDEO') && isDeepStrictEqual({ ...options, record: [] }, DEFAULT_OPTIONS)
-    const recordings = new Recordings(options.record, process, targets, logger)
+    const recordings = new Recordings(options.record, process, targets, recorder, logger)
     const recording = new Recording(
       process.wire,
       targets,
@@ -205,7 +231,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       }
       const context = await raceSignal(process.orEnd(opened()), signal)
       if (!isDefault) this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
-      return new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
+      const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
+      session.boundBy(this.#space.watch(process.folders.dir))
+      return session
     } catch (error) {
       recording.stop()
       await recordings.dispose()
@@ -219,6 +247,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     await this.#turn(both)
     try {
       const open = await openBrowser(this.#mode, this.#parentDir, this.#pipes, this.#logger, both)
+      this.#space.watch(open.process.folders.dir)
       this.#lastFailure = null
       return open
     } catch (error) {

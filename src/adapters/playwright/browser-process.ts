@@ -18,6 +18,8 @@ export interface LaunchMode {
   firstUid: number | null
   /** Whether each browser has a user id of its own, or all have `firstUid`. */
   ownUids: boolean
+  /** Of the largest file that a browser may write; unset: as large as the system allows. */
+  maxFileBytes?: number
 }
 
 /** User ids of one server: one is used again after so many launches. */
@@ -126,6 +128,11 @@ export class BrowserProcess {
     return this.#closing
   }
 
+  /** Ends it at once, and leaves its directory to `close`. */
+  kill(): void {
+    this.#killGroup()
+  }
+
   async #end(deadlineMs: number): Promise<void> {
     if (deadlineMs > 0) {
       this.wire.tell('Browser.close', {})
@@ -171,9 +178,24 @@ function spawnBrowser(mode: LaunchMode, folders: BrowserFolders, uid: number | n
   if (setpriv !== null) {
     const user = uid === null ? [] : ['--reuid', String(uid), '--regid', String(uid), '--clear-groups']
     // A stopped browser does not notice that its pipe broke; the kernel ends it when we are gone.
-    return spawn(setpriv, ['--pdeathsig', 'KILL', ...user, '--', mode.executable, ...flags], options)
+    const command = [setpriv, '--pdeathsig', 'KILL', ...user, '--', mode.executable, ...flags]
+    return spawn(SHELL, withinLimits(mode, command), options)
   }
-  return spawn(mode.executable, flags, uid === null ? options : { ...options, uid, gid: uid })
+  const command = withinLimits(mode, [mode.executable, ...flags])
+  return spawn(SHELL, command, uid === null ? options : { ...options, uid, gid: uid })
+}
+
+const SHELL = '/bin/sh'
+/** POSIX counts file sizes so. */
+const ULIMIT_UNIT = 512
+
+/**
+ * A last bound, should nobody look in time: no core dumps, and no file above the bound. Chromium leaves SIGXFSZ ignored
+ * when it is, so that a write beyond is an error that it handles (a download is canceled) instead of its end.
+ */
+function withinLimits({ maxFileBytes }: LaunchMode, command: readonly string[]): string[] {
+  const ofFiles = maxFileBytes === undefined ? '' : `ulimit -f ${Math.ceil(maxFileBytes / ULIMIT_UNIT)} 2>/dev/null;`
+  return ['-c', `trap '' XFSZ; ulimit -c 0 2>/dev/null; ${ofFiles} exec "$@"`, 'sh', ...command]
 }
 
 function pidOf(child: ChildProcess): Promise<number> {

@@ -23,6 +23,7 @@ import type { Recording } from './recording.ts'
 import type { Recordings } from './recordings/recordings.ts'
 import { ClientRelay } from './relay/client-relay.ts'
 import type { Targets } from './targets.ts'
+import type { WatchedFolder } from './temp-space.ts'
 
 /** Of the time that the last files may take. */
 const FINISHING_SHARE = 0.8
@@ -31,6 +32,7 @@ const FINISHING_SHARE = 0.8
 export class PlaywrightSession implements BrowserSession {
   readonly crashed: Promise<string>
   readonly misbehaved: Promise<string>
+  readonly #misbehave: (why: string) => void
   readonly #process: BrowserProcess
   readonly #targets: Targets
   readonly #context: BrowserContext
@@ -62,7 +64,6 @@ export class PlaywrightSession implements BrowserSession {
     this.#logger = logger
     this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, logger)
     this.#liveView = new LiveView(process.wire, targets, logger)
-    this.misbehaved = process.wire.misbehaved
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return
@@ -71,7 +72,25 @@ export class PlaywrightSession implements BrowserSession {
         resolve(`the browser ended unexpectedly (${how})`)
       })
     })
+    ;({ promise: this.misbehaved, resolve: this.#misbehave } = Promise.withResolvers<string>())
+    void process.wire.misbehaved.then(this.#misbehave)
     this.#sizes = new PageSizes(context, logger)
+  }
+
+  /** Keeps the session within what its browser may have in the temporary folder. */
+  boundBy(folder: WatchedFolder): void {
+    this.#recording.limitDownloads(folder.limitBytes)
+    this.#actions.limitUploads((bytes) => folder.refusal(bytes))
+    folder.onSizes = (sizes) => this.#recordings.sized(sizes)
+    folder.onOverrun = (stage, why) => {
+      if (this.#closing !== null) return
+      this.#recording.breakOffDownloads(why)
+      this.#recordings.breakOff(why)
+      if (stage === 'break off') return
+      this.#misbehave(why)
+      // Whatever it is that writes: it is stopped now, not when all is kept that can be kept.
+      this.#process.kill()
+    }
   }
 
   pages(): PageState[] {

@@ -44,6 +44,7 @@ export class Recording {
         if (!this.#stopped) recorder.pagesChanged()
       },
       keepFile: (file) => recorder.keepFile(file),
+      openRoom: () => recorder.openRoom(),
     }
     const pages = new PageRecorder(wire, targets, gate)
     const network = new NetworkRecorder(wire, targets, gate)
@@ -89,8 +90,19 @@ export class Recording {
     return this.#downloads.finish(deadlineMs)
   }
 
+  /** Bounds each download, whatever the quota leaves. */
+  limitDownloads(maxBytes: number): void {
+    this.#downloads.limit(maxBytes)
+  }
+
+  /** See DownloadRecorder.breakOff. */
+  breakOffDownloads(why: string): void {
+    this.#downloads.breakOff(why)
+  }
+
   /** Nothing is recorded from now on. */
   stop(): void {
+    this.#downloads.dispose()
     this.#stopped = true
     this.#network.dispose()
     this.#targets.dispose()

@@ -31,6 +31,7 @@ export async function probeLaunchMode(
   parentDir: string,
   machineId: string,
   pipes: BrowserPipes,
+  maxFileBytes: number,
   logger: Logger,
 ): Promise<Probe> {
   const users = launchUsers(machineId)
@@ -39,7 +40,7 @@ export async function probeLaunchMode(
     for (const user of users) {
       // Chromium refuses to run its sandbox as root.
       if (sandboxed && user.firstUid === null && isRoot()) continue
-      const mode: LaunchMode = { executable, sandboxed, ...user }
+      const mode: LaunchMode = { executable, sandboxed, ...user, maxFileBytes }
       try {
         return { mode, browser: await openBrowser(mode, parentDir, pipes, logger, NEVER) }
       } catch (error) {

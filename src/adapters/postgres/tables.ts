@@ -118,6 +118,7 @@ export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   TASK_ENDED: 16,
   CLIENT_ATTACHED: 17,
   CLIENT_DETACHED: 18,
+  ARTIFACT_FAILED: 19,
 }
 
 /**

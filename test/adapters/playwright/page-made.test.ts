@@ -120,7 +120,7 @@ test('a page that asks whether it may be left is left', async () => {
     open.targets,
     open.context,
     recording,
-    new Recordings([], open.process, open.targets, logger),
+    new Recordings([], open.process, open.targets, recorder, logger),
     recorder,
     logger,
   )

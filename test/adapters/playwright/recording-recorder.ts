@@ -11,6 +11,8 @@ export class RecordingRecorder implements Recorder {
   readonly files: (BrowserFile & { bytes: Buffer })[] = []
   /** Why it keeps no files; null: it does. */
   refusal: string | null = null
+  /** What each file may have. */
+  roomBytes = Number.POSITIVE_INFINITY
   pagesChanges = 0
 
   record(draft: EntryDraft): void {
@@ -33,6 +35,10 @@ export class RecordingRecorder implements Recorder {
   tooLarge(kind: SessionEventKind, requestId?: number): void {
     this.missing.push(kind)
     if (requestId !== undefined) this.inFlight.delete(requestId)
+  }
+
+  openRoom() {
+    return { limit: this.roomBytes, grow: (bytes: number) => bytes <= this.roomBytes, release: () => {} }
   }
 
   pagesChanged(): void {

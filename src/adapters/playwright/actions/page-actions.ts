@@ -40,6 +40,7 @@ export class PageActions {
   readonly #dialogs: Dialogs
   readonly #uploadsDir: string
   readonly #logger: Logger
+  #refuseUpload: (bytes: number) => string | null = () => null
 
   constructor(context: BrowserContext, targets: Targets, wire: BrowserWire, uploadsDir: string, logger: Logger) {
     this.#context = context
@@ -57,6 +58,11 @@ export class PageActions {
     })
     this.#uploadsDir = uploadsDir
     this.#logger = logger
+  }
+
+  /** `refuse`: why files of so many bytes have no room in the temporary folder; null: they have. */
+  limitUploads(refuse: (bytes: number) => string | null): void {
+    this.#refuseUpload = refuse
   }
 
   dispose(): void {
@@ -89,6 +95,7 @@ export class PageActions {
         details,
         files,
         uploadsDir: this.#uploadsDir,
+        refuseUpload: (bytes) => this.#refuseUpload(bytes),
         timeoutMs,
         timeout: Math.max(1, timeoutMs - Math.min(MARGIN.most, Math.ceil(timeoutMs * MARGIN.share))),
         signal,
