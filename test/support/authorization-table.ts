@@ -61,7 +61,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
 
   Artifact: {
     'READ or WRITE': 'id session kind name contentType sizeBytes sha256 pageId createdAt',
-    READ: 'url viewerUrl',
+    READ: 'link url viewerUrl',
   },
   UploadTicket: { WRITE: 'url expiresAt artifactId' },
 
