@@ -120,6 +120,8 @@ export class LogReader {
         maxBytes: maxBytes - bytes,
       }
       const step = await this.#store.readEntries(query, reads.signal)
+      // The first entry of a step comes however large it is: it begins the next page.
+      if (bytes > 0 && bytes + step.bytes > maxBytes) break
       const skipped = Math.min(toSkip, step.entries.length)
       toSkip -= skipped
       if (forward) entries.push(...step.entries.slice(skipped))

@@ -92,9 +92,10 @@ export interface FakeServer {
   close(): Promise<void>
 }
 
-export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 'requestLimits'> {
+export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 'deliveryLimits' | 'requestLimits'> {
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
   registry?: Partial<SessionRegistry>
+  logs?: Partial<LogReader>
 }
 
 const SCOPES_OF: Record<string, Scope[]> = {
@@ -108,7 +109,9 @@ const SCOPES_OF: Record<string, Scope[]> = {
 export async function startFakeServer({
   produce,
   registry,
+  logs: givenLogs,
   webSocketLimits,
+  deliveryLimits,
   requestLimits,
 }: FakeOptions = {}): Promise<FakeServer> {
   const followers: FakeFollower[] = []
@@ -137,6 +140,7 @@ export async function startFakeServer({
   }
   const logs: Partial<LogReader> = {
     follow: follow as unknown as LogReader['follow'],
+    ...givenLogs,
   }
   const fakeRegistry: Partial<SessionRegistry> = {
     find: async (owner, id) => (owner === 'me' && id === SESSION_UUID ? session : null),
@@ -167,6 +171,7 @@ export async function startFakeServer({
     readiness: async () => ({ ready: false, missing: ['the database'] }),
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     webSocketLimits,
+    deliveryLimits,
     requestLimits,
   })
   const { url } = await server.listen('127.0.0.1', 0)
