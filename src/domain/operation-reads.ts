@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { UNLIMITED_ROOM, type DeliveryRoom, type Held } from './delivery.ts'
+import { approximateSize } from './entry-size.ts'
 import { TabwireError } from './errors.ts'
 
 /**
@@ -75,6 +76,11 @@ export class OperationReads {
     })
     this.#turn = reading.catch(() => {})
     return reading
+  }
+
+  /** Reads a list of anything, a page of it or all. */
+  list<T>(read: (maxBytes: number) => Promise<T>): Promise<T> {
+    return this.read(RESPONSE_LIMITS.responseBytes, read, approximateSize)
   }
 
   /** Gives its room back: the result is on its way. */

@@ -258,8 +258,8 @@ export interface Store {
   insertApiKey(record: ApiKeyRecord): Promise<void>
   findApiKeyByHash(secretHash: string): Promise<ApiKeyRecord | null>
   findApiKey(id: string): Promise<ApiKeyRecord | null>
-  /** Oldest first. owner null: every owner's. */
-  listApiKeys(owner: string | null): Promise<ApiKeyRecord[]>
+  /** Oldest first. owner null: every owner's. limit absent: all. */
+  listApiKeys(owner: string | null, limit?: number): Promise<ApiKeyRecord[]>
   /** Returns the record after the change; revoking twice keeps the first time. */
   revokeApiKey(id: string, time: number): Promise<ApiKeyRecord | null>
   touchApiKey(id: string, time: number): Promise<void>
@@ -300,8 +300,8 @@ export interface Store {
     change: Partial<Pick<TaskRecord, 'status' | 'result' | 'error' | 'steps' | 'cost' | 'endedAt'>>,
   ): Promise<void>
   findTask(id: string): Promise<TaskRecord | null>
-  /** Oldest first. */
-  listTasks(sessionId: string): Promise<TaskRecord[]>
+  /** Oldest first, some tens of them: those after the given one. */
+  listTasks(sessionId: string, after: TaskRecord | null): Promise<TaskRecord[]>
 
   /** Resolves if the database answers; for GET /ready. */
   ping(): Promise<void>

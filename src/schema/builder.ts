@@ -29,7 +29,10 @@ builder.addScalarType('SafeInt', GraphQLSafeInt, {
   description: 'A whole number of up to 53 bits, for byte counts, which outgrow Int.',
 })
 
-builder.queryType({ description: 'What can be read. Every field needs an API key with the scope READ.' })
+builder.queryType({
+  description:
+    'What can be read. Every field needs an API key with the scope READ. A response of more than 16 MiB is RESPONSE_TOO_LARGE.',
+})
 builder.mutationType({
   description:
     'What can be changed. Every field needs an API key with the scope WRITE (dispatchInput: or a link to the live view); what concerns API keys of another owner, ADMIN as well.',

@@ -28,7 +28,7 @@ builder.objectField(Viewer, 'profiles', (t) =>
     type: [Profile],
     description: 'The profiles of the same owner, by name.',
     extensions: COST.shortList,
-    resolve: ({ owner }, _, { profiles }) => profiles.list(owner),
+    resolve: ({ owner }, _, { profiles, reads }) => reads.list(() => profiles.list(owner)),
   }),
 )
 

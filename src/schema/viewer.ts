@@ -27,7 +27,7 @@ export const Viewer = builder.objectRef<Principal>('Viewer').implement({
     apiKeys: t.field({
       type: [ApiKey],
       description:
-        'The keys of the same owner, oldest first, revoked and expired ones too. Never their secrets. Errors: FORBIDDEN.',
+        'The keys of the same owner, oldest first, revoked and expired ones too. Never their secrets. Errors: FORBIDDEN, RESPONSE_TOO_LARGE.',
       extensions: COST.shortList,
       args: {
         everyOwner: t.arg.boolean({
@@ -38,7 +38,7 @@ export const Viewer = builder.objectRef<Principal>('Viewer').implement({
       },
       resolve: ({ owner }, { everyOwner }, context) => {
         if (everyOwner) context.require('ADMIN')
-        return context.apiKeys.list(everyOwner ? null : owner)
+        return context.reads.list(() => context.apiKeys.list(everyOwner ? null : owner))
       },
     }),
   }),

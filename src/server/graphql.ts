@@ -98,8 +98,8 @@ export class GraphqlOperations {
     if (invalid.length > 0) return invalid
     const validated = validateExecutionArgs(args)
     if (!('schema' in validated)) return validated.map((error) => requestError(error, 'BAD_USER_INPUT'))
-    const refusal = checkLimits(validated)
-    return refusal ? [refusal] : { type: operation.operation, args, validated }
+    const tooLarge = checkLimits(validated)
+    return tooLarge ? [tooLarge] : { type: operation.operation, args, validated }
   }
 
   /**

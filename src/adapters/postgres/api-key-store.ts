@@ -32,13 +32,14 @@ export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
       const rows = await db.select().from(apiKeys).where(eq(apiKeys.id, id)).catch(fail)
       return rows[0] ?? null
     },
-    listApiKeys: (owner) =>
-      db
+    listApiKeys: (owner, limit) => {
+      const listed = db
         .select()
         .from(apiKeys)
         .where(owner === null ? undefined : eq(apiKeys.owner, owner))
         .orderBy(asc(apiKeys.createdAt), asc(apiKeys.id))
-        .catch(fail),
+      return (limit === undefined ? listed : listed.limit(limit)).catch(fail)
+    },
     revokeApiKey: async (id, time) => {
       const revokedAt = sql`coalesce(${apiKeys.revokedAt}, ${sql.param(time, apiKeys.revokedAt)})`
       const rows = await db.update(apiKeys).set({ revokedAt }).where(eq(apiKeys.id, id)).returning().catch(fail)

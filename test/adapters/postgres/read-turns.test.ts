@@ -40,7 +40,7 @@ describe('reads take turns', () => {
     const leaving = new AbortController()
     const first = take('a', 'first')
     const abandoned = Array.from({ length: 2000 }, (_, n) =>
-      take('a', `abandoned ${n}`, leaving.signal).catch((error: Error) => error.message),
+      take('a', `abandoned ${n}`, leaving.signal).catch((error: unknown) => (error as Error).message),
     )
     const last = take('a', 'last')
     leaving.abort(new Error('left'))
