@@ -27,8 +27,6 @@ export class ResponseTooLarge extends TabwireError {
 }
 
 export interface ReadsOptions {
-  /** Whose reads take turns with those of others. */
-  owner?: string
   /** Fires when nobody waits for the result any more. */
   signal?: AbortSignal
   /** The room of the connection that the result goes to. */
@@ -45,7 +43,6 @@ setMaxListeners(0, NEVER)
 
 /** What one operation reads: one read after the other, and no more than a response may hold. */
 export class OperationReads {
-  readonly owner: string | undefined
   readonly signal: AbortSignal
   readonly room: DeliveryRoom
   readonly #waits: boolean
@@ -53,8 +50,7 @@ export class OperationReads {
   #held: Held | null = null
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor({ owner, signal = NEVER, room = UNLIMITED_ROOM, waits = true }: ReadsOptions = {}) {
-    this.owner = owner
+  constructor({ signal = NEVER, room = UNLIMITED_ROOM, waits = true }: ReadsOptions = {}) {
     this.signal = signal
     this.room = room
     this.#waits = waits

@@ -127,8 +127,8 @@ export interface EntryQuery {
   limit: number
   /** Most bytes of JSON text that the entries may have together; the first is returned however large it is. */
   maxBytes?: number
-  /** Whose reads take turns with those of other owners; absent: the session's. */
-  owner?: string
+  /** Whose turn it takes, since readers take turns; absent: the session's own. */
+  reader?: string
 }
 
 /** What is counted; see Store.countEntries. */
@@ -138,7 +138,7 @@ export interface CountQuery {
   /** Exclusive. */
   after: number
   /** As in EntryQuery. */
-  owner?: string
+  reader?: string
 }
 
 /** One step of counting: see EntryStep. */

@@ -85,6 +85,8 @@ export class GraphqlWebSockets {
       // Compression would keep a window for each socket and slow down what is mostly small and near.
       perMessageDeflate: false,
       maxPayload: limits.messageBytes,
+      // A hundred operations that arrive together begin one after the other, in turns with everybody else.
+      allowSynchronousEvents: false,
       handleProtocols,
     })
     const run = ({ contextValue }: ExecutionArgs) => {
