@@ -25,6 +25,7 @@ import { markdownOf, printReports, type BenchmarkReport } from './report.ts'
 import { searchInterference } from './search-interference.ts'
 import { seed } from './seed.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
+import { slowReaders } from './slow-readers.ts'
 import { startSession } from './start-session.ts'
 import { uploadMemory } from './upload-memory.ts'
 
@@ -34,6 +35,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   lineLatency,
   searchInterference,
   replay,
+  slowReaders,
   memorySlope,
   pageCost,
   actions,

@@ -5,6 +5,7 @@ import { atTime } from './at-time.ts'
 import { BadUserInput, NotFound, type InputIssue } from './errors.ts'
 import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from './key-lookups.ts'
 import { isValid, KeyWatch } from './key-watch.ts'
+import { ResponseTooLarge } from './operation-reads.ts'
 import { Forbidden, type Principal } from './principal.ts'
 
 export interface CreateApiKeyInput {
@@ -28,6 +29,9 @@ export const API_KEY_INPUT_RULES = {
   scopes: 'At least one.',
   expiresAt: 'In the future, and not later than the caller’s own key expires.',
 } as const
+
+/** Keys that one list shows. */
+const MOST_LISTED = 10_000
 
 /** The owner of the first key, the one of TABWIRE_API_KEY or `<data dir>/api-key`. */
 export const FIRST_OWNER = 'admin'
@@ -123,9 +127,11 @@ export class ApiKeys {
     return true
   }
 
-  /** Oldest first, revoked and expired ones too. Null: of every owner. */
-  list(owner: string | null): Promise<ApiKeyRecord[]> {
-    return this.#store.listApiKeys(owner)
+  /** Oldest first, revoked and expired ones too. Null: of every owner. Throws ResponseTooLarge where there are too many. */
+  async list(owner: string | null): Promise<ApiKeyRecord[]> {
+    const keys = await this.#store.listApiKeys(owner, MOST_LISTED + 1)
+    if (keys.length > MOST_LISTED) throw new ResponseTooLarge()
+    return keys
   }
 
   async find(owner: string, id: string): Promise<ApiKeyRecord | null> {

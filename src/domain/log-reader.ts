@@ -111,7 +111,7 @@ export class LogReader {
     for (let steps = 0; !done && entries.length <= limit && isWanting(steps); steps += 1) {
       const query = {
         sessionId: session.id,
-        owner: session.owner,
+        reader: session.owner,
         filter: args.filter,
         direction,
         ...bounds,
@@ -120,6 +120,8 @@ export class LogReader {
         maxBytes: maxBytes - bytes,
       }
       const step = await this.#store.readEntries(query, reads.signal)
+      // The first entry of a step comes however large it is: it begins the next page.
+      if (bytes > 0 && bytes + step.bytes > maxBytes) break
       const skipped = Math.min(toSkip, step.entries.length)
       toSkip -= skipped
       if (forward) entries.push(...step.entries.slice(skipped))
@@ -175,7 +177,7 @@ export class LogReader {
     let count = 0
     let after = 0
     for (;;) {
-      const query = { sessionId: session.id, owner: session.owner, filter, after }
+      const query = { sessionId: session.id, reader: session.owner, filter, after }
       const step = await this.#store.countEntries(query, signal)
       count += step.count
       if (step.done) return count
@@ -190,7 +192,8 @@ export class LogReader {
       sessionId: id,
       head: () => this.#liveLog(id)?.head ?? store.readHead(id),
       readTail: (after, limit, maxBytes) => this.#liveLog(id)?.readTail(after, limit, maxBytes) ?? null,
-      readStore: (query, signal) => store.readEntries({ ...query, owner }, signal),
+      // A reader beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
+      readStore: (query, signal) => store.readEntries({ ...query, reader: `followers of ${owner}` }, signal),
       onWakeUp: (listener) => this.#bus.subscribe(id, listener),
     }
   }

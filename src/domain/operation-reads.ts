@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { UNLIMITED_ROOM, type DeliveryRoom, type Held } from './delivery.ts'
+import { approximateSize } from './entry-size.ts'
 import { TabwireError } from './errors.ts'
 
 /**
@@ -26,8 +27,6 @@ export class ResponseTooLarge extends TabwireError {
 }
 
 export interface ReadsOptions {
-  /** Whose reads take turns with those of others. */
-  owner?: string
   /** Fires when nobody waits for the result any more. */
   signal?: AbortSignal
   /** The room of the connection that the result goes to. */
@@ -44,7 +43,6 @@ setMaxListeners(0, NEVER)
 
 /** What one operation reads: one read after the other, and no more than a response may hold. */
 export class OperationReads {
-  readonly owner: string | undefined
   readonly signal: AbortSignal
   readonly room: DeliveryRoom
   readonly #waits: boolean
@@ -52,8 +50,7 @@ export class OperationReads {
   #held: Held | null = null
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor({ owner, signal = NEVER, room = UNLIMITED_ROOM, waits = true }: ReadsOptions = {}) {
-    this.owner = owner
+  constructor({ signal = NEVER, room = UNLIMITED_ROOM, waits = true }: ReadsOptions = {}) {
     this.signal = signal
     this.room = room
     this.#waits = waits
@@ -75,6 +72,11 @@ export class OperationReads {
     })
     this.#turn = reading.catch(() => {})
     return reading
+  }
+
+  /** Reads a list of anything, a page of it or all. */
+  list<T>(read: (maxBytes: number) => Promise<T>): Promise<T> {
+    return this.read(RESPONSE_LIMITS.responseBytes, read, approximateSize)
   }
 
   /** Gives its room back: the result is on its way. */

@@ -127,8 +127,8 @@ export interface EntryQuery {
   limit: number
   /** Most bytes of JSON text that the entries may have together; the first is returned however large it is. */
   maxBytes?: number
-  /** Whose reads take turns with those of other owners; absent: the session's. */
-  owner?: string
+  /** Whose turn it takes, since readers take turns; absent: the session's own. */
+  reader?: string
 }
 
 /** What is counted; see Store.countEntries. */
@@ -138,7 +138,7 @@ export interface CountQuery {
   /** Exclusive. */
   after: number
   /** As in EntryQuery. */
-  owner?: string
+  reader?: string
 }
 
 /** One step of counting: see EntryStep. */
@@ -270,8 +270,8 @@ export interface Store {
   findApiKey(id: string): Promise<ApiKeyRecord | null>
   /** Those of them that there are, in any order. */
   findApiKeys(ids: readonly string[]): Promise<ApiKeyRecord[]>
-  /** Oldest first. owner null: every owner's. */
-  listApiKeys(owner: string | null): Promise<ApiKeyRecord[]>
+  /** Oldest first. owner null: every owner's. limit absent: all. */
+  listApiKeys(owner: string | null, limit?: number): Promise<ApiKeyRecord[]>
   /** Returns the record after the change; revoking twice keeps the first time. */
   revokeApiKey(id: string, time: number): Promise<ApiKeyRecord | null>
   touchApiKey(id: string, time: number): Promise<void>
@@ -323,8 +323,8 @@ export interface Store {
     change: Partial<Pick<TaskRecord, 'status' | 'result' | 'error' | 'steps' | 'cost' | 'endedAt'>>,
   ): Promise<void>
   findTask(id: string): Promise<TaskRecord | null>
-  /** Oldest first. */
-  listTasks(sessionId: string): Promise<TaskRecord[]>
+  /** Oldest first, some tens of them: those after the given one. */
+  listTasks(sessionId: string, after: TaskRecord | null): Promise<TaskRecord[]>
 
   /** Resolves if the database answers; for GET /ready. */
   ping(): Promise<void>

@@ -181,7 +181,9 @@ builder.objectField(Session, 'artifacts', (t) =>
       kind: t.arg({ type: ArtifactKindEnum, description: 'Only this kind. Absent or null: every kind.' }),
     },
     resolve: async (session, args, context): Promise<ConnectionPage> => {
-      const { artifacts, hasNextPage, totalCount } = await context.artifacts.list(session.id, args)
+      const { artifacts, hasNextPage, totalCount } = await context.reads.list(() =>
+        context.artifacts.list(session.id, args),
+      )
       const cursorAt = (index: number) => encodeArtifactCursor(session.id, artifacts[index]!)
       return {
         nodes: artifacts,

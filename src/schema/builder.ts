@@ -65,7 +65,7 @@ builder.addScalarType('SafeInt', GraphQLSafeInt, {
 
 builder.queryType({
   description:
-    'What can be read. Every field needs an API key with the scope READ; viewer and node serve keys with the scope KEYS as well. A field that the key has no scope for is FORBIDDEN, wherever it is selected.',
+    'What can be read. Every field needs an API key with the scope READ; viewer and node serve keys with the scope KEYS as well. A field that the key has no scope for is FORBIDDEN, wherever it is selected. A response of more than 16 MiB is RESPONSE_TOO_LARGE.',
 })
 builder.mutationType({
   description:

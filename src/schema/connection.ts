@@ -23,7 +23,7 @@ const PageInfo = builder
     fields: (t) => ({
       hasNextPage: t.exposeBoolean('hasNextPage', {
         description:
-          'True when more may follow after endCursor. A filter that finds little may return a short page, even an empty one, with hasNextPage true: go on from endCursor.',
+          'True when more may follow after endCursor. A page of large items is short when it reaches 4 MiB, and a filter that finds little may return a short page, even an empty one, with hasNextPage true: continue from endCursor.',
       }),
       hasPreviousPage: t.exposeBoolean('hasPreviousPage', {
         description: 'True when more may lie before startCursor.',
@@ -77,7 +77,7 @@ export function connectionOf(name: string, node: OutputRef<object>) {
       pageInfo: t.field({ type: PageInfo, description: 'Where the page lies.', resolve: (page) => page }),
       totalCount: t.int({
         description:
-          'How many there are in all that match, on every page. Counted only when asked for; with a filter on a long log that takes time.',
+          'How many there are in all that match, on every page. Counted only when asked for; with a filter on a long log that takes time. Errors: TIMEOUT (not done within 30 s).',
         extensions: COST.count,
         resolve: (page) => page.totalCount(),
       }),

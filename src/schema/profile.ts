@@ -48,7 +48,7 @@ builder.objectField(Viewer, 'profiles', (t) =>
     authScopes: NEEDS.read,
     description: 'The profiles of the same owner, by name.',
     extensions: COST.shortList,
-    resolve: ({ owner }, _, { profiles }) => profiles.list(owner),
+    resolve: ({ owner }, _, { profiles, reads }) => reads.list(() => profiles.list(owner)),
   }),
 )
 

@@ -1,6 +1,4 @@
 import { encodeSessionCursor } from '../domain/cursor.ts'
-import { approximateSize } from '../domain/entry-size.ts'
-import { RESPONSE_LIMITS } from '../domain/operation-reads.ts'
 import { SESSION_PAGE_BOUNDS } from '../domain/session-list.ts'
 import { builder } from './builder.ts'
 import { connectionOf } from './connection.ts'
@@ -73,11 +71,7 @@ builder.queryFields((t) => ({
     },
     resolve: async (_, args, context) => {
       const { owner } = context.require('READ')
-      const { sessions, ...page } = await context.reads.read(
-        RESPONSE_LIMITS.pageBytes,
-        () => context.registry.list(owner, args, context.signal),
-        (found) => approximateSize(found.sessions),
-      )
+      const { sessions, ...page } = await context.reads.list(() => context.registry.list(owner, args, context.signal))
       const cursorAt = (index: number) => encodeSessionCursor(owner, sessions[index]!)
       return {
         ...page,

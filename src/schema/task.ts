@@ -80,9 +80,9 @@ builder.objectFields(Session, (t) => ({
   tasks: t.field({
     authScopes: NEEDS.read,
     type: [Task],
-    description: 'Its tasks, oldest first, also after it ended. Empty when it had none.',
+    description: 'Its tasks, oldest first, also after it ended. Empty when it had none. Errors: RESPONSE_TOO_LARGE.',
     extensions: COST.shortList,
-    resolve: ({ id }, _, { tasks }) => tasks.list(id),
+    resolve: ({ id }, _, { tasks, reads }) => reads.list((maxBytes) => tasks.list(id, maxBytes)),
   }),
 }))
 

@@ -33,7 +33,7 @@ export const Viewer = builder.objectRef<Principal>('Viewer').implement({
       authScopes: (_, { everyOwner }) => (everyOwner ? NEEDS.keysOfEveryOwner : NEEDS.keys),
       type: [ApiKey],
       description:
-        'API keys of the same owner, oldest first, revoked and expired ones too. Never their secrets. Needs the scope KEYS. Errors: FORBIDDEN.',
+        'API keys of the same owner, oldest first, revoked and expired ones too. Never their secrets. Needs the scope KEYS. Errors: FORBIDDEN, RESPONSE_TOO_LARGE.',
       extensions: COST.shortList,
       args: {
         everyOwner: t.arg.boolean({
@@ -45,7 +45,7 @@ export const Viewer = builder.objectRef<Principal>('Viewer').implement({
       resolve: ({ owner }, { everyOwner }, context) => {
         context.require('KEYS')
         if (everyOwner) context.require('ADMIN')
-        return context.apiKeys.list(everyOwner ? null : owner)
+        return context.reads.list(() => context.apiKeys.list(everyOwner ? null : owner))
       },
     }),
   }),

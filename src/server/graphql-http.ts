@@ -48,7 +48,10 @@ export function createGraphqlHttp(operations: GraphqlOperations, deliveries: Del
     const left = new AbortController()
     // Each of its reads may listen for its end.
     setMaxListeners(0, left.signal)
-    const delivery = deliveries.open(principal.owner, () => response.destroy())
+    const delivery = deliveries.open(principal.owner, () => {
+      logger.info('a reader was disconnected to make room for others')
+      response.destroy()
+    })
     response.once('close', () => {
       left.abort()
       delivery.close()

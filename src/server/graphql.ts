@@ -98,8 +98,8 @@ export class GraphqlOperations {
     if (invalid.length > 0) return invalid
     const validated = validateExecutionArgs(args)
     if (!('schema' in validated)) return validated.map((error) => requestError(error, 'BAD_USER_INPUT'))
-    const refusal = checkLimits(validated)
-    return refusal ? [refusal] : { type: operation.operation, args, validated }
+    const tooLarge = checkLimits(validated)
+    return tooLarge ? [tooLarge] : { type: operation.operation, args, validated }
   }
 
   /**
@@ -113,7 +113,7 @@ export class GraphqlOperations {
       contextValue: createContext(this.#domain, principal, reads),
     })
     if (type !== 'subscription') {
-      const reads = new OperationReads({ owner: principal.owner, signal, room })
+      const reads = new OperationReads({ signal, room })
       const result = await executeRootSelectionSet(withContext(validated, reads))
       const finished = await this.#finish(result, signal)
       reader.onResult?.(finished.bytes)
@@ -121,7 +121,7 @@ export class GraphqlOperations {
       return finished.result
     }
 
-    const newReads = () => new OperationReads({ owner: principal.owner, signal, room, waits: false })
+    const newReads = () => new OperationReads({ signal, room, waits: false })
     const subscription = withContext(validated as ValidatedSubscriptionArgs, newReads())
     const source = await createSourceEventStream(subscription)
     if (!(Symbol.asyncIterator in source)) return (await this.#finish(source, signal)).result

@@ -95,6 +95,8 @@ export class GraphqlWebSockets {
       // Compression would keep a window for each socket and slow down what is mostly small and near.
       perMessageDeflate: false,
       maxPayload: limits.messageBytes,
+      // A hundred operations that arrive together begin one after the other, in turns with everybody else.
+      allowSynchronousEvents: false,
       handleProtocols,
     })
     const run = ({ contextValue }: ExecutionArgs) => {
@@ -217,7 +219,7 @@ class SocketConnection {
     // Each of its reads may listen for its end.
     setMaxListeners(0, leaving.signal)
     this.#operations.set(payload, { id, leaving })
-    this.#delivery ??= this.#deliveries.open(owner, () => this.#socket.terminate())
+    this.#delivery ??= this.#deliveries.open(owner, () => this.#makeRoom())
     return { left: leaving.signal, room: this.#delivery }
   }
 
@@ -290,6 +292,11 @@ class SocketConnection {
     clearTimeout(cutOff)
   }
 
+  #makeRoom(): void {
+    this.#logger.info('a reader was disconnected to make room for others')
+    this.#socket.terminate()
+  }
+
   #giveUp(id: string): void {
     for (const operation of this.#operations.values()) {
       if (operation.id === id) operation.leaving.abort()
@@ -300,6 +307,7 @@ class SocketConnection {
     const socket = this.#socket
     if (socket.readyState !== socket.OPEN) return Promise.resolve()
     if (socket.bufferedAmount > this.#limits.unreadBytes) {
+      this.#logger.info({ unreadBytes: socket.bufferedAmount }, 'a WebSocket left too much unread')
       socket.terminate()
       return Promise.resolve()
     }

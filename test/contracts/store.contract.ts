@@ -6,6 +6,7 @@ import type { EntryDraft } from '../../src/ports/log-entry.ts'
 import { SCOPES, SIGN_IN_KEY_NAME, type Store, UnstorableBatch } from '../../src/ports/store.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
+import { describeBoundedReads } from './bounded-reads.contract.ts'
 import { describeSessionLists } from './session-list.contract.ts'
 import {
   anyDrafts,
@@ -324,6 +325,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     })
   })
 
+  describeBoundedReads(() => store)
   describeSessionLists(() => store)
   describeArtifactRows(() => store)
   describeProfileRows(() => store)

@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DatabaseUnusable } from '../../src/adapters/postgres/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
+import type { LogEntry } from '../../src/ports/log-entry.ts'
 import { StoreUnavailable, type Scope } from '../../src/ports/store.ts'
 import { startPostgres, type TestPostgres } from '../support/databases.ts'
 import { describeStore } from './store.contract.ts'
@@ -85,6 +87,35 @@ describe('a PostgreSQL server', () => {
     expect(await store.append(session.id, 1, batch)).toEqual({ kind: 'committed' })
     expect(await store.append(session.id, 1, batch)).toEqual({ kind: 'committed' })
     expect(await store.readHead(session.id)).toEqual({ lastSequence: 2, ended: false })
+    await store.close()
+  })
+
+  test('reads entries of version 0.1, whose size was not kept, within about the bound in bytes', async () => {
+    const store = await open(server.url)
+    const texts = ['short', 'p'.repeat(30_000), '\u0001'.repeat(1000), randomBytes(12_000).toString('base64')]
+    const { session, entries } = await insertWith(
+      store,
+      Array.from({ length: 40 }, (_, n) => consoleMessage(texts[n % 4]!)),
+    )
+    await withClient((client) =>
+      client.query('update log_entries set bytes = null where session_id = $1', [session.id]),
+    )
+    const seen: LogEntry[] = []
+    for (let after = 0, done = false; !done;) {
+      const query = {
+        sessionId: session.id,
+        filter: { kinds: null },
+        direction: 'forward',
+        limit: 1000,
+        after,
+      } as const
+      const step = await store.readEntries({ ...query, maxBytes: 100_000 })
+      expect(JSON.stringify(step.entries).length).toBeLessThan(200_000)
+      seen.push(...step.entries)
+      after = step.scannedTo
+      done = step.done
+    }
+    expect(seen).toEqual(entries)
     await store.close()
   })
 

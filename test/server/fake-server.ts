@@ -94,13 +94,17 @@ export interface FakeServer {
   close(): Promise<void>
 }
 
-export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 'requestLimits' | 'connectionLimits'> {
+export interface FakeOptions extends Pick<
+  ServerOptions,
+  'webSocketLimits' | 'deliveryLimits' | 'requestLimits' | 'connectionLimits'
+> {
   trustedProxies?: readonly string[]
   readiness?: ServerOptions['readiness']
   /** Answer every key as if its address had tried too many wrong ones. */
   tooManyWrongKeys?: boolean
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
   registry?: Partial<SessionRegistry>
+  logs?: Partial<LogReader>
 }
 
 const SCOPES_OF: Record<string, Scope[]> = {
@@ -114,7 +118,9 @@ const SCOPES_OF: Record<string, Scope[]> = {
 export async function startFakeServer({
   produce,
   registry,
+  logs: givenLogs,
   webSocketLimits,
+  deliveryLimits,
   requestLimits,
   connectionLimits,
   trustedProxies = [],
@@ -155,6 +161,7 @@ export async function startFakeServer({
   }
   const logs: Partial<LogReader> = {
     follow: follow as unknown as LogReader['follow'],
+    ...givenLogs,
   }
   const fakeRegistry: Partial<SessionRegistry> = {
     find: async (owner, id) => (owner === 'me' && id === SESSION_UUID ? session : null),
@@ -186,6 +193,7 @@ export async function startFakeServer({
     readiness,
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     webSocketLimits,
+    deliveryLimits,
     requestLimits,
     connectionLimits,
   })

@@ -40,13 +40,14 @@ export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
         .from(apiKeys)
         .where(inArray(apiKeys.id, [...ids]))
         .catch(fail),
-    listApiKeys: (owner) =>
-      db
+    listApiKeys: (owner, limit) => {
+      const listed = db
         .select()
         .from(apiKeys)
         .where(owner === null ? undefined : eq(apiKeys.owner, owner))
         .orderBy(asc(apiKeys.createdAt), asc(apiKeys.id))
-        .catch(fail),
+      return (limit === undefined ? listed : listed.limit(limit)).catch(fail)
+    },
     revokeApiKey: async (id, time) => {
       const revokedAt = sql`coalesce(${apiKeys.revokedAt}, ${sql.param(time, apiKeys.revokedAt)})`
       const rows = await db.update(apiKeys).set({ revokedAt }).where(eq(apiKeys.id, id)).returning().catch(fail)

@@ -32,9 +32,9 @@ export function createEntryStore(pool: pg.Pool, turns: ReadTurns): EntryStore {
   }
   return {
     append: (sessionId, expectedLast, entries, patch) => append(pool, sessionId, expectedLast, entries, patch),
-    readEntries: (query, signal) => turns.take(query.owner ?? query.sessionId, () => readEntries(pool, query), signal),
+    readEntries: (query, signal) => turns.take(query.reader ?? query.sessionId, () => readEntries(pool, query), signal),
     countEntries: (query, signal) =>
-      turns.take(query.owner ?? query.sessionId, () => countEntries(pool, query), signal),
+      turns.take(query.reader ?? query.sessionId, () => countEntries(pool, query), signal),
     findEntry: async (sessionId, sequence) => {
       const row = isInt(sequence) ? await readOne<EntryRow>(FIND_ENTRY, [sessionId, sequence]) : null
       return row && entryOfRow(row)

@@ -1,16 +1,16 @@
 interface Waiting {
-  owner: string
+  reader: string
   start(): void
 }
 
 /**
  * Lets so many reads at the database at once; further ones wait here, not in the pool's queue. So an append waits for the
- * few that are under way and never for a crowd of them (law 11). Owners take turns, so nobody waits for the crowd of
- * another, and a read whose reader has left is dropped from the queue at once.
+ * few that are under way and never for a crowd of them (law 11). Readers (the queries of an owner, its followers) take
+ * turns, so nobody waits for the crowd of another, and a read whose client has left is dropped from the queue at once.
  */
 export class ReadTurns {
   #free: number
-  /** The waiting reads of each owner, in order; the owner whose turn is next comes first. */
+  /** The waiting reads of each reader, in order; the reader whose turn is next comes first. */
   readonly #queues = new Map<string, Set<Waiting>>()
 
   constructor(atOnce: number) {
@@ -18,10 +18,10 @@ export class ReadTurns {
   }
 
   /** Rejects with the signal's reason when that fires before the read has begun; one that has begun is completed. */
-  async take<T>(owner: string, read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async take<T>(reader: string, read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted()
     if (this.#free > 0) this.#free -= 1
-    else await this.#wait(owner, signal)
+    else await this.#wait(reader, signal)
     try {
       return await read()
     } finally {
@@ -29,23 +29,23 @@ export class ReadTurns {
     }
   }
 
-  #wait(owner: string, signal: AbortSignal | undefined): Promise<void> {
+  #wait(reader: string, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const leave = () => {
       this.#remove(waiting)
       reject(signal!.reason as Error)
     }
     const waiting: Waiting = {
-      owner,
+      reader,
       start: () => {
         signal?.removeEventListener('abort', leave)
         resolve()
       },
     }
     signal?.addEventListener('abort', leave, { once: true })
-    const queue = this.#queues.get(owner)
+    const queue = this.#queues.get(reader)
     if (queue) queue.add(waiting)
-    else this.#queues.set(owner, new Set([waiting]))
+    else this.#queues.set(reader, new Set([waiting]))
     return promise
   }
 
@@ -56,18 +56,18 @@ export class ReadTurns {
       return
     }
     const queue = this.#remove(next)
-    // To the end of the line of owners.
+    // To the end of the line of readers.
     if (queue.size > 0) {
-      this.#queues.delete(next.owner)
-      this.#queues.set(next.owner, queue)
+      this.#queues.delete(next.reader)
+      this.#queues.set(next.reader, queue)
     }
     next.start()
   }
 
   #remove(waiting: Waiting): Set<Waiting> {
-    const queue = this.#queues.get(waiting.owner)!
+    const queue = this.#queues.get(waiting.reader)!
     queue.delete(waiting)
-    if (queue.size === 0) this.#queues.delete(waiting.owner)
+    if (queue.size === 0) this.#queues.delete(waiting.reader)
     return queue
   }
 }
