@@ -25,6 +25,8 @@ export const REQUEST_LIMITS: RequestLimits = {
   discardBytes: 64 * 1024 * 1024,
 }
 
+const MOST_BETWEEN_LOOKS_MS = 100
+
 /** How long a connection that was told to go may take to read that. */
 const FAREWELL_MS = 1_000
 
@@ -94,25 +96,22 @@ export function bodyOf(request: IncomingMessage): Readable {
 function discardRest(request: IncomingMessage, socket: Socket, { discardMs, discardBytes }: RequestLimits): void {
   if (request.complete || socket.destroyed) return
   const most = socket.bytesRead + discardBytes
-  const giveUp = () => {
-    stop()
-    if (!request.complete) socket.destroy()
+  const deadline = performance.now() + discardMs
+  const look = () => {
+    if (request.complete) return stop()
+    if (socket.bytesRead > most || performance.now() > deadline) socket.destroy()
   }
-  const timer = setTimeout(giveUp, discardMs)
-  const count = () => {
-    if (socket.bytesRead > most) giveUp()
-  }
+  // Neither 'data' tells how much came: Node drops it where nobody began to read, and a socket that is listened to while
+  // it is paused never goes on.
+  const looking = setInterval(look, Math.min(discardMs, MOST_BETWEEN_LOOKS_MS))
   const stop = () => {
-    clearTimeout(timer)
+    clearInterval(looking)
     socket.off('close', stop)
-    socket.off('data', count)
   }
-  // A request that was given up before never says that it has ended: only the time and the socket are sure.
+  // A request that was given up before never says that it has ended: only the socket is sure to.
   socket.once('close', stop)
   request.once('end', stop)
   request.on('error', () => {})
-  // Of the socket: Node drops what comes for a request that nobody began to read.
-  socket.on('data', count)
   // First of all from what it was given to: a pipe that ends later would stop it again.
   request.unpipe()
   request.resume()

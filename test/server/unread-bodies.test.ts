@@ -93,6 +93,18 @@ describe('a body that goes on after the response', () => {
     await expect.poll(read).toContain('HTTP/1.1 200 ')
   })
 
+  test('is taken to its end although someone had begun to read it, so that a client that only sends is told', async () => {
+    await start({ requestLimits: { discardMs: NEVER, requestMs: NEVER, keepAliveMs: NEVER } })
+    for (let times = 0; times < 5; times += 1) {
+      const body = JSON.stringify({ query: 'x'.repeat(3_000_000) })
+      const { socket, read } = send(
+        `${head('POST /graphql', JSON_BODY, KEY, `Content-Length: ${body.length}\r\n`)}${body}${head('GET /health')}`,
+      )
+      await expect.poll(read, { timeout: 10_000 }).toMatch(/HTTP\/1\.1 413 [^]*HTTP\/1\.1 200 /)
+      socket.destroy()
+    }
+  })
+
   test('is cut behind responses that nobody reads', async () => {
     await start({ requestLimits: { discardMs: 100, requestMs: 200 } })
     const { hostname, port } = new URL(server.url)
