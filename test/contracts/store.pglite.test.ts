@@ -115,23 +115,6 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     expect(socketDirectories()).toEqual([])
   })
 
-  test('tells its owner when it dies, and fails calls as unavailable', async () => {
-    await seedEmbeddedDatabase(dataDir)
-    const workers: Worker[] = []
-    const onWorker = (message: unknown) => workers.push((message as { worker: Worker }).worker)
-    subscribe('worker_threads', onWorker)
-    const onCrash = vi.fn<(error: Error) => void>()
-    const store = await openStore(EMBEDDED, { dataDir, logger, onCrash })
-    unsubscribe('worker_threads', onWorker)
-    await workers[0]!.terminate()
-    await expect.poll(() => onCrash).toHaveBeenCalledOnce()
-    await expect(store.ping()).rejects.toThrow(StoreUnavailable)
-    await expect(store.insertSession(sampleSession(), [])).rejects.toThrow(StoreUnavailable)
-    await store.close()
-    expect(onCrash).toHaveBeenCalledOnce()
-    expect(socketDirectories()).toEqual([])
-  })
-
   test('ends in time while a statement runs that does not, and keeps what was committed', async () => {
     await seedEmbeddedDatabase(dataDir)
     const database = await openDatabase(EMBEDDED, { dataDir, logger })
