@@ -11,7 +11,7 @@ import {
   type ArtifactStore,
   type ByteRange,
 } from '../ports/artifact-store.ts'
-import { StoreUnavailable, type Store } from '../ports/store.ts'
+import { StoreFull, StoreUnavailable, type Store } from '../ports/store.ts'
 import { decodeArtifactCursor } from './cursor.ts'
 import { NotFound, TabwireError } from './errors.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
@@ -83,12 +83,21 @@ export class Artifacts {
   readonly #store: Store
   readonly #bytes: ArtifactStore
   readonly #logger: Logger
+  /** Bytes that the disk has left for a file. */
+  readonly #room: () => Promise<number>
   readonly #stop = new AbortController()
   readonly #keeping = new Set<Promise<unknown>>()
   readonly #fresh = new FreshArtifacts()
 
-  constructor(store: Store, bytes: ArtifactStore, quotaBytes: number, logger: Logger) {
+  constructor(
+    store: Store,
+    bytes: ArtifactStore,
+    quotaBytes: number,
+    logger: Logger,
+    room = () => Promise.resolve(Number.POSITIVE_INFINITY),
+  ) {
     this.#store = store
+    this.#room = room
     this.#bytes = bytes
     this.quotaBytes = quotaBytes
     this.#logger = logger
@@ -219,7 +228,13 @@ export class Artifacts {
       const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
       const maxBytes = this.quotaBytes - (isSmall ? 0 : await this.usedBytes(owner))
       if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
-      const written = await this.#bytes.write(key, content, { contentType, maxBytes }, signal)
+      const room = await this.#room()
+      if (room <= 0) throw new ArtifactStorageFull()
+      const written = await this.#bytes
+        .write(key, content, { contentType, maxBytes: Math.min(maxBytes, room) }, signal)
+        .catch((error: unknown) => {
+          throw error instanceof ArtifactTooLarge && room < maxBytes ? new ArtifactStorageFull() : error
+        })
       const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
       await this.#insert(record)
       this.#fresh.add(record)
@@ -286,6 +301,7 @@ export class Artifacts {
   /** As clients may hear it. */
   #asTold(error: unknown): unknown {
     if (error instanceof ArtifactTooLarge) return new ArtifactQuotaExceeded(this.quotaBytes)
+    if (error instanceof StoreFull) return new ArtifactStorageFull()
     if (error instanceof StorageFull) {
       this.#logger.error({ err: error }, 'an artifact could not be kept: there is no room')
       return new ArtifactStorageFull()

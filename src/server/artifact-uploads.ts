@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
+import { asTold } from '../domain/database-unavailable.ts'
 import { TabwireError } from '../domain/errors.ts'
 import type { Uploads, UploadSubject } from '../domain/uploads.ts'
 import { UPLOADS_PATH } from '../schema/artifact-link.ts'
@@ -12,6 +13,7 @@ const METHODS = 'PUT, OPTIONS'
 
 const STATUS_OF: Record<string, number> = {
   CONFLICT: 409,
+  DATABASE_UNAVAILABLE: 503,
   NOT_FOUND: 404,
   QUOTA_EXCEEDED: 413,
   STORAGE_FULL: 507,
@@ -43,13 +45,16 @@ export function createArtifactUploads(uploads: Uploads, logger: Logger) {
       const bytes = announced === undefined ? null : Number(announced)
       const { id, name, contentType, sizeBytes, sha256 } = await uploads.receive(subject, body, bytes, left.signal)
       answerJson(response, 201, { id: encodeGlobalId('Artifact', id), name, contentType, sizeBytes, sha256 })
-    } catch (error) {
+    } catch (thrown) {
+      const error = asTold(thrown)
       if (left.signal.aborted || request.errored) {
         logger.debug({ err: error }, 'an upload was broken off')
         return void response.destroy()
       }
       const status = error instanceof TabwireError ? STATUS_OF[error.code] : undefined
       if (status === undefined || !(error instanceof TabwireError)) throw error
+      const seconds = error.extensions['retryAfterSeconds']
+      if (typeof seconds === 'number') response.setHeader('retry-after', seconds)
       answerJson(response, status, { error: { code: error.code, message: error.message } })
       body.destroy()
       discardRest(request)

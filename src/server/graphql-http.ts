@@ -4,7 +4,7 @@ import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import type { Principal } from '../domain/principal.ts'
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts'
-import { maskError } from './graphql-errors.ts'
+import { maskError, retryAfterOf } from './graphql-errors.ts'
 import type { GraphqlOperations, OperationResult } from './graphql.ts'
 
 const MAX_BODY_BYTES = 1_000_000
@@ -14,6 +14,8 @@ interface RequestContext extends Record<string, unknown> {
   left: AbortSignal
   /** Called before a subscription starts, whose answer lasts. */
   onStream: () => void
+  /** Called when the answer says when to try again. */
+  onRetry: (seconds: number) => void
 }
 
 /**
@@ -44,7 +46,10 @@ export function createGraphqlHttp(operations: GraphqlOperations, logger: Logger)
   ): Promise<void> => {
     const left = new AbortController()
     response.once('close', () => left.abort())
-    await yoga(request, response, { principal, left: left.signal, onStream })
+    const onRetry = (seconds: number) => {
+      if (!response.headersSent) response.setHeader('retry-after', seconds)
+    }
+    await yoga(request, response, { principal, left: left.signal, onStream, onRetry })
   }
 }
 
@@ -67,7 +72,10 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
           }
           context.onStream()
         }
-        return operations.execute(operation, context.principal, context.left)
+        const result = await operations.execute(operation, context.principal, context.left)
+        const seconds = Symbol.asyncIterator in result ? null : retryAfterOf(result.errors)
+        if (seconds !== null) context.onRetry(seconds)
+        return result
       })
     },
     onResultProcess(payload) {

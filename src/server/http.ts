@@ -15,7 +15,7 @@ import { secretOf } from './authentication.ts'
 import { CdpConnections } from './cdp-connections.ts'
 import { Dashboard } from './dashboard.ts'
 import { Graphiql } from './graphiql.ts'
-import { maskError, refusal } from './graphql-errors.ts'
+import { maskError, refusal, retryAfterOf } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
 import { GraphqlOperations } from './graphql.ts'
 import { limitRequestTime } from './request-time.ts'
@@ -121,6 +121,7 @@ export function createServer(options: ServerOptions): Server {
     '/health': { GET: async (_, response) => answerJson(response, 200, { status: 'ok' }) },
     '/ready': {
       GET: async (_, response) => {
+        response.setHeader('cache-control', 'no-store')
         const { ready, missing } = await readiness()
         answerJson(response, ready ? 200 : 503, { ready, missing })
       },
@@ -167,7 +168,11 @@ export function createServer(options: ServerOptions): Server {
     serve(request, response, url).catch((error: unknown) => {
       if (response.headersSent) return void response.destroy()
       const masked = maskError(error, logger)
-      answerJson(response, 500, { errors: [masked] })
+      const seconds = retryAfterOf([masked])
+      if (seconds === null) return answerJson(response, 500, { errors: [masked] })
+      response.setHeader('retry-after', seconds)
+      if (url.pathname === API_PATH) return answerJson(response, 503, { errors: [masked] }, jsonTypeFor(request))
+      answerJson(response, 503, { error: { code: masked.extensions['code'], message: masked.message } })
     })
   })
   server.on('upgrade', (request, stream, head) => {

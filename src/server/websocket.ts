@@ -6,10 +6,11 @@ import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { WebSocketServer, type RawData, type WebSocket } from 'ws'
 import type { Callers } from '../domain/callers.ts'
+import { asTold, DatabaseUnavailable } from '../domain/database-unavailable.ts'
 import { TabwireError } from '../domain/errors.ts'
 import { Unauthenticated, type Principal } from '../domain/principal.ts'
 import { secretOfPayload } from './authentication.ts'
-import { refusal } from './graphql-errors.ts'
+import { maskError, refusal } from './graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
 
 export interface WebSocketLimits {
@@ -37,6 +38,8 @@ export const WEB_SOCKET_LIMITS: WebSocketLimits = {
   sockets: 2_000,
   unreadBytes: 64 * 1024 * 1024,
 }
+
+const TRY_AGAIN_LATER = 1013
 
 class TooManyOperations extends TabwireError {
   override readonly code = 'RATE_LIMITED'
@@ -92,7 +95,12 @@ export class GraphqlWebSockets {
           return [refusal(new TooManyOperations(limits.operationsPerSocket))]
         }
         const secret = secretOfPayload(payload.extensions)
-        const principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        let principal: Principal | null
+        try {
+          principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        } catch (error) {
+          return [maskError(error, logger)]
+        }
         // A socket that closes still takes messages until the other side has agreed: its key may be the reason.
         if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
         const operation = operations.prepare(payload)
@@ -170,6 +178,9 @@ class SocketConnection {
         onMessage: (listener) => {
           socket.on('message', (data) => {
             listener(textOf(data)).catch((error: unknown) => {
+              const told = asTold(error)
+              // Whose key it is could not be found out: clients come back by themselves after this code.
+              if (told instanceof DatabaseUnavailable) return void this.close(TRY_AGAIN_LATER, told.code)
               this.#logger.error({ err: error }, 'a message over WebSocket could not be served')
               void this.close(CloseCode.InternalServerError, 'Internal server error')
             })

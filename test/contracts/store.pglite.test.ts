@@ -18,7 +18,7 @@ import { createLogger } from '../../src/logger.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { describeStore } from './store.contract.ts'
-import { insertWith, numbered, readAll, sampleSession, statusChange } from './store-samples.ts'
+import { insertWith, numbered, readAll, statusChange } from './store-samples.ts'
 
 const logger = createLogger('silent')
 const EMBEDDED = { kind: 'embedded' } as const
