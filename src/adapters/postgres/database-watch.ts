@@ -41,7 +41,9 @@ export interface WatchedDatabase {
   isMaintained(): boolean
   /** Whether writing for the sake of it may do harm. */
   sparesWrites(): boolean
-  /** It stands still. */
+  /** Whether what is written now will be found again. */
+  isInPlace(): Promise<boolean>
+  /** It stands still, or what it writes is lost. */
   onDead(reason: string): void
 }
 
@@ -174,6 +176,7 @@ export class DatabaseWatch {
   async #ask(): Promise<void> {
     const { pool } = this.#database
     try {
+      if (!(await this.#database.isInPlace())) this.#database.onDead('its directory is gone')
       const { rows } = await pool.query<{ standby: boolean; readOnly: boolean }>(CHECK)
       const { standby, readOnly } = rows[0]!
       if (standby) this.#failure = 'the database is a standby, which nothing can be written to'

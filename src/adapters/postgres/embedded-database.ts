@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSocketDirectory, PORT, SOCKET_NAME } from './embedded-socket.ts'
-import { startThread, type EmbeddedThread } from './embedded-thread.ts'
+import { COMPLETE, startThread, type EmbeddedThread } from './embedded-thread.ts'
 
 export interface EmbeddedEvents {
   /** It does not answer any more, and is being restarted. */
@@ -93,6 +94,12 @@ export class EmbeddedDatabase {
   /** Why nothing answers now; null: it runs. */
   get downBecause(): string | null {
     return this.#down
+  }
+
+  /** Whether its files are where they were: open files of a directory that was removed take writes without a word. */
+  async isInPlace(): Promise<boolean> {
+    const outcome = await stat(join(this.directory, COMPLETE)).catch((error: NodeJS.ErrnoException) => error.code)
+    return outcome !== 'ENOENT'
   }
 
   /** Ends the thread in the midst of whatever it does, and starts another. */

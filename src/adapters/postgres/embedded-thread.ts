@@ -1,5 +1,8 @@
 import { Worker } from 'node:worker_threads'
 
+/** A file in the directory of a database that has been made whole: an interrupted first start leaves none. */
+export const COMPLETE = 'tabwire-complete'
+
 export interface EmbeddedWorkerData {
   directory: string
   socketPath: string

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
-import type { EmbeddedWorkerData, EmbeddedWorkerEvent } from './embedded-thread.ts'
+import { COMPLETE, type EmbeddedWorkerData, type EmbeddedWorkerEvent } from './embedded-thread.ts'
 
 /**
  * The thread in which the embedded database lives, so that its statements do not hold up the event loop of the server.
@@ -45,7 +45,6 @@ class DurableFiles extends NodeFS {
   }
 }
 
-const COMPLETE = 'tabwire-complete'
 const NO_FSYNC = '-F'
 const SETTINGS = ['wal_sync_method=fsync', 'wal_level=minimal', 'max_wal_senders=0', 'jit=off']
 
@@ -122,9 +121,20 @@ async function open(path: string): Promise<MortalDatabase> {
   return database
 }
 
+/** What its files' errors are, as WASI numbers them. */
+const ERRNO: Readonly<Record<number, string>> = {
+  2: 'permission denied',
+  29: 'input/output error',
+  51: 'no space left on device',
+  63: 'operation not permitted',
+  69: 'read-only file system',
+}
+
 /** Emscripten throws objects that are no errors: its files' with an errno, its program's end with a status. */
 function reasonOf(error: unknown): string {
   if (error instanceof Error) return error.message || error.name
+  const errno = (error as { errno?: unknown } | undefined)?.errno
+  if (typeof errno === 'number' && ERRNO[errno] !== undefined) return ERRNO[errno]
   return typeof error === 'string' ? error : (JSON.stringify(error) ?? 'it ended')
 }
 

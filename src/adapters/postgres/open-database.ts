@@ -89,6 +89,7 @@ async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironm
     pool,
     downBecause: () => null,
     isMaintained: () => false,
+    isInPlace: () => Promise.resolve(true),
     sparesWrites: () => false,
     // The limits of its connections end what stands still.
     onDead: () => {},
@@ -153,6 +154,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
       pool,
       downBecause: () => embedded.downBecause,
       isMaintained: () => maintenance.isAtIt,
+      isInPlace: () => embedded.isInPlace(),
       sparesWrites,
       onDead: (reason: string) => embedded.restart(reason),
     }
