@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { Logger } from '../../logger.ts'
-import { StoreUnavailable } from '../../ports/store.ts'
+import { StoreFull, StoreUnavailable } from '../../ports/store.ts'
 import { asStoreError, sentenceOf } from './database-errors.ts'
 
 export interface WatchTiming {
@@ -15,7 +15,7 @@ export interface WatchTiming {
   maintenanceDeadTicks: number
   /** How often something is written that is of no other use. */
   writeEveryTicks: number
-  /** How long a write that failed is taken to tell of the next one. */
+  /** How long a full disk that a write met with is taken to be full still; a write that succeeds ends it. */
   failedWriteTicks: number
 }
 
@@ -30,7 +30,7 @@ export const WATCH_TIMING: WatchTiming = {
   maintenanceAwayTicks: 20,
   maintenanceDeadTicks: 300,
   writeEveryTicks: 10,
-  failedWriteTicks: 30,
+  failedWriteTicks: 10,
 }
 
 export interface WatchedDatabase {
@@ -112,8 +112,9 @@ export class DatabaseWatch {
       this.#failedWrite = null
       return outcome
     } catch (error) {
-      const reason = error instanceof StoreUnavailable ? sentenceOf(error.cause) : null
-      if (reason !== null) this.#failedWrite = { reason, ticksLeft: this.#timing.failedWriteTicks }
+      // A disk that is full for a table may have room for our own question; all else that question finds out as well.
+      if (error instanceof StoreFull)
+        this.#failedWrite = { reason: error.message, ticksLeft: this.#timing.failedWriteTicks }
       throw error
     }
   }
