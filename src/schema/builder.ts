@@ -29,7 +29,10 @@ builder.addScalarType('SafeInt', GraphQLSafeInt, {
   description: 'A whole number of up to 53 bits, for byte counts, which outgrow Int.',
 })
 
-builder.queryType({ description: 'What can be read. Every field needs an API key with the scope READ.' })
+builder.queryType({
+  description:
+    'What can be read. Every field needs an API key with the scope READ. While the database is away or cannot be written, operations of any type fail with DATABASE_UNAVAILABLE; try again after retryAfterSeconds.',
+})
 builder.mutationType({
   description:
     'What can be changed. Every field needs an API key with the scope WRITE (dispatchInput: or a link to the live view); what concerns API keys of another owner, ADMIN as well.',
