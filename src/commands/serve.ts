@@ -42,7 +42,11 @@ TABWIRE_AI_PRICES, TABWIRE_OIDC_ISSUER, TABWIRE_OIDC_AUDIENCE, TABWIRE_LOG_LEVEL
     const { startApp } = await import('../app.ts')
     const app = await startApp(config, { logger })
     announce(app, config)
-    const exitCode = await Promise.race([end, app.closed.then(() => 1)])
+    const lost = app.closed.then((reason) => {
+      tell(`tabwire: ${reason}`)
+      return 1
+    })
+    const exitCode = await Promise.race([end, lost])
     return (await closesInTime(app, logger)) ? exitCode : 1
   },
 }

@@ -12,7 +12,7 @@ import {
   type ByteRange,
 } from '../ports/artifact-store.ts'
 import type { FileRoom } from '../ports/file-room.ts'
-import { StoreUnavailable, type Store } from '../ports/store.ts'
+import { StoreFull, StoreUnavailable, type Store } from '../ports/store.ts'
 import { decodeArtifactCursor } from './cursor.ts'
 import { NotFound, TabwireError } from './errors.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
@@ -87,14 +87,24 @@ export class Artifacts {
   readonly #store: Store
   readonly #bytes: ArtifactStore
   readonly #logger: Logger
+  /** Bytes that the disk has left for a file. */
+  readonly #free: () => Promise<number>
   readonly #stop = new AbortController()
   readonly #keeping = new Set<Promise<unknown>>()
   readonly #fresh = new FreshArtifacts()
   readonly #rooms: QuotaRooms
 
-  constructor(store: Store, bytes: ArtifactStore, quotaBytes: number, logger: Logger) {
+  /** `free`: bytes that may still be written where artifacts are kept. */
+  constructor(
+    store: Store,
+    bytes: ArtifactStore,
+    quotaBytes: number,
+    logger: Logger,
+    free = () => Promise.resolve(Number.POSITIVE_INFINITY),
+  ) {
     this.#rooms = new QuotaRooms(quotaBytes, (owner) => store.sumArtifactBytes(owner), logger)
     this.#store = store
+    this.#free = free
     this.#bytes = bytes
     this.quotaBytes = quotaBytes
     this.#logger = logger
@@ -232,8 +242,14 @@ export class Artifacts {
     try {
       const maxBytes = this.quotaBytes - (isSmall ? 0 : await this.usedBytes(owner))
       if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
+      const free = await this.#free()
+      if (free <= 0) throw new ArtifactStorageFull()
       const counted = room === null || artifact.room ? content : counting(content, room)
-      const written = await this.#bytes.write(key, counted, { contentType, maxBytes }, signal)
+      const written = await this.#bytes
+        .write(key, counted, { contentType, maxBytes: Math.min(maxBytes, free) }, signal)
+        .catch((error: unknown) => {
+          throw error instanceof ArtifactTooLarge && free < maxBytes ? new ArtifactStorageFull() : error
+        })
       const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
       await this.#insert(record)
       this.#rooms.used(owner, record.sizeBytes)
@@ -304,6 +320,7 @@ export class Artifacts {
   /** As clients may hear it. */
   #asTold(error: unknown): unknown {
     if (error instanceof ArtifactTooLarge) return new ArtifactQuotaExceeded(this.quotaBytes)
+    if (error instanceof StoreFull) return new ArtifactStorageFull()
     if (error instanceof StorageFull) {
       this.#logger.error({ err: error }, 'an artifact could not be kept: there is no room')
       return new ArtifactStorageFull()

@@ -50,6 +50,8 @@ export interface SessionRegistryOptions {
   artifactUuid(id: string): string | null
   /** The profile of an id as clients write it, with what it holds. Throws BadUserInput where there is none. */
   openProfile(owner: string, id: string): Promise<{ id: string; state: Json }>
+  /** Throws StorageFull where there is no room for another session. */
+  requireRoom?(): Promise<void>
   deadlines?: SessionDeadlines
 }
 
@@ -113,6 +115,7 @@ export class SessionRegistry {
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
+    await this.#options.requireRoom?.()
     const profile = options.profileId === null ? null : await this.#options.openProfile(owner, options.profileId)
     if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
     requireRoom([this.#browsers])

@@ -18,6 +18,7 @@ import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../
 import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
 import { Coalescer } from './coalescer.ts'
+import { DatabaseUnavailable } from './database-unavailable.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
 import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
@@ -30,7 +31,9 @@ import { SessionLog, type LogLimits } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
 import type { Place } from './slots.ts'
+import { within } from './within.ts'
 
+const UPDATE_WAIT_MS = 10_000
 /** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
 const DETAIL_INTERVAL_MS = 250
 
@@ -204,7 +207,7 @@ export class Session implements Recorder {
     }
   }
 
-  /** Resolves when the change is committed. It is activity: the idle timeout starts anew. */
+  /** Resolves when the change is committed. It is activity: the idle timeout starts anew. Throws DatabaseUnavailable. */
   async update(change: SessionPatch): Promise<void> {
     const { viewport } = change
     try {
@@ -214,7 +217,8 @@ export class Session implements Recorder {
       this.#requireNotEnding()
     }
     this.log.patch({ ...change, lastActivityAt: Date.now() })
-    await this.log.flush()
+    const isCommitted = await within(this.log.flush(), UPDATE_WAIT_MS)
+    if (!isCommitted) throw new DatabaseUnavailable('the change waits, and is made once it is back')
     this.#watchLimits()
     this.#details.touch()
   }

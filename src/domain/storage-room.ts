@@ -1,15 +1,10 @@
 import type { StorageGuard } from '../ports/storage-guard.ts'
-import { TabwireError } from './errors.ts'
+import { StorageFull } from './free-space.ts'
 
-/** There is no room where a new session would write. */
-export class SessionStorageFull extends TabwireError {
-  override readonly code = 'STORAGE_FULL'
-}
-
-/** Throws SessionStorageFull. */
+/** Throws StorageFull where a new session could not write. */
 export function requireRoom(guards: readonly StorageGuard[]): void {
   for (const guard of guards) {
     const refusal = guard.refusal()
-    if (refusal !== null) throw new SessionStorageFull(refusal)
+    if (refusal !== null) throw new StorageFull(refusal)
   }
 }

@@ -184,9 +184,17 @@ export class UnstorableBatch extends Error {
 
 /** Thrown by any call when the database cannot be reached or is shutting down: retrying may help. */
 export class StoreUnavailable extends Error {
+  /** `message`: one for people, without names, addresses or passwords. */
+  constructor(cause: unknown, message = 'the database cannot be reached') {
+    super(message, { cause })
+    this.name = new.target.name
+  }
+}
+
+/** There is no room for what was to be written. Reading still works, and writing does once there is room again. */
+export class StoreFull extends StoreUnavailable {
   constructor(cause: unknown) {
-    super('the database cannot be reached', { cause })
-    this.name = 'StoreUnavailable'
+    super(cause, 'the disk of the database is full')
   }
 }
 
@@ -326,7 +334,7 @@ export interface Store {
   /** Oldest first, some tens of them: those after the given one. */
   listTasks(sessionId: string, after: TaskRecord | null): Promise<TaskRecord[]>
 
-  /** Resolves if the database answers; for GET /ready. */
+  /** Resolves if the database answers and can be written; else rejects with StoreUnavailable. For GET /ready. */
   ping(): Promise<void>
   /** One line for people: which database, where. No password in it. */
   describe(): string

@@ -65,7 +65,7 @@ builder.addScalarType('SafeInt', GraphQLSafeInt, {
 
 builder.queryType({
   description:
-    'What can be read. Every field needs an API key with the scope READ; viewer and node serve keys with the scope KEYS as well. A field that the key has no scope for is FORBIDDEN, wherever it is selected. A response of more than 16 MiB is RESPONSE_TOO_LARGE.',
+    'What can be read. Every field needs an API key with the scope READ; viewer and node serve keys with the scope KEYS as well. A field that the key has no scope for is FORBIDDEN, wherever it is selected. A response of more than 16 MiB is RESPONSE_TOO_LARGE. While the database is away or cannot be written, operations of any type fail with DATABASE_UNAVAILABLE; try again after retryAfterSeconds.',
 })
 builder.mutationType({
   description:

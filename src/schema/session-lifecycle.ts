@@ -134,7 +134,7 @@ builder.mutationFields((t) => ({
     authScopes: NEEDS.write,
     grantScopes: GIVEN_TO_START,
     description:
-      'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED (with retryAfterSeconds), STORAGE_FULL (no room where sessions write), AI_NOT_CONFIGURED.',
+      'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
     extensions: COST.start,
     args: {
       input: t.arg({ type: StartSessionInput, description: 'What it shall be. Absent: the defaults.' }),

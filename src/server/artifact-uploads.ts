@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
+import { asTold } from '../domain/database-unavailable.ts'
 import { TabwireError } from '../domain/errors.ts'
 import type { Uploads, UploadSubject } from '../domain/uploads.ts'
 import { UPLOADS_PATH } from '../schema/artifact-link.ts'
@@ -16,6 +17,7 @@ const ENDED_NOTICE_MS = 1_000
 
 const STATUS_OF: Record<string, number> = {
   CONFLICT: 409,
+  DATABASE_UNAVAILABLE: 503,
   NOT_FOUND: 404,
   QUOTA_EXCEEDED: 413,
   STORAGE_FULL: 507,
@@ -56,7 +58,8 @@ export function createArtifactUploads(uploads: Uploads, connections: Connections
       const kept = await uploads.receive(subject, terms, body, bytes, left.signal)
       const { id, name, contentType, sizeBytes, sha256 } = kept
       answerJson(response, 201, { id: encodeGlobalId('Artifact', id), name, contentType, sizeBytes, sha256 })
-    } catch (error) {
+    } catch (thrown) {
+      const error = asTold(thrown)
       if (hasEnded && !response.destroyed) {
         logger.debug({ err: error }, 'the link of an upload ended before its file was there')
         answerLinkInvalid(response)
@@ -69,6 +72,8 @@ export function createArtifactUploads(uploads: Uploads, connections: Connections
       }
       const status = error instanceof TabwireError ? STATUS_OF[error.code] : undefined
       if (status === undefined || !(error instanceof TabwireError)) throw error
+      const seconds = error.extensions['retryAfterSeconds']
+      if (typeof seconds === 'number') response.setHeader('retry-after', seconds)
       answerJson(response, status, { error: { code: error.code, message: error.message } })
       body.destroy()
     } finally {

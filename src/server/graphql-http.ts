@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import type { Delivery, DeliveryBudget } from '../domain/delivery.ts'
 import type { Principal } from '../domain/principal.ts'
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts'
-import { maskError } from './graphql-errors.ts'
+import { maskError, retryAfterOf } from './graphql-errors.ts'
 import type { GraphqlOperations, OperationResult } from './graphql.ts'
 
 const MAX_BODY_BYTES = 1_000_000
@@ -17,6 +17,8 @@ interface RequestContext extends Record<string, unknown> {
   delivery: Delivery
   /** Called before a subscription starts, whose answer lasts. */
   onStream: () => void
+  /** Called when the answer says when to try again. */
+  onRetry: (seconds: number) => void
 }
 
 /**
@@ -56,7 +58,10 @@ export function createGraphqlHttp(operations: GraphqlOperations, deliveries: Del
       left.abort()
       delivery.close()
     })
-    await yoga(request, response, { principal, left: left.signal, delivery, onStream })
+    const onRetry = (seconds: number) => {
+      if (!response.headersSent) response.setHeader('retry-after', seconds)
+    }
+    await yoga(request, response, { principal, left: left.signal, delivery, onStream, onRetry })
   }
 }
 
@@ -81,7 +86,11 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
         }
         const { principal, left: signal, delivery: room } = context
         // Held until the response is closed.
-        return operations.execute(operation, { principal, signal, room, onResult: (bytes) => void room.hold(bytes) })
+        const onResult = (bytes: number) => void room.hold(bytes)
+        const result = await operations.execute(operation, { principal, signal, room, onResult })
+        const seconds = Symbol.asyncIterator in result ? null : retryAfterOf(result.errors)
+        if (seconds !== null) context.onRetry(seconds)
+        return result
       })
     },
     onResultProcess(payload) {

@@ -18,7 +18,7 @@ import { ClientAddresses } from './client-addresses.ts'
 import { CONNECTION_LIMITS, Connections, type ConnectionLimits } from './connections.ts'
 import { Dashboard } from './dashboard.ts'
 import { Graphiql } from './graphiql.ts'
-import { maskError, refusal } from './graphql-errors.ts'
+import { maskError, refusal, retryAfterOf } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
 import { GraphqlOperations } from './graphql.ts'
 import { limitRequestTime, REQUEST_LIMITS, type RequestLimits } from './request-time.ts'
@@ -128,6 +128,7 @@ export function createServer(options: ServerOptions): Server {
     '/health': { GET: async (_, response) => answerJson(response, 200, { status: 'ok' }) },
     '/ready': {
       GET: async (_, response) => {
+        response.setHeader('cache-control', 'no-store')
         const { ready, missing } = await askReadiness()
         answerJson(response, ready ? 200 : 503, { ready, missing })
       },
@@ -199,7 +200,11 @@ export function createServer(options: ServerOptions): Server {
       if (response.headersSent) return void response.destroy()
       if (isBusy(error)) return answerBusy(response, error, url.pathname === API_PATH ? jsonTypeFor(request) : null)
       const masked = maskError(error, logger)
-      answerJson(response, 500, { errors: [masked] })
+      const seconds = retryAfterOf([masked])
+      if (seconds === null) return answerJson(response, 500, { errors: [masked] })
+      response.setHeader('retry-after', seconds)
+      if (url.pathname === API_PATH) return answerJson(response, 503, { errors: [masked] }, jsonTypeFor(request))
+      answerJson(response, 503, { error: { code: masked.extensions['code'], message: masked.message } })
     })
   })
   server.on('checkExpectation', (request, response) => {

@@ -7,12 +7,12 @@ import type { Logger } from 'pino'
 import { WebSocketServer, type RawData, type WebSocket } from 'ws'
 import type { Delivery, DeliveryBudget } from '../domain/delivery.ts'
 import type { Callers } from '../domain/callers.ts'
+import { asTold } from '../domain/database-unavailable.ts'
 import { TabwireError } from '../domain/errors.ts'
 import { Unauthenticated, type Principal } from '../domain/principal.ts'
-import { isBusy } from './answers.ts'
 import { secretOfPayload } from './authentication.ts'
 import type { Connection, Connections } from './connections.ts'
-import { refusal } from './graphql-errors.ts'
+import { maskError, refusal } from './graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
 import { sayAndLetGo } from './request-time.ts'
 
@@ -45,6 +45,8 @@ export const WEB_SOCKET_LIMITS: WebSocketLimits = {
 
 /** "Try again later", of the registry of close codes: clients reconnect after it, with growing pauses. */
 const TRY_AGAIN_LATER = 1013
+/** Of the protocol are 123 bytes. */
+const MOST_REASON = 120
 
 class TooManyOperations extends TabwireError {
   override readonly code = 'RATE_LIMITED'
@@ -112,9 +114,10 @@ export class GraphqlWebSockets {
         try {
           return (await extra.authenticate(secret, 'connection')) !== null
         } catch (error) {
-          if (!isBusy(error)) throw error
+          const told = asTold(error)
+          if (!(told instanceof TabwireError) || told.extensions['retryAfterSeconds'] === undefined) throw error
           // Clients come back after this code.
-          void extra.close(TRY_AGAIN_LATER, `${error.code}: ${error.message}`)
+          void extra.close(TRY_AGAIN_LATER, `${told.code}: ${told.message}`.slice(0, MOST_REASON))
           return false
         }
       },
@@ -127,8 +130,7 @@ export class GraphqlWebSockets {
         try {
           principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
         } catch (error) {
-          if (!isBusy(error)) throw error
-          return [refusal(error)]
+          return [maskError(error, logger)]
         }
         // A socket that closes still takes messages until the other side has agreed: its key may be the reason.
         if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
