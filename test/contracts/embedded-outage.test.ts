@@ -18,7 +18,9 @@ const EMBEDDED = { kind: 'embedded' } as const
 const QUICK_RESTARTS = { ...RESTART_TIMING, firstDelayMs: 20, lastDelayMs: 100 }
 const EVERYTHING = { kinds: null }
 
-const available = (store: Store) => expect.poll(() => store.ping().then(() => 'answers', String), { timeout: 60_000 })
+const untilItAnswers = async (store: Store) => {
+  await expect.poll(() => store.ping().then(() => 'answers', String), { timeout: 60_000 }).toBe('answers')
+}
 
 describe('the embedded database', { timeout: 120_000 }, () => {
   let dataDir: string
@@ -41,7 +43,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     const { session, entries } = await insertWith(store, [statusChange])
     for (let round = 0; round < 3; round += 1) {
       await workers.at(-1)!.terminate()
-      await available(store).toBe('answers')
+      await untilItAnswers(store)
       expect(workers).toHaveLength(round + 2)
     }
     expect(await readAll(store, session.id, EVERYTHING)).toEqual(entries)

@@ -79,7 +79,9 @@ describe('while PostgreSQL', () => {
       await client.end()
     }
   }
-  const back = () => expect.poll(ready).toEqual(READY)
+  const back = async () => {
+    await expect.poll(ready).toEqual(READY)
+  }
   /** Every entry of the session's log, whose texts are those of its console. */
   const readLog = async (id: string) => {
     const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes {

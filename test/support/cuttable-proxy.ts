@@ -17,14 +17,17 @@ export async function startCuttableProxy(target: string): Promise<CuttableProxy>
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let isCut = false
-  let stalled: PromiseWithResolvers<void> | null = null
+  /** What goes on once it is mended; null: it does not stall. */
+  let stalled: (() => void)[] | null = null
   const breakAll = () => {
     for (const socket of sockets) socket.destroy()
   }
   const notWhileStalled = () =>
     new Transform({
       transform(chunk, _, done) {
-        void (stalled?.promise ?? Promise.resolve()).then(() => done(null, chunk))
+        const pass = () => done(null, chunk)
+        if (stalled) stalled.push(pass)
+        else pass()
       },
     })
   const server = createServer((client) => {
@@ -52,12 +55,13 @@ export async function startCuttableProxy(target: string): Promise<CuttableProxy>
       breakAll()
     },
     stall() {
-      stalled ??= Promise.withResolvers<void>()
+      stalled ??= []
     },
     mend() {
       isCut = false
-      stalled?.resolve()
+      const waiting = stalled ?? []
       stalled = null
+      for (const pass of waiting) pass()
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))

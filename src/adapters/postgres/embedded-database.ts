@@ -98,8 +98,12 @@ export class EmbeddedDatabase {
 
   /** Whether its files are where they were: open files of a directory that was removed take writes without a word. */
   async isInPlace(): Promise<boolean> {
-    const outcome = await stat(join(this.directory, COMPLETE)).catch((error: NodeJS.ErrnoException) => error.code)
-    return outcome !== 'ENOENT'
+    try {
+      await stat(join(this.directory, COMPLETE))
+      return true
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code !== 'ENOENT'
+    }
   }
 
   /** Ends the thread in the midst of whatever it does, and starts another. */
