@@ -37,7 +37,10 @@ test('a result of any size fails the action that asked for it, and the session g
   expect(outcomes[0]!.error!.message).toContain('too large')
   // More than a text of the page's own can hold.
   expect(await run(session.id, [evaluate(`'x'.repeat(600e6)`)])).toMatchObject([{ error: { code: 'SCRIPT_ERROR' } }])
-  const text = [evaluate(`void (document.body.innerText = 'x'.repeat(20e6))`), { extract: { target: { css: 'body' } } }]
+  const text = [
+    evaluate(`void (document.body.hidden = true, document.body.textContent = 'x'.repeat(20e6))`),
+    { extract: { target: { css: 'body' } } },
+  ]
   expect((await run(session.id, text)).at(-1)).toMatchObject({ error: { code: 'NOT_ACTIONABLE' } })
   expect(await run(session.id, [evaluate('1 + 1')])).toMatchObject([{ success: true, result: 2 }])
   expect((await get(session.id))!.status).toBe('RUNNING')
