@@ -16,6 +16,7 @@ import {
 } from './database-space.ts'
 import { relay, wholeLife } from './connect.ts'
 import { actions, observation, screenshot } from './drive.ts'
+import { fairness } from './fairness.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
 import { memorySlope } from './memory-slope.ts'
@@ -34,6 +35,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   consoleBurst,
   lineLatency,
   searchInterference,
+  fairness,
   replay,
   slowReaders,
   memorySlope,

@@ -6,12 +6,13 @@ import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { parseMessage, type CdpMessage } from './pipe/cdp-message.ts'
 import { EmulationMemory } from './pipe/emulation-memory.ts'
 import type { Turns } from './pipe/fair-turns.ts'
+import type { Guest, GuestAnswer, GuestCommand } from './pipe/guest.ts'
 import { isTooIntricate } from './pipe/json-weight.ts'
 import { MessageFramer } from './pipe/message-framer.ts'
 import { headOf, tailOf, type OversizedMessage } from './pipe/message-limits.ts'
 import { describeOversized, mayBeSkipped, tooLarge, type TooLarge } from './pipe/oversized-message.ts'
 import { PlaywrightInbox } from './pipe/playwright-inbox.ts'
-import { readEnds, readId, type MessageEnds } from './relay/message-text.ts'
+import { readEnds, readId } from './relay/message-text.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
 
@@ -19,28 +20,6 @@ interface PendingCommand {
   sessionId: string | undefined
   resolve(result: object): void
   reject(error: Error): void
-}
-
-/** A command of a guest, as it goes to the browser. */
-export interface GuestCommand {
-  method: string
-  params: object
-  sessionId: string
-}
-
-/** Someone who drives sessions of the protocol of its own over this wire. */
-export interface Guest {
-  /** An event of one of its sessions, as it came. Must not throw. */
-  event(message: Buffer, ends: MessageEnds): void
-  /** An event of one of its sessions was too large to be handed on. Must not throw. */
-  eventTooLarge(event: TooLarge): void
-}
-
-/** Who waits for the answer to a guest's command. Calls must not throw. */
-export interface GuestAnswer {
-  answered(message: Buffer, ends: MessageEnds): void
-  /** `why`: for people. */
-  tooLarge(why: string): void
 }
 
 /** Playwright numbers its commands from 1 on; ours start where it never comes, so that answers tell themselves apart. */
@@ -83,6 +62,7 @@ export class BrowserWire implements Turns {
   #hasMisbehaved = false
   /** The pipe brings nothing more. */
   #isOver = false
+  #tooLargeAnswers = 0
   #isTransportClosed = false
   #lastWords: NodeJS.Timeout | undefined
   #caughtUp = Promise.withResolvers<void>()
@@ -149,6 +129,11 @@ export class BrowserWire implements Turns {
 
   onClose(listener: () => void): void {
     this.#closeListeners.push(listener)
+  }
+
+  /** Answers to Playwright so far that were too large: it does not hand on why it failed. */
+  get tooLargeAnswers(): number {
+    return this.#tooLargeAnswers
   }
 
   /** Whether something the browser said has reached us and is not processed yet, in whole or in part. */
@@ -315,6 +300,7 @@ export class BrowserWire implements Turns {
       this.#guestAnswers.delete(id)
       return answer.tooLarge(why)
     }
+    if (id < FIRST_OWN_ID) this.#tooLargeAnswers += 1
     const error = { code: SERVER_ERROR, message: why }
     this.#dispatch(sessionId === null ? { id, error } : { id, error, sessionId }, why.length)
   }

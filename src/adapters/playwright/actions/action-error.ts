@@ -1,7 +1,6 @@
 import { errors } from 'playwright'
-import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../ports/action.ts'
+import { ACTION_LIMITS, type ActionError, type ActionErrorCode, type ActionStep } from '../../../ports/action.ts'
 import { cutText } from '../cut-text.ts'
-import { isTooLarge } from '../pipe/oversized-message.ts'
 import { ActionFailure } from './action-site.ts'
 
 const CRASHED = /(target|page|context|browser)[^\n]*crashed/i
@@ -12,6 +11,15 @@ const NOT_ACTIONABLE =
   /Element is not an? |Element is not a <select>|not a checkbox or radio|Clicking the checkbox did not change|Element is outside of the viewport|not editable|Node is not an? |did not change its state|Input of type .* cannot be filled|cannot be filled/i
 const INVALID_VALUE =
   /Unknown key|Malformed value|Cannot type text into input|multiple file input|Non-multiple file input|Page range|paper/i
+
+/**
+ * The browser's answer was too large to be read. Playwright says of it whatever comes to its mind, that the page has
+ * navigated for one.
+ */
+export function tooLargeError(name: ActionStep['name'] | 'observe'): ActionError {
+  const code = name === 'evaluate' ? 'SCRIPT_ERROR' : 'NOT_ACTIONABLE'
+  return { code, message: 'The result is too large to process: ask for less of the page, or for a JPEG.' }
+}
 
 /** What an error of Playwright means to people who see a page only through us. */
 export function actionErrorOf(error: unknown, subject: string | null, timeoutMs: number): ActionError {
@@ -32,7 +40,6 @@ function explain(
   if (CRASHED.test(text)) return { code: 'PAGE_CLOSED', message: 'The page has crashed: close it and open another.' }
   if (CLOSED.test(text)) return { code: 'PAGE_CLOSED', message: 'The page closed meanwhile.' }
   const line = firstLine(text)
-  if (isTooLarge(text)) return { code: 'NOT_ACTIONABLE', message: `${line} Ask for less of the page.` }
   if (INVALID_SELECTOR.test(text)) return { code: 'INVALID_INPUT', message: `The selector is not valid: ${line}` }
   if (INVALID_VALUE.test(text)) return { code: 'INVALID_INPUT', message: line }
   if (NOT_ACTIONABLE.test(text)) return { code: 'NOT_ACTIONABLE', message: `${subject ?? 'The element'}: ${line}` }

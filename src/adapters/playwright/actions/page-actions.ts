@@ -10,7 +10,7 @@ import type {
 import type { BrowserWire } from '../browser-wire.ts'
 import { raceSignal, within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
-import { actionErrorOf } from './action-error.ts'
+import { actionErrorOf, tooLargeError } from './action-error.ts'
 import { ActionDetails, ActionFailure, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
 import { answers } from './answers.ts'
 import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
@@ -36,6 +36,7 @@ const silentFor = (timeoutMs: number) =>
 /** What callers do with the pages of one browser. */
 export class PageActions {
   readonly #context: BrowserContext
+  readonly #wire: BrowserWire
   readonly #pages: PageDirectory
   readonly #dialogs: Dialogs
   readonly #uploadsDir: string
@@ -44,6 +45,7 @@ export class PageActions {
 
   constructor(context: BrowserContext, targets: Targets, wire: BrowserWire, uploadsDir: string, logger: Logger) {
     this.#context = context
+    this.#wire = wire
     this.#pages = new PageDirectory(context, targets)
     this.#dialogs = new Dialogs(context, logger)
     wire.on('Page.javascriptDialogClosed', (_, sessionId) => {
@@ -82,6 +84,7 @@ export class PageActions {
     using patient = new PatientSignal(given.signal, timeoutMs)
     const { signal } = patient
     let actedOn = pageId
+    const tooLargeBefore = this.#wire.tooLargeAnswers
     try {
       const found = step.name === 'openPage' ? null : await raceSignal(this.#pages.find(pageId), signal)
       if (!found && step.name !== 'openPage') throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
@@ -107,9 +110,12 @@ export class PageActions {
     } catch (error) {
       const subject = details.members['target']
       const said = signal.aborted && !(error instanceof ActionFailure)
+      const isTooLarge = this.#wire.tooLargeAnswers > tooLargeBefore && !signal.aborted
       const why = said ? new ActionFailure('TIMEOUT', silentFor(timeoutMs)) : error
       if (!(error instanceof ActionFailure)) this.#logger.debug({ err: error, step: step.name }, 'a step failed')
-      let mapped = actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)
+      let mapped = isTooLarge
+        ? tooLargeError(step.name)
+        : actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)
       // Where nothing answers, nothing is found and nothing done.
       const isLate = mapped.code === 'NOT_FOUND' || mapped.code === 'TIMEOUT'
       if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
@@ -121,6 +127,7 @@ export class PageActions {
 
   /** See BrowserSession.observe. */
   async observe({ pageId, target, maxCharacters, signal }: ObservationRequest): Promise<ObservationOutcome> {
+    const tooLargeBefore = this.#wire.tooLargeAnswers
     try {
       const found = await raceSignal(this.#pages.find(pageId), signal)
       if (!found) throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
@@ -135,6 +142,7 @@ export class PageActions {
       const { url, title } = this.#pages.state(pageId) ?? { url: found.page.url(), title: '' }
       return { observation: { url, title, ...cutSnapshot(text, maxCharacters) }, error: null }
     } catch (error) {
+      if (this.#wire.tooLargeAnswers > tooLargeBefore) return { observation: null, error: tooLargeError('observe') }
       const isLate = signal.aborted && !(error instanceof ActionFailure)
       const why = isLate ? new ActionFailure('TIMEOUT', 'The page does not answer.') : error
       const subject = target === null ? null : describeTarget(target)

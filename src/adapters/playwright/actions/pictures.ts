@@ -1,5 +1,4 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import { isTooLarge } from '../pipe/oversized-message.ts'
 import { ActionFailure, type ActionHandler, type ActionSite } from './action-site.ts'
 import { elementOf } from './locate.ts'
 
@@ -11,7 +10,7 @@ const FORMATS = {
 } as const
 
 const TOO_LARGE =
-  'The browser could not take this picture. It may be too large: take what can be seen of the page, an element, or a JPEG.'
+  'The browser could not take this picture. One of a whole page may be too large: take what can be seen of it, or an element.'
 
 const PAPER = { A3: 'A3', A4: 'A4', A5: 'A5', LETTER: 'Letter', LEGAL: 'Legal', TABLOID: 'Tabloid' } as const
 
@@ -24,8 +23,7 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
   const element = input.target === null ? null : await elementOf(site, input.target)
   const taking = element ? element.screenshot(options) : page.screenshot({ ...options, fullPage: input.fullPage })
   const bytes = await taking.catch((error: unknown) => {
-    const isLarge = /Unable to capture screenshot/.test(String(error)) || isTooLarge(String(error))
-    throw isLarge ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
+    throw /Unable to capture screenshot/.test(String(error)) ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
   })
   // The browser says nothing of a picture that the format has no room for.
   if (bytes.length === 0) {

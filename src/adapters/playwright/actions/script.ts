@@ -4,7 +4,6 @@ import type { ActionValues } from '../../../ports/actions/list.ts'
 import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { Json } from '../../../ports/store.ts'
 import { within } from '../deadline.ts'
-import { isTooLarge } from '../pipe/oversized-message.ts'
 import { ActionFailure, type ActionHandler, type ActionSite } from './action-site.ts'
 import { answers } from './answers.ts'
 import { elementOf } from './locate.ts'
@@ -96,9 +95,6 @@ async function asScript<T>(site: ActionSite, run: () => Promise<T>): Promise<T> 
       throw error
     if (/Execution context was destroyed|Cannot find context/.test(text)) {
       throw new ActionFailure('SCRIPT_ERROR', 'The page navigated while the script ran, which ended it.')
-    }
-    if (isTooLarge(text)) {
-      throw new ActionFailure('SCRIPT_ERROR', 'The result is too large to be returned: return less of it.')
     }
     const said = text.replace(/^[a-zA-Z]+\.[a-zA-Z]+: /, '').split('\n')
     const frame = said.find((line) => /^\s+at /.test(line) && !/UtilityScript/.test(line))

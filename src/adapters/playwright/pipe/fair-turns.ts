@@ -54,8 +54,8 @@ export class FairTurns {
     this.#spentMs = 0
     const order = [...this.#waiting].toSorted((one, other) => this.#used.get(one)! - this.#used.get(other)!)
     for (const turns of order) {
-      if (this.#spentMs >= this.#turnMs) break
       this.#serve(turns)
+      if (this.#spentMs >= this.#turnMs) break
     }
     if (this.#waiting.size > 0) this.#schedule()
   }

@@ -13,13 +13,8 @@ export interface TooLarge {
   head: string
 }
 
-const TOO_LARGE = 'is too large to process'
-
 /** What happened, for people. */
-export const tooLarge = (what: string, bytes: number): string => `${what} ${TOO_LARGE} (${bytes} bytes).`
-
-/** Whether a message of an error is one of `tooLarge`, whatever Playwright has put around it. */
-export const isTooLarge = (text: string): boolean => text.includes(TOO_LARGE)
+export const tooLarge = (what: string, bytes: number): string => `${what} is too large to process (${bytes} bytes).`
 
 export function describeOversized({ head, tail, bytes }: OversizedMessage): TooLarge {
   const text = head.toString('latin1')
