@@ -1,12 +1,13 @@
 import type { Logger } from 'pino'
 import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../ports/browser.ts'
+import type { EntryDraft } from '../ports/log-entry.ts'
 import type { Viewport } from '../ports/store.ts'
 import { TabwireError } from './errors.ts'
 
 /** Each bounds one thing that could wait for ever. Milliseconds. */
 export interface SessionDeadlines {
   launch: number
-  /** For what settled requests still have to be asked for. */
+  /** For the browser to hand over what its pages said. */
   flush: number
   /** For recordings and downloads to be kept. */
   files: number
@@ -18,7 +19,7 @@ export interface SessionDeadlines {
 
 export const DEFAULT_DEADLINES: SessionDeadlines = {
   launch: 30_000,
-  flush: 500,
+  flush: 1000,
   files: 10_000,
   filesInHaste: 3_000,
   close: 2000,
@@ -87,6 +88,14 @@ export class SessionBrowser {
 
   async close(): Promise<void> {
     await this.#tried('close', this.browser.close(this.#deadlines.close))
+  }
+
+  /** Call after `close`: the entry that says what is missing; null: nothing is. */
+  unheard(at: number): EntryDraft<'ENTRIES_DROPPED'> | null {
+    const since = this.browser.unheardSince()
+    if (since === null) return null
+    const data = { reason: 'TERMINATED', count: null, countsByKind: {}, from: Math.min(since, at), to: at } as const
+    return { kind: 'ENTRIES_DROPPED', at, data }
   }
 
   /** The end of a session goes on whatever one part of it does. */

@@ -331,6 +331,8 @@ export class Session implements Recorder {
       this.#sealed = true
       await this.#browser?.close()
       const endedAt = Date.now()
+      const unheard = this.#browser?.unheard(endedAt)
+      if (unheard) this.log.append(unheard)
       const { status: to, endReason } = next
       await this.log.end(
         { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },
