@@ -27,7 +27,8 @@ import { listSessions, SESSION_PAGE_BOUNDS, type SessionListArguments, type Sess
 import type { LogLimits, SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { isEnded, LIVE_STATUSES, SessionNotRunning } from './session-state.ts'
-import { Session, type SessionServices } from './session.ts'
+import type { SessionServices } from './session-services.ts'
+import { Session } from './session.ts'
 import { CapacityExceeded, Slots } from './slots.ts'
 import { within } from './within.ts'
 

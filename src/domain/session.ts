@@ -5,7 +5,6 @@ import { screenshot } from '../ports/actions/screenshot.ts'
 import type {
   BrowserFile,
   BrowserOptions,
-  BrowserPool,
   BrowserSession,
   BrowserVersion,
   KeptFile,
@@ -14,39 +13,24 @@ import type {
 } from '../ports/browser.ts'
 import type { CdpClient } from '../ports/cdp-client.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
-import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
-import type { Artifacts } from './artifacts.ts'
+import type { SessionPatch, SessionRecord } from '../ports/store.ts'
 import { Coalescer } from './coalescer.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
-import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
+import { SessionBrowser } from './session-browser.ts'
 import { SessionClients, type AttachedClient } from './session-clients.ts'
 import { SessionClock } from './session-clock.ts'
 import { SessionLive } from './session-live.ts'
 import { SessionFiles, type DescribedFile } from './session-files.ts'
 import { SessionWork, type SessionEnding } from './session-work.ts'
-import { SessionLog, type LogLimits } from './session-log.ts'
+import { SessionLog } from './session-log.ts'
+import type { SessionServices } from './session-services.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
 import type { Place } from './slots.ts'
 
 /** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
 const DETAIL_INTERVAL_MS = 250
-
-export interface SessionServices {
-  store: Store
-  browsers: BrowserPool
-  artifacts: Artifacts
-  limits: LogLimits
-  deadlines: SessionDeadlines
-  logger: Logger
-  /** UUID of an artifact's id as clients write it; null: it is none. */
-  artifactUuid(id: string): string | null
-  /** The log has grown: wake its followers. */
-  publish(sessionId: string): void
-  /** The session is not as it was: tell the followers of sessionChanged. */
-  announce(snapshot: SessionSnapshot): void
-}
 
 /**
  * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
@@ -109,7 +93,11 @@ export class Session implements Recorder {
       record,
       firstEntries,
       services.limits,
-      { committed: (_, patch) => this.#onCommitted(patch), lost: () => this.#onLogLost() },
+      {
+        committed: (_, patch) => this.#onCommitted(patch),
+        failed: (error) => this.failed(error),
+        lost: () => this.#onLogLost(),
+      },
       services.logger,
     )
     this.#clients = new SessionClients({
@@ -243,6 +231,11 @@ export class Session implements Recorder {
     if (this.#sealed) return
     if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
     this.log.append(draft)
+  }
+
+  failed(error: unknown): void {
+    this.#logger.error({ err: error }, 'a fault inside a session: the session ends')
+    void this.end('INTERNAL_ERROR', 'Internal error. The server log has the cause, with the id of the session.')
   }
 
   requestStarted(request: PendingRequest): void {

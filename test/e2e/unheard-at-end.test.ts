@@ -17,7 +17,7 @@ const scripts: Record<string, string> = {
   large: `tell('large'); console.log('x'.repeat(2e7)); console.log('after')`,
 }
 
-const { tabwire, site, start, terminate, get } = withApp(() => startScriptedSite(scripts), { warmBrowsers: 0 })
+const { tabwire, site, start, terminate } = withApp(() => startScriptedSite(scripts), { warmBrowsers: 0 })
 
 const LAST = `query ($id: ID!) { session(id: $id) { endedAt
   consoleMessages(last: 100) { nodes { text } }
@@ -43,8 +43,7 @@ const unheard = { __typename: 'EntriesDropped', reason: 'TERMINATED', count: nul
 async function expectUnheard(id: string, endReason: string): Promise<void> {
   const { events, endedAt } = await lastOf(id)
   expect(events.nodes).toMatchObject([unheard, { __typename: 'StatusChange', endReason }])
-  const [{ from, until }] = events.nodes as [{ from: string; until: string }]
-  const times = [from, until, endedAt].map((time) => Date.parse(time))
+  const times = [events.nodes[0]?.from, events.nodes[0]?.until, endedAt].map((time) => Date.parse(time!))
   expect(times).toEqual(times.toSorted((one, other) => one - other))
 }
 

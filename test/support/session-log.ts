@@ -106,14 +106,15 @@ export async function newLog(options: { limits?: Partial<LogLimits>; writeStore?
   await store.insertSession(record, [])
   const bus = new InProcessBus()
   const lost = vi.fn()
+  const failed = vi.fn()
   const limits = { ...LIMITS, ...options.limits }
-  const events = { committed: () => bus.publish(record.id), lost }
+  const events = { committed: () => bus.publish(record.id), failed, lost }
   const log = new SessionLog(options.writeStore ?? store, record, [], limits, events, logger)
   const reader = new LogReader(options.readStore ?? store, bus, (id) => (id === record.id ? log : null), TIMING)
   const session: SessionSnapshot = { ...record, pendingRequestCount: 0, expiresAt: null }
   const follow = (after: string | null = null, filter = ALL, signal = new AbortController().signal) =>
     reader.follow(session, { after, filter }, signal)
-  return { record, session, log, bus, reader, follow, lost, end: () => log.end(endDraft, endPatch) }
+  return { record, session, log, bus, reader, follow, failed, lost, end: () => log.end(endDraft, endPatch) }
 }
 
 export async function readAll(followed: AsyncIterable<LogBatch>): Promise<LogEntry[]> {
