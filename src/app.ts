@@ -10,7 +10,7 @@ import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
 import { DatabaseUnusable } from './adapters/postgres/open-database.ts'
 import { openStore } from './adapters/postgres/store.ts'
 import type { Config } from './config.ts'
-import { openDataDirectory } from './data-directory.ts'
+import { openDataDirectory, type DataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/agent-tasks.ts'
 import { Callers } from './domain/callers.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
@@ -112,7 +112,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), logger)
   const registry = new SessionRegistry(store, browsers.pool, artifacts, tasks, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
-  const orphans = await endOrphanedSessions(store, machineId, logger)
+  const orphans = await endOrphans(store, directory, config.database.kind === 'embedded', logger)
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
 
   const apiKeys = opening.adopt(new ApiKeys(store, logger), (opened) => opened.close())
@@ -171,6 +171,21 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     closed,
     close: () => (closing ??= closeAll(server, registry, resources)),
   }
+}
+
+/** Returns how many sessions there were. */
+async function endOrphans(
+  store: Store,
+  { machineId, copiedFrom }: DataDirectory,
+  isOwnDatabase: boolean,
+  logger: Logger,
+): Promise<number> {
+  const own = await endOrphanedSessions(store, machineId, logger)
+  if (!copiedFrom) return own
+  // A database in the directory was copied with it; in one that is shared, what a server that lives has is its own.
+  const left = isOwnDatabase || !copiedFrom.isAlive ? await endOrphanedSessions(store, copiedFrom.machineId, logger) : 0
+  await copiedFrom.release()
+  return own + left
 }
 
 /** Opens the database and brings it up to date: for the server, and for commands that need nothing else. */
