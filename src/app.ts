@@ -21,7 +21,7 @@ import { ProfileSeal } from './domain/profile-seal.ts'
 import { Profiles } from './domain/profiles.ts'
 import { Retention } from './domain/retention.ts'
 import { LiveViewLinks } from './domain/live-view-links.ts'
-import type { LogLimits } from './domain/session-log.ts'
+import type { LogLimits } from './domain/log-limits.ts'
 import { SessionRegistry } from './domain/session-registry.ts'
 import { SignedLinks } from './domain/signed-links.ts'
 import { SignIn } from './domain/sign-in.ts'
@@ -55,8 +55,11 @@ export interface AppOptions {
   logger?: Logger
 }
 
-/** Of the ten seconds that an orderly end may take, sessions may use these to end and to commit their logs. */
+/** Of the ten seconds that a graceful shutdown may take, sessions may use these to end and to commit their logs, … */
 const SESSIONS_CLOSE_MS = 6000
+/** … these those who follow them, to hear the end, … */
+const FOLLOWERS_MS = 1000
+/** … and these the connections. */
 const SERVER_CLOSE_MS = 1000
 
 /** Waiting entries and tails of all sessions together may take about this much memory each. */
@@ -133,6 +136,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   let baseUrl = config.publicUrl
   const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port))
   const liveViewLinks = new LiveViewLinks(links, registry)
+  const logs = new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId))
   const server = createServer({
     config,
     registry,
@@ -141,7 +145,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     links,
     liveViewLinks,
     callers: new Callers(apiKeys, liveViewLinks),
-    logs: new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId)),
+    logs,
     apiKeys,
     tasks,
     profiles,
@@ -169,7 +173,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     },
     warnings: browsers.warnings,
     closed,
-    close: () => (closing ??= closeAll(server, registry, resources)),
+    close: () => (closing ??= closeAll(server, registry, logs, resources)),
   }
 }
 
@@ -222,9 +226,15 @@ export async function migrateDatabase(config: Config, logger: Logger): Promise<v
  * Sessions first, while those who watch are still connected and see the end; then the sockets; then what lies below.
  * The server takes no new work meanwhile because the registry refuses to start anything.
  */
-async function closeAll(server: Server, registry: SessionRegistry, resources: AsyncDisposableStack): Promise<void> {
+async function closeAll(
+  server: Server,
+  registry: SessionRegistry,
+  logs: LogReader,
+  resources: AsyncDisposableStack,
+): Promise<void> {
   try {
     await registry.close(SESSIONS_CLOSE_MS)
+    await logs.drain(FOLLOWERS_MS)
     await server.close(SERVER_CLOSE_MS)
   } finally {
     await resources.disposeAsync()

@@ -6,6 +6,7 @@ import { LogFollower, type FollowerTiming, type LogBatch, type LogSource } from 
 import { pageRequest, type PageArguments } from './page-arguments.ts'
 import type { SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
+import { within } from './within.ts'
 
 export interface LogPage {
   entries: LogEntry[]
@@ -31,6 +32,8 @@ export class LogReader {
   readonly #bus: Bus
   readonly #liveLog: (sessionId: string) => SessionLog | null
   readonly #timing: FollowerTiming
+  readonly #following = new Set<object>()
+  #drained: (() => void) | null = null
 
   constructor(
     store: Store,
@@ -42,6 +45,14 @@ export class LogReader {
     this.#bus = bus
     this.#liveLog = liveLog
     this.#timing = timing
+  }
+
+  /** Resolves when those who follow have read their logs to the end, or after a while. Call when all sessions have ended. */
+  async drain(ms: number): Promise<void> {
+    if (this.#following.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#drained = resolve
+    await within(promise, ms)
   }
 
   /** Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. */
@@ -141,7 +152,16 @@ export class LogReader {
       head: () => this.#liveLog(sessionId)?.head ?? store.readHead(sessionId),
       readTail: (after, limit, maxBytes) => this.#liveLog(sessionId)?.readTail(after, limit, maxBytes) ?? null,
       readStore: (query) => store.readEntries(query),
-      onWakeUp: (listener) => this.#bus.subscribe(sessionId, listener),
+      onWakeUp: (listener) => {
+        const following = {}
+        this.#following.add(following)
+        const unsubscribe = this.#bus.subscribe(sessionId, listener)
+        return () => {
+          unsubscribe()
+          this.#following.delete(following)
+          if (this.#following.size === 0) this.#drained?.()
+        }
+      },
     }
   }
 }

@@ -14,22 +14,12 @@ import { DroppedEntries } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
 import { endFailedLog } from './failed-log.ts'
 import { countsOf, countsWith, type LogCounts } from './log-counts.ts'
+import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
 import { isNeverDropped } from './never-dropped.ts'
 import type { SessionLogEvents } from './session-log-events.ts'
 import { StorePatience } from './store-patience.ts'
 import { deeplyWellFormed } from './well-formed.ts'
-
-export interface LogLimits {
-  /** Entries a session may have, those of NEVER_DROPPED not counted; what comes after is dropped as LOG_LIMIT. */
-  maxEntries: number
-  /** Entries and bytes that may wait for the store; what comes on top is dropped as FLOOD or STORE_UNAVAILABLE. */
-  maxQueuedEntries: number
-  maxQueuedBytes: number
-  /** What is kept in memory for live readers. */
-  maxTailEntries: number
-  maxTailBytes: number
-}
 
 interface Queued {
   draft: EntryDraft
@@ -69,9 +59,8 @@ export class SessionLog {
   #counts: LogCounts
   #ended = false
   #lost = false
-  /** Taken from the queue last. */
+  #isCut = false
   #batch: readonly LogEntry[] = []
-  /** Of a log that failed. */
   #unrecorded: DroppedEntries | null = null
   #isCommitting = false
   readonly #progress = new CommitProgress()
@@ -183,6 +172,20 @@ export class SessionLog {
     if (!this.#lost) this.#ended = true
   }
 
+  /** The server is going down and this log is far behind: what waits becomes a count, so that the end can be committed. */
+  cutShort(): void {
+    if (this.#ended || this.#lost) return
+    const dropped = (this.#overflow ??= new DroppedEntries('FLOOD'))
+    const kept = dropped.takeFrom(this.#queue)
+    this.#progress.entriesCommitted(this.#queue.length - kept.length)
+    this.#queue = kept
+    this.#queuedBytes = kept.reduce((sum, { size }) => sum + size, 0)
+    this.#isCut = true
+    if (dropped.count > 0) this.#settleOverflow()
+    this.#overflow = null
+    this.#startCommitting()
+  }
+
   /** Stops trying to commit: the server is going down and the store is away. */
   abandon(): void {
     this.#patience.giveUp()
@@ -197,7 +200,7 @@ export class SessionLog {
   #isFull(size: number): boolean {
     const { maxQueuedEntries, maxQueuedBytes } = this.#limits
     // Once full, half of it must drain first: else a steady flood would leave a marker between every few entries.
-    const share = this.#overflow ? 0.5 : 1
+    const share = this.#isCut ? 0 : this.#overflow ? 0.5 : 1
     return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
   }
 

@@ -3,7 +3,7 @@ import type { BrowserPool } from '../ports/browser.ts'
 import type { Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
 import type { SessionDeadlines } from './session-browser.ts'
-import type { LogLimits } from './session-log.ts'
+import type { LogLimits } from './log-limits.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 
 /** What every session of this process needs of the rest. */

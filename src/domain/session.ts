@@ -69,6 +69,7 @@ export class Session implements Recorder {
   #browser: SessionBrowser | null = null
   #ending: Promise<void> | null = null
   #sealed = false
+  #until = Number.POSITIVE_INFINITY
 
   constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
     this.id = record.id
@@ -227,6 +228,13 @@ export class Session implements Recorder {
     return this.#ending
   }
 
+  /** As `end`, for a server that is going down: by then, on the clock of `performance.now`, if the store answers. */
+  shutDown(until: number): Promise<void> {
+    this.#until = until
+    this.#browser?.hurry(until)
+    return this.end('SERVER_SHUTDOWN')
+  }
+
   record(draft: EntryDraft): void {
     if (this.#sealed) return
     if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
@@ -312,13 +320,13 @@ export class Session implements Recorder {
     this.#clock.stop()
     this.#browser?.browser.endWatching()
     try {
-      await this.#work.settle()
+      await this.#work.settle(this.#until)
       const crashed = next.endReason === 'BROWSER_CRASHED'
       await this.#browser?.flush(crashed)
       const why = crashed ? 'the browser crashed' : 'session ended'
       this.#endRequests(why)
       await this.#clients.close(`the session has ended: ${next.endReason ?? next.status}`)
-      await this.#browser?.finishFiles(next.endReason === 'SERVER_SHUTDOWN')
+      await this.#browser?.finishFiles()
       // Pages live until now, and what they asked for meanwhile ends with them.
       this.#endRequests(why)
       this.#sealed = true

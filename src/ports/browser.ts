@@ -50,6 +50,8 @@ export interface Recorder {
   requestStarted(request: PendingRequest): void
   /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
   pagesChanged(): void
+  /** A fault of ours while the browser was heard: the session must end. */
+  failed(error: unknown): void
   /** Keeps a file as an artifact of the session. Never rejects. */
   keepFile(file: BrowserFile): Promise<KeptFile>
 }

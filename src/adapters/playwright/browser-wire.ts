@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
+import { faultOwner } from '../../ports/fault-owner.ts'
 import { readEnds, type MessageEnds } from './relay/message-text.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
@@ -253,8 +254,9 @@ export class BrowserWire {
         try {
           listener(message.params as never, message.sessionId)
         } catch (error) {
-          // One event that cannot be recorded must not cost the others, nor the server.
+          // What is not recorded must not be missing quietly: it costs the session, not the others, nor the server.
           this.#logger.error({ err: error, method: message.method }, 'an event of the browser could not be recorded')
+          faultOwner()?.fail(error)
         }
       }
       if (this.#withheld.get(message.method)?.(message.params as never, message.sessionId) === true) return

@@ -46,6 +46,7 @@ export class Recording {
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
       },
+      failed: (error) => recorder.failed(error),
       keepFile: (file) => recorder.keepFile(file),
     }
     const pages = new PageRecorder(wire, targets, gate)

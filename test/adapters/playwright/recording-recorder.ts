@@ -10,6 +10,7 @@ export class RecordingRecorder implements Recorder {
   /** Why it keeps no files; null: it does. */
   refusal: string | null = null
   pagesChanges = 0
+  readonly faults: unknown[] = []
 
   record(draft: EntryDraft): void {
     this.drafts.push(draft)
@@ -26,6 +27,10 @@ export class RecordingRecorder implements Recorder {
     return this.refusal === null
       ? { artifactId: `artifact-${this.files.length}`, failure: null }
       : { artifactId: null, failure: this.refusal }
+  }
+
+  failed(error: unknown): void {
+    this.faults.push(error)
   }
 
   pagesChanged(): void {
