@@ -11,7 +11,7 @@ import { OidcVerifier } from './adapters/oidc/oidc-verifier.ts'
 import { DatabaseUnusable, type DatabaseEnvironment } from './adapters/postgres/open-database.ts'
 import { openStore } from './adapters/postgres/store.ts'
 import type { Config } from './config.ts'
-import { openDataDirectory } from './data-directory.ts'
+import { openDataDirectory, type DataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/agent-tasks.ts'
 import { Callers } from './domain/callers.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
@@ -25,7 +25,7 @@ import { Profiles } from './domain/profiles.ts'
 import { Readiness } from './domain/readiness.ts'
 import { Retention } from './domain/retention.ts'
 import { LiveViewLinks } from './domain/live-view-links.ts'
-import type { LogLimits } from './domain/session-log.ts'
+import type { LogLimits } from './domain/log-limits.ts'
 import { SessionRegistry } from './domain/session-registry.ts'
 import { SignedLinks } from './domain/signed-links.ts'
 import { SignIn } from './domain/sign-in.ts'
@@ -62,8 +62,11 @@ export interface AppOptions {
   spaceMarks?: SpaceMarks
 }
 
-/** Of the ten seconds that an orderly end may take, sessions may use these to end and to commit their logs. */
+/** Of the ten seconds that a graceful shutdown may take, sessions may use these to end and to commit their logs, … */
 const SESSIONS_CLOSE_MS = 6000
+/** … these those who follow them, to hear the end, … */
+const FOLLOWERS_MS = 1000
+/** … and these the connections. */
 const SERVER_CLOSE_MS = 1000
 
 /** Waiting entries and tails of all sessions together may take about this much memory each. */
@@ -130,7 +133,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), logger)
   const registry = new SessionRegistry(store, browsers.pool, artifacts, tasks, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
-  const orphans = await endOrphanedSessions(store, machineId, logger)
+  const orphans = await endOrphans(store, directory, config.database.kind === 'embedded', logger)
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
 
   const keyWatch = opening.adopt(new KeyWatch(store, logger), (opened) => opened.close())
@@ -167,6 +170,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     { silence: 'free disk space is unknown', problem: () => (storesHere ? space.problem : null) },
     { silence: 'the browser does not answer', problem: () => browsers.pool.notReady() },
   ])
+  const logs = new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId))
   const server = createServer({
     config,
     registry,
@@ -175,7 +179,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     links,
     liveViewLinks,
     callers: new Callers(apiKeys, liveViewLinks, tokens),
-    logs: new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId)),
+    logs,
     apiKeys,
     tasks,
     profiles,
@@ -203,8 +207,23 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     },
     warnings: browsers.warnings,
     closed,
-    close: () => (closing ??= closeAll(server, registry, resources)),
+    close: () => (closing ??= closeAll(server, registry, logs, resources)),
   }
+}
+
+/** Returns how many sessions there were. */
+async function endOrphans(
+  store: Store,
+  { machineId, copiedFrom }: DataDirectory,
+  isOwnDatabase: boolean,
+  logger: Logger,
+): Promise<number> {
+  const own = await endOrphanedSessions(store, machineId, logger)
+  if (!copiedFrom) return own
+  // A database in the directory was copied with it; in one that is shared, what a server that lives has is its own.
+  const left = isOwnDatabase || !copiedFrom.isAlive ? await endOrphanedSessions(store, copiedFrom.machineId, logger) : 0
+  await copiedFrom.release()
+  return own + left
 }
 
 /** Opens the database and brings it up to date: for the server, and for commands that need nothing else. */
@@ -244,9 +263,15 @@ export async function migrateDatabase(config: Config, logger: Logger): Promise<v
  * Sessions first, while those who watch are still connected and see the end; then the sockets; then what lies below.
  * The server takes no new work meanwhile because the registry refuses to start anything.
  */
-async function closeAll(server: Server, registry: SessionRegistry, resources: AsyncDisposableStack): Promise<void> {
+async function closeAll(
+  server: Server,
+  registry: SessionRegistry,
+  logs: LogReader,
+  resources: AsyncDisposableStack,
+): Promise<void> {
   try {
     await registry.close(SESSIONS_CLOSE_MS)
+    await logs.drain(FOLLOWERS_MS)
     await server.close(SERVER_CLOSE_MS)
   } finally {
     await resources.disposeAsync()

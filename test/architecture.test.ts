@@ -91,7 +91,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'data-directory-lock.ts': ['startup-failed.ts'],
   'kept-file.ts': ['startup-failed.ts'],
   'signing-keys-file.ts': ['kept-file.ts', 'startup-failed.ts'],
-  'data-directory.ts': ['data-directory-lock.ts', 'kept-file.ts', 'signing-keys-file.ts', 'startup-failed.ts'],
+  'machine-identity.ts': ['data-directory-lock.ts', 'kept-file.ts'],
+  'data-directory.ts': [
+    'data-directory-lock.ts',
+    'kept-file.ts',
+    'machine-identity.ts',
+    'signing-keys-file.ts',
+    'startup-failed.ts',
+  ],
   'app.ts': [
     'server',
     'schema',

@@ -73,6 +73,7 @@ export const texts = {
     LAUNCH_FAILED: 'browser did not start',
     BROWSER_CRASHED: 'browser crashed',
     BROWSER_MISBEHAVED: 'browser misbehaved',
+    INTERNAL_ERROR: 'internal error',
     MACHINE_LOST: 'server died',
     TASK_COMPLETED: 'task done',
     TASK_FAILED: 'task failed',

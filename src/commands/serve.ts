@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { loadConfig, type Config } from '../config.ts'
 import { adminKeyFile } from '../data-directory.ts'
 import { createLogger, type Logger } from '../logger.ts'
+import { faultOwner } from '../ports/fault-owner.ts'
 import { useTempDirectory } from '../temp-directory.ts'
 import { print, tell } from './output.ts'
 import { readOptions, type Command } from './usage.ts'
@@ -67,11 +68,13 @@ function waitForEnd(logger: Logger): Promise<number> {
     })
   }
   const onFault = (error: unknown, origin: string) => {
+    const owner = faultOwner()
+    if (owner) return owner.fail(error)
     logger.fatal({ err: error, origin }, 'a fault that nothing handled: the server ends')
     resolve(1)
   }
-  // Both kinds: Node turns an unhandled rejection into one of these.
   process.on('uncaughtException', onFault)
+  process.on('unhandledRejection', (error) => onFault(error, 'unhandledRejection'))
   return promise
 }
 

@@ -1,4 +1,5 @@
 import type { DropReason, EntryDraft, SessionEventKind } from '../ports/log-entry.ts'
+import { isNeverDropped } from './never-dropped.ts'
 
 /** Counts entries that could not be recorded, until one ENTRIES_DROPPED entry tells of them all (law 7). */
 export class DroppedEntries {
@@ -14,6 +15,15 @@ export class DroppedEntries {
 
   get count(): number {
     return this.#count
+  }
+
+  /** Of what waits, what may not be dropped; the rest is counted. */
+  takeFrom<Q extends { draft: EntryDraft; patch: object | null }>(waiting: readonly Q[]): Q[] {
+    return waiting.filter(({ draft, patch }) => {
+      const stays = patch !== null || isNeverDropped(draft)
+      if (!stays) this.add(draft)
+      return stays
+    })
   }
 
   add({ kind, at }: Pick<EntryDraft, 'kind' | 'at'>): void {

@@ -9,6 +9,7 @@ import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
 import { pageRequest, type PageArguments, type PageRequest } from './page-arguments.ts'
 import type { SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
+import { within } from './within.ts'
 
 export type LogPageArguments = PageArguments & { filter: EntryFilter }
 
@@ -54,6 +55,8 @@ export class LogReader {
   readonly #liveLog: (sessionId: string) => SessionLog | null
   readonly #timing: FollowerTiming
   readonly #countSeconds: number
+  readonly #following = new Set<object>()
+  #drained: (() => void) | null = null
 
   constructor(
     store: Store,
@@ -67,6 +70,14 @@ export class LogReader {
     this.#liveLog = liveLog
     this.#timing = timing
     this.#countSeconds = countSeconds
+  }
+
+  /** Resolves when those who follow have read their logs to the end, or after a while. Call when all sessions have ended. */
+  async drain(ms: number): Promise<void> {
+    if (this.#following.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#drained = resolve
+    await within(promise, ms)
   }
 
   /** Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. */
@@ -194,7 +205,16 @@ export class LogReader {
       readTail: (after, limit, maxBytes) => this.#liveLog(id)?.readTail(after, limit, maxBytes) ?? null,
       // A reader beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
       readStore: (query, signal) => store.readEntries({ ...query, reader: `followers of ${owner}` }, signal),
-      onWakeUp: (listener) => this.#bus.subscribe(id, listener),
+      onWakeUp: (listener) => {
+        const following = {}
+        this.#following.add(following)
+        const unsubscribe = this.#bus.subscribe(id, listener)
+        return () => {
+          unsubscribe()
+          this.#following.delete(following)
+          if (this.#following.size === 0) this.#drained?.()
+        }
+      },
     }
   }
 }

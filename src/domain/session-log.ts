@@ -12,33 +12,14 @@ import {
 import { CommitProgress } from './commit-progress.ts'
 import { DroppedEntries, PacedDrops } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
+import { endFailedLog } from './failed-log.ts'
+import { countsOf, countsWith, type LogCounts } from './log-counts.ts'
+import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
 import { isNeverDropped } from './never-dropped.ts'
+import type { SessionLogEvents } from './session-log-events.ts'
 import { StorePatience } from './store-patience.ts'
 import { deeplyWellFormed } from './well-formed.ts'
-
-export interface LogLimits {
-  /** Entries a session may have, those of NEVER_DROPPED not counted; what comes after is dropped as LOG_LIMIT. */
-  maxEntries: number
-  /** Entries and bytes that may wait for the store; what comes on top is dropped as FLOOD or STORE_UNAVAILABLE. */
-  maxQueuedEntries: number
-  maxQueuedBytes: number
-  /** What is kept in memory for live readers. */
-  maxTailEntries: number
-  maxTailBytes: number
-}
-
-export type LogCounts = Pick<
-  SessionRecord,
-  'navigationCount' | 'consoleMessageCount' | 'networkRequestCount' | 'actionCount' | 'screenshotCount'
->
-
-export interface SessionLogEvents {
-  /** Entries or a patch were committed. Must not throw. */
-  committed(entries: readonly LogEntry[], patch: SessionPatch | null): void
-  /** The row is gone or another writer took it over: this log will never commit again. Must not throw. */
-  lost(): void
-}
 
 interface Queued {
   draft: EntryDraft
@@ -74,6 +55,9 @@ export class SessionLog {
   #counts: LogCounts
   #ended = false
   #lost = false
+  #isCut = false
+  #batch: readonly LogEntry[] = []
+  #unrecorded: DroppedEntries | null = null
   #isCommitting = false
   readonly #progress = new CommitProgress()
   readonly #patience: StorePatience
@@ -101,8 +85,7 @@ export class SessionLog {
     this.#patience = new StorePatience(this.#logger)
     this.#lastSequence = record.lastSequence
     this.#accepted = record.lastSequence
-    const { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount } = record
-    this.#counts = { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount }
+    this.#counts = countsOf(record)
     this.#tail = new LogTail(limits.maxTailEntries, limits.maxTailBytes)
     for (const entry of firstEntries) this.#tail.push(entry, approximateSize(entry.data))
   }
@@ -185,8 +168,27 @@ export class SessionLog {
     this.append(draft, patch)
     await this.flush()
     this.#stopMarkers()
+    if (this.#unrecorded) {
+      const log = { sessionId: this.sessionId, lastSequence: this.#lastSequence, unrecorded: this.#unrecorded }
+      const entries = await endFailedLog(this.#store, log, draft, patch, this.#logger)
+      if (entries.length > 0) this.#noteCommitted(entries, patch)
+    }
     // A log that was lost has no final entry: who follows it must not be told that it is complete.
     if (!this.#lost) this.#ended = true
+  }
+
+  /** The server is going down and this log is far behind: what waits becomes a count, so that the end can be committed. */
+  cutShort(): void {
+    if (this.#ended || this.#lost) return
+    const dropped = (this.#overflow ??= new DroppedEntries('FLOOD'))
+    const kept = dropped.takeFrom(this.#queue)
+    this.#progress.entriesCommitted(this.#queue.length - kept.length)
+    this.#queue = kept
+    this.#queuedBytes = kept.reduce((sum, { size }) => sum + size, 0)
+    this.#isCut = true
+    if (dropped.count > 0) this.#settleOverflow()
+    this.#overflow = null
+    this.#startCommitting()
   }
 
   /** Stops trying to commit: the server is going down and the store is away. */
@@ -203,7 +205,7 @@ export class SessionLog {
   #isFull(size: number): boolean {
     const { maxQueuedEntries, maxQueuedBytes } = this.#limits
     // Once full, half of it must drain first: else a steady flood would leave a marker between every few entries.
-    const share = this.#overflow ? 0.5 : 1
+    const share = this.#isCut ? 0 : this.#overflow ? 0.5 : 1
     return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
   }
 
@@ -247,6 +249,8 @@ export class SessionLog {
       (error: unknown) => {
         this.#isCommitting = false
         this.#logger.fatal({ err: error }, 'the log of a session failed')
+        this.#unrecorded = this.#countUnrecorded()
+        this.#events.failed(error)
         this.#loseLog()
       },
     )
@@ -264,6 +268,7 @@ export class SessionLog {
         await this.#commitPatch(loosePatch)
       } else {
         const { entries, patch } = this.#takeBatch(loosePatch)
+        this.#batch = entries
         await this.#commitBatch(entries, patch)
       }
       this.#progress.patchesCommitted(patches)
@@ -315,14 +320,14 @@ export class SessionLog {
       try {
         return await this.#store.append(this.sessionId, this.#lastSequence, entries, patch ?? undefined)
       } catch (error) {
-        if (error instanceof UnstorableBatch) return error
-        throw error
+        if (error instanceof StoreUnavailable) throw error
+        return { kind: 'refused', error } as const
       }
     })
     if (outcome === null) {
       this.#loseLog()
-    } else if (outcome instanceof UnstorableBatch) {
-      await this.#commitAroundUnstorable(entries, patch, outcome)
+    } else if (outcome.kind === 'refused') {
+      await this.#commitAroundRefused(entries, patch, outcome.error)
     } else if (outcome.kind === 'conflict') {
       this.#logger.error({ outcome }, 'the log of a session has another writer')
       this.#loseLog()
@@ -331,8 +336,11 @@ export class SessionLog {
     }
   }
 
-  /** Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (law 9). */
-  async #commitAroundUnstorable(entries: LogEntry[], patch: SessionPatch | null, cause: Error): Promise<void> {
+  /**
+   * Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (law 9). Where it was not
+   * the data that was refused, the same is done to lose no more than must be, but the session has failed.
+   */
+  async #commitAroundRefused(entries: LogEntry[], patch: SessionPatch | null, cause: unknown): Promise<void> {
     if (entries.length > 1) {
       const middle = entries.length >> 1
       await this.#commitBatch(entries.slice(0, middle), null)
@@ -341,24 +349,19 @@ export class SessionLog {
     }
     const [entry] = entries
     this.#logger.error({ err: cause, kind: entry?.kind }, 'the store refused an entry')
-    if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') throw cause
+    if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') {
+      throw new Error('the store refused what cannot be replaced', { cause })
+    }
     const dropped = new DroppedEntries('UNSTORABLE')
     dropped.add(entry)
     await this.#commitBatch([{ ...dropped.toDraft(Date.now()), sequence: entry.sequence }], patch)
     this.#settleAwaited(entry, null)
+    if (!(cause instanceof UnstorableBatch)) this.#events.failed(cause)
   }
 
   #noteCommitted(entries: readonly LogEntry[], patch: SessionPatch | null): void {
-    const counts = { ...this.#counts }
-    for (const entry of entries) {
-      if (entry.kind === 'CONSOLE_MESSAGE') counts.consoleMessageCount += 1
-      else if (entry.kind === 'NETWORK_REQUEST') counts.networkRequestCount += 1
-      else if (entry.kind === 'NAVIGATION') counts.navigationCount += 1
-      else if (entry.kind === 'ACTION') counts.actionCount += 1
-      else if (entry.kind === 'ARTIFACT_CREATED' && entry.data.kind === 'SCREENSHOT') counts.screenshotCount += 1
-      this.#tail.push(entry, approximateSize(entry.data))
-    }
-    this.#counts = counts
+    for (const entry of entries) this.#tail.push(entry, approximateSize(entry.data))
+    this.#counts = countsWith(this.#counts, entries)
     this.#lastSequence += entries.length
     this.#progress.entriesCommitted(entries.length)
     if (patch?.endedAt) this.#ended = true
@@ -369,6 +372,14 @@ export class SessionLog {
   #settleAwaited({ data }: LogEntry, entry: LogEntry | null): void {
     this.#awaited.get(data)?.(entry)
     this.#awaited.delete(data)
+  }
+
+  /** What is not committed of the batch that was taken last, and of what waits. */
+  #countUnrecorded(): DroppedEntries {
+    const unrecorded = new DroppedEntries('UNSTORABLE')
+    for (const entry of this.#batch) if (entry.sequence > this.#lastSequence) unrecorded.add(entry)
+    for (const { draft } of this.#queue) unrecorded.add(draft)
+    return unrecorded
   }
 
   #loseLog(): void {

@@ -5,7 +5,6 @@ import { screenshot } from '../ports/actions/screenshot.ts'
 import type {
   BrowserFile,
   BrowserOptions,
-  BrowserPool,
   BrowserSession,
   BrowserVersion,
   KeptFile,
@@ -15,19 +14,19 @@ import type {
 import type { CdpClient } from '../ports/cdp-client.ts'
 import type { FileRoom } from '../ports/file-room.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
-import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
-import type { Artifacts } from './artifacts.ts'
+import type { SessionPatch, SessionRecord } from '../ports/store.ts'
 import { Coalescer } from './coalescer.ts'
 import { DatabaseUnavailable } from './database-unavailable.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
-import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
+import { SessionBrowser } from './session-browser.ts'
 import { SessionClients, type AttachedClient } from './session-clients.ts'
 import { SessionClock } from './session-clock.ts'
 import { SessionLive } from './session-live.ts'
 import { SessionFiles, type DescribedFile } from './session-files.ts'
 import { SessionWork, type SessionEnding } from './session-work.ts'
-import { SessionLog, type LogLimits } from './session-log.ts'
+import { SessionLog } from './session-log.ts'
+import type { SessionServices } from './session-services.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
 import type { Place } from './slots.ts'
@@ -36,21 +35,6 @@ import { within } from './within.ts'
 const UPDATE_WAIT_MS = 10_000
 /** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
 const DETAIL_INTERVAL_MS = 250
-
-export interface SessionServices {
-  store: Store
-  browsers: BrowserPool
-  artifacts: Artifacts
-  limits: LogLimits
-  deadlines: SessionDeadlines
-  logger: Logger
-  /** UUID of an artifact's id as clients write it; null: it is none. */
-  artifactUuid(id: string): string | null
-  /** The log has grown: wake its followers. */
-  publish(sessionId: string): void
-  /** The session is not as it was: tell the followers of sessionChanged. */
-  announce(snapshot: SessionSnapshot): void
-}
 
 /**
  * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
@@ -89,6 +73,7 @@ export class Session implements Recorder {
   #browser: SessionBrowser | null = null
   #ending: Promise<void> | null = null
   #sealed = false
+  #until = Number.POSITIVE_INFINITY
 
   constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
     this.id = record.id
@@ -113,7 +98,11 @@ export class Session implements Recorder {
       record,
       firstEntries,
       services.limits,
-      { committed: (_, patch) => this.#onCommitted(patch), lost: () => this.#onLogLost() },
+      {
+        committed: (_, patch) => this.#onCommitted(patch),
+        failed: (error) => this.failed(error),
+        lost: () => this.#onLogLost(),
+      },
       services.logger,
     )
     this.#clients = new SessionClients({
@@ -242,6 +231,13 @@ export class Session implements Recorder {
     return this.#ending
   }
 
+  /** As `end`, for a server that is going down: by then, on the clock of `performance.now`, if the store answers. */
+  shutDown(until: number): Promise<void> {
+    this.#until = until
+    this.#browser?.hurry(until)
+    return this.end('SERVER_SHUTDOWN')
+  }
+
   record(draft: EntryDraft): void {
     if (this.#sealed) return
     if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
@@ -251,6 +247,11 @@ export class Session implements Recorder {
   tooLarge(kind: EntryDraft['kind'], requestId?: number): void {
     if (this.#sealed || (requestId !== undefined && !this.#pending.settled(requestId))) return
     this.log.dropTooLarge(kind)
+  }
+
+  failed(error: unknown): void {
+    this.#logger.error({ err: error }, 'a fault inside a session: the session ends')
+    void this.end('INTERNAL_ERROR', 'Internal error. The server log has the cause, with the id of the session.')
   }
 
   requestStarted(request: PendingRequest): void {
@@ -336,18 +337,20 @@ export class Session implements Recorder {
     this.#clock.stop()
     this.#browser?.browser.endWatching()
     try {
-      await this.#work.settle()
+      await this.#work.settle(this.#until)
       const crashed = next.endReason === 'BROWSER_CRASHED'
       await this.#browser?.flush(crashed)
       const why = crashed ? 'the browser crashed' : 'session ended'
       this.#endRequests(why)
       await this.#clients.close(`the session has ended: ${next.endReason ?? next.status}`)
-      await this.#browser?.finishFiles(next.endReason === 'SERVER_SHUTDOWN')
+      await this.#browser?.finishFiles()
       // Pages live until now, and what they asked for meanwhile ends with them.
       this.#endRequests(why)
       this.#sealed = true
       await this.#browser?.close()
       const endedAt = Date.now()
+      const unheard = this.#browser?.unheard(endedAt)
+      if (unheard) this.log.append(unheard)
       const { status: to, endReason } = next
       await this.log.end(
         { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },

@@ -59,6 +59,8 @@ export interface Recorder {
   tooLarge(kind: SessionEventKind, requestId?: number): void
   /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
   pagesChanged(): void
+  /** A fault of ours while the browser was heard: the session must end. */
+  failed(error: unknown): void
   /** Keeps a file as an artifact of the session. Never rejects. */
   keepFile(file: BrowserFile): Promise<KeptFile>
   /** Room for a file that begins to be written: until it is released, the file counts against the owner's quota. */
@@ -120,8 +122,9 @@ export interface BrowserSession {
   /** Milliseconds the browser took to answer, or null if it did not within the time. */
   ping(timeoutMs: number): Promise<number | null>
   /**
-   * Records what is still to be known of settled requests, and the WebSockets that the end cuts, within the deadline.
-   * Call before `close`.
+   * Records what pages said before, what is still to be known of settled requests, and the WebSockets that the end cuts,
+   * within the deadline. Scripts that hang are ended for it. With 0 the browser is not asked: it is gone. Call before
+   * `close`.
    */
   flush(deadlineMs: number): Promise<void>
   /**
@@ -134,6 +137,11 @@ export interface BrowserSession {
    * process, directory, listener or timer of it is left. Idempotent; calls after the first join it.
    */
   close(deadlineMs: number): Promise<void>
+  /**
+   * Call after `close`: since when entries may be missing that the browser had not handed over, in milliseconds since
+   * the epoch; null: everything that pages said before `flush` was heard, and they said nothing after it.
+   */
+  unheardSince(): number | null
 }
 
 export interface BrowserPool extends StorageGuard {

@@ -31,6 +31,7 @@ export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
     LAUNCH_FAILED: 'FAILED: its browser did not start.',
     BROWSER_CRASHED: 'FAILED: its browser died.',
     BROWSER_MISBEHAVED: 'FAILED: its browser sent a message too large to be processed, or filled the temporary folder.',
+    INTERNAL_ERROR: 'FAILED: a fault of the server. The server log has the cause, with the id of the session.',
     MACHINE_LOST: 'FAILED: the server that held it died. Requests that were in flight are not in the log.',
     TASK_COMPLETED: 'CLOSED: its initial task was completed, and it was not to be kept alive.',
     TASK_FAILED: 'FAILED: its initial task failed, and it was not to be kept alive.',

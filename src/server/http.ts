@@ -260,12 +260,16 @@ const SECURITY_HEADERS = {
   'cross-origin-opener-policy': 'same-origin',
 }
 
-/** Broken off, not completed: a client knows by that to come back with its cursor. */
+/** For the end of a stream that was completed to be written out. */
+const STREAM_END_MS = 250
+
+/** Broken off, not completed, unless it has just come to its end: a client knows by that to come back with its cursor. */
 async function breakOff(response: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   response.once('close', resolve)
-  response.destroy()
+  const timer = setTimeout(() => response.destroy(), STREAM_END_MS)
   await promise
+  clearTimeout(timer)
 }
 
 /** The files of a page, below the folder that its routes name. */

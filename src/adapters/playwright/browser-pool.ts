@@ -200,7 +200,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     recorder: Recorder,
     signal: AbortSignal,
   ): Promise<BrowserSession> {
-    const { process, targets, browser } = open
+    const { process, targets, browser, faults } = open
+    faults.onFault = (error) => recorder.failed(error)
     const logger = this.#logger
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =

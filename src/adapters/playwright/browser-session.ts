@@ -18,6 +18,7 @@ import type { BrowserProcess } from './browser-process.ts'
 import { LiveView } from './live-view/live-view.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
+import { LastWords } from './last-words.ts'
 import { PageSizes } from './page-sizes.ts'
 import type { Recording } from './recording.ts'
 import type { Recordings } from './recordings/recordings.ts'
@@ -43,6 +44,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #actions: PageActions
   readonly #liveView: LiveView
   readonly #sizes: PageSizes
+  readonly #lastWords: LastWords
   #storageRead: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
@@ -75,6 +77,7 @@ export class PlaywrightSession implements BrowserSession {
     ;({ promise: this.misbehaved, resolve: this.#misbehave } = Promise.withResolvers<string>())
     void process.wire.misbehaved.then(this.#misbehave)
     this.#sizes = new PageSizes(context, logger)
+    this.#lastWords = new LastWords(process, targets, recording)
   }
 
   /** Keeps the session within what its browser may have in the temporary folder. */
@@ -186,12 +189,12 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async flush(deadlineMs: number): Promise<void> {
-    // Each page, frame and worker answers after it has told what it did before; one that hangs does not.
-    const answers = this.#targets
-      .sessionIds()
-      .map((sessionId) => this.#process.wire.send('Runtime.getHeapUsage', {}, sessionId))
-    await within(Promise.allSettled(answers), deadlineMs)
+    await this.#lastWords.hear(deadlineMs)
     this.#recording.flush()
+  }
+
+  unheardSince(): number | null {
+    return this.#lastWords.unheardSince()
   }
 
   close(deadlineMs: number): Promise<void> {

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
+import { faultOwner } from '../../ports/fault-owner.ts'
 import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { parseMessage, type CdpMessage } from './pipe/cdp-message.ts'
 import { EmulationMemory } from './pipe/emulation-memory.ts'
@@ -327,8 +328,9 @@ export class BrowserWire implements Turns {
       try {
         listener(params as never, sessionId)
       } catch (error) {
-        // One event that cannot be recorded must not cost the others, nor the server.
+        // What is not recorded must not be missing quietly: it costs the session, not the others, nor the server.
         this.#logger.error({ err: error, method }, 'an event of the browser could not be recorded')
+        faultOwner()?.fail(error)
       }
     }
     return this.#withheld.get(method)?.(params as never, sessionId) === true

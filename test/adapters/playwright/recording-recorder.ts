@@ -14,6 +14,7 @@ export class RecordingRecorder implements Recorder {
   /** What each file may have. */
   roomBytes = Number.POSITIVE_INFINITY
   pagesChanges = 0
+  readonly faults: unknown[] = []
 
   record(draft: EntryDraft): void {
     this.drafts.push(draft)
@@ -39,6 +40,10 @@ export class RecordingRecorder implements Recorder {
 
   openRoom() {
     return { limit: this.roomBytes, grow: (bytes: number) => bytes <= this.roomBytes, release: () => {} }
+  }
+
+  failed(error: unknown): void {
+    this.faults.push(error)
   }
 
   pagesChanged(): void {
