@@ -191,7 +191,7 @@ export class KeyWatch {
     this.#logger.error(
       `API keys could not be checked for ${seconds} s: the connections and transfers that they opened are closed`,
     )
-    for (const known of [...this.#watched.values()]) this.#tell(known)
+    for (const known of this.#watched.values()) this.#tell(known)
   }
 
   #tell(known: Known): void {

@@ -38,9 +38,11 @@ beforeAll(async () => {
   other = await startTestApp(shared)
   sessionId = (await sessions.start()).id
   const ticket = await api.ticket(sessionId, 'large.bin')
-  expect((await fetch(ticket.url, { method: 'PUT', body: randomBytes(FILE_BYTES) })).status).toBe(201)
+  const { status } = await fetch(ticket.url, { method: 'PUT', body: randomBytes(FILE_BYTES) })
+  if (status !== 201) throw new Error(`the file was not taken: ${status}`)
   fileId = ticket.artifactId
-})
+  // A database server, two servers and a browser: on a busy machine that takes a while.
+}, 180_000)
 afterAll(async () => {
   await tabwire?.close()
   await other?.close()
@@ -187,7 +189,7 @@ async function statusesOf(app: TestApp, links: Links): Promise<unknown[]> {
     tokenOf(links),
   )
   return [
-    await connected().catch((error: Error) => Number(error.message)),
+    await connected().catch((error: unknown) => Number((error as Error).message)),
     (await fetch(`${path}/json/version?${query}`)).status,
     live.errors?.[0]?.extensions.code ?? 'OK',
     (await fetch(here(links.node.link.url), { method: 'HEAD' })).status,

@@ -68,17 +68,17 @@ test('a key that may not write gives links that may not either', async () => {
 })
 
 test('a key that may not read gives none, though it may let clients connect', async () => {
-  const start = `mutation { startSession(waitUntil: RUNNING) { id access { FIELD } } }`
+  const startWith = `mutation { startSession(waitUntil: RUNNING) { id access { FIELD } } }`
   const secret = await keyWith('WRITE, CONNECT')
   const { startSession } = await tabwire().query<{ startSession: { id: string; access: { cdpUrl: string } } }>(
-    start.replace('FIELD', 'cdpUrl'),
+    startWith.replace('FIELD', 'cdpUrl'),
     {},
     secret,
   )
   expect(startSession.access.cdpUrl).toContain('/cdp/')
   await terminate(startSession.id)
   const refused = await tabwire().send<{ startSession: { id: string } }>(
-    start.replace('FIELD', 'liveViewUrl'),
+    startWith.replace('FIELD', 'liveViewUrl'),
     {},
     secret,
   )
