@@ -1,4 +1,4 @@
-import { pipeline, Transform, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
@@ -237,16 +237,13 @@ export class Artifacts {
     const contentType = isContentType(artifact.contentType) ? artifact.contentType : 'application/octet-stream'
     const key = keyOf({ id, sessionId })
     const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
-    // One that comes with its room has been counted while the browser wrote it.
-    const room = artifact.room ?? (isSmall ? null : this.#rooms.open(owner))
     try {
       const maxBytes = this.quotaBytes - (isSmall ? 0 : await this.usedBytes(owner))
       if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
       const free = await this.#free()
       if (free <= 0) throw new ArtifactStorageFull()
-      const counted = room === null || artifact.room ? content : counting(content, room)
       const written = await this.#bytes
-        .write(key, counted, { contentType, maxBytes: Math.min(maxBytes, free) }, signal)
+        .write(key, content, { contentType, maxBytes: Math.min(maxBytes, free) }, signal)
         .catch((error: unknown) => {
           throw error instanceof ArtifactTooLarge && free < maxBytes ? new ArtifactStorageFull() : error
         })
@@ -259,7 +256,7 @@ export class Artifacts {
       content.destroy()
       throw this.#asTold(error)
     } finally {
-      room?.release()
+      artifact.room?.release()
     }
   }
 
@@ -331,21 +328,6 @@ export class Artifacts {
     }
     return error
   }
-}
-
-/** The same bytes; fails once there are more than the room has. */
-function counting(content: Readable, room: FileRoom): Readable {
-  let bytes = 0
-  const counter = new Transform({
-    transform(chunk: Buffer, _, done) {
-      bytes += chunk.length
-      if (room.grow(bytes)) done(null, chunk)
-      else done(new ArtifactTooLarge('it exceeds the quota together with what is written beside it'))
-    },
-  })
-  // Whoever reads the counter hears of what failed on either side.
-  pipeline(content, counter, () => {})
-  return counter
 }
 
 const KEY = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
