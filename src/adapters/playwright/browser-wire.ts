@@ -11,7 +11,7 @@ import type { Guest, GuestAnswer, GuestCommand } from './pipe/guest.ts'
 import { isTooIntricate } from './pipe/json-weight.ts'
 import { MessageFramer } from './pipe/message-framer.ts'
 import { headOf, tailOf, type OversizedMessage } from './pipe/message-limits.ts'
-import { describeOversized, mayBeSkipped, tooLarge, type TooLarge } from './pipe/oversized-message.ts'
+import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from './pipe/oversized-message.ts'
 import { PlaywrightInbox } from './pipe/playwright-inbox.ts'
 import { readEnds, readId } from './relay/message-text.ts'
 
@@ -63,7 +63,7 @@ export class BrowserWire implements Turns {
   #hasMisbehaved = false
   /** The pipe brings nothing more. */
   #isOver = false
-  #tooLargeAnswers = 0
+  readonly #resultListeners = new Set<() => void>()
   #isTransportClosed = false
   #lastWords: NodeJS.Timeout | undefined
   #caughtUp = Promise.withResolvers<void>()
@@ -132,9 +132,10 @@ export class BrowserWire implements Turns {
     this.#closeListeners.push(listener)
   }
 
-  /** Answers to Playwright so far that were too large: it does not hand on why it failed. */
-  get tooLargeAnswers(): number {
-    return this.#tooLargeAnswers
+  /** Calls back when a script's result or a picture for Playwright was too large: it would ask again. Returns how to stop. */
+  onTooLargeResult(listener: () => void): () => void {
+    this.#resultListeners.add(listener)
+    return () => this.#resultListeners.delete(listener)
   }
 
   /** Whether something the browser said has reached us and is not processed yet, in whole or in part. */
@@ -287,21 +288,21 @@ export class BrowserWire implements Turns {
 
   /** A message that is too large: whoever asked is told, what pages did is counted, without anything else we cannot be. */
   #leaveOut(message: TooLarge): void {
-    const { id, method, sessionId, bytes } = message
-    if (id !== null) return this.#leaveOutAnswer(id, sessionId, tooLarge(`The browser's response`, bytes))
+    const { id, method, sessionId, bytes, head } = message
+    if (id !== null) return this.#leaveOutAnswer(id, sessionId, head, tooLarge(`The browser's response`, bytes))
     const guest = sessionId === null ? undefined : this.#guests.get(sessionId)
     if (guest) return guest.eventTooLarge(message)
     if (method !== null && this.#skipped && mayBeSkipped(method)) return this.#skipped(message)
     this.#misbehave(tooLarge(method === null ? 'A message of the browser' : `The browser's ${method} event`, bytes))
   }
 
-  #leaveOutAnswer(id: number, sessionId: string | null, why: string): void {
+  #leaveOutAnswer(id: number, sessionId: string | null, head: string, why: string): void {
     const answer = this.#guestAnswers.get(id)
     if (answer) {
       this.#guestAnswers.delete(id)
       return answer.tooLarge(why)
     }
-    if (id < FIRST_OWN_ID) this.#tooLargeAnswers += 1
+    if (id < FIRST_OWN_ID && isResult(head)) for (const listener of this.#resultListeners) listener()
     const error = { code: SERVER_ERROR, message: why }
     this.#dispatch(sessionId === null ? { id, error } : { id, error, sessionId }, why.length)
   }

@@ -1,5 +1,5 @@
 import { errors } from 'playwright'
-import { ACTION_LIMITS, type ActionError, type ActionErrorCode, type ActionStep } from '../../../ports/action.ts'
+import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../ports/action.ts'
 import { cutText } from '../cut-text.ts'
 import { ActionFailure } from './action-site.ts'
 
@@ -11,15 +11,6 @@ const NOT_ACTIONABLE =
   /Element is not an? |Element is not a <select>|not a checkbox or radio|Clicking the checkbox did not change|Element is outside of the viewport|not editable|Node is not an? |did not change its state|Input of type .* cannot be filled|cannot be filled/i
 const INVALID_VALUE =
   /Unknown key|Malformed value|Cannot type text into input|multiple file input|Non-multiple file input|Page range|paper/i
-
-/**
- * The browser's answer was too large to be read. Playwright says of it whatever comes to its mind, that the page has
- * navigated for one.
- */
-export function tooLargeError(name: ActionStep['name'] | 'observe'): ActionError {
-  const code = name === 'evaluate' ? 'SCRIPT_ERROR' : 'NOT_ACTIONABLE'
-  return { code, message: 'The result is too large to process: ask for less of the page, or for a JPEG.' }
-}
 
 /** What an error of Playwright means to people who see a page only through us. */
 export function actionErrorOf(error: unknown, subject: string | null, timeoutMs: number): ActionError {

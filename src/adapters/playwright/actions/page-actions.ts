@@ -10,7 +10,7 @@ import type {
 import type { BrowserWire } from '../browser-wire.ts'
 import { raceSignal, within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
-import { actionErrorOf, tooLargeError } from './action-error.ts'
+import { actionErrorOf } from './action-error.ts'
 import { ActionDetails, ActionFailure, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
 import { answers } from './answers.ts'
 import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
@@ -82,9 +82,9 @@ export class PageActions {
     const details = new ActionDetails()
     const timeoutMs = 'timeoutMs' in step.input ? step.input.timeoutMs : DEFAULT_TIMEOUT_MS
     using patient = new PatientSignal(given.signal, timeoutMs)
-    const { signal } = patient
+    using size = this.#untilTooLarge(step.name)
+    const signal = AbortSignal.any([patient.signal, size.signal])
     let actedOn = pageId
-    const tooLargeBefore = this.#wire.tooLargeAnswers
     try {
       const found = step.name === 'openPage' ? null : await raceSignal(this.#pages.find(pageId), signal)
       if (!found && step.name !== 'openPage') throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
@@ -110,12 +110,9 @@ export class PageActions {
     } catch (error) {
       const subject = details.members['target']
       const said = signal.aborted && !(error instanceof ActionFailure)
-      const isTooLarge = this.#wire.tooLargeAnswers > tooLargeBefore && !signal.aborted
       const why = said ? new ActionFailure('TIMEOUT', silentFor(timeoutMs)) : error
       if (!(error instanceof ActionFailure)) this.#logger.debug({ err: error, step: step.name }, 'a step failed')
-      let mapped = isTooLarge
-        ? tooLargeError(step.name)
-        : actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)
+      let mapped = actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)
       // Where nothing answers, nothing is found and nothing done.
       const isLate = mapped.code === 'NOT_FOUND' || mapped.code === 'TIMEOUT'
       if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
@@ -126,8 +123,9 @@ export class PageActions {
   }
 
   /** See BrowserSession.observe. */
-  async observe({ pageId, target, maxCharacters, signal }: ObservationRequest): Promise<ObservationOutcome> {
-    const tooLargeBefore = this.#wire.tooLargeAnswers
+  async observe({ pageId, target, maxCharacters, signal: given }: ObservationRequest): Promise<ObservationOutcome> {
+    using size = this.#untilTooLarge('observe')
+    const signal = AbortSignal.any([given, size.signal])
     try {
       const found = await raceSignal(this.#pages.find(pageId), signal)
       if (!found) throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
@@ -142,12 +140,23 @@ export class PageActions {
       const { url, title } = this.#pages.state(pageId) ?? { url: found.page.url(), title: '' }
       return { observation: { url, title, ...cutSnapshot(text, maxCharacters) }, error: null }
     } catch (error) {
-      if (this.#wire.tooLargeAnswers > tooLargeBefore) return { observation: null, error: tooLargeError('observe') }
       const isLate = signal.aborted && !(error instanceof ActionFailure)
       const why = isLate ? new ActionFailure('TIMEOUT', 'The page does not answer.') : error
       const subject = target === null ? null : describeTarget(target)
       return { observation: null, error: actionErrorOf(why, subject, DEFAULT_TIMEOUT_MS) }
     }
+  }
+
+  /** Playwright asks again for what was too large, as if the page had navigated, until its time is up. */
+  #untilTooLarge(name: ActionStep['name'] | 'observe'): Disposable & { signal: AbortSignal } {
+    const stop = new AbortController()
+    const code = name === 'evaluate' ? 'SCRIPT_ERROR' : 'NOT_ACTIONABLE'
+    const failure = new ActionFailure(
+      code,
+      'The result is too large to process: ask for less of the page, or for a JPEG.',
+    )
+    const unlisten = this.#wire.onTooLargeResult(() => stop.abort(failure))
+    return { signal: stop.signal, [Symbol.dispose]: unlisten }
   }
 
   /** See BrowserSession.picture. */

@@ -32,6 +32,9 @@ export function isOfDataUrl({ head }: TooLarge): boolean {
   return /"documentURL":"[^"\\]*(?:\\.[^"\\]*)*","request":\{"url":"data:/i.test(head)
 }
 
+/** Whether an answer brings what a script returned, or a picture; not a body, which recordings ask for. */
+export const isResult = (head: string): boolean => /^\{"id":\d+,"result":\{"(?:result|data)"/.test(head)
+
 /** Whether a `Log.entryAdded` repeats what a worker said. */
 export function isOfWorker({ head }: TooLarge): boolean {
   return head.startsWith('{"method":"Log.entryAdded","params":{"entry":{"source":"worker"')
