@@ -90,6 +90,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'data-directory-lock.ts': ['startup-failed.ts'],
   'kept-file.ts': ['startup-failed.ts'],
   'signing-keys-file.ts': ['kept-file.ts', 'startup-failed.ts'],
+  'temp-directory.ts': ['startup-failed.ts'],
   'data-directory.ts': ['data-directory-lock.ts', 'kept-file.ts', 'signing-keys-file.ts', 'startup-failed.ts'],
   'app.ts': [
     'server',
@@ -114,6 +115,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'data-directory-lock.ts',
     'signing-keys-file.ts',
     ...COMMON,
+    'temp-directory.ts',
   ],
   'main.ts': ['commands', 'domain', ...COMMON],
 }
