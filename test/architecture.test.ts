@@ -91,6 +91,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'data-directory-lock.ts': ['startup-failed.ts'],
   'kept-file.ts': ['startup-failed.ts'],
   'signing-keys-file.ts': ['kept-file.ts', 'startup-failed.ts'],
+  'temp-directory.ts': ['startup-failed.ts'],
   'machine-identity.ts': ['data-directory-lock.ts', 'kept-file.ts'],
   'data-directory.ts': [
     'data-directory-lock.ts',
@@ -123,6 +124,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'data-directory-lock.ts',
     'signing-keys-file.ts',
     ...COMMON,
+    'temp-directory.ts',
   ],
   'main.ts': ['commands', 'domain', ...COMMON],
 }

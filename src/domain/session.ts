@@ -275,9 +275,7 @@ export class Session implements Recorder {
     return this.#files.keepFile(file)
   }
 
-  openRoom(): FileRoom {
-    return this.#files.openRoom()
-  }
+  readonly openRoom = (): FileRoom => this.#files.openRoom()
 
   /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
   keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {

@@ -40,20 +40,17 @@ async function startAt(script: string, told = script): Promise<string> {
 
 const unheard = { __typename: 'EntriesDropped', reason: 'TERMINATED', count: null, kinds: [] }
 
-async function expectUnheard(id: string, endReason: string): Promise<void> {
+/** Checks the last two entries, the times of which must be in order; returns them. */
+async function lastEntriesOf(id: string) {
   const { events, endedAt } = await lastOf(id)
-  expect(events.nodes).toMatchObject([unheard, { __typename: 'StatusChange', endReason }])
   const times = [events.nodes[0]?.from, events.nodes[0]?.until, endedAt].map((time) => Date.parse(time!))
   expect(times).toEqual(times.toSorted((one, other) => one - other))
+  return events.nodes
 }
 
-async function expectHeard(id: string, lines: number): Promise<void> {
-  const { events, consoleMessages } = await lastOf(id)
-  expect(consoleMessages.nodes.map(({ text }) => text)).toEqual(
-    Array.from({ length: lines }, (_, index) => `line ${index + 1}`),
-  )
-  expect(events.nodes).not.toContainEqual(expect.objectContaining({ __typename: 'EntriesDropped' }))
-}
+const unheardAnd = (endReason: string) => [unheard, { __typename: 'StatusChange', endReason }]
+
+const numberedLines = (lines: number) => Array.from({ length: lines }, (_, index) => `line ${index + 1}`)
 
 /** What a subscription says of missing entries, until it completes. */
 async function followDrops(id: string): Promise<{ dropped: number; droppedUnknown: boolean }> {
@@ -76,7 +73,9 @@ describe('an end of which everything was heard says nothing of the kind', () => 
   ])('%s', async (_, script, told, lines) => {
     const id = await startAt(script, told)
     await terminate(id)
-    await expectHeard(id, lines)
+    const { events, consoleMessages } = await lastOf(id)
+    expect(consoleMessages.nodes.map(({ text }) => text)).toEqual(numberedLines(lines))
+    expect(events.nodes).not.toContainEqual(expect.objectContaining({ __typename: 'EntriesDropped' }))
   })
 })
 
@@ -88,7 +87,7 @@ describe('an end of which something may be missing says so before the final stat
   ])('%s', async (_, script) => {
     const id = await startAt(script)
     await terminate(id)
-    await expectUnheard(id, 'TERMINATED')
+    expect(await lastEntriesOf(id)).toMatchObject(unheardAnd('TERMINATED'))
   })
 
   test('a line that takes long, and the one after it, are recorded or said to be missing', async () => {
@@ -109,6 +108,6 @@ describe('an end of which something may be missing says so before the final stat
     process.kill(browser!.pid, signal)
     if (signal === 'SIGSTOP') await terminate(id)
     expect(await following).toEqual({ dropped: 0, droppedUnknown: true })
-    await expectUnheard(id, endReason)
+    expect(await lastEntriesOf(id)).toMatchObject(unheardAnd(endReason))
   })
 })
