@@ -1,7 +1,7 @@
+import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../ports/artifact.ts'
-import { screenshot } from '../ports/actions/screenshot.ts'
 import type {
   BrowserFile,
   BrowserOptions,
@@ -17,6 +17,7 @@ import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../
 import type { SessionPatch, SessionRecord } from '../ports/store.ts'
 import { Coalescer } from './coalescer.ts'
 import { DatabaseUnavailable } from './database-unavailable.ts'
+import { takeFirstScreenshot } from './first-screenshot.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
 import { SessionBrowser } from './session-browser.ts'
@@ -170,9 +171,12 @@ export class Session implements Recorder {
   async run(options: BrowserOptions, firstUrl: string | null, takesScreenshot: boolean): Promise<void> {
     this.#watchLimits()
     try {
-      await Promise.race([this.#place.granted, this.#stopped()])
+      await Promise.race([this.#place.granted, once(this.#stop.signal, 'abort')])
       if (this.#ending) return
-      const browser = await this.#launch(options)
+      const { browsers, deadlines } = this.#services
+      const viewport = () => this.#record.viewport
+      const { signal } = this.#stop
+      const browser = await SessionBrowser.launch(browsers, options, viewport, this, deadlines, this.#logger, signal)
       if (this.#ending) {
         // It ended between the browser's arrival and this line, and so without knowing of it.
         await browser.browser.close(0)
@@ -183,7 +187,7 @@ export class Session implements Recorder {
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
       if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
-      if (takesScreenshot && !this.#ending) await this.#takeFirstScreenshot()
+      if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (!this.#ending) {
         this.#logger.error({ err: error }, 'a session could not be started')
@@ -293,23 +297,8 @@ export class Session implements Recorder {
     void told.then((why) => this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why))
   }
 
-  /** How it went stands in the log; a session without its first picture is none the worse. */
-  async #takeFirstScreenshot(): Promise<void> {
-    try {
-      await this.actions.run([FIRST_SCREENSHOT], { origin: 'API', pageId: null, taskId: null, cost: null }, NEVER)
-    } catch (error) {
-      if (!this.#ending) this.#logger.error({ err: error }, 'the first screenshot of a session was not taken')
-    }
-  }
-
   #requireNotEnding(): void {
     if (this.#ending) throw new SessionNotRunning()
-  }
-
-  #launch(options: BrowserOptions): Promise<SessionBrowser> {
-    const { browsers, deadlines } = this.#services
-    const viewport = () => this.#record.viewport
-    return SessionBrowser.launch(browsers, options, viewport, this, deadlines, this.#logger, this.#stop.signal)
   }
 
   async #becomeRunning(): Promise<void> {
@@ -335,15 +324,10 @@ export class Session implements Recorder {
     this.#clock.stop()
     this.#browser?.browser.endWatching()
     try {
-      await this.#work.settle(this.#until)
-      const crashed = next.endReason === 'BROWSER_CRASHED'
-      await this.#browser?.flush(crashed)
-      const why = crashed ? 'the browser crashed' : 'session ended'
-      this.#endRequests(why)
-      await this.#clients.close(`the session has ended: ${next.endReason ?? next.status}`)
-      await this.#browser?.finishFiles()
-      // Pages live until now, and what they asked for meanwhile ends with them.
-      this.#endRequests(why)
+      // Whatever fails of it, the browser is closed and the log ends.
+      await this.#wrapUp(next).catch((failure: unknown) => {
+        this.#logger.error({ err: failure }, 'a part of the end of a session failed')
+      })
       this.#sealed = true
       await this.#browser?.close()
       const endedAt = Date.now()
@@ -361,6 +345,19 @@ export class Session implements Recorder {
       this.#resolveLoaded()
       this.#resolveEnded()
     }
+  }
+
+  /** Lets what goes on come to its end, and keeps what it made. */
+  async #wrapUp({ status, endReason }: SessionState): Promise<void> {
+    await this.#work.settle(this.#until)
+    const crashed = endReason === 'BROWSER_CRASHED'
+    await this.#browser?.flush(crashed)
+    const why = crashed ? 'the browser crashed' : 'session ended'
+    this.#endRequests(why)
+    await this.#clients.close(`the session has ended: ${endReason ?? status}`)
+    await this.#browser?.finishFiles()
+    // Pages live until now, and what they asked for meanwhile ends with them.
+    this.#endRequests(why)
   }
 
   #endRequests(why: string): void {
@@ -398,15 +395,6 @@ export class Session implements Recorder {
   #watchLimits(): void {
     if (!this.#ending) this.#clock.watch()
   }
-
-  #stopped(): Promise<void> {
-    const { signal } = this.#stop
-    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-  }
 }
-
-const NEVER = new AbortController().signal
-
-const FIRST_SCREENSHOT = { name: 'screenshot', input: screenshot.input.rule.parse({}) } as const
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
