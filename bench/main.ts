@@ -14,6 +14,7 @@ import {
 } from './database-space.ts'
 import { relay, wholeLife } from './connect.ts'
 import { actions, observation, screenshot } from './drive.ts'
+import { fairness } from './fairness.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
 import { memorySlope } from './memory-slope.ts'
@@ -24,6 +25,7 @@ import { writeBenchmarks } from './results-file.ts'
 import { searchInterference } from './search-interference.ts'
 import { seed } from './seed.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
+import { slowReaders } from './slow-readers.ts'
 import { startSession } from './start-session.ts'
 import { uploadMemory } from './upload-memory.ts'
 
@@ -32,7 +34,9 @@ const BENCHMARKS: readonly Benchmark[] = [
   consoleBurst,
   lineLatency,
   searchInterference,
+  fairness,
   replay,
+  slowReaders,
   memorySlope,
   pageCost,
   actions,

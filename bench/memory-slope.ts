@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { megabytes, type Benchmark, type Workbench } from './benchmark.ts'
 import { median, slope } from './measure.ts'
+import { proportionalMegabytes } from './process-memory.ts'
 import type { ServerProcess } from './server-process.ts'
 
 const RUNS = 3
@@ -61,11 +61,4 @@ async function startStepByStep(server: ServerProcess): Promise<{ x: number; y: n
     points.push({ x: wanted, y: proportionalMegabytes(server.pid) })
   }
   return points
-}
-
-/** PSS: pages that several processes share count in part. */
-function proportionalMegabytes(pid: number): number {
-  const match = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))
-  if (!match) throw new Error('this system does not tell the PSS of a process')
-  return Number(match[1]) / 1024
 }

@@ -141,13 +141,15 @@ async function insertLog(client: pg.Client, id: string, entries: number, request
   const isRequest = requestEvery === null ? 'false' : `number % ${requestEvery} = 0`
   for (let from = 1; from <= entries; from += ENTRIES_PER_STATEMENT) {
     await client.query(
-      `insert into log_entries (session_id, sequence, at, kind, request_id, data)
-       select $1::uuid, number, now() - interval '2 h' + number * interval '2 ms',
-         case when number in (1, $4::int) then 1 when ${isRequest} then 7 else 6 end,
-         case when number not in (1, $4::int) and ${isRequest} then number end,
+      `insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes)
+       select $1::uuid, number, at, kind, request_id, data, octet_length(data::text)
+       from generate_series($2::int, $3::int) as number, lateral (select
+         now() - interval '2 h' + number * interval '2 ms' as at,
+         case when number in (1, $4::int) then 1 when ${isRequest} then 7 else 6 end as kind,
+         case when number not in (1, $4::int) and ${isRequest} then number end as request_id,
          case when number = 1 then ${statusChange('CREATING')} when number = $4::int then ${statusChange('CLOSED')}
-           when ${isRequest} then ${NETWORK_REQUEST} else ${CONSOLE_MESSAGE} end
-       from generate_series($2::int, $3::int) as number`,
+           when ${isRequest} then ${NETWORK_REQUEST} else ${CONSOLE_MESSAGE} end as data
+       ) as entry`,
       [id, from, Math.min(entries, from + ENTRIES_PER_STATEMENT - 1), entries],
     )
   }

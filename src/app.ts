@@ -1,5 +1,5 @@
+import { statfs } from 'node:fs/promises'
 import { isIP } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
@@ -8,21 +8,24 @@ import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
 import { findBrowserExecutable } from './adapters/playwright/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
 import { OidcVerifier } from './adapters/oidc/oidc-verifier.ts'
-import { DatabaseUnusable } from './adapters/postgres/open-database.ts'
+import { DatabaseUnusable, type DatabaseEnvironment } from './adapters/postgres/open-database.ts'
 import { openStore } from './adapters/postgres/store.ts'
 import type { Config } from './config.ts'
-import { openDataDirectory } from './data-directory.ts'
+import { openDataDirectory, type DataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/agent-tasks.ts'
 import { Callers } from './domain/callers.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/api-keys.ts'
 import { Artifacts } from './domain/artifacts.ts'
+import { FreeSpace, type SpaceMarks } from './domain/free-space.ts'
+import { KeyWatch } from './domain/key-watch.ts'
 import { LogReader } from './domain/log-reader.ts'
 import { endOrphanedSessions } from './domain/orphaned-sessions.ts'
 import { ProfileSeal } from './domain/profile-seal.ts'
 import { Profiles } from './domain/profiles.ts'
+import { Readiness } from './domain/readiness.ts'
 import { Retention } from './domain/retention.ts'
 import { LiveViewLinks } from './domain/live-view-links.ts'
-import type { LogLimits } from './domain/session-log.ts'
+import type { LogLimits } from './domain/log-limits.ts'
 import { SessionRegistry } from './domain/session-registry.ts'
 import { SignedLinks } from './domain/signed-links.ts'
 import { SignIn } from './domain/sign-in.ts'
@@ -47,18 +50,23 @@ export interface App {
   /** One line each, for people. */
   readonly describe: { database: string; browser: string; artifacts: string; dataDir: string }
   readonly warnings: readonly string[]
-  /** Resolves when it cannot go on by itself (the embedded database ended); it must still be closed. */
-  readonly closed: Promise<void>
+  /** Resolves with the reason when it cannot go on by itself (its database is lost); it must still be closed. */
+  readonly closed: Promise<string>
   /** Ends the sessions in order, then everything else. Idempotent. */
   close(): Promise<void>
 }
 
 export interface AppOptions {
   logger?: Logger
+  /** Other than the usual ones; for tests. */
+  spaceMarks?: SpaceMarks
 }
 
-/** Of the ten seconds that an orderly end may take, sessions may use these to end and to commit their logs. */
+/** Of the ten seconds that a graceful shutdown may take, sessions may use these to end and to commit their logs, … */
 const SESSIONS_CLOSE_MS = 6000
+/** … these those who follow them, to hear the end, … */
+const FOLLOWERS_MS = 1000
+/** … and these the connections. */
 const SERVER_CLOSE_MS = 1000
 
 /** Waiting entries and tails of all sessions together may take about this much memory each. */
@@ -87,12 +95,18 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const directory = await openDataDirectory(config.dataDir, config.apiKey, config)
   opening.defer(() => directory.close())
 
-  const { promise: closed, resolve: fail } = Promise.withResolvers<void>()
-  const storeFailed = () => fail()
+  const { promise: closed, resolve: fail } = Promise.withResolvers<string>()
+  const storeLost = ({ message }: Error) =>
+    fail(`The embedded database in ${directory.path} failed and cannot be opened again: ${message}.`)
   const { machineId } = directory
+  const space = opening.adopt(new FreeSpace(() => freeBytesOf(directory.path), logger, options.spaceMarks), (opened) =>
+    opened.close(),
+  )
+  await space.look()
+  const storesHere = config.database.kind === 'embedded' || config.artifacts.kind !== 's3'
   // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's.
   const [storage, browsing] = await Promise.allSettled([
-    openStorage(config, logger, storeFailed),
+    openStorage(config, logger, { onLost: storeLost, hasRoom: () => space.hasRoomForLogs() }),
     openBrowsers(config, machineId, logger),
   ])
   const store = storage.status === 'fulfilled' ? opening.adopt(storage.value, (opened) => opened.close()) : null
@@ -106,18 +120,24 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const artifactUuid = (id: string) => uuidOf('Artifact', id)
   const profiles = new Profiles(store, new ProfileSeal(directory.profileKey))
   const openProfile = (owner: string, id: string) => profiles.open(owner, uuidOf('Profile', id))
-  const registryOptions = { machineId, maxSessions, maxQueued, limits: limitsOf(config), artifactUuid, openProfile }
+  const requireRoom = async () => {
+    if (storesHere) await space.requireRoom()
+  }
+  const limits = limitsOf(config)
+  const registryOptions = { machineId, maxSessions, maxQueued, limits, artifactUuid, openProfile, requireRoom }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
-  const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger), (opened) =>
+  const room = config.artifacts.kind === 's3' ? undefined : () => space.roomForFiles()
+  const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
     opened.close(),
   )
   const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), logger)
   const registry = new SessionRegistry(store, browsers.pool, artifacts, tasks, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
-  const orphans = await endOrphanedSessions(store, machineId, logger)
+  const orphans = await endOrphans(store, directory, config.database.kind === 'embedded', logger)
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
 
-  const apiKeys = opening.adopt(new ApiKeys(store, logger), (opened) => opened.close())
+  const keyWatch = opening.adopt(new KeyWatch(store, logger), (opened) => opened.close())
+  const apiKeys = new ApiKeys(store, logger, keyWatch)
   if (!(await apiKeys.ensureFirstKey(machineId, directory.adminKey.secret))) {
     const { file } = directory.adminKey
     throw new StartupFailed(
@@ -133,24 +153,38 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   retention.start()
 
   let baseUrl = config.publicUrl
-  const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port))
+  const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port), keyWatch)
   const liveViewLinks = new LiveViewLinks(links, registry)
   const verifier = config.oidc && opening.adopt(new OidcVerifier(config.oidc, logger), (opened) => opened.close())
   const tokens = verifier && new TokenPrincipals(verifier)
+  const readiness = new Readiness([
+    { silence: 'the database does not answer', problem: () => store.ping().then(() => null) },
+    {
+      silence: UNUSABLE_ARTIFACTS,
+      problem: () =>
+        artifacts.ping().then(
+          () => null,
+          () => UNUSABLE_ARTIFACTS,
+        ),
+    },
+    { silence: 'free disk space is unknown', problem: () => (storesHere ? space.problem : null) },
+    { silence: 'the browser does not answer', problem: () => browsers.pool.notReady() },
+  ])
+  const logs = new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId))
   const server = createServer({
     config,
     registry,
     artifacts,
-    uploads: new Uploads(store, artifacts, registry, links),
+    uploads: new Uploads(store, artifacts, registry, links, machineId, logger),
     links,
     liveViewLinks,
     callers: new Callers(apiKeys, liveViewLinks, tokens),
-    logs: new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId)),
+    logs,
     apiKeys,
     tasks,
     profiles,
     signIn,
-    readiness: () => readiness(store, browsers.pool, artifacts),
+    readiness: () => readiness.ask(),
     logger,
   })
   const url = localUrl(config.host, await listen(server, config))
@@ -173,15 +207,33 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     },
     warnings: browsers.warnings,
     closed,
-    close: () => (closing ??= closeAll(server, registry, resources)),
+    close: () => (closing ??= closeAll(server, registry, logs, resources)),
   }
 }
 
+/** Returns how many sessions there were. */
+async function endOrphans(
+  store: Store,
+  { machineId, copiedFrom }: DataDirectory,
+  isOwnDatabase: boolean,
+  logger: Logger,
+): Promise<number> {
+  const own = await endOrphanedSessions(store, machineId, logger)
+  if (!copiedFrom) return own
+  // A database in the directory was copied with it; in one that is shared, what a server that lives has is its own.
+  const left = isOwnDatabase || !copiedFrom.isAlive ? await endOrphanedSessions(store, copiedFrom.machineId, logger) : 0
+  await copiedFrom.release()
+  return own + left
+}
+
 /** Opens the database and brings it up to date: for the server, and for commands that need nothing else. */
-export async function openStorage(config: Config, logger: Logger, onCrash?: () => void): Promise<Store> {
+export async function openStorage(
+  config: Config,
+  logger: Logger,
+  hooks: Pick<DatabaseEnvironment, 'onLost' | 'hasRoom'> = {},
+): Promise<Store> {
   try {
-    const environment = { dataDir: config.dataDir, logger, ...(onCrash ? { onCrash } : {}) }
-    return await openStore(config.database, environment)
+    return await openStore(config.database, { dataDir: config.dataDir, logger, ...hooks })
   } catch (error) {
     if (error instanceof DatabaseUnusable) throw new StartupFailed(error.message, { cause: error })
     throw error
@@ -211,9 +263,15 @@ export async function migrateDatabase(config: Config, logger: Logger): Promise<v
  * Sessions first, while those who watch are still connected and see the end; then the sockets; then what lies below.
  * The server takes no new work meanwhile because the registry refuses to start anything.
  */
-async function closeAll(server: Server, registry: SessionRegistry, resources: AsyncDisposableStack): Promise<void> {
+async function closeAll(
+  server: Server,
+  registry: SessionRegistry,
+  logs: LogReader,
+  resources: AsyncDisposableStack,
+): Promise<void> {
   try {
     await registry.close(SESSIONS_CLOSE_MS)
+    await logs.drain(FOLLOWERS_MS)
     await server.close(SERVER_CLOSE_MS)
   } finally {
     await resources.disposeAsync()
@@ -232,7 +290,8 @@ async function openBrowsers(
   try {
     const { browserSandbox: sandbox, warmBrowsers: warm } = config
     const executable = findBrowserExecutable(config.browserPath)
-    const pool = await createBrowserPool({ executable, sandbox, warm, tempRoot: tmpdir(), machineId, logger })
+    const { tempDir: tempRoot, tempLimitBytes } = config
+    const pool = await createBrowserPool({ executable, sandbox, warm, tempRoot, tempLimitBytes, machineId, logger })
     const problem = pool.sandboxProblem
     if (problem && !isLoopback(config.host)) {
       await pool.close()
@@ -277,19 +336,9 @@ async function listen(server: Server, { host, port }: Config): Promise<number> {
   }
 }
 
-async function readiness(store: Store, browsers: { notReady(): string | null }, artifacts: Artifacts) {
-  const missing: string[] = []
-  try {
-    await store.ping()
-  } catch {
-    missing.push('the database does not answer')
-  }
-  try {
-    await artifacts.ping()
-  } catch {
-    missing.push('the place where artifacts are kept cannot be used')
-  }
-  const browserProblem = browsers.notReady()
-  if (browserProblem) missing.push(browserProblem)
-  return { ready: missing.length === 0, missing }
+const UNUSABLE_ARTIFACTS = 'the place where artifacts are kept cannot be used'
+
+async function freeBytesOf(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory)
+  return bavail * bsize
 }

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net'
+import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
+import proxyAddr from 'proxy-addr'
 import { z } from 'zod'
 
 export type DatabaseConfig = { kind: 'embedded' } | { kind: 'server'; url: string }
@@ -57,11 +59,17 @@ export interface Config {
   port: number
   /** Absolute path. */
   dataDir: string
+  /** Absolute path of an existing folder. */
+  tempDir: string
+  /** Bytes that the browsers of all sessions together may take there. */
+  tempLimitBytes: number
   database: DatabaseConfig
   /** The first admin key; null: generated once and kept in `<data dir>/api-key`. */
   apiKey: string | null
   /** Origin (and path prefix) people and clients reach the server under; null: http://<host>:<port>. */
   publicUrl: string | null
+  /** Proxies whose X-Forwarded-For is believed: addresses, CIDR ranges, loopback, linklocal, uniquelocal. */
+  trustedProxies: readonly string[]
   /** Null: Playwright's own browser, else an installed one. */
   browserPath: string | null
   browserSandbox: SandboxMode
@@ -115,8 +123,20 @@ function isIssuer(value: string): boolean {
   if (!url || url.search !== '' || url.hash !== '' || url.username !== '') return false
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
 }
+/** The path of a socket has room for about a hundred characters, and the rest of its name takes forty. */
+const LONGEST_TEMP_DIR = 60
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
+
+/** Whether proxy-addr takes it. A number alone would be an address to it (10 is 0.0.0.10). */
+function isProxy(name: string): boolean {
+  if (/^[^a-z]/.test(name) && isIP(name.split('/')[0]!) === 0) return false
+  try {
+    return proxyAddr.compile(name) !== null
+  } catch {
+    return false
+  }
+}
 
 const prices = z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) }))
 
@@ -199,6 +219,15 @@ const environment = z.object({
     .default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535, 4000),
   TABWIRE_DATA_DIR: z.string().default('./.tabwire'),
+  TABWIRE_TEMP_DIR: z
+    .string()
+    .transform((value) => resolve(value))
+    .refine(
+      (value) => value.length <= LONGEST_TEMP_DIR,
+      `must have at most ${LONGEST_TEMP_DIR} characters as a full path, for sockets are made below it`,
+    )
+    .optional(),
+  TABWIRE_TEMP_LIMIT_MB: wholeNumber(64, 1_000_000_000, 8_192),
   DATABASE_URL: z
     .string()
     .refine(isUrlOf(['postgres:', 'postgresql:']), 'must be a postgres:// URL')
@@ -212,6 +241,14 @@ const environment = z.object({
     .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
     .transform((value) => value.replace(/\/+$/, ''))
     .optional(),
+  TABWIRE_TRUSTED_PROXIES: z
+    .string()
+    .transform((value) => value.split(/[\s,]+/).filter((name) => name !== ''))
+    .refine(
+      (names) => names.every(isProxy),
+      'must be IP addresses, CIDR ranges, loopback, linklocal or uniquelocal, with commas between',
+    )
+    .default([]),
   TABWIRE_BROWSER_PATH: z.string().optional(),
   TABWIRE_BROWSER_SANDBOX: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
   TABWIRE_MAX_SESSIONS: wholeNumber(1, 1000, 20),
@@ -305,9 +342,12 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     host: value.HOST,
     port: value.PORT,
     dataDir: resolve(value.TABWIRE_DATA_DIR),
+    tempDir: value.TABWIRE_TEMP_DIR ?? tmpdir(),
+    tempLimitBytes: value.TABWIRE_TEMP_LIMIT_MB * 1024 * 1024,
     database: value.DATABASE_URL ? { kind: 'server', url: value.DATABASE_URL } : { kind: 'embedded' },
     apiKey: value.TABWIRE_API_KEY ?? null,
     publicUrl: value.TABWIRE_PUBLIC_URL ?? null,
+    trustedProxies: value.TABWIRE_TRUSTED_PROXIES,
     browserPath: value.TABWIRE_BROWSER_PATH ?? null,
     browserSandbox: value.TABWIRE_BROWSER_SANDBOX,
     maxSessions: value.TABWIRE_MAX_SESSIONS,

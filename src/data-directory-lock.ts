@@ -30,7 +30,7 @@ const SQLITE_BUSY = 5
  * lock to judge by a pid that another process may have by now, and no race between two who would take it over; a file
  * made exclusively (`wx`) has both, and an abstract socket is not seen from another container that shares the volume.
  */
-function takeKernelLock(file: string): DatabaseSync | null {
+export function takeKernelLock(file: string): DatabaseSync | null {
   const database = new (loadSqlite().DatabaseSync)(file, { timeout: 0 })
   try {
     database.exec('BEGIN EXCLUSIVE')

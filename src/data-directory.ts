@@ -1,9 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { lockDataDirectory, type DataDirectoryLock } from './data-directory-lock.ts'
 import { isSystemError, keepOnce } from './kept-file.ts'
+import { identifyMachine, type CopiedFrom, type MachineIdentity } from './machine-identity.ts'
 import { openSigningKeys } from './signing-keys-file.ts'
 import { StartupFailed } from './startup-failed.ts'
 
@@ -16,8 +17,10 @@ export interface AdminKey {
 /** The directory in which this installation keeps what must outlive it, locked for this process until closed. */
 export interface DataDirectory {
   readonly path: string
-  /** UUID made once: which installation a session ran on. */
+  /** UUID made once: which installation a session ran on. A copy of the directory gets one of its own. */
   readonly machineId: string
+  /** See MachineIdentity. */
+  readonly copiedFrom: CopiedFrom | null
   readonly adminKey: AdminKey
   /** Secrets that sign links, as they are now: the first signs, all of them verify. */
   readonly signingKeys: () => readonly string[]
@@ -36,7 +39,6 @@ export interface GivenSecrets {
 
 const NO_SECRETS: GivenSecrets = { signingKeys: null, profileKey: null }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const SECRET = /^[\x21-\x7e]{16,256}$/
 
 /** Path of the file that keeps the first admin key, where it was generated. */
@@ -52,20 +54,32 @@ export async function openDataDirectory(
   given: GivenSecrets = NO_SECRETS,
 ): Promise<DataDirectory> {
   let lock: DataDirectoryLock | undefined
+  let identity: MachineIdentity | undefined
   try {
     // An existing directory keeps its mode: it may be shared on purpose. Each secret in it has its own.
     await makeDirectory(path)
     lock = await lockDataDirectory(path)
-    const machineId = await keepOnce(join(path, 'machine-id'), UUID, () => randomUUID())
+    identity = await identifyMachine(path)
+    const { machineId, copiedFrom } = identity
     const adminKey = givenKey ? { secret: givenKey, file: null } : await keepAdminKey(path)
     const { signingKeys: givenSigningKeys } = given
     const signingKeys = givenSigningKeys ? () => givenSigningKeys : await openSigningKeys(path)
     const profileKey = given.profileKey ?? (await keepSecret(join(path, 'profile-key')))
-    const { announce, release: close } = lock
-    return { path, machineId, adminKey, signingKeys, profileKey, announce, close }
+    const { announce } = lock
+    const close = () => releaseBoth(identity, lock)
+    return { path, machineId, copiedFrom, adminKey, signingKeys, profileKey, announce, close }
   } catch (error) {
-    await lock?.release()
+    await releaseBoth(identity, lock)
     throw explain(path, error)
+  }
+}
+
+/** The machine first: whoever then takes the directory finds its machine free. */
+async function releaseBoth(identity: MachineIdentity | undefined, lock: DataDirectoryLock | undefined): Promise<void> {
+  try {
+    await identity?.release()
+  } finally {
+    await lock?.release()
   }
 }
 

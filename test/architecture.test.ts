@@ -91,7 +91,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'data-directory-lock.ts': ['startup-failed.ts'],
   'kept-file.ts': ['startup-failed.ts'],
   'signing-keys-file.ts': ['kept-file.ts', 'startup-failed.ts'],
-  'data-directory.ts': ['data-directory-lock.ts', 'kept-file.ts', 'signing-keys-file.ts', 'startup-failed.ts'],
+  'temp-directory.ts': ['startup-failed.ts'],
+  'machine-identity.ts': ['data-directory-lock.ts', 'kept-file.ts'],
+  'data-directory.ts': [
+    'data-directory-lock.ts',
+    'kept-file.ts',
+    'machine-identity.ts',
+    'signing-keys-file.ts',
+    'startup-failed.ts',
+  ],
   'app.ts': [
     'server',
     'schema',
@@ -116,6 +124,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'data-directory-lock.ts',
     'signing-keys-file.ts',
     ...COMMON,
+    'temp-directory.ts',
   ],
   'main.ts': ['commands', 'domain', ...COMMON],
 }
@@ -210,7 +219,7 @@ describe('imports', () => {
   })
 
   test('the domain and the ports use Node, plain libraries and types only', () => {
-    const plain = ['ajv', 'ajv-formats', 'ipaddr.js', 'uuid', 'zod']
+    const plain = ['ajv', 'ajv-formats', 'ipaddr.js', 'lru-cache', 'uuid', 'zod']
     const wrong = sources
       .filter(({ room }) => room === 'domain' || room === 'ports')
       .flatMap(({ path, external }) =>

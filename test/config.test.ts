@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ConfigInvalid, loadConfig, type Config } from '../src/config.ts'
@@ -6,9 +7,12 @@ const DEFAULTS: Config = {
   host: '127.0.0.1',
   port: 4000,
   dataDir: resolve('.tabwire'),
+  tempDir: tmpdir(),
+  tempLimitBytes: 8_192 * 1024 * 1024,
   database: { kind: 'embedded' },
   apiKey: null,
   publicUrl: null,
+  trustedProxies: [],
   browserPath: null,
   browserSandbox: 'auto',
   maxSessions: 20,
@@ -51,6 +55,8 @@ describe('accepts', () => {
     [{ PORT: '65535' }, { port: 65_535 }],
     [{ TABWIRE_DATA_DIR: 'some/where' }, { dataDir: resolve('some/where') }],
     [{ TABWIRE_DATA_DIR: '/var/lib/tabwire' }, { dataDir: '/var/lib/tabwire' }],
+    [{ TABWIRE_TEMP_DIR: '/var/tmp/' }, { tempDir: '/var/tmp' }],
+    [{ TABWIRE_TEMP_LIMIT_MB: '64' }, { tempLimitBytes: 64 * 1024 * 1024 }],
     [
       { DATABASE_URL: 'postgres://me:pw@db:5432/tabwire' },
       { database: { kind: 'server', url: 'postgres://me:pw@db:5432/tabwire' } },
@@ -61,6 +67,10 @@ describe('accepts', () => {
     ],
     [{ TABWIRE_API_KEY: 'a-key-of-16-chars' }, { apiKey: 'a-key-of-16-chars' }],
     [{ TABWIRE_PUBLIC_URL: 'https://tabs.example.org/wire//' }, { publicUrl: 'https://tabs.example.org/wire' }],
+    [
+      { TABWIRE_TRUSTED_PROXIES: 'loopback, 10.0.0.0/8,192.0.2.1 2001:db8::/32' },
+      { trustedProxies: ['loopback', '10.0.0.0/8', '192.0.2.1', '2001:db8::/32'] },
+    ],
     [{ TABWIRE_BROWSER_PATH: '/opt/chrome' }, { browserPath: '/opt/chrome' }],
     [{ TABWIRE_BROWSER_SANDBOX: 'on' }, { browserSandbox: 'on' }],
     [{ TABWIRE_BROWSER_SANDBOX: 'off' }, { browserSandbox: 'off' }],
@@ -191,6 +201,14 @@ describe('refuses', () => {
       'TABWIRE_ARTIFACT_QUOTA_MB must be a whole number from 1 to 1000000000 (it is "0")',
     ],
     [
+      { TABWIRE_TEMP_DIR: `/${'x'.repeat(60)}` },
+      `TABWIRE_TEMP_DIR must have at most 60 characters as a full path, for sockets are made below it (it is "/${'x'.repeat(60)}")`,
+    ],
+    [
+      { TABWIRE_TEMP_LIMIT_MB: '63' },
+      'TABWIRE_TEMP_LIMIT_MB must be a whole number from 64 to 1000000000 (it is "63")',
+    ],
+    [
       { TABWIRE_SIGNING_KEYS: `${SECRET},short` },
       'TABWIRE_SIGNING_KEYS must be secrets of 32 to 256 printable ASCII characters, with commas between',
     ],
@@ -244,6 +262,12 @@ describe('refuses', () => {
       { TABWIRE_AI_PROVIDER: 'mine', TABWIRE_AI_MODEL: 'x' },
       'TABWIRE_AI_PROVIDER must be openai, openai-compatible or anthropic (it is "mine")',
     ],
+    ...['proxy.example', '10', '10.0.0.0/33', '0.0.0.0/0', 'loopback, 10.0.0.0/x'].map(
+      (proxies): [Record<string, string>, string] => [
+        { TABWIRE_TRUSTED_PROXIES: proxies },
+        `TABWIRE_TRUSTED_PROXIES must be IP addresses, CIDR ranges, loopback, linklocal or uniquelocal, with commas between (it is "${proxies}")`,
+      ],
+    ),
     [
       { TABWIRE_LOG_LEVEL: 'verbose' },
       'TABWIRE_LOG_LEVEL must be fatal, error, warn, info, debug, trace or silent (it is "verbose")',

@@ -1,6 +1,17 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdtempSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -11,6 +22,8 @@ import { StartupFailed } from '../src/startup-failed.ts'
 let parent: string
 let path: string
 const children = new Set<ChildProcess>()
+/** Of those processes: one that is killed leaves the lock of its machine behind, for the next start. */
+const machines = new Set<string>()
 
 beforeEach(() => {
   parent = mkdtempSync(join(tmpdir(), 'tw-data-'))
@@ -26,6 +39,9 @@ afterEach(async () => {
     }
   }
   children.clear()
+  for (const id of machines)
+    for (const end of ['', '-journal']) rmSync(join(tmpdir(), `tabwire-${id}.lock${end}`), { force: true })
+  machines.clear()
   rmSync(parent, { recursive: true, force: true })
 })
 
@@ -36,6 +52,7 @@ async function openElsewhere(): Promise<{ child: ChildProcess; report: Report }>
   const child = fork(join(import.meta.dirname, 'support', 'lock-holder.ts'), [path])
   children.add(child)
   const [report] = (await once(child, 'message')) as [Report]
+  if (report.kind === 'open') machines.add(report.machineId)
   return { child, report }
 }
 
@@ -196,5 +213,94 @@ describe('its lock', () => {
     winner.child.send('close')
     expect(await closed).toEqual([0, null])
     await (await openDataDirectory(path, null)).close()
+  })
+})
+
+describe('the machine that it stands for', () => {
+  let copy: string
+  beforeEach(() => {
+    copy = join(parent, 'copy')
+  })
+
+  const machineLocks = () => readdirSync(tmpdir()).filter((name) => /^tabwire-[0-9a-f-]{36}\.lock$/.test(name))
+
+  test('is the same after a restart and where the directory was moved to', async () => {
+    const first = await openDataDirectory(path, null)
+    await first.close()
+    const again = await openDataDirectory(path, null)
+    expect([again.machineId, again.copiedFrom]).toEqual([first.machineId, null])
+    await again.close()
+    renameSync(path, copy)
+    const moved = await openDataDirectory(copy, null)
+    expect([moved.machineId, moved.copiedFrom]).toEqual([first.machineId, null])
+    await moved.close()
+    expect(machineLocks()).not.toContain(`tabwire-${first.machineId}.lock`)
+  })
+
+  test('is the same after a restore, to another place or the same one', async () => {
+    const first = await openDataDirectory(path, null)
+    await first.close()
+    for (const [from, to] of [
+      [path, copy],
+      [copy, path],
+    ] as const) {
+      // To another disk, or out of an archive: another directory for the file system.
+      cpSync(from, `${to}-new`, { recursive: true })
+      rmSync(from, { recursive: true })
+      renameSync(`${to}-new`, to)
+      const restored = await openDataDirectory(to, null)
+      expect([restored.machineId, restored.copiedFrom]).toEqual([first.machineId, null])
+      await restored.close()
+    }
+    cpSync(path, copy, { recursive: true })
+    rmSync(path, { recursive: true })
+    renameSync(copy, path)
+    const inPlace = await openDataDirectory(path, null)
+    expect(inPlace.machineId).toBe(first.machineId)
+    await inPlace.close()
+  })
+
+  test('is another one for a copy that was made while the first one ran, also once that has ended', async () => {
+    const { child, report } = await openElsewhere()
+    const { machineId } = report as { machineId: string }
+    cpSync(path, copy, { recursive: true })
+    const copied = await openDataDirectory(copy, null)
+    expect(copied.machineId).not.toBe(machineId)
+    expect(copied.copiedFrom).toMatchObject({ machineId, isAlive: true })
+    await copied.close()
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+    const again = await openDataDirectory(copy, null)
+    expect(again.machineId).toBe(copied.machineId)
+    expect(again.copiedFrom).toMatchObject({ machineId, isAlive: false })
+    await again.close()
+    const first = await openDataDirectory(path, null)
+    expect([first.machineId, first.copiedFrom]).toEqual([machineId, null])
+    await first.close()
+  })
+
+  test('is another one for a copy that was made after the first one was killed; meanwhile that cannot be started', async () => {
+    const { child, report } = await openElsewhere()
+    const { machineId } = report as { machineId: string }
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+    cpSync(path, copy, { recursive: true })
+    const copied = await openDataDirectory(copy, null)
+    expect(copied.machineId).not.toBe(machineId)
+    expect(copied.copiedFrom).toMatchObject({ machineId, isAlive: false })
+    await copied.close()
+    expect(machineLocks()).not.toContain(`tabwire-${machineId}.lock`)
+  })
+
+  test('is another one for a copy that took the place of the directory while its server runs', async () => {
+    const first = await openDataDirectory(path, null)
+    renameSync(path, `${path}-running`)
+    cpSync(`${path}-running`, path, { recursive: true })
+    const copied = await openDataDirectory(path, null)
+    expect(copied.copiedFrom).toMatchObject({ machineId: first.machineId, isAlive: true })
+    await copied.close()
+    await first.close()
   })
 })

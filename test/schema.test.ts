@@ -204,7 +204,7 @@ describe('the contract of names', () => {
   })
 
   test('links work for an hour unless another time is asked for', () => {
-    expect(printedSchema().match(/ttlSeconds: Int! = 3600/g)).toHaveLength(4)
+    expect(printedSchema().match(/ttlSeconds: Int! = 3600/g)).toHaveLength(5)
   })
 
   test('defaults are those that the documentation promises', () => {
@@ -237,6 +237,7 @@ test('types that are nodes or entries have their interfaces', () => {
   expect(entries.toSorted()).toEqual([
     'Action',
     'ArtifactCreated',
+    'ArtifactFailed',
     'ClientAttached',
     'ClientDetached',
     'ConsoleMessage',

@@ -125,6 +125,11 @@ export const WatchStory = graphql(`
           artifactKind: kind
           artifactName: name
         }
+        ... on ArtifactFailed {
+          artifactKind: kind
+          artifactName: name
+          notKept: message
+        }
         ... on WebSocketOpened {
           socketUrl: url
         }

@@ -30,6 +30,8 @@ export function lineOf(entry: StoryEntry): string {
     }
     case 'ArtifactCreated':
       return `${texts.artifacts.kinds[entry.artifactKind]} ${entry.artifactName}`
+    case 'ArtifactFailed':
+      return `${texts.artifacts.kinds[entry.artifactKind]} ${entry.artifactName} – ${entry.notKept}`
     case 'WebSocketOpened':
       return entry.socketUrl
     case 'WebSocketClosed':

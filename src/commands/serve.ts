@@ -2,6 +2,8 @@ import type { App } from '../app.ts'
 import { loadConfig, type Config } from '../config.ts'
 import { adminKeyFile } from '../data-directory.ts'
 import { createLogger, type Logger } from '../logger.ts'
+import { faultOwner } from '../ports/fault-owner.ts'
+import { useTempDirectory } from '../temp-directory.ts'
 import { print, tell } from './output.ts'
 import { readOptions, type Command } from './usage.ts'
 
@@ -24,8 +26,8 @@ export const serve: Command = {
 Serves the GraphQL API over HTTP, WebSocket and SSE, the dashboard, and GraphiQL. Migrates the database first.
 Ctrl-C (SIGINT) or SIGTERM ends every session in order and exits with 0; a second one exits at once.
 
-It is configured by environment variables, which the README lists: HOST, PORT, TABWIRE_DATA_DIR, DATABASE_URL,
-TABWIRE_API_KEY, TABWIRE_PUBLIC_URL, TABWIRE_BROWSER_PATH, TABWIRE_BROWSER_SANDBOX, TABWIRE_MAX_SESSIONS,
+It is configured by environment variables, which the README lists: HOST, PORT, TABWIRE_DATA_DIR, TABWIRE_TEMP_DIR,
+TABWIRE_TEMP_LIMIT_MB, DATABASE_URL, TABWIRE_API_KEY, TABWIRE_PUBLIC_URL, TABWIRE_BROWSER_PATH, TABWIRE_BROWSER_SANDBOX, TABWIRE_MAX_SESSIONS,
 TABWIRE_MAX_QUEUED, TABWIRE_WARM_BROWSERS, TABWIRE_MAX_LOG_ENTRIES, TABWIRE_RETENTION_DAYS, TABWIRE_ARTIFACT_QUOTA_MB,
 TABWIRE_SIGNING_KEYS, TABWIRE_PROFILE_KEY, TABWIRE_S3_BUCKET, TABWIRE_S3_ENDPOINT, TABWIRE_S3_REGION,
 TABWIRE_S3_ACCESS_KEY_ID, TABWIRE_S3_SECRET_ACCESS_KEY, TABWIRE_S3_PREFIX, TABWIRE_S3_FORCE_PATH_STYLE,
@@ -37,10 +39,15 @@ TABWIRE_AI_PRICES, TABWIRE_OIDC_ISSUER, TABWIRE_OIDC_AUDIENCE, TABWIRE_LOG_LEVEL
     const config = loadConfig(process.env)
     const logger = createLogger(config.logLevel)
     const end = waitForEnd(logger)
+    await useTempDirectory(config.tempDir)
     const { startApp } = await import('../app.ts')
     const app = await startApp(config, { logger })
     announce(app, config)
-    const exitCode = await Promise.race([end, app.closed.then(() => 1)])
+    const lost = app.closed.then((reason) => {
+      tell(`tabwire: ${reason}`)
+      return 1
+    })
+    const exitCode = await Promise.race([end, lost])
     return (await closesInTime(app, logger)) ? exitCode : 1
   },
 }
@@ -61,11 +68,13 @@ function waitForEnd(logger: Logger): Promise<number> {
     })
   }
   const onFault = (error: unknown, origin: string) => {
+    const owner = faultOwner()
+    if (owner) return owner.fail(error)
     logger.fatal({ err: error, origin }, 'a fault that nothing handled: the server ends')
     resolve(1)
   }
-  // Both kinds: Node turns an unhandled rejection into one of these.
   process.on('uncaughtException', onFault)
+  process.on('unhandledRejection', (error) => onFault(error, 'unhandledRejection'))
   return promise
 }
 

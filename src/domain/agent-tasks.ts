@@ -4,12 +4,15 @@ import type { ChatModel } from '../ports/chat-model.ts'
 import type { EntryDraft } from '../ports/log-entry.ts'
 import type { Store } from '../ports/store.ts'
 import type { Cost, TaskRecord } from '../ports/task.ts'
+import { approximateSize } from './entry-size.ts'
 import { NotFound, TabwireError } from './errors.ts'
+import { ResponseTooLarge } from './operation-reads.ts'
 import { RunningTask, sumOfCosts, type TaskEnding } from './running-task.ts'
 import { isEnded, SessionNotRunning } from './session-state.ts'
 import type { Session } from './session.ts'
 import { groundOf } from './task-ground.ts'
 import { parseTask, type TaskOptions } from './task-input.ts'
+import { tasksOf } from './tasks-of-session.ts'
 import { within } from './within.ts'
 
 /** No model is configured that could work on a task. */
@@ -88,9 +91,16 @@ export class AgentTasks {
     return record?.owner === owner ? record : null
   }
 
-  /** Oldest first. */
-  list(sessionId: string): Promise<TaskRecord[]> {
-    return this.#store.listTasks(sessionId)
+  /** Oldest first, all of them. Throws ResponseTooLarge where they take more than so many bytes. */
+  async list(sessionId: string, maxBytes: number): Promise<TaskRecord[]> {
+    const tasks: TaskRecord[] = []
+    let bytes = 0
+    for await (const task of tasksOf(this.#store, sessionId)) {
+      bytes += approximateSize(task)
+      if (bytes > maxBytes) throw new ResponseTooLarge()
+      tasks.push(task)
+    }
+    return tasks
   }
 
   async #begin(session: Session, options: TaskOptions, ended: (ending: TaskEnding) => void): Promise<TaskRecord> {

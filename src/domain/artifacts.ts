@@ -11,12 +11,14 @@ import {
   type ArtifactStore,
   type ByteRange,
 } from '../ports/artifact-store.ts'
-import { StoreUnavailable, type Store } from '../ports/store.ts'
+import type { FileRoom } from '../ports/file-room.ts'
+import { StoreFull, StoreUnavailable, type Store } from '../ports/store.ts'
 import { decodeArtifactCursor } from './cursor.ts'
 import { NotFound, TabwireError } from './errors.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
 import { FreshArtifacts } from './fresh-artifacts.ts'
 import { pageRequest, type PageArguments } from './page-arguments.ts'
+import { QuotaRooms } from './quota-rooms.ts'
 
 /** There is no room for the bytes of an artifact. */
 export class ArtifactStorageFull extends TabwireError {
@@ -59,6 +61,8 @@ export interface NewArtifact {
   name: string
   contentType: string
   pageId: string | null
+  /** What the file counts in while it is written, released once it is kept or was refused; null: none yet. */
+  room?: FileRoom | null
 }
 
 export interface ArtifactPage {
@@ -83,12 +87,24 @@ export class Artifacts {
   readonly #store: Store
   readonly #bytes: ArtifactStore
   readonly #logger: Logger
+  /** Bytes that the disk has left for a file. */
+  readonly #free: () => Promise<number>
   readonly #stop = new AbortController()
   readonly #keeping = new Set<Promise<unknown>>()
   readonly #fresh = new FreshArtifacts()
+  readonly #rooms: QuotaRooms
 
-  constructor(store: Store, bytes: ArtifactStore, quotaBytes: number, logger: Logger) {
+  /** `free`: bytes that may still be written where artifacts are kept. */
+  constructor(
+    store: Store,
+    bytes: ArtifactStore,
+    quotaBytes: number,
+    logger: Logger,
+    free = () => Promise.resolve(Number.POSITIVE_INFINITY),
+  ) {
+    this.#rooms = new QuotaRooms(quotaBytes, (owner) => store.sumArtifactBytes(owner), logger)
     this.#store = store
+    this.#free = free
     this.#bytes = bytes
     this.quotaBytes = quotaBytes
     this.#logger = logger
@@ -108,6 +124,11 @@ export class Artifacts {
     } finally {
       this.#keeping.delete(kept)
     }
+  }
+
+  /** Room for a file of the owner that begins to be written. */
+  openRoom(owner: string): FileRoom {
+    return this.#rooms.open(owner)
   }
 
   async find(owner: string, id: string): Promise<ArtifactRecord | null> {
@@ -215,18 +236,27 @@ export class Artifacts {
     const name = fileNameOf(artifact.name)
     const contentType = isContentType(artifact.contentType) ? artifact.contentType : 'application/octet-stream'
     const key = keyOf({ id, sessionId })
+    const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
     try {
-      const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
       const maxBytes = this.quotaBytes - (isSmall ? 0 : await this.usedBytes(owner))
       if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
-      const written = await this.#bytes.write(key, content, { contentType, maxBytes }, signal)
+      const free = await this.#free()
+      if (free <= 0) throw new ArtifactStorageFull()
+      const written = await this.#bytes
+        .write(key, content, { contentType, maxBytes: Math.min(maxBytes, free) }, signal)
+        .catch((error: unknown) => {
+          throw error instanceof ArtifactTooLarge && free < maxBytes ? new ArtifactStorageFull() : error
+        })
       const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
       await this.#insert(record)
+      this.#rooms.used(owner, record.sizeBytes)
       this.#fresh.add(record)
       return record
     } catch (error) {
       content.destroy()
       throw this.#asTold(error)
+    } finally {
+      artifact.room?.release()
     }
   }
 
@@ -266,6 +296,7 @@ export class Artifacts {
       throw this.#asTold(error)
     }
     await this.#store.deleteArtifact(record.id)
+    this.#rooms.used(record.owner, -record.sizeBytes)
   }
 
   async #removeUnknown(batch: readonly { key: string; id: string; sessionId: string }[]): Promise<number> {
@@ -286,6 +317,7 @@ export class Artifacts {
   /** As clients may hear it. */
   #asTold(error: unknown): unknown {
     if (error instanceof ArtifactTooLarge) return new ArtifactQuotaExceeded(this.quotaBytes)
+    if (error instanceof StoreFull) return new ArtifactStorageFull()
     if (error instanceof StorageFull) {
       this.#logger.error({ err: error }, 'an artifact could not be kept: there is no room')
       return new ArtifactStorageFull()

@@ -1,10 +1,8 @@
+import { atTime } from './at-time.ts'
 import type { ApiKeys } from './api-keys.ts'
 import type { LiveViewLinks } from './live-view-links.ts'
 import type { Principal } from './principal.ts'
 import type { TokenPrincipals } from './token-principals.ts'
-
-/** setTimeout cannot wait longer than 2^31 - 1 ms. */
-const MAX_TIMER_MS = 2_147_483_647
 
 /** Who is asking: the holder of an API key, of a token of the identity provider, or of a link to one session's live view. */
 export class Callers {
@@ -19,23 +17,21 @@ export class Callers {
     this.#tokens = tokens
   }
 
-  /** Who the secret belongs to; null when it is unknown, revoked or expired. Throws IdentityProviderUnavailable. */
-  async authenticate(secret: string): Promise<Principal | null> {
+  /**
+   * Who the secret belongs to; null when it is unknown, revoked or expired. Throws TooManyWrongKeys when the address
+   * has tried too many, or IdentityProviderUnavailable.
+   */
+  async authenticate(secret: string, address: string): Promise<Principal | null> {
     if (this.#liveViewLinks.isToken(secret)) return this.#liveViewLinks.read(secret)
     if (this.#tokens?.isToken(secret)) return this.#tokens.read(secret)
-    return this.#apiKeys.authenticate(secret)
+    return this.#apiKeys.authenticate(secret, address)
   }
 
   /** Calls back once when the principal's secret ceases to be valid. Returns how to stop watching. */
   onInvalid(principal: Principal, listener: () => void): () => void {
-    const { actor, expiresAt } = principal
+    const { actor, expiresAt, sessionId } = principal
+    if (sessionId !== null) return this.#liveViewLinks.onInvalid(principal, listener)
     if (actor.startsWith('key:') || expiresAt === null) return this.#apiKeys.onInvalid(principal, listener)
-    let timer: NodeJS.Timeout
-    const wait = () => {
-      const leftMs = Math.max(0, expiresAt - Date.now())
-      timer = setTimeout(leftMs > MAX_TIMER_MS ? wait : listener, Math.min(MAX_TIMER_MS, leftMs)).unref()
-    }
-    wait()
-    return () => clearTimeout(timer)
+    return atTime(expiresAt, listener)
   }
 }

@@ -6,6 +6,7 @@ export function approximateSize(value: unknown): number {
   if (typeof value === 'string') return 2 * value.length
   if (typeof value !== 'object' || value === null) return 8
   let size = 64
-  for (const key in value) size += 16 + approximateSize((value as Record<string, unknown>)[key])
+  for (const key in value)
+    size += Math.max(16, 2 * key.length) + approximateSize((value as Record<string, unknown>)[key])
   return size
 }

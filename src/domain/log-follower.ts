@@ -2,6 +2,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { EntryFilter, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
 import type { EntryQuery, EntryStep, LogHead } from '../ports/store.ts'
 import { encodeEntryCursor } from './cursor.ts'
+import { UNLIMITED_ROOM, type DeliveryRoom, type Held } from './delivery.ts'
 import { matchesFilter } from './entry-filter.ts'
 import { approximateSize } from './entry-size.ts'
 import { NotFound } from './errors.ts'
@@ -25,7 +26,7 @@ export interface LogSource {
   head(): LogHead | Promise<LogHead | null>
   /** Committed entries after the sequence from memory; null: not there. */
   readTail(after: number, limit: number, maxBytes: number): LogEntry[] | null
-  readStore(query: EntryQuery): Promise<EntryStep>
+  readStore(query: EntryQuery, signal: AbortSignal): Promise<EntryStep>
   /** Calls back when the log may have grown. Returns the disposer. */
   onWakeUp(listener: () => void): () => void
 }
@@ -43,15 +44,22 @@ interface Reading {
   upTo: number
 }
 
+/** The step after the one that is being delivered, with the room that it has. */
+interface Ahead {
+  reading: Promise<Reading>
+  held: Held
+}
+
 const BATCH_ENTRIES = 500
-/** Of approximate size: keeps a message on the wire, and what one reader holds in memory, around a megabyte. */
+/** Of a batch, beyond its first entry: keeps a message on the wire, and what one reader holds, around a megabyte. */
 const BATCH_BYTES = 512 * 1024
 /** An iterator that is always ready would starve everyone else (DESIGN.md, Facts). */
 const YIELD_AFTER_MS = 5
 
 /**
  * Follows a session's log from a cursor (law 4): subscribe to wake-ups, read from the cursor, then follow. It holds a
- * cursor and at most two steps of reading, nothing per entry (law 5): a reader that stops reading stops the follower.
+ * cursor and at most two batches, nothing per entry (law 5), for which its connection must have room before they are
+ * read: a reader that stops reading stops the follower, and the others of its connection.
  *
  * An iterator written by hand, because `return()` of an async generator waits for the `await` it is in; this one frees
  * everything at once.
@@ -62,6 +70,9 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
   readonly #readFilter: EntryFilter
   readonly #timing: FollowerTiming
   readonly #signal: AbortSignal
+  readonly #room: DeliveryRoom
+  /** Ends what it waits for and what it reads. */
+  readonly #stop = new AbortController()
 
   #cursor: number
   #emittedCursor: number
@@ -69,12 +80,9 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
   #live = false
   #dropped = 0
   #droppedUnknown = false
-  /** Read from the store and not yet delivered. */
-  #waiting: LogEntry[] = []
-  #waitingUpTo: number
-  /** Where the log ended when it was last looked at. */
-  #seenHead = Number.POSITIVE_INFINITY
-  #ahead: { after: number; reading: Promise<Reading> } | null = null
+  /** Of the batch that is being delivered; given back when the reader asks for the next. */
+  #held: Held | null = null
+  #ahead: Ahead | null = null
 
   #unsubscribe: (() => void) | null = null
   #woken = false
@@ -83,14 +91,21 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
   #lastYieldAt = performance.now()
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(source: LogSource, after: number, filter: EntryFilter, timing: FollowerTiming, signal: AbortSignal) {
+  constructor(
+    source: LogSource,
+    after: number,
+    filter: EntryFilter,
+    timing: FollowerTiming,
+    signal: AbortSignal,
+    room: DeliveryRoom = UNLIMITED_ROOM,
+  ) {
     this.#source = source
     this.#cursor = after
     this.#emittedCursor = after
-    this.#waitingUpTo = after
     this.#filter = filter
     this.#timing = timing
     this.#signal = signal
+    this.#room = room
     const { kinds } = filter
     const mustSeeDrops = kinds && !kinds.includes('ENTRIES_DROPPED')
     this.#readFilter = mustSeeDrops ? { ...filter, kinds: [...kinds, 'ENTRIES_DROPPED'] } : filter
@@ -123,18 +138,28 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
     this.#unsubscribe?.()
     this.#unsubscribe = null
     this.#signal.removeEventListener('abort', this.#onAbort)
-    this.#waiting = []
+    this.#stop.abort()
+    this.#release()
+    this.#ahead?.held.release()
     this.#ahead = null
     this.#wake?.()
   }
 
+  #release(): void {
+    this.#held?.release()
+    this.#held = null
+  }
+
   async #pull(): Promise<IteratorResult<LogBatch, undefined>> {
+    this.#release()
     try {
       const batch = await this.#nextBatch()
       if (batch) return { done: false, value: batch }
     } catch (error) {
+      // What was broken off because the reader has left is no failure.
+      const isExpected = this.#closed
       this.#close()
-      throw error
+      if (!isExpected) throw error
     }
     this.#close()
     return { done: true, value: undefined }
@@ -147,20 +172,11 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
         await yieldToOthers()
         this.#lastYieldAt = performance.now()
       }
-      if (this.#waiting.length > 0) {
-        const entries = this.#takeWaiting()
-        // The last of them says itself that the end was reached: an empty batch after it would blank a reader that
-        // shows one batch at a time, as GraphiQL does.
-        return this.#emit(entries, this.#waiting.length === 0 && this.#cursor >= this.#seenHead)
-      }
-      this.#cursor = this.#waitingUpTo
-
       this.#woken = false
       const head = await this.#source.head()
       if (this.#closed) return null
       // Deleted by retention while it was followed: not an end that the reader could take for the whole log.
       if (!head) throw new NotFound('session')
-      this.#seenHead = head.lastSequence
       if (this.#cursor < head.lastSequence) {
         const batch = await this.#advance(head)
         if (batch) return batch
@@ -184,51 +200,64 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
     })
   }
 
+  /** One step on; null: it had nothing to tell. Room for it stays taken while it is delivered. */
   async #advance(head: LogHead): Promise<LogBatch | null> {
-    const tail = this.#source.readTail(this.#cursor, BATCH_ENTRIES, BATCH_BYTES)
-    if (tail && tail.length > 0) {
-      this.#waitingUpTo = this.#cursor = tail.at(-1)!.sequence
-      const wanted = this.#sift(tail)
-      const caughtUp = this.#cursor >= head.lastSequence
-      if (wanted.length > 0 || this.#hasDropped || (caughtUp && !this.#live) || this.#isProgressDue()) {
-        return this.#emit(wanted, caughtUp)
-      }
-      return null
-    }
-    const { step, upTo } = await this.#readStep(head)
-    if (this.#closed) return null
-    this.#waitingUpTo = step.done ? upTo : step.scannedTo
-    this.#waiting = this.#sift(step.entries)
-    if (this.#waitingUpTo < head.lastSequence) this.#readAhead(head)
-    if (this.#waiting.length > 0) return null
-    this.#cursor = this.#waitingUpTo
-    return this.#hasDropped || this.#isProgressDue() ? this.#emit([], this.#cursor >= head.lastSequence) : null
-  }
-
-  #readStep(head: LogHead): Promise<Reading> {
     const ahead = this.#ahead
     this.#ahead = null
-    return ahead?.after === this.#cursor ? ahead.reading : this.#read(this.#cursor, head)
+    const held = ahead?.held ?? (await this.#room.reserve(BATCH_BYTES, this.#stop.signal))
+    if (this.#closed) return (held.release(), null)
+    this.#held = held
+    const { entries, bytes, upTo, isStored } = await this.#read(head, ahead)
+    if (this.#closed) return null
+    held.resize(bytes)
+    this.#cursor = upTo
+    const wanted = this.#sift(entries)
+    // The last of them says itself that the end was reached: an empty batch after it would blank a reader that shows one
+    // batch at a time, as GraphiQL does.
+    const caughtUp = this.#cursor >= head.lastSequence
+    if (wanted.length > 0 || this.#hasDropped || (caughtUp && !this.#live) || this.#isProgressDue()) {
+      if (isStored && !caughtUp) this.#readAhead(head)
+      return this.#emit(wanted, caughtUp)
+    }
+    this.#release()
+    return null
+  }
+
+  async #read(head: LogHead, ahead: Ahead | null) {
+    const tail = ahead ? null : this.#source.readTail(this.#cursor, BATCH_ENTRIES, BATCH_BYTES)
+    if (tail && tail.length > 0) {
+      const bytes = tail.reduce((sum, { data }) => sum + approximateSize(data), 0)
+      return { entries: tail, bytes, upTo: tail.at(-1)!.sequence, isStored: false }
+    }
+    const { step, upTo } = await (ahead?.reading ?? this.#readStore(head))
+    return { entries: step.entries, bytes: step.bytes, upTo: step.done ? upTo : step.scannedTo, isStored: true }
   }
 
   /** While a step is being delivered the store reads the next: replay then costs the dearer of the two, not both. */
   #readAhead(head: LogHead): void {
-    const reading = this.#read(this.#waitingUpTo, head)
+    const held = this.#room.tryReserve(BATCH_BYTES)
+    if (!held) return
+    const reading = this.#readStore(head)
     // It may never be asked for; when it is, the failure is thrown there.
-    reading.catch(() => {})
-    this.#ahead = { after: this.#waitingUpTo, reading }
+    reading.then(
+      ({ step }) => held.resize(step.bytes),
+      () => {},
+    )
+    this.#ahead = { reading, held }
   }
 
-  async #read(after: number, head: LogHead): Promise<Reading> {
+  async #readStore(head: LogHead): Promise<Reading> {
     const upTo = head.lastSequence
-    const step = await this.#source.readStore({
+    const query: EntryQuery = {
       sessionId: this.#source.sessionId,
       filter: this.#readFilter,
       direction: 'forward',
-      after,
+      after: this.#cursor,
       before: upTo + 1,
       limit: BATCH_ENTRIES,
-    })
+      maxBytes: BATCH_BYTES,
+    }
+    const step = await this.#source.readStore(query, this.#stop.signal)
     return { step, upTo }
   }
 
@@ -251,19 +280,6 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
 
   get #hasDropped(): boolean {
     return this.#dropped > 0 || this.#droppedUnknown
-  }
-
-  #takeWaiting(): LogEntry[] {
-    let bytes = 0
-    let count = 0
-    while (count < this.#waiting.length && (count === 0 || bytes < BATCH_BYTES)) {
-      bytes += approximateSize(this.#waiting[count]!.data)
-      count += 1
-    }
-    const taken = count === this.#waiting.length ? this.#waiting : this.#waiting.slice(0, count)
-    this.#waiting = count === this.#waiting.length ? [] : this.#waiting.slice(count)
-    this.#cursor = this.#waiting.length === 0 ? this.#waitingUpTo : taken.at(-1)!.sequence
-    return taken
   }
 
   #isProgressDue(): boolean {

@@ -2,10 +2,21 @@ import type { Bus } from '../ports/bus.ts'
 import type { EntryFilter, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
 import type { Store } from '../ports/store.ts'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from './cursor.ts'
-import { LogFollower, type FollowerTiming, type LogBatch, type LogSource } from './log-follower.ts'
-import { pageRequest, type PageArguments } from './page-arguments.ts'
+import { UNLIMITED_ROOM, type DeliveryRoom } from './delivery.ts'
+import { TabwireError } from './errors.ts'
+import { LogFollower, type FollowerTiming, type LogSource } from './log-follower.ts'
+import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
+import { pageRequest, type PageArguments, type PageRequest } from './page-arguments.ts'
 import type { SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
+import { within } from './within.ts'
+
+export type LogPageArguments = PageArguments & { filter: EntryFilter }
+
+export interface FollowArguments {
+  after?: string | null | undefined
+  filter: EntryFilter
+}
 
 export interface LogPage {
   entries: LogEntry[]
@@ -23,6 +34,18 @@ export const LOG_PAGE_BOUNDS = { min: 1, max: 1000, default: 100 } as const
 /** A filter that finds little returns a short page after this many steps of the store (law 11). */
 const MAX_STEPS_OF_PAGE = 50
 
+/** How long matching entries are counted for one totalCount. */
+const COUNT_SECONDS = 30
+
+/** A totalCount that takes longer than anybody should wait. */
+export class CountTooLong extends TabwireError {
+  override readonly code = 'TIMEOUT'
+
+  constructor(seconds: number) {
+    super(`totalCount was not done after ${seconds} s. Narrow the filter, or leave totalCount out.`)
+  }
+}
+
 const DEFAULT_TIMING: FollowerTiming = { pollMs: 5000, progressMs: 4500 }
 
 /** Reads the logs of sessions: pages of history and followers, over one cursor. */
@@ -31,55 +54,91 @@ export class LogReader {
   readonly #bus: Bus
   readonly #liveLog: (sessionId: string) => SessionLog | null
   readonly #timing: FollowerTiming
+  readonly #countSeconds: number
+  readonly #following = new Set<object>()
+  #drained: (() => void) | null = null
 
   constructor(
     store: Store,
     bus: Bus,
     liveLog: (sessionId: string) => SessionLog | null,
     timing: FollowerTiming = DEFAULT_TIMING,
+    countSeconds: number = COUNT_SECONDS,
   ) {
     this.#store = store
     this.#bus = bus
     this.#liveLog = liveLog
     this.#timing = timing
+    this.#countSeconds = countSeconds
+  }
+
+  /** Resolves when those who follow have read their logs to the end, or after a while. Call when all sessions have ended. */
+  async drain(ms: number): Promise<void> {
+    if (this.#following.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#drained = resolve
+    await within(promise, ms)
   }
 
   /** Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. */
   follow(
     session: SessionSnapshot,
-    args: { after?: string | null | undefined; filter: EntryFilter },
+    args: FollowArguments,
     signal: AbortSignal,
-  ): LogFollower & AsyncIterableIterator<LogBatch> {
+    room: DeliveryRoom = UNLIMITED_ROOM,
+  ): LogFollower {
     const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
-    return new LogFollower(this.#source(session.id), after, args.filter, this.#timing, signal)
+    return new LogFollower(this.#source(session), after, args.filter, this.#timing, signal, room)
   }
 
-  /** A page of the log, by first/after or last/before. */
-  async page(session: SessionSnapshot, args: PageArguments & { filter: EntryFilter }): Promise<LogPage> {
-    const { direction, limit, offset } = pageRequest(args, LOG_PAGE_BOUNDS)
+  /** A page of the log, by first/after or last/before; short when it reaches its bound in bytes. */
+  async page(session: SessionSnapshot, args: LogPageArguments, reads = new OperationReads()): Promise<LogPage> {
+    const request = pageRequest(args, LOG_PAGE_BOUNDS)
     const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
     const before = args.before == null ? undefined : this.#decode(session, args.before, 'before')
-    const forward = direction === 'forward'
+    const { page } = await reads.read(
+      RESPONSE_LIMITS.pageBytes,
+      (maxBytes) => this.#readPage(session, args, { ...request, after, before, maxBytes }, reads),
+      ({ bytes }) => bytes,
+    )
+    return page
+  }
 
+  async #readPage(
+    session: SessionSnapshot,
+    args: LogPageArguments,
+    { direction, limit, offset, after, before, maxBytes }: PlacedRequest,
+    reads: OperationReads,
+  ): Promise<{ page: LogPage; bytes: number }> {
+    const forward = direction === 'forward'
     const entries: LogEntry[] = []
+    let bytes = 0
     let bounds: { after: number; before: number | undefined } = { after, before }
     let scannedTo: number | null = null
     let done = false
     let toSkip = offset
     // While it skips it goes on: a page that is short because of that would have no cursor to go on from.
-    for (let steps = 0; !done && entries.length <= limit && (toSkip > 0 || steps < MAX_STEPS_OF_PAGE); steps += 1) {
-      const step = await this.#store.readEntries({
+    const isWanting = (steps: number) => toSkip > 0 || (steps < MAX_STEPS_OF_PAGE && bytes < maxBytes)
+    for (let steps = 0; !done && entries.length <= limit && isWanting(steps); steps += 1) {
+      const query = {
         sessionId: session.id,
+        reader: session.owner,
         filter: args.filter,
         direction,
         ...bounds,
         // One more than asked for tells whether there is a further page.
         limit: Math.min(LOG_PAGE_BOUNDS.max, toSkip + limit + 1 - entries.length),
-      })
+        maxBytes: maxBytes - bytes,
+      }
+      const step = await this.#store.readEntries(query, reads.signal)
+      // The first entry of a step comes however large it is: it begins the next page.
+      if (bytes > 0 && bytes + step.bytes > maxBytes) break
       const skipped = Math.min(toSkip, step.entries.length)
       toSkip -= skipped
       if (forward) entries.push(...step.entries.slice(skipped))
       else entries.unshift(...step.entries)
+      // What is skipped is not kept.
+      if (toSkip === 0) bytes += step.bytes
       scannedTo = step.scannedTo
       bounds = forward ? { after: scannedTo, before } : { after, before: scannedTo }
       done = step.done
@@ -95,14 +154,15 @@ export class LogReader {
     const reached = !isFull && hasMore && scannedTo !== null ? encodeEntryCursor(session.id, scannedTo) : null
     const first = entries[0] ? encodeEntryCursor(session.id, entries[0].sequence) : null
     const last = entries.length > 0 ? encodeEntryCursor(session.id, entries.at(-1)!.sequence) : null
-    return {
+    const page = {
       entries,
       hasNextPage: forward ? hasMore : before !== undefined && before <= session.lastSequence,
       hasPreviousPage: forward ? after > 0 || offset > 0 : hasMore,
       startCursor: forward ? (first ?? args.after ?? null) : (reached ?? first ?? args.before ?? null),
       endCursor: forward ? (reached ?? last ?? args.after ?? null) : (last ?? args.before ?? null),
-      totalCount: () => this.#count(session, args.filter),
+      totalCount: () => this.#count(session, args.filter, reads.signal),
     }
+    return { page, bytes }
   }
 
   findEntry(sessionId: string, sequence: number): Promise<LogEntry | null> {
@@ -121,29 +181,49 @@ export class LogReader {
     return sequence
   }
 
-  async #count(session: SessionSnapshot, filter: EntryFilter): Promise<number> {
+  async #count(session: SessionSnapshot, filter: EntryFilter, signal: AbortSignal): Promise<number> {
     const known = knownCount(session, filter)
     if (known !== null) return known
+    const deadline = performance.now() + this.#countSeconds * 1000
     let count = 0
     let after = 0
     for (;;) {
-      const step = await this.#store.countEntries(session.id, filter, after)
+      const query = { sessionId: session.id, reader: session.owner, filter, after }
+      const step = await this.#store.countEntries(query, signal)
       count += step.count
       if (step.done) return count
+      if (performance.now() > deadline) throw new CountTooLong(this.#countSeconds)
       after = step.scannedTo
     }
   }
 
-  #source(sessionId: string): LogSource {
+  #source({ id, owner }: SessionSnapshot): LogSource {
     const store = this.#store
     return {
-      sessionId,
-      head: () => this.#liveLog(sessionId)?.head ?? store.readHead(sessionId),
-      readTail: (after, limit, maxBytes) => this.#liveLog(sessionId)?.readTail(after, limit, maxBytes) ?? null,
-      readStore: (query) => store.readEntries(query),
-      onWakeUp: (listener) => this.#bus.subscribe(sessionId, listener),
+      sessionId: id,
+      head: () => this.#liveLog(id)?.head ?? store.readHead(id),
+      readTail: (after, limit, maxBytes) => this.#liveLog(id)?.readTail(after, limit, maxBytes) ?? null,
+      // A reader beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
+      readStore: (query, signal) => store.readEntries({ ...query, reader: `followers of ${owner}` }, signal),
+      onWakeUp: (listener) => {
+        const following = {}
+        this.#following.add(following)
+        const unsubscribe = this.#bus.subscribe(id, listener)
+        return () => {
+          unsubscribe()
+          this.#following.delete(following)
+          if (this.#following.size === 0) this.#drained?.()
+        }
+      },
     }
   }
+}
+
+/** A page that is asked for, with the places that its cursors stand for. */
+interface PlacedRequest extends PageRequest {
+  after: number
+  before: number | undefined
+  maxBytes: number
 }
 
 /** What the counters kept with the append already tell (law 11), so that nothing need be counted. */

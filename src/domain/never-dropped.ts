@@ -6,6 +6,7 @@ const NEVER_DROPPED: ReadonlySet<SessionEventKind> = new Set([
   'ENTRIES_DROPPED',
   'ACTION',
   'ARTIFACT_CREATED',
+  'ARTIFACT_FAILED',
   'TASK_STEP',
   'TASK_ENDED',
   'CLIENT_ATTACHED',

@@ -4,6 +4,7 @@ import type { RecordingKind } from '../ports/artifact.ts'
 import type { BrowserOptions } from '../ports/browser.ts'
 import type { LogEntry } from '../ports/log-entry.ts'
 import {
+  StoreFull,
   StoreUnavailable,
   type InsertSessionOutcome,
   type Json,
@@ -11,6 +12,7 @@ import {
   type Store,
 } from '../ports/store.ts'
 import { BadUserInput } from './errors.ts'
+import { StorageFull } from './free-space.ts'
 import { hashOfOptions } from './idempotency.ts'
 import { canonicalTimezone, type SessionOptions } from './session-input.ts'
 
@@ -97,6 +99,7 @@ export async function insertNewSession(
     try {
       return await store.insertSession(record, [firstEntry])
     } catch (error) {
+      if (error instanceof StoreFull) throw new StorageFull('The disk of the database is full. Free disk space.')
       if (!(error instanceof StoreUnavailable) || tries === INSERT_TRIES) throw error
       await pause(INSERT_PAUSE_MS)
     }

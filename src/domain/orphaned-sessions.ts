@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { LogEntry } from '../ports/log-entry.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskRecord } from '../ports/task.ts'
+import { tasksOf } from './tasks-of-session.ts'
 
 const TASK_ERROR = 'The server stopped while the task ran.'
 const ERROR = 'The server stopped without ending this session. Requests that were in flight then are not in the log.'
@@ -34,7 +35,10 @@ export async function endOrphanedSessions(store: Store, machineId: string, logge
 
 /** The tasks of the session that were running, as they have been ended. */
 async function failOrphanedTasks(store: Store, sessionId: string, endedAt: number): Promise<TaskRecord[]> {
-  const running = (await store.listTasks(sessionId)).filter(({ status }) => status === 'RUNNING')
+  const running: TaskRecord[] = []
+  for await (const task of tasksOf(store, sessionId)) {
+    if (task.status === 'RUNNING') running.push(task)
+  }
   const change = { status: 'FAILED', error: TASK_ERROR, endedAt } as const
   for (const { id } of running) await store.updateTask(id, change)
   return running

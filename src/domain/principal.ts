@@ -28,11 +28,22 @@ export class Forbidden extends TabwireError {
   override readonly code = 'FORBIDDEN'
 }
 
-/** Throws Unauthenticated without a principal and Forbidden when its key lacks the scope. ADMIN includes no other. */
-export function requireScope(principal: Principal | null, scope: Scope): Principal {
-  if (!principal) throw new Unauthenticated()
-  if (principal.sessionId !== null) throw new Forbidden('This link is good for the live view of one session alone.')
-  if (!principal.scopes.has(scope)) throw new Forbidden(`This API key lacks the scope ${scope}.`)
+/** Why a caller that has none of these scopes is refused. */
+export function refusalOf(principal: Principal | null, scopes: readonly Scope[]): TabwireError {
+  if (!principal) return new Unauthenticated()
+  if (principal.sessionId !== null) return new Forbidden('This link is valid for the live view of one session only.')
+  return new Forbidden(`This API key lacks the scope ${scopes.join(' or ')}.`)
+}
+
+/** Whether the caller has the scope. No scope includes another, and a link to the live view has none here. */
+export function hasScope(principal: Principal | null, scope: Scope): principal is Principal {
+  return principal?.sessionId === null && principal.scopes.has(scope)
+}
+
+/** Throws Unauthenticated without a principal and Forbidden when its key has none of the scopes. */
+export function requireScope(principal: Principal | null, ...scopes: readonly Scope[]): Principal {
+  const allowed = scopes.some((scope) => hasScope(principal, scope))
+  if (!principal || !allowed) throw refusalOf(principal, scopes)
   return principal
 }
 
@@ -40,6 +51,6 @@ export function requireScope(principal: Principal | null, scope: Scope): Princip
 export function requireLiveView(principal: Principal | null, sessionId: string, scope: Scope): Principal {
   if (principal?.sessionId == null) return requireScope(principal, scope)
   if (principal.sessionId !== sessionId) throw new NotFound('session')
-  if (!principal.scopes.has(scope)) throw new Forbidden('This link is for looking alone.')
+  if (!principal.scopes.has(scope)) throw new Forbidden('This link is view-only.')
   return principal
 }

@@ -7,12 +7,14 @@ const DAY_MS = 24 * 60 * 60 * 1000
 const ROUND_MS = 60 * 60 * 1000
 /** Looking through all bytes that are kept takes a while, and finds something only where a server died. */
 const SWEEP_EVERY_MS = DAY_MS
+/** Other servers' clocks may be behind ours. */
+const CLAIMS_KEPT_MS = ROUND_MS
 /** Between two small steps everyone else gets a turn at the database (law 11). */
 const STEP_PAUSE_MS = 50
 
 /**
  * Deletes sessions that ended longer ago than the retention, their artifacts first, in small steps, now and once an
- * hour; once a day the bytes of artifacts that no row tells of.
+ * hour; once a day the bytes of artifacts that no row tells of. What has expired goes as well: sign-in keys, upload claims.
  */
 export class Retention {
   readonly #store: Store
@@ -23,7 +25,7 @@ export class Retention {
   #running: Promise<void> = Promise.resolve()
   #sweptAt = 0
 
-  /** days 0: sessions are kept for ever; expired sign-in keys are deleted all the same. */
+  /** days 0: sessions are kept for ever; what has expired is deleted all the same. */
   constructor(store: Store, artifacts: Pick<Artifacts, 'deleteEndedBefore' | 'sweep'>, days: number, logger: Logger) {
     this.#store = store
     this.#artifacts = artifacts
@@ -38,6 +40,9 @@ export class Retention {
   /** Deletes all that is due now. */
   async sweep(now: number): Promise<void> {
     await this.#store.deleteExpiredApiKeys(now)
+    while (!this.#stop.signal.aborted && (await this.#store.deleteUploadClaims(now - CLAIMS_KEPT_MS))) {
+      await this.#pause(STEP_PAUSE_MS)
+    }
     // A place for bytes that is away holds up no other deletion: sessions that still have artifacts just stay.
     await this.#tried('artifacts that no row tells of', () => this.#sweepArtifacts(now))
     if (this.#days === 0) return

@@ -4,7 +4,8 @@ import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { BrowserFile, KeptFile } from '../ports/browser.ts'
-import type { EntryDraft } from '../ports/log-entry.ts'
+import type { FileRoom } from '../ports/file-room.ts'
+import { ARTIFACT_FAILURE_CODES, type EntryDraft } from '../ports/log-entry.ts'
 import type { Artifacts } from './artifacts.ts'
 import { TabwireError } from './errors.ts'
 
@@ -14,6 +15,8 @@ export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType'
   id?: string
   /** Where it is known before. */
   sizeBytes?: number
+  /** What it has counted in while it was written. */
+  room?: FileRoom
 }
 
 /** Keeps the files of one session as artifacts, and says so in its log. */
@@ -47,6 +50,11 @@ export class SessionFiles {
     return artifact
   }
 
+  /** Room for a file that begins to be written, out of what the owner's quota leaves. */
+  openRoom(): FileRoom {
+    return this.#artifacts.openRoom(this.#session.owner)
+  }
+
   /** A file that the browser made by itself. Never rejects. */
   async keepFile(file: BrowserFile): Promise<KeptFile> {
     try {
@@ -60,13 +68,24 @@ export class SessionFiles {
       }
     } catch (error) {
       if (error instanceof TabwireError) {
-        // The log of the session tells it of downloads alone.
         this.#logger.warn({ kind: file.kind, name: file.name, why: error.message }, 'a file was not kept')
-        return { artifactId: null, failure: error.message }
+        return this.#notKept(file, error.code, error.message)
       }
       this.#logger.error({ err: error }, `a file could not be kept: ${file.kind}`)
-      return { artifactId: null, failure: 'it could not be kept' }
+      return this.#notKept(file, 'INTERNAL', 'it could not be kept')
+    } finally {
+      file.room?.release()
     }
+  }
+
+  #notKept({ kind, name, pageId }: BrowserFile, code: string, message: string): KeptFile {
+    // A download has an entry of its own, which says so.
+    if (kind !== 'DOWNLOAD') {
+      const known = ARTIFACT_FAILURE_CODES.find((one) => one === code) ?? 'INTERNAL'
+      const data = { kind, name, pageId, code: known, message, partial: false }
+      this.#record({ kind: 'ARTIFACT_FAILED', at: Date.now(), data })
+    }
+    return { artifactId: null, failure: message }
   }
 }
 

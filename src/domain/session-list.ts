@@ -26,18 +26,19 @@ export async function listSessions(
   owner: string,
   args: SessionListArguments,
   snapshotOf: (record: SessionRecord) => SessionSnapshot,
+  signal: AbortSignal,
 ): Promise<SessionListPage> {
   const request = pageRequest(args, SESSION_PAGE_BOUNDS)
   const given = parseSessionFilter(args.filter, ['filter'])
   const filter: SessionFilter = given.status || args.includeTerminated ? given : { ...given, status: LIVE_STATUSES }
   const after = args.after == null ? null : decodeSessionCursor(owner, args.after, 'after')
   const before = args.before == null ? null : decodeSessionCursor(owner, args.before, 'before')
-  const { records, hasMore } = await store.listSessions({ owner, filter, after, before, ...request })
+  const { records, hasMore } = await store.listSessions({ owner, filter, after, before, ...request }, signal)
   const forward = request.direction === 'forward'
   return {
     sessions: records.map(snapshotOf),
     hasNextPage: forward ? hasMore : before !== null,
     hasPreviousPage: forward ? after !== null || request.offset > 0 : hasMore,
-    totalCount: () => store.countSessions(owner, filter),
+    totalCount: () => store.countSessions(owner, filter, signal),
   }
 }

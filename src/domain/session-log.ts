@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
+import type { EntryDraft, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
 import {
   StoreUnavailable,
   UnstorableBatch,
@@ -10,35 +10,16 @@ import {
   type Store,
 } from '../ports/store.ts'
 import { CommitProgress } from './commit-progress.ts'
-import { DroppedEntries } from './dropped-entries.ts'
+import { DroppedEntries, PacedDrops } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
+import { endFailedLog } from './failed-log.ts'
+import { countsOf, countsWith, type LogCounts } from './log-counts.ts'
+import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
 import { isNeverDropped } from './never-dropped.ts'
+import type { SessionLogEvents } from './session-log-events.ts'
 import { StorePatience } from './store-patience.ts'
 import { deeplyWellFormed } from './well-formed.ts'
-
-export interface LogLimits {
-  /** Entries a session may have, those of NEVER_DROPPED not counted; what comes after is dropped as LOG_LIMIT. */
-  maxEntries: number
-  /** Entries and bytes that may wait for the store; what comes on top is dropped as FLOOD or STORE_UNAVAILABLE. */
-  maxQueuedEntries: number
-  maxQueuedBytes: number
-  /** What is kept in memory for live readers. */
-  maxTailEntries: number
-  maxTailBytes: number
-}
-
-export type LogCounts = Pick<
-  SessionRecord,
-  'navigationCount' | 'consoleMessageCount' | 'networkRequestCount' | 'actionCount' | 'screenshotCount'
->
-
-export interface SessionLogEvents {
-  /** Entries or a patch were committed. Must not throw. */
-  committed(entries: readonly LogEntry[], patch: SessionPatch | null): void
-  /** The row is gone or another writer took it over: this log will never commit again. Must not throw. */
-  lost(): void
-}
 
 interface Queued {
   draft: EntryDraft
@@ -50,10 +31,6 @@ interface Queued {
 /** Large enough that a flood costs few round trips, small enough that one batch never holds up other sessions. */
 const MAX_BATCH_ENTRIES = 1000
 const MAX_BATCH_BYTES = 2 * 1024 * 1024
-/** Pause between two ENTRIES_DROPPED of a log at its limit; doubled each time, so their number stays small. */
-const FIRST_LIMIT_MARKER_PAUSE_MS = 1000
-const LAST_LIMIT_MARKER_PAUSE_MS = 60_000
-
 /**
  * The one writer of a session's log (laws 1, 2, 7, 9 of DESIGN.md).
  *
@@ -78,6 +55,9 @@ export class SessionLog {
   #counts: LogCounts
   #ended = false
   #lost = false
+  #isCut = false
+  #batch: readonly LogEntry[] = []
+  #unrecorded: DroppedEntries | null = null
   #isCommitting = false
   readonly #progress = new CommitProgress()
   readonly #patience: StorePatience
@@ -86,9 +66,8 @@ export class SessionLog {
 
   /** Dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
-  #atLimit: DroppedEntries | null = null
-  #limitMarkerPauseMs = FIRST_LIMIT_MARKER_PAUSE_MS
-  #limitMarkerTimer: NodeJS.Timeout | null = null
+  readonly #atLimit = new PacedDrops('LOG_LIMIT', true, (draft) => this.#mark(draft))
+  readonly #tooLarge = new PacedDrops('MESSAGE_TOO_LARGE', false, (draft) => this.#mark(draft))
 
   constructor(
     store: Store,
@@ -106,8 +85,7 @@ export class SessionLog {
     this.#patience = new StorePatience(this.#logger)
     this.#lastSequence = record.lastSequence
     this.#accepted = record.lastSequence
-    const { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount } = record
-    this.#counts = { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount }
+    this.#counts = countsOf(record)
     this.#tail = new LogTail(limits.maxTailEntries, limits.maxTailBytes)
     for (const entry of firstEntries) this.#tail.push(entry, approximateSize(entry.data))
   }
@@ -149,6 +127,16 @@ export class SessionLog {
     this.#startCommitting()
   }
 
+  /** An entry of this kind, which would come now, is missing: the browser's message was too large to be read. */
+  dropTooLarge(kind: SessionEventKind): void {
+    if (this.#ended || this.#lost) return
+    const dropped = { kind, at: Date.now() }
+    if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
+    // Its marker takes the place that the entry would have taken.
+    this.#accepted += 1
+    this.#tooLarge.add(dropped)
+  }
+
   /**
    * As append; resolves with the entry when it is committed, or with null when it will never be: the log was lost, has
    * ended, or the store refuses the entry.
@@ -179,9 +167,28 @@ export class SessionLog {
   async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
     this.append(draft, patch)
     await this.flush()
-    this.#stopLimitMarker()
+    this.#stopMarkers()
+    if (this.#unrecorded) {
+      const log = { sessionId: this.sessionId, lastSequence: this.#lastSequence, unrecorded: this.#unrecorded }
+      const entries = await endFailedLog(this.#store, log, draft, patch, this.#logger)
+      if (entries.length > 0) this.#noteCommitted(entries, patch)
+    }
     // A log that was lost has no final entry: who follows it must not be told that it is complete.
     if (!this.#lost) this.#ended = true
+  }
+
+  /** The server is going down and this log is far behind: what waits becomes a count, so that the end can be committed. */
+  cutShort(): void {
+    if (this.#ended || this.#lost) return
+    const dropped = (this.#overflow ??= new DroppedEntries('FLOOD'))
+    const kept = dropped.takeFrom(this.#queue)
+    this.#progress.entriesCommitted(this.#queue.length - kept.length)
+    this.#queue = kept
+    this.#queuedBytes = kept.reduce((sum, { size }) => sum + size, 0)
+    this.#isCut = true
+    if (dropped.count > 0) this.#settleOverflow()
+    this.#overflow = null
+    this.#startCommitting()
   }
 
   /** Stops trying to commit: the server is going down and the store is away. */
@@ -198,44 +205,36 @@ export class SessionLog {
   #isFull(size: number): boolean {
     const { maxQueuedEntries, maxQueuedBytes } = this.#limits
     // Once full, half of it must drain first: else a steady flood would leave a marker between every few entries.
-    const share = this.#overflow ? 0.5 : 1
+    const share = this.#isCut ? 0 : this.#overflow ? 0.5 : 1
     return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
   }
 
+  /** An ENTRIES_DROPPED, whatever is waiting already. */
+  #mark(draft: EntryDraft<'ENTRIES_DROPPED'>): void {
+    this.#enqueue({ draft, size: 256, patch: null })
+    this.#startCommitting()
+  }
+
   #settleOverflow(): void {
-    if (!this.#overflow) return
-    this.#enqueue({ draft: this.#overflow.toDraft(Date.now()), size: 256, patch: null })
+    const overflow = this.#overflow
     this.#overflow = null
+    if (overflow) this.#mark(overflow.toDraft(Date.now()))
   }
 
-  #dropAtLimit(draft: EntryDraft): void {
+  #dropAtLimit(dropped: Pick<EntryDraft, 'kind' | 'at'>): void {
     this.#settleOverflow()
-    this.#atLimit ??= new DroppedEntries('LOG_LIMIT')
-    this.#atLimit.add(draft)
-    if (this.#limitMarkerTimer) return
-    this.#settleLimit(Date.now())
-    this.#limitMarkerTimer = setTimeout(() => {
-      this.#limitMarkerTimer = null
-      this.#settleLimit(Date.now())
-      this.#startCommitting()
-    }, this.#limitMarkerPauseMs)
-    this.#limitMarkerPauseMs = Math.min(this.#limitMarkerPauseMs * 2, LAST_LIMIT_MARKER_PAUSE_MS)
+    this.#atLimit.add(dropped)
   }
 
-  #stopLimitMarker(): void {
-    if (this.#limitMarkerTimer) clearTimeout(this.#limitMarkerTimer)
-    this.#limitMarkerTimer = null
-  }
-
-  #settleLimit(now: number): void {
-    if (!this.#atLimit) return
-    this.#enqueue({ draft: this.#atLimit.toDraft(now), size: 256, patch: null })
-    this.#atLimit = null
+  #stopMarkers(): void {
+    this.#atLimit.stop()
+    this.#tooLarge.stop()
   }
 
   #settleDropped(): void {
     this.#settleOverflow()
-    this.#settleLimit(Date.now())
+    this.#atLimit.settle()
+    this.#tooLarge.settle()
   }
 
   #startCommitting(): void {
@@ -250,6 +249,8 @@ export class SessionLog {
       (error: unknown) => {
         this.#isCommitting = false
         this.#logger.fatal({ err: error }, 'the log of a session failed')
+        this.#unrecorded = this.#countUnrecorded()
+        this.#events.failed(error)
         this.#loseLog()
       },
     )
@@ -267,6 +268,7 @@ export class SessionLog {
         await this.#commitPatch(loosePatch)
       } else {
         const { entries, patch } = this.#takeBatch(loosePatch)
+        this.#batch = entries
         await this.#commitBatch(entries, patch)
       }
       this.#progress.patchesCommitted(patches)
@@ -318,14 +320,14 @@ export class SessionLog {
       try {
         return await this.#store.append(this.sessionId, this.#lastSequence, entries, patch ?? undefined)
       } catch (error) {
-        if (error instanceof UnstorableBatch) return error
-        throw error
+        if (error instanceof StoreUnavailable) throw error
+        return { kind: 'refused', error } as const
       }
     })
     if (outcome === null) {
       this.#loseLog()
-    } else if (outcome instanceof UnstorableBatch) {
-      await this.#commitAroundUnstorable(entries, patch, outcome)
+    } else if (outcome.kind === 'refused') {
+      await this.#commitAroundRefused(entries, patch, outcome.error)
     } else if (outcome.kind === 'conflict') {
       this.#logger.error({ outcome }, 'the log of a session has another writer')
       this.#loseLog()
@@ -334,8 +336,11 @@ export class SessionLog {
     }
   }
 
-  /** Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (law 9). */
-  async #commitAroundUnstorable(entries: LogEntry[], patch: SessionPatch | null, cause: Error): Promise<void> {
+  /**
+   * Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (law 9). Where it was not
+   * the data that was refused, the same is done to lose no more than must be, but the session has failed.
+   */
+  async #commitAroundRefused(entries: LogEntry[], patch: SessionPatch | null, cause: unknown): Promise<void> {
     if (entries.length > 1) {
       const middle = entries.length >> 1
       await this.#commitBatch(entries.slice(0, middle), null)
@@ -344,24 +349,19 @@ export class SessionLog {
     }
     const [entry] = entries
     this.#logger.error({ err: cause, kind: entry?.kind }, 'the store refused an entry')
-    if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') throw cause
+    if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') {
+      throw new Error('the store refused what cannot be replaced', { cause })
+    }
     const dropped = new DroppedEntries('UNSTORABLE')
     dropped.add(entry)
     await this.#commitBatch([{ ...dropped.toDraft(Date.now()), sequence: entry.sequence }], patch)
     this.#settleAwaited(entry, null)
+    if (!(cause instanceof UnstorableBatch)) this.#events.failed(cause)
   }
 
   #noteCommitted(entries: readonly LogEntry[], patch: SessionPatch | null): void {
-    const counts = { ...this.#counts }
-    for (const entry of entries) {
-      if (entry.kind === 'CONSOLE_MESSAGE') counts.consoleMessageCount += 1
-      else if (entry.kind === 'NETWORK_REQUEST') counts.networkRequestCount += 1
-      else if (entry.kind === 'NAVIGATION') counts.navigationCount += 1
-      else if (entry.kind === 'ACTION') counts.actionCount += 1
-      else if (entry.kind === 'ARTIFACT_CREATED' && entry.data.kind === 'SCREENSHOT') counts.screenshotCount += 1
-      this.#tail.push(entry, approximateSize(entry.data))
-    }
-    this.#counts = counts
+    for (const entry of entries) this.#tail.push(entry, approximateSize(entry.data))
+    this.#counts = countsWith(this.#counts, entries)
     this.#lastSequence += entries.length
     this.#progress.entriesCommitted(entries.length)
     if (patch?.endedAt) this.#ended = true
@@ -374,13 +374,21 @@ export class SessionLog {
     this.#awaited.delete(data)
   }
 
+  /** What is not committed of the batch that was taken last, and of what waits. */
+  #countUnrecorded(): DroppedEntries {
+    const unrecorded = new DroppedEntries('UNSTORABLE')
+    for (const entry of this.#batch) if (entry.sequence > this.#lastSequence) unrecorded.add(entry)
+    for (const { draft } of this.#queue) unrecorded.add(draft)
+    return unrecorded
+  }
+
   #loseLog(): void {
     if (this.#lost) return
     this.#lost = true
     this.#queue = []
     this.#queuedBytes = 0
     this.#patch = null
-    this.#stopLimitMarker()
+    this.#stopMarkers()
     this.#progress.giveUp()
     for (const resolve of this.#awaited.values()) resolve(null)
     this.#awaited.clear()

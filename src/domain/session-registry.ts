@@ -24,11 +24,14 @@ import {
   type UpdateSessionInput,
 } from './session-input.ts'
 import { listSessions, SESSION_PAGE_BOUNDS, type SessionListArguments, type SessionListPage } from './session-list.ts'
-import type { LogLimits, SessionLog } from './session-log.ts'
+import type { LogLimits } from './log-limits.ts'
+import type { SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { isEnded, LIVE_STATUSES, SessionNotRunning } from './session-state.ts'
-import { Session, type SessionServices } from './session.ts'
+import type { SessionServices } from './session-services.ts'
+import { Session } from './session.ts'
 import { CapacityExceeded, Slots } from './slots.ts'
+import { requireRoom } from './storage-room.ts'
 import { within } from './within.ts'
 
 export type StartWait = 'CREATING' | 'RUNNING' | 'LOADED'
@@ -49,12 +52,16 @@ export interface SessionRegistryOptions {
   artifactUuid(id: string): string | null
   /** The profile of an id as clients write it, with what it holds. Throws BadUserInput where there is none. */
   openProfile(owner: string, id: string): Promise<{ id: string; state: Json }>
+  /** Throws StorageFull where there is no room for another session. */
+  requireRoom?(): Promise<void>
   deadlines?: SessionDeadlines
 }
 
 /** startSession answers after this long with the session as it stands. */
 const START_WAIT_MS = 30_000
 const TERMINATE_WAIT_MS = 30_000
+/** Of the time that a shutdown leaves sessions: for all but the rest of their logs. */
+const SESSIONS_SHARE = 0.7
 const ELSEWHERE = 'The session does not live on this server.'
 
 /** Starts sessions, finds them, ends them, and knows which live here. What is another owner's does not exist. */
@@ -112,8 +119,10 @@ export class SessionRegistry {
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
+    await this.#options.requireRoom?.()
     const profile = options.profileId === null ? null : await this.#options.openProfile(owner, options.profileId)
     if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
+    requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     let session: Session
     try {
@@ -150,8 +159,8 @@ export class SessionRegistry {
     return record?.owner === owner ? this.#snapshotOf(record) : null
   }
 
-  list(owner: string, args: SessionListArguments): Promise<SessionListPage> {
-    return listSessions(this.#store, owner, args, (record) => this.#snapshotOf(record))
+  list(owner: string, args: SessionListArguments, signal: AbortSignal): Promise<SessionListPage> {
+    return listSessions(this.#store, owner, args, (record) => this.#snapshotOf(record), signal)
   }
 
   /** Ends the session; one that has ended already stays as it ended. */
@@ -278,16 +287,23 @@ export class SessionRegistry {
     return this.#live.get(sessionId)?.log ?? null
   }
 
-  /** Ends every session as SERVER_SHUTDOWN; after the deadline their logs are given up. */
+  /**
+   * Ends every session as SERVER_SHUTDOWN. Most of the time is theirs; then logs that are far behind count what waits, so
+   * that each can commit its end; after the deadline, logs whose store is away are given up.
+   */
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true
-    const abandon = setTimeout(() => {
-      for (const session of this.#live.values()) session.log.abandon()
-    }, deadlineMs)
+    const sessionsMs = deadlineMs * SESSIONS_SHARE
+    const until = performance.now() + sessionsMs
+    const live = () => this.#live.values()
+    const timers = [
+      setTimeout(() => live().forEach(({ log }) => log.cutShort()), sessionsMs),
+      setTimeout(() => live().forEach(({ log }) => log.abandon()), deadlineMs),
+    ]
     try {
-      await Promise.all([...this.#live.values()].map((session) => session.end('SERVER_SHUTDOWN')))
+      await Promise.all([...live()].map((session) => session.shutDown(until)))
     } finally {
-      clearTimeout(abandon)
+      timers.forEach(clearTimeout)
     }
   }
 

@@ -8,7 +8,7 @@ import { TabwireError } from './errors.ts'
  *   CREATING ───────────────▶ RUNNING ───────────────────────────────────▶ CLOSED
  *      │                        │  IDLE_TIMEOUT, MAX_DURATION
  *      │                        ├────────────────────────────────────────▶ TIMED_OUT
- *      │                        │  BROWSER_CRASHED, BROWSER_MISBEHAVED, MACHINE_LOST, TASK_FAILED
+ *      │                        │  BROWSER_CRASHED, BROWSER_MISBEHAVED, INTERNAL_ERROR, MACHINE_LOST, TASK_FAILED
  *      │                        └────────────────────────────────────────▶ FAILED
  *      └── as RUNNING, but LAUNCH_FAILED instead of BROWSER_*, and never IDLE_TIMEOUT: it isn't idle, it
  *          waits; nor TASK_*: its task has not begun
@@ -29,6 +29,7 @@ const STATUS_OF_REASON = {
   LAUNCH_FAILED: 'FAILED',
   BROWSER_CRASHED: 'FAILED',
   BROWSER_MISBEHAVED: 'FAILED',
+  INTERNAL_ERROR: 'FAILED',
   MACHINE_LOST: 'FAILED',
   TASK_COMPLETED: 'CLOSED',
   TASK_FAILED: 'FAILED',

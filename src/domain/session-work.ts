@@ -12,6 +12,8 @@ export interface SessionEnding {
 
 /** How long the end of a session waits for what goes on in it to notice. */
 const SETTLE_MS = 5000
+/** Of what is left when the server is going down. */
+const HASTE = 0.2
 
 /** What goes on in a session. */
 export class SessionWork {
@@ -36,12 +38,13 @@ export class SessionWork {
     this.#works.add(tracked)
   }
 
-  /** Resolves when all is done, or after a while; never rejects. */
-  async settle(): Promise<void> {
-    if (this.#works.size > 0)
-      await within(
-        Promise.all(this.#works).then(() => undefined),
-        SETTLE_MS,
-      )
+  /** Resolves when all is done, or after a while, which is a share of what is left until then; never rejects. */
+  async settle(until: number): Promise<void> {
+    if (this.#works.size === 0) return
+    const left = Math.max(0, until - performance.now())
+    await within(
+      Promise.all(this.#works).then(() => undefined),
+      Math.min(SETTLE_MS, left * HASTE),
+    )
   }
 }

@@ -1,11 +1,10 @@
+import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../ports/artifact.ts'
-import { screenshot } from '../ports/actions/screenshot.ts'
 import type {
   BrowserFile,
   BrowserOptions,
-  BrowserPool,
   BrowserSession,
   BrowserVersion,
   KeptFile,
@@ -13,40 +12,30 @@ import type {
   Recorder,
 } from '../ports/browser.ts'
 import type { CdpClient } from '../ports/cdp-client.ts'
+import type { FileRoom } from '../ports/file-room.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
-import type { SessionPatch, SessionRecord, Store } from '../ports/store.ts'
-import type { Artifacts } from './artifacts.ts'
+import type { SessionPatch, SessionRecord } from '../ports/store.ts'
 import { Coalescer } from './coalescer.ts'
+import { DatabaseUnavailable } from './database-unavailable.ts'
+import { takeFirstScreenshot } from './first-screenshot.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
-import { SessionBrowser, type SessionDeadlines } from './session-browser.ts'
+import { SessionBrowser } from './session-browser.ts'
 import { SessionClients, type AttachedClient } from './session-clients.ts'
 import { SessionClock } from './session-clock.ts'
 import { SessionLive } from './session-live.ts'
 import { SessionFiles, type DescribedFile } from './session-files.ts'
 import { SessionWork, type SessionEnding } from './session-work.ts'
-import { SessionLog, type LogLimits } from './session-log.ts'
+import { SessionLog } from './session-log.ts'
+import type { SessionServices } from './session-services.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
 import type { Place } from './slots.ts'
+import { within } from './within.ts'
 
+const UPDATE_WAIT_MS = 10_000
 /** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
 const DETAIL_INTERVAL_MS = 250
-
-export interface SessionServices {
-  store: Store
-  browsers: BrowserPool
-  artifacts: Artifacts
-  limits: LogLimits
-  deadlines: SessionDeadlines
-  logger: Logger
-  /** UUID of an artifact's id as clients write it; null: it is none. */
-  artifactUuid(id: string): string | null
-  /** The log has grown: wake its followers. */
-  publish(sessionId: string): void
-  /** The session is not as it was: tell the followers of sessionChanged. */
-  announce(snapshot: SessionSnapshot): void
-}
 
 /**
  * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
@@ -85,6 +74,7 @@ export class Session implements Recorder {
   #browser: SessionBrowser | null = null
   #ending: Promise<void> | null = null
   #sealed = false
+  #until = Number.POSITIVE_INFINITY
 
   constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
     this.id = record.id
@@ -109,7 +99,11 @@ export class Session implements Recorder {
       record,
       firstEntries,
       services.limits,
-      { committed: (_, patch) => this.#onCommitted(patch), lost: () => this.#onLogLost() },
+      {
+        committed: (_, patch) => this.#onCommitted(patch),
+        failed: (error) => this.failed(error),
+        lost: () => this.#onLogLost(),
+      },
       services.logger,
     )
     this.#clients = new SessionClients({
@@ -177,22 +171,23 @@ export class Session implements Recorder {
   async run(options: BrowserOptions, firstUrl: string | null, takesScreenshot: boolean): Promise<void> {
     this.#watchLimits()
     try {
-      await Promise.race([this.#place.granted, this.#stopped()])
+      await Promise.race([this.#place.granted, once(this.#stop.signal, 'abort')])
       if (this.#ending) return
-      const browser = await this.#launch(options)
+      const { browsers, deadlines } = this.#services
+      const viewport = () => this.#record.viewport
+      const { signal } = this.#stop
+      const browser = await SessionBrowser.launch(browsers, options, viewport, this, deadlines, this.#logger, signal)
       if (this.#ending) {
         // It ended between the browser's arrival and this line, and so without knowing of it.
         await browser.browser.close(0)
         return
       }
       this.#browser = browser
-      browser.browser.crashed.then(
-        (why) => void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', why),
-        (error: unknown) => this.#logger.error({ err: error }, 'waiting for a browser to crash failed'),
-      )
+      this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
+      this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
       if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
-      if (takesScreenshot && !this.#ending) await this.#takeFirstScreenshot()
+      if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (!this.#ending) {
         this.#logger.error({ err: error }, 'a session could not be started')
@@ -205,7 +200,7 @@ export class Session implements Recorder {
     }
   }
 
-  /** Resolves when the change is committed. It is activity: the idle timeout starts anew. */
+  /** Resolves when the change is committed. It is activity: the idle timeout starts anew. Throws DatabaseUnavailable. */
   async update(change: SessionPatch): Promise<void> {
     const { viewport } = change
     try {
@@ -215,7 +210,8 @@ export class Session implements Recorder {
       this.#requireNotEnding()
     }
     this.log.patch({ ...change, lastActivityAt: Date.now() })
-    await this.log.flush()
+    const isCommitted = await within(this.log.flush(), UPDATE_WAIT_MS)
+    if (!isCommitted) throw new DatabaseUnavailable('the change waits, and is made once it is back')
     this.#watchLimits()
     this.#details.touch()
   }
@@ -239,10 +235,27 @@ export class Session implements Recorder {
     return this.#ending
   }
 
+  /** As `end`, for a server that is going down: by then, on the clock of `performance.now`, if the store answers. */
+  shutDown(until: number): Promise<void> {
+    this.#until = until
+    this.#browser?.hurry(until)
+    return this.end('SERVER_SHUTDOWN')
+  }
+
   record(draft: EntryDraft): void {
     if (this.#sealed) return
     if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
     this.log.append(draft)
+  }
+
+  tooLarge(kind: EntryDraft['kind'], requestId?: number): void {
+    if (this.#sealed || (requestId !== undefined && !this.#pending.settled(requestId))) return
+    this.log.dropTooLarge(kind)
+  }
+
+  failed(error: unknown): void {
+    this.#logger.error({ err: error }, 'a fault inside a session: the session ends')
+    void this.end('INTERNAL_ERROR', 'Internal error. The server log has the cause, with the id of the session.')
   }
 
   requestStarted(request: PendingRequest): void {
@@ -266,6 +279,8 @@ export class Session implements Recorder {
     return this.#files.keepFile(file)
   }
 
+  readonly openRoom = (): FileRoom => this.#files.openRoom()
+
   /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
   keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
     return this.#files.keep(file, content, signal)
@@ -277,23 +292,13 @@ export class Session implements Recorder {
     return this.#browser.browser
   }
 
-  /** How it went stands in the log; a session without its first picture is none the worse. */
-  async #takeFirstScreenshot(): Promise<void> {
-    try {
-      await this.actions.run([FIRST_SCREENSHOT], { origin: 'API', pageId: null, taskId: null, cost: null }, NEVER)
-    } catch (error) {
-      if (!this.#ending) this.#logger.error({ err: error }, 'the first screenshot of a session was not taken')
-    }
+  /** `told` never rejects. */
+  #endsWith(told: Promise<string>, reason: SessionEndReason): void {
+    void told.then((why) => this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why))
   }
 
   #requireNotEnding(): void {
     if (this.#ending) throw new SessionNotRunning()
-  }
-
-  #launch(options: BrowserOptions): Promise<SessionBrowser> {
-    const { browsers, deadlines } = this.#services
-    const viewport = () => this.#record.viewport
-    return SessionBrowser.launch(browsers, options, viewport, this, deadlines, this.#logger, this.#stop.signal)
   }
 
   async #becomeRunning(): Promise<void> {
@@ -319,18 +324,15 @@ export class Session implements Recorder {
     this.#clock.stop()
     this.#browser?.browser.endWatching()
     try {
-      await this.#work.settle()
-      const crashed = next.endReason === 'BROWSER_CRASHED'
-      await this.#browser?.flush(crashed)
-      const why = crashed ? 'the browser crashed' : 'session ended'
-      this.#endRequests(why)
-      await this.#clients.close(`the session has ended: ${next.endReason ?? next.status}`)
-      await this.#browser?.finishFiles(next.endReason === 'SERVER_SHUTDOWN')
-      // Pages live until now, and what they asked for meanwhile ends with them.
-      this.#endRequests(why)
+      // Whatever fails of it, the browser is closed and the log ends.
+      await this.#wrapUp(next).catch((failure: unknown) => {
+        this.#logger.error({ err: failure }, 'a part of the end of a session failed')
+      })
       this.#sealed = true
       await this.#browser?.close()
       const endedAt = Date.now()
+      const unheard = this.#browser?.unheard(endedAt)
+      if (unheard) this.log.append(unheard)
       const { status: to, endReason } = next
       await this.log.end(
         { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },
@@ -343,6 +345,19 @@ export class Session implements Recorder {
       this.#resolveLoaded()
       this.#resolveEnded()
     }
+  }
+
+  /** Lets what goes on come to its end, and keeps what it made. */
+  async #wrapUp({ status, endReason }: SessionState): Promise<void> {
+    await this.#work.settle(this.#until)
+    const crashed = endReason === 'BROWSER_CRASHED'
+    await this.#browser?.flush(crashed)
+    const why = crashed ? 'the browser crashed' : 'session ended'
+    this.#endRequests(why)
+    await this.#clients.close(`the session has ended: ${endReason ?? status}`)
+    await this.#browser?.finishFiles()
+    // Pages live until now, and what they asked for meanwhile ends with them.
+    this.#endRequests(why)
   }
 
   #endRequests(why: string): void {
@@ -380,15 +395,6 @@ export class Session implements Recorder {
   #watchLimits(): void {
     if (!this.#ending) this.#clock.watch()
   }
-
-  #stopped(): Promise<void> {
-    const { signal } = this.#stop
-    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-  }
 }
-
-const NEVER = new AbortController().signal
-
-const FIRST_SCREENSHOT = { name: 'screenshot', input: screenshot.input.rule.parse({}) } as const
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

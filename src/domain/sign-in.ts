@@ -35,7 +35,13 @@ export class SignIn {
     if (!issued || issued.expiresAt <= Date.now()) return null
     const expiresAt = new Date(Date.now() + KEY_LIFE_MS)
     const scopes = ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'] as const
-    const { secret } = await this.#apiKeys.createFor(issued.owner, { name: SIGN_IN_KEY_NAME, scopes, expiresAt })
-    return { secret, expiresAt }
+    try {
+      const { secret } = await this.#apiKeys.createFor(issued.owner, { name: SIGN_IN_KEY_NAME, scopes, expiresAt })
+      return { secret, expiresAt }
+    } catch (error) {
+      // The link still works once the database does.
+      this.#codes.set(code, issued)
+      throw error
+    }
   }
 }

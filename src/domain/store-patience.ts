@@ -4,7 +4,10 @@ import { StoreUnavailable } from '../ports/store.ts'
 const FIRST_DELAY_MS = 50
 const LAST_DELAY_MS = 2000
 
-/** Asks the store again and again, more and more slowly, for as long as it is away or until it is given up. */
+/**
+ * Asks the store again and again, more and more slowly, for as long as it is unavailable or until it is given up. Any
+ * other error is the caller's: it would be the same for ever.
+ */
 export class StorePatience {
   readonly #logger: Logger
   readonly #givenUp = new AbortController()
@@ -19,7 +22,7 @@ export class StorePatience {
     return this.#isFailing
   }
 
-  /** Null when it was given up meanwhile. */
+  /** Null when it was given up meanwhile. Rejects with what is not StoreUnavailable. */
   async untilAnswered<T>(call: () => Promise<T>): Promise<T | null> {
     for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LAST_DELAY_MS)) {
       try {
@@ -27,9 +30,8 @@ export class StorePatience {
         this.#isFailing = false
         return answer
       } catch (error) {
-        if (!this.#isFailing || !(error instanceof StoreUnavailable)) {
-          this.#logger.error({ err: error }, 'the store failed; the log waits for it')
-        }
+        if (!(error instanceof StoreUnavailable)) throw error
+        if (!this.#isFailing) this.#logger.error({ err: error }, 'the store failed; the log waits for it')
         this.#isFailing = true
       }
       if (!(await this.#pause(delayMs))) return null

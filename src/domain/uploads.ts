@@ -1,12 +1,14 @@
 import { Readable } from 'node:stream'
+import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { Store } from '../ports/store.ts'
 import { ArtifactQuotaExceeded, type Artifacts } from './artifacts.ts'
 import { BadUserInput, NotFound, TabwireError, type InputIssue } from './errors.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
+import type { Principal } from './principal.ts'
 import type { SessionRegistry } from './session-registry.ts'
-import type { LinkSignature, SignedLinks } from './signed-links.ts'
+import type { GivenLinkQuery, LinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
 
 /** What a client wants to give to a session. */
 export interface UploadInput {
@@ -24,7 +26,7 @@ export interface UploadSubject {
   contentType: string
 }
 
-export interface UploadTicket extends UploadSubject, LinkSignature {}
+export interface UploadTicket extends UploadSubject, LinkTerms {}
 
 /** The rules in words, once, for the schema's descriptions. */
 export const UPLOAD_RULES = {
@@ -35,12 +37,12 @@ export const UPLOAD_RULES = {
 const MAX_NAME = 1000
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
-/** There is an artifact of this upload, or one is on its way. */
+/** The file of this upload was received, also where it has been deleted since, or is being received. */
 export class UploadTaken extends TabwireError {
   override readonly code = 'CONFLICT'
 
   constructor() {
-    super('This upload was made already, or is being made: ask for another one.')
+    super('This upload link was used already, or is in use: create another one.')
   }
 }
 
@@ -50,13 +52,24 @@ export class Uploads {
   readonly #artifacts: Artifacts
   readonly #registry: Pick<SessionRegistry, 'keepUpload'>
   readonly #links: SignedLinks
+  readonly #machineId: string
+  readonly #logger: Logger
   readonly #receiving = new Set<string>()
 
-  constructor(store: Store, artifacts: Artifacts, registry: Pick<SessionRegistry, 'keepUpload'>, links: SignedLinks) {
+  constructor(
+    store: Store,
+    artifacts: Artifacts,
+    registry: Pick<SessionRegistry, 'keepUpload'>,
+    links: SignedLinks,
+    machineId: string,
+    logger: Logger,
+  ) {
     this.#store = store
     this.#artifacts = artifacts
     this.#registry = registry
     this.#links = links
+    this.#machineId = machineId
+    this.#logger = logger
   }
 
   /** A small file, all of it at once. Throws BadUserInput, or as Artifacts.keep does. */
@@ -77,42 +90,83 @@ export class Uploads {
   }
 
   /** Leave to send a file of any size within the quota, once. Throws BadUserInput. */
-  ticket(session: { id: string }, input: UploadInput, ttlSeconds: number): UploadTicket {
+  ticket(principal: Principal, session: { id: string }, input: UploadInput, ttlSeconds: number): UploadTicket {
     const issues: InputIssue[] = []
     const file = checked(input, issues)
     if (issues.length > 0) throw new BadUserInput(issues)
-    const subject = { artifactId: uuidv7(), sessionId: session.id, ...file }
-    return { ...subject, ...this.#links.sign('upload', partsOf(subject), ttlSeconds) }
+    return { artifactId: uuidv7(), sessionId: session.id, ...file, ...this.#links.terms(principal, ttlSeconds) }
   }
 
-  isAllowed(subject: UploadSubject, given: { expires: string | null; signature: string | null }): boolean {
-    return this.#links.isValid('upload', partsOf(subject), given)
+  /** The query of the ticket's link. */
+  sign(ticket: UploadTicket): LinkQuery {
+    return this.#links.sign('upload', partsOf(ticket), ticket)
+  }
+
+  /** The terms of a ticket that was given; null: it is not good. Throws StoreUnavailable when that is not known. */
+  read(subject: UploadSubject, given: GivenLinkQuery): Promise<LinkTerms | null> {
+    return this.#links.read('upload', partsOf(subject), given)
+  }
+
+  /** Calls back once when the ticket has ended; see SignedLinks.onEnd. */
+  onEnd(terms: LinkTerms, listener: () => void): () => void {
+    return this.#links.onEnd(terms, listener)
+  }
+
+  /** Whose session it is for; null when there is no such session (any more). */
+  async ownerOf({ sessionId }: UploadSubject): Promise<string | null> {
+    return (await this.#store.findSession(sessionId))?.owner ?? null
   }
 
   /**
-   * Takes the file of a ticket that was found to be allowed. Throws UploadTaken before anything is read, NotFound when
-   * the session is gone, or as Artifacts.keep does. After a failure the ticket is as good as before.
+   * Takes the file of a ticket that was found good. Throws UploadTaken before anything is read, NotFound when the session
+   * is gone, or as Artifacts.keep does. After a failure the ticket is as good as before.
    */
   async receive(
+    subject: UploadSubject,
+    { expiresAt }: LinkTerms,
+    content: Readable,
+    announcedBytes: number | null,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    const { artifactId } = subject
+    if (this.#receiving.has(artifactId)) throw new UploadTaken()
+    this.#receiving.add(artifactId)
+    try {
+      const isOurs = await this.#store.claimUpload({ artifactId, machineId: this.#machineId, expiresAt })
+      if (!isOurs) throw new UploadTaken()
+      try {
+        return await this.#keepUpload(subject, content, announcedBytes, signal)
+      } catch (error) {
+        await this.#release(artifactId)
+        throw error
+      }
+    } finally {
+      this.#receiving.delete(artifactId)
+    }
+  }
+
+  async #keepUpload(
     { artifactId, sessionId, name, contentType }: UploadSubject,
     content: Readable,
     announcedBytes: number | null,
     signal: AbortSignal,
   ): Promise<ArtifactRecord> {
-    if (this.#receiving.has(artifactId)) throw new UploadTaken()
-    this.#receiving.add(artifactId)
+    const session = await this.#store.findSession(sessionId)
+    if (!session) throw new NotFound('session')
+    const { owner } = session
+    const { quotaBytes } = this.#artifacts
+    if (announcedBytes !== null && (await this.#artifacts.usedBytes(owner)) + announcedBytes > quotaBytes) {
+      throw new ArtifactQuotaExceeded(quotaBytes)
+    }
+    return this.#registry.keepUpload({ id: artifactId, sessionId, owner, name, contentType }, content, signal)
+  }
+
+  /** Where this fails, the ticket can still be tried again with this server, which finds the claim to be its own. */
+  async #release(artifactId: string): Promise<void> {
     try {
-      if (await this.#store.findArtifact(artifactId)) throw new UploadTaken()
-      const session = await this.#store.findSession(sessionId)
-      if (!session) throw new NotFound('session')
-      const { owner } = session
-      const { quotaBytes } = this.#artifacts
-      if (announcedBytes !== null && (await this.#artifacts.usedBytes(owner)) + announcedBytes > quotaBytes) {
-        throw new ArtifactQuotaExceeded(quotaBytes)
-      }
-      return await this.#registry.keepUpload({ id: artifactId, sessionId, owner, name, contentType }, content, signal)
-    } finally {
-      this.#receiving.delete(artifactId)
+      await this.#store.releaseUpload(artifactId)
+    } catch (error) {
+      this.#logger.warn({ err: error, artifactId }, 'the link of a failed upload could not be made good again')
     }
   }
 }

@@ -1,9 +1,11 @@
 import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
 import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
+import type { FileRoom } from './file-room.ts'
 import type { InputEvent } from './input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
-import type { EntryDraft, PendingRequest } from './log-entry.ts'
+import type { EntryDraft, PendingRequest, SessionEventKind } from './log-entry.ts'
+import type { StorageGuard } from './storage-guard.ts'
 import type { Json, Viewport } from './store.ts'
 
 /** Every option of a session that the browser has to know. Null: the browser's own. */
@@ -33,8 +35,10 @@ export interface BrowserFile {
   name: string
   contentType: string
   pageId: string | null
-  /** Where it lies on this machine, until keepFile has resolved. */
+  /** Where it is stored on this machine, until keepFile has resolved. */
   path: string
+  /** What it has counted in while it was written; keepFile releases it. */
+  room?: FileRoom
 }
 
 /** What became of a file: its artifact, or why it could not be kept, for people. */
@@ -48,10 +52,19 @@ export interface Recorder {
   record(draft: EntryDraft): void
   /** A request is in flight; the NETWORK_REQUEST draft with the same requestId settles it. */
   requestStarted(request: PendingRequest): void
+  /**
+   * An entry of this kind is missing, for what the browser said of it was too large. With the requestId of a request that
+   * was told as started: it is in flight no more, and no entry of it comes.
+   */
+  tooLarge(kind: SessionEventKind, requestId?: number): void
   /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
   pagesChanged(): void
+  /** A fault of ours while the browser was heard: the session must end. */
+  failed(error: unknown): void
   /** Keeps a file as an artifact of the session. Never rejects. */
   keepFile(file: BrowserFile): Promise<KeptFile>
+  /** Room for a file that begins to be written: until it is released, the file counts against the owner's quota. */
+  openRoom(): FileRoom
 }
 
 /** How opening a page went: data, never an exception, for the page is not ours. */
@@ -73,6 +86,8 @@ export interface BrowserVersion {
 export interface BrowserSession {
   /** Resolves, never rejects, when the browser is gone without `close` having been called: why, for people. */
   readonly crashed: Promise<string>
+  /** Resolves, never rejects, when the session must end because of what its browser did: why, for people. */
+  readonly misbehaved: Promise<string>
   /** The first is the page that was there from the start, or the oldest that is left. */
   pages(): PageState[]
   /** Opens the URL in the first page and waits for its load event, or for the signal. */
@@ -107,8 +122,9 @@ export interface BrowserSession {
   /** Milliseconds the browser took to answer, or null if it did not within the time. */
   ping(timeoutMs: number): Promise<number | null>
   /**
-   * Records what is still to be known of settled requests, and the WebSockets that the end cuts, within the deadline.
-   * Call before `close`.
+   * Records what pages said before, what is still to be known of settled requests, and the WebSockets that the end cuts,
+   * within the deadline. Scripts that hang are ended for it. With 0 the browser is not asked: it is gone. Call before
+   * `close`.
    */
   flush(deadlineMs: number): Promise<void>
   /**
@@ -121,9 +137,14 @@ export interface BrowserSession {
    * process, directory, listener or timer of it is left. Idempotent; calls after the first join it.
    */
   close(deadlineMs: number): Promise<void>
+  /**
+   * Call after `close`: since when entries may be missing that the browser had not handed over, in milliseconds since
+   * the epoch; null: everything that pages said before `flush` was heard, and they said nothing after it.
+   */
+  unheardSince(): number | null
 }
 
-export interface BrowserPool {
+export interface BrowserPool extends StorageGuard {
   /**
    * A browser for one session: a warm one if there is, else a fresh one. The recorder sees everything from before the
    * first navigation. A launch that finishes after the signal has fired is closed, not leaked. Rejects with

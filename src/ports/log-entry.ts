@@ -21,6 +21,7 @@ export const SESSION_END_REASONS = [
   'LAUNCH_FAILED',
   'BROWSER_CRASHED',
   'BROWSER_MISBEHAVED',
+  'INTERNAL_ERROR',
   'MACHINE_LOST',
   'TASK_COMPLETED',
   'TASK_FAILED',
@@ -42,6 +43,7 @@ export const SESSION_EVENT_KINDS = [
   'ENTRIES_DROPPED',
   'ACTION',
   'ARTIFACT_CREATED',
+  'ARTIFACT_FAILED',
   'TASK_STEP',
   'TASK_ENDED',
   'CLIENT_ATTACHED',
@@ -84,8 +86,24 @@ export const DROP_REASONS = [
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 
-export const CLIENT_DETACH_REASONS = ['CLIENT_LEFT', 'CONNECTION_LOST', 'CUT_OFF', 'SESSION_ENDED'] as const
+export const CLIENT_DETACH_REASONS = [
+  'CLIENT_LEFT',
+  'CONNECTION_LOST',
+  'CUT_OFF',
+  'LINK_EXPIRED',
+  'LINK_REVOKED',
+  'SESSION_ENDED',
+] as const
 export type ClientDetachReason = (typeof CLIENT_DETACH_REASONS)[number]
+
+export const ARTIFACT_FAILURE_CODES = [
+  'QUOTA_EXCEEDED',
+  'TEMPORARY_FOLDER_FULL',
+  'STORAGE_FULL',
+  'STORAGE_UNAVAILABLE',
+  'INTERNAL',
+] as const
+export type ArtifactFailureCode = (typeof ARTIFACT_FAILURE_CODES)[number]
 
 export const DIALOG_TYPES = ['ALERT', 'CONFIRM', 'PROMPT', 'BEFORE_UNLOAD'] as const
 export type DialogType = (typeof DIALOG_TYPES)[number]
@@ -241,6 +259,16 @@ export interface EntryData {
     contentType: string
     sizeBytes: number
     pageId: string | null
+  }
+  /** A recording was stopped early, or a file that the browser made could not be kept. Downloads have their own entry. */
+  ARTIFACT_FAILED: {
+    kind: ArtifactKind
+    name: string
+    pageId: string | null
+    code: ArtifactFailureCode
+    message: string
+    /** Stopped early: what there is by then is kept at the end, if it can be. False: nothing is. */
+    partial: boolean
   }
   /** A client of the browser's protocol. `clientId` counts those of the session, from 1. */
   CLIENT_ATTACHED: { clientId: number; name: string }

@@ -125,15 +125,38 @@ export interface EntryQuery {
   before?: number
   /** Most entries to return, at most 1000. */
   limit: number
+  /** Most bytes of JSON text that the entries may have together; the first is returned however large it is. */
+  maxBytes?: number
+  /** Whose turn it takes, since readers take turns; absent: the session's own. */
+  reader?: string
+}
+
+/** What is counted; see Store.countEntries. */
+export interface CountQuery {
+  sessionId: string
+  filter: EntryFilter
+  /** Exclusive. */
+  after: number
+  /** As in EntryQuery. */
+  reader?: string
+}
+
+/** One step of counting: see EntryStep. */
+export interface CountStep {
+  count: number
+  scannedTo: number
+  done: boolean
 }
 
 /**
- * One step of reading (law 11): at most a few thousand rows were looked at. Entries are in ascending order of sequence,
+ * One step of reading (law 11): at most a few thousand rows, and a few megabytes of them, were looked at. Entries are in ascending order of sequence,
  * in either direction. Everything between the query's start and `scannedTo` (inclusive) has been looked at; `done`
  * says that nothing further lies in the query's direction within its bounds, as of this read.
  */
 export interface EntryStep {
   entries: LogEntry[]
+  /** Of the JSON text of these entries, or about that many for entries of version 0.1. */
+  bytes: number
   scannedTo: number
   done: boolean
 }
@@ -161,9 +184,17 @@ export class UnstorableBatch extends Error {
 
 /** Thrown by any call when the database cannot be reached or is shutting down: retrying may help. */
 export class StoreUnavailable extends Error {
+  /** `message`: one for people, without names, addresses or passwords. */
+  constructor(cause: unknown, message = 'the database cannot be reached') {
+    super(message, { cause })
+    this.name = new.target.name
+  }
+}
+
+/** There is no room for what was to be written. Reading still works, and writing does once there is room again. */
+export class StoreFull extends StoreUnavailable {
   constructor(cause: unknown) {
-    super('the database cannot be reached', { cause })
-    this.name = 'StoreUnavailable'
+    super(cause, 'the disk of the database is full')
   }
 }
 
@@ -185,6 +216,16 @@ export interface ApiKeyRecord {
 
 /** The name of keys that signing in makes (domain/sign-in.ts); they are deleted once they have expired. */
 export const SIGN_IN_KEY_NAME = 'Signed in by link'
+
+/** Says which server takes the file of an upload link, or that it was taken: a link is good once. */
+export interface UploadClaim {
+  /** Of the artifact that the upload becomes. */
+  artifactId: string
+  /** The server that takes it. */
+  machineId: string
+  /** When the link expires, and the claim is needed no more. */
+  expiresAt: number
+}
 
 export type InsertSessionOutcome = { kind: 'inserted' } | { kind: 'exists'; record: SessionRecord }
 
@@ -212,18 +253,15 @@ export interface Store {
   patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
   findSessionByIdempotencyKey(owner: string, idempotencyKey: string): Promise<SessionRecord | null>
-  listSessions(query: SessionQuery): Promise<SessionPage>
-  countSessions(owner: string, filter: SessionFilter): Promise<number>
+  /** The signal drops a read that still waits for its turn: it rejects with the signal's reason. So wherever it is. */
+  listSessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage>
+  countSessions(owner: string, filter: SessionFilter, signal?: AbortSignal): Promise<number>
   /** Sessions of this machine that have not ended, of every owner: what a crash of the server left behind. */
   listLiveSessions(machineId: string): Promise<SessionRecord[]>
 
-  readEntries(query: EntryQuery): Promise<EntryStep>
-  /** Number of matching entries in (after, upTo], looking at a few thousand rows at most; go on from `scannedTo`. */
-  countEntries(
-    sessionId: string,
-    filter: EntryFilter,
-    after: number,
-  ): Promise<{ count: number; scannedTo: number; done: boolean }>
+  readEntries(query: EntryQuery, signal?: AbortSignal): Promise<EntryStep>
+  /** Number of matching entries after the place, in steps as of readEntries; continue from `scannedTo`. */
+  countEntries(query: CountQuery, signal?: AbortSignal): Promise<CountStep>
   findEntry(sessionId: string, sequence: number): Promise<LogEntry | null>
   findRequestEntry(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null>
   readHead(sessionId: string): Promise<LogHead | null>
@@ -238,11 +276,14 @@ export interface Store {
   insertApiKey(record: ApiKeyRecord): Promise<void>
   findApiKeyByHash(secretHash: string): Promise<ApiKeyRecord | null>
   findApiKey(id: string): Promise<ApiKeyRecord | null>
-  /** Oldest first. owner null: every owner's. */
-  listApiKeys(owner: string | null): Promise<ApiKeyRecord[]>
+  /** Those of them that there are, in any order. */
+  findApiKeys(ids: readonly string[]): Promise<ApiKeyRecord[]>
+  /** Oldest first. owner null: every owner's. limit absent: all. */
+  listApiKeys(owner: string | null, limit?: number): Promise<ApiKeyRecord[]>
   /** Returns the record after the change; revoking twice keeps the first time. */
   revokeApiKey(id: string, time: number): Promise<ApiKeyRecord | null>
   touchApiKey(id: string, time: number): Promise<void>
+  setApiKeyScopes(id: string, scopes: readonly Scope[]): Promise<void>
   /** Deletes keys named SIGN_IN_KEY_NAME that expired before the given time. */
   deleteExpiredApiKeys(time: number): Promise<void>
 
@@ -255,7 +296,7 @@ export interface Store {
   /** Oldest first, by (createdAt, id); after: exclusive. */
   listArtifacts(query: ArtifactQuery): Promise<ArtifactRecord[]>
   countArtifacts(sessionId: string, kind: ArtifactKind | null): Promise<number>
-  /** False: there was none. */
+  /** False: there was none. A claim of the artifact's upload stays, and nobody can make it again. */
   deleteArtifact(id: string): Promise<boolean>
   /** Bytes of the owner's artifacts. */
   sumArtifactBytes(owner: string): Promise<number>
@@ -263,6 +304,16 @@ export interface Store {
   listArtifactsEndedBefore(time: number): Promise<ArtifactRecord[]>
   /** Which of these ids have a row. */
   findArtifactIds(ids: readonly string[]): Promise<string[]>
+
+  /**
+   * Of several servers that claim an upload at once one succeeds. False: another server has claimed it, or its artifact is
+   * there or was deleted. A server may claim again what it has claimed itself: it may have died meanwhile.
+   */
+  claimUpload(claim: UploadClaim): Promise<boolean>
+  /** The upload failed: it can be claimed again. Does nothing once there is an artifact. */
+  releaseUpload(artifactId: string): Promise<void>
+  /** Deletes some hundreds of claims that expired before the time. False: there were none. */
+  deleteUploadClaims(expiredBefore: number): Promise<boolean>
 
   /** Keeps the profile; one of the same owner and name is replaced and keeps its id and createdAt. */
   saveProfile(record: ProfileRecord): Promise<ProfileDescription>
@@ -280,10 +331,10 @@ export interface Store {
     change: Partial<Pick<TaskRecord, 'status' | 'result' | 'error' | 'steps' | 'cost' | 'endedAt'>>,
   ): Promise<void>
   findTask(id: string): Promise<TaskRecord | null>
-  /** Oldest first. */
-  listTasks(sessionId: string): Promise<TaskRecord[]>
+  /** Oldest first, some tens of them: those after the given one. */
+  listTasks(sessionId: string, after: TaskRecord | null): Promise<TaskRecord[]>
 
-  /** Resolves if the database answers; for GET /ready. */
+  /** Resolves if the database answers and can be written; else rejects with StoreUnavailable. For GET /ready. */
   ping(): Promise<void>
   /** One line for people: which database, where. No password in it. */
   describe(): string

@@ -17,6 +17,7 @@ import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId } from './global-id.ts'
 import { Cost } from './model-cost.ts'
+import { NEEDS } from './needs.ts'
 import { entryType, logConnectionPage, logPageArguments, type EntryNode } from './session-event.ts'
 import { Session, sessionUuid } from './session.ts'
 
@@ -62,53 +63,84 @@ const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
 })
 
 const ActionErrorType = builder.objectRef<ActionError>('ActionError').implement({
+  authScopes: NEEDS.readOrWrite,
   description: 'Why a step failed.',
   fields: (t) => ({
-    code: t.expose('code', { type: ActionErrorCodeEnum, description: 'Stable, for programs.' }),
+    code: t.expose('code', {
+      authScopes: NEEDS.readOrWrite,
+      type: ActionErrorCodeEnum,
+      description: 'Stable, for programs.',
+    }),
     message: t.exposeString('message', {
-      description: `For people: what was waited for, what covered the element, the final URL and status. At most ${ACTION_LIMITS.message} characters.`,
+      authScopes: NEEDS.read,
+      description: `Error message: what was waited for, what covered the element, the final URL and status. At most ${ACTION_LIMITS.message} characters.`,
     }),
   }),
 })
 
 const Action = entryType(
   'ACTION',
-  'Someone, or a task, did something with a page, or tried to. A failure is data: success is false, error says why.',
+  'Someone, or a task, did something with a page, or tried to. A failure is data: success is false, error says why. A key without READ does not see what comes from the page: details, result, artifact, the message of error, cost.',
+  NEEDS.readOrWrite,
 )
 
 builder.objectFields(Action, (t) => ({
-  type: t.field({ type: ActionTypeEnum, description: 'What was done.', resolve: ({ entry }) => entry.data.type }),
-  origin: t.field({ type: ActionOriginEnum, description: 'Who did it.', resolve: ({ entry }) => entry.data.origin }),
+  type: t.field({
+    authScopes: NEEDS.readOrWrite,
+    type: ActionTypeEnum,
+    description: 'What was done.',
+    resolve: ({ entry }) => entry.data.type,
+  }),
+  origin: t.field({
+    authScopes: NEEDS.readOrWrite,
+    type: ActionOriginEnum,
+    description: 'Who did it.',
+    resolve: ({ entry }) => entry.data.origin,
+  }),
   pageId: t.id({
+    authScopes: NEEDS.readOrWrite,
     nullable: true,
     description: 'The page that it acted on, or opened, as in Session.pages. Null when there was none.',
     resolve: ({ entry }) => entry.data.pageId,
   }),
   startedAt: t.field({
+    authScopes: NEEDS.readOrWrite,
     type: 'DateTime',
     description: 'When it began; `at` is when it was done.',
     resolve: ({ entry }) => entry.data.startedAt,
   }),
-  durationMs: t.int({ description: 'Milliseconds that it took.', resolve: ({ entry }) => entry.data.durationMs }),
-  success: t.boolean({ description: 'Whether it was done.', resolve: ({ entry }) => entry.data.success }),
+  durationMs: t.int({
+    authScopes: NEEDS.readOrWrite,
+    description: 'Milliseconds that it took.',
+    resolve: ({ entry }) => entry.data.durationMs,
+  }),
+  success: t.boolean({
+    authScopes: NEEDS.readOrWrite,
+    description: 'Whether it was done.',
+    resolve: ({ entry }) => entry.data.success,
+  }),
   error: t.field({
+    authScopes: NEEDS.readOrWrite,
     type: ActionErrorType,
     nullable: true,
     description: 'Why it failed. Null when it was done.',
     resolve: ({ entry }) => entry.data.error,
   }),
   details: t.field({
+    authScopes: NEEDS.read,
     type: 'JSON',
     description: `An object: what it was given and how it went. What went into password fields is masked; texts are cut at ${ACTION_LIMITS.detail} characters. {} for a step that was not taken.`,
     resolve: ({ entry }) => entry.data.details,
   }),
   result: t.field({
+    authScopes: NEEDS.read,
     type: 'JSON',
     nullable: true,
     description: `What evaluate and extract brought back, at most ${ACTION_LIMITS.result} characters of JSON. Null for others, and where that is the result.`,
     resolve: ({ entry }) => entry.data.result,
   }),
   artifact: t.field({
+    authScopes: NEEDS.read,
     type: Artifact,
     nullable: true,
     description: 'The file that it made. Null when it made none, and once that has been deleted.',
@@ -121,11 +153,13 @@ builder.objectFields(Action, (t) => ({
     },
   }),
   taskId: t.id({
+    authScopes: NEEDS.readOrWrite,
     nullable: true,
     description: 'The task that did it. Null when it was no task.',
     resolve: ({ entry: { data } }) => (data.taskId === null ? null : encodeGlobalId('Task', data.taskId)),
   }),
   cost: t.field({
+    authScopes: NEEDS.read,
     type: Cost,
     nullable: true,
     description:
@@ -139,6 +173,7 @@ const ActionConnection = connectionOf('Action', Action)
 builder.objectField(Session, 'actions', (t) =>
   t.field({
     type: ActionConnection,
+    authScopes: NEEDS.read,
     description:
       'The actions in its log, in order, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
@@ -156,6 +191,7 @@ builder.objectField(Session, 'actions', (t) =>
 builder.mutationField('runActions', (t) =>
   t.field({
     type: [Action],
+    authScopes: NEEDS.write,
     description: `Takes the steps in order, on one page, and answers with one Action for each, as they stand in the log. A step that fails is data, and stops the rest: they come back as SKIPPED. Requests for one session are served one after the other. A client that goes away cancels what has not begun; the step that has is finished. A request may take ${ACTION_LIMITS.requestMs / 1000} s, its place in the queue included. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT, CAPACITY_EXCEEDED (${MAX_WAITING} requests wait), STORE_UNAVAILABLE.`,
     extensions: COST.act,
     args: {

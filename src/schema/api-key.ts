@@ -5,20 +5,25 @@ import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { NodeInterface, registerNode } from './node.ts'
 
 export const ScopeEnum = builder.enumType('Scope', {
-  description: 'What an API key allows. None includes another.',
+  description: 'What an API key allows. Scopes are independent: none includes another.',
   values: describedValues<Scope>({
-    READ: 'Queries and subscriptions.',
-    WRITE: 'Starting, changing and ending sessions; creating and revoking the owner’s own API keys.',
-    CONNECT: 'Connecting a Playwright or Puppeteer client to a session.',
-    KEYS: 'Listing, creating and revoking API keys of the owner.',
-    ADMIN: 'Keys of other owners: listing them, and with WRITE creating and revoking them.',
+    READ: 'Queries and subscriptions, and what mutations return.',
+    WRITE:
+      'Mutations: starting, changing, driving and ending sessions. Alone it shows of a result no more than its id, status and times, and what the caller has just given.',
+    CONNECT:
+      'Connecting a Playwright or Puppeteer client to a session, which may then read and do whatever its browser can.',
+    KEYS: 'Listing, creating and revoking API keys of the same owner, none of them with a scope that the key lacks.',
+    ADMIN:
+      'With KEYS: listing, creating and revoking API keys of every owner, and revoking keys with scopes that the key lacks.',
   }),
 })
 
 export const ApiKey = builder.objectRef<ApiKeyRecord>('ApiKey').implement({
+  authScopes: NEEDS.keys,
   description: 'A key that authenticates clients of one owner. Its secret is shown once and kept only as a hash.',
   interfaces: [NodeInterface],
   fields: (t) => ({
@@ -45,7 +50,9 @@ export const ApiKey = builder.objectRef<ApiKeyRecord>('ApiKey').implement({
   }),
 })
 
-registerNode('ApiKey', async (id, owner, { apiKeys }) => (id.number === null ? apiKeys.find(owner, id.uuid) : null))
+registerNode('ApiKey', 'KEYS', async (id, owner, { apiKeys }) =>
+  id.number === null ? apiKeys.find(owner, id.uuid) : null,
+)
 
 const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
   description: 'A new API key. Rules that are broken are reported all together, as BAD_USER_INPUT.',
@@ -61,12 +68,13 @@ const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
     }),
     expiresAt: t.field({
       type: 'DateTime',
-      description: `When it ceases to work. ${API_KEY_INPUT_RULES.expiresAt} Absent or null: never.`,
+      description: `When it ceases to work. ${API_KEY_INPUT_RULES.expiresAt} Absent or null: when the caller’s own key expires; never if that does not.`,
     }),
   }),
 })
 
 const CreatedApiKey = builder.objectRef<{ record: ApiKeyRecord; secret: string }>('CreatedApiKey').implement({
+  authScopes: NEEDS.keys,
   description: 'A new key and its secret.',
   fields: (t) => ({
     apiKey: t.expose('record', { type: ApiKey, description: 'The key.' }),
@@ -76,24 +84,26 @@ const CreatedApiKey = builder.objectRef<{ record: ApiKeyRecord; secret: string }
   }),
 })
 
-// The domain sees to it that no key makes a wider one than itself, and that only ADMIN acts for another owner.
+// The domain sees to it that no key makes one that outranks or outlives it, and that only ADMIN acts for another owner.
 builder.mutationFields((t) => ({
   createApiKey: t.field({
     type: CreatedApiKey,
+    authScopes: NEEDS.keys,
     description:
-      'Makes an API key. Needs the scope WRITE, and ADMIN as well for another owner. Errors: FORBIDDEN, BAD_USER_INPUT.',
+      'Creates an API key, which neither has a scope that the caller’s key lacks nor expires later. Revoking the caller’s key does not revoke it. Needs the scope KEYS, and ADMIN as well for another owner. Errors: FORBIDDEN, BAD_USER_INPUT.',
     extensions: COST.change,
-    args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'What the key shall be.' }) },
-    resolve: (_, { input }, context) => context.apiKeys.create(context.require('WRITE'), input),
+    args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key to create.' }) },
+    resolve: (_, { input }, context) => context.apiKeys.create(context.require('KEYS'), input),
   }),
   revokeApiKey: t.field({
     type: ApiKey,
+    authScopes: NEEDS.keys,
     description:
-      'Revokes an API key, for good: connections that were opened with it are closed. Idempotent. Needs the scope WRITE, and ADMIN as well for another owner’s: without it, they are NOT_FOUND. Errors: FORBIDDEN, NOT_FOUND.',
+      'Revokes an API key, for good: connections that were opened with it are closed. Idempotent. Needs the scope KEYS. A key with a scope that the caller’s key lacks is FORBIDDEN without ADMIN, and another owner’s NOT_FOUND. Errors: FORBIDDEN, NOT_FOUND.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the key.' }) },
     resolve: (_, { id }, context) => {
-      const principal = context.require('WRITE')
+      const principal = context.require('KEYS')
       const uuid = uuidOf('ApiKey', id)
       if (!uuid) throw new NotFound('API key')
       return context.apiKeys.revoke(principal, uuid)

@@ -1,5 +1,5 @@
-import type { SignedLinks } from '../domain/signed-links.ts'
-import type { UploadTicket } from '../domain/uploads.ts'
+import type { LinkTerms, SignedLinks } from '../domain/signed-links.ts'
+import type { Uploads, UploadTicket } from '../domain/uploads.ts'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import { encodeGlobalId } from './global-id.ts'
 
@@ -8,27 +8,25 @@ export const ARTIFACTS_PATH = '/artifacts/'
 export const UPLOADS_PATH = '/uploads/'
 export const TRACE_VIEWER_PATH = '/trace/'
 
-/** Opens the artifact, and nothing else, without a key. Throws BadUserInput when ttlSeconds is out of bounds. */
-export function artifactUrl(links: SignedLinks, { id, name }: ArtifactRecord, ttlSeconds: number): string {
-  const { query } = links.sign('artifact', [id, name], ttlSeconds)
+/** Opens the artifact, and nothing else, without a key. */
+export function artifactUrl(links: SignedLinks, { id, name }: ArtifactRecord, terms: LinkTerms): string {
+  const query = { ...links.sign('artifact', [id, name], terms) }
   return links.url(`${ARTIFACTS_PATH}${encodeGlobalId('Artifact', id)}/${encodeURIComponent(name)}`, query)
 }
 
-/** The trace viewer, opened on the artifact. */
-export function traceViewerUrl(links: SignedLinks, record: ArtifactRecord, ttlSeconds: number): string {
-  return links.url(`${TRACE_VIEWER_PATH}index.html`, { trace: artifactUrl(links, record, ttlSeconds) })
+/** The trace viewer, opened on the artifact; null for what is no trace. */
+export function traceViewerUrl(links: SignedLinks, record: ArtifactRecord, terms: LinkTerms): string | null {
+  if (record.kind !== 'TRACE') return null
+  return links.url(`${TRACE_VIEWER_PATH}index.html`, { trace: artifactUrl(links, record, terms) })
 }
 
 /** Takes one PUT of the file that the ticket is for. */
-export function uploadUrl(
-  links: SignedLinks,
-  { artifactId, sessionId, name, contentType, query }: UploadTicket,
-): string {
-  const session = encodeGlobalId('Session', sessionId)
+export function uploadUrl(links: SignedLinks, uploads: Uploads, ticket: UploadTicket): string {
+  const { artifactId, sessionId, name, contentType } = ticket
   return links.url(`${UPLOADS_PATH}${encodeGlobalId('Artifact', artifactId)}`, {
-    session,
+    session: encodeGlobalId('Session', sessionId),
     name,
     type: contentType,
-    ...query,
+    ...uploads.sign(ticket),
   })
 }

@@ -1,8 +1,9 @@
 import { ARTIFACT_PAGE_BOUNDS } from '../domain/artifacts.ts'
 import { encodeArtifactCursor } from '../domain/cursor.ts'
 import { NotFound } from '../domain/errors.ts'
-import { LINK_TTL_RULE, LINK_TTL_SECONDS } from '../domain/signed-links.ts'
+import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../domain/signed-links.ts'
 import type { ArtifactKind, ArtifactRecord } from '../ports/artifact.ts'
+import type { ArtifactFailureCode } from '../ports/log-entry.ts'
 import { artifactUrl, traceViewerUrl } from './artifact-link.ts'
 import { builder } from './builder.ts'
 import { connectionOf, type ConnectionPage } from './connection.ts'
@@ -10,6 +11,7 @@ import type { Context } from './context.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { NodeInterface, registerNode } from './node.ts'
 import { entryType } from './session-event.ts'
 import { Session } from './session.ts'
@@ -31,17 +33,54 @@ const ttlSeconds = builder.args((t) => ({
   ttlSeconds: t.int({
     required: true,
     defaultValue: LINK_TTL_SECONDS.default,
-    description: `How long the link shall work, in seconds. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
+    description: `Lifetime of the link, in seconds; it ends earlier with the API key. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
   }),
 }))
 
+interface Link {
+  record: ArtifactRecord
+  terms: LinkTerms
+}
+
+/** A link of the caller's key, which must be one that may read. */
+const linkTo = (record: ArtifactRecord, ttl: number, context: Context): Link => ({
+  record,
+  terms: context.links.terms(context.require('READ'), ttl),
+})
+
+const ENDS = 'until it expires, the API key that made it is revoked, or the artifact is deleted'
+
+const ArtifactLink = builder.objectRef<Link>('ArtifactLink').implement({
+  authScopes: NEEDS.read,
+  description: `Signed link to an artifact. It works without a key ${ENDS}; a download that is under way then is aborted.`,
+  fields: (t) => ({
+    url: t.string({
+      description:
+        'URL of the file, for an <img> for instance. Ranges and conditional requests are served; with &download=1 browsers save it.',
+      resolve: ({ record, terms }, _, { links }) => artifactUrl(links, record, terms),
+    }),
+    viewerUrl: t.string({
+      nullable: true,
+      description: 'URL of Playwright’s trace viewer, opened on the file. Null unless the artifact is a TRACE.',
+      resolve: ({ record, terms }, _, { links }) => traceViewerUrl(links, record, terms),
+    }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'Expiration time of the link; never later than that of the API key.',
+      resolve: ({ terms }) => terms.expiresAt,
+    }),
+  }),
+})
+
 export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement({
+  authScopes: NEEDS.readOrWrite,
   description:
-    'A file that a session made or was given. It outlives the session, until deleteArtifact or the server’s retention removes it.',
+    'A file that a session made or was given. It outlives the session, until deleteArtifact or the server’s retention removes it. A key without READ sees a file that it has just uploaded, but no link to it.',
   interfaces: [NodeInterface],
   fields: (t) => ({
     id: t.id({ description: 'Of this artifact.', resolve: ({ id }) => encodeGlobalId('Artifact', id) }),
     session: t.field({
+      authScopes: NEEDS.readOrWrite,
       type: Session,
       description: 'The session that it belongs to.',
       extensions: COST.page,
@@ -51,36 +90,63 @@ export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement(
         return session
       },
     }),
-    kind: t.expose('kind', { type: ArtifactKindEnum, description: 'What kind of file it is.' }),
-    name: t.exposeString('name', { description: 'A file name without a path.' }),
-    contentType: t.exposeString('contentType', { description: 'Its media type, such as image/png.' }),
-    sizeBytes: t.expose('sizeBytes', { type: 'SafeInt', description: 'Its size in bytes.' }),
+    kind: t.expose('kind', {
+      authScopes: NEEDS.readOrWrite,
+      type: ArtifactKindEnum,
+      description: 'What kind of file it is.',
+    }),
+    name: t.exposeString('name', { authScopes: NEEDS.readOrWrite, description: 'A file name without a path.' }),
+    contentType: t.exposeString('contentType', {
+      authScopes: NEEDS.readOrWrite,
+      description: 'Its media type, such as image/png.',
+    }),
+    sizeBytes: t.expose('sizeBytes', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'SafeInt',
+      description: 'Its size in bytes.',
+    }),
     sha256: t.exposeString('sha256', {
+      authScopes: NEEDS.readOrWrite,
       description: 'SHA-256 of its bytes in hexadecimal digits: the entity tag of its downloads.',
     }),
     pageId: t.exposeID('pageId', {
+      authScopes: NEEDS.readOrWrite,
       nullable: true,
       description: 'The page that it shows or comes from, as in Session.pages. Null when it is of none.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was kept.' }),
-    url: t.string({
-      description:
-        'A link to the file that works without a key, in an <img> for instance, until it expires or the artifact is deleted. Ranges and conditional requests are served; with &download=1 browsers save it. Errors: BAD_USER_INPUT.',
+    createdAt: t.expose('createdAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      description: 'When it was kept.',
+    }),
+    link: t.field({
+      authScopes: NEEDS.read,
+      type: ArtifactLink,
+      description: 'Signed link to the file, with its expiration time. Errors: FORBIDDEN, BAD_USER_INPUT.',
       args: ttlSeconds,
-      resolve: (record, args, { links }) => artifactUrl(links, record, args.ttlSeconds),
+      resolve: (record, args, context) => linkTo(record, args.ttlSeconds, context),
+    }),
+    url: t.string({
+      authScopes: NEEDS.read,
+      description:
+        'Signed URL of the file; see link, which tells its expiration time too. Errors: FORBIDDEN, BAD_USER_INPUT.',
+      args: ttlSeconds,
+      resolve: (record, args, context) =>
+        artifactUrl(context.links, record, linkTo(record, args.ttlSeconds, context).terms),
     }),
     viewerUrl: t.string({
+      authScopes: NEEDS.read,
       nullable: true,
       description:
-        'A link to Playwright’s trace viewer, opened on the file; works without a key until it expires. Null for what is no TRACE. Errors: BAD_USER_INPUT.',
+        'Signed URL of Playwright’s trace viewer, opened on the file; see link, which tells its expiration time too. Null unless the artifact is a TRACE. Errors: FORBIDDEN, BAD_USER_INPUT.',
       args: ttlSeconds,
-      resolve: (record, args, { links }) =>
-        record.kind === 'TRACE' ? traceViewerUrl(links, record, args.ttlSeconds) : null,
+      resolve: (record, args, context) =>
+        traceViewerUrl(context.links, record, linkTo(record, args.ttlSeconds, context).terms),
     }),
   }),
 })
 
-registerNode('Artifact', async (id, owner, { artifacts }) =>
+registerNode('Artifact', 'READ', async (id, owner, { artifacts }) =>
   id.number === null ? artifacts.find(owner, id.uuid) : null,
 )
 
@@ -101,6 +167,7 @@ const ArtifactConnection = connectionOf('Artifact', Artifact)
 builder.objectField(Session, 'artifacts', (t) =>
   t.field({
     type: ArtifactConnection,
+    authScopes: NEEDS.read,
     description: 'Its files, oldest first, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
     args: {
@@ -114,7 +181,9 @@ builder.objectField(Session, 'artifacts', (t) =>
       kind: t.arg({ type: ArtifactKindEnum, description: 'Only this kind. Absent or null: every kind.' }),
     },
     resolve: async (session, args, context): Promise<ConnectionPage> => {
-      const { artifacts, hasNextPage, totalCount } = await context.artifacts.list(session.id, args)
+      const { artifacts, hasNextPage, totalCount } = await context.reads.list(() =>
+        context.artifacts.list(session.id, args),
+      )
       const cursorAt = (index: number) => encodeArtifactCursor(session.id, artifacts[index]!)
       return {
         nodes: artifacts,
@@ -158,8 +227,50 @@ builder.objectFields(ArtifactCreated, (t) => ({
   }),
 }))
 
+const ArtifactFailureCodeEnum = builder.enumType('ArtifactFailureCode', {
+  description: 'Why a file of a session was not kept, or not as a whole.',
+  values: describedValues<ArtifactFailureCode>({
+    QUOTA_EXCEEDED: 'It would take more than what the owner’s artifact quota leaves.',
+    TEMPORARY_FOLDER_FULL: 'The temporary folder, where files are written first, was full (TABWIRE_TEMP_LIMIT_MB).',
+    STORAGE_FULL: 'The disk on which artifacts are stored is full.',
+    STORAGE_UNAVAILABLE: 'The artifact store could not be used.',
+    INTERNAL: 'Another reason, which is in the server’s log.',
+  }),
+})
+
+const ArtifactFailed = entryType(
+  'ARTIFACT_FAILED',
+  'A recording was stopped before the end of the session, or a file of the session could not be kept. A download that was not kept is a Download.',
+)
+
+builder.objectFields(ArtifactFailed, (t) => ({
+  kind: t.field({
+    type: ArtifactKindEnum,
+    description: 'What kind of file it is.',
+    resolve: ({ entry }) => entry.data.kind,
+  }),
+  name: t.string({ description: 'Its file name, without a path.', resolve: ({ entry }) => entry.data.name }),
+  pageId: t.id({
+    nullable: true,
+    description: 'The page that it shows or comes from, as in Session.pages. Null when it is of none.',
+    resolve: ({ entry }) => entry.data.pageId,
+  }),
+  code: t.field({
+    type: ArtifactFailureCodeEnum,
+    description: 'The reason, for programs.',
+    resolve: ({ entry }) => entry.data.code,
+  }),
+  message: t.string({ description: 'The reason, with its numbers.', resolve: ({ entry }) => entry.data.message }),
+  partial: t.boolean({
+    description:
+      'True: the recording was stopped, and is kept up to then when the session ends, if it still fits. False: nothing of the file is kept.',
+    resolve: ({ entry }) => entry.data.partial,
+  }),
+}))
+
 builder.mutationField('deleteArtifact', (t) =>
   t.id({
+    authScopes: NEEDS.write,
     description:
       'Deletes an artifact: its bytes, and every link to it works no more. Returns its id. Entries of the log that tell of it stay. Errors: NOT_FOUND, STORAGE_UNAVAILABLE.',
     extensions: COST.change,

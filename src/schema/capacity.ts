@@ -1,8 +1,10 @@
 import { builder } from './builder.ts'
+import { NEEDS } from './needs.ts'
 
 const Capacity = builder
   .objectRef<{ total: number; live: number; queued: number; warm: number }>('Capacity')
   .implement({
+    authScopes: NEEDS.read,
     description: 'The slots of the whole installation, of every owner.',
     fields: (t) => ({
       total: t.exposeInt('total', { description: 'Sessions that can be live at once.' }),
@@ -15,6 +17,7 @@ const Capacity = builder
 builder.queryField('capacity', (t) =>
   t.field({
     type: Capacity,
+    authScopes: NEEDS.read,
     description: 'Slots of the whole installation.',
     resolve: (_, __, context) => {
       context.require('READ')

@@ -12,6 +12,8 @@ const ClientDetachReasonEnum = builder.enumType('ClientDetachReason', {
     CLIENT_LEFT: 'It closed its connection, or the browser, which ends its connection alone.',
     CONNECTION_LOST: 'The connection broke.',
     CUT_OFF: 'It sent what is no message, left too much unread, or asked for 20,000 answers that did not come.',
+    LINK_EXPIRED: 'The link of its connection expired.',
+    LINK_REVOKED: 'The API key that made the link was revoked, or could not be checked for 5 minutes.',
     SESSION_ENDED: 'The session ended.',
   }),
 })

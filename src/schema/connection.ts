@@ -1,6 +1,7 @@
 import type { OutputRef } from '@pothos/core'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
+import { NEEDS } from './needs.ts'
 
 /** A page of anything, as connections show it. */
 export interface ConnectionPage {
@@ -17,11 +18,12 @@ export interface ConnectionPage {
 const PageInfo = builder
   .objectRef<Pick<ConnectionPage, 'hasNextPage' | 'hasPreviousPage' | 'startCursor' | 'endCursor'>>('PageInfo')
   .implement({
+    authScopes: NEEDS.read,
     description: 'Where a page of a connection lies.',
     fields: (t) => ({
       hasNextPage: t.exposeBoolean('hasNextPage', {
         description:
-          'True when more may follow after endCursor. A filter that finds little may return a short page, even an empty one, with hasNextPage true: go on from endCursor.',
+          'True when more may follow after endCursor. A page of large items is short when it reaches 4 MiB, and a filter that finds little may return a short page, even an empty one, with hasNextPage true: continue from endCursor.',
       }),
       hasPreviousPage: t.exposeBoolean('hasPreviousPage', {
         description: 'True when more may lie before startCursor.',
@@ -41,6 +43,7 @@ const PageInfo = builder
 /** Declares `<name>Connection` and `<name>Edge` over a node type. */
 export function connectionOf(name: string, node: OutputRef<object>) {
   const Edge = builder.objectRef<{ page: ConnectionPage; index: number }>(`${name}Edge`).implement({
+    authScopes: NEEDS.read,
     description: `${/^[AEIOU]/.test(name) ? 'An' : 'A'} ${name} and its place in a connection.`,
     fields: (t) => ({
       cursor: t.string({
@@ -56,6 +59,7 @@ export function connectionOf(name: string, node: OutputRef<object>) {
   })
 
   return builder.objectRef<ConnectionPage>(`${name}Connection`).implement({
+    authScopes: NEEDS.read,
     description: `A page of a list of ${name}.`,
     fields: (t) => ({
       nodes: t.field({
@@ -73,7 +77,7 @@ export function connectionOf(name: string, node: OutputRef<object>) {
       pageInfo: t.field({ type: PageInfo, description: 'Where the page lies.', resolve: (page) => page }),
       totalCount: t.int({
         description:
-          'How many there are in all that match, on every page. Counted only when asked for; with a filter on a long log that takes time.',
+          'How many there are in all that match, on every page. Counted only when asked for; with a filter on a long log that takes time. Errors: TIMEOUT (not done within 30 s).',
         extensions: COST.count,
         resolve: (page) => page.totalCount(),
       }),

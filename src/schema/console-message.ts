@@ -3,6 +3,7 @@ import { builder } from './builder.ts'
 import { connectionOf } from './connection.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
+import { NEEDS } from './needs.ts'
 import { AFTER_DESCRIPTION, batchOf, entryType, logConnectionPage, logPageArguments } from './session-event.ts'
 import { requireSession, Session, sessionUuid } from './session.ts'
 
@@ -96,6 +97,7 @@ const KINDS = ['CONSOLE_MESSAGE'] as const
 builder.objectField(Session, 'consoleMessages', (t) =>
   t.field({
     type: ConsoleMessageConnection,
+    authScopes: NEEDS.read,
     description: 'The console, oldest first, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
     args: {
@@ -110,6 +112,7 @@ builder.objectField(Session, 'consoleMessages', (t) =>
 builder.subscriptionField('consoleMessages', (t) =>
   t.field({
     type: ConsoleMessageBatch,
+    authScopes: NEEDS.read,
     description:
       'The console of a session: replays from `after` (from the first line when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
     args: {

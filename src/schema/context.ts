@@ -4,7 +4,10 @@ import type { Artifacts } from '../domain/artifacts.ts'
 import type { LiveViewLinks } from '../domain/live-view-links.ts'
 import type { LogReader } from '../domain/log-reader.ts'
 import type { Profiles } from '../domain/profiles.ts'
-import { requireLiveView, requireScope, type Principal } from '../domain/principal.ts'
+import type { TabwireError } from '../domain/errors.ts'
+import { OperationLogs } from '../domain/operation-logs.ts'
+import type { OperationReads } from '../domain/operation-reads.ts'
+import { hasScope, refusalOf, requireLiveView, requireScope, type Principal } from '../domain/principal.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
 import type { SignedLinks } from '../domain/signed-links.ts'
 import type { Uploads } from '../domain/uploads.ts'
@@ -24,25 +27,33 @@ export interface Domain {
 }
 
 /**
- * What a resolver knows of the operation that it serves. The owner is to be had through `require` alone, so that no
- * resolver can reach an owner's things without naming the scope that it asks for.
+ * What a resolver knows of the operation that it serves. Who may see or do something is declared in the schema
+ * (needs.ts), and checked before the resolver is called. The owner is to be had through `require` alone all the same:
+ * where a declaration is missing or wrong, a resolver that reaches for an owner's things still asks for a scope.
  */
-export interface Context extends Domain {
+export interface Context extends Omit<Domain, 'logs'> {
   /** Fires when nobody waits for the answer any more: the client left, or its stream ended. */
   readonly signal: AbortSignal
-  /** The caller, if the key has the scope. Throws Unauthenticated or Forbidden. */
-  require(scope: Scope): Principal
+  /** The bounds of what the operation may read; lists of anything are read through it. */
+  readonly reads: OperationReads
+  readonly logs: OperationLogs
+  /** The caller, if the key has one of the scopes. Throws Unauthenticated or Forbidden. */
+  require(...scopes: [Scope, ...Scope[]]): Principal
   /** The same for the live view of a session, for which a link to it is enough. Throws NotFound as well. */
   requireLiveView(sessionId: string, scope: Scope): Principal
   /** Whether the caller's key has the scope, for what is null without it. */
   allows(scope: Scope): boolean
+  /** Whether the caller has a link to the live view of a session instead of a key. */
+  readonly isLiveViewLink: boolean
+  /** The error for a caller that has none of these scopes. */
+  refusalOf(scopes: readonly Scope[]): TabwireError
 }
 
 /** The one context factory, for HTTP and WebSocket alike. Cheap: each event of a subscription gets one of its own. */
-export function createContext(domain: Domain, principal: Principal | null, signal: AbortSignal): Context {
+export function createContext(domain: Domain, principal: Principal | null, reads: OperationReads): Context {
   return {
     registry: domain.registry,
-    logs: domain.logs,
+    logs: new OperationLogs(domain.logs, reads),
     apiKeys: domain.apiKeys,
     artifacts: domain.artifacts,
     uploads: domain.uploads,
@@ -50,9 +61,12 @@ export function createContext(domain: Domain, principal: Principal | null, signa
     liveViewLinks: domain.liveViewLinks,
     tasks: domain.tasks,
     profiles: domain.profiles,
-    signal,
-    require: (scope) => requireScope(principal, scope),
+    signal: reads.signal,
+    reads,
+    isLiveViewLink: principal !== null && principal.sessionId !== null,
+    require: (...scopes) => requireScope(principal, ...scopes),
     requireLiveView: (sessionId, scope) => requireLiveView(principal, sessionId, scope),
-    allows: (scope) => principal?.sessionId === null && principal.scopes.has(scope),
+    allows: (scope) => hasScope(principal, scope),
+    refusalOf: (scopes) => refusalOf(principal, scopes),
   }
 }

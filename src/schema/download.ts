@@ -25,7 +25,8 @@ builder.objectFields(Download, (t) => ({
   }),
   failure: t.string({
     nullable: true,
-    description: 'Why it failed, such as "canceled". Null when it completed.',
+    description:
+      'Why it failed: "canceled", "session ended", "quota exceeded" (it was canceled when it took more than what the owner’s artifact quota leaves), "temporary folder full". Null when it completed.',
     resolve: ({ entry }) => entry.data.failure,
   }),
   artifact: t.field({
@@ -38,7 +39,8 @@ builder.objectFields(Download, (t) => ({
   }),
   keepFailure: t.string({
     nullable: true,
-    description: 'Why the file could not be kept. Null when it was, or when there was none to keep.',
+    description:
+      'Why the file could not be kept, or was canceled by the server, with its numbers. Null when it was kept, or when there was none to keep.',
     resolve: ({ entry }) => entry.data.keepFailure ?? null,
   }),
 }))

@@ -12,7 +12,8 @@ const DropReasonEnum = builder.enumType('DropReason', {
     STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
     UNSTORABLE: 'The database refused what the page had made.',
     MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
-    TERMINATED: 'The session ended before the browser had handed over everything.',
+    TERMINATED:
+      'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',
   }),
 })
 
@@ -35,12 +36,13 @@ builder.objectFields(EntriesDropped, (t) => ({
   }),
   from: t.field({
     type: 'DateTime',
-    description: 'When the first of them happened.',
+    description:
+      'When the first of them happened; with a count of null, the earliest time at which one can have happened.',
     resolve: ({ entry }) => entry.data.from,
   }),
   to: t.field({
     type: 'DateTime',
-    description: 'When the last of them happened.',
+    description: 'When the last of them happened; with a count of null, the end of the session.',
     resolve: ({ entry }) => entry.data.to,
   }),
 }))

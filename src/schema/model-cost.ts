@@ -1,7 +1,9 @@
 import type { Cost as ModelCost } from '../ports/task.ts'
 import { builder } from './builder.ts'
+import { NEEDS } from './needs.ts'
 
 export const Cost = builder.objectRef<ModelCost>('Cost').implement({
+  authScopes: NEEDS.asItsField,
   description: 'What a model took for a step, a task, or all tasks of a session.',
   fields: (t) => ({
     inputTokens: t.field({

@@ -10,6 +10,7 @@ import { connectionOf } from './connection.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { AFTER_DESCRIPTION, batchOf, entryType, logConnectionPage, logPageArguments } from './session-event.ts'
 import { requireSession, Session, sessionUuid } from './session.ts'
 
@@ -34,6 +35,7 @@ export const ResourceTypeEnum = builder.enumType('ResourceType', {
 })
 
 const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').implement({
+  authScopes: NEEDS.read,
   description:
     'How long each phase of a request took, in milliseconds. Null for a phase that did not happen (a reused connection has no look-up) or is not known.',
   fields: (t) => ({
@@ -146,6 +148,7 @@ interface PendingRequestNode {
 }
 
 const PendingRequestType = builder.objectRef<PendingRequestNode>('PendingRequest').implement({
+  authScopes: NEEDS.read,
   description:
     'A request in flight. When it settles it becomes a NetworkRequest of the same id, an entry of the log; if the server crashes before, it is gone.',
   fields: (t) => ({
@@ -178,6 +181,7 @@ const PENDING_BOUNDS = { min: 1, max: 1000, default: 100 } as const
 builder.objectField(Session, 'pendingRequests', (t) =>
   t.field({
     type: [PendingRequestType],
+    authScopes: NEEDS.read,
     description: 'Requests in flight now, oldest first; pendingRequestCount tells how many there are in all.',
     args: {
       first: t.arg.int({
@@ -212,6 +216,7 @@ const KINDS = ['NETWORK_REQUEST'] as const
 builder.objectField(Session, 'networkRequests', (t) =>
   t.field({
     type: NetworkRequestConnection,
+    authScopes: NEEDS.read,
     description:
       'The requests that have settled, in the order in which they did, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
@@ -227,6 +232,7 @@ builder.objectField(Session, 'networkRequests', (t) =>
 builder.subscriptionField('networkRequests', (t) =>
   t.field({
     type: NetworkRequestBatch,
+    authScopes: NEEDS.read,
     description:
       'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
     args: {

@@ -3,6 +3,7 @@ import type { PageState } from '../ports/browser.ts'
 import { TargetInput } from './action-input.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
+import { NEEDS } from './needs.ts'
 import { Session } from './session.ts'
 
 /** A page with the UUID of its session. */
@@ -11,6 +12,7 @@ interface PageNode extends PageState {
 }
 
 const Observation = builder.objectRef<ObservedPage>('Observation').implement({
+  authScopes: NEEDS.read,
   description: 'A page as assistive technology is told of it, for people and models that do not look at pictures.',
   fields: (t) => ({
     url: t.exposeString('url', { description: 'The URL of the page.' }),
@@ -31,6 +33,7 @@ const Observation = builder.objectRef<ObservedPage>('Observation').implement({
 })
 
 const Page = builder.objectRef<PageNode>('Page').implement({
+  authScopes: NEEDS.read,
   description: 'A page of a session as it is now: a tab, or a popup.',
   fields: (t) => ({
     id: t.exposeID('pageId', {
@@ -67,6 +70,7 @@ const Page = builder.objectRef<PageNode>('Page').implement({
 builder.objectField(Session, 'pages', (t) =>
   t.field({
     type: [Page],
+    authScopes: NEEDS.read,
     description: 'The pages that are open now, oldest first. Empty while no browser runs.',
     extensions: COST.shortList,
     args: { id: t.arg.id({ description: 'Only this page; an empty list when it is not open. Absent: all.' }) },

@@ -4,37 +4,58 @@ import type { ProfileDescription } from '../ports/profile.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { NodeInterface, registerNode } from './node.ts'
 import { Session, sessionUuid } from './session.ts'
 import { Viewer } from './viewer.ts'
 
 const Profile = builder.objectRef<ProfileDescription>('Profile').implement({
+  authScopes: NEEDS.readOrWrite,
   description:
     'Cookies, local storage and IndexedDB of a session, kept under a name, encrypted. What a site keeps in sessionStorage or in caches is not in it. Any number of sessions may start from it; what they change stays theirs.',
   interfaces: [NodeInterface],
   fields: (t) => ({
     id: t.id({ description: 'Of this profile, for startSession.', resolve: ({ id }) => encodeGlobalId('Profile', id) }),
-    name: t.exposeString('name', { description: 'Its name: one profile of an owner has it.' }),
-    sizeBytes: t.expose('sizeBytes', { type: 'SafeInt', description: 'Bytes of what it holds, before encryption.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was first saved.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last saved.' }),
+    name: t.exposeString('name', {
+      authScopes: NEEDS.readOrWrite,
+      description: 'Its name: one profile of an owner has it.',
+    }),
+    sizeBytes: t.expose('sizeBytes', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'SafeInt',
+      description: 'Bytes of what it holds, before encryption.',
+    }),
+    createdAt: t.expose('createdAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      description: 'When it was first saved.',
+    }),
+    updatedAt: t.expose('updatedAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      description: 'When it was last saved.',
+    }),
   }),
 })
 
-registerNode('Profile', async (id, owner, { profiles }) => (id.number === null ? profiles.find(owner, id.uuid) : null))
+registerNode('Profile', 'READ', async (id, owner, { profiles }) =>
+  id.number === null ? profiles.find(owner, id.uuid) : null,
+)
 
 builder.objectField(Viewer, 'profiles', (t) =>
   t.field({
     type: [Profile],
+    authScopes: NEEDS.read,
     description: 'The profiles of the same owner, by name.',
     extensions: COST.shortList,
-    resolve: ({ owner }, _, { profiles }) => profiles.list(owner),
+    resolve: ({ owner }, _, { profiles, reads }) => reads.list(() => profiles.list(owner)),
   }),
 )
 
 builder.objectField(Session, 'profile', (t) =>
   t.field({
     type: Profile,
+    authScopes: NEEDS.read,
     nullable: true,
     description: 'The profile that it started with. Null when it started with none, and once that has been deleted.',
     extensions: COST.page,
@@ -45,6 +66,7 @@ builder.objectField(Session, 'profile', (t) =>
 builder.mutationFields((t) => ({
   saveProfile: t.field({
     type: Profile,
+    authScopes: NEEDS.write,
     description: `Keeps cookies, local storage and IndexedDB of a running session under a name, for startSession(profileId). One of the same name is replaced and keeps its id. It waits for actions that are going on. A profile may have ${PROFILE_LIMITS.bytes} bytes, an owner ${PROFILE_LIMITS.perOwner} profiles. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT, TIMEOUT (a page did not answer for ${SAVE_SECONDS} s: it hangs, or a dialog is open).`,
     extensions: COST.act,
     args: {
@@ -61,6 +83,7 @@ builder.mutationFields((t) => ({
     },
   }),
   deleteProfile: t.id({
+    authScopes: NEEDS.write,
     description: 'Deletes a profile, and answers with its id. Sessions that started with it go on. Errors: NOT_FOUND.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the profile.' }) },

@@ -29,9 +29,13 @@ import './api-key.ts'
 import './viewer.ts'
 import './profile.ts'
 import './capacity.ts'
+import { undeclaredFields } from './needs.ts'
 
 /** The whole API. Each of the files above declares a noun with its queries, mutations and subscriptions. */
 export const schema: GraphQLSchema = builder.toSchema({ sortSchema: false })
+
+const undeclared = undeclaredFields(schema)
+if (undeclared.length > 0) throw new Error(`authScopes are not declared for: ${undeclared.join(', ')}`)
 
 /** The text of `schema.graphql`, and of `tabwire print-schema`: in the order of the code, as people would read it. */
 export function printedSchema(): string {

@@ -1,11 +1,13 @@
 import { PICTURE_BOUNDS, watchPage } from '../domain/live-view.ts'
 import type { PageFrame } from '../ports/live-view.ts'
 import { builder } from './builder.ts'
+import { NEEDS } from './needs.ts'
 import { sessionUuid, ViewportType } from './session.ts'
 
 const { side, quality, maxFps } = PICTURE_BOUNDS
 
 const ScreencastFrame = builder.objectRef<PageFrame>('ScreencastFrame').implement({
+  authScopes: NEEDS.frames,
   description: 'What could be seen of a page at a moment.',
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'When it looked so.' }),
@@ -28,6 +30,7 @@ const ScreencastFrame = builder.objectRef<PageFrame>('ScreencastFrame').implemen
 builder.subscriptionField('screencast', (t) =>
   t.field({
     type: ScreencastFrame,
+    authScopes: (_, { sessionId }) => ({ liveView: { sessionId: sessionUuid(sessionId), scope: 'READ' } }),
     description:
       'Live picture of a page: a frame at once, then one when it has changed. A slow reader gets the newest frame; those before it are dropped and counted, never queued. Goes on over navigations and crashes of the page; completes when the session ends, or the page that was asked for closes. Watching is not activity. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT.',
     args: {

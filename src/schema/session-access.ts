@@ -1,8 +1,8 @@
-import { LINK_TTL_RULE, LINK_TTL_SECONDS } from '../domain/signed-links.ts'
+import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../domain/signed-links.ts'
 import type { SessionSnapshot } from '../domain/session-snapshot.ts'
 import { builder } from './builder.ts'
-import type { Context } from './context.ts'
 import { encodeGlobalId } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { Session } from './session.ts'
 
 /** Where the server has the connections of clients that speak the browser's protocol. */
@@ -12,30 +12,48 @@ export const CDP_PATH = '/cdp/'
 export const cdpSubject = (sessionId: string): readonly string[] => [sessionId]
 
 interface Access {
-  cdpUrl: string
-  liveViewUrl: string
-  expiresAt: number
+  session: SessionSnapshot
+  terms: LinkTerms
 }
 
 const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
+  authScopes: NEEDS.connect,
   description:
-    'Signed links to a session, for clients that are to have no key. Each works until it expires or the session ends, also where the key that asked for it has been revoked meanwhile.',
+    'Signed links to a session, for clients without a key. They work until they expire, the API key that made them is revoked, or the session ends; connections that are open then are closed.',
   fields: (t) => ({
-    cdpUrl: t.exposeString('cdpUrl', {
+    cdpUrl: t.string({
       description:
-        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http in the place of ws (https of wss), clients that look for /json/version find it. Whoever has it may do with the session’s pages what it likes; a connection that is open when the link expires stays open. Several clients may connect at once, and again; when one leaves, or closes the browser, the session goes on. What is refused, see the README.',
+        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http in the place of ws (https of wss), clients that look for /json/version find it. Whoever has it may do with the session’s pages what it likes. A connection that is open when the link ends is closed with code 4403. Several clients may connect at once, and again; when one leaves, or closes the browser, the session goes on. What is refused, see the README.',
+      resolve: ({ session, terms }, _, { links }) => {
+        const url = links.url(`${CDP_PATH}${encodeGlobalId('Session', session.id)}`, {
+          ...links.sign('cdp', cdpSubject(session.id), terms),
+        })
+        return url.replace(/^http/, 'ws')
+      },
     }),
-    liveViewUrl: t.exposeString('liveViewUrl', {
+    liveViewUrl: t.string({
       description:
-        'Opens the live picture of the session in a browser, and nothing else of it; with input, if the key has the scope WRITE. When the link expires, what it has open is closed.',
+        'Opens the live view of the session in a browser, and nothing else of it; with input if the API key has the scope WRITE. Errors: FORBIDDEN (the key lacks READ).',
+      resolve: ({ session, terms }, _, context) => {
+        context.require('READ')
+        const token = context.liveViewLinks.sign(session.id, context.allows('WRITE'), terms)
+        // Behind # it is sent to no server, and stands in no log of one.
+        const view = new URLSearchParams({ live: encodeGlobalId('Session', session.id), token })
+        return `${context.links.base()}/#${view.toString()}`
+      },
     }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the links cease to work.' }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'Expiration time of the links; never later than that of the API key.',
+      resolve: ({ terms }) => terms.expiresAt,
+    }),
   }),
 })
 
 builder.objectField(Session, 'access', (t) =>
   t.field({
     type: SessionAccess,
+    authScopes: NEEDS.readOrWrite,
     nullable: true,
     description:
       'Signed links for Playwright and Puppeteer, and to the live picture. Null unless the session is RUNNING and the key has the scope CONNECT. Errors: BAD_USER_INPUT.',
@@ -43,22 +61,13 @@ builder.objectField(Session, 'access', (t) =>
       ttlSeconds: t.arg.int({
         required: true,
         defaultValue: LINK_TTL_SECONDS.default,
-        description: `How long the links shall work, in seconds. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
+        description: `Lifetime of the links, in seconds; they end earlier with the API key. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
       }),
     },
     resolve: (session, { ttlSeconds }, context) => {
-      const access = accessTo(session, ttlSeconds, context)
-      return session.status === 'RUNNING' && context.allows('CONNECT') ? access : null
+      if (!context.allows('CONNECT')) return null
+      const terms = context.links.terms(context.require('CONNECT'), ttlSeconds)
+      return session.status === 'RUNNING' ? { session, terms } : null
     },
   }),
 )
-
-function accessTo({ id }: SessionSnapshot, ttlSeconds: number, context: Context): Access {
-  const { links, liveViewLinks } = context
-  const { expiresAt, query } = links.sign('cdp', cdpSubject(id), ttlSeconds)
-  const url = links.url(`${CDP_PATH}${encodeGlobalId('Session', id)}`, query)
-  const { token } = liveViewLinks.sign(id, context.allows('WRITE'), ttlSeconds)
-  // Behind # it is sent to no server, and stands in no log of one.
-  const view = new URLSearchParams({ live: encodeGlobalId('Session', id), token })
-  return { cdpUrl: url.replace(/^http/, 'ws'), liveViewUrl: `${links.base()}/#${view.toString()}`, expiresAt }
-}

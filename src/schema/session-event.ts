@@ -8,6 +8,7 @@ import type { ConnectionPage } from './connection.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { NodeInterface, registerNode } from './node.ts'
 
 /** An entry of a session's log as the schema's types resolve it. */
@@ -33,6 +34,7 @@ const TYPENAMES = {
   ENTRIES_DROPPED: 'EntriesDropped',
   ACTION: 'Action',
   ARTIFACT_CREATED: 'ArtifactCreated',
+  ARTIFACT_FAILED: 'ArtifactFailed',
   TASK_STEP: 'TaskStep',
   TASK_ENDED: 'TaskEnded',
   CLIENT_ATTACHED: 'ClientAttached',
@@ -56,6 +58,7 @@ export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
     ENTRIES_DROPPED: 'Something could not be recorded: EntriesDropped.',
     ACTION: 'Someone, or a task, did something with a page: Action.',
     ARTIFACT_CREATED: 'A file of the session was kept: ArtifactCreated.',
+    ARTIFACT_FAILED: 'A recording was stopped early, or a file could not be kept: ArtifactFailed.',
     TASK_STEP: 'The model that works on a task answered: TaskStep.',
     TASK_ENDED: 'A task ended: TaskEnded.',
     CLIENT_ATTACHED: 'A client connected to the browser: ClientAttached.',
@@ -91,17 +94,22 @@ export const SessionEvent = builder.interfaceRef<EntryNode>('SessionEvent').impl
 })
 
 /** Declares the type that shows one kind of entry, and lets it be found as a node. */
-export function entryType<K extends SessionEventKind>(kind: K, description: string) {
+export function entryType<K extends SessionEventKind>(
+  kind: K,
+  description: string,
+  authScopes: typeof NEEDS.read | typeof NEEDS.readOrWrite = NEEDS.read,
+) {
   const typename = TYPENAMES[kind]
   const ref = builder.objectRef<EntryNode<K>>(typename)
   ref.implement({
+    authScopes,
     description,
     interfaces: [NodeInterface, SessionEvent],
     fields: (t) => ({
       id: t.id({ description: `The id of this ${typename}, for \`node\`.`, resolve: (node) => entryId(node) }),
     }),
   })
-  registerNode(typename, async (id, owner, { registry, logs }) => {
+  registerNode(typename, 'READ', async (id, owner, { registry, logs }) => {
     if (id.number === null) return null
     const session = await registry.find(owner, id.uuid)
     if (!session) return null
@@ -157,6 +165,7 @@ export interface BatchNode {
 /** Declares the batch that a subscription to a log delivers. */
 export function batchOf(name: string, node: OutputRef<object>, of: string) {
   return builder.objectRef<BatchNode>(name).implement({
+    authScopes: NEEDS.read,
     description: `${of} since the last batch, possibly none: an empty batch tells that the reader has caught up (live: true), and, at least every 5 s while a filter passes entries by, the cursor to resume from.`,
     fields: (t) => ({
       entries: t.field({

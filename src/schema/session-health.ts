@@ -2,6 +2,7 @@ import type { SessionHealth } from '../domain/session-health.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
+import { NEEDS } from './needs.ts'
 import { Session } from './session.ts'
 
 const HealthStatusEnum = builder.enumType('HealthStatus', {
@@ -14,6 +15,7 @@ const HealthStatusEnum = builder.enumType('HealthStatus', {
 })
 
 const SessionHealthType = builder.objectRef<SessionHealth>('SessionHealth').implement({
+  authScopes: NEEDS.read,
   description: 'How a session is, asked now.',
   fields: (t) => ({
     status: t.expose('status', { type: HealthStatusEnum, description: 'In a word.' }),
@@ -37,6 +39,7 @@ const SessionHealthType = builder.objectRef<SessionHealth>('SessionHealth').impl
 builder.objectField(Session, 'health', (t) =>
   t.field({
     type: SessionHealthType,
+    authScopes: NEEDS.read,
     description: 'Asks the browser now; answers within 2 s whatever it does.',
     extensions: COST.browser,
     resolve: (session, _, { registry }) => registry.health(session),

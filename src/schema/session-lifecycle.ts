@@ -3,6 +3,7 @@ import { HAR_LIMITS, type RecordingKind } from '../ports/artifact.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
+import { givenMembers, NEEDS } from './needs.ts'
 import { SessionFilterInput } from './session-list.ts'
 import { BrowserEngineEnum, requireSession, Session, sessionUuid } from './session.ts'
 import { ViewportInput } from './viewport-input.ts'
@@ -114,11 +115,26 @@ const UpdateSessionInput = builder.inputType('UpdateSessionInput', {
   }),
 })
 
+/** What startSession is told of a session, or sets to its default. */
+const GIVEN_TO_START = [
+  'name',
+  'metadata',
+  'viewport',
+  'userAgent',
+  'locale',
+  'timezone',
+  'keepAlive',
+  'idleTimeoutSeconds',
+  'maxDurationSeconds',
+]
+
 builder.mutationFields((t) => ({
   startSession: t.field({
     type: Session,
+    authScopes: NEEDS.write,
+    grantScopes: GIVEN_TO_START,
     description:
-      'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED (with retryAfterSeconds), AI_NOT_CONFIGURED.',
+      'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
     extensions: COST.start,
     args: {
       input: t.arg({ type: StartSessionInput, description: 'What it shall be. Absent: the defaults.' }),
@@ -129,12 +145,14 @@ builder.mutationFields((t) => ({
   }),
   terminateSession: t.field({
     type: Session,
+    authScopes: NEEDS.write,
     description: 'Ends a session. Idempotent. Its log stays. Errors: NOT_FOUND.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
     resolve: (_, { id }, context) => context.registry.terminate(context.require('WRITE').owner, sessionUuid(id)),
   }),
   terminateSessions: t.int({
+    authScopes: NEEDS.write,
     description:
       'Ends every live session of the caller that matches, and returns how many there were. At least one member of the filter must be given. Errors: BAD_USER_INPUT.',
     extensions: COST.change,
@@ -143,6 +161,8 @@ builder.mutationFields((t) => ({
   }),
   updateSession: t.field({
     type: Session,
+    authScopes: NEEDS.write,
+    grantScopes: (_, { input }) => givenMembers(input),
     description:
       'Changes a session that runs, which counts as activity. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT.',
     extensions: COST.change,
@@ -158,6 +178,7 @@ builder.mutationFields((t) => ({
 builder.subscriptionField('sessionChanged', (t) =>
   t.field({
     type: Session,
+    authScopes: NEEDS.read,
     description:
       'With id: the session as it is now, then its changes; completes after its end. Without: each live session of the caller, then every change of any; stays open. Status at once; URL, title, counts and pending requests at most 4 times a second, the last state always. Errors: NOT_FOUND.',
     args: { id: t.arg.id({ description: 'The id of one session. Absent: all of the caller’s.' }) },

@@ -4,6 +4,7 @@ import { builder } from './builder.ts'
 import { connectionOf } from './connection.ts'
 import { COST } from './cost.ts'
 import { uuidOf } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { Session, SessionStatusEnum } from './session.ts'
 
 export const SessionFilterInput = builder.inputType('SessionFilter', {
@@ -25,6 +26,7 @@ const SessionConnection = connectionOf('Session', Session)
 builder.queryFields((t) => ({
   session: t.field({
     type: Session,
+    authScopes: NEEDS.read,
     nullable: true,
     description:
       'The session of this id. Null when the id is malformed, unknown, or of a session that belongs to another owner: all alike.',
@@ -37,6 +39,7 @@ builder.queryFields((t) => ({
   }),
   sessions: t.field({
     type: SessionConnection,
+    authScopes: NEEDS.read,
     description:
       'The caller’s sessions, newest first. Live ones only, unless includeTerminated or filter.status says otherwise. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
@@ -68,7 +71,7 @@ builder.queryFields((t) => ({
     },
     resolve: async (_, args, context) => {
       const { owner } = context.require('READ')
-      const { sessions, ...page } = await context.registry.list(owner, args)
+      const { sessions, ...page } = await context.reads.list(() => context.registry.list(owner, args, context.signal))
       const cursorAt = (index: number) => encodeSessionCursor(owner, sessions[index]!)
       return {
         ...page,

@@ -1,6 +1,7 @@
 import { builder } from './builder.ts'
 import { connectionOf } from './connection.ts'
 import { COST } from './cost.ts'
+import { NEEDS } from './needs.ts'
 import {
   AFTER_DESCRIPTION,
   batchOf,
@@ -17,6 +18,7 @@ const SessionEventBatch = batchOf('SessionEventBatch', SessionEvent, 'Entries of
 builder.objectField(Session, 'events', (t) =>
   t.field({
     type: SessionEventConnection,
+    authScopes: NEEDS.read,
     description: 'The whole log in order, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
     args: {
@@ -31,6 +33,7 @@ builder.objectField(Session, 'events', (t) =>
 builder.subscriptionField('sessionEvents', (t) =>
   t.field({
     type: SessionEventBatch,
+    authScopes: NEEDS.read,
     description:
       'The whole log of a session in order: replays from `after` (from the first entry when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
     args: {

@@ -7,6 +7,7 @@ import { builder } from './builder.ts'
 import type { Context } from './context.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
+import { NEEDS, readOrGiven } from './needs.ts'
 import { NodeInterface, registerNode } from './node.ts'
 
 export const SessionStatusEnum = builder.enumType('SessionStatus', {
@@ -29,7 +30,8 @@ export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
     MAX_DURATION: 'TIMED_OUT: maxDurationSeconds had passed.',
     LAUNCH_FAILED: 'FAILED: its browser did not start.',
     BROWSER_CRASHED: 'FAILED: its browser died.',
-    BROWSER_MISBEHAVED: 'FAILED: its browser sent a message too large to be processed.',
+    BROWSER_MISBEHAVED: 'FAILED: its browser sent a message too large to be processed, or filled the temporary folder.',
+    INTERNAL_ERROR: 'FAILED: a fault of the server. The server log has the cause, with the id of the session.',
     MACHINE_LOST: 'FAILED: the server that held it died. Requests that were in flight are not in the log.',
     TASK_COMPLETED: 'CLOSED: its initial task was completed, and it was not to be kept alive.',
     TASK_FAILED: 'FAILED: its initial task failed, and it was not to be kept alive.',
@@ -42,6 +44,7 @@ export const BrowserEngineEnum = builder.enumType('BrowserEngine', {
 })
 
 export const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
+  authScopes: NEEDS.asItsField,
   description: 'The size of the part of a page that can be seen.',
   fields: (t) => ({
     width: t.exposeInt('width', { description: 'CSS pixels.' }),
@@ -50,8 +53,9 @@ export const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
 })
 
 export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
+  authScopes: NEEDS.readOrWrite,
   description:
-    'A browser of its own, with everything that happens in it recorded. It stays, with its log, after it ended, until the server’s retention removes it.',
+    'A browser of its own, with everything that happens in it recorded. It stays, with its log, after it ended, until the server’s retention removes it. A key without READ sees, of what its mutation returns, the id, status, endReason, browser and times, and the options that it has just given; other fields are FORBIDDEN.',
   interfaces: [NodeInterface],
   fields: (t) => ({
     id: t.id({
@@ -59,95 +63,143 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
       resolve: ({ id }) => encodeGlobalId('Session', id),
     }),
     name: t.exposeString('name', {
+      authScopes: readOrGiven('name'),
       nullable: true,
       description: `For people. Null when none was given. ${SESSION_INPUT_RULES.name}`,
     }),
     metadata: t.expose('metadata', {
+      authScopes: readOrGiven('metadata'),
       type: 'JSON',
       description: 'What the client wants kept with the session: an object, {} when none was given.',
     }),
-    status: t.expose('status', { type: SessionStatusEnum, description: 'How far it is.' }),
+    status: t.expose('status', {
+      authScopes: NEEDS.readOrWrite,
+      type: SessionStatusEnum,
+      description: 'How far it is.',
+    }),
     endReason: t.expose('endReason', {
+      authScopes: NEEDS.readOrWrite,
       type: SessionEndReasonEnum,
       nullable: true,
       description: 'Why it ended. Null until then.',
     }),
     error: t.exposeString('error', {
+      authScopes: NEEDS.read,
       nullable: true,
       description: 'What went wrong, for people. Null when nothing did.',
     }),
-    browser: t.field({ type: BrowserEngineEnum, description: 'Its browser.', resolve: () => 'CHROMIUM' as const }),
-    viewport: t.expose('viewport', { type: ViewportType, description: 'Of its pages.' }),
+    browser: t.field({
+      authScopes: NEEDS.readOrWrite,
+      type: BrowserEngineEnum,
+      description: 'Its browser.',
+      resolve: () => 'CHROMIUM' as const,
+    }),
+    viewport: t.expose('viewport', {
+      authScopes: readOrGiven('viewport'),
+      type: ViewportType,
+      description: 'Of its pages.',
+    }),
     userAgent: t.exposeString('userAgent', {
+      authScopes: readOrGiven('userAgent'),
       nullable: true,
       description: 'The User-Agent that was asked for. Null: the browser’s own.',
     }),
     locale: t.exposeString('locale', {
+      authScopes: readOrGiven('locale'),
       nullable: true,
       description: 'The language that was asked for, a BCP 47 tag. Null: the browser’s own.',
     }),
     timezone: t.exposeString('timezone', {
+      authScopes: readOrGiven('timezone'),
       nullable: true,
       description: 'The time zone that was asked for, an IANA name. Null: the server’s own.',
     }),
     keepAlive: t.exposeBoolean('keepAlive', {
+      authScopes: readOrGiven('keepAlive'),
       description: 'True: it has no idle timeout. maxDurationSeconds applies all the same.',
     }),
     idleTimeoutSeconds: t.exposeInt('idleTimeoutSeconds', {
+      authScopes: readOrGiven('idleTimeoutSeconds'),
       description:
         'Seconds without activity after which it ends as TIMED_OUT, unless keepAlive. Watching is no activity.',
     }),
     maxDurationSeconds: t.exposeInt('maxDurationSeconds', {
+      authScopes: readOrGiven('maxDurationSeconds'),
       description:
         'Seconds after which it ends as TIMED_OUT, whatever happens: from startedAt, or from createdAt while it has not started.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
+    createdAt: t.expose('createdAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      description: 'When it was asked for.',
+    }),
     startedAt: t.expose('startedAt', {
+      authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
       nullable: true,
       description: 'When its browser ran. Null before, and for ever if it never did.',
     }),
     lastActivityAt: t.expose('lastActivityAt', {
+      authScopes: NEEDS.read,
       type: 'DateTime',
       description: 'When someone last did something with it; its creation and its start count.',
     }),
     expiresAt: t.expose('expiresAt', {
+      authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
       nullable: true,
       description: 'When the earliest limit that applies will end it. Null once it has ended.',
     }),
-    endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true, description: 'When it ended. Null until then.' }),
+    endedAt: t.expose('endedAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended. Null until then.',
+    }),
     durationMs: t.int({
+      authScopes: NEEDS.readOrWrite,
       description: 'Milliseconds from createdAt to endedAt, or until now.',
       resolve: ({ createdAt, endedAt }) => Math.max(0, (endedAt ?? Date.now()) - createdAt),
     }),
     machineId: t.exposeID('machineId', {
+      authScopes: NEEDS.read,
       nullable: true,
       description:
         'The server process that holds it, or held it. Null only while queued on an installation of several machines.',
     }),
     currentUrl: t.exposeString('currentUrl', {
+      authScopes: NEEDS.read,
       nullable: true,
       description:
         'URL of its first page, the last one known after it ended: "about:blank" before the first navigation. Null before its browser runs.',
     }),
     title: t.exposeString('title', {
+      authScopes: NEEDS.read,
       nullable: true,
       description:
         'Title of its first page, the last one known after it ended: empty where the page has none. Null before its browser runs.',
     }),
-    navigationCount: t.exposeInt('navigationCount', { description: 'Navigations in its log.' }),
-    consoleMessageCount: t.exposeInt('consoleMessageCount', { description: 'Lines of the console in its log.' }),
-    networkRequestCount: t.exposeInt('networkRequestCount', { description: 'Settled requests in its log.' }),
-    actionCount: t.exposeInt('actionCount', { description: 'Actions in its log.' }),
-    screenshotCount: t.exposeInt('screenshotCount', { description: 'Screenshots in its log.' }),
+    navigationCount: t.exposeInt('navigationCount', { authScopes: NEEDS.read, description: 'Navigations in its log.' }),
+    consoleMessageCount: t.exposeInt('consoleMessageCount', {
+      authScopes: NEEDS.read,
+      description: 'Lines of the console in its log.',
+    }),
+    networkRequestCount: t.exposeInt('networkRequestCount', {
+      authScopes: NEEDS.read,
+      description: 'Settled requests in its log.',
+    }),
+    actionCount: t.exposeInt('actionCount', { authScopes: NEEDS.read, description: 'Actions in its log.' }),
+    screenshotCount: t.exposeInt('screenshotCount', { authScopes: NEEDS.read, description: 'Screenshots in its log.' }),
     pendingRequestCount: t.exposeInt('pendingRequestCount', {
+      authScopes: NEEDS.read,
       description: 'Requests in flight now; 0 once it has ended.',
     }),
   }),
 })
 
-registerNode('Session', async (id, owner, { registry }) => (id.number === null ? registry.find(owner, id.uuid) : null))
+registerNode('Session', 'READ', async (id, owner, { registry }) =>
+  id.number === null ? registry.find(owner, id.uuid) : null,
+)
 
 /** UUID of a session's id. Throws NotFound for what is no such id, as for what does not exist. */
 export function sessionUuid(id: string): string {

@@ -6,6 +6,7 @@ import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
 import { Cost } from './model-cost.ts'
+import { givenMembers, NEEDS, readOrGiven } from './needs.ts'
 import { NodeInterface, registerNode } from './node.ts'
 import { Session, sessionUuid } from './session.ts'
 
@@ -22,12 +23,14 @@ export const TaskStatusEnum = builder.enumType('TaskStatus', {
 })
 
 export const Task = builder.objectRef<TaskRecord>('Task').implement({
+  authScopes: NEEDS.readOrWrite,
   description:
-    'A task in words that a model works on in a session. What it does stands in the log of the session: TaskStep for each answer of the model, Action with the origin TASK, TaskEnded.',
+    'A task in words that a model works on in a session. What it does stands in the log of the session: TaskStep for each answer of the model, Action with the origin TASK, TaskEnded. A key without READ sees, of what its mutation returns, the id, session, status and times, and the prompt that it has just given.',
   interfaces: [NodeInterface],
   fields: (t) => ({
     id: t.id({ description: ID, resolve: ({ id }) => encodeGlobalId('Task', id) }),
     session: t.field({
+      authScopes: NEEDS.readOrWrite,
       type: Session,
       description: 'The session that it works in.',
       resolve: async ({ sessionId, owner }, _, { registry }) => {
@@ -36,34 +39,50 @@ export const Task = builder.objectRef<TaskRecord>('Task').implement({
         return session
       },
     }),
-    prompt: t.exposeString('prompt', { description: 'What is to be done.' }),
-    status: t.expose('status', { type: TaskStatusEnum, description: 'How far it is.' }),
+    prompt: t.exposeString('prompt', { authScopes: readOrGiven('prompt'), description: 'What is to be done.' }),
+    status: t.expose('status', { authScopes: NEEDS.readOrWrite, type: TaskStatusEnum, description: 'How far it is.' }),
     result: t.expose('result', {
+      authScopes: NEEDS.read,
       type: 'JSON',
       nullable: true,
       description:
         'A text, or JSON that satisfies outputSchema where one was given; at most 100000 characters. Null unless it is COMPLETED.',
     }),
     error: t.exposeString('error', {
+      authScopes: NEEDS.read,
       nullable: true,
       description: 'What went wrong, for people. Null when nothing did.',
     }),
-    steps: t.exposeInt('steps', { description: 'Answers of the model so far.' }),
-    cost: t.expose('cost', { type: Cost, description: 'What the model took for it so far.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
-    endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true, description: 'When it ended. Null until then.' }),
+    steps: t.exposeInt('steps', { authScopes: NEEDS.read, description: 'Answers of the model so far.' }),
+    cost: t.expose('cost', { authScopes: NEEDS.read, type: Cost, description: 'What the model took for it so far.' }),
+    createdAt: t.expose('createdAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      description: 'When it was asked for.',
+    }),
+    endedAt: t.expose('endedAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended. Null until then.',
+    }),
   }),
 })
 
-registerNode('Task', async (id, owner, { tasks }) => (id.number === null ? tasks.find(owner, id.uuid) : null))
+registerNode('Task', 'READ', async (id, owner, { tasks }) => (id.number === null ? tasks.find(owner, id.uuid) : null))
 
 builder.objectFields(Session, (t) => ({
-  cost: t.expose('cost', { type: Cost, description: 'What models took for all its tasks so far.' }),
+  cost: t.expose('cost', {
+    authScopes: NEEDS.read,
+    type: Cost,
+    description: 'What models took for all its tasks so far.',
+  }),
   tasks: t.field({
+    authScopes: NEEDS.read,
     type: [Task],
-    description: 'Its tasks, oldest first, also after it ended. Empty when it had none.',
+    description: 'Its tasks, oldest first, also after it ended. Empty when it had none. Errors: RESPONSE_TOO_LARGE.',
     extensions: COST.shortList,
-    resolve: ({ id }, _, { tasks }) => tasks.list(id),
+    resolve: ({ id }, _, { tasks, reads }) => reads.list((maxBytes) => tasks.list(id, maxBytes)),
   }),
 }))
 
@@ -86,6 +105,8 @@ const TaskInput = builder.inputType(TASK_INPUT.inputName, {
 builder.mutationFields((t) => ({
   startTask: t.field({
     type: Task,
+    authScopes: NEEDS.write,
+    grantScopes: (_, { input }) => givenMembers(input),
     description:
       'Lets the model work on a task in a running session, one at a time; answers at once. TaskEnded in the log tells its end. While it runs the session is not idle. Errors: NOT_FOUND, SESSION_NOT_RUNNING, TASK_RUNNING, AI_NOT_CONFIGURED, BAD_USER_INPUT.',
     extensions: COST.change,
@@ -98,6 +119,7 @@ builder.mutationFields((t) => ({
   }),
   cancelTask: t.field({
     type: Task,
+    authScopes: NEEDS.write,
     description:
       'Ends a task as CANCELLED: the model is not heard any more, and the action that it has begun is cut short. The session stays. One that has ended stays as it ended. Errors: NOT_FOUND, SESSION_NOT_RUNNING.',
     extensions: COST.change,

@@ -5,17 +5,23 @@ import { Artifact } from './artifact.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { encodeGlobalId } from './global-id.ts'
+import { NEEDS } from './needs.ts'
 import { requireSession } from './session.ts'
 
 const UploadTicketType = builder.objectRef<UploadTicket>('UploadTicket').implement({
-  description: 'Leave to send one file, once.',
+  authScopes: NEEDS.write,
+  description: 'Single-use upload link.',
   fields: (t) => ({
     url: t.string({
       description:
-        'Takes the file as the body of a PUT, without a key, until it expires. Answers 201 with the artifact as JSON; 403 when the link is not good, 409 when the file is there already, 413 past the quota, 507 when there is no room. After a failure it can be tried again.',
-      resolve: (ticket, _, { links }) => uploadUrl(links, ticket),
+        'Takes the file as the body of a PUT, without a key, until it expires or the API key that made it is revoked; an upload that is under way then is aborted. Responds 201 with the artifact as JSON; 403 when the link is invalid, 409 when it was used already (also when the artifact was deleted since), 413 past the quota, 507 when there is no room. After a failed upload it can be tried again.',
+      resolve: (ticket, _, { links, uploads }) => uploadUrl(links, uploads, ticket),
     }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'Until when the PUT may begin.' }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      description:
+        'Expiration time of the link, by which the PUT must be complete; never later than that of the API key.',
+    }),
     artifactId: t.id({
       description: 'The id of the artifact that there will be.',
       resolve: ({ artifactId }) => encodeGlobalId('Artifact', artifactId),
@@ -37,6 +43,7 @@ const file = builder.args((t) => ({
 builder.mutationFields((t) => ({
   uploadArtifact: t.field({
     type: Artifact,
+    authScopes: NEEDS.write,
     description:
       'Keeps a small file as an artifact of the kind UPLOAD, for the action `upload` to give to a page; a request has at most 1 MB, for larger files there is createUpload. Errors: NOT_FOUND, BAD_USER_INPUT, QUOTA_EXCEEDED, STORAGE_FULL, STORAGE_UNAVAILABLE.',
     extensions: COST.change,
@@ -46,18 +53,21 @@ builder.mutationFields((t) => ({
   }),
   createUpload: t.field({
     type: UploadTicketType,
+    authScopes: NEEDS.write,
     description:
-      'Leave to send a file of any size within the quota, which becomes an artifact of the kind UPLOAD. Errors: NOT_FOUND, BAD_USER_INPUT.',
+      'Creates a single-use link to upload a file of any size within the quota, which becomes an artifact of the kind UPLOAD. Errors: NOT_FOUND, BAD_USER_INPUT.',
     extensions: COST.page,
     args: {
       ...file,
       ttlSeconds: t.arg.int({
         required: true,
         defaultValue: LINK_TTL_SECONDS.default,
-        description: `How long the PUT may wait to begin, in seconds. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
+        description: `Lifetime of the link, in seconds; it ends earlier with the API key. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
       }),
     },
-    resolve: async (_, { sessionId, ttlSeconds, ...input }, context) =>
-      context.uploads.ticket(await requireSession(context, 'WRITE', sessionId), input, ttlSeconds),
+    resolve: async (_, { sessionId, ttlSeconds, ...input }, context) => {
+      const session = await requireSession(context, 'WRITE', sessionId)
+      return context.uploads.ticket(context.require('WRITE'), session, input, ttlSeconds)
+    },
   }),
 }))

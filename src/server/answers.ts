@@ -1,4 +1,7 @@
 import type { ServerResponse } from 'node:http'
+import { TooManyWrongKeys } from '../domain/key-lookups.ts'
+import { TooManyConnections } from './connections.ts'
+import { refusal } from './graphql-errors.ts'
 
 export function answerJson(
   response: ServerResponse,
@@ -16,4 +19,20 @@ export function answerJson(
 
 export function answerNotFound(response: ServerResponse): void {
   answerJson(response, 404, { error: { code: 'NOT_FOUND', message: 'There is nothing here.' } })
+}
+
+export type Busy = TooManyConnections | TooManyWrongKeys
+
+/** What is refused for now, and may be tried again after the time that it names. */
+export function isBusy(error: unknown): error is Busy {
+  return error instanceof TooManyConnections || error instanceof TooManyWrongKeys
+}
+
+/** `graphqlType`: the media type of a GraphQL response; null: it is none. */
+export function answerBusy(response: ServerResponse, error: Busy, graphqlType: string | null): void {
+  const { code, message, retryAfterSeconds } = error
+  response.setHeader('retry-after', retryAfterSeconds)
+  const status = error instanceof TooManyConnections ? 503 : 429
+  if (graphqlType === null) answerJson(response, status, { error: { code, message, retryAfterSeconds } })
+  else answerJson(response, status, { errors: [refusal(error)] }, graphqlType)
 }

@@ -5,29 +5,30 @@ import fresh from 'fresh'
 import parseRange from 'range-parser'
 import type { Artifacts } from '../domain/artifacts.ts'
 import { NotFound, TabwireError } from '../domain/errors.ts'
-import type { SignedLinks } from '../domain/signed-links.ts'
+import type { LinkTerms, SignedLinks } from '../domain/signed-links.ts'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { ByteRange } from '../ports/artifact-store.ts'
 import { ARTIFACTS_PATH } from '../schema/artifact-link.ts'
 import { uuidOf } from '../schema/global-id.ts'
 import { answerJson, answerNotFound } from './answers.ts'
-import { answerLinkInvalid, signatureOf } from './link-answers.ts'
+import type { Connections } from './connections.ts'
+import { answerLinkInvalid, linkQueryOf } from './link-answers.ts'
 
 export interface ArtifactDownloadOptions {
   artifacts: Artifacts
   links: SignedLinks
+  connections: Connections
   /** Send clients to the store itself, where it has a URL to give. */
   redirect: boolean
 }
 
-/** Longer than this no answer is reused, for the artifact may be deleted. */
-const MOST_CACHED_SECONDS = 3600
-const PRESIGNED_SECONDS = 300
+/** Nothing can take back a URL of the bucket's, whatever becomes of the link and of its key. */
+const PRESIGNED_SECONDS = 60
 
 const METHODS = 'GET, HEAD, OPTIONS'
 
-/** Serves artifacts to whoever holds a signed link: GET and HEAD /artifacts/<id>/<name>?expires=…&signature=… */
-export function createArtifactDownloads({ artifacts, links, redirect }: ArtifactDownloadOptions) {
+/** Serves artifacts to whoever holds a signed link: GET and HEAD /artifacts/<id>/<name>?expires=…&maker=…&signature=… */
+export function createArtifactDownloads({ artifacts, links, connections, redirect }: ArtifactDownloadOptions) {
   /** Who signed the link said who may have it, so any site may read the answer. */
   const allowOrigins = (response: ServerResponse) => {
     response.setHeader('access-control-allow-origin', '*')
@@ -45,22 +46,24 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
       return answerJson(response, 405, { error: { code: 'METHOD_NOT_ALLOWED', message: `Use ${METHODS}.` } })
     }
     const subject = subjectOf(url.pathname)
-    const given = signatureOf(url)
-    if (!subject || !links.isValid('artifact', [subject.id, subject.name], given)) return answerLinkInvalid(response)
+    const terms = subject && (await links.read('artifact', [subject.id, subject.name], linkQueryOf(url)))
+    if (!terms) return answerLinkInvalid(response)
     const record = await artifacts.findSigned(subject.id)
     if (!record) return answerNotFound(response)
+    connections.of(request.socket).admit(record.owner, 'link')
 
     const disposition = dispositionOf(record, url.searchParams.get('download') === '1')
-    const secondsLeft = Math.max(0, Number(given.expires) - Math.floor(Date.now() / 1000))
     // The trace viewer may speak to this server alone.
     if (redirect && request.method === 'GET' && record.kind !== 'TRACE') {
-      const presigned = await artifacts.presign(record, disposition, Math.min(secondsLeft + 1, PRESIGNED_SECONDS))
+      const secondsLeft = Math.floor(terms.expiresAt / 1000) - Math.floor(Date.now() / 1000)
+      if (secondsLeft < 1) return answerLinkInvalid(response)
+      const presigned = await artifacts.presign(record, disposition, Math.min(secondsLeft, PRESIGNED_SECONDS))
       if (presigned) {
         response.writeHead(302, { location: presigned, 'cache-control': 'no-store', 'content-length': 0 }).end()
         return
       }
     }
-    for (const [name, value] of Object.entries(headersOf(record, disposition, secondsLeft))) {
+    for (const [name, value] of Object.entries(headersOf(record, disposition))) {
       response.setHeader(name, value)
     }
     if (isOther(request, response)) {
@@ -79,7 +82,7 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
         error: { code: 'RANGE_NOT_SATISFIABLE', message: 'There are no such bytes.' },
       })
     }
-    await send(request, response, record, range)
+    await send(request, response, record, range, terms)
   }
 
   async function send(
@@ -87,6 +90,7 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
     response: ServerResponse,
     record: ArtifactRecord,
     range: ByteRange | null,
+    terms: LinkTerms,
   ): Promise<void> {
     const length = range ? range.end - range.start + 1 : record.sizeBytes
     const writeHead = () => {
@@ -101,6 +105,7 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
     const left = new AbortController()
     const leave = () => left.abort()
     response.once('close', leave)
+    const unwatch = links.onEnd(terms, () => response.destroy())
     try {
       const content = await artifacts.open(record, range, left.signal)
       writeHead()
@@ -113,6 +118,7 @@ export function createArtifactDownloads({ artifacts, links, redirect }: Artifact
       if (error instanceof NotFound) return answerNotFound(response)
       answerJson(response, 503, { error: { code: error.code, message: error.message } })
     } finally {
+      unwatch()
       response.off('close', leave)
     }
   }
@@ -161,11 +167,12 @@ const SEALED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; me
 /** The viewer of PDFs that browsers have does not work in a sandbox; it runs the file's scripts in one of its own. */
 const SEALED_PDF = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'"
 
-function headersOf(record: ArtifactRecord, disposition: string, secondsLeft: number): Record<string, string> {
+function headersOf(record: ArtifactRecord, disposition: string): Record<string, string> {
   const isPdf = baseTypeOf(record) === 'application/pdf'
   return {
     'accept-ranges': 'bytes',
-    'cache-control': `private, max-age=${Math.min(secondsLeft, MOST_CACHED_SECONDS)}`,
+    // May be kept, but is asked for anew each time: the link may be revoked, the artifact deleted.
+    'cache-control': 'private, no-cache',
     'content-disposition': disposition,
     'content-security-policy': isPdf ? SEALED_PDF : SEALED,
     'content-type': record.contentType,

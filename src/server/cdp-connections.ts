@@ -6,13 +6,14 @@ import { TabwireError } from '../domain/errors.ts'
 import type { AttachedClient } from '../domain/session-clients.ts'
 import type { SessionRegistry } from '../domain/session-registry.ts'
 import type { Session } from '../domain/session.ts'
-import type { SignedLinks } from '../domain/signed-links.ts'
-import type { CdpClient } from '../ports/cdp-client.ts'
+import type { LinkEnd, LinkTerms, SignedLinks } from '../domain/signed-links.ts'
+import { CDP_CLOSE, type CdpClient } from '../ports/cdp-client.ts'
 import type { ClientDetachReason } from '../ports/log-entry.ts'
 import { uuidOf } from '../schema/global-id.ts'
 import { CDP_PATH, cdpSubject } from '../schema/session-access.ts'
 import { answerJson } from './answers.ts'
-import { signatureOf } from './link-answers.ts'
+import { TooManyConnections, type Connections } from './connections.ts'
+import { linkQueryOf } from './link-answers.ts'
 import { refuseUpgrade, textOf } from './websocket.ts'
 
 /** What Chromium takes in one message is 100 MB; files that a test uploads are the largest that come. */
@@ -20,12 +21,15 @@ const MESSAGE_BYTES = 64 * 1024 * 1024
 const CLOSE_MS = 1_000
 /** A debugger may hold up a client for as long as someone thinks: only the network's own silence ends a connection. */
 const KEEP_ALIVE_MS = 30_000
+/** Until a store that is away may answer again. */
+const RETRY_SECONDS = 5
 const VERSION = '/json/version'
 
-/** Connections over which clients speak the browser's protocol with a session: /cdp/<session>?expires=…&signature=… */
+/** Connections over which clients speak the browser's protocol with a session: /cdp/<session>?expires=…&maker=…&signature=… */
 export class CdpConnections {
   readonly #registry: SessionRegistry
   readonly #links: SignedLinks
+  readonly #all: Connections
   readonly #logger: Logger
   readonly #webSockets = new WebSocketServer({
     noServer: true,
@@ -34,10 +38,12 @@ export class CdpConnections {
     maxPayload: MESSAGE_BYTES,
   })
   readonly #connections = new Set<Connection>()
+  #closed = false
 
-  constructor(registry: SessionRegistry, links: SignedLinks, logger: Logger) {
+  constructor(registry: SessionRegistry, links: SignedLinks, all: Connections, logger: Logger) {
     this.#registry = registry
     this.#links = links
+    this.#all = all
     this.#logger = logger
   }
 
@@ -46,13 +52,13 @@ export class CdpConnections {
     response.setHeader('cache-control', 'no-store')
     const rest = url.pathname.slice(CDP_PATH.length)
     const [id = '', ...path] = rest.split('/')
-    const session = this.#sessionOf(id, url)
-    if (!session) return answerUnauthorized(response)
+    const link = await this.#linkOf(id, url)
+    if (!link) return answerUnauthorized(response)
     if (`/${path.join('/')}`.replace(/\/$/, '') !== VERSION || request.method !== 'GET') {
       const message = `There are ${VERSION} below this link, and a WebSocket at it.`
       return answerJson(response, 404, { error: { code: 'NOT_FOUND', message } })
     }
-    const version = await session.browserVersion()
+    const version = await link.session.browserVersion()
     const own = this.#links.url(`${CDP_PATH}${id}`, Object.fromEntries(url.searchParams))
     answerJson(response, 200, {
       Browser: version.product,
@@ -67,31 +73,57 @@ export class CdpConnections {
   /** Takes over the connection of an HTTP upgrade. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, url: URL): void {
     const id = url.pathname.slice(CDP_PATH.length).replace(/\/$/, '')
-    const session = this.#sessionOf(id, url)
-    if (!session) return refuseUpgrade(stream, '401 Unauthorized')
+    this.#linkOf(id, url)
+      .then((link) => {
+        if (!link) return refuseUpgrade(stream, '401 Unauthorized')
+        if (this.#closed) return refuseUpgrade(stream, '503 Service Unavailable')
+        this.#all.of(request.socket).admit(link.session.owner, 'link')
+        this.#open(request, stream, head, link)
+      })
+      .catch((error: unknown) => {
+        const isFull = error instanceof TooManyConnections
+        if (!isFull) this.#logger.warn({ err: error }, 'the link of a client could not be checked')
+        const seconds = isFull ? error.retryAfterSeconds : RETRY_SECONDS
+        refuseUpgrade(stream, '503 Service Unavailable', `Retry-After: ${seconds}\r\n`)
+      })
+  }
+
+  /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#connections].map((connection) => connection.closed(1001, 'Going away')))
+    this.#webSockets.close()
+  }
+
+  #open(request: IncomingMessage, stream: Duplex, head: Buffer, { session, terms }: CdpLink): void {
     if ('setKeepAlive' in stream)
       (stream as Duplex & { setKeepAlive(on: boolean, ms: number): void }).setKeepAlive(true, KEEP_ALIVE_MS)
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
       const connection = new Connection(socket, this.#logger)
       this.#connections.add(connection)
-      socket.once('close', () => this.#connections.delete(connection))
+      const unwatch = this.#links.onEnd(terms, (why) => connection.endLink(why))
+      socket.once('close', () => {
+        this.#connections.delete(connection)
+        unwatch()
+      })
       const name = request.headers['user-agent'] ?? 'unknown'
       connection.serve(() => session.attachClient(name, connection))
     })
   }
 
-  /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#connections].map((connection) => connection.closed(1001, 'Going away')))
-    this.#webSockets.close()
-  }
-
   /** Null: the link is none, or the session does not run (any more); who asks is not told which. */
-  #sessionOf(id: string, url: URL): Session | null {
+  async #linkOf(id: string, url: URL): Promise<CdpLink | null> {
     const uuid = uuidOf('Session', id)
-    if (!uuid || !this.#links.isValid('cdp', cdpSubject(uuid), signatureOf(url))) return null
-    return this.#registry.findRunning(uuid)
+    const terms = uuid && (await this.#links.read('cdp', cdpSubject(uuid), linkQueryOf(url)))
+    const session = terms ? this.#registry.findRunning(uuid) : null
+    return terms && session ? { session, terms } : null
   }
+}
+
+/** What a link that is good leads to. */
+interface CdpLink {
+  session: Session
+  terms: LinkTerms
 }
 
 /** One client's socket, from its upgrade until both sides have let go of it. */
@@ -125,7 +157,7 @@ class Connection implements CdpClient {
     socket.pause()
     const serving = attach().then((attached) => {
       this.#attached = attached
-      if (socket.readyState === socket.CLOSED) return attached.leave('CONNECTION_LOST')
+      if (socket.readyState === socket.CLOSED) return attached.leave(this.#why ?? 'CONNECTION_LOST')
       socket.on('message', (data, isBinary) => {
         // Who was told to go is not obeyed any more, whatever was on its way.
         if (socket.readyState !== socket.OPEN) return
@@ -169,11 +201,16 @@ class Connection implements CdpClient {
   close(code: number, reason: string): void {
     const socket = this.#socket
     if (socket.readyState === socket.CLOSED) return
-    if (code >= 4000) this.#why ??= 'CUT_OFF'
+    if (code >= 4000 || CUT_OFF_CODES.has(code)) this.#why ??= 'CUT_OFF'
     // A socket that is not read never hears that the other side agrees.
     socket.resume()
     socket.close(code, reason.slice(0, MOST_REASON))
     this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
+  }
+
+  endLink(why: LinkEnd): void {
+    this.#why ??= why === 'EXPIRED' ? 'LINK_EXPIRED' : 'LINK_REVOKED'
+    this.close(CDP_CLOSE.linkEnded, why === 'EXPIRED' ? 'the link has expired' : 'the link has been revoked')
   }
 
   closed(code: number, reason: string): Promise<void> {
@@ -183,6 +220,8 @@ class Connection implements CdpClient {
 }
 
 const TEXT = { binary: false } as const
+/** Of the WebSocket protocol: a message too big, an error of ours. */
+const CUT_OFF_CODES: ReadonlySet<number> = new Set([1009, 1011])
 /** Copying less than this into one frame costs less than a second frame. */
 const ONE_FRAME_BYTES = 64 * 1024
 /** Of the protocol. */
@@ -190,6 +229,6 @@ const MOST_REASON = 120
 
 function answerUnauthorized(response: ServerResponse): void {
   answerJson(response, 401, {
-    error: { code: 'LINK_INVALID', message: 'This link is wrong or has expired, or its session does not run.' },
+    error: { code: 'LINK_INVALID', message: 'Invalid or expired link, or its session is not running.' },
   })
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import type { Logger } from 'pino'
+import { asTold } from '../domain/database-unavailable.ts'
 import { TabwireError, type InputIssue } from '../domain/errors.ts'
 
 /**
@@ -37,7 +38,7 @@ export function maskResult(result: ExecutionResult, logger: Logger): ExecutionRe
 /** Whatever was thrown, as the client may see it. What is masked is logged with its cause, under the same id. */
 export function maskError(thrown: unknown, logger: Logger): GraphQLError {
   const located = thrown instanceof GraphQLError ? thrown : null
-  const cause = located ? originOf(located) : thrown
+  const cause = asTold(located ? originOf(located) : thrown)
   const place = located
     ? { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path }
     : {}
@@ -60,6 +61,13 @@ export function maskError(thrown: unknown, logger: Logger): GraphQLError {
     ...place,
     extensions: { code: 'INTERNAL', correlationId },
   })
+}
+
+/** When to try again, where one of the errors says so. */
+export function retryAfterOf(errors: readonly GraphQLError[] | undefined): number | null {
+  const seconds =
+    errors?.map(({ extensions }) => Number(extensions['retryAfterSeconds'])).filter((one) => one > 0) ?? []
+  return seconds.length > 0 ? Math.max(...seconds) : null
 }
 
 /** What was thrown first, before GraphQL put its place around it. */

@@ -1,10 +1,12 @@
+import { setMaxListeners } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
+import type { Delivery, DeliveryBudget } from '../domain/delivery.ts'
 import type { Principal } from '../domain/principal.ts'
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts'
-import { maskError } from './graphql-errors.ts'
+import { maskError, retryAfterOf } from './graphql-errors.ts'
 import type { GraphqlOperations, OperationResult } from './graphql.ts'
 
 const MAX_BODY_BYTES = 1_000_000
@@ -12,15 +14,18 @@ const MAX_BODY_BYTES = 1_000_000
 interface RequestContext extends Record<string, unknown> {
   principal: Principal
   left: AbortSignal
+  delivery: Delivery
   /** Called before a subscription starts, whose answer lasts. */
   onStream: () => void
+  /** Called when the answer says when to try again. */
+  onRetry: (seconds: number) => void
 }
 
 /**
  * GraphQL over HTTP. Yoga reads requests and writes answers as the specifications ask; what happens between is
  * GraphqlOperations, as over WebSocket. The caller is authenticated before.
  */
-export function createGraphqlHttp(operations: GraphqlOperations, logger: Logger) {
+export function createGraphqlHttp(operations: GraphqlOperations, deliveries: DeliveryBudget, logger: Logger) {
   const yoga = createYoga<RequestContext>({
     graphqlEndpoint: '/graphql',
     logging: false,
@@ -43,8 +48,20 @@ export function createGraphqlHttp(operations: GraphqlOperations, logger: Logger)
     onStream: () => void,
   ): Promise<void> => {
     const left = new AbortController()
-    response.once('close', () => left.abort())
-    await yoga(request, response, { principal, left: left.signal, onStream })
+    // Each of its reads may listen for its end.
+    setMaxListeners(0, left.signal)
+    const delivery = deliveries.open(principal.owner, () => {
+      logger.info('a reader was disconnected to make room for others')
+      response.destroy()
+    })
+    response.once('close', () => {
+      left.abort()
+      delivery.close()
+    })
+    const onRetry = (seconds: number) => {
+      if (!response.headersSent) response.setHeader('retry-after', seconds)
+    }
+    await yoga(request, response, { principal, left: left.signal, delivery, onStream, onRetry })
   }
 }
 
@@ -67,7 +84,13 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
           }
           context.onStream()
         }
-        return operations.execute(operation, context.principal, context.left)
+        const { principal, left: signal, delivery: room } = context
+        // Held until the response is closed.
+        const onResult = (bytes: number) => void room.hold(bytes)
+        const result = await operations.execute(operation, { principal, signal, room, onResult })
+        const seconds = Symbol.asyncIterator in result ? null : retryAfterOf(result.errors)
+        if (seconds !== null) context.onRetry(seconds)
+        return result
       })
     },
     onResultProcess(payload) {

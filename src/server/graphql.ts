@@ -20,12 +20,15 @@ import {
   type ValidatedSubscriptionArgs,
 } from 'graphql'
 import type { Logger } from 'pino'
+import type { DeliveryRoom } from '../domain/delivery.ts'
 import type { InputIssue } from '../domain/errors.ts'
+import { OperationReads, RESPONSE_LIMITS, ResponseTooLarge } from '../domain/operation-reads.ts'
 import type { Principal } from '../domain/principal.ts'
 import { createContext, type Domain } from '../schema/context.ts'
 import { schema } from '../schema/schema.ts'
-import { badUserInput, maskError, maskResult, requestError } from './graphql-errors.ts'
+import { badUserInput, maskError, maskResult, refusal, requestError } from './graphql-errors.ts'
 import { checkLimits, checkNesting, QUERY_LIMITS, tooComplex } from './query-limits.ts'
+import { sizeOfResponse } from './response-size.ts'
 
 /** An operation as a client sent it, by whichever transport. */
 export interface OperationRequest {
@@ -41,7 +44,24 @@ export interface Operation {
   readonly validated: ValidatedExecutionArgs
 }
 
+/** For whom an operation is executed. */
+export interface OperationReader {
+  principal: Principal
+  /** Fires when nobody waits for the answer any more. */
+  signal: AbortSignal
+  /** Of the connection that the answer goes to. */
+  room: DeliveryRoom
+  /** Told how large the answer to a query or mutation is, before it is written. */
+  onResult?(bytes: number): void
+}
+
 export type OperationResult = ExecutionResult | AsyncGenerator<ExecutionResult, void, void>
+
+interface FinishedResult {
+  result: ExecutionResult
+  bytes: number
+  isTooLarge: boolean
+}
 
 const CACHED_DOCUMENTS = 500
 /** A longer text is parsed anew each time: clients that build texts by hand would fill the cache with megabytes. */
@@ -78,47 +98,85 @@ export class GraphqlOperations {
     if (invalid.length > 0) return invalid
     const validated = validateExecutionArgs(args)
     if (!('schema' in validated)) return validated.map((error) => requestError(error, 'BAD_USER_INPUT'))
-    const refusal = checkLimits(validated)
-    return refusal ? [refusal] : { type: operation.operation, args, validated }
+    const tooLarge = checkLimits(validated)
+    return tooLarge ? [tooLarge] : { type: operation.operation, args, validated }
   }
 
   /**
    * Executes a prepared operation for the caller. Never rejects; a subscription that fails midway ends with a result
-   * that says why. The signal fires when nobody waits for the answer any more.
+   * that says why.
    */
-  async execute({ type, validated }: Operation, principal: Principal, signal: AbortSignal): Promise<OperationResult> {
-    const withContext = <Args extends ValidatedExecutionArgs>(args: Args): Args => ({
+  async execute({ type, validated }: Operation, reader: OperationReader): Promise<OperationResult> {
+    const { principal, signal, room } = reader
+    const withContext = <Args extends ValidatedExecutionArgs>(args: Args, reads: OperationReads): Args => ({
       ...args,
-      contextValue: createContext(this.#domain, principal, signal),
+      contextValue: createContext(this.#domain, principal, reads),
     })
-    const mask = (result: ExecutionResult) => maskResult(result, this.#logger)
-    if (type !== 'subscription') return mask(await executeRootSelectionSet(withContext(validated)))
+    if (type !== 'subscription') {
+      const reads = new OperationReads({ signal, room })
+      const result = await executeRootSelectionSet(withContext(validated, reads))
+      const finished = await this.#finish(result, signal)
+      reader.onResult?.(finished.bytes)
+      reads.done()
+      return finished.result
+    }
 
-    const subscription = withContext(validated as ValidatedSubscriptionArgs)
+    const newReads = () => new OperationReads({ signal, room, waits: false })
+    const subscription = withContext(validated as ValidatedSubscriptionArgs, newReads())
     const source = await createSourceEventStream(subscription)
-    if (!(Symbol.asyncIterator in source)) return mask(source)
-    const results = mapSourceToResponseEvent(subscription, source, (event) => {
-      const result = executeSubscriptionEvent(withContext(event))
-      return result instanceof Promise ? result.then(mask) : mask(result)
+    if (!(Symbol.asyncIterator in source)) return (await this.#finish(source, signal)).result
+    let isTooLarge = false
+    let reads: OperationReads | null = null
+    const results = mapSourceToResponseEvent(subscription, source, async (event) => {
+      // The next event is only asked for when the one before it is on its way.
+      reads?.done()
+      reads = newReads()
+      const finished = await this.#finish(await executeSubscriptionEvent(withContext(event, reads)), signal)
+      isTooLarge = finished.isTooLarge
+      return finished.result
     })
-    return this.#endingInAResult(results)
+    return this.#endingInAResult(results, {
+      // What it held is not delivered and would be missed; from its cursor the reader can ask for less.
+      isOver: () => isTooLarge,
+      onEnd: () => reads?.done(),
+    })
+  }
+
+  /** A result as it may be sent, and how large it is. */
+  async #finish(result: ExecutionResult, signal: AbortSignal): Promise<FinishedResult> {
+    // Nobody is told, and what was broken off for that is no fault.
+    if (signal.aborted) return { result: { data: null }, bytes: 0, isTooLarge: false }
+    const masked = maskResult(result, this.#logger)
+    const bytes = await sizeOfResponse(masked, RESPONSE_LIMITS.responseBytes)
+    if (bytes !== null) return { result: masked, bytes, isTooLarge: false }
+    return { result: { data: null, errors: [refusal(new ResponseTooLarge())] }, bytes: 0, isTooLarge: true }
   }
 
   /** Transports would tell a client the message of whatever an iterator throws: so none is thrown. */
-  #endingInAResult(results: AsyncGenerator<ExecutionResult, void, void>): AsyncGenerator<ExecutionResult, void, void> {
+  #endingInAResult(
+    results: AsyncGenerator<ExecutionResult, void, void>,
+    { isOver, onEnd }: { isOver(): boolean; onEnd(): void },
+  ): AsyncGenerator<ExecutionResult, void, void> {
     let failed = false
     const toResult = (error: unknown): IteratorResult<ExecutionResult, void> => {
       if (failed) return { done: true, value: undefined }
       failed = true
       return { done: false, value: { errors: [maskError(error, this.#logger)] } }
     }
+    const end = () => {
+      onEnd()
+      return results.return()
+    }
     return {
       [Symbol.asyncIterator]() {
         return this
       },
-      next: () => results.next().catch(toResult),
-      return: () => results.return(),
-      throw: (error: unknown) => results.throw(error),
+      next: () => (isOver() ? end() : results.next().catch(toResult)),
+      return: end,
+      throw: (error: unknown) => {
+        onEnd()
+        return results.throw(error)
+      },
       [Symbol.asyncDispose]: () => results[Symbol.asyncDispose](),
     }
   }

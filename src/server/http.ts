@@ -2,48 +2,44 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
+import { DELIVERY_LIMITS, DeliveryBudget, type DeliveryLimits } from '../domain/delivery.ts'
 import type { Callers } from '../domain/callers.ts'
 import { Unauthenticated } from '../domain/principal.ts'
 import type { SignIn } from '../domain/sign-in.ts'
 import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../schema/artifact-link.ts'
 import type { Domain } from '../schema/context.ts'
 import { CDP_PATH } from '../schema/session-access.ts'
-import { answerJson, answerNotFound } from './answers.ts'
+import { answerBusy, answerJson, answerNotFound, isBusy } from './answers.ts'
 import { createArtifactDownloads } from './artifact-downloads.ts'
 import { createArtifactUploads } from './artifact-uploads.ts'
 import { secretOf } from './authentication.ts'
 import { CdpConnections } from './cdp-connections.ts'
+import { ClientAddresses } from './client-addresses.ts'
+import { CONNECTION_LIMITS, Connections, type ConnectionLimits } from './connections.ts'
 import { Dashboard } from './dashboard.ts'
 import { Graphiql } from './graphiql.ts'
-import { maskError, refusal } from './graphql-errors.ts'
+import { maskError, refusal, retryAfterOf } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
 import { GraphqlOperations } from './graphql.ts'
-import { limitRequestTime } from './request-time.ts'
+import { limitRequestTime, REQUEST_LIMITS, type RequestLimits } from './request-time.ts'
 import { createTraceViewer } from './trace-viewer.ts'
 import { GraphqlWebSockets, refuseUpgrade, WEB_SOCKET_LIMITS, type WebSocketLimits } from './websocket.ts'
 
 export interface ServerOptions extends Domain {
-  config: Pick<Config, 'publicUrl' | 'artifacts'>
+  config: Pick<Config, 'publicUrl' | 'artifacts' | 'trustedProxies'>
   callers: Callers
   signIn: SignIn
   readiness: () => Promise<{ ready: boolean; missing: string[] }>
   logger: Logger
   /** Other than the usual limits of sockets; for tests. */
   webSocketLimits?: Partial<WebSocketLimits>
+  /** Other than the usual limits of what readers hold; for tests. */
+  deliveryLimits?: Partial<DeliveryLimits>
   /** Other than the usual limits of requests; for tests. */
-  requestLimits?: RequestLimits
+  requestLimits?: Partial<RequestLimits>
+  /** Other than the usual limits of connections; for tests. */
+  connectionLimits?: Partial<ConnectionLimits>
 }
-
-/** How long a client may take to send a request; the answer may take as long as it needs. */
-export interface RequestLimits {
-  headersMs: number
-  /** From the headers to the end of the body; of an upload, between two pieces of it. */
-  requestMs: number
-  /** How often connections are looked at for headers that do not come. */
-  checkMs: number
-}
-
-const REQUEST_LIMITS: RequestLimits = { headersMs: 10_000, requestMs: 60_000, checkMs: 5_000 }
 
 export interface Server {
   /** Resolves when it listens; rejects when it cannot (EADDRINUSE …). Port 0 picks a free one. */
@@ -56,22 +52,31 @@ type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) =>
 
 const API_PATH = '/graphql'
 const MAX_SIGN_IN_BYTES = 1_000
+const TCP_KEEP_ALIVE_MS = 30_000
 
 /** The HTTP server: every route is in the table below. */
 export function createServer(options: ServerOptions): Server {
   const { callers, logger, readiness, signIn } = options
   const operations = new GraphqlOperations(options, logger)
-  const serveGraphql = createGraphqlHttp(operations, logger)
-  const webSockets = new GraphqlWebSockets(operations, callers, logger, {
+  const deliveries = new DeliveryBudget({ ...DELIVERY_LIMITS, ...options.deliveryLimits })
+  const serveGraphql = createGraphqlHttp(operations, deliveries, logger)
+  const connections = new Connections(new ClientAddresses(options.config.trustedProxies), {
+    ...CONNECTION_LIMITS,
+    ...options.connectionLimits,
+  })
+  const webSockets = new GraphqlWebSockets(operations, callers, deliveries, connections, logger, {
     ...WEB_SOCKET_LIMITS,
     ...options.webSocketLimits,
   })
-  const cdp = new CdpConnections(options.registry, options.links, logger)
+  const cdp = new CdpConnections(options.registry, options.links, connections, logger)
   const graphiql = new Graphiql()
   const { artifacts: artifactsConfig } = options.config
   const redirectsDownloads = artifactsConfig.kind === 's3' && artifactsConfig.downloads === 'redirect'
   const dashboard = new Dashboard(redirectsDownloads ? options.artifacts.origin : null)
   const streams = new Set<ServerResponse>()
+  let asking: ReturnType<typeof readiness> | null = null
+  /** Anyone may ask: whoever does while others wait gets the same answer, so that a flood of it costs little. */
+  const askReadiness = () => (asking ??= readiness().finally(() => (asking = null)))
 
   const api: Handler = async (request, response) => {
     // Any origin may call: nothing but a key that the caller itself sends gives it any authority (authentication.ts).
@@ -82,11 +87,13 @@ export function createServer(options: ServerOptions): Server {
       return redirect(response, 'graphiql')
     }
     const secret = secretOf(request.headers)
-    const principal = secret === null ? null : await callers.authenticate(secret)
+    const connection = connections.of(request.socket)
+    const principal = secret === null ? null : await callers.authenticate(secret, connection.address)
     if (!principal) {
       response.setHeader('www-authenticate', 'Bearer realm="tabwire"')
       return answerJson(response, 401, { errors: [refusal(new Unauthenticated())] }, jsonTypeFor(request))
     }
+    connection.admit(principal.owner, principal.sessionId === null ? 'key' : 'link')
     await serveGraphql(request, response, principal, () => {
       // A stream can outlive its key; anything else is done before that matters.
       streams.add(response)
@@ -121,7 +128,8 @@ export function createServer(options: ServerOptions): Server {
     '/health': { GET: async (_, response) => answerJson(response, 200, { status: 'ok' }) },
     '/ready': {
       GET: async (_, response) => {
-        const { ready, missing } = await readiness()
+        response.setHeader('cache-control', 'no-store')
+        const { ready, missing } = await askReadiness()
         answerJson(response, ready ? 200 : 503, { ready, missing })
       },
     },
@@ -132,9 +140,10 @@ export function createServer(options: ServerOptions): Server {
     [ARTIFACTS_PATH]: createArtifactDownloads({
       artifacts: options.artifacts,
       links: options.links,
+      connections,
       redirect: redirectsDownloads,
     }),
-    [UPLOADS_PATH]: createArtifactUploads(options.uploads, logger),
+    [UPLOADS_PATH]: createArtifactUploads(options.uploads, connections, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(),
     [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),
     '/graphiql/assets/': assetsOf(graphiql),
@@ -157,21 +166,55 @@ export function createServer(options: ServerOptions): Server {
     })
   }
 
-  const { headersMs, requestMs, checkMs } = options.requestLimits ?? REQUEST_LIMITS
-  // Node's own limit on whole requests knows no exception, and an upload may take as long as it moves on.
-  const timeouts = { headersTimeout: headersMs, requestTimeout: 0, connectionsCheckingInterval: checkMs }
-  const server = createHttpServer(timeouts, (request, response) => {
+  const requestLimits = { ...REQUEST_LIMITS, ...options.requestLimits }
+  const server = createHttpServer({
+    headersTimeout: requestLimits.headersMs,
+    // Node's own limit on whole requests knows no exception, and an upload may take as long as it moves on.
+    requestTimeout: 0,
+    connectionsCheckingInterval: requestLimits.checkMs,
+    keepAliveTimeout: requestLimits.keepAliveMs,
+    // The kernel notices clients that vanished without a word, where nothing is sent that would.
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+  })
+  server.on('connection', (socket) => connections.open(socket))
+  const receive = (request: IncomingMessage, response: ServerResponse): URL | null => {
+    const connection = connections.of(request.socket)
+    connection.begin(request.headers)
+    response.once('close', () => connection.end())
+    response.setTimeout(connections.limits.stallMs, () => {
+      // What takes the server long is none of the client's fault.
+      if (response.headersSent && !connection.isAuthenticated) response.destroy()
+    })
     const url = URL.parse(request.url ?? '/', 'http://localhost')
+    const isUpload = url?.pathname.startsWith(UPLOADS_PATH)
+    limitRequestTime(request, response, requestLimits, isUpload ? 'idle' : 'whole')
+    return url
+  }
+  server.on('request', (request, response) => {
+    const url = receive(request, response)
+    // What was sent along with a request too many.
+    if (request.socket.destroyed) return
     if (!url) return answerNotFound(response)
-    limitRequestTime(request, response, requestMs, url.pathname.startsWith(UPLOADS_PATH) ? 'idle' : 'whole')
     serve(request, response, url).catch((error: unknown) => {
       if (response.headersSent) return void response.destroy()
+      if (isBusy(error)) return answerBusy(response, error, url.pathname === API_PATH ? jsonTypeFor(request) : null)
       const masked = maskError(error, logger)
-      answerJson(response, 500, { errors: [masked] })
+      const seconds = retryAfterOf([masked])
+      if (seconds === null) return answerJson(response, 500, { errors: [masked] })
+      response.setHeader('retry-after', seconds)
+      if (url.pathname === API_PATH) return answerJson(response, 503, { errors: [masked] }, jsonTypeFor(request))
+      answerJson(response, 503, { error: { code: masked.extensions['code'], message: masked.message } })
     })
+  })
+  server.on('checkExpectation', (request, response) => {
+    receive(request, response)
+    const message = 'The only expectation that is met is 100-continue.'
+    answerJson(response, 417, { error: { code: 'EXPECTATION_FAILED', message } })
   })
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', (error) => logger.debug({ err: error }, 'a connection broke while it was upgraded'))
+    connections.of(request.socket).begin(request.headers)
     const url = URL.parse(request.url ?? '/', 'http://localhost')
     if (url?.pathname === API_PATH) {
       webSockets.upgrade(request, stream, head)
@@ -203,6 +246,7 @@ export function createServer(options: ServerOptions): Server {
       server.closeIdleConnections()
       await closed
       clearTimeout(cutOff)
+      connections.close()
     },
   }
 }
@@ -216,12 +260,16 @@ const SECURITY_HEADERS = {
   'cross-origin-opener-policy': 'same-origin',
 }
 
-/** Broken off, not completed: a client knows by that to come back with its cursor. */
+/** For the end of a stream that was completed to be written out. */
+const STREAM_END_MS = 250
+
+/** Broken off, not completed, unless it has just come to its end: a client knows by that to come back with its cursor. */
 async function breakOff(response: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   response.once('close', resolve)
-  response.destroy()
+  const timer = setTimeout(() => response.destroy(), STREAM_END_MS)
   await promise
+  clearTimeout(timer)
 }
 
 /** The files of a page, below the folder that its routes name. */
@@ -257,7 +305,8 @@ function jsonTypeFor(request: IncomingMessage): string {
 async function readSignInCode(request: IncomingMessage): Promise<string | null> {
   if (!request.headers['content-type']?.startsWith('application/json')) return null
   let text = ''
-  for await (const chunk of request) {
+  // Whoever gives up must not cut the connection, over which the refusal has yet to be told.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     text += String(chunk)
     if (text.length > MAX_SIGN_IN_BYTES) return null
   }

@@ -5,12 +5,16 @@ import type { ExecutionArgs } from 'graphql'
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { WebSocketServer, type RawData, type WebSocket } from 'ws'
+import type { Delivery, DeliveryBudget } from '../domain/delivery.ts'
 import type { Callers } from '../domain/callers.ts'
+import { asTold } from '../domain/database-unavailable.ts'
 import { TabwireError } from '../domain/errors.ts'
 import { Unauthenticated, type Principal } from '../domain/principal.ts'
 import { secretOfPayload } from './authentication.ts'
-import { refusal } from './graphql-errors.ts'
+import type { Connection, Connections } from './connections.ts'
+import { maskError, refusal } from './graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
+import { sayAndLetGo } from './request-time.ts'
 
 export interface WebSocketLimits {
   /** For connection_init to come. */
@@ -21,8 +25,9 @@ export interface WebSocketLimits {
   /** For the other side to answer our closing. */
   closeMs: number
   messageBytes: number
+  /** What a socket may send before its first valid key, in all. */
+  anonymousBytes: number
   operationsPerSocket: number
-  sockets: number
   /** What the other side may leave unread before it is cut off. */
   unreadBytes: number
 }
@@ -33,10 +38,15 @@ export const WEB_SOCKET_LIMITS: WebSocketLimits = {
   pingMs: 12_000,
   closeMs: 1_000,
   messageBytes: 1_000_000,
+  anonymousBytes: 256 * 1024,
   operationsPerSocket: 100,
-  sockets: 2_000,
   unreadBytes: 64 * 1024 * 1024,
 }
+
+/** "Try again later", of the registry of close codes: clients reconnect after it, with growing pauses. */
+const TRY_AGAIN_LATER = 1013
+/** Of the protocol are 123 bytes. */
+const MOST_REASON = 120
 
 class TooManyOperations extends TabwireError {
   override readonly code = 'RATE_LIMITED'
@@ -50,7 +60,9 @@ class TooManyOperations extends TabwireError {
 interface SocketOperation {
   operation: Operation
   principal: Principal
+  /** Fires when the socket closes, or the client says that it does not want the result any more. */
   left: AbortSignal
+  room: Delivery
 }
 
 /**
@@ -61,67 +73,99 @@ export class GraphqlWebSockets {
   readonly #webSockets: WebSocketServer
   readonly #limits: WebSocketLimits
   readonly #callers: Callers
+  readonly #deliveries: DeliveryBudget
   readonly #logger: Logger
   readonly #protocol: Server<SocketConnection>
-  readonly #connections = new Set<SocketConnection>()
+  readonly #connections: Connections
+  readonly #open = new Set<SocketConnection>()
 
-  constructor(operations: GraphqlOperations, callers: Callers, logger: Logger, limits: WebSocketLimits) {
+  constructor(
+    operations: GraphqlOperations,
+    callers: Callers,
+    deliveries: DeliveryBudget,
+    connections: Connections,
+    logger: Logger,
+    limits: WebSocketLimits,
+  ) {
     this.#limits = limits
     this.#callers = callers
+    this.#deliveries = deliveries
+    this.#connections = connections
     this.#logger = logger
     this.#webSockets = new WebSocketServer({
       noServer: true,
       // Compression would keep a window for each socket and slow down what is mostly small and near.
       perMessageDeflate: false,
       maxPayload: limits.messageBytes,
+      // A hundred operations that arrive together begin one after the other, in turns with everybody else.
+      allowSynchronousEvents: false,
       handleProtocols,
     })
     const run = ({ contextValue }: ExecutionArgs) => {
-      const { operation, principal, left } = contextValue as SocketOperation
-      return operations.execute(operation, principal, left)
+      const { operation, principal, left: signal, room } = contextValue as SocketOperation
+      return operations.execute(operation, { principal, signal, room })
     }
     this.#protocol = makeServer<Record<string, unknown> | undefined, SocketConnection>({
       connectionInitWaitTimeout: limits.initMs,
       onConnect: async ({ connectionParams, extra }) => {
         const secret = secretOfPayload(connectionParams)
         // Without a key the socket is acknowledged all the same: each operation may bring one.
-        return secret === null || (await extra.authenticate(secret, 'connection')) !== null
+        if (secret === null) return true
+        try {
+          return (await extra.authenticate(secret, 'connection')) !== null
+        } catch (error) {
+          const told = asTold(error)
+          if (!(told instanceof TabwireError) || told.extensions['retryAfterSeconds'] === undefined) throw error
+          // Clients come back after this code.
+          void extra.close(TRY_AGAIN_LATER, `${told.code}: ${told.message}`.slice(0, MOST_REASON))
+          return false
+        }
       },
-      onSubscribe: async ({ subscriptions, extra }, _, payload) => {
+      onSubscribe: async ({ subscriptions, extra }, id, payload) => {
         if (Object.keys(subscriptions).length > limits.operationsPerSocket) {
           return [refusal(new TooManyOperations(limits.operationsPerSocket))]
         }
         const secret = secretOfPayload(payload.extensions)
-        const principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        let principal: Principal | null
+        try {
+          principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        } catch (error) {
+          return [maskError(error, logger)]
+        }
         // A socket that closes still takes messages until the other side has agreed: its key may be the reason.
         if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
         const operation = operations.prepare(payload)
         if (!('type' in operation)) return operation
-        const contextValue: SocketOperation = { operation, principal, left: extra.left }
+        const contextValue: SocketOperation = { operation, principal, ...extra.begin(id, payload, principal) }
         return { ...operation.args, contextValue }
       },
       execute: run,
       subscribe: run,
+      onComplete: ({ extra }, _, payload) => extra.end(payload),
     })
   }
 
   /** Takes over the connection of an HTTP upgrade to the path of the API. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    if (this.#connections.size >= this.#limits.sockets) {
-      refuseUpgrade(stream, '503 Service Unavailable', 'Retry-After: 10\r\n')
-      return
-    }
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const connection = new SocketConnection(socket, this.#callers, this.#limits, this.#logger)
-      this.#connections.add(connection)
+      const below = this.#connections.of(request.socket)
+      const connection = new SocketConnection(
+        socket,
+        below,
+        this.#callers,
+        this.#deliveries,
+        this.#limits,
+        this.#logger,
+      )
+      this.#open.add(connection)
       connection.serve(this.#protocol)
-      socket.once('close', () => this.#connections.delete(connection))
+      socket.once('close', () => this.#open.delete(connection))
     })
   }
 
   /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
   async close(): Promise<void> {
-    await Promise.all([...this.#connections].map((connection) => connection.close(1001, 'Going away')))
+    await Promise.all([...this.#open].map((connection) => connection.close(1001, 'Going away')))
     this.#webSockets.close()
   }
 }
@@ -131,19 +175,34 @@ class SocketConnection {
   /** Who the key of connection_init belongs to; null when it brought none. */
   principal: Principal | null = null
   readonly #socket: WebSocket
+  readonly #below: Connection
   readonly #callers: Callers
+  readonly #deliveries: DeliveryBudget
   readonly #limits: WebSocketLimits
   readonly #logger: Logger
   readonly #leaving = new AbortController()
+  /** Its operations by their payloads: a client may use an id again before the operation that had it is over. */
+  readonly #operations = new Map<object, { id: string; leaving: AbortController }>()
+  /** From its first operation on. */
+  #delivery: Delivery | null = null
   /** Keys that are used here, and how to stop watching them. */
   readonly #watchedKeys = new Map<string, () => void>()
   readonly #anonymous: NodeJS.Timeout
   #heartbeat: NodeJS.Timeout
   #isAlive = true
 
-  constructor(socket: WebSocket, callers: Callers, limits: WebSocketLimits, logger: Logger) {
+  constructor(
+    socket: WebSocket,
+    below: Connection,
+    callers: Callers,
+    deliveries: DeliveryBudget,
+    limits: WebSocketLimits,
+    logger: Logger,
+  ) {
     this.#socket = socket
+    this.#below = below
     this.#callers = callers
+    this.#deliveries = deliveries
     this.#limits = limits
     this.#logger = logger
     this.#anonymous = setTimeout(() => void this.close(CloseCode.Unauthorized, 'Unauthorized'), limits.anonymousMs)
@@ -155,6 +214,21 @@ class SocketConnection {
   /** Fires when the socket closes or is about to. */
   get left(): AbortSignal {
     return this.#leaving.signal
+  }
+
+  begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'room'> {
+    const leaving = new AbortController()
+    // Each of its reads may listen for its end.
+    setMaxListeners(0, leaving.signal)
+    this.#operations.set(payload, { id, leaving })
+    this.#delivery ??= this.#deliveries.open(owner, () => this.#makeRoom())
+    return { left: leaving.signal, room: this.#delivery }
+  }
+
+  /** Its result was sent, or nobody waits for it any more. */
+  end(payload: object): void {
+    this.#operations.get(payload)?.leaving.abort()
+    this.#operations.delete(payload)
   }
 
   serve(protocol: Server<SocketConnection>): void {
@@ -169,7 +243,11 @@ class SocketConnection {
         close: (code, reason) => void this.close(code ?? 1000, reason ?? ''),
         onMessage: (listener) => {
           socket.on('message', (data) => {
-            listener(textOf(data)).catch((error: unknown) => {
+            const text = textOf(data)
+            const left = idOfComplete(text)
+            // graphql-ws lets a query that nobody waits for any more go on.
+            if (left !== null) this.#giveUp(left)
+            listener(text).catch((error: unknown) => {
               this.#logger.error({ err: error }, 'a message over WebSocket could not be served')
               void this.close(CloseCode.InternalServerError, 'Internal server error')
             })
@@ -178,6 +256,7 @@ class SocketConnection {
       },
       this,
     )
+    this.#boundAnonymous()
     socket.once('close', (code, reason) => {
       this.#free()
       closed(code, String(reason)).catch((error: unknown) => {
@@ -186,10 +265,14 @@ class SocketConnection {
     })
   }
 
-  /** The caller of this key, or null; when the key ceases to be valid, the socket closes. */
+  /**
+   * The caller of this key, or null; when the key ceases to be valid, the socket closes. Throws TooManyWrongKeys or
+   * TooManyConnections.
+   */
   async authenticate(secret: string, of: 'connection' | 'operation'): Promise<Principal | null> {
-    const principal = await this.#callers.authenticate(secret)
+    const principal = await this.#callers.authenticate(secret, this.#below.address)
     if (!principal || this.left.aborted) return null
+    if (!this.#below.isAuthenticated) this.#below.admit(principal.owner, principal.sessionId === null ? 'key' : 'link')
     if (of === 'connection') this.principal = principal
     clearTimeout(this.#anonymous)
     if (!this.#watchedKeys.has(principal.apiKeyId)) {
@@ -211,17 +294,48 @@ class SocketConnection {
     clearTimeout(cutOff)
   }
 
+  #makeRoom(): void {
+    this.#logger.info('a reader was disconnected to make room for others')
+    this.#socket.terminate()
+  }
+
+  #giveUp(id: string): void {
+    for (const operation of this.#operations.values()) {
+      if (operation.id === id) operation.leaving.abort()
+    }
+  }
+
   #send(data: string): Promise<void> {
     const socket = this.#socket
     if (socket.readyState !== socket.OPEN) return Promise.resolve()
     if (socket.bufferedAmount > this.#limits.unreadBytes) {
+      this.#logger.info({ unreadBytes: socket.bufferedAmount }, 'a WebSocket left too much unread')
       socket.terminate()
       return Promise.resolve()
     }
     const { promise, resolve } = Promise.withResolvers<void>()
+    const held = this.#delivery?.hold(data.length)
     // A send fails only because the socket is closing, which ends the operation by itself.
-    socket.send(data, () => resolve())
+    socket.send(data, () => {
+      held?.release()
+      resolve()
+    })
     return promise
+  }
+
+  /** Until a key was found valid the socket is one that may have to make room, and that may not say much. */
+  #boundAnonymous(): void {
+    const { socket } = this.#below
+    const most = socket.bytesRead + this.#limits.anonymousBytes
+    const count = () => {
+      if (!this.#below.isAuthenticated && socket.bytesRead <= most) return
+      socket.off('data', count)
+      if (!this.#below.isAuthenticated) void this.close(CloseCode.Unauthorized, 'Unauthorized')
+    }
+    socket.on('data', count)
+    this.#below.onEvicted(
+      () => void this.close(TRY_AGAIN_LATER, 'TOO_MANY_CONNECTIONS: too many connections without an API key'),
+    )
   }
 
   #beat(): void {
@@ -236,13 +350,28 @@ class SocketConnection {
     for (const unwatch of this.#watchedKeys.values()) unwatch()
     this.#watchedKeys.clear()
     this.#leaving.abort()
+    for (const { leaving } of this.#operations.values()) leaving.abort()
+    this.#operations.clear()
+    this.#delivery?.close()
   }
 }
 
-/** Answers and lets go: the other side may keep its half of the connection open for as long as it likes. */
+const LONGEST_COMPLETE = 500
+
+/** The operation that a client gives up with this message; null: it is another message. */
+function idOfComplete(text: string): string | null {
+  if (text.length > LONGEST_COMPLETE || !text.includes('"complete"')) return null
+  try {
+    const message = JSON.parse(text) as { type?: unknown; id?: unknown } | null
+    return message?.type === 'complete' && typeof message.id === 'string' ? message.id : null
+  } catch {
+    // graphql-ws says so, and closes.
+    return null
+  }
+}
+
 export function refuseUpgrade(stream: Duplex, status: string, headers = ''): void {
-  stream.once('finish', () => stream.destroy())
-  stream.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
+  sayAndLetGo(stream, `HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
 /** A text message, in whichever form it was received. */

@@ -108,6 +108,44 @@ export function describeArtifactRows(open: () => Store): void {
     expect(await store.findArtifactIds([])).toEqual([])
   })
 
+  describe('the claim of an upload', () => {
+    const newClaim = (machineId = randomUUID()) => ({
+      artifactId: randomUUID(),
+      machineId,
+      expiresAt: Date.now() + HOUR_MS,
+    })
+
+    test('is one server’s, whoever comes at once; the same server may come again', async () => {
+      const claim = newClaim()
+      const machines = Array.from({ length: 10 }, () => randomUUID())
+      const outcomes = await Promise.all(machines.map((machineId) => store.claimUpload({ ...claim, machineId })))
+      expect(outcomes.filter(Boolean)).toHaveLength(1)
+      const again = await Promise.all(machines.map((machineId) => store.claimUpload({ ...claim, machineId })))
+      expect(again).toEqual(outcomes)
+      await store.releaseUpload(claim.artifactId)
+      expect(await store.claimUpload(claim)).toBe(true)
+    })
+
+    test('is over once its artifact is there, and stays so once that has been deleted', async () => {
+      const claim = newClaim()
+      expect(await store.claimUpload(claim)).toBe(true)
+      await store.insertArtifact(sampleArtifact({ id: claim.artifactId }), 1000)
+      await store.releaseUpload(claim.artifactId)
+      expect(await store.claimUpload(claim)).toBe(false)
+      await store.deleteArtifact(claim.artifactId)
+      expect(await store.claimUpload(claim)).toBe(false)
+      expect(await store.claimUpload({ ...claim, machineId: randomUUID() })).toBe(false)
+    })
+
+    test('is deleted some time after its link has expired', async () => {
+      const [old, young] = [{ ...newClaim(), expiresAt: Date.now() - 2 * HOUR_MS }, newClaim()]
+      for (const claim of [old, young]) expect(await store.claimUpload(claim)).toBe(true)
+      while (await store.deleteUploadClaims(Date.now() - HOUR_MS));
+      expect(await store.claimUpload({ ...old, machineId: randomUUID() })).toBe(true)
+      expect(await store.claimUpload({ ...young, machineId: randomUUID() })).toBe(false)
+    })
+  })
+
   test('hold back the deletion of their session, and are told to be due with it', async () => {
     const now = Date.now()
     const ended = { status: 'CLOSED', endReason: 'TERMINATED' } as const

@@ -3,9 +3,10 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { matchesFilter } from '../../src/domain/entry-filter.ts'
 import type { EntryDraft } from '../../src/ports/log-entry.ts'
-import { SIGN_IN_KEY_NAME, type Store, UnstorableBatch } from '../../src/ports/store.ts'
+import { SCOPES, SIGN_IN_KEY_NAME, type Store, UnstorableBatch } from '../../src/ports/store.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
+import { describeBoundedReads } from './bounded-reads.contract.ts'
 import { describeSessionLists } from './session-list.contract.ts'
 import {
   anyDrafts,
@@ -242,7 +243,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
               const wanted = entries.filter((entry) => matchesFilter(entry, filter))
               expect(await readAll(store, session.id, filter, 'forward', pageSize)).toEqual(wanted)
               expect(await readAll(store, session.id, filter, 'backward', pageSize)).toEqual(wanted)
-              expect(await store.countEntries(session.id, filter, 0)).toEqual({
+              expect(await store.countEntries({ sessionId: session.id, filter, after: 0 })).toEqual({
                 count: wanted.length,
                 scannedTo: entries.length,
                 done: true,
@@ -263,9 +264,14 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
       const { session } = await insertWith(store, [statusChange, consoleMessage('a'), networkRequest(1), statusChange])
       const read = (members: object) =>
         store.readEntries({ sessionId: session.id, filter: EVERYTHING, direction: 'forward', limit: 10, ...members })
-      expect(await read({ filter: { kinds: ['DIALOG'] } })).toEqual({ entries: [], scannedTo: 4, done: true })
-      expect(await read({ filter: { kinds: [] }, after: 2 })).toEqual({ entries: [], scannedTo: 4, done: true })
-      expect(await read({ after: 4 })).toEqual({ entries: [], scannedTo: 4, done: true })
+      expect(await read({ filter: { kinds: ['DIALOG'] } })).toEqual({ entries: [], bytes: 0, scannedTo: 4, done: true })
+      expect(await read({ filter: { kinds: [] }, after: 2 })).toEqual({
+        entries: [],
+        bytes: 0,
+        scannedTo: 4,
+        done: true,
+      })
+      expect(await read({ after: 4 })).toEqual({ entries: [], bytes: 0, scannedTo: 4, done: true })
       expect(await read({ after: 1, before: 3 })).toMatchObject({ scannedTo: 2, done: true })
       expect(await read({ limit: 4 })).toMatchObject({ scannedTo: 4, done: true })
       expect(await read({ limit: 2 })).toMatchObject({ scannedTo: 2, done: false })
@@ -285,12 +291,12 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
         expect(lookedAt).toBeGreaterThan(0)
         expect(await readAll(store, session.id, filter, direction)).toEqual([entries[8500]])
       }
-      const first = await store.countEntries(session.id, filter, 0)
+      const first = await store.countEntries({ sessionId: session.id, filter, after: 0 })
       expect(first).toMatchObject({ count: 0, done: false })
       expect(first.scannedTo).toBeLessThanOrEqual(4000)
       let found = 0
       for (let after = 0, done = false; !done;) {
-        const step = await store.countEntries(session.id, filter, after)
+        const step = await store.countEntries({ sessionId: session.id, filter, after })
         found += step.count
         after = step.scannedTo
         done = step.done
@@ -319,6 +325,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     })
   })
 
+  describeBoundedReads(() => store)
   describeSessionLists(() => store)
   describeArtifactRows(() => store)
   describeProfileRows(() => store)
@@ -358,6 +365,9 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     expect(await store.findApiKeyByHash('unknown')).toBeNull()
     expect(await store.findApiKey(second.id)).toEqual(second)
     expect(await store.findApiKey(randomUUID())).toBeNull()
+    const found = await store.findApiKeys([second.id, randomUUID(), key.id])
+    expect(found.toSorted((one, other) => one.createdAt - other.createdAt)).toEqual([key, second])
+    expect(await store.findApiKeys([])).toEqual([])
     expect(await store.listApiKeys(key.owner)).toEqual([key, second])
     expect(await store.listApiKeys(null)).toEqual(expect.arrayContaining([key, second, foreign]))
 
@@ -366,6 +376,10 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     expect(await store.revokeApiKey(key.id, 1_700_000_000_700)).toMatchObject({ revokedAt: 1_700_000_000_600 })
     expect(await store.findApiKey(key.id)).toMatchObject({ lastUsedAt: 1_700_000_000_500 })
     expect(await store.revokeApiKey(randomUUID(), 1)).toBeNull()
+
+    await store.setApiKeyScopes(second.id, SCOPES)
+    expect(await store.findApiKey(second.id)).toEqual({ ...second, scopes: SCOPES })
+    expect((await store.findApiKey(key.id))?.scopes).toEqual(key.scopes)
 
     await store.deleteExpiredApiKeys(999)
     expect(await store.findApiKey(foreign.id)).toEqual(foreign)

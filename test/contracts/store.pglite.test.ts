@@ -18,7 +18,7 @@ import { createLogger } from '../../src/logger.ts'
 import { StoreUnavailable } from '../../src/ports/store.ts'
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { describeStore } from './store.contract.ts'
-import { insertWith, numbered, readAll, sampleSession, statusChange } from './store-samples.ts'
+import { insertWith, numbered, readAll, statusChange } from './store-samples.ts'
 
 const logger = createLogger('silent')
 const EMBEDDED = { kind: 'embedded' } as const
@@ -112,23 +112,6 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     await writeFile(join(dataDir, 'database', 'PG_VERSION'), '18\n')
     await writeFile(join(dataDir, 'database', 'tabwire-complete'), '')
     await expect(openStore(EMBEDDED, { dataDir, logger })).rejects.toThrow(/^The embedded database in [^\n]+$/)
-    expect(socketDirectories()).toEqual([])
-  })
-
-  test('tells its owner when it dies, and fails calls as unavailable', async () => {
-    await seedEmbeddedDatabase(dataDir)
-    const workers: Worker[] = []
-    const onWorker = (message: unknown) => workers.push((message as { worker: Worker }).worker)
-    subscribe('worker_threads', onWorker)
-    const onCrash = vi.fn<(error: Error) => void>()
-    const store = await openStore(EMBEDDED, { dataDir, logger, onCrash })
-    unsubscribe('worker_threads', onWorker)
-    await workers[0]!.terminate()
-    await expect.poll(() => onCrash).toHaveBeenCalledOnce()
-    await expect(store.ping()).rejects.toThrow(StoreUnavailable)
-    await expect(store.insertSession(sampleSession(), [])).rejects.toThrow(StoreUnavailable)
-    await store.close()
-    expect(onCrash).toHaveBeenCalledOnce()
     expect(socketDirectories()).toEqual([])
   })
 

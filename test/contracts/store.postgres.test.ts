@@ -1,9 +1,12 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DatabaseUnusable } from '../../src/adapters/postgres/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
-import { StoreUnavailable } from '../../src/ports/store.ts'
+import type { LogEntry } from '../../src/ports/log-entry.ts'
+import { StoreUnavailable, type Scope } from '../../src/ports/store.ts'
 import { startPostgres, type TestPostgres } from '../support/databases.ts'
 import { describeStore } from './store.contract.ts'
 import {
@@ -65,7 +68,7 @@ describe('a PostgreSQL server', () => {
     const calls = () => [
       store.append(session.id, 1, batch),
       store.readEntries({ sessionId: session.id, filter: { kinds: null }, direction: 'forward', limit: 1 }),
-      store.countEntries(session.id, { kinds: null }, 0),
+      store.countEntries({ sessionId: session.id, filter: { kinds: null }, after: 0 }),
       store.findSession(session.id),
       store.listSessions({ owner: session.owner, filter: {}, direction: 'forward', limit: 1 }),
       store.insertSession(sampleSession(), []),
@@ -87,6 +90,35 @@ describe('a PostgreSQL server', () => {
     await store.close()
   })
 
+  test('reads entries of version 0.1, whose size was not kept, within about the bound in bytes', async () => {
+    const store = await open(server.url)
+    const texts = ['short', 'p'.repeat(30_000), '\u0001'.repeat(1000), randomBytes(12_000).toString('base64')]
+    const { session, entries } = await insertWith(
+      store,
+      Array.from({ length: 40 }, (_, n) => consoleMessage(texts[n % 4]!)),
+    )
+    await withClient((client) =>
+      client.query('update log_entries set bytes = null where session_id = $1', [session.id]),
+    )
+    const seen: LogEntry[] = []
+    for (let after = 0, done = false; !done;) {
+      const query = {
+        sessionId: session.id,
+        filter: { kinds: null },
+        direction: 'forward',
+        limit: 1000,
+        after,
+      } as const
+      const step = await store.readEntries({ ...query, maxBytes: 100_000 })
+      expect(JSON.stringify(step.entries).length).toBeLessThan(200_000)
+      seen.push(...step.entries)
+      after = step.scannedTo
+      done = step.done
+    }
+    expect(seen).toEqual(entries)
+    await store.close()
+  })
+
   test('whose connections are ended under a running statement is unavailable', async () => {
     const store = await open(server.url)
     const { session } = await insertWith(store, [])
@@ -104,6 +136,27 @@ describe('a PostgreSQL server', () => {
       await client.query('rollback')
     })
     expect(await store.append(session.id, 0, numbered([statusChange]))).toEqual({ kind: 'committed' })
+    await store.close()
+  })
+
+  test('of before the scope KEYS keeps who could manage keys, and adds nobody', async () => {
+    const store = await open(server.url)
+    const scopesBefore: Scope[][] = [
+      ['READ', 'WRITE', 'CONNECT', 'ADMIN'],
+      ['READ', 'WRITE', 'CONNECT'],
+      ['READ', 'ADMIN'],
+    ]
+    const keys = scopesBefore.map((scopes) => sampleApiKey({ scopes }))
+    for (const key of keys) await store.insertApiKey(key)
+    const migration = await readFile(new URL('../../drizzle/0005_keys_scope.sql', import.meta.url), 'utf8')
+    // Twice: a key that has the scope gets no second one.
+    for (let times = 0; times < 2; times += 1) await withClient((client) => client.query(migration))
+    const scopesAfter = await Promise.all(keys.map(async ({ id }) => (await store.findApiKey(id))?.scopes))
+    expect(scopesAfter).toEqual([
+      ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'],
+      ['READ', 'WRITE', 'CONNECT'],
+      ['READ', 'ADMIN'],
+    ])
     await store.close()
   })
 

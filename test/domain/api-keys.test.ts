@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, test, vi } from 'vitest'
-import { ApiKeys } from '../../src/domain/api-keys.ts'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { ApiKeys, hashSecret } from '../../src/domain/api-keys.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import { createLogger } from '../../src/logger.ts'
-import { SCOPES } from '../../src/ports/store.ts'
+import { SCOPES, type Store } from '../../src/ports/store.ts'
+import { sampleApiKey } from '../contracts/store-samples.ts'
 import { store, useStore } from '../support/session-log.ts'
 
 useStore()
@@ -47,6 +48,27 @@ describe('the first admin key', () => {
     await keys.ensureFirstKey(randomUUID(), one)
     await keys.ensureFirstKey(randomUUID(), other)
     expect(await newKeys().authenticate(one)).not.toBeNull()
+  })
+})
+
+describe('the first admin key of an older version', () => {
+  const OLD_SCOPES = ['READ', 'WRITE', 'CONNECT', 'ADMIN'] as const
+
+  test('gains the scopes that it has not known', async () => {
+    const [machineId, secret] = [randomUUID(), newSecret()]
+    const name = `First admin key of ${machineId}`
+    const old = sampleApiKey({ owner: 'admin', name, secretHash: hashSecret(secret), scopes: [...OLD_SCOPES] })
+    await store.insertApiKey(old)
+    expect(await newKeys().ensureFirstKey(machineId, secret)).toBe(true)
+    expect(await store.findApiKey(old.id)).toEqual({ ...old, scopes: SCOPES })
+  })
+
+  test('is not any key that the server is given as its admin key', async () => {
+    const secret = newSecret()
+    const limited = sampleApiKey({ owner: 'admin', name: 'ci', secretHash: hashSecret(secret), scopes: ['READ'] })
+    await store.insertApiKey(limited)
+    expect(await newKeys().ensureFirstKey(randomUUID(), secret)).toBe(true)
+    expect(await store.findApiKey(limited.id)).toEqual(limited)
   })
 })
 
@@ -111,5 +133,72 @@ describe('keys', () => {
     await expect.poll(() => told).toHaveBeenCalledOnce()
     expect(await keys.authenticate(secret)).toBeNull()
     dispose()
+  })
+})
+
+describe('a key that expires', () => {
+  const expiresAt = Date.now() + 3_600_000
+  const short: Principal = { ...admin, expiresAt }
+  const input = { name: 'x', scopes: ['READ'] } as const
+
+  test('makes keys that expire with it, or before, for other owners too', async () => {
+    const keys = newKeys()
+    for (const owner of ['admin', 'bob']) {
+      expect((await keys.create(short, { ...input, owner })).record.expiresAt).toBe(expiresAt)
+      expect((await keys.create(short, { ...input, owner, expiresAt: null })).record.expiresAt).toBe(expiresAt)
+    }
+    const earlier = new Date(expiresAt - 1)
+    expect((await keys.create(short, { ...input, expiresAt: earlier })).record.expiresAt).toBe(earlier.getTime())
+  })
+
+  test('makes none that outlives it', async () => {
+    const later = { ...input, name: '', expiresAt: new Date(expiresAt + 1) }
+    const issues = [{ path: ['input', 'name'] }, { path: ['input', 'expiresAt'], code: 'OUT_OF_RANGE' }]
+    await expect(newKeys().create(short, later)).rejects.toMatchObject({ code: 'BAD_USER_INPUT', issues })
+  })
+})
+
+describe('a revocation', () => {
+  afterEach(() => vi.useRealTimers())
+
+  test('made on another server is noticed within seconds: by who uses the key, and by who comes with it', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
+    const [here, there] = [newKeys(), newKeys()]
+    const create = () => here.createFor('ann', { name: 'x', scopes: ['READ'] })
+    const [revoked, kept] = [await create(), await create()]
+    const [toldRevoked, toldKept] = [vi.fn(), vi.fn()]
+    const disposers = [
+      here.onInvalid((await here.authenticate(revoked.secret))!, toldRevoked),
+      here.onInvalid((await here.authenticate(kept.secret))!, toldKept),
+    ]
+    await there.revoke(admin, revoked.record.id)
+    await vi.advanceTimersByTimeAsync(10_000)
+    await vi.waitFor(() => expect(toldRevoked).toHaveBeenCalledOnce(), { timeout: 10_000 })
+    expect(await here.authenticate(revoked.secret)).toBeNull()
+    expect(await here.authenticate(kept.secret)).not.toBeNull()
+    expect(toldKept).not.toHaveBeenCalled()
+    for (const dispose of disposers) dispose()
+  })
+
+  test('is not undone by what was read before it', async () => {
+    const reading = Promise.withResolvers<void>()
+    const answer = Promise.withResolvers<void>()
+    const slowStore: Store = {
+      ...store,
+      async findApiKeyByHash(hash) {
+        const record = await store.findApiKeyByHash(hash)
+        reading.resolve()
+        await answer.promise
+        return record
+      },
+    }
+    const keys = new ApiKeys(slowStore, createLogger('silent'))
+    const { record, secret } = await keys.createFor('ann', { name: 'x', scopes: ['READ'] })
+    const authenticating = keys.authenticate(secret)
+    await reading.promise
+    await keys.revoke(admin, record.id)
+    answer.resolve()
+    await authenticating
+    expect(await keys.authenticate(secret)).toBeNull()
   })
 })

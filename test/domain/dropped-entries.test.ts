@@ -113,3 +113,28 @@ describe('law 9: what a page says is made storable, and what is not is replaced'
     expect(kept.filter(({ kind }) => kind === 'CONSOLE_MESSAGE')).toHaveLength(19)
   })
 })
+
+test('a log that is cut short counts what waits, keeps what is never dropped, and commits its end at once', async () => {
+  const { log, record, end } = await newLog()
+  log.append(line('first'))
+  await log.flush()
+  for (let count = 0; count < 5000; count += 1) log.append(line(`line ${count}`))
+  log.append({ kind: 'CLIENT_ATTACHED', at: 1, data: { clientId: 1, name: 'a client' } })
+  log.cutShort()
+  for (let count = 0; count < 100; count += 1) log.append(line(`late ${count}`))
+  await end()
+  const kept = await history(record.id)
+  expect(sequences(kept)).toEqual(oneTo(kept.length))
+  expect(kept.map(({ kind }) => kind)).toEqual([
+    'CONSOLE_MESSAGE',
+    'CLIENT_ATTACHED',
+    'ENTRIES_DROPPED',
+    'ENTRIES_DROPPED',
+    'STATUS_CHANGE',
+  ])
+  const counts = kept.flatMap((entry) => (entry.kind === 'ENTRIES_DROPPED' ? [entry.data] : []))
+  expect(counts).toMatchObject([
+    { reason: 'FLOOD', count: 5000 },
+    { reason: 'FLOOD', count: 100 },
+  ])
+})

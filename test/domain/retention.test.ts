@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { Retention } from '../../src/domain/retention.ts'
 import { createLogger } from '../../src/logger.ts'
+import { SIGN_IN_KEY_NAME } from '../../src/ports/store.ts'
+import { sampleApiKey } from '../contracts/store-samples.ts'
 import { endDraft, endPatch, newLog, line, store, useStore } from '../support/session-log.ts'
 
 useStore()
@@ -33,6 +35,21 @@ describe('retention', () => {
     const ancient = await endedSession(DAY_MS)
     await new Retention(store, artifacts, 0, createLogger('silent')).sweep(Date.now())
     expect(await store.findSession(ancient)).not.toBeNull()
+  })
+
+  test('keys of signing in are deleted once they have expired; other keys stay, and so do those that still work', async () => {
+    const now = Date.now()
+    const [expired, valid, other] = [
+      sampleApiKey({ name: SIGN_IN_KEY_NAME, expiresAt: now - 1 }),
+      sampleApiKey({ name: SIGN_IN_KEY_NAME, expiresAt: now + DAY_MS }),
+      sampleApiKey({ name: 'ci', expiresAt: now - 1 }),
+    ]
+    for (const key of [expired, valid, other]) await store.insertApiKey(key)
+    // Also where sessions are kept for ever.
+    await new Retention(store, artifacts, 0, createLogger('silent')).sweep(now)
+    expect(await store.findApiKey(expired.id)).toBeNull()
+    expect(await store.findApiKey(valid.id)).toEqual(valid)
+    expect(await store.findApiKey(other.id)).toEqual(other)
   })
 
   test('it closes in the middle of its rounds', async () => {

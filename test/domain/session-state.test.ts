@@ -20,6 +20,7 @@ const table: Record<string, { creating: string | null; running: string | null }>
   LAUNCH_FAILED: { creating: 'FAILED', running: null },
   BROWSER_CRASHED: { creating: null, running: 'FAILED' },
   BROWSER_MISBEHAVED: { creating: null, running: 'FAILED' },
+  INTERNAL_ERROR: { creating: 'FAILED', running: 'FAILED' },
   MACHINE_LOST: { creating: 'FAILED', running: 'FAILED' },
   TASK_COMPLETED: { creating: null, running: 'CLOSED' },
   TASK_FAILED: { creating: null, running: 'FAILED' },

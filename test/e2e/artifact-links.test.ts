@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,6 +44,8 @@ describe('a link', () => {
     ['a time in another spelling', (url) => url.searchParams.set('expires', `0${url.searchParams.get('expires')}`)],
     ['two times', (url) => url.searchParams.append('expires', '99999999999')],
     ['no time', (url) => url.searchParams.delete('expires')],
+    ['another maker', (url) => url.searchParams.set('maker', `key:${randomUUID()}`)],
+    ['no maker', (url) => url.searchParams.delete('maker')],
     ['no signature', (url) => url.searchParams.delete('signature')],
     ['an empty signature', (url) => url.searchParams.set('signature', '')],
     [
@@ -66,7 +69,7 @@ describe('a link', () => {
     const response = await fetch(url)
     expect(response.status).toBe(403)
     expect(await response.json()).toEqual({
-      error: { code: 'LINK_INVALID', message: 'This link does not work, or no longer.' },
+      error: { code: 'LINK_INVALID', message: 'Invalid or expired link.' },
     })
     expect(response.headers.get('etag')).toBeNull()
   })
@@ -159,6 +162,12 @@ describe('what is another owner’s', () => {
         secret,
       ),
     ]
+    const writer = { name: 'Writer', scopes: ['WRITE'] }
+    const made = (await tabwire.query<{ createApiKey: { secret: string } }>(create, { input: writer })).createApiKey
+    for (const link of ['url', 'viewerUrl', 'link { expiresAt }']) {
+      const query = `mutation ($id: ID!) { uploadArtifact(sessionId: $id, name: "x", base64: "YQ==") { ${link} } }`
+      refused.push(tabwire.send(query, { id: sessionId }, made.secret))
+    }
     for (const { errors } of await Promise.all(refused)) expect(errors![0]!.extensions.code).toBe('FORBIDDEN')
     expect((await api.find(id, secret))!.name).toBe('mine.txt')
   })

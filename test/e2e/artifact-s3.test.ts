@@ -71,14 +71,28 @@ test('downloads=redirect sends clients to the bucket, for seconds, and a wrong l
   const redirecting = await startTestApp({ artifacts: { ...s3.config, downloads: 'redirect' } })
   try {
     const { id } = await sessionApi(() => redirecting).start()
-    const { url } = await artifactApi(() => redirecting).give(id, 'from the bucket', 'x.txt', 'text/plain')
+    const { url, id: artifactId } = await artifactApi(() => redirecting).give(
+      id,
+      'from the bucket',
+      'x.txt',
+      'text/plain',
+    )
     const response = await fetch(url, { redirect: 'manual' })
     expect([response.status, response.headers.get('cache-control')]).toEqual([302, 'no-store'])
     const location = new URL(response.headers.get('location')!)
     expect(location.origin).toBe(s3.config.endpoint)
-    expect(Number(location.searchParams.get('X-Amz-Expires'))).toBeLessThanOrEqual(300)
+    expect(Number(location.searchParams.get('X-Amz-Expires'))).toBe(60)
     expect(location.searchParams.get('response-content-disposition')).toBe('attachment; filename=x.txt')
     expect(await (await fetch(url)).text()).toBe('from the bucket')
+    const brief = new URL(await artifactApi(() => redirecting).link(artifactId, 20))
+    const sent = await fetch(brief, { redirect: 'manual' })
+    const presigned = new URL(sent.headers.get('location')!).searchParams
+    const [, day, time] = /^(\d{8})T(\d{6})Z$/.exec(presigned.get('X-Amz-Date')!)!
+    const signedAt = Date.parse(
+      `${day!.replace(/(....)(..)(..)/, '$1-$2-$3')}T${time!.replace(/(..)(..)(..)/, '$1:$2:$3')}Z`,
+    )
+    const ends = signedAt / 1000 + Number(presigned.get('X-Amz-Expires'))
+    expect(ends).toBeLessThanOrEqual(Number(brief.searchParams.get('expires')))
     expect((await fetch(`${url}x`, { redirect: 'manual' })).status).toBe(403)
     expect((await fetch(url, { method: 'HEAD', redirect: 'manual' })).status).toBe(200)
   } finally {

@@ -133,7 +133,7 @@ describe('scopes', () => {
     const id = sessionId
     const owner = (await tabwire.query<{ viewer: { owner: string } }>('{ viewer { owner } }')).viewer.owner
     const allowed: Record<string, (string | undefined)[]> = {}
-    for (const scope of ['READ', 'WRITE', 'CONNECT', 'ADMIN']) {
+    for (const scope of ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN']) {
       const { secret } = await createKey({ owner, scopes: [scope] })
       allowed[scope] = [
         await codeOf(READ, { id }, secret),
@@ -143,29 +143,49 @@ describe('scopes', () => {
     }
     expect(allowed).toEqual({
       READ: [undefined, 'FORBIDDEN', 'FORBIDDEN'],
-      WRITE: ['FORBIDDEN', undefined, undefined],
+      WRITE: ['FORBIDDEN', undefined, 'FORBIDDEN'],
       CONNECT: ['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'],
+      KEYS: ['FORBIDDEN', 'FORBIDDEN', undefined],
       ADMIN: ['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'],
     })
   })
 
   test('a key cannot give what it lacks', async () => {
-    const { secret } = await createKey({ scopes: ['ADMIN', 'WRITE'] })
-    expect(await codeOf(CREATE, { input: { name: 'wider', scopes: ['WRITE', 'READ'] } }, secret)).toBe('FORBIDDEN')
+    const { secret } = await createKey({ scopes: ['ADMIN', 'KEYS'] })
+    expect(await codeOf(CREATE, { input: { name: 'wider', scopes: ['KEYS', 'READ'] } }, secret)).toBe('FORBIDDEN')
+    expect(await codeOf(CREATE, { input: { name: 'as wide', scopes: ['KEYS', 'ADMIN'] } }, secret)).toBeUndefined()
   })
 
-  test('with WRITE the own keys are made and revoked, with ADMIN as well those of others', async () => {
-    const writer = await createKey({ owner: 'writer', scopes: ['READ', 'WRITE'] })
-    const made = await tabwire.query<Created>(CREATE, { input: { name: 'own', scopes: ['READ'] } }, writer.secret)
-    expect(made.createApiKey.apiKey).toMatchObject({ owner: 'writer', scopes: ['READ'] })
-    expect(await codeOf(REVOKE, { id: made.createApiKey.apiKey.id }, writer.secret)).toBeUndefined()
+  test('with KEYS the own keys are made and revoked, with ADMIN as well those of others', async () => {
+    const manager = await createKey({ owner: 'manager', scopes: ['READ', 'KEYS'] })
+    const made = await tabwire.query<Created>(CREATE, { input: { name: 'own', scopes: ['READ'] } }, manager.secret)
+    expect(made.createApiKey.apiKey).toMatchObject({ owner: 'manager', scopes: ['READ'] })
+    expect(await codeOf(REVOKE, { id: made.createApiKey.apiKey.id }, manager.secret)).toBeUndefined()
     const foreign = await createKey({ owner: 'stranger', scopes: ['READ'] })
     const input = { name: 'theirs', owner: 'stranger', scopes: ['READ'] }
-    expect(await codeOf(CREATE, { input }, writer.secret)).toBe('FORBIDDEN')
-    expect(await codeOf(REVOKE, { id: foreign.apiKey.id }, writer.secret)).toBe('NOT_FOUND')
+    expect(await codeOf(CREATE, { input }, manager.secret)).toBe('FORBIDDEN')
+    expect(await codeOf(REVOKE, { id: foreign.apiKey.id }, manager.secret)).toBe('NOT_FOUND')
+    const everyOwner = '{ viewer { apiKeys(everyOwner: true) { id } } }'
+    expect(await codeOf(everyOwner, {}, manager.secret)).toBe('FORBIDDEN')
+    expect(await codeOf(everyOwner, {}, tabwire.apiKey)).toBeUndefined()
     expect(await codeOf('{ capacity { total } }', {}, foreign.secret)).toBeUndefined()
     expect(await codeOf(REVOKE, { id: foreign.apiKey.id }, tabwire.apiKey)).toBeUndefined()
     expect(await codeOf('{ capacity { total } }', {}, foreign.secret)).toBe('UNAUTHENTICATED')
+  })
+
+  test('no key revokes one that outranks it, and ADMIN revokes any', async () => {
+    const [manager, writer, admin] = [
+      await createKey({ owner: 'ranks', scopes: ['KEYS'] }),
+      await createKey({ owner: 'ranks', scopes: ['WRITE', 'KEYS'] }),
+      await createKey({ owner: 'ranks', scopes: ['KEYS', 'ADMIN'] }),
+    ]
+    expect(await codeOf(REVOKE, { id: admin.apiKey.id }, writer.secret)).toBe('FORBIDDEN')
+    expect(await codeOf(REVOKE, { id: writer.apiKey.id }, manager.secret)).toBe('FORBIDDEN')
+    const listed = '{ viewer { apiKeys { revokedAt } } }'
+    const keys = [{ revokedAt: null }, { revokedAt: null }, { revokedAt: null }]
+    expect(await tabwire.query(listed, {}, manager.secret)).toEqual({ viewer: { apiKeys: keys } })
+    expect(await codeOf(REVOKE, { id: writer.apiKey.id }, admin.secret)).toBeUndefined()
+    expect(await codeOf(REVOKE, { id: manager.apiKey.id }, manager.secret)).toBeUndefined()
   })
 
   test('broken rules of a new key are told all at once', async () => {
@@ -224,6 +244,29 @@ test('a secret is shown once, by createApiKey alone', async () => {
   const answer = await tabwire.query<{ node: { name: string } }>(query, { id: apiKey.id })
   expect(answer.node).toEqual({ name: 'test' })
   expect(JSON.stringify(answer)).not.toContain(secret)
+})
+
+async function signIn(): Promise<{ apiKey: string; expiresAt: string }> {
+  const link = new URL(tabwire.app.signInUrl('dashboard'))
+  const code = new URLSearchParams(link.hash.slice(1)).get('code')
+  const headers = { 'content-type': 'application/json' }
+  const response = await fetch(new URL('/sign-in', link), { method: 'POST', headers, body: JSON.stringify({ code }) })
+  return (await response.json()) as { apiKey: string; expiresAt: string }
+}
+
+test('a key that signing in has made makes none that outlives it', async () => {
+  const { apiKey, expiresAt } = await signIn()
+  const create = 'mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { expiresAt } } }'
+  for (const input of [{}, { expiresAt: null }, { expiresAt }]) {
+    const made = await tabwire.query(create, { input: { name: 'x', scopes: ['READ'], ...input } }, apiKey)
+    expect(made).toEqual({ createApiKey: { apiKey: { expiresAt } } })
+  }
+  const later = new Date(Date.parse(expiresAt) + 1).toISOString()
+  const input = { name: 'x', owner: 'other', scopes: ['READ'], expiresAt: later }
+  const { data, errors } = await tabwire.send(create, { input }, apiKey)
+  expect(data).toBeNull()
+  const issue = { path: ['input', 'expiresAt'], code: 'OUT_OF_RANGE', message: expect.stringContaining(expiresAt) }
+  expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', issues: [issue] } }])
 })
 
 test('a link signs in once', async () => {

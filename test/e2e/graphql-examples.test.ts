@@ -135,12 +135,12 @@ test('record, and fetch what came of it', async () => {
   expect(startSession.artifacts.nodes).toMatchObject([{ kind: 'SCREENSHOT' }])
   await tabwire.query(read('terminate'), { session: startSession.id })
   const answer = await tabwire.query<{
-    session: { artifacts: { nodes: { kind: string; url: string; viewerUrl: string | null }[] } }
+    session: { artifacts: { nodes: { kind: string; link: { url: string; viewerUrl: string | null } }[] } }
   }>(read('12-artifacts'), { session: startSession.id })
   const { nodes } = answer.session.artifacts
   expect(nodes.map(({ kind }) => kind).toSorted()).toEqual(['HAR', 'SCREENSHOT', 'TRACE'])
-  expect(nodes.filter(({ viewerUrl }) => viewerUrl !== null).map(({ kind }) => kind)).toEqual(['TRACE'])
-  for (const { url } of nodes) expect((await fetch(url)).status).toBe(200)
+  expect(nodes.filter(({ link }) => link.viewerUrl !== null).map(({ kind }) => kind)).toEqual(['TRACE'])
+  for (const { link } of nodes) expect((await fetch(link.url)).status).toBe(200)
 })
 
 test('none was left out', () => {

@@ -67,6 +67,25 @@ test('a key that may not write gives links that may not either', async () => {
   await terminate(session.id)
 })
 
+test('a key that may not read gives none, though it may let clients connect', async () => {
+  const startWith = `mutation { startSession(waitUntil: RUNNING) { id access { FIELD } } }`
+  const secret = await keyWith('WRITE, CONNECT')
+  const { startSession } = await tabwire().query<{ startSession: { id: string; access: { cdpUrl: string } } }>(
+    startWith.replace('FIELD', 'cdpUrl'),
+    {},
+    secret,
+  )
+  expect(startSession.access.cdpUrl).toContain('/cdp/')
+  await terminate(startSession.id)
+  const refused = await tabwire().send<{ startSession: { id: string } }>(
+    startWith.replace('FIELD', 'liveViewUrl'),
+    {},
+    secret,
+  )
+  expect(codeOf(refused)).toBe('FORBIDDEN')
+  await terminate(refused.data!.startSession.id)
+})
+
 test('ends with its time, also for who looks at the moment', async () => {
   const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
   const token = await tokenOf(session.id, tabwire().apiKey, 2)

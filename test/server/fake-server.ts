@@ -10,6 +10,7 @@ import type { Principal } from '../../src/domain/principal.ts'
 import type { Profiles } from '../../src/domain/profiles.ts'
 import type { SessionRegistry } from '../../src/domain/session-registry.ts'
 import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
+import { TooManyWrongKeys } from '../../src/domain/key-lookups.ts'
 import { Callers } from '../../src/domain/callers.ts'
 import { LiveViewLinks } from '../../src/domain/live-view-links.ts'
 import { SignedLinks } from '../../src/domain/signed-links.ts'
@@ -83,6 +84,7 @@ export class FakeFollower implements AsyncIterableIterator<LogBatch> {
 
 export interface FakeServer {
   url: string
+  links: SignedLinks
   followers: FakeFollower[]
   /** Lines of the server's log, parsed. */
   logged: { msg: string; correlationId?: string; err?: { message: string } }[]
@@ -92,15 +94,23 @@ export interface FakeServer {
   close(): Promise<void>
 }
 
-export interface FakeOptions extends Pick<ServerOptions, 'webSocketLimits' | 'requestLimits'> {
+export interface FakeOptions extends Pick<
+  ServerOptions,
+  'webSocketLimits' | 'deliveryLimits' | 'requestLimits' | 'connectionLimits'
+> {
+  trustedProxies?: readonly string[]
+  readiness?: ServerOptions['readiness']
+  /** Answer every key as if its address had tried too many wrong ones. */
+  tooManyWrongKeys?: boolean
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
   registry?: Partial<SessionRegistry>
+  logs?: Partial<LogReader>
 }
 
 const SCOPES_OF: Record<string, Scope[]> = {
   reader: ['READ'],
   writer: ['READ', 'WRITE'],
-  admin: ['READ', 'WRITE', 'CONNECT', 'ADMIN'],
+  admin: ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'],
   connector: ['CONNECT'],
 }
 
@@ -108,8 +118,14 @@ const SCOPES_OF: Record<string, Scope[]> = {
 export async function startFakeServer({
   produce,
   registry,
+  logs: givenLogs,
   webSocketLimits,
+  deliveryLimits,
   requestLimits,
+  connectionLimits,
+  trustedProxies = [],
+  readiness = async () => ({ ready: false, missing: ['the database'] }),
+  tooManyWrongKeys = false,
 }: FakeOptions = {}): Promise<FakeServer> {
   const followers: FakeFollower[] = []
   const watches = new Set<{ key: string; listener: () => void }>()
@@ -118,6 +134,7 @@ export async function startFakeServer({
 
   const apiKeys: Partial<ApiKeys> = {
     authenticate: async (secret) => {
+      if (tooManyWrongKeys) throw new TooManyWrongKeys(1)
       const scopes = SCOPES_OF[secret]
       return scopes
         ? {
@@ -144,6 +161,7 @@ export async function startFakeServer({
   }
   const logs: Partial<LogReader> = {
     follow: follow as unknown as LogReader['follow'],
+    ...givenLogs,
   }
   const fakeRegistry: Partial<SessionRegistry> = {
     find: async (owner, id) => (owner === 'me' && id === SESSION_UUID ? session : null),
@@ -156,10 +174,11 @@ export async function startFakeServer({
   const links = new SignedLinks(
     () => ['fake-secret-of-thirty-two-letters'],
     () => 'http://127.0.0.1',
+    { isValid: async () => true, onInvalid: () => () => {} },
   )
   const liveViewLinks = new LiveViewLinks(links, { findRunning: () => null })
   const server = createServer({
-    config: { publicUrl: null, artifacts: { kind: 'disk' } },
+    config: { publicUrl: null, artifacts: { kind: 'disk' }, trustedProxies },
     artifacts: {} as Artifacts,
     uploads: {} as Uploads,
     links,
@@ -171,14 +190,17 @@ export async function startFakeServer({
     tasks: {} as AgentTasks,
     profiles: {} as Profiles,
     signIn: signIn as SignIn,
-    readiness: async () => ({ ready: false, missing: ['the database'] }),
+    readiness,
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     webSocketLimits,
+    deliveryLimits,
     requestLimits,
+    connectionLimits,
   })
   const { url } = await server.listen('127.0.0.1', 0)
   return {
     url,
+    links,
     followers,
     logged,
     invalidate: (key) => [...watches].filter((watch) => watch.key === key).forEach(({ listener }) => listener()),

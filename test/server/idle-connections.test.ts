@@ -34,11 +34,6 @@ describe('connections that come to nothing', () => {
     expect(await answerTo(`GET /elsewhere HTTP/1.1\r\n${HANDSHAKE}`)).toMatch(/^HTTP\/1\.1 404 /)
   })
 
-  test('a socket too many is let go of', async () => {
-    await start({ webSocketLimits: { sockets: 0 } })
-    expect(await answerTo(`GET /graphql HTTP/1.1\r\n${HANDSHAKE}`)).toMatch(/^HTTP\/1\.1 503 /)
-  })
-
   test.each([
     ['headers', 'POST /graphql HTTP/1.1\r\nHost: local'],
     [

@@ -17,8 +17,12 @@ interface Payload {
 }
 
 /** A WebSocket that speaks graphql-transport-ws by hand, so that it can also speak it wrongly. */
-export async function openRawSocket(url: string, protocol = 'graphql-transport-ws'): Promise<RawSocket> {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol === '' ? [] : [protocol])
+export async function openRawSocket(
+  url: string,
+  protocol = 'graphql-transport-ws',
+  options: WebSocket.ClientOptions = {},
+): Promise<RawSocket> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol === '' ? [] : [protocol], options)
   const messages: { type: string; id?: string; payload?: Payload }[] = []
   const listeners = new Set<() => void>()
   socket.on('message', (data: Buffer) => {
@@ -50,8 +54,12 @@ export async function openRawSocket(url: string, protocol = 'graphql-transport-w
 }
 
 /** One that has been acknowledged. */
-export async function initRawSocket(url: string, payload?: object): Promise<RawSocket> {
-  const raw = await openRawSocket(url)
+export async function initRawSocket(
+  url: string,
+  payload?: object,
+  options?: WebSocket.ClientOptions,
+): Promise<RawSocket> {
+  const raw = await openRawSocket(url, undefined, options)
   raw.send({ type: 'connection_init', ...(payload && { payload }) })
   await raw.message('connection_ack')
   return raw

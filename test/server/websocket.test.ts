@@ -239,14 +239,17 @@ describe('limits', () => {
     raw.socket.close()
   })
 
-  test('sockets of the server', async () => {
-    await start({ webSocketLimits: { sockets: 2 } })
-    const first = await openRawSocket(server.url)
-    await openRawSocket(server.url)
-    await expect(openRawSocket(server.url)).rejects.toThrow('503')
-    first.socket.close()
-    await first.closed
-    await expect.poll(async () => (await openRawSocket(server.url).catch(() => null)) !== null).toBe(true)
+  test('what a socket may send without a valid key', async () => {
+    await start({ webSocketLimits: { anonymousBytes: 2000 } })
+    const known = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
+    const anonymous = await initRawSocket(server.url)
+    for (const raw of [known, anonymous]) {
+      for (let pings = 0; pings < 10; pings += 1) raw.send({ type: 'ping', payload: { text: 'x'.repeat(200) } })
+    }
+    expect(await anonymous.closed).toEqual({ code: 4401, reason: 'Unauthorized' })
+    known.send({ type: 'subscribe', id: '1', payload: { query: CAPACITY } })
+    await known.message('complete')
+    known.socket.close()
   })
 
   test('the size of a message', async () => {

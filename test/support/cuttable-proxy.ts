@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { Transform } from 'node:stream'
 
 /** A network between a client and the server that can be cut and mended. */
 export interface CuttableProxy {
@@ -6,6 +7,8 @@ export interface CuttableProxy {
   url: string
   /** Breaks every connection at once and refuses new ones. */
   cut(): void
+  /** From now on nothing gets through, and nobody is told: what was sent arrives once it is mended. */
+  stall(): void
   mend(): void
   close(): Promise<void>
 }
@@ -14,9 +17,19 @@ export async function startCuttableProxy(target: string): Promise<CuttableProxy>
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let isCut = false
+  /** What goes on once it is mended; null: it does not stall. */
+  let stalled: (() => void)[] | null = null
   const breakAll = () => {
     for (const socket of sockets) socket.destroy()
   }
+  const notWhileStalled = () =>
+    new Transform({
+      transform(chunk, _, done) {
+        const pass = () => done(null, chunk)
+        if (stalled) stalled.push(pass)
+        else pass()
+      },
+    })
   const server = createServer((client) => {
     if (isCut) return void client.destroy()
     const onward = connect(Number(port), hostname)
@@ -31,8 +44,8 @@ export async function startCuttableProxy(target: string): Promise<CuttableProxy>
         other.destroy()
       })
     }
-    client.pipe(onward)
-    onward.pipe(client)
+    client.pipe(notWhileStalled()).pipe(onward)
+    onward.pipe(notWhileStalled()).pipe(client)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
@@ -41,8 +54,14 @@ export async function startCuttableProxy(target: string): Promise<CuttableProxy>
       isCut = true
       breakAll()
     },
+    stall() {
+      stalled ??= []
+    },
     mend() {
       isCut = false
+      const waiting = stalled ?? []
+      stalled = null
+      for (const pass of waiting) pass()
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))

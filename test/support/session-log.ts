@@ -7,7 +7,8 @@ import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import type { FollowerTiming, LogBatch } from '../../src/domain/log-follower.ts'
 import { LogReader } from '../../src/domain/log-reader.ts'
-import { SessionLog, type LogLimits } from '../../src/domain/session-log.ts'
+import type { LogLimits } from '../../src/domain/log-limits.ts'
+import { SessionLog } from '../../src/domain/session-log.ts'
 import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
@@ -106,14 +107,15 @@ export async function newLog(options: { limits?: Partial<LogLimits>; writeStore?
   await store.insertSession(record, [])
   const bus = new InProcessBus()
   const lost = vi.fn()
+  const failed = vi.fn()
   const limits = { ...LIMITS, ...options.limits }
-  const events = { committed: () => bus.publish(record.id), lost }
+  const events = { committed: () => bus.publish(record.id), failed, lost }
   const log = new SessionLog(options.writeStore ?? store, record, [], limits, events, logger)
   const reader = new LogReader(options.readStore ?? store, bus, (id) => (id === record.id ? log : null), TIMING)
   const session: SessionSnapshot = { ...record, pendingRequestCount: 0, expiresAt: null }
   const follow = (after: string | null = null, filter = ALL, signal = new AbortController().signal) =>
     reader.follow(session, { after, filter }, signal)
-  return { record, session, log, bus, reader, follow, lost, end: () => log.end(endDraft, endPatch) }
+  return { record, session, log, bus, reader, follow, failed, lost, end: () => log.end(endDraft, endPatch) }
 }
 
 export async function readAll(followed: AsyncIterable<LogBatch>): Promise<LogEntry[]> {

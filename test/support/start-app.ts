@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient, type Client } from 'graphql-ws'
 import WebSocket from 'ws'
-import { startApp, type App } from '../../src/app.ts'
+import { startApp, type App, type AppOptions } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { createLogger, type Logger } from '../../src/logger.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
@@ -41,7 +41,11 @@ export interface TestApp {
 }
 
 /** The whole of Tabwire in this process: real Chromium, the embedded database, a real port. */
-export async function startTestApp(overrides: Partial<Config> = {}, logger?: Logger): Promise<TestApp> {
+export async function startTestApp(
+  overrides: Partial<Config> = {},
+  logger?: Logger,
+  options: AppOptions = {},
+): Promise<TestApp> {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'tabwire-test-')))
   const isEmbedded = (overrides.database ?? { kind: 'embedded' }).kind === 'embedded'
   if (isEmbedded && !existsSync(join(dataDir, 'database'))) await seedEmbeddedDatabase(dataDir)
@@ -51,7 +55,7 @@ export async function startTestApp(overrides: Partial<Config> = {}, logger?: Log
     TABWIRE_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
   }
   const config: Config = { ...loadConfig(environment), dataDir, ...overrides }
-  const app = await startApp(config, { logger: logger ?? createLogger(config.logLevel) })
+  const app = await startApp(config, { ...options, logger: logger ?? createLogger(config.logLevel) })
   await watchDirectoriesOf(dataDir)
   const clients: Client[] = []
 

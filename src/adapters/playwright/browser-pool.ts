@@ -10,10 +10,13 @@ import { PlaywrightSession } from './browser-session.ts'
 import { raceSignal, within } from './deadline.ts'
 import { browsersDirectory, reapLeftovers } from './leftovers.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from './open-browser.ts'
+import { createBrowserPipes, type BrowserPipes } from './pipe/browser-pipes.ts'
+import { MESSAGE_LIMITS, type MessageLimits } from './pipe/message-limits.ts'
 import { Recording } from './recording.ts'
 import { provideFfmpeg } from './recordings/ffmpeg.ts'
 import { Recordings } from './recordings/recordings.ts'
 import { probeLaunchMode } from './sandbox.ts'
+import { TempSpace } from './temp-space.ts'
 
 /** Launches at a time: each takes most of a core for a moment, and more at once only make all of them late. */
 const MAX_LAUNCHES = 4
@@ -25,16 +28,22 @@ const MAX_POLITENESS_MS = 2_000
 /** How long a browser that was kept ready may take to prove that it still is. */
 const PROOF_MS = 500
 const CONTEXT_CLOSE_MS = 5_000
+/** Memory that a browser's processes share counts as a file, and must not be refused. */
+const LEAST_FILE_BYTES = 1024 * 1024 * 1024
 
 export interface BrowserPoolOptions {
   executable: string
   sandbox: SandboxMode
   /** How many browsers to keep ready. */
   warm: number
-  /** The system's folder of temporary files; its path is best short. */
+  /** The folder of temporary files; its path is best short. */
   tempRoot: string
+  /** Bytes that all browsers together may take there. */
+  tempLimitBytes: number
   /** Whose browsers these are, across restarts of the server. */
   machineId: string
+  /** What browsers may say at once. */
+  messageLimits?: MessageLimits
   logger: Logger
 }
 
@@ -49,20 +58,34 @@ export interface SandboxedBrowserPool extends BrowserPool {
  * Rejects with BrowserLaunchFailed when none can be started, or none with the sandbox that is demanded.
  */
 export async function createBrowserPool(options: BrowserPoolOptions): Promise<SandboxedBrowserPool> {
-  const { executable, sandbox, warm, tempRoot, machineId, logger } = options
+  const {
+    executable,
+    sandbox,
+    warm,
+    tempRoot,
+    tempLimitBytes,
+    machineId,
+    logger,
+    messageLimits = MESSAGE_LIMITS,
+  } = options
+  const pipes = createBrowserPipes(messageLimits)
   await reapLeftovers(tempRoot, machineId, logger)
   const parentDir = browsersDirectory(tempRoot, machineId)
+  const space = new TempSpace(tempRoot, tempLimitBytes, logger)
   const { mode, browser, sandboxProblem } = await probeLaunchMode(
     executable,
     sandbox,
     parentDir,
     machineId,
+    pipes,
+    Math.max(space.sessionLimitBytes, LEAST_FILE_BYTES),
     logger,
   ).catch(async (error: unknown) => {
+    await space.close()
     await rmdir(parentDir).catch(() => undefined)
     throw error
   })
-  return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, warm, logger)
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, space, warm, pipes, logger)
 }
 
 class WarmBrowserPool implements SandboxedBrowserPool {
@@ -70,7 +93,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly sandboxProblem: string | null
   readonly #mode: LaunchMode
   readonly #parentDir: string
+  readonly #space: TempSpace
   readonly #target: number
+  readonly #pipes: BrowserPipes
   readonly #logger: Logger
   readonly #description: string
   readonly #closing = new AbortController()
@@ -89,12 +114,17 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     first: OpenBrowser,
     sandboxProblem: string | null,
     parentDir: string,
+    space: TempSpace,
     target: number,
+    pipes: BrowserPipes,
     logger: Logger,
   ) {
     this.#mode = mode
     this.#parentDir = parentDir
+    this.#space = space
+    space.watch(first.process.folders.dir)
     this.#target = target
+    this.#pipes = pipes
     this.#logger = logger
     this.sandboxed = mode.sandboxed
     this.sandboxProblem = sandboxProblem
@@ -144,7 +174,11 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   notReady(): string | null {
     if (this.#closing.signal.aborted) return 'the browser pool is closed'
-    return this.#lastFailure
+    return this.#lastFailure ?? this.#space.refusal()
+  }
+
+  refusal(): string | null {
+    return this.#space.refusal()
   }
 
   describe(): string {
@@ -156,6 +190,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     for (const { process } of this.#warm) this.#inBackground(process.close(1_000))
     this.#warm = []
     while (this.#background.size > 0) await Promise.all(this.#background)
+    await this.#space.close()
     await rmdir(this.#parentDir).catch(() => undefined)
   }
 
@@ -165,12 +200,13 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     recorder: Recorder,
     signal: AbortSignal,
   ): Promise<BrowserSession> {
-    const { process, targets, browser } = open
+    const { process, targets, browser, faults } = open
+    faults.onFault = (error) => recorder.failed(error)
     const logger = this.#logger
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =
       !options.record.includes('VIDEO') && isDeepStrictEqual({ ...options, record: [] }, DEFAULT_OPTIONS)
-    const recordings = new Recordings(options.record, process, targets, logger)
+    const recordings = new Recordings(options.record, process, targets, recorder, logger)
     const recording = new Recording(
       process.wire,
       targets,
@@ -196,7 +232,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       }
       const context = await raceSignal(process.orEnd(opened()), signal)
       if (!isDefault) this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
-      return new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
+      const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
+      session.boundBy(this.#space.watch(process.folders.dir))
+      return session
     } catch (error) {
       recording.stop()
       await recordings.dispose()
@@ -209,7 +247,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const both = AbortSignal.any([signal, this.#closing.signal])
     await this.#turn(both)
     try {
-      const open = await openBrowser(this.#mode, this.#parentDir, this.#logger, both)
+      const open = await openBrowser(this.#mode, this.#parentDir, this.#pipes, this.#logger, both)
+      this.#space.watch(open.process.folders.dir)
       this.#lastFailure = null
       return open
     } catch (error) {
@@ -247,7 +286,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   #keepWarm(open: OpenBrowser): void {
     this.#warm.push(open)
-    void open.process.exited.then((how) => {
+    const { exited, wire } = open.process
+    void Promise.race([exited, wire.misbehaved]).then((how) => {
       const place = this.#warm.indexOf(open)
       if (place < 0) return
       this.#warm.splice(place, 1)

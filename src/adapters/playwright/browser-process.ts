@@ -7,6 +7,7 @@ import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { BrowserWire } from './browser-wire.ts'
 import { within } from './deadline.ts'
+import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { setprivPath } from './setpriv.ts'
 
 /** How browsers are started on this machine: found out once, by a probe (see sandbox.ts). */
@@ -17,6 +18,8 @@ export interface LaunchMode {
   firstUid: number | null
   /** Whether each browser has a user id of its own, or all have `firstUid`. */
   ownUids: boolean
+  /** Of the largest file that a browser may write; unset: as large as the system allows. */
+  maxFileBytes?: number
 }
 
 /** User ids of one server: one is used again after so many launches. */
@@ -24,6 +27,8 @@ export const UIDS_PER_SERVER = 10_000
 const KEPT_OUTPUT = 4_000
 /** How long the pipe of a browser that has ended may still bring what it said last. */
 const LAST_WORDS_MS = 200
+/** How long what it said last may take to be processed, beside all that others say. */
+const READ_WORDS_MS = 5_000
 /** How long a browser whose pipe is closed may take to end. */
 const SPEECHLESS_MS = 500
 /** SIGKILL needs no more, unless a process hangs in the kernel. */
@@ -49,7 +54,7 @@ export class BrowserProcess {
   readonly #outputEnded: Promise<void>
   #closing: Promise<void> | null = null
 
-  private constructor(child: ChildProcess, pid: number, folders: BrowserFolders, logger: Logger) {
+  private constructor(child: ChildProcess, pid: number, folders: BrowserFolders, pipes: BrowserPipes, logger: Logger) {
     this.#child = child
     this.#logger = logger
     this.pid = pid
@@ -63,10 +68,13 @@ export class BrowserProcess {
       child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`))
     })
     this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
-    this.wire = new BrowserWire(child.stdio[3] as Writable, child.stdio[4] as Readable, folders.downloads, logger)
+    const [, , , input, output] = child.stdio
+    this.wire = new BrowserWire(input as Writable, output as Readable, folders.downloads, pipes, logger)
     const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
     this.fellSilent = this.exited.then(async (how) => {
       await within(silence, LAST_WORDS_MS)
+      // What is read already waits for its turn; there is no more of it than a pipe holds.
+      await within(this.wire.caughtUp(), READ_WORDS_MS)
       return how
     })
     this.wire.onClose(() => {
@@ -76,13 +84,18 @@ export class BrowserProcess {
     })
   }
 
-  static async start(mode: LaunchMode, parentDir: string, logger: Logger): Promise<BrowserProcess> {
+  static async start(
+    mode: LaunchMode,
+    parentDir: string,
+    pipes: BrowserPipes,
+    logger: Logger,
+  ): Promise<BrowserProcess> {
     const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
     let folders: BrowserFolders | null = null
     try {
       folders = await makeBrowserFolders(parentDir, uid)
       const child = spawnBrowser(mode, folders, uid)
-      return new BrowserProcess(child, await pidOf(child), folders, logger)
+      return new BrowserProcess(child, await pidOf(child), folders, pipes, logger)
     } catch (error) {
       if (folders) await rm(folders.dir, { recursive: true, force: true })
       throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
@@ -113,6 +126,11 @@ export class BrowserProcess {
   close(deadlineMs: number): Promise<void> {
     this.#closing ??= this.#end(deadlineMs)
     return this.#closing
+  }
+
+  /** Ends it at once, and leaves its directory to `close`. */
+  kill(): void {
+    this.#killGroup()
   }
 
   async #end(deadlineMs: number): Promise<void> {
@@ -160,9 +178,24 @@ function spawnBrowser(mode: LaunchMode, folders: BrowserFolders, uid: number | n
   if (setpriv !== null) {
     const user = uid === null ? [] : ['--reuid', String(uid), '--regid', String(uid), '--clear-groups']
     // A stopped browser does not notice that its pipe broke; the kernel ends it when we are gone.
-    return spawn(setpriv, ['--pdeathsig', 'KILL', ...user, '--', mode.executable, ...flags], options)
+    const command = [setpriv, '--pdeathsig', 'KILL', ...user, '--', mode.executable, ...flags]
+    return spawn(SHELL, withinLimits(mode, command), options)
   }
-  return spawn(mode.executable, flags, uid === null ? options : { ...options, uid, gid: uid })
+  const command = withinLimits(mode, [mode.executable, ...flags])
+  return spawn(SHELL, command, uid === null ? options : { ...options, uid, gid: uid })
+}
+
+const SHELL = '/bin/sh'
+/** POSIX counts file sizes so. */
+const ULIMIT_UNIT = 512
+
+/**
+ * A last bound, should nobody look in time: no core dumps, and no file above the bound. Chromium leaves SIGXFSZ ignored
+ * when it is, so that a write beyond is an error that it handles (a download is canceled) instead of its end.
+ */
+function withinLimits({ maxFileBytes }: LaunchMode, command: readonly string[]): string[] {
+  const ofFiles = maxFileBytes === undefined ? '' : `ulimit -f ${Math.ceil(maxFileBytes / ULIMIT_UNIT)} 2>/dev/null;`
+  return ['-c', `trap '' XFSZ; ulimit -c 0 2>/dev/null; ${ofFiles} exec "$@"`, 'sh', ...command]
 }
 
 function pidOf(child: ChildProcess): Promise<number> {

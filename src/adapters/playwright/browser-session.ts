@@ -18,11 +18,13 @@ import type { BrowserProcess } from './browser-process.ts'
 import { LiveView } from './live-view/live-view.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
+import { LastWords } from './last-words.ts'
 import { PageSizes } from './page-sizes.ts'
 import type { Recording } from './recording.ts'
 import type { Recordings } from './recordings/recordings.ts'
 import { ClientRelay } from './relay/client-relay.ts'
 import type { Targets } from './targets.ts'
+import type { WatchedFolder } from './temp-space.ts'
 
 /** Of the time that the last files may take. */
 const FINISHING_SHARE = 0.8
@@ -30,6 +32,8 @@ const FINISHING_SHARE = 0.8
 /** One browser in the hands of one session. */
 export class PlaywrightSession implements BrowserSession {
   readonly crashed: Promise<string>
+  readonly misbehaved: Promise<string>
+  readonly #misbehave: (why: string) => void
   readonly #process: BrowserProcess
   readonly #targets: Targets
   readonly #context: BrowserContext
@@ -40,6 +44,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #actions: PageActions
   readonly #liveView: LiveView
   readonly #sizes: PageSizes
+  readonly #lastWords: LastWords
   #storageRead: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
@@ -69,7 +74,26 @@ export class PlaywrightSession implements BrowserSession {
         resolve(`the browser ended unexpectedly (${how})`)
       })
     })
+    ;({ promise: this.misbehaved, resolve: this.#misbehave } = Promise.withResolvers<string>())
+    void process.wire.misbehaved.then(this.#misbehave)
     this.#sizes = new PageSizes(context, logger)
+    this.#lastWords = new LastWords(process, targets, recording)
+  }
+
+  /** Keeps the session within what its browser may have in the temporary folder. */
+  boundBy(folder: WatchedFolder): void {
+    this.#recording.limitDownloads(folder.limitBytes)
+    this.#actions.limitUploads((bytes) => folder.refusal(bytes))
+    folder.onSizes = (sizes) => this.#recordings.sized(sizes)
+    folder.onOverrun = (stage, why) => {
+      if (this.#closing !== null) return
+      this.#recording.breakOffDownloads(why)
+      this.#recordings.breakOff(why)
+      if (stage === 'break off') return
+      this.#misbehave(why)
+      // Whatever it is that writes: it is stopped now, not when all is kept that can be kept.
+      this.#process.kill()
+    }
   }
 
   pages(): PageState[] {
@@ -165,12 +189,12 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async flush(deadlineMs: number): Promise<void> {
-    // Each page, frame and worker answers after it has told what it did before; one that hangs does not.
-    const answers = this.#targets
-      .sessionIds()
-      .map((sessionId) => this.#process.wire.send('Runtime.getHeapUsage', {}, sessionId))
-    await within(Promise.allSettled(answers), deadlineMs)
+    await this.#lastWords.hear(deadlineMs)
     this.#recording.flush()
+  }
+
+  unheardSince(): number | null {
+    return this.#lastWords.unheardSince()
   }
 
   close(deadlineMs: number): Promise<void> {

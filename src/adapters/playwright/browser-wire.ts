@@ -2,18 +2,20 @@ import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
-import { readEnds, type MessageEnds } from './relay/message-text.ts'
+import { faultOwner } from '../../ports/fault-owner.ts'
+import type { BrowserPipes } from './pipe/browser-pipes.ts'
+import { parseMessage, type CdpMessage } from './pipe/cdp-message.ts'
+import { EmulationMemory } from './pipe/emulation-memory.ts'
+import type { Turns } from './pipe/fair-turns.ts'
+import type { Guest, GuestAnswer, GuestCommand } from './pipe/guest.ts'
+import { isTooIntricate } from './pipe/json-weight.ts'
+import { MessageFramer } from './pipe/message-framer.ts'
+import { headOf, tailOf, type OversizedMessage } from './pipe/message-limits.ts'
+import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from './pipe/oversized-message.ts'
+import { PlaywrightInbox } from './pipe/playwright-inbox.ts'
+import { readEnds, readId } from './relay/message-text.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
-
-interface CdpMessage {
-  id?: number
-  method?: string
-  params?: object
-  sessionId?: string
-  result?: object
-  error?: { message: string }
-}
 
 interface PendingCommand {
   sessionId: string | undefined
@@ -21,29 +23,15 @@ interface PendingCommand {
   reject(error: Error): void
 }
 
-/** A command of a guest, as it goes to the browser. */
-export interface GuestCommand {
-  method: string
-  params: object
-  sessionId: string
-}
-
-/** Someone who drives sessions of the protocol of its own over this wire. */
-export interface Guest {
-  /** An event of one of its sessions, as it came. */
-  event(message: Buffer, ends: MessageEnds): void
-}
-
-type GuestAnswer = (message: Buffer, ends: MessageEnds) => void
-
 /** Playwright numbers its commands from 1 on; ours start where it never comes, so that answers tell themselves apart. */
 const FIRST_OWN_ID = 1_000_000_000
 /** The protocol's numbers are 32 bits wide. */
 const LAST_OWN_ID = 2_147_000_000
 /** Of a message. At 100 MiB (of a pipe) Chromium takes its connection for broken, and ends. */
 const MOST_BYTES = 99 * 1024 * 1024
-const NUL = 0
-const SET_SIZES = 'Emulation.setDeviceMetricsOverride'
+/** How long the rest of what a browser said may come after its other pipe broke. */
+const LAST_WORDS_MS = 500
+const SERVER_ERROR = -32_000
 
 /**
  * The one connection to a browser process: messages of JSON, ended by NUL, over two pipes. Playwright drives the
@@ -51,39 +39,73 @@ const SET_SIZES = 'Emulation.setDeviceMetricsOverride'
  * which the browser sent it, with everything the protocol says, before any page can be missed; nothing is enabled twice
  * in the browser, and no second client library stands in the way of ten thousand console lines.
  */
-export class BrowserWire {
+export class BrowserWire implements Turns {
   readonly transport: ConnectOverCDPTransport
+  /** Resolves when the browser says what no browser should, and its session has to end: why, for people. */
+  readonly misbehaved: Promise<string>
   readonly #input: Writable
+  readonly #output: Readable
+  readonly #pipes: BrowserPipes
+  readonly #framer: MessageFramer
+  readonly #inbox: PlaywrightInbox
   readonly #logger: Logger
   readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
   readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
   readonly #pending = new Map<number, PendingCommand>()
   readonly #guests = new Map<string, Guest>()
   readonly #guestAnswers = new Map<number, GuestAnswer>()
-  /** Of each session: the last parameters that Playwright gave each command that emulates something. */
-  readonly #emulated = new Map<string, Map<string, object>>()
+  readonly #emulation = new EmulationMemory()
   readonly #closeListeners: (() => void)[] = []
+  #skipped: ((event: TooLarge) => void) | null = null
   #easing: Promise<void> | null = null
   #nextId = FIRST_OWN_ID
   #closed = false
-  #chunks: Buffer[] = []
-  #queue: CdpMessage[] = []
-  #queueStart = 0
-  #draining = false
+  #hasMisbehaved = false
+  /** The pipe brings nothing more. */
+  #isOver = false
+  readonly #resultListeners = new Set<() => void>()
+  #isTransportClosed = false
+  #lastWords: NodeJS.Timeout | undefined
+  #caughtUp = Promise.withResolvers<void>()
+  readonly #misbehave: (why: string) => void
 
   /** `downloadsDir`: where the browser shall put downloads. */
-  constructor(input: Writable, output: Readable, downloadsDir: string, logger: Logger) {
+  constructor(input: Writable, output: Readable, downloadsDir: string, pipes: BrowserPipes, logger: Logger) {
     this.#input = input
+    this.#output = output
+    this.#pipes = pipes
     this.#logger = logger
+    const { promise, resolve } = Promise.withResolvers<string>()
+    this.misbehaved = promise
+    this.#misbehave = (why) => {
+      if (this.#hasMisbehaved) return
+      this.#hasMisbehaved = true
+      logger.warn({ why }, 'a browser misbehaves')
+      resolve(why)
+    }
+    this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#mayBeRelayed(head))
+    this.#inbox = new PlaywrightInbox(
+      (message) => this.#hand(message),
+      () => pipes.turns.wake(this),
+    )
     this.transport = {
       send: (message) => this.#sendOfPlaywright(withDownloadsIn(downloadsDir, message)),
       close: () => this.#input.end(),
     }
-    output.on('data', (chunk: Buffer) => this.#receive(chunk))
-    output.on('close', () => this.#end())
-    // The pipe of a dying browser breaks; its process tells the end.
-    input.on('error', () => this.#end())
-    output.on('error', () => this.#end())
+    output.on('data', (chunk: Buffer) => {
+      this.#framer.push(chunk)
+      pipes.turns.wake(this)
+    })
+    const over = () => {
+      this.#isOver = true
+      pipes.turns.wake(this)
+    }
+    output.on('close', over)
+    output.on('error', over)
+    // The pipe of a dying browser breaks; what it said before is still to be read from the other.
+    input.on('error', () => {
+      this.#lastWords ??= setTimeout(over, LAST_WORDS_MS)
+    })
   }
 
   /** Listens to an event on every session of this wire, Playwright's and ours. */
@@ -98,8 +120,32 @@ export class BrowserWire {
     this.#withheld.set(method, isOurs)
   }
 
+  /**
+   * Hears of events about what pages did that were too large to be read, and are left out. Without a listener (a browser
+   * that nobody was given yet) they are misbehavior, as are all others that are too large.
+   */
+  onSkipped(listener: (event: TooLarge) => void): void {
+    this.#skipped = listener
+  }
+
   onClose(listener: () => void): void {
     this.#closeListeners.push(listener)
+  }
+
+  /** Calls back when a script's result or a picture for Playwright was too large: it would ask again. Returns how to stop. */
+  onTooLargeResult(listener: () => void): () => void {
+    this.#resultListeners.add(listener)
+    return () => this.#resultListeners.delete(listener)
+  }
+
+  /** Whether something the browser said has reached us and is not processed yet, in whole or in part. */
+  get hasUnread(): boolean {
+    return !this.#framer.isIdle || this.#framer.unfinishedBytes > 0 || this.#output.isPaused()
+  }
+
+  /** Resolves when all whole messages that have reached us by then are processed. */
+  caughtUp(): Promise<void> {
+    return this.#framer.isIdle ? Promise.resolve() : this.#caughtUp.promise
   }
 
   /** Sends a command of our own. Rejects when the browser refuses it, or that or the session is gone. */
@@ -161,12 +207,7 @@ export class BrowserWire {
 
   /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
   emulateAgain(sessionId: string, methods: ReadonlySet<string>): void {
-    for (const [method, params] of this.#emulated.get(sessionId) ?? []) {
-      if (!methods.has(method)) continue
-      // To the browser these are no news, as the session had said them before, and it would leave the screen as it is.
-      if (method === SET_SIZES) this.tell('Emulation.clearDeviceMetricsOverride', {}, sessionId)
-      this.tell(method, params, sessionId)
-    }
+    for (const { method, params } of this.#emulation.commands(sessionId, methods)) this.tell(method, params, sessionId)
   }
 
   #newId(): number {
@@ -176,11 +217,7 @@ export class BrowserWire {
   }
 
   #sendOfPlaywright(message: CdpMessage): void {
-    const { method, params, sessionId } = message
-    if (sessionId !== undefined && params && method?.startsWith('Emulation.')) {
-      const ofSession = this.#emulated.get(sessionId) ?? new Map<string, object>()
-      this.#emulated.set(sessionId, ofSession.set(method, params))
-    }
+    this.#emulation.note(message)
     this.#write(message)
   }
 
@@ -188,56 +225,89 @@ export class BrowserWire {
     if (!this.#closed) this.#input.write(`${JSON.stringify(message)}\0`)
   }
 
-  #receive(chunk: Buffer): void {
-    let start = 0
-    let end = chunk.indexOf(NUL)
-    while (end !== -1) {
-      let message = chunk.subarray(start, end)
-      if (this.#chunks.length > 0) {
-        this.#chunks.push(message)
-        message = Buffer.concat(this.#chunks)
-        this.#chunks = []
-      }
-      if (!this.#handOver(message)) this.#read(message.toString())
-      start = end + 1
-      end = chunk.indexOf(NUL, start)
+  /** See Turns. What does not fit into the time stays in the pipe, and the browser waits. */
+  work(until: number): boolean {
+    try {
+      do {
+        this.#inbox.drain(until)
+        const message = this.#inbox.isFull ? null : this.#framer.next()
+        if (!message) break
+        this.#take(message)
+      } while (performance.now() < until)
+      this.#inbox.drain(until)
+      if (this.#framer.isEndless) this.#misbehave('The browser sent a message that does not end.')
+    } catch (error) {
+      this.#logger.error({ err: error }, 'a message of the browser could not be processed')
+      this.#misbehave('A message of the browser could not be processed.')
     }
-    if (start < chunk.length) this.#chunks.push(chunk.subarray(start))
+    const canRead = !this.#framer.isIdle && !this.#inbox.isFull
+    if (this.#framer.isIdle) {
+      this.#caughtUp.resolve()
+      this.#caughtUp = Promise.withResolvers()
+      if (this.#isOver) this.#end()
+    }
+    if (this.#framer.isIdle && !this.#inbox.isFull) this.#output.resume()
+    else this.#output.pause()
+    if (this.#closed && this.#inbox.isEmpty) this.#closeTransport()
+    return canRead || this.#inbox.canHand
+  }
+
+  #take(message: Buffer | OversizedMessage): void {
+    if ('head' in message) return this.#leaveOut(describeOversized(message))
+    if (this.#handOver(message)) return
+    const { limits } = this.#pipes
+    if (message.length > limits.parsed || isTooIntricate(message, limits)) {
+      const ends = { head: headOf([message]), tail: tailOf([message]), bytes: message.length }
+      return this.#leaveOut(describeOversized(ends))
+    }
+    const parsed = parseMessage(message.toString())
+    if (parsed) this.#dispatch(parsed, message.length)
+    else this.#misbehave('The browser sent a message that is not valid.')
+  }
+
+  /** Whether a message that begins like this is, or may be, a guest's. */
+  #mayBeRelayed(head: Buffer): boolean {
+    const { id } = readId(head)
+    return id === null ? this.#guests.size > 0 : this.#guestAnswers.has(id)
   }
 
   /** Whether the message is a guest's. */
   #handOver(message: Buffer): boolean {
     if (this.#guests.size === 0 && this.#guestAnswers.size === 0) return false
     const ends = readEnds(message)
-    try {
-      if (ends.id !== null) {
-        const answered = this.#guestAnswers.get(ends.id)
-        if (!answered) return false
-        this.#guestAnswers.delete(ends.id)
-        answered(message, ends)
-        return true
-      }
-      const guest = ends.sessionId === null ? undefined : this.#guests.get(ends.sessionId)
-      guest?.event(message, ends)
-      return guest !== undefined
-    } catch (error) {
-      this.#logger.error({ err: error }, 'a message of the browser could not be handed to a guest')
-      return true
+    if (ends.id !== null) {
+      const answer = this.#guestAnswers.get(ends.id)
+      this.#guestAnswers.delete(ends.id)
+      answer?.answered(message, ends)
+      return answer !== undefined
     }
+    const guest = ends.sessionId === null ? undefined : this.#guests.get(ends.sessionId)
+    guest?.event(message, ends)
+    return guest !== undefined
   }
 
-  #read(text: string): void {
-    let message: CdpMessage
-    try {
-      message = JSON.parse(text) as CdpMessage
-    } catch (error) {
-      this.#logger.error({ err: error }, 'a message of the browser could not be read')
-      return
-    }
-    this.#dispatch(message)
+  /** A message that is too large: whoever asked is told, what pages did is counted, without anything else we cannot be. */
+  #leaveOut(message: TooLarge): void {
+    const { id, method, sessionId, bytes, head } = message
+    if (id !== null) return this.#leaveOutAnswer(id, sessionId, head, tooLarge(`The browser's response`, bytes))
+    const guest = sessionId === null ? undefined : this.#guests.get(sessionId)
+    if (guest) return guest.eventTooLarge(message)
+    if (method !== null && this.#skipped && mayBeSkipped(method)) return this.#skipped(message)
+    this.#misbehave(tooLarge(method === null ? 'A message of the browser' : `The browser's ${method} event`, bytes))
   }
 
-  #dispatch(message: CdpMessage): void {
+  #leaveOutAnswer(id: number, sessionId: string | null, head: string, why: string): void {
+    const answer = this.#guestAnswers.get(id)
+    if (answer) {
+      this.#guestAnswers.delete(id)
+      return answer.tooLarge(why)
+    }
+    if (id < FIRST_OWN_ID && isResult(head)) for (const listener of this.#resultListeners) listener()
+    const error = { code: SERVER_ERROR, message: why }
+    this.#dispatch(sessionId === null ? { id, error } : { id, error, sessionId }, why.length)
+  }
+
+  #dispatch(message: CdpMessage, bytes: number): void {
     if (message.id !== undefined && message.id >= FIRST_OWN_ID) {
       const command = this.#pending.get(message.id)
       this.#pending.delete(message.id)
@@ -245,51 +315,39 @@ export class BrowserWire {
       else command?.resolve(message.result ?? {})
       return
     }
-    if (message.method !== undefined) {
-      if (message.method === 'Target.detachedFromTarget') {
-        this.#forget((message.params as CdpEvents['Target.detachedFromTarget']).sessionId)
-      }
-      for (const listener of this.#listeners.get(message.method) ?? []) {
-        try {
-          listener(message.params as never, message.sessionId)
-        } catch (error) {
-          // One event that cannot be recorded must not cost the others, nor the server.
-          this.#logger.error({ err: error, method: message.method }, 'an event of the browser could not be recorded')
-        }
-      }
-      if (this.#withheld.get(message.method)?.(message.params as never, message.sessionId) === true) return
-    }
-    this.#queue.push(message)
-    if (!this.#draining) this.#drain()
+    if (message.method !== undefined && this.#tell(message.method, message)) return
+    this.#inbox.add(message, bytes)
   }
 
-  /**
-   * Hands messages on to Playwright, each in a task of its own where its code may await an answer before it is ready
-   * for the next event. Floods are of two kinds that it handles without waiting; those go on in the same task.
-   */
-  #drain(): void {
-    this.#draining = true
-    while (this.#queueStart < this.#queue.length) {
-      const message = this.#queue[this.#queueStart++]!
+  /** Whether the event is for us alone. */
+  #tell(method: string, { params, sessionId }: CdpMessage): boolean {
+    if (method === 'Target.detachedFromTarget') {
+      const { sessionId: ended } = (params ?? {}) as Partial<CdpEvents['Target.detachedFromTarget']>
+      if (ended !== undefined) this.#forget(ended)
+    }
+    for (const listener of this.#listeners.get(method) ?? []) {
       try {
-        this.transport.onmessage?.(message)
+        listener(params as never, sessionId)
       } catch (error) {
-        this.#logger.error({ err: error, method: message.method }, 'Playwright failed to handle a message')
-      }
-      if (message.method !== 'Runtime.consoleAPICalled' && message.method?.startsWith('Network.') !== true) {
-        setImmediate(() => this.#drain())
-        return
+        // What is not recorded must not be missing quietly: it costs the session, not the others, nor the server.
+        this.#logger.error({ err: error, method }, 'an event of the browser could not be recorded')
+        faultOwner()?.fail(error)
       }
     }
-    this.#queue = []
-    this.#queueStart = 0
-    this.#draining = false
-    if (this.#closed) this.transport.onclose?.()
+    return this.#withheld.get(method)?.(params as never, sessionId) === true
+  }
+
+  #hand(message: CdpMessage): void {
+    try {
+      this.transport.onmessage?.(message)
+    } catch (error) {
+      this.#logger.error({ err: error, method: message.method }, 'Playwright failed to handle a message')
+    }
   }
 
   /** The browser answers nothing more on a session that is gone. */
   #forget(sessionId: string): void {
-    this.#emulated.delete(sessionId)
+    this.#emulation.forget(sessionId)
     for (const [id, command] of this.#pending) {
       if (command.sessionId !== sessionId) continue
       this.#pending.delete(id)
@@ -300,12 +358,20 @@ export class BrowserWire {
   #end(): void {
     if (this.#closed) return
     this.#closed = true
+    clearTimeout(this.#lastWords)
+    this.#framer.dispose()
     for (const command of this.#pending.values()) command.reject(new Error('the browser is gone'))
     this.#pending.clear()
     this.#guestAnswers.clear()
     this.#guests.clear()
     for (const listener of this.#closeListeners) listener()
-    if (!this.#draining) this.transport.onclose?.()
+  }
+
+  /** Playwright hears the end after all that was said before. */
+  #closeTransport(): void {
+    if (this.#isTransportClosed) return
+    this.#isTransportClosed = true
+    this.transport.onclose?.()
   }
 }
 

@@ -4,6 +4,7 @@ import type { BrowserWire } from './browser-wire.ts'
 import type { CdpEvents, RemoteObject, StackTrace } from './cdp-events.ts'
 import { formatConsoleArguments, formatStack, formatValue } from './console-text.ts'
 import { cutText, cutUrl, startOfText } from './cut-text.ts'
+import { isOfWorker, type TooLarge } from './pipe/oversized-message.ts'
 import { isWorker, type Targets, type TrackedSession } from './targets.ts'
 
 /** Methods of console by the level at which they are told; all others, such as dir, table and trace, are LOG. */
@@ -53,6 +54,19 @@ export class ConsoleRecorder {
   /** Nothing is left to be let go. */
   sessionEnded({ sessionId }: TrackedSession): void {
     this.#unreleased.delete(sessionId)
+  }
+
+  /** A line that could not be read. */
+  tooLarge(event: TooLarge): void {
+    const { method, sessionId } = event
+    const isLine =
+      method === 'Runtime.consoleAPICalled' ||
+      method === 'Runtime.exceptionThrown' ||
+      (method === 'Log.entryAdded' && !isOfWorker(event))
+    const session = isLine && sessionId !== null ? this.#targets.speaker(sessionId) : undefined
+    if (!session) return
+    this.#recorder.tooLarge('CONSOLE_MESSAGE')
+    this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, session.sessionId)
   }
 
   #called(event: CdpEvents['Runtime.consoleAPICalled'], sessionId: string | undefined): void {

@@ -22,7 +22,10 @@ export class DialogRecorder {
   constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
     const open = new Map<string, Opening>()
     wire.on('Page.javascriptDialogOpening', (event, sessionId) => {
-      if (sessionId !== undefined && targets.speaker(sessionId)) open.set(sessionId, event)
+      if (sessionId === undefined || !targets.speaker(sessionId)) return
+      const { type, url, message, defaultPrompt = '' } = event
+      const texts = [message, defaultPrompt].map((text) => cutText(text, TEXT_LIMITS.dialogMessage))
+      open.set(sessionId, { type, url: cutUrl(url), message: texts[0]!, defaultPrompt: texts[1]! })
     })
     wire.on('Target.detachedFromTarget', ({ sessionId }) => open.delete(sessionId))
     wire.on('Page.javascriptDialogClosed', ({ result }, sessionId) => {
@@ -34,10 +37,10 @@ export class DialogRecorder {
         at: Date.now(),
         data: {
           type: DIALOG_TYPES[event.type],
-          message: cutText(event.message, TEXT_LIMITS.dialogMessage),
-          defaultValue: event.type === 'prompt' ? cutText(event.defaultPrompt ?? '', TEXT_LIMITS.dialogMessage) : null,
+          message: event.message,
+          defaultValue: event.type === 'prompt' ? (event.defaultPrompt ?? '') : null,
           pageId: targets.speaker(sessionId)?.page?.pageId ?? null,
-          url: cutUrl(event.url),
+          url: event.url,
           accepted: result,
         },
       })

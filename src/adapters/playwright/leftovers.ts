@@ -32,7 +32,8 @@ export async function reapLeftovers(tempRoot: string, machineId: string, logger:
   return ended
 }
 
-async function processesWith(mark: string): Promise<number[]> {
+/** Processes whose command line has the mark. */
+export async function processesWith(mark: string): Promise<number[]> {
   if (!existsSync('/proc/self/cmdline')) {
     const lines = execFileSync('ps', ['-axo', 'pid=,command='], { encoding: 'utf8' }).split('\n')
     return lines.filter((line) => line.includes(mark)).map((line) => Number.parseInt(line, 10))

@@ -125,6 +125,22 @@ function responseBytesOf({ response, decodedBytes }: Exchange, { encodedBytes, f
   return failure === null ? 0 : null
 }
 
+/** As they came, unless they are more or longer than what is recorded: a request in flight must not keep megabytes. */
+export function boundedHeaders(headers: Headers): Headers {
+  let count = 0
+  for (const [name, value] of Object.entries(headers)) {
+    count += 1
+    const isLong = name.length > TEXT_LIMITS.headerName || String(value).length > TEXT_LIMITS.headerValue
+    if (isLong || count > TEXT_LIMITS.headerCount) return headersOf(headers)
+  }
+  return headers
+}
+
+/** What is kept of an answer until its request has ended. */
+export function boundedResponse(response: CdpResponse): CdpResponse {
+  return { ...response, url: cutUrl(response.url), headers: boundedHeaders(response.headers) }
+}
+
 /** Names in lower case, as HTTP/2 has them; several of one name are joined by a line break, as the protocol does. */
 function headersOf(headers: Headers): Headers {
   const kept: [string, string][] = []
@@ -183,7 +199,7 @@ export function beginExchange(
     isNavigation: event.type === 'Document' && event.requestId === event.loaderId,
     startTimestamp: event.timestamp,
     redirectedFrom,
-    requestHeaders: event.request.headers,
+    requestHeaders: boundedHeaders(event.request.headers),
     bodyBytes: bodyBytesOf(event.request),
     response: null,
     servedFromCache: false,

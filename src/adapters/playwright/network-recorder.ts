@@ -3,6 +3,8 @@ import type { BrowserWire } from './browser-wire.ts'
 import type { CdpEvents, CdpResponse } from './cdp-events.ts'
 import {
   beginExchange,
+  boundedHeaders,
+  boundedResponse,
   failureOf,
   lacksOnlyBody,
   resourceTypeOf,
@@ -11,6 +13,7 @@ import {
   type Outcome,
   type WireHeaders,
 } from './network-exchange.ts'
+import { isOfDataUrl, requestIdOf, type TooLarge } from './pipe/oversized-message.ts'
 import type { TrackedPage, Targets, TrackedSession } from './targets.ts'
 
 /** How long a request that has ended waits for its headers, which the network process tells by a way of their own. */
@@ -22,8 +25,8 @@ const MAX_CHAINS = 2_000
 
 /** What the network process tells of all hops of one request: in order, without saying of which hop. */
 interface Chain {
-  sent: NonNullable<WireHeaders['sent']>[]
-  received: NonNullable<WireHeaders['received']>[]
+  sent: WireHeaders['sent'][]
+  received: WireHeaders['received'][]
   /** Hops so far for which extra info was promised. */
   promised: number
 }
@@ -46,6 +49,8 @@ export class NetworkRecorder {
   readonly #recorder: Recorder
   readonly #inFlight = new Map<string, Exchange>()
   readonly #chains = new Map<string, Chain>()
+  /** Requests that are counted instead of recorded, with the session that told of them. */
+  readonly #tooLarge = new Map<string, string>()
   readonly #waiting = new Set<Waiting>()
   readonly #leftDocumentTimers = new Set<NodeJS.Timeout>()
   #count = 0
@@ -54,9 +59,11 @@ export class NetworkRecorder {
     this.#targets = targets
     this.#recorder = recorder
     wire.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
-    wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) => this.#chain(requestId).sent.push(headers))
+    wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) =>
+      this.#chain(requestId).sent.push(boundedHeaders(headers)),
+    )
     wire.on('Network.responseReceivedExtraInfo', ({ requestId, headers, statusCode }) =>
-      this.#receivedExtraInfo(requestId, { headers, statusCode }),
+      this.#receivedExtraInfo(requestId, { headers: boundedHeaders(headers), statusCode }),
     )
     wire.on('Network.requestServedFromCache', ({ requestId }) => {
       const exchange = this.#inFlight.get(requestId)
@@ -72,10 +79,12 @@ export class NetworkRecorder {
       const exchange = this.#inFlight.get(requestId)
       if (exchange) exchange.decodedBytes += dataLength
     })
-    wire.on('Network.loadingFinished', ({ requestId, timestamp, encodedDataLength }) =>
-      this.#end(requestId, { failure: null, endTimestamp: timestamp, encodedBytes: encodedDataLength }),
-    )
+    wire.on('Network.loadingFinished', ({ requestId, timestamp, encodedDataLength }) => {
+      this.#tooLarge.delete(requestId)
+      this.#end(requestId, { failure: null, endTimestamp: timestamp, encodedBytes: encodedDataLength })
+    })
     wire.on('Network.loadingFailed', (event) => {
+      this.#tooLarge.delete(event.requestId)
       const exchange = this.#inFlight.get(event.requestId)
       const failure = exchange && lacksOnlyBody(exchange, event) ? null : failureOf(event)
       this.#end(event.requestId, { failure, endTimestamp: event.timestamp, encodedBytes: null })
@@ -97,6 +106,30 @@ export class NetworkRecorder {
     this.#giveUp((exchange) => exchange.session.page === page, 'page crashed')
   }
 
+  /**
+   * A request of which the browser told something that could not be read is counted, once, and not recorded. Where only
+   * headers as they went over the wire are missing, the entry has those that the page gave.
+   */
+  tooLarge(event: TooLarge): void {
+    const { method, sessionId } = event
+    const requestId = requestIdOf(event)
+    if (requestId === null || sessionId === null || !this.#targets.speaker(sessionId)) return
+    if (method === 'Network.requestWillBeSentExtraInfo') this.#chain(requestId).sent.push(null)
+    if (method === 'Network.responseReceivedExtraInfo') this.#receivedExtraInfo(requestId, null)
+    const isStart = method === 'Network.requestWillBeSent' && !isOfDataUrl(event)
+    if (isStart || method === 'Network.responseReceived' || method === 'Network.loadingFailed') {
+      const exchange = this.#inFlight.get(requestId)
+      if (exchange) {
+        this.#inFlight.delete(requestId)
+        this.#recorder.tooLarge('NETWORK_REQUEST', exchange.requestId)
+      }
+      // The first of a redirect's hops ends where the next begins. A second session tells of the same request.
+      const told = this.#tooLarge.get(requestId)
+      if (isStart && (told === undefined || told === sessionId)) this.#recorder.tooLarge('NETWORK_REQUEST')
+      if (isStart || exchange) this.#noteTooLarge(requestId, sessionId)
+    }
+  }
+
   /** Records those that have ended and still wait for their headers. */
   flush(): void {
     for (const waiting of this.#waiting) this.#write(waiting)
@@ -113,6 +146,11 @@ export class NetworkRecorder {
     const session = this.#targets.speaker(sessionId)
     // A data: URL is no request: nothing leaves the browser, and its text is part of the page's own.
     if (!session || event.request.url.startsWith('data:')) return
+    if (this.#tooLarge.has(event.requestId)) {
+      // Told by a second session; or the next hop, with which the one that was too large has ended.
+      if (!event.redirectResponse) return
+      this.#tooLarge.delete(event.requestId)
+    }
     const previous = this.#inFlight.get(event.requestId)
     if (previous) {
       // Without a redirect it is the same request, told by a second session: that of a frame in a process of its own.
@@ -129,11 +167,11 @@ export class NetworkRecorder {
   }
 
   #answered(exchange: Exchange, chainId: string, response: CdpResponse, hasExtraInfo: boolean | undefined): void {
-    exchange.response = response
+    exchange.response = boundedResponse(response)
     if (hasExtraInfo === true && exchange.extraIndex === null) exchange.extraIndex = this.#chain(chainId).promised++
   }
 
-  #receivedExtraInfo(chainId: string, extra: NonNullable<WireHeaders['received']>): void {
+  #receivedExtraInfo(chainId: string, extra: WireHeaders['received']): void {
     const chain = this.#chain(chainId)
     chain.received.push(extra)
     for (const waiting of this.#waiting) if (waiting.chain === chain && isComplete(waiting)) this.#write(waiting)
@@ -187,6 +225,12 @@ export class NetworkRecorder {
       this.#giveUp((exchange) => left.has(exchange), 'net::ERR_ABORTED')
     }, LEFT_DOCUMENT_MS)
     this.#leftDocumentTimers.add(timer)
+  }
+
+  #noteTooLarge(requestId: string, sessionId: string): void {
+    this.#tooLarge.set(requestId, sessionId)
+    const [oldest] = this.#tooLarge.keys()
+    if (oldest !== undefined && this.#tooLarge.size > MAX_CHAINS) this.#tooLarge.delete(oldest)
   }
 
   #chain(chainId: string): Chain {

@@ -1,8 +1,10 @@
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../ports/browser.ts'
+import { ownedBy, type FaultOwner } from '../../ports/fault-owner.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
 import { raceSignal, within } from './deadline.ts'
+import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { Targets } from './targets.ts'
 
 const LAUNCH_DEADLINE_MS = 30_000
@@ -19,8 +21,24 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
   record: [],
 }
 
+/** Answers for all that comes of one browser; told to whom the browser belongs by then. */
+export class BrowserFaults implements FaultOwner {
+  readonly #logger: Logger
+  onFault: (error: unknown) => void = () => undefined
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  fail(error: unknown): void {
+    this.#logger.error({ err: error }, 'a fault while a browser was heard: what it belongs to ends')
+    this.onFault(error)
+  }
+}
+
 /** A browser that runs and has a context with a blank page, made with the default options. It belongs to nobody yet. */
 export interface OpenBrowser {
+  faults: BrowserFaults
   process: BrowserProcess
   browser: Browser
   targets: Targets
@@ -32,14 +50,28 @@ export interface OpenBrowser {
 export async function openBrowser(
   mode: LaunchMode,
   parentDir: string,
+  pipes: BrowserPipes,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenBrowser> {
   signal.throwIfAborted()
-  const process = await BrowserProcess.start(mode, parentDir, logger)
+  const faults = new BrowserFaults(logger)
+  return ownedBy(faults, () => openOwned(faults, mode, parentDir, pipes, logger, signal))
+}
+
+async function openOwned(
+  faults: BrowserFaults,
+  mode: LaunchMode,
+  parentDir: string,
+  pipes: BrowserPipes,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<OpenBrowser> {
+  const process = await BrowserProcess.start(mode, parentDir, pipes, logger)
+  faults.onFault = () => void process.close(0)
   const deadline = AbortSignal.timeout(LAUNCH_DEADLINE_MS)
   try {
-    return await raceSignal(attach(process), AbortSignal.any([signal, deadline]))
+    return { ...(await raceSignal(attach(process), AbortSignal.any([signal, deadline]))), faults }
   } catch (error) {
     const how = signal.aborted || deadline.aborted ? null : await within(process.exited, EXIT_TOLD_MS)
     await process.close(0)
@@ -65,7 +97,7 @@ export function contextOptions(options: BrowserOptions): BrowserContextOptions {
   }
 }
 
-async function attach(process: BrowserProcess): Promise<OpenBrowser> {
+async function attach(process: BrowserProcess): Promise<Omit<OpenBrowser, 'faults'>> {
   const targets = new Targets(process.wire)
   const connected = Promise.all([
     chromium.connectOverCDP(process.wire.transport, {

@@ -1,5 +1,6 @@
 import type { Logger } from '../../logger.ts'
 import type { Recorder } from '../../ports/browser.ts'
+import type { EntryDraft } from '../../ports/log-entry.ts'
 import type { BrowserWire } from './browser-wire.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
@@ -16,7 +17,11 @@ export class Recording {
   readonly #webSockets: WebSocketRecorder
   readonly #downloads: DownloadRecorder
   readonly #targets: Targets
+  /** When each page was heard last; null: who belongs to no page. */
+  readonly #heardAt = new Map<string | null, number>()
+  readonly #startedAt = Date.now()
   #stopped = false
+  #lateSince: number | null = null
 
   /** With `keepPages`, the pages that are there already are the session's. */
   constructor(
@@ -30,23 +35,34 @@ export class Recording {
   ) {
     const gate: Recorder = {
       record: (draft) => {
-        if (this.#stopped) return
+        if (this.#stopped) return this.#noteLate(draft)
+        this.#noteHeard(draft)
         recorder.record(draft)
         recordings?.note(draft)
       },
       requestStarted: (request) => {
         if (!this.#stopped) recorder.requestStarted(request)
       },
+      tooLarge: (kind, requestId) => {
+        if (!this.#stopped) recorder.tooLarge(kind, requestId)
+      },
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
       },
+      failed: (error) => recorder.failed(error),
       keepFile: (file) => recorder.keepFile(file),
+      openRoom: () => recorder.openRoom(),
     }
     const pages = new PageRecorder(wire, targets, gate)
     const network = new NetworkRecorder(wire, targets, gate)
     const webSockets = new WebSocketRecorder(wire, targets, gate)
     const consoleLines = new ConsoleRecorder(wire, targets, gate)
     new DialogRecorder(wire, targets, gate)
+    wire.onSkipped((event) => {
+      consoleLines.tooLarge(event)
+      network.tooLarge(event)
+      webSockets.tooLarge(event)
+    })
     this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
     this.#network = network
     this.#webSockets = webSockets
@@ -81,10 +97,42 @@ export class Recording {
     return this.#downloads.finish(deadlineMs)
   }
 
+  /** Bounds each download, whatever the quota leaves. */
+  limitDownloads(maxBytes: number): void {
+    this.#downloads.limit(maxBytes)
+  }
+
+  /** See DownloadRecorder.breakOff. */
+  breakOffDownloads(why: string): void {
+    this.#downloads.breakOff(why)
+  }
+
+  /** When pages said something after `stop`, for the first time; null: they did not. */
+  get lateSince(): number | null {
+    return this.#lateSince
+  }
+
+  /** Until when all that these pages said is recorded; null: all of the session. */
+  heardAt(pageIds: ReadonlySet<string | null> | null): number {
+    const among = pageIds ?? new Set(this.#targets.pages().map(({ pageId }) => pageId))
+    const times = [...among].map((pageId) => this.#heardAt.get(pageId) ?? this.#startedAt)
+    return times.length > 0 ? Math.min(...times) : Math.max(this.#startedAt, ...this.#heardAt.values())
+  }
+
   /** Nothing is recorded from now on. */
   stop(): void {
+    this.#downloads.dispose()
     this.#stopped = true
     this.#network.dispose()
     this.#targets.dispose()
+  }
+
+  #noteHeard({ at, data }: EntryDraft): void {
+    this.#heardAt.set('pageId' in data ? data.pageId : null, at)
+  }
+
+  /** Requests, sockets and pages end because the browser does; lines and navigations show that a page was still active. */
+  #noteLate({ kind, at }: EntryDraft): void {
+    if (kind === 'CONSOLE_MESSAGE' || kind === 'NAVIGATION') this.#lateSince ??= at
   }
 }

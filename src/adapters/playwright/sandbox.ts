@@ -6,6 +6,7 @@ import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
 import { UIDS_PER_SERVER, type LaunchMode } from './browser-process.ts'
 import { openBrowser, type OpenBrowser } from './open-browser.ts'
+import type { BrowserPipes } from './pipe/browser-pipes.ts'
 
 /** User ids that nobody has: above those of people, services and containers, below those that few programs can count. */
 const HIGH_UIDS = { first: 0x7000_0000, end: 0x7ffe_0000 }
@@ -29,6 +30,8 @@ export async function probeLaunchMode(
   sandbox: SandboxMode,
   parentDir: string,
   machineId: string,
+  pipes: BrowserPipes,
+  maxFileBytes: number,
   logger: Logger,
 ): Promise<Probe> {
   const users = launchUsers(machineId)
@@ -37,9 +40,9 @@ export async function probeLaunchMode(
     for (const user of users) {
       // Chromium refuses to run its sandbox as root.
       if (sandboxed && user.firstUid === null && isRoot()) continue
-      const mode: LaunchMode = { executable, sandboxed, ...user }
+      const mode: LaunchMode = { executable, sandboxed, ...user, maxFileBytes }
       try {
-        return { mode, browser: await openBrowser(mode, parentDir, logger, NEVER) }
+        return { mode, browser: await openBrowser(mode, parentDir, pipes, logger, NEVER) }
       } catch (error) {
         logger.debug({ err: error, mode }, 'a way to start the browser failed')
         failures.push((error as Error).message)

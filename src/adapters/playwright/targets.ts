@@ -130,6 +130,12 @@ export class Targets {
     return this.#browserContextId
   }
 
+  /** Of all pages: that of the session, and those that clients made. */
+  contextIds(): string[] {
+    const ids = [...this.#pages.values()].map((page) => page.browserContextId)
+    return [...new Set([this.#browserContextId, ...ids])].filter((id) => id !== null)
+  }
+
   /** From now on pages are numbered and told. With `keepPages`, those that are there already are the session's first. */
   assign(observer: TargetsObserver, keepPages: boolean): void {
     this.#observer = observer

@@ -2,6 +2,7 @@ import { TEXT_LIMITS } from '../../ports/log-entry.ts'
 import type { Recorder } from '../../ports/browser.ts'
 import type { BrowserWire } from './browser-wire.ts'
 import { cutText, cutUrl } from './cut-text.ts'
+import { requestIdOf, type TooLarge } from './pipe/oversized-message.ts'
 import type { Targets, TrackedSession } from './targets.ts'
 
 interface Socket {
@@ -11,15 +12,19 @@ interface Socket {
   framesSent: number
   framesReceived: number
   error: string | null
+  /** Its opening was too large to be recorded; its closing is counted, too. */
+  isTooLarge: boolean
 }
 
 /** WebSockets of pages, frames and workers: when they open and close, and how many frames went either way. */
 export class WebSocketRecorder {
+  readonly #targets: Targets
   readonly #recorder: Recorder
   readonly #sockets = new Map<string, Socket>()
   #count = 0
 
   constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+    this.#targets = targets
     this.#recorder = recorder
     wire.on('Network.webSocketCreated', ({ requestId, url }, sessionId) => {
       const session = targets.speaker(sessionId)
@@ -31,6 +36,7 @@ export class WebSocketRecorder {
         framesSent: 0,
         framesReceived: 0,
         error: null,
+        isTooLarge: false,
       }
       this.#sockets.set(requestId, socket)
       const pageId = session.page?.pageId ?? null
@@ -50,6 +56,23 @@ export class WebSocketRecorder {
       if (socket) socket.error = cutText(errorMessage, TEXT_LIMITS.failure)
     })
     wire.on('Network.webSocketClosed', ({ requestId }) => this.#close(requestId))
+  }
+
+  /** Of a frame that could not be read it is known that there was one. */
+  tooLarge(event: TooLarge): void {
+    const requestId = requestIdOf(event)
+    const session = event.sessionId === null ? undefined : this.#targets.speaker(event.sessionId)
+    if (requestId === null || !session) return
+    const socket = this.#sockets.get(requestId)
+    if (event.method === 'Network.webSocketCreated' && !socket) {
+      const counts = { framesSent: 0, framesReceived: 0, error: null }
+      this.#sockets.set(requestId, { webSocketId: ++this.#count, url: '', session, ...counts, isTooLarge: true })
+      this.#recorder.tooLarge('WEB_SOCKET_OPENED')
+    }
+    if (!socket) return
+    if (event.method === 'Network.webSocketFrameSent') socket.framesSent++
+    if (event.method === 'Network.webSocketFrameReceived') socket.framesReceived++
+    if (event.method === 'Network.webSocketFrameError') socket.error = 'unknown: the message is too large'
   }
 
   /** A worker, frame or page is gone, and its sockets with it. */
@@ -72,7 +95,8 @@ export class WebSocketRecorder {
     const socket = this.#sockets.get(requestId)
     if (!socket) return
     this.#sockets.delete(requestId)
-    const { session, ...rest } = socket
+    const { session, isTooLarge, ...rest } = socket
+    if (isTooLarge) return this.#recorder.tooLarge('WEB_SOCKET_CLOSED')
     const data = { ...rest, pageId: session.page?.pageId ?? null }
     this.#recorder.record({ kind: 'WEB_SOCKET_CLOSED', at: Date.now(), data })
   }

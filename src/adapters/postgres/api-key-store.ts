@@ -1,4 +1,4 @@
-import { and, asc, eq, lt, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, lt, sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { SIGN_IN_KEY_NAME, type Store } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
@@ -9,9 +9,11 @@ export type ApiKeyStore = Pick<
   | 'insertApiKey'
   | 'findApiKeyByHash'
   | 'findApiKey'
+  | 'findApiKeys'
   | 'listApiKeys'
   | 'revokeApiKey'
   | 'touchApiKey'
+  | 'setApiKeyScopes'
   | 'deleteExpiredApiKeys'
 >
 
@@ -32,13 +34,20 @@ export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
       const rows = await db.select().from(apiKeys).where(eq(apiKeys.id, id)).catch(fail)
       return rows[0] ?? null
     },
-    listApiKeys: (owner) =>
+    findApiKeys: (ids) =>
       db
+        .select()
+        .from(apiKeys)
+        .where(inArray(apiKeys.id, [...ids]))
+        .catch(fail),
+    listApiKeys: (owner, limit) => {
+      const listed = db
         .select()
         .from(apiKeys)
         .where(owner === null ? undefined : eq(apiKeys.owner, owner))
         .orderBy(asc(apiKeys.createdAt), asc(apiKeys.id))
-        .catch(fail),
+      return (limit === undefined ? listed : listed.limit(limit)).catch(fail)
+    },
     revokeApiKey: async (id, time) => {
       const revokedAt = sql`coalesce(${apiKeys.revokedAt}, ${sql.param(time, apiKeys.revokedAt)})`
       const rows = await db.update(apiKeys).set({ revokedAt }).where(eq(apiKeys.id, id)).returning().catch(fail)
@@ -46,6 +55,13 @@ export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
     },
     touchApiKey: async (id, time) => {
       await db.update(apiKeys).set({ lastUsedAt: time }).where(eq(apiKeys.id, id)).catch(fail)
+    },
+    setApiKeyScopes: async (id, scopes) => {
+      await db
+        .update(apiKeys)
+        .set({ scopes: [...scopes] })
+        .where(eq(apiKeys.id, id))
+        .catch(fail)
     },
     deleteExpiredApiKeys: async (time) => {
       await db

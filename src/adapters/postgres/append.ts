@@ -8,7 +8,8 @@ import { assignmentsOfPatch } from './session-rows.ts'
 
 /** Rows of entries out of the four arrays that begin at parameter `first`, numbered after `base`. */
 export const entriesFromArrays = (sessionId: string, base: string, first: number) => `
-  select ${sessionId}, ${base} + entry.position::int, to_timestamp(entry.at / 1000), entry.kind, entry.request_id, entry.data::jsonb
+  select ${sessionId}, ${base} + entry.position::int, to_timestamp(entry.at / 1000), entry.kind, entry.request_id, entry.data::jsonb,
+    octet_length(entry.data)
   from moved, unnest($${first}::float8[], $${first + 1}::smallint[], $${first + 2}::int[], $${first + 3}::text[])
     with ordinality as entry (at, kind, request_id, data, position)`
 
@@ -32,7 +33,7 @@ with moved as (
   where id = $1 and last_sequence = $2::int and status in ('CREATING', 'RUNNING')
   returning 1
 ), added as (
-  insert into log_entries (session_id, sequence, at, kind, request_id, data)
+  insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes)
   ${entriesFromArrays('$1', '$2::int', 9)}
 )
 select 1 from moved`

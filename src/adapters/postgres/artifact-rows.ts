@@ -37,6 +37,15 @@ select $1, $2, $3, $4, $5, $6, $7::bigint, $8, $9, $10
 from usage where usage.bytes + $7::bigint <= $11::bigint
 on conflict (id) do nothing`
 
+/** In one statement, so that there is no moment at which a deleted upload could be made again. */
+const DELETE = `
+with gone as (
+  delete from artifacts where id = $1 returning id
+), used_up as (
+  update upload_claims set machine_id = null where artifact_id in (select id from gone)
+)
+select id from gone`
+
 /** The part of the store that keeps the rows of artifacts. */
 export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactRows {
   const fail = (error: unknown): never => {
@@ -80,8 +89,8 @@ export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactR
       return rows[0]?.count ?? 0
     },
     deleteArtifact: async (id) => {
-      const rows = await db.delete(artifacts).where(eq(artifacts.id, id)).returning({ id: artifacts.id }).catch(fail)
-      return rows.length > 0
+      const { rowCount } = await pool.query(DELETE, [id]).catch(fail)
+      return rowCount === 1
     },
     sumArtifactBytes: async (owner) => {
       const rows = await db

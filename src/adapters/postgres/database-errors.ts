@@ -1,16 +1,20 @@
 import pg from 'pg'
 import { DrizzleQueryError } from 'drizzle-orm/errors'
-import { StoreUnavailable, UnstorableBatch } from '../../ports/store.ts'
+import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store.ts'
 
 /**
- * SQLSTATEs after which trying again may help: connections (08, but not our own breach of protocol, 08P01), transactions rolled back for another's sake (40),
- * want of memory, disk or connections (53), an operator who stops or restarts the server (57), errors of the system
- * below it (58), and a replica that is not yet, or no longer, the primary (25006).
+ * SQLSTATEs after which trying again may help: connections (08, but not our own breach of protocol, 08P01), a password or
+ * a right that an operator changed (28, 42501, which is also how a read-only file system is told), a database that is not
+ * there (3D), transactions rolled back for another's sake (40), want of memory, disk or connections (53), an operator who
+ * stops or restarts the server (57), errors of the system below it (58), and a replica that is not yet, or no longer, the
+ * primary (25006, 55000).
  */
-const PASSING = /^(08(?!P01)|40|53|57|58|25006)/
+const PASSING = /^(08(?!P01)|28|3D|40|42501|53|55000|57|58|25006)/
 
 /** SQLSTATEs that the data of a batch earns: bad data (22), a broken constraint (23), a limit of the database (54). */
 const REFUSED_DATA = /^(22|23|54)/
+
+const DISK_FULL = '53100'
 
 const SOCKET_ERRORS: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -23,6 +27,13 @@ const SOCKET_ERRORS: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
   'ENETUNREACH',
+  'ENETDOWN',
+  'EACCES',
+  'EPERM',
+  // This process, or the machine, has no descriptors or buffers left for a connection.
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
 ])
 
 /** What pg says without any code when a connection is lost or was never had. */
@@ -43,7 +54,26 @@ export function asStoreError(error: unknown): unknown {
     cause instanceof pg.DatabaseError
       ? PASSING.test(code)
       : SOCKET_ERRORS.has(code) || LOST_CONNECTION.test(cause.message)
-  return passing ? new StoreUnavailable(cause) : cause
+  if (!passing) return cause
+  return code === DISK_FULL ? new StoreFull(cause) : new StoreUnavailable(cause, sentenceOf(cause) ?? undefined)
+}
+
+const SENTENCES: readonly (readonly [codes: RegExp, sentence: string])[] = [
+  [/^53100/, 'the disk of the database is full'],
+  [/^53300/, 'the database takes no more connections'],
+  [/^53/, 'the database has no memory or disk left'],
+  [/^25006/, 'the database is read-only'],
+  [/^28/, 'the database does not accept the user or the password'],
+  [/^42501/, 'the database, or the system below it, denies a right that is needed'],
+  [/^3D/, 'the database does not exist'],
+  [/^57P03/, 'the database is starting or shutting down'],
+]
+
+/** What people are told of the error; null: there is nothing special to tell. */
+export function sentenceOf(error: unknown): string | null {
+  const cause = causeOf(error)
+  const code = cause instanceof pg.DatabaseError ? (cause.code ?? '') : ''
+  return SENTENCES.find(([codes]) => codes.test(code))?.[1] ?? null
 }
 
 /** As asStoreError, and UnstorableBatch where the database refused what it was given to keep. */

@@ -1,142 +1,183 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createSocketDirectory, PORT, SOCKET_NAME } from './embedded-socket.ts'
+import { COMPLETE, startThread, type EmbeddedThread } from './embedded-thread.ts'
 
-export interface EmbeddedWorkerData {
-  directory: string
-  socketPath: string
+export interface EmbeddedEvents {
+  /** It does not answer any more, and is being restarted. */
+  down(reason: string): void
+  /** It answers again. */
+  up(): void
+  /** It cannot be restarted: nothing can be stored any more. Called at most once. */
+  lost(error: Error): void
 }
 
-export type EmbeddedWorkerEvent = { kind: 'ready' } | { kind: 'failed'; reason: string }
-
-export interface EmbeddedDatabase {
-  /** Where the data lies. */
-  directory: string
-  /** What pg takes for a host: the directory of the Unix socket. */
-  socketDirectory: string
-  /** Part of the socket's name only; nothing listens on a TCP port. */
-  port: number
-  close(): Promise<void>
-  /** Ends it in the midst of whatever it does; as after a crash, the next start finds everything that was committed. */
-  kill(): Promise<void>
+export interface RestartTiming {
+  firstDelayMs: number
+  lastDelayMs: number
+  /** A thread that lived this long is restarted without delay. */
+  stableMs: number
+  /** How long one attempt may take: the thread may stand still as the last one did. */
+  startMs: number
+  /** How long attempts may fail in a row. */
+  giveUpMs: number
 }
 
-/** How long the database may take to write everything down when it is asked to end: less than an orderly end may. */
+/** How long the database may take to write everything down when it is asked to end: less than a graceful end may. */
 const CLOSE_DEADLINE_MS = 3_000
 
-/** A socket's path has room for about a hundred characters (104 on macOS), the rest of its name takes forty. */
-const LONGEST_PARENT = 60
-
-const PREFIX = 'tabwire-db-'
-const PORT = 5432
-const SOCKET_NAME = `.s.PGSQL.${PORT}`
-
-/** A directory this young may belong to a server that does not listen yet. */
-const YOUNG_MS = 60_000
-
-/**
- * Of its own and mode 0700, for whoever reaches the socket reaches the data. The name tells whose it is, so that what a
- * killed server left is removed by the next.
- */
-async function createSocketDirectory(): Promise<string> {
-  const parent = tmpdir().length <= LONGEST_PARENT ? tmpdir() : '/tmp'
-  for (const name of readdirSync(parent)) {
-    const pid = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : Number.NaN
-    if (!Number.isInteger(pid) || isRunning(pid)) continue
-    if (await isAbandoned(join(parent, name))) rmSync(join(parent, name), { recursive: true, force: true })
-  }
-  return mkdtempSync(join(parent, `${PREFIX}${process.pid}-`))
-}
-
-/** Containers may share the directory but not the processes: one that nobody runs here may still be somebody's. */
-async function isAbandoned(directory: string): Promise<boolean> {
-  const socketPath = join(directory, SOCKET_NAME)
-  try {
-    if (!existsSync(socketPath)) return Date.now() - statSync(directory).mtimeMs > YOUNG_MS
-  } catch {
-    // It has been removed meanwhile.
-    return false
-  }
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const socket = connect(socketPath)
-  socket.once('connect', () => resolve(false))
-  socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
-  const abandoned = await promise
-  socket.destroy()
-  return abandoned
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    // Somebody else's process may not be signalled, but it is there, and its directory is none of ours.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
+export const RESTART_TIMING: RestartTiming = {
+  firstDelayMs: 250,
+  lastDelayMs: 4_000,
+  stableMs: 30_000,
+  startMs: 120_000,
+  giveUpMs: 10 * 60_000,
 }
 
 /**
- * Starts PGlite in a thread of its own behind a Unix socket. `onCrash` is called once if the thread ends before `close`.
+ * PGlite in a thread of its own behind a Unix socket. A thread that ends, or is found to stand still, is replaced by
+ * another on the same directory, which recovers as after a crash: everything that was acknowledged is there.
  */
-export async function startEmbeddedDatabase(
-  dataDir: string,
-  onCrash: (error: Error) => void,
-): Promise<EmbeddedDatabase> {
-  const directory = join(dataDir, 'database')
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const socketDirectory = await createSocketDirectory()
-  const removeSocketDirectory = () => rmSync(socketDirectory, { recursive: true, force: true })
-  const workerData: EmbeddedWorkerData = { directory, socketPath: join(socketDirectory, SOCKET_NAME) }
-  // The file lies beside this one, as .ts in the repository and as .js in the package.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`./embedded-worker.${extension}`, import.meta.url), { workerData })
-  let closing: Promise<void> | null = null
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+export class EmbeddedDatabase {
+  /** Where the data is stored. */
+  readonly directory: string
+  /** What pg takes for a host: the directory of the Unix socket. */
+  readonly socketDirectory: string
+  readonly port = PORT
+  readonly #events: EmbeddedEvents
+  readonly #timing: RestartTiming
+  readonly #closed = new AbortController()
+  #thread: EmbeddedThread
+  #startedAt = performance.now()
+  #delayMs = 0
+  /** Why it does not answer now. */
+  #down: string | null = null
+  #reviving: Promise<void> = Promise.resolve()
+  #closing: Promise<void> | null = null
 
-  try {
-    await new Promise<void>((resolve, reject) => {
-      worker.once('error', reject)
-      worker.once('exit', () => reject(new Error('its thread ended while starting')))
-      worker.once('message', (event: EmbeddedWorkerEvent) => {
-        if (event.kind === 'ready') resolve()
-        else reject(new Error(event.reason))
-      })
+  private constructor(
+    directory: string,
+    socketDirectory: string,
+    thread: EmbeddedThread,
+    events: EmbeddedEvents,
+    timing: RestartTiming,
+  ) {
+    this.directory = directory
+    this.socketDirectory = socketDirectory
+    this.#events = events
+    this.#timing = timing
+    this.#thread = thread
+    this.#watch(thread)
+  }
+
+  /** Rejects when the database cannot be opened the first time. */
+  static async start(
+    dataDir: string,
+    events: EmbeddedEvents,
+    timing: RestartTiming = RESTART_TIMING,
+  ): Promise<EmbeddedDatabase> {
+    const directory = join(dataDir, 'database')
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    const socketDirectory = await createSocketDirectory()
+    const socketPath = join(socketDirectory, SOCKET_NAME)
+    try {
+      const thread = await startThread({ directory, socketPath, mustExist: false }, new AbortController().signal)
+      return new EmbeddedDatabase(directory, socketDirectory, thread, events, timing)
+    } catch (error) {
+      rmSync(socketDirectory, { recursive: true, force: true })
+      throw error
+    }
+  }
+
+  /** Why nothing answers now; null: it runs. */
+  get downBecause(): string | null {
+    return this.#down
+  }
+
+  /** Whether its files are where they were: open files of a directory that was removed take writes without a word. */
+  async isInPlace(): Promise<boolean> {
+    try {
+      await stat(join(this.directory, COMPLETE))
+      return true
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code !== 'ENOENT'
+    }
+  }
+
+  /** Ends the thread in the midst of whatever it does, and starts another. */
+  restart(reason: string): void {
+    if (this.#down !== null || this.#closing) return
+    this.#goDown(reason)
+  }
+
+  /** Asks it to write everything down; the deadline ends it as `kill` does. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#end(async () => {
+      const deadline = setTimeout(() => void this.#thread.terminate(), CLOSE_DEADLINE_MS)
+      this.#thread.askToClose()
+      await this.#thread.ended
+      clearTimeout(deadline)
+    }))
+  }
+
+  /** Ends it in the midst of whatever it does; the next start finds everything that was committed. */
+  kill(): Promise<void> {
+    return (this.#closing ??= this.#end(() => this.#thread.terminate()))
+  }
+
+  async #end(endThread: () => Promise<void>): Promise<void> {
+    this.#closed.abort(new Error('it was closed'))
+    await this.#reviving
+    await endThread()
+    rmSync(this.socketDirectory, { recursive: true, force: true })
+  }
+
+  #watch(thread: EmbeddedThread): void {
+    void thread.ended.then((reason) => {
+      if (this.#thread === thread && this.#down === null && !this.#closing) this.#goDown(reason)
     })
-  } catch (error) {
-    await worker.terminate()
-    removeSocketDirectory()
-    throw error
   }
 
-  const crashed = new Promise<Error>((resolve) => {
-    worker.once('error', resolve)
-    void exited.then(() => resolve(new Error('its thread ended')))
-  })
-  void crashed.then((error) => {
-    if (closing) return
-    removeSocketDirectory()
-    onCrash(error)
-  })
+  #goDown(reason: string): void {
+    this.#down = reason
+    this.#events.down(reason)
+    this.#reviving = this.#revive(reason)
+  }
 
-  const end = async () => {
-    const deadline = setTimeout(() => void worker.terminate(), CLOSE_DEADLINE_MS)
-    worker.postMessage('close')
-    await exited
-    clearTimeout(deadline)
-    removeSocketDirectory()
-  }
-  const kill = async () => {
-    await worker.terminate()
-    await exited
-    removeSocketDirectory()
-  }
-  return {
-    directory,
-    socketDirectory,
-    port: PORT,
-    close: () => (closing ??= end()),
-    kill: () => (closing ??= kill()),
+  /** Never rejects. */
+  async #revive(firstReason: string): Promise<void> {
+    const { firstDelayMs, lastDelayMs, stableMs, startMs, giveUpMs } = this.#timing
+    const { signal } = this.#closed
+    const downAt = performance.now()
+    if (downAt - this.#startedAt > stableMs) this.#delayMs = 0
+    await this.#thread.terminate()
+    for (let reason = firstReason; ;) {
+      // Rejects when it is closed, which ends the loop below.
+      await pause(this.#delayMs, undefined, { signal }).catch(() => {})
+      this.#delayMs = Math.min(Math.max(firstDelayMs, this.#delayMs * 2), lastDelayMs)
+      if (signal.aborted) return
+      try {
+        // A thread that was ended leaves its socket behind.
+        const socketPath = join(this.socketDirectory, SOCKET_NAME)
+        rmSync(socketPath, { force: true })
+        const stop = AbortSignal.any([signal, AbortSignal.timeout(startMs)])
+        this.#thread = await startThread({ directory: this.directory, socketPath, mustExist: true }, stop)
+        break
+      } catch (error) {
+        if (signal.aborted) return
+        reason = error instanceof Error ? error.message : String(error)
+      }
+      this.#down = reason
+      if (reason === GONE || performance.now() - downAt > giveUpMs) return this.#events.lost(new Error(reason))
+    }
+    this.#startedAt = performance.now()
+    this.#down = null
+    this.#watch(this.#thread)
+    this.#events.up()
   }
 }
+
+/** What its thread says when the database is not where it was: no attempt will find it. */
+export const GONE = 'its directory is gone'

@@ -32,6 +32,8 @@ const READ_LOG_SIZE = `
 select pg_wal_lsn_diff(pg_current_wal_lsn(), (pg_control_checkpoint()).redo_lsn)::float8 as bytes`
 
 export interface Maintenance {
+  /** Whether a statement of its runs now. */
+  readonly isAtIt: boolean
   close(): Promise<void>
 }
 
@@ -39,23 +41,32 @@ export interface Maintenance {
  * What a PostgreSQL server's own processes do and the embedded database has nobody for: checkpoints (measured: without
  * them its write-ahead log grows for ever), VACUUM and ANALYZE. One statement a round, through the one connection.
  */
-export function startMaintenance(pool: pg.Pool, logger: Logger): Maintenance {
+export function startMaintenance(pool: pg.Pool, logger: Logger, mayWrite: () => boolean): Maintenance {
   let running: Promise<unknown> = Promise.resolve()
+  let isAtIt = false
   let closed = false
   let timer: NodeJS.Timeout | undefined
   const schedule = () => {
     if (closed) return
     timer = setTimeout(() => {
-      running = maintain(pool)
+      // On a full disk a checkpoint ends the backend, and little is left to do where nothing can be written.
+      isAtIt = mayWrite()
+      running = (isAtIt ? maintain(pool) : Promise.resolve())
         .catch((error: unknown) => {
           // The database itself is what fails everyone else's statements too; the next round tries again.
           if (!closed) logger.warn({ err: error }, 'the upkeep of the embedded database failed')
         })
-        .then(schedule)
+        .then(() => {
+          isAtIt = false
+          schedule()
+        })
     }, ROUND_MS).unref()
   }
   schedule()
   return {
+    get isAtIt() {
+      return isAtIt
+    },
     close: async () => {
       closed = true
       clearTimeout(timer)

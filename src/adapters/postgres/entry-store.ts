@@ -5,7 +5,7 @@ import { append } from './append.ts'
 import { asStoreError } from './database-errors.ts'
 import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'
-import { ReadTurns } from './read-turns.ts'
+import type { ReadTurns } from './read-turns.ts'
 import { countEntries, readEntries } from './read-entries.ts'
 
 export type EntryStore = Pick<
@@ -17,15 +17,11 @@ const FIND_ENTRY = `select ${ENTRY_COLUMNS} from log_entries where session_id = 
 const FIND_REQUEST = `select ${ENTRY_COLUMNS} from log_entries where session_id = $1 and request_id = $2`
 const READ_HEAD = 'select last_sequence, status from sessions where id = $1'
 
-/** Connections of the pool that reads of logs leave to everyone else; where there is only one, one read is let at it. */
-const CONNECTIONS_BESIDE_READS = 4
-
 /** Sequences and request ids are ints of the database; a larger number stands in no log. */
 const isInt = (number: number) => Number.isInteger(number) && number >= 0 && number <= 2_147_483_647
 
 /** The part of the store that keeps the entries of the logs. */
-export function createEntryStore(pool: pg.Pool): EntryStore {
-  const turns = new ReadTurns(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
+export function createEntryStore(pool: pg.Pool, turns: ReadTurns): EntryStore {
   const readOne = async <Row extends unknown[]>(text: string, values: unknown[]): Promise<Row | null> => {
     const { rows } = await pool
       .query<Row>({ name: statementName(text), text, values, rowMode: 'array' })
@@ -36,8 +32,9 @@ export function createEntryStore(pool: pg.Pool): EntryStore {
   }
   return {
     append: (sessionId, expectedLast, entries, patch) => append(pool, sessionId, expectedLast, entries, patch),
-    readEntries: (query) => turns.take(() => readEntries(pool, query)),
-    countEntries: (sessionId, filter, after) => turns.take(() => countEntries(pool, sessionId, filter, after)),
+    readEntries: (query, signal) => turns.take(query.reader ?? query.sessionId, () => readEntries(pool, query), signal),
+    countEntries: (query, signal) =>
+      turns.take(query.reader ?? query.sessionId, () => countEntries(pool, query), signal),
     findEntry: async (sessionId, sequence) => {
       const row = isInt(sequence) ? await readOne<EntryRow>(FIND_ENTRY, [sessionId, sequence]) : null
       return row && entryOfRow(row)

@@ -74,10 +74,15 @@ export async function listSessions(db: NodePgDatabase, query: SessionQuery): Pro
 const COUNTING_STEP = 1000
 
 /**
- * See Store.countSessions. In steps, so that appends get in between; the first holds all of what most owners have, and
+ * See Store.countSessions. In steps, each in its turn, so that appends get in between; the first holds all of what most owners have, and
  * so counts as of one moment.
  */
-export async function countSessions(db: NodePgDatabase, owner: string, filter: SessionFilter): Promise<number> {
+export async function countSessions(
+  db: NodePgDatabase,
+  owner: string,
+  filter: SessionFilter,
+  inTurn: <T>(step: () => Promise<T>) => Promise<T>,
+): Promise<number> {
   const { name, status, metadata } = filter
   const isNamed = typeof name === 'string'
   const statuses: (SessionStatus | null)[] = status ? [...new Set(status)] : [null]
@@ -92,7 +97,7 @@ export async function countSessions(db: NodePgDatabase, owner: string, filter: S
   let total = 0
   while (ranges.length > 0) {
     const [first, second, ...others] = ranges.map((range, index) => stepOf(range, index))
-    const steps = second ? await unionAll(first!, second, ...others) : await first!
+    const steps = await inTurn(async () => (second ? unionAll(first!, second, ...others) : first!))
     total += steps.reduce((sum, { passed }) => sum + passed, 0)
     ranges = steps.flatMap(({ index, looked, createdAt, id }) =>
       looked < COUNTING_STEP ? [] : [{ status: ranges[index]!.status, before: { createdAt, id } }],

@@ -1,7 +1,8 @@
 import pg from 'pg'
 import type { DatabaseConfig } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
-import { startEmbeddedDatabase } from './embedded-database.ts'
+import { DatabaseWatch, type WatchTiming } from './database-watch.ts'
+import { EmbeddedDatabase, type EmbeddedEvents, type RestartTiming } from './embedded-database.ts'
 import { startMaintenance } from './embedded-maintenance.ts'
 
 /** The oldest server that everything used here works on; older ones have no more fixes soon, and are not tested. */
@@ -12,6 +13,12 @@ const OLDEST_VERSION = 150_000
  * may take longer than an orderly end may, and what it has not done the next one does.
  */
 const DRAIN_DEADLINE_MS = 2_000
+
+/** How long a server may take to take leave of its connections. */
+const CLOSE_DEADLINE_MS = 2_000
+
+/** The embedded database has one connection, for which statements wait while one of the upkeep runs. */
+const TURN_DEADLINE_MS = 30_000
 
 /** Why the database cannot be used: one line for people, without the password of its URL. */
 export class DatabaseUnusable extends Error {
@@ -25,12 +32,18 @@ export interface DatabaseEnvironment {
   /** Absolute path; the embedded database lies in `<dataDir>/database`. Its lock is the caller's business. */
   dataDir: string
   logger: Logger
-  /** The embedded database ended by itself: nothing can be stored any more until the next start. Called at most once. */
-  onCrash?: (error: Error) => void
+  /** The embedded database cannot be restarted: nothing can be stored until the next start. Called at most once. */
+  onLost?: (error: Error) => void
+  /** False while the rest of the disk is kept for what the embedded database itself needs to work. */
+  hasRoom?: () => boolean | Promise<boolean>
+  /** Other than the usual ones; for tests. */
+  watchTiming?: WatchTiming
+  restartTiming?: RestartTiming
 }
 
 export interface Database {
   pool: pg.Pool
+  watch: DatabaseWatch
   /** A connection beside the pool, without its limits in time; whoever asks for it connects and ends it. */
   createClient(): pg.Client
   /** One line for people: which database, where. No password in it. */
@@ -43,7 +56,7 @@ export async function openDatabase(config: DatabaseConfig, environment: Database
   return config.kind === 'server' ? openServer(config.url, environment) : openEmbedded(environment)
 }
 
-async function openServer(url: string, { logger }: DatabaseEnvironment): Promise<Database> {
+async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironment): Promise<Database> {
   const where = describeUrl(url)
   const connection = {
     connectionString: url,
@@ -72,19 +85,41 @@ async function openServer(url: string, { logger }: DatabaseEnvironment): Promise
       `The database at ${where} is PostgreSQL ${version.text}; Tabwire needs PostgreSQL 15 or newer.`,
     )
   }
+  const nothingToRestart = {
+    pool,
+    downBecause: () => null,
+    isMaintained: () => false,
+    isInPlace: () => Promise.resolve(true),
+    sparesWrites: () => false,
+    // The limits of its connections end what stands still.
+    onDead: () => {},
+  }
+  const watch = new DatabaseWatch(nothingToRestart, logger, watchTiming)
   return {
     pool,
+    watch,
     createClient: () => new pg.Client(connection),
     describe: () => `PostgreSQL ${version.text} at ${where}`,
-    close: () => pool.end(),
+    close: async () => {
+      watch.close()
+      const ended = pool.end()
+      // A server that stands still answers no goodbye; what is open ends with the process.
+      await within(CLOSE_DEADLINE_MS, ended)
+    },
   }
 }
 
-async function openEmbedded({ dataDir, logger, onCrash }: DatabaseEnvironment): Promise<Database> {
-  const embedded = await startEmbeddedDatabase(dataDir, (error) => {
-    logger.fatal({ err: error }, 'the embedded database ended unexpectedly')
-    onCrash?.(error)
-  }).catch((error: unknown) => {
+async function openEmbedded(environment: DatabaseEnvironment): Promise<Database> {
+  const { dataDir, logger, onLost, hasRoom, watchTiming, restartTiming } = environment
+  const events: EmbeddedEvents = {
+    down: (reason) => logger.error({ reason }, 'the embedded database failed and is being restarted'),
+    up: () => logger.warn('the embedded database has been restarted; everything that was committed is there'),
+    lost: (error) => {
+      logger.fatal({ err: error }, 'the embedded database cannot be restarted')
+      onLost?.(error)
+    },
+  }
+  const embedded = await EmbeddedDatabase.start(dataDir, events, restartTiming).catch((error: unknown) => {
     throw new DatabaseUnusable(`The embedded database in ${dataDir} cannot be opened: ${reasonOf(error)}.`, error)
   })
   const connection = {
@@ -101,6 +136,8 @@ async function openEmbedded({ dataDir, logger, onCrash }: DatabaseEnvironment): 
     // for the backend works on one statement at a time anyway.
     max: 1,
     idleTimeoutMillis: 0,
+    // For the turn at the one connection, and for a new one. How long a statement may take is the watch's to judge.
+    connectionTimeoutMillis: TURN_DEADLINE_MS,
     // A connection after an error finds the backend as the last one left it. The pool waits for the promise, whatever
     // its types say.
     // oxlint-disable-next-line typescript/no-misused-promises
@@ -111,12 +148,24 @@ async function openEmbedded({ dataDir, logger, onCrash }: DatabaseEnvironment): 
   watchIdleClients(pool, logger)
   try {
     const version = await readVersion(pool)
-    const maintenance = startMaintenance(pool, logger)
+    const sparesWrites = () => hasRoom?.() === false
+    const maintenance = startMaintenance(pool, logger, () => embedded.downBecause === null && !sparesWrites())
+    const watched = {
+      pool,
+      downBecause: () => embedded.downBecause,
+      isMaintained: () => maintenance.isAtIt,
+      isInPlace: () => embedded.isInPlace(),
+      sparesWrites,
+      onDead: (reason: string) => embedded.restart(reason),
+    }
+    const watch = new DatabaseWatch(watched, logger, watchTiming)
     return {
       pool,
+      watch,
       createClient: () => new pg.Client(connection),
       describe: () => `embedded PostgreSQL ${version.text} (PGlite) in ${embedded.directory}`,
       close: async () => {
+        watch.close()
         const drained = maintenance.close().then(() => pool.end())
         const isDrained = await within(DRAIN_DEADLINE_MS, drained)
         if (!isDrained) logger.warn('a statement of the embedded database took too long to end and was broken off')

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { EntryFilter, LogEntry } from '../../ports/log-entry.ts'
 import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
-import type { EntryQuery, EntryStep } from '../../ports/store.ts'
+import type { CountQuery, CountStep, EntryQuery, EntryStep } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
 import { conditionOfFilter, Parameters } from './entry-conditions.ts'
 import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
@@ -14,9 +14,19 @@ import { KIND_CODES } from './tables.ts'
 const FILTERED_STEP = 1000
 /** Rows that one step of counting looks at. */
 const COUNTING_STEP = 2000
+/** Bytes of entries that one step of searching or counting looks into; texts are expanded for it, one by one. */
+const SCANNED_BYTES = 4 * 1024 * 1024
 
-/** Above every sequence, and with a step added still an int of the database. */
+/**
+ * How large an entry is, without reading it. Rows of version 0.1 have no number: what they take on the disk tells, unless
+ * they are compressed, and a row that is may be large.
+ */
+const SIZE = `coalesce(bytes, case when pg_column_compression(data) is null then 2 * pg_column_size(data) else 65536 end)`
+
+/** Above every sequence and size, and with a step added still an int of the database. */
 const NO_BOUND = 2_000_000_000
+
+const SIZED_COLUMNS = `sequence, kind, at, data, ${SIZE} as size`
 
 type Direction = EntryQuery['direction']
 
@@ -56,14 +66,21 @@ function source({ filter, direction, columns, limit }: Source): string {
   return `select * from (${codes.map((code) => `(${ofKind(code)})`).join(' union all ')}) as merged ${order}`
 }
 
-type StepRow = [last: number | null, looked: number | null, edge: number | null, ...entry: EntryRow | null[]]
+type StepRow = [
+  last: number | null,
+  edge: number | null,
+  size: number | null,
+  isCut: boolean | null,
+  ...entry: EntryRow | null[],
+]
 
 /** See Store.readEntries. */
 export async function readEntries(pool: pg.Pool, query: EntryQuery): Promise<EntryStep> {
   const { sessionId, filter, direction, limit } = query
   const after = Math.min(query.after ?? 0, NO_BOUND)
   const before = Math.min(query.before ?? NO_BOUND, NO_BOUND)
-  const parameters = new Parameters([sessionId, after, before, limit])
+  const maxBytes = Math.min(query.maxBytes ?? NO_BOUND, NO_BOUND)
+  const parameters = new Parameters([sessionId, after, before, limit, maxBytes])
   const condition = conditionOfFilter(filter, parameters)
   const text = condition === null ? unfilteredText(filter, direction) : filteredText(filter, direction, condition)
   const { rows } = await pool
@@ -71,21 +88,28 @@ export async function readEntries(pool: pg.Pool, query: EntryQuery): Promise<Ent
     .catch((error: unknown) => {
       throw asStoreError(error)
     })
-  const [last, looked, edge] = rows[0]!
+  const [last, edge] = rows[0]!
   const entries: LogEntry[] = []
-  for (const [, , , ...entry] of rows) {
-    if (entry[0] !== null) entries.push(entryOfRow(entry as EntryRow))
+  let bytes = 0
+  let isCut = true
+  for (const [, , size, isFollowed, ...entry] of rows) {
+    // The last of the rows that there are has no other after it: where each has, some did not fit.
+    isCut &&= isFollowed === true
+    if (entry[0] === null) continue
+    entries.push(entryOfRow(entry as EntryRow))
+    bytes += size!
   }
+  const isFull = isCut || entries.length >= limit
   if (direction === 'backward') entries.reverse()
   const bounds = { after, before: Math.min(before, (last ?? 0) + 1) }
   const step = condition === null ? limit : FILTERED_STEP
 
   const end = endOf(direction, { after, before, last })
   let scannedTo = end
-  if (entries.length >= limit) scannedTo = (direction === 'forward' ? entries.at(-1)! : entries[0]!).sequence
+  if (isFull) scannedTo = (direction === 'forward' ? entries.at(-1)! : entries[0]!).sequence
+  else if (edge !== null) scannedTo = edge
   else if (wantsEveryKind(filter)) scannedTo = windowEnd(direction, bounds, step)
-  else if (looked === step && edge !== null) scannedTo = edge
-  return { entries, scannedTo, done: direction === 'forward' ? scannedTo >= end : scannedTo <= end }
+  return { entries, bytes, scannedTo, done: direction === 'forward' ? scannedTo >= end : scannedTo <= end }
 }
 
 /** The last place in the query's direction, as of the moment of the read. */
@@ -103,42 +127,59 @@ function windowEnd(direction: Direction, { after, before }: { after: number; bef
     : Math.min(before, Math.max(after + 1, before - step))
 }
 
+/**
+ * The rows of an ordered source, from the first on, as long as their sizes do not add up to more than the bound; at least
+ * one. Where others were left out, each row `is_followed`. Only sizes are looked at: a row that is left out stays
+ * compressed where it is.
+ */
+const within = (rows: string, bound: string, direction: Direction) => `
+  select * from (
+    select *, sum(size) over so_far as total, lead(sequence) over so_far is not null as is_followed
+    from (${rows}) as sized
+    window so_far as (order by sequence ${direction === 'forward' ? 'asc' : 'desc'} rows unbounded preceding)
+  ) as summed
+  where total <= ${bound} or total = size`
+
 /** Each row that is looked at is returned. */
 const unfilteredText = (filter: EntryFilter, direction: Direction) => `
-  select ${LAST_SEQUENCE}, null::int, null::int, hit.*
+  select ${LAST_SEQUENCE}, null::int, hit.size, hit.is_followed, ${ENTRY_COLUMNS}
   from (values (1)) as one
-    left join (${source({ filter, direction, columns: ENTRY_COLUMNS, limit: '$4::int' })}) as hit on true`
+    left join (
+      ${within(source({ filter, direction, columns: SIZED_COLUMNS, limit: '$4::int' }), '$5::int', direction)}
+    ) as hit on true`
 
-/** The rows of the step are fetched only as far as they are needed, and counted only when the hits were too few. */
+/**
+ * The rows of the step are fetched only as far as they are needed. Where it ended before the log did, by its rows or by
+ * their bytes, `edge` tells.
+ */
 const filteredText = (filter: EntryFilter, direction: Direction, condition: string) => `
   with looked as materialized (
-    ${source({ filter, direction, columns: 'sequence, kind, at, data', limit: String(FILTERED_STEP) })}
+    ${within(source({ filter, direction, columns: SIZED_COLUMNS, limit: String(FILTERED_STEP) }), String(SCANNED_BYTES), direction)}
   ), hits as materialized (
-    select * from looked where ${condition} limit $4::int
+    select sequence, kind, at, data, size from looked where ${condition} limit $4::int
   ), step as materialized (
-    select count(*)::int as looked, ${direction === 'forward' ? 'max' : 'min'}(sequence) as edge
+    select case when count(*) = ${FILTERED_STEP} or bool_and(is_followed)
+      then ${direction === 'forward' ? 'max' : 'min'}(sequence) end as edge
     from looked where (select count(*) from hits) < $4::int
   )
-  select ${LAST_SEQUENCE}, step.looked, step.edge, hit.*
-  from step left join (
-    select ${ENTRY_COLUMNS} from hits order by sequence ${direction === 'forward' ? 'asc' : 'desc'}
-  ) as hit on true`
+  select ${LAST_SEQUENCE}, step.edge, hit.size, hit.is_followed, ${ENTRY_COLUMNS}
+  from step left join (${within('select * from hits', '$5::int', direction)}) as hit on true`
 
 /** See Store.countEntries. */
-export async function countEntries(
-  pool: pg.Pool,
-  sessionId: string,
-  filter: EntryFilter,
-  after: number,
-): Promise<{ count: number; scannedTo: number; done: boolean }> {
+export async function countEntries(pool: pg.Pool, { sessionId, filter, after }: CountQuery): Promise<CountStep> {
   const parameters = new Parameters([sessionId, Math.min(after, NO_BOUND), NO_BOUND])
   const condition = conditionOfFilter(filter, parameters)
-  const columns = condition === null ? 'sequence' : 'sequence, kind, data'
+  const rowsOf = (columns: string) => source({ filter, direction: 'forward', columns, limit: String(COUNTING_STEP) })
+  const rowsLookedAt =
+    condition === null
+      ? `select sequence, false as is_followed from (${rowsOf('sequence')}) as rows`
+      : within(rowsOf(SIZED_COLUMNS), String(SCANNED_BYTES), 'forward')
   const text = `
-    select ${LAST_SEQUENCE}, count(*)::int, max(sequence), count(*) filter (where ${condition ?? 'true'})::int
-    from (${source({ filter, direction: 'forward', columns, limit: String(COUNTING_STEP) })}) as looked`
+    select ${LAST_SEQUENCE}, count(*)::int, max(sequence), count(*) filter (where ${condition ?? 'true'})::int,
+      bool_and(is_followed)
+    from (${rowsLookedAt}) as looked`
   const { rows } = await pool
-    .query<[last: number | null, looked: number, edge: number | null, count: number]>({
+    .query<[last: number | null, looked: number, edge: number | null, count: number, isCut: boolean | null]>({
       name: statementName(text),
       text,
       values: parameters.values,
@@ -147,10 +188,11 @@ export async function countEntries(
     .catch((error: unknown) => {
       throw asStoreError(error)
     })
-  const [last, looked, edge, count] = rows[0]!
+  const [last, looked, edge, count, isCut] = rows[0]!
   const end = Math.max(after, last ?? 0)
   let scannedTo = end
-  if (wantsEveryKind(filter)) scannedTo = windowEnd('forward', { after, before: end + 1 }, COUNTING_STEP)
+  if (isCut && edge !== null) scannedTo = edge
+  else if (wantsEveryKind(filter)) scannedTo = windowEnd('forward', { after, before: end + 1 }, COUNTING_STEP)
   else if (looked === COUNTING_STEP && edge !== null) scannedTo = edge
   return { count, scannedTo, done: scannedTo >= end }
 }

@@ -1,24 +1,73 @@
+interface Waiting {
+  reader: string
+  start(): void
+}
+
 /**
- * Lets so many reads of logs at the database at once; further ones wait here, not in the pool's queue. So an append
- * waits for the few that are under way and never for a crowd of them (law 11).
+ * Lets so many reads at the database at once; further ones wait here, not in the pool's queue. So an append waits for the
+ * few that are under way and never for a crowd of them (law 11). Readers (the queries of an owner, its followers) take
+ * turns, so nobody waits for the crowd of another, and a read whose client has left is dropped from the queue at once.
  */
 export class ReadTurns {
   #free: number
-  readonly #waiting: (() => void)[] = []
+  /** The waiting reads of each reader, in order; the reader whose turn is next comes first. */
+  readonly #queues = new Map<string, Set<Waiting>>()
 
   constructor(atOnce: number) {
     this.#free = atOnce
   }
 
-  async take<T>(read: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  /** Rejects with the signal's reason when that fires before the read has begun; one that has begun is completed. */
+  async take<T>(reader: string, read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
+    if (this.#free > 0) this.#free -= 1
+    else await this.#wait(reader, signal)
     try {
       return await read()
     } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
-      else this.#free++
+      this.#letNext()
     }
+  }
+
+  #wait(reader: string, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const leave = () => {
+      this.#remove(waiting)
+      reject(signal!.reason as Error)
+    }
+    const waiting: Waiting = {
+      reader,
+      start: () => {
+        signal?.removeEventListener('abort', leave)
+        resolve()
+      },
+    }
+    signal?.addEventListener('abort', leave, { once: true })
+    const queue = this.#queues.get(reader)
+    if (queue) queue.add(waiting)
+    else this.#queues.set(reader, new Set([waiting]))
+    return promise
+  }
+
+  #letNext(): void {
+    const [next] = this.#queues.values().next().value ?? []
+    if (!next) {
+      this.#free += 1
+      return
+    }
+    const queue = this.#remove(next)
+    // To the end of the line of readers.
+    if (queue.size > 0) {
+      this.#queues.delete(next.reader)
+      this.#queues.set(next.reader, queue)
+    }
+    next.start()
+  }
+
+  #remove(waiting: Waiting): Set<Waiting> {
+    const queue = this.#queues.get(waiting.reader)!
+    queue.delete(waiting)
+    if (queue.size === 0) this.#queues.delete(waiting.reader)
+    return queue
   }
 }

@@ -8,6 +8,7 @@ import { asAppendError, asStoreError } from './database-errors.ts'
 import { arraysOfEntries, countEntriesByCounter } from './entry-rows.ts'
 import { countSessions, listSessions } from './list-sessions.ts'
 import { statementName } from './prepared-statements.ts'
+import type { ReadTurns } from './read-turns.ts'
 import { assignmentsOfPatch, recordOfRow } from './session-rows.ts'
 import { sessions } from './tables.ts'
 
@@ -66,7 +67,7 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
 }
 
 /** The part of the store that keeps the rows of the sessions. */
-export function createSessionStore(pool: pg.Pool, db: NodePgDatabase): SessionStore {
+export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: ReadTurns): SessionStore {
   const fail = (error: unknown): never => {
     throw asStoreError(error)
   }
@@ -99,7 +100,7 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase): SessionSt
           on conflict do nothing
           returning id
         ), added as (
-          insert into log_entries (session_id, sequence, at, kind, request_id, data)
+          insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes)
           ${entriesFromArrays('moved.id', '0', names.length + 1)}
         )
         select 1 from moved`
@@ -128,9 +129,10 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase): SessionSt
 
     findSessionByIdempotencyKey,
 
-    listSessions: (query) => listSessions(db, query).catch(fail),
+    listSessions: (query, signal) => turns.take(query.owner, () => listSessions(db, query).catch(fail), signal),
 
-    countSessions: (owner, filter) => countSessions(db, owner, filter).catch(fail),
+    countSessions: (owner, filter, signal) =>
+      countSessions(db, owner, filter, (step) => turns.take(owner, () => step().catch(fail), signal)),
 
     listLiveSessions: async (machineId) => {
       const rows = await db

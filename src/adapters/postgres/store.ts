@@ -1,16 +1,21 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { DatabaseConfig } from '../../config.ts'
-import type { Store } from '../../ports/store.ts'
+import { StoreFull, type Store } from '../../ports/store.ts'
 import { createApiKeyStore } from './api-key-store.ts'
 import { createArtifactRows } from './artifact-rows.ts'
-import { asStoreError } from './database-errors.ts'
+import type { DatabaseWatch } from './database-watch.ts'
 import { createEntryStore } from './entry-store.ts'
 import { migrateDatabase } from './migrate.ts'
 import { openDatabase, type DatabaseEnvironment } from './open-database.ts'
 import { createProfileStore } from './profile-store.ts'
+import { ReadTurns } from './read-turns.ts'
 import { createRetention } from './retention.ts'
 import { createSessionStore } from './session-store.ts'
 import { createTaskStore } from './task-store.ts'
+import { createUploadClaims } from './upload-claims.ts'
+
+/** Connections of the pool that reads leave to everyone else; where there is only one, one read is let at it. */
+const CONNECTIONS_BESIDE_READS = 4
 
 /**
  * Opens the database, brings its tables up to date and returns the store over it. Rejects with DatabaseUnusable, whose
@@ -22,23 +27,48 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
   await migrateDatabase(database)
   opening.move()
 
-  const { pool } = database
+  const { pool, watch } = database
   let closing: Promise<void> | null = null
   const db = drizzle(pool)
-  return {
-    ...createSessionStore(pool, db),
-    ...createEntryStore(pool),
+  const turns = new ReadTurns(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
+  const calls: StoreCalls = {
+    ...createSessionStore(pool, db, turns),
+    ...createEntryStore(pool, turns),
     ...createApiKeyStore(db),
     ...createArtifactRows(pool, db),
+    ...createUploadClaims(pool, db),
     ...createProfileStore(db),
     ...createTaskStore(db),
     ...createRetention(database),
-    ping: async () => {
-      await pool.query('select 1').catch((error: unknown) => {
-        throw asStoreError(error)
-      })
-    },
+  }
+  return {
+    ...guarded(calls, watch, environment.hasRoom ?? (() => true)),
+    ping: () => watch.check(),
     describe: () => database.describe(),
     close: () => (closing ??= database.close()),
   }
+}
+
+type StoreCalls = Omit<Store, 'ping' | 'describe' | 'close'>
+
+/** What grows without end, and would fill the disk to the last byte. */
+const LARGE_WRITES: ReadonlySet<string> = new Set([
+  'append',
+  'insertSession',
+  'insertArtifact',
+  'insertTask',
+  'saveProfile',
+] satisfies (keyof StoreCalls)[])
+
+/** No call waits for a database that stands still, and none fills the disk that it needs to work at all. */
+function guarded(calls: StoreCalls, watch: DatabaseWatch, hasRoom: () => boolean | Promise<boolean>): StoreCalls {
+  const guard = ([name, call]: [string, (...parameters: unknown[]) => Promise<unknown>]) => {
+    if (!LARGE_WRITES.has(name)) return [name, (...parameters: unknown[]) => watch.guard(() => call(...parameters))]
+    const write = async (...parameters: unknown[]) => {
+      if (!(await hasRoom())) throw new StoreFull(new Error('the rest is kept for the database itself'))
+      return watch.guardWrite(() => call(...parameters))
+    }
+    return [name, write]
+  }
+  return Object.fromEntries(Object.entries(calls).map((entry) => guard(entry as never))) as StoreCalls
 }

@@ -118,6 +118,7 @@ export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   TASK_ENDED: 16,
   CLIENT_ATTACHED: 17,
   CLIENT_DETACHED: 18,
+  ARTIFACT_FAILED: 19,
 }
 
 /**
@@ -133,6 +134,8 @@ export const logEntries = pgTable(
     requestId: integer('request_id'),
     kind: smallint().notNull(),
     data: jsonb().notNull(),
+    /** Of the JSON text that `data` was made of, so that reads are bounded without reading it. Null: written by 0.1. */
+    bytes: integer(),
   },
   (table) => [
     primaryKey({ name: 'log_entries_pkey', columns: [table.sessionId, table.sequence] }),
@@ -188,6 +191,18 @@ export const artifactUsage = pgTable('artifact_usage', {
   owner: text().primaryKey(),
   bytes: bigint({ mode: 'number' }).notNull(),
 })
+
+/** Uploads that were made or are being made; see Store.claimUpload. Rows go some time after their links have expired. */
+export const uploadClaims = pgTable(
+  'upload_claims',
+  {
+    artifactId: uuid('artifact_id').primaryKey(),
+    /** Null once the artifact has been deleted: then nobody can claim the upload again. */
+    machineId: text('machine_id'),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [index('upload_claims_by_expiry').on(table.expiresAt)],
+)
 
 export const profiles = pgTable(
   'profiles',

@@ -1,4 +1,4 @@
-import { asc, eq, type InferSelectModel } from 'drizzle-orm'
+import { and, asc, eq, gt, or, type InferSelectModel } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type { Store } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
@@ -8,6 +8,9 @@ import { tasks } from './tables.ts'
 export type TaskStore = Pick<Store, 'insertTask' | 'updateTask' | 'findTask' | 'listTasks'>
 
 type TaskRow = InferSelectModel<typeof tasks>
+
+/** Rows of one step; what a task was asked and found may take a hundred kilobytes. */
+const STEP = 20
 
 const recordOfRow = ({ inputTokens, outputTokens, usd, ...row }: TaskRow): TaskRecord => ({
   ...row,
@@ -38,12 +41,18 @@ export function createTaskStore(db: NodePgDatabase): TaskStore {
       const rows = await db.select().from(tasks).where(eq(tasks.id, id)).catch(fail)
       return rows[0] ? recordOfRow(rows[0]) : null
     },
-    listTasks: async (sessionId) => {
+    listTasks: async (sessionId, after) => {
+      const { createdAt, id } = tasks
+      const isLater =
+        after === null
+          ? undefined
+          : or(gt(createdAt, after.createdAt), and(eq(createdAt, after.createdAt), gt(id, after.id)))
       const rows = await db
         .select()
         .from(tasks)
-        .where(eq(tasks.sessionId, sessionId))
-        .orderBy(asc(tasks.createdAt), asc(tasks.id))
+        .where(and(eq(tasks.sessionId, sessionId), isLater))
+        .orderBy(asc(createdAt), asc(id))
+        .limit(STEP)
         .catch(fail)
       return rows.map(recordOfRow)
     },

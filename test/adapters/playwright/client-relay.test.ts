@@ -4,6 +4,7 @@ import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
 import { ClientRelay } from '../../../src/adapters/playwright/relay/client-relay.ts'
 import { Targets } from '../../../src/adapters/playwright/targets.ts'
 import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
+import { impatientPipes } from './fake-wire.ts'
 import { logger } from './test-pool.ts'
 
 interface Sent {
@@ -16,7 +17,13 @@ interface Sent {
 /** A browser that reads when the test reads, and says what the test says; clients attach to it as root 1, root 2 … */
 function scripted(highWaterMark = 64) {
   const [input, output] = [new PassThrough({ highWaterMark }), new PassThrough()]
-  const wire = new BrowserWire(input, output, '/no/such/folder', logger)
+  const wire = new BrowserWire(
+    input,
+    output,
+    '/no/such/folder',
+    impatientPipes({ parsed: 500_000, relayed: 900_000 }),
+    logger,
+  )
   onTestFinished(() => void output.destroy())
   const say = (message: object) => output.emit('data', Buffer.from(`${JSON.stringify(message)}\0`))
   const read = (): Sent[] =>
@@ -232,4 +239,35 @@ describe('what a client does is told', () => {
     }
     expect(acts.map(({ details }) => details)).toEqual([{ key: 'Control+a' }, { key: 'Control' }, { key: 'Tab' }])
   })
+})
+
+test('an event too large for a client: lines and requests are left out, for any other it is told and let go', async () => {
+  const { attach, say, wire } = scripted(1_000_000)
+  let why: string | null = null
+  void wire.misbehaved.then((reason) => (why = reason))
+  const { root, client, got } = await attach()
+  say(attached('page', root))
+  const large = (method: string, sessionId: string) =>
+    say({ method, params: { filler: 'x'.repeat(1_000_000) }, sessionId })
+  const before = got.length
+  for (const method of ['Runtime.consoleAPICalled', 'Log.entryAdded', 'Network.requestWillBeSent'])
+    large(method, 'page')
+  expect(got).toHaveLength(before)
+  expect(client.close).not.toHaveBeenCalled()
+  large('Debugger.scriptParsed', 'page')
+  expect(client.close).toHaveBeenCalledExactlyOnceWith(1009, expect.stringContaining('Debugger.scriptParsed'))
+  await new Promise(setImmediate)
+  expect(why).toBeNull()
+})
+
+test('a session that a client could not be told of is still its own, and speaks to nobody else', async () => {
+  const { attach, say, wire } = scripted(1_000_000)
+  const { root, client } = await attach()
+  let heard = 0
+  wire.on('Runtime.consoleAPICalled', () => heard++)
+  const { method, params, sessionId } = attached('child', root)
+  say({ method, params: { ...params, targetInfo: { ...params.targetInfo, url: 'x'.repeat(1_000_000) } }, sessionId })
+  expect(client.close).toHaveBeenCalledOnce()
+  say({ method: 'Runtime.consoleAPICalled', params: { type: 'log', args: [] }, sessionId: 'child' })
+  expect(heard).toBe(0)
 })

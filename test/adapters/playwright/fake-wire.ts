@@ -1,5 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
+import { createBrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
+import { FairTurns } from '../../../src/adapters/playwright/pipe/fair-turns.ts'
+import { MESSAGE_LIMITS, type MessageLimits } from '../../../src/adapters/playwright/pipe/message-limits.ts'
 import { logger } from './test-pool.ts'
 
 export interface FakeWire {
@@ -16,10 +19,16 @@ export interface FakeWire {
   attach(sessionId: string, type: string, parentId?: string): void
 }
 
+/** Pipes that are served as soon as they bring something, however long it takes. */
+export const impatientPipes = (limits: Partial<MessageLimits> = {}) => ({
+  ...createBrowserPipes({ ...MESSAGE_LIMITS, ...limits }),
+  turns: new FairTurns(60_000, 60_000),
+})
+
 /** A wire without a browser at its other end. */
 export function fakeWire(): FakeWire {
   const [input, output] = [new PassThrough(), new PassThrough()]
-  const wire = new BrowserWire(input, output, '/no/such/folder', logger)
+  const wire = new BrowserWire(input, output, '/no/such/folder', impatientPipes(), logger)
   const sent: string[] = []
   const lastIds = new Map<string, number>()
   input.on('data', (chunk: Buffer) => {

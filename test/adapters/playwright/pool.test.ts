@@ -207,7 +207,14 @@ describe('the executable and the sandbox', () => {
     expect(() => findBrowserExecutable('/no/such/browser')).toThrow(/^TABWIRE_BROWSER_PATH names \/no\/such\/browser/)
     expect(() => findBrowserExecutable(process.execPath)).not.toThrow()
     const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
-    const options = { executable: '/bin/false', warm: 1, tempRoot, machineId: 'broken', logger }
+    const options = {
+      executable: '/bin/false',
+      warm: 1,
+      tempRoot,
+      tempLimitBytes: 1024 ** 3,
+      machineId: 'broken',
+      logger,
+    }
     await expect(createBrowserPool({ ...options, sandbox: 'auto' })).rejects.toThrow(BrowserLaunchFailed)
     await expect(createBrowserPool({ ...options, sandbox: 'on' })).rejects.toThrow(BrowserLaunchFailed)
     await rm(tempRoot, { recursive: true })

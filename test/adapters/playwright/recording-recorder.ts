@@ -5,11 +5,16 @@ import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '..
 /** Keeps all it is told. */
 export class RecordingRecorder implements Recorder {
   readonly drafts: EntryDraft[] = []
+  /** Kinds of entries that are missing, for the browser's message was too large. */
+  readonly missing: SessionEventKind[] = []
   readonly inFlight = new Map<number, PendingRequest>()
   readonly files: (BrowserFile & { bytes: Buffer })[] = []
   /** Why it keeps no files; null: it does. */
   refusal: string | null = null
+  /** What each file may have. */
+  roomBytes = Number.POSITIVE_INFINITY
   pagesChanges = 0
+  readonly faults: unknown[] = []
 
   record(draft: EntryDraft): void {
     this.drafts.push(draft)
@@ -26,6 +31,19 @@ export class RecordingRecorder implements Recorder {
     return this.refusal === null
       ? { artifactId: `artifact-${this.files.length}`, failure: null }
       : { artifactId: null, failure: this.refusal }
+  }
+
+  tooLarge(kind: SessionEventKind, requestId?: number): void {
+    this.missing.push(kind)
+    if (requestId !== undefined) this.inFlight.delete(requestId)
+  }
+
+  openRoom() {
+    return { limit: this.roomBytes, grow: (bytes: number) => bytes <= this.roomBytes, release: () => {} }
+  }
+
+  failed(error: unknown): void {
+    this.faults.push(error)
   }
 
   pagesChanged(): void {

@@ -78,6 +78,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     sandbox: 'auto',
     warm: 1,
     tempRoot,
+    tempLimitBytes: 8 * 1024 ** 3,
     machineId,
     logger,
     ...overrides,

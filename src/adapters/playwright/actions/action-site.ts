@@ -16,6 +16,8 @@ export interface ActionSite {
   readonly files: readonly GivenFile[]
   /** A folder below which the browser may read files. */
   readonly uploadsDir: string
+  /** Why there is no room for so many bytes more in there, for people; null: there is. */
+  refuseUpload(bytes: number): string | null
   /** What was asked for, which is what people are told. */
   readonly timeoutMs: number
   /** What Playwright may take of it, so that there is time to find out why it took longer. */

@@ -35,6 +35,8 @@ export const upload: ActionHandler<ActionValues<'upload'>> = async (site, { targ
     undefined,
     { timeout },
   )
+  const refusal = site.refuseUpload(files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))
+  if (refusal !== null) throw new ActionFailure('STORAGE_FULL', refusal)
   const paths = await stage(site)
   if (isInput) {
     await element.setInputFiles(paths, { timeout, signal })

@@ -36,13 +36,16 @@ const silentFor = (timeoutMs: number) =>
 /** What callers do with the pages of one browser. */
 export class PageActions {
   readonly #context: BrowserContext
+  readonly #wire: BrowserWire
   readonly #pages: PageDirectory
   readonly #dialogs: Dialogs
   readonly #uploadsDir: string
   readonly #logger: Logger
+  #refuseUpload: (bytes: number) => string | null = () => null
 
   constructor(context: BrowserContext, targets: Targets, wire: BrowserWire, uploadsDir: string, logger: Logger) {
     this.#context = context
+    this.#wire = wire
     this.#pages = new PageDirectory(context, targets)
     this.#dialogs = new Dialogs(context, logger)
     wire.on('Page.javascriptDialogClosed', (_, sessionId) => {
@@ -57,6 +60,11 @@ export class PageActions {
     })
     this.#uploadsDir = uploadsDir
     this.#logger = logger
+  }
+
+  /** `refuse`: why files of so many bytes have no room in the temporary folder; null: they have. */
+  limitUploads(refuse: (bytes: number) => string | null): void {
+    this.#refuseUpload = refuse
   }
 
   dispose(): void {
@@ -74,7 +82,8 @@ export class PageActions {
     const details = new ActionDetails()
     const timeoutMs = 'timeoutMs' in step.input ? step.input.timeoutMs : DEFAULT_TIMEOUT_MS
     using patient = new PatientSignal(given.signal, timeoutMs)
-    const { signal } = patient
+    using size = this.#untilTooLarge(step.name)
+    const signal = AbortSignal.any([patient.signal, size.signal])
     let actedOn = pageId
     try {
       const found = step.name === 'openPage' ? null : await raceSignal(this.#pages.find(pageId), signal)
@@ -89,6 +98,7 @@ export class PageActions {
         details,
         files,
         uploadsDir: this.#uploadsDir,
+        refuseUpload: (bytes) => this.#refuseUpload(bytes),
         timeoutMs,
         timeout: Math.max(1, timeoutMs - Math.min(MARGIN.most, Math.ceil(timeoutMs * MARGIN.share))),
         signal,
@@ -113,7 +123,9 @@ export class PageActions {
   }
 
   /** See BrowserSession.observe. */
-  async observe({ pageId, target, maxCharacters, signal }: ObservationRequest): Promise<ObservationOutcome> {
+  async observe({ pageId, target, maxCharacters, signal: given }: ObservationRequest): Promise<ObservationOutcome> {
+    using size = this.#untilTooLarge('observe')
+    const signal = AbortSignal.any([given, size.signal])
     try {
       const found = await raceSignal(this.#pages.find(pageId), signal)
       if (!found) throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
@@ -133,6 +145,18 @@ export class PageActions {
       const subject = target === null ? null : describeTarget(target)
       return { observation: null, error: actionErrorOf(why, subject, DEFAULT_TIMEOUT_MS) }
     }
+  }
+
+  /** Playwright asks again for what was too large, as if the page had navigated, until its time is up. */
+  #untilTooLarge(name: ActionStep['name'] | 'observe'): Disposable & { signal: AbortSignal } {
+    const stop = new AbortController()
+    const code = name === 'evaluate' ? 'SCRIPT_ERROR' : 'NOT_ACTIONABLE'
+    const failure = new ActionFailure(
+      code,
+      'The result is too large to process: ask for less of the page, or for a JPEG.',
+    )
+    const unlisten = this.#wire.onTooLargeResult(() => stop.abort(failure))
+    return { signal: stop.signal, [Symbol.dispose]: unlisten }
   }
 
   /** See BrowserSession.picture. */

@@ -3,6 +3,7 @@ import { accessSync, constants, mkdirSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
 import { chromium } from 'playwright'
+import { processesWith } from '../leftovers.ts'
 
 const MISSING =
   'VIDEO needs ffmpeg, which is not installed here: run "npx playwright install ffmpeg", or install the package ffmpeg'
@@ -28,6 +29,20 @@ export function provideFfmpeg(env: NodeJS.ProcessEnv = process.env): string | nu
     // Another server on this machine may have been faster.
     if (existsSync(wanted)) return null
     return `VIDEO needs ${wanted}, which cannot be made (${(error as Error).message}): link it to ${installed}`
+  }
+}
+
+/**
+ * Ends the ffmpeg that writes this video, which Playwright itself would do at the end of the page alone. Asked by
+ * SIGTERM, ffmpeg ends the video properly.
+ */
+export async function endFfmpeg(videoPath: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  for (const pid of await processesWith(videoPath)) {
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // It has ended meanwhile.
+    }
   }
 }
 

@@ -13,6 +13,7 @@ export class HarPart {
   readonly #path: string
   readonly #lines: WriteStream
   #failed = false
+  #isCut = false
   /** Entries so far. */
   count = 0
 
@@ -26,7 +27,12 @@ export class HarPart {
 
   add(request: Settled): void {
     this.count += 1
-    if (!this.#failed) this.#lines.write(`${JSON.stringify(harEntry(request))}\n`)
+    if (!this.#failed && !this.#isCut) this.#lines.write(`${JSON.stringify(harEntry(request))}\n`)
+  }
+
+  /** Keeps no further entries. */
+  cut(): void {
+    this.#isCut = true
   }
 
   /** All of them, as JSON. Call `close` first. Throws when they could not be kept. */

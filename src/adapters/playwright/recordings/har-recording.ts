@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -11,8 +12,14 @@ import { HarBodies, type WholeEntry } from './har-bodies.ts'
 import { HarPart } from './har-part.ts'
 import { readHar } from './whole-har.ts'
 
+/** In the folder of recordings: what Playwright writes, what we note, and the file that is kept. */
+const [WHOLE, BODIES, ENTRIES, RESULT] = ['requests.har', 'har-bodies', 'har-entries', 'session.har'] as const
+export const HAR_FILES: ReadonlySet<string> = new Set([WHOLE, BODIES, ENTRIES, RESULT])
+
 const URL_LENGTH = 1_000
 const END = '\n]}}\n'
+/** A body takes a third more as base64. */
+const BODY_SHARE = 0.7
 const BATCH_LENGTH = 256 * 1024
 
 /**
@@ -26,18 +33,21 @@ export class HarRecording {
   readonly #part: HarPart
   #context: BrowserContext | null = null
   #bodyBytes = 0
+  /** What the file may have in all. */
+  #maxBytes = () => Number.POSITIVE_INFINITY
   #stopping: Promise<true | null> | null = null
   #isFull = false
+  #hasBodies = true
 
   constructor(folder: string, limits: HarLimits = HAR_LIMITS) {
     this.#folder = folder
     this.#limits = limits
-    this.#part = new HarPart(join(folder, 'har-entries'))
+    this.#part = new HarPart(join(folder, ENTRIES))
   }
 
   async start(context: BrowserContext): Promise<void> {
     this.#context = context
-    await context.tracing.startHar(this.#whole, { content: 'attach', resourcesDir: join(this.#folder, 'har-bodies') })
+    await context.tracing.startHar(this.#whole, { content: 'attach', resourcesDir: join(this.#folder, BODIES) })
   }
 
   note(request: EntryData['NETWORK_REQUEST']): void {
@@ -47,11 +57,33 @@ export class HarRecording {
     if (this.#isFull) void this.#stop()
   }
 
+  /** `maxBytes`: what the file may have in all, as things stand when it is made. */
+  limit(maxBytes: () => number): void {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Records nothing from now on; what there is can be finished. */
+  cut(): void {
+    this.#isFull = true
+    this.#part.cut()
+    void this.#stop()
+  }
+
+  /** Gives up the bodies, those to come included: the file has its requests alone. */
+  dropBodies(): void {
+    this.#isFull = true
+    this.#hasBodies = false
+    const drop = () => rm(join(this.#folder, BODIES), { recursive: true, force: true })
+    void this.#stop()
+      .then(drop)
+      .catch(() => undefined)
+  }
+
   async finish(deadlineMs: number): Promise<BrowserFile> {
     const until = performance.now() + deadlineMs
-    const isWhole = (await within(this.#stop(), deadlineMs)) === true
+    const isWhole = (await within(this.#stop(), deadlineMs)) === true && this.#hasBodies
     await this.#part.close()
-    const path = join(this.#folder, 'session.har')
+    const path = join(this.#folder, RESULT)
     const pieces = isWhole ? this.#wholePieces(until) : this.#partPieces()
     await pipeline(Readable.from(inBatches(pieces)), createWriteStream(path, { mode: 0o600 }))
     return { kind: 'HAR', name: 'requests.har', contentType: 'application/json', pageId: null, path }
@@ -63,7 +95,7 @@ export class HarRecording {
   }
 
   get #whole(): string {
-    return join(this.#folder, 'requests.har')
+    return join(this.#folder, WHOLE)
   }
 
   #stop(): Promise<true | null> {
@@ -75,7 +107,9 @@ export class HarRecording {
   }
 
   async *#wholePieces(until: number): AsyncGenerator<string> {
-    const bodies = new HarBodies(this.#folder, this.#limits.bodyBytes, until)
+    const { size: withoutBodies } = await stat(this.#whole)
+    const room = Math.max(0, (this.#maxBytes() - withoutBodies) * BODY_SHARE)
+    const bodies = new HarBodies(this.#folder, Math.min(this.#limits.bodyBytes, room), until)
     const whole = new Set<string>()
     const open = new Map<string, WholeEntry>()
     const separator = separators()

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import yazl from 'yazl'
 
 /** Folders of a trace, as the trace viewer expects them in the archive. */
-const FOLDERS = ['resources', 'screencast', 'aria', 'screenshots']
+export const TRACE_FOLDERS: readonly string[] = ['resources', 'screencast', 'aria', 'screenshots']
 
 /**
  * Makes an archive of what Playwright has written of a trace so far: it gives none away itself once its browser is
@@ -19,7 +19,7 @@ export async function archiveTrace(tracesDir: string, name: string, path: string
   for (const extension of ['trace', 'network', 'stacks']) {
     await addAsItIs(archive, join(tracesDir, `${name}.${extension}`), `trace.${extension}`)
   }
-  for (const folder of FOLDERS) {
+  for (const folder of TRACE_FOLDERS) {
     const files = await readdir(join(tracesDir, folder)).catch(() => [])
     for (const file of files) await addAsItIs(archive, join(tracesDir, folder, file), `${folder}/${file}`)
   }

@@ -1,7 +1,7 @@
 import type { Logger } from '../../../logger.ts'
 import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } from '../../../ports/cdp-client.ts'
 import { isDeeperThan } from '../../../ports/json-depth.ts'
-import type { BrowserWire, Guest } from '../browser-wire.ts'
+import type { BrowserWire } from '../browser-wire.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
@@ -10,6 +10,8 @@ import { refuseCommand, type CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { Disguise } from './disguise.ts'
 import { HeldTargets } from './held-targets.ts'
+import type { Guest } from '../pipe/guest.ts'
+import { mayBeSkipped, tooLarge, type TooLarge } from '../pipe/oversized-message.ts'
 import { startsWith, type MessageEnds } from './message-text.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
@@ -23,6 +25,10 @@ const PARSE_ERROR = -32_700
 const INVALID_REQUEST = -32_600
 const SERVER_ERROR = -32_000
 const NO_SUCH_SESSION = -32_001
+
+/** Codes of the WebSocket protocol. */
+const MESSAGE_TOO_BIG = 1009
+const INTERNAL_ERROR = 1011
 
 interface ChildSession {
   targetId: string
@@ -125,9 +131,16 @@ export class ClientRelay implements CdpAttachment, Guest {
     const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
     // Not the command itself: its parameters may be large, and the browser may never answer.
     const asked = { id, method, sessionId }
-    const forget = this.#ground.wire.relay(sent, (message, ends) => {
-      this.#backlog.remove(unanswered)
-      this.#answered(asked, outcome, message, ends)
+    const forget = this.#ground.wire.relay(sent, {
+      answered: (message, ends) => {
+        this.#backlog.remove(unanswered)
+        this.#guarded(() => this.#answered(asked, outcome, message, ends))
+      },
+      tooLarge: (why) => {
+        this.#backlog.remove(unanswered)
+        outcome?.answered(null)
+        this.#fail(asked, SERVER_ERROR, why)
+      },
     })
     if (!forget) {
       outcome?.answered(TOO_LONG)
@@ -152,8 +165,19 @@ export class ClientRelay implements CdpAttachment, Guest {
   /** Of the session that stands for the browser, or of one below it. */
   event(message: Buffer, ends: MessageEnds): void {
     const isRoot = ends.sessionId === this.#rootId
-    if (startsWith(message, '{"method":"Target.')) this.#followSessions(message, ends.sessionId)
-    this.#send(isRoot ? [message.subarray(0, ends.beforeSession), CLOSING] : [message])
+    this.#guarded(() => {
+      if (startsWith(message, '{"method":"Target.')) this.#followSessions(message, ends.sessionId)
+      this.#send(isRoot ? [message.subarray(0, ends.beforeSession), CLOSING] : [message])
+    })
+  }
+
+  /** Lines and requests are in the log of the session; without any other event the client would know what is not so. */
+  eventTooLarge({ method, head, bytes }: TooLarge): void {
+    if (method !== null && mayBeSkipped(method)) return
+    const [, childId] = /^\{"method":"Target\.attachedToTarget","params":\{"sessionId":"(\w{1,64})"/.exec(head) ?? []
+    // Until it is detached, what the client had set up may speak: that is for no other ear.
+    if (childId !== undefined) this.#adopt(childId, { targetId: '', type: 'other', parentId: null })
+    this.#client.close(MESSAGE_TOO_BIG, tooLarge(`The browser's ${method ?? ''} event`, bytes))
   }
 
   detach(): Promise<void> {
@@ -216,12 +240,26 @@ export class ClientRelay implements CdpAttachment, Guest {
     if (startsWith(message, '{"method":"Target.attachedToTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.attachedToTarget'] }
       const { targetId, type } = params.targetInfo
-      this.#children.set(params.sessionId, { targetId, type, parentId: parentId === this.#rootId ? null : parentId })
-      this.#ground.wire.host(params.sessionId, this)
+      this.#adopt(params.sessionId, { targetId, type, parentId: parentId === this.#rootId ? null : parentId })
       if (params.waitingForDebugger && !this.#detaching) this.#held.hold(params.sessionId)
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
       this.#forgetChild(params.sessionId)
+    }
+  }
+
+  #adopt(sessionId: string, child: ChildSession): void {
+    this.#children.set(sessionId, child)
+    this.#ground.wire.host(sessionId, this)
+  }
+
+  /** What goes wrong with a message for this client ends its connection, and nothing else. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#ground.logger.error({ err: error }, 'a message of the browser could not be handed to a client')
+      this.#client.close(INTERNAL_ERROR, 'a message of the browser could not be handed on')
     }
   }
 
@@ -299,8 +337,12 @@ const CLOSING = Buffer.from('}')
 
 const encode = (message: object) => Buffer.from(JSON.stringify(message))
 
-/** A few members of a small answer; large ones are never those of acts. */
+/** Answers to acts are small; a larger one is not looked into. */
+const MOST_OUTCOME_BYTES = 64 * 1024
+
+/** Why the browser did not do it, for people. */
 function failureIn(message: Buffer): string | null {
+  if (message.length > MOST_OUTCOME_BYTES) return null
   const { error, result } = JSON.parse(message.toString()) as {
     error?: { message?: string }
     result?: { errorText?: string }

@@ -27,7 +27,7 @@ export function readEnds(message: Buffer): MessageEnds {
   return { id, afterId, sessionId, beforeSession }
 }
 
-function readId(message: Buffer): { id: number | null; afterId: number } {
+export function readId(message: Buffer): { id: number | null; afterId: number } {
   if (message.toString('latin1', 0, ANSWER.length) !== ANSWER) return { id: null, afterId: 0 }
   const comma = message.indexOf(COMMA, ANSWER.length)
   const id = comma < 0 ? Number.NaN : Number(message.toString('latin1', ANSWER.length, comma))

@@ -1,0 +1,25 @@
+/** A message of the browser's protocol: an answer has an id, an event a method. */
+export interface CdpMessage {
+  id?: number
+  method?: string
+  params?: object
+  sessionId?: string
+  result?: object
+  error?: { code?: number; message: string }
+}
+
+/** Null: the text is none. */
+export function parseMessage(text: string): CdpMessage | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (typeof value !== 'object' || value === null) return null
+  const { id, method, sessionId } = value as Record<string, unknown>
+  const isAnswer = typeof id === 'number' && method === undefined
+  const isEvent = typeof method === 'string' && id === undefined
+  const isWhole = (isAnswer || isEvent) && (sessionId === undefined || typeof sessionId === 'string')
+  return isWhole ? value : null
+}

@@ -1,0 +1,41 @@
+/** Who holds pieces of a message that has not ended. */
+export interface MessageHolder {
+  /** Forgets the pieces: the message counts as too large. */
+  giveUp(): void
+}
+
+/** What the unfinished messages of all browsers may take together. The largest gives way, never a small one of another. */
+export class UnfinishedMessages {
+  readonly #limit: number
+  readonly #held = new Map<MessageHolder, number>()
+  #total = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get bytes(): number {
+    return this.#total
+  }
+
+  /** `bytes` in all are held by `holder` now; 0: none. May call `giveUp` of any holder. */
+  hold(holder: MessageHolder, bytes: number): void {
+    this.#total += bytes - (this.#held.get(holder) ?? 0)
+    if (bytes === 0) this.#held.delete(holder)
+    else this.#held.set(holder, bytes)
+    while (this.#total > this.#limit) this.#giveUpLargest()
+  }
+
+  #giveUpLargest(): void {
+    let largest: MessageHolder | null = null
+    let most = 0
+    for (const [holder, bytes] of this.#held) {
+      if (bytes <= most) continue
+      largest = holder
+      most = bytes
+    }
+    if (!largest) return
+    this.hold(largest, 0)
+    largest.giveUp()
+  }
+}

@@ -1,0 +1,13 @@
+/** setTimeout cannot wait longer than 2^31 - 1 ms; what is longer would fire at once. */
+const MAX_TIMER_MS = 2_147_483_647
+
+/** Calls back once at the time (milliseconds since the epoch), never at once. Returns how to cancel that. */
+export function atTime(time: number, listener: () => void): () => void {
+  let timer: NodeJS.Timeout
+  const wait = () => {
+    const leftMs = Math.max(0, time - Date.now())
+    timer = setTimeout(leftMs > MAX_TIMER_MS ? wait : listener, Math.min(leftMs, MAX_TIMER_MS)).unref()
+  }
+  wait()
+  return () => clearTimeout(timer)
+}

@@ -1,0 +1,23 @@
+import type { Logger } from 'pino'
+import type { BrowserPool } from '../ports/browser.ts'
+import type { Store } from '../ports/store.ts'
+import type { Artifacts } from './artifacts.ts'
+import type { SessionDeadlines } from './session-browser.ts'
+import type { LogLimits } from './log-limits.ts'
+import type { SessionSnapshot } from './session-snapshot.ts'
+
+/** What every session of this process needs of the rest. */
+export interface SessionServices {
+  store: Store
+  browsers: BrowserPool
+  artifacts: Artifacts
+  limits: LogLimits
+  deadlines: SessionDeadlines
+  logger: Logger
+  /** UUID of an artifact's id as clients write it; null: it is none. */
+  artifactUuid(id: string): string | null
+  /** The log has grown: wake its followers. */
+  publish(sessionId: string): void
+  /** The session is not as it was: tell the followers of sessionChanged. */
+  announce(snapshot: SessionSnapshot): void
+}

@@ -1,0 +1,62 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import type { ExecutionResult } from 'graphql'
+
+/** What a character of a text may take in JSON: \u0001. */
+const MOST_PER_CHARACTER = 6
+const YIELD_AFTER_MS = 5
+
+/**
+ * About how many bytes a result takes as JSON; null: more than `maxBytes`. Found out before it is written, since that
+ * cannot be broken off: text is first taken for the shortest and the longest that it may be, and is written piece by
+ * piece, in turns with everybody else, only where that leaves the question open.
+ */
+export async function sizeOfResponse(result: ExecutionResult, maxBytes: number): Promise<number | null> {
+  const least = leastSize(result, maxBytes)
+  if (least > maxBytes) return null
+  if (least * MOST_PER_CHARACTER <= maxBytes) return least
+  let size = least
+  let startedAt = performance.now()
+  for (const text of textsOf(result)) {
+    size += Buffer.byteLength(JSON.stringify(text)) - text.length - 2
+    if (size > maxBytes) return null
+    if (performance.now() - startedAt < YIELD_AFTER_MS) continue
+    await yieldToOthers()
+    startedAt = performance.now()
+  }
+  return size
+}
+
+/** As if each character took one byte; looks no further than the bound. */
+function leastSize({ data, errors }: ExecutionResult, maxBytes: number): number {
+  const stack: unknown[] = [data, ...(errors?.map((error) => error.toJSON()) ?? [])]
+  let size = 0
+  while (stack.length > 0 && size <= maxBytes) {
+    const value = stack.pop()
+    if (typeof value === 'string') size += value.length + 3
+    else if (typeof value !== 'object' || value === null) size += 5
+    else if (Array.isArray(value)) for (const item of value) stack.push(item)
+    else {
+      for (const key in value) {
+        size += key.length + 4
+        stack.push((value as Record<string, unknown>)[key])
+      }
+    }
+  }
+  return size
+}
+
+function* textsOf({ data, errors }: ExecutionResult): Generator<string> {
+  const stack: unknown[] = [data, ...(errors?.map((error) => error.toJSON()) ?? [])]
+  while (stack.length > 0) {
+    const value = stack.pop()
+    if (typeof value === 'string') yield value
+    else if (Array.isArray(value)) for (const item of value) stack.push(item)
+    else if (typeof value === 'object' && value !== null) {
+      // Names of fields are ASCII; those within JSON may be anything.
+      for (const key in value) {
+        yield key
+        stack.push((value as Record<string, unknown>)[key])
+      }
+    }
+  }
+}

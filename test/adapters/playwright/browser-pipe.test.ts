@@ -1,0 +1,281 @@
+import { PassThrough } from 'node:stream'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
+import type { BrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
+import { FairTurns } from '../../../src/adapters/playwright/pipe/fair-turns.ts'
+import type { TooLarge } from '../../../src/adapters/playwright/pipe/oversized-message.ts'
+import { impatientPipes } from './fake-wire.ts'
+import { logger } from './test-pool.ts'
+
+const KIB = 1024
+const LIMITS = { parsed: 64 * KIB, relayed: 256 * KIB, unfinished: 1024 * KIB, skipped: 4096 * KIB }
+
+/** A browser of which the test has the far ends of both pipes. */
+function open(pipes: BrowserPipes = impatientPipes(LIMITS)) {
+  const [input, output] = [new PassThrough(), new PassThrough()]
+  const wire = new BrowserWire(input, output, '/no/such/folder', pipes, logger)
+  onTestFinished(() => void output.destroy())
+  const toPlaywright: object[] = []
+  wire.transport.onmessage = (message: object) => void toPlaywright.push(message)
+  const skipped: TooLarge[] = []
+  wire.onSkipped((event) => skipped.push(event))
+  let why: string | null = null
+  void wire.misbehaved.then((reason) => (why = reason))
+  const say = (...pieces: string[]) => {
+    for (const piece of pieces) output.emit('data', Buffer.from(piece))
+  }
+  const misbehavior = async () => {
+    await new Promise(setImmediate)
+    return why
+  }
+  const lastId = () => (JSON.parse(String(input.read()).split('\0').at(-2)!) as { id: number }).id
+  return { wire, output, say, toPlaywright, skipped, misbehavior, lastId }
+}
+
+const filler = (bytes: number) => 'x'.repeat(bytes)
+const line = (text: string) =>
+  `{"method":"Runtime.consoleAPICalled","params":{"type":"log","args":[{"type":"string","value":"${text}"}]},"sessionId":"page"}\0`
+
+test('a message up to the limit is read, however it is cut into pieces', async () => {
+  const { wire, say, toPlaywright, skipped, misbehavior } = open()
+  const heard: number[] = []
+  wire.on('Runtime.consoleAPICalled', ({ args }) => heard.push(String(args[0]!.value).length))
+  const whole = line(filler(60_000))
+  say(whole)
+  for (let at = 0; at < whole.length; at += 7) say(whole.slice(at, at + 7))
+  say(whole.slice(0, -1), '\0', `${line('a')}${line('b')}{"method"`, ':"Log.entryAdded","params":{}}\0')
+  expect(heard).toEqual([60_000, 60_000, 60_000, 1, 1])
+  await vi.waitFor(() => expect(toPlaywright).toHaveLength(6))
+  expect(skipped).toEqual([])
+  expect(await misbehavior()).toBeNull()
+  expect(wire.hasUnread).toBe(false)
+})
+
+test('a line or a request that is too large is left out and told by its ends, in its place', async () => {
+  const { wire, say, toPlaywright, skipped, misbehavior } = open()
+  const heard: unknown[] = []
+  wire.on('Runtime.consoleAPICalled', ({ args }) => heard.push([args[0]!.value, skipped.length]))
+  say(line('before'))
+  const large = line(filler(3_000_000))
+  for (let at = 0; at < large.length; at += 65_536) say(large.slice(at, at + 65_536))
+  say(line('between'))
+  // All at once, as it comes where the other side is faster.
+  say(`{"method":"Network.requestWillBeSent","params":{"requestId":"7.1","x":"${filler(70_000)}"},"sessionId":"p2"}\0`)
+  say(line('after'))
+  expect(heard).toEqual([
+    ['before', 0],
+    ['between', 1],
+    ['after', 2],
+  ])
+  expect(skipped).toMatchObject([
+    { method: 'Runtime.consoleAPICalled', sessionId: 'page', bytes: large.length - 1 },
+    { method: 'Network.requestWillBeSent', sessionId: 'p2' },
+  ])
+  expect(skipped.every(({ head }) => head.length <= 4096)).toBe(true)
+  await vi.waitFor(() => expect(toPlaywright).toHaveLength(3))
+  expect(await misbehavior()).toBeNull()
+})
+
+test('no more than its limit is held of a message that does not end, and it is no message of a browser', async () => {
+  const pipes = impatientPipes(LIMITS)
+  const { say, misbehavior } = open(pipes)
+  say('{"method":"Runtime.consoleAPICalled","params":{"')
+  let most = 0
+  for (let sent = 0; sent < LIMITS.skipped; sent += 16 * KIB) {
+    say(filler(16 * KIB))
+    most = Math.max(most, pipes.unfinished.bytes)
+  }
+  expect(most).toBeLessThanOrEqual(LIMITS.parsed)
+  expect(await misbehavior()).toContain('does not end')
+})
+
+test('an answer that is too large is an error for whoever asked: Playwright, and us', async () => {
+  const { wire, say, toPlaywright, misbehavior, lastId } = open()
+  const own = wire.send('Runtime.evaluate', {}, 'page')
+  say(`{"id":${lastId()},"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)
+  await expect(own).rejects.toThrow(/too large to process \(\d+ bytes\)/)
+  say(`{"id":12,"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)
+  const error = { code: -32_000, message: expect.stringContaining('too large to process') as string }
+  await vi.waitFor(() => expect(toPlaywright).toEqual([{ id: 12, sessionId: 'page', error }]))
+  // Nobody asked: there is nobody to tell.
+  say(`{"id":1999999999,"result":{"value":"${filler(300_000)}"}}\0`)
+  expect(await misbehavior()).toBeNull()
+})
+
+test('an answer to a client may have more, an event of its session too; beyond that its own connection is told', async () => {
+  const { wire, say, misbehavior, lastId } = open()
+  const got: [string, number | string | null][] = []
+  wire.host('guest', {
+    event: (message) => void got.push(['event', message.length]),
+    eventTooLarge: ({ method }) => void got.push(['event too large', method]),
+  })
+  const ask = () => {
+    const answer = {
+      answered: (message: Buffer) => void got.push(['answer', message.length]),
+      tooLarge: (why: string) => void got.push(['answer too large', why.slice(0, 22)]),
+    }
+    wire.relay({ method: 'Runtime.evaluate', params: {}, sessionId: 'guest' }, answer)
+    return lastId()
+  }
+  const inPieces = (text: string) => {
+    for (let at = 0; at < text.length; at += 50_000) say(text.slice(at, at + 50_000))
+  }
+  for (const bytes of [200_000, 300_000]) {
+    inPieces(`{"id":${ask()},"result":{"value":"${filler(bytes - 80)}"},"sessionId":"guest"}\0`)
+    inPieces(`{"method":"Fetch.requestPaused","params":{"x":"${filler(bytes - 80)}"},"sessionId":"guest"}\0`)
+  }
+  expect(got).toEqual([
+    ['answer', expect.any(Number)],
+    ['event', expect.any(Number)],
+    ['answer too large', "The browser's response"],
+    ['event too large', 'Fetch.requestPaused'],
+  ])
+  expect(await misbehavior()).toBeNull()
+  // What is not the client's has the lower limit also while one is there.
+  inPieces(`{"method":"Page.windowOpen","params":{"x":"${filler(200_000)}"},"sessionId":"page"}\0`)
+  expect(await misbehavior()).toMatch(/Page\.windowOpen event is too large to process \(\d+ bytes\)/)
+})
+
+test.each([
+  ['an event that cannot be left out', `{"method":"Page.frameAttached","params":{"x":"${filler(70_000)}"}}`],
+  ['a large message without a beginning', filler(70_000)],
+  ['text', 'no JSON'],
+  ['nothing', ''],
+  ['a number', '7'],
+  ['null', 'null'],
+  ['a list', '[]'],
+  ['an answer without a number', '{"id":"1","result":{}}'],
+  ['an event without a name', '{"method":1}'],
+  ['a session that is none', '{"method":"Page.loadEventFired","params":{},"sessionId":{}}'],
+  ['brackets', '['.repeat(60_000)],
+])('%s ends the session of that browser, and nothing is thrown', async (_, message) => {
+  const { wire, say, misbehavior } = open()
+  say(`${message}\0`)
+  expect(await misbehavior()).toMatch(/too large to process|not valid/)
+  // What it says until its session has ended is still heard.
+  let heard = 0
+  wire.on('Runtime.consoleAPICalled', () => heard++)
+  say(line('last words'))
+  expect(heard).toBe(1)
+})
+
+test('events without parameters, and ids that nobody knows, are no trouble', async () => {
+  const { say, toPlaywright, misbehavior } = open()
+  say('{"method":"Target.detachedFromTarget"}\0{"id":999}\0{"id":1500000000,"result":{}}\0')
+  await vi.waitFor(() => expect(toPlaywright).toHaveLength(2))
+  expect(await misbehavior()).toBeNull()
+})
+
+test('many small values, or many different names, are too large at few bytes', async () => {
+  const { say, skipped, misbehavior } = open(impatientPipes({ values: 5_000, names: 500 }))
+  const message = (args: string) =>
+    `{"method":"Runtime.consoleAPICalled","params":{"args":[${args}]},"sessionId":"page"}\0`
+  const text = filler(600_000)
+  say(message(`"${text}"`))
+  expect(skipped).toHaveLength(0)
+  say(message(`"${text}",${'[],'.repeat(5_000)}1`))
+  expect(skipped).toHaveLength(1)
+  const members = Array.from({ length: 1_000 }, (_, index) => `{"name${index}":0}`)
+  say(message(`"${text}",${members.join()}`))
+  expect(skipped).toHaveLength(2)
+  // The same in a text is one value, and one name a thousand times is one name.
+  say(message(`"${text}\\"${'[],'.repeat(5_000)}{:::"`), message(`"${text}",${'{"name":0},'.repeat(1_000)}1`))
+  expect(skipped).toHaveLength(2)
+  expect(await misbehavior()).toBeNull()
+})
+
+test('unfinished messages of all browsers have one budget; the largest gives way, not the next', () => {
+  const pipes = impatientPipes({ ...LIMITS, unfinished: 100 * KIB })
+  const [hog, other] = [open(pipes), open(pipes)]
+  const begin = '{"method":"Runtime.consoleAPICalled","params":{"type":"log","args":[{"type":"string","value":"'
+  hog.say(begin, filler(60_000))
+  other.say(begin, filler(45_000))
+  expect(pipes.unfinished.bytes).toBeLessThan(50_000)
+  for (const { say } of [hog, other]) say(`"}]},"sessionId":"page"}\0`)
+  expect(hog.skipped).toMatchObject([{ method: 'Runtime.consoleAPICalled', sessionId: 'page' }])
+  expect(other.skipped).toEqual([])
+  expect(pipes.unfinished.bytes).toBe(0)
+  hog.say(begin, filler(60_000))
+  hog.output.destroy()
+  return vi.waitFor(() => expect(pipes.unfinished.bytes).toBe(0))
+})
+
+test('a browser that says more than its share waits; what others say meanwhile is heard, and nothing is lost', async () => {
+  const pipes = { ...impatientPipes(LIMITS), turns: new FairTurns(1, 2) }
+  const [loud, quiet] = [open(pipes), open(pipes)]
+  let heardOfLoud = 0
+  loud.wire.on('Runtime.consoleAPICalled', () => {
+    heardOfLoud += 1
+    const until = performance.now() + 0.5
+    while (performance.now() < until);
+  })
+  let heardBefore = -1
+  quiet.wire.on('Runtime.consoleAPICalled', () => (heardBefore = heardOfLoud))
+  const count = 200
+  loud.output.write(Array.from({ length: count }, () => line('loud')).join(''))
+  await vi.waitFor(() => expect(heardOfLoud).toBeGreaterThan(0), { interval: 1 })
+  expect(loud.output.isPaused()).toBe(true)
+  expect(loud.wire.hasUnread).toBe(true)
+  const caughtUp = loud.wire.caughtUp()
+  quiet.output.write(line('quiet'))
+  await vi.waitFor(() => expect(heardBefore).toBeGreaterThan(-1), { interval: 1 })
+  expect(heardBefore).toBeLessThan(count)
+  await caughtUp
+  expect(heardOfLoud).toBe(count)
+  expect(loud.toPlaywright).toHaveLength(count)
+  expect(loud.output.isPaused()).toBe(false)
+})
+
+test('what Playwright has not handled yet holds up the reading', async () => {
+  const { wire, output, toPlaywright } = open()
+  let heard = 0
+  wire.on('Page.navigatedWithinDocument', () => heard++)
+  const event = `{"method":"Page.navigatedWithinDocument","params":{"frameId":"f","url":"http://site/"}}\0`
+  const count = 2_000
+  output.write(event.repeat(count))
+  await vi.waitFor(() => expect(toPlaywright.length).toBeGreaterThan(0), { interval: 1 })
+  expect(heard - toPlaywright.length).toBeLessThanOrEqual(500)
+  await vi.waitFor(() => expect(toPlaywright).toHaveLength(count), { timeout: 20_000 })
+  expect(heard).toBe(count)
+})
+
+test('the end is told after all that was said before', async () => {
+  const pipes = { ...impatientPipes(LIMITS), turns: new FairTurns(0, 0) }
+  const { wire, output, toPlaywright } = open(pipes)
+  let ended = false
+  wire.transport.onclose = () => (ended = true)
+  let heardAtClose = -1
+  let heard = 0
+  wire.on('Runtime.consoleAPICalled', () => heard++)
+  wire.onClose(() => (heardAtClose = heard))
+  const own = wire.send('Browser.getVersion')
+  output.end(Array.from({ length: 50 }, () => line('last words')).join(''))
+  await expect(own).rejects.toThrow('gone')
+  await vi.waitFor(() => expect(ended).toBe(true))
+  expect(heardAtClose).toBe(50)
+  expect(toPlaywright).toHaveLength(50)
+})
+
+test('a listener that throws costs its event alone; an error elsewhere ends that browser, and no other', async () => {
+  const pipes = impatientPipes(LIMITS)
+  const [broken, sound] = [open(pipes), open(pipes)]
+  let heard = 0
+  for (const method of ['Runtime.consoleAPICalled', 'Log.entryAdded'] as const) {
+    broken.wire.on(method, () => {
+      throw new Error('a listener fails')
+    })
+    broken.wire.on(method, () => heard++)
+  }
+  broken.wire.withhold('Page.frameAttached', () => {
+    throw new Error('a predicate fails')
+  })
+  broken.say(line('one'), '{"method":"Log.entryAdded","params":{}}\0')
+  expect(heard).toBe(2)
+  expect(await broken.misbehavior()).toBeNull()
+  broken.say('{"method":"Page.frameAttached","params":{}}\0', line('two'))
+  expect(await broken.misbehavior()).toContain('could not be processed')
+  expect(heard).toBe(3)
+  sound.say(line('sound'))
+  await vi.waitFor(() => expect(sound.toPlaywright).toHaveLength(1))
+  expect(await sound.misbehavior()).toBeNull()
+})

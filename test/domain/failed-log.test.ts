@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest'
+import type { LogEntry } from '../../src/ports/log-entry.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
+import { history, line, newLog, oneTo, sequences, store, useStore } from '../support/session-log.ts'
+
+/** Logs that cannot go on: the store fails for a reason that waiting does not cure, or another writer has taken over. */
+
+useStore()
+
+/** The real store, whose `append` throws as a faulty encoder would while `fails` says so. */
+function withFaultyAppend(fails: (entries: readonly LogEntry[]) => boolean, patchFails = false): Store {
+  return new Proxy(store, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property, target)
+      if (typeof member !== 'function') return member
+      return (...args: unknown[]): unknown => {
+        const isFaulty =
+          property === 'append' ? fails(args[2] as LogEntry[]) : property === 'patchSession' && patchFails
+        if (isFaulty) return Promise.reject(new TypeError('the encoder is broken'))
+        return Reflect.apply(member, target, args)
+      }
+    },
+  })
+}
+
+const isPoison = (entry: LogEntry) => entry.kind === 'CONSOLE_MESSAGE' && entry.data.text === 'poison'
+
+describe('an error of the store that is not its absence', () => {
+  test('is not tried again: the entry is counted in its place, its neighbours are kept, and the session is told', async () => {
+    const { log, record, failed, lost, end } = await newLog({
+      writeStore: withFaultyAppend((entries) => entries.some(isPoison)),
+    })
+    for (let count = 1; count <= 20; count += 1) log.append(line(count === 7 ? 'poison' : `line ${count}`))
+    await log.flush()
+    expect(failed).toHaveBeenCalledOnce()
+    await end()
+    const kept = await history(record.id)
+    expect(sequences(kept)).toEqual(oneTo(21))
+    expect(kept[6]).toMatchObject({
+      kind: 'ENTRIES_DROPPED',
+      data: { reason: 'UNSTORABLE', count: 1, countsByKind: { CONSOLE_MESSAGE: 1 } },
+    })
+    expect(kept.at(-1)?.kind).toBe('STATUS_CHANGE')
+    expect(lost).not.toHaveBeenCalled()
+  })
+
+  test('that passes while the session ends: the log ends with what is missing and the final status', async () => {
+    let isBroken = true
+    const { log, record, failed, lost, end } = await newLog({ writeStore: withFaultyAppend(() => isBroken) })
+    for (let count = 1; count <= 5; count += 1) log.append(line(`line ${count}`))
+    await log.flush()
+    expect([failed.mock.calls.length, lost.mock.calls.length]).toEqual([1, 1])
+    isBroken = false
+    await end()
+    expect(await history(record.id)).toMatchObject([
+      { sequence: 1, kind: 'ENTRIES_DROPPED', data: { reason: 'UNSTORABLE', count: 5 } },
+      { sequence: 2, kind: 'STATUS_CHANGE' },
+    ])
+    expect(log.head).toEqual({ lastSequence: 2, ended: true })
+  })
+
+  test('that lasts: the row says how the session ended, and nothing waits', async () => {
+    const { log, record, end } = await newLog({ writeStore: withFaultyAppend(() => true) })
+    log.append(line('unheard'))
+    await end()
+    expect(await store.findSession(record.id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
+    const { log: other, end: endOther } = await newLog({ writeStore: withFaultyAppend(() => true, true) })
+    other.append(line('unheard'))
+    await endOther()
+    expect(other.head.ended).toBe(false)
+  })
+})
+
+describe('a live session', () => {
+  const { registryOver, browsers } = useLiveSessions()
+
+  test('whose log fails ends as FAILED / INTERNAL_ERROR at once; its followers see that, the others nothing', async () => {
+    const { registry, start, find, follow } = registryOver(withFaultyAppend((entries) => entries.some(isPoison)))
+    const [victim, other] = [await start(), await start()]
+    const following = follow(victim)
+    registry.liveLog(victim.id)!.append(line('poison'))
+    expect((await following).filter(({ kind }) => kind !== 'PAGE_OPENED').slice(-2)).toMatchObject([
+      { kind: 'ENTRIES_DROPPED', data: { reason: 'UNSTORABLE', count: 1 } },
+      { kind: 'STATUS_CHANGE', data: { to: 'FAILED', endReason: 'INTERNAL_ERROR' } },
+    ])
+    expect(await find(victim.id)).toMatchObject({ status: 'FAILED', endReason: 'INTERNAL_ERROR' })
+    expect(await find(other.id)).toMatchObject({ status: 'RUNNING' })
+    expect(browsers()).toHaveLength(1)
+    await registry.terminate(OWNER, other.id)
+  })
+
+  test('whose log another writer has taken over does not go on: its browser is ended, its followers read what that wrote', async () => {
+    const { registry, start, find, follow } = registryOver(store)
+    const session = await start()
+    expect(browsers()).toHaveLength(1)
+    const changes = await registry.changes(OWNER, session.id, AbortSignal.timeout(60_000))
+    const following = follow(session)
+    // As the next start of a server does whose predecessor lives on.
+    const { lastSequence } = (await store.findSession(session.id))!
+    const status = { status: 'FAILED', endReason: 'MACHINE_LOST' } as const
+    const data = { from: 'RUNNING', to: 'FAILED', endReason: 'MACHINE_LOST', error: 'taken over' } as const
+    const final = { kind: 'STATUS_CHANGE', sequence: lastSequence + 1, at: Date.now(), data } as const
+    await store.append(session.id, lastSequence, [final], { ...status, endedAt: Date.now() })
+    registry.liveLog(session.id)!.append(line('to nobody'))
+    expect((await following).at(-1)).toEqual(final)
+    await expect.poll(browsers).toEqual([])
+    for await (const { status: told } of changes) if (told === 'FAILED') break
+    expect(registry.liveLog(session.id)).toBeNull()
+    expect(await find(session.id)).toMatchObject(status)
+    expect(registry.capacity()).toMatchObject({ live: 0 })
+    expect(await history(session.id)).not.toContainEqual(expect.objectContaining({ kind: 'CONSOLE_MESSAGE' }))
+  })
+})

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { Readiness } from '../../src/domain/readiness.ts'
+
+test('answers in time whatever hangs, asks what hangs only once, and says each problem once', async () => {
+  let asked = 0
+  const hanging = Promise.withResolvers<null>()
+  const readiness = new Readiness([
+    {
+      silence: 'the one does not answer',
+      problem: () => {
+        asked += 1
+        return hanging.promise
+      },
+    },
+    { silence: 'never', problem: () => Promise.reject(new Error('the other is broken')) },
+    { silence: 'never', problem: () => 'the other is broken' },
+    { silence: 'never', problem: () => null },
+  ])
+  const missing = ['the one does not answer', 'the other is broken']
+  // Who asks at once shares the answer, who asks later shares the question.
+  expect(await Promise.all([readiness.ask(), readiness.ask()])).toEqual([
+    { ready: false, missing },
+    { ready: false, missing },
+  ])
+  expect(await readiness.ask()).toEqual({ ready: false, missing })
+  expect(asked).toBe(1)
+  hanging.resolve(null)
+  await expect.poll(() => readiness.ask()).toEqual({ ready: false, missing: ['the other is broken'] })
+})

@@ -1,0 +1,213 @@
+import { readdirSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { artifactApi } from '../support/artifact-api.ts'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import type { SessionData } from '../support/session-api.ts'
+import { startDownloadSite } from '../support/site-downloads.ts'
+import { withApp } from '../support/with-app.ts'
+
+const MIB = 1024 * 1024
+const QUOTA = 4 * MIB
+/** Of all browsers; one session may take half. */
+const TEMP_LIMIT = 64 * MIB
+
+interface Entry {
+  __typename: string
+  failure?: string | null
+  keepFailure?: string | null
+  downloaded?: number | null
+  kind?: string
+  code?: string
+  partial?: boolean
+}
+
+const app = withApp(startDownloadSite, { artifactQuotaBytes: QUOTA, tempLimitBytes: TEMP_LIMIT, warmBrowsers: 0 })
+const { tabwire, site } = app
+const artifacts = artifactApi(tabwire)
+
+async function logOf(id: string): Promise<Entry[]> {
+  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes { __typename
+    ... on Download { failure keepFailure downloaded: sizeBytes }
+    ... on ArtifactFailed { kind code partial } } } } }`
+  return (await tabwire().query<{ session: { events: { nodes: Entry[] } } }>(query, { id })).session.events.nodes
+}
+
+const ofType = async (id: string, type: string) => (await logOf(id)).filter(({ __typename }) => __typename === type)
+const downloadsOf = (id: string) => ofType(id, 'Download')
+
+const open = (input: object = {}): Promise<SessionData> => app.start({ initialPrompt: site().url, ...input }, 'LOADED')
+
+async function evaluate(id: string, expression: string): Promise<void> {
+  const query = `mutation ($id: ID!, $expression: String!) {
+    runActions(sessionId: $id, actions: [{ evaluate: { expression: $expression } }]) { success error { message } } }`
+  const { runActions } = await tabwire().query<{ runActions: { success: boolean }[] }>(query, { id, expression })
+  expect(runActions).toMatchObject([{ success: true }])
+}
+
+const go = (id: string, path: string) => evaluate(id, `() => { location.href = '${path}' }`)
+
+/** Folders of this app's browsers. */
+async function foldersOf(): Promise<string[]> {
+  const machineId = (await readFile(join(tabwire().dataDir, 'machine-id'), 'utf8')).trim()
+  const parent = join(tmpdir(), `tabwire-${machineId}`)
+  return readdirSync(parent).map((name) => join(parent, name))
+}
+
+async function removeArtifacts(id: string): Promise<void> {
+  const query = 'query ($id: ID!) { session(id: $id) { artifacts { nodes { id } } } }'
+  const { session } = await tabwire().query<{ session: { artifacts: { nodes: { id: string }[] } } }>(query, { id })
+  for (const artifact of session.artifacts.nodes) await artifacts.remove(artifact.id)
+}
+
+const EXCEEDED: object = {
+  downloaded: null,
+  failure: 'quota exceeded',
+  keepFailure: expect.stringMatching(/ bytes were left for this download\. Delete some\.$/) as string,
+}
+
+describe('a download that takes more than the quota leaves is canceled', { timeout: 60_000 }, () => {
+  test.each([
+    ['of a page', (id: string) => go(id, '/endless')],
+    ['of a popup', (id: string) => evaluate(id, `() => { open('/endless') }`)],
+    [
+      'of a frame',
+      (id: string) =>
+        evaluate(
+          id,
+          `() => { document.body.append(Object.assign(document.createElement('iframe'), { src: '/endless' })) }`,
+        ),
+    ],
+  ])('without a length, %s', async (_, download) => {
+    const { id } = await open()
+    await download(id)
+    await expect.poll(() => downloadsOf(id), { timeout: 30_000 }).toMatchObject([EXCEEDED])
+    expect(site().sentWhole).toBe(0)
+    const left = async () => (await foldersOf()).flatMap((folder) => readdirSync(join(folder, 'downloads')))
+    await expect.poll(left).toEqual([])
+    expect(await app.terminate(id)).toMatchObject({ status: 'CLOSED' })
+    expect(await artifacts.usedBytes()).toBe(0)
+  })
+
+  test('of a context that a client made', async () => {
+    const { id } = await open()
+    await using client = await CdpSocket.connect(await app.cdpUrlOf(id))
+    const { browserContextId } = await client.send('Target.createBrowserContext')
+    const behavior = { behavior: 'allow', downloadPath: '/tmp', eventsEnabled: false, browserContextId }
+    await client.send('Browser.setDownloadBehavior', behavior)
+    await client.send('Target.createTarget', { url: `${site().url}/endless`, browserContextId })
+    await expect.poll(() => downloadsOf(id), { timeout: 30_000 }).toMatchObject([EXCEEDED])
+    expect(site().sentWhole).toBe(0)
+    await app.terminate(id)
+  })
+
+  test('as soon as its length is known', async () => {
+    const { id } = await open()
+    await go(id, `/held?silent&bytes=${QUOTA + 2 * MIB}`)
+    await expect.poll(() => downloadsOf(id), { timeout: 30_000 }).toMatchObject([EXCEEDED])
+    await app.terminate(id)
+  })
+
+  test('together with others of its owner, in whichever session', async () => {
+    const sessions = [await open(), await open()]
+    const bytes = 2 * MIB
+    for (const { id } of sessions) await go(id, `/held?bytes=${bytes}&1`)
+    for (const { id } of sessions) await go(id, `/held?bytes=${bytes}&2`)
+    const ended = async () => (await Promise.all(sessions.map(({ id }) => downloadsOf(id)))).flat()
+    // Two have room.
+    await expect.poll(ended, { timeout: 30_000 }).toMatchObject([EXCEEDED, EXCEEDED])
+    site().release()
+    await expect.poll(ended, { timeout: 30_000 }).toHaveLength(4)
+    expect((await ended()).filter(({ keepFailure }) => keepFailure === null)).toHaveLength(2)
+    expect(await artifacts.usedBytes()).toBe(2 * bytes)
+    for (const { id } of sessions) {
+      await app.terminate(id)
+      await removeArtifacts(id)
+    }
+  })
+})
+
+test(
+  'a trace and a HAR that take more than the quota leaves are stopped, and the log says so',
+  { timeout: 60_000 },
+  async () => {
+    const { id } = await open({ record: ['TRACE', 'HAR'] })
+    await evaluate(
+      id,
+      `async () => { for (let i = 0; i < 4; i++) await (await fetch('/body?bytes=${MIB}&' + i)).text() }`,
+    )
+    const stopped = async () =>
+      (await ofType(id, 'ArtifactFailed')).map(({ kind, code, partial }) => [kind, code, partial])
+    await expect
+      .poll(async () => (await stopped()).toSorted(), { timeout: 30_000 })
+      .toEqual([
+        ['HAR', 'QUOTA_EXCEEDED', true],
+        ['TRACE', 'QUOTA_EXCEEDED', true],
+      ])
+    expect(await app.terminate(id)).toMatchObject({ status: 'CLOSED' })
+    expect(await artifacts.usedBytes()).toBeLessThanOrEqual(QUOTA)
+    await removeArtifacts(id)
+  },
+)
+
+describe('the temporary folder', { timeout: 90_000 }, () => {
+  test('is not filled by one browser: its session ends, and others go on', async () => {
+    const { id: other } = await open()
+    const [otherFolder] = await foldersOf()
+    const { id } = await open()
+    const folder = (await foldersOf()).find((one) => one !== otherFolder)!
+    await writeFile(join(folder, 'profile', 'filler'), Buffer.alloc(TEMP_LIMIT / 2 + MIB, 1))
+    await expect
+      .poll(() => app.get(id), { timeout: 30_000 })
+      .toMatchObject({
+        status: 'FAILED',
+        endReason: 'BROWSER_MISBEHAVED',
+        error: expect.stringContaining('the limit of a session is 32 MiB') as string,
+      })
+    expect(await app.get(other)).toMatchObject({ status: 'RUNNING' })
+
+    await app.terminate(other)
+  })
+
+  test('lets no session begin while it is full', async () => {
+    const started = [await open(), await open()]
+    // Each within what it may have, together nearly all that there is.
+    for (const folder of await foldersOf()) {
+      await writeFile(join(folder, 'profile', 'filler'), Buffer.alloc(TEMP_LIMIT / 2 - 2 * MIB, 1))
+    }
+    const query = 'mutation { startSession(waitUntil: CREATING) { id } }'
+    const refused = async () => {
+      const { data, errors } = await tabwire().send<{ startSession: { id: string } }>(query)
+      if (data) await app.terminate(data.startSession.id)
+      return errors?.map(({ extensions, message }) => [extensions.code, message])
+    }
+    const message = expect.stringContaining('TABWIRE_TEMP_LIMIT_MB') as string
+    await expect.poll(refused, { timeout: 30_000 }).toEqual([['STORAGE_FULL', message]])
+    expect((await fetch(`${tabwire().url}/ready`)).status).toBe(503)
+    for (const { id } of started) expect(await app.terminate(id)).toMatchObject({ status: 'CLOSED' })
+    await expect.poll(refused, { timeout: 30_000 }).toBeUndefined()
+  })
+
+  test('takes no files for uploads beyond what a session may have', async () => {
+    const { id } = await open()
+    const { url, artifactId } = await artifacts.ticket(id, 'two-mebibytes')
+    expect((await fetch(url, { method: 'PUT', body: Buffer.alloc(2 * MIB) })).status).toBe(201)
+    const folder = (await foldersOf())[0]!
+    const filler = join(folder, 'profile', 'filler')
+    await writeFile(filler, Buffer.alloc(TEMP_LIMIT / 2 - MIB, 1))
+    const query = `mutation ($id: ID!, $artifacts: [ID!]!) { runActions(sessionId: $id, actions: [
+      { upload: { target: { css: "#file" }, artifactIds: $artifacts } }]) { success error { code } } }`
+    const upload = async () =>
+      (
+        await tabwire().query<{ runActions: { error: { code: string } | null }[] }>(query, {
+          id,
+          artifacts: [artifactId],
+        })
+      ).runActions[0]!.error
+    await expect.poll(upload, { timeout: 30_000 }).toMatchObject({ code: 'STORAGE_FULL' })
+    await app.terminate(id)
+    await artifacts.remove(artifactId)
+  })
+})

@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest'
+import { startScriptedSite } from '../adapters/playwright/scripted-site.ts'
+import { browsersOf } from '../support/browser-processes.ts'
+import { withApp } from '../support/with-app.ts'
+
+/** What the browser had not handed over at an end cannot be counted: then the last entries say so, and only then. */
+
+const scripts: Record<string, string> = {
+  quiet: `for (let i = 1; i <= 50; i++) console.log('line ' + i); tell('quiet')`,
+  hang: `console.log('line 1'); tell('hang'); setTimeout(() => { console.log('line 2'); tell('hanging'); while (true) {} })`,
+  'hanging-worker': `new Worker('/script/worker-hangs')`,
+  'worker-hangs': `console.log('line 1'); tell('hanging-worker'); while (true) {}`,
+  flood: `tell('flood'); for (let i = 1; ; i++) console.log('line ' + i)`,
+  'worker-flood': `new Worker('/script/worker-floods')`,
+  'worker-floods': `tell('worker-flood'); for (let i = 1; ; i++) console.log('line ' + i)`,
+  'states-flood': `tell('states-flood'); setInterval(() => { for (let i = 0; i < 50; i++) console.log(history.pushState(0, '', '#' + i)) })`,
+  large: `tell('large'); console.log('x'.repeat(2e7)); console.log('after')`,
+}
+
+const { tabwire, site, start, terminate } = withApp(() => startScriptedSite(scripts), { warmBrowsers: 0 })
+
+const LAST = `query ($id: ID!) { session(id: $id) { endedAt
+  consoleMessages(last: 100) { nodes { text } }
+  events(last: 2) { nodes { __typename ... on EntriesDropped { reason count kinds from until: to } ... on StatusChange { endReason } } } } }`
+interface Last {
+  session: {
+    endedAt: string
+    consoleMessages: { nodes: { text: string }[] }
+    events: { nodes: { __typename: string; reason?: string; count?: number | null; from?: string; until?: string }[] }
+  }
+}
+const lastOf = async (id: string) => (await tabwire().query<Last>(LAST, { id })).session
+
+/** A session whose page runs the script, once that has called `tell` with the name. */
+async function startAt(script: string, told = script): Promise<string> {
+  const { id } = await start({ initialPrompt: `${site().url}/page/${script}` })
+  await site().told(told)
+  return id
+}
+
+const unheard = { __typename: 'EntriesDropped', reason: 'TERMINATED', count: null, kinds: [] }
+
+/** Checks the last two entries, the times of which must be in order; returns them. */
+async function lastEntriesOf(id: string) {
+  const { events, endedAt } = await lastOf(id)
+  const times = [events.nodes[0]?.from, events.nodes[0]?.until, endedAt].map((time) => Date.parse(time!))
+  expect(times).toEqual(times.toSorted((one, other) => one - other))
+  return events.nodes
+}
+
+const unheardAnd = (endReason: string) => [unheard, { __typename: 'StatusChange', endReason }]
+
+const numberedLines = (lines: number) => Array.from({ length: lines }, (_, index) => `line ${index + 1}`)
+
+/** What a subscription says of missing entries, until it completes. */
+async function followDrops(id: string): Promise<{ dropped: number; droppedUnknown: boolean }> {
+  const query = `subscription ($id: ID!) { consoleMessages(sessionId: $id) { dropped droppedUnknown } }`
+  const all = { dropped: 0, droppedUnknown: false }
+  for await (const { data } of tabwire()
+    .client()
+    .iterate<{ consoleMessages: typeof all }>({ query, variables: { id } })) {
+    all.dropped += data!.consoleMessages.dropped
+    all.droppedUnknown ||= data!.consoleMessages.droppedUnknown
+  }
+  return all
+}
+
+describe('an end of which everything was heard says nothing of the kind', () => {
+  test.each([
+    ['a page that is quiet', 'quiet', 'quiet', 50],
+    ['a page that hangs', 'hang', 'hanging', 2],
+    ['a worker that hangs', 'hanging-worker', 'hanging-worker', 1],
+  ])('%s', async (_, script, told, lines) => {
+    const id = await startAt(script, told)
+    await terminate(id)
+    const { events, consoleMessages } = await lastOf(id)
+    expect(consoleMessages.nodes.map(({ text }) => text)).toEqual(numberedLines(lines))
+    expect(events.nodes).not.toContainEqual(expect.objectContaining({ __typename: 'EntriesDropped' }))
+  })
+})
+
+describe('an end of which something may be missing says so before the final status', () => {
+  test.each([
+    ['a page that floods from within one script', 'flood'],
+    ['a worker that floods', 'worker-flood'],
+    ['a page that floods between its scripts', 'states-flood'],
+  ])('%s', async (_, script) => {
+    const id = await startAt(script)
+    await terminate(id)
+    expect(await lastEntriesOf(id)).toMatchObject(unheardAnd('TERMINATED'))
+  })
+
+  test('a line that takes long, and the one after it, are recorded or said to be missing', async () => {
+    const id = await startAt('large')
+    await terminate(id)
+    const { events, consoleMessages } = await lastOf(id)
+    const isHeard = consoleMessages.nodes.map(({ text }) => text.slice(0, 5)).join() === 'xxxxx,after'
+    expect(isHeard || events.nodes[0]?.count === null).toBe(true)
+  })
+
+  test.each([
+    ['stands still', 'SIGSTOP', 'TERMINATED'],
+    ['was killed', 'SIGKILL', 'BROWSER_CRASHED'],
+  ] as const)('a browser that %s', async (_, signal, endReason) => {
+    const { id } = await start({ initialPrompt: `${site().url}/page/quiet` }, 'LOADED')
+    const following = followDrops(id)
+    const [browser] = await browsersOf(process.pid)
+    process.kill(browser!.pid, signal)
+    if (signal === 'SIGSTOP') await terminate(id)
+    expect(await following).toEqual({ dropped: 0, droppedUnknown: true })
+    expect(await lastEntriesOf(id)).toMatchObject(unheardAnd(endReason))
+  })
+})

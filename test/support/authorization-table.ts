@@ -1,0 +1,129 @@
+/** What a caller needs for a field. */
+export type Need =
+  | 'READ'
+  | 'WRITE'
+  | 'KEYS'
+  | 'CONNECT'
+  | 'READ or WRITE'
+  | 'READ or KEYS'
+  /** READ, but that a mutation was given the same by the caller. */
+  | 'READ or given'
+  /** Null without the scope, and no error. */
+  | 'CONNECT or null'
+  /** A link to the live view is enough. */
+  | 'READ or live view'
+  | 'WRITE or live view'
+  /** Nothing more than the field that it is a value of. */
+  | 'parent'
+
+const ENTRY = 'id sessionId cursor sequence at'
+const CONNECTION = { READ: 'nodes edges pageInfo totalCount' }
+const EDGE = { READ: 'cursor node' }
+const BATCH = { READ: 'entries cursor live dropped droppedUnknown' }
+
+/**
+ * Every field of the API, by type and need, as people were told (README.md, Signing in). A field that is not here fails
+ * the matrix: decide who may see it, say so in its description, declare it in src/schema, and then add it here.
+ */
+const FIELDS: Record<string, Partial<Record<Need, string>>> = {
+  Query: { READ: 'session sessions capacity', 'READ or KEYS': 'node viewer' },
+  Mutation: {
+    WRITE:
+      'startSession terminateSession terminateSessions updateSession deleteArtifact runActions uploadArtifact createUpload startTask cancelTask saveProfile deleteProfile',
+    'WRITE or live view': 'dispatchInput',
+    KEYS: 'createApiKey revokeApiKey',
+  },
+  Subscription: {
+    READ: 'sessionChanged sessionEvents consoleMessages networkRequests',
+    'READ or live view': 'screencast',
+  },
+
+  Node: { parent: 'id' },
+  Session: {
+    'READ or WRITE': 'id status endReason browser createdAt startedAt expiresAt endedAt durationMs',
+    'READ or given': 'name metadata viewport userAgent locale timezone keepAlive idleTimeoutSeconds maxDurationSeconds',
+    'CONNECT or null': 'access',
+    READ: 'error lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests cost tasks profile',
+  },
+  Viewport: { parent: 'width height' },
+  SessionAccess: { CONNECT: 'cdpUrl liveViewUrl expiresAt' },
+  SessionHealth: { READ: 'status browserResponsive latencyMs currentUrl uptimeMs' },
+  Page: { READ: 'id url title observation' },
+  Observation: { READ: 'url title snapshot truncated screenshot' },
+  PendingRequest: { READ: 'id startedAt url method resourceType pageId' },
+  ScreencastFrame: { 'READ or live view': 'at pageId data width height viewport skipped' },
+  Capacity: { READ: 'total live queued warm' },
+
+  Viewer: { 'READ or KEYS': 'owner scopes', READ: 'artifactBytes artifactQuotaBytes profiles', KEYS: 'apiKeys' },
+  ApiKey: { KEYS: 'id name owner scopes createdAt lastUsedAt expiresAt revokedAt' },
+  CreatedApiKey: { KEYS: 'apiKey secret' },
+  Profile: { 'READ or WRITE': 'id name sizeBytes createdAt updatedAt' },
+
+  Artifact: {
+    'READ or WRITE': 'id session kind name contentType sizeBytes sha256 pageId createdAt',
+    READ: 'link url viewerUrl',
+  },
+  UploadTicket: { WRITE: 'url expiresAt artifactId' },
+
+  Task: {
+    'READ or WRITE': 'id session status createdAt endedAt',
+    'READ or given': 'prompt',
+    READ: 'result error steps cost',
+  },
+  Cost: { parent: 'inputTokens outputTokens usd' },
+
+  SessionEvent: { parent: ENTRY },
+  Action: {
+    'READ or WRITE': `${ENTRY} type origin pageId startedAt durationMs success error taskId`,
+    READ: 'details result artifact cost',
+  },
+  ActionError: { 'READ or WRITE': 'code', READ: 'message' },
+  StatusChange: { READ: `${ENTRY} from to endReason error` },
+  Navigation: { READ: `${ENTRY} pageId url sameDocument` },
+  PageOpened: { READ: `${ENTRY} pageId url openerPageId` },
+  PageClosed: { READ: `${ENTRY} pageId url` },
+  PageCrashed: { READ: `${ENTRY} pageId url` },
+  ConsoleMessage: { READ: `${ENTRY} level source text url line column stack pageId truncated` },
+  NetworkRequest: {
+    READ: `${ENTRY} startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom requestHeaders responseHeaders timing pageId`,
+  },
+  NetworkTiming: { READ: 'queuedMs dnsMs connectMs tlsMs waitingMs downloadMs' },
+  WebSocketOpened: { READ: `${ENTRY} webSocketId url pageId` },
+  WebSocketClosed: { READ: `${ENTRY} webSocketId url pageId framesSent framesReceived error` },
+  Download: { READ: `${ENTRY} url suggestedFilename pageId sizeBytes failure artifact keepFailure` },
+  Dialog: { READ: `${ENTRY} type message defaultValue pageId url accepted` },
+  EntriesDropped: { READ: `${ENTRY} reason count kinds from to` },
+  ArtifactLink: { READ: 'url viewerUrl expiresAt' },
+  ArtifactFailed: { READ: `${ENTRY} kind name pageId code message partial` },
+  ArtifactCreated: { READ: `${ENTRY} artifact kind name contentType sizeBytes pageId` },
+  TaskStep: { READ: `${ENTRY} taskId step text calls durationMs cost` },
+  TaskEnded: { READ: `${ENTRY} taskId status result error steps cost` },
+  ClientAttached: { READ: `${ENTRY} clientId name` },
+  ClientDetached: { READ: `${ENTRY} clientId name reason commandCount` },
+
+  PageInfo: { READ: 'hasNextPage hasPreviousPage startCursor endCursor' },
+  SessionConnection: CONNECTION,
+  SessionEdge: EDGE,
+  SessionEventConnection: CONNECTION,
+  SessionEventEdge: EDGE,
+  SessionEventBatch: BATCH,
+  ConsoleMessageConnection: CONNECTION,
+  ConsoleMessageEdge: EDGE,
+  ConsoleMessageBatch: BATCH,
+  NetworkRequestConnection: CONNECTION,
+  NetworkRequestEdge: EDGE,
+  NetworkRequestBatch: BATCH,
+  ActionConnection: CONNECTION,
+  ActionEdge: EDGE,
+  ArtifactConnection: CONNECTION,
+  ArtifactEdge: EDGE,
+}
+
+/** What each field needs, by "Type.field". */
+export const NEED_OF: ReadonlyMap<string, Need> = new Map(
+  Object.entries(FIELDS).flatMap(([type, needs]) =>
+    Object.entries(needs).flatMap(([need, fields]) =>
+      fields.split(' ').map((field) => [`${type}.${field}`, need as Need] as const),
+    ),
+  ),
+)
