@@ -32,6 +32,7 @@ const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
       },
     }),
     liveViewUrl: t.string({
+      authScopes: NEEDS.read,
       description:
         'Opens the live view of the session in a browser, and nothing else of it; with input if the API key has the scope WRITE. Errors: FORBIDDEN (the key lacks READ).',
       resolve: ({ session, terms }, _, context) => {

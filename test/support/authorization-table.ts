@@ -46,7 +46,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
     READ: 'error lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests cost tasks profile',
   },
   Viewport: { parent: 'width height' },
-  SessionAccess: { CONNECT: 'cdpUrl liveViewUrl expiresAt' },
+  SessionAccess: { CONNECT: 'cdpUrl expiresAt', READ: 'liveViewUrl' },
   SessionHealth: { READ: 'status browserResponsive latencyMs currentUrl uptimeMs' },
   Page: { READ: 'id url title observation' },
   Observation: { READ: 'url title snapshot truncated screenshot' },
