@@ -4,6 +4,8 @@ export const NOTES: Record<string, string> = {
     'On the embedded database the slowest lines wait for the disk: a commit is answered once it is flushed (fsync), which takes 0.7 ms, but 50 to 150 ms while a browser starts and writes its profile to the same disk. With the profiles in memory (tmpfs) p99 was 32 ms instead of 101 ms. Starting a process also stops the server’s thread, the longer the more memory the server has: 47 ms at 650 MB, which it has with the embedded database in it. Run alone on a quiet machine the difference was 6.4 ms (baseline 2.9 ms). PostgreSQL is measured with fsync off, as the tests start it.',
   search:
     'Of four hundred lines a run, p99 is the fourth slowest: one pause of the server (a major collection takes 40 to 100 ms) or of the disk decides it, in either half. The embedded database works on one statement at a time, and a step of a search is one.',
+  'fairness-states':
+    'Browsers run at a lower priority, as processes and as the group that Linux makes of each (sched_autogroup): without the latter each busy browser got as much of two cores as the whole server, whose thread had 0.16 s of 9 s; the slowest /health was 2.8 to 4.2 s, with it 0.05 to 0.15 s in the same minutes on a loaded machine. The niceness of processes alone changes nothing there.',
   burst:
     'The bare listener disposes every argument, as its definition says; that is most of its time. One that leaves them alone, and so lets the page keep every object that it ever logged, takes about half as long.',
   replay:

@@ -5,6 +5,7 @@ import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
 import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
+import { giveWay } from './browser-priority.ts'
 import { BrowserWire } from './browser-wire.ts'
 import { within } from './deadline.ts'
 import type { BrowserPipes } from './pipe/browser-pipes.ts'
@@ -59,6 +60,7 @@ export class BrowserProcess {
     this.#logger = logger
     this.pid = pid
     this.folders = folders
+    void giveWay(pid)
     const keep = (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-KEPT_OUTPUT)
     }

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/pipe/message-limits.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
@@ -54,15 +56,18 @@ test.each([
   ['exceptions', ['after'], ['CONSOLE_MESSAGE']],
   // What a worker throws is told to its page as well.
   ['worker', ['after'], ['CONSOLE_MESSAGE', 'CONSOLE_MESSAGE']],
-] as const)('%s that are too large are counted, once each, and the others recorded', async (page, texts, missing) => {
-  const { session, recorder, why } = await visit(page)
-  await site.told(page)
-  await session.flush(10_000)
-  expect(recorder.texts()).toEqual(texts)
-  expect(recorder.missing).toEqual(missing)
-  expect(why()).toBeNull()
-  await session.close(1_000)
-})
+] as const)(
+  'messages of %s that are too large are counted, once each, and the others recorded',
+  async (page, texts, missing) => {
+    const { session, recorder, why } = await visit(page)
+    await site.told(page)
+    await session.flush(10_000)
+    expect(recorder.texts()).toEqual(texts)
+    expect(recorder.missing).toEqual(missing)
+    expect(why()).toBeNull()
+    await session.close(1_000)
+  },
+)
 
 test('requests that are too large are counted, once each, and none stays in flight', async () => {
   const { session, recorder, why } = await visit('requests')
@@ -88,4 +93,15 @@ test.each([
   await session.close(1_000)
   expect(await neighbor.ping(5_000)).not.toBeNull()
   await neighbor.close(1_000)
+})
+
+test('browsers give way to the server where both want the processor', async () => {
+  const { session } = await pool.start()
+  for (const pid of pool.browsers()) {
+    expect(getPriority(pid)).toBeGreaterThan(getPriority(process.pid))
+    const group = `/proc/${pid}/autogroup`
+    // Where the kernel divides the processor among sessions of processes, that is what counts.
+    if (existsSync(group)) await vi.waitFor(() => expect(readFileSync(group, 'utf8')).toMatch(/nice [1-9]/))
+  }
+  await session.close(1_000)
 })

@@ -1,0 +1,32 @@
+import { writeFile } from 'node:fs/promises'
+import { setPriority } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** A fifth of the time that a process of ordinary priority gets, where both want all of it. */
+const NICENESS = 7
+/** The kernel lets unprivileged processes change a group ten times a second in all. */
+const ATTEMPTS = 10
+const PAUSE_MS = 150
+
+/**
+ * Lets the server go first where a browser and what it starts want more time than there is. A browser is the leader of a
+ * session of processes, and Linux divides the processor among these before it looks at niceness within them
+ * (sched_autogroup, on by default): each of ten busy browsers would get as much as the whole server, however nice they
+ * are. So both are set. Never rejects; what cannot be had is left as it is.
+ */
+export async function giveWay(pid: number): Promise<void> {
+  try {
+    setPriority(pid, NICENESS)
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      try {
+        await writeFile(`/proc/${pid}/autogroup`, String(NICENESS))
+        return
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+      }
+      await delay(PAUSE_MS, undefined, { ref: false })
+    }
+  } catch {
+    // It has ended, or the system knows no priorities.
+  }
+}
