@@ -14,7 +14,7 @@ const scripts: Record<string, string> = {
   'worker-flood': `new Worker('/script/worker-floods')`,
   'worker-floods': `tell('worker-flood'); for (let i = 1; ; i++) console.log('line ' + i)`,
   'states-flood': `tell('states-flood'); setInterval(() => { for (let i = 0; i < 50; i++) console.log(history.pushState(0, '', '#' + i)) })`,
-  large: `tell('large'); console.log('x'.repeat(2e7)); console.log('after')`,
+  large: `tell('large'); console.log('x'.repeat(1e7)); console.log('after')`,
 }
 
 const { tabwire, site, start, terminate } = withApp(() => startScriptedSite(scripts), { warmBrowsers: 0 })
@@ -29,6 +29,10 @@ interface Last {
     events: { nodes: { __typename: string; reason?: string; count?: number | null; from?: string; until?: string }[] }
   }
 }
+const COUNT = `query ($id: ID!) { session(id: $id) { consoleMessageCount } }`
+const countOf = async (id: string) =>
+  (await tabwire().query<{ session: { consoleMessageCount: number } }>(COUNT, { id })).session.consoleMessageCount
+
 const lastOf = async (id: string) => (await tabwire().query<Last>(LAST, { id })).session
 
 /** A session whose page runs the script, once that has called `tell` with the name. */
@@ -86,6 +90,7 @@ describe('an end of which something may be missing says so before the final stat
     ['a page that floods between its scripts', 'states-flood'],
   ])('%s', async (_, script) => {
     const id = await startAt(script)
+    await expect.poll(() => countOf(id)).toBeGreaterThan(500)
     await terminate(id)
     expect(await lastEntriesOf(id)).toMatchObject(unheardAnd('TERMINATED'))
   })
