@@ -5,7 +5,7 @@ export const NOTES: Record<string, string> = {
   search:
     'Of four hundred lines a run, p99 is the fourth slowest: one pause of the server (a major collection takes 40 to 100 ms) or of the disk decides it, in either half. The embedded database works on one statement at a time, and a step of a search is one.',
   'fairness-states':
-    'Browsers run at a lower priority, as processes and as the group that Linux makes of each (sched_autogroup): without the latter each busy browser got as much of two cores as the whole server, whose thread had 0.16 s of 9 s; the slowest /health was 2.8 to 4.2 s, with it 0.05 to 0.15 s in the same minutes on a loaded machine. The niceness of processes alone changes nothing there.',
+    'Browsers run at a lower priority, as processes and as the group that Linux makes of each (sched_autogroup): without the latter each busy browser got as much of two cores as the whole server, whose thread had 0.16 s of 9 s; the slowest /health was 2.8 to 4.2 s. With a priority of 3 it was 0.84 s, of 5 0.17 s, of 7 0.14 s, all on a loaded machine; at 7, tests of actions were late there. What is left is mostly the other session’s browser, which shares the processor with the one that floods. The niceness of processes alone changes nothing there.',
   burst:
     'The bare listener disposes every argument, as its definition says; that is most of its time. One that leaves them alone, and so lets the page keep every object that it ever logged, takes about half as long.',
   replay:

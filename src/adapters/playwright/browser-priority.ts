@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A fifth of the time that a process of ordinary priority gets, where both want all of it. */
-const NICENESS = 7
+/** A third of the time that a process of ordinary priority gets, where both want all of it. */
+const NICENESS = 5
 /** The kernel lets unprivileged processes change a group ten times a second in all. */
 const ATTEMPTS = 10
 const PAUSE_MS = 150
