@@ -10,6 +10,8 @@ export const NOTES: Record<string, string> = {
     'The bare listener disposes every argument, as its definition says; that is most of its time. One that leaves them alone, and so lets the page keep every object that it ever logged, takes about half as long.',
   replay:
     'The time is that of the server’s one thread. Of 2.3 s: executing the selection of twelve fields for each entry 0.75 s, writing the result as JSON 0.6 s, reading the rows 0.35 s, collecting garbage 0.25 s, ids 0.1 s.',
+  'slow-readers-while':
+    'The slow questions are those of the first second or two, while 2,000 subscriptions begin and the kernel’s buffers of their sockets are filled: 100 MB of batches that are read, executed and written on the server’s one thread, in turns with the questions. Once the buffers are full nothing is read for them.',
   observation:
     'It differs from run to run: in a run of this one alone, right after a whole run that had 1.20×, it was 0.97× on the embedded database and 1.07× on PostgreSQL. What would account for that was not found.',
   'dashboard-frames':

@@ -90,9 +90,7 @@ async function besideSlowReaders(
   const watching = setInterval(() => (most = Math.max(most, proportionalMegabytes(server.pid))), 100)
   try {
     const sockets = await Promise.all(Array.from({ length: SOCKETS }, () => openSlowReader(server.url, key)))
-    const standsFor = pause(STANDING_MS)
-    const standing = await askInTurn(other)
-    await standsFor
+    const standing = await askInTurn(other, STANDING_MS / QUESTIONS)
     for (const socket of sockets) socket.terminate()
     const left = await askInTurn(other)
     return { before, grownMegabytes: most - before, quiet, standing, left }
@@ -117,8 +115,11 @@ async function openSlowReader(url: string, key: string): Promise<WebSocket> {
   return socket
 }
 
-async function askInTurn(client: GraphqlClient): Promise<number[]> {
+async function askInTurn(client: GraphqlClient, everyMs = 0): Promise<number[]> {
   const samples: number[] = []
-  for (let count = 0; count < QUESTIONS; count += 1) samples.push(await timed(() => client.query(LIST)))
+  for (let count = 0; count < QUESTIONS; count += 1) {
+    samples.push(await timed(() => client.query(LIST)))
+    if (everyMs > 0) await pause(everyMs)
+  }
   return samples
 }
