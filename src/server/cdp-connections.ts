@@ -14,7 +14,8 @@ import { CDP_PATH, cdpSubject } from '../schema/session-access.ts'
 import { answerJson } from './answers.ts'
 import { TooManyConnections, type Connections } from './connections.ts'
 import { linkQueryOf } from './link-answers.ts'
-import { refuseUpgrade, textOf } from './websocket.ts'
+import { textOf } from './websocket-text.ts'
+import { refuseUpgrade } from './websocket.ts'
 
 /** What Chromium takes in one message is 100 MB; files that a test uploads are the largest that come. */
 const MESSAGE_BYTES = 64 * 1024 * 1024

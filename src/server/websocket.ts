@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ExecutionArgs } from 'graphql'
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws'
 import type { Logger } from 'pino'
-import { WebSocketServer, type RawData, type WebSocket } from 'ws'
+import { WebSocketServer, type WebSocket } from 'ws'
 import type { Delivery, DeliveryBudget } from '../domain/delivery.ts'
 import type { Callers } from '../domain/callers.ts'
 import { asTold } from '../domain/database-unavailable.ts'
@@ -15,6 +16,8 @@ import type { Connection, Connections } from './connections.ts'
 import { maskError, refusal } from './graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
 import { sayAndLetGo } from './request-time.ts'
+import { tellingItsEnd } from './telling-its-end.ts'
+import { idOfComplete, textOf } from './websocket-text.ts'
 
 export interface WebSocketLimits {
   /** For connection_init to come. */
@@ -63,6 +66,8 @@ interface SocketOperation {
   /** Fires when the socket closes, or the client says that it does not want the result any more. */
   left: AbortSignal
   room: Delivery
+  /** To be called when there are no more results: what was sent, and that it is complete, is still on its way. */
+  ending: () => void
 }
 
 /**
@@ -101,9 +106,10 @@ export class GraphqlWebSockets {
       allowSynchronousEvents: false,
       handleProtocols,
     })
-    const run = ({ contextValue }: ExecutionArgs) => {
-      const { operation, principal, left: signal, room } = contextValue as SocketOperation
-      return operations.execute(operation, { principal, signal, room })
+    const run = async ({ contextValue }: ExecutionArgs) => {
+      const { operation, principal, left: signal, room, ending } = contextValue as SocketOperation
+      const results = await operations.execute(operation, { principal, signal, room })
+      return Symbol.asyncIterator in results ? tellingItsEnd(results, ending) : results
     }
     this.#protocol = makeServer<Record<string, unknown> | undefined, SocketConnection>({
       connectionInitWaitTimeout: limits.initMs,
@@ -165,7 +171,7 @@ export class GraphqlWebSockets {
 
   /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
   async close(): Promise<void> {
-    await Promise.all([...this.#open].map((connection) => connection.close(1001, 'Going away')))
+    await Promise.all([...this.#open].map((connection) => connection.leave()))
     this.#webSockets.close()
   }
 }
@@ -182,7 +188,7 @@ class SocketConnection {
   readonly #logger: Logger
   readonly #leaving = new AbortController()
   /** Its operations by their payloads: a client may use an id again before the operation that had it is over. */
-  readonly #operations = new Map<object, { id: string; leaving: AbortController }>()
+  readonly #operations = new Map<object, { id: string; leaving: AbortController; isEnding: boolean }>()
   /** From its first operation on. */
   #delivery: Delivery | null = null
   /** Keys that are used here, and how to stop watching them. */
@@ -190,6 +196,7 @@ class SocketConnection {
   readonly #anonymous: NodeJS.Timeout
   #heartbeat: NodeJS.Timeout
   #isAlive = true
+  #settled: (() => void) | null = null
 
   constructor(
     socket: WebSocket,
@@ -216,19 +223,41 @@ class SocketConnection {
     return this.#leaving.signal
   }
 
-  begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'room'> {
+  begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'room' | 'ending'> {
     const leaving = new AbortController()
     // Each of its reads may listen for its end.
     setMaxListeners(0, leaving.signal)
-    this.#operations.set(payload, { id, leaving })
+    const operation = { id, leaving, isEnding: false }
+    this.#operations.set(payload, operation)
     this.#delivery ??= this.#deliveries.open(owner, () => this.#makeRoom())
-    return { left: leaving.signal, room: this.#delivery }
+    return { left: leaving.signal, room: this.#delivery, ending: () => (operation.isEnding = true) }
   }
 
   /** Its result was sent, or nobody waits for it any more. */
   end(payload: object): void {
     this.#operations.get(payload)?.leaving.abort()
     this.#operations.delete(payload)
+    if (!this.#isEnding) this.#settled?.()
+  }
+
+  /** Closes the socket because the server goes away: what has come to its end is completed first. */
+  async leave(): Promise<void> {
+    // Whoever has read the last entry hears in this turn that it was the last.
+    await turn()
+    if (this.#isEnding) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#settled = resolve
+      const cutOff = setTimeout(resolve, this.#limits.closeMs)
+      await promise
+      clearTimeout(cutOff)
+      // graphql-ws sends that it is complete after it has told us.
+      await turn()
+    }
+    await this.close(1001, 'Going away')
+  }
+
+  get #isEnding(): boolean {
+    return [...this.#operations.values()].some(({ isEnding }) => isEnding)
   }
 
   serve(protocol: Server<SocketConnection>): void {
@@ -356,26 +385,6 @@ class SocketConnection {
   }
 }
 
-const LONGEST_COMPLETE = 500
-
-/** The operation that a client gives up with this message; null: it is another message. */
-function idOfComplete(text: string): string | null {
-  if (text.length > LONGEST_COMPLETE || !text.includes('"complete"')) return null
-  try {
-    const message = JSON.parse(text) as { type?: unknown; id?: unknown } | null
-    return message?.type === 'complete' && typeof message.id === 'string' ? message.id : null
-  } catch {
-    // graphql-ws says so, and closes.
-    return null
-  }
-}
-
 export function refuseUpgrade(stream: Duplex, status: string, headers = ''): void {
   sayAndLetGo(stream, `HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
-}
-
-/** A text message, in whichever form it was received. */
-export function textOf(data: RawData): string {
-  if (Array.isArray(data)) return Buffer.concat(data).toString()
-  return Buffer.isBuffer(data) ? data.toString() : Buffer.from(data).toString()
 }

@@ -65,16 +65,28 @@ test('SIGTERM: exit 0, recordings or not; each subscriber is told the end, and n
     connectionParams: { 'X-API-Key': apiKey },
     retryAttempts: 0,
   })
+  let following = 0
   const follow = async (id: string): Promise<string> => {
     let last = ''
-    for await (const result of client.iterate({ query: EVENTS, variables: { id } })) last = JSON.stringify(result)
+    for await (const result of client.iterate({ query: EVENTS, variables: { id } })) {
+      if (last === '') following += 1
+      last = JSON.stringify(result)
+    }
     return `${last} complete`
   }
   const stream = async (id: string): Promise<string> => {
     const response = await post(EVENTS, { id }, 'text/event-stream')
-    return (await response.text()).trim().split('\n').slice(-4).join('\n')
+    const decoder = new TextDecoder()
+    let text = ''
+    for await (const piece of response.body!) {
+      if (text === '') following += 1
+      // The end is what counts; a flood comes before it.
+      text = (text + decoder.decode(piece, { stream: true })).slice(-10_000)
+    }
+    return text
   }
   const told = ids.flatMap((id) => [follow(id), stream(id)])
+  await expect.poll(() => following).toBe(told.length)
   const browsers = await browsersOf(server.child.pid!)
   server.child.kill('SIGTERM')
   const outcomes = await Promise.all(told)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { lstat, readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '../../logger.ts'
@@ -98,8 +99,10 @@ export class TempSpace {
 
   /** Why no session may be started now, in one sentence; null: it may. */
   refusal(): string | null {
+    const most = this.#limitBytes * (1 - ROOM_TO_START)
+    if (this.#usedBytes() > most) this.#forgetRemoved()
     const used = this.#usedBytes()
-    if (used > this.#limitBytes * (1 - ROOM_TO_START)) {
+    if (used > most) {
       return `The temporary folder is full: browsers use ${mebibytes(used)} of ${mebibytes(this.#limitBytes)} MiB (TABWIRE_TEMP_LIMIT_MB). Terminate sessions, or try again later.`
     }
     if (this.#freeBytes < this.#freeNeeded) {
@@ -112,6 +115,11 @@ export class TempSpace {
     this.#isClosed = true
     clearTimeout(this.#timer)
     await this.#looking
+  }
+
+  /** A session that has just ended takes nothing any more: whoever starts the next one does not wait for a look. */
+  #forgetRemoved(): void {
+    for (const { dir } of this.#watched.values()) if (!existsSync(dir)) this.#watched.delete(dir)
   }
 
   #usedBytes(): number {

@@ -30,7 +30,7 @@ test(
     )
     await expect.poll(() => testPool.processes(), { timeout: 30_000 }).toEqual([])
     expect(testPool.pool.refusal()).toMatch(/^The temporary folder is full: /)
-    await session.finishFiles(20_000)
+    await session.finishFiles(60_000)
     expect(recorder.files.map(({ kind }) => kind).toSorted()).toEqual(['HAR', 'VIDEO'])
     await session.close(0)
     await expect.poll(() => testPool.pool.refusal(), { timeout: 30_000 }).toBeNull()
