@@ -1,8 +1,11 @@
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { commandEnvironment, startProgram } from './support/command.ts'
 
 const MAIN = join(import.meta.dirname, '..', 'bench', 'faults', 'main.ts')
+
+// A minute each on a quiet machine.
+vi.setConfig({ testTimeout: 600_000 })
 
 /** The short form of `npm run faults`: each of some faults once, in an order that the seed decides. */
 test.each(['embedded', 'postgres'])('%s: nothing that goes wrong ends, starves or loses anything', async (database) => {
