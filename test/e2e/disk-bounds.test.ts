@@ -56,6 +56,12 @@ async function foldersOf(): Promise<string[]> {
   return readdirSync(parent).map((name) => join(parent, name))
 }
 
+/** Those of sessions that have ended are removed a little later: what is written into one meanwhile would stay. */
+async function foldersOfSessions(count: number): Promise<string[]> {
+  await expect.poll(foldersOf, { timeout: 30_000 }).toHaveLength(count)
+  return foldersOf()
+}
+
 async function removeArtifacts(id: string): Promise<void> {
   const query = 'query ($id: ID!) { session(id: $id) { artifacts { nodes { id } } } }'
   const { session } = await tabwire().query<{ session: { artifacts: { nodes: { id: string }[] } } }>(query, { id })
@@ -155,9 +161,9 @@ test(
 describe('the temporary folder', { timeout: 90_000 }, () => {
   test('is not filled by one browser: its session ends, and others go on', async () => {
     const { id: other } = await open()
-    const [otherFolder] = await foldersOf()
+    const [otherFolder] = await foldersOfSessions(1)
     const { id } = await open()
-    const folder = (await foldersOf()).find((one) => one !== otherFolder)!
+    const folder = (await foldersOfSessions(2)).find((one) => one !== otherFolder)!
     await writeFile(join(folder, 'profile', 'filler'), Buffer.alloc(TEMP_LIMIT / 2 + MIB, 1))
     await expect
       .poll(() => app.get(id), { timeout: 30_000 })
@@ -174,7 +180,7 @@ describe('the temporary folder', { timeout: 90_000 }, () => {
   test('lets no session begin while it is full', async () => {
     const started = [await open(), await open()]
     // Each within what it may have, together nearly all that there is.
-    for (const folder of await foldersOf()) {
+    for (const folder of await foldersOfSessions(2)) {
       await writeFile(join(folder, 'profile', 'filler'), Buffer.alloc(TEMP_LIMIT / 2 - 2 * MIB, 1))
     }
     const query = 'mutation { startSession(waitUntil: CREATING) { id } }'
@@ -194,7 +200,7 @@ describe('the temporary folder', { timeout: 90_000 }, () => {
     const { id } = await open()
     const { url, artifactId } = await artifacts.ticket(id, 'two-mebibytes')
     expect((await fetch(url, { method: 'PUT', body: Buffer.alloc(2 * MIB) })).status).toBe(201)
-    const folder = (await foldersOf())[0]!
+    const folder = (await foldersOfSessions(1))[0]!
     const filler = join(folder, 'profile', 'filler')
     await writeFile(filler, Buffer.alloc(TEMP_LIMIT / 2 - MIB, 1))
     const query = `mutation ($id: ID!, $artifacts: [ID!]!) { runActions(sessionId: $id, actions: [

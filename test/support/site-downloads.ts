@@ -5,6 +5,9 @@ import type { AddressInfo } from 'node:net'
 const MIB = 1024 * 1024
 /** More than any test lets through, and little enough to be written where one that is not canceled would be. */
 const ENDLESS_BYTES = 128 * MIB
+/** More than any quota of a test; past it one piece comes at a time, so that canceling is no race with the network. */
+const AT_ONCE_BYTES = 16 * MIB
+const PAUSE_MS = 200
 
 export interface DownloadSite {
   /** http://127.0.0.1:<port> */
@@ -30,6 +33,10 @@ export async function startDownloadSite(): Promise<DownloadSite> {
     const write = () => {
       while (isOpen && sent < ENDLESS_BYTES) {
         sent += piece.length
+        if (sent > AT_ONCE_BYTES) {
+          response.write(piece)
+          return void setTimeout(write, PAUSE_MS).unref()
+        }
         if (!response.write(piece)) return void response.once('drain', write)
       }
       if (!isOpen) return
