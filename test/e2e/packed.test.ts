@@ -60,6 +60,7 @@ describe('the package', () => {
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
+      'SECURITY.md',
       'bin/',
       'dist-dashboard/',
       'dist/',
