@@ -53,7 +53,7 @@ interface Ahead {
 const BATCH_ENTRIES = 500
 /** Of a batch, beyond its first entry: keeps a message on the wire, and what one reader holds, around a megabyte. */
 const BATCH_BYTES = 512 * 1024
-/** An iterator that is always ready would starve everyone else (DESIGN.md, Facts). */
+/** An iterator that is always ready would never let the event loop turn, and starve everyone else. */
 const YIELD_AFTER_MS = 5
 
 /**

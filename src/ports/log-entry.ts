@@ -110,7 +110,7 @@ export type DialogType = (typeof DIALOG_TYPES)[number]
 
 /**
  * Sizes at which page-made texts are cut, in UTF-16 code units, before they become entries. A page may log a megabyte
- * a line (BROWSER.md, Recording); a log that people read and a database row want less. Documented in the README.
+ * a line; a log that people read and a database row want less. Documented in the README.
  */
 export const TEXT_LIMITS = {
   consoleText: 32_768,

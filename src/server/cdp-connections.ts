@@ -34,7 +34,7 @@ export class CdpConnections {
   readonly #logger: Logger
   readonly #webSockets = new WebSocketServer({
     noServer: true,
-    // Compression would cost more time than it saves (BROWSER.md, relay rule 1).
+    // Compression would cost more time than it saves.
     perMessageDeflate: false,
     maxPayload: MESSAGE_BYTES,
   })

@@ -14,7 +14,7 @@ import {
   useStore,
 } from '../support/session-log.ts'
 
-/** Laws 7 and 9 of the event log (DESIGN.md): nothing is lost quietly, and everything kept can be stored. */
+/** Laws 7 and 9 of the event log (ARCHITECTURE.md): nothing is lost quietly, and everything kept can be stored. */
 
 useStore()
 

@@ -1,5 +1,5 @@
 /**
- * What a client may ask of the browser: it is a guest on our machine (BROWSER.md, relay rules 1, 3 and 6). The protocol
+ * What a client may ask of the browser: it is a guest on our machine. The protocol
  * grows, so what is not named here is refused: by domain where all of a domain is about the page, by command where a
  * domain also reaches the browser or the machine.
  */

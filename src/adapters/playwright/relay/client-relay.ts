@@ -60,7 +60,7 @@ export interface RelayGround {
 }
 
 /**
- * One client on the wire of a session's browser (BROWSER.md, D3). It has a session of its own with the browser, which it
+ * One client on the wire of a session's browser. It has a session of its own with the browser, which it
  * takes for the browser's connection: the relay adds its id to commands and takes it off answers. Messages to the client
  * are neither parsed nor copied, but for those that tell of sessions; those from it are read, judged and numbered anew.
  */
