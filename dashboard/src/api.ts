@@ -1,7 +1,7 @@
 import type { TadaDocumentNode } from 'gql.tada'
 import { createClient as createSocket, type Client as Socket } from 'graphql-ws'
 import { Client, CombinedError, fetchExchange, stringifyDocument, subscriptionExchange } from 'urql'
-import { sentenceFor } from './problems.ts'
+import { sentenceFor } from './errors.ts'
 
 /**
  * lost: it is being opened again and again. refused: the key does not work any more; nothing will help but another one.

@@ -8,7 +8,7 @@ import { SignInPage } from './panels/sign-in-page.tsx'
 import { hrefOf, linkTo, useRoute } from './route.ts'
 import { SessionList } from './session-list.ts'
 import { forgetKey, keepKey, type SignInOutcome } from './sign-in.ts'
-import { texts } from './texts.ts'
+import { messages } from './messages.ts'
 import { keepTheme, storedTheme, THEMES, type Theme } from './theme.ts'
 
 export function App({ signedIn }: { signedIn: SignInOutcome }) {
@@ -44,12 +44,12 @@ function SignedIn({ apiKey, onSignOut }: { apiKey: string; onSignOut: (why: stri
     }
   }, [api, list])
   useEffect(() => {
-    if (state === 'refused') onSignOut(texts.signIn.refused)
+    if (state === 'refused') onSignOut(messages.signIn.refused)
   })
   return (
     <Provider value={api.client}>
       <a className="skip" href="#content">
-        {texts.header.skip}
+        {messages.header.skip}
       </a>
       <Header list={list} state={state} onSignOut={() => onSignOut(null)} />
       {route.session === null ? (
@@ -68,23 +68,23 @@ function Header(props: { list: SessionList; state: ReturnType<Api['state']>; onS
         <svg viewBox="0 0 32 32" aria-hidden="true">
           <path d="M5 21h6l4-11 5 14 3-8h4" />
         </svg>
-        {texts.name}
+        {messages.name}
       </a>
       <span className="connection" data-state={props.state} role="status">
-        {texts.connection[props.state]}
+        {messages.connection[props.state]}
       </span>
       <Slots list={props.list} />
       <span className="bar-gap" />
       {/* As an opener it hands on the key of this tab. */}
       <a href="graphiql" target="_blank" rel="opener">
-        {texts.header.graphiql}
+        {messages.header.graphiql}
       </a>
       <a href="graphiql#docs" target="_blank" rel="opener">
-        {texts.header.schema}
+        {messages.header.schema}
       </a>
       <ThemeChoice />
       <button type="button" className="button quiet" onClick={props.onSignOut}>
-        {texts.signIn.out}
+        {messages.signIn.out}
       </button>
     </header>
   )
@@ -104,8 +104,8 @@ function Slots({ list }: { list: SessionList }) {
   const { live, total, warm, queued } = data.capacity
   return (
     <span className="slots faint">
-      {texts.header.capacity(live, total)} · {texts.header.warm(warm)}
-      {queued > 0 && ` · ${texts.header.queued(queued)}`}
+      {messages.header.capacity(live, total)} · {messages.header.warm(warm)}
+      {queued > 0 && ` · ${messages.header.queued(queued)}`}
     </span>
   )
 }
@@ -115,7 +115,7 @@ function ThemeChoice() {
   return (
     <select
       className="field theme"
-      aria-label={texts.header.theme}
+      aria-label={messages.header.theme}
       value={theme}
       onChange={(event) => {
         const chosen = event.target.value as Theme
@@ -125,7 +125,7 @@ function ThemeChoice() {
     >
       {THEMES.map((one) => (
         <option key={one} value={one}>
-          {texts.header.themes[one]}
+          {messages.header.themes[one]}
         </option>
       ))}
     </select>

@@ -3,7 +3,7 @@ import type { Api } from './api.ts'
 import { Changes } from './changes.ts'
 import type { SessionRow } from './operations.ts'
 import { EndedSessions, LiveSessions, WatchSessions } from './operations.ts'
-import { sentenceFor } from './problems.ts'
+import { sentenceFor } from './errors.ts'
 
 export type SessionSummary = ResultOf<typeof SessionRow>
 

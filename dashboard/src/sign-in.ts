@@ -1,4 +1,4 @@
-import { texts } from './texts.ts'
+import { messages } from './messages.ts'
 
 /** GraphiQL keeps the key under the same name, in the same tab: whoever is signed in here is signed in there. */
 const STORED_KEY = 'tabwire.apiKey'
@@ -28,9 +28,9 @@ export async function signIn(): Promise<SignInOutcome> {
       keepKey(answer.apiKey)
       return { apiKey: answer.apiKey, problem: null }
     }
-    return { apiKey: sessionStorage.getItem(STORED_KEY), problem: answer.error?.message ?? texts.signIn.failed }
+    return { apiKey: sessionStorage.getItem(STORED_KEY), problem: answer.error?.message ?? messages.signIn.failed }
   } catch {
-    return { apiKey: sessionStorage.getItem(STORED_KEY), problem: texts.signIn.noAnswer }
+    return { apiKey: sessionStorage.getItem(STORED_KEY), problem: messages.signIn.noAnswer }
   }
 }
 

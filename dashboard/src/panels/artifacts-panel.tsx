@@ -5,9 +5,9 @@ import { bytes, dateTime } from '../format.ts'
 import { Artifacts } from '../operations.ts'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { sentenceFor } from '../problems.ts'
+import { sentenceFor } from '../errors.ts'
 import type { SessionLogs, StoryEntry } from '../session-logs.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 import { useLog, useMatching } from '../use-log.ts'
 
 type Artifact = NonNullable<ResultOf<typeof Artifacts>['session']>['artifacts']['nodes'][number]
@@ -27,7 +27,7 @@ export function ArtifactsPanel({ logs, id }: { logs: SessionLogs; id: string }) 
         <OperationCopy document={Artifacts as never} variables={{ session: id, after: cursors.at(-1) }} />
       </div>
       {/* It scrolls, so it must be within reach of the keyboard. */}
-      <div className="artifacts" tabIndex={0} role="group" aria-label={texts.artifacts.label}>
+      <div className="artifacts" tabIndex={0} role="group" aria-label={messages.artifacts.label}>
         {cursors.map((after) => (
           <ArtifactPage
             key={after}
@@ -62,12 +62,12 @@ function ArtifactPage(props: {
   }, [ask])
   if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
   const page = data?.session?.artifacts
-  if (!page) return <p className="faint">{fetching ? texts.loading : texts.session.missing}</p>
+  if (!page) return <p className="faint">{fetching ? messages.loading : messages.session.missing}</p>
   if (page.nodes.length === 0 && after === null) {
     return (
       <div className="blank">
-        <p>{texts.artifacts.empty}</p>
-        <p className="faint">{texts.artifacts.emptyHint}</p>
+        <p>{messages.artifacts.empty}</p>
+        <p className="faint">{messages.artifacts.emptyHint}</p>
       </div>
     )
   }
@@ -81,7 +81,7 @@ function ArtifactPage(props: {
       </ul>
       {isLast && hasNextPage && endCursor !== null && (
         <button type="button" className="button more" onClick={() => props.onMore(endCursor)}>
-          {texts.artifacts.more}
+          {messages.artifacts.more}
         </button>
       )}
     </>
@@ -100,20 +100,20 @@ function Tile({ artifact }: { artifact: Artifact }) {
         {name}
       </p>
       <p className="faint" title={contentType}>
-        {texts.artifacts.kinds[kind]} · {bytes(sizeBytes)} · {dateTime(createdAt)}
+        {messages.artifacts.kinds[kind]} · {bytes(sizeBytes)} · {dateTime(createdAt)}
       </p>
       <p className="tile-links">
         {viewerUrl === null ? (
           <a href={url} target="_blank" rel="noreferrer">
-            {texts.artifacts.open}
+            {messages.artifacts.open}
           </a>
         ) : (
           <a href={viewerUrl} target="_blank" rel="noreferrer">
-            {texts.artifacts.openTrace}
+            {messages.artifacts.openTrace}
           </a>
         )}
         <a href={`${url}&download=1`} download={name}>
-          {texts.artifacts.download}
+          {messages.artifacts.download}
         </a>
       </p>
     </li>
@@ -122,14 +122,14 @@ function Tile({ artifact }: { artifact: Artifact }) {
 
 function Preview({ artifact: { kind, name, contentType }, url }: { artifact: Artifact; url: string }) {
   if (contentType.startsWith('image/')) {
-    return <img src={url} alt={texts.artifacts.preview(name)} loading="lazy" />
+    return <img src={url} alt={messages.artifacts.preview(name)} loading="lazy" />
   }
   if (contentType.startsWith('video/')) {
-    return <video src={url} controls preload="metadata" aria-label={texts.artifacts.preview(name)} />
+    return <video src={url} controls preload="metadata" aria-label={messages.artifacts.preview(name)} />
   }
   return (
     <span className="preview-kind" aria-hidden="true">
-      {texts.artifacts.kinds[kind]}
+      {messages.artifacts.kinds[kind]}
     </span>
   )
 }

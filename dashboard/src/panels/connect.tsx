@@ -5,18 +5,18 @@ import { Access } from '../operations.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { sentenceFor } from '../problems.ts'
-import { texts } from '../texts.ts'
+import { sentenceFor } from '../errors.ts'
+import { messages } from '../messages.ts'
 
 /** How to connect the client that one already uses. The link in it is made when this is opened. */
 export function Connect({ id }: { id: string }) {
   return (
     <Popover.Root>
-      <Popover.Trigger className="button">{texts.connect.button}</Popover.Trigger>
+      <Popover.Trigger className="button">{messages.connect.button}</Popover.Trigger>
       <Popover.Portal>
         <Popover.Positioner sideOffset={6} align="end" className="positioner">
           <Popover.Popup className="popup connect">
-            <Popover.Title className="popup-title">{texts.connect.title}</Popover.Title>
+            <Popover.Title className="popup-title">{messages.connect.title}</Popover.Title>
             <Snippets id={id} />
           </Popover.Popup>
         </Popover.Positioner>
@@ -28,14 +28,14 @@ export function Connect({ id }: { id: string }) {
 function Snippets({ id }: { id: string }) {
   const [{ data, error }, ask] = useQuery({ query: Access, variables: { id } })
   if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
-  if (!data) return <p className="faint">{texts.loading}</p>
+  if (!data) return <p className="faint">{messages.loading}</p>
   const access = data.session?.access
-  if (!access) return <p>{texts.connect.notAllowed}</p>
+  if (!access) return <p>{messages.connect.notAllowed}</p>
   const { cdpUrl, expiresAt } = access
   const snippets = [
-    [texts.connect.playwright, playwright(cdpUrl)],
-    [texts.connect.puppeteer, puppeteer(cdpUrl)],
-    [texts.connect.url, cdpUrl],
+    [messages.connect.playwright, playwright(cdpUrl)],
+    [messages.connect.puppeteer, puppeteer(cdpUrl)],
+    [messages.connect.url, cdpUrl],
   ] as const
   return (
     <>
@@ -44,8 +44,8 @@ function Snippets({ id }: { id: string }) {
           <div className="bar">
             <h3>{name}</h3>
             <span className="bar-gap" />
-            <CopyButton label={texts.connect.copy(name)} text={() => code}>
-              {texts.copy}
+            <CopyButton label={messages.connect.copy(name)} text={() => code}>
+              {messages.copy}
             </CopyButton>
           </div>
           {/* It scrolls, so it must be within reach of the keyboard. */}
@@ -55,7 +55,7 @@ function Snippets({ id }: { id: string }) {
         </section>
       ))}
       <div className="bar">
-        <p className="hint">{texts.connect.hint(dateTime(expiresAt))}</p>
+        <p className="hint">{messages.connect.hint(dateTime(expiresAt))}</p>
         <OperationCopy document={Access as never} variables={{ id }} />
       </div>
     </>

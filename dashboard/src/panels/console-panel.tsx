@@ -9,26 +9,26 @@ import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import type { ConsoleLine, SessionLogs } from '../session-logs.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 import { useLog, useMatching } from '../use-log.ts'
 
 const LEVELS = ['ERROR', 'WARNING', 'INFO', 'LOG', 'DEBUG'] as const
 type Level = (typeof LEVELS)[number]
 
 const COLUMNS: readonly Column<ConsoleLine>[] = [
-  { key: 'time', label: texts.console.columns.time, render: ({ at }) => time(at) },
-  { key: 'level', label: texts.console.columns.level, render: ({ level }) => texts.console.level[level] },
+  { key: 'time', label: messages.console.columns.time, render: ({ at }) => time(at) },
+  { key: 'level', label: messages.console.columns.level, render: ({ level }) => messages.console.level[level] },
   {
     key: 'text',
-    label: texts.console.columns.text,
+    label: messages.console.columns.text,
     render: ({ source, text }) => (
       <>
-        {source !== 'CONSOLE' && <span className="tag">{texts.console.sources[source]}</span>}
+        {source !== 'CONSOLE' && <span className="tag">{messages.console.sources[source]}</span>}
         {text}
       </>
     ),
   },
-  { key: 'source', label: texts.console.columns.source, render: (line) => <SourceLink line={line} full={false} /> },
+  { key: 'source', label: messages.console.columns.source, render: (line) => <SourceLink line={line} full={false} /> },
 ]
 
 export function ConsolePanel({ logs }: { logs: SessionLogs }) {
@@ -52,22 +52,22 @@ export function ConsolePanel({ logs }: { logs: SessionLogs }) {
           <ToggleGroup
             multiple
             className="toggles"
-            aria-label={texts.console.columns.level}
+            aria-label={messages.console.columns.level}
             value={levels}
             onValueChange={(value) => setLevels(value)}
           >
             {LEVELS.map((level) => (
               <Toggle key={level} value={level} className="toggle" data-tone={level}>
-                {texts.console.levels[level]}
+                {messages.console.levels[level]}
               </Toggle>
             ))}
           </ToggleGroup>
-          <SearchField label={texts.console.search} value={search} onChange={setSearch} />
+          <SearchField label={messages.console.search} value={search} onChange={setSearch} />
         </>
       }
       grid={
         <DataGrid
-          label={texts.console.label}
+          label={messages.console.label}
           className="grid-console"
           columns={COLUMNS}
           rows={rows}
@@ -78,7 +78,7 @@ export function ConsolePanel({ logs }: { logs: SessionLogs }) {
           onSelect={setSelected}
           empty={
             <LogEmpty store={store} isFiltered={matches !== null} onClear={clear}>
-              {texts.console.empty}
+              {messages.console.empty}
             </LogEmpty>
           }
         />
@@ -102,24 +102,27 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
     line.stack && !line.stack.startsWith(line.text) ? `${line.text}\n${line.stack}` : (line.stack ?? line.text)
   return (
     <DetailsPane
-      label={texts.console.line}
+      label={messages.console.line}
       onClose={onClose}
-      tools={<CopyButton label={texts.copy} text={() => whole} />}
+      tools={<CopyButton label={messages.copy} text={() => whole} />}
     >
       <pre className="text" data-tone={line.level}>
         {line.text}
       </pre>
-      {line.truncated > 0 && <p className="hint">{texts.console.truncated(count(line.truncated))}</p>}
+      {line.truncated > 0 && <p className="hint">{messages.console.truncated(count(line.truncated))}</p>}
       <Facts
         facts={[
-          [texts.console.columns.time, dateTime(line.at)],
-          [texts.console.columns.level, `${texts.console.level[line.level]}, ${texts.console.sources[line.source]}`],
-          [texts.console.origin, line.url && <SourceLink line={line} full />],
+          [messages.console.columns.time, dateTime(line.at)],
+          [
+            messages.console.columns.level,
+            `${messages.console.level[line.level]}, ${messages.console.sources[line.source]}`,
+          ],
+          [messages.console.origin, line.url && <SourceLink line={line} full />],
         ]}
       />
       {line.stack && (
         <>
-          <h3>{texts.console.stack}</h3>
+          <h3>{messages.console.stack}</h3>
           <pre className="text">{line.stack}</pre>
         </>
       )}

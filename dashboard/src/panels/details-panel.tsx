@@ -1,21 +1,21 @@
 import { useEffect } from 'react'
 import { useQuery } from 'urql'
 import { count, dateTime, duration, span } from '../format.ts'
-import { SessionNow as SessionNowQuery, WatchSession } from '../operations.ts'
+import { SessionNow, WatchSession } from '../operations.ts'
 import { Age } from '../parts/age.tsx'
 import { Facts } from '../parts/details-pane.tsx'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { isLive, StatusBadge } from '../parts/status-badge.tsx'
-import { sentenceFor } from '../problems.ts'
-import { texts } from '../texts.ts'
-import type { SessionNow } from './session-page.tsx'
+import { sentenceFor } from '../errors.ts'
+import { messages } from '../messages.ts'
+import type { LiveSession } from '../live-session.ts'
 
-const { details } = texts
+const { details } = messages
 const ASK_EVERY_MS = 5_000
 
 /** Status, health, times and options of a session. */
-export function DetailsPanel({ session }: { session: SessionNow }) {
+export function DetailsPanel({ session }: { session: LiveSession }) {
   return (
     <div className="panel">
       <div className="bar">
@@ -23,7 +23,7 @@ export function DetailsPanel({ session }: { session: SessionNow }) {
         <OperationCopy document={WatchSession as never} variables={{ id: session.id }} />
       </div>
       {/* It scrolls, so it must be within reach of the keyboard. */}
-      <div className="detail-cards" tabIndex={0} role="group" aria-label={texts.session.panels.details}>
+      <div className="detail-cards" tabIndex={0} role="group" aria-label={messages.session.panels.details}>
         <Health session={session} />
         <Times session={session} />
         <Options session={session} />
@@ -33,8 +33,8 @@ export function DetailsPanel({ session }: { session: SessionNow }) {
   )
 }
 
-function Health({ session: { id, status } }: { session: SessionNow }) {
-  const [{ data, error }, ask] = useQuery({ query: SessionNowQuery, variables: { id } })
+function Health({ session: { id, status } }: { session: LiveSession }) {
+  const [{ data, error }, ask] = useQuery({ query: SessionNow, variables: { id } })
   const live = isLive(status)
   useEffect(() => {
     ask()
@@ -77,7 +77,7 @@ function Health({ session: { id, status } }: { session: SessionNow }) {
   )
 }
 
-function Times({ session }: { session: SessionNow }) {
+function Times({ session }: { session: LiveSession }) {
   const { createdAt, startedAt, endedAt, lastActivityAt, expiresAt } = session
   return (
     <section className="card" aria-labelledby="times">
@@ -98,7 +98,7 @@ function Times({ session }: { session: SessionNow }) {
   )
 }
 
-function Options({ session }: { session: SessionNow }) {
+function Options({ session }: { session: LiveSession }) {
   const { width, height } = session.viewport
   const metadata = JSON.stringify(session.metadata, null, 2)
   return (
@@ -123,7 +123,7 @@ function Options({ session }: { session: SessionNow }) {
   )
 }
 
-function Counts({ session }: { session: SessionNow }) {
+function Counts({ session }: { session: LiveSession }) {
   const { inputTokens, outputTokens, usd } = session.cost
   const usesModel = inputTokens + outputTokens > 0
   return (

@@ -3,7 +3,7 @@ import { Provider } from 'urql'
 import { Api } from '../api.ts'
 import type { LiveLink } from '../live-link.ts'
 import { Problem } from '../parts/problem.tsx'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 import { LivePicture } from './live-picture.tsx'
 
 /** The live picture of one session and nothing else, for someone who has no key. */
@@ -14,15 +14,15 @@ export function LiveLinkPage({ link }: { link: LiveLink }) {
   return (
     <Provider value={api.client}>
       <header className="header">
-        <span className="brand">{texts.name}</span>
+        <span className="brand">{messages.name}</span>
         <span className="connection" data-state={state} role="status">
-          {texts.connection[state]}
+          {messages.connection[state]}
         </span>
       </header>
       <main id="content" className="live-link">
-        <h1>{texts.live.label}</h1>
+        <h1>{messages.live.label}</h1>
         {state === 'refused' ? (
-          <Problem>{texts.live.linkOver}</Problem>
+          <Problem>{messages.live.linkOver}</Problem>
         ) : (
           <LivePicture api={api} session={{ id: link.session }} alone canTakeOver={link.canTakeOver} />
         )}

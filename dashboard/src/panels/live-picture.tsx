@@ -1,20 +1,21 @@
 import { type CSSProperties, useCallback, useEffect, useRef, useState, type RefObject } from 'react'
 import { useClient, useQuery } from 'urql'
 import type { Api } from '../api.ts'
-import { DispatchInput, Screencast, SessionNow as SessionNowQuery } from '../operations.ts'
+import { DispatchInput, Screencast, SessionNow } from '../operations.ts'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { sentenceFor } from '../problems.ts'
+import { sentenceFor } from '../errors.ts'
 import { drawScreencast, type Frame } from '../screencast.ts'
-import { InputQueue, takeOver, type ToPage } from '../take-over.ts'
-import { texts } from '../texts.ts'
-import type { SessionNow } from './session-page.tsx'
+import { InputQueue } from '../input-queue.ts'
+import { takeControl, type ToPage } from '../remote-input.ts'
+import { messages } from '../messages.ts'
+import type { LiveSession } from '../live-session.ts'
 
 /** Widths are asked for in steps, so that readers with windows of about one size share a picture. */
 const WIDTH_STEP = 160
 const WIDEST = 1_920
 
-type Shown = Pick<SessionNow, 'id'> & Partial<Pick<SessionNow, 'viewport' | 'title' | 'currentUrl'>>
+type Shown = Pick<LiveSession, 'id'> & Partial<Pick<LiveSession, 'viewport' | 'title' | 'currentUrl'>>
 
 /** Until the first frame tells. */
 const USUAL = { width: 1_920, height: 1_080 }
@@ -75,17 +76,17 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
       else setIsStuck(data?.dispatchInput === false)
     })
     keys.current.focus()
-    return takeOver(element, keys.current, pointIn(element, frame), queue, () => setInControl(false))
+    return takeControl(element, keys.current, pointIn(element, frame), queue, () => setInControl(false))
   }, [client, id, page, inControl])
 
   return (
-    <section className="live" aria-label={texts.live.label} data-control={inControl}>
+    <section className="live" aria-label={messages.live.label} data-control={inControl}>
       <div className="bar">
         {!alone && <PageChoice id={id} page={page} onChange={setPage} />}
         <span className="bar-gap" />
         {canTakeOver && (
           <button type="button" className="button" aria-pressed={inControl} onClick={() => setInControl(!inControl)}>
-            {inControl ? texts.live.giveBack : texts.live.takeOver}
+            {inControl ? messages.live.giveBack : messages.live.takeControl}
           </button>
         )}
         {!alone && <OperationCopy document={Screencast as never} variables={{ session: id, page, maxWidth }} />}
@@ -110,40 +111,40 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
           width={viewport.width}
           height={viewport.height}
           role="img"
-          aria-label={texts.live.picture(session.title || session.currentUrl || '')}
+          aria-label={messages.live.picture(session.title || session.currentUrl || '')}
           data-drawn={isDrawn}
         />
         {inControl && (
           <textarea
             ref={keys}
             className="keys"
-            aria-label={texts.live.keyboard}
+            aria-label={messages.live.keyboard}
             autoComplete="off"
             spellCheck={false}
           />
         )}
-        {!isDrawn && <p className="stage-note faint">{texts.live.waiting}</p>}
+        {!isDrawn && <p className="stage-note faint">{messages.live.waiting}</p>}
       </div>
       <p className="hint live-hint" role="status">
-        {isOver && texts.live.over}
-        {!isOver && !inControl && (canTakeOver ? texts.live.watching : texts.live.onlyWatching)}
-        {!isOver && inControl && (isStuck ? texts.live.stuck : texts.live.inControl)}
+        {isOver && messages.live.over}
+        {!isOver && !inControl && (canTakeOver ? messages.live.watching : messages.live.onlyWatching)}
+        {!isOver && inControl && (isStuck ? messages.live.stuck : messages.live.inControl)}
       </p>
     </section>
   )
 }
 
 function PageChoice(props: { id: string; page: string | null; onChange: (page: string | null) => void }) {
-  const [{ data }, ask] = useQuery({ query: SessionNowQuery, variables: { id: props.id } })
+  const [{ data }, ask] = useQuery({ query: SessionNow, variables: { id: props.id } })
   return (
     <select
       className="field page-choice"
-      aria-label={texts.live.page}
+      aria-label={messages.live.page}
       value={props.page ?? ''}
       onFocus={() => ask()}
       onChange={(event) => props.onChange(event.target.value || null)}
     >
-      <option value="">{texts.live.inFront}</option>
+      <option value="">{messages.live.inFront}</option>
       {data?.session?.pages.map(({ id, title, url }) => (
         <option key={id} value={id}>
           {title || url}

@@ -5,11 +5,11 @@ import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import type { Request, SessionLogs } from '../session-logs.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 import { useLog, useMatching } from '../use-log.ts'
-import { InFlight } from './in-flight.tsx'
+import { PendingRequests } from './pending-requests.tsx'
 import { RequestPane } from './request-pane.tsx'
-import type { SessionNow } from './session-page.tsx'
+import type { LiveSession } from '../live-session.ts'
 
 /** The time that the requests in sight span, in milliseconds. */
 interface Span {
@@ -17,7 +17,7 @@ interface Span {
   readonly length: number
 }
 
-const { columns } = texts.network
+const { columns } = messages.network
 const TYPES = [
   'DOCUMENT',
   'SCRIPT',
@@ -41,7 +41,7 @@ const COLUMNS: readonly Column<Request, Span>[] = [
   {
     key: 'code',
     label: columns.status,
-    render: ({ status, failure }) => (failure === null ? status : texts.network.failed),
+    render: ({ status, failure }) => (failure === null ? status : messages.network.failed),
   },
   {
     key: 'name',
@@ -59,8 +59,8 @@ const COLUMNS: readonly Column<Request, Span>[] = [
     label: columns.size,
     align: 'end',
     render: ({ responseBytes, fromCache }) => {
-      if (fromCache) return texts.network.cached
-      return responseBytes === null ? texts.none : bytes(responseBytes)
+      if (fromCache) return messages.network.cached
+      return responseBytes === null ? messages.none : bytes(responseBytes)
     },
   },
   { key: 'took', label: columns.duration, align: 'end', render: ({ durationMs }) => duration(durationMs) },
@@ -70,7 +70,7 @@ const COLUMNS: readonly Column<Request, Span>[] = [
 export const isFailed = ({ status, failure }: Pick<Request, 'status' | 'failure'>): boolean =>
   failure !== null || (status !== null && status >= 400)
 
-export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: SessionNow | undefined }) {
+export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: LiveSession | undefined }) {
   const store = useLog(logs.network)
   const [search, setSearch] = useState('')
   const [type, setType] = useState<ResourceType | null>(null)
@@ -90,14 +90,14 @@ export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: Se
       shown={rows.length}
       filters={
         <>
-          <SearchField label={texts.network.search} value={search} onChange={setSearch} />
+          <SearchField label={messages.network.search} value={search} onChange={setSearch} />
           <select
             className="field"
-            aria-label={texts.network.type}
+            aria-label={messages.network.type}
             value={type ?? ''}
             onChange={(event) => setType(TYPES.find((one) => one === event.target.value) ?? null)}
           >
-            <option value="">{texts.network.allTypes}</option>
+            <option value="">{messages.network.allTypes}</option>
             {TYPES.map((one) => (
               <option key={one} value={one}>
                 {one.toLowerCase()}
@@ -106,14 +106,14 @@ export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: Se
           </select>
           <label className="check">
             <input type="checkbox" checked={failedOnly} onChange={(event) => setFailedOnly(event.target.checked)} />
-            {texts.network.failedOnly}
+            {messages.network.failedOnly}
           </label>
-          {session && <InFlight count={session.pendingRequestCount} requests={session.pendingRequests} />}
+          {session && <PendingRequests count={session.pendingRequestCount} requests={session.pendingRequests} />}
         </>
       }
       grid={
         <DataGrid
-          label={texts.network.label}
+          label={messages.network.label}
           className="grid-network"
           columns={COLUMNS}
           rows={rows}
@@ -124,7 +124,7 @@ export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: Se
           onSelect={setSelected}
           empty={
             <LogEmpty store={store} isFiltered={matches !== null} onClear={clear}>
-              {texts.network.empty}
+              {messages.network.empty}
             </LogEmpty>
           }
         />

@@ -7,8 +7,8 @@ import { CopyButton } from '../parts/copy-button.tsx'
 import { DetailsPane, Facts } from '../parts/details-pane.tsx'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { sentenceFor } from '../problems.ts'
-import { texts } from '../texts.ts'
+import { sentenceFor } from '../errors.ts'
+import { messages } from '../messages.ts'
 
 type Node = NonNullable<ResultOf<typeof RequestDetails>['node']>
 type Details = Extract<Node, { requestHeaders: Json }>
@@ -19,17 +19,17 @@ export function RequestPane({ id, onClose }: { id: string; onClose: () => void }
   const request = data?.node && 'requestHeaders' in data.node ? data.node : null
   return (
     <DetailsPane
-      label={texts.network.request}
+      label={messages.network.request}
       onClose={onClose}
       tools={
         <>
-          {request && <CopyButton label={texts.copy} text={() => request.url} />}
+          {request && <CopyButton label={messages.copy} text={() => request.url} />}
           <OperationCopy document={RequestDetails as never} variables={{ id }} />
         </>
       }
     >
       {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
-      {request ? <Request request={request} /> : !error && <p className="faint">{texts.loading}</p>}
+      {request ? <Request request={request} /> : !error && <p className="faint">{messages.loading}</p>}
     </DetailsPane>
   )
 }
@@ -37,7 +37,7 @@ export function RequestPane({ id, onClose }: { id: string; onClose: () => void }
 function Request({ request }: { request: Details }) {
   const { timing, responseHeaders } = request
   const size = (value: number | null) => (value === null ? null : bytes(value))
-  const phases = Object.entries(texts.network.phases) as [keyof typeof texts.network.phases, string][]
+  const phases = Object.entries(messages.network.phases) as [keyof typeof messages.network.phases, string][]
   return (
     <>
       <p className="text">
@@ -45,24 +45,24 @@ function Request({ request }: { request: Details }) {
       </p>
       <Facts
         facts={[
-          [texts.network.columns.status, request.status],
-          [texts.network.failure, request.failure && <span className="error">{request.failure}</span>],
-          [texts.network.columns.type, request.resourceType.toLowerCase()],
-          [texts.network.redirectedFrom, request.redirectedFrom],
-          [texts.network.started, dateTime(request.startedAt)],
-          [texts.network.took, duration(request.durationMs)],
-          [texts.network.sent, size(request.requestBytes)],
+          [messages.network.columns.status, request.status],
+          [messages.network.failure, request.failure && <span className="error">{request.failure}</span>],
+          [messages.network.columns.type, request.resourceType.toLowerCase()],
+          [messages.network.redirectedFrom, request.redirectedFrom],
+          [messages.network.started, dateTime(request.startedAt)],
+          [messages.network.took, duration(request.durationMs)],
+          [messages.network.sent, size(request.requestBytes)],
           [
-            texts.network.received,
+            messages.network.received,
             request.fromCache
-              ? `${size(request.responseBytes) ?? ''} ${texts.network.cached}`
+              ? `${size(request.responseBytes) ?? ''} ${messages.network.cached}`
               : size(request.responseBytes),
           ],
         ]}
       />
       {timing && (
         <>
-          <h3>{texts.network.timing}</h3>
+          <h3>{messages.network.timing}</h3>
           <Facts
             facts={phases.map(([phase, name]) => {
               const ms = timing[phase]
@@ -71,8 +71,8 @@ function Request({ request }: { request: Details }) {
           />
         </>
       )}
-      <Headers title={texts.network.responseHeaders} headers={responseHeaders} />
-      <Headers title={texts.network.requestHeaders} headers={request.requestHeaders} />
+      <Headers title={messages.network.responseHeaders} headers={responseHeaders} />
+      <Headers title={messages.network.requestHeaders} headers={request.requestHeaders} />
     </>
   )
 }
@@ -83,7 +83,7 @@ function Headers({ title, headers }: { title: string; headers: Json | null }) {
     <>
       <h3>{title}</h3>
       {entries.length === 0 ? (
-        <p className="faint">{texts.network.noHeaders}</p>
+        <p className="faint">{messages.network.noHeaders}</p>
       ) : (
         <Facts
           facts={entries.map(

@@ -1,5 +1,4 @@
 import { Tabs } from '@base-ui/react/tabs'
-import type { ResultOf } from 'gql.tada'
 import { useEffect, useMemo, useState } from 'react'
 import { useSubscription } from 'urql'
 import type { Api } from '../api.ts'
@@ -10,10 +9,11 @@ import { CopyButton } from '../parts/copy-button.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { isLive, StatusBadge } from '../parts/status-badge.tsx'
 import { TerminateButton } from '../parts/terminate-button.tsx'
-import { codeOf, sentenceFor } from '../problems.ts'
+import { codeOf, sentenceFor } from '../errors.ts'
+import type { LiveSession } from '../live-session.ts'
 import { go, hrefOf, linkTo, PANELS, type Panel } from '../route.ts'
 import { SessionLogs } from '../session-logs.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 import { ArtifactsPanel } from './artifacts-panel.tsx'
 import { Connect } from './connect.tsx'
 import { ConsolePanel } from './console-panel.tsx'
@@ -24,8 +24,6 @@ import { shortId } from './session-table.tsx'
 import { StoryPanel } from './story-panel.tsx'
 
 const PICTURE = 'tabwire.picture'
-
-export type SessionNow = ResultOf<typeof WatchSession>['sessionChanged']
 
 /** One session: it is drawn anew for each, so that nothing of one is seen with another. */
 export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: Panel }) {
@@ -43,10 +41,10 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
     return (
       <main id="content" className="page">
         <Problem onRetry={isMissing ? undefined : () => restart()}>
-          {isMissing ? `${texts.session.missing} ${texts.session.missingHint}` : sentenceFor(error)}
+          {isMissing ? `${messages.session.missing} ${messages.session.missingHint}` : sentenceFor(error)}
         </Problem>
         <a className="button" {...linkTo(hrefOf({ session: null }))}>
-          {texts.session.back}
+          {messages.session.back}
         </a>
       </main>
     )
@@ -61,10 +59,10 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
           value={panel}
           onValueChange={(value) => go(hrefOf({ session: id, panel: value as Panel }))}
         >
-          <Tabs.List className="tab-list" aria-label={texts.session.panelList}>
+          <Tabs.List className="tab-list" aria-label={messages.session.panelList}>
             {PANELS.map((name) => (
               <Tabs.Tab key={name} value={name} className="tab">
-                {texts.session.panels[name]}
+                {messages.session.panels[name]}
                 <span className="tab-count">{session ? countFor(session, name) : ''}</span>
               </Tabs.Tab>
             ))}
@@ -103,13 +101,13 @@ function usePicture() {
   return { isShown, toggle }
 }
 
-function Heading(props: { id: string; session: SessionNow | undefined; picture: ReturnType<typeof usePicture> }) {
+function Heading(props: { id: string; session: LiveSession | undefined; picture: ReturnType<typeof usePicture> }) {
   const { id, session, picture } = props
   const name = session?.name ?? shortId(id)
   return (
     <div className="session-head">
       <div className="bar page-bar">
-        <a className="back" {...linkTo(hrefOf({ session: null }))} aria-label={texts.session.back}>
+        <a className="back" {...linkTo(hrefOf({ session: null }))} aria-label={messages.session.back}>
           <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">
             <path d="M10 3 5 8l5 5" />
           </svg>
@@ -122,12 +120,12 @@ function Heading(props: { id: string; session: SessionNow | undefined; picture: 
           </span>
         )}
         <span className="bar-gap" />
-        <CopyButton label={texts.session.copyId} text={() => id}>
-          {texts.session.id}
+        <CopyButton label={messages.session.copyId} text={() => id}>
+          {messages.session.id}
         </CopyButton>
         {session?.status === 'RUNNING' && (
           <button type="button" className="button" aria-pressed={picture.isShown} onClick={picture.toggle}>
-            {picture.isShown ? texts.live.hide : texts.live.show}
+            {picture.isShown ? messages.live.hide : messages.live.show}
           </button>
         )}
         {session?.status === 'RUNNING' && <Connect id={id} />}
@@ -135,14 +133,14 @@ function Heading(props: { id: string; session: SessionNow | undefined; picture: 
       </div>
       <p className="session-where">
         {session?.title && <span className="sessions-title">{session.title}</span>}
-        <span className="faint">{session ? (session.currentUrl ?? texts.list.noPage) : texts.loading}</span>
+        <span className="faint">{session ? (session.currentUrl ?? messages.list.noPage) : messages.loading}</span>
       </p>
       {session?.error && <Problem>{session.error}</Problem>}
     </div>
   )
 }
 
-function countFor(session: SessionNow, panel: Panel): string {
+function countFor(session: LiveSession, panel: Panel): string {
   const counts: Partial<Record<Panel, number>> = {
     console: session.consoleMessageCount,
     network: session.networkRequestCount,

@@ -5,9 +5,9 @@ import { isLive, StatusBadge } from '../parts/status-badge.tsx'
 import { TerminateButton } from '../parts/terminate-button.tsx'
 import { hrefOf, linkTo } from '../route.ts'
 import type { SessionSummary } from '../session-list.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
-const { columns } = texts.list
+const { columns } = messages.list
 
 export function SessionTable(props: { label: string; sessions: readonly SessionSummary[] }) {
   return (
@@ -60,11 +60,11 @@ const SessionTableRow = memo(function SessionTableRow({ session }: { session: Se
         <a {...linkTo(hrefOf({ session: id }))} title={id}>
           {name}
         </a>
-        <span className="narrow sessions-where">{session.title || session.currentUrl || texts.list.noPage}</span>
+        <span className="narrow sessions-where">{session.title || session.currentUrl || messages.list.noPage}</span>
       </td>
       <td className="sessions-page">
         {session.currentUrl === null ? (
-          <span className="faint">{texts.list.noPage}</span>
+          <span className="faint">{messages.list.noPage}</span>
         ) : (
           <>
             {session.title && <span className="sessions-title">{session.title}</span>}
@@ -80,7 +80,7 @@ const SessionTableRow = memo(function SessionTableRow({ session }: { session: Se
       <td className="number wide">{count(session.consoleMessageCount)}</td>
       <td
         className="number wide"
-        title={session.pendingRequestCount > 0 ? texts.list.pending(session.pendingRequestCount) : undefined}
+        title={session.pendingRequestCount > 0 ? messages.list.pending(session.pendingRequestCount) : undefined}
       >
         {count(session.networkRequestCount)}
       </td>

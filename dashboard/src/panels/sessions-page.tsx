@@ -7,12 +7,12 @@ import { Problem } from '../parts/problem.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import { isLive } from '../parts/status-badge.tsx'
 import type { SessionList, SessionSummary } from '../session-list.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 import { SessionTable } from './session-table.tsx'
 import { StartDialog } from './start-dialog.tsx'
 
-type Shown = keyof typeof texts.list.statuses
-const SHOWN = Object.keys(texts.list.statuses) as Shown[]
+type Shown = keyof typeof messages.list.statuses
+const SHOWN = Object.keys(messages.list.statuses) as Shown[]
 /** Typing must not send a query a key. */
 const SEARCH_AFTER_MS = 300
 
@@ -35,20 +35,20 @@ export function SessionsPage({ list }: { list: SessionList }) {
   return (
     <main id="content" className="page">
       <div className="bar page-bar">
-        <h1>{texts.list.title}</h1>
+        <h1>{messages.list.title}</h1>
         <ToggleGroup
           className="toggles"
-          aria-label={texts.list.filterStatus}
+          aria-label={messages.list.filterStatus}
           value={[shown]}
           onValueChange={([value]) => setShown(value ?? 'ALL')}
         >
           {SHOWN.map((one) => (
             <Toggle key={one} value={one} className="toggle">
-              {texts.list.statuses[one]}
+              {messages.list.statuses[one]}
             </Toggle>
           ))}
         </ToggleGroup>
-        <SearchField label={texts.list.filterName} value={search} onChange={setSearch} />
+        <SearchField label={messages.list.filterName} value={search} onChange={setSearch} />
         <span className="bar-gap" />
         <OperationCopy document={LiveSessions as never} variables={{}} />
         <StartDialog />
@@ -56,23 +56,23 @@ export function SessionsPage({ list }: { list: SessionList }) {
       {list.problem && <Problem onRetry={() => location.reload()}>{list.problem}</Problem>}
       {hidesAll && (
         <div className="blank">
-          <p>{texts.list.noMatch}</p>
+          <p>{messages.list.noMatch}</p>
           <button type="button" className="button" onClick={() => setSearch('')}>
-            {texts.list.clearFilter}
+            {messages.list.clearFilter}
           </button>
         </div>
       )}
       {shown !== 'ENDED' && !hidesAll && (
         <section aria-labelledby="live">
           <h2 id="live">
-            {texts.list.live} <span className="faint">{list.loaded ? live.length : ''}</span>
+            {messages.list.live} <span className="faint">{list.loaded ? live.length : ''}</span>
           </h2>
           {live.length > 0 ? (
-            <SessionTable label={texts.list.live} sessions={live} />
+            <SessionTable label={messages.list.live} sessions={live} />
           ) : (
             <div className="blank">
-              <p>{list.loaded ? texts.list.noneLive : texts.loading}</p>
-              {list.loaded && <p className="faint">{texts.list.noneLiveHint}</p>}
+              <p>{list.loaded ? messages.list.noneLive : messages.loading}</p>
+              {list.loaded && <p className="faint">{messages.list.noneLiveHint}</p>}
             </div>
           )}
         </section>
@@ -80,17 +80,17 @@ export function SessionsPage({ list }: { list: SessionList }) {
       {shown !== 'LIVE' && !hidesAll && (
         <section aria-labelledby="ended">
           <h2 id="ended">
-            {texts.list.ended} <span className="faint">{texts.list.shown(ended.length)}</span>
+            {messages.list.ended} <span className="faint">{messages.list.shown(ended.length)}</span>
           </h2>
-          {ended.length > 0 && <SessionTable label={texts.list.ended} sessions={ended} />}
+          {ended.length > 0 && <SessionTable label={messages.list.ended} sessions={ended} />}
           {ended.length === 0 && (
             <div className="blank">
-              <p>{list.loading ? texts.loading : texts.list.noneEnded}</p>
+              <p>{list.loading ? messages.loading : messages.list.noneEnded}</p>
             </div>
           )}
           {list.hasMore && ended.length > 0 && (
             <button type="button" className="button more" disabled={list.loading} onClick={() => void list.loadMore()}>
-              {list.loading ? texts.list.loadingMore : texts.list.more}
+              {list.loading ? messages.list.loadingMore : messages.list.more}
             </button>
           )}
         </section>

@@ -1,6 +1,6 @@
 import type { SubmitEvent } from 'react'
 import { Problem } from '../parts/problem.tsx'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
 export function SignInPage(props: { problem: string | null; onKey: (apiKey: string) => void }) {
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
@@ -10,17 +10,17 @@ export function SignInPage(props: { problem: string | null; onKey: (apiKey: stri
   }
   return (
     <main id="content" className="sign-in">
-      <h1>{texts.signIn.title}</h1>
+      <h1>{messages.signIn.title}</h1>
       {props.problem && <Problem>{props.problem}</Problem>}
-      <p>{texts.signIn.how}</p>
+      <p>{messages.signIn.how}</p>
       <form onSubmit={submit} className="form">
         <label className="labelled">
-          <span>{texts.signIn.orKey}</span>
+          <span>{messages.signIn.orKey}</span>
           <input className="field" name="key" type="password" autoComplete="off" required />
-          <span className="hint">{texts.signIn.stays}</span>
+          <span className="hint">{messages.signIn.stays}</span>
         </label>
         <button type="submit" className="button solid">
-          {texts.signIn.submit}
+          {messages.signIn.submit}
         </button>
       </form>
     </main>

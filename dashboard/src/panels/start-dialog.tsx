@@ -3,9 +3,9 @@ import { useState, type SubmitEvent, type ReactNode } from 'react'
 import { useMutation, useQuery } from 'urql'
 import { Profiles, StartSession } from '../operations.ts'
 import { Problem } from '../parts/problem.tsx'
-import { issuesOf, sentenceFor, type Issue } from '../problems.ts'
+import { issuesOf, sentenceFor, type Issue } from '../errors.ts'
 import { go, hrefOf } from '../route.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
 const RECORDS = ['VIDEO', 'TRACE', 'HAR'] as const
 
@@ -13,11 +13,11 @@ export function StartDialog() {
   const [open, setOpen] = useState(false)
   return (
     <Dialog.Root open={open} onOpenChange={setOpen}>
-      <Dialog.Trigger className="button solid">{texts.list.start}</Dialog.Trigger>
+      <Dialog.Trigger className="button solid">{messages.list.start}</Dialog.Trigger>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
         <Dialog.Popup className="dialog">
-          <Dialog.Title className="dialog-title">{texts.start.title}</Dialog.Title>
+          <Dialog.Title className="dialog-title">{messages.start.title}</Dialog.Title>
           <StartForm />
         </Dialog.Popup>
       </Dialog.Portal>
@@ -46,32 +46,32 @@ function StartForm() {
 
   const fields = (
     <>
-      <Labelled label={texts.start.prompt} hint={texts.start.promptHint} issue={issueAt('initialPrompt')}>
+      <Labelled label={messages.start.prompt} hint={messages.start.promptHint} issue={issueAt('initialPrompt')}>
         <input className="field" name="initialPrompt" autoComplete="off" spellCheck={false} />
       </Labelled>
-      <Labelled label={texts.start.name} issue={issueAt('name')}>
+      <Labelled label={messages.start.name} issue={issueAt('name')}>
         <input className="field" name="name" autoComplete="off" />
       </Labelled>
       <div className="form-row">
-        <Labelled label={texts.start.width} issue={issueAt('viewport')}>
+        <Labelled label={messages.start.width} issue={issueAt('viewport')}>
           <input className="field" name="width" type="number" defaultValue={1280} required />
         </Labelled>
-        <Labelled label={texts.start.height} issue={null}>
+        <Labelled label={messages.start.height} issue={null}>
           <input className="field" name="height" type="number" defaultValue={800} required />
         </Labelled>
       </div>
       <fieldset className="form-choices">
-        <legend>{texts.start.record}</legend>
+        <legend>{messages.start.record}</legend>
         {RECORDS.map((kind) => (
           <label key={kind}>
-            <input type="checkbox" name="record" value={kind} /> {texts.start.records[kind]}
+            <input type="checkbox" name="record" value={kind} /> {messages.start.records[kind]}
           </label>
         ))}
         <Note issue={issueAt('record')} />
       </fieldset>
       <div className="form-choices">
         <label>
-          <input type="checkbox" name="screenshot" /> {texts.start.screenshot}
+          <input type="checkbox" name="screenshot" /> {messages.start.screenshot}
         </label>
         <label>
           <input
@@ -80,22 +80,22 @@ function StartForm() {
             checked={keepAlive}
             onChange={(event) => setKeepAlive(event.target.checked)}
           />{' '}
-          {texts.start.keepAlive}
+          {messages.start.keepAlive}
         </label>
       </div>
       <div className="form-row">
-        <Labelled label={texts.start.idle} issue={issueAt('idleTimeoutSeconds')}>
+        <Labelled label={messages.start.idle} issue={issueAt('idleTimeoutSeconds')}>
           <input className="field" name="idleTimeoutSeconds" type="number" defaultValue={600} disabled={keepAlive} />
         </Labelled>
-        <Labelled label={texts.start.maxDuration} issue={issueAt('maxDurationSeconds')}>
+        <Labelled label={messages.start.maxDuration} issue={issueAt('maxDurationSeconds')}>
           <input className="field" name="maxDurationSeconds" type="number" defaultValue={3600} />
         </Labelled>
       </div>
       <details className="form-more">
-        <summary>{texts.start.more}</summary>
-        <Labelled label={texts.start.profile} issue={issueAt('profileId')}>
+        <summary>{messages.start.more}</summary>
+        <Labelled label={messages.start.profile} issue={issueAt('profileId')}>
           <select className="field" name="profileId">
-            <option value="">{texts.start.noProfile}</option>
+            <option value="">{messages.start.noProfile}</option>
             {profiles?.viewer.profiles.map(({ id, name }) => (
               <option key={id} value={id}>
                 {name}
@@ -104,14 +104,14 @@ function StartForm() {
           </select>
         </Labelled>
         <div className="form-row">
-          <Labelled label={texts.start.locale} issue={issueAt('locale')}>
+          <Labelled label={messages.start.locale} issue={issueAt('locale')}>
             <input className="field" name="locale" placeholder="de-CH" autoComplete="off" />
           </Labelled>
-          <Labelled label={texts.start.timezone} issue={issueAt('timezone')}>
+          <Labelled label={messages.start.timezone} issue={issueAt('timezone')}>
             <input className="field" name="timezone" placeholder="Europe/Zurich" autoComplete="off" />
           </Labelled>
         </div>
-        <Labelled label={texts.start.userAgent} issue={issueAt('userAgent')}>
+        <Labelled label={messages.start.userAgent} issue={issueAt('userAgent')}>
           <input className="field" name="userAgent" autoComplete="off" />
         </Labelled>
       </details>
@@ -124,9 +124,9 @@ function StartForm() {
       {fields}
       {error && !isSaid && <Problem>{sentenceFor(error)}</Problem>}
       <div className="dialog-actions">
-        <Dialog.Close className="button">{texts.cancel}</Dialog.Close>
+        <Dialog.Close className="button">{messages.cancel}</Dialog.Close>
         <button type="submit" className="button solid" disabled={fetching}>
-          {fetching ? texts.start.starting : texts.start.submit}
+          {fetching ? messages.start.starting : messages.start.submit}
         </button>
       </div>
     </form>

@@ -6,11 +6,11 @@ import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import type { SessionLogs, StoryEntry } from '../session-logs.ts'
-import { durationOf, isTrouble, kindOf, lineOf } from '../story-words.ts'
-import { texts } from '../texts.ts'
+import { durationOf, isTrouble, kindOf, lineOf } from '../timeline-messages.ts'
+import { messages } from '../messages.ts'
 import { useLog, useMatching } from '../use-log.ts'
 
-const { story } = texts
+const { story } = messages
 
 const COLUMNS: readonly Column<StoryEntry>[] = [
   { key: 'time', label: story.columns.time, render: ({ at }) => time(at) },

@@ -1,5 +1,5 @@
 import { useEffect, useState, type ReactNode } from 'react'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
 type Outcome = 'none' | 'copied' | 'failed'
 
@@ -11,7 +11,7 @@ export function CopyButton(props: { text: () => string; label: string; children?
     const timer = setTimeout(() => setOutcome('none'), 2_000)
     return () => clearTimeout(timer)
   }, [outcome])
-  const said = { none: '', copied: texts.copied, failed: texts.copyFailed }[outcome]
+  const said = { none: '', copied: messages.copied, failed: messages.copyFailed }[outcome]
   return (
     <button
       type="button"

@@ -2,7 +2,7 @@ import { useVirtualizer } from '@tanstack/react-virtual'
 import { memo, useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
 import type { KeyboardEvent, MouseEvent, ReactNode, WheelEvent } from 'react'
 import { count } from '../format.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
 export interface Column<Row, Context = null> {
   readonly key: string
@@ -198,7 +198,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
       {rows.length === 0 && <div className="grid-empty">{props.empty}</div>}
       {!following && overflows && (
         <button type="button" className="button follow" onClick={() => setFollowing(true)}>
-          {rows.length > seen ? texts.log.resume(count(rows.length - seen)) : texts.log.follow}
+          {rows.length > seen ? messages.log.resume(count(rows.length - seen)) : messages.log.follow}
         </button>
       )}
     </div>

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
 /** What is known of the row that was chosen, beside or below the rows. */
 export function DetailsPane(props: { label: string; onClose: () => void; tools?: ReactNode; children: ReactNode }) {
@@ -12,8 +12,8 @@ export function DetailsPane(props: { label: string; onClose: () => void; tools?:
         <button
           type="button"
           className="button quiet"
-          aria-label={texts.close}
-          title={texts.close}
+          aria-label={messages.close}
+          title={messages.close}
           onClick={props.onClose}
         >
           <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">

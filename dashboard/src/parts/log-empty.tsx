@@ -1,5 +1,5 @@
 import type { LogStore } from '../log-store.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
 /** Stands where a log shows no rows: there are none, or none match the filter, which can then be cleared. */
 export function LogEmpty(props: {
@@ -10,12 +10,12 @@ export function LogEmpty(props: {
   children: string
 }) {
   const { store } = props
-  if (!props.isFiltered || store.entries.length === 0) return <p>{store.live ? props.children : texts.loading}</p>
+  if (!props.isFiltered || store.entries.length === 0) return <p>{store.live ? props.children : messages.loading}</p>
   return (
     <>
-      <p>{texts.log.noMatch}</p>
+      <p>{messages.log.noMatch}</p>
       <button type="button" className="button" onClick={props.onClear}>
-        {texts.log.clear}
+        {messages.log.clear}
       </button>
     </>
   )

@@ -1,6 +1,6 @@
 import { count } from '../format.ts'
 import type { LogStore } from '../log-store.ts'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
 /** How far a log has been read, and what is missing in it. */
 export function LogStatus(props: { store: LogStore<{ sequence: number }>; shown: number }) {
@@ -9,12 +9,12 @@ export function LogStatus(props: { store: LogStore<{ sequence: number }>; shown:
     <>
       <span className="log-count" data-testid="log-count">
         {store.live
-          ? texts.log.shown(count(shown), count(store.entries.length))
-          : texts.log.reading(count(store.entries.length))}
+          ? messages.log.shown(count(shown), count(store.entries.length))
+          : messages.log.reading(count(store.entries.length))}
       </span>
       {(store.dropped > 0 || store.droppedUnknown) && (
-        <span className="tag warning" title={texts.log.droppedHint}>
-          {store.droppedUnknown ? texts.log.droppedUnknown : texts.log.dropped(count(store.dropped))}
+        <span className="tag warning" title={messages.log.droppedHint}>
+          {store.droppedUnknown ? messages.log.droppedUnknown : messages.log.dropped(count(store.dropped))}
         </span>
       )}
     </>

@@ -1,18 +1,18 @@
 import { stringifyDocument, type TypedDocumentNode } from 'urql'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 import { CopyButton } from './copy-button.tsx'
 
 /** Copies what a panel asks of the server, ready for GraphiQL or a program. */
 export function OperationCopy(props: { document: TypedDocumentNode<never, never>; variables: object }) {
   return (
     <CopyButton
-      label={texts.copyOperation}
+      label={messages.copyOperation}
       text={() => {
         const variables = JSON.stringify(props.variables, null, 2).replaceAll('\n', '\n# ')
         return `# ${variables}\n${stringifyDocument(props.document).trim()}\n`
       }}
     >
-      {texts.operation}
+      {messages.operation}
     </CopyButton>
   )
 }

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
 /** A sentence on what went wrong, and a way out of it. */
 export function Problem(props: { children: ReactNode; onRetry?: () => void }) {
@@ -8,7 +8,7 @@ export function Problem(props: { children: ReactNode; onRetry?: () => void }) {
       <p>{props.children}</p>
       {props.onRetry && (
         <button type="button" className="button" onClick={props.onRetry}>
-          {texts.retry}
+          {messages.retry}
         </button>
       )}
     </div>

@@ -1,14 +1,14 @@
-import { texts } from '../texts.ts'
+import { messages } from '../messages.ts'
 
-export type Status = keyof typeof texts.status
+export type Status = keyof typeof messages.status
 
 export const isLive = (status: Status): boolean => status === 'CREATING' || status === 'RUNNING'
 
-export function StatusBadge(props: { status: Status; endReason: keyof typeof texts.endReason | null }) {
+export function StatusBadge(props: { status: Status; endReason: keyof typeof messages.endReason | null }) {
   return (
     <span className="status" data-status={props.status}>
-      {texts.status[props.status]}
-      {props.endReason && <span className="status-reason"> · {texts.endReason[props.endReason]}</span>}
+      {messages.status[props.status]}
+      {props.endReason && <span className="status-reason"> · {messages.endReason[props.endReason]}</span>}
     </span>
   )
 }

@@ -2,8 +2,8 @@ import { AlertDialog } from '@base-ui/react/alert-dialog'
 import { useState } from 'react'
 import { useMutation } from 'urql'
 import { TerminateSession } from '../operations.ts'
-import { sentenceFor } from '../problems.ts'
-import { texts } from '../texts.ts'
+import { sentenceFor } from '../errors.ts'
+import { messages } from '../messages.ts'
 import { Problem } from './problem.tsx'
 
 /** Ends a session, once one has said so twice. */
@@ -12,17 +12,17 @@ export function TerminateButton({ id, name }: { id: string; name: string }) {
   const [{ fetching, error }, terminate] = useMutation(TerminateSession)
   return (
     <AlertDialog.Root open={open} onOpenChange={setOpen}>
-      <AlertDialog.Trigger className="button danger" aria-label={texts.terminate.buttonFor(name)}>
-        {texts.terminate.button}
+      <AlertDialog.Trigger className="button danger" aria-label={messages.terminate.buttonFor(name)}>
+        {messages.terminate.button}
       </AlertDialog.Trigger>
       <AlertDialog.Portal>
         <AlertDialog.Backdrop className="backdrop" />
         <AlertDialog.Popup className="dialog small">
-          <AlertDialog.Title className="dialog-title">{texts.terminate.title(name)}</AlertDialog.Title>
-          <AlertDialog.Description className="dialog-text">{texts.terminate.text}</AlertDialog.Description>
+          <AlertDialog.Title className="dialog-title">{messages.terminate.title(name)}</AlertDialog.Title>
+          <AlertDialog.Description className="dialog-text">{messages.terminate.text}</AlertDialog.Description>
           {error && <Problem>{sentenceFor(error)}</Problem>}
           <div className="dialog-actions">
-            <AlertDialog.Close className="button">{texts.cancel}</AlertDialog.Close>
+            <AlertDialog.Close className="button">{messages.cancel}</AlertDialog.Close>
             <button
               type="button"
               className="button danger solid"
@@ -33,7 +33,7 @@ export function TerminateButton({ id, name }: { id: string; name: string }) {
                 })
               }}
             >
-              {fetching ? texts.terminate.busy : texts.terminate.confirm}
+              {fetching ? messages.terminate.busy : messages.terminate.confirm}
             </button>
           </div>
         </AlertDialog.Popup>

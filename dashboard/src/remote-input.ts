@@ -1,60 +1,9 @@
-import type { VariablesOf } from 'gql.tada'
-import { takeFingers } from './fingers.ts'
-import type { DispatchInput } from './operations.ts'
+import type { InputQueue } from './input-queue.ts'
+import { takeFingers } from './touch-input.ts'
 
-export type PageInput = VariablesOf<typeof DispatchInput>['events'][number]
 type Modifier = 'ALT' | 'CONTROL' | 'META' | 'SHIFT'
 
-const MOST_AT_ONCE = 100
 const BUTTONS = ['LEFT', 'MIDDLE', 'RIGHT'] as const
-
-/**
- * Hands mouse, fingers and keyboard of a person to a page, in order, one call after the other. What comes while one is
- * under way waits, and of moves only the last: they come faster than they can be sent.
- */
-export class InputQueue {
-  readonly #send: (events: PageInput[]) => Promise<void>
-  #waiting: PageInput[] = []
-  #isSending = false
-
-  constructor(send: (events: PageInput[]) => Promise<void>) {
-    this.#send = send
-  }
-
-  push(event: PageInput): void {
-    const last = this.#waiting.at(-1)
-    const joined = last && joinedEvent(last, event)
-    if (joined) this.#waiting[this.#waiting.length - 1] = joined
-    else this.#waiting.push(event)
-    void this.#run()
-  }
-
-  async #run(): Promise<void> {
-    if (this.#isSending) return
-    this.#isSending = true
-    while (this.#waiting.length > 0) await this.#send(this.#waiting.splice(0, MOST_AT_ONCE))
-    this.#isSending = false
-  }
-}
-
-/** One event that does what two in a row would; null where both are needed. */
-function joinedEvent(first: PageInput, second: PageInput): PageInput | null {
-  if ('mouse' in first && 'mouse' in second) {
-    return first.mouse.type === 'MOVE' && second.mouse.type === 'MOVE' ? second : null
-  }
-  if ('touch' in first && 'touch' in second) {
-    const isSame = first.touch.type === 'MOVE' && second.touch.type === 'MOVE' && fingersOf(first) === fingersOf(second)
-    return isSame ? second : null
-  }
-  if ('wheel' in first && 'wheel' in second) {
-    const deltaX = (first.wheel.deltaX ?? 0) + (second.wheel.deltaX ?? 0)
-    const deltaY = (first.wheel.deltaY ?? 0) + (second.wheel.deltaY ?? 0)
-    return { wheel: { ...second.wheel, deltaX, deltaY } }
-  }
-  return null
-}
-
-const fingersOf = ({ touch }: Extract<PageInput, { touch: unknown }>) => touch.points?.map(({ id }) => id).join()
 
 /** Where a point of the window lies in the page that a picture shows, in CSS pixels of that page. */
 export type ToPage = (point: { clientX: number; clientY: number }) => { x: number; y: number }
@@ -64,7 +13,7 @@ export type ToPage = (point: { clientX: number; clientY: number }) => { x: numbe
  * or tapped on a screen comes as text. Everything is the page's but Shift+Escape, which calls `release`, so that whoever
  * has no mouse gets out again. Returns what ends it.
  */
-export function takeOver(
+export function takeControl(
   element: HTMLElement,
   keys: HTMLTextAreaElement,
   toPage: ToPage,

@@ -1,5 +1,5 @@
 /** Every English word of the dashboard. */
-export const texts = {
+export const messages = {
   name: 'Tabwire',
   loading: 'Loading…',
   none: '–',
@@ -173,7 +173,7 @@ export const texts = {
     page: 'Page to look at',
     inFront: 'The page in front',
     keyboard: 'Keyboard of the page',
-    takeOver: 'Take over',
+    takeControl: 'Take over',
     giveBack: 'Give back',
     picture: (title: string) => `Live picture of ${title}`,
     waiting: 'Waiting for the first picture…',

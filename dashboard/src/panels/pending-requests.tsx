@@ -1,20 +1,20 @@
 import { Popover } from '@base-ui/react/popover'
 import { count } from '../format.ts'
 import { Age } from '../parts/age.tsx'
-import { texts } from '../texts.ts'
-import type { SessionNow } from './session-page.tsx'
+import { messages } from '../messages.ts'
+import type { LiveSession } from '../live-session.ts'
 
 /** Requests that have not settled: how many, and on demand which. It keeps its place where there are none. */
-export function InFlight(props: { count: number; requests: SessionNow['pendingRequests'] }) {
+export function PendingRequests(props: { count: number; requests: LiveSession['pendingRequests'] }) {
   return (
     <Popover.Root>
       <Popover.Trigger className="button quiet" disabled={props.count === 0}>
-        {texts.network.inFlight(count(props.count))}
+        {messages.network.inFlight(count(props.count))}
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Positioner sideOffset={6} align="start" className="positioner">
           <Popover.Popup className="popup">
-            <Popover.Title className="popup-title">{texts.network.inFlightTitle}</Popover.Title>
+            <Popover.Title className="popup-title">{messages.network.inFlightTitle}</Popover.Title>
             <ul className="in-flight">
               {props.requests.map(({ id, method, url, startedAt }) => (
                 <li key={id}>

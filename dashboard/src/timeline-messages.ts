@@ -1,9 +1,9 @@
 import { bytes, count } from './format.ts'
 import type { Json } from './graphql.ts'
 import type { StoryEntry } from './session-logs.ts'
-import { texts } from './texts.ts'
+import { messages } from './messages.ts'
 
-const { story } = texts
+const { story } = messages
 
 /** What an entry is, in a word or two. */
 export function kindOf(entry: StoryEntry): string {
@@ -15,8 +15,8 @@ export function kindOf(entry: StoryEntry): string {
 export function lineOf(entry: StoryEntry): string {
   switch (entry.__typename) {
     case 'StatusChange': {
-      const reason = entry.endReason === null ? '' : ` (${texts.endReason[entry.endReason]})`
-      return `${texts.status[entry.to]}${reason}${after(entry.statusError)}`
+      const reason = entry.endReason === null ? '' : ` (${messages.endReason[entry.endReason]})`
+      return `${messages.status[entry.to]}${reason}${after(entry.statusError)}`
     }
     case 'Navigation':
       return entry.navigatedTo + (entry.sameDocument ? ` (${story.sameDocument})` : '')
@@ -29,9 +29,9 @@ export function lineOf(entry: StoryEntry): string {
       return entry.actionError ? `${what}${what && ' – '}${entry.actionError.message}` : what
     }
     case 'ArtifactCreated':
-      return `${texts.artifacts.kinds[entry.artifactKind]} ${entry.artifactName}`
+      return `${messages.artifacts.kinds[entry.artifactKind]} ${entry.artifactName}`
     case 'ArtifactFailed':
-      return `${texts.artifacts.kinds[entry.artifactKind]} ${entry.artifactName} – ${entry.notKept}`
+      return `${messages.artifacts.kinds[entry.artifactKind]} ${entry.artifactName} – ${entry.notKept}`
     case 'WebSocketOpened':
       return entry.socketUrl
     case 'WebSocketClosed':

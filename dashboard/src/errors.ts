@@ -1,5 +1,5 @@
 import type { CombinedError } from 'urql'
-import { texts } from './texts.ts'
+import { messages } from './messages.ts'
 
 /** A rule that the input of a form broke, as BAD_USER_INPUT lists them. */
 export interface Issue {
@@ -10,8 +10,8 @@ export interface Issue {
 /** What went wrong and what can be done, in a sentence or two. */
 export function sentenceFor(error: CombinedError): string {
   const [first] = error.graphQLErrors
-  if (!first) return texts.problems.noAnswer
-  const wayOut = texts.problems.wayOut[codeOf(error) ?? '']
+  if (!first) return messages.problems.noAnswer
+  const wayOut = messages.problems.wayOut[codeOf(error) ?? '']
   const sentence = /[.!?]$/.test(first.message) ? first.message : `${first.message}.`
   return wayOut ? `${sentence} ${wayOut}` : sentence
 }

@@ -1,4 +1,4 @@
-import type { PageInput } from './take-over.ts'
+import type { PageInput } from './input-queue.ts'
 
 type Place = { x: number; y: number }
 type Finger = Place & { id: number }
