@@ -7,8 +7,8 @@ const MIB = 1024 * 1024
 export interface DownloadSite {
   /** http://127.0.0.1:<port> */
   url: string
-  /** Downloads of /endless: how many have begun, and how many of them are still being sent. */
-  readonly endless: { readonly begun: number; readonly open: number }
+  /** Downloads of /endless: how many have begun, how many of them are still being sent, and what was sent in all. */
+  readonly endless: { readonly begun: number; readonly open: number; readonly bytes: number }
   /** Ends the downloads of /held that are still open. */
   release(): void
   close(): Promise<void>
@@ -17,13 +17,15 @@ export interface DownloadSite {
 /** A site of downloads: /endless goes on without a length, as fast as it is read, until it is canceled; /held has its length, and its end waits; /body is data. */
 export async function startDownloadSite(): Promise<DownloadSite> {
   const held = new Set<() => void>()
-  const endless = { begun: 0, open: 0 }
+  const endless = { begun: 0, open: 0, bytes: 0 }
   const sendWithoutEnd = (response: ServerResponse) => {
     const piece = Buffer.alloc(MIB / 4, 7)
     endless.begun += 1
     endless.open += 1
     response.on('close', () => (endless.open -= 1))
     const write = () => {
+      if (response.destroyed) return
+      endless.bytes += piece.length
       // In turns, so that it leaves some of the event loop to the server under test.
       if (response.write(piece)) setImmediate(write)
       else response.once('drain', write)

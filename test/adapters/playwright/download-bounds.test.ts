@@ -41,8 +41,8 @@ test.skipIf(prlimitPath() === null)(
   async () => {
     const site = await startDownloadSite()
     onTestFinished(() => site.close())
-    // Should it not be ended, it takes no more.
-    const testPool = await startTestPool({ warm: 0, tempLimitBytes: 512 * MIB })
+    // Should it not be ended at its own bound, it is at that of all files.
+    const testPool = await startTestPool({ warm: 0, tempLimitBytes: 2_048 * MIB })
     const { session, recorder } = await testPool.start()
     recorder.roomBytes = 4 * MIB
     const [pid] = testPool.browsers()
@@ -50,7 +50,8 @@ test.skipIf(prlimitPath() === null)(
 
     const hear = deafen()
     const opened = session.open(`${site.url}/endless`, AbortSignal.timeout(60_000))
-    await expect.poll(() => site.endless, { timeout: 30_000 }).toEqual({ begun: 1, open: 0 })
+    await expect.poll(() => site.endless, { timeout: 30_000 }).toMatchObject({ begun: 1, open: 0 })
+    expect(site.endless.bytes).toBeLessThan(512 * MIB)
     expect(recorder.of('DOWNLOAD')).toEqual([])
     hear()
     await session.ping(30_000)
