@@ -195,7 +195,10 @@ export class DownloadRecorder {
     const canceled = this.#untold.get(guid)
     if (canceled) this.#cancel(guid, download, canceled)
     this.#untold.delete(guid)
-    if (this.#timer === null) this.#lookIn(LOOK_MS.least)
+    this.#grown(guid, download, download.bytes ?? 0)
+    if (download.canceled) this.#holdSizes()
+    // Not only when it is time for another that grows slowly.
+    this.#lookIn(LOOK_MS.least)
   }
 
   #progressed({ guid, state, receivedBytes, totalBytes }: CdpEvents['Browser.downloadProgress']): void {
@@ -216,6 +219,7 @@ export class DownloadRecorder {
   }
 
   #lookIn(delayMs: number): void {
+    if (this.#timer) clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#guarded(() => this.#look()), delayMs)
     this.#timer.unref()
   }
