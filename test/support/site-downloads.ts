@@ -26,9 +26,10 @@ export async function startDownloadSite(): Promise<DownloadSite> {
     const write = () => {
       if (response.destroyed) return
       endless.bytes += piece.length
-      // In turns, so that it leaves some of the event loop to the server under test.
-      if (response.write(piece)) setImmediate(write)
-      else response.once('drain', write)
+      // A turn of the event loop each: what the kernel takes at once is drained before anyone else has a turn.
+      const isTaken = response.write(piece)
+      if (isTaken) setImmediate(write)
+      else response.once('drain', () => setImmediate(write))
     }
     write()
   }
