@@ -90,7 +90,7 @@ describe('a download that takes more than the quota leaves is canceled', { timeo
     const { id } = await open()
     await download(id)
     await expect.poll(() => downloadsOf(id), { timeout: 30_000 }).toMatchObject([EXCEEDED])
-    expect(site().sentWhole).toBe(0)
+    await expect.poll(() => site().endless.open).toBe(0)
     const left = async () => (await foldersOf()).flatMap((folder) => readdirSync(join(folder, 'downloads')))
     await expect.poll(left).toEqual([])
     expect(await app.terminate(id)).toMatchObject({ status: 'CLOSED' })
@@ -105,7 +105,7 @@ describe('a download that takes more than the quota leaves is canceled', { timeo
     await client.send('Browser.setDownloadBehavior', behavior)
     await client.send('Target.createTarget', { url: `${site().url}/endless`, browserContextId })
     await expect.poll(() => downloadsOf(id), { timeout: 30_000 }).toMatchObject([EXCEEDED])
-    expect(site().sentWhole).toBe(0)
+    await expect.poll(() => site().endless.open).toBe(0)
     await app.terminate(id)
   })
 

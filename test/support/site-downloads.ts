@@ -3,45 +3,33 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 const MIB = 1024 * 1024
-/** More than any test lets through, and little enough to be written where one that is not canceled would be. */
-const ENDLESS_BYTES = 128 * MIB
-/** More than any quota of a test; past it one piece comes at a time, so that canceling is no race with the network. */
-const AT_ONCE_BYTES = 16 * MIB
-const PAUSE_MS = 200
 
 export interface DownloadSite {
   /** http://127.0.0.1:<port> */
   url: string
-  /** Downloads of /endless that were sent to their end. */
-  readonly sentWhole: number
+  /** Downloads of /endless: how many have begun, how many of them are still being sent, and what was sent in all. */
+  readonly endless: { readonly begun: number; readonly open: number; readonly bytes: number }
   /** Ends the downloads of /held that are still open. */
   release(): void
   close(): Promise<void>
 }
 
-/** A site of downloads: /endless goes on without a length; /held has its length, and its end waits; /body is data. */
+/** A site of downloads: /endless goes on without a length, as fast as it is read, until it is canceled; /held has its length, and its end waits; /body is data. */
 export async function startDownloadSite(): Promise<DownloadSite> {
   const held = new Set<() => void>()
-  let sentWhole = 0
-  const endless = (response: ServerResponse) => {
+  const endless = { begun: 0, open: 0, bytes: 0 }
+  const sendWithoutEnd = (response: ServerResponse) => {
     const piece = Buffer.alloc(MIB / 4, 7)
-    let sent = 0
-    let isOpen = true
-    response.on('close', () => {
-      isOpen = false
-    })
+    endless.begun += 1
+    endless.open += 1
+    response.on('close', () => (endless.open -= 1))
     const write = () => {
-      while (isOpen && sent < ENDLESS_BYTES) {
-        sent += piece.length
-        if (sent > AT_ONCE_BYTES) {
-          response.write(piece)
-          return void setTimeout(write, PAUSE_MS).unref()
-        }
-        if (!response.write(piece)) return void response.once('drain', write)
-      }
-      if (!isOpen) return
-      sentWhole += 1
-      response.end()
+      if (response.destroyed) return
+      endless.bytes += piece.length
+      // A turn of the event loop each: what the kernel takes at once is drained before anyone else has a turn.
+      const isTaken = response.write(piece)
+      if (isTaken) setImmediate(write)
+      else response.once('drain', () => setImmediate(write))
     }
     write()
   }
@@ -49,7 +37,7 @@ export async function startDownloadSite(): Promise<DownloadSite> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
     const bytes = Number(searchParams.get('bytes'))
     const headers = { 'content-type': 'application/octet-stream', 'content-disposition': 'attachment; filename=x.bin' }
-    if (pathname === '/endless') endless(response.writeHead(200, headers))
+    if (pathname === '/endless') sendWithoutEnd(response.writeHead(200, headers))
     else if (pathname === '/held') {
       response.writeHead(200, { ...headers, 'content-length': bytes })
       // All but a little, so that nothing of it is left unsent; only what a browser sniffs where its length is all that counts.
@@ -70,9 +58,7 @@ export async function startDownloadSite(): Promise<DownloadSite> {
   await listening
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    get sentWhole() {
-      return sentWhole
-    },
+    endless,
     release: () => {
       for (const end of held) end()
     },

@@ -1,4 +1,3 @@
-import { rmdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { SandboxMode } from '../../config.ts'
@@ -7,6 +6,7 @@ import type { RecordingKind } from '../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../ports/browser.ts'
 import type { LaunchMode } from './browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
+import { BrowsersDirectory } from './browsers-directory.ts'
 import { raceSignal, within } from './deadline.ts'
 import { browsersDirectory, reapLeftovers } from './leftovers.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from './open-browser.ts'
@@ -70,29 +70,29 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
   } = options
   const pipes = createBrowserPipes(messageLimits)
   await reapLeftovers(tempRoot, machineId, logger)
-  const parentDir = browsersDirectory(tempRoot, machineId)
+  const parent = new BrowsersDirectory(browsersDirectory(tempRoot, machineId), logger)
   const space = new TempSpace(tempRoot, tempLimitBytes, logger)
   const { mode, browser, sandboxProblem } = await probeLaunchMode(
     executable,
     sandbox,
-    parentDir,
+    parent,
     machineId,
     pipes,
     Math.max(space.sessionLimitBytes, LEAST_FILE_BYTES),
     logger,
   ).catch(async (error: unknown) => {
     await space.close()
-    await rmdir(parentDir).catch(() => undefined)
+    await parent.close()
     throw error
   })
-  return new WarmBrowserPool(mode, browser, sandboxProblem, parentDir, space, warm, pipes, logger)
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, warm, pipes, logger)
 }
 
 class WarmBrowserPool implements SandboxedBrowserPool {
   readonly sandboxed: boolean
   readonly sandboxProblem: string | null
   readonly #mode: LaunchMode
-  readonly #parentDir: string
+  readonly #parent: BrowsersDirectory
   readonly #space: TempSpace
   readonly #target: number
   readonly #pipes: BrowserPipes
@@ -113,14 +113,14 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     mode: LaunchMode,
     first: OpenBrowser,
     sandboxProblem: string | null,
-    parentDir: string,
+    parent: BrowsersDirectory,
     space: TempSpace,
     target: number,
     pipes: BrowserPipes,
     logger: Logger,
   ) {
     this.#mode = mode
-    this.#parentDir = parentDir
+    this.#parent = parent
     this.#space = space
     space.watch(first.process.folders.dir)
     this.#target = target
@@ -191,7 +191,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     this.#warm = []
     while (this.#background.size > 0) await Promise.all(this.#background)
     await this.#space.close()
-    await rmdir(this.#parentDir).catch(() => undefined)
+    await this.#parent.close()
   }
 
   async #assign(
@@ -215,6 +215,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       process.folders.downloads,
       logger,
       recordings,
+      process,
     )
     try {
       const opened = async () => {
@@ -247,7 +248,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const both = AbortSignal.any([signal, this.#closing.signal])
     await this.#turn(both)
     try {
-      const open = await openBrowser(this.#mode, this.#parentDir, this.#pipes, this.#logger, both)
+      const open = await openBrowser(this.#mode, this.#parent, this.#pipes, this.#logger, both)
       this.#space.watch(open.process.folders.dir)
       this.#lastFailure = null
       return open

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { rm } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
@@ -7,7 +6,9 @@ import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { giveWay } from './browser-priority.ts'
 import { BrowserWire } from './browser-wire.ts'
+import type { BrowsersDirectory } from './browsers-directory.ts'
 import { within } from './deadline.ts'
+import { FileSizeLimit } from './file-size-limit.ts'
 import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { setprivPath } from './setpriv.ts'
 
@@ -45,21 +46,33 @@ export class BrowserProcess {
   readonly pid: number
   readonly wire: BrowserWire
   readonly folders: BrowserFolders
+  readonly fileSizeLimit: FileSizeLimit
   /** Resolves when the process has ended, however it did: how, for people. */
   readonly exited: Promise<string>
   /** As `exited`, but after the last of what the browser had written was read. */
   readonly fellSilent: Promise<string>
   readonly #child: ChildProcess
+  readonly #parent: BrowsersDirectory
   readonly #logger: Logger
   #output = ''
   readonly #outputEnded: Promise<void>
   #closing: Promise<void> | null = null
 
-  private constructor(child: ChildProcess, pid: number, folders: BrowserFolders, pipes: BrowserPipes, logger: Logger) {
+  private constructor(
+    child: ChildProcess,
+    pid: number,
+    uid: number | null,
+    parent: BrowsersDirectory,
+    folders: BrowserFolders,
+    pipes: BrowserPipes,
+    logger: Logger,
+  ) {
     this.#child = child
+    this.#parent = parent
     this.#logger = logger
     this.pid = pid
     this.folders = folders
+    this.fileSizeLimit = new FileSizeLimit(pid, uid, () => this.hasExited, logger)
     void giveWay(pid)
     const keep = (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-KEPT_OUTPUT)
@@ -88,18 +101,18 @@ export class BrowserProcess {
 
   static async start(
     mode: LaunchMode,
-    parentDir: string,
+    parent: BrowsersDirectory,
     pipes: BrowserPipes,
     logger: Logger,
   ): Promise<BrowserProcess> {
     const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
     let folders: BrowserFolders | null = null
     try {
-      folders = await makeBrowserFolders(parentDir, uid)
+      folders = await makeBrowserFolders(parent.path, uid)
       const child = spawnBrowser(mode, folders, uid)
-      return new BrowserProcess(child, await pidOf(child), folders, pipes, logger)
+      return new BrowserProcess(child, await pidOf(child), uid, parent, folders, pipes, logger)
     } catch (error) {
-      if (folders) await rm(folders.dir, { recursive: true, force: true })
+      if (folders) await parent.remove(folders.dir)
       throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
     }
   }
@@ -147,11 +160,9 @@ export class BrowserProcess {
     // Every process of the group holds the browser's output open until it is gone. (Whether the group still exists would
     // not tell: the dead stay in it until somebody reaps them.)
     await within(this.#outputEnded, GROUP_END_MS)
+    await this.fileSizeLimit.close()
     for (const stream of this.#child.stdio) stream?.destroy()
-    const dir = this.folders.dir
-    await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).catch((error: unknown) =>
-      this.#logger.warn({ err: error, dir }, 'the directory of a browser could not be removed'),
-    )
+    await this.#parent.remove(this.folders.dir)
   }
 
   #killGroup(): void {

@@ -3,6 +3,7 @@ import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../ports/browser.ts'
 import { ownedBy, type FaultOwner } from '../../ports/fault-owner.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
+import type { BrowsersDirectory } from './browsers-directory.ts'
 import { raceSignal, within } from './deadline.ts'
 import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { Targets } from './targets.ts'
@@ -49,25 +50,25 @@ export interface OpenBrowser {
 /** Rejects with BrowserLaunchFailed, or with the signal's reason; either way no process is left. */
 export async function openBrowser(
   mode: LaunchMode,
-  parentDir: string,
+  parent: BrowsersDirectory,
   pipes: BrowserPipes,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenBrowser> {
   signal.throwIfAborted()
   const faults = new BrowserFaults(logger)
-  return ownedBy(faults, () => openOwned(faults, mode, parentDir, pipes, logger, signal))
+  return ownedBy(faults, () => openOwned(faults, mode, parent, pipes, logger, signal))
 }
 
 async function openOwned(
   faults: BrowserFaults,
   mode: LaunchMode,
-  parentDir: string,
+  parent: BrowsersDirectory,
   pipes: BrowserPipes,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenBrowser> {
-  const process = await BrowserProcess.start(mode, parentDir, pipes, logger)
+  const process = await BrowserProcess.start(mode, parent, pipes, logger)
   faults.onFault = () => void process.close(0)
   const deadline = AbortSignal.timeout(LAUNCH_DEADLINE_MS)
   try {

@@ -1,6 +1,7 @@
 import type { Logger } from '../../logger.ts'
 import type { Recorder } from '../../ports/browser.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
+import type { BrowserProcess } from './browser-process.ts'
 import type { BrowserWire } from './browser-wire.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
@@ -32,6 +33,7 @@ export class Recording {
     downloadsDir: string,
     logger: Logger,
     recordings?: Pick<Recordings, 'note'>,
+    browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
   ) {
     const gate: Recorder = {
       record: (draft) => {
@@ -63,7 +65,7 @@ export class Recording {
       network.tooLarge(event)
       webSockets.tooLarge(event)
     })
-    this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
+    this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger, browser)
     this.#network = network
     this.#webSockets = webSockets
     this.#targets = targets

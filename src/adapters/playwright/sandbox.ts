@@ -5,6 +5,7 @@ import type { SandboxMode } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
 import { UIDS_PER_SERVER, type LaunchMode } from './browser-process.ts'
+import type { BrowsersDirectory } from './browsers-directory.ts'
 import { openBrowser, type OpenBrowser } from './open-browser.ts'
 import type { BrowserPipes } from './pipe/browser-pipes.ts'
 
@@ -28,7 +29,7 @@ export interface Probe {
 export async function probeLaunchMode(
   executable: string,
   sandbox: SandboxMode,
-  parentDir: string,
+  parent: BrowsersDirectory,
   machineId: string,
   pipes: BrowserPipes,
   maxFileBytes: number,
@@ -42,7 +43,7 @@ export async function probeLaunchMode(
       if (sandboxed && user.firstUid === null && isRoot()) continue
       const mode: LaunchMode = { executable, sandboxed, ...user, maxFileBytes }
       try {
-        return { mode, browser: await openBrowser(mode, parentDir, pipes, logger, NEVER) }
+        return { mode, browser: await openBrowser(mode, parent, pipes, logger, NEVER) }
       } catch (error) {
         logger.debug({ err: error, mode }, 'a way to start the browser failed')
         failures.push((error as Error).message)

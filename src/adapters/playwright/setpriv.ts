@@ -2,23 +2,36 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-let found: string | null | undefined
+const found = new Map<string, string | null>()
 
 /** The program that makes the kernel end a browser together with us; null where there is none. Found out once. */
 export function setprivPath(): string | null {
-  found ??= process.platform === 'linux' ? findSetpriv(process.env['PATH'] ?? '') : null
-  return found
+  return once('setpriv', findSetpriv)
+}
+
+/** The program that bounds files of a process that runs; null where there is none. Found out once. */
+export function prlimitPath(): string | null {
+  return once('prlimit', (searchPath) => find('prlimit', '--fsize', searchPath))
 }
 
 /** Of util-linux; busybox has one by that name, which does not know --pdeathsig. */
 export function findSetpriv(searchPath: string): string | null {
-  const folders = [...searchPath.split(delimiter), '/usr/bin']
-  return folders.map((folder) => join(folder, 'setpriv')).find(knowsDeathSignal) ?? null
+  return find('setpriv', '--pdeathsig', searchPath)
 }
 
-function knowsDeathSignal(setpriv: string): boolean {
-  if (!existsSync(setpriv)) return false
-  const { error, stdout } = spawnSync(setpriv, ['--help'], { encoding: 'utf8', timeout: 5_000 })
+function once(name: string, findIn: (searchPath: string) => string | null): string | null {
+  if (!found.has(name)) found.set(name, process.platform === 'linux' ? findIn(process.env['PATH'] ?? '') : null)
+  return found.get(name) ?? null
+}
+
+function find(name: string, option: string, searchPath: string): string | null {
+  const folders = [...searchPath.split(delimiter), '/usr/bin']
+  return folders.map((folder) => join(folder, name)).find((path) => knows(path, option)) ?? null
+}
+
+function knows(path: string, option: string): boolean {
+  if (!existsSync(path)) return false
+  const { error, stdout } = spawnSync(path, ['--help'], { encoding: 'utf8', timeout: 5_000 })
   // Without a start there is no output at all, not even an empty one.
-  return error === undefined && stdout.includes('--pdeathsig')
+  return error === undefined && stdout.includes(option)
 }

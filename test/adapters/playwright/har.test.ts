@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { BrowsersDirectory } from '../../../src/adapters/playwright/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
 import { findBrowserExecutable } from '../../../src/adapters/playwright/browser-executable.ts'
 import { openBrowser } from '../../../src/adapters/playwright/open-browser.ts'
@@ -143,7 +144,13 @@ describe('a HAR', () => {
       targets,
       context,
       page,
-    } = await openBrowser(mode, folder, createBrowserPipes(), logger, AbortSignal.timeout(20_000))
+    } = await openBrowser(
+      mode,
+      new BrowsersDirectory(folder, logger),
+      createBrowserPipes(),
+      logger,
+      AbortSignal.timeout(20_000),
+    )
     onTestFinished(() => browser.close(0))
     const { wire, folders } = browser
     const har = new HarRecording(folders.recordings, limits)

@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { BrowsersDirectory } from '../../../src/adapters/playwright/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
 import { BrowserProcess } from '../../../src/adapters/playwright/browser-process.ts'
 import { Recording } from '../../../src/adapters/playwright/recording.ts'
@@ -77,7 +78,8 @@ describe('what was said last', () => {
       )
       await chmod(executable, 0o755)
       const mode = { executable, sandboxed: false, firstUid: null, ownUids: false }
-      return BrowserProcess.start(mode, join(directory, 'browsers'), createBrowserPipes(), logger)
+      const parent = new BrowsersDirectory(join(directory, 'browsers'), logger)
+      return BrowserProcess.start(mode, parent, createBrowserPipes(), logger)
     }
     const browser = await start(150)
     let heard = false

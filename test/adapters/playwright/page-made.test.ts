@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { BrowsersDirectory } from '../../../src/adapters/playwright/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
 import { findBrowserExecutable } from '../../../src/adapters/playwright/browser-executable.ts'
 import { PlaywrightSession } from '../../../src/adapters/playwright/browser-session.ts'
@@ -105,7 +106,13 @@ test('a page that asks whether it may be left is left', async () => {
   const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
   const executable = findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] ?? null)
   const mode = { executable, sandboxed: false, firstUid: null, ownUids: false }
-  const open = await openBrowser(mode, tempRoot, createBrowserPipes(), logger, AbortSignal.timeout(20_000))
+  const open = await openBrowser(
+    mode,
+    new BrowsersDirectory(tempRoot, logger),
+    createBrowserPipes(),
+    logger,
+    AbortSignal.timeout(20_000),
+  )
   const recorder = new RecordingRecorder()
   const recording = new Recording(
     open.process.wire,

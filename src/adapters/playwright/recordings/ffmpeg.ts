@@ -46,6 +46,11 @@ export async function endFfmpeg(videoPath: string, signal: 'SIGTERM' | 'SIGKILL'
   }
 }
 
+/** Whether an ffmpeg that writes this video still runs. */
+export async function isBeingWritten(videoPath: string): Promise<boolean> {
+  return (await processesWith(videoPath)).length > 0
+}
+
 /** Null where Playwright knows no builds for this system. */
 function playwrightsFfmpeg(): string | null {
   try {

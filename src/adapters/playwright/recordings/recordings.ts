@@ -13,7 +13,7 @@ import type { BrowserProcess } from '../browser-process.ts'
 import { within } from '../deadline.ts'
 import type { Targets } from '../targets.ts'
 import type { FolderSizes } from '../temp-space.ts'
-import { endFfmpeg } from './ffmpeg.ts'
+import { endFfmpeg, isBeingWritten } from './ffmpeg.ts'
 import { HAR_FILES, HarRecording } from './har-recording.ts'
 import { RecordingBudget } from './recording-budget.ts'
 import { archiveTrace, TRACE_FOLDERS } from './trace-part.ts'
@@ -22,14 +22,22 @@ import { isFinishedWebm } from './webm.ts'
 /** The longer side of a video: more costs most of a core, and people see enough. */
 const LONGEST_SIDE = 1280
 const LOOK_AGAIN_MS = 100
+/** To search the system's processes for its ffmpeg takes longer than to look at a video. */
+const LOOKS_PER_SEARCH = 10
+/** How long an ffmpeg may take to begin. */
+const START_MS = 5_000
 const TRACE = { kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null } as const
 
 interface Video {
   path: string | null
   pageId: string | null
+  /** Settles when its path is known, or cannot be. Never rejects. */
+  located: Promise<void>
   budget: RecordingBudget
   /** Bytes at the last look. */
   bytes: number
+  /** Whether its ffmpeg was asked to end. */
+  isStopping: boolean
 }
 
 /** What a session records beside its log: videos of its pages, a trace, a HAR. */
@@ -102,11 +110,12 @@ export class Recordings {
     for (const video of this.#videos.values()) {
       if (video.path === null) continue
       const bytes = sizes.get(`recordings/${basename(video.path)}`) ?? 0
-      if (video.budget.spends(bytes)) {
-        this.#stopVideo(video, 'SIGTERM')
-        this.#failed(videoFile(video), 'QUOTA_EXCEEDED', video.budget.describe(), true)
-      } else if (video.budget.isSpent && bytes > video.bytes) this.#stopVideo(video, 'SIGKILL')
+      const grown = bytes - video.bytes
       video.bytes = bytes
+      if (video.budget.spends(bytes)) {
+        this.#failed(videoFile(video), 'QUOTA_EXCEEDED', video.budget.describe(), true)
+      } else if (!video.budget.isSpent || grown <= 0) continue
+      this.#stopVideo(video)
     }
     const sum = (isPart: (name: string) => boolean) =>
       [...sizes].reduce((all, [key, bytes]) => all + (isPart(key.replace('recordings/', '')) ? bytes : 0), 0)
@@ -130,7 +139,8 @@ export class Recordings {
     const code = 'TEMPORARY_FOLDER_FULL'
     for (const video of this.#videos.values()) {
       if (!video.budget.spend()) continue
-      this.#stopVideo(video, 'SIGTERM')
+      // An ffmpeg that is ended before it has written anything leaves nothing. Until then it takes no room.
+      if (video.bytes > 0) this.#stopVideo(video)
       this.#failed(videoFile(video), code, why, true)
     }
     if (this.#budgets.get('TRACE')?.spend()) {
@@ -209,8 +219,12 @@ export class Recordings {
     return name.startsWith(this.#traceName) || name === TRACE.name || TRACE_FOLDERS.includes(name)
   }
 
-  #stopVideo(video: Video, signal: 'SIGTERM' | 'SIGKILL'): void {
-    endFfmpeg(video.path ?? '', signal).catch((error: unknown) =>
+  /** One that still grows after it was asked to end is killed. */
+  #stopVideo(video: Video): void {
+    if (video.path === null) return
+    const signal = video.isStopping ? 'SIGKILL' : 'SIGTERM'
+    video.isStopping = true
+    endFfmpeg(video.path, signal).catch((error: unknown) =>
       this.#logger.error({ err: error }, 'a video that takes too much could not be stopped'),
     )
   }
@@ -239,8 +253,12 @@ export class Recordings {
     )
     const files: BrowserFile[] = []
     for (const video of this.#videos.values()) {
+      await within(video.located, left() / 2)
       const { path, budget } = video
-      if (path === null || !(await this.#hasSome(path, left))) continue
+      if (path === null || !(await this.#hasSome(path, left))) {
+        this.#logger.warn({ path }, 'nothing of a video was written')
+        continue
+      }
       files.push({ ...videoFile(video), path, room: budget.room })
     }
     return files
@@ -248,11 +266,17 @@ export class Recordings {
 
   /**
    * Waits for ffmpeg, which ends when no frames come any more: Playwright does not wait for it where a page or the
-   * browser went by itself. A video that it is still at when the time is up is kept as it is.
+   * browser went by itself. A video that it is still at when the time is up, or was killed at, is kept as it is.
    */
   async #hasSome(path: string, left: () => number): Promise<boolean> {
-    while (!(await isFinishedWebm(path))) {
-      if (left() <= LOOK_AGAIN_MS) return existsSync(path) && statSync(path).size > 0
+    const startedBy = left() - START_MS
+    for (let looks = 1; !(await isFinishedWebm(path)); looks += 1) {
+      const isTimeUp = left() <= LOOK_AGAIN_MS
+      // It may not have begun yet: then there is no file.
+      const mayBeGone = looks % LOOKS_PER_SEARCH === 0 && (existsSync(path) || left() < startedBy)
+      if (isTimeUp || (mayBeGone && !(await isBeingWritten(path)))) {
+        return (await isFinishedWebm(path)) || (existsSync(path) && statSync(path).size > 0)
+      }
       await pause(LOOK_AGAIN_MS)
     }
     return true
@@ -263,13 +287,18 @@ export class Recordings {
     const video = page.video()
     if (!video) return
     const budget = new RecordingBudget(this.#recorder.openRoom())
-    const entry: Video = { path: null, pageId: null, budget, bytes: 0 }
+    const entry: Video = { path: null, pageId: null, located: Promise.resolve(), budget, bytes: 0, isStopping: false }
     this.#videos.set(page, entry)
-    // Now, as a page that has closed can no longer be asked.
-    Promise.all([video.path(), pages.pageIdOf(page)]).then(
-      ([path, pageId]) => Object.assign(entry, { path, pageId }),
-      (error: unknown) => this.#logger.warn({ err: error }, 'where a video lies is not known'),
-    )
+    // Now, as a page that has closed can no longer be asked. A video is kept also where it is not known of which page.
+    const asked = <K extends 'path' | 'pageId'>(key: K, answer: Promise<Video[K]>) =>
+      answer.then(
+        (value) => {
+          entry[key] = value
+        },
+        (error: unknown) => this.#logger.warn({ err: error }, `the ${key} of a video is not known`),
+      )
+    entry.located = asked('path', video.path())
+    void asked('pageId', pages.pageIdOf(page))
   }
 
   async #tried(what: string, finishing: Promise<BrowserFile | BrowserFile[]>): Promise<BrowserFile[]> {

@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BrowserContext, Page } from 'playwright'
+import { expect, onTestFinished, test } from 'vitest'
+import type { BrowserProcess } from '../../../src/adapters/playwright/browser-process.ts'
+import { processesWith } from '../../../src/adapters/playwright/leftovers.ts'
+import { Recordings } from '../../../src/adapters/playwright/recordings/recordings.ts'
+import { Targets } from '../../../src/adapters/playwright/targets.ts'
+import { fakeWire } from './fake-wire.ts'
+import { RecordingRecorder } from './recording-recorder.ts'
+import { logger } from './test-pool.ts'
+
+/** Of a WebM that is complete. */
+const FINISHED = '185380670100000000000010'
+/** As an ffmpeg that no frame has reached: it writes when its input ends, and nothing when it is ended before. */
+const ENCODER = `
+  process.stdin.resume().on('end', () => {
+    require('node:fs').writeFileSync(process.argv[1], Buffer.from('${FINISHED}', 'hex'))
+  })`
+
+/** A session's only page with a video that a process of its own writes; the context closes as Playwright's does. */
+async function startVideo() {
+  const folder = await mkdtemp(join(tmpdir(), 'tw-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const path = join(folder, 'page.webm')
+  const encoder = spawn(process.execPath, ['-e', ENCODER, path], { stdio: ['pipe', 'ignore', 'ignore'] })
+  const ended = new Promise<string | null>((resolve) => encoder.once('exit', (_, signal) => resolve(signal)))
+  onTestFinished(async () => {
+    encoder.kill('SIGKILL')
+    await ended
+  })
+  const page = { video: () => ({ path: () => Promise.resolve(path) }) } as unknown as Page
+  const context = {
+    on: () => {},
+    pages: () => [page],
+    browser: () => null,
+    newCDPSession: () => Promise.reject(new Error('the page is gone')),
+    close: async () => void encoder.stdin.end(),
+  } as unknown as BrowserContext
+  const recorder = new RecordingRecorder()
+  const browser = { folders: { recordings: folder } } as BrowserProcess
+  const recordings = new Recordings(['VIDEO'], browser, new Targets(fakeWire().wire), recorder, logger)
+  await recordings.start(context)
+  await expect.poll(() => processesWith(path)).toEqual([encoder.pid])
+  return { recordings, recorder, path, encoder, ended }
+}
+
+test('a video of which nothing is written yet when recordings are broken off is kept', async () => {
+  const { recordings, recorder, path, encoder } = await startVideo()
+  recordings.breakOff('full')
+  expect(recorder.of('ARTIFACT_FAILED')).toMatchObject([{ kind: 'VIDEO', partial: true }])
+  // Whoever searched for it, to end it, would have found it by then.
+  for (let searches = 0; searches < 5; searches += 1) expect(await processesWith(path)).toEqual([encoder.pid])
+  expect(await recordings.finish(600_000, () => {})).toMatchObject([{ kind: 'VIDEO', path }])
+})
+
+test('it is ended as soon as some is', async () => {
+  const { recordings, ended } = await startVideo()
+  recordings.breakOff('full')
+  recordings.sized(new Map([['recordings/page.webm', 512]]))
+  expect(await ended).toBe('SIGTERM')
+})
+
+test('nobody waits for an ffmpeg that is gone: what it has written is kept', async () => {
+  const { recordings, path, encoder, ended } = await startVideo()
+  await writeFile(path, Buffer.from(FINISHED.slice(0, 8), 'hex'))
+  encoder.kill('SIGKILL')
+  await ended
+  expect(await recordings.finish(600_000, () => {})).toMatchObject([{ kind: 'VIDEO', path }])
+})
