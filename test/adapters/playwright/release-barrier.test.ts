@@ -158,7 +158,7 @@ describe('a client that is told of tabs, and of pages below them', () => {
 })
 
 test('frames are left to the browser, which tells them to one party after the other', () => {
-  const { autoAttach, attach, run, runs } = scene('a')
+  const { autoAttach, attach, run, runs, barrier } = scene('a')
   attach('s1', ROOT.server, { waiting: false })
   attach('a1', ROOT.a, { waiting: false })
   autoAttach('s1')
@@ -166,6 +166,11 @@ test('frames are left to the browser, which tells them to one party after the ot
   attach('s2', 's1', { target: 'frame', type: 'iframe' })
   run('s2')
   expect(runs()).toEqual(['run s2'])
+  // They share the time all the same.
+  vi.advanceTimersByTime(3_000)
+  attach('a2', 'a1', { target: 'frame', type: 'iframe' })
+  expect(barrier.timeLeft('a2')).toBe(2_000)
+  expect(barrier.whenFree()).toBeNull()
 })
 
 describe('a holder that does not say so', () => {

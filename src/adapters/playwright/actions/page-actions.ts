@@ -25,6 +25,8 @@ const DEFAULT_TIMEOUT_MS = 30_000
 /** Of a step's time, what is kept to find out why it failed. */
 const MARGIN = { share: 0.1, most: 250 }
 const PICTURE_MS = 5_000
+/** Clients that prepare a new page take a few milliseconds; one that takes longer is to blame for what was late. */
+const PREPARING_MS = 100
 /** A page that does not answer a question of nothing within this time hangs. */
 const PROOF_MS = 1_000
 
@@ -35,7 +37,7 @@ const silentFor = (timeoutMs: number) =>
   `Not done within ${timeoutMs} ms: the page does not answer. Wait, or close it and open another.`
 
 const heldFor = (timeoutMs: number) =>
-  `Not done within ${timeoutMs} ms: an attached client holds a new page, popup or worker (waitForDebuggerOnStart), for at most 5 s. Try again.`
+  `Not done within ${timeoutMs} ms: an attached client holds a new page (waitForDebuggerOnStart), for at most 5 s. Try again.`
 
 /** What callers do with the pages of one browser. */
 export class PageActions {
@@ -103,7 +105,7 @@ export class PageActions {
       const { result = null, file = null } = effect
       return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
     } catch (error) {
-      const isHeld = this.#wire.barrier.whenFree() !== null
+      const isHeld = this.#wire.barrier.heldMs > PREPARING_MS
       const subject = details.members['target']
       const said = signal.aborted && !(error instanceof ActionFailure)
       const why = said ? new ActionFailure('TIMEOUT', silentFor(timeoutMs)) : error

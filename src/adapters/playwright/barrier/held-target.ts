@@ -33,6 +33,9 @@ interface Asking {
 
 /** One target that waits until all who hold it have released it. */
 export class HeldTarget {
+  readonly isPage: boolean
+  /** On the clock of performance.now. */
+  readonly since = performance.now()
   readonly #ground: HeldTargetGround
   readonly #isSilent: boolean
   readonly #holders = new Map<Party, Holder>()
@@ -41,14 +44,16 @@ export class HeldTarget {
   readonly #timers: NodeJS.Timeout[]
   #isOver = false
 
-  constructor({ type, canAccessOpener }: TargetInfo, ground: HeldTargetGround) {
+  /** `milliseconds`: for how long at most. */
+  constructor({ type, canAccessOpener }: TargetInfo, milliseconds: number, ground: HeldTargetGround) {
+    this.isPage = type === 'page'
     this.#ground = ground
-    this.#isSilent = type === 'page' && canAccessOpener !== true
+    this.#isSilent = this.isPage && canAccessOpener !== true
     const late = () => {
       ground.late()
       this.giveUp()
     }
-    this.#timers = [setTimeout(late, HOLDING_MS), setTimeout(() => this.#dismissAbsent(), ARRIVING_MS)]
+    this.#timers = [setTimeout(late, milliseconds), setTimeout(() => this.#dismissAbsent(), ARRIVING_MS)]
   }
 
   /** A session that waits was reported to its party. */

@@ -22,6 +22,8 @@ export interface KnownTarget {
   readonly type: string
   readonly sessions: Set<PartySession>
   held: HeldTarget | null
+  /** Since when it waits for a party, on the clock of performance.now; null: it never did. */
+  waitsSince: number | null
   /** It was held, and the browser has been told to let it run. */
   isReleased: boolean
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '../../../logger.ts'
 import type { CdpEvents, TargetInfo } from '../cdp-events.ts'
 import { readAutoAttach } from './auto-attach.ts'
-import { HeldTarget } from './held-target.ts'
+import { HeldTarget, HOLDING_MS } from './held-target.ts'
 import type { KnownTarget, Party, PartySession } from './party-session.ts'
 
 interface Command {
@@ -44,7 +44,14 @@ export class ReleaseBarrier {
   readonly #ground: BarrierGround
   readonly #sessions = new Map<string, PartySession>()
   readonly #targets = new Map<string, KnownTarget>()
-  readonly #browser: KnownTarget = { id: BROWSER, type: 'browser', sessions: new Set(), held: null, isReleased: true }
+  readonly #browser: KnownTarget = {
+    id: BROWSER,
+    type: 'browser',
+    sessions: new Set(),
+    held: null,
+    waitsSince: null,
+    isReleased: true,
+  }
   readonly #held = new Set<HeldTarget>()
   #isOpen = false
   #freed: PromiseWithResolvers<void> | null = null
@@ -70,6 +77,7 @@ export class ReleaseBarrier {
     if (!parent || this.#sessions.has(event.sessionId)) return
     const { targetInfo: info, sessionId, waitingForDebugger } = event
     const session = this.#add(sessionId, sessionId, parent.party, this.#targetOf(info), parent)
+    if (waitingForDebugger) session.target.waitsSince ??= performance.now()
     if (waitingForDebugger) this.#hold(session, parent, info)
     // Puppeteer is told of a page below its tab, and that it does not wait, though it does.
     else if (parent.target.type === 'tab') session.target.held?.arrivedByTab(session)
@@ -104,11 +112,31 @@ export class ReleaseBarrier {
     session?.target.held?.answered(session)
   }
 
-  /** Null: no target is held. Else resolves when none is: until then, the pages that opened them stand still. */
+  /** How long, in milliseconds, a party may still hold the target of the session: it is one time for all of them. */
+  timeLeft(sessionId: string): number {
+    const session = this.#sessions.get(sessionId)
+    return session ? this.#timeLeftOf(session.target) : HOLDING_MS
+  }
+
+  #timeLeftOf({ waitsSince }: KnownTarget): number {
+    return waitsSince === null ? HOLDING_MS : Math.max(0, waitsSince + HOLDING_MS - performance.now())
+  }
+
+  /** Null: no page is held. Else resolves when none is: until then, neither they nor those that opened them answer. */
   whenFree(): Promise<void> | null {
-    if (this.#held.size === 0) return null
+    if (!this.#holdsPage) return null
     this.#freed ??= Promise.withResolvers()
     return this.#freed.promise
+  }
+
+  /** For how long, in milliseconds, a page has been held; 0: none is. */
+  get heldMs(): number {
+    const since = [...this.#held].filter(({ isPage }) => isPage).map((held) => held.since)
+    return since.length === 0 ? 0 : performance.now() - Math.min(...since)
+  }
+
+  get #holdsPage(): boolean {
+    return [...this.#held].some(({ isPage }) => isPage)
   }
 
   /** From now on every target runs as soon as anybody says so, and those that are held do now. */
@@ -128,7 +156,14 @@ export class ReleaseBarrier {
   #targetOf({ targetId, type }: TargetInfo): KnownTarget {
     const known = this.#targets.get(targetId)
     if (known) return known
-    const target: KnownTarget = { id: targetId, type, sessions: new Set(), held: null, isReleased: false }
+    const target: KnownTarget = {
+      id: targetId,
+      type,
+      sessions: new Set(),
+      held: null,
+      waitsSince: null,
+      isReleased: false,
+    }
     this.#targets.set(targetId, target)
     return target
   }
@@ -148,7 +183,7 @@ export class ReleaseBarrier {
   }
 
   #holdNew(target: KnownTarget, info: TargetInfo): HeldTarget {
-    const held: HeldTarget = new HeldTarget(info, {
+    const held: HeldTarget = new HeldTarget(info, this.#timeLeftOf(target), {
       server: this.server,
       letRun: (sessionId) => this.#ground.letRun(sessionId),
       late: () => this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it runs now'),
@@ -156,7 +191,7 @@ export class ReleaseBarrier {
         target.held = null
         target.isReleased = isReleased
         this.#held.delete(held)
-        if (this.#held.size > 0) return
+        if (this.#holdsPage) return
         this.#freed?.resolve()
         this.#freed = null
       },

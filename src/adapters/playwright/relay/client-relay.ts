@@ -262,8 +262,10 @@ export class ClientRelay implements CdpAttachment, Guest {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.attachedToTarget'] }
       const { targetId, type } = params.targetInfo
       this.#adopt(params.sessionId, { targetId, type, parentId: parentId === this.#rootId ? null : parentId })
-      if (!this.#detaching) this.#ground.wire.barrier.attached(params, parentId ?? undefined)
-      if (params.waitingForDebugger && !this.#detaching) this.#held.hold(params.sessionId)
+      if (this.#detaching) return
+      const { barrier } = this.#ground.wire
+      barrier.attached(params, parentId ?? undefined)
+      if (params.waitingForDebugger) this.#held.hold(params.sessionId, barrier.timeLeft(params.sessionId))
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
       this.#forgetChild(params.sessionId)
