@@ -22,9 +22,11 @@ function scene(...clients: ('a' | 'b')[]) {
   const autoAttach = (sessionId: string | undefined, params: object = HOLD) =>
     say('Target.setAutoAttach', sessionId, params)
   autoAttach(undefined)
-  for (const name of clients) barrier.enter({}, name)
+  const parties = { a: {}, b: {} }
+  for (const name of clients) barrier.enter(parties[name], name)
   return {
     barrier,
+    leave: (name: 'a' | 'b') => barrier.leave(parties[name], name),
     sent,
     autoAttach,
     ask: say,
@@ -157,6 +159,44 @@ describe('a client that is told of tabs, and of pages below them', () => {
   })
 })
 
+describe('a client with a second session with the browser', () => {
+  const browser = { target: 'browser', type: 'browser', waiting: false }
+
+  test('holds by that one as well', () => {
+    const { autoAttach, attach, run, runs } = scene('a')
+    // Of both the server is told, too.
+    attach('a', ROOT.server, browser)
+    attach('a1', ROOT.a, browser)
+    autoAttach('a1')
+    attach('s1', ROOT.server)
+    run('s1')
+    expect(runs()).toEqual([])
+    attach('a2', 'a1')
+    run('a2')
+    expect(runs()).toEqual(['run s1', 'run a2'])
+  })
+
+  test('which asks for what is below one page, is the only one to be told of it there', () => {
+    const { autoAttach, ask, attach, run, runs } = scene('a', 'b')
+    autoAttach(ROOT.a)
+    autoAttach(ROOT.b)
+    attach('s1', ROOT.server, { waiting: false })
+    autoAttach('s1')
+    ask('Target.autoAttachRelated', ROOT.a, { targetId: 'popup', waitForDebuggerOnStart: true })
+    attach('a1', ROOT.a, { target: 'w', type: 'worker' })
+    attach('s2', 's1', { target: 'w', type: 'worker' })
+    run('s2')
+    expect(runs()).toEqual([])
+    run('a1')
+    expect(runs()).toEqual(['run s2', 'run a1'])
+    attach('s3', ROOT.server, { target: 'second' })
+    attach('b3', ROOT.b, { target: 'second' })
+    run('s3')
+    run('b3')
+    expect(runs()).toHaveLength(4)
+  })
+})
+
 test('frames are left to the browser, which tells them to one party after the other', () => {
   const { autoAttach, attach, run, runs, barrier } = scene('a')
   attach('s1', ROOT.server, { waiting: false })
@@ -193,16 +233,16 @@ describe('a holder that does not say so', () => {
   })
 
   test('counts no longer once it has left, or its session has ended', () => {
-    const { autoAttach, attach, run, runs, barrier } = scene('a', 'b')
+    const { autoAttach, attach, run, runs, leave } = scene('a', 'b')
     autoAttach(ROOT.a)
     autoAttach(ROOT.b)
     attach('s1', ROOT.server)
     run('s1')
     attach('a1', ROOT.a)
-    barrier.leave(ROOT.a)
+    leave('a')
     expect(runs()).toEqual([])
     // This one had not been told of it yet.
-    barrier.leave(ROOT.b)
+    leave('b')
     expect(runs()).toEqual(['run s1'])
     expect(vi.getTimerCount()).toBe(0)
   })
@@ -227,12 +267,12 @@ describe('a holder that does not say so', () => {
   })
 
   test('what it had kept goes with it', () => {
-    const { autoAttach, attach, run, runs, barrier } = scene('a', 'b')
+    const { autoAttach, attach, run, runs, leave } = scene('a', 'b')
     autoAttach(ROOT.a)
     autoAttach(ROOT.b)
     attach('a1', ROOT.a)
     run('a1')
-    barrier.leave(ROOT.a)
+    leave('a')
     attach('b1', ROOT.b)
     attach('s1', ROOT.server)
     run('s1')

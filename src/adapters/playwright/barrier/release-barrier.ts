@@ -53,6 +53,7 @@ export class ReleaseBarrier {
     isReleased: true,
   }
   readonly #held = new Set<HeldTarget>()
+  readonly #clients = new Set<Party>()
   #isOpen = false
   #freed: PromiseWithResolvers<void> | null = null
 
@@ -63,11 +64,15 @@ export class ReleaseBarrier {
 
   /** A party attached to the browser with a session of its own. */
   enter(party: Party, rootId: string): void {
+    // The server is told of it, too.
+    this.detached(rootId)
     this.#add(rootId, rootId, party, this.#browser, null)
+    this.#clients.add(party)
   }
 
   /** The party is gone, or about to be: it holds nothing any more, and what it has not released yet it never will. */
-  leave(rootId: string): void {
+  leave(party: Party, rootId: string): void {
+    this.#clients.delete(party)
     this.detached(rootId)
   }
 
@@ -101,6 +106,7 @@ export class ReleaseBarrier {
     const session = this.#sessions.get(sessionId ?? OWN_ROOT)
     const held = session?.target.held
     if (session && method === 'Target.setAutoAttach') session.autoAttach = readAutoAttach(params)
+    if (session && method === 'Target.autoAttachRelated') session.autoAttach = null
     if (session && held && method === RUN) return held.release(session, send)
     if (session && held && ofPage(method)) held.asked(session)
     send()
@@ -154,6 +160,7 @@ export class ReleaseBarrier {
   }
 
   #targetOf({ targetId, type }: TargetInfo): KnownTarget {
+    if (type === 'browser') return this.#browser
     const known = this.#targets.get(targetId)
     if (known) return known
     const target: KnownTarget = {
@@ -170,11 +177,13 @@ export class ReleaseBarrier {
 
   #hold(session: PartySession, parent: PartySession, info: TargetInfo): void {
     const { target } = session
-    // A client that is alone has nobody to wait for, and the server was here first.
-    if (this.#isOpen || target.isReleased || this.#browser.sessions.size < 2 || !TYPES.has(info.type)) return
+    // Where no client is, the server has nobody to wait for.
+    if (this.#isOpen || target.isReleased || this.#clients.size === 0 || !TYPES.has(info.type)) return
     const held = (target.held ??= this.#holdNew(target, info))
     held.arrived(session)
-    for (const beside of parent.target.sessions) {
+    // Of workers of a page, sessions with the browser are told only where they asked for that page by its name.
+    const isRelated = parent.target === this.#browser && info.type === 'worker'
+    for (const beside of isRelated ? [] : parent.target.sessions) {
       const { autoAttach } = beside
       const isByTab = info.type === 'page' && autoAttach?.holds('tab') === true
       if (isByTab || autoAttach?.holds(info.type) === true) held.expect(beside)

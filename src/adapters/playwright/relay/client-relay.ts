@@ -207,7 +207,7 @@ export class ClientRelay implements CdpAttachment, Guest {
 
   async #detach(): Promise<void> {
     const { wire, targets, restoreDownloads } = this.#ground
-    wire.barrier.leave(this.#rootId)
+    wire.barrier.leave(this, this.#rootId)
     this.#acts.flush()
     this.#held.dispose()
     this.#backlog.clear()
