@@ -1,4 +1,4 @@
-import puppeteer from 'puppeteer-core'
+import puppeteer, { type Dialog as PuppetDialog, type Page as PuppetPage } from 'puppeteer-core'
 import { chromium, type BrowserContext, type Page } from 'playwright'
 import { describe, expect, test } from 'vitest'
 import { actionApi, outcomes } from '../support/action-api.ts'
@@ -23,13 +23,13 @@ interface Seen {
 }
 
 /** What the popup of a click saw before anything else of it ran. */
-async function popupOf(page: Page, way: string): Promise<Seen> {
+async function popupOf(page: Page, way: string): Promise<Seen & { way: string }> {
   await page.goto(site().url)
   const [popup] = await Promise.all([page.waitForEvent('popup'), page.click(`#${way}`)])
   await popup.waitForLoadState()
   const seen = await popup.evaluate(() => (window as unknown as { seen: Seen }).seen)
   await popup.close()
-  return seen
+  return { way, ...seen }
 }
 
 async function prepared(context: BrowserContext, word: string): Promise<void> {
@@ -62,7 +62,7 @@ describe('what a client has prepared is in force in every popup before anything 
     const before = site().headersOf('/seen').length
     const wanted = { early: 'mine', added: 'function', width: 400, userAgent: 'Mine/1' }
     const ways = [...WAYS, ...WAYS, 'opener', 'open', 'opener', 'open']
-    for (const way of ways) expect(await popupOf(page, way), way).toMatchObject(wanted)
+    for (const way of ways) expect(await popupOf(page, way)).toMatchObject({ way, ...wanted })
     const headers = site().headersOf('/seen').slice(before)
     expect(headers.filter((one) => one['user-agent'] === 'Mine/1' && one['x-mine'] === '1')).toHaveLength(ways.length)
     expect(headers).toHaveLength(ways.length)
@@ -94,7 +94,7 @@ describe('what a client has prepared is in force in every popup before anything 
     const before = site().headersOf('/seen').length
     const wanted = { early: 'one+other', width: 600, userAgent: 'Session/1', language: 'de-CH' }
     const ways = [...WAYS, 'opener', 'open', 'opener', 'open', 'opener', 'open', 'opener']
-    for (const way of ways) expect(await popupOf(page, way), way).toMatchObject(wanted)
+    for (const way of ways) expect(await popupOf(page, way)).toMatchObject({ way, ...wanted })
     const headers = site().headersOf('/seen').slice(before)
     expect(
       headers.map((sent) => [sent['user-agent'], sent['x-session'], sent['accept-language']?.slice(0, 5)]),
@@ -116,14 +116,12 @@ describe('what a client has prepared is in force in every popup before anything 
     await prepared(context, 'mine')
     const page = await context.newPage()
     for (const way of [...WAYS, 'opener', 'open', 'opener', 'open']) {
-      expect(await popupOf(page, way), way).toMatchObject({ early: 'mine', userAgent: 'Mine/1' })
+      expect(await popupOf(page, way)).toMatchObject({ way, early: 'mine', userAgent: 'Mine/1' })
     }
     const own = await puppet.newPage()
     for (const way of WAYS) {
       await own.goto(site().url)
-      const opened = new Promise<import('puppeteer-core').Page>((resolve) =>
-        own.once('popup', (popup) => resolve(popup!)),
-      )
+      const opened = new Promise<PuppetPage>((resolve) => own.once('popup', (popup) => resolve(popup!)))
       await own.click(`#${way}`)
       const popup = await opened
       await popup.waitForFunction(() => document.title === 'Seen')
@@ -325,7 +323,7 @@ describe('dialogs are the client’s to answer', () => {
     const { id } = await start({ initialPrompt: site().url }, 'LOADED')
     const puppet = await puppeteer.connect({ browserWSEndpoint: await cdpUrlOf(id), defaultViewport: null })
     const [page] = await puppet.pages()
-    const asked = new Promise<import('puppeteer-core').Dialog>((resolve) => page!.once('dialog', resolve))
+    const asked = new Promise<PuppetDialog>((resolve) => page!.once('dialog', resolve))
     await page!.evaluate(() => void setTimeout(() => document.querySelector<HTMLElement>('#ask')!.click()))
     const dialog = await asked
     const until = performance.now() + 6_000
