@@ -167,11 +167,17 @@ export class PlaywrightSession implements BrowserSession {
     const downloads = { behavior: 'allowAndName', browserContextId, downloadPath: downloadsDir, eventsEnabled: true }
     const restoreDownloads = () => wire.tell('Browser.setDownloadBehavior', downloads)
     const ground = { wire, targets: this.#targets, browserContextId, downloadsDir, restoreDownloads }
-    const relay = await ClientRelay.attach({ ...ground, logger: this.#logger }, client, host)
-    const leave = this.#actions.leaveDialogsToClients()
-    return {
-      receive: (text) => relay.receive(text),
-      detach: () => relay.detach().finally(leave),
+    const dialogs = this.#actions.leaveDialogsToClient()
+    const acted = (pageId: string | null) => dialogs.client.acted(pageId)
+    try {
+      const relay = await ClientRelay.attach({ ...ground, acted, logger: this.#logger }, client, host)
+      return {
+        receive: (text) => relay.receive(text),
+        detach: () => relay.detach().finally(dialogs.leave),
+      }
+    } catch (error) {
+      dialogs.leave()
+      throw error
     }
   }
 

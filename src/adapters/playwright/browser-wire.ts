@@ -3,6 +3,7 @@ import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
 import { faultOwner } from '../../ports/fault-owner.ts'
+import { ReleaseBarrier, RUN } from './barrier/release-barrier.ts'
 import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { parseMessage, type CdpMessage } from './pipe/cdp-message.ts'
 import { EmulationMemory } from './pipe/emulation-memory.ts'
@@ -43,6 +44,8 @@ export class BrowserWire implements Turns {
   readonly transport: ConnectOverCDPTransport
   /** Resolves when the browser says what no browser should, and its session has to end: why, for people. */
   readonly misbehaved: Promise<string>
+  /** Targets that wait for a debugger, and who they wait for. */
+  readonly barrier: ReleaseBarrier
   readonly #input: Writable
   readonly #output: Readable
   readonly #pipes: BrowserPipes
@@ -88,6 +91,8 @@ export class BrowserWire implements Turns {
       (message) => this.#hand(message),
       () => pipes.turns.wake(this),
     )
+    this.barrier = new ReleaseBarrier({ letRun: (sessionId) => this.tell(RUN, {}, sessionId), logger })
+    this.on('Target.attachedToTarget', (event, parentId) => this.barrier.attached(event, parentId))
     this.transport = {
       send: (message) => this.#sendOfPlaywright(withDownloadsIn(downloadsDir, message)),
       close: () => this.#input.end(),
@@ -166,6 +171,11 @@ export class BrowserWire implements Turns {
     this.send(method, params, sessionId).catch((error: unknown) => this.#logger.trace({ err: error }, method))
   }
 
+  /** Lets the target of a session of ours run, as soon as all who hold it do. */
+  release(sessionId: string): void {
+    this.barrier.pass({ method: RUN, sessionId }, () => this.tell(RUN, {}, sessionId))
+  }
+
   /** From now on, messages of the session are the guest's alone: neither Playwright nor a listener hears them. */
   host(sessionId: string, guest: Guest): void {
     this.#guests.set(sessionId, guest)
@@ -218,7 +228,7 @@ export class BrowserWire implements Turns {
 
   #sendOfPlaywright(message: CdpMessage): void {
     this.#emulation.note(message)
-    this.#write(message)
+    this.barrier.pass(message, () => this.#write(message))
   }
 
   #write(message: object): void {
@@ -348,6 +358,7 @@ export class BrowserWire implements Turns {
   /** The browser answers nothing more on a session that is gone. */
   #forget(sessionId: string): void {
     this.#emulation.forget(sessionId)
+    this.barrier.detached(sessionId)
     for (const [id, command] of this.#pending) {
       if (command.sessionId !== sessionId) continue
       this.#pending.delete(id)
@@ -360,6 +371,7 @@ export class BrowserWire implements Turns {
     this.#closed = true
     clearTimeout(this.#lastWords)
     this.#framer.dispose()
+    this.barrier.open()
     for (const command of this.#pending.values()) command.reject(new Error('the browser is gone'))
     this.#pending.clear()
     this.#guestAnswers.clear()

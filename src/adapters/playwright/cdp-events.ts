@@ -8,6 +8,7 @@ export interface TargetInfo {
   title: string
   url: string
   openerId?: string
+  canAccessOpener?: boolean
   browserContextId?: string
 }
 

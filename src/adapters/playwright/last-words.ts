@@ -36,6 +36,8 @@ export class LastWords {
   async hear(deadlineMs: number): Promise<void> {
     this.#isKnown = deadlineMs > 0
     if (deadlineMs === 0) return
+    // A page whose popup is held says nothing, and no script of it is to blame.
+    this.#process.wire.barrier.open()
     const until = performance.now() + deadlineMs
     if (await this.#allAnswer(deadlineMs * INTERRUPT_SHARE)) return
     for (const sessionId of this.#silent) this.#process.wire.tell('Runtime.terminateExecution', {}, sessionId)

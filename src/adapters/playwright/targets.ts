@@ -273,7 +273,7 @@ export class Targets {
       this.#sessions.set(sessionId, { sessionId, type: info.type, page: null })
       this.#wire.tell('Runtime.enable', {}, sessionId)
       this.#wire.tell('Network.enable', {}, sessionId)
-      this.#wire.tell('Runtime.runIfWaitingForDebugger', {}, sessionId)
+      this.#wire.release(sessionId)
       return
     }
     this.#sessions.set(sessionId, { sessionId, type: info.type, page: parent?.page ?? null })

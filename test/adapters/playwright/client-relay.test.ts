@@ -37,6 +37,7 @@ function scripted(highWaterMark = 64) {
     browserContextId: 'context',
     downloadsDir: '/downloads',
     restoreDownloads: () => {},
+    acted: () => {},
     logger,
   }
   let roots = 0

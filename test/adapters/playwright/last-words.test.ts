@@ -1,10 +1,12 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
 import { BrowserProcess } from '../../../src/adapters/playwright/browser-process.ts'
+import { RUN } from '../../../src/adapters/playwright/barrier/release-barrier.ts'
+import { LastWords } from '../../../src/adapters/playwright/last-words.ts'
 import { Recording } from '../../../src/adapters/playwright/recording.ts'
 import { Targets } from '../../../src/adapters/playwright/targets.ts'
 import { fakeWire } from './fake-wire.ts'
@@ -64,6 +66,30 @@ describe('what was said last', () => {
     attach('worker', 'worker', 'frame')
     attach('service worker', 'service_worker')
     expect(targets.sessionIds()).toEqual(['page', 'frame', 'worker', 'service worker'])
+  })
+
+  test('is not kept back by what a client holds: its opener could not speak', async () => {
+    const { wire, sent, hear, answer } = fakeWire()
+    const targets = new Targets(wire)
+    const starting = targets.start()
+    answer('Target.attachToBrowserTarget', { sessionId: 'own' })
+    await vi.waitFor(() => expect(sent.at(-1)).toContain('Target.setDiscoverTargets'))
+    answer('Target.setDiscoverTargets', {})
+    await starting
+    const recording = new Recording(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
+    onTestFinished(() => recording.stop())
+    const holding = { method: 'Target.setAutoAttach', params: { autoAttach: true, waitForDebuggerOnStart: true } }
+    wire.barrier.enter({}, 'client')
+    wire.barrier.pass({ ...holding, sessionId: 'client' }, () => undefined)
+    const targetInfo = { targetId: 'popup', type: 'page', title: '', url: '', canAccessOpener: true }
+    hear('Target.attachedToTarget', { sessionId: 'popup', targetInfo, waitingForDebugger: true })
+    wire.release('popup')
+    const hasRun = () => sent.some((text) => text.includes(RUN))
+    expect(hasRun()).toBe(false)
+    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
+    const hearing = words.hear(20)
+    expect(hasRun()).toBe(true)
+    await hearing
   })
 
   test('is read before the end of the browser is told, but is not waited for long', async () => {

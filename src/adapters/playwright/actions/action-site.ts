@@ -2,6 +2,7 @@ import type { BrowserContext, Page } from 'playwright'
 import { ACTION_LIMITS, type ActionErrorCode, type GivenFile, type MadeFile } from '../../../ports/action.ts'
 import type { Json } from '../../../ports/store.ts'
 import { cutText } from '../cut-text.ts'
+import type { Holds } from './answers.ts'
 import type { Dialogs } from './dialogs.ts'
 import type { PageDirectory } from './page-directory.ts'
 
@@ -11,6 +12,7 @@ export interface ActionSite {
   readonly context: BrowserContext
   readonly pages: PageDirectory
   readonly dialogs: Dialogs
+  readonly holds: Holds
   /** What the log will show of the step, also when it fails. */
   readonly details: ActionDetails
   readonly files: readonly GivenFile[]

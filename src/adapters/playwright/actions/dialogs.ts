@@ -3,43 +3,62 @@ import type { Logger } from '../../../logger.ts'
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import { guestContext } from '../guest-context.ts'
 import { ActionFailure, type ActionHandler } from './action-site.ts'
-import { answers } from './answers.ts'
+import { answers, type Holds } from './answers.ts'
+import type { ClientInputs, InputClient } from './client-inputs.ts'
 
 interface Answer {
   accept: boolean
   promptText: string | null
 }
 
+/** Who is expected to answer a dialog: the steps of the session, the client whose input it follows, any client, nobody. */
+type Addressee = 'steps' | InputClient | 'clients' | 'nobody'
+
 interface OpenDialog {
   dialog: Dialog
+  addressee: Addressee
+  /** On the clock of performance.now. */
+  closesAt: number
   timer: NodeJS.Timeout
 }
 
-/** A dialog that a step opened waits so long for a later step to answer it: whoever drives the page has to see it first. */
-const AFTER_STEP_MS = 30_000
+/** A dialog that a step or a client's input opened stays open so long: whoever drives the page has to see it first. */
+const AFTER_INPUT_MS = 30_000
 /** How long a page may take, once a dialog is answered, to open the next. */
 const NEXT_MS = 500
 /** One that the page opened by itself: nobody may be there, and until it is answered the page stands still. */
 const BY_ITSELF_MS = 1_000
-/** A client that is attached hears of it too, and may answer. */
+/** Attached clients are told of it too, and may answer. */
 const WITH_CLIENTS_MS = 5_000
 
+const timeFor = (addressee: Addressee): number => {
+  if (addressee === 'nobody') return BY_ITSELF_MS
+  return addressee === 'clients' ? WITH_CLIENTS_MS : AFTER_INPUT_MS
+}
+
 /**
- * The dialogs of a session's pages. They are answered by a `dialog` step, the open one or, said beforehand, the next;
- * what nobody answers in time is dismissed. Leaving a page is accepted at once.
+ * The dialogs of a session's pages. They are answered by a `dialog` step, the open one or, said beforehand, the next, or
+ * by an attached client; what nobody answers in time is dismissed. Leaving a page is accepted: at once where a step leaves
+ * it or no client is attached, else when no client has answered in time.
  */
 export class Dialogs {
+  readonly #inputs: ClientInputs
+  readonly #holds: Holds
   readonly #logger: Logger
-  readonly #open = new Map<Page, OpenDialog>()
+  /** By page; those of popups that Playwright has not made a page of yet, by themselves. */
+  readonly #open = new Map<Page | Dialog, OpenDialog>()
   readonly #armed = new Map<Page, Answer>()
   readonly #watchers = new Map<Page, (dialog: Dialog) => void>()
   readonly #stays = new Map<Page, (settled: Promise<void>) => void>()
-  #clients = 0
 
-  constructor(context: BrowserContext, logger: Logger) {
+  constructor(context: BrowserContext, inputs: ClientInputs, holds: Holds, logger: Logger) {
+    this.#inputs = inputs
+    this.#holds = holds
     this.#logger = logger
     for (const one of new Set([context, guestContext(context)])) {
       one.on('dialog', (dialog) => this.#opened(dialog))
+      // By whoever answered it.
+      one.on('dialogclosed', (dialog) => this.#closed(dialog))
       one.on('page', (page) => this.#forgetWhenClosed(page))
       for (const page of one.pages()) this.#forgetWhenClosed(page)
     }
@@ -60,7 +79,7 @@ export class Dialogs {
     const { opened, stop } = this.watch(page)
     try {
       await give(open.dialog, answer)
-      const next = await Promise.race([opened, answers(page, NEXT_MS).then(() => null)])
+      const next = await Promise.race([opened, answers(page, NEXT_MS, this.#holds).then(() => null)])
       return { dialog: open.dialog, next }
     } finally {
       stop()
@@ -79,28 +98,44 @@ export class Dialogs {
     return { opened, stop: () => this.#watchers.delete(page) }
   }
 
-  /** Until the returned function is called, somebody else may answer. */
-  leaveToClients(): () => void {
-    this.#clients += 1
-    return () => {
-      this.#clients -= 1
+  /** Returns the client's part: to be told of its input, and when it leaves. */
+  leaveToClient(): { client: InputClient; leave: () => void } {
+    const client = this.#inputs.attach()
+    const leave = () => {
+      this.#inputs.detach(client)
+      for (const [key, { addressee }] of this.#open) {
+        if (addressee !== client && addressee !== 'clients') continue
+        this.#readdress(key, this.#inputs.hasClients ? 'clients' : 'nobody')
+      }
     }
+    return { client, leave }
   }
 
-  /** Those that are open now: one that opens while it is found out whose dialog was closed is none of them. */
-  allOpen(): ReadonlySet<Dialog> {
-    return new Set([...this.#open.values()].map(({ dialog: open }) => open))
+  #drop(key: Page | Dialog): void {
+    clearTimeout(this.#open.get(key)?.timer)
+    this.#open.delete(key)
   }
 
-  /** Somebody else answered the dialog of the page, if it is one of these. */
-  forget(page: Page, among: ReadonlySet<Dialog>): void {
-    const open = this.#open.get(page)
-    if (open && among.has(open.dialog)) this.#drop(page)
+  #closed(dialog: Dialog): void {
+    const key = dialog.page() ?? dialog
+    if (this.#open.get(key)?.dialog === dialog) this.#drop(key)
   }
 
-  #drop(page: Page): void {
-    clearTimeout(this.#open.get(page)?.timer)
-    this.#open.delete(page)
+  /** Nobody gets more time for it than there was. */
+  #readdress(key: Page | Dialog, addressee: Addressee): void {
+    const open = this.#open.get(key)!
+    clearTimeout(open.timer)
+    const left = Math.max(0, open.closesAt - performance.now())
+    this.#await(key, open.dialog, addressee, Math.min(left, timeFor(addressee)))
+  }
+
+  #await(key: Page | Dialog, dialog: Dialog, addressee: Addressee, milliseconds: number): void {
+    const late = () => {
+      this.#open.delete(key)
+      void this.#give(dialog, { accept: dialog.type() === 'beforeunload', promptText: null })
+    }
+    const closesAt = performance.now() + milliseconds
+    this.#open.set(key, { dialog, addressee, closesAt, timer: setTimeout(late, milliseconds) })
   }
 
   /**
@@ -120,25 +155,23 @@ export class Dialogs {
 
   #opened(dialog: Dialog): void {
     const page = dialog.page()
+    const author = this.#inputs.authorOf(dialog)
     const armed = page === null ? undefined : this.#armed.get(page)
-    if (page === null || armed || dialog.type() === 'beforeunload') {
+    const watcher = page === null ? undefined : this.#watchers.get(page)
+    const isLeaving = dialog.type() === 'beforeunload'
+    const isOfStep = watcher !== undefined || (page !== null && this.#stays.has(page))
+    const isUnattended = !this.#inputs.hasClients && (page === null || isLeaving)
+    if (armed || isUnattended || (isLeaving && isOfStep)) {
       if (page !== null && armed) this.#armed.delete(page)
-      const answer = armed ?? { accept: dialog.type() === 'beforeunload', promptText: null }
+      const answer = armed ?? { accept: isLeaving, promptText: null }
       const given = this.#give(dialog, answer)
-      if (page !== null && dialog.type() === 'beforeunload' && !answer.accept) {
-        this.#stays.get(page)?.(given.then(() => answers(page, NEXT_MS)).then(() => undefined))
+      if (page !== null && isLeaving && !answer.accept) {
+        this.#stays.get(page)?.(given.then(() => answers(page, NEXT_MS, this.#holds)).then(() => undefined))
       }
       return
     }
-    const watcher = this.#watchers.get(page)
-    const timer = setTimeout(
-      () => {
-        this.#open.delete(page)
-        void this.#give(dialog, { accept: false, promptText: null })
-      },
-      watcher ? AFTER_STEP_MS : this.#clients > 0 ? WITH_CLIENTS_MS : BY_ITSELF_MS,
-    )
-    this.#open.set(page, { dialog, timer })
+    const addressee = watcher ? 'steps' : (author ?? (this.#inputs.hasClients ? 'clients' : 'nobody'))
+    this.#await(page ?? dialog, dialog, addressee, timeFor(addressee))
     watcher?.(dialog)
   }
 

@@ -13,6 +13,7 @@ import type { Targets } from '../targets.ts'
 import { actionErrorOf } from './action-error.ts'
 import { ActionDetails, ActionFailure, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
 import { answers } from './answers.ts'
+import { ClientInputs, type InputClient } from './client-inputs.ts'
 import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
 import { HANDLERS } from './handlers.ts'
 import { describeTarget, locatorOf, requireRef } from './locate.ts'
@@ -24,6 +25,8 @@ const DEFAULT_TIMEOUT_MS = 30_000
 /** Of a step's time, what is kept to find out why it failed. */
 const MARGIN = { share: 0.1, most: 250 }
 const PICTURE_MS = 5_000
+/** Clients that prepare a new page take a few milliseconds; one that takes longer is to blame for what was late. */
+const PREPARING_MS = 100
 /** A page that does not answer a question of nothing within this time hangs. */
 const PROOF_MS = 1_000
 
@@ -32,6 +35,9 @@ const MINDS_NO_DIALOG: ReadonlySet<ActionStep['name']> = new Set(['dialog', 'ope
 
 const silentFor = (timeoutMs: number) =>
   `Not done within ${timeoutMs} ms: the page does not answer. Wait, or close it and open another.`
+
+const heldFor = (timeoutMs: number) =>
+  `Not done within ${timeoutMs} ms: an attached client holds a new page (waitForDebuggerOnStart), for at most 5 s. Try again.`
 
 /** What callers do with the pages of one browser. */
 export class PageActions {
@@ -46,18 +52,8 @@ export class PageActions {
   constructor(context: BrowserContext, targets: Targets, wire: BrowserWire, uploadsDir: string, logger: Logger) {
     this.#context = context
     this.#wire = wire
-    this.#pages = new PageDirectory(context, targets)
-    this.#dialogs = new Dialogs(context, logger)
-    wire.on('Page.javascriptDialogClosed', (_, sessionId) => {
-      const pageId = targets.speaker(sessionId)?.page?.pageId
-      if (pageId == null) return
-      const open = this.#dialogs.allOpen()
-      if (open.size === 0) return
-      this.#pages.find(pageId).then(
-        (found) => found && this.#dialogs.forget(found.page, open),
-        (error: unknown) => logger.debug({ err: error }, 'whose dialog was closed is not known'),
-      )
-    })
+    this.#pages = new PageDirectory(context, targets, wire.barrier)
+    this.#dialogs = new Dialogs(context, new ClientInputs(wire, targets), wire.barrier, logger)
     this.#uploadsDir = uploadsDir
     this.#logger = logger
   }
@@ -71,9 +67,9 @@ export class PageActions {
     this.#dialogs.dispose()
   }
 
-  /** A client is attached, and may answer dialogs itself; until the returned function is called. */
-  leaveDialogsToClients(): () => void {
-    return this.#dialogs.leaveToClients()
+  /** A client is attached, and may answer dialogs itself, until `leave` is called. */
+  leaveDialogsToClient(): { client: InputClient; leave: () => void } {
+    return this.#dialogs.leaveToClient()
   }
 
   /** See BrowserSession.act. */
@@ -95,6 +91,7 @@ export class PageActions {
         context: this.#context,
         pages: this.#pages,
         dialogs: this.#dialogs,
+        holds: this.#wire.barrier,
         details,
         files,
         uploadsDir: this.#uploadsDir,
@@ -108,6 +105,7 @@ export class PageActions {
       const { result = null, file = null } = effect
       return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
     } catch (error) {
+      const isHeld = this.#wire.barrier.heldMs > PREPARING_MS
       const subject = details.members['target']
       const said = signal.aborted && !(error instanceof ActionFailure)
       const why = said ? new ActionFailure('TIMEOUT', silentFor(timeoutMs)) : error
@@ -115,7 +113,8 @@ export class PageActions {
       let mapped = actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)
       // Where nothing answers, nothing is found and nothing done.
       const isLate = mapped.code === 'NOT_FOUND' || mapped.code === 'TIMEOUT'
-      if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
+      if (isLate && isHeld) mapped = { code: 'TIMEOUT', message: heldFor(timeoutMs) }
+      else if (isLate && step.name !== 'openPage' && !(await this.#answers(actedOn))) {
         mapped = { code: 'TIMEOUT', message: silentFor(timeoutMs) }
       }
       return { error: mapped, pageId: actedOn, details: details.members, result: null, file: null }
@@ -174,7 +173,7 @@ export class PageActions {
 
   async #answers(pageId: string | null): Promise<boolean> {
     const found = await within(this.#pages.find(pageId), PROOF_MS)
-    return found !== null && answers(found.page, PROOF_MS)
+    return found !== null && answers(found.page, PROOF_MS, this.#wire.barrier)
   }
 
   /** A dialog holds up whatever opened it: the step has done its part then, and a later one answers the dialog. */

@@ -1,6 +1,9 @@
 import type { BrowserContext, Page } from 'playwright'
+import { HOLDING_MS } from '../barrier/held-target.ts'
+import { within } from '../deadline.ts'
 import { guestContext } from '../guest-context.ts'
 import type { Targets } from '../targets.ts'
+import type { Holds } from './answers.ts'
 
 /** How long Playwright may take to make a page of one that the browser has told of. */
 const MAKING_MS = 2_000
@@ -13,12 +16,14 @@ export class PageDirectory {
   readonly #context: BrowserContext
   readonly #guests: BrowserContext
   readonly #targets: Targets
+  readonly #holds: Holds
   readonly #targetIds = new WeakMap<Page, Promise<string | null>>()
 
-  constructor(context: BrowserContext, targets: Targets) {
+  constructor(context: BrowserContext, targets: Targets, holds: Holds) {
     this.#context = context
     this.#guests = guestContext(context)
     this.#targets = targets
+    this.#holds = holds
   }
 
   /** The oldest where null is asked for; null: there is no such page (any more). */
@@ -80,14 +85,15 @@ export class PageDirectory {
         if (page || this.#targets.pageIdOf(targetId) === null) resolve(page)
       })
     }
-    const timer = setTimeout(() => resolve(null), MAKING_MS)
+    // One that is held for those who prepare it is made when they have.
+    const held = this.#holds.whenFree() ?? Promise.resolve()
+    const late = within(held, HOLDING_MS).then(() => within(promise, MAKING_MS))
     const context = this.#contextOf(targetId)
     context.on('page', look)
     try {
       look()
-      return await promise
+      return await Promise.race([promise, late])
     } finally {
-      clearTimeout(timer)
       context.off('page', look)
     }
   }

@@ -77,8 +77,8 @@ function parsed(json: unknown): Json {
 }
 
 /** A script that runs on would hold up the page for ever: it is ended. One that a dialog holds up waits for its answer. */
-async function whyLate({ page, pages, dialogs }: ActionSite, timeoutMs: number): Promise<string> {
-  if (dialogs.openOn(page) || (await answers(page, PROOF_MS))) {
+async function whyLate({ page, pages, dialogs, holds }: ActionSite, timeoutMs: number): Promise<string> {
+  if (dialogs.openOn(page) || (await answers(page, PROOF_MS, holds))) {
     return `The script was not done within ${timeoutMs} ms: what it waits for did not come.`
   }
   await pages.endScript(page)

@@ -86,7 +86,7 @@ export class Recordings {
   async start(context: BrowserContext): Promise<void> {
     this.#context = context
     if (this.#kinds.has('VIDEO')) {
-      const pages = new PageDirectory(context, this.#targets)
+      const pages = new PageDirectory(context, this.#targets, this.#process.wire.barrier)
       context.on('page', (page) => this.#watch(page, pages))
       for (const page of context.pages()) this.#watch(page, pages)
     }

@@ -10,9 +10,10 @@ import { refuseCommand, type CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { Disguise } from './disguise.ts'
 import { HeldTargets } from './held-targets.ts'
-import type { Guest } from '../pipe/guest.ts'
+import type { Guest, GuestAnswer } from '../pipe/guest.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../pipe/oversized-message.ts'
 import { startsWith, type MessageEnds } from './message-text.ts'
+import { isPageInput } from './page-input.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
 const MOST_UNSENT_BYTES = 64 * 1024 * 1024
@@ -56,6 +57,8 @@ export interface RelayGround {
   downloadsDir: string
   /** Says our own behaviour of downloads again, which a client may have changed. */
   restoreDownloads(): void
+  /** The client did something on a page that may open a dialog; null: the page is not known. */
+  acted(pageId: string | null): void
   logger: Logger
 }
 
@@ -98,6 +101,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     const { sessionId } = await ground.wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
     const relay = new ClientRelay(ground, sessionId, client, host)
     ground.wire.host(sessionId, relay)
+    ground.wire.barrier.enter(relay, sessionId)
     return relay
   }
 
@@ -120,34 +124,30 @@ export class ClientRelay implements CdpAttachment, Guest {
       refuseAddress: (url) => this.#host.refuseAddress(url),
       browserContextId,
     })
-    const outcome = this.#acts.begin(method, params, this.#actedOn(command))
+    const actedOn = this.#actedOn(command)
+    const outcome = this.#acts.begin(method, params, actedOn)
     if (refusal !== null) {
       outcome?.refused(refusal)
       return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
     }
     if (method.startsWith('Emulation.')) this.#emulated.add(method)
     if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
+    if (isPageInput(method)) this.#ground.acted(actedOn)
     this.#noteInFront(command)
     const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
-    // Not the command itself: its parameters may be large, and the browser may never answer.
-    const asked = { id, method, sessionId }
-    const forget = this.#ground.wire.relay(sent, {
-      answered: (message, ends) => {
-        this.#backlog.remove(unanswered)
-        this.#guarded(() => this.#answered(asked, outcome, message, ends))
-      },
-      tooLarge: (why) => {
-        this.#backlog.remove(unanswered)
-        outcome?.answered(null)
-        this.#fail(asked, SERVER_ERROR, why)
-      },
-    })
-    if (!forget) {
-      outcome?.answered(TOO_LONG)
-      return this.#fail(command, SERVER_ERROR, TOO_LONG)
-    }
+    const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, sent.sessionId, outcome)
+    this.#backlog.add(unanswered)
+    const { wire } = this.#ground
+    wire.barrier.pass(sent, () => began(wire.relay(sent, answer)))
+    if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
+    this.#watchCongestion()
+  }
+
+  /** Does not have the command itself: its parameters may be large, and the browser may never answer. */
+  #expect(asked: Asked, sentOn: string, outcome: Outcome | null) {
+    let forget: () => void = () => undefined
     const unanswered: Unanswered = {
-      sessionId,
+      sessionId: asked.sessionId,
       sessionEnded: () => {
         forget()
         outcome?.pageClosed()
@@ -157,9 +157,29 @@ export class ClientRelay implements CdpAttachment, Guest {
         outcome?.disconnected()
       },
     }
-    this.#backlog.add(unanswered)
-    if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
-    this.#watchCongestion()
+    const answer: GuestAnswer = {
+      answered: (message, ends) => {
+        this.#backlog.remove(unanswered)
+        this.#ground.wire.barrier.answered(asked.method, sentOn)
+        this.#guarded(() => this.#answered(asked, outcome, message, ends))
+      },
+      tooLarge: (why) => {
+        this.#backlog.remove(unanswered)
+        outcome?.answered(null)
+        this.#fail(asked, SERVER_ERROR, why)
+      },
+    }
+    /** `sending`: how to want the answer no more; null: the command was too long to be sent. */
+    const began = (sending: (() => void) | null) => {
+      if (sending) {
+        forget = sending
+        return
+      }
+      this.#backlog.remove(unanswered)
+      outcome?.answered(TOO_LONG)
+      this.#fail(asked, SERVER_ERROR, TOO_LONG)
+    }
+    return { unanswered, answer, began }
   }
 
   /** Of the session that stands for the browser, or of one below it. */
@@ -187,6 +207,7 @@ export class ClientRelay implements CdpAttachment, Guest {
 
   async #detach(): Promise<void> {
     const { wire, targets, restoreDownloads } = this.#ground
+    wire.barrier.leave(this, this.#rootId)
     this.#acts.flush()
     this.#held.dispose()
     this.#backlog.clear()
@@ -241,7 +262,10 @@ export class ClientRelay implements CdpAttachment, Guest {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.attachedToTarget'] }
       const { targetId, type } = params.targetInfo
       this.#adopt(params.sessionId, { targetId, type, parentId: parentId === this.#rootId ? null : parentId })
-      if (params.waitingForDebugger && !this.#detaching) this.#held.hold(params.sessionId)
+      if (this.#detaching) return
+      const { barrier } = this.#ground.wire
+      barrier.attached(params, parentId ?? undefined)
+      if (params.waitingForDebugger) this.#held.hold(params.sessionId, barrier.timeLeft(params.sessionId))
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
       this.#forgetChild(params.sessionId)
@@ -266,6 +290,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   /** Those below it end with it, of which the browser says nothing. */
   #forgetChild(sessionId: string): void {
     this.#children.delete(sessionId)
+    this.#ground.wire.barrier.detached(sessionId)
     this.#backlog.endSession(sessionId)
     this.#held.forget(sessionId)
     this.#ground.wire.unhost(sessionId)

@@ -1,6 +1,3 @@
-/** How long a client may hold a new page, frame or worker to prepare it: others wait for it, too. Libraries take a few ms. */
-const HOLDING_MS = 5_000
-
 /** What one client had stopped before its start (`waitForDebuggerOnStart`), and has not let go. */
 export class HeldTargets {
   readonly #letGo: (sessionId: string) => void
@@ -11,12 +8,12 @@ export class HeldTargets {
     this.#letGo = letGo
   }
 
-  hold(sessionId: string): void {
+  hold(sessionId: string, milliseconds: number): void {
     const late = () => {
       this.#timers.delete(sessionId)
       this.#letGo(sessionId)
     }
-    this.#timers.set(sessionId, setTimeout(late, HOLDING_MS))
+    this.#timers.set(sessionId, setTimeout(late, milliseconds))
   }
 
   /** The client let it go, or it is gone. */

@@ -1,0 +1,119 @@
+import { EventEmitter } from 'node:events'
+import type { BrowserContext, Dialog, Page } from 'playwright'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ClientInputs } from '../../../src/adapters/playwright/actions/client-inputs.ts'
+import { Dialogs } from '../../../src/adapters/playwright/actions/dialogs.ts'
+import { logger } from './test-pool.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+type Opening = (event: { type: string; message: string }, sessionId: string) => void
+
+/** A page p1, and a popup p2 of it, of which Playwright has not made a page. */
+function scene() {
+  let hear: Opening = () => undefined
+  const wire = { on: (_: string, listener: Opening) => void (hear = listener) }
+  const tracked = (pageId: string, openerPageId: string | null) => ({ page: { pageId, openerPageId } })
+  const targets = { speaker: (id: string) => (id === 's1' ? tracked('p1', null) : tracked('p2', 'p1')) }
+  const inputs = new ClientInputs(wire as never, targets as never)
+  const context = Object.assign(new EventEmitter(), { pages: () => [], browser: () => null })
+  const dialogs = new Dialogs(context as unknown as BrowserContext, inputs, { whenFree: () => null }, logger)
+  const page = Object.assign(new EventEmitter(), { evaluate: () => Promise.resolve(true) }) as unknown as Page
+  return {
+    dialogs,
+    page,
+    close: (dialog: Dialog) => void context.emit('dialogclosed', dialog),
+    open(sessionId: 's1' | 's2', type = 'confirm') {
+      const answers: string[] = []
+      hear({ type, message: 'Sure?' }, sessionId)
+      const answer = (word: string) => () => Promise.resolve(void answers.push(word))
+      const dialog = {
+        page: () => (sessionId === 's1' ? page : null),
+        type: () => type,
+        message: () => 'Sure?',
+        defaultValue: () => '',
+        accept: answer('yes'),
+        dismiss: answer('no'),
+      } as unknown as Dialog
+      context.emit('dialog', dialog)
+      return { dialog, answers }
+    },
+  }
+}
+
+/** When it is answered by nobody, in milliseconds, and how. */
+async function endOf({ answers }: { answers: string[] }): Promise<[number, string | undefined]> {
+  const started = Date.now()
+  for (let waited = 0; waited < 60_000 && answers.length === 0; waited += 500) await vi.advanceTimersByTimeAsync(500)
+  return [Date.now() - started, answers[0]]
+}
+
+test('what a page opens by itself waits for a second, with a client attached for five', async () => {
+  const { dialogs, open } = scene()
+  expect(await endOf(open('s1'))).toEqual([1_000, 'no'])
+  dialogs.leaveToClient()
+  expect(await endOf(open('s1'))).toEqual([5_000, 'no'])
+})
+
+test('what follows a client’s input waits for half a minute, in the popups of the page too', async () => {
+  const { dialogs, open } = scene()
+  const { client } = dialogs.leaveToClient()
+  client.acted('p1')
+  expect(await endOf(open('s1'))).toEqual([30_000, 'no'])
+  client.acted('p1')
+  expect(await endOf(open('s2'))).toEqual([30_000, 'no'])
+  client.acted('p2')
+  await vi.advanceTimersByTimeAsync(11_000)
+  expect(await endOf(open('s2'))).toEqual([5_000, 'no'])
+  client.acted('p2')
+  expect(await endOf(open('s1'))).toEqual([5_000, 'no'])
+})
+
+test('a popup that nobody can answer for does not wait, unless a client is attached', async () => {
+  const { dialogs, open, close } = scene()
+  expect(await endOf(open('s2'))).toEqual([0, 'no'])
+  dialogs.leaveToClient()
+  const answered = open('s2')
+  const later = open('s2')
+  close(answered.dialog)
+  expect(await endOf(later)).toEqual([5_000, 'no'])
+  expect(answered.answers).toEqual([])
+})
+
+test('leaving a page is a client’s to refuse, and accepted when it does not answer', async () => {
+  const { dialogs, open, close } = scene()
+  expect(await endOf(open('s1', 'beforeunload'))).toEqual([0, 'yes'])
+  const { client, leave } = dialogs.leaveToClient()
+  expect(await endOf(open('s1', 'beforeunload'))).toEqual([5_000, 'yes'])
+  client.acted('p1')
+  const refused = open('s1', 'beforeunload')
+  close(refused.dialog)
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(refused.answers).toEqual([])
+  leave()
+  expect(await endOf(open('s1', 'beforeunload'))).toEqual([0, 'yes'])
+})
+
+test('a step that leaves a page is not held up by an attached client', async () => {
+  const { dialogs, open, page } = scene()
+  dialogs.leaveToClient()
+  const { stop } = dialogs.watch(page)
+  expect(await endOf(open('s1', 'beforeunload'))).toEqual([0, 'yes'])
+  stop()
+})
+
+test('a dialog does not outwait the client that it waits for', async () => {
+  const { dialogs, open } = scene()
+  const first = dialogs.leaveToClient()
+  const second = dialogs.leaveToClient()
+  first.client.acted('p1')
+  const mine = open('s1')
+  first.leave()
+  expect(await endOf(mine)).toEqual([5_000, 'no'])
+  const anyones = open('s1')
+  await vi.advanceTimersByTimeAsync(4_500)
+  second.leave()
+  expect(await endOf(anyones)).toEqual([500, 'no'])
+  expect(vi.getTimerCount()).toBe(0)
+})
