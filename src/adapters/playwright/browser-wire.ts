@@ -13,6 +13,7 @@ import { MessageFramer } from './pipe/message-framer.ts'
 import { headOf, tailOf, type OversizedMessage } from './pipe/message-limits.ts'
 import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from './pipe/oversized-message.ts'
 import { PlaywrightInbox } from './pipe/playwright-inbox.ts'
+import { UtilityWorlds } from './pipe/utility-worlds.ts'
 import { readEnds, readId } from './relay/message-text.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
@@ -55,6 +56,8 @@ export class BrowserWire implements Turns {
   readonly #guests = new Map<string, Guest>()
   readonly #guestAnswers = new Map<number, GuestAnswer>()
   readonly #emulation = new EmulationMemory()
+  /** Of our own Playwright. */
+  readonly worlds = new UtilityWorlds(this)
   readonly #closeListeners: (() => void)[] = []
   #skipped: ((event: TooLarge) => void) | null = null
   #easing: Promise<void> | null = null
@@ -218,6 +221,7 @@ export class BrowserWire implements Turns {
 
   #sendOfPlaywright(message: CdpMessage): void {
     this.#emulation.note(message)
+    this.worlds.note(message)
     this.#write(message)
   }
 

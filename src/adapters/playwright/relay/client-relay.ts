@@ -1,14 +1,11 @@
-import type { Logger } from '../../../logger.ts'
 import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } from '../../../ports/cdp-client.ts'
 import { isDeeperThan } from '../../../ports/json-depth.ts'
-import type { BrowserWire } from '../browser-wire.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
-import type { Targets } from '../targets.ts'
 import { Backlog, type Unanswered } from './backlog.ts'
-import { refuseCommand, type CommandParams } from './border.ts'
+import type { CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
-import { Disguise } from './disguise.ts'
+import { ClientView, type Verdict, type ViewGround } from './client-view.ts'
 import { HeldTargets } from './held-targets.ts'
 import type { Guest } from '../pipe/guest.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../pipe/oversized-message.ts'
@@ -48,45 +45,37 @@ interface ClientCommand extends Asked {
   params: CommandParams
 }
 
-export interface RelayGround {
-  wire: BrowserWire
-  targets: Targets
-  /** Of the session. */
-  browserContextId: string
-  downloadsDir: string
-  /** Says our own behaviour of downloads again, which a client may have changed. */
-  restoreDownloads(): void
-  logger: Logger
-}
-
 /**
  * One client on the wire of a session's browser (BROWSER.md, D3). It has a session of its own with the browser, which it
  * takes for the browser's connection: the relay adds its id to commands and takes it off answers. Messages to the client
  * are neither parsed nor copied, but for those that tell of sessions; those from it are read, judged and numbered anew.
  */
 export class ClientRelay implements CdpAttachment, Guest {
-  readonly #ground: RelayGround
+  readonly #ground: ViewGround
   readonly #rootId: string
   readonly #client: CdpClient
   readonly #host: CdpClientHost
   readonly #acts: ClientActs
-  readonly #disguise: Disguise
+  readonly #view: ClientView
   readonly #held: HeldTargets
   readonly #children = new Map<string, ChildSession>()
-  readonly #backlog = new Backlog(() => this.#regulate())
+  readonly #backlog = new Backlog(
+    () => this.#regulate(),
+    (isUnderWay) => this.#host.underWay(isUnderWay),
+  )
   /** Commands by which the client set what Playwright may have set before. */
   readonly #emulated = new Set<string>()
   #isCongested = false
   #isCutOff = false
   #detaching: Promise<void> | null = null
 
-  private constructor(ground: RelayGround, rootId: string, client: CdpClient, host: CdpClientHost) {
+  private constructor(ground: ViewGround, rootId: string, client: CdpClient, host: CdpClientHost) {
     this.#ground = ground
     this.#rootId = rootId
     this.#client = client
     this.#host = host
     this.#acts = new ClientActs((act) => host.acted(act))
-    this.#disguise = new Disguise(ground.browserContextId, ground.downloadsDir)
+    this.#view = new ClientView(ground, host, rootId, client)
     this.#held = new HeldTargets((heldId) => {
       ground.logger.info('a client held up a new page, frame or worker for too long; it goes on')
       ground.wire.tell('Runtime.runIfWaitingForDebugger', {}, heldId)
@@ -94,7 +83,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   }
 
   /** Rejects when the browser is gone. */
-  static async attach(ground: RelayGround, client: CdpClient, host: CdpClientHost): Promise<ClientRelay> {
+  static async attach(ground: ViewGround, client: CdpClient, host: CdpClientHost): Promise<ClientRelay> {
     const { sessionId } = await ground.wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
     const relay = new ClientRelay(ground, sessionId, client, host)
     ground.wire.host(sessionId, relay)
@@ -106,8 +95,9 @@ export class ClientRelay implements CdpAttachment, Guest {
     const command = this.#read(text)
     if (!command) return
     this.#host.commanded()
-    const { id, method, params, sessionId } = command
-    if (sessionId !== null && !this.#children.has(sessionId)) {
+    const { method, params, sessionId } = command
+    const child = sessionId === null ? null : this.#children.get(sessionId)
+    if (child === undefined) {
       return this.#fail(command, NO_SUCH_SESSION, 'Session with given id not found.')
     }
     if (method === 'Browser.close') {
@@ -115,23 +105,31 @@ export class ClientRelay implements CdpAttachment, Guest {
       this.#answer(command, { result: {} })
       return this.#client.close(1000, 'closed by the client')
     }
-    const { browserContextId } = this.#ground
-    const refusal = refuseCommand(method, params, {
-      refuseAddress: (url) => this.#host.refuseAddress(url),
-      browserContextId,
-    })
     const outcome = this.#acts.begin(method, params, this.#actedOn(command))
-    if (refusal !== null) {
-      outcome?.refused(refusal)
-      return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
+    const verdict = this.#view.judge(command, child?.targetId ?? null)
+    if (verdict instanceof Promise) void verdict.then((settled) => this.#execute(command, outcome, settled))
+    else this.#execute(command, outcome, verdict)
+  }
+
+  #execute(command: ClientCommand, outcome: Outcome | null, verdict: Verdict): void {
+    const { id, method, sessionId } = command
+    if ('result' in verdict) return this.#answer(command, verdict)
+    if ('refusal' in verdict) {
+      outcome?.refused(verdict.refusal)
+      return this.#fail(command, SERVER_ERROR, `${method} is not served: ${verdict.refusal}`)
     }
+    if ('error' in verdict) {
+      outcome?.answered(verdict.error.message)
+      return this.#answer(command, verdict)
+    }
+    // It may have been waited for.
+    if (this.#detaching || (sessionId !== null && !this.#children.has(sessionId))) return outcome?.disconnected()
     if (method.startsWith('Emulation.')) this.#emulated.add(method)
     if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
     this.#noteInFront(command)
-    const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
     // Not the command itself: its parameters may be large, and the browser may never answer.
     const asked = { id, method, sessionId }
-    const forget = this.#ground.wire.relay(sent, {
+    const forget = this.#ground.wire.relay(verdict.send, {
       answered: (message, ends) => {
         this.#backlog.remove(unanswered)
         this.#guarded(() => this.#answered(asked, outcome, message, ends))
@@ -167,8 +165,18 @@ export class ClientRelay implements CdpAttachment, Guest {
     const isRoot = ends.sessionId === this.#rootId
     this.#guarded(() => {
       if (startsWith(message, '{"method":"Target.')) this.#followSessions(message, ends.sessionId)
-      this.#send(isRoot ? [message.subarray(0, ends.beforeSession), CLOSING] : [message])
+      if (isRoot) return this.#tell(message, [message.subarray(0, ends.beforeSession), CLOSING])
+      const child = ends.sessionId === null ? undefined : this.#children.get(ends.sessionId)
+      if (child && this.#view.hides(message, ends.sessionId!, child.targetId)) return
+      this.#send([message])
     })
+  }
+
+  /** An event of the browser itself, without its session. */
+  #tell(message: Buffer, pieces: readonly Uint8Array[]): void {
+    const event = startsWith(message, '{"method":"Browser.') ? this.#view.translated(Buffer.concat(pieces)) : null
+    if (event instanceof Promise) void event.then((settled) => this.#send([encode(settled)]))
+    else this.#send(event ? [encode(event)] : pieces)
   }
 
   /** Lines and requests are in the log of the session; without any other event the client would know what is not so. */
@@ -186,7 +194,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   }
 
   async #detach(): Promise<void> {
-    const { wire, targets, restoreDownloads } = this.#ground
+    const { wire, targets } = this.#ground
     this.#acts.flush()
     this.#held.dispose()
     this.#backlog.clear()
@@ -197,7 +205,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       this.#children.clear()
     })
     await within(forgotten, DETACH_MS)
-    restoreDownloads()
+    this.#view.release()
     for (const sessionId of targets.pageSessionIds()) wire.emulateAgain(sessionId, this.#emulated)
   }
 
@@ -229,7 +237,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     outcome?.answered(failureIn(message))
     if (method === 'Target.getBrowserContexts') {
       const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
-      return this.#answer(asked, result ? { result: this.#disguise.contexts(result) } : { error })
+      return this.#answer(asked, result ? { result: this.#view.contexts(result) } : { error })
     }
     const head = Buffer.from(`{"id":${id},`)
     if (sessionId !== null && ends.sessionId !== null) return this.#send([head, message.subarray(ends.afterId)])
@@ -267,6 +275,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   #forgetChild(sessionId: string): void {
     this.#children.delete(sessionId)
     this.#backlog.endSession(sessionId)
+    this.#view.forget(sessionId)
     this.#held.forget(sessionId)
     this.#ground.wire.unhost(sessionId)
     for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)
