@@ -30,12 +30,6 @@ export interface DownloadGround {
   browserContextId: string
 }
 
-/** Where a client looks for downloads, under the guids that it is told. */
-interface LookedIn {
-  /** Null: it is not on this machine, or that is not known yet. */
-  folder: ClientFolder | null
-}
-
 /**
  * Downloads as one client sees them. They are the session's, and become its artifacts. A client that has them named by
  * their guids (Playwright does) looks for each in a folder of its own. On this machine it finds a copy; elsewhere it is
@@ -45,9 +39,12 @@ export class ClientDownloads {
   readonly #ground: DownloadGround
   readonly #client: Pick<CdpClient, 'localUser'>
   readonly #logger: Logger
-  /** By context. */
-  readonly #lookedIn = new Map<string, LookedIn>()
-  readonly #shown = new Map<string, string>()
+  /** By context: where the client looks for downloads, under the guids that it is told; null: not on this machine. */
+  readonly #folders = new Map<string, Promise<ClientFolder | null>>()
+  /** Of those under way: the guid that the client is told. */
+  readonly #shown = new Map<string, Promise<string>>()
+  /** By what the client was told. */
+  readonly #guids = new Map<string, string>()
 
   constructor(ground: DownloadGround, client: Pick<CdpClient, 'localUser'>, logger: Logger) {
     this.#ground = ground
@@ -58,19 +55,16 @@ export class ClientDownloads {
   /** The client says what shall become of downloads. Returns what the browser is told. */
   setBehavior(browserContextId: string, { behavior, downloadPath }: CommandParams): CommandParams {
     const said = behavior === 'deny' ? 'deny' : 'allow'
-    if (behavior === 'allowAndName' && typeof downloadPath === 'string') {
-      const lookedIn: LookedIn = { folder: null }
-      this.#lookedIn.set(browserContextId, lookedIn)
-      void this.#find(downloadPath, lookedIn)
-    } else this.#lookedIn.delete(browserContextId)
+    const isNamed = behavior === 'allowAndName' && typeof downloadPath === 'string'
+    if (isNamed) this.#folders.set(browserContextId, this.#find(downloadPath))
+    else this.#folders.delete(browserContextId)
     this.#ground.behaviors.note(this, browserContextId, said)
     return this.#ground.behaviors.params(browserContextId, said) as CommandParams
   }
 
   /** The guid that the browser knows, of one that the client was told. */
   guidOf(shown: unknown): unknown {
-    for (const [guid, name] of this.#shown) if (name === shown) return guid
-    return shown
+    return this.#guids.get(String(shown)) ?? shown
   }
 
   /**
@@ -88,43 +82,60 @@ export class ClientDownloads {
     this.#ground.behaviors.forget(this)
   }
 
-  #began(message: Buffer): object {
+  #began(message: Buffer): object | Promise<object> {
     const event = JSON.parse(message.toString()) as { method: string; params: Began }
     const { guid, frameId, suggestedFilename } = event.params
     const { targets, browserContextId } = this.#ground
     // The page may be gone: a popup that was opened for the download alone.
     const contextId = targets.pageOfFrame(frameId)?.browserContextId ?? browserContextId
-    const lookedIn = this.#lookedIn.get(contextId)
-    if (!lookedIn || !PLAIN_GUID.test(guid)) return event
-    if (lookedIn.folder) {
-      this.#ground.handover.claim(guid, lookedIn.folder)
-      return event
-    }
-    const artifact = cutText(suggestedFilename, MOST_NAME).replace(UNFIT, '_')
-    const shown = `${guid}/not on this machine, the server keeps it as the artifact ${artifact} of the session`
+    const folder = this.#folders.get(contextId)
+    if (!folder || !PLAIN_GUID.test(guid)) return event
+    const shown = folder.then((found) => this.#claim(guid, found, suggestedFilename))
     this.#shown.set(guid, shown)
-    return { ...event, params: { ...event.params, guid: shown } }
+    return shown.then((name) => ({ ...event, params: { ...event.params, guid: name } }))
   }
 
   #progressed(message: Buffer): object | Promise<object> {
     const event = JSON.parse(message.toString()) as { method: string; params: Progress & { filePath?: string } }
     const { filePath: _, ...params } = event.params
     const { guid, state } = params
-    const told = { ...event, params: { ...params, guid: this.#shown.get(guid) ?? guid } }
-    if (state !== 'inProgress') this.#shown.delete(guid)
-    if (state !== 'completed') return told
-    return this.#ground.handover
-      .isKept(guid)
-      .then((isKept) => (isKept ? told : { ...told, params: { ...told.params, state: 'canceled' } }))
+    const shown = this.#shown.get(guid)
+    if (!shown && state === 'inProgress') return { ...event, params }
+    return this.#told(event.method, params, shown ?? Promise.resolve(guid))
   }
 
   /** Never rejects. */
-  async #find(path: string, lookedIn: LookedIn): Promise<void> {
+  async #told(method: string, params: Progress, shown: Promise<string>): Promise<object> {
+    const { guid, state } = params
+    const told = { ...params, guid: await shown }
+    if (state === 'inProgress') return { method, params: told }
+    this.#shown.delete(guid)
+    this.#guids.delete(told.guid)
+    // One that was not kept is as good as canceled.
+    const isWhole = state === 'completed' && (await this.#ground.handover.isKept(guid))
+    return { method, params: { ...told, state: isWhole ? state : 'canceled' } }
+  }
+
+  /** Returns the guid that the client is told. */
+  #claim(guid: string, folder: ClientFolder | null, suggestedFilename: string): string {
+    if (folder) {
+      this.#ground.handover.claim(guid, folder)
+      return guid
+    }
+    const artifact = cutText(suggestedFilename, MOST_NAME).replace(UNFIT, '_')
+    const shown = `${guid}/not on this machine, the server keeps it as the artifact ${artifact} of the session`
+    this.#guids.set(shown, guid)
+    return shown
+  }
+
+  /** Never rejects. */
+  async #find(path: string): Promise<ClientFolder | null> {
     try {
       const uid = await this.#client.localUser()
-      if (uid !== null) lookedIn.folder = await ClientFolder.find(path, uid)
+      return uid === null ? null : await ClientFolder.find(path, uid)
     } catch (error) {
       this.#logger.warn({ err: error }, 'whether a client is on this machine is not known')
+      return null
     }
   }
 }
