@@ -242,8 +242,8 @@ describe('connect', () => {
     const { url } = await serve()
     const key = readFileSync(join(dataDir, 'api-key'), 'utf8').trim()
     expect(await run(['connect', 'x', '--port', '0'])).toMatchObject({ code: 1, stderr: 'Session not found.\n' })
-    const started = `mutation { startSession(waitUntil: RUNNING) { id access { cdpUrl } } }`
-    const { data } = (await ask(url, key, started)) as { data: { startSession: Started } }
+    const starting = `mutation { startSession(waitUntil: RUNNING) { id access { cdpUrl } } }`
+    const { data } = (await ask(url, key, starting)) as { data: { startSession: Started } }
     const { id, access } = data.startSession
     // The admin key is for this server alone.
     const elsewhere = await run(['connect', id, '--url', 'http://127.0.0.1:9'])

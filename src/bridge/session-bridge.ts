@@ -97,7 +97,7 @@ export class SessionBridge {
   /** Null: there is none. */
   async #resource({ url = '/', method, headers }: IncomingMessage): Promise<object | string | null> {
     const host = headers.host!
-    const [path = '', query = ''] = splitAt(url, '?')
+    const [path, query] = splitAt(url, '?')
     const [, json, name = '', id = ''] = path.split('/')
     if (json !== 'json') return null
     if (name === 'new') {
@@ -149,7 +149,7 @@ export class SessionBridge {
   /** Never rejects. */
   async #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
     stream.on('error', () => stream.destroy())
-    const path = splitAt(request.url ?? '/', '?')[0]!
+    const path = splitAt(request.url ?? '/', '?')[0]
     const targetId = path.startsWith(PAGE_PATH) ? path.slice(PAGE_PATH.length) : null
     const isKnown = targetId !== null || path === BROWSER_PATH || path.startsWith(`${BROWSER_PATH}/`)
     if (refuseRequest(request) !== null) return refuseUpgrade(stream, '403 Forbidden')

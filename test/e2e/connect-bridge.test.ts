@@ -143,12 +143,12 @@ test('web pages cannot drive it, whatever name they give it', async () => {
     { 'sec-fetch-site': 'cross-site' },
   ]
   for (const headers of refused) {
-    expect((await ask(list, headers)).status, JSON.stringify(headers)).toBe(403)
+    expect((await ask(list, headers)).status).toBe(403)
     const webSocketUrl = `${bridge.url.replace('http', 'ws')}/devtools/browser`
     await expect(CdpSocket.connect(webSocketUrl, headers)).rejects.toThrow('403')
   }
   for (const host of [`localhost:${where.port}`, '127.0.0.1', '[::1]:9222']) {
-    expect((await ask(list, { host })).status, host).toBe(200)
+    expect((await ask(list, { host })).status).toBe(200)
   }
   expect((await ask(`${bridge.url}/json/new?about:blank`)).status).toBe(405)
   expect((await ask(`${bridge.url}/json/new?file:///etc/passwd`, {}, 'PUT')).status).toBe(502)

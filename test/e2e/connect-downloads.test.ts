@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { chromium, type Page } from 'playwright'
 import puppeteer from 'puppeteer-core'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { CdpSocket } from '../support/cdp-socket.ts'
+import { CdpSocket, type CdpAnswer } from '../support/cdp-socket.ts'
 import { ofKind } from '../support/connect-api.ts'
 import { startDownloadSite } from '../support/site-downloads.ts'
 import { startTestSite } from '../support/test-site.ts'
@@ -157,9 +157,9 @@ describe('a client that denies downloads', () => {
     other.socket.close()
     await untilLogged(id, (log) => ofKind(log, 'ClientDetached').length === 1)
     await denying.send('Runtime.evaluate', { expression: `location.href = '/file?size=5'` }, sessionId)
-    const { params } = await denying.event(({ method, params }) => {
-      return method === 'Browser.downloadProgress' && params?.['state'] !== 'inProgress'
-    })
+    const isEnd = (event: CdpAnswer) =>
+      event.method === 'Browser.downloadProgress' && event.params!['state'] !== 'inProgress'
+    const { params } = await denying.event(isEnd)
     expect(params).toMatchObject({ state: 'canceled' })
     expect(await artifactsOf(id)).toEqual([])
   })

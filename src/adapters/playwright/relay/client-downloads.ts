@@ -96,8 +96,9 @@ export class ClientDownloads {
   }
 
   #progressed(message: Buffer): object | Promise<object> {
-    const event = JSON.parse(message.toString()) as { method: string; params: Progress & { filePath?: string } }
-    const { filePath: _, ...params } = event.params
+    const event = JSON.parse(message.toString()) as { method: string; params: Progress }
+    // Where it is here is of no use to a client.
+    const params = { ...event.params, filePath: undefined }
     const { guid, state } = params
     const shown = this.#shown.get(guid)
     if (!shown && state === 'inProgress') return { ...event, params }
