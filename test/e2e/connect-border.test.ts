@@ -83,6 +83,8 @@ describe('what a guest may not', () => {
     const { targetInfo } = await client.send('Target.getTargetInfo', { targetId })
     expect(targetInfo).toMatchObject({ url: 'about:blank' })
     await client.send('Target.closeTarget', { targetId })
+    const ids = async () => JSON.stringify(await client.send('Target.getTargets'))
+    await expect.poll(ids).not.toContain(targetId)
   })
 
   test('end the context of the session', async () => {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import { open, rm, type FileHandle } from 'node:fs/promises'
 import { basename, posix } from 'node:path'
 
 /** As Playwright makes them, for one browser each. */
@@ -41,7 +41,7 @@ export class ClientFolder {
       await to.chown(this.#uid, (await folder.stat()).gid)
       await to.writeFile(from.createReadStream({ autoClose: false }))
     } catch (error) {
-      await to.truncate()
+      await rm(within(folder, name), { force: true })
       throw error
     }
   }
