@@ -1,3 +1,4 @@
+import { connect } from './commands/connect.ts'
 import { createKey, listKeys, revokeKey } from './commands/keys.ts'
 import { migrate } from './commands/migrate.ts'
 import { print, tell } from './commands/output.ts'
@@ -9,7 +10,7 @@ import { ConfigInvalid } from './config.ts'
 import { TabwireError } from './domain/errors.ts'
 import { StartupFailed } from './startup-failed.ts'
 
-const COMMANDS: readonly Command[] = [serve, migrate, printSchema, createKey, listKeys, revokeKey, rotateKeys]
+const COMMANDS: readonly Command[] = [serve, migrate, printSchema, createKey, listKeys, revokeKey, rotateKeys, connect]
 
 const HELP = `Usage: tabwire <command> [options]
 

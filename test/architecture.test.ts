@@ -79,6 +79,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   domain: ['ports'],
   schema: ['domain', 'ports', ...COMMON],
   server: ['schema', 'domain', 'ports', ...COMMON],
+  bridge: [...COMMON],
   'adapters/artifacts': ['ports', ...COMMON],
   'adapters/bus': ['ports', ...COMMON],
   'adapters/chat-model': ['ports', ...COMMON],
@@ -117,6 +118,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   commands: [
     'app.ts',
+    'bridge',
     'schema',
     'domain',
     'ports',
@@ -148,7 +150,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   graphql: ['schema', 'server'],
   'graphql-yoga': ['server'],
   'graphql-ws': ['server'],
-  ws: ['server'],
+  ws: ['server', 'bridge'],
   jose: ['adapters/oidc'],
 }
 

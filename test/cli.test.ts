@@ -39,6 +39,17 @@ async function serve(env: Record<string, string> = {}) {
   return { ...command, url }
 }
 
+interface Started {
+  id: string
+  access: { cdpUrl: string }
+}
+
+function connectTo(args: readonly string[], env: Record<string, string> = {}): RunningCommand {
+  const command = startTabwire(['connect', ...args], commandEnvironment(dataDir, env))
+  started.add(command)
+  return command
+}
+
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0)
@@ -68,19 +79,26 @@ describe('tabwire', () => {
       'keys list',
       'keys revoke',
       'signing-keys rotate',
+      'connect',
     ]) {
       expect(stdout).toContain(`\n  ${name}`)
     }
   })
 
-  test.each(['serve', 'migrate', 'print-schema', 'keys create', 'keys list', 'keys revoke', 'signing-keys rotate'])(
-    '%s --help tells more and does nothing',
-    async (name) => {
-      const { code, stdout, stderr } = await run([...name.split(' '), '--help'])
-      expect([code, stderr]).toEqual([0, ''])
-      expect(stdout).toMatch(new RegExp(`^Usage: tabwire ${name}\\b`))
-    },
-  )
+  test.each([
+    'serve',
+    'migrate',
+    'print-schema',
+    'keys create',
+    'keys list',
+    'keys revoke',
+    'signing-keys rotate',
+    'connect',
+  ])('%s --help tells more and does nothing', async (name) => {
+    const { code, stdout, stderr } = await run([...name.split(' '), '--help'])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(new RegExp(`^Usage: tabwire ${name}\\b`))
+  })
 
   test.each([
     [['serv'], 'there is no command "serv"'],
@@ -95,6 +113,10 @@ describe('tabwire', () => {
       '--expires-in-days must be a whole number from 1 to 3650',
     ],
     [['keys', 'revoke'], '<id> is missing'],
+    [['connect'], '<session> is missing'],
+    [['connect', 'x', '--port', '65536'], '--port must be a number from 0 to 65535'],
+    [['connect', 'x', '--url', 'ftp://x'], '--url must begin with http:// or https://'],
+    [['connect', 'ws://x/'], 'the URL is no cdpUrl of a session'],
   ])('refuses %j in one line', async (args, message) => {
     expect(await run(args)).toMatchObject({
       code: 2,
@@ -210,6 +232,47 @@ describe('keys', () => {
       stderr:
         'The running server refuses the admin key: set TABWIRE_API_KEY to the one that the server was started with.\n',
     })
+  })
+})
+
+describe('connect', () => {
+  test('opens a session of the server on the data directory under a local port, and ends with it', async () => {
+    const noServer = await run(['connect', 'x'])
+    expect(noServer).toMatchObject({ code: 1, stderr: expect.stringContaining('No server runs on') as string })
+    const { url } = await serve()
+    const key = readFileSync(join(dataDir, 'api-key'), 'utf8').trim()
+    expect(await run(['connect', 'x', '--port', '0'])).toMatchObject({ code: 1, stderr: 'Session not found.\n' })
+    const starting = `mutation { startSession(waitUntil: RUNNING) { id access { cdpUrl } } }`
+    const { data } = (await ask(url, key, starting)) as { data: { startSession: Started } }
+    const { id, access } = data.startSession
+    // The admin key is for this server alone.
+    const elsewhere = await run(['connect', id, '--url', 'http://127.0.0.1:9'])
+    expect(elsewhere).toMatchObject({
+      code: 1,
+      stderr: 'Set TABWIRE_API_KEY to a key of the server at http://127.0.0.1:9.\n',
+    })
+    const bridges = [
+      connectTo([id, '--port', '0']),
+      connectTo([id, '--port', '0', '--url', url], { TABWIRE_API_KEY: key }),
+      connectTo([access.cdpUrl, '--port', '0']),
+    ]
+    for (const { printed } of bridges) {
+      const [address] = await printed(/^http:\/\/127\.0\.0\.1:\d+$/m)
+      const version = (await (await fetch(`${address}/json/version`)).json()) as Record<string, string>
+      expect(version['webSocketDebuggerUrl']).toContain(address.replace('http', 'ws'))
+    }
+    const [first, ...others] = bridges
+    const [address] = await first!.printed(/^http.*$/m)
+    expect(await run(['connect', id, '--port', new URL(address).port])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cannot be opened: it is in use') as string,
+    })
+    first!.child.kill('SIGINT')
+    expect(await first!.finished).toMatchObject({ code: 0, stderr: '' })
+    await ask(url, key, `mutation { terminateSession(id: "${id}") { status } }`)
+    for (const { finished } of others) {
+      expect(await finished).toMatchObject({ code: 0, stderr: 'Ended: the session has ended: TERMINATED.\n' })
+    }
   })
 })
 

@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { loadConfig, type Config } from '../config.ts'
+import { loadConfig } from '../config.ts'
 import { DataDirectoryLocked } from '../data-directory-lock.ts'
-import { adminKeyFile } from '../data-directory.ts'
 import { FIRST_OWNER } from '../domain/api-keys.ts'
 import { createLogger } from '../logger.ts'
 import { SCOPES, type Scope } from '../ports/store.ts'
-import { StartupFailed } from '../startup-failed.ts'
+import { readAdminKey } from './admin-key.ts'
 import { withDataDirectoryLocked } from './data-directory-locked.ts'
 import type { KeyRing, ListedKey } from './key-ring.ts'
 import { keysInDatabase } from './keys-in-database.ts'
@@ -124,19 +122,6 @@ async function withKeyRing<T>(work: (keys: KeyRing) => Promise<T>): Promise<T> {
       return work(keysThroughServer(error.holder.url, await readAdminKey(config)))
     }
     throw error
-  }
-}
-
-async function readAdminKey(config: Config): Promise<string> {
-  if (config.apiKey) return config.apiKey
-  const file = adminKeyFile(config.dataDir)
-  try {
-    return (await readFile(file, 'utf8')).trim()
-  } catch (error) {
-    throw new StartupFailed(
-      `A server runs on ${config.dataDir}, but its admin key is not in ${file}: set TABWIRE_API_KEY to it.`,
-      { cause: error },
-    )
   }
 }
 

@@ -141,6 +141,11 @@ export class Artifacts {
     return this.#fresh.find(id) ?? (await this.#store.findArtifact(id))
   }
 
+  /** The newest of one session that is called as the last part of the path. */
+  findNamed(sessionId: string, kind: ArtifactKind, path: string): Promise<ArtifactRecord | null> {
+    return this.#store.findNewestArtifact(sessionId, kind, fileNameOf(path))
+  }
+
   /** Of one session, oldest first. Throws BadUserInput or CursorInvalid. */
   async list(
     sessionId: string,

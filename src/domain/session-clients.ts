@@ -5,6 +5,8 @@ import { TEXT_LIMITS, type ClientDetachReason, type EntryDraft } from '../ports/
 import { Coalescer } from './coalescer.ts'
 import { CapacityExceeded } from './slots.ts'
 import { refusePageAddress } from './page-address.ts'
+import type { SessionClock } from './session-clock.ts'
+import type { SessionFiles } from './session-files.ts'
 import { within } from './within.ts'
 
 /** Of one session at once. */
@@ -18,7 +20,9 @@ export interface ClientGround {
   record(draft: EntryDraft): void
   /** Someone did something: the idle timeout starts anew. */
   active(): void
-  logger: Logger
+  readonly clock: Pick<SessionClock, 'begin'>
+  readonly files: Pick<SessionFiles, 'uploadNamed'>
+  readonly logger: Logger
 }
 
 /** A client's place in a session. */
@@ -55,13 +59,20 @@ export class SessionClients {
     }
     const { record, logger } = this.#ground
     let commandCount = 0
+    let answered: (() => void) | null = null
     this.#arriving += 1
     let attachment: CdpAttachment
     try {
       attachment = await browser.attachClient(client, {
         refuseAddress: (url) => refusePageAddress(url),
+        uploadNamed: (path) => this.#ground.files.uploadNamed(path),
         commanded: () => {
           commandCount += 1
+          this.#activity.touch()
+        },
+        underWay: (isUnderWay) => {
+          answered?.()
+          answered = isUnderWay ? this.#ground.clock.begin() : null
           this.#activity.touch()
         },
         acted: (act) => record(actionOf(act)),

@@ -13,6 +13,8 @@ export class SessionClock {
   #timer: NodeJS.Timeout | null = null
   /** How many things are going on that keep a session from being idle. */
   #busy = 0
+  /** When the last of them ended: the record says so only once that is committed. */
+  #busyUntil = 0
 
   constructor(record: () => ClockRecord, onLimit: (reason: 'IDLE_TIMEOUT' | 'MAX_DURATION') => void) {
     this.#record = record
@@ -27,17 +29,17 @@ export class SessionClock {
     const longest = longestUntil(record)
     if (keepAlive || status === 'CREATING') return longest
     // What goes on is activity of this very moment.
-    const active = this.#busy > 0 ? Math.max(lastActivityAt, Date.now()) : lastActivityAt
-    return Math.min(longest, active + record.idleTimeoutSeconds * 1000)
+    const busyUntil = this.#busy > 0 ? Date.now() : this.#busyUntil
+    return Math.min(longest, Math.max(lastActivityAt, busyUntil) + record.idleTimeoutSeconds * 1000)
   }
 
-  /** The session is not idle until `done` is called. */
-  begin(): void {
+  /** The session is not idle until the returned function is called, once. */
+  begin(): () => void {
     this.#busy += 1
-  }
-
-  done(): void {
-    this.#busy -= 1
+    return () => {
+      this.#busy -= 1
+      this.#busyUntil = Date.now()
+    }
   }
 
   /** Call whenever the record has changed. */

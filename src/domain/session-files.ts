@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { BrowserFile, KeptFile } from '../ports/browser.ts'
+import type { NamedUpload } from '../ports/cdp-client.ts'
 import type { FileRoom } from '../ports/file-room.ts'
 import { ARTIFACT_FAILURE_CODES, type EntryDraft } from '../ports/log-entry.ts'
 import type { Artifacts } from './artifacts.ts'
@@ -53,6 +54,14 @@ export class SessionFiles {
   /** Room for a file that begins to be written, out of what the owner's quota leaves. */
   openRoom(): FileRoom {
     return this.#artifacts.openRoom(this.#session.owner)
+  }
+
+  /** The session's newest upload that is called as the last part of the path; null: there is none. */
+  async uploadNamed(path: string): Promise<NamedUpload | null> {
+    const found = await this.#artifacts.findNamed(this.#session.id, 'UPLOAD', path)
+    if (!found) return null
+    const { id: artifactId, name, contentType, sizeBytes } = found
+    return { artifactId, name, contentType, sizeBytes, open: (signal) => this.#artifacts.open(found, null, signal) }
   }
 
   /** A file that the browser made by itself. Never rejects. */

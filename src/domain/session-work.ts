@@ -27,12 +27,12 @@ export class SessionWork {
   }
 
   begin(work: Promise<void>, done: () => void): void {
-    this.#clock.begin()
+    const end = this.#clock.begin()
     const tracked = work
       .catch((error: unknown) => this.#logger.error({ err: error }, 'what went on in a session failed'))
       .finally(() => {
         this.#works.delete(tracked)
-        this.#clock.done()
+        end()
         done()
       })
     this.#works.add(tracked)

@@ -109,6 +109,8 @@ export class Session implements Recorder {
     this.#clients = new SessionClients({
       record: (draft) => this.record(draft),
       active: () => this.#active(),
+      clock: this.#clock,
+      files: this.#files,
       logger: this.#logger,
     })
     this.actions = new SessionActions({
@@ -189,10 +191,10 @@ export class Session implements Recorder {
       if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
       if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
-      if (!this.#ending) {
-        this.#logger.error({ err: error }, 'a session could not be started')
-        void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', messageOf(error))
-      }
+      if (this.#ending) return
+      this.#logger.error({ err: error }, 'a session could not be started')
+      const message = error instanceof Error ? error.message : String(error)
+      void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', message)
     } finally {
       // Whoever waits for the page of a session that is ending waits for its end instead.
       await this.#ending
@@ -396,5 +398,3 @@ export class Session implements Recorder {
     if (!this.#ending) this.#clock.watch()
   }
 }
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

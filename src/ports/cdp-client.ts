@@ -1,3 +1,4 @@
+import type { GivenFile } from './action.ts'
 import type { EntryData } from './log-entry.ts'
 
 /** Closing codes of a client's connection, beyond the protocol's own: 4000 to 4999 are free for applications. */
@@ -7,6 +8,8 @@ export const CDP_CLOSE = { sessionEnded: 4001, linkEnded: 4403, tooSlow: 4008 } 
 export interface CdpClient {
   /** Sends one text message, given in pieces that are not to be copied. Never throws. */
   send(pieces: readonly Uint8Array[]): void
+  /** The user whose process it is, where that is on this machine; null: it is not, or is not known. May reject. */
+  localUser(): Promise<number | null>
   /** What was sent and has not left yet, in bytes. */
   readonly unsentBytes: number
   /** Stops, and goes on, handing over what the client sends. */
@@ -21,12 +24,21 @@ export type ClientAct = Pick<
   'type' | 'pageId' | 'startedAt' | 'success' | 'error' | 'durationMs' | 'details'
 >
 
+/** A file that was uploaded to the session. */
+export interface NamedUpload extends GivenFile {
+  artifactId: string
+}
+
 /** What a browser asks of, and tells, the session that a client is attached to. Calls never throw. */
 export interface CdpClientHost {
   /** Why an address is not opened, for people; null: it is. */
   refuseAddress(url: string): string | null
+  /** The session's newest upload that is called as the last part of the path; null: there is none. May reject. */
+  uploadNamed(path: string): Promise<NamedUpload | null>
   /** The client sent a command. */
   commanded(): void
+  /** The client waits for the answer to a command, or to none any more. Told in turn; none is waited for after `detach`. */
+  underWay(isUnderWay: boolean): void
   acted(act: ClientAct): void
 }
 

@@ -295,6 +295,8 @@ export interface Store {
   findArtifact(id: string): Promise<ArtifactRecord | null>
   /** Oldest first, by (createdAt, id); after: exclusive. */
   listArtifacts(query: ArtifactQuery): Promise<ArtifactRecord[]>
+  /** The newest of that name. */
+  findNewestArtifact(sessionId: string, kind: ArtifactKind, name: string): Promise<ArtifactRecord | null>
   countArtifacts(sessionId: string, kind: ArtifactKind | null): Promise<number>
   /** False: there was none. A claim of the artifact's upload stays, and nobody can make it again. */
   deleteArtifact(id: string): Promise<boolean>

@@ -14,6 +14,7 @@ import { CDP_PATH, cdpSubject } from '../schema/session-access.ts'
 import { answerJson } from './answers.ts'
 import { TooManyConnections, type Connections } from './connections.ts'
 import { linkQueryOf } from './link-answers.ts'
+import { userOfPeer } from './local-peer.ts'
 import { textOf } from './websocket-text.ts'
 import { refuseUpgrade } from './websocket.ts'
 
@@ -100,7 +101,7 @@ export class CdpConnections {
     if ('setKeepAlive' in stream)
       (stream as Duplex & { setKeepAlive(on: boolean, ms: number): void }).setKeepAlive(true, KEEP_ALIVE_MS)
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const connection = new Connection(socket, this.#logger)
+      const connection = new Connection(socket, () => userOfPeer(request), this.#logger)
       this.#connections.add(connection)
       const unwatch = this.#links.onEnd(terms, (why) => connection.endLink(why))
       socket.once('close', () => {
@@ -129,6 +130,7 @@ interface CdpLink {
 
 /** One client's socket, from its upgrade until both sides have let go of it. */
 class Connection implements CdpClient {
+  readonly localUser: () => Promise<number | null>
   readonly #socket: WebSocket
   readonly #logger: Logger
   readonly #gone: Promise<void>
@@ -136,7 +138,8 @@ class Connection implements CdpClient {
   #cutOff: NodeJS.Timeout | undefined
   #why: ClientDetachReason | null = null
 
-  constructor(socket: WebSocket, logger: Logger) {
+  constructor(socket: WebSocket, localUser: () => Promise<number | null>, logger: Logger) {
+    this.localUser = localUser
     this.#socket = socket
     this.#logger = logger
     this.#gone = new Promise((resolve) => socket.once('close', () => resolve()))

@@ -101,6 +101,19 @@ export function describeArtifactRows(open: () => Store): void {
     expect(await store.countArtifacts(randomUUID(), null)).toBe(0)
   })
 
+  test('the newest of a session, a kind and a name', async () => {
+    const sessionId = randomUUID()
+    const old = sampleArtifact({ sessionId, kind: 'UPLOAD', createdAt: 1_700_000_000_000 })
+    const recent = { ...old, id: randomUUID(), createdAt: old.createdAt + 1 }
+    for (const artifact of [recent, old, { ...recent, id: randomUUID(), kind: 'PDF' as const }]) {
+      await store.insertArtifact(artifact, 1000)
+    }
+    await store.insertArtifact(sampleArtifact({ kind: 'UPLOAD', createdAt: recent.createdAt + 1 }), 1000)
+    expect(await store.findNewestArtifact(sessionId, 'UPLOAD', old.name)).toEqual(recent)
+    expect(await store.findNewestArtifact(sessionId, 'UPLOAD', `${old.name}x`)).toBeNull()
+    expect(await store.findNewestArtifact(sessionId, 'TRACE', old.name)).toBeNull()
+  })
+
   test('which of some ids have a row', async () => {
     const artifact = sampleArtifact()
     await store.insertArtifact(artifact, 1000)

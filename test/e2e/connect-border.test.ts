@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CdpSocket } from '../support/cdp-socket.ts'
+import { ofKind } from '../support/connect-api.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, terminate, cdpUrlOf } = withApp(startTestSite)
+const isInvalid = (error: unknown) => (error as { code?: string } | null | undefined)?.code === 'NAVIGATION_FAILED'
+
+const { tabwire, site, start, terminate, cdpUrlOf, untilLogged } = withApp(startTestSite)
 
 describe('what a guest may not', () => {
   let session: { id: string }
@@ -43,7 +46,9 @@ describe('what a guest may not', () => {
       true,
     ],
     ['ask where a file lies', 'DOM.getFileInfo', { objectId: '1' }, true],
-    ['say where a page downloads to', 'Page.setDownloadBehavior', { behavior: 'allow', downloadPath: '/etc' }, true],
+    ['choose a device of the machine', 'DeviceAccess.selectPrompt', { id: '1', deviceId: '1' }, true],
+    ['mirror a page to a device', 'Cast.enable', {}, true],
+    ['install an application', 'PWA.install', { manifestId: 'x' }, false],
     ['crash the browser', 'Browser.crash', {}, false],
     ['crash its graphics', 'Browser.crashGpuProcess', {}, false],
     ['read its command line', 'Browser.getBrowserCommandLine', {}, false],
@@ -62,6 +67,24 @@ describe('what a guest may not', () => {
     const { error } = await client.ask(method, params, ofPage ? sessionId : undefined)
     expect(error).toMatchObject({ code: -32_000, message: expect.stringContaining('is not served') as string })
     expect(await client.send('Runtime.evaluate', { expression: '1' }, sessionId)).toBeTruthy()
+  })
+
+  test('open what is no address, and hears what a browser says', async () => {
+    const invalid = { code: -32_000, message: 'Cannot navigate to invalid URL' }
+    for (const url of ['x', '', 'http://', '//host', 'http://[::1', 'ht tp://x', 'http://1.2.3.4.5/']) {
+      expect((await client.ask('Page.navigate', { url }, sessionId)).error).toEqual(invalid)
+    }
+    const log = await untilLogged(session.id, (entries) => entries.some(({ error }) => isInvalid(error)))
+    expect(ofKind(log, 'Action').find(({ error }) => isInvalid(error))).toMatchObject({
+      type: 'NAVIGATE',
+      success: false,
+    })
+    const { targetId } = await client.send('Target.createTarget', { url: 'x' })
+    const { targetInfo } = await client.send('Target.getTargetInfo', { targetId })
+    expect(targetInfo).toMatchObject({ url: 'about:blank' })
+    await client.send('Target.closeTarget', { targetId })
+    const ids = async () => JSON.stringify(await client.send('Target.getTargets'))
+    await expect.poll(ids).not.toContain(targetId)
   })
 
   test('end the context of the session', async () => {
@@ -88,6 +111,25 @@ describe('what a guest may not', () => {
     expect(await client.send('Runtime.evaluate', { expression: 'location.protocol' }, sessionId)).toMatchObject({
       result: { value: 'http:' },
     })
+  })
+})
+
+describe('what touches pages alone', () => {
+  test('is served: emulated devices, tools of pages', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    for (const method of ['WebMCP.enable', 'DeviceAccess.enable', 'CrashReportContext.getEntries']) {
+      expect(await client.send(method, {}, sessionId)).toBeTruthy()
+    }
+    // The headless shell has none of these; what counts is that the browser is asked.
+    for (const method of ['BluetoothEmulation.enable', 'Autofill.enable', 'SmartCardEmulation.enable']) {
+      expect((await client.ask(method, {}, sessionId)).error?.message ?? '').not.toContain('is not served')
+    }
+    expect((await client.ask('DeviceAccess.selectPrompt', {}, sessionId)).error?.message).not.toContain('is not served')
+    await client.ask('BluetoothEmulation.disable', {}, sessionId)
+    expect((await client.ask('DeviceAccess.selectPrompt', {}, sessionId)).error?.message).toContain('is not served')
+    await terminate(session.id)
   })
 })
 

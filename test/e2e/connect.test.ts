@@ -103,11 +103,11 @@ test('a page has the size of the session again, of its screen too, when a client
   await terminate(session.id)
 })
 
-test('downloads become artifacts whatever a client says about them, also after it has left', async () => {
+test('downloads become artifacts wherever a client wants them to go, also after it has left', async () => {
   const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
   await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
   const { sessionId } = await client.attachToPage()
-  await client.send('Browser.setDownloadBehavior', { behavior: 'deny', downloadPath: '/etc' })
+  await client.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: '/etc' })
   await client.send('Page.navigate', { url: `${site().url}/file?size=1000` }, sessionId)
   await untilLogged(session.id, (log) => ofKind(log, 'Download').length === 1)
   client.socket.close()

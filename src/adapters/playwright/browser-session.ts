@@ -14,6 +14,8 @@ import type { InputEvent } from '../../ports/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from '../../ports/live-view.ts'
 import type { Json, Viewport } from '../../ports/store.ts'
 import { PageActions } from './actions/page-actions.ts'
+import { ClientUploads } from './client-uploads.ts'
+import { DownloadHandover } from './download-handover.ts'
 import type { BrowserProcess } from './browser-process.ts'
 import { LiveView } from './live-view/live-view.ts'
 import { cutText } from './cut-text.ts'
@@ -23,6 +25,7 @@ import { PageSizes } from './page-sizes.ts'
 import type { Recording } from './recording.ts'
 import type { Recordings } from './recordings/recordings.ts'
 import { ClientRelay } from './relay/client-relay.ts'
+import { DownloadBehaviors } from './relay/download-behaviors.ts'
 import type { Targets } from './targets.ts'
 import type { WatchedFolder } from './temp-space.ts'
 
@@ -45,6 +48,9 @@ export class PlaywrightSession implements BrowserSession {
   readonly #liveView: LiveView
   readonly #sizes: PageSizes
   readonly #lastWords: LastWords
+  readonly #uploads: ClientUploads
+  readonly #handover: DownloadHandover
+  #downloadBehaviors: DownloadBehaviors | null = null
   #storageRead: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
@@ -78,12 +84,16 @@ export class PlaywrightSession implements BrowserSession {
     void process.wire.misbehaved.then(this.#misbehave)
     this.#sizes = new PageSizes(context, logger)
     this.#lastWords = new LastWords(process, targets, recording)
+    this.#uploads = new ClientUploads(process.folders.uploads)
+    this.#handover = new DownloadHandover(logger)
+    recording.onDownloadEnded((guid, path, isKept) => this.#handover.ended(guid, path, isKept))
   }
 
   /** Keeps the session within what its browser may have in the temporary folder. */
   boundBy(folder: WatchedFolder): void {
     this.#recording.limitDownloads(folder.limitBytes)
     this.#actions.limitUploads((bytes) => folder.refusal(bytes))
+    this.#uploads.refuse = (bytes) => folder.refusal(bytes)
     folder.onSizes = (sizes) => this.#recordings.sized(sizes)
     folder.onOverrun = (stage, why) => {
       if (this.#closing !== null) return
@@ -161,16 +171,22 @@ export class PlaywrightSession implements BrowserSession {
 
   async attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment> {
     const { wire, folders } = this.#process
-    const downloadsDir = folders.downloads
     const { browserContextId } = this.#targets
     if (browserContextId === null) throw new Error('the session has no context yet')
-    const downloads = { behavior: 'allowAndName', browserContextId, downloadPath: downloadsDir, eventsEnabled: true }
-    const restoreDownloads = () => wire.tell('Browser.setDownloadBehavior', downloads)
-    const ground = { wire, targets: this.#targets, browserContextId, downloadsDir, restoreDownloads }
+    this.#downloadBehaviors ??= new DownloadBehaviors(wire, folders.downloads, browserContextId)
     const dialogs = this.#actions.leaveDialogsToClient()
-    const acted = (pageId: string | null) => dialogs.client.acted(pageId)
+    const ground = {
+      wire,
+      targets: this.#targets,
+      browserContextId,
+      behaviors: this.#downloadBehaviors,
+      handover: this.#handover,
+      uploads: this.#uploads,
+      acted: (pageId: string | null) => dialogs.client.acted(pageId),
+      logger: this.#logger,
+    }
     try {
-      const relay = await ClientRelay.attach({ ...ground, acted, logger: this.#logger }, client, host)
+      const relay = await ClientRelay.attach(ground, client, host)
       return {
         receive: (text) => relay.receive(text),
         detach: () => relay.detach().finally(dialogs.leave),
@@ -212,6 +228,8 @@ export class PlaywrightSession implements BrowserSession {
     this.#recording.stop()
     this.#liveView.endWatching()
     this.#actions.dispose()
+    this.#handover.dispose()
+    this.#uploads.dispose()
     await this.#recordings.dispose()
     await this.#process.close(deadlineMs)
   }

@@ -9,12 +9,13 @@ import { parseMessage, type CdpMessage } from './pipe/cdp-message.ts'
 import { EmulationMemory } from './pipe/emulation-memory.ts'
 import type { Turns } from './pipe/fair-turns.ts'
 import type { Guest, GuestAnswer, GuestCommand } from './pipe/guest.ts'
+import { Guests } from './pipe/guests.ts'
 import { isTooIntricate } from './pipe/json-weight.ts'
 import { MessageFramer } from './pipe/message-framer.ts'
 import { headOf, tailOf, type OversizedMessage } from './pipe/message-limits.ts'
 import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from './pipe/oversized-message.ts'
 import { PlaywrightInbox } from './pipe/playwright-inbox.ts'
-import { readEnds, readId } from './relay/message-text.ts'
+import { UtilityWorlds } from './pipe/utility-worlds.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
 
@@ -55,9 +56,10 @@ export class BrowserWire implements Turns {
   readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
   readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
   readonly #pending = new Map<number, PendingCommand>()
-  readonly #guests = new Map<string, Guest>()
-  readonly #guestAnswers = new Map<number, GuestAnswer>()
+  readonly #guests = new Guests()
   readonly #emulation = new EmulationMemory()
+  /** Of our own Playwright. */
+  readonly worlds = new UtilityWorlds(this)
   readonly #closeListeners: (() => void)[] = []
   #skipped: ((event: TooLarge) => void) | null = null
   #easing: Promise<void> | null = null
@@ -86,7 +88,7 @@ export class BrowserWire implements Turns {
       logger.warn({ why }, 'a browser misbehaves')
       resolve(why)
     }
-    this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#mayBeRelayed(head))
+    this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#guests.mayBeRelayed(head))
     this.#inbox = new PlaywrightInbox(
       (message) => this.#hand(message),
       () => pipes.turns.wake(this),
@@ -178,11 +180,11 @@ export class BrowserWire implements Turns {
 
   /** From now on, messages of the session are the guest's alone: neither Playwright nor a listener hears them. */
   host(sessionId: string, guest: Guest): void {
-    this.#guests.set(sessionId, guest)
+    this.#guests.host(sessionId, guest)
   }
 
   unhost(sessionId: string): void {
-    this.#guests.delete(sessionId)
+    this.#guests.unhost(sessionId)
   }
 
   /**
@@ -195,9 +197,9 @@ export class BrowserWire implements Turns {
     const id = this.#newId()
     const message = `${JSON.stringify({ id, ...command })}\0`
     if (Buffer.byteLength(message) > MOST_BYTES) return null
-    this.#guestAnswers.set(id, answered)
+    const forget = this.#guests.expect(id, answered)
     this.#input.write(message)
-    return () => this.#guestAnswers.delete(id)
+    return forget
   }
 
   /** Null: the browser reads as fast as it is written to. Else resolves when it has caught up, or is gone. */
@@ -228,6 +230,7 @@ export class BrowserWire implements Turns {
 
   #sendOfPlaywright(message: CdpMessage): void {
     this.#emulation.note(message)
+    this.worlds.note(message)
     this.barrier.pass(message, () => this.#write(message))
   }
 
@@ -264,7 +267,7 @@ export class BrowserWire implements Turns {
 
   #take(message: Buffer | OversizedMessage): void {
     if ('head' in message) return this.#leaveOut(describeOversized(message))
-    if (this.#handOver(message)) return
+    if (this.#guests.handOver(message)) return
     const { limits } = this.#pipes
     if (message.length > limits.parsed || isTooIntricate(message, limits)) {
       const ends = { head: headOf([message]), tail: tailOf([message]), bytes: message.length }
@@ -275,43 +278,19 @@ export class BrowserWire implements Turns {
     else this.#misbehave('The browser sent a message that is not valid.')
   }
 
-  /** Whether a message that begins like this is, or may be, a guest's. */
-  #mayBeRelayed(head: Buffer): boolean {
-    const { id } = readId(head)
-    return id === null ? this.#guests.size > 0 : this.#guestAnswers.has(id)
-  }
-
-  /** Whether the message is a guest's. */
-  #handOver(message: Buffer): boolean {
-    if (this.#guests.size === 0 && this.#guestAnswers.size === 0) return false
-    const ends = readEnds(message)
-    if (ends.id !== null) {
-      const answer = this.#guestAnswers.get(ends.id)
-      this.#guestAnswers.delete(ends.id)
-      answer?.answered(message, ends)
-      return answer !== undefined
-    }
-    const guest = ends.sessionId === null ? undefined : this.#guests.get(ends.sessionId)
-    guest?.event(message, ends)
-    return guest !== undefined
-  }
-
   /** A message that is too large: whoever asked is told, what pages did is counted, without anything else we cannot be. */
   #leaveOut(message: TooLarge): void {
     const { id, method, sessionId, bytes, head } = message
     if (id !== null) return this.#leaveOutAnswer(id, sessionId, head, tooLarge(`The browser's response`, bytes))
-    const guest = sessionId === null ? undefined : this.#guests.get(sessionId)
+    const guest = this.#guests.of(sessionId)
     if (guest) return guest.eventTooLarge(message)
     if (method !== null && this.#skipped && mayBeSkipped(method)) return this.#skipped(message)
     this.#misbehave(tooLarge(method === null ? 'A message of the browser' : `The browser's ${method} event`, bytes))
   }
 
   #leaveOutAnswer(id: number, sessionId: string | null, head: string, why: string): void {
-    const answer = this.#guestAnswers.get(id)
-    if (answer) {
-      this.#guestAnswers.delete(id)
-      return answer.tooLarge(why)
-    }
+    const answer = this.#guests.takeAnswer(id)
+    if (answer) return answer.tooLarge(why)
     if (id < FIRST_OWN_ID && isResult(head)) for (const listener of this.#resultListeners) listener()
     const error = { code: SERVER_ERROR, message: why }
     this.#dispatch(sessionId === null ? { id, error } : { id, error, sessionId }, why.length)
@@ -374,7 +353,6 @@ export class BrowserWire implements Turns {
     this.barrier.open()
     for (const command of this.#pending.values()) command.reject(new Error('the browser is gone'))
     this.#pending.clear()
-    this.#guestAnswers.clear()
     this.#guests.clear()
     for (const listener of this.#closeListeners) listener()
   }

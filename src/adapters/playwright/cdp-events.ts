@@ -117,6 +117,9 @@ export interface CdpEvents {
     receivedBytes: number
     state: 'inProgress' | 'completed' | 'canceled'
   }
+  'Runtime.executionContextCreated': { context: { id: number; uniqueId: string; name: string } }
+  'Runtime.executionContextDestroyed': { executionContextId: number }
+  'Runtime.executionContextsCleared': object
   'Runtime.consoleAPICalled': {
     type: string
     args: RemoteObject[]

@@ -69,6 +69,8 @@ export class DownloadRecorder {
   readonly #untold = new Map<string, Cancellation>()
   readonly #keeping = new Map<string, Promise<void>>()
   readonly #watchers: FSWatcher[] = []
+  /** Called with each download that has ended, before its file is removed: whether it was kept. Replace it; must not reject. */
+  onEnded: (guid: string, path: string, isKept: boolean) => Promise<void> = () => Promise.resolve()
   #maxBytes = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | null = null
   #isOver = false
@@ -311,6 +313,7 @@ export class DownloadRecorder {
     const { canceled } = download
     // Playwright names the files by their guid.
     const path = join(this.#downloadsDir, guid)
+    let isKept = false
     if (canceled) {
       const { failure, why: keepFailure } = canceled
       this.#record(download, { sizeBytes: null, failure, artifactId: null, keepFailure })
@@ -318,8 +321,10 @@ export class DownloadRecorder {
       this.#record(download, { sizeBytes, failure: 'canceled', artifactId: null, keepFailure: null })
     } else {
       const { artifactId, failure: keepFailure } = await this.#keep(download, path)
+      isKept = artifactId !== null
       this.#record(download, { sizeBytes, failure: null, artifactId, keepFailure })
     }
+    await this.onEnded(guid, path, isKept)
     // Left to the end of the session, they would fill the disk.
     for (const file of [path, `${path}${UNFINISHED}`]) {
       await rm(file, { force: true }).catch((error: unknown) =>

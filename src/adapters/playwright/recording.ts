@@ -104,6 +104,11 @@ export class Recording {
     this.#downloads.limit(maxBytes)
   }
 
+  /** See DownloadRecorder.onEnded. */
+  onDownloadEnded(listener: (guid: string, path: string, isKept: boolean) => Promise<void>): void {
+    this.#downloads.onEnded = listener
+  }
+
   /** See DownloadRecorder.breakOff. */
   breakOffDownloads(why: string): void {
     this.#downloads.breakOff(why)

@@ -184,6 +184,11 @@ export class Targets {
     return this.#pages.get(targetId)?.pageId ?? null
   }
 
+  /** Null: there is no such page (any more). */
+  contextIdOf(targetId: string): string | null {
+    return this.#pages.get(targetId)?.browserContextId ?? null
+  }
+
   /** Whether the page is in the context that was made for the session; else a client made one for it. */
   isOfSession(targetId: string): boolean {
     return this.#pages.get(targetId)?.browserContextId === this.#browserContextId

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, inArray, lt, or } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, inArray, lt, or } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
 import type { ArtifactKind } from '../../ports/artifact.ts'
@@ -11,6 +11,7 @@ export type ArtifactRows = Pick<
   | 'insertArtifact'
   | 'findArtifact'
   | 'listArtifacts'
+  | 'findNewestArtifact'
   | 'countArtifacts'
   | 'deleteArtifact'
   | 'sumArtifactBytes'
@@ -83,6 +84,17 @@ export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactR
         .orderBy(asc(createdAt), asc(id))
         .limit(limit)
         .catch(fail)
+    },
+    findNewestArtifact: async (sessionId, kind, name) => {
+      const { createdAt, id } = artifacts
+      const rows = await db
+        .select()
+        .from(artifacts)
+        .where(and(ofSession(sessionId, kind), eq(artifacts.name, name)))
+        .orderBy(desc(createdAt), desc(id))
+        .limit(1)
+        .catch(fail)
+      return rows[0] ?? null
     },
     countArtifacts: async (sessionId, kind) => {
       const rows = await db.select({ count: count() }).from(artifacts).where(ofSession(sessionId, kind)).catch(fail)

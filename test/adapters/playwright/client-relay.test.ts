@@ -1,7 +1,10 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
+import { ClientUploads } from '../../../src/adapters/playwright/client-uploads.ts'
+import { DownloadHandover } from '../../../src/adapters/playwright/download-handover.ts'
 import { ClientRelay } from '../../../src/adapters/playwright/relay/client-relay.ts'
+import { DownloadBehaviors } from '../../../src/adapters/playwright/relay/download-behaviors.ts'
 import { Targets } from '../../../src/adapters/playwright/targets.ts'
 import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
 import { impatientPipes } from './fake-wire.ts'
@@ -35,8 +38,9 @@ function scripted(highWaterMark = 64) {
     wire,
     targets: new Targets(wire),
     browserContextId: 'context',
-    downloadsDir: '/downloads',
-    restoreDownloads: () => {},
+    behaviors: new DownloadBehaviors(wire, '/downloads', 'context'),
+    handover: new DownloadHandover(logger),
+    uploads: new ClientUploads('/no/such/folder'),
     acted: () => {},
     logger,
   }
@@ -50,6 +54,7 @@ function scripted(highWaterMark = 64) {
       const got: object[] = []
       const client = {
         send: (pieces) => void got.push(JSON.parse(Buffer.concat(pieces).toString()) as object),
+        localUser: () => Promise.resolve(null),
         unsentBytes: 0 as number,
         pause: vi.fn(),
         resume: vi.fn(),
@@ -57,7 +62,13 @@ function scripted(highWaterMark = 64) {
       } satisfies CdpClient
       const acts: ClientAct[] = []
       const refuseAddress = (url: string) => (url.startsWith('file:') ? 'it is a file' : null)
-      const host = { refuseAddress, commanded: () => {}, acted: (act: ClientAct) => void acts.push(act) }
+      const host = {
+        refuseAddress,
+        uploadNamed: () => Promise.resolve(null),
+        commanded: () => {},
+        underWay: () => {},
+        acted: (act: ClientAct) => void acts.push(act),
+      }
       const attaching = ClientRelay.attach(ground, client, host)
       const root = `root ${(roots += 1)}`
       say({ id: read().at(-1)!.id, result: { sessionId: root } })

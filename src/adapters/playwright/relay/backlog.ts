@@ -22,14 +22,16 @@ export interface Unanswered {
  */
 export class Backlog {
   readonly #changed: () => void
+  readonly #underWay: (isUnderWay: boolean) => void
   readonly #unanswered = new Set<Unanswered>()
   #held = 0
   #isFull = false
   #timer: NodeJS.Timeout | undefined
 
-  /** `changed`: isFull has. */
-  constructor(changed: () => void) {
+  /** `changed`: isFull has. `underWay`: told when there is a command without an answer, and when there is none any more. */
+  constructor(changed: () => void, underWay: (isUnderWay: boolean) => void) {
     this.#changed = changed
+    this.#underWay = underWay
   }
 
   /** Whether to read no more of the client for now. */
@@ -44,12 +46,13 @@ export class Backlog {
 
   add(command: Unanswered): void {
     this.#unanswered.add(command)
+    if (this.#unanswered.size === 1) this.#underWay(true)
     if (!this.#isFull && this.#unanswered.size - this.#held >= MOST_WAITING) this.#setFull(true)
   }
 
   /** Its answer came. */
   remove(command: Unanswered): void {
-    this.#unanswered.delete(command)
+    if (this.#unanswered.delete(command) && this.#unanswered.size === 0) this.#underWay(false)
     this.#held = Math.min(this.#held, this.#unanswered.size)
     if (!this.#isFull) return
     if (this.#unanswered.size - this.#held <= FEW_WAITING) this.#setFull(false)
@@ -60,6 +63,7 @@ export class Backlog {
   clear(): void {
     clearTimeout(this.#timer)
     for (const command of this.#unanswered) command.disconnected()
+    if (this.#unanswered.size > 0) this.#underWay(false)
     this.#unanswered.clear()
   }
 

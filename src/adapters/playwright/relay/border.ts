@@ -9,20 +9,26 @@ const DOMAINS = new Set([
   'Accessibility',
   'Animation',
   'Audits',
+  'Autofill',
   'BackgroundService',
+  'BluetoothEmulation',
   'CSS',
   'CacheStorage',
   'Console',
+  'CrashReportContext',
   'DOM',
   'DOMDebugger',
   'DOMSnapshot',
   'DOMStorage',
   'Debugger',
+  'DeviceAccess',
   'DeviceOrientation',
+  'DigitalCredentials',
   'Emulation',
   'EventBreakpoints',
   'FedCm',
   'Fetch',
+  'FileSystem',
   'HeadlessExperimental',
   'HeapProfiler',
   'IO',
@@ -43,10 +49,12 @@ const DOMAINS = new Set([
   'Schema',
   'Security',
   'ServiceWorker',
+  'SmartCardEmulation',
   'Storage',
   'Tracing',
   'WebAudio',
   'WebAuthn',
+  'WebMCP',
 ])
 
 /** Of domains that reach further than a page, these alone. */
@@ -82,11 +90,13 @@ const COMMANDS = new Set([
 
 export type CommandParams = Readonly<Record<string, unknown>>
 
-interface BorderRules {
+export interface BorderRules {
   /** Why an http or https address is not opened, for people; null: it is. */
   refuseAddress(url: string): string | null
   /** The context that a client takes for the browser's own. */
   browserContextId: string
+  /** The client has devices emulated that pages may be given. */
+  emulatesDevices: boolean
 }
 
 type Rule = (params: CommandParams, rules: BorderRules) => string | null
@@ -102,8 +112,12 @@ const flatOnly: Rule = ({ flatten }) => (flatten === true ? null : 'only flat se
 
 const RULES: Readonly<Record<string, Rule>> = {
   'DOM.getFileInfo': never(HOST_FILES),
-  'DOM.setFileInputFiles': ({ files }) =>
-    Array.isArray(files) && files.length === 0 ? null : `${HOST_FILES}: give their contents, or use the action upload`,
+  // Names of uploads are served, but not as they come (file-inputs.ts).
+  'DOM.setFileInputFiles': ({ files }) => (Array.isArray(files) && files.length === 0 ? null : HOST_FILES),
+  'DeviceAccess.selectPrompt': (_, { emulatesDevices }) =>
+    emulatesDevices
+      ? null
+      : 'it names devices of the machine on which the browser runs; enable BluetoothEmulation first',
   'Fetch.continueRequest': ({ url }, rules) => (url === undefined ? null : refuseUrl(url, rules)),
   'Input.dispatchDragEvent': ({ data }) => {
     const files = (data as { files?: unknown } | null | undefined)?.files
@@ -111,11 +125,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   'Network.loadNetworkResource': ({ url }, rules) => refuseUrl(url, rules),
   'Page.navigate': ({ url }, rules) => refuseUrl(url, rules),
-  'Page.setDownloadBehavior': never(
-    'downloads are kept as artifacts of the session; Browser.setDownloadBehavior is served',
-  ),
+  // Served, but not as it comes (client-commands.ts).
+  'Page.setDownloadBehavior': never('it names folders of the machine on which the browser runs'),
   'Target.attachToTarget': flatOnly,
-  'Target.createTarget': ({ url }, rules) => (url === '' ? null : refuseUrl(url, rules)),
+  'Target.createTarget': (params, rules) =>
+    opensBlank('Target.createTarget', params) ? null : refuseUrl(params['url'], rules),
   'Target.disposeBrowserContext': ({ browserContextId }, rules) =>
     browserContextId === rules.browserContextId ? 'the context of the session ends with the session' : null,
   'Target.setAutoAttach': (params, rules) => (params['autoAttach'] === true ? flatOnly(params, rules) : null),
@@ -133,12 +147,23 @@ export function refuseCommand(method: string, params: CommandParams, rules: Bord
   return rule ? rule(params, rules) : null
 }
 
+/** Whether the command leads to an address that is none: a browser says so itself. */
+export function isInvalidAddress(method: string, { url }: CommandParams): boolean {
+  return method === 'Page.navigate' && typeof url === 'string' && !URL.canParse(url)
+}
+
+/** Whether the command opens a blank page, as a browser does where the address is none. */
+export function opensBlank(method: string, { url }: CommandParams): boolean {
+  return method === 'Target.createTarget' && typeof url === 'string' && !URL.canParse(url)
+}
+
 /** Made by the page itself, or by whoever drives it. */
 const HARMLESS_SCHEMES = new Set(['data:', 'blob:', 'javascript:'])
 
 function refuseUrl(url: unknown, { refuseAddress }: BorderRules): string | null {
   if (typeof url !== 'string') return 'url must be a text'
-  if (url === 'about:blank') return null
-  if (URL.canParse(url) && HARMLESS_SCHEMES.has(new URL(url).protocol)) return null
+  const parsed = URL.parse(url)
+  if (parsed && HARMLESS_SCHEMES.has(parsed.protocol)) return null
+  if (parsed?.protocol === 'about:' && parsed.pathname === 'blank') return null
   return refuseAddress(url)
 }

@@ -1,14 +1,11 @@
-import type { Logger } from '../../../logger.ts'
 import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } from '../../../ports/cdp-client.ts'
 import { isDeeperThan } from '../../../ports/json-depth.ts'
-import type { BrowserWire } from '../browser-wire.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
-import type { Targets } from '../targets.ts'
 import { Backlog, type Unanswered } from './backlog.ts'
-import { refuseCommand, type CommandParams } from './border.ts'
+import type { CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
-import { Disguise } from './disguise.ts'
+import { ClientView, type Verdict, type ViewGround } from './client-view.ts'
 import { HeldTargets } from './held-targets.ts'
 import type { Guest, GuestAnswer } from '../pipe/guest.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../pipe/oversized-message.ts'
@@ -49,17 +46,9 @@ interface ClientCommand extends Asked {
   params: CommandParams
 }
 
-export interface RelayGround {
-  wire: BrowserWire
-  targets: Targets
-  /** Of the session. */
-  browserContextId: string
-  downloadsDir: string
-  /** Says our own behaviour of downloads again, which a client may have changed. */
-  restoreDownloads(): void
+interface RelayGround extends ViewGround {
   /** The client did something on a page that may open a dialog; null: the page is not known. */
   acted(pageId: string | null): void
-  logger: Logger
 }
 
 /**
@@ -73,10 +62,13 @@ export class ClientRelay implements CdpAttachment, Guest {
   readonly #client: CdpClient
   readonly #host: CdpClientHost
   readonly #acts: ClientActs
-  readonly #disguise: Disguise
+  readonly #view: ClientView
   readonly #held: HeldTargets
   readonly #children = new Map<string, ChildSession>()
-  readonly #backlog = new Backlog(() => this.#regulate())
+  readonly #backlog = new Backlog(
+    () => this.#regulate(),
+    (isUnderWay) => this.#host.underWay(isUnderWay),
+  )
   /** Commands by which the client set what Playwright may have set before. */
   readonly #emulated = new Set<string>()
   #isCongested = false
@@ -89,7 +81,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     this.#client = client
     this.#host = host
     this.#acts = new ClientActs((act) => host.acted(act))
-    this.#disguise = new Disguise(ground.browserContextId, ground.downloadsDir)
+    this.#view = new ClientView(ground, host, rootId, client)
     this.#held = new HeldTargets((heldId) => {
       ground.logger.info('a client held up a new page, frame or worker for too long; it goes on')
       ground.wire.tell('Runtime.runIfWaitingForDebugger', {}, heldId)
@@ -110,8 +102,9 @@ export class ClientRelay implements CdpAttachment, Guest {
     const command = this.#read(text)
     if (!command) return
     this.#host.commanded()
-    const { id, method, params, sessionId } = command
-    if (sessionId !== null && !this.#children.has(sessionId)) {
+    const { method, params, sessionId } = command
+    const child = sessionId === null ? null : this.#children.get(sessionId)
+    if (child === undefined) {
       return this.#fail(command, NO_SUCH_SESSION, 'Session with given id not found.')
     }
     if (method === 'Browser.close') {
@@ -119,26 +112,35 @@ export class ClientRelay implements CdpAttachment, Guest {
       this.#answer(command, { result: {} })
       return this.#client.close(1000, 'closed by the client')
     }
-    const { browserContextId } = this.#ground
-    const refusal = refuseCommand(method, params, {
-      refuseAddress: (url) => this.#host.refuseAddress(url),
-      browserContextId,
-    })
     const actedOn = this.#actedOn(command)
     const outcome = this.#acts.begin(method, params, actedOn)
-    if (refusal !== null) {
-      outcome?.refused(refusal)
-      return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
+    const verdict = this.#view.judge(command, child?.targetId ?? null)
+    const execute = (settled: Verdict) => this.#execute(command, actedOn, outcome, settled)
+    if (verdict instanceof Promise) void verdict.then(execute)
+    else execute(verdict)
+  }
+
+  #execute(command: ClientCommand, actedOn: string | null, outcome: Outcome | null, verdict: Verdict): void {
+    const { id, method, sessionId } = command
+    if ('result' in verdict) return this.#answer(command, verdict)
+    if ('refusal' in verdict) {
+      outcome?.refused(verdict.refusal)
+      return this.#fail(command, SERVER_ERROR, `${method} is not served: ${verdict.refusal}`)
     }
+    if ('error' in verdict) {
+      outcome?.answered(verdict.error.message)
+      return this.#answer(command, verdict)
+    }
+    // It may have been waited for.
+    if (this.#detaching || (sessionId !== null && !this.#children.has(sessionId))) return outcome?.disconnected()
     if (method.startsWith('Emulation.')) this.#emulated.add(method)
     if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
     if (isPageInput(method)) this.#ground.acted(actedOn)
     this.#noteInFront(command)
-    const sent = { method, params: this.#disguise.command(method, params), sessionId: sessionId ?? this.#rootId }
-    const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, sent.sessionId, outcome)
+    const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, verdict.send.sessionId, outcome)
     this.#backlog.add(unanswered)
     const { wire } = this.#ground
-    wire.barrier.pass(sent, () => began(wire.relay(sent, answer)))
+    wire.barrier.pass(verdict.send, () => began(wire.relay(verdict.send, answer)))
     if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
     this.#watchCongestion()
   }
@@ -187,8 +189,18 @@ export class ClientRelay implements CdpAttachment, Guest {
     const isRoot = ends.sessionId === this.#rootId
     this.#guarded(() => {
       if (startsWith(message, '{"method":"Target.')) this.#followSessions(message, ends.sessionId)
-      this.#send(isRoot ? [message.subarray(0, ends.beforeSession), CLOSING] : [message])
+      if (isRoot) return this.#tell(message, [message.subarray(0, ends.beforeSession), CLOSING])
+      const child = ends.sessionId === null ? undefined : this.#children.get(ends.sessionId)
+      if (child && this.#view.hides(message, ends.sessionId!, child.targetId)) return
+      this.#send([message])
     })
+  }
+
+  /** An event of the browser itself, without its session. */
+  #tell(message: Buffer, pieces: readonly Uint8Array[]): void {
+    const event = startsWith(message, '{"method":"Browser.') ? this.#view.translated(Buffer.concat(pieces)) : null
+    if (event instanceof Promise) void event.then((settled) => this.#send([encode(settled)]))
+    else this.#send(event ? [encode(event)] : pieces)
   }
 
   /** Lines and requests are in the log of the session; without any other event the client would know what is not so. */
@@ -206,7 +218,7 @@ export class ClientRelay implements CdpAttachment, Guest {
   }
 
   async #detach(): Promise<void> {
-    const { wire, targets, restoreDownloads } = this.#ground
+    const { wire, targets } = this.#ground
     wire.barrier.leave(this, this.#rootId)
     this.#acts.flush()
     this.#held.dispose()
@@ -218,7 +230,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       this.#children.clear()
     })
     await within(forgotten, DETACH_MS)
-    restoreDownloads()
+    this.#view.release()
     for (const sessionId of targets.pageSessionIds()) wire.emulateAgain(sessionId, this.#emulated)
   }
 
@@ -250,7 +262,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     outcome?.answered(failureIn(message))
     if (method === 'Target.getBrowserContexts') {
       const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
-      return this.#answer(asked, result ? { result: this.#disguise.contexts(result) } : { error })
+      return this.#answer(asked, result ? { result: this.#view.contexts(result) } : { error })
     }
     const head = Buffer.from(`{"id":${id},`)
     if (sessionId !== null && ends.sessionId !== null) return this.#send([head, message.subarray(ends.afterId)])
@@ -292,6 +304,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     this.#children.delete(sessionId)
     this.#ground.wire.barrier.detached(sessionId)
     this.#backlog.endSession(sessionId)
+    this.#view.forget(sessionId)
     this.#held.forget(sessionId)
     this.#ground.wire.unhost(sessionId)
     for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)

@@ -19,20 +19,15 @@ const OF_A_CONTEXT = new Set([
  */
 export class Disguise {
   readonly #browserContextId: string
-  readonly #downloadsDir: string
 
-  constructor(browserContextId: string, downloadsDir: string) {
+  constructor(browserContextId: string) {
     this.#browserContextId = browserContextId
-    this.#downloadsDir = downloadsDir
   }
 
   /** The parameters that the browser is given. */
   command(method: string, params: CommandParams): CommandParams {
     if (!OF_A_CONTEXT.has(method)) return params
-    const given = { browserContextId: this.#browserContextId, ...defined(params) }
-    // Files go where they become artifacts; without the events nobody would know of them.
-    if (method !== 'Browser.setDownloadBehavior') return given
-    return { ...given, behavior: 'allowAndName', downloadPath: this.#downloadsDir, eventsEnabled: true }
+    return { browserContextId: this.#browserContextId, ...defined(params) }
   }
 
   /** What the browser answers to Target.getBrowserContexts. */

@@ -1,0 +1,59 @@
+import { constants } from 'node:fs'
+import { open, rm, type FileHandle } from 'node:fs/promises'
+import { basename, posix } from 'node:path'
+
+/** As Playwright makes them, for one browser each. */
+const NAME = /^playwright-artifacts-\w+$/
+const OTHERS = 0o077
+
+/**
+ * A folder of a client on this machine, where it looks for its downloads. No right comes of a client's words: it is its
+ * user's own, shut to everybody else, and made by Playwright for this; and the file is new, and that user's.
+ */
+export class ClientFolder {
+  readonly #path: string
+  readonly #uid: number
+
+  private constructor(path: string, uid: number) {
+    this.#path = path
+    this.#uid = uid
+  }
+
+  /** `uid`: of the client's process. Null: it is no such folder. */
+  static async find(path: string, uid: number): Promise<ClientFolder | null> {
+    if (!posix.isAbsolute(path) || !NAME.test(basename(path))) return null
+    const folder = new ClientFolder(path, uid)
+    const handle = await folder.#open().catch(() => null)
+    await handle?.close()
+    return handle ? folder : null
+  }
+
+  /** `name`: a plain name of a file that is not there. Rejects when it cannot be copied; nothing is left of it then. */
+  async copy(source: string, name: string): Promise<void> {
+    await using folder = await this.#open()
+    await using from = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    const stats = await from.stat()
+    // It lies where the browser may put anything.
+    if (!stats.isFile() || stats.nlink !== 1) throw new Error('what lies there is no plain file')
+    const isNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+    await using to = await open(within(folder, name), isNew, 0o600)
+    try {
+      await to.chown(this.#uid, (await folder.stat()).gid)
+      await to.writeFile(from.createReadStream({ autoClose: false }))
+    } catch (error) {
+      await rm(within(folder, name), { force: true })
+      throw error
+    }
+  }
+
+  /** Through the handle, it stays the folder that it was when it was looked at, wherever its path leads by then. */
+  async #open(): Promise<FileHandle> {
+    const handle = await open(this.#path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    const { uid, mode } = await handle.stat()
+    if (uid === this.#uid && (mode & OTHERS) === 0) return handle
+    await handle.close()
+    throw new Error('the folder is not the client’s own')
+  }
+}
+
+const within = ({ fd }: FileHandle, name: string) => `/proc/self/fd/${fd}/${name}`

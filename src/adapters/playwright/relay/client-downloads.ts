@@ -1,0 +1,142 @@
+import type { Logger } from '../../../logger.ts'
+import type { CdpClient } from '../../../ports/cdp-client.ts'
+import type { CdpEvents } from '../cdp-events.ts'
+import { ClientFolder } from '../client-folder.ts'
+import { cutText } from '../cut-text.ts'
+import type { DownloadHandover } from '../download-handover.ts'
+import type { Targets } from '../targets.ts'
+import type { CommandParams } from './border.ts'
+import type { DownloadBehaviors } from './download-behaviors.ts'
+import { startsWith } from './message-text.ts'
+
+const WILL_BEGIN = '{"method":"Browser.downloadWillBegin"'
+const PROGRESS = '{"method":"Browser.downloadProgress"'
+/** As the browser makes them. */
+const PLAIN_GUID = /^[\w-]{1,100}$/
+/** Of the name of an artifact within the name of a file, which takes 255 bytes. */
+const MOST_NAME = 40
+
+/** In the name of a file, for whatever system. */
+const UNFIT = /[^\p{L}\p{N} ._()-]/gu
+
+type Began = CdpEvents['Browser.downloadWillBegin']
+type Progress = CdpEvents['Browser.downloadProgress']
+
+export interface DownloadGround {
+  targets: Pick<Targets, 'pageOfFrame'>
+  handover: DownloadHandover
+  behaviors: DownloadBehaviors
+  /** Of the session. */
+  browserContextId: string
+}
+
+/**
+ * Downloads as one client sees them. They are the session's, and become its artifacts. A client that has them named by
+ * their guids (Playwright does) looks for each in a folder of its own. On this machine it finds a copy; elsewhere it is
+ * told a guid that reads as a sentence, which is then in the error that it gets.
+ */
+export class ClientDownloads {
+  readonly #ground: DownloadGround
+  readonly #client: Pick<CdpClient, 'localUser'>
+  readonly #logger: Logger
+  /** By context: where the client looks for downloads, under the guids that it is told; null: not on this machine. */
+  readonly #folders = new Map<string, Promise<ClientFolder | null>>()
+  /** Of those under way: the guid that the client is told. */
+  readonly #shown = new Map<string, Promise<string>>()
+  /** By what the client was told. */
+  readonly #guids = new Map<string, string>()
+
+  constructor(ground: DownloadGround, client: Pick<CdpClient, 'localUser'>, logger: Logger) {
+    this.#ground = ground
+    this.#client = client
+    this.#logger = logger
+  }
+
+  /** The client says what shall become of downloads. Returns what the browser is told. */
+  setBehavior(browserContextId: string, { behavior, downloadPath }: CommandParams): CommandParams {
+    const said = behavior === 'deny' ? 'deny' : 'allow'
+    const isNamed = behavior === 'allowAndName' && typeof downloadPath === 'string'
+    if (isNamed) this.#folders.set(browserContextId, this.#find(downloadPath))
+    else this.#folders.delete(browserContextId)
+    this.#ground.behaviors.note(this, browserContextId, said)
+    return this.#ground.behaviors.params(browserContextId, said) as CommandParams
+  }
+
+  /** The guid that the browser knows, of one that the client was told. */
+  guidOf(shown: unknown): unknown {
+    return this.#guids.get(String(shown)) ?? shown
+  }
+
+  /**
+   * The event as the client is told it; a promise where it has to wait for the file, null for any other event. `message`:
+   * without the session.
+   */
+  event(message: Buffer): object | Promise<object> | null {
+    if (startsWith(message, WILL_BEGIN)) return this.#began(message)
+    if (startsWith(message, PROGRESS)) return this.#progressed(message)
+    return null
+  }
+
+  /** Call once the browser has let go of the client. */
+  release(): void {
+    this.#ground.behaviors.forget(this)
+  }
+
+  #began(message: Buffer): object | Promise<object> {
+    const event = JSON.parse(message.toString()) as { method: string; params: Began }
+    const { guid, frameId, suggestedFilename } = event.params
+    const { targets, browserContextId } = this.#ground
+    // The page may be gone: a popup that was opened for the download alone.
+    const contextId = targets.pageOfFrame(frameId)?.browserContextId ?? browserContextId
+    const folder = this.#folders.get(contextId)
+    if (!folder || !PLAIN_GUID.test(guid)) return event
+    const shown = folder.then((found) => this.#claim(guid, found, suggestedFilename))
+    this.#shown.set(guid, shown)
+    return shown.then((name) => ({ ...event, params: { ...event.params, guid: name } }))
+  }
+
+  #progressed(message: Buffer): object | Promise<object> {
+    const event = JSON.parse(message.toString()) as { method: string; params: Progress }
+    // Where it is here is of no use to a client.
+    const params = { ...event.params, filePath: undefined }
+    const { guid, state } = params
+    const shown = this.#shown.get(guid)
+    if (!shown && state === 'inProgress') return { ...event, params }
+    return this.#told(event.method, params, shown ?? Promise.resolve(guid))
+  }
+
+  /** Never rejects. */
+  async #told(method: string, params: Progress, shown: Promise<string>): Promise<object> {
+    const { guid, state } = params
+    const told = { ...params, guid: await shown }
+    if (state === 'inProgress') return { method, params: told }
+    this.#shown.delete(guid)
+    this.#guids.delete(told.guid)
+    // One that was not kept is as good as canceled.
+    const isWhole = state === 'completed' && (await this.#ground.handover.isKept(guid))
+    return { method, params: { ...told, state: isWhole ? state : 'canceled' } }
+  }
+
+  /** Returns the guid that the client is told. */
+  #claim(guid: string, folder: ClientFolder | null, suggestedFilename: string): string {
+    if (folder) {
+      this.#ground.handover.claim(guid, folder)
+      return guid
+    }
+    const artifact = cutText(suggestedFilename, MOST_NAME).replace(UNFIT, '_')
+    const shown = `${guid}/not on this machine, the server keeps it as the artifact ${artifact} of the session`
+    this.#guids.set(shown, guid)
+    return shown
+  }
+
+  /** Never rejects. */
+  async #find(path: string): Promise<ClientFolder | null> {
+    try {
+      const uid = await this.#client.localUser()
+      return uid === null ? null : await ClientFolder.find(path, uid)
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'whether a client is on this machine is not known')
+      return null
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import type { Logger } from '../../../logger.ts'
+import type { CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
+import type { BrowserWire } from '../browser-wire.ts'
+import type { ClientUploads } from '../client-uploads.ts'
+import type { GuestCommand } from '../pipe/guest.ts'
+import type { Targets } from '../targets.ts'
+import { isInvalidAddress, opensBlank, refuseCommand, type BorderRules, type CommandParams } from './border.ts'
+import { ClientDownloads, type DownloadGround } from './client-downloads.ts'
+import { Disguise } from './disguise.ts'
+import { FileInputs, SET_FILES } from './file-inputs.ts'
+import { HiddenWorlds } from './hidden-worlds.ts'
+
+/** What becomes of a command. */
+export type Verdict =
+  /** The browser is given this one. */
+  | { send: GuestCommand }
+  /** The browser is not asked, for the client did nothing wrong. */
+  | { result: object }
+  /** It fails as it would in a browser of the client's own. */
+  | { error: { code: number; message: string } }
+  /** It is not served: why, for people. */
+  | { refusal: string }
+
+export interface GivenCommand {
+  method: string
+  params: CommandParams
+  /** Null: of the session that stands for the browser. */
+  sessionId: string | null
+}
+
+/** What is shared by all clients of a session. */
+export interface ViewGround extends DownloadGround {
+  wire: BrowserWire
+  targets: Targets
+  uploads: ClientUploads
+  logger: Logger
+}
+
+/** The browser as one client sees it: what it asks, as the browser is asked, and what the browser says, as it is told. */
+export class ClientView {
+  readonly #ground: ViewGround
+  readonly #host: Pick<CdpClientHost, 'refuseAddress' | 'uploadNamed'>
+  readonly #rootId: string
+  readonly #disguise: Disguise
+  readonly #downloads: ClientDownloads
+  readonly #files: FileInputs
+  readonly #worlds: HiddenWorlds
+  /** Sessions with pages whose Bluetooth devices are emulated. */
+  readonly #emulated = new Set<string>()
+
+  /** `rootId`: the client's session that stands for the browser. */
+  constructor(
+    ground: ViewGround,
+    host: Pick<CdpClientHost, 'refuseAddress' | 'uploadNamed'>,
+    rootId: string,
+    client: Pick<CdpClient, 'localUser'>,
+  ) {
+    this.#ground = ground
+    this.#host = host
+    this.#rootId = rootId
+    this.#disguise = new Disguise(ground.browserContextId)
+    this.#downloads = new ClientDownloads(ground, client, ground.logger)
+    this.#files = new FileInputs(host, ground.uploads, ground.logger)
+    this.#worlds = new HiddenWorlds(ground.wire.worlds)
+  }
+
+  /** `targetId`: of the session; null: it is that of the browser. Never throws or rejects. */
+  judge(command: GivenCommand, targetId: string | null): Verdict | Promise<Verdict> {
+    const { method, params } = command
+    const sessionId = command.sessionId ?? this.#rootId
+    const unknownWorld = targetId === null ? null : this.#worlds.refusal(params, sessionId, targetId)
+    if (unknownWorld !== null) return { error: unknownWorld }
+    if (method === SET_FILES && isFull(params['files'])) return this.#giveFiles(params, sessionId)
+    if (method === 'Page.setDownloadBehavior') return this.#setDownloads(params, targetId)
+    if (isInvalidAddress(method, params)) return { error: INVALID_URL }
+    const refusal = refuseCommand(method, params, this.#rules(sessionId))
+    if (refusal !== null) return { refusal }
+    const exception = this.#files.exceptionInstead(method, params, sessionId)
+    if (exception) return { result: exception }
+    if (method === 'BluetoothEmulation.enable') this.#emulated.add(sessionId)
+    else if (method === 'BluetoothEmulation.disable') this.#emulated.delete(sessionId)
+    return { send: { method, params: this.#paramsOf(method, params), sessionId } }
+  }
+
+  /** What the browser answers to Target.getBrowserContexts. */
+  contexts(result: Record<string, unknown>): Record<string, unknown> {
+    return this.#disguise.contexts(result)
+  }
+
+  /** Whether an event of a page, frame or worker is none that the client is told. */
+  hides(message: Buffer, sessionId: string, targetId: string): boolean {
+    return this.#worlds.hides(message, sessionId, targetId)
+  }
+
+  /** An event of the browser (without its session) as it is told; null: as it is. A promise never rejects. */
+  translated(message: Buffer): object | Promise<object> | null {
+    return this.#downloads.event(message)
+  }
+
+  /** A session of the client has ended. */
+  forget(sessionId: string): void {
+    this.#emulated.delete(sessionId)
+    this.#worlds.forget(sessionId)
+  }
+
+  /** Call once the browser has let go of the client. */
+  release(): void {
+    this.#downloads.release()
+  }
+
+  #rules(sessionId: string): BorderRules {
+    return {
+      refuseAddress: (url) => this.#host.refuseAddress(url),
+      browserContextId: this.#ground.browserContextId,
+      emulatesDevices: this.#emulated.has(sessionId),
+    }
+  }
+
+  #paramsOf(method: string, params: CommandParams): CommandParams {
+    const given = this.#disguise.command(method, opensBlank(method, params) ? { ...params, url: '' } : params)
+    if (method === 'Browser.cancelDownload') return { ...given, guid: this.#downloads.guidOf(given['guid']) }
+    if (method !== 'Browser.setDownloadBehavior') return given
+    return this.#downloads.setBehavior(String(given['browserContextId']), given)
+  }
+
+  /** It is deprecated, but what most answers on the web recommend. It means the context of its page. */
+  #setDownloads(params: CommandParams, targetId: string | null): Verdict {
+    const contextId = targetId === null ? null : this.#ground.targets.contextIdOf(targetId)
+    const given = this.#downloads.setBehavior(contextId ?? this.#ground.browserContextId, params)
+    this.#ground.wire.tell('Browser.setDownloadBehavior', given, this.#rootId)
+    return { result: {} }
+  }
+
+  async #giveFiles(params: CommandParams, sessionId: string): Promise<Verdict> {
+    const resolved = await this.#files.resolve(params, sessionId)
+    return 'refusal' in resolved ? resolved : { send: { method: SET_FILES, params: resolved.params, sessionId } }
+  }
+}
+
+const INVALID_URL = { code: -32_000, message: 'Cannot navigate to invalid URL' }
+
+const isFull = (files: unknown) => Array.isArray(files) && files.length > 0

@@ -1,0 +1,93 @@
+import type { Logger } from '../../../logger.ts'
+import type { CdpClientHost } from '../../../ports/cdp-client.ts'
+import { NoRoomForUpload, type ClientUploads } from '../client-uploads.ts'
+import { cutText } from '../cut-text.ts'
+import type { CommandParams } from './border.ts'
+
+export const SET_FILES = 'DOM.setFileInputFiles'
+const CALL_FUNCTION = 'Runtime.callFunctionOn'
+/** A page takes more only as a folder. */
+const MOST_FILES = 100
+const MOST_NAME = 200
+/** Playwright tries again after 20 ms, then 50, 100 and 500. */
+const AGAIN_MS = 2_000
+/** Part of the script by which Playwright looks at the input before it gives it files, in every version. */
+const LOOKS_AT_INPUT = 'Node is not an HTMLInputElement'
+
+interface Refused {
+  sessionId: string
+  files: string
+  message: string
+  at: number
+  times: number
+}
+
+/** Gives pages files by name: those that were uploaded to the session, as no client has the browser's disk. */
+export class FileInputs {
+  readonly #host: Pick<CdpClientHost, 'uploadNamed'>
+  readonly #uploads: ClientUploads
+  readonly #logger: Logger
+  #refused: Refused | null = null
+
+  constructor(host: Pick<CdpClientHost, 'uploadNamed'>, uploads: ClientUploads, logger: Logger) {
+    this.#host = host
+    this.#uploads = uploads
+    this.#logger = logger
+  }
+
+  /** The parameters that the browser is given, or why the command is refused. Never rejects. */
+  async resolve(params: CommandParams, sessionId: string): Promise<{ params: CommandParams } | { refusal: string }> {
+    const files: unknown = params['files']
+    if (!Array.isArray(files) || !files.every((file) => typeof file === 'string'))
+      return { refusal: 'files must be texts' }
+    const found = await this.#find(files).catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'a file that a client named could not be given to a page')
+      return 'the file could not be read now; try again later'
+    })
+    if (typeof found !== 'string') return { params: { ...params, files: found } }
+    this.#note(sessionId, files.join('\n'), `${SET_FILES} is not served: ${found}`)
+    return { refusal: found }
+  }
+
+  /**
+   * What a script's answer is instead of the browser's; null: the browser is asked. Playwright takes a refused command
+   * for a passing trouble, and repeats it until its time is up, whose error says nothing of the reason. An exception of
+   * the script that comes before the command it shows at once.
+   */
+  exceptionInstead(method: string, params: CommandParams, sessionId: string): object | null {
+    const refused = this.#refused
+    if (method !== CALL_FUNCTION || refused?.sessionId !== sessionId || refused.times < 2) return null
+    if (performance.now() - refused.at > AGAIN_MS || !JSON.stringify(params).includes(LOOKS_AT_INPUT)) return null
+    this.#refused = null
+    const description = `Error: ${refused.message}`
+    const exception = { type: 'object', subtype: 'error', className: 'Error', description }
+    const exceptionDetails = { exceptionId: 0, text: 'Uncaught', lineNumber: 0, columnNumber: 0, exception }
+    return { result: exception, exceptionDetails }
+  }
+
+  async #find(files: readonly string[]): Promise<string[] | string> {
+    if (files.length > MOST_FILES) return `at most ${MOST_FILES} files can be given at once`
+    const paths: string[] = []
+    for (const file of files) {
+      const upload = await this.#host.uploadNamed(file)
+      if (!upload) {
+        const name = JSON.stringify(cutText(file, MOST_NAME))
+        return `${name} is not the name of an upload of this session. Upload the file first (createUpload) and give its name, or give its contents: files and folders of the machine on which the browser runs are never read`
+      }
+      try {
+        paths.push(await this.#uploads.path(upload))
+      } catch (error) {
+        if (error instanceof NoRoomForUpload) return error.message
+        throw error
+      }
+    }
+    return paths
+  }
+
+  #note(sessionId: string, files: string, message: string): void {
+    const last = this.#refused
+    const now = performance.now()
+    const isSame = last?.sessionId === sessionId && last.files === files && now - last.at < AGAIN_MS
+    this.#refused = { sessionId, files, message, at: now, times: isSame ? last.times + 1 : 1 }
+  }
+}

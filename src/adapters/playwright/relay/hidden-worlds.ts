@@ -1,0 +1,80 @@
+import type { CdpEvents } from '../cdp-events.ts'
+import type { UtilityWorlds, WorldId } from '../pipe/utility-worlds.ts'
+import type { CommandParams } from './border.ts'
+import { startsWith } from './message-text.ts'
+
+const CREATED = '{"method":"Runtime.executionContextCreated"'
+const DESTROYED = '{"method":"Runtime.executionContextDestroyed"'
+const CLEARED = '{"method":"Runtime.executionContextsCleared"'
+const SCRIPTS = ['{"method":"Debugger.scriptParsed"', '{"method":"Debugger.scriptFailedToParse"']
+const CONTEXT_ID = Buffer.from('"executionContextId":')
+/** Longer than any number of a world. */
+const NUMBER_BYTES = 12
+
+/** Which parameters of commands name a world, and what a browser says where there is none. */
+const NAMING = {
+  contextId: { code: -32_000, message: 'Cannot find context with specified id' },
+  executionContextId: { code: -32_000, message: 'Cannot find context with specified id' },
+  uniqueContextId: { code: -32_602, message: 'uniqueContextId not found' },
+} as const
+
+/** Keeps the worlds of our own Playwright from one client: it hears of none, and a number that it guesses names none. */
+export class HiddenWorlds {
+  readonly #ours: UtilityWorlds
+  /** By session of the client: as the browser told it, which may be before or after it told Playwright. */
+  readonly #hidden = new Map<string, Map<number, string>>()
+
+  constructor(ours: UtilityWorlds) {
+    this.#ours = ours
+  }
+
+  /** Whether the event tells of such a world, and the client is not to hear it. */
+  hides(message: Buffer, sessionId: string, targetId: string): boolean {
+    if (startsWith(message, CREATED)) return this.#isCreated(message, sessionId)
+    if (startsWith(message, CLEARED)) this.#hidden.delete(sessionId)
+    if (startsWith(message, DESTROYED)) return this.#hidden.get(sessionId)?.delete(numberIn(message)) === true
+    return SCRIPTS.some((script) => startsWith(message, script)) && this.#has(numberIn(message), sessionId, targetId)
+  }
+
+  /** What the browser would say if there were no such world; null: the command names none. */
+  refusal(params: CommandParams, sessionId: string, targetId: string): (typeof NAMING)[keyof typeof NAMING] | null {
+    for (const [member, error] of Object.entries(NAMING)) {
+      const world = params[member]
+      if ((typeof world === 'number' || typeof world === 'string') && this.#has(world, sessionId, targetId)) {
+        return error
+      }
+    }
+    return null
+  }
+
+  forget(sessionId: string): void {
+    this.#hidden.delete(sessionId)
+  }
+
+  #isCreated(message: Buffer, sessionId: string): boolean {
+    const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Runtime.executionContextCreated'] }
+    const { id, name, uniqueId } = params.context
+    const hidden = this.#hidden.get(sessionId)
+    if (!this.#ours.isOurs(name)) {
+      // The number may have been another's before.
+      hidden?.delete(id)
+      return false
+    }
+    this.#hidden.set(sessionId, (hidden ?? new Map<number, string>()).set(id, uniqueId))
+    return true
+  }
+
+  #has(world: WorldId, sessionId: string, targetId: string): boolean {
+    const hidden = this.#hidden.get(sessionId)
+    const isHidden = typeof world === 'number' ? hidden?.has(world) : [...(hidden?.values() ?? [])].includes(world)
+    return isHidden === true || this.#ours.has(targetId, world)
+  }
+}
+
+/** Read off the message, which may have an address of megabytes in it: in texts, quotation marks are escaped. */
+function numberIn(message: Buffer): number {
+  const at = message.indexOf(CONTEXT_ID)
+  if (at < 0) return Number.NaN
+  const start = at + CONTEXT_ID.length
+  return Number.parseInt(message.toString('latin1', start, start + NUMBER_BYTES), 10)
+}

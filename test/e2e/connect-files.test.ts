@@ -1,0 +1,86 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from 'playwright'
+import puppeteer, { type ElementHandle } from 'puppeteer-core'
+import { expect, onTestFinished, test } from 'vitest'
+import { artifactApi } from '../support/artifact-api.ts'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import { startActionPages } from '../support/site-actions.ts'
+import { withApp } from '../support/with-app.ts'
+
+const { tabwire, site, start, terminate, cdpUrlOf } = withApp(startActionPages)
+const { give } = artifactApi(tabwire)
+
+async function startSession(): Promise<string> {
+  const { id } = await start({ initialPrompt: `${site().url}/files` }, 'LOADED')
+  onTestFinished(async () => void (await terminate(id)))
+  return id
+}
+
+/** A folder of the machine on which the browser runs, with a file in it. */
+async function folderOfServer(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'tabwire-test-'))
+  onTestFinished(() => rm(dir, { recursive: true }))
+  await writeFile(join(dir, 'secret.txt'), 'of the server')
+  return dir
+}
+
+test('Puppeteer gives a page uploads by their names', async () => {
+  const id = await startSession()
+  await give(id, 'old', 'report.txt')
+  await give(id, 'new', 'report.txt')
+  await give(id, 'b', 'Bericht ä.txt')
+  await give((await start()).id, 'other', 'elsewhere.txt')
+  const browser = await puppeteer.connect({ browserWSEndpoint: await cdpUrlOf(id), defaultViewport: null })
+  onTestFinished(() => browser.disconnect())
+  const [page] = await browser.pages()
+  const input = (await page!.$('#file')) as ElementHandle<HTMLInputElement>
+  const out = () => page!.$eval('#out', (node) => node.textContent)
+  // Puppeteer makes a path of the client's machine of it.
+  await input.uploadFile('report.txt', '/home/ada/Bericht ä.txt')
+  await expect.poll(out).toContain('new')
+  expect(await out()).toContain('Bericht ä.txt')
+  expect(await out()).not.toContain('old')
+  const path = join(await folderOfServer(), 'secret.txt')
+  await expect(input.uploadFile(path)).rejects.toThrow('is not the name of an upload of this session')
+  await expect(input.uploadFile('report.txt', 'elsewhere.txt')).rejects.toThrow('"')
+  expect(await out()).not.toContain('of the server')
+})
+
+test('Playwright shows at once that a folder, or a file of the server, cannot be given', async () => {
+  const id = await startSession()
+  const dir = await folderOfServer()
+  await give(id, 'uploaded', 'given.txt')
+  const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
+  onTestFinished(() => browser.close())
+  const page = browser.contexts()[0]!.pages()[0]!
+  const refusal = 'is not the name of an upload of this session'
+  await page.evaluate(() => (document.querySelector<HTMLInputElement>('#file')!.webkitdirectory = true))
+  // It would repeat it for half a minute, and then say no more than that it took too long.
+  await expect(page.setInputFiles('#file', dir)).rejects.toThrow(refusal)
+  const handle = await page.$('#file')
+  await expect(handle!.setInputFiles(dir)).rejects.toThrow(refusal)
+  await page.evaluate(() => (document.querySelector<HTMLInputElement>('#file')!.webkitdirectory = false))
+  const contents = { name: 'b.txt', mimeType: 'text/plain', buffer: Buffer.from('its contents') }
+  await page.setInputFiles('#file', contents)
+  await expect.poll(() => page.textContent('#out')).toContain('its contents')
+  // One that says that it is on the server's machine names paths, and is not believed.
+  const local = await chromium.connectOverCDP(await cdpUrlOf(id), { isLocal: true })
+  onTestFinished(() => local.close())
+  const again = local.contexts()[0]!.pages()[0]!
+  await expect(again.setInputFiles('#file', join(dir, 'secret.txt'))).rejects.toThrow(refusal)
+  await writeFile(join(dir, 'given.txt'), 'of the server')
+  await again.setInputFiles('#file', join(dir, 'given.txt'))
+  await expect.poll(() => page.textContent('#out')).toContain('uploaded')
+})
+
+test('what is no list of names is refused', async () => {
+  const id = await startSession()
+  await using client = await CdpSocket.connect(await cdpUrlOf(id))
+  const { sessionId } = await client.attachToPage()
+  for (const files of [[1], ['a', null], Array.from({ length: 101 }, () => 'a'), ['../../etc/passwd'], ['']]) {
+    const { error } = await client.ask('DOM.setFileInputFiles', { files, nodeId: 1 }, sessionId)
+    expect(error).toMatchObject({ code: -32_000, message: expect.stringContaining('is not served') as string })
+  }
+})

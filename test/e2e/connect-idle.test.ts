@@ -1,0 +1,40 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withApp } from '../support/with-app.ts'
+
+const { site, start, get, terminate, cdpUrlOf } = withApp(startTestSite)
+
+/** A session with a client that waits for an answer, which comes when it is asked for. */
+async function withCommandUnderWay(input: Record<string, unknown>) {
+  const { id } = await start({ initialPrompt: `${site().url}/title`, ...input }, 'LOADED')
+  onTestFinished(async () => void (await terminate(id)))
+  const client = await CdpSocket.connect(await cdpUrlOf(id))
+  onTestFinished(() => client[Symbol.asyncDispose]())
+  const { sessionId } = await client.attachToPage()
+  const expression = 'new Promise((done) => { globalThis.finish = () => done("done") })'
+  const waiting = client.ask('Runtime.evaluate', { expression, awaitPromise: true }, sessionId)
+  return { id, client, sessionId, waiting, expiresAt: async () => Date.parse((await get(id))?.expiresAt ?? '') }
+}
+
+test('a command under way is activity, its answer too, and then the session is idle', async () => {
+  const { client, sessionId, waiting, expiresAt } = await withCommandUnderWay({ idleTimeoutSeconds: 2 })
+  const begun = Date.now()
+  // Longer than the idle timeout, which would have ended it.
+  await expect.poll(expiresAt, { timeout: 20_000, interval: 200 }).toBeGreaterThan(begun + 5_000)
+  await client.send('Runtime.evaluate', { expression: 'finish()' }, sessionId)
+  expect(await waiting).toMatchObject({ result: { result: { value: 'done' } } })
+  expect(await expiresAt()).toBeGreaterThan(begun + 4_000)
+  expect(await client.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('IDLE_TIMEOUT') as string })
+})
+
+test('with its client, the command is gone', async () => {
+  const { id, client } = await withCommandUnderWay({ idleTimeoutSeconds: 2 })
+  client.socket.terminate()
+  await expect.poll(async () => (await get(id))!.endReason, { timeout: 20_000 }).toBe('IDLE_TIMEOUT')
+})
+
+test('a session whose client waits has a longest duration all the same', async () => {
+  const { client } = await withCommandUnderWay({ maxDurationSeconds: 3, idleTimeoutSeconds: 60 })
+  expect(await client.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('MAX_DURATION') as string })
+})
