@@ -101,6 +101,7 @@ export class CdpConnections {
       (stream as Duplex & { setKeepAlive(on: boolean, ms: number): void }).setKeepAlive(true, KEEP_ALIVE_MS)
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
       const connection = new Connection(socket, this.#logger)
+      this.#all.of(request.socket).onFault(() => connection.failed())
       this.#connections.add(connection)
       const unwatch = this.#links.onEnd(terms, (why) => connection.endLink(why))
       socket.once('close', () => {
@@ -207,6 +208,11 @@ class Connection implements CdpClient {
     socket.resume()
     socket.close(code, reason.slice(0, MOST_REASON))
     this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
+  }
+
+  /** A fault of ours in what serves it. */
+  failed(): void {
+    this.close(1011, 'internal error')
   }
 
   endLink(why: LinkEnd): void {
