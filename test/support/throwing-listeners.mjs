@@ -38,7 +38,7 @@ function note(place, isOurs) {
   if (fired.has(place) || failed.has(owner) || neighbors.has(owner) || !mode.includes(kind)) return
   failed.add(owner)
   const how = fired.size % 2 === 0 ? 'throw' : 'reject'
-  fired.set(place, { kind, how })
+  fired.set(place, { kind, how, at: Date.now() })
   const fault = new Error(`injected into ${place}`)
   if (how === 'throw') throw fault
   void Promise.reject(fault)

@@ -202,7 +202,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     signal: AbortSignal,
   ): Promise<BrowserSession> {
     const { process, targets, browser, faults } = open
-    faults.onFault = (error) => recorder.failed(error)
+    faults.tell((error) => recorder.failed(error))
     const logger = this.#logger
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =
