@@ -220,9 +220,10 @@ class Connection implements CdpClient {
     this.close(CDP_CLOSE.linkEnded, why === 'EXPIRED' ? 'the link has expired' : 'the link has been revoked')
   }
 
-  closed(code: number, reason: string): Promise<void> {
+  async closed(code: number, reason: string): Promise<void> {
+    if (this.#socket.readyState === this.#socket.CLOSED) return
     this.close(code, reason)
-    return this.#gone
+    await this.#gone
   }
 }
 

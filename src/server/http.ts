@@ -281,6 +281,7 @@ const STREAM_END_MS = 250
 
 /** Broken off, not completed, unless it has just come to its end: a client knows by that to come back with its cursor. */
 async function breakOff(response: ServerResponse): Promise<void> {
+  if (response.closed) return
   const { promise, resolve } = Promise.withResolvers<void>()
   response.once('close', resolve)
   const timer = setTimeout(() => response.destroy(), STREAM_END_MS)
