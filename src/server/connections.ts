@@ -85,6 +85,11 @@ export class Connections {
     return this.#connections.get(socket) ?? this.open(socket)
   }
 
+  /** Ends all that are open, whatever is spoken over them. */
+  cut(): void {
+    for (const { socket } of [...this.#anonymous, ...this.#authenticated, ...this.#leaving]) socket.destroy()
+  }
+
   /** Frees the timer. */
   close(): void {
     if (this.#sweep) clearInterval(this.#sweep)

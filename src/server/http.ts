@@ -7,6 +7,7 @@ import type { Callers } from '../domain/callers.ts'
 import { Unauthenticated } from '../domain/principal.ts'
 import type { Rate } from '../domain/allowance.ts'
 import type { SignIn } from '../domain/sign-in.ts'
+import { within } from '../domain/within.ts'
 import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../schema/artifact-link.ts'
 import type { Domain } from '../schema/context.ts'
 import { CDP_PATH } from '../schema/session-access.ts'
@@ -58,6 +59,8 @@ type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) =>
 const API_PATH = '/graphql'
 const MAX_SIGN_IN_BYTES = 1_000
 const TCP_KEEP_ALIVE_MS = 30_000
+/** For those who were connected to notice that they were cut off. */
+const LEAVING_MS = 500
 
 /** The HTTP server: every route is in the table below. */
 export function createServer(options: ServerOptions): Server {
@@ -257,8 +260,12 @@ export function createServer(options: ServerOptions): Server {
     async close(deadlineMs) {
       const { promise: closed, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
-      const cutOff = setTimeout(() => server.closeAllConnections(), deadlineMs)
-      await Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close()])
+      const cutOff = setTimeout(() => connections.cut(), deadlineMs)
+      const leaving = Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close()])
+      await within(
+        leaving.then(() => undefined),
+        deadlineMs + LEAVING_MS,
+      )
       server.closeIdleConnections()
       await closed
       clearTimeout(cutOff)

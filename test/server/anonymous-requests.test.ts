@@ -57,6 +57,7 @@ test('valid keys spend nothing', async () => {
   await start()
   for (let count = 0; count < 2 * FEW.burst; count += 1) await post({ 'x-api-key': 'reader' })
   await spend()
+  expect(await post()).toEqual(LIMITED)
 })
 
 test('behind a trusted proxy the client’s address counts; from anyone else what it says of itself does not', async () => {

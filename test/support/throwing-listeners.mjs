@@ -22,7 +22,6 @@ const neighbors = new WeakSet()
 const failed = new WeakSet()
 /** By place. */
 const fired = new Map()
-const seen = new Map()
 /** Our own listeners and timers that ran without an owner. */
 const unowned = new Set()
 
@@ -34,11 +33,10 @@ function note(place, isOurs) {
   }
   const kind = owner.constructor.name
   if (mode === null) return void neighbors.add(owner)
-  seen.set(place, kind)
   if (fired.has(place) || failed.has(owner) || neighbors.has(owner) || !mode.includes(kind)) return
   failed.add(owner)
   const how = fired.size % 2 === 0 ? 'throw' : 'reject'
-  fired.set(place, { kind, how, at: Date.now() })
+  fired.set(place, { kind, how })
   const fault = new Error(`injected into ${place}`)
   if (how === 'throw') throw fault
   void Promise.reject(fault)
@@ -177,7 +175,7 @@ const control = createServer((request, response) => {
     const kinds = url.searchParams.get('kinds')
     mode = kinds === null ? null : kinds.split(',')
   }
-  response.end(JSON.stringify({ fired: [...fired], seen: [...seen], unowned: [...unowned] }))
+  response.end(JSON.stringify({ fired: [...fired], unowned: [...unowned] }))
 })
 AsyncLocalStorage.snapshot()(() =>
   control.listen(0, '127.0.0.1', () => process.stdout.write(`control ${control.address().port}\n`)),

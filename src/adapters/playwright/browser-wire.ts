@@ -7,7 +7,7 @@ import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { parseMessage, type CdpMessage } from './pipe/cdp-message.ts'
 import { EmulationMemory } from './pipe/emulation-memory.ts'
 import type { Turns } from './pipe/fair-turns.ts'
-import type { Guest, GuestAnswer, GuestCommand } from './pipe/guest.ts'
+import { ownedAnswer, ownedGuest, type Guest, type GuestAnswer, type GuestCommand } from './pipe/guest.ts'
 import { freeMemory } from './pipe/free-memory.ts'
 import { isTooIntricate } from './pipe/json-weight.ts'
 import { MessageFramer } from './pipe/message-framer.ts'
@@ -172,9 +172,7 @@ export class BrowserWire implements Turns {
 
   /** From now on, messages of the session are the guest's alone: neither Playwright nor a listener hears them. */
   host(sessionId: string, guest: Guest): void {
-    const event = owned<Parameters<Guest['event']>>((...args) => guest.event(...args))
-    const eventTooLarge = owned<Parameters<Guest['eventTooLarge']>>((...args) => guest.eventTooLarge(...args))
-    this.#guests.set(sessionId, { event, eventTooLarge })
+    this.#guests.set(sessionId, ownedGuest(guest))
   }
 
   unhost(sessionId: string): void {
@@ -191,10 +189,7 @@ export class BrowserWire implements Turns {
     const id = this.#newId()
     const message = `${JSON.stringify({ id, ...command })}\0`
     if (Buffer.byteLength(message) > MOST_BYTES) return null
-    this.#guestAnswers.set(id, {
-      answered: owned<Parameters<GuestAnswer['answered']>>((...args) => answered.answered(...args)),
-      tooLarge: owned<Parameters<GuestAnswer['tooLarge']>>((...args) => answered.tooLarge(...args)),
-    })
+    this.#guestAnswers.set(id, ownedAnswer(answered))
     this.#input.write(message)
     return () => this.#guestAnswers.delete(id)
   }

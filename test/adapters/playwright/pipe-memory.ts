@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
 import { PassThrough } from 'node:stream'
 import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
@@ -46,7 +45,7 @@ const speaker = `
 const child = spawn(process.execPath, ['-e', speaker], { stdio: ['pipe', 'pipe', 'inherit'] })
 
 const pipes = createBrowserPipes()
-const wire = new BrowserWire(new PassThrough().resume(), child.stdout as Readable, '/', pipes, createLogger('silent'))
+const wire = new BrowserWire(new PassThrough().resume(), child.stdout, '/', pipes, createLogger('silent'))
 const taken = () => {
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
