@@ -1,5 +1,4 @@
 import { statfs } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
@@ -10,7 +9,7 @@ import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
 import { OidcVerifier } from './adapters/oidc/oidc-verifier.ts'
 import { DatabaseUnusable, type DatabaseEnvironment } from './adapters/postgres/open-database.ts'
 import { openStore } from './adapters/postgres/store.ts'
-import type { Config } from './config.ts'
+import { isLoopback, type Config } from './config.ts'
 import { openDataDirectory, type DataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/agent-tasks.ts'
 import { Callers } from './domain/callers.ts'
@@ -116,7 +115,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   if (!browsers) throw (browsing as PromiseRejectedResult).reason
   const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
 
-  const { maxSessions, maxQueued } = config
+  const { maxSessions, maxQueued, egress } = config
   const artifactUuid = (id: string) => uuidOf('Artifact', id)
   const profiles = new Profiles(store, new ProfileSeal(directory.profileKey))
   const openProfile = (owner: string, id: string) => profiles.open(owner, uuidOf('Profile', id))
@@ -124,7 +123,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     if (storesHere) await space.requireRoom()
   }
   const limits = limitsOf(config)
-  const registryOptions = { machineId, maxSessions, maxQueued, limits, artifactUuid, openProfile, requireRoom }
+  const registryOptions = { machineId, maxSessions, maxQueued, limits, artifactUuid, openProfile, requireRoom, egress }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
   const room = config.artifacts.kind === 's3' ? undefined : () => space.roomForFiles()
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
@@ -307,10 +306,6 @@ async function openBrowsers(
 }
 
 const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
 
 /** Where this machine reaches what listens on the host: an address that means "all of them" is none to connect to. */
 function localUrl(host: string, port: number): string {

@@ -4,7 +4,6 @@ import { CDP_CLOSE, type CdpAttachment, type CdpClient, type ClientAct } from '.
 import { TEXT_LIMITS, type ClientDetachReason, type EntryDraft } from '../ports/log-entry.ts'
 import { Coalescer } from './coalescer.ts'
 import { CapacityExceeded } from './slots.ts'
-import { refusePageAddress } from './page-address.ts'
 import { within } from './within.ts'
 
 /** Of one session at once. */
@@ -18,6 +17,8 @@ export interface ClientGround {
   record(draft: EntryDraft): void
   /** Someone did something: the idle timeout starts anew. */
   active(): void
+  /** Why an address is not opened, for people; null: it is. */
+  refuseAddress(url: string): string | null
   logger: Logger
 }
 
@@ -53,13 +54,13 @@ export class SessionClients {
     if (this.#attached.size + this.#arriving >= MAX_CLIENTS) {
       throw new CapacityExceeded(1, `A session may have ${MAX_CLIENTS} clients at once.`)
     }
-    const { record, logger } = this.#ground
+    const { record, refuseAddress, logger } = this.#ground
     let commandCount = 0
     this.#arriving += 1
     let attachment: CdpAttachment
     try {
       attachment = await browser.attachClient(client, {
-        refuseAddress: (url) => refusePageAddress(url),
+        refuseAddress,
         commanded: () => {
           commandCount += 1
           this.#activity.touch()

@@ -8,9 +8,11 @@ import type { Json, SessionRecord, Store } from '../ports/store.ts'
 import type { TaskRecord } from '../ports/task.ts'
 import type { AgentTasks } from './agent-tasks.ts'
 import type { Artifacts } from './artifacts.ts'
+import { policyOf, policyOfShown, type ServerEgress } from './egress-input.ts'
 import { BadUserInput, NotFound } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
+import { refusePageAddress } from './page-address.ts'
 import { browserOptionsOf, firstEntryOf, insertNewSession, newSessionRecord, requireRecordings } from './new-session.ts'
 import { DEFAULT_DEADLINES, type SessionDeadlines } from './session-browser.ts'
 import { SessionChanges } from './session-changes.ts'
@@ -48,6 +50,8 @@ export interface SessionRegistryOptions {
   maxSessions: number
   maxQueued: number
   limits: LogLimits
+  /** What sessions may reach at most. */
+  egress: ServerEgress
   /** See SessionServices. */
   artifactUuid(id: string): string | null
   /** The profile of an id as clients write it, with what it holds. Throws BadUserInput where there is none. */
@@ -98,6 +102,7 @@ export class SessionRegistry {
       artifacts,
       limits: options.limits,
       artifactUuid: (id) => options.artifactUuid(id),
+      refuseAddress: (url, egress) => refusePageAddress(url, policyOfShown(egress, options.egress)),
       deadlines: options.deadlines ?? DEFAULT_DEADLINES,
       logger,
       publish: (sessionId) => bus.publish(sessionId),
@@ -112,7 +117,8 @@ export class SessionRegistry {
     waitUntil: StartWait,
     signal: AbortSignal,
   ): Promise<SessionSnapshot> {
-    const options = parseStartSession(input)
+    const options = parseStartSession(input, this.#options.egress)
+    const policy = policyOf(options, this.#options.egress)
     requireRecordings(options.record, this.#browsers.unavailableRecordings())
     const initial = options.initialPrompt === null ? null : readInitialPrompt(options.initialPrompt)
     if (initial?.kind === 'TASK') this.#tasks.requireModel()
@@ -126,7 +132,7 @@ export class SessionRegistry {
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     let session: Session
     try {
-      const record = newSessionRecord(owner, options, profile?.id ?? null, this.#options.machineId)
+      const record = newSessionRecord(owner, options, profile?.id ?? null, policy, this.#options.machineId)
       const firstEntry = firstEntryOf(record)
       const outcome = await insertNewSession(this.#store, record, firstEntry)
       if (outcome.kind === 'exists') {
@@ -142,7 +148,7 @@ export class SessionRegistry {
     void session.ended.then(() => this.#forget(session))
     if (initial?.kind === 'TASK') await this.#startInitialTask(session, initial.prompt)
     void session.run(
-      browserOptionsOf(options, profile?.state ?? null),
+      browserOptionsOf(options, profile?.state ?? null, policy),
       initial?.kind === 'URL' ? initial.url : null,
       options.screenshot,
     )

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
+import type { EgressProxy } from '../../ports/egress.ts'
 import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { giveWay } from './browser-priority.ts'
@@ -45,6 +46,8 @@ export class BrowserProcess {
   readonly pid: number
   readonly wire: BrowserWire
   readonly folders: BrowserFolders
+  /** Its only way to the network; null: it has none but the system's. Ends with the process. */
+  readonly proxy: EgressProxy | null
   /** Resolves when the process has ended, however it did: how, for people. */
   readonly exited: Promise<string>
   /** As `exited`, but after the last of what the browser had written was read. */
@@ -55,8 +58,16 @@ export class BrowserProcess {
   readonly #outputEnded: Promise<void>
   #closing: Promise<void> | null = null
 
-  private constructor(child: ChildProcess, pid: number, folders: BrowserFolders, pipes: BrowserPipes, logger: Logger) {
+  private constructor(
+    child: ChildProcess,
+    pid: number,
+    folders: BrowserFolders,
+    pipes: BrowserPipes,
+    proxy: EgressProxy | null,
+    logger: Logger,
+  ) {
     this.#child = child
+    this.proxy = proxy
     this.#logger = logger
     this.pid = pid
     this.folders = folders
@@ -86,19 +97,22 @@ export class BrowserProcess {
     })
   }
 
+  /** Whatever becomes of it, the proxy is closed when nothing is left of the browser. */
   static async start(
     mode: LaunchMode,
     parentDir: string,
     pipes: BrowserPipes,
     logger: Logger,
+    proxy: EgressProxy | null = null,
   ): Promise<BrowserProcess> {
     const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
     let folders: BrowserFolders | null = null
     try {
       folders = await makeBrowserFolders(parentDir, uid)
-      const child = spawnBrowser(mode, folders, uid)
-      return new BrowserProcess(child, await pidOf(child), folders, pipes, logger)
+      const child = spawnBrowser(mode, folders, uid, proxy?.port ?? null)
+      return new BrowserProcess(child, await pidOf(child), folders, pipes, proxy, logger)
     } catch (error) {
+      await proxy?.close()
       if (folders) await rm(folders.dir, { recursive: true, force: true })
       throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
     }
@@ -148,6 +162,7 @@ export class BrowserProcess {
     // not tell: the dead stay in it until somebody reaps them.)
     await within(this.#outputEnded, GROUP_END_MS)
     for (const stream of this.#child.stdio) stream?.destroy()
+    await this.proxy?.close().catch((error: unknown) => this.#logger.warn({ err: error }, 'a proxy was not closed'))
     const dir = this.folders.dir
     await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).catch((error: unknown) =>
       this.#logger.warn({ err: error, dir }, 'the directory of a browser could not be removed'),
@@ -163,9 +178,14 @@ export class BrowserProcess {
   }
 }
 
-function spawnBrowser(mode: LaunchMode, folders: BrowserFolders, uid: number | null): ChildProcess {
+function spawnBrowser(
+  mode: LaunchMode,
+  folders: BrowserFolders,
+  uid: number | null,
+  proxyPort: number | null,
+): ChildProcess {
   const { home, profile, temporary } = folders
-  const flags = browserFlags(profile, mode.sandboxed, { width: 1920, height: 1080 })
+  const flags = browserFlags(profile, mode.sandboxed, { width: 1920, height: 1080 }, proxyPort)
   const passed = Object.entries(process.env).filter(([name]) => PASSED_ENVIRONMENT.test(name))
   const env = {
     ...Object.fromEntries(passed),

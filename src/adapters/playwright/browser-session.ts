@@ -19,6 +19,7 @@ import { LiveView } from './live-view/live-view.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
 import { LastWords } from './last-words.ts'
+import type { NavigationGuard } from './navigation-guard.ts'
 import { PageSizes } from './page-sizes.ts'
 import type { Recording } from './recording.ts'
 import type { Recordings } from './recordings/recordings.ts'
@@ -40,6 +41,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #recording: Recording
   readonly #recordings: Recordings
   readonly #recorder: Pick<Recorder, 'keepFile'>
+  readonly #guard: NavigationGuard
   readonly #logger: Logger
   readonly #actions: PageActions
   readonly #liveView: LiveView
@@ -63,8 +65,9 @@ export class PlaywrightSession implements BrowserSession {
     this.#recording = recording
     this.#recordings = recordings
     this.#recorder = recorder
+    this.#guard = recording.guard
     this.#logger = logger
-    this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, logger)
+    this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, this.#guard, logger)
     this.#liveView = new LiveView(process.wire, targets, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
@@ -101,14 +104,20 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async open(url: string, signal: AbortSignal): Promise<OpenOutcome> {
+    const { count } = this.#guard
+    const failure = await this.#load(url, signal)
+    const { blocked, netError } = await this.#guard.refusedSince(this.#targets.pages()[0]?.pageId ?? null, count)
+    await this.#targets.refresh()
+    return { ok: failure === null && blocked === null, failure: netError ?? failure, blocked }
+  }
+
+  async #load(url: string, signal: AbortSignal): Promise<string | null> {
     try {
       const page = this.#context.pages()[0] ?? (await raceSignal(this.#context.newPage(), signal))
       await raceSignal(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
-      await this.#targets.refresh()
-      return { ok: true, failure: null }
+      return null
     } catch (error) {
-      if (signal.aborted) return { ok: false, failure: 'the page had not loaded when the time was up' }
-      return { ok: false, failure: failureOfNavigation(error as Error) }
+      return signal.aborted ? 'the page had not loaded when the time was up' : failureOfNavigation(error as Error)
     }
   }
 
@@ -166,7 +175,14 @@ export class PlaywrightSession implements BrowserSession {
     if (browserContextId === null) throw new Error('the session has no context yet')
     const downloads = { behavior: 'allowAndName', browserContextId, downloadPath: downloadsDir, eventsEnabled: true }
     const restoreDownloads = () => wire.tell('Browser.setDownloadBehavior', downloads)
-    const ground = { wire, targets: this.#targets, browserContextId, downloadsDir, restoreDownloads }
+    const ground = {
+      wire,
+      targets: this.#targets,
+      guard: this.#guard,
+      browserContextId,
+      downloadsDir,
+      restoreDownloads,
+    }
     const relay = await ClientRelay.attach({ ...ground, logger: this.#logger }, client, host)
     const leave = this.#actions.leaveDialogsToClients()
     return {

@@ -2,9 +2,11 @@ import type { Logger } from '../../logger.ts'
 import type { Recorder } from '../../ports/browser.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
 import type { BrowserWire } from './browser-wire.ts'
+import { ConnectionOutcomes } from './connection-outcomes.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
 import { DownloadRecorder } from './download-recorder.ts'
+import { NavigationGuard } from './navigation-guard.ts'
 import { NetworkRecorder } from './network-recorder.ts'
 import type { Recordings } from './recordings/recordings.ts'
 import { PageRecorder } from './page-recorder.ts'
@@ -13,6 +15,9 @@ import { WebSocketRecorder } from './web-socket-recorder.ts'
 
 /** All recorders of one browser, from its assignment to a session on. */
 export class Recording {
+  /** Hears of documents before those who record them. */
+  readonly guard: NavigationGuard
+  readonly #connections: ConnectionOutcomes
   readonly #network: NetworkRecorder
   readonly #webSockets: WebSocketRecorder
   readonly #downloads: DownloadRecorder
@@ -32,6 +37,7 @@ export class Recording {
     downloadsDir: string,
     logger: Logger,
     recordings?: Pick<Recordings, 'note'>,
+    connections = new ConnectionOutcomes(null),
   ) {
     const gate: Recorder = {
       record: (draft) => {
@@ -53,10 +59,12 @@ export class Recording {
       keepFile: (file) => recorder.keepFile(file),
       openRoom: () => recorder.openRoom(),
     }
+    this.guard = new NavigationGuard(wire, targets, connections, logger)
+    this.#connections = connections
     const pages = new PageRecorder(wire, targets, gate)
-    const network = new NetworkRecorder(wire, targets, gate)
-    const webSockets = new WebSocketRecorder(wire, targets, gate)
-    const consoleLines = new ConsoleRecorder(wire, targets, gate)
+    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections)
+    const webSockets = new WebSocketRecorder(wire, targets, gate, connections)
+    const consoleLines = new ConsoleRecorder(wire, targets, gate, connections)
     new DialogRecorder(wire, targets, gate)
     wire.onSkipped((event) => {
       consoleLines.tooLarge(event)
@@ -88,6 +96,7 @@ export class Recording {
 
   /** At the end: records the requests that still wait for the rest of their headers, and the WebSockets still open. */
   flush(): void {
+    this.#connections.settle()
     this.#network.flush()
     this.#webSockets.flush()
   }
@@ -123,6 +132,7 @@ export class Recording {
   stop(): void {
     this.#downloads.dispose()
     this.#stopped = true
+    this.#connections.settle()
     this.#network.dispose()
     this.#targets.dispose()
   }

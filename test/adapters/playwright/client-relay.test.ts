@@ -34,6 +34,7 @@ function scripted(highWaterMark = 64) {
   const ground = {
     wire,
     targets: new Targets(wire),
+    guard: { count: 0, hasLostSince: () => false, refusedSince: () => Promise.reject(new Error('nothing was lost')) },
     browserContextId: 'context',
     downloadsDir: '/downloads',
     restoreDownloads: () => {},

@@ -143,7 +143,7 @@ describe('a HAR', () => {
       targets,
       context,
       page,
-    } = await openBrowser(mode, folder, createBrowserPipes(), logger, AbortSignal.timeout(20_000))
+    } = await openBrowser(mode, folder, createBrowserPipes(), null, logger, AbortSignal.timeout(20_000))
     onTestFinished(() => browser.close(0))
     const { wire, folders } = browser
     const har = new HarRecording(folders.recordings, limits)

@@ -105,7 +105,7 @@ test('a page that asks whether it may be left is left', async () => {
   const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
   const executable = findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] ?? null)
   const mode = { executable, sandboxed: false, firstUid: null, ownUids: false }
-  const open = await openBrowser(mode, tempRoot, createBrowserPipes(), logger, AbortSignal.timeout(20_000))
+  const open = await openBrowser(mode, tempRoot, createBrowserPipes(), null, logger, AbortSignal.timeout(20_000))
   const recorder = new RecordingRecorder()
   const recording = new Recording(
     open.process.wire,

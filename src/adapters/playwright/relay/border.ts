@@ -115,6 +115,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     'downloads are kept as artifacts of the session; Browser.setDownloadBehavior is served',
   ),
   'Target.attachToTarget': flatOnly,
+  // Measured: `direct://` goes past a proxy that the browser was started with.
+  'Target.createBrowserContext': ({ proxyServer, proxyBypassList }) =>
+    proxyServer == null && proxyBypassList == null
+      ? null
+      : 'a context uses the network as its session does: give startSession a proxy',
   'Target.createTarget': ({ url }, rules) => (url === '' ? null : refuseUrl(url, rules)),
   'Target.disposeBrowserContext': ({ browserContextId }, rules) =>
     browserContextId === rules.browserContextId ? 'the context of the session ends with the session' : null,

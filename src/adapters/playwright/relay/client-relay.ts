@@ -4,8 +4,10 @@ import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { BrowserWire } from '../browser-wire.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
+import type { NavigationGuard } from '../navigation-guard.ts'
 import type { Targets } from '../targets.ts'
 import { Backlog, type Unanswered } from './backlog.ts'
+import { heedGuard } from './blocked-act.ts'
 import { refuseCommand, type CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { Disguise } from './disguise.ts'
@@ -51,6 +53,7 @@ interface ClientCommand extends Asked {
 export interface RelayGround {
   wire: BrowserWire
   targets: Targets
+  guard: Pick<NavigationGuard, 'count' | 'hasLostSince' | 'refusedSince'>
   /** Of the session. */
   browserContextId: string
   downloadsDir: string
@@ -120,7 +123,8 @@ export class ClientRelay implements CdpAttachment, Guest {
       refuseAddress: (url) => this.#host.refuseAddress(url),
       browserContextId,
     })
-    const outcome = this.#acts.begin(method, params, this.#actedOn(command))
+    const actedOn = this.#actedOn(command)
+    const outcome = heedGuard(this.#acts.begin(method, params, actedOn), this.#ground.guard, actedOn)
     if (refusal !== null) {
       outcome?.refused(refusal)
       return this.#fail(command, SERVER_ERROR, `${method} is not served: ${refusal}`)
