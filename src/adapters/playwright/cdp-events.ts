@@ -177,6 +177,7 @@ export interface CdpEvents {
     response: CdpResponse
     hasExtraInfo?: boolean
     frameId?: string
+    timestamp: number
   }
   'Network.dataReceived': { requestId: string; dataLength: number }
   'Network.loadingFinished': { requestId: string; timestamp: number; encodedDataLength: number }

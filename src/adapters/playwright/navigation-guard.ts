@@ -29,6 +29,8 @@ interface LostDocument {
 interface Loading {
   url: string
   pageId: string
+  /** Else of a frame within the page, which fails no action. */
+  isMain: boolean
   startedAt: number
   /** The rule that refused it. */
   rule: string | null
@@ -61,10 +63,17 @@ export class NavigationGuard {
       const { type, requestId, frameId, request, redirectResponse: hop, wallTime } = event
       if (type !== 'Document') return
       if (hop) this.#judge(requestId, hop.url, hop.remoteIPAddress, frameId, sessionId)
-      const pageId = this.#targets.speaker(sessionId)?.page?.pageId
-      if (pageId == null || this.ruleOf(requestId) !== null) return
+      const page = this.#targets.speaker(sessionId)?.page
+      if (page?.pageId == null || this.ruleOf(requestId) !== null) return
+      const { pageId, targetId } = page
       this.#loading.delete(requestId)
-      this.#loading.set(requestId, { url: cutUrl(request.url), pageId, startedAt: wallTime * 1000, rule: null })
+      this.#loading.set(requestId, {
+        url: cutUrl(request.url),
+        pageId,
+        isMain: frameId === targetId,
+        startedAt: wallTime * 1000,
+        rule: null,
+      })
       dropOldest(this.#loading)
       this.#judge(requestId, request.url, null, frameId, sessionId)
     })
@@ -108,16 +117,16 @@ export class NavigationGuard {
     const rule = (address ? neverOpened(address) : null) ?? ruleOfUrl(url)
     if (rule === null) return
     loading.rule = rule
-    const { pageId } = loading
+    const { pageId, isMain } = loading
     const shown = cutUrl(url)
     this.#logger.info({ pageId, url: shown, rule }, 'a page was led to an address that is never opened, and leaves it')
     const refusal = this.#leave(frameId, sessionId).then(() => this.#refusal(shown, rule))
-    this.#lose(pageId, refusal)
+    if (isMain) this.#lose(pageId, refusal)
   }
 
   #failed(requestId: string, errorText: string): void {
     const loading = this.#loading.get(requestId)
-    if (!loading || loading.rule !== null || !this.#connections.isHidden(errorText)) return
+    if (!loading?.isMain || loading.rule !== null || !this.#connections.isHidden(errorText)) return
     const { url, pageId, startedAt } = loading
     const refusal = this.#connections.failureOf(url, startedAt).then((failure) => {
       if (failure?.code === 'BLOCKED') return this.#refusal(url, failure.rule ?? 'blocked address')

@@ -81,12 +81,13 @@ export class NetworkRecorder {
       const exchange = this.#inFlight.get(requestId)
       if (exchange) exchange.servedFromCache = true
     })
-    wire.on('Network.responseReceived', ({ requestId, response, hasExtraInfo, type }) => {
+    wire.on('Network.responseReceived', ({ requestId, response, hasExtraInfo, type, timestamp }) => {
       const exchange = this.#inFlight.get(requestId)
       if (!exchange) return
       if (exchange.resourceType === 'OTHER') exchange.resourceType = resourceTypeOf(type)
       this.#connections.amend(response, exchange.startedAt, exchange.startTimestamp)
       this.#answered(exchange, requestId, response, hasExtraInfo)
+      this.#endBlocked(requestId, timestamp)
     })
     wire.on('Network.dataReceived', ({ requestId, dataLength }) => {
       const exchange = this.#inFlight.get(requestId)
@@ -94,18 +95,15 @@ export class NetworkRecorder {
     })
     wire.on('Network.loadingFinished', ({ requestId, timestamp, encodedDataLength }) => {
       this.#tooLarge.delete(requestId)
-      const rule = this.#guard.ruleOf(requestId)
-      const failure = rule === null ? null : blockedBy(rule)
-      this.#end(requestId, { failure, endTimestamp: timestamp, encodedBytes: encodedDataLength })
+      this.#end(requestId, { failure: null, endTimestamp: timestamp, encodedBytes: encodedDataLength })
     })
     wire.on('Network.loadingFailed', (event) => {
       this.#tooLarge.delete(event.requestId)
       const exchange = this.#inFlight.get(event.requestId)
-      const rule = this.#guard.ruleOf(event.requestId)
       const failure = exchange && lacksOnlyBody(exchange, event) ? null : failureOf(event)
       const end = (why: string | null) =>
         this.#end(event.requestId, { failure: why, endTimestamp: event.timestamp, encodedBytes: null })
-      if (rule !== null || failure === null || !exchange) return end(rule === null ? failure : blockedBy(rule))
+      if (failure === null || !exchange) return end(failure)
       this.#connections.explain(failure, exchange.url, exchange.startedAt, (why) => {
         // For whoever hears the event after us, the HAR among them.
         if (why !== failure) event.errorText = why
@@ -188,6 +186,13 @@ export class NetworkRecorder {
     this.#inFlight.set(event.requestId, exchange)
     const { requestId, startedAt, url, method, resourceType, pageId } = exchange
     this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId })
+    this.#endBlocked(event.requestId, event.timestamp)
+  }
+
+  /** Of a document that its page leaves before it is there, the browser tells no end. */
+  #endBlocked(chainId: string, endTimestamp: number): void {
+    const rule = this.#guard.ruleOf(chainId)
+    if (rule !== null) this.#end(chainId, { failure: blockedBy(rule), endTimestamp, encodedBytes: null })
   }
 
   #answered(exchange: Exchange, chainId: string, response: CdpResponse, hasExtraInfo: boolean | undefined): void {

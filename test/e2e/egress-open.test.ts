@@ -1,0 +1,137 @@
+import { chromium } from 'playwright'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { actionApi } from '../support/action-api.ts'
+import { ofKind } from '../support/connect-api.ts'
+import { canIsolate, isIsolated, runIsolated } from '../support/isolated-network.ts'
+import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
+import { withApp } from '../support/with-app.ts'
+
+/** What pages of a server without bounds may not show all the same. */
+const METADATA = '169.254.169.254'
+const HOSTS = { 'metadata.test': METADATA, 'neighbor.test': '169.254.7.7' }
+
+if (isIsolated) isolated()
+else {
+  test.skipIf(!canIsolate)('in a network with a metadata service of its own', { timeout: 240_000 }, () =>
+    runIsolated(import.meta.url, HOSTS),
+  )
+}
+
+function isolated() {
+  const pages = {
+    '/': '<title>Home</title><a href="/to-metadata">credentials</a><a id="name" href="http://metadata.test/">name</a>',
+    '/frame': '<title>Frame</title><iframe src="http://metadata.test/latest"></iframe>',
+    '/leaves': '<title>Leaves</title><script>setTimeout(() => { location = "http://neighbor.test/" })</script>',
+    '/popup': '<title>Popup</title><script>onload = () => open("http://metadata.test/popup")</script>',
+  }
+  const { tabwire, site, start, terminate, get, cdpUrlOf, untilLogged } = withApp(() =>
+    startPagesSite(pages, { '/to-metadata': `http://${METADATA}/latest`, '/twice': '/to-metadata' }),
+  )
+  const { run, logged } = actionApi(tabwire)
+  const services: PagesSite[] = []
+
+  beforeAll(async () => {
+    const secrets = { '*': '<title>Secrets</title><body>CREDENTIALS' }
+    for (const address of Object.values(HOSTS)) services.push(await startPagesSite(secrets, {}, address, 80))
+  })
+  afterAll(async () => {
+    for (const service of services) await service.close()
+  })
+
+  /** What the page shows, when it has come to rest. */
+  async function shown(id: string): Promise<unknown> {
+    const [step] = await run(id, [{ evaluate: { expression: '[location.href, document.body?.innerText ?? ""]' } }])
+    return step!.result
+  }
+
+  const BLANK = ['about:blank', '']
+
+  describe('a start', () => {
+    test.each([
+      ['that is redirected there', () => `${site().url}/to-metadata`, /169\.254\.169\.254\/latest/],
+      ['that is redirected twice', () => `${site().url}/twice`, /169\.254\.169\.254\/latest/],
+      ['at a name that leads there', () => 'http://metadata.test/', /metadata\.test/],
+      ['at a name of a neighbor', () => 'http://neighbor.test/', /neighbor\.test/],
+    ])('%s is BLOCKED', async (_, url, where) => {
+      const session = await start({ initialPrompt: url() }, 'LOADED')
+      expect(session).toMatchObject({ status: 'RUNNING', error: expect.stringMatching(where) })
+      expect(session.error).toMatch(/never opened/)
+      expect(await shown(session.id)).toEqual(BLANK)
+      const [first] = await logged(session.id)
+      expect(first).toMatchObject({ type: 'NAVIGATE', origin: 'API', success: false, error: { code: 'BLOCKED' } })
+      await expect.poll(() => failuresOf(session.id)).toContainEqual(expect.stringMatching(/^BLOCKED \((cloud|link)/))
+      expect(await terminate(session.id)).toMatchObject({ status: 'CLOSED', error: session.error })
+    })
+  })
+
+  describe('in a session', () => {
+    let id: string
+    beforeEach(async () => {
+      ;({ id } = await start({ initialPrompt: site().url }, 'LOADED'))
+      return () => terminate(id)
+    })
+
+    test.each([
+      ['navigate, redirected', () => ({ navigate: { url: `${site().url}/to-metadata` } })],
+      ['navigate, by a name', () => ({ navigate: { url: 'http://metadata.test/' } })],
+      ['navigate, waiting for little', () => ({ navigate: { url: 'http://metadata.test/', waitUntil: 'COMMIT' } })],
+    ])('%s: BLOCKED', async (_, step) => {
+      const [done, rest] = await run(id, [step(), { evaluate: { expression: 'document.body.innerText' } }])
+      expect(done!.error).toMatchObject({ code: 'BLOCKED', message: expect.stringContaining('never opened') })
+      expect(rest!.error).toMatchObject({ code: 'SKIPPED' })
+      expect(await shown(id)).toEqual(BLANK)
+    })
+
+    test('openPage, by a name: BLOCKED', async () => {
+      const [done] = await run(id, [{ openPage: { url: 'http://metadata.test/' } }])
+      expect(done!.error).toMatchObject({ code: 'BLOCKED' })
+      await expect.poll(async () => (await get(id))!.pages.map(({ url }) => url)).toContain('about:blank')
+    })
+
+    test('a page that leads itself there, by links, scripts, frames and popups, leaves', async () => {
+      await run(id, [{ click: { target: { css: '#name' } } }])
+      await expect.poll(() => shown(id)).toEqual(BLANK)
+      await run(id, [{ navigate: { url: `${site().url}/leaves` } }])
+      await expect.poll(() => shown(id)).toEqual(BLANK)
+      await run(id, [{ navigate: { url: `${site().url}/frame` } }, { navigate: { url: `${site().url}/popup` } }])
+      await expect
+        .poll(async () => (await get(id))!.pages.map(({ url }) => new URL(url).pathname))
+        .toEqual(['/popup', 'blank'])
+      const blocked = async () => (await failuresOf(id)).filter((failure) => /BLOCKED/.test(failure))
+      await expect
+        .poll(blocked)
+        .toEqual(
+          ['cloud metadata', 'link-local address', 'cloud metadata', 'cloud metadata'].map(
+            (rule) => `BLOCKED (${rule})`,
+          ),
+        )
+    })
+
+    test('a client that goes there, itself or in a context of its own, is led away, and its action is BLOCKED', async () => {
+      const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
+      const own = browser.contexts()[0]!.pages()[0]!
+      const other = await (await browser.newContext()).newPage()
+      for (const page of [own, other]) {
+        for (const url of [`${site().url}/to-metadata`, 'http://metadata.test/']) {
+          // However the library sees it: the page went elsewhere.
+          await page.goto(url).catch(() => null)
+          await expect.poll(() => page.url()).toBe('about:blank')
+          await expect.poll(() => page.content().catch(String)).toBe('<html><head></head><body></body></html>')
+        }
+      }
+      await browser.close()
+      const log = await untilLogged(id, (entries) => ofKind(entries, 'ClientDetached').length > 0)
+      const acts = ofKind(log, 'Action').filter(({ origin, type }) => origin === 'CLIENT' && type === 'NAVIGATE')
+      expect(acts.map(({ error }) => (error as { code: string } | null)?.code)).toEqual(Array(4).fill('BLOCKED'))
+    })
+  })
+
+  async function failuresOf(id: string): Promise<string[]> {
+    const query = `query ($id: ID!) { session(id: $id) { networkRequests(first: 1000) { nodes { failure } } } }`
+    interface Failures {
+      session: { networkRequests: { nodes: { failure: string | null }[] } }
+    }
+    const { session } = await tabwire().query<Failures>(query, { id })
+    return session.networkRequests.nodes.flatMap(({ failure }) => failure ?? [])
+  }
+}

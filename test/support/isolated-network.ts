@@ -1,0 +1,65 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const MARK = 'TABWIRE_TEST_ISOLATED'
+
+/** Whether this process runs in a network that `runIsolated` made. */
+export const isIsolated = process.env[MARK] === '1'
+
+/** Whether one can be made: it takes root, and a kernel that lets it. */
+export const canIsolate =
+  process.getuid?.() === 0 &&
+  spawnSync('unshare', ['--net', '--mount', 'sh', '-c', 'mount --make-rprivate / && ip link set lo up']).status === 0
+
+/** Lists of names and addresses, so that a shell need not quote anything. */
+const SET_UP = `set -e
+mount --make-rprivate /
+mount --bind "$1/hosts" /etc/hosts
+mount --bind "$1/resolv.conf" /etc/resolv.conf
+ip link set lo up
+while read -r address; do ip addr add "$address" dev lo; done < "$1/addresses"
+# A connection that nobody answers is given up after three seconds instead of two minutes.
+echo 1 > /proc/sys/net/ipv4/tcp_syn_retries
+shift
+exec "$@"`
+
+/**
+ * Runs a file of tests again, in a network namespace in which every address is ours: names have the addresses that are
+ * given, all others do not exist, and nothing leaves the machine. Rejects with what it printed when a test fails.
+ */
+export async function runIsolated(url: string, hosts: Readonly<Record<string, string>>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'tabwire-isolated-'))
+  try {
+    const names = Object.entries({ localhost: '127.0.0.1', ...hosts })
+    const addresses = [...new Set(Object.values(hosts))].filter((address) => !/^(127\.|::1$)/.test(address))
+    const blocks = addresses.map((address) => `${address}/${address.includes(':') ? 128 : 32}\n`)
+    await writeFile(join(folder, 'hosts'), names.map(([name, address]) => `${address} ${name}\n`).join(''))
+    await writeFile(join(folder, 'addresses'), blocks.join(''))
+    // A resolver that nobody is behind refuses at once.
+    await writeFile(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\noptions attempts:1 timeout:1\n')
+    const vitest = [process.execPath, join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run']
+    const command = [...vitest, relative(ROOT, fileURLToPath(url))]
+    await finished(['--net', '--mount', '--kill-child', 'sh', '-c', SET_UP, 'sh', folder, ...command])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function finished(args: string[]): Promise<void> {
+  const env = { ...process.env, [MARK]: '1', NO_COLOR: '1' }
+  const child = spawn('unshare', args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-20_000)
+    })
+  }
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(output))))
+  })
+}

@@ -1,0 +1,45 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export interface PagesSite {
+  /** http://<address>:<port> */
+  url: string
+  /** Paths that were asked for, in order. */
+  asked: string[]
+  close(): Promise<void>
+}
+
+/** A site of the given pages (HTML by path; `.js` are scripts) and redirects (targets by path). */
+export async function startPagesSite(
+  pages: Readonly<Record<string, string>>,
+  redirects: Readonly<Record<string, string>> = {},
+  address = '127.0.0.1',
+  port = 0,
+): Promise<PagesSite> {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://site')
+    asked.push(pathname)
+    const location = redirects[pathname]
+    if (location !== undefined) return void response.writeHead(302, { location }).end()
+    const page = pages[pathname] ?? pages['*']
+    const type = pathname.endsWith('.js') ? 'text/javascript' : 'text/html'
+    const headers = { 'content-type': type, 'access-control-allow-origin': '*' }
+    if (page === undefined) response.writeHead(404, headers).end('no such page')
+    else response.writeHead(200, headers).end(type === 'text/html' ? `<link rel="icon" href="data:,">${page}` : page)
+  })
+  server.listen(port, address)
+  await once(server, 'listening')
+  const { port: taken } = server.address() as AddressInfo
+  return {
+    url: `http://${address.includes(':') ? `[${address}]` : address}:${taken}`,
+    asked,
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
