@@ -82,10 +82,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/artifacts': ['ports', ...COMMON],
   'adapters/bus': ['ports', ...COMMON],
   'adapters/chat-model': ['ports', ...COMMON],
+  'adapters/egress': ['ports', ...COMMON],
   'adapters/oidc': ['ports', ...COMMON],
   'adapters/playwright': ['ports', ...COMMON],
   'adapters/postgres': ['ports', ...COMMON],
-  'config.ts': [],
+  // Its rules of hosts are those of sessions.
+  'config.ts': ['ports'],
   'logger.ts': ['config.ts'],
   'startup-failed.ts': [],
   'data-directory-lock.ts': ['startup-failed.ts'],
@@ -108,6 +110,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'adapters/artifacts',
     'adapters/bus',
     'adapters/chat-model',
+    'adapters/egress',
     'adapters/oidc',
     'adapters/playwright',
     'adapters/postgres',
@@ -150,6 +153,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   'graphql-ws': ['server'],
   ws: ['server'],
   jose: ['adapters/oidc'],
+  socks: ['adapters/egress'],
 }
 
 describe('imports', () => {

@@ -3,7 +3,7 @@ export type EgressMode = 'OPEN' | 'PUBLIC' | 'NONE'
 
 /**
  * A host name, `*.` before one for every name below it, an address or a CIDR block; each with an optional `:port`.
- * In the normal form that `parseHostRule` gives it.
+ * In the normal form that `readHostRule` gives it.
  */
 export type HostRule = string
 
