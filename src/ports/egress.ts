@@ -60,6 +60,8 @@ export interface ConnectionOutcome {
 export interface EgressProxy {
   /** Where it listens on 127.0.0.1, as a SOCKS5 server without authentication. */
   readonly port: number
+  /** How many outcomes were not told since the policy was assigned, for there were too many of them. */
+  readonly unreportedCount: number
   /** Resolves once the policy is in force. Connections that another policy let through are closed. */
   assign(policy: EgressPolicy, report: (outcome: ConnectionOutcome) => void): Promise<void>
   /** Closes its connections and its port. */

@@ -49,6 +49,11 @@ export class HostRules {
     }
   }
 
+  /** Whether addresses are among them, and not names alone. */
+  get hasAddresses(): boolean {
+    return this.#blocks.length > 0
+  }
+
   coversName(name: string, port: number): boolean {
     const isFor = (rules: ParsedRule[] | undefined) => rules?.some((rule) => rule.port === null || rule.port === port)
     if (isFor(this.#names.get(name))) return true
@@ -68,8 +73,8 @@ export class HostRules {
 function isWithin(address: NetworkAddress, network: NetworkAddress, bits: number): boolean {
   if (address.kind() !== network.kind()) return false
   return address.kind() === 'ipv4'
-    ? (address as ipaddr.IPv4).match(network as ipaddr.IPv4, bits)
-    : (address as ipaddr.IPv6).match(network as ipaddr.IPv6, bits)
+    ? (address as ipaddr.IPv4).match(network, bits)
+    : (address as ipaddr.IPv6).match(network, bits)
 }
 
 function parseRule(text: string): ParsedRule | string {
