@@ -4,8 +4,10 @@ import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
 import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
+import { WorkerEgress } from './adapters/egress/worker-egress.ts'
 import { findBrowserExecutable } from './adapters/playwright/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
+import { BrowserWays } from './adapters/playwright/browser-ways.ts'
 import { OidcVerifier } from './adapters/oidc/oidc-verifier.ts'
 import { DatabaseUnusable, type DatabaseEnvironment } from './adapters/postgres/open-database.ts'
 import { openStore } from './adapters/postgres/store.ts'
@@ -103,10 +105,12 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   )
   await space.look()
   const storesHere = config.database.kind === 'embedded' || config.artifacts.kind !== 's3'
+  const proxies = opening.adopt(new WorkerEgress(logger), (opened) => opened.close())
+  const ways = new BrowserWays(proxies, config.egress.mode !== 'OPEN')
   // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's.
   const [storage, browsing] = await Promise.allSettled([
     openStorage(config, logger, { onLost: storeLost, hasRoom: () => space.hasRoomForLogs() }),
-    openBrowsers(config, machineId, logger),
+    openBrowsers(config, machineId, ways, logger),
   ])
   const store = storage.status === 'fulfilled' ? opening.adopt(storage.value, (opened) => opened.close()) : null
   const browsers =
@@ -284,13 +288,23 @@ async function closeAll(
 async function openBrowsers(
   config: Config,
   machineId: string,
+  ways: BrowserWays,
   logger: Logger,
 ): Promise<{ pool: BrowserPool; warnings: string[] }> {
   try {
     const { browserSandbox: sandbox, warmBrowsers: warm } = config
     const executable = findBrowserExecutable(config.browserPath)
     const { tempDir: tempRoot, tempLimitBytes } = config
-    const pool = await createBrowserPool({ executable, sandbox, warm, tempRoot, tempLimitBytes, machineId, logger })
+    const pool = await createBrowserPool({
+      executable,
+      sandbox,
+      warm,
+      tempRoot,
+      tempLimitBytes,
+      machineId,
+      ways,
+      logger,
+    })
     const problem = pool.sandboxProblem
     if (problem && !isLoopback(config.host)) {
       await pool.close()

@@ -3,6 +3,7 @@ import type { EgressMode, EgressPolicy, HostRule, UpstreamProxy } from '../ports
 import { refusalBy, refusingRule } from '../ports/egress-refusal.ts'
 import { readHostRule } from '../ports/host-rule.ts'
 import type { SessionEgress } from '../ports/session-egress.ts'
+import { describeUpstream, readUpstreamProxy, upstreamParts } from '../ports/upstream-proxy.ts'
 import type { InputIssue } from './errors.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
 import { refusePageAddress } from './page-address.ts'
@@ -10,7 +11,7 @@ import { refusePageAddress } from './page-address.ts'
 /** Each lets less through than the one before. */
 export const EGRESS_MODES = ['OPEN', 'PUBLIC', 'NONE'] as const satisfies readonly EgressMode[]
 
-const LIMITS = { allowedHosts: 100, proxyServer: 300, credential: 255 } as const
+const LIMITS = { allowedHosts: 100, credential: 255 } as const
 
 export const EGRESS_INPUT_RULES = {
   allowedHosts: `At most ${LIMITS.allowedHosts}: host names (example.com), names of all hosts below one (*.example.com), IP addresses and CIDR blocks, each with an optional port (example.com:8443).`,
@@ -60,66 +61,34 @@ const allowedHosts = z.array(z.string()).transform((given, context): HostRule[] 
   })
 })
 
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443', socks5: '1080' }
-
-interface ProxyServer {
-  /** Scheme, host and port. */
-  origin: string
-  username: string | null
-  password: string | null
-}
-
-/** Null: it is no address of a proxy. */
-function readProxyServer(text: string): ProxyServer | null {
-  const { scheme, rest } = /^(?<scheme>https?|socks5):\/\/(?<rest>[^/?#]+)\/?$/i.exec(text)?.groups ?? {}
-  // The parser knows no hosts in URLs of socks5, and drops the usual port.
-  const url = rest === undefined ? null : URL.parse(`ftp://${rest}`)
-  if (!scheme || !url || url.hostname === '' || url.port === '0') return null
-  const name = scheme.toLowerCase()
-  // It drops 21 as the usual one of ftp.
-  const port = url.port || (/:0*21$/.test(rest!) ? '21' : DEFAULT_PORTS[name]!)
-  const decoded = (value: string) => (value === '' ? null : tryDecode(value))
-  return {
-    origin: `${name}://${url.hostname}:${port}`,
-    username: decoded(url.username),
-    password: decoded(url.password),
-  }
-}
-
-function tryDecode(value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
-}
-
 // No message repeats what was given: it may hold a password.
 const proxy = z
   .strictObject({ server: z.string(), username: z.string().nullish(), password: z.string().nullish() })
   .transform(({ server, username, password }, context): UpstreamProxy => {
-    const read = server.length > LIMITS.proxyServer ? null : readProxyServer(server)
-    if (!read) refuse(context, 'INVALID_FORMAT', `must be ${EGRESS_INPUT_RULES.proxyServer}`, ['server'])
-    const given = { username, password }
-    for (const name of ['username', 'password'] as const) {
-      const value = given[name] ?? read?.[name]
-      if (given[name] != null && read?.[name] != null) {
-        refuse(context, 'CONFLICT', `is given in the server as well`, [name])
-      } else if (value != null && (value === '' || /\p{Cc}/u.test(value) || !value.isWellFormed())) {
+    for (const [name, value] of [
+      ['username', username],
+      ['password', password],
+    ] as const) {
+      if (value == null) continue
+      if (value === '' || /\p{Cc}/u.test(value) || !value.isWellFormed()) {
         refuse(context, 'INVALID_FORMAT', `must have ${EGRESS_INPUT_RULES.credential}`, [name])
-      } else if (value != null && Buffer.byteLength(value) > LIMITS.credential) {
+      } else if (Buffer.byteLength(value) > LIMITS.credential) {
         refuse(context, 'TOO_LONG', `must have ${EGRESS_INPUT_RULES.credential}`, [name])
       }
     }
-    const user = username ?? read?.username ?? null
-    const secret = password ?? read?.password ?? null
-    if (secret !== null && user === null) refuse(context, 'REQUIRED', 'must be given with a password', ['username'])
-    if (!read) return z.NEVER
-    const credentials =
-      user === null
-        ? ''
-        : `${encodeURIComponent(user.toWellFormed())}:${encodeURIComponent((secret ?? '').toWellFormed())}@`
-    return { url: read.origin.replace('://', `://${credentials}`) }
+    if (username == null && password != null) {
+      refuse(context, 'REQUIRED', 'must be given with a password', ['username'])
+    }
+    if (username != null && server.includes('@')) {
+      refuse(context, 'CONFLICT', 'is given in the server as well', ['username'])
+      return z.NEVER
+    }
+    const encoded = (value: string | null | undefined) => encodeURIComponent((value ?? '').toWellFormed())
+    const credentials = username == null ? '' : `${encoded(username)}:${encoded(password)}@`
+    const { proxy: read, problem } = readUpstreamProxy(server.replace(/^(\w+:\/\/)/, `$1${credentials}`))
+    if (read && upstreamParts(read).port > 0) return read
+    refuse(context, 'INVALID_FORMAT', problem ?? 'must have a port from 1 to 65535', ['server'])
+    return z.NEVER
   })
 
 /** For the schema of the whole input. */
@@ -139,17 +108,13 @@ export function policyOf(
 
 /** What is shown of it: no credentials. */
 export function shownEgress({ mode, allowedHosts: hosts, upstream }: EgressPolicy): SessionEgress {
-  return { mode, allowedHosts: hosts && [...hosts], proxy: upstream && withoutCredentials(upstream.url) }
+  return { mode, allowedHosts: hosts && [...hosts], proxy: upstream && describeUpstream(upstream) }
 }
 
 /** The policy again, as far as it decides which addresses are opened. */
 export function policyOfShown(shown: SessionEgress | null, server: ServerEgress): EgressPolicy {
   const { mode, allowedHosts: hosts } = shown ?? { mode: server.mode, allowedHosts: null }
   return { mode, allow: server.allow, allowedHosts: hosts, upstream: null }
-}
-
-function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^@]*@/, '//')
 }
 
 /** How the input asks for more than its server allows; each rule of form is checked elsewhere. */
@@ -174,8 +139,9 @@ export function egressIssues(
   }
   const upstream = proxy.nullish().safeParse(input.proxy)
   if (upstream.success && upstream.data) {
-    // The way to the proxy is the session's first connection, though no page asked for its host.
-    const url = new URL(withoutCredentials(upstream.data.url).replace(/^\w+/, 'ftp'))
+    // The way to the proxy is the session's own, though no page asked for its host.
+    const { host, port } = upstreamParts(upstream.data)
+    const url = new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}`)
     const rule = refusingRule(url, { ...policy, allowedHosts: null })
     if (rule !== null) {
       issues.push({

@@ -19,7 +19,7 @@ export async function openFirstPage(
   const startedAt = Date.now()
   const pageId = browser.pages()[0]?.pageId ?? null
   const { blocked } = await browser.open(url, signal)
-  if (blocked === null) return
+  if (blocked === undefined) return
   const at = Date.now()
   const draft: EntryDraft<'ACTION'> = {
     kind: 'ACTION',

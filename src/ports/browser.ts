@@ -75,8 +75,8 @@ export interface OpenOutcome {
   ok: boolean
   /** The browser's words, such as net::ERR_NAME_NOT_RESOLVED; null when it loaded. */
   failure: string | null
-  /** Why the page left, or never reached, what it was led to, for people; null: it may show that. */
-  blocked: string | null
+  /** Why the page left, or never reached, what it was led to, for people; absent: it may show that. */
+  blocked?: string
 }
 
 export interface BrowserVersion {

@@ -5,6 +5,7 @@ import { hashOfOptions } from '../../src/domain/idempotency.ts'
 import { refusePageAddress } from '../../src/domain/page-address.ts'
 import { parseStartSession, type StartSessionInput } from '../../src/domain/session-input.ts'
 import type { EgressMode, EgressPolicy } from '../../src/ports/egress.ts'
+import { describeUpstream, upstreamParts } from '../../src/ports/upstream-proxy.ts'
 
 const server = (mode: EgressMode, ...allow: string[]): ServerEgress => ({ mode, allow })
 
@@ -20,8 +21,6 @@ function issuesOf(input: object, of: ServerEgress = server('OPEN')): string[] {
     throw error
   }
 }
-
-const upstreamOf = (proxy: object) => parseStartSession({ proxy } as StartSessionInput).proxy?.url
 
 describe('a session can only narrow what its server allows', () => {
   const modes = ['OPEN', 'PUBLIC', 'NONE'] as const
@@ -47,7 +46,7 @@ describe('a session can only narrow what its server allows', () => {
     const input = {
       egress: 'OPEN',
       allowedHosts: ['fine.test', 'https://no-url.test/', '*.10.0.0.1'],
-      proxy: { server: 'ftp://me:secret-word@proxy.test', username: 'me\n', password: 'secret-word\n' },
+      proxy: { server: 'ftp://proxy.test/secret-word', username: 'me\n', password: 'secret-word\n' },
       initialPrompt: 'http://10.1.2.3/',
       name: '',
     }
@@ -92,16 +91,18 @@ describe('allowedHosts', () => {
 
 describe('a proxy', () => {
   test.each([
-    [{ server: 'http://proxy.test:3128' }, 'http://proxy.test:3128'],
-    [{ server: 'HTTPS://Proxy.test/' }, 'https://proxy.test:443'],
-    [{ server: 'http://proxy.test' }, 'http://proxy.test:80'],
-    [{ server: 'socks5://192.0.2.1:21' }, 'socks5://192.0.2.1:21'],
-    [{ server: 'socks5://[2001:db8::1]' }, 'socks5://[2001:db8::1]:1080'],
-    [{ server: 'http://me:p%40ss@proxy.test:1' }, 'http://me:p%40ss@proxy.test:1'],
-    [{ server: 'http://proxy.test:1', username: 'm:e', password: 'p@/ß' }, 'http://m%3Ae:p%40%2F%C3%9F@proxy.test:1'],
-    [{ server: 'http://proxy.test:1', username: 'me' }, 'http://me:@proxy.test:1'],
-  ])('%j', (proxy, url) => {
-    expect(upstreamOf(proxy)).toBe(url)
+    [{ server: 'http://proxy.test:3128' }, 'http://proxy.test:3128', '', ''],
+    [{ server: 'HTTPS://Proxy.test/' }, 'https://proxy.test:443', '', ''],
+    [{ server: 'http://proxy.test' }, 'http://proxy.test:80', '', ''],
+    [{ server: 'socks5://192.0.2.1:80' }, 'socks5://192.0.2.1:80', '', ''],
+    [{ server: 'socks5://[2001:db8::1]' }, 'socks5://[2001:db8::1]:1080', '', ''],
+    [{ server: 'http://me:p%40ss@proxy.test:1' }, 'http://proxy.test:1', 'me', 'p@ss'],
+    [{ server: 'socks5://proxy.test:1', username: 'm:e', password: 'p@/ß' }, 'socks5://proxy.test:1', 'm:e', 'p@/ß'],
+    [{ server: 'http://proxy.test:1', username: 'me' }, 'http://proxy.test:1', 'me', ''],
+  ])('%j', (proxy, shown, username, password) => {
+    const { proxy: upstream } = parseStartSession({ proxy })
+    expect(describeUpstream(upstream!)).toBe(shown)
+    expect(upstreamParts(upstream!)).toMatchObject({ username, password })
   })
 
   test.each([

@@ -106,15 +106,17 @@ export class PlaywrightSession implements BrowserSession {
   async open(url: string, signal: AbortSignal): Promise<OpenOutcome> {
     const { count } = this.#guard
     const failure = await this.#load(url, signal)
+    if (signal.aborted) return { ok: false, failure }
     const { blocked, netError } = await this.#guard.refusedSince(this.#targets.pages()[0]?.pageId ?? null, count)
-    await this.#targets.refresh()
-    return { ok: failure === null && blocked === null, failure: netError ?? failure, blocked }
+    if (blocked !== null) return { ok: false, failure, blocked }
+    return { ok: failure === null, failure: netError ?? failure }
   }
 
   async #load(url: string, signal: AbortSignal): Promise<string | null> {
     try {
       const page = this.#context.pages()[0] ?? (await raceSignal(this.#context.newPage(), signal))
       await raceSignal(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
+      await this.#targets.refresh()
       return null
     } catch (error) {
       return signal.aborted ? 'the page had not loaded when the time was up' : failureOfNavigation(error as Error)
