@@ -55,9 +55,15 @@ export class WebSocketRecorder {
       const socket = this.#sockets.get(requestId)
       if (socket) socket.framesReceived++
     })
-    wire.on('Network.webSocketFrameError', ({ requestId, errorMessage }) => {
-      const socket = this.#sockets.get(requestId)
-      if (socket) socket.error = cutText(errorMessage, TEXT_LIMITS.failure)
+    wire.on('Network.webSocketFrameError', (event) => {
+      const socket = this.#sockets.get(event.requestId)
+      if (!socket) return
+      socket.error = cutText(event.errorMessage, TEXT_LIMITS.failure)
+      connections.explain(socket.error, socket.url, socket.startedAt, (error) => {
+        // For whoever hears the event after us, the HAR among them.
+        if (error !== socket.error) event.errorMessage = error
+        socket.error = error
+      })
     })
     wire.on('Network.webSocketClosed', ({ requestId }) => {
       const socket = this.#sockets.get(requestId)
