@@ -18,20 +18,7 @@ export async function through(port: number, host: string, hostPort: number): Pro
   const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
   const name = Buffer.from(host)
   socket.write(Buffer.from([...GREETING, 5, 1, 0, 3, name.length, ...name, hostPort >> 8, hostPort & 255]))
-  let answer = Buffer.alloc(0)
-  while (answer.length < ANSWER_BYTES) {
-    const left = new AbortController()
-    const leaves = once(socket, 'end', { signal: left.signal }).then(() => null)
-    const piece = await Promise.race([once(socket, 'data').then(([bytes]) => bytes as Buffer), leaves])
-    left.abort()
-    leaves.catch(() => {})
-    if (!piece) {
-      socket.destroy()
-      throw new Error('it hung up')
-    }
-    answer = Buffer.concat([answer, piece])
-  }
-  socket.pause()
+  const answer = await firstOf(socket, ANSWER_BYTES)
   const reply = REPLIES[answer[3]!] ?? String(answer[3])
   if (reply !== 'Succeeded') {
     socket.destroy()
@@ -39,6 +26,24 @@ export async function through(port: number, host: string, hostPort: number): Pro
   }
   if (answer.length > ANSWER_BYTES) socket.unshift(answer.subarray(ANSWER_BYTES))
   return socket
+}
+
+/** So many bytes at least, and the socket paused. */
+function firstOf(socket: Socket, length: number): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  let bytes = Buffer.alloc(0)
+  const onData = (piece: Buffer) => {
+    bytes = Buffer.concat([bytes, piece])
+    if (bytes.length < length) return
+    socket.off('data', onData).off('end', onEnd).off('error', reject).pause()
+    resolve(bytes)
+  }
+  const onEnd = () => {
+    socket.destroy()
+    reject(new Error('it hung up'))
+  }
+  socket.on('data', onData).on('end', onEnd).on('error', reject)
+  return promise
 }
 
 /** Sends bytes to the proxy and returns what it says until it hangs up. */
