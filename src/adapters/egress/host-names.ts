@@ -47,11 +47,12 @@ export class HostNames {
   async look(name: string, isComplete: boolean): Promise<Found> {
     // Never asked of the DNS, which might say something else (RFC 6761).
     if (name === 'localhost' || name.endsWith('.localhost')) return { addresses: ['127.0.0.1', '::1'], ttlMs: 0 }
-    const hosts = await this.#hosts.read()
+    const known = (await this.#hosts.read()).get(name)
+    if (known) return { addresses: [...known], ttlMs: 0 }
     const { promise: tooLate, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => reject(notResolved()), this.#limitMs)
     try {
-      return await Promise.race([tooLate, this.#ask(await this.#candidates(name, isComplete), hosts)])
+      return await Promise.race([tooLate, this.#ask(await this.#candidates(name, isComplete))])
     } finally {
       clearTimeout(timer)
     }
@@ -64,10 +65,8 @@ export class HostNames {
     return name.split('.').length > dots ? [name, ...longer] : [...longer, name]
   }
 
-  async #ask(candidates: readonly string[], hosts: ReadonlyMap<string, readonly string[]>): Promise<Found> {
+  async #ask(candidates: readonly string[]): Promise<Found> {
     for (const name of candidates) {
-      const known = hosts.get(name)
-      if (known) return { addresses: [...known], ttlMs: 0 }
       const found = await this.#query(name)
       if (found) return found
     }

@@ -80,6 +80,7 @@ export class HttpForward {
     this.#connections.set(client, { ...connection, agent })
     client.once('close', () => agent.destroy())
     this.#server.emit('connection', client)
+    client.resume()
   }
 
   close(): void {

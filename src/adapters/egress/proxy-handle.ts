@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../ports/egress.ts'
+import { faultOwner } from '../../ports/fault-owner.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 
 /** How long the thread may take to open, change or close a proxy; it may have to be started for it. */
@@ -19,6 +20,19 @@ interface Assigned {
   assignment: number
   policy: EgressPolicy
   report: (outcome: ConnectionOutcome) => void
+}
+
+/** A fault in it is that of whoever assigned the policy, not of whoever started the thread. */
+function guarded(report: (outcome: ConnectionOutcome) => void): (outcome: ConnectionOutcome) => void {
+  const owner = faultOwner()
+  return (outcome) => {
+    try {
+      report(outcome)
+    } catch (error) {
+      if (!owner) throw error
+      owner.fail(error)
+    }
+  }
 }
 
 interface Wait {
@@ -62,8 +76,7 @@ export class ProxyHandle implements EgressProxy {
   async assign(policy: EgressPolicy, report: (outcome: ConnectionOutcome) => void): Promise<void> {
     if (this.#closing) throw new EgressUnavailable('it has been closed')
     const assignment = (this.#lastAssignment += 1)
-    // What becomes of an outcome is the business of whoever assigned the policy, not of whoever started the thread.
-    this.#assigned = { assignment, policy, report: AsyncResource.bind(report) }
+    this.#assigned = { assignment, policy, report: AsyncResource.bind(guarded(report)) }
     const answer = this.#answer(`assigned ${assignment}`)
     this.#post({ kind: 'assign', id: this.#id, assignment, policy })
     await answer

@@ -39,40 +39,51 @@ export function socksReply(code: number): Buffer {
 }
 
 /**
- * Reads what a client says first, 519 bytes at the most, and leaves the rest in the socket, which must be paused and have
- * a listener for errors. Rejects with HandshakeFailed, or when the socket ends.
+ * Reads what a client says first, 519 bytes at the most, and leaves the rest in the socket, paused. The socket must have a
+ * listener for errors. Rejects with HandshakeFailed, also when the socket ends.
  */
 export async function readDestination(socket: Socket): Promise<Destination> {
-  const [version, methodCount = 0] = await take(socket, 2)
+  const reader = new ByteReader(socket)
+  try {
+    return await negotiate(socket, (length) => reader.take(length))
+  } finally {
+    reader.release()
+  }
+}
+
+type Take = (length: number) => Promise<Buffer>
+
+async function negotiate(socket: Socket, take: Take): Promise<Destination> {
+  const [version, methodCount = 0] = await take(2)
   if (version !== VERSION) throw new HandshakeFailed('no SOCKS5 client')
-  const methods = await take(socket, methodCount)
+  const methods = await take(methodCount)
   if (!methods.includes(NO_AUTHENTICATION)) {
     socket.write(Buffer.from([VERSION, NO_ACCEPTABLE_METHOD]))
     throw new HandshakeFailed('no method of authentication in common')
   }
   socket.write(Buffer.from([VERSION, NO_AUTHENTICATION]))
-  const [again, command, , type] = await take(socket, 4)
+  const [again, command, , type] = await take(4)
   if (again !== VERSION) throw new HandshakeFailed('no SOCKS5 request')
   if (command !== CONNECT) {
     socket.write(socksReply(REPLY.commandNotSupported))
     throw new HandshakeFailed('no request to connect')
   }
-  const host = await readHost(socket, type)
-  return { host, port: (await take(socket, 2)).readUInt16BE() }
+  const host = await readHost(socket, type, take)
+  return { host, port: (await take(2)).readUInt16BE() }
 }
 
-async function readHost(socket: Socket, type: number | undefined): Promise<string> {
-  if (type === 1) return (await take(socket, 4)).join('.')
+async function readHost(socket: Socket, type: number | undefined, take: Take): Promise<string> {
+  if (type === 1) return (await take(4)).join('.')
   if (type === 4) {
-    const bytes = await take(socket, 16)
+    const bytes = await take(16)
     return Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16)).join(':')
   }
   if (type !== 3) {
     socket.write(socksReply(REPLY.addressTypeNotSupported))
     throw new HandshakeFailed('an address of no known type')
   }
-  const [length = 0] = await take(socket, 1)
-  const bytes = await take(socket, length)
+  const [length = 0] = await take(1)
+  const bytes = await take(length)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
@@ -80,23 +91,45 @@ async function readHost(socket: Socket, type: number | undefined): Promise<strin
   }
 }
 
-async function take(socket: Socket, length: number): Promise<Buffer> {
-  if (length === 0) return Buffer.alloc(0)
-  for (;;) {
-    const bytes = socket.read(length) as Buffer | null
-    if (bytes?.length === length) return bytes
-    if (bytes || socket.readableEnded || socket.destroyed) throw new HandshakeFailed('it left')
-    await readable(socket)
+/** Takes bytes off the beginning of a socket. */
+class ByteReader {
+  readonly #socket: Socket
+  #bytes = Buffer.alloc(0)
+  #hasEnded = false
+  #wake = () => {}
+  readonly #onData = (piece: Buffer) => {
+    this.#bytes = Buffer.concat([this.#bytes, piece])
+    this.#wake()
   }
-}
+  readonly #onEnd = () => {
+    this.#hasEnded = true
+    this.#wake()
+  }
 
-function readable(socket: Socket): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const events = ['readable', 'end', 'close'] as const
-  const settle = () => {
-    for (const event of events) socket.off(event, settle)
-    resolve()
+  constructor(socket: Socket) {
+    this.#socket = socket
+    socket.on('data', this.#onData)
+    socket.once('end', this.#onEnd)
+    socket.once('close', this.#onEnd)
   }
-  for (const event of events) socket.on(event, settle)
-  return promise
+
+  async take(length: number): Promise<Buffer> {
+    while (this.#bytes.length < length) {
+      if (this.#hasEnded) throw new HandshakeFailed('it left')
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    const taken = this.#bytes.subarray(0, length)
+    this.#bytes = this.#bytes.subarray(length)
+    return taken
+  }
+
+  release(): void {
+    this.#socket.pause()
+    this.#socket.off('data', this.#onData)
+    this.#socket.off('end', this.#onEnd)
+    this.#socket.off('close', this.#onEnd)
+    if (this.#bytes.length > 0 && !this.#hasEnded) this.#socket.unshift(this.#bytes)
+  }
 }

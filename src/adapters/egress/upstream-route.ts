@@ -100,19 +100,26 @@ export class UpstreamRoute {
 
 /** What the browser says first, or null if one of the two leaves before. */
 async function firstBytes(client: Socket, upstream: Socket): Promise<Buffer | null> {
-  const { promise, resolve } = Promise.withResolvers<void>()
+  const { promise, resolve } = Promise.withResolvers<Buffer | null>()
   const onUpstreamEnd = () => client.destroy()
-  const events = ['readable', 'end', 'close'] as const
-  for (const event of events) client.on(event, resolve)
-  upstream.on('error', onUpstreamEnd)
+  const onLeave = () => resolve(null)
+  client.once('data', resolve)
+  client.once('end', onLeave)
+  client.once('close', onLeave)
   upstream.once('close', onUpstreamEnd)
+  client.resume()
   try {
-    await promise
-    return client.read() as Buffer | null
+    const first = await promise
+    if (!first) {
+      client.destroy()
+      upstream.destroy()
+    }
+    return first
   } finally {
-    for (const event of events) client.off(event, resolve)
-    upstream.off('error', onUpstreamEnd)
+    client.pause()
+    client.off('data', resolve)
+    client.off('end', onLeave)
+    client.off('close', onLeave)
     upstream.off('close', onUpstreamEnd)
-    if (client.destroyed) upstream.destroy()
   }
 }
