@@ -10,7 +10,10 @@ export interface PagesSite {
   close(): Promise<void>
 }
 
-/** A site of the given pages (HTML by path; `.js` are scripts) and redirects (targets by path). */
+/**
+ * A site of the given pages (HTML by path; `.js` are scripts) and redirects (targets by path; `?to`: the
+ *  parameter of that name).
+ */
 export async function startPagesSite(
   pages: Readonly<Record<string, string>>,
   redirects: Readonly<Record<string, string>> = {},
@@ -19,9 +22,10 @@ export async function startPagesSite(
 ): Promise<PagesSite> {
   const asked: string[] = []
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://site')
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
     asked.push(pathname)
-    const location = redirects[pathname]
+    const target = redirects[pathname]
+    const location = target?.startsWith('?') ? (searchParams.get(target.slice(1)) ?? '/') : target
     if (location !== undefined) return void response.writeHead(302, { location }).end()
     const page = pages[pathname] ?? pages['*']
     const type = pathname.endsWith('.js') ? 'text/javascript' : 'text/html'
