@@ -57,7 +57,7 @@ const ATTACK = `<title>Reach</title><body><script>
     },
     'web-socket': () => new Promise((resolve) => { new WebSocket('ws://' + host + '/web-socket').onclose = resolve }),
     'web-rtc': async () => {
-      const peer = new RTCPeerConnection({ iceServers: [{ urls: ['stun:' + host + ':3478', 'turn:' + host + ':3478?transport=udp'], username: 'u', credential: 'c' }] })
+      const peer = new RTCPeerConnection({ iceServers: [{ urls: ['stun:' + host + ':3478', 'turn:' + host + ':3478?transport=udp', 'turn:' + host + ':3478?transport=tcp'], username: 'u', credential: 'c' }] })
       peer.createDataChannel('x')
       await peer.setLocalDescription(await peer.createOffer())
       await new Promise((resolve) => { peer.onicegatheringstatechange = () => peer.iceGatheringState === 'complete' && resolve(); setTimeout(resolve, 3000) })

@@ -70,8 +70,9 @@ const onlyThrough = (proxyPort: number) => [
   '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
   '--dns-prefetch-disable',
   '--disable-quic',
+  // The headless shell knows the second alone, with its value (measured: without, STUN goes to any address by UDP).
   '--webrtc-ip-handling-policy=disable_non_proxied_udp',
-  '--force-webrtc-ip-handling-policy',
+  '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
 ]
 
 /**
