@@ -87,8 +87,8 @@ export async function throughConnect(
     method: 'CONNECT',
     path: authority,
     headers: { host: authority, ...proxyAuthorization(parts) },
+    // Only without an agent it is asked for.
     createConnection: () => socket,
-    agent: false,
     signal,
   })
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()

@@ -50,7 +50,7 @@ export async function startUpstream(manners: UpstreamManners = {}): Promise<Test
       headers: { ...incoming.headers, host },
     })
     outgoing.on('response', (answer) => {
-      response.writeHead(answer.statusCode!, answer.headers)
+      response.writeHead(answer.statusCode!, answer.statusMessage, answer.headers)
       answer.pipe(response)
       answer.on('error', () => response.destroy())
     })
