@@ -9,6 +9,7 @@ interface Logged {
   webSockets: string[]
   lines: string[]
   har: string[]
+  phases: string[]
 }
 
 /** Fetches and opens what it is told to, one after the other, for whoever runs it; `by` tells them apart in the log. */
@@ -47,12 +48,13 @@ const PAGE = `<title>All that fails</title><script src="/script.js"></script><sc
     active.postMessage(targets)
     await serviceWorkerIsDone
     await fetch('/fine')
+    await fetch(location.origin.replace('127.0.0.1', 'localhost') + '/named')
     console.log('all done')
   })
 </script>`
 
 const { tabwire, site, start, terminate, get } = withApp(() =>
-  startPagesSite({ '/': PAGE, '/script.js': SCRIPT, '/fine': 'fine' }),
+  startPagesSite({ '/': PAGE, '/script.js': SCRIPT, '/fine': 'fine', '/named': 'named' }),
 )
 let failing: Unreachable
 beforeAll(async () => {
@@ -69,7 +71,7 @@ test('the log and the HAR say the same of what fails, with and without a proxy',
   const targets = ['http', 'https', 'ws', 'wss'].flatMap((scheme) => hosts.map((host) => `${scheme}://${host}`))
   const blocked = ['http', 'https', 'ws'].map((scheme) => `${scheme}://${ELSEWHERE}`)
   const direct = await visited(targets)
-  const proxied = await visited([...targets, ...blocked], { allowedHosts: ['127.0.0.1', '*.invalid'] })
+  const proxied = await visited([...targets, ...blocked], { allowedHosts: ['127.0.0.1', '*.invalid', 'localhost'] })
   for (const error of ['CONNECTION_REFUSED', 'NAME_NOT_RESOLVED', 'CONNECTION_RESET', 'CERT_AUTHORITY_INVALID']) {
     const failures = direct.requests.filter((request) => request.includes(`net::ERR_${error}`))
     expect(failures.map((request) => /by=([\w-]+)/.exec(request)?.[1])).toEqual(
@@ -80,13 +82,16 @@ test('the log and the HAR say the same of what fails, with and without a proxy',
   for (const part of ['requests', 'webSockets', 'lines', 'har'] as const) {
     expect(proxied[part].filter(isOther)).toEqual(direct[part])
   }
+  const named = (log: Logged) => log.phases.filter((phases) => phases.includes('/named'))
+  expect(named(proxied)).toEqual([expect.stringMatching(/"dnsMs":\d.*"connectMs":\d/)])
+  expect(named(direct)).toHaveLength(1)
   const refusedByUs = proxied.requests.filter((request) => request.includes(ELSEWHERE))
   expect(refusedByUs).toHaveLength(6)
   expect(refusedByUs.every((request) => request.includes('"failure":"BLOCKED (allowedHosts)"'))).toBe(true)
   expect(proxied.webSockets.filter((socket) => socket.includes(ELSEWHERE))).toEqual([
     expect.stringContaining('Error in connection establishment: BLOCKED (allowedHosts)'),
   ])
-  expect(proxied.har.filter((entry) => entry.includes(ELSEWHERE) && entry.includes('BLOCKED'))).toHaveLength(6)
+  expect(proxied.har.filter((entry) => entry.includes(ELSEWHERE) && entry.includes('BLOCKED'))).toHaveLength(7)
 })
 
 async function visited(targets: string[], input: Record<string, unknown> = {}): Promise<Logged> {
@@ -126,7 +131,7 @@ const hidden = (text: string) => text.replace(/\/\?%5B[^"\s]*/, '/?targets')
 
 async function logOf(id: string): Promise<Omit<Logged, 'har'>> {
   const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes { __typename
-    ... on NetworkRequest { url method resourceType status failure fromCache remoteAddress pageId }
+    ... on NetworkRequest { url method resourceType status failure fromCache remoteAddress pageId timing { dnsMs connectMs } }
     ... on WebSocketOpened { url }
     ... on WebSocketClosed { url error framesSent framesReceived }
     ... on ConsoleMessage { text source level }
@@ -138,7 +143,8 @@ async function logOf(id: string): Promise<Omit<Logged, 'har'>> {
   const of = (kind: string, tell: (node: Record<string, unknown>) => string) =>
     nodes.filter((node) => node['__typename'] === kind).map(tell)
   return {
-    requests: of('NetworkRequest', ({ __typename: _, ...node }) => hidden(JSON.stringify(node))).sort(),
+    requests: of('NetworkRequest', ({ __typename: _, timing: __, ...node }) => hidden(JSON.stringify(node))).sort(),
+    phases: of('NetworkRequest', ({ url, timing }) => JSON.stringify({ url, timing })),
     webSockets: of('WebSocketClosed', ({ __typename: _, ...node }) => JSON.stringify(node)).sort(),
     lines: of('ConsoleMessage', ({ source, text }) => `${source as string}: ${text as string}`).sort(),
   }

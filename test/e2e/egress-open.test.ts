@@ -1,9 +1,12 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { chromium } from 'playwright'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { ofKind } from '../support/connect-api.ts'
 import { canIsolate, isIsolated, runIsolated } from '../support/isolated-network.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
+import { openSilentPort } from '../support/silent-port.ts'
 import { withApp } from '../support/with-app.ts'
 
 /** What pages of a server without bounds may not show all the same. */
@@ -22,9 +25,20 @@ function isolated() {
     '/': '<title>Home</title><a href="/to-metadata">credentials</a><a id="name" href="http://metadata.test/">name</a>',
     '/frame': '<title>Frame</title><iframe src="http://metadata.test/latest"></iframe>',
     '/leaves': '<title>Leaves</title><script>setTimeout(() => { location = "http://neighbor.test/" })</script>',
+    '/secure': `<title>Secure</title><script>onload = async () => {
+      const settled = (work) => work.then(() => 'reached', () => 'failed')
+      const transport = new WebTransport('https://${METADATA}:4433/')
+      console.log('transport ' + (await settled(transport.ready)))
+      await navigator.serviceWorker.register('/service-worker.js')
+      const { active } = await navigator.serviceWorker.ready
+      navigator.serviceWorker.onmessage = ({ data }) => console.log('service worker ' + data)
+      active.postMessage('go')
+    }</script>`,
+    '/service-worker.js': `onmessage = ({ source }) => fetch('http://${METADATA}/', { mode: 'no-cors' })
+      .then(() => source.postMessage('reached'), () => source.postMessage('failed'))`,
     '/popup': '<title>Popup</title><script>onload = () => open("http://metadata.test/popup")</script>',
   }
-  const { tabwire, site, start, terminate, get, cdpUrlOf, untilLogged } = withApp(() =>
+  const { tabwire, site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(() =>
     startPagesSite(pages, { '/to-metadata': `http://${METADATA}/latest`, '/twice': '/to-metadata' }),
   )
   const { run, logged } = actionApi(tabwire)
@@ -124,6 +138,52 @@ function isolated() {
       const acts = ofKind(log, 'Action').filter(({ origin, type }) => origin === 'CLIENT' && type === 'NAVIGATE')
       expect(acts.map(({ error }) => (error as { code: string } | null)?.code)).toEqual(Array(4).fill('BLOCKED'))
     })
+  })
+
+  test('neither service workers nor QUIC go around the proxy of a session that narrows', async () => {
+    const datagrams: string[] = []
+    const socket = createSocket('udp4').on('message', (data) => datagrams.push(data.toString('latin1')))
+    socket.bind(4433, METADATA)
+    await once(socket, 'listening')
+    const [metadata] = services
+    const secretsAsked = () => metadata!.asked.filter((path) => path === '/').length
+    const lines = async (id: string) => (await logOf(id)).flatMap(({ text }) => (typeof text === 'string' ? text : []))
+    try {
+      const before = secretsAsked()
+      const narrowed = await start({ initialPrompt: `${site().url}/secure`, allowedHosts: ['127.0.0.1', METADATA] })
+      const said = expect.arrayContaining(['transport failed', 'service worker failed'])
+      await expect.poll(() => lines(narrowed.id)).toEqual(said)
+      expect([datagrams.length, secretsAsked() - before]).toEqual([0, 0])
+      expect(await failuresOf(narrowed.id)).toContain('BLOCKED (cloud metadata)')
+      // Else the above would prove nothing: without a proxy, both get there.
+      const open = await start({ initialPrompt: `${site().url}/secure` })
+      await expect.poll(() => lines(open.id)).toContain('service worker reached')
+      expect([datagrams.length > 0, secretsAsked() - before]).toEqual([true, 1])
+      for (const { id } of [narrowed, open]) await terminate(id)
+    } finally {
+      socket.close()
+    }
+  })
+
+  test('a host that does not answer: the log says the same with and without a proxy', { timeout: 90_000 }, async () => {
+    const silent = await openSilentPort()
+    try {
+      const url = `http://127.0.0.1:${silent.port}/`
+      const failures = await Promise.all(
+        [{}, { allowedHosts: ['127.0.0.1'] }].map(async (input) => {
+          const { id } = await start(input)
+          const [step] = await run(id, [{ navigate: { url } }])
+          const logged = await failuresOf(id)
+          await terminate(id)
+          return [step!.error, logged]
+        }),
+      )
+      const message = `${url} could not be loaded: net::ERR_CONNECTION_TIMED_OUT.`
+      const said = [{ code: 'NAVIGATION_FAILED', message }, ['net::ERR_CONNECTION_TIMED_OUT']]
+      expect(failures).toEqual([said, said])
+    } finally {
+      await silent.close()
+    }
   })
 
   async function failuresOf(id: string): Promise<string[]> {
