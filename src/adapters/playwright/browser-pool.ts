@@ -220,7 +220,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       !options.record.includes('VIDEO') &&
       isDeepStrictEqual({ ...options, record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
     const recordings = new Recordings(options.record, process, targets, recorder, logger)
-    const connections = new ConnectionOutcomes(process.proxy?.port ?? null, options.egress.mode)
+    const connections = new ConnectionOutcomes(process.proxy?.port ?? null, options.egress)
     const recording = new Recording(
       process.wire,
       targets,

@@ -1,9 +1,11 @@
-import type { ConnectionFailure, ConnectionOutcome, EgressMode } from '../../ports/egress.ts'
+import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../ports/egress.ts'
 import { parseHost, formatAddress } from '../../ports/network-address.ts'
 import type { CdpResponse } from './cdp-events.ts'
 
 /** How long an outcome may come after the browser has told of the failure. */
 const LATE_OUTCOME_MS = 2_000
+/** The same where the failure may be just what the browser says. */
+const LATE_RESET_MS = 250
 /** A request may be told a moment after its connection was begun for it. */
 const EARLY_MS = 250
 /** Hosts, and connections, that are remembered. */
@@ -13,12 +15,21 @@ const MOST_CONNECTIONS = 2_000
 
 /** What a browser says of a connection that our proxy did not make, whatever the reason. */
 const PROXY_ERROR = /net::ERR_(?:SOCKS_CONNECTION_FAILED|SOCKS_CONNECTION_HOST_UNREACHABLE|PROXY_CONNECTION_FAILED)/
+/**
+ * What it says of one that was given up after it had been told that it stands: only the first bytes show how a proxy of
+ * the user is to be asked.
+ */
+const RESET = /net::ERR_(?:CONNECTION_RESET|CONNECTION_CLOSED|EMPTY_RESPONSE)/
 const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }
+
+const EVERYTHING = { mode: 'OPEN', upstream: null } as const
 
 interface Waiting {
   key: string
   since: number
   settle(failure: ConnectionFailure | null): void
+  /** The browser's words may be all there is to say. */
+  mayBeNone: boolean
   timer: NodeJS.Timeout
 }
 
@@ -36,6 +47,7 @@ const textOf = ({ code, rule, netError }: ConnectionFailure) =>
 export class ConnectionOutcomes {
   readonly mode: EgressMode
   readonly #proxyPort: number | null
+  readonly #hidden: readonly RegExp[]
   readonly #failed = new Map<string, ConnectionOutcome[]>()
   readonly #made = new Map<string, ConnectionOutcome[]>()
   /** By the browser's number of the connection. */
@@ -43,8 +55,9 @@ export class ConnectionOutcomes {
   readonly #waiting = new Set<Waiting>()
 
   /** `proxyPort`: of the browser's proxy on this machine; null: it has none, and what it says is so. */
-  constructor(proxyPort: number | null, mode: EgressMode = 'OPEN') {
+  constructor(proxyPort: number | null, { mode, upstream }: Pick<EgressPolicy, 'mode' | 'upstream'> = EVERYTHING) {
     this.#proxyPort = proxyPort
+    this.#hidden = proxyPort === null ? [] : upstream ? [PROXY_ERROR, RESET] : [PROXY_ERROR]
     this.mode = mode
   }
 
@@ -59,7 +72,7 @@ export class ConnectionOutcomes {
 
   /** Whether the browser's words hide what happened. */
   isHidden(text: string): boolean {
-    return this.#proxyPort !== null && PROXY_ERROR.test(text)
+    return this.#hidden.some((words) => words.test(text))
   }
 
   /**
@@ -67,14 +80,16 @@ export class ConnectionOutcomes {
    * nothing is hidden, else as soon as the proxy has told, within a bound. `since`: when the request began.
    */
   explain(text: string, url: string, since: number, done: (text: string) => void): void {
-    if (!this.isHidden(text)) return done(text)
-    const put = (failure: ConnectionFailure | null) => done(failure ? text.replace(PROXY_ERROR, textOf(failure)) : text)
-    this.#failureOf(url, since, put)
+    const words = this.#hidden.find((hidden) => hidden.test(text))
+    if (!words) return done(text)
+    this.#failureOf(words, url, since, (failure) => done(failure ? text.replace(words, textOf(failure)) : text))
   }
 
-  /** Why a connection failed; null: the proxy does not know of it. */
-  failureOf(url: string, since: number): Promise<ConnectionFailure | null> {
-    return new Promise((resolve) => this.#failureOf(url, since, resolve))
+  /** Why a connection failed of which the browser says this; null: for no reason that the proxy knows. */
+  failureOf(text: string, url: string, since: number): Promise<ConnectionFailure | null> {
+    const words = this.#hidden.find((hidden) => hidden.test(text))
+    if (!words) return Promise.resolve(null)
+    return new Promise((resolve) => this.#failureOf(words, url, since, resolve))
   }
 
   /**
@@ -100,10 +115,10 @@ export class ConnectionOutcomes {
 
   /** Waits no more: whoever waits is told what is known by now. */
   settle(): void {
-    for (const waiting of this.#waiting) this.#settle(waiting, this.#lastFailure(waiting.key))
+    for (const waiting of this.#waiting) this.#giveUp(waiting)
   }
 
-  #failureOf(url: string, since: number, settle: Waiting['settle']): void {
+  #failureOf(words: RegExp, url: string, since: number, settle: Waiting['settle']): void {
     const key = keyOfUrl(url)
     if (key === null) return settle(null)
     const from = since - EARLY_MS
@@ -113,7 +128,8 @@ export class ConnectionOutcomes {
       key,
       since: from,
       settle,
-      timer: setTimeout(() => this.#settle(waiting, this.#lastFailure(key)), LATE_OUTCOME_MS),
+      mayBeNone: words === RESET,
+      timer: setTimeout(() => this.#giveUp(waiting), words === RESET ? LATE_RESET_MS : LATE_OUTCOME_MS),
     }
     this.#waiting.add(waiting)
   }
@@ -124,8 +140,10 @@ export class ConnectionOutcomes {
     waiting.settle(failure)
   }
 
-  #lastFailure(key: string): ConnectionFailure | null {
-    return this.#failed.get(key)?.at(-1)?.failure ?? null
+  /** What befell the host before is the likeliest, where something did. */
+  #giveUp(waiting: Waiting): void {
+    const last = this.#failed.get(waiting.key)?.at(-1)
+    this.#settle(waiting, waiting.mayBeNone ? null : (last?.failure ?? null))
   }
 
   /** The connection that a response came over; `startedAt`: when the browser began to make it, where it was made for this. */

@@ -128,7 +128,7 @@ export class NavigationGuard {
     const loading = this.#loading.get(requestId)
     if (!loading?.isMain || loading.rule !== null || !this.#connections.isHidden(errorText)) return
     const { url, pageId, startedAt } = loading
-    const refusal = this.#connections.failureOf(url, startedAt).then((failure) => {
+    const refusal = this.#connections.failureOf(errorText, url, startedAt).then((failure) => {
       if (failure?.code === 'BLOCKED') return this.#refusal(url, failure.rule ?? 'blocked address')
       return { blocked: null, netError: failure?.netError ?? null }
     })
