@@ -2,7 +2,6 @@ import { EGRESS_INPUT_RULES } from '../domain/egress-input.ts'
 import type { EgressMode } from '../ports/egress.ts'
 import { builder } from './builder.ts'
 import { describedValues } from './enum-values.ts'
-import { NEEDS } from './needs.ts'
 
 const NEVER = 'Cloud metadata services and link-local addresses are never opened.'
 
@@ -27,14 +26,5 @@ export const ProxyInput = builder.inputType('ProxyInput', {
       description: `User name. Required with a password. ${EGRESS_INPUT_RULES.credential}`,
     }),
     password: t.string({ description: `Password. ${EGRESS_INPUT_RULES.credential}` }),
-  }),
-})
-
-/** The proxy of a session, as it is shown. */
-export const SessionProxy = builder.objectRef<{ server: string }>('SessionProxy').implement({
-  authScopes: NEEDS.asItsField,
-  description: 'The proxy that all connections of a session go through.',
-  fields: (t) => ({
-    server: t.exposeString('server', { description: 'Scheme, host and port, without credentials.' }),
   }),
 })

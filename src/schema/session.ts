@@ -5,7 +5,7 @@ import type { SessionEndReason, SessionStatus } from '../ports/log-entry.ts'
 import type { Scope, Viewport } from '../ports/store.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
-import { EgressModeEnum, SessionProxy } from './egress.ts'
+import { EgressModeEnum } from './egress.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
 import { NEEDS, readOrGiven } from './needs.ts'
@@ -129,12 +129,12 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
       description: 'The only hosts that its pages can reach, in normal form. Null: egress alone decides.',
       resolve: ({ egress }) => egress?.allowedHosts ?? null,
     }),
-    proxy: t.field({
+    proxy: t.string({
       authScopes: readOrGiven('proxy'),
-      type: SessionProxy,
       nullable: true,
-      description: 'The proxy that was given to startSession. Null: none.',
-      resolve: ({ egress }) => (egress?.proxy == null ? null : { server: egress.proxy }),
+      description:
+        'The proxy that was given to startSession: scheme, host and port, such as "http://proxy.example:3128", without credentials. Null: none.',
+      resolve: ({ egress }) => egress?.proxy ?? null,
     }),
     keepAlive: t.exposeBoolean('keepAlive', {
       authScopes: readOrGiven('keepAlive'),

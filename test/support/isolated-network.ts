@@ -1,14 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { ISOLATED_HOSTS } from '../isolated/hosts.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const MARK = 'TABWIRE_TEST_ISOLATED'
-
-/** Whether this process runs in a network that `runIsolated` made. */
-export const isIsolated = process.env[MARK] === '1'
 
 /** Whether one can be made: it takes root, and a kernel that lets it. */
 export const canIsolate =
@@ -34,29 +30,28 @@ shift
 exec "$@"`
 
 /**
- * Runs a file of tests again, in a network namespace in which every address is ours: names have the addresses that are
- * given, all others do not exist, and nothing leaves the machine. Rejects with what it printed when a test fails.
+ * Runs a file of tests in a network namespace in which every address is ours: the names of ISOLATED_HOSTS lead there, all
+ * others do not exist, and nothing leaves the machine. Returns "passed", or else what it printed.
  */
-export async function runIsolated(url: string, hosts: Readonly<Record<string, string>>): Promise<void> {
+export async function runIsolated(file: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tabwire-isolated-'))
   try {
-    const names = Object.entries({ localhost: '127.0.0.1', ...hosts })
-    const addresses = [...new Set(Object.values(hosts))].filter((address) => !/^(127\.|::1$)/.test(address))
-    const blocks = addresses.map((address) => `${address}/${address.includes(':') ? 128 : 32}\n`)
+    const names = Object.entries({ localhost: '127.0.0.1', ...ISOLATED_HOSTS })
+    const blocks = Object.values(ISOLATED_HOSTS).map((address) => `${address}/${address.includes(':') ? 128 : 32}\n`)
     await writeFile(join(folder, 'hosts'), names.map(([name, address]) => `${address} ${name}\n`).join(''))
     await writeFile(join(folder, 'addresses'), blocks.join(''))
     // A resolver that nobody is behind refuses at once.
     await writeFile(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\noptions attempts:1 timeout:1\n')
     const vitest = [process.execPath, join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run']
-    const command = [...vitest, relative(ROOT, fileURLToPath(url))]
-    await finished(['--net', '--mount', '--kill-child', 'sh', '-c', SET_UP, 'sh', folder, ...command])
+    const command = [...vitest, '--config', 'test/isolated/vitest.config.ts', '--root', ROOT, file]
+    return await finished(['--net', '--mount', '--kill-child', 'sh', '-c', SET_UP, 'sh', folder, ...command])
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-function finished(args: string[]): Promise<void> {
-  const env = { ...process.env, [MARK]: '1', NO_COLOR: '1' }
+function finished(args: string[]): Promise<string> {
+  const env = { ...process.env, NO_COLOR: '1' }
   const child = spawn('unshare', args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -66,6 +61,6 @@ function finished(args: string[]): Promise<void> {
   }
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(output))))
+    child.once('close', (code) => resolve(code === 0 ? 'passed' : output))
   })
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '../../logger.ts'
 import { neverOpened, refusalBy } from '../../ports/egress-refusal.ts'
 import type { BrowserWire } from './browser-wire.ts'
-import { ConnectionOutcomes } from './connection-outcomes.ts'
+import type { ConnectionOutcomes } from './connection-outcomes.ts'
 import { cutUrl } from './cut-text.ts'
 import { within } from './deadline.ts'
 import type { Targets } from './targets.ts'

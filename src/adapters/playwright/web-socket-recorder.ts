@@ -112,9 +112,9 @@ export class WebSocketRecorder {
     const socket = this.#sockets.get(requestId)
     if (!socket) return
     this.#sockets.delete(requestId)
-    const { session, isTooLarge, startedAt: _, ...rest } = socket
+    const { session, isTooLarge, webSocketId, url, framesSent, framesReceived, error } = socket
     if (isTooLarge) return this.#recorder.tooLarge('WEB_SOCKET_CLOSED')
-    const data = { ...rest, pageId: session.page?.pageId ?? null }
+    const data = { webSocketId, url, framesSent, framesReceived, error, pageId: session.page?.pageId ?? null }
     this.#recorder.record({ kind: 'WEB_SOCKET_CLOSED', at: Date.now(), data })
   }
 }
