@@ -136,7 +136,7 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
               'x-hop': '1',
             })
             response.write('first ')
-            response.end(`of ${incoming.headers['x-sent'] ?? ''}`)
+            response.end(`of ${String(incoming.headers['x-sent'] ?? '')}`)
           },
           () => {},
         )
@@ -190,7 +190,7 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
     expect(await lastFailure(browser)).toEqual(REFUSED)
     expect(
       await answerTo(await through(browser.port, '127.0.0.1', 443), '\x16').catch(
-        (error: NodeJS.ErrnoException) => error.code,
+        (error: unknown) => (error as NodeJS.ErrnoException).code,
       ),
     ).toBe('ECONNRESET')
     expect(await lastFailure(browser, 2)).toEqual(REFUSED)
