@@ -34,7 +34,7 @@ export async function openSilentPort(): Promise<SilentPort> {
     socket.on('error', () => {})
     waiting.push(socket)
   }
-  await Promise.all(waiting.slice(0, 2).map((socket) => socket.connecting && once(socket, 'connect')))
+  await Promise.all(waiting.slice(0, 2).map((socket) => once(socket, 'connect')))
   const wake = () => {
     for (const socket of waiting) socket.destroy()
     Atomics.store(new Int32Array(alarm), 0, 1)

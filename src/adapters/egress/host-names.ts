@@ -30,14 +30,16 @@ interface Found {
  * those of all others. These are messages of one socket, and end by themselves.
  */
 export class HostNames {
-  readonly #resolver: Resolver
+  readonly #fixedServers: readonly string[] | null
+  #resolver: Resolver
+  #servers: string | null = null
   readonly #hosts: ReturnType<typeof hostsFile>
   readonly #search: ReturnType<typeof searchFile>
   readonly #limitMs: number
 
   constructor(options: HostNamesOptions) {
-    this.#resolver = new Resolver({ timeout: 2_000, tries: 3, maxTimeout: 4_000 })
-    if (options.servers) this.#resolver.setServers(options.servers)
+    this.#fixedServers = options.servers
+    this.#resolver = this.#openResolver()
     this.#hosts = hostsFile(options.hostsPath)
     this.#search = searchFile(options.resolvConfPath)
     this.#limitMs = options.limitMs
@@ -58,9 +60,18 @@ export class HostNames {
     }
   }
 
+  /** It reads the servers of the system once, when it is made. */
+  #openResolver(): Resolver {
+    const resolver = new Resolver({ timeout: 2_000, tries: 3, maxTimeout: 4_000 })
+    if (this.#fixedServers) resolver.setServers(this.#fixedServers)
+    return resolver
+  }
+
   async #candidates(name: string, isComplete: boolean): Promise<string[]> {
+    const { domains, dots, servers } = await this.#search.read()
+    if (this.#servers !== null && this.#servers !== servers) this.#resolver = this.#openResolver()
+    this.#servers = servers
     if (isComplete) return [name]
-    const { domains, dots } = await this.#search.read()
     const longer = domains.map((domain) => `${name}.${domain}`)
     return name.split('.').length > dots ? [name, ...longer] : [...longer, name]
   }

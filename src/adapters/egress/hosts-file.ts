@@ -49,12 +49,15 @@ export interface Search {
   domains: readonly string[]
   /** A name with fewer dots is looked for in the domains first. */
   dots: number
+  /** Where names are asked for; a change of it is a change of the network. */
+  servers: string
 }
 
 /** What /etc/resolv.conf says of names that are not complete. */
 export function searchFile(path: string): SystemFile<Search> {
   return new SystemFile(path, (text) => {
     let [domains, dots]: [string[], number] = [[], 1]
+    const servers: string[] = []
     for (const line of text.split('\n')) {
       const [keyword, ...words] = line.trim().split(/\s+/)
       if (keyword === 'search' || keyword === 'domain') {
@@ -62,8 +65,9 @@ export function searchFile(path: string): SystemFile<Search> {
           .map((domain) => domain.toLowerCase().replace(/^\.+|\.+$/g, ''))
           .filter((domain) => domain !== '')
       }
+      if (keyword === 'nameserver') servers.push(...words)
       if (keyword === 'options') dots = Number(/\bndots:(\d{1,2})\b/.exec(words.join(' '))?.[1] ?? dots)
     }
-    return { domains: domains.slice(0, 6), dots }
+    return { domains: domains.slice(0, 6), dots, servers: servers.join(' ') }
   })
 }

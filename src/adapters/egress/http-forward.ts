@@ -69,7 +69,14 @@ export class HttpForward {
       headersTimeout: 0,
       connectionsCheckingInterval: 2 ** 30,
     })
-    this.#server.on('request', (incoming, response) => this.#forward(incoming, response))
+    this.#server.on('request', (incoming, response) => {
+      try {
+        this.#forward(incoming, response)
+      } catch {
+        // A request that cannot be written: the connection is the only one that ends.
+        incoming.socket.destroy()
+      }
+    })
     this.#server.on('upgrade', (incoming, client: Socket, head: Buffer) => this.#upgrade(incoming, client, head))
     this.#server.on('clientError', (_, client) => client.destroy())
   }
@@ -83,13 +90,10 @@ export class HttpForward {
     client.resume()
   }
 
-  close(): void {
-    this.#server.close()
-  }
-
   #forward(incoming: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(incoming.socket)
-    if (!connection) return void incoming.socket.destroy()
+    const path = incoming.url ?? ''
+    if (!connection || !/^(\/|\*$)/.test(path)) return void incoming.socket.destroy()
     const { destination, parts, agent } = connection
     const fail = (error: unknown) => {
       if (incoming.socket.destroyed) return
@@ -100,7 +104,7 @@ export class HttpForward {
     const host = authorityOf(destination).replace(new RegExp(`:${HTTP_PORT}$`), '')
     const outgoing = request({
       method: incoming.method,
-      path: `http://${host}${incoming.url === '*' ? '' : incoming.url}`,
+      path: `http://${host}${path === '*' ? '' : path}`,
       headers: [...endToEnd(incoming.rawHeaders), ...Object.entries(proxyAuthorization(parts)).flat()],
       agent,
       // As lenient as browsers are.

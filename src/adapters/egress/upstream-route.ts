@@ -33,10 +33,10 @@ export class UpstreamRoute {
 
   /** Resolves when it is over. Rejects with a ConnectionFailed. */
   async open(limit: TimeLimit): Promise<void> {
-    const { client, destination, parts, connectMs, connect, succeed, tell } = this.#options
+    const { client, destination, parts, connect, succeed, tell } = this.#options
     const socket = await connect(limit)
     if (parts.scheme === 'socks5') {
-      const target = await throughSocks(socket, parts, destination, connectMs)
+      const target = await throughSocks(socket, parts, destination, limit.signal)
       limit[Symbol.dispose]()
       tell(null)
       succeed()

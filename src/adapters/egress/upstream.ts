@@ -53,9 +53,12 @@ export async function throughSocks(
   socket: Socket,
   parts: UpstreamParts,
   destination: Destination,
-  timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<Socket> {
+  const giveUp = () => socket.destroy()
+  signal.addEventListener('abort', giveUp)
   try {
+    signal.throwIfAborted()
     const { socket: opened } = await SocksClient.createConnection({
       proxy: {
         host: parts.host,
@@ -66,12 +69,13 @@ export async function throughSocks(
       command: 'connect',
       destination,
       existing_socket: socket,
-      timeout: timeoutMs,
     })
     return opened
   } catch {
     socket.destroy()
     throw upstreamRefused()
+  } finally {
+    signal.removeEventListener('abort', giveUp)
   }
 }
 

@@ -194,7 +194,7 @@ describe('a real browser', () => {
     const errorOf = async (url: string) =>
       await page.goto(url).then(
         () => null,
-        (error: Error) => /net::\w+/.exec(error.message)?.[0],
+        (error: unknown) => /net::\w+/.exec(String(error))?.[0],
       )
     expect(await errorOf(`https://127.0.0.1:${secure.port}/page`)).toBeNull()
     expect(await errorOf(`http://named.test:${home.port}/page`)).toBeNull()

@@ -1,6 +1,5 @@
 import { createSocket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
-import type { AddressInfo } from 'node:net'
 
 /** What is said of a name: addresses, an alias, or one of these. */
 export type Records = readonly string[] | { alias: string } | 'silence' | 'failure'
@@ -51,7 +50,7 @@ export async function startNameServer(recordsOf: (name: string) => Records | nul
 
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
   return {
-    address: `127.0.0.1:${(socket.address() as AddressInfo).port}`,
+    address: `127.0.0.1:${socket.address().port}`,
     questions,
     close: () => new Promise((resolve) => socket.close(() => resolve())),
   }

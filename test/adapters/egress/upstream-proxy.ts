@@ -7,6 +7,8 @@ export interface TestUpstream {
   port: number
   /** What it was asked for: "CONNECT site.test:443", "GET http://site.test/a". */
   asked: string[]
+  /** So far. */
+  connectionCount(): number
   /** The headers of each. */
   headers: IncomingMessage['headers'][]
   close(): Promise<void>
@@ -58,7 +60,11 @@ export async function startUpstream(manners: UpstreamManners = {}): Promise<Test
     incoming.pipe(outgoing)
   }
   const server: Server = manners.tls ? createHttpsServer(manners.tls, forward) : createHttpServer(forward)
-  server.on('connection', (socket: Socket) => own(socket))
+  let connections = 0
+  server.on('connection', (socket: Socket) => {
+    connections += 1
+    own(socket)
+  })
   server.on('connect', (incoming: IncomingMessage, client: Duplex, head: Buffer) => {
     own(client)
     if (!isWelcome(incoming)) return void client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
@@ -75,6 +81,7 @@ export async function startUpstream(manners: UpstreamManners = {}): Promise<Test
     port: (server.address() as AddressInfo).port,
     asked,
     headers,
+    connectionCount: () => connections,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
       for (const socket of sockets) socket.destroy()
