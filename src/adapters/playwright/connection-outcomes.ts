@@ -12,6 +12,8 @@ const EARLY_MS = 250
 const MOST_HOSTS = 2_000
 const MOST_OF_HOST = 20
 const MOST_CONNECTIONS = 2_000
+/** Failures that wait for their reason at once; a page may cause any number. */
+const MOST_WAITING = 1_000
 
 /** What a browser says of a connection that our proxy did not make, whatever the reason. */
 const PROXY_ERROR = /net::ERR_(?:SOCKS_CONNECTION_FAILED|SOCKS_CONNECTION_HOST_UNREACHABLE|PROXY_CONNECTION_FAILED)/
@@ -132,6 +134,7 @@ export class ConnectionOutcomes {
       timer: setTimeout(() => this.#giveUp(waiting), words === RESET ? LATE_RESET_MS : LATE_OUTCOME_MS),
     }
     this.#waiting.add(waiting)
+    if (this.#waiting.size > MOST_WAITING) this.#giveUp(waiting)
   }
 
   #settle(waiting: Waiting, failure: ConnectionFailure | null): void {
