@@ -11,7 +11,7 @@ import { METADATA, NEIGHBOR } from './hosts.ts'
 
 const services: PagesSite[] = []
 const pages = {
-  '/': '<title>Home</title><a href="/to-metadata">credentials</a><a id="name" href="http://metadata.test/">name</a>',
+  '/': '<title>Home</title><a href="/to-metadata">credentials</a><a id="name" href="http://metadata.test/">name</a><a id="file" download href="http://metadata.test/credentials.bin">file</a>',
   '/frame': '<title>Frame</title><iframe src="http://metadata.test/latest"></iframe>',
   '/leaves': '<title>Leaves</title><script>setTimeout(() => { location = "http://neighbor.test/" })</script>',
   '/secure': `<title>Secure</title><script>onload = async () => {
@@ -57,7 +57,7 @@ describe('a start', () => {
     const session = await start({ initialPrompt: url() }, 'LOADED')
     expect(session).toMatchObject({ status: 'RUNNING', error: expect.stringMatching(where) })
     expect(session.error).toMatch(/never opened/)
-    expect(await shown(session.id)).toEqual(BLANK)
+    await expect.poll(() => shown(session.id)).toEqual(BLANK)
     const [first] = await logged(session.id)
     expect(first).toMatchObject({ type: 'NAVIGATE', origin: 'API', success: false, error: { code: 'BLOCKED' } })
     await expect.poll(() => failuresOf(session.id)).toContainEqual(expect.stringMatching(/^BLOCKED \((cloud|link)/))
@@ -80,13 +80,29 @@ describe('in a session', () => {
     const [done, rest] = await run(id, [step(), { evaluate: { expression: 'document.body.innerText' } }])
     expect(done!.error).toMatchObject({ code: 'BLOCKED', message: expect.stringContaining('never opened') })
     expect(rest!.error).toMatchObject({ code: 'SKIPPED' })
-    expect(await shown(id)).toEqual(BLANK)
+    await expect.poll(() => shown(id)).toEqual(BLANK)
   })
 
   test('openPage, by a name: BLOCKED', async () => {
     const [done] = await run(id, [{ openPage: { url: 'http://metadata.test/' } }])
     expect(done!.error).toMatchObject({ code: 'BLOCKED' })
     await expect.poll(async () => (await get(id))!.pages.map(({ url }) => url)).toContain('about:blank')
+  })
+
+  test('a file from there is not kept', async () => {
+    await run(id, [{ navigate: { url: 'http://metadata.test/credentials.bin' } }])
+    await run(id, [{ navigate: { url: site().url } }, { click: { target: { css: '#file' } } }])
+    await expect.poll(() => failuresOf(id)).toEqual(Array(2).fill('BLOCKED (cloud metadata)'))
+    await terminate(id)
+    const query = `query ($id: ID!) { session(id: $id) { artifacts { nodes { name } }
+      events(first: 1000, kinds: [DOWNLOAD]) { nodes { ... on Download { failure } } } } }`
+    interface Kept {
+      session: { artifacts: { nodes: object[] }; events: { nodes: { failure: string }[] } }
+    }
+    const { session } = await tabwire().query<Kept>(query, { id })
+    expect(session.artifacts.nodes).toEqual([])
+    // One that was left in time has not even begun.
+    for (const { failure } of session.events.nodes) expect(failure).toBe('BLOCKED (cloud metadata)')
   })
 
   test('a page that leads itself there, by links, scripts, frames and popups, leaves', async () => {

@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { extname } from 'node:path'
+
+const TYPES: Readonly<Record<string, string>> = { '.js': 'text/javascript', '.bin': 'application/octet-stream' }
 
 export interface PagesSite {
   /** http://<address>:<port> */
@@ -11,7 +14,7 @@ export interface PagesSite {
 }
 
 /**
- * A site of the given pages (HTML by path; `.js` are scripts) and redirects (targets by path; `?to`: the
+ * A site of the given pages (HTML by path; `.js` are scripts, `.bin` downloads) and redirects (targets by path; `?to`: the
  *  parameter of that name).
  */
 export async function startPagesSite(
@@ -28,8 +31,9 @@ export async function startPagesSite(
     const location = target?.startsWith('?') ? (searchParams.get(target.slice(1)) ?? '/') : target
     if (location !== undefined) return void response.writeHead(302, { location }).end()
     const page = pages[pathname] ?? pages['*']
-    const type = pathname.endsWith('.js') ? 'text/javascript' : 'text/html'
-    const headers = { 'content-type': type, 'access-control-allow-origin': '*' }
+    const type = TYPES[extname(pathname)] ?? 'text/html'
+    const disposition = type === 'application/octet-stream' ? { 'content-disposition': 'attachment' } : {}
+    const headers = { 'content-type': type, 'access-control-allow-origin': '*', ...disposition }
     if (page === undefined) response.writeHead(404, headers).end('no such page')
     else response.writeHead(200, headers).end(type === 'text/html' ? `<link rel="icon" href="data:,">${page}` : page)
   })

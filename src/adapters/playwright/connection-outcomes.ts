@@ -36,7 +36,7 @@ interface Waiting {
 }
 
 /** The failure of a request that was refused by a rule of ours. */
-export const blockedBy = (rule: string) => `BLOCKED (${rule})`
+export const blockedBy = (rule: string): `BLOCKED (${string})` => `BLOCKED (${rule})`
 
 /** In the words of the log: what the browser would have said without a proxy. */
 const textOf = ({ code, rule, netError }: ConnectionFailure) =>

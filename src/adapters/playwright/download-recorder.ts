@@ -13,7 +13,7 @@ import type { Targets } from './targets.ts'
 
 /** Why we canceled a download: a stable text, and a sentence. */
 interface Cancellation {
-  failure: 'quota exceeded' | 'temporary folder full'
+  failure: 'quota exceeded' | 'temporary folder full' | `BLOCKED (${string})`
   why: string
 }
 
@@ -57,6 +57,8 @@ export class DownloadRecorder {
   #isLooking = false
   #isOver = false
 
+  #refusalOf: (url: string) => Cancellation | null = () => null
+
   constructor(wire: BrowserWire, targets: Targets, recorder: Recorder, downloadsDir: string, logger: Logger) {
     this.#wire = wire
     this.#targets = targets
@@ -85,6 +87,11 @@ export class DownloadRecorder {
   /** Bounds each download, whatever the quota leaves. */
   limit(maxBytes: number): void {
     this.#maxBytes = maxBytes
+  }
+
+  /** `why`: cancels a download from a URL that is never opened; null: it is. */
+  refuse(why: (url: string) => Cancellation | null): void {
+    this.#refusalOf = why
   }
 
   /** Cancels all that run, for the temporary folder is full. */
@@ -138,6 +145,8 @@ export class DownloadRecorder {
     }
     if (this.#isOver) return this.#end(begin.guid, download)
     this.#running.set(begin.guid, download)
+    const refusal = this.#refusalOf(begin.url)
+    if (refusal) this.#cancel(begin.guid, download, refusal)
     if (this.#timer === null && !this.#isLooking) this.#lookIn(LOOK_MS.least)
   }
 

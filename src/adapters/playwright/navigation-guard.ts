@@ -1,7 +1,7 @@
 import type { Logger } from '../../logger.ts'
 import { neverOpened, refusalBy } from '../../ports/egress-refusal.ts'
 import type { BrowserWire } from './browser-wire.ts'
-import type { ConnectionOutcomes } from './connection-outcomes.ts'
+import { blockedBy, type ConnectionOutcomes } from './connection-outcomes.ts'
 import { cutUrl } from './cut-text.ts'
 import { within } from './deadline.ts'
 import type { Targets } from './targets.ts'
@@ -52,6 +52,11 @@ export class NavigationGuard {
   /** By the browser's id of the request. */
   readonly #loading = new Map<string, Loading>()
   readonly #lost = new Map<string, LostDocument>()
+  /** Blank documents that frames show, by the browser's id of their loading, and those that are waited for. */
+  readonly #arrived = new Map<string, true>()
+  readonly #awaited = new Map<string, () => void>()
+  /** With the rule. */
+  readonly #refusedUrls = new Map<string, string>()
   #count = 0
 
   constructor(wire: BrowserWire, targets: Targets, connections: ConnectionOutcomes, logger: Logger) {
@@ -59,6 +64,7 @@ export class NavigationGuard {
     this.#targets = targets
     this.#connections = connections
     this.#logger = logger
+    wire.onClose(() => this.#awaited.forEach((arrived) => arrived()))
     wire.on('Network.requestWillBeSent', (event, sessionId) => {
       const { type, requestId, frameId, request, redirectResponse: hop, wallTime } = event
       if (type !== 'Document') return
@@ -80,7 +86,20 @@ export class NavigationGuard {
     wire.on('Network.responseReceived', ({ type, requestId, frameId, response }, sessionId) => {
       if (type === 'Document') this.#judge(requestId, response.url, response.remoteIPAddress, frameId, sessionId)
     })
+    wire.on('Page.frameNavigated', ({ frame: { loaderId, url } }) => {
+      this.#awaited.get(loaderId)?.()
+      if (url !== 'about:blank') return
+      this.#arrived.set(loaderId, true)
+      dropOldest(this.#arrived)
+    })
     wire.on('Network.loadingFailed', ({ requestId, errorText }) => this.#failed(requestId, errorText))
+  }
+
+  /** Why nothing is downloaded from a URL: a document that becomes a file is left too late. Null: it may be. */
+  refusedDownload(url: string): { failure: `BLOCKED (${string})`; why: string } | null {
+    const rule = ruleOfUrl(url) ?? this.#refusedUrls.get(cutUrl(url))
+    if (rule === undefined || rule === null) return null
+    return { failure: blockedBy(rule), why: `${cutUrl(url)} ${refusalBy(rule, this.#connections.mode)}.` }
   }
 
   /** By which rule a request was blocked; null: it was not. */
@@ -117,6 +136,8 @@ export class NavigationGuard {
     const rule = (address ? neverOpened(address) : null) ?? ruleOfUrl(url)
     if (rule === null) return
     loading.rule = rule
+    this.#refusedUrls.set(cutUrl(url), rule)
+    dropOldest(this.#refusedUrls)
     const { pageId, isMain } = loading
     const shown = cutUrl(url)
     this.#logger.info({ pageId, url: shown, rule }, 'a page was led to an address that is never opened, and leaves it')
@@ -145,10 +166,21 @@ export class NavigationGuard {
     dropOldest(this.#lost)
   }
 
+  /** Resolves when a frame shows the document. */
+  #arrival(loaderId: string): Promise<void> {
+    if (this.#arrived.has(loaderId)) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#awaited.set(loaderId, resolve)
+    dropOldest(this.#awaited)
+    return promise.finally(() => this.#awaited.delete(loaderId))
+  }
+
   async #leave(frameId: string | undefined, sessionId: string | undefined): Promise<void> {
     const blank = { url: 'about:blank', ...(frameId === undefined ? {} : { frameId }) }
     try {
-      await this.#wire.send('Page.navigate', blank, sessionId)
+      const { loaderId } = await this.#wire.send<{ loaderId?: string }>('Page.navigate', blank, sessionId)
+      // The answer may come before the page is there, and what is done to it then would meet the other.
+      if (loaderId !== undefined) await this.#arrival(loaderId)
     } catch (error) {
       this.#logger.debug({ err: error }, 'a page or frame was gone before it could leave')
     }

@@ -72,6 +72,7 @@ export class Recording {
       webSockets.tooLarge(event)
     })
     this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger)
+    this.#downloads.refuse((url) => this.guard.refusedDownload(url))
     this.#network = network
     this.#webSockets = webSockets
     this.#targets = targets
