@@ -28,7 +28,8 @@ COPY examples ./examples
 ENV NODE_ENV=production \
   HOST=0.0.0.0 \
   PORT=4000 \
-  TABWIRE_DATA_DIR=/data
+  TABWIRE_DATA_DIR=/data \
+  TABWIRE_EGRESS=public
 USER tabwire
 VOLUME /data
 EXPOSE 4000

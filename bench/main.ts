@@ -14,6 +14,7 @@ import {
 } from './database-space.ts'
 import { relay, wholeLife } from './connect.ts'
 import { actions, observation, screenshot } from './drive.ts'
+import { egress } from './egress.ts'
 import { fairness } from './fairness.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
@@ -45,6 +46,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   uploadMemory,
   relay,
   wholeLife,
+  egress,
   dashboardFrames,
 ]
 

@@ -1,16 +1,17 @@
 import { statfs } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
 import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
+import { WorkerEgress } from './adapters/egress/worker-egress.ts'
 import { findBrowserExecutable } from './adapters/playwright/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/browser-pool.ts'
+import { BrowserWays } from './adapters/playwright/browser-ways.ts'
 import { OidcVerifier } from './adapters/oidc/oidc-verifier.ts'
 import { DatabaseUnusable, type DatabaseEnvironment } from './adapters/postgres/open-database.ts'
 import { openStore } from './adapters/postgres/store.ts'
-import type { Config } from './config.ts'
+import { isLoopback, type Config } from './config.ts'
 import { openDataDirectory, type DataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/agent-tasks.ts'
 import { Callers } from './domain/callers.ts'
@@ -104,10 +105,12 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   )
   await space.look()
   const storesHere = config.database.kind === 'embedded' || config.artifacts.kind !== 's3'
+  const proxies = opening.adopt(new WorkerEgress(logger), (opened) => opened.close())
+  const ways = new BrowserWays(proxies, config.egress.mode !== 'OPEN')
   // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's.
   const [storage, browsing] = await Promise.allSettled([
     openStorage(config, logger, { onLost: storeLost, hasRoom: () => space.hasRoomForLogs() }),
-    openBrowsers(config, machineId, logger),
+    openBrowsers(config, machineId, ways, logger),
   ])
   const store = storage.status === 'fulfilled' ? opening.adopt(storage.value, (opened) => opened.close()) : null
   const browsers =
@@ -116,7 +119,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   if (!browsers) throw (browsing as PromiseRejectedResult).reason
   const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
 
-  const { maxSessions, maxQueued } = config
+  const { maxSessions, maxQueued, egress } = config
   const artifactUuid = (id: string) => uuidOf('Artifact', id)
   const profiles = new Profiles(store, new ProfileSeal(directory.profileKey))
   const openProfile = (owner: string, id: string) => profiles.open(owner, uuidOf('Profile', id))
@@ -124,7 +127,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     if (storesHere) await space.requireRoom()
   }
   const limits = limitsOf(config)
-  const registryOptions = { machineId, maxSessions, maxQueued, limits, artifactUuid, openProfile, requireRoom }
+  const registryOptions = { machineId, maxSessions, maxQueued, limits, artifactUuid, openProfile, requireRoom, egress }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
   const room = config.artifacts.kind === 's3' ? undefined : () => space.roomForFiles()
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
@@ -285,13 +288,23 @@ async function closeAll(
 async function openBrowsers(
   config: Config,
   machineId: string,
+  ways: BrowserWays,
   logger: Logger,
 ): Promise<{ pool: BrowserPool; warnings: string[] }> {
   try {
     const { browserSandbox: sandbox, warmBrowsers: warm } = config
     const executable = findBrowserExecutable(config.browserPath)
     const { tempDir: tempRoot, tempLimitBytes } = config
-    const pool = await createBrowserPool({ executable, sandbox, warm, tempRoot, tempLimitBytes, machineId, logger })
+    const pool = await createBrowserPool({
+      executable,
+      sandbox,
+      warm,
+      tempRoot,
+      tempLimitBytes,
+      machineId,
+      ways,
+      logger,
+    })
     const problem = pool.sandboxProblem
     if (problem && !isLoopback(config.host)) {
       await pool.close()
@@ -307,10 +320,6 @@ async function openBrowsers(
 }
 
 const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
 
 /** Where this machine reaches what listens on the host: an address that means "all of them" is none to connect to. */
 function localUrl(host: string, port: number): string {

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import proxyAddr from 'proxy-addr'
 import { z } from 'zod'
+import type { EgressMode, HostRule } from './ports/egress.ts'
+import { readHostRule } from './ports/host-rule.ts'
 
 export type DatabaseConfig = { kind: 'embedded' } | { kind: 'server'; url: string }
 
@@ -73,6 +75,8 @@ export interface Config {
   /** Null: Playwright's own browser, else an installed one. */
   browserPath: string | null
   browserSandbox: SandboxMode
+  /** What pages may reach at most, and hosts that are opened whatever the mode is. */
+  egress: { mode: EgressMode; allow: readonly HostRule[] }
   maxSessions: number
   maxQueued: number
   warmBrowsers: number
@@ -138,6 +142,18 @@ function isProxy(name: string): boolean {
   }
 }
 
+/** Of all hosts: each problem names the one that it is about. */
+function readHostRules(text: string, context: z.RefinementCtx): HostRule[] {
+  return text
+    .split(/[\s,]+/)
+    .filter((given) => given !== '')
+    .map((given) => {
+      const { rule, problem } = readHostRule(given)
+      if (problem !== null) context.addIssue({ code: 'custom', message: `${problem}: ${given.slice(0, 100)} is none` })
+      return rule ?? ''
+    })
+}
+
 const prices = z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) }))
 
 function readPrices(text: string, context: z.RefinementCtx): Record<string, ModelPrice> {
@@ -199,6 +215,17 @@ function artifactsOf(value: z.output<typeof environment>): ArtifactsConfig {
   }
 }
 
+/** Whether only this machine reaches a server that listens there. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+/** Where others can start sessions, pages must not be a way into the server's network unless someone wants that. */
+function egressOf(value: z.output<typeof environment>): Config['egress'] {
+  const mode = value.TABWIRE_EGRESS ?? (isLoopback(value.HOST) ? 'open' : 'public')
+  return { mode: mode.toUpperCase() as EgressMode, allow: value.TABWIRE_EGRESS_ALLOW }
+}
+
 function aiOf(value: z.output<typeof environment>): AiConfig | null {
   const { TABWIRE_AI_PROVIDER: provider, TABWIRE_AI_MODEL: model } = value
   if (!provider || !model) return null
@@ -251,6 +278,8 @@ const environment = z.object({
     .default([]),
   TABWIRE_BROWSER_PATH: z.string().optional(),
   TABWIRE_BROWSER_SANDBOX: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
+  TABWIRE_EGRESS: z.enum(['open', 'public', 'none'], 'must be open, public or none').optional(),
+  TABWIRE_EGRESS_ALLOW: z.string().transform(readHostRules).default([]),
   TABWIRE_MAX_SESSIONS: wholeNumber(1, 1000, 20),
   TABWIRE_MAX_QUEUED: wholeNumber(0, 100_000, 100),
   TABWIRE_WARM_BROWSERS: wholeNumber(0, 100, 2),
@@ -350,6 +379,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     trustedProxies: value.TABWIRE_TRUSTED_PROXIES,
     browserPath: value.TABWIRE_BROWSER_PATH ?? null,
     browserSandbox: value.TABWIRE_BROWSER_SANDBOX,
+    egress: egressOf(value),
     maxSessions: value.TABWIRE_MAX_SESSIONS,
     maxQueued: value.TABWIRE_MAX_QUEUED,
     warmBrowsers: value.TABWIRE_WARM_BROWSERS,

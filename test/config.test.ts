@@ -15,6 +15,7 @@ const DEFAULTS: Config = {
   trustedProxies: [],
   browserPath: null,
   browserSandbox: 'auto',
+  egress: { mode: 'OPEN', allow: [] },
   maxSessions: 20,
   maxQueued: 100,
   warmBrowsers: 2,
@@ -47,10 +48,21 @@ test('an empty environment gives the documented defaults', () => {
 
 describe('accepts', () => {
   test.each<[Record<string, string>, Partial<Config>]>([
-    [{ HOST: '0.0.0.0' }, { host: '0.0.0.0' }],
+    [{ HOST: '0.0.0.0' }, { host: '0.0.0.0', egress: { mode: 'PUBLIC', allow: [] } }],
+    [{ HOST: '::' }, { host: '::', egress: { mode: 'PUBLIC', allow: [] } }],
     [{ HOST: '::1' }, { host: '::1' }],
+    [{ HOST: '127.8.8.8' }, { host: '127.8.8.8' }],
     [{ HOST: 'localhost' }, { host: 'localhost' }],
-    [{ HOST: 'box-1.example.org' }, { host: 'box-1.example.org' }],
+    [{ HOST: 'box-1.example.org' }, { host: 'box-1.example.org', egress: { mode: 'PUBLIC', allow: [] } }],
+    [
+      { HOST: '192.0.2.1', TABWIRE_EGRESS: 'open' },
+      { host: '192.0.2.1', egress: { mode: 'OPEN', allow: [] } },
+    ],
+    [{ TABWIRE_EGRESS: 'public' }, { egress: { mode: 'PUBLIC', allow: [] } }],
+    [
+      { TABWIRE_EGRESS: 'none', TABWIRE_EGRESS_ALLOW: '*.Example.org, 10.0.0.0/8 [::1]:8080,shop.test:443' },
+      { egress: { mode: 'NONE', allow: ['*.example.org', '10.0.0.0/8', '[::1]:8080', 'shop.test:443'] } },
+    ],
     [{ PORT: '0' }, { port: 0 }],
     [{ PORT: '65535' }, { port: 65_535 }],
     [{ TABWIRE_DATA_DIR: 'some/where' }, { dataDir: resolve('some/where') }],
@@ -169,6 +181,7 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 
 describe('refuses', () => {
   test.each<[Record<string, string>, string]>([
+    [{ TABWIRE_EGRESS: 'private' }, 'TABWIRE_EGRESS must be open, public or none (it is "private")'],
     [{ HOST: 'not a host' }, 'HOST must be an IP address or a host name (it is "not a host")'],
     [{ HOST: 'http://x' }, 'HOST must be an IP address or a host name (it is "http://x")'],
     [{ PORT: '65536' }, 'PORT must be a whole number from 0 to 65535 (it is "65536")'],

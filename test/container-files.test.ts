@@ -11,6 +11,7 @@ interface Service {
   build?: string
   environment: Record<string, string>
   ports?: string[]
+  extra_hosts?: string[]
   volumes: string[]
   depends_on?: Record<string, { condition: string }>
   security_opt?: string[]
@@ -47,6 +48,14 @@ describe('docker-compose.yml', () => {
     expect(app.environment['TABWIRE_BROWSER_SANDBOX']).toBe('on')
     expect(app.security_opt).toEqual(['seccomp=./docker/seccomp.json', 'no-new-privileges:true'])
     expect(app.cap_drop).toEqual(['ALL'])
+  })
+
+  test('lets pages reach the internet alone, and what is allowed by name', () => {
+    expect(app.environment['TABWIRE_EGRESS']).toBe('${TABWIRE_EGRESS:-public}')
+    expect(app.environment['TABWIRE_EGRESS_ALLOW']).toBe('${TABWIRE_EGRESS_ALLOW:-}')
+    // The name of the machine for whoever allows it; it opens nothing by itself.
+    expect(app.extra_hosts).toEqual(['host.docker.internal:host-gateway'])
+    expect(read('Dockerfile')).toMatch(/^  TABWIRE_EGRESS=public$/m)
   })
 
   test('keeps data in named volumes that it declares', () => {

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
 import type { RecordingKind } from '../ports/artifact.ts'
 import type { BrowserOptions } from '../ports/browser.ts'
+import type { EgressPolicy } from '../ports/egress.ts'
 import type { LogEntry } from '../ports/log-entry.ts'
 import {
   StoreFull,
@@ -11,6 +12,7 @@ import {
   type SessionRecord,
   type Store,
 } from '../ports/store.ts'
+import { shownEgress } from './egress-input.ts'
 import { BadUserInput } from './errors.ts'
 import { StorageFull } from './free-space.ts'
 import { hashOfOptions } from './idempotency.ts'
@@ -24,6 +26,7 @@ export function newSessionRecord(
   owner: string,
   options: SessionOptions,
   profileId: string | null,
+  policy: EgressPolicy,
   machineId: string,
 ): SessionRecord {
   const now = Date.now()
@@ -60,6 +63,7 @@ export function newSessionRecord(
     screenshotCount: 0,
     cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
     profileId,
+    egress: shownEgress(policy),
     lastSequence: 1,
   }
 }
@@ -71,10 +75,10 @@ export function firstEntryOf({ createdAt }: SessionRecord): LogEntry<'STATUS_CHA
 }
 
 /** What its browser has to know. */
-export function browserOptionsOf(options: SessionOptions, storageState: Json): BrowserOptions {
+export function browserOptionsOf(options: SessionOptions, storageState: Json, egress: EgressPolicy): BrowserOptions {
   const { viewport, userAgent, locale, extraHeaders } = options
   const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
-  return { viewport, userAgent, locale, timezone, extraHeaders, storageState, record: options.record }
+  return { viewport, userAgent, locale, timezone, extraHeaders, storageState, record: options.record, egress }
 }
 
 /** Throws BadUserInput for recordings that cannot be made here. */

@@ -23,7 +23,6 @@ import { ActionStop } from './action-stop.ts'
 import type { Artifacts } from './artifacts.ts'
 import { NotFound, TabwireError } from './errors.ts'
 import { LinkedSignal } from './linked-signal.ts'
-import { refusePageAddress } from './page-address.ts'
 import { BrowserTimeout } from './session-browser.ts'
 import type { SessionFiles } from './session-files.ts'
 import type { SessionLog } from './session-log.ts'
@@ -64,6 +63,8 @@ export interface ActionGround {
   readonly artifacts: Artifacts
   /** UUID of an artifact's id as clients write it; null: it is none. */
   artifactUuid(id: string): string | null
+  /** Why an address is not opened, for people; null: it is. */
+  refuseAddress(url: string): string | null
   /** Throws SessionNotRunning. */
   browser(): BrowserSession
   /** See Session.occupy. */
@@ -220,6 +221,7 @@ export class SessionActions {
     const { signal } = limits
     const files = step.name === 'upload' ? await this.#givenFiles(step.input.artifactIds) : []
     if (!Array.isArray(files)) return notTaken(files, pageId)
+    const refuseAddress = (url: string) => (url === 'about:blank' ? null : this.#ground.refuseAddress(url))
     const taken = await browser.act(step, { pageId, files, refuseAddress, signal })
     const { file, ...outcome } = taken
     if (outcome.error) return { ...outcome, error: stop.whyBroken() ?? outcome.error, artifactId: null }
@@ -278,8 +280,6 @@ const skipped = (failedAt: number): ActionError => ({
   code: 'SKIPPED',
   message: `Step ${failedAt + 1} of the request failed, so this one was not taken.`,
 })
-
-const refuseAddress = (url: string) => (url === 'about:blank' ? null : refusePageAddress(url))
 
 function isActionErrorCode(code: string): code is ActionErrorCode {
   return (ACTION_ERROR_CODES as readonly string[]).includes(code)

@@ -4,7 +4,6 @@ import { CDP_CLOSE, type CdpAttachment, type CdpClient, type ClientAct } from '.
 import { TEXT_LIMITS, type ClientDetachReason, type EntryDraft } from '../ports/log-entry.ts'
 import { Coalescer } from './coalescer.ts'
 import { CapacityExceeded } from './slots.ts'
-import { refusePageAddress } from './page-address.ts'
 import type { SessionClock } from './session-clock.ts'
 import type { SessionFiles } from './session-files.ts'
 import { within } from './within.ts'
@@ -20,6 +19,8 @@ export interface ClientGround {
   record(draft: EntryDraft): void
   /** Someone did something: the idle timeout starts anew. */
   active(): void
+  /** Why an address is not opened, for people; null: it is. */
+  refuseAddress(url: string): string | null
   readonly clock: Pick<SessionClock, 'begin'>
   readonly files: Pick<SessionFiles, 'uploadNamed'>
   readonly logger: Logger
@@ -57,14 +58,14 @@ export class SessionClients {
     if (this.#attached.size + this.#arriving >= MAX_CLIENTS) {
       throw new CapacityExceeded(1, `A session may have ${MAX_CLIENTS} clients at once.`)
     }
-    const { record, logger } = this.#ground
+    const { record, refuseAddress, logger } = this.#ground
     let commandCount = 0
     let answered: (() => void) | null = null
     this.#arriving += 1
     let attachment: CdpAttachment
     try {
       attachment = await browser.attachClient(client, {
-        refuseAddress: (url) => refusePageAddress(url),
+        refuseAddress,
         uploadNamed: (path) => this.#ground.files.uploadNamed(path),
         commanded: () => {
           commandCount += 1

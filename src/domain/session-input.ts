@@ -3,11 +3,12 @@ import { RECORDING_KINDS, type RecordingKind } from '../ports/artifact.ts'
 import { isDeeperThan } from '../ports/json-depth.ts'
 import type { Json, Viewport } from '../ports/store.ts'
 import { BadUserInput, type InputIssue } from './errors.ts'
+import { EGRESS_MEMBERS, egressIssues, type EgressInput, type ServerEgress } from './egress-input.ts'
 import { INITIAL_PROMPT_RULE, refuseInitialPrompt } from './initial-prompt.ts'
 import { inputIssues } from './input-issues.ts'
 
 /** What a client may say when it starts a session, as it arrives: nothing is checked yet. */
-export interface StartSessionInput {
+export interface StartSessionInput extends EgressInput {
   idempotencyKey?: string | null
   name?: string | null
   metadata?: unknown
@@ -64,7 +65,7 @@ export const SESSION_INPUT_RULES = {
   extraHeaders: `A JSON object of at most ${LIMITS.headers} header names (RFC 9110 tokens of at most ${LIMITS.headerName} characters, each once regardless of case, none that the browser must set itself, such as Host or Content-Length) with string values of at most ${LIMITS.headerValue} visible ASCII characters, spaces and tabs.`,
   idleTimeoutSeconds: `From 1 to ${LIMITS.idleTimeoutSeconds} (30 minutes).`,
   maxDurationSeconds: `From 1 to ${LIMITS.maxDurationSeconds} (24 hours).`,
-  initialPrompt: `1 to ${LIMITS.initialPrompt} characters, without U+0000 or lone surrogates. ${INITIAL_PROMPT_RULE} Only http:// and https:// URLs are opened; cloud metadata and link-local addresses are refused.`,
+  initialPrompt: `1 to ${LIMITS.initialPrompt} characters, without U+0000 or lone surrogates. ${INITIAL_PROMPT_RULE} Only http:// and https:// URLs are opened; cloud metadata and link-local addresses are refused, and what the egress of the session does not allow.`,
 } as const
 
 /** What the browser decides about a request itself; setting them breaks requests or smuggles a second one. */
@@ -236,6 +237,9 @@ const startSession = z.strictObject({
   initialPrompt: optional(ruled(z.string(), lengthWithin(LIMITS.initialPrompt), isInitialPrompt)),
   profileId: optional(ruled(z.string(), lengthWithin(500))),
   record: withDefault(ruled(z.array(z.enum(RECORDING_KINDS)), areDistinct), []),
+  egress: optional(EGRESS_MEMBERS.egress),
+  allowedHosts: optional(EGRESS_MEMBERS.allowedHosts),
+  proxy: optional(EGRESS_MEMBERS.proxy),
 })
 
 const updateSession = z.strictObject({
@@ -254,8 +258,11 @@ export type SessionOptions = z.output<typeof startSession>
 export type SessionChange = z.output<typeof updateSession>
 
 /** The options of a new session, defaults filled in. Throws BadUserInput with every broken rule. */
-export function parseStartSession(input: StartSessionInput | null | undefined): SessionOptions {
-  return parse(startSession, input ?? {})
+export function parseStartSession(
+  input: StartSessionInput | null | undefined,
+  server: ServerEgress = { mode: 'OPEN', allow: [] },
+): SessionOptions {
+  return parse(startSession, input ?? {}, input ? egressIssues(input, server) : [])
 }
 
 /** What is to change; a member that is absent stays. Throws BadUserInput with every broken rule. */

@@ -9,9 +9,11 @@ import { StoreUnavailable, type Json, type SessionRecord, type Store } from '../
 import type { TaskRecord } from '../ports/task.ts'
 import type { AgentTasks } from './agent-tasks.ts'
 import type { Artifacts, NewArtifact } from './artifacts.ts'
+import { policyOf, policyOfShown, type ServerEgress } from './egress-input.ts'
 import { BadUserInput, NotFound } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
+import { refusePageAddress } from './page-address.ts'
 import { browserOptionsOf, firstEntryOf, insertNewSession, newSessionRecord, requireRecordings } from './new-session.ts'
 import { DEFAULT_DEADLINES, type SessionDeadlines } from './session-browser.ts'
 import { SessionChanges } from './session-changes.ts'
@@ -51,6 +53,8 @@ export interface SessionRegistryOptions {
   maxSessions: number
   maxQueued: number
   limits: LogLimits
+  /** What sessions may reach at most. */
+  egress: ServerEgress
   /** See SessionServices. */
   artifactUuid(id: string): string | null
   /** The profile of an id as clients write it, with what it holds. Throws BadUserInput where there is none. */
@@ -104,6 +108,7 @@ export class SessionRegistry {
       artifacts,
       limits: options.limits,
       artifactUuid: (id) => options.artifactUuid(id),
+      refuseAddress: (url, egress) => refusePageAddress(url, policyOfShown(egress, options.egress)),
       deadlines: options.deadlines ?? DEFAULT_DEADLINES,
       logger,
       publish: (sessionId) => bus.publish(sessionId),
@@ -118,7 +123,8 @@ export class SessionRegistry {
     waitUntil: StartWait,
     signal: AbortSignal,
   ): Promise<SessionSnapshot> {
-    const options = parseStartSession(input)
+    const options = parseStartSession(input, this.#options.egress)
+    const policy = policyOf(options, this.#options.egress)
     requireRecordings(options.record, this.#browsers.unavailableRecordings())
     const initial = options.initialPrompt === null ? null : readInitialPrompt(options.initialPrompt)
     if (initial?.kind === 'TASK') this.#tasks.requireModel()
@@ -131,7 +137,7 @@ export class SessionRegistry {
     requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     const faults = new SessionFaults()
-    const record = newSessionRecord(owner, options, profile?.id ?? null, this.#options.machineId)
+    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, this.#options.machineId)
     let session: Session
     try {
       const firstEntry = firstEntryOf(record)
@@ -150,7 +156,7 @@ export class SessionRegistry {
     this.#live.set(session.id, session)
     void session.ended.then(() => this.#forget(session))
     if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
-    const browserOptions = browserOptionsOf(options, profile?.state ?? null)
+    const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy)
     const firstUrl = initial?.kind === 'URL' ? initial.url : null
     void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot))
     this.#changes.announce(session.snapshot())

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { BrowserPool } from '../ports/browser.ts'
+import type { SessionEgress } from '../ports/session-egress.ts'
 import type { Store } from '../ports/store.ts'
 import type { Artifacts } from './artifacts.ts'
 import type { SessionDeadlines } from './session-browser.ts'
@@ -16,6 +17,8 @@ export interface SessionServices {
   logger: Logger
   /** UUID of an artifact's id as clients write it; null: it is none. */
   artifactUuid(id: string): string | null
+  /** Why a page of such a session may not open an address, for people; null: it may. */
+  refuseAddress(url: string, egress: SessionEgress | null): string | null
   /** The log has grown: wake its followers. */
   publish(sessionId: string): void
   /** The session is not as it was: tell the followers of sessionChanged. */

@@ -17,6 +17,7 @@ import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../
 import type { SessionPatch, SessionRecord } from '../ports/store.ts'
 import { Coalescer } from './coalescer.ts'
 import { DatabaseUnavailable } from './database-unavailable.ts'
+import { openFirstPage } from './first-page.ts'
 import { takeFirstScreenshot } from './first-screenshot.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
@@ -106,7 +107,9 @@ export class Session implements Recorder {
       },
       services.logger,
     )
+    const refuseAddress = (url: string) => services.refuseAddress(url, record.egress)
     this.#clients = new SessionClients({
+      refuseAddress,
       record: (draft) => this.record(draft),
       active: () => this.#active(),
       clock: this.#clock,
@@ -119,6 +122,7 @@ export class Session implements Recorder {
       files: this.#files,
       artifacts: services.artifacts,
       artifactUuid: services.artifactUuid,
+      refuseAddress,
       browser: () => this.#requireBrowser(),
       // The entries of actions bring their own time of activity.
       occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
@@ -157,9 +161,7 @@ export class Session implements Recorder {
   }
 
   /** What the browser says of itself. Rejects with SessionNotRunning. */
-  async browserVersion(): Promise<BrowserVersion> {
-    return this.#requireBrowser().version()
-  }
+  readonly browserVersion = async (): Promise<BrowserVersion> => this.#requireBrowser().version()
 
   /** Milliseconds the browser took to answer; null: it did not, or there is none. */
   async ping(timeoutMs: number): Promise<number | null> {
@@ -188,7 +190,7 @@ export class Session implements Recorder {
       this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
-      if (firstUrl && !this.#ending) await browser.browser.open(firstUrl, this.#stop.signal)
+      if (firstUrl && !this.#ending) await openFirstPage(browser.browser, firstUrl, this.log, signal)
       if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (this.#ending) return
@@ -277,9 +279,7 @@ export class Session implements Recorder {
     this.#details.touch()
   }
 
-  keepFile(file: BrowserFile): Promise<KeptFile> {
-    return this.#files.keepFile(file)
-  }
+  readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
 
   readonly openRoom = (): FileRoom => this.#files.openRoom()
 
@@ -338,7 +338,7 @@ export class Session implements Recorder {
       const { status: to, endReason } = next
       await this.log.end(
         { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },
-        { status: to, endReason, error, endedAt },
+        { status: to, endReason, error: error ?? this.#record.error, endedAt },
       )
     } finally {
       this.#place.leave()

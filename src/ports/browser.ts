@@ -1,6 +1,7 @@
 import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
 import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
+import type { EgressPolicy } from './egress.ts'
 import type { FileRoom } from './file-room.ts'
 import type { InputEvent } from './input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
@@ -19,6 +20,8 @@ export interface BrowserOptions {
   storageState: Json
   /** What to record from the first moment on. */
   record: readonly RecordingKind[]
+  /** What its pages may reach. */
+  egress: EgressPolicy
 }
 
 /** A page as it is now. */
@@ -72,6 +75,8 @@ export interface OpenOutcome {
   ok: boolean
   /** The browser's words, such as net::ERR_NAME_NOT_RESOLVED; null when it loaded. */
   failure: string | null
+  /** Why the page left, or never reached, what it was led to, for people; absent: it may show that. */
+  blocked?: string
 }
 
 export interface BrowserVersion {

@@ -194,6 +194,8 @@ export interface EntryData {
     requestHeaders: Record<string, string>
     responseHeaders: Record<string, string> | null
     timing: NetworkTiming | null
+    /** Address and port of who answered: 192.0.2.1:443, [2001:db8::1]:443. Entries of old do not have it. */
+    remoteAddress?: string | null
     pageId: string | null
   }
   WEB_SOCKET_OPENED: { webSocketId: number; url: string; pageId: string | null }

@@ -1,6 +1,7 @@
 import type { ArtifactKind, ArtifactRecord } from './artifact.ts'
 import type { EntryFilter, LogEntry, SessionEndReason, SessionStatus } from './log-entry.ts'
 import type { ProfileDescription, ProfileRecord } from './profile.ts'
+import type { SessionEgress } from './session-egress.ts'
 import type { Cost, TaskRecord } from './task.ts'
 
 export interface Viewport {
@@ -47,6 +48,8 @@ export interface SessionRecord {
   cost: Cost
   /** The profile it started with; null: none. */
   profileId: string | null
+  /** What its pages may reach. Null: a session of before there were such rules, whose pages reached everything. */
+  egress: SessionEgress | null
   /** Sequence of the last committed entry; 0 before the first. Dense, so it is also the number of entries. */
   lastSequence: number
 }

@@ -49,7 +49,7 @@ const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
     NOT_FOUND: 'There is no such element, option, page or artifact.',
     NOT_ACTIONABLE: 'The element is there, but hidden, disabled, covered, or of a kind that cannot do this.',
     NAVIGATION_FAILED: 'The page could not be loaded.',
-    BLOCKED: 'An address that is never opened.',
+    BLOCKED: 'An address that is never opened, or that the egress of the session does not allow.',
     STALE_REF: 'The element of the ref is no longer there: observe the page again.',
     SCRIPT_ERROR: 'What was evaluated threw, or returned too much.',
     PAGE_CLOSED: 'The page closed or crashed, or none is open.',

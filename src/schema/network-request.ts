@@ -89,7 +89,8 @@ builder.objectFields(NetworkRequest, (t) => ({
   }),
   failure: t.string({
     nullable: true,
-    description: 'Why it failed, in the browser’s words, such as net::ERR_NAME_NOT_RESOLVED. Null when it did not.',
+    description:
+      'Why it failed, in the browser’s words, such as net::ERR_NAME_NOT_RESOLVED; BLOCKED with the name of the rule, such as "BLOCKED (private address)", for hosts that the session cannot reach. Null when it did not.',
     resolve: ({ entry }) => entry.data.failure,
   }),
   durationMs: t.int({
@@ -134,6 +135,12 @@ builder.objectFields(NetworkRequest, (t) => ({
     nullable: true,
     description: 'How long its phases took. Null when the browser does not tell.',
     resolve: ({ entry }) => entry.data.timing,
+  }),
+  remoteAddress: t.string({
+    nullable: true,
+    description:
+      'IP address and port of the server that responded, such as 192.0.2.1:443 or [2001:db8::1]:443. Null without a connection of its own (a failure, a cache, a service worker), and behind a proxy given to startSession.',
+    resolve: ({ entry }) => entry.data.remoteAddress ?? null,
   }),
   pageId: t.id({
     nullable: true,

@@ -1,7 +1,9 @@
+import { EGRESS_INPUT_RULES } from '../domain/egress-input.ts'
 import { SESSION_INPUT_RULES } from '../domain/session-input.ts'
 import { HAR_LIMITS, type RecordingKind } from '../ports/artifact.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
+import { EgressModeEnum, ProxyInput } from './egress.ts'
 import { describedValues } from './enum-values.ts'
 import { givenMembers, NEEDS } from './needs.ts'
 import { SessionFilterInput } from './session-list.ts'
@@ -84,6 +86,19 @@ const StartSessionInput = builder.inputType('StartSessionInput', {
       description:
         'What to record from the first moment on; each becomes an artifact when the session ends. A kind that cannot be recorded here, such as VIDEO without ffmpeg, is BAD_USER_INPUT with the issue UNAVAILABLE.',
     }),
+    egress: t.field({
+      type: EgressModeEnum,
+      description:
+        'Which hosts its pages can reach. Absent: as the server is configured (TABWIRE_EGRESS). A wider mode than that is BAD_USER_INPUT with the issue FORBIDDEN_VALUE.',
+    }),
+    allowedHosts: t.stringList({
+      description: `The only hosts that its pages can reach, among those that egress allows; with [], none. Absent: all of those. ${EGRESS_INPUT_RULES.allowedHosts}`,
+    }),
+    proxy: t.field({
+      type: ProxyInput,
+      description:
+        'A proxy for all its connections. Absent: none. What egress and allowedHosts refuse is not asked of it.',
+    }),
     screenshot: t.boolean({
       defaultValue: false,
       description:
@@ -126,6 +141,9 @@ const GIVEN_TO_START = [
   'keepAlive',
   'idleTimeoutSeconds',
   'maxDurationSeconds',
+  'egress',
+  'allowedHosts',
+  'proxy',
 ]
 
 builder.mutationFields((t) => ({

@@ -5,6 +5,7 @@ import type { SessionEndReason, SessionStatus } from '../ports/log-entry.ts'
 import type { Scope, Viewport } from '../ports/store.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
+import { EgressModeEnum } from './egress.ts'
 import { describedValues } from './enum-values.ts'
 import { encodeGlobalId, uuidOf } from './global-id.ts'
 import { NEEDS, readOrGiven } from './needs.ts'
@@ -113,6 +114,27 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
       authScopes: readOrGiven('timezone'),
       nullable: true,
       description: 'The time zone that was asked for, an IANA name. Null: the server’s own.',
+    }),
+    egress: t.field({
+      authScopes: readOrGiven('egress'),
+      type: EgressModeEnum,
+      description: 'Which hosts its pages can reach.',
+      // Sessions of before there were such rules reached everything.
+      resolve: ({ egress }) => egress?.mode ?? 'OPEN',
+    }),
+    allowedHosts: t.field({
+      authScopes: readOrGiven('allowedHosts'),
+      type: ['String'],
+      nullable: true,
+      description: 'The only hosts that its pages can reach, in normal form. Null: egress alone decides.',
+      resolve: ({ egress }) => egress?.allowedHosts ?? null,
+    }),
+    proxy: t.string({
+      authScopes: readOrGiven('proxy'),
+      nullable: true,
+      description:
+        'The proxy that was given to startSession: scheme, host and port, such as "http://proxy.example:3128", without credentials. Null: none.',
+      resolve: ({ egress }) => egress?.proxy ?? null,
     }),
     keepAlive: t.exposeBoolean('keepAlive', {
       authScopes: readOrGiven('keepAlive'),

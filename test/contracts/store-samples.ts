@@ -37,6 +37,7 @@ export function sampleSession(members: Partial<SessionRecord> = {}): SessionReco
     screenshotCount: 0,
     cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
     profileId: null,
+    egress: { mode: 'PUBLIC', allowedHosts: ['*.example.org:443'], proxy: 'socks5://proxy.example.org:1080' },
     lastSequence: 0,
     ...members,
   }

@@ -63,6 +63,7 @@ function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQ
     files,
     artifacts,
     artifactUuid: () => null,
+    refuseAddress: () => null,
     browser: () => browser,
     occupy: (work: (stopped: AbortSignal) => Promise<void>) => void works.push(work(ending.signal)),
   }

@@ -41,7 +41,8 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Node: { parent: 'id' },
   Session: {
     'READ or WRITE': 'id status endReason browser createdAt startedAt expiresAt endedAt durationMs',
-    'READ or given': 'name metadata viewport userAgent locale timezone keepAlive idleTimeoutSeconds maxDurationSeconds',
+    'READ or given':
+      'name metadata viewport userAgent locale timezone keepAlive idleTimeoutSeconds maxDurationSeconds egress allowedHosts proxy',
     'CONNECT or null': 'access',
     READ: 'error lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests cost tasks profile',
   },
@@ -85,7 +86,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   PageCrashed: { READ: `${ENTRY} pageId url` },
   ConsoleMessage: { READ: `${ENTRY} level source text url line column stack pageId truncated` },
   NetworkRequest: {
-    READ: `${ENTRY} startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom requestHeaders responseHeaders timing pageId`,
+    READ: `${ENTRY} startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom requestHeaders responseHeaders timing remoteAddress pageId`,
   },
   NetworkTiming: { READ: 'queuedMs dnsMs connectMs tlsMs waitingMs downloadMs' },
   WebSocketOpened: { READ: `${ENTRY} webSocketId url pageId` },

@@ -54,6 +54,7 @@ export function useLiveSessions() {
         maxSessions: 10,
         maxQueued: 0,
         limits: LIMITS,
+        egress: { mode: 'OPEN' as const, allow: [] },
         artifactUuid: () => null,
         openProfile: () => Promise.reject(new Error('there are no profiles')),
       }

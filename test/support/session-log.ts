@@ -79,6 +79,7 @@ function newRecord(): SessionRecord {
     screenshotCount: 0,
     cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
     profileId: null,
+    egress: null,
     lastSequence: 0,
   }
 }

@@ -4,10 +4,13 @@ import type { SandboxMode } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import type { RecordingKind } from '../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../ports/browser.ts'
-import { unowned } from '../../ports/fault-owner.ts'
+import type { ConnectionOutcome, EgressProxies } from '../../ports/egress.ts'
+import { unowned, type FaultOwner } from '../../ports/fault-owner.ts'
 import type { LaunchMode } from './browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
+import { BrowserWays } from './browser-ways.ts'
 import { BrowsersDirectory } from './browsers-directory.ts'
+import { ConnectionOutcomes } from './connection-outcomes.ts'
 import { raceSignal, within } from './deadline.ts'
 import { browsersDirectory, reapLeftovers } from './leftovers.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from './open-browser.ts'
@@ -45,6 +48,8 @@ export interface BrowserPoolOptions {
   machineId: string
   /** What browsers may say at once. */
   messageLimits?: MessageLimits
+  /** Absent: without proxies, for sessions that may reach everything. */
+  ways?: BrowserWays
   logger: Logger
 }
 
@@ -68,6 +73,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     machineId,
     logger,
     messageLimits = MESSAGE_LIMITS,
+    ways = new BrowserWays(null, false),
   } = options
   const pipes = createBrowserPipes(messageLimits)
   await reapLeftovers(tempRoot, machineId, logger)
@@ -80,13 +86,14 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     machineId,
     pipes,
     Math.max(space.sessionLimitBytes, LEAST_FILE_BYTES),
+    ways.usual,
     logger,
   ).catch(async (error: unknown) => {
     await space.close()
     await parent.close()
     throw error
   })
-  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, warm, pipes, logger)
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, warm, pipes, ways, logger)
 }
 
 class WarmBrowserPool implements SandboxedBrowserPool {
@@ -97,6 +104,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #space: TempSpace
   readonly #target: number
   readonly #pipes: BrowserPipes
+  readonly #ways: BrowserWays
   readonly #logger: Logger
   readonly #description: string
   readonly #closing = new AbortController()
@@ -118,6 +126,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     space: TempSpace,
     target: number,
     pipes: BrowserPipes,
+    ways: BrowserWays,
     logger: Logger,
   ) {
     this.#mode = mode
@@ -126,6 +135,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     space.watch(first.process.folders.dir)
     this.#target = target
     this.#pipes = pipes
+    this.#ways = ways
     this.#logger = logger
     this.sandboxed = mode.sandboxed
     this.sandboxProblem = sandboxProblem
@@ -141,8 +151,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       for (;;) {
         signal.throwIfAborted()
         this.#closing.signal.throwIfAborted()
-        const warm = this.#warm.shift()
-        const open = warm ?? (await this.#launch(signal))
+        const way = this.#ways.of(options.egress)
+        const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
+        const open = warm ?? (await this.#launch(way, signal))
         try {
           if (warm && !(await raceSignal(isUsable(warm), signal))) {
             this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
@@ -206,8 +217,10 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const logger = this.#logger
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =
-      !options.record.includes('VIDEO') && isDeepStrictEqual({ ...options, record: [] }, DEFAULT_OPTIONS)
+      !options.record.includes('VIDEO') &&
+      isDeepStrictEqual({ ...options, record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
     const recordings = new Recordings(options.record, process, targets, recorder, logger)
+    const connections = new ConnectionOutcomes(process.proxy?.port ?? null, options.egress)
     const recording = new Recording(
       process.wire,
       targets,
@@ -217,9 +230,11 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       logger,
       recordings,
       process,
+      connections,
     )
     try {
       const opened = async () => {
+        await process.proxy?.assign(options.egress, heardBy(connections, faults))
         if (isDefault) {
           await recordings.start(open.context)
           return open.context
@@ -245,11 +260,11 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   }
 
   /** A fresh browser, when its turn has come. */
-  async #launch(signal: AbortSignal): Promise<OpenBrowser> {
+  async #launch(way: EgressProxies | null, signal: AbortSignal): Promise<OpenBrowser> {
     const both = AbortSignal.any([signal, this.#closing.signal])
     await this.#turn(both)
     try {
-      const open = await openBrowser(this.#mode, this.#parent, this.#pipes, this.#logger, both)
+      const open = await openBrowser(this.#mode, this.#parent, this.#pipes, way, this.#logger, both)
       this.#space.watch(open.process.folders.dir)
       this.#lastFailure = null
       return open
@@ -316,7 +331,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     while (this.#lacks() && !signal.aborted) {
       try {
         await this.#quiet(signal)
-        const open = await this.#launch(signal)
+        const open = await this.#launch(this.#ways.usual, signal)
         if (signal.aborted) await open.process.close(0)
         else if (this.#warm.length < this.#target) this.#keepWarm(open)
         else await open.process.close(1_000)
@@ -349,6 +364,17 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       )
       .finally(() => this.#background.delete(guarded))
     this.#background.add(guarded)
+  }
+}
+
+/** What is made of a proxy's report has an owner. */
+function heardBy(connections: ConnectionOutcomes, owner: FaultOwner): (outcome: ConnectionOutcome) => void {
+  return (outcome) => {
+    try {
+      connections.heard(outcome)
+    } catch (error) {
+      owner.fail(error)
+    }
   }
 }
 

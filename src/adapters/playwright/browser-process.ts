@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
+import type { EgressProxy } from '../../ports/egress.ts'
 import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { giveWay } from './browser-priority.ts'
@@ -47,6 +48,8 @@ export class BrowserProcess {
   readonly wire: BrowserWire
   readonly folders: BrowserFolders
   readonly fileSizeLimit: FileSizeLimit
+  /** Its only way to the network; null: it has none but the system's. Ends with the process. */
+  readonly proxy: EgressProxy | null
   /** Resolves when the process has ended, however it did: how, for people. */
   readonly exited: Promise<string>
   /** As `exited`, but after the last of what the browser had written was read. */
@@ -65,10 +68,12 @@ export class BrowserProcess {
     parent: BrowsersDirectory,
     folders: BrowserFolders,
     pipes: BrowserPipes,
+    proxy: EgressProxy | null,
     logger: Logger,
   ) {
     this.#child = child
     this.#parent = parent
+    this.proxy = proxy
     this.#logger = logger
     this.pid = pid
     this.folders = folders
@@ -99,12 +104,16 @@ export class BrowserProcess {
     })
   }
 
-  /** `fault`: rejects when what is begun here has failed where nobody could catch it. */
+  /**
+   * Whatever becomes of it, the proxy is closed when nothing is left of the browser. `fault`: rejects when what is begun
+   * here has failed where nobody could catch it.
+   */
   static async start(
     mode: LaunchMode,
     parent: BrowsersDirectory,
     pipes: BrowserPipes,
     logger: Logger,
+    proxy: EgressProxy | null = null,
     fault: Promise<never> = NEVER,
   ): Promise<BrowserProcess> {
     const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
@@ -112,11 +121,12 @@ export class BrowserProcess {
     let child: ChildProcess | null = null
     try {
       folders = await makeBrowserFolders(parent.path, uid)
-      child = spawnBrowser(mode, folders, uid)
+      child = spawnBrowser(mode, folders, uid, proxy?.port ?? null)
       const pid = await Promise.race([pidOf(child), fault])
-      return new BrowserProcess(child, pid, uid, parent, folders, pipes, logger)
+      return new BrowserProcess(child, pid, uid, parent, folders, pipes, proxy, logger)
     } catch (error) {
       if (child?.pid !== undefined) killGroup(child.pid)
+      await proxy?.close()
       if (folders) await parent.remove(folders.dir)
       throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
     }
@@ -167,6 +177,7 @@ export class BrowserProcess {
     await within(this.#outputEnded, GROUP_END_MS)
     await this.fileSizeLimit.close()
     for (const stream of this.#child.stdio) stream?.destroy()
+    await this.proxy?.close().catch((error: unknown) => this.#logger.warn({ err: error }, 'a proxy was not closed'))
     await this.#parent.remove(this.folders.dir)
   }
 
@@ -185,9 +196,14 @@ function killGroup(pid: number): void {
   }
 }
 
-function spawnBrowser(mode: LaunchMode, folders: BrowserFolders, uid: number | null): ChildProcess {
+function spawnBrowser(
+  mode: LaunchMode,
+  folders: BrowserFolders,
+  uid: number | null,
+  proxyPort: number | null,
+): ChildProcess {
   const { home, profile, temporary } = folders
-  const flags = browserFlags(profile, mode.sandboxed, { width: 1920, height: 1080 })
+  const flags = browserFlags(profile, mode.sandboxed, { width: 1920, height: 1080 }, proxyPort)
   const passed = Object.entries(process.env).filter(([name]) => PASSED_ENVIRONMENT.test(name))
   const env = {
     ...Object.fromEntries(passed),

@@ -21,6 +21,7 @@ import { LiveView } from './live-view/live-view.ts'
 import { cutText } from './cut-text.ts'
 import { raceSignal, within } from './deadline.ts'
 import { LastWords } from './last-words.ts'
+import type { NavigationGuard } from './navigation-guard.ts'
 import { PageSizes } from './page-sizes.ts'
 import type { Recording } from './recording.ts'
 import type { Recordings } from './recordings/recordings.ts'
@@ -43,6 +44,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #recording: Recording
   readonly #recordings: Recordings
   readonly #recorder: Pick<Recorder, 'keepFile'>
+  readonly #guard: NavigationGuard
   readonly #logger: Logger
   readonly #actions: PageActions
   readonly #liveView: LiveView
@@ -69,8 +71,9 @@ export class PlaywrightSession implements BrowserSession {
     this.#recording = recording
     this.#recordings = recordings
     this.#recorder = recorder
+    this.#guard = recording.guard
     this.#logger = logger
-    this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, logger)
+    this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, this.#guard, logger)
     this.#liveView = new LiveView(process.wire, targets, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
@@ -111,14 +114,22 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async open(url: string, signal: AbortSignal): Promise<OpenOutcome> {
+    const { count } = this.#guard
+    const failure = await this.#load(url, signal)
+    if (signal.aborted) return { ok: false, failure }
+    const { blocked, netError } = await this.#guard.refusedSince(this.#targets.pages()[0]?.pageId ?? null, count)
+    if (blocked !== null) return { ok: false, failure, blocked }
+    return { ok: failure === null, failure: netError ?? failure }
+  }
+
+  async #load(url: string, signal: AbortSignal): Promise<string | null> {
     try {
       const page = this.#context.pages()[0] ?? (await raceSignal(this.#context.newPage(), signal))
       await raceSignal(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
       await this.#targets.refresh()
-      return { ok: true, failure: null }
+      return null
     } catch (error) {
-      if (signal.aborted) return { ok: false, failure: 'the page had not loaded when the time was up' }
-      return { ok: false, failure: failureOfNavigation(error as Error) }
+      return signal.aborted ? 'the page had not loaded when the time was up' : failureOfNavigation(error as Error)
     }
   }
 
@@ -178,6 +189,7 @@ export class PlaywrightSession implements BrowserSession {
     const ground = {
       wire,
       targets: this.#targets,
+      guard: this.#guard,
       browserContextId,
       behaviors: this.#downloadBehaviors,
       handover: this.#handover,

@@ -61,6 +61,11 @@ export interface CdpResponse {
   fromDiskCache?: boolean
   fromPrefetchCache?: boolean
   fromServiceWorker?: boolean
+  /** IPv6 in brackets. */
+  remoteIPAddress?: string
+  remotePort?: number
+  connectionId?: number
+  connectionReused?: boolean
   encodedDataLength: number
   timing?: {
     requestTime: number
@@ -175,6 +180,8 @@ export interface CdpEvents {
     type: string
     response: CdpResponse
     hasExtraInfo?: boolean
+    frameId?: string
+    timestamp: number
   }
   'Network.dataReceived': { requestId: string; dataLength: number }
   'Network.loadingFinished': { requestId: string; timestamp: number; encodedDataLength: number }

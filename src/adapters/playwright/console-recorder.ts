@@ -2,6 +2,7 @@ import { TEXT_LIMITS, type ConsoleLevel, type ConsoleSource } from '../../ports/
 import type { Recorder } from '../../ports/browser.ts'
 import type { BrowserWire } from './browser-wire.ts'
 import type { CdpEvents, RemoteObject, StackTrace } from './cdp-events.ts'
+import type { ConnectionOutcomes } from './connection-outcomes.ts'
 import { formatConsoleArguments, formatStack, formatValue } from './console-text.ts'
 import { cutText, cutUrl, startOfText } from './cut-text.ts'
 import { isOfWorker, type TooLarge } from './pipe/oversized-message.ts'
@@ -32,6 +33,9 @@ const BARE_UNCAUGHT: ReadonlySet<string> = new Set(['Uncaught', 'Uncaught (in pr
 /** Objects that were logged stay alive in the page until they are released; this many are let go at a time. */
 const RELEASE_EVERY = 200
 
+/** The browser tells a failure after it happened. */
+const TOLD_LATER_MS = 1_000
+
 /** Playwright's own signal to itself in setContent, told by way of the console. */
 const PLAYWRIGHT_TAG = '--playwright--'
 
@@ -42,13 +46,19 @@ export class ConsoleRecorder {
   readonly #recorder: Recorder
   readonly #unreleased = new Map<string, number>()
 
-  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder, connections: ConnectionOutcomes) {
     this.#wire = wire
     this.#targets = targets
     this.#recorder = recorder
     wire.on('Runtime.consoleAPICalled', (event, sessionId) => this.#called(event, sessionId))
     wire.on('Runtime.exceptionThrown', (event, sessionId) => this.#thrown(event, sessionId))
-    wire.on('Log.entryAdded', (event, sessionId) => this.#told(event, sessionId))
+    wire.on('Log.entryAdded', (event, sessionId) => {
+      const { entry } = event
+      connections.explain(entry.text, subjectOf(entry), entry.timestamp - TOLD_LATER_MS, (text) => {
+        entry.text = text
+        this.#told(event, sessionId)
+      })
+    })
   }
 
   /** Nothing is left to be let go. */
@@ -164,6 +174,11 @@ export class ConsoleRecorder {
     }
     this.#unreleased.set(sessionId, count)
   }
+}
+
+/** The URL that a message of the browser is about; one about a WebSocket has it in its text. */
+function subjectOf({ text, url = '' }: CdpEvents['Log.entryAdded']['entry']): string {
+  return /'(wss?:[^']*)'/.exec(text)?.[1] ?? url
 }
 
 interface Place {

@@ -15,7 +15,7 @@ import type { Targets } from './targets.ts'
 
 /** Why we canceled a download: a stable text, and a sentence. */
 interface Cancellation {
-  failure: 'quota exceeded' | 'temporary folder full'
+  failure: 'quota exceeded' | 'temporary folder full' | `BLOCKED (${string})`
   why: string
 }
 
@@ -75,6 +75,8 @@ export class DownloadRecorder {
   #timer: NodeJS.Timeout | null = null
   #isOver = false
 
+  #refusalOf: (url: string) => Cancellation | null = () => null
+
   constructor(
     wire: BrowserWire,
     targets: Targets,
@@ -102,6 +104,11 @@ export class DownloadRecorder {
   /** Bounds each download, whatever the quota leaves. */
   limit(maxBytes: number): void {
     this.#maxBytes = maxBytes
+  }
+
+  /** `why`: cancels a download from a URL that is never opened; null: it is. */
+  refuse(why: (url: string) => Cancellation | null): void {
+    this.#refusalOf = why
   }
 
   /** Cancels all that run, for the temporary folder is full. */
@@ -184,10 +191,14 @@ export class DownloadRecorder {
     }
     const contextIds = () => ids
     const known = this.#running.get(guid)
-    if (!known) return this.#started(guid, { begin, contextIds, bytes: null })
-    Object.assign(known, { begin, contextIds })
+    if (known) Object.assign(known, { begin, contextIds })
+    else this.#started(guid, { begin, contextIds, bytes: null })
+    const download = this.#running.get(guid)
+    if (!download) return
+    const refusal = this.#refusalOf(url)
     // Its context was perhaps not known before.
-    if (known.canceled) this.#tellCancel(guid, known)
+    if (download.canceled) this.#tellCancel(guid, download)
+    else if (refusal) this.#cancel(guid, download, refusal)
   }
 
   #started(guid: string, told: Pick<Download, 'begin' | 'contextIds' | 'bytes'>): void {

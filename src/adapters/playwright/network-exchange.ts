@@ -109,6 +109,7 @@ export function toNetworkEntry(
     requestHeaders,
     responseHeaders: response ? headersOf(wire.received?.headers ?? response.headers) : null,
     timing: timingOf(exchange, outcome),
+    remoteAddress: remoteAddressOf(exchange),
     pageId: exchange.pageId,
   }
 }
@@ -150,6 +151,13 @@ function headersOf(headers: Headers): Headers {
     kept.push([cutText(name.toLowerCase(), TEXT_LIMITS.headerName), cutText(String(value), TEXT_LIMITS.headerValue)])
   }
   return Object.fromEntries(kept)
+}
+
+/** Null where nothing came over a connection, or its other end is behind a proxy of the user. */
+function remoteAddressOf({ response, servedFromCache }: Exchange): string | null {
+  const { remoteIPAddress: address, remotePort: port } = response ?? {}
+  if (!address || !port || servedFromCache || response?.fromDiskCache === true) return null
+  return `${address}:${port}`
 }
 
 function timingOf(

@@ -13,6 +13,8 @@ import {
   type Outcome,
   type WireHeaders,
 } from './network-exchange.ts'
+import { blockedBy, type ConnectionOutcomes } from './connection-outcomes.ts'
+import type { NavigationGuard } from './navigation-guard.ts'
 import { isOfDataUrl, requestIdOf, type TooLarge } from './pipe/oversized-message.ts'
 import type { TrackedPage, Targets, TrackedSession } from './targets.ts'
 
@@ -47,6 +49,8 @@ interface Waiting {
 export class NetworkRecorder {
   readonly #targets: Targets
   readonly #recorder: Recorder
+  readonly #guard: Pick<NavigationGuard, 'ruleOf'>
+  readonly #connections: ConnectionOutcomes
   readonly #inFlight = new Map<string, Exchange>()
   readonly #chains = new Map<string, Chain>()
   /** Requests that are counted instead of recorded, with the session that told of them. */
@@ -55,9 +59,17 @@ export class NetworkRecorder {
   readonly #leftDocumentTimers = new Set<NodeJS.Timeout>()
   #count = 0
 
-  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+  constructor(
+    wire: BrowserWire,
+    targets: Targets,
+    recorder: Recorder,
+    guard: Pick<NavigationGuard, 'ruleOf'>,
+    connections: ConnectionOutcomes,
+  ) {
     this.#targets = targets
     this.#recorder = recorder
+    this.#guard = guard
+    this.#connections = connections
     wire.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
     wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) =>
       this.#chain(requestId).sent.push(boundedHeaders(headers)),
@@ -69,11 +81,13 @@ export class NetworkRecorder {
       const exchange = this.#inFlight.get(requestId)
       if (exchange) exchange.servedFromCache = true
     })
-    wire.on('Network.responseReceived', ({ requestId, response, hasExtraInfo, type }) => {
+    wire.on('Network.responseReceived', ({ requestId, response, hasExtraInfo, type, timestamp }) => {
       const exchange = this.#inFlight.get(requestId)
       if (!exchange) return
       if (exchange.resourceType === 'OTHER') exchange.resourceType = resourceTypeOf(type)
+      this.#connections.amend(response, exchange.startedAt, exchange.startTimestamp)
       this.#answered(exchange, requestId, response, hasExtraInfo)
+      this.#endBlocked(requestId, timestamp)
     })
     wire.on('Network.dataReceived', ({ requestId, dataLength }) => {
       const exchange = this.#inFlight.get(requestId)
@@ -87,7 +101,14 @@ export class NetworkRecorder {
       this.#tooLarge.delete(event.requestId)
       const exchange = this.#inFlight.get(event.requestId)
       const failure = exchange && lacksOnlyBody(exchange, event) ? null : failureOf(event)
-      this.#end(event.requestId, { failure, endTimestamp: event.timestamp, encodedBytes: null })
+      const end = (why: string | null) =>
+        this.#end(event.requestId, { failure: why, endTimestamp: event.timestamp, encodedBytes: null })
+      if (failure === null || !exchange) return end(failure)
+      this.#connections.explain(failure, exchange.url, exchange.startedAt, (why) => {
+        // For whoever hears the event after us, the HAR among them.
+        if (why !== failure) event.errorText = why
+        end(why)
+      })
     })
     wire.on('Page.frameNavigated', ({ frame }) => this.#documentLeft(frame.id, frame.loaderId))
   }
@@ -156,6 +177,7 @@ export class NetworkRecorder {
       // Without a redirect it is the same request, told by a second session: that of a frame in a process of its own.
       const { redirectResponse } = event
       if (!redirectResponse) return
+      this.#connections.amend(redirectResponse, previous.startedAt, previous.startTimestamp)
       this.#answered(previous, event.requestId, redirectResponse, event.redirectHasExtraInfo)
       const encodedBytes = redirectResponse.encodedDataLength
       this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes })
@@ -164,6 +186,13 @@ export class NetworkRecorder {
     this.#inFlight.set(event.requestId, exchange)
     const { requestId, startedAt, url, method, resourceType, pageId } = exchange
     this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId })
+    this.#endBlocked(event.requestId, event.timestamp)
+  }
+
+  /** Of a document that its page leaves before it is there, the browser tells no end. */
+  #endBlocked(chainId: string, endTimestamp: number): void {
+    const rule = this.#guard.ruleOf(chainId)
+    if (rule !== null) this.#end(chainId, { failure: blockedBy(rule), endTimestamp, encodedBytes: null })
   }
 
   #answered(exchange: Exchange, chainId: string, response: CdpResponse, hasExtraInfo: boolean | undefined): void {

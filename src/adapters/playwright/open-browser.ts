@@ -1,6 +1,7 @@
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../ports/browser.ts'
+import type { EgressProxies, EgressPolicy, EgressProxy } from '../../ports/egress.ts'
 import { ownedBy, type FaultOwner } from '../../ports/fault-owner.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
@@ -12,6 +13,8 @@ const LAUNCH_DEADLINE_MS = 30_000
 /** A browser's pipe breaks a moment before its end is told, which says more. */
 const EXIT_TOLD_MS = 200
 
+const EVERYTHING: EgressPolicy = { mode: 'OPEN', allow: [], allowedHosts: null, upstream: null }
+
 export const DEFAULT_OPTIONS: BrowserOptions = {
   viewport: { width: 1920, height: 1080 },
   userAgent: null,
@@ -20,6 +23,7 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
   extraHeaders: null,
   storageState: null,
   record: [],
+  egress: EVERYTHING,
 }
 
 /** Answers for all that comes of one browser; told to whom the browser belongs by then. */
@@ -64,17 +68,21 @@ export interface OpenBrowser {
   page: Page
 }
 
-/** Rejects with BrowserLaunchFailed, or with the signal's reason; either way no process is left. */
+/**
+ * With `proxies`, the browser reaches the network through one of them alone. Rejects with BrowserLaunchFailed, or with the
+ * signal's reason; either way no process is left.
+ */
 export async function openBrowser(
   mode: LaunchMode,
   parent: BrowsersDirectory,
   pipes: BrowserPipes,
+  proxies: EgressProxies | null,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenBrowser> {
   signal.throwIfAborted()
   const faults = new BrowserFaults(logger)
-  return ownedBy(faults, () => openOwned(faults, mode, parent, pipes, logger, signal))
+  return ownedBy(faults, () => openOwned(faults, mode, parent, pipes, proxies, logger, signal))
 }
 
 async function openOwned(
@@ -82,10 +90,12 @@ async function openOwned(
   mode: LaunchMode,
   parent: BrowsersDirectory,
   pipes: BrowserPipes,
+  proxies: EgressProxies | null,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenBrowser> {
-  const process = await BrowserProcess.start(mode, parent, pipes, logger, faults.first)
+  const proxy = proxies && (await openProxy(proxies))
+  const process = await BrowserProcess.start(mode, parent, pipes, logger, proxy, faults.first)
   faults.tell(() => void process.close(0))
   const deadline = AbortSignal.timeout(LAUNCH_DEADLINE_MS)
   try {
@@ -100,6 +110,14 @@ async function openOwned(
     const late = deadline.aborted ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : null
     const why = late ?? (how === null ? (error as Error).message : `it ended at once (${how})`)
     throw new BrowserLaunchFailed(`the browser could not be started: ${why}${quoted(process.lastOutput())}`, error)
+  }
+}
+
+async function openProxy(proxies: EgressProxies): Promise<EgressProxy> {
+  try {
+    return await proxies.open()
+  } catch (error) {
+    throw new BrowserLaunchFailed(`the browser's proxy could not be started: ${(error as Error).message}`, error)
   }
 }
 

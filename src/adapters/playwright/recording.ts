@@ -3,9 +3,11 @@ import type { Recorder } from '../../ports/browser.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
 import type { BrowserProcess } from './browser-process.ts'
 import type { BrowserWire } from './browser-wire.ts'
+import { ConnectionOutcomes } from './connection-outcomes.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
 import { DownloadRecorder } from './download-recorder.ts'
+import { NavigationGuard } from './navigation-guard.ts'
 import { NetworkRecorder } from './network-recorder.ts'
 import type { Recordings } from './recordings/recordings.ts'
 import { PageRecorder } from './page-recorder.ts'
@@ -14,6 +16,9 @@ import { WebSocketRecorder } from './web-socket-recorder.ts'
 
 /** All recorders of one browser, from its assignment to a session on. */
 export class Recording {
+  /** Hears of documents before those who record them. */
+  readonly guard: NavigationGuard
+  readonly #connections: ConnectionOutcomes
   readonly #network: NetworkRecorder
   readonly #webSockets: WebSocketRecorder
   readonly #downloads: DownloadRecorder
@@ -34,6 +39,7 @@ export class Recording {
     logger: Logger,
     recordings?: Pick<Recordings, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
+    connections = new ConnectionOutcomes(null),
   ) {
     const gate: Recorder = {
       record: (draft) => {
@@ -55,10 +61,12 @@ export class Recording {
       keepFile: (file) => recorder.keepFile(file),
       openRoom: () => recorder.openRoom(),
     }
+    this.guard = new NavigationGuard(wire, targets, connections, logger)
+    this.#connections = connections
     const pages = new PageRecorder(wire, targets, gate)
-    const network = new NetworkRecorder(wire, targets, gate)
-    const webSockets = new WebSocketRecorder(wire, targets, gate)
-    const consoleLines = new ConsoleRecorder(wire, targets, gate)
+    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections)
+    const webSockets = new WebSocketRecorder(wire, targets, gate, connections)
+    const consoleLines = new ConsoleRecorder(wire, targets, gate, connections)
     new DialogRecorder(wire, targets, gate)
     wire.onSkipped((event) => {
       consoleLines.tooLarge(event)
@@ -66,6 +74,7 @@ export class Recording {
       webSockets.tooLarge(event)
     })
     this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger, browser)
+    this.#downloads.refuse((url) => this.guard.refusedDownload(url))
     this.#network = network
     this.#webSockets = webSockets
     this.#targets = targets
@@ -90,6 +99,7 @@ export class Recording {
 
   /** At the end: records the requests that still wait for the rest of their headers, and the WebSockets still open. */
   flush(): void {
+    this.#connections.settle()
     this.#network.flush()
     this.#webSockets.flush()
   }
@@ -130,6 +140,7 @@ export class Recording {
   stop(): void {
     this.#downloads.dispose()
     this.#stopped = true
+    this.#connections.settle()
     this.#network.dispose()
     this.#targets.dispose()
   }

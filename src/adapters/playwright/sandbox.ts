@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import type { SandboxMode } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import { BrowserLaunchFailed } from '../../ports/browser.ts'
+import type { EgressProxies } from '../../ports/egress.ts'
 import { UIDS_PER_SERVER, type LaunchMode } from './browser-process.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
 import { openBrowser, type OpenBrowser } from './open-browser.ts'
@@ -33,6 +34,7 @@ export async function probeLaunchMode(
   machineId: string,
   pipes: BrowserPipes,
   maxFileBytes: number,
+  proxies: EgressProxies | null,
   logger: Logger,
 ): Promise<Probe> {
   const users = launchUsers(machineId)
@@ -43,7 +45,7 @@ export async function probeLaunchMode(
       if (sandboxed && user.firstUid === null && isRoot()) continue
       const mode: LaunchMode = { executable, sandboxed, ...user, maxFileBytes }
       try {
-        return { mode, browser: await openBrowser(mode, parent, pipes, logger, NEVER) }
+        return { mode, browser: await openBrowser(mode, parent, pipes, proxies, logger, NEVER) }
       } catch (error) {
         logger.debug({ err: error, mode }, 'a way to start the browser failed')
         failures.push((error as Error).message)

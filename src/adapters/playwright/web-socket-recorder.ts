@@ -1,6 +1,7 @@
 import { TEXT_LIMITS } from '../../ports/log-entry.ts'
 import type { Recorder } from '../../ports/browser.ts'
 import type { BrowserWire } from './browser-wire.ts'
+import type { ConnectionOutcomes } from './connection-outcomes.ts'
 import { cutText, cutUrl } from './cut-text.ts'
 import { requestIdOf, type TooLarge } from './pipe/oversized-message.ts'
 import type { Targets, TrackedSession } from './targets.ts'
@@ -9,6 +10,8 @@ interface Socket {
   webSocketId: number
   url: string
   session: TrackedSession
+  /** Milliseconds since the epoch. */
+  startedAt: number
   framesSent: number
   framesReceived: number
   error: string | null
@@ -23,7 +26,7 @@ export class WebSocketRecorder {
   readonly #sockets = new Map<string, Socket>()
   #count = 0
 
-  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder, connections: ConnectionOutcomes) {
     this.#targets = targets
     this.#recorder = recorder
     wire.on('Network.webSocketCreated', ({ requestId, url }, sessionId) => {
@@ -33,6 +36,7 @@ export class WebSocketRecorder {
         webSocketId: ++this.#count,
         url: cutUrl(url),
         session,
+        startedAt: Date.now(),
         framesSent: 0,
         framesReceived: 0,
         error: null,
@@ -51,11 +55,24 @@ export class WebSocketRecorder {
       const socket = this.#sockets.get(requestId)
       if (socket) socket.framesReceived++
     })
-    wire.on('Network.webSocketFrameError', ({ requestId, errorMessage }) => {
-      const socket = this.#sockets.get(requestId)
-      if (socket) socket.error = cutText(errorMessage, TEXT_LIMITS.failure)
+    wire.on('Network.webSocketFrameError', (event) => {
+      const socket = this.#sockets.get(event.requestId)
+      if (!socket) return
+      socket.error = cutText(event.errorMessage, TEXT_LIMITS.failure)
+      connections.explain(socket.error, socket.url, socket.startedAt, (error) => {
+        // For whoever hears the event after us, the HAR among them.
+        if (error !== socket.error) event.errorMessage = error
+        socket.error = error
+      })
     })
-    wire.on('Network.webSocketClosed', ({ requestId }) => this.#close(requestId))
+    wire.on('Network.webSocketClosed', ({ requestId }) => {
+      const socket = this.#sockets.get(requestId)
+      if (!socket || socket.error === null) return this.#close(requestId)
+      connections.explain(socket.error, socket.url, socket.startedAt, (error) => {
+        socket.error = error
+        this.#close(requestId)
+      })
+    })
   }
 
   /** Of a frame that could not be read it is known that there was one. */
@@ -65,7 +82,7 @@ export class WebSocketRecorder {
     if (requestId === null || !session) return
     const socket = this.#sockets.get(requestId)
     if (event.method === 'Network.webSocketCreated' && !socket) {
-      const counts = { framesSent: 0, framesReceived: 0, error: null }
+      const counts = { startedAt: Date.now(), framesSent: 0, framesReceived: 0, error: null }
       this.#sockets.set(requestId, { webSocketId: ++this.#count, url: '', session, ...counts, isTooLarge: true })
       this.#recorder.tooLarge('WEB_SOCKET_OPENED')
     }
@@ -95,9 +112,9 @@ export class WebSocketRecorder {
     const socket = this.#sockets.get(requestId)
     if (!socket) return
     this.#sockets.delete(requestId)
-    const { session, isTooLarge, ...rest } = socket
+    const { session, isTooLarge, webSocketId, url, framesSent, framesReceived, error } = socket
     if (isTooLarge) return this.#recorder.tooLarge('WEB_SOCKET_CLOSED')
-    const data = { ...rest, pageId: session.page?.pageId ?? null }
+    const data = { webSocketId, url, framesSent, framesReceived, error, pageId: session.page?.pageId ?? null }
     this.#recorder.record({ kind: 'WEB_SOCKET_CLOSED', at: Date.now(), data })
   }
 }

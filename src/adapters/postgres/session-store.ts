@@ -62,6 +62,7 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
     output_tokens: record.cost.outputTokens,
     usd: record.cost.usd,
     profile_id: record.profileId,
+    egress: record.egress && JSON.stringify(record.egress),
     last_sequence: entries.length,
   }
 }

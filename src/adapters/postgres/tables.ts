@@ -16,6 +16,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { ArtifactKind } from '../../ports/artifact.ts'
 import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../ports/log-entry.ts'
+import type { SessionEgress } from '../../ports/session-egress.ts'
 import type { Json, Scope } from '../../ports/store.ts'
 import type { TaskStatus } from '../../ports/task.ts'
 
@@ -74,6 +75,7 @@ export const sessions = pgTable(
     /** Null once a model without a known price was used. */
     usd: doublePrecision().default(0),
     profileId: uuid('profile_id'),
+    egress: jsonb().$type<SessionEgress>(),
     lastSequence: integer('last_sequence').notNull().default(0),
   },
   (table) => [

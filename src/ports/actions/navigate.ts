@@ -17,7 +17,7 @@ export const waitUntil = field.choiceOr('What to wait for.', LOAD_STATE, 'LOAD')
 
 export const navigate = defineAction('NAVIGATE', 'NavigateInput', 'Opens a URL in the page.', {
   url: field.requiredText(
-    'An http:// or https:// URL, or about:blank. Other schemes, and the addresses of cloud metadata services, fail with BLOCKED.',
+    'An http:// or https:// URL, or about:blank. Other schemes, the addresses of cloud metadata services, and hosts that the session cannot reach fail with BLOCKED.',
     { max: 8000 },
   ),
   waitUntil,

@@ -148,6 +148,7 @@ describe('a HAR', () => {
       mode,
       new BrowsersDirectory(folder, logger),
       createBrowserPipes(),
+      null,
       logger,
       AbortSignal.timeout(20_000),
     )

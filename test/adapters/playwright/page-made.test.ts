@@ -110,6 +110,7 @@ test('a page that asks whether it may be left is left', async () => {
     mode,
     new BrowsersDirectory(tempRoot, logger),
     createBrowserPipes(),
+    null,
     logger,
     AbortSignal.timeout(20_000),
   )

@@ -5,6 +5,9 @@ import { ActionFailure, type ActionEffect, type ActionHandler, type ActionSite }
 type LoadState = ActionValues<'navigate'>['waitUntil']
 type PlaywrightState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle'
 
+/** There is none where the page stays as it was. */
+const ERROR_PAGE_MS = 500
+
 export const loadStateOf = (state: LoadState) => state.toLowerCase() as PlaywrightState
 
 export const navigate: ActionHandler<ActionValues<'navigate'>> = async (site, { url, waitUntil }) => {
@@ -72,6 +75,7 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
     }
     const [net] = /net::ERR_\w+/.exec(text) ?? []
     if (net !== undefined) {
+      if (net !== 'net::ERR_ABORTED') await untilErrorShows(page)
       const asked = site.details.members['url']
       const wanted = typeof asked === 'string' ? asked : address
       throw new ActionFailure('NAVIGATION_FAILED', `${wanted} could not be loaded: ${net}.`)
@@ -86,6 +90,14 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
   } finally {
     stop()
   }
+}
+
+/** The browser shows its page of the error a moment later, which would come between the next navigation and its end. */
+async function untilErrorShows(page: Page): Promise<void> {
+  const shows = () => page.url().startsWith('chrome-error:')
+  if (shows()) return
+  const options = { timeout: ERROR_PAGE_MS, predicate: shows }
+  await page.waitForEvent('framenavigated', options).catch(() => undefined)
 }
 
 /** Where the browser shows an error of its own, its address for that says nothing. */

@@ -9,6 +9,7 @@ import type {
 } from '../../../ports/action.ts'
 import type { BrowserWire } from '../browser-wire.ts'
 import { raceSignal, within } from '../deadline.ts'
+import type { NavigationGuard } from '../navigation-guard.ts'
 import type { Targets } from '../targets.ts'
 import { actionErrorOf } from './action-error.ts'
 import { ActionDetails, ActionFailure, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
@@ -46,15 +47,24 @@ export class PageActions {
   readonly #pages: PageDirectory
   readonly #dialogs: Dialogs
   readonly #uploadsDir: string
+  readonly #guard: NavigationGuard
   readonly #logger: Logger
   #refuseUpload: (bytes: number) => string | null = () => null
 
-  constructor(context: BrowserContext, targets: Targets, wire: BrowserWire, uploadsDir: string, logger: Logger) {
+  constructor(
+    context: BrowserContext,
+    targets: Targets,
+    wire: BrowserWire,
+    uploadsDir: string,
+    guard: NavigationGuard,
+    logger: Logger,
+  ) {
     this.#context = context
     this.#wire = wire
     this.#pages = new PageDirectory(context, targets, wire.barrier)
     this.#dialogs = new Dialogs(context, new ClientInputs(wire, targets), wire.barrier, logger)
     this.#uploadsDir = uploadsDir
+    this.#guard = guard
     this.#logger = logger
   }
 
@@ -81,6 +91,7 @@ export class PageActions {
     using size = this.#untilTooLarge(step.name)
     const signal = AbortSignal.any([patient.signal, size.signal])
     let actedOn = pageId
+    const { count } = this.#guard
     try {
       const found = step.name === 'openPage' ? null : await raceSignal(this.#pages.find(pageId), signal)
       if (!found && step.name !== 'openPage') throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
@@ -103,14 +114,21 @@ export class PageActions {
       }
       const effect = await raceSignal(this.#take(step, site), signal)
       const { result = null, file = null } = effect
+      const { blocked } = await this.#guard.refusedSince(effect.pageId ?? actedOn, count)
+      if (blocked !== null) throw new ActionFailure('BLOCKED', blocked)
       return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
     } catch (error) {
       const isHeld = this.#wire.barrier.heldMs > PREPARING_MS
       const subject = details.members['target']
       const said = signal.aborted && !(error instanceof ActionFailure)
+      const opened = details.members['pageId']
+      const refusal = await this.#guard.refusedSince(actedOn ?? (typeof opened === 'string' ? opened : null), count)
       const why = said ? new ActionFailure('TIMEOUT', silentFor(timeoutMs)) : error
       if (!(error instanceof ActionFailure)) this.#logger.debug({ err: error, step: step.name }, 'a step failed')
       let mapped = actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)
+      if (refusal.blocked !== null) mapped = { code: 'BLOCKED', message: refusal.blocked }
+      const { netError } = refusal
+      if (netError !== null) mapped = { ...mapped, message: mapped.message.replace(/net::ERR_\w+/, netError) }
       // Where nothing answers, nothing is found and nothing done.
       const isLate = mapped.code === 'NOT_FOUND' || mapped.code === 'TIMEOUT'
       if (isLate && isHeld) mapped = { code: 'TIMEOUT', message: heldFor(timeoutMs) }

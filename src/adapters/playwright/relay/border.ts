@@ -128,6 +128,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   // Served, but not as it comes (client-commands.ts).
   'Page.setDownloadBehavior': never('it names folders of the machine on which the browser runs'),
   'Target.attachToTarget': flatOnly,
+  // Measured: `direct://` goes past a proxy that the browser was started with.
+  'Target.createBrowserContext': ({ proxyServer, proxyBypassList }) =>
+    proxyServer == null && proxyBypassList == null
+      ? null
+      : 'a context uses the network as its session does: give startSession a proxy',
   'Target.createTarget': (params, rules) =>
     opensBlank('Target.createTarget', params) ? null : refuseUrl(params['url'], rules),
   'Target.disposeBrowserContext': ({ browserContextId }, rules) =>

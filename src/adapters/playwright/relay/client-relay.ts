@@ -2,7 +2,9 @@ import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } fro
 import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { CdpEvents } from '../cdp-events.ts'
 import { within } from '../deadline.ts'
+import type { NavigationGuard } from '../navigation-guard.ts'
 import { Backlog, type Unanswered } from './backlog.ts'
+import { heedGuard } from './blocked-act.ts'
 import type { CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { ClientView, type Verdict, type ViewGround } from './client-view.ts'
@@ -47,6 +49,7 @@ interface ClientCommand extends Asked {
 }
 
 interface RelayGround extends ViewGround {
+  guard: Pick<NavigationGuard, 'count' | 'hasLostSince' | 'refusedSince'>
   /** The client did something on a page that may open a dialog; null: the page is not known. */
   acted(pageId: string | null): void
 }
@@ -113,7 +116,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       return this.#client.close(1000, 'closed by the client')
     }
     const actedOn = this.#actedOn(command)
-    const outcome = this.#acts.begin(method, params, actedOn)
+    const outcome = heedGuard(this.#acts.begin(method, params, actedOn), this.#ground.guard, actedOn)
     const verdict = this.#view.judge(command, child?.targetId ?? null)
     const execute = (settled: Verdict) => this.#execute(command, actedOn, outcome, settled)
     if (verdict instanceof Promise) void verdict.then(execute)

@@ -1,0 +1,72 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { ConnectionOutcome, EgressPolicy, UpstreamProxy } from '../../ports/egress.ts'
+import { ownedBy } from '../../ports/fault-owner.ts'
+import type { EgressContext } from './egress-context.ts'
+import { EgressRules } from './egress-rules.ts'
+import { KnownNames } from './host-names.ts'
+import type { Assignment } from './judged-addresses.ts'
+import { OutcomeBudget } from './outcome-budget.ts'
+import { PageConnection } from './page-connection.ts'
+
+const LOOPBACK = '127.0.0.1'
+
+/** Told of each outcome, and of how many were not told before it. */
+export type OutcomeListener = (outcome: ConnectionOutcome, unreported: number) => void
+
+/** The proxy of one browser: a port on 127.0.0.1, and what goes through it. */
+export class BrowserProxy {
+  readonly #context: EgressContext
+  readonly #server: Server
+  readonly #connections = new Set<PageConnection>()
+  #assigned: (Assignment & { upstream: UpstreamProxy | null }) | null = null
+  #report: (outcome: ConnectionOutcome) => void = () => {}
+
+  constructor(context: EgressContext) {
+    this.#context = context
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client))
+  }
+
+  /** Returns the port; 0 picks a free one. Rejects when it is taken. */
+  async listen(port: number): Promise<number> {
+    this.#server.listen(port, LOOPBACK)
+    await once(this.#server, 'listening')
+    // Such as having no file descriptor left: the connection is lost, and it goes on listening.
+    this.#server.on('error', () => {})
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  assign(policy: EgressPolicy, listener: OutcomeListener): void {
+    this.#endAll()
+    const budget = new OutcomeBudget()
+    this.#assigned = {
+      rules: new EgressRules(policy),
+      names: new KnownNames(this.#context.names),
+      upstream: policy.upstream,
+    }
+    this.#report = (outcome) => {
+      if (budget.take()) listener(outcome, budget.unreported)
+    }
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    this.#endAll()
+    await closed
+  }
+
+  #endAll(): void {
+    for (const connection of this.#connections) connection.end()
+    this.#connections.clear()
+  }
+
+  #accept(client: Socket): void {
+    if (this.#connections.size >= this.#context.limits.connectionsPerBrowser) return void client.destroy()
+    const connection = new PageConnection(client, this.#assigned, this.#context, this.#report)
+    this.#connections.add(connection)
+    // Whatever goes wrong in it, it is the only one that ends.
+    ownedBy({ fail: () => connection.end() }, () => {
+      void connection.serve().finally(() => this.#connections.delete(connection))
+    })
+  }
+}

@@ -1,0 +1,68 @@
+import { Worker } from 'node:worker_threads'
+import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
+
+export interface ThreadTiming {
+  /** How often it is asked whether it still works. */
+  pingMs: number
+  /** So many questions in a row without an answer, and it is taken to stand still. */
+  missedPings: number
+}
+
+export const THREAD_TIMING: ThreadTiming = { pingMs: 2_000, missedPings: 5 }
+
+/** A thread that needs more has a leak; it ends, and the server does not. */
+const HEAP_MB = 512
+
+/** A worker thread that ends when it stands still. */
+export class EgressThread {
+  /** Resolves with the reason once it has ended, whoever ended it. */
+  readonly ended: Promise<string>
+  readonly #worker: Worker
+  readonly #watch: NodeJS.Timeout
+  #unanswered = 0
+  #reason = 'it ended'
+
+  constructor(workerData: EgressWorkerData, timing: ThreadTiming, onMessage: (message: FromWorker) => void) {
+    // The file lies beside this one, as .ts in the repository and as .js in the package.
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    this.#worker = new Worker(new URL(`./egress-worker.${extension}`, import.meta.url), {
+      workerData,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    })
+    this.#worker.on('error', (error) => {
+      this.#reason = error.message
+    })
+    this.#worker.on('message', (message: FromWorker) => {
+      this.#unanswered = 0
+      onMessage(message)
+    })
+    // Only the server's own ticks count: while it is stopped itself, no answer is missing.
+    this.#watch = setInterval(() => this.#ping(timing.missedPings), timing.pingMs)
+    const { promise, resolve } = Promise.withResolvers<string>()
+    this.ended = promise
+    this.#worker.once('exit', () => {
+      clearInterval(this.#watch)
+      resolve(this.#reason)
+    })
+  }
+
+  post(message: ToWorker): void {
+    this.#worker.postMessage(message)
+  }
+
+  async terminate(reason: string): Promise<void> {
+    this.#reason = reason
+    await this.#worker.terminate()
+    await this.ended
+  }
+
+  #ping(mostMissed: number): void {
+    if (this.#unanswered >= mostMissed) {
+      clearInterval(this.#watch)
+      void this.terminate('it stood still')
+      return
+    }
+    this.#unanswered += 1
+    this.post({ kind: 'ping' })
+  }
+}

@@ -1,0 +1,57 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { faultOwner } from '../../ports/fault-owner.ts'
+import { BrowserProxy } from './browser-proxy.ts'
+import { HostNames } from './host-names.ts'
+import { HttpForward } from './http-forward.ts'
+import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
+
+/** The thread in which the proxies of all browsers run, so that their bytes do not hold up the server. */
+const { limits, dnsServers, hostsPath, resolvConfPath, upstreamCa } = workerData as EgressWorkerData
+const port = parentPort
+if (!port) throw new Error('egress-worker runs as a worker thread only')
+const tell = (message: FromWorker) => port.postMessage(message)
+
+const onFault = (error: unknown) => {
+  const owner = faultOwner()
+  // A fault that belongs to nobody ends the thread; the server starts another one.
+  if (!owner) throw error
+  owner.fail(error)
+}
+process.on('uncaughtException', onFault)
+process.on('unhandledRejection', onFault)
+
+const names = new HostNames({ servers: dnsServers, hostsPath, resolvConfPath, limitMs: limits.dnsMs })
+const context = { names, forward: new HttpForward(), limits, upstreamCa }
+const proxies = new Map<number, BrowserProxy>()
+
+async function open(id: number, wantedPort: number): Promise<void> {
+  const proxy = new BrowserProxy(context)
+  proxies.set(id, proxy)
+  try {
+    tell({ kind: 'opened', id, port: await proxy.listen(wantedPort) })
+  } catch (error) {
+    if (proxies.get(id) === proxy) proxies.delete(id)
+    tell({ kind: 'notOpened', id, reason: (error as Error).message })
+  }
+}
+
+async function close(id: number): Promise<void> {
+  const proxy = proxies.get(id)
+  proxies.delete(id)
+  await proxy?.close()
+  tell({ kind: 'closed', id })
+}
+
+function assign({ id, assignment, policy }: ToWorker & { kind: 'assign' }): void {
+  proxies
+    .get(id)
+    ?.assign(policy, (outcome, unreported) => tell({ kind: 'outcome', id, assignment, outcome, unreported }))
+  tell({ kind: 'assigned', id, assignment })
+}
+
+port.on('message', (message: ToWorker) => {
+  if (message.kind === 'open') void open(message.id, message.port)
+  else if (message.kind === 'assign') assign(message)
+  else if (message.kind === 'close') void close(message.id)
+  else tell({ kind: 'pong' })
+})

@@ -1,0 +1,180 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import type { ConnectionFailure, ConnectionOutcome, UpstreamProxy } from '../../ports/egress.ts'
+import { formatAddress, parseHost, type Host } from '../../ports/network-address.ts'
+import { upstreamParts } from '../../ports/upstream-proxy.ts'
+import { blocked, ConnectionFailed, notResolved, upstreamUnreachable } from './connection-failed.ts'
+import type { EgressContext } from './egress-context.ts'
+import { judgedAddresses, judgedUpstream, type Assignment } from './judged-addresses.ts'
+import { connectToFirst, type Reached } from './race.ts'
+import { readDestination, REPLY, socksReply, type Destination } from './socks-handshake.ts'
+import { TimeLimit } from './time-limit.ts'
+import { join, reset } from './tunnel.ts'
+import { UpstreamRoute } from './upstream-route.ts'
+import { secure } from './upstream.ts'
+
+const REPLIES: Readonly<Record<ConnectionFailure['code'], number>> = {
+  BLOCKED: REPLY.notAllowed,
+  NAME_NOT_RESOLVED: REPLY.hostUnreachable,
+  REFUSED: REPLY.connectionRefused,
+  TIMED_OUT: REPLY.hostUnreachable,
+  UNREACHABLE: REPLY.networkUnreachable,
+  RESET: REPLY.generalFailure,
+  UPSTREAM_FAILED: REPLY.generalFailure,
+}
+
+/** One connection of a browser, from its handshake to its end. */
+export class PageConnection {
+  readonly #client: Socket
+  readonly #assigned: (Assignment & { upstream: UpstreamProxy | null }) | null
+  readonly #context: EgressContext
+  readonly #report: (outcome: ConnectionOutcome) => void
+  readonly #ended = new AbortController()
+  #host = ''
+  #port = 0
+  #startedAt = 0
+  #dnsMs: number | null = null
+  #connectMs: number | null = null
+  #peer: string | null = null
+  #hasSucceeded = false
+
+  /** Assigned: null where no policy has been yet, and nothing is let through. */
+  constructor(
+    client: Socket,
+    assigned: (Assignment & { upstream: UpstreamProxy | null }) | null,
+    context: EgressContext,
+    report: (outcome: ConnectionOutcome) => void,
+  ) {
+    this.#client = client
+    this.#assigned = assigned
+    this.#context = context
+    this.#report = report
+    client.on('error', () => client.destroy())
+    client.once('close', () => this.#ended.abort(new Error('the browser closed the connection')))
+  }
+
+  /** Closes it, whatever it is about. */
+  end(): void {
+    this.#client.destroy()
+  }
+
+  /** Resolves when it is over. Never rejects. */
+  async serve(): Promise<void> {
+    try {
+      await this.#open(await this.#readDestination())
+    } catch (error) {
+      if (error instanceof ConnectionFailed) this.#fail(error)
+      else this.#client.destroySoon()
+    }
+    if (!this.#client.closed) await once(this.#client, 'close')
+  }
+
+  async #readDestination(): Promise<Destination> {
+    const timer = setTimeout(() => this.end(), this.#context.limits.handshakeMs)
+    try {
+      return await readDestination(this.#client)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #open({ host: text, port }: Destination): Promise<void> {
+    if (!this.#assigned) throw blocked('no policy')
+    this.#startedAt = Date.now()
+    this.#port = port
+    const host = parseHost(text)
+    this.#host = host ? nameOf(host) : text
+    if (!host) throw notResolved()
+    using limit = new TimeLimit(this.#context.limits.connectMs, this.#ended.signal)
+    const addresses = await this.#judge(host, text.endsWith('.'), limit)
+    if (this.#assigned.upstream) return await this.#openThrough(this.#assigned.upstream, limit)
+    const { socket, address } = await this.#connect(addresses, port, limit)
+    limit[Symbol.dispose]()
+    this.#peer = address
+    this.#tell(null)
+    this.#succeed()
+    await join(this.#client, socket)
+  }
+
+  async #judge(host: Host, isComplete: boolean, limit: TimeLimit): Promise<string[]> {
+    const assigned = this.#assigned!
+    const startedAt = performance.now()
+    try {
+      return await limit.wait(judgedAddresses(assigned, host, this.#port, isComplete))
+    } catch (error) {
+      // Only the proxy of the user may know the name.
+      const isUnknown = error instanceof ConnectionFailed && error.failure.code === 'NAME_NOT_RESOLVED'
+      if (assigned.upstream && isUnknown && assigned.rules.trustsUnresolved(this.#host, this.#port)) return []
+      throw error
+    } finally {
+      if (host.kind === 'name') this.#dnsMs = performance.now() - startedAt
+    }
+  }
+
+  async #connect(addresses: readonly string[], port: number, limit: TimeLimit): Promise<Reached> {
+    const startedAt = performance.now()
+    try {
+      return await connectToFirst(addresses, port, this.#context.limits.staggerMs, limit.signal)
+    } finally {
+      this.#connectMs = performance.now() - startedAt
+    }
+  }
+
+  async #openThrough(upstream: UpstreamProxy, firstLimit: TimeLimit): Promise<void> {
+    const parts = upstreamParts(upstream)
+    const host = parseHost(parts.host)!
+    /** The session must not reach a proxy that it may not reach otherwise. */
+    const connect = async (limit: TimeLimit) => {
+      try {
+        const addresses = await limit.wait(judgedUpstream(this.#assigned!, host, parts.port))
+        const { socket } = await this.#connect(addresses, parts.port, limit)
+        return await secure(socket, parts, this.#context.upstreamCa, limit.signal)
+      } catch (error) {
+        const isBlocked = error instanceof ConnectionFailed && error.failure.code === 'BLOCKED'
+        throw isBlocked || this.#ended.signal.aborted ? error : upstreamUnreachable()
+      }
+    }
+    const route = new UpstreamRoute({
+      client: this.#client,
+      destination: { host: this.#host, port: this.#port },
+      parts,
+      forward: this.#context.forward,
+      connectMs: this.#context.limits.connectMs,
+      ended: this.#ended.signal,
+      connect,
+      succeed: () => this.#succeed(),
+      tell: (failure) => this.#tell(failure),
+    })
+    await route.open(firstLimit)
+  }
+
+  #succeed(): void {
+    this.#hasSucceeded = true
+    this.#client.write(socksReply(REPLY.succeeded))
+  }
+
+  /** Told before the browser hears of it, so that the reason is there when the request fails. */
+  #fail({ failure }: ConnectionFailed): void {
+    if (this.#assigned && !this.#ended.signal.aborted) this.#tell(failure)
+    if (this.#hasSucceeded) return reset(this.#client)
+    this.#client.write(socksReply(REPLIES[failure.code]))
+    this.#client.destroySoon()
+  }
+
+  #tell(failure: ConnectionFailure | null): void {
+    this.#report({
+      host: this.#host,
+      port: this.#port,
+      startedAt: this.#startedAt,
+      endedAt: Date.now(),
+      dnsMs: this.#dnsMs,
+      connectMs: this.#connectMs,
+      peer: this.#peer === null ? null : { address: this.#peer, port: this.#port },
+      failure,
+    })
+  }
+}
+
+function nameOf(host: Host): string {
+  return host.kind === 'name' ? host.name : formatAddress(host.address)
+}

@@ -1,0 +1,166 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../ports/egress.ts'
+import { faultOwner } from '../../ports/fault-owner.ts'
+import type { FromWorker, ToWorker } from './worker-messages.ts'
+
+/** How long the thread may take to open, change or close a proxy; it may have to be started for it. */
+const ANSWER_MS = 30_000
+/** Before a port that somebody else has taken meanwhile is tried again. */
+const RETRY_MS = 1_000
+
+/** The egress proxies do not work at the moment, and nothing is let through. */
+export class EgressUnavailable extends Error {
+  constructor(reason: string) {
+    super(`The egress proxy is unavailable: ${reason}.`)
+    this.name = 'EgressUnavailable'
+  }
+}
+
+interface Assigned {
+  assignment: number
+  policy: EgressPolicy
+  report: (outcome: ConnectionOutcome) => void
+}
+
+/** A fault in it is that of whoever assigned the policy, not of whoever started the thread. */
+function guarded(report: (outcome: ConnectionOutcome) => void): (outcome: ConnectionOutcome) => void {
+  const owner = faultOwner()
+  return (outcome) => {
+    try {
+      report(outcome)
+    } catch (error) {
+      if (!owner) throw error
+      owner.fail(error)
+    }
+  }
+}
+
+interface Wait {
+  resolve: () => void
+  reject: (error: Error) => void
+}
+
+/** A proxy in the worker thread, as the server holds it: it knows enough to open it again in another thread. */
+export class ProxyHandle implements EgressProxy {
+  readonly #id: number
+  readonly #post: (message: ToWorker) => boolean
+  readonly #forget: () => void
+  readonly #waits = new Map<string, Wait>()
+  #port = 0
+  #assigned: Assigned | null = null
+  #lastAssignment = 0
+  #unreportedCount = 0
+  #retry: NodeJS.Timeout | undefined
+  #closing: Promise<void> | null = null
+
+  /** Post: to the thread of the moment; false while there is none. Forget: no thread must open it again. */
+  constructor(id: number, post: (message: ToWorker) => boolean, forget: () => void) {
+    this.#id = id
+    this.#post = post
+    this.#forget = forget
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  get unreportedCount(): number {
+    return this.#unreportedCount
+  }
+
+  /** Resolves when it listens; it is for others to see that there is a thread. */
+  async opened(): Promise<void> {
+    await this.#answer('opened')
+  }
+
+  async assign(policy: EgressPolicy, report: (outcome: ConnectionOutcome) => void): Promise<void> {
+    if (this.#closing) throw new EgressUnavailable('it has been closed')
+    const assignment = (this.#lastAssignment += 1)
+    this.#assigned = { assignment, policy, report: AsyncResource.bind(guarded(report)) }
+    const answer = this.#answer(`assigned ${assignment}`)
+    this.#post({ kind: 'assign', id: this.#id, assignment, policy })
+    await answer
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** A thread has started: tells it everything. The policy is there before the port. */
+  replay(): void {
+    clearTimeout(this.#retry)
+    const { assignment, policy } = this.#assigned ?? {}
+    this.#post({ kind: 'open', id: this.#id, port: this.#port })
+    if (policy && assignment !== undefined) this.#post({ kind: 'assign', id: this.#id, assignment, policy })
+  }
+
+  /** The thread has ended, and the port with it. */
+  threadEnded(): void {
+    clearTimeout(this.#retry)
+    this.#settle('closed')
+  }
+
+  /** There will be no other thread. */
+  abandon(): void {
+    this.#closing ??= Promise.resolve()
+    clearTimeout(this.#retry)
+    for (const { reject } of this.#waits.values()) reject(new EgressUnavailable('the server is shutting down'))
+  }
+
+  hear(message: Exclude<FromWorker, { kind: 'pong' }>): void {
+    switch (message.kind) {
+      case 'opened':
+        this.#port = message.port
+        return this.#settle('opened')
+      case 'notOpened':
+        return this.#notOpened(message.reason)
+      case 'assigned':
+        return this.#settle(`assigned ${message.assignment}`)
+      case 'closed':
+        return this.#settle('closed')
+      case 'outcome':
+        return this.#tell(message)
+    }
+  }
+
+  #tell({ assignment, outcome, unreported }: FromWorker & { kind: 'outcome' }): void {
+    // Outcomes of an earlier policy are nothing that the recorder of this one knows of.
+    if (this.#closing || assignment !== this.#assigned?.assignment) return
+    this.#unreportedCount = unreported
+    this.#assigned.report(outcome)
+  }
+
+  #notOpened(reason: string): void {
+    if (this.#port === 0) this.#waits.get('opened')?.reject(new EgressUnavailable(reason))
+    else if (!this.#closing) this.#retry = setTimeout(() => this.replay(), RETRY_MS)
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#retry)
+    try {
+      const answer = this.#answer('closed')
+      // Without a thread there is no port, either.
+      if (!this.#post({ kind: 'close', id: this.#id })) this.#settle('closed')
+      await answer
+    } finally {
+      this.#forget()
+    }
+  }
+
+  async #answer(name: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#waits.set(name, { resolve, reject })
+    const timer = setTimeout(() => reject(new EgressUnavailable('its thread does not answer')), ANSWER_MS)
+    try {
+      await promise
+    } finally {
+      clearTimeout(timer)
+      this.#waits.delete(name)
+    }
+  }
+
+  #settle(name: string): void {
+    this.#waits.get(name)?.resolve()
+  }
+}

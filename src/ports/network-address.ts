@@ -1,0 +1,170 @@
+import ipaddr from 'ipaddr.js'
+
+/** What a browser may mean by the host of a URL. */
+export type Host = { kind: 'name'; name: string } | { kind: 'address'; address: NetworkAddress }
+
+export type NetworkAddress = ipaddr.IPv4 | ipaddr.IPv6
+
+/** Why an address is never opened, whatever is allowed. */
+export type ForbiddenRule = 'cloud metadata' | 'link-local address'
+
+/** Why an address is none of the public internet. */
+export type NonPublicRule = 'loopback address' | 'private address' | 'reserved address'
+
+const LONGEST_NAME = 253
+const LONGEST_LABEL = 63
+
+/** Names under which clouds hand out a machine's credentials. */
+const METADATA_NAMES = new Set([
+  'metadata',
+  'metadata.google.internal',
+  'metadata.goog',
+  'instance-data',
+  'instance-data.ec2.internal',
+])
+
+/** Their addresses outside the link-local ranges: Alibaba, Oracle, Azure, AWS, Google, Oracle, Scaleway. */
+const METADATA_ADDRESSES = new Set([
+  '100.100.100.200',
+  '192.0.0.192',
+  '168.63.129.16',
+  'fd00:ec2::254',
+  'fd20:ce::254',
+  'fd00:c1::a9fe:a9fe',
+  'fd00:42::42',
+])
+
+/**
+ * Reads the host of a URL in whatever notation (decimal, octal, hexadecimal and short IPv4; brackets, zone, upper case
+ * and Unicode; dots at the end), as the URL standard does, so that no reader further on finds another meaning in it.
+ * Null if it is neither an address nor a name that can exist.
+ */
+export function parseHost(text: string): Host | null {
+  const bare = /^\[(.*)\]$/s.exec(text)?.[1] ?? text
+  if (bare.includes(':')) {
+    const address = parseAddress(bare)
+    return address && { kind: 'address', address }
+  }
+  // Whatever would end the host within a URL, or be decoded there, is no part of a host.
+  if (bare === '' || /[\s/\\?#@%:[\]<>^|]/.test(bare)) return null
+  const url = URL.parse(`http://${bare}/`)
+  if (!url) return null
+  const address = parseAddress(url.hostname)
+  if (address) return { kind: 'address', address }
+  const name = url.hostname.replace(/\.$/, '')
+  return isName(name) ? { kind: 'name', name } : null
+}
+
+function isName(name: string): boolean {
+  return (
+    name.length <= LONGEST_NAME &&
+    name.split('.').every((label) => /^[a-z0-9_-]+$/.test(label) && label.length <= LONGEST_LABEL)
+  )
+}
+
+/** An address in its usual notation. IPv4 within IPv6 (::ffff:127.0.0.1) becomes the IPv4 address that is connected to. */
+export function parseAddress(text: string): NetworkAddress | null {
+  if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !(text.includes(':') && ipaddr.IPv6.isValid(text))) return null
+  return ipaddr.process(text)
+}
+
+/** Without the zone: it names one of our own interfaces. */
+export function formatAddress(address: NetworkAddress): string {
+  return address.toString().replace(/%.*$/s, '')
+}
+
+export function isMetadataName(name: string): boolean {
+  return METADATA_NAMES.has(name)
+}
+
+export function forbiddenRule(address: NetworkAddress): ForbiddenRule | null {
+  for (const form of formsOf(address)) {
+    if (METADATA_ADDRESSES.has(formatAddress(form)) || isMetadataLinkLocal(form)) return 'cloud metadata'
+    if (form.range() === 'linkLocal') return 'link-local address'
+  }
+  return null
+}
+
+/** Null for what anybody on the internet can reach. */
+export function nonPublicRule(address: NetworkAddress): NonPublicRule | null {
+  const own = isTranslated(address) ? null : ownRule(address)
+  return (
+    own ??
+    embeddedIn(address)
+      .map(ownRule)
+      .find((rule) => rule !== null) ??
+    null
+  )
+}
+
+/**
+ * Whether a gateway turns it into the IPv4 address that it carries, which is then all that matters: an IPv6-only network
+ * reaches all of IPv4 that way (RFC 6052).
+ */
+function isTranslated(address: NetworkAddress): boolean {
+  return address.kind() === 'ipv6' && CARRIERS.some((carrier) => isCarrier(carrier, address as ipaddr.IPv6))
+}
+
+function ownRule(address: NetworkAddress): NonPublicRule | null {
+  const range = address.range()
+  // On Linux, 0.0.0.0 and :: are this machine.
+  if (range === 'loopback' || range === 'unspecified') return 'loopback address'
+  // What is left of rfc6052 here is a network's own NAT64.
+  if (['private', 'uniqueLocal', 'carrierGradeNat', 'deprecatedSiteLocal', 'rfc6052'].includes(range)) {
+    return 'private address'
+  }
+  return (range === 'unicast' && isAllocated(address)) || range === 'teredo' ? null : 'reserved address'
+}
+
+/** The address itself, and the IPv4 addresses that it carries. */
+export function formsOf(address: NetworkAddress): NetworkAddress[] {
+  return [address, ...embeddedIn(address)]
+}
+
+function isMetadataLinkLocal(address: NetworkAddress): boolean {
+  return ['169.254.169.254', 'fe80::a9fe:a9fe'].includes(formatAddress(address))
+}
+
+/** Of IPv6, only 2000::/3 has been given out so far; ipaddr.js calls the rest unicast. */
+function isAllocated(address: NetworkAddress): boolean {
+  return address.kind() === 'ipv4' || (address as ipaddr.IPv6).match(ipaddr.IPv6.parse('2000::'), 3)
+}
+
+interface Carrier {
+  prefix: string
+  bits: number
+  /** Index of the first of the two parts that are the IPv4 address. */
+  part: number
+}
+
+/** IPv4-compatible, -mapped, -translated, NAT64, 6to4. */
+const CARRIERS: readonly Carrier[] = [
+  { prefix: '::', bits: 96, part: 6 },
+  { prefix: '::ffff:0:0', bits: 96, part: 6 },
+  { prefix: '::ffff:0:0:0', bits: 96, part: 6 },
+  { prefix: '64:ff9b::', bits: 96, part: 6 },
+  { prefix: '2002::', bits: 16, part: 1 },
+]
+
+function isCarrier({ prefix, bits }: Carrier, address: ipaddr.IPv6): boolean {
+  const range = address.range()
+  return range !== 'loopback' && range !== 'unspecified' && address.match(ipaddr.IPv6.parse(prefix), bits)
+}
+
+function embeddedIn(address: NetworkAddress): ipaddr.IPv4[] {
+  if (address.kind() === 'ipv4') return []
+  const ipv6 = address as ipaddr.IPv6
+  const { parts } = ipv6
+  const found = CARRIERS.filter((carrier) => isCarrier(carrier, ipv6)).map(({ part }) => carried(parts, part))
+  // Teredo: the server in the clear, the client with all bits inverted.
+  if (ipv6.range() === 'teredo') found.push(carried(parts, 2), carried(parts, 6, 0xff_ff))
+  // ISATAP, below any prefix; and NAT64 of a network's own, whose prefix usually has 96 bits (RFC 8215).
+  if (parts[5] === 0x5e_fe && (parts[4]! & 0xfd_ff) === 0) found.push(carried(parts, 6))
+  if (ipv6.range() === 'rfc6052' && found.length === 0) found.push(carried(parts, 6))
+  return found
+}
+
+function carried(parts: readonly number[], index: number, mask = 0): ipaddr.IPv4 {
+  const [high, low] = [parts[index]! ^ mask, parts[index + 1]! ^ mask]
+  return new ipaddr.IPv4([high >> 8, high & 255, low >> 8, low & 255])
+}

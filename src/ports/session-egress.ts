@@ -1,0 +1,9 @@
+import type { EgressMode, HostRule } from './egress.ts'
+
+/** The policy of a session as it is kept and shown: without what is secret. */
+export interface SessionEgress {
+  mode: EgressMode
+  allowedHosts: HostRule[] | null
+  /** Scheme, host and port of the user's proxy: http://proxy.example:3128. */
+  proxy: string | null
+}

@@ -1,0 +1,227 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+import { chromium } from 'playwright'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { actionApi } from '../support/action-api.ts'
+import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
+import { REACHING_PAGES, WAYS_OF_PAGES } from '../support/site-reach.ts'
+import { withApp } from '../support/with-app.ts'
+import { ALLOWED, METADATA, PRIVATE, PUBLIC } from './hosts.ts'
+
+const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(
+  () => startPagesSite(REACHING_PAGES, { '/redirect': '?to' }, PUBLIC, 80),
+  { egress: { mode: 'PUBLIC', allow: ['allowed.test'] } },
+)
+const { run, logged } = actionApi(tabwire)
+/** Listens on every address but that of the site. */
+const others = new Map<string, PagesSite>()
+const packets: string[] = []
+const udp: Socket[] = []
+const relays: Server[] = []
+
+beforeAll(async () => {
+  const secrets = { '*': '<title>Secrets</title><body>SECRETS' }
+  for (const address of [PRIVATE, ALLOWED, METADATA, '127.0.0.1', '::1', 'fd00:7::7']) {
+    others.set(address, await startPagesSite(secrets, {}, address, 80))
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    socket.on('message', () => packets.push(address))
+    socket.bind(3478, address)
+    await once(socket, 'listening')
+    udp.push(socket)
+    const relay = createServer((connection) => {
+      packets.push(`${address} by TCP`)
+      connection.destroy()
+    })
+    relay.listen(3478, address)
+    await once(relay, 'listening')
+    relays.push(relay)
+  }
+})
+afterAll(async () => {
+  for (const one of [...udp, ...relays]) one.close()
+  for (const other of others.values()) await other.close()
+})
+beforeEach(() => {
+  for (const { asked } of others.values()) asked.length = 0
+  packets.length = 0
+  site().asked.length = 0
+})
+
+const reached = () => [...others].flatMap(([address, { asked }]) => asked.map((path) => `${address}${path}`))
+
+/** Notations of addresses that are not public, names that lead to them, and what is never opened. */
+const INWARD = [
+  '10.7.7.7',
+  '0x0a070707',
+  '168232711',
+  '10.7.1799',
+  '012.07.07.07',
+  '[::ffff:10.7.7.7]',
+  '[::ffff:a07:707]',
+  '[fd00:7::7]',
+  'intranet.test',
+  'INTRANET.test.',
+  'ours6.test',
+  'localhost',
+  'any.localhost',
+  '127.1',
+  '0',
+  '[::1]',
+  '[::]',
+  METADATA,
+  'metadata.test',
+  '[::ffff:169.254.169.254]',
+]
+
+test('a session reaches the internet, and what is allowed', async () => {
+  const session = await start({ initialPrompt: 'http://public.test/plain' }, 'LOADED')
+  expect(session).toMatchObject({ currentUrl: 'http://public.test/plain', title: 'Plain', error: null })
+  const steps = await run(session.id, [
+    { navigate: { url: 'http://allowed.test/' } },
+    { evaluate: { expression: 'document.title' } },
+  ])
+  expect(steps.map(({ result }) => result)).toEqual([null, 'Secrets'])
+  expect(await addressesOf(session.id)).toEqual([`${PUBLIC}:80`, `${ALLOWED}:80`])
+  await terminate(session.id)
+})
+
+test(
+  'no way of a page leads into the network of the server; each leads to what is allowed',
+  { timeout: 120_000 },
+  async () => {
+    const { id } = await start()
+    await attack(id, 'allowed.test')
+    const ways = [...WAYS_OF_PAGES].sort()
+    await expect.poll(() => [...new Set(others.get(ALLOWED)!.asked.map((path) => path.slice(1)))].sort()).toEqual(ways)
+    expect(reached().every((what) => what.startsWith(ALLOWED))).toBe(true)
+    await terminate(id)
+    for (const host of ['intranet.test', METADATA]) {
+      for (const { asked } of others.values()) asked.length = 0
+      const { id: other } = await start()
+      await attack(other, host)
+      expect(reached()).toEqual([])
+      const blocked = (await failuresOf(other)).filter(({ url }) => new URL(url).hostname === host)
+      expect(blocked.length).toBeGreaterThanOrEqual(WAYS_OF_PAGES.length - 4)
+      expect(new Set(blocked.map(({ failure }) => failure))).toEqual(
+        new Set([host === METADATA ? 'BLOCKED (cloud metadata)' : 'BLOCKED (private address)']),
+      )
+      await terminate(other)
+    }
+    // WebRTC has a way through the proxy to what is allowed, and none around it.
+    expect(packets.filter((packet) => packet !== `${ALLOWED} by TCP`)).toEqual([])
+  },
+)
+
+describe('the API, and clients', () => {
+  let id: string
+  beforeEach(async () => {
+    ;({ id } = await start({ initialPrompt: 'http://public.test/plain' }, 'LOADED'))
+    return () => terminate(id)
+  })
+
+  test('navigate and openPage are BLOCKED, whatever the notation, and say how to allow it', async () => {
+    for (const host of INWARD) {
+      const [step] = await run(id, [{ navigate: { url: `http://${host}/` } }])
+      const said = expect.stringMatching(/TABWIRE_EGRESS|never opened/)
+      expect([host, step!.error]).toMatchObject([host, { code: 'BLOCKED', message: said }])
+    }
+    const [opened] = await run(id, [{ openPage: { url: 'http://intranet.test/' } }])
+    expect(opened!.error).toMatchObject({
+      code: 'BLOCKED',
+      message: expect.stringMatching(/private address.*TABWIRE_EGRESS/),
+    })
+    const [redirected] = await run(id, [{ navigate: { url: redirectTo('http://intranet.test/') } }])
+    expect(redirected!.error).toMatchObject({ code: 'BLOCKED' })
+    expect(reached()).toEqual([])
+  })
+
+  test('a start is refused or BLOCKED', async () => {
+    for (const host of ['10.7.7.7', '[::1]', '0x7f000001']) {
+      const query = `mutation ($url: String) { startSession(input: { initialPrompt: $url }) { id } }`
+      const { errors } = await tabwire().send(query, { url: `http://${host}/` })
+      expect(errors?.[0]).toMatchObject({
+        message: expect.stringContaining('TABWIRE_EGRESS'),
+        extensions: {
+          code: 'BAD_USER_INPUT',
+          issues: [{ path: ['input', 'initialPrompt'], code: 'FORBIDDEN_VALUE' }],
+        },
+      })
+    }
+    for (const url of ['http://intranet.test/', redirectTo('http://metadata.test/')]) {
+      const session = await start({ initialPrompt: url }, 'LOADED')
+      expect(session).toMatchObject({
+        status: 'RUNNING',
+        error: expect.stringMatching(/private address|never opened/),
+      })
+      expect((await logged(session.id))[0]).toMatchObject({ type: 'NAVIGATE', error: { code: 'BLOCKED' } })
+      await terminate(session.id)
+    }
+    expect(reached()).toEqual([])
+  })
+
+  test('a client reaches no more, in pages, contexts of its own, and with a proxy of its own', async () => {
+    const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
+    const own = browser.contexts()[0]!.pages()[0]!
+    const other = await (await browser.newContext()).newPage()
+    await other.goto('http://public.test/plain')
+    for (const page of [own, other]) {
+      for (const host of INWARD) {
+        await expect(page.goto(`http://${host}/`)).rejects.toThrow(/net::ERR_|TABWIRE_EGRESS|never opened/)
+      }
+      // The browser's page of an error may come between.
+      await expect.poll(() => page.goto('http://public.test/plain').then(Boolean, () => false)).toBe(true)
+      const fetched = page.evaluate(() => fetch('http://intranet.test/', { mode: 'no-cors' }))
+      await expect(fetched).rejects.toThrow(/Failed to fetch/)
+    }
+    for (const server of ['direct://', 'http://intranet.test:80', 'socks5://127.0.0.1:1080']) {
+      await expect(browser.newContext({ proxy: { server } })).rejects.toThrow(/createBrowserContext is not served/)
+    }
+    await browser.close()
+    expect(reached()).toEqual([])
+  })
+
+  test('a session may narrow it further, and not widen it', async () => {
+    const { errors } = await tabwire().send('mutation { startSession(input: { egress: OPEN }) { id } }')
+    expect(errors?.[0]?.extensions.issues).toMatchObject([{ path: ['input', 'egress'], code: 'FORBIDDEN_VALUE' }])
+    const narrow = await start({ allowedHosts: ['public.test'], initialPrompt: 'http://public.test/plain' }, 'LOADED')
+    const none = await start({ egress: 'NONE' })
+    expect(narrow.title).toBe('Plain')
+    const [elsewhere] = await run(narrow.id, [{ navigate: { url: 'http://allowed.test/' } }])
+    expect(elsewhere!.error).toMatchObject({ code: 'BLOCKED', message: expect.stringContaining('allowedHosts') })
+    const [nowhere] = await run(none.id, [{ navigate: { url: 'http://public.test/plain' } }])
+    expect(nowhere!.error).toMatchObject({
+      code: 'BLOCKED',
+      message: expect.stringContaining('TABWIRE_EGRESS_ALLOW'),
+    })
+    const [allowed] = await run(none.id, [{ navigate: { url: 'http://allowed.test/' } }])
+    expect(allowed!.error).toBeNull()
+    for (const one of [narrow, none]) await terminate(one.id)
+  })
+})
+
+const redirectTo = (url: string) => `http://public.test/redirect?to=${encodeURIComponent(url)}`
+
+async function attack(id: string, host: string): Promise<void> {
+  const [step] = await run(id, [{ navigate: { url: `http://public.test/attack?host=${encodeURIComponent(host)}` } }])
+  expect(step!.error).toBeNull()
+  const query = `query ($id: ID!) { session(id: $id) { consoleMessages(filter: { textContains: "tried everything" }) { totalCount } } }`
+  const tried = async () => {
+    const { session } = await tabwire().query<{ session: { consoleMessages: { totalCount: number } } }>(query, { id })
+    return session.consoleMessages.totalCount
+  }
+  await expect.poll(tried, { timeout: 90_000 }).toBe(1)
+  await expect.poll(async () => (await get(id))!.pendingRequestCount).toBe(0)
+}
+
+interface Requests {
+  session: { networkRequests: { nodes: { url: string; failure: string | null; remoteAddress: string | null }[] } }
+}
+
+async function requestsOf(id: string) {
+  const query = `query ($id: ID!) { session(id: $id) { networkRequests(first: 1000) { nodes { url failure remoteAddress } } } }`
+  return (await tabwire().query<Requests>(query, { id })).session.networkRequests.nodes
+}
+
+const failuresOf = async (id: string) => (await requestsOf(id)).filter(({ failure }) => failure !== null)
+const addressesOf = async (id: string) => (await requestsOf(id)).map(({ remoteAddress }) => remoteAddress)

@@ -1,0 +1,66 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ISOLATED_HOSTS } from '../isolated/hosts.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+
+/** Whether one can be made: it takes root, and a kernel that lets it. */
+export const canIsolate =
+  process.getuid?.() === 0 &&
+  spawnSync('unshare', ['--net', '--mount', 'sh', '-c', 'mount --make-rprivate / && ip link set lo up']).status === 0
+
+/** Lists of names and addresses, so that a shell need not quote anything. */
+const SET_UP = `set -e
+mount --make-rprivate /
+mount --bind "$1/hosts" /etc/hosts
+mount --bind "$1/resolv.conf" /etc/resolv.conf
+ip link set lo up
+while read -r address; do ip addr add "$address" dev lo; done < "$1/addresses"
+# WebRTC uses no loopback interface, and none without a way out.
+ip link add outward type veth peer name nowhere
+ip addr add 10.99.0.2/24 dev outward
+ip link set outward up
+ip link set nowhere up
+ip route add default via 10.99.0.1
+# A connection that nobody answers is given up after three seconds instead of two minutes.
+echo 1 > /proc/sys/net/ipv4/tcp_syn_retries
+shift
+exec "$@"`
+
+/**
+ * Runs a file of tests in a network namespace in which every address is ours: the names of ISOLATED_HOSTS lead there, all
+ * others do not exist, and nothing leaves the machine. Returns "passed", or else what it printed.
+ */
+export async function runIsolated(file: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tabwire-isolated-'))
+  try {
+    const names = Object.entries({ localhost: '127.0.0.1', ...ISOLATED_HOSTS })
+    const blocks = Object.values(ISOLATED_HOSTS).map((address) => `${address}/${address.includes(':') ? 128 : 32}\n`)
+    await writeFile(join(folder, 'hosts'), names.map(([name, address]) => `${address} ${name}\n`).join(''))
+    await writeFile(join(folder, 'addresses'), blocks.join(''))
+    // A resolver that nobody is behind refuses at once.
+    await writeFile(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\noptions attempts:1 timeout:1\n')
+    const vitest = [process.execPath, join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run']
+    const command = [...vitest, '--config', 'test/isolated/vitest.config.ts', '--root', ROOT, file]
+    return await finished(['--net', '--mount', '--kill-child', 'sh', '-c', SET_UP, 'sh', folder, ...command])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function finished(args: string[]): Promise<string> {
+  const env = { ...process.env, NO_COLOR: '1' }
+  const child = spawn('unshare', args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-20_000)
+    })
+  }
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve(code === 0 ? 'passed' : output))
+  })
+}

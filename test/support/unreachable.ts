@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { createServer as createHttpsServer } from 'node:https'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { SELF_SIGNED } from './self-signed.ts'
+
+/** Hosts with a port, each of which a request to fails in its own way. */
+export interface Unreachable {
+  refused: string
+  unresolvable: string
+  /** Takes the connection, and resets it at the first bytes. */
+  reset: string
+  /** Has a certificate that nobody trusts; for plain HTTP it is none. */
+  untrusted: string
+  close(): Promise<void>
+}
+
+export async function startUnreachable(): Promise<Unreachable> {
+  const resetting = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.resetAndDestroy())
+  })
+  const untrusted = createHttpsServer(SELF_SIGNED, (_, response) => response.end('for nobody'))
+  // A browser that does not trust it says so by an alert.
+  untrusted.on('tlsClientError', () => {})
+  const gone = createServer()
+  const [refusedPort, resetPort, untrustedPort] = await Promise.all([gone, resetting, untrusted].map(listen))
+  await close(gone)
+  return {
+    refused: `127.0.0.1:${refusedPort}`,
+    unresolvable: 'no-such-host.invalid',
+    reset: `127.0.0.1:${resetPort}`,
+    untrusted: `127.0.0.1:${untrustedPort}`,
+    close: async () => void (await Promise.all([close(resetting), close(untrusted)])),
+  }
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  await closed
+}
