@@ -3,11 +3,17 @@ import { CdpSocket } from '../support/cdp-socket.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { site, start, get, terminate, cdpUrlOf } = withApp(startTestSite)
+const { tabwire, site, start, get, terminate, cdpUrlOf } = withApp(startTestSite)
+
+/** Limits a session once its client is attached, so that nobody has to be quick. */
+async function limit(id: string, input: { idleTimeoutSeconds: number } | { maxDurationSeconds: number }) {
+  const update = 'mutation ($id: ID!, $input: UpdateSessionInput!) { updateSession(id: $id, input: $input) { id } }'
+  await tabwire().query(update, { id, input })
+}
 
 /** A session with a client that waits for an answer, which comes when it is asked for. */
-async function withCommandUnderWay(input: Record<string, unknown>) {
-  const { id } = await start({ initialPrompt: `${site().url}/title`, ...input }, 'LOADED')
+async function withCommandUnderWay() {
+  const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
   onTestFinished(async () => void (await terminate(id)))
   const client = await CdpSocket.connect(await cdpUrlOf(id))
   onTestFinished(() => client[Symbol.asyncDispose]())
@@ -18,7 +24,8 @@ async function withCommandUnderWay(input: Record<string, unknown>) {
 }
 
 test('a command under way is activity, its answer too, and then the session is idle', async () => {
-  const { client, sessionId, waiting, expiresAt } = await withCommandUnderWay({ idleTimeoutSeconds: 2 })
+  const { id, client, sessionId, waiting, expiresAt } = await withCommandUnderWay()
+  await limit(id, { idleTimeoutSeconds: 2 })
   const begun = Date.now()
   // Longer than the idle timeout, which would have ended it.
   await expect.poll(expiresAt, { timeout: 20_000, interval: 200 }).toBeGreaterThan(begun + 5_000)
@@ -29,12 +36,14 @@ test('a command under way is activity, its answer too, and then the session is i
 })
 
 test('with its client, the command is gone', async () => {
-  const { id, client } = await withCommandUnderWay({ idleTimeoutSeconds: 2 })
+  const { id, client } = await withCommandUnderWay()
+  await limit(id, { idleTimeoutSeconds: 2 })
   client.socket.terminate()
   await expect.poll(async () => (await get(id))!.endReason, { timeout: 20_000 }).toBe('IDLE_TIMEOUT')
 })
 
 test('a session whose client waits has a longest duration all the same', async () => {
-  const { client } = await withCommandUnderWay({ maxDurationSeconds: 3, idleTimeoutSeconds: 60 })
+  const { id, client } = await withCommandUnderWay()
+  await limit(id, { maxDurationSeconds: 3 })
   expect(await client.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('MAX_DURATION') as string })
 })
