@@ -118,7 +118,8 @@ export class PageActions {
       if (blocked !== null) throw new ActionFailure('BLOCKED', blocked)
       return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
     } catch (error) {
-      const isHeld = this.#wire.barrier.heldMs > PREPARING_MS
+      // One that was canceled asks nothing more of a page that stands still: the end of the session waits for it.
+      const isHeld = this.#wire.barrier.heldMs > (signal.aborted ? 0 : PREPARING_MS)
       const subject = details.members['target']
       const said = signal.aborted && !(error instanceof ActionFailure)
       const opened = details.members['pageId']
