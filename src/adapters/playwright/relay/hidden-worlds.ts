@@ -3,10 +3,12 @@ import type { UtilityWorlds, WorldId } from '../pipe/utility-worlds.ts'
 import type { CommandParams } from './border.ts'
 import { startsWith } from './message-text.ts'
 
+/** Of all events, which come by the thousand, these alone are looked into. */
+const OF_WORLDS = '{"method":"Runtime.executionContext'
+const OF_SCRIPTS = '{"method":"Debugger.script'
 const CREATED = '{"method":"Runtime.executionContextCreated"'
 const DESTROYED = '{"method":"Runtime.executionContextDestroyed"'
 const CLEARED = '{"method":"Runtime.executionContextsCleared"'
-const SCRIPTS = ['{"method":"Debugger.scriptParsed"', '{"method":"Debugger.scriptFailedToParse"']
 const CONTEXT_ID = Buffer.from('"executionContextId":')
 /** Longer than any number of a world. */
 const NUMBER_BYTES = 12
@@ -30,10 +32,11 @@ export class HiddenWorlds {
 
   /** Whether the event tells of such a world, and the client is not to hear it. */
   hides(message: Buffer, sessionId: string, targetId: string): boolean {
+    if (startsWith(message, OF_SCRIPTS)) return this.#has(numberIn(message), sessionId, targetId)
+    if (!startsWith(message, OF_WORLDS)) return false
     if (startsWith(message, CREATED)) return this.#isCreated(message, sessionId)
     if (startsWith(message, CLEARED)) this.#hidden.delete(sessionId)
-    if (startsWith(message, DESTROYED)) return this.#hidden.get(sessionId)?.delete(numberIn(message)) === true
-    return SCRIPTS.some((script) => startsWith(message, script)) && this.#has(numberIn(message), sessionId, targetId)
+    return startsWith(message, DESTROYED) && this.#hidden.get(sessionId)?.delete(numberIn(message)) === true
   }
 
   /** What the browser would say if there were no such world; null: the command names none. */
