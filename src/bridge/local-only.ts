@@ -13,9 +13,9 @@ export function refuseRequest({ headers }: Pick<IncomingMessage, 'headers'>): st
   if (!/^[\w.[\]:-]+$/.test(host) || !URL.canParse(url) || !LOOPBACK_HOSTS.has(new URL(url).hostname)) {
     return 'The Host header must be 127.0.0.1, localhost or [::1].'
   }
-  if (headers.origin !== undefined) return 'Requests of web pages are refused: they have an Origin header.'
+  if (headers.origin !== undefined) return 'Requests from web pages are refused: this one has an Origin header.'
   const site = headers['sec-fetch-site']
   return site === undefined || site === 'none'
     ? null
-    : 'Requests of web pages are refused: they have a Sec-Fetch-Site header.'
+    : 'Requests from web pages are refused: this one has a Sec-Fetch-Site header.'
 }

@@ -18,8 +18,8 @@ export const connect: Command = {
   help: `Usage: tabwire connect <session> [--port <port>] [--url <url>]
 
 Makes the browser of a running session available at http://127.0.0.1:<port>, as if it had been started there with
---remote-debugging-port: for clients of the Chrome DevTools Protocol that take only a host and a port. Ends with the session, or with Ctrl-C; the
-session goes on then. Requests of web pages are refused.
+--remote-debugging-port, for clients of the Chrome DevTools Protocol that take only a host and a port. It ends with the session,
+or with Ctrl-C, which leaves the session running. Requests from web pages are refused.
 
   <session>      id of the session, or its cdpUrl
   --port <port>  port to listen on (default: ${DEFAULT_PORT}); 0 picks one

@@ -7,6 +7,7 @@
 /** All of these, but for the commands that RULES names. */
 const DOMAINS = new Set([
   'Accessibility',
+  'Ads',
   'Animation',
   'Audits',
   'Autofill',

@@ -9,6 +9,8 @@ const CALL_FUNCTION = 'Runtime.callFunctionOn'
 /** A page takes more only as a folder. */
 const MOST_FILES = 100
 const MOST_NAME = 200
+/** Commands that wait for one that comes before them: each is a question to the database. */
+const MOST_WAITING = 20
 /** Playwright tries again after 20 ms, then 50, 100 and 500. */
 const AGAIN_MS = 2_000
 /** Part of the script by which Playwright looks at the input before it gives it files, in every version. */
@@ -28,6 +30,8 @@ export class FileInputs {
   readonly #uploads: ClientUploads
   readonly #logger: Logger
   #refused: Refused | null = null
+  #last: Promise<unknown> = Promise.resolve()
+  #waiting = 0
 
   constructor(host: Pick<CdpClientHost, 'uploadNamed'>, uploads: ClientUploads, logger: Logger) {
     this.#host = host
@@ -40,10 +44,8 @@ export class FileInputs {
     const files: unknown = params['files']
     if (!Array.isArray(files) || !files.every((file) => typeof file === 'string'))
       return { refusal: 'files must be texts' }
-    const found = await this.#find(files).catch((error: unknown) => {
-      this.#logger.warn({ err: error }, 'a file that a client named could not be given to a page')
-      return 'the file could not be read now; try again later'
-    })
+    if (this.#waiting >= MOST_WAITING) return { refusal: `at most ${MOST_WAITING} such commands can wait at once` }
+    const found = await this.#inTurn(() => this.#find(files))
     if (typeof found !== 'string') return { params: { ...params, files: found } }
     this.#note(sessionId, files.join('\n'), `${SET_FILES} is not served: ${found}`)
     return { refusal: found }
@@ -63,6 +65,21 @@ export class FileInputs {
     const exception = { type: 'object', subtype: 'error', className: 'Error', description }
     const exceptionDetails = { exceptionId: 0, text: 'Uncaught', lineNumber: 0, columnNumber: 0, exception }
     return { result: exception, exceptionDetails }
+  }
+
+  /** One after the other. What fails is logged, and refused. */
+  async #inTurn(find: () => Promise<string[] | string>): Promise<string[] | string> {
+    this.#waiting += 1
+    const finding = this.#last.then(find).catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'a file that a client named could not be given to a page')
+      return 'the file could not be read now; try again later'
+    })
+    this.#last = finding
+    try {
+      return await finding
+    } finally {
+      this.#waiting -= 1
+    }
   }
 
   async #find(files: readonly string[]): Promise<string[] | string> {

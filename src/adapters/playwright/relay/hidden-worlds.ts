@@ -3,10 +3,12 @@ import type { UtilityWorlds, WorldId } from '../pipe/utility-worlds.ts'
 import type { CommandParams } from './border.ts'
 import { startsWith } from './message-text.ts'
 
+/** Of all events, which come by the thousand, these alone are looked into. */
+const OF_WORLDS = '{"method":"Runtime.executionContext'
+const OF_SCRIPTS = '{"method":"Debugger.script'
 const CREATED = '{"method":"Runtime.executionContextCreated"'
 const DESTROYED = '{"method":"Runtime.executionContextDestroyed"'
 const CLEARED = '{"method":"Runtime.executionContextsCleared"'
-const SCRIPTS = ['{"method":"Debugger.scriptParsed"', '{"method":"Debugger.scriptFailedToParse"']
 const CONTEXT_ID = Buffer.from('"executionContextId":')
 /** Longer than any number of a world. */
 const NUMBER_BYTES = 12
@@ -21,7 +23,7 @@ const NAMING = {
 /** Keeps the worlds of our own Playwright from one client: it hears of none, and a number that it guesses names none. */
 export class HiddenWorlds {
   readonly #ours: UtilityWorlds
-  /** By session of the client: as the browser told it, which may be before or after it told Playwright. */
+  /** By session of the client that hears of worlds: as the browser told it, before or after it told Playwright. */
   readonly #hidden = new Map<string, Map<number, string>>()
 
   constructor(ours: UtilityWorlds) {
@@ -30,10 +32,11 @@ export class HiddenWorlds {
 
   /** Whether the event tells of such a world, and the client is not to hear it. */
   hides(message: Buffer, sessionId: string, targetId: string): boolean {
+    if (startsWith(message, OF_SCRIPTS)) return this.#isOfHidden(numberIn(message), sessionId, targetId)
+    if (!startsWith(message, OF_WORLDS)) return false
     if (startsWith(message, CREATED)) return this.#isCreated(message, sessionId)
-    if (startsWith(message, CLEARED)) this.#hidden.delete(sessionId)
-    if (startsWith(message, DESTROYED)) return this.#hidden.get(sessionId)?.delete(numberIn(message)) === true
-    return SCRIPTS.some((script) => startsWith(message, script)) && this.#has(numberIn(message), sessionId, targetId)
+    if (startsWith(message, CLEARED)) this.#hidden.get(sessionId)?.clear()
+    return startsWith(message, DESTROYED) && this.#hidden.get(sessionId)?.delete(numberIn(message)) === true
   }
 
   /** What the browser would say if there were no such world; null: the command names none. */
@@ -54,14 +57,18 @@ export class HiddenWorlds {
   #isCreated(message: Buffer, sessionId: string): boolean {
     const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Runtime.executionContextCreated'] }
     const { id, name, uniqueId } = params.context
-    const hidden = this.#hidden.get(sessionId)
-    if (!this.#ours.isOurs(name)) {
-      // The number may have been another's before.
-      hidden?.delete(id)
-      return false
-    }
-    this.#hidden.set(sessionId, (hidden ?? new Map<number, string>()).set(id, uniqueId))
-    return true
+    const hidden = this.#hidden.get(sessionId) ?? new Map<number, string>()
+    this.#hidden.set(sessionId, hidden)
+    const isOurs = this.#ours.isOurs(name)
+    // Of another process, the number may have been another's before.
+    if (isOurs) hidden.set(id, uniqueId)
+    else hidden.delete(id)
+    return isOurs
+  }
+
+  /** What this session was told is in order with its scripts; what Playwright was told may be of the process before. */
+  #isOfHidden(world: number, sessionId: string, targetId: string): boolean {
+    return this.#hidden.get(sessionId)?.has(world) ?? this.#ours.has(targetId, world)
   }
 
   #has(world: WorldId, sessionId: string, targetId: string): boolean {
