@@ -8,7 +8,7 @@ export interface ThreadTiming {
   missedPings: number
 }
 
-export const THREAD_TIMING: ThreadTiming = { pingMs: 2_000, missedPings: 5 }
+export const THREAD_TIMING: ThreadTiming = { pingMs: 2_000, missedPings: 8 }
 
 /** A leak ends the thread, not the server. */
 const HEAP_MB = 512
