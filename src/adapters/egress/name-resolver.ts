@@ -53,7 +53,7 @@ export class NameResolver {
     const { promise: tooLate, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => reject(notResolved()), this.#limitMs)
     try {
-      return await Promise.race([tooLate, this.#ask(await this.#candidates(name, isComplete))])
+      return await Promise.race([tooLate, this.#ask(name, isComplete)])
     } finally {
       clearTimeout(timer)
     }
@@ -75,9 +75,9 @@ export class NameResolver {
     return name.split('.').length > dots ? [name, ...longer] : [...longer, name]
   }
 
-  async #ask(candidates: readonly string[]): Promise<Found> {
-    for (const name of candidates) {
-      const found = await this.#query(name)
+  async #ask(name: string, isComplete: boolean): Promise<Found> {
+    for (const candidate of await this.#candidates(name, isComplete)) {
+      const found = await this.#query(candidate)
       if (found) return found
     }
     throw notResolved()

@@ -16,8 +16,8 @@ export class TimeLimit implements Disposable {
     const { promise: given, reject } = Promise.withResolvers<never>()
     const onAbort = () => reject(this.signal.reason)
     this.signal.addEventListener('abort', onAbort)
+    if (this.signal.aborted) onAbort()
     try {
-      this.signal.throwIfAborted()
       return await Promise.race([work, given])
     } finally {
       this.signal.removeEventListener('abort', onAbort)
