@@ -25,7 +25,7 @@ or with Ctrl-C, which leaves the session running. Requests from web pages are re
   --port <port>  port to listen on (default: ${DEFAULT_PORT}); 0 picks one
   --url <url>    URL of the server (default: the server that runs on TABWIRE_DATA_DIR)
 
-The API key is the one in TABWIRE_API_KEY, which needs the scopes READ or WRITE, and CONNECT; without --url, else the admin key in
+The API key is the one in TABWIRE_API_KEY, which needs the scopes READ and CONNECT; without --url, else the admin key in
 <data dir>/api-key. A cdpUrl needs no key.`,
 
   async run(args) {
