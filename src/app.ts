@@ -175,7 +175,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     config,
     registry,
     artifacts,
-    uploads: new Uploads(store, artifacts, registry, links, machineId, logger),
+    uploads: new Uploads(store, registry, links, machineId, logger),
     links,
     liveViewLinks,
     callers: new Callers(apiKeys, liveViewLinks, tokens),

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { pipeline, Transform, type Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
@@ -61,6 +61,8 @@ export interface NewArtifact {
   name: string
   contentType: string
   pageId: string | null
+  /** Bytes that are about to come, as far as the sender says; null: unknown. */
+  announcedBytes?: number | null
   /** What the file counts in while it is written, released once it is kept or was refused; null: none yet. */
   room?: FileRoom | null
 }
@@ -242,27 +244,60 @@ export class Artifacts {
     const contentType = isContentType(artifact.contentType) ? artifact.contentType : 'application/octet-stream'
     const key = keyOf({ id, sessionId })
     const isSmall = artifact.sizeBytes !== undefined && artifact.sizeBytes <= SMALL_BYTES
+    let room = artifact.room ?? null
     try {
-      const maxBytes = this.quotaBytes - (isSmall ? 0 : await this.usedBytes(owner))
+      let counted = content
+      let maxBytes = this.quotaBytes
+      if (room) {
+        maxBytes -= await this.usedBytes(owner)
+      } else {
+        room = isSmall ? this.#rooms.open(owner) : await this.#rooms.openKnown(owner)
+        counted = this.#counting(room, content, artifact.announcedBytes ?? artifact.sizeBytes ?? 0)
+      }
       if (maxBytes < 0) throw new ArtifactQuotaExceeded(this.quotaBytes)
       const free = await this.#free()
       if (free <= 0) throw new ArtifactStorageFull()
       const written = await this.#bytes
-        .write(key, content, { contentType, maxBytes: Math.min(maxBytes, free) }, signal)
+        .write(key, counted, { contentType, maxBytes: Math.min(maxBytes, free) }, signal)
         .catch((error: unknown) => {
           throw error instanceof ArtifactTooLarge && free < maxBytes ? new ArtifactStorageFull() : error
         })
       const record = { id, sessionId, owner, kind, name, contentType, ...written, pageId, createdAt: Date.now() }
-      await this.#insert(record)
-      this.#rooms.used(owner, record.sizeBytes)
+      const inserted = this.#rooms.beginInsert(owner)
+      await this.#insert(record).then(
+        () => inserted(record.sizeBytes),
+        (error: unknown) => {
+          inserted(0)
+          throw error
+        },
+      )
       this.#fresh.add(record)
       return record
     } catch (error) {
       content.destroy()
       throw this.#asTold(error)
     } finally {
-      artifact.room?.release()
+      room?.release()
     }
+  }
+
+  /**
+   * The content, which counts in the room from before its first byte. Where it is known how many are to come, all of
+   * them do from now on. Throws ArtifactQuotaExceeded, as does the stream.
+   */
+  #counting(room: FileRoom, content: Readable, expectedBytes: number): Readable {
+    if (!room.grow(expectedBytes)) throw new ArtifactQuotaExceeded(this.quotaBytes)
+    let bytes = 0
+    const counter = new Transform({
+      transform: (chunk: Buffer, _, done) => {
+        bytes += chunk.length
+        if (bytes <= expectedBytes || room.grow(bytes)) done(null, chunk)
+        else done(new ArtifactQuotaExceeded(this.quotaBytes))
+      },
+    })
+    // Whoever reads it hears of errors; what is left of either is destroyed with the other.
+    pipeline(content, counter, () => {})
+    return counter
   }
 
   async #insert(record: ArtifactRecord): Promise<void> {

@@ -1,3 +1,4 @@
+import { unowned } from '../ports/fault-owner.ts'
 /**
  * A bound on what all readers together hold: what was read for them and is not yet taken from us. Each connection has a
  * small share, so that a hundred subscriptions of a socket that is not read cost a few batches and not a hundred; what
@@ -92,7 +93,9 @@ export class DeliveryBudget {
     const same = this.#blocked.get(delivery.owner)
     if (same) same.add(delivery)
     else this.#blocked.set(delivery.owner, new Set([delivery]))
-    this.#watch ??= setInterval(() => this.#disconnectStalled(), Math.max(10, this.limits.stalledMs / 10))
+    this.#watch ??= unowned(() =>
+      setInterval(() => this.#disconnectStalled(), Math.max(10, this.limits.stalledMs / 10)),
+    )
   }
 
   unblock(delivery: Delivery): void {

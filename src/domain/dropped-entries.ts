@@ -1,3 +1,4 @@
+import { owned } from '../ports/fault-owner.ts'
 import type { DropReason, EntryDraft, SessionEventKind } from '../ports/log-entry.ts'
 import { isNeverDropped } from './never-dropped.ts'
 
@@ -50,6 +51,7 @@ export class PacedDrops {
   readonly #isLasting: boolean
   readonly #tell: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void
   #pending: DroppedEntries | null = null
+  readonly #onTime = owned(() => this.#timeUp())
   #timer: NodeJS.Timeout | null = null
   #pauseMs = FIRST_PAUSE_MS
 
@@ -65,7 +67,7 @@ export class PacedDrops {
     this.#pending.add(dropped)
     if (this.#timer) return
     this.settle()
-    this.#timer = setTimeout(() => this.#timeUp(), this.#pauseMs)
+    this.#timer = setTimeout(this.#onTime, this.#pauseMs)
     this.#pauseMs = Math.min(this.#pauseMs * 2, LAST_PAUSE_MS)
   }
 

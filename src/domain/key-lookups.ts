@@ -1,12 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { ApiKeyRecord } from '../ports/store.ts'
+import { Allowance, AllowancesByAddress, type Rate } from './allowance.ts'
 import { TabwireError } from './errors.ts'
-
-/** Lookups that may come at once, and how fast that many are allowed again. */
-interface Rate {
-  burst: number
-  perSecond: number
-}
 
 export interface KeyLookupLimits {
   /** How long a wrong key is refused without a query: short, for it may be created on another server meanwhile. */
@@ -43,10 +38,9 @@ export class TooManyWrongKeys extends TabwireError {
 export class KeyLookups {
   readonly #find: (hash: string) => Promise<ApiKeyRecord | null>
   readonly #isValid: (record: ApiKeyRecord) => boolean
-  readonly #limits: KeyLookupLimits
   readonly #wrong: LRUCache<string, true>
   readonly #right: LRUCache<string, true>
-  readonly #byAddress: LRUCache<string, Allowance>
+  readonly #byAddress: AllowancesByAddress
   readonly #inAll: Allowance
   readonly #pending = new Map<string, Promise<ApiKeyRecord | null>>()
 
@@ -57,11 +51,10 @@ export class KeyLookups {
   ) {
     this.#find = find
     this.#isValid = isValid
-    this.#limits = limits
     const max = limits.remembered
     this.#wrong = new LRUCache({ max, ttl: limits.rememberWrongMs })
     this.#right = new LRUCache({ max })
-    this.#byAddress = new LRUCache({ max })
+    this.#byAddress = new AllowancesByAddress(limits.perAddress, max)
     this.#inAll = new Allowance(limits.inAll)
   }
 
@@ -107,46 +100,14 @@ export class KeyLookups {
   /** Takes a lookup from the allowances. Returns how to give it back. */
   #spend(address: string | null): () => void {
     if (address === null) return () => {}
-    let own = this.#byAddress.get(address)
-    if (!own) {
-      own = new Allowance(this.#limits.perAddress)
-      this.#byAddress.set(address, own)
-    }
     const taken: Allowance[] = []
-    for (const allowance of [own, this.#inAll]) {
+    for (const allowance of [this.#byAddress.of(address), this.#inAll]) {
       if (!allowance.take()) {
         for (const one of taken) one.giveBack()
-        throw new TooManyWrongKeys(Math.max(1, Math.ceil(1 / allowance.perSecond)))
+        throw new TooManyWrongKeys(allowance.retryAfterSeconds)
       }
       taken.push(allowance)
     }
     return () => taken.forEach((one) => one.giveBack())
-  }
-}
-
-/** Holds as many as may come at once, and fills up again at an even rate. */
-class Allowance {
-  readonly perSecond: number
-  readonly #burst: number
-  #left: number
-  #at = performance.now()
-
-  constructor({ burst, perSecond }: Rate) {
-    this.#burst = burst
-    this.perSecond = perSecond
-    this.#left = burst
-  }
-
-  take(): boolean {
-    const now = performance.now()
-    this.#left = Math.min(this.#burst, this.#left + ((now - this.#at) / 1000) * this.perSecond)
-    this.#at = now
-    if (this.#left < 1) return false
-    this.#left -= 1
-    return true
-  }
-
-  giveBack(): void {
-    this.#left = Math.min(this.#burst, this.#left + 1)
   }
 }

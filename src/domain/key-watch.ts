@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
+import { owned, unowned } from '../ports/fault-owner.ts'
 import type { ApiKeyRecord, Store } from '../ports/store.ts'
 
 export interface KeyWatchTimes {
@@ -97,11 +98,11 @@ export class KeyWatch {
   onInvalid(id: string, listener: () => void): () => void {
     const known = this.#knownOf(id)
     if (known.ended) {
-      const soon = setImmediate(() => this.#call(listener))
+      const soon = setImmediate(this.#owned(listener))
       return () => clearImmediate(soon)
     }
     // The same function may be given twice, and each of them can be taken back.
-    const own = () => listener()
+    const own = this.#owned(listener)
     known.listeners.add(own)
     this.#watched.set(id, known)
     return () => {
@@ -138,7 +139,7 @@ export class KeyWatch {
 
   #use(known: Known): void {
     known.usedAt = performance.now()
-    if (!known.ended) this.#timer ??= setInterval(() => void this.#poll(), this.#times.pollMs).unref()
+    if (!known.ended) this.#timer ??= unowned(() => setInterval(() => void this.#poll(), this.#times.pollMs).unref())
   }
 
   async #poll(): Promise<void> {
@@ -198,16 +199,13 @@ export class KeyWatch {
     const listeners = [...known.listeners]
     known.listeners.clear()
     this.#watched.delete(known.id)
-    for (const listener of listeners) this.#call(listener)
+    for (const listener of listeners) listener()
   }
 
-  /** One that fails must not keep the others from being told. */
-  #call(listener: () => void): void {
-    try {
-      listener()
-    } catch (error) {
-      this.#logger.error({ err: error }, 'what an invalid API key had opened could not be closed')
-    }
+  #owned(listener: () => void): () => void {
+    return owned(listener, (error) =>
+      this.#logger.error({ err: error }, 'what an invalid API key had opened could not be closed'),
+    )
   }
 }
 

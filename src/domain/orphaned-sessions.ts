@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import type { LogEntry } from '../ports/log-entry.ts'
-import type { Store } from '../ports/store.ts'
+import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
+import type { SessionRecord, Store } from '../ports/store.ts'
 import type { TaskRecord } from '../ports/task.ts'
 import { tasksOf } from './tasks-of-session.ts'
 
@@ -16,14 +16,11 @@ export async function endOrphanedSessions(store: Store, machineId: string, logge
   for (const record of orphans) {
     const at = Date.now()
     const tasks = await failOrphanedTasks(store, record.id, at)
-    const sequence = record.lastSequence + 1
-    const entry: LogEntry<'STATUS_CHANGE'> = {
-      kind: 'STATUS_CHANGE',
-      sequence: sequence + tasks.length,
-      at,
-      data: { from: record.status, to: 'FAILED', endReason: 'MACHINE_LOST', error: ERROR },
-    }
-    const entries = [...tasks.map((task, index) => taskEndedEntry(task, sequence + index, at)), entry]
+    const drafts: EntryDraft[] = tasks.map((task) => taskEnded(task, at))
+    if (record.status === 'RUNNING') drafts.push(await unheardSince(store, record, at))
+    const data = { from: record.status, to: 'FAILED', endReason: 'MACHINE_LOST', error: ERROR } as const
+    drafts.push({ kind: 'STATUS_CHANGE', at, data })
+    const entries = drafts.map((draft, index): LogEntry => ({ ...draft, sequence: record.lastSequence + 1 + index }))
     const patch = { status: 'FAILED', endReason: 'MACHINE_LOST', error: ERROR, endedAt: at } as const
     const outcome = await store.append(record.id, record.lastSequence, entries, patch)
     if (outcome.kind === 'conflict') {
@@ -44,8 +41,19 @@ async function failOrphanedTasks(store: Store, sessionId: string, endedAt: numbe
   return running
 }
 
-function taskEndedEntry(task: TaskRecord, sequence: number, at: number): LogEntry<'TASK_ENDED'> {
+/**
+ * What waited for the database, and what the browser had not handed over yet, died with them. Nobody knows whether there
+ * was any.
+ */
+async function unheardSince(store: Store, record: SessionRecord, at: number): Promise<EntryDraft<'ENTRIES_DROPPED'>> {
+  const last = await store.findEntry(record.id, record.lastSequence)
+  const from = Math.min(last?.at ?? record.createdAt, at)
+  const data = { reason: 'TERMINATED', count: null, countsByKind: {}, from, to: at } as const
+  return { kind: 'ENTRIES_DROPPED', at, data }
+}
+
+function taskEnded(task: TaskRecord, at: number): EntryDraft<'TASK_ENDED'> {
   const { id: taskId, steps, cost } = task
   const data = { taskId, status: 'FAILED', result: null, error: TASK_ERROR, steps, cost } as const
-  return { kind: 'TASK_ENDED', sequence, at, data }
+  return { kind: 'TASK_ENDED', at, data }
 }

@@ -1,3 +1,4 @@
+import { owned } from '../ports/fault-owner.ts'
 import type { SessionRecord } from '../ports/store.ts'
 import { isEnded } from './session-state.ts'
 
@@ -10,6 +11,8 @@ export type ClockRecord = Pick<
 export class SessionClock {
   readonly #record: () => ClockRecord
   readonly #onLimit: (reason: 'IDLE_TIMEOUT' | 'MAX_DURATION') => void
+  /** Whoever is active: the timer is the session's. */
+  readonly #onTime = owned(() => this.#look())
   #timer: NodeJS.Timeout | null = null
   /** How many things are going on that keep a session from being idle. */
   #busy = 0
@@ -47,7 +50,7 @@ export class SessionClock {
     this.stop()
     const expiresAt = this.expiresAt()
     if (expiresAt === null) return
-    this.#timer = setTimeout(() => this.#look(), Math.max(0, expiresAt - Date.now()))
+    this.#timer = setTimeout(this.#onTime, Math.max(0, expiresAt - Date.now()))
   }
 
   stop(): void {

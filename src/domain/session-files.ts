@@ -16,6 +16,8 @@ export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType'
   id?: string
   /** Where it is known before. */
   sizeBytes?: number
+  /** See NewArtifact. */
+  announcedBytes?: number | null
   /** What it has counted in while it was written. */
   room?: FileRoom
 }

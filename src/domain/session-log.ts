@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { bound } from '../ports/fault-owner.ts'
 import type { EntryDraft, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
 import {
   StoreUnavailable,
@@ -59,6 +60,8 @@ export class SessionLog {
   #batch: readonly LogEntry[] = []
   #unrecorded: DroppedEntries | null = null
   #isCommitting = false
+  /** Whoever appends: commits are the session's. */
+  readonly #committing = bound(() => this.#commitAll())
   readonly #progress = new CommitProgress()
   readonly #patience: StorePatience
   /** Who waits for the entry that was made of this data. */
@@ -240,7 +243,7 @@ export class SessionLog {
   #startCommitting(): void {
     if (this.#isCommitting || this.#lost || (this.#queue.length === 0 && !this.#patch)) return
     this.#isCommitting = true
-    this.#commitAll().then(
+    this.#committing().then(
       () => {
         this.#isCommitting = false
         // Who was told of the last commit may have asked for more since the loop looked for the last time.

@@ -3,17 +3,19 @@ import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { BrowserPool, PageState } from '../ports/browser.ts'
 import type { Bus } from '../ports/bus.ts'
+import { ownedBy } from '../ports/fault-owner.ts'
 import type { PendingRequest } from '../ports/log-entry.ts'
-import type { Json, SessionRecord, Store } from '../ports/store.ts'
+import { StoreUnavailable, type Json, type SessionRecord, type Store } from '../ports/store.ts'
 import type { TaskRecord } from '../ports/task.ts'
 import type { AgentTasks } from './agent-tasks.ts'
-import type { Artifacts } from './artifacts.ts'
+import type { Artifacts, NewArtifact } from './artifacts.ts'
 import { BadUserInput, NotFound } from './errors.ts'
 import { hashOfOptions } from './idempotency.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
 import { browserOptionsOf, firstEntryOf, insertNewSession, newSessionRecord, requireRecordings } from './new-session.ts'
 import { DEFAULT_DEADLINES, type SessionDeadlines } from './session-browser.ts'
 import { SessionChanges } from './session-changes.ts'
+import { SessionFaults } from './session-faults.ts'
 import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'
 import { healthOf, type SessionHealth } from './session-health.ts'
 import {
@@ -32,6 +34,7 @@ import type { SessionServices } from './session-services.ts'
 import { Session } from './session.ts'
 import { CapacityExceeded, Slots } from './slots.ts'
 import { requireRoom } from './storage-room.ts'
+import { UndecidedStarts } from './undecided-starts.ts'
 import { within } from './within.ts'
 
 export type StartWait = 'CREATING' | 'RUNNING' | 'LOADED'
@@ -75,6 +78,7 @@ export class SessionRegistry {
   readonly #logger: Logger
   readonly #slots: Slots
   readonly #live = new Map<string, Session>()
+  readonly #undecided: UndecidedStarts
   #closing = false
 
   constructor(
@@ -92,6 +96,8 @@ export class SessionRegistry {
     this.#options = options
     this.#logger = logger
     this.#slots = new Slots(options.maxSessions, options.maxQueued)
+    const announce = (record: SessionRecord) => this.#changes.announce(this.#snapshotOf(record))
+    this.#undecided = new UndecidedStarts(store, announce, logger)
     this.#services = {
       store,
       browsers,
@@ -124,28 +130,29 @@ export class SessionRegistry {
     if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
     requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
+    const faults = new SessionFaults()
+    const record = newSessionRecord(owner, options, profile?.id ?? null, this.#options.machineId)
     let session: Session
     try {
-      const record = newSessionRecord(owner, options, profile?.id ?? null, this.#options.machineId)
       const firstEntry = firstEntryOf(record)
       const outcome = await insertNewSession(this.#store, record, firstEntry)
       if (outcome.kind === 'exists') {
         place.leave()
         return await this.#untilReached(this.#sameStart(outcome.record, options), waitUntil, signal)
       }
-      session = new Session(this.#services, record, [firstEntry], place)
+      session = ownedBy(faults, () => new Session(this.#services, record, [firstEntry], place))
+      faults.of(session)
     } catch (error) {
       place.leave()
+      if (error instanceof StoreUnavailable) this.#undecided.add(record)
       throw error
     }
     this.#live.set(session.id, session)
     void session.ended.then(() => this.#forget(session))
-    if (initial?.kind === 'TASK') await this.#startInitialTask(session, initial.prompt)
-    void session.run(
-      browserOptionsOf(options, profile?.state ?? null),
-      initial?.kind === 'URL' ? initial.url : null,
-      options.screenshot,
-    )
+    if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
+    const browserOptions = browserOptionsOf(options, profile?.state ?? null)
+    const firstUrl = initial?.kind === 'URL' ? initial.url : null
+    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot))
     this.#changes.announce(session.snapshot())
     // A server that is going down meanwhile has already asked the sessions it knew to end.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')
@@ -271,7 +278,7 @@ export class SessionRegistry {
 
   /** Keeps a file that a client gives; a session that has ended has it among its artifacts, but not in its log. */
   keepUpload(
-    file: Pick<ArtifactRecord, 'id' | 'sessionId' | 'owner' | 'name' | 'contentType'>,
+    file: Pick<NewArtifact, 'sessionId' | 'owner' | 'name' | 'contentType' | 'announcedBytes'> & { id: string },
     content: Readable,
     signal: AbortSignal,
   ): Promise<ArtifactRecord> {
@@ -301,7 +308,7 @@ export class SessionRegistry {
       setTimeout(() => live().forEach(({ log }) => log.abandon()), deadlineMs),
     ]
     try {
-      await Promise.all([...live()].map((session) => session.shutDown(until)))
+      await Promise.all([this.#undecided.close(), ...[...live()].map((session) => session.shutDown(until))])
     } finally {
       timers.forEach(clearTimeout)
     }

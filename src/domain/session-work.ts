@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { bound } from '../ports/fault-owner.ts'
 import type { SessionEndReason } from '../ports/log-entry.ts'
 import type { SessionClock } from './session-clock.ts'
 import { within } from './within.ts'
@@ -19,6 +20,8 @@ const HASTE = 0.2
 export class SessionWork {
   readonly #clock: SessionClock
   readonly #logger: Logger
+  /** Whoever asked for it, it is the session's. */
+  readonly #start = bound(async (work: () => Promise<void>) => work())
   readonly #works = new Set<Promise<void>>()
 
   constructor(clock: SessionClock, logger: Logger) {
@@ -26,9 +29,9 @@ export class SessionWork {
     this.#logger = logger
   }
 
-  begin(work: Promise<void>, done: () => void): void {
+  begin(work: () => Promise<void>, done: () => void): void {
     const end = this.#clock.begin()
-    const tracked = work
+    const tracked = this.#start(work)
       .catch((error: unknown) => this.#logger.error({ err: error }, 'what went on in a session failed'))
       .finally(() => {
         this.#works.delete(tracked)

@@ -384,7 +384,7 @@ export class Session implements Recorder {
 
   #occupy(work: (stopped: AbortSignal) => Promise<void>, done: () => void): void {
     this.#requireNotEnding()
-    this.#work.begin(work(this.#stop.signal), done)
+    this.#work.begin(() => work(this.#stop.signal), done)
   }
 
   /** Someone did something: the idle timeout starts anew. */

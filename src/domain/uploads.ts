@@ -3,7 +3,6 @@ import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
 import type { ArtifactRecord } from '../ports/artifact.ts'
 import type { Store } from '../ports/store.ts'
-import { ArtifactQuotaExceeded, type Artifacts } from './artifacts.ts'
 import { BadUserInput, NotFound, TabwireError, type InputIssue } from './errors.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
 import type { Principal } from './principal.ts'
@@ -49,7 +48,6 @@ export class UploadTaken extends TabwireError {
 /** Takes files from clients: artifacts of the kind UPLOAD, also for a session that has ended. */
 export class Uploads {
   readonly #store: Store
-  readonly #artifacts: Artifacts
   readonly #registry: Pick<SessionRegistry, 'keepUpload'>
   readonly #links: SignedLinks
   readonly #machineId: string
@@ -58,14 +56,12 @@ export class Uploads {
 
   constructor(
     store: Store,
-    artifacts: Artifacts,
     registry: Pick<SessionRegistry, 'keepUpload'>,
     links: SignedLinks,
     machineId: string,
     logger: Logger,
   ) {
     this.#store = store
-    this.#artifacts = artifacts
     this.#registry = registry
     this.#links = links
     this.#machineId = machineId
@@ -85,8 +81,10 @@ export class Uploads {
       issues.push({ path: ['base64'], code: 'INVALID_FORMAT', message: 'must be base64 without spaces' })
     }
     if (issues.length > 0) throw new BadUserInput(issues)
-    const described = { ...file, id: uuidv7(), sessionId: session.id, owner: session.owner }
-    return this.#registry.keepUpload(described, Readable.from([Buffer.from(base64, 'base64')]), signal)
+    const bytes = Buffer.from(base64, 'base64')
+    const announcedBytes = bytes.length
+    const described = { ...file, id: uuidv7(), sessionId: session.id, owner: session.owner, announcedBytes }
+    return this.#registry.keepUpload(described, Readable.from([bytes]), signal)
   }
 
   /** Leave to send a file of any size within the quota, once. Throws BadUserInput. */
@@ -154,11 +152,8 @@ export class Uploads {
     const session = await this.#store.findSession(sessionId)
     if (!session) throw new NotFound('session')
     const { owner } = session
-    const { quotaBytes } = this.#artifacts
-    if (announcedBytes !== null && (await this.#artifacts.usedBytes(owner)) + announcedBytes > quotaBytes) {
-      throw new ArtifactQuotaExceeded(quotaBytes)
-    }
-    return this.#registry.keepUpload({ id: artifactId, sessionId, owner, name, contentType }, content, signal)
+    const upload = { id: artifactId, sessionId, owner, name, contentType, announcedBytes }
+    return this.#registry.keepUpload(upload, content, signal)
   }
 
   /** Where this fails, the ticket can still be tried again with this server, which finds the claim to be its own. */

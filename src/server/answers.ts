@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { TooManyWrongKeys } from '../domain/key-lookups.ts'
+import { TooManyAnonymousRequests } from './anonymous-requests.ts'
 import { TooManyConnections } from './connections.ts'
 import { refusal } from './graphql-errors.ts'
 
@@ -21,11 +22,11 @@ export function answerNotFound(response: ServerResponse): void {
   answerJson(response, 404, { error: { code: 'NOT_FOUND', message: 'There is nothing here.' } })
 }
 
-export type Busy = TooManyConnections | TooManyWrongKeys
+export type Busy = TooManyAnonymousRequests | TooManyConnections | TooManyWrongKeys
 
 /** What is refused for now, and may be tried again after the time that it names. */
 export function isBusy(error: unknown): error is Busy {
-  return error instanceof TooManyConnections || error instanceof TooManyWrongKeys
+  return [TooManyAnonymousRequests, TooManyConnections, TooManyWrongKeys].some((busy) => error instanceof busy)
 }
 
 /** `graphqlType`: the media type of a GraphQL response; null: it is none. */

@@ -102,6 +102,7 @@ export class CdpConnections {
       (stream as Duplex & { setKeepAlive(on: boolean, ms: number): void }).setKeepAlive(true, KEEP_ALIVE_MS)
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
       const connection = new Connection(socket, () => userOfPeer(request), this.#logger)
+      this.#all.of(request.socket).onFault(() => connection.failed())
       this.#connections.add(connection)
       const unwatch = this.#links.onEnd(terms, (why) => connection.endLink(why))
       socket.once('close', () => {
@@ -212,14 +213,20 @@ class Connection implements CdpClient {
     this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
   }
 
+  /** A fault of ours in what serves it. */
+  failed(): void {
+    this.close(1011, 'internal error')
+  }
+
   endLink(why: LinkEnd): void {
     this.#why ??= why === 'EXPIRED' ? 'LINK_EXPIRED' : 'LINK_REVOKED'
     this.close(CDP_CLOSE.linkEnded, why === 'EXPIRED' ? 'the link has expired' : 'the link has been revoked')
   }
 
-  closed(code: number, reason: string): Promise<void> {
+  async closed(code: number, reason: string): Promise<void> {
+    if (this.#socket.readyState === this.#socket.CLOSED) return
     this.close(code, reason)
-    return this.#gone
+    await this.#gone
   }
 }
 

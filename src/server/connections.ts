@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TabwireError } from '../domain/errors.ts'
+import { unowned, type FaultOwner } from '../ports/fault-owner.ts'
 import type { ClientAddresses } from './client-addresses.ts'
 
 export interface ConnectionLimits {
@@ -84,6 +85,11 @@ export class Connections {
     return this.#connections.get(socket) ?? this.open(socket)
   }
 
+  /** Ends all that are open, whatever is spoken over them. */
+  cut(): void {
+    for (const { socket } of [...this.#anonymous, ...this.#authenticated, ...this.#leaving]) socket.destroy()
+  }
+
   /** Frees the timer. */
   close(): void {
     if (this.#sweep) clearInterval(this.#sweep)
@@ -99,7 +105,7 @@ export class Connections {
       own.add(connection)
       if (own.size > this.limits.anonymousPerAddress) {
         this.#crowded.add(address)
-        this.#sweep ??= setInterval(() => this.#evictCrowds(), this.limits.settleMs / 2).unref()
+        this.#sweep ??= unowned(() => setInterval(() => this.#evictCrowds(), this.limits.settleMs / 2).unref())
       }
     }
     // Those who have more than theirs make room first, be it the newcomer's own address.
@@ -175,8 +181,8 @@ export class Connections {
   }
 }
 
-/** One socket. It starts anonymous, and so does each request over it. */
-export class Connection {
+/** One socket. It starts anonymous, and so does each request over it. It answers for what serves it, and ends alone. */
+export class Connection implements FaultOwner {
   readonly socket: Socket
   /** Who it counts for; null: nobody any more. */
   holder: { kind: 'address'; name: string | null; since: number } | { kind: 'owner'; name: string } | null = null
@@ -186,6 +192,7 @@ export class Connection {
   #address: string
   #requests = 0
   #dismiss: (() => void) | null = null
+  #tellFault: ((error: unknown) => void) | null = null
 
   constructor(connections: Connections, socket: Socket, peer: string) {
     this.#connections = connections
@@ -244,6 +251,23 @@ export class Connection {
   /** What to do instead of cutting it when it must make room. */
   onEvicted(dismiss: () => void): void {
     this.#dismiss = dismiss
+  }
+
+  /** How to tell the client of a fault in what serves it, instead of cutting it; null: there is nobody to tell now. */
+  onFault(tell: ((error: unknown) => void) | null): void {
+    this.#tellFault = tell
+  }
+
+  fail(error: unknown): void {
+    const tell = this.#tellFault
+    // Whatever fails meanwhile, or once more: it is cut.
+    this.#tellFault = null
+    try {
+      if (tell) return tell(error)
+    } catch {
+      // Then it is cut as well.
+    }
+    this.socket.destroy()
   }
 
   dismiss(): void {

@@ -5,7 +5,9 @@ import type { Config } from '../config.ts'
 import { DELIVERY_LIMITS, DeliveryBudget, type DeliveryLimits } from '../domain/delivery.ts'
 import type { Callers } from '../domain/callers.ts'
 import { Unauthenticated } from '../domain/principal.ts'
+import type { Rate } from '../domain/allowance.ts'
 import type { SignIn } from '../domain/sign-in.ts'
+import { within } from '../domain/within.ts'
 import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../schema/artifact-link.ts'
 import type { Domain } from '../schema/context.ts'
 import { CDP_PATH } from '../schema/session-access.ts'
@@ -14,6 +16,7 @@ import { createArtifactDownloads } from './artifact-downloads.ts'
 import { createArtifactUploads } from './artifact-uploads.ts'
 import { secretOf } from './authentication.ts'
 import { CdpConnections } from './cdp-connections.ts'
+import { AnonymousRequests } from './anonymous-requests.ts'
 import { ClientAddresses } from './client-addresses.ts'
 import { CONNECTION_LIMITS, Connections, type ConnectionLimits } from './connections.ts'
 import { Dashboard } from './dashboard.ts'
@@ -21,6 +24,7 @@ import { Graphiql } from './graphiql.ts'
 import { maskError, refusal, retryAfterOf } from './graphql-errors.ts'
 import { createGraphqlHttp } from './graphql-http.ts'
 import { GraphqlOperations } from './graphql.ts'
+import { ownSockets } from './owned-sockets.ts'
 import { limitRequestTime, REQUEST_LIMITS, type RequestLimits } from './request-time.ts'
 import { createTraceViewer } from './trace-viewer.ts'
 import { GraphqlWebSockets, refuseUpgrade, WEB_SOCKET_LIMITS, type WebSocketLimits } from './websocket.ts'
@@ -39,6 +43,8 @@ export interface ServerOptions extends Domain {
   requestLimits?: Partial<RequestLimits>
   /** Other than the usual limits of connections; for tests. */
   connectionLimits?: Partial<ConnectionLimits>
+  /** Another limit than the usual one of requests without a valid key; for tests. */
+  anonymousRequests?: Rate
 }
 
 export interface Server {
@@ -53,6 +59,8 @@ type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) =>
 const API_PATH = '/graphql'
 const MAX_SIGN_IN_BYTES = 1_000
 const TCP_KEEP_ALIVE_MS = 30_000
+/** For those who were connected to notice that they were cut off. */
+const LEAVING_MS = 500
 
 /** The HTTP server: every route is in the table below. */
 export function createServer(options: ServerOptions): Server {
@@ -73,6 +81,7 @@ export function createServer(options: ServerOptions): Server {
   const { artifacts: artifactsConfig } = options.config
   const redirectsDownloads = artifactsConfig.kind === 's3' && artifactsConfig.downloads === 'redirect'
   const dashboard = new Dashboard(redirectsDownloads ? options.artifacts.origin : null)
+  const anonymousRequests = new AnonymousRequests(options.anonymousRequests)
   const streams = new Set<ServerResponse>()
   let asking: ReturnType<typeof readiness> | null = null
   /** Anyone may ask: whoever does while others wait gets the same answer, so that a flood of it costs little. */
@@ -90,6 +99,7 @@ export function createServer(options: ServerOptions): Server {
     const connection = connections.of(request.socket)
     const principal = secret === null ? null : await callers.authenticate(secret, connection.address)
     if (!principal) {
+      anonymousRequests.count(connection.address)
       response.setHeader('www-authenticate', 'Bearer realm="tabwire"')
       return answerJson(response, 401, { errors: [refusal(new Unauthenticated())] }, jsonTypeFor(request))
     }
@@ -177,11 +187,20 @@ export function createServer(options: ServerOptions): Server {
     keepAlive: true,
     keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
   })
-  server.on('connection', (socket) => connections.open(socket))
+  ownSockets(server, (socket) => connections.open(socket), logger)
   const receive = (request: IncomingMessage, response: ServerResponse): URL | null => {
     const connection = connections.of(request.socket)
     connection.begin(request.headers)
-    response.once('close', () => connection.end())
+    connection.onFault((error) => {
+      const masked = maskError(error, logger)
+      if (response.headersSent) return void response.destroy()
+      response.setHeader('connection', 'close')
+      answerJson(response, 500, { errors: [masked] }, jsonTypeFor(request))
+    })
+    response.once('close', () => {
+      connection.onFault(null)
+      connection.end()
+    })
     response.setTimeout(connections.limits.stallMs, () => {
       // What takes the server long is none of the client's fault.
       if (response.headersSent && !connection.isAuthenticated) response.destroy()
@@ -241,8 +260,12 @@ export function createServer(options: ServerOptions): Server {
     async close(deadlineMs) {
       const { promise: closed, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
-      const cutOff = setTimeout(() => server.closeAllConnections(), deadlineMs)
-      await Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close()])
+      const cutOff = setTimeout(() => connections.cut(), deadlineMs)
+      const leaving = Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close()])
+      await within(
+        leaving.then(() => undefined),
+        deadlineMs + LEAVING_MS,
+      )
       server.closeIdleConnections()
       await closed
       clearTimeout(cutOff)
@@ -265,6 +288,7 @@ const STREAM_END_MS = 250
 
 /** Broken off, not completed, unless it has just come to its end: a client knows by that to come back with its cursor. */
 async function breakOff(response: ServerResponse): Promise<void> {
+  if (response.closed) return
   const { promise, resolve } = Promise.withResolvers<void>()
   response.once('close', resolve)
   const timer = setTimeout(() => response.destroy(), STREAM_END_MS)

@@ -164,6 +164,7 @@ export class GraphqlWebSockets {
         this.#logger,
       )
       this.#open.add(connection)
+      below.onFault(() => connection.failed())
       connection.serve(this.#protocol)
       socket.once('close', () => this.#open.delete(connection))
     })
@@ -278,7 +279,7 @@ class SocketConnection {
             if (left !== null) this.#giveUp(left)
             listener(text).catch((error: unknown) => {
               this.#logger.error({ err: error }, 'a message over WebSocket could not be served')
-              void this.close(CloseCode.InternalServerError, 'Internal server error')
+              this.failed()
             })
           })
         },
@@ -321,6 +322,11 @@ class SocketConnection {
     const cutOff = setTimeout(() => this.#socket.terminate(), this.#limits.closeMs)
     await closed
     clearTimeout(cutOff)
+  }
+
+  /** A fault of ours in what serves it. */
+  failed(): void {
+    void this.close(CloseCode.InternalServerError, 'Internal server error')
   }
 
   #makeRoom(): void {

@@ -32,7 +32,8 @@ test('a task that ran when the server died is FAILED at the next start, and the 
   expect(entries.map(({ sequence, kind }) => [sequence, kind])).toEqual([
     [1, 'CONSOLE_MESSAGE'],
     [2, 'TASK_ENDED'],
-    [3, 'STATUS_CHANGE'],
+    [3, 'ENTRIES_DROPPED'],
+    [4, 'STATUS_CHANGE'],
   ])
   expect(entries[1]!.data).toMatchObject({ taskId: running.id, status: 'FAILED', error })
 })

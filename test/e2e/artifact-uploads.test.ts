@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -175,6 +175,38 @@ describe('the quota', () => {
     const unknown = await fetch(url, { method: 'PUT', body: Readable.toWeb(endless), duplex: 'half' } as RequestInit)
     expect(unknown.status).toBe(413)
     expect([await api.usedBytes(), await filesLeft()]).toEqual([0, 0])
+  })
+
+  test('holds while several of unknown length are written: together they never take more', async () => {
+    await clear()
+    const part = randomBytes(QUOTA / 5)
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    const send = async (name: string) => {
+      const { url } = await api.ticket(sessionId, name)
+      const held = Readable.from(
+        (async function* () {
+          yield part
+          await released
+        })(),
+      )
+      return (await fetch(url, { method: 'PUT', body: Readable.toWeb(held), duplex: 'half' } as RequestInit)).status
+    }
+    const uploads = Array.from({ length: 5 }, (_, index) => send(`part ${index}`))
+    const drafts = join(tabwire.dataDir, 'artifacts', '.unfinished')
+    const written = async () => {
+      const sizes = (await readdir(drafts)).map(async (name) => (await stat(join(drafts, name))).size)
+      return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+    }
+    await expect.poll(written).toBe(QUOTA)
+    // There is no room for more, though nothing is kept yet.
+    expect([await api.usedBytes(), await send('another')]).toEqual([0, 413])
+    const { url } = await api.ticket(sessionId, 'known')
+    expect((await put(url, 'x')).status).toBe(413)
+    release()
+    expect(await Promise.all(uploads)).toEqual([201, 201, 201, 201, 201])
+    expect([await api.usedBytes(), await filesLeft()]).toEqual([QUOTA, 5])
+    await clear()
+    expect((await put(url, 'x')).status).toBe(201)
   })
 
   test('holds when several come at once: nothing is kept past it', async () => {

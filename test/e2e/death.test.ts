@@ -134,6 +134,21 @@ async function ask<T>(server: { url: string; apiKey: string }, query: string, va
   return data
 }
 
+/** What a subscription to the whole log of a session that has ended says of missing entries. */
+async function followDrops(server: { url: string; apiKey: string }, id: string) {
+  const query = 'subscription ($id: ID!) { consoleMessages(sessionId: $id) { dropped droppedUnknown } }'
+  const headers = { 'x-api-key': server.apiKey, 'content-type': 'application/json', accept: 'text/event-stream' }
+  const body = JSON.stringify({ query, variables: { id } })
+  const response = await fetch(`${server.url}/graphql`, { method: 'POST', headers, body })
+  const all = { dropped: 0, droppedUnknown: false }
+  for (const [, data = ''] of (await response.text()).matchAll(/^data: (.+)$/gm)) {
+    const { consoleMessages } = (JSON.parse(data) as { data: { consoleMessages: typeof all } }).data
+    all.dropped += consoleMessages.dropped
+    all.droppedUnknown ||= consoleMessages.droppedUnknown
+  }
+  return all
+}
+
 /** Each starts several servers as new processes, each with a browser and a database of its own. */
 describe('the server', { timeout: 120_000 }, () => {
   let dataDir: string
@@ -152,8 +167,9 @@ describe('the server', { timeout: 120_000 }, () => {
 
   const START =
     'mutation ($url: String) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id status } }'
-  const LOG = `query ($id: ID!) { session(id: $id) { status endReason error lines: consoleMessages { totalCount } events(last: 1) {
-    nodes { sequence ... on StatusChange { from to endReason error } } totalCount } } }`
+  const LOG = `query ($id: ID!) { session(id: $id) { status endReason error lines: consoleMessages { totalCount } events(last: 2) {
+    nodes { sequence ... on EntriesDropped { reason count kinds } ... on StatusChange { from to endReason error } }
+    totalCount } } }`
   interface Log {
     session: {
       status: string
@@ -192,9 +208,13 @@ describe('the server', { timeout: 120_000 }, () => {
     const { session } = await ask<Log>(next, LOG, { id })
     expect(session).toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST', error: expect.any(String) as string })
     expect(session.events.totalCount).toBeGreaterThan(seen)
+    const { totalCount } = session.events
     expect(session.events.nodes).toMatchObject([
-      { sequence: session.events.totalCount, from: 'RUNNING', to: 'FAILED', endReason: 'MACHINE_LOST' },
+      { sequence: totalCount - 1, reason: 'TERMINATED', count: null, kinds: [] },
+      { sequence: totalCount, from: 'RUNNING', to: 'FAILED', endReason: 'MACHINE_LOST' },
     ])
+    const told = await followDrops(next, id)
+    expect(told).toEqual({ dropped: 0, droppedUnknown: true })
     next.child.kill('SIGTERM')
     await once(next.child, 'exit')
   })
@@ -217,7 +237,8 @@ describe('the server', { timeout: 120_000 }, () => {
     const next = await serve(dataDir)
     const { session } = await ask<Log>(next, LOG, { id })
     expect(session).toMatchObject({ status: 'CLOSED', endReason: 'SERVER_SHUTDOWN', error: null })
-    expect(session.events.nodes).toMatchObject([{ sequence: session.events.totalCount, to: 'CLOSED' }])
+    expect(session.events.nodes.at(-1)).toMatchObject({ sequence: session.events.totalCount, to: 'CLOSED' })
+    expect(await followDrops(next, id)).toEqual({ dropped: 0, droppedUnknown: false })
     next.child.kill('SIGTERM')
     await once(next.child, 'exit')
   })

@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { isFinishedWebm } from '../../src/adapters/playwright/recordings/webm.ts'
 import { artifactApi } from '../support/artifact-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import type { SessionData } from '../support/session-api.ts'
@@ -155,6 +156,59 @@ test(
     expect(await app.terminate(id)).toMatchObject({ status: 'CLOSED' })
     expect(await artifacts.usedBytes()).toBeLessThanOrEqual(QUOTA)
     await removeArtifacts(id)
+  },
+)
+
+test(
+  'a video that takes more than the quota leaves is stopped: it is kept up to there, and said to be partial',
+  { timeout: 120_000 },
+  async () => {
+    const { id } = await open({ record: ['VIDEO'], viewport: { width: 1280, height: 720 } })
+    // Pictures without any order are what a video takes most for: some of them a second.
+    await evaluate(
+      id,
+      `() => {
+        const canvas = Object.assign(document.createElement('canvas'), { width: 160, height: 90 })
+        canvas.style = 'position: fixed; inset: 0; width: 1280px; height: 720px; image-rendering: pixelated'
+        document.body.append(canvas)
+        const context = canvas.getContext('2d')
+        const picture = context.createImageData(160, 90)
+        const draw = () => {
+          crypto.getRandomValues(picture.data)
+          for (let at = 3; at < picture.data.length; at += 4) picture.data[at] = 255
+          context.putImageData(picture, 0, 0)
+        }
+        setInterval(draw, 250)
+      }`,
+    )
+    const failed = { kind: 'VIDEO', code: 'QUOTA_EXCEEDED', partial: true }
+    await expect.poll(() => ofType(id, 'ArtifactFailed'), { timeout: 100_000 }).toMatchObject([failed])
+    expect(await app.get(id)).toMatchObject({ status: 'RUNNING' })
+    expect(await app.terminate(id)).toMatchObject({ status: 'CLOSED' })
+    expect(await ofType(id, 'ArtifactFailed')).toMatchObject([failed])
+    const query = 'query ($id: ID!) { session(id: $id) { artifacts { nodes { id kind sizeBytes url } } } }'
+    const { session } = await tabwire().query<{
+      session: { artifacts: { nodes: { id: string; kind: string; sizeBytes: number; url: string }[] } }
+    }>(query, { id })
+    const [video, ...others] = session.artifacts.nodes
+    expect([video!.kind, others]).toEqual(['VIDEO', []])
+    expect(video!.sizeBytes).toBeLessThanOrEqual(QUOTA)
+    expect(video!.sizeBytes).toBeGreaterThan(MIB)
+    expect(await artifacts.usedBytes()).toBe(video!.sizeBytes)
+    const file = join(tabwire().dataDir, 'partial.webm')
+    await writeFile(file, Buffer.from(await (await fetch(video!.url)).arrayBuffer()))
+    // Ended properly, not cut: it says how long it is.
+    expect(await isFinishedWebm(file)).toBe(true)
+    await rm(file)
+    // What it leaves of the quota is there again, to the byte.
+    const fill = async (bytes: number) => {
+      const { url } = await artifacts.ticket(id, 'filler')
+      return (await fetch(url, { method: 'PUT', body: Buffer.alloc(bytes) })).status
+    }
+    expect(await fill(QUOTA - video!.sizeBytes + 1)).toBe(413)
+    expect(await fill(QUOTA - video!.sizeBytes)).toBe(201)
+    await removeArtifacts(id)
+    expect(await artifacts.usedBytes()).toBe(0)
   },
 )
 

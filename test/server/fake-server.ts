@@ -96,7 +96,7 @@ export interface FakeServer {
 
 export interface FakeOptions extends Pick<
   ServerOptions,
-  'webSocketLimits' | 'deliveryLimits' | 'requestLimits' | 'connectionLimits'
+  'webSocketLimits' | 'deliveryLimits' | 'requestLimits' | 'connectionLimits' | 'anonymousRequests'
 > {
   trustedProxies?: readonly string[]
   readiness?: ServerOptions['readiness']
@@ -123,6 +123,7 @@ export async function startFakeServer({
   deliveryLimits,
   requestLimits,
   connectionLimits,
+  anonymousRequests,
   trustedProxies = [],
   readiness = async () => ({ ready: false, missing: ['the database'] }),
   tooManyWrongKeys = false,
@@ -196,6 +197,7 @@ export async function startFakeServer({
     deliveryLimits,
     requestLimits,
     connectionLimits,
+    anonymousRequests,
   })
   const { url } = await server.listen('127.0.0.1', 0)
   return {

@@ -1,4 +1,5 @@
 import type { Bus } from '../../ports/bus.ts'
+import { owned } from '../../ports/fault-owner.ts'
 
 /** The bus of one process: a table of listeners. */
 export class InProcessBus implements Bus {
@@ -13,9 +14,11 @@ export class InProcessBus implements Bus {
   subscribe(sessionId: string, listener: () => void): () => void {
     let listeners = this.#listeners.get(sessionId)
     if (!listeners) this.#listeners.set(sessionId, (listeners = new Set()))
-    listeners.add(listener)
+    // Sessions publish from within their logs, which are not concerned by what befalls those who follow them.
+    const own = owned(listener)
+    listeners.add(own)
     return () => {
-      listeners.delete(listener)
+      listeners.delete(own)
       if (listeners.size === 0 && this.#listeners.get(sessionId) === listeners) this.#listeners.delete(sessionId)
     }
   }

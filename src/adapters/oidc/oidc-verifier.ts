@@ -2,6 +2,7 @@ import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, ty
 import { z } from 'zod'
 import type { OidcConfig } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
+import { unowned } from '../../ports/fault-owner.ts'
 import { IdentityProviderDown, type TokenVerifier, type VerifiedToken } from '../../ports/token-verifier.ts'
 import { fetchBounded } from './bounded-fetch.ts'
 
@@ -124,7 +125,7 @@ export class OidcVerifier implements TokenVerifier {
 
   #scheduleRefresh(): void {
     clearTimeout(this.#refreshTimer)
-    this.#refreshTimer = setTimeout(() => {
+    const refresh = () => {
       this.#discover()
         .catch((error: unknown) => {
           if (this.#closing.signal.aborted) return
@@ -133,7 +134,8 @@ export class OidcVerifier implements TokenVerifier {
         .finally(() => {
           if (!this.#closing.signal.aborted) this.#scheduleRefresh()
         })
-    }, this.#timing.refreshMs).unref()
+    }
+    this.#refreshTimer = unowned(() => setTimeout(refresh, this.#timing.refreshMs).unref())
   }
 }
 

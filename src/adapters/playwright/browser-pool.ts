@@ -4,6 +4,7 @@ import type { SandboxMode } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import type { RecordingKind } from '../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../ports/browser.ts'
+import { unowned } from '../../ports/fault-owner.ts'
 import type { LaunchMode } from './browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
 import { BrowsersDirectory } from './browsers-directory.ts'
@@ -201,7 +202,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     signal: AbortSignal,
   ): Promise<BrowserSession> {
     const { process, targets, browser, faults } = open
-    faults.onFault = (error) => recorder.failed(error)
+    faults.tell((error) => recorder.failed(error))
     const logger = this.#logger
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =
@@ -301,7 +302,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   #refill(): void {
     if (this.#refilling || this.#closing.signal.aborted) return
     this.#refilling = true
-    this.#inBackground(this.#fill())
+    this.#inBackground(unowned(() => this.#fill()))
   }
 
   /** A launch that failed is tried again even where none are kept ready, to tell when browsers can be started again. */

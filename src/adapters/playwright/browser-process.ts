@@ -99,19 +99,24 @@ export class BrowserProcess {
     })
   }
 
+  /** `fault`: rejects when what is begun here has failed where nobody could catch it. */
   static async start(
     mode: LaunchMode,
     parent: BrowsersDirectory,
     pipes: BrowserPipes,
     logger: Logger,
+    fault: Promise<never> = NEVER,
   ): Promise<BrowserProcess> {
     const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
     let folders: BrowserFolders | null = null
+    let child: ChildProcess | null = null
     try {
       folders = await makeBrowserFolders(parent.path, uid)
-      const child = spawnBrowser(mode, folders, uid)
-      return new BrowserProcess(child, await pidOf(child), uid, parent, folders, pipes, logger)
+      child = spawnBrowser(mode, folders, uid)
+      const pid = await Promise.race([pidOf(child), fault])
+      return new BrowserProcess(child, pid, uid, parent, folders, pipes, logger)
     } catch (error) {
+      if (child?.pid !== undefined) killGroup(child.pid)
       if (folders) await parent.remove(folders.dir)
       throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
     }
@@ -166,11 +171,17 @@ export class BrowserProcess {
   }
 
   #killGroup(): void {
-    try {
-      process.kill(-this.pid, 'SIGKILL')
-    } catch {
-      // Nobody is left.
-    }
+    killGroup(this.pid)
+  }
+}
+
+const NEVER = new Promise<never>(() => {})
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // Nobody is left.
   }
 }
 

@@ -2,12 +2,13 @@ import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../logger.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
-import { faultOwner } from '../../ports/fault-owner.ts'
+import { faultOwner, owned, ownedAs, ownedBy } from '../../ports/fault-owner.ts'
 import { ReleaseBarrier, RUN } from './barrier/release-barrier.ts'
 import type { BrowserPipes } from './pipe/browser-pipes.ts'
 import { parseMessage, type CdpMessage } from './pipe/cdp-message.ts'
 import { EmulationMemory } from './pipe/emulation-memory.ts'
 import type { Turns } from './pipe/fair-turns.ts'
+import { freeMemory } from './pipe/free-memory.ts'
 import type { Guest, GuestAnswer, GuestCommand } from './pipe/guest.ts'
 import { Guests } from './pipe/guests.ts'
 import { isTooIntricate } from './pipe/json-weight.ts'
@@ -53,6 +54,8 @@ export class BrowserWire implements Turns {
   readonly #framer: MessageFramer
   readonly #inbox: PlaywrightInbox
   readonly #logger: Logger
+  /** All pipes take turns in one task, which is nobody's. */
+  readonly #owner = faultOwner()
   readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
   readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
   readonly #pending = new Map<number, PendingCommand>()
@@ -132,17 +135,18 @@ export class BrowserWire implements Turns {
    * that nobody was given yet) they are misbehavior, as are all others that are too large.
    */
   onSkipped(listener: (event: TooLarge) => void): void {
-    this.#skipped = listener
+    this.#skipped = ownedAs(this.#owner, listener)
   }
 
   onClose(listener: () => void): void {
-    this.#closeListeners.push(listener)
+    this.#closeListeners.push(ownedAs(this.#owner, listener))
   }
 
   /** Calls back when a script's result or a picture for Playwright was too large: it would ask again. Returns how to stop. */
   onTooLargeResult(listener: () => void): () => void {
-    this.#resultListeners.add(listener)
-    return () => this.#resultListeners.delete(listener)
+    const own = owned(listener)
+    this.#resultListeners.add(own)
+    return () => this.#resultListeners.delete(own)
   }
 
   /** Whether something the browser said has reached us and is not processed yet, in whole or in part. */
@@ -240,6 +244,10 @@ export class BrowserWire implements Turns {
 
   /** See Turns. What does not fit into the time stays in the pipe, and the browser waits. */
   work(until: number): boolean {
+    return ownedBy(this.#owner, () => this.#work(until))
+  }
+
+  #work(until: number): boolean {
     try {
       do {
         this.#inbox.drain(until)
@@ -251,7 +259,8 @@ export class BrowserWire implements Turns {
       if (this.#framer.isEndless) this.#misbehave('The browser sent a message that does not end.')
     } catch (error) {
       this.#logger.error({ err: error }, 'a message of the browser could not be processed')
-      this.#misbehave('A message of the browser could not be processed.')
+      if (this.#owner) this.#owner.fail(error)
+      else this.#misbehave('A message of the browser could not be processed.')
     }
     const canRead = !this.#framer.isIdle && !this.#inbox.isFull
     if (this.#framer.isIdle) {
@@ -273,8 +282,11 @@ export class BrowserWire implements Turns {
       const ends = { head: headOf([message]), tail: tailOf([message]), bytes: message.length }
       return this.#leaveOut(describeOversized(ends))
     }
-    const parsed = parseMessage(message.toString())
-    if (parsed) this.#dispatch(parsed, message.length)
+    const { length } = message
+    const text = message.toString()
+    freeMemory(message)
+    const parsed = parseMessage(text)
+    if (parsed) this.#dispatch(parsed, length)
     else this.#misbehave('The browser sent a message that is not valid.')
   }
 
@@ -320,7 +332,7 @@ export class BrowserWire implements Turns {
       } catch (error) {
         // What is not recorded must not be missing quietly: it costs the session, not the others, nor the server.
         this.#logger.error({ err: error, method }, 'an event of the browser could not be recorded')
-        faultOwner()?.fail(error)
+        this.#owner?.fail(error)
       }
     }
     return this.#withheld.get(method)?.(params as never, sessionId) === true

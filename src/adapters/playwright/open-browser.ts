@@ -25,15 +25,32 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
 /** Answers for all that comes of one browser; told to whom the browser belongs by then. */
 export class BrowserFaults implements FaultOwner {
   readonly #logger: Logger
-  onFault: (error: unknown) => void = () => undefined
+  readonly #first = Promise.withResolvers<never>()
+  #fault: { error: unknown } | null = null
+  #onFault: (error: unknown) => void = () => undefined
 
   constructor(logger: Logger) {
     this.#logger = logger
+    // Whoever waits for it hears of it.
+    this.#first.promise.catch(() => {})
+  }
+
+  /** Rejects with the first fault. */
+  get first(): Promise<never> {
+    return this.#first.promise
+  }
+
+  /** Whom to tell from now on; at once, if there was one already. */
+  tell(onFault: (error: unknown) => void): void {
+    this.#onFault = onFault
+    if (this.#fault) onFault(this.#fault.error)
   }
 
   fail(error: unknown): void {
     this.#logger.error({ err: error }, 'a fault while a browser was heard: what it belongs to ends')
-    this.onFault(error)
+    this.#fault ??= { error }
+    this.#first.reject(error)
+    this.#onFault(error)
   }
 }
 
@@ -68,11 +85,14 @@ async function openOwned(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenBrowser> {
-  const process = await BrowserProcess.start(mode, parent, pipes, logger)
-  faults.onFault = () => void process.close(0)
+  const process = await BrowserProcess.start(mode, parent, pipes, logger, faults.first)
+  faults.tell(() => void process.close(0))
   const deadline = AbortSignal.timeout(LAUNCH_DEADLINE_MS)
   try {
-    return { ...(await raceSignal(attach(process), AbortSignal.any([signal, deadline]))), faults }
+    return {
+      ...(await raceSignal(Promise.race([attach(process), faults.first]), AbortSignal.any([signal, deadline]))),
+      faults,
+    }
   } catch (error) {
     const how = signal.aborted || deadline.aborted ? null : await within(process.exited, EXIT_TOLD_MS)
     await process.close(0)

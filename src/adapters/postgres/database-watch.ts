@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { Logger } from '../../logger.ts'
+import { unowned } from '../../ports/fault-owner.ts'
 import { StoreFull, StoreUnavailable } from '../../ports/store.ts'
 import { asStoreError, sentenceOf } from './database-errors.ts'
 
@@ -99,7 +100,8 @@ export class DatabaseWatch {
     if (down !== null) return Promise.reject(new StoreUnavailable(new Error(down), this.problem ?? down))
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     this.#waiting.add(reject)
-    call()
+    // The pool keeps connections and timers for whoever comes next.
+    unowned(call)
       .then(resolve, reject)
       .finally(() => this.#waiting.delete(reject))
     return promise

@@ -4,6 +4,7 @@ import type { Logger } from '../../logger.ts'
 import { DatabaseWatch, type WatchTiming } from './database-watch.ts'
 import { EmbeddedDatabase, type EmbeddedEvents, type RestartTiming } from './embedded-database.ts'
 import { startMaintenance } from './embedded-maintenance.ts'
+import { OwnedClient } from './owned-client.ts'
 
 /** The oldest server that everything used here works on; older ones have no more fixes soon, and are not tested. */
 const OLDEST_VERSION = 150_000
@@ -66,6 +67,7 @@ async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironm
   }
   const pool = new pg.Pool({
     ...connection,
+    Client: OwnedClient,
     max: 12,
     idleTimeoutMillis: 60_000,
     // The server gives up first, so that the answer tells what happened; the client's own limit is for a network
@@ -131,6 +133,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
   }
   const pool = new pg.Pool({
     ...connection,
+    Client: OwnedClient,
     // One connection, for behind the socket there is one backend, which every connection would share with its prepared
     // statements: measured, the second connection's "append" is refused because the first has one. Nothing is lost,
     // for the backend works on one statement at a time anyway.

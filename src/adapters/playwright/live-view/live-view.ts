@@ -1,4 +1,5 @@
 import type { Logger } from '../../../logger.ts'
+import { bound } from '../../../ports/fault-owner.ts'
 import type { InputEvent } from '../../../ports/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
 import type { BrowserWire } from '../browser-wire.ts'
@@ -16,6 +17,10 @@ export class LiveView {
   readonly #streams = new Map<FrameStream, Cast | null>()
   readonly #casts = new Map<string, Cast>()
   readonly #hands = new Map<string, PageHand>()
+  /** Others may watch it when the one for whom it began has left. */
+  readonly #newCast = bound(
+    (page: ShownPage, options: PictureOptions) => new Cast(page, options, this.#wire, this.#targets, this.#logger),
+  )
   #ended = false
 
   constructor(wire: BrowserWire, targets: Targets, logger: Logger) {
@@ -78,7 +83,7 @@ export class LiveView {
     if (cast && this.#streams.get(stream) === cast) return
     this.#leave(stream)
     if (!page || key === null) return
-    if (!cast) this.#casts.set(key, (cast = new Cast(page, stream.options, this.#wire, this.#targets, this.#logger)))
+    if (!cast) this.#casts.set(key, (cast = this.#newCast(page, stream.options)))
     this.#streams.set(stream, cast)
     cast.add(stream)
   }

@@ -1,3 +1,5 @@
+import { unowned } from '../../../ports/fault-owner.ts'
+
 /** Work that comes in pieces: what one browser's pipe has brought. */
 export interface Turns {
   /** Works until about the time (performance.now()); whether more could be done at once. Never throws. */
@@ -46,7 +48,7 @@ export class FairTurns {
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    setImmediate(() => this.#turn())
+    unowned(() => setImmediate(() => this.#turn()))
   }
 
   #turn(): void {

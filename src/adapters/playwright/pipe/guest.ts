@@ -1,3 +1,4 @@
+import { owned } from '../../../ports/fault-owner.ts'
 import type { MessageEnds } from '../relay/message-text.ts'
 import type { TooLarge } from './oversized-message.ts'
 
@@ -21,4 +22,20 @@ export interface GuestAnswer {
   answered(message: Buffer, ends: MessageEnds): void
   /** `why`: for people. */
   tooLarge(why: string): void
+}
+
+/** What it throws ends its owner, not the browser. */
+export function ownedGuest(guest: Guest): Guest {
+  return {
+    event: owned<Parameters<Guest['event']>>((...args) => guest.event(...args)),
+    eventTooLarge: owned<Parameters<Guest['eventTooLarge']>>((...args) => guest.eventTooLarge(...args)),
+  }
+}
+
+/** The same of one who waits. */
+export function ownedAnswer(answer: GuestAnswer): GuestAnswer {
+  return {
+    answered: owned<Parameters<GuestAnswer['answered']>>((...args) => answer.answered(...args)),
+    tooLarge: owned<Parameters<GuestAnswer['tooLarge']>>((...args) => answer.tooLarge(...args)),
+  }
 }

@@ -1,5 +1,5 @@
 import { readEnds, readId } from '../relay/message-text.ts'
-import type { Guest, GuestAnswer } from './guest.ts'
+import { ownedAnswer, ownedGuest, type Guest, type GuestAnswer } from './guest.ts'
 
 /** Those who drive sessions of the protocol of their own over one pipe, and the answers that they wait for. */
 export class Guests {
@@ -7,7 +7,7 @@ export class Guests {
   readonly #answers = new Map<number, GuestAnswer>()
 
   host(sessionId: string, guest: Guest): void {
-    this.#bySession.set(sessionId, guest)
+    this.#bySession.set(sessionId, ownedGuest(guest))
   }
 
   unhost(sessionId: string): void {
@@ -21,7 +21,7 @@ export class Guests {
 
   /** Returns how to want the answer no more. */
   expect(id: number, answer: GuestAnswer): () => void {
-    this.#answers.set(id, answer)
+    this.#answers.set(id, ownedAnswer(answer))
     return () => this.#answers.delete(id)
   }
 

@@ -1,3 +1,4 @@
+import { freeMemory } from './free-memory.ts'
 import { headOf, tailOf, type MessageLimits, type OversizedMessage } from './message-limits.ts'
 import type { MessageHolder, UnfinishedMessages } from './unfinished-messages.ts'
 
@@ -28,6 +29,7 @@ export class MessageFramer implements MessageHolder {
     this.#mayBeRelayed = mayBeRelayed
   }
 
+  /** The chunk must be nobody else's: its memory is given back. */
   push(chunk: Buffer): void {
     if (chunk.length > 0) this.#chunks.push(chunk)
   }
@@ -66,6 +68,7 @@ export class MessageFramer implements MessageHolder {
 
   giveUp(): void {
     const ends = [headOf(this.#pieces), tailOf(this.#pieces)]
+    this.#pieces.forEach(freeMemory)
     this.#isSkipping = true
     this.#pieces = ends
     this.#smallPieces = 0
@@ -82,7 +85,12 @@ export class MessageFramer implements MessageHolder {
     const pieces = this.#isSkipping ? this.#pieces : [...this.#pieces, last]
     const isTooLarge = this.#isSkipping || this.#exceeds(bytes, pieces)
     try {
-      if (!isTooLarge) return pieces.length === 1 ? last : Buffer.concat(pieces, bytes)
+      if (!isTooLarge) {
+        if (pieces.length === 1) return last
+        const whole = Buffer.concat(pieces, bytes)
+        pieces.forEach(freeMemory)
+        return whole
+      }
       const [head, tail] = this.#isSkipping
         ? [pieces[0]!, tailOf([pieces[1]!, last])]
         : [headOf(pieces), tailOf(pieces)]
@@ -97,6 +105,7 @@ export class MessageFramer implements MessageHolder {
     if (this.#isSkipping) {
       const [head, tail] = this.#pieces
       this.#pieces = [head!, tailOf([tail!, piece])]
+      freeMemory(piece)
       return
     }
     this.#pieces.push(piece)

@@ -4,6 +4,8 @@ import type { FileRoom } from '../../../ports/file-room.ts'
 const SMALL_BYTES = 1024 * 1024
 /** Stopping a recording adds some to it, and what is kept must fit. */
 const ENOUGH = 0.9
+/** How many times as much as since the last look it may add until it has stopped. */
+const MOMENTUM = 2
 
 /** The room of one recording that is being written, and whether it was stopped for want of it. */
 export class RecordingBudget {
@@ -21,9 +23,11 @@ export class RecordingBudget {
 
   /** True once: when it takes nearly all that the owner's quota leaves, and has to be stopped. */
   spends(bytes: number): boolean {
+    const growth = Math.max(0, bytes - this.#bytes)
     this.#bytes = bytes
     this.room.grow(bytes)
-    if (this.#isSpent || bytes < SMALL_BYTES || bytes < this.room.limit * ENOUGH) return false
+    const soon = bytes + MOMENTUM * growth
+    if (this.#isSpent || bytes < SMALL_BYTES || soon < this.room.limit * ENOUGH) return false
     this.#isSpent = true
     return true
   }

@@ -1,0 +1,273 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient } from 'graphql-ws'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import WebSocket from 'ws'
+import { startScriptedSite, type ScriptedSite } from '../adapters/playwright/scripted-site.ts'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import { commandEnvironment, startTabwire, type RunningCommand } from '../support/command.ts'
+import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
+import { leakGate } from '../support/leak-gate.ts'
+
+/**
+ * Every listener and timer that a session, a connection or a database connection has throws, or leaves a rejected promise,
+ * once; see throwing-listeners.mjs. Each round uses all that there is with a session of its own, beside a neighbor.
+ */
+
+// Each round starts a browser, and there are as many rounds as a browser has listeners.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 })
+leakGate()
+
+const FIXTURE = join(import.meta.dirname, '..', 'support', 'throwing-listeners.mjs')
+const SIDE_BY_SIDE = 3
+/** Rounds without a new fault after which there are none left. */
+const ENOUGH = 2
+
+interface Found {
+  fired: [place: string, { kind: string; how: 'throw' | 'reject' }][]
+  unowned: string[]
+}
+
+let dataDir: string
+let site: ScriptedSite
+let server: RunningCommand
+let serverUrl: string
+let control: string
+let apiKey: string
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'tabwire-owners-'))
+  await seedEmbeddedDatabase(dataDir)
+  site = await startScriptedSite({
+    neighbor: `let n = 0; setInterval(() => console.log('line ' + (n += 1)), 20)`,
+    all: `console.log('a line', { an: 'object' }); console.error('an error')
+      fetch('/script/other').then((response) => response.text())
+      new Worker('/script/worker')
+      new WebSocket(location.origin.replace('http', 'ws'))
+      document.body.append(Object.assign(document.createElement('iframe'), { src: '/page/frame' }))
+      history.pushState(0, '', '#here')
+      setTimeout(() => { throw new Error('uncaught') })
+      setTimeout(() => open('/page/frame').close())`,
+    frame: `console.log('in a frame')`,
+    worker: `console.log('in a worker')`,
+  })
+  const env = commandEnvironment(dataDir, {
+    NODE_OPTIONS: `--import=${FIXTURE}`,
+    TABWIRE_LOG_LEVEL: 'fatal',
+  })
+  server = startTabwire(['serve'], env)
+  control = `http://127.0.0.1:${(await server.printed(/^control (\d+)$/m))[1]}`
+  serverUrl = (await server.printed(/^Tabwire listens on (\S+)$/m))[1]!
+  apiKey = (await readFile(join(dataDir, 'api-key'), 'utf8')).trim()
+})
+
+afterAll(async () => {
+  // Only after a failure.
+  if (server.child.exitCode === null) server.child.kill('SIGKILL')
+  await server.finished
+  await site.close()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+async function mode(...kinds: string[]): Promise<Found> {
+  const query = kinds.length === 0 ? '' : `?kinds=${kinds.join()}`
+  return (await (await fetch(`${control}/mode${query}`)).json()) as Found
+}
+
+async function found(): Promise<Found> {
+  return (await (await fetch(control)).json()) as Found
+}
+
+interface Reply<T> {
+  data?: T | null
+  errors?: { message: string; extensions: { code: string } }[]
+}
+
+/** Null: the connection ended. Each has one of its own. */
+async function ask<T>(query: string, variables: object = {}): Promise<Reply<T> | null> {
+  const headers = { 'x-api-key': apiKey, 'content-type': 'application/json', connection: 'close' }
+  const body = JSON.stringify({ query, variables })
+  try {
+    const response = await fetch(`${serverUrl}/graphql`, { method: 'POST', headers, body })
+    return (await response.json()) as Reply<T>
+  } catch {
+    return null
+  }
+}
+
+/** Asks until it is answered: a connection that ends tells nothing about what was asked for. */
+async function must<T>(query: string, variables: object = {}): Promise<T> {
+  for (;;) {
+    const reply = await ask<T>(query, variables)
+    if (reply?.data) return reply.data
+    for (const { message, extensions } of reply?.errors ?? []) expect(message).toMatch(STABLE[extensions.code]!)
+  }
+}
+
+/** Codes of what a fault ends before it is answered. A body that is not read whole is none. */
+const STABLE: Record<string, RegExp> = {
+  INTERNAL: /^Something went wrong/,
+  DATABASE_UNAVAILABLE: /./,
+  BAD_USER_INPUT: /body/i,
+}
+
+interface State {
+  status: string
+  endReason: string | null
+  error: string | null
+  consoleMessageCount: number
+  events: { nodes: { __typename: string; endReason?: string }[] }
+}
+
+const STATE = `query ($id: ID!) { session(id: $id) { status endReason error consoleMessageCount
+  events(last: 1) { nodes { __typename ... on StatusChange { endReason } } } } }`
+const stateOf = async (id: string) => (await must<{ session: State }>(STATE, { id })).session
+
+async function start(page: string, input: object = {}): Promise<string> {
+  const query = 'mutation ($input: StartSessionInput) { startSession(input: $input, waitUntil: LOADED) { id } }'
+  // A start that was not answered is found again by its key.
+  const variables = {
+    input: { initialPrompt: `${site.url}/page/${page}`, idempotencyKey: crypto.randomUUID(), ...input },
+  }
+  return (await must<{ startSession: { id: string } }>(query, variables)).startSession.id
+}
+
+/** Follows something over WebSocket until that ends; returns the code of the end. */
+function follow(subscription: string, id: string): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>()
+  const client = createClient({
+    url: `${serverUrl.replace('http', 'ws')}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: { 'X-API-Key': apiKey },
+    retryAttempts: 0,
+    lazyCloseTimeout: 0,
+  })
+  client.on('closed', (event) => resolve((event as CloseEvent).code))
+  client.subscribe(
+    { query: `subscription ($id: ID!) { ${subscription} }`, variables: { id } },
+    { next: () => {}, error: () => {}, complete: () => void client.dispose() },
+  )
+  return promise
+}
+
+async function followByEvents(id: string): Promise<void> {
+  const query = 'subscription ($id: ID!) { sessionEvents(sessionId: $id) { cursor } }'
+  const headers = { 'x-api-key': apiKey, 'content-type': 'application/json', accept: 'text/event-stream' }
+  const body = JSON.stringify({ query, variables: { id } })
+  await fetch(`${serverUrl}/graphql`, { method: 'POST', headers, body }).then(
+    (response) => response.text().catch(() => ''),
+    () => '',
+  )
+}
+
+/** A client at its work, at most until something else is done. Code with which its connection ended; null: it had none. */
+async function drive(id: string, until: Promise<unknown>): Promise<number | null> {
+  const reply = await ask<{ session: { access: { cdpUrl: string } | null } }>(
+    'query ($id: ID!) { session(id: $id) { access(ttlSeconds: 60) { cdpUrl } } }',
+    { id },
+  )
+  const address = reply?.data?.session.access?.cdpUrl
+  if (!address) return null
+  const client = await CdpSocket.connect(address).catch(() => null)
+  if (!client) return null
+  const talk = async () => {
+    const { sessionId } = await client.attachToPage()
+    await client.send('Runtime.enable', {}, sessionId)
+    await client.send('Runtime.evaluate', { expression: `console.log('by a client')` }, sessionId)
+  }
+  await Promise.race([talk().catch(() => undefined), client.closed, until])
+  client.socket.close()
+  return (await client.closed).code
+}
+
+const ACT = `mutation ($id: ID!, $actions: [ActionInput!]!) {
+  runActions(sessionId: $id, actions: $actions) { success } }`
+const DIALOG = [{ evaluate: { expression: `() => { confirm('sure?') }` } }]
+const actionsAt = (url: string) => [{ evaluate: { expression: '1 + 1' } }, { screenshot: {} }, { navigate: { url } }]
+
+/** All that a session can do, until it has ended. */
+async function round(): Promise<State> {
+  const id = await start('all')
+  const followed = [
+    follow('consoleMessages(sessionId: $id) { cursor }', id),
+    follow('sessionChanged(id: $id) { status }', id),
+    follow('screencast(sessionId: $id) { sequence }', id),
+  ]
+  const stream = followByEvents(id)
+  await ask(ACT, { id, actions: DIALOG })
+  const acted = ask(ACT, { id, actions: actionsAt(`${site.url}/page/frame`) })
+  // Closed by itself, by a fault, because the session has ended.
+  expect([null, 1000, 1005, 1006, 1011, 4001]).toContain(await drive(id, acted))
+  await must('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
+  await expect.poll(() => stateOf(id).then(({ status }) => status), { timeout: 60_000 }).not.toBe('RUNNING')
+  // Completed, broken off while it was opened, closed by a fault.
+  for (const end of await Promise.all(followed)) expect([1000, 1006, 4500]).toContain(end)
+  await Promise.all([stream, acted])
+  return stateOf(id)
+}
+
+const isExpected = ({ status, endReason, events: { nodes } }: State) =>
+  ['CLOSED TERMINATED', 'FAILED INTERNAL_ERROR', 'FAILED LAUNCH_FAILED'].includes(`${status} ${endReason}`) &&
+  nodes[0]?.endReason === endReason
+
+/** Rounds until nothing fails that has not failed before. */
+async function untilAllHaveFailed(...kinds: string[]): Promise<State[]> {
+  const ends: State[] = []
+  await mode(...kinds)
+  for (let quiet = 0, before = 0; quiet < ENOUGH;) {
+    const states = await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => round()))
+    expect(states.filter((state) => !isExpected(state))).toEqual([])
+    ends.push(...states)
+    const { length } = (await found()).fired
+    quiet = length === before ? quiet + 1 : 0
+    before = length
+  }
+  return ends
+}
+
+/** Watches that all sessions share. */
+const OF_THE_SERVER =
+  /(temp-space|fair-turns|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
+const KINDS = [
+  /^BrowserWire\.on /,
+  /^BrowserWire\.withhold /,
+  /^BrowserWire\.host /,
+  /^BrowserWire\.relay /,
+  /^BrowserContext 'page'|^_BrowserContext 'page'|^BrowserContext\d* 'page'/,
+  /^WebSocket 'message'/,
+  /^IncomingMessage 'data'/,
+  /^InProcessBus\.subscribe/,
+  /^set(Timeout|Interval) at src\/domain/,
+  /^set(Timeout|Immediate|Interval) at src\/adapters\/playwright/,
+]
+
+test('a fault in any listener or timer of a session ends what it belongs to, and nothing else', async () => {
+  const neighbor = await start('neighbor')
+  const ends = await untilAllHaveFailed('BrowserFaults', 'SessionFaults', 'SocketFaults', 'ConnectionFaults')
+  const { fired, unowned } = await found()
+  await mode()
+  expect(server.child.exitCode).toBeNull()
+  // What is the server's own, and nothing of a session or a connection.
+  expect(unowned.filter((place) => !OF_THE_SERVER.test(place))).toEqual([])
+  // Of each kind some: else the instrument would be broken.
+  const places = fired.map(([place]) => place)
+  for (const kind of KINDS) expect(places).toContainEqual(expect.stringMatching(kind))
+  expect(fired.length).toBeGreaterThan(100)
+  expect(ends.at(-1)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
+  const { status, consoleMessageCount } = await stateOf(neighbor)
+  expect(status).toBe('RUNNING')
+  const log = await must<{ session: { consoleMessages: { nodes: { text: string }[] }; events: { nodes: object[] } } }>(
+    `query ($id: ID!, $last: Int) { session(id: $id) { consoleMessages(last: $last) { nodes { text } }
+      events(kinds: [ENTRIES_DROPPED], last: 1) { nodes { __typename } } } }`,
+    { id: neighbor, last: 1000 },
+  )
+  const lines = log.session.consoleMessages.nodes.map(({ text }) => Number(text.replace('line ', '')))
+  expect(lines).toEqual(lines.map((_, index) => lines[0]! + index))
+  expect(lines.at(-1)).toBeGreaterThanOrEqual(consoleMessageCount)
+  expect(log.session.events.nodes).toEqual([])
+
+  server.child.kill('SIGTERM')
+  const { code, stderr } = await server.finished
+  expect([code, stderr.replace('Ending the sessions; once more exits at once.\n', '')]).toEqual([0, ''])
+})
