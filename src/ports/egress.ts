@@ -1,13 +1,13 @@
-/** What the pages of a session may reach: everything, the public internet, or nothing beside what is allowed by name. */
+/** What the pages of a session may reach: everything, the public internet, or only what is explicitly allowed. */
 export type EgressMode = 'OPEN' | 'PUBLIC' | 'NONE'
 
 /**
  * A host name, `*.` before one for every name below it, an address or a CIDR block; each with an optional `:port`.
- * In the normal form that `readHostRule` gives it.
+ * Normalized by `readHostRule`.
  */
 export type HostRule = string
 
-/** The proxy of a user, behind ours. The URL may hold credentials: it is never logged and never stored in plain text. */
+/** A user's proxy behind ours. The URL may contain credentials: it is never logged or stored in plain text. */
 export interface UpstreamProxy {
   /** http:, https: or socks5:. */
   url: string
@@ -15,9 +15,9 @@ export interface UpstreamProxy {
 
 export interface EgressPolicy {
   mode: EgressMode
-  /** Hosts that are reached whatever the mode is, but for cloud metadata and link-local addresses. */
+  /** Hosts allowed in every mode, except cloud metadata and link-local addresses. */
   allow: readonly HostRule[]
-  /** Where given, nothing else is reached. It gives no leave: a private address still needs that of the mode. */
+  /** If set, no other host is reached. It only narrows: a private address must still be allowed by the mode. */
   allowedHosts: readonly HostRule[] | null
   upstream: UpstreamProxy | null
 }
@@ -33,36 +33,36 @@ export type ConnectionFailureCode =
 
 export interface ConnectionFailure {
   code: ConnectionFailureCode
-  /** What Chromium would have said without a proxy: "net::ERR_CONNECTION_REFUSED". */
+  /** The error that Chromium reports without a proxy: "net::ERR_CONNECTION_REFUSED". */
   netError: string
   /** The rule that blocked it: "private address", "cloud metadata". Null for every other code. */
   rule: string | null
 }
 
-/** One connection that a page wanted, told when it is established or has failed. */
+/** One connection attempt of a page, reported when it is established or has failed. */
 export interface ConnectionOutcome {
-  /** As the page named it, in lower case, without brackets and without a dot at its end. */
+  /** As in the URL, in lower case, without brackets and trailing dot. */
   host: string
   port: number
-  /** Milliseconds since 1970, as are all instants. */
+  /** Milliseconds since the epoch. */
   startedAt: number
   endedAt: number
-  /** Null where no name was resolved. */
+  /** Null if no name was resolved. */
   dnsMs: number | null
-  /** Null where no connection was tried. */
+  /** Null if no connection was attempted. */
   connectMs: number | null
-  /** The address that was connected to. Null if none was, and behind an upstream, which does not tell. */
+  /** Remote address. Null if the connection failed, and behind an upstream proxy, which does not report it. */
   peer: { address: string; port: number } | null
   failure: ConnectionFailure | null
 }
 
-/** The way of one browser to the network. It lets nothing through before a policy is assigned. */
+/** The proxy of one browser. It blocks everything until a policy is assigned. */
 export interface EgressProxy {
-  /** Where it listens on 127.0.0.1, as a SOCKS5 server without authentication. */
+  /** Port on 127.0.0.1: a SOCKS5 server without authentication. */
   readonly port: number
-  /** How many outcomes were not told since the policy was assigned, for there were too many of them. */
+  /** Number of outcomes since the policy was assigned that exceeded the rate limit and were not reported. */
   readonly unreportedCount: number
-  /** Resolves once the policy is in force. Connections that another policy let through are closed. */
+  /** Resolves once the policy is in force. Connections opened under an earlier policy are closed. */
   assign(policy: EgressPolicy, report: (outcome: ConnectionOutcome) => void): Promise<void>
   /** Closes its connections and its port. */
   close(): Promise<void>

@@ -2,19 +2,19 @@ import ipaddr from 'ipaddr.js'
 import type { HostRule } from './egress.ts'
 import { formatAddress, formsOf, parseAddress, parseHost, type NetworkAddress } from './network-address.ts'
 
-/** Longer than any name with its port. */
+/** Longer than any host name with a port. */
 export const LONGEST_HOST_RULE = 300
 
-/** What names and addresses a rule covers. */
+/** The names or addresses that a rule covers. */
 type Target = { kind: 'name'; name: string; below: boolean } | { kind: 'block'; network: NetworkAddress; bits: number }
 
 interface ParsedRule {
   target: Target
-  /** Null: all of them. */
+  /** Null: every port. */
   port: number | null
 }
 
-/** The rule in its normal form, or what is wrong with it. */
+/** The normalized rule or the problem. */
 export type HostRuleReading = { rule: HostRule; problem: null } | { rule: null; problem: string }
 
 const FORMS =
@@ -29,7 +29,7 @@ export function readHostRule(text: string): HostRuleReading {
   return typeof parsed === 'string' ? { rule: null, problem: parsed } : { rule: formatRule(parsed), problem: null }
 }
 
-/** Rules that can be asked. They must have been read before: one that does not parse covers nothing. */
+/** Matches normalized rules; one that does not parse covers nothing. */
 export class HostRules {
   readonly #names = new Map<string, ParsedRule[]>()
   readonly #namesAbove = new Map<string, ParsedRule[]>()
@@ -49,7 +49,7 @@ export class HostRules {
     }
   }
 
-  /** Whether addresses are among them, and not names alone. */
+  /** Whether any rule is an address or a CIDR block. */
   get hasAddresses(): boolean {
     return this.#blocks.length > 0
   }
@@ -85,7 +85,7 @@ function parseRule(text: string): ParsedRule | string {
   return target ? { target, port } : FORMS
 }
 
-/** An IPv6 address has colons of its own, so its port needs brackets. */
+/** A port after an IPv6 address requires brackets. */
 function splitPort(text: string): { host: string; port: number | null } {
   const match = /^\[([^\]]*)\](?::(\d{1,6}))?$/.exec(text) ?? /^([^:]*):(\d{1,6})$/.exec(text)
   if (!match) return { host: text, port: null }
@@ -96,7 +96,7 @@ function parseBlock(text: string): Target | null {
   const [base = '', length = '', ...more] = text.split('/')
   const address = parseAddress(base)
   if (!address || more.length > 0 || !/^\d{1,3}$/.test(length)) return null
-  // Written as ::ffff:10.0.0.0/104, it has become an IPv4 block.
+  // An IPv4-mapped block such as ::ffff:10.0.0.0/104 becomes an IPv4 block.
   const bits = Number(length) - (base.includes(':') && address.kind() === 'ipv4' ? 96 : 0)
   if (bits < 0 || bits > (address.kind() === 'ipv4' ? 32 : 128)) return null
   return { kind: 'block', network: networkOf(address, bits), bits }

@@ -1,20 +1,20 @@
 import ipaddr from 'ipaddr.js'
 
-/** What a browser may mean by the host of a URL. */
+/** A parsed host of a URL. */
 export type Host = { kind: 'name'; name: string } | { kind: 'address'; address: NetworkAddress }
 
 export type NetworkAddress = ipaddr.IPv4 | ipaddr.IPv6
 
-/** Why an address is never opened, whatever is allowed. */
+/** Rules that no policy overrides. */
 export type ForbiddenRule = 'cloud metadata' | 'link-local address'
 
-/** Why an address is none of the public internet. */
+/** Why an address is not on the public internet. */
 export type NonPublicRule = 'loopback address' | 'private address' | 'reserved address'
 
 const LONGEST_NAME = 253
 const LONGEST_LABEL = 63
 
-/** Names under which clouds hand out a machine's credentials. */
+/** Host names of cloud metadata services. */
 const METADATA_NAMES = new Set([
   'metadata',
   'metadata.google.internal',
@@ -35,9 +35,8 @@ const METADATA_ADDRESSES = new Set([
 ])
 
 /**
- * Reads the host of a URL in whatever notation (decimal, octal, hexadecimal and short IPv4; brackets, zone, upper case
- * and Unicode; dots at the end), as the URL standard does, so that no reader further on finds another meaning in it.
- * Null if it is neither an address nor a name that can exist.
+ * Parses a host in any notation (decimal, octal, hexadecimal and short IPv4; brackets, zone, upper case, Unicode, trailing
+ * dot) like the URL standard, so that nothing downstream can interpret it differently. Null if it is not a valid host.
  */
 export function parseHost(text: string): Host | null {
   const bare = /^\[(.*)\]$/s.exec(text)?.[1] ?? text
@@ -45,7 +44,7 @@ export function parseHost(text: string): Host | null {
     const address = parseAddress(bare)
     return address && { kind: 'address', address }
   }
-  // Whatever would end the host within a URL, or be decoded there, is no part of a host.
+  // Characters that delimit or escape parts of a URL are not valid in a host.
   if (bare === '' || /[\s/\\?#@%:[\]<>^|]/.test(bare)) return null
   const url = URL.parse(`http://${bare}/`)
   if (!url) return null
@@ -62,13 +61,13 @@ function isName(name: string): boolean {
   )
 }
 
-/** An address in its usual notation. IPv4 within IPv6 (::ffff:127.0.0.1) becomes the IPv4 address that is connected to. */
+/** Parses canonical notation. IPv4-mapped IPv6 (::ffff:127.0.0.1) becomes the IPv4 address that the system connects to. */
 export function parseAddress(text: string): NetworkAddress | null {
   if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !(text.includes(':') && ipaddr.IPv6.isValid(text))) return null
   return ipaddr.process(text)
 }
 
-/** Without the zone: it names one of our own interfaces. */
+/** Without the zone, which names a local interface. */
 export function formatAddress(address: NetworkAddress): string {
   return address.toString().replace(/%.*$/s, '')
 }
@@ -85,7 +84,7 @@ export function forbiddenRule(address: NetworkAddress): ForbiddenRule | null {
   return null
 }
 
-/** Null for what anybody on the internet can reach. */
+/** Null for public addresses. */
 export function nonPublicRule(address: NetworkAddress): NonPublicRule | null {
   const own = isTranslated(address) ? null : ownRule(address)
   return (
@@ -98,8 +97,8 @@ export function nonPublicRule(address: NetworkAddress): NonPublicRule | null {
 }
 
 /**
- * Whether a gateway turns it into the IPv4 address that it carries, which is then all that matters: an IPv6-only network
- * reaches all of IPv4 that way (RFC 6052).
+ * Whether only the embedded IPv4 address matters, because a gateway translates to it: IPv6-only networks reach all of IPv4
+ * that way (RFC 6052).
  */
 function isTranslated(address: NetworkAddress): boolean {
   return address.kind() === 'ipv6' && CARRIERS.some((carrier) => isCarrier(carrier, address as ipaddr.IPv6))
@@ -107,16 +106,16 @@ function isTranslated(address: NetworkAddress): boolean {
 
 function ownRule(address: NetworkAddress): NonPublicRule | null {
   const range = address.range()
-  // On Linux, 0.0.0.0 and :: are this machine.
+  // On Linux, 0.0.0.0 and :: connect to the local machine.
   if (range === 'loopback' || range === 'unspecified') return 'loopback address'
-  // What is left of rfc6052 here is a network's own NAT64.
+  // Here rfc6052 can only be a network's own NAT64 prefix.
   if (['private', 'uniqueLocal', 'carrierGradeNat', 'deprecatedSiteLocal', 'rfc6052'].includes(range)) {
     return 'private address'
   }
   return (range === 'unicast' && isAllocated(address)) || range === 'teredo' ? null : 'reserved address'
 }
 
-/** The address itself, and the IPv4 addresses that it carries. */
+/** The address and the IPv4 addresses embedded in it. */
 export function formsOf(address: NetworkAddress): NetworkAddress[] {
   return [address, ...embeddedIn(address)]
 }
@@ -125,7 +124,7 @@ function isMetadataLinkLocal(address: NetworkAddress): boolean {
   return ['169.254.169.254', 'fe80::a9fe:a9fe'].includes(formatAddress(address))
 }
 
-/** Of IPv6, only 2000::/3 has been given out so far; ipaddr.js calls the rest unicast. */
+/** Only 2000::/3 of IPv6 is allocated for global unicast; ipaddr.js reports the rest as unicast, too. */
 function isAllocated(address: NetworkAddress): boolean {
   return address.kind() === 'ipv4' || (address as ipaddr.IPv6).match(ipaddr.IPv6.parse('2000::'), 3)
 }
@@ -133,7 +132,7 @@ function isAllocated(address: NetworkAddress): boolean {
 interface Carrier {
   prefix: string
   bits: number
-  /** Index of the first of the two parts that are the IPv4 address. */
+  /** Index of the first of the two parts that contain the IPv4 address. */
   part: number
 }
 
@@ -156,9 +155,9 @@ function embeddedIn(address: NetworkAddress): ipaddr.IPv4[] {
   const ipv6 = address as ipaddr.IPv6
   const { parts } = ipv6
   const found = CARRIERS.filter((carrier) => isCarrier(carrier, ipv6)).map(({ part }) => carried(parts, part))
-  // Teredo: the server in the clear, the client with all bits inverted.
+  // Teredo: the server as is, the client with all bits inverted.
   if (ipv6.range() === 'teredo') found.push(carried(parts, 2), carried(parts, 6, 0xff_ff))
-  // ISATAP, below any prefix; and NAT64 of a network's own, whose prefix usually has 96 bits (RFC 8215).
+  // ISATAP, below any prefix; and a network's own NAT64 prefix, usually of 96 bits (RFC 8215).
   if (parts[5] === 0x5e_fe && (parts[4]! & 0xfd_ff) === 0) found.push(carried(parts, 6))
   if (ipv6.range() === 'rfc6052' && found.length === 0) found.push(carried(parts, 6))
   return found

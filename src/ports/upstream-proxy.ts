@@ -2,25 +2,25 @@ import type { UpstreamProxy } from './egress.ts'
 import { formatAddress, parseHost } from './network-address.ts'
 
 const LONGEST = 2_000
-/** RFC 1929 gives each a byte for its length. */
+/** RFC 1929 encodes each length in one byte. */
 const LONGEST_SOCKS_CREDENTIAL = 255
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443, 'socks5:': 1080 }
 
 export type UpstreamScheme = 'http' | 'https' | 'socks5'
 
-/** Where an upstream proxy is, and what it asks for. */
+/** The parts of an upstream proxy's URL. */
 export interface UpstreamParts {
   scheme: UpstreamScheme
   /** A name or an address, without brackets. */
   host: string
   port: number
-  /** Both empty: none. */
+  /** Both empty: no credentials. */
   username: string
   password: string
 }
 
-/** The proxy, or what is wrong with it; the problem never repeats the URL, which may hold a password. */
+/** The proxy or the problem, which never repeats the URL, since it may contain a password. */
 export type UpstreamReading = { proxy: UpstreamProxy; problem: null } | { proxy: null; problem: string }
 
 const FORM = 'must be a URL such as http://user:password@proxy.example:3128; http, https and socks5 are supported'
@@ -30,14 +30,14 @@ export function readUpstreamProxy(url: string): UpstreamReading {
   return typeof parts === 'string' ? { proxy: null, problem: parts } : { proxy: { url }, problem: null }
 }
 
-/** Of a URL that has been read before. */
+/** Requires a URL that `readUpstreamProxy` accepted. */
 export function upstreamParts({ url }: UpstreamProxy): UpstreamParts {
   const parts = parse(url)
   if (typeof parts === 'string') throw new Error(parts)
   return parts
 }
 
-/** What may be shown of it. */
+/** The URL without credentials. */
 export function describeUpstream(proxy: UpstreamProxy): string {
   const { scheme, host, port } = upstreamParts(proxy)
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`

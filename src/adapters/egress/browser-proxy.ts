@@ -4,17 +4,17 @@ import type { ConnectionOutcome, EgressPolicy, UpstreamProxy } from '../../ports
 import { ownedBy } from '../../ports/fault-owner.ts'
 import type { EgressContext } from './egress-context.ts'
 import { EgressRules } from './egress-rules.ts'
-import { KnownNames } from './host-names.ts'
+import { NameCache } from './name-resolver.ts'
 import type { Assignment } from './judged-addresses.ts'
 import { OutcomeBudget } from './outcome-budget.ts'
 import { PageConnection } from './page-connection.ts'
 
 const LOOPBACK = '127.0.0.1'
 
-/** Told of each outcome, and of how many were not told before it. */
+/** Receives each outcome, and how many before it were not reported. */
 export type OutcomeListener = (outcome: ConnectionOutcome, unreported: number) => void
 
-/** The proxy of one browser: a port on 127.0.0.1, and what goes through it. */
+/** The proxy of one browser: a port on 127.0.0.1 and its connections. */
 export class BrowserProxy {
   readonly #context: EgressContext
   readonly #server: Server
@@ -27,11 +27,11 @@ export class BrowserProxy {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client))
   }
 
-  /** Returns the port; 0 picks a free one. Rejects when it is taken. */
+  /** Returns the port; 0 picks a free one. Rejects if the port is in use. */
   async listen(port: number): Promise<number> {
     this.#server.listen(port, LOOPBACK)
     await once(this.#server, 'listening')
-    // Such as having no file descriptor left: the connection is lost, and it goes on listening.
+    // For example EMFILE: that connection is lost, the server keeps listening.
     this.#server.on('error', () => {})
     return (this.#server.address() as AddressInfo).port
   }
@@ -41,7 +41,7 @@ export class BrowserProxy {
     const budget = new OutcomeBudget()
     this.#assigned = {
       rules: new EgressRules(policy),
-      names: new KnownNames(this.#context.names),
+      names: new NameCache(this.#context.names),
       upstream: policy.upstream,
     }
     this.#report = (outcome) => {
@@ -64,7 +64,7 @@ export class BrowserProxy {
     if (this.#connections.size >= this.#context.limits.connectionsPerBrowser) return void client.destroy()
     const connection = new PageConnection(client, this.#assigned, this.#context, this.#report)
     this.#connections.add(connection)
-    // Whatever goes wrong in it, it is the only one that ends.
+    // A fault ends this connection only.
     ownedBy({ fail: () => connection.end() }, () => {
       void connection.serve().finally(() => this.#connections.delete(connection))
     })

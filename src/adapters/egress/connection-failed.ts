@@ -1,6 +1,6 @@
 import type { ConnectionFailure } from '../../ports/egress.ts'
 
-/** A connection that a page wanted and does not get. */
+/** A connection attempt that failed or was blocked. */
 export class ConnectionFailed extends Error {
   readonly failure: ConnectionFailure
 
@@ -21,12 +21,12 @@ export function failed(code: Exclude<ConnectionFailure['code'], 'BLOCKED'>, netE
 
 export const notResolved = () => failed('NAME_NOT_RESOLVED', 'net::ERR_NAME_NOT_RESOLVED')
 export const timedOut = () => failed('TIMED_OUT', 'net::ERR_CONNECTION_TIMED_OUT')
-/** The proxy of the user cannot be reached. */
+/** The upstream proxy is unreachable. */
 export const upstreamUnreachable = () => failed('UPSTREAM_FAILED', 'net::ERR_PROXY_CONNECTION_FAILED')
-/** It refuses, or fails to open, the way on. */
+/** The upstream proxy refused the request or failed to connect. */
 export const upstreamRefused = () => failed('UPSTREAM_FAILED', 'net::ERR_TUNNEL_CONNECTION_FAILED')
 
-/** What Chromium makes of the same error of the system. */
+/** Chromium's mapping of the same system errors. */
 const FAILURES: Readonly<Record<string, () => ConnectionFailed>> = {
   ECONNREFUSED: () => failed('REFUSED', 'net::ERR_CONNECTION_REFUSED'),
   ECONNRESET: () => failed('RESET', 'net::ERR_CONNECTION_RESET'),

@@ -1,16 +1,16 @@
-import type { HostNames } from './host-names.ts'
+import type { NameResolver } from './name-resolver.ts'
 import type { HttpForward } from './http-forward.ts'
 
 export interface EgressLimits {
-  /** How long a client may take to say where it wants to go. */
+  /** Time limit of the SOCKS handshake. */
   handshakeMs: number
-  /** How long one name may take. */
+  /** Time limit of a DNS lookup. */
   dnsMs: number
-  /** How long a connection may take, its name included: Chromium gives up on a SOCKS proxy after 30 s. */
+  /** Time limit of connecting, DNS included: Chromium gives up on a SOCKS proxy after 30 s. */
   connectMs: number
-  /** How long the first address has before the next one is tried beside it (RFC 8305). */
+  /** Delay before the next address is tried in parallel (RFC 8305). */
   staggerMs: number
-  /** More than Chromium opens at a time, several contexts of clients included. */
+  /** Chromium opens up to 256 per pool; clients may create several contexts. */
   connectionsPerBrowser: number
 }
 
@@ -22,11 +22,11 @@ export const EGRESS_LIMITS: EgressLimits = {
   connectionsPerBrowser: 512,
 }
 
-/** What the proxies of all browsers share. */
+/** Shared by the proxies of all browsers. */
 export interface EgressContext {
-  names: HostNames
+  names: NameResolver
   forward: HttpForward
   limits: EgressLimits
-  /** Certificate authorities of https upstreams; undefined: the usual ones. */
+  /** Certificate authorities of https upstreams; undefined: the defaults. */
   upstreamCa: string | undefined
 }

@@ -2,7 +2,7 @@ import type { EgressPolicy } from '../../ports/egress.ts'
 import { HostRules } from '../../ports/host-rule.ts'
 import { forbiddenRule, isMetadataName, nonPublicRule, type NetworkAddress } from '../../ports/network-address.ts'
 
-/** A policy that can be asked. Every answer is the name of the rule that blocks, or null. */
+/** Evaluates a policy. Every result is the name of the blocking rule, or null. */
 export class EgressRules {
   readonly #mode: EgressPolicy['mode']
   readonly #allow: HostRules
@@ -15,8 +15,8 @@ export class EgressRules {
   }
 
   /**
-   * Asked before a name is resolved, for a lookup tells the world something, too: blocked where no address could save
-   * the name.
+   * Evaluated before DNS resolution, since a lookup is traffic, too: blocks names that no address could make
+   * permissible.
    */
   blocksName(name: string, port: number): string | null {
     if (isMetadataName(name)) return 'cloud metadata'
@@ -27,7 +27,7 @@ export class EgressRules {
     return isHopeless ? 'none' : null
   }
 
-  /** Asked of each address of a host, and of one that was given as it is (name: null). */
+  /** Evaluated for each address of a name, and for address literals (name: null). */
   blocksAddress(name: string | null, address: NetworkAddress, port: number): string | null {
     const forbidden = forbiddenRule(address)
     if (forbidden) return forbidden
@@ -35,13 +35,13 @@ export class EgressRules {
     return this.#blocksByMode(name, address, port)
   }
 
-  /** A user's proxy needs the leave of the mode, as any other host; what a session is narrowed to are not its proxies. */
+  /** An upstream proxy must be allowed by the mode, like any other host; `allowedHosts` does not apply to it. */
   blocksUpstream(name: string | null, address: NetworkAddress, port: number): string | null {
     const rule = forbiddenRule(address) ?? this.#blocksByMode(name, address, port)
     return rule && `proxy: ${rule}`
   }
 
-  /** Whether a name may be opened that only a proxy further on can resolve. */
+  /** Whether a name that only the upstream proxy can resolve may be opened. */
   trustsUnresolved(name: string, port: number): boolean {
     if (this.#allowedHosts && !this.#allowedHosts.coversName(name, port)) return false
     return this.#mode === 'OPEN' || this.#allow.coversName(name, port)

@@ -2,18 +2,18 @@ import { Worker } from 'node:worker_threads'
 import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
 
 export interface ThreadTiming {
-  /** How often it is asked whether it still works. */
+  /** Ping interval. */
   pingMs: number
-  /** So many questions in a row without an answer, and it is taken to stand still. */
+  /** After this many unanswered pings in a row the thread counts as hung. */
   missedPings: number
 }
 
-export const THREAD_TIMING: ThreadTiming = { pingMs: 2_000, missedPings: 5 }
+export const THREAD_TIMING: ThreadTiming = { pingMs: 2_000, missedPings: 8 }
 
-/** A thread that needs more has a leak; it ends, and the server does not. */
+/** A leak ends the thread, not the server. */
 const HEAP_MB = 512
 
-/** A worker thread that ends when it stands still. */
+/** A worker thread that is terminated when it hangs. */
 export class EgressThread {
   /** Resolves with the reason once it has ended, whoever ended it. */
   readonly ended: Promise<string>
@@ -36,7 +36,7 @@ export class EgressThread {
       this.#unanswered = 0
       onMessage(message)
     })
-    // Only the server's own ticks count: while it is stopped itself, no answer is missing.
+    // Counts ticks, not time: while the server itself is stopped, no ping is missed.
     this.#watch = setInterval(() => this.#ping(timing.missedPings), timing.pingMs)
     const { promise, resolve } = Promise.withResolvers<string>()
     this.ended = promise

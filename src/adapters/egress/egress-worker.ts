@@ -1,11 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { faultOwner } from '../../ports/fault-owner.ts'
 import { BrowserProxy } from './browser-proxy.ts'
-import { HostNames } from './host-names.ts'
+import { NameResolver } from './name-resolver.ts'
 import { HttpForward } from './http-forward.ts'
 import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
 
-/** The thread in which the proxies of all browsers run, so that their bytes do not hold up the server. */
+/** The thread of all egress proxies: their traffic must not block the server's event loop. */
 const { limits, dnsServers, hostsPath, resolvConfPath, upstreamCa } = workerData as EgressWorkerData
 const port = parentPort
 if (!port) throw new Error('egress-worker runs as a worker thread only')
@@ -13,14 +13,14 @@ const tell = (message: FromWorker) => port.postMessage(message)
 
 const onFault = (error: unknown) => {
   const owner = faultOwner()
-  // A fault that belongs to nobody ends the thread; the server starts another one.
+  // A fault without an owner ends the thread; the server starts another one.
   if (!owner) throw error
   owner.fail(error)
 }
 process.on('uncaughtException', onFault)
 process.on('unhandledRejection', onFault)
 
-const names = new HostNames({ servers: dnsServers, hostsPath, resolvConfPath, limitMs: limits.dnsMs })
+const names = new NameResolver({ servers: dnsServers, hostsPath, resolvConfPath, limitMs: limits.dnsMs })
 const context = { names, forward: new HttpForward(), limits, upstreamCa }
 const proxies = new Map<number, BrowserProxy>()
 

@@ -16,25 +16,25 @@ import type { Destination } from './socks-handshake.ts'
 import { reset } from './tunnel.ts'
 import { authorityOf, proxyAuthorization } from './upstream.ts'
 
-/** What one connection of a browser needs to be forwarded as requests. */
+/** How to forward the requests of one connection. */
 export interface ForwardedConnection {
   destination: Destination
   parts: UpstreamParts
   /** Opens a connection to the upstream. */
   connect(): Promise<Socket>
-  /** Takes over a connection that is to become a WebSocket; the bytes come before the rest of it. */
+  /** Takes over a connection that becomes a WebSocket; `first` has already been read from it. */
   tunnel(first: Buffer): void
-  /** The first answer has come. */
+  /** A response has arrived. */
   established(): void
   /** Ends the connection. */
   failed(error: unknown): void
 }
 
-/** Chromium's own bound of a response's headers; it does not bound those that it sends. */
+/** Chromium's limit for response headers; request headers have none. */
 const MOST_HEADER_BYTES = 256 * 1024
 const HTTP_PORT = 80
 
-/** They are of one connection, not of the request (RFC 9110, section 7.6.1). */
+/** Not forwarded (RFC 9110, section 7.6.1). */
 const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
@@ -48,14 +48,14 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ])
 
-/** Whether bytes are the beginning of an HTTP/1 request: anything else (TLS, mostly) is passed on as it is. */
+/** Whether an HTTP/1 request begins here; anything else, mostly TLS, is tunneled. */
 export function beginsRequest(bytes: Buffer): boolean {
   return /^[A-Z]{3,20} [/*]/.test(bytes.subarray(0, 24).toString('latin1'))
 }
 
 /**
- * Sends plain HTTP to an upstream proxy as requests in absolute form, for many refuse CONNECT to any port but 443. Only
- * the connection's own destination counts, whatever the requests say of their host.
+ * Forwards plain HTTP to an upstream proxy as requests in absolute form, since many proxies allow CONNECT to port 443 only.
+ * The target is always the destination of the connection, whatever a request's Host header says.
  */
 export class HttpForward {
   readonly #server: Server
@@ -73,7 +73,7 @@ export class HttpForward {
       try {
         this.#forward(incoming, response)
       } catch {
-        // A request that cannot be written: the connection is the only one that ends.
+        // A request that cannot be written ends its connection only.
         incoming.socket.destroy()
       }
     })
@@ -81,7 +81,7 @@ export class HttpForward {
     this.#server.on('clientError', (_, client) => client.destroy())
   }
 
-  /** Serves a browser's connection, of which nothing has been read that was not put back. */
+  /** Serves a browser's connection from its first byte. */
   serve(client: Socket, connection: ForwardedConnection): void {
     const agent = new UpstreamAgent(connection.connect)
     this.#connections.set(client, { ...connection, agent })
@@ -97,7 +97,7 @@ export class HttpForward {
     const { destination, parts, agent } = connection
     const fail = (error: unknown) => {
       if (incoming.socket.destroyed) return
-      // It was closed while idle: the browser tries again by itself.
+      // The idle connection was closed by the upstream; the browser retries by itself.
       if (outgoing.reusedSocket) reset(incoming.socket)
       else connection.failed(error)
     }
@@ -107,7 +107,7 @@ export class HttpForward {
       path: `http://${host}${path === '*' ? '' : path}`,
       headers: [...endToEnd(incoming.rawHeaders), ...Object.entries(proxyAuthorization(parts)).flat()],
       agent,
-      // As lenient as browsers are.
+      // Browsers are as lenient.
       insecureHTTPParser: true,
       maxHeaderSize: MOST_HEADER_BYTES,
       setDefaultHeaders: false,
@@ -121,7 +121,7 @@ export class HttpForward {
       } catch (error) {
         return fail(error)
       }
-      // A body that breaks off breaks off here, too.
+      // A truncated body must not look complete.
       pipeline(answer, response).catch(() => reset(incoming.socket))
     })
     outgoing.on('error', fail)
@@ -129,7 +129,7 @@ export class HttpForward {
     incoming.pipe(outgoing)
   }
 
-  /** A WebSocket needs a tunnel, in which it starts with the request that has been read here. */
+  /** A WebSocket needs a tunnel; the request that was parsed here is sent through it first. */
   #upgrade(incoming: IncomingMessage, client: Socket, head: Buffer): void {
     const connection = this.#connections.get(client)
     if (!connection) return void client.destroy()
@@ -141,7 +141,7 @@ export class HttpForward {
   }
 }
 
-/** One connection to the upstream for one of the browser's, as long as both last. */
+/** One upstream connection per browser connection. */
 class UpstreamAgent extends Agent {
   readonly #connect: () => Promise<Socket>
 
@@ -158,7 +158,7 @@ class UpstreamAgent extends Agent {
   }
 }
 
-/** Names and values in turns, as Node has them. */
+/** Alternating names and values, like `rawHeaders`. */
 function endToEnd(rawHeaders: readonly string[]): string[] {
   const pairs = Array.from(
     { length: rawHeaders.length / 2 },

@@ -1,17 +1,17 @@
 import { formatAddress, parseAddress, type Host, type NetworkAddress } from '../../ports/network-address.ts'
 import { blocked } from './connection-failed.ts'
 import type { EgressRules } from './egress-rules.ts'
-import type { KnownNames } from './host-names.ts'
+import type { NameCache } from './name-resolver.ts'
 
-/** What one browser may reach, since a policy was assigned to it. */
+/** The rules and DNS cache of a browser with an assigned policy. */
 export interface Assignment {
   rules: EgressRules
-  names: KnownNames
+  names: NameCache
 }
 
 /**
- * The addresses of a host that may be opened: only they are connected to, so that nothing is resolved again after it was
- * judged. Of a name with several addresses, those that are blocked are left out. Rejects with a ConnectionFailed.
+ * The permitted addresses of a host. Only these are connected to, so nothing is resolved again after it was judged. Blocked
+ * addresses of a name are skipped; if all are blocked, rejects with a ConnectionFailed.
  */
 export async function judgedAddresses(
   { rules, names }: Assignment,
@@ -28,7 +28,7 @@ export async function judgedAddresses(
   return permitted(addresses, (address) => rules.blocksAddress(host.name, address, port))
 }
 
-/** The same for the proxy of a user. */
+/** The same for an upstream proxy. */
 export async function judgedUpstream({ rules, names }: Assignment, host: Host, port: number): Promise<string[]> {
   const name = host.kind === 'name' ? host.name : null
   const addresses = host.kind === 'name' ? await names.addressesOf(host.name, false) : [formatAddress(host.address)]

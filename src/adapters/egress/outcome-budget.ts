@@ -1,6 +1,6 @@
-/** A page may make connections fail as fast as it can: so many outcomes at once, … */
+/** Pages may cause outcomes at any rate: this many are reported at once, … */
 const BURST = 1_000
-/** … and so many a second are told; the others are counted. */
+/** … and this many per second; the rest is counted. */
 const PER_SECOND = 200
 
 export class OutcomeBudget {
@@ -8,7 +8,7 @@ export class OutcomeBudget {
   #filledAt = performance.now()
   #unreported = 0
 
-  /** How many have not been told so far. */
+  /** Number of outcomes not reported so far. */
   get unreported(): number {
     return this.#unreported
   }

@@ -6,7 +6,7 @@ import { upstreamParts } from '../../ports/upstream-proxy.ts'
 import { blocked, ConnectionFailed, notResolved, upstreamUnreachable } from './connection-failed.ts'
 import type { EgressContext } from './egress-context.ts'
 import { judgedAddresses, judgedUpstream, type Assignment } from './judged-addresses.ts'
-import { connectToFirst, type Reached } from './race.ts'
+import { connectToFirst, type Reached } from './happy-eyeballs.ts'
 import { readDestination, REPLY, socksReply, type Destination } from './socks-handshake.ts'
 import { TimeLimit } from './time-limit.ts'
 import { join, reset } from './tunnel.ts'
@@ -38,7 +38,7 @@ export class PageConnection {
   #peer: string | null = null
   #hasSucceeded = false
 
-  /** Assigned: null where no policy has been yet, and nothing is let through. */
+  /** `assigned`: null before a policy is assigned; everything is blocked. */
   constructor(
     client: Socket,
     assigned: (Assignment & { upstream: UpstreamProxy | null }) | null,
@@ -53,12 +53,12 @@ export class PageConnection {
     client.once('close', () => this.#ended.abort(new Error('the browser closed the connection')))
   }
 
-  /** Closes it, whatever it is about. */
+  /** Closes it in any state. */
   end(): void {
     this.#client.destroy()
   }
 
-  /** Resolves when it is over. Never rejects. */
+  /** Resolves when the connection is closed. Never rejects. */
   async serve(): Promise<void> {
     try {
       await this.#open(await this.#readDestination())
@@ -102,7 +102,7 @@ export class PageConnection {
     try {
       return await limit.wait(judgedAddresses(assigned, host, this.#port, isComplete))
     } catch (error) {
-      // Only the proxy of the user may know the name.
+      // The name may be known to the upstream proxy only.
       const isUnknown = error instanceof ConnectionFailed && error.failure.code === 'NAME_NOT_RESOLVED'
       if (assigned.upstream && isUnknown && assigned.rules.trustsUnresolved(this.#host, this.#port)) return []
       throw error
@@ -123,7 +123,7 @@ export class PageConnection {
   async #openThrough(upstream: UpstreamProxy, firstLimit: TimeLimit): Promise<void> {
     const parts = upstreamParts(upstream)
     const host = parseHost(parts.host)!
-    /** The session must not reach a proxy that it may not reach otherwise. */
+    /** The upstream's own address is subject to the policy. */
     const connect = async (limit: TimeLimit) => {
       try {
         const addresses = await limit.wait(judgedUpstream(this.#assigned!, host, parts.port))
@@ -153,7 +153,7 @@ export class PageConnection {
     this.#client.write(socksReply(REPLY.succeeded))
   }
 
-  /** Told before the browser hears of it, so that the reason is there when the request fails. */
+  /** Reported before the reply, so that the reason is known when the request fails. */
   #fail({ failure }: ConnectionFailed): void {
     if (this.#assigned && !this.#ended.signal.aborted) this.#tell(failure)
     if (this.#hasSucceeded) return reset(this.#client)

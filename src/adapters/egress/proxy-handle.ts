@@ -3,12 +3,12 @@ import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../ports/e
 import { faultOwner } from '../../ports/fault-owner.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 
-/** How long the thread may take to open, change or close a proxy; it may have to be started for it. */
+/** Time limit of a request to the thread, including its start. */
 const ANSWER_MS = 30_000
-/** Before a port that somebody else has taken meanwhile is tried again. */
+/** Delay before a port that is in use is tried again. */
 const RETRY_MS = 1_000
 
-/** The egress proxies do not work at the moment, and nothing is let through. */
+/** The egress proxies are down; all traffic is blocked. */
 export class EgressUnavailable extends Error {
   constructor(reason: string) {
     super(`The egress proxy is unavailable: ${reason}.`)
@@ -22,7 +22,7 @@ interface Assigned {
   report: (outcome: ConnectionOutcome) => void
 }
 
-/** A fault in it is that of whoever assigned the policy, not of whoever started the thread. */
+/** A fault in the listener belongs to the owner of the assignment, not to that of the thread. */
 function guarded(report: (outcome: ConnectionOutcome) => void): (outcome: ConnectionOutcome) => void {
   const owner = faultOwner()
   return (outcome) => {
@@ -40,7 +40,7 @@ interface Wait {
   reject: (error: Error) => void
 }
 
-/** A proxy in the worker thread, as the server holds it: it knows enough to open it again in another thread. */
+/** The server's handle of a proxy in the worker thread, with all that is needed to reopen it in another thread. */
 export class ProxyHandle implements EgressProxy {
   readonly #id: number
   readonly #post: (message: ToWorker) => boolean
@@ -53,7 +53,7 @@ export class ProxyHandle implements EgressProxy {
   #retry: NodeJS.Timeout | undefined
   #closing: Promise<void> | null = null
 
-  /** Post: to the thread of the moment; false while there is none. Forget: no thread must open it again. */
+  /** `post` sends to the current thread and returns false if there is none. `forget`: it is not to be reopened. */
   constructor(id: number, post: (message: ToWorker) => boolean, forget: () => void) {
     this.#id = id
     this.#post = post
@@ -68,7 +68,7 @@ export class ProxyHandle implements EgressProxy {
     return this.#unreportedCount
   }
 
-  /** Resolves when it listens; it is for others to see that there is a thread. */
+  /** Resolves when it listens. The caller starts the thread. */
   async opened(): Promise<void> {
     await this.#answer('opened')
   }
@@ -87,7 +87,7 @@ export class ProxyHandle implements EgressProxy {
     return this.#closing
   }
 
-  /** A thread has started: tells it everything. The policy is there before the port. */
+  /** Sends its state to a new thread. The policy is in force before the port is open. */
   replay(): void {
     clearTimeout(this.#retry)
     const { assignment, policy } = this.#assigned ?? {}
@@ -95,13 +95,13 @@ export class ProxyHandle implements EgressProxy {
     if (policy && assignment !== undefined) this.#post({ kind: 'assign', id: this.#id, assignment, policy })
   }
 
-  /** The thread has ended, and the port with it. */
+  /** The thread ended; the port is closed. */
   threadEnded(): void {
     clearTimeout(this.#retry)
     this.#settle('closed')
   }
 
-  /** There will be no other thread. */
+  /** The server is shutting down. */
   abandon(): void {
     this.#closing ??= Promise.resolve()
     clearTimeout(this.#retry)
@@ -125,7 +125,7 @@ export class ProxyHandle implements EgressProxy {
   }
 
   #tell({ assignment, outcome, unreported }: FromWorker & { kind: 'outcome' }): void {
-    // Outcomes of an earlier policy are nothing that the recorder of this one knows of.
+    // Outcomes of an earlier policy are of no interest to the current listener.
     if (this.#closing || assignment !== this.#assigned?.assignment) return
     this.#unreportedCount = unreported
     this.#assigned.report(outcome)
@@ -140,7 +140,7 @@ export class ProxyHandle implements EgressProxy {
     clearTimeout(this.#retry)
     try {
       const answer = this.#answer('closed')
-      // Without a thread there is no port, either.
+      // Without a thread, the port is closed already.
       if (!this.#post({ kind: 'close', id: this.#id })) this.#settle('closed')
       await answer
     } finally {

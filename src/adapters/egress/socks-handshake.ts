@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net'
 import { TextDecoder } from 'node:util'
 
-/** Where a browser wants to go. */
+/** The destination of a SOCKS request. */
 export interface Destination {
-  /** As it wrote it: a name, or an address in some notation. */
+  /** A name, or an address in any notation. */
   host: string
   port: number
 }
 
-/** It does not speak SOCKS5, or wants something else of it than a connection; the server has said so and hangs up. */
+/** Not a valid SOCKS5 CONNECT request; the error reply has been sent. */
 export class HandshakeFailed extends Error {
   constructor(message: string) {
     super(message)
@@ -33,14 +33,14 @@ export const REPLY = {
   addressTypeNotSupported: 8,
 } as const
 
-/** The address that a connection is bound to is nobody's business. */
+/** The bound address is not disclosed. */
 export function socksReply(code: number): Buffer {
   return Buffer.from([VERSION, code, 0, 1, 0, 0, 0, 0, 0, 0])
 }
 
 /**
- * Reads what a client says first, 519 bytes at the most, and leaves the rest in the socket, paused. The socket must have a
- * listener for errors. Rejects with HandshakeFailed, also when the socket ends.
+ * Performs the handshake, at most 519 bytes, up to the reply. Leaves the socket paused, with any further bytes unread. The
+ * socket must have an error listener. Rejects with HandshakeFailed, also if the socket ends.
  */
 export async function readDestination(socket: Socket): Promise<Destination> {
   const reader = new ByteReader(socket)
@@ -91,7 +91,7 @@ async function readHost(socket: Socket, type: number | undefined, take: Take): P
   }
 }
 
-/** Takes bytes off the beginning of a socket. */
+/** Reads exact numbers of bytes from a socket. */
 class ByteReader {
   readonly #socket: Socket
   #bytes = Buffer.alloc(0)

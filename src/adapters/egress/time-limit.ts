@@ -1,6 +1,6 @@
 import { timedOut } from './connection-failed.ts'
 
-/** A signal that fires when the time is up, with TIMED_OUT for a reason, or when the work is given up altogether. */
+/** A signal that is aborted with TIMED_OUT after a time limit, or when the connection ends. */
 export class TimeLimit implements Disposable {
   readonly signal: AbortSignal
   readonly #timer: NodeJS.Timeout
@@ -11,13 +11,13 @@ export class TimeLimit implements Disposable {
     this.signal = AbortSignal.any([late.signal, ended])
   }
 
-  /** Waits for the promise or the signal, which does not stop the work behind the promise. */
+  /** Waits for the promise or the signal; the signal does not cancel the work. */
   async wait<T>(work: Promise<T>): Promise<T> {
     const { promise: given, reject } = Promise.withResolvers<never>()
     const onAbort = () => reject(this.signal.reason)
     this.signal.addEventListener('abort', onAbort)
+    if (this.signal.aborted) onAbort()
     try {
-      this.signal.throwIfAborted()
       return await Promise.race([work, given])
     } finally {
       this.signal.removeEventListener('abort', onAbort)

@@ -2,12 +2,12 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 
-/** Once the browser has said that nothing more comes, the other side has this long to finish. */
+/** Once the browser has half-closed the connection, the target has this long to finish. */
 const LINGER_MS = 30_000
 
 /**
- * Passes bytes both ways, no faster than each side reads, and ends as the sides do: an end stays an end, a reset a reset,
- * for a page sees the difference. Resolves when both are closed.
+ * Pipes both ways with backpressure. A FIN stays a FIN and an RST an RST, because pages see different errors for them.
+ * Resolves when both sides are closed.
  */
 export async function join(client: Socket, target: Duplex): Promise<void> {
   let linger: NodeJS.Timeout | undefined
@@ -36,7 +36,7 @@ function breakTogether(one: Duplex, other: Duplex, closed: () => void): void {
   const onClose = () => {
     closed()
     if (hasFailed) reset(other)
-    // An end has been passed on; what was read before it still goes out.
+    // After a FIN, buffered bytes are still delivered.
     else if (!one.readableEnded || !one.writableFinished) other.destroy()
   }
   one.once('error', () => {
@@ -46,7 +46,7 @@ function breakTogether(one: Duplex, other: Duplex, closed: () => void): void {
   else one.once('close', onClose)
 }
 
-/** Ends with RST instead of FIN, where there is such a thing. */
+/** Closes with RST instead of FIN, if the stream is a TCP socket. */
 export function reset(stream: Duplex): void {
   if (stream instanceof Socket && !(stream instanceof TLSSocket) && !stream.destroyed) stream.resetAndDestroy()
   else stream.destroy()

@@ -15,15 +15,15 @@ export interface UpstreamRouteOptions {
   forward: HttpForward
   connectMs: number
   ended: AbortSignal
-  /** Opens a connection to the upstream, once it has been judged. */
+  /** Opens a connection to the upstream if the policy permits it. */
   connect(limit: TimeLimit): Promise<Socket>
-  /** Tells the browser that it is connected. */
+  /** Sends the success reply. */
   succeed(): void
-  /** Tells the session's recorder. */
+  /** Reports the outcome. */
   tell(failure: ConnectionFailure | null): void
 }
 
-/** One connection of a browser by way of the user's proxy, which gets the name, for it knows its own network best. */
+/** One connection through an upstream proxy. The upstream gets the host name and resolves it in its own network. */
 export class UpstreamRoute {
   readonly #options: UpstreamRouteOptions
 
@@ -31,7 +31,7 @@ export class UpstreamRoute {
     this.#options = options
   }
 
-  /** Resolves when it is over. Rejects with a ConnectionFailed. */
+  /** Resolves when the connection is closed. Rejects with a ConnectionFailed. */
   async open(limit: TimeLimit): Promise<void> {
     const { client, destination, parts, connect, succeed, tell } = this.#options
     const socket = await connect(limit)
@@ -43,7 +43,7 @@ export class UpstreamRoute {
       return await join(client, target)
     }
     limit[Symbol.dispose]()
-    // What an HTTP proxy is to be asked for shows in the first bytes, which come once the browser believes to be connected.
+    // The first bytes decide between forwarding and CONNECT, and the browser sends them only after the success reply.
     succeed()
     const first = await firstBytes(client, socket)
     if (!first) return
@@ -98,7 +98,7 @@ export class UpstreamRoute {
   }
 }
 
-/** What the browser says first, or null if one of the two leaves before. */
+/** The first bytes from the browser; null if either side closes before. */
 async function firstBytes(client: Socket, upstream: Socket): Promise<Buffer | null> {
   const { promise, resolve } = Promise.withResolvers<Buffer | null>()
   const onUpstreamEnd = () => client.destroy()

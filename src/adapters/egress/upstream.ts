@@ -10,18 +10,18 @@ import type { Destination } from './socks-handshake.ts'
 
 const SOCKS_VERSION = 5
 
-/** `host:port`, as requests of HTTP name it. */
+/** `host:port` in HTTP syntax. */
 export function authorityOf({ host, port }: Destination): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** What an HTTP proxy is told of the user; empty where nothing is known. */
+/** Proxy-Authorization header; empty without credentials. */
 export function proxyAuthorization({ username, password }: UpstreamParts): Record<string, string> {
   if (username === '' && password === '') return {}
   return { 'proxy-authorization': `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` }
 }
 
-/** Speaks TLS with an https proxy over the connection to it; the others are spoken to as they are. */
+/** Starts TLS with an https proxy; returns the socket unchanged for other schemes. */
 export async function secure(
   socket: Socket,
   { scheme, host }: UpstreamParts,
@@ -48,7 +48,7 @@ export async function secure(
   }
 }
 
-/** Asks a SOCKS5 proxy for the way on. */
+/** Opens a tunnel through a SOCKS5 proxy. */
 export async function throughSocks(
   socket: Socket,
   parts: UpstreamParts,
@@ -79,7 +79,7 @@ export async function throughSocks(
   }
 }
 
-/** Asks an HTTP proxy for a tunnel. */
+/** Opens a tunnel through an HTTP proxy. */
 export async function throughConnect(
   socket: Socket,
   parts: UpstreamParts,
@@ -91,7 +91,7 @@ export async function throughConnect(
     method: 'CONNECT',
     path: authority,
     headers: { host: authority, ...proxyAuthorization(parts) },
-    // Only without an agent it is asked for.
+    // Ignored if an agent is set.
     createConnection: () => socket,
     signal,
   })

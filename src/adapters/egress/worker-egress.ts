@@ -6,7 +6,7 @@ import { EgressThread, THREAD_TIMING, type ThreadTiming } from './egress-thread.
 import { EgressUnavailable, ProxyHandle } from './proxy-handle.ts'
 import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
 
-/** Other than the usual ones; for tests. */
+/** Overrides of the defaults; for tests. */
 export interface WorkerEgressOptions {
   limits?: Partial<EgressLimits>
   timing?: ThreadTiming
@@ -19,19 +19,19 @@ export interface WorkerEgressOptions {
 
 const FIRST_DELAY_MS = 100
 const LAST_DELAY_MS = 5_000
-/** A thread that lived this long is replaced without much delay. */
+/** A thread that lived this long resets the restart delay. */
 const STABLE_MS = 30_000
 
 /**
- * Proxies of browsers, all in one worker thread, which is started with the first of them. When it ends or stands still,
- * another one takes its place, with the same ports and policies; until then browsers find no proxy, and reach nothing.
+ * Egress proxies in one worker thread, which is started on first use. If it ends or hangs, another one takes over with the
+ * same ports and policies; until then browsers reach nothing.
  */
 export class WorkerEgress implements EgressProxies {
   readonly #workerData: EgressWorkerData
   readonly #timing: ThreadTiming
   readonly #logger: Logger
   readonly #proxies = new Map<number, ProxyHandle>()
-  /** Faults of the thread are not those of whoever happens to open the first proxy. */
+  /** The thread must not belong to the fault owner that happens to open the first proxy. */
   readonly #outsideOwners = AsyncLocalStorage.snapshot()
   #thread: EgressThread | null = null
   #startedAt = 0

@@ -3,7 +3,7 @@ import type { EgressLimits } from './egress-context.ts'
 
 export interface EgressWorkerData {
   limits: EgressLimits
-  /** Null: those of the system. */
+  /** Null: the system's. */
   dnsServers: readonly string[] | null
   hostsPath: string
   resolvConfPath: string
@@ -11,7 +11,7 @@ export interface EgressWorkerData {
 }
 
 export type ToWorker =
-  /** 0 picks a free port; else it is one that an earlier worker had. */
+  /** 0 picks a free port; otherwise the port that an earlier worker used. */
   | { kind: 'open'; id: number; port: number }
   | { kind: 'assign'; id: number; assignment: number; policy: EgressPolicy }
   | { kind: 'close'; id: number }

@@ -2,21 +2,21 @@ import { Resolver } from 'node:dns/promises'
 import { LRUCache } from 'lru-cache'
 import { formatAddress, parseAddress } from '../../ports/network-address.ts'
 import { notResolved } from './connection-failed.ts'
-import { hostsFile, searchFile } from './hosts-file.ts'
+import { hostsFile, searchFile } from './resolver-files.ts'
 
-export interface HostNamesOptions {
-  /** Null: those of the system. */
+export interface NameResolverOptions {
+  /** Null: the system's. */
   servers: readonly string[] | null
   hostsPath: string
   resolvConfPath: string
-  /** How long one lookup may take. */
+  /** Time limit of one lookup. */
   limitMs: number
 }
 
-/** Addresses live as long as the DNS says, but no longer than this. */
+/** Upper bound of the TTL. */
 const LONGEST_CACHED_MS = 60_000
 const MOST_CACHED = 1_000
-/** Once one kind of address is known, the other has this long. */
+/** Once one address family is resolved, the other has this long. */
 const OTHER_FAMILY_MS = 300
 
 interface Found {
@@ -25,11 +25,10 @@ interface Found {
 }
 
 /**
- * Resolves names as the system would: /etc/hosts, the DNS, the search domains. The lookups of getaddrinfo would run in
- * the thread pool of the whole process, two at a time: a page that asks for names whose servers are silent would stop
- * those of all others. These are messages of one socket, and end by themselves.
+ * Resolves names like the system: /etc/hosts, DNS, search domains. It uses c-ares, because getaddrinfo runs in the thread
+ * pool of the whole process, two lookups at a time: a page with names whose servers are silent would block all others.
  */
-export class HostNames {
+export class NameResolver {
   readonly #fixedServers: readonly string[] | null
   #resolver: Resolver
   #servers: string | null = null
@@ -37,7 +36,7 @@ export class HostNames {
   readonly #search: ReturnType<typeof searchFile>
   readonly #limitMs: number
 
-  constructor(options: HostNamesOptions) {
+  constructor(options: NameResolverOptions) {
     this.#fixedServers = options.servers
     this.#resolver = this.#openResolver()
     this.#hosts = hostsFile(options.hostsPath)
@@ -45,22 +44,22 @@ export class HostNames {
     this.#limitMs = options.limitMs
   }
 
-  /** Rejects with a ConnectionFailed. Complete: the name ended in a dot, so no search domain is tried. */
+  /** Rejects with a ConnectionFailed. `isComplete`: the name had a trailing dot, so search domains are skipped. */
   async look(name: string, isComplete: boolean): Promise<Found> {
-    // Never asked of the DNS, which might say something else (RFC 6761).
+    // Never resolved by DNS (RFC 6761).
     if (name === 'localhost' || name.endsWith('.localhost')) return { addresses: ['127.0.0.1', '::1'], ttlMs: 0 }
     const known = (await this.#hosts.read()).get(name)
     if (known) return { addresses: [...known], ttlMs: 0 }
     const { promise: tooLate, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => reject(notResolved()), this.#limitMs)
     try {
-      return await Promise.race([tooLate, this.#ask(await this.#candidates(name, isComplete))])
+      return await Promise.race([tooLate, this.#ask(name, isComplete)])
     } finally {
       clearTimeout(timer)
     }
   }
 
-  /** It reads the servers of the system once, when it is made. */
+  /** A Resolver reads the system's servers only when it is created. */
   #openResolver(): Resolver {
     const resolver = new Resolver({ timeout: 2_000, tries: 3, maxTimeout: 4_000 })
     if (this.#fixedServers) resolver.setServers(this.#fixedServers)
@@ -76,15 +75,15 @@ export class HostNames {
     return name.split('.').length > dots ? [name, ...longer] : [...longer, name]
   }
 
-  async #ask(candidates: readonly string[]): Promise<Found> {
-    for (const name of candidates) {
-      const found = await this.#query(name)
+  async #ask(name: string, isComplete: boolean): Promise<Found> {
+    for (const candidate of await this.#candidates(name, isComplete)) {
+      const found = await this.#query(candidate)
       if (found) return found
     }
     throw notResolved()
   }
 
-  /** Null if there is no such name, or it has no address. */
+  /** Null if the name does not exist or has no address. */
   async #query(name: string): Promise<Found | null> {
     const families = [this.#resolver.resolve4(name, { ttl: true }), this.#resolver.resolve6(name, { ttl: true })]
     const settled = await enough(families)
@@ -98,7 +97,7 @@ export class HostNames {
       return { addresses: [...new Set(addresses)], ttlMs }
     }
     const isSilent = settled.some((one) => one?.status === 'rejected' && !isAbsent(one.reason))
-    // What the DNS does not answer is not to be found under another name instead.
+    // A server failure must not fall through to the next candidate.
     if (isSilent) throw notResolved()
     return null
   }
@@ -108,7 +107,7 @@ function isAbsent(error: unknown): boolean {
   return ['ENOTFOUND', 'ENODATA'].includes(String((error as { code?: unknown }).code))
 }
 
-/** All of them, or those that have settled a moment after the first success. Undefined: not yet. */
+/** All results, or those available shortly after the first success; undefined: pending. */
 async function enough<T>(promises: readonly Promise<T>[]): Promise<(PromiseSettledResult<T> | undefined)[]> {
   const settled: (PromiseSettledResult<T> | undefined)[] = promises.map(() => undefined)
   const { promise: patient, resolve } = Promise.withResolvers<void>()
@@ -129,15 +128,15 @@ async function enough<T>(promises: readonly Promise<T>[]): Promise<(PromiseSettl
 }
 
 /**
- * What one browser has learned of names: a page that opens six connections asks once, and no browser can tell what
- * others have looked up. Every connection is judged by the addresses that it gets from here.
+ * DNS cache of one browser: not shared, so that no page can probe what others looked up. Every connection is judged by the
+ * addresses that it gets from here.
  */
-export class KnownNames {
-  readonly #names: HostNames
+export class NameCache {
+  readonly #names: NameResolver
   readonly #cache = new LRUCache<string, readonly string[]>({ max: MOST_CACHED, ttl: LONGEST_CACHED_MS })
   readonly #pending = new Map<string, Promise<readonly string[]>>()
 
-  constructor(names: HostNames) {
+  constructor(names: NameResolver) {
     this.#names = names
   }
 

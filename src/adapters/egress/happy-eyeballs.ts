@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { connectFailure, type ConnectionFailed } from './connection-failed.ts'
 
-/** What others may not be asked for: the connection, and the address that it leads to. */
+/** An open connection and its remote address. */
 export interface Reached {
   socket: Socket
   address: string
@@ -10,13 +10,12 @@ export interface Reached {
 const MOST_ADDRESSES = 16
 const KEEP_ALIVE_MS = 45_000
 
-/** Of several failures, the one that tells the most. */
+/** The most specific codes first. */
 const TELLING = ['REFUSED', 'RESET', 'TIMED_OUT']
 
 /**
- * Connects to the first of these addresses that answers, IPv6 and IPv4 in turns, the next one beside the last when that
- * takes its time (RFC 8305). They are addresses, never names: nothing is resolved here. Rejects with a ConnectionFailed, or
- * with the reason of the signal.
+ * Connects to the first address that accepts (RFC 8305): IPv6 and IPv4 alternate, each attempt gets a head start. Takes
+ * addresses, never names, so that nothing is resolved here. Rejects with a ConnectionFailed or the signal's reason.
  */
 export async function connectToFirst(
   addresses: readonly string[],
@@ -58,7 +57,7 @@ export async function connectToFirst(
     tryNext()
     const reached = await promise
     running.delete(reached.socket)
-    // Whoever gets it listens for more; until then, an error must not be nobody's.
+    // An error before the caller attaches its own listeners must not be uncaught.
     reached.socket.on('error', () => {})
     return reached
   } finally {

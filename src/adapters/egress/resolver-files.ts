@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { formatAddress, parseAddress } from '../../ports/network-address.ts'
 
-/** How old what is known of a file may be. */
+/** Maximum age of the cached contents. */
 const FRESH_MS = 5_000
-/** Far more than such a file has. */
+/** Far larger than any such file. */
 const MOST_BYTES = 1024 * 1024
 
-/** A small file of the system that is read again now and then. What cannot be read is empty. */
+/** A small system file, re-read when stale. An unreadable file counts as empty. */
 class SystemFile<T> {
   readonly #path: string
   readonly #parse: (text: string) => T
@@ -31,7 +31,7 @@ class SystemFile<T> {
   }
 }
 
-/** Addresses by name, as /etc/hosts has them. */
+/** Addresses by name, from /etc/hosts. */
 export function hostsFile(path: string): SystemFile<ReadonlyMap<string, readonly string[]>> {
   return new SystemFile(path, (text) => {
     const addresses = new Map<string, string[]>()
@@ -47,13 +47,13 @@ export function hostsFile(path: string): SystemFile<ReadonlyMap<string, readonly
 
 export interface Search {
   domains: readonly string[]
-  /** A name with fewer dots is looked for in the domains first. */
+  /** Names with fewer dots are tried with the search domains first (ndots). */
   dots: number
-  /** Where names are asked for; a change of it is a change of the network. */
+  /** The name servers; they change with the network. */
   servers: string
 }
 
-/** What /etc/resolv.conf says of names that are not complete. */
+/** Search options of /etc/resolv.conf. */
 export function searchFile(path: string): SystemFile<Search> {
   return new SystemFile(path, (text) => {
     let [domains, dots]: [string[], number] = [[], 1]
