@@ -59,6 +59,8 @@ describe('what a guest may not', () => {
     ['tunnel commands in texts', 'Target.sendMessageToTarget', { message: '{}' }, false],
     ['open a session that is a tunnel', 'Target.attachToTarget', { targetId: 'x', flatten: false }, false],
     ['open such sessions for all', 'Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false }, false],
+    ['give a context no proxy', 'Target.createBrowserContext', { proxyServer: 'direct://' }, false],
+    ['give a context ways around a proxy', 'Target.createBrowserContext', { proxyBypassList: '*' }, false],
     ['load an extension', 'Extensions.loadUnpacked', { path: '/tmp' }, false],
     ['write a trace to a file', 'Tracing.start', { perfettoConfig: 'AAAA' }, false],
     ['ask what nobody has heard of', 'Nonsense.command', {}, false],

@@ -234,7 +234,6 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     )
     try {
       const opened = async () => {
-        await process.proxy?.assign(options.egress, heardBy(connections, faults))
         if (isDefault) {
           await recordings.start(open.context)
           return open.context
@@ -247,7 +246,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         await context.newPage()
         return context
       }
-      const context = await raceSignal(process.orEnd(opened()), signal)
+      // Side by side: until it is assigned, the proxy lets nothing through.
+      const assigned = process.proxy?.assign(options.egress, heardBy(connections, faults))
+      const [context] = await raceSignal(process.orEnd(Promise.all([opened(), assigned])), signal)
       if (!isDefault) this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
       const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
       session.boundBy(this.#space.watch(process.folders.dir))
