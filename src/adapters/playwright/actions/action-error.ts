@@ -1,7 +1,7 @@
 import { errors } from 'playwright'
 import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../ports/action.ts'
 import { cutText } from '../cut-text.ts'
-import { ActionFailure } from './action-site.ts'
+import { ActionFailure } from './action-failure.ts'
 
 const CRASHED = /(target|page|context|browser)[^\n]*crashed/i
 const CLOSED = /(target|page|context|browser)[^\n]*closed|Frame was detached/i

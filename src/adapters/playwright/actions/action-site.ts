@@ -1,5 +1,5 @@
 import type { BrowserContext, Page } from 'playwright'
-import { ACTION_LIMITS, type ActionErrorCode, type GivenFile, type MadeFile } from '../../../ports/action.ts'
+import { ACTION_LIMITS, type GivenFile, type MadeFile } from '../../../ports/action.ts'
 import type { Json } from '../../../ports/store.ts'
 import { cutText } from '../cut-text.ts'
 import type { Holds } from './answers.ts'
@@ -37,17 +37,6 @@ export interface ActionEffect {
 }
 
 export type ActionHandler<Input> = (site: ActionSite, input: Input) => Promise<ActionEffect>
-
-/** A step failed for a reason that has a code. */
-export class ActionFailure extends Error {
-  readonly code: ActionErrorCode
-
-  constructor(code: ActionErrorCode, message: string) {
-    super(message)
-    this.name = 'ActionFailure'
-    this.code = code
-  }
-}
 
 /** Texts are cut: what a log shows of a step is no place for a whole page. */
 export class ActionDetails {

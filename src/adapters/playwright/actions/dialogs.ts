@@ -1,8 +1,7 @@
 import type { BrowserContext, Dialog, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
-import type { ActionValues } from '../../../ports/actions/list.ts'
 import { guestContext } from '../guest-context.ts'
-import { ActionFailure, type ActionHandler } from './action-site.ts'
+import { ActionFailure } from './action-failure.ts'
 import { answers, type Holds } from './answers.ts'
 import type { ClientInputs, InputClient } from './client-inputs.ts'
 
@@ -203,15 +202,4 @@ export function requireNoDialog(dialogs: Dialogs, page: Page): void {
   const { type, message } = describeDialog(blocking)
   const what = `${type}: ${message}`
   throw new ActionFailure('NOT_ACTIONABLE', `A dialog holds up the page (${what}). Answer it with a dialog step.`)
-}
-
-export const dialog: ActionHandler<ActionValues<'dialog'>> = async (site, { accept, promptText }) => {
-  site.details.note({ accept, ...(promptText === null ? {} : { promptText }) })
-  const answered = await site.dialogs.answer(site.page, { accept, promptText })
-  if (!answered) site.details.note({ forTheNext: true })
-  else {
-    const { dialog: open, next } = answered
-    site.details.note({ dialog: describeDialog(open), ...(next ? { next: describeDialog(next) } : {}) })
-  }
-  return {}
 }

@@ -1,6 +1,7 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import { stageFiles } from '../staged-files.ts'
-import { ActionFailure, type ActionHandler } from './action-site.ts'
+import { ActionFailure } from './action-failure.ts'
+import type { ActionHandler } from './action-site.ts'
 import { describeTarget, elementOf } from './locate.ts'
 
 export const select: ActionHandler<ActionValues<'select'>> = async (site, { target, values, labels }) => {

@@ -1,6 +1,6 @@
 import type { ActionName, ActionValues } from '../../../ports/actions/list.ts'
 import type { ActionHandler } from './action-site.ts'
-import { dialog } from './dialogs.ts'
+import { dialog } from './dialog.ts'
 import { extract } from './extract.ts'
 import { check, select, upload } from './form.ts'
 import { fill, press, type } from './keyboard.ts'

@@ -1,7 +1,8 @@
 import type { FrameLocator, Locator, Page } from 'playwright'
 import type { Target } from '../../../ports/actions/target.ts'
 import { raceSignal, within } from '../deadline.ts'
-import { ActionFailure, type ActionSite } from './action-site.ts'
+import { ActionFailure } from './action-failure.ts'
+import type { ActionSite } from './action-site.ts'
 
 type Role = Parameters<Page['getByRole']>[0]
 

@@ -1,6 +1,7 @@
 import type { Page, Response } from 'playwright'
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import { ActionFailure, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
+import { ActionFailure } from './action-failure.ts'
+import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
 
 type LoadState = ActionValues<'navigate'>['waitUntil']
 type PlaywrightState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle'

@@ -1,6 +1,7 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import { within } from '../deadline.ts'
-import { ActionFailure, type ActionHandler, type ActionSite } from './action-site.ts'
+import { ActionFailure } from './action-failure.ts'
+import type { ActionHandler, ActionSite } from './action-site.ts'
 import { requireNoDialog } from './dialogs.ts'
 import { goTo } from './navigation.ts'
 

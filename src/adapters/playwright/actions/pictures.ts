@@ -1,5 +1,6 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import { ActionFailure, type ActionHandler, type ActionSite } from './action-site.ts'
+import { ActionFailure } from './action-failure.ts'
+import type { ActionHandler, ActionSite } from './action-site.ts'
 import { elementOf } from './locate.ts'
 
 const DEFAULT_QUALITY = 80

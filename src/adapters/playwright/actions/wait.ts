@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import { ActionFailure, type ActionHandler, type ActionSite } from './action-site.ts'
+import { ActionFailure } from './action-failure.ts'
+import type { ActionHandler, ActionSite } from './action-site.ts'
 import { elementOf } from './locate.ts'
 import { loadStateOf } from './navigation.ts'
 

@@ -1,5 +1,5 @@
 import type { TargetInfo } from '../cdp-events.ts'
-import type { Party, PartySession } from './party-session.ts'
+import type { Party } from './party.ts'
 
 /** How long a target may be held in all: others wait for it, its opener too. Libraries take a few milliseconds. */
 export const HOLDING_MS = 5_000
@@ -7,6 +7,16 @@ export const HOLDING_MS = 5_000
 const ARRIVING_MS = 1_000
 /** A popup without an opener answers nothing before it runs: a client that waits for answers first would wait for ever. */
 const SILENCE_MS = 250
+
+/** A session with the target, or with what made it. */
+export interface HoldingSession {
+  /** Null: of the connection itself, which has none. */
+  readonly id: string | null
+  readonly party: Party
+  readonly parent: HoldingSession | null
+  /** It was not told of a target that it had asked to hold: it counts as a holder again once it is told of one. */
+  misses: boolean
+}
 
 interface HeldTargetGround {
   server: Party
@@ -21,9 +31,9 @@ interface HeldTargetGround {
 interface Holder {
   hasReleased: boolean
   /** Its sessions with the target. */
-  readonly sessions: Map<PartySession, Asking>
+  readonly sessions: Map<HoldingSession, Asking>
   /** By which it was expected, before it had a session. */
-  expectedBy: PartySession | null
+  expectedBy: HoldingSession | null
 }
 
 interface Asking {
@@ -40,7 +50,7 @@ export class HeldTarget {
   readonly #isSilent: boolean
   readonly #holders = new Map<Party, Holder>()
   /** What tells the browser that it may run, of those who have said so. */
-  #kept: { session: PartySession; send: () => void }[] = []
+  #kept: { session: HoldingSession; send: () => void }[] = []
   readonly #timers: NodeJS.Timeout[]
   #isOver = false
 
@@ -57,7 +67,7 @@ export class HeldTarget {
   }
 
   /** A session that waits was reported to its party. */
-  arrived(session: PartySession): void {
+  arrived(session: HoldingSession): void {
     const holder = this.#holderOf(session.party)
     holder.sessions.set(session, { unanswered: 0, silence: undefined })
     holder.expectedBy = null
@@ -65,7 +75,7 @@ export class HeldTarget {
   }
 
   /** A party that was expected is told of it on its session with the page's tab. */
-  arrivedByTab(session: PartySession): void {
+  arrivedByTab(session: HoldingSession): void {
     const holder = this.#holders.get(session.party)
     if (!holder?.expectedBy) return
     holder.expectedBy.misses = false
@@ -73,14 +83,14 @@ export class HeldTarget {
   }
 
   /** A party has asked, on this session with the parent, that such targets wait for it. */
-  expect(by: PartySession): void {
+  expect(by: HoldingSession): void {
     if (by.misses) return
     const holder = this.#holderOf(by.party)
     if (holder.sessions.size === 0) holder.expectedBy = by
   }
 
   /** The party lets it run; `send` tells the browser so, and is called when all have. */
-  release(session: PartySession, send: () => void): void {
+  release(session: HoldingSession, send: () => void): void {
     this.#kept.push({ session, send })
     const holder = this.#holders.get(session.party)
     if (holder) holder.hasReleased = true
@@ -88,14 +98,14 @@ export class HeldTarget {
   }
 
   /** A client sent another command to it. */
-  asked(session: PartySession): void {
+  asked(session: HoldingSession): void {
     const asking = this.#askingOf(session)
     if (!asking) return
     asking.unanswered += 1
     this.#awaitSilence(session, asking)
   }
 
-  answered(session: PartySession): void {
+  answered(session: HoldingSession): void {
     const asking = this.#askingOf(session)
     if (!asking) return
     asking.unanswered = Math.max(0, asking.unanswered - 1)
@@ -103,7 +113,7 @@ export class HeldTarget {
   }
 
   /** A session has ended: one with it, or one by which a party was expected. */
-  ended(session: PartySession): void {
+  ended(session: HoldingSession): void {
     this.#kept = this.#kept.filter((kept) => kept.session !== session)
     const holder = this.#holders.get(session.party)
     if (!holder) return
@@ -130,13 +140,13 @@ export class HeldTarget {
     return holder
   }
 
-  #askingOf(session: PartySession): Asking | null {
+  #askingOf(session: HoldingSession): Asking | null {
     const holder = this.#holders.get(session.party)
     if (!this.#isSilent || !holder || holder.hasReleased || session.party === this.#ground.server) return null
     return holder.sessions.get(session) ?? null
   }
 
-  #awaitSilence(session: PartySession, asking: Asking): void {
+  #awaitSilence(session: HoldingSession, asking: Asking): void {
     clearTimeout(asking.silence)
     if (asking.unanswered === 0) return
     const silent = () => this.release(session, () => this.#ground.letRun(session.id!))

@@ -2,7 +2,8 @@ import type { Logger } from '../../../logger.ts'
 import type { CdpEvents, TargetInfo } from '../cdp-events.ts'
 import { readAutoAttach } from './auto-attach.ts'
 import { HeldTarget, HOLDING_MS } from './held-target.ts'
-import type { KnownTarget, Party, PartySession } from './party-session.ts'
+import type { Party } from './party.ts'
+import type { KnownTarget, PartySession } from './party-session.ts'
 
 interface Command {
   method?: string
