@@ -36,6 +36,7 @@ const SPEECHLESS_MS = 500
 /** SIGKILL needs no more, unless a process hangs in the kernel. */
 const EXIT_MS = 5_000
 const GROUP_END_MS = 2_000
+const PROXY_CLOSE_MS = 2_000
 /** What a browser may know of our environment: nothing of keys, passwords or addresses. */
 const PASSED_ENVIRONMENT = /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|FONTCONFIG_\w+|SSL_CERT_\w+)$/
 
@@ -162,11 +163,19 @@ export class BrowserProcess {
     // not tell: the dead stay in it until somebody reaps them.)
     await within(this.#outputEnded, GROUP_END_MS)
     for (const stream of this.#child.stdio) stream?.destroy()
-    await this.proxy?.close().catch((error: unknown) => this.#logger.warn({ err: error }, 'a proxy was not closed'))
+    await this.#closeProxy()
     const dir = this.folders.dir
     await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).catch((error: unknown) =>
       this.#logger.warn({ err: error, dir }, 'the directory of a browser could not be removed'),
     )
+  }
+
+  /** Its thread may stand still, and is replaced then; no browser waits for that. */
+  async #closeProxy(): Promise<void> {
+    const closed = this.proxy?.close().catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'the proxy of a browser was not closed')
+    })
+    if (closed) await within(closed, PROXY_CLOSE_MS)
   }
 
   #killGroup(): void {
