@@ -87,7 +87,8 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
     error: t.exposeString('error', {
       authScopes: NEEDS.read,
       nullable: true,
-      description: 'What went wrong, for people. Null when nothing did.',
+      description:
+        'What went wrong, for people. Null when nothing did. In a session that runs: why the page of initialPrompt was refused (BLOCKED).',
     }),
     browser: t.field({
       authScopes: NEEDS.readOrWrite,

@@ -1,4 +1,5 @@
 import type { NameResolver } from './name-resolver.ts'
+import type { Delivery } from './delivery.ts'
 import type { HttpForward } from './http-forward.ts'
 
 export interface EgressLimits {
@@ -27,6 +28,8 @@ export interface EgressContext {
   names: NameResolver
   forward: HttpForward
   limits: EgressLimits
+  /** Confirms that outcomes have reached the recorders. */
+  delivery: Delivery
   /** Certificate authorities of https upstreams; undefined: the defaults. */
   upstreamCa: string | undefined
 }

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
+import type { EgressWorkerData, FromWorker, ToWorker, WorkerReport } from './worker-messages.ts'
 
 export interface ThreadTiming {
   /** Ping interval. */
@@ -22,7 +22,7 @@ export class EgressThread {
   #unanswered = 0
   #reason = 'it ended'
 
-  constructor(workerData: EgressWorkerData, timing: ThreadTiming, onMessage: (message: FromWorker) => void) {
+  constructor(workerData: EgressWorkerData, timing: ThreadTiming, onMessage: (message: WorkerReport) => void) {
     // The file lies beside this one, as .ts in the repository and as .js in the package.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.#worker = new Worker(new URL(`./egress-worker.${extension}`, import.meta.url), {
@@ -34,7 +34,8 @@ export class EgressThread {
     })
     this.#worker.on('message', (message: FromWorker) => {
       this.#unanswered = 0
-      onMessage(message)
+      if (message.kind === 'handled?') this.post({ kind: 'handled', number: message.number })
+      else onMessage(message)
     })
     // Counts ticks, not time: while the server itself is stopped, no ping is missed.
     this.#watch = setInterval(() => this.#ping(timing.missedPings), timing.pingMs)

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { faultOwner } from '../../ports/fault-owner.ts'
 import { BrowserProxy } from './browser-proxy.ts'
+import { Delivery } from './delivery.ts'
 import { NameResolver } from './name-resolver.ts'
 import { HttpForward } from './http-forward.ts'
 import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
@@ -21,7 +22,8 @@ process.on('uncaughtException', onFault)
 process.on('unhandledRejection', onFault)
 
 const names = new NameResolver({ servers: dnsServers, hostsPath, resolvConfPath, limitMs: limits.dnsMs })
-const context = { names, forward: new HttpForward(), limits, upstreamCa }
+const delivery = new Delivery((number) => tell({ kind: 'handled?', number }))
+const context = { names, forward: new HttpForward(), limits, delivery, upstreamCa }
 const proxies = new Map<number, BrowserProxy>()
 
 async function open(id: number, wantedPort: number): Promise<void> {
@@ -53,5 +55,6 @@ port.on('message', (message: ToWorker) => {
   if (message.kind === 'open') void open(message.id, message.port)
   else if (message.kind === 'assign') assign(message)
   else if (message.kind === 'close') void close(message.id)
+  else if (message.kind === 'handled') delivery.answered(message.number)
   else tell({ kind: 'pong' })
 })

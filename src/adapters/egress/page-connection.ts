@@ -63,7 +63,7 @@ export class PageConnection {
     try {
       await this.#open(await this.#readDestination())
     } catch (error) {
-      if (error instanceof ConnectionFailed) this.#fail(error)
+      if (error instanceof ConnectionFailed) await this.#fail(error)
       else this.#client.destroySoon()
     }
     if (!this.#client.closed) await once(this.#client, 'close')
@@ -144,6 +144,7 @@ export class PageConnection {
       connect,
       succeed: () => this.#succeed(),
       tell: (failure) => this.#tell(failure),
+      told: () => this.#context.delivery.confirmed(),
     })
     await route.open(firstLimit)
   }
@@ -153,9 +154,12 @@ export class PageConnection {
     this.#client.write(socksReply(REPLY.succeeded))
   }
 
-  /** Reported before the reply, so that the reason is known when the request fails. */
-  #fail({ failure }: ConnectionFailed): void {
-    if (this.#assigned && !this.#ended.signal.aborted) this.#tell(failure)
+  /** The recorder has it before the reply, so that the reason is known when the request fails. */
+  async #fail({ failure }: ConnectionFailed): Promise<void> {
+    if (this.#assigned && !this.#ended.signal.aborted) {
+      this.#tell(failure)
+      await this.#context.delivery.confirmed()
+    }
     if (this.#hasSucceeded) return reset(this.#client)
     this.#client.write(socksReply(REPLIES[failure.code]))
     this.#client.destroySoon()

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../ports/egress.ts'
 import { faultOwner } from '../../ports/fault-owner.ts'
-import type { FromWorker, ToWorker } from './worker-messages.ts'
+import type { FromWorker, ToWorker, WorkerReport } from './worker-messages.ts'
 
 /** Time limit of a request to the thread, including its start. */
 const ANSWER_MS = 30_000
@@ -108,7 +108,7 @@ export class ProxyHandle implements EgressProxy {
     for (const { reject } of this.#waits.values()) reject(new EgressUnavailable('the server is shutting down'))
   }
 
-  hear(message: Exclude<FromWorker, { kind: 'pong' }>): void {
+  hear(message: Exclude<WorkerReport, { kind: 'pong' }>): void {
     switch (message.kind) {
       case 'opened':
         this.#port = message.port

@@ -21,6 +21,8 @@ export interface UpstreamRouteOptions {
   succeed(): void
   /** Reports the outcome. */
   tell(failure: ConnectionFailure | null): void
+  /** Resolves when it knows. Never rejects. */
+  told(): Promise<void>
 }
 
 /** One connection through an upstream proxy. The upstream gets the host name and resolves it in its own network. */
@@ -61,7 +63,7 @@ export class UpstreamRoute {
   }
 
   async #forward(socket: Socket): Promise<void> {
-    const { client, destination, parts, forward, connectMs, ended, connect, tell } = this.#options
+    const { client, destination, parts, forward, connectMs, ended, connect, tell, told } = this.#options
     const { promise: over, resolve, reject } = Promise.withResolvers<void>()
     let unused: Socket | null = socket
     let isTold = false
@@ -91,7 +93,7 @@ export class UpstreamRoute {
       },
       failed: (error) => {
         tell((error instanceof ConnectionFailed ? error : upstreamRefused()).failure)
-        reset(client)
+        void told().then(() => reset(client))
       },
     })
     await over

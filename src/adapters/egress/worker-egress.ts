@@ -4,7 +4,7 @@ import type { EgressProxies, EgressProxy } from '../../ports/egress.ts'
 import { EGRESS_LIMITS, type EgressLimits } from './egress-context.ts'
 import { EgressThread, THREAD_TIMING, type ThreadTiming } from './egress-thread.ts'
 import { EgressUnavailable, ProxyHandle } from './proxy-handle.ts'
-import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
+import type { EgressWorkerData, WorkerReport, ToWorker } from './worker-messages.ts'
 
 /** Overrides of the defaults; for tests. */
 export interface WorkerEgressOptions {
@@ -103,7 +103,7 @@ export class WorkerEgress implements EgressProxies {
     void thread.ended.then((reason) => this.#ended(reason))
   }
 
-  #hear(message: FromWorker): void {
+  #hear(message: WorkerReport): void {
     if (message.kind !== 'pong') this.#proxies.get(message.id)?.hear(message)
   }
 

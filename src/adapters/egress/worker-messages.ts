@@ -16,6 +16,8 @@ export type ToWorker =
   | { kind: 'assign'; id: number; assignment: number; policy: EgressPolicy }
   | { kind: 'close'; id: number }
   | { kind: 'ping' }
+  /** All that the worker sent before its question of this number has been handled. */
+  | { kind: 'handled'; number: number }
 
 export type FromWorker =
   | { kind: 'opened'; id: number; port: number }
@@ -24,3 +26,7 @@ export type FromWorker =
   | { kind: 'closed'; id: number }
   | { kind: 'outcome'; id: number; assignment: number; outcome: ConnectionOutcome; unreported: number }
   | { kind: 'pong' }
+  | { kind: 'handled?'; number: number }
+
+/** What the server is told, beside questions that its thread object answers by itself. */
+export type WorkerReport = Exclude<FromWorker, { kind: 'handled?' }>

@@ -37,6 +37,7 @@ const SPEECHLESS_MS = 500
 /** SIGKILL needs no more, unless a process hangs in the kernel. */
 const EXIT_MS = 5_000
 const GROUP_END_MS = 2_000
+const PROXY_CLOSE_MS = 2_000
 /** What a browser may know of our environment: nothing of keys, passwords or addresses. */
 const PASSED_ENVIRONMENT = /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|FONTCONFIG_\w+|SSL_CERT_\w+)$/
 
@@ -177,8 +178,16 @@ export class BrowserProcess {
     await within(this.#outputEnded, GROUP_END_MS)
     await this.fileSizeLimit.close()
     for (const stream of this.#child.stdio) stream?.destroy()
-    await this.proxy?.close().catch((error: unknown) => this.#logger.warn({ err: error }, 'a proxy was not closed'))
+    await this.#closeProxy()
     await this.#parent.remove(this.folders.dir)
+  }
+
+  /** Its thread may stand still, and is replaced then; no browser waits for that. */
+  async #closeProxy(): Promise<void> {
+    const closed = this.proxy?.close().catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'the proxy of a browser was not closed')
+    })
+    if (closed) await within(closed, PROXY_CLOSE_MS)
   }
 
   #killGroup(): void {

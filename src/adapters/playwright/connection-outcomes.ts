@@ -96,11 +96,16 @@ export class ConnectionOutcomes {
 
   /**
    * Puts the address of who answered, and what of the connecting was name resolution, into what the browser tells of a
-   * response: in place, so that it is so for everybody who hears the event. `sentAt`: when the request began.
+   * response: in place, so that it is so for everybody who hears the event. `sentAt`: when the request began. Returns
+   * whether there is nothing to add: else the proxy has not told yet, and `amendLate` may know.
    */
-  amend(response: CdpResponse, sentAt: number, sentTimestamp: number): void {
+  amend(response: CdpResponse, sentAt: number, sentTimestamp: number): boolean {
     const isProxy = response.remotePort === this.#proxyPort && response.remoteIPAddress === '127.0.0.1'
-    if (this.#proxyPort === null || !isProxy) return
+    return this.#proxyPort === null || !isProxy || this.amendLate(response, sentAt, sentTimestamp)
+  }
+
+  /** As `amend`, for a response of which that had nothing to say. */
+  amendLate(response: CdpResponse, sentAt: number, sentTimestamp: number): boolean {
     const { timing } = response
     const connects = timing !== undefined && timing.connectStart >= 0 && response.connectionReused !== true
     const startedAt = connects ? sentAt + (timing.requestTime - sentTimestamp) * 1000 + timing.connectStart : null
@@ -108,11 +113,13 @@ export class ConnectionOutcomes {
     // Behind a proxy of the user, nobody knows.
     response.remoteIPAddress = outcome?.peer ? bracketed(outcome.peer.address) : ''
     response.remotePort = outcome?.peer?.port ?? 0
-    if (!connects || !outcome) return
+    if (!outcome) return false
+    if (!connects) return true
     const { dnsMs } = outcome
     timing.dnsStart = dnsMs === null ? -1 : timing.connectStart
     timing.dnsEnd = dnsMs === null ? -1 : Math.min(timing.connectStart + dnsMs, timing.connectEnd)
     timing.connectStart = dnsMs === null ? timing.connectStart : timing.dnsEnd
+    return true
   }
 
   /** Waits no more: whoever waits is told what is known by now. */

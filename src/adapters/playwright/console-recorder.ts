@@ -54,6 +54,7 @@ export class ConsoleRecorder {
     wire.on('Runtime.exceptionThrown', (event, sessionId) => this.#thrown(event, sessionId))
     wire.on('Log.entryAdded', (event, sessionId) => {
       const { entry } = event
+      if (!connections.isHidden(entry.text)) return this.#told(event, sessionId)
       connections.explain(entry.text, subjectOf(entry), entry.timestamp - TOLD_LATER_MS, (text) => {
         entry.text = text
         this.#told(event, sessionId)

@@ -26,6 +26,8 @@ export interface Exchange extends PendingRequest {
   requestHeaders: Headers
   bodyBytes: number | null
   response: CdpResponse | null
+  /** Who answered was not known when the response came. */
+  lacksPeer: boolean
   servedFromCache: boolean
   /** Which of the extra infos of its chain belong to it; null while none is promised. */
   extraIndex: number | null
@@ -210,6 +212,7 @@ export function beginExchange(
     requestHeaders: boundedHeaders(event.request.headers),
     bodyBytes: bodyBytesOf(event.request),
     response: null,
+    lacksPeer: false,
     servedFromCache: false,
     extraIndex: null,
     decodedBytes: 0,

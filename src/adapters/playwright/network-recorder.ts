@@ -85,7 +85,7 @@ export class NetworkRecorder {
       const exchange = this.#inFlight.get(requestId)
       if (!exchange) return
       if (exchange.resourceType === 'OTHER') exchange.resourceType = resourceTypeOf(type)
-      this.#connections.amend(response, exchange.startedAt, exchange.startTimestamp)
+      exchange.lacksPeer = !this.#connections.amend(response, exchange.startedAt, exchange.startTimestamp)
       this.#answered(exchange, requestId, response, hasExtraInfo)
       this.#endBlocked(requestId, timestamp)
     })
@@ -177,7 +177,8 @@ export class NetworkRecorder {
       // Without a redirect it is the same request, told by a second session: that of a frame in a process of its own.
       const { redirectResponse } = event
       if (!redirectResponse) return
-      this.#connections.amend(redirectResponse, previous.startedAt, previous.startTimestamp)
+      const { startedAt, startTimestamp } = previous
+      previous.lacksPeer = !this.#connections.amend(redirectResponse, startedAt, startTimestamp)
       this.#answered(previous, event.requestId, redirectResponse, event.redirectHasExtraInfo)
       const encodedBytes = redirectResponse.encodedDataLength
       this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes })
@@ -226,6 +227,8 @@ export class NetworkRecorder {
     const { exchange, outcome, endedAt, chain, timer } = waiting
     clearTimeout(timer)
     this.#waiting.delete(waiting)
+    const { response, lacksPeer, startedAt, startTimestamp } = exchange
+    if (response && lacksPeer) this.#connections.amendLate(response, startedAt, startTimestamp)
     const index = exchange.extraIndex
     const wire: WireHeaders = {
       // Sent headers are told even of a request that was never answered.

@@ -126,6 +126,15 @@ describe('who answered', () => {
     expect(reused.remoteIPAddress).toBe('[2001:db8::1]')
   })
 
+  test('is added later where the proxy had not told by then', () => {
+    const outcomes = new ConnectionOutcomes(PORT)
+    const late = response()
+    expect(outcomes.amend(late, Date.now(), 100)).toBe(false)
+    outcomes.heard(outcome({ peer: { address: '192.0.2.2', port: 80 }, dnsMs: 4 }))
+    expect(outcomes.amendLate(late, Date.now(), 100)).toBe(true)
+    expect(late).toMatchObject({ remoteIPAddress: '192.0.2.2', remotePort: 80, timing: { dnsStart: 1, dnsEnd: 5 } })
+  })
+
   test('is unknown behind a proxy of the user, and as the browser says without any', () => {
     const unknown = response()
     new ConnectionOutcomes(PORT).amend(unknown, Date.now(), 100)

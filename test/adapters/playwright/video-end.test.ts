@@ -40,8 +40,9 @@ async function startVideo() {
     close: async () => void encoder.stdin.end(),
   } as unknown as BrowserContext
   const recorder = new RecordingRecorder()
-  const browser = { folders: { recordings: folder } } as BrowserProcess
-  const recordings = new Recordings(['VIDEO'], browser, new Targets(fakeWire().wire), recorder, logger)
+  const { wire } = fakeWire()
+  const browser = { folders: { recordings: folder }, wire } as BrowserProcess
+  const recordings = new Recordings(['VIDEO'], browser, new Targets(wire), recorder, logger)
   await recordings.start(context)
   await expect.poll(() => processesWith(path)).toEqual([encoder.pid])
   return { recordings, recorder, path, encoder, ended }
