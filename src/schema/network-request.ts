@@ -200,7 +200,7 @@ const NetworkFilterInput = builder.inputRef<NetworkFilter>('NetworkFilter').impl
   description: 'Which requests are wanted. Members that are absent or null do not narrow; the others all apply.',
   fields: (t) => ({
     urlContains: t.string({ description: 'The URL has this substring; case matters.' }),
-    methods: t.stringList({ description: 'One of these HTTP methods; case does not matter.' }),
+    methods: t.stringList({ description: 'One of these HTTP methods, at most 50; case does not matter.' }),
     resourceTypes: t.field({ type: [ResourceTypeEnum], description: 'One of these types.' }),
     minStatus: t.int({ description: 'Answered with this HTTP status or a higher one.' }),
     maxStatus: t.int({ description: 'Answered with this HTTP status or a lower one.' }),
