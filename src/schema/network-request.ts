@@ -234,7 +234,7 @@ builder.subscriptionField('networkRequests', (t) =>
     type: NetworkRequestBatch,
     authScopes: NEEDS.read,
     description:
-      'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
+      'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       after: t.arg.string({ description: AFTER_DESCRIPTION }),

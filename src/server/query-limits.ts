@@ -83,12 +83,8 @@ export function checkNesting(query: string): GraphQLError | null {
 /** Whether a text has more lines than are counted for each of its errors. */
 export function hasManyLines(query: string): boolean {
   if (query.length <= QUERY_LIMITS.linesWithPlaces) return false
-  let lines = 0
-  for (const _ of query.matchAll(/[\n\r]/g)) {
-    lines += 1
-    if (lines > QUERY_LIMITS.linesWithPlaces) return true
-  }
-  return false
+  const breaks = query.matchAll(/[\n\r]/g)
+  return breaks.drop(QUERY_LIMITS.linesWithPlaces).next().done !== true
 }
 
 /** Brackets, and what may hold characters that look like some: block strings, strings, comments. */

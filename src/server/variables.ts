@@ -79,8 +79,9 @@ class Mistakes {
   look(value: unknown, type: GraphQLInputType, path: Path): void {
     if (this.#isFull) return
     if (isNonNullType(type)) {
-      if (value === undefined) this.#add(path, 'REQUIRED', `Expected a value of type "${type}" to be provided.`)
-      else if (value === null) this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${type}" not to be null.`)
+      if (value === undefined) this.#add(path, 'REQUIRED', `Expected a value of type "${String(type)}" to be provided.`)
+      else if (value === null)
+        this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${String(type)}" not to be null.`)
       else this.look(value, type.ofType, path)
     } else if (value === null || value === undefined) {
       return
@@ -92,14 +93,14 @@ class Mistakes {
       }
     } else if (isInputObjectType(type)) {
       if (typeof value !== 'object' || Array.isArray(value)) {
-        this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${type}" to be an object.`)
+        this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${String(type)}" to be an object.`)
       } else this.#lookInto(value as Record<string, unknown>, type, path)
     } else {
       try {
         if (type.coerceInputValue(value) !== undefined) return
-        this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${type}".`)
+        this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${String(type)}".`)
       } catch (error) {
-        const reason = error instanceof Error ? error.message : `Expected a value of type "${type}".`
+        const reason = error instanceof Error ? error.message : `Expected a value of type "${String(type)}".`
         this.#add(path, 'INVALID_FORMAT', reason)
       }
     }
@@ -114,7 +115,7 @@ class Mistakes {
         this.#add(
           [...path, field.name],
           'REQUIRED',
-          `Expected "${type}" to include the required field "${field.name}".`,
+          `Expected "${String(type)}" to include the required field "${field.name}".`,
         )
       }
     }
@@ -123,10 +124,16 @@ class Mistakes {
       if (Object.hasOwn(fields, name)) known += 1
       else if (this.#isFull) return
       else
-        this.unknownMembers.push(`Expected "${type}" at ${path.join('.')} not to include the unknown field "${name}".`)
+        this.unknownMembers.push(
+          `Expected "${String(type)}" at ${path.join('.')} not to include the unknown field "${name}".`,
+        )
     }
     if (!type.isOneOf || (known === 1 && Object.values(value).every((member) => member !== null))) return
-    this.#add(path, 'INVALID_FORMAT', `Expected exactly one field of "${type}" to be given, and not to be null.`)
+    this.#add(
+      path,
+      'INVALID_FORMAT',
+      `Expected exactly one field of "${String(type)}" to be given, and not to be null.`,
+    )
   }
 
   #add(path: Path, code: string, message: string): void {

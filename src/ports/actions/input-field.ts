@@ -196,7 +196,7 @@ function listOf<T>(item: z.ZodType<T>, min: number, max: number): z.ZodType<T[]>
         ? { code: 'TOO_LONG', message: `must have at most ${max} items; it has ${value.length}` }
         : null,
   )
-  return list.pipe(z.array(item)) as unknown as z.ZodType<T[]>
+  return list.pipe(z.array(item))
 }
 
 /** An input whose fields may be given in any combination, unless `check` says otherwise. */
