@@ -22,8 +22,12 @@ export function requestError(error: GraphQLError, code: string, details: Record<
   })
 }
 
-export function badUserInput(issues: readonly InputIssue[], nodes?: GraphQLError['nodes']): GraphQLError {
-  const told = toldIssues(issues)
+export function badUserInput(
+  issues: readonly InputIssue[],
+  nodes?: GraphQLError['nodes'],
+  hasMore = false,
+): GraphQLError {
+  const told = { ...toldIssues(issues), ...(hasMore ? { hasMoreIssues: true } : {}) }
   const texts = told.issues.map((issue) => issue.message)
   const message = [...texts, ...(told.hasMoreIssues ? ['and more'] : [])].join('; ')
   return new GraphQLError(message, {

@@ -18,7 +18,12 @@ import { badUserInput, requestError } from './graphql-errors.ts'
  * What the variables of an operation may hold. Checking costs by the value and writing down by the level; the largest input
  * that the schema accepts, a hundred steps that each extract a hundred fields, has about 41,000 values.
  */
-export const VARIABLE_LIMITS = { values: 50_000, depth: 100 } as const
+export const VARIABLE_LIMITS = {
+  values: 50_000,
+  depth: 100,
+  /** Fields of input types, given or not, which are looked for in every object: a hundred steps have some 4,000. */
+  fields: 50_000,
+} as const
 
 type Path = readonly (string | number)[]
 
@@ -60,24 +65,37 @@ export function mistakesIn(operation: OperationDefinitionNode, variables: Record
     if (value === undefined && (definition.defaultValue || definition.type.kind !== Kind.NON_NULL_TYPE)) continue
     mistakes.look(value, type, [name])
   }
-  const { issues, unknownMembers } = mistakes
+  const { issues, unknownMembers, hasMore, isTooMuch } = mistakes
+  if (isTooMuch) return [tooLarge('hold fewer objects')]
   const errors = unknownMembers.map((message) =>
-    requestError(new GraphQLError(message, { nodes: definitions }), 'GRAPHQL_VALIDATION_FAILED'),
+    requestError(
+      new GraphQLError(message, { nodes: definitions }),
+      'GRAPHQL_VALIDATION_FAILED',
+      hasMore ? { hasMoreIssues: true } : {},
+    ),
   )
-  return issues.length > 0 ? [...errors, badUserInput(issues, definitions)] : errors
+  return issues.length > 0 ? [...errors, badUserInput(issues, definitions, hasMore)] : errors
 }
 
 class Mistakes {
   readonly issues: InputIssue[] = []
   readonly unknownMembers: string[] = []
 
-  /** One more than is told, so that it is known that there are more. */
-  get #isFull(): boolean {
-    return this.issues.length + this.unknownMembers.length > ISSUE_LIMITS.issues
+  /** Whether there are more than are told. */
+  hasMore = false
+  #fields = 0
+
+  /** Whether so many objects were given that not all of them are looked at. */
+  get isTooMuch(): boolean {
+    return this.#fields > VARIABLE_LIMITS.fields
+  }
+
+  get #isDone(): boolean {
+    return this.hasMore || this.isTooMuch
   }
 
   look(value: unknown, type: GraphQLInputType, path: Path): void {
-    if (this.#isFull) return
+    if (this.#isDone) return
     if (isNonNullType(type)) {
       if (value === undefined) this.#add(path, 'REQUIRED', `Expected a value of type "${String(type)}" to be provided.`)
       else if (value === null)
@@ -88,7 +106,7 @@ class Mistakes {
     } else if (isListType(type)) {
       // A value by itself stands for a list of one.
       if (!Array.isArray(value)) return this.look(value, type.ofType, path)
-      for (let index = 0; index < value.length && !this.#isFull; index += 1) {
+      for (let index = 0; index < value.length && !this.#isDone; index += 1) {
         this.look(value[index], type.ofType, [...path, index])
       }
     } else if (isInputObjectType(type)) {
@@ -108,7 +126,9 @@ class Mistakes {
 
   #lookInto(value: Record<string, unknown>, type: GraphQLInputObjectType, path: Path): void {
     const fields = type.getFields()
-    for (const field of Object.values(fields)) {
+    const all = Object.values(fields)
+    this.#fields += all.length
+    for (const field of all) {
       const member = Object.hasOwn(value, field.name) ? value[field.name] : undefined
       if (member !== undefined) this.look(member, field.type, [...path, field.name])
       else if (isRequiredInputField(field)) {
@@ -122,8 +142,8 @@ class Mistakes {
     let known = 0
     for (const name in value) {
       if (Object.hasOwn(fields, name)) known += 1
-      else if (this.#isFull) return
-      else
+      else if (this.#isDone) return
+      else if (this.#hasRoom())
         this.unknownMembers.push(
           `Expected "${String(type)}" at ${path.join('.')} not to include the unknown field "${name}".`,
         )
@@ -137,6 +157,11 @@ class Mistakes {
   }
 
   #add(path: Path, code: string, message: string): void {
-    if (!this.#isFull) this.issues.push({ path: [...path], code, message })
+    if (this.#hasRoom()) this.issues.push({ path: [...path], code, message })
+  }
+
+  #hasRoom(): boolean {
+    this.hasMore = this.issues.length + this.unknownMembers.length >= ISSUE_LIMITS.issues
+    return !this.hasMore
   }
 }

@@ -63,13 +63,23 @@ describe('mistakes in variables are told at once, up to a bound', () => {
   ])('%s', (_, variables) => {
     const errors = refusalOf(RUN, variables)
     expect(codes(errors)).toMatch(/^GRAPHQL_VALIDATION_FAILED/)
-    expect(errors.length).toBeLessThanOrEqual(MOST + 2)
+    expect(errors.length).toBeLessThanOrEqual(MOST + 1)
+    expect(errors.at(-1)?.extensions.hasMoreIssues).toBe(true)
   })
 
   test('what is wrong with a long text is told with the beginning of it', () => {
     const [error] = refusalOf(KINDS, { kinds: ['X'.repeat(900_000)] })
     expect(error?.extensions.issues?.[0]?.message.length).toBeLessThanOrEqual(ISSUE_LIMITS.messageLength + 1)
   })
+})
+
+test('members that there are not are told one by one, up to the bound', () => {
+  const errors = (count: number) => refusalOf(START, { input: wide(count) })
+  expect(errors(MOST)).toHaveLength(MOST)
+  expect(errors(MOST)[0]?.extensions.hasMoreIssues).toBeUndefined()
+  expect(errors(MOST)[0]?.message).toMatch(/"StartSessionInput" at input .* "member0"/)
+  expect(errors(MOST + 1)).toHaveLength(MOST)
+  expect(errors(MOST + 1)[0]?.extensions.hasMoreIssues).toBe(true)
 })
 
 describe('variables that are too large are refused before they are checked', () => {
@@ -89,6 +99,13 @@ describe('variables that are too large are refused before they are checked', () 
       const [error] = refusalOf(START, { input: { metadata: nested(levels) } })
       expect(error?.extensions.issues).toMatchObject([{ path: ['variables'], code: 'TOO_LONG' }])
     }
+  })
+
+  test('by the objects that each field of their type is looked for in', () => {
+    const actions = (count: number) => Array(count).fill({ click: { target: { css: 'a' } } })
+    expect(refusalOf(RUN, { id: 'x', actions: actions(100) })).toEqual([])
+    const [error] = refusalOf(RUN, { id: 'x', actions: actions(12_000) })
+    expect(error?.extensions.issues).toMatchObject([{ path: ['variables'], code: 'TOO_LONG' }])
   })
 
   test('and the largest input that the schema accepts is not', () => {
