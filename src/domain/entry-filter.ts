@@ -1,4 +1,25 @@
+import { BadUserInput } from './errors.ts'
 import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter } from '../ports/log-entry.ts'
+
+/** HTTP methods to filter by: each entry is compared with each of them. */
+const MOST_METHODS = 50
+
+/** A filter as a client gave it, as readers may use it: each value once. Throws BadUserInput. */
+export function checkedFilter(filter: EntryFilter): EntryFilter {
+  const { kinds, console, network } = filter
+  const methods = distinct(network?.methods)
+  if (methods && methods.length > MOST_METHODS) {
+    const message = `must have at most ${MOST_METHODS} different methods; it has ${methods.length}`
+    throw new BadUserInput([{ path: ['filter', 'methods'], code: 'TOO_LONG', message }])
+  }
+  return {
+    kinds: distinct(kinds),
+    console: console && { ...console, levels: distinct(console.levels) },
+    network: network && { ...network, methods, resourceTypes: distinct(network.resourceTypes) },
+  }
+}
+
+const distinct = <T>(values: readonly T[] | null | undefined): T[] | null => (values ? [...new Set(values)] : null)
 
 /**
  * Whether a reader with this filter wants to see the entry. The store says the same in SQL; a property test holds the

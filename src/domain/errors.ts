@@ -23,14 +23,34 @@ export interface InputIssue {
   message: string
 }
 
-/** Input that breaks rules: every broken rule at once, in `extensions.issues`. */
+/** How many broken rules are told at once, and how much of each: nobody reads more, and a small request can break a million. */
+export const ISSUE_LIMITS = { issues: 20, pathParts: 20, partLength: 200, messageLength: 500 } as const
+
+export function cutText(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length).toWellFormed()}…` : text
+}
+
+/** Broken rules as clients are told of them: `hasMoreIssues` where there are more than are told. */
+export function toldIssues(all: readonly InputIssue[]): { issues: InputIssue[]; hasMoreIssues?: true } {
+  const { issues: most, pathParts, partLength, messageLength } = ISSUE_LIMITS
+  const issues = all.slice(0, most).map(({ path, code, message }) => ({
+    path: path.slice(0, pathParts).map((part) => (typeof part === 'string' ? cutText(part, partLength) : part)),
+    code,
+    message: cutText(message, messageLength),
+  }))
+  return all.length > most ? { issues, hasMoreIssues: true } : { issues }
+}
+
+/** Input that breaks rules: the broken rules at once, up to a bound, in `extensions.issues`. */
 export class BadUserInput extends TabwireError {
   override readonly code = 'BAD_USER_INPUT'
   readonly issues: readonly InputIssue[]
 
   constructor(issues: readonly InputIssue[]) {
-    super(issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '), { issues })
-    this.issues = issues
+    const told = toldIssues(issues)
+    const texts = told.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+    super([...texts, ...(told.hasMoreIssues ? ['and more'] : [])].join('; '), { ...told })
+    this.issues = told.issues
   }
 }
 

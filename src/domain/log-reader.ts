@@ -4,6 +4,7 @@ import type { Store } from '../ports/store.ts'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from './cursor.ts'
 import { UNLIMITED_ROOM, type DeliveryRoom } from './delivery.ts'
 import { TabwireError } from './errors.ts'
+import { checkedFilter } from './entry-filter.ts'
 import { LogFollower, type FollowerTiming, type LogSource } from './log-follower.ts'
 import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
 import { pageRequest, type PageArguments, type PageRequest } from './page-arguments.ts'
@@ -88,12 +89,13 @@ export class LogReader {
     room: DeliveryRoom = UNLIMITED_ROOM,
   ): LogFollower {
     const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
-    return new LogFollower(this.#source(session), after, args.filter, this.#timing, signal, room)
+    return new LogFollower(this.#source(session), after, checkedFilter(args.filter), this.#timing, signal, room)
   }
 
   /** A page of the log, by first/after or last/before; short when it reaches its bound in bytes. */
-  async page(session: SessionSnapshot, args: LogPageArguments, reads = new OperationReads()): Promise<LogPage> {
-    const request = pageRequest(args, LOG_PAGE_BOUNDS)
+  async page(session: SessionSnapshot, given: LogPageArguments, reads = new OperationReads()): Promise<LogPage> {
+    const request = pageRequest(given, LOG_PAGE_BOUNDS)
+    const args = { ...given, filter: checkedFilter(given.filter) }
     const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
     const before = args.before == null ? undefined : this.#decode(session, args.before, 'before')
     const { page } = await reads.read(

@@ -207,7 +207,7 @@ const NetworkFilterInput = builder.inputRef<NetworkFilter>('NetworkFilter').impl
   description: 'Which requests are wanted. Members that are absent or null do not narrow; the others all apply.',
   fields: (t) => ({
     urlContains: t.string({ description: 'The URL has this substring; case matters.' }),
-    methods: t.stringList({ description: 'One of these HTTP methods; case does not matter.' }),
+    methods: t.stringList({ description: 'One of these HTTP methods, at most 50; case does not matter.' }),
     resourceTypes: t.field({ type: [ResourceTypeEnum], description: 'One of these types.' }),
     minStatus: t.int({ description: 'Answered with this HTTP status or a higher one.' }),
     maxStatus: t.int({ description: 'Answered with this HTTP status or a lower one.' }),
@@ -241,7 +241,7 @@ builder.subscriptionField('networkRequests', (t) =>
     type: NetworkRequestBatch,
     authScopes: NEEDS.read,
     description:
-      'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
+      'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       after: t.arg.string({ description: AFTER_DESCRIPTION }),

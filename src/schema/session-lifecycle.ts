@@ -32,7 +32,7 @@ const RecordingKindEnum = builder.enumType('RecordingKind', {
 
 const StartSessionInput = builder.inputType('StartSessionInput', {
   description:
-    'What a new session shall be. Null means the same as leaving a member out. Rules that are broken are reported all together: BAD_USER_INPUT with issues of path, code and message.',
+    'What a new session shall be. Null means the same as leaving a member out. Broken rules are reported together: BAD_USER_INPUT with issues of path, code and message, at most 20, and hasMoreIssues: true where there are more.',
   fields: (t) => ({
     idempotencyKey: t.string({
       description: `Per owner: the same key with the same input returns the session that it made before; with another input it is BAD_USER_INPUT. ${SESSION_INPUT_RULES.idempotencyKey}`,

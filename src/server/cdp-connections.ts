@@ -15,7 +15,7 @@ import { answerJson } from './answers.ts'
 import { TooManyConnections, type Connections } from './connections.ts'
 import { linkQueryOf } from './link-answers.ts'
 import { userOfPeer } from './local-peer.ts'
-import { textOf } from './websocket-text.ts'
+import { closeReason, textOf } from './websocket-text.ts'
 import { refuseUpgrade } from './websocket.ts'
 
 /** What Chromium takes in one message is 100 MB; files that a test uploads are the largest that come. */
@@ -209,7 +209,7 @@ class Connection implements CdpClient {
     if (code >= 4000 || CUT_OFF_CODES.has(code)) this.#why ??= 'CUT_OFF'
     // A socket that is not read never hears that the other side agrees.
     socket.resume()
-    socket.close(code, reason.slice(0, MOST_REASON))
+    socket.close(code, closeReason(reason))
     this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
   }
 
@@ -235,8 +235,6 @@ const TEXT = { binary: false } as const
 const CUT_OFF_CODES: ReadonlySet<number> = new Set([1009, 1011])
 /** Copying less than this into one frame costs less than a second frame. */
 const ONE_FRAME_BYTES = 64 * 1024
-/** Of the protocol. */
-const MOST_REASON = 120
 
 function answerUnauthorized(response: ServerResponse): void {
   answerJson(response, 401, {

@@ -2,26 +2,38 @@ import { randomUUID } from 'node:crypto'
 import { GraphQLError, type ExecutionResult } from 'graphql'
 import type { Logger } from 'pino'
 import { asTold } from '../domain/database-unavailable.ts'
-import { TabwireError, type InputIssue } from '../domain/errors.ts'
+import { cutText, ISSUE_LIMITS, TabwireError, toldIssues, type InputIssue } from '../domain/errors.ts'
 
 /**
  * The one channel of errors: each that a client sees carries extensions.code. What the domain refuses is told as it
  * is; what GraphQL itself refuses gets a code here; everything else is a fault of ours and is masked.
  */
 
+const MOST_PLACES = 10
+
 /** What is refused before anything was executed. */
 export function requestError(error: GraphQLError, code: string, details: Record<string, unknown> = {}): GraphQLError {
-  return new GraphQLError(error.message, {
-    nodes: error.nodes,
+  return new GraphQLError(cutText(error.message, ISSUE_LIMITS.messageLength), {
+    // Of a thousand fragments that go round in a circle, a few tell where.
+    nodes: error.nodes?.slice(0, MOST_PLACES),
     source: error.source,
-    positions: error.positions,
+    positions: error.positions?.slice(0, MOST_PLACES),
     extensions: { code, ...details },
   })
 }
 
-export function badUserInput(issues: readonly InputIssue[], nodes?: GraphQLError['nodes']): GraphQLError {
-  const message = issues.map((issue) => issue.message).join('; ')
-  return requestError(new GraphQLError(message, { nodes }), 'BAD_USER_INPUT', { issues })
+export function badUserInput(
+  issues: readonly InputIssue[],
+  nodes?: GraphQLError['nodes'],
+  hasMore = false,
+): GraphQLError {
+  const told = { ...toldIssues(issues), ...(hasMore ? { hasMoreIssues: true } : {}) }
+  const texts = told.issues.map((issue) => issue.message)
+  const message = [...texts, ...(told.hasMoreIssues ? ['and more'] : [])].join('; ')
+  return new GraphQLError(message, {
+    nodes: nodes?.slice(0, MOST_PLACES),
+    extensions: { code: 'BAD_USER_INPUT', ...told },
+  })
 }
 
 /** A TabwireError as GraphQL error, for what is refused outside of any field. */

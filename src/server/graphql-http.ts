@@ -4,6 +4,7 @@ import { GraphQLError, type ExecutionResult } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import type { Delivery, DeliveryBudget } from '../domain/delivery.ts'
+import { cutText, ISSUE_LIMITS } from '../domain/errors.ts'
 import type { Principal } from '../domain/principal.ts'
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts'
 import { maskError, retryAfterOf } from './graphql-errors.ts'
@@ -117,8 +118,10 @@ function acceptsEventStream(request: Request): boolean {
 }
 
 function transportError(message: string, status: number, headers: Record<string, string> = {}): GraphQLError {
-  const issues = [{ path: [], code: 'INVALID_FORMAT', message }]
-  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', issues, http: { status, headers } } })
+  // It may name a parameter of the request.
+  const told = cutText(message, ISSUE_LIMITS.messageLength)
+  const issues = [{ path: [], code: 'INVALID_FORMAT', message: told }]
+  return new GraphQLError(told, { extensions: { code: 'BAD_USER_INPUT', issues, http: { status, headers } } })
 }
 
 /** Yoga refuses what is no GraphQL request with codes of its own: here they become ours. */

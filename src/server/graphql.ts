@@ -2,33 +2,30 @@ import {
   createSourceEventStream,
   executeRootSelectionSet,
   executeSubscriptionEvent,
-  getVariableValues,
   GraphQLError,
   Kind,
   mapSourceToResponseEvent,
   parse,
-  typeFromAST,
   validate,
   validateExecutionArgs,
-  validateInputValue,
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
-  type GraphQLInputType,
   type OperationDefinitionNode,
   type ValidatedExecutionArgs,
   type ValidatedSubscriptionArgs,
 } from 'graphql'
 import type { Logger } from 'pino'
 import type { DeliveryRoom } from '../domain/delivery.ts'
-import type { InputIssue } from '../domain/errors.ts'
+import { cutText, ISSUE_LIMITS } from '../domain/errors.ts'
 import { OperationReads, RESPONSE_LIMITS, ResponseTooLarge } from '../domain/operation-reads.ts'
 import type { Principal } from '../domain/principal.ts'
 import { createContext, type Domain } from '../schema/context.ts'
 import { schema } from '../schema/schema.ts'
 import { badUserInput, maskError, maskResult, refusal, requestError } from './graphql-errors.ts'
-import { checkLimits, checkNesting, QUERY_LIMITS, tooComplex } from './query-limits.ts'
+import { checkLimits, checkNesting, hasManyLines, QUERY_LIMITS, tooComplex } from './query-limits.ts'
 import { sizeOfResponse } from './response-size.ts'
+import { checkAmount, mistakesIn } from './variables.ts'
 
 /** An operation as a client sent it, by whichever transport. */
 export interface OperationRequest {
@@ -91,11 +88,16 @@ export class GraphqlOperations {
       document: document as DocumentNode,
       operationName: request.operationName,
       variableValues: request.variables,
+      // Mistakes in variables were looked for before; what GraphQL finds beyond is told once.
+      options: { maxCoercionErrors: 1 },
     }
     const operation = findOperation(args.document, request.operationName)
     if (operation instanceof GraphQLError) return [operation]
-    const invalid = checkVariables(operation, request.variables ?? {})
-    if (invalid.length > 0) return invalid
+    const variables = request.variables ?? {}
+    const tooMuch = checkAmount(variables)
+    if (tooMuch) return [tooMuch]
+    const mistakes = mistakesIn(operation, variables)
+    if (mistakes.length > 0) return mistakes
     const validated = validateExecutionArgs(args)
     if (!('schema' in validated)) return validated.map((error) => requestError(error, 'BAD_USER_INPUT'))
     const tooLarge = checkLimits(validated)
@@ -192,13 +194,21 @@ export class GraphqlOperations {
     if (tooNested) return [tooNested]
     let document: DocumentNode
     try {
-      document = parse(query, { maxLexicalTokens: QUERY_LIMITS.tokens, maxComments: QUERY_LIMITS.tokens })
+      document = parse(query, {
+        maxLexicalTokens: QUERY_LIMITS.tokens,
+        maxComments: QUERY_LIMITS.tokens,
+        noLocation: hasManyLines(query),
+      })
     } catch (error) {
       if (!(error instanceof GraphQLError)) throw error
       const isTooLong = error.message.endsWith('Parsing aborted.')
       return [isTooLong ? tooComplex(error.message) : requestError(error, 'GRAPHQL_PARSE_FAILED')]
     }
-    const errors = validate(schema, document, undefined, { maxErrors: 50 })
+    const errors = validate(schema, document, undefined, {
+      maxErrors: ISSUE_LIMITS.issues,
+      // Comparing a name of a megabyte with all that it might have meant takes long.
+      hideSuggestions: query.length > LONGEST_CACHED,
+    })
     // GraphQL gives up on a selection that would take it very long to check.
     if (errors.some(({ message }) => message === 'Validation aborted.')) {
       return [tooComplex('The document selects too many fields of the same name.')]
@@ -220,35 +230,7 @@ function findOperation(
   const named = operationName ? operations.filter(({ name }) => name?.value === operationName) : operations
   if (named.length === 1) return named[0]!
   const message = operationName
-    ? `There is no operation named ${JSON.stringify(operationName)} in the document.`
+    ? `There is no operation named ${JSON.stringify(cutText(operationName, 100))} in the document.`
     : 'The document has several operations, or none: operationName must name one of them.'
   return badUserInput([{ path: ['operationName'], code: operationName ? 'UNKNOWN_VALUE' : 'REQUIRED', message }])
-}
-
-/**
- * Variables of wrong types, every one with its path. A member that the input type does not have is a mistake in the
- * operation, as if it stood in its text.
- */
-function checkVariables(operation: OperationDefinitionNode, variables: Record<string, unknown>): GraphQLError[] {
-  const definitions = operation.variableDefinitions ?? []
-  if (!getVariableValues(schema, definitions, variables, { maxErrors: 1 }).errors) return []
-  const unknownMembers: GraphQLError[] = []
-  const issues: InputIssue[] = []
-  for (const definition of definitions) {
-    const name = definition.variable.name.value
-    const type = typeFromAST(schema, definition.type) as GraphQLInputType
-    const value = Object.hasOwn(variables, name) ? variables[name] : undefined
-    if (value === undefined && (definition.defaultValue || definition.type.kind !== Kind.NON_NULL_TYPE)) continue
-    validateInputValue(value, type, ({ message }, path) => {
-      const missing = /to include required field "(\w+)"/.exec(message)?.[1]
-      if (/not to include unknown field/.test(message)) {
-        unknownMembers.push(requestError(new GraphQLError(message, { nodes: definition }), 'GRAPHQL_VALIDATION_FAILED'))
-      } else if (missing !== undefined) {
-        issues.push({ path: [name, ...path, missing], code: 'REQUIRED', message })
-      } else {
-        issues.push({ path: [name, ...path], code: value === undefined ? 'REQUIRED' : 'INVALID_FORMAT', message })
-      }
-    })
-  }
-  return issues.length > 0 ? [...unknownMembers, badUserInput(issues, definitions)] : unknownMembers
 }

@@ -16,22 +16,35 @@ import {
   type ValidatedExecutionArgs,
 } from 'graphql'
 import type { FieldCost } from '../schema/cost.ts'
+import { schema } from '../schema/schema.ts'
 import { requestError } from './graphql-errors.ts'
+import { IntrospectionCost, type Introspected } from './introspection-cost.ts'
 
 /**
  * Limits on one operation, so that a small text cannot ask for endless work. They leave front ends room: a page of a
- * thousand entries with every field of theirs costs about 30,000, GraphiQL's introspection query 200.
+ * thousand entries with every field of theirs costs about 30,000, the introspection query of GraphiQL and code generators 62,000.
  */
 export const QUERY_LIMITS = {
   /** Lexical tokens of a document. Checking costs with their square: 3,000 of the worst take a third of a second. */
   tokens: 3_000,
   /** Brackets within brackets of whatever kind. The parser calls itself for each, and its stack is not endless. */
   nesting: 200,
+  /** Lines of a document whose errors are told with their places: finding one means to count the lines before it. */
+  linesWithPlaces: 2_000,
   /** Fields within fields. The deepest sensible query of this schema has 8. */
   depth: 15,
   /** Values to resolve, fields of lists counted as often as the list may be long, dear ones weighed (schema/cost.ts). */
   cost: 100_000,
 } as const
+
+/** All of it is resolved in one go, and its descriptions are long. `__typename` of anything else is a value like others. */
+const INTROSPECTED = 2
+
+const INTROSPECTION = new Set(['__schema', '__type'])
+const introspection = new IntrospectionCost(schema)
+
+/** Where a selection stands: on a page of so many items, or within introspection. */
+type Scope = number | Introspected
 
 interface Measured {
   cost: number
@@ -48,7 +61,7 @@ export function checkLimits(operation: ValidatedExecutionArgs): GraphQLError | n
   }
   if (cost > QUERY_LIMITS.cost) {
     return tooComplex(
-      `The query may ask for more values than the ${QUERY_LIMITS.cost} that are allowed. Ask for fewer at once (first, last).`,
+      `The query may ask for more values than the ${QUERY_LIMITS.cost} that are allowed. Ask for fewer at once (first, last; one __schema).`,
     )
   }
   return null
@@ -65,6 +78,13 @@ export function checkNesting(query: string): GraphQLError | null {
     }
   }
   return null
+}
+
+/** Whether a text has more lines than are counted for each of its errors. */
+export function hasManyLines(query: string): boolean {
+  if (query.length <= QUERY_LIMITS.linesWithPlaces) return false
+  const breaks = query.matchAll(/[\n\r]/g)
+  return breaks.drop(QUERY_LIMITS.linesWithPlaces).next().done !== true
 }
 
 /** Brackets, and what may hold characters that look like some: block strings, strings, comments. */
@@ -87,41 +107,41 @@ class Measurement {
   }
 
   /**
-   * The fields of a selection, on a page of so many items. A value has one type only: of the types that an abstract
+   * The fields of a selection, in a scope. A value has one type only: of the types that an abstract
    * one may turn out as, the dearest counts.
    */
-  ofSelection(selectionSet: SelectionSetNode, type: GraphQLCompositeType, pageSize = 1): Measured {
-    if (!isAbstractType(type)) return this.#ofObject(selectionSet, type, pageSize)
+  ofSelection(selectionSet: SelectionSetNode, type: GraphQLCompositeType, scope: Scope = 1): Measured {
+    if (!isAbstractType(type)) return this.#ofObject(selectionSet, type, scope)
     const possible = this.#schema.getPossibleTypes(type)
-    const measured = possible.map((object) => this.#ofObject(selectionSet, object, pageSize))
+    const measured = possible.map((object) => this.#ofObject(selectionSet, object, scope))
     return {
       cost: Math.max(0, ...measured.map(({ cost }) => cost)),
       depth: Math.max(0, ...measured.map(({ depth }) => depth)),
     }
   }
 
-  #ofObject(selectionSet: SelectionSetNode, type: GraphQLObjectType, pageSize: number): Measured {
+  #ofObject(selectionSet: SelectionSetNode, type: GraphQLObjectType, scope: Scope): Measured {
     let cost = 0
     let depth = 0
     for (const selection of selectionSet.selections) {
       const measured =
         selection.kind === Kind.FIELD
-          ? this.#ofField(selection, type, pageSize)
+          ? this.#ofField(selection, type, scope)
           : selection.kind === Kind.FRAGMENT_SPREAD
-            ? this.#ofFragment(selection.name.value, type, pageSize)
-            : this.#ofConditional(selection.typeCondition?.name.value, selection.selectionSet, type, pageSize)
+            ? this.#ofFragment(selection.name.value, type, scope)
+            : this.#ofConditional(selection.typeCondition?.name.value, selection.selectionSet, type, scope)
       cost += measured.cost
       depth = Math.max(depth, measured.depth)
     }
     return { cost, depth }
   }
 
-  #ofFragment(name: string, type: GraphQLObjectType, pageSize: number): Measured {
-    const key = `${name} on ${type.name} of ${pageSize}`
+  #ofFragment(name: string, type: GraphQLObjectType, scope: Scope): Measured {
+    const key = `${name} on ${type.name} of ${scope}`
     let measured = this.#fragments.get(key)
     if (!measured) {
       const fragment = this.#operation.fragmentDefinitions[name]!
-      measured = this.#ofConditional(fragment.typeCondition.name.value, fragment.selectionSet, type, pageSize)
+      measured = this.#ofConditional(fragment.typeCondition.name.value, fragment.selectionSet, type, scope)
       this.#fragments.set(key, measured)
     }
     return measured
@@ -131,25 +151,45 @@ class Measurement {
     condition: string | undefined,
     selectionSet: SelectionSetNode,
     type: GraphQLObjectType,
-    pageSize: number,
+    scope: Scope,
   ): Measured {
     const wanted = condition === undefined ? type : this.#schema.getType(condition)
     const applies = wanted === type || (isAbstractType(wanted) && this.#schema.isSubType(wanted, type))
-    return applies ? this.#ofObject(selectionSet, type, pageSize) : { cost: 0, depth: 0 }
+    return applies ? this.#ofObject(selectionSet, type, scope) : { cost: 0, depth: 0 }
   }
 
-  #ofField(node: FieldNode, parent: GraphQLObjectType, pageSize: number): Measured {
+  #ofField(node: FieldNode, parent: GraphQLObjectType, scope: Scope): Measured {
     const field = this.#schema.getField(parent, node.name.value)
-    // What introspection nests, GraphQL's own rule bounds; what it lists is as long as the schema.
-    if (!field || field.name.startsWith('__')) return { cost: 1, depth: 1 }
+    if (!field) return { cost: 1, depth: 1 }
+    if (INTROSPECTION.has(field.name) || parent.name.startsWith('__'))
+      return this.#ofIntrospection(node, field, parent, scope)
     const weight = (field.extensions as FieldCost).cost ?? {}
     const own = 1 + (weight.own ?? 0)
     if (!node.selectionSet) return { cost: own, depth: 1 }
     const first = this.#first(node, field)
     const isPagedList = isList(field.type) && first !== null
-    const times = isPagedList ? first : weight.items === 'page' ? pageSize : (weight.items ?? 1)
+    const times = isPagedList
+      ? first
+      : weight.items === 'page'
+        ? typeof scope === 'number'
+          ? scope
+          : 1
+        : (weight.items ?? 1)
     const inner = this.ofSelection(node.selectionSet, getNamedType(field.type) as GraphQLCompositeType, first ?? 1)
     return { cost: own + times * inner.cost, depth: inner.depth + 1 }
+  }
+
+  /** Its depth is bounded by GraphQL's own rule and by the brackets. */
+  #ofIntrospection(
+    node: FieldNode,
+    field: GraphQLField<unknown, unknown>,
+    parent: GraphQLObjectType,
+    scope: Scope,
+  ): Measured {
+    if (!node.selectionSet) return { cost: INTROSPECTED, depth: 1 }
+    const { times, of } = introspection.below(parent.name, field.name, typeof scope === 'number' ? 'some' : scope)
+    const inner = this.ofSelection(node.selectionSet, getNamedType(field.type) as GraphQLCompositeType, of)
+    return { cost: INTROSPECTED + times * inner.cost, depth: 1 }
   }
 
   /** How many items the field's page has at most: `last` or `first`, given or by default. Null: it has no pages. */

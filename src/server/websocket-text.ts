@@ -14,6 +14,15 @@ export function idOfComplete(text: string): string | null {
   }
 }
 
+/** What the protocol leaves for the reason of a close frame; ws throws at more. */
+const MOST_REASON_BYTES = 123
+
+/** As much of a reason as a close frame may have: it may repeat what the client said. */
+export function closeReason(text: string): string {
+  // As a stream: what is cut within a character is left out.
+  return new TextDecoder().decode(Buffer.from(text).subarray(0, MOST_REASON_BYTES), { stream: true })
+}
+
 /** A text message, in whichever form it was received. */
 export function textOf(data: RawData): string {
   if (Array.isArray(data)) return Buffer.concat(data).toString()

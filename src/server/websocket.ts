@@ -17,7 +17,7 @@ import { maskError, refusal } from './graphql-errors.ts'
 import type { GraphqlOperations, Operation } from './graphql.ts'
 import { sayAndLetGo } from './request-time.ts'
 import { tellingItsEnd } from './telling-its-end.ts'
-import { idOfComplete, textOf } from './websocket-text.ts'
+import { closeReason, idOfComplete, textOf } from './websocket-text.ts'
 
 export interface WebSocketLimits {
   /** For connection_init to come. */
@@ -48,8 +48,6 @@ export const WEB_SOCKET_LIMITS: WebSocketLimits = {
 
 /** "Try again later", of the registry of close codes: clients reconnect after it, with growing pauses. */
 const TRY_AGAIN_LATER = 1013
-/** Of the protocol are 123 bytes. */
-const MOST_REASON = 120
 
 class TooManyOperations extends TabwireError {
   override readonly code = 'RATE_LIMITED'
@@ -123,7 +121,7 @@ export class GraphqlWebSockets {
           const told = asTold(error)
           if (!(told instanceof TabwireError) || told.extensions['retryAfterSeconds'] === undefined) throw error
           // Clients come back after this code.
-          void extra.close(TRY_AGAIN_LATER, `${told.code}: ${told.message}`.slice(0, MOST_REASON))
+          void extra.close(TRY_AGAIN_LATER, `${told.code}: ${told.message}`)
           return false
         }
       },
@@ -318,7 +316,7 @@ class SocketConnection {
     if (this.#socket.readyState === this.#socket.CLOSED) return
     const { promise: closed, resolve } = Promise.withResolvers<void>()
     this.#socket.once('close', resolve)
-    this.#socket.close(code, reason)
+    this.#socket.close(code, closeReason(reason))
     const cutOff = setTimeout(() => this.#socket.terminate(), this.#limits.closeMs)
     await closed
     clearTimeout(cutOff)

@@ -39,6 +39,25 @@ describe('a bearer token of the identity provider', () => {
     expect(data).toEqual({ viewer: { owner: 'ann', scopes: ['READ', 'WRITE'] } })
   })
 
+  test('may stand where an API key may, in X-API-Key too', async () => {
+    const { data } = await tabwire.send(VIEWER, {}, await provider.token('ann', 'READ'))
+    expect(data).toEqual({ viewer: { owner: 'ann', scopes: ['READ'] } })
+  })
+
+  test('that hardly ever expires creates keys that do not outlive it', async () => {
+    const forEver = await provider.sign({
+      iss: provider.issuer,
+      aud: AUDIENCE,
+      sub: 'eve',
+      exp: 9e12,
+      scope: 'KEYS READ',
+    })
+    const create = 'mutation { createApiKey(input: { name: "k", scopes: [READ] }) { apiKey { owner expiresAt } } }'
+    expect((await ask(forEver, create)).data).toEqual({
+      createApiKey: { apiKey: { owner: 'eve', expiresAt: '9999-12-31T00:00:00.000Z' } },
+    })
+  })
+
   test('allows no more than its scopes', async () => {
     const { errors } = await ask(await provider.token('ann', 'READ'), START)
     expect(errors?.[0]?.extensions.code).toBe('FORBIDDEN')

@@ -20,6 +20,8 @@ const TIMING: OidcTiming = { refreshMs: 60_000, cooldownMs: 3_000, fetchMs: 5_00
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 /** How far the provider's clock may be ahead of ours. A token is never accepted after its `exp`. */
 const CLOCK_SKEW_SECONDS = 30
+/** A later time cannot be stored, nor be told: a token that says so ends then. */
+const LATEST_EXPIRY_MS = Date.UTC(9999, 11, 31)
 /** Longer than any access token; HTTP headers have 16 KiB in all. */
 const MOST_CHARACTERS = 12_000
 
@@ -147,8 +149,13 @@ function isRefusal(error: unknown): error is errors.JOSEError {
 }
 
 function verifiedOf({ sub, exp, scope }: JWTPayload): VerifiedToken | null {
-  if (sub === undefined || exp === undefined || exp * 1000 <= Date.now()) return null
+  // jose asks only that there is a subject: a number would be somebody else's name.
+  if (typeof sub !== 'string' || exp === undefined || exp * 1000 <= Date.now()) return null
   // RFC 8693, 4.2: words with spaces between; some providers make an array of them.
   const words = Array.isArray(scope) ? scope : typeof scope === 'string' ? scope.split(' ') : []
-  return { subject: sub, scopes: words.filter((word) => typeof word === 'string'), expiresAt: exp * 1000 }
+  return {
+    subject: sub,
+    scopes: words.filter((word) => typeof word === 'string'),
+    expiresAt: Math.min(exp * 1000, LATEST_EXPIRY_MS),
+  }
 }

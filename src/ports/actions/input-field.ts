@@ -188,13 +188,15 @@ function oneOf<V extends string>(of: EnumDefinition<V>): z.ZodType<V> {
 }
 
 function listOf<T>(item: z.ZodType<T>, min: number, max: number): z.ZodType<T[]> {
-  return ruled(z.array(item), (value) =>
+  // The length first: a list that is too long is not looked through.
+  const list = ruled(z.array(z.unknown()), (value) =>
     value.length < min
       ? { code: 'TOO_SHORT', message: min === 1 ? 'must not be empty' : `must have at least ${min} items` }
       : value.length > max
         ? { code: 'TOO_LONG', message: `must have at most ${max} items; it has ${value.length}` }
         : null,
   )
+  return list.pipe(z.array(item))
 }
 
 /** An input whose fields may be given in any combination, unless `check` says otherwise. */

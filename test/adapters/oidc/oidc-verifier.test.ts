@@ -40,6 +40,11 @@ describe('a token of the provider', () => {
     expect(await newVerifier().verify(token)).toMatchObject({ subject: 'ann', scopes: ['READ'] })
   })
 
+  test('that would expire after the year 9999 expires then', async () => {
+    const token = await provider.sign({ ...claims(), exp: 9e12 })
+    expect((await newVerifier().verify(token))?.expiresAt).toBe(Date.UTC(9999, 11, 31))
+  })
+
   test('without scopes allows nothing', async () => {
     expect(await newVerifier().verify(await provider.sign({ ...claims(), scope: undefined }))).toMatchObject({
       scopes: [],
@@ -56,6 +61,8 @@ describe('refused is a token', () => {
     ['that has expired, however little', () => provider.sign({ ...claims(), exp: inSeconds(-1) })],
     ['without an expiry', () => provider.sign({ ...claims(), exp: undefined })],
     ['without a subject', () => provider.sign({ ...claims(), sub: undefined })],
+    ['whose subject is a number', () => provider.sign({ ...claims(), sub: 5 as never })],
+    ['whose subject is an object', () => provider.sign({ ...claims(), sub: { name: 'ann' } as never })],
     ['that is not good yet', () => provider.sign({ ...claims(), nbf: inSeconds(120) })],
     ['that names an unknown key', () => provider.sign(claims(), { kid: 'unknown' })],
     ['that is longer than headers are', () => provider.sign({ ...claims(), padding: 'x'.repeat(20_000) })],
