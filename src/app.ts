@@ -20,7 +20,7 @@ import { Artifacts } from './domain/artifacts.ts'
 import { FreeSpace, type SpaceMarks } from './domain/free-space.ts'
 import { KeyWatch } from './domain/key-watch.ts'
 import { LogReader } from './domain/log-reader.ts'
-import { endOrphanedSessions } from './domain/orphaned-sessions.ts'
+import { OrphanedSessions } from './domain/orphaned-sessions.ts'
 import { ProfileSeal } from './domain/profile-seal.ts'
 import { Profiles } from './domain/profiles.ts'
 import { Readiness } from './domain/readiness.ts'
@@ -109,7 +109,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const ways = new BrowserWays(proxies, config.egress.mode !== 'OPEN')
   // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's.
   const [storage, browsing] = await Promise.allSettled([
-    openStorage(config, logger, { onLost: storeLost, hasRoom: () => space.hasRoomForLogs() }),
+    openStorage(config, logger, { onLost: storeLost, hasRoom: (isEnd) => space.hasRoomForLogs(isEnd) }),
     openBrowsers(config, machineId, ways, logger),
   ])
   const store = storage.status === 'fulfilled' ? opening.adopt(storage.value, (opened) => opened.close()) : null
@@ -136,8 +136,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), logger)
   const registry = new SessionRegistry(store, browsers.pool, artifacts, tasks, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
-  const orphans = await endOrphans(store, directory, config.database.kind === 'embedded', logger)
-  if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind have been ended as MACHINE_LOST')
+  const orphaned = opening.adopt(new OrphanedSessions(store, logger), (opened) => opened.close())
+  const orphans = await endOrphans(orphaned, directory, config.database.kind === 'embedded')
+  if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind end as MACHINE_LOST')
 
   const keyWatch = opening.adopt(new KeyWatch(store, logger), (opened) => opened.close())
   const apiKeys = new ApiKeys(store, logger, keyWatch)
@@ -216,17 +217,18 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
 /** Returns how many sessions there were. */
 async function endOrphans(
-  store: Store,
+  orphaned: OrphanedSessions,
   { machineId, copiedFrom }: DataDirectory,
   isOwnDatabase: boolean,
-  logger: Logger,
 ): Promise<number> {
-  const own = await endOrphanedSessions(store, machineId, logger)
-  if (!copiedFrom) return own
+  const own = await orphaned.end(machineId)
+  if (!copiedFrom) return own.count
   // A database in the directory was copied with it; in one that is shared, what a server that lives has is its own.
-  const left = isOwnDatabase || !copiedFrom.isAlive ? await endOrphanedSessions(store, copiedFrom.machineId, logger) : 0
-  await copiedFrom.release()
-  return own + left
+  const isLeft = isOwnDatabase || !copiedFrom.isAlive
+  const left = isLeft ? await orphaned.end(copiedFrom.machineId) : { count: 0, later: null }
+  if (!left.later) await copiedFrom.release()
+  // Else it is released with the directory.
+  return own.count + left.count
 }
 
 /** Opens the database and brings it up to date: for the server, and for commands that need nothing else. */

@@ -20,6 +20,8 @@ export interface SpaceMarks {
    * midst of a checkpoint ends it, and it needs room to start anew.
    */
   reservedBytes: number
+  /** Of what is reserved, so much is not even for the ends of logs, which take a few kilobytes each. */
+  untouchedBytes: number
 }
 
 const MIB = 1024 * 1024
@@ -28,7 +30,12 @@ const MIB = 1024 * 1024
  * A segment of the write-ahead log takes 16 MiB: one fits into what is reserved, with what a checkpoint writes beside it.
  * Measured with pages that log 8 MB/s until the disk is full: the reserve was kept to within 3 MiB.
  */
-export const SPACE_MARKS: SpaceMarks = { lowBytes: 48 * MIB, enoughBytes: 64 * MIB, reservedBytes: 24 * MIB }
+export const SPACE_MARKS: SpaceMarks = {
+  lowBytes: 48 * MIB,
+  enoughBytes: 64 * MIB,
+  reservedBytes: 24 * MIB,
+  untouchedBytes: 4 * MIB,
+}
 
 const RETRY_AFTER_SECONDS = 10
 const LOOK_EVERY_MS = 2_000
@@ -87,9 +94,9 @@ export class FreeSpace {
     return Math.max(0, this.#free - this.#marks.lowBytes)
   }
 
-  /** Whether entries of logs may still be written. At once where there is plenty. */
-  hasRoomForLogs(): boolean | Promise<boolean> {
-    const hasRoom = () => this.#free >= this.#marks.reservedBytes
+  /** Whether entries of logs may still be written, or the last ones of a log. At once where there is plenty. */
+  hasRoomForLogs(isEnd = false): boolean | Promise<boolean> {
+    const hasRoom = () => this.#free >= (isEnd ? this.#marks.untouchedBytes : this.#marks.reservedBytes)
     return this.#isStale ? this.look().then(hasRoom) : hasRoom()
   }
 

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { bound } from '../ports/fault-owner.ts'
 import type { EntryDraft, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
 import {
+  StoreFull,
   StoreUnavailable,
   UnstorableBatch,
   type LogHead,
@@ -18,20 +19,11 @@ import { countsOf, countsWith, type LogCounts } from './log-counts.ts'
 import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
 import { isNeverDropped } from './never-dropped.ts'
+import { cutQueue, MARKER_SIZE, queuedAgain, takeBatch, type Queued } from './queued-entries.ts'
 import type { SessionLogEvents } from './session-log-events.ts'
 import { StorePatience } from './store-patience.ts'
 import { deeplyWellFormed } from './well-formed.ts'
 
-interface Queued {
-  draft: EntryDraft
-  size: number
-  /** Committed in one transaction with the entry (law 10). */
-  patch: SessionPatch | null
-}
-
-/** One batch holds up the others of an embedded database: 200 entries for 5 ms, 1,000 for 15 to 55, and no burst was faster. */
-const MAX_BATCH_ENTRIES = 200
-const MAX_BATCH_BYTES = 512 * 1024
 /**
  * The one writer of a session's log (laws 1, 2, 7, 9 of ARCHITECTURE.md).
  *
@@ -183,14 +175,14 @@ export class SessionLog {
   /** The server is going down and this log is far behind: what waits becomes a count, so that the end can be committed. */
   cutShort(): void {
     if (this.#ended || this.#lost) return
-    const dropped = (this.#overflow ??= new DroppedEntries('FLOOD'))
-    const kept = dropped.takeFrom(this.#queue)
+    const dropped = this.#overflow ?? new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+    const kept = cutQueue(this.#queue, dropped)
     this.#progress.entriesCommitted(this.#queue.length - kept.length)
     this.#queue = kept
     this.#queuedBytes = kept.reduce((sum, { size }) => sum + size, 0)
     this.#isCut = true
-    if (dropped.count > 0) this.#settleOverflow()
     this.#overflow = null
+    this.#patience.hurry()
     this.#startCommitting()
   }
 
@@ -214,7 +206,7 @@ export class SessionLog {
 
   /** An ENTRIES_DROPPED, whatever is waiting already. */
   #mark(draft: EntryDraft<'ENTRIES_DROPPED'>): void {
-    this.#enqueue({ draft, size: 256, patch: null })
+    this.#enqueue({ draft, size: MARKER_SIZE, patch: null })
     this.#startCommitting()
   }
 
@@ -280,13 +272,7 @@ export class SessionLog {
   }
 
   #takeBatch(loosePatch: SessionPatch | null): { entries: LogEntry[]; patch: SessionPatch | null } {
-    let count = 0
-    let bytes = 0
-    while (count < this.#queue.length && count < MAX_BATCH_ENTRIES && bytes < MAX_BATCH_BYTES) {
-      bytes += this.#queue[count]!.size
-      count += 1
-    }
-    const taken = this.#queue.splice(0, count)
+    const { taken, bytes } = takeBatch(this.#queue, this.#isCut)
     this.#queuedBytes -= bytes
     let sequence = this.#lastSequence
     let patch = loosePatch
@@ -323,12 +309,15 @@ export class SessionLog {
       try {
         return await this.#store.append(this.sessionId, this.#lastSequence, entries, patch ?? undefined)
       } catch (error) {
+        if (error instanceof StoreFull && this.#isCut) return { kind: 'full' } as const
         if (error instanceof StoreUnavailable) throw error
         return { kind: 'refused', error } as const
       }
     })
     if (outcome === null) {
       this.#loseLog()
+    } else if (outcome.kind === 'full') {
+      await this.#putBack(entries, patch)
     } else if (outcome.kind === 'refused') {
       await this.#commitAroundRefused(entries, patch, outcome.error)
     } else if (outcome.kind === 'conflict') {
@@ -337,6 +326,15 @@ export class SessionLog {
     } else {
       this.#noteCommitted(entries, patch)
     }
+  }
+
+  /** What has no room becomes a count as well; the end, for which some is kept, takes that along when it comes. */
+  async #putBack(entries: readonly LogEntry[], patch: SessionPatch | null): Promise<void> {
+    this.#batch = []
+    this.#queue.unshift(...entries.map(queuedAgain))
+    this.#patch = { ...patch, ...this.#patch }
+    this.cutShort()
+    if (!(await this.#patience.pause())) this.#loseLog()
   }
 
   /**

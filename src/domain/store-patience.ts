@@ -12,6 +12,7 @@ export class StorePatience {
   readonly #logger: Logger
   readonly #givenUp = new AbortController()
   #isFailing = false
+  #endPause: (() => void) | null = null
 
   constructor(logger: Logger) {
     this.#logger = logger
@@ -34,7 +35,7 @@ export class StorePatience {
         if (!this.#isFailing) this.#logger.error({ err: error }, 'the store failed; the log waits for it')
         this.#isFailing = true
       }
-      if (!(await this.#pause(delayMs))) return null
+      if (!(await this.pause(delayMs))) return null
     }
   }
 
@@ -42,17 +43,24 @@ export class StorePatience {
     this.#givenUp.abort()
   }
 
+  /** Tries again at once, if it waits. */
+  hurry(): void {
+    this.#endPause?.()
+  }
+
   /** False when it was given up meanwhile. */
-  #pause(delayMs: number): Promise<boolean> {
+  pause(delayMs: number = FIRST_DELAY_MS): Promise<boolean> {
     const { signal } = this.#givenUp
     return new Promise((resolve) => {
       if (signal.aborted) return resolve(false)
       const done = () => {
         clearTimeout(timer)
+        this.#endPause = null
         signal.removeEventListener('abort', done)
         resolve(!signal.aborted)
       }
       const timer = setTimeout(done, delayMs)
+      this.#endPause = done
       signal.addEventListener('abort', done)
     })
   }

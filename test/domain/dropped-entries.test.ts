@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
+import { StoreFull, type Store } from '../../src/ports/store.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import {
   history,
@@ -137,4 +138,39 @@ test('a log that is cut short counts what waits, keeps what is never dropped, an
     { reason: 'FLOOD', count: 5000 },
     { reason: 'FLOOD', count: 100 },
   ])
+})
+
+test('a log that is cut short on a full disk counts what was being written, too, and has room for its end alone', async () => {
+  let isFull = false
+  let refused = 0
+  const full = new Proxy(store, {
+    get(target, property) {
+      if (property !== 'append' || !isFull) return Reflect.get(target, property, target) as unknown
+      const append: Store['append'] = (...args) => {
+        if (args[3]?.endedAt) return store.append(...args)
+        refused += 1
+        return Promise.reject(new StoreFull(new Error('full')))
+      }
+      return append
+    },
+  })
+  const { log, record, end, lost } = await newLog({ writeStore: full })
+  log.append(line('first'))
+  await log.flush()
+  isFull = true
+  log.append({ kind: 'CLIENT_ATTACHED', at: 1, data: { clientId: 1, name: 'a client' } })
+  for (let count = 0; count < 500; count += 1) log.append(line(`line ${count}`))
+  // The first of them are in a batch that the store refuses.
+  await vi.waitFor(() => expect(refused).toBeGreaterThan(0))
+  log.cutShort()
+  for (let count = 0; count < 10; count += 1) log.append(line(`late ${count}`))
+  await end()
+  expect(lost).not.toHaveBeenCalled()
+  const kept = await history(record.id)
+  expect(sequences(kept)).toEqual(oneTo(kept.length))
+  expect(kept.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['CONSOLE_MESSAGE', 'CLIENT_ATTACHED']))
+  expect(kept.at(-1)).toMatchObject({ kind: 'STATUS_CHANGE' })
+  const counts = kept.flatMap((entry) => (entry.kind === 'ENTRIES_DROPPED' ? [entry.data] : []))
+  expect(counts.reduce((sum, { count }) => sum + (count ?? 0), 0)).toBe(510)
+  expect(counts[0]).toMatchObject({ reason: 'STORE_UNAVAILABLE' })
 })

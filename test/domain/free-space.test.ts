@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
 import { FreeSpace } from '../../src/domain/free-space.ts'
 
-const MARKS = { lowBytes: 30, enoughBytes: 50, reservedBytes: 10 }
+const MARKS = { lowBytes: 30, enoughBytes: 50, reservedBytes: 10, untouchedBytes: 5 }
 let space: FreeSpace
 afterEach(() => space.close())
 
@@ -25,6 +25,9 @@ test('sessions stop below one mark and start again at another, and files and log
   expect(await at(29)).toEqual(['STORAGE_FULL', 0, true])
   expect(await at(49)).toEqual(['STORAGE_FULL', 19, true])
   expect(await at(9)).toEqual(['STORAGE_FULL', 0, false])
+  expect(await space.hasRoomForLogs(true)).toBe(true)
+  expect(await at(4)).toEqual(['STORAGE_FULL', 0, false])
+  expect(await space.hasRoomForLogs(true)).toBe(false)
   expect(await at(50)).toEqual([true, 20, true])
   expect(await at(31)).toEqual([true, 1, true])
   expect(logged).toEqual([

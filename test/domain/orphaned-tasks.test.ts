@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { endOrphanedSessions } from '../../src/domain/orphaned-sessions.ts'
+import { OrphanedSessions } from '../../src/domain/orphaned-sessions.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { TaskRecord } from '../../src/ports/task.ts'
+import { faultyStore } from '../support/faulty-store.ts'
 import { history, line, newLog, store, useStore } from '../support/session-log.ts'
 
 useStore()
@@ -22,7 +23,8 @@ test('a task that ran when the server died is FAILED at the next start, and the 
   const done = taskOf(record.id, { status: 'COMPLETED', result: 'done', endedAt: Date.now() })
   for (const task of [done, running]) await store.insertTask(task)
 
-  expect(await endOrphanedSessions(store, record.machineId, createLogger('silent'))).toBe(1)
+  const orphaned = new OrphanedSessions(store, createLogger('silent'))
+  expect(await orphaned.end(record.machineId)).toMatchObject({ count: 1 })
 
   const error = 'The server stopped while the task ran.'
   expect(await store.findTask(running.id)).toMatchObject({ status: 'FAILED', error, steps: 3, cost })
@@ -36,4 +38,43 @@ test('a task that ran when the server died is FAILED at the next start, and the 
     [4, 'STATUS_CHANGE'],
   ])
   expect(entries[1]!.data).toMatchObject({ taskId: running.id, status: 'FAILED', error })
+})
+
+test('what the store cannot write at the start waits until it can, and is said once', async () => {
+  const { record, log } = await newLog()
+  log.append(line('the last words'))
+  await log.flush()
+  const running = taskOf(record.id)
+  await store.insertTask(running)
+  // Carried out, without an answer: it is tried again all the same.
+  const full = faultyStore(store, ['updateTask', 'append'], ['after', 'before', 'none', 'after'])
+  const orphaned = new OrphanedSessions(full, createLogger('silent'))
+  const { count, later } = await orphaned.end(record.machineId)
+  expect(count).toBe(1)
+  expect((await store.findSession(record.id))?.status).toBe('RUNNING')
+  await later
+  expect(await store.findSession(record.id)).toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST' })
+  expect((await history(record.id)).map(({ kind }) => kind)).toEqual([
+    'CONSOLE_MESSAGE',
+    'TASK_ENDED',
+    'ENTRIES_DROPPED',
+    'STATUS_CHANGE',
+  ])
+  await orphaned.close()
+})
+
+test('waiting for a store that stays away ends with the server', async () => {
+  const { record } = await newLog()
+  const away = faultyStore(
+    store,
+    ['append'],
+    (function* () {
+      for (;;) yield 'before' as const
+    })(),
+  )
+  const orphaned = new OrphanedSessions(away, createLogger('silent'))
+  const { later } = await orphaned.end(record.machineId)
+  await orphaned.close()
+  await later
+  expect((await store.findSession(record.id))?.status).toBe('RUNNING')
 })

@@ -1,6 +1,12 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { openStore } from '../../src/adapters/postgres/store.ts'
 import { SPACE_MARKS } from '../../src/domain/free-space.ts'
+import { createLogger } from '../../src/logger.ts'
 import { openRawSocket, initRawSocket } from '../server/raw-socket.ts'
 import { startCuttableProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
 import { startPostgres, type TestPostgres } from '../support/databases.ts'
@@ -185,6 +191,56 @@ describe('while PostgreSQL', () => {
     await back()
     await app.query(CREATE_KEY)
   })
+})
+
+test('a server starts on a full disk, serves what can be read, and ends what the last one left once there is room', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'tabwire-full-'))
+  const config = { dataDir, warmBrowsers: 0 }
+  const first = await startTestApp(config)
+  const api = sessionApi(() => first)
+  const session = await api.start()
+  const { uploadArtifact } = await first.query<{ uploadArtifact: { id: string } }>(
+    'mutation ($id: ID!) { uploadArtifact(sessionId: $id, name: "a", base64: "QQ==") { id } }',
+    { id: session.id },
+  )
+  await api.terminate(session.id)
+  await first.close()
+  const machineId = (await readFile(join(dataDir, 'machine-id'), 'utf8')).trim()
+  const logger = createLogger('silent')
+  const store = await openStore({ kind: 'embedded' }, { dataDir, logger })
+  const [ended] = (await store.listSessions({ owner: 'admin', filter: {}, direction: 'forward', limit: 1 })).records
+  const at = Date.now()
+  const orphan = {
+    ...ended!,
+    id: randomUUID(),
+    status: 'RUNNING',
+    endReason: null,
+    endedAt: null,
+    createdAt: at,
+  } as const
+  await store.insertSession({ ...orphan, machineId, lastSequence: 0 }, [])
+  await store.close()
+
+  const full = Number.MAX_SAFE_INTEGER
+  const marks = { lowBytes: full, enoughBytes: full, reservedBytes: full, untouchedBytes: full }
+  const second = await startTestApp(config, undefined, { spaceMarks: marks })
+  const missing = [expect.stringMatching(/^only \d+ MiB are free where data is stored/)]
+  expect(await readyOf(() => second)()).toEqual({ status: 503, missing })
+  const LIST = '{ sessions(includeTerminated: true) { nodes { status endReason } } }'
+  const list = async () => (await second.query<{ sessions: { nodes: object[] } }>(LIST)).sessions.nodes
+  const before = { status: 'CLOSED', endReason: 'TERMINATED' }
+  expect(await list()).toEqual([{ status: 'RUNNING', endReason: null }, before])
+  const ask = askOf(() => second)
+  expect(await ask('mutation { startSession { id } }', second.apiKey)).toMatchObject({
+    extensions: { code: 'STORAGE_FULL' },
+  })
+  expect(await ask(`mutation { deleteArtifact(id: "${uploadArtifact.id}") }`, second.apiKey)).toMatchObject({
+    extensions: undefined,
+  })
+  Object.assign(marks, SPACE_MARKS)
+  await expect.poll(list).toEqual([{ status: 'FAILED', endReason: 'MACHINE_LOST' }, before])
+  await second.close()
+  await rm(dataDir, { recursive: true })
 })
 
 describe('an almost full disk', () => {

@@ -14,6 +14,12 @@ const scripts: Record<string, string> = {
   'worker-flood': `new Worker('/script/worker-floods')`,
   'worker-floods': `tell('worker-flood'); for (let i = 1; ; i++) console.log('line ' + i)`,
   'states-flood': `tell('states-flood'); setInterval(() => { for (let i = 0; i < 50; i++) console.log(history.pushState(0, '', '#' + i)) })`,
+  lost: `tell('lost'); console.log('x'.repeat(20 * 1024 ** 2))`,
+  'lost-by-worker': `tell('lost-by-worker'); console.log('x'.repeat(20 * 1024 ** 2))`,
+  'with-worker': `new Worker('/script/lost-by-worker')`,
+  'lost-by-shared-worker': `tell('lost-by-shared-worker'); console.log('x'.repeat(20 * 1024 ** 2))`,
+  'with-shared-worker': `new SharedWorker('/script/lost-by-shared-worker')`,
+  busy: `tell('busy'); const until = Date.now() + 50; while (Date.now() < until); console.log('line 1')`,
   large: `tell('large'); console.log('x'.repeat(1e7)); console.log('after')`,
 }
 
@@ -21,7 +27,7 @@ const { tabwire, site, start, terminate } = withApp(() => startScriptedSite(scri
 
 const LAST = `query ($id: ID!) { session(id: $id) { endedAt
   consoleMessages(last: 100) { nodes { text } }
-  events(last: 2) { nodes { __typename ... on EntriesDropped { reason count kinds from until: to } ... on StatusChange { endReason } } } } }`
+  events(last: 20) { nodes { __typename ... on EntriesDropped { reason count kinds from until: to } ... on StatusChange { endReason } } } } }`
 interface Last {
   session: {
     endedAt: string
@@ -47,9 +53,10 @@ const unheard = { __typename: 'EntriesDropped', reason: 'TERMINATED', count: nul
 /** Checks the last two entries, the times of which must be in order; returns them. */
 async function lastEntriesOf(id: string) {
   const { events, endedAt } = await lastOf(id)
-  const times = [events.nodes[0]?.from, events.nodes[0]?.until, endedAt].map((time) => Date.parse(time!))
+  const unheardOf = events.nodes.at(-2)
+  const times = [unheardOf?.from, unheardOf?.until, endedAt].map((time) => Date.parse(time!))
   expect(times).toEqual(times.toSorted((one, other) => one - other))
-  return events.nodes
+  return events.nodes.slice(-2)
 }
 
 const unheardAnd = (endReason: string) => [unheard, { __typename: 'StatusChange', endReason }]
@@ -71,11 +78,10 @@ async function followDrops(id: string): Promise<{ dropped: number; droppedUnknow
 
 describe('an end of which everything was heard says nothing of the kind', () => {
   test.each([
-    ['a page that is quiet', 'quiet', 'quiet', 50],
-    ['a page that hangs', 'hang', 'hanging', 2],
-    ['a worker that hangs', 'hanging-worker', 'hanging-worker', 1],
-  ])('%s', async (_, script, told, lines) => {
-    const id = await startAt(script, told)
+    ['a page that is quiet', 'quiet', 50],
+    ['a page that is busy and answers by itself', 'busy', 1],
+  ])('%s', async (_, script, lines) => {
+    const id = await startAt(script)
     await terminate(id)
     const { events, consoleMessages } = await lastOf(id)
     expect(consoleMessages.nodes.map(({ text }) => text)).toEqual(numberedLines(lines))
@@ -95,12 +101,35 @@ describe('an end of which something may be missing says so before the final stat
     expect(await lastEntriesOf(id)).toMatchObject(unheardAnd('TERMINATED'))
   })
 
+  test.each([
+    ['a page that hangs', 'hang', 'hanging', 2],
+    ['a worker that hangs', 'hanging-worker', 'hanging-worker', 1],
+  ])('%s: its script is ended in the midst of whatever it does', async (_, script, told, lines) => {
+    const id = await startAt(script, told)
+    await terminate(id)
+    expect((await lastOf(id)).consoleMessages.nodes.map(({ text }) => text)).toEqual(numberedLines(lines))
+    expect(await lastEntriesOf(id)).toMatchObject(unheardAnd('TERMINATED'))
+  })
+
+  test.each([
+    ['a page', 'lost', 'lost'],
+    ['a worker', 'with-worker', 'lost-by-worker'],
+    ['a shared worker', 'with-shared-worker', 'lost-by-shared-worker'],
+  ])('%s that hands over a line above the bound', async (_, script, told) => {
+    const id = await startAt(script, told)
+    await terminate(id)
+    const missing = (await lastOf(id)).events.nodes.filter(({ __typename }) => __typename === 'EntriesDropped')
+    // Counted where it was handed over in time.
+    const isTold = missing.some(({ reason, count }) => count === (reason === 'MESSAGE_TOO_LARGE' ? 1 : null))
+    expect(isTold, JSON.stringify(missing)).toBe(true)
+  })
+
   test('a line that takes long, and the one after it, are recorded or said to be missing', async () => {
     const id = await startAt('large')
     await terminate(id)
     const { events, consoleMessages } = await lastOf(id)
     const isHeard = consoleMessages.nodes.map(({ text }) => text.slice(0, 5)).join() === 'xxxxx,after'
-    expect(isHeard || events.nodes[0]?.count === null).toBe(true)
+    expect(isHeard || events.nodes.at(-2)?.count === null).toBe(true)
   })
 
   test.each([

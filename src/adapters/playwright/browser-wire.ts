@@ -17,6 +17,7 @@ import { headOf, tailOf, type OversizedMessage } from './pipe/message-limits.ts'
 import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from './pipe/oversized-message.ts'
 import { PlaywrightInbox } from './pipe/playwright-inbox.ts'
 import { UtilityWorlds } from './pipe/utility-worlds.ts'
+import { TargetGone } from './pipe/target-gone.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
 
@@ -353,7 +354,7 @@ export class BrowserWire implements Turns {
     for (const [id, command] of this.#pending) {
       if (command.sessionId !== sessionId) continue
       this.#pending.delete(id)
-      command.reject(new Error('the target is gone'))
+      command.reject(new TargetGone())
     }
   }
 

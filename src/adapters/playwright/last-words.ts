@@ -1,7 +1,8 @@
 import type { BrowserProcess } from './browser-process.ts'
 import { within } from './deadline.ts'
+import { TargetGone } from './pipe/target-gone.ts'
 import type { Recording } from './recording.ts'
-import type { Targets } from './targets.ts'
+import { isWorker, type Targets } from './targets.ts'
 
 /** Of the deadline: after it, scripts that keep their targets from answering are ended. */
 const INTERRUPT_SHARE = 0.25
@@ -12,8 +13,10 @@ const INTERRUPT_SHARE = 0.25
  * answer nothing is known: a page that hangs may have network events that wait for the end of its script, one that logs
  * 100 MB says nothing while it does (measured: it looks like `while (true) {}`).
  *
- * A script that hangs is ended, which costs nothing now and lets its target answer (measured: within 10 ms of
- * `while (true) {}`, 1.5 s after a flood of 30,000 lines; a flood from within one script does not answer at all).
+ * A script that hangs is ended, which lets its target answer (measured: within 10 ms of `while (true) {}`, 1.5 s after a
+ * flood of 30,000 lines; a flood from within one script does not answer at all). What it did at that moment is lost
+ * (measured: of a line of 20 MB no trace is left), so of such a target nothing is known, either. It is ended only where
+ * it answers a second question, which interrupts scripts, before the first: then it does hang, and is not only slow.
  */
 export class LastWords {
   readonly #process: BrowserProcess
@@ -21,7 +24,10 @@ export class LastWords {
   readonly #recording: Recording
   readonly #asked = new Set<string>()
   readonly #silent = new Set<string>()
+  /** Whose scripts were ended before they had answered. */
+  readonly #interrupted = new Set<string>()
   #answering: Promise<unknown>[] = []
+  #isInterrupting = false
   #isGone = false
   #isKnown = false
 
@@ -40,7 +46,8 @@ export class LastWords {
     this.#process.wire.barrier.open()
     const until = performance.now() + deadlineMs
     if (await this.#allAnswer(deadlineMs * INTERRUPT_SHARE)) return
-    for (const sessionId of this.#silent) this.#process.wire.tell('Runtime.terminateExecution', {}, sessionId)
+    this.#isInterrupting = true
+    for (const sessionId of this.#silent) this.#interrupt(sessionId)
     await this.#allAnswer(until - performance.now())
   }
 
@@ -49,7 +56,7 @@ export class LastWords {
    * browser has closed, this counts what was said after the recorders had stopped, too.
    */
   unheardSince(): number | null {
-    const isUnheard = !this.#isKnown || this.#silent.size > 0
+    const isUnheard = !this.#isKnown || this.#silent.size > 0 || this.#interrupted.size > 0
     const heardAt = isUnheard ? this.#recording.heardAt(this.#silentPages()) : null
     const { lateSince } = this.#recording
     if (heardAt === null || lateSince === null) return heardAt ?? lateSince
@@ -68,19 +75,48 @@ export class LastWords {
     }
   }
 
-  #askNew(): void {
+  #interrupt(sessionId: string): void {
     const { wire } = this.#process
+    // Scripts run in pages and workers.
+    if (sessionId === this.#targets.ownSessionId) return
+    const answered = () => {
+      if (!this.#silent.has(sessionId)) return
+      this.#interrupted.add(sessionId)
+      wire.tell('Runtime.terminateExecution', {}, sessionId)
+    }
+    // Workers do not know it, and say so at once, too.
+    const refused = (error: unknown) => {
+      if (!(error instanceof TargetGone)) answered()
+    }
+    void wire.send('Performance.getMetrics', {}, sessionId).then(answered, refused)
+  }
+
+  #askNew(): void {
     for (const sessionId of this.#everyone()) {
       if (this.#asked.has(sessionId)) continue
       this.#asked.add(sessionId)
       this.#silent.add(sessionId)
-      const method = sessionId === this.#targets.ownSessionId ? 'Browser.getVersion' : 'Runtime.getHeapUsage'
-      // An error is an answer as well, and a target that is gone had told everything before; but not a broken pipe.
       const heard = () => {
         if (!this.#isGone) this.#silent.delete(sessionId)
       }
-      this.#answering.push(wire.send(method, {}, sessionId).then(heard, heard))
+      // An error is an answer as well, and a target that is gone had told everything before; but neither a broken pipe
+      // nor the end of a target that did not answer in time: it is us who end it in the midst of what it says.
+      const failed = (error: unknown) => {
+        if (!this.#isInterrupting || !(error instanceof TargetGone)) heard()
+      }
+      this.#answering.push(this.#ask(sessionId).then(heard, failed))
     }
+  }
+
+  /** Answered between scripts. */
+  #ask(sessionId: string): Promise<unknown> {
+    const { wire } = this.#process
+    if (sessionId === this.#targets.ownSessionId) return wire.send('Browser.getVersion', {}, sessionId)
+    const speaker = this.#targets.speaker(sessionId)
+    // Workers answer most questions in the midst of their scripts, but not this one; pages with a dialog do not answer it.
+    return speaker && isWorker(speaker)
+      ? wire.send('Runtime.evaluate', { expression: '0', silent: true }, sessionId)
+      : wire.send('Runtime.getHeapUsage', {}, sessionId)
   }
 
   #everyone(): string[] {
@@ -90,6 +126,7 @@ export class LastWords {
   /** Null: all of them, for the browser itself is silent. */
   #silentPages(): Set<string | null> | null {
     if (!this.#isKnown || this.#silent.has(this.#targets.ownSessionId)) return null
-    return new Set([...this.#silent].map((sessionId) => this.#targets.speaker(sessionId)?.page?.pageId ?? null))
+    const unheard = [...this.#silent, ...this.#interrupted]
+    return new Set(unheard.map((sessionId) => this.#targets.speaker(sessionId)?.page?.pageId ?? null))
   }
 }

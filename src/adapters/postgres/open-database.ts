@@ -35,8 +35,8 @@ export interface DatabaseEnvironment {
   logger: Logger
   /** The embedded database cannot be restarted: nothing can be stored until the next start. Called at most once. */
   onLost?: (error: Error) => void
-  /** False while the rest of the disk is kept for what the embedded database itself needs to work. */
-  hasRoom?: () => boolean | Promise<boolean>
+  /** False while the rest of the disk is kept for what the embedded database itself needs to work, and for ends of logs. */
+  hasRoom?: (isEnd: boolean) => boolean | Promise<boolean>
   /** Other than the usual ones; for tests. */
   watchTiming?: WatchTiming
   restartTiming?: RestartTiming
@@ -151,7 +151,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
   watchIdleClients(pool, logger)
   try {
     const version = await readVersion(pool)
-    const sparesWrites = () => hasRoom?.() === false
+    const sparesWrites = () => hasRoom?.(false) === false
     const maintenance = startMaintenance(pool, logger, () => embedded.downBecause === null && !sparesWrites())
     const watched = {
       pool,

@@ -60,12 +60,21 @@ const LARGE_WRITES: ReadonlySet<string> = new Set([
   'saveProfile',
 ] satisfies (keyof StoreCalls)[])
 
+/** Whether a log ends with it: a few entries, for which a part of the reserve is kept. */
+const isEnd = (name: string, parameters: unknown[]) =>
+  name === 'append' && ((parameters as Parameters<Store['append']>)[3]?.endedAt ?? null) !== null
+
 /** No call waits for a database that stands still, and none fills the disk that it needs to work at all. */
-function guarded(calls: StoreCalls, watch: DatabaseWatch, hasRoom: () => boolean | Promise<boolean>): StoreCalls {
+function guarded(
+  calls: StoreCalls,
+  watch: DatabaseWatch,
+  hasRoom: NonNullable<DatabaseEnvironment['hasRoom']>,
+): StoreCalls {
   const guard = ([name, call]: [string, (...parameters: unknown[]) => Promise<unknown>]) => {
     if (!LARGE_WRITES.has(name)) return [name, (...parameters: unknown[]) => watch.guard(() => call(...parameters))]
     const write = async (...parameters: unknown[]) => {
-      if (!(await hasRoom())) throw new StoreFull(new Error('the rest is kept for the database itself'))
+      if (!(await hasRoom(isEnd(name, parameters))))
+        throw new StoreFull(new Error('the rest is kept for the database itself'))
       return watch.guardWrite(() => call(...parameters))
     }
     return [name, write]

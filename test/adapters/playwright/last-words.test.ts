@@ -9,7 +9,7 @@ import { RUN } from '../../../src/adapters/playwright/barrier/release-barrier.ts
 import { LastWords } from '../../../src/adapters/playwright/last-words.ts'
 import { Recording } from '../../../src/adapters/playwright/recording.ts'
 import { Targets } from '../../../src/adapters/playwright/targets.ts'
-import { fakeWire } from './fake-wire.ts'
+import { fakeWire, type FakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { logger, startTestPool, type TestPool } from './test-pool.ts'
@@ -41,6 +41,19 @@ afterAll(async () => {
   await site.close()
 })
 
+/** Targets that are heard, and what records them. */
+async function record({ wire, sent, answer }: FakeWire) {
+  const targets = new Targets(wire)
+  const starting = targets.start()
+  answer('Target.attachToBrowserTarget', { sessionId: 'own' })
+  await vi.waitFor(() => expect(sent.at(-1)).toContain('Target.setDiscoverTargets'))
+  answer('Target.setDiscoverTargets', {})
+  await starting
+  const recording = new Recording(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
+  onTestFinished(() => recording.stop())
+  return { targets, recording }
+}
+
 describe('what was said last', () => {
   test.each([
     ['a page', 'page', 'page'],
@@ -68,16 +81,47 @@ describe('what was said last', () => {
     expect(targets.sessionIds()).toEqual(['page', 'frame', 'worker', 'service worker'])
   })
 
+  test.each([
+    ['a page that answers late, but by itself', ['answer', 'interrupted'], true],
+    ['a page whose script had to be ended', ['interrupted', 'answer'], false],
+    ['a page that had to be ended itself', ['gone'], false],
+    ['a page that is silent', [], false],
+  ] as const)('of %s: whether all is known', async (_, events, isKnown) => {
+    const fake = fakeWire()
+    const { wire, sent, hear, answer, attach } = fake
+    const { targets, recording } = await record(fake)
+    attach('page', 'page')
+    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
+    const hearing = words.hear(40)
+    answer('Browser.getVersion', {})
+    await vi.waitFor(() => expect(sent.at(-1)).toContain('Performance.getMetrics'))
+    for (const event of events) {
+      if (event === 'answer') answer('Runtime.getHeapUsage', {})
+      else if (event === 'interrupted') answer('Performance.getMetrics', {})
+      else hear('Target.detachedFromTarget', { sessionId: 'page' })
+    }
+    await hearing
+    expect(words.unheardSince() === null).toBe(isKnown)
+    expect(sent.some((text) => text.includes('Runtime.terminateExecution'))).toBe(events[0] === 'interrupted')
+  })
+
+  test('of a page that closes by itself is known', async () => {
+    const fake = fakeWire()
+    const { wire, hear, answer, attach } = fake
+    const { targets, recording } = await record(fake)
+    attach('page', 'page')
+    const words = new LastWords({ wire } as BrowserProcess, targets, recording)
+    const hearing = words.hear(60_000)
+    answer('Browser.getVersion', {})
+    hear('Target.detachedFromTarget', { sessionId: 'page' })
+    await hearing
+    expect(words.unheardSince()).toBe(null)
+  })
+
   test('is not kept back by what a client holds: its opener could not speak', async () => {
-    const { wire, sent, hear, answer } = fakeWire()
-    const targets = new Targets(wire)
-    const starting = targets.start()
-    answer('Target.attachToBrowserTarget', { sessionId: 'own' })
-    await vi.waitFor(() => expect(sent.at(-1)).toContain('Target.setDiscoverTargets'))
-    answer('Target.setDiscoverTargets', {})
-    await starting
-    const recording = new Recording(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
-    onTestFinished(() => recording.stop())
+    const fake = fakeWire()
+    const { wire, sent, hear } = fake
+    const { targets, recording } = await record(fake)
     const holding = { method: 'Target.setAutoAttach', params: { autoAttach: true, waitForDebuggerOnStart: true } }
     wire.barrier.enter({}, 'client')
     wire.barrier.pass({ ...holding, sessionId: 'client' }, () => undefined)

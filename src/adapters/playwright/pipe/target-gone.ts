@@ -1,0 +1,6 @@
+/** The target of a command ended without an answer. */
+export class TargetGone extends Error {
+  constructor() {
+    super('the target is gone')
+  }
+}
