@@ -1,5 +1,5 @@
 import { createClient } from 'graphql-sse'
-import { getIntrospectionQuery, type GraphQLFormattedError } from 'graphql'
+import { buildClientSchema, getIntrospectionQuery, type GraphQLFormattedError, type IntrospectionQuery } from 'graphql'
 import { pino } from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ISSUE_LIMITS, type InputIssue } from '../../src/domain/errors.ts'
@@ -205,6 +205,17 @@ describe('over every transport', () => {
     expect(refused.length).toBeLessThan(MOST_BYTES)
     // A parameter that there is not is named.
     expect((await send({ query: '{ __typename }', ['x'.repeat(500_000)]: 1 })).length).toBeLessThan(MOST_BYTES)
+  })
+
+  test.each(['reader', 'connector'])('the introspection that tools send works with every key: %s', async (key) => {
+    server = await startFakeServer()
+    const response = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-api-key': key },
+      body: JSON.stringify({ query: getIntrospectionQuery() }),
+    })
+    const { data } = (await response.json()) as { data: IntrospectionQuery }
+    expect(buildClientSchema(data).getType('Session')).toBeDefined()
   })
 
   test('WebSocket', async () => {
