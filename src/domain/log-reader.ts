@@ -1,7 +1,8 @@
 import type { Bus } from '../ports/bus.ts'
 import type { EntryFilter, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
-import type { Store } from '../ports/store.ts'
+import type { LogHead, Store } from '../ports/store.ts'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from './cursor.ts'
+import { DatabaseUnavailable } from './database-unavailable.ts'
 import { UNLIMITED_ROOM, type DeliveryRoom } from './delivery.ts'
 import { TabwireError } from './errors.ts'
 import { checkedFilter } from './entry-filter.ts'
@@ -47,6 +48,9 @@ export class CountTooLong extends TabwireError {
   }
 }
 
+const END_NOT_STORED =
+  'the server is shutting down and could not store the end of the session; the log goes on after the last cursor when it is back'
+
 const DEFAULT_TIMING: FollowerTiming = { pollMs: 5000, progressMs: 4500 }
 
 /** Reads the logs of sessions: pages of history and followers, over one cursor. */
@@ -56,7 +60,8 @@ export class LogReader {
   readonly #liveLog: (sessionId: string) => SessionLog | null
   readonly #timing: FollowerTiming
   readonly #countSeconds: number
-  readonly #following = new Set<object>()
+  /** How to wake each who follows. */
+  readonly #following = new Set<() => void>()
   #drained: (() => void) | null = null
 
   constructor(
@@ -73,11 +78,15 @@ export class LogReader {
     this.#countSeconds = countSeconds
   }
 
-  /** Resolves when those who follow have read their logs to the end, or after a while. Call when all sessions have ended. */
+  /**
+   * Resolves when those who follow have read their logs to the end, or after a while. Call when all sessions have ended:
+   * who follows one whose end could not be stored is told so.
+   */
   async drain(ms: number): Promise<void> {
     if (this.#following.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#drained = resolve
+    for (const wake of [...this.#following]) wake()
     await within(promise, ms)
   }
 
@@ -199,16 +208,29 @@ export class LogReader {
     }
   }
 
+  /** Of a session that lived here. Throws DatabaseUnavailable where how it ended could not be stored. */
+  async #lastHead(sessionId: string): Promise<LogHead | null> {
+    const head = await this.#store.readHead(sessionId)
+    if (head && !head.ended) throw new DatabaseUnavailable(END_NOT_STORED)
+    return head
+  }
+
   #source({ id, owner }: SessionSnapshot): LogSource {
     const store = this.#store
+    let wasHere = false
     return {
       sessionId: id,
-      head: () => this.#liveLog(id)?.head ?? store.readHead(id),
+      head: () => {
+        const live = this.#liveLog(id)
+        wasHere ||= live !== null
+        if (live) return live.head
+        return wasHere && this.#drained ? this.#lastHead(id) : store.readHead(id)
+      },
       readTail: (after, limit, maxBytes) => this.#liveLog(id)?.readTail(after, limit, maxBytes) ?? null,
       // A reader beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
       readStore: (query, signal) => store.readEntries({ ...query, reader: `followers of ${owner}` }, signal),
       onWakeUp: (listener) => {
-        const following = {}
+        const following = () => listener()
         this.#following.add(following)
         const unsubscribe = this.#bus.subscribe(id, listener)
         return () => {

@@ -1,6 +1,6 @@
 import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
 import type { SessionPatch } from '../ports/store.ts'
-import { DroppedEntries } from './dropped-entries.ts'
+import type { DroppedEntries } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
 
 export interface Queued {
