@@ -149,7 +149,8 @@ function readHostRules(text: string, context: z.RefinementCtx): HostRule[] {
     .filter((given) => given !== '')
     .map((given) => {
       const { rule, problem } = readHostRule(given)
-      if (problem !== null) context.addIssue({ code: 'custom', message: `${problem}: ${given.slice(0, 100)} is none` })
+      if (problem !== null)
+        context.addIssue({ code: 'custom', message: `${problem}: ${JSON.stringify(given.slice(0, 100))} is not` })
       return rule ?? ''
     })
 }

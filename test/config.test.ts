@@ -182,6 +182,10 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 describe('refuses', () => {
   test.each<[Record<string, string>, string]>([
     [{ TABWIRE_EGRESS: 'private' }, 'TABWIRE_EGRESS must be open, public or none (it is "private")'],
+    [
+      { TABWIRE_EGRESS_ALLOW: 'fine.test, *.10.0.0.1' },
+      'TABWIRE_EGRESS_ALLOW must be a host name (example.com, *.example.com), an IP address or a CIDR block, each with an optional :port: "*.10.0.0.1" is not (it is "fine.test, *.10.0.0.1")',
+    ],
     [{ HOST: 'not a host' }, 'HOST must be an IP address or a host name (it is "not a host")'],
     [{ HOST: 'http://x' }, 'HOST must be an IP address or a host name (it is "http://x")'],
     [{ PORT: '65536' }, 'PORT must be a whole number from 0 to 65535 (it is "65536")'],
