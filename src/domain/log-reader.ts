@@ -86,7 +86,8 @@ export class LogReader {
     if (this.#following.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#drained = resolve
-    for (const wake of [...this.#following]) wake()
+    const following = [...this.#following]
+    for (const wake of following) wake()
     await within(promise, ms)
   }
 
