@@ -85,7 +85,7 @@ export class LogReader {
     if (this.#following.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#drained = resolve
-    for (const wake of [...this.#following]) wake()
+    for (const wake of this.#following) wake()
     await within(promise, ms)
   }
 
