@@ -1,12 +1,9 @@
-import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { openStore } from '../../src/adapters/postgres/store.ts'
 import { SPACE_MARKS } from '../../src/domain/free-space.ts'
-import { createLogger } from '../../src/logger.ts'
 import { openRawSocket, initRawSocket } from '../server/raw-socket.ts'
 import { startCuttableProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
 import { startPostgres, type TestPostgres } from '../support/databases.ts'
@@ -193,43 +190,38 @@ describe('while PostgreSQL', () => {
   })
 })
 
-test('a server starts on a full disk, serves what can be read, and ends what the last one left once there is room', async () => {
+test('a server that is shut down on a full disk says so, starts on it, and ends what was left once there is room', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'tabwire-full-'))
   const config = { dataDir, warmBrowsers: 0 }
-  const first = await startTestApp(config)
-  const api = sessionApi(() => first)
-  const session = await api.start()
+  const marks = { ...SPACE_MARKS }
+  const first = await startTestApp(config, undefined, { spaceMarks: marks })
+  const session = await sessionApi(() => first).start()
   const { uploadArtifact } = await first.query<{ uploadArtifact: { id: string } }>(
     'mutation ($id: ID!) { uploadArtifact(sessionId: $id, name: "a", base64: "QQ==") { id } }',
     { id: session.id },
   )
-  await api.terminate(session.id)
-  await first.close()
-  const machineId = (await readFile(join(dataDir, 'machine-id'), 'utf8')).trim()
-  const logger = createLogger('silent')
-  const store = await openStore({ kind: 'embedded' }, { dataDir, logger })
-  const [ended] = (await store.listSessions({ owner: 'admin', filter: {}, direction: 'forward', limit: 1 })).records
-  const at = Date.now()
-  const orphan = {
-    ...ended!,
-    id: randomUUID(),
-    status: 'RUNNING',
-    endReason: null,
-    endedAt: null,
-    createdAt: at,
-  } as const
-  await store.insertSession({ ...orphan, machineId, lastSequence: 0 }, [])
-  await store.close()
-
+  const query = 'subscription ($id: ID!) { sessionEvents(sessionId: $id) { live } }'
+  const batches = first.client().iterate<{ sessionEvents: { live: boolean } }>({ query, variables: { id: session.id } })
+  await batches.next()
   const full = Number.MAX_SAFE_INTEGER
-  const marks = { lowBytes: full, enoughBytes: full, reservedBytes: full, untouchedBytes: full }
+  Object.assign(marks, { lowBytes: full, enoughBytes: full, reservedBytes: full, untouchedBytes: full })
+  await expect.poll(async () => (await readyOf(() => first)()).status).toBe(503)
+  const said: (string | undefined)[] = []
+  const hearing = (async () => {
+    for await (const { errors } of batches)
+      said.push(...(errors ?? []).map(({ extensions }) => String(extensions?.['code'])))
+  })()
+  await first.app.close()
+  await hearing
+  expect(said).toEqual(['DATABASE_UNAVAILABLE'])
+  await first.close()
+
   const second = await startTestApp(config, undefined, { spaceMarks: marks })
   const missing = [expect.stringMatching(/^only \d+ MiB are free where data is stored/)]
   expect(await readyOf(() => second)()).toEqual({ status: 503, missing })
   const LIST = '{ sessions(includeTerminated: true) { nodes { status endReason } } }'
   const list = async () => (await second.query<{ sessions: { nodes: object[] } }>(LIST)).sessions.nodes
-  const before = { status: 'CLOSED', endReason: 'TERMINATED' }
-  expect(await list()).toEqual([{ status: 'RUNNING', endReason: null }, before])
+  expect(await list()).toEqual([{ status: 'RUNNING', endReason: null }])
   const ask = askOf(() => second)
   expect(await ask('mutation { startSession { id } }', second.apiKey)).toMatchObject({
     extensions: { code: 'STORAGE_FULL' },
@@ -238,7 +230,11 @@ test('a server starts on a full disk, serves what can be read, and ends what the
     extensions: undefined,
   })
   Object.assign(marks, SPACE_MARKS)
-  await expect.poll(list).toEqual([{ status: 'FAILED', endReason: 'MACHINE_LOST' }, before])
+  await expect.poll(list).toEqual([{ status: 'FAILED', endReason: 'MACHINE_LOST' }])
+  const last = `query ($id: ID!) { session(id: $id) { events(last: 2) { nodes { __typename ... on EntriesDropped { reason count } } } } }`
+  expect(await second.query(last, { id: session.id })).toMatchObject({
+    session: { events: { nodes: [{ reason: 'TERMINATED', count: null }, { __typename: 'StatusChange' }] } },
+  })
   await second.close()
   await rm(dataDir, { recursive: true })
 })
