@@ -1,4 +1,4 @@
-import type { Scope } from '../ports/store.ts'
+import type { Scope } from '../ports/scope.ts'
 
 /** A key as people see it. The id is the global id that the API uses too. */
 export interface ListedKey {

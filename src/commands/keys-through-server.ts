@@ -1,4 +1,4 @@
-import type { Scope } from '../ports/store.ts'
+import type { Scope } from '../ports/scope.ts'
 import type { KeyRing, ListedKey } from './key-ring.ts'
 import { serverApi } from './server-api.ts'
 

@@ -12,7 +12,8 @@ import {
   type ByteRange,
 } from '../ports/artifact-store.ts'
 import type { FileRoom } from '../ports/file-room.ts'
-import { StoreFull, StoreUnavailable, type Store } from '../ports/store.ts'
+import { StoreFull, StoreUnavailable } from '../ports/store-errors.ts'
+import type { Store } from '../ports/store.ts'
 import { decodeArtifactCursor } from './cursor.ts'
 import { NotFound, TabwireError } from './errors.ts'
 import { fileNameOf, isContentType } from './file-name.ts'

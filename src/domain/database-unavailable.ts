@@ -1,4 +1,4 @@
-import { StoreUnavailable } from '../ports/store.ts'
+import { StoreUnavailable } from '../ports/store-errors.ts'
 import { TabwireError } from './errors.ts'
 
 /** What clients are asked to wait: an outage is noticed and its end is seen within about this time. */

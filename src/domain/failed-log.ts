@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
-import type { SessionPatch, Store } from '../ports/store.ts'
+import type { SessionPatch } from '../ports/session-record.ts'
+import type { Store } from '../ports/store.ts'
 import type { DroppedEntries } from './dropped-entries.ts'
 
 /** Where a log stopped that a fault of ours has broken. */

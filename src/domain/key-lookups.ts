@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { ApiKeyRecord } from '../ports/store.ts'
+import type { ApiKeyRecord } from '../ports/api-key.ts'
 import { Allowance, AllowancesByAddress, type Rate } from './allowance.ts'
 import { TabwireError } from './errors.ts'
 

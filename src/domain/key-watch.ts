@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import { owned, unowned } from '../ports/fault-owner.ts'
-import type { ApiKeyRecord, Store } from '../ports/store.ts'
+import type { ApiKeyRecord } from '../ports/api-key.ts'
+import type { Store } from '../ports/store.ts'
 
 export interface KeyWatchTimes {
   /** All keys in use are looked up this often, together. */

@@ -1,4 +1,4 @@
-import type { Scope } from '../ports/store.ts'
+import type { Scope } from '../ports/scope.ts'
 import type { Principal } from './principal.ts'
 import type { SessionRegistry } from './session-registry.ts'
 import type { GivenLinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'

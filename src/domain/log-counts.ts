@@ -1,5 +1,5 @@
 import type { LogEntry } from '../ports/log-entry.ts'
-import type { SessionRecord } from '../ports/store.ts'
+import type { SessionRecord } from '../ports/session-record.ts'
 
 /** How many entries of each kind a log has, as its session's row says. */
 export type LogCounts = Pick<

@@ -4,14 +4,10 @@ import type { RecordingKind } from '../ports/artifact.ts'
 import type { BrowserOptions } from '../ports/browser.ts'
 import type { EgressPolicy } from '../ports/egress.ts'
 import type { LogEntry } from '../ports/log-entry.ts'
-import {
-  StoreFull,
-  StoreUnavailable,
-  type InsertSessionOutcome,
-  type Json,
-  type SessionRecord,
-  type Store,
-} from '../ports/store.ts'
+import { StoreFull, StoreUnavailable } from '../ports/store-errors.ts'
+import type { InsertSessionOutcome, Store } from '../ports/store.ts'
+import type { Json } from '../ports/json.ts'
+import type { SessionRecord } from '../ports/session-record.ts'
 import { shownEgress } from './egress-input.ts'
 import { BadUserInput } from './errors.ts'
 import { StorageFull } from './free-space.ts'

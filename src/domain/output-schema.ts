@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { Json } from '../ports/store.ts'
+import type { Json } from '../ports/json.ts'
 import type { SchemaWork, SchemaWorkEvent } from './output-schema-worker.ts'
 
 /**

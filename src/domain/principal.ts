@@ -1,4 +1,4 @@
-import type { Scope } from '../ports/store.ts'
+import type { Scope } from '../ports/scope.ts'
 import { NotFound, TabwireError } from './errors.ts'
 
 /** Who is asking: on whose behalf, and what the key, token or link allows. */

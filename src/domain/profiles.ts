@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { ProfileDescription } from '../ports/profile.ts'
-import type { Json, Store } from '../ports/store.ts'
+import type { Json } from '../ports/json.ts'
+import type { Store } from '../ports/store.ts'
 import { BadUserInput, NotFound, TabwireError } from './errors.ts'
 import type { ProfileSeal } from './profile-seal.ts'
 import { SealBroken } from './profile-seal.ts'

@@ -1,5 +1,5 @@
 import type { EntryDraft, LogEntry } from '../ports/log-entry.ts'
-import type { SessionPatch } from '../ports/store.ts'
+import type { SessionPatch } from '../ports/session-record.ts'
 import type { DroppedEntries } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
 

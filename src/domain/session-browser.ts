@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../ports/browser.ts'
 import type { EntryDraft } from '../ports/log-entry.ts'
-import type { Viewport } from '../ports/store.ts'
+import type { Viewport } from '../ports/viewport.ts'
 import { TabwireError } from './errors.ts'
 import { within } from './within.ts'
 

@@ -1,5 +1,5 @@
 import { owned } from '../ports/fault-owner.ts'
-import type { SessionRecord } from '../ports/store.ts'
+import type { SessionRecord } from '../ports/session-record.ts'
 import { isEnded } from './session-state.ts'
 
 export type ClockRecord = Pick<

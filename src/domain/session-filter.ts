@@ -1,5 +1,6 @@
 import type { SessionStatus } from '../ports/log-entry.ts'
-import type { Json, SessionFilter } from '../ports/store.ts'
+import type { Json } from '../ports/json.ts'
+import type { SessionFilter } from '../ports/store.ts'
 import { BadUserInput, type InputIssue } from './errors.ts'
 import { parseMetadata } from './session-input.ts'
 

@@ -1,4 +1,5 @@
-import type { SessionFilter, SessionRecord, Store } from '../ports/store.ts'
+import type { SessionFilter, Store } from '../ports/store.ts'
+import type { SessionRecord } from '../ports/session-record.ts'
 import { decodeSessionCursor } from './cursor.ts'
 import { pageRequest, type PageArguments } from './page-arguments.ts'
 import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'

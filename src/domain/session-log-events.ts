@@ -1,5 +1,5 @@
 import type { LogEntry } from '../ports/log-entry.ts'
-import type { SessionPatch } from '../ports/store.ts'
+import type { SessionPatch } from '../ports/session-record.ts'
 
 /** What a session's log tells its session. */
 export interface SessionLogEvents {

@@ -2,15 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { bound } from '../ports/fault-owner.ts'
 import type { EntryDraft, LogEntry, SessionEventKind } from '../ports/log-entry.ts'
-import {
-  StoreFull,
-  StoreUnavailable,
-  UnstorableBatch,
-  type LogHead,
-  type SessionPatch,
-  type SessionRecord,
-  type Store,
-} from '../ports/store.ts'
+import { StoreFull, StoreUnavailable, UnstorableBatch } from '../ports/store-errors.ts'
+import type { LogHead, Store } from '../ports/store.ts'
+import type { SessionPatch, SessionRecord } from '../ports/session-record.ts'
 import { CommitProgress } from './commit-progress.ts'
 import { DroppedEntries, PacedDrops } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'

@@ -1,4 +1,4 @@
-import type { SessionRecord } from '../ports/store.ts'
+import type { SessionRecord } from '../ports/session-record.ts'
 
 /** A session as it is at one moment, for readers: immutable. */
 export interface SessionSnapshot extends SessionRecord {

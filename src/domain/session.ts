@@ -14,7 +14,7 @@ import type {
 import type { CdpClient } from '../ports/cdp-client.ts'
 import type { FileRoom } from '../ports/file-room.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../ports/log-entry.ts'
-import type { SessionPatch, SessionRecord } from '../ports/store.ts'
+import type { SessionPatch, SessionRecord } from '../ports/session-record.ts'
 import { Coalescer } from './coalescer.ts'
 import { DatabaseUnavailable } from './database-unavailable.ts'
 import { openFirstPage } from './first-page.ts'

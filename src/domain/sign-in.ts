@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { SIGN_IN_KEY_NAME } from '../ports/store.ts'
+import { SIGN_IN_KEY_NAME } from '../ports/api-key.ts'
 import type { ApiKeys } from './api-keys.ts'
 
 const CODE_LIFE_MS = 10 * 60 * 1000

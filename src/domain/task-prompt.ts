@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Observation } from '../ports/action.ts'
 import type { PageState } from '../ports/browser.ts'
-import type { Json } from '../ports/store.ts'
+import type { Json } from '../ports/json.ts'
 import type { TaskOptions } from './task-input.ts'
 
 /** The longest text of one answer to a call, in UTF-16 code units; a model can ask for less. */

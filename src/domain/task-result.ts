@@ -1,5 +1,5 @@
 import { isDeeperThan } from '../ports/json-depth.ts'
-import type { Json } from '../ports/store.ts'
+import type { Json } from '../ports/json.ts'
 import type { OutputSchema } from './output-schema.ts'
 
 /** The longest result, in UTF-16 code units of its JSON. */

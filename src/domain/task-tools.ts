@@ -9,7 +9,7 @@ import {
 } from '../ports/actions/input-field.ts'
 import { optionalTarget } from '../ports/actions/target.ts'
 import type { ModelCall, ModelTool } from '../ports/chat-model.ts'
-import type { Json } from '../ports/store.ts'
+import type { Json } from '../ports/json.ts'
 import type { OutputSchema } from './output-schema.ts'
 import { toolSchemaOf } from './tool-schema.ts'
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { SCOPES } from '../ports/store.ts'
+import { SCOPES } from '../ports/scope.ts'
 import { IdentityProviderDown, type TokenVerifier } from '../ports/token-verifier.ts'
 import { FIRST_OWNER } from './api-keys.ts'
 import { TabwireError } from './errors.ts'

@@ -1,5 +1,5 @@
 import type { InputDefinition, InputField, InputFields } from '../ports/actions/input-field.ts'
-import type { Json } from '../ports/store.ts'
+import type { Json } from '../ports/json.ts'
 
 type JsonSchema = { [key: string]: Json }
 

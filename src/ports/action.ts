@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { ActionStep, ActionType } from './actions/list.ts'
 import type { ArtifactKind } from './artifact.ts'
-import type { Json } from './store.ts'
+import type { Json } from './json.ts'
 
 export type { ActionStep, ActionType }
 

@@ -7,7 +7,8 @@ import type { InputEvent } from './input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
 import type { EntryDraft, PendingRequest, SessionEventKind } from './log-entry.ts'
 import type { StorageGuard } from './storage-guard.ts'
-import type { Json, Viewport } from './store.ts'
+import type { Json } from './json.ts'
+import type { Viewport } from './viewport.ts'
 
 /** Every option of a session that the browser has to know. Null: the browser's own. */
 export interface BrowserOptions {

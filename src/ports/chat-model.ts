@@ -1,4 +1,4 @@
-import type { Json } from './store.ts'
+import type { Json } from './json.ts'
 import type { Cost } from './task.ts'
 
 /** Something that a model may ask for, by its name. */

@@ -1,4 +1,4 @@
-import type { Viewport } from './store.ts'
+import type { Viewport } from './viewport.ts'
 
 /** How a reader wants to see a page. */
 export interface PictureOptions {

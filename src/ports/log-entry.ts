@@ -7,7 +7,7 @@
 
 import type { ActionError, ActionOrigin, ActionType } from './action.ts'
 import type { ArtifactKind } from './artifact.ts'
-import type { Json } from './store.ts'
+import type { Json } from './json.ts'
 import type { Cost, TaskStatus } from './task.ts'
 
 export const SESSION_STATUSES = ['CREATING', 'RUNNING', 'CLOSED', 'TIMED_OUT', 'FAILED'] as const

@@ -1,80 +1,11 @@
 import type { ArtifactKind, ArtifactRecord } from './artifact.ts'
-import type { EntryFilter, LogEntry, SessionEndReason, SessionStatus } from './log-entry.ts'
+import type { EntryFilter, LogEntry, SessionStatus } from './log-entry.ts'
 import type { ProfileDescription, ProfileRecord } from './profile.ts'
-import type { SessionEgress } from './session-egress.ts'
-import type { Cost, TaskRecord } from './task.ts'
-
-export interface Viewport {
-  width: number
-  height: number
-}
-
-/** JSON as it is stored and shown; page-made and client-made strings in it are well-formed and free of U+0000. */
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
-
-/** A session as it is kept: its row. Times are milliseconds since the epoch. */
-export interface SessionRecord {
-  /** UUID version 7; the public id is the global id made of it. */
-  id: string
-  owner: string
-  name: string | null
-  metadata: { [key: string]: Json }
-  status: SessionStatus
-  endReason: SessionEndReason | null
-  error: string | null
-  viewport: Viewport
-  userAgent: string | null
-  locale: string | null
-  timezone: string | null
-  keepAlive: boolean
-  idleTimeoutSeconds: number
-  maxDurationSeconds: number
-  machineId: string
-  idempotencyKey: string | null
-  /** SHA-256 of the canonical input, to tell a repeated start from another one under the same key. */
-  inputHash: string | null
-  createdAt: number
-  startedAt: number | null
-  lastActivityAt: number
-  endedAt: number | null
-  currentUrl: string | null
-  title: string | null
-  navigationCount: number
-  consoleMessageCount: number
-  networkRequestCount: number
-  actionCount: number
-  screenshotCount: number
-  /** Of all its tasks; usd is null once a model without a known price was used. */
-  cost: Cost
-  /** The profile it started with; null: none. */
-  profileId: string | null
-  /** What its pages may reach. Null: a session of before there were such rules, whose pages reached everything. */
-  egress: SessionEgress | null
-  /** Sequence of the last committed entry; 0 before the first. Dense, so it is also the number of entries. */
-  lastSequence: number
-}
-
-/** Members of a session's row that change while it lives; counters and lastSequence change only with an append. */
-export type SessionPatch = Partial<
-  Pick<
-    SessionRecord,
-    | 'name'
-    | 'metadata'
-    | 'status'
-    | 'endReason'
-    | 'error'
-    | 'viewport'
-    | 'keepAlive'
-    | 'idleTimeoutSeconds'
-    | 'maxDurationSeconds'
-    | 'startedAt'
-    | 'lastActivityAt'
-    | 'endedAt'
-    | 'currentUrl'
-    | 'title'
-    | 'cost'
-  >
->
+import type { TaskRecord } from './task.ts'
+import type { Json } from './json.ts'
+import type { Scope } from './scope.ts'
+import type { ApiKeyRecord } from './api-key.ts'
+import type { SessionRecord, SessionPatch } from './session-record.ts'
 
 export interface SessionFilter {
   status?: readonly SessionStatus[] | null
@@ -176,49 +107,6 @@ export type AppendOutcome =
   | { kind: 'committed' }
   /** The row's lastSequence is neither the expected one nor the batch's own end: another writer, or no such session. */
   | { kind: 'conflict'; lastSequence: number | null }
-
-/** Thrown by `append` when the database refused the batch for its data (SQLSTATE class 22): retrying cannot help. */
-export class UnstorableBatch extends Error {
-  constructor(cause: unknown) {
-    super('the store refused the data of a batch', { cause })
-    this.name = 'UnstorableBatch'
-  }
-}
-
-/** Thrown by any call when the database cannot be reached or is shutting down: retrying may help. */
-export class StoreUnavailable extends Error {
-  /** `message`: one for people, without names, addresses or passwords. */
-  constructor(cause: unknown, message = 'the database cannot be reached') {
-    super(message, { cause })
-    this.name = new.target.name
-  }
-}
-
-/** There is no room for what was to be written. Reading still works, and writing does once there is room again. */
-export class StoreFull extends StoreUnavailable {
-  constructor(cause: unknown) {
-    super(cause, 'the disk of the database is full')
-  }
-}
-
-export const SCOPES = ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'] as const
-export type Scope = (typeof SCOPES)[number]
-
-export interface ApiKeyRecord {
-  id: string
-  owner: string
-  name: string
-  /** Hex SHA-256 of the secret: it has 256 bits of its own, so no slow hash is needed. */
-  secretHash: string
-  scopes: Scope[]
-  createdAt: number
-  lastUsedAt: number | null
-  expiresAt: number | null
-  revokedAt: number | null
-}
-
-/** The name of keys that signing in makes (domain/sign-in.ts); they are deleted once they have expired. */
-export const SIGN_IN_KEY_NAME = 'Signed in by link'
 
 /** Says which server takes the file of an upload link, or that it was taken: a link is good once. */
 export interface UploadClaim {

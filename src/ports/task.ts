@@ -1,4 +1,4 @@
-import type { Json } from './store.ts'
+import type { Json } from './json.ts'
 
 export const TASK_STATUSES = ['RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'] as const
 export type TaskStatus = (typeof TASK_STATUSES)[number]

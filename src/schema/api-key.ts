@@ -1,6 +1,7 @@
 import { API_KEY_INPUT_RULES } from '../domain/api-keys.ts'
 import { NotFound } from '../domain/errors.ts'
-import type { ApiKeyRecord, Scope } from '../ports/store.ts'
+import type { ApiKeyRecord } from '../ports/api-key.ts'
+import type { Scope } from '../ports/scope.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'
 import { describedValues } from './enum-values.ts'

@@ -1,7 +1,7 @@
 import SchemaBuilder from '@pothos/core'
 import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth'
 import { GraphQLDateTime, GraphQLJSON, GraphQLSafeInt } from 'graphql-scalars'
-import { SCOPES, type Scope } from '../ports/store.ts'
+import { SCOPES, type Scope } from '../ports/scope.ts'
 import type { Context } from './context.ts'
 import type { Needs } from './needs.ts'
 

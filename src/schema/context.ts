@@ -11,7 +11,7 @@ import { hasScope, refusalOf, requireLiveView, requireScope, type Principal } fr
 import type { SessionRegistry } from '../domain/session-registry.ts'
 import type { SignedLinks } from '../domain/signed-links.ts'
 import type { Uploads } from '../domain/uploads.ts'
-import type { Scope } from '../ports/store.ts'
+import type { Scope } from '../ports/scope.ts'
 
 /** What the resolvers may call: the rules of the house, nothing below them. */
 export interface Domain {

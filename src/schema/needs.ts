@@ -1,5 +1,5 @@
 import { isIntrospectionType, isObjectType, type GraphQLSchema } from 'graphql'
-import type { Scope } from '../ports/store.ts'
+import type { Scope } from '../ports/scope.ts'
 
 /**
  * What a caller needs to see a type or to use a field. Members of one need are alternatives. What is declared for a

@@ -1,4 +1,4 @@
-import type { Scope } from '../ports/store.ts'
+import type { Scope } from '../ports/scope.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
 import { decodeGlobalId, type GlobalId } from './global-id.ts'

@@ -1,5 +1,5 @@
 import type { Principal } from '../domain/principal.ts'
-import { SCOPES } from '../ports/store.ts'
+import { SCOPES } from '../ports/scope.ts'
 import { ApiKey, ScopeEnum } from './api-key.ts'
 import { builder } from './builder.ts'
 import { COST } from './cost.ts'

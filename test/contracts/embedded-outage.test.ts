@@ -9,7 +9,8 @@ import { RESTART_TIMING } from '../../src/adapters/postgres/embedded-database.ts
 import { openDatabase } from '../../src/adapters/postgres/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
-import { StoreFull, StoreUnavailable, type Store } from '../../src/ports/store.ts'
+import { StoreFull, StoreUnavailable } from '../../src/ports/store-errors.ts'
+import type { Store } from '../../src/ports/store.ts'
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { consoleMessage, insertWith, numbered, readAll, statusChange } from './store-samples.ts'
 

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import { CONSOLE_LEVELS, SESSION_EVENT_KINDS } from '../../src/ports/log-entry.ts'
-import type { ApiKeyRecord, SessionRecord, Store } from '../../src/ports/store.ts'
+import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
+import type { SessionRecord } from '../../src/ports/session-record.ts'
+import type { Store } from '../../src/ports/store.ts'
 
 export function sampleSession(members: Partial<SessionRecord> = {}): SessionRecord {
   const now = Date.now()

@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
-import { StoreFull, type Store } from '../../src/ports/store.ts'
+import { StoreFull } from '../../src/ports/store-errors.ts'
+import type { Store } from '../../src/ports/store.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import {
   history,

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { KeyWatch, type KeyWatchTimes } from '../../src/domain/key-watch.ts'
 import { createLogger } from '../../src/logger.ts'
-import { StoreUnavailable, type ApiKeyRecord } from '../../src/ports/store.ts'
+import { StoreUnavailable } from '../../src/ports/store-errors.ts'
+import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
 
 /** A store whose keys a test revokes as another process would, and whose answers it may keep back or refuse. */
 function fakeStore() {

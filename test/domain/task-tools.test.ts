@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { readOutputSchema } from '../../src/domain/output-schema.ts'
 import { readCall, taskTools } from '../../src/domain/task-tools.ts'
 import { ACTION_KINDS } from '../../src/ports/actions/list.ts'
-import type { Json } from '../../src/ports/store.ts'
+import type { Json } from '../../src/ports/json.ts'
 
 const tools = taskTools(null)
 const toolNamed = (name: string) => tools.find((tool) => tool.name === name)!

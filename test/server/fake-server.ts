@@ -17,7 +17,7 @@ import { SignedLinks } from '../../src/domain/signed-links.ts'
 import type { SignIn } from '../../src/domain/sign-in.ts'
 import type { Uploads } from '../../src/domain/uploads.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
-import type { Scope } from '../../src/ports/store.ts'
+import type { Scope } from '../../src/ports/scope.ts'
 import { encodeGlobalId } from '../../src/schema/global-id.ts'
 import { createServer, type ServerOptions } from '../../src/server/http.ts'
 

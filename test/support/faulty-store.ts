@@ -1,4 +1,5 @@
-import { StoreUnavailable, type Store } from '../../src/ports/store.ts'
+import { StoreUnavailable } from '../../src/ports/store-errors.ts'
+import type { Store } from '../../src/ports/store.ts'
 
 /** What befalls a call: nothing, it never arrives, or it is carried out and its answer is lost. */
 export type Fault = 'none' | 'before' | 'after'

@@ -12,7 +12,8 @@ import { SessionLog } from '../../src/domain/session-log.ts'
 import type { SessionSnapshot } from '../../src/domain/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
-import type { SessionRecord, Store } from '../../src/ports/store.ts'
+import type { SessionRecord } from '../../src/ports/session-record.ts'
+import type { Store } from '../../src/ports/store.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
 
 /** Logs of sessions over the real embedded database, put together as the registry does, for tests of the log's laws. */

@@ -1,4 +1,4 @@
-import type { Viewport } from '../../ports/store.ts'
+import type { Viewport } from '../../ports/viewport.ts'
 
 /** Chromium's own ideas that would change what a page sees, cost time, or talk to servers nobody asked for. */
 const DISABLED_FEATURES = [

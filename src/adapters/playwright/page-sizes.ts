@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright'
 import type { Logger } from '../../logger.ts'
-import type { Viewport } from '../../ports/store.ts'
+import type { Viewport } from '../../ports/viewport.ts'
 import { within } from './deadline.ts'
 
 /** A page that hangs takes no new size. */

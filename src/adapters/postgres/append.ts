@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { LogEntry } from '../../ports/log-entry.ts'
-import type { AppendOutcome, SessionPatch } from '../../ports/store.ts'
+import type { AppendOutcome } from '../../ports/store.ts'
+import type { SessionPatch } from '../../ports/session-record.ts'
 import { asAppendError, asStoreError } from './database-errors.ts'
 import { arraysOfEntries, countEntriesByCounter } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'

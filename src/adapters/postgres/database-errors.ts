@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { DrizzleQueryError } from 'drizzle-orm/errors'
-import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store.ts'
+import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store-errors.ts'
 
 /**
  * SQLSTATEs after which trying again may help: connections (08, but not our own breach of protocol, 08P01), a password or

@@ -1,6 +1,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { DatabaseConfig } from '../../config.ts'
-import { StoreFull, type Store } from '../../ports/store.ts'
+import { StoreFull } from '../../ports/store-errors.ts'
+import type { Store } from '../../ports/store.ts'
 import { createApiKeyStore } from './api-key-store.ts'
 import { createArtifactRows } from './artifact-rows.ts'
 import type { DatabaseWatch } from './database-watch.ts'

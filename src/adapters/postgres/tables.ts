@@ -17,7 +17,8 @@ import {
 import type { ArtifactKind } from '../../ports/artifact.ts'
 import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../ports/log-entry.ts'
 import type { SessionEgress } from '../../ports/session-egress.ts'
-import type { Json, Scope } from '../../ports/store.ts'
+import type { Json } from '../../ports/json.ts'
+import type { Scope } from '../../ports/scope.ts'
 import type { TaskStatus } from '../../ports/task.ts'
 
 /** A time: milliseconds since the epoch outside, timestamptz(3) in the database. */

@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright'
 import { ACTION_LIMITS, type GivenFile, type MadeFile } from '../../../ports/action.ts'
-import type { Json } from '../../../ports/store.ts'
+import type { Json } from '../../../ports/json.ts'
 import { cutText } from '../cut-text.ts'
 import type { Holds } from './answers.ts'
 import type { Dialogs } from './dialogs.ts'

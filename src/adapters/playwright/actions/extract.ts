@@ -1,7 +1,7 @@
 import { ACTION_LIMITS } from '../../../ports/action.ts'
 import type { ExtractFields } from '../../../ports/actions/extract.ts'
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import type { Json } from '../../../ports/store.ts'
+import type { Json } from '../../../ports/json.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler } from './action-site.ts'
 import { describeTarget, elementOf, locatorOf } from './locate.ts'

@@ -1,0 +1,17 @@
+import type { Scope } from './scope.ts'
+
+export interface ApiKeyRecord {
+  id: string
+  owner: string
+  name: string
+  /** Hex SHA-256 of the secret: it has 256 bits of its own, so no slow hash is needed. */
+  secretHash: string
+  scopes: Scope[]
+  createdAt: number
+  lastUsedAt: number | null
+  expiresAt: number | null
+  revokedAt: number | null
+}
+
+/** The name of keys that signing in makes (domain/sign-in.ts); they are deleted once they have expired. */
+export const SIGN_IN_KEY_NAME = 'Signed in by link'

@@ -1,0 +1,2 @@
+export const SCOPES = ['READ', 'WRITE', 'CONNECT', 'KEYS', 'ADMIN'] as const
+export type Scope = (typeof SCOPES)[number]

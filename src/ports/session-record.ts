@@ -1,0 +1,69 @@
+import type { SessionEndReason, SessionStatus } from './log-entry.ts'
+import type { Cost } from './task.ts'
+import type { SessionEgress } from './session-egress.ts'
+import type { Json } from './json.ts'
+import type { Viewport } from './viewport.ts'
+
+/** A session as it is kept: its row. Times are milliseconds since the epoch. */
+export interface SessionRecord {
+  /** UUID version 7; the public id is the global id made of it. */
+  id: string
+  owner: string
+  name: string | null
+  metadata: { [key: string]: Json }
+  status: SessionStatus
+  endReason: SessionEndReason | null
+  error: string | null
+  viewport: Viewport
+  userAgent: string | null
+  locale: string | null
+  timezone: string | null
+  keepAlive: boolean
+  idleTimeoutSeconds: number
+  maxDurationSeconds: number
+  machineId: string
+  idempotencyKey: string | null
+  /** SHA-256 of the canonical input, to tell a repeated start from another one under the same key. */
+  inputHash: string | null
+  createdAt: number
+  startedAt: number | null
+  lastActivityAt: number
+  endedAt: number | null
+  currentUrl: string | null
+  title: string | null
+  navigationCount: number
+  consoleMessageCount: number
+  networkRequestCount: number
+  actionCount: number
+  screenshotCount: number
+  /** Of all its tasks; usd is null once a model without a known price was used. */
+  cost: Cost
+  /** The profile it started with; null: none. */
+  profileId: string | null
+  /** What its pages may reach. Null: a session of before there were such rules, whose pages reached everything. */
+  egress: SessionEgress | null
+  /** Sequence of the last committed entry; 0 before the first. Dense, so it is also the number of entries. */
+  lastSequence: number
+}
+
+/** Members of a session's row that change while it lives; counters and lastSequence change only with an append. */
+export type SessionPatch = Partial<
+  Pick<
+    SessionRecord,
+    | 'name'
+    | 'metadata'
+    | 'status'
+    | 'endReason'
+    | 'error'
+    | 'viewport'
+    | 'keepAlive'
+    | 'idleTimeoutSeconds'
+    | 'maxDurationSeconds'
+    | 'startedAt'
+    | 'lastActivityAt'
+    | 'endedAt'
+    | 'currentUrl'
+    | 'title'
+    | 'cost'
+  >
+>

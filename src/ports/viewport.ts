@@ -1,0 +1,4 @@
+export interface Viewport {
+  width: number
+  height: number
+}
