@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { chromium, type Browser } from 'playwright'
-import { findBrowserExecutable } from '../src/adapters/playwright/browser-executable.ts'
+import { findBrowserExecutable } from '../src/adapters/playwright/launch/browser-executable.ts'
 import { showFigure, verdictOf, type Benchmark, type SeededServer, type Workbench } from './benchmark.ts'
 import { consoleBurst } from './console-burst.ts'
 import { CpuMeter } from './cpu-time.ts'

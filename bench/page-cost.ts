@@ -1,4 +1,4 @@
-import { encodeEntryCursor, encodeSessionCursor } from '../src/domain/cursor.ts'
+import { encodeEntryCursor, encodeSessionCursor } from '../src/domain/kernel/cursor.ts'
 import { milliseconds, type Benchmark, type Finding, type Workbench } from './benchmark.ts'
 import type { GraphqlClient } from './graphql-client.ts'
 import { compare, interleave, timed } from './measure.ts'

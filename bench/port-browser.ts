@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type BrowserContext } from 'playwright'
-import { findBrowserExecutable } from '../src/adapters/playwright/browser-executable.ts'
+import { findBrowserExecutable } from '../src/adapters/playwright/launch/browser-executable.ts'
 
 /** A browser as people start it to connect to it: with a port for the protocol. */
 export interface PortBrowser extends AsyncDisposable {

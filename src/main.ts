@@ -7,7 +7,7 @@ import { serve } from './commands/serve.ts'
 import { rotateKeys } from './commands/signing-keys.ts'
 import { UsageError, type Command } from './commands/usage.ts'
 import { ConfigInvalid } from './config.ts'
-import { TabwireError } from './domain/errors.ts'
+import { TabwireError } from './domain/kernel/errors.ts'
 import { StartupFailed } from './startup-failed.ts'
 
 const COMMANDS: readonly Command[] = [serve, migrate, printSchema, createKey, listKeys, revokeKey, rotateKeys, connect]

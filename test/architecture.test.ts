@@ -134,6 +134,60 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'main.ts': ['commands', 'domain', ...COMMON],
 }
 
+/**
+ * Folders that are divided further: for each part, the parts that it may import. What lies at the top of such a folder
+ * ties its parts together: it may import all of them, and none imports it.
+ */
+const PARTS: Record<string, Record<string, readonly string[]>> = {
+  domain: {
+    kernel: [],
+    log: ['kernel'],
+    artifacts: ['kernel'],
+    session: ['kernel', 'log', 'artifacts'],
+    tasks: ['kernel', 'log', 'session'],
+    sessions: ['kernel', 'log', 'artifacts', 'session', 'tasks'],
+    actions: ['kernel', 'session', 'sessions'],
+    profiles: ['kernel', 'sessions'],
+    keys: ['kernel', 'log'],
+    links: ['kernel', 'keys', 'artifacts', 'sessions'],
+    access: ['kernel', 'keys', 'links'],
+  },
+  schema: {
+    base: [],
+    sessions: ['base'],
+    tasks: ['base', 'sessions'],
+    access: ['base', 'sessions'],
+    artifacts: ['base', 'sessions'],
+    'live-view': ['base', 'sessions'],
+    log: ['base', 'sessions', 'tasks', 'artifacts'],
+    actions: ['base', 'sessions', 'artifacts'],
+  },
+  server: {
+    base: [],
+    pages: ['base'],
+    files: ['base'],
+    graphql: ['base', 'pages'],
+  },
+  'adapters/playwright': {
+    cdp: [],
+    launch: ['cdp'],
+    network: ['cdp'],
+    files: ['cdp'],
+    'live-view': ['cdp'],
+    actions: ['cdp', 'network', 'files'],
+    relay: ['cdp', 'network', 'files', 'actions'],
+    captures: ['cdp', 'launch'],
+    recorders: ['cdp', 'launch', 'network', 'captures'],
+    session: ['cdp', 'launch', 'network', 'files', 'live-view', 'actions', 'relay', 'captures', 'recorders'],
+  },
+}
+
+/** The part of a divided folder that a path below src/ belongs to; null: it lies at the top of it, or elsewhere. */
+function partOf(path: string): string | null {
+  const below = path.slice(roomOf(path).length + 1)
+  return below.includes('/') ? below.slice(0, below.indexOf('/')) : null
+}
+
 /** Technologies, and the only rooms that may know them. */
 const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   playwright: ['adapters/playwright'],
@@ -196,6 +250,44 @@ describe('imports', () => {
         .map(({ specifier }) => `${path} imports ${specifier}`),
     )
     expect(wrong).toEqual([])
+  })
+
+  test('within a divided folder go one way too, those of types included', () => {
+    const divided = sources.filter(({ room }) => room in PARTS)
+    expect(divided.length).toBeGreaterThan(100)
+    const wrong = divided.flatMap(({ path, room, local }) => {
+      const parts = PARTS[room]!
+      const own = partOf(path)
+      if (own === null) return []
+      if (!(own in parts)) return [`${path} is in a part that is not on the plan`]
+      return local
+        .filter(({ specifier }) => roomOf(specifier) === room && partOf(specifier) !== own)
+        .filter(({ specifier }) => !parts[own]!.includes(partOf(specifier) ?? ''))
+        .map(({ specifier }) => `${path} imports ${specifier}`)
+    })
+    expect(wrong).toEqual([])
+  })
+
+  test('make no circle, those of types included', () => {
+    const paths = globSync(['src/**/*.ts', 'dashboard/src/**/*.{ts,tsx}'], { cwd: ROOT })
+    const imports = new Map(
+      paths.map((path) => {
+        const found = importsOf(readFileSync(join(ROOT, path), 'utf8'))
+        return [path, found.map(({ specifier }) => join(dirname(path), specifier))]
+      }),
+    )
+    const done = new Set<string>()
+    const circleFrom = (path: string, above: readonly string[]): string[] | null => {
+      if (above.includes(path)) return [...above.slice(above.indexOf(path)), path]
+      if (done.has(path)) return null
+      for (const next of imports.get(path) ?? []) {
+        const circle = circleFrom(next, [...above, path])
+        if (circle) return circle
+      }
+      done.add(path)
+      return null
+    }
+    expect(paths.map((path) => circleFrom(path, [])).filter((circle) => circle !== null)).toEqual([])
   })
 
   test('none leaves src/, but for the migrations, the example operations and the built dashboard', () => {

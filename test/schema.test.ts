@@ -14,9 +14,9 @@ import {
   type GraphQLField,
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { API_KEY_INPUT_RULES } from '../src/domain/api-keys.ts'
-import { SESSION_INPUT_RULES } from '../src/domain/session-input.ts'
-import { decodeGlobalId, encodeGlobalId } from '../src/schema/global-id.ts'
+import { API_KEY_INPUT_RULES } from '../src/domain/keys/api-keys.ts'
+import { SESSION_INPUT_RULES } from '../src/domain/sessions/session-input.ts'
+import { decodeGlobalId, encodeGlobalId } from '../src/schema/base/global-id.ts'
 import { printedSchema, schema } from '../src/schema/schema.ts'
 
 const ROOT = join(import.meta.dirname, '..')

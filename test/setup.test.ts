@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findBrowserExecutable } from '../src/adapters/playwright/browser-executable.ts'
+import { findBrowserExecutable } from '../src/adapters/playwright/launch/browser-executable.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const SUPPORT = join(import.meta.dirname, 'support')

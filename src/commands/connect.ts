@@ -1,7 +1,7 @@
 import { SessionBridge } from '../bridge/session-bridge.ts'
 import { loadConfig } from '../config.ts'
 import { readLockHolder } from '../data-directory-lock.ts'
-import { LINK_TTL_SECONDS } from '../domain/signed-links.ts'
+import { LINK_TTL_SECONDS } from '../domain/links/signed-links.ts'
 import { CDP_CLOSE } from '../ports/cdp-client.ts'
 import { StartupFailed } from '../startup-failed.ts'
 import { readAdminKey } from './admin-key.ts'

@@ -1,11 +1,11 @@
-import { ApiKeys, FIRST_OWNER } from '../domain/api-keys.ts'
-import { NotFound } from '../domain/errors.ts'
-import type { Principal } from '../domain/principal.ts'
+import { ApiKeys, FIRST_OWNER } from '../domain/keys/api-keys.ts'
+import { NotFound } from '../domain/kernel/errors.ts'
+import type { Principal } from '../domain/kernel/principal.ts'
 import type { Logger } from '../logger.ts'
 import { SCOPES } from '../ports/scope.ts'
 import type { ApiKeyRecord } from '../ports/api-key.ts'
 import type { Store } from '../ports/store.ts'
-import { encodeGlobalId, uuidOf } from '../schema/global-id.ts'
+import { encodeGlobalId, uuidOf } from '../schema/base/global-id.ts'
 import type { KeyRing, ListedKey } from './key-ring.ts'
 
 /** Whoever may open the database may do everything with it. */

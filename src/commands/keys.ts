@@ -1,6 +1,6 @@
 import { loadConfig } from '../config.ts'
 import { DataDirectoryLocked } from '../data-directory-lock.ts'
-import { FIRST_OWNER } from '../domain/api-keys.ts'
+import { FIRST_OWNER } from '../domain/keys/api-keys.ts'
 import { createLogger } from '../logger.ts'
 import { SCOPES, type Scope } from '../ports/scope.ts'
 import { readAdminKey } from './admin-key.ts'

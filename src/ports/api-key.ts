@@ -13,5 +13,5 @@ export interface ApiKeyRecord {
   revokedAt: number | null
 }
 
-/** The name of keys that signing in makes (domain/sign-in.ts); they are deleted once they have expired. */
+/** The name of keys that signing in makes (domain/keys/sign-in.ts); they are deleted once they have expired. */
 export const SIGN_IN_KEY_NAME = 'Signed in by link'

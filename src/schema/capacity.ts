@@ -1,5 +1,5 @@
-import { builder } from './builder.ts'
-import { NEEDS } from './needs.ts'
+import { builder } from './base/builder.ts'
+import { NEEDS } from './base/needs.ts'
 
 const Capacity = builder
   .objectRef<{ total: number; live: number; queued: number; warm: number }>('Capacity')

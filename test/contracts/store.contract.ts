@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { matchesFilter } from '../../src/domain/entry-filter.ts'
+import { matchesFilter } from '../../src/domain/log/entry-filter.ts'
 import type { EntryDraft } from '../../src/ports/log-entry.ts'
 import { SCOPES } from '../../src/ports/scope.ts'
 import { SIGN_IN_KEY_NAME } from '../../src/ports/api-key.ts'

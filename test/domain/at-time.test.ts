@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { atTime } from '../../src/domain/at-time.ts'
+import { atTime } from '../../src/domain/kernel/at-time.ts'
 
 afterEach(() => vi.useRealTimers())
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { sumOfCosts } from '../../src/domain/running-task.ts'
+import { sumOfCosts } from '../../src/domain/tasks/running-task.ts'
 import type { Cost } from '../../src/ports/task.ts'
 
 const cost = (usd: number | null): Cost => ({ inputTokens: 100, outputTokens: 10, usd })

@@ -6,7 +6,7 @@ import {
   decodeSessionCursor,
   encodeEntryCursor,
   encodeSessionCursor,
-} from '../../src/domain/cursor.ts'
+} from '../../src/domain/kernel/cursor.ts'
 
 const sequence = fc.integer({ min: 0, max: 2_147_483_647 })
 

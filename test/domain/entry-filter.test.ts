@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { checkedFilter } from '../../src/domain/entry-filter.ts'
-import { BadUserInput } from '../../src/domain/errors.ts'
+import { checkedFilter } from '../../src/domain/log/entry-filter.ts'
+import { BadUserInput } from '../../src/domain/kernel/errors.ts'
 
 test('a filter holds each value once, so that nothing is counted twice', () => {
   const filter = checkedFilter({

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
-import { FreeSpace } from '../../src/domain/free-space.ts'
+import { FreeSpace } from '../../src/domain/artifacts/free-space.ts'
 
 const MARKS = { lowBytes: 30, enoughBytes: 50, reservedBytes: 10, untouchedBytes: 5 }
 let space: FreeSpace

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from '../../src/domain/key-lookups.ts'
+import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from '../../src/domain/keys/key-lookups.ts'
 import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
 
 const HERE = '192.0.2.1'

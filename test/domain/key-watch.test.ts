@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { KeyWatch, type KeyWatchTimes } from '../../src/domain/key-watch.ts'
+import { KeyWatch, type KeyWatchTimes } from '../../src/domain/keys/key-watch.ts'
 import { createLogger } from '../../src/logger.ts'
 import { StoreUnavailable } from '../../src/ports/store-errors.ts'
 import type { ApiKeyRecord } from '../../src/ports/api-key.ts'

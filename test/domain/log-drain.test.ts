@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { DatabaseUnavailable } from '../../src/domain/database-unavailable.ts'
-import { LogReader } from '../../src/domain/log-reader.ts'
-import type { SessionLog } from '../../src/domain/session-log.ts'
+import { DatabaseUnavailable } from '../../src/domain/kernel/database-unavailable.ts'
+import { LogReader } from '../../src/domain/log/log-reader.ts'
+import type { SessionLog } from '../../src/domain/log/session-log.ts'
 import { ALL, line, newLog, readAll, store, useStore } from '../support/session-log.ts'
 
 useStore()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { OutputSchemaInvalid, readOutputSchema } from '../../src/domain/output-schema.ts'
+import { OutputSchemaInvalid, readOutputSchema } from '../../src/domain/tasks/output-schema.ts'
 
 const PRICES = {
   type: 'object',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { PendingRequests } from '../../src/domain/pending-requests.ts'
+import { PendingRequests } from '../../src/domain/log/pending-requests.ts'
 
 const request = (requestId: number) =>
   ({ requestId, startedAt: 10, url: 'http://x/', method: 'GET', resourceType: 'FETCH', pageId: 'p1' }) as const

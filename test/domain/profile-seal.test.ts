@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ProfileSeal, SealBroken } from '../../src/domain/profile-seal.ts'
+import { ProfileSeal, SealBroken } from '../../src/domain/profiles/profile-cipher.ts'
 
 const SECRET = 'a secret of at least thirty-two characters'
 const ann = { owner: 'ann', name: 'shop' }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { ProfileSeal } from '../../src/domain/profile-seal.ts'
-import { PROFILE_LIMITS, Profiles } from '../../src/domain/profiles.ts'
+import { ProfileSeal } from '../../src/domain/profiles/profile-cipher.ts'
+import { PROFILE_LIMITS, Profiles } from '../../src/domain/profiles/profiles.ts'
 import { store, useStore } from '../support/session-log.ts'
 
 useStore()

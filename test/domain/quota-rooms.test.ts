@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { QuotaRooms } from '../../src/domain/quota-rooms.ts'
+import { QuotaRooms } from '../../src/domain/artifacts/quota-rooms.ts'
 import { createLogger } from '../../src/logger.ts'
 
 /** Of a quota of 100 bytes. `answer` settles the oldest question about what is used. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Readiness } from '../../src/domain/readiness.ts'
+import { Readiness } from '../../src/domain/sessions/readiness.ts'
 
 test('answers in time whatever hangs, asks what hangs only once, and says each problem once', async () => {
   let asked = 0

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Retention } from '../../src/domain/retention.ts'
+import { Retention } from '../../src/domain/sessions/retention.ts'
 import { createLogger } from '../../src/logger.ts'
 import { SIGN_IN_KEY_NAME } from '../../src/ports/api-key.ts'
 import { sampleApiKey } from '../contracts/store-samples.ts'

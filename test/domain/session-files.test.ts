@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Artifacts } from '../../src/domain/artifacts.ts'
-import { SessionFiles } from '../../src/domain/session-files.ts'
+import type { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
+import { SessionFiles } from '../../src/domain/session/artifact-recorder.ts'
 import { createLogger } from '../../src/logger.ts'
 
 let folder: string

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { isEnded, transition, type SessionState, type SessionStateEvent } from '../../src/domain/session-state.ts'
+import {
+  isEnded,
+  transition,
+  type SessionState,
+  type SessionStateEvent,
+} from '../../src/domain/session/session-state.ts'
 import { SESSION_END_REASONS } from '../../src/ports/log-entry.ts'
 
 const states: Record<string, SessionState> = {

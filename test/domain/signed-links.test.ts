@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
-import { SignedLinks, type LinkPurpose } from '../../src/domain/signed-links.ts'
+import { SignedLinks, type LinkPurpose } from '../../src/domain/links/signed-links.ts'
 
 const ended = new Set<string>()
 const listeners = new Map<string, () => void>()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CapacityExceeded, Slots, type Place } from '../../src/domain/slots.ts'
+import { CapacityExceeded, Slots, type Place } from '../../src/domain/kernel/capacity-queue.ts'
 
 const inAMinute = () => 60
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { readOutputSchema } from '../../src/domain/output-schema.ts'
-import { readResult } from '../../src/domain/task-result.ts'
+import { readOutputSchema } from '../../src/domain/tasks/output-schema.ts'
+import { readResult } from '../../src/domain/tasks/task-result.ts'
 
 const nested = (levels: number): unknown => {
   let value: unknown = 1

@@ -1,6 +1,6 @@
 import WebSocket from 'ws'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CONNECTION_LIMITS } from '../../src/server/connections.ts'
+import { CONNECTION_LIMITS } from '../../src/server/base/connections.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 

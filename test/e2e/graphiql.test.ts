@@ -1,6 +1,6 @@
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { findBrowserExecutable } from '../../src/adapters/playwright/browser-executable.ts'
+import { findBrowserExecutable } from '../../src/adapters/playwright/launch/browser-executable.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'

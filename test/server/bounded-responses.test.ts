@@ -1,7 +1,7 @@
 import { createClient } from 'graphql-sse'
 import { afterEach, describe, expect, test } from 'vitest'
-import { RESPONSE_LIMITS } from '../../src/domain/operation-reads.ts'
-import { sizeOfResponse } from '../../src/server/response-size.ts'
+import { RESPONSE_LIMITS } from '../../src/domain/log/operation-reads.ts'
+import { sizeOfResponse } from '../../src/server/graphql/response-size.ts'
 import { batchOf, consoleEntry, SESSION_ID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
 import { initRawSocket } from './raw-socket.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ClientAddresses } from '../../src/server/client-addresses.ts'
+import { ClientAddresses } from '../../src/server/base/client-addresses.ts'
 
 const forwarded = (value: string) => ({ 'x-forwarded-for': value })
 

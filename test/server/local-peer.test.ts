@@ -3,7 +3,7 @@ import { createServer, get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
-import { userOfPeer } from '../../src/server/local-peer.ts'
+import { userOfPeer } from '../../src/server/base/local-peer.ts'
 
 /** What a server that listens on the address learns of a client that connects to it. */
 async function askFrom(address: string, headers: Record<string, string> = {}): Promise<string> {

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { getIntrospectionQuery } from 'graphql'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
-import type { Domain } from '../../src/schema/context.ts'
-import { GraphqlOperations } from '../../src/server/graphql.ts'
-import { QUERY_LIMITS } from '../../src/server/query-limits.ts'
+import type { Domain } from '../../src/schema/base/context.ts'
+import { GraphqlOperations } from '../../src/server/graphql/graphql.ts'
+import { QUERY_LIMITS } from '../../src/server/graphql/query-limits.ts'
 
 const operations = new GraphqlOperations({} as Domain, pino({ level: 'silent' }))
 

@@ -1,5 +1,5 @@
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright'
-import { findBrowserExecutable } from '../../src/adapters/playwright/browser-executable.ts'
+import { findBrowserExecutable } from '../../src/adapters/playwright/launch/browser-executable.ts'
 import type { TestApp } from './start-app.ts'
 
 /** The dashboard as somebody has it open. */

@@ -16,7 +16,7 @@ export class Parameters {
 }
 
 /**
- * What domain/entry-filter.ts says of `console` and `network`, in SQL; null where they narrow nothing. Kinds are not
+ * What domain/log/entry-filter.ts says of `console` and `network`, in SQL; null where they narrow nothing. Kinds are not
  * part of it: they choose the index.
  */
 export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): string | null {

@@ -4,7 +4,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server, type So
 import { chromium, type Page } from 'playwright'
 import { describe, expect, test } from 'vitest'
 import { WebSocketServer } from 'ws'
-import { findBrowserExecutable } from '../../../src/adapters/playwright/browser-executable.ts'
+import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 import { leakGate } from '../../support/leak-gate.ts'
 import { SELF_SIGNED } from '../../support/self-signed.ts'
 import { openSilentPort } from '../../support/silent-port.ts'

@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
-import type { BrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
-import { FairTurns } from '../../../src/adapters/playwright/pipe/fair-turns.ts'
-import type { TooLarge } from '../../../src/adapters/playwright/pipe/oversized-message.ts'
+import { BrowserWire } from '../../../src/adapters/playwright/cdp/cdp-connection.ts'
+import type { BrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
+import { FairTurns } from '../../../src/adapters/playwright/cdp/fair-turns.ts'
+import type { TooLarge } from '../../../src/adapters/playwright/cdp/oversized-message.ts'
 import { impatientPipes } from './fake-wire.ts'
 import { logger } from './test-pool.ts'
 

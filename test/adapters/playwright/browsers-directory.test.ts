@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { BrowsersDirectory } from '../../../src/adapters/playwright/browsers-directory.ts'
+import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { logger, startTestPool } from './test-pool.ts'
 
 /**

@@ -2,7 +2,7 @@ import { chmod, link, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, symli
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ClientFolder } from '../../../src/adapters/playwright/client-folder.ts'
+import { ClientFolder } from '../../../src/adapters/playwright/files/client-folder.ts'
 
 const uid = process.getuid?.() ?? 0
 let dir: string

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream'
-import { BrowserWire } from '../../../src/adapters/playwright/browser-wire.ts'
-import { createBrowserPipes } from '../../../src/adapters/playwright/pipe/browser-pipes.ts'
-import { FairTurns } from '../../../src/adapters/playwright/pipe/fair-turns.ts'
-import { MESSAGE_LIMITS, type MessageLimits } from '../../../src/adapters/playwright/pipe/message-limits.ts'
+import { BrowserWire } from '../../../src/adapters/playwright/cdp/cdp-connection.ts'
+import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
+import { FairTurns } from '../../../src/adapters/playwright/cdp/fair-turns.ts'
+import { MESSAGE_LIMITS, type MessageLimits } from '../../../src/adapters/playwright/cdp/message-limits.ts'
 import { logger } from './test-pool.ts'
 
 export interface FakeWire {

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { findBrowserExecutable } from '../../../src/adapters/playwright/browser-executable.ts'
-import { createBrowserPool } from '../../../src/adapters/playwright/browser-pool.ts'
-import { browsersDirectory, reapLeftovers } from '../../../src/adapters/playwright/leftovers.ts'
-import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/open-browser.ts'
+import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
+import { createBrowserPool } from '../../../src/adapters/playwright/session/browser-pool.ts'
+import { browsersDirectory, reapLeftovers } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
+import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { BrowserLaunchFailed } from '../../../src/ports/browser.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
@@ -164,7 +164,7 @@ describe('death', () => {
     }
     await writeFile(
       program,
-      `import { createBrowserPool } from ${source('adapters/playwright/browser-pool.ts')}
+      `import { createBrowserPool } from ${source('adapters/playwright/session/browser-pool.ts')}
       import { createLogger } from ${source('logger.ts')}
       const pool = await createBrowserPool({ ...${JSON.stringify(options)}, logger: createLogger('silent') })
       setInterval(() => console.log(pool.warmCount()), 20)`,

@@ -4,14 +4,14 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, vi } from 'vitest'
-import { findBrowserExecutable } from '../../../src/adapters/playwright/browser-executable.ts'
+import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 import {
   createBrowserPool,
   type BrowserPoolOptions,
   type SandboxedBrowserPool,
-} from '../../../src/adapters/playwright/browser-pool.ts'
-import { browsersDirectory } from '../../../src/adapters/playwright/leftovers.ts'
-import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/open-browser.ts'
+} from '../../../src/adapters/playwright/session/browser-pool.ts'
+import { browsersDirectory } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
+import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { createLogger } from '../../../src/logger.ts'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
 import { RecordingRecorder } from './recording-recorder.ts'

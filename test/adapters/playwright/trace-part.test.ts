@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import yauzl from 'yauzl'
-import { archiveTrace } from '../../../src/adapters/playwright/recordings/trace-part.ts'
+import { archiveTrace } from '../../../src/adapters/playwright/captures/partial-trace.ts'
 
 let folder: string
 

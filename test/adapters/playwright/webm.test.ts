@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { isFinishedWebm } from '../../../src/adapters/playwright/recordings/webm.ts'
+import { isFinishedWebm } from '../../../src/adapters/playwright/captures/webm.ts'
 
 /** What ffmpeg writes first, up to the size of all that follows; then some of what follows. */
 const webm = (size: string) =>

@@ -1,6 +1,6 @@
 import { errors } from 'playwright'
 import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../ports/action.ts'
-import { cutText } from '../cut-text.ts'
+import { cutText } from '../cdp/cut-text.ts'
 import { ActionFailure } from './action-failure.ts'
 
 const CRASHED = /(target|page|context|browser)[^\n]*crashed/i

@@ -1,5 +1,5 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import { stageFiles } from '../staged-files.ts'
+import { stageFiles } from '../files/staged-files.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler } from './action-site.ts'
 import { describeTarget, elementOf } from './locate.ts'

@@ -1,5 +1,5 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import { within } from '../deadline.ts'
+import { within } from '../cdp/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { requireNoDialog } from './dialogs.ts'

@@ -3,10 +3,10 @@ import { ACTION_LIMITS } from '../../../ports/action.ts'
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { Json } from '../../../ports/json.ts'
-import { within } from '../deadline.ts'
+import { within } from '../cdp/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
-import { answers } from './answers.ts'
+import { answers } from '../cdp/page-answers.ts'
 import { elementOf } from './locate.ts'
 
 /** A script whose time is up is ended, where the page does not answer within this time. */

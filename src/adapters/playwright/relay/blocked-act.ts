@@ -1,4 +1,4 @@
-import type { NavigationGuard } from '../navigation-guard.ts'
+import type { NavigationGuard } from '../network/navigation-guard.ts'
 import type { Outcome } from './client-acts.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { BrowserWire } from '../browser-wire.ts'
+import type { BrowserWire } from '../cdp/cdp-connection.ts'
 
 export type DownloadBehavior = 'allow' | 'deny'
 

@@ -1,7 +1,7 @@
 import type { Logger } from '../../../logger.ts'
 import type { CdpClientHost } from '../../../ports/cdp-client.ts'
-import { NoRoomForUpload, type ClientUploads } from '../client-uploads.ts'
-import { cutText } from '../cut-text.ts'
+import { NoRoomForUpload, type ClientUploads } from '../files/client-uploads.ts'
+import { cutText } from '../cdp/cut-text.ts'
 import type { CommandParams } from './border.ts'
 
 export const SET_FILES = 'DOM.setFileInputFiles'

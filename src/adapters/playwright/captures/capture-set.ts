@@ -1,0 +1,323 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, statSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright'
+import type { Logger } from '../../../logger.ts'
+import type { RecordingKind } from '../../../ports/artifact.ts'
+import type { BrowserFile, BrowserOptions, Recorder } from '../../../ports/browser.ts'
+import type { ArtifactFailureCode, EntryDraft } from '../../../ports/log-entry.ts'
+import { PageDirectory } from '../cdp/page-directory.ts'
+import type { BrowserProcess } from '../launch/browser-process.ts'
+import { within } from '../cdp/deadline.ts'
+import type { Targets } from '../cdp/target-registry.ts'
+import type { FolderSizes } from '../launch/temp-space.ts'
+import { endFfmpeg, isBeingWritten } from './ffmpeg.ts'
+import { HAR_FILES, HarRecording } from './har-recording.ts'
+import { RecordingBudget } from './recording-budget.ts'
+import { archiveTrace, TRACE_FOLDERS } from './partial-trace.ts'
+import { isFinishedWebm } from './webm.ts'
+
+/** The longer side of a video: more costs most of a core, and people see enough. */
+const LONGEST_SIDE = 1280
+const LOOK_AGAIN_MS = 100
+/** To search the system's processes for its ffmpeg takes longer than to look at a video. */
+const LOOKS_PER_SEARCH = 10
+/** How long an ffmpeg may take to begin. */
+const START_MS = 5_000
+const TRACE = { kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null } as const
+
+interface Video {
+  path: string | null
+  pageId: string | null
+  /** Settles when its path is known, or cannot be. Never rejects. */
+  located: Promise<void>
+  budget: RecordingBudget
+  /** Bytes at the last look. */
+  bytes: number
+  /** Whether its ffmpeg was asked to end. */
+  isStopping: boolean
+}
+
+/** What a session records beside its log: videos of its pages, a trace, a HAR. */
+export class Recordings {
+  readonly #kinds: ReadonlySet<RecordingKind>
+  readonly #process: BrowserProcess
+  readonly #logger: Logger
+  readonly #traceName = `trace-${randomUUID()}`
+  readonly #targets: Targets
+  readonly #videos = new Map<Page, Video>()
+  readonly #har: HarRecording | null
+  readonly #recorder: Pick<Recorder, 'openRoom' | 'record'>
+  /** Of the recordings that are one file. */
+  readonly #budgets = new Map<'TRACE' | 'HAR', RecordingBudget>()
+  #context: BrowserContext | null = null
+  #traceStopping: Promise<boolean | null> | null = null
+  #isTraceDropped = false
+  #isFinishing = false
+
+  constructor(
+    kinds: readonly RecordingKind[],
+    process: BrowserProcess,
+    targets: Targets,
+    recorder: Pick<Recorder, 'openRoom' | 'record'>,
+    logger: Logger,
+  ) {
+    this.#targets = targets
+    this.#recorder = recorder
+    this.#kinds = new Set(kinds)
+    this.#process = process
+    this.#logger = logger
+    this.#har = this.#kinds.has('HAR') ? new HarRecording(process.folders.recordings) : null
+  }
+
+  /** Videos begin with their context; the others can begin in one that is there already. */
+  contextOptions({ viewport }: BrowserOptions): BrowserContextOptions {
+    if (!this.#kinds.has('VIDEO')) return {}
+    const scale = Math.min(1, LONGEST_SIDE / Math.max(viewport.width, viewport.height))
+    // The codec wants even sides.
+    const even = (side: number) => Math.max(2, 2 * Math.floor((side * scale) / 2))
+    const size = { width: even(viewport.width), height: even(viewport.height) }
+    return { recordVideo: { dir: this.#process.folders.recordings, size } }
+  }
+
+  /** Call before the first page of the context does anything. */
+  async start(context: BrowserContext): Promise<void> {
+    this.#context = context
+    if (this.#kinds.has('VIDEO')) {
+      const pages = new PageDirectory(context, this.#targets, this.#process.wire.barrier)
+      context.on('page', (page) => this.#watch(page, pages))
+      for (const page of context.pages()) this.#watch(page, pages)
+    }
+    for (const kind of ['TRACE', 'HAR'] as const) {
+      if (this.#kinds.has(kind)) this.#budgets.set(kind, new RecordingBudget(this.#recorder.openRoom()))
+    }
+    this.#har?.limit(() => this.#budgets.get('HAR')!.room.limit)
+    if (this.#kinds.has('TRACE')) {
+      await context.tracing.start({ name: this.#traceName, screenshots: true, snapshots: { dom: true } })
+    }
+    await this.#har?.start(context)
+  }
+
+  /** What is recorded, as it is. */
+  note(draft: EntryDraft): void {
+    if (draft.kind === 'NETWORK_REQUEST') this.#har?.note(draft.data)
+  }
+
+  /** How much each takes now: one that takes nearly all that is left to it is stopped. */
+  sized(sizes: FolderSizes): void {
+    for (const video of this.#videos.values()) {
+      if (video.path === null) continue
+      const bytes = sizes.get(`recordings/${basename(video.path)}`) ?? 0
+      const grown = bytes - video.bytes
+      video.bytes = bytes
+      if (video.budget.spends(bytes)) {
+        this.#failed(videoFile(video), 'QUOTA_EXCEEDED', video.budget.describe(), true)
+      } else if (!video.budget.isSpent || grown <= 0) continue
+      this.#stopVideo(video)
+    }
+    const sum = (isPart: (name: string) => boolean) =>
+      [...sizes].reduce((all, [key, bytes]) => all + (isPart(key.replace('recordings/', '')) ? bytes : 0), 0)
+    const trace = this.#budgets.get('TRACE')
+    if (trace?.spends(sum((name) => this.#isOfTrace(name)))) {
+      void this.#stopTraceEarly()
+      this.#failed(TRACE, 'QUOTA_EXCEEDED', trace.describe(), true)
+    }
+    const har = this.#budgets.get('HAR')
+    if (har?.spends(sum((name) => HAR_FILES.has(name)))) {
+      this.#har!.cut()
+      this.#failed(HAR, 'QUOTA_EXCEEDED', har.describe(), true)
+    }
+  }
+
+  /**
+   * Stops all of them at once, for the temporary folder is full. A trace is given up: its archive would take as much
+   * again. Of a HAR, the bodies are.
+   */
+  breakOff(why: string): void {
+    const code = 'TEMPORARY_FOLDER_FULL'
+    for (const video of this.#videos.values()) {
+      if (!video.budget.spend()) continue
+      // An ffmpeg that is ended before it has written anything leaves nothing. Until then it takes no room.
+      if (video.bytes > 0) this.#stopVideo(video)
+      this.#failed(videoFile(video), code, why, true)
+    }
+    if (this.#budgets.get('TRACE')?.spend()) {
+      this.#isTraceDropped = true
+      this.#failed(TRACE, code, why, false)
+      void this.#stopTraceEarly()
+    }
+    if (this.#budgets.get('HAR')?.spend()) {
+      this.#har!.dropBodies()
+      this.#failed(HAR, code, why, true)
+    }
+  }
+
+  /**
+   * Ends the recordings; the files are there until the browser's directory is removed. `quiet` is called before pages
+   * are closed, which nobody asked for. Never rejects.
+   */
+  async finish(deadlineMs: number, quiet: () => void): Promise<BrowserFile[]> {
+    if (this.#kinds.size === 0 || this.#context === null) return []
+    this.#isFinishing = true
+    const until = performance.now() + deadlineMs
+    const left = () => Math.max(100, until - performance.now())
+    const files: BrowserFile[] = []
+    // A part of the time for each, so that one that hangs leaves the others some.
+    if (this.#kinds.has('TRACE') && !this.#isTraceDropped)
+      files.push(...(await this.#tried('trace', this.#finishTrace(left))))
+    if (this.#har) files.push(...(await this.#tried('HAR', this.#finishHar(left() / 3))))
+    quiet()
+    if (this.#kinds.has('VIDEO')) files.push(...(await this.#tried('video', this.#finishVideos(left))))
+    return files
+  }
+
+  /** Lets go of what is open, whether or not the recordings were finished. Never rejects. */
+  async dispose(): Promise<void> {
+    for (const { room } of this.#budgets.values()) room.release()
+    for (const { budget } of this.#videos.values()) budget.room.release()
+    await this.#har?.dispose()
+  }
+
+  async #finishTrace(left: () => number): Promise<BrowserFile> {
+    const described = { ...TRACE, ...roomOf(this.#budgets.get('TRACE')) }
+    if ((await within(this.#stopTrace(), left() / 3)) !== null) return { ...described, path: this.#path(TRACE.name) }
+    // Not the same file: Playwright may still be at it.
+    const part = this.#path('trace-part.zip')
+    const archived = archiveTrace(this.#process.folders.recordings, this.#traceName, part).then(() => true)
+    if ((await within(archived, left() / 2)) === null) throw new Error('there was no time to archive it')
+    return { ...described, path: part }
+  }
+
+  /** Null: it could not be stopped, as after a crash. Never rejects. */
+  #stopTrace(): Promise<boolean | null> {
+    const path = this.#path(TRACE.name)
+    this.#traceStopping ??= this.#context!.tracing.stop(this.#isTraceDropped ? {} : { path }).then(
+      () => true,
+      () => null,
+    )
+    return this.#traceStopping
+  }
+
+  /** Before the end of the session: what the archive was made of is of no use any more. Never rejects. */
+  async #stopTraceEarly(): Promise<void> {
+    const isStopped = await this.#stopTrace()
+    // At the end, it may be read once more.
+    if (isStopped === null || this.#isFinishing) return
+    try {
+      const names = await readdir(this.#process.folders.recordings)
+      for (const name of names.filter((one) => one !== TRACE.name && this.#isOfTrace(one))) {
+        await rm(this.#path(name), { recursive: true, force: true })
+      }
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'the parts of a trace could not be removed')
+    }
+  }
+
+  #isOfTrace(name: string): boolean {
+    return name.startsWith(this.#traceName) || name === TRACE.name || TRACE_FOLDERS.includes(name)
+  }
+
+  /** One that still grows after it was asked to end is killed. */
+  #stopVideo(video: Video): void {
+    if (video.path === null) return
+    const signal = video.isStopping ? 'SIGKILL' : 'SIGTERM'
+    video.isStopping = true
+    endFfmpeg(video.path, signal).catch((error: unknown) =>
+      this.#logger.error({ err: error }, 'a video that takes too much could not be stopped'),
+    )
+  }
+
+  #failed(
+    { kind, name, pageId }: Omit<BrowserFile, 'path'>,
+    code: ArtifactFailureCode,
+    message: string,
+    partial: boolean,
+  ): void {
+    this.#recorder.record({
+      kind: 'ARTIFACT_FAILED',
+      at: Date.now(),
+      data: { kind, name, pageId, code, message, partial },
+    })
+  }
+
+  async #finishHar(deadlineMs: number): Promise<BrowserFile> {
+    return { ...(await this.#har!.finish(deadlineMs)), ...roomOf(this.#budgets.get('HAR')) }
+  }
+
+  async #finishVideos(left: () => number): Promise<BrowserFile[]> {
+    await within(
+      this.#context!.close().catch(() => undefined),
+      left() / 2,
+    )
+    const files: BrowserFile[] = []
+    for (const video of this.#videos.values()) {
+      await within(video.located, left() / 2)
+      const { path, budget } = video
+      if (path === null || !(await this.#hasSome(path, left))) {
+        this.#logger.warn({ path }, 'nothing of a video was written')
+        continue
+      }
+      files.push({ ...videoFile(video), path, room: budget.room })
+    }
+    return files
+  }
+
+  /**
+   * Waits for ffmpeg, which ends when no frames come any more: Playwright does not wait for it where a page or the
+   * browser went by itself. A video that it is still at when the time is up, or was killed at, is kept as it is.
+   */
+  async #hasSome(path: string, left: () => number): Promise<boolean> {
+    const startedBy = left() - START_MS
+    for (let looks = 1; !(await isFinishedWebm(path)); looks += 1) {
+      const isTimeUp = left() <= LOOK_AGAIN_MS
+      // It may not have begun yet: then there is no file.
+      const mayBeGone = looks % LOOKS_PER_SEARCH === 0 && (existsSync(path) || left() < startedBy)
+      if (isTimeUp || (mayBeGone && !(await isBeingWritten(path)))) {
+        return (await isFinishedWebm(path)) || (existsSync(path) && statSync(path).size > 0)
+      }
+      await pause(LOOK_AGAIN_MS)
+    }
+    return true
+  }
+
+  #watch(page: Page, pages: PageDirectory): void {
+    if (this.#videos.has(page)) return
+    const video = page.video()
+    if (!video) return
+    const budget = new RecordingBudget(this.#recorder.openRoom())
+    const entry: Video = { path: null, pageId: null, located: Promise.resolve(), budget, bytes: 0, isStopping: false }
+    this.#videos.set(page, entry)
+    // Now, as a page that has closed can no longer be asked. A video is kept also where it is not known of which page.
+    const asked = <K extends 'path' | 'pageId'>(key: K, answer: Promise<Video[K]>) =>
+      answer.then(
+        (value) => {
+          entry[key] = value
+        },
+        (error: unknown) => this.#logger.warn({ err: error }, `the ${key} of a video is not known`),
+      )
+    entry.located = asked('path', video.path())
+    void asked('pageId', pages.pageIdOf(page))
+  }
+
+  async #tried(what: string, finishing: Promise<BrowserFile | BrowserFile[]>): Promise<BrowserFile[]> {
+    try {
+      return [await finishing].flat()
+    } catch (error) {
+      this.#logger.error({ err: error }, `the ${what} of a session could not be finished`)
+      return []
+    }
+  }
+
+  #path(name: string): string {
+    return join(this.#process.folders.recordings, name)
+  }
+}
+
+const HAR = { kind: 'HAR', name: 'requests.har', contentType: 'application/json', pageId: null } as const
+
+const videoFile = ({ pageId }: Pick<Video, 'pageId'>) =>
+  ({ kind: 'VIDEO', name: `${pageId ?? 'page'}.webm`, contentType: 'video/webm', pageId }) as const
+
+const roomOf = (budget: RecordingBudget | undefined) => (budget ? { room: budget.room } : {})

@@ -1,0 +1,388 @@
+import type { Readable, Writable } from 'node:stream'
+import type { ConnectOverCDPTransport } from 'playwright'
+import type { Logger } from '../../../logger.ts'
+import type { CdpEvent, CdpEvents } from './cdp-events.ts'
+import { faultOwner, owned, ownedAs, ownedBy } from '../../../ports/fault-owner.ts'
+import { ReleaseBarrier, RUN } from './release-barrier.ts'
+import type { BrowserPipes } from './browser-pipes.ts'
+import { parseMessage, type CdpMessage } from './cdp-message.ts'
+import { EmulationMemory } from './emulation-memory.ts'
+import type { Turns } from './fair-turns.ts'
+import type { Guest, GuestAnswer, GuestCommand } from './guest.ts'
+import { Guests } from './guests.ts'
+import { freeMemory } from './free-memory.ts'
+import { isTooIntricate } from './json-weight.ts'
+import { MessageFramer } from './message-framer.ts'
+import { headOf, tailOf, type OversizedMessage } from './message-limits.ts'
+import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from './oversized-message.ts'
+import { PlaywrightInbox } from './playwright-inbox.ts'
+import { UtilityWorlds } from './utility-worlds.ts'
+import { TargetGone } from './target-gone.ts'
+
+type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
+
+interface PendingCommand {
+  sessionId: string | undefined
+  resolve(result: object): void
+  reject(error: Error): void
+}
+
+/** Playwright numbers its commands from 1 on; ours start where it never comes, so that answers tell themselves apart. */
+const FIRST_OWN_ID = 1_000_000_000
+/** The protocol's numbers are 32 bits wide. */
+const LAST_OWN_ID = 2_147_000_000
+/** Of a message. At 100 MiB (of a pipe) Chromium takes its connection for broken, and ends. */
+const MOST_BYTES = 99 * 1024 * 1024
+/** How long the rest of what a browser said may come after its other pipe broke. */
+const LAST_WORDS_MS = 500
+const SERVER_ERROR = -32_000
+
+/**
+ * The one connection to a browser process: messages of JSON, ended by NUL, over two pipes. Playwright drives the
+ * browser through `transport`, and we listen on the same wire. So the recorders hear each event once, in the order in
+ * which the browser sent it, with everything the protocol says, before any page can be missed; nothing is enabled twice
+ * in the browser, and no second client library stands in the way of ten thousand console lines.
+ */
+export class BrowserWire implements Turns {
+  readonly transport: ConnectOverCDPTransport
+  /** Resolves when the browser says what no browser should, and its session has to end: why, for people. */
+  readonly misbehaved: Promise<string>
+  /** Targets that wait for a debugger, and who they wait for. */
+  readonly barrier: ReleaseBarrier
+  readonly #input: Writable
+  readonly #output: Readable
+  readonly #pipes: BrowserPipes
+  readonly #framer: MessageFramer
+  readonly #inbox: PlaywrightInbox
+  readonly #logger: Logger
+  /** All pipes take turns in one task, which is nobody's. */
+  readonly #owner = faultOwner()
+  readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
+  readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
+  readonly #pending = new Map<number, PendingCommand>()
+  readonly #guests = new Guests()
+  readonly #emulation = new EmulationMemory()
+  /** Of our own Playwright. */
+  readonly worlds = new UtilityWorlds(this)
+  readonly #closeListeners: (() => void)[] = []
+  #skipped: ((event: TooLarge) => void) | null = null
+  #easing: Promise<void> | null = null
+  #nextId = FIRST_OWN_ID
+  #closed = false
+  #hasMisbehaved = false
+  /** The pipe brings nothing more. */
+  #isOver = false
+  readonly #resultListeners = new Set<() => void>()
+  #isTransportClosed = false
+  #lastWords: NodeJS.Timeout | undefined
+  #caughtUp = Promise.withResolvers<void>()
+  readonly #misbehave: (why: string) => void
+
+  /** `downloadsDir`: where the browser shall put downloads. */
+  constructor(input: Writable, output: Readable, downloadsDir: string, pipes: BrowserPipes, logger: Logger) {
+    this.#input = input
+    this.#output = output
+    this.#pipes = pipes
+    this.#logger = logger
+    const { promise, resolve } = Promise.withResolvers<string>()
+    this.misbehaved = promise
+    this.#misbehave = (why) => {
+      if (this.#hasMisbehaved) return
+      this.#hasMisbehaved = true
+      logger.warn({ why }, 'a browser misbehaves')
+      resolve(why)
+    }
+    this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#guests.mayBeRelayed(head))
+    this.#inbox = new PlaywrightInbox(
+      (message) => this.#hand(message),
+      () => pipes.turns.wake(this),
+    )
+    this.barrier = new ReleaseBarrier({ letRun: (sessionId) => this.tell(RUN, {}, sessionId), logger })
+    this.on('Target.attachedToTarget', (event, parentId) => this.barrier.attached(event, parentId))
+    this.transport = {
+      send: (message) => this.#sendOfPlaywright(withDownloadsIn(downloadsDir, message)),
+      close: () => this.#input.end(),
+    }
+    output.on('data', (chunk: Buffer) => {
+      this.#framer.push(chunk)
+      pipes.turns.wake(this)
+    })
+    const over = () => {
+      this.#isOver = true
+      pipes.turns.wake(this)
+    }
+    output.on('close', over)
+    output.on('error', over)
+    // The pipe of a dying browser breaks; what it said before is still to be read from the other.
+    input.on('error', () => {
+      this.#lastWords ??= setTimeout(over, LAST_WORDS_MS)
+    })
+  }
+
+  /** Listens to an event on every session of this wire, Playwright's and ours. */
+  on<M extends CdpEvent>(method: M, listener: Listener<M>): void {
+    const listeners = this.#listeners.get(method)
+    if (listeners) listeners.push(listener)
+    else this.#listeners.set(method, [listener])
+  }
+
+  /** Keeps events from Playwright that are meant for us alone; listeners hear them. One predicate an event. */
+  withhold<M extends CdpEvent>(method: M, isOurs: (...event: Parameters<Listener<M>>) => boolean): void {
+    this.#withheld.set(method, isOurs)
+  }
+
+  /**
+   * Hears of events about what pages did that were too large to be read, and are left out. Without a listener (a browser
+   * that nobody was given yet) they are misbehavior, as are all others that are too large.
+   */
+  onSkipped(listener: (event: TooLarge) => void): void {
+    this.#skipped = ownedAs(this.#owner, listener)
+  }
+
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(ownedAs(this.#owner, listener))
+  }
+
+  /** Calls back when a script's result or a picture for Playwright was too large: it would ask again. Returns how to stop. */
+  onTooLargeResult(listener: () => void): () => void {
+    const own = owned(listener)
+    this.#resultListeners.add(own)
+    return () => this.#resultListeners.delete(own)
+  }
+
+  /** Whether something the browser said has reached us and is not processed yet, in whole or in part. */
+  get hasUnread(): boolean {
+    return !this.#framer.isIdle || this.#framer.unfinishedBytes > 0 || this.#output.isPaused()
+  }
+
+  /** Resolves when all whole messages that have reached us by then are processed. */
+  caughtUp(): Promise<void> {
+    return this.#framer.isIdle ? Promise.resolve() : this.#caughtUp.promise
+  }
+
+  /** Sends a command of our own. Rejects when the browser refuses it, or that or the session is gone. */
+  send<R extends object = object>(method: string, params: object = {}, sessionId?: string): Promise<R> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new Error(`${method}: the browser is gone`))
+        return
+      }
+      const id = this.#newId()
+      this.#pending.set(id, { resolve, reject, sessionId })
+      this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
+    })
+  }
+
+  /** Sends a command whose answer nobody needs, such as one to a target that may be gone already. */
+  tell(method: string, params: object, sessionId?: string): void {
+    this.send(method, params, sessionId).catch((error: unknown) => this.#logger.trace({ err: error }, method))
+  }
+
+  /** Lets the target of a session of ours run, as soon as all who hold it do. */
+  release(sessionId: string): void {
+    this.barrier.pass({ method: RUN, sessionId }, () => this.tell(RUN, {}, sessionId))
+  }
+
+  /** From now on, messages of the session are the guest's alone: neither Playwright nor a listener hears them. */
+  host(sessionId: string, guest: Guest): void {
+    this.#guests.host(sessionId, guest)
+  }
+
+  unhost(sessionId: string): void {
+    this.#guests.unhost(sessionId)
+  }
+
+  /**
+   * Sends a guest's command, and hands over the answer as it came. The number is ours, for an answer may come without
+   * the session that was asked, and would be taken for one of Playwright's. Returns how to want the answer no more; null:
+   * nothing was sent, for it is longer than what the browser reads. Short as it came, it may be: 1e20 has 21 digits here.
+   */
+  relay(command: GuestCommand, answered: GuestAnswer): (() => void) | null {
+    if (this.#closed) return () => {}
+    const id = this.#newId()
+    const message = `${JSON.stringify({ id, ...command })}\0`
+    if (Buffer.byteLength(message) > MOST_BYTES) return null
+    const forget = this.#guests.expect(id, answered)
+    this.#input.write(message)
+    return forget
+  }
+
+  /** Null: the browser reads as fast as it is written to. Else resolves when it has caught up, or is gone. */
+  congestion(): Promise<void> | null {
+    if (this.#closed || !this.#input.writableNeedDrain) return null
+    // One for all guests: a listener for each would be more than Node takes for no leak.
+    this.#easing ??= new Promise((resolve) => {
+      const settle = () => {
+        this.#input.off('drain', settle).off('close', settle)
+        this.#easing = null
+        resolve()
+      }
+      this.#input.once('drain', settle).once('close', settle)
+    })
+    return this.#easing
+  }
+
+  /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
+  emulateAgain(sessionId: string, methods: ReadonlySet<string>): void {
+    for (const { method, params } of this.#emulation.commands(sessionId, methods)) this.tell(method, params, sessionId)
+  }
+
+  #newId(): number {
+    const id = this.#nextId++
+    if (this.#nextId > LAST_OWN_ID) this.#nextId = FIRST_OWN_ID
+    return id
+  }
+
+  #sendOfPlaywright(message: CdpMessage): void {
+    this.#emulation.note(message)
+    this.worlds.note(message)
+    this.barrier.pass(message, () => this.#write(message))
+  }
+
+  #write(message: object): void {
+    if (!this.#closed) this.#input.write(`${JSON.stringify(message)}\0`)
+  }
+
+  /** See Turns. What does not fit into the time stays in the pipe, and the browser waits. */
+  work(until: number): boolean {
+    return ownedBy(this.#owner, () => this.#work(until))
+  }
+
+  #work(until: number): boolean {
+    try {
+      do {
+        this.#inbox.drain(until)
+        const message = this.#inbox.isFull ? null : this.#framer.next()
+        if (!message) break
+        this.#take(message)
+      } while (performance.now() < until)
+      this.#inbox.drain(until)
+      if (this.#framer.isEndless) this.#misbehave('The browser sent a message that does not end.')
+    } catch (error) {
+      this.#logger.error({ err: error }, 'a message of the browser could not be processed')
+      if (this.#owner) this.#owner.fail(error)
+      else this.#misbehave('A message of the browser could not be processed.')
+    }
+    const canRead = !this.#framer.isIdle && !this.#inbox.isFull
+    if (this.#framer.isIdle) {
+      this.#caughtUp.resolve()
+      this.#caughtUp = Promise.withResolvers()
+      if (this.#isOver) this.#end()
+    }
+    if (this.#framer.isIdle && !this.#inbox.isFull) this.#output.resume()
+    else this.#output.pause()
+    if (this.#closed && this.#inbox.isEmpty) this.#closeTransport()
+    return canRead || this.#inbox.canHand
+  }
+
+  #take(message: Buffer | OversizedMessage): void {
+    if ('head' in message) return this.#leaveOut(describeOversized(message))
+    if (this.#guests.handOver(message)) return
+    const { limits } = this.#pipes
+    if (message.length > limits.parsed || isTooIntricate(message, limits)) {
+      const ends = { head: headOf([message]), tail: tailOf([message]), bytes: message.length }
+      return this.#leaveOut(describeOversized(ends))
+    }
+    const { length } = message
+    const text = message.toString()
+    freeMemory(message)
+    const parsed = parseMessage(text)
+    if (parsed) this.#dispatch(parsed, length)
+    else this.#misbehave('The browser sent a message that is not valid.')
+  }
+
+  /** A message that is too large: whoever asked is told, what pages did is counted, without anything else we cannot be. */
+  #leaveOut(message: TooLarge): void {
+    const { id, method, sessionId, bytes, head } = message
+    if (id !== null) return this.#leaveOutAnswer(id, sessionId, head, tooLarge(`The browser's response`, bytes))
+    const guest = this.#guests.of(sessionId)
+    if (guest) return guest.eventTooLarge(message)
+    if (method !== null && this.#skipped && mayBeSkipped(method)) return this.#skipped(message)
+    this.#misbehave(tooLarge(method === null ? 'A message of the browser' : `The browser's ${method} event`, bytes))
+  }
+
+  #leaveOutAnswer(id: number, sessionId: string | null, head: string, why: string): void {
+    const answer = this.#guests.takeAnswer(id)
+    if (answer) return answer.tooLarge(why)
+    if (id < FIRST_OWN_ID && isResult(head)) for (const listener of this.#resultListeners) listener()
+    const error = { code: SERVER_ERROR, message: why }
+    this.#dispatch(sessionId === null ? { id, error } : { id, error, sessionId }, why.length)
+  }
+
+  #dispatch(message: CdpMessage, bytes: number): void {
+    if (message.id !== undefined && message.id >= FIRST_OWN_ID) {
+      const command = this.#pending.get(message.id)
+      this.#pending.delete(message.id)
+      if (message.error) command?.reject(new Error(message.error.message))
+      else command?.resolve(message.result ?? {})
+      return
+    }
+    if (message.method !== undefined && this.#tell(message.method, message)) return
+    this.#inbox.add(message, bytes)
+  }
+
+  /** Whether the event is for us alone. */
+  #tell(method: string, { params, sessionId }: CdpMessage): boolean {
+    if (method === 'Target.detachedFromTarget') {
+      const { sessionId: ended } = (params ?? {}) as Partial<CdpEvents['Target.detachedFromTarget']>
+      if (ended !== undefined) this.#forget(ended)
+    }
+    for (const listener of this.#listeners.get(method) ?? []) {
+      try {
+        listener(params as never, sessionId)
+      } catch (error) {
+        // What is not recorded must not be missing quietly: it costs the session, not the others, nor the server.
+        this.#logger.error({ err: error, method }, 'an event of the browser could not be recorded')
+        this.#owner?.fail(error)
+      }
+    }
+    return this.#withheld.get(method)?.(params as never, sessionId) === true
+  }
+
+  #hand(message: CdpMessage): void {
+    try {
+      this.transport.onmessage?.(message)
+    } catch (error) {
+      this.#logger.error({ err: error, method: message.method }, 'Playwright failed to handle a message')
+    }
+  }
+
+  /** The browser answers nothing more on a session that is gone. */
+  #forget(sessionId: string): void {
+    this.#emulation.forget(sessionId)
+    this.barrier.detached(sessionId)
+    for (const [id, command] of this.#pending) {
+      if (command.sessionId !== sessionId) continue
+      this.#pending.delete(id)
+      command.reject(new TargetGone())
+    }
+  }
+
+  #end(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#lastWords)
+    this.#framer.dispose()
+    this.barrier.open()
+    for (const command of this.#pending.values()) command.reject(new Error('the browser is gone'))
+    this.#pending.clear()
+    this.#guests.clear()
+    for (const listener of this.#closeListeners) listener()
+  }
+
+  /** Playwright hears the end after all that was said before. */
+  #closeTransport(): void {
+    if (this.#isTransportClosed) return
+    this.#isTransportClosed = true
+    this.transport.onclose?.()
+  }
+}
+
+/**
+ * Playwright knows one folder for what the browser downloads and for what it writes itself, with our rights. These are
+ * two: what the browser may write to is no place for us to write to (see BrowserFolders).
+ */
+function withDownloadsIn(downloadsDir: string, message: CdpMessage): CdpMessage {
+  if (message.method !== 'Browser.setDownloadBehavior') return message
+  return { ...message, params: { ...message.params, downloadPath: downloadsDir } }
+}

@@ -1,0 +1,41 @@
+import { owned } from '../../../ports/fault-owner.ts'
+import type { MessageEnds } from './message-text.ts'
+import type { TooLarge } from './oversized-message.ts'
+
+/** A command of a guest, as it goes to the browser. */
+export interface GuestCommand {
+  method: string
+  params: object
+  sessionId: string
+}
+
+/** Someone who drives sessions of the protocol of its own over this wire. */
+export interface Guest {
+  /** An event of one of its sessions, as it came. Must not throw. */
+  event(message: Buffer, ends: MessageEnds): void
+  /** An event of one of its sessions was too large to be handed on. Must not throw. */
+  eventTooLarge(event: TooLarge): void
+}
+
+/** Who waits for the answer to a guest's command. Calls must not throw. */
+export interface GuestAnswer {
+  answered(message: Buffer, ends: MessageEnds): void
+  /** `why`: for people. */
+  tooLarge(why: string): void
+}
+
+/** What it throws ends its owner, not the browser. */
+export function ownedGuest(guest: Guest): Guest {
+  return {
+    event: owned<Parameters<Guest['event']>>((...args) => guest.event(...args)),
+    eventTooLarge: owned<Parameters<Guest['eventTooLarge']>>((...args) => guest.eventTooLarge(...args)),
+  }
+}
+
+/** The same of one who waits. */
+export function ownedAnswer(answer: GuestAnswer): GuestAnswer {
+  return {
+    answered: owned<Parameters<GuestAnswer['answered']>>((...args) => answer.answered(...args)),
+    tooLarge: owned<Parameters<GuestAnswer['tooLarge']>>((...args) => answer.tooLarge(...args)),
+  }
+}

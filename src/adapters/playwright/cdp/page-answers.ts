@@ -1,0 +1,25 @@
+import type { Page } from 'playwright'
+import { HOLDING_MS } from './held-target.ts'
+import type { ReleaseBarrier } from './release-barrier.ts'
+import { within } from './deadline.ts'
+
+/** What pages may have to wait for before they can answer anything. */
+export type Holds = Pick<ReleaseBarrier, 'whenFree'>
+
+/**
+ * Whether a page answers a question of nothing within this time; one that does not hangs. A page whose popup is held for
+ * those who prepare it stands still meanwhile, and hangs only if it does not answer afterwards either.
+ */
+export async function answers(page: Page, withinMs: number, holds: Holds): Promise<boolean> {
+  const heldBefore = holds.whenFree()
+  const answer = page.evaluate('true').then(
+    () => true,
+    () => null,
+  )
+  if ((await within(answer, withinMs)) === true) return true
+  const free = holds.whenFree() ?? heldBefore
+  if (!free) return false
+  // A page that opens popups without end is not waited for without end.
+  await within(free, HOLDING_MS)
+  return (await within(answer, withinMs)) === true
+}

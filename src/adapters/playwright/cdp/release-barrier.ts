@@ -1,0 +1,212 @@
+import type { Logger } from '../../../logger.ts'
+import type { CdpEvents, TargetInfo } from './cdp-events.ts'
+import { readAutoAttach } from './auto-attach.ts'
+import { HeldTarget, HOLDING_MS } from './held-target.ts'
+import type { Party } from './party.ts'
+import type { KnownTarget, PartySession } from './party-session.ts'
+
+interface Command {
+  method?: string
+  params?: object
+  sessionId?: string | undefined
+}
+
+/** Others are answered by the browser, whatever the page does. */
+const ofPage = (method: string | undefined) => method !== undefined && !/^(Browser|Target)\./.test(method)
+
+interface BarrierGround {
+  /** Tells the browser that the session waits no more. */
+  letRun(sessionId: string): void
+  logger: Logger
+}
+
+const BROWSER = ''
+/** The server's own connection has no session id. */
+const OWN_ROOT = ''
+/**
+ * Of all others Chromium waits for each session by itself, and of frames it tells the second session only once the first
+ * has released it (measured): to wait for all of them would be to wait for ever.
+ */
+const TYPES: ReadonlySet<string> = new Set(['page', 'worker', 'shared_worker', 'service_worker'])
+/** By which a party lets a target run. */
+export const RUN = 'Runtime.runIfWaitingForDebugger'
+
+/**
+ * Lets a target run once, when all who hold it have said so. Chromium starts a target that waits (`waitForDebuggerOnStart`)
+ * at the first `Runtime.runIfWaitingForDebugger` of any session, so with two parties attached, the popup of one would run
+ * without what the other was about to set. Here each such command is kept until every holder has sent its own.
+ *
+ * Holders are computed from the `Target.setAutoAttach` of each party's sessions with the parent, since a party may learn
+ * of a target tens of milliseconds after another has released it.
+ */
+export class ReleaseBarrier {
+  /** The server itself: Playwright and what listens beside it. */
+  readonly server: Party = {}
+  readonly #ground: BarrierGround
+  readonly #sessions = new Map<string, PartySession>()
+  readonly #targets = new Map<string, KnownTarget>()
+  readonly #browser: KnownTarget = {
+    id: BROWSER,
+    type: 'browser',
+    sessions: new Set(),
+    held: null,
+    waitsSince: null,
+    isReleased: true,
+  }
+  readonly #held = new Set<HeldTarget>()
+  readonly #clients = new Set<Party>()
+  #isOpen = false
+  #freed: PromiseWithResolvers<void> | null = null
+
+  constructor(ground: BarrierGround) {
+    this.#ground = ground
+    this.#add(OWN_ROOT, null, this.server, this.#browser, null)
+  }
+
+  /** A party attached to the browser with a session of its own. */
+  enter(party: Party, rootId: string): void {
+    // The server is told of it, too.
+    this.detached(rootId)
+    this.#add(rootId, rootId, party, this.#browser, null)
+    this.#clients.add(party)
+  }
+
+  /** The party is gone, or about to be: it holds nothing any more, and what it has not released yet it never will. */
+  leave(party: Party, rootId: string): void {
+    this.#clients.delete(party)
+    this.detached(rootId)
+  }
+
+  /** The browser reports a new session to a party, on its session with the parent. */
+  attached(event: CdpEvents['Target.attachedToTarget'], parentId: string | undefined): void {
+    const parent = this.#sessions.get(parentId ?? OWN_ROOT)
+    if (!parent || this.#sessions.has(event.sessionId)) return
+    const { targetInfo: info, sessionId, waitingForDebugger } = event
+    const session = this.#add(sessionId, sessionId, parent.party, this.#targetOf(info), parent)
+    if (waitingForDebugger) session.target.waitsSince ??= performance.now()
+    if (waitingForDebugger) this.#hold(session, parent, info)
+    // Puppeteer is told of a page below its tab, and that it does not wait, though it does.
+    else if (parent.target.type === 'tab') session.target.held?.arrivedByTab(session)
+  }
+
+  /** The session has ended, and those below it, of which the browser says nothing. */
+  detached(sessionId: string): void {
+    const session = this.#sessions.get(sessionId)
+    if (!session) return
+    for (const child of session.children) this.detached(child.id!)
+    const { target, parent } = session
+    this.#sessions.delete(sessionId)
+    parent?.children.delete(session)
+    target.sessions.delete(session)
+    for (const held of this.#held) held.ended(session)
+    if (target.sessions.size === 0 && target !== this.#browser) this.#targets.delete(target.id)
+  }
+
+  /** A command of a party: `send` is called at once, or once the target may run; never if the session ends before. */
+  pass({ method, params = {}, sessionId }: Command, send: () => void): void {
+    const session = this.#sessions.get(sessionId ?? OWN_ROOT)
+    const held = session?.target.held
+    if (session && method === 'Target.setAutoAttach') session.autoAttach = readAutoAttach(params)
+    if (session && method === 'Target.autoAttachRelated') session.autoAttach = null
+    if (session && held && method === RUN) return held.release(session, send)
+    if (session && held && ofPage(method)) held.asked(session)
+    send()
+  }
+
+  /** The browser answered a command on the session of a client. */
+  answered(method: string, sessionId: string): void {
+    const session = this.#held.size === 0 || !ofPage(method) ? undefined : this.#sessions.get(sessionId)
+    session?.target.held?.answered(session)
+  }
+
+  /** How long, in milliseconds, a party may still hold the target of the session: it is one time for all of them. */
+  timeLeft(sessionId: string): number {
+    const session = this.#sessions.get(sessionId)
+    return session ? this.#timeLeftOf(session.target) : HOLDING_MS
+  }
+
+  #timeLeftOf({ waitsSince }: KnownTarget): number {
+    return waitsSince === null ? HOLDING_MS : Math.max(0, waitsSince + HOLDING_MS - performance.now())
+  }
+
+  /** Null: no page is held. Else resolves when none is: until then, neither they nor those that opened them answer. */
+  whenFree(): Promise<void> | null {
+    if (!this.#holdsPage) return null
+    this.#freed ??= Promise.withResolvers()
+    return this.#freed.promise
+  }
+
+  /** For how long, in milliseconds, a page has been held; 0: none is. */
+  get heldMs(): number {
+    const since = [...this.#held].filter(({ isPage }) => isPage).map((held) => held.since)
+    return since.length === 0 ? 0 : performance.now() - Math.min(...since)
+  }
+
+  get #holdsPage(): boolean {
+    return [...this.#held].some(({ isPage }) => isPage)
+  }
+
+  /** From now on every target runs as soon as anybody says so, and those that are held do now. */
+  open(): void {
+    this.#isOpen = true
+    for (const held of this.#held) held.giveUp()
+  }
+
+  #add(key: string, id: string | null, party: Party, target: KnownTarget, parent: PartySession | null): PartySession {
+    const session: PartySession = { id, party, target, parent, children: new Set(), autoAttach: null, misses: false }
+    this.#sessions.set(key, session)
+    target.sessions.add(session)
+    parent?.children.add(session)
+    return session
+  }
+
+  #targetOf({ targetId, type }: TargetInfo): KnownTarget {
+    if (type === 'browser') return this.#browser
+    const known = this.#targets.get(targetId)
+    if (known) return known
+    const target: KnownTarget = {
+      id: targetId,
+      type,
+      sessions: new Set(),
+      held: null,
+      waitsSince: null,
+      isReleased: false,
+    }
+    this.#targets.set(targetId, target)
+    return target
+  }
+
+  #hold(session: PartySession, parent: PartySession, info: TargetInfo): void {
+    const { target } = session
+    // Where no client is, the server has nobody to wait for.
+    if (this.#isOpen || target.isReleased || this.#clients.size === 0 || !TYPES.has(info.type)) return
+    const held = (target.held ??= this.#holdNew(target, info))
+    held.arrived(session)
+    // Of workers of a page, sessions with the browser are told only where they asked for that page by its name.
+    const isRelated = parent.target === this.#browser && info.type === 'worker'
+    for (const beside of isRelated ? [] : parent.target.sessions) {
+      const { autoAttach } = beside
+      const isByTab = info.type === 'page' && autoAttach?.holds('tab') === true
+      if (isByTab || autoAttach?.holds(info.type) === true) held.expect(beside)
+    }
+    for (const known of target.sessions) held.arrivedByTab(known)
+  }
+
+  #holdNew(target: KnownTarget, info: TargetInfo): HeldTarget {
+    const held: HeldTarget = new HeldTarget(info, this.#timeLeftOf(target), {
+      server: this.server,
+      letRun: (sessionId) => this.#ground.letRun(sessionId),
+      late: () => this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it runs now'),
+      ended: (isReleased) => {
+        target.held = null
+        target.isReleased = isReleased
+        this.#held.delete(held)
+        if (this.#holdsPage) return
+        this.#freed?.resolve()
+        this.#freed = null
+      },
+    })
+    this.#held.add(held)
+    return held
+  }
+}

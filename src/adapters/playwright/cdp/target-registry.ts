@@ -1,0 +1,313 @@
+import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
+import type { PageState } from '../../../ports/browser.ts'
+import type { BrowserWire } from './cdp-connection.ts'
+import type { TargetInfo } from './cdp-events.ts'
+import { cutText, cutUrl } from './cut-text.ts'
+
+/** A page from its opening to its closing. */
+export interface TrackedPage {
+  targetId: string
+  /** Null for pages that belong to nobody: those of a warm browser before it was assigned. */
+  pageId: string | null
+  openerPageId: string | null
+  browserContextId: string | null
+  url: string
+  title: string
+}
+
+/** A session of the protocol: who speaks when an event arrives on it. */
+export interface TrackedSession {
+  sessionId: string
+  type: string
+  page: TrackedPage | null
+}
+
+export interface TargetsObserver {
+  pageOpened(page: TrackedPage): void
+  pageClosed(page: TrackedPage): void
+  pageCrashed(page: TrackedPage): void
+  sessionEnded(session: TrackedSession): void
+  pagesChanged(): void
+}
+
+const REFRESH_MS = 1_000
+
+const WORKER_TYPES: ReadonlySet<string> = new Set(['worker', 'shared_worker', 'service_worker'])
+
+export function isWorker(session: TrackedSession): boolean {
+  return WORKER_TYPES.has(session.type)
+}
+
+/**
+ * Playwright asks the browser for every target, and lets go of shared workers: those are ours instead. It must not hear
+ * of them, since it lets them run at once. Measured: a worker that runs before `Network.enable` has reached it never tells
+ * the answer to its own script, only its body; so status and sizes were missing from one in ten.
+ */
+const isOurs = (info: TargetInfo, parentId: string | undefined) =>
+  info.type === 'shared_worker' && parentId === undefined
+
+/**
+ * The targets of one browser, as the wire tells them: which page, frame or worker a session belongs to, and what each
+ * page's address and title are now. Runs from the start of the browser; it has an observer once the browser is assigned.
+ */
+export class Targets {
+  readonly #wire: BrowserWire
+  readonly #sessions = new Map<string, TrackedSession>()
+  readonly #pages = new Map<string, TrackedPage>()
+  readonly #frames = new Map<string, TrackedPage>()
+  #observer: TargetsObserver | null = null
+  /** The one in front last. */
+  readonly #byFront = new Set<TrackedPage>()
+  #frontListener: () => void = () => undefined
+  #pageCount = 0
+  #hiding = 0
+  readonly #hidden = new Set<TrackedPage>()
+  #ownSessionId: string | null = null
+  #browserContextId: string | null = null
+  #refreshing: Promise<void> | null = null
+  #refreshTimer: NodeJS.Timeout | undefined
+
+  constructor(wire: BrowserWire) {
+    this.#wire = wire
+    wire.on('Target.attachedToTarget', (event, parent) => this.#attached(event.targetInfo, event.sessionId, parent))
+    wire.withhold('Target.attachedToTarget', ({ targetInfo }, parent) => isOurs(targetInfo, parent))
+    wire.on('Target.detachedFromTarget', (event) => this.#detached(event.sessionId))
+    wire.on('Page.frameAttached', ({ frameId }, sessionId) => {
+      const page = this.#tracked(sessionId)?.page
+      if (page) this.#frames.set(frameId, page)
+    })
+    wire.on('Page.frameDetached', ({ frameId, reason }) => {
+      // A frame that is swapped goes on in another process.
+      if (reason !== 'swap') this.#frames.delete(frameId)
+    })
+    wire.on('Target.targetInfoChanged', ({ targetInfo }) => this.#infoChanged(targetInfo))
+    wire.on('Page.lifecycleEvent', ({ name }) => {
+      if (name === 'DOMContentLoaded' || name === 'load') void this.refresh()
+    })
+    wire.on('Page.navigatedWithinDocument', () => void this.refresh())
+    wire.on('Inspector.targetCrashed', (_, sessionId) => {
+      const session = this.speaker(sessionId)
+      if (session?.type === 'page' && session.page) this.#observer?.pageCrashed(session.page)
+    })
+  }
+
+  /**
+   * Opens a session of our own with the browser, which tells addresses without touching the page.
+   */
+  async start(): Promise<void> {
+    const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
+    this.#ownSessionId = sessionId
+    await this.#wire.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId)
+  }
+
+  /** Asks the browser (never the page, which may hang) for addresses and titles. */
+  async refresh(): Promise<void> {
+    if (!this.#observer) return
+    this.#refreshing ??= this.#wire
+      .send<{ targetInfos: TargetInfo[] }>('Target.getTargets', { filter: [{ type: 'page' }] }, this.ownSessionId)
+      .then(
+        ({ targetInfos }) => targetInfos.forEach((info) => this.#infoChanged(info)),
+        // The browser is gone, and its pages with it.
+        () => undefined,
+      )
+      .finally(() => {
+        this.#refreshing = null
+      })
+    await this.#refreshing
+  }
+
+  dispose(): void {
+    clearInterval(this.#refreshTimer)
+  }
+
+  get ownSessionId(): string {
+    if (this.#ownSessionId === null) throw new Error('the browser is not started')
+    return this.#ownSessionId
+  }
+
+  /** The context that was made for the session: that of its first page. Null before there was one. */
+  get browserContextId(): string | null {
+    return this.#browserContextId
+  }
+
+  /** Of all pages: that of the session, and those that clients made. */
+  contextIds(): string[] {
+    const ids = [...this.#pages.values()].map((page) => page.browserContextId)
+    return [...new Set([this.#browserContextId, ...ids])].filter((id) => id !== null)
+  }
+
+  /** From now on pages are numbered and told. With `keepPages`, those that are there already are the session's first. */
+  assign(observer: TargetsObserver, keepPages: boolean): void {
+    this.#observer = observer
+    // No event tells that a script changed document.title.
+    this.#refreshTimer = setInterval(() => void this.refresh(), REFRESH_MS)
+    this.#refreshTimer.unref()
+    this.#wire.onClose(() => this.dispose())
+    if (keepPages) for (const page of this.#pages.values()) this.#adopt(page)
+  }
+
+  /** Who speaks on a session of the protocol; undefined for pages that do not belong to the one who was assigned. */
+  speaker(sessionId: string | undefined): TrackedSession | undefined {
+    const session = this.#tracked(sessionId)
+    return session?.page?.pageId === null ? undefined : session
+  }
+
+  /** The page a frame belongs to; the main frame has the id of the page's target. */
+  pageOfFrame(frameId: string): TrackedPage | undefined {
+    return this.#pages.get(frameId) ?? this.#frames.get(frameId)
+  }
+
+  /**
+   * Until the returned function is called, pages that no script opened are not told: Playwright opens some to read and
+   * to restore what sites have stored, and closes them. One that is still there afterwards was somebody else's.
+   */
+  hideNewPages(): () => void {
+    this.#hiding += 1
+    return () => {
+      this.#hiding -= 1
+      if (this.#hiding === 0) for (const page of this.#hidden) this.#adopt(page)
+    }
+  }
+
+  /** Tells a page that was opened while pages were hidden, and is the session's own. */
+  show(targetId: string): void {
+    const page = this.#pages.get(targetId)
+    if (page && this.#hidden.has(page)) this.#adopt(page)
+  }
+
+  /** Null: there is no such page (any more). */
+  targetIdOf(pageId: string): string | null {
+    return [...this.#pages.values()].find((page) => page.pageId === pageId)?.targetId ?? null
+  }
+
+  pageIdOf(targetId: string): string | null {
+    return this.#pages.get(targetId)?.pageId ?? null
+  }
+
+  /** Null: there is no such page (any more). */
+  contextIdOf(targetId: string): string | null {
+    return this.#pages.get(targetId)?.browserContextId ?? null
+  }
+
+  /** Whether the page is in the context that was made for the session; else a client made one for it. */
+  isOfSession(targetId: string): boolean {
+    return this.#pages.get(targetId)?.browserContextId === this.#browserContextId
+  }
+
+  /** The page that was opened, or brought to front, last. */
+  frontPageId(): string | null {
+    return [...this.#byFront].at(-1)?.pageId ?? null
+  }
+
+  /** Someone brought a page to front: the browser does not tell. */
+  broughtToFront(targetId: string): void {
+    const page = this.#pages.get(targetId)
+    if (page && this.#byFront.delete(page)) this.#putInFront(page)
+  }
+
+  /** Calls back when a page has opened, closed or come to front. There is one listener. */
+  onFrontChange(listener: () => void): void {
+    this.#frontListener = listener
+  }
+
+  pages(): PageState[] {
+    const states: PageState[] = []
+    for (const { pageId, url, title } of this.#pages.values()) if (pageId !== null) states.push({ pageId, url, title })
+    return states
+  }
+
+  /** Of everyone who may speak: pages, frames in processes of their own, workers. */
+  sessionIds(): string[] {
+    return [...this.#sessions.keys()].filter((sessionId) => this.speaker(sessionId))
+  }
+
+  /** Of the pages, whoever they belong to. */
+  pageSessionIds(): string[] {
+    return [...this.#sessions.values()].filter(({ type }) => type === 'page').map(({ sessionId }) => sessionId)
+  }
+
+  /**
+   * Ends the script that runs in a page now, as if it had thrown; the page lives on. Only for a page that hangs: where no
+   * script runs, the browser ends the next one. It goes over the session that is there already (measured: a page that
+   * hangs takes no new one).
+   */
+  async endScript(pageId: string): Promise<void> {
+    const session = [...this.#sessions.values()].find(({ type, page }) => type === 'page' && page?.pageId === pageId)
+    if (session) await this.#wire.send('Runtime.terminateExecution', {}, session.sessionId)
+  }
+
+  #tracked(sessionId: string | undefined): TrackedSession | undefined {
+    return sessionId === undefined ? undefined : this.#sessions.get(sessionId)
+  }
+
+  #adopt(page: TrackedPage): void {
+    this.#hidden.delete(page)
+    page.pageId = `p${++this.#pageCount}`
+    this.#browserContextId ??= page.browserContextId
+    this.#observer?.pageOpened(page)
+    this.#observer?.pagesChanged()
+    this.#putInFront(page)
+  }
+
+  #putInFront(page: TrackedPage): void {
+    this.#byFront.add(page)
+    this.#frontListener()
+  }
+
+  #attached(info: TargetInfo, sessionId: string, parentId: string | undefined): void {
+    if (info.type === 'browser') return
+    const parent = this.#tracked(parentId)
+    // A second session with a page is no second page: actions ask by one which page is which.
+    if (info.type === 'page' && this.#pages.has(info.targetId)) return
+    if (parentId === undefined && info.type === 'page') {
+      const page: TrackedPage = {
+        targetId: info.targetId,
+        pageId: null,
+        openerPageId: (info.openerId && this.#pages.get(info.openerId)?.pageId) || null,
+        browserContextId: info.browserContextId ?? null,
+        url: cutUrl(info.url || 'about:blank'),
+        title: '',
+      }
+      this.#pages.set(info.targetId, page)
+      this.#sessions.set(sessionId, { sessionId, type: info.type, page })
+      if (this.#hiding > 0 && !info.openerId) this.#hidden.add(page)
+      else if (this.#observer) this.#adopt(page)
+      return
+    }
+    if (isOurs(info, parentId)) {
+      this.#sessions.set(sessionId, { sessionId, type: info.type, page: null })
+      this.#wire.tell('Runtime.enable', {}, sessionId)
+      this.#wire.tell('Network.enable', {}, sessionId)
+      this.#wire.release(sessionId)
+      return
+    }
+    this.#sessions.set(sessionId, { sessionId, type: info.type, page: parent?.page ?? null })
+  }
+
+  #detached(sessionId: string): void {
+    const session = this.#sessions.get(sessionId)
+    if (!session) return
+    this.#sessions.delete(sessionId)
+    this.#observer?.sessionEnded(session)
+    const { page } = session
+    if (session.type !== 'page' || page === null || !this.#pages.delete(page.targetId)) return
+    for (const [frameId, owner] of this.#frames) if (owner === page) this.#frames.delete(frameId)
+    this.#hidden.delete(page)
+    if (page.pageId === null) return
+    this.#observer?.pageClosed(page)
+    this.#observer?.pagesChanged()
+    this.#byFront.delete(page)
+    this.#frontListener()
+  }
+
+  #infoChanged(info: TargetInfo): void {
+    const page = this.#pages.get(info.targetId)
+    if (!page) return
+    const url = cutUrl(info.url)
+    const title = cutText(info.title, TEXT_LIMITS.title)
+    if (url === page.url && title === page.title) return
+    page.url = url
+    page.title = title
+    if (page.pageId !== null) this.#observer?.pagesChanged()
+  }
+}

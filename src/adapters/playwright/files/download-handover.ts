@@ -1,0 +1,67 @@
+import type { Logger } from '../../../logger.ts'
+import type { ClientFolder } from './client-folder.ts'
+import { within } from '../cdp/deadline.ts'
+
+/** How many results are remembered. */
+const MOST_RESULTS = 1_000
+/** An artifact of gigabytes takes its time to be kept. */
+const KEPT_MS = 120_000
+
+/** Downloads become artifacts, and their files are removed: clients are told of an end only then, with a copy where they look. */
+export class DownloadHandover {
+  readonly #logger: Logger
+  /** By guid: folders of clients that look for it. */
+  readonly #folders = new Map<string, Set<ClientFolder>>()
+  /** By guid: whether it was kept as an artifact. */
+  readonly #results = new Map<string, PromiseWithResolvers<boolean>>()
+  #isOver = false
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  /** The client will look for the download in its folder, under its guid, which must be a plain name. */
+  claim(guid: string, folder: ClientFolder): void {
+    const folders = this.#folders.get(guid) ?? new Set<ClientFolder>()
+    this.#folders.set(guid, folders.add(folder))
+  }
+
+  /** Resolves when the download has ended and all has been done with its file: whether it became an artifact. */
+  async isKept(guid: string): Promise<boolean> {
+    return !this.#isOver && (await within(this.#resultOf(guid).promise, KEPT_MS)) === true
+  }
+
+  /** The download has ended, and its file, if it has one, is about to be removed. Never rejects. */
+  async ended(guid: string, path: string, isKept: boolean): Promise<void> {
+    const folders = this.#folders.get(guid)
+    this.#folders.delete(guid)
+    if (folders && isKept) {
+      for (const folder of folders) {
+        await folder
+          .copy(path, guid)
+          .catch((error: unknown) => this.#logger.warn({ err: error }, 'a download could not be copied for a client'))
+      }
+    }
+    this.#resultOf(guid).resolve(isKept)
+  }
+
+  /** Of those that have not ended, nothing is kept. */
+  dispose(): void {
+    this.#isOver = true
+    this.#folders.clear()
+    for (const { resolve } of this.#results.values()) resolve(false)
+  }
+
+  #resultOf(guid: string): PromiseWithResolvers<boolean> {
+    const known = this.#results.get(guid)
+    if (known) return known
+    const result = Promise.withResolvers<boolean>()
+    this.#results.set(guid, result)
+    if (this.#results.size > MOST_RESULTS) {
+      const [oldest] = this.#results.keys()
+      this.#results.get(oldest!)?.resolve(false)
+      this.#results.delete(oldest!)
+    }
+    return result
+  }
+}

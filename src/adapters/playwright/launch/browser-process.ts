@@ -1,0 +1,255 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import type { Logger } from '../../../logger.ts'
+import { BrowserLaunchFailed } from '../../../ports/browser.ts'
+import type { EgressProxy } from '../../../ports/egress.ts'
+import { browserFlags } from './browser-flags.ts'
+import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
+import { giveWay } from './browser-priority.ts'
+import { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { BrowsersDirectory } from './browsers-directory.ts'
+import { within } from '../cdp/deadline.ts'
+import { FileSizeLimit } from './file-size-limit.ts'
+import type { BrowserPipes } from '../cdp/browser-pipes.ts'
+import { setprivPath } from './setpriv.ts'
+
+/** How browsers are started on this machine: found out once, by a probe (see sandbox.ts). */
+export interface LaunchMode {
+  executable: string
+  sandboxed: boolean
+  /** As root: the first of the user ids that browsers run under, each its own; null: as ourselves. */
+  firstUid: number | null
+  /** Whether each browser has a user id of its own, or all have `firstUid`. */
+  ownUids: boolean
+  /** Of the largest file that a browser may write; unset: as large as the system allows. */
+  maxFileBytes?: number
+}
+
+/** User ids of one server: one is used again after so many launches. */
+export const UIDS_PER_SERVER = 10_000
+const KEPT_OUTPUT = 4_000
+/** How long the pipe of a browser that has ended may still bring what it said last. */
+const LAST_WORDS_MS = 200
+/** How long what it said last may take to be processed, beside all that others say. */
+const READ_WORDS_MS = 5_000
+/** How long a browser whose pipe is closed may take to end. */
+const SPEECHLESS_MS = 500
+/** SIGKILL needs no more, unless a process hangs in the kernel. */
+const EXIT_MS = 5_000
+const GROUP_END_MS = 2_000
+const PROXY_CLOSE_MS = 2_000
+/** What a browser may know of our environment: nothing of keys, passwords or addresses. */
+const PASSED_ENVIRONMENT = /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|FONTCONFIG_\w+|SSL_CERT_\w+)$/
+
+let launchCount = 0
+
+/** One browser process in a process group of its own, with its pipes and its directory. */
+export class BrowserProcess {
+  readonly pid: number
+  readonly wire: BrowserWire
+  readonly folders: BrowserFolders
+  readonly fileSizeLimit: FileSizeLimit
+  /** Its only way to the network; null: it has none but the system's. Ends with the process. */
+  readonly proxy: EgressProxy | null
+  /** Resolves when the process has ended, however it did: how, for people. */
+  readonly exited: Promise<string>
+  /** As `exited`, but after the last of what the browser had written was read. */
+  readonly fellSilent: Promise<string>
+  readonly #child: ChildProcess
+  readonly #parent: BrowsersDirectory
+  readonly #logger: Logger
+  #output = ''
+  readonly #outputEnded: Promise<void>
+  #closing: Promise<void> | null = null
+
+  private constructor(
+    child: ChildProcess,
+    pid: number,
+    uid: number | null,
+    parent: BrowsersDirectory,
+    folders: BrowserFolders,
+    pipes: BrowserPipes,
+    proxy: EgressProxy | null,
+    logger: Logger,
+  ) {
+    this.#child = child
+    this.#parent = parent
+    this.proxy = proxy
+    this.#logger = logger
+    this.pid = pid
+    this.folders = folders
+    this.fileSizeLimit = new FileSizeLimit(pid, uid, () => this.hasExited, logger)
+    void giveWay(pid)
+    const keep = (chunk: Buffer) => {
+      this.#output = (this.#output + chunk.toString()).slice(-KEPT_OUTPUT)
+    }
+    child.stdout!.on('data', keep)
+    child.stderr!.on('data', keep)
+    this.exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`))
+    })
+    this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
+    const [, , , input, output] = child.stdio
+    this.wire = new BrowserWire(input as Writable, output as Readable, folders.downloads, pipes, logger)
+    const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
+    this.fellSilent = this.exited.then(async (how) => {
+      await within(silence, LAST_WORDS_MS)
+      // What is read already waits for its turn; there is no more of it than a pipe holds.
+      await within(this.wire.caughtUp(), READ_WORDS_MS)
+      return how
+    })
+    this.wire.onClose(() => {
+      // Usually it is about to end. One that we cannot speak to any more and that stays is of no use to anybody.
+      const timer = setTimeout(() => this.#killGroup(), SPEECHLESS_MS)
+      void this.exited.then(() => clearTimeout(timer))
+    })
+  }
+
+  /**
+   * Whatever becomes of it, the proxy is closed when nothing is left of the browser. `fault`: rejects when what is begun
+   * here has failed where nobody could catch it.
+   */
+  static async start(
+    mode: LaunchMode,
+    parent: BrowsersDirectory,
+    pipes: BrowserPipes,
+    logger: Logger,
+    proxy: EgressProxy | null = null,
+    fault: Promise<never> = NEVER,
+  ): Promise<BrowserProcess> {
+    const uid = mode.firstUid === null ? null : mode.firstUid + (mode.ownUids ? launchCount++ % UIDS_PER_SERVER : 0)
+    let folders: BrowserFolders | null = null
+    let child: ChildProcess | null = null
+    try {
+      folders = await makeBrowserFolders(parent.path, uid)
+      child = spawnBrowser(mode, folders, uid, proxy?.port ?? null)
+      const pid = await Promise.race([pidOf(child), fault])
+      return new BrowserProcess(child, pid, uid, parent, folders, pipes, proxy, logger)
+    } catch (error) {
+      if (child?.pid !== undefined) killGroup(child.pid)
+      await proxy?.close()
+      if (folders) await parent.remove(folders.dir)
+      throw new BrowserLaunchFailed(`${mode.executable} could not be started: ${(error as Error).message}`, error)
+    }
+  }
+
+  get hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
+  /** Waits for work with the browser, but no longer than it lives. */
+  orEnd<T>(work: Promise<T>): Promise<T> {
+    const ended = this.exited.then((how): never => {
+      throw new BrowserLaunchFailed(`the browser ended (${how})`)
+    })
+    return Promise.race([work, ended])
+  }
+
+  /** The last lines that the browser wrote, for the message of a launch that failed. */
+  lastOutput(): string {
+    return this.#output.trim().split('\n').slice(-5).join('\n')
+  }
+
+  /**
+   * Asks the browser to end, kills its process group at the deadline (which also ends a stopped one), and removes its
+   * directory.
+   */
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= this.#end(deadlineMs)
+    return this.#closing
+  }
+
+  /** Ends it at once, and leaves its directory to `close`. */
+  kill(): void {
+    this.#killGroup()
+  }
+
+  async #end(deadlineMs: number): Promise<void> {
+    if (deadlineMs > 0) {
+      this.wire.tell('Browser.close', {})
+      await within(this.exited, deadlineMs)
+    }
+    this.#killGroup()
+    if ((await within(this.exited, EXIT_MS)) === null) {
+      this.#logger.error({ pid: this.pid, dir: this.folders.dir }, 'a browser outlives SIGKILL: it hangs in the kernel')
+    }
+    // Every process of the group holds the browser's output open until it is gone. (Whether the group still exists would
+    // not tell: the dead stay in it until somebody reaps them.)
+    await within(this.#outputEnded, GROUP_END_MS)
+    await this.fileSizeLimit.close()
+    for (const stream of this.#child.stdio) stream?.destroy()
+    await this.#closeProxy()
+    await this.#parent.remove(this.folders.dir)
+  }
+
+  /** Its thread may stand still, and is replaced then; no browser waits for that. */
+  async #closeProxy(): Promise<void> {
+    const closed = this.proxy?.close().catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'the proxy of a browser was not closed')
+    })
+    if (closed) await within(closed, PROXY_CLOSE_MS)
+  }
+
+  #killGroup(): void {
+    killGroup(this.pid)
+  }
+}
+
+const NEVER = new Promise<never>(() => {})
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // Nobody is left.
+  }
+}
+
+function spawnBrowser(
+  mode: LaunchMode,
+  folders: BrowserFolders,
+  uid: number | null,
+  proxyPort: number | null,
+): ChildProcess {
+  const { home, profile, temporary } = folders
+  const flags = browserFlags(profile, mode.sandboxed, { width: 1920, height: 1080 }, proxyPort)
+  const passed = Object.entries(process.env).filter(([name]) => PASSED_ENVIRONMENT.test(name))
+  const env = {
+    ...Object.fromEntries(passed),
+    HOME: home,
+    TMPDIR: temporary,
+    XDG_CONFIG_HOME: home,
+    XDG_CACHE_HOME: home,
+  }
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const
+  const options = { env, cwd: home, detached: true, stdio: [...stdio] }
+  const setpriv = setprivPath()
+  if (setpriv !== null) {
+    const user = uid === null ? [] : ['--reuid', String(uid), '--regid', String(uid), '--clear-groups']
+    // A stopped browser does not notice that its pipe broke; the kernel ends it when we are gone.
+    const command = [setpriv, '--pdeathsig', 'KILL', ...user, '--', mode.executable, ...flags]
+    return spawn(SHELL, withinLimits(mode, command), options)
+  }
+  const command = withinLimits(mode, [mode.executable, ...flags])
+  return spawn(SHELL, command, uid === null ? options : { ...options, uid, gid: uid })
+}
+
+const SHELL = '/bin/sh'
+/** POSIX counts file sizes so. */
+const ULIMIT_UNIT = 512
+
+/**
+ * A last bound, should nobody look in time: no core dumps, and no file above the bound. Chromium leaves SIGXFSZ ignored
+ * when it is, so that a write beyond is an error that it handles (a download is canceled) instead of its end.
+ */
+function withinLimits({ maxFileBytes }: LaunchMode, command: readonly string[]): string[] {
+  const ofFiles = maxFileBytes === undefined ? '' : `ulimit -f ${Math.ceil(maxFileBytes / ULIMIT_UNIT)} 2>/dev/null;`
+  return ['-c', `trap '' XFSZ; ulimit -c 0 2>/dev/null; ${ofFiles} exec "$@"`, 'sh', ...command]
+}
+
+function pidOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('spawn', () => resolve(child.pid!))
+  })
+}

@@ -1,0 +1,160 @@
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright'
+import type { Logger } from '../../../logger.ts'
+import { BrowserLaunchFailed, type BrowserOptions } from '../../../ports/browser.ts'
+import type { EgressProxies, EgressPolicy, EgressProxy } from '../../../ports/egress.ts'
+import { ownedBy, type FaultOwner } from '../../../ports/fault-owner.ts'
+import { BrowserProcess, type LaunchMode } from './browser-process.ts'
+import type { BrowsersDirectory } from './browsers-directory.ts'
+import { raceSignal, within } from '../cdp/deadline.ts'
+import type { BrowserPipes } from '../cdp/browser-pipes.ts'
+import { Targets } from '../cdp/target-registry.ts'
+
+const LAUNCH_DEADLINE_MS = 30_000
+/** A browser's pipe breaks a moment before its end is told, which says more. */
+const EXIT_TOLD_MS = 200
+
+const EVERYTHING: EgressPolicy = { mode: 'OPEN', allow: [], allowedHosts: null, upstream: null }
+
+export const DEFAULT_OPTIONS: BrowserOptions = {
+  viewport: { width: 1920, height: 1080 },
+  userAgent: null,
+  locale: null,
+  timezone: null,
+  extraHeaders: null,
+  storageState: null,
+  record: [],
+  egress: EVERYTHING,
+}
+
+/** Answers for all that comes of one browser; told to whom the browser belongs by then. */
+export class BrowserFaults implements FaultOwner {
+  readonly #logger: Logger
+  readonly #first = Promise.withResolvers<never>()
+  #fault: { error: unknown } | null = null
+  #onFault: (error: unknown) => void = () => undefined
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+    // Whoever waits for it hears of it.
+    this.#first.promise.catch(() => {})
+  }
+
+  /** Rejects with the first fault. */
+  get first(): Promise<never> {
+    return this.#first.promise
+  }
+
+  /** Whom to tell from now on; at once, if there was one already. */
+  tell(onFault: (error: unknown) => void): void {
+    this.#onFault = onFault
+    if (this.#fault) onFault(this.#fault.error)
+  }
+
+  fail(error: unknown): void {
+    this.#logger.error({ err: error }, 'a fault while a browser was heard: what it belongs to ends')
+    this.#fault ??= { error }
+    this.#first.reject(error)
+    this.#onFault(error)
+  }
+}
+
+/** A browser that runs and has a context with a blank page, made with the default options. It belongs to nobody yet. */
+export interface OpenBrowser {
+  faults: BrowserFaults
+  process: BrowserProcess
+  browser: Browser
+  targets: Targets
+  context: BrowserContext
+  page: Page
+}
+
+/**
+ * With `proxies`, the browser reaches the network through one of them alone. Rejects with BrowserLaunchFailed, or with the
+ * signal's reason; either way no process is left.
+ */
+export async function openBrowser(
+  mode: LaunchMode,
+  parent: BrowsersDirectory,
+  pipes: BrowserPipes,
+  proxies: EgressProxies | null,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<OpenBrowser> {
+  signal.throwIfAborted()
+  const faults = new BrowserFaults(logger)
+  return ownedBy(faults, () => openOwned(faults, mode, parent, pipes, proxies, logger, signal))
+}
+
+async function openOwned(
+  faults: BrowserFaults,
+  mode: LaunchMode,
+  parent: BrowsersDirectory,
+  pipes: BrowserPipes,
+  proxies: EgressProxies | null,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<OpenBrowser> {
+  const proxy = proxies && (await openProxy(proxies))
+  const process = await BrowserProcess.start(mode, parent, pipes, logger, proxy, faults.first)
+  faults.tell(() => void process.close(0))
+  const deadline = AbortSignal.timeout(LAUNCH_DEADLINE_MS)
+  try {
+    return {
+      ...(await raceSignal(Promise.race([attach(process), faults.first]), AbortSignal.any([signal, deadline]))),
+      faults,
+    }
+  } catch (error) {
+    const how = signal.aborted || deadline.aborted ? null : await within(process.exited, EXIT_TOLD_MS)
+    await process.close(0)
+    if (signal.aborted) throw signal.reason
+    const late = deadline.aborted ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : null
+    const why = late ?? (how === null ? (error as Error).message : `it ended at once (${how})`)
+    throw new BrowserLaunchFailed(`the browser could not be started: ${why}${quoted(process.lastOutput())}`, error)
+  }
+}
+
+async function openProxy(proxies: EgressProxies): Promise<EgressProxy> {
+  try {
+    return await proxies.open()
+  } catch (error) {
+    throw new BrowserLaunchFailed(`the browser's proxy could not be started: ${(error as Error).message}`, error)
+  }
+}
+
+/** What Playwright gave when the profile was saved; the domain keeps it as it is. */
+type StorageState = Exclude<BrowserContextOptions['storageState'], string | undefined>
+
+/** Playwright's options for what a session asks for. */
+export function contextOptions(options: BrowserOptions): BrowserContextOptions {
+  return {
+    viewport: options.viewport,
+    ...(options.userAgent === null ? {} : { userAgent: options.userAgent }),
+    ...(options.locale === null ? {} : { locale: options.locale }),
+    ...(options.timezone === null ? {} : { timezoneId: options.timezone }),
+    ...(options.storageState === null ? {} : { storageState: options.storageState as StorageState }),
+    ...(options.extraHeaders === null ? {} : { extraHTTPHeaders: options.extraHeaders }),
+  }
+}
+
+async function attach(process: BrowserProcess): Promise<Omit<OpenBrowser, 'faults'>> {
+  const targets = new Targets(process.wire)
+  const connected = Promise.all([
+    chromium.connectOverCDP(process.wire.transport, {
+      isLocal: true,
+      artifactsDir: process.folders.recordings,
+      timeout: 0,
+    }),
+    targets.start(),
+  ])
+  const [browser] = await process.orEnd(connected)
+  const opened = async () => {
+    const context = await browser.newContext(contextOptions(DEFAULT_OPTIONS))
+    return { context, page: await context.newPage() }
+  }
+  const { context, page } = await process.orEnd(opened())
+  return { process, browser, targets, context, page }
+}
+
+function quoted(output: string): string {
+  return output === '' ? '' : `; its last words: ${output.replace(/\s*\n\s*/g, ' | ').slice(0, 1_000)}`
+}

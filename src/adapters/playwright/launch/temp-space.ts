@@ -1,0 +1,226 @@
+import { existsSync } from 'node:fs'
+import { lstat, readdir, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from '../../../logger.ts'
+
+/** Between two looks at the folders of all browsers. */
+const LOOK_MS = 1_000
+/** How long a browser has to give back what is broken off. */
+const BREAK_OFF_MS = 3_000
+/** For each file there is, the next look is later by as much: a trace may have many. */
+const PAUSE_FOR_FILE_MS = 0.1
+/** Files whose sizes are asked for at once. */
+const AT_ONCE = 32
+/** Deeper than any folder that a browser or a recording makes. */
+const MOST_LEVELS = 24
+/** A new session is not started with less than this of the bound left. */
+const ROOM_TO_START = 0.1
+/** Nor with less free space than this share of the file system, or these bytes if they are less. */
+const FREE_SHARE = 0.05
+const FREE_BYTES = 256 * 1024 * 1024
+/** Bytes of a block, as stat counts them. */
+const BLOCK = 512
+
+/** Bytes on the disk by path, relative to the folder: of each file in `recordings`, and of each other folder. */
+export type FolderSizes = ReadonlyMap<string, number>
+
+/** The folder of one browser. */
+export interface WatchedFolder {
+  /** Tells the sizes at each look. Replace it when the browser gets an owner. */
+  onSizes: (sizes: FolderSizes) => void
+  /**
+   * The folder takes more than it may, with a sentence that says so. First the files that are still being written are
+   * to be broken off; if that was not enough by a later look, the browser is to be ended.
+   */
+  onOverrun: (stage: 'break off' | 'end', why: string) => void
+  /** What it may take in all. */
+  readonly limitBytes: number
+  /** Why there is no room for so many bytes more, in one sentence; null: there is, and they count from now on. */
+  refusal(bytes: number): string | null
+}
+
+interface Watched {
+  folder: WatchedFolder
+  dir: string
+  bytes: number
+  /** When its downloads and recordings were broken off for taking too much; null: it takes no more than it may. */
+  brokenOffAt: number | null
+  isEnded: boolean
+}
+
+/**
+ * Bounds what all browsers together, and each by itself, keep in the temporary folder. One timer looks at all of them.
+ * What a page stores (caches, databases, files of its own) is in the memory of its browser, since contexts are
+ * incognito ones; so these are downloads, recordings, files for uploads, and whatever a browser writes unasked.
+ */
+export class TempSpace {
+  readonly #root: string
+  readonly #limitBytes: number
+  readonly #logger: Logger
+  /** By their paths. */
+  readonly #watched = new Map<string, Watched>()
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #isClosed = false
+  #freeBytes = Number.POSITIVE_INFINITY
+  #freeNeeded = 0
+
+  /** `root`: an existing folder of the file system that the folders are in. */
+  constructor(root: string, limitBytes: number, logger: Logger) {
+    this.#root = root
+    this.#limitBytes = limitBytes
+    this.#logger = logger
+    this.#schedule(0)
+  }
+
+  /** What one browser may take: half of the bound, so that none alone keeps others from starting. */
+  get sessionLimitBytes(): number {
+    return Math.floor(this.#limitBytes / 2)
+  }
+
+  /** Watches an existing folder until it is removed. The same for the same folder. */
+  watch(dir: string): WatchedFolder {
+    const known = this.#watched.get(dir)
+    if (known) return known.folder
+    const limitBytes = this.sessionLimitBytes
+    const refusal = (bytes: number) => {
+      if (watched.bytes + bytes > limitBytes) {
+        const used = `the session's browser uses ${mebibytes(watched.bytes)} MiB of the temporary folder`
+        return `There is no room for ${bytes} bytes: ${used}, and its limit is ${mebibytes(limitBytes)} MiB.`
+      }
+      watched.bytes += bytes
+      return null
+    }
+    const folder: WatchedFolder = { limitBytes, refusal, onSizes: () => {}, onOverrun: () => {} }
+    const watched: Watched = { dir, folder, bytes: 0, brokenOffAt: null, isEnded: false }
+    this.#watched.set(dir, watched)
+    return folder
+  }
+
+  /** Why no session may be started now, in one sentence; null: it may. */
+  refusal(): string | null {
+    const most = this.#limitBytes * (1 - ROOM_TO_START)
+    if (this.#usedBytes() > most) this.#forgetRemoved()
+    const used = this.#usedBytes()
+    if (used > most) {
+      return `The temporary folder is full: browsers use ${mebibytes(used)} of ${mebibytes(this.#limitBytes)} MiB (TABWIRE_TEMP_LIMIT_MB). Terminate sessions, or try again later.`
+    }
+    if (this.#freeBytes < this.#freeNeeded) {
+      return `The disk of the temporary folder is full: ${mebibytes(this.#freeBytes)} MiB are free, and ${mebibytes(this.#freeNeeded)} MiB are needed.`
+    }
+    return null
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#looking
+  }
+
+  /** A session that has just ended takes nothing any more: whoever starts the next one does not wait for a look. */
+  #forgetRemoved(): void {
+    for (const { dir } of this.#watched.values()) if (!existsSync(dir)) this.#watched.delete(dir)
+  }
+
+  #usedBytes(): number {
+    let used = 0
+    for (const { bytes } of this.#watched.values()) used += bytes
+    return used
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#isClosed) return
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#look()
+    }, delayMs)
+    this.#timer.unref()
+  }
+
+  /** Never rejects. */
+  async #look(): Promise<void> {
+    let files = 0
+    try {
+      await this.#measureFree()
+      for (const watched of this.#watched.values()) {
+        if (this.#isClosed) return
+        const measured = await measureFolder(watched.dir)
+        if (measured === null) {
+          this.#watched.delete(watched.dir)
+          continue
+        }
+        const { sizes } = measured
+        files += measured.files
+        watched.bytes = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0)
+        watched.folder.onSizes(sizes)
+      }
+      this.#judge()
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the temporary folder could not be looked at')
+    }
+    this.#schedule(LOOK_MS + files * PAUSE_FOR_FILE_MS)
+  }
+
+  async #measureFree(): Promise<void> {
+    const { bavail, blocks, bsize } = await statfs(this.#root)
+    this.#freeBytes = bavail * bsize
+    this.#freeNeeded = Math.min(FREE_BYTES, blocks * bsize * FREE_SHARE)
+  }
+
+  #judge(): void {
+    const used = this.#usedBytes()
+    // Where it has been ended already, its bytes are about to be freed, and nobody else has to go.
+    const largest = [...this.#watched.values()].toSorted((one, other) => other.bytes - one.bytes)[0]
+    for (const watched of this.#watched.values()) {
+      const isAlone = watched.bytes > this.sessionLimitBytes
+      if (isAlone || (watched === largest && used > this.#limitBytes)) {
+        const taken = `The session's browser uses ${mebibytes(watched.bytes)} MiB of the temporary folder`
+        const bound = isAlone
+          ? `the limit of a session is ${mebibytes(this.sessionLimitBytes)} MiB, half of TABWIRE_TEMP_LIMIT_MB`
+          : `all use ${mebibytes(used)} MiB, and the limit is ${mebibytes(this.#limitBytes)} MiB (TABWIRE_TEMP_LIMIT_MB)`
+        this.#overrun(watched, `${taken}; ${bound}.`)
+      } else if (watched.brokenOffAt !== null && !watched.isEnded) watched.brokenOffAt = null
+    }
+  }
+
+  #overrun(watched: Watched, why: string): void {
+    const now = performance.now()
+    const isFirst = watched.brokenOffAt === null
+    if (watched.isEnded || (watched.brokenOffAt !== null && now - watched.brokenOffAt < BREAK_OFF_MS)) return
+    watched.brokenOffAt ??= now
+    watched.isEnded = !isFirst
+    const { dir, bytes, isEnded } = watched
+    this.#logger.warn({ dir, bytes, isEnded }, 'a browser uses too much of the temporary folder')
+    watched.folder.onOverrun(isEnded ? 'end' : 'break off', why)
+  }
+}
+
+const mebibytes = (bytes: number) => Math.round(bytes / 1024 / 1024)
+
+/** Follows no link. What is removed meanwhile counts nothing; null: the folder itself is gone. */
+async function measureFolder(dir: string): Promise<{ sizes: FolderSizes; files: number } | null> {
+  if (!(await lstat(dir).catch(() => null))) return null
+  const sizes = new Map<string, number>()
+  let fileCount = 0
+  const add = (key: string, bytes: number) => sizes.set(key, (sizes.get(key) ?? 0) + bytes)
+  const walk = async (path: string, keyOf: (name: string) => string, level: number): Promise<void> => {
+    if (level > MOST_LEVELS) return
+    const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
+    const files = entries.filter((entry) => !entry.isDirectory())
+    fileCount += files.length
+    for (let start = 0; start < files.length; start += AT_ONCE) {
+      const sizesOf = files.slice(start, start + AT_ONCE).map(async ({ name }) => {
+        const stats = await lstat(join(path, name)).catch(() => null)
+        if (stats) add(keyOf(name), stats.blocks * BLOCK)
+      })
+      await Promise.all(sizesOf)
+    }
+    for (const { name } of entries.filter((entry) => entry.isDirectory())) {
+      const key = keyOf(name)
+      // Of recordings, each by itself.
+      const keyBelow = path === dir && name === 'recordings' ? (file: string) => `${key}/${file}` : () => key
+      await walk(join(path, name), keyBelow, level + 1)
+    }
+  }
+  await walk(dir, (name) => name, 0)
+  return { sizes, files: fileCount }
+}

@@ -1,0 +1,209 @@
+import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../../ports/egress.ts'
+import { parseHost, formatAddress } from '../../../ports/network-address.ts'
+import type { CdpResponse } from '../cdp/cdp-events.ts'
+
+/** How long an outcome may come after the browser has told of the failure. */
+const LATE_OUTCOME_MS = 2_000
+/** The same where the failure may be just what the browser says. */
+const LATE_RESET_MS = 250
+/** A request may be told a moment after its connection was begun for it. */
+const EARLY_MS = 250
+/** Hosts, and connections, that are remembered. */
+const MOST_HOSTS = 2_000
+const MOST_OF_HOST = 20
+const MOST_CONNECTIONS = 2_000
+/** Failures that wait for their reason at once; a page may cause any number. */
+const MOST_WAITING = 1_000
+
+/** What a browser says of a connection that our proxy did not make, whatever the reason. */
+const PROXY_ERROR = /net::ERR_(?:SOCKS_CONNECTION_FAILED|SOCKS_CONNECTION_HOST_UNREACHABLE|PROXY_CONNECTION_FAILED)/
+/**
+ * What it says of one that was given up after it had been told that it stands: only the first bytes show how a proxy of
+ * the user is to be asked.
+ */
+const RESET = /net::ERR_(?:CONNECTION_RESET|CONNECTION_CLOSED|EMPTY_RESPONSE)/
+const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }
+
+const EVERYTHING = { mode: 'OPEN', upstream: null } as const
+
+interface Waiting {
+  key: string
+  since: number
+  settle(failure: ConnectionFailure | null): void
+  /** The browser's words may be all there is to say. */
+  mayBeNone: boolean
+  timer: NodeJS.Timeout
+}
+
+/** The failure of a request that was refused by a rule of ours. */
+export const blockedBy = (rule: string): `BLOCKED (${string})` => `BLOCKED (${rule})`
+
+/** In the words of the log: what the browser would have said without a proxy. */
+const textOf = ({ code, rule, netError }: ConnectionFailure) =>
+  code === 'BLOCKED' ? blockedBy(rule ?? 'egress') : netError
+
+/**
+ * What became of the connections of one browser, as its proxy tells. Behind a proxy the browser knows neither the
+ * address that answered nor why none did; so whoever records asks here, by host, port and time.
+ */
+export class ConnectionOutcomes {
+  readonly mode: EgressMode
+  readonly #proxyPort: number | null
+  readonly #hidden: readonly RegExp[]
+  readonly #failed = new Map<string, ConnectionOutcome[]>()
+  readonly #made = new Map<string, ConnectionOutcome[]>()
+  /** By the browser's number of the connection. */
+  readonly #claimed = new Map<number, ConnectionOutcome>()
+  readonly #waiting = new Set<Waiting>()
+
+  /** `proxyPort`: of the browser's proxy on this machine; null: it has none, and what it says is so. */
+  constructor(proxyPort: number | null, { mode, upstream }: Pick<EgressPolicy, 'mode' | 'upstream'> = EVERYTHING) {
+    this.#proxyPort = proxyPort
+    this.#hidden = proxyPort === null ? [] : upstream ? [PROXY_ERROR, RESET] : [PROXY_ERROR]
+    this.mode = mode
+  }
+
+  heard(outcome: ConnectionOutcome): void {
+    const key = keyOf(hostOf(outcome.host), outcome.port)
+    keep(outcome.failure ? this.#failed : this.#made, key, outcome)
+    if (!outcome.failure) return
+    for (const waiting of this.#waiting) {
+      if (waiting.key === key && outcome.endedAt >= waiting.since) this.#settle(waiting, outcome.failure)
+    }
+  }
+
+  /** Whether the browser's words hide what happened. */
+  isHidden(text: string): boolean {
+    return this.#hidden.some((words) => words.test(text))
+  }
+
+  /**
+   * Calls back with the text, in which what the browser could not know is put right: at once where that is known or
+   * nothing is hidden, else as soon as the proxy has told, within a bound. `since`: when the request began.
+   */
+  explain(text: string, url: string, since: number, done: (text: string) => void): void {
+    const words = this.#hidden.find((hidden) => hidden.test(text))
+    if (!words) return done(text)
+    this.#failureOf(words, url, since, (failure) => done(failure ? text.replace(words, textOf(failure)) : text))
+  }
+
+  /** Why a connection failed of which the browser says this; null: for no reason that the proxy knows. */
+  failureOf(text: string, url: string, since: number): Promise<ConnectionFailure | null> {
+    const words = this.#hidden.find((hidden) => hidden.test(text))
+    if (!words) return Promise.resolve(null)
+    return new Promise((resolve) => this.#failureOf(words, url, since, resolve))
+  }
+
+  /**
+   * Puts the address of who answered, and what of the connecting was name resolution, into what the browser tells of a
+   * response: in place, so that it is so for everybody who hears the event. `sentAt`: when the request began. Returns
+   * whether there is nothing to add: else the proxy has not told yet, and `amendLate` may know.
+   */
+  amend(response: CdpResponse, sentAt: number, sentTimestamp: number): boolean {
+    const isProxy = response.remotePort === this.#proxyPort && response.remoteIPAddress === '127.0.0.1'
+    return this.#proxyPort === null || !isProxy || this.amendLate(response, sentAt, sentTimestamp)
+  }
+
+  /** As `amend`, for a response of which that had nothing to say. */
+  amendLate(response: CdpResponse, sentAt: number, sentTimestamp: number): boolean {
+    const { timing } = response
+    const connects = timing !== undefined && timing.connectStart >= 0 && response.connectionReused !== true
+    const startedAt = connects ? sentAt + (timing.requestTime - sentTimestamp) * 1000 + timing.connectStart : null
+    const outcome = this.#outcomeOf(response, startedAt)
+    // Behind a proxy of the user, nobody knows.
+    response.remoteIPAddress = outcome?.peer ? bracketed(outcome.peer.address) : ''
+    response.remotePort = outcome?.peer?.port ?? 0
+    if (!outcome) return false
+    if (!connects) return true
+    const { dnsMs } = outcome
+    timing.dnsStart = dnsMs === null ? -1 : timing.connectStart
+    timing.dnsEnd = dnsMs === null ? -1 : Math.min(timing.connectStart + dnsMs, timing.connectEnd)
+    timing.connectStart = dnsMs === null ? timing.connectStart : timing.dnsEnd
+    return true
+  }
+
+  /** Waits no more: whoever waits is told what is known by now. */
+  settle(): void {
+    for (const waiting of this.#waiting) this.#giveUp(waiting)
+  }
+
+  #failureOf(words: RegExp, url: string, since: number, settle: Waiting['settle']): void {
+    const key = keyOfUrl(url)
+    if (key === null) return settle(null)
+    const from = since - EARLY_MS
+    const known = this.#failed.get(key)?.findLast(({ endedAt }) => endedAt >= from)
+    if (known) return settle(known.failure)
+    const waiting: Waiting = {
+      key,
+      since: from,
+      settle,
+      mayBeNone: words === RESET,
+      timer: setTimeout(() => this.#giveUp(waiting), words === RESET ? LATE_RESET_MS : LATE_OUTCOME_MS),
+    }
+    this.#waiting.add(waiting)
+    if (this.#waiting.size > MOST_WAITING) this.#giveUp(waiting)
+  }
+
+  #settle(waiting: Waiting, failure: ConnectionFailure | null): void {
+    if (!this.#waiting.delete(waiting)) return
+    clearTimeout(waiting.timer)
+    waiting.settle(failure)
+  }
+
+  /** What befell the host before is the likeliest, where something did. */
+  #giveUp(waiting: Waiting): void {
+    const last = this.#failed.get(waiting.key)?.at(-1)
+    this.#settle(waiting, waiting.mayBeNone ? null : (last?.failure ?? null))
+  }
+
+  /** The connection that a response came over; `startedAt`: when the browser began to make it, where it was made for this. */
+  #outcomeOf({ url, connectionId }: CdpResponse, startedAt: number | null): ConnectionOutcome | null {
+    const claimed = connectionId === undefined ? undefined : this.#claimed.get(connectionId)
+    if (claimed) return claimed
+    const key = keyOfUrl(url)
+    const made = (key === null ? undefined : this.#made.get(key)) ?? []
+    const outcome =
+      startedAt === null
+        ? made.at(-1)
+        : made.toSorted((one, other) => Math.abs(one.startedAt - startedAt) - Math.abs(other.startedAt - startedAt))[0]
+    if (!outcome) return null
+    if (connectionId !== undefined && connectionId !== 0) {
+      this.#claimed.set(connectionId, outcome)
+      dropOldest(this.#claimed, MOST_CONNECTIONS)
+    }
+    return outcome
+  }
+}
+
+function keep(map: Map<string, ConnectionOutcome[]>, key: string, outcome: ConnectionOutcome): void {
+  const outcomes = map.get(key) ?? []
+  map.delete(key)
+  outcomes.push(outcome)
+  if (outcomes.length > MOST_OF_HOST) outcomes.shift()
+  map.set(key, outcomes)
+  dropOldest(map, MOST_HOSTS)
+}
+
+function dropOldest(map: Map<unknown, unknown>, most: number): void {
+  const [oldest] = map.keys()
+  if (oldest !== undefined && map.size > most) map.delete(oldest)
+}
+
+const keyOf = (host: string, port: number) => `${host}:${port}`
+
+function keyOfUrl(url: string): string | null {
+  const parsed = URL.parse(url)
+  if (!parsed) return null
+  const port = parsed.port === '' ? PORTS[parsed.protocol] : Number(parsed.port)
+  return port === undefined ? null : keyOf(hostOf(parsed.hostname), port)
+}
+
+/** One spelling of each. */
+function hostOf(text: string): string {
+  const host = parseHost(text.replace(/\.+$/, ''))
+  if (!host) return text
+  return host.kind === 'name' ? host.name : formatAddress(host.address)
+}
+
+/** As the browser writes addresses. */
+const bracketed = (address: string) => (address.includes(':') ? `[${address}]` : address)

@@ -1,0 +1,198 @@
+import type { Logger } from '../../../logger.ts'
+import { neverOpened, refusalBy } from '../../../ports/egress-refusal.ts'
+import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import { blockedBy, type ConnectionOutcomes } from './connection-outcomes.ts'
+import { cutUrl } from '../cdp/cut-text.ts'
+import { within } from '../cdp/deadline.ts'
+import type { Targets } from '../cdp/target-registry.ts'
+
+/** How long a caller waits for a page to have left what it must not show. */
+const LEAVING_MS = 5_000
+/** Documents on their way, and pages, that are remembered. */
+const MOST_REMEMBERED = 1_000
+
+/** Why a document did not arrive. Both null: as the browser says. */
+export interface Refusal {
+  /** A sentence with the rule that refused it. */
+  blocked: string | null
+  /** What the browser would have said without a proxy, such as net::ERR_CONNECTION_REFUSED. */
+  netError: string | null
+}
+
+interface LostDocument {
+  /** Counts those of this browser. */
+  number: number
+  /** Never rejects. Resolves when the page has left it, too. */
+  refusal: Promise<Refusal>
+}
+
+interface Loading {
+  url: string
+  pageId: string
+  /** Else of a frame within the page, which fails no action. */
+  isMain: boolean
+  startedAt: number
+  /** The rule that refused it. */
+  rule: string | null
+}
+
+const ARRIVED: Refusal = { blocked: null, netError: null }
+
+/**
+ * Keeps pages off cloud metadata services and link-local addresses, whoever leads them there: the API, a client, a
+ * redirect, the page itself. It judges each document by its URL as it is asked for and by the address that answered,
+ * since a name may lead there as well, and the page or frame goes to about:blank instead. In a browser without a proxy
+ * this is all there is; behind one the connection is refused before, and this finds out why.
+ */
+export class NavigationGuard {
+  readonly #wire: BrowserWire
+  readonly #targets: Targets
+  readonly #connections: ConnectionOutcomes
+  readonly #logger: Logger
+  /** By the browser's id of the request. */
+  readonly #loading = new Map<string, Loading>()
+  readonly #lost = new Map<string, LostDocument>()
+  /** Blank documents that frames show, by the browser's id of their loading, and those that are waited for. */
+  readonly #arrived = new Map<string, true>()
+  readonly #awaited = new Map<string, () => void>()
+  /** With the rule. */
+  readonly #refusedUrls = new Map<string, string>()
+  #count = 0
+
+  constructor(wire: BrowserWire, targets: Targets, connections: ConnectionOutcomes, logger: Logger) {
+    this.#wire = wire
+    this.#targets = targets
+    this.#connections = connections
+    this.#logger = logger
+    wire.onClose(() => this.#awaited.forEach((arrived) => arrived()))
+    wire.on('Network.requestWillBeSent', (event, sessionId) => {
+      const { type, requestId, frameId, request, redirectResponse: hop, wallTime } = event
+      if (type !== 'Document') return
+      if (hop) this.#judge(requestId, hop.url, hop.remoteIPAddress, frameId, sessionId)
+      const page = this.#targets.speaker(sessionId)?.page
+      if (page?.pageId == null || this.ruleOf(requestId) !== null) return
+      const { pageId, targetId } = page
+      this.#loading.delete(requestId)
+      this.#loading.set(requestId, {
+        url: cutUrl(request.url),
+        pageId,
+        isMain: frameId === targetId,
+        startedAt: wallTime * 1000,
+        rule: null,
+      })
+      dropOldest(this.#loading)
+      this.#judge(requestId, request.url, null, frameId, sessionId)
+    })
+    wire.on('Network.responseReceived', ({ type, requestId, frameId, response }, sessionId) => {
+      if (type === 'Document') this.#judge(requestId, response.url, response.remoteIPAddress, frameId, sessionId)
+    })
+    wire.on('Page.frameNavigated', ({ frame: { loaderId, url } }) => {
+      this.#awaited.get(loaderId)?.()
+      if (url !== 'about:blank') return
+      this.#arrived.set(loaderId, true)
+      dropOldest(this.#arrived)
+    })
+    wire.on('Network.loadingFailed', ({ requestId, errorText }) => this.#failed(requestId, errorText))
+  }
+
+  /** Why nothing is downloaded from a URL: a document that becomes a file is left too late. Null: it may be. */
+  refusedDownload(url: string): { failure: `BLOCKED (${string})`; why: string } | null {
+    const rule = ruleOfUrl(url) ?? this.#refusedUrls.get(cutUrl(url))
+    if (rule === undefined || rule === null) return null
+    return { failure: blockedBy(rule), why: `${cutUrl(url)} ${refusalBy(rule, this.#connections.mode)}.` }
+  }
+
+  /** By which rule a request was blocked; null: it was not. */
+  ruleOf(requestId: string): string | null {
+    return this.#loading.get(requestId)?.rule ?? null
+  }
+
+  /** Pass it to `refusedSince`: what is lost from now on has a higher number. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Whether a document of the page was lost since then, so that `refusedSince` has something to say. */
+  hasLostSince(pageId: string | null, count: number): boolean {
+    return pageId !== null && (this.#lost.get(pageId)?.number ?? 0) > count
+  }
+
+  /** Why the last document that the page was to show since then did not arrive, when the page has left it. */
+  async refusedSince(pageId: string | null, count: number): Promise<Refusal> {
+    const lost = pageId === null ? undefined : this.#lost.get(pageId)
+    if (!lost || lost.number <= count) return ARRIVED
+    return (await within(lost.refusal, LEAVING_MS)) ?? ARRIVED
+  }
+
+  #judge(
+    requestId: string,
+    url: string,
+    address: string | undefined | null,
+    frameId: string | undefined,
+    sessionId: string | undefined,
+  ): void {
+    const loading = this.#loading.get(requestId)
+    if (!loading || loading.rule !== null) return
+    const rule = (address ? neverOpened(address) : null) ?? ruleOfUrl(url)
+    if (rule === null) return
+    loading.rule = rule
+    this.#refusedUrls.set(cutUrl(url), rule)
+    dropOldest(this.#refusedUrls)
+    const { pageId, isMain } = loading
+    const shown = cutUrl(url)
+    this.#logger.info({ pageId, url: shown, rule }, 'a page was led to an address that is never opened, and leaves it')
+    const refusal = this.#leave(frameId, sessionId).then(() => this.#refusal(shown, rule))
+    if (isMain) this.#lose(pageId, refusal)
+  }
+
+  #failed(requestId: string, errorText: string): void {
+    const loading = this.#loading.get(requestId)
+    if (!loading?.isMain || loading.rule !== null || !this.#connections.isHidden(errorText)) return
+    const { url, pageId, startedAt } = loading
+    const refusal = this.#connections.failureOf(errorText, url, startedAt).then((failure) => {
+      if (failure?.code === 'BLOCKED') return this.#refusal(url, failure.rule ?? 'blocked address')
+      return { blocked: null, netError: failure?.netError ?? null }
+    })
+    this.#lose(pageId, refusal)
+  }
+
+  #refusal(url: string, rule: string): Refusal {
+    return { blocked: `It led to ${url}, which ${refusalBy(rule, this.#connections.mode)}.`, netError: null }
+  }
+
+  #lose(pageId: string, refusal: Promise<Refusal>): void {
+    this.#lost.delete(pageId)
+    this.#lost.set(pageId, { number: ++this.#count, refusal })
+    dropOldest(this.#lost)
+  }
+
+  /** Resolves when a frame shows the document. */
+  #arrival(loaderId: string): Promise<void> {
+    if (this.#arrived.has(loaderId)) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#awaited.set(loaderId, resolve)
+    dropOldest(this.#awaited)
+    return promise.finally(() => this.#awaited.delete(loaderId))
+  }
+
+  async #leave(frameId: string | undefined, sessionId: string | undefined): Promise<void> {
+    const blank = { url: 'about:blank', ...(frameId === undefined ? {} : { frameId }) }
+    try {
+      const { loaderId } = await this.#wire.send<{ loaderId?: string }>('Page.navigate', blank, sessionId)
+      // The answer may come before the page is there, and what is done to it then would meet the other.
+      if (loaderId !== undefined) await this.#arrival(loaderId)
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'a page or frame was gone before it could leave')
+    }
+  }
+}
+
+function ruleOfUrl(url: string): string | null {
+  const parsed = /^https?:/i.test(url) ? URL.parse(url) : null
+  return parsed && neverOpened(parsed.hostname)
+}
+
+function dropOldest(map: Map<string, unknown>): void {
+  const [oldest] = map.keys()
+  if (oldest !== undefined && map.size > MOST_REMEMBERED) map.delete(oldest)
+}

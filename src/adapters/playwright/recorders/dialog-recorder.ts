@@ -1,0 +1,49 @@
+import { TEXT_LIMITS, type DialogType } from '../../../ports/log-entry.ts'
+import type { Recorder } from '../../../ports/browser.ts'
+import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { CdpEvents } from '../cdp/cdp-events.ts'
+import { cutText, cutUrl } from '../cdp/cut-text.ts'
+import type { Targets } from '../cdp/target-registry.ts'
+
+type Opening = CdpEvents['Page.javascriptDialogOpening']
+
+const DIALOG_TYPES: Readonly<Record<Opening['type'], DialogType>> = {
+  alert: 'ALERT',
+  confirm: 'CONFIRM',
+  prompt: 'PROMPT',
+  beforeunload: 'BEFORE_UNLOAD',
+}
+
+/**
+ * Dialogs, with the answer they got, whoever gave it: a step (actions/dialogs.ts), its timer, or whatever else speaks
+ * to the browser.
+ */
+export class DialogRecorder {
+  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+    const open = new Map<string, Opening>()
+    wire.on('Page.javascriptDialogOpening', (event, sessionId) => {
+      if (sessionId === undefined || !targets.speaker(sessionId)) return
+      const { type, url, message, defaultPrompt = '' } = event
+      const texts = [message, defaultPrompt].map((text) => cutText(text, TEXT_LIMITS.dialogMessage))
+      open.set(sessionId, { type, url: cutUrl(url), message: texts[0]!, defaultPrompt: texts[1]! })
+    })
+    wire.on('Target.detachedFromTarget', ({ sessionId }) => open.delete(sessionId))
+    wire.on('Page.javascriptDialogClosed', ({ result }, sessionId) => {
+      const event = sessionId === undefined ? undefined : open.get(sessionId)
+      if (!event) return
+      open.delete(sessionId!)
+      recorder.record({
+        kind: 'DIALOG',
+        at: Date.now(),
+        data: {
+          type: DIALOG_TYPES[event.type],
+          message: event.message,
+          defaultValue: event.type === 'prompt' ? (event.defaultPrompt ?? '') : null,
+          pageId: targets.speaker(sessionId)?.page?.pageId ?? null,
+          url: event.url,
+          accepted: result,
+        },
+      })
+    })
+  }
+}

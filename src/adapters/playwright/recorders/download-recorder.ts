@@ -1,0 +1,370 @@
+import { lstatSync, watch, type FSWatcher } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { lookup } from 'mime-types'
+import type { Logger } from '../../../logger.ts'
+import type { FileRoom } from '../../../ports/file-room.ts'
+import { TEXT_LIMITS, type EntryData } from '../../../ports/log-entry.ts'
+import type { KeptFile, Recorder } from '../../../ports/browser.ts'
+import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { CdpEvents } from '../cdp/cdp-events.ts'
+import { cutText, cutUrl } from '../cdp/cut-text.ts'
+import { within } from '../cdp/deadline.ts'
+import type { BrowserProcess } from '../launch/browser-process.ts'
+import type { Targets } from '../cdp/target-registry.ts'
+
+/** Why we canceled a download: a stable text, and a sentence. */
+interface Cancellation {
+  failure: 'quota exceeded' | 'temporary folder full' | `BLOCKED (${string})`
+  why: string
+}
+
+interface Download {
+  /** What the browser says of it; null: it has not said anything, but there is a file. */
+  begin: (Pick<CdpEvents['Browser.downloadWillBegin'], 'url' | 'suggestedFilename'> & { pageId: string | null }) | null
+  /** Contexts that it may be of. */
+  contextIds: () => string[]
+  room: FileRoom
+  /** Of the file, at the last look; null: there is none. */
+  bytes: number | null
+  canceled: (Cancellation & { atBytes: number }) | null
+}
+
+/** The files are called by their guids, which come from the browser: no path, and nothing but a name. */
+const PLAIN_NAME = /^[\w-]{1,100}$/
+/** As Chromium calls a file that it still writes. */
+const UNFINISHED = '.crdownload'
+/** As it calls one in its temporary folder until its UI thread has given it a guid, which may take a while. */
+const NAMELESS = /^\.[\w.-]{1,100}$/
+/**
+ * A download may exceed what is left by as much before it is canceled: a small one is complete before anybody could
+ * cancel it, and is then refused as any other file.
+ */
+const GRACE_BYTES = 1024 * 1024
+/** Chromium reports progress twice a second, in which it may write hundreds of megabytes: sizes are looked at as well. */
+const LOOK_MS = { least: 20, most: 500 } as const
+/** What is written at most in a millisecond, to know when to look again. */
+const BYTES_PER_MS = 500_000
+/** Downloads whose sizes are looked at in one turn of the event loop, about 5 µs each. */
+const LOOKED_AT_ONCE = 200
+/** Downloads that were canceled and are gone before the browser has told of them. */
+const MOST_UNTOLD = 1_000
+
+/**
+ * Downloads, each when it has ended and its file has been kept. While one is written it takes no more than what the
+ * owner's quota leaves: then it is canceled.
+ *
+ * What the browser tells is late while it is busy, or its pipe waits for its turn; so files are noticed by the folder, and
+ * until the browser has canceled one, the kernel lets it have no more than it has.
+ */
+export class DownloadRecorder {
+  readonly #wire: BrowserWire
+  readonly #targets: Targets
+  readonly #recorder: Recorder
+  readonly #downloadsDir: string
+  readonly #logger: Logger
+  readonly #browser: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'> | null
+  /** By their guids, or names until then. Those that the browser has not told of are here while they have a file. */
+  readonly #running = new Map<string, Download>()
+  readonly #untold = new Map<string, Cancellation>()
+  readonly #keeping = new Map<string, Promise<void>>()
+  readonly #watchers: FSWatcher[] = []
+  /** Called with each download that has ended, before its file is removed: whether it was kept. Replace it; must not reject. */
+  onEnded: (guid: string, path: string, isKept: boolean) => Promise<void> = () => Promise.resolve()
+  #maxBytes = Number.POSITIVE_INFINITY
+  #timer: NodeJS.Timeout | null = null
+  #isOver = false
+
+  #refusalOf: (url: string) => Cancellation | null = () => null
+
+  constructor(
+    wire: BrowserWire,
+    targets: Targets,
+    recorder: Recorder,
+    downloadsDir: string,
+    logger: Logger,
+    browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
+  ) {
+    this.#wire = wire
+    this.#targets = targets
+    this.#recorder = recorder
+    this.#downloadsDir = downloadsDir
+    this.#logger = logger
+    this.#browser = browser ?? null
+    this.#watch(
+      downloadsDir,
+      (name) => (name.endsWith(UNFINISHED) ? name.slice(0, -UNFINISHED.length) : name),
+      PLAIN_NAME,
+    )
+    if (browser) this.#watch(browser.folders.temporary, (name) => name, NAMELESS)
+    wire.on('Browser.downloadWillBegin', (begin) => this.#begun(begin))
+    wire.on('Browser.downloadProgress', (progress) => this.#progressed(progress))
+  }
+
+  /** Bounds each download, whatever the quota leaves. */
+  limit(maxBytes: number): void {
+    this.#maxBytes = maxBytes
+  }
+
+  /** `why`: cancels a download from a URL that is never opened; null: it is. */
+  refuse(why: (url: string) => Cancellation | null): void {
+    this.#refusalOf = why
+  }
+
+  /** Cancels all that run, for the temporary folder is full. */
+  breakOff(why: string): void {
+    for (const [guid, download] of this.#running)
+      this.#cancel(guid, download, { failure: 'temporary folder full', why })
+    this.#holdSizes()
+  }
+
+  /** Waits for files that are being kept; downloads that still run, or begin later, have failed then. */
+  async finish(deadlineMs: number): Promise<void> {
+    await within(Promise.all(this.#keeping.values()), deadlineMs)
+    this.dispose()
+  }
+
+  dispose(): void {
+    this.#isOver = true
+    for (const watcher of this.#watchers) watcher.close()
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+    for (const [guid, download] of this.#running) this.#end(guid, download)
+    this.#running.clear()
+    this.#untold.clear()
+  }
+
+  #end(guid: string, download: Download): void {
+    const { canceled, room } = download
+    if (!canceled) this.#tellCancel(guid, download)
+    room.release()
+    const failure = canceled?.failure ?? 'session ended'
+    this.#record(download, { sizeBytes: null, failure, artifactId: null, keepFailure: canceled?.why ?? null })
+  }
+
+  /** Where that fails, files are known by what the browser tells alone. */
+  #watch(folder: string, keyOf: (name: string) => string, keys: RegExp): void {
+    const unwatched = (error: unknown) =>
+      this.#logger.warn({ err: error, folder }, 'a folder of downloads cannot be watched')
+    try {
+      const watcher = watch(folder, { persistent: false }, (event, name) => {
+        // Others tell that one was written to, which looks find out.
+        if (event !== 'rename' || name === null || !keys.test(keyOf(name))) return
+        this.#guarded(() => this.#noticed(keyOf(name)))
+      })
+      this.#watchers.push(watcher.on('error', unwatched))
+    } catch (error) {
+      unwatched(error)
+    }
+  }
+
+  /** Nobody else catches what is thrown there. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#recorder.failed(error)
+    }
+  }
+
+  /** A file has come, gone or been renamed. */
+  #noticed(guid: string): void {
+    if (this.#isOver || this.#running.has(guid) || this.#keeping.has(guid)) return
+    const bytes = this.#sizeOf(guid)
+    if (bytes === null) return
+    this.#started(guid, { begin: null, contextIds: () => this.#targets.contextIds(), bytes })
+  }
+
+  #begun({ guid, frameId, url, suggestedFilename }: CdpEvents['Browser.downloadWillBegin']): void {
+    if (!PLAIN_NAME.test(guid)) {
+      this.#logger.error({ guid }, 'a download whose guid is no plain name is not looked at')
+      return
+    }
+    const page = this.#targets.pageOfFrame(frameId)
+    const contextId = page?.browserContextId
+    // Its page may be gone: a popup that was opened for the download alone.
+    const ids = contextId ? [contextId] : this.#targets.contextIds()
+    const begin = {
+      url: cutUrl(url),
+      suggestedFilename: cutText(suggestedFilename, TEXT_LIMITS.fileName),
+      pageId: page?.pageId ?? null,
+    }
+    const contextIds = () => ids
+    const known = this.#running.get(guid)
+    if (known) Object.assign(known, { begin, contextIds })
+    else this.#started(guid, { begin, contextIds, bytes: null })
+    const download = this.#running.get(guid)
+    if (!download) return
+    const refusal = this.#refusalOf(url)
+    // Its context was perhaps not known before.
+    if (download.canceled) this.#tellCancel(guid, download)
+    else if (refusal) this.#cancel(guid, download, refusal)
+  }
+
+  #started(guid: string, told: Pick<Download, 'begin' | 'contextIds' | 'bytes'>): void {
+    const download: Download = { ...told, room: this.#recorder.openRoom(), canceled: null }
+    if (this.#isOver) return this.#end(guid, download)
+    this.#running.set(guid, download)
+    const canceled = this.#untold.get(guid)
+    if (canceled) this.#cancel(guid, download, canceled)
+    this.#untold.delete(guid)
+    this.#grown(guid, download, download.bytes ?? 0)
+    if (download.canceled) this.#holdSizes()
+    // Not only when it is time for another that grows slowly.
+    this.#lookIn(LOOK_MS.least)
+  }
+
+  #progressed({ guid, state, receivedBytes, totalBytes }: CdpEvents['Browser.downloadProgress']): void {
+    const download = this.#running.get(guid)
+    if (!download) return
+    // One that ended at a limit of the kernel may be a little below what it may have.
+    this.#grown(guid, download, receivedBytes, state === 'canceled' ? GRACE_BYTES : 0)
+    // One that cannot fit is canceled before it takes any room.
+    if (state === 'inProgress' && totalBytes > 0) this.#judge(guid, download, totalBytes)
+    if (state !== 'inProgress') this.#running.delete(guid)
+    if (download.canceled) this.#holdSizes()
+    if (state === 'inProgress') return
+    const keeping = this.#ended(guid, download, state === 'completed' ? receivedBytes : null).finally(() => {
+      download.room.release()
+      this.#keeping.delete(guid)
+    })
+    this.#keeping.set(guid, keeping)
+  }
+
+  #lookIn(delayMs: number): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#guarded(() => this.#look()), delayMs)
+    this.#timer.unref()
+  }
+
+  /** Sizes are asked for in this turn: Node's threads may be busy with the very disk that is being filled. */
+  #look(): void {
+    this.#timer = null
+    let leastLeft = Number.POSITIVE_INFINITY
+    for (const [guid, download] of [...this.#running].slice(0, LOOKED_AT_ONCE)) {
+      // To the end, so that all have their turn.
+      this.#running.delete(guid)
+      download.bytes = this.#sizeOf(guid)
+      if (download.bytes === null && download.begin === null) {
+        this.#vanished(guid, download)
+        continue
+      }
+      this.#running.set(guid, download)
+      const bytes = download.bytes ?? 0
+      this.#grown(guid, download, bytes)
+      leastLeft = Math.min(leastLeft, Math.min(download.room.limit, this.#maxBytes) - bytes)
+    }
+    this.#holdSizes()
+    if (this.#running.size === 0) return
+    this.#lookIn(Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, leastLeft / BYTES_PER_MS / this.#running.size)))
+  }
+
+  #sizeOf(guid: string): number | null {
+    if (NAMELESS.test(guid)) return this.#browser && sizeOf(join(this.#browser.folders.temporary, guid))
+    const path = join(this.#downloadsDir, guid)
+    return sizeOf(`${path}${UNFINISHED}`) ?? sizeOf(path)
+  }
+
+  /** Its file is gone before the browser has told of it, which it may still do. */
+  #vanished(guid: string, { canceled, room }: Download): void {
+    room.release()
+    if (!canceled || NAMELESS.test(guid)) return
+    this.#untold.set(guid, canceled)
+    const [oldest] = this.#untold.keys()
+    if (this.#untold.size > MOST_UNTOLD && oldest !== undefined) this.#untold.delete(oldest)
+  }
+
+  #grown(guid: string, download: Download, bytes: number, slack = 0): void {
+    download.room.grow(bytes)
+    this.#judge(guid, download, bytes, slack)
+  }
+
+  #judge(guid: string, download: Download, bytes: number, slack = 0): void {
+    const { limit } = download.room
+    if (bytes > limit + GRACE_BYTES) {
+      const left = Math.max(0, limit)
+      const why = `The artifacts of this owner would take more than their quota: ${left} bytes were left for this download. Delete some.`
+      this.#cancel(guid, download, { failure: 'quota exceeded', why })
+    } else if (bytes + slack > this.#maxBytes) {
+      const why = `A session may have ${this.#maxBytes} bytes in the temporary folder, half of TABWIRE_TEMP_LIMIT_MB.`
+      this.#cancel(guid, download, { failure: 'temporary folder full', why })
+    }
+  }
+
+  #cancel(guid: string, download: Download, cancellation: Cancellation): void {
+    if (download.canceled) return
+    download.bytes = this.#sizeOf(guid)
+    download.canceled = { ...cancellation, atBytes: download.bytes ?? 0 }
+    // Its bytes are about to be freed, and no other has to go for them.
+    download.room.release()
+    this.#tellCancel(guid, download)
+  }
+
+  /**
+   * While the browser still writes what was canceled, no file may be larger than that is, or than what others may have.
+   */
+  #holdSizes(): void {
+    let isHeld = false
+    let most = 0
+    for (const { canceled, bytes, room } of this.#running.values()) {
+      if (canceled && bytes !== null) isHeld = true
+      // One byte more than is allowed, so that it is seen to be exceeded.
+      most = Math.max(most, canceled?.atBytes ?? Math.min(room.limit + GRACE_BYTES, this.#maxBytes) + 1)
+    }
+    this.#browser?.fileSizeLimit.set(isHeld ? most : null)
+  }
+
+  #tellCancel(guid: string, { contextIds }: Download): void {
+    if (NAMELESS.test(guid)) return
+    for (const browserContextId of contextIds()) this.#wire.tell('Browser.cancelDownload', { guid, browserContextId })
+  }
+
+  /** `sizeBytes`: null when it did not complete. Never rejects. */
+  async #ended(guid: string, download: Download, sizeBytes: number | null): Promise<void> {
+    const { canceled } = download
+    // Playwright names the files by their guid.
+    const path = join(this.#downloadsDir, guid)
+    let isKept = false
+    if (canceled) {
+      const { failure, why: keepFailure } = canceled
+      this.#record(download, { sizeBytes: null, failure, artifactId: null, keepFailure })
+    } else if (sizeBytes === null) {
+      this.#record(download, { sizeBytes, failure: 'canceled', artifactId: null, keepFailure: null })
+    } else {
+      const { artifactId, failure: keepFailure } = await this.#keep(download, path)
+      isKept = artifactId !== null
+      this.#record(download, { sizeBytes, failure: null, artifactId, keepFailure })
+    }
+    await this.onEnded(guid, path, isKept)
+    // Left to the end of the session, they would fill the disk.
+    for (const file of [path, `${path}${UNFINISHED}`]) {
+      await rm(file, { force: true }).catch((error: unknown) =>
+        this.#logger.warn({ err: error }, 'a downloaded file could not be removed'),
+      )
+    }
+  }
+
+  #keep({ begin, room }: Download, path: string): Promise<KeptFile> {
+    const { suggestedFilename: name, pageId } = begin!
+    const contentType = lookup(name) || 'application/octet-stream'
+    return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, path, room })
+  }
+
+  /** One that the browser has not told of is not known by name or address: nothing can be said of it. */
+  #record(
+    { begin }: Download,
+    how: Pick<EntryData['DOWNLOAD'], 'sizeBytes' | 'failure' | 'artifactId' | 'keepFailure'>,
+  ): void {
+    if (begin) this.#recorder.record({ kind: 'DOWNLOAD', at: Date.now(), data: { ...begin, ...how } })
+  }
+}
+
+/** Follows no link. Null: there is no such file. */
+function sizeOf(path: string): number | null {
+  try {
+    const stats = lstatSync(path, { throwIfNoEntry: false })
+    return stats?.isFile() === true ? stats.size : null
+  } catch {
+    return null
+  }
+}

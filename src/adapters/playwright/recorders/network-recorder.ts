@@ -1,0 +1,288 @@
+import type { Recorder } from '../../../ports/browser.ts'
+import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { CdpEvents, CdpResponse } from '../cdp/cdp-events.ts'
+import {
+  beginExchange,
+  boundedHeaders,
+  boundedResponse,
+  failureOf,
+  lacksOnlyBody,
+  resourceTypeOf,
+  toNetworkEntry,
+  type Exchange,
+  type Outcome,
+  type WireHeaders,
+} from './network-exchange.ts'
+import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
+import type { NavigationGuard } from '../network/navigation-guard.ts'
+import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/oversized-message.ts'
+import type { TrackedPage, Targets, TrackedSession } from '../cdp/target-registry.ts'
+
+/** How long a request that has ended waits for its headers, which the network process tells by a way of their own. */
+const LATE_HEADERS_MS = 500
+/** How long a request of a document that was left may still be told its end, before it counts as aborted. */
+const LEFT_DOCUMENT_MS = 2_000
+/** Chains remembered at most, for headers that come before their request or after its end. */
+const MAX_CHAINS = 2_000
+
+/** What the network process tells of all hops of one request: in order, without saying of which hop. */
+interface Chain {
+  sent: WireHeaders['sent'][]
+  received: WireHeaders['received'][]
+  /** Hops so far for which extra info was promised. */
+  promised: number
+}
+
+interface Waiting {
+  exchange: Exchange
+  outcome: Outcome
+  endedAt: number
+  chain: Chain
+  timer: NodeJS.Timeout
+}
+
+/**
+ * Every request of the browser: of pages, frames, workers, each hop of a redirect, preflights too. Headers as they went
+ * over the wire (cookies included) come as "extra info" from another process, before or after the rest; so a request
+ * that has ended waits for them, but never for long.
+ */
+export class NetworkRecorder {
+  readonly #targets: Targets
+  readonly #recorder: Recorder
+  readonly #guard: Pick<NavigationGuard, 'ruleOf'>
+  readonly #connections: ConnectionOutcomes
+  readonly #inFlight = new Map<string, Exchange>()
+  readonly #chains = new Map<string, Chain>()
+  /** Requests that are counted instead of recorded, with the session that told of them. */
+  readonly #tooLarge = new Map<string, string>()
+  readonly #waiting = new Set<Waiting>()
+  readonly #leftDocumentTimers = new Set<NodeJS.Timeout>()
+  #count = 0
+
+  constructor(
+    wire: BrowserWire,
+    targets: Targets,
+    recorder: Recorder,
+    guard: Pick<NavigationGuard, 'ruleOf'>,
+    connections: ConnectionOutcomes,
+  ) {
+    this.#targets = targets
+    this.#recorder = recorder
+    this.#guard = guard
+    this.#connections = connections
+    wire.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
+    wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) =>
+      this.#chain(requestId).sent.push(boundedHeaders(headers)),
+    )
+    wire.on('Network.responseReceivedExtraInfo', ({ requestId, headers, statusCode }) =>
+      this.#receivedExtraInfo(requestId, { headers: boundedHeaders(headers), statusCode }),
+    )
+    wire.on('Network.requestServedFromCache', ({ requestId }) => {
+      const exchange = this.#inFlight.get(requestId)
+      if (exchange) exchange.servedFromCache = true
+    })
+    wire.on('Network.responseReceived', ({ requestId, response, hasExtraInfo, type, timestamp }) => {
+      const exchange = this.#inFlight.get(requestId)
+      if (!exchange) return
+      if (exchange.resourceType === 'OTHER') exchange.resourceType = resourceTypeOf(type)
+      exchange.lacksPeer = !this.#connections.amend(response, exchange.startedAt, exchange.startTimestamp)
+      this.#answered(exchange, requestId, response, hasExtraInfo)
+      this.#endBlocked(requestId, timestamp)
+    })
+    wire.on('Network.dataReceived', ({ requestId, dataLength }) => {
+      const exchange = this.#inFlight.get(requestId)
+      if (exchange) exchange.decodedBytes += dataLength
+    })
+    wire.on('Network.loadingFinished', ({ requestId, timestamp, encodedDataLength }) => {
+      this.#tooLarge.delete(requestId)
+      this.#end(requestId, { failure: null, endTimestamp: timestamp, encodedBytes: encodedDataLength })
+    })
+    wire.on('Network.loadingFailed', (event) => {
+      this.#tooLarge.delete(event.requestId)
+      const exchange = this.#inFlight.get(event.requestId)
+      const failure = exchange && lacksOnlyBody(exchange, event) ? null : failureOf(event)
+      const end = (why: string | null) =>
+        this.#end(event.requestId, { failure: why, endTimestamp: event.timestamp, encodedBytes: null })
+      if (failure === null || !exchange) return end(failure)
+      this.#connections.explain(failure, exchange.url, exchange.startedAt, (why) => {
+        // For whoever hears the event after us, the HAR among them.
+        if (why !== failure) event.errorText = why
+        end(why)
+      })
+    })
+    wire.on('Page.frameNavigated', ({ frame }) => this.#documentLeft(frame.id, frame.loaderId))
+  }
+
+  /** A worker, frame or page is gone: nobody will tell how its requests ended. */
+  sessionEnded(session: TrackedSession): void {
+    if (session.type === 'page') {
+      this.#giveUp((exchange) => session.page !== null && exchange.session.page === session.page, 'page closed')
+    } else {
+      const what = session.type === 'iframe' ? 'frame closed' : 'worker ended'
+      this.#giveUp((exchange) => exchange.session === session, what)
+    }
+  }
+
+  pageCrashed(page: TrackedPage): void {
+    this.#giveUp((exchange) => exchange.session.page === page, 'page crashed')
+  }
+
+  /**
+   * A request of which the browser told something that could not be read is counted, once, and not recorded. Where only
+   * headers as they went over the wire are missing, the entry has those that the page gave.
+   */
+  tooLarge(event: TooLarge): void {
+    const { method, sessionId } = event
+    const requestId = requestIdOf(event)
+    if (requestId === null || sessionId === null || !this.#targets.speaker(sessionId)) return
+    if (method === 'Network.requestWillBeSentExtraInfo') this.#chain(requestId).sent.push(null)
+    if (method === 'Network.responseReceivedExtraInfo') this.#receivedExtraInfo(requestId, null)
+    const isStart = method === 'Network.requestWillBeSent' && !isOfDataUrl(event)
+    if (isStart || method === 'Network.responseReceived' || method === 'Network.loadingFailed') {
+      const exchange = this.#inFlight.get(requestId)
+      if (exchange) {
+        this.#inFlight.delete(requestId)
+        this.#recorder.tooLarge('NETWORK_REQUEST', exchange.requestId)
+      }
+      // The first of a redirect's hops ends where the next begins. A second session tells of the same request.
+      const told = this.#tooLarge.get(requestId)
+      if (isStart && (told === undefined || told === sessionId)) this.#recorder.tooLarge('NETWORK_REQUEST')
+      if (isStart || exchange) this.#noteTooLarge(requestId, sessionId)
+    }
+  }
+
+  /** Records those that have ended and still wait for their headers. */
+  flush(): void {
+    for (const waiting of this.#waiting) this.#write(waiting)
+  }
+
+  dispose(): void {
+    for (const { timer } of this.#waiting) clearTimeout(timer)
+    for (const timer of this.#leftDocumentTimers) clearTimeout(timer)
+    this.#waiting.clear()
+    this.#leftDocumentTimers.clear()
+  }
+
+  #willBeSent(event: CdpEvents['Network.requestWillBeSent'], sessionId: string | undefined): void {
+    const session = this.#targets.speaker(sessionId)
+    // A data: URL is no request: nothing leaves the browser, and its text is part of the page's own.
+    if (!session || event.request.url.startsWith('data:')) return
+    if (this.#tooLarge.has(event.requestId)) {
+      // Told by a second session; or the next hop, with which the one that was too large has ended.
+      if (!event.redirectResponse) return
+      this.#tooLarge.delete(event.requestId)
+    }
+    const previous = this.#inFlight.get(event.requestId)
+    if (previous) {
+      // Without a redirect it is the same request, told by a second session: that of a frame in a process of its own.
+      const { redirectResponse } = event
+      if (!redirectResponse) return
+      const { startedAt, startTimestamp } = previous
+      previous.lacksPeer = !this.#connections.amend(redirectResponse, startedAt, startTimestamp)
+      this.#answered(previous, event.requestId, redirectResponse, event.redirectHasExtraInfo)
+      const encodedBytes = redirectResponse.encodedDataLength
+      this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes })
+    }
+    const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null)
+    this.#inFlight.set(event.requestId, exchange)
+    const { requestId, startedAt, url, method, resourceType, pageId } = exchange
+    this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId })
+    this.#endBlocked(event.requestId, event.timestamp)
+  }
+
+  /** Of a document that its page leaves before it is there, the browser tells no end. */
+  #endBlocked(chainId: string, endTimestamp: number): void {
+    const rule = this.#guard.ruleOf(chainId)
+    if (rule !== null) this.#end(chainId, { failure: blockedBy(rule), endTimestamp, encodedBytes: null })
+  }
+
+  #answered(exchange: Exchange, chainId: string, response: CdpResponse, hasExtraInfo: boolean | undefined): void {
+    exchange.response = boundedResponse(response)
+    if (hasExtraInfo === true && exchange.extraIndex === null) exchange.extraIndex = this.#chain(chainId).promised++
+  }
+
+  #receivedExtraInfo(chainId: string, extra: WireHeaders['received']): void {
+    const chain = this.#chain(chainId)
+    chain.received.push(extra)
+    for (const waiting of this.#waiting) if (waiting.chain === chain && isComplete(waiting)) this.#write(waiting)
+  }
+
+  #end(chainId: string, outcome: Outcome): void {
+    const exchange = this.#inFlight.get(chainId)
+    if (!exchange) return
+    this.#inFlight.delete(chainId)
+    const chain = this.#chain(chainId)
+    const waiting: Waiting = {
+      exchange,
+      outcome,
+      endedAt: Date.now(),
+      chain,
+      timer: setTimeout(() => this.#write(waiting), LATE_HEADERS_MS),
+    }
+    this.#waiting.add(waiting)
+    if (isComplete(waiting)) this.#write(waiting)
+  }
+
+  #write(waiting: Waiting): void {
+    const { exchange, outcome, endedAt, chain, timer } = waiting
+    clearTimeout(timer)
+    this.#waiting.delete(waiting)
+    const { response, lacksPeer, startedAt, startTimestamp } = exchange
+    if (response && lacksPeer) this.#connections.amendLate(response, startedAt, startTimestamp)
+    const index = exchange.extraIndex
+    const wire: WireHeaders = {
+      // Sent headers are told even of a request that was never answered.
+      sent: chain.sent[index ?? chain.promised] ?? null,
+      received: index === null ? null : (chain.received[index] ?? null),
+    }
+    const data = toNetworkEntry(exchange, outcome, wire, endedAt)
+    this.#recorder.record({ kind: 'NETWORK_REQUEST', at: data.startedAt + data.durationMs, data })
+  }
+
+  #giveUp(isLost: (exchange: Exchange) => boolean, failure: string): void {
+    for (const [chainId, exchange] of this.#inFlight) {
+      if (isLost(exchange)) this.#end(chainId, { failure, endTimestamp: null, encodedBytes: null })
+    }
+  }
+
+  /** A renderer that is left does not always say that its requests were dropped. */
+  #documentLeft(frameId: string, loaderId: string): void {
+    const left = new Set<Exchange>()
+    for (const exchange of this.#inFlight.values()) {
+      if (exchange.frameId === frameId && exchange.loaderId !== loaderId && !exchange.isNavigation) left.add(exchange)
+    }
+    if (left.size === 0) return
+    const timer = setTimeout(() => {
+      this.#leftDocumentTimers.delete(timer)
+      this.#giveUp((exchange) => left.has(exchange), 'net::ERR_ABORTED')
+    }, LEFT_DOCUMENT_MS)
+    this.#leftDocumentTimers.add(timer)
+  }
+
+  #noteTooLarge(requestId: string, sessionId: string): void {
+    this.#tooLarge.set(requestId, sessionId)
+    const [oldest] = this.#tooLarge.keys()
+    if (oldest !== undefined && this.#tooLarge.size > MAX_CHAINS) this.#tooLarge.delete(oldest)
+  }
+
+  #chain(chainId: string): Chain {
+    let chain = this.#chains.get(chainId)
+    if (!chain) {
+      chain = { sent: [], received: [], promised: 0 }
+      this.#chains.set(chainId, chain)
+      if (this.#chains.size > MAX_CHAINS) this.#forgetOldChains()
+    }
+    return chain
+  }
+
+  #forgetOldChains(): void {
+    for (const chainId of this.#chains.keys()) {
+      if (this.#chains.size <= MAX_CHAINS / 2) return
+      if (!this.#inFlight.has(chainId)) this.#chains.delete(chainId)
+    }
+  }
+}
+
+function isComplete({ exchange, chain }: Waiting): boolean {
+  return exchange.extraIndex === null || chain.received.length > exchange.extraIndex
+}

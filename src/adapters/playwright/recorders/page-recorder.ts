@@ -1,0 +1,46 @@
+import type { Recorder } from '../../../ports/browser.ts'
+import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import { cutUrl } from '../cdp/cut-text.ts'
+import type { Targets, TrackedPage } from '../cdp/target-registry.ts'
+
+/** Pages that open, navigate, crash and close. Navigations of frames are requests, no navigations of the page. */
+export class PageRecorder {
+  readonly #recorder: Recorder
+
+  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+    this.#recorder = recorder
+    wire.on('Page.frameNavigated', ({ frame }, sessionId) => {
+      const page = targets.speaker(sessionId)?.page
+      if (page?.targetId !== frame.id) return
+      // A page that could not be loaded is told as the browser's own page of the error.
+      this.#navigated(page, frame.unreachableUrl || frame.url + (frame.urlFragment ?? ''), false)
+    })
+    wire.on('Page.navigatedWithinDocument', ({ frameId, url }, sessionId) => {
+      const page = targets.speaker(sessionId)?.page
+      if (page?.targetId === frameId) this.#navigated(page, url, true)
+    })
+  }
+
+  opened(page: TrackedPage): void {
+    const data = { pageId: page.pageId!, url: page.url, openerPageId: page.openerPageId }
+    this.#recorder.record({ kind: 'PAGE_OPENED', at: Date.now(), data })
+  }
+
+  closed(page: TrackedPage): void {
+    this.#recorder.record({ kind: 'PAGE_CLOSED', at: Date.now(), data: { pageId: page.pageId!, url: page.url } })
+  }
+
+  crashed(page: TrackedPage): void {
+    this.#recorder.record({ kind: 'PAGE_CRASHED', at: Date.now(), data: { pageId: page.pageId!, url: page.url } })
+  }
+
+  #navigated(page: TrackedPage, url: string, sameDocument: boolean): void {
+    page.url = cutUrl(url)
+    this.#recorder.record({
+      kind: 'NAVIGATION',
+      at: Date.now(),
+      data: { pageId: page.pageId!, url: page.url, sameDocument },
+    })
+    this.#recorder.pagesChanged()
+  }
+}

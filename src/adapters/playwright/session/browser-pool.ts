@@ -1,0 +1,391 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { SandboxMode } from '../../../config.ts'
+import type { Logger } from '../../../logger.ts'
+import type { RecordingKind } from '../../../ports/artifact.ts'
+import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../../ports/browser.ts'
+import type { ConnectionOutcome, EgressProxies } from '../../../ports/egress.ts'
+import { unowned, type FaultOwner } from '../../../ports/fault-owner.ts'
+import type { LaunchMode } from '../launch/browser-process.ts'
+import { PlaywrightSession } from './browser-session.ts'
+import { BrowserWays } from '../launch/browser-ways.ts'
+import { BrowsersDirectory } from '../launch/browsers-directory.ts'
+import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
+import { raceSignal, within } from '../cdp/deadline.ts'
+import { browsersDirectory, reapLeftovers } from '../launch/orphan-reaper.ts'
+import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from '../launch/open-browser.ts'
+import { createBrowserPipes, type BrowserPipes } from '../cdp/browser-pipes.ts'
+import { MESSAGE_LIMITS, type MessageLimits } from '../cdp/message-limits.ts'
+import { Recording } from '../recorders/recorder-set.ts'
+import { provideFfmpeg } from '../captures/ffmpeg.ts'
+import { Recordings } from '../captures/capture-set.ts'
+import { probeLaunchMode } from '../launch/sandbox.ts'
+import { TempSpace } from '../launch/temp-space.ts'
+
+/** Launches at a time: each takes most of a core for a moment, and more at once only make all of them late. */
+const MAX_LAUNCHES = 4
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 30_000
+/** A refill gives way to starts that are going on or have just been, for a launch beside them would make them late. */
+const QUIET_MS = 100
+const MAX_POLITENESS_MS = 2_000
+/** How long a browser that was kept ready may take to prove that it still is. */
+const PROOF_MS = 500
+const CONTEXT_CLOSE_MS = 5_000
+/** Memory that a browser's processes share counts as a file, and must not be refused. */
+const LEAST_FILE_BYTES = 1024 * 1024 * 1024
+
+export interface BrowserPoolOptions {
+  executable: string
+  sandbox: SandboxMode
+  /** How many browsers to keep ready. */
+  warm: number
+  /** The folder of temporary files; its path is best short. */
+  tempRoot: string
+  /** Bytes that all browsers together may take there. */
+  tempLimitBytes: number
+  /** Whose browsers these are, across restarts of the server. */
+  machineId: string
+  /** What browsers may say at once. */
+  messageLimits?: MessageLimits
+  /** Absent: without proxies, for sessions that may reach everything. */
+  ways?: BrowserWays
+  logger: Logger
+}
+
+export interface SandboxedBrowserPool extends BrowserPool {
+  readonly sandboxed: boolean
+  /** Why there is no sandbox although one was wanted, and the cure, in one sentence; null otherwise. */
+  readonly sandboxProblem: string | null
+}
+
+/**
+ * Ends what an earlier run left behind, finds out by a launch how browsers can be started here, and keeps some ready.
+ * Rejects with BrowserLaunchFailed when none can be started, or none with the sandbox that is demanded.
+ */
+export async function createBrowserPool(options: BrowserPoolOptions): Promise<SandboxedBrowserPool> {
+  const {
+    executable,
+    sandbox,
+    warm,
+    tempRoot,
+    tempLimitBytes,
+    machineId,
+    logger,
+    messageLimits = MESSAGE_LIMITS,
+    ways = new BrowserWays(null, false),
+  } = options
+  const pipes = createBrowserPipes(messageLimits)
+  await reapLeftovers(tempRoot, machineId, logger)
+  const parent = new BrowsersDirectory(browsersDirectory(tempRoot, machineId), logger)
+  const space = new TempSpace(tempRoot, tempLimitBytes, logger)
+  const { mode, browser, sandboxProblem } = await probeLaunchMode(
+    executable,
+    sandbox,
+    parent,
+    machineId,
+    pipes,
+    Math.max(space.sessionLimitBytes, LEAST_FILE_BYTES),
+    ways.usual,
+    logger,
+  ).catch(async (error: unknown) => {
+    await space.close()
+    await parent.close()
+    throw error
+  })
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, warm, pipes, ways, logger)
+}
+
+class WarmBrowserPool implements SandboxedBrowserPool {
+  readonly sandboxed: boolean
+  readonly sandboxProblem: string | null
+  readonly #mode: LaunchMode
+  readonly #parent: BrowsersDirectory
+  readonly #space: TempSpace
+  readonly #target: number
+  readonly #pipes: BrowserPipes
+  readonly #ways: BrowserWays
+  readonly #logger: Logger
+  readonly #description: string
+  readonly #closing = new AbortController()
+  readonly #background = new Set<Promise<void>>()
+  readonly #launchQueue: (() => void)[] = []
+  readonly #noVideo = provideFfmpeg()
+  #warm: OpenBrowser[] = []
+  #launches = 0
+  #acquiring = 0
+  #lastAcquired = Number.NEGATIVE_INFINITY
+  #refilling = false
+  #lastFailure: string | null = null
+
+  constructor(
+    mode: LaunchMode,
+    first: OpenBrowser,
+    sandboxProblem: string | null,
+    parent: BrowsersDirectory,
+    space: TempSpace,
+    target: number,
+    pipes: BrowserPipes,
+    ways: BrowserWays,
+    logger: Logger,
+  ) {
+    this.#mode = mode
+    this.#parent = parent
+    this.#space = space
+    space.watch(first.process.folders.dir)
+    this.#target = target
+    this.#pipes = pipes
+    this.#ways = ways
+    this.#logger = logger
+    this.sandboxed = mode.sandboxed
+    this.sandboxProblem = sandboxProblem
+    this.#description = `Chromium ${first.browser.version()} (${mode.executable}), ${mode.sandboxed ? 'sandboxed' : 'without sandbox'}`
+    if (target > 0) this.#keepWarm(first)
+    else this.#inBackground(first.process.close(1_000))
+    this.#refill()
+  }
+
+  async acquire(options: BrowserOptions, recorder: Recorder, signal: AbortSignal): Promise<BrowserSession> {
+    this.#acquiring++
+    try {
+      for (;;) {
+        signal.throwIfAborted()
+        this.#closing.signal.throwIfAborted()
+        const way = this.#ways.of(options.egress)
+        const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
+        const open = warm ?? (await this.#launch(way, signal))
+        try {
+          if (warm && !(await raceSignal(isUsable(warm), signal))) {
+            this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
+            this.#inBackground(warm.process.close(0))
+            continue
+          }
+          return await this.#assign(open, options, recorder, signal)
+        } catch (error) {
+          const isDead = open.process.hasExited
+          await open.process.close(0)
+          if (signal.aborted) throw signal.reason
+          // A warm browser may have died unnoticed; the next one is tried.
+          if (!warm || !isDead) throw error
+        }
+      }
+    } finally {
+      this.#acquiring--
+      this.#lastAcquired = performance.now()
+      this.#refill()
+    }
+  }
+
+  warmCount(): number {
+    return this.#warm.length
+  }
+
+  unavailableRecordings(): Partial<Record<RecordingKind, string>> {
+    return this.#noVideo === null ? {} : { VIDEO: this.#noVideo }
+  }
+
+  notReady(): string | null {
+    if (this.#closing.signal.aborted) return 'the browser pool is closed'
+    return this.#lastFailure ?? this.#space.refusal()
+  }
+
+  refusal(): string | null {
+    return this.#space.refusal()
+  }
+
+  describe(): string {
+    return this.#description
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the browser pool is closed'))
+    for (const { process } of this.#warm) this.#inBackground(process.close(1_000))
+    this.#warm = []
+    while (this.#background.size > 0) await Promise.all(this.#background)
+    await this.#space.close()
+    await this.#parent.close()
+  }
+
+  async #assign(
+    open: OpenBrowser,
+    options: BrowserOptions,
+    recorder: Recorder,
+    signal: AbortSignal,
+  ): Promise<BrowserSession> {
+    const { process, targets, browser, faults } = open
+    faults.tell((error) => recorder.failed(error))
+    const logger = this.#logger
+    // A video begins with its context; other recordings can begin in the one that is there.
+    const isDefault =
+      !options.record.includes('VIDEO') &&
+      isDeepStrictEqual({ ...options, record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
+    const recordings = new Recordings(options.record, process, targets, recorder, logger)
+    const connections = new ConnectionOutcomes(process.proxy?.port ?? null, options.egress)
+    const recording = new Recording(
+      process.wire,
+      targets,
+      recorder,
+      isDefault,
+      process.folders.downloads,
+      logger,
+      recordings,
+      process,
+      connections,
+    )
+    try {
+      const opened = async () => {
+        if (isDefault) {
+          await recordings.start(open.context)
+          return open.context
+        }
+        const show = targets.hideNewPages()
+        const context = await browser
+          .newContext({ ...contextOptions(options), ...recordings.contextOptions(options) })
+          .finally(show)
+        await recordings.start(context)
+        await context.newPage()
+        return context
+      }
+      // Side by side: until it is assigned, the proxy lets nothing through.
+      const assigned = process.proxy?.assign(options.egress, heardBy(connections, faults))
+      const [context] = await raceSignal(process.orEnd(Promise.all([opened(), assigned])), signal)
+      if (!isDefault) this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
+      const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
+      session.boundBy(this.#space.watch(process.folders.dir))
+      return session
+    } catch (error) {
+      recording.stop()
+      await recordings.dispose()
+      throw error
+    }
+  }
+
+  /** A fresh browser, when its turn has come. */
+  async #launch(way: EgressProxies | null, signal: AbortSignal): Promise<OpenBrowser> {
+    const both = AbortSignal.any([signal, this.#closing.signal])
+    await this.#turn(both)
+    try {
+      const open = await openBrowser(this.#mode, this.#parent, this.#pipes, way, this.#logger, both)
+      this.#space.watch(open.process.folders.dir)
+      this.#lastFailure = null
+      return open
+    } catch (error) {
+      if (!both.aborted) this.#lastFailure = (error as Error).message
+      throw error
+    } finally {
+      this.#passTurn()
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#launches < MAX_LAUNCHES) {
+      this.#launches++
+      return
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#launchQueue.push(resolve)
+    try {
+      await raceSignal(promise, signal)
+    } catch (error) {
+      const place = this.#launchQueue.indexOf(resolve)
+      if (place >= 0) this.#launchQueue.splice(place, 1)
+      // The turn came together with the signal: it goes to the next.
+      else this.#passTurn()
+      throw error
+    }
+  }
+
+  #passTurn(): void {
+    const next = this.#launchQueue.shift()
+    if (next) next()
+    else this.#launches--
+  }
+
+  #keepWarm(open: OpenBrowser): void {
+    this.#warm.push(open)
+    const { exited, wire } = open.process
+    void Promise.race([exited, wire.misbehaved]).then((how) => {
+      const place = this.#warm.indexOf(open)
+      if (place < 0) return
+      this.#warm.splice(place, 1)
+      this.#logger.warn({ how }, 'a browser that was kept ready has ended; another takes its place')
+      this.#inBackground(open.process.close(0))
+      this.#refill()
+    })
+  }
+
+  #refill(): void {
+    if (this.#refilling || this.#closing.signal.aborted) return
+    this.#refilling = true
+    this.#inBackground(unowned(() => this.#fill()))
+  }
+
+  /** A launch that failed is tried again even where none are kept ready, to tell when browsers can be started again. */
+  #lacks(): boolean {
+    return this.#warm.length < this.#target || this.#lastFailure !== null
+  }
+
+  async #fill(): Promise<void> {
+    const { signal } = this.#closing
+    let retryMs = FIRST_RETRY_MS
+    while (this.#lacks() && !signal.aborted) {
+      try {
+        await this.#quiet(signal)
+        const open = await this.#launch(this.#ways.usual, signal)
+        if (signal.aborted) await open.process.close(0)
+        else if (this.#warm.length < this.#target) this.#keepWarm(open)
+        else await open.process.close(1_000)
+        retryMs = FIRST_RETRY_MS
+      } catch (error) {
+        if (signal.aborted) break
+        this.#logger.warn({ err: error, retryMs }, 'no browser could be made ready')
+        await delay(retryMs, undefined, { signal }).catch(() => undefined)
+        retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+      }
+    }
+    // In one step with the last look: whoever takes a browser from now on starts the next refill.
+    this.#refilling = false
+  }
+
+  async #quiet(signal: AbortSignal): Promise<void> {
+    const until = performance.now() + MAX_POLITENESS_MS
+    while (performance.now() < until) {
+      if (this.#acquiring === 0 && performance.now() - this.#lastAcquired >= QUIET_MS) return
+      await delay(QUIET_MS / 4, undefined, { signal })
+    }
+  }
+
+  /** Work that `close` waits for. */
+  #inBackground(work: Promise<unknown>): void {
+    const guarded = work
+      .then(
+        () => undefined,
+        (error: unknown) => this.#logger.debug({ err: error }, 'work on a browser failed'),
+      )
+      .finally(() => this.#background.delete(guarded))
+    this.#background.add(guarded)
+  }
+}
+
+/** What is made of a proxy's report has an owner. */
+function heardBy(connections: ConnectionOutcomes, owner: FaultOwner): (outcome: ConnectionOutcome) => void {
+  return (outcome) => {
+    try {
+      connections.heard(outcome)
+    } catch (error) {
+      owner.fail(error)
+    }
+  }
+}
+
+/** One round trip through the browser to its page and back: either may have been stopped, or have broken, while it waited. */
+async function isUsable({ process, targets }: OpenBrowser): Promise<boolean> {
+  const [sessionId] = targets.pageSessionIds()
+  if (process.hasExited || sessionId === undefined) return false
+  const answer = process.wire.send('Runtime.getHeapUsage', {}, sessionId).then(
+    () => true,
+    () => false,
+  )
+  return (await within(answer, PROOF_MS)) === true
+}

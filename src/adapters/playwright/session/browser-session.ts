@@ -1,0 +1,258 @@
+import { errors, type BrowserContext } from 'playwright'
+import type { Logger } from '../../../logger.ts'
+import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
+import type {
+  ActionContext,
+  ActionOutcome,
+  ActionStep,
+  ObservationOutcome,
+  ObservationRequest,
+} from '../../../ports/action.ts'
+import type { BrowserSession, BrowserVersion, OpenOutcome, PageState, Recorder } from '../../../ports/browser.ts'
+import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
+import type { InputEvent } from '../../../ports/input-event.ts'
+import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
+import type { Json } from '../../../ports/json.ts'
+import type { Viewport } from '../../../ports/viewport.ts'
+import { PageActions } from '../actions/page-actions.ts'
+import { ClientUploads } from '../files/client-uploads.ts'
+import { DownloadHandover } from '../files/download-handover.ts'
+import type { BrowserProcess } from '../launch/browser-process.ts'
+import { LiveView } from '../live-view/live-view.ts'
+import { cutText } from '../cdp/cut-text.ts'
+import { raceSignal, within } from '../cdp/deadline.ts'
+import { LastWords } from './last-words.ts'
+import type { NavigationGuard } from '../network/navigation-guard.ts'
+import { PageSizes } from './page-sizes.ts'
+import type { Recording } from '../recorders/recorder-set.ts'
+import type { Recordings } from '../captures/capture-set.ts'
+import { ClientRelay } from '../relay/client-relay.ts'
+import { DownloadBehaviors } from '../relay/download-behaviors.ts'
+import type { Targets } from '../cdp/target-registry.ts'
+import type { WatchedFolder } from '../launch/temp-space.ts'
+
+/** Of the time that the last files may take. */
+const FINISHING_SHARE = 0.8
+
+/** One browser in the hands of one session. */
+export class PlaywrightSession implements BrowserSession {
+  readonly crashed: Promise<string>
+  readonly misbehaved: Promise<string>
+  readonly #misbehave: (why: string) => void
+  readonly #process: BrowserProcess
+  readonly #targets: Targets
+  readonly #context: BrowserContext
+  readonly #recording: Recording
+  readonly #recordings: Recordings
+  readonly #recorder: Pick<Recorder, 'keepFile'>
+  readonly #guard: NavigationGuard
+  readonly #logger: Logger
+  readonly #actions: PageActions
+  readonly #liveView: LiveView
+  readonly #sizes: PageSizes
+  readonly #lastWords: LastWords
+  readonly #uploads: ClientUploads
+  readonly #handover: DownloadHandover
+  #downloadBehaviors: DownloadBehaviors | null = null
+  #storageRead: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | null = null
+
+  constructor(
+    process: BrowserProcess,
+    targets: Targets,
+    context: BrowserContext,
+    recording: Recording,
+    recordings: Recordings,
+    recorder: Pick<Recorder, 'keepFile'>,
+    logger: Logger,
+  ) {
+    this.#process = process
+    this.#targets = targets
+    this.#context = context
+    this.#recording = recording
+    this.#recordings = recordings
+    this.#recorder = recorder
+    this.#guard = recording.guard
+    this.#logger = logger
+    this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, this.#guard, logger)
+    this.#liveView = new LiveView(process.wire, targets, logger)
+    this.crashed = new Promise((resolve) => {
+      void process.exited.then(async (how) => {
+        if (this.#closing !== null) return
+        // Who hears of the end takes no entries any more, and the pipe may still hold what pages said last.
+        await process.fellSilent
+        resolve(`the browser ended unexpectedly (${how})`)
+      })
+    })
+    ;({ promise: this.misbehaved, resolve: this.#misbehave } = Promise.withResolvers<string>())
+    void process.wire.misbehaved.then(this.#misbehave)
+    this.#sizes = new PageSizes(context, logger)
+    this.#lastWords = new LastWords(process, targets, recording)
+    this.#uploads = new ClientUploads(process.folders.uploads)
+    this.#handover = new DownloadHandover(logger)
+    recording.onDownloadEnded((guid, path, isKept) => this.#handover.ended(guid, path, isKept))
+  }
+
+  /** Keeps the session within what its browser may have in the temporary folder. */
+  boundBy(folder: WatchedFolder): void {
+    this.#recording.limitDownloads(folder.limitBytes)
+    this.#actions.limitUploads((bytes) => folder.refusal(bytes))
+    this.#uploads.refuse = (bytes) => folder.refusal(bytes)
+    folder.onSizes = (sizes) => this.#recordings.sized(sizes)
+    folder.onOverrun = (stage, why) => {
+      if (this.#closing !== null) return
+      this.#recording.breakOffDownloads(why)
+      this.#recordings.breakOff(why)
+      if (stage === 'break off') return
+      this.#misbehave(why)
+      // Whatever it is that writes: it is stopped now, not when all is kept that can be kept.
+      this.#process.kill()
+    }
+  }
+
+  pages(): PageState[] {
+    return this.#targets.pages()
+  }
+
+  async open(url: string, signal: AbortSignal): Promise<OpenOutcome> {
+    const { count } = this.#guard
+    const failure = await this.#load(url, signal)
+    if (signal.aborted) return { ok: false, failure }
+    const { blocked, netError } = await this.#guard.refusedSince(this.#targets.pages()[0]?.pageId ?? null, count)
+    if (blocked !== null) return { ok: false, failure, blocked }
+    return { ok: failure === null, failure: netError ?? failure }
+  }
+
+  async #load(url: string, signal: AbortSignal): Promise<string | null> {
+    try {
+      const page = this.#context.pages()[0] ?? (await raceSignal(this.#context.newPage(), signal))
+      await raceSignal(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
+      await this.#targets.refresh()
+      return null
+    } catch (error) {
+      return signal.aborted ? 'the page had not loaded when the time was up' : failureOfNavigation(error as Error)
+    }
+  }
+
+  setViewport(viewport: Viewport): Promise<void> {
+    return this.#sizes.set(viewport, (timeoutMs) => this.ping(timeoutMs))
+  }
+
+  act(step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
+    return this.#actions.act(step, context)
+  }
+
+  observe(request: ObservationRequest): Promise<ObservationOutcome> {
+    return this.#actions.observe(request)
+  }
+
+  picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null> {
+    return this.#actions.picture(pageId, quality, signal)
+  }
+
+  watch(pageId: string | null, options: PictureOptions, signal: AbortSignal): PageFrames {
+    return this.#liveView.watch(pageId, options, signal)
+  }
+
+  endWatching(): void {
+    this.#liveView.endWatching()
+  }
+
+  dispatchInput(pageId: string | null, events: readonly InputEvent[]): Promise<InputOutcome> {
+    return this.#liveView.dispatchInput(pageId, events)
+  }
+
+  async storageState(signal: AbortSignal): Promise<Json> {
+    await raceSignal(this.#storageRead, signal)
+    signal.throwIfAborted()
+    const show = this.#targets.hideNewPages()
+    const read = this.#context.storageState({ indexedDB: true }).finally(show)
+    // Nothing stops one that waits for a page that hangs, and once the page answers, it opens pages of its own.
+    this.#storageRead = read.catch(() => undefined)
+    return await raceSignal(read, signal)
+  }
+
+  async finishFiles(deadlineMs: number): Promise<void> {
+    const until = performance.now() + deadlineMs
+    const left = () => until - performance.now()
+    await this.#recording.finishDownloads(deadlineMs / 2)
+    // Whatever has to be waited for there, some of the time is for keeping.
+    const files = await this.#recordings.finish(left() * FINISHING_SHARE, () => this.#recording.stop())
+    await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
+  }
+
+  async attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment> {
+    const { wire, folders } = this.#process
+    const { browserContextId } = this.#targets
+    if (browserContextId === null) throw new Error('the session has no context yet')
+    this.#downloadBehaviors ??= new DownloadBehaviors(wire, folders.downloads, browserContextId)
+    const dialogs = this.#actions.leaveDialogsToClient()
+    const ground = {
+      wire,
+      targets: this.#targets,
+      guard: this.#guard,
+      browserContextId,
+      behaviors: this.#downloadBehaviors,
+      handover: this.#handover,
+      uploads: this.#uploads,
+      acted: (pageId: string | null) => dialogs.client.acted(pageId),
+      logger: this.#logger,
+    }
+    try {
+      const relay = await ClientRelay.attach(ground, client, host)
+      return {
+        receive: (text) => relay.receive(text),
+        detach: () => relay.detach().finally(dialogs.leave),
+      }
+    } catch (error) {
+      dialogs.leave()
+      throw error
+    }
+  }
+
+  version(): Promise<BrowserVersion> {
+    return this.#process.wire.send<BrowserVersion>('Browser.getVersion', {}, this.#targets.ownSessionId)
+  }
+
+  async ping(timeoutMs: number): Promise<number | null> {
+    const start = performance.now()
+    const answer = this.#process.wire.send('Browser.getVersion', {}, this.#targets.ownSessionId).then(
+      () => true,
+      () => null,
+    )
+    return (await within(answer, timeoutMs)) === null ? null : performance.now() - start
+  }
+
+  async flush(deadlineMs: number): Promise<void> {
+    await this.#lastWords.hear(deadlineMs)
+    this.#recording.flush()
+  }
+
+  unheardSince(): number | null {
+    return this.#lastWords.unheardSince()
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= this.#end(deadlineMs)
+    return this.#closing
+  }
+
+  async #end(deadlineMs: number): Promise<void> {
+    this.#recording.stop()
+    this.#liveView.endWatching()
+    this.#actions.dispose()
+    this.#handover.dispose()
+    this.#uploads.dispose()
+    await this.#recordings.dispose()
+    await this.#process.close(deadlineMs)
+  }
+}
+
+/** The browser's own words out of Playwright's message, such as net::ERR_NAME_NOT_RESOLVED. */
+function failureOfNavigation(error: Error): string {
+  const [net] = /net::ERR_\w+/.exec(error.message) ?? []
+  if (net !== undefined) return net
+  if (error instanceof errors.TimeoutError) return 'timeout'
+  const [line = ''] = error.message.split('\n')
+  return cutText(line.replace(/^page\.goto: /, ''), TEXT_LIMITS.failure)
+}

@@ -1,0 +1,62 @@
+import type { BrowserContext, Page } from 'playwright'
+import type { Logger } from '../../../logger.ts'
+import type { Viewport } from '../../../ports/viewport.ts'
+import { within } from '../cdp/deadline.ts'
+
+/** A page that hangs takes no new size. */
+const RESIZE_MS = 2_000
+
+/** The size that all pages of a session shall have, those that hang as soon as they can. */
+export class PageSizes {
+  readonly #context: BrowserContext
+  readonly #logger: Logger
+  /** What all shall have; null: what the context gives them. */
+  #wanted: Viewport | null = null
+  readonly #underWay = new WeakMap<Page, Promise<void>>()
+
+  constructor(context: BrowserContext, logger: Logger) {
+    this.#context = context
+    this.#logger = logger
+    context.on('page', (page) => {
+      // The context gives new pages the size it was made with.
+      if (this.#wanted) void this.#resize(page)
+    })
+  }
+
+  /**
+   * Resolves when all pages have it, or after a while if the browser answers and only pages do not: these take it when
+   * they answer again, or where they go next. Rejects when the browser does not answer either; `ask` asks it.
+   */
+  async set(viewport: Viewport, ask: (timeoutMs: number) => Promise<number | null>): Promise<void> {
+    const previous = this.#wanted
+    this.#wanted = viewport
+    const resized = Promise.all(this.#context.pages().map((page) => this.#resize(page)))
+    const answered = ask(RESIZE_MS)
+    if ((await within(resized, RESIZE_MS)) !== null) return
+    if ((await answered) !== null) return
+    if (this.#wanted === viewport) this.#wanted = previous
+    throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it hangs`)
+  }
+
+  /** Resolves when the page has what is wanted, which may have changed meanwhile, or is gone. */
+  #resize(page: Page): Promise<void> {
+    const resizing = this.#underWay.get(page) ?? this.#follow(page)
+    this.#underWay.set(page, resizing)
+    return resizing
+  }
+
+  /** One at a time: Playwright takes a size for needless that the page had before one which it has not answered yet. */
+  async #follow(page: Page): Promise<void> {
+    let given: Viewport | null = null
+    while (this.#wanted && this.#wanted !== given) {
+      given = this.#wanted
+      try {
+        await page.setViewportSize(given)
+      } catch (error) {
+        // A page may close, or have crashed, meanwhile.
+        if (!page.isClosed()) this.#logger.debug({ err: error }, 'a page could not be resized')
+      }
+    }
+    this.#underWay.delete(page)
+  }
+}

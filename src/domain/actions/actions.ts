@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import { ACTION_LIMITS, type ActionError, type Observation } from '../../ports/action.ts'
+import { field } from '../../ports/actions/input-field.ts'
+import { optionalTarget } from '../../ports/actions/target.ts'
+import type { LogEntry } from '../../ports/log-entry.ts'
+import { readSteps } from './action-input.ts'
+import { BadUserInput, TabwireError, type InputIssue } from '../kernel/errors.ts'
+import { inputIssues } from '../kernel/input-issues.ts'
+import { BrowserTimeout } from '../session/browser-lease.ts'
+import type { SessionRegistry } from '../sessions/session-registry.ts'
+import { SessionNotRunning } from '../session/session-state.ts'
+import type { Session } from '../session/session.ts'
+import { within } from '../kernel/within.ts'
+
+/** Of Observation.snapshot, in UTF-16 code units. */
+export const OBSERVATION_CHARACTERS = { min: 100, max: 1_000_000, default: 50_000 } as const
+
+const { min, max, default: usual } = OBSERVATION_CHARACTERS
+const observationInput = z.object({
+  maxCharacters: field.wholeNumberOr('Where to cut.', usual, min, max).rule,
+  target: optionalTarget('What to look at.').rule,
+})
+
+/** What a page did with a question about it, under the code of an action that fails so. */
+export class ObservationFailed extends TabwireError {
+  override readonly code: string
+
+  constructor({ code, message }: ActionError) {
+    super(message)
+    this.code = code
+  }
+}
+
+/**
+ * Takes the steps of a client: see SessionActions.run. Throws BadUserInput with every broken rule of every step, and
+ * what that throws.
+ */
+export async function runActions(
+  registry: SessionRegistry,
+  owner: string,
+  given: { sessionId: string; pageId: string | null; actions: readonly unknown[] },
+  signal: AbortSignal,
+): Promise<LogEntry<'ACTION'>[]> {
+  const began = Date.now()
+  const session = await registry.requireLive(owner, given.sessionId)
+  const { steps, issues } = readSteps(given.actions)
+  for (const { step, index } of await session.actions.missingArtifacts(steps)) {
+    issues.push(noSuchArtifact(step, index))
+  }
+  if (issues.length > 0) throw new BadUserInput(issues)
+  await untilRunning(session, signal)
+  const left = Math.max(1, ACTION_LIMITS.requestMs - (Date.now() - began))
+  const request = { origin: 'API', pageId: given.pageId, taskId: null, cost: null } as const
+  return session.actions.run(
+    steps.filter((step) => step !== null),
+    request,
+    signal,
+    left,
+  )
+}
+
+/** A question about a page, as a client gave it. */
+export interface GivenObservation {
+  sessionId: string
+  pageId: string
+  maxCharacters?: number | null | undefined
+  target?: unknown
+  withPicture: boolean
+}
+
+export interface ObservedPage extends Observation {
+  /** JPEG; null when it was not asked for, or not to be had. */
+  picture: Uint8Array | null
+}
+
+/** A page as it is now. Throws BadUserInput, ObservationFailed, SessionNotRunning or NotFound. */
+export async function observePage(
+  registry: SessionRegistry,
+  owner: string,
+  given: GivenObservation,
+  signal: AbortSignal,
+): Promise<ObservedPage> {
+  const { sessionId, pageId, withPicture } = given
+  const asked = observationInput.safeParse(given)
+  if (!asked.success) throw new BadUserInput(inputIssues(asked.error, []))
+  const { actions } = await registry.requireLive(owner, sessionId)
+  const { observation, error } = await actions.observe({ pageId, ...asked.data }, signal)
+  if (error) throw new ObservationFailed(error)
+  return { ...observation, picture: withPicture ? await actions.picture(pageId, signal) : null }
+}
+
+const noSuchArtifact = (step: number, index: number): InputIssue => ({
+  path: ['actions', step, 'upload', 'artifactIds', index],
+  code: 'NOT_FOUND',
+  message: 'There is no such artifact.',
+})
+
+/** Throws BrowserTimeout, or SessionNotRunning when it has ended. */
+export async function untilRunning(session: Session, signal: AbortSignal): Promise<void> {
+  if (session.snapshot().status !== 'CREATING') return
+  await within(session.running, ACTION_LIMITS.requestMs, signal)
+  const { status } = session.snapshot()
+  if (status === 'CREATING') {
+    throw new BrowserTimeout(`The session did not run within ${ACTION_LIMITS.requestMs / 1000} s; nothing was done.`)
+  }
+  if (status !== 'RUNNING') throw new SessionNotRunning()
+}

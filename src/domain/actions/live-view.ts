@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { field } from '../../ports/actions/input-field.ts'
+import { INPUT_EVENT, INPUT_LIMITS, type InputEvent } from '../../ports/input-event.ts'
+import type { PageFrames } from '../../ports/live-view.ts'
+import { untilRunning } from './actions.ts'
+import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
+import { inputIssues } from '../kernel/input-issues.ts'
+import type { SessionRegistry } from '../sessions/session-registry.ts'
+
+/** What may be asked of a live picture, and what is meant when it is not. */
+export const PICTURE_BOUNDS = {
+  side: { min: 16, max: 8_192 },
+  quality: { min: 1, max: 100, default: 60 },
+  maxFps: { min: 1, max: 60, default: 30 },
+} as const
+
+const { side, quality, maxFps } = PICTURE_BOUNDS
+const pictureInput = z.object({
+  maxWidth: field.wholeNumber('', side.min, side.max).rule,
+  maxHeight: field.wholeNumber('', side.min, side.max).rule,
+  quality: field.wholeNumberOr('', quality.default, quality.min, quality.max).rule,
+  maxFps: field.wholeNumberOr('', maxFps.default, maxFps.min, maxFps.max).rule,
+})
+
+/** A live picture, as a client asks for it. */
+export interface GivenWatch {
+  sessionId: string
+  pageId: string | null
+  maxWidth?: number | null | undefined
+  maxHeight?: number | null | undefined
+  quality?: number | null | undefined
+  maxFps?: number | null | undefined
+}
+
+/** See SessionLive.watch; waits for a session that is being created. Throws BadUserInput and NotFound as well. */
+export async function watchPage(
+  registry: SessionRegistry,
+  owner: string,
+  given: GivenWatch,
+  signal: AbortSignal,
+): Promise<PageFrames> {
+  const session = await registry.requireLive(owner, given.sessionId)
+  const asked = pictureInput.safeParse(given)
+  if (!asked.success) throw new BadUserInput(inputIssues(asked.error, []))
+  await untilRunning(session, signal)
+  return session.live.watch(given.pageId, asked.data, signal)
+}
+
+/** See SessionLive.dispatchInput; waits for a session that is being created. Throws BadUserInput and NotFound as well. */
+export async function dispatchInput(
+  registry: SessionRegistry,
+  owner: string,
+  given: { sessionId: string; pageId: string | null; events: readonly unknown[] },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const session = await registry.requireLive(owner, given.sessionId)
+  const events = readEvents(given.events)
+  await untilRunning(session, signal)
+  return session.live.dispatchInput(given.pageId, events)
+}
+
+/** Throws BadUserInput with every rule that is broken. */
+function readEvents(given: readonly unknown[]): InputEvent[] {
+  const most = INPUT_LIMITS.events
+  if (given.length === 0) throw badCount('TOO_SHORT', 'must have at least one event')
+  if (given.length > most) throw badCount('TOO_LONG', `must have at most ${most} events; it has ${given.length}`)
+  const issues: InputIssue[] = []
+  const events = given.flatMap((one, index) => {
+    const parsed = INPUT_EVENT.rule.safeParse(one)
+    if (parsed.success) return [eventOf(parsed.data)]
+    issues.push(...inputIssues(parsed.error, ['events', index]))
+    return []
+  })
+  if (issues.length > 0) throw new BadUserInput(issues)
+  return events
+}
+
+const badCount = (code: string, message: string) => new BadUserInput([{ path: ['events'], code, message }])
+
+function eventOf(members: object): InputEvent {
+  // Its rule let exactly one member be given, and checked that.
+  const [kind, input] = Object.entries(members).find(([, member]) => member !== null)! as [string, object]
+  return { kind, ...input } as InputEvent
+}

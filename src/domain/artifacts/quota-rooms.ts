@@ -1,0 +1,139 @@
+import type { Logger } from 'pino'
+import type { FileRoom } from '../../ports/file-room.ts'
+
+/** Other servers on the same database keep and delete artifacts of the same owners, so what is used is read again. */
+const REREAD_MS = 1_000
+/** Reads that may be stale before one is taken all the same: it counts too much, not too little. */
+const MOST_READS = 10
+
+interface Owner {
+  /** Bytes that the artifacts of the owner take; 0 until it was read for the first time. */
+  used: number
+  /** Bytes of the files that are being written. */
+  reserved: number
+  rooms: number
+  /** Artifacts whose rows are being inserted: whether an answer of the store has them is not known. */
+  inserting: number
+  /** Counts changes of `used` made here: an answer of the store from before one is stale. */
+  changes: number
+  readAt: number
+  isReading: boolean
+}
+
+/** What files that are being written take of their owners' quotas, across the sessions of this process. */
+export class QuotaRooms {
+  readonly #quotaBytes: number
+  readonly #readUsed: (owner: string) => Promise<number>
+  readonly #logger: Logger
+  readonly #owners = new Map<string, Owner>()
+
+  /** `readUsed`: bytes that the artifacts of an owner take. */
+  constructor(quotaBytes: number, readUsed: (owner: string) => Promise<number>, logger: Logger) {
+    this.#quotaBytes = quotaBytes
+    this.#readUsed = readUsed
+    this.#logger = logger
+  }
+
+  open(ownerId: string): FileRoom {
+    const owner = this.#owners.get(ownerId) ?? {
+      used: 0,
+      reserved: 0,
+      rooms: 0,
+      inserting: 0,
+      changes: 0,
+      readAt: Number.NEGATIVE_INFINITY,
+      isReading: false,
+    }
+    this.#owners.set(ownerId, owner)
+    owner.rooms += 1
+    this.#read(ownerId, owner)
+    let size = 0
+    let isReleased = false
+    const limit = () => this.#quotaBytes - owner.used - (owner.reserved - size)
+    return {
+      get limit() {
+        return limit()
+      },
+      grow: (bytes) => {
+        if (isReleased) return true
+        owner.reserved += bytes - size
+        size = bytes
+        this.#read(ownerId, owner)
+        return size <= limit()
+      },
+      release: () => {
+        if (isReleased) return
+        isReleased = true
+        owner.reserved -= size
+        owner.rooms -= 1
+        if (owner.rooms === 0) this.#owners.delete(ownerId)
+      },
+    }
+  }
+
+  /** The same, once it is known what the owner's artifacts take. Throws what `readUsed` throws. */
+  async openKnown(ownerId: string): Promise<FileRoom> {
+    const room = this.open(ownerId)
+    const owner = this.#owners.get(ownerId)!
+    try {
+      for (let reads = 1; owner.readAt === Number.NEGATIVE_INFINITY || reads === 1; reads += 1) {
+        await this.#readOnce(ownerId, owner, reads === MOST_READS)
+      }
+      return room
+    } catch (error) {
+      room.release()
+      throw error
+    }
+  }
+
+  /**
+   * The row of an artifact is about to be inserted, while a room of its owner is open. Call what is returned with its
+   * bytes, or 0 when it was not, before the room is released, in the same turn.
+   */
+  beginInsert(ownerId: string): (bytes: number) => void {
+    const owner = this.#owners.get(ownerId)
+    if (owner) owner.inserting += 1
+    return (bytes) => {
+      if (owner) owner.inserting -= 1
+      this.used(ownerId, bytes)
+    }
+  }
+
+  /**
+   * The artifacts of the owner take so many bytes more (negative: less). Call before the room of the file is released,
+   * in the same turn, so that the bytes count once at any time.
+   */
+  used(ownerId: string, bytes: number): void {
+    const owner = this.#owners.get(ownerId)
+    if (!owner) return
+    owner.used += bytes
+    owner.changes += 1
+  }
+
+  #read(ownerId: string, owner: Owner): void {
+    if (owner.isReading || performance.now() - owner.readAt < REREAD_MS) return
+    owner.isReading = true
+    void this.#reread(ownerId, owner)
+  }
+
+  /** Never rejects: while the store is away, what was read last counts. */
+  async #reread(ownerId: string, owner: Owner): Promise<void> {
+    try {
+      await this.#readOnce(ownerId, owner, false)
+    } catch (error) {
+      owner.readAt = performance.now()
+      this.#logger.warn({ err: error }, 'how much an owner’s artifacts take could not be read')
+    } finally {
+      owner.isReading = false
+    }
+  }
+
+  /** An answer that may have missed a change is ignored, unless it is trusted. */
+  async #readOnce(ownerId: string, owner: Owner, isTrusted: boolean): Promise<void> {
+    const { changes, inserting } = owner
+    const used = await this.#readUsed(ownerId)
+    if (!isTrusted && (owner.changes !== changes || inserting > 0 || owner.inserting > 0)) return
+    owner.used = used
+    owner.readAt = performance.now()
+  }
+}

@@ -1,0 +1,32 @@
+import type { ArtifactRecord } from '../../ports/artifact.ts'
+
+/** How long a record is taken for what it was. */
+const FRESH_MS = 2_000
+const MOST = 1_000
+
+/**
+ * Records of the artifacts that were kept a moment ago: whoever has a picture made looks at it at once, and need not wait
+ * for the store to say again what it was just told. Of one that another server deletes meanwhile the bytes are missing.
+ */
+export class FreshArtifacts {
+  /** Oldest first. */
+  readonly #records = new Map<string, { record: ArtifactRecord; until: number }>()
+
+  add(record: ArtifactRecord): void {
+    const now = performance.now()
+    for (const [id, { until }] of this.#records) {
+      if (until > now && this.#records.size < MOST) break
+      this.#records.delete(id)
+    }
+    this.#records.set(record.id, { record, until: now + FRESH_MS })
+  }
+
+  find(id: string): ArtifactRecord | null {
+    const found = this.#records.get(id)
+    return found && found.until > performance.now() ? found.record : null
+  }
+
+  delete(id: string): void {
+    this.#records.delete(id)
+  }
+}

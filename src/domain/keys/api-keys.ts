@@ -1,0 +1,261 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
+import { SCOPES, type Scope } from '../../ports/scope.ts'
+import type { ApiKeyRecord } from '../../ports/api-key.ts'
+import type { Store } from '../../ports/store.ts'
+import { atTime } from '../kernel/at-time.ts'
+import { BadUserInput, NotFound, type InputIssue } from '../kernel/errors.ts'
+import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from './key-lookups.ts'
+import { isValid, KeyWatch } from './key-watch.ts'
+import { ResponseTooLarge } from '../log/operation-reads.ts'
+import { Forbidden, type Principal } from '../kernel/principal.ts'
+
+export interface CreateApiKeyInput {
+  name: string
+  /** Null: the caller's own. */
+  owner?: string | null
+  scopes: readonly Scope[]
+  expiresAt?: Date | null
+}
+
+export interface CreatedApiKey {
+  record: ApiKeyRecord
+  /** Shown once: only its hash is kept. */
+  secret: string
+}
+
+/** The rules in words, once, for the schema's descriptions. */
+export const API_KEY_INPUT_RULES = {
+  name: '1 to 100 characters, none of them a control character.',
+  owner: '1 to 100 letters, digits and . _ @ + - characters.',
+  scopes: 'At least one.',
+  expiresAt: 'In the future, and not later than the caller’s own key expires.',
+} as const
+
+/** Keys that one list shows. */
+const MOST_LISTED = 10_000
+
+/** The owner of the first key, the one of TABWIRE_API_KEY or `<data dir>/api-key`. */
+export const FIRST_OWNER = 'admin'
+const FIRST_KEY_NAME = 'First admin key of '
+const firstKeyName = (machineId: string) => `${FIRST_KEY_NAME}${machineId}`
+
+/** Every secret looks like this: the generated ones, and that of TABWIRE_API_KEY. */
+const SECRET = /^[\x21-\x7e]{16,256}$/
+const TOUCH_EVERY_MS = 60_000
+const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
+const MAX_CACHED = 10_000
+/** Keys: made, shown once, kept as hashes, checked, revoked. */
+export class ApiKeys {
+  readonly #store: Store
+  readonly #logger: Logger
+  readonly #watch: KeyWatch
+  readonly #lookups: KeyLookups
+  /** Ids of keys by the hashes of their secrets. */
+  readonly #ids = new Map<string, string>()
+  readonly #touchedAt = new Map<string, number>()
+
+  constructor(
+    store: Store,
+    logger: Logger,
+    watch = new KeyWatch(store, logger),
+    lookupLimits: KeyLookupLimits = KEY_LOOKUP_LIMITS,
+  ) {
+    this.#store = store
+    this.#logger = logger
+    this.#watch = watch
+    this.#lookups = new KeyLookups((hash) => store.findApiKeyByHash(hash), isValid, lookupLimits)
+  }
+
+  /**
+   * Who the secret belongs to; null when it is unknown, revoked or expired. Throws TooManyWrongKeys when the address it
+   * comes from has tried too many.
+   */
+  async authenticate(secret: string, address: string | null = null): Promise<Principal | null> {
+    if (!SECRET.test(secret)) return null
+    const hash = hashSecret(secret)
+    const id = this.#ids.get(hash)
+    const known = id === undefined ? null : this.#watch.fresh(id)
+    const record = known ?? (await this.#look(hash, address))
+    if (!record) return null
+    this.#touch(record.id)
+    const { owner, scopes, id: apiKeyId, expiresAt } = record
+    return { owner, actor: `key:${apiKeyId}`, scopes: new Set(scopes), apiKeyId, expiresAt, sessionId: null }
+  }
+
+  /**
+   * A new key, which neither outranks nor outlives the caller's own: its scopes are among those of the caller's, and it
+   * expires no later. Only ADMIN may name another owner.
+   */
+  async create(principal: Principal, input: CreateApiKeyInput): Promise<CreatedApiKey> {
+    const owner = input.owner ?? principal.owner
+    if (owner !== principal.owner && !principal.scopes.has('ADMIN')) {
+      throw new Forbidden('Only a key with the scope ADMIN may create keys for another owner.')
+    }
+    const lacking = lackingScopes(principal, input.scopes)
+    if (lacking.length > 0) {
+      throw new Forbidden(`A key cannot give a scope that it lacks itself: ${lacking.join(', ')}.`)
+    }
+    const latest = principal.expiresAt
+    const expiresAt = input.expiresAt ?? (latest === null ? null : new Date(latest))
+    return this.#insert(owner, { ...input, expiresAt }, latest)
+  }
+
+  /** A new key for anyone: for the command line and for signing in, which are already trusted. */
+  createFor(owner: string, input: Omit<CreateApiKeyInput, 'owner'>): Promise<CreatedApiKey> {
+    return this.#insert(owner, input, null)
+  }
+
+  /**
+   * Makes sure that this machine's first admin key is there, and that an earlier one of its is valid no more. Returns
+   * false when the key has been revoked: whoever did that meant it, so it is not brought back.
+   */
+  async ensureFirstKey(machineId: string, secret: string): Promise<boolean> {
+    const hash = hashSecret(secret)
+    const name = firstKeyName(machineId)
+    const kept = await this.#store.findApiKeyByHash(hash)
+    if (kept && !isValid(kept)) return false
+    for (const key of await this.#store.listApiKeys(FIRST_OWNER)) {
+      if (key.name === name && key.secretHash !== hash && key.revokedAt === null) {
+        await this.#store.revokeApiKey(key.id, Date.now())
+      }
+    }
+    if (!kept) await this.#store.insertApiKey(newRecord(FIRST_OWNER, name, secret, SCOPES, null))
+    else if (isFirstKey(kept) && kept.scopes.length < SCOPES.length) {
+      // It was made by a version that did not know all of them. Any other key keeps what it was made with.
+      await this.#store.setApiKeyScopes(kept.id, SCOPES)
+    }
+    this.#lookups.expect(hash)
+    return true
+  }
+
+  /** Oldest first, revoked and expired ones too. Null: of every owner. Throws ResponseTooLarge where there are too many. */
+  async list(owner: string | null): Promise<ApiKeyRecord[]> {
+    const keys = await this.#store.listApiKeys(owner, MOST_LISTED + 1)
+    if (keys.length > MOST_LISTED) throw new ResponseTooLarge()
+    return keys
+  }
+
+  async find(owner: string, id: string): Promise<ApiKeyRecord | null> {
+    const record = await this.#store.findApiKey(id)
+    return record?.owner === owner ? record : null
+  }
+
+  /**
+   * Revokes a key of the caller's owner that has no scope which the caller's key lacks; with ADMIN any key of any owner.
+   * Revoking twice keeps the first time. The keys that a key has made stay valid.
+   */
+  async revoke(principal: Principal, id: string): Promise<ApiKeyRecord> {
+    const isAdmin = principal.scopes.has('ADMIN')
+    const record = await this.#store.findApiKey(id)
+    if (!record || (record.owner !== principal.owner && !isAdmin)) throw new NotFound('API key')
+    const lacking = isAdmin ? [] : lackingScopes(principal, record.scopes)
+    if (lacking.length > 0) {
+      throw new Forbidden(`Only a key with the scope ADMIN may revoke one with scopes it lacks: ${lacking.join(', ')}.`)
+    }
+    const revoked = await this.#store.revokeApiKey(id, Date.now())
+    if (!revoked) throw new NotFound('API key')
+    this.#watch.revoked(id)
+    return revoked
+  }
+
+  /** Calls back once when the principal's key is revoked or expires, so that what it opened can be closed. */
+  onInvalid({ apiKeyId, expiresAt }: Principal, listener: () => void): () => void {
+    let stopClock = () => {}
+    const stop = () => {
+      stopClock()
+      unwatch()
+    }
+    const end = () => {
+      stop()
+      listener()
+    }
+    const unwatch = this.#watch.onInvalid(apiKeyId, end)
+    if (expiresAt !== null) stopClock = atTime(expiresAt, end)
+    return stop
+  }
+
+  /** Frees the timer; keys can still be used. */
+  close(): void {
+    this.#watch.close()
+  }
+
+  async #insert(owner: string, input: Omit<CreateApiKeyInput, 'owner'>, latest: number | null): Promise<CreatedApiKey> {
+    checkInput(owner, input, latest)
+    const secret = `tw_${randomBytes(32).toString('base64url')}`
+    const record = newRecord(owner, input.name, secret, input.scopes, input.expiresAt?.getTime() ?? null)
+    await this.#store.insertApiKey(record)
+    this.#lookups.expect(record.secretHash)
+    return { record, secret }
+  }
+
+  /** The key of the secret that has this hash; null: there is none that is valid. */
+  async #look(hash: string, address: string | null): Promise<ApiKeyRecord | null> {
+    const askedAt = performance.now()
+    const record = await this.#lookups.find(hash, address)
+    // What was read before a revocation says nothing after it.
+    if (!record || !this.#watch.confirm(record, askedAt)) {
+      this.#ids.delete(hash)
+      return null
+    }
+    if (this.#ids.size >= MAX_CACHED) this.#ids.clear()
+    this.#ids.set(hash, record.id)
+    return record
+  }
+
+  #touch(id: string): void {
+    const now = Date.now()
+    if (now - (this.#touchedAt.get(id) ?? 0) < TOUCH_EVERY_MS) return
+    if (this.#touchedAt.size >= MAX_CACHED) this.#touchedAt.clear()
+    this.#touchedAt.set(id, now)
+    this.#store.touchApiKey(id, now).catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'the last use of a key could not be noted')
+    })
+  }
+}
+
+export function hashSecret(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex')
+}
+
+function lackingScopes(principal: Principal, scopes: readonly Scope[]): Scope[] {
+  return scopes.filter((scope) => !principal.scopes.has(scope))
+}
+
+/** Of any machine: a data directory may have been copied, and its key with it. */
+function isFirstKey({ owner, name }: ApiKeyRecord): boolean {
+  return owner === FIRST_OWNER && name.startsWith(FIRST_KEY_NAME)
+}
+
+function newRecord(
+  owner: string,
+  name: string,
+  secret: string,
+  scopes: readonly Scope[],
+  expiresAt: number | null,
+): ApiKeyRecord {
+  const ordered = SCOPES.filter((scope) => scopes.includes(scope))
+  const times = { createdAt: Date.now(), lastUsedAt: null, expiresAt, revokedAt: null }
+  return { id: randomUUID(), owner, name, secretHash: hashSecret(secret), scopes: ordered, ...times }
+}
+
+function checkInput(owner: string, input: Omit<CreateApiKeyInput, 'owner'>, latest: number | null): void {
+  const issues: InputIssue[] = []
+  const refuse = (member: string, code: string, message: string) =>
+    issues.push({ path: ['input', member], code, message })
+  const { name, scopes, expiresAt } = input
+  if (name.length === 0 || name.length > 100 || /\p{Cc}/u.test(name) || !name.isWellFormed()) {
+    refuse('name', 'INVALID_FORMAT', 'must have 1 to 100 characters, none of them a control character')
+  }
+  if (!/^[\w.@+-]{1,100}$/.test(owner)) {
+    refuse('owner', 'INVALID_FORMAT', 'must have 1 to 100 letters, digits and . _ @ + - characters')
+  }
+  if (scopes.length === 0) refuse('scopes', 'REQUIRED', 'must name at least one scope')
+  if (expiresAt != null && !(expiresAt.getTime() > Date.now() && expiresAt.getTime() <= LATEST_TIME_MS)) {
+    refuse('expiresAt', 'OUT_OF_RANGE', 'must be in the future, and in the years until 9999')
+  } else if (expiresAt != null && latest !== null && expiresAt.getTime() > latest) {
+    const limit = new Date(latest).toISOString()
+    refuse('expiresAt', 'OUT_OF_RANGE', `must not be later than ${limit}, when the key that creates it expires`)
+  }
+  if (issues.length > 0) throw new BadUserInput(issues)
+}

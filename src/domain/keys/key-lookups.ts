@@ -1,0 +1,113 @@
+import { LRUCache } from 'lru-cache'
+import type { ApiKeyRecord } from '../../ports/api-key.ts'
+import { Allowance, AllowancesByAddress, type Rate } from '../kernel/allowance.ts'
+import { TabwireError } from '../kernel/errors.ts'
+
+export interface KeyLookupLimits {
+  /** How long a wrong key is refused without a query: short, for it may be created on another server meanwhile. */
+  rememberWrongMs: number
+  /** Wrong keys, right keys and addresses that are remembered, each. */
+  remembered: number
+  /** Lookups of keys that turn out to be wrong. */
+  perAddress: Rate
+  inAll: Rate
+}
+
+export const KEY_LOOKUP_LIMITS: KeyLookupLimits = {
+  rememberWrongMs: 5_000,
+  remembered: 10_000,
+  perAddress: { burst: 50, perSecond: 5 },
+  inAll: { burst: 500, perSecond: 50 },
+}
+
+export class TooManyWrongKeys extends TabwireError {
+  override readonly code = 'RATE_LIMITED'
+  readonly retryAfterSeconds: number
+
+  constructor(retryAfterSeconds: number) {
+    super(`Too many invalid API keys were tried. Retry in ${retryAfterSeconds} s.`, { retryAfterSeconds })
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
+/**
+ * Looks keys up in the store such that wrong ones are cheap: the same one costs a query every few seconds, however
+ * often it is sent, and different ones as many as their address may cause. Keys that were right before are never held
+ * up by those who try wrong ones.
+ */
+export class KeyLookups {
+  readonly #find: (hash: string) => Promise<ApiKeyRecord | null>
+  readonly #isValid: (record: ApiKeyRecord) => boolean
+  readonly #wrong: LRUCache<string, true>
+  readonly #right: LRUCache<string, true>
+  readonly #byAddress: AllowancesByAddress
+  readonly #inAll: Allowance
+  readonly #pending = new Map<string, Promise<ApiKeyRecord | null>>()
+
+  constructor(
+    find: (hash: string) => Promise<ApiKeyRecord | null>,
+    isValid: (record: ApiKeyRecord) => boolean,
+    limits: KeyLookupLimits,
+  ) {
+    this.#find = find
+    this.#isValid = isValid
+    const max = limits.remembered
+    this.#wrong = new LRUCache({ max, ttl: limits.rememberWrongMs })
+    this.#right = new LRUCache({ max })
+    this.#byAddress = new AllowancesByAddress(limits.perAddress, max)
+    this.#inAll = new Allowance(limits.inAll)
+  }
+
+  /**
+   * The record of a valid key, else null. Whoever asks while the same key is looked up shares the answer. Throws
+   * TooManyWrongKeys.
+   */
+  async find(hash: string, address: string | null): Promise<ApiKeyRecord | null> {
+    if (this.#wrong.has(hash)) return null
+    const pending = this.#pending.get(hash)
+    if (pending) return pending
+    const giveBack = this.#right.has(hash) ? () => {} : this.#spend(address)
+    const found = this.#look(hash, giveBack).finally(() => this.#pending.delete(hash))
+    this.#pending.set(hash, found)
+    return found
+  }
+
+  /** A key that is valid, though nobody has used it yet. */
+  expect(hash: string): void {
+    this.#wrong.delete(hash)
+    this.#right.set(hash, true)
+  }
+
+  async #look(hash: string, giveBack: () => void): Promise<ApiKeyRecord | null> {
+    let record: ApiKeyRecord | null
+    try {
+      record = await this.#find(hash)
+    } catch (error) {
+      // A store that is away says nothing about the key.
+      giveBack()
+      throw error
+    }
+    if (record && this.#isValid(record)) {
+      giveBack()
+      this.#right.set(hash, true)
+      return record
+    }
+    this.#right.delete(hash)
+    this.#wrong.set(hash, true)
+    return null
+  }
+
+  /** Takes a lookup from the allowances. Returns how to give it back. */
+  #spend(address: string | null): () => void {
+    if (address === null) return () => {}
+    const taken: Allowance[] = []
+    for (const allowance of [this.#byAddress.of(address), this.#inAll]) {
+      if (!allowance.take()) {
+        for (const one of taken) one.giveBack()
+        throw new TooManyWrongKeys(allowance.retryAfterSeconds)
+      }
+      taken.push(allowance)
+    }
+    return () => taken.forEach((one) => one.giveBack())
+  }
+}

@@ -1,0 +1,64 @@
+import type { Scope } from '../../ports/scope.ts'
+import type { Principal } from '../kernel/principal.ts'
+import type { SessionRegistry } from '../sessions/session-registry.ts'
+import type { GivenLinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
+
+/** No API key begins so. */
+const PREFIX = 'twl_'
+const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+const TOKEN = new RegExp(`^${PREFIX}(${UUID})_(r|rw)_([0-9]+)_([0-9a-f]{8}\\.[\\w-]{43})_(.+)$`)
+
+/**
+ * Tokens that stand in the place of an API key for the live view of one session, and nothing else: what a link carries
+ * for someone who has no key.
+ */
+export class LiveViewLinks {
+  readonly #links: SignedLinks
+  readonly #registry: Pick<SessionRegistry, 'findRunning'>
+
+  constructor(links: SignedLinks, registry: Pick<SessionRegistry, 'findRunning'>) {
+    this.#links = links
+    this.#registry = registry
+  }
+
+  sign(sessionId: string, canWrite: boolean, terms: LinkTerms): string {
+    const right = canWrite ? 'rw' : 'r'
+    const { expires, signature, maker } = this.#links.sign('live', [sessionId, right], terms)
+    return `${PREFIX}${sessionId}_${right}_${expires}_${signature}_${maker}`
+  }
+
+  isToken(secret: string): boolean {
+    return secret.startsWith(PREFIX)
+  }
+
+  /**
+   * Who has the token: the session's owner, within it. Null: it is none, has expired, its API key was revoked, or the
+   * session does not run. Throws StoreUnavailable when it is not known whether the key is valid.
+   */
+  async read(token: string): Promise<Principal | null> {
+    const parts = partsOf(token)
+    const terms = parts && (await this.#links.read('live', [parts.sessionId, parts.right], parts.query))
+    const session = terms && this.#registry.findRunning(parts.sessionId)
+    if (!session) return null
+    const scopes: Scope[] = parts.right === 'rw' ? ['READ', 'WRITE'] : ['READ']
+    return {
+      owner: session.owner,
+      actor: `link:${session.id}`,
+      scopes: new Set(scopes),
+      apiKeyId: token,
+      expiresAt: terms.expiresAt,
+      sessionId: parts.sessionId,
+    }
+  }
+
+  /** Calls back once when the token of a principal that was read is good no more. Returns how to stop watching. */
+  onInvalid({ apiKeyId: token, expiresAt }: Principal, listener: () => void): () => void {
+    return this.#links.onEnd({ maker: partsOf(token)!.query.maker!, expiresAt: expiresAt! }, listener)
+  }
+}
+
+function partsOf(token: string): { sessionId: string; right: string; query: GivenLinkQuery } | null {
+  const [, sessionId, right, expires, signature, maker] = TOKEN.exec(token) ?? []
+  if (!sessionId || !right || !expires || !signature || !maker) return null
+  return { sessionId, right, query: { expires, signature, maker } }
+}

@@ -1,0 +1,148 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { atTime } from '../kernel/at-time.ts'
+import { BadUserInput } from '../kernel/errors.ts'
+import type { KeyWatch } from '../keys/key-watch.ts'
+import type { Principal } from '../kernel/principal.ts'
+
+/** What a link is good for. A signature for one purpose is none for another. */
+export type LinkPurpose = 'artifact' | 'upload' | 'cdp' | 'live'
+
+/** Whose authority a link has, and until when. */
+export interface LinkTerms {
+  /** `key:<UUID>` of an API key: the link ends with it. Whatever else made it cannot be revoked, and only expires. */
+  readonly maker: string
+  /** Milliseconds since the epoch, whole seconds; never later than what made the link. */
+  readonly expiresAt: number
+}
+
+/** What a link's query has of its terms, and what proves them. */
+export interface LinkQuery {
+  expires: string
+  maker: string
+  signature: string
+}
+
+/** The same as it came; null: it is not there. */
+export type GivenLinkQuery = { readonly [member in keyof LinkQuery]: string | null }
+
+/** Why a link is good no more. REVOKED: its API key was revoked, or has not been known to be valid for too long. */
+export type LinkEnd = 'EXPIRED' | 'REVOKED'
+
+export const LINK_TTL_SECONDS = { min: 1, max: 7 * 24 * 60 * 60, default: 3600 } as const
+export const LINK_TTL_RULE = `From ${LINK_TTL_SECONDS.min} to ${LINK_TTL_SECONDS.max} seconds (7 days).`
+
+const EXPIRES = /^[1-9][0-9]{0,11}$/
+const SIGNATURE = /^([0-9a-f]{8})\.([\w-]{43})$/
+const KEY = 'key:'
+
+/**
+ * Signs links that work without a key until they expire or the API key that made them is revoked, and tells true ones. A
+ * link is bound to its purpose, its subject and its maker: whoever changes one character of these has none. Secrets are
+ * asked for each time, for they can be rotated: the first signs, all verify.
+ */
+export class SignedLinks {
+  readonly #secrets: () => readonly string[]
+  readonly #baseUrl: () => string
+  readonly #keys: Pick<KeyWatch, 'isValid' | 'onInvalid'>
+
+  constructor(secrets: () => readonly string[], baseUrl: () => string, keys: Pick<KeyWatch, 'isValid' | 'onInvalid'>) {
+    this.#secrets = secrets
+    this.#baseUrl = baseUrl
+    this.#keys = keys
+  }
+
+  /** The terms of a link that the principal makes. Throws BadUserInput when ttlSeconds is out of bounds. */
+  terms({ apiKeyId, expiresAt }: Pick<Principal, 'apiKeyId' | 'expiresAt'>, ttlSeconds: number): LinkTerms {
+    if (!(ttlSeconds >= LINK_TTL_SECONDS.min && ttlSeconds <= LINK_TTL_SECONDS.max)) {
+      const message = `must be from ${LINK_TTL_SECONDS.min} to ${LINK_TTL_SECONDS.max} seconds`
+      throw new BadUserInput([{ path: ['ttlSeconds'], code: 'OUT_OF_RANGE', message }])
+    }
+    const wanted = Math.floor(Date.now() / 1000) + ttlSeconds
+    const most = expiresAt === null ? wanted : Math.floor(expiresAt / 1000)
+    // What is no API key has a name of its own kind, such as `token:…`.
+    const maker = apiKeyId.includes(':') ? apiKeyId : `${KEY}${apiKeyId}`
+    return { maker, expiresAt: Math.min(wanted, most) * 1000 }
+  }
+
+  sign(purpose: LinkPurpose, subject: readonly string[], { maker, expiresAt }: LinkTerms): LinkQuery {
+    const secret = this.#secrets()[0]!
+    const expires = String(expiresAt / 1000)
+    const mac = digest(secret, purpose, subject, expires, maker).toString('base64url')
+    return { expires, maker, signature: `${idOf(secret)}.${mac}` }
+  }
+
+  /**
+   * The terms of a link that was given: null unless one of the secrets signed exactly this, it has not expired, and its
+   * API key is valid. Throws StoreUnavailable when that is not known.
+   */
+  async read(purpose: LinkPurpose, subject: readonly string[], given: GivenLinkQuery): Promise<LinkTerms | null> {
+    const terms = this.#signedTerms(purpose, subject, given)
+    if (!terms) return null
+    const keyId = keyIdOf(terms)
+    return keyId === null || (await this.#keys.isValid(keyId)) ? terms : null
+  }
+
+  /** Calls back once when the link has ended, soon if it has now: what it opened is to be closed. Returns how to stop. */
+  onEnd(terms: LinkTerms, listener: (why: LinkEnd) => void): () => void {
+    const stop = () => {
+      stopClock()
+      unwatch()
+    }
+    const end = (why: LinkEnd) => {
+      stop()
+      listener(why)
+    }
+    const stopClock = atTime(terms.expiresAt, () => end('EXPIRED'))
+    const keyId = keyIdOf(terms)
+    const unwatch = keyId === null ? () => {} : this.#keys.onInvalid(keyId, () => end('REVOKED'))
+    return stop
+  }
+
+  /** Where the server is reached, without a slash at the end. */
+  base(): string {
+    return this.#baseUrl()
+  }
+
+  /** The whole link. */
+  url(path: string, query: Record<string, string>): string {
+    return `${this.#baseUrl()}${path}?${new URLSearchParams(query).toString()}`
+  }
+
+  #signedTerms(purpose: LinkPurpose, subject: readonly string[], given: GivenLinkQuery): LinkTerms | null {
+    const { expires, maker, signature } = given
+    const parts = SIGNATURE.exec(signature ?? '')
+    if (!parts || maker === null || expires === null || !EXPIRES.test(expires)) return null
+    const secret = this.#secrets().find((one) => idOf(one) === parts[1])
+    if (secret === undefined) return null
+    // As texts: the last character has bits to spare, which decoding drops.
+    const wanted = Buffer.from(digest(secret, purpose, subject, expires, maker).toString('base64url'))
+    const expiresAt = Number(expires) * 1000
+    return timingSafeEqual(wanted, Buffer.from(parts[2]!)) && expiresAt > Date.now() ? { maker, expiresAt } : null
+  }
+}
+
+const keyIdOf = ({ maker }: LinkTerms): string | null => (maker.startsWith(KEY) ? maker.slice(KEY.length) : null)
+
+/** As JSON, so that no two different subjects are the same text. The number is that of the form of links. */
+function digest(
+  secret: string,
+  purpose: LinkPurpose,
+  subject: readonly string[],
+  expires: string,
+  maker: string,
+): Buffer {
+  return createHmac('sha256', secret)
+    .update(JSON.stringify(['tabwire link 2', purpose, expires, maker, ...subject]))
+    .digest()
+}
+
+const ids = new Map<string, string>()
+
+/** Tells which secret signed, and nothing else about it. */
+function idOf(secret: string): string {
+  const known = ids.get(secret)
+  if (known !== undefined) return known
+  const id = createHmac('sha256', secret).update('tabwire key id').digest('hex').slice(0, 8)
+  ids.set(secret, id)
+  return id
+}

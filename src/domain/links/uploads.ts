@@ -1,0 +1,185 @@
+import { Readable } from 'node:stream'
+import type { Logger } from 'pino'
+import { v7 as uuidv7 } from 'uuid'
+import type { ArtifactRecord } from '../../ports/artifact.ts'
+import type { Store } from '../../ports/store.ts'
+import { BadUserInput, NotFound, TabwireError, type InputIssue } from '../kernel/errors.ts'
+import { fileNameOf, isContentType } from '../artifacts/file-name.ts'
+import type { Principal } from '../kernel/principal.ts'
+import type { SessionRegistry } from '../sessions/session-registry.ts'
+import type { GivenLinkQuery, LinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
+
+/** What a client wants to give to a session. */
+export interface UploadInput {
+  name: string
+  /** Null: application/octet-stream. */
+  contentType?: string | null
+}
+
+/** What an upload is for, as its link says. */
+export interface UploadSubject {
+  /** UUIDs. */
+  artifactId: string
+  sessionId: string
+  name: string
+  contentType: string
+}
+
+export interface UploadTicket extends UploadSubject, LinkTerms {}
+
+/** The rules in words, once, for the schema's descriptions. */
+export const UPLOAD_RULES = {
+  name: '1 to 1000 characters; a path and characters that file names cannot have are taken off.',
+  contentType: 'A media type such as "text/csv; charset=utf-8", of at most 200 characters.',
+} as const
+
+const MAX_NAME = 1000
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
+
+/** The file of this upload was received, also where it has been deleted since, or is being received. */
+export class UploadTaken extends TabwireError {
+  override readonly code = 'CONFLICT'
+
+  constructor() {
+    super('This upload link was used already, or is in use: create another one.')
+  }
+}
+
+/** Takes files from clients: artifacts of the kind UPLOAD, also for a session that has ended. */
+export class Uploads {
+  readonly #store: Store
+  readonly #registry: Pick<SessionRegistry, 'keepUpload'>
+  readonly #links: SignedLinks
+  readonly #machineId: string
+  readonly #logger: Logger
+  readonly #receiving = new Set<string>()
+
+  constructor(
+    store: Store,
+    registry: Pick<SessionRegistry, 'keepUpload'>,
+    links: SignedLinks,
+    machineId: string,
+    logger: Logger,
+  ) {
+    this.#store = store
+    this.#registry = registry
+    this.#links = links
+    this.#machineId = machineId
+    this.#logger = logger
+  }
+
+  /** A small file, all of it at once. Throws BadUserInput, or as Artifacts.keep does. */
+  async keep(
+    session: { id: string; owner: string },
+    input: UploadInput,
+    base64: string,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    const issues: InputIssue[] = []
+    const file = checked(input, issues)
+    if (!BASE64.test(base64)) {
+      issues.push({ path: ['base64'], code: 'INVALID_FORMAT', message: 'must be base64 without spaces' })
+    }
+    if (issues.length > 0) throw new BadUserInput(issues)
+    const bytes = Buffer.from(base64, 'base64')
+    const announcedBytes = bytes.length
+    const described = { ...file, id: uuidv7(), sessionId: session.id, owner: session.owner, announcedBytes }
+    return this.#registry.keepUpload(described, Readable.from([bytes]), signal)
+  }
+
+  /** Leave to send a file of any size within the quota, once. Throws BadUserInput. */
+  ticket(principal: Principal, session: { id: string }, input: UploadInput, ttlSeconds: number): UploadTicket {
+    const issues: InputIssue[] = []
+    const file = checked(input, issues)
+    if (issues.length > 0) throw new BadUserInput(issues)
+    return { artifactId: uuidv7(), sessionId: session.id, ...file, ...this.#links.terms(principal, ttlSeconds) }
+  }
+
+  /** The query of the ticket's link. */
+  sign(ticket: UploadTicket): LinkQuery {
+    return this.#links.sign('upload', partsOf(ticket), ticket)
+  }
+
+  /** The terms of a ticket that was given; null: it is not good. Throws StoreUnavailable when that is not known. */
+  read(subject: UploadSubject, given: GivenLinkQuery): Promise<LinkTerms | null> {
+    return this.#links.read('upload', partsOf(subject), given)
+  }
+
+  /** Calls back once when the ticket has ended; see SignedLinks.onEnd. */
+  onEnd(terms: LinkTerms, listener: () => void): () => void {
+    return this.#links.onEnd(terms, listener)
+  }
+
+  /** Whose session it is for; null when there is no such session (any more). */
+  async ownerOf({ sessionId }: UploadSubject): Promise<string | null> {
+    return (await this.#store.findSession(sessionId))?.owner ?? null
+  }
+
+  /**
+   * Takes the file of a ticket that was found good. Throws UploadTaken before anything is read, NotFound when the session
+   * is gone, or as Artifacts.keep does. After a failure the ticket is as good as before.
+   */
+  async receive(
+    subject: UploadSubject,
+    { expiresAt }: LinkTerms,
+    content: Readable,
+    announcedBytes: number | null,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    const { artifactId } = subject
+    if (this.#receiving.has(artifactId)) throw new UploadTaken()
+    this.#receiving.add(artifactId)
+    try {
+      const isOurs = await this.#store.claimUpload({ artifactId, machineId: this.#machineId, expiresAt })
+      if (!isOurs) throw new UploadTaken()
+      try {
+        return await this.#keepUpload(subject, content, announcedBytes, signal)
+      } catch (error) {
+        await this.#release(artifactId)
+        throw error
+      }
+    } finally {
+      this.#receiving.delete(artifactId)
+    }
+  }
+
+  async #keepUpload(
+    { artifactId, sessionId, name, contentType }: UploadSubject,
+    content: Readable,
+    announcedBytes: number | null,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    const session = await this.#store.findSession(sessionId)
+    if (!session) throw new NotFound('session')
+    const { owner } = session
+    const upload = { id: artifactId, sessionId, owner, name, contentType, announcedBytes }
+    return this.#registry.keepUpload(upload, content, signal)
+  }
+
+  /** Where this fails, the ticket can still be tried again with this server, which finds the claim to be its own. */
+  async #release(artifactId: string): Promise<void> {
+    try {
+      await this.#store.releaseUpload(artifactId)
+    } catch (error) {
+      this.#logger.warn({ err: error, artifactId }, 'the link of a failed upload could not be made good again')
+    }
+  }
+}
+
+const partsOf = ({ artifactId, sessionId, name, contentType }: UploadSubject) => [
+  artifactId,
+  sessionId,
+  name,
+  contentType,
+]
+
+function checked({ name, contentType }: UploadInput, issues: InputIssue[]): { name: string; contentType: string } {
+  if (name.length === 0 || name.length > MAX_NAME) {
+    issues.push({ path: ['name'], code: 'TOO_LONG', message: `must have 1 to ${MAX_NAME} characters` })
+  }
+  if (contentType != null && !isContentType(contentType)) {
+    const message = 'must be a media type such as "text/csv; charset=utf-8"'
+    issues.push({ path: ['contentType'], code: 'INVALID_FORMAT', message })
+  }
+  return { name: fileNameOf(name), contentType: contentType ?? 'application/octet-stream' }
+}

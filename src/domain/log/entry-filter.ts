@@ -1,0 +1,60 @@
+import { BadUserInput } from '../kernel/errors.ts'
+import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter } from '../../ports/log-entry.ts'
+
+/** HTTP methods to filter by: each entry is compared with each of them. */
+const MOST_METHODS = 50
+
+/** A filter as a client gave it, as readers may use it: each value once. Throws BadUserInput. */
+export function checkedFilter(filter: EntryFilter): EntryFilter {
+  const { kinds, console, network } = filter
+  const methods = distinct(network?.methods)
+  if (methods && methods.length > MOST_METHODS) {
+    const message = `must have at most ${MOST_METHODS} different methods; it has ${methods.length}`
+    throw new BadUserInput([{ path: ['filter', 'methods'], code: 'TOO_LONG', message }])
+  }
+  return {
+    kinds: distinct(kinds),
+    console: console && { ...console, levels: distinct(console.levels) },
+    network: network && { ...network, methods, resourceTypes: distinct(network.resourceTypes) },
+  }
+}
+
+const distinct = <T>(values: readonly T[] | null | undefined): T[] | null => (values ? [...new Set(values)] : null)
+
+/**
+ * Whether a reader with this filter wants to see the entry. The store says the same in SQL; a property test holds the
+ * two together. A member that is absent or null narrows nothing, an empty list lets nothing through.
+ */
+export function matchesFilter(entry: LogEntry, filter: EntryFilter): boolean {
+  if (filter.kinds && !filter.kinds.includes(entry.kind)) return false
+  if (entry.kind === 'CONSOLE_MESSAGE') return matchesConsole(entry.data, filter.console ?? {})
+  if (entry.kind === 'NETWORK_REQUEST') return matchesNetwork(entry.data, filter.network ?? {})
+  return true
+}
+
+function matchesConsole(message: LogEntry<'CONSOLE_MESSAGE'>['data'], filter: ConsoleFilter): boolean {
+  const { levels, textContains, pageId } = filter
+  if (levels && !levels.includes(message.level)) return false
+  if (typeof textContains === 'string' && !contains(message.text, textContains)) return false
+  return typeof pageId !== 'string' || message.pageId === pageId
+}
+
+function matchesNetwork(request: LogEntry<'NETWORK_REQUEST'>['data'], filter: NetworkFilter): boolean {
+  const { urlContains, methods, resourceTypes, minStatus, maxStatus, failedOnly } = filter
+  if (typeof urlContains === 'string' && !contains(request.url, urlContains)) return false
+  if (methods && !methods.some((method) => foldCase(method) === foldCase(request.method))) return false
+  if (resourceTypes && !resourceTypes.includes(request.resourceType)) return false
+  const { status, failure } = request
+  if (typeof minStatus === 'number' && (status === null || status < minStatus)) return false
+  if (typeof maxStatus === 'number' && (status === null || status > maxStatus)) return false
+  return !failedOnly || failure !== null || (status !== null && status >= 400)
+}
+
+/**
+ * Half of a surrogate pair is no text and is found nowhere, as in the database: else "\uD83D" would be found in an
+ * emoji by a live reader and not by one who pages through the history.
+ */
+const contains = (text: string, part: string) => part.isWellFormed() && text.includes(part)
+
+/** HTTP methods are ASCII; only its letters are folded, in every language alike. */
+const foldCase = (method: string) => method.replace(/[a-z]/g, (letter) => letter.toUpperCase())

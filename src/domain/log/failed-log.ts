@@ -1,0 +1,39 @@
+import type { Logger } from 'pino'
+import type { EntryDraft, LogEntry } from '../../ports/log-entry.ts'
+import type { SessionPatch } from '../../ports/session-record.ts'
+import type { Store } from '../../ports/store.ts'
+import type { DroppedEntries } from './dropped-entries.ts'
+
+/** Where a log stopped that a fault of ours has broken. */
+export interface FailedLog {
+  sessionId: string
+  lastSequence: number
+  /** What waited for the store by then. */
+  unrecorded: DroppedEntries
+}
+
+/**
+ * One more try to end such a log as it should end; if the store cannot do that either, its row at least says how the
+ * session ended, so that nobody waits for more. Returns the entries that were committed. Never rejects.
+ */
+export async function endFailedLog(
+  store: Store,
+  { sessionId, lastSequence, unrecorded }: FailedLog,
+  final: EntryDraft<'STATUS_CHANGE'>,
+  patch: SessionPatch,
+  logger: Logger,
+): Promise<LogEntry[]> {
+  const drafts = unrecorded.count > 0 ? [unrecorded.toDraft(final.at), final] : [final]
+  const entries = drafts.map((draft, index): LogEntry => ({ ...draft, sequence: lastSequence + 1 + index }))
+  try {
+    const outcome = await store.append(sessionId, lastSequence, entries, patch)
+    if (outcome.kind === 'committed') return entries
+    logger.error({ outcome }, 'the log of a session has another writer')
+  } catch (error) {
+    logger.error({ err: error }, 'the final entry of a session could not be recorded')
+    await store.patchSession(sessionId, patch).catch((failure: unknown) => {
+      logger.fatal({ err: failure }, 'how a session ended could not be recorded')
+    })
+  }
+  return []
+}

@@ -1,0 +1,25 @@
+import type { LogEntry } from '../../ports/log-entry.ts'
+import type { SessionRecord } from '../../ports/session-record.ts'
+
+/** How many entries of each kind a log has, as its session's row says. */
+export type LogCounts = Pick<
+  SessionRecord,
+  'navigationCount' | 'consoleMessageCount' | 'networkRequestCount' | 'actionCount' | 'screenshotCount'
+>
+
+export function countsOf(record: LogCounts): LogCounts {
+  const { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount } = record
+  return { navigationCount, consoleMessageCount, networkRequestCount, actionCount, screenshotCount }
+}
+
+export function countsWith(before: LogCounts, entries: readonly LogEntry[]): LogCounts {
+  const counts = { ...before }
+  for (const entry of entries) {
+    if (entry.kind === 'CONSOLE_MESSAGE') counts.consoleMessageCount += 1
+    else if (entry.kind === 'NETWORK_REQUEST') counts.networkRequestCount += 1
+    else if (entry.kind === 'NAVIGATION') counts.navigationCount += 1
+    else if (entry.kind === 'ACTION') counts.actionCount += 1
+    else if (entry.kind === 'ARTIFACT_CREATED' && entry.data.kind === 'SCREENSHOT') counts.screenshotCount += 1
+  }
+  return counts
+}

@@ -1,0 +1,314 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import type { EntryFilter, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
+import type { EntryQuery, EntryStep, LogHead } from '../../ports/store.ts'
+import { encodeEntryCursor } from '../kernel/cursor.ts'
+import { UNLIMITED_ROOM, type DeliveryRoom, type Held } from './delivery.ts'
+import { matchesFilter } from './entry-filter.ts'
+import { approximateSize } from './entry-size.ts'
+import { NotFound } from '../kernel/errors.ts'
+
+export interface LogBatch {
+  entries: LogEntry[]
+  /** Everything up to here has been delivered or was not wanted: where to resume. */
+  cursor: string
+  /** False while replaying; true when the end of the log, as it was then, has been reached. */
+  live: boolean
+  /** Sum of what ENTRIES_DROPPED entries since the previous batch count, of the wanted kinds. */
+  dropped: number
+  /** Whether one of those entries does not know how many it stands for. */
+  droppedUnknown: boolean
+}
+
+/** What a follower reads from: a live session's log in memory first, the store for the rest. */
+export interface LogSource {
+  readonly sessionId: string
+  /** The live log's head, or the store's; null when the session has been deleted. */
+  head(): LogHead | Promise<LogHead | null>
+  /** Committed entries after the sequence from memory; null: not there. */
+  readTail(after: number, limit: number, maxBytes: number): LogEntry[] | null
+  readStore(query: EntryQuery, signal: AbortSignal): Promise<EntryStep>
+  /** Calls back when the log may have grown. Returns the disposer. */
+  onWakeUp(listener: () => void): () => void
+}
+
+export interface FollowerTiming {
+  /** How often to look without a wake-up (law 3: the slow poll behind the bus). */
+  pollMs: number
+  /** How long a filtered reader may be left without a cursor to resume from. */
+  progressMs: number
+}
+
+/** A step of reading the store, and the end of the log at the time it was asked for: it says nothing beyond that. */
+interface Reading {
+  step: EntryStep
+  upTo: number
+}
+
+/** The step after the one that is being delivered, with the room that it has. */
+interface Ahead {
+  reading: Promise<Reading>
+  held: Held
+}
+
+const BATCH_ENTRIES = 500
+/** Of a batch, beyond its first entry: keeps a message on the wire, and what one reader holds, around a megabyte. */
+const BATCH_BYTES = 512 * 1024
+/** An iterator that is always ready would never let the event loop turn, and starve everyone else. */
+const YIELD_AFTER_MS = 5
+
+/**
+ * Follows a session's log from a cursor (law 4): subscribe to wake-ups, read from the cursor, then follow. It holds a
+ * cursor and at most two batches, nothing per entry (law 5), for which its connection must have room before they are
+ * read: a reader that stops reading stops the follower, and the others of its connection.
+ *
+ * An iterator written by hand, because `return()` of an async generator waits for the `await` it is in; this one frees
+ * everything at once.
+ */
+export class LogFollower implements AsyncIterableIterator<LogBatch> {
+  readonly #source: LogSource
+  readonly #filter: EntryFilter
+  readonly #readFilter: EntryFilter
+  readonly #timing: FollowerTiming
+  readonly #signal: AbortSignal
+  readonly #room: DeliveryRoom
+  /** Ends what it waits for and what it reads. */
+  readonly #stop = new AbortController()
+
+  #cursor: number
+  #emittedCursor: number
+  #emittedAt = Date.now()
+  #live = false
+  #dropped = 0
+  #droppedUnknown = false
+  /** Of the batch that is being delivered; given back when the reader asks for the next. */
+  #held: Held | null = null
+  #ahead: Ahead | null = null
+
+  #unsubscribe: (() => void) | null = null
+  #woken = false
+  #wake: (() => void) | null = null
+  #closed = false
+  #lastYieldAt = performance.now()
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    source: LogSource,
+    after: number,
+    filter: EntryFilter,
+    timing: FollowerTiming,
+    signal: AbortSignal,
+    room: DeliveryRoom = UNLIMITED_ROOM,
+  ) {
+    this.#source = source
+    this.#cursor = after
+    this.#emittedCursor = after
+    this.#filter = filter
+    this.#timing = timing
+    this.#signal = signal
+    this.#room = room
+    const { kinds } = filter
+    const mustSeeDrops = kinds && !kinds.includes('ENTRIES_DROPPED')
+    this.#readFilter = mustSeeDrops ? { ...filter, kinds: [...kinds, 'ENTRIES_DROPPED'] } : filter
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<IteratorResult<LogBatch, undefined>> {
+    const turn = this.#turn.then(() => this.#pull())
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  async return(): Promise<IteratorResult<LogBatch, undefined>> {
+    this.#close()
+    return { done: true, value: undefined }
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<LogBatch, undefined>> {
+    this.#close()
+    throw error
+  }
+
+  readonly #onAbort = () => this.#close()
+
+  #close(): void {
+    this.#closed = true
+    this.#unsubscribe?.()
+    this.#unsubscribe = null
+    this.#signal.removeEventListener('abort', this.#onAbort)
+    this.#stop.abort()
+    this.#release()
+    this.#ahead?.held.release()
+    this.#ahead = null
+    this.#wake?.()
+  }
+
+  #release(): void {
+    this.#held?.release()
+    this.#held = null
+  }
+
+  async #pull(): Promise<IteratorResult<LogBatch, undefined>> {
+    this.#release()
+    try {
+      const batch = await this.#nextBatch()
+      if (batch) return { done: false, value: batch }
+    } catch (error) {
+      // What was broken off because the reader has left is no failure.
+      const isExpected = this.#closed
+      this.#close()
+      if (!isExpected) throw error
+    }
+    this.#close()
+    return { done: true, value: undefined }
+  }
+
+  async #nextBatch(): Promise<LogBatch | null> {
+    this.#start()
+    while (!this.#closed) {
+      if (performance.now() - this.#lastYieldAt > YIELD_AFTER_MS) {
+        await yieldToOthers()
+        this.#lastYieldAt = performance.now()
+      }
+      this.#woken = false
+      const head = await this.#source.head()
+      if (this.#closed) return null
+      // Deleted by retention while it was followed: not an end that the reader could take for the whole log.
+      if (!head) throw new NotFound('session')
+      if (this.#cursor < head.lastSequence) {
+        const batch = await this.#advance(head)
+        if (batch) return batch
+        continue
+      }
+      if (head.ended) return !this.#live || this.#cursor > this.#emittedCursor ? this.#emit([], true) : null
+      if (!this.#live) return this.#emit([], true)
+      await this.#untilWoken()
+      if (this.#isProgressDue()) return this.#emit([], true)
+    }
+    return null
+  }
+
+  #start(): void {
+    if (this.#unsubscribe || this.#closed) return
+    if (this.#signal.aborted) return this.#close()
+    this.#signal.addEventListener('abort', this.#onAbort)
+    this.#unsubscribe = this.#source.onWakeUp(() => {
+      this.#woken = true
+      this.#wake?.()
+    })
+  }
+
+  /** One step on; null: it had nothing to tell. Room for it stays taken while it is delivered. */
+  async #advance(head: LogHead): Promise<LogBatch | null> {
+    const ahead = this.#ahead
+    this.#ahead = null
+    const held = ahead?.held ?? (await this.#room.reserve(BATCH_BYTES, this.#stop.signal))
+    if (this.#closed) return (held.release(), null)
+    this.#held = held
+    const { entries, bytes, upTo, isStored } = await this.#read(head, ahead)
+    if (this.#closed) return null
+    held.resize(bytes)
+    this.#cursor = upTo
+    const wanted = this.#sift(entries)
+    // The last of them says itself that the end was reached: an empty batch after it would blank a reader that shows one
+    // batch at a time, as GraphiQL does.
+    const caughtUp = this.#cursor >= head.lastSequence
+    if (wanted.length > 0 || this.#hasDropped || (caughtUp && !this.#live) || this.#isProgressDue()) {
+      if (isStored && !caughtUp) this.#readAhead(head)
+      return this.#emit(wanted, caughtUp)
+    }
+    this.#release()
+    return null
+  }
+
+  async #read(head: LogHead, ahead: Ahead | null) {
+    const tail = ahead ? null : this.#source.readTail(this.#cursor, BATCH_ENTRIES, BATCH_BYTES)
+    if (tail && tail.length > 0) {
+      const bytes = tail.reduce((sum, { data }) => sum + approximateSize(data), 0)
+      return { entries: tail, bytes, upTo: tail.at(-1)!.sequence, isStored: false }
+    }
+    const { step, upTo } = await (ahead?.reading ?? this.#readStore(head))
+    return { entries: step.entries, bytes: step.bytes, upTo: step.done ? upTo : step.scannedTo, isStored: true }
+  }
+
+  /** While a step is being delivered the store reads the next: replay then costs the dearer of the two, not both. */
+  #readAhead(head: LogHead): void {
+    const held = this.#room.tryReserve(BATCH_BYTES)
+    if (!held) return
+    const reading = this.#readStore(head)
+    // It may never be asked for; when it is, the failure is thrown there.
+    reading.then(
+      ({ step }) => held.resize(step.bytes),
+      () => {},
+    )
+    this.#ahead = { reading, held }
+  }
+
+  async #readStore(head: LogHead): Promise<Reading> {
+    const upTo = head.lastSequence
+    const query: EntryQuery = {
+      sessionId: this.#source.sessionId,
+      filter: this.#readFilter,
+      direction: 'forward',
+      after: this.#cursor,
+      before: upTo + 1,
+      limit: BATCH_ENTRIES,
+      maxBytes: BATCH_BYTES,
+    }
+    const step = await this.#source.readStore(query, this.#stop.signal)
+    return { step, upTo }
+  }
+
+  /** The wanted entries; what ENTRIES_DROPPED entries among them count is noted. */
+  #sift(entries: readonly LogEntry[]): LogEntry[] {
+    const wanted: LogEntry[] = []
+    for (const entry of entries) {
+      if (entry.kind === 'ENTRIES_DROPPED') this.#noteDropped(entry)
+      if (matchesFilter(entry, this.#filter)) wanted.push(entry)
+    }
+    return wanted
+  }
+
+  #noteDropped({ data: { count, countsByKind } }: LogEntry<'ENTRIES_DROPPED'>): void {
+    const { kinds } = this.#filter
+    if (count === null) this.#droppedUnknown = true
+    else if (!kinds) this.#dropped += count
+    else this.#dropped += kinds.reduce((sum: number, kind: SessionEventKind) => sum + (countsByKind[kind] ?? 0), 0)
+  }
+
+  get #hasDropped(): boolean {
+    return this.#dropped > 0 || this.#droppedUnknown
+  }
+
+  #isProgressDue(): boolean {
+    return this.#cursor > this.#emittedCursor && Date.now() - this.#emittedAt >= this.#timing.progressMs
+  }
+
+  #emit(entries: LogEntry[], live: boolean): LogBatch {
+    const dropped = this.#dropped
+    const droppedUnknown = this.#droppedUnknown
+    this.#dropped = 0
+    this.#droppedUnknown = false
+    this.#live = live
+    this.#emittedCursor = this.#cursor
+    this.#emittedAt = Date.now()
+    return { entries, cursor: encodeEntryCursor(this.#source.sessionId, this.#cursor), live, dropped, droppedUnknown }
+  }
+
+  #untilWoken(): Promise<void> {
+    if (this.#woken || this.#closed) return Promise.resolve()
+    const owesProgress = this.#cursor > this.#emittedCursor
+    const progressMs = owesProgress ? this.#emittedAt + this.#timing.progressMs - Date.now() : Number.POSITIVE_INFINITY
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#wake = null
+        resolve()
+      }
+      const timer = setTimeout(done, Math.max(0, Math.min(this.#timing.pollMs, progressMs)))
+      this.#wake = done
+    })
+  }
+}

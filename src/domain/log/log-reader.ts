@@ -1,0 +1,268 @@
+import type { Bus } from '../../ports/bus.ts'
+import type { EntryFilter, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
+import type { LogHead, Store } from '../../ports/store.ts'
+import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from '../kernel/cursor.ts'
+import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
+import { UNLIMITED_ROOM, type DeliveryRoom } from './delivery.ts'
+import { TabwireError } from '../kernel/errors.ts'
+import { checkedFilter } from './entry-filter.ts'
+import { LogFollower, type FollowerTiming, type LogSource } from './log-follower.ts'
+import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
+import { pageRequest, type PageArguments, type PageRequest } from '../kernel/pagination.ts'
+import type { SessionLog } from './session-log.ts'
+import type { SessionSnapshot } from './session-snapshot.ts'
+import { within } from '../kernel/within.ts'
+
+export type LogPageArguments = PageArguments & { filter: EntryFilter }
+
+export interface FollowArguments {
+  after?: string | null | undefined
+  filter: EntryFilter
+}
+
+export interface LogPage {
+  entries: LogEntry[]
+  hasNextPage: boolean
+  hasPreviousPage: boolean
+  /** Null only when the page is empty and nothing further was looked at. */
+  startCursor: string | null
+  endCursor: string | null
+  totalCount(): Promise<number>
+}
+
+/** First and last of a page of a log. */
+export const LOG_PAGE_BOUNDS = { min: 1, max: 1000, default: 100 } as const
+
+/** A filter that finds little returns a short page after this many steps of the store (law 11). */
+const MAX_STEPS_OF_PAGE = 50
+
+/** How long matching entries are counted for one totalCount. */
+const COUNT_SECONDS = 30
+
+/** A totalCount that takes longer than anybody should wait. */
+export class CountTooLong extends TabwireError {
+  override readonly code = 'TIMEOUT'
+
+  constructor(seconds: number) {
+    super(`totalCount was not done after ${seconds} s. Narrow the filter, or leave totalCount out.`)
+  }
+}
+
+const END_NOT_STORED =
+  'the server is shutting down and could not store the end of the session; the log goes on after the last cursor when it is back'
+
+const DEFAULT_TIMING: FollowerTiming = { pollMs: 5000, progressMs: 4500 }
+
+/** Reads the logs of sessions: pages of history and followers, over one cursor. */
+export class LogReader {
+  readonly #store: Store
+  readonly #bus: Bus
+  readonly #liveLog: (sessionId: string) => SessionLog | null
+  readonly #timing: FollowerTiming
+  readonly #countSeconds: number
+  /** How to wake each who follows. */
+  readonly #following = new Set<() => void>()
+  #drained: (() => void) | null = null
+
+  constructor(
+    store: Store,
+    bus: Bus,
+    liveLog: (sessionId: string) => SessionLog | null,
+    timing: FollowerTiming = DEFAULT_TIMING,
+    countSeconds: number = COUNT_SECONDS,
+  ) {
+    this.#store = store
+    this.#bus = bus
+    this.#liveLog = liveLog
+    this.#timing = timing
+    this.#countSeconds = countSeconds
+  }
+
+  /**
+   * Resolves when those who follow have read their logs to the end, or after a while. Call when all sessions have ended:
+   * who follows one whose end could not be stored is told so.
+   */
+  async drain(ms: number): Promise<void> {
+    if (this.#following.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#drained = resolve
+    const following = [...this.#following]
+    for (const wake of following) wake()
+    await within(promise, ms)
+  }
+
+  /** Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. */
+  follow(
+    session: SessionSnapshot,
+    args: FollowArguments,
+    signal: AbortSignal,
+    room: DeliveryRoom = UNLIMITED_ROOM,
+  ): LogFollower {
+    const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
+    return new LogFollower(this.#source(session), after, checkedFilter(args.filter), this.#timing, signal, room)
+  }
+
+  /** A page of the log, by first/after or last/before; short when it reaches its bound in bytes. */
+  async page(session: SessionSnapshot, given: LogPageArguments, reads = new OperationReads()): Promise<LogPage> {
+    const request = pageRequest(given, LOG_PAGE_BOUNDS)
+    const args = { ...given, filter: checkedFilter(given.filter) }
+    const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
+    const before = args.before == null ? undefined : this.#decode(session, args.before, 'before')
+    const { page } = await reads.read(
+      RESPONSE_LIMITS.pageBytes,
+      (maxBytes) => this.#readPage(session, args, { ...request, after, before, maxBytes }, reads),
+      ({ bytes }) => bytes,
+    )
+    return page
+  }
+
+  async #readPage(
+    session: SessionSnapshot,
+    args: LogPageArguments,
+    { direction, limit, offset, after, before, maxBytes }: PlacedRequest,
+    reads: OperationReads,
+  ): Promise<{ page: LogPage; bytes: number }> {
+    const forward = direction === 'forward'
+    const entries: LogEntry[] = []
+    let bytes = 0
+    let bounds: { after: number; before: number | undefined } = { after, before }
+    let scannedTo: number | null = null
+    let done = false
+    let toSkip = offset
+    // While it skips it goes on: a page that is short because of that would have no cursor to go on from.
+    const isWanting = (steps: number) => toSkip > 0 || (steps < MAX_STEPS_OF_PAGE && bytes < maxBytes)
+    for (let steps = 0; !done && entries.length <= limit && isWanting(steps); steps += 1) {
+      const query = {
+        sessionId: session.id,
+        reader: session.owner,
+        filter: args.filter,
+        direction,
+        ...bounds,
+        // One more than asked for tells whether there is a further page.
+        limit: Math.min(LOG_PAGE_BOUNDS.max, toSkip + limit + 1 - entries.length),
+        maxBytes: maxBytes - bytes,
+      }
+      const step = await this.#store.readEntries(query, reads.signal)
+      // The first entry of a step comes however large it is: it begins the next page.
+      if (bytes > 0 && bytes + step.bytes > maxBytes) break
+      const skipped = Math.min(toSkip, step.entries.length)
+      toSkip -= skipped
+      if (forward) entries.push(...step.entries.slice(skipped))
+      else entries.unshift(...step.entries)
+      // What is skipped is not kept.
+      if (toSkip === 0) bytes += step.bytes
+      scannedTo = step.scannedTo
+      bounds = forward ? { after: scannedTo, before } : { after, before: scannedTo }
+      done = step.done
+    }
+
+    const isFull = entries.length > limit
+    if (isFull) {
+      if (forward) entries.length = limit
+      else entries.splice(0, entries.length - limit)
+    }
+    const hasMore = isFull || !done
+    // A short page tells how far it looked, so that the reader goes on from there and not over the same again.
+    const reached = !isFull && hasMore && scannedTo !== null ? encodeEntryCursor(session.id, scannedTo) : null
+    const first = entries[0] ? encodeEntryCursor(session.id, entries[0].sequence) : null
+    const last = entries.length > 0 ? encodeEntryCursor(session.id, entries.at(-1)!.sequence) : null
+    const page = {
+      entries,
+      hasNextPage: forward ? hasMore : before !== undefined && before <= session.lastSequence,
+      hasPreviousPage: forward ? after > 0 || offset > 0 : hasMore,
+      startCursor: forward ? (first ?? args.after ?? null) : (reached ?? first ?? args.before ?? null),
+      endCursor: forward ? (reached ?? last ?? args.after ?? null) : (last ?? args.before ?? null),
+      totalCount: () => this.#count(session, args.filter, reads.signal),
+    }
+    return { page, bytes }
+  }
+
+  findEntry(sessionId: string, sequence: number): Promise<LogEntry | null> {
+    return this.#store.findEntry(sessionId, sequence)
+  }
+
+  findRequest(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null> {
+    return this.#store.findRequestEntry(sessionId, requestId)
+  }
+
+  #decode(session: SessionSnapshot, cursor: string, argument: string): number {
+    const sequence = decodeEntryCursor(session.id, cursor, argument)
+    const head = this.#liveLog(session.id)?.head.lastSequence ?? session.lastSequence
+    // A log never shrinks; a cursor beyond its end is of a database that has since been restored from a backup.
+    if (sequence > head) throw new CursorInvalid(argument)
+    return sequence
+  }
+
+  async #count(session: SessionSnapshot, filter: EntryFilter, signal: AbortSignal): Promise<number> {
+    const known = knownCount(session, filter)
+    if (known !== null) return known
+    const deadline = performance.now() + this.#countSeconds * 1000
+    let count = 0
+    let after = 0
+    for (;;) {
+      const query = { sessionId: session.id, reader: session.owner, filter, after }
+      const step = await this.#store.countEntries(query, signal)
+      count += step.count
+      if (step.done) return count
+      if (performance.now() > deadline) throw new CountTooLong(this.#countSeconds)
+      after = step.scannedTo
+    }
+  }
+
+  /** Of a session that lived here. Throws DatabaseUnavailable where how it ended could not be stored. */
+  async #lastHead(sessionId: string): Promise<LogHead | null> {
+    const head = await this.#store.readHead(sessionId)
+    if (head && !head.ended) throw new DatabaseUnavailable(END_NOT_STORED)
+    return head
+  }
+
+  #source({ id, owner }: SessionSnapshot): LogSource {
+    const store = this.#store
+    let wasHere = false
+    return {
+      sessionId: id,
+      head: () => {
+        const live = this.#liveLog(id)
+        wasHere ||= live !== null
+        if (live) return live.head
+        return wasHere && this.#drained ? this.#lastHead(id) : store.readHead(id)
+      },
+      readTail: (after, limit, maxBytes) => this.#liveLog(id)?.readTail(after, limit, maxBytes) ?? null,
+      // A reader beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
+      readStore: (query, signal) => store.readEntries({ ...query, reader: `followers of ${owner}` }, signal),
+      onWakeUp: (listener) => {
+        const following = () => listener()
+        this.#following.add(following)
+        const unsubscribe = this.#bus.subscribe(id, listener)
+        return () => {
+          unsubscribe()
+          this.#following.delete(following)
+          if (this.#following.size === 0) this.#drained?.()
+        }
+      },
+    }
+  }
+}
+
+/** A page that is asked for, with the places that its cursors stand for. */
+interface PlacedRequest extends PageRequest {
+  after: number
+  before: number | undefined
+  maxBytes: number
+}
+
+/** What the counters kept with the append already tell (law 11), so that nothing need be counted. */
+function knownCount(session: SessionSnapshot, filter: EntryFilter): number | null {
+  const isPlain = (members: object | null | undefined) => Object.values(members ?? {}).every((value) => value == null)
+  if (!isPlain(filter.console) || !isPlain(filter.network)) return null
+  if (!filter.kinds) return session.lastSequence
+  const counters: Partial<Record<SessionEventKind, number>> = {
+    CONSOLE_MESSAGE: session.consoleMessageCount,
+    NETWORK_REQUEST: session.networkRequestCount,
+    ACTION: session.actionCount,
+    NAVIGATION: session.navigationCount,
+  }
+  const kinds = [...new Set(filter.kinds)]
+  const counts = kinds.map((kind) => counters[kind])
+  return counts.every((count) => count !== undefined) ? counts.reduce((sum, count) => sum + count, 0) : null
+}

@@ -1,0 +1,37 @@
+import type { LogEntry } from '../../ports/log-entry.ts'
+import { approximateSize } from './entry-size.ts'
+import type { LogFollower } from './log-follower.ts'
+import type { FollowArguments, LogPage, LogPageArguments, LogReader } from './log-reader.ts'
+import type { OperationReads } from './operation-reads.ts'
+import type { SessionSnapshot } from './session-snapshot.ts'
+
+/** The logs of sessions as one operation reads them: within its bounds, and no longer than somebody waits for it. */
+export class OperationLogs {
+  readonly #reader: LogReader
+  readonly #reads: OperationReads
+
+  constructor(reader: LogReader, reads: OperationReads) {
+    this.#reader = reader
+    this.#reads = reads
+  }
+
+  /** See LogReader. */
+  follow(session: SessionSnapshot, args: FollowArguments, signal: AbortSignal): LogFollower {
+    return this.#reader.follow(session, args, signal, this.#reads.room)
+  }
+
+  /** See LogReader. */
+  page(session: SessionSnapshot, args: LogPageArguments): Promise<LogPage> {
+    return this.#reader.page(session, args, this.#reads)
+  }
+
+  findEntry(sessionId: string, sequence: number): Promise<LogEntry | null> {
+    return this.#reads.read(0, () => this.#reader.findEntry(sessionId, sequence), sizeOf)
+  }
+
+  findRequest(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null> {
+    return this.#reads.read(0, () => this.#reader.findRequest(sessionId, requestId), sizeOf)
+  }
+}
+
+const sizeOf = (entry: LogEntry | null) => (entry ? approximateSize(entry.data) : 0)

@@ -1,0 +1,392 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { bound } from '../../ports/fault-owner.ts'
+import type { EntryDraft, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
+import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store-errors.ts'
+import type { LogHead, Store } from '../../ports/store.ts'
+import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
+import { CommitProgress } from './commit-progress.ts'
+import { DroppedEntries, PacedDrops } from './dropped-entries.ts'
+import { approximateSize } from './entry-size.ts'
+import { endFailedLog } from './failed-log.ts'
+import { countsOf, countsWith, type LogCounts } from './log-counts.ts'
+import type { LogLimits } from './log-limits.ts'
+import { LogTail } from './log-tail.ts'
+import { isNeverDropped } from './drop-policy.ts'
+import { cutQueue, MARKER_SIZE, queuedAgain, takeBatch, type Queued } from './queued-entries.ts'
+import type { SessionLogEvents } from './session-log-events.ts'
+import { StorePatience } from './store-retry.ts'
+import { deeplyWellFormed } from './well-formed.ts'
+
+/**
+ * The one writer of a session's log (laws 1, 2, 7, 9 of ARCHITECTURE.md).
+ *
+ * `append` never waits and never fails: it queues. One loop takes what has gathered, numbers it, commits it in one
+ * statement and only then tells anyone. While a batch commits the next gathers, so an idle log has the latency of one
+ * commit and a busy one the throughput of large batches. A sequence is given when a batch is formed, not when an entry
+ * is queued; so whatever had to be dropped leaves an entry in its place and no hole.
+ */
+export class SessionLog {
+  readonly sessionId: string
+  readonly #store: Store
+  readonly #limits: LogLimits
+  readonly #events: SessionLogEvents
+  readonly #logger: Logger
+  readonly #tail: LogTail
+
+  #queue: Queued[] = []
+  #queuedBytes = 0
+  #patch: SessionPatch | null = null
+  #lastSequence: number
+  #accepted: number
+  #counts: LogCounts
+  #ended = false
+  #lost = false
+  #isCut = false
+  #batch: readonly LogEntry[] = []
+  #unrecorded: DroppedEntries | null = null
+  #isCommitting = false
+  /** Whoever appends: commits are the session's. */
+  readonly #committing = bound(() => this.#commitAll())
+  readonly #progress = new CommitProgress()
+  readonly #patience: StorePatience
+  /** Who waits for the entry that was made of this data. */
+  readonly #awaited = new Map<EntryDraft['data'], (entry: LogEntry | null) => void>()
+
+  /** Dropped because the queue was full; recording resumes when it is half empty again. */
+  #overflow: DroppedEntries | null = null
+  readonly #atLimit = new PacedDrops('LOG_LIMIT', true, (draft) => this.#mark(draft))
+  readonly #tooLarge = new PacedDrops('MESSAGE_TOO_LARGE', false, (draft) => this.#mark(draft))
+
+  constructor(
+    store: Store,
+    record: SessionRecord,
+    firstEntries: readonly LogEntry[],
+    limits: LogLimits,
+    events: SessionLogEvents,
+    logger: Logger,
+  ) {
+    this.sessionId = record.id
+    this.#store = store
+    this.#limits = limits
+    this.#events = events
+    this.#logger = logger.child({ sessionId: record.id })
+    this.#patience = new StorePatience(this.#logger)
+    this.#lastSequence = record.lastSequence
+    this.#accepted = record.lastSequence
+    this.#counts = countsOf(record)
+    this.#tail = new LogTail(limits.maxTailEntries, limits.maxTailBytes)
+    for (const entry of firstEntries) this.#tail.push(entry, approximateSize(entry.data))
+  }
+
+  /** Of what is committed. */
+  get head(): LogHead {
+    return { lastSequence: this.#lastSequence, ended: this.#ended }
+  }
+
+  /** Of what is committed. */
+  get counts(): LogCounts {
+    return this.#counts
+  }
+
+  /** Committed entries after the sequence, from memory; null: ask the store. */
+  readTail(after: number, limit: number, maxBytes: number): LogEntry[] | null {
+    return this.#tail.readAfter(after, limit, maxBytes)
+  }
+
+  /** With a patch, the row changes in the transaction that commits the entry. */
+  append(draft: EntryDraft, patch: SessionPatch | null = null): void {
+    if (this.#ended || this.#lost) return
+    const data = deeplyWellFormed(draft.data)
+    const repaired = data === draft.data ? draft : ({ ...draft, data } as EntryDraft)
+    const queued = { draft: repaired, size: approximateSize(data), patch: patch && deeplyWellFormed(patch) }
+    if (isNeverDropped(draft)) {
+      this.#settleDropped()
+      this.#enqueue(queued)
+    } else if (this.#accepted >= this.#limits.maxEntries) {
+      this.#dropAtLimit(draft)
+    } else if (this.#isFull(queued.size)) {
+      this.#overflow ??= new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+      this.#overflow.add(draft)
+    } else {
+      if (this.#overflow) this.#settleOverflow()
+      this.#accepted += 1
+      this.#enqueue(queued)
+    }
+    this.#startCommitting()
+  }
+
+  /** An entry of this kind, which would come now, is missing: the browser's message was too large to be read. */
+  dropTooLarge(kind: SessionEventKind): void {
+    if (this.#ended || this.#lost) return
+    const dropped = { kind, at: Date.now() }
+    if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
+    // Its marker takes the place that the entry would have taken.
+    this.#accepted += 1
+    this.#tooLarge.add(dropped)
+  }
+
+  /**
+   * As append; resolves with the entry when it is committed, or with null when it will never be: the log was lost, has
+   * ended, or the store refuses the entry.
+   */
+  commit(draft: EntryDraft, patch: SessionPatch | null = null): Promise<LogEntry | null> {
+    if (this.#ended || this.#lost) return Promise.resolve(null)
+    const data = deeplyWellFormed(draft.data)
+    const { promise, resolve } = Promise.withResolvers<LogEntry | null>()
+    this.#awaited.set(data, resolve)
+    this.append({ ...draft, data } as EntryDraft, patch)
+    return promise
+  }
+
+  /** Changes the session's row together with the next batch, or on its own if none is waiting. */
+  patch(patch: SessionPatch): void {
+    if (this.#ended || this.#lost) return
+    this.#patch = { ...this.#patch, ...deeplyWellFormed(patch) }
+    this.#progress.patchRequested()
+    this.#startCommitting()
+  }
+
+  /** Resolves when everything asked for so far is committed, whatever is queued after it; or when the log is lost. */
+  flush(): Promise<void> {
+    return this.#progress.reach()
+  }
+
+  /** Commits the final status entry with the row's final state; nothing can be appended afterwards (law 10). */
+  async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
+    this.append(draft, patch)
+    await this.flush()
+    this.#stopMarkers()
+    if (this.#unrecorded) {
+      const log = { sessionId: this.sessionId, lastSequence: this.#lastSequence, unrecorded: this.#unrecorded }
+      const entries = await endFailedLog(this.#store, log, draft, patch, this.#logger)
+      if (entries.length > 0) this.#noteCommitted(entries, patch)
+    }
+    // A log that was lost has no final entry: who follows it must not be told that it is complete.
+    if (!this.#lost) this.#ended = true
+  }
+
+  /** The server is going down and this log is far behind: what waits becomes a count, so that the end can be committed. */
+  cutShort(): void {
+    if (this.#ended || this.#lost) return
+    const dropped = this.#overflow ?? new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+    const kept = cutQueue(this.#queue, dropped)
+    this.#progress.entriesCommitted(this.#queue.length - kept.length)
+    this.#queue = kept
+    this.#queuedBytes = kept.reduce((sum, { size }) => sum + size, 0)
+    this.#isCut = true
+    this.#overflow = null
+    this.#patience.hurry()
+    this.#startCommitting()
+  }
+
+  /** Stops trying to commit: the server is going down and the store is away. */
+  abandon(): void {
+    this.#patience.giveUp()
+  }
+
+  #enqueue(queued: Queued): void {
+    this.#progress.entryRequested()
+    this.#queue.push(queued)
+    this.#queuedBytes += queued.size
+  }
+
+  #isFull(size: number): boolean {
+    const { maxQueuedEntries, maxQueuedBytes } = this.#limits
+    // Once full, half of it must drain first: else a steady flood would leave a marker between every few entries.
+    const share = this.#isCut ? 0 : this.#overflow ? 0.5 : 1
+    return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
+  }
+
+  /** An ENTRIES_DROPPED, whatever is waiting already. */
+  #mark(draft: EntryDraft<'ENTRIES_DROPPED'>): void {
+    this.#enqueue({ draft, size: MARKER_SIZE, patch: null })
+    this.#startCommitting()
+  }
+
+  #settleOverflow(): void {
+    const overflow = this.#overflow
+    this.#overflow = null
+    if (overflow) this.#mark(overflow.toDraft(Date.now()))
+  }
+
+  #dropAtLimit(dropped: Pick<EntryDraft, 'kind' | 'at'>): void {
+    this.#settleOverflow()
+    this.#atLimit.add(dropped)
+  }
+
+  #stopMarkers(): void {
+    this.#atLimit.stop()
+    this.#tooLarge.stop()
+  }
+
+  #settleDropped(): void {
+    this.#settleOverflow()
+    this.#atLimit.settle()
+    this.#tooLarge.settle()
+  }
+
+  #startCommitting(): void {
+    if (this.#isCommitting || this.#lost || (this.#queue.length === 0 && !this.#patch)) return
+    this.#isCommitting = true
+    this.#committing().then(
+      () => {
+        this.#isCommitting = false
+        // Who was told of the last commit may have asked for more since the loop looked for the last time.
+        this.#startCommitting()
+      },
+      (error: unknown) => {
+        this.#isCommitting = false
+        this.#logger.fatal({ err: error }, 'the log of a session failed')
+        this.#unrecorded = this.#countUnrecorded()
+        this.#events.failed(error)
+        this.#loseLog()
+      },
+    )
+  }
+
+  async #commitAll(): Promise<void> {
+    // One turn of the event loop lets all gather that arrived in one piece of the browser's pipe, or belongs together,
+    // as a file and the action that made it.
+    await turn()
+    while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
+      const loosePatch = this.#patch
+      const patches = this.#progress.requestedPatches
+      this.#patch = null
+      if (this.#queue.length === 0 && loosePatch) {
+        await this.#commitPatch(loosePatch)
+      } else {
+        const { entries, patch } = this.#takeBatch(loosePatch)
+        this.#batch = entries
+        await this.#commitBatch(entries, patch)
+      }
+      this.#progress.patchesCommitted(patches)
+      if (this.#overflow && !this.#isFull(0)) this.#settleOverflow()
+    }
+  }
+
+  #takeBatch(loosePatch: SessionPatch | null): { entries: LogEntry[]; patch: SessionPatch | null } {
+    const { taken, bytes } = takeBatch(this.#queue, this.#isCut)
+    this.#queuedBytes -= bytes
+    let sequence = this.#lastSequence
+    let patch = loosePatch
+    const entries = taken.map((queued) => {
+      if (queued.patch) patch = { ...patch, ...queued.patch }
+      return { ...queued.draft, sequence: (sequence += 1) }
+    })
+    return { entries, patch }
+  }
+
+  async #commitPatch(patch: SessionPatch): Promise<void> {
+    const isKept = await this.#patience.untilAnswered(async () => {
+      try {
+        return await this.#store.patchSession(this.sessionId, patch)
+      } catch (error) {
+        if (error instanceof StoreUnavailable) throw error
+        // It would be refused again and again, and the log with it. What it changes is state that changes again.
+        this.#logger.error({ err: error }, 'the store refused a change of a session')
+        return true
+      }
+    })
+    if (isKept === null) {
+      this.#loseLog()
+    } else if (!isKept) {
+      this.#logger.error('the row of a live session is gone or has ended')
+      this.#loseLog()
+    } else if (!this.#lost) {
+      this.#events.committed([], patch)
+    }
+  }
+
+  async #commitBatch(entries: LogEntry[], patch: SessionPatch | null): Promise<void> {
+    const outcome = await this.#patience.untilAnswered(async () => {
+      try {
+        return await this.#store.append(this.sessionId, this.#lastSequence, entries, patch ?? undefined)
+      } catch (error) {
+        if (error instanceof StoreFull && this.#isCut) return { kind: 'full' } as const
+        if (error instanceof StoreUnavailable) throw error
+        return { kind: 'refused', error } as const
+      }
+    })
+    if (outcome === null) {
+      this.#loseLog()
+    } else if (outcome.kind === 'full') {
+      await this.#putBack(entries, patch)
+    } else if (outcome.kind === 'refused') {
+      await this.#commitAroundRefused(entries, patch, outcome.error)
+    } else if (outcome.kind === 'conflict') {
+      this.#logger.error({ outcome }, 'the log of a session has another writer')
+      this.#loseLog()
+    } else {
+      this.#noteCommitted(entries, patch)
+    }
+  }
+
+  /** What has no room becomes a count as well; the end, for which some is kept, takes that along when it comes. */
+  async #putBack(entries: readonly LogEntry[], patch: SessionPatch | null): Promise<void> {
+    this.#batch = []
+    this.#queue.unshift(...entries.map(queuedAgain))
+    this.#patch = { ...patch, ...this.#patch }
+    this.cutShort()
+    if (!(await this.#patience.pause())) this.#loseLog()
+  }
+
+  /**
+   * Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (law 9). Where it was not
+   * the data that was refused, the same is done to lose no more than must be, but the session has failed.
+   */
+  async #commitAroundRefused(entries: LogEntry[], patch: SessionPatch | null, cause: unknown): Promise<void> {
+    if (entries.length > 1) {
+      const middle = entries.length >> 1
+      await this.#commitBatch(entries.slice(0, middle), null)
+      if (!this.#lost) await this.#commitBatch(entries.slice(middle), patch)
+      return
+    }
+    const [entry] = entries
+    this.#logger.error({ err: cause, kind: entry?.kind }, 'the store refused an entry')
+    if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') {
+      throw new Error('the store refused what cannot be replaced', { cause })
+    }
+    const dropped = new DroppedEntries('UNSTORABLE')
+    dropped.add(entry)
+    await this.#commitBatch([{ ...dropped.toDraft(Date.now()), sequence: entry.sequence }], patch)
+    this.#settleAwaited(entry, null)
+    if (!(cause instanceof UnstorableBatch)) this.#events.failed(cause)
+  }
+
+  #noteCommitted(entries: readonly LogEntry[], patch: SessionPatch | null): void {
+    for (const entry of entries) this.#tail.push(entry, approximateSize(entry.data))
+    this.#counts = countsWith(this.#counts, entries)
+    this.#lastSequence += entries.length
+    this.#progress.entriesCommitted(entries.length)
+    if (patch?.endedAt) this.#ended = true
+    this.#events.committed(entries, patch)
+    for (const entry of entries) this.#settleAwaited(entry, entry)
+  }
+
+  #settleAwaited({ data }: LogEntry, entry: LogEntry | null): void {
+    this.#awaited.get(data)?.(entry)
+    this.#awaited.delete(data)
+  }
+
+  /** What is not committed of the batch that was taken last, and of what waits. */
+  #countUnrecorded(): DroppedEntries {
+    const unrecorded = new DroppedEntries('UNSTORABLE')
+    for (const entry of this.#batch) if (entry.sequence > this.#lastSequence) unrecorded.add(entry)
+    for (const { draft } of this.#queue) unrecorded.add(draft)
+    return unrecorded
+  }
+
+  #loseLog(): void {
+    if (this.#lost) return
+    this.#lost = true
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#patch = null
+    this.#stopMarkers()
+    this.#progress.giveUp()
+    for (const resolve of this.#awaited.values()) resolve(null)
+    this.#awaited.clear()
+    this.#events.lost()
+  }
+}

@@ -1,0 +1,99 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { ProfileDescription } from '../../ports/profile.ts'
+import type { Json } from '../../ports/json.ts'
+import type { Store } from '../../ports/store.ts'
+import { BadUserInput, NotFound, TabwireError } from '../kernel/errors.ts'
+import type { ProfileSeal } from './profile-cipher.ts'
+import { SealBroken } from './profile-cipher.ts'
+import type { SessionRegistry } from '../sessions/session-registry.ts'
+
+export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024, perOwner: 1_000 } as const
+/** How long a session may take to tell what it knows. */
+export const SAVE_SECONDS = 15
+
+/** The key that profiles are encrypted with is not the one that this one was saved with. */
+export class ProfileUnreadable extends TabwireError {
+  override readonly code = 'PROFILE_UNREADABLE'
+
+  constructor() {
+    super('The profile was encrypted with another key: restore TABWIRE_PROFILE_KEY, or save it anew.')
+  }
+}
+
+/** Keeps what sessions know of sites, encrypted, under names of their owners. */
+export class Profiles {
+  readonly #store: Store
+  readonly #seal: ProfileSeal
+
+  constructor(store: Store, seal: ProfileSeal) {
+    this.#store = store
+    this.#seal = seal
+  }
+
+  /** One of the same name is replaced, and keeps its id. Throws BadUserInput. */
+  async keep(owner: string, name: string, state: Json): Promise<ProfileDescription> {
+    const content = Buffer.from(JSON.stringify(state))
+    if (content.length > PROFILE_LIMITS.bytes) {
+      const message = `the session’s cookies and storage take ${content.length} bytes; a profile may have ${PROFILE_LIMITS.bytes}`
+      throw new BadUserInput([{ path: ['sessionId'], code: 'TOO_LONG', message }])
+    }
+    const kept = await this.list(owner)
+    if (kept.length >= PROFILE_LIMITS.perOwner && !kept.some((profile) => profile.name === name)) {
+      const message = `an owner may keep ${PROFILE_LIMITS.perOwner} profiles: delete one, or replace it by its name`
+      throw new BadUserInput([{ path: ['name'], code: 'TOO_MANY', message }])
+    }
+    const now = Date.now()
+    const sealed = this.#seal.seal({ owner, name }, content)
+    const record = { id: uuidv7(), owner, name, sealed, sizeBytes: content.length, createdAt: now, updatedAt: now }
+    return this.#store.saveProfile(record)
+  }
+
+  /** Null for another owner's too. */
+  async find(owner: string, id: string): Promise<ProfileDescription | null> {
+    const record = await this.#store.describeProfile(id)
+    return record?.owner === owner ? record : null
+  }
+
+  /** By name. */
+  list(owner: string): Promise<ProfileDescription[]> {
+    return this.#store.listProfiles(owner)
+  }
+
+  /** What the profile of a session to be holds; `id` null: it is no such id. Throws BadUserInput or ProfileUnreadable. */
+  async open(owner: string, id: string | null): Promise<{ id: string; state: Json }> {
+    const record = id === null ? null : await this.#store.findProfile(id)
+    if (record?.owner !== owner) {
+      const message = 'There is no such profile.'
+      throw new BadUserInput([{ path: ['input', 'profileId'], code: 'NOT_FOUND', message }])
+    }
+    try {
+      return { id: record.id, state: JSON.parse(this.#seal.open(record, record.sealed).toString()) as Json }
+    } catch (error) {
+      if (error instanceof SealBroken) throw new ProfileUnreadable()
+      throw error
+    }
+  }
+
+  /** Sessions that started with it are none the worse. Throws NotFound. */
+  async delete(owner: string, id: string): Promise<void> {
+    if (!(await this.find(owner, id)) || !(await this.#store.deleteProfile(id))) throw new NotFound('profile')
+  }
+}
+
+/** Saves what a running session knows of sites. Throws BadUserInput, NotFound, SessionNotRunning or BrowserTimeout. */
+export async function saveProfile(
+  registry: SessionRegistry,
+  profiles: Profiles,
+  owner: string,
+  given: { sessionId: string; name: string },
+  signal: AbortSignal,
+): Promise<ProfileDescription> {
+  const { sessionId, name } = given
+  if (name.length === 0 || name.length > PROFILE_LIMITS.name || /\p{Cc}/u.test(name) || !name.isWellFormed()) {
+    const message = `must have 1 to ${PROFILE_LIMITS.name} characters, none of them a control character`
+    throw new BadUserInput([{ path: ['name'], code: 'INVALID_FORMAT', message }])
+  }
+  const session = await registry.requireLive(owner, sessionId)
+  const state = await session.actions.storageState(AbortSignal.any([signal, AbortSignal.timeout(SAVE_SECONDS * 1000)]))
+  return profiles.keep(owner, name, state)
+}

@@ -1,0 +1,115 @@
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import type { Logger } from 'pino'
+import type { ArtifactRecord } from '../../ports/artifact.ts'
+import type { BrowserFile, KeptFile } from '../../ports/browser.ts'
+import type { NamedUpload } from '../../ports/cdp-client.ts'
+import type { FileRoom } from '../../ports/file-room.ts'
+import { ARTIFACT_FAILURE_CODES, type EntryDraft } from '../../ports/log-entry.ts'
+import type { Artifacts } from '../artifacts/artifacts.ts'
+import { TabwireError } from '../kernel/errors.ts'
+
+/** What a file is called and what it is; its bytes come apart. */
+export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType' | 'pageId'> & {
+  /** Of the artifact, where it is known before: of an upload. */
+  id?: string
+  /** Where it is known before. */
+  sizeBytes?: number
+  /** See NewArtifact. */
+  announcedBytes?: number | null
+  /** What it has counted in while it was written. */
+  room?: FileRoom
+}
+
+/** Keeps the files of one session as artifacts, and says so in its log. */
+export class SessionFiles {
+  readonly #session: { readonly id: string; readonly owner: string }
+  readonly #artifacts: Artifacts
+  readonly #record: (draft: EntryDraft) => void
+  readonly #logger: Logger
+
+  /** `record` ignores what comes after the end: such a file is among the artifacts, not in the log. */
+  constructor(
+    session: { readonly id: string; readonly owner: string },
+    artifacts: Artifacts,
+    record: (draft: EntryDraft) => void,
+    logger: Logger,
+  ) {
+    this.#session = session
+    this.#artifacts = artifacts
+    this.#record = record
+    this.#logger = logger
+  }
+
+  /** Throws as Artifacts.keep does. */
+  async keep(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+    const { kind, pageId } = file
+    const { id: sessionId, owner } = this.#session
+    const artifact = await this.#artifacts.keep({ ...file, sessionId, owner }, content, signal)
+    const { id: artifactId, sizeBytes, createdAt: at } = artifact
+    const data = { artifactId, kind, name: artifact.name, contentType: artifact.contentType, sizeBytes, pageId }
+    this.#record({ kind: 'ARTIFACT_CREATED', at, data })
+    return artifact
+  }
+
+  /** Room for a file that begins to be written, out of what the owner's quota leaves. */
+  openRoom(): FileRoom {
+    return this.#artifacts.openRoom(this.#session.owner)
+  }
+
+  /** The session's newest upload that is called as the last part of the path; null: there is none. */
+  async uploadNamed(path: string): Promise<NamedUpload | null> {
+    const found = await this.#artifacts.findNamed(this.#session.id, 'UPLOAD', path)
+    if (!found) return null
+    const { id: artifactId, name, contentType, sizeBytes } = found
+    return { artifactId, name, contentType, sizeBytes, open: (signal) => this.#artifacts.open(found, null, signal) }
+  }
+
+  /** A file that the browser made by itself. Never rejects. */
+  async keepFile(file: BrowserFile): Promise<KeptFile> {
+    try {
+      const content = await readPlainFile(file.path)
+      try {
+        const { id } = await this.keep(file, content, NEVER)
+        return { artifactId: id, failure: null }
+      } finally {
+        // One that was refused unread is still open.
+        content.destroy()
+      }
+    } catch (error) {
+      if (error instanceof TabwireError) {
+        this.#logger.warn({ kind: file.kind, name: file.name, why: error.message }, 'a file was not kept')
+        return this.#notKept(file, error.code, error.message)
+      }
+      this.#logger.error({ err: error }, `a file could not be kept: ${file.kind}`)
+      return this.#notKept(file, 'INTERNAL', 'it could not be kept')
+    } finally {
+      file.room?.release()
+    }
+  }
+
+  #notKept({ kind, name, pageId }: BrowserFile, code: string, message: string): KeptFile {
+    // A download has an entry of its own, which says so.
+    if (kind !== 'DOWNLOAD') {
+      const known = ARTIFACT_FAILURE_CODES.find((one) => one === code) ?? 'INTERNAL'
+      const data = { kind, name, pageId, code: known, message, partial: false }
+      this.#record({ kind: 'ARTIFACT_FAILED', at: Date.now(), data })
+    }
+    return { artifactId: null, failure: message }
+  }
+}
+
+/**
+ * The browser writes downloads under a user of its own, and what it put there is read with our rights: a link of
+ * either kind would show a file of ours, and a pipe would never end.
+ */
+async function readPlainFile(path: string): Promise<Readable> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  const stats = await file.stat()
+  if (stats.isFile() && stats.nlink === 1) return file.createReadStream()
+  await file.close()
+  throw new Error('what lies there is no plain file')
+}
+
+const NEVER = new AbortController().signal

@@ -1,0 +1,149 @@
+import type { Logger } from 'pino'
+import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../ports/browser.ts'
+import type { EntryDraft } from '../../ports/log-entry.ts'
+import type { Viewport } from '../../ports/viewport.ts'
+import { TabwireError } from '../kernel/errors.ts'
+import { within } from '../kernel/within.ts'
+
+/** Each bounds one thing that could wait for ever. Milliseconds. */
+export interface SessionDeadlines {
+  launch: number
+  /** For the browser to hand over what its pages said. */
+  flush: number
+  /** For recordings and downloads to be kept. */
+  files: number
+  /** After it the browser's process group is killed. */
+  close: number
+}
+
+export const DEFAULT_DEADLINES: SessionDeadlines = {
+  launch: 30_000,
+  flush: 1000,
+  files: 10_000,
+  close: 2000,
+}
+
+/** Shares of the time that an end in haste has left. A browser is killed then: to ask it takes long under load. */
+const HASTE = { flush: 0.15, files: 0.6, close: 0 } as const
+/** How much longer than it was told something may take before the end goes on without it. */
+const GRACE_MS = 250
+
+/** The browser was asked and did not answer within its deadline. */
+export class BrowserTimeout extends TabwireError {
+  override readonly code = 'TIMEOUT'
+}
+
+/** A browser in the hands of a session: whatever is asked of it ends within a deadline. */
+export class SessionBrowser {
+  readonly browser: BrowserSession
+  readonly #deadlines: SessionDeadlines
+  readonly #logger: Logger
+  #until = Number.POSITIVE_INFINITY
+  #late: NodeJS.Timeout | undefined
+  readonly #tooLate = new AbortController()
+
+  private constructor(browser: BrowserSession, deadlines: SessionDeadlines, logger: Logger) {
+    this.browser = browser
+    this.#deadlines = deadlines
+    this.#logger = logger
+  }
+
+  /** Rejects with a reason for people; then nothing of it is left. `viewport` tells what the session wants by then. */
+  static async launch(
+    pool: BrowserPool,
+    options: BrowserOptions,
+    viewport: () => Viewport,
+    recorder: Recorder,
+    deadlines: SessionDeadlines,
+    logger: Logger,
+    signal: AbortSignal,
+  ): Promise<SessionBrowser> {
+    const deadline = AbortSignal.timeout(deadlines.launch)
+    try {
+      const asked = viewport()
+      const either = AbortSignal.any([signal, deadline])
+      const browser = await pool.acquire({ ...options, viewport: asked }, recorder, either)
+      // updateSession may have changed it while the browser started.
+      if (viewport() !== asked) await resizeFresh(browser, viewport())
+      return new SessionBrowser(browser, deadlines, logger)
+    } catch (error) {
+      if (!deadline.aborted) throw error
+      throw new Error(`The browser did not start within ${deadlines.launch / 1000} s.`, { cause: error })
+    }
+  }
+
+  /** Throws BrowserTimeout when the browser does not take it. */
+  async setViewport(viewport: Viewport): Promise<void> {
+    try {
+      await this.browser.setViewport(viewport)
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'a viewport could not be set')
+      throw new BrowserTimeout('The browser did not take the new viewport in time; nothing was changed.')
+    }
+  }
+
+  /** The server is going down: all must be done by then, on the clock of `performance.now`, also what has begun. */
+  hurry(until: number): void {
+    this.#until = until
+    this.#late ??= setTimeout(() => this.#tooLate.abort(), Math.max(0, until - performance.now()) * HASTE.files)
+  }
+
+  /** A browser that is gone can be asked nothing, but what it has told already is still to be written down. */
+  async flush(isGone: boolean): Promise<void> {
+    const deadline = isGone ? 0 : this.#deadline('flush')
+    await this.#tried('flush', this.browser.flush(deadline), deadline)
+  }
+
+  async finishFiles(): Promise<void> {
+    const deadline = this.#deadline('files')
+    await this.#tried('last files', this.browser.finishFiles(deadline), deadline)
+  }
+
+  /** Takes longer than its deadline only while a process hangs in the kernel. */
+  async close(): Promise<void> {
+    clearTimeout(this.#late)
+    await this.#tried('close', this.browser.close(this.#deadline('close')), null)
+  }
+
+  #deadline(of: keyof typeof HASTE): number {
+    const left = Math.max(0, this.#until - performance.now())
+    // Nothing times infinity is no number.
+    if (left === Number.POSITIVE_INFINITY) return this.#deadlines[of]
+    return Math.min(this.#deadlines[of], left * HASTE[of])
+  }
+
+  /** Call after `close`: the entry that says what is missing; null: nothing is. */
+  unheard(at: number): EntryDraft<'ENTRIES_DROPPED'> | null {
+    const since = this.browser.unheardSince()
+    if (since === null) return null
+    const data = { reason: 'TERMINATED', count: null, countsByKind: {}, from: Math.min(since, at), to: at } as const
+    return { kind: 'ENTRIES_DROPPED', at, data }
+  }
+
+  /** The end of a session goes on whatever one part of it does. */
+  async #tried(what: string, work: Promise<void>, deadlineMs: number | null): Promise<void> {
+    try {
+      if (deadlineMs === null) return await work
+      let isDone = false
+      const working = work.then(() => {
+        isDone = true
+      })
+      await within(working, deadlineMs + GRACE_MS, this.#tooLate.signal)
+      if (isDone) return
+      working.catch((error: unknown) => this.#logger.warn({ err: error }, `the ${what} of a browser failed late`))
+      this.#logger.warn({ deadlineMs }, `the ${what} of a browser took too long: its session ends without the rest`)
+    } catch (error) {
+      this.#logger.error({ err: error }, `the ${what} of a browser failed`)
+    }
+  }
+}
+
+async function resizeFresh(browser: BrowserSession, viewport: Viewport): Promise<void> {
+  try {
+    await browser.setViewport(viewport)
+  } catch (error) {
+    // Nobody else knows of it yet.
+    await browser.close(0)
+    throw error
+  }
+}

@@ -1,0 +1,120 @@
+import type { Logger } from 'pino'
+import type { BrowserSession } from '../../ports/browser.ts'
+import { CDP_CLOSE, type CdpAttachment, type CdpClient, type ClientAct } from '../../ports/cdp-client.ts'
+import { TEXT_LIMITS, type ClientDetachReason, type EntryDraft } from '../../ports/log-entry.ts'
+import { Coalescer } from '../kernel/throttle.ts'
+import { CapacityExceeded } from '../kernel/capacity-queue.ts'
+import type { SessionClock } from './timeouts.ts'
+import type { SessionFiles } from './artifact-recorder.ts'
+import { within } from '../kernel/within.ts'
+
+/** Of one session at once. */
+export const MAX_CLIENTS = 20
+/** Commands come by the thousand; the time of the last one is noted at most this often. */
+const ACTIVITY_INTERVAL_MS = 500
+const DETACH_MS = 2_000
+
+/** What clients need of their session. */
+export interface ClientGround {
+  record(draft: EntryDraft): void
+  /** Someone did something: the idle timeout starts anew. */
+  active(): void
+  /** Why an address is not opened, for people; null: it is. */
+  refuseAddress(url: string): string | null
+  readonly clock: Pick<SessionClock, 'begin'>
+  readonly files: Pick<SessionFiles, 'uploadNamed'>
+  readonly logger: Logger
+}
+
+/** A client's place in a session. */
+export interface AttachedClient {
+  /** A message of the client. Never throws. */
+  receive(text: string): void
+  /** The connection is over. Idempotent; never rejects. */
+  leave(reason: ClientDetachReason): Promise<void>
+}
+
+interface Attached {
+  client: CdpClient
+  leave: AttachedClient['leave']
+}
+
+/** Playwright, Puppeteer and whoever else speaks the browser's protocol with one session's browser. */
+export class SessionClients {
+  readonly #ground: ClientGround
+  readonly #attached = new Set<Attached>()
+  readonly #activity: Coalescer
+  #count = 0
+  #arriving = 0
+  #closed = false
+
+  constructor(ground: ClientGround) {
+    this.#ground = ground
+    this.#activity = new Coalescer(ACTIVITY_INTERVAL_MS, () => ground.active())
+  }
+
+  /** Throws CapacityExceeded, or what the browser throws when it is gone. */
+  async attach(browser: BrowserSession, name: string, client: CdpClient): Promise<AttachedClient> {
+    if (this.#attached.size + this.#arriving >= MAX_CLIENTS) {
+      throw new CapacityExceeded(1, `A session may have ${MAX_CLIENTS} clients at once.`)
+    }
+    const { record, refuseAddress, logger } = this.#ground
+    let commandCount = 0
+    let answered: (() => void) | null = null
+    this.#arriving += 1
+    let attachment: CdpAttachment
+    try {
+      attachment = await browser.attachClient(client, {
+        refuseAddress,
+        uploadNamed: (path) => this.#ground.files.uploadNamed(path),
+        commanded: () => {
+          commandCount += 1
+          this.#activity.touch()
+        },
+        underWay: (isUnderWay) => {
+          answered?.()
+          answered = isUnderWay ? this.#ground.clock.begin() : null
+          this.#activity.touch()
+        },
+        acted: (act) => record(actionOf(act)),
+      })
+    } finally {
+      this.#arriving -= 1
+    }
+    const clientId = ++this.#count
+    const who = { clientId, name: name.slice(0, TEXT_LIMITS.clientName) }
+    record({ kind: 'CLIENT_ATTACHED', at: Date.now(), data: who })
+    this.#ground.active()
+    let leaving: Promise<void> | null = null
+    const leave = (reason: ClientDetachReason) => {
+      leaving ??= within(attachment.detach(), DETACH_MS).then(() => {
+        this.#attached.delete(attached)
+        record({ kind: 'CLIENT_DETACHED', at: Date.now(), data: { ...who, reason, commandCount } })
+        this.#activity.touch()
+      })
+      return leaving
+    }
+    const attached: Attached = { client, leave }
+    this.#attached.add(attached)
+    logger.debug({ clientId, name: who.name }, 'a client attached')
+    if (this.#closed) await this.#close(attached, 'the session has ended')
+    return { receive: (text) => attachment.receive(text), leave }
+  }
+
+  /** Ends every connection, and tells the clients why. Never rejects. */
+  async close(why: string): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#attached].map((attached) => this.#close(attached, why)))
+    this.#activity.close()
+  }
+
+  async #close({ client, leave }: Attached, why: string): Promise<void> {
+    client.close(CDP_CLOSE.sessionEnded, why)
+    await leave('SESSION_ENDED')
+  }
+}
+
+function actionOf(act: ClientAct): EntryDraft<'ACTION'> {
+  const nothing = { result: null, artifactId: null, taskId: null, cost: null }
+  return { kind: 'ACTION', at: Date.now(), data: { ...act, origin: 'CLIENT', ...nothing } }
+}

@@ -1,0 +1,17 @@
+import type { Logger } from 'pino'
+import { screenshot } from '../../ports/actions/screenshot.ts'
+import type { SessionActions } from './session-actions.ts'
+import { SessionNotRunning } from './session-state.ts'
+
+const NEVER = new AbortController().signal
+const FIRST_SCREENSHOT = { name: 'screenshot', input: screenshot.input.rule.parse({}) } as const
+
+/** The log has its outcome; a session without its first screenshot is none the worse, so this never rejects. */
+export async function takeFirstScreenshot(actions: SessionActions, logger: Logger): Promise<void> {
+  try {
+    await actions.run([FIRST_SCREENSHOT], { origin: 'API', pageId: null, taskId: null, cost: null }, NEVER)
+  } catch (error) {
+    if (error instanceof SessionNotRunning) return
+    logger.error({ err: error }, 'the first screenshot of a session was not taken')
+  }
+}

@@ -1,0 +1,53 @@
+import type { Logger } from 'pino'
+import { bound } from '../../ports/fault-owner.ts'
+import type { SessionEndReason } from '../../ports/log-entry.ts'
+import type { SessionClock } from './timeouts.ts'
+import { within } from '../kernel/within.ts'
+
+/** Why a session ends: what the signal of its works fires with. */
+export interface SessionEnding {
+  reason: SessionEndReason
+  /** What went wrong, for people. */
+  error: string | null
+}
+
+/** How long the end of a session waits for what goes on in it to notice. */
+const SETTLE_MS = 5000
+/** Of what is left when the server is going down. */
+const HASTE = 0.2
+
+/** What goes on in a session. */
+export class SessionWork {
+  readonly #clock: SessionClock
+  readonly #logger: Logger
+  /** Whoever asked for it, it is the session's. */
+  readonly #start = bound(async (work: () => Promise<void>) => work())
+  readonly #works = new Set<Promise<void>>()
+
+  constructor(clock: SessionClock, logger: Logger) {
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  begin(work: () => Promise<void>, done: () => void): void {
+    const end = this.#clock.begin()
+    const tracked = this.#start(work)
+      .catch((error: unknown) => this.#logger.error({ err: error }, 'what went on in a session failed'))
+      .finally(() => {
+        this.#works.delete(tracked)
+        end()
+        done()
+      })
+    this.#works.add(tracked)
+  }
+
+  /** Resolves when all is done, or after a while, which is a share of what is left until then; never rejects. */
+  async settle(until: number): Promise<void> {
+    if (this.#works.size === 0) return
+    const left = Math.max(0, until - performance.now())
+    await within(
+      Promise.all(this.#works).then(() => undefined),
+      Math.min(SETTLE_MS, left * HASTE),
+    )
+  }
+}

@@ -1,0 +1,55 @@
+import type { BrowserSession } from '../../ports/browser.ts'
+import type { InputEvent } from '../../ports/input-event.ts'
+import type { PageFrames, PictureOptions } from '../../ports/live-view.ts'
+import { NotFound } from '../kernel/errors.ts'
+
+/** How exactly the time of the last input is kept: a moving mouse would write it down many times a second. */
+const ACTIVITY_MS = 250
+
+/** What live view needs of its session. */
+export interface LiveGround {
+  /** Throws SessionNotRunning. */
+  browser(): BrowserSession
+  /** Someone did something: the idle timeout starts anew. */
+  active(): void
+}
+
+/** People who watch one session's pages and take part by hand. Watching is no activity, taking part is. */
+export class SessionLive {
+  readonly #ground: LiveGround
+  #activeAt = Number.NEGATIVE_INFINITY
+
+  constructor(ground: LiveGround) {
+    this.#ground = ground
+  }
+
+  /** See BrowserSession.watch. Throws SessionNotRunning or NotFound (the page). */
+  watch(pageId: string | null, options: PictureOptions, signal: AbortSignal): PageFrames {
+    const browser = this.#ground.browser()
+    requirePage(browser, pageId)
+    return browser.watch(pageId, options, signal)
+  }
+
+  /** False: the page did not take all of it in time. Throws SessionNotRunning or NotFound (the page). */
+  async dispatchInput(pageId: string | null, events: readonly InputEvent[]): Promise<boolean> {
+    const browser = this.#ground.browser()
+    requirePage(browser, pageId)
+    this.#noteActivity()
+    const outcome = await browser.dispatchInput(pageId, events)
+    // It may have ended meanwhile, and then nothing is known of what became of the events.
+    this.#ground.browser()
+    if (outcome === 'NO_PAGE') throw new NotFound('page')
+    return outcome === 'TAKEN'
+  }
+
+  #noteActivity(): void {
+    const now = performance.now()
+    if (now - this.#activeAt < ACTIVITY_MS) return
+    this.#activeAt = now
+    this.#ground.active()
+  }
+}
+
+function requirePage(browser: BrowserSession, pageId: string | null): void {
+  if (pageId !== null && !browser.pages().some((page) => page.pageId === pageId)) throw new NotFound('page')
+}

@@ -1,0 +1,298 @@
+import { Readable } from 'node:stream'
+import {
+  ACTION_ERROR_CODES,
+  ACTION_LIMITS,
+  type ActionError,
+  type ActionErrorCode,
+  type ActionOrigin,
+  type ActionOutcome,
+  type ActionStep,
+  type GivenFile,
+  type MadeFile,
+  type ObservationOutcome,
+  type ObservationRequest,
+} from '../../ports/action.ts'
+import { ACTION_KINDS } from '../../ports/actions/list.ts'
+import type { ArtifactRecord } from '../../ports/artifact.ts'
+import type { BrowserSession } from '../../ports/browser.ts'
+import type { EntryData, LogEntry } from '../../ports/log-entry.ts'
+import type { Json } from '../../ports/json.ts'
+import type { Cost } from '../../ports/task.ts'
+import { ActionQueue } from './action-queue.ts'
+import { ActionStop } from './action-stop.ts'
+import type { Artifacts } from '../artifacts/artifacts.ts'
+import { NotFound, TabwireError } from '../kernel/errors.ts'
+import { LinkedSignal } from '../kernel/linked-signal.ts'
+import { BrowserTimeout } from './browser-lease.ts'
+import type { SessionFiles } from './artifact-recorder.ts'
+import type { SessionLog } from '../log/session-log.ts'
+import { within } from '../kernel/within.ts'
+
+/** Of a step that says nothing of its own. */
+const STEP_MS = 30_000
+/** Good enough to read small print. */
+const PICTURE_QUALITY = 80
+/** How long an answer waits for the log when the store is away. */
+const COMMIT_WAIT_MS = 30_000
+
+/** What was done could not be recorded, so there is no entry to answer with. */
+export class ActionsNotRecorded extends TabwireError {
+  override readonly code = 'STORE_UNAVAILABLE'
+
+  constructor() {
+    super('The actions cannot be told, as the log of the session could not be written; some may have been done.')
+  }
+}
+
+/** Who wants steps to be taken, and where. */
+export interface ActionRequest {
+  origin: ActionOrigin
+  /** The page of the first step; null: the oldest. */
+  pageId: string | null
+  /** Of origin TASK: which task. */
+  taskId: string | null
+  /** Of origin TASK: what the model took to ask for these steps. */
+  cost: Cost | null
+}
+
+/** What actions need of their session. */
+export interface ActionGround {
+  readonly owner: string
+  readonly log: SessionLog
+  readonly files: SessionFiles
+  readonly artifacts: Artifacts
+  /** UUID of an artifact's id as clients write it; null: it is none. */
+  artifactUuid(id: string): string | null
+  /** Why an address is not opened, for people; null: it is. */
+  refuseAddress(url: string): string | null
+  /** Throws SessionNotRunning. */
+  browser(): BrowserSession
+  /** See Session.occupy. */
+  occupy(work: (stopped: AbortSignal) => Promise<void>): void
+}
+
+/** What one session's callers do with its pages: in turn, within deadlines, and all of it in the log. */
+export class SessionActions {
+  readonly #ground: ActionGround
+  readonly #queue: ActionQueue
+  readonly #requestMs: number
+
+  constructor(ground: ActionGround, queue = new ActionQueue(), requestMs: number = ACTION_LIMITS.requestMs) {
+    this.#ground = ground
+    this.#queue = queue
+    this.#requestMs = requestMs
+  }
+
+  /**
+   * Takes the steps in order, when it is their turn. The first failure stops the rest, which come back as SKIPPED.
+   * Resolves with one committed entry for each step, also for those that were not taken. Throws SessionNotRunning,
+   * NotFound (the page), CapacityExceeded or ActionsNotRecorded.
+   */
+  run(
+    steps: readonly ActionStep[],
+    request: ActionRequest,
+    signal: AbortSignal,
+    requestMs = this.#requestMs,
+  ): Promise<LogEntry<'ACTION'>[]> {
+    const browser = this.#ground.browser()
+    if (request.pageId !== null && !browser.pages().some(({ pageId }) => pageId === request.pageId)) {
+      throw new NotFound('page')
+    }
+    const { promise, resolve } = Promise.withResolvers<LogEntry<'ACTION'>[]>()
+    this.#ground.occupy(async (stopped) => {
+      const taking = this.#inTurn(browser, steps, request, stopped, signal, requestMs)
+      resolve(taking)
+      await Promise.allSettled([taking])
+    })
+    return promise
+  }
+
+  /** A page as it is now. Waits for no turn: whoever looks disturbs nobody. Throws SessionNotRunning or NotFound. */
+  async observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome> {
+    using limits = new LinkedSignal([signal], STEP_MS)
+    const browser = this.#ground.browser()
+    if (!browser.pages().some(({ pageId }) => pageId === request.pageId)) throw new NotFound('page')
+    return await browser.observe({ ...request, signal: limits.signal })
+  }
+
+  /** JPEG of what can be seen of a page; null when there is none to be had. Throws SessionNotRunning. */
+  async picture(pageId: string, signal: AbortSignal): Promise<Uint8Array | null> {
+    using limits = new LinkedSignal([signal], STEP_MS)
+    return await this.#ground.browser().picture(pageId, PICTURE_QUALITY, limits.signal)
+  }
+
+  /**
+   * Cookies, local storage and IndexedDB, when it is its turn: no action goes on meanwhile. Throws SessionNotRunning, or
+   * BrowserTimeout at the signal.
+   */
+  storageState(signal: AbortSignal): Promise<Json> {
+    const browser = this.#ground.browser()
+    const { promise, resolve } = Promise.withResolvers<Json>()
+    this.#ground.occupy(async (stopped) => {
+      const reading = this.#readStorage(browser, AbortSignal.any([stopped, signal]))
+      resolve(reading)
+      await Promise.allSettled([reading])
+    })
+    return promise
+  }
+
+  async #readStorage(browser: BrowserSession, signal: AbortSignal): Promise<Json> {
+    const leave = await this.#queue.enter(signal)
+    try {
+      if (leave) return await browser.storageState(signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      leave?.()
+    }
+    throw new BrowserTimeout(
+      'The session did not tell its cookies and storage in time: it ended, a page hangs, or a dialog is open.',
+    )
+  }
+
+  /** Which of the artifacts that steps are given are none of the owner's: places in the steps. */
+  async missingArtifacts(steps: readonly (ActionStep | null)[]): Promise<{ step: number; index: number }[]> {
+    const given = steps.flatMap((step, index) =>
+      step?.name === 'upload' ? step.input.artifactIds.map((id, place) => ({ id, step: index, index: place })) : [],
+    )
+    const found = await Promise.all(given.map(({ id }) => this.#findArtifact(id)))
+    return given.filter((_, index) => found[index] === null)
+  }
+
+  async #inTurn(
+    browser: BrowserSession,
+    steps: readonly ActionStep[],
+    request: ActionRequest,
+    stopped: AbortSignal,
+    caller: AbortSignal,
+    requestMs: number,
+  ): Promise<LogEntry<'ACTION'>[]> {
+    using stop = new ActionStop(stopped, caller, request.origin, requestMs)
+    const leave = await this.#queue.enter(stop.waiting)
+    try {
+      return await this.#takeAll(browser, steps, request, stop)
+    } finally {
+      leave?.()
+    }
+  }
+
+  async #takeAll(
+    browser: BrowserSession,
+    steps: readonly ActionStep[],
+    request: ActionRequest,
+    stop: ActionStop,
+  ): Promise<LogEntry<'ACTION'>[]> {
+    const oldest = () => browser.pages()[0]?.pageId ?? null
+    let pageId = request.pageId ?? oldest()
+    let failedAt: number | null = null
+    const entries: Promise<LogEntry | null>[] = []
+    for (const [index, step] of steps.entries()) {
+      const startedAt = Date.now()
+      const start = performance.now()
+      const why = failedAt === null ? stop.whyNotBegun() : skipped(failedAt)
+      const outcome = why ? notTaken(why, pageId) : await this.#take(browser, step, pageId, stop)
+      const { error } = outcome
+      // What is cancelled is cancelled all alike; any other failure is one step's.
+      if (error && error.code !== 'CANCELLED') failedAt ??= index
+      if (!error && step.name === 'openPage') pageId = outcome.pageId
+      else if (!error && step.name === 'closePage') pageId = oldest()
+      const data: EntryData['ACTION'] = {
+        type: ACTION_KINDS[step.name].type,
+        origin: request.origin,
+        pageId: outcome.pageId,
+        startedAt,
+        success: error === null,
+        error,
+        durationMs: Math.round(performance.now() - start),
+        details: outcome.details,
+        result: outcome.result,
+        artifactId: outcome.artifactId,
+        taskId: request.taskId,
+        cost: index === 0 ? request.cost : null,
+      }
+      const at = Date.now()
+      entries.push(this.#ground.log.commit({ kind: 'ACTION', at, data }, { lastActivityAt: at }))
+    }
+    return committed(entries)
+  }
+
+  async #take(browser: BrowserSession, step: ActionStep, pageId: string | null, stop: ActionStop): Promise<TakenStep> {
+    using limits = stop.ofStep('timeoutMs' in step.input ? step.input.timeoutMs : STEP_MS)
+    const { signal } = limits
+    const files = step.name === 'upload' ? await this.#givenFiles(step.input.artifactIds) : []
+    if (!Array.isArray(files)) return notTaken(files, pageId)
+    const refuseAddress = (url: string) => (url === 'about:blank' ? null : this.#ground.refuseAddress(url))
+    const taken = await browser.act(step, { pageId, files, refuseAddress, signal })
+    const { file, ...outcome } = taken
+    if (outcome.error) return { ...outcome, error: stop.whyBroken() ?? outcome.error, artifactId: null }
+    if (!file) return { ...outcome, artifactId: null }
+    const kept = await this.#keep(file, outcome.pageId, signal)
+    if (typeof kept === 'string') return { ...outcome, artifactId: kept }
+    return { ...outcome, error: stop.whyBroken() ?? kept, artifactId: null }
+  }
+
+  /** The id of the artifact, or why there is none. */
+  async #keep(file: MadeFile, pageId: string | null, signal: AbortSignal): Promise<string | ActionError> {
+    const { kind, name, contentType, bytes } = file
+    const content = Readable.from([bytes], { objectMode: false })
+    try {
+      const described = { kind, name, contentType, pageId, sizeBytes: bytes.byteLength }
+      return (await this.#ground.files.keep(described, content, signal)).id
+    } catch (error) {
+      if (signal.aborted) return { code: 'TIMEOUT', message: 'The file was made, but could not be kept in time.' }
+      if (error instanceof TabwireError && isActionErrorCode(error.code)) {
+        return { code: error.code, message: error.message }
+      }
+      throw error
+    }
+  }
+
+  /** What a step is given, or why it cannot be. */
+  async #givenFiles(ids: readonly string[]): Promise<GivenFile[] | ActionError> {
+    const found = await Promise.all(ids.map((id) => this.#findArtifact(id)))
+    const missing = found.indexOf(null)
+    if (missing >= 0) return { code: 'NOT_FOUND', message: `There is no artifact ${ids[missing]}.` }
+    return found.flatMap((record) => {
+      if (!record) return []
+      const { name, contentType, sizeBytes } = record
+      const open = (signal: AbortSignal) => this.#ground.artifacts.open(record, null, signal)
+      return [{ name, contentType, sizeBytes, open }]
+    })
+  }
+
+  async #findArtifact(id: string): Promise<ArtifactRecord | null> {
+    const uuid = this.#ground.artifactUuid(id)
+    return uuid === null ? null : this.#ground.artifacts.find(this.#ground.owner, uuid)
+  }
+}
+
+type TakenStep = Omit<ActionOutcome, 'file'> & { artifactId: string | null }
+
+const notTaken = (error: ActionError, pageId: string | null): TakenStep => ({
+  error,
+  pageId,
+  details: {},
+  result: null,
+  artifactId: null,
+})
+
+const skipped = (failedAt: number): ActionError => ({
+  code: 'SKIPPED',
+  message: `Step ${failedAt + 1} of the request failed, so this one was not taken.`,
+})
+
+function isActionErrorCode(code: string): code is ActionErrorCode {
+  return (ACTION_ERROR_CODES as readonly string[]).includes(code)
+}
+
+/** Throws ActionsNotRecorded. */
+async function committed(waiting: readonly Promise<LogEntry | null>[]): Promise<LogEntry<'ACTION'>[]> {
+  let entries: (LogEntry | null)[] = []
+  const all = Promise.all(waiting).then((settled) => {
+    entries = settled
+  })
+  await within(all, COMMIT_WAIT_MS)
+  const actions = entries.filter((entry) => entry?.kind === 'ACTION')
+  if (actions.length !== waiting.length) throw new ActionsNotRecorded()
+  return actions
+}

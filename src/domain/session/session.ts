@@ -1,0 +1,400 @@
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import type { Logger } from 'pino'
+import type { ArtifactRecord } from '../../ports/artifact.ts'
+import type {
+  BrowserFile,
+  BrowserOptions,
+  BrowserSession,
+  BrowserVersion,
+  KeptFile,
+  PageState,
+  Recorder,
+} from '../../ports/browser.ts'
+import type { CdpClient } from '../../ports/cdp-client.ts'
+import type { FileRoom } from '../../ports/file-room.ts'
+import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../../ports/log-entry.ts'
+import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
+import { Coalescer } from '../kernel/throttle.ts'
+import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
+import { openFirstPage } from './first-page.ts'
+import { takeFirstScreenshot } from './first-screenshot.ts'
+import { PendingRequests } from '../log/pending-requests.ts'
+import { SessionActions } from './session-actions.ts'
+import { SessionBrowser } from './browser-lease.ts'
+import { SessionClients, type AttachedClient } from './cdp-clients.ts'
+import { SessionClock } from './timeouts.ts'
+import { SessionLive } from './live-view-host.ts'
+import { SessionFiles, type DescribedFile } from './artifact-recorder.ts'
+import { SessionWork, type SessionEnding } from './in-flight-work.ts'
+import { SessionLog } from '../log/session-log.ts'
+import type { SessionServices } from './session-services.ts'
+import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
+import type { Place } from '../kernel/capacity-queue.ts'
+import { within } from '../kernel/within.ts'
+
+const UPDATE_WAIT_MS = 10_000
+/** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
+const DETAIL_INTERVAL_MS = 250
+
+/**
+ * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
+ *
+ * Status and counts are in the snapshot when the log has them (law 2); URL, title and pending requests are state and
+ * are shown as they are now.
+ */
+export class Session implements Recorder {
+  readonly id: string
+  readonly owner: string
+  readonly log: SessionLog
+  readonly actions: SessionActions
+  readonly #clients: SessionClients
+  readonly live: SessionLive
+  /** Resolves when the session is RUNNING or has ended. */
+  readonly running: Promise<void>
+  /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
+  readonly loaded: Promise<void>
+  /** Resolves when the final status is committed and nothing of the session is left. */
+  readonly ended: Promise<void>
+
+  readonly #services: SessionServices
+  readonly #logger: Logger
+  readonly #place: Place
+  readonly #details: Coalescer
+  readonly #pending = new PendingRequests()
+  readonly #clock: SessionClock
+  readonly #files: SessionFiles
+  readonly #work: SessionWork
+  readonly #stop = new AbortController()
+  readonly #resolveRunning: () => void
+  readonly #resolveLoaded: () => void
+  readonly #resolveEnded: () => void
+  #record: SessionRecord
+  #state: SessionState
+  #browser: SessionBrowser | null = null
+  #ending: Promise<void> | null = null
+  #sealed = false
+  #until = Number.POSITIVE_INFINITY
+
+  constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
+    this.id = record.id
+    this.owner = record.owner
+    this.#services = services
+    this.#logger = services.logger.child({ sessionId: record.id })
+    this.#place = place
+    this.#record = record
+    this.#state = { status: 'CREATING', endReason: null }
+    this.#clock = new SessionClock(
+      () => this.#record,
+      (reason) => void this.end(reason),
+    )
+    this.#files = new SessionFiles(record, services.artifacts, (draft) => this.record(draft), this.#logger)
+    this.#work = new SessionWork(this.#clock, this.#logger)
+    this.#details = new Coalescer(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
+    ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
+    ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
+    ;({ promise: this.ended, resolve: this.#resolveEnded } = Promise.withResolvers<void>())
+    this.log = new SessionLog(
+      services.store,
+      record,
+      firstEntries,
+      services.limits,
+      {
+        committed: (_, patch) => this.#onCommitted(patch),
+        failed: (error) => this.failed(error),
+        lost: () => this.#onLogLost(),
+      },
+      services.logger,
+    )
+    const refuseAddress = (url: string) => services.refuseAddress(url, record.egress)
+    this.#clients = new SessionClients({
+      refuseAddress,
+      record: (draft) => this.record(draft),
+      active: () => this.#active(),
+      clock: this.#clock,
+      files: this.#files,
+      logger: this.#logger,
+    })
+    this.actions = new SessionActions({
+      owner: record.owner,
+      log: this.log,
+      files: this.#files,
+      artifacts: services.artifacts,
+      artifactUuid: services.artifactUuid,
+      refuseAddress,
+      browser: () => this.#requireBrowser(),
+      // The entries of actions bring their own time of activity.
+      occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
+    })
+    this.live = new SessionLive({ browser: () => this.#requireBrowser(), active: () => this.#active() })
+  }
+
+  /** False as soon as its end was asked for, though the log says RUNNING until all is kept. */
+  get isRunning(): boolean {
+    return !this.#ending && this.#record.status === 'RUNNING'
+  }
+
+  snapshot(): SessionSnapshot {
+    const { counts, head } = this.log
+    return {
+      ...this.#record,
+      ...counts,
+      lastSequence: head.lastSequence,
+      pendingRequestCount: this.#pending.size,
+      expiresAt: this.#clock.expiresAt(),
+    }
+  }
+
+  pages(): PageState[] {
+    return this.#browser?.browser.pages() ?? []
+  }
+
+  /** Oldest first. */
+  pendingRequests(limit: number): PendingRequest[] {
+    return this.#pending.list(limit)
+  }
+
+  /** See SessionClients.attach. Rejects with SessionNotRunning as well. */
+  async attachClient(name: string, client: CdpClient): Promise<AttachedClient> {
+    return this.#clients.attach(this.#requireBrowser(), name, client)
+  }
+
+  /** What the browser says of itself. Rejects with SessionNotRunning. */
+  readonly browserVersion = async (): Promise<BrowserVersion> => this.#requireBrowser().version()
+
+  /** Milliseconds the browser took to answer; null: it did not, or there is none. */
+  async ping(timeoutMs: number): Promise<number | null> {
+    return (await this.#browser?.browser.ping(timeoutMs)) ?? null
+  }
+
+  /**
+   * Takes the session from its place in the queue to its first page, and a picture of it. Never rejects: what fails
+   * ends the session.
+   */
+  async run(options: BrowserOptions, firstUrl: string | null, takesScreenshot: boolean): Promise<void> {
+    this.#watchLimits()
+    try {
+      await Promise.race([this.#place.granted, once(this.#stop.signal, 'abort')])
+      if (this.#ending) return
+      const { browsers, deadlines } = this.#services
+      const viewport = () => this.#record.viewport
+      const { signal } = this.#stop
+      const browser = await SessionBrowser.launch(browsers, options, viewport, this, deadlines, this.#logger, signal)
+      if (this.#ending) {
+        // It ended between the browser's arrival and this line, and so without knowing of it.
+        await browser.browser.close(0)
+        return
+      }
+      this.#browser = browser
+      this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
+      this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
+      await this.#becomeRunning()
+      if (firstUrl && !this.#ending) await openFirstPage(browser.browser, firstUrl, this.log, signal)
+      if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
+    } catch (error) {
+      if (this.#ending) return
+      this.#logger.error({ err: error }, 'a session could not be started')
+      const message = error instanceof Error ? error.message : String(error)
+      void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', message)
+    } finally {
+      // Whoever waits for the page of a session that is ending waits for its end instead.
+      await this.#ending
+      this.#resolveLoaded()
+    }
+  }
+
+  /** Resolves when the change is committed. It is activity: the idle timeout starts anew. Throws DatabaseUnavailable. */
+  async update(change: SessionPatch): Promise<void> {
+    const { viewport } = change
+    try {
+      if (viewport) await this.#browser?.setViewport(viewport)
+    } finally {
+      // What a browser answers that is being ended is of no interest.
+      this.#requireNotEnding()
+    }
+    this.log.patch({ ...change, lastActivityAt: Date.now() })
+    const isCommitted = await within(this.log.flush(), UPDATE_WAIT_MS)
+    if (!isCommitted) throw new DatabaseUnavailable('the change waits, and is made once it is back')
+    this.#watchLimits()
+    this.#details.touch()
+  }
+
+  /**
+   * Something that goes on in the session until it is done: meanwhile the session is not idle, and its end waits for the
+   * work, whose signal fires then with a SessionEnding. The work must not reject. Throws SessionNotRunning.
+   */
+  occupy(work: (stopped: AbortSignal) => Promise<void>): void {
+    this.#occupy(work, () => this.#active())
+  }
+
+  /** Ends the session, once; who comes later waits for the same end, and its reason is not heard any more. */
+  end(reason: SessionEndReason, error: string | null = null): Promise<void> {
+    if (this.#ending) return this.#ending
+    const next = transition(this.#state, { type: 'ended', reason })
+    if (!next) return Promise.resolve()
+    this.#ending = this.#end(next, error).catch((failure: unknown) => {
+      this.#logger.fatal({ err: failure }, 'the end of a session failed')
+    })
+    return this.#ending
+  }
+
+  /** As `end`, for a server that is going down: by then, on the clock of `performance.now`, if the store answers. */
+  shutDown(until: number): Promise<void> {
+    this.#until = until
+    this.#browser?.hurry(until)
+    return this.end('SERVER_SHUTDOWN')
+  }
+
+  record(draft: EntryDraft): void {
+    if (this.#sealed) return
+    if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
+    this.log.append(draft)
+  }
+
+  tooLarge(kind: EntryDraft['kind'], requestId?: number): void {
+    if (this.#sealed || (requestId !== undefined && !this.#pending.settled(requestId))) return
+    this.log.dropTooLarge(kind)
+  }
+
+  failed(error: unknown): void {
+    this.#logger.error({ err: error }, 'a fault inside a session: the session ends')
+    void this.end('INTERNAL_ERROR', 'Internal error. The server log has the cause, with the id of the session.')
+  }
+
+  requestStarted(request: PendingRequest): void {
+    if (this.#sealed) return
+    this.#pending.add(request)
+    this.#details.touch()
+  }
+
+  pagesChanged(): void {
+    const page = this.#browser?.browser.pages()[0]
+    if (this.#sealed || !page) return
+    const { url: currentUrl, title } = page
+    if (currentUrl === this.#record.currentUrl && title === this.#record.title) return
+    // At once, not when it is committed: it is state, of which the last counts, and commits come later and in pieces.
+    this.#record = { ...this.#record, currentUrl, title }
+    this.log.patch({ currentUrl, title })
+    this.#details.touch()
+  }
+
+  readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
+
+  readonly openRoom = (): FileRoom => this.#files.openRoom()
+
+  /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
+  keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
+    return this.#files.keep(file, content, signal)
+  }
+
+  /** Throws SessionNotRunning. */
+  #requireBrowser(): BrowserSession {
+    if (this.#ending || !this.#browser) throw new SessionNotRunning()
+    return this.#browser.browser
+  }
+
+  /** `told` never rejects. */
+  #endsWith(told: Promise<string>, reason: SessionEndReason): void {
+    void told.then((why) => this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why))
+  }
+
+  #requireNotEnding(): void {
+    if (this.#ending) throw new SessionNotRunning()
+  }
+
+  async #becomeRunning(): Promise<void> {
+    const next = this.#ending ? null : transition(this.#state, { type: 'started' })
+    if (!next) return
+    this.#state = next
+    const now = Date.now()
+    const change = { from: 'CREATING', to: 'RUNNING', endReason: null, error: null } as const
+    this.pagesChanged()
+    this.log.append(
+      { kind: 'STATUS_CHANGE', at: now, data: change },
+      { status: 'RUNNING', startedAt: now, lastActivityAt: now },
+    )
+    await this.log.flush()
+    this.#watchLimits()
+    this.#resolveRunning()
+  }
+
+  async #end(next: SessionState, error: string | null): Promise<void> {
+    const from = this.#state.status
+    this.#state = next
+    this.#stop.abort({ reason: next.endReason ?? 'TERMINATED', error } satisfies SessionEnding)
+    this.#clock.stop()
+    this.#browser?.browser.endWatching()
+    try {
+      // Whatever fails of it, the browser is closed and the log ends.
+      await this.#wrapUp(next).catch((failure: unknown) => {
+        this.#logger.error({ err: failure }, 'a part of the end of a session failed')
+      })
+      this.#sealed = true
+      await this.#browser?.close()
+      const endedAt = Date.now()
+      const unheard = this.#browser?.unheard(endedAt)
+      if (unheard) this.log.append(unheard)
+      const { status: to, endReason } = next
+      await this.log.end(
+        { kind: 'STATUS_CHANGE', at: endedAt, data: { from, to, endReason, error } },
+        { status: to, endReason, error: error ?? this.#record.error, endedAt },
+      )
+    } finally {
+      this.#place.leave()
+      this.#details.close()
+      this.#resolveRunning()
+      this.#resolveLoaded()
+      this.#resolveEnded()
+    }
+  }
+
+  /** Lets what goes on come to its end, and keeps what it made. */
+  async #wrapUp({ status, endReason }: SessionState): Promise<void> {
+    await this.#work.settle(this.#until)
+    const crashed = endReason === 'BROWSER_CRASHED'
+    await this.#browser?.flush(crashed)
+    const why = crashed ? 'the browser crashed' : 'session ended'
+    this.#endRequests(why)
+    await this.#clients.close(`the session has ended: ${endReason ?? status}`)
+    await this.#browser?.finishFiles()
+    // Pages live until now, and what they asked for meanwhile ends with them.
+    this.#endRequests(why)
+  }
+
+  #endRequests(why: string): void {
+    for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
+  }
+
+  #onCommitted(patch: SessionPatch | null): void {
+    if (patch) {
+      const { currentUrl, title } = this.#record
+      this.#record = { ...this.#record, ...patch, currentUrl, title }
+    }
+    this.#services.publish(this.id)
+    if (patch?.status) this.#details.now()
+    else this.#details.touch()
+  }
+
+  #onLogLost(): void {
+    this.#services.publish(this.id)
+    // Without its log the session has no business going on: another machine, or a deletion, has taken its row.
+    void this.end('MACHINE_LOST', 'The log of the session is written by someone else now.')
+  }
+
+  #occupy(work: (stopped: AbortSignal) => Promise<void>, done: () => void): void {
+    this.#requireNotEnding()
+    this.#work.begin(() => work(this.#stop.signal), done)
+  }
+
+  /** Someone did something: the idle timeout starts anew. */
+  #active(): void {
+    if (this.#ending) return
+    this.log.patch({ lastActivityAt: Date.now() })
+    this.#watchLimits()
+  }
+
+  #watchLimits(): void {
+    if (!this.#ending) this.#clock.watch()
+  }
+}

@@ -1,0 +1,70 @@
+import { owned } from '../../ports/fault-owner.ts'
+import type { SessionRecord } from '../../ports/session-record.ts'
+import { isEnded } from './session-state.ts'
+
+export type ClockRecord = Pick<
+  SessionRecord,
+  'status' | 'keepAlive' | 'startedAt' | 'createdAt' | 'lastActivityAt' | 'idleTimeoutSeconds' | 'maxDurationSeconds'
+>
+
+/** The limits of a session's life, watched by one timer. */
+export class SessionClock {
+  readonly #record: () => ClockRecord
+  readonly #onLimit: (reason: 'IDLE_TIMEOUT' | 'MAX_DURATION') => void
+  /** Whoever is active: the timer is the session's. */
+  readonly #onTime = owned(() => this.#look())
+  #timer: NodeJS.Timeout | null = null
+  /** How many things are going on that keep a session from being idle. */
+  #busy = 0
+  /** When the last of them ended: the record says so only once that is committed. */
+  #busyUntil = 0
+
+  constructor(record: () => ClockRecord, onLimit: (reason: 'IDLE_TIMEOUT' | 'MAX_DURATION') => void) {
+    this.#record = record
+    this.#onLimit = onLimit
+  }
+
+  /** When the earliest limit that applies ends the session; null once it has ended. */
+  expiresAt(): number | null {
+    const record = this.#record()
+    const { status, keepAlive, lastActivityAt } = record
+    if (isEnded(status)) return null
+    const longest = longestUntil(record)
+    if (keepAlive || status === 'CREATING') return longest
+    // What goes on is activity of this very moment.
+    const busyUntil = this.#busy > 0 ? Date.now() : this.#busyUntil
+    return Math.min(longest, Math.max(lastActivityAt, busyUntil) + record.idleTimeoutSeconds * 1000)
+  }
+
+  /** The session is not idle until the returned function is called, once. */
+  begin(): () => void {
+    this.#busy += 1
+    return () => {
+      this.#busy -= 1
+      this.#busyUntil = Date.now()
+    }
+  }
+
+  /** Call whenever the record has changed. */
+  watch(): void {
+    this.stop()
+    const expiresAt = this.expiresAt()
+    if (expiresAt === null) return
+    this.#timer = setTimeout(this.#onTime, Math.max(0, expiresAt - Date.now()))
+  }
+
+  stop(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  #look(): void {
+    const now = Date.now()
+    if ((this.expiresAt() ?? now) > now) return this.watch()
+    this.#onLimit(now >= longestUntil(this.#record()) ? 'MAX_DURATION' : 'IDLE_TIMEOUT')
+  }
+}
+
+function longestUntil({ startedAt, createdAt, maxDurationSeconds }: ClockRecord): number {
+  return (startedAt ?? createdAt) + maxDurationSeconds * 1000
+}

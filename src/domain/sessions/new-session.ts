@@ -1,0 +1,107 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { v7 as uuidv7 } from 'uuid'
+import type { RecordingKind } from '../../ports/artifact.ts'
+import type { BrowserOptions } from '../../ports/browser.ts'
+import type { EgressPolicy } from '../../ports/egress.ts'
+import type { LogEntry } from '../../ports/log-entry.ts'
+import { StoreFull, StoreUnavailable } from '../../ports/store-errors.ts'
+import type { InsertSessionOutcome, Store } from '../../ports/store.ts'
+import type { Json } from '../../ports/json.ts'
+import type { SessionRecord } from '../../ports/session-record.ts'
+import { shownEgress } from './egress-input.ts'
+import { BadUserInput } from '../kernel/errors.ts'
+import { StorageFull } from '../artifacts/free-space.ts'
+import { hashOfOptions } from './idempotency.ts'
+import { canonicalTimezone, type SessionOptions } from './session-input.ts'
+
+const INSERT_TRIES = 3
+const INSERT_PAUSE_MS = 100
+
+/** The row of a session that begins now. */
+export function newSessionRecord(
+  owner: string,
+  options: SessionOptions,
+  profileId: string | null,
+  policy: EgressPolicy,
+  machineId: string,
+): SessionRecord {
+  const now = Date.now()
+  const { name, metadata, viewport, userAgent, locale, timezone, keepAlive } = options
+  const { idleTimeoutSeconds, maxDurationSeconds, idempotencyKey } = options
+  return {
+    id: uuidv7(),
+    owner,
+    name,
+    metadata,
+    status: 'CREATING',
+    endReason: null,
+    error: null,
+    viewport,
+    userAgent,
+    locale,
+    timezone,
+    keepAlive,
+    idleTimeoutSeconds,
+    maxDurationSeconds,
+    machineId,
+    idempotencyKey,
+    inputHash: idempotencyKey === null ? null : hashOfOptions(options),
+    createdAt: now,
+    startedAt: null,
+    lastActivityAt: now,
+    endedAt: null,
+    currentUrl: null,
+    title: null,
+    navigationCount: 0,
+    consoleMessageCount: 0,
+    networkRequestCount: 0,
+    actionCount: 0,
+    screenshotCount: 0,
+    cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
+    profileId,
+    egress: shownEgress(policy),
+    lastSequence: 1,
+  }
+}
+
+/** The entry that its log begins with. */
+export function firstEntryOf({ createdAt }: SessionRecord): LogEntry<'STATUS_CHANGE'> {
+  const data = { from: null, to: 'CREATING', endReason: null, error: null } as const
+  return { kind: 'STATUS_CHANGE', sequence: 1, at: createdAt, data }
+}
+
+/** What its browser has to know. */
+export function browserOptionsOf(options: SessionOptions, storageState: Json, egress: EgressPolicy): BrowserOptions {
+  const { viewport, userAgent, locale, extraHeaders } = options
+  const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
+  return { viewport, userAgent, locale, timezone, extraHeaders, storageState, record: options.record, egress }
+}
+
+/** Throws BadUserInput for recordings that cannot be made here. */
+export function requireRecordings(
+  kinds: readonly RecordingKind[],
+  unavailable: Partial<Record<RecordingKind, string>>,
+): void {
+  const issues = kinds.flatMap((kind, index) => {
+    const message = unavailable[kind]
+    return message === undefined ? [] : [{ path: ['input', 'record', index], code: 'UNAVAILABLE', message }]
+  })
+  if (issues.length > 0) throw new BadUserInput(issues)
+}
+
+/** Says it again when the answer was lost: the store knows the row by its id, and else it would be nobody's. */
+export async function insertNewSession(
+  store: Store,
+  record: SessionRecord,
+  firstEntry: LogEntry,
+): Promise<InsertSessionOutcome> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await store.insertSession(record, [firstEntry])
+    } catch (error) {
+      if (error instanceof StoreFull) throw new StorageFull('The disk of the database is full. Free disk space.')
+      if (!(error instanceof StoreUnavailable) || tries === INSERT_TRIES) throw error
+      await pause(INSERT_PAUSE_MS)
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import type { Logger } from 'pino'
+import { unowned } from '../../ports/fault-owner.ts'
+import type { EntryDraft, LogEntry } from '../../ports/log-entry.ts'
+import { StoreUnavailable } from '../../ports/store-errors.ts'
+import type { SessionRecord } from '../../ports/session-record.ts'
+import type { Store } from '../../ports/store.ts'
+import type { TaskRecord } from '../../ports/task.ts'
+import { StorePatience } from '../log/store-retry.ts'
+import { tasksOf } from '../tasks/tasks-of-session.ts'
+
+const TASK_ERROR = 'The server stopped while the task ran.'
+const ERROR = 'The server stopped without ending this session. Requests that were in flight then are not in the log.'
+
+/** A session that an earlier process left behind, and how it ends: said once, however often it has to be tried. */
+interface Orphan {
+  record: SessionRecord
+  running: TaskRecord[]
+  entries: LogEntry[]
+}
+
+/**
+ * Ends what an earlier process left behind when it died, as FAILED / MACHINE_LOST. What the store cannot write now, for
+ * its disk is full, waits until it can: meanwhile the server runs, or nobody could make room.
+ */
+export class OrphanedSessions {
+  readonly #store: Store
+  readonly #logger: Logger
+  readonly #patience: StorePatience
+  readonly #ending: Promise<void>[] = []
+
+  constructor(store: Store, logger: Logger) {
+    this.#store = store
+    this.#logger = logger
+    this.#patience = new StorePatience(logger)
+  }
+
+  /**
+   * Call before the first session is started. Resolves when each is ended or waits: with their number, and with a promise
+   * that those which wait are ended, or given up; null: none waits.
+   */
+  async end(machineId: string): Promise<{ count: number; later: Promise<void> | null }> {
+    const records = await this.#store.listLiveSessions(machineId)
+    const orphans: Orphan[] = []
+    for (const record of records) orphans.push(await this.#orphanOf(record))
+    const waiting: Orphan[] = []
+    for (const orphan of orphans) {
+      try {
+        await this.#end(orphan)
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        waiting.push(orphan)
+      }
+    }
+    if (waiting.length === 0) return { count: records.length, later: null }
+    const later = unowned(() => this.#endLater(waiting))
+    this.#ending.push(later)
+    return { count: records.length, later }
+  }
+
+  /** What still waits, the next start of the server ends. */
+  async close(): Promise<void> {
+    this.#patience.giveUp()
+    await Promise.all(this.#ending)
+  }
+
+  /** Never rejects. */
+  async #endLater(waiting: readonly Orphan[]): Promise<void> {
+    this.#logger.warn(
+      { orphans: waiting.length },
+      'sessions that the last run left behind end once they can be written',
+    )
+    for (const orphan of waiting) {
+      try {
+        const isEnded = await this.#patience.untilAnswered(async () => {
+          await this.#end(orphan)
+          return true
+        })
+        if (isEnded === null) return
+      } catch (error) {
+        this.#logger.error({ err: error, sessionId: orphan.record.id }, 'an orphaned session could not be ended')
+      }
+    }
+  }
+
+  async #end({ record, running, entries }: Orphan): Promise<void> {
+    const endedAt = entries[0]!.at
+    for (const { id } of running) await this.#store.updateTask(id, { status: 'FAILED', error: TASK_ERROR, endedAt })
+    const patch = { status: 'FAILED', endReason: 'MACHINE_LOST', error: ERROR, endedAt } as const
+    const outcome = await this.#store.append(record.id, record.lastSequence, entries, patch)
+    if (outcome.kind === 'conflict') {
+      this.#logger.error({ sessionId: record.id, outcome }, 'an orphaned session has another writer')
+    }
+  }
+
+  async #orphanOf(record: SessionRecord): Promise<Orphan> {
+    const at = Date.now()
+    const running: TaskRecord[] = []
+    for await (const task of tasksOf(this.#store, record.id)) {
+      if (task.status === 'RUNNING') running.push(task)
+    }
+    const drafts: EntryDraft[] = running.map((task) => taskEnded(task, at))
+    if (record.status === 'RUNNING') drafts.push(await unheardSince(this.#store, record, at))
+    const data = { from: record.status, to: 'FAILED', endReason: 'MACHINE_LOST', error: ERROR } as const
+    drafts.push({ kind: 'STATUS_CHANGE', at, data })
+    const entries = drafts.map((draft, index): LogEntry => ({ ...draft, sequence: record.lastSequence + 1 + index }))
+    return { record, running, entries }
+  }
+}
+
+/**
+ * What waited for the database, and what the browser had not handed over yet, died with them. Nobody knows whether there
+ * was any.
+ */
+async function unheardSince(store: Store, record: SessionRecord, at: number): Promise<EntryDraft<'ENTRIES_DROPPED'>> {
+  const last = await store.findEntry(record.id, record.lastSequence)
+  const from = Math.min(last?.at ?? record.createdAt, at)
+  const data = { reason: 'TERMINATED', count: null, countsByKind: {}, from, to: at } as const
+  return { kind: 'ENTRIES_DROPPED', at, data }
+}
+
+function taskEnded(task: TaskRecord, at: number): EntryDraft<'TASK_ENDED'> {
+  const { id: taskId, steps, cost } = task
+  const data = { taskId, status: 'FAILED', result: null, error: TASK_ERROR, steps, cost } as const
+  return { kind: 'TASK_ENDED', at, data }
+}

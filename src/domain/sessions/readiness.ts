@@ -1,0 +1,56 @@
+import { within } from '../kernel/within.ts'
+
+export interface Check {
+  /** What is said of it when it does not answer in time. */
+  silence: string
+  /** What is wrong, in words; null: nothing. Rejecting says the same with the message of the error. */
+  problem(): Promise<string | null> | string | null
+}
+
+/** A probe that asks each second is not a second load. */
+const CACHED_MS = 1_000
+const DEADLINE_MS = 1_500
+
+/** Whether sessions can be started now, and if not, why. Answers within its deadline, whatever hangs. */
+export class Readiness {
+  readonly #checks: readonly Check[]
+  /** Questions that are still open: one that hangs is not asked a second time. */
+  readonly #open = new Map<Check, Promise<string | null>>()
+  #cached: { at: number; missing: Promise<string[]> } | null = null
+
+  constructor(checks: readonly Check[]) {
+    this.#checks = checks
+  }
+
+  async ask(): Promise<{ ready: boolean; missing: string[] }> {
+    const now = performance.now()
+    if (!this.#cached || now - this.#cached.at > CACHED_MS) this.#cached = { at: now, missing: this.#askAll() }
+    const missing = await this.#cached.missing
+    return { ready: missing.length === 0, missing }
+  }
+
+  async #askAll(): Promise<string[]> {
+    const problems = await Promise.all(this.#checks.map((check) => this.#inTime(check)))
+    return [...new Set(problems.filter((problem) => problem !== null))]
+  }
+
+  async #inTime(check: Check): Promise<string | null> {
+    let problem: string | null = check.silence
+    const answer = this.#open.get(check) ?? this.#begin(check)
+    await within(
+      answer.then((said) => {
+        problem = said
+      }),
+      DEADLINE_MS,
+    )
+    return problem
+  }
+
+  #begin(check: Check): Promise<string | null> {
+    const answer = (async () => check.problem())()
+      .catch((error: unknown) => (error instanceof Error ? error.message : String(error)))
+      .finally(() => this.#open.delete(check))
+    this.#open.set(check, answer)
+    return answer
+  }
+}

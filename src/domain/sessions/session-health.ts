@@ -1,0 +1,30 @@
+import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import { isEnded } from '../session/session-state.ts'
+
+export interface SessionHealth {
+  status: 'HEALTHY' | 'UNRESPONSIVE' | 'ENDED'
+  browserResponsive: boolean
+  /** How long the browser took to answer; null when it did not. */
+  latencyMs: number | null
+  currentUrl: string | null
+  uptimeMs: number
+}
+
+const HEALTH_TIMEOUT_MS = 1000
+
+/** Asks the browser now, by `ping`; answers within 2 s whatever it does. */
+export async function healthOf(
+  snapshot: SessionSnapshot,
+  ping: (timeoutMs: number) => Promise<number | null>,
+): Promise<SessionHealth> {
+  const { startedAt, currentUrl } = snapshot
+  if (isEnded(snapshot.status)) {
+    const uptimeMs = startedAt ? (snapshot.endedAt ?? startedAt) - startedAt : 0
+    return { status: 'ENDED', browserResponsive: false, latencyMs: null, currentUrl, uptimeMs }
+  }
+  const latencyMs = await ping(HEALTH_TIMEOUT_MS)
+  const browserResponsive = latencyMs !== null
+  // While it is being created there is no browser that could fail to answer.
+  const status = browserResponsive || snapshot.status === 'CREATING' ? 'HEALTHY' : 'UNRESPONSIVE'
+  return { status, browserResponsive, latencyMs, currentUrl, uptimeMs: startedAt ? Date.now() - startedAt : 0 }
+}

@@ -1,0 +1,160 @@
+import type { Logger } from 'pino'
+import { v7 as uuidv7 } from 'uuid'
+import type { ChatModel } from '../../ports/chat-model.ts'
+import type { EntryDraft } from '../../ports/log-entry.ts'
+import type { Store } from '../../ports/store.ts'
+import type { Cost, TaskRecord } from '../../ports/task.ts'
+import { approximateSize } from '../log/entry-size.ts'
+import { NotFound, TabwireError } from '../kernel/errors.ts'
+import { ResponseTooLarge } from '../log/operation-reads.ts'
+import { RunningTask, sumOfCosts, type TaskEnding } from './running-task.ts'
+import { isEnded, SessionNotRunning } from '../session/session-state.ts'
+import type { Session } from '../session/session.ts'
+import { groundOf } from './task-session.ts'
+import { parseTask, type TaskOptions } from './task-input.ts'
+import { tasksOf } from './tasks-of-session.ts'
+import { within } from '../kernel/within.ts'
+
+/** No model is configured that could work on a task. */
+export class AiNotConfigured extends TabwireError {
+  override readonly code = 'AI_NOT_CONFIGURED'
+}
+
+/** A session works on one task at a time. */
+export class TaskRunning extends TabwireError {
+  override readonly code = 'TASK_RUNNING'
+}
+
+const CANCEL_WAIT_MS = 10_000
+
+/** Tasks in words: starts them in sessions, finds and cancels them. What is another owner's does not exist. */
+export class AgentTasks {
+  readonly #store: Store
+  readonly #model: ChatModel | null
+  readonly #logger: Logger
+  /** By session; null while a task is being started. */
+  readonly #running = new Map<string, { task: RunningTask; ended: Promise<void> } | null>()
+  /** What the tasks of a session have cost: its snapshot tells it only once that is committed. */
+  readonly #spent = new WeakMap<Session, Cost>()
+
+  constructor(store: Store, model: ChatModel | null, logger: Logger) {
+    this.#store = store
+    this.#model = model
+    this.#logger = logger
+  }
+
+  /** Throws AiNotConfigured where no task can be started. */
+  requireModel(): ChatModel {
+    if (this.#model) return this.#model
+    throw new AiNotConfigured(
+      'No model is configured for tasks: the server needs TABWIRE_AI_PROVIDER and TABWIRE_AI_MODEL.',
+    )
+  }
+
+  /** Starts a task in a running session. Throws BadUserInput, SessionNotRunning, TaskRunning or AiNotConfigured. */
+  async start(session: Session, input: unknown): Promise<TaskRecord> {
+    const options = await parseTask(input, this.requireModel())
+    const { status } = session.snapshot()
+    if (isEnded(status)) throw new SessionNotRunning()
+    if (status === 'CREATING') throw new SessionNotRunning('The session does not run yet.')
+    return this.#begin(session, options, () => undefined)
+  }
+
+  /**
+   * Starts the task that a session was started for, which waits until the session runs. Unless the session is to be kept
+   * alive it ends with the task; one whose task was cancelled stays, for whoever cancelled it.
+   */
+  async startInitial(session: Session, prompt: string): Promise<TaskRecord> {
+    const options = await parseTask({ prompt }, this.requireModel())
+    return this.#begin(session, options, ({ status, error }) => {
+      if (session.snapshot().keepAlive || status === 'CANCELLED') return
+      void session.end(status === 'COMPLETED' ? 'TASK_COMPLETED' : 'TASK_FAILED', error)
+    })
+  }
+
+  /** Ends the task as CANCELLED; one that has ended stays as it ended. Throws NotFound or SessionNotRunning. */
+  async cancel(owner: string, taskId: string): Promise<TaskRecord> {
+    const found = await this.find(owner, taskId)
+    if (!found) throw new NotFound('task')
+    if (found.status !== 'RUNNING') return found
+    const running = this.#running.get(found.sessionId)
+    if (running?.task.record.id !== taskId) {
+      throw new SessionNotRunning('The session of the task does not live on this server.')
+    }
+    running.task.cancel()
+    await within(running.ended, CANCEL_WAIT_MS)
+    return running.task.record
+  }
+
+  async find(owner: string, taskId: string): Promise<TaskRecord | null> {
+    const record = await this.#store.findTask(taskId)
+    return record?.owner === owner ? record : null
+  }
+
+  /** Oldest first, all of them. Throws ResponseTooLarge where they take more than so many bytes. */
+  async list(sessionId: string, maxBytes: number): Promise<TaskRecord[]> {
+    const tasks: TaskRecord[] = []
+    let bytes = 0
+    for await (const task of tasksOf(this.#store, sessionId)) {
+      bytes += approximateSize(task)
+      if (bytes > maxBytes) throw new ResponseTooLarge()
+      tasks.push(task)
+    }
+    return tasks
+  }
+
+  async #begin(session: Session, options: TaskOptions, ended: (ending: TaskEnding) => void): Promise<TaskRecord> {
+    if (this.#running.has(session.id)) {
+      throw new TaskRunning('The session is working on a task: cancel it, or wait for its end.')
+    }
+    this.#running.set(session.id, null)
+    const record: TaskRecord = {
+      id: uuidv7(),
+      sessionId: session.id,
+      owner: session.owner,
+      prompt: options.prompt,
+      status: 'RUNNING',
+      result: null,
+      error: null,
+      steps: 0,
+      cost: { inputTokens: 0, outputTokens: 0, usd: this.requireModel().isPriced ? 0 : null },
+      createdAt: Date.now(),
+      endedAt: null,
+    }
+    try {
+      await this.#store.insertTask(record)
+      try {
+        this.#run(session, record, options, ended)
+      } catch (error) {
+        const change = { status: 'CANCELLED', error: 'The session ended.', endedAt: Date.now() } as const
+        await this.#store.updateTask(record.id, change)
+        throw error
+      }
+      return record
+    } catch (error) {
+      this.#running.delete(session.id)
+      throw error
+    }
+  }
+
+  #run(session: Session, record: TaskRecord, options: TaskOptions, ended: (ending: TaskEnding) => void): void {
+    const ground = groundOf(session, record.id)
+    const events = {
+      record: (draft: EntryDraft) => session.record(draft),
+      spent: (cost: Cost) => {
+        const total = sumOfCosts(this.#spent.get(session) ?? session.snapshot().cost, cost)
+        this.#spent.set(session, total)
+        session.log.patch({ cost: total })
+      },
+    }
+    const task = new RunningTask(record, options, this.requireModel(), this.#store, ground, events, this.#logger)
+    session.occupy((stopped) => {
+      const work = task.run(session.running, stopped).then((ending) => {
+        this.#running.delete(session.id)
+        ended(ending)
+      })
+      this.#running.set(session.id, { task, ended: work })
+      return work
+    })
+  }
+}

@@ -1,0 +1,75 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { Ajv as Ajv07, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import type { Json } from '../../ports/json.ts'
+
+/** What a thread is given; without `checked`, the schema is only read. */
+export interface SchemaWork {
+  schema: { [key: string]: Json }
+  checked: { value: unknown } | null
+}
+
+/** What a thread tells, in this order; `problem` null: there is none. */
+export type SchemaWorkEvent = { kind: 'loaded' } | { kind: 'read' | 'checked'; problem: string | null }
+
+const TOLD_PROBLEMS = 10
+const ENDLESS = 'refers to itself without an end'
+
+const OPTIONS: Options = {
+  // Schemas carry words of other tools; a word that is not known says nothing.
+  strict: false,
+  allErrors: true,
+  logger: false,
+}
+
+class SchemaInvalid extends Error {}
+
+function compile(schema: { [key: string]: Json }): ValidateFunction {
+  const { $schema } = schema
+  const isOld = typeof $schema === 'string' && /draft-0[67]\b/.test($schema)
+  // The meta-schema of draft-06 is not at hand; draft-07 only adds to it.
+  const known = isOld ? { ...schema, $schema: 'http://json-schema.org/draft-07/schema#' } : schema
+  const ajv = isOld ? new Ajv07(OPTIONS) : new Ajv2020(OPTIONS)
+  addFormats.default(ajv)
+  try {
+    const validate = ajv.compile(known)
+    if ('$async' in validate) throw new SchemaInvalid('must not be asynchronous')
+    return validate
+  } catch (error) {
+    if (error instanceof SchemaInvalid) throw error
+    if (error instanceof RangeError) throw new SchemaInvalid(ENDLESS)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new SchemaInvalid(`is no JSON Schema that can be used: ${reason.slice(0, 500)}`)
+  }
+}
+
+/** A reference that comes back to where it stands, without a step into the value, shows only when something is checked. */
+function requireAnEnd(validate: ValidateFunction): void {
+  try {
+    for (const value of [null, {}, []]) validate(value)
+  } catch {
+    throw new SchemaInvalid(ENDLESS)
+  }
+}
+
+const problemText = ({ instancePath, message }: ErrorObject) => `${instancePath || 'it'} ${message ?? 'is wrong'}`
+
+function work({ schema, checked }: SchemaWork, tell: (event: SchemaWorkEvent) => void): void {
+  tell({ kind: 'loaded' })
+  let validate: ValidateFunction
+  try {
+    validate = compile(schema)
+    requireAnEnd(validate)
+  } catch (error) {
+    if (!(error instanceof SchemaInvalid)) throw error
+    return tell({ kind: 'read', problem: error.message })
+  }
+  tell({ kind: 'read', problem: null })
+  if (checked === null) return
+  const isValid = validate(checked.value) === true
+  const problem = isValid ? null : (validate.errors ?? []).slice(0, TOLD_PROBLEMS).map(problemText).join('; ')
+  tell({ kind: 'checked', problem })
+}
+
+work(workerData as SchemaWork, (event) => parentPort?.postMessage(event))

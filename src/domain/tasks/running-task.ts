@@ -1,0 +1,271 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { ChatModelFailed, type ChatModel, type ModelInput, type ModelStep } from '../../ports/chat-model.ts'
+import { TEXT_LIMITS, type EntryDraft } from '../../ports/log-entry.ts'
+import type { Json } from '../../ports/json.ts'
+import type { Store } from '../../ports/store.ts'
+import type { Cost, TaskRecord, TaskStatus } from '../../ports/task.ts'
+import { TabwireError } from '../kernel/errors.ts'
+import type { SessionEnding } from '../session/in-flight-work.ts'
+import { TaskHands, type TaskGround } from './tool-executor.ts'
+import type { TaskOptions } from './task-input.ts'
+import { TaskPrompt } from './task-prompt.ts'
+import { readResult } from './task-result.ts'
+import { taskTools } from './task-tools.ts'
+import { deeplyWellFormed } from '../log/well-formed.ts'
+
+/** How a task ends. */
+export interface TaskEnding {
+  status: Exclude<TaskStatus, 'RUNNING'>
+  result: Json
+  error: string | null
+}
+
+/** What a task tells of itself while it goes on. */
+export interface TaskEvents {
+  /** Appends to the log of the session. */
+  record(draft: EntryDraft): void
+  /** The session has cost this much more. */
+  spent(cost: Cost): void
+}
+
+/** What is told to a model again, at most: about a third of what common models take. UTF-16 code units. */
+const HISTORY_CHARACTERS = 160_000
+/** How often in a row a model may ask for nothing that can be done, and give a result that does not fit. */
+const MOST_NONSENSE = 3
+const MOST_BAD_RESULTS = 3
+const STORE_TRIES = 5
+const STORE_PAUSE_MS = 200
+
+const failed = (error: string): TaskEnding => ({ status: 'FAILED', result: null, error })
+
+/** A task, from its first look at the page to its end: the loop, its bounds and its log. */
+export class RunningTask {
+  readonly #options: TaskOptions
+  readonly #model: ChatModel
+  readonly #store: Store
+  readonly #ground: TaskGround
+  readonly #events: TaskEvents
+  readonly #logger: Logger
+  readonly #stop = new AbortController()
+  #record: TaskRecord
+  #nonsense = 0
+  #badResults = 0
+
+  constructor(
+    record: TaskRecord,
+    options: TaskOptions,
+    model: ChatModel,
+    store: Store,
+    ground: TaskGround,
+    events: TaskEvents,
+    logger: Logger,
+  ) {
+    this.#record = record
+    this.#options = options
+    this.#model = model
+    this.#store = store
+    this.#ground = ground
+    this.#events = events
+    this.#logger = logger
+  }
+
+  get record(): TaskRecord {
+    return this.#record
+  }
+
+  /** It ends as CANCELLED, soon. */
+  cancel(): void {
+    this.#stop.abort({ status: 'CANCELLED', result: null, error: null } satisfies TaskEnding)
+  }
+
+  /** Never rejects. Begins when `ready` resolves; ends soon after `stopped` has fired. */
+  async run(ready: Promise<void>, stopped: AbortSignal): Promise<TaskEnding> {
+    const signal = AbortSignal.any([this.#stop.signal, stopped])
+    const { timeoutSeconds } = this.#options
+    const late = failed(`The task took longer than ${timeoutSeconds} s (timeoutSeconds).`)
+    let timer: NodeJS.Timeout | null = null
+    let ending: TaskEnding
+    try {
+      await untilAborted(ready, signal)
+      timer = setTimeout(() => this.#stop.abort(late), timeoutSeconds * 1000)
+      ending = await this.#work(signal)
+    } catch (error) {
+      ending = signal.aborted ? endingOf(signal.reason) : this.#endingOfError(error)
+    } finally {
+      if (timer) clearTimeout(timer)
+    }
+    await this.#conclude(ending)
+    return ending
+  }
+
+  async #work(signal: AbortSignal): Promise<TaskEnding> {
+    const { maxSteps, outputSchema } = this.#options
+    const prompt = new TaskPrompt()
+    const hands = new TaskHands(this.#ground, prompt)
+    const conversation = this.#model.converse({
+      system: prompt.system(),
+      tools: taskTools(outputSchema),
+      historyCharacters: HISTORY_CHARACTERS,
+    })
+    const task = prompt.task(this.#options, new Date())
+    let input: ModelInput = { text: task, answers: [], view: await hands.view(signal) }
+    for (let step = 1; ; step += 1) {
+      const askedAt = Date.now()
+      const said = await conversation.next(input, signal)
+      await this.#note(step, said, Date.now() - askedAt)
+      const next = await this.#follow(said, hands, signal)
+      signal.throwIfAborted()
+      if ('status' in next) return next
+      const spent = this.#overspent()
+      if (spent) return failed(spent)
+      if (step === maxSteps) return failed(`The model did not finish within ${maxSteps} answers (maxSteps).`)
+      input = step === maxSteps - 1 ? { ...next, text: [next.text, LAST_ANSWER].filter(Boolean).join('\n\n') } : next
+    }
+  }
+
+  /** Does what the model says, and returns what to say next, or how the task ends. */
+  async #follow(said: ModelStep, hands: TaskHands, signal: AbortSignal): Promise<ModelInput | TaskEnding> {
+    if (said.finishReason === 'REFUSED') return failed('The model, or a filter of its vendor, refused to answer.')
+    if (said.calls.length === 0) return this.#endInWords(said)
+    const { answers, end, nonsense, isSeen } = await hands.take(said.calls, said.cost, signal)
+    if (end?.kind === 'GIVE_UP') return failed(`The model gave up: ${end.reason}`)
+    if (end) {
+      const problem = await this.#finish(end.result)
+      if (typeof problem !== 'string') return problem
+      const answered = answers.map((answer) => (answer.callId === end.callId ? { ...answer, text: problem } : answer))
+      return { text: null, answers: answered, view: null }
+    }
+    this.#nonsense = nonsense === null ? 0 : this.#nonsense + 1
+    if (this.#nonsense >= MOST_NONSENSE) return failed(`The model asked for nothing that can be done: ${nonsense}`)
+    signal.throwIfAborted()
+    return { text: null, answers, view: isSeen ? null : await hands.view(signal) }
+  }
+
+  /** An answer without a call: the result, unless it is no answer at all. */
+  async #endInWords({ text, finishReason }: ModelStep): Promise<ModelInput | TaskEnding> {
+    if (text.trim() !== '' && finishReason !== 'LENGTH') {
+      const problem = await this.#finish(text.trim())
+      return typeof problem === 'string' ? { text: problem, answers: [], view: null } : problem
+    }
+    this.#nonsense += 1
+    const problem = finishReason === 'LENGTH' ? 'Your answer was cut, for it was too long.' : 'Your answer was empty.'
+    if (this.#nonsense >= MOST_NONSENSE) {
+      const what = finishReason === 'LENGTH' ? 'were cut by the limit of its vendor' : 'were empty'
+      return failed(`The answers of the model ${what}, ${MOST_NONSENSE} times in a row.`)
+    }
+    return { text: `${problem} Call a tool.`, answers: [], view: null }
+  }
+
+  /** The end of the task, or what is wrong with the result, for the model. */
+  async #finish(given: unknown): Promise<TaskEnding | string> {
+    const { result, problem } = await readResult(given, this.#options.outputSchema)
+    if (problem === null) return { status: 'COMPLETED', result: deeplyWellFormed(result), error: null }
+    this.#badResults += 1
+    if (this.#badResults >= MOST_BAD_RESULTS) {
+      return failed(`The model gave no result that fits, ${MOST_BAD_RESULTS} times: ${problem}`)
+    }
+    return `The result does not fit: ${problem}. Mend it and call finish again.`
+  }
+
+  async #note(step: number, { text, calls, cost }: ModelStep, durationMs: number): Promise<void> {
+    this.#record = { ...this.#record, steps: step, cost: step === 1 ? cost : sumOfCosts(this.#record.cost, cost) }
+    this.#events.spent(cost)
+    this.#events.record({
+      kind: 'TASK_STEP',
+      at: Date.now(),
+      data: {
+        taskId: this.#record.id,
+        step,
+        text: text.slice(0, TEXT_LIMITS.taskText),
+        // Names alone: what is typed into a password field stands in no log.
+        calls: calls.slice(0, 50).map(({ name }) => name.slice(0, 100)),
+        durationMs,
+        cost,
+      },
+    })
+    await this.#keep({ steps: step, cost: this.#record.cost }, 1)
+  }
+
+  /** Why the task must not go on, when it has spent what it may. */
+  #overspent(): string | null {
+    const { maxUsd } = this.#options
+    const { usd } = this.#record.cost
+    if (maxUsd === null) return null
+    if (usd === null) return 'The model’s vendor does not tell how many tokens it took, so maxUsd cannot be kept.'
+    return usd >= maxUsd ? `The task has cost ${usd.toFixed(6)} USD of ${maxUsd} (maxUsd).` : null
+  }
+
+  #endingOfError(error: unknown): TaskEnding {
+    if (error instanceof ChatModelFailed || error instanceof TabwireError) return failed(error.message)
+    this.#logger.error({ err: error, taskId: this.#record.id }, 'a task failed')
+    return failed('Something went wrong on the server; its log has the details.')
+  }
+
+  /** The row first: who hears of the end in the log and then reads the task must find it ended. */
+  async #conclude({ status, result, error }: TaskEnding): Promise<void> {
+    const told = error === null ? null : deeplyWellFormed(error).slice(0, TEXT_LIMITS.taskText)
+    const { id: taskId, steps, cost } = this.#record
+    const endedAt = Date.now()
+    this.#record = { ...this.#record, status, result, error: told, endedAt }
+    await this.#keep({ status, result, error: told, steps, cost, endedAt }, STORE_TRIES)
+    this.#events.record({
+      kind: 'TASK_ENDED',
+      at: endedAt,
+      data: { taskId, status, result, error: told, steps, cost },
+    })
+  }
+
+  async #keep(change: Parameters<Store['updateTask']>[1], tries: number): Promise<void> {
+    for (let tried = 1; ; tried += 1) {
+      try {
+        return await this.#store.updateTask(this.#record.id, change)
+      } catch (error) {
+        if (tried >= tries) {
+          return this.#logger.error({ err: error, taskId: this.#record.id }, 'a task could not be kept')
+        }
+      }
+      await pause(STORE_PAUSE_MS * 2 ** (tried - 1))
+    }
+  }
+}
+
+const LAST_ANSWER = 'Your next answer is the last: call finish or giveUp.'
+
+/** Of a task that is stopped: its own reason, or that of the session that ends. */
+function endingOf(reason: unknown): TaskEnding {
+  if (typeof reason === 'object' && reason !== null) {
+    if ('status' in reason) return reason as TaskEnding
+    if ('reason' in reason) {
+      const ending = reason as SessionEnding
+      const isOrderly = ending.reason === 'TERMINATED' || ending.reason === 'SERVER_SHUTDOWN'
+      const error = `The session ended (${ending.reason}).`
+      return isOrderly ? { status: 'CANCELLED', result: null, error } : failed(error)
+    }
+  }
+  return failed('The task was stopped.')
+}
+
+/** The cost of both; nothing is known of USD once it is not known of one. */
+export function sumOfCosts(one: Cost, other: Cost): Cost {
+  return {
+    inputTokens: one.inputTokens + other.inputTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    usd: one.usd === null || other.usd === null ? null : withoutDust(one.usd + other.usd),
+  }
+}
+
+/** Binary fractions do not add up: 0.0012 and 0.0003 are not 0.0015. What is cut off is no price of any token. */
+const withoutDust = (usd: number) => Number(usd.toFixed(12))
+
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, resolve } = Promise.withResolvers<void>()
+  const stop = () => resolve()
+  signal.addEventListener('abort', stop)
+  try {
+    if (!signal.aborted) await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+  signal.throwIfAborted()
+}

@@ -1,0 +1,61 @@
+import { defineInput, field } from '../../ports/actions/input-field.ts'
+import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
+import { inputIssues } from '../kernel/input-issues.ts'
+import { OutputSchemaInvalid, readOutputSchema, type OutputSchema } from './output-schema.ts'
+
+/** What the client says. Shown in the schema as TaskInput. */
+export const TASK_INPUT = defineInput('TaskInput', 'A task in words, for the model of the server.', {
+  prompt: field.requiredText(
+    'What is to be done, in words; 1 to 8000 characters. Say there what the model needs to know: addresses, names, passwords.',
+    {
+      max: 8000,
+    },
+  ),
+  maxSteps: field.wholeNumberOr('How often the model may answer; then the task is FAILED.', 50, 1, 200),
+  maxUsd: field.number(
+    'US dollars that the task may cost, by the price of the model; once they are spent it is FAILED. It is looked at after each answer, so the last one may go beyond. Absent: no limit. With a model of unknown price it is BAD_USER_INPUT.',
+    0.000_001,
+    10_000,
+  ),
+  timeoutSeconds: field.wholeNumberOr('Seconds that the task may take; then it is FAILED.', 600, 1, 7200),
+  outputSchema: field.json(
+    'A JSON Schema (draft 2020-12, or draft-07 or -06 where $schema says so) that the result must satisfy, of at most 32768 bytes; it may refer to itself only. Absent: the result is a text.',
+    { maxBytes: 32_768 },
+  ),
+})
+
+export interface TaskOptions {
+  prompt: string
+  maxSteps: number
+  maxUsd: number | null
+  timeoutSeconds: number
+  outputSchema: OutputSchema | null
+}
+
+/**
+ * What a task is to be, defaults filled in. Throws BadUserInput with every broken rule. A limit in USD needs a model
+ * whose price is known: else nobody could keep it.
+ */
+export async function parseTask(input: unknown, model: { name: string; isPriced: boolean }): Promise<TaskOptions> {
+  const parsed = TASK_INPUT.rule.safeParse(input)
+  const issues = parsed.success ? [] : inputIssues(parsed.error, ['input'])
+  const { maxUsd, outputSchema } = (input ?? {}) as { maxUsd?: unknown; outputSchema?: unknown }
+  if (maxUsd != null && !model.isPriced) {
+    const message = `the price of the model ${model.name} is not known: it can be set in TABWIRE_AI_PRICES`
+    issues.push({ path: ['input', 'maxUsd'], code: 'CONFLICT', message })
+  }
+  const isMalformed = issues.some(({ path }) => path[1] === 'outputSchema')
+  const schema = outputSchema == null || isMalformed ? null : await readSchema(outputSchema, issues)
+  if (!parsed.success || issues.length > 0) throw new BadUserInput(issues)
+  return { ...parsed.data, outputSchema: schema }
+}
+
+async function readSchema(schema: unknown, issues: InputIssue[]): Promise<OutputSchema | null> {
+  try {
+    return await readOutputSchema(schema)
+  } catch (error) {
+    if (!(error instanceof OutputSchemaInvalid)) throw error
+    issues.push({ path: ['input', 'outputSchema'], code: 'INVALID_FORMAT', message: error.message })
+    return null
+  }
+}

@@ -1,0 +1,28 @@
+import { NotFound } from '../kernel/errors.ts'
+import type { Session } from '../session/session.ts'
+import type { TaskGround } from './tool-executor.ts'
+
+/** A session as its task sees it: pages to look at, and actions by the queue and the rules that hold for clients. */
+export function groundOf(session: Session, taskId: string): TaskGround {
+  return {
+    pages: () => session.pages(),
+    observe: async (request, signal) => {
+      try {
+        return await session.actions.observe(request, signal)
+      } catch (error) {
+        if (!(error instanceof NotFound)) throw error
+        return { observation: null, error: { code: 'PAGE_CLOSED', message: 'The page has closed.' } }
+      }
+    },
+    act: async (steps, pageId, cost, signal) => {
+      try {
+        const entries = await session.actions.run(steps, { origin: 'TASK', pageId, taskId, cost }, signal)
+        return entries.map(({ data }) => data)
+      } catch (error) {
+        // The page closed between the model's look and its hand.
+        if (error instanceof NotFound) return []
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,177 @@
+import type { ActionStep, ObservationOutcome, ObservationRequest } from '../../ports/action.ts'
+import type { PageState } from '../../ports/browser.ts'
+import type { CallAnswer, ModelCall } from '../../ports/chat-model.ts'
+import type { EntryData } from '../../ports/log-entry.ts'
+import type { Cost } from '../../ports/task.ts'
+import type { TaskPrompt } from './task-prompt.ts'
+import { readCall, VIEW_CHARACTERS, type TaskCall } from './task-tools.ts'
+
+/** What a task may do with the session that it works in: what clients may, through the same queue. */
+export interface TaskGround {
+  pages(): PageState[]
+  observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome>
+  /** In order; the first failure stops the rest. One entry for each, or none when the page has gone. `cost`: of the first. */
+  act(
+    steps: ActionStep[],
+    pageId: string | null,
+    cost: Cost | null,
+    signal: AbortSignal,
+  ): Promise<EntryData['ACTION'][]>
+}
+
+/** What became of the calls of one answer. */
+export interface TakenCalls {
+  answers: CallAnswer[]
+  /** How the model ends its task; null: it goes on. */
+  end: { kind: 'FINISH'; callId: string; result: unknown } | { kind: 'GIVE_UP'; reason: string } | null
+  /** Why nothing could be done, when nothing could: no call was one. */
+  nonsense: string | null
+  /** Whether the last answer shows the page as it is now. */
+  isSeen: boolean
+}
+
+interface ReadCall {
+  call: ModelCall
+  read: TaskCall
+}
+
+/** A model that asks for more at once has lost its way. */
+const MOST_CALLS = 20
+const SKIPPED = 'Skipped, because a call before it failed.'
+const PAGE_CLOSED = 'Not done: the page has closed.'
+
+/** Does what a model asks for, one call after the other, and tells it how that went. */
+export class TaskHands {
+  readonly #ground: TaskGround
+  readonly #prompt: TaskPrompt
+  #pageId: string | null = null
+
+  constructor(ground: TaskGround, prompt: TaskPrompt) {
+    this.#ground = ground
+    this.#prompt = prompt
+  }
+
+  /** The page as it is now, for the model. */
+  async view(signal: AbortSignal): Promise<string> {
+    return (await this.#look({ target: null, maxCharacters: VIEW_CHARACTERS }, signal)).text
+  }
+
+  async take(calls: readonly ModelCall[], cost: Cost, signal: AbortSignal): Promise<TakenCalls> {
+    const waiting: ReadCall[] = calls.slice(0, MOST_CALLS).map((call) => ({ call, read: readCall(call) }))
+    const problems = waiting.flatMap(({ read }) => (read.kind === 'NONSENSE' ? [read.problem] : []))
+    const taken: TakenCalls = {
+      answers: [],
+      end: null,
+      nonsense: problems.length === waiting.length ? (problems[0] ?? null) : null,
+      isSeen: false,
+    }
+    const answer = ({ call: { id, name } }: ReadCall, text: string) => taken.answers.push({ callId: id, name, text })
+    let failed = false
+    let told: Cost | null = cost
+    while (waiting.length > 0 && !taken.end && !failed) {
+      const next = waiting[0]!
+      if (next.read.kind === 'ACTION') {
+        const steps = leadingActions(waiting)
+        const entries = await this.#act(waiting.slice(0, steps.length), steps, told, signal)
+        told = null
+        for (const { text, ok } of entries) {
+          answer(waiting.shift()!, text)
+          if (!ok) failed = true
+        }
+        taken.isSeen = false
+      } else {
+        waiting.shift()
+        const { text, ok, isSeen } = await this.#other(next.read, signal)
+        if (next.read.kind === 'FINISH') taken.end = { ...next.read, callId: next.call.id }
+        else if (next.read.kind === 'GIVE_UP') taken.end = next.read
+        answer(next, text)
+        taken.isSeen = isSeen
+        failed = !ok
+      }
+    }
+    for (const skipped of waiting) answer(skipped, SKIPPED)
+    // Every call must be answered, or the next request is none.
+    for (const { id, name } of calls.slice(MOST_CALLS)) {
+      taken.answers.push({ callId: id, name, text: `Skipped: at most ${MOST_CALLS} calls in one answer.` })
+    }
+    return taken
+  }
+
+  async #act(
+    calls: readonly ReadCall[],
+    steps: ActionStep[],
+    cost: Cost | null,
+    signal: AbortSignal,
+  ): Promise<{ text: string; ok: boolean }[]> {
+    const entries = await this.#ground.act(steps, this.#page(), cost, signal)
+    signal.throwIfAborted()
+    const last = entries.findLast(({ success, pageId }) => success && pageId !== null)
+    if (last) this.#pageId = last.type === 'CLOSE_PAGE' ? null : last.pageId
+    return calls.map((_, index) => {
+      const entry = entries[index]
+      return entry ? { text: this.#outcomeText(entry), ok: entry.success } : { text: PAGE_CLOSED, ok: false }
+    })
+  }
+
+  #outcomeText({ error, result, details, artifactId }: EntryData['ACTION']): string {
+    if (error?.code === 'SKIPPED') return SKIPPED
+    // The message may say what covered an element, or where a page led: words of the page.
+    if (error) return `Failed with ${error.code}.\n${this.#prompt.quote(error.message)}`
+    const parts = ['Done.']
+    if (artifactId !== null) parts.push('The file is kept for the person.')
+    if (result !== null) parts.push(`The result:\n${this.#prompt.quoteJson(result)}`)
+    else if (Object.keys(details).length > 0) parts.push(this.#prompt.quoteJson(details))
+    return parts.join('\n')
+  }
+
+  async #other(read: TaskCall, signal: AbortSignal): Promise<{ text: string; ok: boolean; isSeen: boolean }> {
+    switch (read.kind) {
+      case 'OBSERVE':
+        return this.#look(read.input, signal)
+      case 'SWITCH_PAGE': {
+        if (!this.#ground.pages().some(({ pageId }) => pageId === read.pageId)) {
+          return { text: 'There is no such page.', ok: false, isSeen: false }
+        }
+        this.#pageId = read.pageId
+        return { text: 'Done.', ok: true, isSeen: false }
+      }
+      case 'NONSENSE':
+        return { text: read.problem, ok: false, isSeen: false }
+      default:
+        return { text: 'Done.', ok: true, isSeen: true }
+    }
+  }
+
+  async #look(
+    { target, maxCharacters }: Pick<ObservationRequest, 'target' | 'maxCharacters'>,
+    signal: AbortSignal,
+  ): Promise<{ text: string; ok: boolean; isSeen: boolean }> {
+    const pageId = this.#page()
+    if (pageId === null) return { text: 'No page is open.', ok: false, isSeen: true }
+    const { observation, error } = await this.#ground.observe({ pageId, target, maxCharacters }, signal)
+    // Whoever stopped it has a reason to tell that this outcome has not.
+    signal.throwIfAborted()
+    if (error) {
+      const text = `The page could not be looked at (${error.code}).\n${this.#prompt.quote(error.message)}`
+      return { text, ok: false, isSeen: target === null }
+    }
+    return { text: this.#prompt.view(pageId, observation, this.#ground.pages()), ok: true, isSeen: true }
+  }
+
+  /** The page that the model works in, or the oldest when that has gone. */
+  #page(): string | null {
+    const pages = this.#ground.pages()
+    const current = pages.find(({ pageId }) => pageId === this.#pageId) ?? pages[0]
+    this.#pageId = current?.pageId ?? null
+    return this.#pageId
+  }
+}
+
+function leadingActions(calls: readonly ReadCall[]): ActionStep[] {
+  const steps: ActionStep[] = []
+  for (const { read } of calls) {
+    if (read.kind !== 'ACTION') break
+    steps.push(read.step)
+  }
+  return steps
+}

@@ -1,0 +1,217 @@
+import { MAX_WAITING } from '../../domain/session/action-queue.ts'
+import { runActions } from '../../domain/actions/actions.ts'
+import { LOG_PAGE_BOUNDS } from '../../domain/log/log-reader.ts'
+import {
+  ACTION_LIMITS,
+  type ActionError,
+  type ActionErrorCode,
+  type ActionOrigin,
+  type ActionType,
+} from '../../ports/action.ts'
+import { ACTION_KINDS } from '../../ports/actions/list.ts'
+import { ActionInput } from '../base/action-input.ts'
+import { Artifact } from '../artifacts/artifact.ts'
+import { builder } from '../base/builder.ts'
+import { connectionOf } from '../base/connection.ts'
+import { COST } from '../base/complexity.ts'
+import { describedValues } from '../base/enum-values.ts'
+import { encodeGlobalId } from '../base/global-id.ts'
+import { Cost } from '../base/model-cost.ts'
+import { NEEDS } from '../base/needs.ts'
+import { entryType, logConnectionPage, logPageArguments, type EntryNode } from '../sessions/session-event.ts'
+import { Session, sessionUuid } from '../sessions/session.ts'
+
+const ActionTypeEnum = builder.enumType('ActionType', {
+  description: 'The kinds of actions, as in ActionInput.',
+  values: describedValues(
+    Object.fromEntries(Object.values(ACTION_KINDS).map(({ type, description }) => [type, description])) as Record<
+      ActionType,
+      string
+    >,
+  ),
+})
+
+const ActionOriginEnum = builder.enumType('ActionOrigin', {
+  description: 'Who did something with a page.',
+  values: describedValues<ActionOrigin>({
+    API: 'A client of this API: runActions, or the screenshot that startSession takes.',
+    TASK: 'A task in words.',
+    CLIENT:
+      'A client of the browser’s protocol, such as Playwright or Puppeteer: as far as its commands tell. Where it clicked stands in details, not on what; what it typed is masked.',
+  }),
+})
+
+const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
+  description: 'Why a step failed.',
+  values: describedValues<ActionErrorCode>({
+    INVALID_INPUT: 'The page shows that the input makes no sense: no such selector, no such key.',
+    TIMEOUT: 'It was not done within timeoutMs, or the whole request not within its own limit.',
+    NOT_FOUND: 'There is no such element, option, page or artifact.',
+    NOT_ACTIONABLE: 'The element is there, but hidden, disabled, covered, or of a kind that cannot do this.',
+    NAVIGATION_FAILED: 'The page could not be loaded.',
+    BLOCKED: 'An address that is never opened, or that the egress of the session does not allow.',
+    STALE_REF: 'The element of the ref is no longer there: observe the page again.',
+    SCRIPT_ERROR: 'What was evaluated threw, or returned too much.',
+    PAGE_CLOSED: 'The page closed or crashed, or none is open.',
+    SESSION_ENDED: 'The session ended before the step was done.',
+    CANCELLED: 'The client went away, or the task was stopped, before the step began.',
+    SKIPPED: 'A step before it failed.',
+    STORAGE_FULL: 'There is no room for the file that the step made.',
+    STORAGE_UNAVAILABLE: 'The place where artifacts are kept cannot be used now.',
+    QUOTA_EXCEEDED: 'The artifacts of the owner would take more than they may.',
+  }),
+})
+
+const ActionErrorType = builder.objectRef<ActionError>('ActionError').implement({
+  authScopes: NEEDS.readOrWrite,
+  description: 'Why a step failed.',
+  fields: (t) => ({
+    code: t.expose('code', {
+      authScopes: NEEDS.readOrWrite,
+      type: ActionErrorCodeEnum,
+      description: 'Stable, for programs.',
+    }),
+    message: t.exposeString('message', {
+      authScopes: NEEDS.read,
+      description: `Error message: what was waited for, what covered the element, the final URL and status. At most ${ACTION_LIMITS.message} characters.`,
+    }),
+  }),
+})
+
+const Action = entryType(
+  'ACTION',
+  'Someone, or a task, did something with a page, or tried to. A failure is data: success is false, error says why. A key without READ does not see what comes from the page: details, result, artifact, the message of error, cost.',
+  NEEDS.readOrWrite,
+)
+
+builder.objectFields(Action, (t) => ({
+  type: t.field({
+    authScopes: NEEDS.readOrWrite,
+    type: ActionTypeEnum,
+    description: 'What was done.',
+    resolve: ({ entry }) => entry.data.type,
+  }),
+  origin: t.field({
+    authScopes: NEEDS.readOrWrite,
+    type: ActionOriginEnum,
+    description: 'Who did it.',
+    resolve: ({ entry }) => entry.data.origin,
+  }),
+  pageId: t.id({
+    authScopes: NEEDS.readOrWrite,
+    nullable: true,
+    description: 'The page that it acted on, or opened, as in Session.pages. Null when there was none.',
+    resolve: ({ entry }) => entry.data.pageId,
+  }),
+  startedAt: t.field({
+    authScopes: NEEDS.readOrWrite,
+    type: 'DateTime',
+    description: 'When it began; `at` is when it was done.',
+    resolve: ({ entry }) => entry.data.startedAt,
+  }),
+  durationMs: t.int({
+    authScopes: NEEDS.readOrWrite,
+    description: 'Milliseconds that it took.',
+    resolve: ({ entry }) => entry.data.durationMs,
+  }),
+  success: t.boolean({
+    authScopes: NEEDS.readOrWrite,
+    description: 'Whether it was done.',
+    resolve: ({ entry }) => entry.data.success,
+  }),
+  error: t.field({
+    authScopes: NEEDS.readOrWrite,
+    type: ActionErrorType,
+    nullable: true,
+    description: 'Why it failed. Null when it was done.',
+    resolve: ({ entry }) => entry.data.error,
+  }),
+  details: t.field({
+    authScopes: NEEDS.read,
+    type: 'JSON',
+    description: `An object: what it was given and how it went. What went into password fields is masked; texts are cut at ${ACTION_LIMITS.detail} characters. {} for a step that was not taken.`,
+    resolve: ({ entry }) => entry.data.details,
+  }),
+  result: t.field({
+    authScopes: NEEDS.read,
+    type: 'JSON',
+    nullable: true,
+    description: `What evaluate and extract brought back, at most ${ACTION_LIMITS.result} characters of JSON. Null for others, and where that is the result.`,
+    resolve: ({ entry }) => entry.data.result,
+  }),
+  artifact: t.field({
+    authScopes: NEEDS.read,
+    type: Artifact,
+    nullable: true,
+    description: 'The file that it made. Null when it made none, and once that has been deleted.',
+    extensions: COST.page,
+    resolve: async ({ sessionId, entry }, _, context) => {
+      const { artifactId } = entry.data
+      if (artifactId === null) return null
+      const artifact = await context.artifacts.find(context.require('READ').owner, artifactId)
+      return artifact?.sessionId === sessionId ? artifact : null
+    },
+  }),
+  taskId: t.id({
+    authScopes: NEEDS.readOrWrite,
+    nullable: true,
+    description: 'The task that did it. Null when it was no task.',
+    resolve: ({ entry: { data } }) => (data.taskId === null ? null : encodeGlobalId('Task', data.taskId)),
+  }),
+  cost: t.field({
+    authScopes: NEEDS.read,
+    type: Cost,
+    nullable: true,
+    description:
+      'What the model took to ask for it. Null when no model did, and for all but the first of the actions that it asked for at once.',
+    resolve: ({ entry }) => entry.data.cost,
+  }),
+}))
+
+const ActionConnection = connectionOf('Action', Action)
+
+builder.objectField(Session, 'actions', (t) =>
+  t.field({
+    type: ActionConnection,
+    authScopes: NEEDS.read,
+    description:
+      'The actions in its log, in order, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
+    extensions: COST.page,
+    args: {
+      ...logPageArguments,
+      offset: t.arg.int({
+        description: `How many to skip from the first on, from 0 to 10000; for more there are cursors. Together with a cursor or with last it is BAD_USER_INPUT. The page has ${LOG_PAGE_BOUNDS.default} unless first says otherwise.`,
+      }),
+    },
+    resolve: async (session, page, { logs }) =>
+      logConnectionPage(session.id, await logs.page(session, { ...page, filter: { kinds: ['ACTION'] } })),
+  }),
+)
+
+builder.mutationField('runActions', (t) =>
+  t.field({
+    type: [Action],
+    authScopes: NEEDS.write,
+    description: `Takes the steps in order, on one page, and answers with one Action for each, as they stand in the log. A step that fails is data, and stops the rest: they come back as SKIPPED. Requests for one session are served one after the other. A client that goes away cancels what has not begun; the step that has is finished. A request may take ${ACTION_LIMITS.requestMs / 1000} s, its place in the queue included. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT, CAPACITY_EXCEEDED (${MAX_WAITING} requests wait), STORE_UNAVAILABLE.`,
+    extensions: COST.act,
+    args: {
+      sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
+      pageId: t.arg.id({
+        description:
+          'The page of the first step, as in Session.pages. Absent: the oldest. After openPage the steps act on the page that it opened, after closePage on the oldest that is left.',
+      }),
+      actions: t.arg({
+        type: [ActionInput],
+        required: true,
+        description: `The steps: from 1 to ${ACTION_LIMITS.stepsPerRequest}.`,
+      }),
+    },
+    resolve: async (_, { sessionId, pageId, actions }, context) => {
+      const { owner } = context.require('WRITE')
+      const uuid = sessionUuid(sessionId)
+      const given = { sessionId: uuid, pageId: pageId ?? null, actions }
+      const entries = await runActions(context.registry, owner, given, context.signal)
+      return entries.map((entry): EntryNode<'ACTION'> => ({ sessionId: uuid, entry }))
+    },
+  }),
+)

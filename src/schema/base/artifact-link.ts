@@ -1,0 +1,32 @@
+import type { LinkTerms, SignedLinks } from '../../domain/links/signed-links.ts'
+import type { Uploads, UploadTicket } from '../../domain/links/uploads.ts'
+import type { ArtifactRecord } from '../../ports/artifact.ts'
+import { encodeGlobalId } from './global-id.ts'
+
+/** Where the server has the routes of artifacts. */
+export const ARTIFACTS_PATH = '/artifacts/'
+export const UPLOADS_PATH = '/uploads/'
+export const TRACE_VIEWER_PATH = '/trace/'
+
+/** Opens the artifact, and nothing else, without a key. */
+export function artifactUrl(links: SignedLinks, { id, name }: ArtifactRecord, terms: LinkTerms): string {
+  const query = { ...links.sign('artifact', [id, name], terms) }
+  return links.url(`${ARTIFACTS_PATH}${encodeGlobalId('Artifact', id)}/${encodeURIComponent(name)}`, query)
+}
+
+/** The trace viewer, opened on the artifact; null for what is no trace. */
+export function traceViewerUrl(links: SignedLinks, record: ArtifactRecord, terms: LinkTerms): string | null {
+  if (record.kind !== 'TRACE') return null
+  return links.url(`${TRACE_VIEWER_PATH}index.html`, { trace: artifactUrl(links, record, terms) })
+}
+
+/** Takes one PUT of the file that the ticket is for. */
+export function uploadUrl(links: SignedLinks, uploads: Uploads, ticket: UploadTicket): string {
+  const { artifactId, sessionId, name, contentType } = ticket
+  return links.url(`${UPLOADS_PATH}${encodeGlobalId('Artifact', artifactId)}`, {
+    session: encodeGlobalId('Session', sessionId),
+    name,
+    type: contentType,
+    ...uploads.sign(ticket),
+  })
+}

@@ -1,0 +1,72 @@
+import type { AgentTasks } from '../../domain/tasks/agent-tasks.ts'
+import type { ApiKeys } from '../../domain/keys/api-keys.ts'
+import type { Artifacts } from '../../domain/artifacts/artifacts.ts'
+import type { LiveViewLinks } from '../../domain/links/live-view-links.ts'
+import type { LogReader } from '../../domain/log/log-reader.ts'
+import type { Profiles } from '../../domain/profiles/profiles.ts'
+import type { TabwireError } from '../../domain/kernel/errors.ts'
+import { OperationLogs } from '../../domain/log/operation-logs.ts'
+import type { OperationReads } from '../../domain/log/operation-reads.ts'
+import { hasScope, refusalOf, requireLiveView, requireScope, type Principal } from '../../domain/kernel/principal.ts'
+import type { SessionRegistry } from '../../domain/sessions/session-registry.ts'
+import type { SignedLinks } from '../../domain/links/signed-links.ts'
+import type { Uploads } from '../../domain/links/uploads.ts'
+import type { Scope } from '../../ports/scope.ts'
+
+/** What the resolvers may call: the rules of the house, nothing below them. */
+export interface Domain {
+  readonly registry: SessionRegistry
+  readonly logs: LogReader
+  readonly apiKeys: ApiKeys
+  readonly artifacts: Artifacts
+  readonly uploads: Uploads
+  readonly links: SignedLinks
+  readonly liveViewLinks: LiveViewLinks
+  readonly tasks: AgentTasks
+  readonly profiles: Profiles
+}
+
+/**
+ * What a resolver knows of the operation that it serves. Who may see or do something is declared in the schema
+ * (needs.ts), and checked before the resolver is called. The owner is to be had through `require` alone all the same:
+ * where a declaration is missing or wrong, a resolver that reaches for an owner's things still asks for a scope.
+ */
+export interface Context extends Omit<Domain, 'logs'> {
+  /** Fires when nobody waits for the answer any more: the client left, or its stream ended. */
+  readonly signal: AbortSignal
+  /** The bounds of what the operation may read; lists of anything are read through it. */
+  readonly reads: OperationReads
+  readonly logs: OperationLogs
+  /** The caller, if the key has one of the scopes. Throws Unauthenticated or Forbidden. */
+  require(...scopes: [Scope, ...Scope[]]): Principal
+  /** The same for the live view of a session, for which a link to it is enough. Throws NotFound as well. */
+  requireLiveView(sessionId: string, scope: Scope): Principal
+  /** Whether the caller's key has the scope, for what is null without it. */
+  allows(scope: Scope): boolean
+  /** Whether the caller has a link to the live view of a session instead of a key. */
+  readonly isLiveViewLink: boolean
+  /** The error for a caller that has none of these scopes. */
+  refusalOf(scopes: readonly Scope[]): TabwireError
+}
+
+/** The one context factory, for HTTP and WebSocket alike. Cheap: each event of a subscription gets one of its own. */
+export function createContext(domain: Domain, principal: Principal | null, reads: OperationReads): Context {
+  return {
+    registry: domain.registry,
+    logs: new OperationLogs(domain.logs, reads),
+    apiKeys: domain.apiKeys,
+    artifacts: domain.artifacts,
+    uploads: domain.uploads,
+    links: domain.links,
+    liveViewLinks: domain.liveViewLinks,
+    tasks: domain.tasks,
+    profiles: domain.profiles,
+    signal: reads.signal,
+    reads,
+    isLiveViewLink: principal !== null && principal.sessionId !== null,
+    require: (...scopes) => requireScope(principal, ...scopes),
+    requireLiveView: (sessionId, scope) => requireLiveView(principal, sessionId, scope),
+    allows: (scope) => hasScope(principal, scope),
+    refusalOf: (scopes) => refusalOf(principal, scopes),
+  }
+}

@@ -1,0 +1,26 @@
+import type { Cost as ModelCost } from '../../ports/task.ts'
+import { builder } from './builder.ts'
+import { NEEDS } from './needs.ts'
+
+export const Cost = builder.objectRef<ModelCost>('Cost').implement({
+  authScopes: NEEDS.asItsField,
+  description: 'What a model took for a step, a task, or all tasks of a session.',
+  fields: (t) => ({
+    inputTokens: t.field({
+      type: 'SafeInt',
+      description: 'Tokens that the model was told, as its vendor counts them; what the vendor had cached counts too.',
+      resolve: ({ inputTokens }) => inputTokens,
+    }),
+    outputTokens: t.field({
+      type: 'SafeInt',
+      description: 'Tokens that the model said or thought, as its vendor counts them.',
+      resolve: ({ outputTokens }) => outputTokens,
+    }),
+    usd: t.float({
+      nullable: true,
+      description:
+        'US dollars, by the price list of the server (TABWIRE_AI_PRICES), without discounts for what was cached. Null when a model without a known price was used, or its vendor told no tokens.',
+      resolve: ({ usd }) => usd,
+    }),
+  }),
+})

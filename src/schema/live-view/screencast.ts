@@ -1,0 +1,68 @@
+import { PICTURE_BOUNDS, watchPage } from '../../domain/actions/live-view.ts'
+import type { PageFrame } from '../../ports/live-view.ts'
+import { builder } from '../base/builder.ts'
+import { NEEDS } from '../base/needs.ts'
+import { sessionUuid, ViewportType } from '../sessions/session.ts'
+
+const { side, quality, maxFps } = PICTURE_BOUNDS
+
+const ScreencastFrame = builder.objectRef<PageFrame>('ScreencastFrame').implement({
+  authScopes: NEEDS.frames,
+  description: 'What could be seen of a page at a moment.',
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When it looked so.' }),
+    pageId: t.exposeID('pageId', { description: 'Which page it is, as in Session.pages.' }),
+    data: t.exposeString('jpeg', { description: 'The picture: JPEG in base64.' }),
+    width: t.exposeInt('width', { description: 'Pixels of the picture from left to right.' }),
+    height: t.exposeInt('height', { description: 'Pixels of the picture from top to bottom.' }),
+    viewport: t.expose('viewport', {
+      type: ViewportType,
+      description:
+        'What the picture shows, in CSS pixels. A point of the picture times viewport.width / width is one that dispatchInput takes.',
+    }),
+    skipped: t.exposeInt('skipped', {
+      description:
+        'Frames that this reader was too slow for since its last one; those that maxFps leaves out do not count.',
+    }),
+  }),
+})
+
+builder.subscriptionField('screencast', (t) =>
+  t.field({
+    type: ScreencastFrame,
+    authScopes: (_, { sessionId }) => ({ liveView: { sessionId: sessionUuid(sessionId), scope: 'READ' } }),
+    description:
+      'Live picture of a page: a frame at once, then one when it has changed. A slow reader gets the newest frame; those before it are dropped and counted, never queued. Goes on over navigations and crashes of the page; completes when the session ends, or the page that was asked for closes. Watching is not activity. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT.',
+    args: {
+      sessionId: t.arg.id({
+        required: true,
+        description: 'The id of the session. While it is CREATING the first frame waits.',
+      }),
+      pageId: t.arg.id({
+        description:
+          'The page, as in Session.pages. Absent: the one in front, which is the one that was opened or brought to front last, whichever it is at a time.',
+      }),
+      maxWidth: t.arg.int({
+        description: `The picture is made smaller to be at most so wide, its shape kept: from ${side.min} to ${side.max}. Absent: as wide as the page. Each size and quality that is asked for is a picture of its own for the browser to make; readers who ask alike share one.`,
+      }),
+      maxHeight: t.arg.int({
+        description: `Likewise at most so high: from ${side.min} to ${side.max}. Absent: as high as the page.`,
+      }),
+      quality: t.arg.int({
+        defaultValue: quality.default,
+        description: `Of the JPEG: from ${quality.min} to ${quality.max}.`,
+      }),
+      maxFps: t.arg.int({
+        defaultValue: maxFps.default,
+        description: `Frames a second at most: from ${maxFps.min} to ${maxFps.max}.`,
+      }),
+    },
+    subscribe: (_, { sessionId, pageId, ...options }, context) => {
+      const uuid = sessionUuid(sessionId)
+      const { owner } = context.requireLiveView(uuid, 'READ')
+      const given = { ...options, sessionId: uuid, pageId: pageId ?? null }
+      return watchPage(context.registry, owner, given, context.signal)
+    },
+    resolve: (frame) => frame,
+  }),
+)

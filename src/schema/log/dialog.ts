@@ -1,0 +1,46 @@
+import { TEXT_LIMITS, type DialogType } from '../../ports/log-entry.ts'
+import { builder } from '../base/builder.ts'
+import { describedValues } from '../base/enum-values.ts'
+import { entryType } from '../sessions/session-event.ts'
+
+const DialogTypeEnum = builder.enumType('DialogType', {
+  description: 'What kind of dialog a page opened.',
+  values: describedValues<DialogType>({
+    ALERT: 'alert()',
+    CONFIRM: 'confirm()',
+    PROMPT: 'prompt()',
+    BEFORE_UNLOAD: 'The question whether to leave the page.',
+  }),
+})
+
+const Dialog = entryType(
+  'DIALOG',
+  'A page opened a dialog, and it was answered: by the action dialog, by a client, or in time by nobody, which dismisses it; leaving a page is accepted.',
+)
+
+builder.objectFields(Dialog, (t) => ({
+  type: t.field({ type: DialogTypeEnum, description: 'Its kind.', resolve: ({ entry }) => entry.data.type }),
+  message: t.string({
+    description: `Its text, cut at ${TEXT_LIMITS.dialogMessage} UTF-16 code units.`,
+    resolve: ({ entry }) => entry.data.message,
+  }),
+  defaultValue: t.string({
+    nullable: true,
+    description: 'What prompt() suggests. Null for other kinds.',
+    resolve: ({ entry }) => entry.data.defaultValue,
+  }),
+  pageId: t.id({
+    nullable: true,
+    description: 'The page, as in Session.pages. Null when it is not known.',
+    resolve: ({ entry }) => entry.data.pageId,
+  }),
+  url: t.string({
+    nullable: true,
+    description: 'URL of the page then. Null when it is not known.',
+    resolve: ({ entry }) => entry.data.url,
+  }),
+  accepted: t.boolean({
+    description: 'True: it was answered with OK. False: it was dismissed.',
+    resolve: ({ entry }) => entry.data.accepted,
+  }),
+}))

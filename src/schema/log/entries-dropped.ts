@@ -1,0 +1,48 @@
+import type { DropReason } from '../../ports/log-entry.ts'
+import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
+import { builder } from '../base/builder.ts'
+import { describedValues } from '../base/enum-values.ts'
+import { entryType, SessionEventKindEnum } from '../sessions/session-event.ts'
+
+const DropReasonEnum = builder.enumType('DropReason', {
+  description: 'Why something could not be recorded.',
+  values: describedValues<DropReason>({
+    FLOOD: 'More came at once than the server records.',
+    LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
+    STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
+    UNSTORABLE: 'The database refused what the page had made.',
+    MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
+    TERMINATED:
+      'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',
+  }),
+})
+
+const EntriesDropped = entryType(
+  'ENTRIES_DROPPED',
+  'What could not be recorded, as an entry of its own, so that the log stays dense and honest.',
+)
+
+builder.objectFields(EntriesDropped, (t) => ({
+  reason: t.field({ type: DropReasonEnum, description: 'Why.', resolve: ({ entry }) => entry.data.reason }),
+  count: t.int({
+    nullable: true,
+    description: 'Number of entries missing here. Null when it is unknown (TERMINATED).',
+    resolve: ({ entry }) => entry.data.count,
+  }),
+  kinds: t.field({
+    type: [SessionEventKindEnum],
+    description: 'Of which kinds they were.',
+    resolve: ({ entry }) => SESSION_EVENT_KINDS.filter((kind) => (entry.data.countsByKind[kind] ?? 0) > 0),
+  }),
+  from: t.field({
+    type: 'DateTime',
+    description:
+      'When the first of them happened; with a count of null, the earliest time at which one can have happened.',
+    resolve: ({ entry }) => entry.data.from,
+  }),
+  to: t.field({
+    type: 'DateTime',
+    description: 'When the last of them happened; with a count of null, the end of the session.',
+    resolve: ({ entry }) => entry.data.to,
+  }),
+}))

@@ -1,0 +1,29 @@
+import { builder } from '../base/builder.ts'
+import { entryType } from '../sessions/session-event.ts'
+import { SessionEndReasonEnum, SessionStatusEnum } from '../sessions/session.ts'
+
+const StatusChange = entryType(
+  'STATUS_CHANGE',
+  'The session got a new status. The first entry of a log is its creation, the last its end.',
+)
+
+builder.objectFields(StatusChange, (t) => ({
+  from: t.field({
+    type: SessionStatusEnum,
+    nullable: true,
+    description: 'The status before. Null for the creation.',
+    resolve: ({ entry }) => entry.data.from,
+  }),
+  to: t.field({ type: SessionStatusEnum, description: 'The new status.', resolve: ({ entry }) => entry.data.to }),
+  endReason: t.field({
+    type: SessionEndReasonEnum,
+    nullable: true,
+    description: 'Why it ended. Null unless `to` is final.',
+    resolve: ({ entry }) => entry.data.endReason,
+  }),
+  error: t.string({
+    nullable: true,
+    description: 'What went wrong, for people. Null when nothing did.',
+    resolve: ({ entry }) => entry.data.error,
+  }),
+}))

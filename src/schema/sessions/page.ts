@@ -1,0 +1,83 @@
+import { OBSERVATION_CHARACTERS, observePage, type ObservedPage } from '../../domain/actions/actions.ts'
+import type { PageState } from '../../ports/browser.ts'
+import { TargetInput } from '../base/action-input.ts'
+import { builder } from '../base/builder.ts'
+import { COST } from '../base/complexity.ts'
+import { NEEDS } from '../base/needs.ts'
+import { Session } from './session.ts'
+
+/** A page with the UUID of its session. */
+interface PageNode extends PageState {
+  sessionId: string
+}
+
+const Observation = builder.objectRef<ObservedPage>('Observation').implement({
+  authScopes: NEEDS.read,
+  description: 'A page as assistive technology is told of it, for people and models that do not look at pictures.',
+  fields: (t) => ({
+    url: t.exposeString('url', { description: 'The URL of the page.' }),
+    title: t.exposeString('title', { description: 'Its title; empty when it has none.' }),
+    snapshot: t.exposeString('snapshot', {
+      description:
+        'The accessibility tree as indented text, frames included: role, name and state of each element, with refs such as [ref=e4] that work in Target.ref for as long as the element is there.',
+    }),
+    truncated: t.exposeInt('truncated', {
+      description: 'Characters cut off by maxCharacters, at the end; 0 when it is whole.',
+    }),
+    screenshot: t.string({
+      nullable: true,
+      description: 'What can be seen of the page: JPEG in base64. Null unless asked for, or when the page gave none.',
+      resolve: ({ picture }) => (picture ? Buffer.from(picture).toString('base64') : null),
+    }),
+  }),
+})
+
+const Page = builder.objectRef<PageNode>('Page').implement({
+  authScopes: NEEDS.read,
+  description: 'A page of a session as it is now: a tab, or a popup.',
+  fields: (t) => ({
+    id: t.exposeID('pageId', {
+      description: 'p1, p2, … within the session, in the order of opening: the pageId of log entries and filters.',
+    }),
+    url: t.exposeString('url', { description: 'Its URL; about:blank or empty before the first navigation.' }),
+    title: t.exposeString('title', { description: 'Its title; empty when it has none.' }),
+    observation: t.field({
+      type: Observation,
+      description:
+        'Asks the page now, beside whatever actions go on. One page that cannot be observed fails all that are asked with it: pages(id) asks one alone. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT (it did not answer for 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
+      extensions: COST.observation,
+      args: {
+        maxCharacters: t.arg.int({
+          description: `Where to cut the snapshot: from ${OBSERVATION_CHARACTERS.min} to ${OBSERVATION_CHARACTERS.max}. Absent: ${OBSERVATION_CHARACTERS.default}.`,
+        }),
+        target: t.arg({
+          type: TargetInput,
+          description: 'Only this element and what is in it. Absent: the whole page.',
+        }),
+        screenshot: t.arg.boolean({ defaultValue: false, description: 'True: with a picture of the page.' }),
+      },
+      resolve: ({ sessionId, pageId }, { maxCharacters, target, screenshot }, context) =>
+        observePage(
+          context.registry,
+          context.require('READ').owner,
+          { sessionId, pageId, maxCharacters, target, withPicture: screenshot === true },
+          context.signal,
+        ),
+    }),
+  }),
+})
+
+builder.objectField(Session, 'pages', (t) =>
+  t.field({
+    type: [Page],
+    authScopes: NEEDS.read,
+    description: 'The pages that are open now, oldest first. Empty while no browser runs.',
+    extensions: COST.shortList,
+    args: { id: t.arg.id({ description: 'Only this page; an empty list when it is not open. Absent: all.' }) },
+    resolve: ({ id: sessionId }, { id }, { registry }) =>
+      registry
+        .pages(sessionId)
+        .filter(({ pageId }) => id == null || pageId === id)
+        .map((page) => ({ ...page, sessionId })),
+  }),
+)

@@ -1,0 +1,74 @@
+import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../../domain/links/signed-links.ts'
+import type { SessionSnapshot } from '../../domain/log/session-snapshot.ts'
+import { builder } from '../base/builder.ts'
+import { encodeGlobalId } from '../base/global-id.ts'
+import { NEEDS } from '../base/needs.ts'
+import { Session } from './session.ts'
+
+/** Where the server has the connections of clients that speak the browser's protocol. */
+export const CDP_PATH = '/cdp/'
+
+/** What is signed of such a link. */
+export const cdpSubject = (sessionId: string): readonly string[] => [sessionId]
+
+interface Access {
+  session: SessionSnapshot
+  terms: LinkTerms
+}
+
+const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
+  authScopes: NEEDS.connect,
+  description:
+    'Signed links to a session, for clients without a key. They work until they expire, the API key that made them is revoked, or the session ends; connections that are open then are closed.',
+  fields: (t) => ({
+    cdpUrl: t.string({
+      description:
+        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http in the place of ws (https of wss), clients that look for /json/version find it. Whoever has it may do with the session’s pages what it likes. A connection that is open when the link ends is closed with code 4403. Several clients may connect at once, and again; when one leaves, or closes the browser, the session goes on. What is refused, see the README.',
+      resolve: ({ session, terms }, _, { links }) => {
+        const url = links.url(`${CDP_PATH}${encodeGlobalId('Session', session.id)}`, {
+          ...links.sign('cdp', cdpSubject(session.id), terms),
+        })
+        return url.replace(/^http/, 'ws')
+      },
+    }),
+    liveViewUrl: t.string({
+      authScopes: NEEDS.read,
+      description:
+        'Opens the live view of the session in a browser, and nothing else of it; with input if the API key has the scope WRITE. Errors: FORBIDDEN (the key lacks READ).',
+      resolve: ({ session, terms }, _, context) => {
+        context.require('READ')
+        const token = context.liveViewLinks.sign(session.id, context.allows('WRITE'), terms)
+        // Behind # it is sent to no server, and stands in no log of one.
+        const view = new URLSearchParams({ live: encodeGlobalId('Session', session.id), token })
+        return `${context.links.base()}/#${view.toString()}`
+      },
+    }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'Expiration time of the links; never later than that of the API key.',
+      resolve: ({ terms }) => terms.expiresAt,
+    }),
+  }),
+})
+
+builder.objectField(Session, 'access', (t) =>
+  t.field({
+    type: SessionAccess,
+    authScopes: NEEDS.readOrWrite,
+    nullable: true,
+    description:
+      'Signed links for Playwright and Puppeteer, and to the live picture. Null unless the session is RUNNING and the key has the scope CONNECT. Errors: BAD_USER_INPUT.',
+    args: {
+      ttlSeconds: t.arg.int({
+        required: true,
+        defaultValue: LINK_TTL_SECONDS.default,
+        description: `Lifetime of the links, in seconds; they end earlier with the API key. ${LINK_TTL_RULE} Outside is BAD_USER_INPUT.`,
+      }),
+    },
+    resolve: (session, { ttlSeconds }, context) => {
+      if (!context.allows('CONNECT')) return null
+      const terms = context.links.terms(context.require('CONNECT'), ttlSeconds)
+      return session.status === 'RUNNING' ? { session, terms } : null
+    },
+  }),
+)

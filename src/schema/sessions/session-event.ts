@@ -1,0 +1,201 @@
+import type { OutputRef } from '@pothos/core'
+import { encodeEntryCursor } from '../../domain/kernel/cursor.ts'
+import type { LogBatch } from '../../domain/log/log-follower.ts'
+import { LOG_PAGE_BOUNDS, type LogPage } from '../../domain/log/log-reader.ts'
+import type { LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
+import { builder } from '../base/builder.ts'
+import type { ConnectionPage } from '../base/connection.ts'
+import { COST } from '../base/complexity.ts'
+import { describedValues } from '../base/enum-values.ts'
+import { encodeGlobalId } from '../base/global-id.ts'
+import { NEEDS } from '../base/needs.ts'
+import { NodeInterface, registerNode } from '../base/node.ts'
+
+/** An entry of a session's log as the schema's types resolve it. */
+export interface EntryNode<K extends SessionEventKind = SessionEventKind> {
+  /** UUID. */
+  sessionId: string
+  entry: LogEntry<K>
+}
+
+/** The name of the type that shows each kind of entry. */
+const TYPENAMES = {
+  STATUS_CHANGE: 'StatusChange',
+  NAVIGATION: 'Navigation',
+  PAGE_OPENED: 'PageOpened',
+  PAGE_CLOSED: 'PageClosed',
+  PAGE_CRASHED: 'PageCrashed',
+  CONSOLE_MESSAGE: 'ConsoleMessage',
+  NETWORK_REQUEST: 'NetworkRequest',
+  WEB_SOCKET_OPENED: 'WebSocketOpened',
+  WEB_SOCKET_CLOSED: 'WebSocketClosed',
+  DOWNLOAD: 'Download',
+  DIALOG: 'Dialog',
+  ENTRIES_DROPPED: 'EntriesDropped',
+  ACTION: 'Action',
+  ARTIFACT_CREATED: 'ArtifactCreated',
+  ARTIFACT_FAILED: 'ArtifactFailed',
+  TASK_STEP: 'TaskStep',
+  TASK_ENDED: 'TaskEnded',
+  CLIENT_ATTACHED: 'ClientAttached',
+  CLIENT_DETACHED: 'ClientDetached',
+} as const satisfies Record<SessionEventKind, string>
+
+export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
+  description: 'The kinds of entries in the log of a session.',
+  values: describedValues<SessionEventKind>({
+    STATUS_CHANGE: 'The session got a new status: StatusChange.',
+    NAVIGATION: 'A page went to another URL: Navigation.',
+    PAGE_OPENED: 'A page or popup opened: PageOpened.',
+    PAGE_CLOSED: 'A page closed: PageClosed.',
+    PAGE_CRASHED: 'The process behind a page died: PageCrashed.',
+    CONSOLE_MESSAGE: 'A line of the console, an uncaught exception, a message of the browser: ConsoleMessage.',
+    NETWORK_REQUEST: 'A request settled: NetworkRequest.',
+    WEB_SOCKET_OPENED: 'A page opened a WebSocket: WebSocketOpened.',
+    WEB_SOCKET_CLOSED: 'A WebSocket of a page closed: WebSocketClosed.',
+    DOWNLOAD: 'A download ended: Download.',
+    DIALOG: 'A page opened a dialog: Dialog.',
+    ENTRIES_DROPPED: 'Something could not be recorded: EntriesDropped.',
+    ACTION: 'Someone, or a task, did something with a page: Action.',
+    ARTIFACT_CREATED: 'A file of the session was kept: ArtifactCreated.',
+    ARTIFACT_FAILED: 'A recording was stopped early, or a file could not be kept: ArtifactFailed.',
+    TASK_STEP: 'The model that works on a task answered: TaskStep.',
+    TASK_ENDED: 'A task ended: TaskEnded.',
+    CLIENT_ATTACHED: 'A client connected to the browser: ClientAttached.',
+    CLIENT_DETACHED: 'Such a client is gone: ClientDetached.',
+  }),
+})
+
+export const SessionEvent = builder.interfaceRef<EntryNode>('SessionEvent').implement({
+  description:
+    'One entry of the log of a session. Entries never change, and `sequence` is dense: 1, 2, 3 … without a gap. Fields of one name may be null in one type and never in another (url, pageId): a query that asks for both needs aliases.',
+  interfaces: [NodeInterface],
+  fields: (t) => ({
+    sessionId: t.id({
+      description: 'The id of the session whose log this is.',
+      resolve: ({ sessionId }) => encodeGlobalId('Session', sessionId),
+    }),
+    cursor: t.string({
+      description:
+        'The place of the entry in the log. It works as `after` and `before` in every connection, and as `after` in every subscription, of the same session.',
+      resolve: ({ sessionId, entry }) => encodeEntryCursor(sessionId, entry.sequence),
+    }),
+    sequence: t.int({
+      description: 'Number of the entry within its session, from 1, without a gap.',
+      resolve: ({ entry }) => entry.sequence,
+    }),
+    at: t.field({
+      type: 'DateTime',
+      description: 'When it happened; for a request, when it settled.',
+      resolve: ({ entry }) => entry.at,
+    }),
+  }),
+  resolveType: ({ entry }) => TYPENAMES[entry.kind],
+})
+
+/** Declares the type that shows one kind of entry, and lets it be found as a node. */
+export function entryType<K extends SessionEventKind>(
+  kind: K,
+  description: string,
+  authScopes: typeof NEEDS.read | typeof NEEDS.readOrWrite = NEEDS.read,
+) {
+  const typename = TYPENAMES[kind]
+  const ref = builder.objectRef<EntryNode<K>>(typename)
+  ref.implement({
+    authScopes,
+    description,
+    interfaces: [NodeInterface, SessionEvent],
+    fields: (t) => ({
+      id: t.id({ description: `The id of this ${typename}, for \`node\`.`, resolve: (node) => entryId(node) }),
+    }),
+  })
+  registerNode(typename, 'READ', async (id, owner, { registry, logs }) => {
+    if (id.number === null) return null
+    const session = await registry.find(owner, id.uuid)
+    if (!session) return null
+    const entry =
+      kind === 'NETWORK_REQUEST'
+        ? await logs.findRequest(session.id, id.number)
+        : await logs.findEntry(session.id, id.number)
+    return entry?.kind === kind ? ({ sessionId: session.id, entry } satisfies EntryNode) : null
+  })
+  return ref
+}
+
+function entryId({ sessionId, entry }: EntryNode): string {
+  // A request keeps the id that it had as a PendingRequest, when it had no sequence yet.
+  const number = entry.kind === 'NETWORK_REQUEST' ? entry.data.requestId : entry.sequence
+  return encodeGlobalId(TYPENAMES[entry.kind], sessionId, number)
+}
+
+/** The arguments of every connection over a log. */
+export const logPageArguments = builder.args((t) => ({
+  first: t.int({
+    defaultValue: LOG_PAGE_BOUNDS.default,
+    description: `How many to return, going forward from \`after\`. From ${LOG_PAGE_BOUNDS.min} to ${LOG_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
+  }),
+  after: t.string({
+    description: 'Only what comes after this cursor. One that is not of this log is CURSOR_INVALID.',
+  }),
+  last: t.int({
+    description: `How many to return, going backward from \`before\` or from the end; still in the order of the log. From ${LOG_PAGE_BOUNDS.min} to ${LOG_PAGE_BOUNDS.max}. Decides when \`first\` is there too.`,
+  }),
+  before: t.string({
+    description: 'Only what comes before this cursor. One that is not of this log is CURSOR_INVALID.',
+  }),
+}))
+
+export function logConnectionPage(sessionId: string, page: LogPage): ConnectionPage {
+  return {
+    nodes: page.entries.map((entry): EntryNode => ({ sessionId, entry })),
+    cursorAt: (index) => encodeEntryCursor(sessionId, page.entries[index]!.sequence),
+    hasNextPage: page.hasNextPage,
+    hasPreviousPage: page.hasPreviousPage,
+    startCursor: page.startCursor,
+    endCursor: page.endCursor,
+    totalCount: () => page.totalCount(),
+  }
+}
+
+export interface BatchNode {
+  sessionId: string
+  batch: LogBatch
+}
+
+/** Declares the batch that a subscription to a log delivers. */
+export function batchOf(name: string, node: OutputRef<object>, of: string) {
+  return builder.objectRef<BatchNode>(name).implement({
+    authScopes: NEEDS.read,
+    description: `${of} since the last batch, possibly none: an empty batch tells that the reader has caught up (live: true), and, at least every 5 s while a filter passes entries by, the cursor to resume from.`,
+    fields: (t) => ({
+      entries: t.field({
+        type: [node],
+        description: 'In the order of the log. One when the page is quiet, many in a burst or a replay.',
+        extensions: COST.batch,
+        resolve: ({ sessionId, batch }) => batch.entries.map((entry): EntryNode => ({ sessionId, entry })),
+      }),
+      cursor: t.string({
+        description:
+          'Where to resume, as `after`: everything up to here has been delivered or was passed by the filter.',
+        resolve: ({ batch }) => batch.cursor,
+      }),
+      live: t.boolean({
+        description: 'False while replaying; true once the reader has what the log held.',
+        resolve: ({ batch }) => batch.live,
+      }),
+      dropped: t.int({
+        description: 'Sum of what EntriesDropped since the previous batch count; normally 0.',
+        resolve: ({ batch }) => batch.dropped,
+      }),
+      droppedUnknown: t.boolean({
+        description:
+          'True when an EntriesDropped since the previous batch has no count: `dropped` is a lower bound then.',
+        resolve: ({ batch }) => batch.droppedUnknown,
+      }),
+    }),
+  })
+}
+
+/** The argument `after` of every subscription to a log. */
+export const AFTER_DESCRIPTION =
+  'Deliver what comes after this cursor, of a connection, an entry or an earlier batch of the same session. Absent: from the first entry. One that is not of this log is CURSOR_INVALID.'

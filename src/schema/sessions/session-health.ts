@@ -1,0 +1,47 @@
+import type { SessionHealth } from '../../domain/sessions/session-health.ts'
+import { builder } from '../base/builder.ts'
+import { COST } from '../base/complexity.ts'
+import { describedValues } from '../base/enum-values.ts'
+import { NEEDS } from '../base/needs.ts'
+import { Session } from './session.ts'
+
+const HealthStatusEnum = builder.enumType('HealthStatus', {
+  description: 'How a session is.',
+  values: describedValues<SessionHealth['status']>({
+    HEALTHY: 'Its browser answers, or is still being started.',
+    UNRESPONSIVE: 'Its browser did not answer in time.',
+    ENDED: 'The session has ended.',
+  }),
+})
+
+const SessionHealthType = builder.objectRef<SessionHealth>('SessionHealth').implement({
+  authScopes: NEEDS.read,
+  description: 'How a session is, asked now.',
+  fields: (t) => ({
+    status: t.expose('status', { type: HealthStatusEnum, description: 'In a word.' }),
+    browserResponsive: t.exposeBoolean('browserResponsive', { description: 'True: the browser answered in time.' }),
+    latencyMs: t.int({
+      nullable: true,
+      description: 'Milliseconds that the browser took to answer. Null when it did not.',
+      resolve: ({ latencyMs }) => (latencyMs === null ? null : Math.round(latencyMs)),
+    }),
+    currentUrl: t.exposeString('currentUrl', {
+      nullable: true,
+      description: 'URL of the first page: "about:blank" before the first navigation. Null before the browser runs.',
+    }),
+    uptimeMs: t.int({
+      description: 'Milliseconds that the browser has run; after the end, those that it ran.',
+      resolve: ({ uptimeMs }) => Math.round(uptimeMs),
+    }),
+  }),
+})
+
+builder.objectField(Session, 'health', (t) =>
+  t.field({
+    type: SessionHealthType,
+    authScopes: NEEDS.read,
+    description: 'Asks the browser now; answers within 2 s whatever it does.',
+    extensions: COST.browser,
+    resolve: (session, _, { registry }) => registry.health(session),
+  }),
+)

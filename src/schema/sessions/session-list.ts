@@ -1,0 +1,85 @@
+import { encodeSessionCursor } from '../../domain/kernel/cursor.ts'
+import { SESSION_PAGE_BOUNDS } from '../../domain/sessions/session-list.ts'
+import { builder } from '../base/builder.ts'
+import { connectionOf } from '../base/connection.ts'
+import { COST } from '../base/complexity.ts'
+import { uuidOf } from '../base/global-id.ts'
+import { NEEDS } from '../base/needs.ts'
+import { Session, SessionStatusEnum } from './session.ts'
+
+export const SessionFilterInput = builder.inputType('SessionFilter', {
+  description: 'Which sessions are meant. Members that are absent or null do not narrow; the others all apply.',
+  fields: (t) => ({
+    status: t.field({ type: [SessionStatusEnum], description: 'Of one of these statuses.' }),
+    createdAfter: t.field({ type: 'DateTime', description: 'Created at this time or later.' }),
+    createdBefore: t.field({ type: 'DateTime', description: 'Created before this time.' }),
+    name: t.string({ description: 'Of exactly this name.' }),
+    metadata: t.field({
+      type: 'JSON',
+      description: 'A JSON object: sessions whose metadata has all of its members with these values, at any depth.',
+    }),
+  }),
+})
+
+const SessionConnection = connectionOf('Session', Session)
+
+builder.queryFields((t) => ({
+  session: t.field({
+    type: Session,
+    authScopes: NEEDS.read,
+    nullable: true,
+    description:
+      'The session of this id. Null when the id is malformed, unknown, or of a session that belongs to another owner: all alike.',
+    args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
+    resolve: (_, { id }, context) => {
+      const { owner } = context.require('READ')
+      const uuid = uuidOf('Session', id)
+      return uuid ? context.registry.find(owner, uuid) : null
+    },
+  }),
+  sessions: t.field({
+    type: SessionConnection,
+    authScopes: NEEDS.read,
+    description:
+      'The caller’s sessions, newest first. Live ones only, unless includeTerminated or filter.status says otherwise. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
+    extensions: COST.page,
+    args: {
+      first: t.arg.int({
+        defaultValue: SESSION_PAGE_BOUNDS.default,
+        description: `How many to return, going forward from \`after\`. From ${SESSION_PAGE_BOUNDS.min} to ${SESSION_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
+      }),
+      after: t.arg.string({
+        description:
+          'Only sessions that come after this cursor: older ones. One that is not of this list is CURSOR_INVALID.',
+      }),
+      last: t.arg.int({
+        description: `How many to return, going backward from \`before\` or from the oldest; still newest first. From ${SESSION_PAGE_BOUNDS.min} to ${SESSION_PAGE_BOUNDS.max}. Decides when \`first\` is there too.`,
+      }),
+      before: t.arg.string({
+        description:
+          'Only sessions that come before this cursor: newer ones. One that is not of this list is CURSOR_INVALID.',
+      }),
+      offset: t.arg.int({
+        description:
+          'How many to skip from the newest on, from 0 to 10000; for more there are cursors. Together with a cursor or with last it is BAD_USER_INPUT.',
+      }),
+      includeTerminated: t.arg.boolean({
+        defaultValue: false,
+        description: 'True: sessions that have ended too. Does nothing where filter.status is given.',
+      }),
+      filter: t.arg({ type: SessionFilterInput, description: 'Which sessions are wanted. Absent: every one.' }),
+    },
+    resolve: async (_, args, context) => {
+      const { owner } = context.require('READ')
+      const { sessions, ...page } = await context.reads.list(() => context.registry.list(owner, args, context.signal))
+      const cursorAt = (index: number) => encodeSessionCursor(owner, sessions[index]!)
+      return {
+        ...page,
+        nodes: sessions,
+        cursorAt,
+        startCursor: sessions.length > 0 ? cursorAt(0) : null,
+        endCursor: sessions.length > 0 ? cursorAt(sessions.length - 1) : null,
+      }
+    },
+  }),
+}))

@@ -1,0 +1,241 @@
+import { NotFound } from '../../domain/kernel/errors.ts'
+import { SESSION_INPUT_RULES } from '../../domain/sessions/session-input.ts'
+import type { SessionSnapshot } from '../../domain/log/session-snapshot.ts'
+import type { SessionEndReason, SessionStatus } from '../../ports/log-entry.ts'
+import type { Scope } from '../../ports/scope.ts'
+import type { Viewport } from '../../ports/viewport.ts'
+import { builder } from '../base/builder.ts'
+import type { Context } from '../base/context.ts'
+import { EgressModeEnum } from './egress.ts'
+import { describedValues } from '../base/enum-values.ts'
+import { encodeGlobalId, uuidOf } from '../base/global-id.ts'
+import { NEEDS, readOrGiven } from '../base/needs.ts'
+import { NodeInterface, registerNode } from '../base/node.ts'
+
+export const SessionStatusEnum = builder.enumType('SessionStatus', {
+  description: 'How far a session is. CLOSED, TIMED_OUT and FAILED are final.',
+  values: describedValues<SessionStatus>({
+    CREATING: 'Waiting for a slot, or its browser is starting.',
+    RUNNING: 'Its browser runs.',
+    CLOSED: 'Ended as someone wanted; see endReason.',
+    TIMED_OUT: 'Ended by one of its limits; see endReason.',
+    FAILED: 'Ended by something that went wrong; see endReason and error.',
+  }),
+})
+
+export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
+  description: 'Why a session ended.',
+  values: describedValues<SessionEndReason>({
+    TERMINATED: 'CLOSED: terminateSession or terminateSessions.',
+    SERVER_SHUTDOWN: 'CLOSED: the server was shut down in order.',
+    IDLE_TIMEOUT: 'TIMED_OUT: nobody did anything for idleTimeoutSeconds.',
+    MAX_DURATION: 'TIMED_OUT: maxDurationSeconds had passed.',
+    LAUNCH_FAILED: 'FAILED: its browser did not start.',
+    BROWSER_CRASHED: 'FAILED: its browser died.',
+    BROWSER_MISBEHAVED: 'FAILED: its browser sent a message too large to be processed, or filled the temporary folder.',
+    INTERNAL_ERROR: 'FAILED: a fault of the server. The server log has the cause, with the id of the session.',
+    MACHINE_LOST: 'FAILED: the server that held it died. Requests that were in flight are not in the log.',
+    TASK_COMPLETED: 'CLOSED: its initial task was completed, and it was not to be kept alive.',
+    TASK_FAILED: 'FAILED: its initial task failed, and it was not to be kept alive.',
+  }),
+})
+
+export const BrowserEngineEnum = builder.enumType('BrowserEngine', {
+  description: 'Which browser a session has.',
+  values: describedValues<'CHROMIUM'>({ CHROMIUM: 'Chromium, without a window.' }),
+})
+
+export const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
+  authScopes: NEEDS.asItsField,
+  description: 'The size of the part of a page that can be seen.',
+  fields: (t) => ({
+    width: t.exposeInt('width', { description: 'CSS pixels.' }),
+    height: t.exposeInt('height', { description: 'CSS pixels.' }),
+  }),
+})
+
+export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
+  authScopes: NEEDS.readOrWrite,
+  description:
+    'A browser of its own, with everything that happens in it recorded. It stays, with its log, after it ended, until the server’s retention removes it. A key without READ sees, of what its mutation returns, the id, status, endReason, browser and times, and the options that it has just given; other fields are FORBIDDEN.',
+  interfaces: [NodeInterface],
+  fields: (t) => ({
+    id: t.id({
+      description: 'Of this session, made by the server.',
+      resolve: ({ id }) => encodeGlobalId('Session', id),
+    }),
+    name: t.exposeString('name', {
+      authScopes: readOrGiven('name'),
+      nullable: true,
+      description: `For people. Null when none was given. ${SESSION_INPUT_RULES.name}`,
+    }),
+    metadata: t.expose('metadata', {
+      authScopes: readOrGiven('metadata'),
+      type: 'JSON',
+      description: 'What the client wants kept with the session: an object, {} when none was given.',
+    }),
+    status: t.expose('status', {
+      authScopes: NEEDS.readOrWrite,
+      type: SessionStatusEnum,
+      description: 'How far it is.',
+    }),
+    endReason: t.expose('endReason', {
+      authScopes: NEEDS.readOrWrite,
+      type: SessionEndReasonEnum,
+      nullable: true,
+      description: 'Why it ended. Null until then.',
+    }),
+    error: t.exposeString('error', {
+      authScopes: NEEDS.read,
+      nullable: true,
+      description:
+        'What went wrong, for people. Null when nothing did. In a session that runs: why the page of initialPrompt was refused (BLOCKED).',
+    }),
+    browser: t.field({
+      authScopes: NEEDS.readOrWrite,
+      type: BrowserEngineEnum,
+      description: 'Its browser.',
+      resolve: () => 'CHROMIUM' as const,
+    }),
+    viewport: t.expose('viewport', {
+      authScopes: readOrGiven('viewport'),
+      type: ViewportType,
+      description: 'Of its pages.',
+    }),
+    userAgent: t.exposeString('userAgent', {
+      authScopes: readOrGiven('userAgent'),
+      nullable: true,
+      description: 'The User-Agent that was asked for. Null: the browser’s own.',
+    }),
+    locale: t.exposeString('locale', {
+      authScopes: readOrGiven('locale'),
+      nullable: true,
+      description: 'The language that was asked for, a BCP 47 tag. Null: the browser’s own.',
+    }),
+    timezone: t.exposeString('timezone', {
+      authScopes: readOrGiven('timezone'),
+      nullable: true,
+      description: 'The time zone that was asked for, an IANA name. Null: the server’s own.',
+    }),
+    egress: t.field({
+      authScopes: readOrGiven('egress'),
+      type: EgressModeEnum,
+      description: 'Which hosts its pages can reach.',
+      // Sessions of before there were such rules reached everything.
+      resolve: ({ egress }) => egress?.mode ?? 'OPEN',
+    }),
+    allowedHosts: t.field({
+      authScopes: readOrGiven('allowedHosts'),
+      type: ['String'],
+      nullable: true,
+      description: 'The only hosts that its pages can reach, in normal form. Null: egress alone decides.',
+      resolve: ({ egress }) => egress?.allowedHosts ?? null,
+    }),
+    proxy: t.string({
+      authScopes: readOrGiven('proxy'),
+      nullable: true,
+      description:
+        'The proxy that was given to startSession: scheme, host and port, such as "http://proxy.example:3128", without credentials. Null: none.',
+      resolve: ({ egress }) => egress?.proxy ?? null,
+    }),
+    keepAlive: t.exposeBoolean('keepAlive', {
+      authScopes: readOrGiven('keepAlive'),
+      description: 'True: it has no idle timeout. maxDurationSeconds applies all the same.',
+    }),
+    idleTimeoutSeconds: t.exposeInt('idleTimeoutSeconds', {
+      authScopes: readOrGiven('idleTimeoutSeconds'),
+      description:
+        'Seconds without activity after which it ends as TIMED_OUT, unless keepAlive. Watching is no activity.',
+    }),
+    maxDurationSeconds: t.exposeInt('maxDurationSeconds', {
+      authScopes: readOrGiven('maxDurationSeconds'),
+      description:
+        'Seconds after which it ends as TIMED_OUT, whatever happens: from startedAt, or from createdAt while it has not started.',
+    }),
+    createdAt: t.expose('createdAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      description: 'When it was asked for.',
+    }),
+    startedAt: t.expose('startedAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its browser ran. Null before, and for ever if it never did.',
+    }),
+    lastActivityAt: t.expose('lastActivityAt', {
+      authScopes: NEEDS.read,
+      type: 'DateTime',
+      description: 'When someone last did something with it; its creation and its start count.',
+    }),
+    expiresAt: t.expose('expiresAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the earliest limit that applies will end it. Null once it has ended.',
+    }),
+    endedAt: t.expose('endedAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended. Null until then.',
+    }),
+    durationMs: t.int({
+      authScopes: NEEDS.readOrWrite,
+      description: 'Milliseconds from createdAt to endedAt, or until now.',
+      resolve: ({ createdAt, endedAt }) => Math.max(0, (endedAt ?? Date.now()) - createdAt),
+    }),
+    machineId: t.exposeID('machineId', {
+      authScopes: NEEDS.read,
+      nullable: true,
+      description:
+        'The server process that holds it, or held it. Null only while queued on an installation of several machines.',
+    }),
+    currentUrl: t.exposeString('currentUrl', {
+      authScopes: NEEDS.read,
+      nullable: true,
+      description:
+        'URL of its first page, the last one known after it ended: "about:blank" before the first navigation. Null before its browser runs.',
+    }),
+    title: t.exposeString('title', {
+      authScopes: NEEDS.read,
+      nullable: true,
+      description:
+        'Title of its first page, the last one known after it ended: empty where the page has none. Null before its browser runs.',
+    }),
+    navigationCount: t.exposeInt('navigationCount', { authScopes: NEEDS.read, description: 'Navigations in its log.' }),
+    consoleMessageCount: t.exposeInt('consoleMessageCount', {
+      authScopes: NEEDS.read,
+      description: 'Lines of the console in its log.',
+    }),
+    networkRequestCount: t.exposeInt('networkRequestCount', {
+      authScopes: NEEDS.read,
+      description: 'Settled requests in its log.',
+    }),
+    actionCount: t.exposeInt('actionCount', { authScopes: NEEDS.read, description: 'Actions in its log.' }),
+    screenshotCount: t.exposeInt('screenshotCount', { authScopes: NEEDS.read, description: 'Screenshots in its log.' }),
+    pendingRequestCount: t.exposeInt('pendingRequestCount', {
+      authScopes: NEEDS.read,
+      description: 'Requests in flight now; 0 once it has ended.',
+    }),
+  }),
+})
+
+registerNode('Session', 'READ', async (id, owner, { registry }) =>
+  id.number === null ? registry.find(owner, id.uuid) : null,
+)
+
+/** UUID of a session's id. Throws NotFound for what is no such id, as for what does not exist. */
+export function sessionUuid(id: string): string {
+  const uuid = uuidOf('Session', id)
+  if (!uuid) throw new NotFound('session')
+  return uuid
+}
+
+/** The caller's session of this id. Throws NotFound, also for another owner's. */
+export async function requireSession(context: Context, scope: Scope, id: string): Promise<SessionSnapshot> {
+  const { owner } = context.require(scope)
+  const session = await context.registry.find(owner, sessionUuid(id))
+  if (!session) throw new NotFound('session')
+  return session
+}

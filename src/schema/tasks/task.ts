@@ -1,0 +1,136 @@
+import { NotFound } from '../../domain/kernel/errors.ts'
+import { TASK_INPUT } from '../../domain/tasks/task-input.ts'
+import type { TaskRecord, TaskStatus } from '../../ports/task.ts'
+import { builder } from '../base/builder.ts'
+import { COST } from '../base/complexity.ts'
+import { describedValues } from '../base/enum-values.ts'
+import { encodeGlobalId, uuidOf } from '../base/global-id.ts'
+import { Cost } from '../base/model-cost.ts'
+import { givenMembers, NEEDS, readOrGiven } from '../base/needs.ts'
+import { NodeInterface, registerNode } from '../base/node.ts'
+import { Session, sessionUuid } from '../sessions/session.ts'
+
+const ID = 'The id of the task.'
+
+export const TaskStatusEnum = builder.enumType('TaskStatus', {
+  description: 'How far a task is. COMPLETED, FAILED and CANCELLED are final.',
+  values: describedValues<TaskStatus>({
+    RUNNING: 'The model works on it, or it waits for its session to run.',
+    COMPLETED: 'The model finished it; see result.',
+    FAILED: 'It could not be done, or came to one of its limits; see error.',
+    CANCELLED: 'Someone cancelled it, or ended its session.',
+  }),
+})
+
+export const Task = builder.objectRef<TaskRecord>('Task').implement({
+  authScopes: NEEDS.readOrWrite,
+  description:
+    'A task in words that a model works on in a session. What it does stands in the log of the session: TaskStep for each answer of the model, Action with the origin TASK, TaskEnded. A key without READ sees, of what its mutation returns, the id, session, status and times, and the prompt that it has just given.',
+  interfaces: [NodeInterface],
+  fields: (t) => ({
+    id: t.id({ description: ID, resolve: ({ id }) => encodeGlobalId('Task', id) }),
+    session: t.field({
+      authScopes: NEEDS.readOrWrite,
+      type: Session,
+      description: 'The session that it works in.',
+      resolve: async ({ sessionId, owner }, _, { registry }) => {
+        const session = await registry.find(owner, sessionId)
+        if (!session) throw new Error(`the session of a task is gone: ${sessionId}`)
+        return session
+      },
+    }),
+    prompt: t.exposeString('prompt', { authScopes: readOrGiven('prompt'), description: 'What is to be done.' }),
+    status: t.expose('status', { authScopes: NEEDS.readOrWrite, type: TaskStatusEnum, description: 'How far it is.' }),
+    result: t.expose('result', {
+      authScopes: NEEDS.read,
+      type: 'JSON',
+      nullable: true,
+      description:
+        'A text, or JSON that satisfies outputSchema where one was given; at most 100000 characters. Null unless it is COMPLETED.',
+    }),
+    error: t.exposeString('error', {
+      authScopes: NEEDS.read,
+      nullable: true,
+      description: 'What went wrong, for people. Null when nothing did.',
+    }),
+    steps: t.exposeInt('steps', { authScopes: NEEDS.read, description: 'Answers of the model so far.' }),
+    cost: t.expose('cost', { authScopes: NEEDS.read, type: Cost, description: 'What the model took for it so far.' }),
+    createdAt: t.expose('createdAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      description: 'When it was asked for.',
+    }),
+    endedAt: t.expose('endedAt', {
+      authScopes: NEEDS.readOrWrite,
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended. Null until then.',
+    }),
+  }),
+})
+
+registerNode('Task', 'READ', async (id, owner, { tasks }) => (id.number === null ? tasks.find(owner, id.uuid) : null))
+
+builder.objectFields(Session, (t) => ({
+  cost: t.expose('cost', {
+    authScopes: NEEDS.read,
+    type: Cost,
+    description: 'What models took for all its tasks so far.',
+  }),
+  tasks: t.field({
+    authScopes: NEEDS.read,
+    type: [Task],
+    description: 'Its tasks, oldest first, also after it ended. Empty when it had none. Errors: RESPONSE_TOO_LARGE.',
+    extensions: COST.shortList,
+    resolve: ({ id }, _, { tasks, reads }) => reads.list((maxBytes) => tasks.list(id, maxBytes)),
+  }),
+}))
+
+const { fields: RULES } = TASK_INPUT
+
+const TaskInput = builder.inputType(TASK_INPUT.inputName, {
+  description: TASK_INPUT.description,
+  fields: (t) => ({
+    prompt: t.string({ required: true, description: RULES.prompt.description }),
+    maxSteps: t.int({ defaultValue: RULES.maxSteps.defaultValue as number, description: RULES.maxSteps.description }),
+    maxUsd: t.float({ description: RULES.maxUsd.description }),
+    timeoutSeconds: t.int({
+      defaultValue: RULES.timeoutSeconds.defaultValue as number,
+      description: RULES.timeoutSeconds.description,
+    }),
+    outputSchema: t.field({ type: 'JSON', description: RULES.outputSchema.description }),
+  }),
+})
+
+builder.mutationFields((t) => ({
+  startTask: t.field({
+    type: Task,
+    authScopes: NEEDS.write,
+    grantScopes: (_, { input }) => givenMembers(input),
+    description:
+      'Lets the model work on a task in a running session, one at a time; answers at once. TaskEnded in the log tells its end. While it runs the session is not idle. Errors: NOT_FOUND, SESSION_NOT_RUNNING, TASK_RUNNING, AI_NOT_CONFIGURED, BAD_USER_INPUT.',
+    extensions: COST.change,
+    args: {
+      sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
+      input: t.arg({ type: TaskInput, required: true, description: 'The task.' }),
+    },
+    resolve: (_, { sessionId, input }, context) =>
+      context.registry.startTask(context.require('WRITE').owner, sessionUuid(sessionId), input),
+  }),
+  cancelTask: t.field({
+    type: Task,
+    authScopes: NEEDS.write,
+    description:
+      'Ends a task as CANCELLED: the model is not heard any more, and the action that it has begun is cut short. The session stays. One that has ended stays as it ended. Errors: NOT_FOUND, SESSION_NOT_RUNNING.',
+    extensions: COST.change,
+    args: { id: t.arg.id({ required: true, description: ID }) },
+    resolve: (_, { id }, context) => context.tasks.cancel(context.require('WRITE').owner, taskUuid(id)),
+  }),
+}))
+
+/** UUID of a task's id. Throws NotFound for what is no such id, as for what does not exist. */
+function taskUuid(id: string): string {
+  const uuid = uuidOf('Task', id)
+  if (!uuid) throw new NotFound('task')
+  return uuid
+}

@@ -1,0 +1,37 @@
+import { AllowancesByAddress, type Rate } from '../../domain/kernel/allowance.ts'
+import { TabwireError } from '../../domain/kernel/errors.ts'
+
+/** Operations without a valid key that an address may send. */
+export const ANONYMOUS_REQUESTS: Rate = { burst: 500, perSecond: 50 }
+
+const ADDRESSES = 10_000
+
+export class TooManyAnonymousRequests extends TabwireError {
+  override readonly code = 'RATE_LIMITED'
+  readonly retryAfterSeconds: number
+
+  constructor({ perSecond }: Rate, retryAfterSeconds: number) {
+    super(
+      `Too many requests without a valid API key from this address (limit: ${perSecond} per second). Retry in ${retryAfterSeconds} s.`,
+      { retryAfterSeconds },
+    )
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
+/** Counts requests that no valid key came with. One with a valid key is never counted, nor held up by those that are. */
+export class AnonymousRequests {
+  readonly #rate: Rate
+  readonly #byAddress: AllowancesByAddress
+
+  constructor(rate: Rate = ANONYMOUS_REQUESTS) {
+    this.#rate = rate
+    this.#byAddress = new AllowancesByAddress(rate, ADDRESSES)
+  }
+
+  /** Throws TooManyAnonymousRequests. */
+  count(address: string): void {
+    const own = this.#byAddress.of(address)
+    if (!own.take()) throw new TooManyAnonymousRequests(this.#rate, own.retryAfterSeconds)
+  }
+}

@@ -1,0 +1,294 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { TabwireError } from '../../domain/kernel/errors.ts'
+import { unowned, type FaultOwner } from '../../ports/fault-owner.ts'
+import type { ClientAddresses } from './client-addresses.ts'
+
+export interface ConnectionLimits {
+  /** Connections of one address that have not shown a valid key or link. */
+  anonymousPerAddress: number
+  /** The same of all addresses together. */
+  anonymous: number
+  /** How old a connection must be before the budget of its address closes it: clients open many at once. */
+  settleMs: number
+  /** How long an anonymous client may leave a response unread. */
+  stallMs: number
+  /** Requests that one connection may send ahead of their responses. */
+  pipelined: number
+  /** Connections that one owner's keys have open; links to what is the owner's have as many of their own. */
+  perOwner: number
+  /** The same of all owners together. */
+  authenticated: number
+}
+
+export const CONNECTION_LIMITS: ConnectionLimits = {
+  anonymousPerAddress: 64,
+  anonymous: 1_024,
+  settleMs: 1_000,
+  stallMs: 60_000,
+  pipelined: 64,
+  perOwner: 1_000,
+  authenticated: 4_000,
+}
+
+export class TooManyConnections extends TabwireError {
+  override readonly code = 'TOO_MANY_CONNECTIONS'
+  readonly retryAfterSeconds: number
+
+  constructor(message: string, retryAfterSeconds = 10) {
+    super(message, { retryAfterSeconds })
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
+/** Evicted connections that are still told why; beyond that many the oldest is cut. */
+const MOST_LEAVING = 256
+
+/**
+ * Every connection of the server, whatever is spoken over it. Those that have not shown a valid key or link have a
+ * budget for each address and one in all, and the oldest makes room for the newest; so nobody without a key keeps out
+ * anyone with one, who leaves the budget as soon as the key is found valid.
+ */
+export class Connections {
+  readonly addresses: ClientAddresses
+  readonly limits: ConnectionLimits
+  readonly #connections = new WeakMap<Socket, Connection>()
+  /** Oldest first, as all sets here. */
+  readonly #anonymous = new Set<Connection>()
+  readonly #byAddress = new Map<string, Set<Connection>>()
+  /** Addresses beyond their budget. */
+  readonly #crowded = new Set<string>()
+  readonly #authenticated = new Set<Connection>()
+  readonly #byOwner = new Map<string, Set<Connection>>()
+  readonly #leaving = new Set<Connection>()
+  #sweep: NodeJS.Timeout | null = null
+
+  constructor(addresses: ClientAddresses, limits: ConnectionLimits) {
+    this.addresses = addresses
+    this.limits = limits
+  }
+
+  /** Counts a socket from now until it closes. */
+  open(socket: Socket): Connection {
+    const peer = socket.remoteAddress ?? ''
+    const connection = new Connection(this, socket, peer)
+    this.#connections.set(socket, connection)
+    socket.once('close', () => {
+      this.remove(connection)
+      this.#leaving.delete(connection)
+    })
+    this.addAnonymous(connection, connection.isOfProxy ? null : this.addresses.of(peer, {}))
+    return connection
+  }
+
+  of(socket: Socket): Connection {
+    return this.#connections.get(socket) ?? this.open(socket)
+  }
+
+  /** Ends all that are open, whatever is spoken over them. */
+  cut(): void {
+    for (const { socket } of [...this.#anonymous, ...this.#authenticated, ...this.#leaving]) socket.destroy()
+  }
+
+  /** Frees the timer. */
+  close(): void {
+    if (this.#sweep) clearInterval(this.#sweep)
+    this.#sweep = null
+  }
+
+  addAnonymous(connection: Connection, address: string | null): void {
+    if (connection.socket.destroyed) return
+    connection.holder = { kind: 'address', name: address, since: Date.now() }
+    this.#anonymous.add(connection)
+    if (address !== null) {
+      const own = setOf(this.#byAddress, address)
+      own.add(connection)
+      if (own.size > this.limits.anonymousPerAddress) {
+        this.#crowded.add(address)
+        this.#sweep ??= unowned(() => setInterval(() => this.#evictCrowds(), this.limits.settleMs / 2).unref())
+      }
+    }
+    // Those who have more than theirs make room first, be it the newcomer's own address.
+    while (this.#anonymous.size > this.limits.anonymous) {
+      const [crowd] = address !== null && this.#crowded.has(address) ? [address] : this.#crowded
+      const [oldest] = crowd === undefined ? this.#anonymous : this.#byAddress.get(crowd)!
+      this.#evict(oldest!)
+    }
+  }
+
+  /** Throws TooManyConnections. */
+  addAuthenticated(connection: Connection, owner: string): void {
+    const { perOwner, authenticated } = this.limits
+    if (!this.#hasRoom(this.#byOwner.get(owner), perOwner)) {
+      throw new TooManyConnections(`This owner has ${perOwner} connections open: close some, or retry later.`)
+    }
+    if (!this.#hasRoom(this.#authenticated, authenticated)) {
+      throw new TooManyConnections(`The server has ${authenticated} connections open: retry later.`)
+    }
+    this.remove(connection)
+    connection.holder = { kind: 'owner', name: owner }
+    setOf(this.#byOwner, owner).add(connection)
+    this.#authenticated.add(connection)
+  }
+
+  remove(connection: Connection): void {
+    const { holder } = connection
+    connection.holder = null
+    if (holder?.kind === 'owner') {
+      this.#authenticated.delete(connection)
+      removeFrom(this.#byOwner, holder.name, connection)
+    } else if (holder) {
+      this.#anonymous.delete(connection)
+      if (holder.name === null) return
+      const left = removeFrom(this.#byAddress, holder.name, connection)
+      if (left <= this.limits.anonymousPerAddress) this.#crowded.delete(holder.name)
+    }
+  }
+
+  /** An idle connection that is kept alive makes room for one that is in use. */
+  #hasRoom(holders: Set<Connection> | undefined, limit: number): boolean {
+    if (!holders || holders.size < limit) return limit > 0
+    for (const connection of holders) {
+      if (!connection.isIdle) continue
+      this.#evict(connection)
+      return true
+    }
+    return false
+  }
+
+  #evictCrowds(): void {
+    const settled = Date.now() - this.limits.settleMs
+    for (const address of this.#crowded) {
+      const own = this.#byAddress.get(address)!
+      for (const connection of own) {
+        const { holder } = connection
+        if (own.size <= this.limits.anonymousPerAddress) break
+        if (holder?.kind !== 'address' || holder.since > settled) break
+        this.#evict(connection)
+      }
+    }
+    if (this.#crowded.size === 0) this.close()
+  }
+
+  #evict(connection: Connection): void {
+    this.remove(connection)
+    this.#leaving.add(connection)
+    connection.dismiss()
+    if (this.#leaving.size <= MOST_LEAVING) return
+    const [longest] = this.#leaving
+    this.#leaving.delete(longest!)
+    longest!.socket.destroy()
+  }
+}
+
+/** One socket. It starts anonymous, and so does each request over it. It answers for what serves it, and ends alone. */
+export class Connection implements FaultOwner {
+  readonly socket: Socket
+  /** Who it counts for; null: nobody any more. */
+  holder: { kind: 'address'; name: string | null; since: number } | { kind: 'owner'; name: string } | null = null
+  readonly isOfProxy: boolean
+  readonly #connections: Connections
+  readonly #peer: string
+  #address: string
+  #requests = 0
+  #dismiss: (() => void) | null = null
+  #tellFault: ((error: unknown) => void) | null = null
+
+  constructor(connections: Connections, socket: Socket, peer: string) {
+    this.#connections = connections
+    this.socket = socket
+    this.#peer = peer
+    this.#address = connections.addresses.of(peer, {})
+    this.isOfProxy = connections.addresses.isTrustedProxy(peer)
+  }
+
+  /** Of the client whose request came last. */
+  get address(): string {
+    return this.#address
+  }
+
+  get isAuthenticated(): boolean {
+    return this.holder?.kind === 'owner'
+  }
+
+  /** Kept alive between two requests. */
+  get isIdle(): boolean {
+    return this.#requests === 0
+  }
+
+  /** A request came: whoever sent it has yet to show a key, even if another did so over the same connection. */
+  begin(headers: IncomingMessage['headers']): void {
+    this.#requests += 1
+    if (this.#requests > this.#connections.limits.pipelined) return void this.socket.destroy()
+    this.#address = this.#connections.addresses.of(this.#peer, headers)
+    const { holder } = this
+    // The age of one that stays anonymous goes on: requests without a key buy no time.
+    if (!holder || (holder.kind === 'address' && holder.name === this.#address)) return
+    this.#connections.remove(this)
+    this.#connections.addAnonymous(this, this.#address)
+  }
+
+  /** The request was answered. What is kept alive by a proxy is no client's. */
+  end(): void {
+    this.#requests -= 1
+    if (!this.isOfProxy || !this.holder || this.#requests > 0) return
+    this.#connections.remove(this)
+    this.#connections.addAnonymous(this, null)
+  }
+
+  /**
+   * Whoever is there has shown a valid key, or a link to what is the owner's. Throws TooManyConnections. Holders of
+   * links count by themselves, so that they cannot keep out the owner who gave them away.
+   */
+  admit(owner: string, by: 'key' | 'link'): void {
+    const name = `${by} ${owner}`
+    const { holder } = this
+    // Null: evicted, or closed already.
+    if (!holder || (holder.kind === 'owner' && holder.name === name)) return
+    this.#connections.addAuthenticated(this, name)
+  }
+
+  /** What to do instead of cutting it when it must make room. */
+  onEvicted(dismiss: () => void): void {
+    this.#dismiss = dismiss
+  }
+
+  /** How to tell the client of a fault in what serves it, instead of cutting it; null: there is nobody to tell now. */
+  onFault(tell: ((error: unknown) => void) | null): void {
+    this.#tellFault = tell
+  }
+
+  fail(error: unknown): void {
+    const tell = this.#tellFault
+    // Whatever fails meanwhile, or once more: it is cut.
+    this.#tellFault = null
+    try {
+      if (tell) return tell(error)
+    } catch {
+      // Then it is cut as well.
+    }
+    this.socket.destroy()
+  }
+
+  dismiss(): void {
+    if (this.#dismiss) this.#dismiss()
+    else this.socket.destroy()
+  }
+}
+
+function setOf(sets: Map<string, Set<Connection>>, name: string): Set<Connection> {
+  let own = sets.get(name)
+  if (!own) {
+    own = new Set()
+    sets.set(name, own)
+  }
+  return own
+}
+
+/** How many are left. */
+function removeFrom(sets: Map<string, Set<Connection>>, name: string, connection: Connection): number {
+  const own = sets.get(name)
+  own?.delete(connection)
+  if (own?.size === 0) sets.delete(name)
+  return own?.size ?? 0
+}

@@ -1,0 +1,49 @@
+import type { EventEmitter } from 'node:events'
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
+import { ownedAs, type FaultOwner } from '../../ports/fault-owner.ts'
+
+/**
+ * Gives each socket of the server an owner: what is thrown while a request, a WebSocket or a stream over it is served ends
+ * that connection. Node's parser works for whoever it was made by; all else that a socket has to tell is told as the
+ * owner's, for its handle is the server's.
+ */
+export function ownSockets(server: Server, ownerOf: (socket: Socket) => FaultOwner, logger: Logger): void {
+  const emitter: Pick<EventEmitter, 'emit'> = server
+  const emit = emitter.emit.bind(server)
+  emitter.emit = (name, ...args: unknown[]) => {
+    if (name !== 'connection') return emit(name, ...args)
+    const socket = args[0] as Socket
+    const owner = new SocketFaults(ownerOf(socket), logger)
+    tellAs(owner, socket)
+    ownedAs(owner, () => void emit(name, socket))()
+    return true
+  }
+}
+
+class SocketFaults implements FaultOwner {
+  readonly #connection: FaultOwner
+  readonly #logger: Logger
+
+  constructor(connection: FaultOwner, logger: Logger) {
+    this.#connection = connection
+    this.#logger = logger
+  }
+
+  fail(error: unknown): void {
+    this.#logger.error({ err: error }, 'a fault while a connection was served: the connection ends')
+    this.#connection.fail(error)
+  }
+}
+
+function tellAs(owner: FaultOwner, socket: Pick<EventEmitter, 'emit'>): void {
+  const emit = socket.emit.bind(socket)
+  socket.emit = (name, ...args: unknown[]) => {
+    let isHeard = false
+    ownedAs(owner, () => {
+      isHeard = emit(name, ...args)
+    })()
+    return isHeard
+  }
+}

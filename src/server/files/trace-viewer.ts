@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { finished } from 'node:stream/promises'
+import sendFile from 'send'
+import { TRACE_VIEWER_PATH } from '../../schema/base/artifact-link.ts'
+import { answerJson, answerNotFound } from '../base/json-response.ts'
+
+/** Where the trace viewer lies that ships with Playwright. */
+function viewerFolder(): string {
+  const require = createRequire(import.meta.url)
+  return join(dirname(require.resolve('playwright-core/package.json')), 'lib', 'vite', 'traceViewer')
+}
+
+/**
+ * What the viewer needs, and no other host: a service worker that unpacks the trace, frames in which it shows the
+ * recorded pages (to which it gives a policy of its own, without their scripts), and pictures that it has unpacked.
+ */
+function policyFor(folder: string): string {
+  const inline = [...readFileSync(join(folder, 'index.html'), 'utf8').matchAll(/<script>([\s\S]*?)<\/script>/g)]
+  const hashes = inline.map(([, code]) => `'sha256-${createHash('sha256').update(code!).digest('base64')}'`)
+  return [
+    "default-src 'none'",
+    `script-src 'self' ${hashes.join(' ')}`.trim(),
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "media-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "connect-src 'self' data: blob:",
+    "worker-src 'self'",
+    "frame-src 'self' data: blob:",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'self'",
+  ].join('; ')
+}
+
+/** Serves Playwright's trace viewer at /trace/: static files, which hold nothing of anyone. */
+export function createTraceViewer() {
+  const root = viewerFolder()
+  let policy: string | null = null
+
+  return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD')
+      return answerJson(response, 405, { error: { code: 'METHOD_NOT_ALLOWED', message: 'Use GET, HEAD.' } })
+    }
+    const path = url.pathname.slice(TRACE_VIEWER_PATH.length - 1)
+    const file = sendFile(request, path, {
+      root,
+      index: 'index.html',
+      dotfiles: 'deny',
+      maxAge: 0,
+      acceptRanges: false,
+    })
+    let missing = false
+    file.on('headers', (headers: ServerResponse) => {
+      policy ??= policyFor(root)
+      headers.setHeader('content-security-policy', policy)
+      headers.setHeader('x-frame-options', 'SAMEORIGIN')
+    })
+    // Whatever is wrong with the path, there is nothing; folders are not listed and lead nowhere.
+    const answer = () => {
+      missing = true
+      if (response.headersSent) response.destroy()
+      else answerNotFound(response)
+    }
+    file.on('error', answer)
+    file.on('directory', answer)
+    file.pipe(response)
+    await finished(response).catch((error: unknown) => {
+      // A reader that leaves is none of our errors.
+      if (!missing && !response.destroyed) throw error
+    })
+  }
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { runGraphiqlPage, type GraphiqlPageSettings } from './graphiql-page.ts'
+import { PageAssets } from '../pages/page-assets.ts'
+
+interface Page {
+  html: string
+  assets: PageAssets
+}
+
+const EXAMPLES = new URL('../../../examples/', import.meta.url)
+
+/** The icon in the tab of the browser: two hops of a wire. */
+const ICON =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#12324a"/><path d="M5 21h6l4-11 5 14 3-8h4" fill="none" stroke="#7fd6ff" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/></svg>'
+
+/**
+ * Scripts and styles of our own only: no other host is asked for anything, so the page works offline and tells nobody
+ * that it was opened. 'unsafe-inline' is for styles alone, which the editor writes while it runs.
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "worker-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/**
+ * GraphiQL, offline. Its nine megabytes are read when the page is first asked for, and each file compressed when it is:
+ * a server whose page nobody opens does not pay for it.
+ */
+export class Graphiql {
+  #page: Promise<Page> | null = null
+
+  async servePage(response: ServerResponse): Promise<void> {
+    const { html } = await this.#load()
+    response.writeHead(200, {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': CONTENT_SECURITY_POLICY,
+      'cache-control': 'no-cache',
+      'content-length': Buffer.byteLength(html),
+    })
+    response.end(html)
+  }
+
+  /** Returns false when there is no such asset. */
+  async serveAsset(name: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    return (await this.#load()).assets.serve(name, request, response)
+  }
+
+  #load(): Promise<Page> {
+    this.#page ??= loadPage().catch((error: unknown) => {
+      // The next visitor tries again.
+      this.#page = null
+      throw error
+    })
+    return this.#page
+  }
+}
+
+async function loadPage(): Promise<Page> {
+  const { css, editorWorkerService, graphqlWorker, js, jsonWorker } =
+    await import('@graphql-yoga/render-graphiql/graphiql')
+  const assets = new PageAssets()
+  const add = (name: string, extension: 'js' | 'css' | 'svg', text: string) => {
+    const content = Buffer.from(text)
+    const hash = createHash('sha256').update(content).digest('base64url').slice(0, 16)
+    const fileName = `${name}-${hash}.${extension}`
+    assets.add(fileName, content)
+    // Relative to the page, so that a proxy may put the whole server below a path.
+    return `graphiql/assets/${fileName}`
+  }
+  const style = add('graphiql', 'css', css)
+  const script = add('graphiql', 'js', js)
+  const icon = add('icon', 'svg', ICON)
+  const editor = add('editor-worker', 'js', editorWorkerService)
+  const json = add('json-worker', 'js', jsonWorker)
+  const graphql = add('graphql-worker', 'js', graphqlWorker)
+  const settings: GraphiqlPageSettings = {
+    query: await readExamples(),
+    variables: JSON.stringify({ url: 'https://example.com/', session: '', cursor: null }, null, 2),
+    workers: { editorWorkerService: editor, json, graphql },
+  }
+  const start = add('page', 'js', `(${runGraphiqlPage.toString()})(window, ${JSON.stringify(settings)})`)
+  const html = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Tabwire</title>
+    <link rel="icon" href="${icon}">
+    <link rel="stylesheet" href="${style}">
+    <style>
+      html, body { margin: 0; height: 100%; }
+      body { display: flex; flex-direction: column; }
+      #root { flex: 1; min-height: 0; }
+      #notice { margin: 0; padding: 0.6em 1em; font: 15px system-ui, sans-serif; background: #fff3cd; color: #4d3b00; }
+      #notice[hidden] { display: none; }
+    </style>
+  </head>
+  <body>
+    <p id="notice" role="alert" hidden></p>
+    <div id="root"><noscript>This page needs JavaScript.</noscript></div>
+    <script src="${script}"></script>
+    <script src="${start}"></script>
+  </body>
+</html>
+`
+  return { html, assets }
+}
+
+/** examples/*.graphql in the order of their names, as one document: GraphiQL asks which operation to run. */
+async function readExamples(): Promise<string> {
+  const names = (await readdir(EXAMPLES)).filter((name) => name.endsWith('.graphql')).toSorted()
+  const texts = await Promise.all(names.map((name) => readFile(new URL(name, EXAMPLES), 'utf8')))
+  return texts.join('\n')
+}

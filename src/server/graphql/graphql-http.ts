@@ -1,0 +1,136 @@
+import { setMaxListeners } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { GraphQLError, type ExecutionResult } from 'graphql'
+import { createYoga, type Plugin } from 'graphql-yoga'
+import type { Logger } from 'pino'
+import type { Delivery, DeliveryBudget } from '../../domain/log/delivery.ts'
+import { cutText, ISSUE_LIMITS } from '../../domain/kernel/errors.ts'
+import type { Principal } from '../../domain/kernel/principal.ts'
+import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts'
+import { maskError, retryAfterOf } from '../base/graphql-errors.ts'
+import type { GraphqlOperations, OperationResult } from './graphql.ts'
+
+const MAX_BODY_BYTES = 1_000_000
+
+interface RequestContext extends Record<string, unknown> {
+  principal: Principal
+  left: AbortSignal
+  delivery: Delivery
+  /** Called before a subscription starts, whose answer lasts. */
+  onStream: () => void
+  /** Called when the answer says when to try again. */
+  onRetry: (seconds: number) => void
+}
+
+/**
+ * GraphQL over HTTP. Yoga reads requests and writes answers as the specifications ask; what happens between is
+ * GraphqlOperations, as over WebSocket. The caller is authenticated before.
+ */
+export function createGraphqlHttp(operations: GraphqlOperations, deliveries: DeliveryBudget, logger: Logger) {
+  const yoga = createYoga<RequestContext>({
+    graphqlEndpoint: '/graphql',
+    logging: false,
+    // All of these have routes of their own, or none.
+    graphiql: false,
+    landingPage: false,
+    cors: false,
+    multipart: false,
+    healthCheckEndpoint: '/graphql/health-is-elsewhere',
+    parserAndValidationCache: false,
+    maxRequestBodySize: MAX_BODY_BYTES,
+    maskedErrors: { maskError: (error) => maskTransportError(error, logger) },
+    plugins: [throughOperations(operations)],
+  })
+
+  return async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+    onStream: () => void,
+  ): Promise<void> => {
+    const left = new AbortController()
+    // Each of its reads may listen for its end.
+    setMaxListeners(0, left.signal)
+    const delivery = deliveries.open(principal.owner, () => {
+      logger.info('a reader was disconnected to make room for others')
+      response.destroy()
+    })
+    response.once('close', () => {
+      left.abort()
+      delivery.close()
+    })
+    const onRetry = (seconds: number) => {
+      if (!response.headersSent) response.setHeader('retry-after', seconds)
+    }
+    await yoga(request, response, { principal, left: left.signal, delivery, onStream, onRetry })
+  }
+}
+
+function throughOperations(operations: GraphqlOperations): Plugin<object, RequestContext> {
+  return {
+    onParams({ setParamsHandler }) {
+      setParamsHandler(async ({ request, params, context }): Promise<OperationResult> => {
+        const operationName: unknown = params.operationName
+        if (operationName != null && typeof operationName !== 'string') {
+          return { errors: [transportError('operationName must be a string.', 400)] }
+        }
+        const operation = operations.prepare({ ...params, query: params.query ?? '' })
+        if (!('type' in operation)) return { errors: operation.map(withStatus) }
+        if (operation.type === 'mutation' && request.method === 'GET') {
+          return { errors: [transportError('A mutation needs POST.', 405, { Allow: 'POST' })] }
+        }
+        if (operation.type === 'subscription') {
+          if (!acceptsEventStream(request)) {
+            return { errors: [transportError('A subscription needs Accept: text/event-stream, or WebSocket.', 406)] }
+          }
+          context.onStream()
+        }
+        const { principal, left: signal, delivery: room } = context
+        // Held until the response is closed.
+        const onResult = (bytes: number) => void room.hold(bytes)
+        const result = await operations.execute(operation, { principal, signal, room, onResult })
+        const seconds = Symbol.asyncIterator in result ? null : retryAfterOf(result.errors)
+        if (seconds !== null) context.onRetry(seconds)
+        return result
+      })
+    },
+    onResultProcess(payload) {
+      const { result } = payload
+      if (!(Symbol.asyncIterator in result)) return
+      const results = result as AsyncGenerator<ExecutionResult, void, void>
+      payload.setResultProcessor(
+        (_, { Response }) => new Response(eventStream(results), { headers: EVENT_STREAM_HEADERS }),
+        'text/event-stream',
+      )
+    },
+  }
+}
+
+/** The specification's status for what was refused before it was executed, where the media type allows one. */
+function withStatus(error: GraphQLError): GraphQLError {
+  const { message, nodes, source, positions, extensions } = error
+  const http = { spec: true, status: 400 }
+  return new GraphQLError(message, { nodes, source, positions, extensions: { ...extensions, http } })
+}
+
+function acceptsEventStream(request: Request): boolean {
+  return /text\/event-stream|text\/\*|\*\/\*/i.test(request.headers.get('accept') ?? '*/*')
+}
+
+function transportError(message: string, status: number, headers: Record<string, string> = {}): GraphQLError {
+  // It may name a parameter of the request.
+  const told = cutText(message, ISSUE_LIMITS.messageLength)
+  const issues = [{ path: [], code: 'INVALID_FORMAT', message: told }]
+  return new GraphQLError(told, { extensions: { code: 'BAD_USER_INPUT', issues, http: { status, headers } } })
+}
+
+/** Yoga refuses what is no GraphQL request with codes of its own: here they become ours. */
+function maskTransportError(error: unknown, logger: Logger): GraphQLError {
+  const http = error instanceof GraphQLError ? error.extensions['http'] : undefined
+  if (error instanceof GraphQLError && http) return transportError(error.message, http.status ?? 400, http.headers)
+  // GET with variables that are no JSON: yoga lets the parser's error through.
+  if (error instanceof SyntaxError) {
+    return transportError('The parameters variables and extensions must be JSON.', 400)
+  }
+  return maskError(error, logger)
+}

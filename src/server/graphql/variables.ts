@@ -1,0 +1,167 @@
+import {
+  GraphQLError,
+  isInputObjectType,
+  isListType,
+  isNonNullType,
+  isRequiredInputField,
+  Kind,
+  typeFromAST,
+  type GraphQLInputObjectType,
+  type GraphQLInputType,
+  type OperationDefinitionNode,
+} from 'graphql'
+import { ISSUE_LIMITS, type InputIssue } from '../../domain/kernel/errors.ts'
+import { schema } from '../../schema/schema.ts'
+import { badUserInput, requestError } from '../base/graphql-errors.ts'
+
+/**
+ * What the variables of an operation may hold. Checking costs by the value and writing down by the level; the largest input
+ * that the schema accepts, a hundred steps that each extract a hundred fields, has about 41,000 values.
+ */
+export const VARIABLE_LIMITS = {
+  values: 50_000,
+  depth: 100,
+  /** Fields of input types, given or not, which are looked for in every object: a hundred steps have some 4,000. */
+  fields: 50_000,
+} as const
+
+type Path = readonly (string | number)[]
+
+/** Refuses variables that are too large to be checked. Null: they may be. */
+export function checkAmount(variables: Record<string, unknown>): GraphQLError | null {
+  let level: unknown[] = [variables]
+  let values = 0
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > VARIABLE_LIMITS.depth) return tooLarge(`nest at most ${VARIABLE_LIMITS.depth} levels deep`)
+    const next: unknown[] = []
+    for (const value of level) {
+      if (typeof value !== 'object' || value === null) continue
+      const members = Array.isArray(value) ? value : Object.values(value)
+      values += members.length
+      if (values > VARIABLE_LIMITS.values) return tooLarge(`hold at most ${VARIABLE_LIMITS.values} values in all`)
+      for (const member of members) next.push(member)
+    }
+    level = next
+  }
+  return null
+}
+
+function tooLarge(rule: string): GraphQLError {
+  return badUserInput([{ path: ['variables'], code: 'TOO_LONG', message: `The variables must ${rule}.` }])
+}
+
+/**
+ * What is wrong with the variables of an operation, each mistake with its path, up to a bound. A member that the input type
+ * does not have is a mistake in the operation, as if it stood in its text. GraphQL's own list has no end, and shows the
+ * whole object with each mistake in it.
+ */
+export function mistakesIn(operation: OperationDefinitionNode, variables: Record<string, unknown>): GraphQLError[] {
+  const definitions = operation.variableDefinitions ?? []
+  const mistakes = new Mistakes()
+  for (const definition of definitions) {
+    const name = definition.variable.name.value
+    const type = typeFromAST(schema, definition.type) as GraphQLInputType
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined
+    if (value === undefined && (definition.defaultValue || definition.type.kind !== Kind.NON_NULL_TYPE)) continue
+    mistakes.look(value, type, [name])
+  }
+  const { issues, unknownMembers, hasMore, isTooMuch } = mistakes
+  if (isTooMuch) return [tooLarge('hold fewer objects')]
+  const errors = unknownMembers.map((message) =>
+    requestError(
+      new GraphQLError(message, { nodes: definitions }),
+      'GRAPHQL_VALIDATION_FAILED',
+      hasMore ? { hasMoreIssues: true } : {},
+    ),
+  )
+  return issues.length > 0 ? [...errors, badUserInput(issues, definitions, hasMore)] : errors
+}
+
+class Mistakes {
+  readonly issues: InputIssue[] = []
+  readonly unknownMembers: string[] = []
+
+  /** Whether there are more than are told. */
+  hasMore = false
+  #fields = 0
+
+  /** Whether so many objects were given that not all of them are looked at. */
+  get isTooMuch(): boolean {
+    return this.#fields > VARIABLE_LIMITS.fields
+  }
+
+  get #isDone(): boolean {
+    return this.hasMore || this.isTooMuch
+  }
+
+  look(value: unknown, type: GraphQLInputType, path: Path): void {
+    if (this.#isDone) return
+    if (isNonNullType(type)) {
+      if (value === undefined) this.#add(path, 'REQUIRED', `Expected a value of type "${String(type)}" to be provided.`)
+      else if (value === null)
+        this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${String(type)}" not to be null.`)
+      else this.look(value, type.ofType, path)
+    } else if (value === null || value === undefined) {
+      return
+    } else if (isListType(type)) {
+      // A value by itself stands for a list of one.
+      if (!Array.isArray(value)) return this.look(value, type.ofType, path)
+      for (let index = 0; index < value.length && !this.#isDone; index += 1) {
+        this.look(value[index], type.ofType, [...path, index])
+      }
+    } else if (isInputObjectType(type)) {
+      if (typeof value !== 'object' || Array.isArray(value)) {
+        this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${String(type)}" to be an object.`)
+      } else this.#lookInto(value as Record<string, unknown>, type, path)
+    } else {
+      try {
+        if (type.coerceInputValue(value) !== undefined) return
+        this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${String(type)}".`)
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : `Expected a value of type "${String(type)}".`
+        this.#add(path, 'INVALID_FORMAT', reason)
+      }
+    }
+  }
+
+  #lookInto(value: Record<string, unknown>, type: GraphQLInputObjectType, path: Path): void {
+    const fields = type.getFields()
+    const all = Object.values(fields)
+    this.#fields += all.length
+    for (const field of all) {
+      const member = Object.hasOwn(value, field.name) ? value[field.name] : undefined
+      if (member !== undefined) this.look(member, field.type, [...path, field.name])
+      else if (isRequiredInputField(field)) {
+        this.#add(
+          [...path, field.name],
+          'REQUIRED',
+          `Expected "${String(type)}" to include the required field "${field.name}".`,
+        )
+      }
+    }
+    let known = 0
+    for (const name in value) {
+      if (Object.hasOwn(fields, name)) known += 1
+      else if (this.#isDone) return
+      else if (this.#hasRoom())
+        this.unknownMembers.push(
+          `Expected "${String(type)}" at ${path.join('.')} not to include the unknown field "${name}".`,
+        )
+    }
+    if (!type.isOneOf || (known === 1 && Object.values(value).every((member) => member !== null))) return
+    this.#add(
+      path,
+      'INVALID_FORMAT',
+      `Expected exactly one field of "${String(type)}" to be given, and not to be null.`,
+    )
+  }
+
+  #add(path: Path, code: string, message: string): void {
+    if (this.#hasRoom()) this.issues.push({ path: [...path], code, message })
+  }
+
+  #hasRoom(): boolean {
+    this.hasMore = this.issues.length + this.unknownMembers.length >= ISSUE_LIMITS.issues
+    return !this.hasMore
+  }
+}

@@ -1,0 +1,394 @@
+import { setMaxListeners } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { ExecutionArgs } from 'graphql'
+import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws'
+import type { Logger } from 'pino'
+import { WebSocketServer, type WebSocket } from 'ws'
+import type { Delivery, DeliveryBudget } from '../../domain/log/delivery.ts'
+import type { Callers } from '../../domain/access/authenticator.ts'
+import { asTold } from '../../domain/kernel/database-unavailable.ts'
+import { TabwireError } from '../../domain/kernel/errors.ts'
+import { Unauthenticated, type Principal } from '../../domain/kernel/principal.ts'
+import { secretOfPayload } from '../base/authentication.ts'
+import type { Connection, Connections } from '../base/connections.ts'
+import { maskError, refusal } from '../base/graphql-errors.ts'
+import type { GraphqlOperations, Operation } from './graphql.ts'
+import { sayAndLetGo } from '../base/request-time.ts'
+import { tellingItsEnd } from './telling-its-end.ts'
+import { closeReason, idOfComplete, textOf } from './websocket-text.ts'
+
+export interface WebSocketLimits {
+  /** For connection_init to come. */
+  initMs: number
+  /** For an operation with a valid key to come, on a socket that gave none itself. */
+  anonymousMs: number
+  pingMs: number
+  /** For the other side to answer our closing. */
+  closeMs: number
+  messageBytes: number
+  /** What a socket may send before its first valid key, in all. */
+  anonymousBytes: number
+  operationsPerSocket: number
+  /** What the other side may leave unread before it is cut off. */
+  unreadBytes: number
+}
+
+export const WEB_SOCKET_LIMITS: WebSocketLimits = {
+  initMs: 3_000,
+  anonymousMs: 30_000,
+  pingMs: 12_000,
+  closeMs: 1_000,
+  messageBytes: 1_000_000,
+  anonymousBytes: 256 * 1024,
+  operationsPerSocket: 100,
+  unreadBytes: 64 * 1024 * 1024,
+}
+
+/** "Try again later", of the registry of close codes: clients reconnect after it, with growing pauses. */
+const TRY_AGAIN_LATER = 1013
+
+class TooManyOperations extends TabwireError {
+  override readonly code = 'RATE_LIMITED'
+
+  constructor(limit: number) {
+    super(`A socket may have ${limit} operations at once: complete some, or open another socket.`)
+  }
+}
+
+/** What onSubscribe hands to execute and subscribe, through graphql-ws. */
+interface SocketOperation {
+  operation: Operation
+  principal: Principal
+  /** Fires when the socket closes, or the client says that it does not want the result any more. */
+  left: AbortSignal
+  room: Delivery
+  /** To be called when there are no more results: what was sent, and that it is complete, is still on its way. */
+  ending: () => void
+}
+
+/**
+ * GraphQL over WebSocket (graphql-transport-ws): graphql-ws speaks the protocol, this joins it to sockets, keys and
+ * operations. Nothing is queued for a reader that stops reading: graphql-ws awaits each send, so its followers stop.
+ */
+export class GraphqlWebSockets {
+  readonly #webSockets: WebSocketServer
+  readonly #limits: WebSocketLimits
+  readonly #callers: Callers
+  readonly #deliveries: DeliveryBudget
+  readonly #logger: Logger
+  readonly #protocol: Server<SocketConnection>
+  readonly #connections: Connections
+  readonly #open = new Set<SocketConnection>()
+
+  constructor(
+    operations: GraphqlOperations,
+    callers: Callers,
+    deliveries: DeliveryBudget,
+    connections: Connections,
+    logger: Logger,
+    limits: WebSocketLimits,
+  ) {
+    this.#limits = limits
+    this.#callers = callers
+    this.#deliveries = deliveries
+    this.#connections = connections
+    this.#logger = logger
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      // Compression would keep a window for each socket and slow down what is mostly small and near.
+      perMessageDeflate: false,
+      maxPayload: limits.messageBytes,
+      // A hundred operations that arrive together begin one after the other, in turns with everybody else.
+      allowSynchronousEvents: false,
+      handleProtocols,
+    })
+    const run = async ({ contextValue }: ExecutionArgs) => {
+      const { operation, principal, left: signal, room, ending } = contextValue as SocketOperation
+      const results = await operations.execute(operation, { principal, signal, room })
+      return Symbol.asyncIterator in results ? tellingItsEnd(results, ending) : results
+    }
+    this.#protocol = makeServer<Record<string, unknown> | undefined, SocketConnection>({
+      connectionInitWaitTimeout: limits.initMs,
+      onConnect: async ({ connectionParams, extra }) => {
+        const secret = secretOfPayload(connectionParams)
+        // Without a key the socket is acknowledged all the same: each operation may bring one.
+        if (secret === null) return true
+        try {
+          return (await extra.authenticate(secret, 'connection')) !== null
+        } catch (error) {
+          const told = asTold(error)
+          if (!(told instanceof TabwireError) || told.extensions['retryAfterSeconds'] === undefined) throw error
+          // Clients come back after this code.
+          void extra.close(TRY_AGAIN_LATER, `${told.code}: ${told.message}`)
+          return false
+        }
+      },
+      onSubscribe: async ({ subscriptions, extra }, id, payload) => {
+        if (Object.keys(subscriptions).length > limits.operationsPerSocket) {
+          return [refusal(new TooManyOperations(limits.operationsPerSocket))]
+        }
+        const secret = secretOfPayload(payload.extensions)
+        let principal: Principal | null
+        try {
+          principal = secret === null ? extra.principal : await extra.authenticate(secret, 'operation')
+        } catch (error) {
+          return [maskError(error, logger)]
+        }
+        // A socket that closes still takes messages until the other side has agreed: its key may be the reason.
+        if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
+        const operation = operations.prepare(payload)
+        if (!('type' in operation)) return operation
+        const contextValue: SocketOperation = { operation, principal, ...extra.begin(id, payload, principal) }
+        return { ...operation.args, contextValue }
+      },
+      execute: run,
+      subscribe: run,
+      onComplete: ({ extra }, _, payload) => extra.end(payload),
+    })
+  }
+
+  /** Takes over the connection of an HTTP upgrade to the path of the API. */
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
+      const below = this.#connections.of(request.socket)
+      const connection = new SocketConnection(
+        socket,
+        below,
+        this.#callers,
+        this.#deliveries,
+        this.#limits,
+        this.#logger,
+      )
+      this.#open.add(connection)
+      below.onFault(() => connection.failed())
+      connection.serve(this.#protocol)
+      socket.once('close', () => this.#open.delete(connection))
+    })
+  }
+
+  /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open].map((connection) => connection.leave()))
+    this.#webSockets.close()
+  }
+}
+
+/** One socket, whose key, timers and followers it frees when it closes, whoever closes it. */
+class SocketConnection {
+  /** Who the key of connection_init belongs to; null when it brought none. */
+  principal: Principal | null = null
+  readonly #socket: WebSocket
+  readonly #below: Connection
+  readonly #callers: Callers
+  readonly #deliveries: DeliveryBudget
+  readonly #limits: WebSocketLimits
+  readonly #logger: Logger
+  readonly #leaving = new AbortController()
+  /** Its operations by their payloads: a client may use an id again before the operation that had it is over. */
+  readonly #operations = new Map<object, { id: string; leaving: AbortController; isEnding: boolean }>()
+  /** From its first operation on. */
+  #delivery: Delivery | null = null
+  /** Keys that are used here, and how to stop watching them. */
+  readonly #watchedKeys = new Map<string, () => void>()
+  readonly #anonymous: NodeJS.Timeout
+  #heartbeat: NodeJS.Timeout
+  #isAlive = true
+  #settled: (() => void) | null = null
+
+  constructor(
+    socket: WebSocket,
+    below: Connection,
+    callers: Callers,
+    deliveries: DeliveryBudget,
+    limits: WebSocketLimits,
+    logger: Logger,
+  ) {
+    this.#socket = socket
+    this.#below = below
+    this.#callers = callers
+    this.#deliveries = deliveries
+    this.#limits = limits
+    this.#logger = logger
+    this.#anonymous = setTimeout(() => void this.close(CloseCode.Unauthorized, 'Unauthorized'), limits.anonymousMs)
+    this.#heartbeat = setInterval(() => this.#beat(), limits.pingMs)
+    // Every operation of the socket may listen for its end.
+    setMaxListeners(0, this.left)
+  }
+
+  /** Fires when the socket closes or is about to. */
+  get left(): AbortSignal {
+    return this.#leaving.signal
+  }
+
+  begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'room' | 'ending'> {
+    const leaving = new AbortController()
+    // Each of its reads may listen for its end.
+    setMaxListeners(0, leaving.signal)
+    const operation = { id, leaving, isEnding: false }
+    this.#operations.set(payload, operation)
+    this.#delivery ??= this.#deliveries.open(owner, () => this.#makeRoom())
+    return { left: leaving.signal, room: this.#delivery, ending: () => (operation.isEnding = true) }
+  }
+
+  /** Its result was sent, or nobody waits for it any more. */
+  end(payload: object): void {
+    this.#operations.get(payload)?.leaving.abort()
+    this.#operations.delete(payload)
+    if (!this.#isEnding) this.#settled?.()
+  }
+
+  /** Closes the socket because the server goes away: what has come to its end is completed first. */
+  async leave(): Promise<void> {
+    // Whoever has read the last entry hears in this turn that it was the last.
+    await turn()
+    if (this.#isEnding) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#settled = resolve
+      const cutOff = setTimeout(resolve, this.#limits.closeMs)
+      await promise
+      clearTimeout(cutOff)
+      // graphql-ws sends that it is complete after it has told us.
+      await turn()
+    }
+    await this.close(1001, 'Going away')
+  }
+
+  get #isEnding(): boolean {
+    return [...this.#operations.values()].some(({ isEnding }) => isEnding)
+  }
+
+  serve(protocol: Server<SocketConnection>): void {
+    const socket = this.#socket
+    socket.on('pong', () => (this.#isAlive = true))
+    // ws closes the socket itself after an error: a frame that is malformed or too big, a connection that broke.
+    socket.on('error', (error) => this.#logger.debug({ err: error }, 'a WebSocket failed'))
+    const closed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => this.#send(data),
+        close: (code, reason) => void this.close(code ?? 1000, reason ?? ''),
+        onMessage: (listener) => {
+          socket.on('message', (data) => {
+            const text = textOf(data)
+            const left = idOfComplete(text)
+            // graphql-ws lets a query that nobody waits for any more go on.
+            if (left !== null) this.#giveUp(left)
+            listener(text).catch((error: unknown) => {
+              this.#logger.error({ err: error }, 'a message over WebSocket could not be served')
+              this.failed()
+            })
+          })
+        },
+      },
+      this,
+    )
+    this.#boundAnonymous()
+    socket.once('close', (code, reason) => {
+      this.#free()
+      closed(code, String(reason)).catch((error: unknown) => {
+        this.#logger.error({ err: error }, 'the operations of a WebSocket could not be ended')
+      })
+    })
+  }
+
+  /**
+   * The caller of this key, or null; when the key ceases to be valid, the socket closes. Throws TooManyWrongKeys or
+   * TooManyConnections.
+   */
+  async authenticate(secret: string, of: 'connection' | 'operation'): Promise<Principal | null> {
+    const principal = await this.#callers.authenticate(secret, this.#below.address)
+    if (!principal || this.left.aborted) return null
+    if (!this.#below.isAuthenticated) this.#below.admit(principal.owner, principal.sessionId === null ? 'key' : 'link')
+    if (of === 'connection') this.principal = principal
+    clearTimeout(this.#anonymous)
+    if (!this.#watchedKeys.has(principal.apiKeyId)) {
+      const forbid = () => void this.close(CloseCode.Forbidden, 'The API key is no longer valid')
+      this.#watchedKeys.set(principal.apiKeyId, this.#callers.onInvalid(principal, forbid))
+    }
+    return principal
+  }
+
+  /** Ends the followers at once, the socket as soon as the other side agrees or its time is up. */
+  async close(code: number, reason: string): Promise<void> {
+    this.#free()
+    if (this.#socket.readyState === this.#socket.CLOSED) return
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    this.#socket.once('close', resolve)
+    this.#socket.close(code, closeReason(reason))
+    const cutOff = setTimeout(() => this.#socket.terminate(), this.#limits.closeMs)
+    await closed
+    clearTimeout(cutOff)
+  }
+
+  /** A fault of ours in what serves it. */
+  failed(): void {
+    void this.close(CloseCode.InternalServerError, 'Internal server error')
+  }
+
+  #makeRoom(): void {
+    this.#logger.info('a reader was disconnected to make room for others')
+    this.#socket.terminate()
+  }
+
+  #giveUp(id: string): void {
+    for (const operation of this.#operations.values()) {
+      if (operation.id === id) operation.leaving.abort()
+    }
+  }
+
+  #send(data: string): Promise<void> {
+    const socket = this.#socket
+    if (socket.readyState !== socket.OPEN) return Promise.resolve()
+    if (socket.bufferedAmount > this.#limits.unreadBytes) {
+      this.#logger.info({ unreadBytes: socket.bufferedAmount }, 'a WebSocket left too much unread')
+      socket.terminate()
+      return Promise.resolve()
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const held = this.#delivery?.hold(data.length)
+    // A send fails only because the socket is closing, which ends the operation by itself.
+    socket.send(data, () => {
+      held?.release()
+      resolve()
+    })
+    return promise
+  }
+
+  /** Until a key was found valid the socket is one that may have to make room, and that may not say much. */
+  #boundAnonymous(): void {
+    const { socket } = this.#below
+    const most = socket.bytesRead + this.#limits.anonymousBytes
+    const count = () => {
+      if (!this.#below.isAuthenticated && socket.bytesRead <= most) return
+      socket.off('data', count)
+      if (!this.#below.isAuthenticated) void this.close(CloseCode.Unauthorized, 'Unauthorized')
+    }
+    socket.on('data', count)
+    this.#below.onEvicted(
+      () => void this.close(TRY_AGAIN_LATER, 'TOO_MANY_CONNECTIONS: too many connections without an API key'),
+    )
+  }
+
+  #beat(): void {
+    if (!this.#isAlive) return this.#socket.terminate()
+    this.#isAlive = false
+    this.#socket.ping()
+  }
+
+  #free(): void {
+    clearTimeout(this.#anonymous)
+    clearInterval(this.#heartbeat)
+    for (const unwatch of this.#watchedKeys.values()) unwatch()
+    this.#watchedKeys.clear()
+    this.#leaving.abort()
+    for (const { leaving } of this.#operations.values()) leaving.abort()
+    this.#operations.clear()
+    this.#delivery?.close()
+  }
+}
+
+export function refuseUpgrade(stream: Duplex, status: string, headers = ''): void {
+  sayAndLetGo(stream, `HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`)
+}

@@ -1,0 +1,88 @@
+import { readdir, readFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { PageAssets } from './page-assets.ts'
+
+/** Where `npm run build` puts it, and `npm start` when it is not there. */
+const BUILT = new URL('../../../dist-dashboard/', import.meta.url)
+const ASSETS = new URL('dashboard/assets/', BUILT)
+
+/** What a policy can name; an address of IPv6 it cannot. */
+const ORIGIN = /^https?:\/\/[\w.-]+(:\d+)?$/
+
+/**
+ * Nothing inline, and no other host but the one that downloads are redirected to, where that is set: what a page under
+ * observation has written can do no harm here, whatever it is.
+ */
+function policyWith(downloads: string | null): string {
+  const also = downloads !== null && ORIGIN.test(downloads) ? ` ${downloads}` : ''
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    `img-src 'self' data: blob:${also}`,
+    `media-src 'self'${also}`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
+
+interface Page {
+  html: Buffer
+  assets: PageAssets
+}
+
+/** The dashboard at `/`: built files, read when the page is first asked for. */
+export class Dashboard {
+  readonly #policy: string
+  #page: Promise<Page | null> | null = null
+
+  /** `downloads`: the origin that downloads are redirected to; null: they come from here. */
+  constructor(downloads: string | null) {
+    this.#policy = policyWith(downloads)
+  }
+
+  /** Returns false when it has not been built. */
+  async servePage(response: ServerResponse): Promise<boolean> {
+    const page = await this.#load()
+    if (!page) return false
+    response.writeHead(200, {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': this.#policy,
+      'cache-control': 'no-cache',
+      'content-length': page.html.length,
+    })
+    response.end(page.html)
+    return true
+  }
+
+  /** Returns false when there is no such file. */
+  async serveAsset(name: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    return (await (await this.#load())?.assets.serve(name, request, response)) ?? false
+  }
+
+  async #load(): Promise<Page | null> {
+    this.#page ??= loadPage()
+    try {
+      const page = await this.#page
+      // It may be built while the server runs.
+      if (!page) this.#page = null
+      return page
+    } catch (error) {
+      this.#page = null
+      throw error
+    }
+  }
+}
+
+async function loadPage(): Promise<Page | null> {
+  const html = await readFile(new URL('index.html', BUILT)).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  })
+  if (!html) return null
+  const assets = new PageAssets()
+  for (const name of await readdir(ASSETS)) assets.add(name, await readFile(new URL(name, ASSETS)))
+  return { html, assets }
+}
