@@ -67,6 +67,21 @@ describe('navigation', () => {
     expect((await done({ reload: {} })).details).toMatchObject({ status: 200 })
   })
 
+  test('each step is told of its own, whatever the page before it goes on to', async () => {
+    const told: string[] = []
+    for (let round = 0; round < 8; round += 1) {
+      for (const way of ['/refreshes', '/moves-on']) {
+        await take(session, { navigate: { url: `${site.url}${way}?to=http://127.0.0.1:1/` } })
+        for (const path of ['/ok1', '/ok2']) {
+          const { error, details } = await take(session, { navigate: { url: `${site.url}${path}` } })
+          told.push(`${path}: ${error?.message ?? details['finalUrl']} ${details['status']}`)
+        }
+      }
+    }
+    const wanted = ['/ok1', '/ok2'].map((path) => `${path}: ${site.url}${path} 404`)
+    expect([...new Set(told)]).toEqual(wanted)
+  })
+
   test('fails with the reason', async () => {
     const nobody = await failed({ navigate: { url: 'http://127.0.0.1:1/' } })
     expect(nobody).toMatchObject({ code: 'NAVIGATION_FAILED', message: expect.stringContaining('net::ERR_') })

@@ -20,7 +20,9 @@ export interface Refusal {
 }
 
 interface LostDocument {
-  /** Counts those of this browser. */
+  pageId: string
+  requestId: string
+  /** See `NavigationGuard.count`. */
   number: number
   /** Never rejects. Resolves when the page has left it, too. */
   refusal: Promise<Refusal>
@@ -29,11 +31,17 @@ interface LostDocument {
 interface Loading {
   url: string
   pageId: string
+  number: number
   /** Else of a frame within the page, which fails no action. */
   isMain: boolean
   startedAt: number
   /** The rule that refused it. */
   rule: string | null
+}
+
+/** A navigation that knows which documents come of it. */
+interface Causes {
+  hasCaused(requestId: string, number: number): boolean
 }
 
 const ARRIVED: Refusal = { blocked: null, netError: null }
@@ -51,6 +59,7 @@ export class NavigationGuard {
   readonly #logger: Logger
   /** By the browser's id of the request. */
   readonly #loading = new Map<string, Loading>()
+  /** By the browser's id of the request, the last one last. */
   readonly #lost = new Map<string, LostDocument>()
   /** Blank documents that frames show, by the browser's id of their loading, and those that are waited for. */
   readonly #arrived = new Map<string, true>()
@@ -76,6 +85,7 @@ export class NavigationGuard {
       this.#loading.set(requestId, {
         url: cutUrl(request.url),
         pageId,
+        number: ++this.#count,
         isMain: frameId === targetId,
         startedAt: wallTime * 1000,
         rule: null,
@@ -107,21 +117,31 @@ export class NavigationGuard {
     return this.#loading.get(requestId)?.rule ?? null
   }
 
-  /** Pass it to `refusedSince`: what is lost from now on has a higher number. */
+  /** Of documents asked for. Pass it to `refusedSince`: what is asked for from now on has a higher number. */
   get count(): number {
     return this.#count
   }
 
-  /** Whether a document of the page was lost since then, so that `refusedSince` has something to say. */
+  /** Whether a document that was asked for since then was lost, so that `refusedSince` has something to say. */
   hasLostSince(pageId: string | null, count: number): boolean {
-    return pageId !== null && (this.#lost.get(pageId)?.number ?? 0) > count
+    return this.#lastLost(pageId, count) !== undefined
   }
 
-  /** Why the last document that the page was to show since then did not arrive, when the page has left it. */
-  async refusedSince(pageId: string | null, count: number): Promise<Refusal> {
-    const lost = pageId === null ? undefined : this.#lost.get(pageId)
-    if (!lost || lost.number <= count) return ARRIVED
-    return (await within(lost.refusal, LEAVING_MS)) ?? ARRIVED
+  /**
+   * Why the last document that the page was asked for since then did not arrive, when the page has left it. With `own`, of
+   * those that this navigation has caused.
+   */
+  async refusedSince(pageId: string | null, count: number, own: Causes | null = null): Promise<Refusal> {
+    const lost = this.#lastLost(pageId, count, own)
+    return (lost && (await within(lost.refusal, LEAVING_MS))) ?? ARRIVED
+  }
+
+  #lastLost(pageId: string | null, count: number, own: Causes | null = null): LostDocument | undefined {
+    if (pageId === null) return undefined
+    return [...this.#lost.values()].findLast(
+      (lost) =>
+        lost.pageId === pageId && lost.number > count && (own === null || own.hasCaused(lost.requestId, lost.number)),
+    )
   }
 
   #judge(
@@ -142,27 +162,27 @@ export class NavigationGuard {
     const shown = cutUrl(url)
     this.#logger.info({ pageId, url: shown, rule }, 'a page was led to an address that is never opened, and leaves it')
     const refusal = this.#leave(frameId, sessionId).then(() => this.#refusal(shown, rule))
-    if (isMain) this.#lose(pageId, refusal)
+    if (isMain) this.#lose(requestId, loading, refusal)
   }
 
   #failed(requestId: string, errorText: string): void {
     const loading = this.#loading.get(requestId)
     if (!loading?.isMain || loading.rule !== null || !this.#connections.isHidden(errorText)) return
-    const { url, pageId, startedAt } = loading
+    const { url, startedAt } = loading
     const refusal = this.#connections.failureOf(errorText, url, startedAt).then((failure) => {
       if (failure?.code === 'BLOCKED') return this.#refusal(url, failure.rule ?? 'blocked address')
       return { blocked: null, netError: failure?.netError ?? null }
     })
-    this.#lose(pageId, refusal)
+    this.#lose(requestId, loading, refusal)
   }
 
   #refusal(url: string, rule: string): Refusal {
     return { blocked: `It led to ${url}, which ${refusalBy(rule, this.#connections.mode)}.`, netError: null }
   }
 
-  #lose(pageId: string, refusal: Promise<Refusal>): void {
-    this.#lost.delete(pageId)
-    this.#lost.set(pageId, { number: ++this.#count, refusal })
+  #lose(requestId: string, { pageId, number }: Loading, refusal: Promise<Refusal>): void {
+    this.#lost.delete(requestId)
+    this.#lost.set(requestId, { pageId, requestId, number, refusal })
     dropOldest(this.#lost)
   }
 
