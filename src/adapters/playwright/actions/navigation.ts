@@ -47,6 +47,7 @@ export async function goTo(site: ActionSite, url: string, waitUntil: LoadState):
       if (state !== 'commit')
         await page.waitForLoadState(state, { timeout: Math.max(1, deadline - Date.now()), signal })
     }
+    if (own.isReplaced) throw new Error('interrupted by another navigation')
     return own.status
   })
 }

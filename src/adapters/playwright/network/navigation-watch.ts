@@ -18,8 +18,9 @@ export class OwnNavigation implements Disposable {
   readonly #address: string
   readonly #stop: () => void
   #requestId: string | null = null
-  /** The last that the page was asked for since. */
-  #latest: string | null = null
+  /** The last that the page was asked for before its own was shown. */
+  #rival: { requestId: string; url: string; isOfOwn: boolean } | null = null
+  #isReplaced = false
   /** The guard's count of documents when its own was shown. */
   #arrivedAt: number | null = null
 
@@ -31,15 +32,28 @@ export class OwnNavigation implements Disposable {
     this.#stop = stop
   }
 
+  /** Whether the page went on to what the page before had asked for. */
+  get isReplaced(): boolean {
+    return this.#isReplaced
+  }
+
   /** Whether a document is this one, or was asked for by it or a page after it. `number`: see NavigationGuard.count. */
   hasCaused(requestId: string, number: number): boolean {
-    return requestId === this.#requestId || (this.#arrivedAt !== null && number > this.#arrivedAt)
+    if (requestId === this.#requestId) return true
+    if (requestId === this.#rival?.requestId) return this.#rival.isOfOwn
+    return this.#arrivedAt !== null && number > this.#arrivedAt
   }
 
   asked(requestId: string, url: string): void {
-    this.#latest = requestId
+    if (this.#arrivedAt !== null) return
     // The page may have asked for the same itself, which the step's own replaces.
-    if (this.#arrivedAt === null && addressOf(url) === this.#address) this.#requestId = requestId
+    if (addressOf(url) === this.#address) this.#requestId = requestId
+    else if (this.#requestId !== null) this.#rival = { requestId, url: addressOf(url), isOfOwn: false }
+  }
+
+  /** Documents tell what they ask for in order with what is shown; their requests may be told before they are shown. */
+  wanted(url: string): void {
+    if (this.#arrivedAt !== null && this.#rival?.url === addressOf(url)) this.#rival.isOfOwn = true
   }
 
   answered(requestId: string, status: number): void {
@@ -56,7 +70,10 @@ export class OwnNavigation implements Disposable {
     if (isOwn) {
       this.#arrivedAt ??= count
       this.#settle({ kind: 'ARRIVED' })
-    } else if (this.#requestId !== null && loaderId === this.#latest) this.#settle({ kind: 'REPLACED' })
+    } else if (loaderId === this.#rival?.requestId && !this.#rival.isOfOwn) {
+      this.#isReplaced = true
+      this.#settle({ kind: 'REPLACED' })
+    }
   }
 
   [Symbol.dispose](): void {
@@ -74,6 +91,7 @@ export class NavigationWatch {
     wire.on('Network.requestWillBeSent', ({ type, requestId, frameId, request, redirectResponse }) => {
       if (type === 'Document' && !redirectResponse) this.#of(frameId)?.asked(requestId, request.url)
     })
+    wire.on('Page.frameRequestedNavigation', ({ frameId, url }) => this.#of(frameId)?.wanted(url))
     wire.on('Network.responseReceived', ({ type, requestId, frameId, response }) => {
       if (type === 'Document') this.#of(frameId)?.answered(requestId, response.status)
     })
