@@ -37,7 +37,12 @@ function scripted(highWaterMark = 64) {
   const ground = {
     wire,
     targets: new Targets(wire),
-    guard: { count: 0, hasLostSince: () => false, refusedSince: () => Promise.reject(new Error('nothing was lost')) },
+    guard: {
+      count: 0,
+      hasLostSince: () => false,
+      refusedSince: () => Promise.reject(new Error('nothing was lost')),
+      refusedOpening: () => Promise.resolve(null),
+    },
     browserContextId: 'context',
     behaviors: new DownloadBehaviors(wire, '/downloads', 'context'),
     handover: new DownloadHandover(logger),

@@ -8,6 +8,8 @@ import type { Targets } from '../cdp/target-registry.ts'
 
 /** How long a caller waits for a page to have left what it must not show. */
 const LEAVING_MS = 5_000
+/** How long a page that was opened may take for the first document, to be told as refused. */
+const OPENING_MS = 30_000
 /** Documents on their way, and pages, that are remembered. */
 const MOST_REMEMBERED = 1_000
 
@@ -31,6 +33,7 @@ interface LostDocument {
 interface Loading {
   url: string
   pageId: string
+  targetId: string
   number: number
   /** Else of a frame within the page, which fails no action. */
   isMain: boolean
@@ -64,6 +67,9 @@ export class NavigationGuard {
   /** Blank documents that frames show, by the browser's id of their loading, and those that are waited for. */
   readonly #arrived = new Map<string, true>()
   readonly #awaited = new Map<string, () => void>()
+  /** Targets of pages whose first document has come, or is lost, and those that are waited for. */
+  readonly #opened = new Map<string, true>()
+  readonly #opening = new Map<string, () => void>()
   /** With the rule. */
   readonly #refusedUrls = new Map<string, string>()
   #count = 0
@@ -73,7 +79,10 @@ export class NavigationGuard {
     this.#targets = targets
     this.#connections = connections
     this.#logger = logger
-    wire.onClose(() => this.#awaited.forEach((arrived) => arrived()))
+    wire.onClose(() => [...this.#awaited.values(), ...this.#opening.values()].forEach((settle) => settle()))
+    wire.on('Target.detachedFromTarget', () => {
+      for (const [targetId, settle] of this.#opening) if (targets.pageIdOf(targetId) === null) settle()
+    })
     wire.on('Network.requestWillBeSent', (event, sessionId) => {
       const { type, requestId, frameId, request, redirectResponse: hop, wallTime } = event
       if (type !== 'Document') return
@@ -85,6 +94,7 @@ export class NavigationGuard {
       this.#loading.set(requestId, {
         url: cutUrl(request.url),
         pageId,
+        targetId,
         number: ++this.#count,
         isMain: frameId === targetId,
         startedAt: wallTime * 1000,
@@ -94,7 +104,9 @@ export class NavigationGuard {
       this.#judge(requestId, request.url, null, frameId, sessionId)
     })
     wire.on('Network.responseReceived', ({ type, requestId, frameId, response }, sessionId) => {
-      if (type === 'Document') this.#judge(requestId, response.url, response.remoteIPAddress, frameId, sessionId)
+      if (type !== 'Document') return
+      this.#judge(requestId, response.url, response.remoteIPAddress, frameId, sessionId)
+      this.#settled(requestId)
     })
     wire.on('Page.frameNavigated', ({ frame: { loaderId, url } }) => {
       this.#awaited.get(loaderId)?.()
@@ -102,7 +114,10 @@ export class NavigationGuard {
       this.#arrived.set(loaderId, true)
       dropOldest(this.#arrived)
     })
-    wire.on('Network.loadingFailed', ({ requestId, errorText }) => this.#failed(requestId, errorText))
+    wire.on('Network.loadingFailed', ({ requestId, errorText }) => {
+      this.#failed(requestId, errorText)
+      this.#settled(requestId)
+    })
   }
 
   /** Why nothing is downloaded from a URL: a document that becomes a file is left too late. Null: it may be. */
@@ -134,6 +149,25 @@ export class NavigationGuard {
   async refusedSince(pageId: string | null, count: number, own: Causes | null = null): Promise<Refusal> {
     const lost = this.#lastLost(pageId, count, own)
     return (lost && (await within(lost.refusal, LEAVING_MS))) ?? ARRIVED
+  }
+
+  /** Why the first document of a page that was opened since then did not arrive. Null: it did, or none comes. */
+  async refusedOpening(targetId: string, count: number): Promise<string | null> {
+    const pageId = this.#targets.pageIdOf(targetId)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    if (this.#opened.has(targetId)) resolve()
+    else this.#opening.set(targetId, resolve)
+    await within(promise, OPENING_MS)
+    this.#opening.delete(targetId)
+    return (await this.refusedSince(pageId ?? this.#targets.pageIdOf(targetId), count)).blocked
+  }
+
+  #settled(requestId: string): void {
+    const loading = this.#loading.get(requestId)
+    if (!loading?.isMain) return
+    this.#opened.set(loading.targetId, true)
+    dropOldest(this.#opened)
+    this.#opening.get(loading.targetId)?.()
   }
 
   #lastLost(pageId: string | null, count: number, own: Causes | null = null): LostDocument | undefined {
