@@ -175,6 +175,13 @@ test('one that leaves too much unread is cut off once, and hears no more', async
 })
 
 describe('what a client does is told', () => {
+  test('also when what it names is no address', async () => {
+    const { ask, acts, got } = await scripted().attach()
+    ask('Target.createTarget', { url: { toString: 1 } })
+    expect(got).toMatchObject([{ id: 1, error: { code: -32_000 } }])
+    expect(acts).toMatchObject([{ type: 'OPEN_PAGE', success: false }])
+  })
+
   test('also when it leaves before it is answered', async () => {
     const { attach, say } = scripted()
     const { relay, root, ask, acts } = await attach()

@@ -51,6 +51,7 @@ export function heedGuard(
 
 /** Whether it opens a page with a document that comes from somewhere. */
 function loadsPage({ method, params }: Command): boolean {
-  const url = method === 'Target.createTarget' ? URL.parse(String(params['url'])) : null
+  const given = method === 'Target.createTarget' ? params['url'] : null
+  const url = typeof given === 'string' ? URL.parse(given) : null
   return url !== null && /^(?:https?|view-source):$/.test(url.protocol)
 }
