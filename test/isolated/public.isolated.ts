@@ -177,6 +177,15 @@ describe('the API, and clients', () => {
     for (const server of ['direct://', 'http://intranet.test:80', 'socks5://127.0.0.1:1080']) {
       await expect(browser.newContext({ proxy: { server } })).rejects.toThrow(/createBrowserContext is not served/)
     }
+    const session = await browser.newBrowserCDPSession()
+    for (const host of ['intranet.test', 'metadata.test']) {
+      await session.send('Target.createTarget', { url: `http://${host}/opened` })
+    }
+    const openings = async () =>
+      (await logged(id))
+        .filter(({ type, details }) => type === 'OPEN_PAGE' && String(details['url']).endsWith('/opened'))
+        .map(({ error }) => error?.code)
+    await expect.poll(openings, { timeout: 30_000 }).toEqual(['BLOCKED', 'BLOCKED'])
     await browser.close()
     expect(reached()).toEqual([])
   })

@@ -87,7 +87,14 @@ export async function startActionPages(): Promise<ActionSitePages> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
     const html = PAGES[pathname]
     if (pathname === '/redirect') response.writeHead(302, { location: '/form' }).end()
-    else if (pathname === '/to-metadata') response.writeHead(302, { location: '/forbidden' }).end()
+    else if (pathname === '/refreshes' || pathname === '/moves-on') {
+      const to = JSON.stringify(searchParams.get('to'))
+      const how =
+        pathname === '/refreshes'
+          ? `<meta http-equiv="refresh" content='0;url=${to.slice(1, -1)}'>`
+          : `<script>location = ${to}</script>`
+      response.writeHead(200, { 'content-type': 'text/html' }).end(page(how))
+    } else if (pathname === '/to-metadata') response.writeHead(302, { location: '/forbidden' }).end()
     else if (pathname === '/attachment') {
       response.writeHead(200, {
         'content-type': 'application/zip',

@@ -29,6 +29,8 @@ afterEach(async () => {
   await session.close(1_000)
 })
 
+const REPLACED = 'Another navigation came between; the page is at a page of the browser that tells of an error.'
+
 type Given = Parameters<typeof take>[1]
 
 const open = async (path: string) => {
@@ -65,6 +67,25 @@ describe('navigation', () => {
     expect((await done({ forward: {} })).details).toMatchObject({ finalUrl: `${site.url}/moves` })
     expect((await failed({ forward: {} })).code).toBe('NAVIGATION_FAILED')
     expect((await done({ reload: {} })).details).toMatchObject({ status: 200 })
+  })
+
+  test('each step is told of its own, whatever the page before it goes on to', { timeout: 90_000 }, async () => {
+    const told = new Set<string>()
+    for (let round = 0; round < 3; round += 1) {
+      for (const way of ['/refreshes', '/moves-on']) {
+        await take(session, { navigate: { url: `${site.url}${way}?to=http://127.0.0.1:1/` } })
+        for (const path of ['/ok1', '/ok2']) {
+          const { error, details } = await take(session, { navigate: { url: `${site.url}${path}` } })
+          const isReplaced = error?.message === REPLACED
+          if (!isReplaced)
+            told.add(`${path}: ${error?.message ?? JSON.stringify([details['finalUrl'], details['status']])}`)
+          // What the page before had asked for may be what is shown in the end: then it is no other.
+          else expect((await done({ evaluate: { expression: 'location.href' } })).result).toMatch(/^chrome-error:/)
+        }
+      }
+    }
+    const wanted = ['/ok1', '/ok2'].map((path) => `${path}: ${JSON.stringify([`${site.url}${path}`, 404])}`)
+    expect([...told].sort()).toEqual(wanted)
   })
 
   test('fails with the reason', async () => {

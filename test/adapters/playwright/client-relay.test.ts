@@ -37,7 +37,12 @@ function scripted(highWaterMark = 64) {
   const ground = {
     wire,
     targets: new Targets(wire),
-    guard: { count: 0, hasLostSince: () => false, refusedSince: () => Promise.reject(new Error('nothing was lost')) },
+    guard: {
+      count: 0,
+      hasLostSince: () => false,
+      refusedSince: () => Promise.reject(new Error('nothing was lost')),
+      refusedOpening: () => Promise.resolve(null),
+    },
     browserContextId: 'context',
     behaviors: new DownloadBehaviors(wire, '/downloads', 'context'),
     handover: new DownloadHandover(logger),
@@ -170,6 +175,13 @@ test('one that leaves too much unread is cut off once, and hears no more', async
 })
 
 describe('what a client does is told', () => {
+  test('also when what it names is no address', async () => {
+    const { ask, acts, got } = await scripted().attach()
+    ask('Target.createTarget', { url: { toString: 1 } })
+    expect(got).toMatchObject([{ id: 1, error: { code: -32_000 } }])
+    expect(acts).toMatchObject([{ type: 'OPEN_PAGE', success: false }])
+  })
+
   test('also when it leaves before it is answered', async () => {
     const { attach, say } = scripted()
     const { relay, root, ask, acts } = await attach()

@@ -5,10 +5,13 @@ import { cutText } from '../cdp/cut-text.ts'
 import type { Holds } from '../cdp/page-answers.ts'
 import type { Dialogs } from './dialogs.ts'
 import type { PageDirectory } from '../cdp/page-directory.ts'
+import type { OwnNavigation } from '../network/navigation-watch.ts'
 
 /** Where a step is taken, and what it may use. */
 export interface ActionSite {
   readonly page: Page
+  /** Null while there is none, as for a step that opens one. */
+  readonly pageId: string | null
   readonly context: BrowserContext
   readonly pages: PageDirectory
   readonly dialogs: Dialogs
@@ -26,6 +29,8 @@ export interface ActionSite {
   readonly timeout: number
   readonly signal: AbortSignal
   refuseAddress(url: string): string | null
+  /** Call it before a page is sent somewhere: what is refused is told of that navigation alone from then on. */
+  follow(pageId: string, url: string): OwnNavigation
 }
 
 /** What a step that went well brought. */

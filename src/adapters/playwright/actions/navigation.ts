@@ -1,5 +1,6 @@
 import type { Page, Response } from 'playwright'
 import type { ActionValues } from '../../../ports/actions/list.ts'
+import { raceSignal, within } from '../cdp/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
 
@@ -8,22 +9,47 @@ type PlaywrightState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle'
 
 /** There is none where the page stays as it was. */
 const ERROR_PAGE_MS = 500
+const INTERRUPTED = /interrupted by another navigation/
+/** Where no cookie is from. */
+const NOWHERE = 'http://nowhere.invalid/'
 
 export const loadStateOf = (state: LoadState) => state.toLowerCase() as PlaywrightState
 
 export const navigate: ActionHandler<ActionValues<'navigate'>> = async (site, { url, waitUntil }) => {
-  await goTo(site, site.page, url, waitUntil)
+  await goTo(site, url, waitUntil)
   return {}
 }
 
 /** Opens an address in a page and notes how it went. Throws ActionFailure: BLOCKED, INVALID_INPUT, NAVIGATION_FAILED. */
-export async function goTo(site: ActionSite, page: Page, url: string, waitUntil: LoadState): Promise<void> {
-  const { details, timeout } = site
+export async function goTo(site: ActionSite, url: string, waitUntil: LoadState): Promise<void> {
+  const { details, page, pageId, timeout } = site
   details.note({ url })
   if (!URL.canParse(url)) throw new ActionFailure('INVALID_INPUT', `${JSON.stringify(url)} is no complete URL.`)
   const refusal = site.refuseAddress(url)
   if (refusal !== null) throw new ActionFailure('BLOCKED', `${url} is not opened: it ${refusal}.`)
-  await loading(site, page, () => page.goto(url, { waitUntil: loadStateOf(waitUntil), timeout, signal: site.signal }))
+  const options = { waitUntil: loadStateOf(waitUntil), timeout, signal: site.signal }
+  if (pageId === null) throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
+  using own = site.follow(pageId, url)
+  await loading(site, page, async () => {
+    const deadline = Date.now() + timeout
+    try {
+      await page.goto(url, options)
+    } catch (error) {
+      // Playwright gives up when any document is shown meanwhile, such as one that the page before had asked for.
+      if (!INTERRUPTED.test(String(error))) throw error
+      const fate = await raceSignal(within(own.settled, deadline - Date.now()), site.signal)
+      if (fate === null) throw new Error(`Timeout ${timeout}ms exceeded`, { cause: error })
+      if (fate.kind === 'REPLACED') throw error
+      if (fate.kind === 'FAILED') throw new Error(fate.netError, { cause: error })
+      // Playwright hears of it before the answer to what it asks now.
+      await raceSignal(site.context.cookies(NOWHERE), site.signal)
+      const { waitUntil: state, signal } = options
+      if (state !== 'commit')
+        await page.waitForLoadState(state, { timeout: Math.max(1, deadline - Date.now()), signal })
+    }
+    if (own.isReplaced) throw new Error('interrupted by another navigation')
+    return own.status
+  })
 }
 
 const move =
@@ -53,13 +79,18 @@ export const reload: ActionHandler<ActionValues<'reload'>> = async (site, { wait
 }
 
 /** Notes where a navigation ended and what the server answered; explains why it failed. */
-async function loading(site: ActionSite, page: Page, go: () => Promise<Response | null>): Promise<Response | null> {
+async function loading<Answer extends Response | number | null>(
+  site: ActionSite,
+  page: Page,
+  go: () => Promise<Answer>,
+): Promise<Answer | null> {
   const stays: Promise<void>[] = []
   const stop = site.dialogs.onStay(page, (settled) => stays.push(settled))
   try {
     const response = await go()
     const finalUrl = page.url()
-    site.details.note({ finalUrl, ...(response ? { status: response.status() } : {}) })
+    const status = typeof response === 'number' ? response : response?.status()
+    site.details.note({ finalUrl, ...(status === undefined ? {} : { status }) })
     await requireAllowed(site, page, finalUrl)
     return response
   } catch (error) {
@@ -81,7 +112,7 @@ async function loading(site: ActionSite, page: Page, go: () => Promise<Response 
       const wanted = typeof asked === 'string' ? asked : address
       throw new ActionFailure('NAVIGATION_FAILED', `${wanted} could not be loaded: ${net}.`)
     }
-    if (/interrupted by another navigation/.test(text)) {
+    if (INTERRUPTED.test(text)) {
       throw new ActionFailure('NAVIGATION_FAILED', `Another navigation came between; the page is at ${address}.`)
     }
     if (/Timeout \d+ms exceeded/.test(text)) {

@@ -10,6 +10,7 @@ import type {
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import { raceSignal, within } from '../cdp/deadline.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
+import { NavigationWatch, type OwnNavigation } from '../network/navigation-watch.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 import { actionErrorOf } from './action-error.ts'
 import { ActionFailure } from './action-failure.ts'
@@ -49,6 +50,7 @@ export class PageActions {
   readonly #dialogs: Dialogs
   readonly #uploadsDir: string
   readonly #guard: NavigationGuard
+  readonly #navigations: NavigationWatch
   readonly #logger: Logger
   #refuseUpload: (bytes: number) => string | null = () => null
 
@@ -66,6 +68,7 @@ export class PageActions {
     this.#dialogs = new Dialogs(context, new ClientInputs(wire, targets), wire.barrier, logger)
     this.#uploadsDir = uploadsDir
     this.#guard = guard
+    this.#navigations = new NavigationWatch(wire, targets, guard)
     this.#logger = logger
   }
 
@@ -93,6 +96,7 @@ export class PageActions {
     const signal = AbortSignal.any([patient.signal, size.signal])
     let actedOn = pageId
     const { count } = this.#guard
+    let own: OwnNavigation | null = null
     try {
       const found = step.name === 'openPage' ? null : await raceSignal(this.#pages.find(pageId), signal)
       if (!found && step.name !== 'openPage') throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
@@ -100,6 +104,7 @@ export class PageActions {
       const site: ActionSite = {
         // Opening a page is the one step that needs none.
         page: found?.page as Page,
+        pageId: actedOn,
         context: this.#context,
         pages: this.#pages,
         dialogs: this.#dialogs,
@@ -112,10 +117,11 @@ export class PageActions {
         timeout: Math.max(1, timeoutMs - Math.min(MARGIN.most, Math.ceil(timeoutMs * MARGIN.share))),
         signal,
         refuseAddress,
+        follow: (navigated, url) => (own = this.#navigations.follow(navigated, url)),
       }
       const effect = await raceSignal(this.#take(step, site), signal)
       const { result = null, file = null } = effect
-      const { blocked } = await this.#guard.refusedSince(effect.pageId ?? actedOn, count)
+      const { blocked } = await this.#guard.refusedSince(effect.pageId ?? actedOn, count, own)
       if (blocked !== null) throw new ActionFailure('BLOCKED', blocked)
       return { error: null, pageId: effect.pageId ?? actedOn, details: details.members, result, file }
     } catch (error) {
@@ -124,7 +130,8 @@ export class PageActions {
       const subject = details.members['target']
       const said = signal.aborted && !(error instanceof ActionFailure)
       const opened = details.members['pageId']
-      const refusal = await this.#guard.refusedSince(actedOn ?? (typeof opened === 'string' ? opened : null), count)
+      const shownOn = actedOn ?? (typeof opened === 'string' ? opened : null)
+      const refusal = await this.#guard.refusedSince(shownOn, count, own)
       const why = said ? new ActionFailure('TIMEOUT', silentFor(timeoutMs)) : error
       if (!(error instanceof ActionFailure)) this.#logger.debug({ err: error, step: step.name }, 'a step failed')
       let mapped = actionErrorOf(why, typeof subject === 'string' ? subject : null, timeoutMs)

@@ -11,7 +11,7 @@ export const openPage: ActionHandler<ActionValues<'openPage'>> = async (site, { 
   const pageId = await site.pages.newPageIdOf(page)
   if (pageId === null) throw new ActionFailure('PAGE_CLOSED', 'The new page closed at once.')
   site.details.note({ pageId })
-  if (url !== null) await goTo(site, page, url, waitUntil)
+  if (url !== null) await goTo({ ...site, page, pageId }, url, waitUntil)
   return { pageId }
 }
 

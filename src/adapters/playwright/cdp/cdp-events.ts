@@ -97,6 +97,7 @@ export interface CdpEvents {
       unreachableUrl?: string
     }
   }
+  'Page.frameRequestedNavigation': { frameId: string; url: string }
   'Page.frameAttached': { frameId: string }
   'Page.frameDetached': { frameId: string; reason: 'remove' | 'swap' }
   'Page.lifecycleEvent': { name: string }

@@ -8,6 +8,8 @@ import type { Targets } from '../cdp/target-registry.ts'
 
 /** How long a caller waits for a page to have left what it must not show. */
 const LEAVING_MS = 5_000
+/** How long a page that was opened may take for the first document, to be told as refused. */
+const OPENING_MS = 30_000
 /** Documents on their way, and pages, that are remembered. */
 const MOST_REMEMBERED = 1_000
 
@@ -20,7 +22,9 @@ export interface Refusal {
 }
 
 interface LostDocument {
-  /** Counts those of this browser. */
+  pageId: string
+  requestId: string
+  /** See `NavigationGuard.count`. */
   number: number
   /** Never rejects. Resolves when the page has left it, too. */
   refusal: Promise<Refusal>
@@ -29,11 +33,18 @@ interface LostDocument {
 interface Loading {
   url: string
   pageId: string
+  targetId: string
+  number: number
   /** Else of a frame within the page, which fails no action. */
   isMain: boolean
   startedAt: number
   /** The rule that refused it. */
   rule: string | null
+}
+
+/** A navigation that knows which documents come of it. */
+interface Causes {
+  hasCaused(requestId: string, number: number): boolean
 }
 
 const ARRIVED: Refusal = { blocked: null, netError: null }
@@ -51,10 +62,14 @@ export class NavigationGuard {
   readonly #logger: Logger
   /** By the browser's id of the request. */
   readonly #loading = new Map<string, Loading>()
+  /** By the browser's id of the request, the last one last. */
   readonly #lost = new Map<string, LostDocument>()
   /** Blank documents that frames show, by the browser's id of their loading, and those that are waited for. */
   readonly #arrived = new Map<string, true>()
   readonly #awaited = new Map<string, () => void>()
+  /** Targets of pages whose first document has come, or is lost, and those that are waited for. */
+  readonly #opened = new Map<string, true>()
+  readonly #opening = new Map<string, () => void>()
   /** With the rule. */
   readonly #refusedUrls = new Map<string, string>()
   #count = 0
@@ -64,7 +79,10 @@ export class NavigationGuard {
     this.#targets = targets
     this.#connections = connections
     this.#logger = logger
-    wire.onClose(() => this.#awaited.forEach((arrived) => arrived()))
+    wire.onClose(() => [...this.#awaited.values(), ...this.#opening.values()].forEach((settle) => settle()))
+    wire.on('Target.detachedFromTarget', () => {
+      for (const [targetId, settle] of this.#opening) if (targets.pageIdOf(targetId) === null) settle()
+    })
     wire.on('Network.requestWillBeSent', (event, sessionId) => {
       const { type, requestId, frameId, request, redirectResponse: hop, wallTime } = event
       if (type !== 'Document') return
@@ -76,6 +94,8 @@ export class NavigationGuard {
       this.#loading.set(requestId, {
         url: cutUrl(request.url),
         pageId,
+        targetId,
+        number: ++this.#count,
         isMain: frameId === targetId,
         startedAt: wallTime * 1000,
         rule: null,
@@ -84,7 +104,9 @@ export class NavigationGuard {
       this.#judge(requestId, request.url, null, frameId, sessionId)
     })
     wire.on('Network.responseReceived', ({ type, requestId, frameId, response }, sessionId) => {
-      if (type === 'Document') this.#judge(requestId, response.url, response.remoteIPAddress, frameId, sessionId)
+      if (type !== 'Document') return
+      this.#judge(requestId, response.url, response.remoteIPAddress, frameId, sessionId)
+      this.#settled(requestId)
     })
     wire.on('Page.frameNavigated', ({ frame: { loaderId, url } }) => {
       this.#awaited.get(loaderId)?.()
@@ -92,7 +114,10 @@ export class NavigationGuard {
       this.#arrived.set(loaderId, true)
       dropOldest(this.#arrived)
     })
-    wire.on('Network.loadingFailed', ({ requestId, errorText }) => this.#failed(requestId, errorText))
+    wire.on('Network.loadingFailed', ({ requestId, errorText }) => {
+      this.#failed(requestId, errorText)
+      this.#settled(requestId)
+    })
   }
 
   /** Why nothing is downloaded from a URL: a document that becomes a file is left too late. Null: it may be. */
@@ -107,21 +132,50 @@ export class NavigationGuard {
     return this.#loading.get(requestId)?.rule ?? null
   }
 
-  /** Pass it to `refusedSince`: what is lost from now on has a higher number. */
+  /** Of documents asked for. Pass it to `refusedSince`: what is asked for from now on has a higher number. */
   get count(): number {
     return this.#count
   }
 
-  /** Whether a document of the page was lost since then, so that `refusedSince` has something to say. */
+  /** Whether a document that was asked for since then was lost, so that `refusedSince` has something to say. */
   hasLostSince(pageId: string | null, count: number): boolean {
-    return pageId !== null && (this.#lost.get(pageId)?.number ?? 0) > count
+    return this.#lastLost(pageId, count) !== undefined
   }
 
-  /** Why the last document that the page was to show since then did not arrive, when the page has left it. */
-  async refusedSince(pageId: string | null, count: number): Promise<Refusal> {
-    const lost = pageId === null ? undefined : this.#lost.get(pageId)
-    if (!lost || lost.number <= count) return ARRIVED
-    return (await within(lost.refusal, LEAVING_MS)) ?? ARRIVED
+  /**
+   * Why the last document that the page was asked for since then did not arrive, when the page has left it. With `own`, of
+   * those that this navigation has caused.
+   */
+  async refusedSince(pageId: string | null, count: number, own: Causes | null = null): Promise<Refusal> {
+    const lost = this.#lastLost(pageId, count, own)
+    return (lost && (await within(lost.refusal, LEAVING_MS))) ?? ARRIVED
+  }
+
+  /** Why the first document of a page that was opened since then did not arrive. Null: it did, or none comes. */
+  async refusedOpening(targetId: string, count: number): Promise<string | null> {
+    const pageId = this.#targets.pageIdOf(targetId)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    if (this.#opened.has(targetId)) resolve()
+    else this.#opening.set(targetId, resolve)
+    await within(promise, OPENING_MS)
+    this.#opening.delete(targetId)
+    return (await this.refusedSince(pageId ?? this.#targets.pageIdOf(targetId), count)).blocked
+  }
+
+  #settled(requestId: string): void {
+    const loading = this.#loading.get(requestId)
+    if (!loading?.isMain) return
+    this.#opened.set(loading.targetId, true)
+    dropOldest(this.#opened)
+    this.#opening.get(loading.targetId)?.()
+  }
+
+  #lastLost(pageId: string | null, count: number, own: Causes | null = null): LostDocument | undefined {
+    if (pageId === null) return undefined
+    return [...this.#lost.values()].findLast(
+      (lost) =>
+        lost.pageId === pageId && lost.number > count && (own === null || own.hasCaused(lost.requestId, lost.number)),
+    )
   }
 
   #judge(
@@ -142,27 +196,27 @@ export class NavigationGuard {
     const shown = cutUrl(url)
     this.#logger.info({ pageId, url: shown, rule }, 'a page was led to an address that is never opened, and leaves it')
     const refusal = this.#leave(frameId, sessionId).then(() => this.#refusal(shown, rule))
-    if (isMain) this.#lose(pageId, refusal)
+    if (isMain) this.#lose(requestId, loading, refusal)
   }
 
   #failed(requestId: string, errorText: string): void {
     const loading = this.#loading.get(requestId)
     if (!loading?.isMain || loading.rule !== null || !this.#connections.isHidden(errorText)) return
-    const { url, pageId, startedAt } = loading
+    const { url, startedAt } = loading
     const refusal = this.#connections.failureOf(errorText, url, startedAt).then((failure) => {
       if (failure?.code === 'BLOCKED') return this.#refusal(url, failure.rule ?? 'blocked address')
       return { blocked: null, netError: failure?.netError ?? null }
     })
-    this.#lose(pageId, refusal)
+    this.#lose(requestId, loading, refusal)
   }
 
   #refusal(url: string, rule: string): Refusal {
     return { blocked: `It led to ${url}, which ${refusalBy(rule, this.#connections.mode)}.`, netError: null }
   }
 
-  #lose(pageId: string, refusal: Promise<Refusal>): void {
-    this.#lost.delete(pageId)
-    this.#lost.set(pageId, { number: ++this.#count, refusal })
+  #lose(requestId: string, { pageId, number }: Loading, refusal: Promise<Refusal>): void {
+    this.#lost.delete(requestId)
+    this.#lost.set(requestId, { pageId, requestId, number, refusal })
     dropOldest(this.#lost)
   }
 

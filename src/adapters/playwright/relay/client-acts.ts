@@ -27,8 +27,8 @@ const MODIFIERS = [
 
 /** How a command of the browser's protocol went. */
 export interface Outcome {
-  /** `message`: what the browser refused, for people; null: it did it. */
-  answered(message: string | null): void
+  /** `message`: what the browser refused, for people; null: it did it, and opened this target if any. */
+  answered(message: string | null, openedTargetId?: string | null): void
   /** It never reached the browser. */
   refused(message: string): void
   /** No answer comes any more, for its page has closed. */

@@ -2,9 +2,9 @@ import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } fro
 import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { CdpEvents } from '../cdp/cdp-events.ts'
 import { within } from '../cdp/deadline.ts'
-import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { Backlog, type Unanswered } from './backlog.ts'
-import { heedGuard } from './blocked-act.ts'
+import { heedGuard, type HeededGuard } from './blocked-act.ts'
+import { outcomeIn } from './command-outcome.ts'
 import type { CommandParams } from './border.ts'
 import { ClientActs, type Outcome } from './client-acts.ts'
 import { ClientView, type Verdict, type ViewGround } from './client-view.ts'
@@ -49,7 +49,7 @@ interface ClientCommand extends Asked {
 }
 
 interface RelayGround extends ViewGround {
-  guard: Pick<NavigationGuard, 'count' | 'hasLostSince' | 'refusedSince'>
+  guard: HeededGuard
   /** The client did something on a page that may open a dialog; null: the page is not known. */
   acted(pageId: string | null): void
 }
@@ -116,7 +116,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       return this.#client.close(1000, 'closed by the client')
     }
     const actedOn = this.#actedOn(command)
-    const outcome = heedGuard(this.#acts.begin(method, params, actedOn), this.#ground.guard, actedOn)
+    const outcome = heedGuard(this.#acts.begin(method, params, actedOn), this.#ground.guard, actedOn, command)
     const verdict = this.#view.judge(command, child?.targetId ?? null)
     const execute = (settled: Verdict) => this.#execute(command, actedOn, outcome, settled)
     if (verdict instanceof Promise) void verdict.then(execute)
@@ -262,7 +262,8 @@ export class ClientRelay implements CdpAttachment, Guest {
 
   #answered(asked: Asked, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
     const { id, method, sessionId } = asked
-    outcome?.answered(failureIn(message))
+    const { failure, targetId } = outcomeIn(message)
+    outcome?.answered(failure, targetId)
     if (method === 'Target.getBrowserContexts') {
       const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
       return this.#answer(asked, result ? { result: this.#view.contexts(result) } : { error })
@@ -377,16 +378,3 @@ export class ClientRelay implements CdpAttachment, Guest {
 const CLOSING = Buffer.from('}')
 
 const encode = (message: object) => Buffer.from(JSON.stringify(message))
-
-/** Answers to acts are small; a larger one is not looked into. */
-const MOST_OUTCOME_BYTES = 64 * 1024
-
-/** Why the browser did not do it, for people. */
-function failureIn(message: Buffer): string | null {
-  if (message.length > MOST_OUTCOME_BYTES) return null
-  const { error, result } = JSON.parse(message.toString()) as {
-    error?: { message?: string }
-    result?: { errorText?: string }
-  }
-  return error ? (error.message ?? 'refused') : (result?.errorText ?? null)
-}

@@ -1,0 +1,132 @@
+import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { Targets } from '../cdp/target-registry.ts'
+import type { NavigationGuard } from './navigation-guard.ts'
+
+/** What became of a navigation: its document is shown, another was shown instead, or none came. */
+export type Fate = { kind: 'ARRIVED' } | { kind: 'REPLACED' } | { kind: 'FAILED'; netError: string }
+
+/**
+ * One navigation of a step, told from those that the page begins: the browser may show what the page before it had asked
+ * for while the step's own is under way, and refuse it, too.
+ */
+export class OwnNavigation implements Disposable {
+  /** Never rejects. It is pending as long as the browser tries. */
+  readonly settled: Promise<Fate>
+  /** What the server answered; null where none did. */
+  status: number | null = null
+  readonly #settle: (fate: Fate) => void
+  readonly #address: string
+  readonly #stop: () => void
+  #requestId: string | null = null
+  /** The last that the page was asked for before its own was shown. */
+  #rival: { requestId: string; url: string; isOfOwn: boolean } | null = null
+  #isReplaced = false
+  /** The guard's count of documents when its own was shown. */
+  #arrivedAt: number | null = null
+
+  constructor(url: string, stop: () => void) {
+    const { promise, resolve } = Promise.withResolvers<Fate>()
+    this.settled = promise
+    this.#settle = resolve
+    this.#address = addressOf(url)
+    this.#stop = stop
+  }
+
+  /** Whether the page went on to what the page before had asked for. */
+  get isReplaced(): boolean {
+    return this.#isReplaced
+  }
+
+  /** Whether a document is this one, or was asked for by it or a page after it. `number`: see NavigationGuard.count. */
+  hasCaused(requestId: string, number: number): boolean {
+    if (requestId === this.#requestId) return true
+    if (requestId === this.#rival?.requestId) return this.#rival.isOfOwn
+    return this.#arrivedAt !== null && number > this.#arrivedAt
+  }
+
+  asked(requestId: string, url: string): void {
+    if (this.#arrivedAt !== null) return
+    // The page may have asked for the same itself, which the step's own replaces.
+    if (addressOf(url) === this.#address) this.#requestId = requestId
+    else if (this.#requestId !== null) this.#rival = { requestId, url: addressOf(url), isOfOwn: false }
+  }
+
+  /** Documents tell what they ask for in order with what is shown; their requests may be told before they are shown. */
+  wanted(url: string): void {
+    if (this.#arrivedAt !== null && this.#rival?.url === addressOf(url)) this.#rival.isOfOwn = true
+  }
+
+  answered(requestId: string, status: number): void {
+    if (requestId === this.#requestId) this.status = status
+  }
+
+  failed(requestId: string, netError: string): void {
+    if (requestId === this.#requestId) this.#settle({ kind: 'FAILED', netError })
+  }
+
+  shown(loaderId: string, url: string, count: number): void {
+    // What needs no request, such as about:blank, is known by its address alone.
+    const isOwn = this.#requestId === null ? addressOf(url) === this.#address : loaderId === this.#requestId
+    if (isOwn) {
+      this.#arrivedAt ??= count
+      this.#settle({ kind: 'ARRIVED' })
+    } else if (loaderId === this.#rival?.requestId && !this.#rival.isOfOwn) {
+      this.#isReplaced = true
+      this.#settle({ kind: 'REPLACED' })
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop()
+  }
+}
+
+/** Follows the navigations of steps in one browser, of which each page has one at a time. */
+export class NavigationWatch {
+  readonly #targets: Targets
+  readonly #watched = new Map<string, OwnNavigation>()
+
+  constructor(wire: BrowserWire, targets: Targets, guard: Pick<NavigationGuard, 'count'>) {
+    this.#targets = targets
+    wire.on('Network.requestWillBeSent', ({ type, requestId, frameId, request, redirectResponse }) => {
+      if (type === 'Document' && !redirectResponse) this.#of(frameId)?.asked(requestId, request.url)
+    })
+    wire.on('Page.frameRequestedNavigation', ({ frameId, url }) => this.#of(frameId)?.wanted(url))
+    wire.on('Network.responseReceived', ({ type, requestId, frameId, response }) => {
+      if (type === 'Document') this.#of(frameId)?.answered(requestId, response.status)
+    })
+    wire.on('Network.loadingFailed', ({ requestId, errorText }) => {
+      for (const own of this.#watched.values()) own.failed(requestId, errorText)
+    })
+    wire.on('Page.frameNavigated', ({ frame: { id, loaderId, url } }) => {
+      this.#of(id)?.shown(loaderId, url, guard.count)
+    })
+  }
+
+  /** Call it before the page is sent there. */
+  follow(pageId: string, url: string): OwnNavigation {
+    const own: OwnNavigation = new OwnNavigation(url, () => {
+      if (this.#watched.get(pageId) === own) this.#watched.delete(pageId)
+    })
+    this.#watched.set(pageId, own)
+    return own
+  }
+
+  /** The main frame of a page has the id of its target. */
+  #of(frameId: string | undefined): OwnNavigation | undefined {
+    if (this.#watched.size === 0 || frameId === undefined) return undefined
+    const pageId = this.#targets.pageIdOf(frameId)
+    return pageId === null ? undefined : this.#watched.get(pageId)
+  }
+}
+
+/** As requests have it: without what stays in the page. */
+function addressOf(url: string): string {
+  const parsed = URL.parse(url)
+  if (!parsed) return url
+  parsed.hash = ''
+  // Credentials are sent in a header.
+  parsed.username = ''
+  parsed.password = ''
+  return parsed.href
+}
