@@ -1,6 +1,17 @@
 import type { EgressMode, EgressPolicy } from './egress.ts'
 import { HostRules } from './host-rule.ts'
-import { forbiddenRule, isMetadataName, nonPublicRule, parseHost, type ForbiddenRule } from './network-address.ts'
+import { OwnAddresses } from './own-addresses.ts'
+import {
+  forbiddenRule,
+  isMetadataName,
+  nonPublicRule,
+  parseHost,
+  type ForbiddenRule,
+  type NetworkAddress,
+  type NonPublicRule,
+} from './network-address.ts'
+
+const OF_MACHINE = new OwnAddresses()
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }
 
@@ -17,7 +28,11 @@ export function neverOpened(host: string): ForbiddenRule | null {
  * The rule by which a policy refuses the host of a URL, as far as the URL alone tells: what a name leads to is known
  * when it is connected to. Null: none.
  */
-export function refusingRule(url: URL, { mode, allow, allowedHosts }: EgressPolicy): string | null {
+export function refusingRule(
+  url: URL,
+  { mode, allow, allowedHosts }: EgressPolicy,
+  own: OwnAddresses = OF_MACHINE,
+): string | null {
   const never = neverOpened(url.hostname)
   if (never !== null) return never
   const host = parseHost(url.hostname)
@@ -26,7 +41,12 @@ export function refusingRule(url: URL, { mode, allow, allowedHosts }: EgressPoli
   const isAmong = (rules: readonly string[]) => new HostRules(rules).coversAddress(host.address, port)
   if (allowedHosts && !isAmong(allowedHosts)) return 'allowedHosts'
   if (mode === 'OPEN' || isAmong(allow)) return null
-  return mode === 'NONE' ? 'none' : nonPublicRule(host.address)
+  return mode === 'NONE' ? 'none' : publicRule(host.address, own)
+}
+
+/** The rule by which PUBLIC refuses an address; null: none. */
+export function publicRule(address: NetworkAddress, own: OwnAddresses): NonPublicRule | 'own address' | null {
+  return nonPublicRule(address) ?? (own.includes(address) ? 'own address' : null)
 }
 
 /** Why a rule refuses an address, in words that follow it: "http://… is …". */
@@ -41,6 +61,8 @@ export function refusalBy(rule: string, mode: EgressMode): string {
       return "is not among the session's allowedHosts"
     case 'none':
       return `is not among the allowed hosts (${settings})`
+    case 'own address':
+      return `is an address of the server's own machine (${settings})`
     default:
       return `is a ${rule} (${settings})`
   }

@@ -21,18 +21,28 @@ const METADATA_NAMES = new Set([
   'metadata.goog',
   'instance-data',
   'instance-data.ec2.internal',
+  'metadata.tencentyun.com',
+  'metadata.platformequinix.com',
+  'metadata.packet.net',
+  'api.metadata.cloud.ibm.com',
 ])
 
-/** Their addresses outside the link-local ranges: Alibaba, Oracle, Azure, AWS, Google, Oracle, Scaleway. */
+/** Their addresses outside the link-local ranges: Alibaba, Oracle, Azure, Google, Oracle, Scaleway. */
 const METADATA_ADDRESSES = new Set([
   '100.100.100.200',
   '192.0.0.192',
   '168.63.129.16',
-  'fd00:ec2::254',
   'fd20:ce::254',
   'fd00:c1::a9fe:a9fe',
   'fd00:42::42',
 ])
+
+/** Instance metadata; credentials of AWS's containers and pods. */
+const METADATA_LINK_LOCAL = new Set(['169.254.169.254', 'fe80::a9fe:a9fe', '169.254.170.2', '169.254.170.23'])
+
+/** AWS has all services of its link here: instance metadata, credentials of pods, names, time. */
+const AWS_SERVICES = ipaddr.IPv6.parse('fd00:ec2::')
+const AWS_SERVICES_BITS = 32
 
 /**
  * Parses a host in any notation (decimal, octal, hexadecimal and short IPv4; brackets, zone, upper case, Unicode, trailing
@@ -78,7 +88,8 @@ export function isMetadataName(name: string): boolean {
 
 export function forbiddenRule(address: NetworkAddress): ForbiddenRule | null {
   for (const form of formsOf(address)) {
-    if (METADATA_ADDRESSES.has(formatAddress(form)) || isMetadataLinkLocal(form)) return 'cloud metadata'
+    if (METADATA_ADDRESSES.has(formatAddress(form)) || isOfAws(form) || isMetadataLinkLocal(form))
+      return 'cloud metadata'
     if (form.range() === 'linkLocal') return 'link-local address'
   }
   return null
@@ -120,8 +131,12 @@ export function formsOf(address: NetworkAddress): NetworkAddress[] {
   return [address, ...embeddedIn(address)]
 }
 
+function isOfAws(address: NetworkAddress): boolean {
+  return address.kind() === 'ipv6' && (address as ipaddr.IPv6).match(AWS_SERVICES, AWS_SERVICES_BITS)
+}
+
 function isMetadataLinkLocal(address: NetworkAddress): boolean {
-  return ['169.254.169.254', 'fe80::a9fe:a9fe'].includes(formatAddress(address))
+  return METADATA_LINK_LOCAL.has(formatAddress(address))
 }
 
 /** Only 2000::/3 of IPv6 is allocated for global unicast; ipaddr.js reports the rest as unicast, too. */

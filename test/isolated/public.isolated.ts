@@ -7,7 +7,7 @@ import { actionApi } from '../support/action-api.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { REACHING_PAGES, WAYS_OF_PAGES } from '../support/site-reach.ts'
 import { withApp } from '../support/with-app.ts'
-import { ALLOWED, METADATA, PRIVATE, PUBLIC } from './hosts.ts'
+import { ALLOWED, METADATA, OWN, PRIVATE, PUBLIC } from './hosts.ts'
 
 const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(
   () => startPagesSite(REACHING_PAGES, { '/redirect': '?to' }, PUBLIC, 80),
@@ -22,7 +22,7 @@ const relays: Server[] = []
 
 beforeAll(async () => {
   const secrets = { '*': '<title>Secrets</title><body>SECRETS' }
-  for (const address of [PRIVATE, ALLOWED, METADATA, '127.0.0.1', '::1', 'fd00:7::7']) {
+  for (const address of [PRIVATE, ALLOWED, METADATA, OWN, '127.0.0.1', '::1', 'fd00:7::7']) {
     others.set(address, await startPagesSite(secrets, {}, address, 80))
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
     socket.on('message', () => packets.push(address))
@@ -70,6 +70,10 @@ const INWARD = [
   '[::1]',
   '[::]',
   METADATA,
+  OWN,
+  'own.test',
+  '0x5db8d84d',
+  '[64:ff9b::93.184.216.77]',
   'metadata.test',
   '[::ffff:169.254.169.254]',
 ]
@@ -137,7 +141,7 @@ describe('the API, and clients', () => {
   })
 
   test('a start is refused or BLOCKED', async () => {
-    for (const host of ['10.7.7.7', '[::1]', '0x7f000001']) {
+    for (const host of ['10.7.7.7', '[::1]', '0x7f000001', OWN]) {
       const query = `mutation ($url: String) { startSession(input: { initialPrompt: $url }) { id } }`
       const { errors } = await tabwire().send(query, { url: `http://${host}/` })
       expect(errors?.[0]).toMatchObject({

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ISOLATED_HOSTS } from '../isolated/hosts.ts'
+import { ISOLATED_HOSTS, PUBLIC } from '../isolated/hosts.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -18,6 +18,8 @@ mount --bind "$1/hosts" /etc/hosts
 mount --bind "$1/resolv.conf" /etc/resolv.conf
 ip link set lo up
 while read -r address; do ip addr add "$address" dev lo; done < "$1/addresses"
+# It is ours, too, but of no interface: the server cannot tell it from one of the internet.
+ip route add local "$2" dev lo
 # WebRTC uses no loopback interface, and none without a way out.
 ip link add outward type veth peer name nowhere
 ip addr add 10.99.0.2/24 dev outward
@@ -26,7 +28,7 @@ ip link set nowhere up
 ip route add default via 10.99.0.1
 # A connection that nobody answers is given up after three seconds instead of two minutes.
 echo 1 > /proc/sys/net/ipv4/tcp_syn_retries
-shift
+shift 2
 exec "$@"`
 
 /**
@@ -37,14 +39,26 @@ export async function runIsolated(file: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tabwire-isolated-'))
   try {
     const names = Object.entries({ localhost: '127.0.0.1', ...ISOLATED_HOSTS })
-    const blocks = Object.values(ISOLATED_HOSTS).map((address) => `${address}/${address.includes(':') ? 128 : 32}\n`)
+    const own = Object.values(ISOLATED_HOSTS).filter((address) => address !== PUBLIC)
+    const blocks = own.map((address) => `${address}/${address.includes(':') ? 128 : 32}\n`)
     await writeFile(join(folder, 'hosts'), names.map(([name, address]) => `${address} ${name}\n`).join(''))
     await writeFile(join(folder, 'addresses'), blocks.join(''))
     // A resolver that nobody is behind refuses at once.
     await writeFile(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\noptions attempts:1 timeout:1\n')
     const vitest = [process.execPath, join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run']
     const command = [...vitest, '--config', 'test/isolated/vitest.config.ts', '--root', ROOT, file]
-    return await finished(['--net', '--mount', '--kill-child', 'sh', '-c', SET_UP, 'sh', folder, ...command])
+    return await finished([
+      '--net',
+      '--mount',
+      '--kill-child',
+      'sh',
+      '-c',
+      SET_UP,
+      'sh',
+      folder,
+      `${PUBLIC}/32`,
+      ...command,
+    ])
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -40,7 +40,7 @@ export class BrowserProxy {
     this.#endAll()
     const budget = new OutcomeBudget()
     this.#assigned = {
-      rules: new EgressRules(policy),
+      rules: new EgressRules(policy, this.#context.own),
       names: new NameCache(this.#context.names),
       upstream: policy.upstream,
     }

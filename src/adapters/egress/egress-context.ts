@@ -1,3 +1,4 @@
+import type { OwnAddresses } from '../../ports/own-addresses.ts'
 import type { NameResolver } from './name-resolver.ts'
 import type { Delivery } from './delivery.ts'
 import type { HttpForward } from './http-forward.ts'
@@ -11,6 +12,8 @@ export interface EgressLimits {
   connectMs: number
   /** Delay before the next address is tried in parallel (RFC 8305). */
   staggerMs: number
+  /** How long the end of a target is kept from a browser that has not sent anything yet. */
+  endHeldMs: number
   /** Chromium opens up to 256 per pool; clients may create several contexts. */
   connectionsPerBrowser: number
 }
@@ -20,12 +23,14 @@ export const EGRESS_LIMITS: EgressLimits = {
   dnsMs: 10_000,
   connectMs: 25_000,
   staggerMs: 250,
+  endHeldMs: 5_000,
   connectionsPerBrowser: 512,
 }
 
 /** Shared by the proxies of all browsers. */
 export interface EgressContext {
   names: NameResolver
+  own: OwnAddresses
   forward: HttpForward
   limits: EgressLimits
   /** Confirms that outcomes have reached the recorders. */

@@ -1,14 +1,18 @@
 import type { EgressPolicy } from '../../ports/egress.ts'
+import { publicRule } from '../../ports/egress-refusal.ts'
 import { HostRules } from '../../ports/host-rule.ts'
-import { forbiddenRule, isMetadataName, nonPublicRule, type NetworkAddress } from '../../ports/network-address.ts'
+import { forbiddenRule, isMetadataName, type NetworkAddress } from '../../ports/network-address.ts'
+import type { OwnAddresses } from '../../ports/own-addresses.ts'
 
 /** Evaluates a policy. Every result is the name of the blocking rule, or null. */
 export class EgressRules {
   readonly #mode: EgressPolicy['mode']
   readonly #allow: HostRules
   readonly #allowedHosts: HostRules | null
+  readonly #own: OwnAddresses
 
-  constructor(policy: EgressPolicy) {
+  constructor(policy: EgressPolicy, own: OwnAddresses) {
+    this.#own = own
     this.#mode = policy.mode
     this.#allow = new HostRules(policy.allow)
     this.#allowedHosts = policy.allowedHosts && new HostRules(policy.allowedHosts)
@@ -49,7 +53,7 @@ export class EgressRules {
 
   #blocksByMode(name: string | null, address: NetworkAddress, port: number): string | null {
     if (this.#mode === 'OPEN' || covers(this.#allow, name, address, port)) return null
-    return this.#mode === 'NONE' ? 'none' : nonPublicRule(address)
+    return this.#mode === 'NONE' ? 'none' : publicRule(address, this.#own)
   }
 }
 

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { faultOwner } from '../../ports/fault-owner.ts'
+import { OwnAddresses } from '../../ports/own-addresses.ts'
 import { BrowserProxy } from './browser-proxy.ts'
 import { Delivery } from './delivery.ts'
 import { NameResolver } from './name-resolver.ts'
@@ -7,7 +8,7 @@ import { HttpForward } from './http-forward.ts'
 import type { EgressWorkerData, FromWorker, ToWorker } from './worker-messages.ts'
 
 /** The thread of all egress proxies: their traffic must not block the server's event loop. */
-const { limits, dnsServers, hostsPath, resolvConfPath, upstreamCa } = workerData as EgressWorkerData
+const { limits, dnsServers, hostsPath, resolvConfPath, ownAddresses, upstreamCa } = workerData as EgressWorkerData
 const port = parentPort
 if (!port) throw new Error('egress-worker runs as a worker thread only')
 const tell = (message: FromWorker) => port.postMessage(message)
@@ -23,7 +24,8 @@ process.on('unhandledRejection', onFault)
 
 const names = new NameResolver({ servers: dnsServers, hostsPath, resolvConfPath, limitMs: limits.dnsMs })
 const delivery = new Delivery((number) => tell({ kind: 'handled?', number }))
-const context = { names, forward: new HttpForward(), limits, delivery, upstreamCa }
+const own = new OwnAddresses(ownAddresses ? () => ownAddresses : undefined)
+const context = { names, own, forward: new HttpForward(), limits, delivery, upstreamCa }
 const proxies = new Map<number, BrowserProxy>()
 
 async function open(id: number, wantedPort: number): Promise<void> {

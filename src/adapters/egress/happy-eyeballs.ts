@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { connectFailure, type ConnectionFailed } from './connection-failed.ts'
 
-/** An open connection and its remote address. */
+/** A connection, which may have been reset since, and its remote address. */
 export interface Reached {
   socket: Socket
   address: string
@@ -42,7 +42,9 @@ export async function connectToFirst(
     })
     running.add(socket)
     socket.once('connect', () => resolve({ socket, address }))
-    socket.once('error', (error) => {
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      // It was connected, and reset before this thread looked: one that does not listen refuses.
+      if (error.code === 'ECONNRESET') return resolve({ socket, address })
       running.delete(socket)
       failures.push(connectFailure(error))
       if (waiting.length > 0) tryNext()

@@ -93,7 +93,7 @@ export class PageConnection {
     this.#peer = address
     this.#tell(null)
     this.#succeed()
-    await join(this.#client, socket)
+    await join(this.#client, socket, this.#context.limits.endHeldMs)
   }
 
   async #judge(host: Host, isComplete: boolean, limit: TimeLimit): Promise<string[]> {
@@ -128,6 +128,7 @@ export class PageConnection {
       try {
         const addresses = await limit.wait(judgedUpstream(this.#assigned!, host, parts.port))
         const { socket } = await this.#connect(addresses, parts.port, limit)
+        if (socket.destroyed) throw upstreamUnreachable()
         return await secure(socket, parts, this.#context.upstreamCa, limit.signal)
       } catch (error) {
         const isBlocked = error instanceof ConnectionFailed && error.failure.code === 'BLOCKED'
@@ -139,7 +140,7 @@ export class PageConnection {
       destination: { host: this.#host, port: this.#port },
       parts,
       forward: this.#context.forward,
-      connectMs: this.#context.limits.connectMs,
+      limits: this.#context.limits,
       ended: this.#ended.signal,
       connect,
       succeed: () => this.#succeed(),

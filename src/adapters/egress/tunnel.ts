@@ -8,8 +8,13 @@ const LINGER_MS = 30_000
 /**
  * Pipes both ways with backpressure. A FIN stays a FIN and an RST an RST, because pages see different errors for them.
  * Resolves when both sides are closed.
+ *
+ * Chromium takes a connection that ends before it has sent anything for one that was never made
+ * (ERR_SOCKET_NOT_CONNECTED). Without a proxy it sends as soon as it is connected, so the end comes after. Therefore the
+ * end of the target is held back until the client's first byte has been forwarded, or for `endHeldMs`: a client may have
+ * connected in advance.
  */
-export async function join(client: Socket, target: Duplex): Promise<void> {
+export async function join(client: Socket, target: Duplex, endHeldMs: number): Promise<void> {
   let linger: NodeJS.Timeout | undefined
   const { promise, resolve } = Promise.withResolvers<void>()
   let open = 2
@@ -17,33 +22,60 @@ export async function join(client: Socket, target: Duplex): Promise<void> {
     open -= 1
     if (open === 0) resolve()
   }
-  breakTogether(client, target, closed)
-  breakTogether(target, client, closed)
+  onClosed(client, (hasFailed) => {
+    closed()
+    if (hasFailed) reset(target)
+    // After a FIN, buffered bytes are still delivered.
+    else if (!client.readableEnded || !client.writableFinished) target.destroy()
+  })
   client.once('end', () => {
     linger = setTimeout(() => {
       client.destroy()
       target.destroy()
     }, LINGER_MS)
   })
+  // A target that is gone has its pipe removed, which stops reading, and the first byte would not be seen.
+  target.once('unpipe', () => client.resume())
   client.pipe(target)
-  target.pipe(client)
+  // After the pipe's own listener, which forwards.
+  const begun = firstByte(client, endHeldMs)
+  onClosed(target, (hasFailed) => {
+    closed()
+    void begun.then(() => {
+      // What was sent after the FIN makes the target's machine answer with an RST, which Chromium never looks at.
+      if (hasFailed && target.readableEnded) client.destroySoon()
+      else if (hasFailed) reset(client)
+      else if (!target.readableEnded || !target.writableFinished) client.destroy()
+    })
+  })
+  const hasEnded = target.readableEnded ? Promise.resolve() : new Promise((end) => target.once('end', end))
+  void hasEnded.then(() => begun).then(() => client.end())
+  target.pipe(client, { end: false })
   await promise
   clearTimeout(linger)
 }
 
-function breakTogether(one: Duplex, other: Duplex, closed: () => void): void {
-  let hasFailed = one.errored !== null
-  const onClose = () => {
-    closed()
-    if (hasFailed) reset(other)
-    // After a FIN, buffered bytes are still delivered.
-    else if (!one.readableEnded || !one.writableFinished) other.destroy()
-  }
-  one.once('error', () => {
+/** Calls back with whether it has failed. */
+function onClosed(stream: Duplex, listener: (hasFailed: boolean) => void): void {
+  let hasFailed = stream.errored !== null
+  stream.once('error', () => {
     hasFailed = true
   })
-  if (one.closed) onClose()
-  else one.once('close', onClose)
+  if (stream.closed) listener(hasFailed)
+  else stream.once('close', () => listener(hasFailed))
+}
+
+/** Resolves at the first byte, the end, or the close of the client, and no later than the given time. */
+async function firstByte(client: Socket, mostMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const done = () => resolve()
+  const events = ['data', 'end', 'close'] as const
+  for (const event of events) client.once(event, done)
+  const timer = setTimeout(done, mostMs)
+  if (client.closed) done()
+  await promise
+  clearTimeout(timer)
+  for (const event of events) client.off(event, done)
 }
 
 /** Closes with RST instead of FIN, if the stream is a TCP socket. */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { ConnectionFailure } from '../../ports/egress.ts'
 import type { UpstreamParts } from '../../ports/upstream-proxy.ts'
 import { ConnectionFailed, upstreamRefused } from './connection-failed.ts'
+import type { EgressLimits } from './egress-context.ts'
 import { beginsRequest, type HttpForward } from './http-forward.ts'
 import type { Destination } from './socks-handshake.ts'
 import { TimeLimit } from './time-limit.ts'
@@ -13,7 +14,7 @@ export interface UpstreamRouteOptions {
   destination: Destination
   parts: UpstreamParts
   forward: HttpForward
-  connectMs: number
+  limits: EgressLimits
   ended: AbortSignal
   /** Opens a connection to the upstream if the policy permits it. */
   connect(limit: TimeLimit): Promise<Socket>
@@ -35,40 +36,48 @@ export class UpstreamRoute {
 
   /** Resolves when the connection is closed. Rejects with a ConnectionFailed. */
   async open(limit: TimeLimit): Promise<void> {
-    const { client, destination, parts, connect, succeed, tell } = this.#options
+    const { client, destination, parts, limits, connect, succeed, tell } = this.#options
     const socket = await connect(limit)
     if (parts.scheme === 'socks5') {
       const target = await throughSocks(socket, parts, destination, limit.signal)
       limit[Symbol.dispose]()
       tell(null)
       succeed()
-      return await join(client, target)
+      return await join(client, target, limits.endHeldMs)
     }
     limit[Symbol.dispose]()
     // The first bytes decide between forwarding and CONNECT, and the browser sends them only after the success reply.
     succeed()
-    const first = await firstBytes(client, socket)
+    const first = await firstBytes(client, socket, limits.endHeldMs)
     if (!first) return
     client.unshift(first)
-    await (beginsRequest(first) ? this.#forward(socket) : this.#tunnel(socket))
+    const ready = socket.destroyed ? await this.#connectAgain() : socket
+    await (beginsRequest(first) ? this.#forward(ready) : this.#tunnel(ready))
+  }
+
+  /** The upstream may hang up on a browser that connects in advance. */
+  async #connectAgain(): Promise<Socket> {
+    const { limits, ended, connect } = this.#options
+    using limit = new TimeLimit(limits.connectMs, ended)
+    return await connect(limit)
   }
 
   async #tunnel(socket: Socket): Promise<void> {
-    const { client, destination, parts, connectMs, ended, tell } = this.#options
-    using limit = new TimeLimit(connectMs, ended)
+    const { client, destination, parts, limits, ended, tell } = this.#options
+    using limit = new TimeLimit(limits.connectMs, ended)
     const target = await throughConnect(socket, parts, destination, limit.signal)
     limit[Symbol.dispose]()
     tell(null)
-    await join(client, target)
+    await join(client, target, limits.endHeldMs)
   }
 
   async #forward(socket: Socket): Promise<void> {
-    const { client, destination, parts, forward, connectMs, ended, connect, tell, told } = this.#options
+    const { client, destination, parts, forward, limits, ended, connect, tell, told } = this.#options
     const { promise: over, resolve, reject } = Promise.withResolvers<void>()
     let unused: Socket | null = socket
     let isTold = false
     const take = async () => {
-      using limit = new TimeLimit(connectMs, ended)
+      using limit = new TimeLimit(limits.connectMs, ended)
       const taken = unused ?? (await connect(limit))
       unused = null
       return taken
@@ -100,15 +109,19 @@ export class UpstreamRoute {
   }
 }
 
-/** The first bytes from the browser; null if either side closes before. */
-async function firstBytes(client: Socket, upstream: Socket): Promise<Buffer | null> {
+/** The first bytes from the browser; null if it closes before, or does not send any soon after the upstream has closed. */
+async function firstBytes(client: Socket, upstream: Socket, endHeldMs: number): Promise<Buffer | null> {
   const { promise, resolve } = Promise.withResolvers<Buffer | null>()
-  const onUpstreamEnd = () => client.destroy()
+  let held: NodeJS.Timeout | undefined
+  const onUpstreamEnd = () => {
+    held = setTimeout(() => client.destroy(), endHeldMs)
+  }
   const onLeave = () => resolve(null)
   client.once('data', resolve)
   client.once('end', onLeave)
   client.once('close', onLeave)
-  upstream.once('close', onUpstreamEnd)
+  if (upstream.closed) onUpstreamEnd()
+  else upstream.once('close', onUpstreamEnd)
   client.resume()
   try {
     const first = await promise
@@ -118,6 +131,7 @@ async function firstBytes(client: Socket, upstream: Socket): Promise<Buffer | nu
     }
     return first
   } finally {
+    clearTimeout(held)
     client.pause()
     client.off('data', resolve)
     client.off('end', onLeave)

@@ -14,6 +14,8 @@ export interface WorkerEgressOptions {
   dnsServers?: readonly string[]
   hostsPath?: string
   resolvConfPath?: string
+  /** Addresses and CIDR blocks of the machine. */
+  ownAddresses?: readonly string[]
   upstreamCa?: string
 }
 
@@ -48,6 +50,7 @@ export class WorkerEgress implements EgressProxies {
       dnsServers: options.dnsServers ?? null,
       hostsPath: options.hostsPath ?? '/etc/hosts',
       resolvConfPath: options.resolvConfPath ?? '/etc/resolv.conf',
+      ownAddresses: options.ownAddresses ?? null,
       upstreamCa: options.upstreamCa,
     }
   }

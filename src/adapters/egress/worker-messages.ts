@@ -7,6 +7,8 @@ export interface EgressWorkerData {
   dnsServers: readonly string[] | null
   hostsPath: string
   resolvConfPath: string
+  /** Addresses and CIDR blocks. Null: those of the machine's interfaces. */
+  ownAddresses: readonly string[] | null
   upstreamCa: string | undefined
 }
 

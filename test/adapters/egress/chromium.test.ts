@@ -217,6 +217,33 @@ describe('a real browser', () => {
     ])
   })
 
+  test('sees an end or a reset that comes before its request as one that comes after', async () => {
+    const home = await openSite()
+    const fin = await listen(createTcpServer((socket) => socket.end()))
+    const rst = await listen(createTcpServer((socket) => socket.resetAndDestroy()))
+    const page = await launch(await stage.browser(OPEN))
+    await page.goto(`http://127.0.0.1:${home.port}/page`)
+    const seen = async (port: number) => {
+      const errors = new Set<string | undefined>()
+      for (let count = 0; count < 3; count += 1) {
+        const tab = await page.context().newPage()
+        const error = await tab.goto(`http://127.0.0.1:${port}/`).then(() => '', String)
+        errors.add(/net::\w+/.exec(error)?.[0])
+      }
+      const said = page.waitForEvent('console')
+      expect(await KINDS['webSocket']!(page, `127.0.0.1:${port}`)).toBe('failed')
+      return [...errors, (await said).text().replace(/^.* failed: /, '')]
+    }
+    expect(await seen(fin)).toEqual([
+      'net::ERR_EMPTY_RESPONSE',
+      'Connection closed before receiving a handshake response',
+    ])
+    expect(await seen(rst)).toEqual([
+      'net::ERR_CONNECTION_RESET',
+      'Error during WebSocket handshake: net::ERR_CONNECTION_RESET',
+    ])
+  })
+
   test('speaks HTTP, HTTPS and WebSocket through an upstream that it never sees', async () => {
     const [home, secure] = [await openSite(), await openSite(true)]
     const upstream = stage.own(await startUpstream({ credentials: 'me:secret' }), (opened) => opened.close())

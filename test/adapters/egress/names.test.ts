@@ -50,6 +50,20 @@ describe('a name', () => {
     expect(await failures(browser, 2)).toEqual([null, 'loopback address'])
   })
 
+  test('that leads to a public address of the machine itself is blocked', async () => {
+    const own = ['93.184.216.77', '2606:4700:0:0:0:0:0:77']
+    const server = await stage.names((name) => (name === 'own.test' ? own : null))
+    const options = { dnsServers: [server.address], ownAddresses: own }
+    const browser = await stage.browser(PUBLIC, options)
+    for (const host of ['own.test', ...own, '::ffff:93.184.216.77']) {
+      expect([host, await tried(browser.port, host, 80)]).toEqual([host, 'NotAllowed'])
+    }
+    expect(new Set(await failures(browser, 4))).toEqual(new Set(['own address']))
+    const upstream = await stage.browser({ ...PUBLIC, upstream: { url: 'socks5://own.test:80' } }, options)
+    expect(await tried(upstream.port, '93.184.215.14', 80)).toBe('NotAllowed')
+    expect(await failures(upstream, 1)).toEqual(['proxy: own address'])
+  })
+
   test('that leads to private or metadata addresses is blocked, aliases and mixtures included', async () => {
     const target = await stage.serve(echo)
     const records: Record<string, Records> = {

@@ -35,7 +35,8 @@ describe('a tunnel', () => {
     const target = await stage.serve((socket) => sockets.push(socket))
     const { port } = await stage.browser(OPEN)
     const client = await through(port, '127.0.0.1', target)
-    await expect.poll(() => sockets.length).toBe(1)
+    client.write('begun')
+    await expect.poll(() => sockets[0]?.bytesRead).toBe(5)
     const clientError = once(client, 'error') as Promise<NodeJS.ErrnoException[]>
     sockets[0]!.resetAndDestroy()
     expect((await clientError)[0]!.code).toBe('ECONNRESET')
@@ -45,6 +46,33 @@ describe('a tunnel', () => {
     const targetError = once(sockets[1]!.resume(), 'error') as Promise<NodeJS.ErrnoException[]>
     another.resetAndDestroy()
     expect((await targetError)[0]!.code).toBe('ECONNRESET')
+  })
+
+  test.each(['FIN', 'RST'])('has an early %s of the target after the first byte of the browser', async (kind) => {
+    const target = await stage.serve((socket) => (kind === 'FIN' ? socket.end('hi') : socket.resetAndDestroy()))
+    const other = await stage.serve(echo)
+    const { port } = await stage.browser(OPEN, { limits: { endHeldMs: 2 ** 30 } })
+    const client = await through(port, '127.0.0.1', target)
+    const events: string[] = []
+    for (const event of ['data', 'end', 'error']) client.on(event, () => events.push(event))
+    client.resume()
+    // What came first would be here before this answer.
+    expect(await answerTo(await through(port, '127.0.0.1', other), 'hello')).toBe('hello')
+    expect(events).toEqual(kind === 'FIN' ? ['data'] : [])
+    client.write('first')
+    await expect.poll(() => events).toEqual(kind === 'FIN' ? ['data', 'end'] : ['error'])
+    client.destroy()
+  })
+
+  test('has an early end after a while, when the browser sends nothing', async () => {
+    const target = await stage.serve((socket) => socket.end())
+    const resetting = await stage.serve((socket) => socket.resetAndDestroy())
+    const { port } = await stage.browser(OPEN, { limits: { endHeldMs: 1 } })
+    const ended = await through(port, '127.0.0.1', target)
+    await once(ended.resume(), 'end')
+    ended.destroy()
+    const broken = await through(port, '127.0.0.1', resetting)
+    await expect(once(broken.resume(), 'end')).rejects.toThrow('ECONNRESET')
   })
 
   test('is no faster than its slower end, and loses nothing', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Agent, createServer, request, type IncomingMessage, type RequestListener } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
@@ -317,4 +318,22 @@ describe('the URL of an upstream', () => {
     expect(problem).toMatch(/^must /)
     expect(problem).not.toContain('secret')
   })
+})
+
+test('one that hangs up before the browser sends anything is connected to again', async () => {
+  const sockets: Socket[] = []
+  const proxy = await stage.serve((socket) => {
+    sockets.push(socket)
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
+  })
+  const { port } = await stage.browser(over(`http://127.0.0.1:${proxy}`))
+  const early = await through(port, '127.0.0.1', 80)
+  await expect.poll(() => sockets.length).toBe(1)
+  const closed = once(sockets[0]!, 'close')
+  sockets[0]!.resetAndDestroy()
+  await closed
+  // The proxy has heard of it by the time that it has opened another one.
+  stage.own(await through(port, '127.0.0.1', 80), (socket) => void socket.destroy())
+  expect(await hears(early, 'GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n', 'ok')).toMatch(/^HTTP\/1.1 200/)
+  expect(sockets).toHaveLength(3)
 })
