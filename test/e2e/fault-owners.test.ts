@@ -226,9 +226,9 @@ async function untilAllHaveFailed(...kinds: string[]): Promise<State[]> {
   return ends
 }
 
-/** Watches that all sessions share. */
+/** Watches that all sessions share; and the timer of `within`, which resolves a promise, and cannot fail. */
 const OF_THE_SERVER =
-  /(temp-space|fair-turns|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
+  /(cdp\/deadline|temp-space|fair-turns|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
 const KINDS = [
   /^BrowserWire\.on /,
   /^BrowserWire\.withhold /,
