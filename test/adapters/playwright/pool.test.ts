@@ -187,8 +187,9 @@ describe('death', () => {
   test('leftovers that still run are ended; processes of others are not', async () => {
     const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
     const sleeper = (machineId: string) =>
-      spawn('sh', ['-c', 'sleep 60; :', `--user-data-dir=${browsersDirectory(tempRoot, machineId)}/x/profile`], {
-        stdio: 'ignore',
+      // It waits by itself: a child of it would have its command line for a moment, and count as well.
+      spawn('sh', ['-c', 'read line; :', `--user-data-dir=${browsersDirectory(tempRoot, machineId)}/x/profile`], {
+        stdio: ['pipe', 'ignore', 'ignore'],
         detached: true,
       })
     const [ours, others] = [sleeper('ours'), sleeper('others')]
