@@ -176,7 +176,7 @@ describe('the server', { timeout: 120_000 }, () => {
       endReason: string
       error: string | null
       lines: { totalCount: number }
-      events: { totalCount: number; nodes: { reason?: string }[] }
+      events: { totalCount: number; nodes: object[] }
     }
   }
 
@@ -238,9 +238,7 @@ describe('the server', { timeout: 120_000 }, () => {
     const { session } = await ask<Log>(next, LOG, { id })
     expect(session).toMatchObject({ status: 'CLOSED', endReason: 'SERVER_SHUTDOWN', error: null })
     expect(session.events.nodes.at(-1)).toMatchObject({ sequence: session.events.totalCount, to: 'CLOSED' })
-    // Where the page could not be asked in time, as on a busy machine, its log says so.
-    const isUnknown = session.events.nodes.at(-2)?.reason === 'TERMINATED'
-    expect(await followDrops(next, id)).toEqual({ dropped: 0, droppedUnknown: isUnknown })
+    expect(await followDrops(next, id)).toEqual({ dropped: 0, droppedUnknown: false })
     next.child.kill('SIGTERM')
     await once(next.child, 'exit')
   })

@@ -226,9 +226,9 @@ async function untilAllHaveFailed(...kinds: string[]): Promise<State[]> {
   return ends
 }
 
-/** Watches that all sessions share; and the timer of `within`, which resolves a promise, and cannot fail. */
+/** Watches that all sessions share. */
 const OF_THE_SERVER =
-  /(cdp\/deadline|temp-space|fair-turns|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
+  /(temp-space|fair-turns|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
 const KINDS = [
   /^BrowserWire\.on /,
   /^BrowserWire\.withhold /,
