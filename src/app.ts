@@ -20,6 +20,7 @@ import { Artifacts } from './domain/artifacts/artifacts.ts'
 import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
 import { KeyWatch } from './domain/keys/key-watch.ts'
 import { LogReader } from './domain/log/log-reader.ts'
+import type { SessionDeadlines } from './domain/session/browser-lease.ts'
 import { OrphanedSessions } from './domain/sessions/orphaned-sessions.ts'
 import { ProfileSeal } from './domain/profiles/profile-cipher.ts'
 import { Profiles } from './domain/profiles/profiles.ts'
@@ -61,6 +62,7 @@ export interface AppOptions {
   logger?: Logger
   /** Other than the usual ones; for tests. */
   spaceMarks?: SpaceMarks
+  deadlines?: Partial<SessionDeadlines> | undefined
 }
 
 /** Of the ten seconds that a graceful shutdown may take, sessions may use these to end and to commit their logs, … */
@@ -127,7 +129,17 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     if (storesHere) await space.requireRoom()
   }
   const limits = limitsOf(config)
-  const registryOptions = { machineId, maxSessions, maxQueued, limits, artifactUuid, openProfile, requireRoom, egress }
+  const registryOptions = {
+    machineId,
+    maxSessions,
+    maxQueued,
+    limits,
+    artifactUuid,
+    openProfile,
+    requireRoom,
+    egress,
+    deadlines: options.deadlines,
+  }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
   const room = config.artifacts.kind === 's3' ? undefined : () => space.roomForFiles()
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>

@@ -135,7 +135,8 @@ export interface BrowserSession {
   flush(deadlineMs: number): Promise<void>
   /**
    * Ends the recordings that were asked for and gives each to Recorder.keepFile; downloads that are being kept are
-   * waited for. Also after a crash, with what there is. Never rejects. Call after `flush`, before `close`.
+   * waited for. Also after a crash, with what there is. Pages run until it is done, and what they say until then is
+   * recorded; afterwards nothing is. Never rejects. Call after `flush`, before `close`.
    */
   finishFiles(deadlineMs: number): Promise<void>
   /**

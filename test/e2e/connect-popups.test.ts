@@ -7,7 +7,12 @@ import { ofKind } from '../support/connect-api.ts'
 import { startPopupSite } from '../support/site-popups.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(startPopupSite)
+const { tabwire, site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(
+  startPopupSite,
+  {},
+  // A page that is held, and let go at the end, is heard however slow it is then.
+  { deadlines: { flush: 20_000 } },
+)
 const { run } = actionApi(tabwire)
 
 const HOLD = { autoAttach: true, waitForDebuggerOnStart: true, flatten: true }

@@ -19,7 +19,6 @@ const scripts: Record<string, string> = {
   'with-worker': `new Worker('/script/lost-by-worker')`,
   'lost-by-shared-worker': `tell('lost-by-shared-worker'); console.log('x'.repeat(20 * 1024 ** 2))`,
   'with-shared-worker': `new SharedWorker('/script/lost-by-shared-worker')`,
-  busy: `tell('busy'); const until = Date.now() + 50; while (Date.now() < until); console.log('line 1')`,
   large: `tell('large'); console.log('x'.repeat(1e7)); console.log('after')`,
 }
 
@@ -84,19 +83,6 @@ async function followDrops(id: string): Promise<{ dropped: number; droppedUnknow
   }
   return all
 }
-
-describe('an end of which everything was heard says nothing of the kind', () => {
-  test.each([
-    ['a page that is quiet', 'quiet', 50],
-    ['a page that is busy and answers by itself', 'busy', 1],
-  ])('%s', async (_, script, lines) => {
-    const id = await startAt(script)
-    await terminate(id)
-    const { events, consoleMessages } = await lastOf(id)
-    expect(consoleMessages.nodes.map(({ text }) => text)).toEqual(numberedLines(lines))
-    expect(events.nodes).not.toContainEqual(expect.objectContaining({ __typename: 'EntriesDropped' }))
-  })
-})
 
 describe('an end of which something may be missing says so before the final status', () => {
   test.each([

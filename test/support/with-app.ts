@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from 'vitest'
+import type { AppOptions } from '../../src/app.ts'
 import type { Config } from '../../src/config.ts'
 import { connectApi } from './connect-api.ts'
 import { leakGate } from './leak-gate.ts'
@@ -16,7 +17,11 @@ export interface Site {
  * Call at the top of an end-to-end file: Tabwire and a site for all of its tests, with what most of them do. Nothing may
  * be left of either after the last one. Both are there once tests run, so they are asked for.
  */
-export function withApp<S extends Site>(startSite: () => Promise<S>, overrides: Partial<Config> = {}) {
+export function withApp<S extends Site>(
+  startSite: () => Promise<S>,
+  overrides: Partial<Config> = {},
+  options: AppOptions = {},
+) {
   // First, so that it looks after what is closed here.
   leakGate()
   let started: S | undefined
@@ -24,7 +29,7 @@ export function withApp<S extends Site>(startSite: () => Promise<S>, overrides: 
 
   beforeAll(async () => {
     started = await startSite()
-    app = await startTestApp(overrides)
+    app = await startTestApp(overrides, undefined, options)
   })
 
   afterAll(async () => {

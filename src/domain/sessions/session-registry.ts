@@ -64,7 +64,7 @@ export interface SessionRegistryOptions {
   openProfile(owner: string, id: string): Promise<{ id: string; state: Json }>
   /** Throws StorageFull where there is no room for another session. */
   requireRoom?(): Promise<void>
-  deadlines?: SessionDeadlines
+  deadlines?: Partial<SessionDeadlines> | undefined
 }
 
 /** startSession answers after this long with the session as it stands. */
@@ -112,7 +112,7 @@ export class SessionRegistry {
       limits: options.limits,
       artifactUuid: (id) => options.artifactUuid(id),
       refuseAddress: (url, egress) => refusePageAddress(url, policyOfShown(egress, options.egress)),
-      deadlines: options.deadlines ?? DEFAULT_DEADLINES,
+      deadlines: { ...DEFAULT_DEADLINES, ...options.deadlines },
       logger,
       publish: (sessionId) => bus.publish(sessionId),
       announce: (snapshot) => this.#changes.announce(snapshot),

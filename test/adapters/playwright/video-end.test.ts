@@ -54,7 +54,7 @@ test('a video of which nothing is written yet when recordings are broken off is 
   expect(recorder.of('ARTIFACT_FAILED')).toMatchObject([{ kind: 'VIDEO', partial: true }])
   // Whoever searched for it, to end it, would have found it by then.
   for (let searches = 0; searches < 5; searches += 1) expect(await processesWith(path)).toEqual([encoder.pid])
-  expect(await recordings.finish(600_000, () => {})).toMatchObject([{ kind: 'VIDEO', path }])
+  expect(await recordings.finish(600_000, async () => {})).toMatchObject([{ kind: 'VIDEO', path }])
 })
 
 test('it is ended as soon as some is', async () => {
@@ -69,5 +69,5 @@ test('nobody waits for an ffmpeg that is gone: what it has written is kept', asy
   await writeFile(path, Buffer.from(FINISHED.slice(0, 8), 'hex'))
   encoder.kill('SIGKILL')
   await ended
-  expect(await recordings.finish(600_000, () => {})).toMatchObject([{ kind: 'VIDEO', path }])
+  expect(await recordings.finish(600_000, async () => {})).toMatchObject([{ kind: 'VIDEO', path }])
 })

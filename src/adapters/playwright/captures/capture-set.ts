@@ -155,10 +155,10 @@ export class Recordings {
   }
 
   /**
-   * Ends the recordings; the files are there until the browser's directory is removed. `quiet` is called before pages
-   * are closed, which nobody asked for. Never rejects.
+   * Ends the recordings; the files are there until the browser's directory is removed. `silence` is called before
+   * pages are closed, which nobody asked for. Never rejects.
    */
-  async finish(deadlineMs: number, quiet: () => void): Promise<BrowserFile[]> {
+  async finish(deadlineMs: number, silence: () => Promise<void>): Promise<BrowserFile[]> {
     if (this.#kinds.size === 0 || this.#context === null) return []
     this.#isFinishing = true
     const until = performance.now() + deadlineMs
@@ -168,7 +168,7 @@ export class Recordings {
     if (this.#kinds.has('TRACE') && !this.#isTraceDropped)
       files.push(...(await this.#tried('trace', this.#finishTrace(left))))
     if (this.#har) files.push(...(await this.#tried('HAR', this.#finishHar(left() / 3))))
-    quiet()
+    await silence()
     if (this.#kinds.has('VIDEO')) files.push(...(await this.#tried('video', this.#finishVideos(left))))
     return files
   }

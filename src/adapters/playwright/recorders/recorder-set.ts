@@ -43,7 +43,7 @@ export class Recording {
   ) {
     const gate: Recorder = {
       record: (draft) => {
-        if (this.#stopped) return this.#noteLate(draft)
+        if (this.#stopped) return this.#noteLate(draft.kind, draft.at)
         this.#noteHeard(draft)
         recorder.record(draft)
         recordings?.note(draft)
@@ -52,7 +52,8 @@ export class Recording {
         if (!this.#stopped) recorder.requestStarted(request)
       },
       tooLarge: (kind, requestId) => {
-        if (!this.#stopped) recorder.tooLarge(kind, requestId)
+        if (this.#stopped) this.#noteLate(kind, Date.now())
+        else recorder.tooLarge(kind, requestId)
       },
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
@@ -136,6 +137,10 @@ export class Recording {
     return times.length > 0 ? Math.min(...times) : Math.max(this.#startedAt, ...this.#heardAt.values())
   }
 
+  get isStopped(): boolean {
+    return this.#stopped
+  }
+
   /** Nothing is recorded from now on. */
   stop(): void {
     this.#downloads.dispose()
@@ -150,7 +155,7 @@ export class Recording {
   }
 
   /** Requests, sockets and pages end because the browser does; lines and navigations show that a page was still active. */
-  #noteLate({ kind, at }: EntryDraft): void {
+  #noteLate(kind: EntryDraft['kind'], at: number): void {
     if (kind === 'CONSOLE_MESSAGE' || kind === 'NAVIGATION') this.#lateSince ??= at
   }
 }

@@ -33,6 +33,8 @@ import type { WatchedFolder } from '../launch/temp-space.ts'
 
 /** Of the time that the last files may take. */
 const FINISHING_SHARE = 0.8
+/** Likewise, for pages that have answered a moment ago to answer again. */
+const SILENCE_SHARE = 0.2
 
 /** One browser in the hands of one session. */
 export class PlaywrightSession implements BrowserSession {
@@ -177,8 +179,10 @@ export class PlaywrightSession implements BrowserSession {
     const left = () => until - performance.now()
     await this.#recording.finishDownloads(deadlineMs / 2)
     // Whatever has to be waited for there, some of the time is for keeping.
-    const files = await this.#recordings.finish(left() * FINISHING_SHARE, () => this.#recording.stop())
+    const silence = () => this.#lastWords.silence(Math.min(deadlineMs * SILENCE_SHARE, left()))
+    const files = await this.#recordings.finish(left() * FINISHING_SHARE, silence)
     await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
+    if (!this.#recording.isStopped) await silence()
   }
 
   async attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment> {

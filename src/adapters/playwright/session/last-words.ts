@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { within } from '../cdp/deadline.ts'
 import { TargetGone } from '../cdp/target-gone.ts'
@@ -6,6 +7,10 @@ import { isWorker, type Targets } from '../cdp/target-registry.ts'
 
 /** Of the deadline: after it, scripts that keep their targets from answering are ended. */
 const INTERRUPT_SHARE = 0.25
+/** The same where a page was held until now: it has yet to do what others did meanwhile, and is not hanging for that. */
+const INTERRUPT_SHARE_AFTER_HOLD = 0.75
+/** To read what has come already. */
+const READ_MS = 250
 
 /**
  * Finds out whether a session's browser has handed over all that its pages had said before the end. A target answers a
@@ -43,12 +48,27 @@ export class LastWords {
     this.#isKnown = deadlineMs > 0
     if (deadlineMs === 0) return
     // A page whose popup is held says nothing, and no script of it is to blame.
-    this.#process.wire.barrier.open()
+    const { barrier } = this.#process.wire
+    const wasHeld = barrier.whenFree() !== null
+    barrier.open()
     const until = performance.now() + deadlineMs
-    if (await this.#allAnswer(deadlineMs * INTERRUPT_SHARE)) return
+    if (await this.#allAnswer(deadlineMs * (wasHeld ? INTERRUPT_SHARE_AFTER_HOLD : INTERRUPT_SHARE))) return
     this.#isInterrupting = true
     for (const sessionId of this.#silent) this.#interrupt(sessionId)
     await this.#allAnswer(until - performance.now())
+  }
+
+  /**
+   * Ends what is recorded, after `hear`: pages run no scripts of theirs from now on (but what goes on after an `await`),
+   * and what they had said by then is heard. Where something is missing already, nothing is asked again.
+   */
+  async silence(deadlineMs: number): Promise<void> {
+    if (this.#isKnown && this.#silent.size === 0 && this.#interrupted.size === 0 && deadlineMs > 0) {
+      this.#asked.clear()
+      for (const sessionId of this.#everyone()) this.#disableScripts(sessionId)
+      await this.#allAnswer(deadlineMs)
+    }
+    this.#recording.stop()
   }
 
   /**
@@ -68,11 +88,27 @@ export class LastWords {
     const until = performance.now() + milliseconds
     for (;;) {
       this.#askNew()
-      if ((await within(Promise.all(this.#answering), Math.max(0, until - performance.now()))) === null) return false
+      const answers = Promise.all(this.#answering)
+      if ((await within(answers, Math.max(0, until - performance.now()))) === null) {
+        await this.#readArrived()
+        if (this.#silent.size > 0) return false
+      }
       this.#answering = []
       // What one of them opened meanwhile may have spoken as well.
       if (this.#everyone().every((sessionId) => this.#asked.has(sessionId))) return this.#silent.size === 0
     }
+  }
+
+  /** Where the server itself stood still, the time is up before it has looked at what had come in time. */
+  async #readArrived(): Promise<void> {
+    await nextTurn()
+    await within(this.#process.wire.caughtUp(), READ_MS)
+  }
+
+  #disableScripts(sessionId: string): void {
+    const speaker = this.#targets.speaker(sessionId)
+    if (!speaker || isWorker(speaker)) return
+    this.#process.wire.tell('Emulation.setScriptExecutionDisabled', { value: true }, sessionId)
   }
 
   #interrupt(sessionId: string): void {
@@ -96,8 +132,9 @@ export class LastWords {
       if (this.#asked.has(sessionId)) continue
       this.#asked.add(sessionId)
       this.#silent.add(sessionId)
+      // What was said before an answer that comes later was not recorded.
       const heard = () => {
-        if (!this.#isGone) this.#silent.delete(sessionId)
+        if (!this.#isGone && !this.#recording.isStopped) this.#silent.delete(sessionId)
       }
       // An error is an answer as well, and a target that is gone had told everything before; but neither a broken pipe
       // nor the end of a target that did not answer in time: it is us who end it in the midst of what it says.
