@@ -49,6 +49,8 @@ export class BrowserWire implements Turns {
   readonly misbehaved: Promise<string>
   /** Targets that wait for a debugger, and who they wait for. */
   readonly barrier: ReleaseBarrier
+  /** Hears how many milliseconds each turn took. */
+  onSpent: (milliseconds: number) => void = () => undefined
   readonly #input: Writable
   readonly #output: Readable
   readonly #pipes: BrowserPipes
@@ -245,7 +247,10 @@ export class BrowserWire implements Turns {
 
   /** See Turns. What does not fit into the time stays in the pipe, and the browser waits. */
   work(until: number): boolean {
-    return ownedBy(this.#owner, () => this.#work(until))
+    const start = performance.now()
+    const hasMore = ownedBy(this.#owner, () => this.#work(until))
+    this.onSpent(performance.now() - start)
+    return hasMore
   }
 
   #work(until: number): boolean {

@@ -1,38 +1,112 @@
 import { writeFile } from 'node:fs/promises'
 import { constants, getPriority, setPriority } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import { unowned } from '../../../ports/fault-owner.ts'
 
+/** Niceness of every browser, added to the server's. */
+const NICENESS = 5
 /**
- * By how much it is lower. Measured beside a page that floods, on two cores: at 5 the server's thread waited up to 1.6 s for
- * a core, though it had work for 12 ms; at 10 others' lines came up to 0.2 s late (p99), at 19 up to 0.07 s. The lowest
- * priority would starve pages where something else keeps the machine busy.
+ * Of one that keeps the server busy. The others must not be as low: beside a page that floods, the server's own threads
+ * take all cores, and where every browser gave way that much, a quiet one waited for longer than the flood ever cost it.
  */
-const NICENESS = 15
+const BUSY_NICENESS = 19
+/** Of the server's thread that the messages of one browser may take in the long run, … */
+const FREE_SHARE = 0.1
+/** … and how many milliseconds more at once, as for the loading of a page. */
+const BURST_MS = 100
+/** How many milliseconds more than that count against a browser. After the share above is how long it is low at least. */
+const LEAST_DEBT_MS = 200
+/** Each time it is found busy again, it stays low for longer, up to this. */
+const MOST_DEBT_MS = 6_000
 /** The kernel lets unprivileged processes change a group ten times a second in all. */
 const ATTEMPTS = 10
 const PAUSE_MS = 150
 
 /**
- * Lets the server go first where a browser and what it starts want more time than there is. A browser is the leader of a
- * session of processes, and Linux divides the processor among these before it looks at niceness within them
- * (sched_autogroup, on by default): each of ten busy browsers would get as much as the whole server, however nice they
- * are. So both are set. Never rejects; what cannot be had is left as it is.
+ * Lets the server go first where a browser and what it starts want more time than there is, and the other browsers before
+ * one that floods the server with messages. A browser is the leader of a session of processes, and Linux divides the
+ * processor among these before it looks at niceness within them (sched_autogroup, on by default): each of ten busy
+ * browsers would get as much as the whole server, however nice they are. So both are set, and it is the group whose
+ * niceness changes, since that can be taken back without privileges. What cannot be had is left as it is.
  */
-export async function giveWay(pid: number): Promise<void> {
-  try {
+export class BrowserPriority {
+  readonly #pid: number
+  readonly #isGone: () => boolean
+  readonly #niceness: number
+  readonly #now: () => number
+  readonly #setGroup: (pid: number, niceness: number) => Promise<void>
+  /** Milliseconds of the server's thread beyond the free share. */
+  #debtMs = 0
+  #debtAt: number
+  #mostDebtMs = LEAST_DEBT_MS
+  #isBusy = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    pid: number,
+    isGone: () => boolean,
+    now: () => number = () => performance.now(),
+    setGroup: (pid: number, niceness: number) => Promise<void> = setGroupNiceness,
+  ) {
+    this.#pid = pid
+    this.#isGone = isGone
+    this.#now = now
+    this.#setGroup = setGroup
+    this.#debtAt = now()
     // The server may have been started with a lower priority itself.
-    const niceness = Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICENESS)
-    setPriority(pid, niceness)
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      try {
-        await writeFile(`/proc/${pid}/autogroup`, String(niceness))
-        return
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
-      }
-      await delay(PAUSE_MS, undefined, { ref: false })
+    this.#niceness = getPriority()
+    try {
+      setPriority(pid, niceness(this.#niceness + NICENESS))
+    } catch {
+      // It has ended, or the system knows no priorities.
     }
-  } catch {
-    // It has ended, or the system knows no priorities.
+    this.#set(NICENESS)
+  }
+
+  /** The messages of the browser took so many milliseconds of the server's thread. */
+  spent(milliseconds: number): void {
+    const now = this.#now()
+    this.#debtMs = Math.max(0, this.#debtMs - (now - this.#debtAt) * FREE_SHARE) + milliseconds
+    this.#debtAt = now
+    if (this.#debtMs < BURST_MS) return
+    this.#debtMs = Math.min(this.#debtMs, BURST_MS + this.#mostDebtMs)
+    if (this.#isBusy) return
+    this.#isBusy = true
+    this.#set(BUSY_NICENESS)
+    unowned(() => this.#lookAgain())
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #lookAgain(): void {
+    const debtMs = Math.max(0, this.#debtMs - (this.#now() - this.#debtAt) * FREE_SHARE)
+    if (debtMs > 0) {
+      this.#timer = setTimeout(() => this.#lookAgain(), Math.max(100, debtMs / FREE_SHARE)).unref()
+      return
+    }
+    this.#isBusy = false
+    this.#mostDebtMs = Math.min(MOST_DEBT_MS, this.#mostDebtMs * 2)
+    this.#set(NICENESS)
+  }
+
+  #set(added: number): void {
+    if (!this.#isGone()) void this.#setGroup(this.#pid, niceness(this.#niceness + added))
+  }
+}
+
+const niceness = (wanted: number) => Math.min(constants.priority.PRIORITY_LOW, wanted)
+
+/** Never rejects. */
+async function setGroupNiceness(pid: number, value: number): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    try {
+      await writeFile(`/proc/${pid}/autogroup`, String(value))
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+    }
+    await delay(PAUSE_MS, undefined, { ref: false })
   }
 }

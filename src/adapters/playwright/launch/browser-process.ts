@@ -5,7 +5,7 @@ import { BrowserLaunchFailed } from '../../../ports/browser.ts'
 import type { EgressProxy } from '../../../ports/egress.ts'
 import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
-import { giveWay } from './browser-priority.ts'
+import { BrowserPriority } from './browser-priority.ts'
 import { BrowserWire } from '../cdp/cdp-connection.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
 import { within } from '../cdp/deadline.ts'
@@ -56,6 +56,7 @@ export class BrowserProcess {
   /** As `exited`, but after the last of what the browser had written was read. */
   readonly fellSilent: Promise<string>
   readonly #child: ChildProcess
+  readonly #priority: BrowserPriority
   readonly #parent: BrowsersDirectory
   readonly #logger: Logger
   #output = ''
@@ -79,7 +80,7 @@ export class BrowserProcess {
     this.pid = pid
     this.folders = folders
     this.fileSizeLimit = new FileSizeLimit(pid, uid, () => this.hasExited, logger)
-    void giveWay(pid)
+    this.#priority = new BrowserPriority(pid, () => this.hasExited)
     const keep = (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-KEPT_OUTPUT)
     }
@@ -91,6 +92,7 @@ export class BrowserProcess {
     this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
     const [, , , input, output] = child.stdio
     this.wire = new BrowserWire(input as Writable, output as Readable, folders.downloads, pipes, logger)
+    this.wire.onSpent = (milliseconds) => this.#priority.spent(milliseconds)
     const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
     this.fellSilent = this.exited.then(async (how) => {
       await within(silence, LAST_WORDS_MS)
@@ -176,6 +178,7 @@ export class BrowserProcess {
     // Every process of the group holds the browser's output open until it is gone. (Whether the group still exists would
     // not tell: the dead stay in it until somebody reaps them.)
     await within(this.#outputEnded, GROUP_END_MS)
+    this.#priority.dispose()
     await this.fileSizeLimit.close()
     for (const stream of this.#child.stdio) stream?.destroy()
     await this.#closeProxy()

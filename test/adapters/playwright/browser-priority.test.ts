@@ -1,0 +1,75 @@
+import { getPriority } from 'node:os'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { BrowserPriority } from '../../../src/adapters/playwright/launch/browser-priority.ts'
+
+const USUAL = Math.min(19, getPriority() + 5)
+const BUSY = 19
+
+let set: number[]
+let isGone: boolean
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  set = []
+  isGone = false
+})
+
+function startPriority(): BrowserPriority {
+  const setGroup = (_: number, niceness: number) => {
+    set.push(niceness)
+    return Promise.resolve()
+  }
+  // No process has this number.
+  const priority = new BrowserPriority(2 ** 30, () => isGone, undefined, setGroup)
+  onTestFinished(() => priority.dispose())
+  return priority
+}
+
+/** So many milliseconds in which the browser takes a share of the server's thread. */
+function pass(priority: BrowserPriority, milliseconds: number, share: number): void {
+  for (let passed = 0; passed < milliseconds; passed += 10) {
+    vi.advanceTimersByTime(10)
+    if (share > 0) priority.spent(10 * share)
+  }
+}
+
+test('a browser that loads a page, or talks a little all the time, goes before those that flood', () => {
+  const priority = startPriority()
+  priority.spent(90)
+  pass(priority, 60_000, 0.09)
+  expect(set).toEqual([USUAL])
+})
+
+test('one that floods is low within moments, as long as it does, and a little longer', () => {
+  const priority = startPriority()
+  pass(priority, 200, 0.8)
+  expect(set).toEqual([USUAL, BUSY])
+  pass(priority, 60_000, 0.2)
+  pass(priority, 1_000, 0)
+  expect(set).toEqual([USUAL, BUSY])
+  pass(priority, 5_000, 0)
+  expect(set).toEqual([USUAL, BUSY, USUAL])
+})
+
+test('one that floods again and again is low for longer each time, up to about a minute', () => {
+  const priority = startPriority()
+  const lowFor: number[] = []
+  for (let time = 0; time < 10; time += 1) {
+    pass(priority, 10_000, 0.8)
+    const since = performance.now()
+    while (set.at(-1) === BUSY) pass(priority, 100, 0)
+    lowFor.push(performance.now() - since)
+  }
+  expect(lowFor).toEqual(lowFor.toSorted((one, other) => one - other))
+  expect(lowFor[0]).toBeLessThan(5_000)
+  expect(lowFor.at(-1)).toBeGreaterThan(30_000)
+  expect(lowFor.at(-1)).toBeLessThan(90_000)
+})
+
+test('the number of one that is gone may be that of somebody else', () => {
+  const priority = startPriority()
+  isGone = true
+  pass(priority, 1_000, 0.8)
+  expect(set).toEqual([USUAL])
+})
