@@ -5,6 +5,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
@@ -27,17 +28,12 @@ const evaluate = (expression: string) => ({ evaluate: { expression } })
 /** Until the test says so, or for good. */
 const waitForGo = { wait: { target: { css: '#go' }, state: 'ATTACHED' } }
 
-const eventsOf = async (id: string) => {
-  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes {
-    __typename sequence ... on Action { ${ACTION} } ... on ConsoleMessage { text } } } } }`
-  const { session } = await tabwire.query<{ session: { events: { nodes: (ActionData & { text?: string })[] } } }>(
-    query,
-    {
-      id,
-    },
+const eventsOf = (id: string) =>
+  wholeLog<ActionData & { text?: string }>(
+    tabwire,
+    id,
+    `__typename sequence ... on Action { ${ACTION} } ... on ConsoleMessage { text }`,
   )
-  return session.events.nodes
-}
 
 const said = async (id: string, text: string) =>
   (await eventsOf(id)).some((entry) => entry.__typename === 'ConsoleMessage' && entry.text === text)
@@ -109,7 +105,7 @@ describe('the end of a session', () => {
     const [waited] = await run(id, [{ wait: { timeMs: 1500 } }])
     expect(waited!.success).toBe(true)
     expect((await get(id))!.status).toBe('RUNNING')
-    await expect.poll(async () => (await get(id))!.endReason, { timeout: 10_000 }).toBe('IDLE_TIMEOUT')
+    await expect.poll(async () => (await get(id))!.endReason).toBe('IDLE_TIMEOUT')
     const { lastActivityAt } = (await get(id))!
     expect(Date.parse(lastActivityAt)).toBeGreaterThanOrEqual(Date.parse(waited!.at))
   })

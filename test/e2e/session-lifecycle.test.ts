@@ -4,6 +4,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { SESSION, sessionApi, type SessionData } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
@@ -24,9 +25,10 @@ const { start, get, terminate } = sessionApi(() => tabwire)
 const { run } = actionApi(() => tabwire)
 
 async function statusesOf(id: string): Promise<string[]> {
-  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000, kinds: [STATUS_CHANGE]) { nodes { ... on StatusChange { to } } } } }`
-  const { session } = await tabwire.query<{ session: { events: { nodes: { to: string }[] } } }>(query, { id })
-  return session.events.nodes.map(({ to }) => to)
+  const changes = await wholeLog<{ to: string }>(tabwire, id, '... on StatusChange { to }', {
+    only: 'kinds: [STATUS_CHANGE]',
+  })
+  return changes.map(({ to }) => to)
 }
 
 describe('startSession', () => {
@@ -229,7 +231,7 @@ describe('the end of a session', () => {
 
   test('keepAlive lifts the idle timeout, not the longest duration', async () => {
     const { id } = await start({ keepAlive: true, idleTimeoutSeconds: 1, maxDurationSeconds: 2 })
-    await expect.poll(async () => (await get(id))?.endReason, { timeout: 10_000 }).toBe('MAX_DURATION')
+    await expect.poll(async () => (await get(id))?.endReason).toBe('MAX_DURATION')
     const ended = (await get(id))!
     expect(ended.status).toBe('TIMED_OUT')
     expect(Date.parse(ended.endedAt!) - Date.parse(ended.startedAt!)).toBeGreaterThanOrEqual(2000)

@@ -223,7 +223,7 @@ describe('a task', () => {
     const { id } = await sessions.start({ idleTimeoutSeconds: 1 })
     await tasks.start(id, { prompt: 'wait' })
     expect(await tasks.ended(id)).toMatchObject({ status: 'COMPLETED', result: 'waited' })
-    await expect.poll(async () => (await sessions.get(id))?.endReason, { timeout: 10_000 }).toBe('IDLE_TIMEOUT')
+    await expect.poll(async () => (await sessions.get(id))?.endReason).toBe('IDLE_TIMEOUT')
   })
 })
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { stepOf, take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
@@ -36,7 +37,7 @@ const text = async (css: string) => (await take(session, { extract: { target: { 
 const observe = (more: { maxCharacters?: number; target?: Record<string, unknown>; signal?: AbortSignal } = {}) => {
   const step = more.target ? stepOf({ hover: { target: more.target } }) : null
   const target = step?.name === 'hover' ? step.input.target : null
-  const { maxCharacters = 100_000, signal = AbortSignal.timeout(20_000) } = more
+  const { maxCharacters = 100_000, signal = NO_DEADLINE } = more
   return session.observe({ pageId: 'p1', target, maxCharacters, signal })
 }
 const refOf = (snapshot: string, name: string) =>
@@ -91,9 +92,9 @@ describe('observation', () => {
 
   test('a picture is a JPEG', async () => {
     await open('/form')
-    const picture = await session.picture('p1', 50, AbortSignal.timeout(20_000))
+    const picture = await session.picture('p1', 50, NO_DEADLINE)
     expect(Buffer.from(picture!).subarray(0, 3).toString('hex')).toBe('ffd8ff')
-    expect(await session.picture('p9', 50, AbortSignal.timeout(20_000))).toBeNull()
+    expect(await session.picture('p9', 50, NO_DEADLINE)).toBeNull()
   })
 })
 
@@ -180,7 +181,7 @@ describe('dialogs without an end', () => {
     await take(session, { dialog: { accept: true } })
     expect((await take(session, { closePage: { runBeforeUnload: true } })).details).not.toHaveProperty('closed')
     expect(session.pages()).toEqual([])
-  }, 20_000)
+  })
 })
 
 describe('whatever the page does, a step ends', () => {
@@ -224,7 +225,7 @@ describe('whatever the page does, a step ends', () => {
   })
 
   test('a page that crashed before anything was done with it leaves the others alone', async () => {
-    await session.open(`${site.url}/form`, AbortSignal.timeout(20_000))
+    await session.open(`${site.url}/form`, NO_DEADLINE)
     const isRenderer = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')
     for (const pid of testPool.processes().filter(isRenderer)) process.kill(pid, 'SIGKILL')
     await expect.poll(() => recorder.drafts.some(({ kind }) => kind === 'PAGE_CRASHED')).toBe(true)

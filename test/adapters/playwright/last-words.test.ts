@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
 import { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
@@ -9,6 +9,7 @@ import { RUN } from '../../../src/adapters/playwright/cdp/release-barrier.ts'
 import { LastWords } from '../../../src/adapters/playwright/session/last-words.ts'
 import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
+import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { fakeWire, type FakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
@@ -46,7 +47,7 @@ async function record({ wire, sent, answer }: FakeWire) {
   const targets = new Targets(wire)
   const starting = targets.start()
   answer('Target.attachToBrowserTarget', { sessionId: 'own' })
-  await vi.waitFor(() => expect(sent.at(-1)).toContain('Target.setDiscoverTargets'))
+  await expect.poll(() => sent.at(-1)).toContain('Target.setDiscoverTargets')
   answer('Target.setDiscoverTargets', {})
   await starting
   const recording = new Recording(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
@@ -61,9 +62,9 @@ describe('what was said last', () => {
     ['a frame in a process of its own', 'with-frame', 'frame'],
   ])('by %s is recorded by flush', async (_, page, speaker) => {
     const { session, recorder } = await pool.start()
-    void session.open(`${site.url}/page/${page}`, AbortSignal.timeout(10_000))
+    void session.open(`${site.url}/page/${page}`, NO_DEADLINE)
     await site.told(speaker)
-    await session.flush(10_000)
+    await session.flush(PATIENCE.timeout)
     expect(recorder.texts()).toEqual(Array.from({ length: LINES }, (_unused, index) => `${speaker} ${index + 1}`))
     await session.close(1_000)
   })
@@ -94,7 +95,7 @@ describe('what was said last', () => {
     const words = new LastWords({ wire } as BrowserProcess, targets, recording)
     const hearing = words.hear(40)
     answer('Browser.getVersion', {})
-    await vi.waitFor(() => expect(sent.at(-1)).toContain('Performance.getMetrics'))
+    await expect.poll(() => sent.at(-1)).toContain('Performance.getMetrics')
     for (const event of events) {
       if (event === 'answer') answer('Runtime.getHeapUsage', {})
       else if (event === 'interrupted') answer('Performance.getMetrics', {})
@@ -158,11 +159,10 @@ describe('what was said last', () => {
     expect(heard).toBe(true)
     await browser.close(0)
 
-    const talkative = await start(60_000)
+    const talkative = await start(600_000)
     await talkative.exited
-    const ended = performance.now()
+    // Not for the ten minutes that its helper takes.
     await talkative.fellSilent
-    expect(performance.now() - ended).toBeLessThan(1_000)
     await talkative.close(0)
     await rm(directory, { recursive: true })
   })
