@@ -11,7 +11,7 @@ leakGate()
 
 let site: TestSite
 let tabwire: TestApp
-const { start, get, terminate } = sessionApi(() => tabwire)
+const { start, get, limit, terminate } = sessionApi(() => tabwire)
 const { run, runUntil, logged } = actionApi(() => tabwire)
 
 beforeAll(async () => {
@@ -101,13 +101,15 @@ describe('the end of a session', () => {
   })
 
   test('by idleness waits for an action that runs; after it the time begins anew', async () => {
-    const { id } = await start({ initialPrompt: `${site.url}/title`, idleTimeoutSeconds: 1 }, 'LOADED')
-    const [waited] = await run(id, [{ wait: { timeMs: 1500 } }])
+    const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const waiting = run(id, [{ wait: { timeMs: 2500 } }])
+    await limit(id, { idleTimeoutSeconds: 1 })
+    const [waited] = await waiting
     expect(waited!.success).toBe(true)
-    expect((await get(id))!.status).toBe('RUNNING')
     await expect.poll(async () => (await get(id))!.endReason).toBe('IDLE_TIMEOUT')
-    const { lastActivityAt } = (await get(id))!
+    const { lastActivityAt, endedAt } = (await get(id))!
     expect(Date.parse(lastActivityAt)).toBeGreaterThanOrEqual(Date.parse(waited!.at))
+    expect(Date.parse(endedAt!)).toBeGreaterThanOrEqual(Date.parse(waited!.at) + 1_000)
   })
 })
 

@@ -3,13 +3,7 @@ import { CdpSocket } from '../support/cdp-socket.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, get, terminate, cdpUrlOf } = withApp(startTestSite)
-
-/** Limits a session once its client is attached, so that nobody has to be quick. */
-async function limit(id: string, input: { idleTimeoutSeconds: number } | { maxDurationSeconds: number }) {
-  const update = 'mutation ($id: ID!, $input: UpdateSessionInput!) { updateSession(id: $id, input: $input) { id } }'
-  await tabwire().query(update, { id, input })
-}
+const { site, start, get, limit, terminate, cdpUrlOf } = withApp(startTestSite)
 
 /** A session with a client that waits for an answer, which comes when it is asked for. */
 async function withCommandUnderWay() {

@@ -6,7 +6,7 @@ import { ofKind } from '../support/connect-api.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(startTestSite)
+const { tabwire, site, start, terminate, limit, get, cdpUrlOf, logOf, untilLogged } = withApp(startTestSite)
 
 describe('Playwright', () => {
   test('connects by ws and by http, finds the page, drives it, is recorded, and leaves the session alive', async () => {
@@ -226,8 +226,7 @@ describe('a bare WebSocket', () => {
       })
       // Coming is activity too, but only once.
       .toBeGreaterThan(before + 1_500)
-    const update = `mutation ($id: ID!) { updateSession(id: $id, input: { idleTimeoutSeconds: 1 }) { id } }`
-    await tabwire().query(update, { id: session.id })
+    await limit(session.id, { idleTimeoutSeconds: 1 })
     expect(await client.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('IDLE_TIMEOUT') as string })
   })
 

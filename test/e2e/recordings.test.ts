@@ -140,7 +140,8 @@ describe('recordings', () => {
     ['IDLE_TIMEOUT', { idleTimeoutSeconds: 1 }],
     ['MAX_DURATION', { maxDurationSeconds: 2 }],
   ])('are kept at %s', async (endReason, limit) => {
-    const { id } = await startRecording(limit)
+    const { id } = await startRecording()
+    await api.limit(id, limit)
     await expect.poll(() => api.get(id)).toMatchObject({ status: 'TIMED_OUT', endReason })
     expect(await kindsInLog(id)).toEqual(ALL)
   })

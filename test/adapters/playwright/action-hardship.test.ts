@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
-import { NO_DEADLINE } from '../../support/patience.ts'
+import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { stepOf, take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
@@ -162,9 +162,9 @@ describe('dialogs without an end', () => {
     await take(session, { openPage: { url: `${site.url}/form` } })
     await take(session, { click: { target: { css: '#again' } } })
     await take(session, { dialog: {} })
-    const asked = await take(session, { closePage: { runBeforeUnload: true, timeoutMs: 5_000 } })
+    const asked = await take(session, { closePage: { runBeforeUnload: true, timeoutMs: PATIENCE.timeout } })
     expect(asked.error?.code).toBe('NOT_ACTIONABLE')
-    expect((await take(session, { closePage: { timeoutMs: 5_000 } })).error).toBeNull()
+    expect((await take(session, { closePage: { timeoutMs: PATIENCE.timeout } })).error).toBeNull()
     expect(session.pages().map(({ pageId }) => pageId)).toEqual(['p2'])
   })
 
@@ -199,7 +199,7 @@ describe('whatever the page does, a step ends', () => {
     expect((await observe({ signal: AbortSignal.timeout(500) })).error?.code).toBe('TIMEOUT')
     expect(await session.picture('p1', 50, AbortSignal.timeout(500))).toBeNull()
     expect((await take(session, { openPage: { url: `${site.url}/form` } })).error).toBeNull()
-    expect((await take(session, { closePage: { timeoutMs: 5_000 } }, { pageId: 'p1' })).error).toBeNull()
+    expect((await take(session, { closePage: { timeoutMs: PATIENCE.timeout } }, { pageId: 'p1' })).error).toBeNull()
   })
 
   test('a browser that was stopped', async () => {
