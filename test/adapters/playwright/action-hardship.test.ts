@@ -1,5 +1,8 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
 import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
@@ -132,9 +135,16 @@ describe('dialogs', () => {
 
   test('nobody has to answer', async () => {
     await open('/dialogs')
-    await take(session, {
-      evaluate: { expression: 'void setTimeout(() => document.querySelector("#later").click(), 50)' },
-    })
+    // Answered only when the step is over: a dialog that opens during a step is left to the next one.
+    const asked = Promise.withResolvers<ServerResponse>()
+    const held = createServer((_, response) => asked.resolve(response)).listen(0, '127.0.0.1')
+    onTestFinished(() => void held.close())
+    await once(held, 'listening')
+    const url = `http://127.0.0.1:${(held.address() as AddressInfo).port}/`
+    const expression = `void fetch('${url}', { mode: 'no-cors' }).then(() => document.querySelector('#later').click())`
+    expect((await take(session, { evaluate: { expression } })).error).toBeNull()
+    const response = await asked.promise
+    response.setHeader('connection', 'close').end()
     await expect.poll(answers).toEqual([false])
     expect(await text('#later')).toBe('false')
     await take(session, { click: { target: { css: '#leave' } } })

@@ -65,7 +65,7 @@ test('a script without an end is stopped, and the page goes on', async () => {
 
 test('a script of the page without an end: a step says that nothing answers, and a script of ours that waits in vain ends it', async () => {
   await evaluate('document.querySelector("#events").onclick = () => { for (;;); }; 1')
-  const click = await take(session, { click: { target: { css: '#events' }, timeoutMs: 1_000 } })
+  const click = await take(session, { click: { target: { css: '#events' }, timeoutMs: 5_000 } })
   expect(click.error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('does not answer') })
   expect((await evaluate('1', { timeoutMs: 400 })).error?.code).toBe('TIMEOUT')
   expect((await evaluate('1 + 1', { timeoutMs: PATIENCE.timeout })).result).toBe(2)
@@ -73,12 +73,12 @@ test('a script of the page without an end: a step says that nothing answers, and
 
 test('a script that a dialog holds up is not ended by its deadline', async () => {
   const asking = await evaluate('confirm("Sure?"); for (let i = 0; i < 1e7; i++); window.ended = true', {
-    timeoutMs: 300,
+    timeoutMs: 2_000,
   })
   expect(asking).toMatchObject({ error: null, details: { dialog: { message: 'Sure?' } } })
   // Beyond the deadline of the script.
   await take(session, { openPage: {} })
-  expect((await take(session, { wait: { timeMs: 1_200 } }, { pageId: 'p2' })).error).toBeNull()
+  expect((await take(session, { wait: { timeMs: 2_500 } }, { pageId: 'p2' })).error).toBeNull()
   expect((await take(session, { dialog: { accept: true } })).details).toMatchObject({ dialog: { message: 'Sure?' } })
   await expect.poll(async () => (await evaluate('window.ended')).result).toBe(true)
 })
