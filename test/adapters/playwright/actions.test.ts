@@ -69,7 +69,7 @@ describe('navigation', () => {
     expect((await done({ reload: {} })).details).toMatchObject({ status: 200 })
   })
 
-  test('each step is told of its own, whatever the page before it goes on to', { timeout: 90_000 }, async () => {
+  test('each step is told of its own, whatever the page before it goes on to', async () => {
     const told = new Set<string>()
     for (let round = 0; round < 3; round += 1) {
       for (const way of ['/refreshes', '/moves-on']) {

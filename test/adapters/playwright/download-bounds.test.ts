@@ -7,6 +7,7 @@ import { LEAST_LIMIT_BYTES } from '../../../src/adapters/playwright/launch/file-
 import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { prlimitPath } from '../../../src/adapters/playwright/launch/setpriv.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { startDownloadSite } from '../../support/site-downloads.ts'
 import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
@@ -37,7 +38,6 @@ function fileLimits(pid: number): string[] {
 
 test.skipIf(prlimitPath() === null)(
   'a download ends at its bound while the browser is not heard, and does not hear that it is canceled',
-  { timeout: 60_000 },
   async () => {
     const site = await startDownloadSite()
     onTestFinished(() => site.close())
@@ -49,24 +49,22 @@ test.skipIf(prlimitPath() === null)(
     const [, atStart] = fileLimits(pid!)
 
     const hear = deafen()
-    const opened = session.open(`${site.url}/endless`, AbortSignal.timeout(60_000))
-    await expect.poll(() => site.endless, { timeout: 30_000 }).toMatchObject({ begun: 1, open: 0 })
+    const opened = session.open(`${site.url}/endless`, NO_DEADLINE)
+    await expect.poll(() => site.endless).toMatchObject({ begun: 1, open: 0 })
     expect(site.endless.bytes).toBeLessThan(512 * MIB)
     expect(recorder.of('DOWNLOAD')).toEqual([])
     hear()
     await session.ping(30_000)
     await opened
     await expect
-      .poll(() => recorder.of('DOWNLOAD'), { timeout: 30_000 })
+      .poll(() => recorder.of('DOWNLOAD'))
       .toMatchObject([{ url: `${site.url}/endless`, failure: 'quota exceeded', sizeBytes: null, pageId: 'p1' }])
 
-    await expect.poll(() => fileLimits(pid!), { timeout: 30_000 }).toEqual([atStart, atStart])
+    await expect.poll(() => fileLimits(pid!)).toEqual([atStart, atStart])
     recorder.roomBytes = 64 * MIB
-    await session.open(`${site.url}/held?bytes=${20 * MIB}`, AbortSignal.timeout(60_000))
+    await session.open(`${site.url}/held?bytes=${20 * MIB}`, NO_DEADLINE)
     site.release()
-    await expect
-      .poll(() => recorder.of('DOWNLOAD').at(1), { timeout: 30_000 })
-      .toMatchObject({ failure: null, sizeBytes: 20 * MIB })
+    await expect.poll(() => recorder.of('DOWNLOAD').at(1)).toMatchObject({ failure: null, sizeBytes: 20 * MIB })
     await session.close(1_000)
     await testPool.close()
   },

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/message-limits.ts'
+import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 
@@ -47,7 +48,7 @@ async function visit(page: keyof typeof SCRIPTS) {
   const { session, recorder } = await pool.start()
   let why: string | null = null
   void session.misbehaved.then((reason) => (why = reason))
-  void session.open(`${site.url}/page/${page}`, AbortSignal.timeout(20_000))
+  void session.open(`${site.url}/page/${page}`, NO_DEADLINE)
   return { session, recorder, why: () => why }
 }
 
@@ -61,7 +62,7 @@ test.each([
   async (page, texts, missing) => {
     const { session, recorder, why } = await visit(page)
     await site.told(page)
-    await session.flush(10_000)
+    await session.flush(PATIENCE.timeout)
     expect(recorder.texts()).toEqual(texts)
     expect(recorder.missing).toEqual(missing)
     expect(why()).toBeNull()
@@ -72,7 +73,7 @@ test.each([
 test('requests that are too large are counted, once each, and none stays in flight', async () => {
   const { session, recorder, why } = await visit('requests')
   await site.told('requests')
-  await session.flush(10_000)
+  await session.flush(PATIENCE.timeout)
   expect(recorder.missing.filter((kind) => kind === 'NETWORK_REQUEST')).toHaveLength(2)
   expect(recorder.requests('/header')).toEqual([])
   expect(recorder.requests('/deep')).toEqual([])
@@ -80,7 +81,7 @@ test('requests that are too large are counted, once each, and none stays in flig
   await vi.waitFor(() => {
     expect(recorder.requests('/post')).toHaveLength(1)
     expect([...recorder.inFlight.values()].filter(({ url }) => !url.includes('told'))).toEqual([])
-  })
+  }, PATIENCE)
   expect(why()).toBeNull()
   await session.close(1_000)
 })
@@ -91,9 +92,9 @@ test.each([
 ] as const)('an event that cannot be left out ends the session of that browser alone: %s', async (page, method) => {
   const { session: neighbor } = await pool.start()
   const { session, why } = await visit(page)
-  await vi.waitFor(() => expect(why()).toContain(`${method} event is too large to process`), { timeout: 10_000 })
+  await expect.poll(() => why()).toContain(`${method} event is too large to process`)
   await session.close(1_000)
-  expect(await neighbor.ping(5_000)).not.toBeNull()
+  expect(await neighbor.ping(PATIENCE.timeout)).not.toBeNull()
   await neighbor.close(1_000)
 })
 
@@ -103,7 +104,7 @@ test('browsers give way to the server where both want the processor', async () =
     expect(getPriority(pid)).toBeGreaterThan(getPriority(process.pid))
     const group = `/proc/${pid}/autogroup`
     // Where the kernel divides the processor among sessions of processes, that is what counts.
-    if (existsSync(group)) await vi.waitFor(() => expect(readFileSync(group, 'utf8')).toMatch(/nice [1-9]/))
+    if (existsSync(group)) await expect.poll(() => readFileSync(group, 'utf8')).toMatch(/nice [1-9]/)
   }
   await session.close(1_000)
 })
