@@ -37,7 +37,7 @@ export const connectApi = (tabwire: () => TestApp) => {
     async untilLogged(id: string, isThere: (log: LoggedEntry[]) => boolean): Promise<LoggedEntry[]> {
       let log: LoggedEntry[] = []
       await expect
-        .poll(async () => isThere((log = await logOf(id))), { timeout: 15_000, message: 'the log has what is wanted' })
+        .poll(async () => isThere((log = await logOf(id))), { timeout: 60_000, message: 'the log has what is wanted' })
         .toBe(true)
       return log
     },
