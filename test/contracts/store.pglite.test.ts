@@ -115,7 +115,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     expect(socketDirectories()).toEqual([])
   })
 
-  test('ends in time while a statement runs that does not, and keeps what was committed', async () => {
+  test('ends while a statement runs that does not, and keeps what was committed', async () => {
     await seedEmbeddedDatabase(dataDir)
     const database = await openDatabase(EMBEDDED, { dataDir, logger })
     await database.pool.query('create table kept as select 1 as one')
@@ -125,9 +125,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     )
     // What the pool still holds back when it ends is never answered.
     await expect.poll(() => database.pool.idleCount).toBe(0)
-    const startedAt = performance.now()
     await database.close()
-    expect(performance.now() - startedAt).toBeLessThan(10_000)
     expect(await outcome).toBeInstanceOf(StoreUnavailable)
     expect(socketDirectories()).toEqual([])
     const next = await openDatabase(EMBEDDED, { dataDir, logger })

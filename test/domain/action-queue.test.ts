@@ -112,7 +112,7 @@ test('whatever callers ask for at once: in order, one after the other, answered 
     }),
     { numRuns: 20 },
   )
-}, 60_000)
+})
 
 describe('what stops a request', () => {
   test('a client that goes away cancels what has not begun; the step that has is finished', async () => {
@@ -240,7 +240,7 @@ test('no flood and no limit costs an action its entry, nor its sequence', async 
     ),
     { numRuns: 25 },
   )
-}, 60_000)
+})
 
 test('what is asked for at the very moment of a commit is committed too', async () => {
   const { log, record } = await newLog()

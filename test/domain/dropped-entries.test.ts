@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import { StoreFull } from '../../src/ports/store-errors.ts'
 import type { Store } from '../../src/ports/store.ts'
@@ -162,7 +162,7 @@ test('a log that is cut short on a full disk counts what was being written, too,
   log.append({ kind: 'CLIENT_ATTACHED', at: 1, data: { clientId: 1, name: 'a client' } })
   for (let count = 0; count < 500; count += 1) log.append(line(`line ${count}`))
   // The first of them are in a batch that the store refuses.
-  await vi.waitFor(() => expect(refused).toBeGreaterThan(0))
+  await expect.poll(() => refused).toBeGreaterThan(0)
   log.cutShort()
   for (let count = 0; count < 10; count += 1) log.append(line(`late ${count}`))
   await end()

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
+import { NO_DEADLINE } from '../support/patience.ts'
 import { history, line, newLog, oneTo, sequences, store, useStore } from '../support/session-log.ts'
 
 /** Logs that cannot go on: the store fails for a reason that waiting does not cure, or another writer has taken over. */
@@ -94,7 +95,7 @@ describe('a live session', () => {
     const { registry, start, find, follow } = registryOver(store)
     const session = await start()
     expect(browsers()).toHaveLength(1)
-    const changes = await registry.changes(OWNER, session.id, AbortSignal.timeout(60_000))
+    const changes = await registry.changes(OWNER, session.id, NO_DEADLINE)
     const following = follow(session)
     // As the next start of a server does whose predecessor lives on.
     const { lastSequence } = (await store.findSession(session.id))!

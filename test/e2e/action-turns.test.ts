@@ -5,12 +5,13 @@ import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
 let site: TestSite
 let tabwire: TestApp
-const { start, get, terminate } = sessionApi(() => tabwire)
+const { start, get, limit, terminate } = sessionApi(() => tabwire)
 const { run, runUntil, logged } = actionApi(() => tabwire)
 
 beforeAll(async () => {
@@ -27,17 +28,12 @@ const evaluate = (expression: string) => ({ evaluate: { expression } })
 /** Until the test says so, or for good. */
 const waitForGo = { wait: { target: { css: '#go' }, state: 'ATTACHED' } }
 
-const eventsOf = async (id: string) => {
-  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes {
-    __typename sequence ... on Action { ${ACTION} } ... on ConsoleMessage { text } } } } }`
-  const { session } = await tabwire.query<{ session: { events: { nodes: (ActionData & { text?: string })[] } } }>(
-    query,
-    {
-      id,
-    },
+const eventsOf = (id: string) =>
+  wholeLog<ActionData & { text?: string }>(
+    tabwire,
+    id,
+    `__typename sequence ... on Action { ${ACTION} } ... on ConsoleMessage { text }`,
   )
-  return session.events.nodes
-}
 
 const said = async (id: string, text: string) =>
   (await eventsOf(id)).some((entry) => entry.__typename === 'ConsoleMessage' && entry.text === text)
@@ -105,13 +101,15 @@ describe('the end of a session', () => {
   })
 
   test('by idleness waits for an action that runs; after it the time begins anew', async () => {
-    const { id } = await start({ initialPrompt: `${site.url}/title`, idleTimeoutSeconds: 1 }, 'LOADED')
-    const [waited] = await run(id, [{ wait: { timeMs: 1500 } }])
+    const { id } = await start({ initialPrompt: `${site.url}/title` }, 'LOADED')
+    const waiting = run(id, [{ wait: { timeMs: 2500 } }])
+    await limit(id, { idleTimeoutSeconds: 1 })
+    const [waited] = await waiting
     expect(waited!.success).toBe(true)
-    expect((await get(id))!.status).toBe('RUNNING')
-    await expect.poll(async () => (await get(id))!.endReason, { timeout: 10_000 }).toBe('IDLE_TIMEOUT')
-    const { lastActivityAt } = (await get(id))!
+    await expect.poll(async () => (await get(id))!.endReason).toBe('IDLE_TIMEOUT')
+    const { lastActivityAt, endedAt } = (await get(id))!
     expect(Date.parse(lastActivityAt)).toBeGreaterThanOrEqual(Date.parse(waited!.at))
+    expect(Date.parse(endedAt!)).toBeGreaterThanOrEqual(Date.parse(waited!.at) + 1_000)
   })
 })
 

@@ -105,14 +105,14 @@ describe('after the session ended', () => {
     await writeFile(young, 'a row may come')
     tabwire = await startTestApp({ dataDir })
     const names = async () => await readdir(join(bytes, uuid)).catch(() => [])
-    await expect.poll(names, { timeout: 5000 }).toHaveLength(6)
+    await expect.poll(names).toHaveLength(6)
     expect(await names()).not.toContain(abandoned.split('/').at(-1))
     expect((await list()).totalCount).toBe(5)
     await tabwire.close()
 
     // A day of retention, two days later.
     tabwire = await startTestApp({ dataDir, retentionDays: 0.000_000_001 })
-    await expect.poll(() => sessions.get(sessionId), { timeout: 10_000 }).toBeNull()
+    await expect.poll(() => sessions.get(sessionId)).toBeNull()
     expect(await api.usedBytes()).toBe(0)
     await expect.poll(names).toEqual([young.split('/').at(-1)])
   })

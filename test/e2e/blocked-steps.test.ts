@@ -22,7 +22,7 @@ const { cdpUrlOf, untilLogged } = connectApi(tabwire)
 /** Where sessions that are allowed the site alone do not get. */
 const ELSEWHERE = 'http://127.0.0.2:8080/'
 
-test('a refusal is told of the step that caused it', { timeout: 90_000 }, async () => {
+test('a refusal is told of the step that caused it', async () => {
   const { id } = await start({ allowedHosts: ['127.0.0.1'] })
   const fine = `${site().url}/fine`
   const told = new Set<string>()

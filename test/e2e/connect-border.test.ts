@@ -168,15 +168,13 @@ describe('a link', () => {
     }
     const short = await cdpUrlOf(session.id, 1)
     await expect
-      .poll(
-        () =>
-          CdpSocket.connect(short)
-            .then((client) => client[Symbol.asyncDispose]())
-            .then(
-              () => 'open',
-              (error: unknown) => (error as Error).message,
-            ),
-        { timeout: 15_000 },
+      .poll(() =>
+        CdpSocket.connect(short)
+          .then((client) => client[Symbol.asyncDispose]())
+          .then(
+            () => 'open',
+            (error: unknown) => (error as Error).message,
+          ),
       )
       .toBe('401')
     await terminate(session.id)

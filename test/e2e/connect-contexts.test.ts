@@ -13,7 +13,7 @@ const pageIds = async (id: string) => (await get(id))!.pages.map((page) => page.
 
 async function untilHeldUp(id: string): Promise<void> {
   const read = async () => outcomes(await run(id, [{ evaluate: { expression: '1' } }], 'p2'))
-  await expect.poll(read, { timeout: 10_000 }).toEqual(['NOT_ACTIONABLE'])
+  await expect.poll(read).toEqual(['NOT_ACTIONABLE'])
 }
 
 /** A session, and a page in a context that a client made beside the session's own. */
@@ -118,7 +118,7 @@ describe('a page in a context that a client made', () => {
     await untilHeldUp(id)
     await puppet.disconnect()
     const isFree = async () => outcomes(await run(id, [{ evaluate: { expression: '1' } }], 'p2'))
-    await expect.poll(isFree, { timeout: 10_000 }).toEqual(['DONE'])
+    await expect.poll(isFree).toEqual(['DONE'])
     const again = await puppeteer.connect({ browserWSEndpoint: await cdpUrlOf(id), defaultViewport: null })
     expect(again.browserContexts()).toHaveLength(2)
     await again.disconnect()

@@ -9,6 +9,7 @@ import { CdpSocket, type CdpAnswer } from '../support/cdp-socket.ts'
 import { ofKind } from '../support/connect-api.ts'
 import { startDownloadSite } from '../support/site-downloads.ts'
 import { startTestSite } from '../support/test-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const { tabwire, site, start, terminate, cdpUrlOf, logOf, untilLogged } = withApp(startTestSite)
@@ -52,11 +53,9 @@ async function artifactsOf(id: string) {
 }
 
 const downloadsIn = async (id: string) => {
-  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes {
-    ... on Download { failure artifact { name } } } } } }`
-  type Found = { session: { events: { nodes: { failure?: string | null; artifact?: { name: string } | null }[] } } }
-  const { events } = (await tabwire().query<Found>(query, { id })).session
-  return events.nodes.filter((node) => 'failure' in node)
+  type Found = { failure?: string | null; artifact?: { name: string } | null }
+  const entries = await wholeLog<Found>(tabwire(), id, '... on Download { failure artifact { name } }')
+  return entries.filter((entry) => 'failure' in entry)
 }
 
 describe('Playwright on the same machine', () => {

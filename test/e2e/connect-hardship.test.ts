@@ -14,7 +14,8 @@ const collectGarbage = runInNewContext('gc') as () => void
 /** What the browser takes and does not answer. */
 const NEVER = { expression: 'new Promise(() => {})', awaitPromise: true }
 
-describe('clients that misbehave', () => {
+// Megabytes and thousands of commands: all of it is waited for, and nothing here says how long that takes.
+describe('clients that misbehave', { timeout: 180_000 }, () => {
   test('garbage is answered, a message that is no text ends the connection; the session and its others go on', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
@@ -23,7 +24,7 @@ describe('clients that misbehave', () => {
     const garbage = ['not json', '[]', '7', 'null', '{}', '{"id":"x","method":"a.b"}', '{"id":1.5,"method":"a.b"}']
     for (const text of garbage) bad.socket.send(text)
     bad.socket.send('{"id":2,"method":"Target.getTargets","params":[]}')
-    await expect.poll(() => bad.strays.length).toBe(garbage.length + 1)
+    await expect.poll(() => bad.strays.length, { timeout: 60_000 }).toBe(garbage.length + 1)
     expect(bad.strays.map(({ error }) => error?.code)).toEqual([-32_700, ...Array.from({ length: 7 }, () => -32_600)])
     bad.socket.send(Buffer.from([1, 2, 3]))
     expect(await bad.closed).toMatchObject({ code: 1003 })
@@ -70,12 +71,12 @@ describe('clients that misbehave', () => {
     const levels = 50_000
     const deep = `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
     client.socket.send(`{"id":1000,"method":"Browser.getVersion","params":${deep}}`)
-    await expect.poll(() => client.strays).toMatchObject([{ id: 1000, error: { code: -32_600 } }])
+    await expect.poll(() => client.strays, { timeout: 60_000 }).toMatchObject([{ id: 1000, error: { code: -32_600 } }])
     // Written out, each of these numbers has 21 digits: 120 MB, and a browser that is sent more than 100 ends.
     const long = `[${'1e20,'.repeat(5_500_000)}1]`
     client.socket.send(`{"id":1001,"method":"Browser.getVersion","params":{"x":${long}}}`)
     await expect
-      .poll(() => client.strays.slice(1), { timeout: 15_000 })
+      .poll(() => client.strays.slice(1), { timeout: 60_000 })
       .toMatchObject([{ id: 1001, error: { code: -32_000 } }])
     expect(await client.send('Target.getTargets')).toBeTruthy()
     expect((await get(session.id))!.status).toBe('RUNNING')
@@ -148,7 +149,7 @@ describe('clients that misbehave', () => {
     const unread = 'x'.repeat(8_000_000)
     for (let n = 0; n < 20; n += 1) void client.ask('Runtime.evaluate', { ...NEVER, unread }, sessionId)
     await client.send('Browser.getVersion')
-    await expect.poll(() => heldBytes() - before, { timeout: 10_000 }).toBeLessThan(80_000_000)
+    await expect.poll(() => heldBytes() - before, { timeout: 60_000 }).toBeLessThan(80_000_000)
     await terminate(session.id)
   })
 
@@ -185,7 +186,7 @@ describe('clients that misbehave', () => {
           await working.send('Runtime.evaluate', { expression }, own)
           return ofKind(await logOf(session.id), 'ClientDetached').map(({ reason }) => reason)
         },
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       )
       .toEqual(['CUT_OFF'])
     stalled.socket.terminate()

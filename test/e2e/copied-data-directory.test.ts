@@ -48,7 +48,7 @@ test('made while the first server runs, over one PostgreSQL: the session and bro
   const first = await serve({ dataDir, database })
   const { id, machineId } = (await first.query<Started>(START)).startSession
   // The browser with which it found out whether browsers start is closed in the background.
-  await expect.poll(() => browsersOf(process.pid), { timeout: 20_000 }).toHaveLength(1)
+  await expect.poll(() => browsersOf(process.pid)).toHaveLength(1)
   const browsers = await browsersOf(process.pid)
 
   const copyDir = join(parent, 'copy')
@@ -57,7 +57,7 @@ test('made while the first server runs, over one PostgreSQL: the session and bro
   const running = { status: 'RUNNING', health: { browserResponsive: true } }
   expect((await first.query<State>(STATE, { id })).session).toMatchObject(running)
   // So is the copy's.
-  await expect.poll(() => browsersOf(process.pid), { timeout: 20_000 }).toEqual(browsers)
+  await expect.poll(() => browsersOf(process.pid)).toEqual(browsers)
   const other = (await copy.query<Started>(START)).startSession
   expect(other.machineId).not.toBe(machineId)
 

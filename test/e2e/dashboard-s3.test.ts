@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { actionApi, outcomes } from '../support/action-api.ts'
 import { launchPersonsBrowser, openDashboard, sessionQuery } from '../support/dashboard-page.ts'
 import { leakGate } from '../support/leak-gate.ts'
@@ -8,7 +8,6 @@ import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 
 leakGate()
-vi.setConfig({ testTimeout: 90_000 })
 
 let s3: TestS3
 let browser: Browser

@@ -11,6 +11,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
@@ -86,15 +87,8 @@ describe('while PostgreSQL', () => {
     await expect.poll(ready).toEqual(READY)
   }
   /** Every entry of the session's log, whose texts are those of its console. */
-  const readLog = async (id: string) => {
-    const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes {
-      __typename sequence ... on ConsoleMessage { text } } } } }`
-    const { session } = await app.query<{ session: { events: { nodes: { sequence: number; text?: string }[] } } }>(
-      query,
-      { id },
-    )
-    return session.events.nodes
-  }
+  const readLog = (id: string) =>
+    wholeLog<{ sequence: number; text?: string }>(app, id, '__typename sequence ... on ConsoleMessage { text }')
 
   test('is away, each way in says so and when to come back, and the log of a session misses nothing', async () => {
     const { createApiKey } = await app.query<{ createApiKey: { secret: string } }>(CREATE_KEY)

@@ -201,7 +201,7 @@ describe('the server', { timeout: 120_000 }, () => {
       const pids = new Set((await processes()).map(({ pid }) => pid))
       return [frozen!, ...others].filter(({ pid }) => pids.has(pid))
     }
-    await expect.poll(left, { timeout: 3000 }).toEqual([])
+    await expect.poll(left).toEqual([])
 
     const next = await serve(dataDir)
     expect((await readdir(profiles)).filter((name) => ofKilled.includes(name))).toEqual([])

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { isFinishedWebm } from '../../src/adapters/playwright/captures/webm.ts'
 import { artifactApi } from '../support/artifact-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
@@ -39,7 +39,22 @@ async function logOf(id: string): Promise<Entry[]> {
 const ofType = async (id: string, type: string) => (await logOf(id)).filter(({ __typename }) => __typename === type)
 const downloadsOf = (id: string) => ofType(id, 'Download')
 
-const open = (input: object = {}): Promise<SessionData> => app.start({ initialPrompt: site().url, ...input }, 'LOADED')
+const opened: string[] = []
+
+async function open(input: object = {}): Promise<SessionData> {
+  const session = await app.start({ initialPrompt: site().url, ...input }, 'LOADED')
+  opened.push(session.id)
+  return session
+}
+
+// However a test ended, the next one has the whole quota and the whole folder.
+afterEach(async () => {
+  for (const id of opened.splice(0)) {
+    await app.terminate(id)
+    await removeArtifacts(id)
+  }
+  await foldersOfSessions(0)
+})
 
 async function evaluate(id: string, expression: string): Promise<void> {
   const query = `mutation ($id: ID!, $expression: String!) {
@@ -107,14 +122,12 @@ describe('a download that takes more than the quota leaves is canceled', { timeo
     await client.send('Target.createTarget', { url: `${site().url}/endless`, browserContextId })
     await expect.poll(() => downloadsOf(id), { timeout: 30_000 }).toMatchObject([EXCEEDED])
     await expect.poll(() => site().endless.open).toBe(0)
-    await app.terminate(id)
   })
 
   test('as soon as its length is known', async () => {
     const { id } = await open()
     await go(id, `/held?silent&bytes=${QUOTA + 2 * MIB}`)
     await expect.poll(() => downloadsOf(id), { timeout: 30_000 }).toMatchObject([EXCEEDED])
-    await app.terminate(id)
   })
 
   test('together with others of its owner, in whichever session', async () => {
@@ -129,10 +142,6 @@ describe('a download that takes more than the quota leaves is canceled', { timeo
     await expect.poll(ended, { timeout: 30_000 }).toHaveLength(4)
     expect((await ended()).filter(({ keepFailure }) => keepFailure === null)).toHaveLength(2)
     expect(await artifacts.usedBytes()).toBe(2 * bytes)
-    for (const { id } of sessions) {
-      await app.terminate(id)
-      await removeArtifacts(id)
-    }
   })
 })
 
@@ -155,7 +164,6 @@ test(
       ])
     expect(await app.terminate(id)).toMatchObject({ status: 'CLOSED' })
     expect(await artifacts.usedBytes()).toBeLessThanOrEqual(QUOTA)
-    await removeArtifacts(id)
   },
 )
 
@@ -227,8 +235,6 @@ describe('the temporary folder', { timeout: 90_000 }, () => {
         error: expect.stringContaining('the limit of a session is 32 MiB') as string,
       })
     expect(await app.get(other)).toMatchObject({ status: 'RUNNING' })
-
-    await app.terminate(other)
   })
 
   test('lets no session begin while it is full', async () => {
@@ -267,7 +273,5 @@ describe('the temporary folder', { timeout: 90_000 }, () => {
         })
       ).runActions[0]!.error
     await expect.poll(upload, { timeout: 30_000 }).toMatchObject({ code: 'STORAGE_FULL' })
-    await app.terminate(id)
-    await artifacts.remove(artifactId)
   })
 })

@@ -1,6 +1,6 @@
 import { chromium } from 'playwright'
 import puppeteer from 'puppeteer-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
@@ -48,7 +48,7 @@ async function evaluate<T>(id: string, expression: string, pageId: string | null
 /** Before a page has been drawn nobody can hit anything on it. */
 async function untilDrawn(id: string, pageId: string, path: string): Promise<void> {
   const isThere = async () => (await get(id))!.pages.some((page) => page.id === pageId && page.url === site.url + path)
-  await vi.waitFor(async () => expect(await isThere()).toBe(true), { timeout: 15_000 })
+  await expect.poll(() => isThere()).toBe(true)
   await evaluate(id, 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))', pageId)
 }
 
@@ -98,7 +98,7 @@ describe('what a person does reaches the page', () => {
 
   test('the wheel', async () => {
     await dispatch(id, [{ wheel: { x: 400, y: 300, deltaY: 700 } }])
-    await vi.waitFor(async () => expect(await evaluate(id, 'scrollY')).toBe(700), { timeout: 15_000 })
+    await expect.poll(() => evaluate(id, 'scrollY')).toBe(700)
   })
 
   test('keys', async () => {
@@ -277,9 +277,9 @@ describe('which page', () => {
     await untilDrawn(id, 'p2', '/blue')
     await evaluate(id, `addEventListener('click', () => { document.title = 'clicked' })`, 'p2')
     await dispatch(id, click(300, 300))
-    await vi.waitFor(async () => expect((await get(id))!.pages[1]!.title).toBe('clicked'), { timeout: 15_000 })
+    await expect.poll(async () => (await get(id))!.pages[1]!.title).toBe('clicked')
     await dispatch(id, click(20, 20), 'p1')
-    await vi.waitFor(async () => expect((await get(id))!.pages).toHaveLength(3), { timeout: 15_000 })
+    await expect.poll(async () => (await get(id))!.pages).toHaveLength(3)
     await terminate(id)
   })
 
@@ -288,7 +288,7 @@ describe('which page', () => {
     await run(id, [{ evaluate: { expression: `void window.open('/closing')` } }])
     await untilDrawn(id, 'p2', '/closing')
     expect(await dispatch(id, [...click(20, 20), ...click(20, 20)])).toBe(true)
-    await vi.waitFor(async () => expect((await get(id))!.pages).toHaveLength(1), { timeout: 15_000 })
+    await expect.poll(async () => (await get(id))!.pages).toHaveLength(1)
     await terminate(id)
   })
 })
@@ -296,10 +296,8 @@ describe('which page', () => {
 describe('a page that does not take it', () => {
   test('hangs, and the caller does not', async () => {
     const id = await open('/input')
-    const started = performance.now()
     await evaluate(id, `surface.addEventListener('mousedown', () => { for (;;); })`)
     expect(await Promise.all([dispatch(id, click(20, 220)), dispatch(id, click(20, 220))])).toEqual([false, false])
-    expect(performance.now() - started).toBeLessThan(20_000)
     await terminate(id)
   })
 
@@ -316,9 +314,7 @@ test('it is activity', async () => {
   const id = await open('/red', { idleTimeoutSeconds: 600 })
   const before = Date.parse((await get(id))!.lastActivityAt)
   await dispatch(id, [mouse('MOVE', 10, 10)])
-  await vi.waitFor(async () => expect(Date.parse((await get(id))!.lastActivityAt)).toBeGreaterThan(before), {
-    timeout: 15_000,
-  })
+  await expect.poll(async () => Date.parse((await get(id))!.lastActivityAt)).toBeGreaterThan(before)
   await terminate(id)
 })
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startPagesSite } from '../support/pages-site.ts'
 import { startUnreachable, type Unreachable } from '../support/unreachable.ts'
+import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 /** What a log has of a session, without what differs from one to the next by nature. */
@@ -130,16 +131,15 @@ async function harOf(id: string): Promise<string[]> {
 const hidden = (text: string) => text.replace(/\/\?%5B[^"\s]*/, '/?targets')
 
 async function logOf(id: string): Promise<Omit<Logged, 'har'>> {
-  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes { __typename
+  const nodes = await wholeLog<Record<string, unknown>>(
+    tabwire(),
+    id,
+    `__typename
     ... on NetworkRequest { url method resourceType status failure fromCache remoteAddress pageId timing { dnsMs connectMs } }
     ... on WebSocketOpened { url }
     ... on WebSocketClosed { url error framesSent framesReceived }
-    ... on ConsoleMessage { text source level }
-  } } } }`
-  const { session } = await tabwire().query<{ session: { events: { nodes: Record<string, unknown>[] } } }>(query, {
-    id,
-  })
-  const { nodes } = session.events
+    ... on ConsoleMessage { text source level }`,
+  )
   const of = (kind: string, tell: (node: Record<string, unknown>) => string) =>
     nodes.filter((node) => node['__typename'] === kind).map(tell)
   return {

@@ -10,6 +10,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 const PASSWORD = 'pass-word-that-nobody-may-see'
 
@@ -49,10 +50,10 @@ async function contentOf(folder: string): Promise<string> {
 
 async function everythingOf(id: string): Promise<string> {
   const query = `query ($id: ID!) { session(id: $id) {
-    id error egress allowedHosts proxy access { cdpUrl liveViewUrl }
-    events(first: 1000) { nodes { __typename ... on NetworkRequest { url failure requestHeaders responseHeaders remoteAddress }
-      ... on ConsoleMessage { text } ... on Action { details error { message } } } } } }`
-  return JSON.stringify(await app.query(query, { id }))
+    id error egress allowedHosts proxy access { cdpUrl liveViewUrl } } }`
+  const fields = `__typename ... on NetworkRequest { url failure requestHeaders responseHeaders remoteAddress }
+    ... on ConsoleMessage { text } ... on Action { details error { message } }`
+  return JSON.stringify([await app.query(query, { id }), await wholeLog(app, id, fields)])
 }
 
 describe('a proxy of the user', () => {

@@ -15,8 +15,8 @@ import { leakGate } from '../support/leak-gate.ts'
  * once; see throwing-listeners.mjs. Each round uses all that there is with a session of its own, beside a neighbor.
  */
 
-// Each round starts a browser, and there are as many rounds as a browser has listeners.
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 })
+// Each round starts browsers, and there are as many rounds as a browser has listeners: minutes, and ten times that under load.
+vi.setConfig({ testTimeout: 1_800_000, hookTimeout: 120_000 })
 leakGate()
 
 const FIXTURE = join(import.meta.dirname, '..', 'support', 'throwing-listeners.mjs')

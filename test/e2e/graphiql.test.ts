@@ -9,8 +9,6 @@ leakGate()
 // A busy machine takes its time to run five megabytes of script.
 vi.setConfig({ testTimeout: 120_000 })
 
-const PATIENT = { timeout: 30_000 }
-
 let site: TestSite
 let tabwire: TestApp
 let browser: Browser
@@ -90,7 +88,7 @@ test('with the network cut off it loads, signed in from the link, and tells nobo
   await page.getByRole('button', { name: 'Headers' }).click()
   const key = await page.evaluate(() => sessionStorage.getItem('tabwire.apiKey'))
   expect(key).toMatch(/^tw_/)
-  await expect.poll(() => page.locator('.graphiql-editor-tool').innerText(), PATIENT).toContain(key)
+  await expect.poll(() => page.locator('.graphiql-editor-tool').innerText()).toContain(key)
   // Nor does anything stay behind for whoever uses the machine next.
   expect(await page.evaluate(() => JSON.stringify(Object.entries(localStorage)))).not.toContain(key)
   expect(outside).toEqual([])
@@ -101,22 +99,22 @@ test('it starts a session, and the lines of its console appear while the page wr
   await open(tabwire.app.signInUrl('graphiql'))
   await setVariables({ url: `${site.url}/ticker?ms=100` })
   await run('StartSession')
-  await expect.poll(result, PATIENT).toContain('"status": "RUNNING"')
+  await expect.poll(result).toContain('"status": "RUNNING"')
   // The pane breaks long lines, so the id comes from the API.
   const { sessions } = await tabwire.query<{ sessions: { nodes: { id: string }[] } }>('{ sessions { nodes { id } } }')
   const session = sessions.nodes[0]?.id
 
   await setVariables({ session })
   await run('WatchConsole')
-  await expect.poll(result, PATIENT).toMatch(/"text": "tick \d+"/)
+  await expect.poll(result).toMatch(/"text": "tick \d+"/)
   const tick = async () => Number(/"text": "tick (\d+)"/.exec(await result())?.[1] ?? 0)
   const first = await tick()
-  await expect.poll(tick, PATIENT).toBeGreaterThan(first)
+  await expect.poll(tick).toBeGreaterThan(first)
   // The same button stops it again.
   await page.locator('.graphiql-execute-button').click()
 
   await run('TerminateSession')
-  await expect.poll(result, PATIENT).toContain('"endReason": "TERMINATED"')
+  await expect.poll(result).toContain('"endReason": "TERMINATED"')
   expect(outside).toEqual([])
   expect(complaints).toEqual([])
 })
@@ -127,7 +125,7 @@ test('a reload stays signed in, with what was there', async () => {
   await page.locator('.graphiql-query-editor', { hasText: 'StartSession' }).waitFor()
   expect(await page.getByRole('tab').count()).toBe(1)
   await run('ListSessions')
-  await expect.poll(result, PATIENT).toContain('"totalCount"')
+  await expect.poll(result).toContain('"totalCount"')
 })
 
 test('a link that was used says what to do', async () => {
@@ -135,15 +133,13 @@ test('a link that was used says what to do', async () => {
   await open(link)
   const other = await context.newPage()
   await other.goto(link)
-  await expect
-    .poll(() => other.locator('#notice').innerText(), PATIENT)
-    .toMatch(/expired or was used already. Open a fresh one/)
+  await expect.poll(() => other.locator('#notice').innerText()).toMatch(/expired or was used already. Open a fresh one/)
   expect(other.url()).toBe(`${tabwire.url}/graphiql`)
 })
 
 test('without a link it says what to do', async () => {
   await page.goto(`${tabwire.url}/graphiql`)
-  await expect.poll(() => notice().innerText(), PATIENT).toMatch(/not signed in.*Open the link/)
+  await expect.poll(() => notice().innerText()).toMatch(/not signed in.*Open the link/)
   expect(page.url()).toBe(`${tabwire.url}/graphiql`)
 })
 

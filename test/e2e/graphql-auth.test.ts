@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { initRawSocket, openRawSocket } from '../server/raw-socket.ts'
 import { leakGate } from '../support/leak-gate.ts'
+import { PATIENCE } from '../support/patience.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 
@@ -32,7 +33,7 @@ beforeAll(async () => {
     ]
     if (!message || !request || !key) throw new Error('the page has not been recorded yet')
     return [sessionId, message.id, request.id, key.id]
-  }, 10_000)
+  }, PATIENCE)
 })
 
 afterAll(async () => {
@@ -217,12 +218,21 @@ describe('an end of a key', () => {
   })
 
   test('expired: the same', async () => {
-    const expiresAt = new Date(Date.now() + 1500).toISOString()
-    const { secret } = await createKey({ scopes: ['READ'], expiresAt })
-    const raw = await initRawSocket(tabwire.url, { 'X-API-Key': secret })
-    raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH(sessionId) } })
-    await raw.message('next')
+    const watchWithKey = async (expiresAt: string | null) => {
+      const { secret } = await createKey({ scopes: ['READ'], expiresAt })
+      const raw = await initRawSocket(tabwire.url, { 'X-API-Key': secret })
+      raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH(sessionId) } })
+      await raw.message('next')
+      return { secret, raw }
+    }
+    // How long that takes here and now, so that the key does not expire before.
+    const begun = performance.now()
+    const lasting = await watchWithKey(null)
+    const takenMs = performance.now() - begun
+    const expiresAt = new Date(Date.now() + Math.max(1_500, takenMs * 10)).toISOString()
+    const { secret, raw } = await watchWithKey(expiresAt)
     expect((await raw.closed).code).toBe(4403)
+    lasting.raw.socket.close()
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expiresAt))
     expect(await codeOf('{ capacity { total } }', {}, secret)).toBe('UNAUTHENTICATED')
   })

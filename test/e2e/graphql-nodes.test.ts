@@ -3,6 +3,7 @@ import { encodeGlobalId } from '../../src/schema/base/global-id.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
@@ -33,10 +34,7 @@ interface Node {
 
 const FIELDS = '__typename id sessionId sequence cursor at'
 
-async function events(): Promise<Node[]> {
-  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes { ${FIELDS} } } } }`
-  return (await tabwire.query<{ session: { events: { nodes: Node[] } } }>(query, { id })).session.events.nodes
-}
+const events = () => wholeLog<Node>(tabwire, id, FIELDS)
 
 const fetchNode = async (nodeId: string) => {
   const query = `query ($id: ID!) { node(id: $id) { __typename id ... on SessionEvent { ${FIELDS} } ... on Session { status } } }`

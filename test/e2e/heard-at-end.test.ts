@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { startScriptedSite } from '../adapters/playwright/scripted-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
 const scripts = {
@@ -14,26 +15,7 @@ const { tabwire, site, start, terminate } = withApp(
   { deadlines: { flush: 20_000, files: 60_000 } },
 )
 
-const LOG = `query ($id: ID!, $after: String) { session(id: $id) { events(first: 1000, after: $after) {
-  nodes { __typename ... on ConsoleMessage { text } } pageInfo { hasNextPage endCursor } } } }`
-interface Log {
-  session: {
-    events: {
-      nodes: { __typename: string; text?: string }[]
-      pageInfo: { hasNextPage: boolean; endCursor: string }
-    }
-  }
-}
-
-async function logOf(id: string) {
-  const nodes = []
-  for (let after: string | null = null; ;) {
-    const { events }: Log['session'] = (await tabwire().query<Log>(LOG, { id, after })).session
-    nodes.push(...events.nodes)
-    if (!events.pageInfo.hasNextPage) return nodes
-    after = events.pageInfo.endCursor
-  }
-}
+const FIELDS = '__typename ... on ConsoleMessage { text }'
 
 describe('an end of which everything was heard says nothing of anything missing', () => {
   test.each([
@@ -44,7 +26,7 @@ describe('an end of which everything was heard says nothing of anything missing'
     const { id } = await start({ initialPrompt: `${site().url}/page/${script}` })
     await site().told(script)
     await terminate(id)
-    const log = await logOf(id)
+    const log = await wholeLog<{ __typename: string; text?: string }>(tabwire(), id, FIELDS)
     const texts = log.filter(({ __typename }) => __typename === 'ConsoleMessage').map(({ text }) => text)
     expect(texts).toEqual(Array.from({ length: lines ?? texts.length }, (_unused, index) => `line ${index + 1}`))
     expect(texts).not.toEqual([])

@@ -54,7 +54,7 @@ test('a line too large is one EntriesDropped in its place, also while a client h
   await client.send('Runtime.enable', {}, sessionId)
   const lines = [`console.log('before')`, `console.log('x'.repeat(20e6))`, `console.log('y'.repeat(10e6))`]
   await client.send('Runtime.evaluate', { expression: [...lines, `console.log('after')`].join(';') }, sessionId)
-  await expect.poll(async () => (await logOf(session.id)).texts.at(-1), { timeout: 20_000 }).toBe('after')
+  await expect.poll(async () => (await logOf(session.id)).texts.at(-1)).toBe('after')
   const { texts, dropped } = await logOf(session.id)
   expect(texts.map((text) => text!.length)).toEqual([6, 32_768, 5])
   expect(dropped).toMatchObject([{ reason: 'MESSAGE_TOO_LARGE', count: 1, kinds: ['CONSOLE_MESSAGE'] }])
@@ -73,7 +73,7 @@ test('a stack of which each frame has an address of a million characters ends no
     console.log('after')
   })`
   await run(session.id, [evaluate(`void ${expression}`)])
-  await expect.poll(async () => (await logOf(session.id)).texts, { timeout: 25_000 }).toEqual(['after'])
+  await expect.poll(async () => (await logOf(session.id)).texts).toEqual(['after'])
   expect((await logOf(session.id)).dropped).toMatchObject([{ reason: 'MESSAGE_TOO_LARGE', count: 1 }])
   for (const { id } of [session, neighbor]) expect((await get(id))!.status).toBe('RUNNING')
   for (const { id } of [session, neighbor]) await terminate(id)
@@ -87,7 +87,7 @@ test('an event that cannot be left out ends its session as BROWSER_MISBEHAVED, a
     return (await tabwire().query<{ session: object }>(query, { id: session.id })).session
   }
   const error = expect.stringMatching(/Page\.windowOpen event is too large to process \(\d+ bytes\)/) as string
-  await expect.poll(ended, { timeout: 20_000 }).toEqual({ status: 'FAILED', endReason: 'BROWSER_MISBEHAVED', error })
+  await expect.poll(ended).toEqual({ status: 'FAILED', endReason: 'BROWSER_MISBEHAVED', error })
 })
 
 test('a client gets what is too large for us, up to 64 MiB, and else an error of its own', async () => {

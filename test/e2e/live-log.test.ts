@@ -5,6 +5,7 @@ import WebSocket from 'ws'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
@@ -88,19 +89,7 @@ async function* followOverSse(
   }
 }
 
-async function history(id: string): Promise<Entry[]> {
-  const query = `query ($id: ID!, $after: String) { session(id: $id) { events(first: 1000, after: $after) {
-    nodes { __typename sequence ... on ConsoleMessage { text } } pageInfo { hasNextPage endCursor } } } }`
-  type Data = { session: { events: { nodes: Entry[]; pageInfo: { hasNextPage: boolean; endCursor: string } } } }
-  const entries: Entry[] = []
-  for (let after: string | null = null, more = true; more;) {
-    const { session }: Data = await tabwire.query<Data>(query, { id, after })
-    entries.push(...session.events.nodes)
-    more = session.events.pageInfo.hasNextPage
-    after = session.events.pageInfo.endCursor
-  }
-  return entries
-}
+const history = (id: string) => wholeLog<Entry>(tabwire, id, '__typename sequence ... on ConsoleMessage { text }')
 
 const sequences = (entries: Entry[]) => entries.map(({ sequence }) => sequence)
 const oneTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1)
@@ -118,7 +107,7 @@ describe('the whole log, live', () => {
     }
     const overSocket = read(follow(EVENTS, 'sessionEvents', { id }))
     const overSse = read(followOverSse(EVENTS, 'sessionEvents', { id }))
-    await expect.poll(() => consoleCount(id), { timeout: 20_000 }).toBe(10_000)
+    await expect.poll(() => consoleCount(id)).toBe(10_000)
     await terminate(id)
     const kept = await history(id)
     expect(sequences(kept)).toEqual(oneTo(kept.length))
@@ -160,10 +149,9 @@ describe('the whole log, live', () => {
     const errors: Entry[] = []
     for await (const batch of follow(CONSOLE, 'consoleMessages', { id, filter: { levels: ['ERROR'] } }))
       errors.push(...batch.entries)
-    const query = `query ($id: ID!) { session(id: $id) { consoleMessages(first: 1000, filter: {levels: [ERROR]}) { nodes { __typename sequence text } } } }`
-    const { session } = await tabwire.query<{ session: { consoleMessages: { nodes: Entry[] } } }>(query, { id })
     expect(errors.length).toBeGreaterThan(0)
-    expect(errors).toEqual(session.consoleMessages.nodes)
+    const part = { connection: 'consoleMessages', only: 'filter: { levels: [ERROR] }' } as const
+    expect(errors).toEqual(await wholeLog(tabwire, id, '__typename sequence text', part))
   })
 
   test('after the end it replays and completes; after a restart of the server too, with the same cursor', async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
@@ -124,13 +125,8 @@ interface ProfileData {
 const save = async (id: string, name: string) =>
   (await tabwire.query<{ saveProfile: ProfileData }>(SAVE, { id, name })).saveProfile
 const known = (value: string) => ({ cookies: `hidden=${value}; session=${value}`, local: value, indexed: value })
-const kindsOf = async (id: string) => {
-  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes { __typename ... on PageOpened { pageId } } } } }`
-  const { session } = await tabwire.query<{
-    session: { events: { nodes: { __typename: string; pageId?: string }[] } }
-  }>(query, { id })
-  return session.events.nodes
-}
+const kindsOf = (id: string) =>
+  wholeLog<{ __typename: string; pageId?: string }>(tabwire, id, '__typename ... on PageOpened { pageId }')
 
 let profile: ProfileData
 
@@ -183,7 +179,7 @@ test('a page that hangs costs an answer, not the session', async () => {
   expect(errors?.[0]?.extensions.code).toBe('TIMEOUT')
   expect(await api.get(id)).toMatchObject({ status: 'RUNNING' })
   await api.terminate(id)
-}, 60_000)
+})
 
 test('with another key it starts no session, and says what to do', async () => {
   await tabwire.close()

@@ -2,6 +2,7 @@ import { chromium } from 'playwright'
 import { beforeAll, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { actionApi } from '../support/action-api.ts'
+import { PATIENCE } from '../support/patience.ts'
 import { startLiveSite } from '../support/site-live.ts'
 import { withApp } from '../support/with-app.ts'
 
@@ -159,20 +160,17 @@ test('a reader that does not read gets the newest frame, and is told how many it
   socket.once('open', () => {
     socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': tabwire().apiKey } }))
   })
-  await vi.waitFor(() => expect(frames.length).toBeGreaterThan(0), { timeout: 10_000 })
+  await expect.poll(() => frames.length).toBeGreaterThan(0)
   socket.pause()
   const before = Number(await evaluate(id, 'n'))
   const after = async () => Number(await evaluate(id, 'n'))
-  await vi.waitFor(async () => expect(await after()).toBeGreaterThan(before + 60), { timeout: 60_000, interval: 250 })
+  await expect.poll(after, { timeout: 60_000, interval: 250 }).toBeGreaterThan(before + 60)
   await evaluate(
     id,
     'new Promise((done) => { enough = true; requestAnimationFrame(() => requestAnimationFrame(done)) })',
   )
   socket.resume()
-  await vi.waitFor(async () => expect(await colourOf(frames.at(-1)!)).toMatch(/ g$/), {
-    timeout: 30_000,
-    interval: 250,
-  })
+  await vi.waitFor(async () => expect(await colourOf(frames.at(-1)!)).toMatch(/ g$/), { interval: 250, ...PATIENCE })
   expect(Math.max(...frames.map(({ skipped }) => skipped))).toBeGreaterThan(0)
   // Nothing is queued for it but what lies in the sockets.
   expect(frames.length).toBeLessThan(60)
@@ -265,7 +263,7 @@ test('a page that hangs is shown', async () => {
   await until(frames, 'b')
   await evaluate(id, 'void setTimeout(() => { for (;;); }, 300)')
   const asking = async () => (await run(id, [{ evaluate: { expression: '1', timeoutMs: 1_000 } }]))[0]!.error?.code
-  await vi.waitFor(async () => expect(await asking()).toBe('TIMEOUT'), { timeout: 10_000 })
+  await expect.poll(() => asking()).toBe('TIMEOUT')
   const others = watch(id, { quality: 20 })
   await until(others, 'b')
   for (const reader of [frames, others]) await reader.return(undefined)

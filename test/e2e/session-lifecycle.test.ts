@@ -4,6 +4,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { SESSION, sessionApi, type SessionData } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
@@ -20,13 +21,14 @@ afterAll(async () => {
   await site.close()
 })
 
-const { start, get, terminate } = sessionApi(() => tabwire)
+const { start, get, limit, terminate } = sessionApi(() => tabwire)
 const { run } = actionApi(() => tabwire)
 
 async function statusesOf(id: string): Promise<string[]> {
-  const query = `query ($id: ID!) { session(id: $id) { events(first: 1000, kinds: [STATUS_CHANGE]) { nodes { ... on StatusChange { to } } } } }`
-  const { session } = await tabwire.query<{ session: { events: { nodes: { to: string }[] } } }>(query, { id })
-  return session.events.nodes.map(({ to }) => to)
+  const changes = await wholeLog<{ to: string }>(tabwire, id, '... on StatusChange { to }', {
+    only: 'kinds: [STATUS_CHANGE]',
+  })
+  return changes.map(({ to }) => to)
 }
 
 describe('startSession', () => {
@@ -214,7 +216,9 @@ describe('the end of a session', () => {
   })
 
   test('idle: TIMED_OUT / IDLE_TIMEOUT; neither a page that works on nor who watches it counts as activity', async () => {
-    const { id } = await start({ initialPrompt: `${site.url}/ticker?ms=50`, idleTimeoutSeconds: 1 })
+    const { id } = await start({ initialPrompt: `${site.url}/ticker?ms=50` })
+    await expect.poll(async () => (await get(id))!.consoleMessageCount).toBeGreaterThan(5)
+    await limit(id, { idleTimeoutSeconds: 1 })
     const query = 'subscription ($id: ID!) { consoleMessages(sessionId: $id) { cursor entries { text } } }'
     type Watched = { consoleMessages: { entries: object[] } }
     let watched = 0
@@ -228,11 +232,12 @@ describe('the end of a session', () => {
   })
 
   test('keepAlive lifts the idle timeout, not the longest duration', async () => {
-    const { id } = await start({ keepAlive: true, idleTimeoutSeconds: 1, maxDurationSeconds: 2 })
-    await expect.poll(async () => (await get(id))?.endReason, { timeout: 10_000 }).toBe('MAX_DURATION')
+    const { id } = await start({ keepAlive: true, idleTimeoutSeconds: 1 })
+    await limit(id, { maxDurationSeconds: 3 })
+    await expect.poll(async () => (await get(id))?.endReason).toBe('MAX_DURATION')
     const ended = (await get(id))!
     expect(ended.status).toBe('TIMED_OUT')
-    expect(Date.parse(ended.endedAt!) - Date.parse(ended.startedAt!)).toBeGreaterThanOrEqual(2000)
+    expect(Date.parse(ended.endedAt!) - Date.parse(ended.startedAt!)).toBeGreaterThanOrEqual(3000)
   })
 })
 

@@ -220,10 +220,11 @@ describe('a task', () => {
 
   test('keeps a session from being idle', async () => {
     model.script = steps(calls(call('wait', { timeMs: 2500 })), finish('waited'))
-    const { id } = await sessions.start({ idleTimeoutSeconds: 1 })
+    const { id } = await sessions.start()
     await tasks.start(id, { prompt: 'wait' })
+    await sessions.limit(id, { idleTimeoutSeconds: 1 })
     expect(await tasks.ended(id)).toMatchObject({ status: 'COMPLETED', result: 'waited' })
-    await expect.poll(async () => (await sessions.get(id))?.endReason, { timeout: 10_000 }).toBe('IDLE_TIMEOUT')
+    await expect.poll(async () => (await sessions.get(id))?.endReason).toBe('IDLE_TIMEOUT')
   })
 })
 

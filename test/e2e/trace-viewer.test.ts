@@ -72,7 +72,7 @@ test('opens a trace by its link: its actions, and the page as it was', async () 
   await page.goto(`${tabwire.url}/trace/index.html?trace=${encodeURIComponent(url)}`)
   await page.getByRole('treeitem', { name: /Click/ }).click()
   const snapshot = page.frameLocator('iframe.snapshot-visible')
-  await expect.poll(() => snapshot.getByRole('button').textContent(), { timeout: 15_000 }).toMatch(/Press me|pressed/)
+  await expect.poll(() => snapshot.getByRole('button').textContent()).toMatch(/Press me|pressed/)
   expect(await page.getByRole('treeitem').allTextContents()).toEqual(
     expect.arrayContaining([expect.stringMatching(/Navigate/), expect.stringMatching(/Click/)]),
   )
@@ -96,7 +96,7 @@ test('opens what a session recorded, by viewerUrl', async () => {
   const { nodes } = (await tabwire.query<Traces>(query, { id })).session.artifacts
   const page = await browser.newPage()
   await page.goto(nodes[0]!.viewerUrl)
-  await expect.poll(() => page.getByRole('treeitem').count(), { timeout: 15_000 }).toBeGreaterThan(0)
+  await expect.poll(() => page.getByRole('treeitem').count()).toBeGreaterThan(0)
   await page.close()
 })
 

@@ -6,6 +6,7 @@ import { actionApi } from '../support/action-api.ts'
 import { ofKind } from '../support/connect-api.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { openSilentPort } from '../support/silent-port.ts'
+import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 import { METADATA, NEIGHBOR } from './hosts.ts'
 
@@ -166,7 +167,7 @@ test('neither service workers nor QUIC go around the proxy of a session that nar
   }
 })
 
-test('a host that does not answer: the log says the same with and without a proxy', { timeout: 90_000 }, async () => {
+test('a host that does not answer: the log says the same with and without a proxy', async () => {
   const silent = await openSilentPort()
   try {
     const url = `http://127.0.0.1:${silent.port}/`
@@ -188,10 +189,8 @@ test('a host that does not answer: the log says the same with and without a prox
 })
 
 async function failuresOf(id: string): Promise<string[]> {
-  const query = `query ($id: ID!) { session(id: $id) { networkRequests(first: 1000) { nodes { failure } } } }`
-  interface Failures {
-    session: { networkRequests: { nodes: { failure: string | null }[] } }
-  }
-  const { session } = await tabwire().query<Failures>(query, { id })
-  return session.networkRequests.nodes.flatMap(({ failure }) => failure ?? [])
+  const requests = await wholeLog<{ failure: string | null }>(tabwire(), id, 'failure', {
+    connection: 'networkRequests',
+  })
+  return requests.flatMap(({ failure }) => failure ?? [])
 }

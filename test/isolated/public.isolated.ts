@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { REACHING_PAGES, WAYS_OF_PAGES } from '../support/site-reach.ts'
+import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 import { ALLOWED, METADATA, OWN, PRIVATE, PUBLIC } from './hosts.ts'
 
@@ -189,7 +190,7 @@ describe('the API, and clients', () => {
       (await logged(id))
         .filter(({ type, details }) => type === 'OPEN_PAGE' && String(details['url']).endsWith('/opened'))
         .map(({ error }) => error?.code)
-    await expect.poll(openings, { timeout: 30_000 }).toEqual(['BLOCKED', 'BLOCKED'])
+    await expect.poll(openings).toEqual(['BLOCKED', 'BLOCKED'])
     await browser.close()
     expect(reached()).toEqual([])
   })
@@ -227,14 +228,14 @@ async function attack(id: string, host: string): Promise<void> {
   await expect.poll(async () => (await get(id))!.pendingRequestCount).toBe(0)
 }
 
-interface Requests {
-  session: { networkRequests: { nodes: { url: string; failure: string | null; remoteAddress: string | null }[] } }
+interface Request {
+  url: string
+  failure: string | null
+  remoteAddress: string | null
 }
 
-async function requestsOf(id: string) {
-  const query = `query ($id: ID!) { session(id: $id) { networkRequests(first: 1000) { nodes { url failure remoteAddress } } } }`
-  return (await tabwire().query<Requests>(query, { id })).session.networkRequests.nodes
-}
+const requestsOf = (id: string) =>
+  wholeLog<Request>(tabwire(), id, 'url failure remoteAddress', { connection: 'networkRequests' })
 
 const failuresOf = async (id: string) => (await requestsOf(id)).filter(({ failure }) => failure !== null)
 const addressesOf = async (id: string) => (await requestsOf(id)).map(({ remoteAddress }) => remoteAddress)

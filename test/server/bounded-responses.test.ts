@@ -5,7 +5,6 @@ import { sizeOfResponse } from '../../src/server/graphql/response-size.ts'
 import { batchOf, consoleEntry, SESSION_ID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
 import { initRawSocket } from './raw-socket.ts'
 
-const PATIENT = { timeout: 10_000 }
 /** A name of a session that takes 1.2 MB of JSON. */
 const NAME = '\u0001'.repeat(200_000)
 
@@ -74,7 +73,7 @@ describe('a response that is too large', () => {
     expect((await results.next()).value?.errors).toBeUndefined()
     expect((await results.next()).value?.errors?.[0]?.extensions?.['code']).toBe('RESPONSE_TOO_LARGE')
     expect((await results.next()).done).toBe(true)
-    await expect.poll(() => server.followers[0]!.freed, PATIENT).toBe(true)
+    await expect.poll(() => server.followers[0]!.freed).toBe(true)
     client.dispose()
   })
 
@@ -109,10 +108,10 @@ describe('a reader that leaves', () => {
     await start({ logs })
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     raw.send({ type: 'subscribe', id: '1', payload: { query: PAGE } })
-    await expect.poll(() => reading.begun, PATIENT).toBe(1)
+    await expect.poll(() => reading.begun).toBe(1)
     if (how === 'by completing its query') raw.send({ type: 'complete', id: '1' })
     else raw.socket.terminate()
-    await expect.poll(() => reading.left, PATIENT).toBe(1)
+    await expect.poll(() => reading.left).toBe(1)
     raw.socket.terminate()
     expect(server.logged.filter(({ msg }) => msg === 'an operation failed')).toEqual([])
   })
@@ -127,10 +126,10 @@ describe('a reader that leaves', () => {
       body: JSON.stringify({ query: PAGE }),
       signal: leaving.signal,
     })
-    await expect.poll(() => reading.begun, PATIENT).toBe(1)
+    await expect.poll(() => reading.begun).toBe(1)
     leaving.abort()
     await expect(asked).rejects.toThrow()
-    await expect.poll(() => reading.left, PATIENT).toBe(1)
+    await expect.poll(() => reading.left).toBe(1)
     expect(server.logged.filter(({ msg }) => msg === 'an operation failed')).toEqual([])
   })
 })
@@ -144,9 +143,7 @@ describe('a reader that does not read', () => {
     for (let id = 0; id < 40; id += 1) {
       raw.send({ type: 'subscribe', id: String(id), payload: { query: namesOf(4) } })
     }
-    await expect
-      .poll(() => server.logged.some(({ msg }) => msg === 'a WebSocket left too much unread'), PATIENT)
-      .toBe(true)
+    await expect.poll(() => server.logged.some(({ msg }) => msg === 'a WebSocket left too much unread')).toBe(true)
     raw.socket.resume()
     expect((await raw.closed).code).toBe(1006)
   })
@@ -170,7 +167,7 @@ describe('a reader that does not read', () => {
       stalled.send({ type: 'subscribe', id: String(id), payload: { query: namesOf(4) } })
     }
     await expect
-      .poll(() => server.logged.some(({ msg }) => msg === 'a reader was disconnected to make room for others'), PATIENT)
+      .poll(() => server.logged.some(({ msg }) => msg === 'a reader was disconnected to make room for others'))
       .toBe(true)
     const live = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     live.send({ type: 'subscribe', id: '1', payload: { query: namesOf(1) } })

@@ -140,7 +140,7 @@ describe('connections that show no key', () => {
     reader.socket.write(`GET /${asset} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(3))
     // Who does not read hears of the end only by writing; empty lines before a request mean nothing.
     const knocking = setInterval(() => reader.socket.write('\r\n'), 500)
-    await expect.poll(reader.isClosed, { timeout: 10_000 }).toBe(true)
+    await expect.poll(reader.isClosed).toBe(true)
     clearInterval(knocking)
   })
 })

@@ -6,8 +6,6 @@ import { batchOf, consoleEntry, SESSION_ID, startFakeServer, type FakeOptions, t
 const WATCH = `subscription { consoleMessages(sessionId: "${SESSION_ID}") { entries { sequence text } cursor live } }`
 const CAPACITY = '{ capacity { total } }'
 
-const PATIENT = { timeout: 10_000 }
-
 let server: FakeServer
 
 const start = async (options: FakeOptions = {}) => (server = await startFakeServer(options))
@@ -231,10 +229,10 @@ describe('requests', () => {
       () => 'answered',
       () => 'given up',
     )
-    await expect.poll(() => signal?.aborted, PATIENT).toBe(false)
+    await expect.poll(() => signal?.aborted).toBe(false)
     leaving.abort()
     expect(await outcome).toBe('given up')
-    await expect.poll(() => signal?.aborted, PATIENT).toBe(true)
+    await expect.poll(() => signal?.aborted).toBe(true)
   })
 })
 
@@ -288,9 +286,9 @@ describe('server-sent events', () => {
     await start()
     const leaving = new AbortController()
     await watch({}, leaving.signal)
-    await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
+    await expect.poll(() => server.followers[0]?.pulled).toBe(1)
     leaving.abort()
-    await expect.poll(() => server.followers[0]?.freed, { timeout: 2000 }).toBe(true)
+    await expect.poll(() => server.followers[0]?.freed).toBe(true)
   })
 
   test('a client that stops reading stops the follower', async () => {
@@ -306,7 +304,7 @@ describe('server-sent events', () => {
           pulled = server.followers[0]?.pulled ?? 0
           return pulled > 0 && pulled === before
         },
-        { interval: 200, timeout: 10_000 },
+        { interval: 200 },
       )
       .toBe(true)
     expect(pulled).toBeLessThan(200)
@@ -314,7 +312,7 @@ describe('server-sent events', () => {
     for (let read = 0; read < 10_000_000; read += (await reader.read()).value?.length ?? 0);
     expect(server.followers[0]!.pulled).toBeGreaterThan(pulled)
     leaving.abort()
-    await expect.poll(() => server.followers[0]?.freed, PATIENT).toBe(true)
+    await expect.poll(() => server.followers[0]?.freed).toBe(true)
   })
 
   test.each(['text/event-stream', '*/*', 'text/*', 'Text/Event-Stream'])(
@@ -323,10 +321,10 @@ describe('server-sent events', () => {
       await start()
       const response = await watch({ accept })
       expect(response.headers.get('content-type')).toContain('text/event-stream')
-      await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
+      await expect.poll(() => server.followers[0]?.pulled).toBe(1)
       server.invalidate('reader')
       await expect(response.text()).rejects.toThrow('terminated')
-      await expect.poll(() => server.followers[0]?.freed, PATIENT).toBe(true)
+      await expect.poll(() => server.followers[0]?.freed).toBe(true)
     },
   )
 
@@ -345,7 +343,7 @@ describe('server-sent events', () => {
   test.each(['text/event-stream', '*/*'])('a server that closes breaks its streams off: %s', async (accept) => {
     await start()
     const response = await watch({ accept })
-    await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
+    await expect.poll(() => server.followers[0]?.pulled).toBe(1)
     await server.close()
     await expect(response.text()).rejects.toThrow('terminated')
     expect(server.followers[0]?.freed).toBe(true)

@@ -69,7 +69,7 @@ describe('a body that goes on after the response', () => {
   ])('is cut: %s', async (_, status, text) => {
     await start({ requestLimits: { discardMs: 100, requestMs: NEVER } })
     const { socket, read, closed } = send(text)
-    await expect.poll(read, { timeout: 10_000 }).toContain(`HTTP/1.1 ${status} `)
+    await expect.poll(read).toContain(`HTTP/1.1 ${status} `)
     const dripping = setInterval(() => socket.writable && socket.write(' '), 10)
     await expect(closed).resolves.toBeUndefined()
     clearInterval(dripping)
@@ -100,7 +100,7 @@ describe('a body that goes on after the response', () => {
       const { socket, read } = send(
         `${head('POST /graphql', JSON_BODY, KEY, `Content-Length: ${body.length}\r\n`)}${body}${head('GET /health')}`,
       )
-      await expect.poll(read, { timeout: 10_000 }).toMatch(/HTTP\/1\.1 413 [^]*HTTP\/1\.1 200 /)
+      await expect.poll(read).toMatch(/HTTP\/1\.1 413 [^]*HTTP\/1\.1 200 /)
       socket.destroy()
     }
   })

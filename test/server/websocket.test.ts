@@ -6,8 +6,6 @@ import { initRawSocket, openRawSocket } from './raw-socket.ts'
 const WATCH = `subscription { consoleMessages(sessionId: "${SESSION_ID}") { entries { sequence text } cursor live } }`
 const CAPACITY = '{ capacity { total } }'
 
-const PATIENT = { timeout: 10_000 }
-
 let server: FakeServer
 
 const start = async (options: FakeOptions = {}) => (server = await startFakeServer(options))
@@ -19,9 +17,9 @@ describe('unsubscribing', () => {
     await start()
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
-    await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
+    await expect.poll(() => server.followers[0]?.pulled).toBe(1)
     raw.send({ type: 'complete', id: '1' })
-    await expect.poll(() => server.followers[0]?.freed, { timeout: 2000 }).toBe(true)
+    await expect.poll(() => server.followers[0]?.freed).toBe(true)
     raw.socket.close()
   })
 
@@ -29,9 +27,9 @@ describe('unsubscribing', () => {
     await start()
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     for (const id of ['1', '2', '3']) raw.send({ type: 'subscribe', id, payload: { query: WATCH } })
-    await expect.poll(() => server.followers.map(({ pulled }) => pulled), PATIENT).toEqual([1, 1, 1])
+    await expect.poll(() => server.followers.map(({ pulled }) => pulled)).toEqual([1, 1, 1])
     raw.socket.terminate()
-    await expect.poll(() => server.followers.every(({ freed }) => freed), { timeout: 2000 }).toBe(true)
+    await expect.poll(() => server.followers.every(({ freed }) => freed)).toBe(true)
   })
 
   test('while the log pours frees the follower', async () => {
@@ -40,7 +38,7 @@ describe('unsubscribing', () => {
     raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
     await raw.message('next')
     raw.send({ type: 'complete', id: '1' })
-    await expect.poll(() => server.followers[0]?.freed, PATIENT).toBe(true)
+    await expect.poll(() => server.followers[0]?.freed).toBe(true)
     raw.socket.close()
   })
 })
@@ -123,7 +121,7 @@ describe('keys', () => {
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     const other = await initRawSocket(server.url, { 'X-API-Key': 'writer' })
     for (const socket of [raw, other]) socket.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
-    await expect.poll(() => server.followers.map(({ pulled }) => pulled), PATIENT).toEqual([1, 1])
+    await expect.poll(() => server.followers.map(({ pulled }) => pulled)).toEqual([1, 1])
     server.invalidate('reader')
     expect((await raw.closed).code).toBe(4403)
     expect(server.followers.map(({ freed }) => freed).toSorted()).toEqual([false, true])
@@ -189,7 +187,7 @@ describe('the protocol', () => {
     raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
     raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
     expect((await raw.closed).code).toBe(4409)
-    await expect.poll(() => server.followers.every(({ freed }) => freed), PATIENT).toBe(true)
+    await expect.poll(() => server.followers.every(({ freed }) => freed)).toBe(true)
   })
 
   test('a second connection_init closes 4429', async () => {
@@ -233,9 +231,9 @@ describe('limits', () => {
     const refused = (await raw.message('error', '4')).payload as unknown as { extensions: { code: string } }[]
     expect(refused[0]?.extensions.code).toBe('RATE_LIMITED')
     raw.send({ type: 'complete', id: '1' })
-    await expect.poll(() => server.followers[0]?.freed, PATIENT).toBe(true)
+    await expect.poll(() => server.followers[0]?.freed).toBe(true)
     raw.send({ type: 'subscribe', id: '5', payload: { query: WATCH } })
-    await expect.poll(() => server.followers.length, PATIENT).toBe(4)
+    await expect.poll(() => server.followers.length).toBe(4)
     raw.socket.close()
   })
 
@@ -273,13 +271,13 @@ describe('limits', () => {
           pulled = server.followers[0]?.pulled ?? 0
           return pulled > 0 && pulled === before
         },
-        { interval: 200, timeout: 10_000 },
+        { interval: 200 },
       )
       .toBe(true)
     // The kernel's buffers take a few megabytes; the server holds one message more.
     expect(pulled).toBeLessThan(200)
     raw.socket.resume()
-    await expect.poll(() => server.followers[0]!.pulled, PATIENT).toBeGreaterThan(pulled + 50)
+    await expect.poll(() => server.followers[0]!.pulled).toBeGreaterThan(pulled + 50)
     raw.socket.terminate()
   })
 
@@ -287,9 +285,9 @@ describe('limits', () => {
     await start({ webSocketLimits: { pingMs: 50 } })
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
-    await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
+    await expect.poll(() => server.followers[0]?.pulled).toBe(1)
     raw.socket.pause()
-    await expect.poll(() => server.followers[0]?.freed, PATIENT).toBe(true)
+    await expect.poll(() => server.followers[0]?.freed).toBe(true)
     raw.socket.terminate()
   })
 })
@@ -315,7 +313,7 @@ test('when the server closes, its sockets close 1001', async () => {
   await start()
   const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
   raw.send({ type: 'subscribe', id: '1', payload: { query: WATCH } })
-  await expect.poll(() => server.followers[0]?.pulled, PATIENT).toBe(1)
+  await expect.poll(() => server.followers[0]?.pulled).toBe(1)
   await server.close()
   expect(await raw.closed).toEqual({ code: 1001, reason: 'Going away' })
   expect(server.followers[0]?.freed).toBe(true)

@@ -1,4 +1,5 @@
 import type { Answer, TestApp } from './start-app.ts'
+import { wholeLog } from './whole-log.ts'
 
 export interface ActionData {
   __typename: string
@@ -47,10 +48,8 @@ export const actionApi = (tabwire: () => TestApp) => ({
     return response.json()
   },
 
-  async logged(id: string, apiKey?: string): Promise<ActionData[]> {
-    const query = `query ($id: ID!) { session(id: $id) { actions(first: 1000) { nodes { ${ACTION} } } } }`
-    const { session } = await tabwire().query<{ session: { actions: { nodes: ActionData[] } } }>(query, { id }, apiKey)
-    return session.actions.nodes
+  logged(id: string, apiKey?: string): Promise<ActionData[]> {
+    return wholeLog(tabwire(), id, ACTION, { connection: 'actions', ...(apiKey === undefined ? {} : { apiKey }) })
   },
 })
 

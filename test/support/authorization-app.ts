@@ -12,6 +12,7 @@ import { seedEmbeddedDatabase } from './embedded-template.ts'
 import { startFakeModelServer, type FakeModelServer } from './fake-model-server.ts'
 import { leakGate } from './leak-gate.ts'
 import { keepOneOfEach, type OwnedThings } from './owned-things.ts'
+import { PATIENCE } from './patience.ts'
 import { startTestApp, type Answer, type TestApp } from './start-app.ts'
 import { aiOf } from './task-api.ts'
 import { startTestSite, type TestSite } from './test-site.ts'
@@ -107,13 +108,10 @@ async function startLive(tabwire: TestApp, site: TestSite) {
     { expression },
   )
   const counts = `{ session(id: "${live}") { consoleMessageCount networkRequestCount pendingRequestCount } }`
-  await vi.waitFor(
-    async () => {
-      const session = { consoleMessageCount: 1, networkRequestCount: 1, pendingRequestCount: 1 }
-      expect(await tabwire.query(counts)).toEqual({ session })
-    },
-    { timeout: 20_000 },
-  )
+  await vi.waitFor(async () => {
+    const session = { consoleMessageCount: 1, networkRequestCount: 1, pendingRequestCount: 1 }
+    expect(await tabwire.query(counts)).toEqual({ session })
+  }, PATIENCE)
   const liveViewToken = new URLSearchParams(new URL(startSession.access.liveViewUrl).hash).get('token')!
   return { live, liveViewToken, startArguments }
 }

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import type { TestApp } from './start-app.ts'
+import { wholeLog } from './whole-log.ts'
 
 export interface LoggedEntry {
   __typename: string
@@ -8,9 +9,11 @@ export interface LoggedEntry {
 
 /** Signed links to sessions of an app that is there only once its tests run, and what the log says of those who used them. */
 export const connectApi = (tabwire: () => TestApp) => {
-  const logOf = async (id: string): Promise<LoggedEntry[]> => {
-    const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes {
-      __typename sequence
+  const logOf = (id: string): Promise<LoggedEntry[]> =>
+    wholeLog(
+      tabwire(),
+      id,
+      `__typename sequence
       ... on Action { type origin success error { code } details actedOn: pageId }
       ... on ClientAttached { clientId name }
       ... on ClientDetached { clientId name reason commandCount }
@@ -18,11 +21,8 @@ export const connectApi = (tabwire: () => TestApp) => {
       ... on Navigation { url }
       ... on StatusChange { to }
       ... on Dialog { message accepted }
-      ... on Download { suggestedFilename artifact { sizeBytes } }
-    } } } }`
-    const { session } = await tabwire().query<{ session: { events: { nodes: LoggedEntry[] } } }>(query, { id })
-    return session.events.nodes
-  }
+      ... on Download { suggestedFilename artifact { sizeBytes } }`,
+    )
   return {
     logOf,
 
@@ -37,7 +37,7 @@ export const connectApi = (tabwire: () => TestApp) => {
     async untilLogged(id: string, isThere: (log: LoggedEntry[]) => boolean): Promise<LoggedEntry[]> {
       let log: LoggedEntry[] = []
       await expect
-        .poll(async () => isThere((log = await logOf(id))), { timeout: 15_000, message: 'the log has what is wanted' })
+        .poll(async () => isThere((log = await logOf(id))), { message: 'the log has what is wanted' })
         .toBe(true)
       return log
     },

@@ -45,6 +45,12 @@ export const sessionApi = (tabwire: () => TestApp) => ({
     return (await tabwire().query<{ session: SessionData | null }>(query, { id })).session
   },
 
+  /** Limits a session once what it is for is under way, so that nobody has to be quick. */
+  async limit(id: string, input: { idleTimeoutSeconds: number } | { maxDurationSeconds: number }): Promise<void> {
+    const query = 'mutation ($id: ID!, $input: UpdateSessionInput!) { updateSession(id: $id, input: $input) { id } }'
+    await tabwire().query(query, { id, input })
+  },
+
   async terminate(id: string): Promise<SessionData> {
     const query = `mutation ($id: ID!) { terminateSession(id: $id) { ${SESSION} } }`
     return (await tabwire().query<{ terminateSession: SessionData }>(query, { id })).terminateSession

@@ -1,6 +1,7 @@
 import type { ActionOutcome, ActionStep, GivenFile } from '../../src/ports/action.ts'
 import { ACTION_KINDS, type ActionName } from '../../src/ports/actions/list.ts'
 import type { BrowserSession } from '../../src/ports/browser.ts'
+import { NO_DEADLINE } from './patience.ts'
 
 type Given = { [N in ActionName]?: Record<string, unknown> }
 
@@ -19,6 +20,6 @@ interface Circumstances {
 
 /** Takes a step of a session without the rules of the domain around it. */
 export function take(session: BrowserSession, given: Given, more: Circumstances = {}): Promise<ActionOutcome> {
-  const { pageId = null, files = [], refuse = () => null, signal = AbortSignal.timeout(60_000) } = more
+  const { pageId = null, files = [], refuse = () => null, signal = NO_DEADLINE } = more
   return session.act(stepOf(given), { pageId, files, refuseAddress: refuse, signal })
 }

@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import type { AiConfig } from '../../src/config.ts'
 import type { Asked, Call, FakeModelServer, Reply } from './fake-model-server.ts'
 import type { GraphQLError, TestApp } from './start-app.ts'
+import { wholeLog } from './whole-log.ts'
 
 export const MODEL_KEY = 'secret-of-the-vendor-account'
 
@@ -85,17 +86,13 @@ export const taskApi = (tabwire: () => TestApp) => {
 
     /** The last task of the session, once it has ended. */
     async ended(sessionId: string): Promise<TaskData> {
-      await expect
-        .poll(async () => (await list(sessionId)).at(-1)?.status, { timeout: 20_000 })
-        .toMatch(/COMPLETED|FAILED|CANCELLED/)
+      await expect.poll(async () => (await list(sessionId)).at(-1)?.status).toMatch(/COMPLETED|FAILED|CANCELLED/)
       return (await list(sessionId)).at(-1)!
     },
 
     /** What a task and its session did, as the log tells it. */
-    async story(sessionId: string): Promise<StoryEntry[]> {
-      const query = `query ($id: ID!) { session(id: $id) { events(first: 1000, kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]) { nodes { ${STORY} } } } }`
-      type Data = { session: { events: { nodes: StoryEntry[] } } }
-      return (await tabwire().query<Data>(query, { id: sessionId })).session.events.nodes
+    story(sessionId: string): Promise<StoryEntry[]> {
+      return wholeLog(tabwire(), sessionId, STORY, { only: 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]' })
     },
   }
 }

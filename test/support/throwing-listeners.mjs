@@ -90,14 +90,20 @@ let playwrights = chromium
 while (!Object.hasOwn(playwrights, 'emit')) playwrights = Object.getPrototypeOf(playwrights)
 if (playwrights !== EventEmitter.prototype) patchEmit(playwrights)
 
+/** Files whose timers are their callers': which one it was says nothing without the caller. */
+const FOR_CALLERS = /^src\/(adapters\/playwright\/cdp\/deadline|domain\/kernel\/within)\.ts:/
+
 /** The place in our code from which this was called. */
 function callSite() {
   const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 12
+  Error.stackTraceLimit = 20
   const { stack } = new Error('where')
   Error.stackTraceLimit = stackTraceLimit
-  const line = stack.split('\n').find((one) => one.includes(`${ROOT}/src/`))
-  return line ? /src\/[^:]+:\d+:\d+/.exec(line)[0] : null
+  const places = stack
+    .split('\n')
+    .flatMap((line) => /src\/[^:]+:\d+:\d+/.exec(line.split(`${ROOT}/`)[1] ?? '')?.[0] ?? [])
+  const caller = places.findIndex((place) => !FOR_CALLERS.test(place))
+  return places.length === 0 ? null : caller < 1 ? places[0] : `${places[0]} for ${places[caller]}`
 }
 
 for (const name of ['setTimeout', 'setInterval', 'setImmediate']) {

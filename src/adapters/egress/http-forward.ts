@@ -102,10 +102,12 @@ export class HttpForward {
       else connection.failed(error)
     }
     const host = authorityOf(destination).replace(new RegExp(`:${HTTP_PORT}$`), '')
+    // Of a hop, and not set by default here: without it, a body would be read as further requests.
+    const framing = incoming.headers['transfer-encoding'] === undefined ? [] : ['transfer-encoding', 'chunked']
     const outgoing = request({
       method: incoming.method,
       path: `http://${host}${path === '*' ? '' : path}`,
-      headers: [...endToEnd(incoming.rawHeaders), ...Object.entries(proxyAuthorization(parts)).flat()],
+      headers: [...endToEnd(incoming.rawHeaders), ...framing, ...Object.entries(proxyAuthorization(parts)).flat()],
       agent,
       // Browsers are as lenient.
       insecureHTTPParser: true,
@@ -125,7 +127,10 @@ export class HttpForward {
       pipeline(answer, response).catch(() => reset(incoming.socket))
     })
     outgoing.on('error', fail)
-    response.once('close', () => outgoing.destroy())
+    // The last of the request may be on its way when the response is complete, over TLS mostly; the connection is used again.
+    response.once('close', () => {
+      if (!response.writableFinished) outgoing.destroy()
+    })
     incoming.pipe(outgoing)
   }
 

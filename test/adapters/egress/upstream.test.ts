@@ -172,6 +172,43 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
     await expect.poll(() => browser.outcomes.map(({ failure }) => failure)).toEqual([null, null])
   })
 
+  test('forwards a request whose length is not known', async () => {
+    const heard: [string | undefined, string][] = []
+    const port = await site((incoming, response) => {
+      incoming
+        .setEncoding('utf8')
+        .toArray()
+        .then(
+          (pieces) => {
+            heard.push([incoming.headers['transfer-encoding'], pieces.join('')])
+            response.end('done')
+          },
+          () => {},
+        )
+    })
+    const { browser } = await open({ tunnelsTo: 443 })
+    const agent = new BrowserAgent(browser.port)
+    const headers = { 'transfer-encoding': 'chunked' }
+    expect(await ask(agent, port, '/post', { method: 'POST', body: 'the whole', headers })).toMatchObject({
+      status: 200,
+      body: 'done',
+    })
+    expect(heard).toEqual([['chunked', 'the whole']])
+  })
+
+  test('uses a connection again whose answer came before its request was sent whole', async () => {
+    const port = await site((_, response) => response.end('early'))
+    const { browser, connectionCount } = await open({ tunnelsTo: 443 })
+    const agent = new BrowserAgent(browser.port)
+    const asking = request({ agent, port, method: 'POST', path: '/post' })
+    asking.write('first ')
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+    expect(Buffer.concat((await answer.toArray()) as Buffer[]).toString()).toBe('early')
+    asking.end('and last')
+    expect((await ask(agent, port, '/again', { host: 'localhost' })).body).toBe('early')
+    expect([agent.opened, connectionCount()]).toEqual([1, 1])
+  })
+
   test('tunnels a WebSocket, which starts as HTTP', async () => {
     const target = await stage.serve((socket) => {
       socket.once('data', (first) => {

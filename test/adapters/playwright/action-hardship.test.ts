@@ -1,6 +1,10 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
+import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { stepOf, take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
@@ -36,7 +40,7 @@ const text = async (css: string) => (await take(session, { extract: { target: { 
 const observe = (more: { maxCharacters?: number; target?: Record<string, unknown>; signal?: AbortSignal } = {}) => {
   const step = more.target ? stepOf({ hover: { target: more.target } }) : null
   const target = step?.name === 'hover' ? step.input.target : null
-  const { maxCharacters = 100_000, signal = AbortSignal.timeout(20_000) } = more
+  const { maxCharacters = 100_000, signal = NO_DEADLINE } = more
   return session.observe({ pageId: 'p1', target, maxCharacters, signal })
 }
 const refOf = (snapshot: string, name: string) =>
@@ -91,9 +95,9 @@ describe('observation', () => {
 
   test('a picture is a JPEG', async () => {
     await open('/form')
-    const picture = await session.picture('p1', 50, AbortSignal.timeout(20_000))
+    const picture = await session.picture('p1', 50, NO_DEADLINE)
     expect(Buffer.from(picture!).subarray(0, 3).toString('hex')).toBe('ffd8ff')
-    expect(await session.picture('p9', 50, AbortSignal.timeout(20_000))).toBeNull()
+    expect(await session.picture('p9', 50, NO_DEADLINE)).toBeNull()
   })
 })
 
@@ -131,9 +135,16 @@ describe('dialogs', () => {
 
   test('nobody has to answer', async () => {
     await open('/dialogs')
-    await take(session, {
-      evaluate: { expression: 'void setTimeout(() => document.querySelector("#later").click(), 50)' },
-    })
+    // Answered only when the step is over: a dialog that opens during a step is left to the next one.
+    const asked = Promise.withResolvers<ServerResponse>()
+    const held = createServer((_, response) => asked.resolve(response)).listen(0, '127.0.0.1')
+    onTestFinished(() => void held.close())
+    await once(held, 'listening')
+    const url = `http://127.0.0.1:${(held.address() as AddressInfo).port}/`
+    const expression = `void fetch('${url}', { mode: 'no-cors' }).then(() => document.querySelector('#later').click())`
+    expect((await take(session, { evaluate: { expression } })).error).toBeNull()
+    const response = await asked.promise
+    response.setHeader('connection', 'close').end()
     await expect.poll(answers).toEqual([false])
     expect(await text('#later')).toBe('false')
     await take(session, { click: { target: { css: '#leave' } } })
@@ -161,9 +172,9 @@ describe('dialogs without an end', () => {
     await take(session, { openPage: { url: `${site.url}/form` } })
     await take(session, { click: { target: { css: '#again' } } })
     await take(session, { dialog: {} })
-    const asked = await take(session, { closePage: { runBeforeUnload: true, timeoutMs: 5_000 } })
+    const asked = await take(session, { closePage: { runBeforeUnload: true, timeoutMs: PATIENCE.timeout } })
     expect(asked.error?.code).toBe('NOT_ACTIONABLE')
-    expect((await take(session, { closePage: { timeoutMs: 5_000 } })).error).toBeNull()
+    expect((await take(session, { closePage: { timeoutMs: PATIENCE.timeout } })).error).toBeNull()
     expect(session.pages().map(({ pageId }) => pageId)).toEqual(['p2'])
   })
 
@@ -180,7 +191,7 @@ describe('dialogs without an end', () => {
     await take(session, { dialog: { accept: true } })
     expect((await take(session, { closePage: { runBeforeUnload: true } })).details).not.toHaveProperty('closed')
     expect(session.pages()).toEqual([])
-  }, 20_000)
+  })
 })
 
 describe('whatever the page does, a step ends', () => {
@@ -198,7 +209,7 @@ describe('whatever the page does, a step ends', () => {
     expect((await observe({ signal: AbortSignal.timeout(500) })).error?.code).toBe('TIMEOUT')
     expect(await session.picture('p1', 50, AbortSignal.timeout(500))).toBeNull()
     expect((await take(session, { openPage: { url: `${site.url}/form` } })).error).toBeNull()
-    expect((await take(session, { closePage: { timeoutMs: 5_000 } }, { pageId: 'p1' })).error).toBeNull()
+    expect((await take(session, { closePage: { timeoutMs: PATIENCE.timeout } }, { pageId: 'p1' })).error).toBeNull()
   })
 
   test('a browser that was stopped', async () => {
@@ -224,7 +235,7 @@ describe('whatever the page does, a step ends', () => {
   })
 
   test('a page that crashed before anything was done with it leaves the others alone', async () => {
-    await session.open(`${site.url}/form`, AbortSignal.timeout(20_000))
+    await session.open(`${site.url}/form`, NO_DEADLINE)
     const isRenderer = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')
     for (const pid of testPool.processes().filter(isRenderer)) process.kill(pid, 'SIGKILL')
     await expect.poll(() => recorder.drafts.some(({ kind }) => kind === 'PAGE_CRASHED')).toBe(true)

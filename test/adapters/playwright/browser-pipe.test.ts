@@ -4,6 +4,7 @@ import { BrowserWire } from '../../../src/adapters/playwright/cdp/cdp-connection
 import type { BrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
 import { FairTurns } from '../../../src/adapters/playwright/cdp/fair-turns.ts'
 import type { TooLarge } from '../../../src/adapters/playwright/cdp/oversized-message.ts'
+import { PATIENCE } from '../../support/patience.ts'
 import { impatientPipes } from './fake-wire.ts'
 import { logger } from './test-pool.ts'
 
@@ -45,7 +46,7 @@ test('a message up to the limit is read, however it is cut into pieces', async (
   for (let at = 0; at < whole.length; at += 7) say(whole.slice(at, at + 7))
   say(whole.slice(0, -1), '\0', `${line('a')}${line('b')}{"method"`, ':"Log.entryAdded","params":{}}\0')
   expect(heard).toEqual([60_000, 60_000, 60_000, 1, 1])
-  await vi.waitFor(() => expect(toPlaywright).toHaveLength(6))
+  await expect.poll(() => toPlaywright).toHaveLength(6)
   expect(skipped).toEqual([])
   expect(await misbehavior()).toBeNull()
   expect(wire.hasUnread).toBe(false)
@@ -72,7 +73,7 @@ test('a line or a request that is too large is left out and told by its ends, in
     { method: 'Network.requestWillBeSent', sessionId: 'p2' },
   ])
   expect(skipped.every(({ head }) => head.length <= 4096)).toBe(true)
-  await vi.waitFor(() => expect(toPlaywright).toHaveLength(3))
+  await expect.poll(() => toPlaywright).toHaveLength(3)
   expect(await misbehavior()).toBeNull()
 })
 
@@ -96,7 +97,7 @@ test('an answer that is too large is an error for whoever asked: Playwright, and
   await expect(own).rejects.toThrow(/too large to process \(\d+ bytes\)/)
   say(`{"id":12,"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)
   const error = { code: -32_000, message: expect.stringContaining('too large to process') as string }
-  await vi.waitFor(() => expect(toPlaywright).toEqual([{ id: 12, sessionId: 'page', error }]))
+  await expect.poll(() => toPlaywright).toEqual([{ id: 12, sessionId: 'page', error }])
   // Nobody asked: there is nobody to tell.
   say(`{"id":1999999999,"result":{"value":"${filler(300_000)}"}}\0`)
   expect(await misbehavior()).toBeNull()
@@ -162,7 +163,7 @@ test.each([
 test('events without parameters, and ids that nobody knows, are no trouble', async () => {
   const { say, toPlaywright, misbehavior } = open()
   say('{"method":"Target.detachedFromTarget"}\0{"id":999}\0{"id":1500000000,"result":{}}\0')
-  await vi.waitFor(() => expect(toPlaywright).toHaveLength(2))
+  await expect.poll(() => toPlaywright).toHaveLength(2)
   expect(await misbehavior()).toBeNull()
 })
 
@@ -197,7 +198,7 @@ test('unfinished messages of all browsers have one budget; the largest gives way
   expect(pipes.unfinished.bytes).toBe(0)
   hog.say(begin, filler(60_000))
   hog.output.destroy()
-  return vi.waitFor(() => expect(pipes.unfinished.bytes).toBe(0))
+  return expect.poll(() => pipes.unfinished.bytes).toBe(0)
 })
 
 test('a browser that says more than its share waits; what others say meanwhile is heard, and nothing is lost', async () => {
@@ -213,12 +214,12 @@ test('a browser that says more than its share waits; what others say meanwhile i
   quiet.wire.on('Runtime.consoleAPICalled', () => (heardBefore = heardOfLoud))
   const count = 200
   loud.output.write(Array.from({ length: count }, () => line('loud')).join(''))
-  await vi.waitFor(() => expect(heardOfLoud).toBeGreaterThan(0), { interval: 1 })
+  await vi.waitFor(() => expect(heardOfLoud).toBeGreaterThan(0), { interval: 1, ...PATIENCE })
   expect(loud.output.isPaused()).toBe(true)
   expect(loud.wire.hasUnread).toBe(true)
   const caughtUp = loud.wire.caughtUp()
   quiet.output.write(line('quiet'))
-  await vi.waitFor(() => expect(heardBefore).toBeGreaterThan(-1), { interval: 1 })
+  await vi.waitFor(() => expect(heardBefore).toBeGreaterThan(-1), { interval: 1, ...PATIENCE })
   expect(heardBefore).toBeLessThan(count)
   await caughtUp
   expect(heardOfLoud).toBe(count)
@@ -233,9 +234,9 @@ test('what Playwright has not handled yet holds up the reading', async () => {
   const event = `{"method":"Page.navigatedWithinDocument","params":{"frameId":"f","url":"http://site/"}}\0`
   const count = 2_000
   output.write(event.repeat(count))
-  await vi.waitFor(() => expect(toPlaywright.length).toBeGreaterThan(0), { interval: 1 })
+  await vi.waitFor(() => expect(toPlaywright.length).toBeGreaterThan(0), { interval: 1, ...PATIENCE })
   expect(heard - toPlaywright.length).toBeLessThanOrEqual(500)
-  await vi.waitFor(() => expect(toPlaywright).toHaveLength(count), { timeout: 20_000 })
+  await expect.poll(() => toPlaywright).toHaveLength(count)
   expect(heard).toBe(count)
 })
 
@@ -251,7 +252,7 @@ test('the end is told after all that was said before', async () => {
   const own = wire.send('Browser.getVersion')
   output.end(Array.from({ length: 50 }, () => line('last words')).join(''))
   await expect(own).rejects.toThrow('gone')
-  await vi.waitFor(() => expect(ended).toBe(true))
+  await expect.poll(() => ended).toBe(true)
   expect(heardAtClose).toBe(50)
   expect(toPlaywright).toHaveLength(50)
 })
@@ -276,6 +277,6 @@ test('a listener that throws costs its event alone; an error elsewhere ends that
   expect(await broken.misbehavior()).toContain('could not be processed')
   expect(heard).toBe(3)
   sound.say(line('sound'))
-  await vi.waitFor(() => expect(sound.toPlaywright).toHaveLength(1))
+  await expect.poll(() => sound.toPlaywright).toHaveLength(1)
   expect(await sound.misbehavior()).toBeNull()
 })

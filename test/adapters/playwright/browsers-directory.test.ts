@@ -28,27 +28,23 @@ function keepFilled(directory: string): { refusals: () => number; end: () => voi
   return { refusals: () => refusals, end }
 }
 
-test(
-  'the directory of a browser that something still writes into is removed once it does not any more',
-  { timeout: 60_000 },
-  async () => {
-    const testPool = await startTestPool({ warm: 0, tempLimitBytes: 64 * 1024 })
-    const { session } = await testPool.start()
-    const [name] = readdirSync(testPool.directory)
-    const directory = join(testPool.directory, name!)
-    const writer = keepFilled(directory)
-    await session.close(1_000)
-    await expect.poll(() => writer.refusals(), { timeout: 30_000 }).toBeGreaterThan(1)
-    expect(existsSync(directory)).toBe(true)
-    await expect.poll(() => testPool.pool.refusal(), { timeout: 30_000 }).toMatch(/^The temporary folder is full: /)
-    writer.end()
-    await expect.poll(() => testPool.pool.refusal(), { timeout: 30_000 }).toBeNull()
-    expect(existsSync(directory)).toBe(false)
-    await testPool.close()
-  },
-)
+test('the directory of a browser that something still writes into is removed once it does not any more', async () => {
+  const testPool = await startTestPool({ warm: 0, tempLimitBytes: 64 * 1024 })
+  const { session } = await testPool.start()
+  const [name] = readdirSync(testPool.directory)
+  const directory = join(testPool.directory, name!)
+  const writer = keepFilled(directory)
+  await session.close(1_000)
+  await expect.poll(() => writer.refusals()).toBeGreaterThan(1)
+  expect(existsSync(directory)).toBe(true)
+  await expect.poll(() => testPool.pool.refusal()).toMatch(/^The temporary folder is full: /)
+  writer.end()
+  await expect.poll(() => testPool.pool.refusal()).toBeNull()
+  expect(existsSync(directory)).toBe(false)
+  await testPool.close()
+})
 
-test('what could not be removed is tried once more at the end, and then no more', { timeout: 60_000 }, async () => {
+test('what could not be removed is tried once more at the end, and then no more', async () => {
   const path = await files.mkdtemp(join(tmpdir(), 'tw-'))
   onTestFinished(() => files.rm(path, { recursive: true, force: true }))
   const parent = new BrowsersDirectory(path, logger)

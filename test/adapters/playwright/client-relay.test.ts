@@ -7,6 +7,7 @@ import { ClientRelay } from '../../../src/adapters/playwright/relay/client-relay
 import { DownloadBehaviors } from '../../../src/adapters/playwright/relay/download-behaviors.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
 import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
+import { PATIENCE } from '../../support/patience.ts'
 import { impatientPipes } from './fake-wire.ts'
 import { logger } from './test-pool.ts'
 
@@ -128,7 +129,7 @@ test('while the browser does not read, no client is read', async () => {
   await vi.waitFor(() => {
     commands.push(...read())
     for (const { client } of clients) expect(client.resume).toHaveBeenCalledOnce()
-  })
+  }, PATIENCE)
   expect(commands).toHaveLength(clients.length)
   for (const { id } of commands) say({ id, result: {} })
   for (const { got } of clients) expect(got).toEqual([{ id: 1, result: {} }])

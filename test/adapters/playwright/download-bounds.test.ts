@@ -1,12 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BrowserWire } from '../../../src/adapters/playwright/cdp/cdp-connection.ts'
 import { LEAST_LIMIT_BYTES } from '../../../src/adapters/playwright/launch/file-size-limit.ts'
 import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import type { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { prlimitPath } from '../../../src/adapters/playwright/launch/setpriv.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
+import { QuotaRooms } from '../../../src/domain/artifacts/quota-rooms.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { startDownloadSite } from '../../support/site-downloads.ts'
 import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
@@ -37,7 +41,6 @@ function fileLimits(pid: number): string[] {
 
 test.skipIf(prlimitPath() === null)(
   'a download ends at its bound while the browser is not heard, and does not hear that it is canceled',
-  { timeout: 60_000 },
   async () => {
     const site = await startDownloadSite()
     onTestFinished(() => site.close())
@@ -49,24 +52,22 @@ test.skipIf(prlimitPath() === null)(
     const [, atStart] = fileLimits(pid!)
 
     const hear = deafen()
-    const opened = session.open(`${site.url}/endless`, AbortSignal.timeout(60_000))
-    await expect.poll(() => site.endless, { timeout: 30_000 }).toMatchObject({ begun: 1, open: 0 })
+    const opened = session.open(`${site.url}/endless`, NO_DEADLINE)
+    await expect.poll(() => site.endless).toMatchObject({ begun: 1, open: 0 })
     expect(site.endless.bytes).toBeLessThan(512 * MIB)
     expect(recorder.of('DOWNLOAD')).toEqual([])
     hear()
     await session.ping(30_000)
     await opened
     await expect
-      .poll(() => recorder.of('DOWNLOAD'), { timeout: 30_000 })
+      .poll(() => recorder.of('DOWNLOAD'))
       .toMatchObject([{ url: `${site.url}/endless`, failure: 'quota exceeded', sizeBytes: null, pageId: 'p1' }])
 
-    await expect.poll(() => fileLimits(pid!), { timeout: 30_000 }).toEqual([atStart, atStart])
+    await expect.poll(() => fileLimits(pid!)).toEqual([atStart, atStart])
     recorder.roomBytes = 64 * MIB
-    await session.open(`${site.url}/held?bytes=${20 * MIB}`, AbortSignal.timeout(60_000))
+    await session.open(`${site.url}/held?bytes=${20 * MIB}`, NO_DEADLINE)
     site.release()
-    await expect
-      .poll(() => recorder.of('DOWNLOAD').at(1), { timeout: 30_000 })
-      .toMatchObject({ failure: null, sizeBytes: 20 * MIB })
+    await expect.poll(() => recorder.of('DOWNLOAD').at(1)).toMatchObject({ failure: null, sizeBytes: 20 * MIB })
     await session.close(1_000)
     await testPool.close()
   },
@@ -103,5 +104,78 @@ describe('a download that the browser ends at the last bound of its files', () =
     hear('Browser.downloadWillBegin', { frameId: 'f', guid: 'g', url: 'http://site/', suggestedFilename: 'x' })
     hear('Browser.downloadProgress', { guid: 'g', state: 'canceled', receivedBytes, totalBytes: 0 })
     expect(recorder.of('DOWNLOAD')).toMatchObject([{ failure }])
+  })
+})
+
+describe('the file of a download counts once in the quota of its owner, whatever it is called', () => {
+  const quota = 4 * MIB
+  const bytes = 2 * MIB
+
+  /** A browser that writes what a test has it write. `left`: what another file of the owner may have. */
+  function start() {
+    const folder = mkdtempSync(join(tmpdir(), 'tw-'))
+    const [downloads, temporary] = [join(folder, 'downloads'), join(folder, 'tmp')]
+    for (const one of [downloads, temporary]) mkdirSync(one)
+    const rooms = new QuotaRooms(quota, () => Promise.resolve(0), logger)
+    const recorder = new RecordingRecorder()
+    recorder.openRoom = () => rooms.open('owner')
+    const { wire, hear } = fakeWire()
+    const browser = { folders: { temporary }, fileSizeLimit: { set: () => {} } } as unknown as BrowserProcess
+    const targets = new Targets(wire)
+    const recording = new Recording(wire, targets, recorder, true, downloads, logger, undefined, browser)
+    // There is no browser to ask for pages.
+    targets.dispose()
+    const other = rooms.open('owner')
+    onTestFinished(() => {
+      recording.stop()
+      rmSync(folder, { recursive: true })
+    })
+    return {
+      recorder,
+      left: () => other.limit,
+      begin: (guid: string) =>
+        hear('Browser.downloadWillBegin', { frameId: 'f', guid, url: 'http://site/', suggestedFilename: 'x' }),
+      progress: (guid: string, more: object) => hear('Browser.downloadProgress', { guid, totalBytes: 0, ...more }),
+      nameless: join(temporary, '.org.chromium.Chromium.Abc123'),
+      named: (guid: string) => join(downloads, `${guid}.crdownload`),
+    }
+  }
+
+  test('that the browser told of before it has a name', async () => {
+    const { left, begin, progress, nameless, named } = start()
+    begin('g')
+    progress('g', { state: 'inProgress', receivedBytes: MIB })
+    expect(left()).toBe(quota - MIB)
+    writeFileSync(nameless, Buffer.alloc(bytes))
+    await expect.poll(left).toBe(quota - bytes)
+    renameSync(nameless, named('g'))
+    progress('g', { state: 'inProgress', receivedBytes: bytes })
+    expect(left()).toBe(quota - bytes)
+  })
+
+  test.each(['before', 'after'])('that the browser tells of %s it gets one', async (when) => {
+    const { left, begin, progress, nameless, named } = start()
+    writeFileSync(nameless, Buffer.alloc(bytes))
+    await expect.poll(left).toBe(quota - bytes)
+    if (when === 'before') begin('g')
+    renameSync(nameless, named('g'))
+    if (when === 'after') begin('g')
+    progress('g', { state: 'inProgress', receivedBytes: bytes })
+    expect(left()).toBe(quota - bytes)
+  })
+
+  test('and not at all once it is canceled', async () => {
+    const { recorder, left, begin, progress, nameless, named } = start()
+    begin('g')
+    writeFileSync(nameless, Buffer.alloc(bytes))
+    await expect.poll(left).toBe(quota - bytes)
+    progress('g', { state: 'inProgress', receivedBytes: bytes, totalBytes: 2 * quota })
+    expect(left()).toBe(quota)
+    progress('g', { state: 'canceled', receivedBytes: bytes })
+    await expect.poll(() => recorder.of('DOWNLOAD')).toMatchObject([{ failure: 'quota exceeded' }])
+    // The browser gives it its name all the same, and is slow to remove it.
+    renameSync(nameless, named('g'))
+    writeFileSync(named('untold'), Buffer.alloc(MIB))
+    await expect.poll(left).toBe(quota - MIB)
   })
 })

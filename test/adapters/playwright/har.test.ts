@@ -15,6 +15,7 @@ import { Recording } from '../../../src/adapters/playwright/recorders/recorder-s
 import { readHar } from '../../../src/adapters/playwright/captures/har-reader.ts'
 import { HAR_LIMITS, type HarLimits } from '../../../src/ports/artifact.ts'
 import type { EntryDraft } from '../../../src/ports/log-entry.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
@@ -144,14 +145,7 @@ describe('a HAR', () => {
       targets,
       context,
       page,
-    } = await openBrowser(
-      mode,
-      new BrowsersDirectory(folder, logger),
-      createBrowserPipes(),
-      null,
-      logger,
-      AbortSignal.timeout(20_000),
-    )
+    } = await openBrowser(mode, new BrowsersDirectory(folder, logger), createBrowserPipes(), null, logger, NO_DEADLINE)
     onTestFinished(() => browser.close(0))
     const { wire, folders } = browser
     const har = new HarRecording(folders.recordings, limits)

@@ -6,6 +6,7 @@ import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/b
 import { UIDS_PER_SERVER } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { firstUidOf } from '../../../src/adapters/playwright/launch/sandbox.ts'
 import { findSetpriv } from '../../../src/adapters/playwright/launch/setpriv.ts'
+import { PATIENCE } from '../../support/patience.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 
 let pool: TestPool | undefined
@@ -17,7 +18,7 @@ afterEach(async () => {
 })
 
 function until<T>(read: () => T) {
-  return expect.poll(read, { timeout: 15_000, interval: 10 })
+  return expect.poll(read, { interval: 10 })
 }
 
 describe('browsers that cannot be started', () => {
@@ -48,7 +49,7 @@ describe('a browser that is stopped', () => {
     const ready = pool.browsers()
     for (const pid of ready) process.kill(pid, 'SIGSTOP')
     const { session } = await pool.start()
-    expect(await session.ping(5_000)).not.toBeNull()
+    expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
     await until(() => pool?.browsers().filter((pid) => ready.includes(pid))).toEqual([])
     await session.close(1_000)
   })

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
+import { PATIENCE } from '../../support/patience.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { take } from '../../support/take-steps.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
@@ -58,26 +59,26 @@ test('a script without an end is stopped, and the page goes on', async () => {
   for (const expression of ['for (;;);', '() => { for (;;); }', '({ toJSON() { for (;;); } })']) {
     const { error } = await evaluate(expression, { timeoutMs: 400 })
     expect(error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('stopped') })
-    expect((await evaluate('1 + 1', { timeoutMs: 5_000 })).result).toBe(2)
+    expect((await evaluate('1 + 1', { timeoutMs: PATIENCE.timeout })).result).toBe(2)
   }
 })
 
 test('a script of the page without an end: a step says that nothing answers, and a script of ours that waits in vain ends it', async () => {
   await evaluate('document.querySelector("#events").onclick = () => { for (;;); }; 1')
-  const click = await take(session, { click: { target: { css: '#events' }, timeoutMs: 1_000 } })
+  const click = await take(session, { click: { target: { css: '#events' }, timeoutMs: 5_000 } })
   expect(click.error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('does not answer') })
   expect((await evaluate('1', { timeoutMs: 400 })).error?.code).toBe('TIMEOUT')
-  expect((await evaluate('1 + 1', { timeoutMs: 5_000 })).result).toBe(2)
+  expect((await evaluate('1 + 1', { timeoutMs: PATIENCE.timeout })).result).toBe(2)
 })
 
 test('a script that a dialog holds up is not ended by its deadline', async () => {
   const asking = await evaluate('confirm("Sure?"); for (let i = 0; i < 1e7; i++); window.ended = true', {
-    timeoutMs: 300,
+    timeoutMs: 2_000,
   })
   expect(asking).toMatchObject({ error: null, details: { dialog: { message: 'Sure?' } } })
   // Beyond the deadline of the script.
   await take(session, { openPage: {} })
-  expect((await take(session, { wait: { timeMs: 1_200 } }, { pageId: 'p2' })).error).toBeNull()
+  expect((await take(session, { wait: { timeMs: 2_500 } }, { pageId: 'p2' })).error).toBeNull()
   expect((await take(session, { dialog: { accept: true } })).details).toMatchObject({ dialog: { message: 'Sure?' } })
   await expect.poll(async () => (await evaluate('window.ended')).result).toBe(true)
 })
@@ -85,9 +86,9 @@ test('a script that a dialog holds up is not ended by its deadline', async () =>
 test('a popup that hangs from its beginning holds up nobody else, and can be freed or closed', async () => {
   await evaluate('window.open("/hung", "", "noopener"), window.open("/hung", "", "noopener"), 1')
   await expect.poll(() => session.pages().filter(({ url }) => url.endsWith('/hung')).length).toBe(2)
-  expect((await evaluate('1 + 1', { timeoutMs: 5_000 })).result).toBe(2)
+  expect((await evaluate('1 + 1', { timeoutMs: PATIENCE.timeout })).result).toBe(2)
   const freeing = await take(session, { evaluate: { expression: '1', timeoutMs: 500 } }, { pageId: 'p2' })
   expect(freeing.error?.code).toBe('TIMEOUT')
   expect((await take(session, { evaluate: { expression: '2' } }, { pageId: 'p2' })).result).toBe(2)
-  expect((await take(session, { closePage: { timeoutMs: 5_000 } }, { pageId: 'p3' })).error).toBeNull()
+  expect((await take(session, { closePage: { timeoutMs: PATIENCE.timeout } }, { pageId: 'p3' })).error).toBeNull()
 })

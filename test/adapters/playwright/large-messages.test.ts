@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/message-limits.ts'
+import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 
@@ -48,7 +49,7 @@ async function visit(page: keyof typeof SCRIPTS) {
   const { session, recorder } = await pool.start()
   let why: string | null = null
   void session.misbehaved.then((reason) => (why = reason))
-  void session.open(`${site.url}/page/${page}`, AbortSignal.timeout(20_000))
+  void session.open(`${site.url}/page/${page}`, NO_DEADLINE)
   return { session, recorder, why: () => why }
 }
 
@@ -62,7 +63,7 @@ test.each([
   async (page, texts, missing) => {
     const { session, recorder, why } = await visit(page)
     await site.told(page)
-    await session.flush(10_000)
+    await session.flush(PATIENCE.timeout)
     expect(recorder.texts()).toEqual(texts)
     expect(recorder.missing).toEqual(missing)
     expect(why()).toBeNull()
@@ -73,7 +74,7 @@ test.each([
 test('requests that are too large are counted, once each, and none stays in flight', async () => {
   const { session, recorder, why } = await visit('requests')
   await site.told('requests')
-  await session.flush(10_000)
+  await session.flush(PATIENCE.timeout)
   expect(recorder.missing.filter((kind) => kind === 'NETWORK_REQUEST')).toHaveLength(2)
   expect(recorder.requests('/header')).toEqual([])
   expect(recorder.requests('/deep')).toEqual([])
@@ -81,7 +82,7 @@ test('requests that are too large are counted, once each, and none stays in flig
   await vi.waitFor(() => {
     expect(recorder.requests('/post')).toHaveLength(1)
     expect([...recorder.inFlight.values()].filter(({ url }) => !url.includes('told'))).toEqual([])
-  })
+  }, PATIENCE)
   expect(why()).toBeNull()
   await session.close(1_000)
 })
@@ -92,9 +93,9 @@ test.each([
 ] as const)('an event that cannot be left out ends the session of that browser alone: %s', async (page, method) => {
   const { session: neighbor } = await pool.start()
   const { session, why } = await visit(page)
-  await vi.waitFor(() => expect(why()).toContain(`${method} event is too large to process`), { timeout: 10_000 })
+  await expect.poll(() => why()).toContain(`${method} event is too large to process`)
   await session.close(1_000)
-  expect(await neighbor.ping(5_000)).not.toBeNull()
+  expect(await neighbor.ping(PATIENCE.timeout)).not.toBeNull()
   await neighbor.close(1_000)
 })
 
@@ -109,7 +110,7 @@ test(
     // Where the kernel divides the processor among sessions of processes, that is what counts.
     const niceness = (of: number) => Number(/nice (\d+)/.exec(readFileSync(`/proc/${of}/autogroup`, 'utf8'))?.[1])
     if (existsSync('/proc/self/autogroup')) {
-      await vi.waitFor(() => expect(flooding().map(niceness)).toContain(19), { timeout: 90_000 })
+      await expect.poll(() => flooding().map(niceness), { timeout: 90_000 }).toContain(19)
       expect(niceness(pid!)).toBeGreaterThan(0)
       expect(niceness(pid!)).toBeLessThan(19)
     }

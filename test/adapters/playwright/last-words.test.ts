@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
 import { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
@@ -11,6 +11,7 @@ import { RUN } from '../../../src/adapters/playwright/cdp/release-barrier.ts'
 import { LastWords } from '../../../src/adapters/playwright/session/last-words.ts'
 import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
+import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { fakeWire, type FakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
@@ -50,7 +51,7 @@ async function record({ wire, sent, answer }: FakeWire) {
   const targets = new Targets(wire)
   const starting = targets.start()
   answer('Target.attachToBrowserTarget', { sessionId: 'own' })
-  await vi.waitFor(() => expect(sent.at(-1)).toContain('Target.setDiscoverTargets'))
+  await expect.poll(() => sent.at(-1)).toContain('Target.setDiscoverTargets')
   answer('Target.setDiscoverTargets', {})
   await starting
   const recording = new Recording(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
@@ -65,9 +66,9 @@ describe('what was said last', () => {
     ['a frame in a process of its own', 'with-frame', 'frame'],
   ])('by %s is recorded by flush', async (_, page, speaker) => {
     const { session, recorder } = await pool.start()
-    void session.open(`${site.url}/page/${page}`, AbortSignal.timeout(10_000))
+    void session.open(`${site.url}/page/${page}`, NO_DEADLINE)
     await site.told(speaker)
-    await session.flush(10_000)
+    await session.flush(PATIENCE.timeout)
     expect(recorder.texts()).toEqual(Array.from({ length: LINES }, (_unused, index) => `${speaker} ${index + 1}`))
     await session.close(1_000)
   })
@@ -114,7 +115,7 @@ describe('what was said last', () => {
     const words = new LastWords({ wire } as BrowserProcess, targets, recording)
     const hearing = words.hear(40)
     answer('Browser.getVersion', {})
-    await vi.waitFor(() => expect(sent.at(-1)).toContain('Performance.getMetrics'))
+    await expect.poll(() => sent.at(-1)).toContain('Performance.getMetrics')
     for (const event of events) {
       if (event === 'answer') answer('Runtime.getHeapUsage', {})
       else if (event === 'interrupted') answer('Performance.getMetrics', {})
@@ -162,7 +163,7 @@ describe('what was said last', () => {
     expect(words.unheardSince()).toBe(null)
     recording.stop()
     hear('Runtime.consoleAPICalled', { type: 'log', text: 'x'.repeat(MESSAGE_LIMITS.parsed) }, 'page')
-    await vi.waitFor(() => expect(words.unheardSince()).not.toBe(null))
+    await expect.poll(() => words.unheardSince()).not.toBe(null)
   })
 
   test('is read where it has come in time, and the server has not looked at it when the time is up', async () => {

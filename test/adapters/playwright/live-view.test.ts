@@ -4,22 +4,22 @@ import { LiveView } from '../../../src/adapters/playwright/live-view/live-view.t
 import { jpegSize } from '../../../src/adapters/playwright/live-view/jpeg-size.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
 import type { PictureOptions } from '../../../src/ports/live-view.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { startLiveSite, type LiveSite } from '../../support/site-live.ts'
 import { take } from '../../support/take-steps.ts'
 import { fakeWire } from './fake-wire.ts'
 import { logger, startTestPool, type TestPool } from './test-pool.ts'
 
 const OPTIONS: PictureOptions = { maxWidth: 320, maxHeight: null, quality: 50, maxFps: 60 }
-const forEver = new AbortController().signal
 
 /** A live view of a browser that is not there: one page, and what is sent to it. */
 async function scripted() {
   const fake = fakeWire()
   const targets = new Targets(fake.wire)
   const starting = targets.start()
-  await vi.waitFor(() => expect(fake.sent).toHaveLength(1))
+  await expect.poll(() => fake.sent).toHaveLength(1)
   fake.answer('Target.attachToBrowserTarget', { sessionId: 'browser' })
-  await vi.waitFor(() => expect(fake.sent).toHaveLength(2))
+  await expect.poll(() => fake.sent).toHaveLength(2)
   fake.answer('Target.setDiscoverTargets', {})
   await starting
   const ignore = () => undefined
@@ -42,7 +42,7 @@ async function scripted() {
     sentMethods,
     /** What was sent since the last call, once there is as much as that. */
     async told(count: number) {
-      await vi.waitFor(() => expect(sentMethods().length).toBeGreaterThanOrEqual(count), { timeout: 10_000 })
+      await expect.poll(() => sentMethods().length).toBeGreaterThanOrEqual(count)
       return sentMethods().splice(0, fake.sent.splice(0).length)
     },
     frame(sessionId: string, number = 1) {
@@ -59,8 +59,8 @@ async function scripted() {
 describe('one picture for all who want it alike', () => {
   test('begins with the first reader and ends with the last', async () => {
     const { view, told, answer, frame, sent, end } = await scripted()
-    const first = view.watch('p1', OPTIONS, forEver)
-    const second = view.watch(null, OPTIONS, forEver)
+    const first = view.watch('p1', OPTIONS, NO_DEADLINE)
+    const second = view.watch(null, OPTIONS, NO_DEADLINE)
     expect(sent).toEqual([])
     const reads = [first.next(), second.next()]
     expect(await told(1)).toEqual(['Target.attachToTarget'])
@@ -71,7 +71,7 @@ describe('one picture for all who want it alike', () => {
     expect(await told(1)).toEqual(['Page.screencastFrameAck'])
     await first.return!()
     // One who comes later sees what there is, though nothing moves.
-    const third = view.watch('p1', OPTIONS, forEver)
+    const third = view.watch('p1', OPTIONS, NO_DEADLINE)
     expect((await third.next()).value).toMatchObject({ jpeg: 'frame 1', at: 1000, skipped: 0 })
     await second.return!()
     expect(sent).toEqual([])
@@ -96,7 +96,7 @@ describe('one picture for all who want it alike', () => {
   test('is another one for another size', async () => {
     const { view, told, answer, end } = await scripted()
     const readers = [OPTIONS, { ...OPTIONS, maxWidth: null, maxFps: 1 }].map((options) => {
-      const reader = view.watch('p1', options, forEver)
+      const reader = view.watch('p1', options, NO_DEADLINE)
       void reader.next()
       return reader
     })
@@ -115,7 +115,7 @@ describe('few frames', () => {
 
   test('spare the browser those between, and the newest comes all the same', async () => {
     const { view, told, answer, frame, sent, end } = await scripted()
-    const reader = view.watch('p1', { ...OPTIONS, maxFps: 2 }, forEver)
+    const reader = view.watch('p1', { ...OPTIONS, maxFps: 2 }, NO_DEADLINE)
     const reading = reader.next()
     await told(1)
     answer('Target.attachToTarget', { sessionId: 'cast' })
@@ -142,7 +142,7 @@ describe('a page that the browser does not show yet', () => {
 
   test('is shown once it does, and is asked for no more when nobody looks', async () => {
     const { view, told, answer, refuse, frame, sent, end } = await scripted()
-    const reader = view.watch('p1', OPTIONS, forEver)
+    const reader = view.watch('p1', OPTIONS, NO_DEADLINE)
     const reading = reader.next()
     await told(1)
     answer('Target.attachToTarget', { sessionId: 'cast' })
@@ -171,7 +171,7 @@ describe('a change that the browser forgot, as it waited for answers', () => {
 
   test('shows once the page stands still', async () => {
     const { view, told, answer, hear, sent, end } = await scripted()
-    const reader = view.watch('p1', OPTIONS, forEver)
+    const reader = view.watch('p1', OPTIONS, NO_DEADLINE)
     const reading = reader.next()
     await told(1)
     answer('Target.attachToTarget', { sessionId: 'cast' })
@@ -215,7 +215,7 @@ describe('the page in front', () => {
     const { view, targets, attach, told, answer, end } = await scripted()
     attach('two', 'page')
     expect(targets.frontPageId()).toBe('p2')
-    const reader = view.watch(null, OPTIONS, forEver)
+    const reader = view.watch(null, OPTIONS, NO_DEADLINE)
     void reader.next()
     await told(1)
     answer('Target.attachToTarget', { sessionId: 'cast of two' })
@@ -248,14 +248,14 @@ describe('with a browser', () => {
 
   test('goes on when a page crashes, with a page that comes after it', async () => {
     const { session, recorder } = await pool.start()
-    await session.open(`${site.url}/red`, forEver)
-    const frames = session.watch(null, OPTIONS, forEver)
+    await session.open(`${site.url}/red`, NO_DEADLINE)
+    const frames = session.watch(null, OPTIONS, NO_DEADLINE)
     expect((await frames.next()).value?.pageId).toBe('p1')
     const renderers = pool
       .processes()
       .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer'))
     for (const pid of renderers) process.kill(pid, 'SIGKILL')
-    await vi.waitFor(() => expect(recorder.of('PAGE_CRASHED')).toHaveLength(1), { timeout: 15_000 })
+    await expect.poll(() => recorder.of('PAGE_CRASHED')).toHaveLength(1)
     expect(await take(session, { openPage: { url: `${site.url}/blue` } })).toMatchObject({ error: null, pageId: 'p2' })
     for (;;) {
       const { value, done } = await frames.next()
@@ -269,8 +269,8 @@ describe('with a browser', () => {
 
   test('shows a page beside its video', async () => {
     const { session } = await pool.start({ record: ['VIDEO'] })
-    await session.open(`${site.url}/animation`, forEver)
-    const frames = session.watch('p1', OPTIONS, forEver)
+    await session.open(`${site.url}/animation`, NO_DEADLINE)
+    const frames = session.watch('p1', OPTIONS, NO_DEADLINE)
     for (let count = 0; count < 5; count += 1) expect((await frames.next()).done).toBe(false)
     await frames.return!()
     await session.close(2_000)

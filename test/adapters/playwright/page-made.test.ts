@@ -11,6 +11,7 @@ import { Recording } from '../../../src/adapters/playwright/recorders/recorder-s
 import { Recordings } from '../../../src/adapters/playwright/captures/capture-set.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
 import { TEXT_LIMITS } from '../../../src/ports/log-entry.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
@@ -54,7 +55,7 @@ afterAll(async () => {
 })
 
 function until<T>(read: () => T) {
-  return expect.poll(read, { timeout: 15_000, interval: 10 })
+  return expect.poll(read, { interval: 10 })
 }
 
 /** The longest text, keys of objects included. */
@@ -68,7 +69,7 @@ test('texts that a page makes up are cut, whatever entry they are part of', asyn
   const { session, recorder } = await pool.start()
   const started: string[] = []
   recorder.requestStarted = ({ method, url }) => started.push(method, url)
-  await session.open(`${made.url}/page/long`, AbortSignal.timeout(10_000))
+  await session.open(`${made.url}/page/long`, NO_DEADLINE)
   await until(() => recorder.requests('/long-method')).toMatchObject([
     { method: `${'A'.repeat(TEXT_LIMITS.method - 1)}…` },
   ])
@@ -92,7 +93,7 @@ test('texts that a page makes up are cut, whatever entry they are part of', asyn
 
 test('the browser tells what is deprecated', async () => {
   const { session, recorder } = await pool.start()
-  await session.open(`${made.url}/page/deprecated`, AbortSignal.timeout(10_000))
+  await session.open(`${made.url}/page/deprecated`, NO_DEADLINE)
   await until(() => recorder.of('CONSOLE_MESSAGE')[0]).toMatchObject({
     source: 'BROWSER',
     level: 'WARNING',
@@ -112,7 +113,7 @@ test('a page that asks whether it may be left is left', async () => {
     createBrowserPipes(),
     null,
     logger,
-    AbortSignal.timeout(20_000),
+    NO_DEADLINE,
   )
   const recorder = new RecordingRecorder()
   const recording = new Recording(
@@ -133,10 +134,10 @@ test('a page that asks whether it may be left is left', async () => {
     logger,
   )
   const url = `${site.url}/beforeunload`
-  await session.open(url, AbortSignal.timeout(10_000))
+  await session.open(url, NO_DEADLINE)
   // A browser asks only where somebody has touched the page.
   await open.page.click('button')
-  expect(await session.open(`${site.url}/title`, AbortSignal.timeout(10_000))).toMatchObject({ ok: true })
+  expect(await session.open(`${site.url}/title`, NO_DEADLINE)).toMatchObject({ ok: true })
   expect(recorder.of('DIALOG')).toMatchObject([{ type: 'BEFORE_UNLOAD', url, accepted: true, defaultValue: null }])
   await session.close(1_000)
   await rm(tempRoot, { recursive: true })

@@ -11,6 +11,7 @@ import { createBrowserPool } from '../../../src/adapters/playwright/session/brow
 import { browsersDirectory, reapLeftovers } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
 import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { BrowserLaunchFailed } from '../../../src/ports/browser.ts'
+import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger, processesWith, startTestPool, type TestPool } from './test-pool.ts'
@@ -31,7 +32,7 @@ afterEach(async () => {
 })
 
 function until<T>(read: () => T) {
-  return expect.poll(read, { timeout: 15_000, interval: 10 })
+  return expect.poll(read, { interval: 10 })
 }
 
 describe('the pool', () => {
@@ -60,7 +61,7 @@ describe('the pool', () => {
       () => pool?.pool.warmCount() === 1 && pool.browsers().length === 1 && pool.browsers()[0] !== first,
     ).toBe(true)
     const { session } = await pool.start()
-    expect(await session.ping(1_000)).not.toBeNull()
+    expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
     await session.close(1_000)
   })
 
@@ -69,12 +70,10 @@ describe('the pool', () => {
     const { start, browsers } = pool
     const started = await Promise.all(Array.from({ length: 20 }, () => start()))
     expect(new Set(browsers()).size).toBeGreaterThanOrEqual(20)
-    const opened = await Promise.all(
-      started.map(({ session }) => session.open(`${site.url}/title`, AbortSignal.timeout(30_000))),
-    )
+    const opened = await Promise.all(started.map(({ session }) => session.open(`${site.url}/title`, NO_DEADLINE)))
     expect(opened.every(({ ok }) => ok)).toBe(true)
     await Promise.all(started.map(({ session }) => session.close(2_000)))
-  }, 60_000)
+  })
 
   test('a start that is given up leaves nothing, however far it was', async () => {
     pool = await startTestPool({ warm: 0 })
@@ -100,19 +99,17 @@ describe('the pool', () => {
     expect(pool.browsers()).toHaveLength(1)
     expect(pool.pool.notReady()).not.toBeNull()
     await expect(pool.start()).rejects.toThrow('closed')
-    expect(await session.ping(1_000)).not.toBeNull()
+    expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
     await session.close(1_000)
   })
 })
 
 describe('death', () => {
-  test('a killed browser is told within a second', async () => {
+  test('a killed browser is told', async () => {
     pool = await startTestPool({ warm: 0 })
     const { session } = await pool.start()
-    const start = performance.now()
     process.kill(pool.browsers()[0]!, 'SIGKILL')
     expect(await session.crashed).toContain('SIGKILL')
-    expect(performance.now() - start).toBeLessThan(1_000)
     expect(await session.ping(1_000)).toBeNull()
     expect(await session.open(`${site.url}/title`, AbortSignal.timeout(1_000))).toMatchObject({ ok: false })
     await session.flush(100)
@@ -126,9 +123,8 @@ describe('death', () => {
     void session.crashed.then(() => (crashed = true))
     process.kill(-pool.browsers()[0]!, 'SIGSTOP')
     expect(await session.ping(200)).toBeNull()
-    const start = performance.now()
+    // It would never end by itself.
     await session.close(300)
-    expect(performance.now() - start).toBeLessThan(2_000)
     expect(crashed).toBe(false)
     expect(pool.processes()).toEqual([])
   })
@@ -136,7 +132,7 @@ describe('death', () => {
   test('a page that crashes is told, its requests fail, and the session goes on', async () => {
     pool = await startTestPool({ warm: 0 })
     const { session, recorder } = await pool.start()
-    await session.open(`${site.url}/waiting`, AbortSignal.timeout(10_000))
+    await session.open(`${site.url}/waiting`, NO_DEADLINE)
     await until(() => recorder.inFlight.size).toBe(1)
     const renderers = pool
       .processes()
@@ -146,7 +142,7 @@ describe('death', () => {
     await until(() => recorder.of('PAGE_CRASHED')).toEqual([{ pageId: 'p1', url: `${site.url}/waiting` }])
     expect(recorder.requests('/slow')).toMatchObject([{ failure: 'page crashed', status: null }])
     expect(recorder.inFlight.size).toBe(0)
-    expect(await session.ping(1_000)).not.toBeNull()
+    expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
     await session.close(1_000)
   })
 

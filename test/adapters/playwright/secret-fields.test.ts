@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { take } from '../../support/take-steps.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
@@ -39,7 +40,7 @@ async function told(css: string): Promise<string> {
     pageId: 'p1',
     target: null,
     maxCharacters: 100_000,
-    signal: AbortSignal.timeout(20_000),
+    signal: NO_DEADLINE,
   })
   const extracts = [
     { target: { css }, as: 'VALUE' },

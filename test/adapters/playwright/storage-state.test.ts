@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { startStorageSite, type StorageSite } from '../../support/site-storage.ts'
 import { take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
@@ -37,7 +38,6 @@ const visit = async (session: BrowserSession, url: string, shows: string) => {
   expect((await take(session, { navigate: { url } })).error).toBeNull()
   expect((await take(session, { wait: { target: { text: shows } } })).error).toBeNull()
 }
-const patience = () => AbortSignal.timeout(20_000)
 const told = ({ drafts }: RecordingRecorder) =>
   drafts.map(({ kind }) => kind).filter((kind) => kind !== 'CONSOLE_MESSAGE')
 const opened = (recorder: RecordingRecorder) => recorder.of('PAGE_OPENED').map(({ pageId }) => pageId)
@@ -48,7 +48,7 @@ test('reading origins that no page shows any more is told nowhere, and asks neit
   await visit(session, `${other.url}/store`, 'stored')
   await session.flush(1_000)
   const before = { told: told(recorder), one: [...one.asked], other: [...other.asked], changes: recorder.pagesChanges }
-  const state = await session.storageState(patience())
+  const state = await session.storageState(NO_DEADLINE)
   await session.flush(1_000)
   const kept = { localStorage: [{ name: 'key', value: 'kept' }] }
   expect(state).toMatchObject({
@@ -67,7 +67,7 @@ test('reading origins that no page shows any more is told nowhere, and asks neit
   expect(next.session.pages().map(({ pageId }) => pageId)).toEqual(['p1'])
   expect({ one: one.asked, other: other.asked }).toEqual({ one: before.one, other: before.other })
   await visit(next.session, `${other.url}/store`, 'stored')
-  await next.session.storageState(patience())
+  await next.session.storageState(NO_DEADLINE)
   await next.session.finishFiles(5_000)
   const [har] = next.recorder.files
   const { log } = JSON.parse(har!.bytes.toString()) as { log: { entries: { request: { url: string } }[] } }
@@ -84,7 +84,7 @@ test('a read that a page held up disturbs nobody when it goes on', async () => {
   const { pageId } = await take(session, { openPage: { url: `${other.url}/store` } })
   expect(pageId).toBe('p2')
   one.release()
-  expect(await session.storageState(patience())).toMatchObject({
+  expect(await session.storageState(NO_DEADLINE)).toMatchObject({
     origins: [{ origin: one.url }, { origin: other.url }],
   })
   expect((await take(session, { openPage: {} })).pageId).toBe('p3')
@@ -99,7 +99,7 @@ test('pages that a page opens while it is read are told', async () => {
   await visit(session, `${one.url}/store`, 'stored')
   expect((await take(session, { navigate: { url: `${other.url}/waits` } })).error).toBeNull()
   await expect.poll(() => other.asked).toContain('/held')
-  const reading = session.storageState(patience())
+  const reading = session.storageState(NO_DEADLINE)
   const { pageId } = await take(session, { openPage: { url: `${one.url}/other` } })
   expect((await take(session, { click: { target: { css: '#popup' } } }, { pageId })).error).toBeNull()
   await expect.poll(() => opened(recorder)).toEqual(['p1', 'p2', 'p3'])

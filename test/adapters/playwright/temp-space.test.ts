@@ -6,37 +6,33 @@ import { expect, onTestFinished, test } from 'vitest'
 import { useTempDirectory } from '../../../src/temp-directory.ts'
 import { startTestPool } from './test-pool.ts'
 
-test(
-  'a browser that uses too much of the temporary folder loses its recordings, then ends',
-  { timeout: 60_000 },
-  async () => {
-    // Less than a profile has from the start.
-    const testPool = await startTestPool({ warm: 0, tempLimitBytes: 64 * 1024 })
-    const { session, recorder } = await testPool.start({
-      record: ['VIDEO', 'TRACE', 'HAR'],
-      viewport: { width: 320, height: 240 },
+test('a browser that uses too much of the temporary folder loses its recordings, then ends', async () => {
+  // Less than a profile has from the start.
+  const testPool = await startTestPool({ warm: 0, tempLimitBytes: 64 * 1024 })
+  const { session, recorder } = await testPool.start({
+    record: ['VIDEO', 'TRACE', 'HAR'],
+    viewport: { width: 320, height: 240 },
+  })
+  await expect
+    .poll(() => recorder.of('ARTIFACT_FAILED').map(({ kind, code, partial }) => [kind, code, partial]), {
+      timeout: 30_000,
     })
-    await expect
-      .poll(() => recorder.of('ARTIFACT_FAILED').map(({ kind, code, partial }) => [kind, code, partial]), {
-        timeout: 30_000,
-      })
-      .toEqual([
-        ['VIDEO', 'TEMPORARY_FOLDER_FULL', true],
-        ['TRACE', 'TEMPORARY_FOLDER_FULL', false],
-        ['HAR', 'TEMPORARY_FOLDER_FULL', true],
-      ])
-    expect(await session.misbehaved).toMatch(
-      /^The session's browser uses \d+ MiB of the temporary folder; the limit of a session is /,
-    )
-    await expect.poll(() => testPool.processes(), { timeout: 30_000 }).toEqual([])
-    expect(testPool.pool.refusal()).toMatch(/^The temporary folder is full: /)
-    await session.finishFiles(60_000)
-    expect(recorder.files.map(({ kind }) => kind).toSorted()).toEqual(['HAR', 'VIDEO'])
-    await session.close(0)
-    await expect.poll(() => testPool.pool.refusal(), { timeout: 30_000 }).toBeNull()
-    await testPool.close()
-  },
-)
+    .toEqual([
+      ['VIDEO', 'TEMPORARY_FOLDER_FULL', true],
+      ['TRACE', 'TEMPORARY_FOLDER_FULL', false],
+      ['HAR', 'TEMPORARY_FOLDER_FULL', true],
+    ])
+  expect(await session.misbehaved).toMatch(
+    /^The session's browser uses \d+ MiB of the temporary folder; the limit of a session is /,
+  )
+  await expect.poll(() => testPool.processes()).toEqual([])
+  expect(testPool.pool.refusal()).toMatch(/^The temporary folder is full: /)
+  await session.finishFiles(60_000)
+  expect(recorder.files.map(({ kind }) => kind).toSorted()).toEqual(['HAR', 'VIDEO'])
+  await session.close(0)
+  await expect.poll(() => testPool.pool.refusal()).toBeNull()
+  await testPool.close()
+})
 
 test('browsers write no core dumps, and no file above their bound; a signal for it does not end them', async () => {
   const testPool = await startTestPool({ warm: 1, tempLimitBytes: 4 * 1024 ** 3 })

@@ -14,6 +14,7 @@ import { browsersDirectory } from '../../../src/adapters/playwright/launch/orpha
 import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { createLogger } from '../../../src/logger.ts'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
+import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 
 export interface TestPool {
@@ -96,7 +97,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     directory,
     async start(options = {}) {
       const recorder = new RecordingRecorder()
-      const session = await pool.acquire({ ...DEFAULT_OPTIONS, ...options }, recorder, AbortSignal.timeout(60_000))
+      const session = await pool.acquire({ ...DEFAULT_OPTIONS, ...options }, recorder, NO_DEADLINE)
       return { session, recorder }
     },
     browsers,
@@ -104,7 +105,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     async close() {
       await pool.close()
       // By whatever name: ffmpeg names the files that it writes.
-      await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), { timeout: 15_000 })
+      await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), PATIENCE)
       expect(existsSync(directory)).toBe(false)
       await rm(tempRoot, { recursive: true, force: true })
     },

@@ -77,7 +77,7 @@ test('a page that hangs takes it when it answers again; all others take it at on
   expect(await sizeOf('p3')).toEqual([800, 600])
   await answer('/held')
   expect(await sizeOf('p1')).toEqual([800, 600])
-}, 20_000)
+})
 
 test('the last of several is the one that a page takes which hung meanwhile, even if it is the first one again', async () => {
   await openPages('/hanging')
@@ -89,7 +89,7 @@ test('the last of several is the one that a page takes which hung meanwhile, eve
   expect(await sizeOf('p2')).toEqual([640, 480])
   await answer('/held')
   await expect.poll(() => sizeOf('p1')).toEqual([640, 480])
-}, 20_000)
+})
 
 test('a page that hangs for good has it where it goes next', async () => {
   await openPages('/loop')
@@ -99,4 +99,4 @@ test('a page that hangs for good has it where it goes next', async () => {
   const next = url('/').replace('127.0.0.1', 'localhost')
   expect((await take(session, { navigate: { url: next } }, { pageId: 'p1' })).error).toBeNull()
   expect(await sizeOf('p1')).toEqual([800, 600])
-}, 30_000)
+})

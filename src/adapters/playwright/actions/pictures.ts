@@ -1,6 +1,8 @@
+import type { Locator, Page } from 'playwright'
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
+import { within } from '../cdp/deadline.ts'
 import { elementOf } from './locate.ts'
 
 const DEFAULT_QUALITY = 80
@@ -13,25 +15,44 @@ const FORMATS = {
 const TOO_LARGE =
   'The browser could not take this picture. One of a whole page may be too large: take what can be seen of it, or an element.'
 
+/**
+ * A bitmap of Chromium's has at most 2 GiB. Asked for more, its graphics process crashes: what is taken while it starts anew
+ * fails as well, and after a few crashes the whole browser ends.
+ */
+const MOST_PIXELS = 2 ** 29
+
 const PAPER = { A3: 'A3', A4: 'A4', A5: 'A5', LETTER: 'Letter', LEGAL: 'Legal', TABLOID: 'Tabloid' } as const
 
 export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site, input) => {
   const { page, timeout, signal } = site
-  const { type, contentType, extension, mostPixels } = FORMATS[input.format]
+  const { type, contentType, extension } = FORMATS[input.format]
   const quality = type === 'png' ? {} : { quality: input.quality ?? DEFAULT_QUALITY }
   site.details.note({ format: input.format, ...(input.fullPage ? { fullPage: true } : {}) })
-  const options = { type, ...quality, timeout, signal }
   const element = input.target === null ? null : await elementOf(site, input.target)
+  const startedAt = performance.now()
+  // A page that does not say is left to Playwright, which tells why.
+  const size = element || input.fullPage ? await sizeOf(page, element, timeout / 2) : null
+  if (size) refuseTooLarge(size, input.format)
+  const options = { type, ...quality, timeout: timeout - (performance.now() - startedAt), signal }
   const taking = element ? element.screenshot(options) : page.screenshot({ ...options, fullPage: input.fullPage })
   const bytes = await taking.catch((error: unknown) => {
     throw /Unable to capture screenshot/.test(String(error)) ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
   })
   // The browser says nothing of a picture that the format has no room for.
-  if (bytes.length === 0) {
-    const most = mostPixels === null ? '' : `: ${input.format} has room for ${mostPixels} pixels a side. PNG has more`
-    throw new ActionFailure('NOT_ACTIONABLE', `The picture is too large${most}.`)
-  }
+  if (bytes.length === 0) throw noRoomFor(input.format)
   return { file: { kind: 'SCREENSHOT', name: nameOf('screenshot', extension), contentType, bytes } }
+}
+
+/** What cannot be, before the browser draws all of it. Throws ActionFailure: NOT_ACTIONABLE. */
+function refuseTooLarge({ width, height }: Size, format: keyof typeof FORMATS): void {
+  if (width * height > MOST_PIXELS) throw new ActionFailure('NOT_ACTIONABLE', TOO_LARGE)
+  if (Math.max(width, height) > (FORMATS[format].mostPixels ?? Number.POSITIVE_INFINITY)) throw noRoomFor(format)
+}
+
+function noRoomFor(format: keyof typeof FORMATS): ActionFailure {
+  const { mostPixels } = FORMATS[format]
+  const most = mostPixels === null ? '' : `: ${format} has room for ${mostPixels} pixels a side. PNG has more`
+  return new ActionFailure('NOT_ACTIONABLE', `The picture is too large${most}.`)
 }
 
 export const pdf: ActionHandler<ActionValues<'pdf'>> = async (site: ActionSite, input) => {
@@ -45,6 +66,31 @@ export const pdf: ActionHandler<ActionValues<'pdf'>> = async (site: ActionSite, 
     ...(pageRanges === null ? {} : { pageRanges }),
   })
   return { file: { kind: 'PDF', name: nameOf('page', 'pdf'), contentType: 'application/pdf', bytes } }
+}
+
+/** Of an element, or else of the whole page; null: it is not known in time. */
+async function sizeOf(page: Page, element: Locator | null, timeout: number): Promise<Size | null> {
+  const measuring = element ? element.boundingBox({ timeout }) : sizeOfPage(page)
+  return await within(
+    measuring.catch(() => null),
+    timeout,
+  )
+}
+
+interface Size {
+  width: number
+  height: number
+}
+
+/** As the browser knows it: scripts may tell other sizes. */
+async function sizeOfPage(page: Page): Promise<Size> {
+  const session = await page.context().newCDPSession(page)
+  try {
+    return (await session.send('Page.getLayoutMetrics')).cssContentSize
+  } finally {
+    // A page that hangs takes no leave.
+    session.detach().catch(() => undefined)
+  }
 }
 
 /** Sorted by name, they are sorted by time. */

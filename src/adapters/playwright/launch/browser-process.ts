@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../../../logger.ts'
 import { BrowserLaunchFailed } from '../../../ports/browser.ts'
 import type { EgressProxy } from '../../../ports/egress.ts'
+import { faultOwner, ownedBy } from '../../../ports/fault-owner.ts'
 import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { BrowserPriority } from './browser-priority.ts'
@@ -59,6 +60,8 @@ export class BrowserProcess {
   readonly #priority: BrowserPriority
   readonly #parent: BrowsersDirectory
   readonly #logger: Logger
+  /** The pool ends browsers that it gave to nobody: whoever ends one, a fault meanwhile is the browser's. */
+  readonly #owner = faultOwner()
   #output = ''
   readonly #outputEnded: Promise<void>
   #closing: Promise<void> | null = null
@@ -157,7 +160,7 @@ export class BrowserProcess {
    * directory.
    */
   close(deadlineMs: number): Promise<void> {
-    this.#closing ??= this.#end(deadlineMs)
+    this.#closing ??= ownedBy(this.#owner, () => this.#end(deadlineMs))
     return this.#closing
   }
 

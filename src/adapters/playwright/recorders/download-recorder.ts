@@ -1,4 +1,4 @@
-import { lstatSync, watch, type FSWatcher } from 'node:fs'
+import { watch, type FSWatcher } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lookup } from 'mime-types'
@@ -12,6 +12,7 @@ import { cutText, cutUrl } from '../cdp/cut-text.ts'
 import { within } from '../cdp/deadline.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { Targets } from '../cdp/target-registry.ts'
+import { DownloadFiles, NAMELESS, PLAIN_NAME, UNFINISHED } from './download-files.ts'
 
 /** Why we canceled a download: a stable text, and a sentence. */
 interface Cancellation {
@@ -25,17 +26,13 @@ interface Download {
   /** Contexts that it may be of. */
   contextIds: () => string[]
   room: FileRoom
+  /** What its file is called until it has the guid's name, as far as that is known. */
+  nameless: string | null
   /** Of the file, at the last look; null: there is none. */
   bytes: number | null
   canceled: (Cancellation & { atBytes: number }) | null
 }
 
-/** The files are called by their guids, which come from the browser: no path, and nothing but a name. */
-const PLAIN_NAME = /^[\w-]{1,100}$/
-/** As Chromium calls a file that it still writes. */
-const UNFINISHED = '.crdownload'
-/** As it calls one in its temporary folder until its UI thread has given it a guid, which may take a while. */
-const NAMELESS = /^\.[\w.-]{1,100}$/
 /**
  * A download may exceed what is left by as much before it is canceled: a small one is complete before anybody could
  * cancel it, and is then refused as any other file.
@@ -47,8 +44,8 @@ const LOOK_MS = { least: 20, most: 500 } as const
 const BYTES_PER_MS = 500_000
 /** Downloads whose sizes are looked at in one turn of the event loop, about 5 µs each. */
 const LOOKED_AT_ONCE = 200
-/** Downloads that were canceled and are gone before the browser has told of them. */
-const MOST_UNTOLD = 1_000
+/** Canceled downloads that are remembered once they are gone. */
+const MOST_GONE = 1_000
 
 /**
  * Downloads, each when it has ended and its file has been kept. While one is written it takes no more than what the
@@ -64,9 +61,11 @@ export class DownloadRecorder {
   readonly #downloadsDir: string
   readonly #logger: Logger
   readonly #browser: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'> | null
+  readonly #files: DownloadFiles
   /** By their guids, or names until then. Those that the browser has not told of are here while they have a file. */
   readonly #running = new Map<string, Download>()
-  readonly #untold = new Map<string, Cancellation>()
+  /** Canceled and gone: the browser may have yet to tell of one, or to write the file that it was about to. */
+  readonly #gone = new Map<string, Cancellation>()
   readonly #keeping = new Map<string, Promise<void>>()
   readonly #watchers: FSWatcher[] = []
   /** Called with each download that has ended, before its file is removed: whether it was kept. Replace it; must not reject. */
@@ -91,6 +90,7 @@ export class DownloadRecorder {
     this.#downloadsDir = downloadsDir
     this.#logger = logger
     this.#browser = browser ?? null
+    this.#files = new DownloadFiles(downloadsDir, browser?.folders.temporary ?? null)
     this.#watch(
       downloadsDir,
       (name) => (name.endsWith(UNFINISHED) ? name.slice(0, -UNFINISHED.length) : name),
@@ -131,7 +131,7 @@ export class DownloadRecorder {
     this.#timer = null
     for (const [guid, download] of this.#running) this.#end(guid, download)
     this.#running.clear()
-    this.#untold.clear()
+    this.#gone.clear()
   }
 
   #end(guid: string, download: Download): void {
@@ -168,11 +168,47 @@ export class DownloadRecorder {
   }
 
   /** A file has come, gone or been renamed. */
-  #noticed(guid: string): void {
-    if (this.#isOver || this.#running.has(guid) || this.#keeping.has(guid)) return
-    const bytes = this.#sizeOf(guid)
+  #noticed(name: string): void {
+    if (this.#isOver || this.#running.has(name) || this.#keeping.has(name)) return
+    const bytes = this.#sizeOf(name, null)
     if (bytes === null) return
-    this.#started(guid, { begin: null, contextIds: () => this.#targets.contextIds(), bytes })
+    const isNameless = NAMELESS.test(name)
+    const known = isNameless ? this.#withoutFile() : this.#taken(name)
+    if (!known) {
+      const nameless = isNameless ? name : null
+      this.#started(name, { begin: null, contextIds: () => this.#targets.contextIds(), nameless, bytes })
+      return
+    }
+    const [guid, download] = known
+    if (isNameless) download.nameless = name
+    download.bytes = bytes
+    if (download.canceled) this.#tellCancel(guid, download)
+    else this.#grown(guid, download, bytes)
+    this.#holdSizes()
+  }
+
+  /** The oldest that the browser has told of before its file was noticed: it creates files in that order. */
+  #withoutFile(): [guid: string, Download] | null {
+    for (const [guid, download] of this.#running) {
+      const { begin, nameless } = download
+      if (begin && nameless === null && this.#sizeOf(guid, null) === null) return [guid, download]
+    }
+    return null
+  }
+
+  /**
+   * The oldest file without a name becomes that of the guid, or the one that has gone where the guid has its file: one
+   * that counted under both would take the room of others.
+   */
+  #taken(guid: string): [guid: string, Download] | null {
+    const hasFile = this.#files.named(guid) !== null
+    for (const [name, download] of this.#running) {
+      if (!NAMELESS.test(name) || (hasFile && this.#files.nameless(name) !== null)) continue
+      this.#running.delete(name)
+      this.#running.set(guid, download)
+      return [guid, download]
+    }
+    return null
   }
 
   #begun({ guid, frameId, url, suggestedFilename }: CdpEvents['Browser.downloadWillBegin']): void {
@@ -190,9 +226,9 @@ export class DownloadRecorder {
       pageId: page?.pageId ?? null,
     }
     const contextIds = () => ids
-    const known = this.#running.get(guid)
+    const known = this.#running.get(guid) ?? this.#taken(guid)?.[1]
     if (known) Object.assign(known, { begin, contextIds })
-    else this.#started(guid, { begin, contextIds, bytes: null })
+    else this.#started(guid, { begin, contextIds, nameless: null, bytes: null })
     const download = this.#running.get(guid)
     if (!download) return
     const refusal = this.#refusalOf(url)
@@ -201,13 +237,13 @@ export class DownloadRecorder {
     else if (refusal) this.#cancel(guid, download, refusal)
   }
 
-  #started(guid: string, told: Pick<Download, 'begin' | 'contextIds' | 'bytes'>): void {
+  #started(guid: string, told: Pick<Download, 'begin' | 'contextIds' | 'nameless' | 'bytes'>): void {
     const download: Download = { ...told, room: this.#recorder.openRoom(), canceled: null }
     if (this.#isOver) return this.#end(guid, download)
     this.#running.set(guid, download)
-    const canceled = this.#untold.get(guid)
+    const canceled = this.#gone.get(guid)
     if (canceled) this.#cancel(guid, download, canceled)
-    this.#untold.delete(guid)
+    this.#gone.delete(guid)
     this.#grown(guid, download, download.bytes ?? 0)
     if (download.canceled) this.#holdSizes()
     // Not only when it is time for another that grows slowly.
@@ -221,7 +257,7 @@ export class DownloadRecorder {
     this.#grown(guid, download, receivedBytes, state === 'canceled' ? GRACE_BYTES : 0)
     // One that cannot fit is canceled before it takes any room.
     if (state === 'inProgress' && totalBytes > 0) this.#judge(guid, download, totalBytes)
-    if (state !== 'inProgress') this.#running.delete(guid)
+    if (state !== 'inProgress') this.#leave(guid, download)
     if (download.canceled) this.#holdSizes()
     if (state === 'inProgress') return
     const keeping = this.#ended(guid, download, state === 'completed' ? receivedBytes : null).finally(() => {
@@ -244,7 +280,7 @@ export class DownloadRecorder {
     for (const [guid, download] of [...this.#running].slice(0, LOOKED_AT_ONCE)) {
       // To the end, so that all have their turn.
       this.#running.delete(guid)
-      download.bytes = this.#sizeOf(guid)
+      download.bytes = this.#sizeOf(guid, download.nameless)
       if (download.bytes === null && download.begin === null) {
         this.#vanished(guid, download)
         continue
@@ -259,19 +295,23 @@ export class DownloadRecorder {
     this.#lookIn(Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, leastLeft / BYTES_PER_MS / this.#running.size)))
   }
 
-  #sizeOf(guid: string): number | null {
-    if (NAMELESS.test(guid)) return this.#browser && sizeOf(join(this.#browser.folders.temporary, guid))
-    const path = join(this.#downloadsDir, guid)
-    return sizeOf(`${path}${UNFINISHED}`) ?? sizeOf(path)
+  #sizeOf(guid: string, nameless: string | null): number | null {
+    if (NAMELESS.test(guid)) return this.#files.nameless(guid)
+    return this.#files.named(guid) ?? (nameless === null ? null : this.#files.nameless(nameless))
   }
 
   /** Its file is gone before the browser has told of it, which it may still do. */
-  #vanished(guid: string, { canceled, room }: Download): void {
-    room.release()
+  #vanished(guid: string, download: Download): void {
+    download.room.release()
+    this.#leave(guid, download)
+  }
+
+  #leave(guid: string, { canceled }: Download): void {
+    this.#running.delete(guid)
     if (!canceled || NAMELESS.test(guid)) return
-    this.#untold.set(guid, canceled)
-    const [oldest] = this.#untold.keys()
-    if (this.#untold.size > MOST_UNTOLD && oldest !== undefined) this.#untold.delete(oldest)
+    this.#gone.set(guid, canceled)
+    const [oldest] = this.#gone.keys()
+    if (this.#gone.size > MOST_GONE && oldest !== undefined) this.#gone.delete(oldest)
   }
 
   #grown(guid: string, download: Download, bytes: number, slack = 0): void {
@@ -293,7 +333,7 @@ export class DownloadRecorder {
 
   #cancel(guid: string, download: Download, cancellation: Cancellation): void {
     if (download.canceled) return
-    download.bytes = this.#sizeOf(guid)
+    download.bytes = this.#sizeOf(guid, download.nameless)
     download.canceled = { ...cancellation, atBytes: download.bytes ?? 0 }
     // Its bytes are about to be freed, and no other has to go for them.
     download.room.release()
@@ -356,15 +396,5 @@ export class DownloadRecorder {
     how: Pick<EntryData['DOWNLOAD'], 'sizeBytes' | 'failure' | 'artifactId' | 'keepFailure'>,
   ): void {
     if (begin) this.#recorder.record({ kind: 'DOWNLOAD', at: Date.now(), data: { ...begin, ...how } })
-  }
-}
-
-/** Follows no link. Null: there is no such file. */
-function sizeOf(path: string): number | null {
-  try {
-    const stats = lstatSync(path, { throwIfNoEntry: false })
-    return stats?.isFile() === true ? stats.size : null
-  } catch {
-    return null
   }
 }

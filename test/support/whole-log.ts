@@ -1,0 +1,31 @@
+import type { TestApp } from './start-app.ts'
+
+interface PageOf<T> {
+  nodes: T[]
+  pageInfo: { hasNextPage: boolean; endCursor: string | null }
+}
+
+/** Which part of the log: one of its connections, and arguments that narrow it. */
+interface Part {
+  connection?: 'events' | 'actions' | 'networkRequests' | 'consoleMessages'
+  only?: string
+  apiKey?: string
+}
+
+/**
+ * All entries of a session's log with these fields, page after page: how many there are depends on how long things took,
+ * and a page may be shorter than was asked for.
+ */
+export async function wholeLog<T>(app: TestApp, id: string, fields: string, part: Part = {}): Promise<T[]> {
+  const { connection = 'events', only = '', apiKey } = part
+  const query = `query ($id: ID!, $after: String) { session(id: $id) { log: ${connection}(first: 1000, after: $after ${only}) {
+    nodes { ${fields} } pageInfo { hasNextPage endCursor } } } }`
+  const entries: T[] = []
+  for (let after: string | null = null, more = true; more;) {
+    const { session }: { session: { log: PageOf<T> } } = await app.query(query, { id, after }, apiKey)
+    entries.push(...session.log.nodes)
+    more = session.log.pageInfo.hasNextPage
+    after = session.log.pageInfo.endCursor
+  }
+  return entries
+}
