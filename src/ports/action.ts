@@ -30,8 +30,7 @@ export interface ActionError {
   message: string
 }
 
-export const ACTION_ORIGINS = ['API', 'TASK', 'CLIENT'] as const
-export type ActionOrigin = (typeof ACTION_ORIGINS)[number]
+export type ActionOrigin = 'API' | 'TASK' | 'CLIENT'
 
 /** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in the README. */
 export const ACTION_LIMITS = {

@@ -3,7 +3,7 @@ import type { HostRule } from './egress.ts'
 import { formatAddress, formsOf, parseAddress, parseHost, type NetworkAddress } from './network-address.ts'
 
 /** Longer than any host name with a port. */
-export const LONGEST_HOST_RULE = 300
+const LONGEST_HOST_RULE = 300
 
 /** The names or addresses that a rule covers. */
 type Target = { kind: 'name'; name: string; below: boolean } | { kind: 'block'; network: NetworkAddress; bits: number }

@@ -7,7 +7,7 @@ const LONGEST_SOCKS_CREDENTIAL = 255
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443, 'socks5:': 1080 }
 
-export type UpstreamScheme = 'http' | 'https' | 'socks5'
+type UpstreamScheme = 'http' | 'https' | 'socks5'
 
 /** The parts of an upstream proxy's URL. */
 export interface UpstreamParts {

@@ -45,7 +45,7 @@ export function batchOf(entries: LogEntry[], live = true): LogBatch {
 }
 
 /** A follower whose test decides what it delivers, and sees whether it was freed. */
-export class FakeFollower implements AsyncIterableIterator<LogBatch> {
+class FakeFollower implements AsyncIterableIterator<LogBatch> {
   pulled = 0
   freed = false
   /** What `next` answers; null: nothing, until the follower is freed. */

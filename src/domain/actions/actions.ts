@@ -22,7 +22,7 @@ const observationInput = z.object({
 })
 
 /** What a page did with a question about it, under the code of an action that fails so. */
-export class ObservationFailed extends TabwireError {
+class ObservationFailed extends TabwireError {
   override readonly code: string
 
   constructor({ code, message }: ActionError) {

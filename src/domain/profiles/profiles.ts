@@ -12,7 +12,7 @@ export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024, perOwner: 1_
 export const SAVE_SECONDS = 15
 
 /** The key that profiles are encrypted with is not the one that this one was saved with. */
-export class ProfileUnreadable extends TabwireError {
+class ProfileUnreadable extends TabwireError {
   override readonly code = 'PROFILE_UNREADABLE'
 
   constructor() {

@@ -9,7 +9,7 @@ import type { SessionFiles } from './artifact-recorder.ts'
 import { within } from '../kernel/within.ts'
 
 /** Of one session at once. */
-export const MAX_CLIENTS = 20
+const MAX_CLIENTS = 20
 /** Commands come by the thousand; the time of the last one is noted at most this often. */
 const ACTIVITY_INTERVAL_MS = 500
 const DETACH_MS = 2_000

@@ -36,7 +36,7 @@ const PICTURE_QUALITY = 80
 const COMMIT_WAIT_MS = 30_000
 
 /** What was done could not be recorded, so there is no entry to answer with. */
-export class ActionsNotRecorded extends TabwireError {
+class ActionsNotRecorded extends TabwireError {
   override readonly code = 'STORE_UNAVAILABLE'
 
   constructor() {

@@ -9,7 +9,7 @@ import { readInitialPrompt } from './initial-prompt.ts'
 import { refusePageAddress } from '../kernel/navigation-policy.ts'
 
 /** Each lets less through than the one before. */
-export const EGRESS_MODES = ['OPEN', 'PUBLIC', 'NONE'] as const satisfies readonly EgressMode[]
+const EGRESS_MODES = ['OPEN', 'PUBLIC', 'NONE'] as const satisfies readonly EgressMode[]
 
 const LIMITS = { allowedHosts: 100, credential: 255 } as const
 
@@ -25,7 +25,7 @@ export interface ServerEgress {
   allow: readonly HostRule[]
 }
 
-export interface ProxyInput {
+interface ProxyInput {
   server: string
   username?: string | null
   password?: string | null

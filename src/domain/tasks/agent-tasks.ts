@@ -16,12 +16,12 @@ import { tasksOf } from './tasks-of-session.ts'
 import { within } from '../kernel/within.ts'
 
 /** No model is configured that could work on a task. */
-export class AiNotConfigured extends TabwireError {
+class AiNotConfigured extends TabwireError {
   override readonly code = 'AI_NOT_CONFIGURED'
 }
 
 /** A session works on one task at a time. */
-export class TaskRunning extends TabwireError {
+class TaskRunning extends TabwireError {
   override readonly code = 'TASK_RUNNING'
 }
 

@@ -16,7 +16,7 @@ export interface InputField<T = unknown> {
   rule: z.ZodType<T>
 }
 
-export type InputFieldType =
+type InputFieldType =
   | 'String'
   | 'Int'
   | 'Float'
@@ -50,7 +50,7 @@ export type FieldValues<F extends InputFields> = { [K in keyof F]: F[K] extends 
 export type Check<T> = (value: T) => { code: string; message: string } | null
 
 /** A zod schema refined by checks that name their own codes. */
-export function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<S>>[]) {
+function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<S>>[]) {
   return schema.superRefine((value, context) => {
     for (const check of checks) {
       const problem = check(value)
@@ -59,14 +59,14 @@ export function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<
   })
 }
 
-export const wholeNumberWithin =
+const wholeNumberWithin =
   (min: number, max: number): Check<number> =>
   (value) =>
     Number.isInteger(value) && value >= min && value <= max
       ? null
       : { code: 'OUT_OF_RANGE', message: `must be a whole number from ${min} to ${max}` }
 
-export const lengthWithin =
+const lengthWithin =
   (min: number, max: number): Check<string> =>
   (value) =>
     value.length < min

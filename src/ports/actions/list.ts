@@ -46,7 +46,7 @@ export const ACTION_KINDS = {
   dialog,
 } as const
 
-export type ActionKinds = typeof ACTION_KINDS
+type ActionKinds = typeof ACTION_KINDS
 export type ActionName = keyof ActionKinds
 export type ActionType = ActionKinds[ActionName]['type']
 /** What a kind takes, checked, with defaults filled in. */
@@ -54,8 +54,6 @@ export type ActionValues<N extends ActionName> = FieldValues<ActionKinds[N]['inp
 
 /** A step to take: its kind's name and its checked input. */
 export type ActionStep<N extends ActionName = ActionName> = { [K in N]: { name: K; input: ActionValues<K> } }[N]
-
-export const ACTION_TYPES = Object.values(ACTION_KINDS).map(({ type: name }) => name) as readonly ActionType[]
 
 export const ACTION_INPUT = defineOneOf(
   'ActionInput',

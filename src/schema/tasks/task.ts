@@ -22,7 +22,7 @@ export const TaskStatusEnum = builder.enumType('TaskStatus', {
   }),
 })
 
-export const Task = builder.objectRef<TaskRecord>('Task').implement({
+const Task = builder.objectRef<TaskRecord>('Task').implement({
   authScopes: NEEDS.readOrWrite,
   description:
     'A task in words that a model works on in a session. What it does stands in the log of the session: TaskStep for each answer of the model, Action with the origin TASK, TaskEnded. A key without READ sees, of what its mutation returns, the id, session, status and times, and the prompt that it has just given.',

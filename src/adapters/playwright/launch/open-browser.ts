@@ -27,7 +27,7 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
 }
 
 /** Answers for all that comes of one browser; told to whom the browser belongs by then. */
-export class BrowserFaults implements FaultOwner {
+class BrowserFaults implements FaultOwner {
   readonly #logger: Logger
   readonly #first = Promise.withResolvers<never>()
   #fault: { error: unknown } | null = null
