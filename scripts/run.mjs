@@ -96,7 +96,11 @@ async function check() {
       'unused code',
       () => node(inRoot('node_modules/knip/bin/knip.js'), '--no-progress', '--treat-config-hints-as-errors'),
     ],
-    ['architecture', () => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', 'test/architecture.test.ts')],
+    [
+      'architecture',
+      () =>
+        node(inRoot('node_modules/vitest/vitest.mjs'), 'run', 'test/architecture.test.ts', 'test/source-files.test.ts'),
+    ],
     ['schema', schemaIsPrinted],
   ]
   const failed = []

@@ -1,5 +1,5 @@
 /**
- * The entries of a session's event log, as every room of the house knows them: the recorder makes drafts of them,
+ * The entries of a session's event log, as every module knows them: the recorder makes drafts of them,
  * the event log numbers them, the store keeps them, the schema shows them.
  *
  * They live among the ports because both sides of a port speak of them (imports go domain → ports ← adapters).

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readOutputSchema } from '../../src/domain/tasks/output-schema.ts'
 import { readCall, taskTools } from '../../src/domain/tasks/task-tools.ts'
-import { ACTION_KINDS } from '../../src/ports/actions/list.ts'
+import { ACTION_KINDS } from '../../src/contract/actions/list.ts'
 import type { Json } from '../../src/ports/json.ts'
 
 const tools = taskTools(null)

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
-import { owned, unowned } from '../../ports/fault-owner.ts'
+import { owned, unowned } from '../../fault-owner.ts'
 import type { ApiKeyRecord } from '../../ports/api-key.ts'
 import type { Store } from '../../ports/store.ts'
 

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { BrowserSession } from '../../ports/browser.ts'
-import { CDP_CLOSE, type CdpAttachment, type CdpClient, type ClientAct } from '../../ports/cdp-client.ts'
+import { CDP_CLOSE } from '../../contract/cdp-close-codes.ts'
+import type { CdpAttachment, CdpClient, ClientAct } from '../../ports/cdp-client.ts'
 import { TEXT_LIMITS, type ClientDetachReason, type EntryDraft } from '../../ports/log-entry.ts'
 import { Coalescer } from '../kernel/throttle.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'

@@ -12,7 +12,7 @@ import {
   type ObservationOutcome,
   type ObservationRequest,
 } from '../../ports/action.ts'
-import { ACTION_KINDS } from '../../ports/actions/list.ts'
+import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
 import type { BrowserSession } from '../../ports/browser.ts'
 import type { EntryData, LogEntry } from '../../ports/log-entry.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { RECORDING_KINDS, type RecordingKind } from '../../ports/artifact.ts'
-import { isDeeperThan } from '../../ports/json-depth.ts'
+import { isDeeperThan } from '../../contract/json-depth.ts'
 import type { Json } from '../../ports/json.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'

@@ -1,4 +1,4 @@
-import { defineInput, field } from '../../ports/actions/input-field.ts'
+import { defineInput, field } from '../../contract/input-field.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 import { OutputSchemaInvalid, readOutputSchema, type OutputSchema } from './output-schema.ts'

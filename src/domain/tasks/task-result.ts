@@ -1,4 +1,4 @@
-import { isDeeperThan } from '../../ports/json-depth.ts'
+import { isDeeperThan } from '../../contract/json-depth.ts'
 import type { Json } from '../../ports/json.ts'
 import type { OutputSchema } from './output-schema.ts'
 

@@ -8,7 +8,7 @@ import {
   type ActionOrigin,
   type ActionType,
 } from '../../ports/action.ts'
-import { ACTION_KINDS } from '../../ports/actions/list.ts'
+import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import { ActionInput } from '../base/action-input.ts'
 import { Artifact } from '../artifacts/artifact.ts'
 import { builder } from '../base/builder.ts'

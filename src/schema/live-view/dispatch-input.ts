@@ -1,5 +1,5 @@
 import { dispatchInput } from '../../domain/actions/live-view.ts'
-import { INPUT_EVENT, INPUT_LIMITS } from '../../ports/input-event.ts'
+import { INPUT_EVENT, INPUT_LIMITS } from '../../contract/input-event.ts'
 import { inputTypeOf } from '../base/action-input.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'

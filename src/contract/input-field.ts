@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isDeeperThan } from '../json-depth.ts'
+import { isDeeperThan } from './json-depth.ts'
 
 /**
  * What an input is made of, said once: the schema makes GraphQL input types of it, the domain checks with its rules, a

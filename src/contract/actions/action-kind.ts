@@ -6,7 +6,7 @@ import {
   type InputDefinition,
   type InputField,
   type InputFields,
-} from './input-field.ts'
+} from '../input-field.ts'
 
 /** A kind of action: what it is called and what it takes. How it is done is the browser adapter's. */
 export interface ActionKind<Type extends string, F extends InputFields> {
