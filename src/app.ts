@@ -37,7 +37,6 @@ import { createLogger, type Logger } from './logger.ts'
 import type { ArtifactStore } from './ports/artifact-store.ts'
 import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
 import type { Store } from './ports/store.ts'
-import { uuidOf } from './schema/base/global-id.ts'
 import { createServer, type Server } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
@@ -122,9 +121,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
 
   const { maxSessions, maxQueued, egress } = config
-  const artifactUuid = (id: string) => uuidOf('Artifact', id)
   const profiles = new Profiles(store, new ProfileSeal(directory.profileKey))
-  const openProfile = (owner: string, id: string) => profiles.open(owner, uuidOf('Profile', id))
   const requireRoom = async () => {
     if (storesHere) await space.requireRoom()
   }
@@ -134,8 +131,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     maxSessions,
     maxQueued,
     limits,
-    artifactUuid,
-    openProfile,
+    profiles,
     requireRoom,
     egress,
     deadlines: options.deadlines,

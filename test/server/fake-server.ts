@@ -18,7 +18,7 @@ import type { SignIn } from '../../src/domain/keys/sign-in.ts'
 import type { Uploads } from '../../src/domain/links/uploads.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Scope } from '../../src/ports/scope.ts'
-import { encodeGlobalId } from '../../src/schema/base/global-id.ts'
+import { encodeGlobalId } from '../../src/contract/global-id.ts'
 import { createServer, type ServerOptions } from '../../src/server/http.ts'
 
 export const SESSION_UUID = '01939b5e-7c1a-7e2b-8d3f-0a1b2c3d4e5f'

@@ -8,6 +8,7 @@ import { BadUserInput, TabwireError, type InputIssue } from '../kernel/errors.ts
 import { inputIssues } from '../kernel/input-issues.ts'
 import { BrowserTimeout } from '../session/browser-lease.ts'
 import type { SessionRegistry } from '../sessions/session-registry.ts'
+import { givenStep } from '../session/given-step.ts'
 import { SessionNotRunning } from '../session/session-state.ts'
 import type { Session } from '../session/session.ts'
 import { within } from '../kernel/within.ts'
@@ -31,6 +32,15 @@ class ObservationFailed extends TabwireError {
   }
 }
 
+/** Steps to take, as a client gave them. */
+export interface GivenActions {
+  sessionId: string
+  pageId: string | null
+  actions: readonly unknown[]
+  /** For each of the actions, the UUIDs of the artifacts that it names, in its order; null where an id names none. */
+  artifacts: readonly (readonly (string | null)[])[]
+}
+
 /**
  * Takes the steps of a client: see SessionActions.run. Throws BadUserInput with every broken rule of every step, and
  * what that throws.
@@ -38,12 +48,13 @@ class ObservationFailed extends TabwireError {
 export async function runActions(
   registry: SessionRegistry,
   owner: string,
-  given: { sessionId: string; pageId: string | null; actions: readonly unknown[] },
+  given: GivenActions,
   signal: AbortSignal,
 ): Promise<LogEntry<'ACTION'>[]> {
   const began = Date.now()
   const session = await registry.requireLive(owner, given.sessionId)
-  const { steps, issues } = readSteps(given.actions)
+  const { steps: read, issues } = readSteps(given.actions)
+  const steps = read.map((step, index) => step && givenStep(step, given.artifacts[index] ?? []))
   for (const { step, index } of await session.actions.missingArtifacts(steps)) {
     issues.push(noSuchArtifact(step, index))
   }

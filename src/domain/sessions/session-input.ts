@@ -24,6 +24,7 @@ export interface StartSessionInput extends EgressInput {
   maxDurationSeconds?: number | null
   initialPrompt?: string | null
   record?: readonly RecordingKind[] | null
+  /** UUID. */
   profileId?: string | null
   screenshot?: boolean | null
 }
@@ -36,6 +37,9 @@ export interface UpdateSessionInput {
   idleTimeoutSeconds?: number | null
   maxDurationSeconds?: number | null
 }
+
+/** As clients write it. */
+export const LONGEST_PROFILE_ID = 500
 
 const LIMITS = {
   idempotencyKey: 200,
@@ -243,7 +247,7 @@ const startSession = z.strictObject({
   idleTimeoutSeconds: withDefault(within(1, LIMITS.idleTimeoutSeconds), 600),
   maxDurationSeconds: withDefault(within(1, LIMITS.maxDurationSeconds), 3600),
   initialPrompt: optional(ruled(z.string(), lengthWithin(LIMITS.initialPrompt), isInitialPrompt)),
-  profileId: optional(ruled(z.string(), lengthWithin(500))),
+  profileId: optional(ruled(z.string(), lengthWithin(LONGEST_PROFILE_ID))),
   record: withDefault(ruled(z.array(z.enum(RECORDING_KINDS)), areDistinct), []),
   egress: optional(EGRESS_MEMBERS.egress),
   allowedHosts: optional(EGRESS_MEMBERS.allowedHosts),

@@ -2,7 +2,7 @@ import type { LinkTerms, SignedLinks } from '../../domain/links/signed-links.ts'
 import type { Uploads, UploadTicket } from '../../domain/links/uploads.ts'
 import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../../http-paths.ts'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
-import { encodeGlobalId } from './global-id.ts'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 
 /** Opens the artifact, and nothing else, without a key. */
 export function artifactUrl(links: SignedLinks, { id, name }: ArtifactRecord, terms: LinkTerms): string {

@@ -2,7 +2,7 @@ import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../../domain/li
 import type { SessionSnapshot } from '../../domain/log/session-snapshot.ts'
 import { CDP_PATH } from '../../http-paths.ts'
 import { builder } from '../base/builder.ts'
-import { encodeGlobalId } from '../base/global-id.ts'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { Session } from './session.ts'
 

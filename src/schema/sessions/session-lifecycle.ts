@@ -1,6 +1,8 @@
 import { EGRESS_INPUT_RULES } from '../../domain/sessions/egress-input.ts'
-import { SESSION_INPUT_RULES } from '../../domain/sessions/session-input.ts'
+import { LONGEST_PROFILE_ID, SESSION_INPUT_RULES } from '../../domain/sessions/session-input.ts'
 import { HAR_LIMITS, type RecordingKind } from '../../ports/artifact.ts'
+import { NIL } from 'uuid'
+import { uuidOf } from '../../contract/global-id.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { EgressModeEnum, ProxyInput } from './egress.ts'
@@ -159,7 +161,12 @@ builder.mutationFields((t) => ({
       waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to answer.' }),
     },
     resolve: (_, { input, waitUntil }, context) =>
-      context.registry.start(context.require('WRITE').owner, input ?? null, waitUntil ?? 'CREATING', context.signal),
+      context.registry.start(
+        context.require('WRITE').owner,
+        input && withProfileUuid(input),
+        waitUntil ?? 'CREATING',
+        context.signal,
+      ),
   }),
   terminateSession: t.field({
     type: Session,
@@ -208,3 +215,13 @@ builder.subscriptionField('sessionChanged', (t) =>
     resolve: (session) => session,
   }),
 )
+
+/**
+ * An id that names no profile becomes one that no profile has, so that both are refused alike. One whose form is refused
+ * stays as it is, to be reported together with the other broken rules.
+ */
+function withProfileUuid<I extends { profileId?: string | null | undefined }>(input: I): I {
+  const { profileId } = input
+  if (profileId == null || profileId === '' || profileId.length > LONGEST_PROFILE_ID) return input
+  return { ...input, profileId: uuidOf('Profile', profileId) ?? NIL }
+}

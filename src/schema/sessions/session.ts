@@ -8,7 +8,7 @@ import { builder } from '../base/builder.ts'
 import type { Context } from '../base/context.ts'
 import { EgressModeEnum } from './egress.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../base/global-id.ts'
+import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
 import { NEEDS, readOrGiven } from '../base/needs.ts'
 import { NodeInterface, registerNode } from '../base/node.ts'
 
