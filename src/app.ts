@@ -4,6 +4,7 @@ import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
 import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
+import { WorkerSchemas } from './adapters/json-schema/worker-schemas.ts'
 import { WorkerEgress } from './adapters/egress/worker-egress.ts'
 import { findBrowserExecutable } from './adapters/playwright/launch/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/session/browser-pool.ts'
@@ -141,7 +142,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
     opened.close(),
   )
-  const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), logger)
+  const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), new WorkerSchemas(), logger)
   const registry = new SessionRegistry(store, browsers.pool, artifacts, tasks, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
   const orphaned = opening.adopt(new OrphanedSessions(store, logger), (opened) => opened.close())

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
 import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
@@ -39,8 +40,8 @@ export interface BrowserFile {
   name: string
   contentType: string
   pageId: string | null
-  /** Where it is stored on this machine, until keepFile has resolved. */
-  path: string
+  /** Its bytes, until keepFile has resolved. Rejects where what was written is no plain file. */
+  open(): Promise<Readable>
   /** What it has counted in while it was written; keepFile releases it. */
   room?: FileRoom
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { startTestPool, type TestPool } from '../adapters/playwright/test-pool.ts'
 import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
+import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
 import { AgentTasks } from '../../src/domain/tasks/agent-tasks.ts'
 import { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
 import { LogReader } from '../../src/domain/log/log-reader.ts'
@@ -59,7 +60,7 @@ export function useLiveSessions() {
         egress: { mode: 'OPEN' as const, allow: [] },
         profiles: new Profiles(faulty, new ProfileSeal('of no session of these tests')),
       }
-      const tasks = new AgentTasks(faulty, null, logger)
+      const tasks = new AgentTasks(faulty, null, new WorkerSchemas(), logger)
       const registry = new SessionRegistry(faulty, pool!.pool, artifacts, tasks, bus, options, logger)
       registries.push(registry)
       const reader = new LogReader(store, bus, (id) => registry.liveLog(id), { pollMs: 20, progressMs: 10 })

@@ -10,7 +10,7 @@ import {
 import { optionalTarget } from '../../contract/actions/target.ts'
 import type { ModelCall, ModelTool } from '../../ports/chat-model.ts'
 import type { Json } from '../../ports/json.ts'
-import type { OutputSchema } from './output-schema.ts'
+import type { OutputSchema } from '../../ports/output-schema.ts'
 import { toolSchemaOf } from './tool-schema.ts'
 
 /** What a model asked for, understood and checked by the very rules that hold for clients. */

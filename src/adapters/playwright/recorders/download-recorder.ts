@@ -8,6 +8,7 @@ import { TEXT_LIMITS, type EntryData } from '../../../ports/log-entry.ts'
 import type { KeptFile, Recorder } from '../../../ports/browser.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/cdp-events.ts'
+import { openPlainFile } from '../launch/plain-file.ts'
 import { cutText, cutUrl } from '../cdp/cut-text.ts'
 import { within } from '../cdp/deadline.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
@@ -347,7 +348,8 @@ export class DownloadRecorder {
   #keep({ begin, room }: Download, path: string): Promise<KeptFile> {
     const { suggestedFilename: name, pageId } = begin!
     const contentType = lookup(name) || 'application/octet-stream'
-    return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, path, room })
+    const open = () => openPlainFile(path)
+    return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, open, room })
   }
 
   /** One that the browser has not told of is not known by name or address: nothing can be said of it. */

@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { Json } from '../../ports/json.ts'
-import type { SchemaWork, SchemaWorkEvent } from './output-schema-worker.ts'
+import type { SchemaWork, SchemaWorkEvent } from './schema-worker.ts'
 
 /**
  * A JSON Schema that a client gives is code of sorts: a pattern may take for ever. So it runs in a thread of its own,
@@ -8,39 +7,12 @@ import type { SchemaWork, SchemaWorkEvent } from './output-schema-worker.ts'
  */
 const LIMITS_MS = { load: 30_000, read: 3_000, check: 1_000 } as const
 const THREAD_MEMORY_MB = 128
-const MOST_THREADS = 2
-
-export class OutputSchemaInvalid extends Error {}
-
-/** What the result of a task must be. */
-export interface OutputSchema {
-  readonly schema: { [key: string]: Json }
-  /** What is wrong with a result, for the model; null: nothing. */
-  problemOf(result: unknown): Promise<string | null>
-}
-
-/**
- * Reads a JSON Schema: of draft 2020-12, or of draft-07 or draft-06 where $schema names it. References into itself only:
- * nothing is fetched. Throws OutputSchemaInvalid.
- */
-export async function readOutputSchema(schema: unknown): Promise<OutputSchema> {
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
-    throw new OutputSchemaInvalid('must be a JSON Schema: a JSON object')
-  }
-  const given = schema as { [key: string]: Json }
-  const problem = await inTurn(() => workedOut({ schema: given, checked: null }))
-  if (problem !== null) throw new OutputSchemaInvalid(problem)
-  return {
-    schema: given,
-    problemOf: (value) => inTurn(() => workedOut({ schema: given, checked: { value } })),
-  }
-}
 
 /** What the thread says of the schema or, where there is something to check, of that. */
-async function workedOut(workerData: SchemaWork): Promise<string | null> {
+export async function workedOut(workerData: SchemaWork): Promise<string | null> {
   // The file lies beside this one, as .ts in the repository and as .js in the package.
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`./output-schema-worker.${extension}`, import.meta.url), {
+  const worker = new Worker(new URL(`./schema-worker.${extension}`, import.meta.url), {
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: THREAD_MEMORY_MB },
   })
@@ -67,21 +39,5 @@ async function workedOut(workerData: SchemaWork): Promise<string | null> {
   } finally {
     clearTimeout(timer)
     await worker.terminate()
-  }
-}
-
-const waiting: (() => void)[] = []
-let threads = 0
-
-/** A few at once: what a schema takes, it takes from everybody. */
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (threads === MOST_THREADS) await new Promise<void>((resolve) => waiting.push(resolve))
-  else threads += 1
-  try {
-    return await work()
-  } finally {
-    const next = waiting.shift()
-    if (next) next()
-    else threads -= 1
   }
 }

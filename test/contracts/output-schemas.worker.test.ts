@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { OutputSchemaInvalid, readOutputSchema } from '../../src/domain/tasks/output-schema.ts'
+import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
+import { OutputSchemaInvalid } from '../../src/ports/output-schema.ts'
+
+const schemas = new WorkerSchemas()
 
 const PRICES = {
   type: 'object',
@@ -8,7 +11,7 @@ const PRICES = {
   additionalProperties: false,
 }
 
-const problemOf = async (schema: unknown, result: unknown) => (await readOutputSchema(schema)).problemOf(result)
+const problemOf = async (schema: unknown, result: unknown) => (await schemas.read(schema)).problemOf(result)
 
 describe('a result', () => {
   test('that fits has no problem', async () => {
@@ -38,7 +41,7 @@ describe('a result', () => {
   })
 
   test('that would take for ever to check is stopped, and holds up nobody else', async () => {
-    const schema = await readOutputSchema({ type: 'string', pattern: '^(a+)+$' })
+    const schema = await schemas.read({ type: 'string', pattern: '^(a+)+$' })
     let turns = 0
     const others = setInterval(() => (turns += 1), 10)
     expect(await schema.problemOf(`${'a'.repeat(60)}!`)).toContain('too long')
@@ -58,7 +61,7 @@ test.each([
   ['an unknown draft', { $schema: 'https://example.com/mine' }],
   ['an asynchronous one', { $async: true, type: 'object' }],
 ])('%s is refused', async (_, schema) => {
-  await expect(readOutputSchema(schema)).rejects.toThrow(OutputSchemaInvalid)
+  await expect(schemas.read(schema)).rejects.toThrow(OutputSchemaInvalid)
 })
 
 test.each([
@@ -66,11 +69,11 @@ test.each([
   ['in a ring', { $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' }],
   ['within what applies to the same value', { allOf: [{ anyOf: [{ $ref: '#' }] }] }],
 ])('a reference %s is refused in words', async (_, schema) => {
-  await expect(readOutputSchema(schema)).rejects.toThrow('refers to itself without an end')
+  await expect(schemas.read(schema)).rejects.toThrow('refers to itself without an end')
 })
 
 test('many at once are read one after the other, and none is mixed up', async () => {
-  const schemas = await Promise.all(Array.from({ length: 6 }, (_, n) => readOutputSchema({ const: n })))
-  const problems = await Promise.all(schemas.map((schema, n) => schema.problemOf(n === 3 ? 'other' : n)))
+  const read = await Promise.all(Array.from({ length: 6 }, (_, n) => schemas.read({ const: n })))
+  const problems = await Promise.all(read.map((schema, n) => schema.problemOf(n === 3 ? 'other' : n)))
   expect(problems.map((problem) => problem === null)).toEqual([true, true, true, false, true, true])
 })
