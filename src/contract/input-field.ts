@@ -10,11 +10,13 @@ export interface InputField<T = unknown> {
   list: boolean
   required: boolean
   /** Shown in the schema; undefined: none. */
-  defaultValue?: string | number | boolean
+  defaultValue?: DefaultValue
   description: string
   /** Absent and null mean the same: the default, or null where there is none. */
   rule: z.ZodType<T>
 }
+
+type DefaultValue = string | number | boolean | DefaultValue[] | { [key: string]: DefaultValue }
 
 type InputFieldType =
   | 'String'
@@ -50,7 +52,7 @@ export type FieldValues<F extends InputFields> = { [K in keyof F]: F[K] extends 
 export type Check<T> = (value: T) => { code: string; message: string } | null
 
 /** A zod schema refined by checks that name their own codes. */
-function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<S>>[]) {
+export function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<S>>[]) {
   return schema.superRefine((value, context) => {
     for (const check of checks) {
       const problem = check(value)
@@ -59,14 +61,14 @@ function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<S>>[]) 
   })
 }
 
-const wholeNumberWithin =
+export const wholeNumberWithin =
   (min: number, max: number): Check<number> =>
   (value) =>
     Number.isInteger(value) && value >= min && value <= max
       ? null
       : { code: 'OUT_OF_RANGE', message: `must be a whole number from ${min} to ${max}` }
 
-const lengthWithin =
+export const lengthWithin =
   (min: number, max: number): Check<string> =>
   (value) =>
     value.length < min
@@ -96,12 +98,16 @@ const made = <T>(
   more: Partial<InputField<T>> = {},
 ): InputField<T> => ({ type, list: false, required: false, description, rule, ...more })
 
-const orNull = <T>(rule: z.ZodType<T>): z.ZodType<T | null> => rule.nullish().transform((value) => value ?? null)
-const orDefault = <T>(rule: z.ZodType<T>, fallback: T): z.ZodType<T> =>
+/** GraphQL has null where a client wants to say "nothing": for an input that is the same as leaving it out. */
+export const orNull = <T>(rule: z.ZodType<T>): z.ZodType<T | null> => rule.nullish().transform((value) => value ?? null)
+export const orDefault = <T>(rule: z.ZodType<T>, fallback: T): z.ZodType<T> =>
   rule.nullish().transform((value) => value ?? fallback)
 
 /** The kinds of fields that inputs are made of. */
 export const field = {
+  /** One with a rule of its own, which also says what null and absence mean. */
+  of: made,
+
   text: (description: string, { min = 1, max }: { min?: number; max: number }): InputField<string | null> =>
     made('String', orNull(bounded(min, max)), description),
 
