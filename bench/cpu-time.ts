@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /** Whose CPU time it was. `server` is its main thread with the engine's own threads, `embedded database` its worker. */
 export const CPU_OWNERS = ['server', 'embedded database', 'PostgreSQL', 'browsers', 'client'] as const
-export type CpuOwner = (typeof CPU_OWNERS)[number]
+type CpuOwner = (typeof CPU_OWNERS)[number]
 export type CpuSeconds = Record<CpuOwner, number>
 
 /** Linux counts in hundredths of a second, on every platform that Node runs on. */

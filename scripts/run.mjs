@@ -82,7 +82,7 @@ const TASKS = {
   },
 }
 
-/** What the code must pass without being run: format, lint, types, architecture, the printed schema. */
+/** What the code must pass without being run: format, lint, types, unused code, architecture, the printed schema. */
 async function check() {
   /** @type {[string, () => Promise<number>][]} */
   const steps = [
@@ -92,7 +92,15 @@ async function check() {
     ['lint', () => node(inRoot('node_modules/oxlint/bin/oxlint'), '--type-aware', '--deny-warnings')],
     ['types', () => node(inRoot('node_modules/typescript/bin/tsc'), '--noEmit')],
     ['types of the dashboard', () => node(inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('dashboard'))],
-    ['architecture', () => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', 'test/architecture.test.ts')],
+    [
+      'unused code',
+      () => node(inRoot('node_modules/knip/bin/knip.js'), '--no-progress', '--treat-config-hints-as-errors'),
+    ],
+    [
+      'architecture',
+      () =>
+        node(inRoot('node_modules/vitest/vitest.mjs'), 'run', 'test/architecture.test.ts', 'test/source-files.test.ts'),
+    ],
     ['schema', schemaIsPrinted],
   ]
   const failed = []

@@ -4,6 +4,7 @@ import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
 import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
 import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
+import { WorkerSchemas } from './adapters/json-schema/worker-schemas.ts'
 import { WorkerEgress } from './adapters/egress/worker-egress.ts'
 import { findBrowserExecutable } from './adapters/playwright/launch/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/session/browser-pool.ts'
@@ -37,7 +38,6 @@ import { createLogger, type Logger } from './logger.ts'
 import type { ArtifactStore } from './ports/artifact-store.ts'
 import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
 import type { Store } from './ports/store.ts'
-import { uuidOf } from './schema/base/global-id.ts'
 import { createServer, type Server } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
@@ -122,9 +122,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
 
   const { maxSessions, maxQueued, egress } = config
-  const artifactUuid = (id: string) => uuidOf('Artifact', id)
   const profiles = new Profiles(store, new ProfileSeal(directory.profileKey))
-  const openProfile = (owner: string, id: string) => profiles.open(owner, uuidOf('Profile', id))
   const requireRoom = async () => {
     if (storesHere) await space.requireRoom()
   }
@@ -134,8 +132,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     maxSessions,
     maxQueued,
     limits,
-    artifactUuid,
-    openProfile,
+    profiles,
     requireRoom,
     egress,
     deadlines: options.deadlines,
@@ -145,7 +142,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
     opened.close(),
   )
-  const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), logger)
+  const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), new WorkerSchemas(), logger)
   const registry = new SessionRegistry(store, browsers.pool, artifacts, tasks, bus, registryOptions, logger)
   opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
   const orphaned = opening.adopt(new OrphanedSessions(store, logger), (opened) => opened.close())

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import proxyAddr from 'proxy-addr'
 import { z } from 'zod'
 import type { EgressMode, HostRule } from './ports/egress.ts'
-import { readHostRule } from './ports/host-rule.ts'
+import { readHostRule } from './egress/host-rule.ts'
 
 export type DatabaseConfig = { kind: 'embedded' } | { kind: 'server'; url: string }
 

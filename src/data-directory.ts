@@ -8,7 +8,7 @@ import { identifyMachine, type CopiedFrom, type MachineIdentity } from './machin
 import { openSigningKeys } from './signing-keys-file.ts'
 import { StartupFailed } from './startup-failed.ts'
 
-export interface AdminKey {
+interface AdminKey {
   secret: string
   /** Where people find it; null when they gave it themselves (TABWIRE_API_KEY). */
   file: string | null

@@ -15,8 +15,8 @@ import {
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { API_KEY_INPUT_RULES } from '../src/domain/keys/api-keys.ts'
-import { SESSION_INPUT_RULES } from '../src/domain/sessions/session-input.ts'
-import { decodeGlobalId, encodeGlobalId } from '../src/schema/base/global-id.ts'
+import { SESSION_INPUT_RULES } from '../src/domain/sessions/session-rules.ts'
+import { decodeGlobalId, encodeGlobalId } from '../src/contract/global-id.ts'
 import { printedSchema, schema } from '../src/schema/schema.ts'
 
 const ROOT = join(import.meta.dirname, '..')

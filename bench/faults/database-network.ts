@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-export type NetworkState = 'open' | 'cut' | 'slow'
+type NetworkState = 'open' | 'cut' | 'slow'
 
 /** How much later each piece arrives while the network is slow. */
 const SLOW_MS = 150

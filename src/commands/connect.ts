@@ -2,7 +2,8 @@ import { SessionBridge } from '../bridge/session-bridge.ts'
 import { loadConfig } from '../config.ts'
 import { readLockHolder } from '../data-directory-lock.ts'
 import { LINK_TTL_SECONDS } from '../domain/links/signed-links.ts'
-import { CDP_CLOSE } from '../ports/cdp-client.ts'
+import { CDP_CLOSE } from '../contract/cdp-close-codes.ts'
+import { CDP_PATH } from '../http-paths.ts'
 import { StartupFailed } from '../startup-failed.ts'
 import { readAdminKey } from './admin-key.ts'
 import { print, tell } from './output.ts'
@@ -10,7 +11,6 @@ import { serverApi } from './server-api.ts'
 import { readOptions, UsageError, type Command } from './usage.ts'
 
 const DEFAULT_PORT = '9222'
-const CDP_PATH = '/cdp/'
 
 export const connect: Command = {
   name: 'connect',

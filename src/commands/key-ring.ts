@@ -12,7 +12,7 @@ export interface ListedKey {
   revokedAt: Date | null
 }
 
-export interface NewKey {
+interface NewKey {
   name: string
   owner: string
   scopes: readonly Scope[]

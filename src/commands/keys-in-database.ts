@@ -5,7 +5,7 @@ import type { Logger } from '../logger.ts'
 import { SCOPES } from '../ports/scope.ts'
 import type { ApiKeyRecord } from '../ports/api-key.ts'
 import type { Store } from '../ports/store.ts'
-import { encodeGlobalId, uuidOf } from '../schema/base/global-id.ts'
+import { encodeGlobalId, uuidOf } from '../contract/global-id.ts'
 import type { KeyRing, ListedKey } from './key-ring.ts'
 
 /** Whoever may open the database may do everything with it. */

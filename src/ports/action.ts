@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { ActionStep, ActionType } from './actions/list.ts'
+import type { ActionStep, ActionType } from '../contract/actions/list.ts'
 import type { ArtifactKind } from './artifact.ts'
 import type { Json } from './json.ts'
 
@@ -30,8 +30,7 @@ export interface ActionError {
   message: string
 }
 
-export const ACTION_ORIGINS = ['API', 'TASK', 'CLIENT'] as const
-export type ActionOrigin = (typeof ACTION_ORIGINS)[number]
+export type ActionOrigin = 'API' | 'TASK' | 'CLIENT'
 
 /** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in the README. */
 export const ACTION_LIMITS = {
@@ -67,7 +66,7 @@ export interface ActionContext {
   pageId: string | null
   /** Of `upload`, in the order of its artifactIds; empty for the others. */
   files: readonly GivenFile[]
-  /** Why an address may not be opened; null: it may. The rules are the domain's (page-address.ts). */
+  /** Why an address may not be opened; null: it may. The rules are the domain's (navigation-policy.ts). */
   refuseAddress(url: string): string | null
   /** Fires at the step's deadline, when its caller cancels it, or when the session ends. */
   signal: AbortSignal

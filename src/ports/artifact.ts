@@ -1,5 +1,4 @@
-export const ARTIFACT_KINDS = ['SCREENSHOT', 'PDF', 'VIDEO', 'TRACE', 'HAR', 'DOWNLOAD', 'UPLOAD'] as const
-export type ArtifactKind = (typeof ARTIFACT_KINDS)[number]
+export type ArtifactKind = 'SCREENSHOT' | 'PDF' | 'VIDEO' | 'TRACE' | 'HAR' | 'DOWNLOAD' | 'UPLOAD'
 
 export const RECORDING_KINDS = ['VIDEO', 'TRACE', 'HAR'] as const
 export type RecordingKind = (typeof RECORDING_KINDS)[number]

@@ -1,9 +1,10 @@
+import type { Readable } from 'node:stream'
 import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
 import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
 import type { EgressPolicy } from './egress.ts'
 import type { FileRoom } from './file-room.ts'
-import type { InputEvent } from './input-event.ts'
+import type { InputEvent } from '../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
 import type { EntryDraft, PendingRequest, SessionEventKind } from './log-entry.ts'
 import type { StorageGuard } from './storage-guard.ts'
@@ -39,8 +40,8 @@ export interface BrowserFile {
   name: string
   contentType: string
   pageId: string | null
-  /** Where it is stored on this machine, until keepFile has resolved. */
-  path: string
+  /** Its bytes, until keepFile has resolved. Rejects where what was written is no plain file. */
+  open(): Promise<Readable>
   /** What it has counted in while it was written; keepFile releases it. */
   room?: FileRoom
 }

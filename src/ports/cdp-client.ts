@@ -1,9 +1,6 @@
 import type { GivenFile } from './action.ts'
 import type { EntryData } from './log-entry.ts'
 
-/** Closing codes of a client's connection, beyond the protocol's own: 4000 to 4999 are free for applications. */
-export const CDP_CLOSE = { sessionEnded: 4001, linkEnded: 4403, tooSlow: 4008 } as const
-
 /** The far end of a connection over which a client speaks the Chrome DevTools Protocol with a session's browser. */
 export interface CdpClient {
   /** Sends one text message, given in pieces that are not to be copied. Never throws. */

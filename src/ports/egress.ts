@@ -22,7 +22,7 @@ export interface EgressPolicy {
   upstream: UpstreamProxy | null
 }
 
-export type ConnectionFailureCode =
+type ConnectionFailureCode =
   | 'BLOCKED'
   | 'NAME_NOT_RESOLVED'
   | 'REFUSED'

@@ -1,5 +1,5 @@
 /**
- * The entries of a session's event log, as every room of the house knows them: the recorder makes drafts of them,
+ * The entries of a session's event log, as every module knows them: the recorder makes drafts of them,
  * the event log numbers them, the store keeps them, the schema shows them.
  *
  * They live among the ports because both sides of a port speak of them (imports go domain → ports ← adapters).
@@ -10,8 +10,7 @@ import type { ArtifactKind } from './artifact.ts'
 import type { Json } from './json.ts'
 import type { Cost, TaskStatus } from './task.ts'
 
-export const SESSION_STATUSES = ['CREATING', 'RUNNING', 'CLOSED', 'TIMED_OUT', 'FAILED'] as const
-export type SessionStatus = (typeof SESSION_STATUSES)[number]
+export type SessionStatus = 'CREATING' | 'RUNNING' | 'CLOSED' | 'TIMED_OUT' | 'FAILED'
 
 export const SESSION_END_REASONS = [
   'TERMINATED',
@@ -54,8 +53,7 @@ export type SessionEventKind = (typeof SESSION_EVENT_KINDS)[number]
 export const CONSOLE_LEVELS = ['DEBUG', 'LOG', 'INFO', 'WARNING', 'ERROR'] as const
 export type ConsoleLevel = (typeof CONSOLE_LEVELS)[number]
 
-export const CONSOLE_SOURCES = ['CONSOLE', 'EXCEPTION', 'BROWSER', 'WORKER'] as const
-export type ConsoleSource = (typeof CONSOLE_SOURCES)[number]
+export type ConsoleSource = 'CONSOLE' | 'EXCEPTION' | 'BROWSER' | 'WORKER'
 
 /** Playwright's resource types in capitals (class Request, resourceType), with what it may add later under OTHER. */
 export const RESOURCE_TYPES = [
@@ -76,25 +74,15 @@ export const RESOURCE_TYPES = [
 ] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number]
 
-export const DROP_REASONS = [
-  'FLOOD',
-  'LOG_LIMIT',
-  'STORE_UNAVAILABLE',
-  'UNSTORABLE',
-  'MESSAGE_TOO_LARGE',
-  'TERMINATED',
-] as const
-export type DropReason = (typeof DROP_REASONS)[number]
+export type DropReason = 'FLOOD' | 'LOG_LIMIT' | 'STORE_UNAVAILABLE' | 'UNSTORABLE' | 'MESSAGE_TOO_LARGE' | 'TERMINATED'
 
-export const CLIENT_DETACH_REASONS = [
-  'CLIENT_LEFT',
-  'CONNECTION_LOST',
-  'CUT_OFF',
-  'LINK_EXPIRED',
-  'LINK_REVOKED',
-  'SESSION_ENDED',
-] as const
-export type ClientDetachReason = (typeof CLIENT_DETACH_REASONS)[number]
+export type ClientDetachReason =
+  | 'CLIENT_LEFT'
+  | 'CONNECTION_LOST'
+  | 'CUT_OFF'
+  | 'LINK_EXPIRED'
+  | 'LINK_REVOKED'
+  | 'SESSION_ENDED'
 
 export const ARTIFACT_FAILURE_CODES = [
   'QUOTA_EXCEEDED',
@@ -105,8 +93,7 @@ export const ARTIFACT_FAILURE_CODES = [
 ] as const
 export type ArtifactFailureCode = (typeof ARTIFACT_FAILURE_CODES)[number]
 
-export const DIALOG_TYPES = ['ALERT', 'CONFIRM', 'PROMPT', 'BEFORE_UNLOAD'] as const
-export type DialogType = (typeof DIALOG_TYPES)[number]
+export type DialogType = 'ALERT' | 'CONFIRM' | 'PROMPT' | 'BEFORE_UNLOAD'
 
 /**
  * Sizes at which page-made texts are cut, in UTF-16 code units, before they become entries. A page may log a megabyte

@@ -43,7 +43,7 @@ export interface SessionPage {
 }
 
 /** Where a page of artifacts starts. */
-export interface ArtifactQuery {
+interface ArtifactQuery {
   sessionId: string
   kind: ArtifactKind | null
   after: { createdAt: number; id: string } | null
@@ -109,7 +109,7 @@ export type AppendOutcome =
   | { kind: 'conflict'; lastSequence: number | null }
 
 /** Says which server takes the file of an upload link, or that it was taken: a link is good once. */
-export interface UploadClaim {
+interface UploadClaim {
   /** Of the artifact that the upload becomes. */
   artifactId: string
   /** The server that takes it. */

@@ -1,7 +1,6 @@
 import type { Json } from './json.ts'
 
-export const TASK_STATUSES = ['RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'] as const
-export type TaskStatus = (typeof TASK_STATUSES)[number]
+export type TaskStatus = 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED'
 
 /** What a model took. */
 export interface Cost {

@@ -8,9 +8,8 @@ import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'
 import type { SignIn } from '../domain/keys/sign-in.ts'
 import { within } from '../domain/kernel/within.ts'
-import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../schema/base/artifact-link.ts'
+import { API_PATH, ARTIFACTS_PATH, CDP_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../http-paths.ts'
 import type { Domain } from '../schema/base/context.ts'
-import { CDP_PATH } from '../schema/sessions/session-access.ts'
 import { answerBusy, answerJson, answerNotFound, isBusy } from './base/json-response.ts'
 import { createArtifactDownloads } from './files/artifact-downloads.ts'
 import { createArtifactUploads } from './files/artifact-uploads.ts'
@@ -56,7 +55,6 @@ export interface Server {
 
 type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>
 
-const API_PATH = '/graphql'
 const MAX_SIGN_IN_BYTES = 1_000
 const TCP_KEEP_ALIVE_MS = 30_000
 /** For those who were connected to notice that they were cut off. */

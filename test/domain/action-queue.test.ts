@@ -3,10 +3,11 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { ActionQueue } from '../../src/domain/session/action-queue.ts'
 import type { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
+import { givenStep } from '../../src/domain/session/given-step.ts'
 import { SessionActions } from '../../src/domain/session/session-actions.ts'
 import { SessionFiles } from '../../src/domain/session/artifact-recorder.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { ActionErrorCode, ActionOrigin, ActionOutcome, ActionStep } from '../../src/ports/action.ts'
+import type { ActionErrorCode, ActionOrigin, ActionOutcome } from '../../src/ports/action.ts'
 import type { BrowserSession } from '../../src/ports/browser.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { SessionLog } from '../../src/domain/log/session-log.ts'
@@ -20,7 +21,7 @@ const API = { origin: 'API' as ActionOrigin, pageId: null, taskId: null, cost: n
 const NEVER = new AbortController().signal
 
 /** A step whose text tells the browser below what to do. */
-const pressing = (key: string, timeoutMs = 30_000): ActionStep => stepOf({ press: { key, timeoutMs } })
+const pressing = (key: string, timeoutMs = 30_000) => givenStep(stepOf({ press: { key, timeoutMs } }), [])
 
 const outcomeOf = (key: string, code: ActionErrorCode | null): ActionOutcome => ({
   error: code === null ? null : { code, message: 'as told' },
@@ -62,7 +63,6 @@ function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQ
     log,
     files,
     artifacts,
-    artifactUuid: () => null,
     refuseAddress: () => null,
     browser: () => browser,
     occupy: (work: (stopped: AbortSignal) => Promise<void>) => void works.push(work(ending.signal)),

@@ -5,7 +5,7 @@ import { hashOfOptions } from '../../src/domain/sessions/idempotency.ts'
 import { refusePageAddress } from '../../src/domain/kernel/navigation-policy.ts'
 import { parseStartSession, type StartSessionInput } from '../../src/domain/sessions/session-input.ts'
 import type { EgressMode, EgressPolicy } from '../../src/ports/egress.ts'
-import { describeUpstream, upstreamParts } from '../../src/ports/upstream-proxy.ts'
+import { describeUpstream, upstreamParts } from '../../src/egress/upstream-proxy.ts'
 
 const server = (mode: EgressMode, ...allow: string[]): ServerEgress => ({ mode, allow })
 

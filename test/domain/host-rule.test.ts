@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { HostRules, readHostRule } from '../../src/ports/host-rule.ts'
-import { parseHost } from '../../src/ports/network-address.ts'
+import { HostRules, readHostRule } from '../../src/egress/host-rule.ts'
+import { parseHost } from '../../src/egress/network-address.ts'
 
 describe('a rule', () => {
   test('has a normal form', () => {

@@ -5,7 +5,7 @@ import {
   isMetadataName,
   nonPublicRule,
   parseHost,
-} from '../../src/ports/network-address.ts'
+} from '../../src/egress/network-address.ts'
 
 function judge(text: string): string {
   const host = parseHost(text)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { EgressMode } from '../../src/ports/egress.ts'
-import { refusalBy, refusingRule } from '../../src/ports/egress-refusal.ts'
-import { OwnAddresses } from '../../src/ports/own-addresses.ts'
+import { refusalBy, refusingRule } from '../../src/egress/refusal.ts'
+import { OwnAddresses } from '../../src/egress/own-addresses.ts'
 
 const own = new OwnAddresses(() => ['93.184.216.77', '192.88.100.0/24', '2606:4700::77', '10.0.0.5'])
 const ruleOf = (host: string, mode: EgressMode, ...allow: string[]) =>

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
-import { readOutputSchema } from '../../src/domain/tasks/output-schema.ts'
+import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
 import { readResult } from '../../src/domain/tasks/task-result.ts'
+
+const schemas = new WorkerSchemas()
 
 const nested = (levels: number): unknown => {
   let value: unknown = 1
@@ -9,7 +11,7 @@ const nested = (levels: number): unknown => {
 }
 
 test('what nests deeper than anyone can write down is a problem that the model is told of', async () => {
-  const anything = await readOutputSchema({})
+  const anything = await schemas.read({})
   expect((await readResult(nested(100), anything)).problem).toBeNull()
   for (const schema of [anything, null]) {
     for (const levels of [101, 20_000]) {
@@ -19,6 +21,6 @@ test('what nests deeper than anyone can write down is a problem that the model i
     }
   }
   const asText = `${'['.repeat(3_000)}${']'.repeat(3_000)}`
-  expect((await readResult(asText, await readOutputSchema({ type: 'array' }))).problem).toContain('100 levels')
+  expect((await readResult(asText, await schemas.read({ type: 'array' }))).problem).toContain('100 levels')
   expect(await readResult(asText, null)).toEqual({ result: asText, problem: null })
 })

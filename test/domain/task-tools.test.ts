@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { readOutputSchema } from '../../src/domain/tasks/output-schema.ts'
+import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
 import { readCall, taskTools } from '../../src/domain/tasks/task-tools.ts'
-import { ACTION_KINDS } from '../../src/ports/actions/list.ts'
+import { ACTION_KINDS } from '../../src/contract/actions/list.ts'
 import type { Json } from '../../src/ports/json.ts'
+
+const schemas = new WorkerSchemas()
 
 const tools = taskTools(null)
 const toolNamed = (name: string) => tools.find((tool) => tool.name === name)!
@@ -26,7 +28,7 @@ describe('the tools of a task', () => {
     async (_, description, inputSchema) => {
       expect(description).not.toBe('')
       expect(inputSchema).toMatchObject({ type: 'object', additionalProperties: false })
-      await expect(readOutputSchema(inputSchema)).resolves.toBeDefined()
+      await expect(schemas.read(inputSchema)).resolves.toBeDefined()
       for (const schema of schemasIn(inputSchema)) {
         // Not every vendor takes these.
         for (const keyword of ['oneOf', 'anyOf', 'allOf', '$ref', 'not']) expect(schema).not.toHaveProperty(keyword)
@@ -48,7 +50,7 @@ describe('the tools of a task', () => {
     })
     expect(JSON.stringify(toolNamed('click'))).not.toContain('timeoutMs')
     expect(toolNamed('wait').inputSchema['properties']).toHaveProperty('timeoutMs')
-    const listed = taskTools(await readOutputSchema({ type: 'array' })).find(({ name }) => name === 'finish')
+    const listed = taskTools(await schemas.read({ type: 'array' })).find(({ name }) => name === 'finish')
     expect(listed?.inputSchema).toMatchObject({ properties: { result: { type: 'array' } }, required: ['result'] })
   })
 })

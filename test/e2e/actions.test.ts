@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { decodeGlobalId } from '../../src/contract/global-id.ts'
 import { ACTION, actionApi, outcomes, type ActionData } from '../support/action-api.ts'
 import { artifactApi } from '../support/artifact-api.ts'
 import { leakGate } from '../support/leak-gate.ts'
@@ -184,13 +185,15 @@ describe('files', () => {
 
     await artifacts.remove(artifact!.id)
     expect((await logged(id)).at(-1)!.artifact).toBeNull()
-    const upload = { upload: { target: { css: '#file' }, artifactIds: [given.id, artifact!.id, 'nonsense'] } }
+    const { uuid } = decodeGlobalId(given.id)!
+    const upload = { upload: { target: { css: '#file' }, artifactIds: [given.id, artifact!.id, 'nonsense', uuid] } }
     const { errors } = await tryRun(id, [{ back: {} }, upload])
     expect(errors![0]!.extensions).toMatchObject({
       code: 'BAD_USER_INPUT',
       issues: [
         { path: ['actions', 1, 'upload', 'artifactIds', 1], code: 'NOT_FOUND' },
         { path: ['actions', 1, 'upload', 'artifactIds', 2], code: 'NOT_FOUND' },
+        { path: ['actions', 1, 'upload', 'artifactIds', 3], code: 'NOT_FOUND' },
       ],
     })
   })

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { decodeGlobalId, encodeGlobalId } from '../../src/contract/global-id.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
@@ -205,6 +206,25 @@ test('health is told while a step holds up a page', async () => {
   expect(session.health).toMatchObject({ browserResponsive: true })
   expect((await stuck).runActions).toMatchObject([{ error: { code: 'TIMEOUT' } }])
   await api.terminate(id)
+})
+
+test('an id that names none is refused, after everything else that is wrong', async () => {
+  const start = `mutation ($input: StartSessionInput!) { startSession(input: $input) { id } }`
+  const issuesOf = async (input: object) => (await tabwire.send(start, { input })).errors?.[0]?.extensions['issues']
+  const { uuid } = decodeGlobalId(profile.id)!
+  const missing = { path: ['input', 'profileId'], code: 'NOT_FOUND', message: 'There is no such profile.' }
+  for (const profileId of [
+    uuid,
+    'nonsense',
+    encodeGlobalId('Session', uuid),
+    encodeGlobalId('Profile', randomUUID()),
+  ]) {
+    expect(await issuesOf({ profileId })).toEqual([missing])
+    expect(await issuesOf({ profileId, name: '' })).toMatchObject([{ path: ['input', 'name'] }])
+  }
+  const both = [{ path: ['input', 'name'] }, { path: ['input', 'profileId'] }]
+  expect(await issuesOf({ profileId: '', name: '' })).toMatchObject(both)
+  expect(await issuesOf({ profileId: 'x'.repeat(501), name: '' })).toMatchObject(both)
 })
 
 test('belongs to its owner, and goes when it is deleted', async () => {

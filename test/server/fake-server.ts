@@ -18,7 +18,7 @@ import type { SignIn } from '../../src/domain/keys/sign-in.ts'
 import type { Uploads } from '../../src/domain/links/uploads.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Scope } from '../../src/ports/scope.ts'
-import { encodeGlobalId } from '../../src/schema/base/global-id.ts'
+import { encodeGlobalId } from '../../src/contract/global-id.ts'
 import { createServer, type ServerOptions } from '../../src/server/http.ts'
 
 export const SESSION_UUID = '01939b5e-7c1a-7e2b-8d3f-0a1b2c3d4e5f'
@@ -45,7 +45,7 @@ export function batchOf(entries: LogEntry[], live = true): LogBatch {
 }
 
 /** A follower whose test decides what it delivers, and sees whether it was freed. */
-export class FakeFollower implements AsyncIterableIterator<LogBatch> {
+class FakeFollower implements AsyncIterableIterator<LogBatch> {
   pulled = 0
   freed = false
   /** What `next` answers; null: nothing, until the follower is freed. */

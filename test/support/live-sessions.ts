@@ -1,9 +1,12 @@
 import { afterAll, beforeAll } from 'vitest'
 import { startTestPool, type TestPool } from '../adapters/playwright/test-pool.ts'
 import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
+import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
 import { AgentTasks } from '../../src/domain/tasks/agent-tasks.ts'
 import { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
 import { LogReader } from '../../src/domain/log/log-reader.ts'
+import { ProfileSeal } from '../../src/domain/profiles/profile-cipher.ts'
+import { Profiles } from '../../src/domain/profiles/profiles.ts'
 import { SessionRegistry } from '../../src/domain/sessions/session-registry.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
@@ -55,10 +58,9 @@ export function useLiveSessions() {
         maxQueued: 0,
         limits: LIMITS,
         egress: { mode: 'OPEN' as const, allow: [] },
-        artifactUuid: () => null,
-        openProfile: () => Promise.reject(new Error('there are no profiles')),
+        profiles: new Profiles(faulty, new ProfileSeal('of no session of these tests')),
       }
-      const tasks = new AgentTasks(faulty, null, logger)
+      const tasks = new AgentTasks(faulty, null, new WorkerSchemas(), logger)
       const registry = new SessionRegistry(faulty, pool!.pool, artifacts, tasks, bus, options, logger)
       registries.push(registry)
       const reader = new LogReader(store, bus, (id) => registry.liveLog(id), { pollMs: 20, progressMs: 10 })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { EntryDraft, SessionEventKind } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Cost } from '../../src/ports/task.ts'
-import { encodeGlobalId } from '../../src/schema/base/global-id.ts'
+import { encodeGlobalId } from '../../src/contract/global-id.ts'
 import { numbered, sampleApiKey, sampleSession } from '../contracts/store-samples.ts'
 
 /** The ids that one owner's things have in the API. */

@@ -1,5 +1,5 @@
 import type { ActionOutcome, ActionStep, GivenFile } from '../../src/ports/action.ts'
-import { ACTION_KINDS, type ActionName } from '../../src/ports/actions/list.ts'
+import { ACTION_KINDS, type ActionName } from '../../src/contract/actions/list.ts'
 import type { BrowserSession } from '../../src/ports/browser.ts'
 import { NO_DEADLINE } from './patience.ts'
 

@@ -15,7 +15,7 @@ export const aiOf = (model: FakeModelServer): AiConfig => ({
   prices: { scripted: { input: 1, output: 10 } },
 })
 
-export interface CostData {
+interface CostData {
   inputTokens: number
   outputTokens: number
   usd: number | null

@@ -14,7 +14,7 @@ import { join } from 'node:path'
  * that come later, each fails once.
  */
 const ROOT = join(import.meta.dirname, '..', '..')
-const { faultOwner } = await import(join(ROOT, 'src/ports/fault-owner.ts'))
+const { faultOwner } = await import(join(ROOT, 'src/fault-owner.ts'))
 
 /** null: nothing throws; else what may throw: names of the classes of owners. */
 let mode = null

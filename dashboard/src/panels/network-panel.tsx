@@ -67,7 +67,7 @@ const COLUMNS: readonly Column<Request, Span>[] = [
   { key: 'waterfall', label: columns.waterfall, render: (request, span) => <Bar request={request} span={span} /> },
 ]
 
-export const isFailed = ({ status, failure }: Pick<Request, 'status' | 'failure'>): boolean =>
+const isFailed = ({ status, failure }: Pick<Request, 'status' | 'failure'>): boolean =>
   failure !== null || (status !== null && status >= 400)
 
 export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: LiveSession | undefined }) {

@@ -14,7 +14,7 @@ import { ArtifactTooLarge, StorageFull, type WrittenArtifact } from '../../ports
 import { asStorageError } from './s3-errors.ts'
 
 /** The least that S3 takes for a part that is not the last; some servers like it want all of one size. */
-export const PART_BYTES = 5 * 1024 * 1024
+const PART_BYTES = 5 * 1024 * 1024
 const MOST_PARTS = 10_000
 /** Clearing up has a time of its own, for the caller may have left. */
 const CLEAR_UP_MS = 15_000

@@ -1,5 +1,5 @@
 import type { Bus } from '../../ports/bus.ts'
-import { owned } from '../../ports/fault-owner.ts'
+import { owned } from '../../fault-owner.ts'
 
 /** The bus of one process: a table of listeners. */
 export class InProcessBus implements Bus {

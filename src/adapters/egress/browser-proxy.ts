@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { ConnectionOutcome, EgressPolicy, UpstreamProxy } from '../../ports/egress.ts'
-import { ownedBy } from '../../ports/fault-owner.ts'
+import { ownedBy } from '../../fault-owner.ts'
 import type { EgressContext } from './egress-context.ts'
 import { EgressRules } from './egress-rules.ts'
 import { NameCache } from './name-resolver.ts'

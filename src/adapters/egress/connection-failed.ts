@@ -15,7 +15,7 @@ export function blocked(rule: string): ConnectionFailed {
   return new ConnectionFailed({ code: 'BLOCKED', netError: 'net::ERR_BLOCKED_BY_ADMINISTRATOR', rule })
 }
 
-export function failed(code: Exclude<ConnectionFailure['code'], 'BLOCKED'>, netError: string): ConnectionFailed {
+function failed(code: Exclude<ConnectionFailure['code'], 'BLOCKED'>, netError: string): ConnectionFailed {
   return new ConnectionFailed({ code, netError, rule: null })
 }
 

@@ -1,4 +1,4 @@
-import type { OwnAddresses } from '../../ports/own-addresses.ts'
+import type { OwnAddresses } from '../../egress/own-addresses.ts'
 import type { NameResolver } from './name-resolver.ts'
 import type { Delivery } from './delivery.ts'
 import type { HttpForward } from './http-forward.ts'

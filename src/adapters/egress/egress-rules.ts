@@ -1,8 +1,8 @@
 import type { EgressPolicy } from '../../ports/egress.ts'
-import { publicRule } from '../../ports/egress-refusal.ts'
-import { HostRules } from '../../ports/host-rule.ts'
-import { forbiddenRule, isMetadataName, type NetworkAddress } from '../../ports/network-address.ts'
-import type { OwnAddresses } from '../../ports/own-addresses.ts'
+import { publicRule } from '../../egress/refusal.ts'
+import { HostRules } from '../../egress/host-rule.ts'
+import { forbiddenRule, isMetadataName, type NetworkAddress } from '../../egress/network-address.ts'
+import type { OwnAddresses } from '../../egress/own-addresses.ts'
 
 /** Evaluates a policy. Every result is the name of the blocking rule, or null. */
 export class EgressRules {

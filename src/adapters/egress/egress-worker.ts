@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { faultOwner } from '../../ports/fault-owner.ts'
-import { OwnAddresses } from '../../ports/own-addresses.ts'
+import { faultOwner } from '../../fault-owner.ts'
+import { OwnAddresses } from '../../egress/own-addresses.ts'
 import { BrowserProxy } from './browser-proxy.ts'
 import { Delivery } from './delivery.ts'
 import { NameResolver } from './name-resolver.ts'

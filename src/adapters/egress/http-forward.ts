@@ -10,7 +10,7 @@ import {
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { UpstreamParts } from '../../ports/upstream-proxy.ts'
+import type { UpstreamParts } from '../../egress/upstream-proxy.ts'
 import { upstreamRefused } from './connection-failed.ts'
 import type { Destination } from './socks-handshake.ts'
 import { reset } from './tunnel.ts'

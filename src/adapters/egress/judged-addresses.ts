@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress, type Host, type NetworkAddress } from '../../ports/network-address.ts'
+import { formatAddress, parseAddress, type Host, type NetworkAddress } from '../../egress/network-address.ts'
 import { blocked } from './connection-failed.ts'
 import type { EgressRules } from './egress-rules.ts'
 import type { NameCache } from './name-resolver.ts'

@@ -1,6 +1,6 @@
 import { Resolver } from 'node:dns/promises'
 import { LRUCache } from 'lru-cache'
-import { formatAddress, parseAddress } from '../../ports/network-address.ts'
+import { formatAddress, parseAddress } from '../../egress/network-address.ts'
 import { notResolved } from './connection-failed.ts'
 import { hostsFile, searchFile } from './resolver-files.ts'
 

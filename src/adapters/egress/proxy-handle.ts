@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../ports/egress.ts'
-import { faultOwner } from '../../ports/fault-owner.ts'
+import { faultOwner } from '../../fault-owner.ts'
 import type { FromWorker, ToWorker, WorkerReport } from './worker-messages.ts'
 
 /** Time limit of a request to the thread, including its start. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { formatAddress, parseAddress } from '../../ports/network-address.ts'
+import { formatAddress, parseAddress } from '../../egress/network-address.ts'
 
 /** Maximum age of the cached contents. */
 const FRESH_MS = 5_000

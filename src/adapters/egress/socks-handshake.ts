@@ -9,7 +9,7 @@ export interface Destination {
 }
 
 /** Not a valid SOCKS5 CONNECT request; the error reply has been sent. */
-export class HandshakeFailed extends Error {
+class HandshakeFailed extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'HandshakeFailed'

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { ConnectionFailure } from '../../ports/egress.ts'
-import type { UpstreamParts } from '../../ports/upstream-proxy.ts'
+import type { UpstreamParts } from '../../egress/upstream-proxy.ts'
 import { ConnectionFailed, upstreamRefused } from './connection-failed.ts'
 import type { EgressLimits } from './egress-context.ts'
 import { beginsRequest, type HttpForward } from './http-forward.ts'

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { SocksClient } from 'socks'
-import type { UpstreamParts } from '../../ports/upstream-proxy.ts'
+import type { UpstreamParts } from '../../egress/upstream-proxy.ts'
 import { upstreamRefused, upstreamUnreachable } from './connection-failed.ts'
 import type { Destination } from './socks-handshake.ts'
 

@@ -2,7 +2,7 @@ import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, ty
 import { z } from 'zod'
 import type { OidcConfig } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
-import { unowned } from '../../ports/fault-owner.ts'
+import { unowned } from '../../fault-owner.ts'
 import { IdentityProviderDown, type TokenVerifier, type VerifiedToken } from '../../ports/token-verifier.ts'
 import { fetchBounded } from './bounded-fetch.ts'
 

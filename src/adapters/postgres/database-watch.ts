@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { Logger } from '../../logger.ts'
-import { unowned } from '../../ports/fault-owner.ts'
+import { unowned } from '../../fault-owner.ts'
 import { StoreFull, StoreUnavailable } from '../../ports/store-errors.ts'
 import { asStoreError, sentenceOf } from './database-errors.ts'
 

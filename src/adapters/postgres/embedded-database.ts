@@ -180,4 +180,4 @@ export class EmbeddedDatabase {
 }
 
 /** What its thread says when the database is not where it was: no attempt will find it. */
-export const GONE = 'its directory is gone'
+const GONE = 'its directory is gone'

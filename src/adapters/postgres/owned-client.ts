@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { ownedBy, type FaultOwner } from '../../ports/fault-owner.ts'
+import { ownedBy, type FaultOwner } from '../../fault-owner.ts'
 
 /** A connection that answers for itself: a fault in one of its listeners breaks it, and its statement fails as if the network had. */
 export class OwnedClient extends pg.Client {

@@ -16,10 +16,6 @@ export function recordOfRow({
   return { ...row, viewport, cost: { inputTokens, outputTokens, usd } }
 }
 
-export function rowOfRecord({ viewport, cost, ...record }: SessionRecord): SessionRow {
-  return { ...record, ...cost, viewportWidth: viewport.width, viewportHeight: viewport.height }
-}
-
 /** A patch in the words of SQL: assignments whose parameters are numbered from `firstParameter` on. */
 export interface PatchAssignments {
   assignments: string[]

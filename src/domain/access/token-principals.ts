@@ -12,7 +12,7 @@ const SUBJECT = /^[\x21-\x7e]{1,255}$/
 const RETRY_AFTER_SECONDS = 5
 
 /** A token cannot be verified now. */
-export class IdentityProviderUnavailable extends TabwireError {
+class IdentityProviderUnavailable extends TabwireError {
   override readonly code = 'IDENTITY_PROVIDER_UNAVAILABLE'
 
   constructor() {

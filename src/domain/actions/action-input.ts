@@ -1,5 +1,5 @@
 import { ACTION_LIMITS, type ActionStep } from '../../ports/action.ts'
-import { ACTION_INPUT } from '../../ports/actions/list.ts'
+import { ACTION_INPUT } from '../../contract/actions/list.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 

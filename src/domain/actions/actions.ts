@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { ACTION_LIMITS, type ActionError, type Observation } from '../../ports/action.ts'
-import { field } from '../../ports/actions/input-field.ts'
-import { optionalTarget } from '../../ports/actions/target.ts'
+import { field } from '../../contract/input-field.ts'
+import { optionalTarget } from '../../contract/actions/target.ts'
 import type { LogEntry } from '../../ports/log-entry.ts'
 import { readSteps } from './action-input.ts'
 import { BadUserInput, TabwireError, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 import { BrowserTimeout } from '../session/browser-lease.ts'
 import type { SessionRegistry } from '../sessions/session-registry.ts'
+import { givenStep } from '../session/given-step.ts'
 import { SessionNotRunning } from '../session/session-state.ts'
 import type { Session } from '../session/session.ts'
 import { within } from '../kernel/within.ts'
@@ -22,13 +23,22 @@ const observationInput = z.object({
 })
 
 /** What a page did with a question about it, under the code of an action that fails so. */
-export class ObservationFailed extends TabwireError {
+class ObservationFailed extends TabwireError {
   override readonly code: string
 
   constructor({ code, message }: ActionError) {
     super(message)
     this.code = code
   }
+}
+
+/** Steps to take, as a client gave them. */
+export interface GivenActions {
+  sessionId: string
+  pageId: string | null
+  actions: readonly unknown[]
+  /** For each of the actions, the UUIDs of the artifacts that it names, in its order; null where an id names none. */
+  artifacts: readonly (readonly (string | null)[])[]
 }
 
 /**
@@ -38,12 +48,13 @@ export class ObservationFailed extends TabwireError {
 export async function runActions(
   registry: SessionRegistry,
   owner: string,
-  given: { sessionId: string; pageId: string | null; actions: readonly unknown[] },
+  given: GivenActions,
   signal: AbortSignal,
 ): Promise<LogEntry<'ACTION'>[]> {
   const began = Date.now()
   const session = await registry.requireLive(owner, given.sessionId)
-  const { steps, issues } = readSteps(given.actions)
+  const { steps: read, issues } = readSteps(given.actions)
+  const steps = read.map((step, index) => step && givenStep(step, given.artifacts[index] ?? []))
   for (const { step, index } of await session.actions.missingArtifacts(steps)) {
     issues.push(noSuchArtifact(step, index))
   }

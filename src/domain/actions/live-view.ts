@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { field } from '../../ports/actions/input-field.ts'
-import { INPUT_EVENT, INPUT_LIMITS, type InputEvent } from '../../ports/input-event.ts'
+import { field } from '../../contract/input-field.ts'
+import { INPUT_EVENT, INPUT_LIMITS, type InputEvent } from '../../contract/input-event.ts'
 import type { PageFrames } from '../../ports/live-view.ts'
 import { untilRunning } from './actions.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'

@@ -22,7 +22,7 @@ import { pageRequest, type PageArguments } from '../kernel/pagination.ts'
 import { QuotaRooms } from './quota-rooms.ts'
 
 /** There is no room for the bytes of an artifact. */
-export class ArtifactStorageFull extends TabwireError {
+class ArtifactStorageFull extends TabwireError {
   override readonly code = 'STORAGE_FULL'
 
   constructor() {
@@ -31,7 +31,7 @@ export class ArtifactStorageFull extends TabwireError {
 }
 
 /** The owner's artifacts take all the bytes that they may. */
-export class ArtifactQuotaExceeded extends TabwireError {
+class ArtifactQuotaExceeded extends TabwireError {
   override readonly code = 'QUOTA_EXCEEDED'
 
   constructor(quotaBytes: number) {
@@ -42,7 +42,7 @@ export class ArtifactQuotaExceeded extends TabwireError {
 }
 
 /** The place where the bytes of artifacts are kept does not answer, or refuses. The server's log says why. */
-export class ArtifactStorageUnavailable extends TabwireError {
+class ArtifactStorageUnavailable extends TabwireError {
   override readonly code = 'STORAGE_UNAVAILABLE'
 
   constructor() {

@@ -1,5 +1,5 @@
 import type { EgressPolicy } from '../../ports/egress.ts'
-import { refusalBy, refusingRule } from '../../ports/egress-refusal.ts'
+import { refusalBy, refusingRule } from '../../egress/refusal.ts'
 
 /** Of whoever asks before it is known which session an address is for. */
 const EVERYTHING: EgressPolicy = { mode: 'OPEN', allow: [], allowedHosts: null, upstream: null }

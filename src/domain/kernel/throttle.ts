@@ -1,4 +1,4 @@
-import { owned } from '../../ports/fault-owner.ts'
+import { owned } from '../../fault-owner.ts'
 
 /** Calls back soon after a touch, but at most once an interval; the last touch is always followed by a call. */
 export class Coalescer {

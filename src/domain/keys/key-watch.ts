@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
-import { owned, unowned } from '../../ports/fault-owner.ts'
+import { owned, unowned } from '../../fault-owner.ts'
 import type { ApiKeyRecord } from '../../ports/api-key.ts'
 import type { Store } from '../../ports/store.ts'
 
@@ -19,7 +19,7 @@ export interface KeyWatchTimes {
  * A key that another server or the command line revoked ends within 5 s with everything that it opened: 2 s for the next
  * look-up, 1 s for a client to agree to its connection's closing, and the rest for the store to answer.
  */
-export const KEY_WATCH_TIMES: KeyWatchTimes = { pollMs: 2_000, freshMs: 4_000, idleMs: 10_000, unknownMs: 300_000 }
+const KEY_WATCH_TIMES: KeyWatchTimes = { pollMs: 2_000, freshMs: 4_000, idleMs: 10_000, unknownMs: 300_000 }
 
 const MAX_KNOWN = 10_000
 /** Keys in one statement. */

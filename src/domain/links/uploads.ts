@@ -37,7 +37,7 @@ const MAX_NAME = 1000
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
 /** The file of this upload was received, also where it has been deleted since, or is being received. */
-export class UploadTaken extends TabwireError {
+class UploadTaken extends TabwireError {
   override readonly code = 'CONFLICT'
 
   constructor() {

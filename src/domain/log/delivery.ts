@@ -1,4 +1,4 @@
-import { unowned } from '../../ports/fault-owner.ts'
+import { unowned } from '../../fault-owner.ts'
 /**
  * A bound on what all readers together hold: what was read for them and is not yet taken from us. Each connection has a
  * small share, so that a hundred subscriptions of a socket that is not read cost a few batches and not a hundred; what

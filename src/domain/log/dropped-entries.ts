@@ -1,4 +1,4 @@
-import { owned } from '../../ports/fault-owner.ts'
+import { owned } from '../../fault-owner.ts'
 import type { DropReason, EntryDraft, SessionEventKind } from '../../ports/log-entry.ts'
 import { isNeverDropped } from './drop-policy.ts'
 

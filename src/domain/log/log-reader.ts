@@ -40,7 +40,7 @@ const MAX_STEPS_OF_PAGE = 50
 const COUNT_SECONDS = 30
 
 /** A totalCount that takes longer than anybody should wait. */
-export class CountTooLong extends TabwireError {
+class CountTooLong extends TabwireError {
   override readonly code = 'TIMEOUT'
 
   constructor(seconds: number) {

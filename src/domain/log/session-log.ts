@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { bound } from '../../ports/fault-owner.ts'
+import { bound } from '../../fault-owner.ts'
 import type { EntryDraft, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
 import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store-errors.ts'
 import type { LogHead, Store } from '../../ports/store.ts'

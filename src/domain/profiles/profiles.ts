@@ -5,14 +5,11 @@ import type { Store } from '../../ports/store.ts'
 import { BadUserInput, NotFound, TabwireError } from '../kernel/errors.ts'
 import type { ProfileSeal } from './profile-cipher.ts'
 import { SealBroken } from './profile-cipher.ts'
-import type { SessionRegistry } from '../sessions/session-registry.ts'
 
 export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024, perOwner: 1_000 } as const
-/** How long a session may take to tell what it knows. */
-export const SAVE_SECONDS = 15
 
 /** The key that profiles are encrypted with is not the one that this one was saved with. */
-export class ProfileUnreadable extends TabwireError {
+class ProfileUnreadable extends TabwireError {
   override readonly code = 'PROFILE_UNREADABLE'
 
   constructor() {
@@ -59,9 +56,9 @@ export class Profiles {
     return this.#store.listProfiles(owner)
   }
 
-  /** What the profile of a session to be holds; `id` null: it is no such id. Throws BadUserInput or ProfileUnreadable. */
-  async open(owner: string, id: string | null): Promise<{ id: string; state: Json }> {
-    const record = id === null ? null : await this.#store.findProfile(id)
+  /** What the profile of a session to be holds. Throws BadUserInput or ProfileUnreadable. */
+  async open(owner: string, id: string): Promise<{ id: string; state: Json }> {
+    const record = await this.#store.findProfile(id)
     if (record?.owner !== owner) {
       const message = 'There is no such profile.'
       throw new BadUserInput([{ path: ['input', 'profileId'], code: 'NOT_FOUND', message }])
@@ -78,22 +75,4 @@ export class Profiles {
   async delete(owner: string, id: string): Promise<void> {
     if (!(await this.find(owner, id)) || !(await this.#store.deleteProfile(id))) throw new NotFound('profile')
   }
-}
-
-/** Saves what a running session knows of sites. Throws BadUserInput, NotFound, SessionNotRunning or BrowserTimeout. */
-export async function saveProfile(
-  registry: SessionRegistry,
-  profiles: Profiles,
-  owner: string,
-  given: { sessionId: string; name: string },
-  signal: AbortSignal,
-): Promise<ProfileDescription> {
-  const { sessionId, name } = given
-  if (name.length === 0 || name.length > PROFILE_LIMITS.name || /\p{Cc}/u.test(name) || !name.isWellFormed()) {
-    const message = `must have 1 to ${PROFILE_LIMITS.name} characters, none of them a control character`
-    throw new BadUserInput([{ path: ['name'], code: 'INVALID_FORMAT', message }])
-  }
-  const session = await registry.requireLive(owner, sessionId)
-  const state = await session.actions.storageState(AbortSignal.any([signal, AbortSignal.timeout(SAVE_SECONDS * 1000)]))
-  return profiles.keep(owner, name, state)
 }

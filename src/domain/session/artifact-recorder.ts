@@ -1,5 +1,3 @@
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
@@ -69,7 +67,7 @@ export class SessionFiles {
   /** A file that the browser made by itself. Never rejects. */
   async keepFile(file: BrowserFile): Promise<KeptFile> {
     try {
-      const content = await readPlainFile(file.path)
+      const content = await file.open()
       try {
         const { id } = await this.keep(file, content, NEVER)
         return { artifactId: id, failure: null }
@@ -98,18 +96,6 @@ export class SessionFiles {
     }
     return { artifactId: null, failure: message }
   }
-}
-
-/**
- * The browser writes downloads under a user of its own, and what it put there is read with our rights: a link of
- * either kind would show a file of ours, and a pipe would never end.
- */
-async function readPlainFile(path: string): Promise<Readable> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  const stats = await file.stat()
-  if (stats.isFile() && stats.nlink === 1) return file.createReadStream()
-  await file.close()
-  throw new Error('what lies there is no plain file')
 }
 
 const NEVER = new AbortController().signal

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { BrowserSession } from '../../ports/browser.ts'
-import { CDP_CLOSE, type CdpAttachment, type CdpClient, type ClientAct } from '../../ports/cdp-client.ts'
+import { CDP_CLOSE } from '../../contract/cdp-close-codes.ts'
+import type { CdpAttachment, CdpClient, ClientAct } from '../../ports/cdp-client.ts'
 import { TEXT_LIMITS, type ClientDetachReason, type EntryDraft } from '../../ports/log-entry.ts'
 import { Coalescer } from '../kernel/throttle.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
@@ -9,7 +10,7 @@ import type { SessionFiles } from './artifact-recorder.ts'
 import { within } from '../kernel/within.ts'
 
 /** Of one session at once. */
-export const MAX_CLIENTS = 20
+const MAX_CLIENTS = 20
 /** Commands come by the thousand; the time of the last one is noted at most this often. */
 const ACTIVITY_INTERVAL_MS = 500
 const DETACH_MS = 2_000

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { screenshot } from '../../ports/actions/screenshot.ts'
+import { screenshot } from '../../contract/actions/screenshot.ts'
 import type { SessionActions } from './session-actions.ts'
 import { SessionNotRunning } from './session-state.ts'
 

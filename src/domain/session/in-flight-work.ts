@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { bound } from '../../ports/fault-owner.ts'
+import { bound } from '../../fault-owner.ts'
 import type { SessionEndReason } from '../../ports/log-entry.ts'
 import type { SessionClock } from './timeouts.ts'
 import { within } from '../kernel/within.ts'

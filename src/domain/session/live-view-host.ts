@@ -1,5 +1,5 @@
 import type { BrowserSession } from '../../ports/browser.ts'
-import type { InputEvent } from '../../ports/input-event.ts'
+import type { InputEvent } from '../../contract/input-event.ts'
 import type { PageFrames, PictureOptions } from '../../ports/live-view.ts'
 import { NotFound } from '../kernel/errors.ts'
 

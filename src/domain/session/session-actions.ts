@@ -6,13 +6,12 @@ import {
   type ActionErrorCode,
   type ActionOrigin,
   type ActionOutcome,
-  type ActionStep,
   type GivenFile,
   type MadeFile,
   type ObservationOutcome,
   type ObservationRequest,
 } from '../../ports/action.ts'
-import { ACTION_KINDS } from '../../ports/actions/list.ts'
+import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
 import type { BrowserSession } from '../../ports/browser.ts'
 import type { EntryData, LogEntry } from '../../ports/log-entry.ts'
@@ -20,6 +19,7 @@ import type { Json } from '../../ports/json.ts'
 import type { Cost } from '../../ports/task.ts'
 import { ActionQueue } from './action-queue.ts'
 import { ActionStop } from './action-stop.ts'
+import type { GivenStep } from './given-step.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
 import { LinkedSignal } from '../kernel/linked-signal.ts'
@@ -36,7 +36,7 @@ const PICTURE_QUALITY = 80
 const COMMIT_WAIT_MS = 30_000
 
 /** What was done could not be recorded, so there is no entry to answer with. */
-export class ActionsNotRecorded extends TabwireError {
+class ActionsNotRecorded extends TabwireError {
   override readonly code = 'STORE_UNAVAILABLE'
 
   constructor() {
@@ -61,8 +61,6 @@ export interface ActionGround {
   readonly log: SessionLog
   readonly files: SessionFiles
   readonly artifacts: Artifacts
-  /** UUID of an artifact's id as clients write it; null: it is none. */
-  artifactUuid(id: string): string | null
   /** Why an address is not opened, for people; null: it is. */
   refuseAddress(url: string): string | null
   /** Throws SessionNotRunning. */
@@ -89,7 +87,7 @@ export class SessionActions {
    * NotFound (the page), CapacityExceeded or ActionsNotRecorded.
    */
   run(
-    steps: readonly ActionStep[],
+    steps: readonly GivenStep[],
     request: ActionRequest,
     signal: AbortSignal,
     requestMs = this.#requestMs,
@@ -151,17 +149,17 @@ export class SessionActions {
   }
 
   /** Which of the artifacts that steps are given are none of the owner's: places in the steps. */
-  async missingArtifacts(steps: readonly (ActionStep | null)[]): Promise<{ step: number; index: number }[]> {
+  async missingArtifacts(steps: readonly (GivenStep | null)[]): Promise<{ step: number; index: number }[]> {
     const given = steps.flatMap((step, index) =>
-      step?.name === 'upload' ? step.input.artifactIds.map((id, place) => ({ id, step: index, index: place })) : [],
+      step?.name === 'upload' ? step.artifacts.map((uuid, place) => ({ uuid, step: index, index: place })) : [],
     )
-    const found = await Promise.all(given.map(({ id }) => this.#findArtifact(id)))
+    const found = await Promise.all(given.map(({ uuid }) => this.#findArtifact(uuid)))
     return given.filter((_, index) => found[index] === null)
   }
 
   async #inTurn(
     browser: BrowserSession,
-    steps: readonly ActionStep[],
+    steps: readonly GivenStep[],
     request: ActionRequest,
     stopped: AbortSignal,
     caller: AbortSignal,
@@ -178,7 +176,7 @@ export class SessionActions {
 
   async #takeAll(
     browser: BrowserSession,
-    steps: readonly ActionStep[],
+    steps: readonly GivenStep[],
     request: ActionRequest,
     stop: ActionStop,
   ): Promise<LogEntry<'ACTION'>[]> {
@@ -216,10 +214,10 @@ export class SessionActions {
     return committed(entries)
   }
 
-  async #take(browser: BrowserSession, step: ActionStep, pageId: string | null, stop: ActionStop): Promise<TakenStep> {
+  async #take(browser: BrowserSession, step: GivenStep, pageId: string | null, stop: ActionStop): Promise<TakenStep> {
     using limits = stop.ofStep('timeoutMs' in step.input ? step.input.timeoutMs : STEP_MS)
     const { signal } = limits
-    const files = step.name === 'upload' ? await this.#givenFiles(step.input.artifactIds) : []
+    const files = step.name === 'upload' ? await this.#givenFiles(step) : []
     if (!Array.isArray(files)) return notTaken(files, pageId)
     const refuseAddress = (url: string) => (url === 'about:blank' ? null : this.#ground.refuseAddress(url))
     const taken = await browser.act(step, { pageId, files, refuseAddress, signal })
@@ -248,10 +246,10 @@ export class SessionActions {
   }
 
   /** What a step is given, or why it cannot be. */
-  async #givenFiles(ids: readonly string[]): Promise<GivenFile[] | ActionError> {
-    const found = await Promise.all(ids.map((id) => this.#findArtifact(id)))
+  async #givenFiles({ artifacts, input }: Extract<GivenStep, { name: 'upload' }>): Promise<GivenFile[] | ActionError> {
+    const found = await Promise.all(artifacts.map((uuid) => this.#findArtifact(uuid)))
     const missing = found.indexOf(null)
-    if (missing >= 0) return { code: 'NOT_FOUND', message: `There is no artifact ${ids[missing]}.` }
+    if (missing >= 0) return { code: 'NOT_FOUND', message: `There is no artifact ${input.artifactIds[missing]}.` }
     return found.flatMap((record) => {
       if (!record) return []
       const { name, contentType, sizeBytes } = record
@@ -260,8 +258,7 @@ export class SessionActions {
     })
   }
 
-  async #findArtifact(id: string): Promise<ArtifactRecord | null> {
-    const uuid = this.#ground.artifactUuid(id)
+  async #findArtifact(uuid: string | null): Promise<ArtifactRecord | null> {
     return uuid === null ? null : this.#ground.artifacts.find(this.#ground.owner, uuid)
   }
 }

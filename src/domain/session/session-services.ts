@@ -15,8 +15,6 @@ export interface SessionServices {
   limits: LogLimits
   deadlines: SessionDeadlines
   logger: Logger
-  /** UUID of an artifact's id as clients write it; null: it is none. */
-  artifactUuid(id: string): string | null
   /** Why a page of such a session may not open an address, for people; null: it may. */
   refuseAddress(url: string, egress: SessionEgress | null): string | null
   /** The log has grown: wake its followers. */

@@ -121,7 +121,6 @@ export class Session implements Recorder {
       log: this.log,
       files: this.#files,
       artifacts: services.artifacts,
-      artifactUuid: services.artifactUuid,
       refuseAddress,
       browser: () => this.#requireBrowser(),
       // The entries of actions bring their own time of activity.

@@ -1,4 +1,4 @@
-import { owned } from '../../ports/fault-owner.ts'
+import { owned } from '../../fault-owner.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import { isEnded } from './session-state.ts'
 

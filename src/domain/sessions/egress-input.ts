@@ -1,15 +1,28 @@
 import { z } from 'zod'
+import { defineInput, field, type EnumDefinition } from '../../contract/input-field.ts'
 import type { EgressMode, EgressPolicy, HostRule, UpstreamProxy } from '../../ports/egress.ts'
-import { refusalBy, refusingRule } from '../../ports/egress-refusal.ts'
-import { readHostRule } from '../../ports/host-rule.ts'
+import { refusalBy, refusingRule } from '../../egress/refusal.ts'
+import { readHostRule } from '../../egress/host-rule.ts'
 import type { SessionEgress } from '../../ports/session-egress.ts'
-import { describeUpstream, readUpstreamProxy, upstreamParts } from '../../ports/upstream-proxy.ts'
+import { describeUpstream, readUpstreamProxy, upstreamParts } from '../../egress/upstream-proxy.ts'
 import type { InputIssue } from '../kernel/errors.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
 import { refusePageAddress } from '../kernel/navigation-policy.ts'
 
 /** Each lets less through than the one before. */
-export const EGRESS_MODES = ['OPEN', 'PUBLIC', 'NONE'] as const satisfies readonly EgressMode[]
+const EGRESS_MODES = ['OPEN', 'PUBLIC', 'NONE'] as const satisfies readonly EgressMode[]
+
+const NEVER_OPENED = 'Cloud metadata services and link-local addresses are never opened.'
+
+export const EGRESS_MODE: EnumDefinition<EgressMode> = {
+  enumName: 'EgressMode',
+  description: `Which hosts the pages of a session can reach. ${NEVER_OPENED}`,
+  values: {
+    OPEN: 'Every host that the server reaches, private ones and the server itself among them.',
+    PUBLIC: 'Hosts with a public address, and those of TABWIRE_EGRESS_ALLOW.',
+    NONE: 'Only the hosts of TABWIRE_EGRESS_ALLOW.',
+  },
+}
 
 const LIMITS = { allowedHosts: 100, credential: 255 } as const
 
@@ -25,7 +38,7 @@ export interface ServerEgress {
   allow: readonly HostRule[]
 }
 
-export interface ProxyInput {
+interface ProxyInput {
   server: string
   username?: string | null
   password?: string | null
@@ -61,35 +74,52 @@ const allowedHosts = z.array(z.string()).transform((given, context): HostRule[] 
   })
 })
 
+export const PROXY_INPUT = defineInput(
+  'ProxyInput',
+  'A proxy for all connections of a session. Credentials are not stored, and not shown anywhere; they may also be part of the server, as in "http://user:password@proxy.example:3128".',
+  {
+    server: field.of(
+      'String',
+      z.string(),
+      `${EGRESS_INPUT_RULES.proxyServer} A private address must be among the hosts that the session can reach.`,
+      { required: true },
+    ),
+    username: field.of(
+      'String',
+      z.string().nullish(),
+      `User name. Required with a password. ${EGRESS_INPUT_RULES.credential}`,
+    ),
+    password: field.of('String', z.string().nullish(), `Password. ${EGRESS_INPUT_RULES.credential}`),
+  },
+)
+
 // No message repeats what was given: it may hold a password.
-const proxy = z
-  .strictObject({ server: z.string(), username: z.string().nullish(), password: z.string().nullish() })
-  .transform(({ server, username, password }, context): UpstreamProxy => {
-    for (const [name, value] of [
-      ['username', username],
-      ['password', password],
-    ] as const) {
-      if (value == null) continue
-      if (value === '' || /\p{Cc}/u.test(value) || !value.isWellFormed()) {
-        refuse(context, 'INVALID_FORMAT', `must have ${EGRESS_INPUT_RULES.credential}`, [name])
-      } else if (Buffer.byteLength(value) > LIMITS.credential) {
-        refuse(context, 'TOO_LONG', `must have ${EGRESS_INPUT_RULES.credential}`, [name])
-      }
+const proxy = PROXY_INPUT.rule.transform(({ server, username, password }, context): UpstreamProxy => {
+  for (const [name, value] of [
+    ['username', username],
+    ['password', password],
+  ] as const) {
+    if (value == null) continue
+    if (value === '' || /\p{Cc}/u.test(value) || !value.isWellFormed()) {
+      refuse(context, 'INVALID_FORMAT', `must have ${EGRESS_INPUT_RULES.credential}`, [name])
+    } else if (Buffer.byteLength(value) > LIMITS.credential) {
+      refuse(context, 'TOO_LONG', `must have ${EGRESS_INPUT_RULES.credential}`, [name])
     }
-    if (username == null && password != null) {
-      refuse(context, 'REQUIRED', 'must be given with a password', ['username'])
-    }
-    if (username != null && server.includes('@')) {
-      refuse(context, 'CONFLICT', 'is given in the server as well', ['username'])
-      return z.NEVER
-    }
-    const encoded = (value: string | null | undefined) => encodeURIComponent((value ?? '').toWellFormed())
-    const credentials = username == null ? '' : `${encoded(username)}:${encoded(password)}@`
-    const { proxy: read, problem } = readUpstreamProxy(server.replace(/^(\w+:\/\/)/, `$1${credentials}`))
-    if (read && upstreamParts(read).port > 0) return read
-    refuse(context, 'INVALID_FORMAT', problem ?? 'must have a port from 1 to 65535', ['server'])
+  }
+  if (username == null && password != null) {
+    refuse(context, 'REQUIRED', 'must be given with a password', ['username'])
+  }
+  if (username != null && server.includes('@')) {
+    refuse(context, 'CONFLICT', 'is given in the server as well', ['username'])
     return z.NEVER
-  })
+  }
+  const encoded = (value: string | null | undefined) => encodeURIComponent((value ?? '').toWellFormed())
+  const credentials = username == null ? '' : `${encoded(username)}:${encoded(password)}@`
+  const { proxy: read, problem } = readUpstreamProxy(server.replace(/^(\w+:\/\/)/, `$1${credentials}`))
+  if (read && upstreamParts(read).port > 0) return read
+  refuse(context, 'INVALID_FORMAT', problem ?? 'must have a port from 1 to 65535', ['server'])
+  return z.NEVER
+})
 
 /** For the schema of the whole input. */
 export const EGRESS_MEMBERS = {

@@ -12,7 +12,8 @@ import { shownEgress } from './egress-input.ts'
 import { BadUserInput } from '../kernel/errors.ts'
 import { StorageFull } from '../artifacts/free-space.ts'
 import { hashOfOptions } from './idempotency.ts'
-import { canonicalTimezone, type SessionOptions } from './session-input.ts'
+import type { SessionOptions } from './session-input.ts'
+import { canonicalTimezone } from './session-rules.ts'
 
 const INSERT_TRIES = 3
 const INSERT_PAUSE_MS = 100

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { unowned } from '../../ports/fault-owner.ts'
+import { unowned } from '../../fault-owner.ts'
 import type { EntryDraft, LogEntry } from '../../ports/log-entry.ts'
 import { StoreUnavailable } from '../../ports/store-errors.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'

@@ -1,4 +1,4 @@
-import type { FaultOwner } from '../../ports/fault-owner.ts'
+import type { FaultOwner } from '../../fault-owner.ts'
 import type { Session } from '../session/session.ts'
 
 /** Answers for what a session begins by itself, whoever asked for it: its clock, its log, its tasks. */

@@ -1,12 +1,28 @@
 import { z } from 'zod'
-import { RECORDING_KINDS, type RecordingKind } from '../../ports/artifact.ts'
-import { isDeeperThan } from '../../ports/json-depth.ts'
+import { setViewport } from '../../contract/actions/set-viewport.ts'
+import {
+  defineInput,
+  field,
+  orDefault,
+  orNull,
+  type EnumDefinition,
+  type FieldValues,
+} from '../../contract/input-field.ts'
+import { HAR_LIMITS, type RecordingKind } from '../../ports/artifact.ts'
 import type { Json } from '../../ports/json.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
-import { EGRESS_MEMBERS, egressIssues, type EgressInput, type ServerEgress } from './egress-input.ts'
-import { INITIAL_PROMPT_RULE, refuseInitialPrompt } from './initial-prompt.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
+import {
+  EGRESS_INPUT_RULES,
+  EGRESS_MEMBERS,
+  EGRESS_MODE,
+  egressIssues,
+  PROXY_INPUT,
+  type EgressInput,
+  type ServerEgress,
+} from './egress-input.ts'
+import { SESSION_INPUT_RULES, SESSION_RULES } from './session-rules.ts'
 
 /** What a client may say when it starts a session, as it arrives: nothing is checked yet. */
 export interface StartSessionInput extends EgressInput {
@@ -24,6 +40,7 @@ export interface StartSessionInput extends EgressInput {
   maxDurationSeconds?: number | null
   initialPrompt?: string | null
   record?: readonly RecordingKind[] | null
+  /** UUID. */
   profileId?: string | null
   screenshot?: boolean | null
 }
@@ -37,240 +54,168 @@ export interface UpdateSessionInput {
   maxDurationSeconds?: number | null
 }
 
-const LIMITS = {
-  idempotencyKey: 200,
-  name: 200,
-  metadataBytes: 16_384,
-  metadataDepth: 8,
-  viewport: { min: 50, max: 7680 },
-  userAgent: 1000,
-  locale: 100,
-  timezone: 100,
-  headers: 64,
-  headerName: 200,
-  headerValue: 8000,
-  idleTimeoutSeconds: 1800,
-  maxDurationSeconds: 86_400,
-  initialPrompt: 8000,
-} as const
+const VIEWPORT = { width: 1920, height: 1080 }
 
-/** The rules in words, once: the schema puts them into its descriptions, and the checks below follow them. */
-export const SESSION_INPUT_RULES = {
-  idempotencyKey: `1 to ${LIMITS.idempotencyKey} printable ASCII characters.`,
-  name: `1 to ${LIMITS.name} characters, none of them a control character.`,
-  metadata: `A JSON object of at most ${LIMITS.metadataBytes} bytes as JSON and ${LIMITS.metadataDepth} levels, without U+0000 or lone surrogates.`,
-  viewport: `Width and height from ${LIMITS.viewport.min} to ${LIMITS.viewport.max} CSS pixels.`,
-  userAgent: `1 to ${LIMITS.userAgent} printable ASCII characters.`,
-  locale: 'A BCP 47 language tag that is known, such as "de-CH".',
-  timezone: 'A name of the IANA time zone database, such as "Europe/Zurich".',
-  extraHeaders: `A JSON object of at most ${LIMITS.headers} header names (RFC 9110 tokens of at most ${LIMITS.headerName} characters, each once regardless of case, none that the browser must set itself, such as Host or Content-Length) with string values of at most ${LIMITS.headerValue} visible ASCII characters, spaces and tabs.`,
-  idleTimeoutSeconds: `From 1 to ${LIMITS.idleTimeoutSeconds} (30 minutes).`,
-  maxDurationSeconds: `From 1 to ${LIMITS.maxDurationSeconds} (24 hours).`,
-  initialPrompt: `1 to ${LIMITS.initialPrompt} characters, without U+0000 or lone surrogates. ${INITIAL_PROMPT_RULE} Only http:// and https:// URLs are opened; cloud metadata and link-local addresses are refused, and what the egress of the session does not allow.`,
-} as const
-
-/** What the browser decides about a request itself; setting them breaks requests or smuggles a second one. */
-const BROWSER_OWN_HEADERS = new Set([
-  'host',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'upgrade',
-  'keep-alive',
-  'te',
-  'trailer',
-  'expect',
-  'cookie2',
-  // Measured: Chromium fails every request with net::ERR_INVALID_ARGUMENT.
-  'set-cookie',
-  'set-cookie2',
-])
-
-type Check<T> = (value: T) => { code: string; message: string } | null
-
-/** A zod schema refined by a check that names its own code. */
-function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<S>>[]) {
-  return schema.superRefine((value, context) => {
-    for (const check of checks) {
-      const problem = check(value)
-      if (problem) context.addIssue({ code: 'custom', message: problem.message, params: { code: problem.code } })
-    }
-  })
+export const BROWSER_ENGINE: EnumDefinition<'CHROMIUM'> = {
+  enumName: 'BrowserEngine',
+  description: 'Which browser a session has.',
+  values: { CHROMIUM: 'Chromium, without a window.' },
 }
 
-const matches =
-  (pattern: RegExp, message: string, code = 'INVALID_FORMAT'): Check<string> =>
-  (value) =>
-    pattern.test(value) ? null : { code, message }
-
-const lengthWithin =
-  (max: number): Check<string> =>
-  (value) =>
-    value.length === 0
-      ? { code: 'TOO_SHORT', message: 'must not be empty' }
-      : value.length > max
-        ? { code: 'TOO_LONG', message: `must have at most ${max} characters; it has ${value.length}` }
-        : null
-
-const within = (min: number, max: number) =>
-  ruled(z.number(), (value) =>
-    Number.isInteger(value) && value >= min && value <= max
-      ? null
-      : { code: 'OUT_OF_RANGE', message: `must be a whole number from ${min} to ${max}` },
-  )
-
-const noControls: Check<string> = (value) =>
-  // A lone surrogate or control character in a name would be shown as rubbish everywhere.
-  /\p{Cc}/u.test(value) || !value.isWellFormed()
-    ? { code: 'INVALID_FORMAT', message: 'must not hold control characters or lone surrogates' }
-    : null
-
-const isKnownLocale: Check<string> = (value) => {
-  // Its length is refused already, and Intl takes seconds for a megabyte.
-  if (value.length > LIMITS.locale) return null
-  try {
-    if (Intl.DateTimeFormat.supportedLocalesOf(value).length > 0) return null
-  } catch {
-    // Not a language tag at all: the same answer.
-  }
-  return { code: 'UNKNOWN_VALUE', message: 'must be a known BCP 47 language tag, such as "de-CH"' }
+const RECORDING_KIND: EnumDefinition<RecordingKind> = {
+  enumName: 'RecordingKind',
+  description: 'What a session can record beside its log.',
+  values: {
+    VIDEO:
+      'A WebM video of each page, its longer side at most 1280 pixels. Takes most of a core while a page moves much.',
+    TRACE: 'A trace for the trace viewer: each action with the page before and after it, console and network.',
+    HAR: `An HTTP archive of all requests, with the bodies of the first ${HAR_LIMITS.requests}, of ${HAR_LIMITS.bodyBytes / 1024 / 1024} MiB in all at most; what comes then, and what a browser that crashes had seen, is listed without bodies.`,
+  },
 }
 
-const isKnownTimezone: Check<string> = (value) =>
-  canonicalTimezone(value) !== null
-    ? null
-    : { code: 'UNKNOWN_VALUE', message: 'must be a known IANA time zone, such as "Europe/Zurich"' }
-
-const isInitialPrompt: Check<string> = (value) => {
-  if (value.trim() === '') return { code: 'TOO_SHORT', message: 'must not be empty' }
-  if (!value.isWellFormed() || value.includes('\0')) {
-    return { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }
-  }
-  const reason = refuseInitialPrompt(value)
-  return reason === null ? null : { code: 'FORBIDDEN_VALUE', message: reason }
-}
-
-const areDistinct: Check<readonly string[]> = (value) =>
-  new Set(value).size === value.length ? null : { code: 'CONFLICT', message: 'must name each kind once' }
-
-/**
- * The zone's name as the time zone database spells it, or null if there is none. Browsers are told this one (measured:
- * Chromium refuses "utc" and "europe/zurich", which Node takes); a page sees it in either case.
- */
-export function canonicalTimezone(name: string): string | null {
-  // Node also takes offsets such as "+02:00", which browsers do not.
-  if (!/^[A-Za-z]/.test(name) || name.length > LIMITS.timezone) return null
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone
-  } catch {
-    return null
-  }
-}
-
-const isStorableJson: Check<unknown> = (value) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return { code: 'INVALID_FORMAT', message: 'must be a JSON object' }
-  }
-  // First of all: a client may nest so deeply that writing it down would overflow the stack.
-  if (isDeeperThan(LIMITS.metadataDepth, value)) {
-    return { code: 'TOO_LONG', message: `must nest at most ${LIMITS.metadataDepth} levels deep` }
-  }
-  const text = JSON.stringify(value)
-  const bytes = Buffer.byteLength(text)
-  if (bytes > LIMITS.metadataBytes) {
-    return { code: 'TOO_LONG', message: `must take at most ${LIMITS.metadataBytes} bytes as JSON; it takes ${bytes}` }
-  }
-  // JSON.stringify writes a lone surrogate and U+0000 as escapes: PostgreSQL refuses both (law 9).
-  return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)
-    ? { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }
-    : null
-}
-
-const fewHeaders = ruled(z.unknown(), (value) =>
-  typeof value === 'object' && value !== null && Object.keys(value).length > LIMITS.headers
-    ? { code: 'TOO_LONG', message: `must have at most ${LIMITS.headers} headers` }
-    : null,
+/** Null means the same as leaving a member out. */
+export const START_SESSION_INPUT = defineInput(
+  'StartSessionInput',
+  'What a new session shall be. Null means the same as leaving a member out. Broken rules are reported together: BAD_USER_INPUT with issues of path, code and message, at most 20, and hasMoreIssues: true where there are more.',
+  {
+    idempotencyKey: field.of(
+      'String',
+      orNull(SESSION_RULES.idempotencyKey),
+      `Per owner: the same key with the same input returns the session that it made before; with another input it is BAD_USER_INPUT. ${SESSION_INPUT_RULES.idempotencyKey}`,
+    ),
+    name: field.of('String', orNull(SESSION_RULES.name), `For people, and to filter by. ${SESSION_INPUT_RULES.name}`),
+    metadata: field.of(
+      'JSON',
+      orDefault(SESSION_RULES.metadata, {}),
+      `To be kept with the session, and to filter by. ${SESSION_INPUT_RULES.metadata}`,
+    ),
+    browser: field.of(BROWSER_ENGINE, orDefault(z.literal('CHROMIUM'), 'CHROMIUM'), 'Which browser.', {
+      defaultValue: 'CHROMIUM',
+    }),
+    viewport: field.of(
+      setViewport.input,
+      orDefault(SESSION_RULES.viewport, VIEWPORT),
+      `Of every page. ${SESSION_INPUT_RULES.viewport}`,
+      { defaultValue: VIEWPORT },
+    ),
+    userAgent: field.of(
+      'String',
+      orNull(SESSION_RULES.userAgent),
+      `The User-Agent of every request. Absent: the browser’s own. ${SESSION_INPUT_RULES.userAgent}`,
+    ),
+    locale: field.of(
+      'String',
+      orNull(SESSION_RULES.locale),
+      `The language that pages are told. Absent: the browser’s own. ${SESSION_INPUT_RULES.locale}`,
+    ),
+    timezone: field.of(
+      'String',
+      orNull(SESSION_RULES.timezone),
+      `The time zone that pages are told. Absent: the server’s own. ${SESSION_INPUT_RULES.timezone}`,
+    ),
+    extraHeaders: field.of(
+      'JSON',
+      orNull(SESSION_RULES.extraHeaders),
+      `Headers to send with every request. ${SESSION_INPUT_RULES.extraHeaders}`,
+    ),
+    keepAlive: field.flagOr('True: no idle timeout. maxDurationSeconds applies all the same.', false),
+    idleTimeoutSeconds: field.of(
+      'Int',
+      orDefault(SESSION_RULES.idleTimeoutSeconds, 600),
+      `Seconds without activity after which the session ends. ${SESSION_INPUT_RULES.idleTimeoutSeconds}`,
+      { defaultValue: 600 },
+    ),
+    maxDurationSeconds: field.of(
+      'Int',
+      orDefault(SESSION_RULES.maxDurationSeconds, 3600),
+      `Seconds after which the session ends, whatever happens. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
+      { defaultValue: 3600 },
+    ),
+    initialPrompt: field.of(
+      'String',
+      orNull(SESSION_RULES.initialPrompt),
+      `A URL to open at once, or a task in words for the model of the server (AI_NOT_CONFIGURED where there is none), which waits until the session runs. Unless keepAlive, the session ends with its initial task: CLOSED / TASK_COMPLETED, or FAILED / TASK_FAILED; one whose task was cancelled stays. ${SESSION_INPUT_RULES.initialPrompt}`,
+    ),
+    profileId: field.of(
+      'ID',
+      orNull(SESSION_RULES.profileId),
+      'A profile of the caller: the session starts with its cookies, local storage and IndexedDB. One that does not exist is BAD_USER_INPUT with the issue NOT_FOUND; one encrypted with another key is PROFILE_UNREADABLE.',
+    ),
+    record: field.of(
+      RECORDING_KIND,
+      orDefault(SESSION_RULES.record, []),
+      'What to record from the first moment on; each becomes an artifact when the session ends. A kind that cannot be recorded here, such as VIDEO without ffmpeg, is BAD_USER_INPUT with the issue UNAVAILABLE.',
+      { list: true, defaultValue: [] },
+    ),
+    egress: field.of(
+      EGRESS_MODE,
+      orNull(EGRESS_MEMBERS.egress),
+      'Which hosts its pages can reach. Absent: as the server is configured (TABWIRE_EGRESS). A wider mode than that is BAD_USER_INPUT with the issue FORBIDDEN_VALUE.',
+    ),
+    allowedHosts: field.of(
+      'String',
+      orNull(EGRESS_MEMBERS.allowedHosts),
+      `The only hosts that its pages can reach, among those that egress allows; with [], none. Absent: all of those. ${EGRESS_INPUT_RULES.allowedHosts}`,
+      { list: true },
+    ),
+    proxy: field.of(
+      PROXY_INPUT,
+      orNull(EGRESS_MEMBERS.proxy),
+      'A proxy for all its connections. Absent: none. What egress and allowedHosts refuse is not asked of it.',
+    ),
+    screenshot: field.flagOr(
+      'True: take one when the page of initialPrompt has loaded, or at once where there is none: an Action of the type SCREENSHOT, with its artifact.',
+      false,
+    ),
+  },
 )
 
-/** Their number first: a million of them are not looked through. */
-const headers = fewHeaders.pipe(z.record(z.string(), z.unknown())).superRefine((value, context) => {
-  const refuse = (path: string[], code: string, message: string) =>
-    context.addIssue({ code: 'custom', path, message, params: { code } })
-  const seen = new Set<string>()
-  for (const [name, content] of Object.entries(value)) {
-    const lowerCase = name.toLowerCase()
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name) || name.length > LIMITS.headerName) {
-      refuse([name], 'INVALID_FORMAT', 'is not a header name')
-    } else if (BROWSER_OWN_HEADERS.has(lowerCase) || /^(sec|proxy)-/.test(lowerCase)) {
-      refuse([name], 'FORBIDDEN_VALUE', 'is set by the browser itself')
-    }
-    if (seen.has(lowerCase)) refuse([name], 'CONFLICT', 'is given twice')
-    seen.add(lowerCase)
-    if (typeof content !== 'string' || !/^[\t\x20-\x7e]*$/.test(content)) {
-      refuse([name], 'INVALID_FORMAT', 'must be a string of visible ASCII characters, spaces and tabs')
-    } else if (content.length > LIMITS.headerValue) {
-      refuse([name], 'TOO_LONG', `must have at most ${LIMITS.headerValue} characters`)
-    }
-  }
-})
-
-/** GraphQL has null where a client wants to say "nothing": for an input that is the same as leaving it out. */
-const optional = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? null)
-const withDefault = <S extends z.ZodType>(schema: S, fallback: z.output<S>) =>
-  schema.nullish().transform((value) => value ?? fallback)
-
-const printable = /^[\x20-\x7e]+$/
-const PRINTABLE = 'must be printable ASCII'
-const name = ruled(z.string(), lengthWithin(LIMITS.name), noControls)
-const metadata = ruled(z.any(), isStorableJson).transform((value) => value as { [key: string]: Json })
-const side = within(LIMITS.viewport.min, LIMITS.viewport.max)
-const viewport = z.object({ width: side, height: side })
-
-const startSession = z.strictObject({
-  idempotencyKey: optional(
-    ruled(z.string(), lengthWithin(LIMITS.idempotencyKey), matches(/^[\x20-\x7e]*$/, PRINTABLE)),
-  ),
-  name: optional(name),
-  metadata: withDefault(metadata, {}),
-  browser: withDefault(z.literal('CHROMIUM'), 'CHROMIUM'),
-  viewport: withDefault(viewport, { width: 1920, height: 1080 }),
-  userAgent: optional(ruled(z.string(), lengthWithin(LIMITS.userAgent), matches(printable, PRINTABLE))),
-  locale: optional(ruled(z.string(), lengthWithin(LIMITS.locale), isKnownLocale)),
-  timezone: optional(ruled(z.string(), isKnownTimezone)),
-  extraHeaders: optional(headers.transform((value) => value as Record<string, string>)),
-  keepAlive: withDefault(z.boolean(), false),
-  screenshot: withDefault(z.boolean(), false),
-  idleTimeoutSeconds: withDefault(within(1, LIMITS.idleTimeoutSeconds), 600),
-  maxDurationSeconds: withDefault(within(1, LIMITS.maxDurationSeconds), 3600),
-  initialPrompt: optional(ruled(z.string(), lengthWithin(LIMITS.initialPrompt), isInitialPrompt)),
-  profileId: optional(ruled(z.string(), lengthWithin(500))),
-  record: withDefault(ruled(z.array(z.enum(RECORDING_KINDS)), areDistinct), []),
-  egress: optional(EGRESS_MEMBERS.egress),
-  allowedHosts: optional(EGRESS_MEMBERS.allowedHosts),
-  proxy: optional(EGRESS_MEMBERS.proxy),
-})
-
-const updateSession = z.strictObject({
-  name: name.nullable().optional(),
-  metadata: metadata.optional(),
-  viewport: viewport.optional(),
-  keepAlive: z.boolean().optional(),
-  idleTimeoutSeconds: within(1, LIMITS.idleTimeoutSeconds).optional(),
-  maxDurationSeconds: within(1, LIMITS.maxDurationSeconds).optional(),
-})
+/** Null clears, where that is possible: see parseUpdateSession. */
+export const UPDATE_SESSION_INPUT = defineInput(
+  'UpdateSessionInput',
+  'What shall change. Absent: unchanged. Null: cleared, where null is allowed. Rules that are broken are reported all together, as BAD_USER_INPUT.',
+  {
+    name: field.of(
+      'String',
+      SESSION_RULES.name.nullable().optional(),
+      `For people, and to filter by. Null clears it. ${SESSION_INPUT_RULES.name}`,
+    ),
+    metadata: field.of(
+      'JSON',
+      SESSION_RULES.metadata.optional(),
+      `Replaced whole. Null makes it {}. ${SESSION_INPUT_RULES.metadata}`,
+    ),
+    viewport: field.of(
+      setViewport.input,
+      SESSION_RULES.viewport.optional(),
+      `Of every page; one that hangs takes it when it answers again. Cannot be null. ${SESSION_INPUT_RULES.viewport}`,
+    ),
+    keepAlive: field.of('Boolean', z.boolean().optional(), 'True: no idle timeout. Cannot be null.'),
+    idleTimeoutSeconds: field.of(
+      'Int',
+      SESSION_RULES.idleTimeoutSeconds.optional(),
+      `Seconds without activity after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.idleTimeoutSeconds}`,
+    ),
+    maxDurationSeconds: field.of(
+      'Int',
+      SESSION_RULES.maxDurationSeconds.optional(),
+      `Seconds from its start after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
+    ),
+  },
+)
 
 /** Members of an update whose null means "clear", and what that leaves; null for the others breaks a rule. */
 const CLEARED: Partial<Record<keyof UpdateSessionInput, unknown>> = { name: null, metadata: {} }
 
-export type SessionOptions = z.output<typeof startSession>
-export type SessionChange = z.output<typeof updateSession>
+export type SessionOptions = FieldValues<typeof START_SESSION_INPUT.fields>
+export type SessionChange = FieldValues<typeof UPDATE_SESSION_INPUT.fields>
 
 /** The options of a new session, defaults filled in. Throws BadUserInput with every broken rule. */
 export function parseStartSession(
   input: StartSessionInput | null | undefined,
   server: ServerEgress = { mode: 'OPEN', allow: [] },
 ): SessionOptions {
-  return parse(startSession, input ?? {}, input ? egressIssues(input, server) : [])
+  return parse(START_SESSION_INPUT.rule, input ?? {}, input ? egressIssues(input, server) : [])
 }
 
 /** What is to change; a member that is absent stays. Throws BadUserInput with every broken rule. */
@@ -283,12 +228,12 @@ export function parseUpdateSession(input: UpdateSessionInput): SessionChange {
     else if (member in CLEARED) given[member] = CLEARED[member as keyof UpdateSessionInput]
     else cannotClear.push({ path: ['input', member], code: 'REQUIRED', message: 'cannot be cleared' })
   }
-  return parse(updateSession, given, cannotClear)
+  return parse(UPDATE_SESSION_INPUT.rule, given, cannotClear)
 }
 
 /** Metadata to filter by, under the same rules as metadata to keep. Throws BadUserInput. */
 export function parseMetadata(value: unknown, path: (string | number)[]): { [key: string]: Json } {
-  return parse(metadata, value, [], path)
+  return parse(SESSION_RULES.metadata, value, [], path)
 }
 
 function parse<S extends z.ZodType>(

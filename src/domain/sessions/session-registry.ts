@@ -3,10 +3,9 @@ import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
 import type { BrowserPool, PageState } from '../../ports/browser.ts'
 import type { Bus } from '../../ports/bus.ts'
-import { ownedBy } from '../../ports/fault-owner.ts'
+import { ownedBy } from '../../fault-owner.ts'
 import type { PendingRequest } from '../../ports/log-entry.ts'
 import { StoreUnavailable } from '../../ports/store-errors.ts'
-import type { Json } from '../../ports/json.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
@@ -32,6 +31,7 @@ import {
 } from './session-input.ts'
 import { listSessions, SESSION_PAGE_BOUNDS, type SessionListArguments, type SessionListPage } from './session-list.ts'
 import type { LogLimits } from '../log/log-limits.ts'
+import type { Profiles } from '../profiles/profiles.ts'
 import type { SessionLog } from '../log/session-log.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { isEnded, LIVE_STATUSES, SessionNotRunning } from '../session/session-state.ts'
@@ -58,10 +58,8 @@ export interface SessionRegistryOptions {
   limits: LogLimits
   /** What sessions may reach at most. */
   egress: ServerEgress
-  /** See SessionServices. */
-  artifactUuid(id: string): string | null
-  /** The profile of an id as clients write it, with what it holds. Throws BadUserInput where there is none. */
-  openProfile(owner: string, id: string): Promise<{ id: string; state: Json }>
+  /** What sessions may start with. */
+  profiles: Profiles
   /** Throws StorageFull where there is no room for another session. */
   requireRoom?(): Promise<void>
   deadlines?: Partial<SessionDeadlines> | undefined
@@ -110,7 +108,6 @@ export class SessionRegistry {
       browsers,
       artifacts,
       limits: options.limits,
-      artifactUuid: (id) => options.artifactUuid(id),
       refuseAddress: (url, egress) => refusePageAddress(url, policyOfShown(egress, options.egress)),
       deadlines: { ...DEFAULT_DEADLINES, ...options.deadlines },
       logger,
@@ -135,7 +132,7 @@ export class SessionRegistry {
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
     await this.#options.requireRoom?.()
-    const profile = options.profileId === null ? null : await this.#options.openProfile(owner, options.profileId)
+    const profile = options.profileId === null ? null : await this.#options.profiles.open(owner, options.profileId)
     if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
     requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { unowned } from '../../ports/fault-owner.ts'
+import { unowned } from '../../fault-owner.ts'
 import type { LogEntry } from '../../ports/log-entry.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'

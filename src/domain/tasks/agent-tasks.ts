@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
 import type { ChatModel } from '../../ports/chat-model.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
+import type { OutputSchemas } from '../../ports/output-schema.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Cost, TaskRecord } from '../../ports/task.ts'
 import { approximateSize } from '../log/entry-size.ts'
@@ -16,12 +17,12 @@ import { tasksOf } from './tasks-of-session.ts'
 import { within } from '../kernel/within.ts'
 
 /** No model is configured that could work on a task. */
-export class AiNotConfigured extends TabwireError {
+class AiNotConfigured extends TabwireError {
   override readonly code = 'AI_NOT_CONFIGURED'
 }
 
 /** A session works on one task at a time. */
-export class TaskRunning extends TabwireError {
+class TaskRunning extends TabwireError {
   override readonly code = 'TASK_RUNNING'
 }
 
@@ -31,15 +32,17 @@ const CANCEL_WAIT_MS = 10_000
 export class AgentTasks {
   readonly #store: Store
   readonly #model: ChatModel | null
+  readonly #schemas: OutputSchemas
   readonly #logger: Logger
   /** By session; null while a task is being started. */
   readonly #running = new Map<string, { task: RunningTask; ended: Promise<void> } | null>()
   /** What the tasks of a session have cost: its snapshot tells it only once that is committed. */
   readonly #spent = new WeakMap<Session, Cost>()
 
-  constructor(store: Store, model: ChatModel | null, logger: Logger) {
+  constructor(store: Store, model: ChatModel | null, schemas: OutputSchemas, logger: Logger) {
     this.#store = store
     this.#model = model
+    this.#schemas = schemas
     this.#logger = logger
   }
 
@@ -53,7 +56,7 @@ export class AgentTasks {
 
   /** Starts a task in a running session. Throws BadUserInput, SessionNotRunning, TaskRunning or AiNotConfigured. */
   async start(session: Session, input: unknown): Promise<TaskRecord> {
-    const options = await parseTask(input, this.requireModel())
+    const options = await parseTask(input, this.requireModel(), this.#schemas)
     const { status } = session.snapshot()
     if (isEnded(status)) throw new SessionNotRunning()
     if (status === 'CREATING') throw new SessionNotRunning('The session does not run yet.')
@@ -65,7 +68,7 @@ export class AgentTasks {
    * alive it ends with the task; one whose task was cancelled stays, for whoever cancelled it.
    */
   async startInitial(session: Session, prompt: string): Promise<TaskRecord> {
-    const options = await parseTask({ prompt }, this.requireModel())
+    const options = await parseTask({ prompt }, this.requireModel(), this.#schemas)
     return this.#begin(session, options, ({ status, error }) => {
       if (session.snapshot().keepAlive || status === 'CANCELLED') return
       void session.end(status === 'COMPLETED' ? 'TASK_COMPLETED' : 'TASK_FAILED', error)

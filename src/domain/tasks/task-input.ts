@@ -1,7 +1,7 @@
-import { defineInput, field } from '../../ports/actions/input-field.ts'
+import { defineInput, field } from '../../contract/input-field.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
-import { OutputSchemaInvalid, readOutputSchema, type OutputSchema } from './output-schema.ts'
+import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../../ports/output-schema.ts'
 
 /** What the client says. Shown in the schema as TaskInput. */
 export const TASK_INPUT = defineInput('TaskInput', 'A task in words, for the model of the server.', {
@@ -36,7 +36,11 @@ export interface TaskOptions {
  * What a task is to be, defaults filled in. Throws BadUserInput with every broken rule. A limit in USD needs a model
  * whose price is known: else nobody could keep it.
  */
-export async function parseTask(input: unknown, model: { name: string; isPriced: boolean }): Promise<TaskOptions> {
+export async function parseTask(
+  input: unknown,
+  model: { name: string; isPriced: boolean },
+  schemas: OutputSchemas,
+): Promise<TaskOptions> {
   const parsed = TASK_INPUT.rule.safeParse(input)
   const issues = parsed.success ? [] : inputIssues(parsed.error, ['input'])
   const { maxUsd, outputSchema } = (input ?? {}) as { maxUsd?: unknown; outputSchema?: unknown }
@@ -45,14 +49,14 @@ export async function parseTask(input: unknown, model: { name: string; isPriced:
     issues.push({ path: ['input', 'maxUsd'], code: 'CONFLICT', message })
   }
   const isMalformed = issues.some(({ path }) => path[1] === 'outputSchema')
-  const schema = outputSchema == null || isMalformed ? null : await readSchema(outputSchema, issues)
+  const schema = outputSchema == null || isMalformed ? null : await readSchema(schemas, outputSchema, issues)
   if (!parsed.success || issues.length > 0) throw new BadUserInput(issues)
   return { ...parsed.data, outputSchema: schema }
 }
 
-async function readSchema(schema: unknown, issues: InputIssue[]): Promise<OutputSchema | null> {
+async function readSchema(schemas: OutputSchemas, schema: unknown, issues: InputIssue[]): Promise<OutputSchema | null> {
   try {
-    return await readOutputSchema(schema)
+    return await schemas.read(schema)
   } catch (error) {
     if (!(error instanceof OutputSchemaInvalid)) throw error
     issues.push({ path: ['input', 'outputSchema'], code: 'INVALID_FORMAT', message: error.message })

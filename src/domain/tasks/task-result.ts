@@ -1,6 +1,6 @@
-import { isDeeperThan } from '../../ports/json-depth.ts'
+import { isDeeperThan } from '../../contract/json-depth.ts'
 import type { Json } from '../../ports/json.ts'
-import type { OutputSchema } from './output-schema.ts'
+import type { OutputSchema } from '../../ports/output-schema.ts'
 
 /** The longest result, in UTF-16 code units of its JSON. */
 const LONGEST_RESULT = 100_000

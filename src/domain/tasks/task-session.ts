@@ -1,4 +1,7 @@
+import type { ActionStep } from '../../contract/actions/list.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import { NotFound } from '../kernel/errors.ts'
+import { givenStep } from '../session/given-step.ts'
 import type { Session } from '../session/session.ts'
 import type { TaskGround } from './tool-executor.ts'
 
@@ -16,7 +19,8 @@ export function groundOf(session: Session, taskId: string): TaskGround {
     },
     act: async (steps, pageId, cost, signal) => {
       try {
-        const entries = await session.actions.run(steps, { origin: 'TASK', pageId, taskId, cost }, signal)
+        const given = steps.map((step) => givenStep(step, artifactsOf(step)))
+        const entries = await session.actions.run(given, { origin: 'TASK', pageId, taskId, cost }, signal)
         return entries.map(({ data }) => data)
       } catch (error) {
         // The page closed between the model's look and its hand.
@@ -25,4 +29,9 @@ export function groundOf(session: Session, taskId: string): TaskGround {
       }
     },
   }
+}
+
+/** A model has ids from the person who gave the task, who has them from the API. */
+function artifactsOf(step: ActionStep): (string | null)[] {
+  return step.name === 'upload' ? step.input.artifactIds.map((id) => uuidOf('Artifact', id)) : []
 }

@@ -1,16 +1,16 @@
 import type { z } from 'zod'
-import { ACTION_KINDS, type ActionName, type ActionStep } from '../../ports/actions/list.ts'
+import { ACTION_KINDS, type ActionName, type ActionStep } from '../../contract/actions/list.ts'
 import {
   defineInput,
   field,
   type FieldValues,
   type InputDefinition,
   type InputFields,
-} from '../../ports/actions/input-field.ts'
-import { optionalTarget } from '../../ports/actions/target.ts'
+} from '../../contract/input-field.ts'
+import { optionalTarget } from '../../contract/actions/target.ts'
 import type { ModelCall, ModelTool } from '../../ports/chat-model.ts'
 import type { Json } from '../../ports/json.ts'
-import type { OutputSchema } from './output-schema.ts'
+import type { OutputSchema } from '../../ports/output-schema.ts'
 import { toolSchemaOf } from './tool-schema.ts'
 
 /** What a model asked for, understood and checked by the very rules that hold for clients. */

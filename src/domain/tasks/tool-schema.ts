@@ -1,4 +1,4 @@
-import type { InputDefinition, InputField, InputFields } from '../../ports/actions/input-field.ts'
+import type { InputDefinition, InputField, InputFields } from '../../contract/input-field.ts'
 import type { Json } from '../../ports/json.ts'
 
 type JsonSchema = { [key: string]: Json }

@@ -5,7 +5,7 @@ import type { Scope } from '../../ports/scope.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../base/global-id.ts'
+import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { NodeInterface, registerNode } from '../base/node.ts'
 

@@ -8,14 +8,15 @@ import {
   type ActionOrigin,
   type ActionType,
 } from '../../ports/action.ts'
-import { ACTION_KINDS } from '../../ports/actions/list.ts'
+import { ACTION_KINDS } from '../../contract/actions/list.ts'
+import { UPLOADED_ARTIFACTS } from '../../contract/actions/upload.ts'
 import { ActionInput } from '../base/action-input.ts'
 import { Artifact } from '../artifacts/artifact.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId } from '../base/global-id.ts'
+import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
 import { Cost } from '../base/model-cost.ts'
 import { NEEDS } from '../base/needs.ts'
 import { entryType, logConnectionPage, logPageArguments, type EntryNode } from '../sessions/session-event.ts'
@@ -209,9 +210,17 @@ builder.mutationField('runActions', (t) =>
     resolve: async (_, { sessionId, pageId, actions }, context) => {
       const { owner } = context.require('WRITE')
       const uuid = sessionUuid(sessionId)
-      const given = { sessionId: uuid, pageId: pageId ?? null, actions }
+      const given = { sessionId: uuid, pageId: pageId ?? null, actions, artifacts: artifactsOf(actions) }
       const entries = await runActions(context.registry, owner, given, context.signal)
       return entries.map((entry): EntryNode<'ACTION'> => ({ sessionId: uuid, entry }))
     },
   }),
 )
+
+/** What the ids of artifacts in the steps name, by step; nothing beyond what steps may hold is looked at. */
+function artifactsOf(actions: readonly unknown[]): (string | null)[][] {
+  return actions.slice(0, ACTION_LIMITS.stepsPerRequest).map((action) => {
+    const { upload: given } = action as { upload?: { artifactIds: readonly string[] } | null }
+    return (given?.artifactIds ?? []).slice(0, UPLOADED_ARTIFACTS).map((id) => uuidOf('Artifact', id))
+  })
+}

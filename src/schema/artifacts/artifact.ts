@@ -10,13 +10,13 @@ import { connectionOf, type ConnectionPage } from '../base/connection.ts'
 import type { Context } from '../base/context.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../base/global-id.ts'
+import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { NodeInterface, registerNode } from '../base/node.ts'
 import { entryType } from '../sessions/session-event.ts'
 import { Session } from '../sessions/session.ts'
 
-export const ArtifactKindEnum = builder.enumType('ArtifactKind', {
+const ArtifactKindEnum = builder.enumType('ArtifactKind', {
   description: 'What kind of file an artifact is.',
   values: describedValues<ArtifactKind>({
     SCREENSHOT: 'A picture of a page or an element: PNG, JPEG or WebP.',
@@ -156,7 +156,7 @@ export async function findArtifact(uuid: string | null, context: Context): Promi
 }
 
 /** UUID of an artifact's id. Throws NotFound for what is no such id, as for what does not exist. */
-export function artifactUuid(id: string): string {
+function artifactUuid(id: string): string {
   const uuid = uuidOf('Artifact', id)
   if (!uuid) throw new NotFound('artifact')
   return uuid

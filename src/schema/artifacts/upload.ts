@@ -4,7 +4,7 @@ import { uploadUrl } from '../base/artifact-link.ts'
 import { Artifact } from './artifact.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
-import { encodeGlobalId } from '../base/global-id.ts'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { requireSession } from '../sessions/session.ts'
 

@@ -1,60 +1,6 @@
-import type { InputRef } from '@pothos/core'
-import type { EnumDefinition, InputDefinition, InputField, InputFields } from '../../ports/actions/input-field.ts'
-import { ACTION_INPUT, ACTION_KINDS } from '../../ports/actions/list.ts'
-import { TARGET } from '../../ports/actions/target.ts'
-import { builder } from './builder.ts'
-import { describedValues } from './enum-values.ts'
-import { ViewportInput } from './viewport-input.ts'
-
-/** Types that were made of definitions, or stand for them, by name: each name is one type. */
-const made = new Map<string, InputRef<unknown>>([['ViewportInput', ViewportInput]])
-
-/** The input type that takes what the definition says; the domain checks what GraphQL cannot say. */
-export function inputTypeOf(definition: InputDefinition<InputFields>): InputRef<unknown> {
-  return madeOnce(definition.inputName, () => {
-    const { inputName, isOneOf, fields } = definition
-    const description = describeInput(definition)
-    return builder.inputType(inputName, {
-      description,
-      ...(isOneOf ? { isOneOf: true as const } : {}),
-      fields: (t) =>
-        Object.fromEntries(Object.entries(fields).map(([name, member]) => [name, t.field(optionsOf(member))])),
-    })
-  })
-}
-
-function optionsOf(member: InputField) {
-  const type = typeOf(member.type)
-  return {
-    description: member.description,
-    required: member.required,
-    defaultValue: member.defaultValue,
-    type: member.list ? ([type] as [typeof type]) : type,
-  }
-}
-
-function typeOf(type: InputField['type']) {
-  if (typeof type === 'string') return type
-  return 'enumName' in type ? enumOf(type) : inputTypeOf(type)
-}
-
-function enumOf({ enumName, description, values }: EnumDefinition<string>): InputRef<unknown> {
-  return madeOnce(enumName, () => builder.enumType(enumName, { description, values: describedValues(values) }))
-}
-
-function madeOnce(name: string, make: () => InputRef<unknown>): InputRef<unknown> {
-  const known = made.get(name)
-  if (known) return known
-  const type = make()
-  made.set(name, type)
-  return type
-}
-
-/** An input that several kinds take is described by them all. */
-function describeInput({ inputName, description }: InputDefinition<InputFields>): string {
-  const kinds = Object.entries(ACTION_KINDS).filter(([, { input }]) => input.inputName === inputName)
-  return kinds.length > 1 ? `What the actions ${kinds.map(([name]) => name).join(', ')} take.` : description
-}
+import { ACTION_INPUT } from '../../contract/actions/list.ts'
+import { TARGET } from '../../contract/actions/target.ts'
+import { inputTypeOf } from './input-type.ts'
 
 export const ActionInput = inputTypeOf(ACTION_INPUT)
 export const TargetInput = inputTypeOf(TARGET)

@@ -1,12 +1,8 @@
 import type { LinkTerms, SignedLinks } from '../../domain/links/signed-links.ts'
 import type { Uploads, UploadTicket } from '../../domain/links/uploads.ts'
+import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../../http-paths.ts'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
-import { encodeGlobalId } from './global-id.ts'
-
-/** Where the server has the routes of artifacts. */
-export const ARTIFACTS_PATH = '/artifacts/'
-export const UPLOADS_PATH = '/uploads/'
-export const TRACE_VIEWER_PATH = '/trace/'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 
 /** Opens the artifact, and nothing else, without a key. */
 export function artifactUrl(links: SignedLinks, { id, name }: ArtifactRecord, terms: LinkTerms): string {

@@ -1,7 +1,7 @@
 import type { Scope } from '../../ports/scope.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
-import { decodeGlobalId, type GlobalId } from './global-id.ts'
+import { decodeGlobalId, type GlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from './needs.ts'
 
 /** Finds a node by its decoded id among what the owner has; null when there is none. */

@@ -1,4 +1,4 @@
-import { SESSION_INPUT_RULES } from '../../domain/sessions/session-input.ts'
+import { SESSION_INPUT_RULES } from '../../domain/sessions/session-rules.ts'
 import { builder } from './builder.ts'
 
 export const ViewportInput = builder.inputType('ViewportInput', {

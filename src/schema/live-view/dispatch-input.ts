@@ -1,6 +1,6 @@
 import { dispatchInput } from '../../domain/actions/live-view.ts'
-import { INPUT_EVENT, INPUT_LIMITS } from '../../ports/input-event.ts'
-import { inputTypeOf } from '../base/action-input.ts'
+import { INPUT_EVENT, INPUT_LIMITS } from '../../contract/input-event.ts'
+import { inputTypeOf } from '../base/input-type.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { sessionUuid } from '../sessions/session.ts'

@@ -34,7 +34,7 @@ const ConsoleSourceEnum = builder.enumType('ConsoleSource', {
   }),
 })
 
-export const ConsoleMessage = entryType(
+const ConsoleMessage = entryType(
   'CONSOLE_MESSAGE',
   'A line of the console, an uncaught exception or a message of the browser, of any page, frame or worker.',
 )

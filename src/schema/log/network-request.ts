@@ -9,7 +9,7 @@ import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId } from '../base/global-id.ts'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import {
   AFTER_DESCRIPTION,
@@ -20,7 +20,7 @@ import {
 } from '../sessions/session-event.ts'
 import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
 
-export const ResourceTypeEnum = builder.enumType('ResourceType', {
+const ResourceTypeEnum = builder.enumType('ResourceType', {
   description: 'What a request is for, as the browser classes it.',
   values: describedValues<ResourceType>({
     DOCUMENT: 'A page or frame.',
@@ -65,7 +65,7 @@ const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').impl
   }),
 })
 
-export const NetworkRequest = entryType(
+const NetworkRequest = entryType(
   'NETWORK_REQUEST',
   'A request that has settled: answered, failed or cancelled. Until then it is a PendingRequest of the same id. Each hop of a redirect is a request of its own.',
 )

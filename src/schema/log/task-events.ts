@@ -1,5 +1,5 @@
 import { builder } from '../base/builder.ts'
-import { encodeGlobalId } from '../base/global-id.ts'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 import { Cost } from '../base/model-cost.ts'
 import { entryType } from '../sessions/session-event.ts'
 import { TaskStatusEnum } from '../tasks/task.ts'

@@ -1,12 +1,10 @@
 import { LINK_TTL_RULE, LINK_TTL_SECONDS, type LinkTerms } from '../../domain/links/signed-links.ts'
 import type { SessionSnapshot } from '../../domain/log/session-snapshot.ts'
+import { CDP_PATH } from '../../http-paths.ts'
 import { builder } from '../base/builder.ts'
-import { encodeGlobalId } from '../base/global-id.ts'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { Session } from './session.ts'
-
-/** Where the server has the connections of clients that speak the browser's protocol. */
-export const CDP_PATH = '/cdp/'
 
 /** What is signed of such a link. */
 export const cdpSubject = (sessionId: string): readonly string[] => [sessionId]

@@ -7,7 +7,7 @@ import { builder } from '../base/builder.ts'
 import type { ConnectionPage } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId } from '../base/global-id.ts'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { NodeInterface, registerNode } from '../base/node.ts'
 

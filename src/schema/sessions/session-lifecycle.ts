@@ -1,14 +1,19 @@
-import { EGRESS_INPUT_RULES } from '../../domain/sessions/egress-input.ts'
-import { SESSION_INPUT_RULES } from '../../domain/sessions/session-input.ts'
-import { HAR_LIMITS, type RecordingKind } from '../../ports/artifact.ts'
+import { NIL } from 'uuid'
+import { uuidOf } from '../../contract/global-id.ts'
+import {
+  START_SESSION_INPUT,
+  UPDATE_SESSION_INPUT,
+  type StartSessionInput,
+  type UpdateSessionInput,
+} from '../../domain/sessions/session-input.ts'
+import { LONGEST_PROFILE_ID } from '../../domain/sessions/session-rules.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
-import { EgressModeEnum, ProxyInput } from './egress.ts'
 import { describedValues } from '../base/enum-values.ts'
+import { inputTypeOf } from '../base/input-type.ts'
 import { givenMembers, NEEDS } from '../base/needs.ts'
 import { SessionFilterInput } from './session-list.ts'
-import { BrowserEngineEnum, requireSession, Session, sessionUuid } from './session.ts'
-import { ViewportInput } from '../base/viewport-input.ts'
+import { requireSession, Session, sessionUuid } from './session.ts'
 
 const StartWaitEnum = builder.enumType('StartWait', {
   description: 'How far a session shall be before startSession answers.',
@@ -20,115 +25,8 @@ const StartWaitEnum = builder.enumType('StartWait', {
   }),
 })
 
-const RecordingKindEnum = builder.enumType('RecordingKind', {
-  description: 'What a session can record beside its log.',
-  values: describedValues<RecordingKind>({
-    VIDEO:
-      'A WebM video of each page, its longer side at most 1280 pixels. Takes most of a core while a page moves much.',
-    TRACE: 'A trace for the trace viewer: each action with the page before and after it, console and network.',
-    HAR: `An HTTP archive of all requests, with the bodies of the first ${HAR_LIMITS.requests}, of ${HAR_LIMITS.bodyBytes / 1024 / 1024} MiB in all at most; what comes then, and what a browser that crashes had seen, is listed without bodies.`,
-  }),
-})
-
-const StartSessionInput = builder.inputType('StartSessionInput', {
-  description:
-    'What a new session shall be. Null means the same as leaving a member out. Broken rules are reported together: BAD_USER_INPUT with issues of path, code and message, at most 20, and hasMoreIssues: true where there are more.',
-  fields: (t) => ({
-    idempotencyKey: t.string({
-      description: `Per owner: the same key with the same input returns the session that it made before; with another input it is BAD_USER_INPUT. ${SESSION_INPUT_RULES.idempotencyKey}`,
-    }),
-    name: t.string({ description: `For people, and to filter by. ${SESSION_INPUT_RULES.name}` }),
-    metadata: t.field({
-      type: 'JSON',
-      description: `To be kept with the session, and to filter by. ${SESSION_INPUT_RULES.metadata}`,
-    }),
-    browser: t.field({ type: BrowserEngineEnum, defaultValue: 'CHROMIUM', description: 'Which browser.' }),
-    viewport: t.field({
-      type: ViewportInput,
-      defaultValue: { width: 1920, height: 1080 },
-      description: `Of every page. ${SESSION_INPUT_RULES.viewport}`,
-    }),
-    userAgent: t.string({
-      description: `The User-Agent of every request. Absent: the browser’s own. ${SESSION_INPUT_RULES.userAgent}`,
-    }),
-    locale: t.string({
-      description: `The language that pages are told. Absent: the browser’s own. ${SESSION_INPUT_RULES.locale}`,
-    }),
-    timezone: t.string({
-      description: `The time zone that pages are told. Absent: the server’s own. ${SESSION_INPUT_RULES.timezone}`,
-    }),
-    extraHeaders: t.field({
-      type: 'JSON',
-      description: `Headers to send with every request. ${SESSION_INPUT_RULES.extraHeaders}`,
-    }),
-    keepAlive: t.boolean({
-      defaultValue: false,
-      description: 'True: no idle timeout. maxDurationSeconds applies all the same.',
-    }),
-    idleTimeoutSeconds: t.int({
-      defaultValue: 600,
-      description: `Seconds without activity after which the session ends. ${SESSION_INPUT_RULES.idleTimeoutSeconds}`,
-    }),
-    maxDurationSeconds: t.int({
-      defaultValue: 3600,
-      description: `Seconds after which the session ends, whatever happens. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
-    }),
-    initialPrompt: t.string({
-      description: `A URL to open at once, or a task in words for the model of the server (AI_NOT_CONFIGURED where there is none), which waits until the session runs. Unless keepAlive, the session ends with its initial task: CLOSED / TASK_COMPLETED, or FAILED / TASK_FAILED; one whose task was cancelled stays. ${SESSION_INPUT_RULES.initialPrompt}`,
-    }),
-    profileId: t.id({
-      description:
-        'A profile of the caller: the session starts with its cookies, local storage and IndexedDB. One that does not exist is BAD_USER_INPUT with the issue NOT_FOUND; one encrypted with another key is PROFILE_UNREADABLE.',
-    }),
-    record: t.field({
-      type: [RecordingKindEnum],
-      defaultValue: [],
-      description:
-        'What to record from the first moment on; each becomes an artifact when the session ends. A kind that cannot be recorded here, such as VIDEO without ffmpeg, is BAD_USER_INPUT with the issue UNAVAILABLE.',
-    }),
-    egress: t.field({
-      type: EgressModeEnum,
-      description:
-        'Which hosts its pages can reach. Absent: as the server is configured (TABWIRE_EGRESS). A wider mode than that is BAD_USER_INPUT with the issue FORBIDDEN_VALUE.',
-    }),
-    allowedHosts: t.stringList({
-      description: `The only hosts that its pages can reach, among those that egress allows; with [], none. Absent: all of those. ${EGRESS_INPUT_RULES.allowedHosts}`,
-    }),
-    proxy: t.field({
-      type: ProxyInput,
-      description:
-        'A proxy for all its connections. Absent: none. What egress and allowedHosts refuse is not asked of it.',
-    }),
-    screenshot: t.boolean({
-      defaultValue: false,
-      description:
-        'True: take one when the page of initialPrompt has loaded, or at once where there is none: an Action of the type SCREENSHOT, with its artifact.',
-    }),
-  }),
-})
-
-const UpdateSessionInput = builder.inputType('UpdateSessionInput', {
-  description:
-    'What shall change. Absent: unchanged. Null: cleared, where null is allowed. Rules that are broken are reported all together, as BAD_USER_INPUT.',
-  fields: (t) => ({
-    name: t.string({ description: `For people, and to filter by. Null clears it. ${SESSION_INPUT_RULES.name}` }),
-    metadata: t.field({
-      type: 'JSON',
-      description: `Replaced whole. Null makes it {}. ${SESSION_INPUT_RULES.metadata}`,
-    }),
-    viewport: t.field({
-      type: ViewportInput,
-      description: `Of every page; one that hangs takes it when it answers again. Cannot be null. ${SESSION_INPUT_RULES.viewport}`,
-    }),
-    keepAlive: t.boolean({ description: 'True: no idle timeout. Cannot be null.' }),
-    idleTimeoutSeconds: t.int({
-      description: `Seconds without activity after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.idleTimeoutSeconds}`,
-    }),
-    maxDurationSeconds: t.int({
-      description: `Seconds from its start after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
-    }),
-  }),
-})
+const StartInput = inputTypeOf(START_SESSION_INPUT)
+const UpdateInput = inputTypeOf(UPDATE_SESSION_INPUT)
 
 /** What startSession is told of a session, or sets to its default. */
 const GIVEN_TO_START = [
@@ -155,11 +53,16 @@ builder.mutationFields((t) => ({
       'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
     extensions: COST.start,
     args: {
-      input: t.arg({ type: StartSessionInput, description: 'What it shall be. Absent: the defaults.' }),
+      input: t.arg({ type: StartInput, description: 'What it shall be. Absent: the defaults.' }),
       waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to answer.' }),
     },
     resolve: (_, { input, waitUntil }, context) =>
-      context.registry.start(context.require('WRITE').owner, input ?? null, waitUntil ?? 'CREATING', context.signal),
+      context.registry.start(
+        context.require('WRITE').owner,
+        input ? withProfileUuid(input) : null,
+        waitUntil ?? 'CREATING',
+        context.signal,
+      ),
   }),
   terminateSession: t.field({
     type: Session,
@@ -180,16 +83,16 @@ builder.mutationFields((t) => ({
   updateSession: t.field({
     type: Session,
     authScopes: NEEDS.write,
-    grantScopes: (_, { input }) => givenMembers(input),
+    grantScopes: (_, { input }) => givenMembers(input as UpdateSessionInput),
     description:
       'Changes a session that runs, which counts as activity. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT.',
     extensions: COST.change,
     args: {
       id: t.arg.id({ required: true, description: 'The id of the session.' }),
-      input: t.arg({ type: UpdateSessionInput, required: true, description: 'What shall change.' }),
+      input: t.arg({ type: UpdateInput, required: true, description: 'What shall change.' }),
     },
     resolve: (_, { id, input }, context) =>
-      context.registry.update(context.require('WRITE').owner, sessionUuid(id), input),
+      context.registry.update(context.require('WRITE').owner, sessionUuid(id), input as UpdateSessionInput),
   }),
 }))
 
@@ -208,3 +111,14 @@ builder.subscriptionField('sessionChanged', (t) =>
     resolve: (session) => session,
   }),
 )
+
+/**
+ * An id that names no profile becomes one that no profile has, so that both are refused alike. One whose form is refused
+ * stays as it is, to be reported together with the other broken rules.
+ */
+function withProfileUuid(given: unknown): StartSessionInput {
+  const input = given as StartSessionInput
+  const { profileId } = input
+  if (profileId == null || profileId === '' || profileId.length > LONGEST_PROFILE_ID) return input
+  return { ...input, profileId: uuidOf('Profile', profileId) ?? NIL }
+}

@@ -3,7 +3,7 @@ import { SESSION_PAGE_BOUNDS } from '../../domain/sessions/session-list.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
-import { uuidOf } from '../base/global-id.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { Session, SessionStatusEnum } from './session.ts'
 

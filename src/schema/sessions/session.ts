@@ -1,5 +1,7 @@
 import { NotFound } from '../../domain/kernel/errors.ts'
-import { SESSION_INPUT_RULES } from '../../domain/sessions/session-input.ts'
+import { BROWSER_ENGINE } from '../../domain/sessions/session-input.ts'
+import { SESSION_INPUT_RULES } from '../../domain/sessions/session-rules.ts'
+import { enumTypeOf } from '../base/input-type.ts'
 import type { SessionSnapshot } from '../../domain/log/session-snapshot.ts'
 import type { SessionEndReason, SessionStatus } from '../../ports/log-entry.ts'
 import type { Scope } from '../../ports/scope.ts'
@@ -8,7 +10,7 @@ import { builder } from '../base/builder.ts'
 import type { Context } from '../base/context.ts'
 import { EgressModeEnum } from './egress.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../base/global-id.ts'
+import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
 import { NEEDS, readOrGiven } from '../base/needs.ts'
 import { NodeInterface, registerNode } from '../base/node.ts'
 
@@ -40,10 +42,7 @@ export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
   }),
 })
 
-export const BrowserEngineEnum = builder.enumType('BrowserEngine', {
-  description: 'Which browser a session has.',
-  values: describedValues<'CHROMIUM'>({ CHROMIUM: 'Chromium, without a window.' }),
-})
+const BrowserEngineEnum = enumTypeOf(BROWSER_ENGINE)
 
 export const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
   authScopes: NEEDS.asItsField,

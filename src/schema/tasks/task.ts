@@ -4,7 +4,8 @@ import type { TaskRecord, TaskStatus } from '../../ports/task.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../base/global-id.ts'
+import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
+import { inputTypeOf } from '../base/input-type.ts'
 import { Cost } from '../base/model-cost.ts'
 import { givenMembers, NEEDS, readOrGiven } from '../base/needs.ts'
 import { NodeInterface, registerNode } from '../base/node.ts'
@@ -22,7 +23,7 @@ export const TaskStatusEnum = builder.enumType('TaskStatus', {
   }),
 })
 
-export const Task = builder.objectRef<TaskRecord>('Task').implement({
+const Task = builder.objectRef<TaskRecord>('Task').implement({
   authScopes: NEEDS.readOrWrite,
   description:
     'A task in words that a model works on in a session. What it does stands in the log of the session: TaskStep for each answer of the model, Action with the origin TASK, TaskEnded. A key without READ sees, of what its mutation returns, the id, session, status and times, and the prompt that it has just given.',
@@ -86,27 +87,13 @@ builder.objectFields(Session, (t) => ({
   }),
 }))
 
-const { fields: RULES } = TASK_INPUT
-
-const TaskInput = builder.inputType(TASK_INPUT.inputName, {
-  description: TASK_INPUT.description,
-  fields: (t) => ({
-    prompt: t.string({ required: true, description: RULES.prompt.description }),
-    maxSteps: t.int({ defaultValue: RULES.maxSteps.defaultValue as number, description: RULES.maxSteps.description }),
-    maxUsd: t.float({ description: RULES.maxUsd.description }),
-    timeoutSeconds: t.int({
-      defaultValue: RULES.timeoutSeconds.defaultValue as number,
-      description: RULES.timeoutSeconds.description,
-    }),
-    outputSchema: t.field({ type: 'JSON', description: RULES.outputSchema.description }),
-  }),
-})
+const TaskInput = inputTypeOf(TASK_INPUT)
 
 builder.mutationFields((t) => ({
   startTask: t.field({
     type: Task,
     authScopes: NEEDS.write,
-    grantScopes: (_, { input }) => givenMembers(input),
+    grantScopes: (_, { input }) => givenMembers(input as object),
     description:
       'Lets the model work on a task in a running session, one at a time; answers at once. TaskEnded in the log tells its end. While it runs the session is not idle. Errors: NOT_FOUND, SESSION_NOT_RUNNING, TASK_RUNNING, AI_NOT_CONFIGURED, BAD_USER_INPUT.',
     extensions: COST.change,

@@ -2,7 +2,7 @@ import { AllowancesByAddress, type Rate } from '../../domain/kernel/allowance.ts
 import { TabwireError } from '../../domain/kernel/errors.ts'
 
 /** Operations without a valid key that an address may send. */
-export const ANONYMOUS_REQUESTS: Rate = { burst: 500, perSecond: 50 }
+const ANONYMOUS_REQUESTS: Rate = { burst: 500, perSecond: 50 }
 
 const ADDRESSES = 10_000
 

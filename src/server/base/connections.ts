@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TabwireError } from '../../domain/kernel/errors.ts'
-import { unowned, type FaultOwner } from '../../ports/fault-owner.ts'
+import { unowned, type FaultOwner } from '../../fault-owner.ts'
 import type { ClientAddresses } from './client-addresses.ts'
 
 export interface ConnectionLimits {

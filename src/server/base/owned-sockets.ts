@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { ownedAs, type FaultOwner } from '../../ports/fault-owner.ts'
+import { ownedAs, type FaultOwner } from '../../fault-owner.ts'
 
 /**
  * Gives each socket of the server an owner: what is thrown while a request, a WebSocket or a stream over it is served ends

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import sendFile from 'send'
-import { TRACE_VIEWER_PATH } from '../../schema/base/artifact-link.ts'
+import { TRACE_VIEWER_PATH } from '../../http-paths.ts'
 import { answerJson, answerNotFound } from '../base/json-response.ts'
 
 /** Where the trace viewer lies that ships with Playwright. */

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import type { Delivery, DeliveryBudget } from '../../domain/log/delivery.ts'
 import { cutText, ISSUE_LIMITS } from '../../domain/kernel/errors.ts'
 import type { Principal } from '../../domain/kernel/principal.ts'
+import { API_PATH } from '../../http-paths.ts'
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts'
 import { maskError, retryAfterOf } from '../base/graphql-errors.ts'
 import type { GraphqlOperations, OperationResult } from './graphql.ts'
@@ -28,14 +29,14 @@ interface RequestContext extends Record<string, unknown> {
  */
 export function createGraphqlHttp(operations: GraphqlOperations, deliveries: DeliveryBudget, logger: Logger) {
   const yoga = createYoga<RequestContext>({
-    graphqlEndpoint: '/graphql',
+    graphqlEndpoint: API_PATH,
     logging: false,
     // All of these have routes of their own, or none.
     graphiql: false,
     landingPage: false,
     cors: false,
     multipart: false,
-    healthCheckEndpoint: '/graphql/health-is-elsewhere',
+    healthCheckEndpoint: `${API_PATH}/health-is-elsewhere`,
     parserAndValidationCache: false,
     maxRequestBodySize: MAX_BODY_BYTES,
     maskedErrors: { maskError: (error) => maskTransportError(error, logger) },

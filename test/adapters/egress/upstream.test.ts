@@ -3,7 +3,7 @@ import { Agent, createServer, request, type IncomingMessage, type RequestListene
 import type { AddressInfo, Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { readUpstreamProxy } from '../../../src/ports/upstream-proxy.ts'
+import { readUpstreamProxy } from '../../../src/egress/upstream-proxy.ts'
 import { leakGate } from '../../support/leak-gate.ts'
 import { SELF_SIGNED } from '../../support/self-signed.ts'
 import { openSilentPort } from '../../support/silent-port.ts'

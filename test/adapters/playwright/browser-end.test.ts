@@ -5,7 +5,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
 import { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
-import { faultOwner, ownedBy, type FaultOwner } from '../../../src/ports/fault-owner.ts'
+import { faultOwner, ownedBy, type FaultOwner } from '../../../src/fault-owner.ts'
 import { logger } from './test-pool.ts'
 
 test.each([

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
@@ -173,8 +174,8 @@ describe('a HAR', () => {
       await page.evaluate(() => stop())
     }
     recording.flush()
-    const { path } = await har.finish(10_000)
-    const { log } = JSON.parse(await readFile(path, 'utf8')) as {
+    const file = await har.finish(10_000)
+    const { log } = (await json(await file.open())) as {
       log: { entries: { request: { url: string }; response: { content: { text?: string } } }[] }
     }
     return log.entries.map(({ request, response }) => [new URL(request.url).pathname, response.content.text ?? null])

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
 import type { BrowserFile, KeptFile, Recorder } from '../../../src/ports/browser.ts'
 import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '../../../src/ports/log-entry.ts'
 
@@ -26,7 +26,7 @@ export class RecordingRecorder implements Recorder {
   }
 
   async keepFile(file: BrowserFile): Promise<KeptFile> {
-    const bytes = await readFile(file.path)
+    const bytes = await buffer(await file.open())
     this.files.push({ ...file, bytes })
     return this.refusal === null
       ? { artifactId: `artifact-${this.files.length}`, failure: null }

@@ -49,7 +49,7 @@ export function processesWith(...parts: string[]): number[] {
 }
 
 /** Children, grandchildren and so on of a process that are alive. */
-export function descendantsOf(ancestor: number): number[] {
+function descendantsOf(ancestor: number): number[] {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
     try {

@@ -1,6 +1,6 @@
 import { ACTION_LIMITS } from '../../../ports/action.ts'
-import type { ExtractFields } from '../../../ports/actions/extract.ts'
-import type { ActionValues } from '../../../ports/actions/list.ts'
+import type { ExtractFields } from '../../../contract/actions/extract.ts'
+import type { ActionValues } from '../../../contract/actions/list.ts'
 import type { Json } from '../../../ports/json.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler } from './action-site.ts'

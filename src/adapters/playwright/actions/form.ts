@@ -1,4 +1,4 @@
-import type { ActionValues } from '../../../ports/actions/list.ts'
+import type { ActionValues } from '../../../contract/actions/list.ts'
 import { stageFiles } from '../files/staged-files.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler } from './action-site.ts'

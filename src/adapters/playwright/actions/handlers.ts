@@ -1,4 +1,4 @@
-import type { ActionName, ActionValues } from '../../../ports/actions/list.ts'
+import type { ActionName, ActionValues } from '../../../contract/actions/list.ts'
 import type { ActionHandler } from './action-site.ts'
 import { dialog } from './dialog.ts'
 import { extract } from './extract.ts'

@@ -1,5 +1,5 @@
 import type { Locator } from 'playwright'
-import type { ActionValues } from '../../../ports/actions/list.ts'
+import type { ActionValues } from '../../../contract/actions/list.ts'
 import type { ActionHandler } from './action-site.ts'
 import { elementOf } from './locate.ts'
 import { charactersOf, judge, judgeFocus, maskOf, type Judgement } from './secret-fields.ts'

@@ -1,5 +1,5 @@
 import type { FrameLocator, Locator, Page } from 'playwright'
-import type { Target } from '../../../ports/actions/target.ts'
+import type { Target } from '../../../contract/actions/target.ts'
 import { raceSignal, within } from '../cdp/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionSite } from './action-site.ts'

@@ -1,5 +1,5 @@
 import type { Page, Response } from 'playwright'
-import type { ActionValues } from '../../../ports/actions/list.ts'
+import type { ActionValues } from '../../../contract/actions/list.ts'
 import { raceSignal, within } from '../cdp/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'

@@ -1,5 +1,5 @@
 import type { Locator, Page } from 'playwright'
-import type { ActionValues } from '../../../ports/actions/list.ts'
+import type { ActionValues } from '../../../contract/actions/list.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { within } from '../cdp/deadline.ts'

@@ -1,4 +1,4 @@
-import type { ActionValues } from '../../../ports/actions/list.ts'
+import type { ActionValues } from '../../../contract/actions/list.ts'
 import type { ActionHandler } from './action-site.ts'
 import { elementOf } from './locate.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ActionValues } from '../../../ports/actions/list.ts'
+import type { ActionValues } from '../../../contract/actions/list.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { elementOf } from './locate.ts'

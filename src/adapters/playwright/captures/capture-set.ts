@@ -12,6 +12,7 @@ import { PageDirectory } from '../cdp/page-directory.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { within } from '../cdp/deadline.ts'
 import type { Targets } from '../cdp/target-registry.ts'
+import { openPlainFile } from '../launch/plain-file.ts'
 import type { FolderSizes } from '../launch/temp-space.ts'
 import { endFfmpeg, isBeingWritten } from './ffmpeg.ts'
 import { HAR_FILES, HarRecording } from './har-recording.ts'
@@ -182,12 +183,13 @@ export class Recordings {
 
   async #finishTrace(left: () => number): Promise<BrowserFile> {
     const described = { ...TRACE, ...roomOf(this.#budgets.get('TRACE')) }
-    if ((await within(this.#stopTrace(), left() / 3)) !== null) return { ...described, path: this.#path(TRACE.name) }
+    if ((await within(this.#stopTrace(), left() / 3)) !== null)
+      return { ...described, open: () => openPlainFile(this.#path(TRACE.name)) }
     // Not the same file: Playwright may still be at it.
     const part = this.#path('trace-part.zip')
     const archived = archiveTrace(this.#process.folders.recordings, this.#traceName, part).then(() => true)
     if ((await within(archived, left() / 2)) === null) throw new Error('there was no time to archive it')
-    return { ...described, path: part }
+    return { ...described, open: () => openPlainFile(part) }
   }
 
   /** Null: it could not be stopped, as after a crash. Never rejects. */
@@ -230,7 +232,7 @@ export class Recordings {
   }
 
   #failed(
-    { kind, name, pageId }: Omit<BrowserFile, 'path'>,
+    { kind, name, pageId }: Omit<BrowserFile, 'open'>,
     code: ArtifactFailureCode,
     message: string,
     partial: boolean,
@@ -259,7 +261,7 @@ export class Recordings {
         this.#logger.warn({ path }, 'nothing of a video was written')
         continue
       }
-      files.push({ ...videoFile(video), path, room: budget.room })
+      files.push({ ...videoFile(video), open: () => openPlainFile(path), room: budget.room })
     }
     return files
   }

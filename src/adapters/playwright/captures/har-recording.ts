@@ -8,6 +8,7 @@ import { HAR_LIMITS, type HarLimits } from '../../../ports/artifact.ts'
 import type { BrowserFile } from '../../../ports/browser.ts'
 import type { EntryData } from '../../../ports/log-entry.ts'
 import { within } from '../cdp/deadline.ts'
+import { openPlainFile } from '../launch/plain-file.ts'
 import { HarBodies, type WholeEntry } from './har-bodies.ts'
 import { HarPart } from './har-fallback.ts'
 import { readHar } from './har-reader.ts'
@@ -86,7 +87,13 @@ export class HarRecording {
     const path = join(this.#folder, RESULT)
     const pieces = isWhole ? this.#wholePieces(until) : this.#partPieces()
     await pipeline(Readable.from(inBatches(pieces)), createWriteStream(path, { mode: 0o600 }))
-    return { kind: 'HAR', name: 'requests.har', contentType: 'application/json', pageId: null, path }
+    return {
+      kind: 'HAR',
+      name: 'requests.har',
+      contentType: 'application/json',
+      pageId: null,
+      open: () => openPlainFile(path),
+    }
   }
 
   /** Never rejects. */

@@ -40,7 +40,7 @@ export interface PropertyPreview {
   valuePreview?: ObjectPreview
 }
 
-export interface CallFrame {
+interface CallFrame {
   functionName: string
   url: string
   /** 0-based. */

@@ -1,4 +1,4 @@
-import { owned } from '../../../ports/fault-owner.ts'
+import { owned } from '../../../fault-owner.ts'
 import type { MessageEnds } from './message-text.ts'
 import type { TooLarge } from './oversized-message.ts'
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { constants, getPriority, setPriority } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { unowned } from '../../../ports/fault-owner.ts'
+import { unowned } from '../../../fault-owner.ts'
 
 /**
  * Niceness of every browser, added to the server's. Measured on two cores beside a page that floods: at 5 the server's

@@ -2,7 +2,7 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 import type { Logger } from '../../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../../ports/browser.ts'
 import type { EgressProxies, EgressPolicy, EgressProxy } from '../../../ports/egress.ts'
-import { ownedBy, type FaultOwner } from '../../../ports/fault-owner.ts'
+import { ownedBy, type FaultOwner } from '../../../fault-owner.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
 import { raceSignal, within } from '../cdp/deadline.ts'
@@ -27,7 +27,7 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
 }
 
 /** Answers for all that comes of one browser; told to whom the browser belongs by then. */
-export class BrowserFaults implements FaultOwner {
+class BrowserFaults implements FaultOwner {
   readonly #logger: Logger
   readonly #first = Promise.withResolvers<never>()
   #fault: { error: unknown } | null = null

@@ -1,4 +1,4 @@
-import type { MouseInput } from '../../../ports/input-event.ts'
+import type { MouseInput } from '../../../contract/input-event.ts'
 import type { InputCommand } from './input-commands.ts'
 import { modifierBits } from './keys.ts'
 

@@ -1,4 +1,4 @@
-import type { InputEvent, KeyInput, MouseInput } from '../../../ports/input-event.ts'
+import type { InputEvent, KeyInput, MouseInput } from '../../../contract/input-event.ts'
 import { keyNamed, modifierBits, numberOfCode, typedBy } from './keys.ts'
 
 /** A command of the protocol that gives a page input. */

@@ -1,4 +1,4 @@
-import type { KeyModifier } from '../../../ports/input-event.ts'
+import type { KeyModifier } from '../../../contract/input-event.ts'
 
 /** A key as the protocol of browsers names it. */
 export interface Key {

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../logger.ts'
-import { bound } from '../../../ports/fault-owner.ts'
-import type { InputEvent } from '../../../ports/input-event.ts'
+import { bound } from '../../../fault-owner.ts'
+import type { InputEvent } from '../../../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import type { Targets } from '../cdp/target-registry.ts'

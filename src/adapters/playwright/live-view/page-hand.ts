@@ -1,5 +1,5 @@
 import type { Logger } from '../../../logger.ts'
-import type { InputEvent, MouseInput } from '../../../ports/input-event.ts'
+import type { InputEvent, MouseInput } from '../../../contract/input-event.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import { within } from '../cdp/deadline.ts'
 import type { Targets } from '../cdp/target-registry.ts'

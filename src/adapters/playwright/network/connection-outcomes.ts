@@ -1,5 +1,5 @@
 import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../../ports/egress.ts'
-import { parseHost, formatAddress } from '../../../ports/network-address.ts'
+import { parseHost, formatAddress } from '../../../egress/network-address.ts'
 import type { CdpResponse } from '../cdp/cdp-events.ts'
 
 /** How long an outcome may come after the browser has told of the failure. */

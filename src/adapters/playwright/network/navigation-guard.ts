@@ -1,5 +1,5 @@
 import type { Logger } from '../../../logger.ts'
-import { neverOpened, refusalBy } from '../../../ports/egress-refusal.ts'
+import { neverOpened, refusalBy } from '../../../egress/refusal.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import { blockedBy, type ConnectionOutcomes } from './connection-outcomes.ts'
 import { cutUrl } from '../cdp/cut-text.ts'

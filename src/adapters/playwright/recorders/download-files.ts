@@ -8,6 +8,8 @@ export const UNFINISHED = '.crdownload'
 /** As it calls one in its temporary folder until its UI thread has given it a guid, which may take a while. */
 export const NAMELESS = /^\.[\w.-]{1,100}$/
 
+export const guidOf = (name: string): string => (name.endsWith(UNFINISHED) ? name.slice(0, -UNFINISHED.length) : name)
+
 /** Where the browser writes the files of downloads. */
 export class DownloadFiles {
   readonly #named: string

@@ -8,11 +8,12 @@ import { TEXT_LIMITS, type EntryData } from '../../../ports/log-entry.ts'
 import type { KeptFile, Recorder } from '../../../ports/browser.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/cdp-events.ts'
+import { openPlainFile } from '../launch/plain-file.ts'
 import { cutText, cutUrl } from '../cdp/cut-text.ts'
 import { within } from '../cdp/deadline.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { Targets } from '../cdp/target-registry.ts'
-import { DownloadFiles, NAMELESS, PLAIN_NAME, UNFINISHED } from './download-files.ts'
+import { DownloadFiles, guidOf, NAMELESS, PLAIN_NAME, UNFINISHED } from './download-files.ts'
 
 /** Why we canceled a download: a stable text, and a sentence. */
 interface Cancellation {
@@ -91,11 +92,7 @@ export class DownloadRecorder {
     this.#logger = logger
     this.#browser = browser ?? null
     this.#files = new DownloadFiles(downloadsDir, browser?.folders.temporary ?? null)
-    this.#watch(
-      downloadsDir,
-      (name) => (name.endsWith(UNFINISHED) ? name.slice(0, -UNFINISHED.length) : name),
-      PLAIN_NAME,
-    )
+    this.#watch(downloadsDir, guidOf, PLAIN_NAME)
     if (browser) this.#watch(browser.folders.temporary, (name) => name, NAMELESS)
     wire.on('Browser.downloadWillBegin', (begin) => this.#begun(begin))
     wire.on('Browser.downloadProgress', (progress) => this.#progressed(progress))
@@ -387,7 +384,8 @@ export class DownloadRecorder {
   #keep({ begin, room }: Download, path: string): Promise<KeptFile> {
     const { suggestedFilename: name, pageId } = begin!
     const contentType = lookup(name) || 'application/octet-stream'
-    return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, path, room })
+    const open = () => openPlainFile(path)
+    return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, open, room })
   }
 
   /** One that the browser has not told of is not known by name or address: nothing can be said of it. */

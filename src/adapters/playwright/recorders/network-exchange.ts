@@ -55,7 +55,7 @@ export function resourceTypeOf(type: string | undefined): ResourceType {
 }
 
 /** Bytes of the body as far as the protocol tells them: 0 without a body, null when it is too long to be told. */
-export function bodyBytesOf(request: CdpEvents['Network.requestWillBeSent']['request']): number | null {
+function bodyBytesOf(request: CdpEvents['Network.requestWillBeSent']['request']): number | null {
   if (request.hasPostData !== true) return 0
   if (request.postData !== undefined) return Buffer.byteLength(request.postData)
   return null

@@ -1,5 +1,6 @@
-import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } from '../../../ports/cdp-client.ts'
-import { isDeeperThan } from '../../../ports/json-depth.ts'
+import { CDP_CLOSE } from '../../../contract/cdp-close-codes.ts'
+import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
+import { isDeeperThan } from '../../../contract/json-depth.ts'
 import type { CdpEvents } from '../cdp/cdp-events.ts'
 import { within } from '../cdp/deadline.ts'
 import { Backlog, type Unanswered } from './backlog.ts'

@@ -10,7 +10,7 @@ import type {
 } from '../../../ports/action.ts'
 import type { BrowserSession, BrowserVersion, OpenOutcome, PageState, Recorder } from '../../../ports/browser.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
-import type { InputEvent } from '../../../ports/input-event.ts'
+import type { InputEvent } from '../../../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
 import type { Json } from '../../../ports/json.ts'
 import type { Viewport } from '../../../ports/viewport.ts'

@@ -1,0 +1,43 @@
+import { Worker } from 'node:worker_threads'
+import type { SchemaWork, SchemaWorkEvent } from './schema-worker.ts'
+
+/**
+ * A JSON Schema that a client gives is code of sorts: a pattern may take for ever. So it runs in a thread of its own,
+ * where it holds up nobody else, and against a clock, one that a busy machine does not run out.
+ */
+const LIMITS_MS = { load: 30_000, read: 3_000, check: 1_000 } as const
+const THREAD_MEMORY_MB = 128
+
+/** What the thread says of the schema or, where there is something to check, of that. */
+export async function workedOut(workerData: SchemaWork): Promise<string | null> {
+  // The file lies beside this one, as .ts in the repository and as .js in the package.
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const worker = new Worker(new URL(`./schema-worker.${extension}`, import.meta.url), {
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb: THREAD_MEMORY_MB },
+  })
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise<string | null>((resolve, reject) => {
+      const allow = (milliseconds: number, whenLate: () => void) => {
+        clearTimeout(timer)
+        timer = setTimeout(whenLate, milliseconds)
+      }
+      allow(LIMITS_MS.load, () => reject(new Error('the thread that reads schemas did not start')))
+      worker.on('message', (event: SchemaWorkEvent) => {
+        if (event.kind === 'loaded') return allow(LIMITS_MS.read, () => resolve('takes too long to be read'))
+        const isLast = event.kind === 'checked' || event.problem !== null || workerData.checked === null
+        if (isLast) resolve(event.problem)
+        else allow(LIMITS_MS.check, () => resolve('it takes too long to be checked'))
+      })
+      worker.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') resolve('takes too much memory')
+        else reject(error)
+      })
+      worker.once('exit', () => reject(new Error('the thread that reads schemas ended')))
+    })
+  } finally {
+    clearTimeout(timer)
+    await worker.terminate()
+  }
+}

@@ -1,0 +1,25 @@
+import { defineAction } from './action-kind.ts'
+import { field, type EnumDefinition } from '../input-field.ts'
+import { timeoutMs } from './target.ts'
+
+export const LOAD_STATE: EnumDefinition<'COMMIT' | 'DOMCONTENTLOADED' | 'LOAD' | 'NETWORKIDLE'> = {
+  enumName: 'LoadState',
+  description: 'How far a page is.',
+  values: {
+    COMMIT: 'The answer has begun to arrive and the document has begun.',
+    DOMCONTENTLOADED: 'The document has been read.',
+    LOAD: 'The document and what it refers to have been loaded.',
+    NETWORKIDLE: 'No request for 500 ms.',
+  },
+}
+
+export const waitUntil = field.choiceOr('What to wait for.', LOAD_STATE, 'LOAD')
+
+export const navigate = defineAction('NAVIGATE', 'NavigateInput', 'Opens a URL in the page.', {
+  url: field.requiredText(
+    'An http:// or https:// URL, or about:blank. Other schemes, the addresses of cloud metadata services, and hosts that the session cannot reach fail with BLOCKED.',
+    { max: 8000 },
+  ),
+  waitUntil,
+  timeoutMs,
+})

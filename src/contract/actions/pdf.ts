@@ -1,0 +1,25 @@
+import { defineAction } from './action-kind.ts'
+import { field, type EnumDefinition } from '../input-field.ts'
+import { timeoutMs } from './target.ts'
+
+const PAPER_FORMAT: EnumDefinition<'A3' | 'A4' | 'A5' | 'LETTER' | 'LEGAL' | 'TABLOID'> = {
+  enumName: 'PaperFormat',
+  description: 'A size of paper.',
+  values: {
+    A3: '297 × 420 mm.',
+    A4: '210 × 297 mm.',
+    A5: '148 × 210 mm.',
+    LETTER: '8.5 × 11 in.',
+    LEGAL: '8.5 × 14 in.',
+    TABLOID: '11 × 17 in.',
+  },
+}
+
+export const pdf = defineAction('PDF', 'PdfInput', 'Prints the page into a PDF, which is kept as an artifact.', {
+  format: field.choiceOr('The paper.', PAPER_FORMAT, 'A4'),
+  landscape: field.flagOr('True: broader than high.', false),
+  printBackground: field.flagOr('True: with background colours and pictures.', true),
+  scale: field.numberOr('Of what is printed.', 1, 0.1, 2),
+  pageRanges: field.text('Which pages: "1-3, 5". Absent: all.', { max: 200 }),
+  timeoutMs,
+})

@@ -1,0 +1,30 @@
+import { defineAction } from './action-kind.ts'
+import { field, type EnumDefinition } from '../input-field.ts'
+import { optionalTarget, timeoutMs } from './target.ts'
+
+const IMAGE_FORMAT: EnumDefinition<'PNG' | 'JPEG' | 'WEBP'> = {
+  enumName: 'ImageFormat',
+  description: 'How a picture is written down.',
+  values: {
+    PNG: 'Lossless.',
+    JPEG: 'Lossy, small. Up to 65535 pixels a side.',
+    WEBP: 'Lossy, smaller. Up to 16383 pixels a side.',
+  },
+}
+
+export const screenshot = defineAction(
+  'SCREENSHOT',
+  'ScreenshotInput',
+  'Takes a picture of what can be seen, of the whole page, or of an element, and keeps it as an artifact.',
+  {
+    target: optionalTarget('Only this element. Absent: the page.'),
+    fullPage: field.flagOr('True: the whole page, also what must be scrolled to. Not together with a target.', false),
+    format: field.choiceOr('The format.', IMAGE_FORMAT, 'PNG'),
+    quality: field.wholeNumber('Of JPEG and WEBP; absent: 80. Not for PNG.', 0, 100),
+    timeoutMs,
+  },
+  ({ target, fullPage, format, quality }) => {
+    if (target !== null && fullPage) return { code: 'CONFLICT', message: 'must not have both target and fullPage' }
+    return format === 'PNG' && quality !== null ? { code: 'CONFLICT', message: 'PNG has no quality' } : null
+  },
+)

@@ -1,0 +1,17 @@
+import { defineAction } from './action-kind.ts'
+import { field } from '../input-field.ts'
+import { optionalTarget, timeoutMs } from './target.ts'
+
+export const scroll = defineAction(
+  'SCROLL',
+  'ScrollInput',
+  'Turns the wheel by x and y over an element or the page; with neither, brings the element into view.',
+  {
+    target: optionalTarget('Over which element, or which to bring into view. Absent: the page.'),
+    x: field.numberOr('CSS pixels to the right.', 0, -1_000_000, 1_000_000),
+    y: field.numberOr('CSS pixels down.', 0, -1_000_000, 1_000_000),
+    timeoutMs,
+  },
+  ({ target, x, y }) =>
+    target === null && x === 0 && y === 0 ? { code: 'REQUIRED', message: 'must have a target, x or y' } : null,
+)

@@ -1,0 +1,15 @@
+import { defineAction } from './action-kind.ts'
+import { field } from '../input-field.ts'
+import { optionalTarget, timeoutMs } from './target.ts'
+
+export const type = defineAction(
+  'TYPE',
+  'TypeInput',
+  'Types a text key by key, for pages that listen to keys. What goes into a password field is masked in the log.',
+  {
+    target: optionalTarget('Focused first. Absent: what has the focus.'),
+    text: field.requiredText('What to type.', { max: 5_000 }),
+    delayMs: field.wholeNumberOr('Milliseconds between two keys.', 0, 0, 1000),
+    timeoutMs,
+  },
+)

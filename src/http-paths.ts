@@ -1,0 +1,8 @@
+/** Paths of the server's routes. Links that the schema returns and the server's router must agree on them. */
+
+export const API_PATH = '/graphql'
+export const ARTIFACTS_PATH = '/artifacts/'
+export const UPLOADS_PATH = '/uploads/'
+export const TRACE_VIEWER_PATH = '/trace/'
+/** Connections of clients that speak the browser's protocol. */
+export const CDP_PATH = '/cdp/'
