@@ -70,23 +70,27 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
   .sort()
   .map(readSource)
 
+/** Knows only Node: every room may use it, but for the ports. */
+const ASYNC = 'async'
+
 /** Files at the top of src/ that hold no rules and know no technology: every room may use them, the domain may not. */
 const COMMON = ['config.ts', 'logger.ts', 'startup-failed.ts']
 
 /** For each room, the rooms it may import beside itself. The arrows of ARCHITECTURE.md. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
+  async: [],
   ports: [],
-  domain: ['ports'],
-  schema: ['domain', 'ports', ...COMMON],
-  server: ['schema', 'domain', 'ports', ...COMMON],
-  bridge: [...COMMON],
-  'adapters/artifacts': ['ports', ...COMMON],
-  'adapters/bus': ['ports', ...COMMON],
-  'adapters/chat-model': ['ports', ...COMMON],
-  'adapters/egress': ['ports', ...COMMON],
-  'adapters/oidc': ['ports', ...COMMON],
-  'adapters/playwright': ['ports', ...COMMON],
-  'adapters/postgres': ['ports', ...COMMON],
+  domain: ['ports', ASYNC],
+  schema: ['domain', 'ports', ASYNC, ...COMMON],
+  server: ['schema', 'domain', 'ports', ASYNC, ...COMMON],
+  bridge: [ASYNC, ...COMMON],
+  'adapters/artifacts': ['ports', ASYNC, ...COMMON],
+  'adapters/bus': ['ports', ASYNC, ...COMMON],
+  'adapters/chat-model': ['ports', ASYNC, ...COMMON],
+  'adapters/egress': ['ports', ASYNC, ...COMMON],
+  'adapters/oidc': ['ports', ASYNC, ...COMMON],
+  'adapters/playwright': ['ports', ASYNC, ...COMMON],
+  'adapters/postgres': ['ports', ASYNC, ...COMMON],
   // Its rules of hosts are those of sessions.
   'config.ts': ['ports'],
   'logger.ts': ['config.ts'],
@@ -121,6 +125,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   commands: [
     'app.ts',
+    ASYNC,
     'bridge',
     'schema',
     'domain',

@@ -7,7 +7,7 @@ import type { Callers } from '../domain/access/authenticator.ts'
 import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'
 import type { SignIn } from '../domain/keys/sign-in.ts'
-import { within } from '../domain/kernel/within.ts'
+import { Deadline } from '../async/deadline.ts'
 import { ARTIFACTS_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../schema/base/artifact-link.ts'
 import type { Domain } from '../schema/base/context.ts'
 import { CDP_PATH } from '../schema/sessions/session-access.ts'
@@ -262,10 +262,7 @@ export function createServer(options: ServerOptions): Server {
       server.close(() => resolve())
       const cutOff = setTimeout(() => connections.cut(), deadlineMs)
       const leaving = Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close()])
-      await within(
-        leaving.then(() => undefined),
-        deadlineMs + LEAVING_MS,
-      )
+      await Deadline.isMet(leaving, deadlineMs + LEAVING_MS)
       server.closeIdleConnections()
       await closed
       clearTimeout(cutOff)

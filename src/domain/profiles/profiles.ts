@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
+import { Deadline } from '../../async/deadline.ts'
 import type { ProfileDescription } from '../../ports/profile.ts'
 import type { Json } from '../../ports/json.ts'
 import type { Store } from '../../ports/store.ts'
@@ -94,6 +95,7 @@ export async function saveProfile(
     throw new BadUserInput([{ path: ['name'], code: 'INVALID_FORMAT', message }])
   }
   const session = await registry.requireLive(owner, sessionId)
-  const state = await session.actions.storageState(AbortSignal.any([signal, AbortSignal.timeout(SAVE_SECONDS * 1000)]))
-  return profiles.keep(owner, name, state)
+  using deadline = new Deadline(SAVE_SECONDS * 1000, [signal])
+  const state = await session.actions.storageState(deadline.signal)
+  return await profiles.keep(owner, name, state)
 }

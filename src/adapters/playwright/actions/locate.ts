@@ -1,6 +1,6 @@
 import type { FrameLocator, Locator, Page } from 'playwright'
 import type { Target } from '../../../ports/actions/target.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionSite } from './action-site.ts'
 
@@ -67,7 +67,8 @@ export async function requireRef(locator: Locator, ref: string, signal: AbortSig
     if (/ref/i.test(String(error)) && !/closed|crash/i.test(String(error))) return 0
     throw error
   })
-  const count = await raceSignal(within(counting, REF_CHECK_MS), signal)
+  const count = await Deadline.result(counting, REF_CHECK_MS, signal)
+  signal.throwIfAborted()
   if (count !== 0) return
   throw new ActionFailure('STALE_REF', `No element has the ref ${ref} any more: take a new observation.`)
 }

@@ -1,6 +1,6 @@
 import type { Page, Response } from 'playwright'
 import type { ActionValues } from '../../../ports/actions/list.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
 
@@ -31,21 +31,21 @@ export async function goTo(site: ActionSite, url: string, waitUntil: LoadState):
   if (pageId === null) throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
   using own = site.follow(pageId, url)
   await loading(site, page, async () => {
-    const deadline = Date.now() + timeout
+    using deadline = new Deadline(timeout, [site.signal])
     try {
       await page.goto(url, options)
     } catch (error) {
       // Playwright gives up when any document is shown meanwhile, such as one that the page before had asked for.
       if (!INTERRUPTED.test(String(error))) throw error
-      const fate = await raceSignal(within(own.settled, deadline - Date.now()), site.signal)
+      const fate = await deadline.result(own.settled)
+      site.signal.throwIfAborted()
       if (fate === null) throw new Error(`Timeout ${timeout}ms exceeded`, { cause: error })
       if (fate.kind === 'REPLACED') throw error
       if (fate.kind === 'FAILED') throw new Error(fate.netError, { cause: error })
       // Playwright hears of it before the answer to what it asks now.
-      await raceSignal(site.context.cookies(NOWHERE), site.signal)
+      await Deadline.race(site.context.cookies(NOWHERE), site.signal)
       const { waitUntil: state, signal } = options
-      if (state !== 'commit')
-        await page.waitForLoadState(state, { timeout: Math.max(1, deadline - Date.now()), signal })
+      if (state !== 'commit') await page.waitForLoadState(state, { timeout: Math.max(1, deadline.remainingMs), signal })
     }
     if (own.isReplaced) throw new Error('interrupted by another navigation')
     return own.status

@@ -3,7 +3,7 @@ import { ACTION_LIMITS } from '../../../ports/action.ts'
 import type { ActionValues } from '../../../ports/actions/list.ts'
 import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { Json } from '../../../ports/json.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { answers } from '../cdp/page-answers.ts'
@@ -14,14 +14,13 @@ const PROOF_MS = 400
 
 export const evaluate: ActionHandler<ActionValues<'evaluate'>> = async (site, input) => {
   const { expression, arg, target, timeoutMs } = input
-  const timeUpAt = performance.now() + site.timeout
+  using deadline = new Deadline(site.timeout)
   site.details.note({ expression, ...(arg === null ? {} : { arg: JSON.stringify(arg) }) })
   const element = target === null ? null : await elementOf(site, target)
   const node = element && (await element.elementHandle({ timeout: site.timeout }))
   const running = asScript(site, () => resultOf(site, input, node))
-  const taken = await within(running, timeUpAt - performance.now())
+  const taken = await deadline.result(running)
   if (taken !== null) return { result: readJson(taken) }
-  running.catch(() => undefined)
   throw new ActionFailure('TIMEOUT', await whyLate(site, timeoutMs))
 }
 

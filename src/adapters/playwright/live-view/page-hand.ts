@@ -1,7 +1,7 @@
 import type { Logger } from '../../../logger.ts'
 import type { InputEvent, MouseInput } from '../../../ports/input-event.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 import type { ShownPage } from './cast.ts'
 import { Dragging, interceptDrags } from './dragging.ts'
@@ -35,19 +35,19 @@ export class PageHand {
 
   /** In order, and one call after the other. False: the page did not take all of it in time. Never rejects. */
   async take(events: readonly InputEvent[]): Promise<boolean> {
-    const until = performance.now() + TAKING_MS
+    using deadline = new Deadline(TAKING_MS, [], () => new NotTaken())
     const before = this.#turn
     const { promise, resolve: leave } = Promise.withResolvers<void>()
     this.#turn = promise
     try {
-      await inTime(before, until)
-      const sessionId = await inTime(this.#attached(), until)
+      await deadline.race(before)
+      const sessionId = await deadline.race(this.#attached())
       for (const event of events) {
-        if (event.kind === 'paste') await this.#paste(event.text, sessionId, until)
-        else if (event.kind === 'mouse') await this.#move(event, sessionId, until)
+        if (event.kind === 'paste') await this.#paste(event.text, sessionId, deadline)
+        else if (event.kind === 'mouse') await this.#move(event, sessionId, deadline)
         else if (event.kind === 'key' && event.key === 'Escape' && this.#dragging.isOn) {
-          await this.#give(this.#dragging.cancel(), sessionId, until)
-        } else await this.#give(this.#commands.of(event), sessionId, until)
+          await this.#give(this.#dragging.cancel(), sessionId, deadline)
+        } else await this.#give(this.#commands.of(event), sessionId, deadline)
       }
       return true
     } catch (error) {
@@ -65,33 +65,33 @@ export class PageHand {
     if (sessionId === this.#sessionId) this.#dragging.begin(data)
   }
 
-  async #move(event: MouseInput, sessionId: string, until: number): Promise<void> {
+  async #move(event: MouseInput, sessionId: string, deadline: Deadline): Promise<void> {
     const commands = this.#commands.of(event)
     // Where the button goes down again, it had come up unseen.
     if (this.#dragging.isOn && event.type === 'DOWN' && event.button === 'LEFT') {
-      await this.#give(this.#dragging.cancel(), sessionId, until)
+      await this.#give(this.#dragging.cancel(), sessionId, deadline)
     }
-    if (this.#dragging.isOn) return this.#give(this.#dragging.of(event), sessionId, until)
-    if (event.type !== 'MOVE' || !this.#commands.holds('LEFT')) return this.#give(commands, sessionId, until)
+    if (this.#dragging.isOn) return this.#give(this.#dragging.of(event), sessionId, deadline)
+    if (event.type !== 'MOVE' || !this.#commands.holds('LEFT')) return this.#give(commands, sessionId, deadline)
     // No longer than for the move: clients drag on the same page, each in its own way.
-    await this.#give([interceptDrags(true)], sessionId, until)
+    await this.#give([interceptDrags(true)], sessionId, deadline)
     try {
-      await this.#give(commands, sessionId, until)
+      await this.#give(commands, sessionId, deadline)
       // That a drag begins may be told after the move was answered, but not after the page was heard once more.
-      if (!this.#dragging.isOn) await inTime(this.#wire.send('Runtime.evaluate', { expression: '0' }, sessionId), until)
+      if (!this.#dragging.isOn) await deadline.race(this.#wire.send('Runtime.evaluate', { expression: '0' }, sessionId))
     } finally {
       const { method, params } = interceptDrags(false)
       this.#wire.tell(method, params, sessionId)
     }
-    if (this.#dragging.isOn) await this.#give(this.#dragging.over(event), sessionId, until)
+    if (this.#dragging.isOn) await this.#give(this.#dragging.over(event), sessionId, deadline)
   }
 
-  async #give(commands: readonly InputCommand[], sessionId: string, until: number): Promise<void> {
+  async #give(commands: readonly InputCommand[], sessionId: string, deadline: Deadline): Promise<void> {
     let unanswered: Promise<void>[] = []
     for (const [index, command] of commands.entries()) {
       unanswered.push(this.#send(command, sessionId))
       if (command.run !== undefined && command.run === commands[index + 1]?.run) continue
-      await inTime(Promise.all(unanswered), until)
+      await deadline.race(Promise.all(unanswered))
       unanswered = []
     }
   }
@@ -106,11 +106,11 @@ export class PageHand {
   }
 
   /** A page that handles the event itself prevents what would follow it. */
-  async #paste(text: string, sessionId: string, until: number): Promise<void> {
+  async #paste(text: string, sessionId: string, deadline: Deadline): Promise<void> {
     const expression = `(${FIRE_PASTE})(${JSON.stringify(text)})`
     const evaluating = this.#wire.send<{ result: { value?: unknown } }>('Runtime.evaluate', { expression }, sessionId)
-    const { result } = await inTime(evaluating, until)
-    if (result.value !== false) await this.#give([insertion(text)], sessionId, until)
+    const { result } = await deadline.race(evaluating)
+    if (result.value !== false) await this.#give([insertion(text)], sessionId, deadline)
   }
 
   #attached(): Promise<string> {
@@ -128,13 +128,4 @@ export class PageHand {
     this.#sessionId = sessionId
     return sessionId
   }
-}
-
-async function inTime<T>(work: Promise<T>, until: number): Promise<T> {
-  const box = work.then((result) => ({ result }))
-  const left = until - performance.now()
-  const done = left > 0 ? await within(box, left) : null
-  if (done) return done.result
-  box.catch(() => undefined)
-  throw new NotTaken()
 }

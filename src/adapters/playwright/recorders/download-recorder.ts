@@ -9,7 +9,7 @@ import type { KeptFile, Recorder } from '../../../ports/browser.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/cdp-events.ts'
 import { cutText, cutUrl } from '../cdp/cut-text.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 
@@ -120,7 +120,7 @@ export class DownloadRecorder {
 
   /** Waits for files that are being kept; downloads that still run, or begin later, have failed then. */
   async finish(deadlineMs: number): Promise<void> {
-    await within(Promise.all(this.#keeping.values()), deadlineMs)
+    await Deadline.isMet(Promise.all(this.#keeping.values()), deadlineMs)
     this.dispose()
   }
 

@@ -1,7 +1,7 @@
 import { CDP_CLOSE, type CdpAttachment, type CdpClient, type CdpClientHost } from '../../../ports/cdp-client.ts'
 import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { CdpEvents } from '../cdp/cdp-events.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { Backlog, type Unanswered } from './backlog.ts'
 import { heedGuard, type HeededGuard } from './blocked-act.ts'
 import { outcomeIn } from './command-outcome.ts'
@@ -232,7 +232,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       for (const sessionId of [this.#rootId, ...this.#children.keys()]) wire.unhost(sessionId)
       this.#children.clear()
     })
-    await within(forgotten, DETACH_MS)
+    await Deadline.isMet(forgotten, DETACH_MS)
     this.#view.release()
     for (const sessionId of targets.pageSessionIds()) wire.emulateAgain(sessionId, this.#emulated)
   }

@@ -11,7 +11,7 @@ import { PlaywrightSession } from './browser-session.ts'
 import { BrowserWays } from '../launch/browser-ways.ts'
 import { BrowsersDirectory } from '../launch/browsers-directory.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { browsersDirectory, reapLeftovers } from '../launch/orphan-reaper.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from '../launch/open-browser.ts'
 import { createBrowserPipes, type BrowserPipes } from '../cdp/browser-pipes.ts'
@@ -155,7 +155,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
         const open = warm ?? (await this.#launch(way, signal))
         try {
-          if (warm && !(await raceSignal(isUsable(warm), signal))) {
+          if (warm && !(await Deadline.race(isUsable(warm), signal))) {
             this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
             this.#inBackground(warm.process.close(0))
             continue
@@ -248,8 +248,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       }
       // Side by side: until it is assigned, the proxy lets nothing through.
       const assigned = process.proxy?.assign(options.egress, heardBy(connections, faults))
-      const [context] = await raceSignal(process.orEnd(Promise.all([opened(), assigned])), signal)
-      if (!isDefault) this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
+      const [context] = await Deadline.race(process.orEnd(Promise.all([opened(), assigned])), signal)
+      if (!isDefault) this.#inBackground(Deadline.isMet(open.context.close(), CONTEXT_CLOSE_MS))
       const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
       session.boundBy(this.#space.watch(process.folders.dir))
       return session
@@ -286,7 +286,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#launchQueue.push(resolve)
     try {
-      await raceSignal(promise, signal)
+      await Deadline.race(promise, signal)
     } catch (error) {
       const place = this.#launchQueue.indexOf(resolve)
       if (place >= 0) this.#launchQueue.splice(place, 1)
@@ -387,5 +387,5 @@ async function isUsable({ process, targets }: OpenBrowser): Promise<boolean> {
     () => true,
     () => false,
   )
-  return (await within(answer, PROOF_MS)) === true
+  return (await Deadline.result(answer, PROOF_MS)) === true
 }
