@@ -4,7 +4,7 @@ import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 import type { ShownPage } from './cast.ts'
-import { Dragging, interceptDrags } from './dragging.ts'
+import { Dragging, interceptDrags, type DragData } from './dragging.ts'
 import { FIRE_PASTE } from './fire-paste.ts'
 import { InputCommands, insertion, type InputCommand } from './input-commands.ts'
 
@@ -61,7 +61,7 @@ export class PageHand {
   }
 
   /** The page was about to let something be dragged, in a session of the protocol. */
-  dragBegan(data: object, sessionId: string | undefined): void {
+  dragBegan(data: DragData, sessionId: string | undefined): void {
     if (sessionId === this.#sessionId) this.#dragging.begin(data)
   }
 
@@ -108,7 +108,7 @@ export class PageHand {
   /** A page that handles the event itself prevents what would follow it. */
   async #paste(text: string, sessionId: string, deadline: Deadline): Promise<void> {
     const expression = `(${FIRE_PASTE})(${JSON.stringify(text)})`
-    const evaluating = this.#wire.send<{ result: { value?: unknown } }>('Runtime.evaluate', { expression }, sessionId)
+    const evaluating = this.#wire.send('Runtime.evaluate', { expression }, sessionId)
     const { result } = await deadline.race(evaluating)
     if (result.value !== false) await this.#give([insertion(text)], sessionId, deadline)
   }
@@ -124,7 +124,7 @@ export class PageHand {
   async #attach(): Promise<string> {
     const given = { targetId: this.#page.targetId, flatten: true }
     const own = this.#targets.ownSessionId
-    const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToTarget', given, own)
+    const { sessionId } = await this.#wire.send('Target.attachToTarget', given, own)
     this.#sessionId = sessionId
     return sessionId
   }

@@ -232,7 +232,7 @@ export class NavigationGuard {
   async #leave(frameId: string | undefined, sessionId: string | undefined): Promise<void> {
     const blank = { url: 'about:blank', ...(frameId === undefined ? {} : { frameId }) }
     try {
-      const { loaderId } = await this.#wire.send<{ loaderId?: string }>('Page.navigate', blank, sessionId)
+      const { loaderId } = await this.#wire.send('Page.navigate', blank, sessionId)
       // The answer may come before the page is there, and what is done to it then would meet the other.
       if (loaderId !== undefined) await this.#arrival(loaderId)
     } catch (error) {

@@ -93,7 +93,7 @@ export class ClientRelay implements CdpAttachment, Guest {
 
   /** Rejects when the browser is gone. */
   static async attach(ground: RelayGround, client: CdpClient, host: CdpClientHost): Promise<ClientRelay> {
-    const { sessionId } = await ground.wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
+    const { sessionId } = await ground.wire.send('Target.attachToBrowserTarget')
     const relay = new ClientRelay(ground, sessionId, client, host)
     ground.wire.host(sessionId, relay)
     ground.wire.barrier.enter(relay, sessionId)

@@ -215,7 +215,7 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   version(): Promise<BrowserVersion> {
-    return this.#process.wire.send<BrowserVersion>('Browser.getVersion', {}, this.#targets.ownSessionId)
+    return this.#process.wire.send('Browser.getVersion', {}, this.#targets.ownSessionId)
   }
 
   async ping(timeoutMs: number): Promise<number | null> {
