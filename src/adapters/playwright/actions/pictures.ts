@@ -1,4 +1,5 @@
 import type { ActionValues } from '../../../ports/actions/list.ts'
+import { isPlaywrightError } from '../cdp/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { elementOf } from './locate.ts'
@@ -24,7 +25,7 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
   const element = input.target === null ? null : await elementOf(site, input.target)
   const taking = element ? element.screenshot(options) : page.screenshot({ ...options, fullPage: input.fullPage })
   const bytes = await taking.catch((error: unknown) => {
-    throw /Unable to capture screenshot/.test(String(error)) ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
+    throw isPlaywrightError(error, 'noPicture') ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
   })
   // The browser says nothing of a picture that the format has no room for.
   if (bytes.length === 0) {

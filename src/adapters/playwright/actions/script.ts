@@ -4,6 +4,7 @@ import type { ActionValues } from '../../../ports/actions/list.ts'
 import { isDeeperThan } from '../../../ports/json-depth.ts'
 import type { Json } from '../../../ports/json.ts'
 import { Deadline } from '../../../async/deadline.ts'
+import { isPlaywrightError, thrownByScript } from '../cdp/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { answers } from '../cdp/page-answers.ts'
@@ -90,14 +91,10 @@ async function asScript<T>(site: ActionSite, run: () => Promise<T>): Promise<T> 
   try {
     return await run()
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    if (/Timeout \d+ms exceeded|has been closed|Target crashed|Page crashed/.test(text) || site.page.isClosed())
-      throw error
-    if (/Execution context was destroyed|Cannot find context/.test(text)) {
+    if (site.page.isClosed() || isPlaywrightError(error, 'timeout', 'scriptless')) throw error
+    if (isPlaywrightError(error, 'navigatedAway')) {
       throw new ActionFailure('SCRIPT_ERROR', 'The page navigated while the script ran, which ended it.')
     }
-    const said = text.replace(/^[a-zA-Z]+\.[a-zA-Z]+: /, '').split('\n')
-    const frame = said.find((line) => /^\s+at /.test(line) && !/UtilityScript/.test(line))
-    throw new ActionFailure('SCRIPT_ERROR', [said[0], frame?.trim()].filter(Boolean).join(', '))
+    throw new ActionFailure('SCRIPT_ERROR', thrownByScript(error))
   }
 }

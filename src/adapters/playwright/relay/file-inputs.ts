@@ -2,6 +2,7 @@ import type { Logger } from '../../../logger.ts'
 import type { CdpClientHost } from '../../../ports/cdp-client.ts'
 import { NoRoomForUpload, type ClientUploads } from '../files/client-uploads.ts'
 import { cutText } from '../cdp/cut-text.ts'
+import { LOOKS_AT_INPUT } from '../cdp/playwright-errors.ts'
 import type { CommandParams } from './border.ts'
 
 export const SET_FILES = 'DOM.setFileInputFiles'
@@ -13,8 +14,6 @@ const MOST_NAME = 200
 const MOST_WAITING = 20
 /** Playwright tries again after 20 ms, then 50, 100 and 500. */
 const AGAIN_MS = 2_000
-/** Part of the script by which Playwright looks at the input before it gives it files, in every version. */
-const LOOKS_AT_INPUT = 'Node is not an HTMLInputElement'
 
 interface Refused {
   sessionId: string

@@ -20,6 +20,7 @@ import { DownloadHandover } from '../files/download-handover.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { LiveView } from '../live-view/live-view.ts'
 import { cutText } from '../cdp/cut-text.ts'
+import { netErrorIn, withoutCall } from '../cdp/playwright-errors.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { LastWords } from './last-words.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
@@ -254,9 +255,8 @@ export class PlaywrightSession implements BrowserSession {
 
 /** The browser's own words out of Playwright's message, such as net::ERR_NAME_NOT_RESOLVED. */
 function failureOfNavigation(error: Error): string {
-  const [net] = /net::ERR_\w+/.exec(error.message) ?? []
-  if (net !== undefined) return net
+  const net = netErrorIn(error)
+  if (net !== null) return net
   if (error instanceof errors.TimeoutError) return 'timeout'
-  const [line = ''] = error.message.split('\n')
-  return cutText(line.replace(/^page\.goto: /, ''), TEXT_LIMITS.failure)
+  return cutText(withoutCall(error).split('\n', 1)[0]!, TEXT_LIMITS.failure)
 }
