@@ -34,6 +34,8 @@ export interface ServerOptions extends Domain {
   callers: Callers
   signIn: SignIn
   readiness: () => Promise<{ ready: boolean; missing: string[] }>
+  /** Where the files of the trace viewer are stored. */
+  traceViewerDir: string
   logger: Logger
   /** Other than the usual limits of sockets; for tests. */
   webSocketLimits?: Partial<WebSocketLimits>
@@ -154,7 +156,7 @@ export function createServer(options: ServerOptions): Server {
       redirect: redirectsDownloads,
     }),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, connections, logger),
-    [TRACE_VIEWER_PATH]: createTraceViewer(),
+    [TRACE_VIEWER_PATH]: createTraceViewer(options.traceViewerDir),
     [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),
     '/graphiql/assets/': assetsOf(graphiql),
     '/dashboard/assets/': assetsOf(dashboard),

@@ -16,7 +16,8 @@ import type { FolderSizes } from '../launch/temp-space.ts'
 import { endFfmpeg, isBeingWritten } from './ffmpeg.ts'
 import { HAR_FILES, HarRecording } from './har-recording.ts'
 import { RecordingBudget } from './recording-budget.ts'
-import { archiveTrace, TRACE_FOLDERS } from './partial-trace.ts'
+import { TRACE_FOLDERS } from '../cdp/playwright-files.ts'
+import { archiveTrace } from './partial-trace.ts'
 import { isFinishedWebm } from './webm.ts'
 
 /** The longer side of a video: more costs most of a core, and people see enough. */
