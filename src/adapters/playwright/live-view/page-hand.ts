@@ -2,6 +2,7 @@ import type { Logger } from '../../../logger.ts'
 import type { InputEvent, MouseInput } from '../../../ports/input-event.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import { Deadline } from '../../../async/deadline.ts'
+import { Semaphore } from '../../../async/semaphore.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 import type { ShownPage } from './cast.ts'
 import { Dragging, interceptDrags, type DragData } from './dragging.ts'
@@ -24,7 +25,7 @@ export class PageHand {
   readonly #dragging = new Dragging()
   #sessionId: string | null = null
   #session: Promise<string> | null = null
-  #turn: Promise<void> = Promise.resolve()
+  readonly #turn = new Semaphore(1)
 
   constructor(page: ShownPage, wire: BrowserWire, targets: Targets, logger: Logger) {
     this.#page = page
@@ -36,11 +37,9 @@ export class PageHand {
   /** In order, and one call after the other. False: the page did not take all of it in time. Never rejects. */
   async take(events: readonly InputEvent[]): Promise<boolean> {
     using deadline = new Deadline(TAKING_MS, [], () => new NotTaken())
-    const before = this.#turn
-    const { promise, resolve: leave } = Promise.withResolvers<void>()
-    this.#turn = promise
+    let leave: (() => void) | null = null
     try {
-      await deadline.race(before)
+      leave = await this.#turn.acquire(deadline.signal)
       const sessionId = await deadline.race(this.#attached())
       for (const event of events) {
         if (event.kind === 'paste') await this.#paste(event.text, sessionId, deadline)
@@ -56,7 +55,7 @@ export class PageHand {
       this.#logger.debug({ err: error, ...this.#page }, 'a page could not be given input')
       return true
     } finally {
-      leave()
+      leave?.()
     }
   }
 

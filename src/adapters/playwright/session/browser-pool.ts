@@ -12,6 +12,7 @@ import { BrowserWays } from '../launch/browser-ways.ts'
 import { BrowsersDirectory } from '../launch/browsers-directory.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { Deadline } from '../../../async/deadline.ts'
+import { Semaphore } from '../../../async/semaphore.ts'
 import { browsersDirectory, reapLeftovers } from '../launch/orphan-reaper.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from '../launch/open-browser.ts'
 import { createBrowserPipes, type BrowserPipes } from '../cdp/browser-pipes.ts'
@@ -109,10 +110,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #description: string
   readonly #closing = new AbortController()
   readonly #background = new Set<Promise<void>>()
-  readonly #launchQueue: (() => void)[] = []
+  readonly #launchTurns = new Semaphore(MAX_LAUNCHES)
   readonly #noVideo = provideFfmpeg()
   #warm: OpenBrowser[] = []
-  #launches = 0
   #acquiring = 0
   #lastAcquired = Number.NEGATIVE_INFINITY
   #refilling = false
@@ -263,7 +263,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   /** A fresh browser, when its turn has come. */
   async #launch(way: EgressProxies | null, signal: AbortSignal): Promise<OpenBrowser> {
     const both = AbortSignal.any([signal, this.#closing.signal])
-    await this.#turn(both)
+    const passTurn = await this.#launchTurns.acquire(both)
     try {
       const open = await openBrowser(this.#mode, this.#parent, this.#pipes, way, this.#logger, both)
       this.#space.watch(open.process.folders.dir)
@@ -273,33 +273,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       if (!both.aborted) this.#lastFailure = (error as Error).message
       throw error
     } finally {
-      this.#passTurn()
+      passTurn()
     }
-  }
-
-  async #turn(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#launches < MAX_LAUNCHES) {
-      this.#launches++
-      return
-    }
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#launchQueue.push(resolve)
-    try {
-      await Deadline.race(promise, signal)
-    } catch (error) {
-      const place = this.#launchQueue.indexOf(resolve)
-      if (place >= 0) this.#launchQueue.splice(place, 1)
-      // The turn came together with the signal: it goes to the next.
-      else this.#passTurn()
-      throw error
-    }
-  }
-
-  #passTurn(): void {
-    const next = this.#launchQueue.shift()
-    if (next) next()
-    else this.#launches--
   }
 
   #keepWarm(open: OpenBrowser): void {
