@@ -6,6 +6,7 @@ import { InProcessBus } from './adapters/bus/in-process.ts'
 import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
 import { WorkerSchemas } from './adapters/json-schema/worker-schemas.ts'
 import { WorkerEgress } from './adapters/egress/worker-egress.ts'
+import { traceViewerFolder } from './adapters/playwright/cdp/playwright-files.ts'
 import { findBrowserExecutable } from './adapters/playwright/launch/browser-executable.ts'
 import { createBrowserPool } from './adapters/playwright/session/browser-pool.ts'
 import { BrowserWays } from './adapters/playwright/launch/browser-ways.ts'
@@ -198,6 +199,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     profiles,
     signIn,
     readiness: () => readiness.ask(),
+    traceViewerDir: traceViewerFolder(),
     logger,
   })
   const url = localUrl(config.host, await listen(server, config))

@@ -68,28 +68,32 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
   .sort()
   .map(readSource)
 
+/** Knows only Node: every room may use it, but for the ports. */
+const ASYNC = 'async'
+
 /** Files at the top of src/ that hold no rules and know no technology: every room may use them, the domain may not. */
 const COMMON = ['config.ts', 'logger.ts', 'startup-failed.ts']
 
 /** For each room, the rooms it may import beside itself. The arrows of ARCHITECTURE.md. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
+  async: [],
   contract: [],
   ports: ['contract'],
   egress: ['ports'],
   'fault-owner.ts': [],
   'http-paths.ts': [],
-  domain: ['ports', 'contract', 'egress', 'fault-owner.ts'],
-  schema: ['domain', 'ports', 'contract', 'http-paths.ts', ...COMMON],
-  server: ['schema', 'domain', 'ports', 'contract', 'fault-owner.ts', 'http-paths.ts', ...COMMON],
-  bridge: [...COMMON],
-  'adapters/artifacts': ['ports', ...COMMON],
-  'adapters/bus': ['ports', 'fault-owner.ts', ...COMMON],
-  'adapters/chat-model': ['ports', ...COMMON],
-  'adapters/egress': ['ports', 'egress', 'fault-owner.ts', ...COMMON],
-  'adapters/json-schema': ['ports', ...COMMON],
-  'adapters/oidc': ['ports', 'fault-owner.ts', ...COMMON],
-  'adapters/playwright': ['ports', 'contract', 'egress', 'fault-owner.ts', ...COMMON],
-  'adapters/postgres': ['ports', 'fault-owner.ts', ...COMMON],
+  domain: ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC],
+  schema: ['domain', 'ports', 'contract', 'http-paths.ts', ASYNC, ...COMMON],
+  server: ['schema', 'domain', 'ports', 'contract', 'fault-owner.ts', 'http-paths.ts', ASYNC, ...COMMON],
+  bridge: [ASYNC, ...COMMON],
+  'adapters/artifacts': ['ports', ASYNC, ...COMMON],
+  'adapters/bus': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
+  'adapters/chat-model': ['ports', ASYNC, ...COMMON],
+  'adapters/egress': ['ports', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
+  'adapters/json-schema': ['ports', ASYNC, ...COMMON],
+  'adapters/oidc': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
+  'adapters/playwright': ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
+  'adapters/postgres': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
   // Its rules of hosts are those of sessions.
   'config.ts': ['ports', 'egress'],
   'logger.ts': ['config.ts'],
@@ -125,6 +129,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   commands: [
     'app.ts',
+    ASYNC,
     'bridge',
     'schema',
     'domain',

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { WebSocket, type RawData } from 'ws'
+import { Deadline } from '../async/deadline.ts'
 import { StartupFailed } from '../startup-failed.ts'
 
 const OPEN_MS = 15_000
@@ -65,15 +66,11 @@ export class BrowserLink {
     const id = this.#nextId++
     const answer = Promise.withResolvers<object>()
     this.#waiting.set(id, answer)
-    const timer = setTimeout(
-      () => answer.reject(new Error(`${method}: no answer within ${ANSWER_MS / 1000} s`)),
-      ANSWER_MS,
-    )
+    using deadline = new Deadline(ANSWER_MS, [], () => new Error(`${method}: no answer within ${ANSWER_MS / 1000} s`))
     try {
       this.#socket.send(JSON.stringify({ id, method, params }), (error) => error && answer.reject(error))
-      return (await answer.promise) as R
+      return (await deadline.race(answer.promise)) as R
     } finally {
-      clearTimeout(timer)
       this.#waiting.delete(id)
     }
   }

@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { Deadline } from '../async/deadline.ts'
 import { loadConfig, type Config } from '../config.ts'
 import { adminKeyFile } from '../data-directory.ts'
 import { createLogger, type Logger } from '../logger.ts'
@@ -79,17 +80,13 @@ function waitForEnd(logger: Logger): Promise<number> {
 }
 
 async function closesInTime(app: App, logger: Logger): Promise<boolean> {
-  const { promise: deadline, resolve } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => resolve(false), SHUTDOWN_MS)
   try {
-    const closed = await Promise.race([app.close().then(() => true), deadline])
+    const closed = await Deadline.isMet(app.close(), SHUTDOWN_MS)
     if (!closed) logger.error({ afterMs: SHUTDOWN_MS }, 'the sessions did not end in time: exiting without them')
     return closed
   } catch (error) {
     logger.error({ err: error }, 'not everything ended in order')
     return false
-  } finally {
-    clearTimeout(timer)
   }
 }
 

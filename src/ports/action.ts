@@ -68,7 +68,7 @@ export interface ActionContext {
   files: readonly GivenFile[]
   /** Why an address may not be opened; null: it may. The rules are the domain's (navigation-policy.ts). */
   refuseAddress(url: string): string | null
-  /** Fires at the step's deadline, when its caller cancels it, or when the session ends. */
+  /** Fires a moment after the step's time is up, when its caller cancels it, or when the session ends. */
   signal: AbortSignal
 }
 

@@ -7,7 +7,7 @@ import type { Callers } from '../domain/access/authenticator.ts'
 import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'
 import type { SignIn } from '../domain/keys/sign-in.ts'
-import { within } from '../domain/kernel/within.ts'
+import { Deadline } from '../async/deadline.ts'
 import { API_PATH, ARTIFACTS_PATH, CDP_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../http-paths.ts'
 import type { Domain } from '../schema/base/context.ts'
 import { answerBusy, answerJson, answerNotFound, isBusy } from './base/json-response.ts'
@@ -33,6 +33,8 @@ export interface ServerOptions extends Domain {
   callers: Callers
   signIn: SignIn
   readiness: () => Promise<{ ready: boolean; missing: string[] }>
+  /** Where the files of the trace viewer are stored. */
+  traceViewerDir: string
   logger: Logger
   /** Other than the usual limits of sockets; for tests. */
   webSocketLimits?: Partial<WebSocketLimits>
@@ -152,7 +154,7 @@ export function createServer(options: ServerOptions): Server {
       redirect: redirectsDownloads,
     }),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, connections, logger),
-    [TRACE_VIEWER_PATH]: createTraceViewer(),
+    [TRACE_VIEWER_PATH]: createTraceViewer(options.traceViewerDir),
     [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),
     '/graphiql/assets/': assetsOf(graphiql),
     '/dashboard/assets/': assetsOf(dashboard),
@@ -260,10 +262,7 @@ export function createServer(options: ServerOptions): Server {
       server.close(() => resolve())
       const cutOff = setTimeout(() => connections.cut(), deadlineMs)
       const leaving = Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close()])
-      await within(
-        leaving.then(() => undefined),
-        deadlineMs + LEAVING_MS,
-      )
+      await Deadline.isMet(leaving, deadlineMs + LEAVING_MS)
       server.closeIdleConnections()
       await closed
       clearTimeout(cutOff)

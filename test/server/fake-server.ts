@@ -192,6 +192,7 @@ export async function startFakeServer({
     profiles: {} as Profiles,
     signIn: signIn as SignIn,
     readiness,
+    traceViewerDir: '/no/such/folder',
     logger: pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     webSocketLimits,
     deliveryLimits,

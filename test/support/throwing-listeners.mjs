@@ -91,7 +91,7 @@ while (!Object.hasOwn(playwrights, 'emit')) playwrights = Object.getPrototypeOf(
 if (playwrights !== EventEmitter.prototype) patchEmit(playwrights)
 
 /** Files whose timers are their callers': which one it was says nothing without the caller. */
-const FOR_CALLERS = /^src\/(adapters\/playwright\/cdp\/deadline|domain\/kernel\/within)\.ts:/
+const FOR_CALLERS = /^src\/async\/\w[\w-]*\.ts:/
 
 /** The place in our code from which this was called. */
 function callSite() {

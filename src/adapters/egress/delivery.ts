@@ -1,3 +1,5 @@
+import { Deadline } from '../../async/deadline.ts'
+
 /** A server that is too busy to answer must not keep a page from its failure. */
 const MOST_MS = 500
 
@@ -24,10 +26,8 @@ export class Delivery {
     const number = ++this.#last
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiting.set(number, resolve)
-    const timer = setTimeout(resolve, MOST_MS)
     this.#ask(number)
-    await promise
-    clearTimeout(timer)
+    await Deadline.isMet(promise, MOST_MS)
     this.#waiting.delete(number)
   }
 }

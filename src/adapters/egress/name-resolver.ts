@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns/promises'
 import { LRUCache } from 'lru-cache'
 import { formatAddress, parseAddress } from '../../egress/network-address.ts'
+import { Deadline } from '../../async/deadline.ts'
 import { notResolved } from './connection-failed.ts'
 import { hostsFile, searchFile } from './resolver-files.ts'
 
@@ -50,13 +51,8 @@ export class NameResolver {
     if (name === 'localhost' || name.endsWith('.localhost')) return { addresses: ['127.0.0.1', '::1'], ttlMs: 0 }
     const known = (await this.#hosts.read()).get(name)
     if (known) return { addresses: [...known], ttlMs: 0 }
-    const { promise: tooLate, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(() => reject(notResolved()), this.#limitMs)
-    try {
-      return await Promise.race([tooLate, this.#ask(name, isComplete)])
-    } finally {
-      clearTimeout(timer)
-    }
+    using deadline = new Deadline(this.#limitMs, [], notResolved)
+    return await deadline.race(this.#ask(name, isComplete))
   }
 
   /** A Resolver reads the system's servers only when it is created. */

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { Deadline } from '../../async/deadline.ts'
 import type { ConnectionFailure, ConnectionOutcome, UpstreamProxy } from '../../ports/egress.ts'
 import { formatAddress, parseHost, type Host } from '../../egress/network-address.ts'
 import { upstreamParts } from '../../egress/upstream-proxy.ts'
-import { blocked, ConnectionFailed, notResolved, upstreamUnreachable } from './connection-failed.ts'
+import { blocked, ConnectionFailed, notResolved, timedOut, upstreamUnreachable } from './connection-failed.ts'
 import type { EgressContext } from './egress-context.ts'
 import { judgedAddresses, judgedUpstream, type Assignment } from './judged-addresses.ts'
 import { connectToFirst, type Reached } from './happy-eyeballs.ts'
 import { readDestination, REPLY, socksReply, type Destination } from './socks-handshake.ts'
-import { TimeLimit } from './time-limit.ts'
 import { join, reset } from './tunnel.ts'
 import { UpstreamRoute } from './upstream-route.ts'
 import { secure } from './upstream.ts'
@@ -85,7 +85,7 @@ export class PageConnection {
     const host = parseHost(text)
     this.#host = host ? nameOf(host) : text
     if (!host) throw notResolved()
-    using limit = new TimeLimit(this.#context.limits.connectMs, this.#ended.signal)
+    using limit = new Deadline(this.#context.limits.connectMs, [this.#ended.signal], timedOut)
     const addresses = await this.#judge(host, text.endsWith('.'), limit)
     if (this.#assigned.upstream) return await this.#openThrough(this.#assigned.upstream, limit)
     const { socket, address } = await this.#connect(addresses, port, limit)
@@ -96,11 +96,11 @@ export class PageConnection {
     await join(this.#client, socket, this.#context.limits.endHeldMs)
   }
 
-  async #judge(host: Host, isComplete: boolean, limit: TimeLimit): Promise<string[]> {
+  async #judge(host: Host, isComplete: boolean, limit: Deadline): Promise<string[]> {
     const assigned = this.#assigned!
     const startedAt = performance.now()
     try {
-      return await limit.wait(judgedAddresses(assigned, host, this.#port, isComplete))
+      return await limit.race(judgedAddresses(assigned, host, this.#port, isComplete))
     } catch (error) {
       // The name may be known to the upstream proxy only.
       const isUnknown = error instanceof ConnectionFailed && error.failure.code === 'NAME_NOT_RESOLVED'
@@ -111,7 +111,7 @@ export class PageConnection {
     }
   }
 
-  async #connect(addresses: readonly string[], port: number, limit: TimeLimit): Promise<Reached> {
+  async #connect(addresses: readonly string[], port: number, limit: Deadline): Promise<Reached> {
     const startedAt = performance.now()
     try {
       return await connectToFirst(addresses, port, this.#context.limits.staggerMs, limit.signal)
@@ -120,13 +120,13 @@ export class PageConnection {
     }
   }
 
-  async #openThrough(upstream: UpstreamProxy, firstLimit: TimeLimit): Promise<void> {
+  async #openThrough(upstream: UpstreamProxy, firstLimit: Deadline): Promise<void> {
     const parts = upstreamParts(upstream)
     const host = parseHost(parts.host)!
     /** The upstream's own address is subject to the policy. */
-    const connect = async (limit: TimeLimit) => {
+    const connect = async (limit: Deadline) => {
       try {
-        const addresses = await limit.wait(judgedUpstream(this.#assigned!, host, parts.port))
+        const addresses = await limit.race(judgedUpstream(this.#assigned!, host, parts.port))
         const { socket } = await this.#connect(addresses, parts.port, limit)
         if (socket.destroyed) throw upstreamUnreachable()
         return await secure(socket, parts, this.#context.upstreamCa, limit.signal)

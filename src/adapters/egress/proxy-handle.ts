@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import { Deadline } from '../../async/deadline.ts'
 import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../ports/egress.ts'
 import { faultOwner } from '../../fault-owner.ts'
 import type { FromWorker, ToWorker, WorkerReport } from './worker-messages.ts'
@@ -151,11 +152,10 @@ export class ProxyHandle implements EgressProxy {
   async #answer(name: string): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#waits.set(name, { resolve, reject })
-    const timer = setTimeout(() => reject(new EgressUnavailable('its thread does not answer')), ANSWER_MS)
+    using deadline = new Deadline(ANSWER_MS, [], () => new EgressUnavailable('its thread does not answer'))
     try {
-      await promise
+      await deadline.race(promise)
     } finally {
-      clearTimeout(timer)
       this.#waits.delete(name)
     }
   }

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { Deadline } from '../../async/deadline.ts'
 
 /** Once the browser has half-closed the connection, the target has this long to finish. */
 const LINGER_MS = 30_000
@@ -71,10 +72,8 @@ async function firstByte(client: Socket, mostMs: number): Promise<void> {
   const done = () => resolve()
   const events = ['data', 'end', 'close'] as const
   for (const event of events) client.once(event, done)
-  const timer = setTimeout(done, mostMs)
   if (client.closed) done()
-  await promise
-  clearTimeout(timer)
+  await Deadline.isMet(promise, mostMs)
   for (const event of events) client.off(event, done)
 }
 

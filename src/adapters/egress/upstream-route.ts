@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
+import { Deadline } from '../../async/deadline.ts'
 import type { ConnectionFailure } from '../../ports/egress.ts'
 import type { UpstreamParts } from '../../egress/upstream-proxy.ts'
-import { ConnectionFailed, upstreamRefused } from './connection-failed.ts'
+import { ConnectionFailed, timedOut, upstreamRefused } from './connection-failed.ts'
 import type { EgressLimits } from './egress-context.ts'
 import { beginsRequest, type HttpForward } from './http-forward.ts'
 import type { Destination } from './socks-handshake.ts'
-import { TimeLimit } from './time-limit.ts'
 import { join, reset } from './tunnel.ts'
 import { throughConnect, throughSocks } from './upstream.ts'
 
@@ -17,7 +17,7 @@ export interface UpstreamRouteOptions {
   limits: EgressLimits
   ended: AbortSignal
   /** Opens a connection to the upstream if the policy permits it. */
-  connect(limit: TimeLimit): Promise<Socket>
+  connect(limit: Deadline): Promise<Socket>
   /** Sends the success reply. */
   succeed(): void
   /** Reports the outcome. */
@@ -35,7 +35,7 @@ export class UpstreamRoute {
   }
 
   /** Resolves when the connection is closed. Rejects with a ConnectionFailed. */
-  async open(limit: TimeLimit): Promise<void> {
+  async open(limit: Deadline): Promise<void> {
     const { client, destination, parts, limits, connect, succeed, tell } = this.#options
     const socket = await connect(limit)
     if (parts.scheme === 'socks5') {
@@ -58,13 +58,13 @@ export class UpstreamRoute {
   /** The upstream may hang up on a browser that connects in advance. */
   async #connectAgain(): Promise<Socket> {
     const { limits, ended, connect } = this.#options
-    using limit = new TimeLimit(limits.connectMs, ended)
+    using limit = new Deadline(limits.connectMs, [ended], timedOut)
     return await connect(limit)
   }
 
   async #tunnel(socket: Socket): Promise<void> {
     const { client, destination, parts, limits, ended, tell } = this.#options
-    using limit = new TimeLimit(limits.connectMs, ended)
+    using limit = new Deadline(limits.connectMs, [ended], timedOut)
     const target = await throughConnect(socket, parts, destination, limit.signal)
     limit[Symbol.dispose]()
     tell(null)
@@ -77,7 +77,7 @@ export class UpstreamRoute {
     let unused: Socket | null = socket
     let isTold = false
     const take = async () => {
-      using limit = new TimeLimit(limits.connectMs, ended)
+      using limit = new Deadline(limits.connectMs, [ended], timedOut)
       const taken = unused ?? (await connect(limit))
       unused = null
       return taken

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Deadline } from '../../async/deadline.ts'
 import { createSocketDirectory, PORT, SOCKET_NAME } from './embedded-socket.ts'
 import { COMPLETE, startThread, type EmbeddedThread } from './embedded-thread.ts'
 
@@ -162,8 +163,8 @@ export class EmbeddedDatabase {
         // A thread that was ended leaves its socket behind.
         const socketPath = join(this.socketDirectory, SOCKET_NAME)
         rmSync(socketPath, { force: true })
-        const stop = AbortSignal.any([signal, AbortSignal.timeout(startMs)])
-        this.#thread = await startThread({ directory: this.directory, socketPath, mustExist: true }, stop)
+        using deadline = new Deadline(startMs, [signal])
+        this.#thread = await startThread({ directory: this.directory, socketPath, mustExist: true }, deadline.signal)
         break
       } catch (error) {
         if (signal.aborted) return

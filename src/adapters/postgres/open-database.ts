@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { Deadline } from '../../async/deadline.ts'
 import type { DatabaseConfig } from '../../config.ts'
 import type { Logger } from '../../logger.ts'
 import { DatabaseWatch, type WatchTiming } from './database-watch.ts'
@@ -106,7 +107,7 @@ async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironm
       watch.close()
       const ended = pool.end()
       // A server that stands still answers no goodbye; what is open ends with the process.
-      await within(CLOSE_DEADLINE_MS, ended)
+      await Deadline.isMet(ended, CLOSE_DEADLINE_MS)
     },
   }
 }
@@ -170,7 +171,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
       close: async () => {
         watch.close()
         const drained = maintenance.close().then(() => pool.end())
-        const isDrained = await within(DRAIN_DEADLINE_MS, drained)
+        const isDrained = await Deadline.isMet(drained, DRAIN_DEADLINE_MS)
         if (!isDrained) logger.warn('a statement of the embedded database took too long to end and was broken off')
         await (isDrained ? embedded.close() : embedded.kill())
         await drained
@@ -180,17 +181,6 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
     await pool.end()
     await embedded.close()
     throw new DatabaseUnusable(`The embedded database in ${dataDir} does not answer: ${reasonOf(error)}.`, error)
-  }
-}
-
-/** Whether it happens before the time is up. */
-async function within(milliseconds: number, awaited: Promise<void>): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>()
-  const timer = setTimeout(() => resolve(false), milliseconds)
-  try {
-    return await Promise.race([awaited.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
   }
 }
 

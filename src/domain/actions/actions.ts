@@ -11,7 +11,7 @@ import type { SessionRegistry } from '../sessions/session-registry.ts'
 import { givenStep } from '../session/given-step.ts'
 import { SessionNotRunning } from '../session/session-state.ts'
 import type { Session } from '../session/session.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 /** Of Observation.snapshot, in UTF-16 code units. */
 export const OBSERVATION_CHARACTERS = { min: 100, max: 1_000_000, default: 50_000 } as const
@@ -109,7 +109,7 @@ const noSuchArtifact = (step: number, index: number): InputIssue => ({
 /** Throws BrowserTimeout, or SessionNotRunning when it has ended. */
 export async function untilRunning(session: Session, signal: AbortSignal): Promise<void> {
   if (session.snapshot().status !== 'CREATING') return
-  await within(session.running, ACTION_LIMITS.requestMs, signal)
+  await Deadline.isMet(session.running, ACTION_LIMITS.requestMs, signal)
   const { status } = session.snapshot()
   if (status === 'CREATING') {
     throw new BrowserTimeout(`The session did not run within ${ACTION_LIMITS.requestMs / 1000} s; nothing was done.`)

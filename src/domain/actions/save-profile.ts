@@ -1,3 +1,4 @@
+import { Deadline } from '../../async/deadline.ts'
 import type { ProfileDescription } from '../../ports/profile.ts'
 import { BadUserInput } from '../kernel/errors.ts'
 import { PROFILE_LIMITS, type Profiles } from '../profiles/profiles.ts'
@@ -20,6 +21,7 @@ export async function saveProfile(
     throw new BadUserInput([{ path: ['name'], code: 'INVALID_FORMAT', message }])
   }
   const session = await registry.requireLive(owner, sessionId)
-  const state = await session.actions.storageState(AbortSignal.any([signal, AbortSignal.timeout(SAVE_SECONDS * 1000)]))
-  return profiles.keep(owner, name, state)
+  using deadline = new Deadline(SAVE_SECONDS * 1000, [signal])
+  const state = await session.actions.storageState(deadline.signal)
+  return await profiles.keep(owner, name, state)
 }

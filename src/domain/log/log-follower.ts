@@ -1,3 +1,4 @@
+import { PulledStream } from '../../async/pulled-stream.ts'
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { EntryFilter, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
 import type { EntryQuery, EntryStep, LogHead } from '../../ports/store.ts'
@@ -60,16 +61,12 @@ const YIELD_AFTER_MS = 5
  * Follows a session's log from a cursor (law 4): subscribe to wake-ups, read from the cursor, then follow. It holds a
  * cursor and at most two batches, nothing per entry (law 5), for which its connection must have room before they are
  * read: a reader that stops reading stops the follower, and the others of its connection.
- *
- * An iterator written by hand, because `return()` of an async generator waits for the `await` it is in; this one frees
- * everything at once.
  */
-export class LogFollower implements AsyncIterableIterator<LogBatch> {
+export class LogFollower extends PulledStream<LogBatch> {
   readonly #source: LogSource
   readonly #filter: EntryFilter
   readonly #readFilter: EntryFilter
   readonly #timing: FollowerTiming
-  readonly #signal: AbortSignal
   readonly #room: DeliveryRoom
   /** Ends what it waits for and what it reads. */
   readonly #stop = new AbortController()
@@ -85,11 +82,7 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
   #ahead: Ahead | null = null
 
   #unsubscribe: (() => void) | null = null
-  #woken = false
-  #wake: (() => void) | null = null
-  #closed = false
   #lastYieldAt = performance.now()
-  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     source: LogSource,
@@ -99,50 +92,28 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
     signal: AbortSignal,
     room: DeliveryRoom = UNLIMITED_ROOM,
   ) {
+    super(signal)
     this.#source = source
     this.#cursor = after
     this.#emittedCursor = after
     this.#filter = filter
     this.#timing = timing
-    this.#signal = signal
     this.#room = room
     const { kinds } = filter
     const mustSeeDrops = kinds && !kinds.includes('ENTRIES_DROPPED')
     this.#readFilter = mustSeeDrops ? { ...filter, kinds: [...kinds, 'ENTRIES_DROPPED'] } : filter
   }
 
-  [Symbol.asyncIterator](): this {
-    return this
+  protected begin(): void {
+    this.#unsubscribe = this.#source.onWakeUp(() => this.wake())
   }
 
-  next(): Promise<IteratorResult<LogBatch, undefined>> {
-    const turn = this.#turn.then(() => this.#pull())
-    this.#turn = turn.catch(() => {})
-    return turn
-  }
-
-  async return(): Promise<IteratorResult<LogBatch, undefined>> {
-    this.#close()
-    return { done: true, value: undefined }
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<LogBatch, undefined>> {
-    this.#close()
-    throw error
-  }
-
-  readonly #onAbort = () => this.#close()
-
-  #close(): void {
-    this.#closed = true
+  protected free(): void {
     this.#unsubscribe?.()
-    this.#unsubscribe = null
-    this.#signal.removeEventListener('abort', this.#onAbort)
     this.#stop.abort()
     this.#release()
     this.#ahead?.held.release()
     this.#ahead = null
-    this.#wake?.()
   }
 
   #release(): void {
@@ -150,31 +121,16 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
     this.#held = null
   }
 
-  async #pull(): Promise<IteratorResult<LogBatch, undefined>> {
+  protected async pull(): Promise<LogBatch | null> {
     this.#release()
-    try {
-      const batch = await this.#nextBatch()
-      if (batch) return { done: false, value: batch }
-    } catch (error) {
-      // What was broken off because the reader has left is no failure.
-      const isExpected = this.#closed
-      this.#close()
-      if (!isExpected) throw error
-    }
-    this.#close()
-    return { done: true, value: undefined }
-  }
-
-  async #nextBatch(): Promise<LogBatch | null> {
-    this.#start()
-    while (!this.#closed) {
+    while (!this.hasEnded) {
       if (performance.now() - this.#lastYieldAt > YIELD_AFTER_MS) {
         await yieldToOthers()
         this.#lastYieldAt = performance.now()
       }
-      this.#woken = false
+      this.forgetNews()
       const head = await this.#source.head()
-      if (this.#closed) return null
+      if (this.hasEnded) return null
       // Deleted by retention while it was followed: not an end that the reader could take for the whole log.
       if (!head) throw new NotFound('session')
       if (this.#cursor < head.lastSequence) {
@@ -184,20 +140,10 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
       }
       if (head.ended) return !this.#live || this.#cursor > this.#emittedCursor ? this.#emit([], true) : null
       if (!this.#live) return this.#emit([], true)
-      await this.#untilWoken()
+      await this.#untilNews()
       if (this.#isProgressDue()) return this.#emit([], true)
     }
     return null
-  }
-
-  #start(): void {
-    if (this.#unsubscribe || this.#closed) return
-    if (this.#signal.aborted) return this.#close()
-    this.#signal.addEventListener('abort', this.#onAbort)
-    this.#unsubscribe = this.#source.onWakeUp(() => {
-      this.#woken = true
-      this.#wake?.()
-    })
   }
 
   /** One step on; null: it had nothing to tell. Room for it stays taken while it is delivered. */
@@ -205,10 +151,10 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
     const ahead = this.#ahead
     this.#ahead = null
     const held = ahead?.held ?? (await this.#room.reserve(BATCH_BYTES, this.#stop.signal))
-    if (this.#closed) return (held.release(), null)
+    if (this.hasEnded) return (held.release(), null)
     this.#held = held
     const { entries, bytes, upTo, isStored } = await this.#read(head, ahead)
-    if (this.#closed) return null
+    if (this.hasEnded) return null
     held.resize(bytes)
     this.#cursor = upTo
     const wanted = this.#sift(entries)
@@ -297,18 +243,9 @@ export class LogFollower implements AsyncIterableIterator<LogBatch> {
     return { entries, cursor: encodeEntryCursor(this.#source.sessionId, this.#cursor), live, dropped, droppedUnknown }
   }
 
-  #untilWoken(): Promise<void> {
-    if (this.#woken || this.#closed) return Promise.resolve()
+  #untilNews(): Promise<void> {
     const owesProgress = this.#cursor > this.#emittedCursor
     const progressMs = owesProgress ? this.#emittedAt + this.#timing.progressMs - Date.now() : Number.POSITIVE_INFINITY
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        this.#wake = null
-        resolve()
-      }
-      const timer = setTimeout(done, Math.max(0, Math.min(this.#timing.pollMs, progressMs)))
-      this.#wake = done
-    })
+    return this.untilNews(Math.max(0, Math.min(this.#timing.pollMs, progressMs)))
   }
 }

@@ -11,7 +11,7 @@ import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
 import { pageRequest, type PageArguments, type PageRequest } from '../kernel/pagination.ts'
 import type { SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 export type LogPageArguments = PageArguments & { filter: EntryFilter }
 
@@ -88,7 +88,7 @@ export class LogReader {
     this.#drained = resolve
     const following = [...this.#following]
     for (const wake of following) wake()
-    await within(promise, ms)
+    await Deadline.isMet(promise, ms)
   }
 
   /** Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. */

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { Semaphore } from '../../async/semaphore.ts'
 import { UNLIMITED_ROOM, type DeliveryRoom, type Held } from './delivery.ts'
 import { approximateSize } from './entry-size.ts'
 import { TabwireError } from '../kernel/errors.ts'
@@ -48,7 +49,7 @@ export class OperationReads {
   readonly #waits: boolean
   #left: number = RESPONSE_LIMITS.responseBytes
   #held: Held | null = null
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turn = new Semaphore(1)
 
   constructor({ signal = NEVER, room = UNLIMITED_ROOM, waits = true }: ReadsOptions = {}) {
     this.signal = signal
@@ -61,7 +62,7 @@ export class OperationReads {
    * that a response may hold.
    */
   read<T>(mostBytes: number, read: (maxBytes: number) => Promise<T>, bytesOf: (found: T) => number): Promise<T> {
-    const reading = this.#turn.then(async () => {
+    return this.#turn.run(async () => {
       this.signal.throwIfAborted()
       if (this.#left <= 0) throw new ResponseTooLarge()
       this.#held ??= this.#waits ? await this.room.reserve(RESPONSE_LIMITS.pageBytes, this.signal) : this.room.hold(0)
@@ -70,8 +71,6 @@ export class OperationReads {
       this.#held.resize(RESPONSE_LIMITS.responseBytes - this.#left)
       return found
     })
-    this.#turn = reading.catch(() => {})
-    return reading
   }
 
   /** Reads a list of anything, a page of it or all. */

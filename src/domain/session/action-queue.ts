@@ -1,3 +1,4 @@
+import { Semaphore } from '../../async/semaphore.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 
 /** Requests that may wait for one session's turn; who sends more has lost count. */
@@ -9,8 +10,7 @@ export const MAX_WAITING = 100
  */
 export class ActionQueue {
   readonly #maxWaiting: number
-  readonly #waiting = new Set<() => void>()
-  #isTaken = false
+  readonly #turn = new Semaphore(1)
 
   constructor(maxWaiting = MAX_WAITING) {
     this.#maxWaiting = maxWaiting
@@ -21,31 +21,12 @@ export class ActionQueue {
    * Throws CapacityExceeded when too many wait already.
    */
   enter(signal: AbortSignal): Promise<(() => void) | null> {
-    if (signal.aborted) return Promise.resolve(null)
-    if (!this.#isTaken) {
-      this.#isTaken = true
-      return Promise.resolve(() => this.#next())
-    }
-    if (this.#waiting.size >= this.#maxWaiting) {
+    if (this.#turn.waiting >= this.#maxWaiting && !signal.aborted) {
       throw new CapacityExceeded(1, `${this.#maxWaiting} requests wait for the actions of this session already.`)
     }
-    return new Promise((resolve) => {
-      const begin = () => {
-        this.#waiting.delete(begin)
-        signal.removeEventListener('abort', leave)
-        resolve(() => this.#next())
-      }
-      const leave = () => {
-        this.#waiting.delete(begin)
-        resolve(null)
-      }
-      this.#waiting.add(begin)
-      signal.addEventListener('abort', leave, { once: true })
+    return this.#turn.acquire(signal).catch((error: unknown) => {
+      if (signal.aborted) return null
+      throw error
     })
-  }
-
-  #next(): void {
-    for (const begin of this.#waiting) return begin()
-    this.#isTaken = false
   }
 }

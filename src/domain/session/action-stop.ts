@@ -1,6 +1,9 @@
 import { ACTION_LIMITS, type ActionError, type ActionOrigin } from '../../ports/action.ts'
-import { LinkedSignal } from '../kernel/linked-signal.ts'
+import { Deadline } from '../../async/deadline.ts'
 import type { SessionEnding } from './in-flight-work.ts'
+
+/** A step whose time is up ends itself, and has this long to say why: on a busy machine its own timer fires late. */
+const GRACE_MS = 500
 
 /**
  * What may stop a request for actions: the end of its session, its caller, its deadline. A step that has begun is
@@ -8,32 +11,28 @@ import type { SessionEnding } from './in-flight-work.ts'
  * whoever cancels a task waits for it to stop.
  */
 export class ActionStop implements Disposable {
+  /**
+   * For a request that waits for its turn. The end of the session is none: then each gets its turn soon, and so what
+   * becomes of them stands in the log in their order.
+   */
+  readonly waiting: AbortSignal
   readonly #ending: AbortSignal
   readonly #caller: AbortSignal
   readonly #origin: ActionOrigin
-  readonly #deadline: LinkedSignal
-  readonly #waiting: LinkedSignal
+  readonly #deadline: Deadline
 
   constructor(ending: AbortSignal, caller: AbortSignal, origin: ActionOrigin, requestMs: number) {
     this.#ending = ending
     this.#caller = caller
     this.#origin = origin
-    this.#deadline = new LinkedSignal([], requestMs)
-    this.#waiting = new LinkedSignal([this.#deadline.signal, caller])
+    this.#deadline = new Deadline(requestMs)
+    this.waiting = AbortSignal.any([this.#deadline.signal, caller])
   }
 
-  /**
-   * For a request that waits for its turn. The end of the session is none: then each gets its turn soon, and so what
-   * becomes of them stands in the log in their order.
-   */
-  get waiting(): AbortSignal {
-    return this.#waiting.signal
-  }
-
-  /** For a step that begins; to be disposed of. */
-  ofStep(timeoutMs: number): LinkedSignal {
-    const request = this.#origin === 'TASK' ? this.#waiting.signal : this.#deadline.signal
-    return new LinkedSignal([this.#ending, request], timeoutMs)
+  /** Of a step that begins; to be disposed of. */
+  ofStep(timeoutMs: number): Deadline {
+    const request = this.#origin === 'TASK' ? this.waiting : this.#deadline.signal
+    return new Deadline(timeoutMs + GRACE_MS, [this.#ending, request])
   }
 
   /** Why nothing further may begin; null: it may. */
@@ -47,7 +46,6 @@ export class ActionStop implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#waiting[Symbol.dispose]()
     this.#deadline[Symbol.dispose]()
   }
 
@@ -60,7 +58,7 @@ export class ActionStop implements Disposable {
       const who = this.#origin === 'TASK' ? 'The task was stopped.' : 'The client went away.'
       return { code: 'CANCELLED', message: who }
     }
-    if (!this.#deadline.isTimeUp) return null
+    if (!this.#deadline.hasExpired) return null
     const seconds = ACTION_LIMITS.requestMs / 1000
     return { code: 'TIMEOUT', message: `The request took ${seconds} s, its place in the queue included: no longer.` }
   }

@@ -3,7 +3,7 @@ import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../.
 import type { EntryDraft } from '../../ports/log-entry.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { TabwireError } from '../kernel/errors.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 /** Each bounds one thing that could wait for ever. Milliseconds. */
 export interface SessionDeadlines {
@@ -58,16 +58,15 @@ export class SessionBrowser {
     logger: Logger,
     signal: AbortSignal,
   ): Promise<SessionBrowser> {
-    const deadline = AbortSignal.timeout(deadlines.launch)
+    using deadline = new Deadline(deadlines.launch, [signal])
     try {
       const asked = viewport()
-      const either = AbortSignal.any([signal, deadline])
-      const browser = await pool.acquire({ ...options, viewport: asked }, recorder, either)
+      const browser = await pool.acquire({ ...options, viewport: asked }, recorder, deadline.signal)
       // updateSession may have changed it while the browser started.
       if (viewport() !== asked) await resizeFresh(browser, viewport())
       return new SessionBrowser(browser, deadlines, logger)
     } catch (error) {
-      if (!deadline.aborted) throw error
+      if (!deadline.hasExpired) throw error
       throw new Error(`The browser did not start within ${deadlines.launch / 1000} s.`, { cause: error })
     }
   }
@@ -128,9 +127,9 @@ export class SessionBrowser {
       const working = work.then(() => {
         isDone = true
       })
-      await within(working, deadlineMs, this.#tooLate.signal)
+      await Deadline.isMet(working, deadlineMs, this.#tooLate.signal)
       // Begun only now: where the server itself stood still, both times would be up before anything had a chance.
-      if (!isDone) await within(working, GRACE_MS, this.#tooLate.signal)
+      if (!isDone) await Deadline.isMet(working, GRACE_MS, this.#tooLate.signal)
       if (isDone) return
       working.catch((error: unknown) => this.#logger.warn({ err: error }, `the ${what} of a browser failed late`))
       this.#logger.warn({ deadlineMs }, `the ${what} of a browser took too long: its session ends without the rest`)

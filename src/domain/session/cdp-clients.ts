@@ -7,7 +7,7 @@ import { Coalescer } from '../kernel/throttle.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 import type { SessionClock } from './timeouts.ts'
 import type { SessionFiles } from './artifact-recorder.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 /** Of one session at once. */
 const MAX_CLIENTS = 20
@@ -88,7 +88,7 @@ export class SessionClients {
     this.#ground.active()
     let leaving: Promise<void> | null = null
     const leave = (reason: ClientDetachReason) => {
-      leaving ??= within(attachment.detach(), DETACH_MS).then(() => {
+      leaving ??= Deadline.isMet(attachment.detach(), DETACH_MS).then(() => {
         this.#attached.delete(attached)
         record({ kind: 'CLIENT_DETACHED', at: Date.now(), data: { ...who, reason, commandCount } })
         this.#activity.touch()

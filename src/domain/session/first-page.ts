@@ -1,7 +1,7 @@
 import type { BrowserSession } from '../../ports/browser.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
 import type { SessionLog } from '../log/session-log.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 /** How long the log is waited for, so that whoever waits for the page is told. */
 const COMMIT_MS = 5_000
@@ -39,8 +39,5 @@ export async function openFirstPage(
       cost: null,
     },
   }
-  await within(
-    Promise.allSettled([log.commit(draft, { error: blocked })]).then(() => undefined),
-    COMMIT_MS,
-  )
+  await Deadline.isMet(Promise.allSettled([log.commit(draft, { error: blocked })]), COMMIT_MS)
 }

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { bound } from '../../fault-owner.ts'
 import type { SessionEndReason } from '../../ports/log-entry.ts'
 import type { SessionClock } from './timeouts.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 /** Why a session ends: what the signal of its works fires with. */
 export interface SessionEnding {
@@ -45,9 +45,6 @@ export class SessionWork {
   async settle(until: number): Promise<void> {
     if (this.#works.size === 0) return
     const left = Math.max(0, until - performance.now())
-    await within(
-      Promise.all(this.#works).then(() => undefined),
-      Math.min(SETTLE_MS, left * HASTE),
-    )
+    await Deadline.isMet(Promise.all(this.#works), Math.min(SETTLE_MS, left * HASTE))
   }
 }

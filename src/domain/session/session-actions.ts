@@ -22,11 +22,10 @@ import { ActionStop } from './action-stop.ts'
 import type { GivenStep } from './given-step.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
-import { LinkedSignal } from '../kernel/linked-signal.ts'
 import { BrowserTimeout } from './browser-lease.ts'
 import type { SessionFiles } from './artifact-recorder.ts'
 import type { SessionLog } from '../log/session-log.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 /** Of a step that says nothing of its own. */
 const STEP_MS = 30_000
@@ -107,16 +106,16 @@ export class SessionActions {
 
   /** A page as it is now. Waits for no turn: whoever looks disturbs nobody. Throws SessionNotRunning or NotFound. */
   async observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome> {
-    using limits = new LinkedSignal([signal], STEP_MS)
+    using deadline = new Deadline(STEP_MS, [signal])
     const browser = this.#ground.browser()
     if (!browser.pages().some(({ pageId }) => pageId === request.pageId)) throw new NotFound('page')
-    return await browser.observe({ ...request, signal: limits.signal })
+    return await browser.observe({ ...request, signal: deadline.signal })
   }
 
   /** JPEG of what can be seen of a page; null when there is none to be had. Throws SessionNotRunning. */
   async picture(pageId: string, signal: AbortSignal): Promise<Uint8Array | null> {
-    using limits = new LinkedSignal([signal], STEP_MS)
-    return await this.#ground.browser().picture(pageId, PICTURE_QUALITY, limits.signal)
+    using deadline = new Deadline(STEP_MS, [signal])
+    return await this.#ground.browser().picture(pageId, PICTURE_QUALITY, deadline.signal)
   }
 
   /**
@@ -215,8 +214,8 @@ export class SessionActions {
   }
 
   async #take(browser: BrowserSession, step: GivenStep, pageId: string | null, stop: ActionStop): Promise<TakenStep> {
-    using limits = stop.ofStep('timeoutMs' in step.input ? step.input.timeoutMs : STEP_MS)
-    const { signal } = limits
+    using deadline = stop.ofStep('timeoutMs' in step.input ? step.input.timeoutMs : STEP_MS)
+    const { signal } = deadline
     const files = step.name === 'upload' ? await this.#givenFiles(step) : []
     if (!Array.isArray(files)) return notTaken(files, pageId)
     const refuseAddress = (url: string) => (url === 'about:blank' ? null : this.#ground.refuseAddress(url))
@@ -284,12 +283,8 @@ function isActionErrorCode(code: string): code is ActionErrorCode {
 
 /** Throws ActionsNotRecorded. */
 async function committed(waiting: readonly Promise<LogEntry | null>[]): Promise<LogEntry<'ACTION'>[]> {
-  let entries: (LogEntry | null)[] = []
-  const all = Promise.all(waiting).then((settled) => {
-    entries = settled
-  })
-  await within(all, COMMIT_WAIT_MS)
-  const actions = entries.filter((entry) => entry?.kind === 'ACTION')
+  const entries = await Deadline.result(Promise.all(waiting), COMMIT_WAIT_MS)
+  const actions = (entries ?? []).filter((entry) => entry?.kind === 'ACTION')
   if (actions.length !== waiting.length) throw new ActionsNotRecorded()
   return actions
 }

@@ -32,7 +32,7 @@ import type { SessionServices } from './session-services.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
 import type { Place } from '../kernel/capacity-queue.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 const UPDATE_WAIT_MS = 10_000
 /** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
@@ -213,7 +213,7 @@ export class Session implements Recorder {
       this.#requireNotEnding()
     }
     this.log.patch({ ...change, lastActivityAt: Date.now() })
-    const isCommitted = await within(this.log.flush(), UPDATE_WAIT_MS)
+    const isCommitted = await Deadline.isMet(this.log.flush(), UPDATE_WAIT_MS)
     if (!isCommitted) throw new DatabaseUnavailable('the change waits, and is made once it is back')
     this.#watchLimits()
     this.#details.touch()

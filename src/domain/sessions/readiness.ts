@@ -1,4 +1,4 @@
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 export interface Check {
   /** What is said of it when it does not answer in time. */
@@ -35,15 +35,12 @@ export class Readiness {
   }
 
   async #inTime(check: Check): Promise<string | null> {
-    let problem: string | null = check.silence
     const answer = this.#open.get(check) ?? this.#begin(check)
-    await within(
-      answer.then((said) => {
-        problem = said
-      }),
+    const told = await Deadline.result(
+      answer.then((problem) => ({ problem })),
       DEADLINE_MS,
     )
-    return problem
+    return told ? told.problem : check.silence
   }
 
   #begin(check: Check): Promise<string | null> {

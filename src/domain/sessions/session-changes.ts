@@ -1,3 +1,4 @@
+import { PulledStream } from '../../async/pulled-stream.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { isEnded } from '../session/session-state.ts'
 
@@ -27,18 +28,13 @@ export class SessionChanges {
  * One follower: bounded by the number of sessions, whatever the reader does, because snapshots of a session that differ
  * in details only replace each other; each status is told.
  */
-class ChangeFollower implements AsyncIterableIterator<SessionSnapshot> {
+class ChangeFollower extends PulledStream<SessionSnapshot> {
   readonly #followers: Set<ChangeFollower>
   readonly #owner: string
   readonly #sessionId: string | null
   readonly #now: () => Promise<SessionSnapshot[]>
-  readonly #signal: AbortSignal
   #waiting: SessionSnapshot[] = []
-  #started = false
-  #closed = false
   #complete = false
-  #wake: (() => void) | null = null
-  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     followers: Set<ChangeFollower>,
@@ -47,15 +43,11 @@ class ChangeFollower implements AsyncIterableIterator<SessionSnapshot> {
     now: () => Promise<SessionSnapshot[]>,
     signal: AbortSignal,
   ) {
+    super(signal)
     this.#followers = followers
     this.#owner = owner
     this.#sessionId = sessionId
     this.#now = now
-    this.#signal = signal
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
   }
 
   offer(snapshot: SessionSnapshot): void {
@@ -63,63 +55,32 @@ class ChangeFollower implements AsyncIterableIterator<SessionSnapshot> {
     const index = this.#waiting.findLastIndex((waiting) => waiting.id === snapshot.id)
     if (index >= 0 && this.#waiting[index]!.status === snapshot.status) this.#waiting[index] = snapshot
     else this.#waiting.push(snapshot)
-    this.#wake?.()
+    this.wake()
   }
 
-  next(): Promise<IteratorResult<SessionSnapshot, undefined>> {
-    const turn = this.#turn.then(() => this.#pull())
-    this.#turn = turn.catch(() => {})
-    return turn
-  }
-
-  async return(): Promise<IteratorResult<SessionSnapshot, undefined>> {
-    this.#close()
-    return { done: true, value: undefined }
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<SessionSnapshot, undefined>> {
-    this.#close()
-    throw error
-  }
-
-  readonly #onAbort = () => this.#close()
-
-  #close(): void {
-    this.#closed = true
-    this.#waiting = []
-    this.#followers.delete(this)
-    this.#signal.removeEventListener('abort', this.#onAbort)
-    this.#wake?.()
-  }
-
-  async #pull(): Promise<IteratorResult<SessionSnapshot, undefined>> {
-    try {
-      if (!this.#started) await this.#start()
-      while (!this.#closed && this.#waiting.length === 0 && !this.#complete) {
-        await new Promise<void>((resolve) => (this.#wake = resolve))
-        this.#wake = null
-      }
-    } catch (error) {
-      this.#close()
-      throw error
-    }
-    const snapshot = this.#waiting.shift()
-    if (!snapshot || this.#closed) {
-      this.#close()
-      return { done: true, value: undefined }
-    }
-    if (this.#sessionId !== null && isEnded(snapshot.status)) this.#complete = true
-    return { done: false, value: snapshot }
-  }
-
-  async #start(): Promise<void> {
-    this.#started = true
-    if (this.#signal.aborted) return this.#close()
-    this.#signal.addEventListener('abort', this.#onAbort)
+  protected async begin(): Promise<void> {
     this.#followers.add(this)
     const present = await this.#now()
     const changed = this.#waiting
     // A change that arrived meanwhile is newer than the present that was asked for: it alone is told.
     this.#waiting = [...present.filter((snapshot) => !changed.some(({ id }) => id === snapshot.id)), ...changed]
+  }
+
+  protected async pull(): Promise<SessionSnapshot | null> {
+    while (!this.hasEnded && !this.#complete) {
+      this.forgetNews()
+      const snapshot = this.#waiting.shift()
+      if (snapshot) {
+        this.#complete = this.#sessionId !== null && isEnded(snapshot.status)
+        return snapshot
+      }
+      await this.untilNews()
+    }
+    return null
+  }
+
+  protected free(): void {
+    this.#waiting = []
+    this.#followers.delete(this)
   }
 }

@@ -40,7 +40,7 @@ import { Session } from '../session/session.ts'
 import { CapacityExceeded, Slots } from '../kernel/capacity-queue.ts'
 import { requireRoom } from '../artifacts/storage-room.ts'
 import { UndecidedStarts } from './undecided-starts.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 export type StartWait = 'CREATING' | 'RUNNING' | 'LOADED'
 
@@ -183,7 +183,7 @@ export class SessionRegistry {
     const session = this.#live.get(sessionId)
     if (!session && !isEnded(found.status)) throw new SessionNotRunning(ELSEWHERE)
     // A store that is away holds up the final entry: then the session is told as it stands, and ends when it can.
-    if (session) await within(session.end('TERMINATED'), TERMINATE_WAIT_MS)
+    if (session) await Deadline.isMet(session.end('TERMINATED'), TERMINATE_WAIT_MS)
     return (await this.find(owner, sessionId)) ?? found
   }
 
@@ -354,7 +354,7 @@ export class SessionRegistry {
   async #untilReached(started: SessionSnapshot, waitUntil: StartWait, signal: AbortSignal): Promise<SessionSnapshot> {
     const session = this.#live.get(started.id)
     if (!session || waitUntil === 'CREATING') return session?.snapshot() ?? started
-    await within(waitUntil === 'RUNNING' ? session.running : session.loaded, START_WAIT_MS, signal)
+    await Deadline.isMet(waitUntil === 'RUNNING' ? session.running : session.loaded, START_WAIT_MS, signal)
     return session.snapshot()
   }
 

@@ -14,7 +14,7 @@ import type { Session } from '../session/session.ts'
 import { groundOf } from './task-session.ts'
 import { parseTask, type TaskOptions } from './task-input.ts'
 import { tasksOf } from './tasks-of-session.ts'
-import { within } from '../kernel/within.ts'
+import { Deadline } from '../../async/deadline.ts'
 
 /** No model is configured that could work on a task. */
 class AiNotConfigured extends TabwireError {
@@ -85,7 +85,7 @@ export class AgentTasks {
       throw new SessionNotRunning('The session of the task does not live on this server.')
     }
     running.task.cancel()
-    await within(running.ended, CANCEL_WAIT_MS)
+    await Deadline.isMet(running.ended, CANCEL_WAIT_MS)
     return running.task.record
   }
 

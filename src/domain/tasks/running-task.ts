@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { Deadline } from '../../async/deadline.ts'
 import { ChatModelFailed, type ChatModel, type ModelInput, type ModelStep } from '../../ports/chat-model.ts'
 import { TEXT_LIMITS, type EntryDraft } from '../../ports/log-entry.ts'
 import type { Json } from '../../ports/json.ts'
@@ -82,21 +83,27 @@ export class RunningTask {
   /** Never rejects. Begins when `ready` resolves; ends soon after `stopped` has fired. */
   async run(ready: Promise<void>, stopped: AbortSignal): Promise<TaskEnding> {
     const signal = AbortSignal.any([this.#stop.signal, stopped])
-    const { timeoutSeconds } = this.#options
-    const late = failed(`The task took longer than ${timeoutSeconds} s (timeoutSeconds).`)
-    let timer: NodeJS.Timeout | null = null
     let ending: TaskEnding
     try {
-      await untilAborted(ready, signal)
-      timer = setTimeout(() => this.#stop.abort(late), timeoutSeconds * 1000)
-      ending = await this.#work(signal)
+      await Deadline.race(ready, signal)
+      ending = await this.#workInTime(signal)
     } catch (error) {
       ending = signal.aborted ? endingOf(signal.reason) : this.#endingOfError(error)
-    } finally {
-      if (timer) clearTimeout(timer)
     }
     await this.#conclude(ending)
     return ending
+  }
+
+  async #workInTime(stopped: AbortSignal): Promise<TaskEnding> {
+    const { timeoutSeconds } = this.#options
+    const late = failed(`The task took longer than ${timeoutSeconds} s (timeoutSeconds).`)
+    using deadline = new Deadline(timeoutSeconds * 1000, [stopped], () => late)
+    try {
+      return await this.#work(deadline.signal)
+    } catch (error) {
+      if (deadline.hasExpired) return late
+      throw error
+    }
   }
 
   async #work(signal: AbortSignal): Promise<TaskEnding> {
@@ -257,15 +264,3 @@ export function sumOfCosts(one: Cost, other: Cost): Cost {
 
 /** Binary fractions do not add up: 0.0012 and 0.0003 are not 0.0015. What is cut off is no price of any token. */
 const withoutDust = (usd: number) => Number(usd.toFixed(12))
-
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise: aborted, resolve } = Promise.withResolvers<void>()
-  const stop = () => resolve()
-  signal.addEventListener('abort', stop)
-  try {
-    if (!signal.aborted) await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
-  signal.throwIfAborted()
-}

@@ -1,18 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import sendFile from 'send'
 import { TRACE_VIEWER_PATH } from '../../http-paths.ts'
 import { answerJson, answerNotFound } from '../base/json-response.ts'
-
-/** Where the trace viewer lies that ships with Playwright. */
-function viewerFolder(): string {
-  const require = createRequire(import.meta.url)
-  return join(dirname(require.resolve('playwright-core/package.json')), 'lib', 'vite', 'traceViewer')
-}
 
 /**
  * What the viewer needs, and no other host: a service worker that unpacks the trace, frames in which it shows the
@@ -38,9 +31,8 @@ function policyFor(folder: string): string {
   ].join('; ')
 }
 
-/** Serves Playwright's trace viewer at /trace/: static files, which hold nothing of anyone. */
-export function createTraceViewer() {
-  const root = viewerFolder()
+/** Serves Playwright's trace viewer, whose files lie in `root`, at /trace/: static files, which hold nothing of anyone. */
+export function createTraceViewer(root: string) {
   let policy: string | null = null
 
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {

@@ -23,6 +23,7 @@ import type { Principal } from '../../domain/kernel/principal.ts'
 import { createContext, type Domain } from '../../schema/base/context.ts'
 import { schema } from '../../schema/schema.ts'
 import { badUserInput, maskError, maskResult, refusal, requestError } from '../base/graphql-errors.ts'
+import { isParsingAborted, isValidationAborted } from './graphql-js-errors.ts'
 import { checkLimits, checkNesting, hasManyLines, QUERY_LIMITS, tooComplex } from './query-limits.ts'
 import { sizeOfResponse } from './response-size.ts'
 import { checkAmount, mistakesIn } from './variables.ts'
@@ -200,19 +201,16 @@ export class GraphqlOperations {
         noLocation: hasManyLines(query),
       })
     } catch (error) {
+      if (isParsingAborted(error)) return [tooComplex(error.message)]
       if (!(error instanceof GraphQLError)) throw error
-      const isTooLong = error.message.endsWith('Parsing aborted.')
-      return [isTooLong ? tooComplex(error.message) : requestError(error, 'GRAPHQL_PARSE_FAILED')]
+      return [requestError(error, 'GRAPHQL_PARSE_FAILED')]
     }
     const errors = validate(schema, document, undefined, {
       maxErrors: ISSUE_LIMITS.issues,
       // Comparing a name of a megabyte with all that it might have meant takes long.
       hideSuggestions: query.length > LONGEST_CACHED,
     })
-    // GraphQL gives up on a selection that would take it very long to check.
-    if (errors.some(({ message }) => message === 'Validation aborted.')) {
-      return [tooComplex('The document selects too many fields of the same name.')]
-    }
+    if (isValidationAborted(errors)) return [tooComplex('The document selects too many fields of the same name.')]
     if (errors.length > 0) return errors.map((error) => requestError(error, 'GRAPHQL_VALIDATION_FAILED'))
     if (query.length <= LONGEST_CACHED) {
       this.#documents.set(query, document)

@@ -6,6 +6,7 @@ import type { ExecutionArgs } from 'graphql'
 import { CloseCode, handleProtocols, makeServer, type Server } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { Deadline } from '../../async/deadline.ts'
 import type { Delivery, DeliveryBudget } from '../../domain/log/delivery.ts'
 import type { Callers } from '../../domain/access/authenticator.ts'
 import { asTold } from '../../domain/kernel/database-unavailable.ts'
@@ -246,9 +247,7 @@ class SocketConnection {
     if (this.#isEnding) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#settled = resolve
-      const cutOff = setTimeout(resolve, this.#limits.closeMs)
-      await promise
-      clearTimeout(cutOff)
+      await Deadline.isMet(promise, this.#limits.closeMs)
       // graphql-ws sends that it is complete after it has told us.
       await turn()
     }

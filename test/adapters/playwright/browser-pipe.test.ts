@@ -92,7 +92,7 @@ test('no more than its limit is held of a message that does not end, and it is n
 
 test('an answer that is too large is an error for whoever asked: Playwright, and us', async () => {
   const { wire, say, toPlaywright, misbehavior, lastId } = open()
-  const own = wire.send('Runtime.evaluate', {}, 'page')
+  const own = wire.send('Runtime.evaluate', { expression: '0' }, 'page')
   say(`{"id":${lastId()},"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)
   await expect(own).rejects.toThrow(/too large to process \(\d+ bytes\)/)
   say(`{"id":12,"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)

@@ -89,27 +89,29 @@ describe('why a connection failed', () => {
 })
 
 describe('who answered', () => {
-  const response = (members: Partial<CdpResponse> = {}): CdpResponse => ({
-    url: 'http://site.test/a',
-    status: 200,
-    headers: {},
-    encodedDataLength: 0,
-    remoteIPAddress: '127.0.0.1',
-    remotePort: PORT,
-    connectionId: 7,
-    timing: {
-      requestTime: 100,
-      dnsStart: -1,
-      dnsEnd: -1,
-      connectStart: 1,
-      connectEnd: 31,
-      sslStart: 21,
-      sslEnd: 31,
-      sendStart: 31,
-      receiveHeadersEnd: 40,
-    },
-    ...members,
-  })
+  /** What is read of one. */
+  const response = (members: Partial<CdpResponse> = {}) =>
+    ({
+      url: 'http://site.test/a',
+      status: 200,
+      headers: {},
+      encodedDataLength: 0,
+      remoteIPAddress: '127.0.0.1',
+      remotePort: PORT,
+      connectionId: 7,
+      timing: {
+        requestTime: 100,
+        dnsStart: -1,
+        dnsEnd: -1,
+        connectStart: 1,
+        connectEnd: 31,
+        sslStart: 21,
+        sslEnd: 31,
+        sendStart: 31,
+        receiveHeadersEnd: 40,
+      },
+      ...members,
+    }) as CdpResponse
 
   test('and what of connecting was name resolution, is what the proxy says', () => {
     const outcomes = new ConnectionOutcomes(PORT)

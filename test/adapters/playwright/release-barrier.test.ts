@@ -38,7 +38,7 @@ function scene(...clients: ('a' | 'b')[]) {
       parent: string | undefined,
       { target = 'popup', type = 'page', waiting = true, opened = true } = {},
     ) => {
-      const targetInfo = { targetId: target, type, title: '', url: '', canAccessOpener: opened }
+      const targetInfo = { targetId: target, type, title: '', url: '', attached: true, canAccessOpener: opened }
       barrier.attached({ sessionId, targetInfo, waitingForDebugger: waiting }, parent)
     },
   }

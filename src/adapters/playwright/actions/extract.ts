@@ -2,6 +2,7 @@ import { ACTION_LIMITS } from '../../../ports/action.ts'
 import type { ExtractFields } from '../../../contract/actions/extract.ts'
 import type { ActionValues } from '../../../contract/actions/list.ts'
 import type { Json } from '../../../ports/json.ts'
+import { isPlaywrightError, refusedSelectorIn } from '../cdp/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler } from './action-site.ts'
 import { describeTarget, elementOf, locatorOf } from './locate.ts'
@@ -103,7 +104,7 @@ export const extract: ActionHandler<ActionValues<'extract'>> = async (site, inpu
     if (as === 'TEXT') {
       // The common case in one round trip. What is no HTML element, of an SVG say, is read as the others are.
       const text = await element.innerText({ timeout, signal: site.signal }).catch((error: unknown) => {
-        if (/not an HTMLElement/.test(String(error))) return null
+        if (isPlaywrightError(error, 'notHtml')) return null
         throw error
       })
       if (text !== null) {
@@ -121,8 +122,8 @@ export const extract: ActionHandler<ActionValues<'extract'>> = async (site, inpu
   const request: Request = { as: 'TEXT', attribute, fields, count, limit, ...MASKING }
   const take = () =>
     all.evaluateAll(takeFrom, request).catch((error: unknown) => {
-      const [, selector] = /'([^']*)' is not a valid selector/.exec(String(error)) ?? []
-      if (selector === undefined) throw error
+      const selector = refusedSelectorIn(error)
+      if (selector === null) throw error
       throw new ActionFailure('INVALID_INPUT', `${JSON.stringify(selector)} in fields is not a valid selector.`)
     })
   let list = await take()

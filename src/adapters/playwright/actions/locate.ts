@@ -1,6 +1,7 @@
 import type { FrameLocator, Locator, Page } from 'playwright'
 import type { Target } from '../../../contract/actions/target.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
+import { isPlaywrightError } from '../cdp/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionSite } from './action-site.ts'
 
@@ -64,10 +65,11 @@ export async function elementOf(site: ActionSite, target: Target): Promise<Locat
 /** Playwright would wait for a ref that is gone until the time is up. */
 export async function requireRef(locator: Locator, ref: string, signal: AbortSignal): Promise<void> {
   const counting = locator.count().catch((error: unknown) => {
-    if (/ref/i.test(String(error)) && !/closed|crash/i.test(String(error))) return 0
+    if (isPlaywrightError(error, 'noFrame')) return 0
     throw error
   })
-  const count = await raceSignal(within(counting, REF_CHECK_MS), signal)
+  const count = await Deadline.result(counting, REF_CHECK_MS, signal)
+  signal.throwIfAborted()
   if (count !== 0) return
   throw new ActionFailure('STALE_REF', `No element has the ref ${ref} any more: take a new observation.`)
 }

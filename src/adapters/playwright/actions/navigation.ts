@@ -1,6 +1,7 @@
 import type { Page, Response } from 'playwright'
 import type { ActionValues } from '../../../contract/actions/list.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
+import { isPlaywrightError, netErrorIn } from '../cdp/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
 
@@ -9,7 +10,6 @@ type PlaywrightState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle'
 
 /** There is none where the page stays as it was. */
 const ERROR_PAGE_MS = 500
-const INTERRUPTED = /interrupted by another navigation/
 /** Where no cookie is from. */
 const NOWHERE = 'http://nowhere.invalid/'
 
@@ -31,21 +31,21 @@ export async function goTo(site: ActionSite, url: string, waitUntil: LoadState):
   if (pageId === null) throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
   using own = site.follow(pageId, url)
   await loading(site, page, async () => {
-    const deadline = Date.now() + timeout
+    using deadline = new Deadline(timeout, [site.signal])
     try {
       await page.goto(url, options)
     } catch (error) {
       // Playwright gives up when any document is shown meanwhile, such as one that the page before had asked for.
-      if (!INTERRUPTED.test(String(error))) throw error
-      const fate = await raceSignal(within(own.settled, deadline - Date.now()), site.signal)
+      if (!isPlaywrightError(error, 'interrupted')) throw error
+      const fate = await deadline.result(own.settled)
+      site.signal.throwIfAborted()
       if (fate === null) throw new Error(`Timeout ${timeout}ms exceeded`, { cause: error })
       if (fate.kind === 'REPLACED') throw error
       if (fate.kind === 'FAILED') throw new Error(fate.netError, { cause: error })
       // Playwright hears of it before the answer to what it asks now.
-      await raceSignal(site.context.cookies(NOWHERE), site.signal)
+      await Deadline.race(site.context.cookies(NOWHERE), site.signal)
       const { waitUntil: state, signal } = options
-      if (state !== 'commit')
-        await page.waitForLoadState(state, { timeout: Math.max(1, deadline - Date.now()), signal })
+      if (state !== 'commit') await page.waitForLoadState(state, { timeout: Math.max(1, deadline.remainingMs), signal })
     }
     if (own.isReplaced) throw new Error('interrupted by another navigation')
     return own.status
@@ -94,8 +94,7 @@ async function loading<Answer extends Response | number | null>(
     await requireAllowed(site, page, finalUrl)
     return response
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    if (/Download is starting/.test(text)) {
+    if (isPlaywrightError(error, 'download')) {
       site.details.note({ download: true })
       return null
     }
@@ -105,17 +104,17 @@ async function loading<Answer extends Response | number | null>(
       const message = `The page asked whether to leave it, and the dialog was dismissed: it is still at ${address}.`
       throw new ActionFailure('NAVIGATION_FAILED', message)
     }
-    const [net] = /net::ERR_\w+/.exec(text) ?? []
-    if (net !== undefined) {
+    const net = netErrorIn(error)
+    if (net !== null) {
       if (net !== 'net::ERR_ABORTED') await untilErrorShows(page)
       const asked = site.details.members['url']
       const wanted = typeof asked === 'string' ? asked : address
       throw new ActionFailure('NAVIGATION_FAILED', `${wanted} could not be loaded: ${net}.`)
     }
-    if (INTERRUPTED.test(text)) {
+    if (isPlaywrightError(error, 'interrupted')) {
       throw new ActionFailure('NAVIGATION_FAILED', `Another navigation came between; the page is at ${address}.`)
     }
-    if (/Timeout \d+ms exceeded/.test(text)) {
+    if (isPlaywrightError(error, 'timeout')) {
       throw new ActionFailure('TIMEOUT', `The page had not loaded within ${site.timeoutMs} ms; it is at ${address}.`)
     }
     throw error

@@ -8,7 +8,7 @@ import type {
   ObservationRequest,
 } from '../../../ports/action.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { NavigationWatch, type OwnNavigation } from '../network/navigation-watch.ts'
 import type { Targets } from '../cdp/target-registry.ts'
@@ -21,7 +21,6 @@ import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
 import { HANDLERS } from './handlers.ts'
 import { describeTarget, locatorOf, requireRef } from './locate.ts'
 import { PageDirectory } from '../cdp/page-directory.ts'
-import { PatientSignal } from './patient-signal.ts'
 import { cutSnapshot, takeSnapshot } from './snapshot.ts'
 
 const DEFAULT_TIMEOUT_MS = 30_000
@@ -91,14 +90,14 @@ export class PageActions {
     const { pageId, files, refuseAddress } = given
     const details = new ActionDetails()
     const timeoutMs = 'timeoutMs' in step.input ? step.input.timeoutMs : DEFAULT_TIMEOUT_MS
-    using patient = new PatientSignal(given.signal, timeoutMs)
     using size = this.#untilTooLarge(step.name)
-    const signal = AbortSignal.any([patient.signal, size.signal])
+    using deadline = new Deadline(Number.POSITIVE_INFINITY, [given.signal, size.signal])
+    const { signal } = deadline
     let actedOn = pageId
     const { count } = this.#guard
     let own: OwnNavigation | null = null
     try {
-      const found = step.name === 'openPage' ? null : await raceSignal(this.#pages.find(pageId), signal)
+      const found = step.name === 'openPage' ? null : await deadline.race(this.#pages.find(pageId))
       if (!found && step.name !== 'openPage') throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
       actedOn = found?.pageId ?? null
       const site: ActionSite = {
@@ -119,7 +118,7 @@ export class PageActions {
         refuseAddress,
         follow: (navigated, url) => (own = this.#navigations.follow(navigated, url)),
       }
-      const effect = await raceSignal(this.#take(step, site), signal)
+      const effect = await deadline.race(this.#take(step, site))
       const { result = null, file = null } = effect
       const { blocked } = await this.#guard.refusedSince(effect.pageId ?? actedOn, count, own)
       if (blocked !== null) throw new ActionFailure('BLOCKED', blocked)
@@ -151,18 +150,19 @@ export class PageActions {
   /** See BrowserSession.observe. */
   async observe({ pageId, target, maxCharacters, signal: given }: ObservationRequest): Promise<ObservationOutcome> {
     using size = this.#untilTooLarge('observe')
-    const signal = AbortSignal.any([given, size.signal])
+    using deadline = new Deadline(Number.POSITIVE_INFINITY, [given, size.signal])
+    const { signal } = deadline
     try {
-      const found = await raceSignal(this.#pages.find(pageId), signal)
+      const found = await deadline.race(this.#pages.find(pageId))
       if (!found) throw new ActionFailure('PAGE_CLOSED', 'The page is not open.')
       requireNoDialog(this.#dialogs, found.page)
       const locator = target === null ? null : locatorOf(found.page, target)
       if (locator && target?.ref) await requireRef(locator, target.ref, signal)
-      if (locator && (await raceSignal(locator.count(), signal)) === 0) {
+      if (locator && (await deadline.race(locator.count())) === 0) {
         throw new ActionFailure('NOT_FOUND', `${describeTarget(target!)}: there is no such element.`)
       }
       const snapshot = takeSnapshot(found.page, locator?.first() ?? null, signal)
-      const [text] = await raceSignal(Promise.all([snapshot, this.#pages.refresh()]), signal)
+      const [text] = await deadline.race(Promise.all([snapshot, this.#pages.refresh()]))
       const { url, title } = this.#pages.state(pageId) ?? { url: found.page.url(), title: '' }
       return { observation: { url, title, ...cutSnapshot(text, maxCharacters) }, error: null }
     } catch (error) {
@@ -188,10 +188,10 @@ export class PageActions {
   /** See BrowserSession.picture. */
   async picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null> {
     try {
-      const found = await raceSignal(this.#pages.find(pageId), signal)
+      const found = await Deadline.race(this.#pages.find(pageId), signal)
       if (!found) return null
       const taking = found.page.screenshot({ type: 'jpeg', quality, timeout: PICTURE_MS, scale: 'css', signal })
-      return await raceSignal(taking, signal)
+      return await Deadline.race(taking, signal)
     } catch (error) {
       this.#logger.debug({ err: error }, 'no picture of a page could be had')
       return null
@@ -199,7 +199,7 @@ export class PageActions {
   }
 
   async #answers(pageId: string | null): Promise<boolean> {
-    const found = await within(this.#pages.find(pageId), PROOF_MS)
+    const found = await Deadline.result(this.#pages.find(pageId), PROOF_MS)
     return found !== null && answers(found.page, PROOF_MS, this.#wire.barrier)
   }
 

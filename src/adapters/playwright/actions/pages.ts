@@ -1,5 +1,5 @@
 import type { ActionValues } from '../../../contract/actions/list.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { requireNoDialog } from './dialogs.ts'
@@ -37,7 +37,7 @@ export const closePage: ActionHandler<ActionValues<'closePage'>> = async (site, 
   const stop = dialogs.onStay(page, (settled) => void settled.then(() => resolve('STAYS')))
   try {
     await page.close({ runBeforeUnload })
-    if ((await within(ended, timeout)) !== 'CLOSED') details.note({ closed: false })
+    if ((await Deadline.result(ended, timeout)) !== 'CLOSED') details.note({ closed: false })
   } finally {
     stop()
   }

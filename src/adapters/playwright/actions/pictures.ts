@@ -1,8 +1,9 @@
 import type { Locator, Page } from 'playwright'
 import type { ActionValues } from '../../../contract/actions/list.ts'
+import { isPlaywrightError } from '../cdp/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { elementOf } from './locate.ts'
 
 const DEFAULT_QUALITY = 80
@@ -36,7 +37,7 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
   const options = { type, ...quality, timeout: timeout - (performance.now() - startedAt), signal }
   const taking = element ? element.screenshot(options) : page.screenshot({ ...options, fullPage: input.fullPage })
   const bytes = await taking.catch((error: unknown) => {
-    throw /Unable to capture screenshot/.test(String(error)) ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
+    throw isPlaywrightError(error, 'noPicture') ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
   })
   // The browser says nothing of a picture that the format has no room for.
   if (bytes.length === 0) throw noRoomFor(input.format)
@@ -71,7 +72,7 @@ export const pdf: ActionHandler<ActionValues<'pdf'>> = async (site: ActionSite, 
 /** Of an element, or else of the whole page; null: it is not known in time. */
 async function sizeOf(page: Page, element: Locator | null, timeout: number): Promise<Size | null> {
   const measuring = element ? element.boundingBox({ timeout }) : sizeOfPage(page)
-  return await within(
+  return await Deadline.result(
     measuring.catch(() => null),
     timeout,
   )

@@ -3,7 +3,8 @@ import { ACTION_LIMITS } from '../../../ports/action.ts'
 import type { ActionValues } from '../../../contract/actions/list.ts'
 import { isDeeperThan } from '../../../contract/json-depth.ts'
 import type { Json } from '../../../ports/json.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
+import { isPlaywrightError, thrownByScript } from '../cdp/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { answers } from '../cdp/page-answers.ts'
@@ -14,14 +15,13 @@ const PROOF_MS = 400
 
 export const evaluate: ActionHandler<ActionValues<'evaluate'>> = async (site, input) => {
   const { expression, arg, target, timeoutMs } = input
-  const timeUpAt = performance.now() + site.timeout
+  using deadline = new Deadline(site.timeout)
   site.details.note({ expression, ...(arg === null ? {} : { arg: JSON.stringify(arg) }) })
   const element = target === null ? null : await elementOf(site, target)
   const node = element && (await element.elementHandle({ timeout: site.timeout }))
   const running = asScript(site, () => resultOf(site, input, node))
-  const taken = await within(running, timeUpAt - performance.now())
+  const taken = await deadline.result(running)
   if (taken !== null) return { result: readJson(taken) }
-  running.catch(() => undefined)
   throw new ActionFailure('TIMEOUT', await whyLate(site, timeoutMs))
 }
 
@@ -91,14 +91,10 @@ async function asScript<T>(site: ActionSite, run: () => Promise<T>): Promise<T> 
   try {
     return await run()
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    if (/Timeout \d+ms exceeded|has been closed|Target crashed|Page crashed/.test(text) || site.page.isClosed())
-      throw error
-    if (/Execution context was destroyed|Cannot find context/.test(text)) {
+    if (site.page.isClosed() || isPlaywrightError(error, 'timeout', 'scriptless')) throw error
+    if (isPlaywrightError(error, 'navigatedAway')) {
       throw new ActionFailure('SCRIPT_ERROR', 'The page navigated while the script ran, which ended it.')
     }
-    const said = text.replace(/^[a-zA-Z]+\.[a-zA-Z]+: /, '').split('\n')
-    const frame = said.find((line) => /^\s+at /.test(line) && !/UtilityScript/.test(line))
-    throw new ActionFailure('SCRIPT_ERROR', [said[0], frame?.trim()].filter(Boolean).join(', '))
+    throw new ActionFailure('SCRIPT_ERROR', thrownByScript(error))
   }
 }

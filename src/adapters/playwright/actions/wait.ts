@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ActionValues } from '../../../contract/actions/list.ts'
+import { isPlaywrightError } from '../cdp/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { elementOf } from './locate.ts'
@@ -41,8 +42,7 @@ async function untilTrue(site: ActionSite, what: string, waiting: () => Promise<
   try {
     await waiting()
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    if (!/Timeout \d+ms exceeded/.test(text)) throw error
+    if (!isPlaywrightError(error, 'timeout')) throw error
     throw new ActionFailure('TIMEOUT', `Waited ${site.timeoutMs} ms for ${what}; the page is at ${site.page.url()}.`)
   }
 }

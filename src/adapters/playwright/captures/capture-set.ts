@@ -10,14 +10,15 @@ import type { BrowserFile, BrowserOptions, Recorder } from '../../../ports/brows
 import type { ArtifactFailureCode, EntryDraft } from '../../../ports/log-entry.ts'
 import { PageDirectory } from '../cdp/page-directory.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 import { openPlainFile } from '../launch/plain-file.ts'
 import type { FolderSizes } from '../launch/temp-space.ts'
 import { endFfmpeg, isBeingWritten } from './ffmpeg.ts'
 import { HAR_FILES, HarRecording } from './har-recording.ts'
 import { RecordingBudget } from './recording-budget.ts'
-import { archiveTrace, TRACE_FOLDERS } from './partial-trace.ts'
+import { TRACE_FOLDERS } from '../cdp/playwright-files.ts'
+import { archiveTrace } from './partial-trace.ts'
 import { isFinishedWebm } from './webm.ts'
 
 /** The longer side of a video: more costs most of a core, and people see enough. */
@@ -183,12 +184,12 @@ export class Recordings {
 
   async #finishTrace(left: () => number): Promise<BrowserFile> {
     const described = { ...TRACE, ...roomOf(this.#budgets.get('TRACE')) }
-    if ((await within(this.#stopTrace(), left() / 3)) !== null)
+    if ((await Deadline.result(this.#stopTrace(), left() / 3)) !== null)
       return { ...described, open: () => openPlainFile(this.#path(TRACE.name)) }
     // Not the same file: Playwright may still be at it.
     const part = this.#path('trace-part.zip')
-    const archived = archiveTrace(this.#process.folders.recordings, this.#traceName, part).then(() => true)
-    if ((await within(archived, left() / 2)) === null) throw new Error('there was no time to archive it')
+    const archived = archiveTrace(this.#process.folders.recordings, this.#traceName, part)
+    if (!(await Deadline.isMet(archived, left() / 2))) throw new Error('there was no time to archive it')
     return { ...described, open: () => openPlainFile(part) }
   }
 
@@ -249,13 +250,13 @@ export class Recordings {
   }
 
   async #finishVideos(left: () => number): Promise<BrowserFile[]> {
-    await within(
+    await Deadline.isMet(
       this.#context!.close().catch(() => undefined),
       left() / 2,
     )
     const files: BrowserFile[] = []
     for (const video of this.#videos.values()) {
-      await within(video.located, left() / 2)
+      await Deadline.isMet(video.located, left() / 2)
       const { path, budget } = video
       if (path === null || !(await this.#hasSome(path, left))) {
         this.#logger.warn({ path }, 'nothing of a video was written')

@@ -1,8 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { accessSync, constants, mkdirSync, symlinkSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { accessSync, constants, existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { chromium } from 'playwright'
+import { playwrightsFfmpeg } from '../cdp/playwright-files.ts'
 import { processesWith } from '../launch/orphan-reaper.ts'
 
 const MISSING =
@@ -49,22 +47,6 @@ export async function endFfmpeg(videoPath: string, signal: 'SIGTERM' | 'SIGKILL'
 /** Whether an ffmpeg that writes this video still runs. */
 export async function isBeingWritten(videoPath: string): Promise<boolean> {
   return (await processesWith(videoPath)).length > 0
-}
-
-/** Null where Playwright knows no builds for this system. */
-function playwrightsFfmpeg(): string | null {
-  try {
-    const require = createRequire(import.meta.url)
-    const list = join(dirname(require.resolve('playwright-core/package.json')), 'browsers.json')
-    const { browsers } = JSON.parse(readFileSync(list, 'utf8')) as { browsers: { name: string; revision: string }[] }
-    const revision = browsers.find(({ name }) => name === 'ffmpeg')?.revision
-    // Beside the browsers: <folder>/chromium-1234/….
-    const [, folder] = /^(.*)[\\/]chromium-\d+[\\/]/.exec(chromium.executablePath()) ?? []
-    if (folder === undefined || revision === undefined) return null
-    return join(folder, `ffmpeg-${revision}`, process.platform === 'darwin' ? 'ffmpeg-mac' : 'ffmpeg-linux')
-  } catch {
-    return null
-  }
 }
 
 function isExecutable(path: string): boolean {

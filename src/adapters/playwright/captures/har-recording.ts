@@ -7,8 +7,8 @@ import type { BrowserContext } from 'playwright'
 import { HAR_LIMITS, type HarLimits } from '../../../ports/artifact.ts'
 import type { BrowserFile } from '../../../ports/browser.ts'
 import type { EntryData } from '../../../ports/log-entry.ts'
-import { within } from '../cdp/deadline.ts'
 import { openPlainFile } from '../launch/plain-file.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { HarBodies, type WholeEntry } from './har-bodies.ts'
 import { HarPart } from './har-fallback.ts'
 import { readHar } from './har-reader.ts'
@@ -82,7 +82,7 @@ export class HarRecording {
 
   async finish(deadlineMs: number): Promise<BrowserFile> {
     const until = performance.now() + deadlineMs
-    const isWhole = (await within(this.#stop(), deadlineMs)) === true && this.#hasBodies
+    const isWhole = (await Deadline.result(this.#stop(), deadlineMs)) === true && this.#hasBodies
     await this.#part.close()
     const path = join(this.#folder, RESULT)
     const pieces = isWhole ? this.#wholePieces(until) : this.#partPieces()

@@ -4,9 +4,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import yazl from 'yazl'
-
-/** Folders of a trace, as the trace viewer expects them in the archive. */
-export const TRACE_FOLDERS: readonly string[] = ['resources', 'screencast', 'aria', 'screenshots']
+import { TRACE_EXTENSIONS, TRACE_FOLDERS } from '../cdp/playwright-files.ts'
 
 /**
  * Makes an archive of what Playwright has written of a trace so far: it gives none away itself once its browser is
@@ -16,7 +14,7 @@ export async function archiveTrace(tracesDir: string, name: string, path: string
   const archive = new yazl.ZipFile()
   const { outputStream } = archive
   archive.on('error', (error: Error) => (outputStream as Readable).destroy(error))
-  for (const extension of ['trace', 'network', 'stacks']) {
+  for (const extension of TRACE_EXTENSIONS) {
     await addAsItIs(archive, join(tracesDir, `${name}.${extension}`), `trace.${extension}`)
   }
   for (const folder of TRACE_FOLDERS) {

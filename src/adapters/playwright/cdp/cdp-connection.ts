@@ -1,11 +1,12 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../../logger.ts'
+import type { CdpArguments, CdpMethod, CdpResult } from './cdp-commands.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
 import { faultOwner, owned, ownedAs, ownedBy } from '../../../fault-owner.ts'
 import { ReleaseBarrier, RUN } from './release-barrier.ts'
 import type { BrowserPipes } from './browser-pipes.ts'
-import { parseMessage, type CdpMessage } from './cdp-message.ts'
+import { parseMessage, withDownloadsIn, type CdpMessage } from './cdp-message.ts'
 import { EmulationMemory } from './emulation-memory.ts'
 import type { Turns } from './fair-turns.ts'
 import type { Guest, GuestAnswer, GuestCommand } from './guest.ts'
@@ -163,7 +164,16 @@ export class BrowserWire implements Turns {
   }
 
   /** Sends a command of our own. Rejects when the browser refuses it, or that or the session is gone. */
-  send<R extends object = object>(method: string, params: object = {}, sessionId?: string): Promise<R> {
+  send<M extends CdpMethod>(method: M, ...[params, sessionId]: CdpArguments<M>): Promise<CdpResult<M>> {
+    return this.#send(method, params ?? {}, sessionId)
+  }
+
+  /** Sends a command whose answer nobody needs, such as one to a target that may be gone already. */
+  tell<M extends CdpMethod>(method: M, ...[params, sessionId]: CdpArguments<M>): void {
+    this.#tellBrowser(method, params ?? {}, sessionId)
+  }
+
+  #send(method: string, params: object, sessionId: string | undefined): Promise<object> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(new Error(`${method}: the browser is gone`))
@@ -175,9 +185,8 @@ export class BrowserWire implements Turns {
     })
   }
 
-  /** Sends a command whose answer nobody needs, such as one to a target that may be gone already. */
-  tell(method: string, params: object, sessionId?: string): void {
-    this.send(method, params, sessionId).catch((error: unknown) => this.#logger.trace({ err: error }, method))
+  #tellBrowser(method: string, params: object, sessionId: string | undefined): void {
+    this.#send(method, params, sessionId).catch((error: unknown) => this.#logger.trace({ err: error }, method))
   }
 
   /** Lets the target of a session of ours run, as soon as all who hold it do. */
@@ -226,7 +235,9 @@ export class BrowserWire implements Turns {
 
   /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
   emulateAgain(sessionId: string, methods: ReadonlySet<string>): void {
-    for (const { method, params } of this.#emulation.commands(sessionId, methods)) this.tell(method, params, sessionId)
+    for (const { method, params } of this.#emulation.commands(sessionId, methods)) {
+      this.#tellBrowser(method, params, sessionId)
+    }
   }
 
   #newId(): number {
@@ -381,13 +392,4 @@ export class BrowserWire implements Turns {
     this.#isTransportClosed = true
     this.transport.onclose?.()
   }
-}
-
-/**
- * Playwright knows one folder for what the browser downloads and for what it writes itself, with our rights. These are
- * two: what the browser may write to is no place for us to write to (see BrowserFolders).
- */
-function withDownloadsIn(downloadsDir: string, message: CdpMessage): CdpMessage {
-  if (message.method !== 'Browser.setDownloadBehavior') return message
-  return { ...message, params: { ...message.params, downloadPath: downloadsDir } }
 }

@@ -23,3 +23,12 @@ export function parseMessage(text: string): CdpMessage | null {
   const isWhole = (isAnswer || isEvent) && (sessionId === undefined || typeof sessionId === 'string')
   return isWhole ? value : null
 }
+
+/**
+ * Playwright knows one folder for what the browser downloads and for what it writes itself, with our rights. These are
+ * two: what the browser may write to is no place for us to write to (see BrowserFolders).
+ */
+export function withDownloadsIn(downloadsDir: string, message: CdpMessage): CdpMessage {
+  if (message.method !== 'Browser.setDownloadBehavior') return message
+  return { ...message, params: { ...message.params, downloadPath: downloadsDir } }
+}

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright'
 import { HOLDING_MS } from './held-target.ts'
 import type { ReleaseBarrier } from './release-barrier.ts'
-import { within } from './deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 
 /** What pages may have to wait for before they can answer anything. */
 export type Holds = Pick<ReleaseBarrier, 'whenFree'>
@@ -16,10 +16,10 @@ export async function answers(page: Page, withinMs: number, holds: Holds): Promi
     () => true,
     () => null,
   )
-  if ((await within(answer, withinMs)) === true) return true
+  if ((await Deadline.result(answer, withinMs)) === true) return true
   const free = holds.whenFree() ?? heldBefore
   if (!free) return false
   // A page that opens popups without end is not waited for without end.
-  await within(free, HOLDING_MS)
-  return (await within(answer, withinMs)) === true
+  await Deadline.isMet(free, HOLDING_MS)
+  return (await Deadline.result(answer, withinMs)) === true
 }

@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright'
 import { HOLDING_MS } from './held-target.ts'
-import { within } from './deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { guestContext } from './guest-context.ts'
 import type { Targets } from './target-registry.ts'
 import type { Holds } from './page-answers.ts'
@@ -87,7 +87,7 @@ export class PageDirectory {
     }
     // One that is held for those who prepare it is made when they have.
     const held = this.#holds.whenFree() ?? Promise.resolve()
-    const late = within(held, HOLDING_MS).then(() => within(promise, MAKING_MS))
+    const late = Deadline.isMet(held, HOLDING_MS).then(() => Deadline.result(promise, MAKING_MS))
     const context = this.#contextOf(targetId)
     context.on('page', look)
     try {

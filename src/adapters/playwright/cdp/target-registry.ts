@@ -95,7 +95,7 @@ export class Targets {
    * Opens a session of our own with the browser, which tells addresses without touching the page.
    */
   async start(): Promise<void> {
-    const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
+    const { sessionId } = await this.#wire.send('Target.attachToBrowserTarget')
     this.#ownSessionId = sessionId
     await this.#wire.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId)
   }
@@ -104,7 +104,7 @@ export class Targets {
   async refresh(): Promise<void> {
     if (!this.#observer) return
     this.#refreshing ??= this.#wire
-      .send<{ targetInfos: TargetInfo[] }>('Target.getTargets', { filter: [{ type: 'page' }] }, this.ownSessionId)
+      .send('Target.getTargets', { filter: [{ type: 'page' }] }, this.ownSessionId)
       .then(
         ({ targetInfos }) => targetInfos.forEach((info) => this.#infoChanged(info)),
         // The browser is gone, and its pages with it.

@@ -30,6 +30,8 @@ export class UtilityWorlds {
       const ofTarget = this.#worlds.get(targetId) ?? new Map<number, string>()
       this.#worlds.set(targetId, ofTarget.set(id, uniqueId))
     })
+    // By its number, which is what commands name a world by.
+    // oxlint-disable-next-line typescript/no-deprecated
     wire.on('Runtime.executionContextDestroyed', ({ executionContextId }, sessionId) =>
       this.#worlds.get(this.#targetOf.get(sessionId ?? '') ?? '')?.delete(executionContextId),
     )

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../logger.ts'
 import type { ClientFolder } from './client-folder.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 
 /** How many results are remembered. */
 const MOST_RESULTS = 1_000
@@ -28,7 +28,7 @@ export class DownloadHandover {
 
   /** Resolves when the download has ended and all has been done with its file: whether it became an artifact. */
   async isKept(guid: string): Promise<boolean> {
-    return !this.#isOver && (await within(this.#resultOf(guid).promise, KEPT_MS)) === true
+    return !this.#isOver && (await Deadline.result(this.#resultOf(guid).promise, KEPT_MS)) === true
   }
 
   /** The download has ended, and its file, if it has one, is about to be removed. Never rejects. */

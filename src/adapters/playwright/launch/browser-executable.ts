@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { chromium } from 'playwright'
 import { BrowserLaunchFailed } from '../../../ports/browser.ts'
+import { playwrightsBrowsers } from '../cdp/playwright-files.ts'
 
 /** Names under which distributions install a browser of the Chromium family; the lightest first. */
 const INSTALLED = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -37,30 +37,12 @@ function candidates(env: NodeJS.ProcessEnv): string[] {
   const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
   const [shell = '', full = '', ...rest] = WELL_KNOWN
   return [
-    ...playwrightsOwn(),
+    ...playwrightsBrowsers(),
     shell,
     ...INSTALLED.flatMap((name) => folders.map((folder) => join(folder, name))),
     full,
     ...rest,
   ]
-}
-
-/** Playwright tells the path of its full Chromium; its headless shell of the same revision lies beside it. */
-function playwrightsOwn(): string[] {
-  let full: string
-  try {
-    full = chromium.executablePath()
-  } catch {
-    // Playwright knows no build for this system.
-    return []
-  }
-  const shellFolder = full.replace(/chromium-(\d+)/, 'chromium_headless_shell-$1')
-  const shells = [
-    shellFolder.replace(/chrome-(linux64|linux)\/chrome$/, 'chrome-headless-shell-$1/chrome-headless-shell'),
-    shellFolder.replace(/chrome-(linux64|linux)\/chrome$/, 'chrome-$1/headless_shell'),
-    shellFolder.replace(/chrome-(mac[^/]*)\/.*$/, 'chrome-headless-shell-$1/chrome-headless-shell'),
-  ]
-  return [...shells.filter((path) => path !== shellFolder), full]
 }
 
 /**

@@ -9,7 +9,7 @@ import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { BrowserPriority } from './browser-priority.ts'
 import { BrowserWire } from '../cdp/cdp-connection.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { FileSizeLimit } from './file-size-limit.ts'
 import type { BrowserPipes } from '../cdp/browser-pipes.ts'
 import { setprivPath } from './setpriv.ts'
@@ -98,9 +98,9 @@ export class BrowserProcess {
     this.wire.onSpent = (milliseconds) => this.#priority.spent(milliseconds)
     const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
     this.fellSilent = this.exited.then(async (how) => {
-      await within(silence, LAST_WORDS_MS)
+      await Deadline.isMet(silence, LAST_WORDS_MS)
       // What is read already waits for its turn; there is no more of it than a pipe holds.
-      await within(this.wire.caughtUp(), READ_WORDS_MS)
+      await Deadline.isMet(this.wire.caughtUp(), READ_WORDS_MS)
       return how
     })
     this.wire.onClose(() => {
@@ -172,15 +172,15 @@ export class BrowserProcess {
   async #end(deadlineMs: number): Promise<void> {
     if (deadlineMs > 0) {
       this.wire.tell('Browser.close', {})
-      await within(this.exited, deadlineMs)
+      await Deadline.isMet(this.exited, deadlineMs)
     }
     this.#killGroup()
-    if ((await within(this.exited, EXIT_MS)) === null) {
+    if (!(await Deadline.isMet(this.exited, EXIT_MS))) {
       this.#logger.error({ pid: this.pid, dir: this.folders.dir }, 'a browser outlives SIGKILL: it hangs in the kernel')
     }
     // Every process of the group holds the browser's output open until it is gone. (Whether the group still exists would
     // not tell: the dead stay in it until somebody reaps them.)
-    await within(this.#outputEnded, GROUP_END_MS)
+    await Deadline.isMet(this.#outputEnded, GROUP_END_MS)
     this.#priority.dispose()
     await this.fileSizeLimit.close()
     for (const stream of this.#child.stdio) stream?.destroy()
@@ -193,7 +193,7 @@ export class BrowserProcess {
     const closed = this.proxy?.close().catch((error: unknown) => {
       this.#logger.warn({ err: error }, 'the proxy of a browser was not closed')
     })
-    if (closed) await within(closed, PROXY_CLOSE_MS)
+    if (closed) await Deadline.isMet(closed, PROXY_CLOSE_MS)
   }
 
   #killGroup(): void {

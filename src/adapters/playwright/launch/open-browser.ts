@@ -5,7 +5,7 @@ import type { EgressProxies, EgressPolicy, EgressProxy } from '../../../ports/eg
 import { ownedBy, type FaultOwner } from '../../../fault-owner.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import type { BrowserPipes } from '../cdp/browser-pipes.ts'
 import { Targets } from '../cdp/target-registry.ts'
 
@@ -97,17 +97,14 @@ async function openOwned(
   const proxy = proxies && (await openProxy(proxies))
   const process = await BrowserProcess.start(mode, parent, pipes, logger, proxy, faults.first)
   faults.tell(() => void process.close(0))
-  const deadline = AbortSignal.timeout(LAUNCH_DEADLINE_MS)
+  using deadline = new Deadline(LAUNCH_DEADLINE_MS, [signal])
   try {
-    return {
-      ...(await raceSignal(Promise.race([attach(process), faults.first]), AbortSignal.any([signal, deadline]))),
-      faults,
-    }
+    return { ...(await deadline.race(Promise.race([attach(process), faults.first]))), faults }
   } catch (error) {
-    const how = signal.aborted || deadline.aborted ? null : await within(process.exited, EXIT_TOLD_MS)
+    const how = deadline.signal.aborted ? null : await Deadline.result(process.exited, EXIT_TOLD_MS)
     await process.close(0)
     if (signal.aborted) throw signal.reason
-    const late = deadline.aborted ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : null
+    const late = deadline.hasExpired ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : null
     const why = late ?? (how === null ? (error as Error).message : `it ended at once (${how})`)
     throw new BrowserLaunchFailed(`the browser could not be started: ${why}${quoted(process.lastOutput())}`, error)
   }

@@ -114,7 +114,7 @@ export class Cast {
     try {
       const given = { targetId: this.page.targetId, flatten: true }
       const own = this.#targets.ownSessionId
-      const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToTarget', given, own)
+      const { sessionId } = await this.#wire.send('Target.attachToTarget', given, own)
       this.#sessionId = sessionId
       if (!this.#stopped) this.#begin(sessionId)
       return sessionId

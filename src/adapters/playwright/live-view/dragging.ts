@@ -1,6 +1,10 @@
 import type { MouseInput } from '../../../contract/input-event.ts'
+import type { CdpEvents } from '../cdp/cdp-events.ts'
 import type { InputCommand } from './input-commands.ts'
 import { modifierBits } from './keys.ts'
+
+/** What is dragged, as the browser told it. */
+export type DragData = CdpEvents['Input.dragIntercepted']['data']
 
 type DragStep = 'dragEnter' | 'drop' | 'dragCancel'
 
@@ -16,20 +20,20 @@ export const interceptDrags = (enabled: boolean): InputCommand => ({
  * the machine.
  */
 export class Dragging {
-  #data: object | null = null
+  #data: DragData | null = null
 
   get isOn(): boolean {
     return this.#data !== null
   }
 
   /** A drag begins. */
-  begin(data: object): void {
+  begin(data: DragData): void {
     this.#data = data
   }
 
   /** Where it begins, and each place that it comes to. Always as one that was entered: a page may have come in between. */
   over(event: MouseInput): InputCommand[] {
-    return [this.#step('dragEnter', event)]
+    return this.#step('dragEnter', event)
   }
 
   /** What the mouse does while something is dragged; other buttons do nothing then. */
@@ -39,12 +43,12 @@ export class Dragging {
   }
 
   cancel(): InputCommand[] {
-    return this.#end([this.#step('dragCancel', { x: 0, y: 0, modifiers: [] })])
+    return this.#end(this.#step('dragCancel', { x: 0, y: 0, modifiers: [] }))
   }
 
   /** Over the place first: the page refuses a drop where nothing was dragged before. */
   #drop(event: MouseInput): InputCommand[] {
-    return this.#end([...this.over(event), this.#step('drop', event)])
+    return this.#end([...this.over(event), ...this.#step('drop', event)])
   }
 
   #end(commands: InputCommand[]): InputCommand[] {
@@ -52,8 +56,9 @@ export class Dragging {
     return commands
   }
 
-  #step(type: DragStep, { x, y, modifiers }: Pick<MouseInput, 'x' | 'y' | 'modifiers'>): InputCommand {
+  #step(type: DragStep, { x, y, modifiers }: Pick<MouseInput, 'x' | 'y' | 'modifiers'>): InputCommand[] {
+    if (this.#data === null) return []
     const params = { type, x, y, data: this.#data, modifiers: modifierBits(modifiers) }
-    return { method: 'Input.dispatchDragEvent', params }
+    return [{ method: 'Input.dispatchDragEvent', params }]
   }
 }

@@ -1,3 +1,4 @@
+import { PulledStream } from '../../../async/pulled-stream.ts'
 import type { PageFrame, PictureOptions } from '../../../ports/live-view.ts'
 
 export type CastFrame = Omit<PageFrame, 'skipped'>
@@ -13,34 +14,22 @@ export interface FrameSource {
 /**
  * What one reader gets to see: a slot that holds the newest frame, so that a slow reader costs no memory and never sees
  * an old picture.
- *
- * An iterator written by hand, because `return()` of an async generator waits for the `await` it is in; this one frees
- * everything at once.
  */
-export class FrameStream implements AsyncIterableIterator<PageFrame, undefined> {
+export class FrameStream extends PulledStream<PageFrame> {
   /** The page that was asked for; null: the one in front. */
   readonly pageId: string | null
   readonly options: PictureOptions
   readonly #source: FrameSource
-  readonly #signal: AbortSignal
   #slot: CastFrame | null = null
   #skipped = 0
   #dueAt = 0
   #isWaiting = false
-  #begun = false
-  #closed = false
-  #wake: (() => void) | null = null
-  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(pageId: string | null, options: PictureOptions, source: FrameSource, signal: AbortSignal) {
+    super(signal)
     this.pageId = pageId
     this.options = options
     this.#source = source
-    this.#signal = signal
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
   }
 
   /** How long a reader that gets all that it wants waits between two frames. */
@@ -49,77 +38,47 @@ export class FrameStream implements AsyncIterableIterator<PageFrame, undefined> 
   }
 
   offer(frame: CastFrame): void {
-    if (this.#closed) return
+    if (this.hasEnded) return
     // One that the reader waits for, but may not have yet, is left out as it asked.
     if (this.#slot && !this.#isWaiting) this.#skipped += 1
     this.#slot = frame
-    this.#wake?.()
+    this.wake()
   }
 
-  /** The reader gets no more. */
-  end(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#slot = null
-    this.#signal.removeEventListener('abort', this.#onAbort)
-    this.#source.closed(this)
-    this.#wake?.()
+  protected begin(): void {
+    this.#source.begun(this)
   }
 
-  next(): Promise<IteratorResult<PageFrame, undefined>> {
-    const turn = this.#turn.then(() => this.#pull())
-    this.#turn = turn.catch(() => {})
-    return turn
-  }
-
-  async return(): Promise<IteratorResult<PageFrame, undefined>> {
-    this.end()
-    return { done: true, value: undefined }
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<PageFrame, undefined>> {
-    this.end()
-    throw error
-  }
-
-  readonly #onAbort = () => this.end()
-
-  async #pull(): Promise<IteratorResult<PageFrame, undefined>> {
-    this.#begin()
+  protected async pull(): Promise<PageFrame | null> {
     this.#isWaiting = true
-    while (!this.#closed && this.#missingMs() > 0) await this.#untilWoken(this.#missingMs())
+    await this.#untilDue()
     this.#isWaiting = false
     const frame = this.#slot
-    if (!frame) return { done: true, value: undefined }
+    if (!frame) return null
     const skipped = this.#skipped
     this.#slot = null
     this.#skipped = 0
     this.#dueAt = performance.now() + this.intervalMs
-    return { done: false, value: { ...frame, skipped } }
+    return { ...frame, skipped }
   }
 
-  #begin(): void {
-    if (this.#begun || this.#closed) return
-    this.#begun = true
-    if (this.#signal.aborted) return this.end()
-    this.#signal.addEventListener('abort', this.#onAbort)
-    this.#source.begun(this)
+  protected free(): void {
+    this.#slot = null
+    this.#source.closed(this)
+  }
+
+  /** Until there is a frame that the reader may have. */
+  async #untilDue(): Promise<void> {
+    while (!this.hasEnded) {
+      this.forgetNews()
+      const missingMs = this.#missingMs()
+      if (missingMs <= 0) return
+      await this.untilNews(missingMs)
+    }
   }
 
   /** Until the reader may have the frame in the slot. */
   #missingMs(): number {
     return this.#slot ? this.#dueAt - performance.now() : Number.POSITIVE_INFINITY
-  }
-
-  #untilWoken(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => done(), ms)
-      const done = () => {
-        clearTimeout(timer)
-        this.#wake = null
-        resolve()
-      }
-      this.#wake = done
-    })
   }
 }

@@ -1,15 +1,26 @@
 import type { InputEvent, KeyInput, MouseInput } from '../../../contract/input-event.ts'
+import type { CdpCommand, CdpParams } from '../cdp/cdp-commands.ts'
 import { keyNamed, modifierBits, numberOfCode, typedBy } from './keys.ts'
 
 /** A command of the protocol that gives a page input. */
-export interface InputCommand {
-  method: string
-  params: object
+export type InputCommand = CdpCommand<InputMethod> & {
   /** Those that follow each other with the same word need not wait for the answer before: each takes a frame, 17 ms. */
   run?: 'keys'
 }
 
-const BUTTONS = { LEFT: { name: 'left', bit: 1 }, RIGHT: { name: 'right', bit: 2 }, MIDDLE: { name: 'middle', bit: 4 } }
+type InputMethod =
+  | 'Input.dispatchMouseEvent'
+  | 'Input.dispatchKeyEvent'
+  | 'Input.dispatchTouchEvent'
+  | 'Input.dispatchDragEvent'
+  | 'Input.insertText'
+  | 'Input.setInterceptDrags'
+
+const BUTTONS = {
+  LEFT: { name: 'left', bit: 1 },
+  RIGHT: { name: 'right', bit: 2 },
+  MIDDLE: { name: 'middle', bit: 4 },
+} as const
 const TOUCHES = { START: 'touchStart', MOVE: 'touchMove', END: 'touchEnd', CANCEL: 'touchCancel' } as const
 
 /** Makes commands of what a person does; keeps in mind which buttons of the mouse are down, as moves have to say. */
@@ -61,7 +72,7 @@ function keyCommand({ type, key, code, modifiers }: KeyInput): InputCommand {
   const known = keyNamed(key)
   const place = code ?? known?.code ?? ''
   const text = type === 'DOWN' ? typedBy(key, modifiers) : null
-  const params = {
+  const params: CdpParams<'Input.dispatchKeyEvent'> = {
     type: type === 'UP' ? 'keyUp' : text === null ? 'rawKeyDown' : 'keyDown',
     key,
     code: place,

@@ -1,10 +1,11 @@
 import type { Logger } from '../../../logger.ts'
 import type { InputEvent, MouseInput } from '../../../contract/input-event.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
+import { Semaphore } from '../../../async/semaphore.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 import type { ShownPage } from './cast.ts'
-import { Dragging, interceptDrags } from './dragging.ts'
+import { Dragging, interceptDrags, type DragData } from './dragging.ts'
 import { FIRE_PASTE } from './fire-paste.ts'
 import { InputCommands, insertion, type InputCommand } from './input-commands.ts'
 
@@ -24,7 +25,7 @@ export class PageHand {
   readonly #dragging = new Dragging()
   #sessionId: string | null = null
   #session: Promise<string> | null = null
-  #turn: Promise<void> = Promise.resolve()
+  readonly #turn = new Semaphore(1)
 
   constructor(page: ShownPage, wire: BrowserWire, targets: Targets, logger: Logger) {
     this.#page = page
@@ -35,19 +36,17 @@ export class PageHand {
 
   /** In order, and one call after the other. False: the page did not take all of it in time. Never rejects. */
   async take(events: readonly InputEvent[]): Promise<boolean> {
-    const until = performance.now() + TAKING_MS
-    const before = this.#turn
-    const { promise, resolve: leave } = Promise.withResolvers<void>()
-    this.#turn = promise
+    using deadline = new Deadline(TAKING_MS, [], () => new NotTaken())
+    let leave: (() => void) | null = null
     try {
-      await inTime(before, until)
-      const sessionId = await inTime(this.#attached(), until)
+      leave = await this.#turn.acquire(deadline.signal)
+      const sessionId = await deadline.race(this.#attached())
       for (const event of events) {
-        if (event.kind === 'paste') await this.#paste(event.text, sessionId, until)
-        else if (event.kind === 'mouse') await this.#move(event, sessionId, until)
+        if (event.kind === 'paste') await this.#paste(event.text, sessionId, deadline)
+        else if (event.kind === 'mouse') await this.#move(event, sessionId, deadline)
         else if (event.kind === 'key' && event.key === 'Escape' && this.#dragging.isOn) {
-          await this.#give(this.#dragging.cancel(), sessionId, until)
-        } else await this.#give(this.#commands.of(event), sessionId, until)
+          await this.#give(this.#dragging.cancel(), sessionId, deadline)
+        } else await this.#give(this.#commands.of(event), sessionId, deadline)
       }
       return true
     } catch (error) {
@@ -56,42 +55,42 @@ export class PageHand {
       this.#logger.debug({ err: error, ...this.#page }, 'a page could not be given input')
       return true
     } finally {
-      leave()
+      leave?.()
     }
   }
 
   /** The page was about to let something be dragged, in a session of the protocol. */
-  dragBegan(data: object, sessionId: string | undefined): void {
+  dragBegan(data: DragData, sessionId: string | undefined): void {
     if (sessionId === this.#sessionId) this.#dragging.begin(data)
   }
 
-  async #move(event: MouseInput, sessionId: string, until: number): Promise<void> {
+  async #move(event: MouseInput, sessionId: string, deadline: Deadline): Promise<void> {
     const commands = this.#commands.of(event)
     // Where the button goes down again, it had come up unseen.
     if (this.#dragging.isOn && event.type === 'DOWN' && event.button === 'LEFT') {
-      await this.#give(this.#dragging.cancel(), sessionId, until)
+      await this.#give(this.#dragging.cancel(), sessionId, deadline)
     }
-    if (this.#dragging.isOn) return this.#give(this.#dragging.of(event), sessionId, until)
-    if (event.type !== 'MOVE' || !this.#commands.holds('LEFT')) return this.#give(commands, sessionId, until)
+    if (this.#dragging.isOn) return this.#give(this.#dragging.of(event), sessionId, deadline)
+    if (event.type !== 'MOVE' || !this.#commands.holds('LEFT')) return this.#give(commands, sessionId, deadline)
     // No longer than for the move: clients drag on the same page, each in its own way.
-    await this.#give([interceptDrags(true)], sessionId, until)
+    await this.#give([interceptDrags(true)], sessionId, deadline)
     try {
-      await this.#give(commands, sessionId, until)
+      await this.#give(commands, sessionId, deadline)
       // That a drag begins may be told after the move was answered, but not after the page was heard once more.
-      if (!this.#dragging.isOn) await inTime(this.#wire.send('Runtime.evaluate', { expression: '0' }, sessionId), until)
+      if (!this.#dragging.isOn) await deadline.race(this.#wire.send('Runtime.evaluate', { expression: '0' }, sessionId))
     } finally {
       const { method, params } = interceptDrags(false)
       this.#wire.tell(method, params, sessionId)
     }
-    if (this.#dragging.isOn) await this.#give(this.#dragging.over(event), sessionId, until)
+    if (this.#dragging.isOn) await this.#give(this.#dragging.over(event), sessionId, deadline)
   }
 
-  async #give(commands: readonly InputCommand[], sessionId: string, until: number): Promise<void> {
+  async #give(commands: readonly InputCommand[], sessionId: string, deadline: Deadline): Promise<void> {
     let unanswered: Promise<void>[] = []
     for (const [index, command] of commands.entries()) {
       unanswered.push(this.#send(command, sessionId))
       if (command.run !== undefined && command.run === commands[index + 1]?.run) continue
-      await inTime(Promise.all(unanswered), until)
+      await deadline.race(Promise.all(unanswered))
       unanswered = []
     }
   }
@@ -106,11 +105,11 @@ export class PageHand {
   }
 
   /** A page that handles the event itself prevents what would follow it. */
-  async #paste(text: string, sessionId: string, until: number): Promise<void> {
+  async #paste(text: string, sessionId: string, deadline: Deadline): Promise<void> {
     const expression = `(${FIRE_PASTE})(${JSON.stringify(text)})`
-    const evaluating = this.#wire.send<{ result: { value?: unknown } }>('Runtime.evaluate', { expression }, sessionId)
-    const { result } = await inTime(evaluating, until)
-    if (result.value !== false) await this.#give([insertion(text)], sessionId, until)
+    const evaluating = this.#wire.send('Runtime.evaluate', { expression }, sessionId)
+    const { result } = await deadline.race(evaluating)
+    if (result.value !== false) await this.#give([insertion(text)], sessionId, deadline)
   }
 
   #attached(): Promise<string> {
@@ -124,17 +123,8 @@ export class PageHand {
   async #attach(): Promise<string> {
     const given = { targetId: this.#page.targetId, flatten: true }
     const own = this.#targets.ownSessionId
-    const { sessionId } = await this.#wire.send<{ sessionId: string }>('Target.attachToTarget', given, own)
+    const { sessionId } = await this.#wire.send('Target.attachToTarget', given, own)
     this.#sessionId = sessionId
     return sessionId
   }
-}
-
-async function inTime<T>(work: Promise<T>, until: number): Promise<T> {
-  const box = work.then((result) => ({ result }))
-  const left = until - performance.now()
-  const done = left > 0 ? await within(box, left) : null
-  if (done) return done.result
-  box.catch(() => undefined)
-  throw new NotTaken()
 }

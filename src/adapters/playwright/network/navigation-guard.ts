@@ -3,7 +3,7 @@ import { neverOpened, refusalBy } from '../../../egress/refusal.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import { blockedBy, type ConnectionOutcomes } from './connection-outcomes.ts'
 import { cutUrl } from '../cdp/cut-text.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 
 /** How long a caller waits for a page to have left what it must not show. */
@@ -148,7 +148,7 @@ export class NavigationGuard {
    */
   async refusedSince(pageId: string | null, count: number, own: Causes | null = null): Promise<Refusal> {
     const lost = this.#lastLost(pageId, count, own)
-    return (lost && (await within(lost.refusal, LEAVING_MS))) ?? ARRIVED
+    return (lost && (await Deadline.result(lost.refusal, LEAVING_MS))) ?? ARRIVED
   }
 
   /** Why the first document of a page that was opened since then did not arrive. Null: it did, or none comes. */
@@ -157,7 +157,7 @@ export class NavigationGuard {
     const { promise, resolve } = Promise.withResolvers<void>()
     if (this.#opened.has(targetId)) resolve()
     else this.#opening.set(targetId, resolve)
-    await within(promise, OPENING_MS)
+    await Deadline.isMet(promise, OPENING_MS)
     this.#opening.delete(targetId)
     return (await this.refusedSince(pageId ?? this.#targets.pageIdOf(targetId), count)).blocked
   }
@@ -232,7 +232,7 @@ export class NavigationGuard {
   async #leave(frameId: string | undefined, sessionId: string | undefined): Promise<void> {
     const blank = { url: 'about:blank', ...(frameId === undefined ? {} : { frameId }) }
     try {
-      const { loaderId } = await this.#wire.send<{ loaderId?: string }>('Page.navigate', blank, sessionId)
+      const { loaderId } = await this.#wire.send('Page.navigate', blank, sessionId)
       // The answer may come before the page is there, and what is done to it then would meet the other.
       if (loaderId !== undefined) await this.#arrival(loaderId)
     } catch (error) {

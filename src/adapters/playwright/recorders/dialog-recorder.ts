@@ -5,7 +5,7 @@ import type { CdpEvents } from '../cdp/cdp-events.ts'
 import { cutText, cutUrl } from '../cdp/cut-text.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 
-type Opening = CdpEvents['Page.javascriptDialogOpening']
+type Opening = Pick<CdpEvents['Page.javascriptDialogOpening'], 'type' | 'url' | 'message' | 'defaultPrompt'>
 
 const DIALOG_TYPES: Readonly<Record<Opening['type'], DialogType>> = {
   alert: 'ALERT',

@@ -10,7 +10,7 @@ import type { BrowserWire } from '../cdp/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/cdp-events.ts'
 import { openPlainFile } from '../launch/plain-file.ts'
 import { cutText, cutUrl } from '../cdp/cut-text.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { Targets } from '../cdp/target-registry.ts'
 import { DownloadFiles, guidOf, NAMELESS, PLAIN_NAME, UNFINISHED } from './download-files.ts'
@@ -117,7 +117,7 @@ export class DownloadRecorder {
 
   /** Waits for files that are being kept; downloads that still run, or begin later, have failed then. */
   async finish(deadlineMs: number): Promise<void> {
-    await within(Promise.all(this.#keeping.values()), deadlineMs)
+    await Deadline.isMet(Promise.all(this.#keeping.values()), deadlineMs)
     this.dispose()
   }
 

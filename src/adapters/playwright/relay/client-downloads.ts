@@ -20,6 +20,7 @@ const MOST_NAME = 40
 const UNFIT = /[^\p{L}\p{N} ._()-]/gu
 
 type Began = CdpEvents['Browser.downloadWillBegin']
+type DownloadSetting = ReturnType<DownloadBehaviors['params']>
 type Progress = CdpEvents['Browser.downloadProgress']
 
 export interface DownloadGround {
@@ -53,13 +54,13 @@ export class ClientDownloads {
   }
 
   /** The client says what shall become of downloads. Returns what the browser is told. */
-  setBehavior(browserContextId: string, { behavior, downloadPath }: CommandParams): CommandParams {
+  setBehavior(browserContextId: string, { behavior, downloadPath }: CommandParams): DownloadSetting {
     const said = behavior === 'deny' ? 'deny' : 'allow'
     const isNamed = behavior === 'allowAndName' && typeof downloadPath === 'string'
     if (isNamed) this.#folders.set(browserContextId, this.#find(downloadPath))
     else this.#folders.delete(browserContextId)
     this.#ground.behaviors.note(this, browserContextId, said)
-    return this.#ground.behaviors.params(browserContextId, said) as CommandParams
+    return this.#ground.behaviors.params(browserContextId, said)
   }
 
   /** The guid that the browser knows, of one that the client was told. */

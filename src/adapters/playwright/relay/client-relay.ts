@@ -2,7 +2,7 @@ import { CDP_CLOSE } from '../../../contract/cdp-close-codes.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
 import { isDeeperThan } from '../../../contract/json-depth.ts'
 import type { CdpEvents } from '../cdp/cdp-events.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { Backlog, type Unanswered } from './backlog.ts'
 import { heedGuard, type HeededGuard } from './blocked-act.ts'
 import { outcomeIn } from './command-outcome.ts'
@@ -94,7 +94,7 @@ export class ClientRelay implements CdpAttachment, Guest {
 
   /** Rejects when the browser is gone. */
   static async attach(ground: RelayGround, client: CdpClient, host: CdpClientHost): Promise<ClientRelay> {
-    const { sessionId } = await ground.wire.send<{ sessionId: string }>('Target.attachToBrowserTarget')
+    const { sessionId } = await ground.wire.send('Target.attachToBrowserTarget')
     const relay = new ClientRelay(ground, sessionId, client, host)
     ground.wire.host(sessionId, relay)
     ground.wire.barrier.enter(relay, sessionId)
@@ -233,7 +233,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       for (const sessionId of [this.#rootId, ...this.#children.keys()]) wire.unhost(sessionId)
       this.#children.clear()
     })
-    await within(forgotten, DETACH_MS)
+    await Deadline.isMet(forgotten, DETACH_MS)
     this.#view.release()
     for (const sessionId of targets.pageSessionIds()) wire.emulateAgain(sessionId, this.#emulated)
   }

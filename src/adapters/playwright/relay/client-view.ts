@@ -120,7 +120,7 @@ export class ClientView {
     const given = this.#disguise.command(method, opensBlank(method, params) ? { ...params, url: '' } : params)
     if (method === 'Browser.cancelDownload') return { ...given, guid: this.#downloads.guidOf(given['guid']) }
     if (method !== 'Browser.setDownloadBehavior') return given
-    return this.#downloads.setBehavior(String(given['browserContextId']), given)
+    return { ...this.#downloads.setBehavior(String(given['browserContextId']), given) }
   }
 
   /** It is deprecated, but what most answers on the web recommend. It means the context of its page. */

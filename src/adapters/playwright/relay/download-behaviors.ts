@@ -1,3 +1,4 @@
+import type { CdpParams } from '../cdp/cdp-commands.ts'
 import type { BrowserWire } from '../cdp/cdp-connection.ts'
 
 export type DownloadBehavior = 'allow' | 'deny'
@@ -21,9 +22,10 @@ export class DownloadBehaviors {
   }
 
   /** What the browser is told. Files go where they become artifacts; without the events nobody would know of them. */
-  params(browserContextId: string, behavior: DownloadBehavior): object {
-    const given = behavior === 'deny' ? { behavior } : { behavior: 'allowAndName', downloadPath: this.#downloadsDir }
-    return { ...given, browserContextId, eventsEnabled: true }
+  params(browserContextId: string, behavior: DownloadBehavior): CdpParams<'Browser.setDownloadBehavior'> {
+    const common = { browserContextId, eventsEnabled: true }
+    if (behavior === 'deny') return { behavior, ...common }
+    return { behavior: 'allowAndName', downloadPath: this.#downloadsDir, ...common }
   }
 
   note(client: object, browserContextId: string, behavior: DownloadBehavior): void {

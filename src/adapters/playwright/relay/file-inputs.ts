@@ -1,7 +1,9 @@
 import type { Logger } from '../../../logger.ts'
 import type { CdpClientHost } from '../../../ports/cdp-client.ts'
 import { NoRoomForUpload, type ClientUploads } from '../files/client-uploads.ts'
+import { Semaphore } from '../../../async/semaphore.ts'
 import { cutText } from '../cdp/cut-text.ts'
+import { LOOKS_AT_INPUT } from '../cdp/playwright-errors.ts'
 import type { CommandParams } from './border.ts'
 
 export const SET_FILES = 'DOM.setFileInputFiles'
@@ -9,12 +11,10 @@ const CALL_FUNCTION = 'Runtime.callFunctionOn'
 /** A page takes more only as a folder. */
 const MOST_FILES = 100
 const MOST_NAME = 200
-/** Commands that wait for one that comes before them: each is a question to the database. */
+/** Commands, one of which is served while the others wait: each is a question to the database. */
 const MOST_WAITING = 20
 /** Playwright tries again after 20 ms, then 50, 100 and 500. */
 const AGAIN_MS = 2_000
-/** Part of the script by which Playwright looks at the input before it gives it files, in every version. */
-const LOOKS_AT_INPUT = 'Node is not an HTMLInputElement'
 
 interface Refused {
   sessionId: string
@@ -30,8 +30,7 @@ export class FileInputs {
   readonly #uploads: ClientUploads
   readonly #logger: Logger
   #refused: Refused | null = null
-  #last: Promise<unknown> = Promise.resolve()
-  #waiting = 0
+  readonly #turn = new Semaphore(1)
 
   constructor(host: Pick<CdpClientHost, 'uploadNamed'>, uploads: ClientUploads, logger: Logger) {
     this.#host = host
@@ -44,7 +43,8 @@ export class FileInputs {
     const files: unknown = params['files']
     if (!Array.isArray(files) || !files.every((file) => typeof file === 'string'))
       return { refusal: 'files must be texts' }
-    if (this.#waiting >= MOST_WAITING) return { refusal: `at most ${MOST_WAITING} such commands can wait at once` }
+    if (this.#turn.waiting >= MOST_WAITING - 1)
+      return { refusal: `at most ${MOST_WAITING} such commands can wait at once` }
     const found = await this.#inTurn(() => this.#find(files))
     if (typeof found !== 'string') return { params: { ...params, files: found } }
     this.#note(sessionId, files.join('\n'), `${SET_FILES} is not served: ${found}`)
@@ -69,16 +69,11 @@ export class FileInputs {
 
   /** One after the other. What fails is logged, and refused. */
   async #inTurn(find: () => Promise<string[] | string>): Promise<string[] | string> {
-    this.#waiting += 1
-    const finding = this.#last.then(find).catch((error: unknown) => {
+    try {
+      return await this.#turn.run(find)
+    } catch (error) {
       this.#logger.warn({ err: error }, 'a file that a client named could not be given to a page')
       return 'the file could not be read now; try again later'
-    })
-    this.#last = finding
-    try {
-      return await finding
-    } finally {
-      this.#waiting -= 1
     }
   }
 

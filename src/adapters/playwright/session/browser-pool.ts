@@ -11,7 +11,8 @@ import { PlaywrightSession } from './browser-session.ts'
 import { BrowserWays } from '../launch/browser-ways.ts'
 import { BrowsersDirectory } from '../launch/browsers-directory.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
+import { Semaphore } from '../../../async/semaphore.ts'
 import { browsersDirectory, reapLeftovers } from '../launch/orphan-reaper.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from '../launch/open-browser.ts'
 import { createBrowserPipes, type BrowserPipes } from '../cdp/browser-pipes.ts'
@@ -109,10 +110,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #description: string
   readonly #closing = new AbortController()
   readonly #background = new Set<Promise<void>>()
-  readonly #launchQueue: (() => void)[] = []
+  readonly #launchTurns = new Semaphore(MAX_LAUNCHES)
   readonly #noVideo = provideFfmpeg()
   #warm: OpenBrowser[] = []
-  #launches = 0
   #acquiring = 0
   #lastAcquired = Number.NEGATIVE_INFINITY
   #refilling = false
@@ -155,7 +155,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
         const open = warm ?? (await this.#launch(way, signal))
         try {
-          if (warm && !(await raceSignal(isUsable(warm), signal))) {
+          if (warm && !(await Deadline.race(isUsable(warm), signal))) {
             this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
             this.#inBackground(warm.process.close(0))
             continue
@@ -248,8 +248,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       }
       // Side by side: until it is assigned, the proxy lets nothing through.
       const assigned = process.proxy?.assign(options.egress, heardBy(connections, faults))
-      const [context] = await raceSignal(process.orEnd(Promise.all([opened(), assigned])), signal)
-      if (!isDefault) this.#inBackground(within(open.context.close(), CONTEXT_CLOSE_MS))
+      const [context] = await Deadline.race(process.orEnd(Promise.all([opened(), assigned])), signal)
+      if (!isDefault) this.#inBackground(Deadline.isMet(open.context.close(), CONTEXT_CLOSE_MS))
       const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
       session.boundBy(this.#space.watch(process.folders.dir))
       return session
@@ -263,7 +263,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   /** A fresh browser, when its turn has come. */
   async #launch(way: EgressProxies | null, signal: AbortSignal): Promise<OpenBrowser> {
     const both = AbortSignal.any([signal, this.#closing.signal])
-    await this.#turn(both)
+    const passTurn = await this.#launchTurns.acquire(both)
     try {
       const open = await openBrowser(this.#mode, this.#parent, this.#pipes, way, this.#logger, both)
       this.#space.watch(open.process.folders.dir)
@@ -273,33 +273,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       if (!both.aborted) this.#lastFailure = (error as Error).message
       throw error
     } finally {
-      this.#passTurn()
+      passTurn()
     }
-  }
-
-  async #turn(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#launches < MAX_LAUNCHES) {
-      this.#launches++
-      return
-    }
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#launchQueue.push(resolve)
-    try {
-      await raceSignal(promise, signal)
-    } catch (error) {
-      const place = this.#launchQueue.indexOf(resolve)
-      if (place >= 0) this.#launchQueue.splice(place, 1)
-      // The turn came together with the signal: it goes to the next.
-      else this.#passTurn()
-      throw error
-    }
-  }
-
-  #passTurn(): void {
-    const next = this.#launchQueue.shift()
-    if (next) next()
-    else this.#launches--
   }
 
   #keepWarm(open: OpenBrowser): void {
@@ -387,5 +362,5 @@ async function isUsable({ process, targets }: OpenBrowser): Promise<boolean> {
     () => true,
     () => false,
   )
-  return (await within(answer, PROOF_MS)) === true
+  return (await Deadline.result(answer, PROOF_MS)) === true
 }

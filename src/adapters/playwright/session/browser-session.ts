@@ -20,7 +20,8 @@ import { DownloadHandover } from '../files/download-handover.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { LiveView } from '../live-view/live-view.ts'
 import { cutText } from '../cdp/cut-text.ts'
-import { raceSignal, within } from '../cdp/deadline.ts'
+import { netErrorIn, withoutCall } from '../cdp/playwright-errors.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { LastWords } from './last-words.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { PageSizes } from './page-sizes.ts'
@@ -127,8 +128,8 @@ export class PlaywrightSession implements BrowserSession {
 
   async #load(url: string, signal: AbortSignal): Promise<string | null> {
     try {
-      const page = this.#context.pages()[0] ?? (await raceSignal(this.#context.newPage(), signal))
-      await raceSignal(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
+      const page = this.#context.pages()[0] ?? (await Deadline.race(this.#context.newPage(), signal))
+      await Deadline.race(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
       await this.#targets.refresh()
       return null
     } catch (error) {
@@ -165,13 +166,13 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async storageState(signal: AbortSignal): Promise<Json> {
-    await raceSignal(this.#storageRead, signal)
+    await Deadline.race(this.#storageRead, signal)
     signal.throwIfAborted()
     const show = this.#targets.hideNewPages()
     const read = this.#context.storageState({ indexedDB: true }).finally(show)
     // Nothing stops one that waits for a page that hangs, and once the page answers, it opens pages of its own.
     this.#storageRead = read.catch(() => undefined)
-    return await raceSignal(read, signal)
+    return await Deadline.race(read, signal)
   }
 
   async finishFiles(deadlineMs: number): Promise<void> {
@@ -181,7 +182,7 @@ export class PlaywrightSession implements BrowserSession {
     // Whatever has to be waited for there, some of the time is for keeping.
     const silence = () => this.#lastWords.silence(Math.min(deadlineMs * SILENCE_SHARE, left()))
     const files = await this.#recordings.finish(left() * FINISHING_SHARE, silence)
-    await within(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
+    await Deadline.isMet(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
     if (!this.#recording.isStopped) await silence()
   }
 
@@ -215,7 +216,7 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   version(): Promise<BrowserVersion> {
-    return this.#process.wire.send<BrowserVersion>('Browser.getVersion', {}, this.#targets.ownSessionId)
+    return this.#process.wire.send('Browser.getVersion', {}, this.#targets.ownSessionId)
   }
 
   async ping(timeoutMs: number): Promise<number | null> {
@@ -224,7 +225,7 @@ export class PlaywrightSession implements BrowserSession {
       () => true,
       () => null,
     )
-    return (await within(answer, timeoutMs)) === null ? null : performance.now() - start
+    return (await Deadline.result(answer, timeoutMs)) === null ? null : performance.now() - start
   }
 
   async flush(deadlineMs: number): Promise<void> {
@@ -254,9 +255,8 @@ export class PlaywrightSession implements BrowserSession {
 
 /** The browser's own words out of Playwright's message, such as net::ERR_NAME_NOT_RESOLVED. */
 function failureOfNavigation(error: Error): string {
-  const [net] = /net::ERR_\w+/.exec(error.message) ?? []
-  if (net !== undefined) return net
+  const net = netErrorIn(error)
+  if (net !== null) return net
   if (error instanceof errors.TimeoutError) return 'timeout'
-  const [line = ''] = error.message.split('\n')
-  return cutText(line.replace(/^page\.goto: /, ''), TEXT_LIMITS.failure)
+  return cutText(withoutCall(error).split('\n', 1)[0]!, TEXT_LIMITS.failure)
 }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BrowserProcess } from '../launch/browser-process.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 import { TargetGone } from '../cdp/target-gone.ts'
 import type { Recording } from '../recorders/recorder-set.ts'
 import { isWorker, type Targets } from '../cdp/target-registry.ts'
@@ -51,11 +51,11 @@ export class LastWords {
     const { barrier } = this.#process.wire
     const wasHeld = barrier.whenFree() !== null
     barrier.open()
-    const until = performance.now() + deadlineMs
+    using deadline = new Deadline(deadlineMs)
     if (await this.#allAnswer(deadlineMs * (wasHeld ? INTERRUPT_SHARE_AFTER_HOLD : INTERRUPT_SHARE))) return
     this.#isInterrupting = true
     for (const sessionId of this.#silent) this.#interrupt(sessionId)
-    await this.#allAnswer(until - performance.now())
+    await this.#allAnswer(deadline.remainingMs)
   }
 
   /**
@@ -85,11 +85,11 @@ export class LastWords {
 
   /** False: some did not, or new ones kept coming. */
   async #allAnswer(milliseconds: number): Promise<boolean> {
-    const until = performance.now() + milliseconds
+    using deadline = new Deadline(milliseconds)
     for (;;) {
       this.#askNew()
       const answers = Promise.all(this.#answering)
-      if ((await within(answers, Math.max(0, until - performance.now()))) === null) {
+      if (!(await deadline.isMet(answers))) {
         await this.#readArrived()
         if (this.#silent.size > 0) return false
       }
@@ -102,7 +102,7 @@ export class LastWords {
   /** Where the server itself stood still, the time is up before it has looked at what had come in time. */
   async #readArrived(): Promise<void> {
     await nextTurn()
-    await within(this.#process.wire.caughtUp(), READ_MS)
+    await Deadline.isMet(this.#process.wire.caughtUp(), READ_MS)
   }
 
   #disableScripts(sessionId: string): void {

@@ -1,7 +1,7 @@
 import type { BrowserContext, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
 import type { Viewport } from '../../../ports/viewport.ts'
-import { within } from '../cdp/deadline.ts'
+import { Deadline } from '../../../async/deadline.ts'
 
 /** A page that hangs takes no new size. */
 const RESIZE_MS = 2_000
@@ -32,7 +32,7 @@ export class PageSizes {
     this.#wanted = viewport
     const resized = Promise.all(this.#context.pages().map((page) => this.#resize(page)))
     const answered = ask(RESIZE_MS)
-    if ((await within(resized, RESIZE_MS)) !== null) return
+    if (await Deadline.isMet(resized, RESIZE_MS)) return
     if ((await answered) !== null) return
     if (this.#wanted === viewport) this.#wanted = previous
     throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it hangs`)
