@@ -4,7 +4,10 @@ import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
 import { AgentTasks } from '../../src/domain/tasks/agent-tasks.ts'
 import { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
 import { LogReader } from '../../src/domain/log/log-reader.ts'
-import { SessionRegistry } from '../../src/domain/sessions/session-registry.ts'
+import type { LocalSessionHandle } from '../../src/domain/local/local-session-handle.ts'
+import { LocalSessionDirectory } from '../../src/domain/local/local-session-directory.ts'
+import { ProfileSeal } from '../../src/domain/profiles/profile-cipher.ts'
+import { Profiles } from '../../src/domain/profiles/profiles.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { ArtifactStore } from '../../src/ports/artifact-store.ts'
@@ -29,14 +32,14 @@ const LIMITS = {
  */
 export function useLiveSessions() {
   let pool: TestPool | undefined
-  const registries: SessionRegistry[] = []
+  const directories: LocalSessionDirectory[] = []
 
   beforeAll(async () => {
     pool = await startTestPool({ warm: 0 })
   })
 
   afterAll(async () => {
-    await Promise.all(registries.map((registry) => registry.close(1_000)))
+    await Promise.all(directories.map((sessions) => sessions.close(1_000)))
     await pool?.close()
   })
 
@@ -44,12 +47,19 @@ export function useLiveSessions() {
     /** Main processes of the browsers that run. */
     browsers: () => pool!.browsers(),
 
-    /** A registry over this store. */
-    registryOver(faulty: Store) {
+    /** The sessions of a server over this store. */
+    sessionsOver(faulty: Store) {
       const bus = new InProcessBus()
       // No session of these tests keeps a file.
       const artifacts = new Artifacts(faulty, {} as ArtifactStore, 0, logger)
-      const options = {
+      const sessions = new LocalSessionDirectory({
+        store: faulty,
+        browsers: pool!.pool,
+        artifacts,
+        tasks: new AgentTasks(faulty, null, logger),
+        profiles: new Profiles(faulty, new ProfileSeal('0'.repeat(64))),
+        bus,
+        logger,
         machineId: crypto.randomUUID(),
         maxSessions: 10,
         maxQueued: 0,
@@ -57,15 +67,15 @@ export function useLiveSessions() {
         egress: { mode: 'OPEN' as const, allow: [] },
         artifactUuid: () => null,
         openProfile: () => Promise.reject(new Error('there are no profiles')),
-      }
-      const tasks = new AgentTasks(faulty, null, logger)
-      const registry = new SessionRegistry(faulty, pool!.pool, artifacts, tasks, bus, options, logger)
-      registries.push(registry)
-      const reader = new LogReader(store, bus, (id) => registry.liveLog(id), { pollMs: 20, progressMs: 10 })
+      })
+      directories.push(sessions)
+      const reader = new LogReader(store, bus, (id) => sessions.handle(id), { pollMs: 20, progressMs: 10 })
       return {
-        registry,
-        start: () => registry.start(OWNER, {}, 'RUNNING', NEVER),
-        find: async (id: string) => (await registry.find(OWNER, id))!,
+        sessions,
+        /** The log of a session, for faults that come from nowhere else. */
+        logOf: async (id: string) => ((await sessions.handle(id)) as LocalSessionHandle).session.log,
+        start: () => sessions.start(OWNER, {}, 'RUNNING', NEVER),
+        find: async (id: string) => (await sessions.find(OWNER, id))!,
         follow: (session: SessionSnapshot): Promise<LogEntry[]> =>
           readAll(reader.follow(session, { after: null, filter: ALL }, NEVER)),
       }

@@ -5,7 +5,7 @@ import type { Store } from '../../ports/store.ts'
 import { BadUserInput, NotFound, TabwireError } from '../kernel/errors.ts'
 import type { ProfileSeal } from './profile-cipher.ts'
 import { SealBroken } from './profile-cipher.ts'
-import type { SessionRegistry } from '../sessions/session-registry.ts'
+import type { SessionDirectory } from '../sessions/session-directory.ts'
 
 export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024, perOwner: 1_000 } as const
 /** How long a session may take to tell what it knows. */
@@ -80,10 +80,9 @@ export class Profiles {
   }
 }
 
-/** Saves what a running session knows of sites. Throws BadUserInput, NotFound, SessionNotRunning or BrowserTimeout. */
+/** Saves what a running session of the owner knows of sites. Throws BadUserInput and NotFound, and as SessionHandle.saveProfile. */
 export async function saveProfile(
-  registry: SessionRegistry,
-  profiles: Profiles,
+  sessions: SessionDirectory,
   owner: string,
   given: { sessionId: string; name: string },
   signal: AbortSignal,
@@ -93,7 +92,6 @@ export async function saveProfile(
     const message = `must have 1 to ${PROFILE_LIMITS.name} characters, none of them a control character`
     throw new BadUserInput([{ path: ['name'], code: 'INVALID_FORMAT', message }])
   }
-  const session = await registry.requireLive(owner, sessionId)
-  const state = await session.actions.storageState(AbortSignal.any([signal, AbortSignal.timeout(SAVE_SECONDS * 1000)]))
-  return profiles.keep(owner, name, state)
+  const handle = await sessions.requireHandle(owner, sessionId)
+  return handle.saveProfile(name, signal)
 }

@@ -1,7 +1,5 @@
+import { ACTION_LIMITS } from '../../ports/action.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
-
-/** Requests that may wait for one session's turn; who sends more has lost count. */
-export const MAX_WAITING = 100
 
 /**
  * One session's requests for actions, one after the other in the order in which they came: no two interleave, and of
@@ -12,7 +10,7 @@ export class ActionQueue {
   readonly #waiting = new Set<() => void>()
   #isTaken = false
 
-  constructor(maxWaiting = MAX_WAITING) {
+  constructor(maxWaiting: number = ACTION_LIMITS.requestsWaiting) {
     this.#maxWaiting = maxWaiting
   }
 

@@ -1,6 +1,6 @@
 import { ACTION_LIMITS, type ActionError, type ActionOrigin } from '../../ports/action.ts'
 import { LinkedSignal } from '../kernel/linked-signal.ts'
-import type { SessionEnding } from './in-flight-work.ts'
+import type { SessionEnding } from '../kernel/session-state.ts'
 
 /**
  * What may stop a request for actions: the end of its session, its caller, its deadline. A step that has begun is

@@ -6,6 +6,7 @@ import { Coalescer } from '../kernel/throttle.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 import type { SessionClock } from './timeouts.ts'
 import type { SessionFiles } from './artifact-recorder.ts'
+import type { AttachedClient } from '../sessions/session-handle.ts'
 import { within } from '../kernel/within.ts'
 
 /** Of one session at once. */
@@ -24,14 +25,6 @@ export interface ClientGround {
   readonly clock: Pick<SessionClock, 'begin'>
   readonly files: Pick<SessionFiles, 'uploadNamed'>
   readonly logger: Logger
-}
-
-/** A client's place in a session. */
-export interface AttachedClient {
-  /** A message of the client. Never throws. */
-  receive(text: string): void
-  /** The connection is over. Idempotent; never rejects. */
-  leave(reason: ClientDetachReason): Promise<void>
 }
 
 interface Attached {

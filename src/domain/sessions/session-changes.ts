@@ -1,5 +1,5 @@
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
-import { isEnded } from '../session/session-state.ts'
+import { isEnded } from '../kernel/session-state.ts'
 
 /** Tells the followers of sessionChanged, in this process, what sessions have become. */
 export class SessionChanges {

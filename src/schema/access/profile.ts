@@ -79,7 +79,7 @@ builder.mutationFields((t) => ({
     resolve: (_, { sessionId, name }, context) => {
       const { owner } = context.require('WRITE')
       const given = { sessionId: sessionUuid(sessionId), name }
-      return saveProfile(context.registry, context.profiles, owner, given, context.signal)
+      return saveProfile(context.sessions, owner, given, context.signal)
     },
   }),
   deleteProfile: t.id({

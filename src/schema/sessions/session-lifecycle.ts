@@ -1,5 +1,6 @@
 import { EGRESS_INPUT_RULES } from '../../domain/sessions/egress-input.ts'
 import { SESSION_INPUT_RULES } from '../../domain/sessions/session-input.ts'
+import { terminateSession, terminateSessions, updateSession } from '../../domain/sessions/session-requests.ts'
 import { HAR_LIMITS, type RecordingKind } from '../../ports/artifact.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
@@ -159,7 +160,7 @@ builder.mutationFields((t) => ({
       waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to answer.' }),
     },
     resolve: (_, { input, waitUntil }, context) =>
-      context.registry.start(context.require('WRITE').owner, input ?? null, waitUntil ?? 'CREATING', context.signal),
+      context.sessions.start(context.require('WRITE').owner, input ?? null, waitUntil ?? 'CREATING', context.signal),
   }),
   terminateSession: t.field({
     type: Session,
@@ -167,7 +168,8 @@ builder.mutationFields((t) => ({
     description: 'Ends a session. Idempotent. Its log stays. Errors: NOT_FOUND.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
-    resolve: (_, { id }, context) => context.registry.terminate(context.require('WRITE').owner, sessionUuid(id)),
+    resolve: (_, { id }, context) =>
+      terminateSession(context.sessions, context.require('WRITE').owner, sessionUuid(id)),
   }),
   terminateSessions: t.int({
     authScopes: NEEDS.write,
@@ -175,7 +177,7 @@ builder.mutationFields((t) => ({
       'Ends every live session of the caller that matches, and returns how many there were. At least one member of the filter must be given. Errors: BAD_USER_INPUT.',
     extensions: COST.change,
     args: { filter: t.arg({ type: SessionFilterInput, required: true, description: 'Which sessions are meant.' }) },
-    resolve: (_, { filter }, context) => context.registry.terminateAll(context.require('WRITE').owner, filter),
+    resolve: (_, { filter }, context) => terminateSessions(context.sessions, context.require('WRITE').owner, filter),
   }),
   updateSession: t.field({
     type: Session,
@@ -189,7 +191,7 @@ builder.mutationFields((t) => ({
       input: t.arg({ type: UpdateSessionInput, required: true, description: 'What shall change.' }),
     },
     resolve: (_, { id, input }, context) =>
-      context.registry.update(context.require('WRITE').owner, sessionUuid(id), input),
+      updateSession(context.sessions, context.require('WRITE').owner, sessionUuid(id), input),
   }),
 }))
 
@@ -203,7 +205,7 @@ builder.subscriptionField('sessionChanged', (t) =>
     subscribe: async (_, { id }, context) => {
       const { owner } = context.require('READ')
       const session = id == null ? null : await requireSession(context, 'READ', id)
-      return context.registry.changes(owner, session?.id ?? null, context.signal)
+      return context.sessions.changes(owner, session?.id ?? null, context.signal)
     },
     resolve: (session) => session,
   }),
