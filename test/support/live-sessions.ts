@@ -11,6 +11,7 @@ import { Profiles } from '../../src/domain/profiles/profiles.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { ArtifactStore } from '../../src/ports/artifact-store.ts'
+import type { ChatModel } from '../../src/ports/chat-model.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { ALL, readAll, store } from './session-log.ts'
@@ -24,6 +25,13 @@ const LIMITS = {
   maxQueuedBytes: 64 * 1024 * 1024,
   maxTailEntries: 2000,
   maxTailBytes: 1024 * 1024,
+}
+
+interface LiveOptions {
+  /** Where files are kept. Absent: sessions keep none. */
+  bytes?: ArtifactStore
+  quotaBytes?: number
+  model?: ChatModel | null
 }
 
 /**
@@ -48,15 +56,14 @@ export function useLiveSessions() {
     browsers: () => pool!.browsers(),
 
     /** The sessions of a server over this store. */
-    sessionsOver(faulty: Store) {
+    sessionsOver(faulty: Store, { bytes = {} as ArtifactStore, model = null, quotaBytes = 0 }: LiveOptions = {}) {
       const bus = new InProcessBus()
-      // No session of these tests keeps a file.
-      const artifacts = new Artifacts(faulty, {} as ArtifactStore, 0, logger)
+      const artifacts = new Artifacts(faulty, bytes, quotaBytes, logger)
       const sessions = new LocalSessionDirectory({
         store: faulty,
         browsers: pool!.pool,
         artifacts,
-        tasks: new AgentTasks(faulty, null, logger),
+        tasks: new AgentTasks(faulty, model, logger),
         profiles: new Profiles(faulty, new ProfileSeal('0'.repeat(64))),
         bus,
         logger,

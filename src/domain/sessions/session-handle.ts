@@ -71,8 +71,9 @@ export interface AttachedClient {
  * A live session, wherever it lives: everything that is asked of one from outside. All of it could cross a network:
  * arguments and results are plain data and bytes, streams are pulled, a connection is a pair of message channels with
  * backpressure, a signal cancels, and a refusal is a TabwireError, whose code, message and extensions are all that
- * callers may rely on. A session that has ended, or cannot be reached, is SESSION_NOT_RUNNING from every member.
- * test/contracts/session-handle.contract.ts has the rules for every implementation.
+ * callers may rely on, or StoreUnavailable. After the end of the session, members that act on it are refused as
+ * SESSION_NOT_RUNNING; those that ask about it may answer or be refused so. test/contracts/session-handle.contract.ts has
+ * the rules for every implementation.
  */
 export interface SessionHandle {
   /** UUID of the session. */
@@ -94,7 +95,7 @@ export interface SessionHandle {
   act(given: GivenActions, signal: AbortSignal): Promise<LogEntry<'ACTION'>[]>
   /** A page as it is now. Throws BAD_USER_INPUT, NOT_FOUND (the page), or the code of an action that fails so. */
   observe(given: GivenObservation, signal: AbortSignal): Promise<ObservedPage>
-  /** Changes the session, which counts as activity; resolves when that is committed. Throws TIMEOUT or STORE_UNAVAILABLE. */
+  /** Changes the session, which counts as activity; resolves when that is committed. Throws TIMEOUT or DATABASE_UNAVAILABLE. */
   update(change: SessionPatch): Promise<SessionSnapshot>
   /** Ends the session as TERMINATED. Resolves at its end, or after 30 s while the store is unavailable. Idempotent. */
   end(): Promise<void>

@@ -1,0 +1,3 @@
+import { describeSessionHandle } from './session-handle.contract.ts'
+
+describeSessionHandle((handle) => handle)
