@@ -74,6 +74,7 @@ export function useLiveSessions() {
         egress: { mode: 'OPEN' as const, allow: [] },
         artifactUuid: () => null,
         openProfile: () => Promise.reject(new Error('there are no profiles')),
+        deadlines: { launch: 600_000 },
       })
       directories.push(sessions)
       const reader = new LogReader(store, bus, (id) => sessions.handle(id), { pollMs: 20, progressMs: 10 })
