@@ -1,3 +1,0 @@
-import { describeSessionHandle } from './session-handle.contract.ts'
-
-describeSessionHandle((handle) => handle)
