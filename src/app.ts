@@ -23,14 +23,14 @@ import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
 import { KeyWatch } from './domain/keys/key-watch.ts'
 import { LogReader } from './domain/log/log-reader.ts'
 import type { SessionDeadlines } from './domain/session/browser-lease.ts'
-import { OrphanedSessions } from './domain/sessions/orphaned-sessions.ts'
+import { OrphanedSessions } from './domain/local/orphaned-sessions.ts'
 import { ProfileSeal } from './domain/profiles/profile-cipher.ts'
 import { Profiles } from './domain/profiles/profiles.ts'
 import { Readiness } from './domain/sessions/readiness.ts'
 import { Retention } from './domain/sessions/retention.ts'
 import { LiveViewLinks } from './domain/links/live-view-links.ts'
 import type { LogLimits } from './domain/log/log-limits.ts'
-import { SessionRegistry } from './domain/sessions/session-registry.ts'
+import { LocalSessionDirectory } from './domain/local/local-session-directory.ts'
 import { SignedLinks } from './domain/links/signed-links.ts'
 import { SignIn } from './domain/keys/sign-in.ts'
 import { TokenPrincipals } from './domain/access/token-principals.ts'
@@ -127,25 +127,29 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const requireRoom = async () => {
     if (storesHere) await space.requireRoom()
   }
-  const limits = limitsOf(config)
-  const registryOptions = {
-    machineId,
-    maxSessions,
-    maxQueued,
-    limits,
-    profiles,
-    requireRoom,
-    egress,
-    deadlines: options.deadlines,
-  }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
   const room = config.artifacts.kind === 's3' ? undefined : () => space.roomForFiles()
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
     opened.close(),
   )
   const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), new WorkerSchemas(), logger)
-  const registry = new SessionRegistry(store, browsers.pool, artifacts, tasks, bus, registryOptions, logger)
-  opening.defer(() => registry.close(SESSIONS_CLOSE_MS))
+  const sessions = new LocalSessionDirectory({
+    store,
+    browsers: browsers.pool,
+    artifacts,
+    tasks,
+    profiles,
+    bus,
+    logger,
+    machineId,
+    maxSessions,
+    maxQueued,
+    limits: limitsOf(config),
+    egress,
+    requireRoom,
+    deadlines: options.deadlines,
+  })
+  opening.defer(() => sessions.close(SESSIONS_CLOSE_MS))
   const orphaned = opening.adopt(new OrphanedSessions(store, logger), (opened) => opened.close())
   const orphans = await endOrphans(orphaned, directory, config.database.kind === 'embedded')
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind end as MACHINE_LOST')
@@ -168,7 +172,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 
   let baseUrl = config.publicUrl
   const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port), keyWatch)
-  const liveViewLinks = new LiveViewLinks(links, registry)
+  const liveViewLinks = new LiveViewLinks(links, sessions)
   const verifier = config.oidc && opening.adopt(new OidcVerifier(config.oidc, logger), (opened) => opened.close())
   const tokens = verifier && new TokenPrincipals(verifier)
   const readiness = new Readiness([
@@ -184,12 +188,12 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     { silence: 'free disk space is unknown', problem: () => (storesHere ? space.problem : null) },
     { silence: 'the browser does not answer', problem: () => browsers.pool.notReady() },
   ])
-  const logs = new LogReader(store, bus, (sessionId) => registry.liveLog(sessionId))
+  const logs = new LogReader(store, bus, (sessionId) => sessions.handle(sessionId))
   const server = createServer({
     config,
-    registry,
+    sessions,
     artifacts,
-    uploads: new Uploads(store, registry, links, machineId, logger),
+    uploads: new Uploads(store, sessions, artifacts, links, machineId, logger),
     links,
     liveViewLinks,
     callers: new Callers(apiKeys, liveViewLinks, tokens),
@@ -222,7 +226,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     },
     warnings: browsers.warnings,
     closed,
-    close: () => (closing ??= closeAll(server, registry, logs, resources)),
+    close: () => (closing ??= closeAll(server, sessions, logs, resources)),
   }
 }
 
@@ -277,16 +281,16 @@ export async function migrateDatabase(config: Config, logger: Logger): Promise<v
 
 /**
  * Sessions first, while those who watch are still connected and see the end; then the sockets; then what lies below.
- * The server takes no new work meanwhile because the registry refuses to start anything.
+ * The server takes no new work meanwhile because the directory refuses to start anything.
  */
 async function closeAll(
   server: Server,
-  registry: SessionRegistry,
+  sessions: LocalSessionDirectory,
   logs: LogReader,
   resources: AsyncDisposableStack,
 ): Promise<void> {
   try {
-    await registry.close(SESSIONS_CLOSE_MS)
+    await sessions.close(SESSIONS_CLOSE_MS)
     await logs.drain(FOLLOWERS_MS)
     await server.close(SERVER_CLOSE_MS)
   } finally {

@@ -155,11 +155,12 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     kernel: [],
     log: ['kernel'],
     artifacts: ['kernel'],
-    session: ['kernel', 'log', 'artifacts'],
-    tasks: ['kernel', 'log', 'session'],
-    profiles: ['kernel'],
-    sessions: ['kernel', 'log', 'artifacts', 'session', 'tasks', 'profiles'],
-    actions: ['kernel', 'session', 'profiles', 'sessions'],
+    sessions: ['kernel', 'log', 'artifacts'],
+    session: ['kernel', 'log', 'artifacts', 'sessions'],
+    tasks: ['kernel', 'log', 'sessions'],
+    actions: ['kernel', 'session', 'sessions'],
+    profiles: ['kernel', 'sessions'],
+    local: ['kernel', 'log', 'artifacts', 'sessions', 'session', 'tasks', 'actions', 'profiles'],
     keys: ['kernel', 'log'],
     links: ['kernel', 'keys', 'artifacts', 'sessions'],
     access: ['kernel', 'keys', 'links'],
@@ -193,6 +194,10 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     session: ['cdp', 'launch', 'network', 'files', 'live-view', 'actions', 'relay', 'captures', 'recorders'],
   },
 }
+
+/** Parts that other rooms do not see: SessionHandle and SessionDirectory are the only way to a live session. */
+const HIDDEN_PARTS = ['domain/session/', 'domain/local/']
+const SEE_HIDDEN_PARTS = ['domain', 'app.ts']
 
 /** The part of a divided folder that a path below src/ belongs to; null: it lies at the top of it, or elsewhere. */
 function partOf(path: string): string | null {
@@ -280,6 +285,15 @@ describe('imports', () => {
         .map(({ specifier }) => `${path} imports ${specifier}`)
     })
     expect(wrong).toEqual([])
+  })
+
+  test('reach live sessions by handle and directory only', () => {
+    const wrong = sources.filter(
+      ({ room, local }) =>
+        !SEE_HIDDEN_PARTS.includes(room) &&
+        local.some(({ specifier }) => HIDDEN_PARTS.some((part) => specifier.startsWith(part))),
+    )
+    expect(wrong.map(({ path }) => path)).toEqual([])
   })
 
   test('make no circle, those of types included', () => {

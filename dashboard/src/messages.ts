@@ -320,6 +320,7 @@ export const messages = {
 
   details: {
     health: 'Health',
+    noAnswer: 'No answer from the server of this session',
     healths: { HEALTHY: 'Healthy', UNRESPONSIVE: 'Does not answer', ENDED: 'Ended' },
     latency: 'Answers within',
     uptime: 'Browser up for',

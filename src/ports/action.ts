@@ -41,6 +41,8 @@ export const ACTION_LIMITS = {
   /** Of each text in `details`: a value that was filled in, an expression. */
   detail: 2_000,
   stepsPerRequest: 100,
+  /** Requests that wait for their turn in one session. */
+  requestsWaiting: 100,
   /** Of a whole request, its place in the queue included. */
   requestMs: 300_000,
 } as const

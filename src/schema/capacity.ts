@@ -21,7 +21,7 @@ builder.queryField('capacity', (t) =>
     description: 'Slots of the whole installation.',
     resolve: (_, __, context) => {
       context.require('READ')
-      return context.registry.capacity()
+      return context.sessions.capacity()
     },
   }),
 )

@@ -3,9 +3,8 @@ import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { TabwireError } from '../domain/kernel/errors.ts'
-import type { AttachedClient } from '../domain/session/cdp-clients.ts'
-import type { SessionRegistry } from '../domain/sessions/session-registry.ts'
-import type { Session } from '../domain/session/session.ts'
+import type { SessionDirectory } from '../domain/sessions/session-directory.ts'
+import type { AttachedClient, SessionHandle } from '../domain/sessions/session-handle.ts'
 import type { LinkEnd, LinkTerms, SignedLinks } from '../domain/links/signed-links.ts'
 import { CDP_CLOSE } from '../contract/cdp-close-codes.ts'
 import { CDP_PATH } from '../http-paths.ts'
@@ -31,7 +30,7 @@ const VERSION = '/json/version'
 
 /** Connections over which clients speak the browser's protocol with a session: /cdp/<session>?expires=…&maker=…&signature=… */
 export class CdpConnections {
-  readonly #registry: SessionRegistry
+  readonly #sessions: SessionDirectory
   readonly #links: SignedLinks
   readonly #all: Connections
   readonly #logger: Logger
@@ -44,8 +43,8 @@ export class CdpConnections {
   readonly #connections = new Set<Connection>()
   #closed = false
 
-  constructor(registry: SessionRegistry, links: SignedLinks, all: Connections, logger: Logger) {
-    this.#registry = registry
+  constructor(sessions: SessionDirectory, links: SignedLinks, all: Connections, logger: Logger) {
+    this.#sessions = sessions
     this.#links = links
     this.#all = all
     this.#logger = logger
@@ -120,14 +119,14 @@ export class CdpConnections {
   async #linkOf(id: string, url: URL): Promise<CdpLink | null> {
     const uuid = uuidOf('Session', id)
     const terms = uuid && (await this.#links.read('cdp', cdpSubject(uuid), linkQueryOf(url)))
-    const session = terms ? this.#registry.findRunning(uuid) : null
+    const session = terms ? await this.#sessions.findRunning(uuid) : null
     return terms && session ? { session, terms } : null
   }
 }
 
 /** What a link that is good leads to. */
 interface CdpLink {
-  session: Session
+  session: SessionHandle
   terms: LinkTerms
 }
 

@@ -76,7 +76,7 @@ export function createServer(options: ServerOptions): Server {
     ...WEB_SOCKET_LIMITS,
     ...options.webSocketLimits,
   })
-  const cdp = new CdpConnections(options.registry, options.links, connections, logger)
+  const cdp = new CdpConnections(options.sessions, options.links, connections, logger)
   const graphiql = new Graphiql()
   const { artifacts: artifactsConfig } = options.config
   const redirectsDownloads = artifactsConfig.kind === 's3' && artifactsConfig.downloads === 'redirect'

@@ -76,11 +76,11 @@ describe('a page of a log', () => {
     for (let count = 0; count < 2100; count += 1) log.append(line('x'))
     await end()
     const filter = { kinds: ['CONSOLE_MESSAGE'], console: { textContains: 'not there' } } as const
-    const impatient = new LogReader(store, bus, () => null, undefined, 0)
+    const impatient = new LogReader(store, bus, async () => null, undefined, 0)
     const page = await impatient.page({ ...session, lastSequence: 2101 }, { first: 1, filter })
     await expect(page.totalCount()).rejects.toMatchObject({ code: 'TIMEOUT' })
     const leaving = new AbortController()
-    const patient = new LogReader(store, bus, () => null)
+    const patient = new LogReader(store, bus, async () => null)
     const reads = new OperationReads({ signal: leaving.signal })
     const left = await patient.page({ ...session, lastSequence: 2101 }, { first: 1, filter }, reads)
     leaving.abort(new Error('left'))

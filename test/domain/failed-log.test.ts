@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { terminateSession } from '../../src/domain/sessions/session-requests.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
@@ -74,13 +75,14 @@ describe('an error of the store that is not its absence', () => {
 })
 
 describe('a live session', () => {
-  const { registryOver, browsers } = useLiveSessions()
+  const { sessionsOver, browsers } = useLiveSessions()
 
   test('whose log fails ends as FAILED / INTERNAL_ERROR at once; its followers see that, the others nothing', async () => {
-    const { registry, start, find, follow } = registryOver(withFaultyAppend((entries) => entries.some(isPoison)))
+    const { sessions, logOf, start, find, follow } = sessionsOver(withFaultyAppend((entries) => entries.some(isPoison)))
     const [victim, other] = [await start(), await start()]
     const following = follow(victim)
-    registry.liveLog(victim.id)!.append(line('poison'))
+    const log = await logOf(victim.id)
+    log.append(line('poison'))
     expect((await following).filter(({ kind }) => kind !== 'PAGE_OPENED').slice(-2)).toMatchObject([
       { kind: 'ENTRIES_DROPPED', data: { reason: 'UNSTORABLE', count: 1 } },
       { kind: 'STATUS_CHANGE', data: { to: 'FAILED', endReason: 'INTERNAL_ERROR' } },
@@ -88,14 +90,14 @@ describe('a live session', () => {
     expect(await find(victim.id)).toMatchObject({ status: 'FAILED', endReason: 'INTERNAL_ERROR' })
     expect(await find(other.id)).toMatchObject({ status: 'RUNNING' })
     expect(browsers()).toHaveLength(1)
-    await registry.terminate(OWNER, other.id)
+    await terminateSession(sessions, OWNER, other.id)
   })
 
   test('whose log another writer has taken over does not go on: its browser is ended, its followers read what that wrote', async () => {
-    const { registry, start, find, follow } = registryOver(store)
+    const { sessions, logOf, start, find, follow } = sessionsOver(store)
     const session = await start()
     expect(browsers()).toHaveLength(1)
-    const changes = await registry.changes(OWNER, session.id, NO_DEADLINE)
+    const changes = await sessions.changes(OWNER, session.id, NO_DEADLINE)
     const following = follow(session)
     // As the next start of a server does whose predecessor lives on.
     const { lastSequence } = (await store.findSession(session.id))!
@@ -103,13 +105,14 @@ describe('a live session', () => {
     const data = { from: 'RUNNING', to: 'FAILED', endReason: 'MACHINE_LOST', error: 'taken over' } as const
     const final = { kind: 'STATUS_CHANGE', sequence: lastSequence + 1, at: Date.now(), data } as const
     await store.append(session.id, lastSequence, [final], { ...status, endedAt: Date.now() })
-    registry.liveLog(session.id)!.append(line('to nobody'))
+    const log = await logOf(session.id)
+    log.append(line('to nobody'))
     expect((await following).at(-1)).toEqual(final)
     await expect.poll(browsers).toEqual([])
     for await (const { status: told } of changes) if (told === 'FAILED') break
-    expect(registry.liveLog(session.id)).toBeNull()
+    expect(await sessions.handle(session.id)).toBeNull()
     expect(await find(session.id)).toMatchObject(status)
-    expect(registry.capacity()).toMatchObject({ live: 0 })
+    expect(await sessions.capacity()).toMatchObject({ live: 0 })
     expect(await history(session.id)).not.toContainEqual(expect.objectContaining({ kind: 'CONSOLE_MESSAGE' }))
   })
 })

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { DatabaseUnavailable } from '../../src/domain/kernel/database-unavailable.ts'
-import { LogReader } from '../../src/domain/log/log-reader.ts'
-import type { SessionLog } from '../../src/domain/log/session-log.ts'
-import { ALL, line, newLog, readAll, store, useStore } from '../support/session-log.ts'
+import { LogReader, type LiveLog } from '../../src/domain/log/log-reader.ts'
+import { ALL, line, liveLogOf, newLog, readAll, store, useStore } from '../support/session-log.ts'
 
 useStore()
 
@@ -11,8 +10,8 @@ const TIMING = { pollMs: 600_000, progressMs: 600_000 }
 
 async function followed() {
   const { log, session, bus, end } = await newLog()
-  let live: SessionLog | null = log
-  const reader = new LogReader(store, bus, () => live, TIMING)
+  let live: LiveLog | null = liveLogOf(log)
+  const reader = new LogReader(store, bus, async () => live, TIMING)
   log.append(line('first'))
   await log.flush()
   const follower = reader.follow(session, { filter: ALL }, new AbortController().signal)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { OrphanedSessions } from '../../src/domain/sessions/orphaned-sessions.ts'
+import { OrphanedSessions } from '../../src/domain/local/orphaned-sessions.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { TaskRecord } from '../../src/ports/task.ts'
 import { faultyStore } from '../support/faulty-store.ts'

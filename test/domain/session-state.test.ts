@@ -4,7 +4,7 @@ import {
   transition,
   type SessionState,
   type SessionStateEvent,
-} from '../../src/domain/session/session-state.ts'
+} from '../../src/domain/kernel/session-state.ts'
 import { SESSION_END_REASONS } from '../../src/ports/log-entry.ts'
 
 const states: Record<string, SessionState> = {

@@ -7,7 +7,7 @@ import { history, store, useStore } from '../support/session-log.ts'
 /** A start whose row was committed though the store did not say so, and whose caller was told that it failed. */
 
 useStore()
-const { registryOver } = useLiveSessions()
+const { sessionsOver } = useLiveSessions()
 
 const LOST: Fault[] = ['after', 'after', 'after']
 
@@ -23,9 +23,9 @@ test('is ended as soon as the store answers, and has no slot meanwhile', async (
     ['findSession'],
     ['before', 'before', 'before'],
   )
-  const { registry, start } = registryOver(lossy)
+  const { sessions, start } = sessionsOver(lossy)
   await expect(start()).rejects.toThrow()
-  expect(registry.capacity()).toMatchObject({ live: 0, queued: 0 })
+  expect(await sessions.capacity()).toMatchObject({ live: 0, queued: 0 })
   const ended = { status: 'FAILED', endReason: 'LAUNCH_FAILED', error: expect.stringContaining('database') as string }
   await expect.poll(sessionsOf).toMatchObject([{ ...ended, endedAt: expect.any(Number) as number }])
   const { id } = (await sessionsOf())[0]!
@@ -45,9 +45,9 @@ test('that was not committed leaves nothing, and a shutdown does not wait for it
       return typeof member === 'function' ? (member as () => void).bind(target) : member
     },
   }) satisfies Store
-  const { registry, start } = registryOver(faultyStore(counting, ['insertSession'], ['before', 'before', 'before']))
+  const { sessions, start } = sessionsOver(faultyStore(counting, ['insertSession'], ['before', 'before', 'before']))
   await expect(start()).rejects.toThrow()
   await expect.poll(() => looks).toBeGreaterThan(0)
-  await registry.close(60_000)
+  await sessions.close(60_000)
   expect(await sessionsOf()).toHaveLength(before)
 })

@@ -18,7 +18,7 @@ const namesOf = (count: number) => `{ session(id: "${SESSION_ID}") { ${aliases(c
 const linesOf = (count: number) =>
   `subscription { consoleMessages(sessionId: "${SESSION_ID}") { entries { ${aliases(count, 'text')} } cursor } }`
 
-const registry = { find: async () => ({ id: SESSION_ID, owner: 'me', status: 'RUNNING', name: NAME }) as never }
+const sessions = { find: async () => ({ id: SESSION_ID, owner: 'me', status: 'RUNNING', name: NAME }) as never }
 
 interface Answer {
   data: { session: Record<string, string> } | null
@@ -36,7 +36,7 @@ async function post(query: string): Promise<Answer> {
 
 describe('a response that is too large', () => {
   test('over HTTP is RESPONSE_TOO_LARGE, with the bound and what to do, whatever made it large', async () => {
-    await start({ registry })
+    await start({ sessions })
     expect(Object.values((await post(namesOf(13))).data!.session)).toEqual(Array(13).fill(NAME))
     const { data, errors } = await post(namesOf(14))
     expect(data).toBeNull()
@@ -45,7 +45,7 @@ describe('a response that is too large', () => {
   })
 
   test('over WebSocket too, and the socket goes on', async () => {
-    await start({ registry })
+    await start({ sessions })
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     raw.send({ type: 'subscribe', id: '1', payload: { query: namesOf(14) } })
     expect((await raw.message('next', '1')).payload?.errors?.[0]?.extensions.code).toBe('RESPONSE_TOO_LARGE')
@@ -136,7 +136,7 @@ describe('a reader that leaves', () => {
 
 describe('a reader that does not read', () => {
   test('is disconnected when it has left more unread than a socket may', async () => {
-    await start({ registry, webSocketLimits: { unreadBytes: 1_000_000 } })
+    await start({ sessions, webSocketLimits: { unreadBytes: 1_000_000 } })
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     raw.socket.pause()
     // The kernel takes some megabytes before anything is left with us.
@@ -149,7 +149,7 @@ describe('a reader that does not read', () => {
   })
 
   test('and one that reads is not, whatever it asks for', async () => {
-    await start({ registry, webSocketLimits: { unreadBytes: 1_000_000 } })
+    await start({ sessions, webSocketLimits: { unreadBytes: 1_000_000 } })
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     for (let id = 0; id < 8; id += 1) {
       raw.send({ type: 'subscribe', id: String(id), payload: { query: namesOf(2) } })
@@ -160,7 +160,7 @@ describe('a reader that does not read', () => {
   })
 
   test('is disconnected when all readers together hold more than the server has room for', async () => {
-    await start({ registry, deliveryLimits: { totalBytes: 2_000_000 } })
+    await start({ sessions, deliveryLimits: { totalBytes: 2_000_000 } })
     const stalled = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     stalled.socket.pause()
     for (let id = 0; id < 40; id += 1) {

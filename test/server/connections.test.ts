@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
-import type { Session } from '../../src/domain/session/session.ts'
+import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import { cdpSubject } from '../../src/schema/sessions/session-access.ts'
 import { ClientAddresses } from '../../src/server/base/client-addresses.ts'
 import { CONNECTION_LIMITS, Connections } from '../../src/server/base/connections.ts'
@@ -283,8 +283,8 @@ describe('connections with a key', () => {
   })
 
   test('and are refused before they are upgraded, where a link tells whose they are', async () => {
-    const session = { owner: 'me' } as Session
-    await start({ connectionLimits: { perOwner: 0 }, registry: { findRunning: () => session } })
+    const session = { owner: 'me' } as SessionHandle
+    await start({ connectionLimits: { perOwner: 0 }, sessions: { findRunning: async () => session } })
     const terms = server.links.terms({ apiKeyId: 'token:test', expiresAt: null }, 60)
     const query = new URLSearchParams({ ...server.links.sign('cdp', cdpSubject(SESSION_UUID), terms) })
     const link = `${server.url.replace('http', 'ws')}/cdp/${SESSION_ID}?${query.toString()}`

@@ -8,7 +8,7 @@ import type { LogBatch } from '../../src/domain/log/log-follower.ts'
 import type { LogReader } from '../../src/domain/log/log-reader.ts'
 import type { Principal } from '../../src/domain/kernel/principal.ts'
 import type { Profiles } from '../../src/domain/profiles/profiles.ts'
-import type { SessionRegistry } from '../../src/domain/sessions/session-registry.ts'
+import type { SessionDirectory } from '../../src/domain/sessions/session-directory.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
 import { TooManyWrongKeys } from '../../src/domain/keys/key-lookups.ts'
 import { Callers } from '../../src/domain/access/authenticator.ts'
@@ -103,7 +103,7 @@ export interface FakeOptions extends Pick<
   /** Answer every key as if its address had tried too many wrong ones. */
   tooManyWrongKeys?: boolean
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
-  registry?: Partial<SessionRegistry>
+  sessions?: Partial<SessionDirectory>
   logs?: Partial<LogReader>
 }
 
@@ -117,7 +117,7 @@ const SCOPES_OF: Record<string, Scope[]> = {
 /** The real server over a domain that does what a test of the transports says. Keys: reader, writer, admin, connector. */
 export async function startFakeServer({
   produce,
-  registry,
+  sessions,
   logs: givenLogs,
   webSocketLimits,
   deliveryLimits,
@@ -164,10 +164,10 @@ export async function startFakeServer({
     follow: follow as unknown as LogReader['follow'],
     ...givenLogs,
   }
-  const fakeRegistry: Partial<SessionRegistry> = {
+  const fakeSessions: Partial<SessionDirectory> = {
     find: async (owner, id) => (owner === 'me' && id === SESSION_UUID ? session : null),
-    capacity: () => ({ total: 20, live: 1, queued: 0, warm: 2 }),
-    ...registry,
+    capacity: async () => ({ total: 20, live: 1, queued: 0, warm: 2 }),
+    ...sessions,
   }
   const signIn: Partial<SignIn> = {
     exchange: async (code) => (code === 'good' ? { secret: 'admin', expiresAt: new Date(0) } : null),
@@ -177,7 +177,7 @@ export async function startFakeServer({
     () => 'http://127.0.0.1',
     { isValid: async () => true, onInvalid: () => () => {} },
   )
-  const liveViewLinks = new LiveViewLinks(links, { findRunning: () => null })
+  const liveViewLinks = new LiveViewLinks(links, { findRunning: async () => null })
   const server = createServer({
     config: { publicUrl: null, artifacts: { kind: 'disk' }, trustedProxies },
     artifacts: {} as Artifacts,
@@ -185,7 +185,7 @@ export async function startFakeServer({
     links,
     liveViewLinks,
     callers: new Callers(apiKeys as ApiKeys, liveViewLinks),
-    registry: fakeRegistry as SessionRegistry,
+    sessions: fakeSessions as SessionDirectory,
     logs: logs as LogReader,
     apiKeys: apiKeys as ApiKeys,
     tasks: {} as AgentTasks,

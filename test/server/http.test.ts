@@ -189,8 +189,8 @@ describe('requests', () => {
 
   test('what fails inside is masked, and the log has it under the correlation id', async () => {
     await start({
-      registry: {
-        capacity: () => {
+      sessions: {
+        capacity: async () => {
           throw new Error('secret of the pool')
         },
       },
@@ -209,14 +209,16 @@ describe('requests', () => {
   })
 
   test('what a resolver returns wrongly is masked too', async () => {
-    await start({ registry: { capacity: () => ({ total: 'many' as unknown as number, live: 0, queued: 0, warm: 0 }) } })
+    await start({
+      sessions: { capacity: async () => ({ total: 'many' as unknown as number, live: 0, queued: 0, warm: 0 }) },
+    })
     expect(await codeOf(await post(CAPACITY))).toBe('INTERNAL')
   })
 
   test('the signal of the context fires when the client leaves', async () => {
     let signal: AbortSignal | undefined
     await start({
-      registry: {
+      sessions: {
         start: (_owner, _input, _wait, left) => {
           signal = left
           return new Promise(() => {})
@@ -330,8 +332,8 @@ describe('server-sent events', () => {
 
   test('a key that is revoked while its own request is served still gets its answer', async () => {
     await start({
-      registry: {
-        capacity: () => {
+      sessions: {
+        capacity: async () => {
           server.invalidate('reader')
           return { total: 20, live: 1, queued: 0, warm: 2 }
         },

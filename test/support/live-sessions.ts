@@ -5,12 +5,14 @@ import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
 import { AgentTasks } from '../../src/domain/tasks/agent-tasks.ts'
 import { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
 import { LogReader } from '../../src/domain/log/log-reader.ts'
+import type { LocalSessionHandle } from '../../src/domain/local/local-session-handle.ts'
+import { LocalSessionDirectory } from '../../src/domain/local/local-session-directory.ts'
 import { ProfileSeal } from '../../src/domain/profiles/profile-cipher.ts'
 import { Profiles } from '../../src/domain/profiles/profiles.ts'
-import { SessionRegistry } from '../../src/domain/sessions/session-registry.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { ArtifactStore } from '../../src/ports/artifact-store.ts'
+import type { ChatModel } from '../../src/ports/chat-model.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { ALL, readAll, store } from './session-log.ts'
@@ -26,20 +28,27 @@ const LIMITS = {
   maxTailBytes: 1024 * 1024,
 }
 
+interface LiveOptions {
+  /** Where files are kept. Absent: sessions keep none. */
+  bytes?: ArtifactStore
+  quotaBytes?: number
+  model?: ChatModel | null
+}
+
 /**
  * Call after useStore: sessions with real browsers over the real database, below the transports, so that a test can put
  * faults between a session and what it needs.
  */
 export function useLiveSessions() {
   let pool: TestPool | undefined
-  const registries: SessionRegistry[] = []
+  const directories: LocalSessionDirectory[] = []
 
   beforeAll(async () => {
     pool = await startTestPool({ warm: 0 })
   })
 
   afterAll(async () => {
-    await Promise.all(registries.map((registry) => registry.close(1_000)))
+    await Promise.all(directories.map((sessions) => sessions.close(1_000)))
     await pool?.close()
   })
 
@@ -47,27 +56,33 @@ export function useLiveSessions() {
     /** Main processes of the browsers that run. */
     browsers: () => pool!.browsers(),
 
-    /** A registry over this store. */
-    registryOver(faulty: Store) {
+    /** The sessions of a server over this store. */
+    sessionsOver(faulty: Store, { bytes = {} as ArtifactStore, model = null, quotaBytes = 0 }: LiveOptions = {}) {
       const bus = new InProcessBus()
-      // No session of these tests keeps a file.
-      const artifacts = new Artifacts(faulty, {} as ArtifactStore, 0, logger)
-      const options = {
+      const artifacts = new Artifacts(faulty, bytes, quotaBytes, logger)
+      const sessions = new LocalSessionDirectory({
+        store: faulty,
+        browsers: pool!.pool,
+        artifacts,
+        tasks: new AgentTasks(faulty, model, new WorkerSchemas(), logger),
+        profiles: new Profiles(faulty, new ProfileSeal('0'.repeat(64))),
+        bus,
+        logger,
         machineId: crypto.randomUUID(),
         maxSessions: 10,
         maxQueued: 0,
         limits: LIMITS,
         egress: { mode: 'OPEN' as const, allow: [] },
-        profiles: new Profiles(faulty, new ProfileSeal('of no session of these tests')),
-      }
-      const tasks = new AgentTasks(faulty, null, new WorkerSchemas(), logger)
-      const registry = new SessionRegistry(faulty, pool!.pool, artifacts, tasks, bus, options, logger)
-      registries.push(registry)
-      const reader = new LogReader(store, bus, (id) => registry.liveLog(id), { pollMs: 20, progressMs: 10 })
+        deadlines: { launch: 600_000 },
+      })
+      directories.push(sessions)
+      const reader = new LogReader(store, bus, (id) => sessions.handle(id), { pollMs: 20, progressMs: 10 })
       return {
-        registry,
-        start: () => registry.start(OWNER, {}, 'RUNNING', NEVER),
-        find: async (id: string) => (await registry.find(OWNER, id))!,
+        sessions,
+        /** The log of a session, for faults that come from nowhere else. */
+        logOf: async (id: string) => ((await sessions.handle(id)) as LocalSessionHandle).session.log,
+        start: () => sessions.start(OWNER, {}, 'RUNNING', NEVER),
+        find: async (id: string) => (await sessions.find(OWNER, id))!,
         follow: (session: SessionSnapshot): Promise<LogEntry[]> =>
           readAll(reader.follow(session, { after: null, filter: ALL }, NEVER)),
       }

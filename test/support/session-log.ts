@@ -6,7 +6,7 @@ import { afterAll, beforeAll, vi } from 'vitest'
 import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
 import type { FollowerTiming, LogBatch } from '../../src/domain/log/log-follower.ts'
-import { LogReader } from '../../src/domain/log/log-reader.ts'
+import { LogReader, type LiveLog } from '../../src/domain/log/log-reader.ts'
 import type { LogLimits } from '../../src/domain/log/log-limits.ts'
 import { SessionLog } from '../../src/domain/log/session-log.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
@@ -16,7 +16,7 @@ import type { SessionRecord } from '../../src/ports/session-record.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
 
-/** Logs of sessions over the real embedded database, put together as the registry does, for tests of the log's laws. */
+/** Logs of sessions over the real embedded database, put together as a server does, for tests of the log's laws. */
 
 const logger = createLogger('silent')
 const LIMITS: LogLimits = {
@@ -103,7 +103,13 @@ export const endDraft: EntryDraft<'STATUS_CHANGE'> = {
 }
 export const endPatch = { status: 'CLOSED', endReason: 'TERMINATED', endedAt: 1 } as const
 
-/** A session's log with its readers, as the registry puts them together. */
+/** As the handle of a session has it. */
+export const liveLogOf = (log: SessionLog): LiveLog => ({
+  logHead: async () => log.head,
+  logTail: async (after, limit, maxBytes) => log.readTail(after, limit, maxBytes),
+})
+
+/** A session's log with its readers, as a server puts them together. */
 export async function newLog(options: { limits?: Partial<LogLimits>; writeStore?: Store; readStore?: Store } = {}) {
   const record = newRecord()
   await store.insertSession(record, [])
@@ -113,10 +119,15 @@ export async function newLog(options: { limits?: Partial<LogLimits>; writeStore?
   const limits = { ...LIMITS, ...options.limits }
   const events = { committed: () => bus.publish(record.id), failed, lost }
   const log = new SessionLog(options.writeStore ?? store, record, [], limits, events, logger)
-  const reader = new LogReader(options.readStore ?? store, bus, (id) => (id === record.id ? log : null), TIMING)
+  const reader = new LogReader(
+    options.readStore ?? store,
+    bus,
+    async (id) => (id === record.id ? liveLogOf(log) : null),
+    TIMING,
+  )
   const session: SessionSnapshot = { ...record, pendingRequestCount: 0, expiresAt: null }
   const follow = (after: string | null = null, filter = ALL, signal = new AbortController().signal) =>
-    reader.follow(session, { after, filter }, signal)
+    reader.follow({ ...session, lastSequence: log.head.lastSequence }, { after, filter }, signal)
   return { record, session, log, bus, reader, follow, failed, lost, end: () => log.end(endDraft, endPatch) }
 }
 

@@ -43,6 +43,7 @@ function Health({ session: { id, status } }: { session: LiveSession }) {
     return () => clearInterval(timer)
   }, [ask, live])
   const session = data?.session
+  const health = session?.health ?? null
   return (
     <section className="card" aria-labelledby="health">
       <h2 id="health">{details.health}</h2>
@@ -53,18 +54,18 @@ function Health({ session: { id, status } }: { session: LiveSession }) {
             facts={[
               [
                 details.health,
-                <span key="health" className="health" data-health={session.health.status}>
-                  {details.healths[session.health.status]}
+                <span key="health" className="health" data-health={health?.status ?? 'UNRESPONSIVE'}>
+                  {health ? details.healths[health.status] : details.noAnswer}
                 </span>,
               ],
-              [details.latency, session.health.latencyMs === null ? null : duration(session.health.latencyMs)],
-              [details.uptime, span(session.health.uptimeMs)],
+              [details.latency, health?.latencyMs == null ? null : duration(health.latencyMs)],
+              [details.uptime, health && span(health.uptimeMs)],
             ]}
           />
           <h3>{details.pages}</h3>
-          {session.pages.length === 0 && <p className="faint">{details.noPages}</p>}
+          {session.pages?.length === 0 && <p className="faint">{details.noPages}</p>}
           <ul className="pages">
-            {session.pages.map((page) => (
+            {session.pages?.map((page) => (
               <li key={page.id}>
                 {page.title && <span>{page.title} </span>}
                 <span className="faint">{page.url}</span>

@@ -145,7 +145,7 @@ function PageChoice(props: { id: string; page: string | null; onChange: (page: s
       onChange={(event) => props.onChange(event.target.value || null)}
     >
       <option value="">{messages.live.inFront}</option>
-      {data?.session?.pages.map(({ id, title, url }) => (
+      {data?.session?.pages?.map(({ id, title, url }) => (
         <option key={id} value={id}>
           {title || url}
         </option>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ACTION_LIMITS, type ActionError, type Observation } from '../../ports/action.ts'
+import { ACTION_LIMITS, type ActionError } from '../../ports/action.ts'
 import { field } from '../../contract/input-field.ts'
 import { optionalTarget } from '../../contract/actions/target.ts'
 import type { LogEntry } from '../../ports/log-entry.ts'
@@ -7,9 +7,9 @@ import { readSteps } from './action-input.ts'
 import { BadUserInput, TabwireError, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 import { BrowserTimeout } from '../session/browser-lease.ts'
-import type { SessionRegistry } from '../sessions/session-registry.ts'
-import { givenStep } from '../session/given-step.ts'
-import { SessionNotRunning } from '../session/session-state.ts'
+import { givenStep } from '../sessions/given-step.ts'
+import type { GivenActions, GivenObservation, ObservedPage } from '../sessions/session-handle.ts'
+import { SessionNotRunning } from '../kernel/session-state.ts'
 import type { Session } from '../session/session.ts'
 import { Deadline } from '../../async/deadline.ts'
 
@@ -32,29 +32,15 @@ class ObservationFailed extends TabwireError {
   }
 }
 
-/** Steps to take, as a client gave them. */
-export interface GivenActions {
-  sessionId: string
-  pageId: string | null
-  actions: readonly unknown[]
-  /** For each of the actions, the UUIDs of the artifacts that it names, in its order; null where an id names none. */
-  artifacts: readonly (readonly (string | null)[])[]
-}
-
-/**
- * Takes the steps of a client: see SessionActions.run. Throws BadUserInput with every broken rule of every step, and
- * what that throws.
- */
+/** See SessionHandle.act. */
 export async function runActions(
-  registry: SessionRegistry,
-  owner: string,
+  session: Session,
   given: GivenActions,
   signal: AbortSignal,
 ): Promise<LogEntry<'ACTION'>[]> {
   const began = Date.now()
-  const session = await registry.requireLive(owner, given.sessionId)
   const { steps: read, issues } = readSteps(given.actions)
-  const steps = read.map((step, index) => step && givenStep(step, given.artifacts[index] ?? []))
+  const steps = read.map((step, index) => step && givenStep(step, given.artifacts?.[index] ?? []))
   for (const { step, index } of await session.actions.missingArtifacts(steps)) {
     issues.push(noSuchArtifact(step, index))
   }
@@ -70,31 +56,15 @@ export async function runActions(
   )
 }
 
-/** A question about a page, as a client gave it. */
-export interface GivenObservation {
-  sessionId: string
-  pageId: string
-  maxCharacters?: number | null | undefined
-  target?: unknown
-  withPicture: boolean
-}
-
-export interface ObservedPage extends Observation {
-  /** JPEG; null when it was not asked for, or not to be had. */
-  picture: Uint8Array | null
-}
-
-/** A page as it is now. Throws BadUserInput, ObservationFailed, SessionNotRunning or NotFound. */
+/** See SessionHandle.observe. */
 export async function observePage(
-  registry: SessionRegistry,
-  owner: string,
+  { actions }: Session,
   given: GivenObservation,
   signal: AbortSignal,
 ): Promise<ObservedPage> {
-  const { sessionId, pageId, withPicture } = given
+  const { pageId, withPicture } = given
   const asked = observationInput.safeParse(given)
   if (!asked.success) throw new BadUserInput(inputIssues(asked.error, []))
-  const { actions } = await registry.requireLive(owner, sessionId)
   const { observation, error } = await actions.observe({ pageId, ...asked.data }, signal)
   if (error) throw new ObservationFailed(error)
   return { ...observation, picture: withPicture ? await actions.picture(pageId, signal) : null }

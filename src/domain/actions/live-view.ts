@@ -5,7 +5,8 @@ import type { PageFrames } from '../../ports/live-view.ts'
 import { untilRunning } from './actions.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
-import type { SessionRegistry } from '../sessions/session-registry.ts'
+import type { Session } from '../session/session.ts'
+import type { GivenInput, GivenWatch } from '../sessions/session-handle.ts'
 
 /** What may be asked of a live picture, and what is meant when it is not. */
 export const PICTURE_BOUNDS = {
@@ -22,38 +23,16 @@ const pictureInput = z.object({
   maxFps: field.wholeNumberOr('', maxFps.default, maxFps.min, maxFps.max).rule,
 })
 
-/** A live picture, as a client asks for it. */
-export interface GivenWatch {
-  sessionId: string
-  pageId: string | null
-  maxWidth?: number | null | undefined
-  maxHeight?: number | null | undefined
-  quality?: number | null | undefined
-  maxFps?: number | null | undefined
-}
-
-/** See SessionLive.watch; waits for a session that is being created. Throws BadUserInput and NotFound as well. */
-export async function watchPage(
-  registry: SessionRegistry,
-  owner: string,
-  given: GivenWatch,
-  signal: AbortSignal,
-): Promise<PageFrames> {
-  const session = await registry.requireLive(owner, given.sessionId)
+/** See SessionHandle.watch. */
+export async function watchPage(session: Session, given: GivenWatch, signal: AbortSignal): Promise<PageFrames> {
   const asked = pictureInput.safeParse(given)
   if (!asked.success) throw new BadUserInput(inputIssues(asked.error, []))
   await untilRunning(session, signal)
   return session.live.watch(given.pageId, asked.data, signal)
 }
 
-/** See SessionLive.dispatchInput; waits for a session that is being created. Throws BadUserInput and NotFound as well. */
-export async function dispatchInput(
-  registry: SessionRegistry,
-  owner: string,
-  given: { sessionId: string; pageId: string | null; events: readonly unknown[] },
-  signal: AbortSignal,
-): Promise<boolean> {
-  const session = await registry.requireLive(owner, given.sessionId)
+/** See SessionHandle.dispatchInput. */
+export async function dispatchInput(session: Session, given: GivenInput, signal: AbortSignal): Promise<boolean> {
   const events = readEvents(given.events)
   await untilRunning(session, signal)
   return session.live.dispatchInput(given.pageId, events)

@@ -1,6 +1,6 @@
 import type { Scope } from '../../ports/scope.ts'
 import type { Principal } from '../kernel/principal.ts'
-import type { SessionRegistry } from '../sessions/session-registry.ts'
+import type { SessionDirectory } from '../sessions/session-directory.ts'
 import type { GivenLinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
 
 /** No API key begins so. */
@@ -14,11 +14,11 @@ const TOKEN = new RegExp(`^${PREFIX}(${UUID})_(r|rw)_([0-9]+)_([0-9a-f]{8}\\.[\\
  */
 export class LiveViewLinks {
   readonly #links: SignedLinks
-  readonly #registry: Pick<SessionRegistry, 'findRunning'>
+  readonly #sessions: Pick<SessionDirectory, 'findRunning'>
 
-  constructor(links: SignedLinks, registry: Pick<SessionRegistry, 'findRunning'>) {
+  constructor(links: SignedLinks, sessions: Pick<SessionDirectory, 'findRunning'>) {
     this.#links = links
-    this.#registry = registry
+    this.#sessions = sessions
   }
 
   sign(sessionId: string, canWrite: boolean, terms: LinkTerms): string {
@@ -38,12 +38,12 @@ export class LiveViewLinks {
   async read(token: string): Promise<Principal | null> {
     const parts = partsOf(token)
     const terms = parts && (await this.#links.read('live', [parts.sessionId, parts.right], parts.query))
-    const session = terms && this.#registry.findRunning(parts.sessionId)
+    const session = terms && (await this.#sessions.findRunning(parts.sessionId))
     if (!session) return null
     const scopes: Scope[] = parts.right === 'rw' ? ['READ', 'WRITE'] : ['READ']
     return {
       owner: session.owner,
-      actor: `link:${session.id}`,
+      actor: `link:${session.sessionId}`,
       scopes: new Set(scopes),
       apiKeyId: token,
       expiresAt: terms.expiresAt,

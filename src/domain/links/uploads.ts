@@ -4,9 +4,11 @@ import { v7 as uuidv7 } from 'uuid'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
 import type { Store } from '../../ports/store.ts'
 import { BadUserInput, NotFound, TabwireError, type InputIssue } from '../kernel/errors.ts'
+import type { Artifacts } from '../artifacts/artifacts.ts'
 import { fileNameOf, isContentType } from '../artifacts/file-name.ts'
 import type { Principal } from '../kernel/principal.ts'
-import type { SessionRegistry } from '../sessions/session-registry.ts'
+import type { SessionDirectory } from '../sessions/session-directory.ts'
+import type { GivenUpload } from '../sessions/session-handle.ts'
 import type { GivenLinkQuery, LinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
 
 /** What a client wants to give to a session. */
@@ -48,7 +50,8 @@ class UploadTaken extends TabwireError {
 /** Takes files from clients: artifacts of the kind UPLOAD, also for a session that has ended. */
 export class Uploads {
   readonly #store: Store
-  readonly #registry: Pick<SessionRegistry, 'keepUpload'>
+  readonly #sessions: Pick<SessionDirectory, 'handle'>
+  readonly #artifacts: Artifacts
   readonly #links: SignedLinks
   readonly #machineId: string
   readonly #logger: Logger
@@ -56,13 +59,15 @@ export class Uploads {
 
   constructor(
     store: Store,
-    registry: Pick<SessionRegistry, 'keepUpload'>,
+    sessions: Pick<SessionDirectory, 'handle'>,
+    artifacts: Artifacts,
     links: SignedLinks,
     machineId: string,
     logger: Logger,
   ) {
     this.#store = store
-    this.#registry = registry
+    this.#sessions = sessions
+    this.#artifacts = artifacts
     this.#links = links
     this.#machineId = machineId
     this.#logger = logger
@@ -83,8 +88,8 @@ export class Uploads {
     if (issues.length > 0) throw new BadUserInput(issues)
     const bytes = Buffer.from(base64, 'base64')
     const announcedBytes = bytes.length
-    const described = { ...file, id: uuidv7(), sessionId: session.id, owner: session.owner, announcedBytes }
-    return this.#registry.keepUpload(described, Readable.from([bytes]), signal)
+    const upload = { ...file, id: uuidv7(), announcedBytes }
+    return this.#keep(session, upload, Readable.from([bytes]), signal)
   }
 
   /** Leave to send a file of any size within the quota, once. Throws BadUserInput. */
@@ -151,9 +156,19 @@ export class Uploads {
   ): Promise<ArtifactRecord> {
     const session = await this.#store.findSession(sessionId)
     if (!session) throw new NotFound('session')
-    const { owner } = session
-    const upload = { id: artifactId, sessionId, owner, name, contentType, announcedBytes }
-    return this.#registry.keepUpload(upload, content, signal)
+    return this.#keep(session, { id: artifactId, name, contentType, announcedBytes }, content, signal)
+  }
+
+  /** A session that has ended has the file among its artifacts, but not in its log. */
+  async #keep(
+    { id: sessionId, owner }: { id: string; owner: string },
+    upload: GivenUpload,
+    content: Readable,
+    signal: AbortSignal,
+  ): Promise<ArtifactRecord> {
+    const handle = await this.#sessions.handle(sessionId)
+    if (handle) return handle.keepUpload(upload, content, signal)
+    return this.#artifacts.keep({ ...upload, sessionId, owner, kind: 'UPLOAD', pageId: null }, content, signal)
   }
 
   /** Where this fails, the ticket can still be tried again with this server, which finds the claim to be its own. */

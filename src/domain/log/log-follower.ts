@@ -24,9 +24,9 @@ export interface LogBatch {
 export interface LogSource {
   readonly sessionId: string
   /** The live log's head, or the store's; null when the session has been deleted. */
-  head(): LogHead | Promise<LogHead | null>
+  head(): Promise<LogHead | null>
   /** Committed entries after the sequence from memory; null: not there. */
-  readTail(after: number, limit: number, maxBytes: number): LogEntry[] | null
+  readTail(after: number, limit: number, maxBytes: number): Promise<LogEntry[] | null>
   readStore(query: EntryQuery, signal: AbortSignal): Promise<EntryStep>
   /** Calls back when the log may have grown. Returns the disposer. */
   onWakeUp(listener: () => void): () => void
@@ -170,7 +170,7 @@ export class LogFollower extends PulledStream<LogBatch> {
   }
 
   async #read(head: LogHead, ahead: Ahead | null) {
-    const tail = ahead ? null : this.#source.readTail(this.#cursor, BATCH_ENTRIES, BATCH_BYTES)
+    const tail = ahead ? null : await this.#source.readTail(this.#cursor, BATCH_ENTRIES, BATCH_BYTES)
     if (tail && tail.length > 0) {
       const bytes = tail.reduce((sum, { data }) => sum + approximateSize(data), 0)
       return { entries: tail, bytes, upTo: tail.at(-1)!.sequence, isStored: false }

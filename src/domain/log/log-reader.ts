@@ -9,7 +9,6 @@ import { checkedFilter } from './entry-filter.ts'
 import { LogFollower, type FollowerTiming, type LogSource } from './log-follower.ts'
 import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
 import { pageRequest, type PageArguments, type PageRequest } from '../kernel/pagination.ts'
-import type { SessionLog } from './session-log.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { Deadline } from '../../async/deadline.ts'
 
@@ -19,6 +18,17 @@ export interface FollowArguments {
   after?: string | null | undefined
   filter: EntryFilter
 }
+
+/** The log of a live session. */
+export interface LiveLog {
+  /** See SessionHandle. */
+  logHead(): Promise<LogHead>
+  /** See SessionHandle. */
+  logTail(after: number, limit: number, maxBytes: number): Promise<LogEntry[] | null>
+}
+
+/** Null: the session does not live, or cannot be reached; its log is in the store. */
+export type FindLiveLog = (sessionId: string) => Promise<LiveLog | null>
 
 export interface LogPage {
   entries: LogEntry[]
@@ -57,7 +67,7 @@ const DEFAULT_TIMING: FollowerTiming = { pollMs: 5000, progressMs: 4500 }
 export class LogReader {
   readonly #store: Store
   readonly #bus: Bus
-  readonly #liveLog: (sessionId: string) => SessionLog | null
+  readonly #liveLog: FindLiveLog
   readonly #timing: FollowerTiming
   readonly #countSeconds: number
   /** How to wake each who follows. */
@@ -67,7 +77,7 @@ export class LogReader {
   constructor(
     store: Store,
     bus: Bus,
-    liveLog: (sessionId: string) => SessionLog | null,
+    liveLog: FindLiveLog,
     timing: FollowerTiming = DEFAULT_TIMING,
     countSeconds: number = COUNT_SECONDS,
   ) {
@@ -91,14 +101,17 @@ export class LogReader {
     await Deadline.isMet(promise, ms)
   }
 
-  /** Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. */
+  /**
+   * Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. The session
+   * must be as it is now.
+   */
   follow(
     session: SessionSnapshot,
     args: FollowArguments,
     signal: AbortSignal,
     room: DeliveryRoom = UNLIMITED_ROOM,
   ): LogFollower {
-    const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
+    const after = args.after == null ? 0 : decodePlace(session, args.after, 'after', session.lastSequence)
     return new LogFollower(this.#source(session), after, checkedFilter(args.filter), this.#timing, signal, room)
   }
 
@@ -106,8 +119,8 @@ export class LogReader {
   async page(session: SessionSnapshot, given: LogPageArguments, reads = new OperationReads()): Promise<LogPage> {
     const request = pageRequest(given, LOG_PAGE_BOUNDS)
     const args = { ...given, filter: checkedFilter(given.filter) }
-    const after = args.after == null ? 0 : this.#decode(session, args.after, 'after')
-    const before = args.before == null ? undefined : this.#decode(session, args.before, 'before')
+    const after = args.after == null ? 0 : await this.#decode(session, args.after, 'after')
+    const before = args.before == null ? undefined : await this.#decode(session, args.before, 'before')
     const { page } = await reads.read(
       RESPONSE_LIMITS.pageBytes,
       (maxBytes) => this.#readPage(session, args, { ...request, after, before, maxBytes }, reads),
@@ -185,12 +198,11 @@ export class LogReader {
     return this.#store.findRequestEntry(sessionId, requestId)
   }
 
-  #decode(session: SessionSnapshot, cursor: string, argument: string): number {
-    const sequence = decodeEntryCursor(session.id, cursor, argument)
-    const head = this.#liveLog(session.id)?.head.lastSequence ?? session.lastSequence
-    // A log never shrinks; a cursor beyond its end is of a database that has since been restored from a backup.
-    if (sequence > head) throw new CursorInvalid(argument)
-    return sequence
+  /** The session may be as it was a while ago. */
+  async #decode(session: SessionSnapshot, cursor: string, argument: string): Promise<number> {
+    const live = await this.#liveLog(session.id)
+    const { lastSequence } = (await live?.logHead()) ?? session
+    return decodePlace(session, cursor, argument, lastSequence)
   }
 
   async #count(session: SessionSnapshot, filter: EntryFilter, signal: AbortSignal): Promise<number> {
@@ -221,13 +233,16 @@ export class LogReader {
     let wasHere = false
     return {
       sessionId: id,
-      head: () => {
-        const live = this.#liveLog(id)
+      head: async () => {
+        const live = await this.#liveLog(id)
         wasHere ||= live !== null
-        if (live) return live.head
+        if (live) return live.logHead()
         return wasHere && this.#drained ? this.#lastHead(id) : store.readHead(id)
       },
-      readTail: (after, limit, maxBytes) => this.#liveLog(id)?.readTail(after, limit, maxBytes) ?? null,
+      readTail: async (after, limit, maxBytes) => {
+        const live = await this.#liveLog(id)
+        return live ? live.logTail(after, limit, maxBytes) : null
+      },
       // A reader beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
       readStore: (query, signal) => store.readEntries({ ...query, reader: `followers of ${owner}` }, signal),
       onWakeUp: (listener) => {
@@ -242,6 +257,14 @@ export class LogReader {
       },
     }
   }
+}
+
+/** Throws CursorInvalid, also for a cursor beyond the end. */
+function decodePlace(session: SessionSnapshot, cursor: string, argument: string, lastSequence: number): number {
+  const sequence = decodeEntryCursor(session.id, cursor, argument)
+  // A log never shrinks; a cursor beyond its end is of a database that has since been restored from a backup.
+  if (sequence > lastSequence) throw new CursorInvalid(argument)
+  return sequence
 }
 
 /** A page that is asked for, with the places that its cursors stand for. */

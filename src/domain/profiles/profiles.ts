@@ -5,6 +5,10 @@ import type { Store } from '../../ports/store.ts'
 import { BadUserInput, NotFound, TabwireError } from '../kernel/errors.ts'
 import type { ProfileSeal } from './profile-cipher.ts'
 import { SealBroken } from './profile-cipher.ts'
+import type { SessionDirectory } from '../sessions/session-directory.ts'
+
+/** How long a session may take to tell what it knows. */
+export const SAVE_SECONDS = 15
 
 export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024, perOwner: 1_000 } as const
 
@@ -75,4 +79,20 @@ export class Profiles {
   async delete(owner: string, id: string): Promise<void> {
     if (!(await this.find(owner, id)) || !(await this.#store.deleteProfile(id))) throw new NotFound('profile')
   }
+}
+
+/** Saves what a running session of the owner knows of sites. Throws BadUserInput and NotFound, and as SessionHandle.saveProfile. */
+export async function saveProfile(
+  sessions: SessionDirectory,
+  owner: string,
+  given: { sessionId: string; name: string },
+  signal: AbortSignal,
+): Promise<ProfileDescription> {
+  const { sessionId, name } = given
+  if (name.length === 0 || name.length > PROFILE_LIMITS.name || /\p{Cc}/u.test(name) || !name.isWellFormed()) {
+    const message = `must have 1 to ${PROFILE_LIMITS.name} characters, none of them a control character`
+    throw new BadUserInput([{ path: ['name'], code: 'INVALID_FORMAT', message }])
+  }
+  const handle = await sessions.requireHandle(owner, sessionId)
+  return handle.saveProfile(name, signal)
 }

@@ -1,8 +1,6 @@
 import { Semaphore } from '../../async/semaphore.ts'
+import { ACTION_LIMITS } from '../../ports/action.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
-
-/** Requests that may wait for one session's turn; who sends more has lost count. */
-export const MAX_WAITING = 100
 
 /**
  * One session's requests for actions, one after the other in the order in which they came: no two interleave, and of
@@ -12,7 +10,7 @@ export class ActionQueue {
   readonly #maxWaiting: number
   readonly #turn = new Semaphore(1)
 
-  constructor(maxWaiting = MAX_WAITING) {
+  constructor(maxWaiting: number = ACTION_LIMITS.requestsWaiting) {
     this.#maxWaiting = maxWaiting
   }
 

@@ -1,6 +1,6 @@
 import { ACTION_LIMITS, type ActionError, type ActionOrigin } from '../../ports/action.ts'
 import { Deadline } from '../../async/deadline.ts'
-import type { SessionEnding } from './in-flight-work.ts'
+import type { SessionEnding } from '../kernel/session-state.ts'
 
 /** A step whose time is up ends itself, and has this long to say why: on a busy machine its own timer fires late. */
 const GRACE_MS = 500

@@ -8,6 +8,7 @@ import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 import type { SessionClock } from './timeouts.ts'
 import type { SessionFiles } from './artifact-recorder.ts'
 import { Deadline } from '../../async/deadline.ts'
+import type { AttachedClient } from '../sessions/session-handle.ts'
 
 /** Of one session at once. */
 const MAX_CLIENTS = 20
@@ -25,14 +26,6 @@ export interface ClientGround {
   readonly clock: Pick<SessionClock, 'begin'>
   readonly files: Pick<SessionFiles, 'uploadNamed'>
   readonly logger: Logger
-}
-
-/** A client's place in a session. */
-export interface AttachedClient {
-  /** A message of the client. Never throws. */
-  receive(text: string): void
-  /** The connection is over. Idempotent; never rejects. */
-  leave(reason: ClientDetachReason): Promise<void>
 }
 
 interface Attached {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { screenshot } from '../../contract/actions/screenshot.ts'
 import type { SessionActions } from './session-actions.ts'
-import { SessionNotRunning } from './session-state.ts'
+import { SessionNotRunning } from '../kernel/session-state.ts'
 
 const NEVER = new AbortController().signal
 const FIRST_SCREENSHOT = { name: 'screenshot', input: screenshot.input.rule.parse({}) } as const

@@ -1,15 +1,7 @@
 import type { Logger } from 'pino'
 import { bound } from '../../fault-owner.ts'
-import type { SessionEndReason } from '../../ports/log-entry.ts'
 import type { SessionClock } from './timeouts.ts'
 import { Deadline } from '../../async/deadline.ts'
-
-/** Why a session ends: what the signal of its works fires with. */
-export interface SessionEnding {
-  reason: SessionEndReason
-  /** What went wrong, for people. */
-  error: string | null
-}
 
 /** How long the end of a session waits for what goes on in it to notice. */
 const SETTLE_MS = 5000

@@ -22,15 +22,16 @@ import { takeFirstScreenshot } from './first-screenshot.ts'
 import { PendingRequests } from '../log/pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
 import { SessionBrowser } from './browser-lease.ts'
-import { SessionClients, type AttachedClient } from './cdp-clients.ts'
+import { SessionClients } from './cdp-clients.ts'
 import { SessionClock } from './timeouts.ts'
 import { SessionLive } from './live-view-host.ts'
 import { SessionFiles, type DescribedFile } from './artifact-recorder.ts'
-import { SessionWork, type SessionEnding } from './in-flight-work.ts'
+import { SessionWork } from './in-flight-work.ts'
 import { SessionLog } from '../log/session-log.ts'
+import type { AttachedClient } from '../sessions/session-handle.ts'
 import type { SessionServices } from './session-services.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
-import { SessionNotRunning, transition, type SessionState } from './session-state.ts'
+import { SessionNotRunning, transition, type SessionEnding, type SessionState } from '../kernel/session-state.ts'
 import type { Place } from '../kernel/capacity-queue.ts'
 import { Deadline } from '../../async/deadline.ts'
 
@@ -49,7 +50,6 @@ export class Session implements Recorder {
   readonly owner: string
   readonly log: SessionLog
   readonly actions: SessionActions
-  readonly #clients: SessionClients
   readonly live: SessionLive
   /** Resolves when the session is RUNNING or has ended. */
   readonly running: Promise<void>
@@ -57,7 +57,7 @@ export class Session implements Recorder {
   readonly loaded: Promise<void>
   /** Resolves when the final status is committed and nothing of the session is left. */
   readonly ended: Promise<void>
-
+  readonly #clients: SessionClients
   readonly #services: SessionServices
   readonly #logger: Logger
   readonly #place: Place

@@ -1,6 +1,6 @@
 import { owned } from '../../fault-owner.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
-import { isEnded } from './session-state.ts'
+import { isEnded } from '../kernel/session-state.ts'
 
 export type ClockRecord = Pick<
   SessionRecord,

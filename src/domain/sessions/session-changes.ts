@@ -1,6 +1,6 @@
 import { PulledStream } from '../../async/pulled-stream.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
-import { isEnded } from '../session/session-state.ts'
+import { isEnded } from '../kernel/session-state.ts'
 
 /** Tells the followers of sessionChanged, in this process, what sessions have become. */
 export class SessionChanges {

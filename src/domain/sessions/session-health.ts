@@ -1,5 +1,5 @@
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
-import { isEnded } from '../session/session-state.ts'
+import { isEnded } from '../kernel/session-state.ts'
 
 export interface SessionHealth {
   status: 'HEALTHY' | 'UNRESPONSIVE' | 'ENDED'

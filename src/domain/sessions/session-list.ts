@@ -4,7 +4,7 @@ import { decodeSessionCursor } from '../kernel/cursor.ts'
 import { pageRequest, type PageArguments } from '../kernel/pagination.ts'
 import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
-import { LIVE_STATUSES } from '../session/session-state.ts'
+import { LIVE_STATUSES } from '../kernel/session-state.ts'
 
 export interface SessionListArguments extends PageArguments {
   includeTerminated?: boolean | null

@@ -6,12 +6,11 @@ import type { OutputSchemas } from '../../ports/output-schema.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Cost, TaskRecord } from '../../ports/task.ts'
 import { approximateSize } from '../log/entry-size.ts'
-import { NotFound, TabwireError } from '../kernel/errors.ts'
+import { TabwireError } from '../kernel/errors.ts'
 import { ResponseTooLarge } from '../log/operation-reads.ts'
 import { RunningTask, sumOfCosts, type TaskEnding } from './running-task.ts'
-import { isEnded, SessionNotRunning } from '../session/session-state.ts'
-import type { Session } from '../session/session.ts'
-import { groundOf } from './task-session.ts'
+import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
+import { groundOf, type TaskSession } from './task-session.ts'
 import { parseTask, type TaskOptions } from './task-input.ts'
 import { tasksOf } from './tasks-of-session.ts'
 import { Deadline } from '../../async/deadline.ts'
@@ -28,7 +27,7 @@ class TaskRunning extends TabwireError {
 
 const CANCEL_WAIT_MS = 10_000
 
-/** Tasks in words: starts them in sessions, finds and cancels them. What is another owner's does not exist. */
+/** Tasks in words: runs them in the sessions that live here, and finds them wherever. What is another owner's does not exist. */
 export class AgentTasks {
   readonly #store: Store
   readonly #model: ChatModel | null
@@ -37,7 +36,7 @@ export class AgentTasks {
   /** By session; null while a task is being started. */
   readonly #running = new Map<string, { task: RunningTask; ended: Promise<void> } | null>()
   /** What the tasks of a session have cost: its snapshot tells it only once that is committed. */
-  readonly #spent = new WeakMap<Session, Cost>()
+  readonly #spent = new WeakMap<TaskSession, Cost>()
 
   constructor(store: Store, model: ChatModel | null, schemas: OutputSchemas, logger: Logger) {
     this.#store = store
@@ -55,7 +54,7 @@ export class AgentTasks {
   }
 
   /** Starts a task in a running session. Throws BadUserInput, SessionNotRunning, TaskRunning or AiNotConfigured. */
-  async start(session: Session, input: unknown): Promise<TaskRecord> {
+  async start(session: TaskSession, input: unknown): Promise<TaskRecord> {
     const options = await parseTask(input, this.requireModel(), this.#schemas)
     const { status } = session.snapshot()
     if (isEnded(status)) throw new SessionNotRunning()
@@ -67,7 +66,7 @@ export class AgentTasks {
    * Starts the task that a session was started for, which waits until the session runs. Unless the session is to be kept
    * alive it ends with the task; one whose task was cancelled stays, for whoever cancelled it.
    */
-  async startInitial(session: Session, prompt: string): Promise<TaskRecord> {
+  async startInitial(session: TaskSession, prompt: string): Promise<TaskRecord> {
     const options = await parseTask({ prompt }, this.requireModel(), this.#schemas)
     return this.#begin(session, options, ({ status, error }) => {
       if (session.snapshot().keepAlive || status === 'CANCELLED') return
@@ -75,12 +74,9 @@ export class AgentTasks {
     })
   }
 
-  /** Ends the task as CANCELLED; one that has ended stays as it ended. Throws NotFound or SessionNotRunning. */
-  async cancel(owner: string, taskId: string): Promise<TaskRecord> {
-    const found = await this.find(owner, taskId)
-    if (!found) throw new NotFound('task')
-    if (found.status !== 'RUNNING') return found
-    const running = this.#running.get(found.sessionId)
+  /** Ends a task of a session that lives here as CANCELLED, soon. Throws SessionNotRunning when it does not run here. */
+  async cancel(sessionId: string, taskId: string): Promise<TaskRecord> {
+    const running = this.#running.get(sessionId)
     if (running?.task.record.id !== taskId) {
       throw new SessionNotRunning('The session of the task does not live on this server.')
     }
@@ -106,7 +102,7 @@ export class AgentTasks {
     return tasks
   }
 
-  async #begin(session: Session, options: TaskOptions, ended: (ending: TaskEnding) => void): Promise<TaskRecord> {
+  async #begin(session: TaskSession, options: TaskOptions, ended: (ending: TaskEnding) => void): Promise<TaskRecord> {
     if (this.#running.has(session.id)) {
       throw new TaskRunning('The session is working on a task: cancel it, or wait for its end.')
     }
@@ -140,7 +136,7 @@ export class AgentTasks {
     }
   }
 
-  #run(session: Session, record: TaskRecord, options: TaskOptions, ended: (ending: TaskEnding) => void): void {
+  #run(session: TaskSession, record: TaskRecord, options: TaskOptions, ended: (ending: TaskEnding) => void): void {
     const ground = groundOf(session, record.id)
     const events = {
       record: (draft: EntryDraft) => session.record(draft),

@@ -1,6 +1,5 @@
 import { NotFound } from '../../domain/kernel/errors.ts'
-import { SAVE_SECONDS, saveProfile } from '../../domain/actions/save-profile.ts'
-import { PROFILE_LIMITS } from '../../domain/profiles/profiles.ts'
+import { PROFILE_LIMITS, SAVE_SECONDS, saveProfile } from '../../domain/profiles/profiles.ts'
 import type { ProfileDescription } from '../../ports/profile.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
@@ -80,7 +79,7 @@ builder.mutationFields((t) => ({
     resolve: (_, { sessionId, name }, context) => {
       const { owner } = context.require('WRITE')
       const given = { sessionId: sessionUuid(sessionId), name }
-      return saveProfile(context.registry, context.profiles, owner, given, context.signal)
+      return saveProfile(context.sessions, owner, given, context.signal)
     },
   }),
   deleteProfile: t.id({

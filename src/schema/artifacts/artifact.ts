@@ -84,8 +84,8 @@ export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement(
       type: Session,
       description: 'The session that it belongs to.',
       extensions: COST.page,
-      resolve: async ({ owner, sessionId }, _, { registry }) => {
-        const session = await registry.find(owner, sessionId)
+      resolve: async ({ owner, sessionId }, _, { sessions }) => {
+        const session = await sessions.find(owner, sessionId)
         if (!session) throw new NotFound('session')
         return session
       },

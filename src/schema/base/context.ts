@@ -8,14 +8,15 @@ import type { TabwireError } from '../../domain/kernel/errors.ts'
 import { OperationLogs } from '../../domain/log/operation-logs.ts'
 import type { OperationReads } from '../../domain/log/operation-reads.ts'
 import { hasScope, refusalOf, requireLiveView, requireScope, type Principal } from '../../domain/kernel/principal.ts'
-import type { SessionRegistry } from '../../domain/sessions/session-registry.ts'
+import { OperationSessions } from '../../domain/sessions/operation-sessions.ts'
+import type { SessionDirectory } from '../../domain/sessions/session-directory.ts'
 import type { SignedLinks } from '../../domain/links/signed-links.ts'
 import type { Uploads } from '../../domain/links/uploads.ts'
 import type { Scope } from '../../ports/scope.ts'
 
 /** What the resolvers may call: the rules of the house, nothing below them. */
 export interface Domain {
-  readonly registry: SessionRegistry
+  readonly sessions: SessionDirectory
   readonly logs: LogReader
   readonly apiKeys: ApiKeys
   readonly artifacts: Artifacts
@@ -37,6 +38,8 @@ export interface Context extends Omit<Domain, 'logs'> {
   /** The bounds of what the operation may read; lists of anything are read through it. */
   readonly reads: OperationReads
   readonly logs: OperationLogs
+  /** Answers of live sessions about themselves. */
+  readonly liveSessions: OperationSessions
   /** The caller, if the key has one of the scopes. Throws Unauthenticated or Forbidden. */
   require(...scopes: [Scope, ...Scope[]]): Principal
   /** The same for the live view of a session, for which a link to it is enough. Throws NotFound as well. */
@@ -52,7 +55,8 @@ export interface Context extends Omit<Domain, 'logs'> {
 /** The one context factory, for HTTP and WebSocket alike. Cheap: each event of a subscription gets one of its own. */
 export function createContext(domain: Domain, principal: Principal | null, reads: OperationReads): Context {
   return {
-    registry: domain.registry,
+    sessions: domain.sessions,
+    liveSessions: new OperationSessions(domain.sessions),
     logs: new OperationLogs(domain.logs, reads),
     apiKeys: domain.apiKeys,
     artifacts: domain.artifacts,

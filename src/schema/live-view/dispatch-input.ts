@@ -1,4 +1,3 @@
-import { dispatchInput } from '../../domain/actions/live-view.ts'
 import { INPUT_EVENT, INPUT_LIMITS } from '../../contract/input-event.ts'
 import { inputTypeOf } from '../base/input-type.ts'
 import { builder } from '../base/builder.ts'
@@ -23,11 +22,11 @@ builder.mutationField('dispatchInput', (t) =>
         description: `What the person does: from 1 to ${INPUT_LIMITS.events}. Coordinates are CSS pixels of the viewport.`,
       }),
     },
-    resolve: (_, { sessionId, pageId, events }, context) => {
+    resolve: async (_, { sessionId, pageId, events }, context) => {
       const uuid = sessionUuid(sessionId)
       const { owner } = context.requireLiveView(uuid, 'WRITE')
-      const given = { sessionId: uuid, pageId: pageId ?? null, events }
-      return dispatchInput(context.registry, owner, given, context.signal)
+      const session = await context.sessions.requireHandle(owner, uuid)
+      return session.dispatchInput({ pageId: pageId ?? null, events }, context.signal)
     },
   }),
 )

@@ -1,4 +1,4 @@
-import { PICTURE_BOUNDS, watchPage } from '../../domain/actions/live-view.ts'
+import { PICTURE_BOUNDS } from '../../domain/actions/live-view.ts'
 import type { PageFrame } from '../../ports/live-view.ts'
 import { builder } from '../base/builder.ts'
 import { NEEDS } from '../base/needs.ts'
@@ -57,11 +57,11 @@ builder.subscriptionField('screencast', (t) =>
         description: `Frames a second at most: from ${maxFps.min} to ${maxFps.max}.`,
       }),
     },
-    subscribe: (_, { sessionId, pageId, ...options }, context) => {
+    subscribe: async (_, { sessionId, pageId, ...options }, context) => {
       const uuid = sessionUuid(sessionId)
       const { owner } = context.requireLiveView(uuid, 'READ')
-      const given = { ...options, sessionId: uuid, pageId: pageId ?? null }
-      return watchPage(context.registry, owner, given, context.signal)
+      const session = await context.sessions.requireHandle(owner, uuid)
+      return session.watch({ ...options, pageId: pageId ?? null }, context.signal)
     },
     resolve: (frame) => frame,
   }),

@@ -1,3 +1,4 @@
+import { pendingRequests } from '../../domain/sessions/session-requests.ts'
 import {
   TEXT_LIMITS,
   type NetworkFilter,
@@ -202,10 +203,10 @@ builder.objectField(Session, 'pendingRequests', (t) =>
         description: `How many to return. From ${PENDING_BOUNDS.min} to ${PENDING_BOUNDS.max}; outside is BAD_USER_INPUT.`,
       }),
     },
-    resolve: (session, { first }, { registry }) =>
-      registry
-        .pendingRequests(session.id, first ?? PENDING_BOUNDS.default)
-        .map((request) => ({ sessionId: session.id, request })),
+    resolve: async ({ id: sessionId }, { first }, { sessions }) => {
+      const requests = await pendingRequests(sessions, sessionId, first ?? PENDING_BOUNDS.default)
+      return requests.map((request) => ({ sessionId, request }))
+    },
   }),
 )
 

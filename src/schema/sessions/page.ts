@@ -1,4 +1,5 @@
-import { OBSERVATION_CHARACTERS, observePage, type ObservedPage } from '../../domain/actions/actions.ts'
+import { OBSERVATION_CHARACTERS } from '../../domain/actions/actions.ts'
+import type { ObservedPage } from '../../domain/sessions/session-handle.ts'
 import type { PageState } from '../../ports/browser.ts'
 import { TargetInput } from '../base/action-input.ts'
 import { builder } from '../base/builder.ts'
@@ -56,13 +57,11 @@ const Page = builder.objectRef<PageNode>('Page').implement({
         }),
         screenshot: t.arg.boolean({ defaultValue: false, description: 'True: with a picture of the page.' }),
       },
-      resolve: ({ sessionId, pageId }, { maxCharacters, target, screenshot }, context) =>
-        observePage(
-          context.registry,
-          context.require('READ').owner,
-          { sessionId, pageId, maxCharacters, target, withPicture: screenshot === true },
-          context.signal,
-        ),
+      resolve: async ({ sessionId, pageId }, { maxCharacters, target, screenshot }, context) => {
+        const session = await context.sessions.requireHandle(context.require('READ').owner, sessionId)
+        const given = { pageId, maxCharacters, target, withPicture: screenshot === true }
+        return session.observe(given, context.signal)
+      },
     }),
   }),
 })
@@ -71,13 +70,15 @@ builder.objectField(Session, 'pages', (t) =>
   t.field({
     type: [Page],
     authScopes: NEEDS.read,
-    description: 'The pages that are open now, oldest first. Empty while no browser runs.',
+    nullable: true,
+    description:
+      'Open pages, oldest first. Empty while no browser runs. All sessions of a list are asked at once, and have 2 s together. Null when the machine of the session did not answer in time.',
     extensions: COST.shortList,
     args: { id: t.arg.id({ description: 'Only this page; an empty list when it is not open. Absent: all.' }) },
-    resolve: ({ id: sessionId }, { id }, { registry }) =>
-      registry
-        .pages(sessionId)
-        .filter(({ pageId }) => id == null || pageId === id)
-        .map((page) => ({ ...page, sessionId })),
+    resolve: async ({ id: sessionId }, { id }, { liveSessions }) => {
+      const pages = await liveSessions.pages(sessionId)
+      const wanted = pages?.filter(({ pageId }) => id == null || pageId === id)
+      return wanted?.map((page) => ({ ...page, sessionId })) ?? null
+    },
   }),
 )

@@ -109,9 +109,9 @@ export function entryType<K extends SessionEventKind>(
       id: t.id({ description: `The id of this ${typename}, for \`node\`.`, resolve: (node) => entryId(node) }),
     }),
   })
-  registerNode(typename, 'READ', async (id, owner, { registry, logs }) => {
+  registerNode(typename, 'READ', async (id, owner, { sessions, logs }) => {
     if (id.number === null) return null
-    const session = await registry.find(owner, id.uuid)
+    const session = await sessions.find(owner, id.uuid)
     if (!session) return null
     const entry =
       kind === 'NETWORK_REQUEST'

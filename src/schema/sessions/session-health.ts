@@ -40,8 +40,10 @@ builder.objectField(Session, 'health', (t) =>
   t.field({
     type: SessionHealthType,
     authScopes: NEEDS.read,
-    description: 'Asks the browser now; answers within 2 s whatever it does.',
+    nullable: true,
+    description:
+      'Asks the browser now. All sessions of a list are asked at once, and have 2 s together. Null when the machine of the session did not answer in time.',
     extensions: COST.browser,
-    resolve: (session, _, { registry }) => registry.health(session),
+    resolve: (session, _, { liveSessions }) => liveSessions.health(session),
   }),
 )

@@ -7,6 +7,7 @@ import {
   type UpdateSessionInput,
 } from '../../domain/sessions/session-input.ts'
 import { LONGEST_PROFILE_ID } from '../../domain/sessions/session-rules.ts'
+import { terminateSession, terminateSessions, updateSession } from '../../domain/sessions/session-requests.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
@@ -57,7 +58,7 @@ builder.mutationFields((t) => ({
       waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to answer.' }),
     },
     resolve: (_, { input, waitUntil }, context) =>
-      context.registry.start(
+      context.sessions.start(
         context.require('WRITE').owner,
         input ? withProfileUuid(input) : null,
         waitUntil ?? 'CREATING',
@@ -70,7 +71,8 @@ builder.mutationFields((t) => ({
     description: 'Ends a session. Idempotent. Its log stays. Errors: NOT_FOUND.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
-    resolve: (_, { id }, context) => context.registry.terminate(context.require('WRITE').owner, sessionUuid(id)),
+    resolve: (_, { id }, context) =>
+      terminateSession(context.sessions, context.require('WRITE').owner, sessionUuid(id)),
   }),
   terminateSessions: t.int({
     authScopes: NEEDS.write,
@@ -78,7 +80,7 @@ builder.mutationFields((t) => ({
       'Ends every live session of the caller that matches, and returns how many there were. At least one member of the filter must be given. Errors: BAD_USER_INPUT.',
     extensions: COST.change,
     args: { filter: t.arg({ type: SessionFilterInput, required: true, description: 'Which sessions are meant.' }) },
-    resolve: (_, { filter }, context) => context.registry.terminateAll(context.require('WRITE').owner, filter),
+    resolve: (_, { filter }, context) => terminateSessions(context.sessions, context.require('WRITE').owner, filter),
   }),
   updateSession: t.field({
     type: Session,
@@ -92,7 +94,7 @@ builder.mutationFields((t) => ({
       input: t.arg({ type: UpdateInput, required: true, description: 'What shall change.' }),
     },
     resolve: (_, { id, input }, context) =>
-      context.registry.update(context.require('WRITE').owner, sessionUuid(id), input as UpdateSessionInput),
+      updateSession(context.sessions, context.require('WRITE').owner, sessionUuid(id), input as UpdateSessionInput),
   }),
 }))
 
@@ -106,7 +108,7 @@ builder.subscriptionField('sessionChanged', (t) =>
     subscribe: async (_, { id }, context) => {
       const { owner } = context.require('READ')
       const session = id == null ? null : await requireSession(context, 'READ', id)
-      return context.registry.changes(owner, session?.id ?? null, context.signal)
+      return context.sessions.changes(owner, session?.id ?? null, context.signal)
     },
     resolve: (session) => session,
   }),

@@ -34,7 +34,7 @@ builder.queryFields((t) => ({
     resolve: (_, { id }, context) => {
       const { owner } = context.require('READ')
       const uuid = uuidOf('Session', id)
-      return uuid ? context.registry.find(owner, uuid) : null
+      return uuid ? context.sessions.find(owner, uuid) : null
     },
   }),
   sessions: t.field({
@@ -71,7 +71,7 @@ builder.queryFields((t) => ({
     },
     resolve: async (_, args, context) => {
       const { owner } = context.require('READ')
-      const { sessions, ...page } = await context.reads.list(() => context.registry.list(owner, args, context.signal))
+      const { sessions, ...page } = await context.reads.list(() => context.sessions.list(owner, args, context.signal))
       const cursorAt = (index: number) => encodeSessionCursor(owner, sessions[index]!)
       return {
         ...page,

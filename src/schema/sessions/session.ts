@@ -220,8 +220,8 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
   }),
 })
 
-registerNode('Session', 'READ', async (id, owner, { registry }) =>
-  id.number === null ? registry.find(owner, id.uuid) : null,
+registerNode('Session', 'READ', async (id, owner, { sessions }) =>
+  id.number === null ? sessions.find(owner, id.uuid) : null,
 )
 
 /** UUID of a session's id. Throws NotFound for what is no such id, as for what does not exist. */
@@ -234,7 +234,7 @@ export function sessionUuid(id: string): string {
 /** The caller's session of this id. Throws NotFound, also for another owner's. */
 export async function requireSession(context: Context, scope: Scope, id: string): Promise<SessionSnapshot> {
   const { owner } = context.require(scope)
-  const session = await context.registry.find(owner, sessionUuid(id))
+  const session = await context.sessions.find(owner, sessionUuid(id))
   if (!session) throw new NotFound('session')
   return session
 }

@@ -1,5 +1,6 @@
 import { NotFound } from '../../domain/kernel/errors.ts'
 import { TASK_INPUT } from '../../domain/tasks/task-input.ts'
+import { cancelTask, startTask } from '../../domain/tasks/task-requests.ts'
 import type { TaskRecord, TaskStatus } from '../../ports/task.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
@@ -34,8 +35,8 @@ const Task = builder.objectRef<TaskRecord>('Task').implement({
       authScopes: NEEDS.readOrWrite,
       type: Session,
       description: 'The session that it works in.',
-      resolve: async ({ sessionId, owner }, _, { registry }) => {
-        const session = await registry.find(owner, sessionId)
+      resolve: async ({ sessionId, owner }, _, { sessions }) => {
+        const session = await sessions.find(owner, sessionId)
         if (!session) throw new Error(`the session of a task is gone: ${sessionId}`)
         return session
       },
@@ -102,7 +103,7 @@ builder.mutationFields((t) => ({
       input: t.arg({ type: TaskInput, required: true, description: 'The task.' }),
     },
     resolve: (_, { sessionId, input }, context) =>
-      context.registry.startTask(context.require('WRITE').owner, sessionUuid(sessionId), input),
+      startTask(context.tasks, context.sessions, context.require('WRITE').owner, sessionUuid(sessionId), input),
   }),
   cancelTask: t.field({
     type: Task,
@@ -111,7 +112,8 @@ builder.mutationFields((t) => ({
       'Ends a task as CANCELLED: the model is not heard any more, and the action that it has begun is cut short. The session stays. One that has ended stays as it ended. Errors: NOT_FOUND, SESSION_NOT_RUNNING.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: ID }) },
-    resolve: (_, { id }, context) => context.tasks.cancel(context.require('WRITE').owner, taskUuid(id)),
+    resolve: (_, { id }, context) =>
+      cancelTask(context.tasks, context.sessions, context.require('WRITE').owner, taskUuid(id)),
   }),
 }))
 

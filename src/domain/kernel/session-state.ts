@@ -1,5 +1,5 @@
 import type { SessionEndReason, SessionStatus } from '../../ports/log-entry.ts'
-import { TabwireError } from '../kernel/errors.ts'
+import { TabwireError } from './errors.ts'
 
 /**
  * The life of a session, as a pure function:
@@ -20,6 +20,13 @@ export type SessionState =
   | { status: 'CLOSED' | 'TIMED_OUT' | 'FAILED'; endReason: SessionEndReason }
 
 export type SessionStateEvent = { type: 'started' } | { type: 'ended'; reason: SessionEndReason }
+
+/** Why a session ends: what the signal of its works fires with. */
+export interface SessionEnding {
+  reason: SessionEndReason
+  /** What went wrong, for people. */
+  error: string | null
+}
 
 const STATUS_OF_REASON = {
   TERMINATED: 'CLOSED',

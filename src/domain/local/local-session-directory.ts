@@ -1,103 +1,84 @@
-import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
-import type { ArtifactRecord } from '../../ports/artifact.ts'
-import type { BrowserPool, PageState } from '../../ports/browser.ts'
+import type { BrowserPool } from '../../ports/browser.ts'
 import type { Bus } from '../../ports/bus.ts'
 import { ownedBy } from '../../fault-owner.ts'
-import type { PendingRequest } from '../../ports/log-entry.ts'
 import { StoreUnavailable } from '../../ports/store-errors.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
-import type { TaskRecord } from '../../ports/task.ts'
-import type { AgentTasks } from '../tasks/agent-tasks.ts'
-import type { Artifacts, NewArtifact } from '../artifacts/artifacts.ts'
-import { policyOf, policyOfShown, type ServerEgress } from './egress-input.ts'
-import { BadUserInput, NotFound } from '../kernel/errors.ts'
-import { hashOfOptions } from './idempotency.ts'
-import { readInitialPrompt } from './initial-prompt.ts'
-import { refusePageAddress } from '../kernel/navigation-policy.ts'
-import { browserOptionsOf, firstEntryOf, insertNewSession, newSessionRecord, requireRecordings } from './new-session.ts'
-import { DEFAULT_DEADLINES, type SessionDeadlines } from '../session/browser-lease.ts'
-import { SessionChanges } from './session-changes.ts'
-import { SessionFaults } from './session-faults.ts'
-import { parseSessionFilter, type SessionFilterInput } from './session-filter.ts'
-import { healthOf, type SessionHealth } from './session-health.ts'
-import {
-  parseStartSession,
-  parseUpdateSession,
-  type SessionOptions,
-  type StartSessionInput,
-  type UpdateSessionInput,
-} from './session-input.ts'
-import { listSessions, SESSION_PAGE_BOUNDS, type SessionListArguments, type SessionListPage } from './session-list.ts'
-import type { LogLimits } from '../log/log-limits.ts'
 import type { Profiles } from '../profiles/profiles.ts'
-import type { SessionLog } from '../log/session-log.ts'
+import type { AgentTasks } from '../tasks/agent-tasks.ts'
+import type { Artifacts } from '../artifacts/artifacts.ts'
+import { policyOf, policyOfShown, type ServerEgress } from '../sessions/egress-input.ts'
+import { BadUserInput, NotFound } from '../kernel/errors.ts'
+import { hashOfOptions } from '../sessions/idempotency.ts'
+import { readInitialPrompt } from '../sessions/initial-prompt.ts'
+import { refusePageAddress } from '../kernel/navigation-policy.ts'
+import {
+  browserOptionsOf,
+  firstEntryOf,
+  insertNewSession,
+  newSessionRecord,
+  requireRecordings,
+} from '../sessions/new-session.ts'
+import { DEFAULT_DEADLINES, type SessionDeadlines } from '../session/browser-lease.ts'
+import { SessionChanges } from '../sessions/session-changes.ts'
+import { HandleSet } from '../sessions/handle-set.ts'
+import type { Capacity, SessionDirectory, StartWait } from '../sessions/session-directory.ts'
+import type { SessionHandle } from '../sessions/session-handle.ts'
+import { parseStartSession, type SessionOptions, type StartSessionInput } from '../sessions/session-input.ts'
+import { listSessions, type SessionListArguments, type SessionListPage } from '../sessions/session-list.ts'
+import { ELSEWHERE } from '../sessions/session-requests.ts'
+import type { LogLimits } from '../log/log-limits.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
-import { isEnded, LIVE_STATUSES, SessionNotRunning } from '../session/session-state.ts'
+import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import { Session } from '../session/session.ts'
 import { CapacityExceeded, Slots } from '../kernel/capacity-queue.ts'
 import { requireRoom } from '../artifacts/storage-room.ts'
+import { LocalSessionHandle } from './local-session-handle.ts'
+import { SessionFaults } from './session-faults.ts'
 import { UndecidedStarts } from './undecided-starts.ts'
-import { Deadline } from '../../async/deadline.ts'
 
-export type StartWait = 'CREATING' | 'RUNNING' | 'LOADED'
-
-export interface Capacity {
-  total: number
-  live: number
-  queued: number
-  warm: number
-}
-
-export interface SessionRegistryOptions {
+/** What sessions are made of here, and their bounds. */
+export interface LocalSessionsOptions {
+  store: Store
+  browsers: BrowserPool
+  artifacts: Artifacts
+  tasks: AgentTasks
+  profiles: Profiles
+  bus: Bus
+  logger: Logger
   machineId: string
   maxSessions: number
   maxQueued: number
   limits: LogLimits
   /** What sessions may reach at most. */
   egress: ServerEgress
-  /** What sessions may start with. */
-  profiles: Profiles
   /** Throws StorageFull where there is no room for another session. */
   requireRoom?(): Promise<void>
   deadlines?: Partial<SessionDeadlines> | undefined
 }
 
-/** startSession answers after this long with the session as it stands. */
-const START_WAIT_MS = 30_000
-const TERMINATE_WAIT_MS = 30_000
 /** Of the time that a shutdown leaves sessions: for all but the rest of their logs. */
 const SESSIONS_SHARE = 0.7
-const ELSEWHERE = 'The session does not live on this server.'
 
-/** Starts sessions, finds them, ends them, and knows which live here. What is another owner's does not exist. */
-export class SessionRegistry {
+/** The sessions of one process, and the rows of all others. */
+export class LocalSessionDirectory implements SessionDirectory {
   readonly #changes = new SessionChanges()
   readonly #store: Store
   readonly #browsers: BrowserPool
-  readonly #tasks: AgentTasks
-  readonly #options: SessionRegistryOptions
+  readonly #options: LocalSessionsOptions
   readonly #services: SessionServices
   readonly #logger: Logger
   readonly #slots: Slots
-  readonly #live = new Map<string, Session>()
+  readonly #live = new Map<string, LocalSessionHandle>()
   readonly #undecided: UndecidedStarts
   #closing = false
 
-  constructor(
-    store: Store,
-    browsers: BrowserPool,
-    artifacts: Artifacts,
-    tasks: AgentTasks,
-    bus: Bus,
-    options: SessionRegistryOptions,
-    logger: Logger,
-  ) {
+  constructor(options: LocalSessionsOptions) {
+    const { store, browsers, artifacts, bus, logger } = options
     this.#store = store
     this.#browsers = browsers
-    this.#tasks = tasks
     this.#options = options
     this.#logger = logger
     this.#slots = new Slots(options.maxSessions, options.maxQueued)
@@ -116,7 +97,6 @@ export class SessionRegistry {
     }
   }
 
-  /** Answers when the session has reached `waitUntil` or has ended, after 30 s, or when the signal fires. */
   async start(
     owner: string,
     input: StartSessionInput | null | undefined,
@@ -127,7 +107,7 @@ export class SessionRegistry {
     const policy = policyOf(options, this.#options.egress)
     requireRecordings(options.record, this.#browsers.unavailableRecordings())
     const initial = options.initialPrompt === null ? null : readInitialPrompt(options.initialPrompt)
-    if (initial?.kind === 'TASK') this.#tasks.requireModel()
+    if (initial?.kind === 'TASK') this.#options.tasks.requireModel()
     const earlier = await this.#findStarted(owner, options)
     if (earlier) return this.#untilReached(earlier, waitUntil, signal)
 
@@ -153,7 +133,7 @@ export class SessionRegistry {
       if (error instanceof StoreUnavailable) this.#undecided.add(record)
       throw error
     }
-    this.#live.set(session.id, session)
+    this.#live.set(session.id, new LocalSessionHandle(session, this.#options.tasks, this.#options.profiles))
     void session.ended.then(() => this.#forget(session))
     if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
     const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy)
@@ -166,7 +146,7 @@ export class SessionRegistry {
   }
 
   async find(owner: string, sessionId: string): Promise<SessionSnapshot | null> {
-    const live = this.#live.get(sessionId)
+    const live = this.#live.get(sessionId)?.session
     if (live) return live.owner === owner ? live.snapshot() : null
     const record = await this.#store.findSession(sessionId)
     return record?.owner === owner ? this.#snapshotOf(record) : null
@@ -176,98 +156,36 @@ export class SessionRegistry {
     return listSessions(this.#store, owner, args, (record) => this.#snapshotOf(record), signal)
   }
 
-  /** Ends the session; one that has ended already stays as it ended. */
-  async terminate(owner: string, sessionId: string): Promise<SessionSnapshot> {
+  async handle(sessionId: string): Promise<SessionHandle | null> {
+    return this.#live.get(sessionId) ?? null
+  }
+
+  async requireHandle(owner: string, sessionId: string): Promise<SessionHandle> {
     const found = await this.find(owner, sessionId)
     if (!found) throw new NotFound('session')
-    const session = this.#live.get(sessionId)
-    if (!session && !isEnded(found.status)) throw new SessionNotRunning(ELSEWHERE)
-    // A store that is away holds up the final entry: then the session is told as it stands, and ends when it can.
-    if (session) await Deadline.isMet(session.end('TERMINATED'), TERMINATE_WAIT_MS)
-    return (await this.find(owner, sessionId)) ?? found
-  }
-
-  /** Ends every live session that the filter matches; returns how many there were. */
-  async terminateAll(owner: string, input: SessionFilterInput): Promise<number> {
-    const filter = parseSessionFilter(input, ['filter'])
-    if (Object.values(filter).every((member) => member == null)) {
-      const message = 'must have at least one member: ending all sessions has to be said, for example by status'
-      throw new BadUserInput([{ path: ['filter'], code: 'REQUIRED', message }])
-    }
-    const wanted = filter.status?.filter((status) => !isEnded(status)) ?? LIVE_STATUSES
-    if (wanted.length === 0) return 0
-    let count = 0
-    for (let after: SessionRecord | null = null, hasMore = true; hasMore;) {
-      const page = await this.#store.listSessions({
-        owner,
-        filter: { ...filter, status: wanted },
-        direction: 'forward',
-        after,
-        limit: SESSION_PAGE_BOUNDS.max,
-      })
-      const ending = page.records.flatMap(({ id }) => this.#live.get(id) ?? [])
-      await Promise.all(ending.map((session) => session.end('TERMINATED')))
-      count += ending.length
-      after = page.records.at(-1) ?? null
-      hasMore = page.hasMore && after !== null
-    }
-    return count
-  }
-
-  async update(owner: string, sessionId: string, input: UpdateSessionInput): Promise<SessionSnapshot> {
-    if (!(await this.find(owner, sessionId))) throw new NotFound('session')
-    const change = parseUpdateSession(input)
-    const session = await this.requireLive(owner, sessionId)
-    await session.update(change)
-    return session.snapshot()
-  }
-
-  /** The owner's session if it lives here. Throws NotFound, or SessionNotRunning when it has ended or lives elsewhere. */
-  async requireLive(owner: string, sessionId: string): Promise<Session> {
-    const found = await this.find(owner, sessionId)
-    if (!found) throw new NotFound('session')
-    const session = this.#live.get(sessionId)
+    const handle = this.#live.get(sessionId)
     if (isEnded(found.status)) throw new SessionNotRunning()
-    if (!session) throw new SessionNotRunning(ELSEWHERE)
-    return session
+    if (!handle) throw new SessionNotRunning(ELSEWHERE)
+    return handle
   }
 
-  /** For whoever holds a signed link: a session that is RUNNING here and not about to end; null: there is none. */
-  findRunning(sessionId: string): Session | null {
-    const session = this.#live.get(sessionId)
-    return session?.isRunning ? session : null
+  async findRunning(sessionId: string): Promise<SessionHandle | null> {
+    const handle = this.#live.get(sessionId)
+    return handle?.session.isRunning ? handle : null
   }
 
-  /** See AgentTasks.start. Throws NotFound as well. */
-  async startTask(owner: string, sessionId: string, input: unknown): Promise<TaskRecord> {
-    this.#tasks.requireModel()
-    return this.#tasks.start(await this.requireLive(owner, sessionId), input)
+  async handles(sessionIds: readonly string[]): Promise<HandleSet> {
+    return new HandleSet(
+      sessionIds.flatMap((id) => this.#live.get(id) ?? []),
+      this.#logger,
+    )
   }
 
-  /** Its pages, oldest first; none when it does not live here (any more). */
-  pages(sessionId: string): PageState[] {
-    return this.#live.get(sessionId)?.pages() ?? []
-  }
-
-  pendingRequests(sessionId: string, first: number): PendingRequest[] {
-    if (first < 1 || first > 1000) {
-      throw new BadUserInput([{ path: ['first'], code: 'OUT_OF_RANGE', message: 'must be from 1 to 1000' }])
-    }
-    return this.#live.get(sessionId)?.pendingRequests(first) ?? []
-  }
-
-  /** Asks the browser now; answers within 2 s whatever it does. */
-  health(snapshot: SessionSnapshot): Promise<SessionHealth> {
-    const session = this.#live.get(snapshot.id)
-    return healthOf(snapshot, async (timeoutMs) => (await session?.ping(timeoutMs)) ?? null)
-  }
-
-  capacity(): Capacity {
+  async capacity(): Promise<Capacity> {
     const { total, live, queued } = this.#slots
     return { total, live, queued, warm: this.#browsers.warmCount() }
   }
 
-  /** For sessionChanged: see SessionChanges.follow. Throws NotFound before the first change. */
   async changes(
     owner: string,
     sessionId: string | null,
@@ -282,24 +200,6 @@ export class SessionRegistry {
     return this.#changes.follow(owner, sessionId, now, signal)
   }
 
-  /** Keeps a file that a client gives; a session that has ended has it among its artifacts, but not in its log. */
-  keepUpload(
-    file: Pick<NewArtifact, 'sessionId' | 'owner' | 'name' | 'contentType' | 'announcedBytes'> & { id: string },
-    content: Readable,
-    signal: AbortSignal,
-  ): Promise<ArtifactRecord> {
-    const upload = { ...file, kind: 'UPLOAD', pageId: null } as const
-    const session = this.#live.get(file.sessionId)
-    return session
-      ? session.keepArtifact(upload, content, signal)
-      : this.#services.artifacts.keep(upload, content, signal)
-  }
-
-  /** The log of a session that lives here. */
-  liveLog(sessionId: string): SessionLog | null {
-    return this.#live.get(sessionId)?.log ?? null
-  }
-
   /**
    * Ends every session as SERVER_SHUTDOWN. Most of the time is theirs; then logs that are far behind count what waits, so
    * that each can commit its end; after the deadline, logs whose store is away are given up.
@@ -310,11 +210,11 @@ export class SessionRegistry {
     const until = performance.now() + sessionsMs
     const live = () => this.#live.values()
     const timers = [
-      setTimeout(() => live().forEach(({ log }) => log.cutShort()), sessionsMs),
-      setTimeout(() => live().forEach(({ log }) => log.abandon()), deadlineMs),
+      setTimeout(() => live().forEach(({ session }) => session.log.cutShort()), sessionsMs),
+      setTimeout(() => live().forEach(({ session }) => session.log.abandon()), deadlineMs),
     ]
     try {
-      await Promise.all([this.#undecided.close(), ...[...live()].map((session) => session.shutDown(until))])
+      await Promise.all([this.#undecided.close(), ...[...live()].map(({ session }) => session.shutDown(until))])
     } finally {
       timers.forEach(clearTimeout)
     }
@@ -323,7 +223,7 @@ export class SessionRegistry {
   /** Without its task the session has no sense: one whose task cannot be kept fails. */
   async #startInitialTask(session: Session, prompt: string): Promise<void> {
     try {
-      await this.#tasks.startInitial(session, prompt)
+      await this.#options.tasks.startInitial(session, prompt)
     } catch (error) {
       await session.end('LAUNCH_FAILED', 'Its task could not be kept.')
       throw error
@@ -343,19 +243,18 @@ export class SessionRegistry {
   }
 
   #snapshotOf(record: SessionRecord): SessionSnapshot {
-    const live = this.#live.get(record.id)
+    const live = this.#live.get(record.id)?.session
     return live?.snapshot() ?? { ...record, pendingRequestCount: 0, expiresAt: null }
   }
 
   async #allLive(owner: string): Promise<SessionSnapshot[]> {
-    return [...this.#live.values()].filter((session) => session.owner === owner).map((session) => session.snapshot())
+    return [...this.#live.values()].filter((one) => one.owner === owner).map(({ session }) => session.snapshot())
   }
 
   async #untilReached(started: SessionSnapshot, waitUntil: StartWait, signal: AbortSignal): Promise<SessionSnapshot> {
-    const session = this.#live.get(started.id)
-    if (!session || waitUntil === 'CREATING') return session?.snapshot() ?? started
-    await Deadline.isMet(waitUntil === 'RUNNING' ? session.running : session.loaded, START_WAIT_MS, signal)
-    return session.snapshot()
+    const handle = this.#live.get(started.id)
+    if (!handle) return started
+    return waitUntil === 'CREATING' ? handle.snapshot() : handle.reached(waitUntil, signal)
   }
 
   async #forget(session: Session): Promise<void> {
@@ -373,7 +272,7 @@ export class SessionRegistry {
 
   /** When a slot may be free: a guess from what ends first, within what a client can be asked to wait. */
   #secondsUntilASlot(): number {
-    const ends = [...this.#live.values()].map((session) => session.snapshot().expiresAt ?? Number.POSITIVE_INFINITY)
+    const ends = [...this.#live.values()].map(({ session }) => session.snapshot().expiresAt ?? Number.POSITIVE_INFINITY)
     const seconds = Math.ceil((Math.min(...ends) - Date.now()) / 1000)
     return Math.min(60, Math.max(1, seconds))
   }

@@ -4,7 +4,7 @@ import { unowned } from '../../fault-owner.ts'
 import type { LogEntry } from '../../ports/log-entry.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
-import { isEnded } from '../session/session-state.ts'
+import { isEnded } from '../kernel/session-state.ts'
 import { StorePatience } from '../log/store-retry.ts'
 
 const ERROR = 'The database became unavailable while the session was created.'

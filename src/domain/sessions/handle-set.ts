@@ -1,0 +1,53 @@
+import type { Logger } from 'pino'
+import { Deadline } from '../../async/deadline.ts'
+import type { PageState } from '../../ports/browser.ts'
+import { TabwireError } from '../kernel/errors.ts'
+import type { SessionHandle } from './session-handle.ts'
+import type { SessionHealth } from './session-health.ts'
+
+/** Time that all sessions of a question together have to answer. A browser has 1 s of it. */
+const ANSWER_MS = 2_000
+
+/** Answers by session. Null: no answer in time. Sessions that do not live are missing. */
+export type Answers<T> = ReadonlyMap<string, T | null>
+
+/** Handles of several sessions: one question to all of them, with one deadline. */
+export class HandleSet {
+  readonly #handles: readonly SessionHandle[]
+  readonly #logger: Logger
+  readonly #answerMs: number
+
+  constructor(handles: readonly SessionHandle[], logger: Logger, answerMs = ANSWER_MS) {
+    this.#handles = handles
+    this.#logger = logger
+    this.#answerMs = answerMs
+  }
+
+  /** See SessionHandle.pages. */
+  pages(): Promise<Answers<PageState[]>> {
+    return this.#ask((handle) => handle.pages())
+  }
+
+  /** See SessionHandle.health. */
+  health(): Promise<Answers<SessionHealth>> {
+    return this.#ask((handle) => handle.health())
+  }
+
+  async #ask<T>(question: (handle: SessionHandle) => Promise<T>): Promise<Answers<T>> {
+    const answers = new Map<string, T | null>()
+    const asking = this.#handles.map(async (handle) => {
+      const { sessionId } = handle
+      answers.set(sessionId, null)
+      try {
+        answers.set(sessionId, await question(handle))
+      } catch (error) {
+        const hasEnded = error instanceof TabwireError && error.code === 'SESSION_NOT_RUNNING'
+        if (hasEnded) answers.delete(sessionId)
+        else this.#logger.warn({ err: error, sessionId }, 'a session could not be asked')
+      }
+    })
+    await Deadline.isMet(Promise.all(asking), this.#answerMs)
+    // Later answers change nothing.
+    return new Map(answers)
+  }
+}

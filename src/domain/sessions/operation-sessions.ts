@@ -1,0 +1,56 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { PageState } from '../../ports/browser.ts'
+import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { Answers } from './handle-set.ts'
+import type { SessionDirectory } from './session-directory.ts'
+import { healthOf, type SessionHealth } from './session-health.ts'
+
+/** What one operation asks of live sessions: a question about each of a list is one question. */
+export class OperationSessions {
+  readonly #pages: Batch<PageState[]>
+  readonly #health: Batch<SessionHealth>
+
+  constructor(sessions: SessionDirectory) {
+    this.#pages = new Batch(async (ids) => (await sessions.handles(ids)).pages())
+    this.#health = new Batch(async (ids) => (await sessions.handles(ids)).health())
+  }
+
+  /** Open pages, oldest first; none when the session does not live. Null: no answer in time. */
+  async pages(sessionId: string): Promise<PageState[] | null> {
+    const pages = await this.#pages.of(sessionId)
+    return pages === undefined ? [] : pages
+  }
+
+  /** Null: no answer in time. */
+  async health(session: SessionSnapshot): Promise<SessionHealth | null> {
+    const health = await this.#health.of(session.id)
+    return health === undefined ? healthOf(session, async () => null) : health
+  }
+}
+
+/** Gathers the sessions that a question is asked about, until the event loop turns. */
+class Batch<T> {
+  readonly #ask: (sessionIds: readonly string[]) => Promise<Answers<T>>
+  #gathering: { ids: Set<string>; answers: Promise<Answers<T>> } | null = null
+
+  constructor(ask: (sessionIds: readonly string[]) => Promise<Answers<T>>) {
+    this.#ask = ask
+  }
+
+  /** Undefined: the session does not live. */
+  async of(sessionId: string): Promise<T | null | undefined> {
+    this.#gathering ??= this.#gather()
+    const { ids, answers } = this.#gathering
+    ids.add(sessionId)
+    return (await answers).get(sessionId)
+  }
+
+  #gather() {
+    const ids = new Set<string>()
+    const answers = turn().then(() => {
+      this.#gathering = null
+      return this.#ask([...ids])
+    })
+    return { ids, answers }
+  }
+}

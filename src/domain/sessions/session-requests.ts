@@ -1,0 +1,83 @@
+import type { PendingRequest } from '../../ports/log-entry.ts'
+import { BadUserInput, NotFound } from '../kernel/errors.ts'
+import { isEnded, LIVE_STATUSES, SessionNotRunning } from '../kernel/session-state.ts'
+import { encodeSessionCursor } from '../kernel/cursor.ts'
+import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import type { SessionDirectory } from './session-directory.ts'
+import type { SessionFilterInput } from './session-filter.ts'
+import { parseSessionFilter } from './session-filter.ts'
+import { parseUpdateSession, type UpdateSessionInput } from './session-input.ts'
+import { SESSION_PAGE_BOUNDS } from './session-list.ts'
+
+/** Of a session that lives, but has no handle here. */
+export const ELSEWHERE = 'The session does not live on this server.'
+
+const NEVER = new AbortController().signal
+
+/** Ends the owner's session; one that has ended already stays as it ended. Throws NotFound or SessionNotRunning. */
+export async function terminateSession(
+  sessions: SessionDirectory,
+  owner: string,
+  sessionId: string,
+): Promise<SessionSnapshot> {
+  const found = await sessions.find(owner, sessionId)
+  if (!found) throw new NotFound('session')
+  const handle = await sessions.handle(sessionId)
+  if (!handle && !isEnded(found.status)) throw new SessionNotRunning(ELSEWHERE)
+  await handle?.end()
+  return (await sessions.find(owner, sessionId)) ?? found
+}
+
+/** Ends every live session of the owner that the filter matches; returns how many there were. Throws BadUserInput. */
+export async function terminateSessions(
+  sessions: SessionDirectory,
+  owner: string,
+  input: SessionFilterInput,
+): Promise<number> {
+  const { status } = parseSessionFilter(input, ['filter'])
+  if (Object.values(input).every((member) => member == null)) {
+    const message = 'must have at least one member: ending all sessions has to be said, for example by status'
+    throw new BadUserInput([{ path: ['filter'], code: 'REQUIRED', message }])
+  }
+  const wanted = status?.filter((one) => !isEnded(one)) ?? LIVE_STATUSES
+  if (wanted.length === 0) return 0
+  const filter = { ...input, status: [...wanted] }
+  let count = 0
+  for (let after: string | null = null, hasMore = true; hasMore;) {
+    const page = await sessions.list(owner, { filter, first: SESSION_PAGE_BOUNDS.max, after }, NEVER)
+    const handles = await Promise.all(page.sessions.map(({ id }) => sessions.handle(id)))
+    const ending = handles.filter((handle) => handle !== null)
+    await Promise.all(ending.map((handle) => handle.end()))
+    count += ending.length
+    const last = page.sessions.at(-1)
+    after = last ? encodeSessionCursor(owner, last) : null
+    hasMore = page.hasNextPage && after !== null
+  }
+  return count
+}
+
+/** Changes the owner's session. Throws NotFound, BadUserInput, and as SessionHandle.update. */
+export async function updateSession(
+  sessions: SessionDirectory,
+  owner: string,
+  sessionId: string,
+  input: UpdateSessionInput,
+): Promise<SessionSnapshot> {
+  if (!(await sessions.find(owner, sessionId))) throw new NotFound('session')
+  const change = parseUpdateSession(input)
+  const handle = await sessions.requireHandle(owner, sessionId)
+  return handle.update(change)
+}
+
+/** Requests of a session that have not settled, oldest first; none when it does not live. Throws BadUserInput. */
+export async function pendingRequests(
+  sessions: SessionDirectory,
+  sessionId: string,
+  first: number,
+): Promise<PendingRequest[]> {
+  if (first < 1 || first > 1000) {
+    throw new BadUserInput([{ path: ['first'], code: 'OUT_OF_RANGE', message: 'must be from 1 to 1000' }])
+  }
+  const handle = await sessions.handle(sessionId)
+  return (await handle?.pendingRequests(first)) ?? []
+}

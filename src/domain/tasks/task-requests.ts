@@ -1,0 +1,33 @@
+import type { TaskRecord } from '../../ports/task.ts'
+import { NotFound } from '../kernel/errors.ts'
+import { SessionNotRunning } from '../kernel/session-state.ts'
+import type { SessionDirectory } from '../sessions/session-directory.ts'
+import type { AgentTasks } from './agent-tasks.ts'
+
+/** Starts a task in the owner's session. See SessionHandle.startTask. Throws NotFound as well. */
+export async function startTask(
+  tasks: AgentTasks,
+  sessions: SessionDirectory,
+  owner: string,
+  sessionId: string,
+  input: unknown,
+): Promise<TaskRecord> {
+  tasks.requireModel()
+  const handle = await sessions.requireHandle(owner, sessionId)
+  return handle.startTask(input)
+}
+
+/** Ends the owner's task as CANCELLED; one that has ended stays as it ended. Throws NotFound or SessionNotRunning. */
+export async function cancelTask(
+  tasks: AgentTasks,
+  sessions: SessionDirectory,
+  owner: string,
+  taskId: string,
+): Promise<TaskRecord> {
+  const found = await tasks.find(owner, taskId)
+  if (!found) throw new NotFound('task')
+  if (found.status !== 'RUNNING') return found
+  const handle = await sessions.handle(found.sessionId)
+  if (!handle) throw new SessionNotRunning('The session of the task does not live on this server.')
+  return handle.cancelTask(taskId)
+}

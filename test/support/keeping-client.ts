@@ -1,0 +1,27 @@
+import type { CdpClient } from '../../src/ports/cdp-client.ts'
+
+/** A client of the browser's protocol that keeps what it is told. */
+export class KeepingClient implements CdpClient {
+  unsentBytes = 0
+  readonly messages: { id?: number; result?: object }[] = []
+  readonly closed = Promise.withResolvers<[code: number, reason: string]>()
+  #told: (() => void) | null = null
+
+  send(pieces: readonly Uint8Array[]): void {
+    this.messages.push(JSON.parse(Buffer.concat(pieces).toString()) as { id?: number })
+    this.#told?.()
+  }
+
+  async answerTo(id: number): Promise<object> {
+    for (;;) {
+      const answer = this.messages.find((message) => message.id === id)
+      if (answer) return answer
+      await new Promise<void>((resolve) => (this.#told = resolve))
+    }
+  }
+
+  localUser = async () => null
+  pause = () => {}
+  resume = () => {}
+  close = (code: number, reason: string) => this.closed.resolve([code, reason])
+}
