@@ -7,7 +7,9 @@ import { describeSessionHandle } from './session-handle.contract.ts'
 useStore()
 const live = useLiveSessions()
 
-describe('the handle of a session of this process', () => describeSessionHandle(live, (handle) => handle))
+describe('the handle of a session of this process', () => {
+  describeSessionHandle(live, (handle) => handle)
+})
 
 describe('a handle that is reached by bytes alone', () => {
   describeSessionHandle(live, (handle) => new LoopbackHandle(handle))
