@@ -1,68 +1,9 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { importsOf, readSource, roomOf } from './support/source-imports.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-
-interface Import {
-  specifier: string
-  typeOnly: boolean
-}
-
-/** Every import of a module, whatever its form: static, for its effects, re-exported, dynamic, of types. */
-function importsOf(code: string): Import[] {
-  const bare = code.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
-  const forms = [
-    /^\s*(?:import|export)\s+(type\s)?[^'";]*?\sfrom\s*(['"])(?<specifier>[^'"]+)\2/gm,
-    /^\s*import\s*(['"])(?<specifier>[^'"]+)\1/gm,
-    /\bimport\s*\(\s*(['"])(?<specifier>[^'"]+)\1/g,
-    /\bnew URL\(\s*(['"`])(?<specifier>\.[^'"`]+)\1\s*,\s*import\.meta\.url/g,
-  ]
-  return forms.flatMap((form) =>
-    [...bare.matchAll(form)].map((match) => ({
-      specifier: match.groups!['specifier']!,
-      typeOnly: /^\s*(import|export)\s+type\s/.test(match[0]),
-    })),
-  )
-}
-
-interface SourceFile {
-  path: string
-  room: string
-  /** Paths below src/. */
-  local: Import[]
-  /** Packages, and Node's own as "node:…". */
-  external: Import[]
-}
-
-/** Which room a path below src/ belongs to: a folder, an adapter's folder, or the file itself. */
-function roomOf(path: string): string {
-  const [first = '', second = ''] = path.split('/')
-  if (!path.includes('/')) return first
-  return first === 'adapters' ? `adapters/${second}` : first
-}
-
-const packageOf = (specifier: string) =>
-  specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/')
-
-function readSource(path: string): SourceFile {
-  const text = readFileSync(join(ROOT, 'src', path), 'utf8')
-  const imports = importsOf(text)
-  const isLocal = ({ specifier }: Import) => specifier.startsWith('.')
-  return {
-    path,
-    room: roomOf(path),
-    local: imports
-      .filter(isLocal)
-      .map(({ specifier, typeOnly }) => ({ specifier: join(dirname(path), specifier), typeOnly })),
-    external: imports
-      .filter((one) => !isLocal(one))
-      .map(({ specifier, typeOnly }) => ({ specifier: packageOf(specifier), typeOnly })),
-  }
-}
 
 const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
   .sort()
