@@ -65,6 +65,18 @@ describe('a target that several hold', () => {
     expect(runs().at(-1)).toBe('run a2')
   })
 
+  test('is answered to all who have released it before the browser hears of the first', () => {
+    const { autoAttach, attach, barrier, sent } = scene('a')
+    autoAttach(ROOT.a)
+    attach('s1', ROOT.server)
+    attach('a1', ROOT.a)
+    for (const sessionId of ['s1', 'a1']) {
+      const send = () => expect.unreachable('the browser would answer it once more')
+      barrier.pass({ method: RUN, sessionId }, send, () => void sent.push(`answered ${sessionId}`))
+    }
+    expect(sent.slice(-4)).toEqual(['answered s1', 'answered a1', 'forced s1', 'forced a1'])
+  })
+
   test('waits for the server when a client is faster', () => {
     const { autoAttach, attach, run, runs } = scene('a')
     autoAttach(ROOT.a)

@@ -236,7 +236,13 @@ export class BrowserWire implements Turns {
   #sendOfPlaywright(message: CdpMessage): void {
     this.#emulation.note(message)
     this.worlds.note(message)
-    this.barrier.pass(message, () => this.#write(message))
+    const { id, sessionId } = message
+    const done = (): CdpMessage => (sessionId === undefined ? { id, result: {} } : { id, result: {}, sessionId })
+    const answer = () => {
+      this.#inbox.add(done(), 0)
+      this.#pipes.turns.wake(this)
+    }
+    this.barrier.pass(message, () => this.#write(message), answer)
   }
 
   #write(message: object): void {
