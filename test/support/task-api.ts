@@ -84,9 +84,9 @@ export const taskApi = (tabwire: () => TestApp) => {
     },
 
     /** The last task of the session, once it has ended. */
-    async ended(sessionId: string): Promise<TaskData> {
+    async ended(sessionId: string, timeout = 20_000): Promise<TaskData> {
       await expect
-        .poll(async () => (await list(sessionId)).at(-1)?.status, { timeout: 20_000 })
+        .poll(async () => (await list(sessionId)).at(-1)?.status, { timeout })
         .toMatch(/COMPLETED|FAILED|CANCELLED/)
       return (await list(sessionId)).at(-1)!
     },
