@@ -14,7 +14,8 @@ afterEach(() => void vi.useRealTimers())
 function scene(...clients: ('a' | 'b')[]) {
   const sent: string[] = []
   const letRun = (sessionId: string) => void sent.push(`forced ${sessionId}`)
-  const barrier = new ReleaseBarrier({ letRun, logger })
+  const heard = (_: readonly string[], done: () => void) => done()
+  const barrier = new ReleaseBarrier({ letRun, heard, logger })
   const say = (method: string, sessionId: string | undefined, params: object = {}) =>
     barrier.pass({ method, params, ...(sessionId === undefined ? {} : { sessionId }) }, () => {
       sent.push(`${method === RUN ? 'run' : method} ${sessionId}`)

@@ -4,6 +4,7 @@ import type { Logger } from '../../../logger.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
 import { faultOwner, owned, ownedAs, ownedBy } from '../../../ports/fault-owner.ts'
 import { ReleaseBarrier, RUN } from './release-barrier.ts'
+import { whenHeard } from './worker-hearing.ts'
 import type { BrowserPipes } from './browser-pipes.ts'
 import { parseMessage, type CdpMessage } from './cdp-message.ts'
 import { EmulationMemory } from './emulation-memory.ts'
@@ -97,7 +98,11 @@ export class BrowserWire implements Turns {
       (message) => this.#hand(message),
       () => pipes.turns.wake(this),
     )
-    this.barrier = new ReleaseBarrier({ letRun: (sessionId) => this.tell(RUN, {}, sessionId), logger })
+    this.barrier = new ReleaseBarrier({
+      letRun: (sessionId) => this.tell(RUN, {}, sessionId),
+      heard: (sessionIds, done) => void whenHeard(this, sessionIds).then(done),
+      logger,
+    })
     this.on('Target.attachedToTarget', (event, parentId) => this.barrier.attached(event, parentId))
     this.transport = {
       send: (message) => this.#sendOfPlaywright(withDownloadsIn(downloadsDir, message)),

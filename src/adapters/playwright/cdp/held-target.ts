@@ -20,6 +20,8 @@ export interface HoldingSession {
 
 interface HeldTargetGround {
   server: Party
+  /** Calls back once the target has done what these sessions have asked of it, or within a bound. */
+  heard(sessionIds: readonly string[], done: () => void): void
   /** Tells the browser that the session waits no more. */
   letRun(sessionId: string): void
   /** It was held for too long. */
@@ -60,6 +62,7 @@ export class HeldTarget {
   /** Of those who have said that it may run. */
   #kept: { session: HoldingSession; release: Release }[] = []
   readonly #timers: NodeJS.Timeout[]
+  #isHearing = false
   #isOver = false
 
   /** `milliseconds`: for how long at most. */
@@ -171,7 +174,19 @@ export class HeldTarget {
   }
 
   #settle(): void {
-    if ([...this.#holders.values()].every(({ hasReleased }) => hasReleased)) this.#end(this.#kept.length > 0)
+    if (!this.#isReleased || this.#isHearing) return
+    if (this.isPage || this.#kept.length === 0) return this.#end(this.#kept.length > 0)
+    // A worker hears each session by a way of its own: the release of one might come before what another has prepared.
+    this.#isHearing = true
+    const ids = [...this.#holders.values()].flatMap(({ sessions }) => [...sessions.keys()].map(({ id }) => id!))
+    this.#ground.heard(ids, () => {
+      this.#isHearing = false
+      if (this.#isReleased) this.#end(this.#kept.length > 0)
+    })
+  }
+
+  get #isReleased(): boolean {
+    return [...this.#holders.values()].every(({ hasReleased }) => hasReleased)
   }
 
   /** `forced`: ids of sessions that have not released it, and get no say. */
