@@ -135,7 +135,7 @@ describe('a task on a server with egress public', () => {
       ),
       calls(call('click', { target: { css: '#metadata' } })),
     ])
-    const blocked = (failures as string[][]).map(([url, failure]) => `${new URL(url!).pathname} ${failure}`)
+    const blocked = failures.map(([url, failure]) => `${new URL(url!).pathname} ${failure}`)
     expect(blocked).toEqual([
       '/link BLOCKED (private address)',
       '/fetched BLOCKED (private address)',
@@ -173,7 +173,7 @@ describe('a task on a server with egress open', () => {
     ])
     expect(errors.map((error) => error?.code)).toEqual(Array(6).fill('BLOCKED'))
     expect(told.join()).not.toContain('SECRETS')
-    expect((failures as string[][]).map(([url, failure]) => `${new URL(url!).pathname} ${failure}`)).toEqual([
+    expect(failures.map(([url, failure]) => `${new URL(url!).pathname} ${failure}`)).toEqual([
       '/named BLOCKED (cloud metadata)',
       '/named BLOCKED (link-local address)',
       '/redirected BLOCKED (cloud metadata)',

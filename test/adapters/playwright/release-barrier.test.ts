@@ -14,7 +14,7 @@ afterEach(() => void vi.useRealTimers())
 function scene(...clients: ('a' | 'b')[]) {
   const sent: string[] = []
   const letRun = (sessionId: string) => void sent.push(`forced ${sessionId}`)
-  const heard = (_: readonly string[], done: () => void) => done()
+  const heard = () => Promise.resolve()
   const barrier = new ReleaseBarrier({ letRun, heard, logger })
   const say = (method: string, sessionId: string | undefined, params: object = {}) =>
     barrier.pass({ method, params, ...(sessionId === undefined ? {} : { sessionId }) }, () => {
@@ -89,7 +89,7 @@ describe('a target that several hold', () => {
     expect(runs()).toEqual(['run a1', 'run s1'])
   })
 
-  test('is held below a page by those who asked for it there, and only for the types they named', () => {
+  test('is held below a page by those who asked for it there, and only for the types they named', async () => {
     const { autoAttach, attach, run, runs } = scene('a', 'b')
     attach('s1', ROOT.server, { waiting: false })
     attach('a1', ROOT.a, { waiting: false })
@@ -102,6 +102,9 @@ describe('a target that several hold', () => {
     expect(runs()).toEqual([])
     attach('a2', 'a1', { target: 'w', type: 'worker' })
     run('a2')
+    // First the worker has to have heard both.
+    expect(runs()).toEqual([])
+    await vi.advanceTimersByTimeAsync(0)
     expect(runs()).toEqual(['run s2', 'run a2'])
   })
 
@@ -189,7 +192,7 @@ describe('a client with a second session with the browser', () => {
     expect(runs()).toEqual(['run s1', 'run a2'])
   })
 
-  test('which asks for what is below one page, is the only one to be told of it there', () => {
+  test('which asks for what is below one page, is the only one to be told of it there', async () => {
     const { autoAttach, ask, attach, run, runs } = scene('a', 'b')
     autoAttach(ROOT.a)
     autoAttach(ROOT.b)
@@ -201,6 +204,9 @@ describe('a client with a second session with the browser', () => {
     run('s2')
     expect(runs()).toEqual([])
     run('a1')
+    // First the worker has to have heard both.
+    expect(runs()).toEqual([])
+    await vi.advanceTimersByTimeAsync(0)
     expect(runs()).toEqual(['run s2', 'run a1'])
     attach('s3', ROOT.server, { target: 'second' })
     attach('b3', ROOT.b, { target: 'second' })

@@ -100,7 +100,7 @@ export class BrowserWire implements Turns {
     )
     this.barrier = new ReleaseBarrier({
       letRun: (sessionId) => this.tell(RUN, {}, sessionId),
-      heard: (sessionIds, done) => void whenHeard(this, sessionIds).then(done),
+      heard: (sessionIds) => whenHeard(this, sessionIds),
       logger,
     })
     this.on('Target.attachedToTarget', (event, parentId) => this.barrier.attached(event, parentId))

@@ -20,8 +20,8 @@ export interface HoldingSession {
 
 interface HeldTargetGround {
   server: Party
-  /** Calls back once the target has done what these sessions have asked of it, or within a bound. */
-  heard(sessionIds: readonly string[], done: () => void): void
+  /** Resolves once the target has done what these sessions have asked of it, or within a bound. Never rejects. */
+  heard(sessionIds: readonly string[]): Promise<void>
   /** Tells the browser that the session waits no more. */
   letRun(sessionId: string): void
   /** It was held for too long. */
@@ -179,7 +179,7 @@ export class HeldTarget {
     // A worker hears each session by a way of its own: the release of one might come before what another has prepared.
     this.#isHearing = true
     const ids = [...this.#holders.values()].flatMap(({ sessions }) => [...sessions.keys()].map(({ id }) => id!))
-    this.#ground.heard(ids, () => {
+    void this.#ground.heard(ids).then(() => {
       this.#isHearing = false
       if (this.#isReleased) this.#end(this.#kept.length > 0)
     })

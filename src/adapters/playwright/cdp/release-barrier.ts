@@ -17,8 +17,8 @@ const ofPage = (method: string | undefined) => method !== undefined && !/^(Brows
 interface BarrierGround {
   /** Tells the browser that the session waits no more. */
   letRun(sessionId: string): void
-  /** Calls back once the target of these sessions has done what they have asked of it, or within a bound. */
-  heard(sessionIds: readonly string[], done: () => void): void
+  /** Resolves once the target of these sessions has done what they have asked of it, or within a bound. Never rejects. */
+  heard(sessionIds: readonly string[]): Promise<void>
   logger: Logger
 }
 
@@ -204,7 +204,7 @@ export class ReleaseBarrier {
   #holdNew(target: KnownTarget, info: TargetInfo): HeldTarget {
     const held: HeldTarget = new HeldTarget(info, this.#timeLeftOf(target), {
       server: this.server,
-      heard: (sessionIds, done) => this.#ground.heard(sessionIds, done),
+      heard: (sessionIds) => this.#ground.heard(sessionIds),
       letRun: (sessionId) => this.#ground.letRun(sessionId),
       late: () => this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it runs now'),
       ended: (isReleased) => {
