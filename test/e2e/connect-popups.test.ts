@@ -284,11 +284,16 @@ describe('dialogs are the client’s to answer', () => {
       const page = await context.newPage()
       await page.goto(site().url)
       const said: string[] = []
+      const askedBy: (Page | null)[] = []
       context.on('dialog', (dialog) => {
         said.push(dialog.message())
+        askedBy.push(dialog.page())
         void dialog.accept('hello')
       })
+      const opened = page.waitForEvent('popup')
       expect(await page.evaluate(() => window.open('about:blank')!.prompt('a popup asks'))).toBe('hello')
+      // The client was told that the popup runs before it was told what it asks.
+      expect(askedBy).toEqual([await opened])
       await page.evaluate(() => void window.open('javascript:prompt("its first words")'))
       await expect.poll(() => said).toEqual(['a popup asks', 'its first words'])
       await context.pages().at(-1)!.close()

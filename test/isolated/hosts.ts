@@ -17,3 +17,31 @@ export const ISOLATED_HOSTS = {
   'metadata.test': METADATA,
   'neighbor.test': NEIGHBOR,
 }
+
+/** Notations of addresses that are not public, names that lead to them, and what is never opened. */
+export const INWARD = [
+  '10.7.7.7',
+  '0x0a070707',
+  '168232711',
+  '10.7.1799',
+  '012.07.07.07',
+  '[::ffff:10.7.7.7]',
+  '[::ffff:a07:707]',
+  '[fd00:7::7]',
+  'intranet.test',
+  'INTRANET.test.',
+  'ours6.test',
+  'localhost',
+  'any.localhost',
+  '127.1',
+  '0',
+  '[::1]',
+  '[::]',
+  METADATA,
+  OWN,
+  'own.test',
+  '0x5db8d84d',
+  '[64:ff9b::93.184.216.77]',
+  'metadata.test',
+  '[::ffff:169.254.169.254]',
+]

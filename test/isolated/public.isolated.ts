@@ -8,7 +8,7 @@ import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
 import { REACHING_PAGES, WAYS_OF_PAGES } from '../support/site-reach.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
-import { ALLOWED, METADATA, OWN, PRIVATE, PUBLIC } from './hosts.ts'
+import { ALLOWED, INWARD, METADATA, OWN, PRIVATE, PUBLIC } from './hosts.ts'
 
 const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(
   () => startPagesSite(REACHING_PAGES, { '/redirect': '?to' }, PUBLIC, 80),
@@ -50,34 +50,6 @@ beforeEach(() => {
 })
 
 const reached = () => [...others].flatMap(([address, { asked }]) => asked.map((path) => `${address}${path}`))
-
-/** Notations of addresses that are not public, names that lead to them, and what is never opened. */
-const INWARD = [
-  '10.7.7.7',
-  '0x0a070707',
-  '168232711',
-  '10.7.1799',
-  '012.07.07.07',
-  '[::ffff:10.7.7.7]',
-  '[::ffff:a07:707]',
-  '[fd00:7::7]',
-  'intranet.test',
-  'INTRANET.test.',
-  'ours6.test',
-  'localhost',
-  'any.localhost',
-  '127.1',
-  '0',
-  '[::1]',
-  '[::]',
-  METADATA,
-  OWN,
-  'own.test',
-  '0x5db8d84d',
-  '[64:ff9b::93.184.216.77]',
-  'metadata.test',
-  '[::ffff:169.254.169.254]',
-]
 
 test('a session reaches the internet, and what is allowed', async () => {
   const session = await start({ initialPrompt: 'http://public.test/plain' }, 'LOADED')

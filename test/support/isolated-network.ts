@@ -33,9 +33,9 @@ exec "$@"`
 
 /**
  * Runs a file of tests in a network namespace in which every address is ours: the names of ISOLATED_HOSTS lead there, all
- * others do not exist, and nothing leaves the machine. Returns "passed", or else what it printed.
+ * others do not exist, and nothing leaves the machine. Returns "passed", or else what it printed. Nothing of it outlives the signal.
  */
-export async function runIsolated(file: string): Promise<string> {
+export async function runIsolated(file: string, signal: AbortSignal): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tabwire-isolated-'))
   try {
     const names = Object.entries({ localhost: '127.0.0.1', ...ISOLATED_HOSTS })
@@ -47,26 +47,17 @@ export async function runIsolated(file: string): Promise<string> {
     await writeFile(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\noptions attempts:1 timeout:1\n')
     const vitest = [process.execPath, join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run']
     const command = [...vitest, '--config', 'test/isolated/vitest.config.ts', '--root', ROOT, file]
-    return await finished([
-      '--net',
-      '--mount',
-      '--kill-child',
-      'sh',
-      '-c',
-      SET_UP,
-      'sh',
-      folder,
-      `${PUBLIC}/32`,
-      ...command,
-    ])
+    const unshared = ['--net', '--mount', '--kill-child', 'sh', '-c', SET_UP, 'sh', folder, `${PUBLIC}/32`, ...command]
+    return await finished(unshared, signal)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-function finished(args: string[]): Promise<string> {
+function finished(args: string[], signal: AbortSignal): Promise<string> {
   const env = { ...process.env, NO_COLOR: '1' }
-  const child = spawn('unshare', args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const options = { signal, killSignal: 'SIGKILL' } as const
+  const child = spawn('unshare', args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], ...options })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import type { AiConfig } from '../../src/config.ts'
 import type { Asked, Call, FakeModelServer, Reply } from './fake-model-server.ts'
 import type { GraphQLError, TestApp } from './start-app.ts'
+import { PATIENCE } from './patience.ts'
 import { wholeLog } from './whole-log.ts'
 
 export const MODEL_KEY = 'secret-of-the-vendor-account'
@@ -85,8 +86,10 @@ export const taskApi = (tabwire: () => TestApp) => {
     },
 
     /** The last task of the session, once it has ended. */
-    async ended(sessionId: string): Promise<TaskData> {
-      await expect.poll(async () => (await list(sessionId)).at(-1)?.status).toMatch(/COMPLETED|FAILED|CANCELLED/)
+    async ended(sessionId: string, timeout: number = PATIENCE.timeout): Promise<TaskData> {
+      await expect
+        .poll(async () => (await list(sessionId)).at(-1)?.status, { timeout })
+        .toMatch(/COMPLETED|FAILED|CANCELLED/)
       return (await list(sessionId)).at(-1)!
     },
 

@@ -14,7 +14,8 @@ afterEach(() => void vi.useRealTimers())
 function scene(...clients: ('a' | 'b')[]) {
   const sent: string[] = []
   const letRun = (sessionId: string) => void sent.push(`forced ${sessionId}`)
-  const barrier = new ReleaseBarrier({ letRun, logger })
+  const heard = () => Promise.resolve()
+  const barrier = new ReleaseBarrier({ letRun, heard, logger })
   const say = (method: string, sessionId: string | undefined, params: object = {}) =>
     barrier.pass({ method, params, ...(sessionId === undefined ? {} : { sessionId }) }, () => {
       sent.push(`${method === RUN ? 'run' : method} ${sessionId}`)
@@ -65,6 +66,18 @@ describe('a target that several hold', () => {
     expect(runs().at(-1)).toBe('run a2')
   })
 
+  test('is answered to all who have released it before the browser hears of the first', () => {
+    const { autoAttach, attach, barrier, sent } = scene('a')
+    autoAttach(ROOT.a)
+    attach('s1', ROOT.server)
+    attach('a1', ROOT.a)
+    for (const sessionId of ['s1', 'a1']) {
+      const send = () => expect.unreachable('the browser would answer it once more')
+      barrier.pass({ method: RUN, sessionId }, send, () => void sent.push(`answered ${sessionId}`))
+    }
+    expect(sent.slice(-4)).toEqual(['answered s1', 'answered a1', 'forced s1', 'forced a1'])
+  })
+
   test('waits for the server when a client is faster', () => {
     const { autoAttach, attach, run, runs } = scene('a')
     autoAttach(ROOT.a)
@@ -76,7 +89,7 @@ describe('a target that several hold', () => {
     expect(runs()).toEqual(['run a1', 'run s1'])
   })
 
-  test('is held below a page by those who asked for it there, and only for the types they named', () => {
+  test('is held below a page by those who asked for it there, and only for the types they named', async () => {
     const { autoAttach, attach, run, runs } = scene('a', 'b')
     attach('s1', ROOT.server, { waiting: false })
     attach('a1', ROOT.a, { waiting: false })
@@ -89,6 +102,9 @@ describe('a target that several hold', () => {
     expect(runs()).toEqual([])
     attach('a2', 'a1', { target: 'w', type: 'worker' })
     run('a2')
+    // First the worker has to have heard both.
+    expect(runs()).toEqual([])
+    await vi.advanceTimersByTimeAsync(0)
     expect(runs()).toEqual(['run s2', 'run a2'])
   })
 
@@ -176,7 +192,7 @@ describe('a client with a second session with the browser', () => {
     expect(runs()).toEqual(['run s1', 'run a2'])
   })
 
-  test('which asks for what is below one page, is the only one to be told of it there', () => {
+  test('which asks for what is below one page, is the only one to be told of it there', async () => {
     const { autoAttach, ask, attach, run, runs } = scene('a', 'b')
     autoAttach(ROOT.a)
     autoAttach(ROOT.b)
@@ -188,6 +204,9 @@ describe('a client with a second session with the browser', () => {
     run('s2')
     expect(runs()).toEqual([])
     run('a1')
+    // First the worker has to have heard both.
+    expect(runs()).toEqual([])
+    await vi.advanceTimersByTimeAsync(0)
     expect(runs()).toEqual(['run s2', 'run a1'])
     attach('s3', ROOT.server, { target: 'second' })
     attach('b3', ROOT.b, { target: 'second' })

@@ -1,12 +1,14 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../../logger.ts'
+import { CommandIds, FIRST_OWN_ID } from './command-ids.ts'
 import type { CdpArguments, CdpMethod, CdpResult } from './cdp-commands.ts'
 import type { CdpEvent, CdpEvents } from './cdp-events.ts'
 import { faultOwner, owned, ownedAs, ownedBy } from '../../../fault-owner.ts'
 import { ReleaseBarrier, RUN } from './release-barrier.ts'
+import { whenHeard } from './worker-hearing.ts'
 import type { BrowserPipes } from './browser-pipes.ts'
-import { parseMessage, withDownloadsIn, type CdpMessage } from './cdp-message.ts'
+import { emptyAnswerTo, parseMessage, withDownloadsIn, type CdpMessage } from './cdp-message.ts'
 import { EmulationMemory } from './emulation-memory.ts'
 import type { Turns } from './fair-turns.ts'
 import type { Guest, GuestAnswer, GuestCommand } from './guest.ts'
@@ -28,10 +30,6 @@ interface PendingCommand {
   reject(error: Error): void
 }
 
-/** Playwright numbers its commands from 1 on; ours start where it never comes, so that answers tell themselves apart. */
-const FIRST_OWN_ID = 1_000_000_000
-/** The protocol's numbers are 32 bits wide. */
-const LAST_OWN_ID = 2_147_000_000
 /** Of a message. At 100 MiB (of a pipe) Chromium takes its connection for broken, and ends. */
 const MOST_BYTES = 99 * 1024 * 1024
 /** How long the rest of what a browser said may come after its other pipe broke. */
@@ -70,7 +68,7 @@ export class BrowserWire implements Turns {
   readonly #closeListeners: (() => void)[] = []
   #skipped: ((event: TooLarge) => void) | null = null
   #easing: Promise<void> | null = null
-  #nextId = FIRST_OWN_ID
+  readonly #ids = new CommandIds()
   #closed = false
   #hasMisbehaved = false
   /** The pipe brings nothing more. */
@@ -100,7 +98,11 @@ export class BrowserWire implements Turns {
       (message) => this.#hand(message),
       () => pipes.turns.wake(this),
     )
-    this.barrier = new ReleaseBarrier({ letRun: (sessionId) => this.tell(RUN, {}, sessionId), logger })
+    this.barrier = new ReleaseBarrier({
+      letRun: (sessionId) => this.tell(RUN, {}, sessionId),
+      heard: (sessionIds) => whenHeard(this, sessionIds),
+      logger,
+    })
     this.on('Target.attachedToTarget', (event, parentId) => this.barrier.attached(event, parentId))
     this.transport = {
       send: (message) => this.#sendOfPlaywright(withDownloadsIn(downloadsDir, message)),
@@ -179,7 +181,7 @@ export class BrowserWire implements Turns {
         reject(new Error(`${method}: the browser is gone`))
         return
       }
-      const id = this.#newId()
+      const id = this.#ids.next()
       this.#pending.set(id, { resolve, reject, sessionId })
       this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
     })
@@ -210,7 +212,7 @@ export class BrowserWire implements Turns {
    */
   relay(command: GuestCommand, answered: GuestAnswer): (() => void) | null {
     if (this.#closed) return () => {}
-    const id = this.#newId()
+    const id = this.#ids.next()
     const message = `${JSON.stringify({ id, ...command })}\0`
     if (Buffer.byteLength(message) > MOST_BYTES) return null
     const forget = this.#guests.expect(id, answered)
@@ -240,16 +242,14 @@ export class BrowserWire implements Turns {
     }
   }
 
-  #newId(): number {
-    const id = this.#nextId++
-    if (this.#nextId > LAST_OWN_ID) this.#nextId = FIRST_OWN_ID
-    return id
-  }
-
   #sendOfPlaywright(message: CdpMessage): void {
     this.#emulation.note(message)
     this.worlds.note(message)
-    this.barrier.pass(message, () => this.#write(message))
+    const answer = () => {
+      this.#inbox.add(emptyAnswerTo(message), 0)
+      this.#pipes.turns.wake(this)
+    }
+    this.barrier.pass(message, () => this.#write(message), answer)
   }
 
   #write(message: object): void {

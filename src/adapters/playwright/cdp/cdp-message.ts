@@ -32,3 +32,8 @@ export function withDownloadsIn(downloadsDir: string, message: CdpMessage): CdpM
   if (message.method !== 'Browser.setDownloadBehavior') return message
   return { ...message, params: { ...message.params, downloadPath: downloadsDir } }
 }
+
+/** What the browser answers to a command that returns nothing. */
+export function emptyAnswerTo({ id, sessionId }: CdpMessage): CdpMessage {
+  return sessionId === undefined ? { id, result: {} } : { id, result: {}, sessionId }
+}

@@ -20,12 +20,22 @@ export interface HoldingSession {
 
 interface HeldTargetGround {
   server: Party
+  /** Resolves once the target has done what these sessions have asked of it, or within a bound. Never rejects. */
+  heard(sessionIds: readonly string[]): Promise<void>
   /** Tells the browser that the session waits no more. */
   letRun(sessionId: string): void
   /** It was held for too long. */
   late(): void
   /** It is held no more; `isReleased`: because it was released, not because nobody was left to wait for. */
   ended(isReleased: boolean): void
+}
+
+/** What follows once all have released a target. */
+export interface Release {
+  /** Answers whoever released it, before the browser can. */
+  answer(): void
+  /** Tells the browser. */
+  send(): void
 }
 
 interface Holder {
@@ -49,9 +59,10 @@ export class HeldTarget {
   readonly #ground: HeldTargetGround
   readonly #isSilent: boolean
   readonly #holders = new Map<Party, Holder>()
-  /** What tells the browser that it may run, of those who have said so. */
-  #kept: { session: HoldingSession; send: () => void }[] = []
+  /** Of those who have said that it may run. */
+  #kept: { session: HoldingSession; release: Release }[] = []
   readonly #timers: NodeJS.Timeout[]
+  #isHearing = false
   #isOver = false
 
   /** `milliseconds`: for how long at most. */
@@ -89,9 +100,9 @@ export class HeldTarget {
     if (holder.sessions.size === 0) holder.expectedBy = by
   }
 
-  /** The party lets it run; `send` tells the browser so, and is called when all have. */
-  release(session: HoldingSession, send: () => void): void {
-    this.#kept.push({ session, send })
+  /** The party lets it run; the rest follows when all have. */
+  release(session: HoldingSession, release: Release): void {
+    this.#kept.push({ session, release })
     const holder = this.#holders.get(session.party)
     if (holder) holder.hasReleased = true
     this.#settle()
@@ -126,10 +137,9 @@ export class HeldTarget {
 
   /** Lets it run, whoever has not released it yet. */
   giveUp(): void {
-    for (const { hasReleased, sessions } of this.#holders.values()) {
-      if (!hasReleased) for (const { id } of sessions.keys()) this.#ground.letRun(id!)
-    }
-    this.#end(true)
+    const late = [...this.#holders.values()].filter(({ hasReleased }) => !hasReleased)
+    const ids = late.flatMap(({ sessions }) => [...sessions.keys()].map(({ id }) => id!))
+    this.#end(true, ids)
   }
 
   #holderOf(party: Party): Holder {
@@ -149,7 +159,8 @@ export class HeldTarget {
   #awaitSilence(session: HoldingSession, asking: Asking): void {
     clearTimeout(asking.silence)
     if (asking.unanswered === 0) return
-    const silent = () => this.release(session, () => this.#ground.letRun(session.id!))
+    const silent = () =>
+      this.release(session, { answer: () => undefined, send: () => this.#ground.letRun(session.id!) })
     asking.silence = setTimeout(silent, SILENCE_MS)
   }
 
@@ -163,16 +174,33 @@ export class HeldTarget {
   }
 
   #settle(): void {
-    if ([...this.#holders.values()].every(({ hasReleased }) => hasReleased)) this.#end(this.#kept.length > 0)
+    if (!this.#isReleased || this.#isHearing) return
+    if (this.isPage || this.#kept.length === 0) return this.#end(this.#kept.length > 0)
+    // A worker hears each session by a way of its own: the release of one might come before what another has prepared.
+    this.#isHearing = true
+    const ids = [...this.#holders.values()].flatMap(({ sessions }) => [...sessions.keys()].map(({ id }) => id!))
+    void this.#ground.heard(ids).then(() => {
+      this.#isHearing = false
+      if (this.#isReleased) this.#end(this.#kept.length > 0)
+    })
   }
 
-  #end(isReleased: boolean): void {
+  get #isReleased(): boolean {
+    return [...this.#holders.values()].every(({ hasReleased }) => hasReleased)
+  }
+
+  /** `forced`: ids of sessions that have not released it, and get no say. */
+  #end(isReleased: boolean, forced: readonly string[] = []): void {
     if (this.#isOver) return
     this.#isOver = true
     for (const timer of this.#timers) clearTimeout(timer)
     for (const { sessions } of this.#holders.values())
       for (const { silence } of sessions.values()) clearTimeout(silence)
     this.#ground.ended(isReleased)
-    for (const { send } of this.#kept) send()
+    // The first that the browser hears lets the target run, and its script may stop for a dialog: the browser would answer
+    // the others after that, and Playwright would be told of a dialog of a page that it takes for not yet opened.
+    for (const { release } of this.#kept) release.answer()
+    for (const id of forced) this.#ground.letRun(id)
+    for (const { release } of this.#kept) release.send()
   }
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '../../../logger.ts'
 import type { CdpEvents, TargetInfo } from './cdp-events.ts'
 import { readAutoAttach } from './auto-attach.ts'
-import { HeldTarget, HOLDING_MS } from './held-target.ts'
+import { HeldTarget, HOLDING_MS, type Release } from './held-target.ts'
 import type { Party } from './party.ts'
 import type { KnownTarget, PartySession } from './party-session.ts'
 
@@ -17,6 +17,8 @@ const ofPage = (method: string | undefined) => method !== undefined && !/^(Brows
 interface BarrierGround {
   /** Tells the browser that the session waits no more. */
   letRun(sessionId: string): void
+  /** Resolves once the target of these sessions has done what they have asked of it, or within a bound. Never rejects. */
+  heard(sessionIds: readonly string[]): Promise<void>
   logger: Logger
 }
 
@@ -102,15 +104,22 @@ export class ReleaseBarrier {
     if (target.sessions.size === 0 && target !== this.#browser) this.#targets.delete(target.id)
   }
 
-  /** A command of a party: `send` is called at once, or once the target may run; never if the session ends before. */
-  pass({ method, params = {}, sessionId }: Command, send: () => void): void {
+  /**
+   * A command of a party: `send` is called at once, or once the target may run; never if the session ends before. Where it
+   * was kept, `answer` is called first, and what the browser answers is nobody's.
+   */
+  pass({ method, params = {}, sessionId }: Command, send: () => void, answer?: () => void): void {
     const session = this.#sessions.get(sessionId ?? OWN_ROOT)
     const held = session?.target.held
     if (session && method === 'Target.setAutoAttach') session.autoAttach = readAutoAttach(params)
     if (session && method === 'Target.autoAttachRelated') session.autoAttach = null
-    if (session && held && method === RUN) return held.release(session, send)
+    if (session && held && method === RUN) return held.release(session, this.#releaseOf(session, send, answer))
     if (session && held && ofPage(method)) held.asked(session)
     send()
+  }
+
+  #releaseOf({ id }: PartySession, send: () => void, answer: (() => void) | undefined): Release {
+    return answer ? { answer, send: () => this.#ground.letRun(id!) } : { answer: () => undefined, send }
   }
 
   /** The browser answered a command on the session of a client. */
@@ -195,6 +204,7 @@ export class ReleaseBarrier {
   #holdNew(target: KnownTarget, info: TargetInfo): HeldTarget {
     const held: HeldTarget = new HeldTarget(info, this.#timeLeftOf(target), {
       server: this.server,
+      heard: (sessionIds) => this.#ground.heard(sessionIds),
       letRun: (sessionId) => this.#ground.letRun(sessionId),
       late: () => this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it runs now'),
       ended: (isReleased) => {

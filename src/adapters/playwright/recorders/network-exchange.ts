@@ -108,7 +108,7 @@ export function toNetworkEntry(
     requestBytes:
       contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : exchange.bodyBytes,
     responseBytes: responseBytesOf(exchange, outcome),
-    fromCache: exchange.servedFromCache || response?.fromDiskCache === true || response?.fromPrefetchCache === true,
+    fromCache: exchange.servedFromCache || isFromElsewhere(response),
     redirectedFrom: exchange.redirectedFrom,
     requestHeaders,
     responseHeaders: response ? headersOf(wire.received?.headers ?? response.headers) : null,
@@ -117,6 +117,10 @@ export function toNetworkEntry(
     pageId: exchange.pageId,
   }
 }
+
+/** Whether a cache or a service worker answered. */
+const isFromElsewhere = (response: CdpResponse | null) =>
+  response?.fromDiskCache === true || response?.fromPrefetchCache === true || response?.fromServiceWorker === true
 
 /**
  * Bytes of the body as they came over the network. Where none did (a cache, a service worker, a worker's script, whose

@@ -144,7 +144,11 @@ export class ClientRelay implements CdpAttachment, Guest {
     const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, verdict.send.sessionId, outcome)
     this.#backlog.add(unanswered)
     const { wire } = this.#ground
-    wire.barrier.pass(verdict.send, () => began(wire.relay(verdict.send, answer)))
+    const done = () => {
+      this.#backlog.remove(unanswered)
+      this.#answer(command, { result: {} })
+    }
+    wire.barrier.pass(verdict.send, () => began(wire.relay(verdict.send, answer)), done)
     if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
     this.#watchCongestion()
   }
