@@ -9,7 +9,7 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
   .sort()
   .map(readSource)
 
-/** Knows only Node: every room may use it, but for the ports. */
+/** Knows only Node. */
 const ASYNC = 'async'
 
 /** Files at the top of src/ that hold no rules and know no technology: every room may use them, the domain may not. */

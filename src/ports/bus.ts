@@ -1,5 +1,5 @@
 /**
- * Carries wake-ups ("this session's log has grown"), never the truth itself (law 3). A lost one costs latency, not
+ * Carries wake-ups ("this session's log has grown"), never the truth itself (guarantee 3). A lost one costs latency, not
  * data: followers also look for themselves, slowly. So an in-process bus and one of many machines are interchangeable.
  */
 export interface Bus {

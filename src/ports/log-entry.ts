@@ -277,7 +277,7 @@ export type LogEntry<K extends SessionEventKind = SessionEventKind> = {
   [Kind in K]: { kind: Kind; sequence: number; at: number; data: EntryData[Kind] }
 }[K]
 
-/** A request in flight: state of the session, not yet an entry (law 8). */
+/** A request in flight: state of the session, not yet an entry (guarantee 8). */
 export interface PendingRequest {
   requestId: number
   startedAt: number

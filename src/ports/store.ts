@@ -83,7 +83,7 @@ export interface CountStep {
 }
 
 /**
- * One step of reading (law 11): at most a few thousand rows, and a few megabytes of them, were looked at. Entries are in ascending order of sequence,
+ * One step of reading (guarantee 11): at most a few thousand rows, and a few megabytes of them, were looked at. Entries are in ascending order of sequence,
  * in either direction. Everything between the query's start and `scannedTo` (inclusive) has been looked at; `done`
  * says that nothing further lies in the query's direction within its bounds, as of this read.
  */
@@ -132,7 +132,7 @@ export interface Store {
   insertSession(record: SessionRecord, entries: readonly LogEntry[]): Promise<InsertSessionOutcome>
   /**
    * Commits entries `expectedLast + 1 …`, the counters and the patch in one transaction, only if the row's
-   * lastSequence is `expectedLast` (law 1: one writer). Throws UnstorableBatch or StoreUnavailable.
+   * lastSequence is `expectedLast` (guarantee 1: one writer). Throws UnstorableBatch or StoreUnavailable.
    */
   append(
     sessionId: string,

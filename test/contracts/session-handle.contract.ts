@@ -1,34 +1,23 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openDiskArtifactStore } from '../../src/adapters/artifacts/disk.ts'
 import { TabwireError } from '../../src/domain/kernel/errors.ts'
 import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
-import type { ChatModel } from '../../src/ports/chat-model.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import { KeepingClient } from '../support/keeping-client.ts'
 import { OWNER, type useLiveSessions } from '../support/live-sessions.ts'
+import { patientModel } from '../support/patient-model.ts'
 import { history, store } from '../support/session-log.ts'
 import { startLiveSite, type LiveSite } from '../support/site-live.ts'
 
 const NEVER = new AbortController().signal
 const VIEWPORT = { width: 400, height: 300 }
-/** As it says, until it is told to stop: a task that only ends by being cancelled. */
-const model: ChatModel = {
-  name: 'patient',
-  isPriced: false,
-  converse: () => ({
-    next: async (_, signal) => {
-      if (!signal.aborted) await once(signal, 'abort')
-      throw signal.reason
-    },
-  }),
-}
-
 const codeOf = (work: Promise<unknown>) =>
   work.then(
     () => 'none',
@@ -50,7 +39,7 @@ export function describeSessionHandle(
     folder = await mkdtemp(join(tmpdir(), 'tabwire-handle-'))
     site = await startLiveSite()
     const bytes = await openDiskArtifactStore(folder)
-    const { sessions } = sessionsOver(store, { bytes, model, quotaBytes: 1024 * 1024 })
+    const { sessions } = sessionsOver(store, { bytes, model: patientModel, quotaBytes: 1024 * 1024 })
     start = async () => {
       const { id } = await sessions.start(OWNER, { viewport: VIEWPORT }, 'CREATING', NEVER)
       return reach((await sessions.handle(id))!)
@@ -159,11 +148,17 @@ export function describeSessionHandle(
       const leaving = new AbortController()
       const act = (expression: string) =>
         handle.act({ pageId: null, actions: [{ evaluate: { expression } }] }, leaving.signal)
-      const first = act('new Promise((done) => setTimeout(done, 500))')
+      const held = createHttpServer().listen(0, '127.0.0.1')
+      onTestFinished(() => void held.close())
+      await once(held, 'listening')
+      const url = `http://127.0.0.1:${(held.address() as AddressInfo).port}/`
+      const first = act(`fetch('${url}', { mode: 'no-cors' }).then(() => 'done')`)
+      const [, response] = (await once(held, 'request')) as [unknown, ServerResponse]
       const second = act('1')
       leaving.abort()
       expect((await second).map(({ data }) => data.error?.code)).toEqual(['CANCELLED'])
-      await first
+      response.setHeader('connection', 'close').end()
+      expect((await first).map(({ data }) => data.result)).toEqual(['done'])
     })
   })
 
@@ -277,8 +272,8 @@ export function describeSessionHandle(
       client.unsentBytes = 1e9
       const attached = await handle.attachClient('a client', client)
       const asking = setInterval(() => attached.receive(JSON.stringify({ id: 1, method: 'Browser.getVersion' })), 10)
+      onTestFinished(() => clearInterval(asking))
       expect(await client.closed.promise).toEqual([4008, expect.any(String)])
-      clearInterval(asking)
       await attached.leave('CUT_OFF')
     })
 
@@ -381,7 +376,7 @@ export function describeSessionHandle(
       expect(await rest).toEqual({ done: true, value: undefined })
       expect(await store.findSession(ending.sessionId)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
       const given = { pageId: null, actions: [{ evaluate: { expression: '1' } }] }
-      const asked = {
+      const answers: Record<string, Promise<unknown>> = {
         act: ending.act(given, NEVER),
         observe: ending.observe({ pageId: 'p1', withPicture: false }, NEVER),
         update: ending.update({ name: 'late' }),
@@ -392,9 +387,11 @@ export function describeSessionHandle(
         startTask: ending.startTask({ prompt: 'late' }),
         saveProfile: ending.saveProfile('late', NEVER),
       }
-      for (const [member, answer] of Object.entries(asked)) {
-        expect([member, await codeOf(answer)]).toEqual([member, 'SESSION_NOT_RUNNING'])
-      }
+      const members = Object.keys(answers)
+      const codes = await Promise.all(Object.values(answers).map((answer) => codeOf(answer)))
+      expect(codes.map((code, index) => [members[index], code])).toEqual(
+        members.map((member) => [member, 'SESSION_NOT_RUNNING']),
+      )
     })
   })
 }

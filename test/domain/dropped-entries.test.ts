@@ -20,7 +20,7 @@ import {
 
 useStore()
 
-describe('law 7: nothing is lost quietly', () => {
+describe('guarantee 7: nothing is lost quietly', () => {
   const countOf = (entries: readonly LogEntry[]) =>
     entries.reduce((sum, entry) => sum + (entry.kind === 'ENTRIES_DROPPED' ? (entry.data.count ?? 0) : 0), 0)
 
@@ -90,7 +90,7 @@ describe('law 7: nothing is lost quietly', () => {
   })
 })
 
-describe('law 9: what a page says is made storable, and what is not is replaced', () => {
+describe('guarantee 9: what a page says is made storable, and what is not is replaced', () => {
   test('NUL and lone surrogates in any text', async () => {
     const { log, record, follow, end } = await newLog()
     const rude = 'a\0b\ud800c\udc00'

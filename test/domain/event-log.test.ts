@@ -25,7 +25,7 @@ import {
 useStore()
 
 describe(
-  'laws 1, 2 and 4: whatever happens, each follower sees exactly 1…n, and live equals history',
+  'guarantees 1, 2 and 4: whatever happens, each follower sees exactly 1…n, and live equals history',
   { timeout: 120_000 },
   () => {
     const fault = fc.constantFrom<Fault>('none', 'none', 'none', 'before', 'after')
@@ -129,7 +129,7 @@ describe('the writer', () => {
   })
 })
 
-describe('law 4: following', () => {
+describe('guarantee 4: following', () => {
   test('an empty log says at once that the reader has caught up', async () => {
     const { follow } = await newLog()
     const followed = follow()
@@ -231,7 +231,7 @@ describe('law 4: following', () => {
   })
 })
 
-describe('law 5: a slow reader', () => {
+describe('guarantee 5: a slow reader', () => {
   test('holds up nobody and misses nothing', async () => {
     const { log, follow, end } = await newLog()
     const slow = follow()
@@ -258,7 +258,7 @@ describe('law 5: a slow reader', () => {
   })
 })
 
-describe('law 6: cursors', () => {
+describe('guarantee 6: cursors', () => {
   test('malformed, of another session or beyond the end: CURSOR_INVALID', async () => {
     const [one, other] = [await newLog(), await newLog()]
     one.log.append(line('x'))

@@ -16,7 +16,7 @@ import type { SessionRecord } from '../../src/ports/session-record.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
 
-/** Logs of sessions over the real embedded database, put together as a server does, for tests of the log's laws. */
+/** Logs of sessions over the real embedded database, put together as a server does, for tests of the log's guarantees. */
 
 const logger = createLogger('silent')
 const LIMITS: LogLimits = {

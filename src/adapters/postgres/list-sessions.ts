@@ -70,7 +70,7 @@ export async function listSessions(db: NodePgDatabase, query: SessionQuery): Pro
   }
 }
 
-/** Rows of one range that one step of counting looks at (law 11); there is a range for each status. */
+/** Rows of one range that one step of counting looks at (guarantee 11); there is a range for each status. */
 const COUNTING_STEP = 1000
 
 /**

@@ -9,7 +9,7 @@ import { statementName } from './prepared-statements.ts'
 import { KIND_CODES } from './tables.ts'
 
 /**
- * Rows a filter looks at in one step (law 11): a few milliseconds on the embedded database, for which an append waits.
+ * Rows a filter looks at in one step (guarantee 11): a few milliseconds on the embedded database, for which an append waits.
  */
 const FILTERED_STEP = 1000
 /** Rows that one step of counting looks at. */

@@ -5,7 +5,7 @@ interface Waiting {
 
 /**
  * Lets so many reads at the database at once; further ones wait here, not in the pool's queue. So an append waits for the
- * few that are under way and never for a crowd of them (law 11). Readers (the queries of an owner, its followers) take
+ * few that are under way and never for a crowd of them (guarantee 11). Readers (the queries of an owner, its followers) take
  * turns, so nobody waits for the crowd of another, and a read whose client has left is dropped from the queue at once.
  */
 export class ReadTurns {

@@ -3,7 +3,7 @@ import type { SessionPosition } from '../../ports/store.ts'
 import { TabwireError } from './errors.ts'
 
 /**
- * Cursors are opaque and check themselves (law 6): each carries a checksum over what it points at, so that a mangled
+ * Cursors are opaque and check themselves (guarantee 6): each carries a checksum over what it points at, so that a mangled
  * one, or one of another session, is refused and never skips silently. The checksum is no secret: a forged cursor
  * could only point its forger at a place in a log that is the forger's own.
  */

@@ -21,7 +21,7 @@ export interface PageRequest {
   offset: number
 }
 
-/** Rows that are skipped are read all the same (law 11); a cursor goes as far as one likes. */
+/** Rows that are skipped are read all the same (guarantee 11); a cursor goes as far as one likes. */
 const MAX_OFFSET = 10_000
 
 /** Checks paging arguments, all at once: outside the bounds is an error, never clamped. */

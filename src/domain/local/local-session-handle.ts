@@ -6,7 +6,6 @@ import type { CdpClient } from '../../ports/cdp-client.ts'
 import type { PageFrames } from '../../ports/live-view.ts'
 import type { LogEntry, PendingRequest } from '../../ports/log-entry.ts'
 import type { ProfileDescription } from '../../ports/profile.ts'
-import type { SessionPatch } from '../../ports/session-record.ts'
 import type { LogHead } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
 import { observePage, runActions } from '../actions/actions.ts'
@@ -14,6 +13,7 @@ import { dispatchInput, watchPage } from '../actions/live-view.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { SAVE_SECONDS, type Profiles } from '../profiles/profiles.ts'
 import type { Session } from '../session/session.ts'
+import type { SessionChange } from '../sessions/session-input.ts'
 import { healthOf, type SessionHealth } from '../sessions/session-health.ts'
 import type {
   AttachedClient,
@@ -68,7 +68,7 @@ export class LocalSessionHandle implements SessionHandle {
     return observePage(this.session, given, signal)
   }
 
-  async update(change: SessionPatch): Promise<SessionSnapshot> {
+  async update(change: Partial<SessionChange>): Promise<SessionSnapshot> {
     await this.session.update(change)
     return this.session.snapshot()
   }

@@ -2,7 +2,7 @@ import { owned } from '../../fault-owner.ts'
 import type { DropReason, EntryDraft, SessionEventKind } from '../../ports/log-entry.ts'
 import { isNeverDropped } from './drop-policy.ts'
 
-/** Counts entries that could not be recorded, until one ENTRIES_DROPPED entry tells of them all (law 7). */
+/** Counts entries that could not be recorded, until one ENTRIES_DROPPED entry tells of them all (guarantee 7). */
 export class DroppedEntries {
   readonly reason: DropReason
   #count = 0

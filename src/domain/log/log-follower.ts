@@ -33,7 +33,7 @@ export interface LogSource {
 }
 
 export interface FollowerTiming {
-  /** How often to look without a wake-up (law 3: the slow poll behind the bus). */
+  /** How often to look without a wake-up (guarantee 3: the slow poll behind the bus). */
   pollMs: number
   /** How long a filtered reader may be left without a cursor to resume from. */
   progressMs: number
@@ -58,8 +58,8 @@ const BATCH_BYTES = 512 * 1024
 const YIELD_AFTER_MS = 5
 
 /**
- * Follows a session's log from a cursor (law 4): subscribe to wake-ups, read from the cursor, then follow. It holds a
- * cursor and at most two batches, nothing per entry (law 5), for which its connection must have room before they are
+ * Follows a session's log from a cursor (guarantee 4): subscribe to wake-ups, read from the cursor, then follow. It holds a
+ * cursor and at most two batches, nothing per entry (guarantee 5), for which its connection must have room before they are
  * read: a reader that stops reading stops the follower, and the others of its connection.
  */
 export class LogFollower extends PulledStream<LogBatch> {

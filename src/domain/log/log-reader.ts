@@ -43,7 +43,7 @@ export interface LogPage {
 /** First and last of a page of a log. */
 export const LOG_PAGE_BOUNDS = { min: 1, max: 1000, default: 100 } as const
 
-/** A filter that finds little returns a short page after this many steps of the store (law 11). */
+/** A filter that finds little returns a short page after this many steps of the store (guarantee 11). */
 const MAX_STEPS_OF_PAGE = 50
 
 /** How long matching entries are counted for one totalCount. */
@@ -274,7 +274,7 @@ interface PlacedRequest extends PageRequest {
   maxBytes: number
 }
 
-/** What the counters kept with the append already tell (law 11), so that nothing need be counted. */
+/** What the counters kept with the append already tell (guarantee 11), so that nothing need be counted. */
 function knownCount(session: SessionSnapshot, filter: EntryFilter): number | null {
   const isPlain = (members: object | null | undefined) => Object.values(members ?? {}).every((value) => value == null)
   if (!isPlain(filter.console) || !isPlain(filter.network)) return null

@@ -1,7 +1,7 @@
 import type { LogEntry } from '../../ports/log-entry.ts'
 
 /**
- * The last committed entries of one session, kept in memory so that live readers don't ask the store (law 5). Bounded
+ * The last committed entries of one session, kept in memory so that live readers don't ask the store (guarantee 5). Bounded
  * in entries and bytes; dense, as the log is, so a sequence finds its place by arithmetic.
  */
 export class LogTail {

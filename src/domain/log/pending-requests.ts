@@ -1,6 +1,6 @@
 import type { EntryDraft, PendingRequest } from '../../ports/log-entry.ts'
 
-/** Requests in flight: state of a session, not yet entries (law 8). */
+/** Requests in flight: state of a session, not yet entries (guarantee 8). */
 export class PendingRequests {
   readonly #requests = new Map<number, PendingRequest>()
   /** Of those that were told to have ended with the session: an answer that comes later changes no entry. */

@@ -6,7 +6,7 @@ import { approximateSize } from './entry-size.ts'
 export interface Queued {
   draft: EntryDraft
   size: number
-  /** Committed in one transaction with the entry (law 10). */
+  /** Committed in one transaction with the entry (guarantee 10). */
   patch: SessionPatch | null
 }
 

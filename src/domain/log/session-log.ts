@@ -19,7 +19,7 @@ import { StorePatience } from './store-retry.ts'
 import { deeplyWellFormed } from './well-formed.ts'
 
 /**
- * The one writer of a session's log (laws 1, 2, 7, 9 of ARCHITECTURE.md).
+ * The one writer of a session's log (guarantees 1, 2, 7, 9 of ARCHITECTURE.md).
  *
  * `append` never waits and never fails: it queues. One loop takes what has gathered, numbers it, commits it in one
  * statement and only then tells anyone. While a batch commits the next gathers, so an idle log has the latency of one
@@ -152,7 +152,7 @@ export class SessionLog {
     return this.#progress.reach()
   }
 
-  /** Commits the final status entry with the row's final state; nothing can be appended afterwards (law 10). */
+  /** Commits the final status entry with the row's final state; nothing can be appended afterwards (guarantee 10). */
   async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
     this.append(draft, patch)
     await this.flush()
@@ -332,7 +332,7 @@ export class SessionLog {
   }
 
   /**
-   * Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (law 9). Where it was not
+   * Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (guarantee 9). Where it was not
    * the data that was refused, the same is done to lose no more than must be, but the session has failed.
    */
   async #commitAroundRefused(entries: LogEntry[], patch: SessionPatch | null, cause: unknown): Promise<void> {

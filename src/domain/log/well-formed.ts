@@ -1,5 +1,5 @@
 /**
- * Page-made text made fit to store, once, before an entry gets its sequence (law 9): well-formed UTF-16 without
+ * Page-made text made fit to store, once, before an entry gets its sequence (guarantee 9): well-formed UTF-16 without
  * U+0000. Measured: one NUL or lone surrogate fails a whole batch in PostgreSQL and would stall the log for ever.
  */
 export function wellFormed(text: string): string {

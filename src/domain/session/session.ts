@@ -42,7 +42,7 @@ const DETAIL_INTERVAL_MS = 250
 /**
  * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
  *
- * Status and counts are in the snapshot when the log has them (law 2); URL, title and pending requests are state and
+ * Status and counts are in the snapshot when the log has them (guarantee 2); URL, title and pending requests are state and
  * are shown as they are now.
  */
 export class Session implements Recorder {

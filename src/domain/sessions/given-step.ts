@@ -8,6 +8,8 @@ export type GivenStep =
       artifacts: readonly (string | null)[]
     })
 
+/** An id for which nothing is given names no artifact. */
 export function givenStep(step: ActionStep, artifacts: readonly (string | null)[]): GivenStep {
-  return step.name === 'upload' ? { ...step, artifacts } : step
+  if (step.name !== 'upload') return step
+  return { ...step, artifacts: step.input.artifactIds.map((_, index) => artifacts[index] ?? null) }
 }

@@ -9,7 +9,7 @@ const ROUND_MS = 60 * 60 * 1000
 const SWEEP_EVERY_MS = DAY_MS
 /** Other servers' clocks may be behind ours. */
 const CLAIMS_KEPT_MS = ROUND_MS
-/** Between two small steps everyone else gets a turn at the database (law 11). */
+/** Between two small steps everyone else gets a turn at the database (guarantee 11). */
 const STEP_PAUSE_MS = 50
 
 /**

@@ -5,11 +5,11 @@ import type { CdpClient } from '../../ports/cdp-client.ts'
 import type { PageFrames } from '../../ports/live-view.ts'
 import type { ClientDetachReason, LogEntry, PendingRequest } from '../../ports/log-entry.ts'
 import type { ProfileDescription } from '../../ports/profile.ts'
-import type { SessionPatch } from '../../ports/session-record.ts'
 import type { LogHead } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import type { SessionHealth } from './session-health.ts'
+import type { SessionChange } from './session-input.ts'
 
 /** Steps as a client gave them: they are checked where the session lives. */
 export interface GivenActions {
@@ -98,7 +98,7 @@ export interface SessionHandle {
   /** A page as it is now. Throws BAD_USER_INPUT, NOT_FOUND (the page), or the code of an action that fails so. */
   observe(given: GivenObservation, signal: AbortSignal): Promise<ObservedPage>
   /** Changes the session, which counts as activity; resolves when that is committed. Throws TIMEOUT or DATABASE_UNAVAILABLE. */
-  update(change: SessionPatch): Promise<SessionSnapshot>
+  update(change: Partial<SessionChange>): Promise<SessionSnapshot>
   /** Ends the session as TERMINATED. Resolves at its end, or after 30 s while the store is unavailable. Idempotent. */
   end(): Promise<void>
   /** Asks the browser now; resolves within 2 s. */

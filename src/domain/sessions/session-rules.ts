@@ -123,7 +123,7 @@ const isStorableJson: Check<unknown> = (value) => {
   if (bytes > LIMITS.metadataBytes) {
     return { code: 'TOO_LONG', message: `must take at most ${LIMITS.metadataBytes} bytes as JSON; it takes ${bytes}` }
   }
-  // JSON.stringify writes a lone surrogate and U+0000 as escapes: PostgreSQL refuses both (law 9).
+  // JSON.stringify writes a lone surrogate and U+0000 as escapes: PostgreSQL refuses both (guarantee 9).
   return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)
     ? { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }
     : null

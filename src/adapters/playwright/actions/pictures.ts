@@ -71,11 +71,9 @@ export const pdf: ActionHandler<ActionValues<'pdf'>> = async (site: ActionSite, 
 
 /** Of an element, or else of the whole page; null: it is not known in time. */
 async function sizeOf(page: Page, element: Locator | null, timeout: number): Promise<Size | null> {
-  const measuring = element ? element.boundingBox({ timeout }) : sizeOfPage(page)
-  return await Deadline.result(
-    measuring.catch(() => null),
-    timeout,
-  )
+  using deadline = new Deadline(timeout)
+  const measuring = element ? element.boundingBox({ timeout }) : sizeOfPage(page, deadline)
+  return await deadline.result(measuring.catch(() => null))
 }
 
 interface Size {
@@ -84,10 +82,11 @@ interface Size {
 }
 
 /** As the browser knows it: scripts may tell other sizes. */
-async function sizeOfPage(page: Page): Promise<Size> {
+async function sizeOfPage(page: Page, deadline: Deadline): Promise<Size | null> {
   const session = await page.context().newCDPSession(page)
   try {
-    return (await session.send('Page.getLayoutMetrics')).cssContentSize
+    const metrics = await deadline.result(session.send('Page.getLayoutMetrics'))
+    return metrics && metrics.cssContentSize
   } finally {
     // A page that hangs takes no leave.
     session.detach().catch(() => undefined)

@@ -4,7 +4,7 @@ import { Deadline } from '../../../async/deadline.ts'
 const HEARING_MS = 250
 
 interface Wire {
-  send(method: 'Runtime.getHeapUsage', params: object, sessionId: string): Promise<unknown>
+  send(method: 'Runtime.getHeapUsage', params: Record<string, never>, sessionId: string): Promise<unknown>
 }
 
 /** Resolves once a worker has done what was asked of it on each of these sessions, or when it takes too long. Never rejects. */

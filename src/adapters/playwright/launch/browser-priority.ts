@@ -44,7 +44,11 @@ export class BrowserPriority {
   #debtAt: number
   #mostDebtMs = LEAST_DEBT_MS
   #isBusy = false
+  #isDisposed = false
   #timer: NodeJS.Timeout | undefined
+  /** Niceness of the group. */
+  #wanted: number
+  #isSetting = false
 
   constructor(
     pid: number,
@@ -64,6 +68,7 @@ export class BrowserPriority {
     } catch {
       // It has ended, or the system knows no priorities.
     }
+    this.#wanted = niceness(this.#niceness + NICENESS)
     this.#set(NICENESS)
   }
 
@@ -74,13 +79,15 @@ export class BrowserPriority {
     this.#debtAt = now
     if (this.#debtMs < BURST_MS) return
     this.#debtMs = Math.min(this.#debtMs, BURST_MS + this.#mostDebtMs)
-    if (this.#isBusy) return
+    if (this.#isBusy || this.#isDisposed) return
     this.#isBusy = true
     this.#set(BUSY_NICENESS)
     unowned(() => this.#lookAgain())
   }
 
+  /** From now on nothing is changed. */
   dispose(): void {
+    this.#isDisposed = true
     clearTimeout(this.#timer)
   }
 
@@ -96,7 +103,18 @@ export class BrowserPriority {
   }
 
   #set(added: number): void {
-    if (!this.#isGone()) void this.#setGroup(this.#pid, niceness(this.#niceness + added))
+    this.#wanted = niceness(this.#niceness + added)
+    if (!this.#isSetting) void this.#setWanted()
+  }
+
+  /** One at a time, for each may have to be tried again: the last that is wanted is the one that stays. Never rejects. */
+  async #setWanted(): Promise<void> {
+    this.#isSetting = true
+    for (let set: number | null = null; set !== this.#wanted && !this.#isDisposed && !this.#isGone();) {
+      set = this.#wanted
+      await this.#setGroup(this.#pid, set)
+    }
+    this.#isSetting = false
   }
 }
 

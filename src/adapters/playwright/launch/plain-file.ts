@@ -8,8 +8,12 @@ import type { Readable } from 'node:stream'
  */
 export async function openPlainFile(path: string): Promise<Readable> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  const stats = await file.stat()
-  if (stats.isFile() && stats.nlink === 1) return file.createReadStream()
-  await file.close()
-  throw new Error('what lies there is no plain file')
+  try {
+    const stats = await file.stat()
+    if (!stats.isFile() || stats.nlink !== 1) throw new Error('what lies there is no plain file')
+    return file.createReadStream()
+  } catch (error) {
+    await file.close()
+    throw error
+  }
 }

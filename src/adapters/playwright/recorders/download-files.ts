@@ -8,6 +8,7 @@ export const UNFINISHED = '.crdownload'
 /** As it calls one in its temporary folder until its UI thread has given it a guid, which may take a while. */
 export const NAMELESS = /^\.[\w.-]{1,100}$/
 
+/** The guid of a file by its name, unfinished or not. */
 export const guidOf = (name: string): string => (name.endsWith(UNFINISHED) ? name.slice(0, -UNFINISHED.length) : name)
 
 /** Where the browser writes the files of downloads. */
@@ -21,13 +22,13 @@ export class DownloadFiles {
     this.#nameless = nameless
   }
 
-  /** Of the file of a guid. Null: there is none. */
+  /** Size in bytes of the file of a guid. Null: there is none. */
   named(guid: string): number | null {
     const path = join(this.#named, guid)
     return sizeOf(`${path}${UNFINISHED}`) ?? sizeOf(path)
   }
 
-  /** Of a file that has no guid yet. Null: there is none. */
+  /** Size in bytes of a file that has no guid yet. Null: there is none. */
   nameless(name: string): number | null {
     return this.#nameless === null ? null : sizeOf(join(this.#nameless, name))
   }

@@ -137,6 +137,7 @@ export class Recording {
     return times.length > 0 ? Math.min(...times) : Math.max(this.#startedAt, ...this.#heardAt.values())
   }
 
+  /** Whether nothing is recorded any more. */
   get isStopped(): boolean {
     return this.#stopped
   }
