@@ -20,8 +20,6 @@ const { faultOwner } = await import(join(ROOT, 'src/fault-owner.ts'))
 let mode = null
 const neighbors = new WeakSet()
 const failed = new WeakSet()
-/** Owners that the neighbor needs as much as others do: whoever meets a fault of one tries again, on the next. */
-const SHARED = new Set(['ConnectionFaults'])
 /** By place. */
 const fired = new Map()
 /** Our own listeners and timers that ran without an owner. */
@@ -34,7 +32,7 @@ function note(place, isOurs) {
     return
   }
   const kind = owner.constructor.name
-  if (mode === null) return void (SHARED.has(kind) || neighbors.add(owner))
+  if (mode === null) return void neighbors.add(owner)
   if (fired.has(place) || failed.has(owner) || neighbors.has(owner) || !mode.includes(kind)) return
   failed.add(owner)
   const how = fired.size % 2 === 0 ? 'throw' : 'reject'

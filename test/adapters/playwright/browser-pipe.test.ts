@@ -280,3 +280,12 @@ test('a listener that throws costs its event alone; an error elsewhere ends that
   await expect.poll(() => sound.toPlaywright).toHaveLength(1)
   expect(await sound.misbehavior()).toBeNull()
 })
+
+test('tells how long each turn took', async () => {
+  const { wire, say } = open()
+  const spent: number[] = []
+  wire.onSpent = (milliseconds) => spent.push(milliseconds)
+  say(`${line('a line')}\0`)
+  await expect.poll(() => spent.length).toBeGreaterThan(0)
+  expect(Math.min(...spent)).toBeGreaterThanOrEqual(0)
+})

@@ -38,7 +38,7 @@ async function pass(priority: BrowserPriority, milliseconds: number, share: numb
 test('a browser that says much at once, or talks a little all the time, goes before those that flood', async () => {
   const priority = startPriority()
   priority.spent(39)
-  await pass(priority, 60_000, 0.09)
+  await pass(priority, 60_000, 0.02)
   expect(set).toEqual([USUAL])
 })
 

@@ -28,7 +28,6 @@ const SCRIPTS = {
     "console.log(${BIG}); console.log('after'); setTimeout(() => { throw new Error(${BIG}) }); setTimeout(() => postMessage(1), 100)"
   ]))).onmessage = () => tell('worker')`,
   window: `open('about:blank', 'x' + ${BIG}); tell('window')`,
-  flood: `setInterval(() => { for (let i = 0; i < 20; i++) console.log('x'.repeat(200_000)) })`,
   frame: deep('document.documentElement.appendChild(document.createElement("iframe"))'),
 }
 
@@ -99,23 +98,13 @@ test.each([
   await neighbor.close(1_000)
 })
 
-test(
-  'browsers give way to the server where both want the processor, and one that floods gives way to the others',
-  { timeout: 120_000 },
-  async () => {
-    const { session: quiet } = await pool.start()
-    const [pid] = pool.browsers()
-    const { session } = await visit('flood')
-    const flooding = () => pool.browsers().filter((one) => one !== pid)
+test('browsers give way to the server where both want the processor', async () => {
+  const { session } = await pool.start()
+  for (const pid of pool.browsers()) {
+    expect(getPriority(pid)).toBeGreaterThan(getPriority(process.pid))
+    const group = `/proc/${pid}/autogroup`
     // Where the kernel divides the processor among sessions of processes, that is what counts.
-    const niceness = (of: number) => Number(/nice (\d+)/.exec(readFileSync(`/proc/${of}/autogroup`, 'utf8'))?.[1])
-    if (existsSync('/proc/self/autogroup')) {
-      await expect.poll(() => flooding().map(niceness), { timeout: 90_000 }).toContain(19)
-      expect(niceness(pid!)).toBeGreaterThan(0)
-      expect(niceness(pid!)).toBeLessThan(19)
-    }
-    for (const one of pool.browsers()) expect(getPriority(one)).toBeGreaterThan(getPriority(process.pid))
-    await session.close(1_000)
-    await quiet.close(1_000)
-  },
-)
+    if (existsSync(group)) await expect.poll(() => readFileSync(group, 'utf8')).toMatch(/nice [1-9]/)
+  }
+  await session.close(1_000)
+})

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import type { BrowserContext, Page } from 'playwright'
 import { expect, onTestFinished, test } from 'vitest'
 import type { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
@@ -54,7 +55,9 @@ test('a video of which nothing is written yet when recordings are broken off is 
   expect(recorder.of('ARTIFACT_FAILED')).toMatchObject([{ kind: 'VIDEO', partial: true }])
   // Whoever searched for it, to end it, would have found it by then.
   for (let searches = 0; searches < 5; searches += 1) expect(await processesWith(path)).toEqual([encoder.pid])
-  expect(await recordings.finish(600_000, async () => {})).toMatchObject([{ kind: 'VIDEO', path }])
+  const files = await recordings.finish(600_000, async () => {})
+  expect(files).toMatchObject([{ kind: 'VIDEO' }])
+  expect(await buffer(await files[0]!.open())).toEqual(await readFile(path))
 })
 
 test('it is ended as soon as some is', async () => {
@@ -69,5 +72,7 @@ test('nobody waits for an ffmpeg that is gone: what it has written is kept', asy
   await writeFile(path, Buffer.from(FINISHED.slice(0, 8), 'hex'))
   encoder.kill('SIGKILL')
   await ended
-  expect(await recordings.finish(600_000, async () => {})).toMatchObject([{ kind: 'VIDEO', path }])
+  const files = await recordings.finish(600_000, async () => {})
+  expect(files).toMatchObject([{ kind: 'VIDEO' }])
+  expect(await buffer(await files[0]!.open())).toEqual(await readFile(path))
 })
