@@ -238,8 +238,8 @@ const KINDS = [
   /^WebSocket 'message'/,
   /^IncomingMessage 'data'/,
   /^InProcessBus\.subscribe/,
-  /^set(Timeout|Interval) at src\/domain/,
-  /^set(Timeout|Immediate|Interval) at src\/adapters\/playwright/,
+  /^set(Timeout|Interval) at (src\/async\S+ for )?src\/domain/,
+  /^set(Timeout|Immediate|Interval) at (src\/async\S+ for )?src\/adapters\/playwright/,
 ]
 
 test('a fault in any listener or timer of a session ends what it belongs to, and nothing else', async () => {

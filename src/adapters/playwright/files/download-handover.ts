@@ -2,16 +2,20 @@ import type { Logger } from '../../../logger.ts'
 import type { ClientFolder } from './client-folder.ts'
 import { Deadline } from '../../../async/deadline.ts'
 
+type Copying = Pick<ClientFolder, 'copy'>
+
 /** How many results are remembered. */
 const MOST_RESULTS = 1_000
+/** To find out whether a client has a folder here takes milliseconds, and longer on a machine with many connections. */
+const FINDING_MS = 10_000
 /** An artifact of gigabytes takes its time to be kept. */
 const KEPT_MS = 120_000
 
 /** Downloads become artifacts, and their files are removed: clients are told of an end only then, with a copy where they look. */
 export class DownloadHandover {
   readonly #logger: Logger
-  /** By guid: folders of clients that look for it. */
-  readonly #folders = new Map<string, Set<ClientFolder>>()
+  /** By guid: folders of clients that look for it, as soon as they are known; null: they have none here. */
+  readonly #folders = new Map<string, Set<Promise<Copying | null>>>()
   /** By guid: whether it was kept as an artifact. */
   readonly #results = new Map<string, PromiseWithResolvers<boolean>>()
   #isOver = false
@@ -20,9 +24,12 @@ export class DownloadHandover {
     this.#logger = logger
   }
 
-  /** The client will look for the download in its folder, under its guid, which must be a plain name. */
-  claim(guid: string, folder: ClientFolder): void {
-    const folders = this.#folders.get(guid) ?? new Set<ClientFolder>()
+  /**
+   * The client will look for the download in its folder, if it has one here, under its guid, which must be a plain name.
+   * `folder` must not reject.
+   */
+  claim(guid: string, folder: Promise<Copying | null>): void {
+    const folders = this.#folders.get(guid) ?? new Set<Promise<Copying | null>>()
     this.#folders.set(guid, folders.add(folder))
   }
 
@@ -36,9 +43,10 @@ export class DownloadHandover {
     const folders = this.#folders.get(guid)
     this.#folders.delete(guid)
     if (folders && isKept) {
-      for (const folder of folders) {
+      for (const finding of folders) {
+        const folder = await Deadline.result(finding, FINDING_MS)
         await folder
-          .copy(path, guid)
+          ?.copy(path, guid)
           .catch((error: unknown) => this.#logger.warn({ err: error }, 'a download could not be copied for a client'))
       }
     }

@@ -91,7 +91,9 @@ export class ClientDownloads {
     const contextId = targets.pageOfFrame(frameId)?.browserContextId ?? browserContextId
     const folder = this.#folders.get(contextId)
     if (!folder || !PLAIN_GUID.test(guid)) return event
-    const shown = folder.then((found) => this.#claim(guid, found, suggestedFilename))
+    // A small one may end before it is known where the client looks.
+    this.#ground.handover.claim(guid, folder)
+    const shown = folder.then((found) => (found ? guid : this.#nameOf(guid, suggestedFilename)))
     this.#shown.set(guid, shown)
     return shown.then((name) => ({ ...event, params: { ...event.params, guid: name } }))
   }
@@ -118,12 +120,8 @@ export class ClientDownloads {
     return { method, params: { ...told, state: isWhole ? state : 'canceled' } }
   }
 
-  /** Returns the guid that the client is told. */
-  #claim(guid: string, folder: ClientFolder | null, suggestedFilename: string): string {
-    if (folder) {
-      this.#ground.handover.claim(guid, folder)
-      return guid
-    }
+  /** What a client on another machine is told in place of the guid. */
+  #nameOf(guid: string, suggestedFilename: string): string {
     const artifact = cutText(suggestedFilename, MOST_NAME).replace(UNFIT, '_')
     const shown = `${guid}/not on this machine, the server keeps it as the artifact ${artifact} of the session`
     this.#guids.set(shown, guid)
