@@ -5,7 +5,11 @@ export const NOTES: Record<string, string> = {
   search:
     'Of four hundred lines a run, p99 is the fourth slowest: one pause of the server (a major collection takes 40 to 100 ms) or of the disk decides it, in either half. The embedded database works on one statement at a time, and a step of a search is one.',
   'fairness-states':
-    'Browsers run at a lower priority, as processes and as the group that Linux makes of each (sched_autogroup): without the latter each busy browser got as much of two cores as the whole server, whose thread had 0.16 s of 9 s; the slowest /health was 2.8 to 4.2 s. The niceness of processes alone changes nothing there. One that floods is lowered further once it is found out, which takes 0.05 to 0.4 s: until then the other session’s browser shares the processor with it, and p99 is the fourth slowest of four hundred lines. With niceness 5 for all and 19 for those that flood, p99 was 173 ms for states and 495 ms for lines; with 10 and 19 26 and 88 ms; with 14 and 19 18 and 23 ms.',
+    'Browsers run at a lower priority, as processes and as the group that Linux makes of each (sched_autogroup): without the latter each busy browser got as much of two cores as the whole server, whose thread had 0.16 s of 9 s; the slowest /health was 2.8 to 4.2 s. The niceness of processes alone changes nothing there. One that floods is lowered further once it is found out, which takes 0.05 to 0.4 s: until then the other session’s browser shares the processor with it, and p99 is the fourth slowest of four hundred lines. With niceness 5 for all and 19 for those that flood, p99 was 173 ms; with 10 and 19 26 ms; with 14 and 19, in three runs on a quiet machine, 16 to 23 ms, which is 1.4 to 4.4 times.',
+  'fairness-fetches':
+    'Three runs on a quiet machine: 15, 35 and 24 ms, which is 1.4, 7.8 and 4.0 times; the quiet value itself is between 3 and 14 ms.',
+  'fairness-lines':
+    'Three runs on a quiet machine: 55, 49 and 61 ms, which is 16.5, 10.4 and 8.8 times. The flood is lines that must be kept, and the embedded database works on one statement at a time: a line of another session waits for a batch or two of a hundred rows.',
   burst:
     'The bare listener disposes every argument, as its definition says; that is most of its time. One that leaves them alone, and so lets the page keep every object that it ever logged, takes about half as long.',
   replay:
