@@ -26,9 +26,9 @@ export const impatientPipes = (limits: Partial<MessageLimits> = {}) => ({
 })
 
 /** A wire without a browser at its other end. */
-export function fakeWire(): FakeWire {
+export function fakeWire(pipes = impatientPipes()): FakeWire {
   const [input, output] = [new PassThrough(), new PassThrough()]
-  const wire = new BrowserWire(input, output, '/no/such/folder', impatientPipes(), logger)
+  const wire = new BrowserWire(input, output, '/no/such/folder', pipes, logger)
   const sent: string[] = []
   const lastIds = new Map<string, number>()
   input.on('data', (chunk: Buffer) => {

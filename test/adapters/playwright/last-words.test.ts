@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
 import { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/message-limits.ts'
 import { RUN } from '../../../src/adapters/playwright/cdp/release-barrier.ts'
 import { LastWords } from '../../../src/adapters/playwright/session/last-words.ts'
-import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { ENTRY_MS, Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
 import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
-import { fakeWire, type FakeWire } from './fake-wire.ts'
+import { fakeWire, impatientPipes, type FakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { logger, processesWith, startTestPool, type TestPool } from './test-pool.ts'
@@ -242,3 +242,26 @@ kill -9 $$
     await browser.close(0)
   })
 })
+
+test('each entry is charged to its browser, which is not held up at its end by what it owes', async () => {
+  const pipes = impatientPipes()
+  const [charge, release] = [vi.spyOn(pipes.turns, 'charge'), vi.spyOn(pipes.turns, 'release')]
+  const fake = fakeWire(pipes)
+  const { wire, hear, attach } = fake
+  const { targets, recording } = await record(fake)
+  attach('page', 'page')
+  const charged = () => charge.mock.calls.filter(([, milliseconds]) => milliseconds === ENTRY_MS).length
+  const before = charged()
+  for (let line = 0; line < 3; line += 1) hear('Runtime.consoleAPICalled', CONSOLE_CALL, 'page')
+  await expect.poll(() => charged() - before).toBe(3)
+  expect(release).not.toHaveBeenCalled()
+  await new LastWords({ wire } as BrowserProcess, targets, recording).hear(1)
+  expect(release).toHaveBeenCalledWith(wire)
+})
+
+const CONSOLE_CALL = {
+  type: 'log',
+  args: [{ type: 'string', value: 'a line' }],
+  executionContextId: 1,
+  timestamp: 1_000,
+}

@@ -256,6 +256,11 @@ export class BrowserWire implements Turns {
     if (!this.#closed) this.#input.write(`${JSON.stringify(message)}\0`)
   }
 
+  /** See FairTurns. */
+  readonly charge = (milliseconds: number): void => this.#pipes.turns.charge(this, milliseconds)
+  /** See FairTurns: the browser is about to end. */
+  readonly hurry = (): void => this.#pipes.turns.release(this)
+
   /** See Turns. What does not fit into the time stays in the pipe, and the browser waits. */
   work(until: number): boolean {
     const start = performance.now()

@@ -4,7 +4,7 @@ import type { SandboxMode } from '../../../config.ts'
 import type { Logger } from '../../../logger.ts'
 import type { RecordingKind } from '../../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../../ports/browser.ts'
-import type { ConnectionOutcome, EgressProxies } from '../../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, EgressProxies } from '../../../ports/egress.ts'
 import { unowned, type FaultOwner } from '../../../fault-owner.ts'
 import type { LaunchMode } from '../launch/browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
@@ -154,13 +154,15 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         const way = this.#ways.of(options.egress)
         const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
         const open = warm ?? (await this.#launch(way, signal))
+        // The proxy's thread is told while the browser is asked.
+        const egress = assignEgress(open, options.egress)
         try {
           if (warm && !(await Deadline.race(isUsable(warm), signal))) {
             this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
             this.#inBackground(warm.process.close(0))
             continue
           }
-          return await this.#assign(open, options, recorder, signal)
+          return await this.#assign(open, options, egress, recorder, signal)
         } catch (error) {
           const isDead = open.process.hasExited
           await open.process.close(0)
@@ -209,6 +211,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   async #assign(
     open: OpenBrowser,
     options: BrowserOptions,
+    { connections, assigned }: AssignedEgress,
     recorder: Recorder,
     signal: AbortSignal,
   ): Promise<BrowserSession> {
@@ -220,7 +223,6 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       !options.record.includes('VIDEO') &&
       isDeepStrictEqual({ ...options, record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
     const recordings = new Recordings(options.record, process, targets, recorder, logger)
-    const connections = new ConnectionOutcomes(process.proxy?.port ?? null, options.egress)
     const recording = new Recording(
       process.wire,
       targets,
@@ -247,7 +249,6 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         return context
       }
       // Side by side: until it is assigned, the proxy lets nothing through.
-      const assigned = process.proxy?.assign(options.egress, heardBy(connections, faults))
       const [context] = await Deadline.race(process.orEnd(Promise.all([opened(), assigned])), signal)
       if (!isDefault) this.#inBackground(Deadline.isMet(open.context.close(), CONTEXT_CLOSE_MS))
       const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
@@ -341,6 +342,20 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       .finally(() => this.#background.delete(guarded))
     this.#background.add(guarded)
   }
+}
+
+/** The policy of a browser's proxy; `assigned`: once it is in force. */
+interface AssignedEgress {
+  connections: ConnectionOutcomes
+  assigned: Promise<void> | undefined
+}
+
+function assignEgress({ process, faults }: OpenBrowser, policy: EgressPolicy): AssignedEgress {
+  const connections = new ConnectionOutcomes(process.proxy?.port ?? null, policy)
+  const assigned = process.proxy?.assign(policy, heardBy(connections, faults))
+  // Whoever waits for it hears of it; where the browser turns out not to be usable, nobody does.
+  assigned?.catch(() => undefined)
+  return { connections, assigned }
 }
 
 /** What is made of a proxy's report has an owner. */

@@ -47,6 +47,7 @@ export class LastWords {
   async hear(deadlineMs: number): Promise<void> {
     this.#isKnown = deadlineMs > 0
     if (deadlineMs === 0) return
+    this.#process.wire.hurry()
     // A page whose popup is held says nothing, and no script of it is to blame.
     const { barrier } = this.#process.wire
     const wasHeld = barrier.whenFree() !== null

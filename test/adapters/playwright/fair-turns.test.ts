@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { FairTurns, type Turns } from '../../../src/adapters/playwright/cdp/fair-turns.ts'
+
+const SECOND = 1_000
+/** Milliseconds of work that a piece takes. */
+const PIECE_MS = 1
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout', 'setImmediate'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** What work took, on top of the time of the timers. */
+let workedMs = 0
+const now = () => performance.now() + workedMs
+const create = () => new FairTurns(2, 4, now)
+
+/** Brings so many pieces, whose work takes time on the clock of the test. */
+class Pipe implements Turns {
+  left = 0
+  done = 0
+  readonly #turns: FairTurns
+  readonly #chargeMs: number
+
+  constructor(turns: FairTurns, chargeMs = 0) {
+    this.#turns = turns
+    this.#chargeMs = chargeMs
+  }
+
+  bring(pieces: number): void {
+    this.left += pieces
+    this.#turns.wake(this)
+  }
+
+  work(until: number): boolean {
+    while (this.left > 0 && now() < until) {
+      workedMs += PIECE_MS
+      this.left -= 1
+      this.done += 1
+      if (this.#chargeMs > 0) this.#turns.charge(this, this.#chargeMs)
+    }
+    return this.left > 0
+  }
+}
+
+/** Turns of the loop until the clock says so; whoever is not busy brings a piece every ten milliseconds. */
+function pass(milliseconds: number, quiet: Pipe | null = null): void {
+  const end = now() + milliseconds
+  let nextAt = now()
+  while (now() < end) {
+    if (quiet && now() >= nextAt) {
+      nextAt = now() + 10
+      quiet.bring(1)
+    }
+    vi.advanceTimersByTime(1)
+  }
+}
+
+test('alone, a pipe that floods takes all the time that there is', () => {
+  const flood = new Pipe(create())
+  flood.bring(20_000)
+  pass(10 * SECOND)
+  expect(flood.done).toBeGreaterThan(4_000)
+})
+
+test('beside one in use, a flood is paused above its share, and all of it is served in the end', () => {
+  const turns = create()
+  const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]
+  quiet.bring(1)
+  flood.bring(5_000)
+  pass(10 * SECOND, quiet)
+  // What it may take at once, and 0.15 of ten seconds.
+  expect(flood.done).toBeGreaterThan(1_000)
+  expect(flood.done).toBeLessThan(2_000)
+  expect(quiet.left).toBe(0)
+  pass(60 * SECOND, quiet)
+  expect(flood.left).toBe(0)
+})
+
+test('what a pipe is charged for elsewhere counts', () => {
+  const turns = create()
+  const [flood, quiet] = [new Pipe(turns, 4), new Pipe(turns)]
+  quiet.bring(1)
+  flood.bring(5_000)
+  pass(10 * SECOND, quiet)
+  expect(flood.done).toBeLessThan(500)
+  expect(flood.done).toBeGreaterThan(200)
+})
+
+test('once nobody else is in use, a flood is not paused any more', () => {
+  const turns = create()
+  const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]
+  flood.bring(20_000)
+  pass(5 * SECOND, quiet)
+  const before = flood.done
+  pass(5 * SECOND)
+  expect(flood.done - before).toBeGreaterThan(1_500)
+})
+
+test('what a pipe did while it was alone does not count for long', () => {
+  const turns = create()
+  const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]
+  flood.bring(20_000)
+  pass(10 * SECOND)
+  const before = flood.done
+  pass(SECOND, quiet)
+  expect(flood.done).toBeGreaterThan(before)
+})
+
+test('a pipe that is about to end is not paused', () => {
+  const turns = create()
+  const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]
+  quiet.bring(1)
+  flood.bring(10_000)
+  pass(2 * SECOND, quiet)
+  const before = flood.done
+  turns.release(flood)
+  pass(2 * SECOND, quiet)
+  expect(flood.done - before).toBeGreaterThan(600)
+})
