@@ -132,6 +132,7 @@ function entryData(marker: string, artifactId: string, taskId: string, cost: Cos
       requestHeaders: { marker },
       responseHeaders: { marker },
       timing: { queuedMs: 1, dnsMs: 1, connectMs: 1, tlsMs: 1, waitingMs: 1, downloadMs: 1 },
+      remoteAddress: '192.0.2.1:443',
       pageId,
     },
     WEB_SOCKET_OPENED: { webSocketId: 1, url, pageId },
