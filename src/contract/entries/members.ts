@@ -11,8 +11,13 @@ export const int = z.int32()
 /** Shown as SafeInt. */
 export const safeInt = z.int()
 
-/** Milliseconds since the epoch, within what a Date holds. */
-export const time = z.number().min(-8.64e15).max(8.64e15)
+/** What a Date holds. */
+const TIME_LIMIT = 8.64e15
+
+/** Milliseconds since the epoch. */
+export const time = z.number().min(-TIME_LIMIT).max(TIME_LIMIT)
+
+export const isTime = (value: number) => Math.abs(value) <= TIME_LIMIT
 
 /** Null for what belongs to no page (a service worker, a shared worker), or where the page is unknown. */
 export const pageId = z.string().nullable()

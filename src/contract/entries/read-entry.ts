@@ -1,5 +1,5 @@
 import type { SessionEventKind } from './kinds.ts'
-import { isObject, time } from './members.ts'
+import { isObject, isTime } from './members.ts'
 import { ENTRY_SCHEMAS, type EntryData } from './schemas.ts'
 import { ENTRY_VERSION, upgraded } from './upgrades.ts'
 
@@ -22,7 +22,7 @@ export function readEntryData<K extends SessionEventKind>(entry: StoredEntry<K>)
   if (!Number.isInteger(version) || version < 1 || version > ENTRY_VERSION) {
     return unreadable(`version: ${version} is not among 1 to ${ENTRY_VERSION}; written by a newer server?`)
   }
-  if (!time.safeParse(at).success) return unreadable('at: out of range')
+  if (!isTime(at)) return unreadable('at: out of range')
   if (!isObject(stored)) return unreadable('data: not an object')
   const { data, error } = ENTRY_SCHEMAS[kind].safeParse(upgraded(kind, version, stored))
   if (!error) return { data: data as EntryData[K], problem: null }
@@ -33,7 +33,7 @@ const unreadable = (problem: string) => ({ data: null, problem: problem.slice(0,
 
 /** Takes the place of an entry that cannot be read; kind null: of a kind that is not known. */
 export function unreadableEntry(kind: SessionEventKind | null, storedAt: number) {
-  const at = time.safeParse(storedAt).success ? storedAt : 0
+  const at = isTime(storedAt) ? storedAt : 0
   // How many it stood for itself, nobody knows.
   const count = kind === 'ENTRIES_DROPPED' ? null : 1
   const countsByKind = kind === null || count === null ? {} : { [kind]: count }

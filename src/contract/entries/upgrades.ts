@@ -25,5 +25,7 @@ export const ENTRY_VERSION = UPGRADES.length + 1
 
 /** The data as the newest version has it. */
 export function upgraded(kind: SessionEventKind, version: number, data: Record<string, unknown>) {
-  return UPGRADES.slice(version - 1).reduce((before, steps) => steps[kind]?.(before) ?? before, data)
+  let newer = data
+  for (let from = version; from < ENTRY_VERSION; from += 1) newer = UPGRADES[from - 1]![kind]?.(newer) ?? newer
+  return newer
 }
