@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { buildSchema, getNamedType, isLeafType, isObjectType, type GraphQLObjectType } from 'graphql'
+import { buildSchema, getNamedType, isLeafType, isObjectType } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readEntryData, unreadableEntry } from '../../src/contract/entries/read-entry.ts'
 import { ENTRY_VERSION } from '../../src/contract/entries/upgrades.ts'
@@ -17,19 +17,21 @@ const AT = 1_700_000_000_000
 const schema = buildSchema(readFileSync(join(import.meta.dirname, '..', '..', 'schema.graphql'), 'utf8'))
 
 /** Every field that shows what an entry itself says; an artifact is a row of its own. */
-function fieldsOf(type: GraphQLObjectType, prefix: string): string {
-  const fields = Object.values(type.getFields()).flatMap(({ name, type: ofField }) => {
+function fieldsOf(name: string, prefix: string): string {
+  const type = schema.getType(name)
+  if (!isObjectType(type)) throw new Error(`the schema has no type ${name}`)
+  const fields = Object.values(type.getFields()).flatMap(({ name: field, type: ofField }) => {
     const named = getNamedType(ofField)
-    if (isLeafType(named)) return [`${prefix}${name}: ${name}`]
+    if (isLeafType(named)) return [`${prefix}${field}: ${field}`]
     return isObjectType(named) && named.name !== 'Artifact'
-      ? [`${prefix}${name}: ${name} { ${fieldsOf(named, '')} }`]
+      ? [`${prefix}${field}: ${field} { ${fieldsOf(named.name, '')} }`]
       : []
   })
   return fields.join(' ')
 }
 
 const FIELDS = Object.values(TYPE_OF)
-  .map((name) => `... on ${name} { ${fieldsOf(schema.getType(name) as GraphQLObjectType, `${name}_`)} }`)
+  .map((name) => `... on ${name} { ${fieldsOf(name, `${name}_`)} }`)
   .join('\n')
 
 let server: FakeServer
