@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { migrateDatabase } from '../src/adapters/postgres/migrate.ts'
 import { openDatabase } from '../src/adapters/postgres/open-database.ts'
 import { createLogger } from '../src/logger.ts'
+import { ENTRY_VERSION } from '../src/contract/entries/upgrades.ts'
 import { encodeGlobalId } from '../src/contract/global-id.ts'
 import type { SessionPosition } from '../src/ports/store.ts'
 import type { DatabaseSpace } from './database-space.ts'
@@ -124,7 +125,7 @@ const NETWORK_REQUEST = `jsonb_build_object(
   'requestBytes', 410, 'responseBytes', 1830, 'fromCache', false, 'redirectedFrom', null,
   'requestHeaders', jsonb_build_object('accept', 'application/json', 'user-agent', 'Mozilla/5.0 (X11; Linux x64)'),
   'responseHeaders', jsonb_build_object('content-type', 'application/json', 'cache-control', 'no-store'),
-  'timing', null, 'pageId', 'p1')`
+  'timing', null, 'remoteAddress', '192.0.2.1:443', 'pageId', 'p1')`
 
 const statusChange = (to: string) => `jsonb_build_object('from', null, 'to', '${to}', 'endReason', null, 'error', null)`
 
@@ -141,8 +142,8 @@ async function insertLog(client: pg.Client, id: string, entries: number, request
   const isRequest = requestEvery === null ? 'false' : `number % ${requestEvery} = 0`
   for (let from = 1; from <= entries; from += ENTRIES_PER_STATEMENT) {
     await client.query(
-      `insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes)
-       select $1::uuid, number, at, kind, request_id, data, octet_length(data::text)
+      `insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes, version)
+       select $1::uuid, number, at, kind, request_id, data, octet_length(data::text), ${ENTRY_VERSION}
        from generate_series($2::int, $3::int) as number, lateral (select
          now() - interval '2 h' + number * interval '2 ms' as at,
          case when number in (1, $4::int) then 1 when ${isRequest} then 7 else 6 end as kind,

@@ -34,7 +34,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/json-schema': ['ports', ASYNC, ...COMMON],
   'adapters/oidc': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/playwright': ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
-  'adapters/postgres': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
+  'adapters/postgres': ['ports', 'contract', 'fault-owner.ts', ASYNC, ...COMMON],
   // Its rules of hosts are those of sessions.
   'config.ts': ['ports', 'egress'],
   'logger.ts': ['config.ts'],

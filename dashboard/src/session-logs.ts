@@ -1,4 +1,4 @@
-import type { ResultOf } from 'gql.tada'
+import type { ResultOf, VariablesOf } from 'gql.tada'
 import type { Api } from './api.ts'
 import { LogFeed } from './log-feed.ts'
 import { WatchConsole, WatchNetwork, WatchStory } from './log-operations.ts'
@@ -7,26 +7,32 @@ export type ConsoleLine = ResultOf<typeof WatchConsole>['consoleMessages']['entr
 export type Request = ResultOf<typeof WatchNetwork>['networkRequests']['entries'][number]
 export type StoryEntry = ResultOf<typeof WatchStory>['sessionEvents']['entries'][number]
 
-/** What the timeline shows: everything but the lines and requests that have panels of their own. */
-const STORY_KINDS = [
-  'STATUS_CHANGE',
-  'NAVIGATION',
-  'PAGE_OPENED',
-  'PAGE_CLOSED',
-  'PAGE_CRASHED',
-  'WEB_SOCKET_OPENED',
-  'WEB_SOCKET_CLOSED',
-  'DOWNLOAD',
-  'DIALOG',
-  'ENTRIES_DROPPED',
-  'ACTION',
-  'ARTIFACT_CREATED',
-  'ARTIFACT_FAILED',
-  'CLIENT_ATTACHED',
-  'CLIENT_DETACHED',
-  'TASK_STEP',
-  'TASK_ENDED',
-] as const
+type SessionEventKind = NonNullable<VariablesOf<typeof WatchStory>['kinds']>[number]
+
+/** What the timeline shows: everything but the messages and requests that have panels of their own. */
+const IN_TIMELINE: Readonly<Record<SessionEventKind, boolean>> = {
+  STATUS_CHANGE: true,
+  NAVIGATION: true,
+  PAGE_OPENED: true,
+  PAGE_CLOSED: true,
+  PAGE_CRASHED: true,
+  CONSOLE_MESSAGE: false,
+  NETWORK_REQUEST: false,
+  WEB_SOCKET_OPENED: true,
+  WEB_SOCKET_CLOSED: true,
+  DOWNLOAD: true,
+  DIALOG: true,
+  ENTRIES_DROPPED: true,
+  ACTION: true,
+  ARTIFACT_CREATED: true,
+  ARTIFACT_FAILED: true,
+  CLIENT_ATTACHED: true,
+  CLIENT_DETACHED: true,
+  TASK_STEP: true,
+  TASK_ENDED: true,
+}
+
+const STORY_KINDS = (Object.keys(IN_TIMELINE) as SessionEventKind[]).filter((kind) => IN_TIMELINE[kind])
 
 /** The logs of one session. Each is read from the moment its panel is first shown, and kept for as long as it is open. */
 export class SessionLogs {
@@ -37,7 +43,7 @@ export class SessionLogs {
   constructor(api: Api, session: string) {
     this.console = new LogFeed(api, WatchConsole, { session }, (data) => data.consoleMessages)
     this.network = new LogFeed(api, WatchNetwork, { session }, (data) => data.networkRequests)
-    this.story = new LogFeed(api, WatchStory, { session, kinds: [...STORY_KINDS] }, (data) => data.sessionEvents)
+    this.story = new LogFeed(api, WatchStory, { session, kinds: STORY_KINDS }, (data) => data.sessionEvents)
   }
 
   stop(): void {

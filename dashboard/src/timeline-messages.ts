@@ -7,7 +7,7 @@ const { story } = messages
 
 /** What an entry is, in a word or two. */
 export function kindOf(entry: StoryEntry): string {
-  if (entry.__typename !== 'Action') return story.kinds[entry.__typename] ?? entry.__typename
+  if (entry.__typename !== 'Action') return story.kinds[entry.__typename]
   return sentenceCase(entry.actionType)
 }
 
@@ -55,7 +55,8 @@ export function lineOf(entry: StoryEntry): string {
       return [entry.text, entry.calls.length > 0 ? story.asked(entry.calls.join(', ')) : ''].filter(Boolean).join(' – ')
     case 'TaskEnded':
       return `${entry.taskStatus.toLowerCase()}${after(entry.taskError)}`
-    default:
+    case 'ConsoleMessage':
+    case 'NetworkRequest':
       return ''
   }
 }

@@ -1,36 +1,17 @@
 import type { Readable } from 'node:stream'
 import type { ActionStep, ActionType } from '../contract/actions/list.ts'
+import type { ActionError } from '../contract/entries/action.ts'
 import type { ArtifactKind } from './artifact.ts'
 import type { Json } from './json.ts'
 
 export type { ActionStep, ActionType }
 
-export const ACTION_ERROR_CODES = [
-  'INVALID_INPUT',
-  'TIMEOUT',
-  'NOT_FOUND',
-  'NOT_ACTIONABLE',
-  'NAVIGATION_FAILED',
-  'BLOCKED',
-  'STALE_REF',
-  'SCRIPT_ERROR',
-  'PAGE_CLOSED',
-  'SESSION_ENDED',
-  'CANCELLED',
-  'SKIPPED',
-  'STORAGE_FULL',
-  'STORAGE_UNAVAILABLE',
-  'QUOTA_EXCEEDED',
-] as const
-export type ActionErrorCode = (typeof ACTION_ERROR_CODES)[number]
-
-export interface ActionError {
-  code: ActionErrorCode
-  /** A sentence for people: what was waited for, what covered the element, the final URL and status. */
-  message: string
-}
-
-export type ActionOrigin = 'API' | 'TASK' | 'CLIENT'
+export {
+  ACTION_ERROR_CODES,
+  type ActionError,
+  type ActionErrorCode,
+  type ActionOrigin,
+} from '../contract/entries/action.ts'
 
 /** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in the README. */
 export const ACTION_LIMITS = {

@@ -1,4 +1,6 @@
-export type ArtifactKind = 'SCREENSHOT' | 'PDF' | 'VIDEO' | 'TRACE' | 'HAR' | 'DOWNLOAD' | 'UPLOAD'
+import type { ArtifactKind } from '../contract/entries/artifact-events.ts'
+
+export type { ArtifactKind }
 
 export const RECORDING_KINDS = ['VIDEO', 'TRACE', 'HAR'] as const
 export type RecordingKind = (typeof RECORDING_KINDS)[number]

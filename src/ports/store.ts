@@ -88,6 +88,7 @@ export interface CountStep {
  * says that nothing further lies in the query's direction within its bounds, as of this read.
  */
 export interface EntryStep {
+  /** Those that match, and in the place of each that cannot be read an ENTRIES_DROPPED, whatever the filter says. */
   entries: LogEntry[]
   /** Of the JSON text of these entries, or about that many for entries of version 0.1. */
   bytes: number
@@ -153,8 +154,9 @@ export interface Store {
   readEntries(query: EntryQuery, signal?: AbortSignal): Promise<EntryStep>
   /** Number of matching entries after the place, in steps as of readEntries; continue from `scannedTo`. */
   countEntries(query: CountQuery, signal?: AbortSignal): Promise<CountStep>
+  /** As in EntryStep: an ENTRIES_DROPPED in the place of an entry that cannot be read. */
   findEntry(sessionId: string, sequence: number): Promise<LogEntry | null>
-  findRequestEntry(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null>
+  findRequestEntry(sessionId: string, requestId: number): Promise<LogEntry | null>
   readHead(sessionId: string): Promise<LogHead | null>
 
   /**

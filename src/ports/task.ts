@@ -1,14 +1,8 @@
+import type { Cost } from '../contract/entries/model-cost.ts'
+import type { TaskStatus } from '../contract/entries/task-events.ts'
 import type { Json } from './json.ts'
 
-export type TaskStatus = 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED'
-
-/** What a model took. */
-export interface Cost {
-  inputTokens: number
-  outputTokens: number
-  /** Null when the model has no known price. */
-  usd: number | null
-}
+export type { Cost, TaskStatus }
 
 /** A task in words: its row. */
 export interface TaskRecord {

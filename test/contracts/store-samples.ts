@@ -93,6 +93,7 @@ export function networkRequest(
       requestHeaders: { accept: '*/*' },
       responseHeaders: { 'content-type': 'application/json' },
       timing: { queuedMs: 0.25, dnsMs: null, connectMs: 0.5, tlsMs: null, waitingMs: 3, downloadMs: 1 },
+      remoteAddress: '127.0.0.1:8080',
       pageId: 'p1',
       ...data,
     },

@@ -1,11 +1,18 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DatabaseUnusable } from '../../src/adapters/postgres/open-database.ts'
 import { openStore } from '../../src/adapters/postgres/store.ts'
+import { KIND_CODES } from '../../src/adapters/postgres/tables.ts'
+import { ENTRY_VERSION } from '../../src/contract/entries/upgrades.ts'
 import { createLogger } from '../../src/logger.ts'
-import type { LogEntry } from '../../src/ports/log-entry.ts'
+import {
+  SESSION_EVENT_KINDS,
+  type EntryDraft,
+  type LogEntry,
+  type SessionEventKind,
+} from '../../src/ports/log-entry.ts'
 import { StoreUnavailable } from '../../src/ports/store-errors.ts'
 import type { Scope } from '../../src/ports/scope.ts'
 import { startPostgres, type TestPostgres } from '../support/databases.ts'
@@ -117,6 +124,69 @@ describe('a PostgreSQL server', () => {
       done = step.done
     }
     expect(seen).toEqual(entries)
+    await store.close()
+  })
+
+  test('of version 0.1 keeps its logs, which are read as entries of today', async () => {
+    const name = `before_${randomBytes(4).toString('hex')}`
+    await withClient((client) => client.query(`create database ${name}`))
+    const url = new URL(server.url)
+    url.pathname = `/${name}`
+    const client = new pg.Client({ connectionString: url.href })
+    await client.connect()
+    const migrations = new URL('../../drizzle/', import.meta.url)
+    const journal = JSON.parse(await readFile(new URL('meta/_journal.json', migrations), 'utf8')) as {
+      entries: { tag: string; when: number }[]
+    }
+    await client.query('create schema drizzle')
+    await client.query(
+      'create table drizzle.__drizzle_migrations (id serial primary key, hash text, created_at bigint)',
+    )
+    for (const { tag, when } of journal.entries.slice(0, 4)) {
+      await client.query(await readFile(new URL(`${tag}.sql`, migrations), 'utf8'))
+      await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [tag, when])
+    }
+    const id = randomUUID()
+    const written = JSON.parse(
+      await readFile(new URL('../support/stored-entries/version-1.json', import.meta.url), 'utf8'),
+    ) as Record<SessionEventKind, object[]>
+    const rows = Object.entries(written).flatMap(([kind, samples]) =>
+      samples.map((data) => ({ kind: kind as SessionEventKind, data })),
+    )
+    await client.query(
+      `insert into sessions (id, owner, metadata, status, viewport_width, viewport_height, keep_alive,
+         idle_timeout_seconds, max_duration_seconds, machine_id, created_at, last_activity_at, last_sequence)
+       values ($1, 'ann', '{}', 'CLOSED', 1, 1, false, 1, 1, 'machine', now(), now(), $2)`,
+      [id, rows.length],
+    )
+    for (const [index, { kind, data }] of rows.entries()) {
+      await client.query(
+        `insert into log_entries (session_id, sequence, at, kind, data) values ($1, $2, to_timestamp(1.5), $3, $4)`,
+        [id, index + 1, KIND_CODES[kind], JSON.stringify(data)],
+      )
+    }
+    await client.end()
+
+    const store = await open(url.href)
+    const entries = await readAll(store, id, { kinds: null })
+    expect(entries).toMatchObject(rows.map((row, index) => ({ ...row, sequence: index + 1, at: 1500 })))
+    const [old] = entries.filter((entry) => entry.kind === 'NETWORK_REQUEST')
+    expect(old!.data).toMatchObject({ remoteAddress: null, timing: { queuedMs: null, dnsMs: 1 } })
+    await store.close()
+  })
+
+  test('gives back what it was given, of every kind', async () => {
+    const store = await open(server.url)
+    const written = JSON.parse(
+      await readFile(new URL(`../support/stored-entries/version-${ENTRY_VERSION}.json`, import.meta.url), 'utf8'),
+    ) as Record<SessionEventKind, object[]>
+    const drafts = Object.entries(written).map(([kind, [data]]) => ({ kind, at: 1500, data }) as EntryDraft)
+    const { session, entries } = await insertWith(store, drafts)
+    expect(await readAll(store, session.id, { kinds: null })).toEqual(entries)
+    for (const kind of SESSION_EVENT_KINDS) {
+      const ofKind = entries.filter((entry) => entry.kind === kind)
+      expect(await readAll(store, session.id, { kinds: [kind] })).toEqual(ofKind)
+    }
     await store.close()
   })
 

@@ -14,7 +14,7 @@ export interface OwnedThings {
 }
 
 /** Type of node of each kind of entry. */
-const TYPE_OF = {
+export const TYPE_OF = {
   STATUS_CHANGE: 'StatusChange',
   NAVIGATION: 'Navigation',
   PAGE_OPENED: 'PageOpened',
@@ -96,7 +96,8 @@ export async function keepOneOfEach(store: Store, owner: string, marker: string)
   }
 }
 
-function entryData(marker: string, artifactId: string, taskId: string, cost: Cost) {
+/** Of each kind of entry one, with every member that may be null set. */
+export function entryData(marker: string, artifactId: string, taskId: string, cost: Cost) {
   const pageId = 'p1'
   const url = `http://127.0.0.1/${marker}`
   const data: { [K in SessionEventKind]: EntryDraft<K>['data'] } = {
@@ -132,6 +133,7 @@ function entryData(marker: string, artifactId: string, taskId: string, cost: Cos
       requestHeaders: { marker },
       responseHeaders: { marker },
       timing: { queuedMs: 1, dnsMs: 1, connectMs: 1, tlsMs: 1, waitingMs: 1, downloadMs: 1 },
+      remoteAddress: '192.0.2.1:443',
       pageId,
     },
     WEB_SOCKET_OPENED: { webSocketId: 1, url, pageId },

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { ENTRY_VERSION } from '../../contract/entries/upgrades.ts'
 import type { LogEntry } from '../../ports/log-entry.ts'
 import type { AppendOutcome } from '../../ports/store.ts'
 import type { SessionPatch } from '../../ports/session-record.ts'
@@ -7,10 +8,11 @@ import { arraysOfEntries, countEntriesByCounter } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'
 import { assignmentsOfPatch } from './session-rows.ts'
 
-/** Rows of entries out of the four arrays that begin at parameter `first`, numbered after `base`. */
-export const entriesFromArrays = (sessionId: string, base: string, first: number) => `
+/** Inserts the entries of the four arrays that begin at parameter `first`, numbered after `base`. */
+export const insertEntries = (sessionId: string, base: string, first: number) => `
+  insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes, version)
   select ${sessionId}, ${base} + entry.position::int, to_timestamp(entry.at / 1000), entry.kind, entry.request_id, entry.data::jsonb,
-    octet_length(entry.data)
+    octet_length(entry.data), ${ENTRY_VERSION}
   from moved, unnest($${first}::float8[], $${first + 1}::smallint[], $${first + 2}::int[], $${first + 3}::text[])
     with ordinality as entry (at, kind, request_id, data, position)`
 
@@ -34,8 +36,7 @@ with moved as (
   where id = $1 and last_sequence = $2::int and status in ('CREATING', 'RUNNING')
   returning 1
 ), added as (
-  insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes)
-  ${entriesFromArrays('$1', '$2::int', 9)}
+  ${insertEntries('$1', '$2::int', 9)}
 )
 select 1 from moved`
 

@@ -1,3 +1,5 @@
+import { ENTRY_VERSION } from '../../contract/entries/upgrades.ts'
+import { CONSOLE_LEVELS, RESOURCE_TYPES } from '../../ports/log-entry.ts'
 import type { ConsoleFilter, EntryFilter, NetworkFilter, SessionEventKind } from '../../ports/log-entry.ts'
 import { KIND_CODES } from './tables.ts'
 
@@ -18,12 +20,16 @@ export class Parameters {
 /**
  * What domain/log/entry-filter.ts says of `console` and `network`, in SQL; null where they narrow nothing. Kinds are not
  * part of it: they choose the index.
+ *
+ * No stored data makes a statement fail. An entry that a condition cannot judge passes, since a reader may have wanted it: one
+ * of a newer version, without the member, or with a level or type that is unknown. It is found to be unreadable when it is read.
  */
 export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): string | null {
   const narrowed = (kind: SessionEventKind, conditionsOfKind: () => string[]) => {
     if (filter.kinds && !filter.kinds.includes(kind)) return []
     const conditions = conditionsOfKind()
-    return conditions.length > 0 ? [`(kind <> ${KIND_CODES[kind]} or (${conditions.join(' and ')}))`] : []
+    if (conditions.length === 0) return []
+    return [`(kind <> ${KIND_CODES[kind]} or version > ${ENTRY_VERSION} or (${conditions.join(' and ')}))`]
   }
   const conditions = [
     ...narrowed('CONSOLE_MESSAGE', () => consoleConditions(filter.console ?? {}, parameters)),
@@ -34,7 +40,7 @@ export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): 
 
 function consoleConditions({ levels, textContains, pageId }: ConsoleFilter, parameters: Parameters): string[] {
   return [
-    ...(levels ? [`data->>'level' = any(${parameters.add(levels, 'text[]')})`] : []),
+    ...(levels ? [isAmong('level', levels, CONSOLE_LEVELS, parameters)] : []),
     ...contains('text', textContains, parameters),
     ...(typeof pageId === 'string' ? [equals('pageId', pageId, parameters)] : []),
   ]
@@ -42,30 +48,45 @@ function consoleConditions({ levels, textContains, pageId }: ConsoleFilter, para
 
 function networkConditions(filter: NetworkFilter, parameters: Parameters): string[] {
   const { urlContains, methods, resourceTypes, minStatus, maxStatus, failedOnly } = filter
-  const status = `(data->>'status')::int`
+  // Compared as JSON, in whose order null is below every number: a cast would fail for what is no number.
+  const status = (operator: string, bound: number) =>
+    `data->'status' ${operator} to_jsonb(${parameters.add(bound, 'int')})`
   return [
     ...contains('url', urlContains, parameters),
     ...(methods ? [methodIsAmong(methods, parameters)] : []),
-    ...(resourceTypes ? [`data->>'resourceType' = any(${parameters.add(resourceTypes, 'text[]')})`] : []),
-    ...(typeof minStatus === 'number' ? [`${status} >= ${parameters.add(minStatus, 'int')}`] : []),
-    ...(typeof maxStatus === 'number' ? [`${status} <= ${parameters.add(maxStatus, 'int')}`] : []),
-    ...(failedOnly ? [`(data->>'failure' is not null or ${status} >= 400)`] : []),
+    ...(resourceTypes ? [isAmong('resourceType', resourceTypes, RESOURCE_TYPES, parameters)] : []),
+    ...(typeof minStatus === 'number' ? [`(${status('>=', minStatus)}) is not false`] : []),
+    ...(typeof maxStatus === 'number'
+      ? [`(${status('<=', maxStatus)} and data->'status' <> 'null') is not false`]
+      : []),
+    ...(failedOnly ? [`(data->'failure' <> 'null' or ${status('>=', 400)}) is not false`] : []),
   ]
+}
+
+/** Said by the values that are not wanted, so that one that is unknown passes. */
+function isAmong<V extends string>(
+  member: string,
+  wanted: readonly V[],
+  known: readonly V[],
+  parameters: Parameters,
+): string {
+  const others = known.filter((value) => !wanted.includes(value))
+  return `(data->>'${member}' = any(${parameters.add(others, 'text[]')})) is not true`
 }
 
 /** What is stored is well-formed and free of U+0000, and the database takes nothing else for a text. */
 const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
 
 const equals = (member: string, value: string, parameters: Parameters) =>
-  isStorable(value) ? `data->>'${member}' = ${parameters.add(value, 'text')}` : 'false'
+  isStorable(value) ? `(data->'${member}' = to_jsonb(${parameters.add(value, 'text')})) is not false` : 'false'
 
 function contains(member: string, part: string | null | undefined, parameters: Parameters): string[] {
   if (typeof part !== 'string') return []
-  return [isStorable(part) ? `strpos(data->>'${member}', ${parameters.add(part, 'text')}) > 0` : 'false']
+  return [isStorable(part) ? `(strpos(data->>'${member}', ${parameters.add(part, 'text')}) > 0) is not false` : 'false']
 }
 
 /** In the collation "C", upper() knows the letters of ASCII and no others. */
 function methodIsAmong(methods: readonly string[], parameters: Parameters): string {
   const place = parameters.add(methods.filter(isStorable), 'text[]')
-  return `upper(data->>'method' collate "C") in (select upper(method collate "C") from unnest(${place}) as method)`
+  return `(upper(data->>'method' collate "C") in (select upper(method collate "C") from unnest(${place}) as method)) is not false`
 }

@@ -1,17 +1,26 @@
+import { readEntryData, unreadableEntry } from '../../contract/entries/read-entry.ts'
 import type { LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
 import { KIND_CODES } from './tables.ts'
+import type { UnreadableEntries } from './unreadable-entries.ts'
 
 const KINDS_BY_CODE = new Map(Object.entries(KIND_CODES).map(([kind, code]) => [code, kind as SessionEventKind]))
 
 /** Columns of an entry as every reading statement selects them, in this order; `at` as milliseconds. */
-export const ENTRY_COLUMNS = `sequence, kind, round(date_part('epoch', at) * 1000) as at, data`
+export const ENTRY_COLUMNS = `sequence, kind, round(date_part('epoch', at) * 1000) as at, version, data`
 
-export type EntryRow = [sequence: number, kind: number, at: number, data: unknown]
+export type EntryRow = [sequence: number, kind: number, at: number, version: number, data: unknown]
 
-export function entryOfRow([sequence, code, at, data]: EntryRow): LogEntry {
-  const kind = KINDS_BY_CODE.get(code)
-  if (!kind) throw new Error(`the log holds an entry of the unknown kind ${code}: written by a newer version?`)
-  return { kind, sequence, at, data } as LogEntry
+/** The entry, as the newest version has it; one that cannot be read is an ENTRIES_DROPPED in its place (guarantee 7). */
+export function entryOfRow(sessionId: string, row: EntryRow, unreadable: UnreadableEntries): LogEntry {
+  const [sequence, code, at, version, stored] = row
+  const kind = KINDS_BY_CODE.get(code) ?? null
+  const { data, problem } =
+    kind === null
+      ? { data: null, problem: `kind: ${code} is unknown; written by a newer server?` }
+      : readEntryData({ kind, version, at, data: stored })
+  if (problem === null) return { kind, sequence, at, data } as LogEntry
+  unreadable.report({ sessionId, sequence, kind, problem })
+  return { kind: 'ENTRIES_DROPPED', sequence, ...unreadableEntry(kind, at) }
 }
 
 /** The entries as parallel arrays for `unnest($at::float8[], $kind::smallint[], $request::int[], $data::text[])`. */

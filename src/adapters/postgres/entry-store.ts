@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { LogEntry, SessionStatus } from '../../ports/log-entry.ts'
+import type { SessionStatus } from '../../ports/log-entry.ts'
 import type { Store } from '../../ports/store.ts'
 import { append } from './append.ts'
 import { asStoreError } from './database-errors.ts'
@@ -7,6 +7,7 @@ import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'
 import type { ReadTurns } from './read-turns.ts'
 import { countEntries, readEntries } from './read-entries.ts'
+import type { UnreadableEntries } from './unreadable-entries.ts'
 
 export type EntryStore = Pick<
   Store,
@@ -21,7 +22,7 @@ const READ_HEAD = 'select last_sequence, status from sessions where id = $1'
 const isInt = (number: number) => Number.isInteger(number) && number >= 0 && number <= 2_147_483_647
 
 /** The part of the store that keeps the entries of the logs. */
-export function createEntryStore(pool: pg.Pool, turns: ReadTurns): EntryStore {
+export function createEntryStore(pool: pg.Pool, turns: ReadTurns, unreadable: UnreadableEntries): EntryStore {
   const readOne = async <Row extends unknown[]>(text: string, values: unknown[]): Promise<Row | null> => {
     const { rows } = await pool
       .query<Row>({ name: statementName(text), text, values, rowMode: 'array' })
@@ -32,16 +33,17 @@ export function createEntryStore(pool: pg.Pool, turns: ReadTurns): EntryStore {
   }
   return {
     append: (sessionId, expectedLast, entries, patch) => append(pool, sessionId, expectedLast, entries, patch),
-    readEntries: (query, signal) => turns.take(query.reader ?? query.sessionId, () => readEntries(pool, query), signal),
+    readEntries: (query, signal) =>
+      turns.take(query.reader ?? query.sessionId, () => readEntries(pool, query, unreadable), signal),
     countEntries: (query, signal) =>
       turns.take(query.reader ?? query.sessionId, () => countEntries(pool, query), signal),
     findEntry: async (sessionId, sequence) => {
       const row = isInt(sequence) ? await readOne<EntryRow>(FIND_ENTRY, [sessionId, sequence]) : null
-      return row && entryOfRow(row)
+      return row && entryOfRow(sessionId, row, unreadable)
     },
     findRequestEntry: async (sessionId, requestId) => {
       const row = isInt(requestId) ? await readOne<EntryRow>(FIND_REQUEST, [sessionId, requestId]) : null
-      return row && (entryOfRow(row) as LogEntry<'NETWORK_REQUEST'>)
+      return row && entryOfRow(sessionId, row, unreadable)
     },
     readHead: async (sessionId) => {
       const row = await readOne<[number, SessionStatus]>(READ_HEAD, [sessionId])

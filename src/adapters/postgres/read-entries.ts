@@ -7,6 +7,7 @@ import { conditionOfFilter, Parameters } from './entry-conditions.ts'
 import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'
 import { KIND_CODES } from './tables.ts'
+import type { UnreadableEntries } from './unreadable-entries.ts'
 
 /**
  * Rows a filter looks at in one step (guarantee 11): a few milliseconds on the embedded database, for which an append waits.
@@ -26,7 +27,7 @@ const SIZE = `coalesce(bytes, case when pg_column_compression(data) is null then
 /** Above every sequence and size, and with a step added still an int of the database. */
 const NO_BOUND = 2_000_000_000
 
-const SIZED_COLUMNS = `sequence, kind, at, data, ${SIZE} as size`
+const SIZED_COLUMNS = `sequence, kind, at, version, data, ${SIZE} as size`
 
 type Direction = EntryQuery['direction']
 
@@ -75,7 +76,7 @@ type StepRow = [
 ]
 
 /** See Store.readEntries. */
-export async function readEntries(pool: pg.Pool, query: EntryQuery): Promise<EntryStep> {
+export async function readEntries(pool: pg.Pool, query: EntryQuery, unreadable: UnreadableEntries): Promise<EntryStep> {
   const { sessionId, filter, direction, limit } = query
   const after = Math.min(query.after ?? 0, NO_BOUND)
   const before = Math.min(query.before ?? NO_BOUND, NO_BOUND)
@@ -96,7 +97,7 @@ export async function readEntries(pool: pg.Pool, query: EntryQuery): Promise<Ent
     // The last of the rows that there are has no other after it: where each has, some did not fit.
     isCut &&= isFollowed === true
     if (entry[0] === null) continue
-    entries.push(entryOfRow(entry as EntryRow))
+    entries.push(entryOfRow(sessionId, entry as EntryRow, unreadable))
     bytes += size!
   }
   const isFull = isCut || entries.length >= limit
@@ -156,7 +157,7 @@ const filteredText = (filter: EntryFilter, direction: Direction, condition: stri
   with looked as materialized (
     ${within(source({ filter, direction, columns: SIZED_COLUMNS, limit: String(FILTERED_STEP) }), String(SCANNED_BYTES), direction)}
   ), hits as materialized (
-    select sequence, kind, at, data, size from looked where ${condition} limit $4::int
+    select sequence, kind, at, version, data, size from looked where ${condition} limit $4::int
   ), step as materialized (
     select case when count(*) = ${FILTERED_STEP} or bool_and(is_followed)
       then ${direction === 'forward' ? 'max' : 'min'}(sequence) end as edge

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import type { LogEntry } from '../../ports/log-entry.ts'
 import type { InsertSessionOutcome, Store } from '../../ports/store.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
-import { entriesFromArrays } from './append.ts'
+import { insertEntries } from './append.ts'
 import { asAppendError, asStoreError } from './database-errors.ts'
 import { arraysOfEntries, countEntriesByCounter } from './entry-rows.ts'
 import { countSessions, listSessions } from './list-sessions.ts'
@@ -102,8 +102,7 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: Rea
           on conflict do nothing
           returning id
         ), added as (
-          insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes)
-          ${entriesFromArrays('moved.id', '0', names.length + 1)}
+          ${insertEntries('moved.id', '0', names.length + 1)}
         )
         select 1 from moved`
       const values = [...Object.values(columns), ...arraysOfEntries(entries)]

@@ -13,6 +13,7 @@ import { ReadTurns } from './read-turns.ts'
 import { createRetention } from './retention.ts'
 import { createSessionStore } from './session-store.ts'
 import { createTaskStore } from './task-store.ts'
+import { UnreadableEntries } from './unreadable-entries.ts'
 import { createUploadClaims } from './upload-claims.ts'
 
 /** Connections of the pool that reads leave to everyone else; where there is only one, one read is let at it. */
@@ -34,7 +35,7 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
   const turns = new ReadTurns(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
   const calls: StoreCalls = {
     ...createSessionStore(pool, db, turns),
-    ...createEntryStore(pool, turns),
+    ...createEntryStore(pool, turns, new UnreadableEntries(environment.logger)),
     ...createApiKeyStore(db),
     ...createArtifactRows(pool, db),
     ...createUploadClaims(pool, db),

@@ -139,6 +139,8 @@ export const logEntries = pgTable(
     data: jsonb().notNull(),
     /** Of the JSON text that `data` was made of, so that reads are bounded without reading it. Null: written by 0.1. */
     bytes: integer(),
+    /** Of the schema of `data`, see contract/entries/upgrades.ts. What was written before there were versions is of the first. */
+    version: smallint().notNull().default(1),
   },
   (table) => [
     primaryKey({ name: 'log_entries_pkey', columns: [table.sessionId, table.sequence] }),

@@ -5,7 +5,7 @@ import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from '../kernel/c
 import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { UNLIMITED_ROOM, type DeliveryRoom } from './delivery.ts'
 import { TabwireError } from '../kernel/errors.ts'
-import { checkedFilter } from './entry-filter.ts'
+import { checkedFilter, matchesFilter } from './entry-filter.ts'
 import { LogFollower, type FollowerTiming, type LogSource } from './log-follower.ts'
 import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
 import { pageRequest, type PageArguments, type PageRequest } from '../kernel/pagination.ts'
@@ -156,12 +156,14 @@ export class LogReader {
         maxBytes: maxBytes - bytes,
       }
       const step = await this.#store.readEntries(query, reads.signal)
+      // What cannot be read comes whatever the filter wants, which decides whether the reader can be told.
+      const found = step.entries.filter((entry) => matchesFilter(entry, args.filter))
       // The first entry of a step comes however large it is: it begins the next page.
       if (bytes > 0 && bytes + step.bytes > maxBytes) break
-      const skipped = Math.min(toSkip, step.entries.length)
+      const skipped = Math.min(toSkip, found.length)
       toSkip -= skipped
-      if (forward) entries.push(...step.entries.slice(skipped))
-      else entries.unshift(...step.entries)
+      if (forward) entries.push(...found.slice(skipped))
+      else entries.unshift(...found)
       // What is skipped is not kept.
       if (toSkip === 0) bytes += step.bytes
       scannedTo = step.scannedTo
@@ -194,7 +196,7 @@ export class LogReader {
     return this.#store.findEntry(sessionId, sequence)
   }
 
-  findRequest(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null> {
+  findRequest(sessionId: string, requestId: number): Promise<LogEntry | null> {
     return this.#store.findRequestEntry(sessionId, requestId)
   }
 

@@ -29,7 +29,7 @@ export class OperationLogs {
     return this.#reads.read(0, () => this.#reader.findEntry(sessionId, sequence), sizeOf)
   }
 
-  findRequest(sessionId: string, requestId: number): Promise<LogEntry<'NETWORK_REQUEST'> | null> {
+  findRequest(sessionId: string, requestId: number): Promise<LogEntry | null> {
     return this.#reads.read(0, () => this.#reader.findRequest(sessionId, requestId), sizeOf)
   }
 }

@@ -42,6 +42,7 @@ export class PendingRequests {
         requestHeaders: {},
         responseHeaders: null,
         timing: null,
+        remoteAddress: null,
       },
     }))
     for (const requestId of this.#requests.keys()) this.#endedWithSession.add(requestId)

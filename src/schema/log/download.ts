@@ -34,13 +34,12 @@ builder.objectFields(Download, (t) => ({
     nullable: true,
     description: 'The file. Null when it failed, could not be kept (see keepFailure), or has been deleted since.',
     extensions: COST.page,
-    // Entries of before files were kept have none of these members.
-    resolve: ({ entry }, _, context) => findArtifact(entry.data.artifactId ?? null, context),
+    resolve: ({ entry }, _, context) => findArtifact(entry.data.artifactId, context),
   }),
   keepFailure: t.string({
     nullable: true,
     description:
       'Why the file could not be kept, or was canceled by the server, with its numbers. Null when it was kept, or when there was none to keep.',
-    resolve: ({ entry }) => entry.data.keepFailure ?? null,
+    resolve: ({ entry }) => entry.data.keepFailure,
   }),
 }))

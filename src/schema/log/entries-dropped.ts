@@ -14,6 +14,8 @@ const DropReasonEnum = builder.enumType('DropReason', {
     MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
     TERMINATED:
       'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',
+    UNREADABLE:
+      'A stored entry is damaged, or was written by a newer version of Tabwire. It takes the place of that entry.',
   }),
 })
 
@@ -26,7 +28,8 @@ builder.objectFields(EntriesDropped, (t) => ({
   reason: t.field({ type: DropReasonEnum, description: 'Why.', resolve: ({ entry }) => entry.data.reason }),
   count: t.int({
     nullable: true,
-    description: 'Number of entries missing here. Null when it is unknown (TERMINATED).',
+    description:
+      'Number of entries missing here. Null when it is unknown (TERMINATED, or UNREADABLE when the entry was itself an EntriesDropped).',
     resolve: ({ entry }) => entry.data.count,
   }),
   kinds: t.field({

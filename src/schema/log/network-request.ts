@@ -46,11 +46,10 @@ const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').impl
   description:
     'How long each phase of a request took, in milliseconds. Null for a phase that did not happen (a reused connection has no look-up) or is not known.',
   fields: (t) => ({
-    queuedMs: t.float({
+    queuedMs: t.exposeFloat('queuedMs', {
       nullable: true,
       description:
         'From when the page asked for it until the browser turned to it: a browser has six connections to a host over HTTP/1, and further requests wait for one. Milliseconds, or null.',
-      resolve: ({ queuedMs }) => queuedMs ?? null,
     }),
     dnsMs: t.exposeFloat('dnsMs', { nullable: true, description: 'Looking up the name. Milliseconds, or null.' }),
     connectMs: t.exposeFloat('connectMs', { nullable: true, description: 'Connecting. Milliseconds, or null.' }),
@@ -147,7 +146,7 @@ builder.objectFields(NetworkRequest, (t) => ({
     nullable: true,
     description:
       'IP address and port of the server that responded, such as 192.0.2.1:443 or [2001:db8::1]:443. Null without a connection of its own (a failure, a cache, a service worker), and behind a proxy given to startSession.',
-    resolve: ({ entry }) => entry.data.remoteAddress ?? null,
+    resolve: ({ entry }) => entry.data.remoteAddress,
   }),
   pageId: t.id({
     nullable: true,

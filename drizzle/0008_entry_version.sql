@@ -1,0 +1,1 @@
+ALTER TABLE "log_entries" ADD COLUMN "version" smallint DEFAULT 1 NOT NULL;

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { SESSION_EVENT_KINDS } from './kinds.ts'
+import { int, time } from './members.ts'
+
+const DROP_REASONS = [
+  'FLOOD',
+  'LOG_LIMIT',
+  'STORE_UNAVAILABLE',
+  'UNSTORABLE',
+  'MESSAGE_TOO_LARGE',
+  'TERMINATED',
+  /** Never stored: takes the place of an entry when that is read. */
+  'UNREADABLE',
+] as const
+export type DropReason = (typeof DROP_REASONS)[number]
+
+export const entriesDropped = z.object({
+  reason: z.enum(DROP_REASONS),
+  /** Null: unknown, since the browser had not handed them over (TERMINATED), or the count itself is unreadable. */
+  count: int.nullable(),
+  countsByKind: z.partialRecord(z.enum(SESSION_EVENT_KINDS), int),
+  /** Of the first and the last entry that was dropped. */
+  from: time,
+  to: time,
+})

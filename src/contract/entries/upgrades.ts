@@ -1,0 +1,31 @@
+import type { SessionEventKind } from './kinds.ts'
+import { isObject } from './members.ts'
+
+/**
+ * Gives data that was stored in one version what the next has. It is made of data that was not checked yet: what makes no
+ * sense is left as it is, for the check to find.
+ */
+type Upgrade = (data: Record<string, unknown>) => Record<string, unknown>
+
+/** From version 1 to 2, from 2 to 3 …; kinds without a step are the same in both. */
+const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
+  {
+    // Before downloads were kept as artifacts they said nothing about one.
+    DOWNLOAD: (data) => ({ artifactId: null, keepFailure: null, ...data }),
+    NETWORK_REQUEST: ({ timing, ...data }) => ({
+      remoteAddress: null,
+      ...data,
+      timing: isObject(timing) ? { queuedMs: null, ...timing } : timing,
+    }),
+  },
+]
+
+/** Of what is written now. Entries from before there were versions are of version 1. */
+export const ENTRY_VERSION = UPGRADES.length + 1
+
+/** The data as the newest version has it. */
+export function upgraded(kind: SessionEventKind, version: number, data: Record<string, unknown>) {
+  let newer = data
+  for (let from = version; from < ENTRY_VERSION; from += 1) newer = UPGRADES[from - 1]![kind]?.(newer) ?? newer
+  return newer
+}
