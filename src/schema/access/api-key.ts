@@ -5,9 +5,9 @@ import type { Scope } from '../../ports/scope.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
-import { NodeInterface, registerNode } from '../base/node.ts'
+import { foundByUuid } from '../base/node.ts'
 
 export const ScopeEnum = builder.enumType('Scope', {
   description: 'What an API key allows. Scopes are independent: none includes another.',
@@ -23,12 +23,12 @@ export const ScopeEnum = builder.enumType('Scope', {
   }),
 })
 
-export const ApiKey = builder.objectRef<ApiKeyRecord>('ApiKey').implement({
+export const ApiKey = builder.node(builder.objectRef<ApiKeyRecord>('ApiKey'), {
+  ...foundByUuid('KEYS', (owner, uuid, { apiKeys }) => apiKeys.find(owner, uuid)),
+  id: { description: 'Of this key; not its secret.', resolve: ({ id }) => id },
   authScopes: NEEDS.keys,
   description: 'A key that authenticates clients of one owner. Its secret is shown once and kept only as a hash.',
-  interfaces: [NodeInterface],
   fields: (t) => ({
-    id: t.id({ description: 'Of this key; not its secret.', resolve: ({ id }) => encodeGlobalId('ApiKey', id) }),
     name: t.exposeString('name', { description: 'For people.' }),
     owner: t.exposeString('owner', { description: 'Whose sessions it opens.' }),
     scopes: t.expose('scopes', { type: [ScopeEnum], description: 'What it allows.' }),
@@ -50,10 +50,6 @@ export const ApiKey = builder.objectRef<ApiKeyRecord>('ApiKey').implement({
     }),
   }),
 })
-
-registerNode('ApiKey', 'KEYS', async (id, owner, { apiKeys }) =>
-  id.number === null ? apiKeys.find(owner, id.uuid) : null,
-)
 
 const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
   description: 'A new API key. Rules that are broken are reported all together, as BAD_USER_INPUT.',

@@ -1,7 +1,7 @@
 import { encodeSessionCursor } from '../../domain/kernel/cursor.ts'
 import { SESSION_PAGE_BOUNDS } from '../../domain/sessions/session-list.ts'
 import { builder } from '../base/builder.ts'
-import { connectionOf } from '../base/connection.ts'
+import { connectionOf, connectionPage } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
 import { uuidOf } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
@@ -73,13 +73,13 @@ builder.queryFields((t) => ({
       const { owner } = context.require('READ')
       const { sessions, ...page } = await context.reads.list(() => context.sessions.list(owner, args, context.signal))
       const cursorAt = (index: number) => encodeSessionCursor(owner, sessions[index]!)
-      return {
+      return connectionPage({
         ...page,
         nodes: sessions,
         cursorAt,
         startCursor: sessions.length > 0 ? cursorAt(0) : null,
         endCursor: sessions.length > 0 ? cursorAt(sessions.length - 1) : null,
-      }
+      })
     },
   }),
 }))
