@@ -1,9 +1,10 @@
 import { NotFound } from '../../domain/kernel/errors.ts'
+import { SESSION_STATUS } from '../../domain/sessions/session-filter.ts'
 import { BROWSER_ENGINE } from '../../domain/sessions/session-input.ts'
 import { SESSION_INPUT_RULES } from '../../domain/sessions/session-rules.ts'
 import { enumTypeOf } from '../base/input-type.ts'
 import type { SessionSnapshot } from '../../domain/log/session-snapshot.ts'
-import type { SessionEndReason, SessionStatus } from '../../ports/log-entry.ts'
+import type { SessionEndReason } from '../../ports/log-entry.ts'
 import type { Scope } from '../../ports/scope.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { builder } from '../base/builder.ts'
@@ -14,16 +15,7 @@ import { uuidOf } from '../../contract/global-id.ts'
 import { NEEDS, readOrGiven } from '../base/needs.ts'
 import { foundByUuid } from '../base/node.ts'
 
-export const SessionStatusEnum = builder.enumType('SessionStatus', {
-  description: 'How far a session is. CLOSED, TIMED_OUT and FAILED are final.',
-  values: describedValues<SessionStatus>({
-    CREATING: 'Waiting for a slot, or its browser is starting.',
-    RUNNING: 'Its browser runs.',
-    CLOSED: 'Ended as someone wanted; see endReason.',
-    TIMED_OUT: 'Ended by one of its limits; see endReason.',
-    FAILED: 'Ended by something that went wrong; see endReason and error.',
-  }),
-})
+export const SessionStatusEnum = enumTypeOf(SESSION_STATUS)
 
 export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
   description: 'Why a session ended.',
