@@ -305,7 +305,7 @@ describe('imports', () => {
   })
 
   test('the domain and what it builds on use Node, plain libraries and types only', () => {
-    const plain = ['ipaddr.js', 'lru-cache', 'uuid', 'zod']
+    const plain = ['ipaddr.js', 'lru-cache', 'p-retry', 'uuid', 'zod']
     const wrong = sources
       .filter(({ room }) => ['domain', 'ports', 'contract', 'egress'].includes(room))
       .flatMap(({ path, external }) =>
