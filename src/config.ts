@@ -345,7 +345,7 @@ const environment = z.object({
 
 /**
  * Reads the configuration from environment variables. Pure: it opens nothing. An empty variable counts as unset, as
- * compose files write them.
+ * compose files write them. By hand over zod: every problem is told at once, in the words of the variables.
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(

@@ -14,7 +14,7 @@ import {
   type GraphQLField,
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { API_KEY_INPUT_RULES } from '../src/domain/keys/api-keys.ts'
+import { API_KEY_INPUT_RULES } from '../src/domain/keys/api-key-input.ts'
 import { SESSION_INPUT_RULES } from '../src/domain/sessions/session-rules.ts'
 import { decodeGlobalId, encodeGlobalId } from '../src/contract/global-id.ts'
 import { printedSchema, schema } from '../src/schema/schema.ts'

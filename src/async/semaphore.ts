@@ -1,4 +1,7 @@
-/** A number of permits, given out first come, first served. */
+/**
+ * A number of permits, given out first come, first served. By hand: of those who wait each leaves when a signal of its own
+ * is aborted, which p-limit and async-mutex have no way to say.
+ */
 export class Semaphore {
   #free: number
   readonly #waiting = new Set<() => void>()

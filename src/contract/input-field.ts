@@ -25,6 +25,7 @@ type InputFieldType =
   | 'Boolean'
   | 'JSON'
   | 'ID'
+  | 'DateTime'
   | EnumDefinition<string>
   | InputDefinition<InputFields>
 
@@ -78,7 +79,7 @@ export const lengthWithin =
         : null
 
 /** PostgreSQL and the protocol of browsers take neither lone surrogates nor, in texts that are kept, U+0000. */
-const wellFormed: Check<string> = (value) =>
+export const wellFormed: Check<string> = (value) =>
   value.isWellFormed() && !value.includes('\0')
     ? null
     : { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }

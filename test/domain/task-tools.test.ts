@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
 import { readCall, taskTools } from '../../src/domain/tasks/task-tools.ts'
 import { ACTION_KINDS } from '../../src/contract/actions/list.ts'
+import { encodeGlobalId } from '../../src/contract/global-id.ts'
 import type { Json } from '../../src/ports/json.ts'
 
 const schemas = new WorkerSchemas()
@@ -65,6 +66,16 @@ describe('a call', () => {
     expect(read('navigate', { url: 'https://example.com' })).toMatchObject({ step: { input: { timeoutMs: 30_000 } } })
     expect(read('wait', { timeMs: 20_000 })).toMatchObject({ step: { input: { timeoutMs: 30_000 } } })
     expect(read('setViewport', { width: 400, height: 300 })).toMatchObject({ step: { input: { width: 400 } } })
+  })
+
+  test('names artifacts by their global ids, which are decoded as in the schema', () => {
+    const uuid = '01939b5e-7c1a-7e2b-8d3f-0a1b2c3d4e5f'
+    const target = { css: '#file' }
+    const artifactIds = [encodeGlobalId('Artifact', uuid), uuid, encodeGlobalId('Session', uuid), '/etc/passwd']
+    expect(read('upload', { target, artifactIds })).toMatchObject({
+      kind: 'ACTION',
+      step: { name: 'upload', input: { artifactIds }, artifacts: [uuid, null, null, null] },
+    })
   })
 
   test('may look, change the page, or end the task', () => {

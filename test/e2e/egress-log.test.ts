@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { WholeEntry } from '../../src/adapters/playwright/captures/har-bodies.ts'
 import { startPagesSite } from '../support/pages-site.ts'
 import { startUnreachable, type Unreachable } from '../support/unreachable.ts'
 import { wholeLog } from '../support/whole-log.ts'
@@ -105,21 +106,10 @@ async function visited(targets: string[], input: Record<string, unknown> = {}): 
   return { ...log, har: await harOf(id) }
 }
 
-interface Har {
-  log: {
-    entries: {
-      request: { url: string }
-      response: { status: number; _failureText?: string }
-      serverIPAddress?: string
-      _serverPort?: number
-    }[]
-  }
-}
-
 async function harOf(id: string): Promise<string[]> {
   const query = `query ($id: ID!) { session(id: $id) { artifacts(kind: HAR) { nodes { url } } } }`
   const { session } = await tabwire().query<{ session: { artifacts: { nodes: { url: string }[] } } }>(query, { id })
-  const { log } = (await (await fetch(session.artifacts.nodes[0]!.url)).json()) as Har
+  const { log } = (await (await fetch(session.artifacts.nodes[0]!.url)).json()) as { log: { entries: WholeEntry[] } }
   return log.entries
     .map(({ request: { url }, response: { status, _failureText }, serverIPAddress, _serverPort }) =>
       JSON.stringify({ url: hidden(url), status, _failureText, serverIPAddress, _serverPort }),

@@ -67,9 +67,40 @@ test('an entry under the name of another type, or beyond the log, is null', asyn
     encodeGlobalId('Session', uuid, 1),
     encodeGlobalId('ApiKey', uuid),
     encodeGlobalId('Query', uuid),
+    encodeGlobalId('Node', uuid),
+    encodeGlobalId('SessionConnection', uuid),
+    encodeGlobalId('SessionEvent', uuid, message.sequence),
+    encodeGlobalId('ConsoleLevel', uuid),
+    encodeGlobalId('Nothing', uuid),
+    '',
     'nonsense',
   ]) {
     expect([wrong, await fetchNode(wrong)]).toEqual([wrong, null])
+  }
+})
+
+test('a node that exists needs the scope of its type; what does not exist is null for every key', async () => {
+  const create = `mutation ($scopes: [Scope!]!) {
+    createApiKey(input: { name: "test", scopes: $scopes }) { secret apiKey { id } } }`
+  const keyWith = async (...scopes: string[]) =>
+    (await tabwire.query<{ createApiKey: { secret: string; apiKey: { id: string } } }>(create, { scopes })).createApiKey
+  const writer = await keyWith('WRITE', 'KEYS')
+  const reader = await keyWith('READ')
+  const entry = (await events())[0]!.id
+  const query = 'query ($id: ID!) { node(id: $id) { id } }'
+  for (const [secret, found, refused] of [
+    [writer.secret, [reader.apiKey.id], [id, entry]],
+    [reader.secret, [id, entry], [reader.apiKey.id]],
+  ] as const) {
+    for (const nodeId of found)
+      expect(await tabwire.query(query, { id: nodeId }, secret)).toEqual({ node: { id: nodeId } })
+    for (const nodeId of refused) {
+      const { data, errors } = await tabwire.send(query, { id: nodeId }, secret)
+      expect([data, errors?.map(({ extensions }) => extensions.code)]).toEqual([{ node: null }, ['FORBIDDEN']])
+    }
+    const none = encodeGlobalId('ApiKey', Buffer.from(id, 'base64url').toString().split(':')[1]!)
+    for (const nodeId of [none, 'nonsense'])
+      expect(await tabwire.query(query, { id: nodeId }, secret)).toEqual({ node: null })
   }
 })
 

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { decodeGlobalId } from '../../src/contract/global-id.ts'
+import { artifactApi } from '../support/artifact-api.ts'
 import { startFakeModelServer, type FakeModelServer } from '../support/fake-model-server.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { sessionApi } from '../support/session-api.ts'
@@ -29,6 +31,7 @@ beforeEach(() => {
 })
 
 const sessions = sessionApi(() => tabwire)
+const artifacts = artifactApi(() => tabwire)
 const tasks = taskApi(() => tabwire)
 
 /** Signs in to the shop, searches, reads the list: what a person would do. */
@@ -63,6 +66,44 @@ const CHEAPEST = {
 const PROMPT = 'Find the cheapest laptop of at most 1500 francs. You are ann, the password is "open sesame".'
 
 describe('a task', () => {
+  test('uploads the artifacts that its prompt names by their ids: its owner’s, and no other', async () => {
+    const session = await sessions.start()
+    const ours = await artifacts.give(session.id, 'hello', 'note.txt', 'text/plain')
+    const create =
+      'mutation { createApiKey(input: { name: "other", owner: "other", scopes: [READ, WRITE] }) { secret } }'
+    const { secret } = (await tabwire.query<{ createApiKey: { secret: string } }>(create)).createApiKey
+    const give = `mutation { startSession { id } }`
+    const { startSession: elsewhere } = await tabwire.query<{ startSession: { id: string } }>(give, {}, secret)
+    const theirs = await artifacts.give(elsewhere.id, 'secret', 'theirs.txt', 'text/plain', secret)
+
+    const upload = (id: string) => calls(call('upload', { target: { css: '#file' }, artifactIds: [id] }))
+    const chosen = `Promise.all([...document.querySelector('#file').files].map((file) => file.text()))`
+    model.script = steps(
+      calls(
+        call('navigate', { url: `${site.url}/weather` }),
+        call('evaluate', { expression: `document.body.innerHTML = '<input type="file" id="file">'` }),
+      ),
+      upload(theirs.id),
+      upload(decodeGlobalId(ours.id)!.uuid),
+      calls(call('evaluate', { expression: chosen })),
+      upload(ours.id),
+      calls(call('evaluate', { expression: chosen })),
+      finish('done'),
+    )
+    await tasks.start(session.id, { prompt: `Upload the artifact ${ours.id}.` })
+    expect(await tasks.ended(session.id)).toMatchObject({ status: 'COMPLETED' })
+    const taken = (await tasks.story(session.id)).filter(({ __typename: kind }) => kind === 'Action').slice(2)
+    expect(taken.map(({ type, error, result }) => [type, error ? (error as { code: string }).code : result])).toEqual([
+      ['UPLOAD', 'NOT_FOUND'],
+      ['UPLOAD', 'NOT_FOUND'],
+      ['EVALUATE', []],
+      ['UPLOAD', null],
+      ['EVALUATE', ['hello']],
+    ])
+    await sessions.terminate(session.id)
+    await tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id: elsewhere.id }, secret)
+  })
+
   test('logs in, fills a form, reads a list, and gives JSON to the schema; its log reads like a story', async () => {
     model.script = shopping({ name: 'Pebble 11', price: 449 })
     const session = await sessions.start({ name: 'shopping' })

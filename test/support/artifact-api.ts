@@ -25,12 +25,18 @@ export const ARTIFACT = 'id kind name contentType sizeBytes sha256 pageId create
 /** Giving, finding and deleting artifacts of an app that is there only once its tests run. */
 export const artifactApi = (tabwire: () => TestApp) => ({
   /** A small one, through the API. */
-  async give(sessionId: string, bytes: string | Buffer, name: string, contentType?: string): Promise<ArtifactData> {
+  async give(
+    sessionId: string,
+    bytes: string | Buffer,
+    name: string,
+    contentType?: string,
+    apiKey?: string,
+  ): Promise<ArtifactData> {
     const query = `mutation ($sessionId: ID!, $name: String!, $contentType: String, $base64: String!) {
       uploadArtifact(sessionId: $sessionId, name: $name, contentType: $contentType, base64: $base64) { ${ARTIFACT} } }`
     const base64 = Buffer.from(bytes).toString('base64')
     const variables = { sessionId, name, contentType, base64 }
-    return (await tabwire().query<{ uploadArtifact: ArtifactData }>(query, variables)).uploadArtifact
+    return (await tabwire().query<{ uploadArtifact: ArtifactData }>(query, variables, apiKey)).uploadArtifact
   },
 
   async ticket(sessionId: string, name: string, contentType?: string): Promise<TicketData> {

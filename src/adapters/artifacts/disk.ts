@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { access, constants, mkdir, open, opendir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
+import pRetry from 'p-retry'
 import {
   ArtifactMissing,
   ArtifactTooLarge,
@@ -149,15 +150,13 @@ async function openDraft(path: string): Promise<FileHandle> {
 
 /** The folder may go between being made and being used: whoever removes the last file of a session takes it along. */
 async function moveInto(path: string, draft: string, root: string): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await makeFolder(dirname(path), root)
-      await rename(draft, path)
-      return await flushFolder(dirname(path))
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT' || tries === MOVE_TRIES) throw error
-    }
+  const move = async () => {
+    await makeFolder(dirname(path), root)
+    await rename(draft, path)
+    await flushFolder(dirname(path))
   }
+  const shouldRetry = ({ error }: { error: unknown }) => codeOf(error) === 'ENOENT'
+  await pRetry(move, { retries: MOVE_TRIES - 1, minTimeout: 0, shouldRetry })
 }
 
 /** Makes the folders down to this one, each flushed into the one above it. */

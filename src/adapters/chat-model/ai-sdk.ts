@@ -130,7 +130,7 @@ class SdkConversation implements Conversation {
   }
 }
 
-/** Asks a vendor, again where that may help. */
+/** Asks a vendor, again where that may help. Not by p-retry: how long to wait is the vendor's to say (Retry-After). */
 class Asker {
   readonly #config: AiConfig
   readonly #logger: Logger

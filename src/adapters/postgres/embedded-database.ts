@@ -147,7 +147,7 @@ export class EmbeddedDatabase {
     this.#reviving = this.#revive(reason)
   }
 
-  /** Never rejects. */
+  /** Never rejects. Not by p-retry: the pauses go on growing from one outage to the next, until it has been up for a while. */
   async #revive(firstReason: string): Promise<void> {
     const { firstDelayMs, lastDelayMs, stableMs, startMs, giveUpMs } = this.#timing
     const { signal } = this.#closed

@@ -1,5 +1,4 @@
 import { pipeline, Transform, type Readable } from 'node:stream'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
 import type { ArtifactKind, ArtifactRecord } from '../../ports/artifact.ts'
@@ -12,10 +11,11 @@ import {
   type ByteRange,
 } from '../../ports/artifact-store.ts'
 import type { FileRoom } from '../../ports/file-room.ts'
-import { StoreFull, StoreUnavailable } from '../../ports/store-errors.ts'
+import { StoreFull } from '../../ports/store-errors.ts'
 import type { Store } from '../../ports/store.ts'
 import { decodeArtifactCursor } from '../kernel/cursor.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
+import { insertWithRetry } from '../kernel/insert-retry.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
 import { FreshArtifacts } from './recent-artifacts.ts'
 import { pageRequest, type PageArguments } from '../kernel/pagination.ts'
@@ -76,8 +76,6 @@ export interface ArtifactPage {
 
 export const ARTIFACT_PAGE_BOUNDS = { min: 1, max: 1000, default: 100 } as const
 
-const INSERT_TRIES = 3
-const INSERT_PAUSE_MS = 100
 /** Bytes may be older than their row by the time that it takes to commit it; these are taken for abandoned. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000
 const SWEEP_STEP = 500
@@ -303,16 +301,8 @@ export class Artifacts {
 
   async #insert(record: ArtifactRecord): Promise<void> {
     try {
-      for (let tries = 1; ; tries += 1) {
-        try {
-          if (await this.#store.insertArtifact(record, this.quotaBytes)) return
-          throw new ArtifactQuotaExceeded(this.quotaBytes)
-        } catch (error) {
-          // Said again when the answer was lost: the store knows the row by its id.
-          if (!(error instanceof StoreUnavailable) || tries === INSERT_TRIES) throw error
-          await pause(INSERT_PAUSE_MS)
-        }
-      }
+      const hasRoom = await insertWithRetry(() => this.#store.insertArtifact(record, this.quotaBytes))
+      if (!hasRoom) throw new ArtifactQuotaExceeded(this.quotaBytes)
     } catch (error) {
       await this.#takeBack(record, error instanceof ArtifactQuotaExceeded)
       throw error

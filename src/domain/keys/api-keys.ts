@@ -4,33 +4,18 @@ import { SCOPES, type Scope } from '../../ports/scope.ts'
 import type { ApiKeyRecord } from '../../ports/api-key.ts'
 import type { Store } from '../../ports/store.ts'
 import { atTime } from '../kernel/at-time.ts'
-import { BadUserInput, NotFound, type InputIssue } from '../kernel/errors.ts'
+import { NotFound } from '../kernel/errors.ts'
+import { parseCreateApiKey, type CreateApiKeyInput } from './api-key-input.ts'
 import { KEY_LOOKUP_LIMITS, KeyLookups, type KeyLookupLimits } from './key-lookups.ts'
 import { isValid, KeyWatch } from './key-watch.ts'
 import { ResponseTooLarge } from '../log/operation-reads.ts'
 import { Forbidden, type Principal } from '../kernel/principal.ts'
-
-export interface CreateApiKeyInput {
-  name: string
-  /** Null: the caller's own. */
-  owner?: string | null
-  scopes: readonly Scope[]
-  expiresAt?: Date | null
-}
 
 export interface CreatedApiKey {
   record: ApiKeyRecord
   /** Shown once: only its hash is kept. */
   secret: string
 }
-
-/** The rules in words, once, for the schema's descriptions. */
-export const API_KEY_INPUT_RULES = {
-  name: '1 to 100 characters, none of them a control character.',
-  owner: '1 to 100 letters, digits and . _ @ + - characters.',
-  scopes: 'At least one.',
-  expiresAt: 'In the future, and not later than the caller’s own key expires.',
-} as const
 
 /** Keys that one list shows. */
 const MOST_LISTED = 10_000
@@ -43,7 +28,6 @@ const firstKeyName = (machineId: string) => `${FIRST_KEY_NAME}${machineId}`
 /** Every secret looks like this: the generated ones, and that of TABWIRE_API_KEY. */
 const SECRET = /^[\x21-\x7e]{16,256}$/
 const TOUCH_EVERY_MS = 60_000
-const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
 const MAX_CACHED = 10_000
 /** Keys: made, shown once, kept as hashes, checked, revoked. */
 export class ApiKeys {
@@ -181,9 +165,9 @@ export class ApiKeys {
   }
 
   async #insert(owner: string, input: Omit<CreateApiKeyInput, 'owner'>, latest: number | null): Promise<CreatedApiKey> {
-    checkInput(owner, input, latest)
+    const { name, scopes, expiresAt } = parseCreateApiKey({ ...input, owner }, latest)
     const secret = `tw_${randomBytes(32).toString('base64url')}`
-    const record = newRecord(owner, input.name, secret, input.scopes, input.expiresAt?.getTime() ?? null)
+    const record = newRecord(owner, name, secret, scopes, expiresAt?.getTime() ?? null)
     await this.#store.insertApiKey(record)
     this.#lookups.expect(record.secretHash)
     return { record, secret }
@@ -237,25 +221,4 @@ function newRecord(
   const ordered = SCOPES.filter((scope) => scopes.includes(scope))
   const times = { createdAt: Date.now(), lastUsedAt: null, expiresAt, revokedAt: null }
   return { id: randomUUID(), owner, name, secretHash: hashSecret(secret), scopes: ordered, ...times }
-}
-
-function checkInput(owner: string, input: Omit<CreateApiKeyInput, 'owner'>, latest: number | null): void {
-  const issues: InputIssue[] = []
-  const refuse = (member: string, code: string, message: string) =>
-    issues.push({ path: ['input', member], code, message })
-  const { name, scopes, expiresAt } = input
-  if (name.length === 0 || name.length > 100 || /\p{Cc}/u.test(name) || !name.isWellFormed()) {
-    refuse('name', 'INVALID_FORMAT', 'must have 1 to 100 characters, none of them a control character')
-  }
-  if (!/^[\w.@+-]{1,100}$/.test(owner)) {
-    refuse('owner', 'INVALID_FORMAT', 'must have 1 to 100 letters, digits and . _ @ + - characters')
-  }
-  if (scopes.length === 0) refuse('scopes', 'REQUIRED', 'must name at least one scope')
-  if (expiresAt != null && !(expiresAt.getTime() > Date.now() && expiresAt.getTime() <= LATEST_TIME_MS)) {
-    refuse('expiresAt', 'OUT_OF_RANGE', 'must be in the future, and in the years until 9999')
-  } else if (expiresAt != null && latest !== null && expiresAt.getTime() > latest) {
-    const limit = new Date(latest).toISOString()
-    refuse('expiresAt', 'OUT_OF_RANGE', `must not be later than ${limit}, when the key that creates it expires`)
-  }
-  if (issues.length > 0) throw new BadUserInput(issues)
 }

@@ -1,25 +1,23 @@
+import type { z } from 'zod'
 import { BadUserInput } from '../kernel/errors.ts'
+import { inputIssues } from '../kernel/input-issues.ts'
+import { CONSOLE_FILTER, NETWORK_FILTER } from './entry-filter-input.ts'
 import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter } from '../../ports/log-entry.ts'
 
-/** HTTP methods to filter by: each entry is compared with each of them. */
-const MOST_METHODS = 50
-
-/** A filter as a client gave it, as readers may use it: each value once. Throws BadUserInput. */
-export function checkedFilter(filter: EntryFilter): EntryFilter {
-  const { kinds, console, network } = filter
-  const methods = distinct(network?.methods)
-  if (methods && methods.length > MOST_METHODS) {
-    const message = `must have at most ${MOST_METHODS} different methods; it has ${methods.length}`
-    throw new BadUserInput([{ path: ['filter', 'methods'], code: 'TOO_LONG', message }])
-  }
+/** A filter as a client gave it, as readers may use it: each value once. Throws BadUserInput with every broken rule. */
+export function checkedFilter({ kinds, console, network }: EntryFilter): EntryFilter {
   return {
-    kinds: distinct(kinds),
-    console: console && { ...console, levels: distinct(console.levels) },
-    network: network && { ...network, methods, resourceTypes: distinct(network.resourceTypes) },
+    kinds: kinds && [...new Set(kinds)],
+    console: console && parsed(CONSOLE_FILTER.rule, console),
+    network: network && parsed(NETWORK_FILTER.rule, network),
   }
 }
 
-const distinct = <T>(values: readonly T[] | null | undefined): T[] | null => (values ? [...new Set(values)] : null)
+function parsed<T>(rule: z.ZodType<T>, given: unknown): T {
+  const { success, data, error } = rule.safeParse(given)
+  if (success) return data
+  throw new BadUserInput(inputIssues(error, ['filter']))
+}
 
 /**
  * Whether a reader with this filter wants to see the entry. The store says the same in SQL; a property test holds the

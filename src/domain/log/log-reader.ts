@@ -63,7 +63,10 @@ const END_NOT_STORED =
 
 const DEFAULT_TIMING: FollowerTiming = { pollMs: 5000, progressMs: 4500 }
 
-/** Reads the logs of sessions: pages of history and followers, over one cursor. */
+/**
+ * Reads the logs of sessions: pages of history and followers, over one cursor. By hand: the relay plugin tells
+ * from the number of nodes whether more follow, while a page of a log ends early at a bound in bytes or in rows looked at.
+ */
 export class LogReader {
   readonly #store: Store
   readonly #bus: Bus

@@ -2,7 +2,8 @@ import type { LogEntry } from '../../ports/log-entry.ts'
 
 /**
  * The last committed entries of one session, kept in memory so that live readers don't ask the store (guarantee 5). Bounded
- * in entries and bytes; dense, as the log is, so a sequence finds its place by arithmetic.
+ * in entries and bytes; dense, as the log is, so a sequence finds its place by arithmetic. By hand: a cache such as lru-cache
+ * forgets by use, one entry at a time, and would leave gaps.
  */
 export class LogTail {
   readonly #maxEntries: number

@@ -6,7 +6,8 @@ const LAST_DELAY_MS = 2000
 
 /**
  * Asks the store again and again, more and more slowly, for as long as it is unavailable or until it is given up. Any
- * other error is the caller's: it would be the same for ever.
+ * other error is the caller's: it would be the same for ever. By hand, not p-retry: one pause can be ended early (`hurry`),
+ * and giving up is no error.
  */
 export class StorePatience {
   readonly #logger: Logger

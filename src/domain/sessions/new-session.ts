@@ -1,22 +1,19 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
 import type { RecordingKind } from '../../ports/artifact.ts'
 import type { BrowserOptions } from '../../ports/browser.ts'
 import type { EgressPolicy } from '../../ports/egress.ts'
 import type { LogEntry } from '../../ports/log-entry.ts'
-import { StoreFull, StoreUnavailable } from '../../ports/store-errors.ts'
+import { StoreFull } from '../../ports/store-errors.ts'
 import type { InsertSessionOutcome, Store } from '../../ports/store.ts'
 import type { Json } from '../../ports/json.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import { shownEgress } from './egress-input.ts'
 import { BadUserInput } from '../kernel/errors.ts'
+import { insertWithRetry } from '../kernel/insert-retry.ts'
 import { StorageFull } from '../artifacts/free-space.ts'
 import { hashOfOptions } from './idempotency.ts'
 import type { SessionOptions } from './session-input.ts'
 import { canonicalTimezone } from './session-rules.ts'
-
-const INSERT_TRIES = 3
-const INSERT_PAUSE_MS = 100
 
 /** The row of a session that begins now. */
 export function newSessionRecord(
@@ -96,13 +93,10 @@ export async function insertNewSession(
   record: SessionRecord,
   firstEntry: LogEntry,
 ): Promise<InsertSessionOutcome> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await store.insertSession(record, [firstEntry])
-    } catch (error) {
-      if (error instanceof StoreFull) throw new StorageFull('The disk of the database is full. Free disk space.')
-      if (!(error instanceof StoreUnavailable) || tries === INSERT_TRIES) throw error
-      await pause(INSERT_PAUSE_MS)
-    }
+  try {
+    return await insertWithRetry(() => store.insertSession(record, [firstEntry]))
+  } catch (error) {
+    if (error instanceof StoreFull) throw new StorageFull('The disk of the database is full. Free disk space.')
+    throw error
   }
 }

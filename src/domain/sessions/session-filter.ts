@@ -1,8 +1,10 @@
+import { z } from 'zod'
+import { defineInput, field, orNull, ruled, wellFormed, type EnumDefinition } from '../../contract/input-field.ts'
 import type { SessionStatus } from '../../ports/log-entry.ts'
-import type { Json } from '../../ports/json.ts'
 import type { SessionFilter } from '../../ports/store.ts'
-import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
-import { parseMetadata } from './session-input.ts'
+import { BadUserInput } from '../kernel/errors.ts'
+import { inputIssues } from '../kernel/input-issues.ts'
+import { SESSION_RULES } from './session-rules.ts'
 
 /** A filter of sessions as a client gave it. */
 export interface SessionFilterInput {
@@ -17,36 +19,48 @@ export interface SessionFilterInput {
 const EARLIEST_TIME_MS = 0
 const LATEST_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
+const time = ruled(z.date(), (value) =>
+  value.getTime() >= EARLIEST_TIME_MS && value.getTime() <= LATEST_TIME_MS
+    ? null
+    : { code: 'OUT_OF_RANGE', message: 'must be in the years 1970 to 9999' },
+).transform((value) => value.getTime())
+
+export const SESSION_STATUS: EnumDefinition<SessionStatus> = {
+  enumName: 'SessionStatus',
+  description: 'How far a session is. CLOSED, TIMED_OUT and FAILED are final.',
+  values: {
+    CREATING: 'Waiting for a slot, or its browser is starting.',
+    RUNNING: 'Its browser runs.',
+    CLOSED: 'Ended as someone wanted; see endReason.',
+    TIMED_OUT: 'Ended by one of its limits; see endReason.',
+    FAILED: 'Ended by something that went wrong; see endReason and error.',
+  },
+}
+
+const STATUSES = Object.keys(SESSION_STATUS.values) as SessionStatus[]
+
+export const SESSION_FILTER = defineInput(
+  'SessionFilter',
+  'Which sessions are meant. Members that are absent or null do not narrow; the others all apply.',
+  {
+    status: field.of(SESSION_STATUS, orNull(z.array(z.enum(STATUSES))), 'Of one of these statuses.', { list: true }),
+    createdAfter: field.of('DateTime', orNull(time), 'Created at this time or later.'),
+    createdBefore: field.of('DateTime', orNull(time), 'Created before this time.'),
+    name: field.of('String', orNull(ruled(z.string(), wellFormed)), 'Of exactly this name.'),
+    metadata: field.of(
+      'JSON',
+      orNull(SESSION_RULES.metadata),
+      'A JSON object: sessions whose metadata has all of its members with these values, at any depth.',
+    ),
+  },
+)
+
 /** Checks a filter of sessions. Throws BadUserInput with every broken rule. */
 export function parseSessionFilter(
   input: SessionFilterInput | null | undefined,
   path: (string | number)[],
 ): SessionFilter {
-  const issues: InputIssue[] = []
-  const { status, createdAfter, createdBefore, name, metadata } = input ?? {}
-  if (name != null && (!name.isWellFormed() || name.includes('\0'))) {
-    issues.push({ path: [...path, 'name'], code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' })
-  }
-  for (const [member, time] of Object.entries({ createdAfter, createdBefore })) {
-    if (time != null && !(time.getTime() >= EARLIEST_TIME_MS && time.getTime() <= LATEST_TIME_MS)) {
-      issues.push({ path: [...path, member], code: 'OUT_OF_RANGE', message: 'must be in the years 1970 to 9999' })
-    }
-  }
-  let wanted: { [key: string]: Json } | null = null
-  if (metadata != null) {
-    try {
-      wanted = parseMetadata(metadata, [...path, 'metadata'])
-    } catch (error) {
-      if (!(error instanceof BadUserInput)) throw error
-      issues.push(...error.issues)
-    }
-  }
-  if (issues.length > 0) throw new BadUserInput(issues)
-  return {
-    status: status ?? null,
-    createdAfter: createdAfter?.getTime() ?? null,
-    createdBefore: createdBefore?.getTime() ?? null,
-    name: name ?? null,
-    metadata: wanted,
-  }
+  const parsed = SESSION_FILTER.rule.safeParse(input ?? {})
+  if (parsed.success) return parsed.data
+  throw new BadUserInput(inputIssues(parsed.error, path))
 }

@@ -9,7 +9,6 @@ import {
   type FieldValues,
 } from '../../contract/input-field.ts'
 import { HAR_LIMITS, type RecordingKind } from '../../ports/artifact.ts'
-import type { Json } from '../../ports/json.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
@@ -231,18 +230,8 @@ export function parseUpdateSession(input: UpdateSessionInput): SessionChange {
   return parse(UPDATE_SESSION_INPUT.rule, given, cannotClear)
 }
 
-/** Metadata to filter by, under the same rules as metadata to keep. Throws BadUserInput. */
-export function parseMetadata(value: unknown, path: (string | number)[]): { [key: string]: Json } {
-  return parse(SESSION_RULES.metadata, value, [], path)
-}
-
-function parse<S extends z.ZodType>(
-  schema: S,
-  input: unknown,
-  issues: InputIssue[] = [],
-  path: (string | number)[] = ['input'],
-): z.output<S> {
+function parse<S extends z.ZodType>(schema: S, input: unknown, issues: InputIssue[] = []): z.output<S> {
   const parsed = schema.safeParse(input)
   if (parsed.success && issues.length === 0) return parsed.data
-  throw new BadUserInput([...issues, ...(parsed.error ? inputIssues(parsed.error, path) : [])])
+  throw new BadUserInput([...issues, ...(parsed.error ? inputIssues(parsed.error, ['input']) : [])])
 }

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import pRetry from 'p-retry'
 import type { Logger } from 'pino'
 import { Deadline } from '../../async/deadline.ts'
 import { ChatModelFailed, type ChatModel, type ModelInput, type ModelStep } from '../../ports/chat-model.ts'
@@ -224,15 +224,11 @@ export class RunningTask {
   }
 
   async #keep(change: Parameters<Store['updateTask']>[1], tries: number): Promise<void> {
-    for (let tried = 1; ; tried += 1) {
-      try {
-        return await this.#store.updateTask(this.#record.id, change)
-      } catch (error) {
-        if (tried >= tries) {
-          return this.#logger.error({ err: error, taskId: this.#record.id }, 'a task could not be kept')
-        }
-      }
-      await pause(STORE_PAUSE_MS * 2 ** (tried - 1))
+    const { id } = this.#record
+    try {
+      await pRetry(() => this.#store.updateTask(id, change), { retries: tries - 1, minTimeout: STORE_PAUSE_MS })
+    } catch (error) {
+      this.#logger.error({ err: error, taskId: id }, 'a task could not be kept')
     }
   }
 }

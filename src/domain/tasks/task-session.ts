@@ -1,12 +1,10 @@
-import type { ActionStep } from '../../contract/actions/list.ts'
-import { uuidOf } from '../../contract/global-id.ts'
 import type { ObservationOutcome, ObservationRequest } from '../../ports/action.ts'
 import type { PageState } from '../../ports/browser.ts'
 import type { EntryDraft, LogEntry, SessionEndReason } from '../../ports/log-entry.ts'
 import type { Cost } from '../../ports/task.ts'
 import { NotFound } from '../kernel/errors.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
-import { givenStep, type GivenStep } from '../sessions/given-step.ts'
+import type { GivenStep } from '../sessions/given-step.ts'
 import type { TaskGround } from './tool-executor.ts'
 
 /** The session that a task works in, as far as the task sees it: a task runs where its session lives. */
@@ -51,8 +49,7 @@ export function groundOf(session: TaskSession, taskId: string): TaskGround {
     },
     act: async (steps, pageId, cost, signal) => {
       try {
-        const given = steps.map((step) => givenStep(step, artifactsOf(step)))
-        const entries = await session.actions.run(given, { origin: 'TASK', pageId, taskId, cost }, signal)
+        const entries = await session.actions.run(steps, { origin: 'TASK', pageId, taskId, cost }, signal)
         return entries.map(({ data }) => data)
       } catch (error) {
         // The page closed between the model's look and its hand.
@@ -61,9 +58,4 @@ export function groundOf(session: TaskSession, taskId: string): TaskGround {
       }
     },
   }
-}
-
-/** A model has ids from the person who gave the task, who has them from the API. */
-function artifactsOf(step: ActionStep): (string | null)[] {
-  return step.name === 'upload' ? step.input.artifactIds.map((id) => uuidOf('Artifact', id)) : []
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { ACTION_KINDS, type ActionName, type ActionStep } from '../../contract/actions/list.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import {
   defineInput,
   field,
@@ -11,11 +12,15 @@ import { optionalTarget } from '../../contract/actions/target.ts'
 import type { ModelCall, ModelTool } from '../../ports/chat-model.ts'
 import type { Json } from '../../ports/json.ts'
 import type { OutputSchema } from '../../ports/output-schema.ts'
+import { givenStep, type GivenStep } from '../sessions/given-step.ts'
 import { toolSchemaOf } from './tool-schema.ts'
 
-/** What a model asked for, understood and checked by the very rules that hold for clients. */
+/**
+ * What a model asked for, understood and checked by the very rules that hold for clients. Behind it there are no global
+ * ids: as in the schema, what they name is told with the step.
+ */
 export type TaskCall =
-  | { kind: 'ACTION'; step: ActionStep }
+  | { kind: 'ACTION'; step: GivenStep }
   | { kind: 'OBSERVE'; input: FieldValues<typeof OBSERVE.fields> }
   | { kind: 'SWITCH_PAGE'; pageId: string }
   | { kind: 'FINISH'; result: unknown }
@@ -98,7 +103,15 @@ function readAction(name: ActionName, input: unknown): TaskCall {
   const isBare = typeof input === 'object' && input !== null && !('timeoutMs' in input)
   const isQuick = 'timeoutMs' in fields && !('waitUntil' in fields) && name !== 'wait'
   const given = isBare && isQuick ? { ...input, timeoutMs: STEP_TIMEOUT_MS } : input
-  return checked(rule, given, (value) => ({ kind: 'ACTION', step: { name, input: value } as ActionStep }))
+  return checked(rule, given, (value) => {
+    const step = { name, input: value } as ActionStep
+    return { kind: 'ACTION', step: givenStep(step, artifactsOf(step)) }
+  })
+}
+
+/** A model has ids from the person who gave the task, who has them from the API. */
+function artifactsOf(step: ActionStep): (string | null)[] {
+  return step.name === 'upload' ? step.input.artifactIds.map((id) => uuidOf('Artifact', id)) : []
 }
 
 const nonsense = (problem: string): TaskCall => ({ kind: 'NONSENSE', problem })

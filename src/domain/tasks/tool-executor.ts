@@ -1,8 +1,9 @@
-import type { ActionStep, ObservationOutcome, ObservationRequest } from '../../ports/action.ts'
+import type { ObservationOutcome, ObservationRequest } from '../../ports/action.ts'
 import type { PageState } from '../../ports/browser.ts'
 import type { CallAnswer, ModelCall } from '../../ports/chat-model.ts'
 import type { EntryData } from '../../ports/log-entry.ts'
 import type { Cost } from '../../ports/task.ts'
+import type { GivenStep } from '../sessions/given-step.ts'
 import type { TaskPrompt } from './task-prompt.ts'
 import { readCall, VIEW_CHARACTERS, type TaskCall } from './task-tools.ts'
 
@@ -12,7 +13,7 @@ export interface TaskGround {
   observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome>
   /** In order; the first failure stops the rest. One entry for each, or none when the page has gone. `cost`: of the first. */
   act(
-    steps: ActionStep[],
+    steps: readonly GivenStep[],
     pageId: string | null,
     cost: Cost | null,
     signal: AbortSignal,
@@ -99,7 +100,7 @@ export class TaskHands {
 
   async #act(
     calls: readonly ReadCall[],
-    steps: ActionStep[],
+    steps: readonly GivenStep[],
     cost: Cost | null,
     signal: AbortSignal,
   ): Promise<{ text: string; ok: boolean }[]> {
@@ -167,8 +168,8 @@ export class TaskHands {
   }
 }
 
-function leadingActions(calls: readonly ReadCall[]): ActionStep[] {
-  const steps: ActionStep[] = []
+function leadingActions(calls: readonly ReadCall[]): GivenStep[] {
+  const steps: GivenStep[] = []
   for (const { read } of calls) {
     if (read.kind !== 'ACTION') break
     steps.push(read.step)

@@ -3,7 +3,14 @@ import type { Json } from '../../ports/json.ts'
 
 type JsonSchema = { [key: string]: Json }
 
-const SCALARS = { String: 'string', ID: 'string', Int: 'integer', Float: 'number', Boolean: 'boolean' } as const
+const SCALARS = {
+  String: 'string',
+  ID: 'string',
+  Int: 'integer',
+  Float: 'number',
+  Boolean: 'boolean',
+  DateTime: 'string',
+} as const
 
 /**
  * What a model is told of an input: JSON Schema of the plain kind that every vendor takes, without the rules that

@@ -1,34 +1,21 @@
-import { API_KEY_INPUT_RULES } from '../../domain/keys/api-keys.ts'
+import { CREATE_API_KEY_INPUT, SCOPE, type CreateApiKeyInput } from '../../domain/keys/api-key-input.ts'
 import { NotFound } from '../../domain/kernel/errors.ts'
 import type { ApiKeyRecord } from '../../ports/api-key.ts'
-import type { Scope } from '../../ports/scope.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
-import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
+import { enumTypeOf, inputTypeOf } from '../base/input-type.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
-import { NodeInterface, registerNode } from '../base/node.ts'
+import { foundByUuid } from '../base/node.ts'
 
-export const ScopeEnum = builder.enumType('Scope', {
-  description: 'What an API key allows. Scopes are independent: none includes another.',
-  values: describedValues<Scope>({
-    READ: 'Queries and subscriptions, and what mutations return.',
-    WRITE:
-      'Mutations: starting, changing, driving and ending sessions. Alone it shows of a result no more than its id, status and times, and what the caller has just given.',
-    CONNECT:
-      'Connecting a Playwright or Puppeteer client to a session, which may then read and do whatever its browser can.',
-    KEYS: 'Listing, creating and revoking API keys of the same owner, none of them with a scope that the key lacks.',
-    ADMIN:
-      'With KEYS: listing, creating and revoking API keys of every owner, and revoking keys with scopes that the key lacks.',
-  }),
-})
+export const ScopeEnum = enumTypeOf(SCOPE)
 
-export const ApiKey = builder.objectRef<ApiKeyRecord>('ApiKey').implement({
+export const ApiKey = builder.node(builder.objectRef<ApiKeyRecord>('ApiKey'), {
+  ...foundByUuid('KEYS', (owner, uuid, { apiKeys }) => apiKeys.find(owner, uuid)),
+  id: { description: 'Of this key; not its secret.', resolve: ({ id }) => id },
   authScopes: NEEDS.keys,
   description: 'A key that authenticates clients of one owner. Its secret is shown once and kept only as a hash.',
-  interfaces: [NodeInterface],
   fields: (t) => ({
-    id: t.id({ description: 'Of this key; not its secret.', resolve: ({ id }) => encodeGlobalId('ApiKey', id) }),
     name: t.exposeString('name', { description: 'For people.' }),
     owner: t.exposeString('owner', { description: 'Whose sessions it opens.' }),
     scopes: t.expose('scopes', { type: [ScopeEnum], description: 'What it allows.' }),
@@ -51,28 +38,7 @@ export const ApiKey = builder.objectRef<ApiKeyRecord>('ApiKey').implement({
   }),
 })
 
-registerNode('ApiKey', 'KEYS', async (id, owner, { apiKeys }) =>
-  id.number === null ? apiKeys.find(owner, id.uuid) : null,
-)
-
-const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
-  description: 'A new API key. Rules that are broken are reported all together, as BAD_USER_INPUT.',
-  fields: (t) => ({
-    name: t.string({ required: true, description: `For people. ${API_KEY_INPUT_RULES.name}` }),
-    owner: t.string({
-      description: `Whose sessions it opens. ${API_KEY_INPUT_RULES.owner} Absent or null: the caller’s own owner; another needs the scope ADMIN.`,
-    }),
-    scopes: t.field({
-      type: [ScopeEnum],
-      required: true,
-      description: `What it allows. ${API_KEY_INPUT_RULES.scopes} None that the caller’s own key lacks.`,
-    }),
-    expiresAt: t.field({
-      type: 'DateTime',
-      description: `When it ceases to work. ${API_KEY_INPUT_RULES.expiresAt} Absent or null: when the caller’s own key expires; never if that does not.`,
-    }),
-  }),
-})
+const CreateInput = inputTypeOf(CREATE_API_KEY_INPUT)
 
 const CreatedApiKey = builder.objectRef<{ record: ApiKeyRecord; secret: string }>('CreatedApiKey').implement({
   authScopes: NEEDS.keys,
@@ -93,8 +59,8 @@ builder.mutationFields((t) => ({
     description:
       'Creates an API key, which neither has a scope that the caller’s key lacks nor expires later. Revoking the caller’s key does not revoke it. Needs the scope KEYS, and ADMIN as well for another owner. Errors: FORBIDDEN, BAD_USER_INPUT.',
     extensions: COST.change,
-    args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key to create.' }) },
-    resolve: (_, { input }, context) => context.apiKeys.create(context.require('KEYS'), input),
+    args: { input: t.arg({ type: CreateInput, required: true, description: 'The key to create.' }) },
+    resolve: (_, { input }, context) => context.apiKeys.create(context.require('KEYS'), input as CreateApiKeyInput),
   }),
   revokeApiKey: t.field({
     type: ApiKey,

@@ -3,19 +3,19 @@ import { PROFILE_LIMITS, SAVE_SECONDS, saveProfile } from '../../domain/profiles
 import type { ProfileDescription } from '../../ports/profile.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
-import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
-import { NodeInterface, registerNode } from '../base/node.ts'
+import { foundByUuid } from '../base/node.ts'
 import { Session, sessionUuid } from '../sessions/session.ts'
 import { Viewer } from './viewer.ts'
 
-const Profile = builder.objectRef<ProfileDescription>('Profile').implement({
+const Profile = builder.node(builder.objectRef<ProfileDescription>('Profile'), {
+  ...foundByUuid('READ', (owner, uuid, { profiles }) => profiles.find(owner, uuid)),
+  id: { description: 'Of this profile, for startSession.', resolve: ({ id }) => id },
   authScopes: NEEDS.readOrWrite,
   description:
     'Cookies, local storage and IndexedDB of a session, kept under a name, encrypted. What a site keeps in sessionStorage or in caches is not in it. Any number of sessions may start from it; what they change stays theirs.',
-  interfaces: [NodeInterface],
   fields: (t) => ({
-    id: t.id({ description: 'Of this profile, for startSession.', resolve: ({ id }) => encodeGlobalId('Profile', id) }),
     name: t.exposeString('name', {
       authScopes: NEEDS.readOrWrite,
       description: 'Its name: one profile of an owner has it.',
@@ -37,10 +37,6 @@ const Profile = builder.objectRef<ProfileDescription>('Profile').implement({
     }),
   }),
 })
-
-registerNode('Profile', 'READ', async (id, owner, { profiles }) =>
-  id.number === null ? profiles.find(owner, id.uuid) : null,
-)
 
 builder.objectField(Viewer, 'profiles', (t) =>
   t.field({

@@ -6,13 +6,13 @@ import type { ArtifactKind, ArtifactRecord } from '../../ports/artifact.ts'
 import type { ArtifactFailureCode } from '../../ports/log-entry.ts'
 import { artifactUrl, traceViewerUrl } from '../base/artifact-link.ts'
 import { builder } from '../base/builder.ts'
-import { connectionOf, type ConnectionPage } from '../base/connection.ts'
+import { connectionOf, connectionPage } from '../base/connection.ts'
 import type { Context } from '../base/context.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
-import { NodeInterface, registerNode } from '../base/node.ts'
+import { foundByUuid } from '../base/node.ts'
 import { entryType } from '../sessions/session-event.ts'
 import { Session } from '../sessions/session.ts'
 
@@ -72,13 +72,13 @@ const ArtifactLink = builder.objectRef<Link>('ArtifactLink').implement({
   }),
 })
 
-export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement({
+export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact'), {
+  ...foundByUuid('READ', (owner, uuid, { artifacts }) => artifacts.find(owner, uuid)),
+  id: { description: 'Of this artifact.', resolve: ({ id }) => id },
   authScopes: NEEDS.readOrWrite,
   description:
     'A file that a session made or was given. It outlives the session, until deleteArtifact or the server’s retention removes it. A key without READ sees a file that it has just uploaded, but no link to it.',
-  interfaces: [NodeInterface],
   fields: (t) => ({
-    id: t.id({ description: 'Of this artifact.', resolve: ({ id }) => encodeGlobalId('Artifact', id) }),
     session: t.field({
       authScopes: NEEDS.readOrWrite,
       type: Session,
@@ -146,10 +146,6 @@ export const Artifact = builder.objectRef<ArtifactRecord>('Artifact').implement(
   }),
 })
 
-registerNode('Artifact', 'READ', async (id, owner, { artifacts }) =>
-  id.number === null ? artifacts.find(owner, id.uuid) : null,
-)
-
 /** The caller's artifact by its UUID, as entries of the log know it; null when it is none or was deleted. */
 export async function findArtifact(uuid: string | null, context: Context): Promise<ArtifactRecord | null> {
   return uuid === null ? null : context.artifacts.find(context.require('READ').owner, uuid)
@@ -180,12 +176,12 @@ builder.objectField(Session, 'artifacts', (t) =>
       }),
       kind: t.arg({ type: ArtifactKindEnum, description: 'Only this kind. Absent or null: every kind.' }),
     },
-    resolve: async (session, args, context): Promise<ConnectionPage> => {
+    resolve: async (session, args, context) => {
       const { artifacts, hasNextPage, totalCount } = await context.reads.list(() =>
         context.artifacts.list(session.id, args),
       )
       const cursorAt = (index: number) => encodeArtifactCursor(session.id, artifacts[index]!)
-      return {
+      return connectionPage({
         nodes: artifacts,
         cursorAt,
         hasNextPage,
@@ -193,7 +189,7 @@ builder.objectField(Session, 'artifacts', (t) =>
         startCursor: artifacts.length > 0 ? cursorAt(0) : null,
         endCursor: artifacts.length > 0 ? cursorAt(artifacts.length - 1) : null,
         totalCount,
-      }
+      })
     },
   }),
 )

@@ -1,9 +1,13 @@
 import SchemaBuilder from '@pothos/core'
+import RelayPlugin from '@pothos/plugin-relay'
 import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth'
 import { GraphQLDateTime, GraphQLJSON, GraphQLSafeInt } from 'graphql-scalars'
+import { encodeGlobalId } from '../../contract/global-id.ts'
 import { SCOPES, type Scope } from '../../ports/scope.ts'
+import { COST } from './complexity.ts'
 import type { Context } from './context.ts'
-import type { Needs } from './needs.ts'
+import { NEEDS, type Needs } from './needs.ts'
+import { decodeNodeId, isNodeType } from './node.ts'
 
 /**
  * Every type of the API is made with this builder. What may be null says so: `nullable: true`. Who may see it or do it
@@ -12,7 +16,11 @@ import type { Needs } from './needs.ts'
 export const builder = new SchemaBuilder<{
   Context: Context
   AuthScopes: Needs
+  /** What connections have beside the fields of every connection. */
+  Connection: { totalCount: () => Promise<number> }
   DefaultFieldNullability: false
+  DefaultEdgesNullability: false
+  DefaultNodeNullability: false
   Scalars: {
     /** In: a Date. Out: milliseconds since the epoch, as the domain counts, which become text. */
     DateTime: { Input: Date; Output: number | string }
@@ -22,7 +30,7 @@ export const builder = new SchemaBuilder<{
   }
 }>({
   defaultFieldNullability: false,
-  plugins: [ScopeAuthPlugin],
+  plugins: [ScopeAuthPlugin, RelayPlugin],
   scopeAuth: {
     authScopes: (context) => ({
       READ: context.allows('READ'),
@@ -40,6 +48,44 @@ export const builder = new SchemaBuilder<{
     runScopesOnType: true,
     authorizeOnSubscribe: true,
     unauthorizedError: (_parent, context, _info, { failure }) => context.refusalOf(lackingScopes(failure)),
+  },
+  relay: {
+    encodeGlobalID: (typename, uuid) => encodeGlobalId(typename, String(uuid)),
+    decodeGlobalID: decodeNodeId,
+    idFieldOptions: {
+      description: 'Opaque, and the same everywhere: in the API, in links, in log lines and on the command line.',
+    },
+    nodeTypeOptions: { description: 'Whatever has an id of its own and can be fetched again by it.' },
+    nodeQueryOptions: {
+      authScopes: NEEDS.readOrKeys,
+      description:
+        'The node of this id. Null when the id is malformed, unknown, or of something that belongs to another owner: all alike. An ApiKey needs the scope KEYS, every other node READ. Errors: FORBIDDEN.',
+      args: { id: { description: 'The id of any node.' } },
+      // An id that is malformed, or of a type that is no node, would be an error of the plugin's.
+      resolve: (_, { id }, __, { schema }, resolveNode) => (isNodeType(schema, id.typename) ? resolveNode(id) : null),
+    },
+    nodesQueryOptions: false,
+    cursorType: 'String',
+    edgesFieldOptions: { nullable: false, description: 'The same with the cursor of each.', extensions: COST.onPage },
+    nodeFieldOptions: { nullable: false },
+    nodesOnConnection: { description: 'What the page holds, in order.', extensions: COST.onPage },
+    pageInfoFieldOptions: { description: 'Where the page lies.' },
+    pageInfoTypeOptions: { authScopes: NEEDS.read, description: 'Where a page of a connection lies.' },
+    hasNextPageFieldOptions: {
+      description:
+        'True when more may follow after endCursor. A page of large items is short when it reaches 4 MiB, and a filter that finds little may return a short page, even an empty one, with hasNextPage true: continue from endCursor.',
+    },
+    hasPreviousPageFieldOptions: { description: 'True when more may lie before startCursor.' },
+    startCursorFieldOptions: {
+      description:
+        'The cursor to read backward from, as `before`. Null when the page has no place of its own: it is empty.',
+    },
+    endCursorFieldOptions: {
+      description: 'The cursor to go on from, as `after`. Null when the page has no place of its own: it is empty.',
+    },
+    cursorFieldOptions: { description: 'The place, for `after` and `before`.' },
+    defaultConnectionTypeOptions: { authScopes: NEEDS.read },
+    defaultEdgeTypeOptions: { authScopes: NEEDS.read },
   },
 })
 

@@ -3,10 +3,9 @@ import type { EnumDefinition, InputDefinition, InputField, InputFields } from '.
 import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import { builder } from './builder.ts'
 import { describedValues } from './enum-values.ts'
-import { ViewportInput } from './viewport-input.ts'
 
-/** Types that were made of definitions, or stand for them, by name: each name is one type. */
-const made = new Map<string, unknown>([['ViewportInput', ViewportInput]])
+/** Types that were made of definitions, by name: each name is one type. */
+const made = new Map<string, unknown>()
 
 /** The input type that takes what the definition says; the domain checks what GraphQL cannot say. */
 export function inputTypeOf(definition: InputDefinition<InputFields>): InputRef<unknown> {

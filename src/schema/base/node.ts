@@ -1,59 +1,65 @@
+import { isObjectType, type GraphQLSchema } from 'graphql'
+import { decodeGlobalId } from '../../contract/global-id.ts'
 import type { Scope } from '../../ports/scope.ts'
-import { builder } from './builder.ts'
 import type { Context } from './context.ts'
-import { decodeGlobalId, type GlobalId } from '../../contract/global-id.ts'
-import { NEEDS } from './needs.ts'
 
-/** Finds a node by its decoded id among what the owner has; null when there is none. */
-type NodeLoader = (id: GlobalId, owner: string, context: Context) => Promise<object | null>
+const UUID_LENGTH = 36
 
-interface NodeType {
-  /** What a key needs to have nodes of the type. */
-  scope: Scope
-  load: NodeLoader
+/** What a global id holds beside its type. The relay plugin passes it on as one text: "<uuid>" or "<uuid>:<number>". */
+interface NodeId {
+  uuid: string
+  number: number | null
 }
 
-const nodeTypes = new Map<string, NodeType>()
-
-/** What was loaded as a node, and as which type: the interface asks. */
-const typenames = new WeakMap<object, string>()
-
-/** Each file that declares a node type tells here how one is found by its id. */
-export function registerNode(typename: string, scope: Scope, load: NodeLoader): void {
-  nodeTypes.set(typename, { scope, load })
+/** An id that is malformed is one of no type, so that `node` is null for it as for every other that it does not find. */
+export function decodeNodeId(globalId: string): { typename: string; id: string } {
+  const decoded = decodeGlobalId(globalId)
+  if (!decoded) return { typename: '', id: '' }
+  const { typename, uuid, number } = decoded
+  return { typename, id: number === null ? uuid : `${uuid}:${number}` }
 }
 
-export const NodeInterface = builder.interfaceRef<object>('Node').implement({
-  description: 'Whatever has an id of its own and can be fetched again by it.',
-  fields: (t) => ({
-    id: t.id({
-      description: 'Opaque, and the same everywhere: in the API, in links, in log lines and on the command line.',
-      resolve: () => {
-        throw new Error('a node type resolves its own id')
-      },
-    }),
-  }),
-  resolveType: (value) => typenames.get(value),
-})
+export function isNodeType(schema: GraphQLSchema, typename: string): boolean {
+  const type = schema.getType(typename)
+  return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node')
+}
 
-builder.queryField('node', (t) =>
-  t.field({
-    type: NodeInterface,
-    nullable: true,
-    authScopes: NEEDS.readOrKeys,
-    description:
-      'The node of this id. Null when the id is malformed, unknown, or of something that belongs to another owner: all alike. An ApiKey needs the scope KEYS, every other node READ. Errors: FORBIDDEN.',
-    args: { id: t.arg.id({ required: true, description: 'The id of any node.' }) },
-    resolve: async (_, args, context) => {
+/** How `node` finds what has a number within a session. A key needs the scope to have it. */
+export function foundByNumber<Node extends object>(
+  scope: Scope,
+  find: (owner: string, uuid: string, number: number, context: Context) => Promise<Node | null>,
+) {
+  return foundBy(scope, async (owner, { uuid, number }, context) =>
+    number === null ? null : find(owner, uuid, number, context),
+  )
+}
+
+/** How `node` finds what has a UUID of its own. A key needs the scope to have it. */
+export function foundByUuid<Node extends object>(
+  scope: Scope,
+  find: (owner: string, uuid: string, context: Context) => Promise<Node | null>,
+) {
+  return foundBy(scope, async (owner, { uuid, number }, context) =>
+    number === null ? find(owner, uuid, context) : null,
+  )
+}
+
+function foundBy<Node extends object>(
+  scope: Scope,
+  find: (owner: string, id: NodeId, context: Context) => Promise<Node | null>,
+) {
+  return {
+    // Without the plugin's cache: an operation that asks twice is told how things are each time.
+    loadWithoutCache: async (id: string, context: Context): Promise<Node | null> => {
       const { owner } = context.require('READ', 'KEYS')
-      const id = decodeGlobalId(args.id)
-      const type = id ? nodeTypes.get(id.typename) : undefined
-      const node = id && type ? await type.load(id, owner, context) : null
-      if (!id || !type || !node) return null
+      const node = await find(owner, partsOf(id), context)
       // Only now: what does not exist is null for everyone.
-      context.require(type.scope)
-      typenames.set(node, id.typename)
+      if (node) context.require(scope)
       return node
     },
-  }),
-)
+  }
+}
+
+function partsOf(id: string): NodeId {
+  return { uuid: id.slice(0, UUID_LENGTH), number: id.length > UUID_LENGTH ? Number(id.slice(UUID_LENGTH + 1)) : null }
+}

@@ -1,8 +1,10 @@
-import { TEXT_LIMITS, type ConsoleFilter, type ConsoleLevel, type ConsoleSource } from '../../ports/log-entry.ts'
+import { CONSOLE_FILTER, CONSOLE_LEVEL } from '../../domain/log/entry-filter-input.ts'
+import { TEXT_LIMITS, type ConsoleFilter, type ConsoleSource } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
+import { enumTypeOf, inputTypeOf } from '../base/input-type.ts'
 import { NEEDS } from '../base/needs.ts'
 import {
   AFTER_DESCRIPTION,
@@ -13,16 +15,7 @@ import {
 } from '../sessions/session-event.ts'
 import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
 
-const ConsoleLevelEnum = builder.enumType('ConsoleLevel', {
-  description: 'How grave a line of the console is.',
-  values: describedValues<ConsoleLevel>({
-    DEBUG: 'console.debug and the browser’s verbose messages.',
-    LOG: 'console.log and whatever has no level of its own, such as console.table.',
-    INFO: 'console.info.',
-    WARNING: 'console.warn and warnings of the browser.',
-    ERROR: 'console.error, failed assertions, uncaught exceptions and errors of the browser.',
-  }),
-})
+const ConsoleLevelEnum = enumTypeOf(CONSOLE_LEVEL)
 
 const ConsoleSourceEnum = builder.enumType('ConsoleSource', {
   description: 'Where a line of the console comes from.',
@@ -85,15 +78,7 @@ builder.objectFields(ConsoleMessage, (t) => ({
   }),
 }))
 
-const ConsoleFilterInput = builder.inputRef<ConsoleFilter>('ConsoleFilter').implement({
-  description:
-    'Which lines of the console are wanted. Members that are absent or null do not narrow; the others all apply.',
-  fields: (t) => ({
-    levels: t.field({ type: [ConsoleLevelEnum], description: 'One of these levels.' }),
-    textContains: t.string({ description: 'The text has this substring; case matters.' }),
-    pageId: t.id({ description: 'Of this page, as in Session.pages.' }),
-  }),
-})
+const ConsoleFilterType = inputTypeOf(CONSOLE_FILTER)
 
 const ConsoleMessageConnection = connectionOf('ConsoleMessage', ConsoleMessage)
 const ConsoleMessageBatch = batchOf('ConsoleMessageBatch', ConsoleMessage, 'Lines of the console')
@@ -108,10 +93,13 @@ builder.objectField(Session, 'consoleMessages', (t) =>
     extensions: COST.page,
     args: {
       ...logPageArguments,
-      filter: t.arg({ type: ConsoleFilterInput, description: 'Which lines are wanted. Absent: every one.' }),
+      filter: t.arg({ type: ConsoleFilterType, description: 'Which lines are wanted. Absent: every one.' }),
     },
     resolve: async (session, { filter, ...page }, { logs }) =>
-      logConnectionPage(session.id, await logs.page(session, { ...page, filter: { kinds: KINDS, console: filter } })),
+      logConnectionPage(
+        session.id,
+        await logs.page(session, { ...page, filter: { kinds: KINDS, console: filter as ConsoleFilter } }),
+      ),
   }),
 )
 
@@ -124,12 +112,12 @@ builder.subscriptionField('consoleMessages', (t) =>
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       after: t.arg.string({ description: AFTER_DESCRIPTION }),
-      filter: t.arg({ type: ConsoleFilterInput, description: 'Which lines are wanted. Absent: every one.' }),
+      filter: t.arg({ type: ConsoleFilterType, description: 'Which lines are wanted. Absent: every one.' }),
     },
     subscribe: async (_, { sessionId, after, filter }, context) =>
       context.logs.follow(
         await requireSession(context, 'READ', sessionId),
-        { after, filter: { kinds: KINDS, console: filter } },
+        { after, filter: { kinds: KINDS, console: filter as ConsoleFilter } },
         context.signal,
       ),
     resolve: (batch, { sessionId }) => ({ sessionId: sessionUuid(sessionId), batch }),

@@ -1,16 +1,11 @@
+import { NETWORK_FILTER, RESOURCE_TYPE } from '../../domain/log/entry-filter-input.ts'
 import { pendingRequests } from '../../domain/sessions/session-requests.ts'
-import {
-  TEXT_LIMITS,
-  type NetworkFilter,
-  type NetworkTiming,
-  type PendingRequest,
-  type ResourceType,
-} from '../../ports/log-entry.ts'
+import { TEXT_LIMITS, type NetworkFilter, type NetworkTiming, type PendingRequest } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
-import { describedValues } from '../base/enum-values.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
+import { enumTypeOf, inputTypeOf } from '../base/input-type.ts'
 import { NEEDS } from '../base/needs.ts'
 import {
   AFTER_DESCRIPTION,
@@ -21,25 +16,7 @@ import {
 } from '../sessions/session-event.ts'
 import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
 
-const ResourceTypeEnum = builder.enumType('ResourceType', {
-  description: 'What a request is for, as the browser classes it.',
-  values: describedValues<ResourceType>({
-    DOCUMENT: 'A page or frame.',
-    STYLESHEET: 'A style sheet.',
-    IMAGE: 'An image.',
-    MEDIA: 'Sound or film.',
-    FONT: 'A font.',
-    SCRIPT: 'A script, of a page or worker.',
-    TEXTTRACK: 'Subtitles.',
-    XHR: 'XMLHttpRequest.',
-    FETCH: 'fetch().',
-    EVENTSOURCE: 'Server-sent events.',
-    WEBSOCKET: 'The handshake of a WebSocket.',
-    MANIFEST: 'The manifest of a web application.',
-    PING: 'A beacon or ping.',
-    OTHER: 'Anything else.',
-  }),
-})
+const ResourceTypeEnum = enumTypeOf(RESOURCE_TYPE)
 
 const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').implement({
   authScopes: NEEDS.read,
@@ -209,17 +186,7 @@ builder.objectField(Session, 'pendingRequests', (t) =>
   }),
 )
 
-const NetworkFilterInput = builder.inputRef<NetworkFilter>('NetworkFilter').implement({
-  description: 'Which requests are wanted. Members that are absent or null do not narrow; the others all apply.',
-  fields: (t) => ({
-    urlContains: t.string({ description: 'The URL has this substring; case matters.' }),
-    methods: t.stringList({ description: 'One of these HTTP methods, at most 50; case does not matter.' }),
-    resourceTypes: t.field({ type: [ResourceTypeEnum], description: 'One of these types.' }),
-    minStatus: t.int({ description: 'Answered with this HTTP status or a higher one.' }),
-    maxStatus: t.int({ description: 'Answered with this HTTP status or a lower one.' }),
-    failedOnly: t.boolean({ description: 'True: only what failed or was answered with a status of 400 or above.' }),
-  }),
-})
+const NetworkFilterType = inputTypeOf(NETWORK_FILTER)
 
 const NetworkRequestConnection = connectionOf('NetworkRequest', NetworkRequest)
 const NetworkRequestBatch = batchOf('NetworkRequestBatch', NetworkRequest, 'Requests that settled')
@@ -235,10 +202,13 @@ builder.objectField(Session, 'networkRequests', (t) =>
     extensions: COST.page,
     args: {
       ...logPageArguments,
-      filter: t.arg({ type: NetworkFilterInput, description: 'Which requests are wanted. Absent: every one.' }),
+      filter: t.arg({ type: NetworkFilterType, description: 'Which requests are wanted. Absent: every one.' }),
     },
     resolve: async (session, { filter, ...page }, { logs }) =>
-      logConnectionPage(session.id, await logs.page(session, { ...page, filter: { kinds: KINDS, network: filter } })),
+      logConnectionPage(
+        session.id,
+        await logs.page(session, { ...page, filter: { kinds: KINDS, network: filter as NetworkFilter } }),
+      ),
   }),
 )
 
@@ -251,12 +221,12 @@ builder.subscriptionField('networkRequests', (t) =>
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       after: t.arg.string({ description: AFTER_DESCRIPTION }),
-      filter: t.arg({ type: NetworkFilterInput, description: 'Which requests are wanted. Absent: every one.' }),
+      filter: t.arg({ type: NetworkFilterType, description: 'Which requests are wanted. Absent: every one.' }),
     },
     subscribe: async (_, { sessionId, after, filter }, context) =>
       context.logs.follow(
         await requireSession(context, 'READ', sessionId),
-        { after, filter: { kinds: KINDS, network: filter } },
+        { after, filter: { kinds: KINDS, network: filter as NetworkFilter } },
         context.signal,
       ),
     resolve: (batch, { sessionId }) => ({ sessionId: sessionUuid(sessionId), batch }),

@@ -4,12 +4,12 @@ import type { LogBatch } from '../../domain/log/log-follower.ts'
 import { LOG_PAGE_BOUNDS, type LogPage } from '../../domain/log/log-reader.ts'
 import type { LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
-import type { ConnectionPage } from '../base/connection.ts'
+import { connectionPage } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
-import { NodeInterface, registerNode } from '../base/node.ts'
+import { foundByNumber } from '../base/node.ts'
 
 /** An entry of a session's log as the schema's types resolve it. */
 export interface EntryNode<K extends SessionEventKind = SessionEventKind> {
@@ -69,7 +69,7 @@ export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
 export const SessionEvent = builder.interfaceRef<EntryNode>('SessionEvent').implement({
   description:
     'One entry of the log of a session. Entries never change, and `sequence` is dense: 1, 2, 3 … without a gap. Fields of one name may be null in one type and never in another (url, pageId): a query that asks for both needs aliases.',
-  interfaces: [NodeInterface],
+  interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     sessionId: t.id({
       description: 'The id of the session whose log this is.',
@@ -101,23 +101,23 @@ export function entryType<K extends SessionEventKind>(
 ) {
   const typename = TYPENAMES[kind]
   const ref = builder.objectRef<EntryNode<K>>(typename)
+  // Not by builder.node, whose ids are promises: a batch of entries would take three times the CPU (measured).
   ref.implement({
+    ...foundByNumber('READ', async (owner, uuid, number, { sessions, logs }) => {
+      const session = await sessions.find(owner, uuid)
+      if (!session) return null
+      const entry =
+        kind === 'NETWORK_REQUEST'
+          ? await logs.findRequest(session.id, number)
+          : await logs.findEntry(session.id, number)
+      return entry?.kind === kind ? { sessionId: session.id, entry } : null
+    }),
     authScopes,
     description,
-    interfaces: [NodeInterface, SessionEvent],
+    interfaces: [builder.nodeInterfaceRef(), SessionEvent],
     fields: (t) => ({
       id: t.id({ description: `The id of this ${typename}, for \`node\`.`, resolve: (node) => entryId(node) }),
     }),
-  })
-  registerNode(typename, 'READ', async (id, owner, { sessions, logs }) => {
-    if (id.number === null) return null
-    const session = await sessions.find(owner, id.uuid)
-    if (!session) return null
-    const entry =
-      kind === 'NETWORK_REQUEST'
-        ? await logs.findRequest(session.id, id.number)
-        : await logs.findEntry(session.id, id.number)
-    return entry?.kind === kind ? ({ sessionId: session.id, entry } satisfies EntryNode) : null
   })
   return ref
 }
@@ -145,8 +145,8 @@ export const logPageArguments = builder.args((t) => ({
   }),
 }))
 
-export function logConnectionPage(sessionId: string, page: LogPage): ConnectionPage {
-  return {
+export function logConnectionPage(sessionId: string, page: LogPage) {
+  return connectionPage({
     nodes: page.entries.map((entry): EntryNode => ({ sessionId, entry })),
     cursorAt: (index) => encodeEntryCursor(sessionId, page.entries[index]!.sequence),
     hasNextPage: page.hasNextPage,
@@ -154,7 +154,7 @@ export function logConnectionPage(sessionId: string, page: LogPage): ConnectionP
     startCursor: page.startCursor,
     endCursor: page.endCursor,
     totalCount: () => page.totalCount(),
-  }
+  })
 }
 
 export interface BatchNode {

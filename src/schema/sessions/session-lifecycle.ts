@@ -6,6 +6,7 @@ import {
   type StartSessionInput,
   type UpdateSessionInput,
 } from '../../domain/sessions/session-input.ts'
+import type { SessionFilterInput } from '../../domain/sessions/session-filter.ts'
 import { LONGEST_PROFILE_ID } from '../../domain/sessions/session-rules.ts'
 import { terminateSession, terminateSessions, updateSession } from '../../domain/sessions/session-requests.ts'
 import { builder } from '../base/builder.ts'
@@ -13,7 +14,7 @@ import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { inputTypeOf } from '../base/input-type.ts'
 import { givenMembers, NEEDS } from '../base/needs.ts'
-import { SessionFilterInput } from './session-list.ts'
+import { SessionFilterType } from './session-list.ts'
 import { requireSession, Session, sessionUuid } from './session.ts'
 
 const StartWaitEnum = builder.enumType('StartWait', {
@@ -79,8 +80,9 @@ builder.mutationFields((t) => ({
     description:
       'Ends every live session of the caller that matches, and returns how many there were. At least one member of the filter must be given. Errors: BAD_USER_INPUT.',
     extensions: COST.change,
-    args: { filter: t.arg({ type: SessionFilterInput, required: true, description: 'Which sessions are meant.' }) },
-    resolve: (_, { filter }, context) => terminateSessions(context.sessions, context.require('WRITE').owner, filter),
+    args: { filter: t.arg({ type: SessionFilterType, required: true, description: 'Which sessions are meant.' }) },
+    resolve: (_, { filter }, context) =>
+      terminateSessions(context.sessions, context.require('WRITE').owner, filter as SessionFilterInput),
   }),
   updateSession: t.field({
     type: Session,

@@ -1,25 +1,15 @@
 import { encodeSessionCursor } from '../../domain/kernel/cursor.ts'
+import { SESSION_FILTER, type SessionFilterInput } from '../../domain/sessions/session-filter.ts'
 import { SESSION_PAGE_BOUNDS } from '../../domain/sessions/session-list.ts'
 import { builder } from '../base/builder.ts'
-import { connectionOf } from '../base/connection.ts'
+import { connectionOf, connectionPage } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
 import { uuidOf } from '../../contract/global-id.ts'
+import { inputTypeOf } from '../base/input-type.ts'
 import { NEEDS } from '../base/needs.ts'
-import { Session, SessionStatusEnum } from './session.ts'
+import { Session } from './session.ts'
 
-export const SessionFilterInput = builder.inputType('SessionFilter', {
-  description: 'Which sessions are meant. Members that are absent or null do not narrow; the others all apply.',
-  fields: (t) => ({
-    status: t.field({ type: [SessionStatusEnum], description: 'Of one of these statuses.' }),
-    createdAfter: t.field({ type: 'DateTime', description: 'Created at this time or later.' }),
-    createdBefore: t.field({ type: 'DateTime', description: 'Created before this time.' }),
-    name: t.string({ description: 'Of exactly this name.' }),
-    metadata: t.field({
-      type: 'JSON',
-      description: 'A JSON object: sessions whose metadata has all of its members with these values, at any depth.',
-    }),
-  }),
-})
+export const SessionFilterType = inputTypeOf(SESSION_FILTER)
 
 const SessionConnection = connectionOf('Session', Session)
 
@@ -67,19 +57,20 @@ builder.queryFields((t) => ({
         defaultValue: false,
         description: 'True: sessions that have ended too. Does nothing where filter.status is given.',
       }),
-      filter: t.arg({ type: SessionFilterInput, description: 'Which sessions are wanted. Absent: every one.' }),
+      filter: t.arg({ type: SessionFilterType, description: 'Which sessions are wanted. Absent: every one.' }),
     },
-    resolve: async (_, args, context) => {
+    resolve: async (_, { filter, ...given }, context) => {
+      const args = { ...given, filter: filter as SessionFilterInput | null | undefined }
       const { owner } = context.require('READ')
       const { sessions, ...page } = await context.reads.list(() => context.sessions.list(owner, args, context.signal))
       const cursorAt = (index: number) => encodeSessionCursor(owner, sessions[index]!)
-      return {
+      return connectionPage({
         ...page,
         nodes: sessions,
         cursorAt,
         startCursor: sessions.length > 0 ? cursorAt(0) : null,
         endCursor: sessions.length > 0 ? cursorAt(sessions.length - 1) : null,
-      }
+      })
     },
   }),
 }))

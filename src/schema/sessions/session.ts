@@ -1,29 +1,21 @@
 import { NotFound } from '../../domain/kernel/errors.ts'
+import { SESSION_STATUS } from '../../domain/sessions/session-filter.ts'
 import { BROWSER_ENGINE } from '../../domain/sessions/session-input.ts'
 import { SESSION_INPUT_RULES } from '../../domain/sessions/session-rules.ts'
 import { enumTypeOf } from '../base/input-type.ts'
 import type { SessionSnapshot } from '../../domain/log/session-snapshot.ts'
-import type { SessionEndReason, SessionStatus } from '../../ports/log-entry.ts'
+import type { SessionEndReason } from '../../ports/log-entry.ts'
 import type { Scope } from '../../ports/scope.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { builder } from '../base/builder.ts'
 import type { Context } from '../base/context.ts'
 import { EgressModeEnum } from './egress.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import { NEEDS, readOrGiven } from '../base/needs.ts'
-import { NodeInterface, registerNode } from '../base/node.ts'
+import { foundByUuid } from '../base/node.ts'
 
-export const SessionStatusEnum = builder.enumType('SessionStatus', {
-  description: 'How far a session is. CLOSED, TIMED_OUT and FAILED are final.',
-  values: describedValues<SessionStatus>({
-    CREATING: 'Waiting for a slot, or its browser is starting.',
-    RUNNING: 'Its browser runs.',
-    CLOSED: 'Ended as someone wanted; see endReason.',
-    TIMED_OUT: 'Ended by one of its limits; see endReason.',
-    FAILED: 'Ended by something that went wrong; see endReason and error.',
-  }),
-})
+export const SessionStatusEnum = enumTypeOf(SESSION_STATUS)
 
 export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
   description: 'Why a session ended.',
@@ -53,16 +45,13 @@ export const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
   }),
 })
 
-export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
+export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'), {
+  ...foundByUuid('READ', (owner, uuid, { sessions }) => sessions.find(owner, uuid)),
+  id: { description: 'Of this session, made by the server.', resolve: ({ id }) => id },
   authScopes: NEEDS.readOrWrite,
   description:
     'A browser of its own, with everything that happens in it recorded. It stays, with its log, after it ended, until the server’s retention removes it. A key without READ sees, of what its mutation returns, the id, status, endReason, browser and times, and the options that it has just given; other fields are FORBIDDEN.',
-  interfaces: [NodeInterface],
   fields: (t) => ({
-    id: t.id({
-      description: 'Of this session, made by the server.',
-      resolve: ({ id }) => encodeGlobalId('Session', id),
-    }),
     name: t.exposeString('name', {
       authScopes: readOrGiven('name'),
       nullable: true,
@@ -219,10 +208,6 @@ export const Session = builder.objectRef<SessionSnapshot>('Session').implement({
     }),
   }),
 })
-
-registerNode('Session', 'READ', async (id, owner, { sessions }) =>
-  id.number === null ? sessions.find(owner, id.uuid) : null,
-)
 
 /** UUID of a session's id. Throws NotFound for what is no such id, as for what does not exist. */
 export function sessionUuid(id: string): string {

@@ -5,11 +5,11 @@ import type { TaskRecord, TaskStatus } from '../../ports/task.ts'
 import { builder } from '../base/builder.ts'
 import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { encodeGlobalId, uuidOf } from '../../contract/global-id.ts'
+import { uuidOf } from '../../contract/global-id.ts'
 import { inputTypeOf } from '../base/input-type.ts'
 import { Cost } from '../base/model-cost.ts'
 import { givenMembers, NEEDS, readOrGiven } from '../base/needs.ts'
-import { NodeInterface, registerNode } from '../base/node.ts'
+import { foundByUuid } from '../base/node.ts'
 import { Session, sessionUuid } from '../sessions/session.ts'
 
 const ID = 'The id of the task.'
@@ -24,13 +24,13 @@ export const TaskStatusEnum = builder.enumType('TaskStatus', {
   }),
 })
 
-const Task = builder.objectRef<TaskRecord>('Task').implement({
+const Task = builder.node(builder.objectRef<TaskRecord>('Task'), {
+  ...foundByUuid('READ', (owner, uuid, { tasks }) => tasks.find(owner, uuid)),
+  id: { description: ID, resolve: ({ id }) => id },
   authScopes: NEEDS.readOrWrite,
   description:
     'A task in words that a model works on in a session. What it does stands in the log of the session: TaskStep for each answer of the model, Action with the origin TASK, TaskEnded. A key without READ sees, of what its mutation returns, the id, session, status and times, and the prompt that it has just given.',
-  interfaces: [NodeInterface],
   fields: (t) => ({
-    id: t.id({ description: ID, resolve: ({ id }) => encodeGlobalId('Task', id) }),
     session: t.field({
       authScopes: NEEDS.readOrWrite,
       type: Session,
@@ -70,8 +70,6 @@ const Task = builder.objectRef<TaskRecord>('Task').implement({
     }),
   }),
 })
-
-registerNode('Task', 'READ', async (id, owner, { tasks }) => (id.number === null ? tasks.find(owner, id.uuid) : null))
 
 builder.objectFields(Session, (t) => ({
   cost: t.expose('cost', {

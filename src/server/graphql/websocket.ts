@@ -71,7 +71,8 @@ interface SocketOperation {
 
 /**
  * GraphQL over WebSocket (graphql-transport-ws): graphql-ws speaks the protocol, this joins it to sockets, keys and
- * operations. Nothing is queued for a reader that stops reading: graphql-ws awaits each send, so its followers stop.
+ * operations. Nothing is queued for a reader that stops reading: graphql-ws awaits each send, so its followers stop. By hand,
+ * not by its use/ws: sockets are counted, and their bytes bounded, before there is a key, and one ends when its key does.
  */
 export class GraphqlWebSockets {
   readonly #webSockets: WebSocketServer

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
+import type { Har } from 'har-format'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
@@ -175,9 +176,7 @@ describe('a HAR', () => {
     }
     recording.flush()
     const file = await har.finish(10_000)
-    const { log } = (await json(await file.open())) as {
-      log: { entries: { request: { url: string }; response: { content: { text?: string } } }[] }
-    }
+    const { log } = (await json(await file.open())) as Har
     return log.entries.map(({ request, response }) => [new URL(request.url).pathname, response.content.text ?? null])
   }
 

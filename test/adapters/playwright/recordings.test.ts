@@ -1,4 +1,5 @@
 import { promisify } from 'node:util'
+import type { Har } from 'har-format'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import yauzl from 'yauzl'
 import type { RecordingKind } from '../../../src/ports/artifact.ts'
@@ -36,10 +37,6 @@ async function recorded(record: RecordingKind[], end: 'in order' | 'crashed' | '
   const { files } = recorder
   await session.close(500)
   return { files, recorder }
-}
-
-interface Har {
-  log: { entries: { request: { url: string }; response: { status: number; content: { text?: string } } }[] }
 }
 
 const readHar = (bytes: Buffer) => JSON.parse(bytes.toString()) as Har

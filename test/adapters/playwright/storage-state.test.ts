@@ -1,3 +1,4 @@
+import type { Har } from 'har-format'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
@@ -70,7 +71,7 @@ test('reading origins that no page shows any more is told nowhere, and asks neit
   await next.session.storageState(NO_DEADLINE)
   await next.session.finishFiles(5_000)
   const [har] = next.recorder.files
-  const { log } = JSON.parse(har!.bytes.toString()) as { log: { entries: { request: { url: string } }[] } }
+  const { log } = JSON.parse(har!.bytes.toString()) as Har
   expect(log.entries.map(({ request }) => request.url)).toEqual([`${other.url}/store`])
 })
 

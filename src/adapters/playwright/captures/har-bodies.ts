@@ -2,23 +2,18 @@ import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { createReadStream, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Content, Entry, PostData, Request, Response } from 'har-format'
 import { linesOf } from './json-lines.ts'
 
-/** What we look at of an entry that Playwright wrote; `_file` names the file beside the HAR that holds a body. */
-export interface WholeEntry {
-  startedDateTime: string
-  request: {
-    method: string
-    url: string
-    postData?: { text: string; _file?: string; comment?: string }
-  }
-  response: {
-    status: number
-    content: { _file?: string; text?: string; encoding?: string; comment?: string }
-    _failureText?: string
-  }
-  _resourceType?: string
-  _webSocketMessages?: unknown
+/** Its body lies in a file of this name beside the HAR. */
+interface WithFile {
+  _file?: string
+}
+
+/** An entry as Playwright writes it, and as the log's. */
+export interface WholeEntry extends Entry {
+  request: Request & { postData?: PostData & WithFile }
+  response: Response & { content: Content & WithFile; _failureText?: string }
 }
 
 /** A body above it passes through in pieces, as base64. Below, waiting for each would take far longer than reading. */

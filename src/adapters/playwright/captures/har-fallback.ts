@@ -1,5 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
+import type { Header } from 'har-format'
 import type { EntryData } from '../../../ports/log-entry.ts'
+import type { WholeEntry } from './har-bodies.ts'
 import { linesOf } from './json-lines.ts'
 
 type Settled = EntryData['NETWORK_REQUEST']
@@ -51,7 +53,7 @@ export class HarPart {
   }
 }
 
-function harEntry(request: Settled) {
+function harEntry(request: Settled): WholeEntry {
   const { url, method, status, failure, startedAt, durationMs, timing } = request
   return {
     startedDateTime: new Date(startedAt).toISOString(),
@@ -92,7 +94,7 @@ function harEntry(request: Settled) {
   }
 }
 
-const harHeaders = (headers: Record<string, string>) =>
+const harHeaders = (headers: Record<string, string>): Header[] =>
   Object.entries(headers).map(([name, value]) => ({ name, value }))
 
 function mimeTypeOf({ responseHeaders }: Settled): string {

@@ -3,6 +3,7 @@ import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { Log } from 'har-format'
 import type { BrowserContext } from 'playwright'
 import { HAR_LIMITS, type HarLimits } from '../../../ports/artifact.ts'
 import type { BrowserFile } from '../../../ports/browser.ts'
@@ -157,7 +158,7 @@ export class HarRecording {
   async *#partPieces(): AsyncGenerator<string> {
     const creator = { name: 'Tabwire', version: '1' }
     const browser = { name: 'Chromium', version: this.#context!.browser()?.version() ?? 'unknown' }
-    const head = { version: '1.2', creator, browser, pages: [] }
+    const head: Omit<Log, 'entries'> = { version: '1.2', creator, browser, pages: [] }
     yield `{"log":${JSON.stringify(head).slice(0, -1)},"entries":[`
     const separator = separators()
     for await (const line of this.#part.entries()) yield `${separator()}${line}`

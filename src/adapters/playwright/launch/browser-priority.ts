@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { constants, getPriority, setPriority } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
+import pRetry from 'p-retry'
 import { bound } from '../../../fault-owner.ts'
 
 /**
@@ -127,13 +127,11 @@ const niceness = (wanted: number) => Math.min(constants.priority.PRIORITY_LOW, w
 
 /** Never rejects. */
 async function setGroupNiceness(pid: number, value: number): Promise<void> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    try {
-      await writeFile(`/proc/${pid}/autogroup`, String(value))
-      return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
-    }
-    await delay(PAUSE_MS, undefined, { ref: false })
-  }
+  await pRetry(() => writeFile(`/proc/${pid}/autogroup`, String(value)), {
+    retries: ATTEMPTS - 1,
+    minTimeout: PAUSE_MS,
+    factor: 1,
+    unref: true,
+    shouldRetry: ({ error }) => (error as NodeJS.ErrnoException).code === 'EAGAIN',
+  }).catch(() => undefined)
 }

@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import {
+  defineInput,
+  field,
+  orNull,
+  ruled,
+  type Check,
+  type EnumDefinition,
+  type FieldValues,
+} from '../../contract/input-field.ts'
+import { SCOPES, type Scope } from '../../ports/scope.ts'
+import { BadUserInput } from '../kernel/errors.ts'
+import { inputIssues } from '../kernel/input-issues.ts'
+
+/** What a client may say of a new API key, as it arrives: nothing is checked yet. */
+export interface CreateApiKeyInput {
+  name: string
+  /** Null: the caller's own. */
+  owner?: string | null
+  scopes: readonly Scope[]
+  expiresAt?: Date | null
+}
+
+export const SCOPE: EnumDefinition<Scope> = {
+  enumName: 'Scope',
+  description: 'What an API key allows. Scopes are independent: none includes another.',
+  values: {
+    READ: 'Queries and subscriptions, and what mutations return.',
+    WRITE:
+      'Mutations: starting, changing, driving and ending sessions. Alone it shows of a result no more than its id, status and times, and what the caller has just given.',
+    CONNECT:
+      'Connecting a Playwright or Puppeteer client to a session, which may then read and do whatever its browser can.',
+    KEYS: 'Listing, creating and revoking API keys of the same owner, none of them with a scope that the key lacks.',
+    ADMIN:
+      'With KEYS: listing, creating and revoking API keys of every owner, and revoking keys with scopes that the key lacks.',
+  },
+}
+
+/** The rules in words, once, for the schema's descriptions. */
+export const API_KEY_INPUT_RULES = {
+  name: '1 to 100 characters, none of them a control character.',
+  owner: '1 to 100 letters, digits and . _ @ + - characters.',
+  scopes: 'At least one.',
+  expiresAt: 'In the future, and not later than the caller’s own key expires.',
+} as const
+
+const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
+
+const isName: Check<string> = (name) =>
+  name.length === 0 || name.length > 100 || /\p{Cc}/u.test(name) || !name.isWellFormed()
+    ? { code: 'INVALID_FORMAT', message: 'must have 1 to 100 characters, none of them a control character' }
+    : null
+
+const isOwner: Check<string> = (owner) =>
+  /^[\w.@+-]{1,100}$/.test(owner)
+    ? null
+    : { code: 'INVALID_FORMAT', message: 'must have 1 to 100 letters, digits and . _ @ + - characters' }
+
+const isSome: Check<readonly Scope[]> = (scopes) =>
+  scopes.length > 0 ? null : { code: 'REQUIRED', message: 'must name at least one scope' }
+
+const isFuture: Check<Date> = (time) =>
+  time.getTime() > Date.now() && time.getTime() <= LATEST_TIME_MS
+    ? null
+    : { code: 'OUT_OF_RANGE', message: 'must be in the future, and in the years until 9999' }
+
+export const CREATE_API_KEY_INPUT = defineInput(
+  'CreateApiKeyInput',
+  'A new API key. Rules that are broken are reported all together, as BAD_USER_INPUT.',
+  {
+    name: field.of('String', ruled(z.string(), isName), `For people. ${API_KEY_INPUT_RULES.name}`, { required: true }),
+    owner: field.of(
+      'String',
+      orNull(ruled(z.string(), isOwner)),
+      `Whose sessions it opens. ${API_KEY_INPUT_RULES.owner} Absent or null: the caller’s own owner; another needs the scope ADMIN.`,
+    ),
+    scopes: field.of(
+      SCOPE,
+      ruled(z.array(z.enum(SCOPES)), isSome),
+      `What it allows. ${API_KEY_INPUT_RULES.scopes} None that the caller’s own key lacks.`,
+      { list: true, required: true },
+    ),
+    expiresAt: field.of(
+      'DateTime',
+      orNull(ruled(z.date(), isFuture)),
+      `When it ceases to work. ${API_KEY_INPUT_RULES.expiresAt} Absent or null: when the caller’s own key expires; never if that does not.`,
+    ),
+  },
+)
+
+type ApiKeyOptions = FieldValues<typeof CREATE_API_KEY_INPUT.fields>
+
+/** What a new key is to be; `latest`: when it must have expired. Throws BadUserInput with every broken rule. */
+export function parseCreateApiKey(input: CreateApiKeyInput, latest: number | null): ApiKeyOptions {
+  const parsed = CREATE_API_KEY_INPUT.rule.safeParse(input)
+  const issues = parsed.error ? inputIssues(parsed.error, ['input']) : []
+  const { expiresAt } = input
+  const isTold = issues.some(({ path }) => path[1] === 'expiresAt')
+  if (!isTold && expiresAt != null && latest !== null && expiresAt.getTime() > latest) {
+    const message = `must not be later than ${new Date(latest).toISOString()}, when the key that creates it expires`
+    issues.push({ path: ['input', 'expiresAt'], code: 'OUT_OF_RANGE', message })
+  }
+  if (!parsed.success || issues.length > 0) throw new BadUserInput(issues)
+  return parsed.data
+}

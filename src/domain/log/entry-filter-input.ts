@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../contract/input-field.ts'
+import type { ConsoleLevel, ResourceType } from '../../ports/log-entry.ts'
+
+/** HTTP methods to filter by: each entry is compared with each of them. */
+const MOST_METHODS = 50
+
+export const CONSOLE_LEVEL: EnumDefinition<ConsoleLevel> = {
+  enumName: 'ConsoleLevel',
+  description: 'How grave a line of the console is.',
+  values: {
+    DEBUG: 'console.debug and the browser’s verbose messages.',
+    LOG: 'console.log and whatever has no level of its own, such as console.table.',
+    INFO: 'console.info.',
+    WARNING: 'console.warn and warnings of the browser.',
+    ERROR: 'console.error, failed assertions, uncaught exceptions and errors of the browser.',
+  },
+}
+
+export const RESOURCE_TYPE: EnumDefinition<ResourceType> = {
+  enumName: 'ResourceType',
+  description: 'What a request is for, as the browser classes it.',
+  values: {
+    DOCUMENT: 'A page or frame.',
+    STYLESHEET: 'A style sheet.',
+    IMAGE: 'An image.',
+    MEDIA: 'Sound or film.',
+    FONT: 'A font.',
+    SCRIPT: 'A script, of a page or worker.',
+    TEXTTRACK: 'Subtitles.',
+    XHR: 'XMLHttpRequest.',
+    FETCH: 'fetch().',
+    EVENTSOURCE: 'Server-sent events.',
+    WEBSOCKET: 'The handshake of a WebSocket.',
+    MANIFEST: 'The manifest of a web application.',
+    PING: 'A beacon or ping.',
+    OTHER: 'Anything else.',
+  },
+}
+
+/** Each value once, so that no entry is compared with it twice. */
+const distinct = <T>(item: z.ZodType<T>) => z.array(item).transform((values) => [...new Set(values)])
+const oneOf = <V extends string>({ values }: EnumDefinition<V>) => z.enum(Object.keys(values) as V[])
+
+const methods = ruled(distinct(z.string()), (values) =>
+  values.length > MOST_METHODS
+    ? { code: 'TOO_LONG', message: `must have at most ${MOST_METHODS} different methods; it has ${values.length}` }
+    : null,
+)
+
+export const CONSOLE_FILTER = defineInput(
+  'ConsoleFilter',
+  'Which lines of the console are wanted. Members that are absent or null do not narrow; the others all apply.',
+  {
+    levels: field.of(CONSOLE_LEVEL, orNull(distinct(oneOf(CONSOLE_LEVEL))), 'One of these levels.', { list: true }),
+    textContains: field.of('String', orNull(z.string()), 'The text has this substring; case matters.'),
+    pageId: field.of('ID', orNull(z.string()), 'Of this page, as in Session.pages.'),
+  },
+)
+
+export const NETWORK_FILTER = defineInput(
+  'NetworkFilter',
+  'Which requests are wanted. Members that are absent or null do not narrow; the others all apply.',
+  {
+    urlContains: field.of('String', orNull(z.string()), 'The URL has this substring; case matters.'),
+    methods: field.of('String', orNull(methods), 'One of these HTTP methods, at most 50; case does not matter.', {
+      list: true,
+    }),
+    resourceTypes: field.of(RESOURCE_TYPE, orNull(distinct(oneOf(RESOURCE_TYPE))), 'One of these types.', {
+      list: true,
+    }),
+    minStatus: field.of('Int', orNull(z.number()), 'Answered with this HTTP status or a higher one.'),
+    maxStatus: field.of('Int', orNull(z.number()), 'Answered with this HTTP status or a lower one.'),
+    failedOnly: field.of(
+      'Boolean',
+      orNull(z.boolean()),
+      'True: only what failed or was answered with a status of 400 or above.',
+    ),
+  },
+)
