@@ -34,13 +34,13 @@ builder.objectFields(EntriesDropped, (t) => ({
     description: 'Of which kinds they were.',
     resolve: ({ entry }) => SESSION_EVENT_KINDS.filter((kind) => (entry.data.countsByKind[kind] ?? 0) > 0),
   }),
-  from: t.field({
+  firstAt: t.field({
     type: 'DateTime',
     description:
       'When the first of them happened; with a count of null, the earliest time at which one can have happened.',
     resolve: ({ entry }) => entry.data.from,
   }),
-  to: t.field({
+  lastAt: t.field({
     type: 'DateTime',
     description: 'When the last of them happened; with a count of null, the end of the session.',
     resolve: ({ entry }) => entry.data.to,

@@ -23,22 +23,25 @@ import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
 
 const ResourceTypeEnum = builder.enumType('ResourceType', {
   description: 'What a request is for, as the browser classes it.',
-  values: describedValues<ResourceType>({
-    DOCUMENT: 'A page or frame.',
-    STYLESHEET: 'A style sheet.',
-    IMAGE: 'An image.',
-    MEDIA: 'Sound or film.',
-    FONT: 'A font.',
-    SCRIPT: 'A script, of a page or worker.',
-    TEXTTRACK: 'Subtitles.',
-    XHR: 'XMLHttpRequest.',
-    FETCH: 'fetch().',
-    EVENTSOURCE: 'Server-sent events.',
-    WEBSOCKET: 'The handshake of a WebSocket.',
-    MANIFEST: 'The manifest of a web application.',
-    PING: 'A beacon or ping.',
-    OTHER: 'Anything else.',
-  }),
+  values: describedValues<ResourceType>(
+    {
+      DOCUMENT: 'A page or frame.',
+      STYLESHEET: 'A style sheet.',
+      IMAGE: 'An image.',
+      MEDIA: 'Sound or film.',
+      FONT: 'A font.',
+      SCRIPT: 'A script, of a page or worker.',
+      TEXTTRACK: 'Subtitles.',
+      XHR: 'XMLHttpRequest.',
+      FETCH: 'fetch().',
+      EVENTSOURCE: 'Server-sent events.',
+      WEBSOCKET: 'The handshake of a WebSocket.',
+      MANIFEST: 'The manifest of a web application.',
+      PING: 'A beacon or ping.',
+      OTHER: 'Anything else.',
+    },
+    { TEXTTRACK: 'TEXT_TRACK', EVENTSOURCE: 'EVENT_SOURCE', WEBSOCKET: 'WEB_SOCKET' },
+  ),
 })
 
 const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').implement({
