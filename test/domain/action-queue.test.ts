@@ -264,6 +264,6 @@ test('a log that is lost fails the request instead of inventing a sequence', asy
   const running = actions.run([pressing('a')], API, NEVER)
   await vi.waitUntil(() => told.length === 1)
   log.abandon()
-  await expect(running).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(running).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
   expect(await log.commit(line('too late'))).toBeNull()
 })

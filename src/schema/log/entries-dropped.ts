@@ -6,15 +6,18 @@ import { entryType, SessionEventKindEnum } from '../sessions/session-event.ts'
 
 const DropReasonEnum = builder.enumType('DropReason', {
   description: 'Why something could not be recorded.',
-  values: describedValues<DropReason>({
-    FLOOD: 'More came at once than the server records.',
-    LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
-    STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
-    UNSTORABLE: 'The database refused what the page had made.',
-    MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
-    TERMINATED:
-      'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',
-  }),
+  values: describedValues<DropReason>(
+    {
+      FLOOD: 'More came at once than the server records.',
+      LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
+      STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
+      UNSTORABLE: 'The database refused what the page had made.',
+      MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
+      TERMINATED:
+        'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',
+    },
+    { STORE_UNAVAILABLE: 'DATABASE_UNAVAILABLE' },
+  ),
 })
 
 const EntriesDropped = entryType(
