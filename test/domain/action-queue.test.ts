@@ -65,6 +65,7 @@ function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQ
     artifacts,
     refuseAddress: () => null,
     browser: () => browser,
+    acted: () => undefined,
     occupy: (work: (stopped: AbortSignal) => Promise<void>) => void works.push(work(ending.signal)),
   }
   const end = async () => {

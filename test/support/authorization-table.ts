@@ -44,8 +44,9 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
     'READ or given':
       'name metadata viewport userAgent locale timezone keepAlive idleTimeoutSeconds maxDurationSeconds egress allowedHosts proxy',
     'CONNECT or null': 'access',
-    READ: 'error lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests cost tasks profile',
+    READ: 'error lastNavigationError lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests cost tasks profile',
   },
+  NavigationError: { READ: 'url code message at' },
   Viewport: { parent: 'width height' },
   SessionAccess: { CONNECT: 'cdpUrl expiresAt', READ: 'liveViewUrl' },
   SessionHealth: { READ: 'status browserResponsive latencyMs currentUrl uptimeMs' },

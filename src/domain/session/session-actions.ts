@@ -51,6 +51,8 @@ export interface ActionRequest {
 export interface ActionGround {
   readonly owner: string
   readonly log: SessionLog
+  /** Called before the entry of each is appended. */
+  acted(action: EntryData['ACTION'], at: number): void
   readonly files: SessionFiles
   readonly artifacts: Artifacts
   /** Why an address is not opened, for people; null: it is. */
@@ -201,6 +203,7 @@ export class SessionActions {
         cost: index === 0 ? request.cost : null,
       }
       const at = Date.now()
+      this.#ground.acted(data, at)
       entries.push(this.#ground.log.commit({ kind: 'ACTION', at, data }, { lastActivityAt: at }))
     }
     return committed(entries)

@@ -40,7 +40,7 @@ const ActionOriginEnum = builder.enumType('ActionOrigin', {
   }),
 })
 
-const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
+export const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
   description: 'Why a step failed.',
   values: describedValues<ActionErrorCode>({
     INVALID_INPUT: 'The page shows that the input makes no sense: no such selector, no such key.',
