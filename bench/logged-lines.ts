@@ -104,7 +104,7 @@ export async function hearBare(
 
 const START = `mutation ($input: StartSessionInput!) { startSession(input: $input, waitUntil: RUNNING) { id status } }`
 const FOLLOW = `subscription ($id: ID!) {
-  consoleMessages(sessionId: $id) { entries { sequence level text url line column } dropped }
+  consoleMessages(sessionId: $id) { entries { sequence level text location { url line column } } dropped }
 }`
 const COUNT = `query ($id: ID!) { session(id: $id) { consoleMessageCount } }`
 const END = `mutation ($id: ID!) { terminateSession(id: $id) { id } }`

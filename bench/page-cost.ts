@@ -33,7 +33,7 @@ const SESSIONS = `query ($after: String) {
 const ENTRIES = `query ($id: ID!, $after: String) {
   session(id: $id) {
     consoleMessages(first: 100, after: $after) {
-      nodes { id sequence at level source text url line column pageId }
+      nodes { id sequence at level source text location { url line column } pageId }
       pageInfo { hasNextPage endCursor }
     }
   }

@@ -8,7 +8,7 @@ const ROUNDS = 5
 
 const REPLAY = `subscription ($id: ID!) {
   consoleMessages(sessionId: $id) {
-    entries { id sequence at level source text url line column stack pageId truncated }
+    entries { id sequence at level source text location { url line column } stack pageId truncated }
     cursor live dropped
   }
 }`

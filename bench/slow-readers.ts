@@ -15,7 +15,7 @@ const QUESTIONS = 100
 /** As long as they stand; a ping that is not answered would end them later. */
 const STANDING_MS = 5_000
 
-const WATCH = `subscription ($id: ID!) { consoleMessages(sessionId: $id) { entries { id text url at } cursor } }`
+const WATCH = `subscription ($id: ID!) { consoleMessages(sessionId: $id) { entries { id text location { url } at } cursor } }`
 const LIST = '{ sessions(first: 10, includeTerminated: true) { nodes { id name status } } }'
 
 /** What readers that stop reading cost: memory, and the time of another owner while they stand and when they have left. */

@@ -42,7 +42,7 @@ async function complaintsAbout(code: string): Promise<string> {
 test('what an operation asks for has the type that the schema gives it', async () => {
   const code = `
     const text: string = line.text
-    const url: string | null = line.url
+    const url: string | undefined = line.location?.url
     const level: 'DEBUG' | 'LOG' | 'INFO' | 'WARNING' | 'ERROR' = line.level
     const start: Start = { input: { initialPrompt: text, record: ['TRACE'] } }
     void [url, level, start]`
@@ -52,7 +52,7 @@ test('what an operation asks for has the type that the schema gives it', async (
 test.each([
   ['a field that was not asked for', 'void line.pageId', "'pageId' does not exist"],
   ['a field that there is not', 'void line.txet', "'txet' does not exist"],
-  ['a field that may be null', 'const url: string = line.url; void url', "'string | null' is not assignable"],
+  ['a field that may be null', 'const stack: string = line.stack; void stack', "'string | null' is not assignable"],
   ['a value that its enum has not', "void (line.level === 'FATAL')", 'no overlap'],
   [
     'an input with a member that there is not',

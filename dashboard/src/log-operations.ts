@@ -12,9 +12,11 @@ export const WatchConsole = graphql(`
         level
         source
         text
-        url
-        line
-        column
+        location {
+          url
+          line
+          column
+        }
         stack
         truncated
       }
@@ -94,26 +96,26 @@ export const WatchStory = graphql(`
           from
           to
           endReason
-          statusError: error
+          errorMessage
         }
         ... on Navigation {
-          navigatedTo: url
+          url
           sameDocument
         }
         ... on PageOpened {
-          pageUrl: url
+          url
         }
         ... on PageClosed {
-          pageUrl: url
+          url
         }
         ... on PageCrashed {
-          pageUrl: url
+          url
         }
         ... on Action {
-          actionType: type
+          type
           origin
           success
-          actionError: error {
+          error {
             code
             message
           }
@@ -122,44 +124,44 @@ export const WatchStory = graphql(`
           result
         }
         ... on ArtifactCreated {
-          artifactKind: kind
-          artifactName: name
+          kind
+          name
         }
         ... on ArtifactFailed {
-          artifactKind: kind
-          artifactName: name
-          notKept: message
+          kind
+          name
+          message
         }
         ... on WebSocketOpened {
-          socketUrl: url
+          url
         }
         ... on WebSocketClosed {
-          socketUrl: url
+          url
           framesSent
           framesReceived
-          socketError: error
+          errorMessage
         }
         ... on Download {
           suggestedFilename
-          downloadBytes: sizeBytes
-          downloadFailure: failure
+          sizeBytes
+          failure
         }
         ... on Dialog {
-          dialogType: type
+          dialogType
           message
           accepted
         }
         ... on EntriesDropped {
-          dropReason: reason
+          reason
           count
           kinds
         }
         ... on ClientAttached {
-          clientName: name
+          name
         }
         ... on ClientDetached {
-          clientName: name
-          detachReason: reason
+          name
+          detachReason
           commandCount
         }
         ... on TaskStep {
@@ -169,9 +171,9 @@ export const WatchStory = graphql(`
           durationMs
         }
         ... on TaskEnded {
-          taskStatus: status
-          taskResult: result
-          taskError: error
+          taskStatus
+          result
+          errorMessage
           steps
         }
       }

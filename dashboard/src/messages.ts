@@ -153,6 +153,7 @@ export const messages = {
     missing: 'There is no such session.',
     missingHint: 'It may belong to someone else, or the server’s retention has removed it.',
     age: (span: string) => `${span} old`,
+    navigationFailed: (url: string, message: string) => `Navigation to ${url} failed. ${message}`,
   },
 
   connect: {

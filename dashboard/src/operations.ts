@@ -124,6 +124,10 @@ export const WatchSession = graphql(
         keepAlive
         idleTimeoutSeconds
         maxDurationSeconds
+        lastNavigationError {
+          url
+          message
+        }
         lastActivityAt
         expiresAt
         durationMs

@@ -8,7 +8,7 @@ const { story } = messages
 /** What an entry is, in a word or two. */
 export function kindOf(entry: StoryEntry): string {
   if (entry.__typename !== 'Action') return story.kinds[entry.__typename]
-  return sentenceCase(entry.actionType)
+  return sentenceCase(entry.type)
 }
 
 /** What happened, in a line. */
@@ -16,45 +16,45 @@ export function lineOf(entry: StoryEntry): string {
   switch (entry.__typename) {
     case 'StatusChange': {
       const reason = entry.endReason === null ? '' : ` (${messages.endReason[entry.endReason]})`
-      return `${messages.status[entry.to]}${reason}${after(entry.statusError)}`
+      return `${messages.status[entry.to]}${reason}${after(entry.errorMessage)}`
     }
     case 'Navigation':
-      return entry.navigatedTo + (entry.sameDocument ? ` (${story.sameDocument})` : '')
+      return entry.url + (entry.sameDocument ? ` (${story.sameDocument})` : '')
     case 'PageOpened':
     case 'PageClosed':
     case 'PageCrashed':
-      return entry.pageUrl
+      return entry.url
     case 'Action': {
       const what = subjectOf(entry.details)
-      return entry.actionError ? `${what}${what && ' – '}${entry.actionError.message}` : what
+      return entry.error ? `${what}${what && ' – '}${entry.error.message}` : what
     }
     case 'ArtifactCreated':
-      return `${messages.artifacts.kinds[entry.artifactKind]} ${entry.artifactName}`
+      return `${messages.artifacts.kinds[entry.kind]} ${entry.name}`
     case 'ArtifactFailed':
-      return `${messages.artifacts.kinds[entry.artifactKind]} ${entry.artifactName} – ${entry.notKept}`
+      return `${messages.artifacts.kinds[entry.kind]} ${entry.name} – ${entry.message}`
     case 'WebSocketOpened':
-      return entry.socketUrl
+      return entry.url
     case 'WebSocketClosed':
-      return `${entry.socketUrl} (${story.frames(entry.framesSent, entry.framesReceived)})${after(entry.socketError)}`
+      return `${entry.url} (${story.frames(entry.framesSent, entry.framesReceived)})${after(entry.errorMessage)}`
     case 'Download': {
-      if (entry.downloadFailure !== null) return `${entry.suggestedFilename} ${story.failedWith(entry.downloadFailure)}`
-      return `${entry.suggestedFilename}${entry.downloadBytes === null ? '' : ` (${bytes(entry.downloadBytes)})`}`
+      if (entry.failure !== null) return `${entry.suggestedFilename} ${story.failedWith(entry.failure)}`
+      return `${entry.suggestedFilename}${entry.sizeBytes === null ? '' : ` (${bytes(entry.sizeBytes)})`}`
     }
     case 'Dialog':
       return `${entry.dialogType.toLowerCase()} “${entry.message}” (${entry.accepted ? story.accepted : story.dismissed})`
     case 'ClientAttached':
-      return entry.clientName
+      return entry.name
     case 'ClientDetached':
-      return `${entry.clientName} (${story.detached(entry.detachReason.toLowerCase().replaceAll('_', ' '), count(entry.commandCount))})`
+      return `${entry.name} (${story.detached(entry.detachReason.toLowerCase().replaceAll('_', ' '), count(entry.commandCount))})`
     case 'EntriesDropped':
       return story.notRecorded(
         entry.count === null ? story.unknownNumber : count(entry.count),
-        entry.dropReason.toLowerCase().replaceAll('_', ' '),
+        entry.reason.toLowerCase().replaceAll('_', ' '),
       )
     case 'TaskStep':
       return [entry.text, entry.calls.length > 0 ? story.asked(entry.calls.join(', ')) : ''].filter(Boolean).join(' – ')
     case 'TaskEnded':
-      return `${entry.taskStatus.toLowerCase()}${after(entry.taskError)}`
+      return `${entry.taskStatus.toLowerCase()}${after(entry.errorMessage)}`
     case 'ConsoleMessage':
     case 'NetworkRequest':
       return ''
@@ -70,9 +70,9 @@ export function isTrouble(entry: StoryEntry): boolean {
     case 'Action':
       return !entry.success
     case 'Download':
-      return entry.downloadFailure !== null
+      return entry.failure !== null
     case 'WebSocketClosed':
-      return entry.socketError !== null
+      return entry.errorMessage !== null
     case 'TaskEnded':
       return entry.taskStatus === 'FAILED'
     default:

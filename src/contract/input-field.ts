@@ -33,6 +33,8 @@ export interface EnumDefinition<V extends string> {
   enumName: string
   description: string
   values: Readonly<Record<V, string>>
+  /** Of those that the API calls otherwise, since what is stored keeps its name. */
+  names?: Partial<Record<V, string>>
 }
 
 export type InputFields = Readonly<Record<string, InputField>>

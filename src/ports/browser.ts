@@ -64,6 +64,8 @@ export interface Recorder {
   tooLarge(kind: SessionEventKind, requestId?: number): void
   /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
   pagesChanged(): void
+  /** A page shows a document that it went to: not a blank one, and not the browser's own page of an error. */
+  arrived(pageId: string): void
   /** A fault of ours while the browser was heard: the session must end. */
   failed(error: unknown): void
   /** Keeps a file as an artifact of the session. Never rejects. */

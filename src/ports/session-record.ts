@@ -1,8 +1,18 @@
+import type { ActionErrorCode } from './action.ts'
 import type { SessionEndReason, SessionStatus } from './log-entry.ts'
 import type { Cost } from './task.ts'
 import type { SessionEgress } from './session-egress.ts'
 import type { Json } from './json.ts'
 import type { Viewport } from './viewport.ts'
+
+/** Why a navigation that was asked for failed: one of the codes of the action `navigate`. */
+export interface NavigationError {
+  url: string
+  code: ActionErrorCode
+  /** For people. */
+  message: string
+  at: number
+}
 
 /** A session as it is kept: its row. Times are milliseconds since the epoch. */
 export interface SessionRecord {
@@ -31,6 +41,8 @@ export interface SessionRecord {
   endedAt: number | null
   currentUrl: string | null
   title: string | null
+  /** Null: the last navigation that was asked for worked, or there was none. */
+  lastNavigationError: NavigationError | null
   navigationCount: number
   consoleMessageCount: number
   networkRequestCount: number
@@ -64,6 +76,7 @@ export type SessionPatch = Partial<
     | 'endedAt'
     | 'currentUrl'
     | 'title'
+    | 'lastNavigationError'
     | 'cost'
   >
 >

@@ -32,6 +32,7 @@ export function sampleSession(members: Partial<SessionRecord> = {}): SessionReco
     endedAt: null,
     currentUrl: null,
     title: null,
+    lastNavigationError: { url: 'http://127.0.0.1:1/', code: 'TIMEOUT', message: 'too "late"', at: 1_700_000_000_002 },
     navigationCount: 0,
     consoleMessageCount: 0,
     networkRequestCount: 0,

@@ -65,6 +65,7 @@ function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQ
     artifacts,
     refuseAddress: () => null,
     browser: () => browser,
+    acted: () => undefined,
     occupy: (work: (stopped: AbortSignal) => Promise<void>) => void works.push(work(ending.signal)),
   }
   const end = async () => {
@@ -264,6 +265,6 @@ test('a log that is lost fails the request instead of inventing a sequence', asy
   const running = actions.run([pressing('a')], API, NEVER)
   await vi.waitUntil(() => told.length === 1)
   log.abandon()
-  await expect(running).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(running).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
   expect(await log.commit(line('too late'))).toBeNull()
 })

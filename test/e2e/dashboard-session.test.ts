@@ -42,6 +42,16 @@ test('the console shows each line with its level and a link to where it comes fr
   expect(await source.innerText()).toMatch(/^console:2:\d+$/)
 })
 
+test('a page that could not be opened is told above the panels, until one can', async () => {
+  const { id } = await start({ initialPrompt: 'http://no-such-host.invalid/' }, 'LOADED')
+  await open(id)
+  const banner = page.getByRole('alert').filter({ hasText: 'http://no-such-host.invalid/' })
+  await banner.waitFor()
+  expect(await banner.innerText()).toContain('net::ERR_NAME_NOT_RESOLVED')
+  await act(id, [{ navigate: { url: `${site().url}/title` } }])
+  await banner.waitFor({ state: 'detached' })
+})
+
 test('the console is narrowed by levels and by words', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/console` }, 'LOADED')
   await open(id)

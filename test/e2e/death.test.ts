@@ -168,7 +168,7 @@ describe('the server', { timeout: 120_000 }, () => {
   const START =
     'mutation ($url: String) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id status } }'
   const LOG = `query ($id: ID!) { session(id: $id) { status endReason error lines: consoleMessages { totalCount } events(last: 2) {
-    nodes { sequence ... on EntriesDropped { reason count kinds } ... on StatusChange { from to endReason error } }
+    nodes { sequence ... on EntriesDropped { reason count kinds } ... on StatusChange { from to endReason errorMessage } }
     totalCount } } }`
   interface Log {
     session: {

@@ -19,7 +19,7 @@ interface Entry {
   __typename: string
   failure?: string | null
   keepFailure?: string | null
-  downloaded?: number | null
+  sizeBytes?: number | null
   kind?: string
   code?: string
   partial?: boolean
@@ -31,7 +31,7 @@ const artifacts = artifactApi(tabwire)
 
 async function logOf(id: string): Promise<Entry[]> {
   const query = `query ($id: ID!) { session(id: $id) { events(first: 1000) { nodes { __typename
-    ... on Download { failure keepFailure downloaded: sizeBytes }
+    ... on Download { failure keepFailure sizeBytes }
     ... on ArtifactFailed { kind code partial } } } } }`
   return (await tabwire().query<{ session: { events: { nodes: Entry[] } } }>(query, { id })).session.events.nodes
 }
@@ -85,7 +85,7 @@ async function removeArtifacts(id: string): Promise<void> {
 }
 
 const EXCEEDED: object = {
-  downloaded: null,
+  sizeBytes: null,
   failure: 'quota exceeded',
   keepFailure: expect.stringMatching(/ bytes were left for this download\. Delete some\.$/) as string,
 }

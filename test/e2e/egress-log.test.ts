@@ -127,7 +127,7 @@ async function logOf(id: string): Promise<Omit<Logged, 'har'>> {
     `__typename
     ... on NetworkRequest { url method resourceType status failure fromCache remoteAddress pageId timing { dnsMs connectMs } }
     ... on WebSocketOpened { url }
-    ... on WebSocketClosed { url error framesSent framesReceived }
+    ... on WebSocketClosed { url errorMessage framesSent framesReceived }
     ... on ConsoleMessage { text source level }`,
   )
   const of = (kind: string, tell: (node: Record<string, unknown>) => string) =>

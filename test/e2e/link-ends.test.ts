@@ -171,7 +171,7 @@ async function expectAllEnded(
   expect(await api.find(links.createUpload.artifactId)).toBeNull()
   const detached = (log: LoggedEntry[]) => ofKind(log, 'ClientDetached').find((entry) => entry['name'] === name)
   const log = await untilLogged(sessionId, (entries) => detached(entries) !== undefined)
-  expect(detached(log)!['reason']).toBe(reason)
+  expect(detached(log)!['detachReason']).toBe(reason)
 }
 
 /** What a new request of each link gets. */

@@ -43,7 +43,7 @@ describe('cancelTask', () => {
     await expect.poll(() => model.abandoned).toBe(1)
     // Again: as it ended.
     expect(await tasks.cancel(task.id)).toMatchObject({ status: 'CANCELLED' })
-    expect((await tasks.story(id)).at(-1)).toMatchObject({ __typename: 'TaskEnded', status: 'CANCELLED' })
+    expect((await tasks.story(id)).at(-1)).toMatchObject({ __typename: 'TaskEnded', taskStatus: 'CANCELLED' })
     expect((await sessions.get(id))?.status).toBe('RUNNING')
     model.script = () => finish('free again')
     await tasks.start(id, { prompt: 'more' })
@@ -120,7 +120,7 @@ describe('the end of the session', () => {
     const error = 'The session ended (TERMINATED).'
     expect(await tasks.list(id)).toMatchObject([{ status: 'CANCELLED', error, steps: 1 }])
     expect((await tasks.story(id)).slice(-2)).toMatchObject([
-      { __typename: 'TaskEnded', status: 'CANCELLED' },
+      { __typename: 'TaskEnded', taskStatus: 'CANCELLED' },
       { __typename: 'StatusChange', to: 'CLOSED' },
     ])
     expect((await tasks.refusal(id, { prompt: 'more' })).extensions.code).toBe('SESSION_NOT_RUNNING')
@@ -144,7 +144,7 @@ describe('the end of the session', () => {
     expect(await tasks.ended(id)).toMatchObject({ status: 'FAILED', error: 'The session ended (BROWSER_CRASHED).' })
     await expect.poll(async () => (await sessions.get(id))?.status).toBe('FAILED')
     expect((await tasks.story(id)).slice(-2)).toMatchObject([
-      { __typename: 'TaskEnded', status: 'FAILED' },
+      { __typename: 'TaskEnded', taskStatus: 'FAILED' },
       { __typename: 'StatusChange', to: 'FAILED' },
     ])
   })

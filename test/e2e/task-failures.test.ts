@@ -56,7 +56,7 @@ describe('a vendor that fails', () => {
     expect(ended.error).toMatch(reason)
     expect(ended.error).not.toContain(MODEL_KEY)
     expect(model.requests).toHaveLength(requests)
-    expect((await tasks.story(sessionId)).at(-1)).toMatchObject({ __typename: 'TaskEnded', status: 'FAILED' })
+    expect((await tasks.story(sessionId)).at(-1)).toMatchObject({ __typename: 'TaskEnded', taskStatus: 'FAILED' })
   })
 
   test.each([

@@ -155,7 +155,7 @@ describe('a task', () => {
       true,
     ])
     expect(story.find(({ step }) => step === 1)).toMatchObject({ text: 'I open the shop.', taskId: started.id })
-    expect(story.at(-1)).toMatchObject({ status: 'COMPLETED', result: ended.result, steps: 5, cost: ended.cost })
+    expect(story.at(-1)).toMatchObject({ taskStatus: 'COMPLETED', result: ended.result, steps: 5, cost: ended.cost })
     // What was typed into the password field stands in no entry.
     expect(JSON.stringify(story)).not.toContain('open sesame')
     const node = await tabwire.query<{ node: object }>(

@@ -26,7 +26,7 @@ const { tabwire, site, start, terminate } = withApp(() => startScriptedSite(scri
 
 const LAST = `query ($id: ID!) { session(id: $id) { endedAt
   consoleMessages(last: 100) { nodes { text } }
-  events(last: 20) { nodes { __typename ... on EntriesDropped { reason count kinds from until: to } ... on StatusChange { endReason } ... on NetworkRequest { failure } } } } }`
+  events(last: 20) { nodes { __typename ... on EntriesDropped { reason count kinds firstAt lastAt } ... on StatusChange { endReason } ... on NetworkRequest { failure } } } } }`
 interface Last {
   session: {
     endedAt: string
@@ -36,8 +36,8 @@ interface Last {
         __typename: string
         reason?: string
         count?: number | null
-        from?: string
-        until?: string
+        firstAt?: string
+        lastAt?: string
         failure?: string | null
       }[]
     }
@@ -62,7 +62,7 @@ const unheard = { __typename: 'EntriesDropped', reason: 'TERMINATED', count: nul
 async function lastEntriesOf(id: string) {
   const { events, endedAt } = await lastOf(id)
   const unheardOf = events.nodes.at(-2)
-  const times = [unheardOf?.from, unheardOf?.until, endedAt].map((time) => Date.parse(time!))
+  const times = [unheardOf?.firstAt, unheardOf?.lastAt, endedAt].map((time) => Date.parse(time!))
   expect(times).toEqual(times.toSorted((one, other) => one - other))
   return events.nodes.slice(-2)
 }

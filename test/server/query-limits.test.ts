@@ -20,7 +20,7 @@ const times = (count: number, text: (index: number) => string) =>
 
 const ENTRY_FIELDS = `
   __typename id sessionId cursor sequence at
-  ... on ConsoleMessage { level source text line column stack truncated pageId }
+  ... on ConsoleMessage { level source text location { url line column } stack truncated pageId }
   ... on NetworkRequest {
     startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom
     requestHeaders responseHeaders timing { queuedMs dnsMs connectMs tlsMs waitingMs downloadMs } pageId

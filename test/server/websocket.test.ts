@@ -229,7 +229,7 @@ describe('limits', () => {
     const raw = await initRawSocket(server.url, { 'X-API-Key': 'reader' })
     for (const id of ['1', '2', '3', '4']) raw.send({ type: 'subscribe', id, payload: { query: WATCH } })
     const refused = (await raw.message('error', '4')).payload as unknown as { extensions: { code: string } }[]
-    expect(refused[0]?.extensions.code).toBe('RATE_LIMITED')
+    expect(refused[0]?.extensions.code).toBe('TOO_MANY_OPERATIONS')
     raw.send({ type: 'complete', id: '1' })
     await expect.poll(() => server.followers[0]?.freed).toBe(true)
     raw.send({ type: 'subscribe', id: '5', payload: { query: WATCH } })

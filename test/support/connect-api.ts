@@ -16,7 +16,7 @@ export const connectApi = (tabwire: () => TestApp) => {
       `__typename sequence
       ... on Action { type origin success error { code } details actedOn: pageId }
       ... on ClientAttached { clientId name }
-      ... on ClientDetached { clientId name reason commandCount }
+      ... on ClientDetached { clientId name detachReason commandCount }
       ... on ConsoleMessage { text }
       ... on Navigation { url }
       ... on StatusChange { to }

@@ -73,6 +73,7 @@ function newRecord(): SessionRecord {
     endedAt: null,
     currentUrl: null,
     title: null,
+    lastNavigationError: null,
     navigationCount: 0,
     consoleMessageCount: 0,
     networkRequestCount: 0,

@@ -50,7 +50,7 @@ export interface StoryEntry {
   step?: number
   steps?: number
   taskId?: string
-  status?: string
+  taskStatus?: string
   to?: string
 }
 
@@ -59,7 +59,7 @@ const STORY = `__typename
   ... on StatusChange { to }
   ... on Action { type origin success error { code message } details result actionCost: cost { inputTokens outputTokens usd } }
   ... on TaskStep { taskId step text calls cost { inputTokens outputTokens usd } }
-  ... on TaskEnded { taskId status result taskError: error steps cost { inputTokens outputTokens usd } }`
+  ... on TaskEnded { taskId taskStatus result errorMessage steps cost { inputTokens outputTokens usd } }`
 
 /** Starting, following and cancelling tasks of an app that is there only once its tests run. */
 export const taskApi = (tabwire: () => TestApp) => {

@@ -92,9 +92,9 @@ export function ConsolePanel({ logs }: { logs: SessionLogs }) {
 function matcher(levels: readonly Level[], search: string): ((line: ConsoleLine) => boolean) | null {
   const wanted = search.trim().toLowerCase()
   if (levels.length === 0 && wanted === '') return null
-  return ({ level, text, url }) =>
+  return ({ level, text, location }) =>
     (levels.length === 0 || levels.includes(level)) &&
-    (wanted === '' || text.toLowerCase().includes(wanted) || (url?.toLowerCase().includes(wanted) ?? false))
+    (wanted === '' || text.toLowerCase().includes(wanted) || (location?.url.toLowerCase().includes(wanted) ?? false))
 }
 
 function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
@@ -117,7 +117,7 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
             messages.console.columns.level,
             `${messages.console.level[line.level]}, ${messages.console.sources[line.source]}`,
           ],
-          [messages.console.origin, line.url && <SourceLink line={line} full />],
+          [messages.console.origin, line.location?.url && <SourceLink line={line} full />],
         ]}
       />
       {line.stack && (
@@ -132,8 +132,8 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
 
 /** Where a line comes from, as a link to it. */
 function SourceLink({ line, full }: { line: ConsoleLine; full: boolean }) {
-  const { url, line: row, column } = line
-  if (url === null) return null
+  if (!line.location) return null
+  const { url, line: row, column } = line.location
   const place = [full ? url : fileOf(url, '/'), row, column].filter((part) => part !== null).join(':')
   const href = openable(url)
   if (!href) return <span title={url}>{place}</span>

@@ -27,11 +27,11 @@ const TYPES = [
   'MEDIA',
   'FETCH',
   'XHR',
-  'EVENTSOURCE',
-  'WEBSOCKET',
+  'EVENT_SOURCE',
+  'WEB_SOCKET',
   'PING',
   'MANIFEST',
-  'TEXTTRACK',
+  'TEXT_TRACK',
   'OTHER',
 ] as const
 type ResourceType = (typeof TYPES)[number]

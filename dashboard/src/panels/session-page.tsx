@@ -104,6 +104,7 @@ function usePicture() {
 function Heading(props: { id: string; session: LiveSession | undefined; picture: ReturnType<typeof usePicture> }) {
   const { id, session, picture } = props
   const name = session?.name ?? shortId(id)
+  const navigation = session?.lastNavigationError
   return (
     <div className="session-head">
       <div className="bar page-bar">
@@ -136,6 +137,9 @@ function Heading(props: { id: string; session: LiveSession | undefined; picture:
         <span className="faint">{session ? (session.currentUrl ?? messages.list.noPage) : messages.loading}</span>
       </p>
       {session?.error && <Problem>{session.error}</Problem>}
+      {navigation && navigation.message !== session.error && (
+        <Problem>{messages.session.navigationFailed(navigation.url, navigation.message)}</Problem>
+      )}
     </div>
   )
 }

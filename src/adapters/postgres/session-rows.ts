@@ -46,6 +46,7 @@ const COLUMNS: ColumnValues = {
   endedAt: (time) => [['ended_at', instant(time)]],
   currentUrl: (url) => [['current_url', url]],
   title: (title) => [['title', title]],
+  lastNavigationError: (error) => [['last_navigation_error', JSON.stringify(error)]],
   cost: ({ inputTokens, outputTokens, usd }) => [
     ['input_tokens', inputTokens],
     ['output_tokens', outputTokens],
@@ -61,6 +62,7 @@ const NULLABLE: ReadonlySet<string> = new Set<keyof SessionPatch>([
   'endedAt',
   'currentUrl',
   'title',
+  'lastNavigationError',
 ])
 
 /** In a fixed order, so that patches of the same members share one prepared statement. */

@@ -54,6 +54,7 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
     ended_at: instant(record.endedAt),
     current_url: record.currentUrl,
     title: record.title,
+    last_navigation_error: record.lastNavigationError && JSON.stringify(record.lastNavigationError),
     navigation_count: counts.navigation,
     console_message_count: counts.console,
     network_request_count: counts.network,

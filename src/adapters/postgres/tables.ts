@@ -16,6 +16,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { ArtifactKind } from '../../ports/artifact.ts'
 import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../ports/log-entry.ts'
+import type { NavigationError } from '../../ports/session-record.ts'
 import type { SessionEgress } from '../../ports/session-egress.ts'
 import type { Json } from '../../ports/json.ts'
 import type { Scope } from '../../ports/scope.ts'
@@ -66,6 +67,7 @@ export const sessions = pgTable(
     endedAt: instant('ended_at'),
     currentUrl: text('current_url'),
     title: text(),
+    lastNavigationError: jsonb('last_navigation_error').$type<NavigationError>(),
     navigationCount: integer('navigation_count').notNull().default(0),
     consoleMessageCount: integer('console_message_count').notNull().default(0),
     networkRequestCount: integer('network_request_count').notNull().default(0),

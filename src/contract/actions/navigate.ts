@@ -2,14 +2,14 @@ import { defineAction } from './action-kind.ts'
 import { field, type EnumDefinition } from '../input-field.ts'
 import { timeoutMs } from './target.ts'
 
-export const LOAD_STATE: EnumDefinition<'COMMIT' | 'DOMCONTENTLOADED' | 'LOAD' | 'NETWORKIDLE'> = {
+export const LOAD_STATE: EnumDefinition<'COMMIT' | 'DOM_CONTENT_LOADED' | 'LOAD' | 'NETWORK_IDLE'> = {
   enumName: 'LoadState',
   description: 'How far a page is.',
   values: {
     COMMIT: 'The answer has begun to arrive and the document has begun.',
-    DOMCONTENTLOADED: 'The document has been read.',
+    DOM_CONTENT_LOADED: 'The document has been read.',
     LOAD: 'The document and what it refers to have been loaded.',
-    NETWORKIDLE: 'No request for 500 ms.',
+    NETWORK_IDLE: 'No request for 500 ms.',
   },
 }
 

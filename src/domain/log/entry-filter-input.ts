@@ -24,7 +24,7 @@ export const RESOURCE_TYPE: EnumDefinition<ResourceType> = {
     DOCUMENT: 'A page or frame.',
     STYLESHEET: 'A style sheet.',
     IMAGE: 'An image.',
-    MEDIA: 'Sound or film.',
+    MEDIA: 'Audio or video.',
     FONT: 'A font.',
     SCRIPT: 'A script, of a page or worker.',
     TEXTTRACK: 'Subtitles.',
@@ -36,6 +36,7 @@ export const RESOURCE_TYPE: EnumDefinition<ResourceType> = {
     PING: 'A beacon or ping.',
     OTHER: 'Anything else.',
   },
+  names: { TEXTTRACK: 'TEXT_TRACK', EVENTSOURCE: 'EVENT_SOURCE', WEBSOCKET: 'WEB_SOCKET' },
 }
 
 /** Each value once, so that no entry is compared with it twice. */

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../ports/browser.ts'
+import type { BrowserOptions, BrowserPool, BrowserSession, OpenOutcome, Recorder } from '../../ports/browser.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { TabwireError } from '../kernel/errors.ts'
@@ -8,6 +8,8 @@ import { Deadline } from '../../async/deadline.ts'
 /** Each bounds one thing that could wait for ever. Milliseconds. */
 export interface SessionDeadlines {
   launch: number
+  /** For the host of initialPrompt to respond: less than startSession waits, so that it tells. */
+  firstPage: number
   /** For the browser to hand over what its pages said. */
   flush: number
   /** For recordings and downloads to be kept. */
@@ -18,6 +20,7 @@ export interface SessionDeadlines {
 
 export const DEFAULT_DEADLINES: SessionDeadlines = {
   launch: 30_000,
+  firstPage: 25_000,
   flush: 1000,
   files: 10_000,
   close: 2000,
@@ -69,6 +72,17 @@ export class SessionBrowser {
       if (!deadline.hasExpired) throw error
       throw new Error(`The browser did not start within ${deadlines.launch / 1000} s.`, { cause: error })
     }
+  }
+
+  /**
+   * As BrowserSession.open, but nothing is waited for that has not begun to arrive within the deadline; the browser goes on
+   * trying until the signal. `hasArrived`: whether a document is there, and only what it refers to is not.
+   */
+  async open(url: string, hasArrived: () => boolean, signal: AbortSignal): Promise<OpenOutcome | { limitMs: number }> {
+    const opening = this.browser.open(url, signal)
+    const limitMs = this.#deadlines.firstPage
+    const opened = await Deadline.result(opening, limitMs, signal)
+    return opened ?? (signal.aborted || hasArrived() ? opening : { limitMs })
   }
 
   /** Throws BrowserTimeout when the browser does not take it. */

@@ -1,43 +1,57 @@
-import type { BrowserSession } from '../../ports/browser.ts'
-import type { EntryDraft } from '../../ports/log-entry.ts'
-import type { SessionLog } from '../log/session-log.ts'
+import type { ActionError } from '../../ports/action.ts'
+import type { OpenOutcome } from '../../ports/browser.ts'
+import type { EntryData } from '../../ports/log-entry.ts'
 import { Deadline } from '../../async/deadline.ts'
+import type { SessionLog } from '../log/session-log.ts'
+import type { SessionBrowser } from './browser-lease.ts'
+import type { ShownPage } from './shown-page.ts'
 
 /** How long the log is waited for, so that whoever waits for the page is told. */
 const COMMIT_MS = 5_000
 
 /**
- * Opens the page of `initialPrompt`. How a page loads is for the log to tell; one that is led to where no page may go is
- * told as an action that failed, and as the error of the session, since whoever started it has no other answer.
+ * Opens the page of `initialPrompt`, and waits until it has loaded or has failed to. A failure is told as an action that
+ * failed, and as the last navigation error; one that led to where no page may go as the error of the session as well.
  */
 export async function openFirstPage(
-  browser: BrowserSession,
+  browser: SessionBrowser,
   url: string,
   log: Pick<SessionLog, 'commit'>,
+  shown: ShownPage,
   signal: AbortSignal,
 ): Promise<void> {
   const startedAt = Date.now()
-  const pageId = browser.pages()[0]?.pageId ?? null
-  const { blocked } = await browser.open(url, signal)
-  if (blocked === undefined) return
+  const pageId = browser.browser.pages()[0]?.pageId ?? null
+  // A document is there, and what it refers to may take its time.
+  const hasArrived = () => shown.hasArrivedSince(pageId, startedAt)
+  const error = failureOf(url, await browser.open(url, hasArrived, signal))
+  if (error === null || signal.aborted) return
   const at = Date.now()
-  const draft: EntryDraft<'ACTION'> = {
-    kind: 'ACTION',
-    at,
-    data: {
-      type: 'NAVIGATE',
-      origin: 'API',
-      pageId,
-      startedAt,
-      success: false,
-      error: { code: 'BLOCKED', message: blocked },
-      durationMs: at - startedAt,
-      details: { url },
-      result: null,
-      artifactId: null,
-      taskId: null,
-      cost: null,
-    },
+  const data: EntryData['ACTION'] = {
+    type: 'NAVIGATE',
+    origin: 'API',
+    pageId,
+    startedAt,
+    success: false,
+    error,
+    durationMs: at - startedAt,
+    details: { url },
+    result: null,
+    artifactId: null,
+    taskId: null,
+    cost: null,
   }
-  await Deadline.isMet(Promise.allSettled([log.commit(draft, { error: blocked })]), COMMIT_MS)
+  shown.acted(data, at)
+  const patch = error.code === 'BLOCKED' ? { error: error.message } : null
+  await Deadline.isMet(Promise.allSettled([log.commit({ kind: 'ACTION', at, data }, patch)]), COMMIT_MS)
+}
+
+/** Null: it loaded. */
+function failureOf(url: string, outcome: OpenOutcome | { limitMs: number }): ActionError | null {
+  if ('limitMs' in outcome) {
+    return { code: 'TIMEOUT', message: `${url} did not respond within ${outcome.limitMs} ms.` }
+  }
+  const { ok, failure, blocked } = outcome
+  if (blocked !== undefined) return { code: 'BLOCKED', message: blocked }
+  return ok ? null : { code: 'NAVIGATION_FAILED', message: `${url} could not be loaded: ${failure}.` }
 }

@@ -21,6 +21,7 @@ import { ActionQueue } from './action-queue.ts'
 import { ActionStop } from './action-stop.ts'
 import type { GivenStep } from '../sessions/given-step.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
+import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
 import { BrowserTimeout } from './browser-lease.ts'
 import type { SessionFiles } from './artifact-recorder.ts'
@@ -33,15 +34,7 @@ const STEP_MS = 30_000
 const PICTURE_QUALITY = 80
 /** How long an answer waits for the log when the store is away. */
 const COMMIT_WAIT_MS = 30_000
-
-/** What was done could not be recorded, so there is no entry to answer with. */
-class ActionsNotRecorded extends TabwireError {
-  override readonly code = 'STORE_UNAVAILABLE'
-
-  constructor() {
-    super('The actions cannot be told, as the log of the session could not be written; some may have been done.')
-  }
-}
+const NOT_RECORDED = 'the log could not be written; some actions may have run'
 
 /** Who wants steps to be taken, and where. */
 export interface ActionRequest {
@@ -58,6 +51,8 @@ export interface ActionRequest {
 export interface ActionGround {
   readonly owner: string
   readonly log: SessionLog
+  /** Called before the entry of each is appended. */
+  acted(action: EntryData['ACTION'], at: number): void
   readonly files: SessionFiles
   readonly artifacts: Artifacts
   /** Why an address is not opened, for people; null: it is. */
@@ -83,7 +78,7 @@ export class SessionActions {
   /**
    * Takes the steps in order, when it is their turn. The first failure stops the rest, which come back as SKIPPED.
    * Resolves with one committed entry for each step, also for those that were not taken. Throws SessionNotRunning,
-   * NotFound (the page), CapacityExceeded or ActionsNotRecorded.
+   * NotFound (the page), CapacityExceeded or DatabaseUnavailable.
    */
   run(
     steps: readonly GivenStep[],
@@ -208,6 +203,7 @@ export class SessionActions {
         cost: index === 0 ? request.cost : null,
       }
       const at = Date.now()
+      this.#ground.acted(data, at)
       entries.push(this.#ground.log.commit({ kind: 'ACTION', at, data }, { lastActivityAt: at }))
     }
     return committed(entries)
@@ -281,10 +277,10 @@ function isActionErrorCode(code: string): code is ActionErrorCode {
   return (ACTION_ERROR_CODES as readonly string[]).includes(code)
 }
 
-/** Throws ActionsNotRecorded. */
+/** Throws DatabaseUnavailable: without an entry there is nothing to answer with. */
 async function committed(waiting: readonly Promise<LogEntry | null>[]): Promise<LogEntry<'ACTION'>[]> {
   const entries = await Deadline.result(Promise.all(waiting), COMMIT_WAIT_MS)
   const actions = (entries ?? []).filter((entry) => entry?.kind === 'ACTION')
-  if (actions.length !== waiting.length) throw new ActionsNotRecorded()
+  if (actions.length !== waiting.length) throw new DatabaseUnavailable(NOT_RECORDED)
   return actions
 }

@@ -31,6 +31,7 @@ import { SessionLog } from '../log/session-log.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
 import type { SessionServices } from './session-services.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import { ShownPage } from './shown-page.ts'
 import { SessionNotRunning, transition, type SessionEnding, type SessionState } from '../kernel/session-state.ts'
 import type { Place } from '../kernel/capacity-queue.ts'
 import { Deadline } from '../../async/deadline.ts'
@@ -42,8 +43,8 @@ const DETAIL_INTERVAL_MS = 250
 /**
  * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
  *
- * Status and counts are in the snapshot when the log has them (guarantee 2); URL, title and pending requests are state and
- * are shown as they are now.
+ * Status and counts are in the snapshot when the log has them (guarantee 2); what is shown and pending requests are state and
+ * are told as they are now.
  */
 export class Session implements Recorder {
   readonly id: string
@@ -65,6 +66,7 @@ export class Session implements Recorder {
   readonly #pending = new PendingRequests()
   readonly #clock: SessionClock
   readonly #files: SessionFiles
+  readonly #shown: ShownPage
   readonly #work: SessionWork
   readonly #stop = new AbortController()
   readonly #resolveRunning: () => void
@@ -107,6 +109,7 @@ export class Session implements Recorder {
       },
       services.logger,
     )
+    this.#shown = new ShownPage(record, this.log, () => this.#details.touch())
     const refuseAddress = (url: string) => services.refuseAddress(url, record.egress)
     this.#clients = new SessionClients({
       refuseAddress,
@@ -123,6 +126,7 @@ export class Session implements Recorder {
       artifacts: services.artifacts,
       refuseAddress,
       browser: () => this.#requireBrowser(),
+      acted: (action, at) => this.#shown.acted(action, at),
       // The entries of actions bring their own time of activity.
       occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
     })
@@ -138,6 +142,7 @@ export class Session implements Recorder {
     const { counts, head } = this.log
     return {
       ...this.#record,
+      ...this.#shown.state,
       ...counts,
       lastSequence: head.lastSequence,
       pendingRequestCount: this.#pending.size,
@@ -189,7 +194,7 @@ export class Session implements Recorder {
       this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
-      if (firstUrl && !this.#ending) await openFirstPage(browser.browser, firstUrl, this.log, signal)
+      if (firstUrl && !this.#ending) await openFirstPage(browser, firstUrl, this.log, this.#shown, signal)
       if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (this.#ending) return
@@ -248,6 +253,7 @@ export class Session implements Recorder {
   record(draft: EntryDraft): void {
     if (this.#sealed) return
     if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
+    if (draft.kind === 'ACTION') this.#shown.acted(draft.data, draft.at)
     this.log.append(draft)
   }
 
@@ -269,13 +275,11 @@ export class Session implements Recorder {
 
   pagesChanged(): void {
     const page = this.#browser?.browser.pages()[0]
-    if (this.#sealed || !page) return
-    const { url: currentUrl, title } = page
-    if (currentUrl === this.#record.currentUrl && title === this.#record.title) return
-    // At once, not when it is committed: it is state, of which the last counts, and commits come later and in pieces.
-    this.#record = { ...this.#record, currentUrl, title }
-    this.log.patch({ currentUrl, title })
-    this.#details.touch()
+    if (page && !this.#sealed) this.#shown.shows(page)
+  }
+
+  arrived(pageId: string): void {
+    if (!this.#sealed) this.#shown.arrived(pageId)
   }
 
   readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
@@ -366,10 +370,7 @@ export class Session implements Recorder {
   }
 
   #onCommitted(patch: SessionPatch | null): void {
-    if (patch) {
-      const { currentUrl, title } = this.#record
-      this.#record = { ...this.#record, ...patch, currentUrl, title }
-    }
+    if (patch) this.#record = { ...this.#record, ...patch }
     this.#services.publish(this.id)
     if (patch?.status) this.#details.now()
     else this.#details.touch()

@@ -50,6 +50,7 @@ export function newSessionRecord(
     endedAt: null,
     currentUrl: null,
     title: null,
+    lastNavigationError: null,
     navigationCount: 0,
     consoleMessageCount: 0,
     networkRequestCount: 0,

@@ -92,7 +92,7 @@ export interface SessionHandle {
   /**
    * Takes steps in order, when it is their turn, once the session is RUNNING. Resolves with one committed entry for each.
    * The signal cancels steps that have not begun. Throws BAD_USER_INPUT with every broken rule of every step, NOT_FOUND
-   * (the page), CAPACITY_EXCEEDED, TIMEOUT or STORE_UNAVAILABLE.
+   * (the page), CAPACITY_EXCEEDED, TIMEOUT or DATABASE_UNAVAILABLE.
    */
   act(given: GivenActions, signal: AbortSignal): Promise<LogEntry<'ACTION'>[]>
   /** A page as it is now. Throws BAD_USER_INPUT, NOT_FOUND (the page), or the code of an action that fails so. */

@@ -40,7 +40,7 @@ const ActionOriginEnum = builder.enumType('ActionOrigin', {
   }),
 })
 
-const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
+export const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
   description: 'Why a step failed.',
   values: describedValues<ActionErrorCode>({
     INVALID_INPUT: 'The page shows that the input makes no sense: no such selector, no such key.',
@@ -191,7 +191,7 @@ builder.mutationField('runActions', (t) =>
   t.field({
     type: [Action],
     authScopes: NEEDS.write,
-    description: `Takes the steps in order, on one page, and answers with one Action for each, as they stand in the log. A step that fails is data, and stops the rest: they come back as SKIPPED. Requests for one session are served one after the other. A client that goes away cancels what has not begun; the step that has is finished. A request may take ${ACTION_LIMITS.requestMs / 1000} s, its place in the queue included. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT, CAPACITY_EXCEEDED (${ACTION_LIMITS.requestsWaiting} requests wait), STORE_UNAVAILABLE.`,
+    description: `Takes the steps in order, on one page, and answers with one Action for each, as they stand in the log. A step that fails is data, and stops the rest: they come back as SKIPPED. Requests for one session are served one after the other. A client that goes away cancels what has not begun; the step that has is finished. A request may take ${ACTION_LIMITS.requestMs / 1000} s, its place in the queue included. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT, CAPACITY_EXCEEDED (${ACTION_LIMITS.requestsWaiting} requests wait), DATABASE_UNAVAILABLE.`,
     extensions: COST.act,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),

@@ -213,7 +213,8 @@ builder.objectFields(ArtifactCreated, (t) => ({
   contentType: t.string({ description: 'Its media type.', resolve: ({ entry }) => entry.data.contentType }),
   sizeBytes: t.field({
     type: 'SafeInt',
-    description: 'Its size in bytes.',
+    nullable: true,
+    description: 'Its size in bytes. Never null in this kind of entry.',
     resolve: ({ entry }) => entry.data.sizeBytes,
   }),
   pageId: t.id({

@@ -37,8 +37,10 @@ function typeOf(type: InputField['type']) {
 }
 
 /** The enum type of the definition, for inputs and outputs alike. */
-export function enumTypeOf<V extends string>({ enumName, description, values }: EnumDefinition<V>) {
-  return madeOnce(enumName, () => builder.enumType(enumName, { description, values: describedValues<V>(values) }))
+export function enumTypeOf<V extends string>({ enumName, description, values, names }: EnumDefinition<V>) {
+  return madeOnce(enumName, () =>
+    builder.enumType(enumName, { description, values: describedValues<V>(values, names) }),
+  )
 }
 
 function madeOnce<Type>(name: string, make: () => Type): Type {

@@ -33,9 +33,9 @@ const ClientDetached = entryType('CLIENT_DETACHED', 'A client of the browser’s
 builder.objectFields(ClientDetached, (t) => ({
   clientId: t.int({ description: NUMBER, resolve: ({ entry }) => entry.data.clientId }),
   name: t.string({ description: NAME, resolve: ({ entry }) => entry.data.name }),
-  reason: t.field({
+  detachReason: t.field({
     type: ClientDetachReasonEnum,
-    description: 'Why.',
+    description: 'Why it is connected no more.',
     resolve: ({ entry }) => entry.data.reason,
   }),
   commandCount: t.int({

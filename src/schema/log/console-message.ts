@@ -15,6 +15,12 @@ import {
 } from '../sessions/session-event.ts'
 import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
 
+interface SourceLocation {
+  url: string
+  line: number | null
+  column: number | null
+}
+
 const ConsoleLevelEnum = enumTypeOf(CONSOLE_LEVEL)
 
 const ConsoleSourceEnum = builder.enumType('ConsoleSource', {
@@ -24,6 +30,21 @@ const ConsoleSourceEnum = builder.enumType('ConsoleSource', {
     EXCEPTION: 'Nothing caught an exception or a rejected promise.',
     BROWSER: 'The browser says something of its own: a failed load, a violated policy, a deprecation.',
     WORKER: 'A worker called a method of console.',
+  }),
+})
+
+const SourceLocationType = builder.objectRef<SourceLocation>('SourceLocation').implement({
+  authScopes: NEEDS.read,
+  description: 'A position in a script, style sheet or document.',
+  fields: (t) => ({
+    url: t.exposeString('url', {
+      description: `URL of the script or resource, cut at ${TEXT_LIMITS.url} UTF-16 code units. Empty for a script that has none.`,
+    }),
+    line: t.exposeInt('line', { nullable: true, description: 'Line, from 1. Null when the browser names none.' }),
+    column: t.exposeInt('column', {
+      nullable: true,
+      description: 'Column in the line, from 1. Null when the browser names none.',
+    }),
   }),
 })
 
@@ -47,20 +68,12 @@ builder.objectFields(ConsoleMessage, (t) => ({
     description: `The text as the console shows it, cut at ${TEXT_LIMITS.consoleText} UTF-16 code units; see truncated.`,
     resolve: ({ entry }) => entry.data.text,
   }),
-  url: t.string({
+  location: t.field({
+    type: SourceLocationType,
     nullable: true,
-    description: 'URL of the script or resource that it comes from. Null when the browser names none.',
-    resolve: ({ entry }) => entry.data.url,
-  }),
-  line: t.int({
-    nullable: true,
-    description: 'Line in url, from 1. Null when the browser names none.',
-    resolve: ({ entry }) => entry.data.line,
-  }),
-  column: t.int({
-    nullable: true,
-    description: 'Column in line, from 1. Null when the browser names none.',
-    resolve: ({ entry }) => entry.data.column,
+    description: 'Where in the code the message or exception comes from. Null when the browser names no place.',
+    resolve: ({ entry: { data } }) =>
+      data.url === null ? null : { url: data.url, line: data.line, column: data.column },
   }),
   stack: t.string({
     nullable: true,

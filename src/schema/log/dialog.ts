@@ -19,7 +19,11 @@ const Dialog = entryType(
 )
 
 builder.objectFields(Dialog, (t) => ({
-  type: t.field({ type: DialogTypeEnum, description: 'Its kind.', resolve: ({ entry }) => entry.data.type }),
+  dialogType: t.field({
+    type: DialogTypeEnum,
+    description: 'Kind of the dialog.',
+    resolve: ({ entry }) => entry.data.type,
+  }),
   message: t.string({
     description: `Its text, cut at ${TEXT_LIMITS.dialogMessage} UTF-16 code units.`,
     resolve: ({ entry }) => entry.data.message,
@@ -34,9 +38,9 @@ builder.objectFields(Dialog, (t) => ({
     description: 'The page, as in Session.pages. Null when it is not known.',
     resolve: ({ entry }) => entry.data.pageId,
   }),
-  url: t.string({
+  pageUrl: t.string({
     nullable: true,
-    description: 'URL of the page then. Null when it is not known.',
+    description: 'URL of the page when the dialog opened. Null when it is not known.',
     resolve: ({ entry }) => entry.data.url,
   }),
   accepted: t.boolean({

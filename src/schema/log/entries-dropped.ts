@@ -6,17 +6,20 @@ import { entryType, SessionEventKindEnum } from '../sessions/session-event.ts'
 
 const DropReasonEnum = builder.enumType('DropReason', {
   description: 'Why something could not be recorded.',
-  values: describedValues<DropReason>({
-    FLOOD: 'More came at once than the server records.',
-    LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
-    STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
-    UNSTORABLE: 'The database refused what the page had made.',
-    MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
-    TERMINATED:
-      'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',
-    UNREADABLE:
-      'A stored entry is damaged, or was written by a newer version of Tabwire. It takes the place of that entry.',
-  }),
+  values: describedValues<DropReason>(
+    {
+      FLOOD: 'More came at once than the server records.',
+      LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
+      STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
+      UNSTORABLE: 'The database refused what the page had made.',
+      MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
+      TERMINATED:
+        'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',
+      UNREADABLE:
+        'A stored entry is damaged, or was written by a newer version of Tabwire. It takes the place of that entry.',
+    },
+    { STORE_UNAVAILABLE: 'DATABASE_UNAVAILABLE' },
+  ),
 })
 
 const EntriesDropped = entryType(
@@ -37,13 +40,13 @@ builder.objectFields(EntriesDropped, (t) => ({
     description: 'Of which kinds they were.',
     resolve: ({ entry }) => SESSION_EVENT_KINDS.filter((kind) => (entry.data.countsByKind[kind] ?? 0) > 0),
   }),
-  from: t.field({
+  firstAt: t.field({
     type: 'DateTime',
     description:
       'When the first of them happened; with a count of null, the earliest time at which one can have happened.',
     resolve: ({ entry }) => entry.data.from,
   }),
-  to: t.field({
+  lastAt: t.field({
     type: 'DateTime',
     description: 'When the last of them happened; with a count of null, the end of the session.',
     resolve: ({ entry }) => entry.data.to,

@@ -21,9 +21,9 @@ builder.objectFields(StatusChange, (t) => ({
     description: 'Why it ended. Null unless `to` is final.',
     resolve: ({ entry }) => entry.data.endReason,
   }),
-  error: t.string({
+  errorMessage: t.string({
     nullable: true,
-    description: 'What went wrong, for people. Null when nothing did.',
+    description: 'Error message of a session that failed. Null when nothing went wrong.',
     resolve: ({ entry }) => entry.data.error,
   }),
 }))

@@ -4,7 +4,7 @@ import { Cost } from '../base/model-cost.ts'
 import { entryType } from '../sessions/session-event.ts'
 import { TaskStatusEnum } from '../tasks/task.ts'
 
-const TASK_ID = 'The id of the task, as in Session.tasks.'
+const TASK_ID = 'The id of the task, as in Session.tasks. Never null in this kind of entry.'
 
 const TaskStep = entryType(
   'TASK_STEP',
@@ -12,7 +12,11 @@ const TaskStep = entryType(
 )
 
 builder.objectFields(TaskStep, (t) => ({
-  taskId: t.id({ description: TASK_ID, resolve: ({ entry }) => encodeGlobalId('Task', entry.data.taskId) }),
+  taskId: t.id({
+    nullable: true,
+    description: TASK_ID,
+    resolve: ({ entry }) => encodeGlobalId('Task', entry.data.taskId),
+  }),
   step: t.int({
     description: 'Number of the answer within its task, from 1.',
     resolve: ({ entry }) => entry.data.step,
@@ -30,14 +34,23 @@ builder.objectFields(TaskStep, (t) => ({
     description: 'Milliseconds that it took to answer.',
     resolve: ({ entry }) => entry.data.durationMs,
   }),
-  cost: t.field({ type: Cost, description: 'What the answer took.', resolve: ({ entry }) => entry.data.cost }),
+  cost: t.field({
+    type: Cost,
+    nullable: true,
+    description: 'Tokens and price of the answer. Never null in this kind of entry.',
+    resolve: ({ entry }) => entry.data.cost,
+  }),
 }))
 
 const TaskEnded = entryType('TASK_ENDED', 'A task ended.')
 
 builder.objectFields(TaskEnded, (t) => ({
-  taskId: t.id({ description: TASK_ID, resolve: ({ entry }) => encodeGlobalId('Task', entry.data.taskId) }),
-  status: t.field({
+  taskId: t.id({
+    nullable: true,
+    description: TASK_ID,
+    resolve: ({ entry }) => encodeGlobalId('Task', entry.data.taskId),
+  }),
+  taskStatus: t.field({
     type: TaskStatusEnum,
     description: 'How it ended: COMPLETED, FAILED or CANCELLED.',
     resolve: ({ entry }) => entry.data.status,
@@ -48,11 +61,16 @@ builder.objectFields(TaskEnded, (t) => ({
     description: 'As in Task.result. Null unless it was COMPLETED.',
     resolve: ({ entry }) => entry.data.result,
   }),
-  error: t.string({
+  errorMessage: t.string({
     nullable: true,
-    description: 'What went wrong, for people. Null when nothing did.',
+    description: 'Error message of a task that failed. Null when nothing went wrong.',
     resolve: ({ entry }) => entry.data.error,
   }),
   steps: t.int({ description: 'Answers of the model in all.', resolve: ({ entry }) => entry.data.steps }),
-  cost: t.field({ type: Cost, description: 'What the model took in all.', resolve: ({ entry }) => entry.data.cost }),
+  cost: t.field({
+    type: Cost,
+    nullable: true,
+    description: 'Tokens and price of all answers together. Never null in this kind of entry.',
+    resolve: ({ entry }) => entry.data.cost,
+  }),
 }))

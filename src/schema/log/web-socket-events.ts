@@ -26,9 +26,9 @@ builder.objectFields(WebSocketClosed, (t) => ({
     description: 'Frames that the page received.',
     resolve: ({ entry }) => entry.data.framesReceived,
   }),
-  error: t.string({
+  errorMessage: t.string({
     nullable: true,
-    description: 'Why it failed, in the browser’s words. Null after an ordinary close.',
+    description: 'Error message of the browser when the WebSocket failed. Null after an ordinary close.',
     resolve: ({ entry }) => entry.data.error,
   }),
 }))

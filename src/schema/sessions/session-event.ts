@@ -68,7 +68,7 @@ export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
 
 export const SessionEvent = builder.interfaceRef<EntryNode>('SessionEvent').implement({
   description:
-    'One entry of the log of a session. Entries never change, and `sequence` is dense: 1, 2, 3 … without a gap. Fields of one name may be null in one type and never in another (url, pageId): a query that asks for both needs aliases.',
+    'One entry of the log of a session. Entries never change, and `sequence` is dense: 1, 2, 3 … without a gap. A field has the same type, nullable or not, in every kind of entry that has it, so any selection of fields is valid without aliases.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     sessionId: t.id({
@@ -162,10 +162,34 @@ export interface BatchNode {
   batch: LogBatch
 }
 
+const LogBatchInterface = builder.interfaceRef<BatchNode>('LogBatch').implement({
+  description: 'What every batch of a subscription to a log has beside its entries: enough to resume it.',
+  fields: (t) => ({
+    cursor: t.string({
+      description: 'Where to resume, as `after`: everything up to here has been delivered or was passed by the filter.',
+      resolve: ({ batch }) => batch.cursor,
+    }),
+    live: t.boolean({
+      description: 'False while replaying; true once the reader has what the log held.',
+      resolve: ({ batch }) => batch.live,
+    }),
+    dropped: t.int({
+      description: 'Sum of what EntriesDropped since the previous batch count; normally 0.',
+      resolve: ({ batch }) => batch.dropped,
+    }),
+    droppedUnknown: t.boolean({
+      description:
+        'True when an EntriesDropped since the previous batch has no count: `dropped` is a lower bound then.',
+      resolve: ({ batch }) => batch.droppedUnknown,
+    }),
+  }),
+})
+
 /** Declares the batch that a subscription to a log delivers. */
 export function batchOf(name: string, node: OutputRef<object>, of: string) {
   return builder.objectRef<BatchNode>(name).implement({
     authScopes: NEEDS.read,
+    interfaces: [LogBatchInterface],
     description: `${of} since the last batch, possibly none: an empty batch tells that the reader has caught up (live: true), and, at least every 5 s while a filter passes entries by, the cursor to resume from.`,
     fields: (t) => ({
       entries: t.field({
@@ -173,24 +197,6 @@ export function batchOf(name: string, node: OutputRef<object>, of: string) {
         description: 'In the order of the log. One when the page is quiet, many in a burst or a replay.',
         extensions: COST.batch,
         resolve: ({ sessionId, batch }) => batch.entries.map((entry): EntryNode => ({ sessionId, entry })),
-      }),
-      cursor: t.string({
-        description:
-          'Where to resume, as `after`: everything up to here has been delivered or was passed by the filter.',
-        resolve: ({ batch }) => batch.cursor,
-      }),
-      live: t.boolean({
-        description: 'False while replaying; true once the reader has what the log held.',
-        resolve: ({ batch }) => batch.live,
-      }),
-      dropped: t.int({
-        description: 'Sum of what EntriesDropped since the previous batch count; normally 0.',
-        resolve: ({ batch }) => batch.dropped,
-      }),
-      droppedUnknown: t.boolean({
-        description:
-          'True when an EntriesDropped since the previous batch has no count: `dropped` is a lower bound then.',
-        resolve: ({ batch }) => batch.droppedUnknown,
       }),
     }),
   })

@@ -23,7 +23,7 @@ const StartWaitEnum = builder.enumType('StartWait', {
     CREATING: 'It exists: answers at once.',
     RUNNING: 'Its browser runs.',
     LOADED:
-      'The page of initialPrompt has loaded, or has failed to, and the screenshot that was asked for is taken. As RUNNING where there is neither.',
+      'The page of initialPrompt has loaded, or has failed to (see lastNavigationError), and the screenshot that was asked for is taken. As RUNNING where there is neither.',
   }),
 })
 
@@ -52,7 +52,7 @@ builder.mutationFields((t) => ({
     authScopes: NEEDS.write,
     grantScopes: GIVEN_TO_START,
     description:
-      'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
+      'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands; lastNavigationError says why its page could not be opened. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
     extensions: COST.start,
     args: {
       input: t.arg({ type: StartInput, description: 'What it shall be. Absent: the defaults.' }),

@@ -51,7 +51,7 @@ export const WEB_SOCKET_LIMITS: WebSocketLimits = {
 const TRY_AGAIN_LATER = 1013
 
 class TooManyOperations extends TabwireError {
-  override readonly code = 'RATE_LIMITED'
+  override readonly code = 'TOO_MANY_OPERATIONS'
 
   constructor(limit: number) {
     super(`A socket may have ${limit} operations at once: complete some, or open another socket.`)

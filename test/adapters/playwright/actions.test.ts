@@ -195,7 +195,7 @@ describe('waiting', () => {
   test('for an element, a URL, a load state, a time', async () => {
     await open('/moves')
     await done({ wait: { target: { text: 'came' } } })
-    await done({ wait: { loadState: 'NETWORKIDLE' } })
+    await done({ wait: { loadState: 'NETWORK_IDLE' } })
     await done({ wait: { timeMs: 5 } })
     await done({ click: { target: { css: '#gone' } } })
     await done({ wait: { target: { css: '#gone' }, state: 'DETACHED' } })

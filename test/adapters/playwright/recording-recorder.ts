@@ -14,6 +14,8 @@ export class RecordingRecorder implements Recorder {
   /** What each file may have. */
   roomBytes = Number.POSITIVE_INFINITY
   pagesChanges = 0
+  /** Pages that show a document, one for each time. */
+  readonly arrivals: string[] = []
   readonly faults: unknown[] = []
 
   record(draft: EntryDraft): void {
@@ -48,6 +50,10 @@ export class RecordingRecorder implements Recorder {
 
   pagesChanged(): void {
     this.pagesChanges++
+  }
+
+  arrived(pageId: string): void {
+    this.arrivals.push(pageId)
   }
 
   of<K extends SessionEventKind>(kind: K): EntryData[K][] {

@@ -6,14 +6,20 @@ import { ActionFailure } from './action-failure.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
 
 type LoadState = ActionValues<'navigate'>['waitUntil']
-type PlaywrightState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle'
+
+const PLAYWRIGHT_STATES = {
+  COMMIT: 'commit',
+  DOM_CONTENT_LOADED: 'domcontentloaded',
+  LOAD: 'load',
+  NETWORK_IDLE: 'networkidle',
+} as const satisfies Record<LoadState, string>
 
 /** There is none where the page stays as it was. */
 const ERROR_PAGE_MS = 500
 /** Where no cookie is from. */
 const NOWHERE = 'http://nowhere.invalid/'
 
-export const loadStateOf = (state: LoadState) => state.toLowerCase() as PlaywrightState
+export const loadStateOf = (state: LoadState) => PLAYWRIGHT_STATES[state]
 
 export const navigate: ActionHandler<ActionValues<'navigate'>> = async (site, { url, waitUntil }) => {
   await goTo(site, url, waitUntil)

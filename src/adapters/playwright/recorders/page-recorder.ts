@@ -14,6 +14,7 @@ export class PageRecorder {
       if (page?.targetId !== frame.id) return
       // A page that could not be loaded is told as the browser's own page of the error.
       this.#navigated(page, frame.unreachableUrl || frame.url + (frame.urlFragment ?? ''), false)
+      if (!frame.unreachableUrl && frame.url !== 'about:blank') this.#recorder.arrived(page.pageId!)
     })
     wire.on('Page.navigatedWithinDocument', ({ frameId, url }, sessionId) => {
       const page = targets.speaker(sessionId)?.page

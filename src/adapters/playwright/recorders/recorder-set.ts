@@ -62,6 +62,9 @@ export class Recording {
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
       },
+      arrived: (pageId) => {
+        if (!this.#stopped) recorder.arrived(pageId)
+      },
       failed: (error) => recorder.failed(error),
       keepFile: (file) => recorder.keepFile(file),
       openRoom: () => recorder.openRoom(),

@@ -20,7 +20,7 @@ import { DownloadHandover } from '../files/download-handover.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { LiveView } from '../live-view/live-view.ts'
 import { cutText } from '../cdp/cut-text.ts'
-import { netErrorIn, withoutCall } from '../cdp/playwright-errors.ts'
+import { isPlaywrightError, netErrorIn, withoutCall } from '../cdp/playwright-errors.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { LastWords } from './last-words.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
@@ -133,6 +133,8 @@ export class PlaywrightSession implements BrowserSession {
       await this.#targets.refresh()
       return null
     } catch (error) {
+      // Its address is that of a file, or a client or an action has taken the page elsewhere meanwhile.
+      if (isPlaywrightError(error, 'download') || isPlaywrightError(error, 'interrupted')) return null
       return signal.aborted ? 'the page had not loaded when the time was up' : failureOfNavigation(error as Error)
     }
   }
