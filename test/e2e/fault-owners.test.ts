@@ -192,7 +192,7 @@ async function round(): Promise<State> {
   const followed = [
     follow('consoleMessages(sessionId: $id) { cursor }', id),
     follow('sessionChanged(id: $id) { status }', id),
-    follow('screencast(sessionId: $id) { skipped }', id),
+    follow('screencast(sessionId: $id) { sequence }', id),
   ]
   const stream = followByEvents(id)
   await ask(ACT, { id, actions: DIALOG })
