@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { TabwireError } from '../domain/kernel/errors.ts'
+import { saysEnded } from '../domain/kernel/session-state.ts'
 import type { SessionDirectory } from '../domain/sessions/session-directory.ts'
 import type { AttachedClient, SessionHandle } from '../domain/sessions/session-handle.ts'
 import type { LinkEnd, LinkTerms, SignedLinks } from '../domain/links/signed-links.ts'
@@ -179,6 +180,7 @@ class Connection implements CdpClient {
       return undefined
     })
     serving.catch((error: unknown) => {
+      if (saysEnded(error)) return this.close(CDP_CLOSE.sessionEnded, 'the session has ended')
       if (error instanceof TabwireError) return this.close(1013, error.message)
       this.#logger.warn({ err: error }, 'a client could not be attached')
       this.close(1011, 'the browser does not answer')

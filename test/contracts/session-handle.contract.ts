@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -15,15 +15,9 @@ import { OWNER, type useLiveSessions } from '../support/live-sessions.ts'
 import { patientModel } from '../support/patient-model.ts'
 import { history, store } from '../support/session-log.ts'
 import { startLiveSite, type LiveSite } from '../support/site-live.ts'
+import { codeOf, describeUploads, NEVER } from './handle-uploads.contract.ts'
 
-const NEVER = new AbortController().signal
 const VIEWPORT = { width: 400, height: 300 }
-const codeOf = (work: Promise<unknown>) =>
-  work.then(
-    () => 'none',
-    (error: unknown) => (error instanceof TabwireError ? error.code : `no refusal: ${String(error)}`),
-  )
-
 /** What every handle of a session does. `reach`: the handle that is tested, of a session that lives here. */
 export function describeSessionHandle(
   { sessionsOver }: ReturnType<typeof useLiveSessions>,
@@ -297,62 +291,7 @@ export function describeSessionHandle(
     })
   })
 
-  describe('uploads', () => {
-    const file = () => ({
-      id: crypto.randomUUID(),
-      name: 'notes.bin',
-      contentType: 'application/octet-stream',
-      announcedBytes: null,
-    })
-
-    test('are kept whole, and the log has them', async () => {
-      const chunks = [Buffer.from([0, 255, 128]), Buffer.alloc(300_000, 7), Buffer.from('end')]
-      const given = file()
-      const kept = await handle.keepUpload(given, Readable.from(chunks), NEVER)
-      const { id, name } = given
-      expect(kept).toMatchObject({ id, name, kind: 'UPLOAD', owner: OWNER, sizeBytes: 300_006 })
-      expect(await store.findArtifact(id)).toEqual(kept)
-      await handle.update({})
-      expect((await entriesOf('ARTIFACT_CREATED')).at(-1)).toMatchObject({ data: { artifactId: id } })
-    })
-
-    test('are read no faster than they are written, and no further than the quota', async () => {
-      let given = 0
-      let isClosed = false
-      const endless = {
-        [Symbol.asyncIterator]: () => ({
-          next: async () => {
-            given += 65_536
-            return { done: false as const, value: Buffer.alloc(65_536) }
-          },
-          return: async () => {
-            isClosed = true
-            return { done: true as const, value: undefined }
-          },
-        }),
-      }
-      expect(await codeOf(handle.keepUpload(file(), endless, NEVER))).toBe('QUOTA_EXCEEDED')
-      expect(given).toBeLessThan(4 * 1024 * 1024)
-      await expect.poll(() => isClosed).toBe(true)
-    })
-
-    test('end by the signal, and with the error of their source; nothing of them is left', async () => {
-      const before = await store.countArtifacts(handle.sessionId, 'UPLOAD')
-      const leaving = new AbortController()
-      const silent = new Readable({ read() {} })
-      silent.push('begun')
-      const keeping = handle.keepUpload(file(), silent, leaving.signal)
-      const reason = new Error('nobody waits')
-      leaving.abort(reason)
-      await expect(keeping).rejects.toBe(reason)
-      const broken = new Error('the source broke')
-      const failing = new Readable({ read() {} })
-      const failed = handle.keepUpload(file(), failing, NEVER)
-      failing.destroy(broken)
-      await expect(failed).rejects.toBe(broken)
-      expect(await store.countArtifacts(handle.sessionId, 'UPLOAD')).toBe(before)
-    })
-  })
+  describeUploads(() => handle)
 
   describe('profiles', () => {
     test('are saved for the owner', async () => {
@@ -363,6 +302,23 @@ export function describeSessionHandle(
 
     test('are not waited for beyond the signal', async () => {
       expect(await codeOf(handle.saveProfile('late', AbortSignal.abort()))).toBe('TIMEOUT')
+    })
+  })
+
+  describe('a signal', () => {
+    test('is left as it was found', async () => {
+      const { signal } = new AbortController()
+      const actions = [{ evaluate: { expression: '1' } }]
+      await handle.act({ pageId: null, actions }, signal)
+      await handle.reached('LOADED', signal)
+      expect(await codeOf(handle.observe({ pageId: 'p99', withPicture: false }, signal))).toBe('NOT_FOUND')
+      expect(await codeOf(handle.watch({ pageId: 'p99' }, signal))).toBe('NOT_FOUND')
+      await handle.dispatchInput({ pageId: null, events: [{ mouse: { type: 'MOVE', x: 1, y: 1 } }] }, signal)
+      const frames = await handle.watch({ pageId: null }, signal)
+      await frames.next()
+      await frames.return!()
+      await handle.saveProfile('unheard', signal)
+      await expect.poll(() => getEventListeners(signal, 'abort')).toEqual([])
     })
   })
 
@@ -392,6 +348,12 @@ export function describeSessionHandle(
       expect(codes.map((code, index) => [members[index], code])).toEqual(
         members.map((member) => [member, 'SESSION_NOT_RUNNING']),
       )
+      // Whoever had leave to send a file may send it, but the log is over.
+      const upload = { id: crypto.randomUUID(), name: 'late.txt', contentType: 'text/plain', announcedBytes: null }
+      const kept = await ending.keepUpload(upload, Readable.from([Buffer.from('late')]), NEVER)
+      expect(kept).toMatchObject({ name: 'late.txt', kind: 'UPLOAD', sizeBytes: 4, sessionId: ending.sessionId })
+      expect(await store.findArtifact(upload.id)).toEqual(kept)
+      expect((await history(ending.sessionId)).at(-1)).toMatchObject({ kind: 'STATUS_CHANGE' })
     })
   })
 }

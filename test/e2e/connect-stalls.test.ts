@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { HeldTarget } from '../../src/adapters/playwright/cdp/held-target.ts'
+import { HeldTarget } from '../../src/adapters/playwright/cdp/barrier/held-target.ts'
 import { actionApi, outcomes } from '../support/action-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import { startTestSite } from '../support/test-site.ts'

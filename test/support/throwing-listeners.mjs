@@ -11,13 +11,15 @@ import { join } from 'node:path'
  *
  * A listener is known by the place where it was written, so that each counts once, however many sessions have it. What
  * belongs to an owner that was there before the faults began is left alone, for it is the neighbor's; of the owners
- * that come later, each fails once.
+ * that come later, each fails once. A test of what all share, such as connections to the database, asks for more.
  */
 const ROOT = join(import.meta.dirname, '..', '..')
 const { faultOwner } = await import(join(ROOT, 'src/fault-owner.ts'))
 
 /** null: nothing throws; else what may throw: names of the classes of owners. */
 let mode = null
+/** Whether all fail: neighbors too, an owner as often as it has listeners, and each listener in both ways. */
+let isThorough = false
 const neighbors = new WeakSet()
 const failed = new WeakSet()
 /** By place. */
@@ -33,14 +35,18 @@ function note(place, isOurs) {
   }
   const kind = owner.constructor.name
   if (mode === null) return void neighbors.add(owner)
-  if (fired.has(place) || failed.has(owner) || neighbors.has(owner) || !mode.includes(kind)) return
+  if (!mode.includes(kind)) return
+  if (!isThorough && (fired.has(place) || failed.has(owner) || neighbors.has(owner))) return
   failed.add(owner)
-  const how = fired.size % 2 === 0 ? 'throw' : 'reject'
-  fired.set(place, { kind, how })
+  const how = isThorough ? WAYS.find((way) => !fired.has(`${place}, ${way}`)) : WAYS[fired.size % 2]
+  if (how === undefined) return
+  fired.set(isThorough ? `${place}, ${how}` : place, { kind, how })
   const fault = new Error(`injected into ${place}`)
   if (how === 'throw') throw fault
   void Promise.reject(fault)
 }
+
+const WAYS = ['throw', 'reject']
 
 const hash = (text) => {
   let sum = 0
@@ -180,6 +186,7 @@ const control = createServer((request, response) => {
   if (url.pathname === '/mode') {
     const kinds = url.searchParams.get('kinds')
     mode = kinds === null ? null : kinds.split(',')
+    isThorough = url.searchParams.has('thorough')
   }
   response.end(JSON.stringify({ fired: [...fired], unowned: [...unowned] }))
 })

@@ -36,6 +36,8 @@ export const WATCH_TIMING: WatchTiming = {
 
 export interface WatchedDatabase {
   pool: pg.Pool
+  /** How many statements have ended, whoever asked them. */
+  statementsEnded(): number
   /** Why nothing can answer now, where that is known without asking. */
   downBecause(): string | null
   /** Whether a statement of the upkeep runs. */
@@ -68,6 +70,7 @@ export class DatabaseWatch {
   readonly #waiting = new Set<(error: StoreUnavailable) => void>()
   #isProbing = false
   #ticksWithoutProgress = 0
+  #statementsEnded = 0
   #ticksSinceWrite = 0
   /** It stands still: nothing is asked but our own question. */
   #away: string | null = null
@@ -80,10 +83,6 @@ export class DatabaseWatch {
     this.#database = database
     this.#timing = timing
     this.#logger = logger
-    // Any statement that ends is progress, whoever asked it.
-    database.pool.on('release', () => {
-      this.#ticksWithoutProgress = 0
-    })
     this.#timer = setInterval(() => this.#tick(), timing.tickMs).unref()
   }
 
@@ -135,6 +134,10 @@ export class DatabaseWatch {
   #tick(): void {
     if (this.#failedWrite && (this.#failedWrite.ticksLeft -= 1) <= 0) this.#failedWrite = null
     this.#ticksSinceWrite += 1
+    const ended = this.#database.statementsEnded()
+    // Any statement that ends is progress, whoever asked it.
+    if (ended !== this.#statementsEnded) this.#ticksWithoutProgress = 0
+    this.#statementsEnded = ended
     if (this.#isProbing) {
       this.#ticksWithoutProgress += 1
       this.#judgeStandstill()

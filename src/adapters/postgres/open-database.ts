@@ -5,7 +5,7 @@ import type { Logger } from '../../logger.ts'
 import { DatabaseWatch, type WatchTiming } from './database-watch.ts'
 import { EmbeddedDatabase, type EmbeddedEvents, type RestartTiming } from './embedded-database.ts'
 import { startMaintenance } from './embedded-maintenance.ts'
-import { OwnedClient } from './owned-client.ts'
+import { OwnedClient, type ConnectionEvents } from './owned-client.ts'
 
 /** The oldest server that everything used here works on; older ones have no more fixes soon, and are not tested. */
 const OLDEST_VERSION = 150_000
@@ -66,9 +66,10 @@ async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironm
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
   }
+  const statements = new StatementCount(logger)
   const pool = new pg.Pool({
     ...connection,
-    Client: OwnedClient,
+    ...ownedClients(statements),
     max: 12,
     idleTimeoutMillis: 60_000,
     // The server gives up first, so that the answer tells what happened; the client's own limit is for a network
@@ -90,6 +91,7 @@ async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironm
   }
   const nothingToRestart = {
     pool,
+    statementsEnded: () => statements.ended,
     downBecause: () => null,
     isMaintained: () => false,
     isInPlace: () => Promise.resolve(true),
@@ -132,9 +134,10 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
     database: 'postgres',
     application_name: 'tabwire',
   }
+  const statements = new StatementCount(logger)
   const pool = new pg.Pool({
     ...connection,
-    Client: OwnedClient,
+    ...ownedClients(statements),
     // One connection, for behind the socket there is one backend, which every connection would share with its prepared
     // statements: measured, the second connection's "append" is refused because the first has one. Nothing is lost,
     // for the backend works on one statement at a time anyway.
@@ -156,6 +159,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
     const maintenance = startMaintenance(pool, logger, () => embedded.downBecause === null && !sparesWrites())
     const watched = {
       pool,
+      statementsEnded: () => statements.ended,
       downBecause: () => embedded.downBecause,
       isMaintained: () => maintenance.isAtIt,
       isInPlace: () => embedded.isInPlace(),
@@ -183,6 +187,30 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
     throw new DatabaseUnusable(`The embedded database in ${dataDir} does not answer: ${reasonOf(error)}.`, error)
   }
 }
+
+/** Counted where each statement is answered: a listener of the pool would run in the midst of giving a connection back. */
+class StatementCount implements ConnectionEvents {
+  ended = 0
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  statementEnded(): void {
+    this.ended += 1
+  }
+
+  failed(error: unknown): void {
+    this.#logger.error({ err: error }, 'a fault in a listener of a database connection: the connection ends')
+  }
+}
+
+/** The pool hands all of its options on to each client. */
+const ownedClients = (events: ConnectionEvents): pg.PoolConfig & { events: ConnectionEvents } => ({
+  Client: OwnedClient as unknown as new (config?: string | pg.ClientConfig) => pg.Client,
+  events,
+})
 
 /** Without a listener, a server that goes away would end the process through its idle connections. */
 function watchIdleClients(pool: pg.Pool, logger: Logger): void {

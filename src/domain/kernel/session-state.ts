@@ -63,6 +63,20 @@ export class SessionNotRunning extends TabwireError {
   }
 }
 
+/** Whether an error says that the session has ended, of which the caller may not have known: it may live in another process. */
+export const saysEnded = (error: unknown): boolean =>
+  error instanceof TabwireError && error.code === 'SESSION_NOT_RUNNING'
+
+/** The answer of a live session to a question about it, or what stands in for it where the session has ended meanwhile. */
+export async function answerOr<T>(answer: Promise<T>, whenEnded: () => T | Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    if (saysEnded(error)) return whenEnded()
+    throw error
+  }
+}
+
 /** The state after the event, or null where the event means nothing in this state. */
 export function transition(state: SessionState, event: SessionStateEvent): SessionState | null {
   if (state.status !== 'CREATING' && state.status !== 'RUNNING') return null

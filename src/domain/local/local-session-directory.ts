@@ -27,7 +27,7 @@ import type { Capacity, SessionDirectory, StartWait } from '../sessions/session-
 import type { SessionHandle } from '../sessions/session-handle.ts'
 import { parseStartSession, type SessionOptions, type StartSessionInput } from '../sessions/session-input.ts'
 import { listSessions, type SessionListArguments, type SessionListPage } from '../sessions/session-list.ts'
-import { ELSEWHERE } from '../sessions/session-requests.ts'
+import { findLive } from '../sessions/live-session.ts'
 import type { LogLimits } from '../log/log-limits.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
@@ -161,11 +161,8 @@ export class LocalSessionDirectory implements SessionDirectory {
   }
 
   async requireHandle(owner: string, sessionId: string): Promise<SessionHandle> {
-    const found = await this.find(owner, sessionId)
-    if (!found) throw new NotFound('session')
-    const handle = this.#live.get(sessionId)
-    if (isEnded(found.status)) throw new SessionNotRunning()
-    if (!handle) throw new SessionNotRunning(ELSEWHERE)
+    const handle = await findLive(this, owner, sessionId)
+    if (!handle) throw new SessionNotRunning()
     return handle
   }
 

@@ -8,6 +8,7 @@ import { TabwireError } from '../kernel/errors.ts'
 import { checkedFilter, matchesFilter } from './entry-filter.ts'
 import { LogFollower, type FollowerTiming, type LogSource } from './log-follower.ts'
 import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
+import { answerOr } from '../kernel/session-state.ts'
 import { pageRequest, type PageArguments, type PageRequest } from '../kernel/pagination.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { Deadline } from '../../async/deadline.ts'
@@ -206,8 +207,14 @@ export class LogReader {
   /** The session may be as it was a while ago. */
   async #decode(session: SessionSnapshot, cursor: string, argument: string): Promise<number> {
     const live = await this.#liveLog(session.id)
-    const { lastSequence } = (await live?.logHead()) ?? session
+    const { lastSequence } = live
+      ? await answerOr<{ lastSequence: number }>(live.logHead(), () => this.#storedHead(session))
+      : session
     return decodePlace(session, cursor, argument, lastSequence)
+  }
+
+  async #storedHead(session: SessionSnapshot): Promise<{ lastSequence: number }> {
+    return (await this.#store.readHead(session.id)) ?? session
   }
 
   async #count(session: SessionSnapshot, filter: EntryFilter, signal: AbortSignal): Promise<number> {
@@ -241,12 +248,12 @@ export class LogReader {
       head: async () => {
         const live = await this.#liveLog(id)
         wasHere ||= live !== null
-        if (live) return live.logHead()
-        return wasHere && this.#drained ? this.#lastHead(id) : store.readHead(id)
+        const stored = () => (wasHere && this.#drained ? this.#lastHead(id) : store.readHead(id))
+        return live ? answerOr<LogHead | null>(live.logHead(), stored) : stored()
       },
       readTail: async (after, limit, maxBytes) => {
         const live = await this.#liveLog(id)
-        return live ? live.logTail(after, limit, maxBytes) : null
+        return live ? answerOr(live.logTail(after, limit, maxBytes), () => null) : null
       },
       // A reader beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
       readStore: (query, signal) => store.readEntries({ ...query, reader: `followers of ${owner}` }, signal),

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { Deadline } from '../../async/deadline.ts'
 import type { PageState } from '../../ports/browser.ts'
-import { TabwireError } from '../kernel/errors.ts'
+import { saysEnded } from '../kernel/session-state.ts'
 import type { SessionHandle } from './session-handle.ts'
 import type { SessionHealth } from './session-health.ts'
 
@@ -41,8 +41,7 @@ export class HandleSet {
       try {
         answers.set(sessionId, await question(handle))
       } catch (error) {
-        const hasEnded = error instanceof TabwireError && error.code === 'SESSION_NOT_RUNNING'
-        if (hasEnded) answers.delete(sessionId)
+        if (saysEnded(error)) answers.delete(sessionId)
         else this.#logger.warn({ err: error, sessionId }, 'a session could not be asked')
       }
     })

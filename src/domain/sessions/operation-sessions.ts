@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { PageState } from '../../ports/browser.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import type { Answers } from './handle-set.ts'
+import { isEnded } from '../kernel/session-state.ts'
 import type { SessionDirectory } from './session-directory.ts'
 import { healthOf, type SessionHealth } from './session-health.ts'
 
@@ -9,8 +10,10 @@ import { healthOf, type SessionHealth } from './session-health.ts'
 export class OperationSessions {
   readonly #pages: Batch<PageState[]>
   readonly #health: Batch<SessionHealth>
+  readonly #sessions: SessionDirectory
 
   constructor(sessions: SessionDirectory) {
+    this.#sessions = sessions
     this.#pages = new Batch(async (ids) => (await sessions.handles(ids)).pages())
     this.#health = new Batch(async (ids) => (await sessions.handles(ids)).health())
   }
@@ -24,7 +27,10 @@ export class OperationSessions {
   /** Null: no answer in time. */
   async health(session: SessionSnapshot): Promise<SessionHealth | null> {
     const health = await this.#health.of(session.id)
-    return health === undefined ? healthOf(session, async () => null) : health
+    if (health !== undefined) return health
+    // It may have ended after it was found.
+    const now = isEnded(session.status) ? null : await this.#sessions.find(session.owner, session.id)
+    return healthOf(now ?? session, async () => null)
   }
 }
 

@@ -74,8 +74,10 @@ export interface AttachedClient {
  * arguments and results are plain data and bytes, streams are pulled, a connection is a pair of message channels with
  * backpressure, a signal cancels, and a refusal is a TabwireError, whose code, message and extensions are all that
  * callers may rely on, or StoreUnavailable. After the end of the session, members that act on it are refused as
- * SESSION_NOT_RUNNING; those that ask about it may answer or be refused so. test/contracts/session-handle.contract.ts has
- * the rules for every implementation.
+ * SESSION_NOT_RUNNING; those that ask about it may answer or be refused so, which callers take for its end. Uploads are
+ * still kept. A task is no caller: it is part of its session, which ends it with itself and has its entries in its own log,
+ * so it runs beside it and knows it as a TaskSession. test/contracts/session-handle.contract.ts has the rules for every
+ * implementation.
  */
 export interface SessionHandle {
   /** UUID of the session. */
@@ -133,8 +135,8 @@ export interface SessionHandle {
   /** Ends a task as CANCELLED; resolves at its end, or after 10 s. Throws SESSION_NOT_RUNNING when it is not running here. */
   cancelTask(taskId: string): Promise<TaskRecord>
   /**
-   * Saves an upload as an artifact of the session, which its log has, too. Takes the stream to its end, or closes it.
-   * Throws as Artifacts.keep does.
+   * Saves an upload as an artifact of the session, which its log has, too; after the end of the session the log has no
+   * entry of it. Takes the stream to its end, or closes it. Throws as Artifacts.keep does.
    */
   keepUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord>
   /** Saves cookies and storage as a profile of the owner. Throws BAD_USER_INPUT or TIMEOUT. */

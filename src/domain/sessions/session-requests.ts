@@ -1,16 +1,14 @@
 import type { PendingRequest } from '../../ports/log-entry.ts'
 import { BadUserInput, NotFound } from '../kernel/errors.ts'
-import { isEnded, LIVE_STATUSES, SessionNotRunning } from '../kernel/session-state.ts'
+import { answerOr, isEnded, LIVE_STATUSES } from '../kernel/session-state.ts'
 import { encodeSessionCursor } from '../kernel/cursor.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import { findLive } from './live-session.ts'
 import type { SessionDirectory } from './session-directory.ts'
 import type { SessionFilterInput } from './session-filter.ts'
 import { parseSessionFilter } from './session-filter.ts'
 import { parseUpdateSession, type UpdateSessionInput } from './session-input.ts'
 import { SESSION_PAGE_BOUNDS } from './session-list.ts'
-
-/** Of a session that lives, but has no handle here. */
-export const ELSEWHERE = 'The session does not live on this server.'
 
 const NEVER = new AbortController().signal
 
@@ -20,12 +18,11 @@ export async function terminateSession(
   owner: string,
   sessionId: string,
 ): Promise<SessionSnapshot> {
+  const handle = await findLive(sessions, owner, sessionId)
+  if (handle) await answerOr(handle.end(), () => undefined)
   const found = await sessions.find(owner, sessionId)
   if (!found) throw new NotFound('session')
-  const handle = await sessions.handle(sessionId)
-  if (!handle && !isEnded(found.status)) throw new SessionNotRunning(ELSEWHERE)
-  await handle?.end()
-  return (await sessions.find(owner, sessionId)) ?? found
+  return found
 }
 
 /** Ends every live session of the owner that the filter matches; returns how many there were. Throws BadUserInput. */
@@ -47,7 +44,7 @@ export async function terminateSessions(
     const page = await sessions.list(owner, { filter, first: SESSION_PAGE_BOUNDS.max, after }, NEVER)
     const handles = await Promise.all(page.sessions.map(({ id }) => sessions.handle(id)))
     const ending = handles.filter((handle) => handle !== null)
-    await Promise.all(ending.map((handle) => handle.end()))
+    await Promise.all(ending.map((handle) => answerOr(handle.end(), () => undefined)))
     count += ending.length
     const last = page.sessions.at(-1)
     after = last ? encodeSessionCursor(owner, last) : null
@@ -79,5 +76,5 @@ export async function pendingRequests(
     throw new BadUserInput([{ path: ['first'], code: 'OUT_OF_RANGE', message: 'must be from 1 to 1000' }])
   }
   const handle = await sessions.handle(sessionId)
-  return (await handle?.pendingRequests(first)) ?? []
+  return handle ? answerOr(handle.pendingRequests(first), () => []) : []
 }

@@ -78,7 +78,7 @@ export class AgentTasks {
   async cancel(sessionId: string, taskId: string): Promise<TaskRecord> {
     const running = this.#running.get(sessionId)
     if (running?.task.record.id !== taskId) {
-      throw new SessionNotRunning('The session of the task does not live on this server.')
+      throw new SessionNotRunning('The task is not running.')
     }
     running.task.cancel()
     await Deadline.isMet(running.ended, CANCEL_WAIT_MS)

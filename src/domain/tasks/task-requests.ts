@@ -1,6 +1,7 @@
 import type { TaskRecord } from '../../ports/task.ts'
 import { NotFound } from '../kernel/errors.ts'
-import { SessionNotRunning } from '../kernel/session-state.ts'
+import { answerOr, SessionNotRunning } from '../kernel/session-state.ts'
+import { findLive } from '../sessions/live-session.ts'
 import type { SessionDirectory } from '../sessions/session-directory.ts'
 import type { AgentTasks } from './agent-tasks.ts'
 
@@ -27,7 +28,11 @@ export async function cancelTask(
   const found = await tasks.find(owner, taskId)
   if (!found) throw new NotFound('task')
   if (found.status !== 'RUNNING') return found
-  const handle = await sessions.handle(found.sessionId)
-  if (!handle) throw new SessionNotRunning('The session of the task does not live on this server.')
-  return handle.cancelTask(taskId)
+  const handle = await findLive(sessions, owner, found.sessionId)
+  const hasEnded = async () => {
+    const ended = await tasks.find(owner, taskId)
+    if (!ended || ended.status === 'RUNNING') throw new SessionNotRunning()
+    return ended
+  }
+  return handle ? answerOr(handle.cancelTask(taskId), hasEnded) : hasEnded()
 }

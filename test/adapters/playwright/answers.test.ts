@@ -1,6 +1,6 @@
 import type { Page } from 'playwright'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { answers } from '../../../src/adapters/playwright/cdp/page-answers.ts'
+import { answers } from '../../../src/adapters/playwright/cdp/targets/page-answers.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())

@@ -1,6 +1,6 @@
 import { expectTypeOf, test } from 'vitest'
-import type { CdpArguments, CdpMethod, CdpResult } from '../../../src/adapters/playwright/cdp/cdp-commands.ts'
-import type { CdpEvent } from '../../../src/adapters/playwright/cdp/cdp-events.ts'
+import type { CdpArguments, CdpMethod, CdpResult } from '../../../src/adapters/playwright/cdp/protocol/cdp-commands.ts'
+import type { CdpEvent } from '../../../src/adapters/playwright/cdp/protocol/cdp-events.ts'
 
 // Checked by the compiler: what is misspelled in a command of ours must not get as far as a browser.
 

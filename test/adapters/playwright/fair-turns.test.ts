@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { FairTurns, type Turns } from '../../../src/adapters/playwright/cdp/fair-turns.ts'
+import { FairTurns, type Turns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
 
 const SECOND = 1_000
 /** Milliseconds of work that a piece takes. */

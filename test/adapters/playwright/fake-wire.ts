@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream'
-import { BrowserWire } from '../../../src/adapters/playwright/cdp/cdp-connection.ts'
-import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
-import { FairTurns } from '../../../src/adapters/playwright/cdp/fair-turns.ts'
-import { MESSAGE_LIMITS, type MessageLimits } from '../../../src/adapters/playwright/cdp/message-limits.ts'
+import { BrowserWire } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
+import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/browser-pipes.ts'
+import { FairTurns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
+import { MESSAGE_LIMITS, type MessageLimits } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
 import { logger } from './test-pool.ts'
 
 export interface FakeWire {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/message-limits.ts'
+import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
 import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'

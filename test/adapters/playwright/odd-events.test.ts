@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/target-registry.ts'
+import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'

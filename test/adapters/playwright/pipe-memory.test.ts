@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/message-limits.ts'
+import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
 import { startProgram } from '../../support/command.ts'
 
 const PROGRAM = join(import.meta.dirname, 'pipe-memory.ts')

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { PassThrough } from 'node:stream'
-import { BrowserWire } from '../../../src/adapters/playwright/cdp/cdp-connection.ts'
-import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/browser-pipes.ts'
+import { BrowserWire } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
+import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/browser-pipes.ts'
 import { createLogger } from '../../../src/logger.ts'
 
 /*

@@ -14,7 +14,7 @@ import {
   PLAYWRIGHT_ERRORS,
   refusedSelectorIn,
   thrownByScript,
-} from '../../../src/adapters/playwright/cdp/playwright-errors.ts'
+} from '../../../src/adapters/playwright/library/playwright-errors.ts'
 
 let server: Server
 let site: string

@@ -14,7 +14,7 @@ import {
   TRACE_EXTENSIONS,
   TRACE_FOLDERS,
   traceViewerFolder,
-} from '../../../src/adapters/playwright/cdp/playwright-files.ts'
+} from '../../../src/adapters/playwright/library/playwright-files.ts'
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 
 /** Where Playwright itself would install them, in the order in which it tells. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { readAutoAttach } from '../../../src/adapters/playwright/cdp/auto-attach.ts'
-import { ReleaseBarrier, RUN } from '../../../src/adapters/playwright/cdp/release-barrier.ts'
+import { readAutoAttach } from '../../../src/adapters/playwright/cdp/barrier/auto-attach.ts'
+import { ReleaseBarrier, RUN } from '../../../src/adapters/playwright/cdp/barrier/release-barrier.ts'
 import { logger } from './test-pool.ts'
 
 const HOLD = { autoAttach: true, waitForDebuggerOnStart: true, flatten: true }

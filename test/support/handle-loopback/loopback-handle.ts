@@ -69,10 +69,17 @@ export class LoopbackHandle implements SessionHandle {
   saveProfile = (name: string, signal: AbortSignal) => this.#ask<ProfileDescription>('saveProfile', [name], signal)
 
   async watch(given: GivenWatch, signal: AbortSignal): Promise<PageFrames> {
-    const { id: stream, result } = this.#call<null>('watch', [given], signal)
-    await result
+    const { id: stream, result } = this.#expect<null>(signal)
+    this.#out.send({ say: 'CALL', id: stream, method: 'watch', args: [given] })
+    // The signal ends the frames, too.
+    const stopListening = this.#abortWith(stream, signal)
+    await result.catch((error: unknown) => {
+      stopListening()
+      throw error
+    })
     const left = Promise.withResolvers<typeof ENDED>()
     const end = async () => {
+      stopListening()
       this.#out.send({ say: 'RETURN', stream })
       left.resolve(ENDED)
       return ENDED
@@ -80,7 +87,9 @@ export class LoopbackHandle implements SessionHandle {
     const next = async () => {
       const { id, result: item } = this.#expect<IteratorResult<PageFrame, undefined>>()
       this.#out.send({ say: 'NEXT', id, stream })
-      return Promise.race([item, left.promise])
+      const frame = await Promise.race([item, left.promise])
+      if (frame.done === true) stopListening()
+      return frame
     }
     const frames: PageFrames = { [Symbol.asyncIterator]: () => frames, next, return: end }
     return frames
@@ -140,10 +149,16 @@ export class LoopbackHandle implements SessionHandle {
     const { id } = expected
     before?.(id)
     this.#out.send({ say: 'CALL', id, method, args: [...args] })
+    const stopListening = this.#abortWith(id, signal)
+    const result = expected.result.finally(stopListening)
+    return { id, result }
+  }
+
+  #abortWith(id: number, signal: AbortSignal | undefined): () => void {
     const abort = () => this.#out.send({ say: 'ABORT', id })
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })
-    return expected
+    return () => signal?.removeEventListener('abort', abort)
   }
 
   #expect<T>(signal?: AbortSignal): { id: number; result: Promise<T> } {

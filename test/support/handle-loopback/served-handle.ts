@@ -42,8 +42,11 @@ export class ServedHandle {
     if (say === 'CALL') this.#answer(request.id, (signal) => this.#call(request, signal))
     else if (say === 'ABORT') this.#calls.get(request.id)?.abort()
     else if (say === 'NEXT') this.#answer(request.id, async () => this.#streams.get(request.stream)?.next() ?? ENDED)
-    else if (say === 'RETURN') void this.#streams.get(request.stream)?.return?.()
-    else if (say === 'CHUNK') this.#uploads.get(request.id)?.(request)
+    else if (say === 'RETURN') {
+      void this.#streams.get(request.stream)?.return?.()
+      this.#streams.delete(request.stream)
+      this.#calls.delete(request.stream)
+    } else if (say === 'CHUNK') this.#uploads.get(request.id)?.(request)
     else if (say === 'RECEIVE') this.#clients.get(request.id)?.attached?.receive(request.text)
     else if (say === 'TAKEN') this.#clients.get(request.id)?.far.taken(request.bytes, request.unsentBytes)
     else if (say === 'LOCAL_USER') this.#clients.get(request.id)?.far.told(request.user)
@@ -52,10 +55,15 @@ export class ServedHandle {
 
   #answer(id: number, work: (signal: AbortSignal) => Promise<unknown>): void {
     const { signal } = this.#begin(id)
-    work(signal).then(
-      (result) => this.#out.send({ say: 'RESULT', id, result: result ?? null }),
-      (error: unknown) => this.#out.send({ say: 'ERROR', id, error: encodeError(error, signal) }),
-    )
+    work(signal)
+      .then(
+        (result) => this.#out.send({ say: 'RESULT', id, result: result ?? null }),
+        (error: unknown) => this.#out.send({ say: 'ERROR', id, error: encodeError(error, signal) }),
+      )
+      .finally(() => {
+        // Frames are ended by the signal that began them.
+        if (!this.#streams.has(id)) this.#calls.delete(id)
+      })
   }
 
   #begin(id: number): AbortController {

@@ -1,7 +1,7 @@
 import { errors } from 'playwright'
 import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../ports/action.ts'
-import { cutText } from '../cdp/cut-text.ts'
-import { coverIn, firstLineOf, hindranceIn, isPlaywrightError, netErrorIn } from '../cdp/playwright-errors.ts'
+import { cutText } from '../cdp/protocol/cut-text.ts'
+import { coverIn, firstLineOf, hindranceIn, isPlaywrightError, netErrorIn } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 
 /** What an error of Playwright means to people who see a page only through us. */

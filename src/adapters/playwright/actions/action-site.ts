@@ -1,10 +1,10 @@
 import type { BrowserContext, Page } from 'playwright'
 import { ACTION_LIMITS, type GivenFile, type MadeFile } from '../../../ports/action.ts'
 import type { Json } from '../../../ports/json.ts'
-import { cutText } from '../cdp/cut-text.ts'
-import type { Holds } from '../cdp/page-answers.ts'
+import { cutText } from '../cdp/protocol/cut-text.ts'
+import type { Holds } from '../cdp/targets/page-answers.ts'
 import type { Dialogs } from './dialogs.ts'
-import type { PageDirectory } from '../cdp/page-directory.ts'
+import type { PageDirectory } from '../cdp/targets/page-directory.ts'
 import type { OwnNavigation } from '../network/navigation-watch.ts'
 
 /** Where a step is taken, and what it may use. */

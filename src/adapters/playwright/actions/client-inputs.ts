@@ -1,6 +1,6 @@
 import type { Dialog } from 'playwright'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import type { Targets } from '../cdp/target-registry.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { Targets } from '../cdp/targets/target-registry.ts'
 
 /** How long after a client's input a dialog counts as its consequence: pages ask a server first, or load. */
 const FOLLOWS_MS = 10_000

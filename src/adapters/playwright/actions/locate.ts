@@ -1,7 +1,7 @@
 import type { FrameLocator, Locator, Page } from 'playwright'
 import type { Target } from '../../../contract/actions/target.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import { isPlaywrightError } from '../cdp/playwright-errors.ts'
+import { isPlaywrightError } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionSite } from './action-site.ts'
 

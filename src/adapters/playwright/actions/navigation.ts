@@ -1,7 +1,7 @@
 import type { Page, Response } from 'playwright'
 import type { ActionValues } from '../../../contract/actions/list.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import { isPlaywrightError, netErrorIn } from '../cdp/playwright-errors.ts'
+import { isPlaywrightError, netErrorIn } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
 

@@ -7,20 +7,20 @@ import type {
   ObservationOutcome,
   ObservationRequest,
 } from '../../../ports/action.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { NavigationWatch, type OwnNavigation } from '../network/navigation-watch.ts'
-import type { Targets } from '../cdp/target-registry.ts'
+import type { Targets } from '../cdp/targets/target-registry.ts'
 import { actionErrorOf } from './action-error.ts'
 import { ActionFailure } from './action-failure.ts'
 import { ActionDetails, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
-import { answers } from '../cdp/page-answers.ts'
+import { answers } from '../cdp/targets/page-answers.ts'
 import { ClientInputs, type InputClient } from './client-inputs.ts'
 import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
 import { HANDLERS } from './handlers.ts'
 import { describeTarget, locatorOf, requireRef } from './locate.ts'
-import { PageDirectory } from '../cdp/page-directory.ts'
+import { PageDirectory } from '../cdp/targets/page-directory.ts'
 import { cutSnapshot, takeSnapshot } from './snapshot.ts'
 
 const DEFAULT_TIMEOUT_MS = 30_000

@@ -4,10 +4,10 @@ import type { ActionValues } from '../../../contract/actions/list.ts'
 import { isDeeperThan } from '../../../contract/json-depth.ts'
 import type { Json } from '../../../ports/json.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import { isPlaywrightError, thrownByScript } from '../cdp/playwright-errors.ts'
+import { isPlaywrightError, thrownByScript } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
-import { answers } from '../cdp/page-answers.ts'
+import { answers } from '../cdp/targets/page-answers.ts'
 import { elementOf } from './locate.ts'
 
 /** A script whose time is up is ended, where the page does not answer within this time. */

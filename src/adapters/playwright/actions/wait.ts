@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ActionValues } from '../../../contract/actions/list.ts'
-import { isPlaywrightError } from '../cdp/playwright-errors.ts'
+import { isPlaywrightError } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
 import { elementOf } from './locate.ts'

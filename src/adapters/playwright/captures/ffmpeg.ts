@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { playwrightsFfmpeg } from '../cdp/playwright-files.ts'
+import { playwrightsFfmpeg } from '../library/playwright-files.ts'
 import { processesWith } from '../launch/orphan-reaper.ts'
 
 const MISSING =

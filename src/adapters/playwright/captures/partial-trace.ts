@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import yazl from 'yazl'
-import { TRACE_EXTENSIONS, TRACE_FOLDERS } from '../cdp/playwright-files.ts'
+import { TRACE_EXTENSIONS, TRACE_FOLDERS } from '../library/playwright-files.ts'
 
 /**
  * Makes an archive of what Playwright has written of a trace so far: it gives none away itself once its browser is

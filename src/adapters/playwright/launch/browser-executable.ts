@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { BrowserLaunchFailed } from '../../../ports/browser.ts'
-import { playwrightsBrowsers } from '../cdp/playwright-files.ts'
+import { playwrightsBrowsers } from '../library/playwright-files.ts'
 
 /** Names under which distributions install a browser of the Chromium family; the lightest first. */
 const INSTALLED = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']

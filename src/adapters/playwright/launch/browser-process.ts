@@ -7,11 +7,11 @@ import { faultOwner, ownedBy } from '../../../fault-owner.ts'
 import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { BrowserPriority } from './browser-priority.ts'
-import { BrowserWire } from '../cdp/cdp-connection.ts'
+import { BrowserWire } from '../cdp/connection/cdp-connection.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { FileSizeLimit } from './file-size-limit.ts'
-import type { BrowserPipes } from '../cdp/browser-pipes.ts'
+import type { BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
 import { setprivPath } from './setpriv.ts'
 
 /** How browsers are started on this machine: found out once, by a probe (see sandbox.ts). */

@@ -6,8 +6,8 @@ import { ownedBy, type FaultOwner } from '../../../fault-owner.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import type { BrowserPipes } from '../cdp/browser-pipes.ts'
-import { Targets } from '../cdp/target-registry.ts'
+import type { BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
+import { Targets } from '../cdp/targets/target-registry.ts'
 
 const LAUNCH_DEADLINE_MS = 30_000
 /** A browser's pipe breaks a moment before its end is told, which says more. */

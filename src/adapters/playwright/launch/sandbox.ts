@@ -8,7 +8,7 @@ import type { EgressProxies } from '../../../ports/egress.ts'
 import { UIDS_PER_SERVER, type LaunchMode } from './browser-process.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
 import { openBrowser, type OpenBrowser } from './open-browser.ts'
-import type { BrowserPipes } from '../cdp/browser-pipes.ts'
+import type { BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
 
 /** User ids that nobody has: above those of people, services and containers, below those that few programs can count. */
 const HIGH_UIDS = { first: 0x7000_0000, end: 0x7ffe_0000 }

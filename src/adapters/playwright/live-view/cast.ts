@@ -1,8 +1,8 @@
 import type { Logger } from '../../../logger.ts'
 import type { PictureOptions } from '../../../ports/live-view.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import type { CdpEvents } from '../cdp/cdp-events.ts'
-import type { Targets } from '../cdp/target-registry.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
+import type { Targets } from '../cdp/targets/target-registry.ts'
 import type { CastFrame, FrameStream } from './frame-stream.ts'
 import { jpegSize } from './jpeg-size.ts'
 

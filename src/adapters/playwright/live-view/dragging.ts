@@ -1,5 +1,5 @@
 import type { MouseInput } from '../../../contract/input-event.ts'
-import type { CdpEvents } from '../cdp/cdp-events.ts'
+import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import type { InputCommand } from './input-commands.ts'
 import { modifierBits } from './keys.ts'
 

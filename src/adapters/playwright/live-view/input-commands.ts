@@ -1,5 +1,5 @@
 import type { InputEvent, KeyInput, MouseInput } from '../../../contract/input-event.ts'
-import type { CdpCommand, CdpParams } from '../cdp/cdp-commands.ts'
+import type { CdpCommand, CdpParams } from '../cdp/protocol/cdp-commands.ts'
 import { keyNamed, modifierBits, numberOfCode, typedBy } from './keys.ts'
 
 /** A command of the protocol that gives a page input. */

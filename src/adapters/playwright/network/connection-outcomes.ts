@@ -1,6 +1,6 @@
 import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../../ports/egress.ts'
 import { parseHost, formatAddress } from '../../../egress/network-address.ts'
-import type { CdpResponse } from '../cdp/cdp-events.ts'
+import type { CdpResponse } from '../cdp/protocol/cdp-events.ts'
 
 /** How long an outcome may come after the browser has told of the failure. */
 const LATE_OUTCOME_MS = 2_000

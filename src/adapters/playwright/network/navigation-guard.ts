@@ -1,10 +1,10 @@
 import type { Logger } from '../../../logger.ts'
 import { neverOpened, refusalBy } from '../../../egress/refusal.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
 import { blockedBy, type ConnectionOutcomes } from './connection-outcomes.ts'
-import { cutUrl } from '../cdp/cut-text.ts'
+import { cutUrl } from '../cdp/protocol/cut-text.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import type { Targets } from '../cdp/target-registry.ts'
+import type { Targets } from '../cdp/targets/target-registry.ts'
 
 /** How long a caller waits for a page to have left what it must not show. */
 const LEAVING_MS = 5_000

@@ -1,5 +1,5 @@
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import type { Targets } from '../cdp/target-registry.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { Targets } from '../cdp/targets/target-registry.ts'
 import type { NavigationGuard } from './navigation-guard.ts'
 
 /** What became of a navigation: its document is shown, another was shown instead, or none came. */

@@ -1,12 +1,12 @@
 import { TEXT_LIMITS, type ConsoleLevel, type ConsoleSource } from '../../../ports/log-entry.ts'
 import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import type { CdpEvents, RemoteObject, StackTrace } from '../cdp/cdp-events.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpEvents, RemoteObject, StackTrace } from '../cdp/protocol/cdp-events.ts'
 import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { formatConsoleArguments, formatStack, formatValue } from './console-text.ts'
-import { cutText, cutUrl, startOfText } from '../cdp/cut-text.ts'
-import { isOfWorker, type TooLarge } from '../cdp/oversized-message.ts'
-import { isWorker, type Targets, type TrackedSession } from '../cdp/target-registry.ts'
+import { cutText, cutUrl, startOfText } from '../cdp/protocol/cut-text.ts'
+import { isOfWorker, type TooLarge } from '../cdp/pipe/oversized-message.ts'
+import { isWorker, type Targets, type TrackedSession } from '../cdp/targets/target-registry.ts'
 
 /** Methods of console by the level at which they are told; all others, such as dir, table and trace, are LOG. */
 const METHOD_LEVELS: Readonly<Record<string, ConsoleLevel>> = {

@@ -1,4 +1,4 @@
-import type { ObjectPreview, PropertyPreview, RemoteObject, StackTrace } from '../cdp/cdp-events.ts'
+import type { ObjectPreview, PropertyPreview, RemoteObject, StackTrace } from '../cdp/protocol/cdp-events.ts'
 
 /** What console.log(…) was given, as one line of text, much as a browser's console shows it. */
 export function formatConsoleArguments(args: readonly RemoteObject[]): string {

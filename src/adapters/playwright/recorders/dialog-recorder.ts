@@ -1,9 +1,9 @@
 import { TEXT_LIMITS, type DialogType } from '../../../ports/log-entry.ts'
 import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import type { CdpEvents } from '../cdp/cdp-events.ts'
-import { cutText, cutUrl } from '../cdp/cut-text.ts'
-import type { Targets } from '../cdp/target-registry.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
+import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
+import type { Targets } from '../cdp/targets/target-registry.ts'
 
 type Opening = Pick<CdpEvents['Page.javascriptDialogOpening'], 'type' | 'url' | 'message' | 'defaultPrompt'>
 

@@ -6,9 +6,9 @@ import {
   type PendingRequest,
   type ResourceType,
 } from '../../../ports/log-entry.ts'
-import type { CdpEvents, CdpResponse } from '../cdp/cdp-events.ts'
-import { cutText, cutUrl } from '../cdp/cut-text.ts'
-import type { TrackedSession } from '../cdp/target-registry.ts'
+import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
+import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
+import type { TrackedSession } from '../cdp/targets/target-registry.ts'
 
 const KNOWN_TYPES: ReadonlySet<string> = new Set(RESOURCE_TYPES)
 

@@ -1,6 +1,6 @@
 import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import type { CdpEvents, CdpResponse } from '../cdp/cdp-events.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
 import {
   beginExchange,
   boundedHeaders,
@@ -15,8 +15,8 @@ import {
 } from './network-exchange.ts'
 import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
-import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/oversized-message.ts'
-import type { TrackedPage, Targets, TrackedSession } from '../cdp/target-registry.ts'
+import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
+import type { TrackedPage, Targets, TrackedSession } from '../cdp/targets/target-registry.ts'
 
 /** How long a request that has ended waits for its headers, which the network process tells by a way of their own. */
 const LATE_HEADERS_MS = 500

@@ -1,7 +1,7 @@
 import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
-import { cutUrl } from '../cdp/cut-text.ts'
-import type { Targets, TrackedPage } from '../cdp/target-registry.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import { cutUrl } from '../cdp/protocol/cut-text.ts'
+import type { Targets, TrackedPage } from '../cdp/targets/target-registry.ts'
 
 /** Pages that open, navigate, crash and close. Navigations of frames are requests, no navigations of the page. */
 export class PageRecorder {

@@ -1,10 +1,10 @@
 import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
 import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
 import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
-import { cutText, cutUrl } from '../cdp/cut-text.ts'
-import { requestIdOf, type TooLarge } from '../cdp/oversized-message.ts'
-import type { Targets, TrackedSession } from '../cdp/target-registry.ts'
+import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
+import { requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
+import type { Targets, TrackedSession } from '../cdp/targets/target-registry.ts'
 
 interface Socket {
   webSocketId: number

@@ -1,7 +1,7 @@
 import type { ActionError, ActionType } from '../../../ports/action.ts'
 import type { ClientAct } from '../../../ports/cdp-client.ts'
 import { charactersOf, maskOf } from '../actions/secret-fields.ts'
-import { cutText, cutUrl } from '../cdp/cut-text.ts'
+import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
 import type { CommandParams } from './border.ts'
 
 /** Keys and turns of the wheel that follow each other within this time are one act. */

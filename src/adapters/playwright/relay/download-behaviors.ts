@@ -1,5 +1,5 @@
-import type { CdpParams } from '../cdp/cdp-commands.ts'
-import type { BrowserWire } from '../cdp/cdp-connection.ts'
+import type { CdpParams } from '../cdp/protocol/cdp-commands.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
 
 export type DownloadBehavior = 'allow' | 'deny'
 

@@ -1,7 +1,7 @@
-import type { CdpEvents } from '../cdp/cdp-events.ts'
-import type { UtilityWorlds, WorldId } from '../cdp/utility-worlds.ts'
+import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
+import type { UtilityWorlds, WorldId } from '../cdp/connection/utility-worlds.ts'
 import type { CommandParams } from './border.ts'
-import { startsWith } from '../cdp/message-text.ts'
+import { startsWith } from '../cdp/pipe/message-text.ts'
 
 /** Of all events, which come by the thousand, these alone are looked into. */
 const OF_WORLDS = '{"method":"Runtime.executionContext'

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import { TargetGone } from '../cdp/target-gone.ts'
+import { TargetGone } from '../cdp/protocol/target-gone.ts'
 import type { Recording } from '../recorders/recorder-set.ts'
-import { isWorker, type Targets } from '../cdp/target-registry.ts'
+import { isWorker, type Targets } from '../cdp/targets/target-registry.ts'
 
 /** Of the deadline: after it, scripts that keep their targets from answering are ended. */
 const INTERRUPT_SHARE = 0.25

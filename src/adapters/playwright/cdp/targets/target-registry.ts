@@ -1,8 +1,8 @@
-import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
-import type { PageState } from '../../../ports/browser.ts'
-import type { BrowserWire } from './cdp-connection.ts'
-import type { TargetInfo } from './cdp-events.ts'
-import { cutText, cutUrl } from './cut-text.ts'
+import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import type { PageState } from '../../../../ports/browser.ts'
+import type { BrowserWire } from '../connection/cdp-connection.ts'
+import type { TargetInfo } from '../protocol/cdp-events.ts'
+import { cutText, cutUrl } from '../protocol/cut-text.ts'
 
 /** A page from its opening to its closing. */
 export interface TrackedPage {

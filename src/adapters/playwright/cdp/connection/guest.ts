@@ -1,6 +1,6 @@
-import { owned } from '../../../fault-owner.ts'
-import type { MessageEnds } from './message-text.ts'
-import type { TooLarge } from './oversized-message.ts'
+import { owned } from '../../../../fault-owner.ts'
+import type { MessageEnds } from '../pipe/message-text.ts'
+import type { TooLarge } from '../pipe/oversized-message.ts'
 
 /** A command of a guest, as it goes to the browser. */
 export interface GuestCommand {

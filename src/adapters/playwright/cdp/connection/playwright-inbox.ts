@@ -1,4 +1,4 @@
-import type { CdpMessage } from './cdp-message.ts'
+import type { CdpMessage } from '../protocol/cdp-message.ts'
 
 const MOST_MESSAGES = 500
 const MOST_BYTES = 1024 * 1024

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright'
-import { HOLDING_MS } from './held-target.ts'
-import type { ReleaseBarrier } from './release-barrier.ts'
-import { Deadline } from '../../../async/deadline.ts'
+import { HOLDING_MS } from '../barrier/held-target.ts'
+import type { ReleaseBarrier } from '../barrier/release-barrier.ts'
+import { Deadline } from '../../../../async/deadline.ts'
 
 /** What pages may have to wait for before they can answer anything. */
 export type Holds = Pick<ReleaseBarrier, 'whenFree'>

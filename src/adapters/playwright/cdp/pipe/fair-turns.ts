@@ -1,4 +1,4 @@
-import { unowned } from '../../../fault-owner.ts'
+import { unowned } from '../../../../fault-owner.ts'
 
 /** Work that comes in pieces: what one browser's pipe has brought. */
 export interface Turns {

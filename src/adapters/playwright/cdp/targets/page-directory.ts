@@ -1,7 +1,7 @@
 import type { BrowserContext, Page } from 'playwright'
-import { HOLDING_MS } from './held-target.ts'
-import { Deadline } from '../../../async/deadline.ts'
-import { guestContext } from './guest-context.ts'
+import { HOLDING_MS } from '../barrier/held-target.ts'
+import { Deadline } from '../../../../async/deadline.ts'
+import { guestContext } from '../../library/guest-context.ts'
 import type { Targets } from './target-registry.ts'
 import type { Holds } from './page-answers.ts'
 

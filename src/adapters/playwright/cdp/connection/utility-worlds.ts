@@ -1,5 +1,5 @@
-import type { CdpEvent, CdpEvents } from './cdp-events.ts'
-import type { CdpMessage } from './cdp-message.ts'
+import type { CdpEvent, CdpEvents } from '../protocol/cdp-events.ts'
+import type { CdpMessage } from '../protocol/cdp-message.ts'
 
 interface Listening {
   on<M extends CdpEvent>(method: M, listener: (params: CdpEvents[M], sessionId: string | undefined) => void): void

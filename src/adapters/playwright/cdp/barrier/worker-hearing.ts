@@ -1,4 +1,4 @@
-import { Deadline } from '../../../async/deadline.ts'
+import { Deadline } from '../../../../async/deadline.ts'
 
 /** Workers that wait answer in milliseconds; one that does not is not waited for. */
 const HEARING_MS = 250

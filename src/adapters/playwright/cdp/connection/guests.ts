@@ -1,4 +1,4 @@
-import { readEnds, readId } from './message-text.ts'
+import { readEnds, readId } from '../pipe/message-text.ts'
 import { ownedAnswer, ownedGuest, type Guest, type GuestAnswer } from './guest.ts'
 
 /** Those who drive sessions of the protocol of their own over one pipe, and the answers that they wait for. */

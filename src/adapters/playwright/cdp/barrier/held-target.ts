@@ -1,4 +1,4 @@
-import type { TargetInfo } from './cdp-events.ts'
+import type { TargetInfo } from '../protocol/cdp-events.ts'
 import type { Party } from './party.ts'
 
 /** How long a target may be held in all: others wait for it, its opener too. Libraries take a few milliseconds. */

@@ -1,5 +1,5 @@
-import type { Logger } from '../../../logger.ts'
-import type { CdpEvents, TargetInfo } from './cdp-events.ts'
+import type { Logger } from '../../../../logger.ts'
+import type { CdpEvents, TargetInfo } from '../protocol/cdp-events.ts'
 import { readAutoAttach } from './auto-attach.ts'
 import { HeldTarget, HOLDING_MS, type Release } from './held-target.ts'
 import type { Party } from './party.ts'

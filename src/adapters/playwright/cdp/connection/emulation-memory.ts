@@ -1,4 +1,4 @@
-import type { CdpMessage } from './cdp-message.ts'
+import type { CdpMessage } from '../protocol/cdp-message.ts'
 
 const SET_SIZES = 'Emulation.setDeviceMetricsOverride'
 
