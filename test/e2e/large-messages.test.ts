@@ -1,3 +1,4 @@
+import { chromium } from 'playwright'
 import { expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
@@ -88,6 +89,16 @@ test('an event that cannot be left out ends its session as BROWSER_MISBEHAVED, a
   }
   const error = expect.stringMatching(/Page\.windowOpen event is too large to process \(\d+ bytes\)/) as string
   await expect.poll(ended).toEqual({ status: 'FAILED', endReason: 'BROWSER_MISBEHAVED', error })
+})
+
+test('Playwright shows that the result of a script is too large', async () => {
+  const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+  const browser = await chromium.connectOverCDP(await cdpUrlOf(session.id))
+  const page = browser.contexts()[0]!.pages()[0]!
+  await expect(page.evaluate((bytes) => 'x'.repeat(bytes), 70 * MIB)).rejects.toThrow('too large to process')
+  expect(await page.evaluate(() => 'small')).toBe('small')
+  await browser.close()
+  await terminate(session.id)
 })
 
 test('a client gets what is too large for us, up to 64 MiB, and else an error of its own', async () => {

@@ -48,6 +48,8 @@ export const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
     NOT_FOUND: 'There is no such element, option, page or artifact.',
     NOT_ACTIONABLE: 'The element is there, but hidden, disabled, covered, or of a kind that cannot do this.',
     NAVIGATION_FAILED: 'The page could not be loaded.',
+    NAVIGATION_INTERRUPTED:
+      'Another navigation of the page, such as one that a script of the page before it had started, replaced that of the step. finalUrl in details is where the page is now. The step can be run again.',
     BLOCKED: 'An address that is never opened, or that the egress of the session does not allow.',
     STALE_REF: 'The element of the ref is no longer there: observe the page again.',
     SCRIPT_ERROR: 'What was evaluated threw, or returned too much.',

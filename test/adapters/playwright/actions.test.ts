@@ -30,8 +30,6 @@ afterEach(async () => {
   await session.close(1_000)
 })
 
-const REPLACED = 'Another navigation came between; the page is at a page of the browser that tells of an error.'
-
 type Given = Parameters<typeof take>[1]
 
 const open = async (path: string) => {
@@ -80,7 +78,7 @@ describe('navigation', () => {
         await take(session, { navigate: { url: `${site.url}${way}?to=http://127.0.0.1:1/` } })
         for (const path of ['/ok1', '/ok2']) {
           const { error, details } = await take(session, { navigate: { url: `${site.url}${path}` } })
-          const isReplaced = error?.message === REPLACED
+          const isReplaced = error?.code === 'NAVIGATION_INTERRUPTED'
           if (!isReplaced)
             told.add(`${path}: ${error?.message ?? JSON.stringify([details['finalUrl'], details['status']])}`)
           // What the page before had asked for may be what is shown in the end: then it is no other.

@@ -3,6 +3,7 @@ import type { ActionValues } from '../../../contract/actions/list.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { isPlaywrightError, netErrorIn } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
+import type { OwnNavigation } from '../network/navigation-watch.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
 
 type LoadState = ActionValues<'navigate'>['waitUntil']
@@ -18,6 +19,10 @@ const PLAYWRIGHT_STATES = {
 const ERROR_PAGE_MS = 500
 /** Where no cookie is from. */
 const NOWHERE = 'http://nowhere.invalid/'
+/** As the browser says of what something else replaced, or that became no document. */
+const CANCELED = 'net::ERR_ABORTED'
+/** As Playwright says it. */
+const INTERRUPTED = 'interrupted by another navigation'
 
 export const loadStateOf = (state: LoadState) => PLAYWRIGHT_STATES[state]
 
@@ -26,7 +31,10 @@ export const navigate: ActionHandler<ActionValues<'navigate'>> = async (site, { 
   return {}
 }
 
-/** Opens an address in a page and notes how it went. Throws ActionFailure: BLOCKED, INVALID_INPUT, NAVIGATION_FAILED. */
+/**
+ * Opens an address in a page and notes how it went. Throws ActionFailure: BLOCKED, INVALID_INPUT, NAVIGATION_FAILED,
+ * NAVIGATION_INTERRUPTED.
+ */
 export async function goTo(site: ActionSite, url: string, waitUntil: LoadState): Promise<void> {
   const { details, page, pageId, timeout } = site
   details.note({ url })
@@ -41,21 +49,34 @@ export async function goTo(site: ActionSite, url: string, waitUntil: LoadState):
     try {
       await page.goto(url, options)
     } catch (error) {
-      // Playwright gives up when any document is shown meanwhile, such as one that the page before had asked for.
-      if (!isPlaywrightError(error, 'interrupted')) throw error
-      const fate = await deadline.result(own.settled)
-      site.signal.throwIfAborted()
-      if (fate === null) throw new Error(`Timeout ${timeout}ms exceeded`, { cause: error })
-      if (fate.kind === 'REPLACED') throw error
-      if (fate.kind === 'FAILED') throw new Error(fate.netError, { cause: error })
-      // Playwright hears of it before the answer to what it asks now.
-      await Deadline.race(site.context.cookies(NOWHERE), site.signal)
+      if (netErrorIn(error) !== CANCELED && !isPlaywrightError(error, 'interrupted')) throw error
+      await untilArrived(site, own, deadline, error)
       const { waitUntil: state, signal } = options
       if (state !== 'commit') await page.waitForLoadState(state, { timeout: Math.max(1, deadline.remainingMs), signal })
     }
-    if (own.isReplaced) throw new Error('interrupted by another navigation')
+    if (own.isReplaced) throw new Error(INTERRUPTED)
     return own.status
   })
+}
+
+/**
+ * Playwright gives up when any document is shown meanwhile, such as one that the page before had asked for, and does not
+ * say what canceled a navigation: what became of it is asked here.
+ */
+async function untilArrived(site: ActionSite, own: OwnNavigation, deadline: Deadline, error: unknown): Promise<void> {
+  await untilHeard(site)
+  const isCanceled = netErrorIn(error) === CANCELED
+  const fate = isCanceled ? { kind: 'FAILED' as const, netError: CANCELED } : await deadline.result(own.settled)
+  site.signal.throwIfAborted()
+  if (fate === null) throw new Error(`Timeout ${site.timeout}ms exceeded`, { cause: error })
+  if (fate.kind === 'ARRIVED') return await untilHeard(site)
+  if (fate.kind === 'FAILED') {
+    const isReplaced = fate.netError === CANCELED && own.rivalEnded !== null
+    if (!isReplaced) throw isCanceled ? error : new Error(fate.netError, { cause: error })
+    await deadline.result(own.rivalEnded)
+    site.signal.throwIfAborted()
+  }
+  throw new Error(INTERRUPTED, { cause: error })
 }
 
 const move =
@@ -118,7 +139,11 @@ async function loading<Answer extends Response | number | null>(
       throw new ActionFailure('NAVIGATION_FAILED', `${wanted} could not be loaded: ${net}.`)
     }
     if (isPlaywrightError(error, 'interrupted')) {
-      throw new ActionFailure('NAVIGATION_FAILED', `Another navigation came between; the page is at ${address}.`)
+      await untilHeard(site)
+      const finalUrl = page.url()
+      site.details.note({ finalUrl })
+      const message = `Another navigation of the page replaced this one: the page is at ${addressOf(page)}. Run the step again.`
+      throw new ActionFailure('NAVIGATION_INTERRUPTED', message)
     }
     if (isPlaywrightError(error, 'timeout')) {
       throw new ActionFailure('TIMEOUT', `The page had not loaded within ${site.timeoutMs} ms; it is at ${address}.`)
@@ -127,6 +152,11 @@ async function loading<Answer extends Response | number | null>(
   } finally {
     stop()
   }
+}
+
+/** Playwright hears what the browser has told so far before the answer to what it asks now. */
+async function untilHeard({ context, signal }: ActionSite): Promise<void> {
+  await Deadline.race(context.cookies(NOWHERE), signal)
 }
 
 /** The browser shows its page of the error a moment later, which would come between the next navigation and its end. */

@@ -2,6 +2,15 @@ import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
 import type { Targets } from '../cdp/targets/target-registry.ts'
 import type { NavigationGuard } from './navigation-guard.ts'
 
+/** A document that the page was asked for while a navigation of a step was under way. */
+interface Rival {
+  requestId: string
+  url: string
+  isOfOwn: boolean
+  /** It is shown, or none comes of it. */
+  ended: PromiseWithResolvers<void>
+}
+
 /** What became of a navigation: its document is shown, another was shown instead, or none came. */
 export type Fate = { kind: 'ARRIVED' } | { kind: 'REPLACED' } | { kind: 'FAILED'; netError: string }
 
@@ -19,7 +28,7 @@ export class OwnNavigation implements Disposable {
   readonly #stop: () => void
   #requestId: string | null = null
   /** The last that the page was asked for before its own was shown. */
-  #rival: { requestId: string; url: string; isOfOwn: boolean } | null = null
+  #rival: Rival | null = null
   #isReplaced = false
   /** The guard's count of documents when its own was shown. */
   #arrivedAt: number | null = null
@@ -37,6 +46,14 @@ export class OwnNavigation implements Disposable {
     return this.#isReplaced
   }
 
+  /**
+   * Resolves when what the page was asked for instead is shown or has failed; null where nothing was. Never rejects. It is
+   * pending as long as the browser tries.
+   */
+  get rivalEnded(): Promise<void> | null {
+    return this.#rival?.ended.promise ?? null
+  }
+
   /** Whether a document is this one, or was asked for by it or a page after it. `number`: see NavigationGuard.count. */
   hasCaused(requestId: string, number: number): boolean {
     if (requestId === this.#requestId) return true
@@ -48,7 +65,14 @@ export class OwnNavigation implements Disposable {
     if (this.#arrivedAt !== null) return
     // The page may have asked for the same itself, which the step's own replaces.
     if (addressOf(url) === this.#address) this.#requestId = requestId
-    else if (this.#requestId !== null) this.#rival = { requestId, url: addressOf(url), isOfOwn: false }
+    else this.began(requestId, url)
+  }
+
+  /** Heard before the request of a document, and in order with the end of a navigation that it cancels. */
+  began(requestId: string, url: string): void {
+    if (this.#arrivedAt !== null || this.#requestId === null) return
+    if (requestId === this.#requestId || requestId === this.#rival?.requestId) return
+    this.#rival = { requestId, url: addressOf(url), isOfOwn: false, ended: Promise.withResolvers<void>() }
   }
 
   /** Documents tell what they ask for in order with what is shown; their requests may be told before they are shown. */
@@ -62,6 +86,7 @@ export class OwnNavigation implements Disposable {
 
   failed(requestId: string, netError: string): void {
     if (requestId === this.#requestId) this.#settle({ kind: 'FAILED', netError })
+    else if (requestId === this.#rival?.requestId) this.#rival.ended.resolve()
   }
 
   shown(loaderId: string, url: string, count: number): void {
@@ -72,6 +97,7 @@ export class OwnNavigation implements Disposable {
       this.#settle({ kind: 'ARRIVED' })
     } else if (loaderId === this.#rival?.requestId && !this.#rival.isOfOwn) {
       this.#isReplaced = true
+      this.#rival.ended.resolve()
       this.#settle({ kind: 'REPLACED' })
     }
   }
@@ -90,6 +116,10 @@ export class NavigationWatch {
     this.#targets = targets
     wire.on('Network.requestWillBeSent', ({ type, requestId, frameId, request, redirectResponse }) => {
       if (type === 'Document' && !redirectResponse) this.#of(frameId)?.asked(requestId, request.url)
+    })
+    wire.on('Page.frameStartedNavigating', ({ frameId, loaderId, url, navigationType }) => {
+      // Of others there is no document to come.
+      if (navigationType === 'differentDocument') this.#of(frameId)?.began(loaderId, url)
     })
     wire.on('Page.frameRequestedNavigation', ({ frameId, url }) => this.#of(frameId)?.wanted(url))
     wire.on('Network.responseReceived', ({ type, requestId, frameId, response }) => {

@@ -14,6 +14,7 @@ import type { Guest, GuestAnswer } from '../cdp/connection/guest.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import { startsWith, type MessageEnds } from '../cdp/pipe/message-text.ts'
 import { isPageInput } from './page-input.ts'
+import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
 const MOST_UNSENT_BYTES = 64 * 1024 * 1024
@@ -176,7 +177,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       tooLarge: (why) => {
         this.#backlog.remove(unanswered)
         outcome?.answered(null)
-        this.#fail(asked, SERVER_ERROR, why)
+        this.#failTooLarge(asked, why)
       },
     }
     /** `sending`: how to want the answer no more; null: the command was too long to be sent. */
@@ -187,7 +188,7 @@ export class ClientRelay implements CdpAttachment, Guest {
       }
       this.#backlog.remove(unanswered)
       outcome?.answered(TOO_LONG)
-      this.#fail(asked, SERVER_ERROR, TOO_LONG)
+      this.#failTooLarge(asked, TOO_LONG)
     }
     return { unanswered, answer, began }
   }
@@ -341,6 +342,12 @@ export class ClientRelay implements CdpAttachment, Guest {
       child = child.parentId === null ? undefined : this.#children.get(child.parentId)
     }
     return null
+  }
+
+  /** A command or its response is larger than what can be handled. */
+  #failTooLarge(asked: Asked, why: string): void {
+    if (asked.method === CALL_FUNCTION) this.#answer(asked, { result: exceptionOf(why) })
+    else this.#fail(asked, SERVER_ERROR, why)
   }
 
   #fail(command: Asked, code: number, message: string): void {

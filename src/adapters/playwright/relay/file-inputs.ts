@@ -5,9 +5,9 @@ import { Semaphore } from '../../../async/semaphore.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
 import { LOOKS_AT_INPUT } from '../library/playwright-errors.ts'
 import type { CommandParams } from './border.ts'
+import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 export const SET_FILES = 'DOM.setFileInputFiles'
-const CALL_FUNCTION = 'Runtime.callFunctionOn'
 /** A page takes more only as a folder. */
 const MOST_FILES = 100
 const MOST_NAME = 200
@@ -61,10 +61,7 @@ export class FileInputs {
     if (method !== CALL_FUNCTION || refused?.sessionId !== sessionId || refused.times < 2) return null
     if (performance.now() - refused.at > AGAIN_MS || !JSON.stringify(params).includes(LOOKS_AT_INPUT)) return null
     this.#refused = null
-    const description = `Error: ${refused.message}`
-    const exception = { type: 'object', subtype: 'error', className: 'Error', description }
-    const exceptionDetails = { exceptionId: 0, text: 'Uncaught', lineNumber: 0, columnNumber: 0, exception }
-    return { result: exception, exceptionDetails }
+    return exceptionOf(refused.message)
   }
 
   /** One after the other. What fails is logged, and refused. */
