@@ -185,7 +185,9 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
     const unsubscribe = this.#unsubscribe
     this.#subscription += 1
     this.#unsubscribe = null
-    unsubscribe?.()
+    // Not amid messages that arrived together: graphql-ws would count a subscription that is completed by both sides
+    // twice, and then take the next one for completed when its connection closes.
+    if (unsubscribe) queueMicrotask(unsubscribe)
   }
 
   #finish(failure: { error: unknown } | null): void {

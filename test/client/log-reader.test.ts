@@ -240,8 +240,10 @@ describe('a slow reader', () => {
     const [flood] = client.subscriptions
     for (let sequence = 1; sequence <= 100; sequence += 1) flood!.sink.next(lines(sequence))
     flood!.sink.complete()
-    expect(flood!.isOpen).toBe(false)
+    // graphql-ws loses count of its subscriptions if one is ended amid messages that arrived together.
+    expect(flood!.isOpen).toBe(true)
     expect(sequencesOf((await first).value)).toEqual([1])
+    expect(flood!.isOpen).toBe(false)
     const read: unknown[] = []
     for (let count = 0; count < 2; count += 1) {
       expect(client.subscriptions).toHaveLength(1)
