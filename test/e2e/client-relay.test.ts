@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -22,21 +22,28 @@ const run = (...args: string[]) =>
   startProgram(process.execPath, args, process.env as Record<string, string>, folder).finished
 
 test('Relay compiles operations over the printed schema, and watches a session live over graphql-ws', async () => {
-  await cp(join(RELAY, 'operations.js'), join(folder, 'operations.js'))
+  await cp(join(RELAY, 'operations.js'), join(folder, 'src', 'operations.js'))
   await cp(join(ROOT, 'schema.graphql'), join(folder, 'schema.graphql'))
+  await mkdir(join(folder, 'artifacts'), { recursive: true })
   await writeFile(join(folder, 'package.json'), '{"type":"module"}')
   const settings = {
-    src: '.',
+    src: './src',
     schema: './schema.graphql',
     language: 'javascript',
     eagerEsModules: true,
-    artifactDirectory: '.',
+    artifactDirectory: './artifacts',
   }
   await writeFile(join(folder, 'relay.config.json'), JSON.stringify(settings))
   const compiler = join(RELAY, 'node_modules', 'relay-compiler', 'cli.js')
   expect(await run(compiler, join(folder, 'relay.config.json'))).toMatchObject({ code: 0 })
   const { url, apiKey } = tabwire()
-  const driven = await run(join(RELAY, 'drive.mjs'), folder, `${url}/graphql`, apiKey, `${site().url}/ticker?ms=20`)
+  const driven = await run(
+    join(RELAY, 'drive.mjs'),
+    join(folder, 'artifacts'),
+    `${url}/graphql`,
+    apiKey,
+    `${site().url}/ticker?ms=20`,
+  )
   expect(driven).toMatchObject({ code: 0, stderr: '' })
   const { seen, kept, ...rest } = JSON.parse(driven.stdout) as { seen: string[]; kept: string[] }
   expect(rest).toEqual({ started: 'RUNNING', ended: 'CLOSED' })

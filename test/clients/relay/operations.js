@@ -19,9 +19,7 @@ graphql`
         ... on ConsoleMessage {
           text
         }
-        ... on NetworkRequest {
-          ...operations_request
-        }
+        ...operations_request @alias
       }
       cursor
       live
