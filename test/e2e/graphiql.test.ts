@@ -112,8 +112,11 @@ test('it starts a session, and the lines of its console appear while the page wr
 
   await setVariables({ session })
   await run('WatchConsole')
-  await expect.poll(result).toMatch(/"text": "tick \d+"/)
-  const tick = async () => Number(/"text": "tick (\d+)"/.exec(await result())?.[1] ?? 0)
+  await expect.poll(result).toContain('"text": "tick 1"')
+  const tick = async () => {
+    await scrollResult('End')
+    return Number([...(await result()).matchAll(/"text": "tick (\d+)"/g)].at(-1)?.[1] ?? 0)
+  }
   const first = await tick()
   await expect.poll(tick).toBeGreaterThan(first)
   // The same button stops it again.
@@ -153,8 +156,15 @@ test('a log shows from its first entry on, within bounds, and every state that i
     'mutation ($url: String!) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id } }',
     { url: `${site.url}/burst?n=5000` },
   )
-  await tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id: long.startSession.id })
-  await setVariables({ session: long.startSession.id })
+  const { id } = long.startSession
+  const count = () =>
+    tabwire.query<{ session: { consoleMessageCount: number } }>(
+      'query ($id: ID!) { session(id: $id) { consoleMessageCount } }',
+      { id },
+    )
+  await expect.poll(count).toEqual({ session: { consoleMessageCount: 5000 } })
+  await tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
+  await setVariables({ session: id })
   await run('WatchConsole')
   await expect.poll(result).toContain('The last 300 of 5000 entries.')
   await expect.poll(result).toContain('"text": "line 4701"')
