@@ -16,7 +16,7 @@ beforeEach(() => {
 })
 
 afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0)
+  if (vi.getTimerCount() > 0) throw new Error('a timer was left behind')
   vi.useRealTimers()
 })
 

@@ -87,6 +87,7 @@ describe('subscriptions as multipart/mixed', () => {
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
     async function* quiet(): AsyncGenerator<never, void, void> {
       await ended
+      yield* []
     }
     const reader = resultStream(quiet(), MULTIPART_STREAM).getReader()
     const read = async () => Buffer.from((await reader.read()).value!).toString()

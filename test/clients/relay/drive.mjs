@@ -42,7 +42,8 @@ const mutate = async (name, variables) => {
 const { startSession } = await mutate('operationsStartMutation', { url })
 const { id } = startSession
 const seen = []
-let ending = null
+const { promise: ended, resolve: end } = Promise.withResolvers()
+let isEnding = false
 const subscription = await artifact('operationsWatchSubscription')
 await new Promise((onCompleted, onError) => {
   requestSubscription(environment, {
@@ -52,11 +53,13 @@ await new Promise((onCompleted, onError) => {
     onError,
     onNext({ sessionEvents }) {
       for (const { __typename, text } of sessionEvents.entries) if (__typename === 'ConsoleMessage') seen.push(text)
-      if (seen.length >= 20) ending ??= mutate('operationsEndMutation', { id })
+      if (seen.length < 20 || isEnding) return
+      isEnding = true
+      end(mutate('operationsEndMutation', { id }))
     },
   })
 })
-const { terminateSession } = await ending
+const { terminateSession } = await ended
 const { node } = await fetchQuery(environment, await artifact('operationsHistoryQuery'), { id }).toPromise()
 await socket.dispose()
 const kept = node.consoleMessages.edges.map((edge) => edge.node.text)

@@ -1,7 +1,7 @@
 import { graphql } from 'relay-runtime'
 
-// relay-compiler reads these; what runs is what it makes of them.
-graphql`
+// Read by relay-compiler: the artifacts that it makes of them are what runs.
+export const Start = graphql`
   mutation operationsStartMutation($url: String!) {
     startSession(input: { initialPrompt: $url }, waitUntil: RUNNING) {
       id
@@ -10,7 +10,7 @@ graphql`
   }
 `
 
-graphql`
+export const Watch = graphql`
   subscription operationsWatchSubscription($id: ID!, $after: String) {
     sessionEvents(sessionId: $id, after: $after) {
       entries {
@@ -28,7 +28,7 @@ graphql`
   }
 `
 
-graphql`
+export const Request = graphql`
   fragment operations_request on NetworkRequest {
     method
     requested: url
@@ -36,7 +36,7 @@ graphql`
   }
 `
 
-graphql`
+export const End = graphql`
   mutation operationsEndMutation($id: ID!) {
     terminateSession(id: $id) {
       id
@@ -46,7 +46,7 @@ graphql`
   }
 `
 
-graphql`
+export const History = graphql`
   query operationsHistoryQuery($id: ID!) {
     node(id: $id) {
       ... on Session {
