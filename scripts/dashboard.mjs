@@ -35,9 +35,12 @@ function isBuilt(root) {
   const built = join(root, 'dist-dashboard', 'index.html')
   if (!existsSync(built)) return false
   const builtAt = statSync(built).mtimeMs
-  const sources = readdirSync(join(root, 'dashboard'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => !path.startsWith('generated'))
-    .map((path) => join('dashboard', path))
+  // The page follows logs with the client that programs of others use.
+  const sources = ['dashboard', join('src', 'client')].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => !path.startsWith('generated'))
+      .map((path) => join(folder, path)),
+  )
   return [...sources, 'schema.graphql', 'package-lock.json', join('scripts', 'dashboard.mjs')].every(
     (path) => statSync(join(root, path)).mtimeMs <= builtAt,
   )

@@ -27,6 +27,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   schema: ['domain', 'ports', 'contract', 'http-paths.ts', ASYNC, ...COMMON],
   server: ['schema', 'domain', 'ports', 'contract', 'fault-owner.ts', 'http-paths.ts', ASYNC, ...COMMON],
   bridge: [ASYNC, ...COMMON],
+  // Runs in browsers and in programs of others: it brings nothing of the server.
+  client: [],
   'adapters/artifacts': ['ports', ASYNC, ...COMMON],
   'adapters/bus': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/chat-model': ['ports', ASYNC, ...COMMON],
@@ -185,13 +187,17 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   '@pothos/core': ['schema'],
   '@pothos/plugin-relay': ['schema'],
   '@pothos/plugin-scope-auth': ['schema'],
-  graphql: ['schema', 'server'],
+  graphql: ['schema', 'server', 'client'],
   'graphql-yoga': ['server'],
   'graphql-ws': ['server'],
   ws: ['server', 'bridge'],
   jose: ['adapters/oidc'],
   socks: ['adapters/egress'],
+  'eventsource-parser': ['client'],
 }
+
+/** What tabwire/client may bring along: libraries without a technology of Node's. */
+const OF_CLIENT = ['eventsource-parser', 'graphql']
 
 describe('imports', () => {
   test('are found in every form', () => {
@@ -294,6 +300,33 @@ describe('imports', () => {
       local
         .filter(({ specifier }) => specifier.startsWith('..') && !data.includes(specifier))
         .map(({ specifier }) => `${path} reaches ${specifier}`),
+    )
+    expect(outside).toEqual([])
+  })
+
+  test('of tabwire/client stay within it, and nothing of the server imports it', () => {
+    const own = sources.filter(({ room }) => room === 'client')
+    expect(own.length).toBeGreaterThan(3)
+    expect(own.flatMap(({ external }) => external).filter(({ specifier }) => !OF_CLIENT.includes(specifier))).toEqual(
+      [],
+    )
+    expect(own.flatMap(({ local }) => local).filter(({ specifier }) => roomOf(specifier) !== 'client')).toEqual([])
+    expect(
+      sources.filter(
+        ({ room, local }) => room !== 'client' && local.some(({ specifier }) => roomOf(specifier) === 'client'),
+      ),
+    ).toEqual([])
+  })
+
+  test('of the dashboard stay within it, but for tabwire/client, which it uses as every other page may', () => {
+    const paths = globSync('dashboard/src/**/*.{ts,tsx}', { cwd: ROOT })
+    expect(paths.length).toBeGreaterThan(20)
+    const outside = paths.flatMap((path) =>
+      importsOf(readFileSync(join(ROOT, path), 'utf8'))
+        .filter(({ specifier }) => specifier.startsWith('.'))
+        .map(({ specifier }) => join(dirname(path), specifier))
+        .filter((target) => !/^dashboard\/(src|generated)\//.test(target) && target !== 'src/client/follow-log.ts')
+        .map((target) => `${path} imports ${target}`),
     )
     expect(outside).toEqual([])
   })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
@@ -10,7 +10,8 @@ interface LockedPackage {
 }
 
 const ROOT = join(import.meta.dirname, '..')
-const PROJECTS = [ROOT, join(ROOT, 'test', 'clients', 'stagehand')]
+const CLIENTS = join(ROOT, 'test', 'clients')
+const PROJECTS = [ROOT, ...readdirSync(CLIENTS).map((name) => join(CLIENTS, name))]
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'))
 
@@ -19,7 +20,7 @@ describe.each(PROJECTS)('%s', (project) => {
   const locked = Object.entries(packages).filter(([path]) => path !== '')
 
   test('every package is pinned by version and contents', () => {
-    expect(locked.length).toBeGreaterThan(100)
+    expect(locked.length).toBeGreaterThan(10)
     expect(locked.filter(([, { version, integrity }]) => !version || !integrity).map(([path]) => path)).toEqual([])
   })
 

@@ -1,6 +1,7 @@
 import type { TadaDocumentNode } from 'gql.tada'
 import { createClient as createSocket, type Client as Socket } from 'graphql-ws'
 import { Client, CombinedError, fetchExchange, stringifyDocument, subscriptionExchange } from 'urql'
+import type { LogClient } from '../../src/client/follow-log.ts'
 import { sentenceFor } from './errors.ts'
 
 /**
@@ -17,10 +18,12 @@ const REFUSALS = [4401, 4403]
 
 /**
  * The way to the server: queries over HTTP, subscriptions over one WebSocket. When that breaks, graphql-ws opens it
- * again and sends every subscription anew, with its variables as they are then (log-feed.ts builds on that).
+ * again and sends every subscription anew, those of logs at the cursor that they have reached.
  */
 export class Api {
   readonly client: Client
+  /** For logs, which urql takes to be the same for as long as their variables were the same at the start. */
+  readonly logs: LogClient
   readonly #socket: Socket
   readonly #listeners = new Set<() => void>()
   readonly #reconnected = new Set<() => void>()
@@ -59,6 +62,7 @@ export class Api {
         },
       },
     })
+    this.logs = this.#socket
     this.client = new Client({
       url: url.href,
       fetchOptions: { headers },
@@ -93,8 +97,8 @@ export class Api {
   readonly state = (): ConnectionState => this.#state
 
   /**
-   * A subscription whose variables are read anew each time that it is sent. urql has none such: it takes a subscription
-   * for the same as long as its variables were the same at the start. After `complete` or `fail` nothing comes any more.
+   * A subscription to the present state, which starts anew when the connection was lost. After `complete` or `fail`
+   * nothing comes any more.
    */
   follow<Data, Variables extends object>(
     document: TadaDocumentNode<Data, Variables>,

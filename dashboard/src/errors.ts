@@ -1,4 +1,5 @@
-import type { CombinedError } from 'urql'
+import { CombinedError } from 'urql'
+import { FollowLogError } from '../../src/client/follow-log.ts'
 import { messages } from './messages.ts'
 
 /** A rule that the input of a form broke, as BAD_USER_INPUT lists them. */
@@ -14,6 +15,12 @@ export function sentenceFor(error: CombinedError): string {
   const wayOut = messages.problems.wayOut[codeOf(error) ?? '']
   const sentence = /[.!?]$/.test(first.message) ? first.message : `${first.message}.`
   return wayOut ? `${sentence} ${wayOut}` : sentence
+}
+
+/** Why a log cannot be followed, or not at the moment. */
+export function sentenceForFailure(failure: unknown): string {
+  const graphQLErrors = failure instanceof FollowLogError ? [...failure.errors] : []
+  return sentenceFor(new CombinedError({ graphQLErrors, networkError: new Error('the connection broke') }))
 }
 
 /** The rules that an input broke; none where it was not the input. */

@@ -1,5 +1,7 @@
 import type { TadaDocumentNode } from 'gql.tada'
+import { followLog } from '../../src/client/follow-log.ts'
 import type { Api } from './api.ts'
+import { sentenceForFailure } from './errors.ts'
 import { LogStore, type LogBatch } from './log-store.ts'
 
 export interface LogVariables {
@@ -7,45 +9,51 @@ export interface LogVariables {
   after?: string | null
 }
 
+type LogDocument<Entry, Variables> = TadaDocumentNode<Record<string, LogBatch<Entry>>, Variables>
+
 /** Fills a store from a subscription: from the first entry on, or from where it was stopped. */
-export class LogFeed<Entry extends { readonly sequence: number }, Data, Variables extends LogVariables> {
+export class LogFeed<Entry extends { readonly sequence: number }, Variables extends LogVariables> {
   readonly store = new LogStore<Entry>()
-  readonly document: TadaDocumentNode<Data, Variables>
+  readonly document: LogDocument<Entry, Variables>
   readonly variables: Variables
   readonly #api: Api
-  readonly #batchOf: (data: Data) => LogBatch<Entry>
-  #stop: (() => void) | null = null
+  #stopping: AbortController | null = null
 
-  constructor(
-    api: Api,
-    document: TadaDocumentNode<Data, Variables>,
-    variables: Variables,
-    batchOf: (data: Data) => LogBatch<Entry>,
-  ) {
+  constructor(api: Api, document: LogDocument<Entry, Variables>, variables: Variables) {
     this.#api = api
     this.document = document
     this.variables = variables
-    this.#batchOf = batchOf
   }
 
   start(): void {
     const { store } = this
-    if (this.#stop || store.complete) return
-    const variables = { ...this.variables }
-    // Read each time that the subscription is sent: after the connection broke, that is where the log goes on.
-    Object.defineProperty(variables, 'after', { enumerable: true, get: () => store.cursor })
-    this.#stop = this.#api.follow(this.document, variables, {
-      next: (data) => store.append(this.#batchOf(data)),
-      complete: () => store.finish(),
-      fail: (problem) => {
-        this.#stop = null
-        store.fail(problem)
-      },
-    })
+    // One that waits before it tries again need not.
+    if (store.complete || (this.#stopping && !store.problem)) return
+    this.stop()
+    this.#stopping = new AbortController()
+    void this.#follow(this.#stopping.signal)
   }
 
   stop(): void {
-    this.#stop?.()
-    this.#stop = null
+    this.#stopping?.abort()
+    this.#stopping = null
+  }
+
+  /** Until the log ends, cannot be followed any more, or is not wanted. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { store } = this
+    const variables = { ...this.variables, after: store.cursor }
+    const batches = followLog(this.#api.logs, this.document, variables, {
+      signal,
+      onRetry: ({ error }) => store.fail(sentenceForFailure(error)),
+    })
+    try {
+      for await (const batch of batches) store.append(batch)
+      store.finish()
+    } catch (error) {
+      if (signal.aborted) return
+      this.#stopping = null
+      store.fail(sentenceForFailure(error))
+    }
   }
 }

@@ -41,9 +41,9 @@ export class SessionLogs {
   readonly story
 
   constructor(api: Api, session: string) {
-    this.console = new LogFeed(api, WatchConsole, { session }, (data) => data.consoleMessages)
-    this.network = new LogFeed(api, WatchNetwork, { session }, (data) => data.networkRequests)
-    this.story = new LogFeed(api, WatchStory, { session, kinds: STORY_KINDS }, (data) => data.sessionEvents)
+    this.console = new LogFeed(api, WatchConsole, { session })
+    this.network = new LogFeed(api, WatchNetwork, { session })
+    this.story = new LogFeed(api, WatchStory, { session, kinds: STORY_KINDS })
   }
 
   stop(): void {

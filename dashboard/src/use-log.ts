@@ -3,8 +3,8 @@ import type { LogFeed, LogVariables } from './log-feed.ts'
 import type { LogStore } from './log-store.ts'
 
 /** The store of a feed, which is filled from now on. */
-export function useLog<Entry extends { readonly sequence: number }, Data, Variables extends LogVariables>(
-  feed: LogFeed<Entry, Data, Variables>,
+export function useLog<Entry extends { readonly sequence: number }, Variables extends LogVariables>(
+  feed: LogFeed<Entry, Variables>,
 ): LogStore<Entry> {
   useEffect(() => feed.start(), [feed])
   useSyncExternalStore(feed.store.changes.subscribe, feed.store.changes.version)

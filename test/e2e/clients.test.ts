@@ -58,6 +58,33 @@ const socketClient = () =>
     connectionParams: { 'X-API-Key': tabwire.apiKey },
   })
 
+function apolloClient(link: ApolloLink, close: () => void | Promise<void>): ClientUnderTest {
+  const client = new ApolloClient({ link, cache: new InMemoryCache() })
+  return {
+    async ask<T>(document: string, variables: Record<string, unknown>) {
+      const parsed = apolloGql(document)
+      const isMutation = document.startsWith('mutation')
+      const { data } = isMutation
+        ? await client.mutate({ mutation: parsed, variables })
+        : await client.query({ query: parsed, variables })
+      return data as T
+    },
+    watch: (variables, onBatch) =>
+      new Promise((resolve, reject) => {
+        client.subscribe<Watched>({ query: apolloGql(WATCH), variables }).subscribe({
+          next: ({ data, error }) =>
+            data ? onBatch(data.consoleMessages) : reject(new Error('no data', { cause: error })),
+          error: reject,
+          complete: resolve,
+        })
+      }),
+    async close() {
+      client.stop()
+      await close()
+    },
+  }
+}
+
 const clients: Record<string, () => ClientUnderTest> = {
   'Apollo Client, over graphql-ws'() {
     const socket = socketClient()
@@ -69,30 +96,12 @@ const clients: Record<string, () => ClientUnderTest> = {
       new GraphQLWsLink(socket),
       new HttpLink({ uri: endpoint(), headers: { authorization: `Bearer ${tabwire.apiKey}` } }),
     )
-    const client = new ApolloClient({ link, cache: new InMemoryCache() })
-    return {
-      async ask<T>(document: string, variables: Record<string, unknown>) {
-        const parsed = apolloGql(document)
-        const isMutation = document.startsWith('mutation')
-        const { data } = isMutation
-          ? await client.mutate({ mutation: parsed, variables })
-          : await client.query({ query: parsed, variables })
-        return data as T
-      },
-      watch: (variables, onBatch) =>
-        new Promise((resolve, reject) => {
-          client.subscribe<Watched>({ query: apolloGql(WATCH), variables }).subscribe({
-            next: ({ data, error }) =>
-              data ? onBatch(data.consoleMessages) : reject(new Error('no data', { cause: error })),
-            error: reject,
-            complete: resolve,
-          })
-        }),
-      async close() {
-        client.stop()
-        await socket.dispose()
-      },
-    }
+    return apolloClient(link, () => socket.dispose())
+  },
+
+  'Apollo Client, over its own HttpLink alone'() {
+    const link = new HttpLink({ uri: endpoint(), headers: { authorization: `Bearer ${tabwire.apiKey}` } })
+    return apolloClient(link, () => {})
   },
 
   'urql, over graphql-ws'() {

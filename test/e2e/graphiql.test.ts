@@ -78,6 +78,12 @@ async function run(operation: string): Promise<void> {
 /** What the result shows, with the spaces that the editor makes unbreakable. */
 const result = async () => (await page.locator('.result-window').innerText()).replaceAll('\u00a0', ' ')
 
+/** The editor renders what is in sight. */
+async function scrollResult(to: 'Home' | 'End'): Promise<void> {
+  await page.locator('.result-window .view-lines').click()
+  await page.keyboard.press(`Control+${to}`)
+}
+
 const notice = () => page.locator('#notice')
 
 test('with the network cut off it loads, signed in from the link, and tells nobody the code', async () => {
@@ -106,8 +112,11 @@ test('it starts a session, and the lines of its console appear while the page wr
 
   await setVariables({ session })
   await run('WatchConsole')
-  await expect.poll(result).toMatch(/"text": "tick \d+"/)
-  const tick = async () => Number(/"text": "tick (\d+)"/.exec(await result())?.[1] ?? 0)
+  await expect.poll(result).toContain('"text": "tick 1"')
+  const tick = async () => {
+    await scrollResult('End')
+    return Number([...(await result()).matchAll(/"text": "tick (\d+)"/g)].at(-1)?.[1] ?? 0)
+  }
   const first = await tick()
   await expect.poll(tick).toBeGreaterThan(first)
   // The same button stops it again.
@@ -117,6 +126,60 @@ test('it starts a session, and the lines of its console appear while the page wr
   await expect.poll(result).toContain('"endReason": "TERMINATED"')
   expect(outside).toEqual([])
   expect(complaints).toEqual([])
+})
+
+test('a log shows from its first entry on, within bounds, and every state that is no log as it is now', async () => {
+  const { startSession } = await tabwire.query<{ startSession: { id: string } }>(
+    'mutation ($url: String!) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id } }',
+    { url: `${site.url}/flood?n=40&per=1&ms=20` },
+  )
+  const session = startSession.id
+  await open(tabwire.app.signInUrl('graphiql'))
+  await setVariables({ session })
+  await run('WatchConsole')
+  await expect
+    .poll(async () => {
+      await scrollResult('End')
+      return result()
+    })
+    .toContain('"text": "line 40"')
+  await scrollResult('Home')
+  await expect.poll(result).toContain('"text": "line 1"')
+  await page.locator('.graphiql-execute-button').click()
+
+  await run('WatchStatus')
+  await expect.poll(result).toContain('"title": "Flood"')
+  await tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id: session })
+  await expect.poll(result).toContain('"endReason": "TERMINATED"')
+
+  const long = await tabwire.query<{ startSession: { id: string } }>(
+    'mutation ($url: String!) { startSession(input: {initialPrompt: $url}, waitUntil: LOADED) { id } }',
+    { url: `${site.url}/burst?n=5000` },
+  )
+  const { id } = long.startSession
+  const count = () =>
+    tabwire.query<{ session: { consoleMessageCount: number } }>(
+      'query ($id: ID!) { session(id: $id) { consoleMessageCount } }',
+      { id },
+    )
+  await expect.poll(count).toEqual({ session: { consoleMessageCount: 5000 } })
+  await tabwire.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
+  await setVariables({ session: id })
+  await run('WatchConsole')
+  await expect.poll(result).toContain('The last 300 of 5000 entries.')
+  await expect.poll(result).toContain('"text": "line 4701"')
+  expect(outside).toEqual([])
+  expect(complaints).toEqual([])
+})
+
+test('what is refused shows, and a link leads back to the dashboard', async () => {
+  await open(tabwire.app.signInUrl('graphiql'))
+  await setVariables({ session: 'none' })
+  await run('WatchConsole')
+  await expect.poll(result).toContain('"code": "NOT_FOUND"')
+  await page.getByRole('link', { name: 'Tabwire dashboard' }).click()
+  await page.getByRole('heading', { name: 'Sessions' }).waitFor()
+  expect(page.url()).toBe(`${tabwire.url}/`)
 })
 
 test('a reload stays signed in, with what was there', async () => {

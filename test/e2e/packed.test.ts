@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -71,7 +71,39 @@ describe('the package', () => {
       'scripts/',
     ])
     expect(packed).toContain('dist/main.js')
-    expect(packed.filter((path) => path.endsWith('.ts'))).toEqual([])
+    const types = packed.filter((path) => path.endsWith('.ts'))
+    expect(types).toContain('dist/client/follow-log.d.ts')
+    expect(types.filter((path) => !/^dist\/client\/.*\.d\.ts$/.test(path))).toEqual([])
+  })
+
+  test('has a client for programs of others, with its types', () => {
+    const program = join(place, 'follow.mts')
+    writeFileSync(
+      program,
+      `import { createClient } from 'graphql-ws'
+      import { followLog, FollowLogError } from 'tabwire/client'
+      const client = createClient({ url: 'ws://127.0.0.1:1', retryAttempts: 0 })
+      const document = 'subscription ($after: String) { consoleMessages(sessionId: "", after: $after) { cursor } }'
+      try {
+        for await (const { cursor } of followLog(client, document, {}, { maxRetries: 0 })) cursor satisfies string
+      } catch (error) {
+        const code: string | null = error instanceof FollowLogError ? error.code : 'another error'
+        console.log(code)
+      }`,
+    )
+    const compiler = [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--noEmit', '--strict', program]
+    const types = [
+      '--target',
+      'es2024',
+      '--module',
+      'nodenext',
+      '--types',
+      'node',
+      '--typeRoots',
+      join(ROOT, 'node_modules', '@types'),
+    ]
+    execFileSync(process.execPath, [...compiler, ...types], { cwd: place, stdio: ['ignore', 'inherit', 'inherit'] })
+    expect(execFileSync(process.execPath, [program], { cwd: place, encoding: 'utf8' })).toBe('null\n')
   })
 
   test('prints help and the schema', async () => {

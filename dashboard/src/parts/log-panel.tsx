@@ -5,8 +5,8 @@ import { LogStatus } from './log-status.tsx'
 import { OperationCopy } from './operation-copy.tsx'
 import { Problem } from './problem.tsx'
 
-interface Props<Entry extends { readonly sequence: number }, Data, Variables extends LogVariables> {
-  feed: LogFeed<Entry, Data, Variables>
+interface Props<Entry extends { readonly sequence: number }, Variables extends LogVariables> {
+  feed: LogFeed<Entry, Variables>
   store: LogStore<Entry>
   shown: number
   filters: ReactNode
@@ -15,8 +15,8 @@ interface Props<Entry extends { readonly sequence: number }, Data, Variables ext
 }
 
 /** What the panels of the three logs share: filters, how far one has read, the rows, and details of the chosen one. */
-export function LogPanel<Entry extends { readonly sequence: number }, Data, Variables extends LogVariables>(
-  props: Props<Entry, Data, Variables>,
+export function LogPanel<Entry extends { readonly sequence: number }, Variables extends LogVariables>(
+  props: Props<Entry, Variables>,
 ) {
   const { feed, store } = props
   return (

@@ -1,9 +1,15 @@
+import type { createGraphiqlFetcher } from './graphiql-fetcher.ts'
+
 /**
  * What runs in the browser on the page of GraphiQL: signing in, then GraphiQL itself. Served as a file of its own
- * (`(${runGraphiqlPage})(…)`), because the page's policy allows no script that stands in it. It must not refer to
+ * (`(${runGraphiqlPage})(…)`), because the page's policy allows no inline script. It must not refer to
  * anything outside of itself.
  */
-export function runGraphiqlPage(page: PageGlobals, settings: GraphiqlPageSettings): void {
+export function runGraphiqlPage(
+  page: PageGlobals,
+  settings: GraphiqlPageSettings,
+  createFetcher: typeof createGraphiqlFetcher,
+): void {
   const STORED_KEY = 'tabwire.apiKey'
   const { document, location, history, localStorage, sessionStorage } = page
 
@@ -35,10 +41,10 @@ export function runGraphiqlPage(page: PageGlobals, settings: GraphiqlPageSetting
     if (hash.has('docs')) localStorage.setItem('graphiql:visiblePlugin', 'Documentation Explorer')
     const headers = JSON.stringify({ 'X-API-Key': key ?? '' }, null, 2)
     page.YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#root'), {
-      title: 'Tabwire',
+      // Taken as HTML. Relative, so that a proxy may put the whole server below a path.
+      title: '<a id="dashboard" href="./" title="Open the dashboard">Tabwire dashboard</a>',
       logo: '',
-      endpoint: new URL('graphql', location.href).pathname,
-      subscriptionsProtocol: 'WS',
+      fetcher: createFetcher(new URL('graphql', location.href).pathname),
       headers,
       defaultTabs: [{ query: settings.query, variables: settings.variables, headers }],
       defaultEditorToolsVisibility: 'variables',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createGraphiqlFetcher } from './graphiql-fetcher.ts'
 import { runGraphiqlPage, type GraphiqlPageSettings } from './graphiql-page.ts'
 import { PageAssets } from '../pages/page-assets.ts'
 
@@ -88,7 +89,11 @@ async function loadPage(): Promise<Page> {
     variables: JSON.stringify({ url: 'https://example.com/', session: '', cursor: null }, null, 2),
     workers: { editorWorkerService: editor, json, graphql },
   }
-  const start = add('page', 'js', `(${runGraphiqlPage.toString()})(window, ${JSON.stringify(settings)})`)
+  const start = add(
+    'page',
+    'js',
+    `(${runGraphiqlPage.toString()})(window, ${JSON.stringify(settings)}, ${createGraphiqlFetcher.toString()})`,
+  )
   const html = `<!doctype html>
 <html lang="en">
   <head>
@@ -103,6 +108,7 @@ async function loadPage(): Promise<Page> {
       #root { flex: 1; min-height: 0; }
       #notice { margin: 0; padding: 0.6em 1em; font: 15px system-ui, sans-serif; background: #fff3cd; color: #4d3b00; }
       #notice[hidden] { display: none; }
+      #dashboard { color: inherit; }
     </style>
   </head>
   <body>

@@ -7,11 +7,16 @@ import type { Delivery, DeliveryBudget } from '../../domain/log/delivery.ts'
 import { cutText, ISSUE_LIMITS } from '../../domain/kernel/errors.ts'
 import type { Principal } from '../../domain/kernel/principal.ts'
 import { API_PATH } from '../../http-paths.ts'
-import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts'
+import { EVENT_STREAM } from './event-stream.ts'
 import { maskError, retryAfterOf } from '../base/graphql-errors.ts'
 import type { GraphqlOperations, OperationResult } from './graphql.ts'
+import { resultStream, type StreamFormat } from './result-stream.ts'
+import { acceptsJson, streamFormatFor } from './stream-format.ts'
 
 const MAX_BODY_BYTES = 1_000_000
+
+const NO_STREAM_ACCEPTED =
+  'A subscription needs Accept: text/event-stream or multipart/mixed;subscriptionSpec=1.0, or a WebSocket.'
 
 interface RequestContext extends Record<string, unknown> {
   principal: Principal
@@ -19,6 +24,8 @@ interface RequestContext extends Record<string, unknown> {
   delivery: Delivery
   /** Called before a subscription starts, whose answer lasts. */
   onStream: () => void
+  /** Of a subscription: how its results are sent. */
+  streamFormat?: StreamFormat
   /** Called when the answer says when to try again. */
   onRetry: (seconds: number) => void
 }
@@ -81,9 +88,9 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
           return { errors: [transportError('A mutation needs POST.', 405, { Allow: 'POST' })] }
         }
         if (operation.type === 'subscription') {
-          if (!acceptsEventStream(request)) {
-            return { errors: [transportError('A subscription needs Accept: text/event-stream, or WebSocket.', 406)] }
-          }
+          const format = streamFormatFor(request.headers.get('accept'))
+          if (!format) return { errors: [transportError(NO_STREAM_ACCEPTED, 406)] }
+          context.streamFormat = format
           context.onStream()
         }
         const { principal, left: signal, delivery: room } = context
@@ -96,12 +103,19 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
       })
     },
     onResultProcess(payload) {
-      const { result } = payload
-      if (!(Symbol.asyncIterator in result)) return
-      const results = result as AsyncGenerator<ExecutionResult, void, void>
+      const { result, request } = payload
+      const { streamFormat } = payload.serverContext
+      if (!streamFormat) return
+      const isStream = Symbol.asyncIterator in result
+      // Yoga sends it as JSON or as an event; as parts it would take it for a result of @defer.
+      if (!isStream && (streamFormat === EVENT_STREAM || acceptsJson(request.headers.get('accept')))) return
+      const results = isStream
+        ? (result as AsyncGenerator<ExecutionResult, void, void>)
+        : only(result as ExecutionResult)
+      const { headers, mediaType } = streamFormat
       payload.setResultProcessor(
-        (_, { Response }) => new Response(eventStream(results), { headers: EVENT_STREAM_HEADERS }),
-        'text/event-stream',
+        (_, { Response }) => new Response(resultStream(results, streamFormat), { headers }),
+        mediaType,
       )
     },
   }
@@ -114,8 +128,8 @@ function withStatus(error: GraphQLError): GraphQLError {
   return new GraphQLError(message, { nodes, source, positions, extensions: { ...extensions, http } })
 }
 
-function acceptsEventStream(request: Request): boolean {
-  return /text\/event-stream|text\/\*|\*\/\*/i.test(request.headers.get('accept') ?? '*/*')
+async function* only(result: ExecutionResult): AsyncGenerator<ExecutionResult, void, void> {
+  yield result
 }
 
 function transportError(message: string, status: number, headers: Record<string, string> = {}): GraphQLError {

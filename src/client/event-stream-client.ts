@@ -1,0 +1,135 @@
+import { createParser } from 'eventsource-parser'
+import { FollowLogError, UnexpectedResponse, followLogError } from './follow-log-error.ts'
+import type { LogClient, LogRequest, LogResult, LogResultError, LogSink } from './log-client.ts'
+
+/** Where a server is reached with `fetch`. */
+export interface LogEndpoint {
+  /** The GraphQL endpoint, such as http://127.0.0.1:4000/graphql. */
+  url: string | URL
+  /** HTTP headers, such as X-API-Key or Authorization. A function is called for each request. */
+  headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>)
+  /** Another implementation than the global `fetch`. */
+  fetch?: typeof fetch
+  /** The connection is taken for lost after so long without a byte. The server sends some every 12 s. Default: 40,000. */
+  idleTimeoutMs?: number
+}
+
+const IDLE_TIMEOUT_MS = 40_000
+/** The server's own bound is 16 MiB. */
+const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024
+const MAX_REFUSAL_BYTES = 256 * 1024
+
+/** Subscriptions as server-sent events, one request each. */
+export class EventStreamClient implements LogClient {
+  readonly #endpoint: LogEndpoint
+
+  constructor(endpoint: LogEndpoint) {
+    this.#endpoint = endpoint
+  }
+
+  subscribe(request: LogRequest, sink: LogSink): () => void {
+    const leaving = new AbortController()
+    let isLeft = false
+    void this.#stream(request, sink, leaving).then(
+      () => isLeft || sink.complete(),
+      (cause: unknown) => isLeft || sink.error(cause),
+    )
+    return () => {
+      isLeft = true
+      leaving.abort()
+    }
+  }
+
+  /** Resolves when the server has completed the subscription. */
+  async #stream(request: LogRequest, sink: LogSink, leaving: AbortController): Promise<void> {
+    const { url, headers = {}, fetch: send = fetch, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#endpoint
+    const { signal } = leaving
+    const idle = new Error(`The server sent nothing for ${idleTimeoutMs} ms.`)
+    let timer = setTimeout(() => leaving.abort(idle), idleTimeoutMs)
+    try {
+      const response = await send(url, {
+        method: 'POST',
+        headers: {
+          ...(typeof headers === 'function' ? await headers() : headers),
+          'content-type': 'application/json',
+          accept: 'text/event-stream',
+        },
+        body: JSON.stringify(request),
+        signal,
+      })
+      const { body } = response
+      if (!body || !response.headers.get('content-type')?.startsWith('text/event-stream')) throw await refusal(response)
+      const events = new EventReader(sink, signal)
+      const decoder = new TextDecoder()
+      const reader = body.getReader()
+      while (!events.isComplete) {
+        const { done, value } = await reader.read()
+        // Some proxies end a stream that broke as if it were complete.
+        if (done) throw new Error('The stream ended before the log did.')
+        clearTimeout(timer)
+        timer = setTimeout(() => leaving.abort(idle), idleTimeoutMs)
+        events.read(decoder.decode(value, { stream: true }))
+      }
+    } finally {
+      clearTimeout(timer)
+      // Whatever is left of the response is not wanted.
+      leaving.abort()
+    }
+  }
+}
+
+/** The events of one stream. */
+class EventReader {
+  isComplete = false
+  #failure: Error | null = null
+  readonly #parser
+
+  constructor(sink: LogSink, signal: AbortSignal) {
+    this.#parser = createParser({
+      maxBufferSize: MAX_EVENT_CHARACTERS,
+      onEvent: ({ event, data }) => {
+        if (this.isComplete || signal.aborted) return
+        if (event === 'next') sink.next(JSON.parse(data) as LogResult)
+        else if (event === 'complete') this.isComplete = true
+      },
+      onError: (error) => (this.#failure ??= error),
+    })
+  }
+
+  read(text: string): void {
+    this.#parser.feed(text)
+    if (this.#failure) throw this.#failure
+  }
+}
+
+/** Why the server did not begin to stream, with its own words if there are some. */
+async function refusal(response: Response): Promise<Error> {
+  const failure = followLogError(new UnexpectedResponse(response))
+  try {
+    const { errors } = JSON.parse(await boundedText(response)) as { errors?: LogResultError[] }
+    if (!errors?.length) return failure
+    const told = followLogError(errors)
+    const { code, retryAfterSeconds, maxRetries } = told
+    return new FollowLogError(told.message, {
+      code,
+      errors,
+      maxRetries,
+      retryAfterSeconds: retryAfterSeconds ?? failure.retryAfterSeconds,
+    })
+  } catch {
+    // An answer of a proxy, or none.
+    return failure
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  const reader = response.body?.getReader()
+  let text = ''
+  while (reader && text.length <= MAX_REFUSAL_BYTES) {
+    const { done, value } = await reader.read()
+    if (done) break
+    text += decoder.decode(value, { stream: true })
+  }
+  return text
+}

@@ -1,0 +1,211 @@
+import { followLogError, type FollowLogError } from './follow-log-error.ts'
+import type { LogClient, LogResult } from './log-client.ts'
+import type { LogOperation } from './log-document.ts'
+import { retryDelay, type RetryDelays } from './retry-delay.ts'
+
+/** Told before each retry. */
+export interface LogRetry {
+  /** Why the subscription ended. */
+  readonly error: FollowLogError
+  /** How many retries in a row this is, counted from 1. A batch that arrives resets it. */
+  readonly attempt: number
+  /** The pause until then. */
+  readonly delayMs: number
+}
+
+export interface ReaderOptions extends RetryDelays {
+  readonly signal?: AbortSignal | undefined
+  readonly maxBufferedBatches: number
+  readonly maxRetries: number
+  readonly onRetry?: ((retry: LogRetry) => void) | undefined
+}
+
+interface Batch {
+  readonly cursor: string
+  readonly entries?: readonly unknown[]
+}
+
+interface Waiting {
+  resolve(result: IteratorResult<never, undefined>): void
+  reject(error: unknown): void
+}
+
+const DONE = { done: true, value: undefined } as const
+
+/**
+ * The batches of one log. Subscribes when the first is asked for, and again at the cursor whenever the subscription
+ * breaks. A reader that is slow holds a few batches: then the subscription is ended, and resumed once they are read.
+ */
+export class LogReader<Result> implements AsyncIterableIterator<Result, undefined> {
+  readonly #client: LogClient
+  readonly #operation: LogOperation
+  readonly #variables: Record<string, unknown>
+  readonly #options: ReaderOptions
+  readonly #batches: Batch[] = []
+  readonly #waiting: Waiting[] = []
+  #state: 'new' | 'subscribed' | 'full' | 'pausing' | 'over' = 'new'
+  /** Thrown once everything that was received is read. */
+  #failure: { error: unknown } | null = null
+  #cursor: unknown
+  /** Of the entries so far, where they have one. */
+  #sequence = 0
+  /** Tries in a row that brought nothing. */
+  #attempts = 0
+  /** Messages of an earlier subscription that still arrive are not taken for those of this one. */
+  #subscription = 0
+  #unsubscribe: (() => void) | null = null
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(client: LogClient, operation: LogOperation, variables: object, options: ReaderOptions) {
+    this.#client = client
+    this.#operation = operation
+    this.#variables = { ...variables }
+    this.#cursor = this.#variables[operation.cursorVariable]
+    this.#options = options
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<Result, undefined>> {
+    if (this.#state === 'new') this.#begin()
+    const batch = this.#batches.shift()
+    if (batch) {
+      if (this.#state === 'full' && this.#batches.length <= this.#options.maxBufferedBatches / 2) this.#subscribe()
+      return { done: false, value: batch as Result }
+    }
+    if (this.#state !== 'over') return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    const failure = this.#failure
+    this.#failure = null
+    if (failure) throw failure.error
+    return DONE
+  }
+
+  async return(): Promise<IteratorResult<Result, undefined>> {
+    this.#batches.length = 0
+    this.#finish(null)
+    return DONE
+  }
+
+  #begin(): void {
+    const { signal } = this.#options
+    if (signal?.aborted) return this.#stop()
+    signal?.addEventListener('abort', this.#stop)
+    this.#subscribe()
+  }
+
+  readonly #stop = () => {
+    this.#batches.length = 0
+    this.#finish({ error: this.#options.signal?.reason })
+  }
+
+  #subscribe(): void {
+    this.#state = 'subscribed'
+    const own = (this.#subscription += 1)
+    const isOwn = () => this.#subscription === own
+    try {
+      const unsubscribe = this.#client.subscribe(
+        { query: this.#operation.query, variables: this.#variablesAtCursor() },
+        {
+          next: (result) => {
+            if (isOwn()) this.#take(result)
+          },
+          error: (cause) => {
+            if (isOwn()) this.#retry(followLogError(cause))
+          },
+          complete: () => {
+            if (isOwn()) this.#finish(null)
+          },
+        },
+      )
+      if (isOwn()) this.#unsubscribe = unsubscribe
+      else unsubscribe()
+    } catch (error) {
+      if (isOwn()) this.#retry(followLogError(error))
+    }
+  }
+
+  /** A client that reconnects by itself sends the subscription again: at the cursor of that moment. */
+  #variablesAtCursor(): Record<string, unknown> {
+    const variables = { ...this.#variables }
+    const get = () => this.#cursor
+    return Object.defineProperty(variables, this.#operation.cursorVariable, { enumerable: true, get })
+  }
+
+  #take({ data, errors }: LogResult): void {
+    // A server that cannot continue says so and completes: what follows would be behind a gap.
+    if (errors && errors.length > 0) return this.#retry(followLogError(errors))
+    const batch = data?.[this.#operation.field] as Batch | null | undefined
+    if (!batch) return this.#retry(followLogError(new Error('The server sent a result without data.')))
+    if (typeof batch.cursor !== 'string') {
+      return this.#finish({ error: new TypeError('The subscription must select `cursor`.') })
+    }
+    this.#attempts = 0
+    const fresh = this.#withoutRepeats(batch)
+    if (!fresh) return
+    this.#cursor = batch.cursor
+    const waiting = this.#waiting.shift()
+    if (waiting) return waiting.resolve({ done: false, value: fresh as never })
+    this.#batches.push(fresh)
+    if (this.#batches.length < this.#options.maxBufferedBatches) return
+    this.#leave()
+    this.#state = 'full'
+  }
+
+  /**
+   * A client that reconnected by itself may still hand over what a connection that it gave up had on its way. Entries
+   * that select `sequence` show it. Null: there is nothing new in the batch.
+   */
+  #withoutRepeats(batch: Batch): Batch | null {
+    const { entries } = batch
+    if (!Array.isArray(entries) || entries.length === 0) return batch
+    const fresh = entries.filter((entry) => !(sequenceOf(entry) <= this.#sequence))
+    const last = sequenceOf(entries.at(-1))
+    if (last > this.#sequence) this.#sequence = last
+    if (fresh.length === entries.length) return batch
+    return fresh.length === 0 ? null : { ...batch, entries: fresh }
+  }
+
+  #retry(error: FollowLogError): void {
+    this.#leave()
+    if (this.#attempts >= Math.min(error.maxRetries, this.#options.maxRetries)) return this.#finish({ error })
+    this.#state = 'pausing'
+    this.#attempts += 1
+    const delayMs = retryDelay(this.#attempts, this.#options, error.retryAfterSeconds)
+    this.#timer = setTimeout(() => this.#subscribe(), delayMs)
+    try {
+      this.#options.onRetry?.({ error, attempt: this.#attempts, delayMs })
+    } catch (thrown) {
+      this.#finish({ error: thrown })
+    }
+  }
+
+  #leave(): void {
+    const unsubscribe = this.#unsubscribe
+    this.#subscription += 1
+    this.#unsubscribe = null
+    // Not amid messages that arrived together: graphql-ws would count a subscription that is completed by both sides
+    // twice, and then take the next one for completed when its connection closes.
+    if (unsubscribe) queueMicrotask(unsubscribe)
+  }
+
+  #finish(failure: { error: unknown } | null): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    clearTimeout(this.#timer)
+    this.#options.signal?.removeEventListener('abort', this.#stop)
+    this.#leave()
+    this.#failure = failure
+    for (const { resolve, reject } of this.#waiting.splice(0)) {
+      if (this.#failure) reject(this.#failure.error)
+      else resolve(DONE)
+      this.#failure = null
+    }
+  }
+}
+
+function sequenceOf(entry: unknown): number {
+  const sequence = typeof entry === 'object' && entry !== null && 'sequence' in entry ? entry.sequence : null
+  return typeof sequence === 'number' ? sequence : Number.NaN
+}

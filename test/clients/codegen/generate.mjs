@@ -1,0 +1,16 @@
+// node generate.mjs <schema> <operations> <folder>: what `graphql-codegen` does with a configuration of these settings.
+import { generate } from '@graphql-codegen/cli'
+
+const [schema, documents, folder] = process.argv.slice(2)
+await generate({
+  schema,
+  documents,
+  silent: true,
+  generates: {
+    [`${folder}/generated/`]: {
+      preset: 'client',
+      presetConfig: { fragmentMasking: false },
+      config: { useTypeImports: true, enumsAsTypes: true, importExtension: '.ts', emitLegacyCommonJSImports: false },
+    },
+  },
+})
