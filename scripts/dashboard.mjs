@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCaptured } from './child.mjs'
 import { SetupFailed } from './failure.mjs'
+import { isFresh } from './freshness.mjs'
 
 /**
  * Builds dist-dashboard/ from dashboard/: the types of the schema, a check of the operations, the page.
@@ -31,14 +32,10 @@ export async function ensureDashboard(root, say) {
 }
 
 /** @param {string} root */
-function isBuilt(root) {
-  const built = join(root, 'dist-dashboard', 'index.html')
-  if (!existsSync(built)) return false
-  const builtAt = statSync(built).mtimeMs
-  const sources = readdirSync(join(root, 'dashboard'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => !path.startsWith('generated'))
-    .map((path) => join('dashboard', path))
-  return [...sources, 'schema.graphql', 'package-lock.json', join('scripts', 'dashboard.mjs')].every(
-    (path) => statSync(join(root, path)).mtimeMs <= builtAt,
+const isBuilt = (root) =>
+  isFresh(
+    root,
+    join('dist-dashboard', 'index.html'),
+    ['dashboard', 'schema.graphql', 'package-lock.json', join('scripts', 'dashboard.mjs')],
+    (path) => path !== join('dashboard', 'generated'),
   )
-}
