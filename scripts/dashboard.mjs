@@ -8,13 +8,18 @@ import { isFresh } from './freshness.mjs'
  * Builds dist-dashboard/ from dashboard/: the types of the schema, a check of the operations, the page.
  *
  * @param {string} root
+ * @param {(line: string) => void} say
  */
-export async function buildDashboard(root) {
+export async function buildDashboard(root, say) {
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
   // Under any other, and vitest sets one, React would be built for its own developers: twice the size, and far slower.
   const env = { ...process.env, NODE_ENV: 'production' }
   for (const args of [[join(root, 'dashboard', 'prepare.ts')], [vite, 'build', join(root, 'dashboard')]]) {
-    const { code, output } = await runCaptured(process.execPath, args, { cwd: root, env })
+    const { code, output } = await runCaptured(process.execPath, args, {
+      cwd: root,
+      env,
+      stillWorking: (seconds) => say(`still building the dashboard (${seconds} s)`),
+    })
     if (code !== 0) throw new SetupFailed(`The dashboard could not be built:\n${output.trim()}`)
   }
 }
@@ -28,7 +33,7 @@ export async function buildDashboard(root) {
 export async function ensureDashboard(root, say) {
   if (!existsSync(join(root, 'dashboard')) || isBuilt(root)) return
   say('building the dashboard')
-  await buildDashboard(root)
+  await buildDashboard(root, say)
 }
 
 /** @param {string} root */

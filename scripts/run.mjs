@@ -29,6 +29,7 @@ const TASKS = {
   start: {
     needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true, server: true, clients: false },
     async run(args) {
+      say('everything is there: starting the server')
       await runServer(ROOT, ['serve', ...args])
       return null
     },
@@ -69,8 +70,8 @@ const TASKS = {
   build: {
     needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false, server: false, clients: false },
     async run() {
-      await buildDashboard(ROOT)
-      await buildServer(ROOT)
+      await buildDashboard(ROOT, say)
+      await buildServer(ROOT, say)
       return 0
     },
   },

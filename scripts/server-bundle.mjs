@@ -14,8 +14,9 @@ const MAIN = join('dist', 'main.js')
  * Builds dist/ from src/: the server and the packages that it needs, in few files.
  *
  * @param {string} root
+ * @param {(line: string) => void} say
  */
-export async function buildServer(root) {
+export async function buildServer(root, say) {
   const started = new Date()
   removeUnfinished(root)
   // Built beside its place and moved there whole: what was broken off is never taken for a bundle.
@@ -27,7 +28,7 @@ export async function buildServer(root) {
     const { code, output } = await runCaptured(
       process.execPath,
       [vite, 'build', '--config', join(root, CONFIG), '--outDir', staging],
-      { cwd: root, env },
+      { cwd: root, env, stillWorking: (seconds) => say(`still bundling the server (${seconds} s)`) },
     )
     if (code !== 0) throw new SetupFailed(`The server could not be bundled:\n${output.trim()}`)
     // A source that was changed meanwhile is newer than what it may have missed.
@@ -62,7 +63,7 @@ export async function ensureServer(root, say) {
   const sources = ['src', 'package-lock.json', CONFIG, join('scripts', 'server-bundle.mjs')]
   if (isFresh(root, MAIN, sources)) return
   say('bundling the server')
-  await buildServer(root)
+  await buildServer(root, say)
 }
 
 /**

@@ -30,6 +30,7 @@ import { TokenPrincipals } from './domain/access/token-principals.ts'
 import { Uploads } from './domain/links/uploads.ts'
 import { listen, localUrl } from './listen.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { longStep } from './long-step.ts'
 import type { ArtifactStore } from './ports/artifact-store.ts'
 import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
 import type { ChatModel } from './ports/chat-model.ts'
@@ -57,6 +58,8 @@ export interface App {
 
 export interface AppOptions {
   logger?: Logger
+  /** Takes the progress of long steps, one line each, for people. */
+  say?: (line: string) => void
   /** Other than the usual ones; for tests. */
   spaceMarks?: SpaceMarks
   deadlines?: Partial<SessionDeadlines> | undefined
@@ -89,7 +92,7 @@ function limitsOf({ maxLogEntries, maxSessions }: Config): LogLimits {
  * outside is not as it must be; whatever had been opened by then is closed.
  */
 export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
-  const logger = options.logger ?? createLogger(config.logLevel)
+  const { logger = createLogger(config.logLevel), say = () => {} } = options
   await using opening = new AsyncDisposableStack()
 
   const directory = await openDataDirectory(config.dataDir, config.apiKey, config)
@@ -108,17 +111,15 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's. What code
   // the rest needs is loaded while they are waited for.
   const atWork = { storage: Promise.withResolvers<void>(), browser: Promise.withResolvers<void>() }
-  const opensStorage = Promise.allSettled([
-    openStorage(config, logger, {
-      onLost: storeLost,
-      hasRoom: (isEnd) => space.hasRoomForLogs(isEnd),
-      onStarting: atWork.storage.resolve,
-    }),
-  ])
+  const storageOpens = openStorage(config, logger, {
+    onLost: storeLost,
+    hasRoom: (isEnd) => space.hasRoomForLogs(isEnd),
+    onStarting: atWork.storage.resolve,
+  })
+  const opensStorage = Promise.allSettled([longStep('opening the database', storageOpens, say)])
   await Promise.race([atWork.storage.promise, opensStorage])
-  const opensBrowsers = Promise.allSettled([
-    openBrowsers(config, machineId, proxies, logger, { onLaunching: atWork.browser.resolve }),
-  ])
+  const browsersOpen = openBrowsers(config, machineId, proxies, logger, { onLaunching: atWork.browser.resolve })
+  const opensBrowsers = Promise.allSettled([longStep('starting a browser', browsersOpen, say)])
   await Promise.race([atWork.browser.promise, opensBrowsers])
   const { createServer } = await import('./server/http.ts')
   const [[storage], [browsing]] = await Promise.all([opensStorage, opensBrowsers])

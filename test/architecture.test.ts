@@ -53,8 +53,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'startup-failed.ts',
   ],
   'listen.ts': ['server', ...COMMON],
+  'long-step.ts': [],
   'app.ts': [
     'listen.ts',
+    'long-step.ts',
     'server',
     'schema',
     'domain',

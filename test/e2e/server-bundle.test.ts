@@ -18,7 +18,7 @@ const ROOT = join(import.meta.dirname, '..', '..')
 let checkout: string
 let dataDir: string
 let built: {
-  buildServer(root: string): Promise<void>
+  buildServer(root: string, say: (line: string) => void): Promise<void>
   ensureServer(root: string, say: (line: string) => void): Promise<void>
 }
 
@@ -31,7 +31,7 @@ beforeAll(async () => {
   }
   symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
   built = (await import(join(checkout, 'scripts', 'server-bundle.mjs'))) as typeof built
-  await built.buildServer(checkout)
+  await built.buildServer(checkout, () => {})
 })
 
 afterAll(() => {
