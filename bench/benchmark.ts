@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright'
 import type { CpuMeter } from './cpu-time.ts'
 import type { LocalSite } from './local-site.ts'
-import type { DatabaseSpace } from './database-space.ts'
+import type { DatabaseKind, DatabaseSpace } from './database-space.ts'
 import type { ServerProcess } from './server-process.ts'
 
 /** What a number must be and what it should be, and how it came out. */
@@ -31,6 +31,9 @@ export interface Workbench {
   meter: CpuMeter
   /** A bare Playwright browser, warm: the same executable as the sessions'. */
   browser: Browser
+  database: DatabaseKind
+  /** An empty database, for a server that the benchmark starts by itself. The workbench closes it after the benchmark. */
+  createSpace(): Promise<DatabaseSpace>
   /** A server over an empty database. The workbench closes it after the benchmark. */
   startServer(environment?: Record<string, string>): Promise<ServerProcess>
   /** A server over the database that seed.ts has filled. The workbench closes it after the benchmark. */

@@ -55,7 +55,12 @@ export const relay: Benchmark = {
     const large = await both(LARGE_ANSWERS, '"x".repeat(20_000_000)', 1)
     const findings = [
       finding(
-        { id: 'cdp-round-trip', what: 'a command of the protocol and its answer, p50', must: 1.4, aim: 1.2 },
+        {
+          id: 'cdp-round-trip',
+          what: 'a command of the protocol and its answer, p50',
+          must: 1.3,
+          aim: 1.15,
+        },
         trip,
       ),
       finding({ id: 'cdp-large-answer', what: 'an answer of 20 MB, p50', must: 1.25, aim: 1.1 }, large),

@@ -27,8 +27,8 @@ export const lineLatency: Benchmark = {
       for (const listen of round % 2 === 0 ? hear : hear.toReversed()) await listen()
     }
     return [
-      { share: 0.5, must: 5, aim: 2 },
-      { share: 0.99, must: 25, aim: 10 },
+      { share: 0.5, must: 2, aim: 1 },
+      { share: 0.99, must: 10, aim: 5 },
     ].map(({ share, must, aim }): Finding => {
       const baseline = percentile(bare.flat(), share)
       const measured = percentile(served.flat(), share)

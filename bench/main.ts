@@ -28,9 +28,11 @@ import { seed } from './seed.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
 import { slowReaders } from './slow-readers.ts'
 import { startSession } from './start-session.ts'
+import { startUp } from './start-up.ts'
 import { uploadMemory } from './upload-memory.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
+  startUp,
   startSession,
   consoleBurst,
   lineLatency,
@@ -106,6 +108,7 @@ class DatabaseRun {
       opened.defer(() => stop(server))
       return server
     }
+    const createSpace = async () => opened.adopt(await this.#source.create(), (created) => created.close())
     const workbench: Workbench = {
       site: this.#site,
       meter,
@@ -117,10 +120,9 @@ class DatabaseRun {
         await stop(server)
         return startAgain()
       },
-      startServer: async (environment) => {
-        const space = opened.adopt(await this.#source.create(), (created) => created.close())
-        return start(space, environment)
-      },
+      database: this.#source.kind,
+      createSpace,
+      startServer: async (environment) => start(await createSpace(), environment),
       startSeededServer: async (environment): Promise<SeededServer> => {
         const space = await this.#seededSpace()
         return { server: await start(space, environment), space }

@@ -1,8 +1,9 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { GraphqlClient } from './graphql-client.ts'
-import type { ServerOrder, ServerReport } from './server.ts'
 import { WARM_BROWSERS } from './warm-pool.ts'
 
 export interface ServerProcess {
@@ -22,46 +23,74 @@ export interface ServerOptions {
   profileDir: string | null
 }
 
-/** Starts the server under test (bench/server.ts) and waits until it serves. */
+const ROOT = join(import.meta.dirname, '..')
+/** The same for all servers, since some take over the database of another. */
+const API_KEY = randomBytes(24).toString('base64url')
+
+/** Starts the server under test as `npm start` does, and waits until it serves. It ends with this process. */
 export async function startServer({ environment, profileDir }: ServerOptions): Promise<ServerProcess> {
   const profiling = profileDir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
-  const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), {
-    execArgv: ['--expose-gc', ...profiling],
-    env: {
-      ...process.env,
-      TABWIRE_LOG_LEVEL: 'warn',
-      TABWIRE_WARM_BROWSERS: String(WARM_BROWSERS),
-      ...environment,
-      PORT: '0',
+  const child = spawn(
+    process.execPath,
+    [
+      '--expose-gc',
+      ...profiling,
+      `--import=${join(import.meta.dirname, 'collect-on-demand.mjs')}`,
+      join(ROOT, 'scripts', 'run.mjs'),
+      'start',
+    ],
+    {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: {
+        ...process.env,
+        TABWIRE_LOG_LEVEL: 'warn',
+        TABWIRE_WARM_BROWSERS: String(WARM_BROWSERS),
+        TABWIRE_API_KEY: API_KEY,
+        ...environment,
+        PORT: '0',
+      },
     },
-  })
+  )
+  passOn(child.stderr!)
   const exited = once(child, 'exit')
-  const tell = (order: ServerOrder) => child.send(order)
-  const report = async <K extends ServerReport['kind']>(kind: K) => {
-    const ended = exited.then(([code, signal]) => {
-      throw new Error(`the server under test ended (${String(code ?? signal)})`)
-    })
-    const [message] = (await Promise.race([once(child, 'message'), ended])) as [ServerReport]
-    if (message.kind !== kind) throw new Error(`the server under test said ${message.kind} where ${kind} was due`)
-    return message as Extract<ServerReport, { kind: K }>
-  }
-
-  const { url, apiKey } = await report('ready')
-  const client = new GraphqlClient(url, apiKey)
+  const ended = exited.then(([code, signal]): never => {
+    throw new Error(`the server under test ended (${String(code ?? signal)})`)
+  })
+  // It ends in the end, when nobody waits for it any more.
+  ended.catch(() => {})
+  const url = await Promise.race([urlPrinted(child.stdout!), ended])
+  const client = new GraphqlClient(url, API_KEY)
   return {
     pid: child.pid!,
     url,
     client,
-    apiKey,
+    apiKey: API_KEY,
     collect: async () => {
-      const collected = report('collected')
-      tell({ kind: 'collect' })
-      await collected
+      const collected = once(child, 'message')
+      child.send('collect')
+      await Promise.race([collected, ended])
     },
     close: async () => {
       await client.close()
-      if (child.connected) tell({ kind: 'close' })
+      child.kill('SIGTERM')
       await exited
     },
   }
+}
+
+/** All of its output is read, or the pipe would fill up. */
+function urlPrinted(output: NodeJS.ReadableStream): Promise<string> {
+  return new Promise((resolve) => {
+    createInterface(output).on('line', (line) => {
+      const [, url] = /^Tabwire listens on (\S+)$/.exec(line) ?? []
+      if (url !== undefined) resolve(url)
+    })
+  })
+}
+
+/** What it logs, but not what it says of its start and end. */
+function passOn(output: NodeJS.ReadableStream): void {
+  createInterface(output).on('line', (line) => {
+    if (!/^(set-up: |Ending the sessions)/.test(line)) process.stderr.write(`${line}\n`)
+  })
 }

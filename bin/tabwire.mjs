@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { endWithParent, runInForeground } from '../scripts/child.mjs'
 import { SetupFailed } from '../scripts/failure.mjs'
 import { findBrowser, SHARED_PLAYWRIGHT_DIR } from '../scripts/find-browser.mjs'
+import { runServer } from '../scripts/server-bundle.mjs'
 import { checkPlatform, projectToolchainDir, say } from '../scripts/setup.mjs'
 import { ensureNode, environmentWithNode, userToolchainDir } from '../scripts/toolchain.mjs'
 
@@ -29,7 +30,8 @@ try {
   if (runtime === process.execPath) {
     endWithParent()
     shareBrowser()
-    await import(pathToFileURL(isCheckout ? SOURCES : join(ROOT, 'dist', 'main.js')).href)
+    if (isCheckout) await import(pathToFileURL(SOURCES).href)
+    else await runServer(ROOT, process.argv.slice(2))
   } else {
     process.exitCode = await runInForeground(runtime, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
       env: environmentWithNode(runtime),

@@ -60,6 +60,16 @@ async function installByApt(machine, core, options, say) {
   return found && (await starts(machine, found.path)) ? found : { output: update.output + install.output }
 }
 
+/**
+ * How much of the latest download is there, as Playwright prints it.
+ *
+ * @param {string} output
+ */
+function shareDone(output) {
+  const percent = output.match(/\d+(?=% of )/g)?.at(-1)
+  return percent === undefined ? '' : `, ${percent} % downloaded`
+}
+
 /** Sees to it that the server finds the same: it asks Playwright, which looks below root's home unless it is told. */
 function use(machine, { path }) {
   if (path.startsWith(`${SHARED_PLAYWRIGHT_DIR}/`)) machine.env.PLAYWRIGHT_BROWSERS_PATH = SHARED_PLAYWRIGHT_DIR
@@ -86,7 +96,7 @@ export async function ensureBrowser(root, say, machine = THIS_MACHINE) {
 
   const options = {
     env: { ...machine.env, DEBIAN_FRONTEND: 'noninteractive' },
-    stillWorking: (seconds) => say(`still installing a browser (${seconds} s)`),
+    stillWorking: (seconds, output) => say(`still installing a browser (${seconds} s${shareDone(output)})`),
   }
   let outcome = await installByPlaywright(machine, root, core, options, say)
   if ('path' in outcome) return use(machine, outcome)

@@ -50,12 +50,13 @@ export function endWithParent() {
 }
 
 /**
- * Runs a program in silence and keeps what it prints, for a step of set-up. Says every ten seconds that it goes on.
+ * Runs a program in silence and keeps what it prints, for a step of set-up. Reports every five seconds that it
+ * is still running.
  *
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{
- *   env?: NodeJS.ProcessEnv, cwd?: string, stillWorking?: (seconds: number) => void, keepCharacters?: number,
+ *   env?: NodeJS.ProcessEnv, cwd?: string, stillWorking?: (seconds: number, output: string) => void, keepCharacters?: number,
  * }} [options] `keepCharacters`: how much of the end of the output to keep, 64,000 unless told
  * @returns {Promise<{ code: number, output: string }>}
  */
@@ -76,8 +77,8 @@ export function runCaptured(command, args, options = {}) {
     child.stdout.setEncoding('utf8').on('data', keep)
     child.stderr.setEncoding('utf8').on('data', keep)
     const ticker = setInterval(() => {
-      options.stillWorking?.(Math.round((Date.now() - started) / 1000))
-    }, 10_000)
+      options.stillWorking?.(Math.round((Date.now() - started) / 1000), output)
+    }, 5_000)
     child.once('error', (error) => {
       clearInterval(ticker)
       resolve({ code: 127, output: `${output}${error.message}` })

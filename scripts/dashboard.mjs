@@ -1,19 +1,25 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCaptured } from './child.mjs'
 import { SetupFailed } from './failure.mjs'
+import { isFresh } from './freshness.mjs'
 
 /**
  * Builds dist-dashboard/ from dashboard/: the types of the schema, a check of the operations, the page.
  *
  * @param {string} root
+ * @param {(line: string) => void} say
  */
-export async function buildDashboard(root) {
+export async function buildDashboard(root, say) {
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
   // Under any other, and vitest sets one, React would be built for its own developers: twice the size, and far slower.
   const env = { ...process.env, NODE_ENV: 'production' }
   for (const args of [[join(root, 'dashboard', 'prepare.ts')], [vite, 'build', join(root, 'dashboard')]]) {
-    const { code, output } = await runCaptured(process.execPath, args, { cwd: root, env })
+    const { code, output } = await runCaptured(process.execPath, args, {
+      cwd: root,
+      env,
+      stillWorking: (seconds) => say(`still building the dashboard (${seconds} s)`),
+    })
     if (code !== 0) throw new SetupFailed(`The dashboard could not be built:\n${output.trim()}`)
   }
 }
@@ -27,21 +33,15 @@ export async function buildDashboard(root) {
 export async function ensureDashboard(root, say) {
   if (!existsSync(join(root, 'dashboard')) || isBuilt(root)) return
   say('building the dashboard')
-  await buildDashboard(root)
+  await buildDashboard(root, say)
 }
 
 /** @param {string} root */
-function isBuilt(root) {
-  const built = join(root, 'dist-dashboard', 'index.html')
-  if (!existsSync(built)) return false
-  const builtAt = statSync(built).mtimeMs
-  // The page follows logs with the client that programs of others use.
-  const sources = ['dashboard', join('src', 'client')].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((path) => !path.startsWith('generated'))
-      .map((path) => join(folder, path)),
+const isBuilt = (root) =>
+  isFresh(
+    root,
+    join('dist-dashboard', 'index.html'),
+    // The page follows logs with the client that programs of others use.
+    ['dashboard', join('src', 'client'), 'schema.graphql', 'package-lock.json', join('scripts', 'dashboard.mjs')],
+    (path) => path !== join('dashboard', 'generated'),
   )
-  return [...sources, 'schema.graphql', 'package-lock.json', join('scripts', 'dashboard.mjs')].every(
-    (path) => statSync(join(root, path)).mtimeMs <= builtAt,
-  )
-}

@@ -3,10 +3,11 @@
 // Node from 20 on, before node_modules exists.
 import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { endWithParent, runCaptured, runInForeground } from './child.mjs'
 import { buildDashboard } from './dashboard.mjs'
 import { SetupFailed } from './failure.mjs'
+import { buildServer, runServer } from './server-bundle.mjs'
 import { ensureNode, environmentWithNode } from './toolchain.mjs'
 import { checkPlatform, projectToolchainDir, say, setUp } from './setup.mjs'
 
@@ -22,20 +23,19 @@ const node = (...args) => runInForeground(process.execPath, args, { cwd: ROOT, i
  * The tasks: what set-up must bring, and what then runs. Each returns its exit code, or null when it stays in this
  * process and ends it itself.
  *
- * @type {Record<string, { needs: { browser: boolean, postgres: boolean, ffmpeg: boolean, dashboard: boolean, clients: boolean }, run: (args: string[]) => Promise<number | null> }>}
+ * @type {Record<string, { needs: { browser: boolean, postgres: boolean, ffmpeg: boolean, dashboard: boolean, server: boolean, clients: boolean }, run: (args: string[]) => Promise<number | null> }>}
  */
 const TASKS = {
   start: {
-    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true, clients: false },
+    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true, server: true, clients: false },
     async run(args) {
-      // In this very process: no wrapper stands between a signal and the server.
-      process.argv = [process.argv[0], inRoot('src/main.ts'), 'serve', ...args]
-      await import(pathToFileURL(inRoot('src/main.ts')).href)
+      say('everything is there: starting the server')
+      await runServer(ROOT, ['serve', ...args])
       return null
     },
   },
   dev: {
-    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true, clients: false },
+    needs: { browser: true, postgres: false, ffmpeg: false, dashboard: true, server: false, clients: false },
     run: (args) =>
       node(
         '--watch',
@@ -52,31 +52,33 @@ const TASKS = {
       ),
   },
   test: {
-    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, clients: true },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, server: false, clients: true },
     run: (args) => node(inRoot('node_modules/vitest/vitest.mjs'), 'run', ...args),
   },
   bench: {
-    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, clients: false },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, server: true, clients: false },
     run: (args) => node(inRoot('bench/main.ts'), ...args),
   },
   faults: {
-    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, clients: false },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, server: false, clients: false },
     run: (args) => node(inRoot('bench/faults/main.ts'), ...args),
   },
-  check: { needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false, clients: false }, run: check },
+  check: {
+    needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false, server: false, clients: false },
+    run: check,
+  },
   build: {
-    needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false, clients: false },
+    needs: { browser: false, postgres: false, ffmpeg: false, dashboard: false, server: false, clients: false },
     async run() {
-      await buildDashboard(ROOT)
-      // What is no longer in src/ must not be in the package either.
-      rmSync(inRoot('dist'), { recursive: true, force: true })
-      const code = await node(inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('tsconfig.build.json'))
+      await buildDashboard(ROOT, say)
+      await buildServer(ROOT, say)
       // With types, and for browsers too: it is for programs of others.
-      return code || node(inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('tsconfig.client.json'))
+      rmSync(inRoot('dist-client'), { recursive: true, force: true })
+      return node(inRoot('node_modules/typescript/bin/tsc'), '-p', inRoot('tsconfig.client.json'))
     },
   },
   setup: {
-    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, clients: true },
+    needs: { browser: true, postgres: true, ffmpeg: true, dashboard: true, server: true, clients: true },
     async run() {
       say('everything is there')
       return 0
@@ -105,7 +107,13 @@ async function check() {
     [
       'architecture',
       () =>
-        node(inRoot('node_modules/vitest/vitest.mjs'), 'run', 'test/architecture.test.ts', 'test/source-files.test.ts'),
+        node(
+          inRoot('node_modules/vitest/vitest.mjs'),
+          'run',
+          'test/architecture.test.ts',
+          'test/architecture-programs.test.ts',
+          'test/source-files.test.ts',
+        ),
     ],
     ['schema', schemaIsPrinted],
   ]

@@ -4,6 +4,7 @@ import { ensureBrowser } from './browser.mjs'
 import { ensureDashboard } from './dashboard.mjs'
 import { ensureFfmpeg } from './ffmpeg.mjs'
 import { SetupFailed } from './failure.mjs'
+import { ensureServer } from './server-bundle.mjs'
 import { ensurePackagedPostgres, ensurePackages, ensureTestClients, packagesAreInstalled } from './packages.mjs'
 
 /** @param {string} line */
@@ -21,10 +22,10 @@ export function checkPlatform() {
 
 /**
  * Brings a checkout of the project to where its commands run: packages, and where the task needs them a browser, the
- * PostgreSQL of the tests, the clients that they connect with and the built dashboard. Runs on a supported Node, before node_modules exists, with no packages of its own.
+ * PostgreSQL of the tests, the clients that they connect with, the built dashboard and the bundled server. Runs on a supported Node, before node_modules exists, with no packages of its own.
  *
  * @param {string} root
- * @param {{ browser: boolean, postgres: boolean, ffmpeg: boolean, dashboard: boolean, clients: boolean }} needs
+ * @param {{ browser: boolean, postgres: boolean, ffmpeg: boolean, dashboard: boolean, server: boolean, clients: boolean }} needs
  */
 export async function setUp(root, needs) {
   if (!packagesAreInstalled(root)) {
@@ -40,6 +41,7 @@ export async function setUp(root, needs) {
   if (needs.ffmpeg) await ensureFfmpeg(root, say)
   if (needs.clients) await ensureTestClients(root, say)
   if (needs.dashboard) await ensureDashboard(root, say)
+  if (needs.server) await ensureServer(root, say)
 }
 
 /** The folder of a checkout in which set-up keeps a Node of its own. */

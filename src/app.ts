@@ -1,19 +1,12 @@
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
-import { openS3ArtifactStore } from './adapters/artifacts/s3.ts'
 import { InProcessBus } from './adapters/bus/in-process.ts'
-import { createChatModel } from './adapters/chat-model/ai-sdk.ts'
 import { WorkerSchemas } from './adapters/json-schema/worker-schemas.ts'
 import { WorkerEgress } from './adapters/egress/worker-egress.ts'
-import { traceViewerFolder } from './adapters/playwright/library/playwright-files.ts'
-import { findBrowserExecutable } from './adapters/playwright/launch/browser-executable.ts'
-import { createBrowserPool } from './adapters/playwright/session/browser-pool.ts'
-import { BrowserWays } from './adapters/playwright/launch/browser-ways.ts'
-import { OidcVerifier } from './adapters/oidc/oidc-verifier.ts'
-import { DatabaseUnusable, type DatabaseEnvironment } from './adapters/postgres/open-database.ts'
-import { openStore } from './adapters/postgres/store.ts'
-import { isLoopback, type Config } from './config.ts'
+import type { BrowserPoolOptions } from './adapters/playwright/session/browser-pool.ts'
+import type { DatabaseEnvironment } from './adapters/postgres/open-database.ts'
+import { isLoopback, type Config, type OidcConfig } from './config.ts'
 import { openDataDirectory, type DataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/tasks/agent-tasks.ts'
 import { Callers } from './domain/access/authenticator.ts'
@@ -35,11 +28,15 @@ import { SignedLinks } from './domain/links/signed-links.ts'
 import { SignIn } from './domain/keys/sign-in.ts'
 import { TokenPrincipals } from './domain/access/token-principals.ts'
 import { Uploads } from './domain/links/uploads.ts'
+import { listen, localUrl } from './listen.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { longStep } from './long-step.ts'
 import type { ArtifactStore } from './ports/artifact-store.ts'
 import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
+import type { ChatModel } from './ports/chat-model.ts'
+import type { EgressProxies } from './ports/egress.ts'
 import type { Store } from './ports/store.ts'
-import { createServer, type Server } from './server/http.ts'
+import type { Server } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
 /** All of Tabwire, running in this process. */
@@ -61,6 +58,8 @@ export interface App {
 
 export interface AppOptions {
   logger?: Logger
+  /** Takes the progress of long steps, one line each, for people. */
+  say?: (line: string) => void
   /** Other than the usual ones; for tests. */
   spaceMarks?: SpaceMarks
   deadlines?: Partial<SessionDeadlines> | undefined
@@ -93,7 +92,7 @@ function limitsOf({ maxLogEntries, maxSessions }: Config): LogLimits {
  * outside is not as it must be; whatever had been opened by then is closed.
  */
 export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
-  const logger = options.logger ?? createLogger(config.logLevel)
+  const { logger = createLogger(config.logLevel), say = () => {} } = options
   await using opening = new AsyncDisposableStack()
 
   const directory = await openDataDirectory(config.dataDir, config.apiKey, config)
@@ -109,12 +108,21 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   await space.look()
   const storesHere = config.database.kind === 'embedded' || config.artifacts.kind !== 's3'
   const proxies = opening.adopt(new WorkerEgress(logger), (opened) => opened.close())
-  const ways = new BrowserWays(proxies, config.egress.mode !== 'OPEN')
-  // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's.
-  const [storage, browsing] = await Promise.allSettled([
-    openStorage(config, logger, { onLost: storeLost, hasRoom: (isEnd) => space.hasRoomForLogs(isEnd) }),
-    openBrowsers(config, machineId, ways, logger),
-  ])
+  // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's. What code
+  // the rest needs is loaded while they are waited for.
+  const atWork = { storage: Promise.withResolvers<void>(), browser: Promise.withResolvers<void>() }
+  const storageOpens = openStorage(config, logger, {
+    onLost: storeLost,
+    hasRoom: (isEnd) => space.hasRoomForLogs(isEnd),
+    onStarting: atWork.storage.resolve,
+  })
+  const opensStorage = Promise.allSettled([longStep('opening the database', storageOpens, say)])
+  await Promise.race([atWork.storage.promise, opensStorage])
+  const browsersOpen = openBrowsers(config, machineId, proxies, logger, { onLaunching: atWork.browser.resolve })
+  const opensBrowsers = Promise.allSettled([longStep('starting a browser', browsersOpen, say)])
+  await Promise.race([atWork.browser.promise, opensBrowsers])
+  const { createServer } = await import('./server/http.ts')
+  const [[storage], [browsing]] = await Promise.all([opensStorage, opensBrowsers])
   const store = storage.status === 'fulfilled' ? opening.adopt(storage.value, (opened) => opened.close()) : null
   const browsers =
     browsing.status === 'fulfilled' ? opening.adopt(browsing.value, (opened) => opened.pool.close()) : null
@@ -132,7 +140,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
     opened.close(),
   )
-  const tasks = new AgentTasks(store, config.ai && createChatModel(config.ai, logger), new WorkerSchemas(), logger)
+  const tasks = new AgentTasks(store, await openModel(config, logger), new WorkerSchemas(), logger)
   const sessions = new LocalSessionDirectory({
     store,
     browsers: browsers.pool,
@@ -173,7 +181,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   let baseUrl = config.publicUrl
   const links = new SignedLinks(directory.signingKeys, () => baseUrl ?? localUrl(config.host, config.port), keyWatch)
   const liveViewLinks = new LiveViewLinks(links, sessions)
-  const verifier = config.oidc && opening.adopt(new OidcVerifier(config.oidc, logger), (opened) => opened.close())
+  const verifier = config.oidc && opening.adopt(await openVerifier(config.oidc, logger), (opened) => opened.close())
   const tokens = verifier && new TokenPrincipals(verifier)
   const readiness = new Readiness([
     { silence: 'the database does not answer', problem: () => store.ping().then(() => null) },
@@ -203,7 +211,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     profiles,
     signIn,
     readiness: () => readiness.ask(),
-    traceViewerDir: traceViewerFolder(),
+    traceViewerDir: browsers.traceViewerDir,
     logger,
   })
   const url = localUrl(config.host, await listen(server, config))
@@ -250,8 +258,12 @@ async function endOrphans(
 export async function openStorage(
   config: Config,
   logger: Logger,
-  hooks: Pick<DatabaseEnvironment, 'onLost' | 'hasRoom'> = {},
+  hooks: Pick<DatabaseEnvironment, 'onLost' | 'hasRoom' | 'onStarting'> = {},
 ): Promise<Store> {
+  const [{ openStore }, { DatabaseUnusable }] = await Promise.all([
+    import('./adapters/postgres/store.ts'),
+    import('./adapters/postgres/open-database.ts'),
+  ])
   try {
     return await openStore(config.database, { dataDir: config.dataDir, logger, ...hooks })
   } catch (error) {
@@ -260,12 +272,26 @@ export async function openStorage(
   }
 }
 
+// The libraries behind a model, a bucket and a provider of tokens take time and memory: they are loaded where one is
+// configured, and at the start, so that the first task or request does not wait for them.
+
+async function openModel({ ai }: Config, logger: Logger): Promise<ChatModel | null> {
+  if (!ai) return null
+  const { createChatModel } = await import('./adapters/chat-model/ai-sdk.ts')
+  return createChatModel(ai, logger)
+}
+
+async function openVerifier(config: OidcConfig, logger: Logger) {
+  const { OidcVerifier } = await import('./adapters/oidc/oidc-verifier.ts')
+  return new OidcVerifier(config, logger)
+}
+
 async function openArtifactStore(config: Config, dataDir: string, logger: Logger): Promise<ArtifactStore> {
   const { artifacts } = config
   try {
-    return artifacts.kind === 's3'
-      ? await openS3ArtifactStore(artifacts, logger)
-      : await openDiskArtifactStore(join(dataDir, 'artifacts'))
+    if (artifacts.kind !== 's3') return await openDiskArtifactStore(join(dataDir, 'artifacts'))
+    const { openS3ArtifactStore } = await import('./adapters/artifacts/s3.ts')
+    return await openS3ArtifactStore(artifacts, logger)
   } catch (error) {
     if (!(error instanceof Error) || !/^(Storage|Artifact)/.test(error.name)) throw error
     const where = artifacts.kind === 's3' ? `the bucket ${artifacts.bucket}` : join(dataDir, 'artifacts')
@@ -305,9 +331,17 @@ async function closeAll(
 async function openBrowsers(
   config: Config,
   machineId: string,
-  ways: BrowserWays,
+  proxies: EgressProxies,
   logger: Logger,
-): Promise<{ pool: BrowserPool; warnings: string[] }> {
+  hooks: Pick<BrowserPoolOptions, 'onLaunching'>,
+): Promise<{ pool: BrowserPool; warnings: string[]; traceViewerDir: string }> {
+  const [{ findBrowserExecutable }, { createBrowserPool }, { BrowserWays }, { traceViewerFolder }] = await Promise.all([
+    import('./adapters/playwright/launch/browser-executable.ts'),
+    import('./adapters/playwright/session/browser-pool.ts'),
+    import('./adapters/playwright/launch/browser-ways.ts'),
+    import('./adapters/playwright/library/playwright-files.ts'),
+  ])
+  const ways = new BrowserWays(proxies, config.egress.mode !== 'OPEN')
   try {
     const { browserSandbox: sandbox, warmBrowsers: warm } = config
     const executable = findBrowserExecutable(config.browserPath)
@@ -321,6 +355,7 @@ async function openBrowsers(
       machineId,
       ways,
       logger,
+      ...hooks,
     })
     const problem = pool.sandboxProblem
     if (problem && !isLoopback(config.host)) {
@@ -329,7 +364,7 @@ async function openBrowsers(
         `${sentence(problem)} It does not start so on ${config.host}: mend that, or set TABWIRE_BROWSER_SANDBOX=off if you accept it.`,
       )
     }
-    return { pool, warnings: problem ? [sentence(problem)] : [] }
+    return { pool, warnings: problem ? [sentence(problem)] : [], traceViewerDir: traceViewerFolder() }
   } catch (error) {
     if (error instanceof BrowserLaunchFailed) throw new StartupFailed(sentence(error.message), { cause: error })
     throw error
@@ -337,30 +372,6 @@ async function openBrowsers(
 }
 
 const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
-
-/** Where this machine reaches what listens on the host: an address that means "all of them" is none to connect to. */
-function localUrl(host: string, port: number): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
-}
-
-/** Resolves with the port. */
-async function listen(server: Server, { host, port }: Config): Promise<number> {
-  try {
-    return (await server.listen(host, port)).port
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : null
-    const cause = { cause: error }
-    if (code === 'EADDRINUSE')
-      throw new StartupFailed(`Port ${port} on ${host} is taken: set PORT to another one.`, cause)
-    if (code === 'EACCES')
-      throw new StartupFailed(`Port ${port} may not be used by this user: set PORT to one above 1023.`, cause)
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-      throw new StartupFailed(`${host} is no address of this machine: set HOST to one that is.`, cause)
-    }
-    throw error
-  }
-}
 
 const UNUSABLE_ARTIFACTS = 'the place where artifacts are kept cannot be used'
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readLockHolder } from '../src/data-directory-lock.ts'
 import { printedSchema } from '../src/schema/schema.ts'
 import { commandEnvironment, runTabwire, startProgram, startTabwire, type RunningCommand } from './support/command.ts'
+import { openSilentPort } from './support/silent-port.ts'
 
 // Each of these starts whole processes, one after another, and the machine may be busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
@@ -296,6 +297,9 @@ describe('serve', () => {
   test('by npm start ends in order when npm alone is told to, as a supervisor does, and npm waits for it', async () => {
     const command = startProgram('npm', ['start'], commandEnvironment(dataDir))
     started.add(command)
+    // Before anything that may take long.
+    const said = command.printed(/^set-up: everything is there: starting the server$/m)
+    await Promise.race([said, command.printed(/^Tabwire listens/m).then(() => expect.fail('it says nothing before'))])
     await command.printed(/^ {2}Browser: /m)
     const { pid } = (await readLockHolder(dataDir))!
     try {
@@ -334,11 +338,17 @@ describe('serve', () => {
     expect(stdout).not.toContain(key)
   })
 
+  /** A start that fails; a busy machine may take so long over it that it also says what it waits for. */
+  const refused = async (env: Record<string, string>) => {
+    const outcome = await run(['serve'], env)
+    return { ...outcome, stderr: outcome.stderr.replaceAll(/^Still .* \(\d+ s\)\n/gm, '') }
+  }
+
   test('refuses a port that is taken, in one line, and leaves nothing locked', async () => {
     const squatter = createServer().listen(0, '127.0.0.1')
     await once(squatter, 'listening')
     const { port } = squatter.address() as { port: number }
-    expect(await run(['serve'], { PORT: String(port) })).toMatchObject({
+    expect(await refused({ PORT: String(port) })).toMatchObject({
       code: 1,
       stdout: '',
       stderr: `Port ${port} on 127.0.0.1 is taken: set PORT to another one.\n`,
@@ -348,7 +358,7 @@ describe('serve', () => {
   })
 
   test('refuses a database that cannot be reached, in one line without its password', async () => {
-    const outcome = await run(['serve'], { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:1/none' })
+    const outcome = await refused({ DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:1/none' })
     expect(outcome).toMatchObject({
       code: 1,
       stdout: '',
@@ -357,8 +367,23 @@ describe('serve', () => {
     expect(outcome.stderr).not.toContain('hunter2')
   })
 
+  test('says what it waits for when that takes long', async () => {
+    const silent = await openSilentPort()
+    try {
+      const server = startTabwire(
+        ['serve'],
+        commandEnvironment(dataDir, { DATABASE_URL: `postgres://me@127.0.0.1:${silent.port}/none` }),
+      )
+      started.add(server)
+      const [, seconds] = await server.printed(/^Still opening the database \((\d+) s\)$/m)
+      expect(Number(seconds)).toBeGreaterThan(0)
+    } finally {
+      await silent.close()
+    }
+  })
+
   test('refuses a browser that is none, in one line', async () => {
-    const outcome = await run(['serve'], { TABWIRE_BROWSER_PATH: '/nowhere/chrome' })
+    const outcome = await refused({ TABWIRE_BROWSER_PATH: '/nowhere/chrome' })
     expect(outcome).toMatchObject({
       code: 1,
       stdout: '',

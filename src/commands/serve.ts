@@ -42,7 +42,7 @@ TABWIRE_AI_PRICES, TABWIRE_OIDC_ISSUER, TABWIRE_OIDC_AUDIENCE, TABWIRE_LOG_LEVEL
     const end = waitForEnd(logger)
     await useTempDirectory(config.tempDir)
     const { startApp } = await import('../app.ts')
-    const app = await startApp(config, { logger })
+    const app = await startApp(config, { logger, say: tell })
     announce(app, config)
     const lost = app.closed.then((reason) => {
       tell(`tabwire: ${reason}`)

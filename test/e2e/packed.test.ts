@@ -50,8 +50,13 @@ afterAll(() => {
   rmSync(place, { recursive: true, force: true })
 })
 
-const start = (args: readonly string[]) =>
-  startProgram(join(place, 'node_modules', '.bin', 'tabwire'), args, commandEnvironment(join(place, 'data')), place)
+const start = (args: readonly string[], env: Record<string, string> = {}) =>
+  startProgram(
+    join(place, 'node_modules', '.bin', 'tabwire'),
+    args,
+    commandEnvironment(join(place, 'data'), env),
+    place,
+  )
 
 describe('the package', () => {
   test('holds what it runs on and what people read, and nothing else', () => {
@@ -62,6 +67,7 @@ describe('the package', () => {
       'README.md',
       'SECURITY.md',
       'bin/',
+      'dist-client/',
       'dist-dashboard/',
       'dist/',
       'drizzle/',
@@ -70,10 +76,10 @@ describe('the package', () => {
       'schema.graphql',
       'scripts/',
     ])
-    expect(packed).toContain('dist/main.js')
+    expect(packed).toEqual(expect.arrayContaining(['dist/main.js', 'dist/main.js.map', 'dist/THIRD-PARTY-LICENSES.md']))
     const types = packed.filter((path) => path.endsWith('.ts'))
-    expect(types).toContain('dist/client/follow-log.d.ts')
-    expect(types.filter((path) => !/^dist\/client\/.*\.d\.ts$/.test(path))).toEqual([])
+    expect(types).toContain('dist-client/follow-log.d.ts')
+    expect(types.filter((path) => !/^dist-client\/.*\.d\.ts$/.test(path))).toEqual([])
   })
 
   test('has a client for programs of others, with its types', () => {
@@ -113,6 +119,22 @@ describe('the package', () => {
     expect(await start(['print-schema']).finished).toMatchObject({ code: 0, stdout: printedSchema() })
   })
 
+  test('names lines of the sources in the stack of a fault', async () => {
+    const broken = `
+      const { stdout } = process
+      const write = stdout.write
+      stdout.write = (text, ...more) => {
+        if (text !== '') throw new Error('broken for this test')
+        return write.call(stdout, text, ...more)
+      }`
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(broken)}`
+    const { code, stderr } = await start(['print-schema'], { NODE_OPTIONS }).finished
+    expect(code).toBe(1)
+    const [, line] = /^ +at .*\bsrc\/commands\/print-schema\.ts:(\d+):\d+\)?$/m.exec(stderr) ?? []
+    const source = readFileSync(join(ROOT, 'src', 'commands', 'print-schema.ts'), 'utf8')
+    expect(source.split('\n')[Number(line) - 1]).toContain('process.stdout.write(')
+  })
+
   test('migrates, makes keys and serves, both pages too', async () => {
     expect(await start(['migrate']).finished).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
     const made = await start(['keys', 'create', '--name', 'Packed', '--scope', 'READ', '--scope', 'WRITE']).finished
@@ -122,12 +144,18 @@ describe('the package', () => {
     try {
       const [, url = ''] = await server.printed(/^Tabwire listens on (\S+)$/m)
       const [, link = ''] = await server.printed(/^ {2}GraphiQL: (\S+)$/m)
-      const answer = await fetch(`${url}/graphql`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-api-key': made.stdout.trim() },
-        body: JSON.stringify({ query: 'mutation { startSession(waitUntil: RUNNING) { status } }' }),
-      })
-      expect(await answer.json()).toEqual({ data: { startSession: { status: 'RUNNING' } } })
+      const ask = async (query: string) => {
+        const response = await fetch(`${url}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'x-api-key': made.stdout.trim() },
+          body: JSON.stringify({ query }),
+        })
+        return ((await response.json()) as { data: Record<string, { id: string; status: string }> }).data
+      }
+      const { startSession } = await ask('mutation { startSession { id } }')
+      const status = async () => (await ask(`{ session(id: "${startSession!.id}") { status } }`))['session']!.status
+      // None is kept ready, and a busy machine takes its time over one.
+      await expect.poll(status, { timeout: 120_000 }).toBe('RUNNING')
       for (const page of [await fetch(link), await fetch(`${url}/`, { redirect: 'error' })]) {
         expect(page.status).toBe(200)
         expect(page.headers.get('content-type')).toContain('text/html')

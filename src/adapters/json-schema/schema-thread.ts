@@ -10,7 +10,7 @@ const THREAD_MEMORY_MB = 128
 
 /** What the thread says of the schema or, where there is something to check, of that. */
 export async function workedOut(workerData: SchemaWork): Promise<string | null> {
-  // The file lies beside this one, as .ts in the repository and as .js in the package.
+  // The file lies beside this one, as .ts in the sources and as .js in the bundle.
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const worker = new Worker(new URL(`./schema-worker.${extension}`, import.meta.url), {
     workerData,

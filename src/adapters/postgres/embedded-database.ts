@@ -7,6 +7,8 @@ import { createSocketDirectory, PORT, SOCKET_NAME } from './embedded-socket.ts'
 import { COMPLETE, startThread, type EmbeddedThread } from './embedded-thread.ts'
 
 export interface EmbeddedEvents {
+  /** Its thread has been started for the first time. */
+  starting?(): void
   /** It does not answer any more, and is being restarted. */
   down(reason: string): void
   /** It answers again. */
@@ -84,8 +86,9 @@ export class EmbeddedDatabase {
     const socketDirectory = await createSocketDirectory()
     const socketPath = join(socketDirectory, SOCKET_NAME)
     try {
-      const thread = await startThread({ directory, socketPath, mustExist: false }, new AbortController().signal)
-      return new EmbeddedDatabase(directory, socketDirectory, thread, events, timing)
+      const started = startThread({ directory, socketPath, mustExist: false }, new AbortController().signal)
+      events.starting?.()
+      return new EmbeddedDatabase(directory, socketDirectory, await started, events, timing)
     } catch (error) {
       rmSync(socketDirectory, { recursive: true, force: true })
       throw error

@@ -23,7 +23,7 @@ export interface EmbeddedThread {
 
 /** Resolves when it answers on its socket. Rejects, and nothing is left of it, when it cannot or is told to stop. */
 export async function startThread(workerData: EmbeddedWorkerData, stop: AbortSignal): Promise<EmbeddedThread> {
-  // The file lies beside this one, as .ts in the repository and as .js in the package.
+  // The file lies beside this one, as .ts in the sources and as .js in the bundle.
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const worker = new Worker(new URL(`./embedded-worker.${extension}`, import.meta.url), { workerData })
   let reason = 'its thread ended'

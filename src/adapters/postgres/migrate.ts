@@ -2,10 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { migrate } from 'drizzle-orm/node-postgres/migrator'
+import { MIGRATIONS } from '../../package-files.ts'
 import { DatabaseUnusable, type Database } from './open-database.ts'
-
-/** The same way up from src/adapters/postgres in the repository as from dist/adapters/postgres in the package. */
-const MIGRATIONS = fileURLToPath(new URL('../../../drizzle', import.meta.url))
 
 /** Any number, so long as every version of Tabwire takes the same one. */
 const LOCK = 7_420_311_906
@@ -25,7 +23,7 @@ export async function migrateDatabase(database: Database): Promise<void> {
   try {
     await client.query('select pg_advisory_lock($1)', [LOCK])
     await refuseNewer(client)
-    await migrate(drizzle(client), { migrationsFolder: MIGRATIONS })
+    await migrate(drizzle(client), { migrationsFolder: fileURLToPath(MIGRATIONS) })
   } finally {
     await client.end()
   }
@@ -39,7 +37,7 @@ async function refuseNewer(client: ReturnType<Database['createClient']>): Promis
   const { rows } = await client.query<{ latest: string | null }>(
     'select max(created_at) as latest from drizzle.__drizzle_migrations',
   )
-  const journal = JSON.parse(await readFile(`${MIGRATIONS}/meta/_journal.json`, 'utf8')) as {
+  const journal = JSON.parse(await readFile(new URL('meta/_journal.json', MIGRATIONS), 'utf8')) as {
     entries: { when: number }[]
   }
   const known = Math.max(...journal.entries.map((entry) => entry.when))

@@ -38,6 +38,8 @@ export interface DatabaseEnvironment {
   onLost?: (error: Error) => void
   /** False while the rest of the disk is kept for what the embedded database itself needs to work, and for ends of logs. */
   hasRoom?: (isEnd: boolean) => boolean | Promise<boolean>
+  /** The database is being waited for: a thread that starts, or a server that answers. */
+  onStarting?: () => void
   /** Other than the usual ones; for tests. */
   watchTiming?: WatchTiming
   restartTiming?: RestartTiming
@@ -58,7 +60,7 @@ export async function openDatabase(config: DatabaseConfig, environment: Database
   return config.kind === 'server' ? openServer(config.url, environment) : openEmbedded(environment)
 }
 
-async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironment): Promise<Database> {
+async function openServer(url: string, { logger, onStarting, watchTiming }: DatabaseEnvironment): Promise<Database> {
   const where = describeUrl(url)
   const connection = {
     connectionString: url,
@@ -79,6 +81,7 @@ async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironm
     idle_in_transaction_session_timeout: 30_000,
   })
   watchIdleClients(pool, logger)
+  onStarting?.()
   const version = await readVersion(pool).catch(async (error: unknown) => {
     await pool.end()
     throw new DatabaseUnusable(`The database at ${where} cannot be reached: ${reasonOf(error)}.`, error)
@@ -115,8 +118,9 @@ async function openServer(url: string, { logger, watchTiming }: DatabaseEnvironm
 }
 
 async function openEmbedded(environment: DatabaseEnvironment): Promise<Database> {
-  const { dataDir, logger, onLost, hasRoom, watchTiming, restartTiming } = environment
+  const { dataDir, logger, onLost, hasRoom, onStarting, watchTiming, restartTiming } = environment
   const events: EmbeddedEvents = {
+    starting: () => onStarting?.(),
     down: (reason) => logger.error({ reason }, 'the embedded database failed and is being restarted'),
     up: () => logger.warn('the embedded database has been restarted; everything that was committed is there'),
     lost: (error) => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { EXAMPLES } from '../../package-files.ts'
 import { createGraphiqlFetcher } from './graphiql-fetcher.ts'
 import { runGraphiqlPage, type GraphiqlPageSettings } from './graphiql-page.ts'
 import { PageAssets } from '../pages/page-assets.ts'
@@ -9,8 +10,6 @@ interface Page {
   html: string
   assets: PageAssets
 }
-
-const EXAMPLES = new URL('../../../examples/', import.meta.url)
 
 /** The icon in the tab of the browser: two hops of a wire. */
 const ICON =

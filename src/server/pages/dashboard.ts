@@ -1,10 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { DASHBOARD } from '../../package-files.ts'
 import { PageAssets } from './page-assets.ts'
 
-/** Where `npm run build` puts it, and `npm start` when it is not there. */
-const BUILT = new URL('../../../dist-dashboard/', import.meta.url)
-const ASSETS = new URL('dashboard/assets/', BUILT)
+const ASSETS = new URL('dashboard/assets/', DASHBOARD)
 
 /** What a policy can name; an address of IPv6 it cannot. */
 const ORIGIN = /^https?:\/\/[\w.-]+(:\d+)?$/
@@ -77,7 +76,7 @@ export class Dashboard {
 }
 
 async function loadPage(): Promise<Page | null> {
-  const html = await readFile(new URL('index.html', BUILT)).catch((error: unknown) => {
+  const html = await readFile(new URL('index.html', DASHBOARD)).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   })

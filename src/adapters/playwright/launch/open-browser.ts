@@ -70,7 +70,7 @@ export interface OpenBrowser {
 
 /**
  * With `proxies`, the browser reaches the network through one of them alone. Rejects with BrowserLaunchFailed, or with the
- * signal's reason; either way no process is left.
+ * signal's reason; either way no process is left. `onLaunched`: its process runs, and is waited for.
  */
 export async function openBrowser(
   mode: LaunchMode,
@@ -79,10 +79,11 @@ export async function openBrowser(
   proxies: EgressProxies | null,
   logger: Logger,
   signal: AbortSignal,
+  onLaunched?: () => void,
 ): Promise<OpenBrowser> {
   signal.throwIfAborted()
   const faults = new BrowserFaults(logger)
-  return ownedBy(faults, () => openOwned(faults, mode, parent, pipes, proxies, logger, signal))
+  return ownedBy(faults, () => openOwned(faults, mode, parent, pipes, proxies, logger, signal, onLaunched))
 }
 
 async function openOwned(
@@ -93,10 +94,12 @@ async function openOwned(
   proxies: EgressProxies | null,
   logger: Logger,
   signal: AbortSignal,
+  onLaunched?: () => void,
 ): Promise<OpenBrowser> {
   const proxy = proxies && (await openProxy(proxies))
   const process = await BrowserProcess.start(mode, parent, pipes, logger, proxy, faults.first)
   faults.tell(() => void process.close(0))
+  onLaunched?.()
   using deadline = new Deadline(LAUNCH_DEADLINE_MS, [signal])
   try {
     return { ...(await deadline.race(Promise.race([attach(process), faults.first]))), faults }

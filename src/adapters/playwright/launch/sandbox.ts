@@ -36,6 +36,7 @@ export async function probeLaunchMode(
   maxFileBytes: number,
   proxies: EgressProxies | null,
   logger: Logger,
+  onLaunched?: () => void,
 ): Promise<Probe> {
   const users = launchUsers(machineId)
   const failures: string[] = []
@@ -45,7 +46,7 @@ export async function probeLaunchMode(
       if (sandboxed && user.firstUid === null && isRoot()) continue
       const mode: LaunchMode = { executable, sandboxed, ...user, maxFileBytes }
       try {
-        return { mode, browser: await openBrowser(mode, parent, pipes, proxies, logger, NEVER) }
+        return { mode, browser: await openBrowser(mode, parent, pipes, proxies, logger, NEVER, onLaunched) }
       } catch (error) {
         logger.debug({ err: error, mode }, 'a way to start the browser failed')
         failures.push((error as Error).message)

@@ -51,6 +51,8 @@ export interface BrowserPoolOptions {
   messageLimits?: MessageLimits
   /** Absent: without proxies, for sessions that may reach everything. */
   ways?: BrowserWays
+  /** The process of the first browser runs, and is waited for; again for each other way of launching that is tried. */
+  onLaunching?: () => void
   logger: Logger
 }
 
@@ -89,6 +91,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     Math.max(space.sessionLimitBytes, LEAST_FILE_BYTES),
     ways.usual,
     logger,
+    options.onLaunching,
   ).catch(async (error: unknown) => {
     await space.close()
     await parent.close()

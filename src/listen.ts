@@ -1,0 +1,27 @@
+import type { Config } from './config.ts'
+import type { Server } from './server/http.ts'
+import { StartupFailed } from './startup-failed.ts'
+
+/** Where this machine reaches what listens on the host: an address that means "all of them" is none to connect to. */
+export function localUrl(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+}
+
+/** Resolves with the port. Rejects with StartupFailed where the address cannot be had. */
+export async function listen(server: Server, { host, port }: Config): Promise<number> {
+  try {
+    return (await server.listen(host, port)).port
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    const cause = { cause: error }
+    if (code === 'EADDRINUSE')
+      throw new StartupFailed(`Port ${port} on ${host} is taken: set PORT to another one.`, cause)
+    if (code === 'EACCES')
+      throw new StartupFailed(`Port ${port} may not be used by this user: set PORT to one above 1023.`, cause)
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+      throw new StartupFailed(`${host} is no address of this machine: set HOST to one that is.`, cause)
+    }
+    throw error
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * Data files of the package, found from the sources in src/ and from the bundle in dist/ alike: of either this module, or
+ * the file that it becomes a part of, is one level below the root.
+ */
+export const MIGRATIONS = new URL('../drizzle/', import.meta.url)
+export const EXAMPLES = new URL('../examples/', import.meta.url)
+/** The built dashboard. */
+export const DASHBOARD = new URL('../dist-dashboard/', import.meta.url)
