@@ -6,7 +6,14 @@ import { PATIENCE } from './test/support/patience.ts'
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules', '.cache', 'compiled')
 
 /** Files that leave nothing behind in their process: no module's state, no environment, no fake timers. */
-const SHARED = ['test/{async,contracts,domain,server}/**/*.test.ts']
+const SHARED = [
+  'test/{async,contracts,domain,server}/**/*.test.ts',
+  'test/adapters/{chat-model,oidc,postgres}/*.test.ts',
+  'test/adapters/egress/{handshake,names,outcome-budget,tunnel,upstream}.test.ts',
+  'test/adapters/playwright/{answers,browser-end,browser-pipe,cdp-commands,client-folder,client-relay,connection-outcomes}.test.ts',
+  'test/adapters/playwright/{dialogs,download-handover,odd-events,plain-file,release-barrier,trace-part,webm}.test.ts',
+  'test/e2e/{artifact-lists,graphql-errors,graphql-nodes,oauth,session-list}.test.ts',
+]
 
 export default defineConfig({
   test: {
