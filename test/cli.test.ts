@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readLockHolder } from '../src/data-directory-lock.ts'
 import { printedSchema } from '../src/schema/schema.ts'
 import { commandEnvironment, runTabwire, startProgram, startTabwire, type RunningCommand } from './support/command.ts'
+import { seedEmbeddedDatabase } from './support/embedded-template.ts'
 import { openSilentPort } from './support/silent-port.ts'
 
 // Each of these starts whole processes, one after another, and the machine may be busy with other tests.
@@ -31,8 +32,9 @@ afterEach(async () => {
 const run = (args: readonly string[], env: Record<string, string> = {}) =>
   runTabwire(args, commandEnvironment(dataDir, env))
 
-/** A server, once it listens. */
+/** A server, once it listens. Its database is made beforehand: `migrate` and `npm start` make theirs themselves below. */
 async function serve(env: Record<string, string> = {}) {
+  if (!existsSync(join(dataDir, 'database'))) await seedEmbeddedDatabase(dataDir)
   const command = startTabwire(['serve'], commandEnvironment(dataDir, env))
   started.add(command)
   const [, url = ''] = await command.printed(/^Tabwire listens on (\S+)$/m)

@@ -20,7 +20,15 @@ export interface RunningCommand {
 
 /** Environment of a command: nothing of the caller's own configuration but what it takes to run. */
 export function commandEnvironment(dataDir: string, env: Record<string, string> = {}): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'XDG_CACHE_HOME', 'PLAYWRIGHT_BROWSERS_PATH', 'TABWIRE_BROWSER_PATH']
+  const kept = [
+    'PATH',
+    'HOME',
+    'TMPDIR',
+    'XDG_CACHE_HOME',
+    'PLAYWRIGHT_BROWSERS_PATH',
+    'TABWIRE_BROWSER_PATH',
+    'NODE_COMPILE_CACHE',
+  ]
   const own = kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))
   return {
     ...(Object.fromEntries(own) as Record<string, string>),
