@@ -20,7 +20,7 @@ import {
   useStore,
 } from '../support/session-log.ts'
 
-/** Laws 1, 2, 4, 5 and 6 of the event log (ARCHITECTURE.md), and pages of it. */
+/** Guarantees 1, 2, 4, 5 and 6 of docs/event-log.md, and pages of it. */
 
 useStore()
 

@@ -19,7 +19,7 @@ import { StorePatience } from './store-retry.ts'
 import { deeplyWellFormed } from './well-formed.ts'
 
 /**
- * The one writer of a session's log (guarantees 1, 2, 7, 9 of ARCHITECTURE.md).
+ * The one writer of a session's log (guarantees 1, 2, 7 and 9 of docs/event-log.md).
  *
  * `append` never waits and never fails: it queues. One loop takes what has gathered, numbers it, commits it in one
  * statement and only then tells anyone. While a batch commits the next gathers, so an idle log has the latency of one
