@@ -184,7 +184,7 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
       .poll(
         async () => {
           await working.send('Runtime.evaluate', { expression }, own)
-          return ofKind(await logOf(session.id), 'ClientDetached').map(({ reason }) => reason)
+          return ofKind(await logOf(session.id), 'ClientDetached').map(({ detachReason }) => detachReason)
         },
         { timeout: 60_000 },
       )
