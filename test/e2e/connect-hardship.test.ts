@@ -45,7 +45,7 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
     bad.socket.send(JSON.stringify({ id: 1, method: 'Target.getTargets', params: { filler: 'x'.repeat(2 ** 26) } }))
     expect(await bad.closed).toMatchObject({ code: 1009 })
     const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
-    expect(ofKind(log, 'ClientDetached')).toMatchObject([{ clientId: 2, reason: 'CUT_OFF' }])
+    expect(ofKind(log, 'ClientDetached')).toMatchObject([{ clientId: 2, detachReason: 'CUT_OFF' }])
     expect(await good.send('Target.getTargets')).toBeTruthy()
     await terminate(session.id)
   })
@@ -92,7 +92,7 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
     })
     client.socket.terminate()
     const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
-    expect(ofKind(log, 'ClientDetached')[0]).toMatchObject({ reason: 'CONNECTION_LOST', name: 'unknown' })
+    expect(ofKind(log, 'ClientDetached')[0]).toMatchObject({ detachReason: 'CONNECTION_LOST', name: 'unknown' })
     expect((await get(session.id))!.status).toBe('RUNNING')
     await terminate(session.id)
   })
@@ -132,7 +132,7 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
     for (let n = 0; n < 25_000; n += 1) void client.ask('Runtime.evaluate', NEVER, sessionId)
     expect(await client.closed).toMatchObject({ code: 4008 })
     const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
-    expect(ofKind(log, 'ClientDetached')[0]).toMatchObject({ reason: 'CUT_OFF' })
+    expect(ofKind(log, 'ClientDetached')[0]).toMatchObject({ detachReason: 'CUT_OFF' })
     expect((await get(session.id))!.status).toBe('RUNNING')
     await terminate(session.id)
   })
@@ -184,7 +184,7 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
       .poll(
         async () => {
           await working.send('Runtime.evaluate', { expression }, own)
-          return ofKind(await logOf(session.id), 'ClientDetached').map(({ reason }) => reason)
+          return ofKind(await logOf(session.id), 'ClientDetached').map(({ detachReason }) => detachReason)
         },
         { timeout: 60_000 },
       )

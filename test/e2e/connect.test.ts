@@ -177,7 +177,7 @@ describe('a bare WebSocket', () => {
     expect(await closing).toEqual({})
     expect(await client.closed).toMatchObject({ code: 1000 })
     const log = await untilLogged(session.id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
-    expect(ofKind(log, 'ClientDetached')).toMatchObject([{ reason: 'CLIENT_LEFT', commandCount: 1 }])
+    expect(ofKind(log, 'ClientDetached')).toMatchObject([{ detachReason: 'CLIENT_LEFT', commandCount: 1 }])
     await using again = await CdpSocket.connect(await cdpUrlOf(session.id))
     expect(await again.attachToPage()).toBeTruthy()
     await terminate(session.id)

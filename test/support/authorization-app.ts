@@ -104,7 +104,8 @@ async function startLive(tabwire: TestApp, site: TestSite) {
   const expression = `console.log('${MARKER}'); void fetch('/slow?ms=600000&${MARKER}')`
   await tabwire.query(
     `mutation ($expression: String!) {
-      runActions(sessionId: "${live}", actions: [{ evaluate: { expression: $expression } }, { screenshot: {} }]) { success } }`,
+      runActions(sessionId: "${live}", actions: [{ evaluate: { expression: $expression } }, { screenshot: {} },
+        { navigate: { url: "http://169.254.169.254/${MARKER}" } }]) { success } }`,
     { expression },
   )
   const counts = `{ session(id: "${live}") { consoleMessageCount networkRequestCount pendingRequestCount } }`

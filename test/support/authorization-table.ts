@@ -75,6 +75,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Cost: { parent: 'inputTokens outputTokens usd' },
 
   SessionEvent: { parent: ENTRY },
+  LogBatch: { parent: 'cursor live dropped droppedUnknown' },
   Action: {
     'READ or WRITE': `${ENTRY} type origin pageId startedAt durationMs success error taskId`,
     READ: 'details result artifact cost',

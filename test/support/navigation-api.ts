@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import type { TestApp } from './start-app.ts'
 
 interface NavigationError {
@@ -16,14 +17,22 @@ export interface Navigated {
 export const NAVIGATED = 'id status currentUrl lastNavigationError { url code message at }'
 
 /** Whether the last navigation of a session worked, in an app that is there only once its tests run. */
-export const navigationApi = (tabwire: () => TestApp) => ({
-  async startAt(url: string): Promise<Navigated & { id: string }> {
-    const query = `mutation ($url: String) { startSession(input: { initialPrompt: $url }, waitUntil: LOADED) { ${NAVIGATED} } }`
-    return (await tabwire().query<{ startSession: Navigated & { id: string } }>(query, { url })).startSession
-  },
-
-  async navigated(id: string): Promise<Navigated> {
+export const navigationApi = (tabwire: () => TestApp) => {
+  const navigated = async (id: string): Promise<Navigated> => {
     const query = `query ($id: ID!) { session(id: $id) { ${NAVIGATED} } }`
     return (await tabwire().query<{ session: Navigated }>(query, { id })).session
-  },
-})
+  }
+  return {
+    navigated,
+
+    /** The session once its page is there, or has failed: on a slow machine, startSession answers before. */
+    async startAt(url: string): Promise<Navigated & { id: string }> {
+      const query = `mutation ($url: String) { startSession(input: { initialPrompt: $url }, waitUntil: LOADED) { id } }`
+      const { id } = (await tabwire().query<{ startSession: { id: string } }>(query, { url })).startSession
+      let session = await navigated(id)
+      const hasSettled = () => session.lastNavigationError !== null || session.currentUrl === url
+      await expect.poll(async () => (session = await navigated(id)) && hasSettled(), { timeout: 80_000 }).toBe(true)
+      return { ...session, id }
+    },
+  }
+}
