@@ -129,7 +129,7 @@ interface Batch {
 
 /** Of a connection or subscription of one kind. */
 const PLAIN = '__typename id sequence at'
-const FIELDS = `__typename id sequence at ... on EntriesDropped { reason count kinds from to } ... on ConsoleMessage { text }`
+const FIELDS = `__typename id sequence at ... on EntriesDropped { reason count kinds firstAt lastAt } ... on ConsoleMessage { text }`
 
 async function readPage(id: string, connection: string, args: string, fields = FIELDS): Promise<Page> {
   const query = `query ($id: ID!) { session(id: $id) { page: ${connection}${args} {
@@ -253,8 +253,8 @@ describe('an entry that cannot be read', () => {
         reason: 'UNREADABLE',
         count: entry.sequence === 10 ? null : 1,
         kinds: [7, 10].includes(entry.sequence) ? [] : kindOf(entry.sequence),
-        from: time,
-        to: time,
+        firstAt: time,
+        lastAt: time,
       })
     }
   }
