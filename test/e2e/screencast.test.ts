@@ -120,9 +120,6 @@ test('frames follow what the page does, as many as were asked for', async () => 
   expect(new Set(slow.map(({ data }) => data)).size).toBe(5)
   // What maxFps leaves out was not too much for the reader.
   expect(slow.map(({ skipped }) => skipped)).toEqual([0, 0, 0, 0, 0])
-  const times = slow.slice(1).map(({ at }) => Date.parse(at))
-  const gaps = times.slice(1).map((time, index) => time - times[index]!)
-  expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeGreaterThan(400)
   await terminate(id)
 })
 

@@ -1,3 +1,4 @@
+import { isTime } from '../../contract/entries/members.ts'
 import { owned } from '../../fault-owner.ts'
 import type { DropReason, EntryDraft, SessionEventKind } from '../../ports/log-entry.ts'
 import { isNeverDropped } from './drop-policy.ts'
@@ -30,8 +31,10 @@ export class DroppedEntries {
   add({ kind, at }: Pick<EntryDraft, 'kind' | 'at'>): void {
     this.#count += 1
     this.#countsByKind[kind] = (this.#countsByKind[kind] ?? 0) + 1
-    this.#from = Math.min(this.#from, at)
-    this.#to = Math.max(this.#to, at)
+    // The store may have refused it for this very time.
+    const time = isTime(at) ? at : Date.now()
+    this.#from = Math.min(this.#from, time)
+    this.#to = Math.max(this.#to, time)
   }
 
   toDraft(at: number): EntryDraft<'ENTRIES_DROPPED'> {
