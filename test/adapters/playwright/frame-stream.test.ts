@@ -22,7 +22,7 @@ async function read(maxFps: number, forMs: number): Promise<{ at: number; skippe
     stream.offer({ at: elapsed } as unknown as CastFrame)
     await vi.advanceTimersByTimeAsync(10)
   }
-  await stream.return(undefined)
+  await stream.return()
   await reading
   return got
 }
