@@ -37,8 +37,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/oidc': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/playwright': ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/postgres': ['ports', 'contract', 'fault-owner.ts', ASYNC, ...COMMON],
+  'config.ts': ['ports', 'environment.ts'],
   // Its rules of hosts are those of sessions.
-  'config.ts': ['ports', 'egress'],
+  'environment.ts': ['ports', 'egress'],
   'logger.ts': ['config.ts'],
   'package-files.ts': [],
   'startup-failed.ts': [],
