@@ -177,6 +177,10 @@ function partOf(folder: string, path: string): string | null {
 const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   playwright: ['adapters/playwright'],
   'playwright-core': ['adapters/playwright'],
+  'devtools-protocol': ['adapters/playwright'],
+  'har-format': ['adapters/playwright'],
+  'mime-types': ['adapters/playwright'],
+  yazl: ['adapters/playwright'],
   'drizzle-orm': ['adapters/postgres'],
   pg: ['adapters/postgres'],
   '@electric-sql/pglite': ['adapters/postgres'],
@@ -201,6 +205,9 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   socks: ['adapters/egress'],
   'eventsource-parser': ['client'],
 }
+
+/** Libraries without a technology of their own, which all may use. */
+const PLAIN = ['ipaddr.js', 'lru-cache', 'p-retry', 'uuid', 'zod']
 
 describe('imports', () => {
   test('are found in every form', () => {
@@ -323,14 +330,25 @@ describe('imports', () => {
     expect(wrong).toEqual([])
   })
 
+  test('adapters bring no technology that is not on the table', () => {
+    const unlisted = sources
+      .filter(({ room }) => room.startsWith('adapters/'))
+      .flatMap(({ path, external }) =>
+        external
+          .filter(({ specifier }) => !specifier.startsWith('node:'))
+          .filter(({ specifier }) => !KNOWN_ONLY_IN[specifier] && !PLAIN.includes(specifier))
+          .map(({ specifier }) => `${path} imports ${specifier}`),
+      )
+    expect(unlisted).toEqual([])
+  })
+
   test('the domain and what it builds on use Node, plain libraries and types only', () => {
-    const plain = ['ipaddr.js', 'lru-cache', 'p-retry', 'uuid', 'zod']
     const wrong = sources
       .filter(({ room }) => ['domain', 'ports', 'contract', 'egress'].includes(room))
       .flatMap(({ path, external }) =>
         external
           .filter(
-            ({ specifier, typeOnly }) => !specifier.startsWith('node:') && !plain.includes(specifier) && !typeOnly,
+            ({ specifier, typeOnly }) => !specifier.startsWith('node:') && !PLAIN.includes(specifier) && !typeOnly,
           )
           .map(({ specifier }) => `${path} imports ${specifier}`),
       )
