@@ -57,9 +57,9 @@ export function describeTaskRows(store: () => Store): void {
 
     test('of a session are listed oldest first, in steps, each once', async () => {
       const sessionId = randomUUID()
-      // Pairs share their time, so that the id decides.
+      // Three share each time, so that the id decides, also where a step ends.
       const tasks = Array.from({ length: 50 }, (_, index) =>
-        sampleTask({ sessionId, createdAt: 1_700_000_000_000 + Math.floor(index / 2) }),
+        sampleTask({ sessionId, createdAt: 1_700_000_000_000 + Math.floor(index / 3) }),
       )
       for (const task of tasks.toReversed()) await store().insertTask(task)
       await store().insertTask(sampleTask())
