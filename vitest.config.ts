@@ -18,7 +18,7 @@ const SHARED = [
 export default defineConfig({
   test: {
     globalSetup: 'test/support/built-dashboard.ts',
-    // Vitest's own module runner would load a second instance of graphql (DESIGN.md, Facts); Node runs .ts itself.
+    // Vitest's own module runner would load a second instance of graphql; Node runs .ts itself.
     experimental: { viteModuleRunner: false },
     // Against what hangs, not what is slow: longer than any condition is waited for, so that this one is what is told.
     testTimeout: 90_000,

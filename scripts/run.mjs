@@ -113,6 +113,7 @@ async function check() {
           'test/architecture.test.ts',
           'test/architecture-programs.test.ts',
           'test/source-files.test.ts',
+          'test/documents.test.ts',
         ),
     ],
     ['schema', schemaIsPrinted],

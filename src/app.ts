@@ -76,6 +76,14 @@ const SERVER_CLOSE_MS = 1000
 const QUEUE_BYTES = 256 * 1024 * 1024
 const TAIL_BYTES = 64 * 1024 * 1024
 
+/** Which stores keep what they are given on the disk of the data directory, whose free space is watched. */
+const IS_HERE: Record<(Config['database'] | Config['artifacts'])['kind'], boolean> = {
+  embedded: true,
+  server: false,
+  disk: true,
+  s3: false,
+}
+
 function limitsOf({ maxLogEntries, maxSessions }: Config): LogLimits {
   const share = (bytes: number, most: number) => Math.max(256 * 1024, Math.min(most, Math.floor(bytes / maxSessions)))
   return {
@@ -106,7 +114,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     opened.close(),
   )
   await space.look()
-  const storesHere = config.database.kind === 'embedded' || config.artifacts.kind !== 's3'
+  const storesHere = IS_HERE[config.database.kind] || IS_HERE[config.artifacts.kind]
   const proxies = opening.adopt(new WorkerEgress(logger), (opened) => opened.close())
   // Side by side: the very first start of the embedded database takes seconds, and so may the first browser's. What code
   // the rest needs is loaded while they are waited for.
@@ -136,7 +144,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     if (storesHere) await space.requireRoom()
   }
   const bytes = opening.adopt(await openArtifactStore(config, directory.path, logger), (opened) => opened.close())
-  const room = config.artifacts.kind === 's3' ? undefined : () => space.roomForFiles()
+  const room = IS_HERE[config.artifacts.kind] ? () => space.roomForFiles() : undefined
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
     opened.close(),
   )
@@ -289,9 +297,14 @@ async function openVerifier(config: OidcConfig, logger: Logger) {
 async function openArtifactStore(config: Config, dataDir: string, logger: Logger): Promise<ArtifactStore> {
   const { artifacts } = config
   try {
-    if (artifacts.kind !== 's3') return await openDiskArtifactStore(join(dataDir, 'artifacts'))
-    const { openS3ArtifactStore } = await import('./adapters/artifacts/s3.ts')
-    return await openS3ArtifactStore(artifacts, logger)
+    switch (artifacts.kind) {
+      case 'disk':
+        return await openDiskArtifactStore(join(dataDir, 'artifacts'))
+      case 's3': {
+        const { openS3ArtifactStore } = await import('./adapters/artifacts/s3.ts')
+        return await openS3ArtifactStore(artifacts, logger)
+      }
+    }
   } catch (error) {
     if (!(error instanceof Error) || !/^(Storage|Artifact)/.test(error.name)) throw error
     const where = artifacts.kind === 's3' ? `the bucket ${artifacts.bucket}` : join(dataDir, 'artifacts')

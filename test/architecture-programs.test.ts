@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { importsOf, readSource, roomOf } from './support/source-imports.ts'
+import { importsOf, readSource, moduleOf } from './support/source-imports.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -15,15 +15,15 @@ const OF_CLIENT = ['eventsource-parser', 'graphql']
 /** Beside the server there are programs that run elsewhere, and stay apart from it. */
 describe('imports', () => {
   test('of tabwire/client stay within it, and nothing of the server imports it', () => {
-    const own = sources.filter(({ room }) => room === 'client')
+    const own = sources.filter(({ module }) => module === 'client')
     expect(own.length).toBeGreaterThan(3)
     expect(own.flatMap(({ external }) => external).filter(({ specifier }) => !OF_CLIENT.includes(specifier))).toEqual(
       [],
     )
-    expect(own.flatMap(({ local }) => local).filter(({ specifier }) => roomOf(specifier) !== 'client')).toEqual([])
+    expect(own.flatMap(({ local }) => local).filter(({ specifier }) => moduleOf(specifier) !== 'client')).toEqual([])
     expect(
       sources.filter(
-        ({ room, local }) => room !== 'client' && local.some(({ specifier }) => roomOf(specifier) === 'client'),
+        ({ module, local }) => module !== 'client' && local.some(({ specifier }) => moduleOf(specifier) === 'client'),
       ),
     ).toEqual([])
   })

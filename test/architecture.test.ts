@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { importsOf, readSource, roomOf } from './support/source-imports.ts'
+import { importsOf, readSource, moduleOf } from './support/source-imports.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -12,10 +12,10 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
 /** Knows only Node. */
 const ASYNC = 'async'
 
-/** Files at the top of src/ that hold no rules and know no technology: every room may use them, the domain may not. */
+/** Files at the top of src/ that hold no rules and know no technology: every module may use them, the domain may not. */
 const COMMON = ['config.ts', 'logger.ts', 'package-files.ts', 'startup-failed.ts']
 
-/** For each room, the rooms it may import beside itself. The arrows of ARCHITECTURE.md. */
+/** For each module, the modules it may import beside itself. The arrows of ARCHITECTURE.md. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   async: [],
   contract: [],
@@ -37,8 +37,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/oidc': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/playwright': ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/postgres': ['ports', 'contract', 'fault-owner.ts', ASYNC, ...COMMON],
+  'config.ts': ['ports', 'environment.ts'],
   // Its rules of hosts are those of sessions.
-  'config.ts': ['ports', 'egress'],
+  'environment.ts': ['ports', 'egress'],
   'logger.ts': ['config.ts'],
   'package-files.ts': [],
   'startup-failed.ts': [],
@@ -151,7 +152,7 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
   },
 }
 
-/** Parts that other rooms do not see: SessionHandle and SessionDirectory are the only way to a live session. */
+/** Parts that other modules do not see: SessionHandle and SessionDirectory are the only way to a live session. */
 const HIDDEN_PARTS = ['domain/session/', 'domain/local/']
 const SEE_HIDDEN_PARTS = ['domain', 'app.ts']
 
@@ -172,10 +173,14 @@ function partOf(folder: string, path: string): string | null {
   return below.includes('/') ? below.slice(0, below.indexOf('/')) : null
 }
 
-/** Technologies, and the only rooms that may know them. */
+/** Technologies, and the only modules that may know them. */
 const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   playwright: ['adapters/playwright'],
   'playwright-core': ['adapters/playwright'],
+  'devtools-protocol': ['adapters/playwright'],
+  'har-format': ['adapters/playwright'],
+  'mime-types': ['adapters/playwright'],
+  yazl: ['adapters/playwright'],
   'drizzle-orm': ['adapters/postgres'],
   pg: ['adapters/postgres'],
   '@electric-sql/pglite': ['adapters/postgres'],
@@ -200,6 +205,9 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   socks: ['adapters/egress'],
   'eventsource-parser': ['client'],
 }
+
+/** Libraries without a technology of their own, which all may use. */
+const PLAIN = ['ipaddr.js', 'lru-cache', 'p-retry', 'uuid', 'zod']
 
 describe('imports', () => {
   test('are found in every form', () => {
@@ -226,16 +234,16 @@ describe('imports', () => {
     expect(found.filter(({ typeOnly }) => typeOnly).map(({ specifier }) => specifier)).toEqual(['./d.ts', './g.ts'])
   })
 
-  test('every file lies in a room that is on the plan', () => {
+  test('every file lies in a module that is on the plan', () => {
     expect(sources.length).toBeGreaterThan(10)
-    expect(sources.filter(({ room }) => !(room in MAY_IMPORT)).map(({ path }) => path)).toEqual([])
+    expect(sources.filter(({ module }) => !(module in MAY_IMPORT)).map(({ path }) => path)).toEqual([])
   })
 
   test('go one way: server → schema → domain → ports ← adapters', () => {
-    const wrong = sources.flatMap(({ path, room, local }) =>
+    const wrong = sources.flatMap(({ path, module, local }) =>
       local
         .filter(({ specifier }) => specifier.startsWith('..') === false)
-        .filter(({ specifier }) => roomOf(specifier) !== room && !MAY_IMPORT[room]?.includes(roomOf(specifier)))
+        .filter(({ specifier }) => moduleOf(specifier) !== module && !MAY_IMPORT[module]?.includes(moduleOf(specifier)))
         .map(({ specifier }) => `${path} imports ${specifier}`),
     )
     expect(wrong).toEqual([])
@@ -260,8 +268,8 @@ describe('imports', () => {
 
   test('reach live sessions by handle and directory only', () => {
     const wrong = sources.filter(
-      ({ room, local }) =>
-        !SEE_HIDDEN_PARTS.includes(room) &&
+      ({ module, local }) =>
+        !SEE_HIDDEN_PARTS.includes(module) &&
         local.some(({ specifier }) => HIDDEN_PARTS.some((part) => specifier.startsWith(part))),
     )
     expect(wrong.map(({ path }) => path)).toEqual([])
@@ -270,7 +278,9 @@ describe('imports', () => {
   test('let global ids in no further than the edge', () => {
     const knowing = sources.filter(({ local }) => local.some(({ specifier }) => specifier === 'contract/global-id.ts'))
     expect(knowing.length).toBeGreaterThan(10)
-    const wrong = knowing.filter(({ path, room }) => ![room, path].some((place) => SPEAK_GLOBAL_IDS.includes(place)))
+    const wrong = knowing.filter(
+      ({ path, module }) => ![module, path].some((place) => SPEAK_GLOBAL_IDS.includes(place)),
+    )
     expect(wrong.map(({ path }) => path)).toEqual([])
   })
 
@@ -308,28 +318,39 @@ describe('imports', () => {
 
   test('only app.ts names adapters', () => {
     const naming = sources
-      .filter(({ room }) => !room.startsWith('adapters/'))
+      .filter(({ module }) => !module.startsWith('adapters/'))
       .filter(({ local }) => local.some(({ specifier }) => specifier.startsWith('adapters/')))
     expect(naming.map(({ path }) => path).filter((path) => path !== 'app.ts')).toEqual([])
   })
 
-  test('each technology is known in its own room only', () => {
-    const wrong = sources.flatMap(({ path, room, external }) =>
+  test('each technology is known in its own module only', () => {
+    const wrong = sources.flatMap(({ path, module, external }) =>
       external
-        .filter(({ specifier }) => KNOWN_ONLY_IN[specifier] && !KNOWN_ONLY_IN[specifier].includes(room))
+        .filter(({ specifier }) => KNOWN_ONLY_IN[specifier] && !KNOWN_ONLY_IN[specifier].includes(module))
         .map(({ specifier }) => `${path} imports ${specifier}`),
     )
     expect(wrong).toEqual([])
   })
 
+  test('adapters bring no technology that is not on the table', () => {
+    const unlisted = sources
+      .filter(({ module }) => module.startsWith('adapters/'))
+      .flatMap(({ path, external }) =>
+        external
+          .filter(({ specifier }) => !specifier.startsWith('node:'))
+          .filter(({ specifier }) => !KNOWN_ONLY_IN[specifier] && !PLAIN.includes(specifier))
+          .map(({ specifier }) => `${path} imports ${specifier}`),
+      )
+    expect(unlisted).toEqual([])
+  })
+
   test('the domain and what it builds on use Node, plain libraries and types only', () => {
-    const plain = ['ipaddr.js', 'lru-cache', 'p-retry', 'uuid', 'zod']
     const wrong = sources
-      .filter(({ room }) => ['domain', 'ports', 'contract', 'egress'].includes(room))
+      .filter(({ module }) => ['domain', 'ports', 'contract', 'egress'].includes(module))
       .flatMap(({ path, external }) =>
         external
           .filter(
-            ({ specifier, typeOnly }) => !specifier.startsWith('node:') && !plain.includes(specifier) && !typeOnly,
+            ({ specifier, typeOnly }) => !specifier.startsWith('node:') && !PLAIN.includes(specifier) && !typeOnly,
           )
           .map(({ specifier }) => `${path} imports ${specifier}`),
       )
@@ -339,7 +360,7 @@ describe('imports', () => {
   test('the domain and what it builds on open no files, threads or processes', () => {
     const outside = ['node:child_process', 'node:cluster', 'node:fs', 'node:sqlite', 'node:worker_threads']
     const wrong = sources
-      .filter(({ room }) => ['domain', 'ports', 'contract', 'egress'].includes(room))
+      .filter(({ module }) => ['domain', 'ports', 'contract', 'egress'].includes(module))
       .flatMap(({ path, external }) =>
         external
           .filter(({ specifier }) => outside.includes(specifier))
@@ -355,7 +376,7 @@ describe('imports', () => {
       typeof value === 'function' &&
       value.prototype instanceof Error &&
       [...Object.getOwnPropertyNames(value.prototype)].every((name) => name === 'constructor')
-    const ports = sources.filter(({ room }) => room === 'ports')
+    const ports = sources.filter(({ module }) => module === 'ports')
     expect(ports.length).toBeGreaterThan(20)
     const behaving = await Promise.all(
       ports.map(async ({ path }) => {

@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { ConfigInvalid, loadConfig, type Config } from '../src/config.ts'
+import { serve } from '../src/commands/serve.ts'
+import { CONFIG_VARIABLES, ConfigInvalid, loadConfig, type Config } from '../src/config.ts'
+import { environment } from '../src/environment.ts'
 
 const DEFAULTS: Config = {
   host: '127.0.0.1',
@@ -47,7 +51,7 @@ test('an empty environment gives the documented defaults', () => {
 })
 
 describe('accepts', () => {
-  test.each<[Record<string, string>, Partial<Config>]>([
+  const accepted: [Record<string, string>, Partial<Config>][] = [
     [{ HOST: '0.0.0.0' }, { host: '0.0.0.0', egress: { mode: 'PUBLIC', allow: [] } }],
     [{ HOST: '::' }, { host: '::', egress: { mode: 'PUBLIC', allow: [] } }],
     [{ HOST: '::1' }, { host: '::1' }],
@@ -163,8 +167,23 @@ describe('accepts', () => {
     [{ PORT: '', DATABASE_URL: '', TABWIRE_API_KEY: ' ', TABWIRE_LOG_LEVEL: '' }, {}],
     [{ PORT: ' 4001 ' }, { port: 4001 }],
     [{ UNRELATED: 'yes', tabwire_port: '1' }, {}],
-  ])('%j', (env, changed) => {
+  ]
+
+  test.each(accepted)('%j', (env, changed) => {
     expect(loadConfig(env)).toEqual({ ...DEFAULTS, ...changed })
+  })
+
+  test('every variable there is, and does something with each', () => {
+    const isUsed = (name: string) =>
+      accepted.some(([{ [name]: given, ...others }]) => {
+        if (given === undefined) return false
+        try {
+          return !isDeepStrictEqual(loadConfig(others), loadConfig({ ...others, [name]: given }))
+        } catch {
+          return true
+        }
+      })
+    expect(CONFIG_VARIABLES.filter((name) => !isUsed(name))).toEqual([])
   })
 })
 
@@ -307,5 +326,32 @@ describe('refuses', () => {
       'TABWIRE_LOG_LEVEL',
     ])
     expect(problems.join('\n')).not.toContain('hunter2')
+  })
+})
+
+describe('every variable', () => {
+  const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8')
+  const [, section = ''] = /^## Configuration\n\n((?:\|.*\n)+)/m.exec(readme) ?? []
+  const rows = [...section.matchAll(/^\| (`[^|]+`) \|([^|]*)\|([^|]*)/gm)].flatMap(([, names, byDefault, meaning]) =>
+    names!.split(', ').map((name) => ({ name: name.replaceAll('`', ''), byDefault: byDefault!, meaning: meaning! })),
+  )
+
+  test('is in the README, once, and says what it means', () => {
+    expect(rows.map(({ name }) => name).toSorted()).toEqual(CONFIG_VARIABLES.toSorted())
+    expect(rows.filter(({ meaning }) => meaning.trim() === '')).toEqual([])
+  })
+
+  test('has its default there, where it is a value', () => {
+    const defaults = Object.entries(environment.parse({})).flatMap(([name, value]) =>
+      typeof value === 'number' || (typeof value === 'string' && value !== '') ? [[name, `\`${value}\``] as const] : [],
+    )
+    expect(defaults.length).toBeGreaterThan(10)
+    const wrong = defaults.filter(([name, value]) => !rows.find((row) => row.name === name)?.byDefault.includes(value))
+    expect(wrong).toEqual([])
+  })
+
+  test('is in the help of the command', () => {
+    const named = new Set(serve.help.match(/\b[A-Z][A-Z0-9_]+\b/g))
+    expect(CONFIG_VARIABLES.filter((name) => !named.has(name))).toEqual([])
   })
 })

@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { CONFIG_VARIABLES } from '../src/config.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
@@ -63,9 +64,14 @@ describe('docker-compose.yml', () => {
     expect(named.sort()).toEqual(Object.keys(compose.volumes).sort())
   })
 
-  test('sets only variables that the app knows', () => {
-    const config = read('src/config.ts')
-    for (const name of Object.keys(app.environment)) expect(config).toContain(`  ${name}: `)
+  test('hands on every variable of the app, but for paths, which the image has fixed', () => {
+    const fixed = ['TABWIRE_DATA_DIR', 'TABWIRE_TEMP_DIR', 'TABWIRE_BROWSER_PATH']
+    const handedOn = CONFIG_VARIABLES.filter((name) => !fixed.includes(name))
+    expect(Object.keys(app.environment).toSorted()).toEqual(handedOn.toSorted())
+    const ofCompose = ['HOST', 'PORT', 'DATABASE_URL', 'TABWIRE_BROWSER_SANDBOX']
+    for (const name of handedOn.filter((one) => !ofCompose.includes(one))) {
+      expect(app.environment[name]?.startsWith(`\${${name}:-`), `${name} is not taken from the environment`).toBe(true)
+    }
   })
 })
 

@@ -1,12 +1,12 @@
 import type { App } from '../app.ts'
 import { Deadline } from '../async/deadline.ts'
-import { loadConfig, type Config } from '../config.ts'
+import { CONFIG_VARIABLES, loadConfig, type Config } from '../config.ts'
 import { adminKeyFile } from '../data-directory.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import { faultOwner } from '../fault-owner.ts'
 import { useTempDirectory } from '../temp-directory.ts'
 import { print, tell } from './output.ts'
-import { readOptions, type Command } from './usage.ts'
+import { inLines, readOptions, type Command } from './usage.ts'
 
 /** How long an orderly end may take. docker kills after ten seconds, and so do people. */
 const SHUTDOWN_MS = 9500
@@ -27,13 +27,9 @@ export const serve: Command = {
 Serves the GraphQL API over HTTP, WebSocket and SSE, the dashboard, and GraphiQL. Migrates the database first.
 Ctrl-C (SIGINT) or SIGTERM ends every session in order and exits with 0; a second one exits at once.
 
-It is configured by environment variables, which the README lists: HOST, PORT, TABWIRE_DATA_DIR, TABWIRE_TEMP_DIR,
-TABWIRE_TEMP_LIMIT_MB, DATABASE_URL, TABWIRE_API_KEY, TABWIRE_PUBLIC_URL, TABWIRE_BROWSER_PATH, TABWIRE_BROWSER_SANDBOX, TABWIRE_MAX_SESSIONS,
-TABWIRE_MAX_QUEUED, TABWIRE_WARM_BROWSERS, TABWIRE_MAX_LOG_ENTRIES, TABWIRE_RETENTION_DAYS, TABWIRE_ARTIFACT_QUOTA_MB,
-TABWIRE_SIGNING_KEYS, TABWIRE_PROFILE_KEY, TABWIRE_S3_BUCKET, TABWIRE_S3_ENDPOINT, TABWIRE_S3_REGION,
-TABWIRE_S3_ACCESS_KEY_ID, TABWIRE_S3_SECRET_ACCESS_KEY, TABWIRE_S3_PREFIX, TABWIRE_S3_FORCE_PATH_STYLE,
-TABWIRE_S3_DOWNLOADS, TABWIRE_AI_PROVIDER, TABWIRE_AI_MODEL, TABWIRE_AI_API_KEY, TABWIRE_AI_BASE_URL,
-TABWIRE_AI_PRICES, TABWIRE_OIDC_ISSUER, TABWIRE_OIDC_AUDIENCE, TABWIRE_LOG_LEVEL.`,
+It is configured by environment variables, which the README explains:
+
+${inLines(CONFIG_VARIABLES, 100)}`,
 
   async run(args) {
     readOptions(args, {})

@@ -40,3 +40,14 @@ function parse<const O extends NonNullable<ParseArgsConfig['options']>>(args: re
     throw error
   }
 }
+
+/** Words for a help text, with commas between, in lines of at most so many characters; none is left out or cut. */
+export function inLines(words: readonly string[], width: number): string {
+  const lines = ['']
+  for (const word of words.map((one, index) => (index < words.length - 1 ? `${one},` : one))) {
+    const last = lines.at(-1)!
+    if (last !== '' && last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`
+  }
+  return lines.join('\n')
+}

@@ -27,15 +27,15 @@ export function importsOf(code: string): Import[] {
 
 interface SourceFile {
   path: string
-  room: string
+  module: string
   /** Paths below src/. */
   local: Import[]
   /** Packages, and Node's own as "node:…". */
   external: Import[]
 }
 
-/** Which room a path below src/ belongs to: a folder, an adapter's folder, or the file itself. */
-export function roomOf(path: string): string {
+/** Which module a path below src/ belongs to: a folder, an adapter's folder, or the file itself. */
+export function moduleOf(path: string): string {
   const [first = '', second = ''] = path.split('/')
   if (!path.includes('/')) return first
   return first === 'adapters' ? `adapters/${second}` : first
@@ -53,7 +53,7 @@ export function readSource(path: string): SourceFile {
   const isLocal = ({ specifier }: Import) => specifier.startsWith('.')
   return {
     path,
-    room: roomOf(path),
+    module: moduleOf(path),
     local: imports
       .filter(isLocal)
       .map(({ specifier, typeOnly }) => ({ specifier: join(dirname(path), specifier), typeOnly })),

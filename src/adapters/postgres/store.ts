@@ -53,14 +53,29 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
 
 type StoreCalls = Omit<Store, 'ping' | 'describe' | 'close'>
 
-/** What grows without end, and would fill the disk to the last byte. */
-const LARGE_WRITES: ReadonlySet<string> = new Set([
-  'append',
-  'insertSession',
-  'insertArtifact',
-  'insertTask',
-  'saveProfile',
-] satisfies (keyof StoreCalls)[])
+type Read = Extract<keyof StoreCalls, `${'find' | 'list' | 'count' | 'read' | 'sum' | 'describe'}${string}`>
+
+/** Which calls write what grows without end, and would fill the disk to the last byte. */
+const IS_LARGE: Record<Exclude<keyof StoreCalls, Read>, boolean> = {
+  insertSession: true,
+  append: true,
+  patchSession: false,
+  deleteEndedBefore: false,
+  insertApiKey: false,
+  revokeApiKey: false,
+  touchApiKey: false,
+  setApiKeyScopes: false,
+  deleteExpiredApiKeys: false,
+  insertArtifact: true,
+  deleteArtifact: false,
+  claimUpload: false,
+  releaseUpload: false,
+  deleteUploadClaims: false,
+  saveProfile: true,
+  deleteProfile: false,
+  insertTask: true,
+  updateTask: false,
+}
 
 /** Whether a log ends with it: a few entries, for which a part of the reserve is kept. */
 const isEnd = (name: string, parameters: unknown[]) =>
@@ -72,8 +87,9 @@ function guarded(
   watch: DatabaseWatch,
   hasRoom: NonNullable<DatabaseEnvironment['hasRoom']>,
 ): StoreCalls {
+  const isLarge = new Set(Object.entries(IS_LARGE).flatMap(([name, large]) => (large ? [name] : [])))
   const guard = ([name, call]: [string, (...parameters: unknown[]) => Promise<unknown>]) => {
-    if (!LARGE_WRITES.has(name)) return [name, (...parameters: unknown[]) => watch.guard(() => call(...parameters))]
+    if (!isLarge.has(name)) return [name, (...parameters: unknown[]) => watch.guard(() => call(...parameters))]
     const write = async (...parameters: unknown[]) => {
       if (!(await hasRoom(isEnd(name, parameters))))
         throw new StoreFull(new Error('the rest is kept for the database itself'))

@@ -14,7 +14,7 @@ import type { SignedLinks } from '../../domain/links/signed-links.ts'
 import type { Uploads } from '../../domain/links/uploads.ts'
 import type { Scope } from '../../ports/scope.ts'
 
-/** What the resolvers may call: the rules of the house, nothing below them. */
+/** What the resolvers may call: the domain, nothing below it. */
 export interface Domain {
   readonly sessions: SessionDirectory
   readonly logs: LogReader

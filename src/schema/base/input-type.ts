@@ -4,12 +4,12 @@ import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import { builder } from './builder.ts'
 import { describedValues } from './enum-values.ts'
 
-/** Types that were made of definitions, by name: each name is one type. */
-const made = new Map<string, unknown>()
+/** Types that were made of definitions, by name, each with its definition. */
+const made = new Map<string, { definition: object; type: unknown }>()
 
 /** The input type that takes what the definition says; the domain checks what GraphQL cannot say. */
 export function inputTypeOf(definition: InputDefinition<InputFields>): InputRef<unknown> {
-  return madeOnce<InputRef<unknown>>(definition.inputName, () => {
+  return madeOnce<InputRef<unknown>>(definition.inputName, definition, () => {
     const { inputName, isOneOf, fields } = definition
     const description = describeInput(definition)
     return builder.inputType(inputName, {
@@ -37,17 +37,20 @@ function typeOf(type: InputField['type']) {
 }
 
 /** The enum type of the definition, for inputs and outputs alike. */
-export function enumTypeOf<V extends string>({ enumName, description, values, names }: EnumDefinition<V>) {
-  return madeOnce(enumName, () =>
+export function enumTypeOf<V extends string>(definition: EnumDefinition<V>) {
+  const { enumName, description, values, names } = definition
+  return madeOnce(enumName, definition, () =>
     builder.enumType(enumName, { description, values: describedValues<V>(values, names) }),
   )
 }
 
-function madeOnce<Type>(name: string, make: () => Type): Type {
-  const known = made.get(name) as Type | undefined
-  if (known) return known
+/** Each name is one type. The fields of a second definition of that name would be missing from the schema. */
+function madeOnce<Type>(name: string, definition: object, make: () => Type): Type {
+  const known = made.get(name)
+  if (known && known.definition !== definition) throw new Error(`two definitions are named ${name}`)
+  if (known) return known.type as Type
   const type = make()
-  made.set(name, type)
+  made.set(name, { definition, type })
   return type
 }
 

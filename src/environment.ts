@@ -1,0 +1,170 @@
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import proxyAddr from 'proxy-addr'
+import { z } from 'zod'
+import { readHostRule } from './egress/host-rule.ts'
+import type { HostRule } from './ports/egress.ts'
+
+const wholeNumber = (from: number, to: number, fallback: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${from} to ${to}`)
+    .transform(Number)
+    .refine((value) => value >= from && value <= to, `must be a whole number from ${from} to ${to}`)
+    .default(fallback)
+
+const isUrlOf = (protocols: readonly string[]) => (value: string) =>
+  URL.canParse(value) && protocols.includes(new URL(value).protocol)
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
+
+/** Keys that come over plain http could be anyone's, unless they come from this machine. */
+function isIssuer(value: string): boolean {
+  const url = URL.parse(value)
+  if (!url || url.search !== '' || url.hash !== '' || url.username !== '') return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
+}
+
+/** The path of a socket has room for about a hundred characters, and the rest of its name takes forty. */
+const LONGEST_TEMP_DIR = 60
+
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
+
+/** Whether proxy-addr takes it. A number alone would be an address to it (10 is 0.0.0.10). */
+function isProxy(name: string): boolean {
+  if (/^[^a-z]/.test(name) && isIP(name.split('/')[0]!) === 0) return false
+  try {
+    return proxyAddr.compile(name) !== null
+  } catch {
+    return false
+  }
+}
+
+/** Of all hosts: each problem names the one that it is about. */
+function readHostRules(text: string, context: z.RefinementCtx): HostRule[] {
+  return text
+    .split(/[\s,]+/)
+    .filter((given) => given !== '')
+    .map((given) => {
+      const { rule, problem } = readHostRule(given)
+      if (problem !== null)
+        context.addIssue({ code: 'custom', message: `${problem}: ${JSON.stringify(given.slice(0, 100))} is not` })
+      return rule ?? ''
+    })
+}
+
+const prices = z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) }))
+
+function readPrices(text: string, context: z.RefinementCtx): z.output<typeof prices> {
+  try {
+    return prices.parse(JSON.parse(text))
+  } catch {
+    const message = 'must be JSON such as {"some-model": {"input": 2.5, "output": 10}}: USD for a million tokens'
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  }
+}
+
+/** The environment variables and their rules, each by itself; their meanings are listed in the README. */
+export const environment = z.object({
+  HOST: z
+    .string()
+    .refine((value) => isIP(value) !== 0 || HOST_NAME.test(value), 'must be an IP address or a host name')
+    .default('127.0.0.1'),
+  PORT: wholeNumber(0, 65_535, 4000),
+  TABWIRE_DATA_DIR: z.string().default('./.tabwire'),
+  TABWIRE_TEMP_DIR: z
+    .string()
+    .transform((value) => resolve(value))
+    .refine(
+      (value) => value.length <= LONGEST_TEMP_DIR,
+      `must have at most ${LONGEST_TEMP_DIR} characters as a full path, for sockets are made below it`,
+    )
+    .optional(),
+  TABWIRE_TEMP_LIMIT_MB: wholeNumber(64, 1_000_000_000, 8_192),
+  DATABASE_URL: z
+    .string()
+    .refine(isUrlOf(['postgres:', 'postgresql:']), 'must be a postgres:// URL')
+    .optional(),
+  TABWIRE_API_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 printable ASCII characters without spaces')
+    .optional(),
+  TABWIRE_PUBLIC_URL: z
+    .string()
+    .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
+    .transform((value) => value.replace(/\/+$/, ''))
+    .optional(),
+  TABWIRE_TRUSTED_PROXIES: z
+    .string()
+    .transform((value) => value.split(/[\s,]+/).filter((name) => name !== ''))
+    .refine(
+      (names) => names.every(isProxy),
+      'must be IP addresses, CIDR ranges, loopback, linklocal or uniquelocal, with commas between',
+    )
+    .default([]),
+  TABWIRE_BROWSER_PATH: z.string().optional(),
+  TABWIRE_BROWSER_SANDBOX: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
+  TABWIRE_EGRESS: z.enum(['open', 'public', 'none'], 'must be open, public or none').optional(),
+  TABWIRE_EGRESS_ALLOW: z.string().transform(readHostRules).default([]),
+  TABWIRE_MAX_SESSIONS: wholeNumber(1, 1000, 20),
+  TABWIRE_MAX_QUEUED: wholeNumber(0, 100_000, 100),
+  TABWIRE_WARM_BROWSERS: wholeNumber(0, 100, 2),
+  TABWIRE_MAX_LOG_ENTRIES: wholeNumber(100, 100_000_000, 1_000_000),
+  TABWIRE_RETENTION_DAYS: wholeNumber(0, 36_500, 30),
+  TABWIRE_ARTIFACT_QUOTA_MB: wholeNumber(1, 1_000_000_000, 10_240),
+  TABWIRE_SIGNING_KEYS: z
+    .string()
+    .regex(
+      /^[\x21-\x2b\x2d-\x7e]{32,256}(,[\x21-\x2b\x2d-\x7e]{32,256})*$/,
+      'must be secrets of 32 to 256 printable ASCII characters, with commas between',
+    )
+    .transform((value) => value.split(','))
+    .optional(),
+  TABWIRE_PROFILE_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{32,256}$/, 'must be 32 to 256 printable ASCII characters without spaces')
+    .optional(),
+  TABWIRE_S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket')
+    .optional(),
+  TABWIRE_S3_ENDPOINT: z
+    .string()
+    .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
+    .optional(),
+  TABWIRE_S3_REGION: z.string().default('us-east-1'),
+  TABWIRE_S3_ACCESS_KEY_ID: z.string().optional(),
+  TABWIRE_S3_SECRET_ACCESS_KEY: z.string().optional(),
+  TABWIRE_S3_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9!_.*'()/-]{1,500}$/, 'must be part of an S3 key')
+    .transform((value) => (value.endsWith('/') ? value : `${value}/`))
+    .default(''),
+  TABWIRE_S3_FORCE_PATH_STYLE: z.enum(['true', 'false'], 'must be true or false').optional(),
+  TABWIRE_S3_DOWNLOADS: z.enum(['proxy', 'redirect'], 'must be proxy or redirect').default('proxy'),
+  TABWIRE_AI_PROVIDER: z
+    .enum(['openai', 'openai-compatible', 'anthropic'], 'must be openai, openai-compatible or anthropic')
+    .optional(),
+  TABWIRE_AI_MODEL: z.string().max(200).optional(),
+  TABWIRE_AI_API_KEY: z.string().optional(),
+  TABWIRE_AI_BASE_URL: z
+    .string()
+    .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
+    .optional(),
+  TABWIRE_AI_PRICES: z.string().transform(readPrices).optional(),
+  TABWIRE_OIDC_ISSUER: z
+    .string()
+    .refine(isIssuer, 'must be an https:// URL without query and fragment (http:// on a loopback address)')
+    .optional(),
+  TABWIRE_OIDC_AUDIENCE: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters without spaces')
+    .optional(),
+  TABWIRE_LOG_LEVEL: z
+    .enum(
+      ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+      'must be fatal, error, warn, info, debug, trace or silent',
+    )
+    .default('info'),
+})
