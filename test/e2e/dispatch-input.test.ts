@@ -293,6 +293,18 @@ describe('which page', () => {
   })
 })
 
+test('a page that takes its time with each event gets all of them', async () => {
+  const id = await open('/input')
+  await evaluate(id, `document.querySelector('#field').focus()`)
+  // Longer in all than one event may take, bounded each.
+  const slow = `const until = performance.now() + 700; while (performance.now() < until);`
+  await evaluate(id, `addEventListener('keydown', () => { ${slow} })`)
+  const keys = [...'slowly'].flatMap((key) => [{ key: { type: 'DOWN', key } }, { key: { type: 'UP', key } }])
+  expect(await dispatch(id, keys)).toBe(true)
+  expect(await evaluate(id, `document.querySelector('#field').value`)).toBe('slowly')
+  await terminate(id)
+})
+
 describe('a page that does not take it', () => {
   test('hangs, and the caller does not', async () => {
     const id = await open('/input')

@@ -9,7 +9,7 @@ builder.mutationField('dispatchInput', (t) =>
     type: 'Boolean',
     authScopes: (_, { sessionId }) => ({ liveView: { sessionId: sessionUuid(sessionId), scope: 'WRITE' } }),
     description:
-      'Gives a page what a person does with mouse, keyboard and fingers, in order, beside whatever actions go on; calls for one page are served one after the other. True: the page has taken it. False: it has not taken all of it within 4 s, as it hangs or a dialog is open; what it was given before may still come to pass, the rest is dropped. It is activity, but stands in no log. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT.',
+      'Gives a page what a person does with mouse, keyboard and fingers, in order, beside whatever actions go on; calls for one page are served one after the other. True: the page has taken it. False: it took longer than 4 s for one event, as it hangs or a dialog is open, or than 30 s for all; what it was given before may still come to pass, the rest is dropped. It is activity, but stands in no log. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT.',
     extensions: COST.browser,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),

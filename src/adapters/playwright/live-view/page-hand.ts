@@ -9,8 +9,10 @@ import { Dragging, interceptDrags, type DragData } from './dragging.ts'
 import { FIRE_PASTE } from './fire-paste.ts'
 import { InputCommands, insertion, type InputCommand } from './input-commands.ts'
 
-/** A page that hangs takes nothing, and what it waits for may never come. */
+/** A page that hangs takes nothing, and what it waits for may never come: how long it may take for one event, … */
 const TAKING_MS = 4_000
+/** … and for all of a call, however steadily it takes one after the other. */
+const WHOLE_MS = 30_000
 
 /** The page did not take all of it in time. */
 class NotTaken extends Error {}
@@ -36,18 +38,12 @@ export class PageHand {
 
   /** In order, and one call after the other. False: the page did not take all of it in time. Never rejects. */
   async take(events: readonly InputEvent[]): Promise<boolean> {
-    using deadline = new Deadline(TAKING_MS, [], () => new NotTaken())
+    using whole = new Deadline(WHOLE_MS, [], () => new NotTaken())
     let leave: (() => void) | null = null
     try {
-      leave = await this.#turn.acquire(deadline.signal)
-      const sessionId = await deadline.race(this.#attached())
-      for (const event of events) {
-        if (event.kind === 'paste') await this.#paste(event.text, sessionId, deadline)
-        else if (event.kind === 'mouse') await this.#move(event, sessionId, deadline)
-        else if (event.kind === 'key' && event.key === 'Escape' && this.#dragging.isOn) {
-          await this.#give(this.#dragging.cancel(), sessionId, deadline)
-        } else await this.#give(this.#commands.of(event), sessionId, deadline)
-      }
+      leave = await this.#turn.acquire(whole.signal)
+      const sessionId = await this.#inTime(whole, (deadline) => deadline.race(this.#attached()))
+      for (const event of events) await this.#inTime(whole, (deadline) => this.#takeOne(event, sessionId, deadline))
       return true
     } catch (error) {
       if (error instanceof NotTaken) return false
@@ -57,6 +53,20 @@ export class PageHand {
     } finally {
       leave?.()
     }
+  }
+
+  /** Each step has a time of its own: a machine that is busy is slow, and half of what was typed would be missing. */
+  async #inTime<T>(whole: Deadline, step: (deadline: Deadline) => Promise<T>): Promise<T> {
+    using deadline = new Deadline(TAKING_MS, [whole.signal], () => new NotTaken())
+    return await step(deadline)
+  }
+
+  async #takeOne(event: InputEvent, sessionId: string, deadline: Deadline): Promise<void> {
+    if (event.kind === 'paste') await this.#paste(event.text, sessionId, deadline)
+    else if (event.kind === 'mouse') await this.#move(event, sessionId, deadline)
+    else if (event.kind === 'key' && event.key === 'Escape' && this.#dragging.isOn) {
+      await this.#give(this.#dragging.cancel(), sessionId, deadline)
+    } else await this.#give(this.#commands.of(event), sessionId, deadline)
   }
 
   /** The page was about to let something be dragged, in a session of the protocol. */
