@@ -20,6 +20,8 @@ export function sampleSession(members: Partial<SessionRecord> = {}): SessionReco
     userAgent: null,
     locale: null,
     timezone: null,
+    emulation: null,
+    offline: false,
     keepAlive: false,
     idleTimeoutSeconds: 600,
     maxDurationSeconds: 3600,
