@@ -2,13 +2,3 @@ export interface Viewport {
   width: number
   height: number
 }
-
-/**
- * A bitmap of Chromium's has at most 2 GiB. Asked for more, its graphics process crashes: what is taken while it starts anew
- * fails as well, and after a few crashes the whole browser ends.
- */
-export const MOST_PICTURE_PIXELS = 2 ** 29
-
-/** Of a picture of all that can be seen. */
-export const picturePixels = ({ width, height }: Viewport, deviceScaleFactor: number): number =>
-  width * height * deviceScaleFactor ** 2

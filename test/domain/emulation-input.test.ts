@@ -2,13 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { BadUserInput } from '../../src/domain/kernel/errors.ts'
 import { httpCredentialsOf } from '../../src/domain/sessions/emulation-input.ts'
 import { hashOfOptions } from '../../src/domain/sessions/idempotency.ts'
-import {
-  parseStartSession,
-  parseUpdateSession,
-  type StartSessionInput,
-} from '../../src/domain/sessions/session-input.ts'
+import { parseStartSession, parseUpdateSession } from '../../src/domain/sessions/session-input.ts'
 
-const parse = (input: object) => parseStartSession(input as StartSessionInput)
+const parse = (input: object) => parseStartSession(input)
 
 function refusalOf(call: () => unknown): BadUserInput {
   try {

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { BrowserOptions, BrowserPool, BrowserSession, OpenOutcome, Recorder } from '../../ports/browser.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
-import type { Viewport } from '../../ports/viewport.ts'
 import { TabwireError } from '../kernel/errors.ts'
 import { Deadline } from '../../async/deadline.ts'
 
@@ -89,22 +88,15 @@ export class SessionBrowser {
   }
 
   /** Throws BrowserTimeout when the browser does not take it. */
-  async setViewport(viewport: Viewport): Promise<void> {
+  async change({ viewport, offline }: Partial<Wanted>): Promise<void> {
+    let what = 'viewport'
     try {
-      await this.browser.setViewport(viewport)
+      if (viewport) await this.browser.setViewport(viewport)
+      what = 'value of offline'
+      if (offline !== undefined) await this.browser.setOffline(offline)
     } catch (error) {
-      this.#logger.warn({ err: error }, 'a viewport could not be set')
-      throw new BrowserTimeout('The browser did not take the new viewport in time; nothing was changed.')
-    }
-  }
-
-  /** Throws BrowserTimeout when the browser does not take it. */
-  async setOffline(offline: boolean): Promise<void> {
-    try {
-      await this.browser.setOffline(offline)
-    } catch (error) {
-      this.#logger.warn({ err: error }, 'the network of a session could not be switched')
-      throw new BrowserTimeout('The browser did not take the new value of offline in time; nothing was changed.')
+      this.#logger.warn({ err: error }, 'a browser did not take a change')
+      throw new BrowserTimeout(`The browser did not take the new ${what} in time; the session was not changed.`)
     }
   }
 

@@ -210,10 +210,8 @@ export class Session implements Recorder {
 
   /** Resolves when the change is committed. It is activity: the idle timeout starts anew. Throws DatabaseUnavailable. */
   async update(change: SessionPatch): Promise<void> {
-    const { viewport, offline } = change
     try {
-      if (viewport) await this.#browser?.setViewport(viewport)
-      if (offline !== undefined) await this.#browser?.setOffline(offline)
+      await this.#browser?.change(change)
     } finally {
       // What a browser answers that is being ended is of no interest.
       this.#requireNotEnding()

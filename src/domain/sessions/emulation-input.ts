@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MOST_PICTURE_PIXELS, picturePixels } from '../../contract/picture-pixels.ts'
 import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../contract/input-field.ts'
 import {
   NO_EMULATION,
@@ -9,7 +10,7 @@ import {
   type HttpCredentials,
   type ReducedMotion,
 } from '../../ports/emulation.ts'
-import { MOST_PICTURE_PIXELS, picturePixels, type Viewport } from '../../ports/viewport.ts'
+import type { Viewport } from '../../ports/viewport.ts'
 import type { InputIssue } from '../kernel/errors.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
 
@@ -221,10 +222,8 @@ function originOfPrompt(text: string): string | null {
 export function emulationOf(options: EmulationOptions): Emulation {
   const { ignoreHttpsErrors, geolocation, permissions: granted, colorScheme, reducedMotion } = options
   const { deviceScaleFactor, isMobile, hasTouch } = options
-  return {
-    ...{ ignoreHttpsErrors, geolocation, permissions: granted, colorScheme, reducedMotion },
-    ...{ deviceScaleFactor, isMobile, hasTouch },
-  }
+  const screen = { deviceScaleFactor, isMobile, hasTouch }
+  return { ignoreHttpsErrors, geolocation, permissions: granted, colorScheme, reducedMotion, ...screen }
 }
 
 /** To whom which credentials are given. */

@@ -1,5 +1,5 @@
 import type { ActionValues } from '../../../contract/actions/list.ts'
-import { MOST_PICTURE_PIXELS, picturePixels } from '../../../ports/viewport.ts'
+import { MOST_PICTURE_PIXELS, picturePixels } from '../../../contract/picture-pixels.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'

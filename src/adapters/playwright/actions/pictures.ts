@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright'
 import type { ActionValues } from '../../../contract/actions/list.ts'
-import { MOST_PICTURE_PIXELS } from '../../../ports/viewport.ts'
+import { MOST_PICTURE_PIXELS } from '../../../contract/picture-pixels.ts'
 import { isPlaywrightError } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'

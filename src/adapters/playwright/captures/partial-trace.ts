@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import yazl from 'yazl'
 import { NETWORK_EXTENSION, TRACE_EXTENSIONS, TRACE_FOLDERS } from '../library/playwright-files.ts'
-import type { AuthorizationRedaction } from '../network/authorization-redaction.ts'
+import type { AuthorizationRedaction } from './authorization-redaction.ts'
 import { linesOf } from './json-lines.ts'
 
 /**

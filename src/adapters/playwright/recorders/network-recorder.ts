@@ -16,7 +16,7 @@ import {
   type WireHeaders,
 } from './network-exchange.ts'
 import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
-import type { AuthorizationRedaction } from '../network/authorization-redaction.ts'
+import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import type { TrackedPage, Targets, TrackedSession } from '../cdp/targets/target-registry.ts'
