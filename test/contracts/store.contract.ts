@@ -6,6 +6,7 @@ import type { EntryDraft } from '../../src/ports/log-entry.ts'
 import { SCOPES } from '../../src/ports/scope.ts'
 import { SIGN_IN_KEY_NAME } from '../../src/ports/api-key.ts'
 import type { Store } from '../../src/ports/store.ts'
+import { NO_EMULATION } from '../../src/ports/emulation.ts'
 import { UnstorableBatch } from '../../src/ports/store-errors.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
@@ -44,6 +45,12 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
         userAgent: 'agent',
         locale: 'de-DE',
         timezone: 'Europe/Berlin',
+        emulation: {
+          ...NO_EMULATION,
+          geolocation: { latitude: 1.5, longitude: -2, accuracy: 0 },
+          permissions: ['MIDI'],
+        },
+        offline: true,
         keepAlive: true,
         idempotencyKey: 'key',
         inputHash: 'hash',
@@ -96,6 +103,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     test('is patched while it lives, and not once it has ended', async () => {
       const { session } = await insertWith(store, [])
       const patch = {
+        offline: true,
         name: 'named',
         metadata: { a: 1 },
         viewport: { width: 10, height: 20 },

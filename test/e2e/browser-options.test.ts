@@ -196,6 +196,19 @@ describe('a session that is offline', () => {
     await terminate(id)
   })
 
+  test('is offline also in pages beside one that hangs, which is when it answers again', async () => {
+    const { id } = await start({ initialPrompt: `${site().url}/` }, 'LOADED')
+    const beside = await popup(id, `${site().elsewhere}/`, 'noopener')
+    await evaluate(
+      id,
+      `setTimeout(() => { const end = performance.now() + 6_000; while (performance.now() < end); }), 1`,
+    )
+    await setOffline(id, true)
+    expect(await evaluate(id, `fetched('/')`, beside)).toBe('failed')
+    expect(await evaluate(id, `fetched('/')`, 'p1')).toBe('failed')
+    await terminate(id)
+  })
+
   test('from its beginning cannot open a page, and can once it is online', async () => {
     const { id } = await start({ offline: true, initialPrompt: `${site().url}/` }, 'LOADED')
     const query = `query ($id: ID!) { session(id: $id) { offline lastNavigationError { message } } }`
