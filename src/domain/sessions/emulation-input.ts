@@ -142,7 +142,7 @@ const permissions = ruled(
 /** For the input of startSession. */
 export const EMULATION_FIELDS = {
   ignoreHttpsErrors: field.flagOr(
-    'True: invalid and self-signed certificates are accepted, for pages, frames, popups, workers and WebSockets, of attached clients as well. Never for the proxy of the session.',
+    'True: invalid and self-signed certificates are accepted, for pages, frames, popups, workers and WebSockets, also of attached clients in the default context. Never for the proxy of the session.',
     false,
   ),
   httpCredentials: field.of(

@@ -14,7 +14,6 @@ import type { Guest, GuestAnswer } from '../cdp/connection/guest.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import { startsWith, type MessageEnds } from '../cdp/pipe/message-text.ts'
 import { isPageInput } from './page-input.ts'
-import { UNDONE_BY_LEAVING } from '../cdp/connection/emulation-memory.ts'
 import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
@@ -76,8 +75,8 @@ export class ClientRelay implements CdpAttachment, Guest {
     () => this.#regulate(),
     (isUnderWay) => this.#host.underWay(isUnderWay),
   )
-  /** Commands by which the client set what Playwright may have set before; leaving undoes others. */
-  readonly #emulated = new Set<string>(UNDONE_BY_LEAVING)
+  /** Commands by which the client set what Playwright may have set before. */
+  readonly #emulated = new Set<string>()
   #isCongested = false
   #isCutOff = false
   #detaching: Promise<void> | null = null

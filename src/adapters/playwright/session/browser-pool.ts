@@ -254,7 +254,6 @@ class WarmBrowserPool implements SandboxedBrowserPool {
           .newContext({ ...contextOptions(options), ...recordings.contextOptions(options) })
           .finally(show)
         await recordings.start(context)
-        if (options.emulation.ignoreHttpsErrors) await targets.ignoreCertificateErrors()
         await context.newPage()
         return context
       }

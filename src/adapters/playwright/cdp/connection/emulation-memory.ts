@@ -1,8 +1,5 @@
 import type { CdpMessage } from '../protocol/cdp-message.ts'
 
-/** What a session of the protocol undoes for all when it ends, also where another one has set it. */
-export const UNDONE_BY_LEAVING: readonly string[] = ['Network.emulateNetworkConditions']
-
 const SET_SIZES = 'Emulation.setDeviceMetricsOverride'
 
 interface Command {
@@ -16,8 +13,7 @@ export class EmulationMemory {
 
   /** Playwright sends a command. */
   note({ method, params, sessionId }: CdpMessage): void {
-    if (sessionId === undefined || !params || method === undefined) return
-    if (!method.startsWith('Emulation.') && !UNDONE_BY_LEAVING.includes(method)) return
+    if (sessionId === undefined || !params || method?.startsWith('Emulation.') !== true) return
     const ofSession = this.#sessions.get(sessionId) ?? new Map<string, object>()
     this.#sessions.set(sessionId, ofSession.set(method, params))
   }

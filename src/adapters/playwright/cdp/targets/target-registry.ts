@@ -103,11 +103,6 @@ export class Targets {
     await this.#wire.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId)
   }
 
-  /** For good, in all contexts: Playwright's option covers pages, and no shared worker that is asked before them. */
-  async ignoreCertificateErrors(): Promise<void> {
-    await this.#wire.send('Security.setIgnoreCertificateErrors', { ignore: true }, this.ownSessionId)
-  }
-
   /** Asks the browser (never the page, which may hang) for addresses and titles. */
   async refresh(): Promise<void> {
     if (!this.#observer) return
