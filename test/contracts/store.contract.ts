@@ -6,7 +6,6 @@ import type { EntryDraft } from '../../src/ports/log-entry.ts'
 import { SCOPES } from '../../src/ports/scope.ts'
 import { SIGN_IN_KEY_NAME } from '../../src/ports/api-key.ts'
 import type { Store } from '../../src/ports/store.ts'
-import { NO_EMULATION } from '../../src/ports/emulation.ts'
 import { UnstorableBatch } from '../../src/ports/store-errors.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
@@ -45,12 +44,6 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
         userAgent: 'agent',
         locale: 'de-DE',
         timezone: 'Europe/Berlin',
-        emulation: {
-          ...NO_EMULATION,
-          geolocation: { latitude: 1.5, longitude: -2, accuracy: 0 },
-          permissions: ['MIDI'],
-        },
-        offline: true,
         keepAlive: true,
         idempotencyKey: 'key',
         inputHash: 'hash',
