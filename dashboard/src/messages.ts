@@ -131,6 +131,12 @@ export const messages = {
     locale: 'Locale',
     timezone: 'Time zone',
     userAgent: 'User agent',
+    flags: {
+      isMobile: 'Mobile layout',
+      hasTouch: 'Touch screen',
+      ignoreHttpsErrors: 'Ignore HTTPS errors',
+      offline: 'Offline',
+    },
     submit: 'Start',
     starting: 'Starting…',
   },

@@ -9,6 +9,7 @@ import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
 import type { EntryDraft, PendingRequest, SessionEventKind } from './log-entry.ts'
 import type { StorageGuard } from './storage-guard.ts'
 import type { Json } from './json.ts'
+import type { Emulation, HttpCredentials } from './emulation.ts'
 import type { Viewport } from './viewport.ts'
 
 /** Every option of a session that the browser has to know. Null: the browser's own. */
@@ -18,6 +19,10 @@ export interface BrowserOptions {
   locale: string | null
   timezone: string | null
   extraHeaders: Record<string, string> | null
+  emulation: Emulation
+  /** Secret: in memory alone. */
+  httpCredentials: HttpCredentials | null
+  offline: boolean
   /** What a profile holds: what `storageState` of an earlier session returned. */
   storageState: Json
   /** What to record from the first moment on. */
@@ -103,6 +108,8 @@ export interface BrowserSession {
   open(url: string, signal: AbortSignal): Promise<OpenOutcome>
   /** For every page, and those to come. A page that hangs takes it later; rejects when the browser does not answer. */
   setViewport(viewport: Viewport): Promise<void>
+  /** For every page and worker, and those to come. A page that hangs takes it later; rejects when the browser does not answer. */
+  setOffline(offline: boolean): Promise<void>
   /** Takes a step. Never rejects; resolves soon after the signal, whatever the page does. One at a time. */
   act(step: ActionStep, context: ActionContext): Promise<ActionOutcome>
   /** Never rejects; resolves soon after the signal, whatever the page does. */

@@ -1,6 +1,7 @@
 import type { ActionErrorCode } from './action.ts'
 import type { SessionEndReason, SessionStatus } from './log-entry.ts'
 import type { Cost } from './task.ts'
+import type { Emulation } from './emulation.ts'
 import type { SessionEgress } from './session-egress.ts'
 import type { Json } from './json.ts'
 import type { Viewport } from './viewport.ts'
@@ -28,6 +29,9 @@ export interface SessionRecord {
   userAgent: string | null
   locale: string | null
   timezone: string | null
+  /** Null: nothing of it was asked for. */
+  emulation: Emulation | null
+  offline: boolean
   keepAlive: boolean
   idleTimeoutSeconds: number
   maxDurationSeconds: number
@@ -68,6 +72,7 @@ export type SessionPatch = Partial<
     | 'endReason'
     | 'error'
     | 'viewport'
+    | 'offline'
     | 'keepAlive'
     | 'idleTimeoutSeconds'
     | 'maxDurationSeconds'

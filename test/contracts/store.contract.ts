@@ -95,6 +95,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     test('is patched while it lives, and not once it has ended', async () => {
       const { session } = await insertWith(store, [])
       const patch = {
+        offline: true,
         name: 'named',
         metadata: { a: 1 },
         viewport: { width: 10, height: 20 },

@@ -95,7 +95,7 @@ export function authorizationApp() {
 }
 
 async function startLive(tabwire: TestApp, site: TestSite) {
-  const startArguments = `(input: { idempotencyKey: "matrix", name: "${MARKER}", metadata: { marker: "${MARKER}" }, keepAlive: true,
+  const startArguments = `(input: { idempotencyKey: "matrix", name: "${MARKER}", metadata: { marker: "${MARKER}" }, keepAlive: true, geolocation: { latitude: 1, longitude: 2 },
     initialPrompt: "${site.url}/title?${MARKER}" }, waitUntil: LOADED)`
   const { startSession } = await tabwire.query<{ startSession: { id: string; access: { liveViewUrl: string } } }>(
     `mutation { startSession${startArguments} { id access { liveViewUrl } } }`,

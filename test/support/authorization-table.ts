@@ -42,12 +42,13 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Session: {
     'READ or WRITE': 'id status endReason browser createdAt startedAt expiresAt endedAt durationMs',
     'READ or given':
-      'name metadata viewport userAgent locale timezone keepAlive idleTimeoutSeconds maxDurationSeconds egress allowedHosts proxy',
+      'name metadata viewport userAgent locale timezone ignoreHttpsErrors geolocation permissions colorScheme reducedMotion deviceScaleFactor isMobile hasTouch offline keepAlive idleTimeoutSeconds maxDurationSeconds egress allowedHosts proxy',
     'CONNECT or null': 'access',
     READ: 'error lastNavigationError lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests cost tasks profile',
   },
   NavigationError: { READ: 'url code message at' },
   Viewport: { parent: 'width height' },
+  Geolocation: { parent: 'latitude longitude accuracy' },
   SessionAccess: { CONNECT: 'cdpUrl expiresAt', READ: 'liveViewUrl' },
   SessionHealth: { READ: 'status browserResponsive latencyMs currentUrl uptimeMs' },
   Page: { READ: 'id url title observation' },

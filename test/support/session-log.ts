@@ -61,6 +61,8 @@ function newRecord(): SessionRecord {
     userAgent: null,
     locale: null,
     timezone: null,
+    emulation: null,
+    offline: false,
     keepAlive: false,
     idleTimeoutSeconds: 600,
     maxDurationSeconds: 3600,

@@ -114,6 +114,13 @@ function StartForm() {
         <Labelled label={messages.start.userAgent} issue={issueAt('userAgent')}>
           <input className="field" name="userAgent" autoComplete="off" />
         </Labelled>
+        <div className="form-choices">
+          {FLAGS.map((flag) => (
+            <label key={flag}>
+              <input type="checkbox" name={flag} /> {messages.start.flags[flag]}
+            </label>
+          ))}
+        </div>
       </details>
     </>
   )
@@ -132,6 +139,8 @@ function StartForm() {
     </form>
   )
 }
+
+const FLAGS = ['isMobile', 'hasTouch', 'ignoreHttpsErrors', 'offline'] as const
 
 function inputOf(form: FormData) {
   const text = (name: string) => {
@@ -155,6 +164,7 @@ function inputOf(form: FormData) {
     locale: text('locale'),
     timezone: text('timezone'),
     userAgent: text('userAgent'),
+    ...Object.fromEntries(FLAGS.map((flag) => [flag, form.has(flag)])),
   }
 }
 

@@ -38,6 +38,7 @@ const COLUMNS: ColumnValues = {
     ['viewport_width', width],
     ['viewport_height', height],
   ],
+  offline: (offline) => [['offline', offline]],
   keepAlive: (keepAlive) => [['keep_alive', keepAlive]],
   idleTimeoutSeconds: (seconds) => [['idle_timeout_seconds', seconds]],
   maxDurationSeconds: (seconds) => [['max_duration_seconds', seconds]],

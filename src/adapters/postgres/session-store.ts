@@ -65,6 +65,8 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
     usd: record.cost.usd,
     profile_id: record.profileId,
     egress: record.egress && JSON.stringify(record.egress),
+    emulation: record.emulation && JSON.stringify(record.emulation),
+    offline: record.offline,
     last_sequence: entries.length,
   }
 }

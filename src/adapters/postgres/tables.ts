@@ -17,6 +17,7 @@ import {
 import type { ArtifactKind } from '../../ports/artifact.ts'
 import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../ports/log-entry.ts'
 import type { NavigationError } from '../../ports/session-record.ts'
+import type { Emulation } from '../../ports/emulation.ts'
 import type { SessionEgress } from '../../ports/session-egress.ts'
 import type { Json } from '../../ports/json.ts'
 import type { Scope } from '../../ports/scope.ts'
@@ -79,6 +80,8 @@ export const sessions = pgTable(
     usd: doublePrecision().default(0),
     profileId: uuid('profile_id'),
     egress: jsonb().$type<SessionEgress>(),
+    emulation: jsonb().$type<Emulation>(),
+    offline: boolean().notNull().default(false),
     lastSequence: integer('last_sequence').notNull().default(0),
   },
   (table) => [

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { BrowserOptions, BrowserPool, BrowserSession, OpenOutcome, Recorder } from '../../ports/browser.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
-import type { Viewport } from '../../ports/viewport.ts'
 import { TabwireError } from '../kernel/errors.ts'
 import { Deadline } from '../../async/deadline.ts'
 
@@ -37,6 +36,9 @@ export class BrowserTimeout extends TabwireError {
 }
 
 /** A browser in the hands of a session: whatever is asked of it ends within a deadline. */
+/** What updateSession changes of a browser. */
+type Wanted = Pick<BrowserOptions, 'viewport' | 'offline'>
+
 export class SessionBrowser {
   readonly browser: BrowserSession
   readonly #deadlines: SessionDeadlines
@@ -51,11 +53,11 @@ export class SessionBrowser {
     this.#logger = logger
   }
 
-  /** Rejects with a reason for people; then nothing of it is left. `viewport` tells what the session wants by then. */
+  /** Rejects with a reason for people; then nothing of it is left. `wanted` tells what the session wants by then. */
   static async launch(
     pool: BrowserPool,
     options: BrowserOptions,
-    viewport: () => Viewport,
+    wanted: () => Wanted,
     recorder: Recorder,
     deadlines: SessionDeadlines,
     logger: Logger,
@@ -63,10 +65,10 @@ export class SessionBrowser {
   ): Promise<SessionBrowser> {
     using deadline = new Deadline(deadlines.launch, [signal])
     try {
-      const asked = viewport()
-      const browser = await pool.acquire({ ...options, viewport: asked }, recorder, deadline.signal)
+      const { viewport, offline } = wanted()
+      const browser = await pool.acquire({ ...options, viewport, offline }, recorder, deadline.signal)
       // updateSession may have changed it while the browser started.
-      if (viewport() !== asked) await resizeFresh(browser, viewport())
+      await changeFresh(browser, { viewport, offline }, wanted())
       return new SessionBrowser(browser, deadlines, logger)
     } catch (error) {
       if (!deadline.hasExpired) throw error
@@ -86,12 +88,15 @@ export class SessionBrowser {
   }
 
   /** Throws BrowserTimeout when the browser does not take it. */
-  async setViewport(viewport: Viewport): Promise<void> {
+  async change({ viewport, offline }: Partial<Wanted>): Promise<void> {
+    let what = 'viewport'
     try {
-      await this.browser.setViewport(viewport)
+      if (viewport) await this.browser.setViewport(viewport)
+      what = 'value of offline'
+      if (offline !== undefined) await this.browser.setOffline(offline)
     } catch (error) {
-      this.#logger.warn({ err: error }, 'a viewport could not be set')
-      throw new BrowserTimeout('The browser did not take the new viewport in time; nothing was changed.')
+      this.#logger.warn({ err: error }, 'a browser did not take a change')
+      throw new BrowserTimeout(`The browser did not take the new ${what} in time; the session was not changed.`)
     }
   }
 
@@ -153,9 +158,10 @@ export class SessionBrowser {
   }
 }
 
-async function resizeFresh(browser: BrowserSession, viewport: Viewport): Promise<void> {
+async function changeFresh(browser: BrowserSession, had: Wanted, wanted: Wanted): Promise<void> {
   try {
-    await browser.setViewport(viewport)
+    if (wanted.viewport !== had.viewport) await browser.setViewport(wanted.viewport)
+    if (wanted.offline !== had.offline) await browser.setOffline(wanted.offline)
   } catch (error) {
     // Nobody else knows of it yet.
     await browser.close(0)

@@ -182,9 +182,9 @@ export class Session implements Recorder {
       await Promise.race([this.#place.granted, once(this.#stop.signal, 'abort')])
       if (this.#ending) return
       const { browsers, deadlines } = this.#services
-      const viewport = () => this.#record.viewport
+      const wanted = () => this.#record
       const { signal } = this.#stop
-      const browser = await SessionBrowser.launch(browsers, options, viewport, this, deadlines, this.#logger, signal)
+      const browser = await SessionBrowser.launch(browsers, options, wanted, this, deadlines, this.#logger, signal)
       if (this.#ending) {
         // It ended between the browser's arrival and this line, and so without knowing of it.
         await browser.browser.close(0)
@@ -210,9 +210,8 @@ export class Session implements Recorder {
 
   /** Resolves when the change is committed. It is activity: the idle timeout starts anew. Throws DatabaseUnavailable. */
   async update(change: SessionPatch): Promise<void> {
-    const { viewport } = change
     try {
-      if (viewport) await this.#browser?.setViewport(viewport)
+      await this.#browser?.change(change)
     } finally {
       // What a browser answers that is being ended is of no interest.
       this.#requireNotEnding()

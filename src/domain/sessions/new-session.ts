@@ -1,13 +1,16 @@
+import { isDeepStrictEqual } from 'node:util'
 import { v7 as uuidv7 } from 'uuid'
 import type { RecordingKind } from '../../ports/artifact.ts'
 import type { BrowserOptions } from '../../ports/browser.ts'
 import type { EgressPolicy } from '../../ports/egress.ts'
+import { NO_EMULATION } from '../../ports/emulation.ts'
 import type { LogEntry } from '../../ports/log-entry.ts'
 import { StoreFull } from '../../ports/store-errors.ts'
 import type { InsertSessionOutcome, Store } from '../../ports/store.ts'
 import type { Json } from '../../ports/json.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import { shownEgress } from './egress-input.ts'
+import { emulationOf, httpCredentialsOf } from './emulation-input.ts'
 import { BadUserInput } from '../kernel/errors.ts'
 import { insertWithRetry } from '../kernel/insert-retry.ts'
 import { StorageFull } from '../artifacts/free-space.ts'
@@ -25,7 +28,8 @@ export function newSessionRecord(
 ): SessionRecord {
   const now = Date.now()
   const { name, metadata, viewport, userAgent, locale, timezone, keepAlive } = options
-  const { idleTimeoutSeconds, maxDurationSeconds, idempotencyKey } = options
+  const { idleTimeoutSeconds, maxDurationSeconds, idempotencyKey, offline } = options
+  const emulation = emulationOf(options)
   return {
     id: uuidv7(),
     owner,
@@ -38,6 +42,8 @@ export function newSessionRecord(
     userAgent,
     locale,
     timezone,
+    emulation: isDeepStrictEqual(emulation, NO_EMULATION) ? null : emulation,
+    offline,
     keepAlive,
     idleTimeoutSeconds,
     maxDurationSeconds,
@@ -73,7 +79,19 @@ export function firstEntryOf({ createdAt }: SessionRecord): LogEntry<'STATUS_CHA
 export function browserOptionsOf(options: SessionOptions, storageState: Json, egress: EgressPolicy): BrowserOptions {
   const { viewport, userAgent, locale, extraHeaders } = options
   const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
-  return { viewport, userAgent, locale, timezone, extraHeaders, storageState, record: options.record, egress }
+  return {
+    viewport,
+    userAgent,
+    locale,
+    timezone,
+    extraHeaders,
+    emulation: emulationOf(options),
+    httpCredentials: httpCredentialsOf(options),
+    offline: options.offline,
+    storageState,
+    record: options.record,
+    egress,
+  }
 }
 
 /** Throws BadUserInput for recordings that cannot be made here. */

@@ -12,6 +12,7 @@ import { HAR_LIMITS, type RecordingKind } from '../../ports/artifact.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
+import { EMULATION_FIELDS, emulationIssues, refusePictures, type EmulationInput } from './emulation-input.ts'
 import {
   EGRESS_INPUT_RULES,
   EGRESS_MEMBERS,
@@ -24,7 +25,7 @@ import {
 import { SESSION_INPUT_RULES, SESSION_RULES } from './session-rules.ts'
 
 /** What a client may say when it starts a session, as it arrives: nothing is checked yet. */
-export interface StartSessionInput extends EgressInput {
+export interface StartSessionInput extends EgressInput, EmulationInput {
   idempotencyKey?: string | null
   name?: string | null
   metadata?: unknown
@@ -51,6 +52,7 @@ export interface UpdateSessionInput {
   keepAlive?: boolean | null
   idleTimeoutSeconds?: number | null
   maxDurationSeconds?: number | null
+  offline?: boolean | null
 }
 
 const VIEWPORT = { width: 1920, height: 1080 }
@@ -117,6 +119,7 @@ export const START_SESSION_INPUT = defineInput(
       orNull(SESSION_RULES.extraHeaders),
       `Headers to send with every request. ${SESSION_INPUT_RULES.extraHeaders}`,
     ),
+    ...EMULATION_FIELDS,
     keepAlive: field.flagOr('True: no idle timeout. maxDurationSeconds applies all the same.', false),
     idleTimeoutSeconds: field.of(
       'Int',
@@ -200,6 +203,11 @@ export const UPDATE_SESSION_INPUT = defineInput(
       SESSION_RULES.maxDurationSeconds.optional(),
       `Seconds from its start after which the session ends. Cannot be null. ${SESSION_INPUT_RULES.maxDurationSeconds}`,
     ),
+    offline: field.of(
+      'Boolean',
+      z.boolean().optional(),
+      'True: its pages and workers have no network from now on. False: they have it again. Cannot be null.',
+    ),
   },
 )
 
@@ -214,20 +222,26 @@ export function parseStartSession(
   input: StartSessionInput | null | undefined,
   server: ServerEgress = { mode: 'OPEN', allow: [] },
 ): SessionOptions {
-  return parse(START_SESSION_INPUT.rule, input ?? {}, input ? egressIssues(input, server) : [])
+  const issues = input ? [...egressIssues(input, server), ...emulationIssues(input, VIEWPORT)] : []
+  return parse(START_SESSION_INPUT.rule, input ?? {}, issues)
 }
 
-/** What is to change; a member that is absent stays. Throws BadUserInput with every broken rule. */
-export function parseUpdateSession(input: UpdateSessionInput): SessionChange {
-  const cannotClear: InputIssue[] = []
+/**
+ * What is to change of a session with this scale; a member that is absent stays. Throws BadUserInput with every broken
+ * rule.
+ */
+export function parseUpdateSession(input: UpdateSessionInput, deviceScaleFactor = 1): SessionChange {
+  const issues: InputIssue[] = []
+  const refusal = input.viewport ? refusePictures(input.viewport, deviceScaleFactor) : null
+  if (refusal !== null) issues.push({ path: ['input', 'viewport'], code: 'OUT_OF_RANGE', message: refusal })
   const given: Record<string, unknown> = {}
   for (const [member, value] of Object.entries(input)) {
     if (value === undefined) continue
     if (value !== null) given[member] = value
     else if (member in CLEARED) given[member] = CLEARED[member as keyof UpdateSessionInput]
-    else cannotClear.push({ path: ['input', member], code: 'REQUIRED', message: 'cannot be cleared' })
+    else issues.push({ path: ['input', member], code: 'REQUIRED', message: 'cannot be cleared' })
   }
-  return parse(UPDATE_SESSION_INPUT.rule, given, cannotClear)
+  return parse(UPDATE_SESSION_INPUT.rule, given, issues)
 }
 
 function parse<S extends z.ZodType>(schema: S, input: unknown, issues: InputIssue[] = []): z.output<S> {

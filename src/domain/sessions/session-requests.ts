@@ -60,8 +60,9 @@ export async function updateSession(
   sessionId: string,
   input: UpdateSessionInput,
 ): Promise<SessionSnapshot> {
-  if (!(await sessions.find(owner, sessionId))) throw new NotFound('session')
-  const change = parseUpdateSession(input)
+  const found = await sessions.find(owner, sessionId)
+  if (!found) throw new NotFound('session')
+  const change = parseUpdateSession(input, found.emulation?.deviceScaleFactor)
   const handle = await sessions.requireHandle(owner, sessionId)
   return handle.update(change)
 }

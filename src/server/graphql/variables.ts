@@ -25,6 +25,9 @@ export const VARIABLE_LIMITS = {
   fields: 50_000,
 } as const
 
+/** Of input types. */
+const SECRET_MEMBERS: ReadonlySet<string | number> = new Set(['username', 'password'])
+
 type Path = readonly (string | number)[]
 
 /** Refuses variables that are too large to be checked. Null: they may be. */
@@ -118,8 +121,9 @@ class Mistakes {
         if (type.coerceInputValue(value) !== undefined) return
         this.#add(path, 'INVALID_FORMAT', `Expected a value of type "${String(type)}".`)
       } catch (error) {
-        const reason = error instanceof Error ? error.message : `Expected a value of type "${String(type)}".`
-        this.#add(path, 'INVALID_FORMAT', reason)
+        // The message of GraphQL repeats the value.
+        const isShown = error instanceof Error && !path.some((name) => SECRET_MEMBERS.has(name))
+        this.#add(path, 'INVALID_FORMAT', isShown ? error.message : `Expected a value of type "${String(type)}".`)
       }
     }
   }

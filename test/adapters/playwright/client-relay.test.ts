@@ -6,6 +6,7 @@ import { DownloadHandover } from '../../../src/adapters/playwright/files/downloa
 import { ClientRelay } from '../../../src/adapters/playwright/relay/client-relay.ts'
 import { DownloadBehaviors } from '../../../src/adapters/playwright/relay/download-behaviors.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { NO_EMULATION } from '../../../src/ports/emulation.ts'
 import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
 import { PATIENCE } from '../../support/patience.ts'
 import { impatientPipes } from './fake-wire.ts'
@@ -48,6 +49,8 @@ function scripted(highWaterMark = 64) {
     behaviors: new DownloadBehaviors(wire, '/downloads', 'context'),
     handover: new DownloadHandover(logger),
     uploads: new ClientUploads('/no/such/folder'),
+    emulation: NO_EMULATION,
+    permitAgain: () => {},
     acted: () => {},
     logger,
   }

@@ -6,7 +6,7 @@ import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/brows
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/browser-pipes.ts'
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 import { PlaywrightSession } from '../../../src/adapters/playwright/session/browser-session.ts'
-import { openBrowser } from '../../../src/adapters/playwright/launch/open-browser.ts'
+import { DEFAULT_OPTIONS, openBrowser } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { Recordings } from '../../../src/adapters/playwright/captures/capture-set.ts'
 import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
@@ -131,6 +131,7 @@ test('a page that asks whether it may be left is left', async () => {
     recording,
     new Recordings([], open.process, open.targets, recorder, logger),
     recorder,
+    DEFAULT_OPTIONS,
     logger,
   )
   const url = `${site.url}/beforeunload`

@@ -31,7 +31,7 @@ test('a trace that is still being written is archived as it was found', async ()
   await writeFile(join(folder, 'x.network'), '')
   await writeFile(join(folder, 'resources', 'a.css'), 'body {}')
   let isDone = false
-  const archiving = archiveTrace(folder, 'x', path).finally(() => {
+  const archiving = archiveTrace(folder, 'x', path, null).finally(() => {
     isDone = true
   })
   while (!isDone) await appendFile(join(folder, 'x.trace'), '{"line":2}\n'.repeat(1000))
@@ -41,6 +41,6 @@ test('a trace that is still being written is archived as it was found', async ()
 
 test('a folder with nothing in it makes an empty archive', async () => {
   const path = join(folder, 'trace.zip')
-  await archiveTrace(folder, 'x', path)
+  await archiveTrace(folder, 'x', path, null)
   expect(await namesIn(path)).toEqual([])
 })

@@ -13,6 +13,8 @@ export interface ActionSite {
   /** Null while there is none, as for a step that opens one. */
   readonly pageId: string | null
   readonly context: BrowserContext
+  /** Of the pages of the session. */
+  readonly deviceScaleFactor: number
   readonly pages: PageDirectory
   readonly dialogs: Dialogs
   readonly holds: Holds

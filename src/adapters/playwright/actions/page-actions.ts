@@ -50,6 +50,7 @@ export class PageActions {
   readonly #uploadsDir: string
   readonly #guard: NavigationGuard
   readonly #navigations: NavigationWatch
+  readonly #deviceScaleFactor: number
   readonly #logger: Logger
   #refuseUpload: (bytes: number) => string | null = () => null
 
@@ -59,6 +60,7 @@ export class PageActions {
     wire: BrowserWire,
     uploadsDir: string,
     guard: NavigationGuard,
+    deviceScaleFactor: number,
     logger: Logger,
   ) {
     this.#context = context
@@ -67,6 +69,7 @@ export class PageActions {
     this.#dialogs = new Dialogs(context, new ClientInputs(wire, targets), wire.barrier, logger)
     this.#uploadsDir = uploadsDir
     this.#guard = guard
+    this.#deviceScaleFactor = deviceScaleFactor
     this.#navigations = new NavigationWatch(wire, targets, guard)
     this.#logger = logger
   }
@@ -105,6 +108,7 @@ export class PageActions {
         page: found?.page as Page,
         pageId: actedOn,
         context: this.#context,
+        deviceScaleFactor: this.#deviceScaleFactor,
         pages: this.#pages,
         dialogs: this.#dialogs,
         holds: this.#wire.barrier,

@@ -1,5 +1,6 @@
 import type { Locator, Page } from 'playwright'
 import type { ActionValues } from '../../../contract/actions/list.ts'
+import { MOST_PICTURE_PIXELS } from '../../../contract/picture-pixels.ts'
 import { isPlaywrightError } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { ActionHandler, ActionSite } from './action-site.ts'
@@ -16,12 +17,6 @@ const FORMATS = {
 const TOO_LARGE =
   'The browser could not take this picture. One of a whole page may be too large: take what can be seen of it, or an element.'
 
-/**
- * A bitmap of Chromium's has at most 2 GiB. Asked for more, its graphics process crashes: what is taken while it starts anew
- * fails as well, and after a few crashes the whole browser ends.
- */
-const MOST_PIXELS = 2 ** 29
-
 const PAPER = { A3: 'A3', A4: 'A4', A5: 'A5', LETTER: 'Letter', LEGAL: 'Legal', TABLOID: 'Tabloid' } as const
 
 export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site, input) => {
@@ -32,7 +27,7 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
   const element = input.target === null ? null : await elementOf(site, input.target)
   const startedAt = performance.now()
   // A page that does not say is left to Playwright, which tells why.
-  const size = element || input.fullPage ? await sizeOf(page, element, timeout / 2) : null
+  const size = element || input.fullPage ? await pictureSizeOf(page, element, timeout / 2) : null
   if (size) refuseTooLarge(size, input.format)
   const options = { type, ...quality, timeout: timeout - (performance.now() - startedAt), signal }
   const taking = element ? element.screenshot(options) : page.screenshot({ ...options, fullPage: input.fullPage })
@@ -46,7 +41,7 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
 
 /** What cannot be, before the browser draws all of it. Throws ActionFailure: NOT_ACTIONABLE. */
 function refuseTooLarge({ width, height }: Size, format: keyof typeof FORMATS): void {
-  if (width * height > MOST_PIXELS) throw new ActionFailure('NOT_ACTIONABLE', TOO_LARGE)
+  if (width * height > MOST_PICTURE_PIXELS) throw new ActionFailure('NOT_ACTIONABLE', TOO_LARGE)
   if (Math.max(width, height) > (FORMATS[format].mostPixels ?? Number.POSITIVE_INFINITY)) throw noRoomFor(format)
 }
 
@@ -69,11 +64,14 @@ export const pdf: ActionHandler<ActionValues<'pdf'>> = async (site: ActionSite, 
   return { file: { kind: 'PDF', name: nameOf('page', 'pdf'), contentType: 'application/pdf', bytes } }
 }
 
-/** Of an element, or else of the whole page; null: it is not known in time. */
-async function sizeOf(page: Page, element: Locator | null, timeout: number): Promise<Size | null> {
+/** Of an element, or else of the whole page, in device pixels; null: it is not known in time. */
+async function pictureSizeOf(page: Page, element: Locator | null, timeout: number): Promise<Size | null> {
   using deadline = new Deadline(timeout)
-  const measuring = element ? element.boundingBox({ timeout }) : sizeOfPage(page, deadline)
-  return await deadline.result(measuring.catch(() => null))
+  const measuring = Promise.all([sizeOfPage(page, deadline), element?.boundingBox({ timeout })])
+  const [ofPage, box] = (await deadline.result(measuring.catch(() => null))) ?? []
+  const size = element ? box : ofPage
+  if (!ofPage || !size) return null
+  return { width: size.width * ofPage.scale, height: size.height * ofPage.scale }
 }
 
 interface Size {
@@ -81,12 +79,14 @@ interface Size {
   height: number
 }
 
-/** As the browser knows it: scripts may tell other sizes. */
-async function sizeOfPage(page: Page, deadline: Deadline): Promise<Size | null> {
+/** In CSS pixels, with the device pixels of each. As the browser knows it: scripts may tell other sizes. */
+async function sizeOfPage(page: Page, deadline: Deadline): Promise<(Size & { scale: number }) | null> {
   const session = await page.context().newCDPSession(page)
   try {
     const metrics = await deadline.result(session.send('Page.getLayoutMetrics'))
-    return metrics && metrics.cssContentSize
+    if (!metrics) return null
+    const { cssContentSize: size, cssVisualViewport, visualViewport } = metrics
+    return { ...size, scale: visualViewport.clientWidth / cssVisualViewport.clientWidth || 1 }
   } finally {
     // A page that hangs takes no leave.
     session.detach().catch(() => undefined)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright'
@@ -14,6 +14,7 @@ import { Deadline } from '../../../async/deadline.ts'
 import type { Targets } from '../cdp/targets/target-registry.ts'
 import { openPlainFile } from '../launch/plain-file.ts'
 import type { FolderSizes } from '../launch/temp-space.ts'
+import type { AuthorizationRedaction } from './authorization-redaction.ts'
 import { endFfmpeg, isBeingWritten } from './ffmpeg.ts'
 import { HAR_FILES, HarRecording } from './har-recording.ts'
 import { RecordingBudget } from './recording-budget.ts'
@@ -54,6 +55,7 @@ export class Recordings {
   readonly #recorder: Pick<Recorder, 'openRoom' | 'record'>
   /** Of the recordings that are one file. */
   readonly #budgets = new Map<'TRACE' | 'HAR', RecordingBudget>()
+  #redaction: AuthorizationRedaction | null = null
   #context: BrowserContext | null = null
   #traceStopping: Promise<boolean | null> | null = null
   #isTraceDropped = false
@@ -72,6 +74,12 @@ export class Recordings {
     this.#process = process
     this.#logger = logger
     this.#har = this.#kinds.has('HAR') ? new HarRecording(process.folders.recordings) : null
+  }
+
+  /** Takes credentials out of what is recorded. Call before `start`. */
+  redact(redaction: AuthorizationRedaction): void {
+    this.#redaction = redaction
+    if (this.#har) this.#har.redaction = redaction
   }
 
   /** Videos begin with their context; the others can begin in one that is there already. */
@@ -188,19 +196,34 @@ export class Recordings {
       return { ...described, open: () => openPlainFile(this.#path(TRACE.name)) }
     // Not the same file: Playwright may still be at it.
     const part = this.#path('trace-part.zip')
-    const archived = archiveTrace(this.#process.folders.recordings, this.#traceName, part)
-    if (!(await Deadline.isMet(archived, left() / 2))) throw new Error('there was no time to archive it')
+    if (!(await Deadline.isMet(this.#archiveTrace(part), left() / 2)))
+      throw new Error('there was no time to archive it')
     return { ...described, open: () => openPlainFile(part) }
   }
 
   /** Null: it could not be stopped, as after a crash. Never rejects. */
   #stopTrace(): Promise<boolean | null> {
     const path = this.#path(TRACE.name)
-    this.#traceStopping ??= this.#context!.tracing.stop(this.#isTraceDropped ? {} : { path }).then(
-      () => true,
-      () => null,
-    )
+    const isRedacted = this.#redaction !== null && !this.#isTraceDropped
+    this.#traceStopping ??= this.#context!.tracing
+      .stop(this.#isTraceDropped ? {} : { path })
+      .then(() => (isRedacted ? this.#redactTrace(path) : undefined))
+      .then(
+        () => true,
+        () => null,
+      )
     return this.#traceStopping
+  }
+
+  /** Playwright leaves the files that its archive was made of. */
+  async #redactTrace(path: string): Promise<void> {
+    const redacted = this.#path('trace-redacted.zip')
+    await this.#archiveTrace(redacted)
+    await rename(redacted, path)
+  }
+
+  #archiveTrace(path: string): Promise<void> {
+    return archiveTrace(this.#process.folders.recordings, this.#traceName, path, this.#redaction)
   }
 
   /** Before the end of the session: what the archive was made of is of no use any more. Never rejects. */

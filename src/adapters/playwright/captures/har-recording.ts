@@ -9,6 +9,7 @@ import { HAR_LIMITS, type HarLimits } from '../../../ports/artifact.ts'
 import type { BrowserFile } from '../../../ports/browser.ts'
 import type { EntryData } from '../../../ports/log-entry.ts'
 import { openPlainFile } from '../launch/plain-file.ts'
+import type { AuthorizationRedaction } from './authorization-redaction.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { HarBodies, type WholeEntry } from './har-bodies.ts'
 import { HarPart } from './har-fallback.ts'
@@ -33,6 +34,8 @@ export class HarRecording {
   readonly #folder: string
   readonly #limits: HarLimits
   readonly #part: HarPart
+  /** Null: nothing in it is secret. */
+  redaction: AuthorizationRedaction | null = null
   #context: BrowserContext | null = null
   #bodyBytes = 0
   /** What the file may have in all. */
@@ -129,6 +132,7 @@ export class HarRecording {
         continue
       }
       const entry = JSON.parse(piece) as WholeEntry
+      this.redaction?.archived(entry.request)
       if (this.#isFull && isOpen(entry)) {
         open.set(keyOf(entry), entry)
         continue

@@ -1,21 +1,30 @@
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream, existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import yazl from 'yazl'
-import { TRACE_EXTENSIONS, TRACE_FOLDERS } from '../library/playwright-files.ts'
+import { NETWORK_EXTENSION, TRACE_EXTENSIONS, TRACE_FOLDERS } from '../library/playwright-files.ts'
+import type { AuthorizationRedaction } from './authorization-redaction.ts'
+import { linesOf } from './json-lines.ts'
 
 /**
  * Makes an archive of what Playwright has written of a trace so far: it gives none away itself once its browser is
  * gone. The events of a trace are lines, so a trace that breaks off can be read up to there.
  */
-export async function archiveTrace(tracesDir: string, name: string, path: string): Promise<void> {
+export async function archiveTrace(
+  tracesDir: string,
+  name: string,
+  path: string,
+  redaction: AuthorizationRedaction | null,
+): Promise<void> {
   const archive = new yazl.ZipFile()
   const { outputStream } = archive
   archive.on('error', (error: Error) => (outputStream as Readable).destroy(error))
   for (const extension of TRACE_EXTENSIONS) {
-    await addAsItIs(archive, join(tracesDir, `${name}.${extension}`), `trace.${extension}`)
+    const file = join(tracesDir, `${name}.${extension}`)
+    if (redaction && extension === NETWORK_EXTENSION) addRedacted(archive, file, `trace.${extension}`, redaction)
+    else await addAsItIs(archive, file, `trace.${extension}`)
   }
   for (const folder of TRACE_FOLDERS) {
     const files = await readdir(join(tracesDir, folder)).catch(() => [])
@@ -23,6 +32,22 @@ export async function archiveTrace(tracesDir: string, name: string, path: string
   }
   archive.end()
   await pipeline(outputStream, createWriteStream(path, { mode: 0o600 }))
+}
+
+function addRedacted(
+  archive: yazl.ZipFile,
+  file: string,
+  nameInArchive: string,
+  redaction: AuthorizationRedaction,
+): void {
+  if (!existsSync(file)) return
+  const lines = async function* () {
+    for await (const line of linesOf(file)) {
+      const kept = redaction.lineOfTrace(line)
+      if (kept !== null) yield `${kept}\n`
+    }
+  }
+  archive.addReadStreamLazy(nameInArchive, (ready) => ready(null, Readable.from(lines())))
 }
 
 /** Playwright may still be writing the file: what comes after this moment is not read, as the archive counts. */

@@ -1,6 +1,7 @@
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../../ports/browser.ts'
+import { NO_EMULATION, type Emulation } from '../../../ports/emulation.ts'
 import type { EgressProxies, EgressPolicy, EgressProxy } from '../../../ports/egress.ts'
 import { ownedBy, type FaultOwner } from '../../../fault-owner.ts'
 import { BrowserProcess, type LaunchMode } from './browser-process.ts'
@@ -21,6 +22,9 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
   locale: null,
   timezone: null,
   extraHeaders: null,
+  emulation: NO_EMULATION,
+  httpCredentials: null,
+  offline: false,
   storageState: null,
   record: [],
   egress: EVERYTHING,
@@ -124,10 +128,30 @@ async function openProxy(proxies: EgressProxies): Promise<EgressProxy> {
 /** What Playwright gave when the profile was saved; the domain keeps it as it is. */
 type StorageState = Exclude<BrowserContextOptions['storageState'], string | undefined>
 
+const SCHEMES = { LIGHT: 'light', DARK: 'dark', NO_PREFERENCE: 'no-preference' } as const
+const MOTIONS = { REDUCE: 'reduce', NO_PREFERENCE: 'no-preference' } as const
+
+/** As Playwright calls them; null: those that a browser has by itself. */
+export const permissionsOf = ({ permissions }: Pick<Emulation, 'permissions'>): string[] | null =>
+  permissions?.map((permission) => permission.toLowerCase().replaceAll('_', '-')) ?? null
+
 /** Playwright's options for what a session asks for. */
 export function contextOptions(options: BrowserOptions): BrowserContextOptions {
+  const { emulation, httpCredentials } = options
+  const permissions = permissionsOf(emulation)
+  const { geolocation, colorScheme, reducedMotion, deviceScaleFactor, isMobile, hasTouch } = emulation
   return {
     viewport: options.viewport,
+    ...(emulation.ignoreHttpsErrors ? { ignoreHTTPSErrors: true } : {}),
+    ...(httpCredentials === null ? {} : { httpCredentials }),
+    ...(geolocation === null ? {} : { geolocation }),
+    ...(permissions === null ? {} : { permissions }),
+    ...(colorScheme === null ? {} : { colorScheme: SCHEMES[colorScheme] }),
+    ...(reducedMotion === null ? {} : { reducedMotion: MOTIONS[reducedMotion] }),
+    ...(deviceScaleFactor === 1 ? {} : { deviceScaleFactor }),
+    ...(isMobile ? { isMobile } : {}),
+    ...(hasTouch ? { hasTouch } : {}),
+    ...(options.offline ? { offline: true } : {}),
     ...(options.userAgent === null ? {} : { userAgent: options.userAgent }),
     ...(options.locale === null ? {} : { locale: options.locale }),
     ...(options.timezone === null ? {} : { timezoneId: options.timezone }),

@@ -13,8 +13,10 @@ const playwrightCore = () => dirname(createRequire(import.meta.url).resolve('pla
 /** The trace viewer: the files of a page. */
 export const traceViewerFolder = (): string => join(playwrightCore(), 'lib', 'vite', 'traceViewer')
 
+/** The one with the headers of requests. */
+export const NETWORK_EXTENSION = 'network'
 /** The files of a trace: <name>.<extension>. */
-export const TRACE_EXTENSIONS: readonly string[] = ['trace', 'network', 'stacks']
+export const TRACE_EXTENSIONS: readonly string[] = ['trace', NETWORK_EXTENSION, 'stacks']
 
 /** Folders beside them, as the trace viewer expects them in the archive. */
 export const TRACE_FOLDERS: readonly string[] = ['resources', 'screencast', 'aria', 'screenshots']

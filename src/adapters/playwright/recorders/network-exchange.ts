@@ -31,6 +31,8 @@ export interface Exchange extends PendingRequest {
   servedFromCache: boolean
   /** Which of the extra infos of its chain belong to it; null while none is promised. */
   extraIndex: number | null
+  /** The scheme by which credentials were given, after the first try was refused. */
+  authorizedBy: string | null
   decodedBytes: number
 }
 
@@ -150,6 +152,34 @@ export function boundedResponse(response: CdpResponse): CdpResponse {
   return { ...response, url: cutUrl(response.url), headers: boundedHeaders(response.headers) }
 }
 
+/** Of the headers of each hop, those of this one. Of one that gave credentials, the browser tells those of the first try alone. */
+export function withAuthorization(
+  sent: readonly WireHeaders['sent'][],
+  index: number,
+  { authorizedBy, requestHeaders }: Exchange,
+): WireHeaders['sent'] {
+  const own = sent[index] ?? null
+  if (own || authorizedBy === null) return own
+  const scheme = authorizedBy.slice(0, 1).toUpperCase() + authorizedBy.slice(1).toLowerCase()
+  return { ...(sent[index - 1] ?? requestHeaders), authorization: `${scheme} [redacted]` }
+}
+
+/** A response of which nothing is known but that it asked for credentials. */
+export function unauthorized(url: string): CdpResponse {
+  return {
+    url,
+    status: 401,
+    statusText: '',
+    headers: {},
+    mimeType: '',
+    charset: '',
+    connectionReused: false,
+    connectionId: 0,
+    encodedDataLength: 0,
+    securityState: 'unknown',
+  }
+}
+
 /** Names in lower case, as HTTP/2 has them; several of one name are joined by a line break, as the protocol does. */
 function headersOf(headers: Headers): Headers {
   const kept: [string, string][] = []
@@ -221,6 +251,7 @@ export function beginExchange(
     lacksPeer: false,
     servedFromCache: false,
     extraIndex: null,
+    authorizedBy: null,
     decodedBytes: 0,
   }
 }

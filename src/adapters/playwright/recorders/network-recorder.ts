@@ -9,11 +9,14 @@ import {
   lacksOnlyBody,
   resourceTypeOf,
   toNetworkEntry,
+  unauthorized,
+  withAuthorization,
   type Exchange,
   type Outcome,
   type WireHeaders,
 } from './network-exchange.ts'
 import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
+import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import type { TrackedPage, Targets, TrackedSession } from '../cdp/targets/target-registry.ts'
@@ -57,6 +60,9 @@ export class NetworkRecorder {
   readonly #tooLarge = new Map<string, string>()
   readonly #waiting = new Set<Waiting>()
   readonly #leftDocumentTimers = new Set<NodeJS.Timeout>()
+  /** Of requests that Playwright continues, by the ids by which they are. */
+  readonly #fetches = new Map<string, string>()
+  #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
   #count = 0
 
   constructor(
@@ -110,7 +116,18 @@ export class NetworkRecorder {
         end(why)
       })
     })
+    wire.on('Fetch.requestPaused', ({ requestId, networkId }) => {
+      if (this.#credentials === null || networkId === undefined) return
+      this.#fetches.set(requestId, networkId)
+      forgetOldest(this.#fetches)
+    })
+    wire.on('Fetch.authRequired', (event) => this.#authRequired(event))
     wire.on('Page.frameNavigated', ({ frame }) => this.#documentLeft(frame.id, frame.loaderId))
+  }
+
+  /** Servers that ask for credentials are given some, so that requests are made twice. */
+  expectCredentials(credentials: Pick<AuthorizationRedaction, 'areFor'>): void {
+    this.#credentials = credentials
   }
 
   /** A worker, frame or page is gone: nobody will tell how its requests ended. */
@@ -184,9 +201,7 @@ export class NetworkRecorder {
       this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes })
     }
     const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null)
-    this.#inFlight.set(event.requestId, exchange)
-    const { requestId, startedAt, url, method, resourceType, pageId } = exchange
-    this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId })
+    this.#begin(event.requestId, exchange)
     this.#endBlocked(event.requestId, event.timestamp)
   }
 
@@ -199,6 +214,34 @@ export class NetworkRecorder {
   #answered(exchange: Exchange, chainId: string, response: CdpResponse, hasExtraInfo: boolean | undefined): void {
     exchange.response = boundedResponse(response)
     if (hasExtraInfo === true && exchange.extraIndex === null) exchange.extraIndex = this.#chain(chainId).promised++
+  }
+
+  /**
+   * Playwright gives the credentials, once, and the browser tells nothing else of the response that asked for them. It is an
+   * entry of its own, as the hop of a redirect is.
+   */
+  #authRequired({ requestId: fetchId, request, authChallenge }: CdpEvents['Fetch.authRequired']): void {
+    const chainId = this.#fetches.get(fetchId)
+    if (chainId === undefined || authChallenge.source === 'Proxy' || !this.#credentials?.areFor(request.url)) return
+    // Asked again, it does not give them again.
+    this.#fetches.delete(fetchId)
+    const exchange = this.#inFlight.get(chainId)
+    if (!exchange || exchange.response !== null) return
+    const chain = this.#chain(chainId)
+    const now = Date.now()
+    const timestamp = exchange.startTimestamp + Math.max(0, now - exchange.startedAt) / 1000
+    exchange.response = unauthorized(exchange.url)
+    exchange.extraIndex = chain.promised++
+    chain.received.splice(exchange.extraIndex, 0, null)
+    this.#end(chainId, { failure: null, endTimestamp: timestamp, encodedBytes: null })
+    const again = { ...exchange, requestId: ++this.#count, startedAt: now, startTimestamp: timestamp }
+    this.#begin(chainId, { ...again, response: null, extraIndex: null, authorizedBy: authChallenge.scheme })
+  }
+
+  #begin(chainId: string, exchange: Exchange): void {
+    this.#inFlight.set(chainId, exchange)
+    const { requestId, startedAt, url, method, resourceType, pageId } = exchange
+    this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId })
   }
 
   #receivedExtraInfo(chainId: string, extra: WireHeaders['received']): void {
@@ -232,7 +275,7 @@ export class NetworkRecorder {
     const index = exchange.extraIndex
     const wire: WireHeaders = {
       // Sent headers are told even of a request that was never answered.
-      sent: chain.sent[index ?? chain.promised] ?? null,
+      sent: withAuthorization(chain.sent, index ?? chain.promised, exchange),
       received: index === null ? null : (chain.received[index] ?? null),
     }
     const data = toNetworkEntry(exchange, outcome, wire, endedAt)
@@ -261,8 +304,7 @@ export class NetworkRecorder {
 
   #noteTooLarge(requestId: string, sessionId: string): void {
     this.#tooLarge.set(requestId, sessionId)
-    const [oldest] = this.#tooLarge.keys()
-    if (oldest !== undefined && this.#tooLarge.size > MAX_CHAINS) this.#tooLarge.delete(oldest)
+    forgetOldest(this.#tooLarge)
   }
 
   #chain(chainId: string): Chain {
@@ -281,6 +323,11 @@ export class NetworkRecorder {
       if (!this.#inFlight.has(chainId)) this.#chains.delete(chainId)
     }
   }
+}
+
+function forgetOldest(map: Map<string, unknown>): void {
+  const [oldest] = map.keys()
+  if (oldest !== undefined && map.size > MAX_CHAINS) map.delete(oldest)
 }
 
 function isComplete({ exchange, chain }: Waiting): boolean {

@@ -3,6 +3,7 @@ import type { Recorder } from '../../../ports/browser.ts'
 import type { EntryDraft } from '../../../ports/log-entry.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
@@ -26,6 +27,7 @@ export class Recording {
   readonly #webSockets: WebSocketRecorder
   readonly #downloads: DownloadRecorder
   readonly #targets: Targets
+  #redaction: AuthorizationRedaction | null = null
   /** When each page was heard last; null: who belongs to no page. */
   readonly #heardAt = new Map<string | null, number>()
   readonly #startedAt = Date.now()
@@ -45,7 +47,8 @@ export class Recording {
     connections = new ConnectionOutcomes(null),
   ) {
     const gate: Recorder = {
-      record: (draft) => {
+      record: (given) => {
+        const draft = this.#redacted(given)
         if (this.#stopped) return this.#noteLate(draft.kind, draft.at)
         this.#noteHeard(draft)
         wire.charge(ENTRY_MS)
@@ -103,6 +106,18 @@ export class Recording {
       },
       keepPages,
     )
+  }
+
+  /** Takes credentials out of what is recorded. Call before pages have any. */
+  redact(redaction: AuthorizationRedaction): void {
+    this.#redaction = redaction
+    this.#network.expectCredentials(redaction)
+  }
+
+  #redacted(draft: EntryDraft): EntryDraft {
+    if (this.#redaction === null || draft.kind !== 'NETWORK_REQUEST') return draft
+    const { url, requestHeaders } = draft.data
+    return { ...draft, data: { ...draft.data, requestHeaders: this.#redaction.headers(url, requestHeaders) } }
   }
 
   /** At the end: records the requests that still wait for the rest of their headers, and the WebSockets still open. */

@@ -34,6 +34,7 @@ const INTERNAL_ERROR = 1011
 
 interface ChildSession {
   targetId: string
+  browserContextId: string | null
   type: string
   parentId: string | null
 }
@@ -119,7 +120,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     }
     const actedOn = this.#actedOn(command)
     const outcome = heedGuard(this.#acts.begin(method, params, actedOn), this.#ground.guard, actedOn, command)
-    const verdict = this.#view.judge(command, child?.targetId ?? null)
+    const verdict = this.#view.judge(command, child)
     const execute = (settled: Verdict) => this.#execute(command, actedOn, outcome, settled)
     if (verdict instanceof Promise) void verdict.then(execute)
     else execute(verdict)
@@ -217,7 +218,8 @@ export class ClientRelay implements CdpAttachment, Guest {
     if (method !== null && mayBeSkipped(method)) return
     const [, childId] = /^\{"method":"Target\.attachedToTarget","params":\{"sessionId":"(\w{1,64})"/.exec(head) ?? []
     // Until it is detached, what the client had set up may speak: that is for no other ear.
-    if (childId !== undefined) this.#adopt(childId, { targetId: '', type: 'other', parentId: null })
+    if (childId !== undefined)
+      this.#adopt(childId, { targetId: '', browserContextId: null, type: 'other', parentId: null })
     this.#client.close(MESSAGE_TOO_BIG, tooLarge(`The browser's ${method ?? ''} event`, bytes))
   }
 
@@ -240,7 +242,7 @@ export class ClientRelay implements CdpAttachment, Guest {
     })
     await Deadline.isMet(forgotten, DETACH_MS)
     this.#view.release()
-    for (const sessionId of targets.pageSessionIds()) wire.emulateAgain(sessionId, this.#emulated)
+    for (const sessionId of targets.sessionIds()) wire.emulateAgain(sessionId, this.#emulated)
   }
 
   #read(text: string): ClientCommand | null {
@@ -282,8 +284,9 @@ export class ClientRelay implements CdpAttachment, Guest {
   #followSessions(message: Buffer, parentId: string | null): void {
     if (startsWith(message, '{"method":"Target.attachedToTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.attachedToTarget'] }
-      const { targetId, type } = params.targetInfo
-      this.#adopt(params.sessionId, { targetId, type, parentId: parentId === this.#rootId ? null : parentId })
+      const { targetId, type, browserContextId = null } = params.targetInfo
+      const above = parentId === this.#rootId ? null : parentId
+      this.#adopt(params.sessionId, { targetId, browserContextId, type, parentId: above })
       if (this.#detaching) return
       const { barrier } = this.#ground.wire
       barrier.attached(params, parentId ?? undefined)

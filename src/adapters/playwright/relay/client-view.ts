@@ -3,9 +3,11 @@ import type { CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
 import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
 import type { ClientUploads } from '../files/client-uploads.ts'
 import type { GuestCommand } from '../cdp/connection/guest.ts'
+import type { Emulation } from '../../../ports/emulation.ts'
 import type { Targets } from '../cdp/targets/target-registry.ts'
 import { isInvalidAddress, opensBlank, refuseCommand, type BorderRules, type CommandParams } from './border.ts'
 import { ClientDownloads, type DownloadGround } from './client-downloads.ts'
+import { DefaultMedia } from './default-media.ts'
 import { Disguise } from './disguise.ts'
 import { FileInputs, SET_FILES } from './file-inputs.ts'
 import { HiddenWorlds } from './hidden-worlds.ts'
@@ -28,11 +30,21 @@ export interface GivenCommand {
   sessionId: string | null
 }
 
+export interface CommandTarget {
+  targetId: string
+  browserContextId: string | null
+}
+
+const PERMISSIONS = new Set(['Browser.grantPermissions', 'Browser.resetPermissions', 'Browser.setPermission'])
+
 /** What is shared by all clients of a session. */
 export interface ViewGround extends DownloadGround {
   wire: BrowserWire
   targets: Targets
   uploads: ClientUploads
+  emulation: Emulation
+  /** Gives the pages of the session the permissions of the session again. */
+  permitAgain(): void
   logger: Logger
 }
 
@@ -45,6 +57,8 @@ export class ClientView {
   readonly #downloads: ClientDownloads
   readonly #files: FileInputs
   readonly #worlds: HiddenWorlds
+  readonly #media: DefaultMedia
+  #hasChangedPermissions = false
   /** Sessions with pages whose Bluetooth devices are emulated. */
   readonly #emulated = new Set<string>()
 
@@ -62,11 +76,13 @@ export class ClientView {
     this.#downloads = new ClientDownloads(ground, client, ground.logger)
     this.#files = new FileInputs(host, ground.uploads, ground.logger)
     this.#worlds = new HiddenWorlds(ground.wire.worlds)
+    this.#media = new DefaultMedia(ground.emulation)
   }
 
-  /** `targetId`: of the session; null: it is that of the browser. Never throws or rejects. */
-  judge(command: GivenCommand, targetId: string | null): Verdict | Promise<Verdict> {
+  /** `target`: of the session; null: it is that of the browser. Never throws or rejects. */
+  judge(command: GivenCommand, target: CommandTarget | null): Verdict | Promise<Verdict> {
     const { method, params } = command
+    const targetId = target?.targetId ?? null
     const sessionId = command.sessionId ?? this.#rootId
     const unknownWorld = targetId === null ? null : this.#worlds.refusal(params, sessionId, targetId)
     if (unknownWorld !== null) return { error: unknownWorld }
@@ -79,7 +95,9 @@ export class ClientView {
     if (exception) return { result: exception }
     if (method === 'BluetoothEmulation.enable') this.#emulated.add(sessionId)
     else if (method === 'BluetoothEmulation.disable') this.#emulated.delete(sessionId)
-    return { send: { method, params: this.#paramsOf(method, params), sessionId } }
+    const given = this.#paramsOf(method, params)
+    const isOfSession = target?.browserContextId === this.#ground.browserContextId
+    return { send: { method, params: isOfSession ? this.#media.command(method, given, sessionId) : given, sessionId } }
   }
 
   /** What the browser answers to Target.getBrowserContexts. */
@@ -101,11 +119,13 @@ export class ClientView {
   forget(sessionId: string): void {
     this.#emulated.delete(sessionId)
     this.#worlds.forget(sessionId)
+    this.#media.forget(sessionId)
   }
 
   /** Call once the browser has let go of the client. */
   release(): void {
     this.#downloads.release()
+    if (this.#hasChangedPermissions) this.#ground.permitAgain()
   }
 
   #rules(sessionId: string): BorderRules {
@@ -118,6 +138,7 @@ export class ClientView {
 
   #paramsOf(method: string, params: CommandParams): CommandParams {
     const given = this.#disguise.command(method, opensBlank(method, params) ? { ...params, url: '' } : params)
+    this.#hasChangedPermissions ||= PERMISSIONS.has(method)
     if (method === 'Browser.cancelDownload') return { ...given, guid: this.#downloads.guidOf(given['guid']) }
     if (method !== 'Browser.setDownloadBehavior') return given
     return { ...this.#downloads.setBehavior(String(given['browserContextId']), given) }

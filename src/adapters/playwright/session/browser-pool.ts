@@ -10,6 +10,7 @@ import type { LaunchMode } from '../launch/browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
 import { BrowserWays } from '../launch/browser-ways.ts'
 import { BrowsersDirectory } from '../launch/browsers-directory.ts'
+import { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
@@ -237,6 +238,11 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       process,
       connections,
     )
+    if (options.httpCredentials) {
+      const redaction = new AuthorizationRedaction(options.httpCredentials)
+      recording.redact(redaction)
+      recordings.redact(redaction)
+    }
     try {
       const opened = async () => {
         if (isDefault) {
@@ -254,7 +260,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       // Side by side: until it is assigned, the proxy lets nothing through.
       const [context] = await Deadline.race(process.orEnd(Promise.all([opened(), assigned])), signal)
       if (!isDefault) this.#inBackground(Deadline.isMet(open.context.close(), CONTEXT_CLOSE_MS))
-      const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, logger)
+      const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, options, logger)
       session.boundBy(this.#space.watch(process.folders.dir))
       return session
     } catch (error) {

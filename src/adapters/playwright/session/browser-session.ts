@@ -8,8 +8,16 @@ import type {
   ObservationOutcome,
   ObservationRequest,
 } from '../../../ports/action.ts'
-import type { BrowserSession, BrowserVersion, OpenOutcome, PageState, Recorder } from '../../../ports/browser.ts'
+import type {
+  BrowserOptions,
+  BrowserSession,
+  BrowserVersion,
+  OpenOutcome,
+  PageState,
+  Recorder,
+} from '../../../ports/browser.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
+import type { Emulation } from '../../../ports/emulation.ts'
 import type { InputEvent } from '../../../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
 import type { Json } from '../../../ports/json.ts'
@@ -17,6 +25,8 @@ import type { Viewport } from '../../../ports/viewport.ts'
 import { PageActions } from '../actions/page-actions.ts'
 import { ClientUploads } from '../files/client-uploads.ts'
 import { DownloadHandover } from '../files/download-handover.ts'
+import { Connectivity } from './connectivity.ts'
+import { permissionsOf } from '../launch/open-browser.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { LiveView } from '../live-view/live-view.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
@@ -53,9 +63,11 @@ export class PlaywrightSession implements BrowserSession {
   readonly #actions: PageActions
   readonly #liveView: LiveView
   readonly #sizes: PageSizes
+  readonly #connectivity: Connectivity
   readonly #lastWords: LastWords
   readonly #uploads: ClientUploads
   readonly #handover: DownloadHandover
+  readonly #emulation: Emulation
   #downloadBehaviors: DownloadBehaviors | null = null
   #storageRead: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
@@ -67,6 +79,7 @@ export class PlaywrightSession implements BrowserSession {
     recording: Recording,
     recordings: Recordings,
     recorder: Pick<Recorder, 'keepFile'>,
+    { emulation, offline }: Pick<BrowserOptions, 'emulation' | 'offline'>,
     logger: Logger,
   ) {
     this.#process = process
@@ -77,7 +90,10 @@ export class PlaywrightSession implements BrowserSession {
     this.#recorder = recorder
     this.#guard = recording.guard
     this.#logger = logger
-    this.#actions = new PageActions(context, targets, process.wire, process.folders.uploads, this.#guard, logger)
+    this.#emulation = emulation
+    const { uploads } = process.folders
+    const { deviceScaleFactor } = emulation
+    this.#actions = new PageActions(context, targets, process.wire, uploads, this.#guard, deviceScaleFactor, logger)
     this.#liveView = new LiveView(process.wire, targets, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
@@ -90,6 +106,7 @@ export class PlaywrightSession implements BrowserSession {
     ;({ promise: this.misbehaved, resolve: this.#misbehave } = Promise.withResolvers<string>())
     void process.wire.misbehaved.then(this.#misbehave)
     this.#sizes = new PageSizes(context, logger)
+    this.#connectivity = new Connectivity(context, process.wire, targets, offline)
     this.#lastWords = new LastWords(process, targets, recording)
     this.#uploads = new ClientUploads(process.folders.uploads)
     this.#handover = new DownloadHandover(logger)
@@ -141,6 +158,10 @@ export class PlaywrightSession implements BrowserSession {
 
   setViewport(viewport: Viewport): Promise<void> {
     return this.#sizes.set(viewport, (timeoutMs) => this.ping(timeoutMs))
+  }
+
+  async setOffline(offline: boolean): Promise<void> {
+    await this.#connectivity.set(offline, (timeoutMs) => this.ping(timeoutMs))
   }
 
   act(step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
@@ -202,6 +223,8 @@ export class PlaywrightSession implements BrowserSession {
       behaviors: this.#downloadBehaviors,
       handover: this.#handover,
       uploads: this.#uploads,
+      emulation: this.#emulation,
+      permitAgain: () => void this.#permitAgain(),
       acted: (pageId: string | null) => dialogs.client.acted(pageId),
       logger: this.#logger,
     }
@@ -214,6 +237,17 @@ export class PlaywrightSession implements BrowserSession {
     } catch (error) {
       dialogs.leave()
       throw error
+    }
+  }
+
+  async #permitAgain(): Promise<void> {
+    try {
+      await this.#context.clearPermissions()
+      const permissions = permissionsOf(this.#emulation)
+      if (permissions) await this.#context.grantPermissions(permissions)
+    } catch (error) {
+      // Its browser is gone, or about to be.
+      this.#logger.debug({ err: error }, 'the permissions of a session could not be set again')
     }
   }
 

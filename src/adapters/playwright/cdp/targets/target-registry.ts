@@ -3,6 +3,7 @@ import type { PageState } from '../../../../ports/browser.ts'
 import type { BrowserWire } from '../connection/cdp-connection.ts'
 import type { TargetInfo } from '../protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../protocol/cut-text.ts'
+import { networkConditions } from '../protocol/network-conditions.ts'
 
 /** A page from its opening to its closing. */
 export interface TrackedPage {
@@ -64,6 +65,8 @@ export class Targets {
   readonly #hidden = new Set<TrackedPage>()
   #ownSessionId: string | null = null
   #browserContextId: string | null = null
+  /** Of those to come: Playwright does not know of them. */
+  sharedWorkersAreOffline = false
   #refreshing: Promise<void> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
 
@@ -221,6 +224,14 @@ export class Targets {
     return [...this.#sessions.keys()].filter((sessionId) => this.speaker(sessionId))
   }
 
+  /** Of those that share the network of the session: its pages, their frames in processes of their own, shared workers. */
+  connectedSessionIds(): string[] {
+    const isConnected = ({ type, page }: TrackedSession) =>
+      type === 'shared_worker' ||
+      ((type === 'page' || type === 'iframe') && page?.browserContextId === this.#browserContextId)
+    return [...this.#sessions.values()].filter(isConnected).map(({ sessionId }) => sessionId)
+  }
+
   /** Of the pages, whoever they belong to. */
   pageSessionIds(): string[] {
     return [...this.#sessions.values()].filter(({ type }) => type === 'page').map(({ sessionId }) => sessionId)
@@ -278,6 +289,9 @@ export class Targets {
       this.#sessions.set(sessionId, { sessionId, type: info.type, page: null })
       this.#wire.tell('Runtime.enable', {}, sessionId)
       this.#wire.tell('Network.enable', {}, sessionId)
+      if (this.sharedWorkersAreOffline) {
+        this.#wire.tell('Network.emulateNetworkConditions', networkConditions(true), sessionId)
+      }
       this.#wire.release(sessionId)
       return
     }

@@ -1,0 +1,46 @@
+import type { BrowserContext } from 'playwright'
+import { Deadline } from '../../../async/deadline.ts'
+import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import { networkConditions } from '../cdp/protocol/network-conditions.ts'
+import type { Targets } from '../cdp/targets/target-registry.ts'
+
+/** A page that hangs takes nothing new. */
+const TAKE_MS = 2_000
+
+/** Whether pages and workers of a session have a network. */
+export class Connectivity {
+  readonly #context: BrowserContext
+  readonly #wire: BrowserWire
+  readonly #targets: Targets
+  #offline: boolean
+
+  constructor(context: BrowserContext, wire: BrowserWire, targets: Targets, offline: boolean) {
+    this.#context = context
+    this.#wire = wire
+    this.#targets = targets
+    this.#offline = offline
+    targets.sharedWorkersAreOffline = offline
+  }
+
+  /** See PageSizes.set. */
+  async set(offline: boolean, ask: (timeoutMs: number) => Promise<number | null>): Promise<void> {
+    const previous = this.#offline
+    const taken = this.#tell(offline)
+    const answered = ask(TAKE_MS)
+    if (await Deadline.isMet(taken, TAKE_MS)) return
+    if ((await answered) !== null) return
+    if (this.#offline === offline) void this.#tell(previous)
+    throw new Error(`the browser did not answer within ${TAKE_MS / 1000} s: it hangs`)
+  }
+
+  /** Playwright tells one page after the other, and waits for each; those that exist are told at once. Never rejects. */
+  async #tell(offline: boolean): Promise<void> {
+    this.#offline = offline
+    this.#targets.sharedWorkersAreOffline = offline
+    const told = this.#targets
+      .connectedSessionIds()
+      .map((sessionId) => this.#wire.send('Network.emulateNetworkConditions', networkConditions(offline), sessionId))
+    // Who is gone meanwhile needs no network.
+    await Promise.allSettled([this.#context.setOffline(offline), ...told])
+  }
+}
