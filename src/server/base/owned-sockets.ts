@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { ownedAs, type FaultOwner } from '../../fault-owner.ts'
+import { ownedAs, parseApart, type FaultOwner } from '../../fault-owner.ts'
 
 /**
  * Gives each socket of the server an owner: what is thrown while a request, a WebSocket or a stream over it is served ends
@@ -17,7 +17,10 @@ export function ownSockets(server: Server, ownerOf: (socket: Socket) => FaultOwn
     const socket = args[0] as Socket
     const owner = new SocketFaults(ownerOf(socket), logger)
     tellAs(owner, socket)
-    ownedAs(owner, () => void emit(name, socket))()
+    ownedAs(owner, () => {
+      emit(name, socket)
+      parseApart(socket)
+    })()
     return true
   }
 }

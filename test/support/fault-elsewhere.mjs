@@ -1,0 +1,25 @@
+import { Server } from 'node:http'
+import { join } from 'node:path'
+
+/*
+ * Loaded into a server by a test: while the server reads a request, something that has nothing to do with it, and an owner
+ * of its own, throws in a tick.
+ */
+const { ownedBy } = await import(join(import.meta.dirname, '..', '..', 'src', 'fault-owner.ts'))
+
+const elsewhere = { fail: ({ message }) => void process.stdout.write(`${message}\n`) }
+
+const { emit } = Server.prototype
+let requests = 0
+Server.prototype.emit = function (name, ...args) {
+  if (name === 'request') {
+    requests += 1
+    const fault = new Error(`fault ${requests} elsewhere`)
+    ownedBy(elsewhere, () =>
+      process.nextTick(() => {
+        throw fault
+      }),
+    )
+  }
+  return emit.call(this, name, ...args)
+}
