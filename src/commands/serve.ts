@@ -3,12 +3,13 @@ import { Deadline } from '../async/deadline.ts'
 import { loadConfig, type Config } from '../config.ts'
 import { adminKeyFile } from '../data-directory.ts'
 import { createLogger, type Logger } from '../logger.ts'
+import { DEMO_PATH } from '../http-paths.ts'
 import { faultOwner } from '../fault-owner.ts'
 import { useTempDirectory } from '../temp-directory.ts'
 import { print, tell } from './output.ts'
 import { readOptions, type Command } from './usage.ts'
 
-/** How long an orderly end may take. docker kills after ten seconds, and so do people. */
+/** Max duration of a graceful shutdown. docker kills after ten seconds, and so do people. */
 const SHUTDOWN_MS = 9500
 
 /**
@@ -24,12 +25,13 @@ export const serve: Command = {
   summary: 'serve the GraphQL API (the default)',
   help: `Usage: tabwire serve
 
-Serves the GraphQL API over HTTP, WebSocket and SSE, the dashboard, and GraphiQL. Migrates the database first.
-Ctrl-C (SIGINT) or SIGTERM ends every session in order and exits with 0; a second one exits at once.
+Serves the GraphQL API over HTTP, WebSocket and SSE, the dashboard, GraphiQL, and a demo page. Migrates the database first.
+Ctrl-C (SIGINT) or SIGTERM ends every session, shuts down gracefully and exits with 0; a second one exits immediately.
 
-It is configured by environment variables, which the README lists: HOST, PORT, TABWIRE_DATA_DIR, TABWIRE_TEMP_DIR,
-TABWIRE_TEMP_LIMIT_MB, DATABASE_URL, TABWIRE_API_KEY, TABWIRE_PUBLIC_URL, TABWIRE_BROWSER_PATH, TABWIRE_BROWSER_SANDBOX, TABWIRE_MAX_SESSIONS,
-TABWIRE_MAX_QUEUED, TABWIRE_WARM_BROWSERS, TABWIRE_MAX_LOG_ENTRIES, TABWIRE_RETENTION_DAYS, TABWIRE_ARTIFACT_QUOTA_MB,
+It is configured by environment variables, which docs/configuration.md describes: HOST, PORT, TABWIRE_DATA_DIR, TABWIRE_TEMP_DIR,
+TABWIRE_TEMP_LIMIT_MB, DATABASE_URL, TABWIRE_API_KEY, TABWIRE_PUBLIC_URL, TABWIRE_TRUSTED_PROXIES,
+TABWIRE_BROWSER_PATH, TABWIRE_BROWSER_SANDBOX, TABWIRE_EGRESS, TABWIRE_EGRESS_ALLOW, TABWIRE_MAX_SESSIONS, TABWIRE_MAX_QUEUED,
+TABWIRE_WARM_BROWSERS, TABWIRE_MAX_LOG_ENTRIES, TABWIRE_RETENTION_DAYS, TABWIRE_ARTIFACT_QUOTA_MB,
 TABWIRE_SIGNING_KEYS, TABWIRE_PROFILE_KEY, TABWIRE_S3_BUCKET, TABWIRE_S3_ENDPOINT, TABWIRE_S3_REGION,
 TABWIRE_S3_ACCESS_KEY_ID, TABWIRE_S3_SECRET_ACCESS_KEY, TABWIRE_S3_PREFIX, TABWIRE_S3_FORCE_PATH_STYLE,
 TABWIRE_S3_DOWNLOADS, TABWIRE_AI_PROVIDER, TABWIRE_AI_MODEL, TABWIRE_AI_API_KEY, TABWIRE_AI_BASE_URL,
@@ -61,7 +63,7 @@ function waitForEnd(logger: Logger): Promise<number> {
     process.on(signal, () => {
       if (firstAt === undefined) {
         firstAt = performance.now()
-        if (signal !== 'SIGHUP') tell('Ending the sessions; once more exits at once.')
+        if (signal !== 'SIGHUP') tell('Ending the sessions; press Ctrl-C again to exit immediately.')
         resolve(0)
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + number)
@@ -82,10 +84,11 @@ function waitForEnd(logger: Logger): Promise<number> {
 async function closesInTime(app: App, logger: Logger): Promise<boolean> {
   try {
     const closed = await Deadline.isMet(app.close(), SHUTDOWN_MS)
-    if (!closed) logger.error({ afterMs: SHUTDOWN_MS }, 'the sessions did not end in time: exiting without them')
+    if (!closed)
+      logger.error({ afterMs: SHUTDOWN_MS }, 'the sessions did not end in time: exiting without waiting for them')
     return closed
   } catch (error) {
-    logger.error({ err: error }, 'not everything ended in order')
+    logger.error({ err: error }, 'the shutdown was not graceful')
     return false
   }
 }
@@ -102,10 +105,18 @@ function announce(app: App, config: Config): void {
   if (isTerminal) print('  Pages, signed in (each link works once, for ten minutes):')
   print(`  Dashboard: ${link('dashboard')}`)
   print(`  GraphiQL: ${link('graphiql')}`)
+  print(`  Demo page: ${demoPage(app, config)}`)
   print(`  API key: ${config.apiKey ? 'the one in TABWIRE_API_KEY' : `in ${adminKeyFile(config.dataDir)}`}`)
   print(`  Data: ${app.describe.dataDir}`)
   print(`  Database: ${app.describe.database}`)
   print(`  Artifacts: ${app.describe.artifacts}`)
   print(`  Browser: ${app.describe.browser}`)
   for (const warning of app.warnings) tell(`Warning: ${warning}`)
+}
+
+/** As a session of this server opens it. Where pages reach public addresses only, an address of this machine must be allowed. */
+function demoPage(app: App, config: Config): string {
+  const url = new URL(DEMO_PATH, app.url)
+  if (config.egress.mode === 'OPEN') return url.href
+  return `${url.href} (sessions reach it with TABWIRE_EGRESS_ALLOW=${url.host})`
 }
