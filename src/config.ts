@@ -239,7 +239,7 @@ function aiOf(value: z.output<typeof environment>): AiConfig | null {
   }
 }
 
-/** The environment variables; their meanings are listed in the README. */
+/** The environment variables; their meanings are listed in docs/configuration.md. */
 const environment = z.object({
   HOST: z
     .string()
