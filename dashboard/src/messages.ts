@@ -181,7 +181,7 @@ export const messages = {
     waiting: 'Waiting for the first frame…',
     onlyWatching: 'View-only link',
     over: 'The session has ended. This is the last frame.',
-    linkOver: 'The link has expired, or the session has ended. Ask for a new link.',
+    linkOver: 'This link has expired, or the session has ended. Ask for a new link.',
     watching: 'Take control to use mouse, touch and keyboard.',
     inControl: 'You are in control. Shift+Esc to release.',
     stuck: 'The page does not respond to input: it hangs, or a dialog is open.',

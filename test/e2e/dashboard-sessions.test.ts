@@ -106,9 +106,9 @@ test('the form suggests the demo page', async () => {
   await page.getByRole('button', { name: 'Use demo page' }).click()
   await page.getByRole('button', { name: 'Start', exact: true }).click()
   await page.getByRole('tab', { name: 'Network' }).click()
-  const failed = page.getByRole('grid', { name: 'Network' }).getByRole('row').filter({ hasText: 'orders/42' }).first()
+  const failed = page.getByRole('grid', { name: 'Network' }).getByRole('row').filter({ hasText: '500' }).first()
   await failed.click({ position: { x: 30, y: 10 } })
-  expect(await page.getByRole('region', { name: 'Request' }).innerText()).toContain('500')
+  await expect.poll(() => page.getByRole('region', { name: 'Request' }).innerText()).toContain('/demo/orders/42')
 })
 
 test('a link that was used says what to do', async () => {
@@ -174,7 +174,7 @@ test('a task where there is no model says what to do instead', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click()
   await expect
     .poll(() => page.getByRole('dialog').getByRole('alert').allInnerTexts())
-    .toEqual([expect.stringContaining('Give a URL instead of a task.')])
+    .toEqual([expect.stringContaining('Enter a URL instead of a task.')])
 })
 
 test('one is terminated once that was confirmed', async () => {
