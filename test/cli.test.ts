@@ -327,6 +327,7 @@ describe('serve', () => {
       'Tabwire listens',
       'Dashboard',
       'GraphiQL',
+      'Demo page',
       'API key',
       'Data',
       'Database',
@@ -334,6 +335,7 @@ describe('serve', () => {
       'Browser',
       '',
     ])
+    expect(stdout).toMatch(/^ {2}Demo page: http:\/\/127\.0\.0\.1:\d+\/demo\/$/m)
     expect(stdout).toContain(`  API key: in ${join(dataDir, 'api-key')}\n`)
     expect(stdout).toContain(`  Data: ${dataDir}\n`)
     expect(stdout).not.toContain('code=')

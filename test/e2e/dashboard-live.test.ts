@@ -262,5 +262,5 @@ test('a page that hangs is said to', async () => {
   const said = () => page.getByRole('region', { name: 'Live view' }).getByRole('status').last().innerText()
   expect(await said()).toMatch(/Shift\+Esc to release/)
   await page.mouse.click(...(await at(200, 300)))
-  await expect.poll(said).toMatch(/does not take it: it hangs/)
+  await expect.poll(said).toMatch(/does not respond to input: it hangs/)
 })

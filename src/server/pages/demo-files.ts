@@ -47,7 +47,7 @@ ul { display: flex; flex-wrap: wrap; gap: 1rem; padding: 0; list-style: none; }
 `
 
 export const DEMO_ORDER_FAILURE = {
-  error: { code: 'PAYMENT_FAILED', message: 'The payment provider did not respond. Order 42 was not placed.' },
+  error: { reason: 'PAYMENT_FAILED', message: 'The payment provider did not respond. Order 42 was not placed.' },
 }
 
 export const DEMO_SCRIPT = `'use strict'
@@ -72,7 +72,7 @@ async function order() {
   const response = await fetch('orders/42')
   const { error } = await response.json()
   status.textContent = error.message
-  console.error('order 42 failed: ' + error.code)
+  console.error('order 42 failed: ' + error.reason)
 }
 
 function echo() {
