@@ -386,7 +386,7 @@ async function openBrowsers(
 
 const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
 
-const UNUSABLE_ARTIFACTS = 'the place where artifacts are kept cannot be used'
+const UNUSABLE_ARTIFACTS = 'the artifact store cannot be used'
 
 async function freeBytesOf(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory)

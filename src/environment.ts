@@ -65,7 +65,7 @@ function readPrices(text: string, context: z.RefinementCtx): z.output<typeof pri
   }
 }
 
-/** The environment variables and their rules, each by itself; their meanings are listed in the README. */
+/** The environment variables and their rules, each by itself; their meanings are listed in docs/configuration.md. */
 export const environment = z.object({
   HOST: z
     .string()

@@ -6,3 +6,6 @@ export const UPLOADS_PATH = '/uploads/'
 export const TRACE_VIEWER_PATH = '/trace/'
 /** Connections of clients that speak the browser's protocol. */
 export const CDP_PATH = '/cdp/'
+/** A page with faults on purpose, to watch and to drive. */
+export const DEMO_PATH = '/demo/'
+export const DEMO_ECHO_PATH = '/demo/echo'

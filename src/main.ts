@@ -16,7 +16,7 @@ const HELP = `Usage: tabwire <command> [options]
 
 ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(21)}${summary}`).join('\n')}
 
-tabwire <command> --help tells more.`
+tabwire <command> --help describes a command.`
 
 const isHelp = (word: string | undefined) => word === '--help' || word === '-h' || word === 'help'
 
@@ -45,7 +45,7 @@ async function run(words: readonly string[]): Promise<number> {
 
 /** What people can mend is told in plain lines; everything else is a fault, and told whole. */
 function explain(error: unknown): string {
-  if (error instanceof UsageError) return `tabwire: ${error.message} (tabwire --help tells more)`
+  if (error instanceof UsageError) return `tabwire: ${error.message} (see tabwire --help)`
   if (error instanceof ConfigInvalid || error instanceof StartupFailed || error instanceof TabwireError) {
     return error.message
   }

@@ -13,9 +13,9 @@ test('each kind has a type of its own, named as it is', () => {
   expect(types).toEqual(names.map((name) => [name, name.replace(/[A-Z]/g, '_$&').toUpperCase()]))
 })
 
-test('each kind is in the README, and none that there is not', () => {
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
-  const [, listed = ''] = /^## Actions\n\n`([^`]+)`/m.exec(readme) ?? []
+test('each kind is in docs/actions.md, and none that there is not', () => {
+  const documented = readFileSync(join(ROOT, 'docs', 'actions.md'), 'utf8')
+  const [, listed = ''] = /^Steps: `([^`]+)`/m.exec(documented) ?? []
   expect(listed.split(/\s+/).toSorted()).toEqual(names.toSorted())
 })
 

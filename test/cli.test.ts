@@ -97,7 +97,7 @@ describe('tabwire', () => {
     'keys revoke',
     'signing-keys rotate',
     'connect',
-  ])('%s --help tells more and does nothing', async (name) => {
+  ])('%s --help describes it and does nothing', async (name) => {
     const { code, stdout, stderr } = await run([...name.split(' '), '--help'])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(new RegExp(`^Usage: tabwire ${name}\\b`))
@@ -124,7 +124,7 @@ describe('tabwire', () => {
     expect(await run(args)).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: `tabwire: ${message} (tabwire --help tells more)\n`,
+      stderr: `tabwire: ${message} (see tabwire --help)\n`,
     })
   })
 
@@ -150,7 +150,7 @@ describe('signing keys', () => {
   test('are put before those that are there, or in their place', async () => {
     expect(await run(['signing-keys', 'rotate'])).toMatchObject({
       code: 0,
-      stdout: 'Made a new key that signs links. No older key is left.\n',
+      stdout: 'Created a new signing key. No older key is left.\n',
       stderr: '',
     })
     const [first] = kept()
@@ -178,7 +178,7 @@ describe('keys', () => {
     const words = ['--name', 'CI', '--owner', 'ci@example.org', '--scope', 'read', '--scope', 'WRITE']
     const made = await run(['keys', 'create', ...words, '--expires-in-days', '7'])
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^tw_[\w-]{43}\n$/) as string })
-    const [, id = ''] = /^Made the key (\S+) of ci@example\.org: READ, WRITE\.$/m.exec(made.stderr)!
+    const [, id = ''] = /^Created the key (\S+) of ci@example\.org: READ, WRITE\.$/m.exec(made.stderr)!
 
     const listed = await run(['keys', 'list', '--json'])
     const key = JSON.parse(listed.stdout) as Record<string, unknown>
@@ -195,7 +195,7 @@ describe('keys', () => {
     expect((await run(['keys', 'list'])).stdout).toMatch(
       new RegExp(`^ID .* REVOKED\n${id} +CI +ci@example.org .* \\d\\d:\\d\\d\n$`),
     )
-    expect(await run(['keys', 'revoke', 'bm8='])).toMatchObject({ code: 1, stderr: 'There is no such API key.\n' })
+    expect(await run(['keys', 'revoke', 'bm8='])).toMatchObject({ code: 1, stderr: 'API key not found.\n' })
     expect(await run(['keys', 'create', '--name', '', '--scope', 'READ'])).toMatchObject({ code: 2 })
     expect(await run(['keys', 'create', '--name', 'x', '--scope', 'READ', '--owner', 'a b'])).toMatchObject({ code: 1 })
   })
@@ -229,7 +229,7 @@ describe('keys', () => {
     expect(await ask(server.url, secret, '{ viewer { owner } }')).toMatchObject({
       errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
     })
-    expect(await run(['keys', 'revoke', 'bm8='])).toMatchObject({ code: 1, stderr: 'There is no such API key.\n' })
+    expect(await run(['keys', 'revoke', 'bm8='])).toMatchObject({ code: 1, stderr: 'API key not found.\n' })
     expect(await run(['keys', 'list'], { TABWIRE_API_KEY: 'not-the-admin-key' })).toMatchObject({
       code: 1,
       stderr:
@@ -327,6 +327,7 @@ describe('serve', () => {
       'Tabwire listens',
       'Dashboard',
       'GraphiQL',
+      'Demo page',
       'API key',
       'Data',
       'Database',
@@ -334,6 +335,7 @@ describe('serve', () => {
       'Browser',
       '',
     ])
+    expect(stdout).toMatch(/^ {2}Demo page: http:\/\/127\.0\.0\.1:\d+\/demo\/$/m)
     expect(stdout).toContain(`  API key: in ${join(dataDir, 'api-key')}\n`)
     expect(stdout).toContain(`  Data: ${dataDir}\n`)
     expect(stdout).not.toContain('code=')

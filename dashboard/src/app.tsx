@@ -7,14 +7,15 @@ import { SessionsPage } from './panels/sessions-page.tsx'
 import { SignInPage } from './panels/sign-in-page.tsx'
 import { hrefOf, linkTo, useRoute } from './route.ts'
 import { SessionList } from './session-list.ts'
-import { forgetKey, keepKey, type SignInOutcome } from './sign-in.ts'
+import { forgetKey, keepKey, onSignIn, type SignInOutcome } from './sign-in.ts'
 import { messages } from './messages.ts'
 import { keepTheme, storedTheme, THEMES, type Theme } from './theme.ts'
 
 export function App({ signedIn }: { signedIn: SignInOutcome }) {
   const [{ apiKey, problem }, setSignedIn] = useState(signedIn)
+  useEffect(() => onSignIn((stored) => setSignedIn({ apiKey: stored, problem: null })), [])
   const signOut = (why: string | null) => {
-    forgetKey()
+    if (apiKey !== null) forgetKey(apiKey)
     setSignedIn({ apiKey: null, problem: why })
   }
   if (apiKey === null) {
@@ -75,11 +76,10 @@ function Header(props: { list: SessionList; state: ReturnType<Api['state']>; onS
       </span>
       <Slots list={props.list} />
       <span className="bar-gap" />
-      {/* As an opener it hands on the key of this tab. */}
-      <a href="graphiql" target="_blank" rel="opener">
+      <a href="graphiql" target="_blank" rel="noreferrer">
         {messages.header.graphiql}
       </a>
-      <a href="graphiql#docs" target="_blank" rel="opener">
+      <a href="graphiql#docs" target="_blank" rel="noreferrer">
         {messages.header.schema}
       </a>
       <ThemeChoice />

@@ -18,13 +18,13 @@ const DAY_MS = 24 * 60 * 60 * 1000
 
 export const createKey: Command = {
   name: 'keys create',
-  summary: 'make an API key and print its secret',
+  summary: 'create an API key and print its secret',
   help: `Usage: tabwire keys create --name <text> [--owner <owner>] --scope <scope> … [--expires-in-days <days>]
 
-Makes an API key. Its secret is all that goes to standard output, this once; it is kept only as a hash.
+Creates an API key. Its secret is the only text on standard output, and is shown once; only a hash is stored.
 
-  --name <text>             for people: 1 to 100 characters
-  --owner <owner>           whose sessions it opens (default: ${FIRST_OWNER})
+  --name <text>             display name, 1 to 100 characters
+  --owner <owner>           owner of the key (default: ${FIRST_OWNER})
   --scope <scope>           ${SCOPES.join(', ')}; repeat it for several
   --expires-in-days <days>  1 to 3650; without it the key does not expire
 
@@ -46,7 +46,7 @@ ${WHERE}`,
       expiresAt: values['expires-in-days'] === undefined ? null : readExpiry(values['expires-in-days']),
     }
     const { id, secret } = await withKeyRing((keys) => keys.create(key))
-    tell(`Made the key ${id} of ${key.owner}: ${key.scopes.join(', ')}.`)
+    tell(`Created the key ${id} of ${key.owner}: ${key.scopes.join(', ')}.`)
     print(secret)
     return 0
   },

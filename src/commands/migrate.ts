@@ -9,7 +9,7 @@ export const migrate: Command = {
   summary: 'bring the database up to date, without serving',
   help: `Usage: tabwire migrate
 
-Brings the tables of the database up to date and ends. The server does so too when it starts. The database is the one
+Migrates the database and exits. The server does so too when it starts. The database is the one
 in DATABASE_URL, else the embedded one in TABWIRE_DATA_DIR, which must not be in use by a running server.`,
 
   async run(args) {

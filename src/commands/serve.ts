@@ -3,12 +3,13 @@ import { Deadline } from '../async/deadline.ts'
 import { CONFIG_VARIABLES, loadConfig, type Config } from '../config.ts'
 import { adminKeyFile } from '../data-directory.ts'
 import { createLogger, type Logger } from '../logger.ts'
+import { DEMO_PATH } from '../http-paths.ts'
 import { faultOwner } from '../fault-owner.ts'
 import { useTempDirectory } from '../temp-directory.ts'
 import { print, tell } from './output.ts'
 import { inLines, readOptions, type Command } from './usage.ts'
 
-/** How long an orderly end may take. docker kills after ten seconds, and so do people. */
+/** Max duration of a graceful shutdown. docker kills after ten seconds, and so do people. */
 const SHUTDOWN_MS = 9500
 
 /**
@@ -24,10 +25,10 @@ export const serve: Command = {
   summary: 'serve the GraphQL API (the default)',
   help: `Usage: tabwire serve
 
-Serves the GraphQL API over HTTP, WebSocket and SSE, the dashboard, and GraphiQL. Migrates the database first.
-Ctrl-C (SIGINT) or SIGTERM ends every session in order and exits with 0; a second one exits at once.
+Serves the GraphQL API over HTTP, WebSocket and SSE, the dashboard, GraphiQL, and a demo page. Migrates the database first.
+Ctrl-C (SIGINT) or SIGTERM ends every session, shuts down gracefully and exits with 0; a second one exits immediately.
 
-It is configured by environment variables, which the README explains:
+It is configured by environment variables, which docs/configuration.md describes:
 
 ${inLines(CONFIG_VARIABLES, 100)}`,
 
@@ -57,7 +58,7 @@ function waitForEnd(logger: Logger): Promise<number> {
     process.on(signal, () => {
       if (firstAt === undefined) {
         firstAt = performance.now()
-        if (signal !== 'SIGHUP') tell('Ending the sessions; once more exits at once.')
+        if (signal !== 'SIGHUP') tell('Ending the sessions; press Ctrl-C again to exit immediately.')
         resolve(0)
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + number)
@@ -78,10 +79,11 @@ function waitForEnd(logger: Logger): Promise<number> {
 async function closesInTime(app: App, logger: Logger): Promise<boolean> {
   try {
     const closed = await Deadline.isMet(app.close(), SHUTDOWN_MS)
-    if (!closed) logger.error({ afterMs: SHUTDOWN_MS }, 'the sessions did not end in time: exiting without them')
+    if (!closed)
+      logger.error({ afterMs: SHUTDOWN_MS }, 'the sessions did not end in time: exiting without waiting for them')
     return closed
   } catch (error) {
-    logger.error({ err: error }, 'not everything ended in order')
+    logger.error({ err: error }, 'the shutdown was not graceful')
     return false
   }
 }
@@ -98,10 +100,18 @@ function announce(app: App, config: Config): void {
   if (isTerminal) print('  Pages, signed in (each link works once, for ten minutes):')
   print(`  Dashboard: ${link('dashboard')}`)
   print(`  GraphiQL: ${link('graphiql')}`)
+  print(`  Demo page: ${demoPage(app, config)}`)
   print(`  API key: ${config.apiKey ? 'the one in TABWIRE_API_KEY' : `in ${adminKeyFile(config.dataDir)}`}`)
   print(`  Data: ${app.describe.dataDir}`)
   print(`  Database: ${app.describe.database}`)
   print(`  Artifacts: ${app.describe.artifacts}`)
   print(`  Browser: ${app.describe.browser}`)
   for (const warning of app.warnings) tell(`Warning: ${warning}`)
+}
+
+/** As a session of this server opens it. Where pages reach public addresses only, an address of this machine must be allowed. */
+function demoPage(app: App, config: Config): string {
+  const url = new URL(DEMO_PATH, app.url)
+  if (config.egress.mode === 'OPEN') return url.href
+  return `${url.href} (sessions reach it with TABWIRE_EGRESS_ALLOW=${url.host})`
 }

@@ -7,10 +7,10 @@ import { readOptions, type Command } from './usage.ts'
 
 export const rotateKeys: Command = {
   name: 'signing-keys rotate',
-  summary: 'make a new key that signs links',
+  summary: 'create a new key that signs links',
   help: `Usage: tabwire signing-keys rotate [--drop-old]
 
-Makes a new key that signs links to artifacts and uploads from now on. Links that older keys signed work until they
+Creates a new key, which signs links to artifacts and uploads from now on. Links that older keys signed work until they
 expire, within seven days. A running server takes the new key within a second; it need not be restarted.
 
   --drop-old  forget the older keys: every link that was given out stops working. For when a key or links leaked.
@@ -27,7 +27,7 @@ the others there instead, and restart the server.`,
     await makeDirectory(config.dataDir)
     const count = await rotateSigningKeys(config.dataDir, { dropOld: values['drop-old'] })
     const older = count === 1 ? 'No older key is left.' : `Links of the ${count - 1} before it work until they expire.`
-    print(`Made a new key that signs links. ${older}`)
+    print(`Created a new signing key. ${older}`)
     return 0
   },
 }

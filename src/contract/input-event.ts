@@ -8,7 +8,7 @@ const FAR = 100_000
 
 const MOUSE_EVENT: EnumDefinition<'MOVE' | 'DOWN' | 'UP'> = {
   enumName: 'MouseEventType',
-  description: 'What a mouse does.',
+  description: 'Type of a mouse event.',
   values: {
     MOVE: 'It moves, with the buttons held that are down.',
     DOWN: 'A button goes down.',
@@ -18,13 +18,13 @@ const MOUSE_EVENT: EnumDefinition<'MOVE' | 'DOWN' | 'UP'> = {
 
 const KEY_EVENT: EnumDefinition<'DOWN' | 'UP'> = {
   enumName: 'KeyEventType',
-  description: 'What a key does.',
-  values: { DOWN: 'It goes down, and types what it stands for.', UP: 'It goes up.' },
+  description: 'Type of a key event.',
+  values: { DOWN: 'The key goes down, and types its character.', UP: 'It goes up.' },
 }
 
 const TOUCH_EVENT: EnumDefinition<'START' | 'MOVE' | 'END' | 'CANCEL'> = {
   enumName: 'TouchEventType',
-  description: 'What fingers do on a touch screen.',
+  description: 'Type of a touch event.',
   values: {
     START: 'A finger comes down.',
     MOVE: 'Fingers move; one that is left out was lifted.',
@@ -48,7 +48,7 @@ const MOUSE = defineInput('MouseEventInput', 'Something that a mouse does.', {
   modifiers,
 })
 
-const WHEEL = defineInput('WheelEventInput', 'A turn of the wheel.', {
+const WHEEL = defineInput('WheelEventInput', 'Turn of the mouse wheel.', {
   ...place,
   deltaX: field.numberOr('CSS pixels to the right.', 0, -FAR, FAR),
   deltaY: field.numberOr('CSS pixels down.', 0, -FAR, FAR),

@@ -13,7 +13,7 @@ export {
   type ActionOrigin,
 } from '../contract/entries/action.ts'
 
-/** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in the README. */
+/** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in docs/actions.md. */
 export const ACTION_LIMITS = {
   result: 200_000,
   /** Lists and objects within one another. */
@@ -24,7 +24,7 @@ export const ACTION_LIMITS = {
   stepsPerRequest: 100,
   /** Requests that wait for their turn in one session. */
   requestsWaiting: 100,
-  /** Of a whole request, its place in the queue included. */
+  /** Of a whole request, queue time included. */
   requestMs: 300_000,
 } as const
 

@@ -11,7 +11,7 @@ export interface PictureOptions {
   maxFps: number
 }
 
-/** What could be seen of a page at a moment. */
+/** Frame of the live view of a page. */
 export interface PageFrame {
   at: number
   pageId: string

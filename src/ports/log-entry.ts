@@ -23,7 +23,7 @@ export { SESSION_END_REASONS, type SessionEndReason, type SessionStatus } from '
 
 /**
  * Sizes at which page-made texts are cut, in UTF-16 code units, before they become entries. A page may log a megabyte
- * a line; a log that people read and a database row want less. Documented in the README.
+ * a line; a log that people read and a database row want less. Documented in docs/log.md.
  */
 export const TEXT_LIMITS = {
   consoleText: 32_768,

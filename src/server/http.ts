@@ -8,7 +8,15 @@ import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'
 import type { SignIn } from '../domain/keys/sign-in.ts'
 import { Deadline } from '../async/deadline.ts'
-import { API_PATH, ARTIFACTS_PATH, CDP_PATH, TRACE_VIEWER_PATH, UPLOADS_PATH } from '../http-paths.ts'
+import {
+  API_PATH,
+  ARTIFACTS_PATH,
+  CDP_PATH,
+  DEMO_ECHO_PATH,
+  DEMO_PATH,
+  TRACE_VIEWER_PATH,
+  UPLOADS_PATH,
+} from '../http-paths.ts'
 import type { Domain } from '../schema/base/context.ts'
 import { answerBusy, answerJson, answerNotFound, isBusy } from './base/json-response.ts'
 import { createArtifactDownloads } from './files/artifact-downloads.ts'
@@ -19,6 +27,8 @@ import { AnonymousRequests } from './base/anonymous-requests.ts'
 import { ClientAddresses } from './base/client-addresses.ts'
 import { CONNECTION_LIMITS, Connections, type ConnectionLimits } from './base/connections.ts'
 import { Dashboard } from './pages/dashboard.ts'
+import { DemoEcho } from './pages/demo-echo.ts'
+import { serveDemo } from './pages/demo.ts'
 import { Graphiql } from './graphql/graphiql.ts'
 import { maskError, refusal, retryAfterOf } from './base/graphql-errors.ts'
 import { createGraphqlHttp } from './graphql/graphql-http.ts'
@@ -77,6 +87,7 @@ export function createServer(options: ServerOptions): Server {
     ...options.webSocketLimits,
   })
   const cdp = new CdpConnections(options.sessions, options.links, connections, logger)
+  const demoEcho = new DemoEcho(connections, logger)
   const graphiql = new Graphiql()
   const { artifacts: artifactsConfig } = options.config
   const redirectsDownloads = artifactsConfig.kind === 's3' && artifactsConfig.downloads === 'redirect'
@@ -130,10 +141,11 @@ export function createServer(options: ServerOptions): Server {
         const key = code === null ? null : await signIn.exchange(code)
         if (key) return answerJson(response, 200, { apiKey: key.secret, expiresAt: key.expiresAt })
         const message =
-          'This sign-in link has expired or was used already. Open a fresh one: the server prints it when it starts.'
+          'This sign-in link has expired or was used already. Open a new one: the server prints it when it starts.'
         return answerJson(response, 401, { error: { code: 'SIGN_IN_CODE_INVALID', message } })
       },
     },
+    '/demo': { GET: async (_, response) => redirect(response, 'demo/') },
     '/trace': { GET: async (_, response) => redirect(response, 'trace/') },
     '/health': { GET: async (_, response) => answerJson(response, 200, { status: 'ok' }) },
     '/ready': {
@@ -155,6 +167,7 @@ export function createServer(options: ServerOptions): Server {
     }),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, connections, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(options.traceViewerDir),
+    [DEMO_PATH]: serveDemo,
     [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),
     '/graphiql/assets/': assetsOf(graphiql),
     '/dashboard/assets/': assetsOf(dashboard),
@@ -239,6 +252,8 @@ export function createServer(options: ServerOptions): Server {
       webSockets.upgrade(request, stream, head)
     } else if (url?.pathname.startsWith(CDP_PATH)) {
       cdp.upgrade(request, stream, head, url)
+    } else if (url?.pathname === DEMO_ECHO_PATH) {
+      demoEcho.upgrade(request, stream, head)
     } else {
       refuseUpgrade(stream, '404 Not Found')
     }
@@ -261,7 +276,7 @@ export function createServer(options: ServerOptions): Server {
       const { promise: closed, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
       const cutOff = setTimeout(() => connections.cut(), deadlineMs)
-      const leaving = Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close()])
+      const leaving = Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close(), demoEcho.close()])
       await Deadline.isMet(leaving, deadlineMs + LEAVING_MS)
       server.closeIdleConnections()
       await closed

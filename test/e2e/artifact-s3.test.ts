@@ -55,7 +55,7 @@ test('a server that is away is a code of its own, GET /ready tells, and it works
   const ready = await fetch(`${tabwire.url}/ready`)
   expect([ready.status, await ready.json()]).toEqual([
     503,
-    { ready: false, missing: ['the place where artifacts are kept cannot be used'] },
+    { ready: false, missing: ['the artifact store cannot be used'] },
   ])
   const download = await fetch(kept.url)
   expect([download.status, (await download.json()).error?.code]).toEqual([503, 'STORAGE_UNAVAILABLE'])

@@ -62,7 +62,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
         else {
           await firstRow().waitFor()
           await firstRow().click({ position: { x: 30, y: 10 } })
-          await page.getByRole('region', { name: /^The / }).waitFor()
+          await page.getByRole('region', { name: /^(Message|Request|Event details)$/ }).waitFor()
         }
         expect(await findings()).toEqual([])
       },
@@ -70,10 +70,10 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
 
     test('axe finds nothing wrong with the live picture and the links for clients', async () => {
       await open({ ...options, query: sessionQuery(running) })
-      if (width === 360) await page.getByRole('button', { name: 'Show the picture' }).click()
+      if (width === 360) await page.getByRole('button', { name: 'Show live view' }).click()
       await page.locator('canvas[data-drawn=true]').waitFor()
-      await page.getByRole('button', { name: 'Take over' }).click()
-      await page.getByRole('textbox', { name: 'Keyboard of the page' }).waitFor({ state: 'attached' })
+      await page.getByRole('button', { name: 'Take control' }).click()
+      await page.getByRole('textbox', { name: 'Keyboard input' }).waitFor({ state: 'attached' })
       expect(await findings()).toEqual([])
       await page.getByRole('button', { name: 'Connect' }).click()
       await page.getByRole('button', { name: 'Copy: Playwright' }).waitFor()
@@ -100,7 +100,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
 test('with the keyboard alone one finds the line that failed', async () => {
   await open({})
   await page.keyboard.press('Tab')
-  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to the content')
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to content')
   const focus = (name: string) => page.evaluate((wanted) => document.activeElement?.textContent === wanted, name)
   for (let pressed = 0; pressed < 30 && !(await focus('running')); pressed += 1) await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
@@ -118,7 +118,7 @@ test('with the keyboard alone one finds the line that failed', async () => {
   const active = await grid.getAttribute('aria-activedescendant')
   expect(await page.locator(`[id="${active}"]`).innerText()).toContain('an error')
   expect(await page.locator(`[id="${active}"]`).getAttribute('aria-selected')).toBe('true')
-  await page.getByRole('region', { name: 'The line' }).getByText('an error').waitFor()
+  await page.getByRole('region', { name: 'Message' }).getByText('an error').waitFor()
   await page.keyboard.press('Escape')
-  await page.getByRole('region', { name: 'The line' }).waitFor({ state: 'detached' })
+  await page.getByRole('region', { name: 'Message' }).waitFor({ state: 'detached' })
 })

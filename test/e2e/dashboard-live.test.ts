@@ -14,7 +14,7 @@ async function watch(path: string, options: object = {}): Promise<string> {
   return id
 }
 
-const picture = () => page.getByRole('img', { name: /^Live picture of/ })
+const picture = () => page.getByRole('img', { name: /^Live view of/ })
 
 /** The colour in the middle of the picture: red, green and blue from 0 to 255, in rough steps, as JPEG is. */
 const colour = () =>
@@ -42,7 +42,7 @@ async function at(x: number, y: number): Promise<[number, number]> {
   return [box.x + (box.width - 800 * scale) / 2 + x * scale, box.y + (box.height - 600 * scale) / 2 + y * scale]
 }
 
-const takeOver = () => page.getByRole('button', { name: 'Take over' }).click()
+const takeOver = () => page.getByRole('button', { name: 'Take control' }).click()
 
 test('the picture is there at once, and follows the page wherever it goes', async () => {
   const id = await watch('/red')
@@ -51,9 +51,9 @@ test('the picture is there at once, and follows the page wherever it goes', asyn
   await expect.poll(colour).toBe('0,0,256')
   await run(id, { openPage: { url: `${site().url}/red` } })
   await expect.poll(colour).toBe('256,0,0')
-  await page.getByLabel('Page to look at').focus()
-  await page.getByLabel('Page to look at').locator('option').nth(2).waitFor({ state: 'attached' })
-  await page.getByLabel('Page to look at').selectOption({ index: 1 })
+  await page.getByLabel('Page shown').focus()
+  await page.getByLabel('Page shown').locator('option').nth(2).waitFor({ state: 'attached' })
+  await page.getByLabel('Page shown').selectOption({ index: 1 })
   await expect.poll(colour).toBe('0,0,256')
   await terminate(id)
   await picture().waitFor({ state: 'detached' })
@@ -69,7 +69,7 @@ test('it costs nothing while nobody looks', async () => {
   await expect.poll(() => messages.filter((message) => message.includes('screencast')).length).toBe(1)
   const { id } = JSON.parse(messages.find((message) => message.includes('screencast'))!) as { id: string }
   await picture().and(page.locator('[data-drawn=true]')).waitFor()
-  await page.getByRole('button', { name: 'Hide the picture' }).click()
+  await page.getByRole('button', { name: 'Hide live view' }).click()
   await expect
     .poll(() =>
       messages
@@ -78,7 +78,7 @@ test('it costs nothing while nobody looks', async () => {
     )
     .toEqual(['subscribe', 'complete'])
   await page.reload()
-  await page.getByRole('button', { name: 'Show the picture' }).waitFor()
+  await page.getByRole('button', { name: 'Show live view' }).waitFor()
   expect(await picture().count()).toBe(0)
 })
 
@@ -107,7 +107,7 @@ test('whoever takes over has mouse, wheel and keyboard, and gives them back', as
   await expect.poll(() => valueOf(id, 'scrollY')).toBe(300)
 
   await page.keyboard.press('Shift+Escape')
-  await page.getByRole('button', { name: 'Take over' }).waitFor()
+  await page.getByRole('button', { name: 'Take control' }).waitFor()
   await page.keyboard.type('not for the page')
   // What comes after it would come after it there too.
   await takeOver()
@@ -172,7 +172,7 @@ test('a button that is still down when one gives back comes up', async () => {
   await page.mouse.down()
   await page.mouse.move(...(await at(150, 320)))
   await page.keyboard.press('Shift+Escape')
-  await page.getByRole('button', { name: 'Take over' }).waitFor()
+  await page.getByRole('button', { name: 'Take control' }).waitFor()
   await expect.poll(() => valueOf(id, 'seen.filter((line) => /^mouse(down|up)/.test(line)).length')).toBe(2)
   await page.mouse.up()
 })
@@ -200,7 +200,7 @@ describe('on a touch screen', () => {
 
   test('a tap is a tap, and is no click of a mouse besides', async () => {
     const id = await watch('/input', phone)
-    await page.getByRole('button', { name: 'Show the picture' }).tap()
+    await page.getByRole('button', { name: 'Show live view' }).tap()
     await picture().and(page.locator('[data-drawn=true]')).waitFor()
     await takeOver()
     await page.touchscreen.tap(...(await at(200, 300)))
@@ -216,7 +216,7 @@ describe('on a touch screen', () => {
 
   test('a finger that moves scrolls the page, not the dashboard', async () => {
     const id = await watch('/input', phone)
-    await page.getByRole('button', { name: 'Show the picture' }).tap()
+    await page.getByRole('button', { name: 'Show live view' }).tap()
     await picture().and(page.locator('[data-drawn=true]')).waitFor()
     await takeOver()
     const before = await page.evaluate('scrollY')
@@ -225,7 +225,7 @@ describe('on a touch screen', () => {
     await expect.poll(() => valueOf(id, 'scrollY')).toBeGreaterThan(200)
     expect(await page.evaluate('scrollY')).toBe(before)
     // Who only watches scrolls the dashboard.
-    await page.getByRole('button', { name: 'Give back' }).tap()
+    await page.getByRole('button', { name: 'Release' }).tap()
     // A page that was scrolled by a finger goes on for a moment.
     await expect.poll(() => valueOf(id, 'globalThis.rested === scrollY')).toBe(true)
     const there = await valueOf(id, 'scrollY')
@@ -235,7 +235,7 @@ describe('on a touch screen', () => {
 
   test('two fingers are two', async () => {
     const id = await watch('/input', phone)
-    await page.getByRole('button', { name: 'Show the picture' }).tap()
+    await page.getByRole('button', { name: 'Show live view' }).tap()
     await picture().and(page.locator('[data-drawn=true]')).waitFor()
     await takeOver()
     await fingers(
@@ -259,8 +259,8 @@ test('a page that hangs is said to', async () => {
   await valueOf(id, `surface.addEventListener('mousedown', () => { for (;;); })`)
   await picture().and(page.locator('[data-drawn=true]')).waitFor()
   await takeOver()
-  const said = () => page.getByRole('region', { name: 'Live picture' }).getByRole('status').last().innerText()
-  expect(await said()).toMatch(/Shift\+Escape gives them back/)
+  const said = () => page.getByRole('region', { name: 'Live view' }).getByRole('status').last().innerText()
+  expect(await said()).toMatch(/Shift\+Esc to release/)
   await page.mouse.click(...(await at(200, 300)))
-  await expect.poll(said).toMatch(/does not take it: it hangs/)
+  await expect.poll(said).toMatch(/does not respond to input: it hangs/)
 })

@@ -42,7 +42,7 @@ test('it follows the end, stops when one scrolls up, counts what comes, and goes
 
   await grid().hover()
   await page.mouse.wheel(0, -600)
-  const resume = page.getByRole('button', { name: /new below/ })
+  const resume = page.getByRole('button', { name: /\d new entries$/ })
   await resume.waitFor()
   const top = () => grid().evaluate(({ scrollTop }) => scrollTop)
   const stopped = await top()
@@ -115,7 +115,7 @@ test('the list drops what ended while the connection was lost, and what it compl
   await expect.poll(connection).toBe('Connection lost, reconnecting…')
   await page.getByLabel('Filter by name').fill('listed')
   const problem = page.getByRole('main').getByRole('alert')
-  await problem.getByText(/did not answer/).waitFor()
+  await problem.getByText(/Can’t reach the server/).waitFor()
   await terminate(id)
   proxy.mend()
   await page.getByRole('table', { name: 'Ended' }).getByRole('link', { name: 'listed' }).waitFor()
@@ -158,7 +158,7 @@ test('a hundred thousand lines: only those in sight exist, and each is at hand',
   await page.keyboard.press('End')
   await line('line 100000').waitFor()
 
-  await page.getByLabel('Search the lines').fill('line 7777')
+  await page.getByLabel('Filter messages').fill('line 7777')
   await expect.poll(shown).toBe('11 of 100,000')
   expect(await readRows(page, 'Console', '.cell-text')).toEqual(['line 7777', ...lines(77_770, 77_779)])
 })

@@ -60,12 +60,12 @@ test('the console is narrowed by levels and by words', async () => {
   await expect.poll(() => rows('Console').count()).toBe(3)
   await toggle('Warnings').click()
   await expect.poll(() => rows('Console').count()).toBe(4)
-  await page.getByLabel('Search the lines').fill('NOT GREATER')
+  await page.getByLabel('Filter messages').fill('NOT GREATER')
   await expect.poll(() => rows('Console').count()).toBe(2)
   await row('Console', 'Assertion failed: one is not greater').waitFor()
-  await page.getByLabel('Search the lines').fill('nowhere')
-  await page.getByText('Nothing matches the filter.').waitFor()
-  await toggle('Clear the filter').click()
+  await page.getByLabel('Filter messages').fill('nowhere')
+  await page.getByText('No entries match the filter').waitFor()
+  await toggle('Clear filter').click()
   await expect.poll(() => rows('Console').count()).toBeGreaterThan(10)
 })
 
@@ -73,7 +73,7 @@ test('a line opens in full, with the stack of an exception, and can be copied', 
   const { id } = await start({ initialPrompt: `${site().url}/exceptions` }, 'LOADED')
   await open(id)
   await row('Console', 'thrown on purpose').click()
-  const line = pane('The line')
+  const line = pane('Message')
   await line.getByText(/at thrower/).waitFor()
   await line.getByRole('button', { name: 'Copy', exact: true }).click()
   await expect.poll(copied).toMatch(/TypeError: thrown on purpose\n +at thrower/)
@@ -103,7 +103,7 @@ test('the network shows each request, when it ran beside the others, and everyth
   await page.getByLabel('Filter by URL').fill('/post')
   await expect.poll(() => rows('Network').count()).toBe(2)
   await row('Network', 'post').click()
-  const request = pane('The request')
+  const request = pane('Request')
   await request.getByText(`POST ${site().url}/post`).waitFor()
   for (const [name, value] of [
     ['Status', '201'],
@@ -121,7 +121,7 @@ test('the network shows each request, when it ran beside the others, and everyth
 test('requests in flight are counted, and named on demand', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/waiting` })
   await open(id, 'network')
-  await toggle('1 in flight').click()
+  await toggle('1 pending').click()
   const named = page.getByRole('dialog').getByRole('listitem')
   await expect.poll(() => named.allInnerTexts()).toEqual([expect.stringMatching(/s GET .*\/slow\?ms=60000$/)])
 })
@@ -137,7 +137,7 @@ test('the timeline tells what was done and how it went', async () => {
   await row('Timeline', /Navigate[^d].*\/text/).waitFor()
   const failed = row('Timeline', /Click.*css=#nowhere/)
   await failed.click()
-  await pane('The entry').getByText('"code": "').waitFor()
+  await pane('Event details').getByText('"code": "').waitFor()
   await page.getByLabel('Actions only').check()
   await expect.poll(() => rows('Timeline').count()).toBe(3)
 })
@@ -145,7 +145,7 @@ test('the timeline tells what was done and how it went', async () => {
 test('artifacts appear as they are kept, with previews; a trace opens in the viewer', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/title`, record: ['TRACE'] }, 'LOADED')
   await open(id, 'artifacts')
-  await page.getByText('The session has left no files.').waitFor()
+  await page.getByText('No artifacts yet').waitFor()
   await act(id, [{ screenshot: {} }])
   const preview = page.getByRole('img', { name: /^Preview of screenshot/ })
   await expect.poll(() => preview.evaluate((image) => (image as HTMLImageElement).naturalWidth)).toBe(1920)
@@ -232,7 +232,7 @@ test('an ended session reads the same', async () => {
 
 test('a session that is not there says so, with a way back', async () => {
   await open('nothing')
-  await page.getByRole('alert').getByText('There is no such session.').waitFor()
+  await page.getByRole('alert').getByText('Session not found.').waitFor()
   await page.getByRole('link', { name: 'All sessions' }).click()
   await page.getByRole('heading', { name: 'Sessions' }).waitFor()
   expect(page.url()).toBe(`${tabwire().url}/`)

@@ -24,12 +24,16 @@ const row = (list: 'Live' | 'Ended', name: string) =>
     .getByRole('row')
     .filter({ has: page.getByRole('link', { name, exact: true }) })
 
+/** The entry by which all tabs are signed in. */
+const stored = () => page.evaluate(() => localStorage.getItem('tabwire.apiKey'))
+const signOut = (from: Page) => from.getByRole('button', { name: 'Sign out' }).click()
+
 test('the printed link signs in, tells nobody the code, and asks no other host for anything', async () => {
   await open()
   expect(page.url()).toBe(`${tabwire().url}/`)
-  const key = await page.evaluate(() => sessionStorage.getItem('tabwire.apiKey'))
-  expect(key).toMatch(/^tw_/)
-  expect(await page.evaluate(() => JSON.stringify(Object.entries(localStorage)))).not.toContain(key)
+  expect(await stored()).toContain('"apiKey":"tw_')
+  // Nothing that the browser would send by itself, whoever made it ask.
+  expect(await dashboard.context.cookies()).toEqual([])
   await page.reload()
   await expect.poll(connection).toBe('Live')
   expect(dashboard.outside).toEqual([])
@@ -58,10 +62,53 @@ test('without a key it says how to get one, and takes one', async () => {
   await page.getByText('Open the link that the server prints').waitFor()
   await page.getByLabel('Or paste an API key').fill('tw_nonsense')
   await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.getByRole('alert').getByText('This key does not work').waitFor()
+  await page.getByRole('alert').getByText('Invalid or revoked API key').waitFor()
   await page.getByLabel('Or paste an API key').fill(tabwire().apiKey)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await expect.poll(connection).toBe('Live')
+})
+
+test('signing in and out holds for all tabs, GraphiQL included', async () => {
+  await open()
+  const other = await dashboard.context.newPage()
+  await other.goto(`${tabwire().url}/`)
+  await other.getByRole('heading', { name: 'Sessions' }).waitFor()
+  const graphiql = await dashboard.context.newPage()
+  await graphiql.goto(`${tabwire().url}/graphiql`)
+  await graphiql.locator('.graphiql-query-editor', { hasText: 'StartSession' }).waitFor()
+  expect(await graphiql.locator('#notice').isVisible()).toBe(false)
+
+  await signOut(other)
+  await page.getByLabel('Or paste an API key').waitFor()
+  await graphiql.locator('#notice', { hasText: 'You are not signed in' }).waitFor()
+  expect(await stored()).toBe(null)
+
+  await page.getByLabel('Or paste an API key').fill(tabwire().apiKey)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await other.getByRole('heading', { name: 'Sessions' }).waitFor()
+})
+
+test.each([
+  ['is too old', () => ({ apiKey: 'tw_old', keptUntil: Date.now() - 1 })],
+  ['would be kept for too long', () => ({ apiKey: 'tw_long', keptUntil: Date.now() + 13 * 3_600_000 })],
+  ['is something else', () => ['tw_other']],
+])('a stored key that %s is removed', async (_, entry) => {
+  await open()
+  await page.evaluate((value) => localStorage.setItem('tabwire.apiKey', value), JSON.stringify(entry()))
+  await page.reload()
+  await page.getByLabel('Or paste an API key').waitFor()
+  expect(await stored()).toBe(null)
+})
+
+test('the form suggests the demo page', async () => {
+  await open()
+  await page.getByRole('button', { name: 'Start session' }).click()
+  await page.getByRole('button', { name: 'Use demo page' }).click()
+  await page.getByRole('button', { name: 'Start', exact: true }).click()
+  await page.getByRole('tab', { name: 'Network' }).click()
+  const failed = page.getByRole('grid', { name: 'Network' }).getByRole('row').filter({ hasText: '500' }).first()
+  await failed.click({ position: { x: 30, y: 10 } })
+  await expect.poll(() => page.getByRole('region', { name: 'Request' }).innerText()).toContain('/demo/orders/42')
 })
 
 test('a link that was used says what to do', async () => {
@@ -75,7 +122,7 @@ test('a link that was used says what to do', async () => {
   await late.goto(link)
   await late
     .getByRole('alert')
-    .getByText(/expired or was used already. Open a fresh one/)
+    .getByText(/expired or was used already. Open a new one/)
     .waitFor()
   expect(late.url()).toBe(`${tabwire().url}/`)
   await first.close()
@@ -98,7 +145,7 @@ test('a session appears when it starts, changes as it goes on, and moves to the 
 test('one can be started with a form, whose errors stand where they were made', async () => {
   await open()
   await page.getByRole('button', { name: 'Start session' }).click()
-  const form = page.getByRole('dialog', { name: 'Start a session' })
+  const form = page.getByRole('dialog', { name: 'Start session' })
   await form.getByLabel('URL, or a task in words').fill('file:///etc/passwd')
   await form.getByLabel('Width').fill('7')
   await form.getByRole('button', { name: 'Start' }).click()
@@ -127,7 +174,7 @@ test('a task where there is no model says what to do instead', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click()
   await expect
     .poll(() => page.getByRole('dialog').getByRole('alert').allInnerTexts())
-    .toEqual([expect.stringContaining('Give a URL instead of a task.')])
+    .toEqual([expect.stringContaining('Enter a URL instead of a task.')])
 })
 
 test('one is terminated once that was confirmed', async () => {
@@ -163,7 +210,7 @@ test('the list is narrowed by status and by name, also to what ended long ago', 
   await row('Ended', 'needle').waitFor()
   expect(await ended.count()).toBe(2)
   await page.getByLabel('Filter by name').fill('nothing has this name')
-  await page.getByRole('button', { name: 'Clear the filter' }).click()
+  await page.getByRole('button', { name: 'Clear filter' }).click()
   await page.getByRole('button', { name: 'Live', exact: true }).click()
   await row('Live', 'alive').waitFor()
   expect(await page.getByRole('table', { name: 'Ended' }).count()).toBe(0)
@@ -206,6 +253,6 @@ test('GraphiQL and the documentation of the schema are a click away, signed in',
   await open()
   const [graphiql] = await Promise.all([page.waitForEvent('popup'), page.getByRole('link', { name: 'Schema' }).click()])
   await graphiql.locator('.graphiql-doc-explorer').waitFor()
-  expect(await graphiql.evaluate(() => sessionStorage.getItem('tabwire.apiKey'))).toMatch(/^tw_/)
+  expect(await graphiql.locator('.graphiql-query-editor', { hasText: 'StartSession' }).isVisible()).toBe(true)
   expect(await graphiql.locator('#notice').isVisible()).toBe(false)
 })

@@ -186,6 +186,9 @@ describe.for(Object.entries(DATABASES))('a fault in any listener of a connection
 
     server.child.kill('SIGTERM')
     const { code, stderr } = await server.finished
-    expect([code, stderr.replace('Ending the sessions; once more exits at once.\n', '')]).toEqual([0, ''])
+    expect([code, stderr.replace('Ending the sessions; press Ctrl-C again to exit immediately.\n', '')]).toEqual([
+      0,
+      '',
+    ])
   })
 })

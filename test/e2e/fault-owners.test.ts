@@ -269,5 +269,5 @@ test('a fault in any listener or timer of a session ends what it belongs to, and
 
   server.child.kill('SIGTERM')
   const { code, stderr } = await server.finished
-  expect([code, stderr.replace('Ending the sessions; once more exits at once.\n', '')]).toEqual([0, ''])
+  expect([code, stderr.replace('Ending the sessions; press Ctrl-C again to exit immediately.\n', '')]).toEqual([0, ''])
 })

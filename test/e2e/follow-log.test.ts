@@ -107,9 +107,9 @@ test('a slow reader whose server restarts meanwhile reads the rest from the new 
   await socket.dispose()
 })
 
-test('the example in the README prints the log of a session', async () => {
-  const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
-  const example = /```ts\n(import \{ followLog \}[^`]*(?:`[^`]+`[^`]*)*?)```/.exec(readme)?.[1]
+test('the example in the docs prints the log of a session', async () => {
+  const page = await readFile(join(ROOT, 'docs', 'log.md'), 'utf8')
+  const example = /```ts\n(import \{ followLog \}[^`]*(?:`[^`]+`[^`]*)*?)```/.exec(page)?.[1]
   const folder = await mkdtemp(join(tmpdir(), 'tw-readme-'))
   const file = join(folder, 'follow.mts')
   const program = example!

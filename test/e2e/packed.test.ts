@@ -70,6 +70,7 @@ describe('the package', () => {
       'dist-client/',
       'dist-dashboard/',
       'dist/',
+      'docs/',
       'drizzle/',
       'examples/',
       'package.json',
@@ -140,10 +141,12 @@ describe('the package', () => {
     const made = await start(['keys', 'create', '--name', 'Packed', '--scope', 'READ', '--scope', 'WRITE']).finished
     expect(made.code).toBe(0)
 
-    const server = start(['serve'])
+    const server = start(['serve'], { TABWIRE_EGRESS: 'public' })
     try {
       const [, url = ''] = await server.printed(/^Tabwire listens on (\S+)$/m)
       const [, link = ''] = await server.printed(/^ {2}GraphiQL: (\S+)$/m)
+      const [, demo, rule] = await server.printed(/^ {2}Demo page: (\S+) \(.*TABWIRE_EGRESS_ALLOW=(\S+)\)$/m)
+      expect([demo, `http://${rule}`]).toEqual([`${url}/demo/`, url])
       const ask = async (query: string) => {
         const response = await fetch(`${url}/graphql`, {
           method: 'POST',

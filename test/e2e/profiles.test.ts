@@ -212,7 +212,7 @@ test('an id that names none is refused, after everything else that is wrong', as
   const start = `mutation ($input: StartSessionInput!) { startSession(input: $input) { id } }`
   const issuesOf = async (input: object) => (await tabwire.send(start, { input })).errors?.[0]?.extensions['issues']
   const { uuid } = decodeGlobalId(profile.id)!
-  const missing = { path: ['input', 'profileId'], code: 'NOT_FOUND', message: 'There is no such profile.' }
+  const missing = { path: ['input', 'profileId'], code: 'NOT_FOUND', message: 'Profile not found.' }
   for (const profileId of [
     uuid,
     'nonsense',

@@ -22,7 +22,7 @@ const EDGE = { READ: 'cursor node' }
 const BATCH = { READ: 'entries cursor live dropped droppedUnknown' }
 
 /**
- * Every field of the API, by type and need, as people were told (README.md, Signing in). A field that is not here fails
+ * Every field of the API, by type and need, as people were told (docs/security.md, API keys). A field that is not here fails
  * the matrix: decide who may see it, say so in its description, declare it in src/schema, and then add it here.
  */
 const FIELDS: Record<string, Partial<Record<Need, string>>> = {

@@ -1,5 +1,5 @@
 import { Dialog } from '@base-ui/react/dialog'
-import { useState, type SubmitEvent, type ReactNode } from 'react'
+import { useRef, useState, type SubmitEvent, type ReactNode } from 'react'
 import { useMutation, useQuery } from 'urql'
 import { Profiles, StartSession } from '../operations.ts'
 import { Problem } from '../parts/problem.tsx'
@@ -29,6 +29,12 @@ function StartForm() {
   const [{ fetching, error }, start] = useMutation(StartSession)
   const [{ data: profiles }] = useQuery({ query: Profiles })
   const [keepAlive, setKeepAlive] = useState(false)
+  const prompt = useRef<HTMLInputElement>(null)
+  const suggestDemo = () => {
+    if (!prompt.current) return
+    prompt.current.value = new URL('demo/', document.baseURI).href
+    prompt.current.focus()
+  }
   const issues = error ? issuesOf(error) : []
   const placed = new Set<Issue>()
   const issueAt = (member: string): string | null => {
@@ -47,8 +53,11 @@ function StartForm() {
   const fields = (
     <>
       <Labelled label={messages.start.prompt} hint={messages.start.promptHint} issue={issueAt('initialPrompt')}>
-        <input className="field" name="initialPrompt" autoComplete="off" spellCheck={false} />
+        <input ref={prompt} className="field" name="initialPrompt" autoComplete="off" spellCheck={false} />
       </Labelled>
+      <button type="button" className="button quiet" onClick={suggestDemo}>
+        {messages.start.useDemo}
+      </button>
       <Labelled label={messages.start.name} issue={issueAt('name')}>
         <input className="field" name="name" autoComplete="off" />
       </Labelled>

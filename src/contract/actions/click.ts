@@ -22,7 +22,7 @@ const OFFSET = defineInput('PositionInput', 'A point, from the upper left corner
 export const click = defineAction(
   'CLICK',
   'ClickInput',
-  'Clicks an element once it can be seen, stands still, is enabled and is covered by nothing.',
+  'Clicks an element once it is visible, stable, enabled and not covered.',
   {
     target,
     button: field.choiceOr('Which button.', MOUSE_BUTTON, 'LEFT'),

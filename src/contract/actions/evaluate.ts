@@ -11,7 +11,7 @@ export const evaluate = defineAction(
       'An expression, or a function that is called: with `arg`, or with the element and `arg` where there is a target.',
       { max: 100_000 },
     ),
-    arg: field.json('What the function is called with.', { maxBytes: 500_000 }),
+    arg: field.json('Argument of the function.', { maxBytes: 500_000 }),
     target: optionalTarget('Call the function with this element first.'),
     timeoutMs,
   },

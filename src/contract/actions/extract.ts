@@ -4,9 +4,9 @@ import { target, timeoutMs } from './target.ts'
 
 const EXTRACT_KIND: EnumDefinition<'TEXT' | 'HTML' | 'ATTRIBUTE' | 'VALUE' | 'LIST'> = {
   enumName: 'ExtractKind',
-  description: 'What to take out of an element.',
+  description: 'What to extract from an element.',
   values: {
-    TEXT: 'Its text as people see it. The result is a string.',
+    TEXT: 'Its visible text. The result is a string.',
     HTML: 'Its own HTML. The result is a string.',
     ATTRIBUTE: 'The attribute that `attribute` names. The result is a string, null where it has none.',
     VALUE:

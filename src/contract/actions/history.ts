@@ -15,4 +15,4 @@ export const forward = likeAction(
   'Goes forward in the history of the page; where there is nothing to go forward to, NAVIGATION_FAILED.',
 )
 
-export const reload = likeAction('RELOAD', back, 'Loads the page anew.')
+export const reload = likeAction('RELOAD', back, 'Reloads the page.')

@@ -6,7 +6,7 @@ export const LOAD_STATE: EnumDefinition<'COMMIT' | 'DOM_CONTENT_LOADED' | 'LOAD'
   enumName: 'LoadState',
   description: 'How far a page is.',
   values: {
-    COMMIT: 'The answer has begun to arrive and the document has begun.',
+    COMMIT: 'The response has begun to arrive and the document has been created.',
     DOM_CONTENT_LOADED: 'The document has been read.',
     LOAD: 'The document and what it refers to have been loaded.',
     NETWORK_IDLE: 'No request for 500 ms.',

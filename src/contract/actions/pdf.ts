@@ -18,7 +18,7 @@ const PAPER_FORMAT: EnumDefinition<'A3' | 'A4' | 'A5' | 'LETTER' | 'LEGAL' | 'TA
 export const pdf = defineAction('PDF', 'PdfInput', 'Prints the page into a PDF, which is kept as an artifact.', {
   format: field.choiceOr('The paper.', PAPER_FORMAT, 'A4'),
   landscape: field.flagOr('True: broader than high.', false),
-  printBackground: field.flagOr('True: with background colours and pictures.', true),
+  printBackground: field.flagOr('True: with background colors and images.', true),
   scale: field.numberOr('Of what is printed.', 1, 0.1, 2),
   pageRanges: field.text('Which pages: "1-3, 5". Absent: all.', { max: 200 }),
   timeoutMs,

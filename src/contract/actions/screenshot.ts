@@ -4,7 +4,7 @@ import { optionalTarget, timeoutMs } from './target.ts'
 
 const IMAGE_FORMAT: EnumDefinition<'PNG' | 'JPEG' | 'WEBP'> = {
   enumName: 'ImageFormat',
-  description: 'How a picture is written down.',
+  description: 'Image format.',
   values: {
     PNG: 'Lossless.',
     JPEG: 'Lossy, small. Up to 65535 pixels a side.',
@@ -15,7 +15,7 @@ const IMAGE_FORMAT: EnumDefinition<'PNG' | 'JPEG' | 'WEBP'> = {
 export const screenshot = defineAction(
   'SCREENSHOT',
   'ScreenshotInput',
-  'Takes a picture of what can be seen, of the whole page, or of an element, and keeps it as an artifact.',
+  'Takes a screenshot of the viewport, the whole page, or an element, and stores it as an artifact.',
   {
     target: optionalTarget('Only this element. Absent: the page.'),
     fullPage: field.flagOr('True: the whole page, also what must be scrolled to. Not together with a target.', false),

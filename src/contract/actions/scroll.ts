@@ -5,7 +5,7 @@ import { optionalTarget, timeoutMs } from './target.ts'
 export const scroll = defineAction(
   'SCROLL',
   'ScrollInput',
-  'Turns the wheel by x and y over an element or the page; with neither, brings the element into view.',
+  'Scrolls an element or the page by x and y; with neither, scrolls the element into view.',
   {
     target: optionalTarget('Over which element, or which to bring into view. Absent: the page.'),
     x: field.numberOr('CSS pixels to the right.', 0, -1_000_000, 1_000_000),

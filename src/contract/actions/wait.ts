@@ -20,9 +20,9 @@ export const wait = defineAction(
   'Waits for an element, a load state, a URL or a time: exactly one of them.',
   {
     target: optionalTarget('Wait for this element to be as `state` says.'),
-    state: field.choiceOr('How the element of `target` shall be.', TARGET_STATE, 'VISIBLE'),
+    state: field.choiceOr('State of the element of `target` to wait for.', TARGET_STATE, 'VISIBLE'),
     loadState: field.choice('Wait for the page to be so far.', LOAD_STATE),
-    url: field.text('Wait until the URL of the page is this one; * stands for anything but /, ** for anything.', {
+    url: field.text('Wait until the URL of the page is this one; * matches anything but /, ** anything.', {
       max: 8000,
     }),
     timeMs: field.wholeNumber('Wait so many milliseconds. Not more than timeoutMs.', 1, 120_000),

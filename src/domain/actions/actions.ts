@@ -73,7 +73,7 @@ export async function observePage(
 const noSuchArtifact = (step: number, index: number): InputIssue => ({
   path: ['actions', step, 'upload', 'artifactIds', index],
   code: 'NOT_FOUND',
-  message: 'There is no such artifact.',
+  message: 'Artifact not found.',
 })
 
 /** Throws BrowserTimeout, or SessionNotRunning when it has ended. */

@@ -26,7 +26,7 @@ class ArtifactStorageFull extends TabwireError {
   override readonly code = 'STORAGE_FULL'
 
   constructor() {
-    super('There is no room left where artifacts are kept; nothing of this one was.')
+    super('The disk on which artifacts are stored is full; this one was not stored.')
   }
 }
 
@@ -35,9 +35,7 @@ class ArtifactQuotaExceeded extends TabwireError {
   override readonly code = 'QUOTA_EXCEEDED'
 
   constructor(quotaBytes: number) {
-    super(
-      `The artifacts of this owner may take ${quotaBytes} bytes, and with this one they would take more: delete some.`,
-    )
+    super(`The artifact does not fit into the quota of its owner, ${quotaBytes} bytes: delete artifacts.`)
   }
 }
 
@@ -46,7 +44,7 @@ class ArtifactStorageUnavailable extends TabwireError {
   override readonly code = 'STORAGE_UNAVAILABLE'
 
   constructor() {
-    super('The place where artifacts are kept cannot be used now.')
+    super('The artifact store cannot be used now. Retry later.')
   }
 }
 
@@ -354,7 +352,7 @@ export class Artifacts {
       return new ArtifactStorageFull()
     }
     if (error instanceof StorageUnavailable) {
-      this.#logger.error({ err: error }, 'the place where artifacts are kept cannot be used')
+      this.#logger.error({ err: error }, 'the artifact store cannot be used')
       return new ArtifactStorageUnavailable()
     }
     return error

@@ -59,6 +59,6 @@ export class NotFound extends TabwireError {
   override readonly code = 'NOT_FOUND'
 
   constructor(what: string) {
-    super(`There is no such ${what}.`)
+    super(`${what[0]!.toUpperCase()}${what.slice(1)} not found.`)
   }
 }

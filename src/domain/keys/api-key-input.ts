@@ -23,7 +23,7 @@ export interface CreateApiKeyInput {
 
 export const SCOPE: EnumDefinition<Scope> = {
   enumName: 'Scope',
-  description: 'What an API key allows. Scopes are independent: none includes another.',
+  description: 'Scope of an API key. Scopes are independent.',
   values: {
     READ: 'Queries and subscriptions, and what mutations return.',
     WRITE:
@@ -68,22 +68,24 @@ export const CREATE_API_KEY_INPUT = defineInput(
   'CreateApiKeyInput',
   'A new API key. Rules that are broken are reported all together, as BAD_USER_INPUT.',
   {
-    name: field.of('String', ruled(z.string(), isName), `For people. ${API_KEY_INPUT_RULES.name}`, { required: true }),
+    name: field.of('String', ruled(z.string(), isName), `Display name. ${API_KEY_INPUT_RULES.name}`, {
+      required: true,
+    }),
     owner: field.of(
       'String',
       orNull(ruled(z.string(), isOwner)),
-      `Whose sessions it opens. ${API_KEY_INPUT_RULES.owner} Absent or null: the caller’s own owner; another needs the scope ADMIN.`,
+      `Owner of the key. ${API_KEY_INPUT_RULES.owner} Absent or null: the caller’s own owner; another needs the scope ADMIN.`,
     ),
     scopes: field.of(
       SCOPE,
       ruled(z.array(z.enum(SCOPES)), isSome),
-      `What it allows. ${API_KEY_INPUT_RULES.scopes} None that the caller’s own key lacks.`,
+      `Scopes of the key. ${API_KEY_INPUT_RULES.scopes} None that the caller’s own key lacks.`,
       { list: true, required: true },
     ),
     expiresAt: field.of(
       'DateTime',
       orNull(ruled(z.date(), isFuture)),
-      `When it ceases to work. ${API_KEY_INPUT_RULES.expiresAt} Absent or null: when the caller’s own key expires; never if that does not.`,
+      `Expiration time. ${API_KEY_INPUT_RULES.expiresAt} Absent or null: when the caller’s own key expires; never if that does not.`,
     ),
   },
 )

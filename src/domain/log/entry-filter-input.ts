@@ -19,7 +19,7 @@ export const CONSOLE_LEVEL: EnumDefinition<ConsoleLevel> = {
 
 export const RESOURCE_TYPE: EnumDefinition<ResourceType> = {
   enumName: 'ResourceType',
-  description: 'What a request is for, as the browser classes it.',
+  description: 'Resource type, as classified by the browser.',
   values: {
     DOCUMENT: 'A page or frame.',
     STYLESHEET: 'A style sheet.',
@@ -51,7 +51,7 @@ const methods = ruled(distinct(z.string()), (values) =>
 
 export const CONSOLE_FILTER = defineInput(
   'ConsoleFilter',
-  'Which lines of the console are wanted. Members that are absent or null do not narrow; the others all apply.',
+  'Filter of console messages. Filters are combined with AND; null or omitted ones are ignored.',
   {
     levels: field.of(CONSOLE_LEVEL, orNull(distinct(oneOf(CONSOLE_LEVEL))), 'One of these levels.', { list: true }),
     textContains: field.of('String', orNull(z.string()), 'The text has this substring; case matters.'),
@@ -61,7 +61,7 @@ export const CONSOLE_FILTER = defineInput(
 
 export const NETWORK_FILTER = defineInput(
   'NetworkFilter',
-  'Which requests are wanted. Members that are absent or null do not narrow; the others all apply.',
+  'Filter of network requests. Filters are combined with AND; null or omitted ones are ignored.',
   {
     urlContains: field.of('String', orNull(z.string()), 'The URL has this substring; case matters.'),
     methods: field.of('String', orNull(methods), 'One of these HTTP methods, at most 50; case does not matter.', {

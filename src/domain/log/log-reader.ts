@@ -55,7 +55,7 @@ class CountTooLong extends TabwireError {
   override readonly code = 'TIMEOUT'
 
   constructor(seconds: number) {
-    super(`totalCount was not done after ${seconds} s. Narrow the filter, or leave totalCount out.`)
+    super(`totalCount timed out after ${seconds} s. Narrow the filter, or omit totalCount.`)
   }
 }
 

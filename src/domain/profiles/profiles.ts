@@ -17,7 +17,7 @@ class ProfileUnreadable extends TabwireError {
   override readonly code = 'PROFILE_UNREADABLE'
 
   constructor() {
-    super('The profile was encrypted with another key: restore TABWIRE_PROFILE_KEY, or save it anew.')
+    super('The profile was encrypted with another key: restore TABWIRE_PROFILE_KEY, or save the profile again.')
   }
 }
 
@@ -64,7 +64,7 @@ export class Profiles {
   async open(owner: string, id: string): Promise<{ id: string; state: Json }> {
     const record = await this.#store.findProfile(id)
     if (record?.owner !== owner) {
-      const message = 'There is no such profile.'
+      const message = 'Profile not found.'
       throw new BadUserInput([{ path: ['input', 'profileId'], code: 'NOT_FOUND', message }])
     }
     try {

@@ -60,6 +60,6 @@ export class ActionStop implements Disposable {
     }
     if (!this.#deadline.hasExpired) return null
     const seconds = ACTION_LIMITS.requestMs / 1000
-    return { code: 'TIMEOUT', message: `The request took ${seconds} s, its place in the queue included: no longer.` }
+    return { code: 'TIMEOUT', message: `The request took ${seconds} s, queue time included: no longer.` }
   }
 }

@@ -41,7 +41,7 @@ const STATUSES = Object.keys(SESSION_STATUS.values) as SessionStatus[]
 
 export const SESSION_FILTER = defineInput(
   'SessionFilter',
-  'Which sessions are meant. Members that are absent or null do not narrow; the others all apply.',
+  'Filter of sessions. Filters are combined with AND; null or omitted ones are ignored.',
   {
     status: field.of(SESSION_STATUS, orNull(z.array(z.enum(STATUSES))), 'Of one of these statuses.', { list: true }),
     createdAfter: field.of('DateTime', orNull(time), 'Created at this time or later.'),

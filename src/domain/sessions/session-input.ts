@@ -65,7 +65,7 @@ export const BROWSER_ENGINE: EnumDefinition<'CHROMIUM'> = {
 
 const RECORDING_KIND: EnumDefinition<RecordingKind> = {
   enumName: 'RecordingKind',
-  description: 'What a session can record beside its log.',
+  description: 'Kind of a recording of a session.',
   values: {
     VIDEO:
       'A WebM video of each page, its longer side at most 1280 pixels. Takes most of a core while a page moves much.',
@@ -77,14 +77,18 @@ const RECORDING_KIND: EnumDefinition<RecordingKind> = {
 /** Null means the same as leaving a member out. */
 export const START_SESSION_INPUT = defineInput(
   'StartSessionInput',
-  'What a new session shall be. Null means the same as leaving a member out. Broken rules are reported together: BAD_USER_INPUT with issues of path, code and message, at most 20, and hasMoreIssues: true where there are more.',
+  'The session to start. Null means the same as omitting a field. Broken rules are reported together: BAD_USER_INPUT with issues of path, code and message, at most 20, and hasMoreIssues: true where there are more.',
   {
     idempotencyKey: field.of(
       'String',
       orNull(SESSION_RULES.idempotencyKey),
       `Per owner: the same key with the same input returns the session that it made before; with another input it is BAD_USER_INPUT. ${SESSION_INPUT_RULES.idempotencyKey}`,
     ),
-    name: field.of('String', orNull(SESSION_RULES.name), `For people, and to filter by. ${SESSION_INPUT_RULES.name}`),
+    name: field.of(
+      'String',
+      orNull(SESSION_RULES.name),
+      `Display name, which filters can match. ${SESSION_INPUT_RULES.name}`,
+    ),
     metadata: field.of(
       'JSON',
       orDefault(SESSION_RULES.metadata, {}),
@@ -107,12 +111,12 @@ export const START_SESSION_INPUT = defineInput(
     locale: field.of(
       'String',
       orNull(SESSION_RULES.locale),
-      `The language that pages are told. Absent: the browser’s own. ${SESSION_INPUT_RULES.locale}`,
+      `Language that pages see. Absent: the browser default. ${SESSION_INPUT_RULES.locale}`,
     ),
     timezone: field.of(
       'String',
       orNull(SESSION_RULES.timezone),
-      `The time zone that pages are told. Absent: the server’s own. ${SESSION_INPUT_RULES.timezone}`,
+      `Time zone that pages see. Absent: that of the server. ${SESSION_INPUT_RULES.timezone}`,
     ),
     extraHeaders: field.of(
       'JSON',
@@ -146,7 +150,7 @@ export const START_SESSION_INPUT = defineInput(
     record: field.of(
       RECORDING_KIND,
       orDefault(SESSION_RULES.record, []),
-      'What to record from the first moment on; each becomes an artifact when the session ends. A kind that cannot be recorded here, such as VIDEO without ffmpeg, is BAD_USER_INPUT with the issue UNAVAILABLE.',
+      'Recordings, from the first moment on; each becomes an artifact when the session ends. A kind that cannot be recorded here, such as VIDEO without ffmpeg, is BAD_USER_INPUT with the issue UNAVAILABLE.',
       { list: true, defaultValue: [] },
     ),
     egress: field.of(
@@ -175,12 +179,12 @@ export const START_SESSION_INPUT = defineInput(
 /** Null clears, where that is possible: see parseUpdateSession. */
 export const UPDATE_SESSION_INPUT = defineInput(
   'UpdateSessionInput',
-  'What shall change. Absent: unchanged. Null: cleared, where null is allowed. Rules that are broken are reported all together, as BAD_USER_INPUT.',
+  'The changes. Absent: unchanged. Null: cleared, where null is allowed. Rules that are broken are reported all together, as BAD_USER_INPUT.',
   {
     name: field.of(
       'String',
       SESSION_RULES.name.nullable().optional(),
-      `For people, and to filter by. Null clears it. ${SESSION_INPUT_RULES.name}`,
+      `Display name, which filters can match. Null clears it. ${SESSION_INPUT_RULES.name}`,
     ),
     metadata: field.of(
       'JSON',

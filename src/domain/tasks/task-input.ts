@@ -6,7 +6,7 @@ import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../.
 /** What the client says. Shown in the schema as TaskInput. */
 export const TASK_INPUT = defineInput('TaskInput', 'A task in words, for the model of the server.', {
   prompt: field.requiredText(
-    'What is to be done, in words; 1 to 8000 characters. Say there what the model needs to know: addresses, names, passwords.',
+    'The task, in words; 1 to 8000 characters. Say there what the model needs to know: addresses, names, passwords.',
     {
       max: 8000,
     },
@@ -19,7 +19,7 @@ export const TASK_INPUT = defineInput('TaskInput', 'A task in words, for the mod
   ),
   timeoutSeconds: field.wholeNumberOr('Seconds that the task may take; then it is FAILED.', 600, 1, 7200),
   outputSchema: field.json(
-    'A JSON Schema (draft 2020-12, or draft-07 or -06 where $schema says so) that the result must satisfy, of at most 32768 bytes; it may refer to itself only. Absent: the result is a text.',
+    'A JSON Schema (draft 2020-12, or draft-07 or -06 if $schema names it) that the result must satisfy, of at most 32768 bytes; it may refer to itself only. Absent: the result is a text.',
     { maxBytes: 32_768 },
   ),
 })

@@ -131,7 +131,7 @@ export class TaskHands {
         return this.#look(read.input, signal)
       case 'SWITCH_PAGE': {
         if (!this.#ground.pages().some(({ pageId }) => pageId === read.pageId)) {
-          return { text: 'There is no such page.', ok: false, isSeen: false }
+          return { text: 'Page not found.', ok: false, isSeen: false }
         }
         this.#pageId = read.pageId
         return { text: 'Done.', ok: true, isSeen: false }

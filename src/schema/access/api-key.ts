@@ -16,9 +16,9 @@ export const ApiKey = builder.node(builder.objectRef<ApiKeyRecord>('ApiKey'), {
   authScopes: NEEDS.keys,
   description: 'A key that authenticates clients of one owner. Its secret is shown once and kept only as a hash.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'For people.' }),
-    owner: t.exposeString('owner', { description: 'Whose sessions it opens.' }),
-    scopes: t.expose('scopes', { type: [ScopeEnum], description: 'What it allows.' }),
+    name: t.exposeString('name', { description: 'Display name.' }),
+    owner: t.exposeString('owner', { description: 'Owner of the key.' }),
+    scopes: t.expose('scopes', { type: [ScopeEnum], description: 'Scopes of the key.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
     lastUsedAt: t.expose('lastUsedAt', {
       type: 'DateTime',
@@ -28,7 +28,7 @@ export const ApiKey = builder.node(builder.objectRef<ApiKeyRecord>('ApiKey'), {
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it ceases to work. Null: never.',
+      description: 'Expiration time. Null: never.',
     }),
     revokedAt: t.expose('revokedAt', {
       type: 'DateTime',

@@ -80,7 +80,7 @@ builder.mutationFields((t) => ({
   }),
   deleteProfile: t.id({
     authScopes: NEEDS.write,
-    description: 'Deletes a profile, and answers with its id. Sessions that started with it go on. Errors: NOT_FOUND.',
+    description: 'Deletes a profile, and returns its id. Sessions that started with it continue. Errors: NOT_FOUND.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the profile.' }) },
     resolve: async (_, { id }, context) => {

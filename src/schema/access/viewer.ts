@@ -7,13 +7,13 @@ import { NEEDS } from '../base/needs.ts'
 
 export const Viewer = builder.objectRef<Principal>('Viewer').implement({
   authScopes: NEEDS.readOrKeys,
-  description: 'Who is asking.',
+  description: 'The caller.',
   fields: (t) => ({
-    owner: t.exposeString('owner', { authScopes: NEEDS.readOrKeys, description: 'Whose sessions the key opens.' }),
+    owner: t.exposeString('owner', { authScopes: NEEDS.readOrKeys, description: 'Owner of the key.' }),
     scopes: t.field({
       authScopes: NEEDS.readOrKeys,
       type: [ScopeEnum],
-      description: 'What the key allows.',
+      description: 'Scopes of the key.',
       resolve: ({ scopes }) => SCOPES.filter((scope) => scopes.has(scope)),
     }),
     artifactBytes: t.field({
@@ -55,7 +55,7 @@ builder.queryField('viewer', (t) =>
   t.field({
     type: Viewer,
     authScopes: NEEDS.readOrKeys,
-    description: 'Who is asking, and what the key allows.',
+    description: 'The caller, and the scopes of its key.',
     resolve: (_, __, context) => context.require('READ', 'KEYS'),
   }),
 )

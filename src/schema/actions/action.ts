@@ -31,12 +31,12 @@ const ActionTypeEnum = builder.enumType('ActionType', {
 })
 
 const ActionOriginEnum = builder.enumType('ActionOrigin', {
-  description: 'Who did something with a page.',
+  description: 'Origin of an action.',
   values: describedValues<ActionOrigin>({
     API: 'A client of this API: runActions, or the screenshot that startSession takes.',
     TASK: 'A task in words.',
     CLIENT:
-      'A client of the browser’s protocol, such as Playwright or Puppeteer: as far as its commands tell. Where it clicked stands in details, not on what; what it typed is masked.',
+      'A client of the browser’s protocol, such as Playwright or Puppeteer: as far as its commands show. details has the position of a click, not its element; typed text is masked.',
   }),
 })
 
@@ -45,20 +45,20 @@ export const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
   values: describedValues<ActionErrorCode>({
     INVALID_INPUT: 'The page shows that the input makes no sense: no such selector, no such key.',
     TIMEOUT: 'It was not done within timeoutMs, or the whole request not within its own limit.',
-    NOT_FOUND: 'There is no such element, option, page or artifact.',
+    NOT_FOUND: 'Element, option, page or artifact not found.',
     NOT_ACTIONABLE: 'The element is there, but hidden, disabled, covered, or of a kind that cannot do this.',
     NAVIGATION_FAILED: 'The page could not be loaded.',
     NAVIGATION_INTERRUPTED:
       'Another navigation of the page, such as one that a script of the page before it had started, replaced that of the step. finalUrl in details is where the page is now. The step can be run again.',
     BLOCKED: 'An address that is never opened, or that the egress of the session does not allow.',
     STALE_REF: 'The element of the ref is no longer there: observe the page again.',
-    SCRIPT_ERROR: 'What was evaluated threw, or returned too much.',
+    SCRIPT_ERROR: 'The script threw, or returned too much.',
     PAGE_CLOSED: 'The page closed or crashed, or none is open.',
     SESSION_ENDED: 'The session ended before the step was done.',
     CANCELLED: 'The client went away, or the task was stopped, before the step began.',
     SKIPPED: 'A step before it failed.',
     STORAGE_FULL: 'There is no room for the file that the step made.',
-    STORAGE_UNAVAILABLE: 'The place where artifacts are kept cannot be used now.',
+    STORAGE_UNAVAILABLE: 'The artifact store cannot be used now.',
     QUOTA_EXCEEDED: 'The artifacts of the owner would take more than they may.',
   }),
 })
@@ -89,13 +89,13 @@ builder.objectFields(Action, (t) => ({
   type: t.field({
     authScopes: NEEDS.readOrWrite,
     type: ActionTypeEnum,
-    description: 'What was done.',
+    description: 'Kind of the action.',
     resolve: ({ entry }) => entry.data.type,
   }),
   origin: t.field({
     authScopes: NEEDS.readOrWrite,
     type: ActionOriginEnum,
-    description: 'Who did it.',
+    description: 'Origin of the action.',
     resolve: ({ entry }) => entry.data.origin,
   }),
   pageId: t.id({
@@ -137,7 +137,7 @@ builder.objectFields(Action, (t) => ({
     authScopes: NEEDS.read,
     type: 'JSON',
     nullable: true,
-    description: `What evaluate and extract brought back, at most ${ACTION_LIMITS.result} characters of JSON. Null for others, and where that is the result.`,
+    description: `Result of evaluate and extract, at most ${ACTION_LIMITS.result} characters of JSON. Null for others, and if the result is null.`,
     resolve: ({ entry }) => entry.data.result,
   }),
   artifact: t.field({
@@ -164,7 +164,7 @@ builder.objectFields(Action, (t) => ({
     type: Cost,
     nullable: true,
     description:
-      'What the model took to ask for it. Null when no model did, and for all but the first of the actions that it asked for at once.',
+      'Model cost of the step that requested it. Null if no model did, and for all but the first of the actions of one step.',
     resolve: ({ entry }) => entry.data.cost,
   }),
 }))
@@ -193,7 +193,7 @@ builder.mutationField('runActions', (t) =>
   t.field({
     type: [Action],
     authScopes: NEEDS.write,
-    description: `Takes the steps in order, on one page, and answers with one Action for each, as they stand in the log. A step that fails is data, and stops the rest: they come back as SKIPPED. Requests for one session are served one after the other. A client that goes away cancels what has not begun; the step that has is finished. A request may take ${ACTION_LIMITS.requestMs / 1000} s, its place in the queue included. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT, CAPACITY_EXCEEDED (${ACTION_LIMITS.requestsWaiting} requests wait), DATABASE_UNAVAILABLE.`,
+    description: `Runs the steps in order, on one page, and returns one Action for each, as recorded in the log. A step that fails is data, and stops the rest, which are SKIPPED. Requests for one session are served one after the other. A client that disconnects cancels the steps that have not begun; the current one is finished. A request may take ${ACTION_LIMITS.requestMs / 1000} s, queue time included. While the session is CREATING it waits. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT, CAPACITY_EXCEEDED (${ACTION_LIMITS.requestsWaiting} requests wait), DATABASE_UNAVAILABLE.`,
     extensions: COST.act,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),

@@ -17,11 +17,11 @@ import { entryType } from '../sessions/session-event.ts'
 import { Session } from '../sessions/session.ts'
 
 const ArtifactKindEnum = builder.enumType('ArtifactKind', {
-  description: 'What kind of file an artifact is.',
+  description: 'Kind of an artifact.',
   values: describedValues<ArtifactKind>({
-    SCREENSHOT: 'A picture of a page or an element: PNG, JPEG or WebP.',
-    PDF: 'A page as a printer would have it.',
-    VIDEO: 'What a page looked like, as a film: WebM.',
+    SCREENSHOT: 'Screenshot of a page or an element: PNG, JPEG or WebP.',
+    PDF: 'PDF of a page.',
+    VIDEO: 'Video of a page: WebM.',
     TRACE: 'Everything that Playwright’s trace viewer shows; see viewerUrl.',
     HAR: 'The network traffic, as an HTTP archive.',
     DOWNLOAD: 'A file that a page made the browser download.',
@@ -93,7 +93,7 @@ export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact
     kind: t.expose('kind', {
       authScopes: NEEDS.readOrWrite,
       type: ArtifactKindEnum,
-      description: 'What kind of file it is.',
+      description: 'Kind of the artifact.',
     }),
     name: t.exposeString('name', { authScopes: NEEDS.readOrWrite, description: 'A file name without a path.' }),
     contentType: t.exposeString('contentType', {
@@ -129,7 +129,7 @@ export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact
     url: t.string({
       authScopes: NEEDS.read,
       description:
-        'Signed URL of the file; see link, which tells its expiration time too. Errors: FORBIDDEN, BAD_USER_INPUT.',
+        'Signed URL of the file; see link, which also has the expiration time. Errors: FORBIDDEN, BAD_USER_INPUT.',
       args: ttlSeconds,
       resolve: (record, args, context) =>
         artifactUrl(context.links, record, linkTo(record, args.ttlSeconds, context).terms),
@@ -138,7 +138,7 @@ export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact
       authScopes: NEEDS.read,
       nullable: true,
       description:
-        'Signed URL of Playwright’s trace viewer, opened on the file; see link, which tells its expiration time too. Null unless the artifact is a TRACE. Errors: FORBIDDEN, BAD_USER_INPUT.',
+        'Signed URL of Playwright’s trace viewer, opened on the file; see link, which also has the expiration time. Null unless the artifact is a TRACE. Errors: FORBIDDEN, BAD_USER_INPUT.',
       args: ttlSeconds,
       resolve: (record, args, context) =>
         traceViewerUrl(context.links, record, linkTo(record, args.ttlSeconds, context).terms),
@@ -206,7 +206,7 @@ builder.objectFields(ArtifactCreated, (t) => ({
   }),
   kind: t.field({
     type: ArtifactKindEnum,
-    description: 'What kind of file it is.',
+    description: 'Kind of the artifact.',
     resolve: ({ entry }) => entry.data.kind,
   }),
   name: t.string({ description: 'Its file name, without a path.', resolve: ({ entry }) => entry.data.name }),
@@ -243,7 +243,7 @@ const ArtifactFailed = entryType(
 builder.objectFields(ArtifactFailed, (t) => ({
   kind: t.field({
     type: ArtifactKindEnum,
-    description: 'What kind of file it is.',
+    description: 'Kind of the artifact.',
     resolve: ({ entry }) => entry.data.kind,
   }),
   name: t.string({ description: 'Its file name, without a path.', resolve: ({ entry }) => entry.data.name }),

@@ -68,7 +68,7 @@ export const builder = new SchemaBuilder<{
     cursorType: 'String',
     edgesFieldOptions: { nullable: false, description: 'The same with the cursor of each.', extensions: COST.onPage },
     nodeFieldOptions: { nullable: false },
-    nodesOnConnection: { description: 'What the page holds, in order.', extensions: COST.onPage },
+    nodesOnConnection: { description: 'Nodes of the page, in order.', extensions: COST.onPage },
     pageInfoFieldOptions: { description: 'Where the page lies.' },
     pageInfoTypeOptions: { authScopes: NEEDS.read, description: 'Where a page of a connection lies.' },
     hasNextPageFieldOptions: {
@@ -81,7 +81,7 @@ export const builder = new SchemaBuilder<{
         'The cursor to read backward from, as `before`. Null when the page has no place of its own: it is empty.',
     },
     endCursorFieldOptions: {
-      description: 'The cursor to go on from, as `after`. Null when the page has no place of its own: it is empty.',
+      description: 'The cursor to continue from, as `after`. Null if the page is empty.',
     },
     cursorFieldOptions: { description: 'The place, for `after` and `before`.' },
     defaultConnectionTypeOptions: { authScopes: NEEDS.read },
@@ -111,13 +111,13 @@ builder.addScalarType('SafeInt', GraphQLSafeInt, {
 
 builder.queryType({
   description:
-    'What can be read. Every field needs an API key with the scope READ; viewer and node serve keys with the scope KEYS as well. A field that the key has no scope for is FORBIDDEN, wherever it is selected. A response of more than 16 MiB is RESPONSE_TOO_LARGE. While the database is away or cannot be written, operations of any type fail with DATABASE_UNAVAILABLE; try again after retryAfterSeconds.',
+    'Queries. Every field needs an API key with the scope READ; viewer and node serve keys with the scope KEYS as well. A field that the key has no scope for is FORBIDDEN, wherever it is selected. A response of more than 16 MiB is RESPONSE_TOO_LARGE. While the database is unavailable or read-only, operations of any type fail with DATABASE_UNAVAILABLE; try again after retryAfterSeconds.',
 })
 builder.mutationType({
   description:
-    'What can be changed. Every field needs an API key with the scope WRITE (dispatchInput: or a link to the live view); createApiKey and revokeApiKey need KEYS instead, and ADMIN as well for API keys of another owner. What a mutation returns shows a key without READ its id, its status and its times, and what the key itself has just given; every other field is FORBIDDEN, after the mutation has taken effect.',
+    'Mutations. Every field needs an API key with the scope WRITE (dispatchInput: or a link to the live view); createApiKey and revokeApiKey need KEYS instead, and ADMIN as well for API keys of another owner. Of the result of a mutation, a key without READ sees the id, status and times, and its own input; every other field is FORBIDDEN, after the mutation has taken effect.',
 })
 builder.subscriptionType({
   description:
-    'What can be followed, over WebSocket (graphql-transport-ws) or server-sent events. Every field needs an API key with the scope READ (screencast: or a link to the live view); when the key expires or is revoked, the connection is closed.',
+    'Subscriptions, over WebSocket (graphql-transport-ws), server-sent events or multipart HTTP. Every field needs an API key with the scope READ (screencast: or a link to the live view); when the key expires or is revoked, the connection is closed.',
 })

@@ -57,5 +57,5 @@ function madeOnce<Type>(name: string, definition: object, make: () => Type): Typ
 /** An input that several kinds take is described by them all. */
 function describeInput({ inputName, description }: InputDefinition<InputFields>): string {
   const kinds = Object.entries(ACTION_KINDS).filter(([, { input }]) => input.inputName === inputName)
-  return kinds.length > 1 ? `What the actions ${kinds.map(([name]) => name).join(', ')} take.` : description
+  return kinds.length > 1 ? `Input of the actions ${kinds.map(([name]) => name).join(', ')}.` : description
 }

@@ -4,7 +4,7 @@ import { NEEDS } from './needs.ts'
 
 export const Cost = builder.objectRef<ModelCost>('Cost').implement({
   authScopes: NEEDS.asItsField,
-  description: 'What a model took for a step, a task, or all tasks of a session.',
+  description: 'Model cost of a step, a task, or all tasks of a session.',
   fields: (t) => ({
     inputTokens: t.field({
       type: 'SafeInt',

@@ -8,17 +8,17 @@ const { side, quality, maxFps } = PICTURE_BOUNDS
 
 const ScreencastFrame = builder.objectRef<PageFrame>('ScreencastFrame').implement({
   authScopes: NEEDS.frames,
-  description: 'What could be seen of a page at a moment.',
+  description: 'Frame of the live view of a page.',
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'When it looked so.' }),
     pageId: t.exposeID('pageId', { description: 'Which page it is, as in Session.pages.' }),
-    data: t.exposeString('jpeg', { description: 'The picture: JPEG in base64.' }),
-    width: t.exposeInt('width', { description: 'Pixels of the picture from left to right.' }),
-    height: t.exposeInt('height', { description: 'Pixels of the picture from top to bottom.' }),
+    data: t.exposeString('jpeg', { description: 'The image: JPEG in base64.' }),
+    width: t.exposeInt('width', { description: 'Width of the image in pixels.' }),
+    height: t.exposeInt('height', { description: 'Height of the image in pixels.' }),
     viewport: t.expose('viewport', {
       type: ViewportType,
       description:
-        'What the picture shows, in CSS pixels. A point of the picture times viewport.width / width is one that dispatchInput takes.',
+        'The area that the image shows, in CSS pixels. A point of the image times viewport.width / width is one that dispatchInput takes.',
     }),
     skipped: t.exposeInt('skipped', {
       description:
@@ -32,7 +32,7 @@ builder.subscriptionField('screencast', (t) =>
     type: ScreencastFrame,
     authScopes: (_, { sessionId }) => ({ liveView: { sessionId: sessionUuid(sessionId), scope: 'READ' } }),
     description:
-      'Live picture of a page: a frame at once, then one when it has changed. A slow reader gets the newest frame; those before it are dropped and counted, never queued. Goes on over navigations and crashes of the page; completes when the session ends, or the page that was asked for closes. Watching is not activity. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT.',
+      'Live view of a page: a frame immediately, then one when it has changed. A slow reader gets the newest frame; those before it are dropped and counted, never queued. Continues over navigations and crashes of the page; completes when the session ends, or the selected page closes. Watching is not activity. Errors: NOT_FOUND (the session, the page), SESSION_NOT_RUNNING, BAD_USER_INPUT.',
     args: {
       sessionId: t.arg.id({
         required: true,
@@ -40,10 +40,10 @@ builder.subscriptionField('screencast', (t) =>
       }),
       pageId: t.arg.id({
         description:
-          'The page, as in Session.pages. Absent: the one in front, which is the one that was opened or brought to front last, whichever it is at a time.',
+          'The page, as in Session.pages. Absent: the active page, which is the one that was opened or brought to front last.',
       }),
       maxWidth: t.arg.int({
-        description: `The picture is made smaller to be at most so wide, its shape kept: from ${side.min} to ${side.max}. Absent: as wide as the page. Each size and quality that is asked for is a picture of its own for the browser to make; readers who ask alike share one.`,
+        description: `Max width of the image, which is scaled down: from ${side.min} to ${side.max}. Absent: as wide as the page. Readers with the same size and quality share one capture of the browser.`,
       }),
       maxHeight: t.arg.int({
         description: `Likewise at most so high: from ${side.min} to ${side.max}. Absent: as high as the page.`,

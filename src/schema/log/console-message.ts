@@ -28,7 +28,7 @@ const ConsoleSourceEnum = builder.enumType('ConsoleSource', {
   values: describedValues<ConsoleSource>({
     CONSOLE: 'A page or frame called a method of console.',
     EXCEPTION: 'Nothing caught an exception or a rejected promise.',
-    BROWSER: 'The browser says something of its own: a failed load, a violated policy, a deprecation.',
+    BROWSER: 'Message of the browser: a failed load, a violated policy, a deprecation.',
     WORKER: 'A worker called a method of console.',
   }),
 })
@@ -121,7 +121,7 @@ builder.subscriptionField('consoleMessages', (t) =>
     type: ConsoleMessageBatch,
     authScopes: NEEDS.read,
     description:
-      'The console of a session: replays from `after` (from the first line when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
+      'The console of a session: replays from `after` (from the first line when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       after: t.arg.string({ description: AFTER_DESCRIPTION }),

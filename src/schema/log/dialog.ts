@@ -4,7 +4,7 @@ import { describedValues } from '../base/enum-values.ts'
 import { entryType } from '../sessions/session-event.ts'
 
 const DialogTypeEnum = builder.enumType('DialogType', {
-  description: 'What kind of dialog a page opened.',
+  description: 'Type of a dialog.',
   values: describedValues<DialogType>({
     ALERT: 'alert()',
     CONFIRM: 'confirm()',
@@ -15,7 +15,7 @@ const DialogTypeEnum = builder.enumType('DialogType', {
 
 const Dialog = entryType(
   'DIALOG',
-  'A page opened a dialog, and it was answered: by the action dialog, by a client, or in time by nobody, which dismisses it; leaving a page is accepted.',
+  'A page opened a dialog, and it was answered: by the action dialog, by a client, or by a timeout, which dismisses it; leaving a page is accepted.',
 )
 
 builder.objectFields(Dialog, (t) => ({
@@ -30,7 +30,7 @@ builder.objectFields(Dialog, (t) => ({
   }),
   defaultValue: t.string({
     nullable: true,
-    description: 'What prompt() suggests. Null for other kinds.',
+    description: 'Default value of prompt(). Null for other types.',
     resolve: ({ entry }) => entry.data.defaultValue,
   }),
   pageId: t.id({

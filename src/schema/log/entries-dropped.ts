@@ -24,7 +24,7 @@ const DropReasonEnum = builder.enumType('DropReason', {
 
 const EntriesDropped = entryType(
   'ENTRIES_DROPPED',
-  'What could not be recorded, as an entry of its own, so that the log stays dense and honest.',
+  'Entries that could not be recorded, counted by an entry in their place: sequences stay dense.',
 )
 
 builder.objectFields(EntriesDropped, (t) => ({

@@ -33,11 +33,11 @@ const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').impl
     tlsMs: t.exposeFloat('tlsMs', { nullable: true, description: 'The TLS handshake. Milliseconds, or null.' }),
     waitingMs: t.exposeFloat('waitingMs', {
       nullable: true,
-      description: 'From sending the request to the first byte of the answer. Milliseconds, or null.',
+      description: 'From sending the request to the first byte of the response. Milliseconds, or null.',
     }),
     downloadMs: t.exposeFloat('downloadMs', {
       nullable: true,
-      description: 'From the first byte of the answer to the last. Milliseconds, or null.',
+      description: 'From the first byte of the response to the last. Milliseconds, or null.',
     }),
   }),
 })
@@ -62,12 +62,12 @@ builder.objectFields(NetworkRequest, (t) => ({
   method: t.string({ description: 'The HTTP method, such as GET.', resolve: ({ entry }) => entry.data.method }),
   resourceType: t.field({
     type: ResourceTypeEnum,
-    description: 'What it is for.',
+    description: 'Resource type.',
     resolve: ({ entry }) => entry.data.resourceType,
   }),
   status: t.int({
     nullable: true,
-    description: 'The HTTP status of the answer. Null when there was none.',
+    description: 'HTTP status code of the response. Null if there was none.',
     resolve: ({ entry }) => entry.data.status,
   }),
   failure: t.string({
@@ -90,7 +90,7 @@ builder.objectFields(NetworkRequest, (t) => ({
     type: 'SafeInt',
     nullable: true,
     description:
-      'Bytes of the answer’s body as they came over the wire, compressed if they were; what a cache or a service worker gave counts as it was used. Null when not known.',
+      'Bytes of the response body as transferred, compressed if they were; what a cache or a service worker gave counts as it was used. Null when not known.',
     resolve: ({ entry }) => entry.data.responseBytes,
   }),
   fromCache: t.boolean({
@@ -110,7 +110,7 @@ builder.objectFields(NetworkRequest, (t) => ({
   responseHeaders: t.field({
     type: 'JSON',
     nullable: true,
-    description: `The same of the answer. Null when there was none. ${headerRule}`,
+    description: `Response headers. Null if there was no response. ${headerRule}`,
     resolve: ({ entry }) => entry.data.responseHeaders,
   }),
   timing: t.field({
@@ -140,7 +140,7 @@ interface PendingRequestNode {
 const PendingRequestType = builder.objectRef<PendingRequestNode>('PendingRequest').implement({
   authScopes: NEEDS.read,
   description:
-    'A request in flight. When it settles it becomes a NetworkRequest of the same id, an entry of the log; if the server crashes before, it is gone.',
+    'A pending request. When it settles it becomes a NetworkRequest of the same id, an entry of the log; if the server crashes before, it is gone.',
   fields: (t) => ({
     id: t.id({
       description: 'The id that the NetworkRequest will have; `node` finds it only then.',
@@ -155,7 +155,7 @@ const PendingRequestType = builder.objectRef<PendingRequestNode>('PendingRequest
     method: t.string({ description: 'The HTTP method, such as GET.', resolve: ({ request }) => request.method }),
     resourceType: t.field({
       type: ResourceTypeEnum,
-      description: 'What it is for.',
+      description: 'Resource type.',
       resolve: ({ request }) => request.resourceType,
     }),
     pageId: t.id({
@@ -172,7 +172,7 @@ builder.objectField(Session, 'pendingRequests', (t) =>
   t.field({
     type: [PendingRequestType],
     authScopes: NEEDS.read,
-    description: 'Requests in flight now, oldest first; pendingRequestCount tells how many there are in all.',
+    description: 'Pending requests, oldest first; pendingRequestCount is their number.',
     args: {
       first: t.arg.int({
         defaultValue: PENDING_BOUNDS.default,
@@ -217,7 +217,7 @@ builder.subscriptionField('networkRequests', (t) =>
     type: NetworkRequestBatch,
     authScopes: NEEDS.read,
     description:
-      'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
+      'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       after: t.arg.string({ description: AFTER_DESCRIPTION }),

@@ -35,7 +35,7 @@ builder.subscriptionField('sessionEvents', (t) =>
     type: SessionEventBatch,
     authScopes: NEEDS.read,
     description:
-      'The whole log of a session in order: replays from `after` (from the first entry when absent), then follows; completes when the session has ended and all was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
+      'The whole log of a session in order: replays from `after` (from the first entry when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       after: t.arg.string({ description: AFTER_DESCRIPTION }),

@@ -18,16 +18,16 @@ builder.objectFields(TaskStep, (t) => ({
     resolve: ({ entry }) => encodeGlobalId('Task', entry.data.taskId),
   }),
   step: t.int({
-    description: 'Number of the answer within its task, from 1.',
+    description: 'Number of the step within its task, from 1.',
     resolve: ({ entry }) => entry.data.step,
   }),
   text: t.string({
-    description: 'What the model said beside its calls, up to 8192 characters; often empty.',
+    description: 'Text of the model beside its calls, up to 8192 characters; often empty.',
     resolve: ({ entry }) => entry.data.text,
   }),
   calls: t.stringList({
     description:
-      'The tools that it asked for, in order: kinds of actions, or observe, switchPage, finish, giveUp; a name that is no tool’s is its mistake.',
+      'The tools that it called, in order: kinds of actions, or observe, switchPage, finish, giveUp; a name that is no tool’s is its mistake.',
     resolve: ({ entry }) => entry.data.calls,
   }),
   durationMs: t.int({
@@ -37,7 +37,7 @@ builder.objectFields(TaskStep, (t) => ({
   cost: t.field({
     type: Cost,
     nullable: true,
-    description: 'Tokens and price of the answer. Never null in this kind of entry.',
+    description: 'Tokens and price of the step. Never null in this kind of entry.',
     resolve: ({ entry }) => entry.data.cost,
   }),
 }))

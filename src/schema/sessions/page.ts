@@ -14,7 +14,7 @@ interface PageNode extends PageState {
 
 const Observation = builder.objectRef<ObservedPage>('Observation').implement({
   authScopes: NEEDS.read,
-  description: 'A page as assistive technology is told of it, for people and models that do not look at pictures.',
+  description: 'A page as assistive technology sees it: a text, for models and people.',
   fields: (t) => ({
     url: t.exposeString('url', { description: 'The URL of the page.' }),
     title: t.exposeString('title', { description: 'Its title; empty when it has none.' }),
@@ -23,11 +23,11 @@ const Observation = builder.objectRef<ObservedPage>('Observation').implement({
         'The accessibility tree as indented text, frames included: role, name and state of each element, with refs such as [ref=e4] that work in Target.ref for as long as the element is there.',
     }),
     truncated: t.exposeInt('truncated', {
-      description: 'Characters cut off by maxCharacters, at the end; 0 when it is whole.',
+      description: 'Number of characters that maxCharacters cut at the end; 0 if it is complete.',
     }),
     screenshot: t.string({
       nullable: true,
-      description: 'What can be seen of the page: JPEG in base64. Null unless asked for, or when the page gave none.',
+      description: 'Screenshot of the viewport: JPEG in base64. Null unless requested, or if the page provided none.',
       resolve: ({ picture }) => (picture ? Buffer.from(picture).toString('base64') : null),
     }),
   }),
@@ -45,7 +45,7 @@ const Page = builder.objectRef<PageNode>('Page').implement({
     observation: t.field({
       type: Observation,
       description:
-        'Asks the page now, beside whatever actions go on. One page that cannot be observed fails all that are asked with it: pages(id) asks one alone. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT (it did not answer for 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
+        'Observes the page now, while actions continue. One page that cannot be observed fails all that are observed with it: pages(id) selects one. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT (it did not respond within 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
       extensions: COST.observation,
       args: {
         maxCharacters: t.arg.int({
@@ -55,7 +55,7 @@ const Page = builder.objectRef<PageNode>('Page').implement({
           type: TargetInput,
           description: 'Only this element and what is in it. Absent: the whole page.',
         }),
-        screenshot: t.arg.boolean({ defaultValue: false, description: 'True: with a picture of the page.' }),
+        screenshot: t.arg.boolean({ defaultValue: false, description: 'True: with a screenshot of the page.' }),
       },
       resolve: async ({ sessionId, pageId }, { maxCharacters, target, screenshot }, context) => {
         const session = await context.sessions.requireHandle(context.require('READ').owner, sessionId)

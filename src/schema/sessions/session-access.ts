@@ -21,7 +21,7 @@ const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
   fields: (t) => ({
     cdpUrl: t.string({
       description:
-        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http in the place of ws (https of wss), clients that look for /json/version find it. Whoever has it may do with the session’s pages what it likes. A connection that is open when the link ends is closed with code 4403. Several clients may connect at once, and again; when one leaves, or closes the browser, the session goes on. What is refused, see the README.',
+        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http instead of ws (https instead of wss), it serves /json/version. Anyone who has it has full control of the session’s pages. A connection that is open when the link expires is closed with code 4403. Several clients can connect at once, and reconnect; when one disconnects, or closes the browser, the session continues. docs/connecting.md lists what is refused.',
       resolve: ({ session, terms }, _, { links }) => {
         const url = links.url(`${CDP_PATH}${encodeGlobalId('Session', session.id)}`, {
           ...links.sign('cdp', cdpSubject(session.id), terms),
@@ -55,7 +55,7 @@ builder.objectField(Session, 'access', (t) =>
     authScopes: NEEDS.readOrWrite,
     nullable: true,
     description:
-      'Signed links for Playwright and Puppeteer, and to the live picture. Null unless the session is RUNNING and the key has the scope CONNECT. Errors: BAD_USER_INPUT.',
+      'Signed links for Playwright and Puppeteer, and to the live view. Null unless the session is RUNNING and the key has the scope CONNECT. Errors: BAD_USER_INPUT.',
     args: {
       ttlSeconds: t.arg.int({
         required: true,

@@ -163,7 +163,7 @@ export interface BatchNode {
 }
 
 const LogBatchInterface = builder.interfaceRef<BatchNode>('LogBatch').implement({
-  description: 'What every batch of a subscription to a log has beside its entries: enough to resume it.',
+  description: 'Batch of a log subscription: what is needed to resume it, beside its entries.',
   fields: (t) => ({
     cursor: t.string({
       description: 'Where to resume, as `after`: everything up to here has been delivered or was passed by the filter.',
@@ -190,7 +190,7 @@ export function batchOf(name: string, node: OutputRef<object>, of: string) {
   return builder.objectRef<BatchNode>(name).implement({
     authScopes: NEEDS.read,
     interfaces: [LogBatchInterface],
-    description: `${of} since the last batch, possibly none: an empty batch tells that the reader has caught up (live: true), and, at least every 5 s while a filter passes entries by, the cursor to resume from.`,
+    description: `${of} since the last batch, possibly none: an empty batch means that the reader has caught up (live: true), and, at least every 5 s while a filter skips entries, has the cursor to resume from.`,
     fields: (t) => ({
       entries: t.field({
         type: [node],

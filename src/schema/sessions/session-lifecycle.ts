@@ -18,7 +18,7 @@ import { SessionFilterType } from './session-list.ts'
 import { requireSession, Session, sessionUuid } from './session.ts'
 
 const StartWaitEnum = builder.enumType('StartWait', {
-  description: 'How far a session shall be before startSession answers.',
+  description: 'Status that startSession waits for.',
   values: describedValues<'CREATING' | 'RUNNING' | 'LOADED'>({
     CREATING: 'It exists: answers at once.',
     RUNNING: 'Its browser runs.',
@@ -64,7 +64,7 @@ builder.mutationFields((t) => ({
       'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands; lastNavigationError says why its page could not be opened. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
     extensions: COST.start,
     args: {
-      input: t.arg({ type: StartInput, description: 'What it shall be. Absent: the defaults.' }),
+      input: t.arg({ type: StartInput, description: 'The session to start. Absent: the defaults.' }),
       waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to answer.' }),
     },
     resolve: (_, { input, waitUntil }, context) =>
@@ -102,7 +102,7 @@ builder.mutationFields((t) => ({
     extensions: COST.change,
     args: {
       id: t.arg.id({ required: true, description: 'The id of the session.' }),
-      input: t.arg({ type: UpdateInput, required: true, description: 'What shall change.' }),
+      input: t.arg({ type: UpdateInput, required: true, description: 'The changes.' }),
     },
     resolve: (_, { id, input }, context) =>
       updateSession(context.sessions, context.require('WRITE').owner, sessionUuid(id), input as UpdateSessionInput),

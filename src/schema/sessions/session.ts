@@ -21,14 +21,14 @@ export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
   description: 'Why a session ended.',
   values: describedValues<SessionEndReason>({
     TERMINATED: 'CLOSED: terminateSession or terminateSessions.',
-    SERVER_SHUTDOWN: 'CLOSED: the server was shut down in order.',
-    IDLE_TIMEOUT: 'TIMED_OUT: nobody did anything for idleTimeoutSeconds.',
+    SERVER_SHUTDOWN: 'CLOSED: the server was shut down gracefully.',
+    IDLE_TIMEOUT: 'TIMED_OUT: there was no activity for idleTimeoutSeconds.',
     MAX_DURATION: 'TIMED_OUT: maxDurationSeconds had passed.',
     LAUNCH_FAILED: 'FAILED: its browser did not start.',
     BROWSER_CRASHED: 'FAILED: its browser died.',
     BROWSER_MISBEHAVED: 'FAILED: its browser sent a message too large to be processed, or filled the temporary folder.',
     INTERNAL_ERROR: 'FAILED: a fault of the server. The server log has the cause, with the id of the session.',
-    MACHINE_LOST: 'FAILED: the server that held it died. Requests that were in flight are not in the log.',
+    MACHINE_LOST: 'FAILED: its server crashed. Requests that were pending are not in the log.',
     TASK_COMPLETED: 'CLOSED: its initial task was completed, and it was not to be kept alive.',
     TASK_FAILED: 'FAILED: its initial task failed, and it was not to be kept alive.',
   }),
@@ -55,12 +55,12 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
     name: t.exposeString('name', {
       authScopes: readOrGiven('name'),
       nullable: true,
-      description: `For people. Null when none was given. ${SESSION_INPUT_RULES.name}`,
+      description: `Display name. Null when none was given. ${SESSION_INPUT_RULES.name}`,
     }),
     metadata: t.expose('metadata', {
       authScopes: readOrGiven('metadata'),
       type: 'JSON',
-      description: 'What the client wants kept with the session: an object, {} when none was given.',
+      description: 'Metadata of the client: an object, {} when none was given.',
     }),
     status: t.expose('status', {
       authScopes: NEEDS.readOrWrite,
@@ -77,7 +77,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       authScopes: NEEDS.read,
       nullable: true,
       description:
-        'What went wrong, for people. Null when nothing did. In a session that runs: why the page of initialPrompt was refused (BLOCKED).',
+        'Error message. Null if there is none. In a running session: why the page of initialPrompt was refused (BLOCKED).',
     }),
     browser: t.field({
       authScopes: NEEDS.readOrWrite,
@@ -149,7 +149,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
       nullable: true,
-      description: 'When its browser ran. Null before, and for ever if it never did.',
+      description: 'When its browser had started. Null before, and forever if it never did.',
     }),
     lastActivityAt: t.expose('lastActivityAt', {
       authScopes: NEEDS.read,
@@ -204,7 +204,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
     screenshotCount: t.exposeInt('screenshotCount', { authScopes: NEEDS.read, description: 'Screenshots in its log.' }),
     pendingRequestCount: t.exposeInt('pendingRequestCount', {
       authScopes: NEEDS.read,
-      description: 'Requests in flight now; 0 once it has ended.',
+      description: 'Pending requests; 0 once it has ended.',
     }),
   }),
 })

@@ -29,7 +29,7 @@ const Task = builder.node(builder.objectRef<TaskRecord>('Task'), {
   id: { description: ID, resolve: ({ id }) => id },
   authScopes: NEEDS.readOrWrite,
   description:
-    'A task in words that a model works on in a session. What it does stands in the log of the session: TaskStep for each answer of the model, Action with the origin TASK, TaskEnded. A key without READ sees, of what its mutation returns, the id, session, status and times, and the prompt that it has just given.',
+    'A task in words that a model works on in a session. Its progress is recorded in the log of the session: TaskStep for each response of the model, Action with the origin TASK, TaskEnded. Of the result of a mutation, a key without READ sees the id, session, status and times, and the prompt of its own input.',
   fields: (t) => ({
     session: t.field({
       authScopes: NEEDS.readOrWrite,
@@ -41,7 +41,7 @@ const Task = builder.node(builder.objectRef<TaskRecord>('Task'), {
         return session
       },
     }),
-    prompt: t.exposeString('prompt', { authScopes: readOrGiven('prompt'), description: 'What is to be done.' }),
+    prompt: t.exposeString('prompt', { authScopes: readOrGiven('prompt'), description: 'The prompt.' }),
     status: t.expose('status', { authScopes: NEEDS.readOrWrite, type: TaskStatusEnum, description: 'How far it is.' }),
     result: t.expose('result', {
       authScopes: NEEDS.read,
@@ -53,10 +53,10 @@ const Task = builder.node(builder.objectRef<TaskRecord>('Task'), {
     error: t.exposeString('error', {
       authScopes: NEEDS.read,
       nullable: true,
-      description: 'What went wrong, for people. Null when nothing did.',
+      description: 'Error message. Null if there is none.',
     }),
     steps: t.exposeInt('steps', { authScopes: NEEDS.read, description: 'Answers of the model so far.' }),
-    cost: t.expose('cost', { authScopes: NEEDS.read, type: Cost, description: 'What the model took for it so far.' }),
+    cost: t.expose('cost', { authScopes: NEEDS.read, type: Cost, description: 'Model cost so far.' }),
     createdAt: t.expose('createdAt', {
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
@@ -75,7 +75,7 @@ builder.objectFields(Session, (t) => ({
   cost: t.expose('cost', {
     authScopes: NEEDS.read,
     type: Cost,
-    description: 'What models took for all its tasks so far.',
+    description: 'Model cost of all its tasks so far.',
   }),
   tasks: t.field({
     authScopes: NEEDS.read,
@@ -94,7 +94,7 @@ builder.mutationFields((t) => ({
     authScopes: NEEDS.write,
     grantScopes: (_, { input }) => givenMembers(input as object),
     description:
-      'Lets the model work on a task in a running session, one at a time; answers at once. TaskEnded in the log tells its end. While it runs the session is not idle. Errors: NOT_FOUND, SESSION_NOT_RUNNING, TASK_RUNNING, AI_NOT_CONFIGURED, BAD_USER_INPUT.',
+      'Starts a task for the model in a running session, one at a time; returns immediately. TaskEnded in the log is its end. While it runs the session is not idle. Errors: NOT_FOUND, SESSION_NOT_RUNNING, TASK_RUNNING, AI_NOT_CONFIGURED, BAD_USER_INPUT.',
     extensions: COST.change,
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
@@ -107,7 +107,7 @@ builder.mutationFields((t) => ({
     type: Task,
     authScopes: NEEDS.write,
     description:
-      'Ends a task as CANCELLED: the model is not heard any more, and the action that it has begun is cut short. The session stays. One that has ended stays as it ended. Errors: NOT_FOUND, SESSION_NOT_RUNNING.',
+      'Ends a task as CANCELLED: the model is stopped, and its current action is aborted. The session continues. A task that has ended is returned unchanged. Errors: NOT_FOUND, SESSION_NOT_RUNNING.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: ID }) },
     resolve: (_, { id }, context) =>

@@ -19,7 +19,7 @@ export function answerJson(
 }
 
 export function answerNotFound(response: ServerResponse): void {
-  answerJson(response, 404, { error: { code: 'NOT_FOUND', message: 'There is nothing here.' } })
+  answerJson(response, 404, { error: { code: 'NOT_FOUND', message: 'Not found.' } })
 }
 
 export type Busy = TooManyAnonymousRequests | TooManyConnections | TooManyWrongKeys

@@ -11,7 +11,8 @@ export function runGraphiqlPage(
   createFetcher: typeof createGraphiqlFetcher,
 ): void {
   const STORED_KEY = 'tabwire.apiKey'
-  const { document, location, history, localStorage, sessionStorage } = page
+  const KEPT_MS = 12 * 60 * 60 * 1000
+  const { document, location, history, localStorage } = page
 
   // At once, before anything can fail: a code that stays in the address ends up in histories and screenshots.
   const hash = new URLSearchParams(location.hash.slice(1))
@@ -26,16 +27,20 @@ export function runGraphiqlPage(
   void start()
 
   async function start(): Promise<void> {
-    const key = code ? await exchange(code) : sessionStorage.getItem(STORED_KEY)
-    if (!key) {
-      if (!code) say('You are not signed in. Open the link that the server printed, or write a key into Headers.')
-    } else {
-      sessionStorage.setItem(STORED_KEY, key)
+    const key = code ? await exchange(code) : storedKey()
+    if (!key && !code) {
+      say('You are not signed in. Open the link that the server printed, or enter a key under Headers.')
     }
+    // Signing out in the dashboard signs out here: the key must not stay in Headers.
+    page.addEventListener('storage', ({ key: changed }) => {
+      if ((changed === STORED_KEY || changed === null) && storedKey() === null) page.location.reload()
+    })
+    const demo = new URL('demo/', location.href).href
+    const variables = JSON.stringify({ url: demo, session: '', cursor: null }, null, 2)
     if (!localStorage.getItem('graphiql:tabState')) {
       // What GraphiQL itself keeps of an editor once it was edited. Missing, a reload would open a second, empty tab.
       localStorage.setItem('graphiql:query', settings.query)
-      localStorage.setItem('graphiql:variables', settings.variables)
+      localStorage.setItem('graphiql:variables', variables)
     }
     // What GraphiQL keeps of the side bar: a link to #docs opens the documentation of the schema.
     if (hash.has('docs')) localStorage.setItem('graphiql:visiblePlugin', 'Documentation Explorer')
@@ -46,13 +51,27 @@ export function runGraphiqlPage(
       logo: '',
       fetcher: createFetcher(new URL('graphql', location.href).pathname),
       headers,
-      defaultTabs: [{ query: settings.query, variables: settings.variables, headers }],
+      defaultTabs: [{ query: settings.query, variables, headers }],
       defaultEditorToolsVisibility: 'variables',
-      // The key belongs to this tab of the browser alone: GraphiQL would keep it in localStorage, for good.
+      // GraphiQL would keep the key for good.
       shouldPersistHeaders: false,
       // What is typed is nobody's business: GraphiQL would write it into the address.
       onEditQuery: () => {},
     })
+  }
+
+  /** The dashboard's (dashboard/src/sign-in.ts), which removes what is too old. */
+  function storedKey(): string | null {
+    try {
+      const stored = JSON.parse(localStorage.getItem(STORED_KEY) ?? 'null') as {
+        apiKey: string
+        keptUntil: number
+      } | null
+      const left = stored === null ? 0 : stored.keptUntil - Date.now()
+      return left > 0 && left <= KEPT_MS ? stored!.apiKey : null
+    } catch {
+      return null
+    }
   }
 
   async function exchange(signInCode: string): Promise<string | null> {
@@ -63,10 +82,13 @@ export function runGraphiqlPage(
         body: JSON.stringify({ code: signInCode }),
       })
       const answer = (await response.json()) as { apiKey?: string; error?: { message: string } }
-      if (answer.apiKey) return answer.apiKey
-      say(answer.error?.message ?? 'Signing in failed. Open a fresh link: the server prints one when it starts.')
+      if (answer.apiKey) {
+        localStorage.setItem(STORED_KEY, JSON.stringify({ apiKey: answer.apiKey, keptUntil: Date.now() + KEPT_MS }))
+        return answer.apiKey
+      }
+      say(answer.error?.message ?? 'Sign-in failed. Open a new link: the server prints one when it starts.')
     } catch {
-      say('The server did not answer. Check that it runs, then reload this page.')
+      say('Can’t reach the server. Is it running? Are you online? Then reload this page.')
     }
     return null
   }
@@ -81,8 +103,6 @@ export function runGraphiqlPage(
 export interface GraphiqlPageSettings {
   /** What stands in the first tab: operations to begin with. */
   query: string
-  /** JSON. */
-  variables: string
   /** URL of each of the editor's workers, relative to the page. */
   workers: Record<string, string>
 }
@@ -100,10 +120,10 @@ interface PageStorage {
 /** What the page's script needs of a browser's window; the server's own code is not compiled with its types. */
 interface PageGlobals {
   document: { querySelector(selector: string): PageElement }
-  location: { hash: string; href: string; pathname: string; search: string }
+  location: { hash: string; href: string; pathname: string; search: string; reload(): void }
   history: { replaceState(data: null, unused: string, url: string): void }
   localStorage: PageStorage
-  sessionStorage: PageStorage
   MonacoEnvironment?: { globalAPI: boolean; getWorkerUrl(moduleId: string, label: string): string }
+  addEventListener(type: 'storage', listener: (event: { key: string | null }) => void): void
   YogaGraphiQL: { renderYogaGraphiQL(root: PageElement, options: object): void }
 }

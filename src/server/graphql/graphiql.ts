@@ -85,7 +85,6 @@ async function loadPage(): Promise<Page> {
   const graphql = add('graphql-worker', 'js', graphqlWorker)
   const settings: GraphiqlPageSettings = {
     query: await readExamples(),
-    variables: JSON.stringify({ url: 'https://example.com/', session: '', cursor: null }, null, 2),
     workers: { editorWorkerService: editor, json, graphql },
   }
   const start = add(

@@ -163,7 +163,7 @@ export class PageActions {
       const locator = target === null ? null : locatorOf(found.page, target)
       if (locator && target?.ref) await requireRef(locator, target.ref, signal)
       if (locator && (await deadline.race(locator.count())) === 0) {
-        throw new ActionFailure('NOT_FOUND', `${describeTarget(target!)}: there is no such element.`)
+        throw new ActionFailure('NOT_FOUND', `${describeTarget(target!)}: element not found.`)
       }
       const snapshot = takeSnapshot(found.page, locator?.first() ?? null, signal)
       const [text] = await deadline.race(Promise.all([snapshot, this.#pages.refresh()]))

@@ -1,6 +1,6 @@
 const MIB = 1024 * 1024
 
-/** Bounds of what one browser may say at once. Documented in the README. */
+/** Bounds of what one browser may say at once. Documented in docs/log.md. */
 export interface MessageLimits {
   /** Bytes of a message that is parsed: measured, 16 MiB of text take 50 to 90 ms to decode and parse. */
   parsed: number

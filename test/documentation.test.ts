@@ -1,0 +1,47 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { expect, test } from 'vitest'
+import { DOCUMENTS, readDocument } from './support/snippets.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const PAGES = [...DOCUMENTS, 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']
+
+/** The name by which links within a page find a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
+    .replaceAll(' ', '-')
+
+const anchorsOf = (file: string) =>
+  [...readDocument(file).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading!))
+
+test.each(PAGES)('every link of %s within the project leads somewhere', (page) => {
+  const broken = [...readDocument(page).matchAll(/(?:\]\(|src(?:set)?=")(?!https?:)([^)"\s]+)/g)]
+    .map(([, link]) => link!)
+    .filter((link) => {
+      const [path, anchor] = link.split('#') as [string, string | undefined]
+      const file = path === '' ? page : normalize(join(dirname(page), path))
+      if (!existsSync(join(ROOT, file))) return true
+      return anchor !== undefined && !anchorsOf(file).includes(anchor)
+    })
+  expect(broken).toEqual([])
+})
+
+test('README fits on two screens and leads to every document', () => {
+  const readme = readDocument('README.md')
+  expect(readme.split('\n').length).toBeLessThanOrEqual(150)
+  expect(DOCUMENTS.filter((file) => file !== 'README.md' && !readme.includes(`(${file})`))).toEqual([])
+})
+
+test('every environment variable is documented, and listed by the help of serve', () => {
+  const config = readFileSync(join(ROOT, 'src/config.ts'), 'utf8')
+  const variables = [...config.matchAll(/^ {2}(HOST|PORT|DATABASE_URL|TABWIRE_\w+):/gm)].map(([, name]) => name!)
+  expect(variables).toContain('TABWIRE_EGRESS_ALLOW')
+  for (const text of [
+    readDocument('docs/configuration.md'),
+    readFileSync(join(ROOT, 'src/commands/serve.ts'), 'utf8'),
+  ]) {
+    expect(variables.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([])
+  }
+})
