@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FairTurns, type Turns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
 
@@ -119,4 +121,25 @@ test('a pipe that is about to end is not paused', () => {
   turns.release(flood)
   pass(2 * SECOND, quiet)
   expect(flood.done - before).toBeGreaterThan(600)
+})
+
+test('pipes that are gone are not kept', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const turns = create()
+  const gone = Array.from({ length: 5 }, () => {
+    const pipe = new Pipe(turns)
+    pipe.bring(1)
+    return new WeakRef(pipe)
+  })
+  pass(2 * SECOND)
+  const other = new Pipe(turns)
+  other.bring(1)
+  vi.useRealTimers()
+  await expect
+    .poll(() => {
+      collect()
+      return gone.filter((pipe) => pipe.deref()).length
+    })
+    .toBe(0)
 })

@@ -67,6 +67,7 @@ export class FairTurns {
     const now = this.#now()
     this.#woken.delete(turns)
     this.#woken.set(turns, now)
+    this.#forgetIdle(now)
     if (this.#waiting.has(turns)) return
     if (this.#pauseOf(turns, now) > 0) {
       this.#waiting.add(turns)
@@ -116,11 +117,15 @@ export class FairTurns {
   }
 
   #isOtherInUse(turns: Turns, now: number): boolean {
-    for (const [other, wokenAt] of this.#woken) {
-      if (now - wokenAt > IN_USE_MS) this.#woken.delete(other)
-      else if (other !== turns) return true
+    this.#forgetIdle(now)
+    return this.#woken.size > (this.#woken.has(turns) ? 1 : 0)
+  }
+
+  #forgetIdle(now: number): void {
+    for (const [turns, wokenAt] of this.#woken) {
+      if (now - wokenAt <= IN_USE_MS) return
+      this.#woken.delete(turns)
     }
-    return false
   }
 
   #turn(): void {
