@@ -259,7 +259,7 @@ describe('signing in', () => {
     await start()
     const response = await signIn(body, contentType)
     expect(response.status).toBe(401)
-    expect(((await response.json()) as { error: { message: string } }).error.message).toMatch(/Open a fresh one/)
+    expect(((await response.json()) as { error: { message: string } }).error.message).toMatch(/Open a new one/)
   })
 })
 
