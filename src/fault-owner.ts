@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Socket } from 'node:net'
 
 /** Who answers for work: what it throws where nobody can catch it ends this one thing, not the server. */
 export interface FaultOwner {
@@ -58,15 +57,4 @@ export function ownedAs<A extends unknown[]>(
           })
       }
     })
-}
-
-/**
- * Keeps the faults of others out of a socket that an HTTP server has just taken. Node's parser reads a socket without
- * JavaScript in between and runs pending ticks, whoever deferred them, in the middle of a request: if one throws, the
- * parser gives up that request, which stays incomplete, and refuses the next. A listener for data, even for a moment, makes
- * Node hand the bytes to the parser in a callback of this socket, after which the ticks run.
- */
-export function parseApart(socket: Socket): void {
-  const listener = () => {}
-  socket.on('data', listener).off('data', listener)
 }

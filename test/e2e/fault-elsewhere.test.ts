@@ -39,7 +39,7 @@ test('a fault of something else, while a request is read, costs that request not
   const type = ['Content-Type: application/json', `Content-Length: ${body.length}`]
   const socket = connect(Number(serverUrl.port), serverUrl.hostname)
   // Head and body come to the parser at once. The second request shows that it can go on after the first.
-  for (const number of [1, 2]) {
+  for (let number = 1; number <= 2; number += 1) {
     socket.write([...head, ...type, '', body].join('\r\n'))
     let response = ''
     while (!response.includes('\r\n\r\n') || !response.endsWith('}')) {
@@ -49,9 +49,9 @@ test('a fault of something else, while a request is read, costs that request not
       expect(response).toMatch(/^HTTP\/1.1 200 /)
     }
     expect(response).toMatch(/\r\n\r\n{"data":{"__typename":"Query"}}$/)
-    await server.printed(new RegExp(`^fault ${number} elsewhere$`, 'm'))
   }
   socket.destroy()
+  await server.printed(/^a fault beside POST \/graphql$/m)
 
   server.child.kill('SIGTERM')
   expect((await server.finished).code).toBe(0)

@@ -10,11 +10,10 @@ const { ownedBy } = await import(join(import.meta.dirname, '..', '..', 'src', 'f
 const elsewhere = { fail: ({ message }) => void process.stdout.write(`${message}\n`) }
 
 const { emit } = Server.prototype
-let requests = 0
 Server.prototype.emit = function (name, ...args) {
   if (name === 'request') {
-    requests += 1
-    const fault = new Error(`fault ${requests} elsewhere`)
+    const [{ method, url }] = args
+    const fault = new Error(`a fault beside ${method} ${url}`)
     ownedBy(elsewhere, () =>
       process.nextTick(() => {
         throw fault

@@ -10,7 +10,6 @@ import {
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { parseApart } from '../../fault-owner.ts'
 import type { UpstreamParts } from '../../egress/upstream-proxy.ts'
 import { upstreamRefused } from './connection-failed.ts'
 import type { Destination } from './socks-handshake.ts'
@@ -88,7 +87,6 @@ export class HttpForward {
     this.#connections.set(client, { ...connection, agent })
     client.once('close', () => agent.destroy())
     this.#server.emit('connection', client)
-    parseApart(client)
     client.resume()
   }
 

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { ownedAs, parseApart, type FaultOwner } from '../../fault-owner.ts'
+import { ownedAs, type FaultOwner } from '../../fault-owner.ts'
 
 /**
  * Gives each socket of the server an owner: what is thrown while a request, a WebSocket or a stream over it is served ends
@@ -49,4 +49,15 @@ function tellAs(owner: FaultOwner, socket: Pick<EventEmitter, 'emit'>): void {
     })()
     return isHeard
   }
+}
+
+/**
+ * Keeps the faults of others out of a socket that the HTTP server has just taken. Node's parser reads a socket without
+ * JavaScript in between and runs pending ticks, whoever deferred them, in the middle of a request: if one throws, the
+ * parser gives up that request, which stays incomplete, and refuses the next. A listener for data, even for a moment, makes
+ * Node hand the bytes to the parser in a callback of this socket, after which the ticks run.
+ */
+function parseApart(socket: Socket): void {
+  const listener = () => {}
+  socket.on('data', listener).off('data', listener)
 }
