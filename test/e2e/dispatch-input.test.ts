@@ -299,7 +299,7 @@ test('a page that takes its time with each event gets all of them', async () => 
   // Longer in all than one event may take, bounded each.
   const slow = `const until = performance.now() + 700; while (performance.now() < until);`
   await evaluate(id, `addEventListener('keydown', () => { ${slow} })`)
-  const keys = [...'slowly'].flatMap((key) => [{ key: { type: 'DOWN', key } }, { key: { type: 'UP', key } }])
+  const keys = Array.from('slowly', (letter) => [key('DOWN', letter), key('UP', letter)]).flat()
   expect(await dispatch(id, keys)).toBe(true)
   expect(await evaluate(id, `document.querySelector('#field').value`)).toBe('slowly')
   await terminate(id)
