@@ -9,7 +9,7 @@ import type { DatabaseEnvironment } from './adapters/postgres/open-database.ts'
 import { isLoopback, type Config, type OidcConfig } from './config.ts'
 import { openDataDirectory, type DataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/tasks/agent-tasks.ts'
-import { Callers } from './domain/access/authenticator.ts'
+import { Authenticator } from './domain/access/authenticator.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/keys/api-keys.ts'
 import { Artifacts } from './domain/artifacts/artifacts.ts'
 import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
@@ -17,7 +17,7 @@ import { KeyWatch } from './domain/keys/key-watch.ts'
 import { LogReader } from './domain/log/log-reader.ts'
 import type { SessionDeadlines } from './domain/session/browser-lease.ts'
 import { OrphanedSessions } from './domain/local/orphaned-sessions.ts'
-import { ProfileSeal } from './domain/profiles/profile-cipher.ts'
+import { ProfileCipher } from './domain/profiles/profile-cipher.ts'
 import { Profiles } from './domain/profiles/profiles.ts'
 import { Readiness } from './domain/sessions/readiness.ts'
 import { Retention } from './domain/sessions/retention.ts'
@@ -139,7 +139,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
 
   const { maxSessions, maxQueued, egress } = config
-  const profiles = new Profiles(store, new ProfileSeal(directory.profileKey))
+  const profiles = new Profiles(store, new ProfileCipher(directory.profileKey))
   const requireRoom = async () => {
     if (storesHere) await space.requireRoom()
   }
@@ -212,7 +212,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     uploads: new Uploads(store, sessions, artifacts, links, machineId, logger),
     links,
     liveViewLinks,
-    callers: new Callers(apiKeys, liveViewLinks, tokens),
+    callers: new Authenticator(apiKeys, liveViewLinks, tokens),
     logs,
     apiKeys,
     tasks,

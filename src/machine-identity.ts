@@ -4,7 +4,7 @@ import { readFile, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { takeKernelLock } from './data-directory-lock.ts'
-import { keepOnce, writeWhole } from './kept-file.ts'
+import { keepOnce, writeWhole } from './durable-file.ts'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 

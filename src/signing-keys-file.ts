@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isSystemError, keepOnce, writeWhole } from './kept-file.ts'
+import { isSystemError, keepOnce, writeWhole } from './durable-file.ts'
 import { StartupFailed } from './startup-failed.ts'
 
 /** Secrets that sign links, a line each, the newest first. */

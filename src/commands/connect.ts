@@ -6,9 +6,9 @@ import { CDP_CLOSE } from '../contract/cdp-close-codes.ts'
 import { CDP_PATH } from '../http-paths.ts'
 import { StartupFailed } from '../startup-failed.ts'
 import { readAdminKey } from './admin-key.ts'
-import { print, tell } from './output.ts'
+import { print, tell } from './stdio.ts'
 import { serverApi } from './server-api.ts'
-import { readOptions, UsageError, type Command } from './usage.ts'
+import { readOptions, UsageError, type Command } from './cli.ts'
 
 const DEFAULT_PORT = '9222'
 

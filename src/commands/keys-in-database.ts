@@ -6,7 +6,7 @@ import { SCOPES } from '../ports/scope.ts'
 import type { ApiKeyRecord } from '../ports/api-key.ts'
 import type { Store } from '../ports/store.ts'
 import { encodeGlobalId, uuidOf } from '../contract/global-id.ts'
-import type { KeyRing, ListedKey } from './key-ring.ts'
+import type { KeyAdmin, ListedKey } from './key-admin.ts'
 
 /** Whoever may open the database may do everything with it. */
 const COMMAND_LINE: Principal = {
@@ -34,7 +34,7 @@ function toListed(record: ApiKeyRecord): ListedKey {
 }
 
 /** The keys as the database has them. A running server notices a revocation within seconds. */
-export function keysInDatabase(store: Store, logger: Logger): KeyRing {
+export function keysInDatabase(store: Store, logger: Logger): KeyAdmin {
   const keys = new ApiKeys(store, logger)
   return {
     async create({ owner, ...key }) {

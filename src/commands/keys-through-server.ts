@@ -1,5 +1,5 @@
 import type { Scope } from '../ports/scope.ts'
-import type { KeyRing, ListedKey } from './key-ring.ts'
+import type { KeyAdmin, ListedKey } from './key-admin.ts'
 import { serverApi } from './server-api.ts'
 
 const KEY_FIELDS = 'id name owner scopes createdAt lastUsedAt expiresAt revokedAt'
@@ -28,7 +28,7 @@ function toListed(key: WireKey): ListedKey {
 }
 
 /** The keys through the API of the running server: the embedded database is open in it, and in it alone. */
-export function keysThroughServer(url: string, adminKey: string): KeyRing {
+export function keysThroughServer(url: string, adminKey: string): KeyAdmin {
   const ask = serverApi(url, adminKey)
   return {
     async create(input) {

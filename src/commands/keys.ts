@@ -5,11 +5,11 @@ import { createLogger } from '../logger.ts'
 import { SCOPES, type Scope } from '../ports/scope.ts'
 import { readAdminKey } from './admin-key.ts'
 import { withDataDirectoryLocked } from './data-directory-locked.ts'
-import type { KeyRing, ListedKey } from './key-ring.ts'
+import type { KeyAdmin, ListedKey } from './key-admin.ts'
 import { keysInDatabase } from './keys-in-database.ts'
 import { keysThroughServer } from './keys-through-server.ts'
-import { print, tell } from './output.ts'
-import { readOptions, UsageError, type Command } from './usage.ts'
+import { print, tell } from './stdio.ts'
+import { readOptions, UsageError, type Command } from './cli.ts'
 
 const WHERE = `The keys are those of the database in DATABASE_URL, else of TABWIRE_DATA_DIR. While a server runs on that data
 directory, the command asks the server, with the admin key in <data dir>/api-key or TABWIRE_API_KEY.`
@@ -103,7 +103,7 @@ function readExpiry(text: string): Date {
 }
 
 /** The keys in the database itself, or through the server that has it open. */
-async function withKeyRing<T>(work: (keys: KeyRing) => Promise<T>): Promise<T> {
+async function withKeyRing<T>(work: (keys: KeyAdmin) => Promise<T>): Promise<T> {
   const config = loadConfig(process.env)
   // Only what is wrong: this command's own output is what counts.
   const logger = createLogger(config.logLevel === 'silent' ? 'silent' : 'warn')

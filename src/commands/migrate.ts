@@ -1,8 +1,8 @@
 import { loadConfig } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import { withDataDirectoryLocked } from './data-directory-locked.ts'
-import { print } from './output.ts'
-import { readOptions, type Command } from './usage.ts'
+import { print } from './stdio.ts'
+import { readOptions, type Command } from './cli.ts'
 
 export const migrate: Command = {
   name: 'migrate',

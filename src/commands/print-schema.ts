@@ -1,4 +1,4 @@
-import { readOptions, type Command } from './usage.ts'
+import { readOptions, type Command } from './cli.ts'
 
 export const printSchema: Command = {
   name: 'print-schema',

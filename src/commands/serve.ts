@@ -6,8 +6,8 @@ import { createLogger, type Logger } from '../logger.ts'
 import { DEMO_PATH } from '../http-paths.ts'
 import { faultOwner } from '../fault-owner.ts'
 import { useTempDirectory } from '../temp-directory.ts'
-import { print, tell } from './output.ts'
-import { inLines, readOptions, type Command } from './usage.ts'
+import { print, tell } from './stdio.ts'
+import { inLines, readOptions, type Command } from './cli.ts'
 
 /** Max duration of a graceful shutdown. docker kills after ten seconds, and so do people. */
 const SHUTDOWN_MS = 9500

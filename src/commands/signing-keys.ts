@@ -2,8 +2,8 @@ import { loadConfig } from '../config.ts'
 import { makeDirectory } from '../data-directory.ts'
 import { rotateSigningKeys } from '../signing-keys-file.ts'
 import { StartupFailed } from '../startup-failed.ts'
-import { print } from './output.ts'
-import { readOptions, type Command } from './usage.ts'
+import { print } from './stdio.ts'
+import { readOptions, type Command } from './cli.ts'
 
 export const rotateKeys: Command = {
   name: 'signing-keys rotate',

@@ -58,7 +58,7 @@ export type KeptFile = { artifactId: string; failure: null } | { artifactId: nul
  * Where a browser session tells what happens. Calls are synchronous, in order of happening, cheap, and never throw;
  * they start before the first navigation and stop when `close` of the browser session has resolved.
  */
-export interface Recorder {
+export interface EventSink {
   record(draft: EntryDraft): void
   /** A request is in flight; the NETWORK_REQUEST draft with the same requestId settles it. */
   requestStarted(request: PendingRequest): void
@@ -167,7 +167,7 @@ export interface BrowserPool extends StorageGuard {
    * first navigation. A launch that finishes after the signal has fired is closed, not leaked. Rejects with
    * BrowserLaunchFailed, or with the signal's reason.
    */
-  acquire(options: BrowserOptions, recorder: Recorder, signal: AbortSignal): Promise<BrowserSession>
+  acquire(options: BrowserOptions, recorder: EventSink, signal: AbortSignal): Promise<BrowserSession>
   /** Browsers ready to be taken now. */
   warmCount(): number
   /** Which recordings cannot be made here, each with the reason, for people: VIDEO needs ffmpeg. */

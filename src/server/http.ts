@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { DELIVERY_LIMITS, DeliveryBudget, type DeliveryLimits } from '../domain/log/delivery.ts'
-import type { Callers } from '../domain/access/authenticator.ts'
+import type { Authenticator } from '../domain/access/authenticator.ts'
 import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'
 import type { SignIn } from '../domain/keys/sign-in.ts'
@@ -40,7 +40,7 @@ import { GraphqlWebSockets, refuseUpgrade, WEB_SOCKET_LIMITS, type WebSocketLimi
 
 export interface ServerOptions extends Domain {
   config: Pick<Config, 'publicUrl' | 'artifacts' | 'trustedProxies'>
-  callers: Callers
+  callers: Authenticator
   signIn: SignIn
   readiness: () => Promise<{ ready: boolean; missing: string[] }>
   /** Where the files of the trace viewer are stored. */

@@ -5,7 +5,7 @@ import { ActionQueue } from '../../src/domain/session/action-queue.ts'
 import type { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
 import { givenStep } from '../../src/domain/sessions/given-step.ts'
 import { SessionActions } from '../../src/domain/session/session-actions.ts'
-import { SessionFiles } from '../../src/domain/session/artifact-recorder.ts'
+import { ArtifactRecorder } from '../../src/domain/session/artifact-recorder.ts'
 import { createLogger } from '../../src/logger.ts'
 import type { ActionErrorCode, ActionOrigin, ActionOutcome } from '../../src/ports/action.ts'
 import type { BrowserSession } from '../../src/ports/browser.ts'
@@ -57,7 +57,7 @@ function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQ
   const works: Promise<void>[] = []
   const artifacts = { find: async () => null } as unknown as Artifacts
   const session = { id: log.sessionId, owner: 'ann' }
-  const files = new SessionFiles(session, artifacts, (draft) => log.append(draft), createLogger('silent'))
+  const files = new ArtifactRecorder(session, artifacts, (draft) => log.append(draft), createLogger('silent'))
   const ground = {
     owner: 'ann',
     log,

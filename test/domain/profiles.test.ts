@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { ProfileSeal } from '../../src/domain/profiles/profile-cipher.ts'
+import { ProfileCipher } from '../../src/domain/profiles/profile-cipher.ts'
 import { PROFILE_LIMITS, Profiles } from '../../src/domain/profiles/profiles.ts'
 import { store, useStore } from '../support/session-log.ts'
 
 useStore()
 
 const newProfiles = (secret = 'a secret of at least thirty-two characters') =>
-  new Profiles(store, new ProfileSeal(secret))
+  new Profiles(store, new ProfileCipher(secret))
 const STATE = { cookies: [{ name: 'session', value: 'correct-horse' }], origins: [] }
 
 describe('what a profile holds', () => {

@@ -2,11 +2,11 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { beforeEach, expect, test } from 'vitest'
 import type { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
-import { SessionFiles } from '../../src/domain/session/artifact-recorder.ts'
+import { ArtifactRecorder } from '../../src/domain/session/artifact-recorder.ts'
 import { createLogger } from '../../src/logger.ts'
 
 let kept: string[]
-let files: SessionFiles
+let files: ArtifactRecorder
 
 beforeEach(() => {
   kept = []
@@ -14,7 +14,7 @@ beforeEach(() => {
     kept.push(await text(content))
     return { ...artifact, id: 'kept', sizeBytes: 1, sha256: '', createdAt: 1 }
   }
-  files = new SessionFiles({ id: 's', owner: 'o' }, { keep } as Artifacts, () => {}, createLogger('silent'))
+  files = new ArtifactRecorder({ id: 's', owner: 'o' }, { keep } as Artifacts, () => {}, createLogger('silent'))
 })
 
 const keepFile = (open: () => Promise<Readable>) =>

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CapacityExceeded, Slots, type Place } from '../../src/domain/kernel/capacity-queue.ts'
+import { CapacityExceeded, CapacityQueue, type Place } from '../../src/domain/kernel/capacity-queue.ts'
 
 const inAMinute = () => 60
 
 describe('slots', () => {
   test('first come, first served; past the queue CAPACITY_EXCEEDED says when to come again', async () => {
-    const slots = new Slots(1, 2)
+    const slots = new CapacityQueue(1, 2)
     const order: string[] = []
     const enter = (name: string) => {
       const place = slots.enter(inAMinute)
@@ -32,7 +32,7 @@ describe('slots', () => {
   test('whatever comes and goes, no more live than slots, none waits while one is free, leaving twice counts once', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4 }), fc.nat(4), fc.array(fc.nat(20)), (total, maxQueued, moves) => {
-        const slots = new Slots(total, maxQueued)
+        const slots = new CapacityQueue(total, maxQueued)
         const places: Place[] = []
         for (const move of moves) {
           if (move % 2 === 0) {

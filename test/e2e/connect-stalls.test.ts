@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { HeldTarget } from '../../src/adapters/playwright/cdp/barrier/held-target.ts'
+import { PausedTarget } from '../../src/adapters/playwright/cdp/barrier/paused-target.ts'
 import { actionApi, outcomes } from '../support/action-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import { startTestSite } from '../support/test-site.ts'
@@ -20,7 +20,7 @@ describe('a client that holds new pages until it has looked at them, and never d
     await using stalled = await CdpSocket.connect(url)
     await stalled.send('Target.setAutoAttach', holdNewPages)
     // How long that is, to the millisecond, is tested beside the barrier.
-    const giveUp = vi.spyOn(HeldTarget.prototype, 'giveUp')
+    const giveUp = vi.spyOn(PausedTarget.prototype, 'giveUp')
     expect(outcomes(await run(id, [{ openPage: { url: `${site().url}/title?second` } }]))).toEqual(['DONE'])
     expect(giveUp).toHaveBeenCalledTimes(1)
     await using other = await CdpSocket.connect(url)
@@ -41,7 +41,7 @@ describe('a client that holds new pages until it has looked at them, and never d
   test('lets go of all that it held when it leaves', async () => {
     const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     // Nothing else does, however long it takes.
-    vi.spyOn(HeldTarget.prototype, 'giveUp').mockReturnValue()
+    vi.spyOn(PausedTarget.prototype, 'giveUp').mockReturnValue()
     const stalled = await CdpSocket.connect(await cdpUrlOf(id))
     await stalled.send('Target.setAutoAttach', holdNewPages)
     const opening = run(id, [{ openPage: { url: `${site().url}/title?second` } }])

@@ -230,10 +230,10 @@ async function untilAllHaveFailed(...kinds: string[]): Promise<State[]> {
 const OF_THE_SERVER =
   /(temp-space|fair-turns|free-space|database-watch|key-watch|embedded-maintenance|connections|delivery)\.ts/
 const KINDS = [
-  /^BrowserWire\.on /,
-  /^BrowserWire\.withhold /,
-  /^BrowserWire\.host /,
-  /^BrowserWire\.relay /,
+  /^CdpConnection\.on /,
+  /^CdpConnection\.withhold /,
+  /^CdpConnection\.host /,
+  /^CdpConnection\.relay /,
   /^BrowserContext 'page'|^_BrowserContext 'page'|^BrowserContext\d* 'page'/,
   /^WebSocket 'message'/,
   /^IncomingMessage 'data'/,

@@ -11,7 +11,7 @@ import type { Profiles } from '../../src/domain/profiles/profiles.ts'
 import type { SessionDirectory } from '../../src/domain/sessions/session-directory.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
 import { TooManyWrongKeys } from '../../src/domain/keys/key-lookups.ts'
-import { Callers } from '../../src/domain/access/authenticator.ts'
+import { Authenticator } from '../../src/domain/access/authenticator.ts'
 import { LiveViewLinks } from '../../src/domain/links/live-view-links.ts'
 import { SignedLinks } from '../../src/domain/links/signed-links.ts'
 import type { SignIn } from '../../src/domain/keys/sign-in.ts'
@@ -184,7 +184,7 @@ export async function startFakeServer({
     uploads: {} as Uploads,
     links,
     liveViewLinks,
-    callers: new Callers(apiKeys as ApiKeys, liveViewLinks),
+    callers: new Authenticator(apiKeys as ApiKeys, liveViewLinks),
     sessions: fakeSessions as SessionDirectory,
     logs: logs as LogReader,
     apiKeys: apiKeys as ApiKeys,

@@ -7,7 +7,7 @@ import { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
 import { LogReader } from '../../src/domain/log/log-reader.ts'
 import type { LocalSessionHandle } from '../../src/domain/local/local-session-handle.ts'
 import { LocalSessionDirectory } from '../../src/domain/local/local-session-directory.ts'
-import { ProfileSeal } from '../../src/domain/profiles/profile-cipher.ts'
+import { ProfileCipher } from '../../src/domain/profiles/profile-cipher.ts'
 import { Profiles } from '../../src/domain/profiles/profiles.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
 import { createLogger } from '../../src/logger.ts'
@@ -65,7 +65,7 @@ export function useLiveSessions() {
         browsers: pool!.pool,
         artifacts,
         tasks: new AgentTasks(faulty, model, new WorkerSchemas(), logger),
-        profiles: new Profiles(faulty, new ProfileSeal('0'.repeat(64))),
+        profiles: new Profiles(faulty, new ProfileCipher('0'.repeat(64))),
         bus,
         logger,
         machineId: crypto.randomUUID(),

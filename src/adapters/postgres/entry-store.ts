@@ -5,7 +5,7 @@ import { append } from './append.ts'
 import { asStoreError } from './database-errors.ts'
 import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'
-import type { ReadTurns } from './read-turns.ts'
+import type { ReadSemaphore } from './read-semaphore.ts'
 import { countEntries, readEntries } from './read-entries.ts'
 import type { UnreadableEntries } from './unreadable-entries.ts'
 
@@ -22,7 +22,7 @@ const READ_HEAD = 'select last_sequence, status from sessions where id = $1'
 const isInt = (number: number) => Number.isInteger(number) && number >= 0 && number <= 2_147_483_647
 
 /** The part of the store that keeps the entries of the logs. */
-export function createEntryStore(pool: pg.Pool, turns: ReadTurns, unreadable: UnreadableEntries): EntryStore {
+export function createEntryStore(pool: pg.Pool, turns: ReadSemaphore, unreadable: UnreadableEntries): EntryStore {
   const readOne = async <Row extends unknown[]>(text: string, values: unknown[]): Promise<Row | null> => {
     const { rows } = await pool
       .query<Row>({ name: statementName(text), text, values, rowMode: 'array' })

@@ -9,7 +9,7 @@ import { asAppendError, asStoreError } from './database-errors.ts'
 import { arraysOfEntries, countEntriesByCounter } from './entry-rows.ts'
 import { countSessions, listSessions } from './list-sessions.ts'
 import { statementName } from './prepared-statements.ts'
-import type { ReadTurns } from './read-turns.ts'
+import type { ReadSemaphore } from './read-semaphore.ts'
 import { assignmentsOfPatch, recordOfRow } from './session-rows.ts'
 import { sessions } from './tables.ts'
 
@@ -72,7 +72,7 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
 }
 
 /** The part of the store that keeps the rows of the sessions. */
-export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: ReadTurns): SessionStore {
+export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: ReadSemaphore): SessionStore {
   const fail = (error: unknown): never => {
     throw asStoreError(error)
   }

@@ -9,7 +9,7 @@ import { createEntryStore } from './entry-store.ts'
 import { migrateDatabase } from './migrate.ts'
 import { openDatabase, type DatabaseEnvironment } from './open-database.ts'
 import { createProfileStore } from './profile-store.ts'
-import { ReadTurns } from './read-turns.ts'
+import { ReadSemaphore } from './read-semaphore.ts'
 import { createRetention } from './retention.ts'
 import { createSessionStore } from './session-store.ts'
 import { createTaskStore } from './task-store.ts'
@@ -32,7 +32,7 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
   const { pool, watch } = database
   let closing: Promise<void> | null = null
   const db = drizzle(pool)
-  const turns = new ReadTurns(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
+  const turns = new ReadSemaphore(Math.max(1, pool.options.max - CONNECTIONS_BESIDE_READS))
   const calls: StoreCalls = {
     ...createSessionStore(pool, db, turns),
     ...createEntryStore(pool, turns, new UnreadableEntries(environment.logger)),

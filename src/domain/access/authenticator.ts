@@ -5,7 +5,7 @@ import type { Principal } from '../kernel/principal.ts'
 import type { TokenPrincipals } from './token-principals.ts'
 
 /** Who is asking: the holder of an API key, of a token of the identity provider, or of a link to one session's live view. */
-export class Callers {
+export class Authenticator {
   readonly #apiKeys: ApiKeys
   readonly #liveViewLinks: LiveViewLinks
   readonly #tokens: TokenPrincipals | null

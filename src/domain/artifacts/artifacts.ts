@@ -17,7 +17,7 @@ import { decodeArtifactCursor } from '../kernel/cursor.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
 import { insertWithRetry } from '../kernel/insert-retry.ts'
 import { fileNameOf, isContentType } from './file-name.ts'
-import { FreshArtifacts } from './recent-artifacts.ts'
+import { RecentArtifacts } from './recent-artifacts.ts'
 import { pageRequest, type PageArguments } from '../kernel/pagination.ts'
 import { QuotaRooms } from './quota-rooms.ts'
 
@@ -90,7 +90,7 @@ export class Artifacts {
   readonly #free: () => Promise<number>
   readonly #stop = new AbortController()
   readonly #keeping = new Set<Promise<unknown>>()
-  readonly #fresh = new FreshArtifacts()
+  readonly #fresh = new RecentArtifacts()
   readonly #rooms: QuotaRooms
 
   /** `free`: bytes that may still be written where artifacts are kept. */

@@ -8,7 +8,7 @@ const MOST = 1_000
  * Records of the artifacts that were kept a moment ago: whoever has a picture made looks at it at once, and need not wait
  * for the store to say again what it was just told. Of one that another server deletes meanwhile the bytes are missing.
  */
-export class FreshArtifacts {
+export class RecentArtifacts {
   /** Oldest first. */
   readonly #records = new Map<string, { record: ArtifactRecord; until: number }>()
 

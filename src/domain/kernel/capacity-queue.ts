@@ -16,7 +16,7 @@ export interface Place {
 }
 
 /** A fixed number of slots for live sessions, and a queue before them: first come, first served. */
-export class Slots {
+export class CapacityQueue {
   readonly total: number
   readonly #maxQueued: number
   readonly #queue = new Set<() => void>()

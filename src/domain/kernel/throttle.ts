@@ -1,7 +1,7 @@
 import { owned } from '../../fault-owner.ts'
 
 /** Calls back soon after a touch, but at most once an interval; the last touch is always followed by a call. */
-export class Coalescer {
+export class Throttle {
   readonly #intervalMs: number
   readonly #callback: () => void
   /** Whoever touches it: the timer is its maker's. */

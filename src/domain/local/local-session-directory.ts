@@ -33,7 +33,7 @@ import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import { Session } from '../session/session.ts'
-import { CapacityExceeded, Slots } from '../kernel/capacity-queue.ts'
+import { CapacityExceeded, CapacityQueue } from '../kernel/capacity-queue.ts'
 import { requireRoom } from '../artifacts/storage-room.ts'
 import { LocalSessionHandle } from './local-session-handle.ts'
 import { SessionFaults } from './session-faults.ts'
@@ -70,7 +70,7 @@ export class LocalSessionDirectory implements SessionDirectory {
   readonly #options: LocalSessionsOptions
   readonly #services: SessionServices
   readonly #logger: Logger
-  readonly #slots: Slots
+  readonly #slots: CapacityQueue
   readonly #live = new Map<string, LocalSessionHandle>()
   readonly #undecided: UndecidedStarts
   #closing = false
@@ -81,7 +81,7 @@ export class LocalSessionDirectory implements SessionDirectory {
     this.#browsers = browsers
     this.#options = options
     this.#logger = logger
-    this.#slots = new Slots(options.maxSessions, options.maxQueued)
+    this.#slots = new CapacityQueue(options.maxSessions, options.maxQueued)
     const announce = (record: SessionRecord) => this.#changes.announce(this.#snapshotOf(record))
     this.#undecided = new UndecidedStarts(store, announce, logger)
     this.#services = {

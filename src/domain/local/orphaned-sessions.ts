@@ -5,7 +5,7 @@ import { StoreUnavailable } from '../../ports/store-errors.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
-import { StorePatience } from '../log/store-retry.ts'
+import { StoreRetry } from '../log/store-retry.ts'
 import { tasksOf } from '../tasks/tasks-of-session.ts'
 
 const TASK_ERROR = 'The server stopped while the task ran.'
@@ -25,13 +25,13 @@ interface Orphan {
 export class OrphanedSessions {
   readonly #store: Store
   readonly #logger: Logger
-  readonly #patience: StorePatience
+  readonly #patience: StoreRetry
   readonly #ending: Promise<void>[] = []
 
   constructor(store: Store, logger: Logger) {
     this.#store = store
     this.#logger = logger
-    this.#patience = new StorePatience(logger)
+    this.#patience = new StoreRetry(logger)
   }
 
   /**

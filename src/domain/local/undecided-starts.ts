@@ -5,7 +5,7 @@ import type { LogEntry } from '../../ports/log-entry.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
 import { isEnded } from '../kernel/session-state.ts'
-import { StorePatience } from '../log/store-retry.ts'
+import { StoreRetry } from '../log/store-retry.ts'
 
 const ERROR = 'The database became unavailable while the session was created.'
 /** Pauses before each look for the row: a statement that was given up may still be carried out. */
@@ -28,7 +28,7 @@ export class UndecidedStarts {
   readonly #store: Pick<Store, 'findSession' | 'append'>
   readonly #ended: (record: SessionRecord) => void
   readonly #logger: Logger
-  readonly #patience: StorePatience
+  readonly #patience: StoreRetry
   readonly #closing = new AbortController()
   #undecided: Undecided[] = []
   #deciding: Promise<void> | null = null
@@ -38,7 +38,7 @@ export class UndecidedStarts {
     this.#store = store
     this.#ended = ended
     this.#logger = logger
-    this.#patience = new StorePatience(logger)
+    this.#patience = new StoreRetry(logger)
   }
 
   add({ id }: SessionRecord): void {

@@ -15,7 +15,7 @@ import { LogTail } from './log-tail.ts'
 import { isNeverDropped } from './drop-policy.ts'
 import { cutQueue, MARKER_SIZE, queuedAgain, takeBatch, type Queued } from './queued-entries.ts'
 import type { SessionLogEvents } from './session-log-events.ts'
-import { StorePatience } from './store-retry.ts'
+import { StoreRetry } from './store-retry.ts'
 import { deeplyWellFormed } from './well-formed.ts'
 
 /**
@@ -49,7 +49,7 @@ export class SessionLog {
   /** Whoever appends: commits are the session's. */
   readonly #committing = bound(() => this.#commitAll())
   readonly #progress = new CommitProgress()
-  readonly #patience: StorePatience
+  readonly #patience: StoreRetry
   /** Who waits for the entry that was made of this data. */
   readonly #awaited = new Map<EntryDraft['data'], (entry: LogEntry | null) => void>()
 
@@ -71,7 +71,7 @@ export class SessionLog {
     this.#limits = limits
     this.#events = events
     this.#logger = logger.child({ sessionId: record.id })
-    this.#patience = new StorePatience(this.#logger)
+    this.#patience = new StoreRetry(this.#logger)
     this.#lastSequence = record.lastSequence
     this.#accepted = record.lastSequence
     this.#counts = countsOf(record)

@@ -9,7 +9,7 @@ const LAST_DELAY_MS = 2000
  * other error is the caller's: it would be the same for ever. By hand, not p-retry: one pause can be ended early (`hurry`),
  * and giving up is no error.
  */
-export class StorePatience {
+export class StoreRetry {
   readonly #logger: Logger
   readonly #givenUp = new AbortController()
   #isFailing = false

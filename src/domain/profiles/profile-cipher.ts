@@ -16,7 +16,7 @@ export interface ProfileName {
 }
 
 /** Encrypts what profiles hold (AES-256-GCM), each with a nonce of its own, bound to whose it is. */
-export class ProfileSeal {
+export class ProfileCipher {
   readonly #key: Buffer
 
   constructor(secret: string) {

@@ -3,7 +3,7 @@ import type { ProfileDescription } from '../../ports/profile.ts'
 import type { Json } from '../../ports/json.ts'
 import type { Store } from '../../ports/store.ts'
 import { BadUserInput, NotFound, TabwireError } from '../kernel/errors.ts'
-import type { ProfileSeal } from './profile-cipher.ts'
+import type { ProfileCipher } from './profile-cipher.ts'
 import { SealBroken } from './profile-cipher.ts'
 import type { SessionDirectory } from '../sessions/session-directory.ts'
 
@@ -24,9 +24,9 @@ class ProfileUnreadable extends TabwireError {
 /** Keeps what sessions know of sites, encrypted, under names of their owners. */
 export class Profiles {
   readonly #store: Store
-  readonly #seal: ProfileSeal
+  readonly #seal: ProfileCipher
 
-  constructor(store: Store, seal: ProfileSeal) {
+  constructor(store: Store, seal: ProfileCipher) {
     this.#store = store
     this.#seal = seal
   }

@@ -21,7 +21,7 @@ export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType'
 }
 
 /** Keeps the files of one session as artifacts, and says so in its log. */
-export class SessionFiles {
+export class ArtifactRecorder {
   readonly #session: { readonly id: string; readonly owner: string }
   readonly #artifacts: Artifacts
   readonly #record: (draft: EntryDraft) => void

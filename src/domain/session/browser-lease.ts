@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { BrowserOptions, BrowserPool, BrowserSession, OpenOutcome, Recorder } from '../../ports/browser.ts'
+import type { BrowserOptions, BrowserPool, BrowserSession, OpenOutcome, EventSink } from '../../ports/browser.ts'
 import type { EntryDraft } from '../../ports/log-entry.ts'
 import { TabwireError } from '../kernel/errors.ts'
 import { Deadline } from '../../async/deadline.ts'
@@ -39,7 +39,7 @@ export class BrowserTimeout extends TabwireError {
 /** What updateSession changes of a browser. */
 type Wanted = Pick<BrowserOptions, 'viewport' | 'offline'>
 
-export class SessionBrowser {
+export class BrowserLease {
   readonly browser: BrowserSession
   readonly #deadlines: SessionDeadlines
   readonly #logger: Logger
@@ -58,18 +58,18 @@ export class SessionBrowser {
     pool: BrowserPool,
     options: BrowserOptions,
     wanted: () => Wanted,
-    recorder: Recorder,
+    recorder: EventSink,
     deadlines: SessionDeadlines,
     logger: Logger,
     signal: AbortSignal,
-  ): Promise<SessionBrowser> {
+  ): Promise<BrowserLease> {
     using deadline = new Deadline(deadlines.launch, [signal])
     try {
       const { viewport, offline } = wanted()
       const browser = await pool.acquire({ ...options, viewport, offline }, recorder, deadline.signal)
       // updateSession may have changed it while the browser started.
       await changeFresh(browser, { viewport, offline }, wanted())
-      return new SessionBrowser(browser, deadlines, logger)
+      return new BrowserLease(browser, deadlines, logger)
     } catch (error) {
       if (!deadline.hasExpired) throw error
       throw new Error(`The browser did not start within ${deadlines.launch / 1000} s.`, { cause: error })

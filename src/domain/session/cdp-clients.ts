@@ -3,10 +3,10 @@ import type { BrowserSession } from '../../ports/browser.ts'
 import { CDP_CLOSE } from '../../contract/cdp-close-codes.ts'
 import type { CdpAttachment, CdpClient, ClientAct } from '../../ports/cdp-client.ts'
 import { TEXT_LIMITS, type ClientDetachReason, type EntryDraft } from '../../ports/log-entry.ts'
-import { Coalescer } from '../kernel/throttle.ts'
+import { Throttle } from '../kernel/throttle.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 import type { SessionClock } from './timeouts.ts'
-import type { SessionFiles } from './artifact-recorder.ts'
+import type { ArtifactRecorder } from './artifact-recorder.ts'
 import { Deadline } from '../../async/deadline.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
 
@@ -17,14 +17,14 @@ const ACTIVITY_INTERVAL_MS = 500
 const DETACH_MS = 2_000
 
 /** What clients need of their session. */
-export interface ClientGround {
+export interface ClientHost {
   record(draft: EntryDraft): void
   /** Someone did something: the idle timeout starts anew. */
   active(): void
   /** Why an address is not opened, for people; null: it is. */
   refuseAddress(url: string): string | null
   readonly clock: Pick<SessionClock, 'begin'>
-  readonly files: Pick<SessionFiles, 'uploadNamed'>
+  readonly files: Pick<ArtifactRecorder, 'uploadNamed'>
   readonly logger: Logger
 }
 
@@ -35,16 +35,16 @@ interface Attached {
 
 /** Playwright, Puppeteer and whoever else speaks the browser's protocol with one session's browser. */
 export class SessionClients {
-  readonly #ground: ClientGround
+  readonly #ground: ClientHost
   readonly #attached = new Set<Attached>()
-  readonly #activity: Coalescer
+  readonly #activity: Throttle
   #count = 0
   #arriving = 0
   #closed = false
 
-  constructor(ground: ClientGround) {
+  constructor(ground: ClientHost) {
     this.#ground = ground
-    this.#activity = new Coalescer(ACTIVITY_INTERVAL_MS, () => ground.active())
+    this.#activity = new Throttle(ACTIVITY_INTERVAL_MS, () => ground.active())
   }
 
   /** Throws CapacityExceeded, or what the browser throws when it is gone. */

@@ -3,7 +3,7 @@ import type { OpenOutcome } from '../../ports/browser.ts'
 import type { EntryData } from '../../ports/log-entry.ts'
 import { Deadline } from '../../async/deadline.ts'
 import type { SessionLog } from '../log/session-log.ts'
-import type { SessionBrowser } from './browser-lease.ts'
+import type { BrowserLease } from './browser-lease.ts'
 import type { ShownPage } from './shown-page.ts'
 
 /** How long the log is waited for, so that whoever waits for the page is told. */
@@ -14,7 +14,7 @@ const COMMIT_MS = 5_000
  * failed, and as the last navigation error; one that led to where no page may go as the error of the session as well.
  */
 export async function openFirstPage(
-  browser: SessionBrowser,
+  browser: BrowserLease,
   url: string,
   log: Pick<SessionLog, 'commit'>,
   shown: ShownPage,

@@ -9,7 +9,7 @@ const SETTLE_MS = 5000
 const HASTE = 0.2
 
 /** What goes on in a session. */
-export class SessionWork {
+export class InFlightWork {
   readonly #clock: SessionClock
   readonly #logger: Logger
   /** Whoever asked for it, it is the session's. */

@@ -7,7 +7,7 @@ import { NotFound } from '../kernel/errors.ts'
 const ACTIVITY_MS = 250
 
 /** What live view needs of its session. */
-export interface LiveGround {
+export interface LiveHost {
   /** Throws SessionNotRunning. */
   browser(): BrowserSession
   /** Someone did something: the idle timeout starts anew. */
@@ -15,11 +15,11 @@ export interface LiveGround {
 }
 
 /** People who watch one session's pages and take part by hand. Watching is no activity, taking part is. */
-export class SessionLive {
-  readonly #ground: LiveGround
+export class LiveViewHost {
+  readonly #ground: LiveHost
   #activeAt = Number.NEGATIVE_INFINITY
 
-  constructor(ground: LiveGround) {
+  constructor(ground: LiveHost) {
     this.#ground = ground
   }
 

@@ -24,7 +24,7 @@ import type { Artifacts } from '../artifacts/artifacts.ts'
 import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { NotFound, TabwireError } from '../kernel/errors.ts'
 import { BrowserTimeout } from './browser-lease.ts'
-import type { SessionFiles } from './artifact-recorder.ts'
+import type { ArtifactRecorder } from './artifact-recorder.ts'
 import type { SessionLog } from '../log/session-log.ts'
 import { Deadline } from '../../async/deadline.ts'
 
@@ -48,12 +48,12 @@ export interface ActionRequest {
 }
 
 /** What actions need of their session. */
-export interface ActionGround {
+export interface ActionHost {
   readonly owner: string
   readonly log: SessionLog
   /** Called before the entry of each is appended. */
   acted(action: EntryData['ACTION'], at: number): void
-  readonly files: SessionFiles
+  readonly files: ArtifactRecorder
   readonly artifacts: Artifacts
   /** Why an address is not opened, for people; null: it is. */
   refuseAddress(url: string): string | null
@@ -65,11 +65,11 @@ export interface ActionGround {
 
 /** What one session's callers do with its pages: in turn, within deadlines, and all of it in the log. */
 export class SessionActions {
-  readonly #ground: ActionGround
+  readonly #ground: ActionHost
   readonly #queue: ActionQueue
   readonly #requestMs: number
 
-  constructor(ground: ActionGround, queue = new ActionQueue(), requestMs: number = ACTION_LIMITS.requestMs) {
+  constructor(ground: ActionHost, queue = new ActionQueue(), requestMs: number = ACTION_LIMITS.requestMs) {
     this.#ground = ground
     this.#queue = queue
     this.#requestMs = requestMs

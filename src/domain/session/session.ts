@@ -9,24 +9,24 @@ import type {
   BrowserVersion,
   KeptFile,
   PageState,
-  Recorder,
+  EventSink,
 } from '../../ports/browser.ts'
 import type { CdpClient } from '../../ports/cdp-client.ts'
 import type { FileRoom } from '../../ports/file-room.ts'
 import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
-import { Coalescer } from '../kernel/throttle.ts'
+import { Throttle } from '../kernel/throttle.ts'
 import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { openFirstPage } from './first-page.ts'
 import { takeFirstScreenshot } from './first-screenshot.ts'
 import { PendingRequests } from '../log/pending-requests.ts'
 import { SessionActions } from './session-actions.ts'
-import { SessionBrowser } from './browser-lease.ts'
+import { BrowserLease } from './browser-lease.ts'
 import { SessionClients } from './cdp-clients.ts'
 import { SessionClock } from './timeouts.ts'
-import { SessionLive } from './live-view-host.ts'
-import { SessionFiles, type DescribedFile } from './artifact-recorder.ts'
-import { SessionWork } from './in-flight-work.ts'
+import { LiveViewHost } from './live-view-host.ts'
+import { ArtifactRecorder, type DescribedFile } from './artifact-recorder.ts'
+import { InFlightWork } from './in-flight-work.ts'
 import { SessionLog } from '../log/session-log.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
 import type { SessionServices } from './session-services.ts'
@@ -46,12 +46,12 @@ const DETAIL_INTERVAL_MS = 250
  * Status and counts are in the snapshot when the log has them (guarantee 2); what is shown and pending requests are state and
  * are told as they are now.
  */
-export class Session implements Recorder {
+export class Session implements EventSink {
   readonly id: string
   readonly owner: string
   readonly log: SessionLog
   readonly actions: SessionActions
-  readonly live: SessionLive
+  readonly live: LiveViewHost
   /** Resolves when the session is RUNNING or has ended. */
   readonly running: Promise<void>
   /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
@@ -62,19 +62,19 @@ export class Session implements Recorder {
   readonly #services: SessionServices
   readonly #logger: Logger
   readonly #place: Place
-  readonly #details: Coalescer
+  readonly #details: Throttle
   readonly #pending = new PendingRequests()
   readonly #clock: SessionClock
-  readonly #files: SessionFiles
+  readonly #files: ArtifactRecorder
   readonly #shown: ShownPage
-  readonly #work: SessionWork
+  readonly #work: InFlightWork
   readonly #stop = new AbortController()
   readonly #resolveRunning: () => void
   readonly #resolveLoaded: () => void
   readonly #resolveEnded: () => void
   #record: SessionRecord
   #state: SessionState
-  #browser: SessionBrowser | null = null
+  #browser: BrowserLease | null = null
   #ending: Promise<void> | null = null
   #sealed = false
   #until = Number.POSITIVE_INFINITY
@@ -91,9 +91,9 @@ export class Session implements Recorder {
       () => this.#record,
       (reason) => void this.end(reason),
     )
-    this.#files = new SessionFiles(record, services.artifacts, (draft) => this.record(draft), this.#logger)
-    this.#work = new SessionWork(this.#clock, this.#logger)
-    this.#details = new Coalescer(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
+    this.#files = new ArtifactRecorder(record, services.artifacts, (draft) => this.record(draft), this.#logger)
+    this.#work = new InFlightWork(this.#clock, this.#logger)
+    this.#details = new Throttle(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
     ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
     ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
     ;({ promise: this.ended, resolve: this.#resolveEnded } = Promise.withResolvers<void>())
@@ -130,7 +130,7 @@ export class Session implements Recorder {
       // The entries of actions bring their own time of activity.
       occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
     })
-    this.live = new SessionLive({ browser: () => this.#requireBrowser(), active: () => this.#active() })
+    this.live = new LiveViewHost({ browser: () => this.#requireBrowser(), active: () => this.#active() })
   }
 
   /** False as soon as its end was asked for, though the log says RUNNING until all is kept. */
@@ -184,7 +184,7 @@ export class Session implements Recorder {
       const { browsers, deadlines } = this.#services
       const wanted = () => this.#record
       const { signal } = this.#stop
-      const browser = await SessionBrowser.launch(browsers, options, wanted, this, deadlines, this.#logger, signal)
+      const browser = await BrowserLease.launch(browsers, options, wanted, this, deadlines, this.#logger, signal)
       if (this.#ending) {
         // It ended between the browser's arrival and this line, and so without knowing of it.
         await browser.browser.close(0)

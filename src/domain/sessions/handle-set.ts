@@ -9,7 +9,7 @@ import type { SessionHealth } from './session-health.ts'
 const ANSWER_MS = 2_000
 
 /** Answers by session. Null: no answer in time. Sessions that do not live are missing. */
-export type Answers<T> = ReadonlyMap<string, T | null>
+export type HandleAnswers<T> = ReadonlyMap<string, T | null>
 
 /** Handles of several sessions: one question to all of them, with one deadline. */
 export class HandleSet {
@@ -24,16 +24,16 @@ export class HandleSet {
   }
 
   /** See SessionHandle.pages. */
-  pages(): Promise<Answers<PageState[]>> {
+  pages(): Promise<HandleAnswers<PageState[]>> {
     return this.#ask((handle) => handle.pages())
   }
 
   /** See SessionHandle.health. */
-  health(): Promise<Answers<SessionHealth>> {
+  health(): Promise<HandleAnswers<SessionHealth>> {
     return this.#ask((handle) => handle.health())
   }
 
-  async #ask<T>(question: (handle: SessionHandle) => Promise<T>): Promise<Answers<T>> {
+  async #ask<T>(question: (handle: SessionHandle) => Promise<T>): Promise<HandleAnswers<T>> {
     const answers = new Map<string, T | null>()
     const asking = this.#handles.map(async (handle) => {
       const { sessionId } = handle

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { PageState } from '../../ports/browser.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
-import type { Answers } from './handle-set.ts'
+import type { HandleAnswers } from './handle-set.ts'
 import { isEnded } from '../kernel/session-state.ts'
 import type { SessionDirectory } from './session-directory.ts'
 import { healthOf, type SessionHealth } from './session-health.ts'
@@ -36,10 +36,10 @@ export class OperationSessions {
 
 /** Gathers the sessions that a question is asked about, until the event loop turns. */
 class Batch<T> {
-  readonly #ask: (sessionIds: readonly string[]) => Promise<Answers<T>>
-  #gathering: { ids: Set<string>; answers: Promise<Answers<T>> } | null = null
+  readonly #ask: (sessionIds: readonly string[]) => Promise<HandleAnswers<T>>
+  #gathering: { ids: Set<string>; answers: Promise<HandleAnswers<T>> } | null = null
 
-  constructor(ask: (sessionIds: readonly string[]) => Promise<Answers<T>>) {
+  constructor(ask: (sessionIds: readonly string[]) => Promise<HandleAnswers<T>>) {
     this.#ask = ask
   }
 

@@ -8,7 +8,7 @@ import type { Store } from '../../ports/store.ts'
 import type { Cost, TaskRecord, TaskStatus } from '../../ports/task.ts'
 import { TabwireError } from '../kernel/errors.ts'
 import type { SessionEnding } from '../kernel/session-state.ts'
-import { TaskHands, type TaskGround } from './tool-executor.ts'
+import { ToolExecutor, type ToolHost } from './tool-executor.ts'
 import type { TaskOptions } from './task-input.ts'
 import { TaskPrompt } from './task-prompt.ts'
 import { readResult } from './task-result.ts'
@@ -45,7 +45,7 @@ export class RunningTask {
   readonly #options: TaskOptions
   readonly #model: ChatModel
   readonly #store: Store
-  readonly #ground: TaskGround
+  readonly #ground: ToolHost
   readonly #events: TaskEvents
   readonly #logger: Logger
   readonly #stop = new AbortController()
@@ -58,7 +58,7 @@ export class RunningTask {
     options: TaskOptions,
     model: ChatModel,
     store: Store,
-    ground: TaskGround,
+    ground: ToolHost,
     events: TaskEvents,
     logger: Logger,
   ) {
@@ -109,7 +109,7 @@ export class RunningTask {
   async #work(signal: AbortSignal): Promise<TaskEnding> {
     const { maxSteps, outputSchema } = this.#options
     const prompt = new TaskPrompt()
-    const hands = new TaskHands(this.#ground, prompt)
+    const hands = new ToolExecutor(this.#ground, prompt)
     const conversation = this.#model.converse({
       system: prompt.system(),
       tools: taskTools(outputSchema),
@@ -132,7 +132,7 @@ export class RunningTask {
   }
 
   /** Does what the model says, and returns what to say next, or how the task ends. */
-  async #follow(said: ModelStep, hands: TaskHands, signal: AbortSignal): Promise<ModelInput | TaskEnding> {
+  async #follow(said: ModelStep, hands: ToolExecutor, signal: AbortSignal): Promise<ModelInput | TaskEnding> {
     if (said.finishReason === 'REFUSED') return failed('The model, or a filter of its vendor, refused to answer.')
     if (said.calls.length === 0) return this.#endInWords(said)
     const { answers, end, nonsense, isSeen } = await hands.take(said.calls, said.cost, signal)

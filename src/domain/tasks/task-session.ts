@@ -5,7 +5,7 @@ import type { Cost } from '../../ports/task.ts'
 import { NotFound } from '../kernel/errors.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import type { GivenStep } from '../sessions/given-step.ts'
-import type { TaskGround } from './tool-executor.ts'
+import type { ToolHost } from './tool-executor.ts'
 
 /** The session that a task works in, as far as the task sees it: a task runs where its session lives. */
 export interface TaskSession {
@@ -36,7 +36,7 @@ interface TaskActions {
 }
 
 /** A session as its task sees it: pages to look at, and actions by the queue and the rules that hold for clients. */
-export function groundOf(session: TaskSession, taskId: string): TaskGround {
+export function groundOf(session: TaskSession, taskId: string): ToolHost {
   return {
     pages: () => session.pages(),
     observe: async (request, signal) => {

@@ -8,7 +8,7 @@ import type { TaskPrompt } from './task-prompt.ts'
 import { readCall, VIEW_CHARACTERS, type TaskCall } from './task-tools.ts'
 
 /** What a task may do with the session that it works in: what clients may, through the same queue. */
-export interface TaskGround {
+export interface ToolHost {
   pages(): PageState[]
   observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome>
   /** In order; the first failure stops the rest. One entry for each, or none when the page has gone. `cost`: of the first. */
@@ -42,12 +42,12 @@ const SKIPPED = 'Skipped, because a call before it failed.'
 const PAGE_CLOSED = 'Not done: the page has closed.'
 
 /** Does what a model asks for, one call after the other, and tells it how that went. */
-export class TaskHands {
-  readonly #ground: TaskGround
+export class ToolExecutor {
+  readonly #ground: ToolHost
   readonly #prompt: TaskPrompt
   #pageId: string | null = null
 
-  constructor(ground: TaskGround, prompt: TaskPrompt) {
+  constructor(ground: ToolHost, prompt: TaskPrompt) {
     this.#ground = ground
     this.#prompt = prompt
   }

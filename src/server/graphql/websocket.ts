@@ -8,7 +8,7 @@ import type { Logger } from 'pino'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { Deadline } from '../../async/deadline.ts'
 import type { Delivery, DeliveryBudget } from '../../domain/log/delivery.ts'
-import type { Callers } from '../../domain/access/authenticator.ts'
+import type { Authenticator } from '../../domain/access/authenticator.ts'
 import { asTold } from '../../domain/kernel/database-unavailable.ts'
 import { TabwireError } from '../../domain/kernel/errors.ts'
 import { Unauthenticated, type Principal } from '../../domain/kernel/principal.ts'
@@ -77,7 +77,7 @@ interface SocketOperation {
 export class GraphqlWebSockets {
   readonly #webSockets: WebSocketServer
   readonly #limits: WebSocketLimits
-  readonly #callers: Callers
+  readonly #callers: Authenticator
   readonly #deliveries: DeliveryBudget
   readonly #logger: Logger
   readonly #protocol: Server<SocketConnection>
@@ -86,7 +86,7 @@ export class GraphqlWebSockets {
 
   constructor(
     operations: GraphqlOperations,
-    callers: Callers,
+    callers: Authenticator,
     deliveries: DeliveryBudget,
     connections: Connections,
     logger: Logger,
@@ -183,7 +183,7 @@ class SocketConnection {
   principal: Principal | null = null
   readonly #socket: WebSocket
   readonly #below: Connection
-  readonly #callers: Callers
+  readonly #callers: Authenticator
   readonly #deliveries: DeliveryBudget
   readonly #limits: WebSocketLimits
   readonly #logger: Logger
@@ -202,7 +202,7 @@ class SocketConnection {
   constructor(
     socket: WebSocket,
     below: Connection,
-    callers: Callers,
+    callers: Authenticator,
     deliveries: DeliveryBudget,
     limits: WebSocketLimits,
     logger: Logger,

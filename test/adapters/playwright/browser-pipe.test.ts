@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { BrowserWire } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
+import { CdpConnection } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
 import type { BrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/browser-pipes.ts'
 import { FairTurns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
 import type { TooLarge } from '../../../src/adapters/playwright/cdp/pipe/oversized-message.ts'
@@ -14,7 +14,7 @@ const LIMITS = { parsed: 64 * KIB, relayed: 256 * KIB, unfinished: 1024 * KIB, s
 /** A browser of which the test has the far ends of both pipes. */
 function open(pipes: BrowserPipes = impatientPipes(LIMITS)) {
   const [input, output] = [new PassThrough(), new PassThrough()]
-  const wire = new BrowserWire(input, output, '/no/such/folder', pipes, logger)
+  const wire = new CdpConnection(input, output, '/no/such/folder', pipes, logger)
   onTestFinished(() => void output.destroy())
   const toPlaywright: object[] = []
   wire.transport.onmessage = (message: object) => void toPlaywright.push(message)

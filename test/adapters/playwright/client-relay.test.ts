@@ -1,11 +1,11 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { BrowserWire } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
+import { CdpConnection } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
 import { ClientUploads } from '../../../src/adapters/playwright/files/client-uploads.ts'
 import { DownloadHandover } from '../../../src/adapters/playwright/files/download-handover.ts'
 import { ClientRelay } from '../../../src/adapters/playwright/relay/client-relay.ts'
 import { DownloadBehaviors } from '../../../src/adapters/playwright/relay/download-behaviors.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { NO_EMULATION } from '../../../src/ports/emulation.ts'
 import type { CdpClient, ClientAct } from '../../../src/ports/cdp-client.ts'
 import { PATIENCE } from '../../support/patience.ts'
@@ -22,7 +22,7 @@ interface Sent {
 /** A browser that reads when the test reads, and says what the test says; clients attach to it as root 1, root 2 … */
 function scripted(highWaterMark = 64) {
   const [input, output] = [new PassThrough({ highWaterMark }), new PassThrough()]
-  const wire = new BrowserWire(
+  const wire = new CdpConnection(
     input,
     output,
     '/no/such/folder',
@@ -38,7 +38,7 @@ function scripted(highWaterMark = 64) {
       .map((text) => JSON.parse(text) as Sent)
   const ground = {
     wire,
-    targets: new Targets(wire),
+    targets: new TargetRegistry(wire),
     guard: {
       count: 0,
       hasLostSince: () => false,

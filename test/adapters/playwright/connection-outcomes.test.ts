@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { CdpResponse } from '../../../src/adapters/playwright/cdp/protocol/cdp-events.ts'
 import { ConnectionOutcomes } from '../../../src/adapters/playwright/network/connection-outcomes.ts'
-import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { ConnectionFailure, ConnectionOutcome, EgressPolicy } from '../../../src/ports/egress.ts'
 import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
@@ -151,10 +151,10 @@ describe('who answered', () => {
 
 test('a request whose reason is still to come is pending until its entry is written', () => {
   const { wire, hear, attach } = fakeWire()
-  const targets = new Targets(wire)
+  const targets = new TargetRegistry(wire)
   const recorder = new RecordingRecorder()
   const outcomes = new ConnectionOutcomes(PORT)
-  const recording = new Recording(
+  const recording = new RecorderSet(
     wire,
     targets,
     recorder,

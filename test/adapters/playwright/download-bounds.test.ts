@@ -3,12 +3,12 @@ import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { BrowserWire } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
+import { CdpConnection } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
 import { LEAST_LIMIT_BYTES } from '../../../src/adapters/playwright/launch/file-size-limit.ts'
-import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import type { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { prlimitPath } from '../../../src/adapters/playwright/launch/setpriv.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { QuotaRooms } from '../../../src/domain/artifacts/quota-rooms.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startDownloadSite } from '../../support/site-downloads.ts'
@@ -20,9 +20,12 @@ const MIB = 1024 * 1024
 
 /** Keeps all that browsers say from us, and from them that downloads are canceled. Returns how to let it through. */
 function deafen(): () => void {
-  const { tell } = BrowserWire.prototype
-  const hearing = vi.spyOn(BrowserWire.prototype, 'work').mockReturnValue(false)
-  const telling = vi.spyOn(BrowserWire.prototype, 'tell').mockImplementation(function (this: BrowserWire, ...command) {
+  const { tell } = CdpConnection.prototype
+  const hearing = vi.spyOn(CdpConnection.prototype, 'work').mockReturnValue(false)
+  const telling = vi.spyOn(CdpConnection.prototype, 'tell').mockImplementation(function (
+    this: CdpConnection,
+    ...command
+  ) {
     if (command[0] !== 'Browser.cancelDownload') tell.apply(this, command)
   })
   const restore = () => {
@@ -98,7 +101,7 @@ describe('a download that the browser ends at the last bound of its files', () =
   ])('at %d bytes: %s', (receivedBytes, failure) => {
     const { wire, hear } = fakeWire()
     const recorder = new RecordingRecorder()
-    const recording = new Recording(wire, new Targets(wire), recorder, true, '/no/such/folder', logger)
+    const recording = new RecorderSet(wire, new TargetRegistry(wire), recorder, true, '/no/such/folder', logger)
     onTestFinished(() => recording.stop())
     recording.limitDownloads(maxBytes)
     hear('Browser.downloadWillBegin', { frameId: 'f', guid: 'g', url: 'http://site/', suggestedFilename: 'x' })
@@ -121,8 +124,8 @@ describe('the file of a download counts once in the quota of its owner, whatever
     recorder.openRoom = () => rooms.open('owner')
     const { wire, hear } = fakeWire()
     const browser = { folders: { temporary }, fileSizeLimit: { set: () => {} } } as unknown as BrowserProcess
-    const targets = new Targets(wire)
-    const recording = new Recording(wire, targets, recorder, true, downloads, logger, undefined, browser)
+    const targets = new TargetRegistry(wire)
+    const recording = new RecorderSet(wire, targets, recorder, true, downloads, logger, undefined, browser)
     // There is no browser to ask for pages.
     targets.dispose()
     const other = rooms.open('owner')

@@ -1,12 +1,12 @@
 import { PassThrough } from 'node:stream'
-import { BrowserWire } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
+import { CdpConnection } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/browser-pipes.ts'
 import { FairTurns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
 import { MESSAGE_LIMITS, type MessageLimits } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
 import { logger } from './test-pool.ts'
 
 export interface FakeWire {
-  wire: BrowserWire
+  wire: CdpConnection
   /** Commands that were sent, as text. */
   sent: string[]
   /** The browser tells an event. */
@@ -28,7 +28,7 @@ export const impatientPipes = (limits: Partial<MessageLimits> = {}) => ({
 /** A wire without a browser at its other end. */
 export function fakeWire(pipes = impatientPipes()): FakeWire {
   const [input, output] = [new PassThrough(), new PassThrough()]
-  const wire = new BrowserWire(input, output, '/no/such/folder', pipes, logger)
+  const wire = new CdpConnection(input, output, '/no/such/folder', pipes, logger)
   const sent: string[] = []
   const lastIds = new Map<string, number>()
   input.on('data', (chunk: Buffer) => {

@@ -13,7 +13,7 @@ import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/b
 import { openBrowser } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { HarBodies, type WholeEntry } from '../../../src/adapters/playwright/captures/har-bodies.ts'
 import { HarRecording } from '../../../src/adapters/playwright/captures/har-recording.ts'
-import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { readHar } from '../../../src/adapters/playwright/captures/har-reader.ts'
 import { HAR_LIMITS, type HarLimits } from '../../../src/ports/artifact.ts'
 import type { EntryDraft } from '../../../src/ports/log-entry.ts'
@@ -155,7 +155,7 @@ describe('a HAR', () => {
     const note = (draft: EntryDraft) => {
       if (draft.kind === 'NETWORK_REQUEST') har.note(draft.data)
     }
-    const recording = new Recording(wire, targets, recorder, true, folders.downloads, logger, { note })
+    const recording = new RecorderSet(wire, targets, recorder, true, folders.downloads, logger, { note })
     onTestFinished(() => recording.stop())
     await har.start(context)
     // Later ones are fetched: a page that is left takes along what it has not given yet.

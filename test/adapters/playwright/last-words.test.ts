@@ -9,8 +9,8 @@ import { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-
 import { MESSAGE_LIMITS } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
 import { RUN } from '../../../src/adapters/playwright/cdp/barrier/release-barrier.ts'
 import { LastWords } from '../../../src/adapters/playwright/session/last-words.ts'
-import { ENTRY_MS, Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { ENTRY_MS, RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { fakeWire, impatientPipes, type FakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
@@ -48,13 +48,13 @@ afterAll(async () => {
 
 /** Targets that are heard, and what records them. */
 async function record({ wire, sent, answer }: FakeWire) {
-  const targets = new Targets(wire)
+  const targets = new TargetRegistry(wire)
   const starting = targets.start()
   answer('Target.attachToBrowserTarget', { sessionId: 'own' })
   await expect.poll(() => sent.at(-1)).toContain('Target.setDiscoverTargets')
   answer('Target.setDiscoverTargets', {})
   await starting
-  const recording = new Recording(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
+  const recording = new RecorderSet(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
   onTestFinished(() => recording.stop())
   return { targets, recording }
 }
@@ -91,9 +91,9 @@ describe('what was said last', () => {
 
   test('is asked of everyone who may speak, and of nobody else', () => {
     const { wire, attach } = fakeWire()
-    const targets = new Targets(wire)
+    const targets = new TargetRegistry(wire)
     attach('blank page of nobody', 'page')
-    const recording = new Recording(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
+    const recording = new RecorderSet(wire, targets, new RecordingRecorder(), false, '/no/such/folder', logger)
     onTestFinished(() => recording.stop())
     attach('page', 'page')
     attach('frame', 'iframe', 'page')

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { LiveView } from '../../../src/adapters/playwright/live-view/live-view.ts'
 import { jpegSize } from '../../../src/adapters/playwright/live-view/jpeg-size.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { PictureOptions } from '../../../src/ports/live-view.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startLiveSite, type LiveSite } from '../../support/site-live.ts'
@@ -15,7 +15,7 @@ const OPTIONS: PictureOptions = { maxWidth: 320, maxHeight: null, quality: 50, m
 /** A live view of a browser that is not there: one page, and what is sent to it. */
 async function scripted() {
   const fake = fakeWire()
-  const targets = new Targets(fake.wire)
+  const targets = new TargetRegistry(fake.wire)
   const starting = targets.start()
   await expect.poll(() => fake.sent).toHaveLength(1)
   fake.answer('Target.attachToBrowserTarget', { sessionId: 'browser' })

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
@@ -8,9 +8,9 @@ import { logger } from './test-pool.ts'
 /** A recording of a page and its worker, of which the browser tells what the test says. */
 function record() {
   const { wire, hear, attach } = fakeWire()
-  const targets = new Targets(wire)
+  const targets = new TargetRegistry(wire)
   const recorder = new RecordingRecorder()
-  const recording = new Recording(wire, targets, recorder, true, '/no/such/folder', logger)
+  const recording = new RecorderSet(wire, targets, recorder, true, '/no/such/folder', logger)
   onTestFinished(() => recording.stop())
   attach('page', 'page')
   attach('worker', 'worker', 'page')

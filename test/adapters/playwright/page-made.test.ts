@@ -7,9 +7,9 @@ import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/br
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 import { PlaywrightSession } from '../../../src/adapters/playwright/session/browser-session.ts'
 import { DEFAULT_OPTIONS, openBrowser } from '../../../src/adapters/playwright/launch/open-browser.ts'
-import { Recording } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
-import { Recordings } from '../../../src/adapters/playwright/captures/capture-set.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { CaptureSet } from '../../../src/adapters/playwright/captures/capture-set.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { TEXT_LIMITS } from '../../../src/ports/log-entry.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
@@ -116,7 +116,7 @@ test('a page that asks whether it may be left is left', async () => {
     NO_DEADLINE,
   )
   const recorder = new RecordingRecorder()
-  const recording = new Recording(
+  const recording = new RecorderSet(
     open.process.wire,
     open.targets,
     recorder,
@@ -129,7 +129,7 @@ test('a page that asks whether it may be left is left', async () => {
     open.targets,
     open.context,
     recording,
-    new Recordings([], open.process, open.targets, recorder, logger),
+    new CaptureSet([], open.process, open.targets, recorder, logger),
     recorder,
     DEFAULT_OPTIONS,
     logger,
@@ -161,8 +161,8 @@ test('the page that a session with options of its own has no use for is no page 
 describe('logged objects', () => {
   test('are let go, and nothing of a page is remembered when it is gone', () => {
     const { wire, sent, hear, attach } = fakeWire()
-    const targets = new Targets(wire)
-    const recording = new Recording(wire, targets, new RecordingRecorder(), true, '/no/such/folder', logger)
+    const targets = new TargetRegistry(wire)
+    const recording = new RecorderSet(wire, targets, new RecordingRecorder(), true, '/no/such/folder', logger)
     onTestFinished(() => recording.stop())
     const live = () => {
       attach('s', 'page')

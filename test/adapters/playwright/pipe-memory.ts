@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { PassThrough } from 'node:stream'
-import { BrowserWire } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
+import { CdpConnection } from '../../../src/adapters/playwright/cdp/connection/cdp-connection.ts'
 import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/browser-pipes.ts'
 import { createLogger } from '../../../src/logger.ts'
 
@@ -45,7 +45,7 @@ const speaker = `
 const child = spawn(process.execPath, ['-e', speaker], { stdio: ['pipe', 'pipe', 'inherit'] })
 
 const pipes = createBrowserPipes()
-const wire = new BrowserWire(new PassThrough().resume(), child.stdout, '/', pipes, createLogger('silent'))
+const wire = new CdpConnection(new PassThrough().resume(), child.stdout, '/', pipes, createLogger('silent'))
 const taken = () => {
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external

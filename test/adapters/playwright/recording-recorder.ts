@@ -1,9 +1,9 @@
 import { buffer } from 'node:stream/consumers'
-import type { BrowserFile, KeptFile, Recorder } from '../../../src/ports/browser.ts'
+import type { BrowserFile, KeptFile, EventSink } from '../../../src/ports/browser.ts'
 import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '../../../src/ports/log-entry.ts'
 
 /** Keeps all it is told. */
-export class RecordingRecorder implements Recorder {
+export class RecordingRecorder implements EventSink {
   readonly drafts: EntryDraft[] = []
   /** Kinds of entries that are missing, for the browser's message was too large. */
   readonly missing: SessionEventKind[] = []

@@ -7,8 +7,8 @@ import type { BrowserContext, Page } from 'playwright'
 import { expect, onTestFinished, test } from 'vitest'
 import type { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-process.ts'
 import { processesWith } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
-import { Recordings } from '../../../src/adapters/playwright/captures/capture-set.ts'
-import { Targets } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import { CaptureSet } from '../../../src/adapters/playwright/captures/capture-set.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
@@ -43,7 +43,7 @@ async function startVideo() {
   const recorder = new RecordingRecorder()
   const { wire } = fakeWire()
   const browser = { folders: { recordings: folder }, wire } as BrowserProcess
-  const recordings = new Recordings(['VIDEO'], browser, new Targets(wire), recorder, logger)
+  const recordings = new CaptureSet(['VIDEO'], browser, new TargetRegistry(wire), recorder, logger)
   await recordings.start(context)
   await expect.poll(() => processesWith(path)).toEqual([encoder.pid])
   return { recordings, recorder, path, encoder, ended }

@@ -1,6 +1,6 @@
 import type { Dialog } from 'playwright'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
 /** How long after a client's input a dialog counts as its consequence: pages ask a server first, or load. */
 const FOLLOWS_MS = 10_000
@@ -28,7 +28,7 @@ export class ClientInputs {
   readonly #inputs = new Map<InputClient, Map<string, number>>()
   readonly #openings: Opening[] = []
 
-  constructor(wire: Pick<BrowserWire, 'on'>, targets: Pick<Targets, 'speaker'>) {
+  constructor(wire: Pick<CdpConnection, 'on'>, targets: Pick<TargetRegistry, 'speaker'>) {
     // Heard before Playwright hears it, and with the page also where that is a popup which Playwright is not ready for.
     wire.on('Page.javascriptDialogOpening', ({ type, message }, sessionId) => {
       const page = targets.speaker(sessionId)?.page

@@ -1,6 +1,6 @@
 import type { BrowserContext, Dialog, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
-import { guestContext } from '../library/guest-context.ts'
+import { guestContext } from '../library/tenant-context.ts'
 import { ActionFailure } from './action-failure.ts'
 import { answers, type Holds } from '../cdp/targets/page-answers.ts'
 import type { ClientInputs, InputClient } from './client-inputs.ts'

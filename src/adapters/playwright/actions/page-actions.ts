@@ -7,11 +7,11 @@ import type {
   ObservationOutcome,
   ObservationRequest,
 } from '../../../ports/action.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { NavigationWatch, type OwnNavigation } from '../network/navigation-watch.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { actionErrorOf } from './action-error.ts'
 import { ActionFailure } from './action-failure.ts'
 import { ActionDetails, type ActionEffect, type ActionHandler, type ActionSite } from './action-site.ts'
@@ -44,7 +44,7 @@ const heldFor = (timeoutMs: number) =>
 /** What callers do with the pages of one browser. */
 export class PageActions {
   readonly #context: BrowserContext
-  readonly #wire: BrowserWire
+  readonly #wire: CdpConnection
   readonly #pages: PageDirectory
   readonly #dialogs: Dialogs
   readonly #uploadsDir: string
@@ -56,8 +56,8 @@ export class PageActions {
 
   constructor(
     context: BrowserContext,
-    targets: Targets,
-    wire: BrowserWire,
+    targets: TargetRegistry,
+    wire: CdpConnection,
     uploadsDir: string,
     guard: NavigationGuard,
     deviceScaleFactor: number,

@@ -6,12 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
 import type { RecordingKind } from '../../../ports/artifact.ts'
-import type { BrowserFile, BrowserOptions, Recorder } from '../../../ports/browser.ts'
+import type { BrowserFile, BrowserOptions, EventSink } from '../../../ports/browser.ts'
 import type { ArtifactFailureCode, EntryDraft } from '../../../ports/log-entry.ts'
 import { PageDirectory } from '../cdp/targets/page-directory.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { openPlainFile } from '../launch/plain-file.ts'
 import type { FolderSizes } from '../launch/temp-space.ts'
 import type { AuthorizationRedaction } from './authorization-redaction.ts'
@@ -44,15 +44,15 @@ interface Video {
 }
 
 /** What a session records beside its log: videos of its pages, a trace, a HAR. */
-export class Recordings {
+export class CaptureSet {
   readonly #kinds: ReadonlySet<RecordingKind>
   readonly #process: BrowserProcess
   readonly #logger: Logger
   readonly #traceName = `trace-${randomUUID()}`
-  readonly #targets: Targets
+  readonly #targets: TargetRegistry
   readonly #videos = new Map<Page, Video>()
   readonly #har: HarRecording | null
-  readonly #recorder: Pick<Recorder, 'openRoom' | 'record'>
+  readonly #recorder: Pick<EventSink, 'openRoom' | 'record'>
   /** Of the recordings that are one file. */
   readonly #budgets = new Map<'TRACE' | 'HAR', RecordingBudget>()
   #redaction: AuthorizationRedaction | null = null
@@ -64,8 +64,8 @@ export class Recordings {
   constructor(
     kinds: readonly RecordingKind[],
     process: BrowserProcess,
-    targets: Targets,
-    recorder: Pick<Recorder, 'openRoom' | 'record'>,
+    targets: TargetRegistry,
+    recorder: Pick<EventSink, 'openRoom' | 'record'>,
     logger: Logger,
   ) {
     this.#targets = targets

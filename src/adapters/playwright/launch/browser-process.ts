@@ -7,7 +7,7 @@ import { faultOwner, ownedBy } from '../../../fault-owner.ts'
 import { browserFlags } from './browser-flags.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { BrowserPriority } from './browser-priority.ts'
-import { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { FileSizeLimit } from './file-size-limit.ts'
@@ -47,7 +47,7 @@ let launchCount = 0
 /** One browser process in a process group of its own, with its pipes and its directory. */
 export class BrowserProcess {
   readonly pid: number
-  readonly wire: BrowserWire
+  readonly wire: CdpConnection
   readonly folders: BrowserFolders
   readonly fileSizeLimit: FileSizeLimit
   /** Its only way to the network; null: it has none but the system's. Ends with the process. */
@@ -94,7 +94,7 @@ export class BrowserProcess {
     })
     this.#outputEnded = new Promise((resolve) => child.once('close', () => resolve()))
     const [, , , input, output] = child.stdio
-    this.wire = new BrowserWire(input as Writable, output as Readable, folders.downloads, pipes, logger)
+    this.wire = new CdpConnection(input as Writable, output as Readable, folders.downloads, pipes, logger)
     this.wire.onSpent = (milliseconds) => this.#priority.spent(milliseconds)
     const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
     this.fellSilent = this.exited.then(async (how) => {

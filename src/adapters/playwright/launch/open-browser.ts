@@ -8,7 +8,7 @@ import { BrowserProcess, type LaunchMode } from './browser-process.ts'
 import type { BrowsersDirectory } from './browsers-directory.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
-import { Targets } from '../cdp/targets/target-registry.ts'
+import { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
 const LAUNCH_DEADLINE_MS = 30_000
 /** A browser's pipe breaks a moment before its end is told, which says more. */
@@ -67,7 +67,7 @@ export interface OpenBrowser {
   faults: BrowserFaults
   process: BrowserProcess
   browser: Browser
-  targets: Targets
+  targets: TargetRegistry
   context: BrowserContext
   page: Page
 }
@@ -161,7 +161,7 @@ export function contextOptions(options: BrowserOptions): BrowserContextOptions {
 }
 
 async function attach(process: BrowserProcess): Promise<Omit<OpenBrowser, 'faults'>> {
-  const targets = new Targets(process.wire)
+  const targets = new TargetRegistry(process.wire)
   const connected = Promise.all([
     chromium.connectOverCDP(process.wire.transport, {
       isLocal: true,

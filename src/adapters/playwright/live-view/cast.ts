@@ -1,8 +1,8 @@
 import type { Logger } from '../../../logger.ts'
 import type { PictureOptions } from '../../../ports/live-view.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import type { CastFrame, FrameStream } from './frame-stream.ts'
 import { jpegSize } from './jpeg-size.ts'
 
@@ -40,8 +40,8 @@ interface HeardFrame {
 export class Cast {
   readonly page: ShownPage
   readonly #options: CastOptions
-  readonly #wire: BrowserWire
-  readonly #targets: Targets
+  readonly #wire: CdpConnection
+  readonly #targets: TargetRegistry
   readonly #logger: Logger
   readonly #streams = new Set<FrameStream>()
   readonly #starting: Promise<string | null>
@@ -55,7 +55,7 @@ export class Cast {
   #untilStart: NodeJS.Timeout | undefined
   #stopped = false
 
-  constructor(page: ShownPage, options: CastOptions, wire: BrowserWire, targets: Targets, logger: Logger) {
+  constructor(page: ShownPage, options: CastOptions, wire: CdpConnection, targets: TargetRegistry, logger: Logger) {
     this.page = page
     this.#options = options
     this.#wire = wire

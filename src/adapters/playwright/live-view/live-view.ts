@@ -2,28 +2,28 @@ import type { Logger } from '../../../logger.ts'
 import { bound } from '../../../fault-owner.ts'
 import type { InputEvent } from '../../../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { Cast, type ShownPage } from './cast.ts'
 import { FrameStream } from './frame-stream.ts'
-import { PageHand } from './page-hand.ts'
+import { PageInputDispatcher } from './page-input-dispatcher.ts'
 
 /** What people see of one browser's pages, and what they do with them. */
 export class LiveView {
-  readonly #wire: BrowserWire
-  readonly #targets: Targets
+  readonly #wire: CdpConnection
+  readonly #targets: TargetRegistry
   readonly #logger: Logger
   /** Readers that have begun, and what each is shown: null while there is no page. */
   readonly #streams = new Map<FrameStream, Cast | null>()
   readonly #casts = new Map<string, Cast>()
-  readonly #hands = new Map<string, PageHand>()
+  readonly #hands = new Map<string, PageInputDispatcher>()
   /** Others may watch it when the one for whom it began has left. */
   readonly #newCast = bound(
     (page: ShownPage, options: PictureOptions) => new Cast(page, options, this.#wire, this.#targets, this.#logger),
   )
   #ended = false
 
-  constructor(wire: BrowserWire, targets: Targets, logger: Logger) {
+  constructor(wire: CdpConnection, targets: TargetRegistry, logger: Logger) {
     this.#wire = wire
     this.#targets = targets
     this.#logger = logger
@@ -64,7 +64,8 @@ export class LiveView {
     const page = this.#page(pageId)
     if (!page) return 'NO_PAGE'
     let hand = this.#hands.get(page.targetId)
-    if (!hand) this.#hands.set(page.targetId, (hand = new PageHand(page, this.#wire, this.#targets, this.#logger)))
+    if (!hand)
+      this.#hands.set(page.targetId, (hand = new PageInputDispatcher(page, this.#wire, this.#targets, this.#logger)))
     return (await hand.take(events)) ? 'TAKEN' : 'NOT_ANSWERED'
   }
 

@@ -1,10 +1,10 @@
 import type { Logger } from '../../../logger.ts'
 import { neverOpened, refusalBy } from '../../../egress/refusal.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import { blockedBy, type ConnectionOutcomes } from './connection-outcomes.ts'
 import { cutUrl } from '../cdp/protocol/cut-text.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
 /** How long a caller waits for a page to have left what it must not show. */
 const LEAVING_MS = 5_000
@@ -56,8 +56,8 @@ const ARRIVED: Refusal = { blocked: null, netError: null }
  * this is all there is; behind one the connection is refused before, and this finds out why.
  */
 export class NavigationGuard {
-  readonly #wire: BrowserWire
-  readonly #targets: Targets
+  readonly #wire: CdpConnection
+  readonly #targets: TargetRegistry
   readonly #connections: ConnectionOutcomes
   readonly #logger: Logger
   /** By the browser's id of the request. */
@@ -74,7 +74,7 @@ export class NavigationGuard {
   readonly #refusedUrls = new Map<string, string>()
   #count = 0
 
-  constructor(wire: BrowserWire, targets: Targets, connections: ConnectionOutcomes, logger: Logger) {
+  constructor(wire: CdpConnection, targets: TargetRegistry, connections: ConnectionOutcomes, logger: Logger) {
     this.#wire = wire
     this.#targets = targets
     this.#connections = connections

@@ -1,5 +1,5 @@
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import type { NavigationGuard } from './navigation-guard.ts'
 
 /** A document that the page was asked for while a navigation of a step was under way. */
@@ -109,10 +109,10 @@ export class OwnNavigation implements Disposable {
 
 /** Follows the navigations of steps in one browser, of which each page has one at a time. */
 export class NavigationWatch {
-  readonly #targets: Targets
+  readonly #targets: TargetRegistry
   readonly #watched = new Map<string, OwnNavigation>()
 
-  constructor(wire: BrowserWire, targets: Targets, guard: Pick<NavigationGuard, 'count'>) {
+  constructor(wire: CdpConnection, targets: TargetRegistry, guard: Pick<NavigationGuard, 'count'>) {
     this.#targets = targets
     wire.on('Network.requestWillBeSent', ({ type, requestId, frameId, request, redirectResponse }) => {
       if (type === 'Document' && !redirectResponse) this.#of(frameId)?.asked(requestId, request.url)

@@ -1,12 +1,12 @@
 import { TEXT_LIMITS, type ConsoleLevel, type ConsoleSource } from '../../../ports/log-entry.ts'
-import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { EventSink } from '../../../ports/browser.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents, RemoteObject, StackTrace } from '../cdp/protocol/cdp-events.ts'
 import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { formatConsoleArguments, formatStack, formatValue } from './console-text.ts'
 import { cutText, cutUrl, startOfText } from '../cdp/protocol/cut-text.ts'
 import { isOfWorker, type TooLarge } from '../cdp/pipe/oversized-message.ts'
-import { isWorker, type Targets, type TrackedSession } from '../cdp/targets/target-registry.ts'
+import { isWorker, type TargetRegistry, type TrackedSession } from '../cdp/targets/target-registry.ts'
 
 /** Methods of console by the level at which they are told; all others, such as dir, table and trace, are LOG. */
 const METHOD_LEVELS: Readonly<Record<string, ConsoleLevel>> = {
@@ -41,12 +41,12 @@ const PLAYWRIGHT_TAG = '--playwright--'
 
 /** Everything a browser's console would show: console.*, uncaught exceptions, the browser's own messages, workers' too. */
 export class ConsoleRecorder {
-  readonly #wire: BrowserWire
-  readonly #targets: Targets
-  readonly #recorder: Recorder
+  readonly #wire: CdpConnection
+  readonly #targets: TargetRegistry
+  readonly #recorder: EventSink
   readonly #unreleased = new Map<string, number>()
 
-  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder, connections: ConnectionOutcomes) {
+  constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink, connections: ConnectionOutcomes) {
     this.#wire = wire
     this.#targets = targets
     this.#recorder = recorder

@@ -1,9 +1,9 @@
 import { TEXT_LIMITS, type DialogType } from '../../../ports/log-entry.ts'
-import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { EventSink } from '../../../ports/browser.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
 type Opening = Pick<CdpEvents['Page.javascriptDialogOpening'], 'type' | 'url' | 'message' | 'defaultPrompt'>
 
@@ -19,7 +19,7 @@ const DIALOG_TYPES: Readonly<Record<Opening['type'], DialogType>> = {
  * to the browser.
  */
 export class DialogRecorder {
-  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+  constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink) {
     const open = new Map<string, Opening>()
     wire.on('Page.javascriptDialogOpening', (event, sessionId) => {
       if (sessionId === undefined || !targets.speaker(sessionId)) return

@@ -5,14 +5,14 @@ import { lookup } from 'mime-types'
 import type { Logger } from '../../../logger.ts'
 import type { FileRoom } from '../../../ports/file-room.ts'
 import { TEXT_LIMITS, type EntryData } from '../../../ports/log-entry.ts'
-import type { KeptFile, Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { KeptFile, EventSink } from '../../../ports/browser.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import { openPlainFile } from '../launch/plain-file.ts'
 import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { DownloadFiles, guidOf, NAMELESS, PLAIN_NAME, UNFINISHED } from './download-files.ts'
 
 /** Why we canceled a download: a stable text, and a sentence. */
@@ -56,9 +56,9 @@ const MOST_GONE = 1_000
  * until the browser has canceled one, the kernel lets it have no more than it has.
  */
 export class DownloadRecorder {
-  readonly #wire: BrowserWire
-  readonly #targets: Targets
-  readonly #recorder: Recorder
+  readonly #wire: CdpConnection
+  readonly #targets: TargetRegistry
+  readonly #recorder: EventSink
   readonly #downloadsDir: string
   readonly #logger: Logger
   readonly #browser: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'> | null
@@ -78,9 +78,9 @@ export class DownloadRecorder {
   #refusalOf: (url: string) => Cancellation | null = () => null
 
   constructor(
-    wire: BrowserWire,
-    targets: Targets,
-    recorder: Recorder,
+    wire: CdpConnection,
+    targets: TargetRegistry,
+    recorder: EventSink,
     downloadsDir: string,
     logger: Logger,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,

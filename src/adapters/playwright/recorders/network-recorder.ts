@@ -1,5 +1,5 @@
-import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { EventSink } from '../../../ports/browser.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
 import {
   beginExchange,
@@ -19,7 +19,7 @@ import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcom
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
-import type { TrackedPage, Targets, TrackedSession } from '../cdp/targets/target-registry.ts'
+import type { TrackedPage, TargetRegistry, TrackedSession } from '../cdp/targets/target-registry.ts'
 
 /** How long a request that has ended waits for its headers, which the network process tells by a way of their own. */
 const LATE_HEADERS_MS = 500
@@ -50,8 +50,8 @@ interface Waiting {
  * that has ended waits for them, but never for long.
  */
 export class NetworkRecorder {
-  readonly #targets: Targets
-  readonly #recorder: Recorder
+  readonly #targets: TargetRegistry
+  readonly #recorder: EventSink
   readonly #guard: Pick<NavigationGuard, 'ruleOf'>
   readonly #connections: ConnectionOutcomes
   readonly #inFlight = new Map<string, Exchange>()
@@ -66,9 +66,9 @@ export class NetworkRecorder {
   #count = 0
 
   constructor(
-    wire: BrowserWire,
-    targets: Targets,
-    recorder: Recorder,
+    wire: CdpConnection,
+    targets: TargetRegistry,
+    recorder: EventSink,
     guard: Pick<NavigationGuard, 'ruleOf'>,
     connections: ConnectionOutcomes,
   ) {

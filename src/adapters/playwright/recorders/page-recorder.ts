@@ -1,13 +1,13 @@
-import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { EventSink } from '../../../ports/browser.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import { cutUrl } from '../cdp/protocol/cut-text.ts'
-import type { Targets, TrackedPage } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry, TrackedPage } from '../cdp/targets/target-registry.ts'
 
 /** Pages that open, navigate, crash and close. Navigations of frames are requests, no navigations of the page. */
 export class PageRecorder {
-  readonly #recorder: Recorder
+  readonly #recorder: EventSink
 
-  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder) {
+  constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink) {
     this.#recorder = recorder
     wire.on('Page.frameNavigated', ({ frame }, sessionId) => {
       const page = targets.speaker(sessionId)?.page

@@ -1,8 +1,8 @@
 import type { Logger } from '../../../logger.ts'
-import type { Recorder } from '../../../ports/browser.ts'
+import type { EventSink } from '../../../ports/browser.ts'
 import type { EntryDraft } from '../../../ports/log-entry.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
@@ -10,23 +10,23 @@ import { DialogRecorder } from './dialog-recorder.ts'
 import { DownloadRecorder } from './download-recorder.ts'
 import { NavigationGuard } from '../network/navigation-guard.ts'
 import { NetworkRecorder } from './network-recorder.ts'
-import type { Recordings } from '../captures/capture-set.ts'
+import type { CaptureSet } from '../captures/capture-set.ts'
 import { PageRecorder } from './page-recorder.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { WebSocketRecorder } from './web-socket-recorder.ts'
 
 /** What it costs to commit an entry and to deliver it, in milliseconds (measured: 10,000 lines a second take 0.8 of a core beyond reading them). */
 export const ENTRY_MS = 0.1
 
 /** All recorders of one browser, from its assignment to a session on. */
-export class Recording {
+export class RecorderSet {
   /** Hears of documents before those who record them. */
   readonly guard: NavigationGuard
   readonly #connections: ConnectionOutcomes
   readonly #network: NetworkRecorder
   readonly #webSockets: WebSocketRecorder
   readonly #downloads: DownloadRecorder
-  readonly #targets: Targets
+  readonly #targets: TargetRegistry
   #redaction: AuthorizationRedaction | null = null
   /** When each page was heard last; null: who belongs to no page. */
   readonly #heardAt = new Map<string | null, number>()
@@ -36,17 +36,17 @@ export class Recording {
 
   /** With `keepPages`, the pages that are there already are the session's. */
   constructor(
-    wire: BrowserWire,
-    targets: Targets,
-    recorder: Recorder,
+    wire: CdpConnection,
+    targets: TargetRegistry,
+    recorder: EventSink,
     keepPages: boolean,
     downloadsDir: string,
     logger: Logger,
-    recordings?: Pick<Recordings, 'note'>,
+    recordings?: Pick<CaptureSet, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
     connections = new ConnectionOutcomes(null),
   ) {
-    const gate: Recorder = {
+    const gate: EventSink = {
       record: (given) => {
         const draft = this.#redacted(given)
         if (this.#stopped) return this.#noteLate(draft.kind, draft.at)

@@ -1,10 +1,10 @@
 import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
-import type { Recorder } from '../../../ports/browser.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { EventSink } from '../../../ports/browser.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
 import { requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
-import type { Targets, TrackedSession } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry, TrackedSession } from '../cdp/targets/target-registry.ts'
 
 interface Socket {
   webSocketId: number
@@ -21,12 +21,12 @@ interface Socket {
 
 /** WebSockets of pages, frames and workers: when they open and close, and how many frames went either way. */
 export class WebSocketRecorder {
-  readonly #targets: Targets
-  readonly #recorder: Recorder
+  readonly #targets: TargetRegistry
+  readonly #recorder: EventSink
   readonly #sockets = new Map<string, Socket>()
   #count = 0
 
-  constructor(wire: BrowserWire, targets: Targets, recorder: Recorder, connections: ConnectionOutcomes) {
+  constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink, connections: ConnectionOutcomes) {
     this.#targets = targets
     this.#recorder = recorder
     wire.on('Network.webSocketCreated', ({ requestId, url }, sessionId) => {

@@ -1,6 +1,6 @@
 import type { NavigationGuard } from '../network/navigation-guard.ts'
-import type { CommandParams } from './border.ts'
-import type { Outcome } from './client-acts.ts'
+import type { CommandParams } from './command-policy.ts'
+import type { Outcome } from './client-action-recorder.ts'
 
 interface Command {
   method: string

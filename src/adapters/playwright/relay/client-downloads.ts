@@ -4,8 +4,8 @@ import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import { ClientFolder } from '../files/client-folder.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
 import type { DownloadHandover } from '../files/download-handover.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
-import type { CommandParams } from './border.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
+import type { CommandParams } from './command-policy.ts'
 import type { DownloadBehaviors } from './download-behaviors.ts'
 import { startsWith } from '../cdp/pipe/message-text.ts'
 
@@ -23,8 +23,8 @@ type Began = CdpEvents['Browser.downloadWillBegin']
 type DownloadSetting = ReturnType<DownloadBehaviors['params']>
 type Progress = CdpEvents['Browser.downloadProgress']
 
-export interface DownloadGround {
-  targets: Pick<Targets, 'pageOfFrame'>
+export interface DownloadHost {
+  targets: Pick<TargetRegistry, 'pageOfFrame'>
   handover: DownloadHandover
   behaviors: DownloadBehaviors
   /** Of the session. */
@@ -37,7 +37,7 @@ export interface DownloadGround {
  * told a guid that reads as a sentence, which is then in the error that it gets.
  */
 export class ClientDownloads {
-  readonly #ground: DownloadGround
+  readonly #ground: DownloadHost
   readonly #client: Pick<CdpClient, 'localUser'>
   readonly #logger: Logger
   /** By context: where the client looks for downloads, under the guids that it is told; null: not on this machine. */
@@ -47,7 +47,7 @@ export class ClientDownloads {
   /** By what the client was told. */
   readonly #guids = new Map<string, string>()
 
-  constructor(ground: DownloadGround, client: Pick<CdpClient, 'localUser'>, logger: Logger) {
+  constructor(ground: DownloadHost, client: Pick<CdpClient, 'localUser'>, logger: Logger) {
     this.#ground = ground
     this.#client = client
     this.#logger = logger

@@ -3,14 +3,14 @@ import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp
 import { isDeeperThan } from '../../../contract/json-depth.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import { Deadline } from '../../../async/deadline.ts'
-import { Backlog, type Unanswered } from './backlog.ts'
+import { FlowControl, type Unanswered } from './flow-control.ts'
 import { heedGuard, type HeededGuard } from './blocked-act.ts'
 import { outcomeIn } from './command-outcome.ts'
-import type { CommandParams } from './border.ts'
-import { ClientActs, type Outcome } from './client-acts.ts'
-import { ClientView, type Verdict, type ViewGround } from './client-view.ts'
-import { HeldTargets } from './held-targets.ts'
-import type { Guest, GuestAnswer } from '../cdp/connection/guest.ts'
+import type { CommandParams } from './command-policy.ts'
+import { ClientActionRecorder, type Outcome } from './client-action-recorder.ts'
+import { ClientView, type Verdict, type LiveViewBrowser } from './client-view.ts'
+import { DebuggerWatchdog } from './debugger-watchdog.ts'
+import type { Tenant, TenantResponse } from '../cdp/connection/tenant.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import { startsWith, type MessageEnds } from '../cdp/pipe/message-text.ts'
 import { isPageInput } from './page-input.ts'
@@ -51,7 +51,7 @@ interface ClientCommand extends Asked {
   params: CommandParams
 }
 
-interface RelayGround extends ViewGround {
+interface RelayGround extends LiveViewBrowser {
   guard: HeededGuard
   /** The client did something on a page that may open a dialog; null: the page is not known. */
   acted(pageId: string | null): void
@@ -62,16 +62,16 @@ interface RelayGround extends ViewGround {
  * takes for the browser's connection: the relay adds its id to commands and takes it off answers. Messages to the client
  * are neither parsed nor copied, but for those that tell of sessions; those from it are read, judged and numbered anew.
  */
-export class ClientRelay implements CdpAttachment, Guest {
+export class ClientRelay implements CdpAttachment, Tenant {
   readonly #ground: RelayGround
   readonly #rootId: string
   readonly #client: CdpClient
   readonly #host: CdpClientHost
-  readonly #acts: ClientActs
+  readonly #acts: ClientActionRecorder
   readonly #view: ClientView
-  readonly #held: HeldTargets
+  readonly #held: DebuggerWatchdog
   readonly #children = new Map<string, ChildSession>()
-  readonly #backlog = new Backlog(
+  readonly #backlog = new FlowControl(
     () => this.#regulate(),
     (isUnderWay) => this.#host.underWay(isUnderWay),
   )
@@ -86,9 +86,9 @@ export class ClientRelay implements CdpAttachment, Guest {
     this.#rootId = rootId
     this.#client = client
     this.#host = host
-    this.#acts = new ClientActs((act) => host.acted(act))
+    this.#acts = new ClientActionRecorder((act) => host.acted(act))
     this.#view = new ClientView(ground, host, rootId, client)
-    this.#held = new HeldTargets((heldId) => {
+    this.#held = new DebuggerWatchdog((heldId) => {
       ground.logger.info('a client held up a new page, frame or worker for too long; it goes on')
       ground.wire.tell('Runtime.runIfWaitingForDebugger', {}, heldId)
     })
@@ -169,7 +169,7 @@ export class ClientRelay implements CdpAttachment, Guest {
         outcome?.disconnected()
       },
     }
-    const answer: GuestAnswer = {
+    const answer: TenantResponse = {
       answered: (message, ends) => {
         this.#backlog.remove(unanswered)
         this.#ground.wire.barrier.answered(asked.method, sentOn)

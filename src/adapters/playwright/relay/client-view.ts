@@ -1,21 +1,27 @@
 import type { Logger } from '../../../logger.ts'
 import type { CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { ClientUploads } from '../files/client-uploads.ts'
-import type { GuestCommand } from '../cdp/connection/guest.ts'
+import type { TenantCommand } from '../cdp/connection/tenant.ts'
 import type { Emulation } from '../../../ports/emulation.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
-import { isInvalidAddress, opensBlank, refuseCommand, type BorderRules, type CommandParams } from './border.ts'
-import { ClientDownloads, type DownloadGround } from './client-downloads.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
+import {
+  isInvalidAddress,
+  opensBlank,
+  refuseCommand,
+  type CommandPolicy,
+  type CommandParams,
+} from './command-policy.ts'
+import { ClientDownloads, type DownloadHost } from './client-downloads.ts'
 import { DefaultMedia } from './default-media.ts'
-import { Disguise } from './disguise.ts'
+import { ContextAlias } from './context-alias.ts'
 import { FileInputs, SET_FILES } from './file-inputs.ts'
 import { HiddenWorlds } from './hidden-worlds.ts'
 
 /** What becomes of a command. */
 export type Verdict =
   /** The browser is given this one. */
-  | { send: GuestCommand }
+  | { send: TenantCommand }
   /** The browser is not asked, for the client did nothing wrong. */
   | { result: object }
   /** It fails as it would in a browser of the client's own. */
@@ -38,9 +44,9 @@ export interface CommandTarget {
 const PERMISSIONS = new Set(['Browser.grantPermissions', 'Browser.resetPermissions', 'Browser.setPermission'])
 
 /** What is shared by all clients of a session. */
-export interface ViewGround extends DownloadGround {
-  wire: BrowserWire
-  targets: Targets
+export interface LiveViewBrowser extends DownloadHost {
+  wire: CdpConnection
+  targets: TargetRegistry
   uploads: ClientUploads
   emulation: Emulation
   /** Gives the pages of the session the permissions of the session again. */
@@ -50,10 +56,10 @@ export interface ViewGround extends DownloadGround {
 
 /** The browser as one client sees it: what it asks, as the browser is asked, and what the browser says, as it is told. */
 export class ClientView {
-  readonly #ground: ViewGround
+  readonly #ground: LiveViewBrowser
   readonly #host: Pick<CdpClientHost, 'refuseAddress' | 'uploadNamed'>
   readonly #rootId: string
-  readonly #disguise: Disguise
+  readonly #disguise: ContextAlias
   readonly #downloads: ClientDownloads
   readonly #files: FileInputs
   readonly #worlds: HiddenWorlds
@@ -64,7 +70,7 @@ export class ClientView {
 
   /** `rootId`: the client's session that stands for the browser. */
   constructor(
-    ground: ViewGround,
+    ground: LiveViewBrowser,
     host: Pick<CdpClientHost, 'refuseAddress' | 'uploadNamed'>,
     rootId: string,
     client: Pick<CdpClient, 'localUser'>,
@@ -72,7 +78,7 @@ export class ClientView {
     this.#ground = ground
     this.#host = host
     this.#rootId = rootId
-    this.#disguise = new Disguise(ground.browserContextId)
+    this.#disguise = new ContextAlias(ground.browserContextId)
     this.#downloads = new ClientDownloads(ground, client, ground.logger)
     this.#files = new FileInputs(host, ground.uploads, ground.logger)
     this.#worlds = new HiddenWorlds(ground.wire.worlds)
@@ -128,7 +134,7 @@ export class ClientView {
     if (this.#hasChangedPermissions) this.#ground.permitAgain()
   }
 
-  #rules(sessionId: string): BorderRules {
+  #rules(sessionId: string): CommandPolicy {
     return {
       refuseAddress: (url) => this.#host.refuseAddress(url),
       browserContextId: this.#ground.browserContextId,

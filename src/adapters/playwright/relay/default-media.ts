@@ -1,5 +1,5 @@
 import type { Emulation } from '../../../ports/emulation.ts'
-import type { CommandParams } from './border.ts'
+import type { CommandParams } from './command-policy.ts'
 
 interface MediaFeature {
   name: string

@@ -1,5 +1,5 @@
 import type { CdpParams } from '../cdp/protocol/cdp-commands.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 
 export type DownloadBehavior = 'allow' | 'deny'
 
@@ -8,14 +8,14 @@ export type DownloadBehavior = 'allow' | 'deny'
  * browser forgets it with the client that said it, and what our Playwright had said before.
  */
 export class DownloadBehaviors {
-  readonly #wire: BrowserWire
+  readonly #wire: CdpConnection
   readonly #downloadsDir: string
   readonly #browserContextId: string
   /** By context: of each client that said something, in order. */
   readonly #said = new Map<string, Map<object, DownloadBehavior>>()
 
   /** `browserContextId`: the session's own context. */
-  constructor(wire: BrowserWire, downloadsDir: string, browserContextId: string) {
+  constructor(wire: CdpConnection, downloadsDir: string, browserContextId: string) {
     this.#wire = wire
     this.#downloadsDir = downloadsDir
     this.#browserContextId = browserContextId

@@ -4,7 +4,7 @@ import { NoRoomForUpload, type ClientUploads } from '../files/client-uploads.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
 import { LOOKS_AT_INPUT } from '../library/playwright-errors.ts'
-import type { CommandParams } from './border.ts'
+import type { CommandParams } from './command-policy.ts'
 import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 export const SET_FILES = 'DOM.setFileInputFiles'

@@ -1,6 +1,6 @@
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import type { UtilityWorlds, WorldId } from '../cdp/connection/utility-worlds.ts'
-import type { CommandParams } from './border.ts'
+import type { CommandParams } from './command-policy.ts'
 import { startsWith } from '../cdp/pipe/message-text.ts'
 
 /** Of all events, which come by the thousand, these alone are looked into. */

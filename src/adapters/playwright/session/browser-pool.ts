@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { SandboxMode } from '../../../config.ts'
 import type { Logger } from '../../../logger.ts'
 import type { RecordingKind } from '../../../ports/artifact.ts'
-import type { BrowserOptions, BrowserPool, BrowserSession, Recorder } from '../../../ports/browser.ts'
+import type { BrowserOptions, BrowserPool, BrowserSession, EventSink } from '../../../ports/browser.ts'
 import type { ConnectionOutcome, EgressPolicy, EgressProxies } from '../../../ports/egress.ts'
 import { unowned, type FaultOwner } from '../../../fault-owner.ts'
 import type { LaunchMode } from '../launch/browser-process.ts'
@@ -18,9 +18,9 @@ import { browsersDirectory, reapLeftovers } from '../launch/orphan-reaper.ts'
 import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from '../launch/open-browser.ts'
 import { createBrowserPipes, type BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
 import { MESSAGE_LIMITS, type MessageLimits } from '../cdp/pipe/message-limits.ts'
-import { Recording } from '../recorders/recorder-set.ts'
+import { RecorderSet } from '../recorders/recorder-set.ts'
 import { provideFfmpeg } from '../captures/ffmpeg.ts'
-import { Recordings } from '../captures/capture-set.ts'
+import { CaptureSet } from '../captures/capture-set.ts'
 import { probeLaunchMode } from '../launch/sandbox.ts'
 import { TempSpace } from '../launch/temp-space.ts'
 
@@ -149,7 +149,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     this.#refill()
   }
 
-  async acquire(options: BrowserOptions, recorder: Recorder, signal: AbortSignal): Promise<BrowserSession> {
+  async acquire(options: BrowserOptions, recorder: EventSink, signal: AbortSignal): Promise<BrowserSession> {
     this.#acquiring++
     try {
       for (;;) {
@@ -216,7 +216,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     open: OpenBrowser,
     options: BrowserOptions,
     { connections, assigned }: AssignedEgress,
-    recorder: Recorder,
+    recorder: EventSink,
     signal: AbortSignal,
   ): Promise<BrowserSession> {
     const { process, targets, browser, faults } = open
@@ -226,8 +226,8 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const isDefault =
       !options.record.includes('VIDEO') &&
       isDeepStrictEqual({ ...options, record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
-    const recordings = new Recordings(options.record, process, targets, recorder, logger)
-    const recording = new Recording(
+    const recordings = new CaptureSet(options.record, process, targets, recorder, logger)
+    const recording = new RecorderSet(
       process.wire,
       targets,
       recorder,

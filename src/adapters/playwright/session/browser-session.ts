@@ -14,7 +14,7 @@ import type {
   BrowserVersion,
   OpenOutcome,
   PageState,
-  Recorder,
+  EventSink,
 } from '../../../ports/browser.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
 import type { Emulation } from '../../../ports/emulation.ts'
@@ -35,11 +35,11 @@ import { Deadline } from '../../../async/deadline.ts'
 import { LastWords } from './last-words.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { PageSizes } from './page-sizes.ts'
-import type { Recording } from '../recorders/recorder-set.ts'
-import type { Recordings } from '../captures/capture-set.ts'
+import type { RecorderSet } from '../recorders/recorder-set.ts'
+import type { CaptureSet } from '../captures/capture-set.ts'
 import { ClientRelay } from '../relay/client-relay.ts'
 import { DownloadBehaviors } from '../relay/download-behaviors.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import type { WatchedFolder } from '../launch/temp-space.ts'
 
 /** Of the time that the last files may take. */
@@ -53,11 +53,11 @@ export class PlaywrightSession implements BrowserSession {
   readonly misbehaved: Promise<string>
   readonly #misbehave: (why: string) => void
   readonly #process: BrowserProcess
-  readonly #targets: Targets
+  readonly #targets: TargetRegistry
   readonly #context: BrowserContext
-  readonly #recording: Recording
-  readonly #recordings: Recordings
-  readonly #recorder: Pick<Recorder, 'keepFile'>
+  readonly #recording: RecorderSet
+  readonly #recordings: CaptureSet
+  readonly #recorder: Pick<EventSink, 'keepFile'>
   readonly #guard: NavigationGuard
   readonly #logger: Logger
   readonly #actions: PageActions
@@ -74,11 +74,11 @@ export class PlaywrightSession implements BrowserSession {
 
   constructor(
     process: BrowserProcess,
-    targets: Targets,
+    targets: TargetRegistry,
     context: BrowserContext,
-    recording: Recording,
-    recordings: Recordings,
-    recorder: Pick<Recorder, 'keepFile'>,
+    recording: RecorderSet,
+    recordings: CaptureSet,
+    recorder: Pick<EventSink, 'keepFile'>,
     { emulation, offline }: Pick<BrowserOptions, 'emulation' | 'offline'>,
     logger: Logger,
   ) {

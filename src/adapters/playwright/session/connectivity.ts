@@ -1,8 +1,8 @@
 import type { BrowserContext } from 'playwright'
 import { Deadline } from '../../../async/deadline.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import { networkConditions } from '../cdp/protocol/network-conditions.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
 /** A page that hangs takes nothing new. */
 const TAKE_MS = 2_000
@@ -10,11 +10,11 @@ const TAKE_MS = 2_000
 /** Whether pages and workers of a session have a network. */
 export class Connectivity {
   readonly #context: BrowserContext
-  readonly #wire: BrowserWire
-  readonly #targets: Targets
+  readonly #wire: CdpConnection
+  readonly #targets: TargetRegistry
   #offline: boolean
 
-  constructor(context: BrowserContext, wire: BrowserWire, targets: Targets, offline: boolean) {
+  constructor(context: BrowserContext, wire: CdpConnection, targets: TargetRegistry, offline: boolean) {
     this.#context = context
     this.#wire = wire
     this.#targets = targets

@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { TargetGone } from '../cdp/protocol/target-gone.ts'
-import type { Recording } from '../recorders/recorder-set.ts'
-import { isWorker, type Targets } from '../cdp/targets/target-registry.ts'
+import type { RecorderSet } from '../recorders/recorder-set.ts'
+import { isWorker, type TargetRegistry } from '../cdp/targets/target-registry.ts'
 
 /** Of the deadline: after it, scripts that keep their targets from answering are ended. */
 const INTERRUPT_SHARE = 0.25
@@ -25,8 +25,8 @@ const READ_MS = 250
  */
 export class LastWords {
   readonly #process: BrowserProcess
-  readonly #targets: Targets
-  readonly #recording: Recording
+  readonly #targets: TargetRegistry
+  readonly #recording: RecorderSet
   readonly #asked = new Set<string>()
   readonly #silent = new Set<string>()
   /** Whose scripts were ended before they had answered. */
@@ -36,7 +36,7 @@ export class LastWords {
   #isGone = false
   #isKnown = false
 
-  constructor(process: BrowserProcess, targets: Targets, recording: Recording) {
+  constructor(process: BrowserProcess, targets: TargetRegistry, recording: RecorderSet) {
     this.#process = process
     this.#targets = targets
     this.#recording = recording

@@ -1,5 +1,5 @@
 import type { AutoAttach } from './auto-attach.ts'
-import type { HeldTarget, HoldingSession } from './held-target.ts'
+import type { PausedTarget, HoldingSession } from './paused-target.ts'
 
 /** A session of the protocol, as far as the barrier knows it. */
 export interface PartySession extends HoldingSession {
@@ -13,7 +13,7 @@ export interface KnownTarget {
   readonly id: string
   readonly type: string
   readonly sessions: Set<PartySession>
-  held: HeldTarget | null
+  held: PausedTarget | null
   /** Since when it waits for a party, on the clock of performance.now; null: it never did. */
   waitsSince: number | null
   /** It was held, and the browser has been told to let it run. */

@@ -1,7 +1,7 @@
 import type { Logger } from '../../../../logger.ts'
 import type { CdpEvents, TargetInfo } from '../protocol/cdp-events.ts'
 import { readAutoAttach } from './auto-attach.ts'
-import { HeldTarget, HOLDING_MS, type Release } from './held-target.ts'
+import { PausedTarget, HOLDING_MS, type Release } from './paused-target.ts'
 import type { Party } from './party.ts'
 import type { KnownTarget, PartySession } from './party-session.ts'
 
@@ -55,7 +55,7 @@ export class ReleaseBarrier {
     waitsSince: null,
     isReleased: true,
   }
-  readonly #held = new Set<HeldTarget>()
+  readonly #held = new Set<PausedTarget>()
   readonly #clients = new Set<Party>()
   #isOpen = false
   #freed: PromiseWithResolvers<void> | null = null
@@ -201,8 +201,8 @@ export class ReleaseBarrier {
     for (const known of target.sessions) held.arrivedByTab(known)
   }
 
-  #holdNew(target: KnownTarget, info: TargetInfo): HeldTarget {
-    const held: HeldTarget = new HeldTarget(info, this.#timeLeftOf(target), {
+  #holdNew(target: KnownTarget, info: TargetInfo): PausedTarget {
+    const held: PausedTarget = new PausedTarget(info, this.#timeLeftOf(target), {
       server: this.server,
       heard: (sessionIds) => this.#ground.heard(sessionIds),
       letRun: (sessionId) => this.#ground.letRun(sessionId),

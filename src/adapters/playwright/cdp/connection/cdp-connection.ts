@@ -11,8 +11,8 @@ import type { BrowserPipes } from '../pipe/browser-pipes.ts'
 import { emptyAnswerTo, parseMessage, withDownloadsIn, type CdpMessage } from '../protocol/cdp-message.ts'
 import { EmulationMemory } from './emulation-memory.ts'
 import type { Turns } from '../pipe/fair-turns.ts'
-import type { Guest, GuestAnswer, GuestCommand } from './guest.ts'
-import { Guests } from './guests.ts'
+import type { Tenant, TenantResponse, TenantCommand } from './tenant.ts'
+import { TenantSet } from './tenant-set.ts'
 import { freeMemory } from '../pipe/free-memory.ts'
 import { isTooIntricate } from '../pipe/json-weight.ts'
 import { MessageFramer } from '../pipe/message-framer.ts'
@@ -42,7 +42,7 @@ const SERVER_ERROR = -32_000
  * which the browser sent it, with everything the protocol says, before any page can be missed; nothing is enabled twice
  * in the browser, and no second client library stands in the way of ten thousand console lines.
  */
-export class BrowserWire implements Turns {
+export class CdpConnection implements Turns {
   readonly transport: ConnectOverCDPTransport
   /** Resolves when the browser says what no browser should, and its session has to end: why, for people. */
   readonly misbehaved: Promise<string>
@@ -61,7 +61,7 @@ export class BrowserWire implements Turns {
   readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
   readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
   readonly #pending = new Map<number, PendingCommand>()
-  readonly #guests = new Guests()
+  readonly #guests = new TenantSet()
   readonly #emulation = new EmulationMemory()
   /** Of our own Playwright. */
   readonly worlds = new UtilityWorlds(this)
@@ -197,7 +197,7 @@ export class BrowserWire implements Turns {
   }
 
   /** From now on, messages of the session are the guest's alone: neither Playwright nor a listener hears them. */
-  host(sessionId: string, guest: Guest): void {
+  host(sessionId: string, guest: Tenant): void {
     this.#guests.host(sessionId, guest)
   }
 
@@ -210,7 +210,7 @@ export class BrowserWire implements Turns {
    * the session that was asked, and would be taken for one of Playwright's. Returns how to want the answer no more; null:
    * nothing was sent, for it is longer than what the browser reads. Short as it came, it may be: 1e20 has 21 digits here.
    */
-  relay(command: GuestCommand, answered: GuestAnswer): (() => void) | null {
+  relay(command: TenantCommand, answered: TenantResponse): (() => void) | null {
     if (this.#closed) return () => {}
     const id = this.#ids.next()
     const message = `${JSON.stringify({ id, ...command })}\0`

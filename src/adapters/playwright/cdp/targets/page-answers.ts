@@ -1,5 +1,5 @@
 import type { Page } from 'playwright'
-import { HOLDING_MS } from '../barrier/held-target.ts'
+import { HOLDING_MS } from '../barrier/paused-target.ts'
 import type { ReleaseBarrier } from '../barrier/release-barrier.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 

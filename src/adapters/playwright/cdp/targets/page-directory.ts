@@ -1,8 +1,8 @@
 import type { BrowserContext, Page } from 'playwright'
-import { HOLDING_MS } from '../barrier/held-target.ts'
+import { HOLDING_MS } from '../barrier/paused-target.ts'
 import { Deadline } from '../../../../async/deadline.ts'
-import { guestContext } from '../../library/guest-context.ts'
-import type { Targets } from './target-registry.ts'
+import { guestContext } from '../../library/tenant-context.ts'
+import type { TargetRegistry } from './target-registry.ts'
 import type { Holds } from './page-answers.ts'
 
 /** How long Playwright may take to make a page of one that the browser has told of. */
@@ -15,11 +15,11 @@ const MAKING_MS = 2_000
 export class PageDirectory {
   readonly #context: BrowserContext
   readonly #guests: BrowserContext
-  readonly #targets: Targets
+  readonly #targets: TargetRegistry
   readonly #holds: Holds
   readonly #targetIds = new WeakMap<Page, Promise<string | null>>()
 
-  constructor(context: BrowserContext, targets: Targets, holds: Holds) {
+  constructor(context: BrowserContext, targets: TargetRegistry, holds: Holds) {
     this.#context = context
     this.#guests = guestContext(context)
     this.#targets = targets

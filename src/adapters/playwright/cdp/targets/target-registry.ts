@@ -1,6 +1,6 @@
 import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
 import type { PageState } from '../../../../ports/browser.ts'
-import type { BrowserWire } from '../connection/cdp-connection.ts'
+import type { CdpConnection } from '../connection/cdp-connection.ts'
 import type { TargetInfo } from '../protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../protocol/cut-text.ts'
 import { networkConditions } from '../protocol/network-conditions.ts'
@@ -51,8 +51,8 @@ const isOurs = (info: TargetInfo, parentId: string | undefined) =>
  * The targets of one browser, as the wire tells them: which page, frame or worker a session belongs to, and what each
  * page's address and title are now. Runs from the start of the browser; it has an observer once the browser is assigned.
  */
-export class Targets {
-  readonly #wire: BrowserWire
+export class TargetRegistry {
+  readonly #wire: CdpConnection
   readonly #sessions = new Map<string, TrackedSession>()
   readonly #pages = new Map<string, TrackedPage>()
   readonly #frames = new Map<string, TrackedPage>()
@@ -70,7 +70,7 @@ export class Targets {
   #refreshing: Promise<void> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
 
-  constructor(wire: BrowserWire) {
+  constructor(wire: CdpConnection) {
     this.#wire = wire
     wire.on('Target.attachedToTarget', (event, parent) => this.#attached(event.targetInfo, event.sessionId, parent))
     wire.withhold('Target.attachedToTarget', ({ targetInfo }, parent) => isOurs(targetInfo, parent))

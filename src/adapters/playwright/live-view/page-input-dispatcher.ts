@@ -1,9 +1,9 @@
 import type { Logger } from '../../../logger.ts'
 import type { InputEvent, MouseInput } from '../../../contract/input-event.ts'
-import type { BrowserWire } from '../cdp/connection/cdp-connection.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
-import type { Targets } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import type { ShownPage } from './cast.ts'
 import { Dragging, interceptDrags, type DragData } from './dragging.ts'
 import { FIRE_PASTE } from './fire-paste.ts'
@@ -18,10 +18,10 @@ const WHOLE_MS = 30_000
 class NotTaken extends Error {}
 
 /** What people do with one page, over a session of the protocol of its own. */
-export class PageHand {
+export class PageInputDispatcher {
   readonly #page: ShownPage
-  readonly #wire: BrowserWire
-  readonly #targets: Targets
+  readonly #wire: CdpConnection
+  readonly #targets: TargetRegistry
   readonly #logger: Logger
   readonly #commands = new InputCommands()
   readonly #dragging = new Dragging()
@@ -29,7 +29,7 @@ export class PageHand {
   #session: Promise<string> | null = null
   readonly #turn = new Semaphore(1)
 
-  constructor(page: ShownPage, wire: BrowserWire, targets: Targets, logger: Logger) {
+  constructor(page: ShownPage, wire: CdpConnection, targets: TargetRegistry, logger: Logger) {
     this.#page = page
     this.#wire = wire
     this.#targets = targets

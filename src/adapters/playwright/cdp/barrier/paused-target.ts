@@ -52,7 +52,7 @@ interface Asking {
 }
 
 /** One target that waits until all who hold it have released it. */
-export class HeldTarget {
+export class PausedTarget {
   readonly isPage: boolean
   /** On the clock of performance.now. */
   readonly since = performance.now()

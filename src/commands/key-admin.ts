@@ -20,7 +20,7 @@ interface NewKey {
 }
 
 /** The API keys of an installation, of every owner, whichever way they are reached. */
-export interface KeyRing {
+export interface KeyAdmin {
   create(key: NewKey): Promise<{ id: string; secret: string }>
   list(): Promise<ListedKey[]>
   revoke(id: string): Promise<ListedKey>

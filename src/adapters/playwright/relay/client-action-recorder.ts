@@ -2,7 +2,7 @@ import type { ActionError, ActionType } from '../../../ports/action.ts'
 import type { ClientAct } from '../../../ports/cdp-client.ts'
 import { charactersOf, maskOf } from '../actions/secret-fields.ts'
 import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
-import type { CommandParams } from './border.ts'
+import type { CommandParams } from './command-policy.ts'
 
 /** Keys and turns of the wheel that follow each other within this time are one act. */
 const GATHER_MS = 500
@@ -41,7 +41,7 @@ export interface Outcome {
  * What a client does that a person at the browser would, told from its commands. What it types is masked: the protocol
  * does not say into which field.
  */
-export class ClientActs {
+export class ClientActionRecorder {
   readonly #acted: (act: ClientAct) => void
   #gathered: Gathered | null = null
   #timer: NodeJS.Timeout | undefined

@@ -3,14 +3,14 @@ import type { MessageEnds } from '../pipe/message-text.ts'
 import type { TooLarge } from '../pipe/oversized-message.ts'
 
 /** A command of a guest, as it goes to the browser. */
-export interface GuestCommand {
+export interface TenantCommand {
   method: string
   params: object
   sessionId: string
 }
 
 /** Someone who drives sessions of the protocol of its own over this wire. */
-export interface Guest {
+export interface Tenant {
   /** An event of one of its sessions, as it came. Must not throw. */
   event(message: Buffer, ends: MessageEnds): void
   /** An event of one of its sessions was too large to be handed on. Must not throw. */
@@ -18,24 +18,24 @@ export interface Guest {
 }
 
 /** Who waits for the answer to a guest's command. Calls must not throw. */
-export interface GuestAnswer {
+export interface TenantResponse {
   answered(message: Buffer, ends: MessageEnds): void
   /** `why`: for people. */
   tooLarge(why: string): void
 }
 
 /** What it throws ends its owner, not the browser. */
-export function ownedGuest(guest: Guest): Guest {
+export function ownedTenant(guest: Tenant): Tenant {
   return {
-    event: owned<Parameters<Guest['event']>>((...args) => guest.event(...args)),
-    eventTooLarge: owned<Parameters<Guest['eventTooLarge']>>((...args) => guest.eventTooLarge(...args)),
+    event: owned<Parameters<Tenant['event']>>((...args) => guest.event(...args)),
+    eventTooLarge: owned<Parameters<Tenant['eventTooLarge']>>((...args) => guest.eventTooLarge(...args)),
   }
 }
 
 /** The same of one who waits. */
-export function ownedAnswer(answer: GuestAnswer): GuestAnswer {
+export function ownedAnswer(answer: TenantResponse): TenantResponse {
   return {
-    answered: owned<Parameters<GuestAnswer['answered']>>((...args) => answer.answered(...args)),
-    tooLarge: owned<Parameters<GuestAnswer['tooLarge']>>((...args) => answer.tooLarge(...args)),
+    answered: owned<Parameters<TenantResponse['answered']>>((...args) => answer.answered(...args)),
+    tooLarge: owned<Parameters<TenantResponse['tooLarge']>>((...args) => answer.tooLarge(...args)),
   }
 }

@@ -1,4 +1,4 @@
-import type { CommandParams } from './border.ts'
+import type { CommandParams } from './command-policy.ts'
 
 /** Commands that mean the browser's own context where they name none. */
 const OF_A_CONTEXT = new Set([
@@ -17,7 +17,7 @@ const OF_A_CONTEXT = new Set([
  * The session lives in a context that Playwright made with its options. Clients look for pages in the browser's own, so
  * ours is passed off as that: named in commands that name none, and not among those that were made.
  */
-export class Disguise {
+export class ContextAlias {
   readonly #browserContextId: string
 
   constructor(browserContextId: string) {

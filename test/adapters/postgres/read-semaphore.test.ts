@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { ReadTurns } from '../../../src/adapters/postgres/read-turns.ts'
+import { ReadSemaphore } from '../../../src/adapters/postgres/read-semaphore.ts'
 
 /** Reads that a test ends, each noted when it begins. */
 function reads(atOnce: number) {
-  const turns = new ReadTurns(atOnce)
+  const turns = new ReadSemaphore(atOnce)
   const begun: string[] = []
   const ends: (() => void)[] = []
   const take = (owner: string, name: string, signal?: AbortSignal) =>
@@ -53,7 +53,7 @@ describe('reads take turns', () => {
 
   test('as many at once as there is room for, also after one failed', async () => {
     const { take, begun, endOne } = reads(2)
-    const turns = new ReadTurns(1)
+    const turns = new ReadSemaphore(1)
     await expect(turns.take('a', () => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
     expect(await turns.take('a', () => Promise.resolve('next'))).toBe('next')
     const all = ['1', '2', '3'].map((name) => take('a', name))

@@ -91,7 +91,7 @@ const COMMANDS = new Set([
 
 export type CommandParams = Readonly<Record<string, unknown>>
 
-export interface BorderRules {
+export interface CommandPolicy {
   /** Why an http or https address is not opened, for people; null: it is. */
   refuseAddress(url: string): string | null
   /** The context that a client takes for the browser's own. */
@@ -100,7 +100,7 @@ export interface BorderRules {
   emulatesDevices: boolean
 }
 
-type Rule = (params: CommandParams, rules: BorderRules) => string | null
+type Rule = (params: CommandParams, rules: CommandPolicy) => string | null
 
 const never = (why: string): Rule => {
   return () => why
@@ -146,7 +146,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 }
 
 /** Why a command is not handed on, for people; null: it is. */
-export function refuseCommand(method: string, params: CommandParams, rules: BorderRules): string | null {
+export function refuseCommand(method: string, params: CommandParams, rules: CommandPolicy): string | null {
   const domain = method.slice(0, Math.max(0, method.indexOf('.')))
   if (!DOMAINS.has(domain) && !COMMANDS.has(method)) return 'it reaches beyond the pages of the session'
   const rule = Object.hasOwn(RULES, method) ? RULES[method] : undefined
@@ -166,7 +166,7 @@ export function opensBlank(method: string, { url }: CommandParams): boolean {
 /** Made by the page itself, or by whoever drives it. */
 const HARMLESS_SCHEMES = new Set(['data:', 'blob:', 'javascript:'])
 
-function refuseUrl(url: unknown, { refuseAddress }: BorderRules): string | null {
+function refuseUrl(url: unknown, { refuseAddress }: CommandPolicy): string | null {
   if (typeof url !== 'string') return 'url must be a text'
   const parsed = URL.parse(url)
   if (parsed && HARMLESS_SCHEMES.has(parsed.protocol)) return null

@@ -1,13 +1,13 @@
 import { readEnds, readId } from '../pipe/message-text.ts'
-import { ownedAnswer, ownedGuest, type Guest, type GuestAnswer } from './guest.ts'
+import { ownedAnswer, ownedTenant, type Tenant, type TenantResponse } from './tenant.ts'
 
 /** Those who drive sessions of the protocol of their own over one pipe, and the answers that they wait for. */
-export class Guests {
-  readonly #bySession = new Map<string, Guest>()
-  readonly #answers = new Map<number, GuestAnswer>()
+export class TenantSet {
+  readonly #bySession = new Map<string, Tenant>()
+  readonly #answers = new Map<number, TenantResponse>()
 
-  host(sessionId: string, guest: Guest): void {
-    this.#bySession.set(sessionId, ownedGuest(guest))
+  host(sessionId: string, guest: Tenant): void {
+    this.#bySession.set(sessionId, ownedTenant(guest))
   }
 
   unhost(sessionId: string): void {
@@ -15,18 +15,18 @@ export class Guests {
   }
 
   /** Whose session it is; undefined: it belongs to no guest. */
-  of(sessionId: string | null): Guest | undefined {
+  of(sessionId: string | null): Tenant | undefined {
     return sessionId === null ? undefined : this.#bySession.get(sessionId)
   }
 
   /** Returns how to want the answer no more. */
-  expect(id: number, answer: GuestAnswer): () => void {
+  expect(id: number, answer: TenantResponse): () => void {
     this.#answers.set(id, ownedAnswer(answer))
     return () => this.#answers.delete(id)
   }
 
   /** Who waits for the answer, which comes once. */
-  takeAnswer(id: number): GuestAnswer | undefined {
+  takeAnswer(id: number): TenantResponse | undefined {
     const answer = this.#answers.get(id)
     this.#answers.delete(id)
     return answer

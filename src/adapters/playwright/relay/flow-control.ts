@@ -20,7 +20,7 @@ export interface Unanswered {
  * What one client has asked and the browser has not answered. A flood waits until the browser keeps up. What the browser
  * holds must not make the rest wait: the command that would set it free, and the end of the connection, come after it.
  */
-export class Backlog {
+export class FlowControl {
   readonly #changed: () => void
   readonly #underWay: (isUnderWay: boolean) => void
   readonly #unanswered = new Set<Unanswered>()

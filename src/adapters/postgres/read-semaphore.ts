@@ -8,7 +8,7 @@ interface Waiting {
  * few that are under way and never for a crowd of them (guarantee 11). Readers (the queries of an owner, its followers) take
  * turns, so nobody waits for the crowd of another, and a read whose client has left is dropped from the queue at once.
  */
-export class ReadTurns {
+export class ReadSemaphore {
   #free: number
   /** The waiting reads of each reader, in order; the reader whose turn is next comes first. */
   readonly #queues = new Map<string, Set<Waiting>>()

@@ -1,5 +1,5 @@
 /** What one client had stopped before its start (`waitForDebuggerOnStart`), and has not let go. */
-export class HeldTargets {
+export class DebuggerWatchdog {
   readonly #letGo: (sessionId: string) => void
   readonly #timers = new Map<string, NodeJS.Timeout>()
 
