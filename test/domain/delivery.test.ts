@@ -118,3 +118,36 @@ describe('all connections together', () => {
     ann!.close()
   })
 })
+
+test('readers that move on do not keep another owner waiting', async () => {
+  const budget = new DeliveryBudget(LIMITS)
+  const busy = Array.from({ length: 10 }, () => budget.open('ann', () => {}))
+  const held = await Promise.all(busy.map((delivery) => delivery.reserve(100, never)))
+  const other = budget.open('bob', () => {})
+  let isServed = false
+  const reading = other.reserve(300, never).then((got) => {
+    isServed = true
+    got.release()
+  })
+  // Each of them is done with its batch and wants the next at once.
+  const next = busy.map(async (delivery, index) => {
+    held[index]!.release()
+    ;(await delivery.reserve(100, never)).release()
+  })
+  for (let turn = 0; turn < 5; turn += 1) await setImmediate()
+  expect(isServed).toBe(true)
+  await Promise.all([reading, ...next])
+  expect(budget.total).toBe(0)
+})
+
+test('who gives up lets those behind it have the room that there is', async () => {
+  const budget = new DeliveryBudget(LIMITS)
+  const [full, first, second] = ['ann', 'bob', 'cid'].map((owner) => budget.open(owner, () => {}))
+  await full!.reserve(900, never)
+  const gaveUp = new AbortController()
+  const large = first!.reserve(500, gaveUp.signal)
+  const small = second!.reserve(50, never)
+  gaveUp.abort(new Error('gone'))
+  await expect(large).rejects.toThrow('gone')
+  ;(await small).release()
+})

@@ -78,8 +78,10 @@ export class DeliveryBudget {
     this.unblock(delivery)
   }
 
-  hasRoom(bytes: number): boolean {
-    return this.#total === 0 || this.#total + bytes <= this.limits.totalBytes
+  /** Room that the owner may take: where others wait for some, it waits for its turn, or they would wait while it moves on. */
+  hasRoom(bytes: number, owner: string): boolean {
+    const isTurn = this.#isGranting || [...this.#blocked.keys()].every((other) => other === owner)
+    return isTurn && (this.#total === 0 || this.#total + bytes <= this.limits.totalBytes)
   }
 
   count(change: number): void {
@@ -102,7 +104,9 @@ export class DeliveryBudget {
     const same = this.#blocked.get(delivery.owner)
     same?.delete(delivery)
     if (same?.size === 0) this.#blocked.delete(delivery.owner)
-    if (this.#blocked.size > 0 || !this.#watch) return
+    // What it waited for may be room enough for the next.
+    if (this.#blocked.size > 0) return this.#grant()
+    if (!this.#watch) return
     clearInterval(this.#watch)
     this.#watch = null
   }
@@ -177,7 +181,8 @@ export class Delivery implements DeliveryRoom {
 
   async reserve(bytes: number, signal: AbortSignal): Promise<Held> {
     signal.throwIfAborted()
-    if (this.#waiting.size === 0 && this.#fits(bytes) && this.#budget.hasRoom(bytes)) return this.hold(bytes)
+    if (this.#waiting.size === 0 && this.#fits(bytes) && this.#budget.hasRoom(bytes, this.owner))
+      return this.hold(bytes)
     const { promise, resolve, reject } = Promise.withResolvers<Held>()
     const leave = () => {
       this.#waiting.delete(waiting)
@@ -198,7 +203,7 @@ export class Delivery implements DeliveryRoom {
   }
 
   tryReserve(bytes: number): Held | null {
-    const isFree = this.#waiting.size === 0 && this.#fits(bytes) && this.#budget.hasRoom(bytes)
+    const isFree = this.#waiting.size === 0 && this.#fits(bytes) && this.#budget.hasRoom(bytes, this.owner)
     return isFree ? this.hold(bytes) : null
   }
 
@@ -227,7 +232,7 @@ export class Delivery implements DeliveryRoom {
       this.#budget.unblock(this)
       return true
     }
-    if (!this.#budget.hasRoom(next.bytes)) return false
+    if (!this.#budget.hasRoom(next.bytes, this.owner)) return false
     this.#waiting.delete(next)
     next.start()
     const [after] = this.#waiting
@@ -266,7 +271,7 @@ export class Delivery implements DeliveryRoom {
     while (!this.#closed) {
       const [next] = this.#waiting
       if (!next || !this.#fits(next.bytes)) return this.#budget.unblock(this)
-      if (!this.#budget.hasRoom(next.bytes)) return this.#budget.block(this)
+      if (!this.#budget.hasRoom(next.bytes, this.owner)) return this.#budget.block(this)
       this.#waiting.delete(next)
       next.start()
     }
