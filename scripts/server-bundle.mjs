@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -9,6 +9,7 @@ import { isFresh } from './freshness.mjs'
 
 const CONFIG = 'vite.server.config.ts'
 const MAIN = join('dist', 'main.js')
+const SOURCES = ['src', 'package-lock.json', CONFIG, join('scripts', 'server-bundle.mjs')]
 
 /**
  * Builds dist/ from src/: the server and the packages that it needs, in few files.
@@ -18,8 +19,9 @@ const MAIN = join('dist', 'main.js')
  */
 export async function buildServer(root, say) {
   const started = new Date()
+  const before = builtAt(root)
   removeUnfinished(root)
-  // Built beside its place and moved there whole: what was broken off is never taken for a bundle.
+  // Built beside its place and moved there when complete: what was broken off is never taken for a bundle.
   const staging = `dist.${randomBytes(4).toString('hex')}`
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
   // Vite takes any other for a build that developers look into.
@@ -33,15 +35,32 @@ export async function buildServer(root, say) {
     if (code !== 0) throw new SetupFailed(`The server could not be bundled:\n${output.trim()}`)
     // A source that was changed meanwhile is newer than what it may have missed.
     utimesSync(join(root, staging, 'main.js'), started, started)
-    rmSync(join(root, 'dist'), { recursive: true, force: true })
-    try {
-      renameSync(join(root, staging), join(root, 'dist'))
-    } catch (error) {
-      // Two may build at once; either's is as good.
-      if (!existsSync(join(root, MAIN))) throw error
-    }
+    // Two may build at once: the bundle of whoever was first may be running by now, and is as good.
+    if (builtAt(root) !== before && isFresh(root, MAIN, SOURCES)) return
+    replaceFiles(join(root, staging), join(root, 'dist'))
   } finally {
     rmSync(join(root, staging), { recursive: true, force: true })
+  }
+}
+
+/** @param {string} root */
+const builtAt = (root) => statSync(join(root, MAIN), { throwIfNoEntry: false })?.mtimeMs
+
+/**
+ * Puts the files of one folder in place of those of another, one by one, each in one step: a server that runs from there
+ * starts its threads from these files at any time, so none may be missing even for a moment. main.js comes last: the old
+ * one is dated back, so that the next start builds again if this is broken off.
+ *
+ * @param {string} from
+ * @param {string} to
+ */
+function replaceFiles(from, to) {
+  mkdirSync(to, { recursive: true })
+  if (existsSync(join(to, 'main.js'))) utimesSync(join(to, 'main.js'), 0, 0)
+  const names = readdirSync(from).filter((name) => name !== 'main.js')
+  for (const name of [...names, 'main.js']) renameSync(join(from, name), join(to, name))
+  for (const name of readdirSync(to)) {
+    if (name !== 'main.js' && !names.includes(name)) rmSync(join(to, name), { recursive: true, force: true })
   }
 }
 
@@ -60,8 +79,7 @@ function removeUnfinished(root) {
  */
 export async function ensureServer(root, say) {
   if (!existsSync(join(root, 'src'))) return
-  const sources = ['src', 'package-lock.json', CONFIG, join('scripts', 'server-bundle.mjs')]
-  if (isFresh(root, MAIN, sources)) return
+  if (isFresh(root, MAIN, SOURCES)) return
   say('bundling the server')
   await buildServer(root, say)
 }

@@ -31,11 +31,14 @@ export interface FollowLogOptions {
   signal?: AbortSignal
   /** How many batches are held for a reader that is slow. Each has up to 512 KiB of entries. Default: 16. */
   maxBufferedBatches?: number
-  /** The first pause before a retry; each further one is twice as long. Default: 250. */
+  /**
+   * The first pause before a retry; each further one is twice as long, until a subscription has lasted longer than
+   * `maxDelayMs`. Default: 250.
+   */
   minDelayMs?: number
   /** The longest pause before a retry, unless the server asks for a longer one. Default: 10,000. */
   maxDelayMs?: number
-  /** How many retries in a row may bring nothing. Default: unlimited. */
+  /** How many retries in a row may fail to advance the cursor. Default: unlimited. */
   maxRetries?: number
   /** Called before each retry. */
   onRetry?: (retry: LogRetry) => void

@@ -7,9 +7,12 @@ import { retryDelay, type RetryDelays } from './retry-delay.ts'
 export interface LogRetry {
   /** Why the subscription ended. */
   readonly error: FollowLogError
-  /** How many retries in a row this is, counted from 1. A batch that arrives resets it. */
+  /**
+   * How many retries in a row this is, counted from 1. Reset when the cursor advances, and by a subscription that has
+   * delivered a batch and lasted longer than `maxDelayMs`.
+   */
   readonly attempt: number
-  /** The pause until then. */
+  /** The pause until then. Pauses grow until a subscription has delivered a batch and lasted longer than `maxDelayMs`. */
   readonly delayMs: number
 }
 
@@ -49,8 +52,14 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
   #cursor: unknown
   /** Of the entries so far, where they have one. */
   #sequence = 0
-  /** Tries in a row that brought nothing. */
+  /** Tries in a row that did not advance the cursor. */
   #attempts = 0
+  /** Pauses since a subscription was last steady. One that breaks right after each batch makes progress, but is none. */
+  #pauses = 0
+  /** When the latest try began; a subscription that is resumed for a slow reader belongs to the try before. */
+  #triedAt = 0
+  /** Whether the latest try has brought a batch. */
+  #hasBatch = false
   /** Messages of an earlier subscription that still arrive are not taken for those of this one. */
   #subscription = 0
   #unsubscribe: (() => void) | null = null
@@ -92,12 +101,18 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
     const { signal } = this.#options
     if (signal?.aborted) return this.#stop()
     signal?.addEventListener('abort', this.#stop)
-    this.#subscribe()
+    this.#try()
   }
 
   readonly #stop = () => {
     this.#batches.length = 0
     this.#finish({ error: this.#options.signal?.reason })
+  }
+
+  #try(): void {
+    this.#triedAt = performance.now()
+    this.#hasBatch = false
+    this.#subscribe()
   }
 
   #subscribe(): void {
@@ -141,9 +156,10 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
     if (typeof batch.cursor !== 'string') {
       return this.#finish({ error: new TypeError('The subscription must select `cursor`.') })
     }
-    this.#attempts = 0
+    this.#hasBatch = true
     const fresh = this.#withoutRepeats(batch)
     if (!fresh) return
+    if (batch.cursor !== this.#cursor) this.#attempts = 0
     this.#cursor = batch.cursor
     const waiting = this.#waiting.shift()
     if (waiting) return waiting.resolve({ done: false, value: fresh as never })
@@ -169,11 +185,16 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
 
   #retry(error: FollowLogError): void {
     this.#leave()
+    if (this.#hasBatch && performance.now() - this.#triedAt > this.#options.maxDelayMs) {
+      this.#attempts = 0
+      this.#pauses = 0
+    }
     if (this.#attempts >= Math.min(error.maxRetries, this.#options.maxRetries)) return this.#finish({ error })
     this.#state = 'pausing'
     this.#attempts += 1
-    const delayMs = retryDelay(this.#attempts, this.#options, error.retryAfterSeconds)
-    this.#timer = setTimeout(() => this.#subscribe(), delayMs)
+    this.#pauses += 1
+    const delayMs = retryDelay(this.#pauses, this.#options, error.retryAfterSeconds)
+    this.#timer = setTimeout(() => this.#try(), delayMs)
     try {
       this.#options.onRetry?.({ error, attempt: this.#attempts, delayMs })
     } catch (thrown) {

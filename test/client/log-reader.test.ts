@@ -81,7 +81,7 @@ describe('following', () => {
 })
 
 describe('reconnecting', () => {
-  test('resumes at the last cursor, with pauses that grow, are bounded, and start again after a batch', async () => {
+  test('resumes at the last cursor, with pauses that grow and are bounded, and counts anew after a batch', async () => {
     const batches = follow({ minDelayMs: 100, maxDelayMs: 1_000 })
     const first = batches.next()
     client.last.sink.next(lines(1, 2))
@@ -190,6 +190,70 @@ describe('reconnecting', () => {
     vi.runOnlyPendingTimers()
     client.last.sink.error(new Error('the connection broke'))
     await expect(bounded).rejects.toThrow('the connection broke')
+  })
+
+  test('gives up a server that answers each try with a batch that brings nothing, and then fails', async () => {
+    const batches = follow({}, { id: 's1', after: 'c7' })
+    const empty = { data: { consoleMessages: { entries: [], cursor: 'c7', live: false } } }
+    const read: unknown[] = []
+    const reading = (async () => {
+      for await (const batch of batches) read.push(batch)
+    })()
+    const failure = expect(reading).rejects.toMatchObject({ code: 'INTERNAL' })
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      client.last.sink.next(empty)
+      failWith('INTERNAL')
+      vi.runOnlyPendingTimers()
+    }
+    expect(client.subscriptions).toHaveLength(6)
+    await failure
+    expect(retries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5])
+    expect(read).toHaveLength(6)
+  })
+
+  test('goes on with pauses that grow where each try advances the cursor and then fails', async () => {
+    const batches = follow({ minDelayMs: 100, maxDelayMs: 1_000 })
+    for (let sequence = 1; sequence <= 12; sequence += 1) {
+      const batch = batches.next()
+      client.last.sink.next(lines(sequence))
+      expect(sequencesOf((await batch).value)).toEqual([sequence])
+      failWith('INTERNAL')
+      expect(retries.at(-1)!.attempt).toBe(1)
+      expect(retries.at(-1)!.delayMs).toBeGreaterThanOrEqual(Math.min(1_000, 100 * 2 ** (sequence - 1)) / 2)
+      vi.runOnlyPendingTimers()
+    }
+    await batches.return?.()
+  })
+
+  test.each([
+    ['advanced the cursor', 'c8'],
+    ['brought nothing new of a quiet log', 'c7'],
+  ])('starts pauses again after a steady subscription, which %s', async (_, cursor) => {
+    const batches = follow({ minDelayMs: 100, maxDelayMs: 1_000, maxRetries: 5 }, { id: 's1', after: 'c7' })
+    const first = batches.next()
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      client.last.sink.error(new Error('the connection broke'))
+      vi.runOnlyPendingTimers()
+    }
+    client.last.sink.next({ data: { consoleMessages: { entries: [], cursor, live: true } } })
+    await first
+    vi.advanceTimersByTime(1_001)
+    client.last.sink.error(new Error('the connection broke'))
+    expect(retries.at(-1)!.attempt).toBe(1)
+    expect(retries.at(-1)!.delayMs).toBeLessThanOrEqual(100)
+    await batches.return?.()
+  })
+
+  test('counts a subscription that brought no batch as none, however long it lasted', async () => {
+    const first = follow({ maxDelayMs: 1_000, maxRetries: 2 }).next()
+    const failure = expect(first).rejects.toThrow('the connection broke')
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      vi.advanceTimersByTime(60_000)
+      client.last.sink.error(new Error('the connection broke'))
+      vi.runOnlyPendingTimers()
+    }
+    await failure
+    expect(client.subscriptions).toHaveLength(3)
   })
 
   test('reads the cursor anew where the client itself sends the subscription again', async () => {

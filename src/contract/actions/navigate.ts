@@ -4,7 +4,7 @@ import { timeoutMs } from './target.ts'
 
 export const LOAD_STATE: EnumDefinition<'COMMIT' | 'DOM_CONTENT_LOADED' | 'LOAD' | 'NETWORK_IDLE'> = {
   enumName: 'LoadState',
-  description: 'How far a page is.',
+  description: 'Load state of a page.',
   values: {
     COMMIT: 'The response has begun to arrive and the document has been created.',
     DOM_CONTENT_LOADED: 'The document has been read.',

@@ -7,7 +7,7 @@ const MOST_METHODS = 50
 
 export const CONSOLE_LEVEL: EnumDefinition<ConsoleLevel> = {
   enumName: 'ConsoleLevel',
-  description: 'How grave a line of the console is.',
+  description: 'Severity of a console message.',
   values: {
     DEBUG: 'console.debug and the browser’s verbose messages.',
     LOG: 'console.log and whatever has no level of its own, such as console.table.',

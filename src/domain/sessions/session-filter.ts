@@ -27,7 +27,7 @@ const time = ruled(z.date(), (value) =>
 
 export const SESSION_STATUS: EnumDefinition<SessionStatus> = {
   enumName: 'SessionStatus',
-  description: 'How far a session is. CLOSED, TIMED_OUT and FAILED are final.',
+  description: 'Status of a session. CLOSED, TIMED_OUT and FAILED are final.',
   values: {
     CREATING: 'Waiting for a slot, or its browser is starting.',
     RUNNING: 'Its browser runs.',

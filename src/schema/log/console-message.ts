@@ -56,7 +56,7 @@ const ConsoleMessage = entryType(
 builder.objectFields(ConsoleMessage, (t) => ({
   level: t.field({
     type: ConsoleLevelEnum,
-    description: 'How grave it is.',
+    description: 'Severity of the message.',
     resolve: ({ entry }) => entry.data.level,
   }),
   source: t.field({

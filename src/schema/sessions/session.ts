@@ -65,7 +65,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
     status: t.expose('status', {
       authScopes: NEEDS.readOrWrite,
       type: SessionStatusEnum,
-      description: 'How far it is.',
+      description: 'Status of the session.',
     }),
     endReason: t.expose('endReason', {
       authScopes: NEEDS.readOrWrite,

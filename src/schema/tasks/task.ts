@@ -15,7 +15,7 @@ import { Session, sessionUuid } from '../sessions/session.ts'
 const ID = 'The id of the task.'
 
 export const TaskStatusEnum = builder.enumType('TaskStatus', {
-  description: 'How far a task is. COMPLETED, FAILED and CANCELLED are final.',
+  description: 'Status of a task. COMPLETED, FAILED and CANCELLED are final.',
   values: describedValues<TaskStatus>({
     RUNNING: 'The model works on it, or it waits for its session to run.',
     COMPLETED: 'The model finished it; see result.',
@@ -42,7 +42,11 @@ const Task = builder.node(builder.objectRef<TaskRecord>('Task'), {
       },
     }),
     prompt: t.exposeString('prompt', { authScopes: readOrGiven('prompt'), description: 'The prompt.' }),
-    status: t.expose('status', { authScopes: NEEDS.readOrWrite, type: TaskStatusEnum, description: 'How far it is.' }),
+    status: t.expose('status', {
+      authScopes: NEEDS.readOrWrite,
+      type: TaskStatusEnum,
+      description: 'Status of the task.',
+    }),
     result: t.expose('result', {
       authScopes: NEEDS.read,
       type: 'JSON',
