@@ -2,6 +2,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
+import { CdpSocket } from '../support/cdp-socket.ts'
 import { ofKind } from '../support/connect-api.ts'
 import { navigationApi, NAVIGATED, type Navigated } from '../support/navigation-api.ts'
 import { startPagesSite } from '../support/pages-site.ts'
@@ -16,7 +17,7 @@ const pages = {
   '/file.bin': 'bytes',
 }
 
-const { tabwire, site, start, terminate, untilLogged } = withApp(
+const { tabwire, site, start, terminate, untilLogged, cdpUrlOf } = withApp(
   () => startPagesSite(pages, { '/to-metadata': METADATA }),
   { warmBrowsers: 1 },
   { deadlines: { firstPage: 600_000 } },
@@ -116,6 +117,19 @@ describe('what failed', () => {
     const [, failedPage] = await pageIdsOf(id)
     await run(id, [{ evaluate: { expression: `location.href = '${site().url}/next'; 0` } }], failedPage)
     await expect.poll(async () => (await navigated(id)).lastNavigationError).toBeNull()
+    await terminate(id)
+  })
+
+  test('is kept when a client opens another page, not when it navigates the one that failed', async () => {
+    const { id } = await startAt(refusedUrl)
+    const client = await CdpSocket.connect(await cdpUrlOf(id))
+    const { sessionId } = await client.attachToPage()
+    await client.send('Target.createTarget', { url: 'about:blank' })
+    await untilLogged(id, (log) => ofKind(log, 'Action').some(({ type }) => type === 'OPEN_PAGE'))
+    expect((await navigated(id)).lastNavigationError?.url).toBe(refusedUrl)
+    await client.send('Page.navigate', { url: `${site().url}/next` }, sessionId)
+    await expect.poll(async () => (await navigated(id)).lastNavigationError).toBeNull()
+    await client[Symbol.asyncDispose]()
     await terminate(id)
   })
 

@@ -59,9 +59,10 @@ export class ShownPage {
   acted({ type, origin, pageId, startedAt, error, details }: Acted, at: number): void {
     const { url } = details
     if (!NAVIGATING.has(type) || typeof url !== 'string') return
+    // A client of the browser's protocol is told by the browser; `arrived` hears of what its navigations show.
+    if (origin === 'CLIENT') return
     if (!error) return this.#worked()
-    // A client of the browser's protocol is told by the browser.
-    if (origin === 'CLIENT' || !FAILURES.has(error.code)) return
+    if (!FAILURES.has(error.code)) return
     // The document is there, and only what it refers to is not.
     if (error.code === 'TIMEOUT' && this.hasArrivedSince(pageId, startedAt)) return
     this.#failedPageId = pageId
