@@ -302,5 +302,8 @@ test('a fault in any listener or timer of a session ends what it belongs to, and
   server.child.kill('SIGTERM')
   const { code, stderr } = await server.finished
   // A start may be slow; that is told as well.
-  expect([code, stderr.replace(/^(Ending the sessions; press Ctrl-C again to exit immediately\.|Still .*)\n/gm, '')]).toEqual([0, ''])
+  expect([
+    code,
+    stderr.replace(/^(Ending the sessions; press Ctrl-C again to exit immediately\.|Still .*)\n/gm, ''),
+  ]).toEqual([0, ''])
 })
