@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -18,7 +18,7 @@ const SOURCES = ['src', 'package-lock.json', CONFIG, join('scripts', 'server-bun
  * @param {(line: string) => void} say
  */
 export async function buildServer(root, say) {
-  const started = new Date()
+  const startedSeconds = now(root)
   const before = builtAt(root)
   removeUnfinished(root)
   // Built beside its place and moved there when complete: what was broken off is never taken for a bundle.
@@ -34,12 +34,28 @@ export async function buildServer(root, say) {
     )
     if (code !== 0) throw new SetupFailed(`The server could not be bundled:\n${output.trim()}`)
     // A source that was changed meanwhile is newer than what it may have missed.
-    utimesSync(join(root, staging, 'main.js'), started, started)
+    utimesSync(join(root, staging, 'main.js'), startedSeconds, startedSeconds)
     // Two may build at once: the bundle of whoever was first may be running by now, and is as good.
     if (builtAt(root) !== before && isFresh(root, MAIN, SOURCES)) return
     replaceFiles(join(root, staging), join(root, 'dist'))
   } finally {
     rmSync(join(root, staging), { recursive: true, force: true })
+  }
+}
+
+/**
+ * By the clock of the file system, which is behind that of the process and finer: else a source that was written just
+ * before would count as newer. A microsecond is lost in the conversion.
+ *
+ * @param {string} root
+ */
+function now(root) {
+  const stamp = join(root, `dist.${randomBytes(4).toString('hex')}.time`)
+  writeFileSync(stamp, '')
+  try {
+    return (statSync(stamp).mtimeMs + 0.001) / 1000
+  } finally {
+    rmSync(stamp)
   }
 }
 
