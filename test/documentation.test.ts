@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { expect, test } from 'vitest'
 import { DOCUMENTS, readDocument } from './support/snippets.ts'
@@ -32,16 +32,4 @@ test('README fits on two screens and leads to every document', () => {
   const readme = readDocument('README.md')
   expect(readme.split('\n').length).toBeLessThanOrEqual(150)
   expect(DOCUMENTS.filter((file) => file !== 'README.md' && !readme.includes(`(${file})`))).toEqual([])
-})
-
-test('every environment variable is documented, and listed by the help of serve', () => {
-  const config = readFileSync(join(ROOT, 'src/config.ts'), 'utf8')
-  const variables = [...config.matchAll(/^ {2}(HOST|PORT|DATABASE_URL|TABWIRE_\w+):/gm)].map(([, name]) => name!)
-  expect(variables).toContain('TABWIRE_EGRESS_ALLOW')
-  for (const text of [
-    readDocument('docs/configuration.md'),
-    readFileSync(join(ROOT, 'src/commands/serve.ts'), 'utf8'),
-  ]) {
-    expect(variables.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([])
-  }
 })
