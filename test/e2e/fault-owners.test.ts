@@ -215,11 +215,17 @@ async function drive(id: string): Promise<number | null> {
 
 const ACT = `mutation ($id: ID!, $actions: [ActionInput!]!) {
   runActions(sessionId: $id, actions: $actions) { success } }`
-const DIALOG = [{ evaluate: { expression: `() => { confirm('sure?') }` } }]
+// One that is not answered holds up all that comes after it.
+const DIALOG = [{ evaluate: { expression: `() => { confirm('sure?') }` } }, { dialog: { accept: true } }]
 const actionsAt = (url: string) => [{ evaluate: { expression: '1 + 1' } }, { screenshot: {} }, { navigate: { url } }]
 
+interface Ended extends State {
+  /** What came of its actions; null: no response. */
+  acted: { success: boolean }[] | null
+}
+
 /** All that a session can do, until it has ended. */
-async function round(): Promise<State> {
+async function round(): Promise<Ended> {
   const id = await start('all')
   const followed = [
     follow('consoleMessages(sessionId: $id) { cursor }', id),
@@ -228,15 +234,16 @@ async function round(): Promise<State> {
   ]
   const stream = followByEvents(id)
   await ask(ACT, { id, actions: DIALOG })
-  const acted = ask(ACT, { id, actions: actionsAt(`${site.url}/page/frame`) })
+  const acted = ask<{ runActions: { success: boolean }[] }>(ACT, { id, actions: actionsAt(`${site.url}/page/frame`) })
   // Closed by itself, by a fault, because the session has ended.
   expect([null, 1000, 1005, 1006, 1011, 4001]).toContain(await drive(id))
+  const actions = await acted
   await must('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
   await expect.poll(() => stateOf(id).then(({ status }) => status), { timeout: 60_000 }).not.toBe('RUNNING')
   // Completed, broken off while it was opened, closed by a fault.
   for (const end of await Promise.all(followed)) expect([1000, 1006, 4500]).toContain(end)
-  await Promise.all([stream, acted])
-  return stateOf(id)
+  await stream
+  return { ...(await stateOf(id)), acted: actions?.data?.runActions ?? null }
 }
 
 const isExpected = ({ status, endReason, events: { nodes } }: State) =>
@@ -244,8 +251,8 @@ const isExpected = ({ status, endReason, events: { nodes } }: State) =>
   nodes[0]?.endReason === endReason
 
 /** Rounds until nothing fails that has not failed before. */
-async function untilAllHaveFailed(...kinds: string[]): Promise<State[]> {
-  const ends: State[] = []
+async function untilAllHaveFailed(...kinds: string[]): Promise<Ended[]> {
+  const ends: Ended[] = []
   await mode(...kinds)
   for (let quiet = 0, before = 0; quiet < ENOUGH;) {
     const states = await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => round()))
@@ -286,7 +293,9 @@ test('a fault in any listener or timer of a session ends what it belongs to, and
   const places = fired.map(([place]) => place)
   for (const kind of KINDS) expect(places).toContainEqual(expect.stringMatching(kind))
   expect(fired.length).toBeGreaterThan(100)
-  expect(ends.at(-1)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
+  // Where nothing fails any more, all of it is done.
+  const acted = [{ success: true }, { success: true }, { success: true }]
+  expect(ends.at(-1)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED', acted })
   const { status, consoleMessageCount } = await stateOf(neighbor)
   expect(status).toBe('RUNNING')
   const log = await must<{ session: { consoleMessages: { nodes: { text: string }[] }; events: { nodes: object[] } } }>(
