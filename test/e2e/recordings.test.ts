@@ -248,7 +248,7 @@ describe('a download', () => {
     const { id } = await startRecording({ record: [] })
     await withRoomFor(10_000, id, async () => {
       await download(id, '/attachment?bytes=10001')
-      const keepFailure = expect.stringContaining('quota') as string
+      const keepFailure = expect.stringContaining('does not fit into the quota of its owner') as string
       await expect.poll(() => downloadsOf(id)).toMatchObject([{ artifact: null, failure: null, keepFailure }])
       await download(id, '/attachment')
       await expect.poll(async () => (await downloadsOf(id))[1]).toMatchObject({ artifact: { kind: 'DOWNLOAD' } })
