@@ -256,11 +256,11 @@ test('pictures have the pixels of the scale; one that would have too many is ref
   // 2400 by 2400 CSS pixels fit, but not with a hundred device pixels each.
   await evaluate(id, `void (document.body.style.cssText = 'width: 2400px; height: 2400px')`)
   const [whole] = await run(id, [{ screenshot: { fullPage: true } }])
-  expect(whole!.error?.code).toBe('NOT_ACTIONABLE')
+  expect(whole!.error).toMatchObject({ code: 'NOT_ACTIONABLE' })
   const [element] = await run(id, [{ screenshot: { target: { css: 'body' } } }])
-  expect(element!.error?.code).toBe('NOT_ACTIONABLE')
+  expect(element!.error).toMatchObject({ code: 'NOT_ACTIONABLE' })
   const [resized] = await run(id, [{ setViewport: { width: 4000, height: 4000 } }])
-  expect(resized!.error?.code).toBe('INVALID_INPUT')
+  expect(resized!.error).toMatchObject({ code: 'INVALID_INPUT' })
   await terminate(id)
 })
 

@@ -10,6 +10,7 @@ import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { freezeProcesses } from '../support/freeze-process.ts'
 
 leakGate()
 
@@ -76,7 +77,7 @@ describe('a browser', () => {
 
   test('frozen: health says UNRESPONSIVE, and it can be terminated', async () => {
     const { id, browser } = await startHere()
-    process.kill(browser.pid, 'SIGSTOP')
+    await freezeProcesses(browser.pid)
     expect((await state(id)).health).toMatchObject({
       status: 'UNRESPONSIVE',
       browserResponsive: false,
@@ -189,7 +190,7 @@ describe('the server', { timeout: 120_000 }, () => {
     await expect.poll(async () => (await ask<Log>(killed, LOG, { id })).session.lines.totalCount).toBeGreaterThan(5)
     const [frozen, ...others] = await browsersOf(killed.child.pid!)
     expect(others.length).toBeGreaterThan(0)
-    process.kill(frozen!.pid, 'SIGSTOP')
+    await freezeProcesses(frozen!.pid)
     const seen = (await ask<Log>(killed, LOG, { id })).session.events.totalCount
     const machineId = (await readFile(join(dataDir, 'machine-id'), 'utf8')).trim()
     const profiles = join(tmpdir(), `tabwire-${machineId}`)

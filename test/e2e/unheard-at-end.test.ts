@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { startScriptedSite } from '../adapters/playwright/scripted-site.ts'
 import { browsersOf } from '../support/browser-processes.ts'
 import { withApp } from '../support/with-app.ts'
+import { freezeProcesses } from '../support/freeze-process.ts'
 
 /** What the browser had not handed over at an end cannot be counted: then the last entries say so, and only then. */
 
@@ -134,8 +135,12 @@ describe('an end of which something may be missing says so before the final stat
     const { id } = await start({ initialPrompt: `${site().url}/page/quiet` }, 'LOADED')
     const following = followDrops(id)
     const [browser] = await browsersOf(process.pid)
-    process.kill(browser!.pid, signal)
-    if (signal === 'SIGSTOP') await terminate(id)
+    if (signal === 'SIGSTOP') {
+      await freezeProcesses(browser!.pid)
+      await terminate(id)
+    } else {
+      process.kill(browser!.pid, signal)
+    }
     expect(await following).toEqual({ dropped: 0, droppedUnknown: true })
     expect(await lastEntriesOf(id)).toMatchObject(unheardAnd(endReason))
   })

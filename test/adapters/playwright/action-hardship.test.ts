@@ -9,6 +9,7 @@ import { startActionPages, type ActionSitePages } from '../../support/site-actio
 import { stepOf, take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
+import { freezeProcesses } from '../../support/freeze-process.ts'
 
 let testPool: TestPool
 let site: ActionSitePages
@@ -214,8 +215,7 @@ describe('whatever the page does, a step ends', () => {
 
   test('a browser that was stopped', async () => {
     await open('/form')
-    const stopped = testPool.processes()
-    for (const pid of stopped) process.kill(pid, 'SIGSTOP')
+    await freezeProcesses(...testPool.processes())
     const click = await take(session, { click: { target: { css: 'button' } } }, { signal: AbortSignal.timeout(500) })
     expect(click.error?.code).toBe('TIMEOUT')
     expect((await observe({ signal: AbortSignal.timeout(300) })).error?.code).toBe('TIMEOUT')

@@ -8,6 +8,7 @@ import { firstUidOf } from '../../../src/adapters/playwright/launch/sandbox.ts'
 import { findSetpriv } from '../../../src/adapters/playwright/launch/setpriv.ts'
 import { PATIENCE } from '../../support/patience.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
+import { freezeProcesses } from '../../support/freeze-process.ts'
 
 let pool: TestPool | undefined
 
@@ -47,7 +48,7 @@ describe('a browser that is stopped', () => {
     pool = await startTestPool({ warm: 2 })
     await until(() => pool?.pool.warmCount()).toBe(2)
     const ready = pool.browsers()
-    for (const pid of ready) process.kill(pid, 'SIGSTOP')
+    await freezeProcesses(...ready)
     const { session } = await pool.start()
     expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
     await until(() => pool?.browsers().filter((pid) => ready.includes(pid))).toEqual([])
@@ -57,7 +58,7 @@ describe('a browser that is stopped', () => {
   test('takes no new viewport, which is said and not waited for', async () => {
     pool = await startTestPool({ warm: 0 })
     const { session } = await pool.start()
-    process.kill(pool.browsers()[0]!, 'SIGSTOP')
+    await freezeProcesses(pool.browsers()[0]!)
     await expect(session.setViewport({ width: 800, height: 600 })).rejects.toThrow(/viewport within 2 s/)
     await session.close(0)
   })

@@ -15,6 +15,7 @@ import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger, processesWith, startTestPool, type TestPool } from './test-pool.ts'
+import { freezeProcesses } from '../../support/freeze-process.ts'
 
 let site: TestSite
 let pool: TestPool | undefined
@@ -121,7 +122,7 @@ describe('death', () => {
     const { session } = await pool.start()
     let crashed = false
     void session.crashed.then(() => (crashed = true))
-    process.kill(-pool.browsers()[0]!, 'SIGSTOP')
+    await freezeProcesses(...pool.processes())
     expect(await session.ping(200)).toBeNull()
     // It would never end by itself.
     await session.close(300)
@@ -170,7 +171,7 @@ describe('death', () => {
     const directory = browsersDirectory(tempRoot, machineId)
     const mark = `--user-data-dir=${directory}/`
     const browsers = processesWith(mark)
-    process.kill(browsers[0]!, 'SIGSTOP')
+    await freezeProcesses(browsers[0]!)
     server.kill('SIGKILL')
     await once(server, 'exit')
     await until(() => processesWith(mark)).toEqual([])

@@ -6,6 +6,7 @@ import type { RecordingKind } from '../../../src/ports/artifact.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { take } from '../../support/take-steps.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
+import { freezeProcesses } from '../../support/freeze-process.ts'
 
 let testPool: TestPool
 let site: ActionSitePages
@@ -31,7 +32,7 @@ async function recorded(record: RecordingKind[], end: 'in order' | 'crashed' | '
     for (const pid of pids) process.kill(pid, 'SIGKILL')
     await session.crashed
   }
-  if (end === 'stopped') for (const pid of testPool.processes()) process.kill(pid, 'SIGSTOP')
+  if (end === 'stopped') await freezeProcesses(...testPool.processes())
   await session.flush(end === 'in order' ? 1_000 : 0)
   await session.finishFiles(end === 'in order' ? 20_000 : 6_000)
   const { files } = recorder

@@ -1,0 +1,21 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { expect } from 'vitest'
+
+/** Stops processes, and waits until each thread of them stands still: the signal alone reaches one of them at first. */
+export async function freezeProcesses(...pids: number[]): Promise<void> {
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  for (const pid of pids) {
+    await expect.poll(() => statesOfThreads(pid), { interval: 5 }).toSatisfy((all: string[]) => all.every(isStill))
+  }
+}
+
+const isStill = (state: string) => 'TtZX'.includes(state)
+
+/** Letters as in proc(5); none of a process that is gone. */
+async function statesOfThreads(pid: number): Promise<string[]> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
+  const stats = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => '')),
+  )
+  return stats.flatMap((stat) => /^\d+ \(.*\) (\S)/s.exec(stat)?.[1] ?? [])
+}
