@@ -27,7 +27,8 @@ const { run } = actionApi(tabwire)
 const { cdpUrlOf } = connectApi(tabwire)
 
 const open = async (id: string, path: string, waitUntil = 'LOAD') => {
-  const [step] = await run(id, [{ navigate: { url: `${site().url}${path}`, waitUntil } }])
+  // As long as may be: a step that waits in vain is seen to hang.
+  const [step] = await run(id, [{ navigate: { url: `${site().url}${path}`, waitUntil, timeoutMs: 120_000 } }])
   const { finalUrl } = step!.details
   return {
     code: step!.error?.code ?? 'DONE',
@@ -100,3 +101,19 @@ for (const rival of ['/held/rival', 'about:blank']) {
     await terminate(id)
   })
 }
+
+test('a step whose rival is replaced, too, ends once the last one is shown', async () => {
+  const { id } = await start({})
+  const { client, sessionId } = await attachTo(id)
+  const step = open(id, '/held/twice-replaced')
+  await site().asked('/held/twice-replaced')
+  const rivals = ['/held/first-rival', '/held/second-rival']
+  for (const rival of rivals) {
+    void client.ask('Page.navigate', { url: `${site().url}${rival}` }, sessionId)
+    await site().asked(rival)
+  }
+  site().release('/held/second-rival')
+  expect(await step).toMatchObject({ code: 'NAVIGATION_INTERRUPTED', at: '/held/second-rival' })
+  await client[Symbol.asyncDispose]()
+  await terminate(id)
+})

@@ -66,15 +66,25 @@ export async function goTo(site: ActionSite, url: string, waitUntil: LoadState):
 async function untilArrived(site: ActionSite, own: OwnNavigation, deadline: Deadline, error: unknown): Promise<void> {
   await untilHeard(site)
   const isCanceled = netErrorIn(error) === CANCELED
-  const fate = isCanceled ? { kind: 'FAILED' as const, netError: CANCELED } : await deadline.result(own.settled)
-  site.signal.throwIfAborted()
-  if (fate === null) throw new Error(`Timeout ${site.timeout}ms exceeded`, { cause: error })
-  if (fate.kind === 'ARRIVED') return await untilHeard(site)
-  if (fate.kind === 'FAILED') {
-    const isReplaced = fate.netError === CANCELED && own.rivalEnded !== null
-    if (!isReplaced) throw isCanceled ? error : new Error(fate.netError, { cause: error })
-    await deadline.result(own.rivalEnded)
+  for (;;) {
+    const { timesAsked } = own
+    // What became no document may not be told as failed; what was asked for again is.
+    const isOver = isCanceled && timesAsked <= 1
+    const fate = isOver ? { kind: 'FAILED' as const, netError: CANCELED } : await deadline.result(own.settled)
     site.signal.throwIfAborted()
+    if (fate === null) throw new Error(`Timeout ${site.timeout}ms exceeded`, { cause: error })
+    if (fate.kind === 'ARRIVED') return await untilHeard(site)
+    if (fate.kind === 'REPLACED') break
+    if (fate.netError === CANCELED) {
+      await untilHeard(site)
+      if (own.timesAsked === timesAsked && own.rivalEnded !== null) {
+        await deadline.result(own.rivalEnded)
+        site.signal.throwIfAborted()
+        if (own.timesAsked === timesAsked) break
+      }
+      if (own.timesAsked !== timesAsked) continue
+    }
+    throw isCanceled ? error : new Error(fate.netError, { cause: error })
   }
   throw new Error(INTERRUPTED, { cause: error })
 }

@@ -7,8 +7,9 @@ interface Rival {
   requestId: string
   url: string
   isOfOwn: boolean
-  /** It is shown, or none comes of it. */
+  /** It is shown, or none comes of it; shared with the rival it replaced, whose end nobody tells. */
   ended: PromiseWithResolvers<void>
+  hasFailed: boolean
 }
 
 /** What became of a navigation: its document is shown, another was shown instead, or none came. */
@@ -19,26 +20,33 @@ export type Fate = { kind: 'ARRIVED' } | { kind: 'REPLACED' } | { kind: 'FAILED'
  * for while the step's own is under way, and refuse it, too.
  */
 export class OwnNavigation implements Disposable {
-  /** Never rejects. It is pending as long as the browser tries. */
-  readonly settled: Promise<Fate>
   /** What the server answered; null where none did. */
   status: number | null = null
-  readonly #settle: (fate: Fate) => void
+  #fate = Promise.withResolvers<Fate>()
   readonly #address: string
   readonly #stop: () => void
   #requestId: string | null = null
   /** The last that the page was asked for before its own was shown. */
   #rival: Rival | null = null
   #isReplaced = false
+  #hasFailed = false
+  #timesAsked = 0
   /** The guard's count of documents when its own was shown. */
   #arrivedAt: number | null = null
 
   constructor(url: string, stop: () => void) {
-    const { promise, resolve } = Promise.withResolvers<Fate>()
-    this.settled = promise
-    this.#settle = resolve
     this.#address = addressOf(url)
     this.#stop = stop
+  }
+
+  /** Never rejects. It is pending as long as the browser tries. Another one when `timesAsked` grows after a failure. */
+  get settled(): Promise<Fate> {
+    return this.#fate.promise
+  }
+
+  /** How often the page was asked for this address: whoever asked again, the last one counts. */
+  get timesAsked(): number {
+    return this.#timesAsked
   }
 
   /** Whether the page went on to what the page before had asked for. */
@@ -64,7 +72,7 @@ export class OwnNavigation implements Disposable {
   asked(requestId: string, url: string): void {
     if (this.#arrivedAt !== null) return
     // The page may have asked for the same itself, which the step's own replaces.
-    if (addressOf(url) === this.#address) this.#requestId = requestId
+    if (addressOf(url) === this.#address) this.#askedOwn(requestId)
     else this.began(requestId, url)
   }
 
@@ -72,7 +80,10 @@ export class OwnNavigation implements Disposable {
   began(requestId: string, url: string): void {
     if (this.#arrivedAt !== null || this.#requestId === null) return
     if (requestId === this.#requestId || requestId === this.#rival?.requestId) return
-    this.#rival = { requestId, url: addressOf(url), isOfOwn: false, ended: Promise.withResolvers<void>() }
+    const address = addressOf(url)
+    if (address === this.#address) return this.#askedOwn(requestId)
+    const ended = this.#rival && !this.#rival.hasFailed ? this.#rival.ended : Promise.withResolvers<void>()
+    this.#rival = { requestId, url: address, isOfOwn: false, ended, hasFailed: false }
   }
 
   /** Documents tell what they ask for in order with what is shown; their requests may be told before they are shown. */
@@ -85,8 +96,13 @@ export class OwnNavigation implements Disposable {
   }
 
   failed(requestId: string, netError: string): void {
-    if (requestId === this.#requestId) this.#settle({ kind: 'FAILED', netError })
-    else if (requestId === this.#rival?.requestId) this.#rival.ended.resolve()
+    if (requestId === this.#requestId) {
+      this.#hasFailed = true
+      this.#fate.resolve({ kind: 'FAILED', netError })
+    } else if (requestId === this.#rival?.requestId) {
+      this.#rival.hasFailed = true
+      this.#rival.ended.resolve()
+    }
   }
 
   shown(loaderId: string, url: string, count: number): void {
@@ -94,16 +110,28 @@ export class OwnNavigation implements Disposable {
     const isOwn = this.#requestId === null ? addressOf(url) === this.#address : loaderId === this.#requestId
     if (isOwn) {
       this.#arrivedAt ??= count
-      this.#settle({ kind: 'ARRIVED' })
+      this.#fate.resolve({ kind: 'ARRIVED' })
     } else if (loaderId === this.#rival?.requestId && !this.#rival.isOfOwn) {
       this.#isReplaced = true
       this.#rival.ended.resolve()
-      this.#settle({ kind: 'REPLACED' })
+      this.#fate.resolve({ kind: 'REPLACED' })
     }
   }
 
   [Symbol.dispose](): void {
     this.#stop()
+  }
+
+  #askedOwn(requestId: string): void {
+    if (requestId === this.#requestId) return
+    this.#requestId = requestId
+    this.#timesAsked += 1
+    this.status = null
+    this.#rival?.ended.resolve()
+    this.#rival = null
+    if (!this.#hasFailed) return
+    this.#hasFailed = false
+    this.#fate = Promise.withResolvers<Fate>()
   }
 }
 
