@@ -24,8 +24,24 @@ test('a start at a host that takes no connections says TIMEOUT', async () => {
 test('one that responds in the end has not failed', async () => {
   const { id, lastNavigationError } = await startAt(`${site().url}/late`)
   expect(lastNavigationError?.code).toBe('TIMEOUT')
-  site().release()
+  site().release('/late')
   await expect.poll(() => navigated(id)).toMatchObject({ currentUrl: `${site().url}/late`, lastNavigationError: null })
+  await terminate(id)
+})
+
+test('one that redirects in the end to where no page may go is BLOCKED', async () => {
+  const url = `${site().url}/late-redirect?http://169.254.169.254/latest`
+  const { id, lastNavigationError } = await startAt(url)
+  expect(lastNavigationError?.code).toBe('TIMEOUT')
+  site().release('/late-redirect')
+  const blocked = { url, code: 'BLOCKED', message: expect.stringContaining('169.254.169.254') }
+  await expect.poll(async () => (await navigated(id)).lastNavigationError).toMatchObject(blocked)
+  await expect.poll(async () => (await logged(id)).map(({ error }) => error?.code)).toEqual(['TIMEOUT', 'BLOCKED'])
+  const { session } = await tabwire().query<{ session: { error: string } }>(
+    'query ($id: ID!) { session(id: $id) { error } }',
+    { id },
+  )
+  expect(session.error).toContain('169.254.169.254')
   await terminate(id)
 })
 

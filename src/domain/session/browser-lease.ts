@@ -78,13 +78,18 @@ export class BrowserLease {
 
   /**
    * As BrowserSession.open, but nothing is waited for that has not begun to arrive within the deadline; the browser goes on
-   * trying until the signal. `hasArrived`: whether a document is there, and only what it refers to is not.
+   * trying until the signal, and `late` is its result. `hasArrived`: whether a document is there, and only what it refers to
+   * is not.
    */
-  async open(url: string, hasArrived: () => boolean, signal: AbortSignal): Promise<OpenOutcome | { limitMs: number }> {
+  async open(
+    url: string,
+    hasArrived: () => boolean,
+    signal: AbortSignal,
+  ): Promise<OpenOutcome | { limitMs: number; late: Promise<OpenOutcome> }> {
     const opening = this.browser.open(url, signal)
     const limitMs = this.#deadlines.firstPage
     const opened = await Deadline.result(opening, limitMs, signal)
-    return opened ?? (signal.aborted || hasArrived() ? opening : { limitMs })
+    return opened ?? (signal.aborted || hasArrived() ? opening : { limitMs, late: opening })
   }
 
   /** Throws BrowserTimeout when the browser does not take it. */

@@ -4,6 +4,7 @@ import type { EntryData } from '../../ports/log-entry.ts'
 import { Deadline } from '../../async/deadline.ts'
 import type { SessionLog } from '../log/session-log.ts'
 import type { BrowserLease } from './browser-lease.ts'
+import type { InFlightWork } from './in-flight-work.ts'
 import type { ShownPage } from './shown-page.ts'
 
 /** How long the log is waited for, so that whoever waits for the page is told. */
@@ -11,47 +12,56 @@ const COMMIT_MS = 5_000
 
 /**
  * Opens the page of `initialPrompt`, and waits until it has loaded or has failed to. A failure is told as an action that
- * failed, and as the last navigation error; one that led to where no page may go as the error of the session as well.
+ * failed, and as the last navigation error; one that led to where no page may go as the error of the session as well, also
+ * where the host takes longer to lead there than is waited for.
  */
 export async function openFirstPage(
   browser: BrowserLease,
   url: string,
   log: Pick<SessionLog, 'commit'>,
   shown: ShownPage,
+  work: Pick<InFlightWork, 'beginIdle'>,
   signal: AbortSignal,
 ): Promise<void> {
   const startedAt = Date.now()
   const pageId = browser.browser.pages()[0]?.pageId ?? null
   // A document is there, and what it refers to may take its time.
   const hasArrived = () => shown.hasArrivedSince(pageId, startedAt)
-  const error = failureOf(url, await browser.open(url, hasArrived, signal))
-  if (error === null || signal.aborted) return
-  const at = Date.now()
-  const data: EntryData['ACTION'] = {
-    type: 'NAVIGATE',
-    origin: 'API',
-    pageId,
-    startedAt,
-    success: false,
-    error,
-    durationMs: at - startedAt,
-    details: { url },
-    result: null,
-    artifactId: null,
-    taskId: null,
-    cost: null,
+  const tell = async (error: ActionError | null): Promise<void> => {
+    if (error === null || signal.aborted) return
+    const at = Date.now()
+    const data: EntryData['ACTION'] = {
+      type: 'NAVIGATE',
+      origin: 'API',
+      pageId,
+      startedAt,
+      success: false,
+      error,
+      durationMs: at - startedAt,
+      details: { url },
+      result: null,
+      artifactId: null,
+      taskId: null,
+      cost: null,
+    }
+    shown.acted(data, at)
+    const patch = error.code === 'BLOCKED' ? { error: error.message } : null
+    await Deadline.isMet(Promise.allSettled([log.commit({ kind: 'ACTION', at, data }, patch)]), COMMIT_MS)
   }
-  shown.acted(data, at)
-  const patch = error.code === 'BLOCKED' ? { error: error.message } : null
-  await Deadline.isMet(Promise.allSettled([log.commit({ kind: 'ACTION', at, data }, patch)]), COMMIT_MS)
+  const outcome = await browser.open(url, hasArrived, signal)
+  if (!('late' in outcome)) return await tell(failureOf(url, outcome))
+  const { limitMs, late } = outcome
+  await tell({ code: 'TIMEOUT', message: `${url} did not respond within ${limitMs} ms.` })
+  if (signal.aborted) return
+  work.beginIdle(async () => {
+    const error = failureOf(url, await late)
+    // That it took too long is told already.
+    if (error?.code === 'BLOCKED') await tell(error)
+  })
 }
 
 /** Null: it loaded. */
-function failureOf(url: string, outcome: OpenOutcome | { limitMs: number }): ActionError | null {
-  if ('limitMs' in outcome) {
-    return { code: 'TIMEOUT', message: `${url} did not respond within ${outcome.limitMs} ms.` }
-  }
-  const { ok, failure, blocked } = outcome
+function failureOf(url: string, { ok, failure, blocked }: OpenOutcome): ActionError | null {
   if (blocked !== undefined) return { code: 'BLOCKED', message: blocked }
   return ok ? null : { code: 'NAVIGATION_FAILED', message: `${url} could not be loaded: ${failure}.` }
 }

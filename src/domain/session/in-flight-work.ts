@@ -23,14 +23,15 @@ export class InFlightWork {
 
   begin(work: () => Promise<void>, done: () => void): void {
     const end = this.#clock.begin()
-    const tracked = this.#start(work)
-      .catch((error: unknown) => this.#logger.error({ err: error }, 'what went on in a session failed'))
-      .finally(() => {
-        this.#works.delete(tracked)
-        end()
-        done()
-      })
-    this.#works.add(tracked)
+    this.#track(work, () => {
+      end()
+      done()
+    })
+  }
+
+  /** As begin, for work during which the session may be idle. */
+  beginIdle(work: () => Promise<void>): void {
+    this.#track(work, () => {})
   }
 
   /** Resolves when all is done, or after a while, which is a share of what is left until then; never rejects. */
@@ -38,5 +39,15 @@ export class InFlightWork {
     if (this.#works.size === 0) return
     const left = Math.max(0, until - performance.now())
     await Deadline.isMet(Promise.all(this.#works), Math.min(SETTLE_MS, left * HASTE))
+  }
+
+  #track(work: () => Promise<void>, done: () => void): void {
+    const tracked = this.#start(work)
+      .catch((error: unknown) => this.#logger.error({ err: error }, 'what went on in a session failed'))
+      .finally(() => {
+        this.#works.delete(tracked)
+        done()
+      })
+    this.#works.add(tracked)
   }
 }

@@ -194,7 +194,7 @@ export class Session implements EventSink {
       this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
-      if (firstUrl && !this.#ending) await openFirstPage(browser, firstUrl, this.log, this.#shown, signal)
+      if (firstUrl && !this.#ending) await openFirstPage(browser, firstUrl, this.log, this.#shown, this.#work, signal)
       if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (this.#ending) return

@@ -88,6 +88,11 @@ export class PageActions {
     return this.#dialogs.leaveToClient()
   }
 
+  /** See NavigationWatch.follow. */
+  follow(pageId: string, url: string): OwnNavigation {
+    return this.#navigations.follow(pageId, url)
+  }
+
   /** See BrowserSession.act. */
   async act(step: ActionStep, given: ActionContext): Promise<ActionOutcome> {
     const { pageId, files, refuseAddress } = given

@@ -136,9 +136,12 @@ export class PlaywrightSession implements BrowserSession {
 
   async open(url: string, signal: AbortSignal): Promise<OpenOutcome> {
     const { count } = this.#guard
+    const pageId = this.#targets.pages()[0]?.pageId ?? null
+    // A step may go elsewhere meanwhile, and what it is refused is its own.
+    using own = pageId === null ? null : this.#actions.follow(pageId, url)
     const failure = await this.#load(url, signal)
     if (signal.aborted) return { ok: false, failure }
-    const { blocked, netError } = await this.#guard.refusedSince(this.#targets.pages()[0]?.pageId ?? null, count)
+    const { blocked, netError } = await this.#guard.refusedSince(this.#targets.pages()[0]?.pageId ?? null, count, own)
     if (blocked !== null) return { ok: false, failure, blocked }
     return { ok: failure === null, failure: netError ?? failure }
   }
