@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 import { createBrowserPool } from '../../../src/adapters/playwright/session/browser-pool.ts'
+import { BrowserWays } from '../../../src/adapters/playwright/launch/browser-ways.ts'
 import { browsersDirectory, reapLeftovers } from '../../../src/adapters/playwright/launch/orphan-reaper.ts'
 import { DEFAULT_OPTIONS } from '../../../src/adapters/playwright/launch/open-browser.ts'
 import { BrowserLaunchFailed } from '../../../src/ports/browser.ts'
@@ -91,6 +92,31 @@ describe('the pool', () => {
     }
     const { session } = await pool.start()
     await session.close(1_000)
+  })
+
+  test('a start whose policy its proxy refuses at once leaves no browser', async () => {
+    const open = new Set<number>()
+    let opened = 0
+    const proxies = {
+      open: () => {
+        const port = (opened += 1)
+        open.add(port)
+        return Promise.resolve({
+          port,
+          unreportedCount: 0,
+          assign: () => {
+            throw new Error('the thread is gone')
+          },
+          close: () => Promise.resolve(void open.delete(port)),
+        })
+      },
+      close: () => Promise.resolve(),
+    }
+    pool = await startTestPool({ warm: 0, ways: new BrowserWays(proxies, true) })
+    await expect(pool.start()).rejects.toThrow('the thread is gone')
+    expect(opened).toBe(2)
+    await until(() => pool?.browsers()).toEqual([])
+    await until(() => open.size).toBe(0)
   })
 
   test('closing it ends those that are ready and refuses further starts, while sessions keep theirs', async () => {

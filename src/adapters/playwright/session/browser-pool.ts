@@ -158,9 +158,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         const way = this.#ways.of(options.egress)
         const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
         const open = warm ?? (await this.#launch(way, signal))
-        // The proxy's thread is told while the browser is asked.
-        const egress = assignEgress(open, options.egress)
         try {
+          // The proxy's thread is told while the browser is asked.
+          const egress = assignEgress(open, options.egress)
           if (warm && !(await Deadline.race(isUsable(warm), signal))) {
             this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
             this.#inBackground(warm.process.close(0))
