@@ -6,7 +6,7 @@ import type { EgressPolicy } from './egress.ts'
 import type { FileRoom } from './file-room.ts'
 import type { InputEvent } from '../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
-import type { EntryDraft, PendingRequest, SessionEventKind } from './log-entry.ts'
+import type { EntryDraft, MissReason, PendingRequest, SessionEventKind } from './log-entry.ts'
 import type { StorageGuard } from './storage-guard.ts'
 import type { Json } from './json.ts'
 import type { Emulation, HttpCredentials } from './emulation.ts'
@@ -63,10 +63,10 @@ export interface EventSink {
   /** A request is in flight; the NETWORK_REQUEST draft with the same requestId settles it. */
   requestStarted(request: PendingRequest): void
   /**
-   * An entry of this kind is missing, for what the browser said of it was too large. With the requestId of a request that
-   * was told as started: it is in flight no more, and no entry of it comes.
+   * An entry of this kind is missing: what the browser said of it was not read. With the requestId of a request that was
+   * told as started: it is in flight no more, and no entry of it comes.
    */
-  tooLarge(kind: SessionEventKind, requestId?: number): void
+  missed(kind: SessionEventKind, reason: MissReason, requestId?: number): void
   /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
   pagesChanged(): void
   /** A page shows a document that it went to: not a blank one, and not the browser's own page of an error. */

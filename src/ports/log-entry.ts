@@ -6,6 +6,7 @@
  * kind says is defined in contract/entries/.
  */
 
+import type { DropReason } from '../contract/entries/entries-dropped.ts'
 import type { EntryData } from '../contract/entries/schemas.ts'
 import type { ConsoleLevel } from '../contract/entries/console-message.ts'
 import type { SessionEventKind } from '../contract/entries/kinds.ts'
@@ -44,6 +45,9 @@ export const TEXT_LIMITS = {
   /** What a model says beside its calls. */
   taskText: 8_192,
 } as const
+
+/** Why an entry is missing of which the browser told: its message was too large to be read, or came too late. */
+export type MissReason = Extract<DropReason, 'MESSAGE_TOO_LARGE' | 'FLOOD'>
 
 /** An entry before the log has given it its sequence. `at` is when it happened, in milliseconds since the epoch. */
 export type EntryDraft<K extends SessionEventKind = SessionEventKind> = {

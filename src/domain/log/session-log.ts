@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { bound } from '../../fault-owner.ts'
-import type { EntryDraft, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
+import type { EntryDraft, LogEntry, MissReason, SessionEventKind } from '../../ports/log-entry.ts'
 import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store-errors.ts'
 import type { LogHead, Store } from '../../ports/store.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
@@ -56,6 +56,7 @@ export class SessionLog {
   /** Dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
   readonly #atLimit = new PacedDrops('LOG_LIMIT', true, (draft) => this.#mark(draft))
+  readonly #flooded = new PacedDrops('FLOOD', false, (draft) => this.#mark(draft))
   readonly #tooLarge = new PacedDrops('MESSAGE_TOO_LARGE', false, (draft) => this.#mark(draft))
 
   constructor(
@@ -116,14 +117,15 @@ export class SessionLog {
     this.#startCommitting()
   }
 
-  /** An entry of this kind, which would come now, is missing: the browser's message was too large to be read. */
-  dropTooLarge(kind: SessionEventKind): void {
+  /** An entry of this kind, which would come now, is missing. */
+  miss(kind: SessionEventKind, reason: MissReason): void {
     if (this.#ended || this.#lost) return
     const dropped = { kind, at: Date.now() }
     if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
     // Its marker takes the place that the entry would have taken.
     this.#accepted += 1
-    this.#tooLarge.add(dropped)
+    if (reason === 'FLOOD') this.#flooded.add(dropped)
+    else this.#tooLarge.add(dropped)
   }
 
   /**
@@ -217,12 +219,14 @@ export class SessionLog {
 
   #stopMarkers(): void {
     this.#atLimit.stop()
+    this.#flooded.stop()
     this.#tooLarge.stop()
   }
 
   #settleDropped(): void {
     this.#settleOverflow()
     this.#atLimit.settle()
+    this.#flooded.settle()
     this.#tooLarge.settle()
   }
 

@@ -13,7 +13,7 @@ import type {
 } from '../../ports/browser.ts'
 import type { CdpClient } from '../../ports/cdp-client.ts'
 import type { FileRoom } from '../../ports/file-room.ts'
-import type { EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../../ports/log-entry.ts'
+import type { EntryDraft, LogEntry, MissReason, PendingRequest, SessionEndReason } from '../../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
 import { Throttle } from '../kernel/throttle.ts'
 import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
@@ -256,9 +256,9 @@ export class Session implements EventSink {
     this.log.append(draft)
   }
 
-  tooLarge(kind: EntryDraft['kind'], requestId?: number): void {
+  missed(kind: EntryDraft['kind'], reason: MissReason, requestId?: number): void {
     if (this.#sealed || (requestId !== undefined && !this.#pending.settled(requestId))) return
-    this.log.dropTooLarge(kind)
+    this.log.miss(kind, reason)
   }
 
   failed(error: unknown): void {

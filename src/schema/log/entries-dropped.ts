@@ -8,7 +8,7 @@ const DropReasonEnum = builder.enumType('DropReason', {
   description: 'Why something could not be recorded.',
   values: describedValues<DropReason>(
     {
-      FLOOD: 'More came at once than the server records.',
+      FLOOD: 'More came at once, or over a longer time, than the server records.',
       LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
       STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
       UNSTORABLE: 'The database refused what the page had made.',

@@ -1,12 +1,20 @@
 import { buffer } from 'node:stream/consumers'
 import type { BrowserFile, KeptFile, EventSink } from '../../../src/ports/browser.ts'
-import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '../../../src/ports/log-entry.ts'
+import type {
+  EntryData,
+  EntryDraft,
+  MissReason,
+  PendingRequest,
+  SessionEventKind,
+} from '../../../src/ports/log-entry.ts'
 
 /** Keeps all it is told. */
 export class RecordingRecorder implements EventSink {
   readonly drafts: EntryDraft[] = []
   /** Kinds of entries that are missing, for the browser's message was too large. */
   readonly missing: SessionEventKind[] = []
+  /** Kinds of entries that are missing, for they came too late. */
+  readonly flood: SessionEventKind[] = []
   readonly inFlight = new Map<number, PendingRequest>()
   readonly files: (BrowserFile & { bytes: Buffer })[] = []
   /** Why it keeps no files; null: it does. */
@@ -35,8 +43,9 @@ export class RecordingRecorder implements EventSink {
       : { artifactId: null, failure: this.refusal }
   }
 
-  tooLarge(kind: SessionEventKind, requestId?: number): void {
-    this.missing.push(kind)
+  missed(kind: SessionEventKind, reason: MissReason, requestId?: number): void {
+    const kinds = reason === 'FLOOD' ? this.flood : this.missing
+    kinds.push(kind)
     if (requestId !== undefined) this.inFlight.delete(requestId)
   }
 

@@ -76,8 +76,15 @@ export class ConsoleRecorder {
       (method === 'Log.entryAdded' && !isOfWorker(event))
     const session = isLine && sessionId !== null ? this.#targets.speaker(sessionId) : undefined
     if (!session) return
-    this.#recorder.tooLarge('CONSOLE_MESSAGE')
+    this.#recorder.missed('CONSOLE_MESSAGE', 'MESSAGE_TOO_LARGE')
     this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, session.sessionId)
+  }
+
+  /** A line that came too late to be read; the objects that it told of are let go with those of others. */
+  leftOut(sessionId: string): void {
+    if (!this.#targets.speaker(sessionId)) return
+    this.#recorder.missed('CONSOLE_MESSAGE', 'FLOOD')
+    this.#releaseLater(sessionId)
   }
 
   #called(event: CdpEvents['Runtime.consoleAPICalled'], sessionId: string | undefined): void {
@@ -167,7 +174,10 @@ export class ConsoleRecorder {
 
   /** Lets go of the objects that were logged, else the page keeps each of them for as long as it lives. */
   #release(args: readonly RemoteObject[], sessionId: string): void {
-    if (!args.some((argument) => argument.objectId !== undefined)) return
+    if (args.some((argument) => argument.objectId !== undefined)) this.#releaseLater(sessionId)
+  }
+
+  #releaseLater(sessionId: string): void {
     const count = (this.#unreleased.get(sessionId) ?? 0) + 1
     // The first of a quiet page at once, then in groups: one command frees all that were logged until then.
     if (count === 1 || count % RELEASE_EVERY === 0) {

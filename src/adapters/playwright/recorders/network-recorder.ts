@@ -159,11 +159,12 @@ export class NetworkRecorder {
       const exchange = this.#inFlight.get(requestId)
       if (exchange) {
         this.#inFlight.delete(requestId)
-        this.#recorder.tooLarge('NETWORK_REQUEST', exchange.requestId)
+        this.#recorder.missed('NETWORK_REQUEST', 'MESSAGE_TOO_LARGE', exchange.requestId)
       }
       // The first of a redirect's hops ends where the next begins. A second session tells of the same request.
       const told = this.#tooLarge.get(requestId)
-      if (isStart && (told === undefined || told === sessionId)) this.#recorder.tooLarge('NETWORK_REQUEST')
+      if (isStart && (told === undefined || told === sessionId))
+        this.#recorder.missed('NETWORK_REQUEST', 'MESSAGE_TOO_LARGE')
       if (isStart || exchange) this.#noteTooLarge(requestId, sessionId)
     }
   }

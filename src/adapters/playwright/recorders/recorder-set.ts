@@ -58,9 +58,9 @@ export class RecorderSet {
       requestStarted: (request) => {
         if (!this.#stopped) recorder.requestStarted(request)
       },
-      tooLarge: (kind, requestId) => {
+      missed: (kind, reason, requestId) => {
         if (this.#stopped) this.#noteLate(kind, Date.now())
-        else recorder.tooLarge(kind, requestId)
+        else recorder.missed(kind, reason, requestId)
       },
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
@@ -79,6 +79,7 @@ export class RecorderSet {
     const webSockets = new WebSocketRecorder(wire, targets, gate, connections)
     const consoleLines = new ConsoleRecorder(wire, targets, gate, connections)
     new DialogRecorder(wire, targets, gate)
+    wire.onLineLeftOut((sessionId) => consoleLines.leftOut(sessionId))
     wire.onSkipped((event) => {
       consoleLines.tooLarge(event)
       network.tooLarge(event)

@@ -84,7 +84,7 @@ export class WebSocketRecorder {
     if (event.method === 'Network.webSocketCreated' && !socket) {
       const counts = { startedAt: Date.now(), framesSent: 0, framesReceived: 0, error: null }
       this.#sockets.set(requestId, { webSocketId: ++this.#count, url: '', session, ...counts, isTooLarge: true })
-      this.#recorder.tooLarge('WEB_SOCKET_OPENED')
+      this.#recorder.missed('WEB_SOCKET_OPENED', 'MESSAGE_TOO_LARGE')
     }
     if (!socket) return
     if (event.method === 'Network.webSocketFrameSent') socket.framesSent++
@@ -113,7 +113,7 @@ export class WebSocketRecorder {
     if (!socket) return
     this.#sockets.delete(requestId)
     const { session, isTooLarge, webSocketId, url, framesSent, framesReceived, error } = socket
-    if (isTooLarge) return this.#recorder.tooLarge('WEB_SOCKET_CLOSED')
+    if (isTooLarge) return this.#recorder.missed('WEB_SOCKET_CLOSED', 'MESSAGE_TOO_LARGE')
     const data = { webSocketId, url, framesSent, framesReceived, error, pageId: session.page?.pageId ?? null }
     this.#recorder.record({ kind: 'WEB_SOCKET_CLOSED', at: Date.now(), data })
   }

@@ -13,22 +13,18 @@ import { EmulationMemory } from './emulation-memory.ts'
 import type { Turns } from '../pipe/fair-turns.ts'
 import type { Tenant, TenantResponse, TenantCommand } from './tenant.ts'
 import { TenantSet } from './tenant-set.ts'
+import { readEnds } from '../pipe/message-text.ts'
 import { freeMemory } from '../pipe/free-memory.ts'
 import { isTooIntricate } from '../pipe/json-weight.ts'
 import { MessageFramer } from '../pipe/message-framer.ts'
 import { headOf, tailOf, type OversizedMessage } from '../pipe/message-limits.ts'
 import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from '../pipe/oversized-message.ts'
+import { OverdueLines } from '../pipe/overdue-lines.ts'
+import { PendingCommands } from './pending-commands.ts'
 import { PlaywrightInbox } from './playwright-inbox.ts'
 import { UtilityWorlds } from './utility-worlds.ts'
-import { TargetGone } from '../protocol/target-gone.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
-
-interface PendingCommand {
-  sessionId: string | undefined
-  resolve(result: object): void
-  reject(error: Error): void
-}
 
 /** Of a message. At 100 MiB (of a pipe) Chromium takes its connection for broken, and ends. */
 const MOST_BYTES = 99 * 1024 * 1024
@@ -60,13 +56,15 @@ export class CdpConnection implements Turns {
   readonly #owner = faultOwner()
   readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
   readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
-  readonly #pending = new Map<number, PendingCommand>()
+  readonly #pending = new PendingCommands()
   readonly #guests = new TenantSet()
   readonly #emulation = new EmulationMemory()
   /** Of our own Playwright. */
   readonly worlds = new UtilityWorlds(this)
   readonly #closeListeners: (() => void)[] = []
   #skipped: ((event: TooLarge) => void) | null = null
+  readonly #overdue: OverdueLines
+  #lineLeftOut: (sessionId: string) => void = () => undefined
   #easing: Promise<void> | null = null
   readonly #ids = new CommandIds()
   #closed = false
@@ -98,6 +96,10 @@ export class CdpConnection implements Turns {
       (message) => this.#hand(message),
       () => pipes.turns.wake(this),
     )
+    this.#overdue = new OverdueLines(pipes.limits.overdueMs)
+    this.on('Runtime.consoleAPICalled', ({ timestamp, executionContextId }) => {
+      if (executionContextId !== 0) this.#overdue.heard(timestamp, pipes.turns.behindMs(this))
+    })
     this.barrier = new ReleaseBarrier({
       letRun: (sessionId) => this.tell(RUN, {}, sessionId),
       heard: (sessionIds) => whenHeard(this, sessionIds),
@@ -144,6 +146,11 @@ export class CdpConnection implements Turns {
     this.#skipped = ownedAs(this.#owner, listener)
   }
 
+  /** Hears of lines that came too late to be read: see OverdueLines. */
+  onLineLeftOut(listener: (sessionId: string) => void): void {
+    this.#lineLeftOut = ownedAs(this.#owner, listener)
+  }
+
   onClose(listener: () => void): void {
     this.#closeListeners.push(ownedAs(this.#owner, listener))
   }
@@ -176,15 +183,11 @@ export class CdpConnection implements Turns {
   }
 
   #send(method: string, params: object, sessionId: string | undefined): Promise<object> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) {
-        reject(new Error(`${method}: the browser is gone`))
-        return
-      }
-      const id = this.#ids.next()
-      this.#pending.set(id, { resolve, reject, sessionId })
-      this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
-    })
+    if (this.#closed) return Promise.reject(new Error(`${method}: the browser is gone`))
+    const id = this.#ids.next()
+    const answered = this.#pending.add(id, sessionId)
+    this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
+    return answered
   }
 
   #tellBrowser(method: string, params: object, sessionId: string | undefined): void {
@@ -299,6 +302,12 @@ export class CdpConnection implements Turns {
   #take(message: Buffer | OversizedMessage): void {
     if ('head' in message) return this.#leaveOut(describeOversized(message))
     if (this.#guests.handOver(message)) return
+    if (this.#overdue.leavesOut(message)) {
+      const { sessionId } = readEnds(message)
+      freeMemory(message)
+      if (sessionId !== null) this.#lineLeftOut(sessionId)
+      return
+    }
     const { limits } = this.#pipes
     if (message.length > limits.parsed || isTooIntricate(message, limits)) {
       const ends = { head: headOf([message]), tail: tailOf([message]), bytes: message.length }
@@ -332,11 +341,7 @@ export class CdpConnection implements Turns {
 
   #dispatch(message: CdpMessage, bytes: number): void {
     if (message.id !== undefined && message.id >= FIRST_OWN_ID) {
-      const command = this.#pending.get(message.id)
-      this.#pending.delete(message.id)
-      if (message.error) command?.reject(new Error(message.error.message))
-      else command?.resolve(message.result ?? {})
-      return
+      return this.#pending.answered(message.id, message)
     }
     if (message.method !== undefined && this.#tell(message.method, message)) return
     this.#inbox.add(message, bytes)
@@ -368,15 +373,10 @@ export class CdpConnection implements Turns {
     }
   }
 
-  /** The browser answers nothing more on a session that is gone. */
   #forget(sessionId: string): void {
     this.#emulation.forget(sessionId)
     this.barrier.detached(sessionId)
-    for (const [id, command] of this.#pending) {
-      if (command.sessionId !== sessionId) continue
-      this.#pending.delete(id)
-      command.reject(new TargetGone())
-    }
+    this.#pending.forget(sessionId)
   }
 
   #end(): void {
@@ -385,7 +385,6 @@ export class CdpConnection implements Turns {
     clearTimeout(this.#lastWords)
     this.#framer.dispose()
     this.barrier.open()
-    for (const command of this.#pending.values()) command.reject(new Error('the browser is gone'))
     this.#pending.clear()
     this.#guests.clear()
     for (const listener of this.#closeListeners) listener()

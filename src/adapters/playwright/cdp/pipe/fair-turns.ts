@@ -10,6 +10,8 @@ export interface Turns {
 interface Budget {
   level: number
   at: number
+  /** Since when it is near its end, whatever was charged. */
+  lowSince: number
 }
 
 /** What one pipe may take of a turn of the event loop. */
@@ -84,9 +86,19 @@ export class FairTurns {
   /** Time that the pipe takes elsewhere, because of what it brought. */
   charge(turns: Turns, milliseconds: number): void {
     const now = this.#now()
-    const { level, at } = this.#budgets.get(turns) ?? { level: 0, at: now }
+    const { level, at, lowSince } = this.#budgets.get(turns) ?? { level: 0, at: now, lowSince: now }
     const left = Math.max(0, level - (now - at) * SHARE)
-    this.#budgets.set(turns, { level: Math.min(left + milliseconds, BURST_MS + MOST_DEBT_MS), at: now })
+    this.#budgets.set(turns, {
+      level: Math.min(left + milliseconds, BURST_MS + MOST_DEBT_MS),
+      at: now,
+      lowSince: left < BURST_MS / 2 ? now : lowSince,
+    })
+  }
+
+  /** For how many milliseconds the pipe has brought at least about what it may in the long run. */
+  behindMs(turns: Turns): number {
+    const budget = this.#budgets.get(turns)
+    return budget ? this.#now() - budget.lowSince : 0
   }
 
   /** From now on the pipe is served like one that nobody is beside: it ends, and what it still has to say has a deadline. */

@@ -17,6 +17,11 @@ export interface MessageLimits {
    */
   values: number
   names: number
+  /**
+   * Milliseconds by which a line may be late where a browser says more than is heard of it: what comes later is counted
+   * instead of read. 20,000 lines a second are 15 MB a second that wait in the browser.
+   */
+  overdueMs: number
 }
 
 export const MESSAGE_LIMITS: MessageLimits = {
@@ -26,6 +31,7 @@ export const MESSAGE_LIMITS: MessageLimits = {
   skipped: 4096 * MIB,
   values: 400_000,
   names: 30_000,
+  overdueMs: 15_000,
 }
 
 /** A message that exceeds a limit: what is kept of it. */
