@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { globSync } from 'node:fs'
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -168,6 +169,8 @@ describe('recordings', () => {
   test('for which there is no room are missing, and nothing else', async () => {
     await withRoomFor(10_000, async () => {
       const { id } = await startRecording({ record: ['TRACE', 'HAR'] })
+      // What cannot be compressed makes the trace larger than that.
+      await act(id, { evaluate: { expression: `void '${randomBytes(10_000).toString('base64')}'` } })
       expect(await api.terminate(id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
       expect(await kindsOf(id)).toEqual(['HAR'])
     })

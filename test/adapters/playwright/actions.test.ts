@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
-import { startTestPool, type TestPool } from './test-pool.ts'
+import { processesWith, startTestPool, type TestPool } from './test-pool.ts'
 
 let testPool: TestPool
 let site: ActionSitePages
@@ -50,8 +49,11 @@ const failed = async (given: Given, more: Parameters<typeof take>[2] = {}) => {
   return { ...outcome.error!, outcome }
 }
 
-const graphicsProcesses = () =>
-  testPool.processes().filter((pid) => /--type=gpu-process/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')))
+/** Others may end meanwhile. */
+const graphicsProcesses = () => {
+  const all = testPool.processes()
+  return processesWith('--type=gpu-process').filter((pid) => all.includes(pid))
+}
 
 describe('navigation', () => {
   test('tells where it ended and what the server answered', async () => {
