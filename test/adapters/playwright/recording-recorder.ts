@@ -1,3 +1,4 @@
+import type { CapturedBody, KeptBody } from '../../../src/ports/body.ts'
 import { buffer } from 'node:stream/consumers'
 import type { BrowserFile, KeptFile, EventSink } from '../../../src/ports/browser.ts'
 import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '../../../src/ports/log-entry.ts'
@@ -38,6 +39,21 @@ export class RecordingRecorder implements EventSink {
   tooLarge(kind: SessionEventKind, requestId?: number): void {
     this.missing.push(kind)
     if (requestId !== undefined) this.inFlight.delete(requestId)
+  }
+
+  keepBody(captured: CapturedBody): Promise<KeptBody> {
+    const { bytes, contentType, sizeBytes, isText } = captured
+    const encoding = isText ? 'UTF8' : 'BASE64'
+    const inline = Buffer.from(bytes).toString(isText ? 'utf8' : 'base64')
+    const body = {
+      contentType,
+      sizeBytes,
+      truncated: sizeBytes - bytes.length,
+      encoding,
+      inline,
+      sha256: null,
+    } as const
+    return Promise.resolve({ body, omitted: null })
   }
 
   openRoom() {
