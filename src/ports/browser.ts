@@ -3,6 +3,8 @@ import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, Obse
 import type { ArtifactKind, RecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
 import type { EgressPolicy } from './egress.ts'
+import type { CapturedBody, KeptBody } from './body.ts'
+import type { CaptureOptions } from './capture.ts'
 import type { FileRoom } from './file-room.ts'
 import type { InputEvent } from '../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
@@ -25,6 +27,8 @@ export interface BrowserOptions {
   offline: boolean
   /** What a profile holds: what `storageState` of an earlier session returned. */
   storageState: Json
+  /** What is kept of bodies, messages and logged objects. */
+  capture: CaptureOptions
   /** What to record from the first moment on. */
   record: readonly RecordingKind[]
   /** What its pages may reach. */
@@ -75,6 +79,11 @@ export interface EventSink {
   failed(error: unknown): void
   /** Keeps a file as an artifact of the session. Never rejects. */
   keepFile(file: BrowserFile): Promise<KeptFile>
+  /**
+   * Takes secrets out of a body and keeps it, inline or apart; resolves once it is durable, so that the entry can name it.
+   * Never rejects.
+   */
+  keepBody(body: CapturedBody): Promise<KeptBody>
   /** Room for a file that begins to be written: until it is released, the file counts against the owner's quota. */
   openRoom(): FileRoom
 }

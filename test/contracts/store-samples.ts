@@ -1,3 +1,4 @@
+import { withoutBodies } from '../../src/contract/entries/body.ts'
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
@@ -98,6 +99,7 @@ export function networkRequest(
       responseHeaders: { 'content-type': 'application/json' },
       timing: { queuedMs: 0.25, dnsMs: null, connectMs: 0.5, tlsMs: null, waitingMs: 3, downloadMs: 1 },
       remoteAddress: '127.0.0.1:8080',
+      ...withoutBodies(null, null),
       pageId: 'p1',
       ...data,
     },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bodies } from './body.ts'
 import { headers, int, pageId, safeInt, time } from './members.ts'
 
 /** Playwright's resource types in capitals (class Request, resourceType), with what it may add later under OTHER. */
@@ -56,5 +57,6 @@ export const networkRequest = z.object({
   timing: networkTiming.nullable(),
   /** Address and port of the server that responded: 192.0.2.1:443, [2001:db8::1]:443. */
   remoteAddress: z.string().nullable(),
+  ...bodies,
   pageId,
 })

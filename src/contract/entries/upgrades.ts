@@ -1,3 +1,4 @@
+import { withoutBodies } from './body.ts'
 import type { SessionEventKind } from './kinds.ts'
 import { isObject } from './members.ts'
 
@@ -16,6 +17,12 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
       remoteAddress: null,
       ...data,
       timing: isObject(timing) ? { queuedMs: null, ...timing } : timing,
+    }),
+  },
+  {
+    NETWORK_REQUEST: (data) => ({
+      ...withoutBodies('NOT_RECORDED', 'NOT_RECORDED'),
+      ...data,
     }),
   },
 ]

@@ -1,3 +1,4 @@
+import { withoutBodies } from '../../contract/entries/body.ts'
 import type { EntryDraft, PendingRequest } from '../../ports/log-entry.ts'
 
 /** Requests in flight: state of a session, not yet entries (guarantee 8). */
@@ -43,6 +44,7 @@ export class PendingRequests {
         responseHeaders: null,
         timing: null,
         remoteAddress: null,
+        ...withoutBodies('STREAMING', 'STREAMING'),
       },
     }))
     for (const requestId of this.#requests.keys()) this.#endedWithSession.add(requestId)

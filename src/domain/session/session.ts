@@ -12,6 +12,7 @@ import type {
   EventSink,
 } from '../../ports/browser.ts'
 import type { CdpClient } from '../../ports/cdp-client.ts'
+import type { CapturedBody, KeptBody } from '../../ports/body.ts'
 import type { FileRoom } from '../../ports/file-room.ts'
 import type { EntryDraft, LogEntry, MissReason, PendingRequest, SessionEndReason } from '../../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
@@ -283,6 +284,7 @@ export class Session implements EventSink {
 
   readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
 
+  readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#files.keepBody(body)
   readonly openRoom = (): FileRoom => this.#files.openRoom()
 
   /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */

@@ -1,3 +1,4 @@
+import { DEFAULT_CAPTURE } from '../../ports/capture.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { v7 as uuidv7 } from 'uuid'
 import type { RecordingKind } from '../../ports/artifact.ts'
@@ -88,6 +89,7 @@ export function browserOptionsOf(options: SessionOptions, storageState: Json, eg
     emulation: emulationOf(options),
     httpCredentials: httpCredentialsOf(options),
     offline: options.offline,
+    capture: DEFAULT_CAPTURE,
     storageState,
     record: options.record,
     egress,

@@ -1,3 +1,4 @@
+import type { CapturedBody, KeptBody } from '../../../src/ports/body.ts'
 import { buffer } from 'node:stream/consumers'
 import type { BrowserFile, KeptFile, EventSink } from '../../../src/ports/browser.ts'
 import type {
@@ -47,6 +48,21 @@ export class RecordingRecorder implements EventSink {
     const kinds = reason === 'FLOOD' ? this.flood : this.missing
     kinds.push(kind)
     if (requestId !== undefined) this.inFlight.delete(requestId)
+  }
+
+  keepBody(captured: CapturedBody): Promise<KeptBody> {
+    const { bytes, contentType, sizeBytes, isText } = captured
+    const encoding = isText ? 'UTF8' : 'BASE64'
+    const inline = Buffer.from(bytes).toString(isText ? 'utf8' : 'base64')
+    const body = {
+      contentType,
+      sizeBytes,
+      truncated: sizeBytes - bytes.length,
+      encoding,
+      inline,
+      sha256: null,
+    } as const
+    return Promise.resolve({ body, omitted: null })
   }
 
   openRoom() {

@@ -1,6 +1,7 @@
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../../ports/browser.ts'
+import { DEFAULT_CAPTURE } from '../../../ports/capture.ts'
 import { NO_EMULATION, type Emulation } from '../../../ports/emulation.ts'
 import type { EgressProxies, EgressPolicy, EgressProxy } from '../../../ports/egress.ts'
 import { ownedBy, type FaultOwner } from '../../../fault-owner.ts'
@@ -25,6 +26,7 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
   emulation: NO_EMULATION,
   httpCredentials: null,
   offline: false,
+  capture: DEFAULT_CAPTURE,
   storageState: null,
   record: [],
   egress: EVERYTHING,

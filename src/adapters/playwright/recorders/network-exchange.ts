@@ -1,3 +1,4 @@
+import { withoutBodies } from '../../../contract/entries/body.ts'
 import {
   RESOURCE_TYPES,
   TEXT_LIMITS,
@@ -116,6 +117,7 @@ export function toNetworkEntry(
     responseHeaders: response ? headersOf(wire.received?.headers ?? response.headers) : null,
     timing: timingOf(exchange, outcome),
     remoteAddress: remoteAddressOf(exchange),
+    ...withoutBodies('NOT_CAPTURED', 'NOT_CAPTURED'),
     pageId: exchange.pageId,
   }
 }

@@ -37,6 +37,9 @@ const CONTEXT_CLOSE_MS = 5_000
 /** Memory that a browser's processes share counts as a file, and must not be refused. */
 const LEAST_FILE_BYTES = 1024 * 1024 * 1024
 
+/** Options that a browser which is kept ready can still be given. */
+const DECIDED_LATER = { record: [], egress: DEFAULT_OPTIONS.egress, capture: DEFAULT_OPTIONS.capture }
+
 export interface BrowserPoolOptions {
   executable: string
   sandbox: SandboxMode
@@ -224,8 +227,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const logger = this.#logger
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =
-      !options.record.includes('VIDEO') &&
-      isDeepStrictEqual({ ...options, record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
+      !options.record.includes('VIDEO') && isDeepStrictEqual({ ...options, ...DECIDED_LATER }, DEFAULT_OPTIONS)
     const recordings = new CaptureSet(options.record, process, targets, recorder, logger)
     const recording = new RecorderSet(
       process.wire,
