@@ -13,6 +13,7 @@ import { Authenticator } from './domain/access/authenticator.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/keys/api-keys.ts'
 import { Artifacts } from './domain/artifacts/artifacts.ts'
 import { Bodies } from './domain/bodies/bodies.ts'
+import { LinkedBodies } from './domain/bodies/linked-bodies.ts'
 import { BodyCipher } from './domain/bodies/body-cipher.ts'
 import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
 import { KeyWatch } from './domain/keys/key-watch.ts'
@@ -203,6 +204,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     config,
     sessions,
     artifacts,
+    bodies,
+    linkedBodies: new LinkedBodies(store, bodies),
     uploads: new Uploads(store, sessions, artifacts, links, machineId, logger),
     links,
     liveViewLinks,

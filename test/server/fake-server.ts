@@ -3,6 +3,8 @@ import { pino } from 'pino'
 import type { AgentTasks } from '../../src/domain/tasks/agent-tasks.ts'
 import type { ApiKeys } from '../../src/domain/keys/api-keys.ts'
 import type { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
+import type { Bodies } from '../../src/domain/bodies/bodies.ts'
+import type { LinkedBodies } from '../../src/domain/bodies/linked-bodies.ts'
 import { encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
 import type { LogBatch } from '../../src/domain/log/log-follower.ts'
 import type { LogReader } from '../../src/domain/log/log-reader.ts'
@@ -181,6 +183,8 @@ export async function startFakeServer({
   const server = createServer({
     config: { publicUrl: null, artifacts: { kind: 'disk' }, trustedProxies },
     artifacts: {} as Artifacts,
+    bodies: {} as Bodies,
+    linkedBodies: {} as LinkedBodies,
     uploads: {} as Uploads,
     links,
     liveViewLinks,
