@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js'
-import { MASK, type Match } from './mask.ts'
+import { masked, type Find, type Match } from './mask.ts'
 
 /** Masks what regular expressions of users match, in time that grows with the text alone: RE2 never goes back. */
 export class PatternMask {
@@ -9,30 +9,21 @@ export class PatternMask {
     this.#patterns = patterns.map((pattern) => RE2JS.compile(pattern))
   }
 
-  /** How each finds what it matches in a piece of text. */
-  get each(): ((piece: string) => Match[])[] {
-    return this.#patterns.map((pattern) => (piece) => matchesOf(pattern, piece))
+  /** How each finds what it matches. */
+  get each(): readonly Find[] {
+    return this.#patterns.map((pattern) => (text, from, until) => matchesOf(pattern, text, from, until))
   }
 
   mask(text: string): string {
-    let masked = text
-    for (const find of this.each) {
-      let kept = ''
-      let done = 0
-      for (const { start, end } of find(masked)) {
-        if (end === start) continue
-        kept += masked.slice(done, start) + MASK
-        done = end
-      }
-      if (done > 0) masked = kept + masked.slice(done)
-    }
-    return masked
+    let left = text
+    for (const find of this.each) left = masked(left, find(left, 0, left.length))
+    return left
   }
 }
 
-function matchesOf(pattern: RE2JS, text: string): Match[] {
+function matchesOf(pattern: RE2JS, text: string, from: number, until: number): Match[] {
   const found: Match[] = []
-  const matcher = pattern.matcher(text)
-  while (matcher.find()) found.push({ start: matcher.start(), end: matcher.end() })
+  const matcher = pattern.matcher(text.slice(from, until))
+  while (matcher.find()) found.push({ start: from + matcher.start(), end: from + matcher.end() })
   return found
 }

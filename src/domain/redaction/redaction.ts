@@ -2,7 +2,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { RedactionRules } from '../../ports/redaction.ts'
 import { maskFormFields, maskMultipartFields } from './form-fields.ts'
 import { maskJsonValues } from './json-values.ts'
-import { isMasked, MASK, matchesOf, type Match } from './mask.ts'
+import { MASK, masked, type Find, type Match } from './mask.ts'
 import { PatternMask } from './pattern-mask.ts'
 import { TypedSecrets } from './typed-secrets.ts'
 
@@ -94,9 +94,7 @@ export class Redaction {
     else if (isText && this.#jsonKeys.size > 0 && mayHoldJson(type, text)) text = maskJsonValues(text, this.#jsonKeys)
     await work.pause()
     if (isText || isMultipart) {
-      const find = (piece: string) =>
-        matchesOf(CREDENTIALS_IN_TEXT, piece).map(({ start, end }) => ({ start: start + 3, end: end - 1 }))
-      text = await this.#inPieces(text, work, find)
+      text = await this.#inPieces(text, work, credentialsIn)
     }
     const patterns = (isText || isMultipart) && this.#patterns ? this.#patterns.each : []
     for (const find of [...this.#secrets.each, ...patterns]) text = await this.#inPieces(text, work, find)
@@ -136,28 +134,30 @@ export class Redaction {
     return masked.every(([, member], index) => member === members[index]![1]) ? value : Object.fromEntries(masked)
   }
 
-  async #inPieces(text: string, work: BoundedWork, find: (piece: string) => readonly Match[]): Promise<string> {
-    let masked = ''
+  async #inPieces(text: string, work: BoundedWork, find: Find): Promise<string> {
+    const found: Match[] = []
     let done = 0
     for (let at = 0; at < text.length;) {
-      // One character before it, for patterns that ask whether a word begins.
-      const from = Math.max(0, at - 1)
       const until = at + STEP_CHARACTERS
-      let next = until
-      for (const { start, end } of find(text.slice(from, until + OVERLAP_CHARACTERS))) {
-        const begins = from + start
-        if (begins < done || begins < at || begins >= until || end === start) continue
-        if (isMasked(text, begins, from + end)) continue
-        masked += text.slice(done, begins) + MASK
-        done = from + end
-        next = Math.max(next, done)
+      // One character before it, for patterns that ask whether a word begins.
+      const matches = find(text, Math.max(0, at - 1), until + OVERLAP_CHARACTERS)
+      for (const match of matches) {
+        if (match.start < Math.max(done, at) || match.start >= until) continue
+        found.push(match)
+        done = match.end
       }
-      at = next
+      at = Math.max(until, done)
       await work.pause()
     }
-    return done === 0 ? text : masked + text.slice(done)
+    return masked(text, found)
   }
 }
+
+const credentialsIn: Find = (text, from, until) =>
+  [...text.slice(from, until).matchAll(CREDENTIALS_IN_TEXT)].map(({ 0: found, index }) => {
+    const start = from + index
+    return { start: start + '://'.length, end: start + found.length - '@'.length }
+  })
 
 /** The scheme of credentials, and the names of cookies, help to find what is wrong, and are no secret. */
 function maskHeader(name: string, value: string): string {

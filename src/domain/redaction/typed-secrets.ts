@@ -1,10 +1,11 @@
-import { MASK, matchesOf, type Match } from './mask.ts'
+import { masked, type Find, type Match } from './mask.ts'
 
 /** Shorter ones are found in too much that is not secret. */
 const LEAST_CHARACTERS = 6
-/** Longer ones are looked for in pieces. */
+/** Of a longer one its beginning is looked for, and then how far it goes on: an expression of all of it may be too large. */
 const PIECE_CHARACTERS = 256
-/** Of all secrets of a session together; the oldest go. */
+/** Of all secrets of a session; the oldest go. */
+const MOST_SECRETS = 100
 const MOST_CHARACTERS = 16_384
 
 /**
@@ -16,7 +17,7 @@ export class TypedSecrets {
   /** How often each was typed and not taken back. The oldest first. */
   readonly #counts = new Map<string, number>()
   #characters = 0
-  #expressions: readonly RegExp[] | null = null
+  #finders: readonly Find[] | null = null
 
   get isEmpty(): boolean {
     return this.#counts.size === 0
@@ -24,78 +25,84 @@ export class TypedSecrets {
 
   /** Returns how to take it back, once. */
   add(text: string): () => void {
-    const pieces = piecesOf(text)
-    for (const piece of pieces) this.#add(piece)
+    const secret = text.toWellFormed().replaceAll('\r\n', '\n')
+    if (charactersOf(secret).length < LEAST_CHARACTERS) return () => {}
+    this.#add(secret)
     let isAdded = true
     return () => {
-      if (!isAdded) return
+      if (isAdded) this.#remove(secret)
       isAdded = false
-      for (const piece of pieces) this.#remove(piece)
     }
   }
 
   mask(text: string): string {
-    let masked = text
-    for (const expression of this.#compiled()) masked = masked.replace(expression, MASK)
-    return masked
+    let left = text
+    for (const find of this.each) left = masked(left, find(left, 0, left.length))
+    return left
   }
 
-  /** How each is found in a piece of text. */
-  get each(): ((piece: string) => Match[])[] {
-    return this.#compiled().map((expression) => (piece) => matchesOf(expression, piece))
+  /** How each is found. The longest first: one may be within another. */
+  get each(): readonly Find[] {
+    return (this.#finders ??= [...this.#counts.keys()]
+      .toSorted((one, other) => other.length - one.length)
+      .map(finderOf))
   }
 
-  #add(piece: string): void {
-    const count = this.#counts.get(piece)
-    this.#counts.delete(piece)
-    this.#counts.set(piece, (count ?? 0) + 1)
+  #add(secret: string): void {
+    const count = this.#counts.get(secret)
+    this.#counts.delete(secret)
+    this.#counts.set(secret, (count ?? 0) + 1)
     if (count !== undefined) return
-    this.#characters += piece.length
-    this.#expressions = null
+    this.#characters += secret.length
+    this.#finders = null
     for (const oldest of this.#counts.keys()) {
-      if (this.#characters <= MOST_CHARACTERS || oldest === piece) break
+      const isEnough = this.#characters <= MOST_CHARACTERS && this.#counts.size <= MOST_SECRETS
+      if (isEnough || oldest === secret) break
       this.#forget(oldest)
     }
   }
 
-  #remove(piece: string): void {
-    const count = this.#counts.get(piece)
+  #remove(secret: string): void {
+    const count = this.#counts.get(secret)
     if (count === undefined) return
-    if (count > 1) this.#counts.set(piece, count - 1)
-    else this.#forget(piece)
+    if (count > 1) this.#counts.set(secret, count - 1)
+    else this.#forget(secret)
   }
 
-  #forget(piece: string): void {
-    this.#counts.delete(piece)
-    this.#characters -= piece.length
-    this.#expressions = null
-  }
-
-  /** Each by itself, for an expression of all of them may be too large. The longest first: one may be within another. */
-  #compiled(): readonly RegExp[] {
-    return (this.#expressions ??= [...this.#counts.keys()]
-      .toSorted((one, other) => other.length - one.length)
-      .map((piece) => new RegExp(formsOfText(piece), 'g')))
+  #forget(secret: string): void {
+    this.#counts.delete(secret)
+    this.#characters -= secret.length
+    this.#finders = null
   }
 }
 
-function piecesOf(text: string): string[] {
-  const characters = Array.from(text.toWellFormed().replaceAll('\r\n', '\n'))
-  if (characters.length < LEAST_CHARACTERS) return []
-  const pieces: string[] = []
-  for (let at = 0; at < characters.length; at += PIECE_CHARACTERS) {
-    const piece = characters.slice(at, at + PIECE_CHARACTERS)
-    // What is left at the end goes with what is before it, so that none of it shows.
-    if (piece.length < LEAST_CHARACTERS) pieces[pieces.length - 1] += piece.join('')
-    else pieces.push(piece.join(''))
-  }
-  return pieces
-}
+const charactersOf = (text: string): string[] => Array.from(text)
 
-const formsOfText = (text: string): string =>
-  Array.from(text)
-    .map((character) => `(?:${formsOf(character).join('|')})`)
-    .join('')
+function finderOf(secret: string): Find {
+  const characters = charactersOf(secret).map((character) => `(?:${formsOf(character).join('|')})`)
+  const begins = new RegExp(characters.slice(0, PIECE_CHARACTERS).join(''), 'g')
+  const goesOn: RegExp[] = []
+  for (let at = PIECE_CHARACTERS; at < characters.length; at += PIECE_CHARACTERS) {
+    goesOn.push(new RegExp(characters.slice(at, at + PIECE_CHARACTERS).join(''), 'y'))
+  }
+  return (text, from, until) => {
+    const found: Match[] = []
+    let done = from
+    for (const { 0: beginning, index } of text.slice(from, until).matchAll(begins)) {
+      const start = from + index
+      if (start < done) continue
+      done = start + beginning.length
+      for (const piece of goesOn) {
+        piece.lastIndex = done
+        const next = piece.exec(text)
+        if (!next) break
+        done += next[0].length
+      }
+      found.push({ start, end: done })
+    }
+    return found
+  }
+}
 
 const known = new Map<string, string[]>()
 
@@ -154,5 +161,12 @@ function allFormsOf(character: string): string[] {
 const literal = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 const anyCase = (hex: string) => hex.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)
 
+/** Letters and digits need not be. */
 const percentEncoded = (text: string, sign: string) =>
-  [...Buffer.from(text)].map((byte) => `${sign}${anyCase(byte.toString(16).padStart(2, '0'))}`).join('')
+  [...Buffer.from(text)]
+    .map((byte) => {
+      const encoded = `${sign}${anyCase(byte.toString(16).padStart(2, '0'))}`
+      const character = String.fromCharCode(byte)
+      return text.length > 1 && /[A-Za-z0-9]/.test(character) ? `(?:${character}|${encoded})` : encoded
+    })
+    .join('')
