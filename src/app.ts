@@ -12,6 +12,9 @@ import { AgentTasks } from './domain/tasks/agent-tasks.ts'
 import { Authenticator } from './domain/access/authenticator.ts'
 import { ApiKeys, FIRST_OWNER } from './domain/keys/api-keys.ts'
 import { Artifacts } from './domain/artifacts/artifacts.ts'
+import { Bodies } from './domain/bodies/bodies.ts'
+import { LinkedBodies } from './domain/bodies/linked-bodies.ts'
+import { BodyCipher } from './domain/bodies/body-cipher.ts'
 import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
 import { KeyWatch } from './domain/keys/key-watch.ts'
 import { LogReader } from './domain/log/log-reader.ts'
@@ -22,7 +25,7 @@ import { Profiles } from './domain/profiles/profiles.ts'
 import { Readiness } from './domain/sessions/readiness.ts'
 import { Retention } from './domain/sessions/retention.ts'
 import { LiveViewLinks } from './domain/links/live-view-links.ts'
-import type { LogLimits } from './domain/log/log-limits.ts'
+import { logLimitsOf } from './domain/log/log-limits.ts'
 import { LocalSessionDirectory } from './domain/local/local-session-directory.ts'
 import { SignedLinks } from './domain/links/signed-links.ts'
 import { SignIn } from './domain/keys/sign-in.ts'
@@ -72,27 +75,12 @@ const FOLLOWERS_MS = 1000
 /** … and these the connections. */
 const SERVER_CLOSE_MS = 1000
 
-/** Waiting entries and tails of all sessions together may take about this much memory each. */
-const QUEUE_BYTES = 256 * 1024 * 1024
-const TAIL_BYTES = 64 * 1024 * 1024
-
 /** Which stores keep what they are given on the disk of the data directory, whose free space is watched. */
 const IS_HERE: Record<(Config['database'] | Config['artifacts'])['kind'], boolean> = {
   embedded: true,
   server: false,
   disk: true,
   s3: false,
-}
-
-function limitsOf({ maxLogEntries, maxSessions }: Config): LogLimits {
-  const share = (bytes: number, most: number) => Math.max(256 * 1024, Math.min(most, Math.floor(bytes / maxSessions)))
-  return {
-    maxEntries: maxLogEntries,
-    maxQueuedEntries: 100_000,
-    maxQueuedBytes: share(QUEUE_BYTES, 64 * 1024 * 1024),
-    maxTailEntries: 2000,
-    maxTailBytes: share(TAIL_BYTES, 2 * 1024 * 1024),
-  }
 }
 
 /**
@@ -138,7 +126,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   if (!browsers) throw (browsing as PromiseRejectedResult).reason
   const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
 
-  const { maxSessions, maxQueued, egress } = config
+  const { maxSessions, maxQueued, egress, captureBodies, redact } = config
   const profiles = new Profiles(store, new ProfileCipher(directory.profileKey))
   const requireRoom = async () => {
     if (storesHere) await space.requireRoom()
@@ -148,11 +136,17 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const artifacts = opening.adopt(new Artifacts(store, bytes, config.artifactQuotaBytes, logger, room), (opened) =>
     opened.close(),
   )
+  const { artifactQuotaBytes: quotaBytes } = config
+  const cipher = new BodyCipher(config.bodyKeys ?? [])
+  const bodies = opening.adopt(new Bodies({ store, bytes, cipher, quotaBytes, logger, free: room }), (opened) =>
+    opened.close(),
+  )
   const tasks = new AgentTasks(store, await openModel(config, logger), new WorkerSchemas(), logger)
   const sessions = new LocalSessionDirectory({
     store,
     browsers: browsers.pool,
     artifacts,
+    bodies,
     tasks,
     profiles,
     bus,
@@ -160,8 +154,10 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     machineId,
     maxSessions,
     maxQueued,
-    limits: limitsOf(config),
+    limits: logLimitsOf(config),
     egress,
+    captureBodies,
+    redact,
     requireRoom,
     deadlines: options.deadlines,
   })
@@ -181,9 +177,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     )
   }
   const signIn = new SignIn(apiKeys)
-  const retention = opening.adopt(new Retention(store, artifacts, config.retentionDays, logger), (opened) =>
-    opened.close(),
-  )
+  const days = { sessions: config.retentionDays, bodies: config.bodyRetentionDays }
+  const retention = opening.adopt(new Retention(store, { artifacts, bodies }, days, logger), (opened) => opened.close())
   retention.start()
 
   let baseUrl = config.publicUrl
@@ -209,6 +204,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     config,
     sessions,
     artifacts,
+    bodies,
+    linkedBodies: new LinkedBodies(store, bodies),
     uploads: new Uploads(store, sessions, artifacts, links, machineId, logger),
     links,
     liveViewLinks,

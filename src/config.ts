@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { environment } from './environment.ts'
+import type { CaptureOptions } from './ports/capture.ts'
 import type { EgressMode, HostRule } from './ports/egress.ts'
+import type { RedactionRules } from './ports/redaction.ts'
 
 export type DatabaseConfig = { kind: 'embedded' } | { kind: 'server'; url: string }
 
@@ -83,7 +85,15 @@ export interface Config {
   /** 0 keeps for ever. */
   retentionDays: number
   artifacts: ArtifactsConfig
-  /** Bytes that the artifacts of one owner may take. */
+  /** The most that sessions record of bodies. */
+  captureBodies: CaptureOptions['bodies']
+  /** 0 keeps them as long as the log. */
+  bodyRetentionDays: number
+  /** What bodies are encrypted with, the first for new ones; null: nothing is. */
+  bodyKeys: readonly string[] | null
+  /** What is masked in the logs of all sessions. */
+  redact: RedactionRules
+  /** Bytes that the artifacts and stored bodies of one owner may take. */
   artifactQuotaBytes: number
   /** Secrets that sign links, the first for new ones; null: made once, kept in `<data dir>/signing-keys`. */
   signingKeys: readonly string[] | null
@@ -227,6 +237,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     retentionDays: value.TABWIRE_RETENTION_DAYS,
     artifacts: artifactsOf(value),
     artifactQuotaBytes: value.TABWIRE_ARTIFACT_QUOTA_MB * 1024 * 1024,
+    captureBodies: value.TABWIRE_CAPTURE_BODIES,
+    bodyRetentionDays: value.TABWIRE_BODY_RETENTION_DAYS,
+    bodyKeys: value.TABWIRE_BODY_KEY ?? null,
+    redact: value.TABWIRE_REDACT,
     signingKeys: value.TABWIRE_SIGNING_KEYS ?? null,
     profileKey: value.TABWIRE_PROFILE_KEY ?? null,
     ai: aiOf(value),

@@ -2,8 +2,10 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import proxyAddr from 'proxy-addr'
 import { z } from 'zod'
+import { isRe2 } from './contract/re2.ts'
 import { readHostRule } from './egress/host-rule.ts'
 import type { HostRule } from './ports/egress.ts'
+import { DEFAULT_REDACTION, REDACTION_LIMITS, type RedactionRules } from './ports/redaction.ts'
 
 const wholeNumber = (from: number, to: number, fallback: number) =>
   z
@@ -65,6 +67,34 @@ function readPrices(text: string, context: z.RefinementCtx): z.output<typeof pri
   }
 }
 
+const { names: mostNames, nameLength, patterns: mostPatterns, patternLength } = REDACTION_LIMITS
+const names = z.array(z.string().min(1).max(nameLength)).max(mostNames).default([])
+const redaction = z.strictObject({
+  headers: names,
+  jsonKeys: names,
+  urlParameters: names,
+  patterns: z.array(z.string().min(1).max(patternLength)).max(mostPatterns).default([]),
+})
+
+/** No message repeats a pattern: it may be of a secret. */
+function readRedaction(text: string, context: z.RefinementCtx): RedactionRules {
+  const parsed = redaction.safeParse(jsonOf(text))
+  if (parsed.success && parsed.data.patterns.every(isRe2)) return parsed.data
+  const message = parsed.success
+    ? 'must have patterns in the syntax of RE2'
+    : `must be JSON such as {"headers": ["x-api-key"], "jsonKeys": ["token"], "urlParameters": ["token"], "patterns": ["sk-[a-z]+"]}, with at most ${mostNames} names each and ${mostPatterns} patterns`
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
 /** The environment variables and their rules, each by itself; their meanings are listed in docs/configuration.md. */
 export const environment = z.object({
   HOST: z
@@ -121,6 +151,21 @@ export const environment = z.object({
     )
     .transform((value) => value.split(','))
     .optional(),
+  TABWIRE_CAPTURE_BODIES: z
+    .string()
+    .transform((value) => value.toUpperCase())
+    .pipe(z.enum(['NONE', 'TEXT', 'ALL'], 'must be NONE, TEXT or ALL'))
+    .default('ALL'),
+  TABWIRE_BODY_RETENTION_DAYS: wholeNumber(0, 36_500, 0),
+  TABWIRE_BODY_KEY: z
+    .string()
+    .regex(
+      /^[\x21-\x2b\x2d-\x7e]{32,256}(,[\x21-\x2b\x2d-\x7e]{32,256})*$/,
+      'must be secrets of 32 to 256 printable ASCII characters, with commas between',
+    )
+    .transform((value) => value.split(','))
+    .optional(),
+  TABWIRE_REDACT: z.string().transform(readRedaction).default(DEFAULT_REDACTION),
   TABWIRE_PROFILE_KEY: z
     .string()
     .regex(/^[\x21-\x7e]{32,256}$/, 'must be 32 to 256 printable ASCII characters without spaces')

@@ -2,6 +2,7 @@
 
 export const API_PATH = '/graphql'
 export const ARTIFACTS_PATH = '/artifacts/'
+export const BODIES_PATH = '/bodies/'
 export const UPLOADS_PATH = '/uploads/'
 export const TRACE_VIEWER_PATH = '/trace/'
 /** Connections of clients that speak the browser's protocol. */

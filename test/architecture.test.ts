@@ -39,7 +39,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/postgres': ['ports', 'contract', 'fault-owner.ts', ASYNC, ...COMMON],
   'config.ts': ['ports', 'environment.ts'],
   // Its rules of hosts are those of sessions.
-  'environment.ts': ['ports', 'egress'],
+  'environment.ts': ['ports', 'contract', 'egress'],
   'logger.ts': ['config.ts'],
   'package-files.ts': [],
   'startup-failed.ts': [],
@@ -104,14 +104,16 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     kernel: [],
     log: ['kernel'],
     artifacts: ['kernel'],
-    sessions: ['kernel', 'log', 'artifacts'],
-    session: ['kernel', 'log', 'artifacts', 'sessions'],
+    redaction: ['kernel'],
+    bodies: ['kernel', 'log'],
+    sessions: ['kernel', 'log', 'artifacts', 'bodies', 'redaction'],
+    session: ['kernel', 'log', 'artifacts', 'bodies', 'redaction', 'sessions'],
     tasks: ['kernel', 'log', 'sessions'],
     actions: ['kernel', 'session', 'sessions'],
     profiles: ['kernel', 'sessions'],
-    local: ['kernel', 'log', 'artifacts', 'sessions', 'session', 'tasks', 'actions', 'profiles'],
+    local: ['kernel', 'log', 'artifacts', 'bodies', 'redaction', 'sessions', 'session', 'tasks', 'actions', 'profiles'],
     keys: ['kernel', 'log'],
-    links: ['kernel', 'keys', 'artifacts', 'sessions'],
+    links: ['kernel', 'keys', 'artifacts', 'bodies', 'sessions'],
     access: ['kernel', 'keys', 'links'],
   },
   schema: {
@@ -207,7 +209,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
 }
 
 /** Libraries without a technology of their own, which all may use. */
-const PLAIN = ['ipaddr.js', 'lru-cache', 'p-retry', 'uuid', 'zod']
+const PLAIN = ['ipaddr.js', 'lru-cache', 'p-retry', 're2js', 'uuid', 'zod']
 
 describe('imports', () => {
   test('are found in every form', () => {

@@ -27,6 +27,15 @@ const DEFAULTS: Config = {
   retentionDays: 30,
   artifacts: { kind: 'disk' },
   artifactQuotaBytes: 10_240 * 1024 * 1024,
+  captureBodies: 'ALL',
+  bodyRetentionDays: 0,
+  bodyKeys: null,
+  redact: {
+    headers: ['authorization', 'proxy-authorization'],
+    jsonKeys: ['password', 'client_secret', 'access_token', 'refresh_token', 'id_token'],
+    urlParameters: ['password', 'client_secret', 'access_token', 'refresh_token', 'id_token'],
+    patterns: [],
+  },
   signingKeys: null,
   profileKey: null,
   ai: null,
@@ -108,6 +117,15 @@ describe('accepts', () => {
     [{ TABWIRE_SIGNING_KEYS: SECRET }, { signingKeys: [SECRET] }],
     [{ TABWIRE_SIGNING_KEYS: `${SECRET},${SECRET}2` }, { signingKeys: [SECRET, `${SECRET}2`] }],
     [{ TABWIRE_PROFILE_KEY: SECRET }, { profileKey: SECRET }],
+    [{ TABWIRE_CAPTURE_BODIES: 'text' }, { captureBodies: 'TEXT' }],
+    [{ TABWIRE_CAPTURE_BODIES: 'NONE' }, { captureBodies: 'NONE' }],
+    [{ TABWIRE_BODY_RETENTION_DAYS: '7' }, { bodyRetentionDays: 7 }],
+    [{ TABWIRE_BODY_KEY: `${SECRET},${SECRET}-before` }, { bodyKeys: [SECRET, `${SECRET}-before`] }],
+    [
+      { TABWIRE_REDACT: '{"headers": ["X-Api-Key"], "patterns": ["sk-[a-z]+"]}' },
+      { redact: { headers: ['X-Api-Key'], jsonKeys: [], urlParameters: [], patterns: ['sk-[a-z]+'] } },
+    ],
+    [{ TABWIRE_REDACT: '{}' }, { redact: { headers: [], jsonKeys: [], urlParameters: [], patterns: [] } }],
     [{ TABWIRE_S3_BUCKET: 'tabwire' }, { artifacts: S3 }],
     [{ TABWIRE_S3_REGION: 'eu-central-1' }, {}],
     [
@@ -247,6 +265,23 @@ describe('refuses', () => {
     [
       { TABWIRE_SIGNING_KEYS: `${SECRET},short` },
       'TABWIRE_SIGNING_KEYS must be secrets of 32 to 256 printable ASCII characters, with commas between',
+    ],
+    [{ TABWIRE_CAPTURE_BODIES: 'some' }, 'TABWIRE_CAPTURE_BODIES must be NONE, TEXT or ALL (it is "some")'],
+    [
+      { TABWIRE_BODY_RETENTION_DAYS: '-1' },
+      'TABWIRE_BODY_RETENTION_DAYS must be a whole number from 0 to 36500 (it is "-1")',
+    ],
+    [
+      { TABWIRE_BODY_KEY: `${SECRET},short` },
+      'TABWIRE_BODY_KEY must be secrets of 32 to 256 printable ASCII characters, with commas between',
+    ],
+    [
+      { TABWIRE_REDACT: '{"patterns": ["(?=a)"]}' },
+      String.raw`TABWIRE_REDACT must have patterns in the syntax of RE2 (it is "{\"patterns\": [\"(?=a)\"]}")`,
+    ],
+    [
+      { TABWIRE_REDACT: 'password' },
+      'TABWIRE_REDACT must be JSON such as {"headers": ["x-api-key"], "jsonKeys": ["token"], "urlParameters": ["token"], "patterns": ["sk-[a-z]+"]}, with at most 100 names each and 10 patterns (it is "password")',
     ],
     [
       { TABWIRE_PROFILE_KEY: 'short' },

@@ -84,6 +84,11 @@ export interface EventSink {
    * Never rejects.
    */
   keepBody(body: CapturedBody): Promise<KeptBody>
+  /**
+   * The text is about to be typed where it may be secret: from now on it is masked in what is recorded. Returns how to take
+   * that back, for what turns out not to be.
+   */
+  expectSecret(text: string): () => void
   /** Room for a file that begins to be written: until it is released, the file counts against the owner's quota. */
   openRoom(): FileRoom
 }

@@ -1,7 +1,9 @@
 import type { ActionErrorCode } from './action.ts'
 import type { SessionEndReason, SessionStatus } from './log-entry.ts'
 import type { Cost } from './task.ts'
+import type { CaptureOptions } from './capture.ts'
 import type { Emulation } from './emulation.ts'
+import type { RedactionRules } from './redaction.ts'
 import type { SessionEgress } from './session-egress.ts'
 import type { Json } from './json.ts'
 import type { Viewport } from './viewport.ts'
@@ -58,6 +60,10 @@ export interface SessionRecord {
   profileId: string | null
   /** What its pages may reach. Null: a session of before there were such rules, whose pages reached everything. */
   egress: SessionEgress | null
+  /** What is recorded of bodies, messages and logged objects. Null: a session of before, of which none were. */
+  capture: CaptureOptions | null
+  /** What is masked in its log. Null: a session of before, in which nothing was. */
+  redact: RedactionRules | null
   /** Sequence of the last committed entry; 0 before the first. Dense, so it is also the number of entries. */
   lastSequence: number
 }

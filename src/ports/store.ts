@@ -1,4 +1,5 @@
 import type { ArtifactKind, ArtifactRecord } from './artifact.ts'
+import type { StoredBody } from './body.ts'
 import type { EntryFilter, LogEntry, SessionStatus } from './log-entry.ts'
 import type { ProfileDescription, ProfileRecord } from './profile.ts'
 import type { TaskRecord } from './task.ts'
@@ -109,6 +110,13 @@ export type AppendOutcome =
   /** The row's lastSequence is neither the expected one nor the batch's own end: another writer, or no such session. */
   | { kind: 'conflict'; lastSequence: number | null }
 
+/** How far the bodies of a session have been taken out of its log. */
+export interface ForgottenTo {
+  /** Null: a session is done, and the next is looked for. */
+  sessionId: string | null
+  sequence: number
+}
+
 /** Says which server takes the file of an upload link, or that it was taken: a link is good once. */
 interface UploadClaim {
   /** Of the artifact that the upload becomes. */
@@ -181,8 +189,8 @@ export interface Store {
   deleteExpiredApiKeys(time: number): Promise<void>
 
   /**
-   * Keeps the row if the bytes of the owner's artifacts, this one's included, stay within the quota: also when several
-   * are kept at once. False: they would not, and nothing was kept.
+   * Keeps the row if the bytes of the owner's artifacts and bodies, this one's included, stay within the quota: also when
+   * several are kept at once. False: they would not, and nothing was kept.
    */
   insertArtifact(record: ArtifactRecord, quotaBytes: number): Promise<boolean>
   findArtifact(id: string): Promise<ArtifactRecord | null>
@@ -193,12 +201,38 @@ export interface Store {
   countArtifacts(sessionId: string, kind: ArtifactKind | null): Promise<number>
   /** False: there was none. A claim of the artifact's upload stays, and nobody can make it again. */
   deleteArtifact(id: string): Promise<boolean>
-  /** Bytes of the owner's artifacts. */
+  /** Bytes of the owner's artifacts, without bodies. */
   sumArtifactBytes(owner: string): Promise<number>
   /** Artifacts of sessions that ended before the time, some hundreds at most: their bytes go before their rows. */
   listArtifactsEndedBefore(time: number): Promise<ArtifactRecord[]>
   /** Which of these ids have a row. */
   findArtifactIds(ids: readonly string[]): Promise<string[]>
+
+  /**
+   * Notes that entries of the session name a body that is stored and sealed like this. False: there is none. Saying it again
+   * changes nothing. Until the session's references are gone, the body stays.
+   */
+  referToBody(sessionId: string, body: Pick<StoredBody, 'owner' | 'sha256' | 'seal'>, at: number): Promise<boolean>
+  /**
+   * Keeps the row of a body whose bytes are stored, and the session's reference to it, within the quota as insertArtifact
+   * does. KNOWN: the same one was kept meanwhile with other bytes, and these are nobody's. Repeated after a lost answer: KEPT.
+   */
+  insertBody(sessionId: string, body: StoredBody, quotaBytes: number): Promise<'KEPT' | 'KNOWN' | 'OVER_QUOTA'>
+  /** Those that there are, in any order; some hundreds at most are asked for. */
+  findBodies(owner: string, hashes: readonly string[]): Promise<StoredBody[]>
+  /** Bytes of the owner's bodies that are stored apart. */
+  sumBodyBytes(owner: string): Promise<number>
+  /** Deletes some hundreds of bodies that no session refers to and none has used since. Returns the keys of their bytes. */
+  deleteUnusedBodies(unusedSince: number): Promise<string[]>
+  /**
+   * Takes the bodies out of the entries of sessions that ended before the time, in small steps: EXPIRED. Returns where the
+   * next step begins; null: nothing is left to do.
+   */
+  forgetBodies(endedBefore: number, after: ForgottenTo | null): Promise<ForgottenTo | null>
+  /** Which of these keys have a row. */
+  findBodyKeys(keys: readonly string[]): Promise<string[]>
+  /** Which of these are the hashes of owners that ever stored anything: 32 hex digits of the SHA-256 of an owner. */
+  findBodyOwners(hashes: readonly string[]): Promise<string[]>
 
   /**
    * Of several servers that claim an upload at once one succeeds. False: another server has claimed it, or its artifact is

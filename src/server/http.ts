@@ -11,6 +11,7 @@ import { Deadline } from '../async/deadline.ts'
 import {
   API_PATH,
   ARTIFACTS_PATH,
+  BODIES_PATH,
   CDP_PATH,
   DEMO_ECHO_PATH,
   DEMO_PATH,
@@ -20,6 +21,8 @@ import {
 import type { Domain } from '../schema/base/context.ts'
 import { answerBusy, answerJson, answerNotFound, isBusy } from './base/json-response.ts'
 import { createArtifactDownloads } from './files/artifact-downloads.ts'
+import { createBodyDownloads } from './files/body-downloads.ts'
+import type { LinkedBodies } from '../domain/bodies/linked-bodies.ts'
 import { createArtifactUploads } from './files/artifact-uploads.ts'
 import { secretOf } from './base/authentication.ts'
 import { CdpConnections } from './cdp-connections.ts'
@@ -41,6 +44,7 @@ import { GraphqlWebSockets, refuseUpgrade, WEB_SOCKET_LIMITS, type WebSocketLimi
 export interface ServerOptions extends Domain {
   config: Pick<Config, 'publicUrl' | 'artifacts' | 'trustedProxies'>
   callers: Authenticator
+  linkedBodies: LinkedBodies
   signIn: SignIn
   readiness: () => Promise<{ ready: boolean; missing: string[] }>
   /** Where the files of the trace viewer are stored. */
@@ -165,6 +169,7 @@ export function createServer(options: ServerOptions): Server {
       connections,
       redirect: redirectsDownloads,
     }),
+    [BODIES_PATH]: createBodyDownloads(options.linkedBodies, options.links, connections),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, connections, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(options.traceViewerDir),
     [DEMO_PATH]: serveDemo,

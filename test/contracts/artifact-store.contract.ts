@@ -62,6 +62,7 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
   })
   afterAll(() => opened.close())
 
+  const bodyKeyOf = (owner: string, sha256: string) => `bodies/${owner}/${sha256}-0123456789ab`
   const freshKey = () => `${randomUUID()}/${randomUUID()}`
   const write = (key: string, bytes: Buffer, signal = NEVER) =>
     store.write(key, Readable.from([bytes]), ANY_SIZE, signal)
@@ -87,6 +88,19 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
       expect(await write(key, bytes)).toEqual({ sizeBytes: bytes.length, sha256 })
       expect(await read(key)).toEqual(bytes)
       expect(await opened.unfinished()).toEqual([])
+    })
+
+    test('may have a key of a body, deeper than that of an artifact', async () => {
+      const owner = randomBytes(16).toString('hex')
+      const key = bodyKeyOf(owner, 'a'.repeat(64))
+      await write(key, Buffer.from('a body'))
+      await write(bodyKeyOf(owner, 'b'.repeat(64)), Buffer.from('another'))
+      expect((await read(key)).toString()).toBe('a body')
+      expect(await keys(`bodies/${owner}/`)).toHaveLength(2)
+      expect(await keys('bodies/')).toContain(key)
+      await store.remove(key)
+      expect(await keys(`bodies/${owner}/`)).toEqual([bodyKeyOf(owner, 'b'.repeat(64))])
+      await expectNothingOf(key)
     })
 
     test('may be nothing', async () => {

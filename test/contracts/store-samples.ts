@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import { CONSOLE_LEVELS, SESSION_EVENT_KINDS } from '../../src/ports/log-entry.ts'
 import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
+import { DEFAULT_CAPTURE } from '../../src/ports/capture.ts'
 import { NO_EMULATION } from '../../src/ports/emulation.ts'
 import type { SessionRecord } from '../../src/ports/session-record.ts'
 import type { Store } from '../../src/ports/store.ts'
@@ -24,6 +25,8 @@ export function sampleSession(members: Partial<SessionRecord> = {}): SessionReco
     timezone: null,
     emulation: { ...NO_EMULATION, geolocation: { latitude: 1.5, longitude: -2, accuracy: 0 }, permissions: ['MIDI'] },
     offline: false,
+    capture: { ...DEFAULT_CAPTURE, maxBodyBytes: 1000 },
+    redact: { headers: ['x-key'], jsonKeys: ['ünïcode'], urlParameters: [], patterns: ['a+"\\'] },
     keepAlive: false,
     idleTimeoutSeconds: 600,
     maxDurationSeconds: 3600,

@@ -7,6 +7,7 @@ import type { Store } from '../../src/ports/store.ts'
 import { UnstorableBatch } from '../../src/ports/store-errors.ts'
 import { describeApiKeyRows } from './api-key-rows.contract.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
+import { describeBodyRows } from './body-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
 import { describeBoundedReads } from './bounded-reads.contract.ts'
 import { describeSessionLists } from './session-list.contract.ts'
@@ -332,6 +333,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
   describeSessionLists(() => store)
   describeArtifactRows(() => store)
   describeProfileRows(() => store)
+  describeBodyRows(() => store)
   describeTaskRows(() => store)
   describeApiKeyRows(() => store)
 

@@ -7,7 +7,10 @@ import { endDraft, endPatch, newLog, line, store, useStore } from '../support/se
 
 useStore()
 
-const artifacts = { deleteEndedBefore: async () => false, sweep: async () => 0 }
+const kept = {
+  artifacts: { deleteEndedBefore: async () => false, sweep: async () => 0 },
+  bodies: { deleteUnused: async () => false, sweep: async () => 0 },
+}
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -23,7 +26,7 @@ describe('retention', () => {
     const now = Date.now()
     const [old, young] = [await endedSession(now - 31 * DAY_MS), await endedSession(now - 29 * DAY_MS)]
     const live = (await newLog()).record.id
-    await new Retention(store, artifacts, 30, createLogger('silent')).sweep(now)
+    await new Retention(store, kept, { sessions: 30, bodies: 0 }, createLogger('silent')).sweep(now)
     expect(await store.findSession(old)).toBeNull()
     expect(await store.findEntry(old, 1)).toBeNull()
     expect(await store.findSession(young)).not.toBeNull()
@@ -33,7 +36,7 @@ describe('retention', () => {
 
   test('0 days: for ever', async () => {
     const ancient = await endedSession(DAY_MS)
-    await new Retention(store, artifacts, 0, createLogger('silent')).sweep(Date.now())
+    await new Retention(store, kept, { sessions: 0, bodies: 0 }, createLogger('silent')).sweep(Date.now())
     expect(await store.findSession(ancient)).not.toBeNull()
   })
 
@@ -46,14 +49,14 @@ describe('retention', () => {
     ]
     for (const key of [expired, valid, other]) await store.insertApiKey(key)
     // Also where sessions are kept for ever.
-    await new Retention(store, artifacts, 0, createLogger('silent')).sweep(now)
+    await new Retention(store, kept, { sessions: 0, bodies: 0 }, createLogger('silent')).sweep(now)
     expect(await store.findApiKey(expired.id)).toBeNull()
     expect(await store.findApiKey(valid.id)).toEqual(valid)
     expect(await store.findApiKey(other.id)).toEqual(other)
   })
 
   test('it closes in the middle of its rounds', async () => {
-    const retention = new Retention(store, artifacts, 30, createLogger('silent'))
+    const retention = new Retention(store, kept, { sessions: 30, bodies: 0 }, createLogger('silent'))
     retention.start()
     await expect(retention.close()).resolves.toBeUndefined()
   })

@@ -3,6 +3,11 @@ import { pino } from 'pino'
 import type { AgentTasks } from '../../src/domain/tasks/agent-tasks.ts'
 import type { ApiKeys } from '../../src/domain/keys/api-keys.ts'
 import type { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
+import { Bodies } from '../../src/domain/bodies/bodies.ts'
+import { BodyCipher } from '../../src/domain/bodies/body-cipher.ts'
+import type { Store } from '../../src/ports/store.ts'
+import type { ArtifactStore } from '../../src/ports/artifact-store.ts'
+import type { LinkedBodies } from '../../src/domain/bodies/linked-bodies.ts'
 import { encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
 import type { LogBatch } from '../../src/domain/log/log-follower.ts'
 import type { LogReader } from '../../src/domain/log/log-reader.ts'
@@ -181,6 +186,14 @@ export async function startFakeServer({
   const server = createServer({
     config: { publicUrl: null, artifacts: { kind: 'disk' }, trustedProxies },
     artifacts: {} as Artifacts,
+    bodies: new Bodies({
+      store: { findBodies: async () => [] } as Partial<Store> as Store,
+      bytes: {} as ArtifactStore,
+      cipher: new BodyCipher([]),
+      quotaBytes: 0,
+      logger: pino({ level: 'silent' }),
+    }),
+    linkedBodies: {} as LinkedBodies,
     uploads: {} as Uploads,
     links,
     liveViewLinks,

@@ -42,10 +42,12 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Session: {
     'READ or WRITE': 'id status endReason browser createdAt startedAt expiresAt endedAt durationMs',
     'READ or given':
-      'name metadata viewport userAgent locale timezone ignoreHttpsErrors geolocation permissions colorScheme reducedMotion deviceScaleFactor isMobile hasTouch offline keepAlive idleTimeoutSeconds maxDurationSeconds egress allowedHosts proxy',
+      'name metadata viewport userAgent locale timezone ignoreHttpsErrors geolocation permissions colorScheme reducedMotion deviceScaleFactor isMobile hasTouch offline keepAlive idleTimeoutSeconds maxDurationSeconds capture redact egress allowedHosts proxy',
     'CONNECT or null': 'access',
     READ: 'error lastNavigationError lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests cost tasks profile',
   },
+  Capture: { parent: 'bodies maxBodyBytes webSocketMessages consoleArguments' },
+  Redaction: { parent: 'headers jsonKeys urlParameters patterns' },
   NavigationError: { READ: 'url code message at' },
   Viewport: { parent: 'width height' },
   Geolocation: { parent: 'latitude longitude accuracy' },
@@ -57,7 +59,11 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   ScreencastFrame: { 'READ or live view': 'at pageId data width height viewport skipped' },
   Capacity: { READ: 'total live queued warm' },
 
-  Viewer: { 'READ or KEYS': 'owner scopes', READ: 'artifactBytes artifactQuotaBytes profiles', KEYS: 'apiKeys' },
+  Viewer: {
+    'READ or KEYS': 'owner scopes',
+    READ: 'artifactBytes bodyBytes artifactQuotaBytes profiles',
+    KEYS: 'apiKeys',
+  },
   ApiKey: { KEYS: 'id name owner scopes createdAt lastUsedAt expiresAt revokedAt' },
   CreatedApiKey: { KEYS: 'apiKey secret' },
   Profile: { 'READ or WRITE': 'id name sizeBytes createdAt updatedAt' },
@@ -89,8 +95,9 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   PageCrashed: { READ: `${ENTRY} pageId url` },
   ConsoleMessage: { READ: `${ENTRY} level source text location stack pageId truncated` },
   NetworkRequest: {
-    READ: `${ENTRY} startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom requestHeaders responseHeaders timing remoteAddress pageId`,
+    READ: `${ENTRY} startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom requestHeaders responseHeaders timing remoteAddress requestBody requestBodyOmitted responseBody bodyOmitted pageId`,
   },
+  Body: { READ: 'contentType sizeBytes truncated text base64 url' },
   SourceLocation: { READ: 'url line column' },
   NetworkTiming: { READ: 'queuedMs dnsMs connectMs tlsMs waitingMs downloadMs' },
   WebSocketOpened: { READ: `${ENTRY} webSocketId url pageId` },

@@ -4,6 +4,8 @@ import { InProcessBus } from '../../src/adapters/bus/in-process.ts'
 import { WorkerSchemas } from '../../src/adapters/json-schema/worker-schemas.ts'
 import { AgentTasks } from '../../src/domain/tasks/agent-tasks.ts'
 import { Artifacts } from '../../src/domain/artifacts/artifacts.ts'
+import { Bodies } from '../../src/domain/bodies/bodies.ts'
+import { BodyCipher } from '../../src/domain/bodies/body-cipher.ts'
 import { LogReader } from '../../src/domain/log/log-reader.ts'
 import type { LocalSessionHandle } from '../../src/domain/local/local-session-handle.ts'
 import { LocalSessionDirectory } from '../../src/domain/local/local-session-directory.ts'
@@ -14,6 +16,7 @@ import { createLogger } from '../../src/logger.ts'
 import type { ArtifactStore } from '../../src/ports/artifact-store.ts'
 import type { ChatModel } from '../../src/ports/chat-model.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
+import { NO_REDACTION } from '../../src/ports/redaction.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { ALL, readAll, store } from './session-log.ts'
 
@@ -64,6 +67,7 @@ export function useLiveSessions() {
         store: faulty,
         browsers: pool!.pool,
         artifacts,
+        bodies: new Bodies({ store: faulty, bytes, cipher: new BodyCipher([]), quotaBytes, logger }),
         tasks: new AgentTasks(faulty, model, new WorkerSchemas(), logger),
         profiles: new Profiles(faulty, new ProfileCipher('0'.repeat(64))),
         bus,
@@ -73,6 +77,8 @@ export function useLiveSessions() {
         maxQueued: 0,
         limits: LIMITS,
         egress: { mode: 'OPEN' as const, allow: [] },
+        captureBodies: 'ALL' as const,
+        redact: NO_REDACTION,
         deadlines: { launch: 600_000 },
       })
       directories.push(sessions)

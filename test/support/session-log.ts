@@ -63,6 +63,8 @@ function newRecord(): SessionRecord {
     timezone: null,
     emulation: null,
     offline: false,
+    capture: null,
+    redact: null,
     keepAlive: false,
     idleTimeoutSeconds: 600,
     maxDurationSeconds: 3600,

@@ -26,7 +26,7 @@ const MOST_SOCKETS = 500
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000
 
 /** The keys that this program makes, below the prefix. */
-const OWN_KEY = /^[0-9a-f-]{36}\/[0-9a-f-]{36}$/
+const OWN_KEY = /^([0-9a-f-]{36}\/[0-9a-f-]{36}|bodies\/[0-9a-f]{32}\/[0-9a-f-]{77})$/
 
 /**
  * Artifacts as objects of a bucket, of AWS or of a server that speaks as S3 does. Rejects with StorageUnavailable when

@@ -31,11 +31,11 @@ const INSERT = `
 with usage as (
   insert into artifact_usage (owner, bytes) values ($3, 0)
   on conflict (owner) do update set bytes = artifact_usage.bytes
-  returning bytes
+  returning bytes + body_bytes as taken
 )
 insert into artifacts (id, session_id, owner, kind, name, content_type, size_bytes, sha256, page_id, created_at)
 select $1, $2, $3, $4, $5, $6, $7::bigint, $8, $9, $10
-from usage where usage.bytes + $7::bigint <= $11::bigint
+from usage where taken + $7::bigint <= $11::bigint
 on conflict (id) do nothing`
 
 /** In one statement, so that there is no moment at which a deleted upload could be made again. */

@@ -16,12 +16,27 @@ delete from log_entries where ctid in (
   limit ${STEP}
 )`
 
+const DELETE_REFERENCES = `
+delete from body_references where ctid in (
+  select reference.ctid
+  from (
+    select id from sessions as session
+    where ended_at < $1 and exists (select from body_references where session_id = session.id)
+    order by ended_at limit 100
+  ) as session
+  cross join lateral (
+    select ctid from body_references where session_id = session.id limit ${STEP}
+  ) as reference
+  limit ${STEP}
+)`
+
 const DELETE_SESSIONS = `
 with gone as (
   select id from sessions as session
   where ended_at < $1 and status not in ('CREATING', 'RUNNING')
     and not exists (select from log_entries where session_id = session.id)
     and not exists (select from artifacts where session_id = session.id)
+    and not exists (select from body_references where session_id = session.id)
   order by ended_at limit 100
 ), without_tasks as (
   delete from tasks where session_id in (select id from gone)
@@ -37,8 +52,10 @@ export function createRetention({ pool }: Database): Pick<Store, 'deleteEndedBef
         pool.query(text, before).catch((error: unknown) => {
           throw asStoreError(error)
         })
-      const entries = await run(DELETE_ENTRIES)
-      if (entries.rowCount) return true
+      for (const step of [DELETE_ENTRIES, DELETE_REFERENCES]) {
+        const { rowCount } = await run(step)
+        if (rowCount) return true
+      }
       const deleted = await run(DELETE_SESSIONS)
       return (deleted.rowCount ?? 0) > 0
     },

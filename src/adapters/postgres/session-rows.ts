@@ -10,6 +10,7 @@ export function recordOfRow({
   inputTokens,
   outputTokens,
   usd,
+  bodiesForgotten: _,
   ...row
 }: SessionRow): SessionRecord {
   const viewport = { width: viewportWidth, height: viewportHeight }

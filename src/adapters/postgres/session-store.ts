@@ -67,6 +67,8 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
     egress: record.egress && JSON.stringify(record.egress),
     emulation: record.emulation && JSON.stringify(record.emulation),
     offline: record.offline,
+    capture: record.capture && JSON.stringify(record.capture),
+    redact: record.redact && JSON.stringify(record.redact),
     last_sequence: entries.length,
   }
 }

@@ -4,6 +4,7 @@ import { StoreFull } from '../../ports/store-errors.ts'
 import type { Store } from '../../ports/store.ts'
 import { createApiKeyStore } from './api-key-store.ts'
 import { createArtifactRows } from './artifact-rows.ts'
+import { createBodyRows } from './body-rows.ts'
 import type { DatabaseWatch } from './database-watch.ts'
 import { createEntryStore } from './entry-store.ts'
 import { migrateDatabase } from './migrate.ts'
@@ -38,6 +39,7 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
     ...createEntryStore(pool, turns, new UnreadableEntries(environment.logger)),
     ...createApiKeyStore(db),
     ...createArtifactRows(pool, db),
+    ...createBodyRows(pool),
     ...createUploadClaims(pool, db),
     ...createProfileStore(db),
     ...createTaskStore(db),
@@ -68,6 +70,10 @@ const IS_LARGE: Record<Exclude<keyof StoreCalls, Read>, boolean> = {
   deleteExpiredApiKeys: false,
   insertArtifact: true,
   deleteArtifact: false,
+  referToBody: true,
+  insertBody: true,
+  deleteUnusedBodies: false,
+  forgetBodies: false,
   claimUpload: false,
   releaseUpload: false,
   deleteUploadClaims: false,

@@ -18,6 +18,8 @@ import type { ArtifactKind } from '../../ports/artifact.ts'
 import type { SessionEndReason, SessionEventKind, SessionStatus } from '../../ports/log-entry.ts'
 import type { NavigationError } from '../../ports/session-record.ts'
 import type { Emulation } from '../../ports/emulation.ts'
+import type { CaptureOptions } from '../../ports/capture.ts'
+import type { RedactionRules } from '../../ports/redaction.ts'
 import type { SessionEgress } from '../../ports/session-egress.ts'
 import type { Json } from '../../ports/json.ts'
 import type { Scope } from '../../ports/scope.ts'
@@ -82,6 +84,10 @@ export const sessions = pgTable(
     egress: jsonb().$type<SessionEgress>(),
     emulation: jsonb().$type<Emulation>(),
     offline: boolean().notNull().default(false),
+    capture: jsonb().$type<CaptureOptions>(),
+    redact: jsonb().$type<RedactionRules>(),
+    /** Its bodies are gone before its entries: see Store.forgetBodies. */
+    bodiesForgotten: boolean('bodies_forgotten').notNull().default(false),
     lastSequence: integer('last_sequence').notNull().default(0),
   },
   (table) => [
@@ -100,6 +106,9 @@ export const sessions = pgTable(
     index('sessions_by_end')
       .on(table.endedAt)
       .where(sql`${table.endedAt} is not null`),
+    index('sessions_by_end_with_bodies')
+      .on(table.endedAt)
+      .where(sql`${table.endedAt} is not null and not ${table.bodiesForgotten}`),
     uniqueIndex('sessions_by_idempotency_key')
       .on(table.owner, table.idempotencyKey)
       .where(sql`${table.idempotencyKey} is not null`),
@@ -196,11 +205,44 @@ export const artifacts = pgTable(
   (table) => [index('artifacts_by_session').on(table.sessionId, table.createdAt, table.id)],
 )
 
-/** Bytes that each owner's artifacts take. A trigger of the table of artifacts keeps it, whatever changes that. */
+/** Bytes that each owner's artifacts and bodies take. Triggers of their tables keep it, whatever changes them. */
 export const artifactUsage = pgTable('artifact_usage', {
   owner: text().primaryKey(),
   bytes: bigint({ mode: 'number' }).notNull(),
+  bodyBytes: bigint('body_bytes', { mode: 'number' }).notNull().default(0),
 })
+
+/** Bodies of requests that are stored apart, once for each owner, by what they are. */
+export const bodies = pgTable(
+  'bodies',
+  {
+    owner: text().notNull(),
+    sha256: text().notNull(),
+    /** In the ArtifactStore; used once, so that whoever removes the bytes of a row that is gone removes no other's. */
+    key: text().notNull(),
+    /** Which key they are encrypted with; null: they are not. */
+    seal: text(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    createdAt: instant('created_at').notNull(),
+    lastUsedAt: instant('last_used_at').notNull(),
+    /** Sessions that refer to it. A trigger of their table keeps it. */
+    referenceCount: integer('reference_count').notNull().default(0),
+  },
+  (table) => [
+    primaryKey({ name: 'bodies_pkey', columns: [table.owner, table.sha256] }),
+    uniqueIndex('bodies_by_key').on(table.key),
+    index('bodies_unused')
+      .on(table.lastUsedAt)
+      .where(sql`${table.referenceCount} = 0`),
+  ],
+)
+
+/** Which sessions have entries that name a body. */
+export const bodyReferences = pgTable(
+  'body_references',
+  { sessionId: uuid('session_id').notNull(), owner: text().notNull(), sha256: text().notNull() },
+  (table) => [primaryKey({ name: 'body_references_pkey', columns: [table.sessionId, table.sha256] })],
+)
 
 /** Uploads that were made or are being made; see Store.claimUpload. Rows go some time after their links have expired. */
 export const uploadClaims = pgTable(

@@ -17,6 +17,8 @@ export const BODY_OMISSIONS = [
   'LATE',
   /** The store failed, or is full. */
   'STORE_FAILED',
+  /** It was deleted before its entry: see TABWIRE_BODY_RETENTION_DAYS. */
+  'EXPIRED',
   /** Entries of servers from before bodies were recorded. */
   'NOT_RECORDED',
 ] as const
@@ -29,8 +31,8 @@ const body = z.object({
   sizeBytes: safeInt,
   /** Bytes at its end that are not kept. */
   truncated: safeInt,
-  /** How `inline` is written; of stored ones, whether they are text. */
-  encoding: z.enum(['UTF8', 'BASE64']),
+  /** How `inline` is written; of stored ones, whether they are text. SEALED_…: encrypted first, then base64 (domain/bodies). */
+  encoding: z.enum(['UTF8', 'BASE64', 'SEALED_UTF8', 'SEALED_BASE64']),
   /** Small ones, in the entry itself. Null: it is stored apart. */
   inline: z.string().nullable(),
   /** SHA-256, in hex, of what is stored apart, by which it is found. Null: it is inline. */

@@ -101,7 +101,7 @@ export class Artifacts {
     logger: Logger,
     free = () => Promise.resolve(Number.POSITIVE_INFINITY),
   ) {
-    this.#rooms = new QuotaRooms(quotaBytes, (owner) => store.sumArtifactBytes(owner), logger)
+    this.#rooms = new QuotaRooms(quotaBytes, (owner) => this.#takenBytes(owner), logger)
     this.#store = store
     this.#free = free
     this.#bytes = bytes
@@ -234,6 +234,15 @@ export class Artifacts {
     await Promise.allSettled(this.#keeping)
   }
 
+  /** What counts in the quota: bodies do as well. */
+  async #takenBytes(owner: string): Promise<number> {
+    const [artifacts, bodies] = await Promise.all([
+      this.#store.sumArtifactBytes(owner),
+      this.#store.sumBodyBytes(owner),
+    ])
+    return artifacts + bodies
+  }
+
   async #keep(artifact: NewArtifact, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
     const { sessionId, owner, kind, pageId } = artifact
     const id = artifact.id ?? uuidv7()
@@ -246,7 +255,7 @@ export class Artifacts {
       let counted = content
       let maxBytes = this.quotaBytes
       if (room) {
-        maxBytes -= await this.usedBytes(owner)
+        maxBytes -= await this.#takenBytes(owner)
       } else {
         room = isSmall ? this.#rooms.open(owner) : await this.#rooms.openKnown(owner)
         counted = this.#counting(room, content, artifact.announcedBytes ?? artifact.sizeBytes ?? 0)

@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
 import type { BrowserPool } from '../../ports/browser.ts'
 import type { Bus } from '../../ports/bus.ts'
+import type { CaptureOptions } from '../../ports/capture.ts'
+import type { RedactionRules } from '../../ports/redaction.ts'
 import { ownedBy } from '../../fault-owner.ts'
 import { StoreUnavailable } from '../../ports/store-errors.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
@@ -8,6 +10,8 @@ import type { Store } from '../../ports/store.ts'
 import type { Profiles } from '../profiles/profiles.ts'
 import type { AgentTasks } from '../tasks/agent-tasks.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
+import type { Bodies } from '../bodies/bodies.ts'
+import { captureOf } from '../sessions/capture-input.ts'
 import { policyOf, policyOfShown, type ServerEgress } from '../sessions/egress-input.ts'
 import { BadUserInput, NotFound } from '../kernel/errors.ts'
 import { hashOfOptions } from '../sessions/idempotency.ts'
@@ -26,6 +30,7 @@ import { HandleSet } from '../sessions/handle-set.ts'
 import type { Capacity, SessionDirectory, StartWait } from '../sessions/session-directory.ts'
 import type { SessionHandle } from '../sessions/session-handle.ts'
 import { parseStartSession, type SessionOptions, type StartSessionInput } from '../sessions/session-input.ts'
+import { redactionOf } from '../sessions/redaction-input.ts'
 import { listSessions, type SessionListArguments, type SessionListPage } from '../sessions/session-list.ts'
 import { findLive } from '../sessions/live-session.ts'
 import type { LogLimits } from '../log/log-limits.ts'
@@ -44,6 +49,7 @@ export interface LocalSessionsOptions {
   store: Store
   browsers: BrowserPool
   artifacts: Artifacts
+  bodies: Bodies
   tasks: AgentTasks
   profiles: Profiles
   bus: Bus
@@ -54,6 +60,9 @@ export interface LocalSessionsOptions {
   limits: LogLimits
   /** What sessions may reach at most. */
   egress: ServerEgress
+  /** The most that sessions record of bodies, and what is masked in all logs. */
+  captureBodies: CaptureOptions['bodies']
+  redact: RedactionRules
   /** Throws StorageFull where there is no room for another session. */
   requireRoom?(): Promise<void>
   deadlines?: Partial<SessionDeadlines> | undefined
@@ -76,7 +85,7 @@ export class LocalSessionDirectory implements SessionDirectory {
   #closing = false
 
   constructor(options: LocalSessionsOptions) {
-    const { store, browsers, artifacts, bus, logger } = options
+    const { store, browsers, artifacts, bodies, bus, logger } = options
     this.#store = store
     this.#browsers = browsers
     this.#options = options
@@ -88,6 +97,7 @@ export class LocalSessionDirectory implements SessionDirectory {
       store,
       browsers,
       artifacts,
+      bodies,
       limits: options.limits,
       refuseAddress: (url, egress) => refusePageAddress(url, policyOfShown(egress, options.egress)),
       deadlines: { ...DEFAULT_DEADLINES, ...options.deadlines },
@@ -117,7 +127,10 @@ export class LocalSessionDirectory implements SessionDirectory {
     requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     const faults = new SessionFaults()
-    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, this.#options.machineId)
+    const { captureBodies, machineId } = this.#options
+    const capture = captureOf(options.capture, captureBodies)
+    const recording = { capture, redact: redactionOf(options.redact, this.#options.redact) }
+    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, recording, machineId)
     let session: Session
     try {
       const firstEntry = firstEntryOf(record)
@@ -136,7 +149,7 @@ export class LocalSessionDirectory implements SessionDirectory {
     this.#live.set(session.id, new LocalSessionHandle(session, this.#options.tasks, this.#options.profiles))
     void session.ended.then(() => this.#forget(session))
     if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
-    const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy)
+    const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy, capture)
     const firstUrl = initial?.kind === 'URL' ? initial.url : null
     void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot))
     this.#changes.announce(session.snapshot())

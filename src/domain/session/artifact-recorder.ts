@@ -3,7 +3,6 @@ import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
 import type { BrowserFile, KeptFile } from '../../ports/browser.ts'
 import type { NamedUpload } from '../../ports/cdp-client.ts'
-import type { CapturedBody, KeptBody } from '../../ports/body.ts'
 import type { FileRoom } from '../../ports/file-room.ts'
 import { ARTIFACT_FAILURE_CODES, type EntryDraft } from '../../ports/log-entry.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
@@ -53,20 +52,6 @@ export class ArtifactRecorder {
   }
 
   /** Room for a file that begins to be written, out of what the owner's quota leaves. */
-  keepBody({ bytes, contentType, sizeBytes, isText }: CapturedBody): Promise<KeptBody> {
-    const inline = Buffer.from(bytes).toString(isText ? 'utf8' : 'base64')
-    const encoding = isText ? 'UTF8' : 'BASE64'
-    const body = {
-      contentType,
-      sizeBytes,
-      truncated: sizeBytes - bytes.length,
-      encoding,
-      inline,
-      sha256: null,
-    } as const
-    return Promise.resolve({ body, omitted: null })
-  }
-
   openRoom(): FileRoom {
     return this.#artifacts.openRoom(this.#session.owner)
   }

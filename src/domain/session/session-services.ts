@@ -3,6 +3,7 @@ import type { BrowserPool } from '../../ports/browser.ts'
 import type { SessionEgress } from '../../ports/session-egress.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
+import type { Bodies } from '../bodies/bodies.ts'
 import type { SessionDeadlines } from './browser-lease.ts'
 import type { LogLimits } from '../log/log-limits.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
@@ -12,6 +13,7 @@ export interface SessionServices {
   store: Store
   browsers: BrowserPool
   artifacts: Artifacts
+  bodies: Bodies
   limits: LogLimits
   deadlines: SessionDeadlines
   logger: Logger

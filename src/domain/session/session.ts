@@ -17,6 +17,7 @@ import type { FileRoom } from '../../ports/file-room.ts'
 import type { EntryDraft, LogEntry, MissReason, PendingRequest, SessionEndReason } from '../../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
 import { Throttle } from '../kernel/throttle.ts'
+import { redactedEntry } from '../redaction/redacted-entry.ts'
 import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { openFirstPage } from './first-page.ts'
 import { takeFirstScreenshot } from './first-screenshot.ts'
@@ -27,6 +28,7 @@ import { SessionClients } from './cdp-clients.ts'
 import { SessionClock } from './timeouts.ts'
 import { LiveViewHost } from './live-view-host.ts'
 import { ArtifactRecorder, type DescribedFile } from './artifact-recorder.ts'
+import { BodyRecorder } from './body-recorder.ts'
 import { InFlightWork } from './in-flight-work.ts'
 import { SessionLog } from '../log/session-log.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
@@ -53,12 +55,15 @@ export class Session implements EventSink {
   readonly log: SessionLog
   readonly actions: SessionActions
   readonly live: LiveViewHost
+  readonly #running = Promise.withResolvers<void>()
+  readonly #loaded = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<void>()
   /** Resolves when the session is RUNNING or has ended. */
-  readonly running: Promise<void>
+  readonly running = this.#running.promise
   /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
-  readonly loaded: Promise<void>
+  readonly loaded = this.#loaded.promise
   /** Resolves when the final status is committed and nothing of the session is left. */
-  readonly ended: Promise<void>
+  readonly ended = this.#ended.promise
   readonly #clients: SessionClients
   readonly #services: SessionServices
   readonly #logger: Logger
@@ -67,12 +72,10 @@ export class Session implements EventSink {
   readonly #pending = new PendingRequests()
   readonly #clock: SessionClock
   readonly #files: ArtifactRecorder
+  readonly #bodies: BodyRecorder
   readonly #shown: ShownPage
   readonly #work: InFlightWork
   readonly #stop = new AbortController()
-  readonly #resolveRunning: () => void
-  readonly #resolveLoaded: () => void
-  readonly #resolveEnded: () => void
   #record: SessionRecord
   #state: SessionState
   #browser: BrowserLease | null = null
@@ -92,12 +95,10 @@ export class Session implements EventSink {
       () => this.#record,
       (reason) => void this.end(reason),
     )
+    this.#bodies = new BodyRecorder(record, services.bodies, this.#logger)
     this.#files = new ArtifactRecorder(record, services.artifacts, (draft) => this.record(draft), this.#logger)
     this.#work = new InFlightWork(this.#clock, this.#logger)
     this.#details = new Throttle(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
-    ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
-    ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
-    ;({ promise: this.ended, resolve: this.#resolveEnded } = Promise.withResolvers<void>())
     this.log = new SessionLog(
       services.store,
       record,
@@ -205,7 +206,7 @@ export class Session implements EventSink {
     } finally {
       // Whoever waits for the page of a session that is ending waits for its end instead.
       await this.#ending
-      this.#resolveLoaded()
+      this.#loaded.resolve()
     }
   }
 
@@ -215,7 +216,7 @@ export class Session implements EventSink {
       await this.#browser?.change(change)
     } finally {
       // What a browser answers that is being ended is of no interest.
-      this.#requireNotEnding()
+      if (this.#ending) throw new SessionNotRunning()
     }
     this.log.patch({ ...change, lastActivityAt: Date.now() })
     const isCommitted = await Deadline.isMet(this.log.flush(), UPDATE_WAIT_MS)
@@ -250,8 +251,9 @@ export class Session implements EventSink {
     return this.end('SERVER_SHUTDOWN')
   }
 
-  record(draft: EntryDraft): void {
+  record(given: EntryDraft): void {
     if (this.#sealed) return
+    const draft = redactedEntry(given, this.#bodies.redaction)
     if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
     if (draft.kind === 'ACTION') this.#shown.acted(draft.data, draft.at)
     this.log.append(draft)
@@ -269,13 +271,13 @@ export class Session implements EventSink {
 
   requestStarted(request: PendingRequest): void {
     if (this.#sealed) return
-    this.#pending.add(request)
+    this.#pending.add({ ...request, url: this.#bodies.redaction.url(request.url) })
     this.#details.touch()
   }
 
   pagesChanged(): void {
     const page = this.#browser?.browser.pages()[0]
-    if (page && !this.#sealed) this.#shown.shows(page)
+    if (page && !this.#sealed) this.#shown.shows({ ...page, url: this.#bodies.redaction.url(page.url) })
   }
 
   arrived(pageId: string): void {
@@ -283,8 +285,8 @@ export class Session implements EventSink {
   }
 
   readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
-
-  readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#files.keepBody(body)
+  readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#bodies.keep(body)
+  readonly expectSecret = (text: string): (() => void) => this.#bodies.redaction.expectSecret(text)
   readonly openRoom = (): FileRoom => this.#files.openRoom()
 
   /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
@@ -303,10 +305,6 @@ export class Session implements EventSink {
     void told.then((why) => this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : reason, why))
   }
 
-  #requireNotEnding(): void {
-    if (this.#ending) throw new SessionNotRunning()
-  }
-
   async #becomeRunning(): Promise<void> {
     const next = this.#ending ? null : transition(this.#state, { type: 'started' })
     if (!next) return
@@ -320,7 +318,7 @@ export class Session implements EventSink {
     )
     await this.log.flush()
     this.#watchLimits()
-    this.#resolveRunning()
+    this.#running.resolve()
   }
 
   async #end(next: SessionState, error: string | null): Promise<void> {
@@ -347,9 +345,9 @@ export class Session implements EventSink {
     } finally {
       this.#place.leave()
       this.#details.close()
-      this.#resolveRunning()
-      this.#resolveLoaded()
-      this.#resolveEnded()
+      this.#running.resolve()
+      this.#loaded.resolve()
+      this.#ended.resolve()
     }
   }
 
@@ -384,7 +382,7 @@ export class Session implements EventSink {
   }
 
   #occupy(work: (stopped: AbortSignal) => Promise<void>, done: () => void): void {
-    this.#requireNotEnding()
+    if (this.#ending) throw new SessionNotRunning()
     this.#work.begin(() => work(this.#stop.signal), done)
   }
 

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { encodeGlobalId } from '../../contract/global-id.ts'
+import { DEFAULT_CAPTURE } from '../../ports/capture.ts'
+import { NO_REDACTION } from '../../ports/redaction.ts'
 import { shownEgress } from './egress-input.ts'
 import { withoutUngiven } from './emulation-input.ts'
 import type { SessionOptions } from './session-input.ts'
@@ -8,13 +11,18 @@ import type { SessionOptions } from './session-input.ts'
  * Of the options as they were understood, so that defaults given or left out count as the same input. Credentials are no
  * part of it: the hash is stored, and a password could be guessed from it.
  */
-export function hashOfOptions({ egress, allowedHosts, proxy, profileId, ...others }: SessionOptions): string {
+export function hashOfOptions(given: SessionOptions): string {
+  const { egress, allowedHosts, proxy, profileId, capture, redact, ...others } = given
   // As clients write it: hashes that are stored were made so.
   const options = { ...withoutUngiven(others), profileId: profileId && encodeGlobalId('Profile', profileId) }
   const reach = shownEgress({ mode: egress ?? 'OPEN', allow: [], allowedHosts, upstream: proxy })
   // Without any of it, the hash is that of versions which did not know it.
   const isNarrowed = egress !== null || allowedHosts !== null || proxy !== null
-  const hashed = isNarrowed ? { ...options, egress, reach } : options
+  const recorded = {
+    ...(capture && !isDeepStrictEqual(capture, DEFAULT_CAPTURE) ? { capture } : {}),
+    ...(redact && !isDeepStrictEqual(redact, NO_REDACTION) ? { redact } : {}),
+  }
+  const hashed = { ...options, ...recorded, ...(isNarrowed ? { egress, reach } : {}) }
   const canonical = JSON.stringify(hashed, (_, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))

@@ -1,8 +1,8 @@
-import { DEFAULT_CAPTURE } from '../../ports/capture.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { v7 as uuidv7 } from 'uuid'
 import type { RecordingKind } from '../../ports/artifact.ts'
 import type { BrowserOptions } from '../../ports/browser.ts'
+import type { CaptureOptions } from '../../ports/capture.ts'
 import type { EgressPolicy } from '../../ports/egress.ts'
 import { NO_EMULATION } from '../../ports/emulation.ts'
 import type { LogEntry } from '../../ports/log-entry.ts'
@@ -25,6 +25,7 @@ export function newSessionRecord(
   options: SessionOptions,
   profileId: string | null,
   policy: EgressPolicy,
+  recording: Pick<SessionRecord, 'capture' | 'redact'>,
   machineId: string,
 ): SessionRecord {
   const now = Date.now()
@@ -45,6 +46,7 @@ export function newSessionRecord(
     timezone,
     emulation: isDeepStrictEqual(emulation, NO_EMULATION) ? null : emulation,
     offline,
+    ...recording,
     keepAlive,
     idleTimeoutSeconds,
     maxDurationSeconds,
@@ -77,7 +79,12 @@ export function firstEntryOf({ createdAt }: SessionRecord): LogEntry<'STATUS_CHA
 }
 
 /** What its browser has to know. */
-export function browserOptionsOf(options: SessionOptions, storageState: Json, egress: EgressPolicy): BrowserOptions {
+export function browserOptionsOf(
+  options: SessionOptions,
+  storageState: Json,
+  egress: EgressPolicy,
+  capture: CaptureOptions,
+): BrowserOptions {
   const { viewport, userAgent, locale, extraHeaders } = options
   const timezone = options.timezone === null ? null : canonicalTimezone(options.timezone)
   return {
@@ -89,7 +96,7 @@ export function browserOptionsOf(options: SessionOptions, storageState: Json, eg
     emulation: emulationOf(options),
     httpCredentials: httpCredentialsOf(options),
     offline: options.offline,
-    capture: DEFAULT_CAPTURE,
+    capture,
     storageState,
     record: options.record,
     egress,

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { Store } from '../../ports/store.ts'
+import type { ForgottenTo, Store } from '../../ports/store.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
+import type { Bodies } from '../bodies/bodies.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const ROUND_MS = 60 * 60 * 1000
@@ -12,23 +13,38 @@ const CLAIMS_KEPT_MS = ROUND_MS
 /** Between two small steps everyone else gets a turn at the database (guarantee 11). */
 const STEP_PAUSE_MS = 50
 
+/** How long things are kept, in days. */
+export interface RetentionDays {
+  /** 0: sessions are kept for ever; what has expired is deleted all the same. */
+  sessions: number
+  /** 0: as long as the session. */
+  bodies: number
+}
+
+interface Kept {
+  artifacts: Pick<Artifacts, 'deleteEndedBefore' | 'sweep'>
+  bodies: Pick<Bodies, 'deleteUnused' | 'sweep'>
+}
+
 /**
  * Deletes sessions that ended longer ago than the retention, their artifacts first, in small steps, now and once an
- * hour; once a day the bytes of artifacts that no row tells of. What has expired goes as well: sign-in keys, upload claims.
+ * hour; once a day the bytes that no row tells of. What has expired goes as well: bodies of requests, sign-in keys,
+ * upload claims.
  */
 export class Retention {
   readonly #store: Store
-  readonly #artifacts: Pick<Artifacts, 'deleteEndedBefore' | 'sweep'>
-  readonly #days: number
+  readonly #artifacts: Kept['artifacts']
+  readonly #bodies: Kept['bodies']
+  readonly #days: RetentionDays
   readonly #logger: Logger
   readonly #stop = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #sweptAt = 0
 
-  /** days 0: sessions are kept for ever; what has expired is deleted all the same. */
-  constructor(store: Store, artifacts: Pick<Artifacts, 'deleteEndedBefore' | 'sweep'>, days: number, logger: Logger) {
+  constructor(store: Store, { artifacts, bodies }: Kept, days: RetentionDays, logger: Logger) {
     this.#store = store
     this.#artifacts = artifacts
+    this.#bodies = bodies
     this.#days = days
     this.#logger = logger
   }
@@ -40,20 +56,12 @@ export class Retention {
   /** Deletes all that is due now. */
   async sweep(now: number): Promise<void> {
     await this.#store.deleteExpiredApiKeys(now)
-    while (!this.#stop.signal.aborted && (await this.#store.deleteUploadClaims(now - CLAIMS_KEPT_MS))) {
-      await this.#pause(STEP_PAUSE_MS)
-    }
+    await this.#inSteps(() => this.#store.deleteUploadClaims(now - CLAIMS_KEPT_MS))
     // A place for bytes that is away holds up no other deletion: sessions that still have artifacts just stay.
-    await this.#tried('artifacts that no row tells of', () => this.#sweepArtifacts(now))
-    if (this.#days === 0) return
-    await this.#tried('old artifacts', async () => {
-      while (!this.#stop.signal.aborted && (await this.#artifacts.deleteEndedBefore(now - this.#days * DAY_MS))) {
-        await this.#pause(STEP_PAUSE_MS)
-      }
-    })
-    while (!this.#stop.signal.aborted && (await this.#store.deleteEndedBefore(now - this.#days * DAY_MS))) {
-      await this.#pause(STEP_PAUSE_MS)
-    }
+    await this.#tried('bytes that no row tells of', () => this.#sweepBytes(now))
+    await this.#tried('old bodies', () => this.#forgetBodies(now))
+    if (this.#days.sessions > 0) await this.#deleteSessions(now - this.#days.sessions * DAY_MS)
+    await this.#tried('unused bodies', () => this.#inSteps(() => this.#bodies.deleteUnused(now)))
   }
 
   async close(): Promise<void> {
@@ -72,11 +80,32 @@ export class Retention {
     }
   }
 
-  async #sweepArtifacts(now: number): Promise<void> {
+  async #deleteSessions(endedBefore: number): Promise<void> {
+    await this.#tried('old artifacts', () => this.#inSteps(() => this.#artifacts.deleteEndedBefore(endedBefore)))
+    await this.#inSteps(() => this.#store.deleteEndedBefore(endedBefore))
+  }
+
+  async #forgetBodies(now: number): Promise<void> {
+    const { bodies } = this.#days
+    if (bodies === 0) return
+    let next: ForgottenTo | null = null
+    await this.#inSteps(async () => {
+      next = await this.#store.forgetBodies(now - bodies * DAY_MS, next)
+      return next !== null
+    })
+  }
+
+  async #sweepBytes(now: number): Promise<void> {
     if (now - this.#sweptAt < SWEEP_EVERY_MS) return
-    const removed = await this.#artifacts.sweep(now, this.#stop.signal)
+    const { signal } = this.#stop
+    const removed = (await this.#artifacts.sweep(now, signal)) + (await this.#bodies.sweep(now, signal))
     this.#sweptAt = now
-    if (removed > 0) this.#logger.info({ removed }, 'bytes of artifacts that were never finished have been removed')
+    if (removed > 0) this.#logger.info({ removed }, 'files that were never finished have been removed')
+  }
+
+  /** As long as a step says that there may be more. */
+  async #inSteps(step: () => Promise<boolean>): Promise<void> {
+    while (!this.#stop.signal.aborted && (await step())) await this.#pause(STEP_PAUSE_MS)
   }
 
   async #tried(what: string, work: () => Promise<void>): Promise<void> {

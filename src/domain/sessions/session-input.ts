@@ -12,6 +12,7 @@ import { HAR_LIMITS, type RecordingKind } from '../../ports/artifact.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
+import { CAPTURE_INPUT, type CaptureInput } from './capture-input.ts'
 import { EMULATION_FIELDS, emulationIssues, refusePictures, type EmulationInput } from './emulation-input.ts'
 import {
   EGRESS_INPUT_RULES,
@@ -22,6 +23,7 @@ import {
   type EgressInput,
   type ServerEgress,
 } from './egress-input.ts'
+import { REDACTION_INPUT, type RedactionInput } from './redaction-input.ts'
 import { SESSION_INPUT_RULES, SESSION_RULES } from './session-rules.ts'
 
 /** What a client may say when it starts a session, as it arrives: nothing is checked yet. */
@@ -40,6 +42,8 @@ export interface StartSessionInput extends EgressInput, EmulationInput {
   maxDurationSeconds?: number | null
   initialPrompt?: string | null
   record?: readonly RecordingKind[] | null
+  capture?: CaptureInput | null
+  redact?: RedactionInput | null
   /** UUID. */
   profileId?: string | null
   screenshot?: boolean | null
@@ -153,6 +157,11 @@ export const START_SESSION_INPUT = defineInput(
       'Recordings, from the first moment on; each becomes an artifact when the session ends. A kind that cannot be recorded here, such as VIDEO without ffmpeg, is BAD_USER_INPUT with the issue UNAVAILABLE.',
       { list: true, defaultValue: [] },
     ),
+    capture: field.object(
+      'What its log records of bodies, messages and logged objects. Absent: the defaults of its fields.',
+      CAPTURE_INPUT,
+    ),
+    redact: field.object('What is masked in its log. Absent: what the server masks.', REDACTION_INPUT),
     egress: field.of(
       EGRESS_MODE,
       orNull(EGRESS_MEMBERS.egress),

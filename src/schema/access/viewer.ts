@@ -23,10 +23,19 @@ export const Viewer = builder.objectRef<Principal>('Viewer').implement({
       extensions: COST.page,
       resolve: ({ owner }, _, { artifacts }) => artifacts.usedBytes(owner),
     }),
+    bodyBytes: t.field({
+      authScopes: NEEDS.read,
+      type: 'SafeInt',
+      description:
+        'Bytes that stored bodies of requests of the same owner take; those of 16 KiB and less are part of the log.',
+      extensions: COST.page,
+      resolve: ({ owner }, _, { bodies }) => bodies.usedBytes(owner),
+    }),
     artifactQuotaBytes: t.field({
       authScopes: NEEDS.read,
       type: 'SafeInt',
-      description: 'Bytes that the artifacts of one owner may take; past them nothing is kept: QUOTA_EXCEEDED.',
+      description:
+        'Bytes that the artifacts and stored bodies of one owner may take; past them no artifact is kept (QUOTA_EXCEEDED), and no body (bodyOmitted QUOTA).',
       resolve: (_, __, { artifacts }) => artifacts.quotaBytes,
     }),
     apiKeys: t.field({

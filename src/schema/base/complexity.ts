@@ -12,6 +12,8 @@ export const COST = {
   page: { cost: { own: 10 } },
   /** Counting may have to look through a whole log. */
   count: { cost: { own: 200 } },
+  /** A file of its own may have to be read. */
+  body: { cost: { own: 10 } },
   /** A question to the browser. */
   browser: { cost: { own: 20 } },
   /** A page is read and told. */

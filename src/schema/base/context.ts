@@ -1,6 +1,8 @@
 import type { AgentTasks } from '../../domain/tasks/agent-tasks.ts'
 import type { ApiKeys } from '../../domain/keys/api-keys.ts'
 import type { Artifacts } from '../../domain/artifacts/artifacts.ts'
+import type { Bodies } from '../../domain/bodies/bodies.ts'
+import { OperationBodies } from '../../domain/bodies/operation-bodies.ts'
 import type { LiveViewLinks } from '../../domain/links/live-view-links.ts'
 import type { LogReader } from '../../domain/log/log-reader.ts'
 import type { Profiles } from '../../domain/profiles/profiles.ts'
@@ -20,6 +22,7 @@ export interface Domain {
   readonly logs: LogReader
   readonly apiKeys: ApiKeys
   readonly artifacts: Artifacts
+  readonly bodies: Bodies
   readonly uploads: Uploads
   readonly links: SignedLinks
   readonly liveViewLinks: LiveViewLinks
@@ -32,12 +35,13 @@ export interface Domain {
  * (needs.ts), and checked before the resolver is called. The owner is to be had through `require` alone all the same:
  * where a declaration is missing or wrong, a resolver that reaches for an owner's things still asks for a scope.
  */
-export interface Context extends Omit<Domain, 'logs'> {
+export interface Context extends Omit<Domain, 'logs' | 'bodies'> {
   /** Fires when nobody waits for the answer any more: the client left, or its stream ended. */
   readonly signal: AbortSignal
   /** The bounds of what the operation may read; lists of anything are read through it. */
   readonly reads: OperationReads
   readonly logs: OperationLogs
+  readonly bodies: OperationBodies
   /** Answers of live sessions about themselves. */
   readonly liveSessions: OperationSessions
   /** The caller, if the key has one of the scopes. Throws Unauthenticated or Forbidden. */
@@ -60,6 +64,7 @@ export function createContext(domain: Domain, principal: Principal | null, reads
     logs: new OperationLogs(domain.logs, reads),
     apiKeys: domain.apiKeys,
     artifacts: domain.artifacts,
+    bodies: new OperationBodies(domain.bodies, reads),
     uploads: domain.uploads,
     links: domain.links,
     liveViewLinks: domain.liveViewLinks,

@@ -42,7 +42,7 @@ const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').impl
   }),
 })
 
-const NetworkRequest = entryType(
+export const NetworkRequest = entryType(
   'NETWORK_REQUEST',
   'A request that has settled: answered, failed or cancelled. Until then it is a PendingRequest of the same id. Each hop of a redirect is a request of its own.',
 )

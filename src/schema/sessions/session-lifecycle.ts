@@ -50,6 +50,8 @@ const GIVEN_TO_START = [
   'keepAlive',
   'idleTimeoutSeconds',
   'maxDurationSeconds',
+  'capture',
+  'redact',
   'egress',
   'allowedHosts',
   'proxy',

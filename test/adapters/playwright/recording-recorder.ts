@@ -65,6 +65,14 @@ export class RecordingRecorder implements EventSink {
     return Promise.resolve({ body, omitted: null })
   }
 
+  /** Texts that were typed where they may be secret, and not taken back. */
+  readonly secrets: string[] = []
+
+  expectSecret(text: string) {
+    this.secrets.push(text)
+    return () => void this.secrets.splice(this.secrets.indexOf(text), 1)
+  }
+
   openRoom() {
     return { limit: this.roomBytes, grow: (bytes: number) => bytes <= this.roomBytes, release: () => {} }
   }

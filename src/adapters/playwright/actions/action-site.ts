@@ -31,6 +31,8 @@ export interface ActionSite {
   readonly timeout: number
   readonly signal: AbortSignal
   refuseAddress(url: string): string | null
+  /** See EventSink. */
+  expectSecret(text: string): () => void
   /** Call it before a page is sent somewhere: what is refused is told of that navigation alone from then on. */
   follow(pageId: string, url: string): OwnNavigation
 }

@@ -8,10 +8,17 @@ export const fill: ActionHandler<ActionValues<'fill'>> = async (site, { target, 
   // Until it is known what kind of field it is.
   site.details.note({ value: masked(value) })
   const element = await elementOf(site, target)
+  const takeBack = site.expectSecret(value)
   // Beside the filling, not before: a round trip is a tenth of what a step takes.
   const checking = judge(element)
-  await element.fill(value, { timeout: site.timeout, signal: site.signal })
-  if (await isHarmless(checking, element)) site.details.note({ value })
+  try {
+    await element.fill(value, { timeout: site.timeout, signal: site.signal })
+  } catch (error) {
+    // It was not filled in, and whether the field is secret may never be known.
+    if ((await checking) !== 'SECRET') takeBack()
+    throw error
+  }
+  if (await isHarmless(checking, element, takeBack)) site.details.note({ value })
   return {}
 }
 
@@ -19,10 +26,11 @@ export const type: ActionHandler<ActionValues<'type'>> = async (site, { target, 
   site.details.note({ text: masked(text) })
   const options = { delay: delayMs, timeout: site.timeout, signal: site.signal }
   const element = target === null ? null : await elementOf(site, target)
+  const takeBack = site.expectSecret(text)
   const checking = element ? judge(element) : judgeFocus(site.page)
   if (element) await element.pressSequentially(text, options)
   else await site.page.keyboard.type(text, { delay: delayMs })
-  if (await isHarmless(checking, element)) site.details.note({ text })
+  if (await isHarmless(checking, element, takeBack)) site.details.note({ text })
   return {}
 }
 
@@ -41,9 +49,15 @@ const masked = (text: string) => maskOf(charactersOf(text))
 
 /**
  * Whether what went into the element may be read in the log: not when it was a secret field at any time, whatever the
- * page made of it meanwhile; one that had to be waited for is judged again.
+ * page made of it meanwhile; one that had to be waited for is judged again. `takeBack`: see ActionSite.expectSecret.
  */
-async function isHarmless(first: Promise<Judgement>, element: Locator | null): Promise<boolean> {
+async function isHarmless(
+  first: Promise<Judgement>,
+  element: Locator | null,
+  takeBack: () => void = () => {},
+): Promise<boolean> {
   const judged = await first
-  return (judged === 'UNKNOWN' && element ? await judge(element) : judged) === 'HARMLESS'
+  const is = (judged === 'UNKNOWN' && element ? await judge(element) : judged) === 'HARMLESS'
+  if (is) takeBack()
+  return is
 }

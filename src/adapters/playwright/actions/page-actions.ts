@@ -79,6 +79,9 @@ export class PageActions {
     this.#refuseUpload = refuse
   }
 
+  /** See EventSink: told by whoever records. */
+  expectSecret: (text: string) => () => void = () => () => {}
+
   dispose(): void {
     this.#dialogs.dispose()
   }
@@ -125,6 +128,7 @@ export class PageActions {
         timeout: Math.max(1, timeoutMs - Math.min(MARGIN.most, Math.ceil(timeoutMs * MARGIN.share))),
         signal,
         refuseAddress,
+        expectSecret: this.expectSecret,
         follow: (navigated, url) => (own = this.#navigations.follow(navigated, url)),
       }
       const effect = await deadline.race(this.#take(step, site))

@@ -71,6 +71,7 @@ export class RecorderSet {
       failed: (error) => recorder.failed(error),
       keepFile: (file) => recorder.keepFile(file),
       keepBody: (body) => recorder.keepBody(body),
+      expectSecret: (text) => recorder.expectSecret(text),
       openRoom: () => recorder.openRoom(),
     }
     this.guard = new NavigationGuard(wire, targets, connections, logger)

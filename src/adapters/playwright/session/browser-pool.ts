@@ -244,6 +244,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       const redaction = new AuthorizationRedaction(options.httpCredentials)
       recording.redact(redaction)
       recordings.redact(redaction)
+      recorder.expectSecret(options.httpCredentials.password)
     }
     try {
       const opened = async () => {

@@ -78,7 +78,7 @@ export class PlaywrightSession implements BrowserSession {
     context: BrowserContext,
     recording: RecorderSet,
     recordings: CaptureSet,
-    recorder: Pick<EventSink, 'keepFile'>,
+    recorder: Pick<EventSink, 'keepFile' | 'expectSecret'>,
     { emulation, offline }: Pick<BrowserOptions, 'emulation' | 'offline'>,
     logger: Logger,
   ) {
@@ -94,6 +94,7 @@ export class PlaywrightSession implements BrowserSession {
     const { uploads } = process.folders
     const { deviceScaleFactor } = emulation
     this.#actions = new PageActions(context, targets, process.wire, uploads, this.#guard, deviceScaleFactor, logger)
+    this.#actions.expectSecret = (text) => recorder.expectSecret(text)
     this.#liveView = new LiveView(process.wire, targets, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {

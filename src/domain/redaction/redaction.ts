@@ -1,0 +1,198 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import type { RedactionRules } from '../../ports/redaction.ts'
+import { maskFormFields, maskMultipartFields } from './form-fields.ts'
+import { maskJsonValues } from './json-values.ts'
+import { MASK, masked, type Find, type Match } from './mask.ts'
+import { PatternMask } from './pattern-mask.ts'
+import { TypedSecrets } from './typed-secrets.ts'
+
+/** Of a body so much is looked through at a time, between which others get a turn. */
+const STEP_CHARACTERS = 64 * 1024
+/** What is looked for may begin in one piece and end in the next; a match that is longer may be missed. */
+const OVERLAP_CHARACTERS = 8 * 1024
+/** Time of its own that a body may take: all sessions share the thread. */
+const BODY_MS = 1_000
+const YIELD_AFTER_MS = 10
+
+/** The body cannot be looked through in reasonable time. */
+export class RedactionTooSlow extends Error {
+  override readonly name = 'RedactionTooSlow'
+}
+
+/** User and password of a URL, wherever it is in a text. */
+const CREDENTIALS_IN_TEXT = /(:\/\/)[^\s/?#"'<>\\@:]{0,256}:[^\s/?#"'<>\\@]{0,1024}@/g
+const CREDENTIALS_OF_URL = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#\\]*@/i
+const URL_HEADERS: ReadonlySet<string> = new Set(['referer', 'location', 'content-location'])
+const SCHEME = /^[A-Za-z][A-Za-z0-9-]*(?= )/
+
+const lowerCase = (names: readonly string[]): ReadonlySet<string> => new Set(names.map((name) => name.toLowerCase()))
+
+/** Takes what is secret out of what one session's log records, before it is stored or hashed. */
+export class Redaction {
+  readonly #headers: ReadonlySet<string>
+  readonly #jsonKeys: ReadonlySet<string>
+  readonly #parameters: ReadonlySet<string>
+  readonly #patterns: PatternMask | null
+  readonly #secrets = new TypedSecrets()
+
+  /** Throws if a pattern is not of the syntax of RE2: inputs are checked. */
+  constructor({ headers, jsonKeys, urlParameters, patterns }: RedactionRules) {
+    this.#headers = lowerCase(headers)
+    this.#jsonKeys = lowerCase(jsonKeys)
+    this.#parameters = lowerCase(urlParameters)
+    this.#patterns = patterns.length === 0 ? null : new PatternMask(patterns)
+  }
+
+  /**
+   * Masks what is about to be typed into a page, from now on, if it is long enough to be told from other text. Returns how to
+   * take it back, for what turns out not to be secret.
+   */
+  expectSecret(text: string): () => void {
+    return this.#secrets.add(text)
+  }
+
+  /** A short text, such as a line of the console. The same text where nothing is masked. */
+  text(text: string): string {
+    const masked = text.includes('://') ? text.replace(CREDENTIALS_IN_TEXT, `$1${MASK}@`) : text
+    const secretless = this.#secrets.mask(masked)
+    return this.#patterns ? this.#patterns.mask(secretless) : secretless
+  }
+
+  url(url: string): string {
+    const withoutUser = url.includes('@') ? url.replace(CREDENTIALS_OF_URL, `$1${MASK}@`) : url
+    return this.text(this.#withoutParameters(withoutUser))
+  }
+
+  /** By name, in lower case or not. */
+  headers(headers: Readonly<Record<string, string>>): Record<string, string> {
+    let changed: Record<string, string> | null = null
+    for (const [name, value] of Object.entries(headers)) {
+      const masked = this.#header(name.toLowerCase(), value)
+      if (masked !== value) (changed ??= { ...headers })[name] = masked
+    }
+    return changed ?? headers
+  }
+
+  /** Strings of a value like JSON, at any depth. The same value where nothing is masked. */
+  json<T>(value: T): T {
+    return (this.#hasTexts ? this.#deep(value) : value) as T
+  }
+
+  /**
+   * A whole body, or its beginning. In steps, so that a large one holds up nobody. Throws RedactionTooSlow.
+   */
+  async body(bytes: Uint8Array, contentType: string | null, isText: boolean): Promise<Uint8Array> {
+    const type = contentType?.split(';')[0]!.trim().toLowerCase() ?? ''
+    const isMultipart = type.startsWith('multipart/')
+    if (!isText && !isMultipart && this.#secrets.isEmpty) return bytes
+    const encoding = isText ? 'utf8' : 'latin1'
+    const original = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(encoding)
+    let text = original
+    const work = new BoundedWork()
+    if (isMultipart) text = maskMultipartFields(text, contentType!, this.#parameters)
+    else if (type === 'application/x-www-form-urlencoded') text = maskFormFields(text, this.#parameters)
+    else if (isText && this.#jsonKeys.size > 0 && mayHoldJson(type, text)) text = maskJsonValues(text, this.#jsonKeys)
+    await work.pause()
+    if (isText || isMultipart) {
+      text = await this.#inPieces(text, work, credentialsIn)
+    }
+    const patterns = (isText || isMultipart) && this.#patterns ? this.#patterns.each : []
+    for (const find of [...this.#secrets.each, ...patterns]) text = await this.#inPieces(text, work, find)
+    return text === original ? bytes : Buffer.from(text, encoding)
+  }
+
+  get #hasTexts(): boolean {
+    return !this.#secrets.isEmpty || this.#patterns !== null
+  }
+
+  #header(name: string, value: string): string {
+    if (this.#headers.has(name)) return maskHeader(name, value)
+    return URL_HEADERS.has(name) ? this.url(value) : this.text(value)
+  }
+
+  #withoutParameters(url: string): string {
+    const at = url.search(/[?#]/)
+    if (at < 0 || this.#parameters.size === 0) return url
+    const parts = url.slice(at).split('#')
+    // A fragment may be parameters, or a path that has some.
+    const masked = parts.map((part) => {
+      const from = part.indexOf('?') + 1
+      return part.slice(0, from) + maskFormFields(part.slice(from), this.#parameters)
+    })
+    return url.slice(0, at) + masked.join('#')
+  }
+
+  #deep(value: unknown): unknown {
+    if (typeof value === 'string') return this.text(value)
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) {
+      const items = value.map((item) => this.#deep(item))
+      return items.every((item, index) => item === value[index]) ? value : items
+    }
+    const members = Object.entries(value)
+    const masked = members.map(([name, member]) => [name, this.#deep(member)] as const)
+    return masked.every(([, member], index) => member === members[index]![1]) ? value : Object.fromEntries(masked)
+  }
+
+  async #inPieces(text: string, work: BoundedWork, find: Find): Promise<string> {
+    const found: Match[] = []
+    let done = 0
+    for (let at = 0; at < text.length;) {
+      const until = at + STEP_CHARACTERS
+      // One character before it, for patterns that ask whether a word begins.
+      const matches = find(text, Math.max(0, at - 1), until + OVERLAP_CHARACTERS)
+      for (const match of matches) {
+        if (match.start < Math.max(done, at) || match.start >= until) continue
+        found.push(match)
+        done = match.end
+      }
+      at = Math.max(until, done)
+      await work.pause()
+    }
+    return masked(text, found)
+  }
+}
+
+const credentialsIn: Find = (text, from, until) =>
+  [...text.slice(from, until).matchAll(CREDENTIALS_IN_TEXT)].map(({ 0: found, index }) => {
+    const start = from + index
+    return { start: start + '://'.length, end: start + found.length - '@'.length }
+  })
+
+/** The scheme of credentials, and the names of cookies, help to find what is wrong, and are no secret. */
+function maskHeader(name: string, value: string): string {
+  if (name === 'cookie') return value.replace(/=[^;\n]*/g, `=${MASK}`)
+  if (name === 'set-cookie') return value.replace(/^([^=;\n]*=)[^;\n]*/gm, `$1${MASK}`)
+  const scheme = /authorization$/.test(name) ? SCHEME.exec(value)?.[0] : undefined
+  return scheme === undefined ? MASK : `${scheme} ${MASK}`
+}
+
+const PROGRAMS = /html|javascript|ecmascript|css|xml|wasm/
+
+function mayHoldJson(type: string, text: string): boolean {
+  return /json/.test(type) || !PROGRAMS.test(type) || /^\s*[[{]/.test(text.slice(0, 100))
+}
+
+/** Counts the processor time that it takes, and gives others a turn. */
+class BoundedWork {
+  readonly #began = cpuMs()
+  #startedAt = performance.now()
+  #others = 0
+
+  async pause(): Promise<void> {
+    if (cpuMs() - this.#began - this.#others > BODY_MS) {
+      throw new RedactionTooSlow('the body takes too long to be looked through')
+    }
+    if (performance.now() - this.#startedAt < YIELD_AFTER_MS) return
+    const before = cpuMs()
+    await yieldToOthers()
+    this.#others += cpuMs() - before
+    this.#startedAt = performance.now()
+  }
+}
+
+/** Of this thread. Time on the clock would count what the machine did meanwhile. */
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}

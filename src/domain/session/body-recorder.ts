@@ -1,0 +1,53 @@
+import { isUtf8 } from 'node:buffer'
+import type { Logger } from 'pino'
+import type { CapturedBody, KeptBody } from '../../ports/body.ts'
+import { TEXT_LIMITS } from '../../ports/log-entry.ts'
+import { NO_REDACTION } from '../../ports/redaction.ts'
+import type { SessionRecord } from '../../ports/session-record.ts'
+import type { Bodies } from '../bodies/bodies.ts'
+import { cutText } from '../kernel/errors.ts'
+import { Redaction, RedactionTooSlow } from '../redaction/redaction.ts'
+
+/** Keeps the bodies of one session's requests, without what is secret in them. */
+export class BodyRecorder {
+  /** Of the whole log of the session. */
+  readonly redaction: Redaction
+  readonly #session: Pick<SessionRecord, 'id' | 'owner'>
+  readonly #bodies: Bodies
+  readonly #logger: Logger
+
+  constructor(session: Pick<SessionRecord, 'id' | 'owner' | 'redact'>, bodies: Bodies, logger: Logger) {
+    this.redaction = new Redaction(session.redact ?? NO_REDACTION)
+    this.#session = session
+    this.#bodies = bodies
+    this.#logger = logger
+  }
+
+  /** See EventSink.keepBody. */
+  async keep({ bytes: given, contentType, sizeBytes, isText }: CapturedBody): Promise<KeptBody> {
+    try {
+      const text = isText ? wholeCharacters(given) : null
+      const redacted = await this.redaction.body(text ?? given, contentType, text !== null)
+      return await this.#bodies.keep(this.#session, {
+        bytes: redacted,
+        contentType: contentType === null ? null : cutText(this.redaction.text(contentType), TEXT_LIMITS.headerName),
+        sizeBytes,
+        truncated: Math.max(0, sizeBytes - (text ?? given).length),
+        isText: text !== null,
+      })
+    } catch (error) {
+      if (error instanceof RedactionTooSlow) return { body: null, omitted: 'LATE' }
+      this.#logger.error({ err: error }, 'a body could not be kept')
+      return { body: null, omitted: 'STORE_FAILED' }
+    }
+  }
+}
+
+/** Without the part of a character at the end of a text whose bytes were cut. Null: it is no UTF-8. */
+function wholeCharacters(bytes: Uint8Array): Uint8Array | null {
+  for (let cut = 0; cut <= 3 && cut <= bytes.length; cut += 1) {
+    const shorter = bytes.subarray(0, bytes.length - cut)
+    if (isUtf8(shorter)) return shorter
+  }
+  return null
+}

@@ -1,0 +1,59 @@
+import { defineInput, field, type EnumDefinition, type FieldValues } from '../../contract/input-field.ts'
+import { DEFAULT_CAPTURE, type CaptureOptions } from '../../ports/capture.ts'
+
+/** Each records less than the one before. */
+const BODY_CAPTURES = ['ALL', 'TEXT', 'NONE'] as const satisfies readonly CaptureOptions['bodies'][]
+
+export const CAPTURE_LIMITS = { maxBodyBytes: 8 * 1024 * 1024 } as const
+
+export const BODY_CAPTURE: EnumDefinition<CaptureOptions['bodies']> = {
+  enumName: 'BodyCapture',
+  description: 'Which bodies of requests and responses a session records.',
+  values: {
+    NONE: 'None.',
+    TEXT: 'JSON, forms, text, HTML and XML of XHR, fetch and documents, and any text of a request that failed.',
+    ALL: 'Every body, binary ones included.',
+  },
+}
+
+/** The limits of what is recorded beside the facts of each event. */
+export const CAPTURE_INPUT = defineInput(
+  'CaptureInput',
+  'What a session records of the content of requests, WebSocket messages and console calls.',
+  {
+    bodies: field.choiceOr(
+      'Bodies of requests and responses. The server may record less (TABWIRE_CAPTURE_BODIES): see Session.capture.',
+      BODY_CAPTURE,
+      DEFAULT_CAPTURE.bodies,
+    ),
+    maxBodyBytes: field.wholeNumberOr(
+      'Maximum bytes recorded of one body.',
+      DEFAULT_CAPTURE.maxBodyBytes,
+      1,
+      CAPTURE_LIMITS.maxBodyBytes,
+    ),
+    webSocketMessages: field.flagOr('Messages of WebSockets and of event streams.', DEFAULT_CAPTURE.webSocketMessages),
+    consoleArguments: field.flagOr('Arguments of console calls, as data.', DEFAULT_CAPTURE.consoleArguments),
+  },
+)
+
+/** As it arrives: nothing is checked yet. */
+export type CaptureInput = { [Member in keyof CaptureOptions]?: CaptureOptions[Member] | null }
+
+/** What is recorded, which is no more than the server allows. */
+export function captureOf(
+  given: FieldValues<typeof CAPTURE_INPUT.fields> | null,
+  ceiling: CaptureOptions['bodies'],
+): CaptureOptions {
+  const wanted = given ?? DEFAULT_CAPTURE
+  const bodies = BODY_CAPTURES[Math.max(BODY_CAPTURES.indexOf(wanted.bodies), BODY_CAPTURES.indexOf(ceiling))]!
+  return { ...wanted, bodies }
+}
+
+/** Of a session of before there was such a choice. */
+export const NO_CAPTURE: CaptureOptions = {
+  bodies: 'NONE',
+  maxBodyBytes: 0,
+  webSocketMessages: false,
+  consoleArguments: false,
+}

@@ -1,0 +1,60 @@
+import { BODY_CAPTURE, NO_CAPTURE } from '../../domain/sessions/capture-input.ts'
+import type { CaptureOptions } from '../../ports/capture.ts'
+import { NO_REDACTION, type RedactionRules } from '../../ports/redaction.ts'
+import { builder } from '../base/builder.ts'
+import { enumTypeOf } from '../base/input-type.ts'
+import { NEEDS, readOrGiven } from '../base/needs.ts'
+import { Session } from './session.ts'
+
+const BodyCaptureEnum = enumTypeOf(BODY_CAPTURE)
+
+const CaptureType = builder.objectRef<CaptureOptions>('Capture').implement({
+  authScopes: NEEDS.asItsField,
+  description: 'What a session records of the content of requests, WebSocket messages and console calls.',
+  fields: (t) => ({
+    bodies: t.expose('bodies', {
+      type: BodyCaptureEnum,
+      description: 'Bodies of requests and responses; less than was asked for where the server records less.',
+    }),
+    maxBodyBytes: t.exposeInt('maxBodyBytes', { description: 'Maximum bytes recorded of one body.' }),
+    webSocketMessages: t.exposeBoolean('webSocketMessages', {
+      description: 'Whether messages of WebSockets and of event streams are recorded.',
+    }),
+    consoleArguments: t.exposeBoolean('consoleArguments', {
+      description: 'Whether arguments of console calls are recorded as data.',
+    }),
+  }),
+})
+
+const RedactionType = builder.objectRef<RedactionRules>('Redaction').implement({
+  authScopes: NEEDS.asItsField,
+  description: 'What is masked as [redacted] in the log of a session, by its own rules and by those of the server.',
+  fields: (t) => ({
+    headers: t.stringList({ description: 'Names of headers.', resolve: ({ headers }) => [...headers] }),
+    jsonKeys: t.stringList({ description: 'Keys in JSON bodies.', resolve: ({ jsonKeys }) => [...jsonKeys] }),
+    urlParameters: t.stringList({
+      description: 'Names of parameters in URLs, and of fields in form bodies.',
+      resolve: ({ urlParameters }) => [...urlParameters],
+    }),
+    patterns: t.stringList({
+      description: 'Regular expressions in RE2 syntax.',
+      resolve: ({ patterns }) => [...patterns],
+    }),
+  }),
+})
+
+builder.objectFields(Session, (t) => ({
+  capture: t.field({
+    authScopes: readOrGiven('capture'),
+    type: CaptureType,
+    description:
+      'What its log records of bodies, messages and logged objects. Nothing, for a session of a version that recorded none.',
+    resolve: ({ capture }) => capture ?? NO_CAPTURE,
+  }),
+  redact: t.field({
+    authScopes: readOrGiven('redact'),
+    type: RedactionType,
+    description: 'What is masked in its log.',
+    resolve: ({ redact }) => redact ?? NO_REDACTION,
+  }),
+}))
