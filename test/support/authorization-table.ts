@@ -53,7 +53,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   SessionHealth: { READ: 'status browserResponsive latencyMs currentUrl uptimeMs' },
   Page: { READ: 'id url title observation' },
   Observation: { READ: 'url title snapshot truncated screenshot' },
-  PendingRequest: { READ: 'id startedAt url method resourceType pageId' },
+  PendingRequest: { READ: 'id startedAt url method resourceType pageId status responseHeaders responseBytes' },
   ScreencastFrame: { 'READ or live view': 'at pageId data width height viewport skipped' },
   Capacity: { READ: 'total live queued warm' },
 
@@ -89,9 +89,14 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   PageCrashed: { READ: `${ENTRY} pageId url` },
   ConsoleMessage: { READ: `${ENTRY} level source text location stack pageId truncated` },
   NetworkRequest: {
-    READ: `${ENTRY} startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom requestHeaders responseHeaders timing remoteAddress pageId`,
+    READ: `${ENTRY} startedAt url method resourceType status statusText outcome failure durationMs requestBytes responseBytes fromCache servedBy mimeType protocol priority isNavigation frame initiator redirectedFrom requestHeaders responseHeaders cookiesSent cookiesSet cookiesOmitted timing remoteAddress pageId`,
   },
   SourceLocation: { READ: 'url line column' },
+  RequestFrame: { READ: 'frameId url' },
+  RequestInitiator: { READ: 'type location stack requestId' },
+  RequestCookie: {
+    READ: 'name value domain path expiresAt httpOnly secure sameSite blockedReasons exemptionReason',
+  },
   NetworkTiming: { READ: 'queuedMs dnsMs connectMs tlsMs waitingMs downloadMs' },
   WebSocketOpened: { READ: `${ENTRY} webSocketId url pageId` },
   WebSocketClosed: { READ: `${ENTRY} webSocketId url pageId framesSent framesReceived errorMessage` },

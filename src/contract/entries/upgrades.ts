@@ -1,5 +1,6 @@
 import type { SessionEventKind } from './kinds.ts'
 import { isObject } from './members.ts'
+import { outcomeOfFailure } from './network-request.ts'
 
 /**
  * Gives data that was stored in one version what the next has. It is made of data that was not checked yet: what makes no
@@ -16,6 +17,23 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
       remoteAddress: null,
       ...data,
       timing: isObject(timing) ? { queuedMs: null, ...timing } : timing,
+    }),
+  },
+  {
+    NETWORK_REQUEST: (data) => ({
+      statusText: null,
+      outcome: typeof data.failure === 'string' ? outcomeOfFailure(data.failure) : 'COMPLETED',
+      servedBy: null,
+      mimeType: null,
+      protocol: null,
+      priority: null,
+      isNavigation: data.resourceType === 'DOCUMENT',
+      frame: null,
+      initiator: null,
+      cookiesSent: null,
+      cookiesSet: null,
+      cookiesOmitted: 0,
+      ...data,
     }),
   },
 ]

@@ -1,6 +1,12 @@
 import { buffer } from 'node:stream/consumers'
 import type { BrowserFile, KeptFile, EventSink } from '../../../src/ports/browser.ts'
-import type { EntryData, EntryDraft, PendingRequest, SessionEventKind } from '../../../src/ports/log-entry.ts'
+import type {
+  EntryData,
+  EntryDraft,
+  PendingRequest,
+  RequestProgress,
+  SessionEventKind,
+} from '../../../src/ports/log-entry.ts'
 
 /** Keeps all it is told. */
 export class RecordingRecorder implements EventSink {
@@ -25,6 +31,11 @@ export class RecordingRecorder implements EventSink {
 
   requestStarted(request: PendingRequest): void {
     this.inFlight.set(request.requestId, request)
+  }
+
+  requestProgressed(progress: RequestProgress): void {
+    const request = this.inFlight.get(progress.requestId)
+    if (request) this.inFlight.set(progress.requestId, { ...request, ...progress })
   }
 
   async keepFile(file: BrowserFile): Promise<KeptFile> {
