@@ -8,7 +8,14 @@ import type { CaptureOptions } from './capture.ts'
 import type { FileRoom } from './file-room.ts'
 import type { InputEvent } from '../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from './live-view.ts'
-import type { EntryDraft, MissReason, PendingRequest, SessionEventKind } from './log-entry.ts'
+import type {
+  CutFailure,
+  EntryDraft,
+  MissReason,
+  PendingRequest,
+  RequestProgress,
+  SessionEventKind,
+} from './log-entry.ts'
 import type { StorageGuard } from './storage-guard.ts'
 import type { Json } from './json.ts'
 import type { Emulation, HttpCredentials } from './emulation.ts'
@@ -66,6 +73,8 @@ export interface EventSink {
   record(draft: EntryDraft): void
   /** A request is in flight; the NETWORK_REQUEST draft with the same requestId settles it. */
   requestStarted(request: PendingRequest): void
+  /** A request in flight is being answered. */
+  requestProgressed(progress: RequestProgress): void
   /**
    * An entry of this kind is missing: what the browser said of it was not read. With the requestId of a request that was
    * told as started: it is in flight no more, and no entry of it comes.
@@ -152,15 +161,15 @@ export interface BrowserSession {
   /** Milliseconds the browser took to answer, or null if it did not within the time. */
   ping(timeoutMs: number): Promise<number | null>
   /**
-   * Records what pages said before, what is still to be known of settled requests, and the WebSockets that the end cuts,
-   * within the deadline. Scripts that hang are ended for it. With 0 the browser is not asked: it is gone. Call before
-   * `close`.
+   * Records what pages said before, what is still to be known of settled requests, and the requests and WebSockets that the
+   * end cuts, within the deadline. Scripts that hang are ended for it. With 0 the browser is not asked: it is gone. Call
+   * before `close`. `cutBy`: the failure of requests in flight, as a rule that the session ended.
    */
-  flush(deadlineMs: number): Promise<void>
+  flush(deadlineMs: number, cutBy?: CutFailure): Promise<void>
   /**
    * Ends the recordings that were asked for and gives each to Recorder.keepFile; downloads that are being kept are
    * waited for. Also after a crash, with what there is. Pages run until it is done, and what they say until then is
-   * recorded; afterwards nothing is. Never rejects. Call after `flush`, before `close`.
+   * recorded, requests that the end cuts included; afterwards nothing is. Never rejects. Call after `flush`, before `close`.
    */
   finishFiles(deadlineMs: number): Promise<void>
   /**

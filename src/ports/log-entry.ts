@@ -10,7 +10,7 @@ import type { DropReason } from '../contract/entries/entries-dropped.ts'
 import type { EntryData } from '../contract/entries/schemas.ts'
 import type { ConsoleLevel } from '../contract/entries/console-message.ts'
 import type { SessionEventKind } from '../contract/entries/kinds.ts'
-import type { ResourceType } from '../contract/entries/network-request.ts'
+import type { RequestOutcome, ResourceType } from '../contract/entries/network-request.ts'
 
 export { ARTIFACT_FAILURE_CODES, type ArtifactFailureCode } from '../contract/entries/artifact-events.ts'
 export type { ClientDetachReason } from '../contract/entries/client-events.ts'
@@ -18,7 +18,21 @@ export { CONSOLE_LEVELS, type ConsoleLevel, type ConsoleSource } from '../contra
 export type { DialogType } from '../contract/entries/dialog.ts'
 export type { DropReason } from '../contract/entries/entries-dropped.ts'
 export { SESSION_EVENT_KINDS, type SessionEventKind } from '../contract/entries/kinds.ts'
-export { RESOURCE_TYPES, type NetworkTiming, type ResourceType } from '../contract/entries/network-request.ts'
+export {
+  REQUEST_OUTCOMES,
+  RESOURCE_TYPES,
+  SAME_SITE_MODES,
+  type CutFailure,
+  type InitiatorType,
+  type NetworkTiming,
+  type RequestCookie,
+  type RequestInitiator,
+  type RequestOutcome,
+  type RequestPriority,
+  type ResourceType,
+  type ResponseSource,
+  type SameSiteMode,
+} from '../contract/entries/network-request.ts'
 export type { EntryData } from '../contract/entries/schemas.ts'
 export { SESSION_END_REASONS, type SessionEndReason, type SessionStatus } from '../contract/entries/status-change.ts'
 
@@ -38,6 +52,19 @@ export const TEXT_LIMITS = {
   /** Header pairs kept of one request or response; further ones are left out. */
   headerCount: 200,
   failure: 1_024,
+  /** Of a request: its status text, MIME type and protocol, which servers choose. */
+  requestFact: 256,
+  /** Enough for the calls that lead to a request; each request has one. */
+  initiatorStack: 4_096,
+  cookieName: 256,
+  /** Browsers keep no cookie whose name and value are longer. */
+  cookieValue: 4_096,
+  /** Domain, path and reasons. */
+  cookieAttribute: 256,
+  /** Cookies kept of one request that were sent, and as many that were set; further ones are counted. */
+  cookieCount: 100,
+  /** Texts of all cookies that were sent with one request together, and of those that were set. */
+  cookies: 32_768,
   dialogMessage: 8_192,
   fileName: 1_024,
   /** As a client calls itself. */
@@ -67,7 +94,15 @@ export interface PendingRequest {
   method: string
   resourceType: ResourceType
   pageId: string | null
+  /** Null: no response yet. */
+  status: number | null
+  responseHeaders: Record<string, string> | null
+  /** Bytes of the body that have come so far, as the page gets them. */
+  responseBytes: number
 }
+
+/** What is new of a request in flight. */
+export type RequestProgress = Pick<PendingRequest, 'requestId' | 'status' | 'responseHeaders' | 'responseBytes'>
 
 export interface ConsoleFilter {
   levels?: readonly ConsoleLevel[] | null
@@ -84,7 +119,11 @@ export interface NetworkFilter {
   resourceTypes?: readonly ResourceType[] | null
   minStatus?: number | null
   maxStatus?: number | null
-  /** Only requests that failed (failure is set) or were answered with a status of 400 or above. */
+  outcomes?: readonly RequestOutcome[] | null
+  /**
+   * Only requests that failed (failure is set, but not because the session ended) or were answered with a status of 400 or
+   * above.
+   */
   failedOnly?: boolean | null
 }
 

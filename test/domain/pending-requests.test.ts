@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { PendingRequests } from '../../src/domain/log/pending-requests.ts'
 
-const request = (requestId: number) =>
-  ({ requestId, startedAt: 10, url: 'http://x/', method: 'GET', resourceType: 'FETCH', pageId: 'p1' }) as const
+const unanswered = { status: null, responseHeaders: null, responseBytes: 0 }
+const fetched = { method: 'GET', resourceType: 'FETCH', pageId: 'p1' } as const
+const request = (requestId: number) => ({ requestId, startedAt: 10, url: 'http://x/', ...fetched, ...unanswered })
 
 test('a request that ended with the session is told once, whatever becomes of it later', () => {
   const pending = new PendingRequests()

@@ -55,7 +55,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   SessionHealth: { READ: 'status browserResponsive latencyMs currentUrl uptimeMs' },
   Page: { READ: 'id url title observation' },
   Observation: { READ: 'url title snapshot truncated screenshot' },
-  PendingRequest: { READ: 'id startedAt url method resourceType pageId' },
+  PendingRequest: { READ: 'id startedAt url method resourceType pageId status responseHeaders responseBytes' },
   ScreencastFrame: { 'READ or live view': 'at pageId data width height viewport skipped' },
   Capacity: { READ: 'total live queued warm' },
 
@@ -95,10 +95,15 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   PageCrashed: { READ: `${ENTRY} pageId url` },
   ConsoleMessage: { READ: `${ENTRY} level source text location stack pageId truncated` },
   NetworkRequest: {
-    READ: `${ENTRY} startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom requestHeaders responseHeaders timing remoteAddress requestBody requestBodyOmitted responseBody bodyOmitted pageId`,
+    READ: `${ENTRY} startedAt url method resourceType status statusText outcome failure durationMs requestBytes responseBytes fromCache servedBy mimeType protocol priority isNavigation frame initiator redirectedFrom requestHeaders responseHeaders cookiesSent cookiesSet cookiesOmitted timing remoteAddress requestBody requestBodyOmitted responseBody bodyOmitted pageId`,
   },
   Body: { READ: 'contentType sizeBytes truncated text base64 url' },
   SourceLocation: { READ: 'url line column' },
+  RequestFrame: { READ: 'frameId url' },
+  RequestInitiator: { READ: 'type location stack requestId' },
+  RequestCookie: {
+    READ: 'name value domain path expiresAt httpOnly secure sameSite blockedReasons exemptionReason',
+  },
   NetworkTiming: { READ: 'queuedMs dnsMs connectMs tlsMs waitingMs downloadMs' },
   WebSocketOpened: { READ: `${ENTRY} webSocketId url pageId` },
   WebSocketClosed: { READ: `${ENTRY} webSocketId url pageId framesSent framesReceived errorMessage` },

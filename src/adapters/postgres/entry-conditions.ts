@@ -1,5 +1,6 @@
 import { ENTRY_VERSION } from '../../contract/entries/upgrades.ts'
-import { CONSOLE_LEVELS, RESOURCE_TYPES } from '../../ports/log-entry.ts'
+import { CUT_FAILURES, OUTCOMES_OF_FAILURES } from '../../contract/entries/network-request.ts'
+import { CONSOLE_LEVELS, REQUEST_OUTCOMES, RESOURCE_TYPES } from '../../ports/log-entry.ts'
 import type { ConsoleFilter, EntryFilter, NetworkFilter, SessionEventKind } from '../../ports/log-entry.ts'
 import { KIND_CODES } from './tables.ts'
 
@@ -40,38 +41,57 @@ export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): 
 
 function consoleConditions({ levels, textContains, pageId }: ConsoleFilter, parameters: Parameters): string[] {
   return [
-    ...(levels ? [isAmong('level', levels, CONSOLE_LEVELS, parameters)] : []),
+    ...(levels ? [isAmong(`data->>'level'`, levels, CONSOLE_LEVELS, parameters)] : []),
     ...contains('text', textContains, parameters),
     ...(typeof pageId === 'string' ? [equals('pageId', pageId, parameters)] : []),
   ]
 }
 
 function networkConditions(filter: NetworkFilter, parameters: Parameters): string[] {
-  const { urlContains, methods, resourceTypes, minStatus, maxStatus, failedOnly } = filter
+  const { urlContains, methods, resourceTypes, minStatus, maxStatus, outcomes, failedOnly } = filter
   // Compared as JSON, in whose order null is below every number: a cast would fail for what is no number.
   const status = (operator: string, bound: number) =>
     `data->'status' ${operator} to_jsonb(${parameters.add(bound, 'int')})`
   return [
     ...contains('url', urlContains, parameters),
     ...(methods ? [methodIsAmong(methods, parameters)] : []),
-    ...(resourceTypes ? [isAmong('resourceType', resourceTypes, RESOURCE_TYPES, parameters)] : []),
+    ...(resourceTypes ? [isAmong(`data->>'resourceType'`, resourceTypes, RESOURCE_TYPES, parameters)] : []),
     ...(typeof minStatus === 'number' ? [`(${status('>=', minStatus)}) is not false`] : []),
     ...(typeof maxStatus === 'number'
       ? [`(${status('<=', maxStatus)} and data->'status' <> 'null') is not false`]
       : []),
-    ...(failedOnly ? [`(data->'failure' <> 'null' or ${status('>=', 400)}) is not false`] : []),
+    ...(outcomes ? [isAmong(OUTCOME, outcomes, REQUEST_OUTCOMES, parameters)] : []),
+    ...(failedOnly ? [`(${FAILED} or ${status('>=', 400)}) is not false`] : []),
   ]
+}
+
+const quoted = (text: string) => `'${text}'`
+
+/** What the end of the session cut did not fail by itself. */
+const FAILED = `(data->'failure' <> 'null' and data->>'failure' <> all(array[${CUT_FAILURES.map(quoted).join()}]))`
+
+/** The version from which entries of requests have an outcome. */
+const HAVE_OUTCOME = 3
+
+/** As the upgrade of older entries tells it by their failure. Null: it cannot be told. */
+const OUTCOME = `case when version >= ${HAVE_OUTCOME} then data->>'outcome'
+  when data->'failure' = 'null' then 'COMPLETED'
+  when jsonb_typeof(data->'failure') is distinct from 'string' then null
+  ${OUTCOMES_OF_FAILURES.map(whenFailureIsLike).join('\n  ')} else 'FAILED' end`
+
+function whenFailureIsLike([pattern, outcome]: (typeof OUTCOMES_OF_FAILURES)[number]): string {
+  return `when data->>'failure' ~ ${quoted(pattern)} then ${quoted(outcome)}`
 }
 
 /** Said by the values that are not wanted, so that one that is unknown passes. */
 function isAmong<V extends string>(
-  member: string,
+  value: string,
   wanted: readonly V[],
   known: readonly V[],
   parameters: Parameters,
 ): string {
-  const others = known.filter((value) => !wanted.includes(value))
-  return `(data->>'${member}' = any(${parameters.add(others, 'text[]')})) is not true`
+  const others = known.filter((one) => !wanted.includes(one))
+  return `((${value}) = any(${parameters.add(others, 'text[]')})) is not true`
 }
 
 /** What is stored is well-formed and free of U+0000, and the database takes nothing else for a text. */

@@ -1,6 +1,7 @@
 import { withoutBodies } from './body.ts'
 import type { SessionEventKind } from './kinds.ts'
 import { isObject } from './members.ts'
+import { outcomeOfFailure } from './network-request.ts'
 
 /**
  * Gives data that was stored in one version what the next has. It is made of data that was not checked yet: what makes no
@@ -22,6 +23,18 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
   {
     NETWORK_REQUEST: (data) => ({
       ...withoutBodies('NOT_RECORDED', 'NOT_RECORDED'),
+      statusText: null,
+      outcome: typeof data.failure === 'string' ? outcomeOfFailure(data.failure) : 'COMPLETED',
+      servedBy: null,
+      mimeType: null,
+      protocol: null,
+      priority: null,
+      isNavigation: data.resourceType === 'DOCUMENT',
+      frame: null,
+      initiator: null,
+      cookiesSent: null,
+      cookiesSet: null,
+      cookiesOmitted: 0,
       ...data,
     }),
   },

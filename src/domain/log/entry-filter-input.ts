@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../contract/input-field.ts'
-import type { ConsoleLevel, ResourceType } from '../../ports/log-entry.ts'
+import type { ConsoleLevel, RequestOutcome, ResourceType } from '../../ports/log-entry.ts'
 
 /** HTTP methods to filter by: each entry is compared with each of them. */
 const MOST_METHODS = 50
@@ -39,6 +39,20 @@ export const RESOURCE_TYPE: EnumDefinition<ResourceType> = {
   names: { TEXTTRACK: 'TEXT_TRACK', EVENTSOURCE: 'EVENT_SOURCE', WEBSOCKET: 'WEB_SOCKET' },
 }
 
+export const REQUEST_OUTCOME: EnumDefinition<RequestOutcome> = {
+  enumName: 'RequestOutcome',
+  description: 'How a request ended, as far as the browser tells.',
+  values: {
+    COMPLETED: 'The response arrived, whatever its status.',
+    FAILED: 'A network or protocol error, or the page crashed.',
+    CANCELED: 'The page canceled it, was left or closed; downloads and navigations to a 204 count, too.',
+    BLOCKED: 'Refused by the browser (CORS, content security policy, mixed content …), a client or an egress rule.',
+    CUT_BY_END: 'Pending when the session ended.',
+    UNKNOWN:
+      'Its page, frame or worker was gone before the browser told: a beacon, ping or fetch, which may have been delivered.',
+  },
+}
+
 /** Each value once, so that no entry is compared with it twice. */
 const distinct = <T>(item: z.ZodType<T>) => z.array(item).transform((values) => [...new Set(values)])
 const oneOf = <V extends string>({ values }: EnumDefinition<V>) => z.enum(Object.keys(values) as V[])
@@ -72,10 +86,13 @@ export const NETWORK_FILTER = defineInput(
     }),
     minStatus: field.of('Int', orNull(z.number()), 'Answered with this HTTP status or a higher one.'),
     maxStatus: field.of('Int', orNull(z.number()), 'Answered with this HTTP status or a lower one.'),
+    outcomes: field.of(REQUEST_OUTCOME, orNull(distinct(oneOf(REQUEST_OUTCOME))), 'One of these outcomes.', {
+      list: true,
+    }),
     failedOnly: field.of(
       'Boolean',
       orNull(z.boolean()),
-      'True: only what failed or was answered with a status of 400 or above.',
+      'True: only what failed, was canceled or blocked, or was answered with a status of 400 or above. CUT_BY_END and UNKNOWN are no failures unless the status is.',
     ),
   },
 )

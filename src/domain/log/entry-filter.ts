@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { BadUserInput } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
+import { CUT_FAILURES } from '../../contract/entries/network-request.ts'
 import { CONSOLE_FILTER, NETWORK_FILTER } from './entry-filter-input.ts'
 import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter } from '../../ports/log-entry.ts'
 
@@ -38,15 +39,19 @@ function matchesConsole(message: LogEntry<'CONSOLE_MESSAGE'>['data'], filter: Co
 }
 
 function matchesNetwork(request: LogEntry<'NETWORK_REQUEST'>['data'], filter: NetworkFilter): boolean {
-  const { urlContains, methods, resourceTypes, minStatus, maxStatus, failedOnly } = filter
+  const { urlContains, methods, resourceTypes, minStatus, maxStatus, outcomes, failedOnly } = filter
   if (typeof urlContains === 'string' && !contains(request.url, urlContains)) return false
   if (methods && !methods.some((method) => foldCase(method) === foldCase(request.method))) return false
   if (resourceTypes && !resourceTypes.includes(request.resourceType)) return false
   const { status, failure } = request
   if (typeof minStatus === 'number' && (status === null || status < minStatus)) return false
   if (typeof maxStatus === 'number' && (status === null || status > maxStatus)) return false
-  return !failedOnly || failure !== null || (status !== null && status >= 400)
+  if (outcomes && !outcomes.includes(request.outcome)) return false
+  return !failedOnly || (failure !== null && !isCut(failure)) || (status !== null && status >= 400)
 }
+
+/** What the end of the session cut did not fail by itself. */
+const isCut = (failure: string) => (CUT_FAILURES as readonly string[]).includes(failure)
 
 /**
  * Half of a surrogate pair is no text and is found nowhere, as in the database: else "\uD83D" would be found in an

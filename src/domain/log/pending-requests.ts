@@ -1,5 +1,5 @@
 import { withoutBodies } from '../../contract/entries/body.ts'
-import type { EntryDraft, PendingRequest } from '../../ports/log-entry.ts'
+import type { CutFailure, EntryDraft, PendingRequest, RequestProgress } from '../../ports/log-entry.ts'
 
 /** Requests in flight: state of a session, not yet entries (guarantee 8). */
 export class PendingRequests {
@@ -15,6 +15,13 @@ export class PendingRequests {
     this.#requests.set(request.requestId, request)
   }
 
+  /** False: there is no such request in flight. */
+  progressed({ requestId, ...progress }: RequestProgress): boolean {
+    const request = this.#requests.get(requestId)
+    if (request) this.#requests.set(requestId, { ...request, ...progress })
+    return request !== undefined
+  }
+
   /** False: it was told to have ended with the session. */
   settled(requestId: number): boolean {
     this.#requests.delete(requestId)
@@ -26,22 +33,32 @@ export class PendingRequests {
     return [...this.#requests.values()].slice(0, limit)
   }
 
-  /** At an orderly end: entries that say how those in flight ended. */
-  endAll(failure: string, at: number): EntryDraft<'NETWORK_REQUEST'>[] {
+  /** At an orderly end: entries of those in flight that the browser did not record in time, with what is known of them here. */
+  endAll(failure: CutFailure, at: number): EntryDraft<'NETWORK_REQUEST'>[] {
     const drafts = [...this.#requests.values()].map((request): EntryDraft<'NETWORK_REQUEST'> => ({
       kind: 'NETWORK_REQUEST',
       at,
       data: {
         ...request,
-        status: null,
+        statusText: null,
+        outcome: 'CUT_BY_END',
         failure,
         durationMs: Math.max(0, at - request.startedAt),
         requestBytes: null,
-        responseBytes: null,
+        responseBytes: request.status === null ? null : request.responseBytes,
         fromCache: false,
+        servedBy: null,
+        mimeType: null,
+        protocol: null,
+        priority: null,
+        isNavigation: request.resourceType === 'DOCUMENT',
+        frame: null,
+        initiator: null,
         redirectedFrom: null,
         requestHeaders: {},
-        responseHeaders: null,
+        cookiesSent: null,
+        cookiesSet: null,
+        cookiesOmitted: 0,
         timing: null,
         remoteAddress: null,
         ...withoutBodies('STREAMING', 'STREAMING'),

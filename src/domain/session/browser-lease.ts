@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { BrowserOptions, BrowserPool, BrowserSession, OpenOutcome, EventSink } from '../../ports/browser.ts'
-import type { EntryDraft } from '../../ports/log-entry.ts'
+import type { CutFailure, EntryDraft } from '../../ports/log-entry.ts'
 import { TabwireError } from '../kernel/errors.ts'
 import { Deadline } from '../../async/deadline.ts'
 
@@ -112,9 +112,9 @@ export class BrowserLease {
   }
 
   /** A browser that is gone can be asked nothing, but what it has told already is still to be written down. */
-  async flush(isGone: boolean): Promise<void> {
+  async flush(isGone: boolean, cutBy: CutFailure): Promise<void> {
     const deadline = isGone ? 0 : this.#deadline('flush')
-    await this.#tried('flush', this.browser.flush(deadline), deadline)
+    await this.#tried('flush', this.browser.flush(deadline, cutBy), deadline)
   }
 
   async finishFiles(): Promise<void> {

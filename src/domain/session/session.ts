@@ -14,7 +14,14 @@ import type {
 import type { CdpClient } from '../../ports/cdp-client.ts'
 import type { CapturedBody, KeptBody } from '../../ports/body.ts'
 import type { FileRoom } from '../../ports/file-room.ts'
-import type { EntryDraft, LogEntry, MissReason, PendingRequest, SessionEndReason } from '../../ports/log-entry.ts'
+import type {
+  CutFailure,
+  EntryDraft,
+  LogEntry,
+  MissReason,
+  PendingRequest,
+  SessionEndReason,
+} from '../../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
 import { Throttle } from '../kernel/throttle.ts'
 import { redactedEntry } from '../redaction/redacted-entry.ts'
@@ -152,14 +159,10 @@ export class Session implements EventSink {
     }
   }
 
-  pages(): PageState[] {
-    return this.#browser?.browser.pages() ?? []
-  }
+  readonly pages = (): PageState[] => this.#browser?.browser.pages() ?? []
 
   /** Oldest first. */
-  pendingRequests(limit: number): PendingRequest[] {
-    return this.#pending.list(limit)
-  }
+  readonly pendingRequests = (limit: number): PendingRequest[] => this.#pending.list(limit)
 
   /** See SessionClients.attach. Rejects with SessionNotRunning as well. */
   async attachClient(name: string, client: CdpClient): Promise<AttachedClient> {
@@ -275,6 +278,10 @@ export class Session implements EventSink {
     this.#details.touch()
   }
 
+  readonly requestProgressed: EventSink['requestProgressed'] = (progress) => {
+    if (!this.#sealed && this.#pending.progressed(progress)) this.#details.touch()
+  }
+
   pagesChanged(): void {
     const page = this.#browser?.browser.pages()[0]
     if (page && !this.#sealed) this.#shown.shows({ ...page, url: this.#bodies.redaction.url(page.url) })
@@ -355,8 +362,8 @@ export class Session implements EventSink {
   async #wrapUp({ status, endReason }: SessionState): Promise<void> {
     await this.#work.settle(this.#until)
     const crashed = endReason === 'BROWSER_CRASHED'
-    await this.#browser?.flush(crashed)
     const why = crashed ? 'the browser crashed' : 'session ended'
+    await this.#browser?.flush(crashed, why)
     this.#endRequests(why)
     await this.#clients.close(`the session has ended: ${endReason ?? status}`)
     await this.#browser?.finishFiles()
@@ -364,7 +371,7 @@ export class Session implements EventSink {
     this.#endRequests(why)
   }
 
-  #endRequests(why: string): void {
+  #endRequests(why: CutFailure): void {
     for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
   }
 

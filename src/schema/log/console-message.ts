@@ -33,7 +33,7 @@ const ConsoleSourceEnum = builder.enumType('ConsoleSource', {
   }),
 })
 
-const SourceLocationType = builder.objectRef<SourceLocation>('SourceLocation').implement({
+export const SourceLocationType = builder.objectRef<SourceLocation>('SourceLocation').implement({
   authScopes: NEEDS.read,
   description: 'A position in a script, style sheet or document.',
   fields: (t) => ({

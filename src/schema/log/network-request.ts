@@ -1,10 +1,18 @@
-import { NETWORK_FILTER, RESOURCE_TYPE } from '../../domain/log/entry-filter-input.ts'
+import { NETWORK_FILTER, REQUEST_OUTCOME, RESOURCE_TYPE } from '../../domain/log/entry-filter-input.ts'
 import { pendingRequests } from '../../domain/sessions/session-requests.ts'
-import { TEXT_LIMITS, type NetworkFilter, type NetworkTiming, type PendingRequest } from '../../ports/log-entry.ts'
+import {
+  TEXT_LIMITS,
+  type NetworkFilter,
+  type NetworkTiming,
+  type PendingRequest,
+  type RequestPriority,
+  type ResponseSource,
+} from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
+import { describedValues } from '../base/enum-values.ts'
 import { enumTypeOf, inputTypeOf } from '../base/input-type.ts'
 import { NEEDS } from '../base/needs.ts'
 import {
@@ -14,9 +22,48 @@ import {
   logConnectionPage,
   logPageArguments,
 } from '../sessions/session-event.ts'
+import { RequestCookieType } from './request-cookie.ts'
+import { RequestInitiatorType } from './request-initiator.ts'
 import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
 
 const ResourceTypeEnum = enumTypeOf(RESOURCE_TYPE)
+
+const RequestOutcomeEnum = enumTypeOf(REQUEST_OUTCOME)
+
+const ResponseSourceEnum = builder.enumType('ResponseSource', {
+  description: 'Where a response comes from.',
+  values: describedValues<ResponseSource>({
+    NETWORK: 'The network; or a client that responded in its place.',
+    MEMORY_CACHE: 'The memory cache of the page.',
+    DISK_CACHE: 'The HTTP cache.',
+    PREFETCH: 'A prefetch.',
+    SERVICE_WORKER: 'A service worker.',
+  }),
+})
+
+const RequestPriorityEnum = builder.enumType('RequestPriority', {
+  description: 'Priority of a request among those of its page.',
+  values: describedValues<RequestPriority>({
+    VERY_LOW: 'Lowest in DevTools.',
+    LOW: 'Low.',
+    MEDIUM: 'Medium.',
+    HIGH: 'High.',
+    VERY_HIGH: 'Highest in DevTools.',
+  }),
+})
+
+const RequestFrameType = builder.objectRef<{ frameId: string; url: string }>('RequestFrame').implement({
+  authScopes: NEEDS.read,
+  description: 'The frame that made a request.',
+  fields: (t) => ({
+    frameId: t.exposeID('frameId', {
+      description: 'Id of the frame in the Chrome DevTools Protocol; the same for all requests of the frame.',
+    }),
+    url: t.exposeString('url', {
+      description: `URL of its document; for a navigation, where it goes. Cut at ${TEXT_LIMITS.url} UTF-16 code units.`,
+    }),
+  }),
+})
 
 const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').implement({
   authScopes: NEEDS.read,
@@ -44,10 +91,11 @@ const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').impl
 
 export const NetworkRequest = entryType(
   'NETWORK_REQUEST',
-  'A request that has settled: answered, failed or cancelled. Until then it is a PendingRequest of the same id. Each hop of a redirect is a request of its own.',
+  'A request that has settled: see outcome. Until then it is a PendingRequest of the same id. Each hop of a redirect is a request of its own.',
 )
 
 const headerRule = `At most ${TEXT_LIMITS.headerCount} headers, values cut at ${TEXT_LIMITS.headerValue} UTF-16 code units.`
+const cookieRule = `At most ${TEXT_LIMITS.cookieCount}, with ${TEXT_LIMITS.cookies} UTF-16 code units together. Null when the browser did not say: nothing went over the network, or it was cut short.`
 
 builder.objectFields(NetworkRequest, (t) => ({
   startedAt: t.field({
@@ -67,13 +115,25 @@ builder.objectFields(NetworkRequest, (t) => ({
   }),
   status: t.int({
     nullable: true,
-    description: 'HTTP status code of the response. Null if there was none.',
+    description:
+      'HTTP status code of the response, also of one that the page was not given (CORS). Null if there was none.',
     resolve: ({ entry }) => entry.data.status,
+  }),
+  statusText: t.string({
+    nullable: true,
+    description:
+      'Reason phrase of the response, such as Not Found. Null if there was none; HTTP/2 and HTTP/3 have none.',
+    resolve: ({ entry }) => entry.data.statusText,
+  }),
+  outcome: t.field({
+    type: RequestOutcomeEnum,
+    description: 'How it ended. Entries recorded before this field existed have what their failure says.',
+    resolve: ({ entry }) => entry.data.outcome,
   }),
   failure: t.string({
     nullable: true,
     description:
-      'Why it failed, in the browser’s words, such as net::ERR_NAME_NOT_RESOLVED; BLOCKED with the name of the rule, such as "BLOCKED (private address)", for hosts that the session cannot reach. Null when it did not.',
+      'Why it failed, in the browser’s words, such as net::ERR_NAME_NOT_RESOLVED; BLOCKED with the name of the rule, such as "BLOCKED (private address)", for hosts that the session cannot reach; “session ended” for what the end of the session cut. Null when it did not, or the outcome is UNKNOWN.',
     resolve: ({ entry }) => entry.data.failure,
   }),
   durationMs: t.int({
@@ -97,6 +157,45 @@ builder.objectFields(NetworkRequest, (t) => ({
     description: 'True when a cache or a service worker answered, not the network.',
     resolve: ({ entry }) => entry.data.fromCache,
   }),
+  servedBy: t.field({
+    type: ResponseSourceEnum,
+    nullable: true,
+    description:
+      'Where the response comes from. Null when there was none, when the browser made it itself (blob:), and for older entries.',
+    resolve: ({ entry }) => entry.data.servedBy,
+  }),
+  mimeType: t.string({
+    nullable: true,
+    description: 'MIME type of the response, such as text/html. Null when not known.',
+    resolve: ({ entry }) => entry.data.mimeType,
+  }),
+  protocol: t.string({
+    nullable: true,
+    description: 'Protocol of the response, such as http/1.1, h2 or h3. Null when not known.',
+    resolve: ({ entry }) => entry.data.protocol,
+  }),
+  priority: t.field({
+    type: RequestPriorityEnum,
+    nullable: true,
+    description: 'Priority that it had last. Null when not known.',
+    resolve: ({ entry }) => entry.data.priority,
+  }),
+  isNavigation: t.boolean({
+    description: 'True for the document of a page or frame.',
+    resolve: ({ entry }) => entry.data.isNavigation,
+  }),
+  frame: t.field({
+    type: RequestFrameType,
+    nullable: true,
+    description: 'The frame that made it. Null for workers and preflights, and for older entries.',
+    resolve: ({ entry }) => entry.data.frame,
+  }),
+  initiator: t.field({
+    type: RequestInitiatorType,
+    nullable: true,
+    description: 'What caused it. Null when not known.',
+    resolve: ({ sessionId, entry: { data } }) => data.initiator && { sessionId, initiator: data.initiator },
+  }),
   redirectedFrom: t.string({
     nullable: true,
     description: 'URL of the request that was redirected here. Null when none was.',
@@ -112,6 +211,22 @@ builder.objectFields(NetworkRequest, (t) => ({
     nullable: true,
     description: `Response headers. Null if there was no response. ${headerRule}`,
     resolve: ({ entry }) => entry.data.responseHeaders,
+  }),
+  cookiesSent: t.field({
+    type: [RequestCookieType],
+    nullable: true,
+    description: `Cookies sent with it, and those that were blocked. ${cookieRule}`,
+    resolve: ({ entry }) => entry.data.cookiesSent,
+  }),
+  cookiesSet: t.field({
+    type: [RequestCookieType],
+    nullable: true,
+    description: `Cookies that the response set, and those that were blocked. ${cookieRule}`,
+    resolve: ({ entry }) => entry.data.cookiesSet,
+  }),
+  cookiesOmitted: t.int({
+    description: 'How many cookies cookiesSent and cookiesSet leave out because of their limits.',
+    resolve: ({ entry }) => entry.data.cookiesOmitted,
   }),
   timing: t.field({
     type: NetworkTimingType,
@@ -162,6 +277,22 @@ const PendingRequestType = builder.objectRef<PendingRequestNode>('PendingRequest
       nullable: true,
       description: 'The page, as in Session.pages. Null for what belongs to no page.',
       resolve: ({ request }) => request.pageId,
+    }),
+    status: t.int({
+      nullable: true,
+      description: 'HTTP status code of the response. Null while there is none.',
+      resolve: ({ request }) => request.status,
+    }),
+    responseHeaders: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: `Response headers. Null while there is no response. ${headerRule}`,
+      resolve: ({ request }) => request.responseHeaders,
+    }),
+    responseBytes: t.field({
+      type: 'SafeInt',
+      description: 'Bytes of the response body received so far, decompressed.',
+      resolve: ({ request }) => request.responseBytes,
     }),
   }),
 })

@@ -174,7 +174,7 @@ describe('a HAR', () => {
       await expect.poll(() => existsSync(join(folders.recordings, 'requests.har'))).toBe(true)
       await page.evaluate(() => stop())
     }
-    recording.flush()
+    recording.flush('session ended')
     const file = await har.finish(10_000)
     const { log } = (await json(await file.open())) as Har
     return log.entries.map(({ request, response }) => [new URL(request.url).pathname, response.content.text ?? null])

@@ -6,6 +6,7 @@ import type {
   EntryDraft,
   MissReason,
   PendingRequest,
+  RequestProgress,
   SessionEventKind,
 } from '../../../src/ports/log-entry.ts'
 
@@ -34,6 +35,11 @@ export class RecordingRecorder implements EventSink {
 
   requestStarted(request: PendingRequest): void {
     this.inFlight.set(request.requestId, request)
+  }
+
+  requestProgressed(progress: RequestProgress): void {
+    const request = this.inFlight.get(progress.requestId)
+    if (request) this.inFlight.set(progress.requestId, { ...request, ...progress })
   }
 
   async keepFile(file: BrowserFile): Promise<KeptFile> {

@@ -1,20 +1,24 @@
 import type { EventSink } from '../../../ports/browser.ts'
+import type { CutFailure } from '../../../ports/log-entry.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
+import { Chains, receivedInfo, sentInfo, type Chain, type ReceivedInfo, type WireInfo } from './extra-info.ts'
+import { doubt, isComplete, receivedOf, type EndedRequest } from './ended-request.ts'
+import { responseHeadersOf, statusOf, toNetworkEntry } from './network-entry.ts'
 import {
   beginExchange,
-  boundedHeaders,
   boundedResponse,
-  failureOf,
-  lacksOnlyBody,
+  nextHop,
+  priorityOf,
   resourceTypeOf,
-  toNetworkEntry,
   unauthorized,
   withAuthorization,
   type Exchange,
   type Outcome,
-  type WireHeaders,
 } from './network-exchange.ts'
+import { initiatorOf } from './network-initiator.ts'
+import { LeftRequests } from './left-requests.ts'
+import { abandoned, failureOf, isPing, lacksOnlyBody, mayHideResponse, mayOutlivePage } from './network-outcome.ts'
 import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
@@ -23,26 +27,10 @@ import type { TrackedPage, TargetRegistry, TrackedSession } from '../cdp/targets
 
 /** How long a request that has ended waits for its headers, which the network process tells by a way of their own. */
 const LATE_HEADERS_MS = 500
-/** How long a request of a document that was left may still be told its end, before it counts as aborted. */
-const LEFT_DOCUMENT_MS = 2_000
-/** Chains remembered at most, for headers that come before their request or after its end. */
-const MAX_CHAINS = 2_000
+/** Requests remembered at most of which a message was too large, or which wait for credentials. */
+const MOST_REMEMBERED = 2_000
 
-/** What the network process tells of all hops of one request: in order, without saying of which hop. */
-interface Chain {
-  sent: WireHeaders['sent'][]
-  received: WireHeaders['received'][]
-  /** Hops so far for which extra info was promised. */
-  promised: number
-}
-
-interface Waiting {
-  exchange: Exchange
-  outcome: Outcome
-  endedAt: number
-  chain: Chain
-  timer: NodeJS.Timeout
-}
+const UNTOLD = { endTimestamp: null, encodedBytes: null } as const
 
 /**
  * Every request of the browser: of pages, frames, workers, each hop of a redirect, preflights too. Headers as they went
@@ -55,11 +43,13 @@ export class NetworkRecorder {
   readonly #guard: Pick<NavigationGuard, 'ruleOf'>
   readonly #connections: ConnectionOutcomes
   readonly #inFlight = new Map<string, Exchange>()
-  readonly #chains = new Map<string, Chain>()
+  readonly #chains = new Chains((chainId) => this.#inFlight.has(chainId))
   /** Requests that are counted instead of recorded, with the session that told of them. */
   readonly #tooLarge = new Map<string, string>()
-  readonly #waiting = new Set<Waiting>()
-  readonly #leftDocumentTimers = new Set<NodeJS.Timeout>()
+  readonly #waiting = new Set<EndedRequest>()
+  readonly #left = new LeftRequests()
+  /** Of requests that the end of the session has cut, which pages that live on may be told of once more. */
+  readonly #cut = new Set<string>()
   /** Of requests that Playwright continues, by the ids by which they are. */
   readonly #fetches = new Map<string, string>()
   #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
@@ -77,12 +67,16 @@ export class NetworkRecorder {
     this.#guard = guard
     this.#connections = connections
     wire.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
-    wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) =>
-      this.#chain(requestId).sent.push(boundedHeaders(headers)),
+    wire.on('Network.requestWillBeSentExtraInfo', (event) =>
+      this.#chains.of(event.requestId).sent.push(sentInfo(event)),
     )
-    wire.on('Network.responseReceivedExtraInfo', ({ requestId, headers, statusCode }) =>
-      this.#receivedExtraInfo(requestId, { headers: boundedHeaders(headers), statusCode }),
+    wire.on('Network.responseReceivedExtraInfo', (event) =>
+      this.#receivedExtraInfo(event.requestId, receivedInfo(event)),
     )
+    wire.on('Network.resourceChangedPriority', ({ requestId, newPriority }) => {
+      const exchange = this.#inFlight.get(requestId)
+      if (exchange) exchange.priority = priorityOf(newPriority)
+    })
     wire.on('Network.requestServedFromCache', ({ requestId }) => {
       const exchange = this.#inFlight.get(requestId)
       if (exchange) exchange.servedFromCache = true
@@ -93,36 +87,34 @@ export class NetworkRecorder {
       if (exchange.resourceType === 'OTHER') exchange.resourceType = resourceTypeOf(type)
       exchange.lacksPeer = !this.#connections.amend(response, exchange.startedAt, exchange.startTimestamp)
       this.#answered(exchange, requestId, response, hasExtraInfo)
+      this.#shows(exchange, this.#chains.of(requestId))
       this.#endBlocked(requestId, timestamp)
     })
     wire.on('Network.dataReceived', ({ requestId, dataLength }) => {
       const exchange = this.#inFlight.get(requestId)
-      if (exchange) exchange.decodedBytes += dataLength
+      if (!exchange) return
+      exchange.decodedBytes += dataLength
+      this.#progressed(exchange)
     })
     wire.on('Network.loadingFinished', ({ requestId, timestamp, encodedDataLength }) => {
       this.#tooLarge.delete(requestId)
       this.#end(requestId, { failure: null, endTimestamp: timestamp, encodedBytes: encodedDataLength })
     })
-    wire.on('Network.loadingFailed', (event) => {
-      this.#tooLarge.delete(event.requestId)
-      const exchange = this.#inFlight.get(event.requestId)
-      const failure = exchange && lacksOnlyBody(exchange, event) ? null : failureOf(event)
-      const end = (why: string | null) =>
-        this.#end(event.requestId, { failure: why, endTimestamp: event.timestamp, encodedBytes: null })
-      if (failure === null || !exchange) return end(failure)
-      this.#connections.explain(failure, exchange.url, exchange.startedAt, (why) => {
-        // For whoever hears the event after us, the HAR among them.
-        if (why !== failure) event.errorText = why
-        end(why)
-      })
-    })
+    wire.on('Network.loadingFailed', (event) => this.#failed(event))
     wire.on('Fetch.requestPaused', ({ requestId, networkId }) => {
       if (this.#credentials === null || networkId === undefined) return
       this.#fetches.set(requestId, networkId)
       forgetOldest(this.#fetches)
     })
     wire.on('Fetch.authRequired', (event) => this.#authRequired(event))
-    wire.on('Page.frameNavigated', ({ frame }) => this.#documentLeft(frame.id, frame.loaderId))
+    wire.on('Page.frameNavigated', ({ frame }) => {
+      const exchange = this.#inFlight.get(frame.loaderId)
+      if (exchange) exchange.isCommitted = true
+      this.#documentLeft(frame.id, frame.loaderId)
+    })
+    wire.on('Page.frameDetached', ({ frameId, reason }) => {
+      if (reason !== 'swap') this.#documentLeft(frameId, null)
+    })
   }
 
   /** Servers that ask for credentials are given some, so that requests are made twice. */
@@ -141,7 +133,7 @@ export class NetworkRecorder {
   }
 
   pageCrashed(page: TrackedPage): void {
-    this.#giveUp((exchange) => exchange.session.page === page, 'page crashed')
+    this.#giveUp((exchange) => exchange.session.page === page, 'page crashed', isPing)
   }
 
   /**
@@ -152,7 +144,7 @@ export class NetworkRecorder {
     const { method, sessionId } = event
     const requestId = requestIdOf(event)
     if (requestId === null || sessionId === null || !this.#targets.speaker(sessionId)) return
-    if (method === 'Network.requestWillBeSentExtraInfo') this.#chain(requestId).sent.push(null)
+    if (method === 'Network.requestWillBeSentExtraInfo') this.#chains.of(requestId).sent.push(null)
     if (method === 'Network.responseReceivedExtraInfo') this.#receivedExtraInfo(requestId, null)
     const isStart = method === 'Network.requestWillBeSent' && !isOfDataUrl(event)
     if (isStart || method === 'Network.responseReceived' || method === 'Network.loadingFailed') {
@@ -169,16 +161,19 @@ export class NetworkRecorder {
     }
   }
 
-  /** Records those that have ended and still wait for their headers. */
-  flush(): void {
+  /** Records those that have ended and still wait for their headers, and cuts those in flight. */
+  flush(cutBy: CutFailure): void {
+    for (const chainId of this.#inFlight.keys()) {
+      this.#cut.add(chainId)
+      this.#end(chainId, { ...UNTOLD, failure: cutBy })
+    }
     for (const waiting of this.#waiting) this.#write(waiting)
   }
 
   dispose(): void {
     for (const { timer } of this.#waiting) clearTimeout(timer)
-    for (const timer of this.#leftDocumentTimers) clearTimeout(timer)
     this.#waiting.clear()
-    this.#leftDocumentTimers.clear()
+    this.#left.dispose()
   }
 
   #willBeSent(event: CdpEvents['Network.requestWillBeSent'], sessionId: string | undefined): void {
@@ -190,6 +185,7 @@ export class NetworkRecorder {
       if (!event.redirectResponse) return
       this.#tooLarge.delete(event.requestId)
     }
+    if (this.#cut.has(event.requestId) && !event.redirectResponse) return
     const previous = this.#inFlight.get(event.requestId)
     if (previous) {
       // Without a redirect it is the same request, told by a second session: that of a frame in a process of its own.
@@ -201,7 +197,8 @@ export class NetworkRecorder {
       const encodedBytes = redirectResponse.encodedDataLength
       this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes })
     }
-    const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null)
+    const initiator = initiatorOf(event.initiator, (requestId) => this.#chains.requestIdOf(requestId))
+    const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null, initiator)
     this.#begin(event.requestId, exchange)
     this.#endBlocked(event.requestId, event.timestamp)
   }
@@ -214,7 +211,7 @@ export class NetworkRecorder {
 
   #answered(exchange: Exchange, chainId: string, response: CdpResponse, hasExtraInfo: boolean | undefined): void {
     exchange.response = boundedResponse(response)
-    if (hasExtraInfo === true && exchange.extraIndex === null) exchange.extraIndex = this.#chain(chainId).promised++
+    if (hasExtraInfo === true && exchange.extraIndex === null) exchange.extraIndex = this.#chains.of(chainId).promised++
   }
 
   /**
@@ -228,7 +225,7 @@ export class NetworkRecorder {
     this.#fetches.delete(fetchId)
     const exchange = this.#inFlight.get(chainId)
     if (!exchange || exchange.response !== null) return
-    const chain = this.#chain(chainId)
+    const chain = this.#chains.of(chainId)
     const now = Date.now()
     const timestamp = exchange.startTimestamp + Math.max(0, now - exchange.startedAt) / 1000
     exchange.response = unauthorized(exchange.url)
@@ -242,21 +239,84 @@ export class NetworkRecorder {
   #begin(chainId: string, exchange: Exchange): void {
     this.#inFlight.set(chainId, exchange)
     const { requestId, startedAt, url, method, resourceType, pageId } = exchange
-    this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId })
+    this.#chains.of(chainId).requestId = requestId
+    const unanswered = { status: null, responseHeaders: null, responseBytes: 0 }
+    this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId, ...unanswered })
   }
 
-  #receivedExtraInfo(chainId: string, extra: WireHeaders['received']): void {
-    const chain = this.#chain(chainId)
+  /** What is shown of the response for as long as the request is in flight. */
+  #shows(exchange: Exchange, chain: Chain): void {
+    const wire = { sent: null, received: receivedOf(exchange, chain) }
+    const { response } = exchange
+    exchange.shown = { status: statusOf(response, wire), responseHeaders: responseHeadersOf(response, wire) }
+    this.#progressed(exchange)
+  }
+
+  #progressed({ requestId, shown, decodedBytes }: Exchange): void {
+    if (shown) this.#recorder.requestProgressed({ requestId, ...shown, responseBytes: decodedBytes })
+  }
+
+  #failed(event: CdpEvents['Network.loadingFailed']): void {
+    const { requestId: chainId, timestamp: endTimestamp, canceled, blockedReason, corsErrorStatus } = event
+    this.#tooLarge.delete(chainId)
+    const exchange = this.#inFlight.get(chainId)
+    if (!exchange) return
+    const end = (failure: string | null, rest: Partial<Outcome> = {}) =>
+      this.#end(chainId, { failure, endTimestamp, encodedBytes: null, ...rest })
+    if (lacksOnlyBody(exchange, event)) return end(null)
+    const isCanceled = canceled === true && !blockedReason && !corsErrorStatus
+    if (isCanceled && exchange.response === null && mayOutlivePage(exchange)) {
+      // A document that is left says so of what goes on without it, too.
+      if (exchange.isLeft) return
+      if (isPing(exchange)) return this.#leave(chainId, exchange)
+      return end(failureOf(event), { isDoubtful: true })
+    }
+    const failure = failureOf(event)
+    const isHidden = exchange.response === null && mayHideResponse(event)
+    this.#connections.explain(failure, exchange.url, exchange.startedAt, (why) => {
+      // For whoever hears the event after us, the HAR among them.
+      if (why !== failure) event.errorText = why
+      if (isHidden && this.#inFlight.get(chainId) === exchange) this.#expectResponse(chainId, exchange)
+      end(why)
+    })
+  }
+
+  /** Of a response that the page is not told of, the network process tells alone. */
+  #expectResponse(chainId: string, exchange: Exchange): void {
+    exchange.extraIndex ??= this.#chains.of(chainId).promised++
+  }
+
+  #receivedExtraInfo(chainId: string, extra: ReceivedInfo | null): void {
+    const chain = this.#chains.of(chainId)
     chain.received.push(extra)
     for (const waiting of this.#waiting) if (waiting.chain === chain && isComplete(waiting)) this.#write(waiting)
+    const exchange = this.#inFlight.get(chainId)
+    if (exchange?.isLeft) this.#endDelivered(chainId, exchange)
+    else if (exchange?.shown && exchange.extraIndex === chain.received.length - 1) this.#shows(exchange, chain)
+  }
+
+  /** Whether a request whose document was left has a response, of which its renderer tells no more. */
+  #endDelivered(chainId: string, exchange: Exchange): boolean {
+    const chain = this.#chains.of(chainId)
+    const told = chain.received[chain.promised]
+    if (!told || exchange.response !== null || !mayOutlivePage(exchange)) return false
+    this.#end(chainId, { ...UNTOLD, failure: null })
+    const next = nextHop(exchange, told, Date.now())
+    if (next) {
+      const hop = { ...next, requestId: ++this.#count }
+      this.#begin(chainId, hop)
+      this.#leave(chainId, hop)
+    }
+    return true
   }
 
   #end(chainId: string, outcome: Outcome): void {
     const exchange = this.#inFlight.get(chainId)
     if (!exchange) return
     this.#inFlight.delete(chainId)
-    const chain = this.#chain(chainId)
-    const waiting: Waiting = {
+    const chain = this.#chains.of(chainId)
+    if (exchange.response === null && chain.received.length > chain.promised) this.#expectResponse(chainId, exchange)
+    const waiting: EndedRequest = {
       exchange,
       outcome,
       endedAt: Date.now(),
@@ -267,70 +327,53 @@ export class NetworkRecorder {
     if (isComplete(waiting)) this.#write(waiting)
   }
 
-  #write(waiting: Waiting): void {
+  #write(waiting: EndedRequest): void {
     const { exchange, outcome, endedAt, chain, timer } = waiting
     clearTimeout(timer)
     this.#waiting.delete(waiting)
     const { response, lacksPeer, startedAt, startTimestamp } = exchange
     if (response && lacksPeer) this.#connections.amendLate(response, startedAt, startTimestamp)
-    const index = exchange.extraIndex
-    const wire: WireHeaders = {
+    const wire: WireInfo = {
       // Sent headers are told even of a request that was never answered.
-      sent: withAuthorization(chain.sent, index ?? chain.promised, exchange),
-      received: index === null ? null : (chain.received[index] ?? null),
+      sent: withAuthorization(chain.sent, exchange.extraIndex ?? chain.promised, exchange),
+      received: receivedOf(exchange, chain),
     }
     const data = toNetworkEntry(exchange, outcome, wire, endedAt)
     this.#recorder.record({ kind: 'NETWORK_REQUEST', at: data.startedAt + data.durationMs, data })
   }
 
-  #giveUp(isLost: (exchange: Exchange) => boolean, failure: string): void {
+  #giveUp(isLost: (exchange: Exchange) => boolean, failure: string, mayGoOn = mayOutlivePage): void {
     for (const [chainId, exchange] of this.#inFlight) {
-      if (isLost(exchange)) this.#end(chainId, { failure, endTimestamp: null, encodedBytes: null })
+      if (isLost(exchange)) this.#end(chainId, abandoned(exchange, failure, mayGoOn(exchange)))
     }
+    for (const waiting of this.#waiting) if (isLost(waiting.exchange) && doubt(waiting)) this.#write(waiting)
   }
 
   /** A renderer that is left does not always say that its requests were dropped. */
-  #documentLeft(frameId: string, loaderId: string): void {
-    const left = new Set<Exchange>()
-    for (const exchange of this.#inFlight.values()) {
-      if (exchange.frameId === frameId && exchange.loaderId !== loaderId && !exchange.isNavigation) left.add(exchange)
+  #documentLeft(frameId: string, loaderId: string | null): void {
+    const isLeft = (exchange: Exchange) =>
+      exchange.frameId === frameId && exchange.loaderId !== loaderId && (loaderId === null || !exchange.isNavigation)
+    for (const [chainId, exchange] of this.#inFlight) {
+      if (!exchange.isLeft && isLeft(exchange)) this.#leave(chainId, exchange)
     }
-    if (left.size === 0) return
-    const timer = setTimeout(() => {
-      this.#leftDocumentTimers.delete(timer)
-      this.#giveUp((exchange) => left.has(exchange), 'net::ERR_ABORTED')
-    }, LEFT_DOCUMENT_MS)
-    this.#leftDocumentTimers.add(timer)
+    for (const waiting of this.#waiting) if (isLeft(waiting.exchange)) doubt(waiting)
+  }
+
+  #leave(chainId: string, exchange: Exchange): void {
+    exchange.isLeft = true
+    if (this.#endDelivered(chainId, exchange)) return
+    this.#left.wait(exchange, (outcome) => {
+      if (this.#inFlight.get(chainId) === exchange) this.#end(chainId, outcome)
+    })
   }
 
   #noteTooLarge(requestId: string, sessionId: string): void {
     this.#tooLarge.set(requestId, sessionId)
     forgetOldest(this.#tooLarge)
   }
-
-  #chain(chainId: string): Chain {
-    let chain = this.#chains.get(chainId)
-    if (!chain) {
-      chain = { sent: [], received: [], promised: 0 }
-      this.#chains.set(chainId, chain)
-      if (this.#chains.size > MAX_CHAINS) this.#forgetOldChains()
-    }
-    return chain
-  }
-
-  #forgetOldChains(): void {
-    for (const chainId of this.#chains.keys()) {
-      if (this.#chains.size <= MAX_CHAINS / 2) return
-      if (!this.#inFlight.has(chainId)) this.#chains.delete(chainId)
-    }
-  }
 }
 
 function forgetOldest(map: Map<string, unknown>): void {
   const [oldest] = map.keys()
-  if (oldest !== undefined && map.size > MAX_CHAINS) map.delete(oldest)
-}
-
-function isComplete({ exchange, chain }: Waiting): boolean {
-  return exchange.extraIndex === null || chain.received.length > exchange.extraIndex
+  if (oldest !== undefined && map.size > MOST_REMEMBERED) map.delete(oldest)
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../logger.ts'
 import type { EventSink } from '../../../ports/browser.ts'
-import type { EntryDraft } from '../../../ports/log-entry.ts'
+import type { CutFailure, EntryDraft } from '../../../ports/log-entry.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
@@ -57,6 +57,9 @@ export class RecorderSet {
       },
       requestStarted: (request) => {
         if (!this.#stopped) recorder.requestStarted(request)
+      },
+      requestProgressed: (progress) => {
+        if (!this.#stopped) recorder.requestProgressed(progress)
       },
       missed: (kind, reason, requestId) => {
         if (this.#stopped) this.#noteLate(kind, Date.now())
@@ -123,11 +126,16 @@ export class RecorderSet {
     return { ...draft, data: { ...draft.data, requestHeaders: this.#redaction.headers(url, requestHeaders) } }
   }
 
-  /** At the end: records the requests that still wait for the rest of their headers, and the WebSockets still open. */
-  flush(): void {
-    this.#connections.settle()
-    this.#network.flush()
+  /** At the end: records the requests that wait for the rest of their headers or are in flight, and the WebSockets still open. */
+  flush(cutBy: CutFailure): void {
+    this.flushRequests(cutBy)
     this.#webSockets.flush()
+  }
+
+  /** The same for requests alone. */
+  flushRequests(cutBy: CutFailure): void {
+    this.#connections.settle()
+    this.#network.flush(cutBy)
   }
 
   /** See DownloadRecorder.finish. */

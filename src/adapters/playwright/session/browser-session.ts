@@ -1,6 +1,6 @@
 import { errors, type BrowserContext } from 'playwright'
 import type { Logger } from '../../../logger.ts'
-import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
+import { TEXT_LIMITS, type CutFailure } from '../../../ports/log-entry.ts'
 import type {
   ActionContext,
   ActionOutcome,
@@ -70,6 +70,7 @@ export class PlaywrightSession implements BrowserSession {
   readonly #emulation: Emulation
   #downloadBehaviors: DownloadBehaviors | null = null
   #storageRead: Promise<unknown> = Promise.resolve()
+  #cutBy: CutFailure = 'session ended'
   #closing: Promise<void> | null = null
 
   constructor(
@@ -210,7 +211,9 @@ export class PlaywrightSession implements BrowserSession {
     const silence = () => this.#lastWords.silence(Math.min(deadlineMs * SILENCE_SHARE, left()))
     const files = await this.#recordings.finish(left() * FINISHING_SHARE, silence)
     await Deadline.isMet(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
-    if (!this.#recording.isStopped) await silence()
+    if (this.#recording.isStopped) return
+    await silence()
+    this.#recording.flushRequests(this.#cutBy)
   }
 
   async attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment> {
@@ -268,9 +271,10 @@ export class PlaywrightSession implements BrowserSession {
     return (await Deadline.result(answer, timeoutMs)) === null ? null : performance.now() - start
   }
 
-  async flush(deadlineMs: number): Promise<void> {
+  async flush(deadlineMs: number, cutBy: CutFailure = 'session ended'): Promise<void> {
+    this.#cutBy = cutBy
     await this.#lastWords.hear(deadlineMs)
-    this.#recording.flush()
+    this.#recording.flush(cutBy)
   }
 
   unheardSince(): number | null {

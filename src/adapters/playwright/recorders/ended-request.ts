@@ -1,0 +1,30 @@
+import type { Chain, ReceivedInfo } from './extra-info.ts'
+import type { Exchange, Outcome } from './network-exchange.ts'
+
+/** A request that has ended, and waits for what is told of it by other ways before it is written. */
+export interface EndedRequest {
+  exchange: Exchange
+  outcome: Outcome
+  endedAt: number
+  chain: Chain
+  timer: NodeJS.Timeout
+}
+
+/** Whether its headers are there, or none are to come. */
+export function isComplete({ exchange, outcome, chain }: EndedRequest): boolean {
+  if (outcome.isDoubtful) return false
+  return exchange.extraIndex === null || chain.received.length > exchange.extraIndex
+}
+
+export function receivedOf({ extraIndex }: Exchange, chain: Chain): ReceivedInfo | null {
+  return extraIndex === null ? null : (chain.received[extraIndex] ?? null)
+}
+
+/** Its page is gone. False: how it ended does not depend on that. */
+export function doubt(ended: EndedRequest): boolean {
+  const { exchange, chain, outcome } = ended
+  if (!outcome.isDoubtful) return false
+  const isUnknown = receivedOf(exchange, chain) === null
+  ended.outcome = { failure: null, isUnknown, endTimestamp: null, encodedBytes: null }
+  return true
+}

@@ -1,0 +1,91 @@
+import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
+import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
+import { sentCookies, setCookies, type Cookies } from './network-cookies.ts'
+import { boundedHeaders, headerOf, type Headers } from './network-headers.ts'
+
+/** Chains remembered at most, for headers that come before their request or after its end. */
+const MAX_CHAINS = 2_000
+
+export interface SentInfo {
+  headers: Headers
+  cookies: Cookies
+}
+
+export interface ReceivedInfo {
+  headers: Headers
+  statusCode: number
+  /** Such as "HTTP/1.1 404 Not Found"; null where there is none. */
+  statusLine: string | null
+  cookies: Cookies
+}
+
+/** What went over the wire, cookies included, as the network process tells it. */
+export interface WireInfo {
+  sent: SentInfo | null
+  received: ReceivedInfo | null
+}
+
+/** What the network process tells of all hops of one request: in order, without saying of which hop. */
+export interface Chain {
+  /** Null: told, but too large to be read. */
+  sent: (SentInfo | null)[]
+  received: (ReceivedInfo | null)[]
+  /** Hops so far for which extra info was promised, or is waited for. */
+  promised: number
+  /** Our number of its newest hop; null before it is known. */
+  requestId: number | null
+}
+
+export function sentInfo(event: CdpEvents['Network.requestWillBeSentExtraInfo']): SentInfo {
+  return { headers: boundedHeaders(event.headers), cookies: sentCookies(event.associatedCookies) }
+}
+
+export function receivedInfo(event: CdpEvents['Network.responseReceivedExtraInfo']): ReceivedInfo {
+  const { headers, statusCode, headersText } = event
+  return {
+    headers: boundedHeaders(headers),
+    statusCode,
+    statusLine: headersText === undefined ? null : firstLine(headersText),
+    // Of the header as it came: what it was cut to may be half a cookie.
+    cookies: setCookies(headerOf(headers, 'set-cookie'), event, Date.now()),
+  }
+}
+
+/** A copy: a slice would keep all headers alive for as long as the request is in flight. */
+function firstLine(text: string): string {
+  const end = text.indexOf('\r\n')
+  const length = Math.min(end < 0 ? text.length : end, TEXT_LIMITS.requestFact)
+  return Buffer.from(text.slice(0, length), 'utf16le').toString('utf16le')
+}
+
+/** Chains by the browser's ids of requests; those that are in flight are not forgotten. */
+export class Chains {
+  readonly #chains = new Map<string, Chain>()
+  readonly #isInFlight: (chainId: string) => boolean
+
+  constructor(isInFlight: (chainId: string) => boolean) {
+    this.#isInFlight = isInFlight
+  }
+
+  of(chainId: string): Chain {
+    let chain = this.#chains.get(chainId)
+    if (!chain) {
+      chain = { sent: [], received: [], promised: 0, requestId: null }
+      this.#chains.set(chainId, chain)
+      if (this.#chains.size > MAX_CHAINS) this.#forgetOld()
+    }
+    return chain
+  }
+
+  /** Our number of the newest hop; null: not known, or no more. */
+  requestIdOf(chainId: string): number | null {
+    return this.#chains.get(chainId)?.requestId ?? null
+  }
+
+  #forgetOld(): void {
+    for (const chainId of this.#chains.keys()) {
+      if (this.#chains.size <= MAX_CHAINS / 2) return
+      if (!this.#isInFlight(chainId)) this.#chains.delete(chainId)
+    }
+  }
+}

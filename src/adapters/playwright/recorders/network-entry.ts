@@ -1,0 +1,146 @@
+import { withoutBodies } from '../../../contract/entries/body.ts'
+import { outcomeOfFailure } from '../../../contract/entries/network-request.ts'
+import { TEXT_LIMITS, type EntryData, type NetworkTiming, type ResponseSource } from '../../../ports/log-entry.ts'
+import type { CdpResponse } from '../cdp/protocol/cdp-events.ts'
+import { cutText } from '../cdp/protocol/cut-text.ts'
+import type { WireInfo } from './extra-info.ts'
+import type { Exchange, Outcome } from './network-exchange.ts'
+import { headerOf, headersOf, type Headers } from './network-headers.ts'
+
+/** The entry of a request that has ended. */
+export function toNetworkEntry(
+  exchange: Exchange,
+  outcome: Outcome,
+  wire: WireInfo,
+  now: number,
+): EntryData['NETWORK_REQUEST'] {
+  const { response } = exchange
+  const durationMs =
+    outcome.endTimestamp === null
+      ? now - exchange.startedAt
+      : Math.round((outcome.endTimestamp - exchange.startTimestamp) * 1000)
+  const requestHeaders = headersOf(wire.sent?.headers ?? exchange.requestHeaders)
+  const contentLength = requestHeaders['content-length']
+  return {
+    requestId: exchange.requestId,
+    startedAt: exchange.startedAt,
+    url: exchange.url,
+    method: exchange.method,
+    resourceType: exchange.resourceType,
+    // The browser shows its cached copy's 200 for an answer that was "304 Not Modified".
+    status: statusOf(response, wire),
+    statusText: statusTextOf(response, wire),
+    outcome: outcome.isUnknown ? 'UNKNOWN' : outcomeOfFailure(outcome.failure),
+    failure: outcome.failure === null ? null : cutText(outcome.failure, TEXT_LIMITS.failure),
+    durationMs: Math.max(0, durationMs),
+    requestBytes:
+      contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : exchange.bodyBytes,
+    responseBytes: responseBytesOf(exchange, outcome),
+    fromCache: exchange.servedFromCache || isFromElsewhere(response),
+    servedBy: sourceOf(exchange, wire),
+    mimeType: mimeTypeOf(response, wire),
+    protocol: protocolOf(response, wire),
+    priority: exchange.priority,
+    isNavigation: exchange.isNavigation,
+    frame: exchange.frame,
+    initiator: exchange.initiator,
+    redirectedFrom: exchange.redirectedFrom,
+    requestHeaders,
+    responseHeaders: responseHeadersOf(response, wire),
+    cookiesSent: wire.sent?.cookies.list ?? null,
+    cookiesSet: wire.received?.cookies.list ?? null,
+    cookiesOmitted: (wire.sent?.cookies.omitted ?? 0) + (wire.received?.cookies.omitted ?? 0),
+    timing: timingOf(exchange, outcome),
+    remoteAddress: remoteAddressOf(exchange),
+    ...withoutBodies('NOT_CAPTURED', 'NOT_CAPTURED'),
+    pageId: exchange.pageId,
+  }
+}
+
+/**
+ * What the page is told and what the network process tells are parts of the same response. Of one that the page must not see
+ * (CORS), or is not there to see, only the latter is known. The browser shows its cached copy's 200 for a "304 Not Modified".
+ */
+export function statusOf(response: CdpResponse | null, { received }: WireInfo): number | null {
+  return response && received?.statusCode !== 304 ? response.status : (received?.statusCode ?? null)
+}
+
+export function responseHeadersOf(response: CdpResponse | null, { received }: WireInfo): Headers | null {
+  const headers = received?.headers ?? response?.headers
+  return headers ? headersOf(headers) : null
+}
+
+/** Empty over HTTP/2, which has none: null. */
+function statusTextOf(response: CdpResponse | null, { received }: WireInfo): string | null {
+  const told = received?.statusLine?.match(/^HTTP\/\S+ \d+ (.*)$/)?.[1]
+  return cutText(told ?? response?.statusText ?? '', TEXT_LIMITS.requestFact) || null
+}
+
+function mimeTypeOf(response: CdpResponse | null, { received }: WireInfo): string | null {
+  const told = received ? headerOf(received.headers, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase() : null
+  return cutText(response?.mimeType || told || '', TEXT_LIMITS.requestFact) || null
+}
+
+function protocolOf(response: CdpResponse | null, { received }: WireInfo): string | null {
+  const told = received?.statusLine?.match(/^HTTP\/\d\.\d/)?.[0].toLowerCase()
+  return cutText(response?.protocol ?? told ?? '', TEXT_LIMITS.requestFact) || null
+}
+
+/** Null: nothing answered, or the browser itself did (blob:, about:). */
+function sourceOf({ url, response, servedFromCache }: Exchange, { received }: WireInfo): ResponseSource | null {
+  if (servedFromCache) return 'MEMORY_CACHE'
+  if (response?.fromServiceWorker === true) return 'SERVICE_WORKER'
+  if (response?.fromPrefetchCache === true) return 'PREFETCH'
+  if (response?.fromDiskCache === true) return 'DISK_CACHE'
+  return (response && /^https?:/i.test(url)) || received ? 'NETWORK' : null
+}
+
+/** Whether a cache or a service worker answered. */
+const isFromElsewhere = (response: CdpResponse | null) =>
+  response?.fromDiskCache === true || response?.fromPrefetchCache === true || response?.fromServiceWorker === true
+
+/**
+ * Bytes of the body as they came over the network. Where none did (a cache, a service worker, a worker's script, whose
+ * sizes the browser tells as 0 or less) the length of the body itself.
+ */
+function responseBytesOf({ response, decodedBytes }: Exchange, { encodedBytes, failure }: Outcome): number | null {
+  if (!response) return null
+  const received = encodedBytes === null ? 0 : encodedBytes - Math.max(0, response.encodedDataLength)
+  if (received > 0) return received
+  if (decodedBytes > 0) return decodedBytes
+  return failure === null ? 0 : null
+}
+
+/** Null where nothing came over a connection, or its other end is behind a proxy of the user. */
+function remoteAddressOf({ response, servedFromCache }: Exchange): string | null {
+  const { remoteIPAddress: address, remotePort: port } = response ?? {}
+  if (!address || !port || servedFromCache || response?.fromDiskCache === true) return null
+  return `${address}:${port}`
+}
+
+function timingOf(
+  { response, servedFromCache, startTimestamp }: Exchange,
+  { endTimestamp }: Outcome,
+): NetworkTiming | null {
+  const timing = response?.timing
+  if (!timing || servedFromCache || response.fromDiskCache === true) return null
+  const phase = (start: number, end: number) => (start >= 0 && end >= start ? round(end - start) : null)
+  const firstByte =
+    timing.receiveHeadersStart && timing.receiveHeadersStart > 0 ? timing.receiveHeadersStart : timing.receiveHeadersEnd
+  const begun = [timing.dnsStart, timing.connectStart, timing.sendStart].find((start) => start >= 0)
+  return {
+    queuedMs: begun === undefined ? null : Math.max(0, round((timing.requestTime - startTimestamp) * 1000 + begun)),
+    dnsMs: phase(timing.dnsStart, timing.dnsEnd),
+    connectMs: phase(timing.connectStart, timing.connectEnd),
+    tlsMs: phase(timing.sslStart, timing.sslEnd),
+    waitingMs: phase(timing.sendStart, firstByte),
+    downloadMs:
+      endTimestamp === null || firstByte <= 0
+        ? null
+        : Math.max(0, round((endTimestamp - timing.requestTime) * 1000 - firstByte)),
+  }
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000
+}
