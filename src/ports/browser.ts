@@ -12,6 +12,12 @@ import type { Json } from './json.ts'
 import type { Emulation, HttpCredentials } from './emulation.ts'
 import type { Viewport } from './viewport.ts'
 
+/** What is recorded beside what every log has. */
+export interface CaptureOptions {
+  /** Messages of WebSockets and EventSources; else they are counted. */
+  webSocketMessages: boolean
+}
+
 /** Every option of a session that the browser has to know. Null: the browser's own. */
 export interface BrowserOptions {
   viewport: Viewport
@@ -27,6 +33,8 @@ export interface BrowserOptions {
   storageState: Json
   /** What to record from the first moment on. */
   record: readonly RecordingKind[]
+  /** Absent: everything. */
+  capture?: CaptureOptions
   /** What its pages may reach. */
   egress: EgressPolicy
 }

@@ -1,6 +1,12 @@
 import { ENTRY_VERSION } from '../../contract/entries/upgrades.ts'
 import { CONSOLE_LEVELS, RESOURCE_TYPES } from '../../ports/log-entry.ts'
-import type { ConsoleFilter, EntryFilter, NetworkFilter, SessionEventKind } from '../../ports/log-entry.ts'
+import type {
+  ConsoleFilter,
+  EntryFilter,
+  NetworkFilter,
+  SessionEventKind,
+  WebSocketFilter,
+} from '../../ports/log-entry.ts'
 import { KIND_CODES } from './tables.ts'
 
 /** Collects the values of a statement and gives each its place. */
@@ -18,7 +24,7 @@ export class Parameters {
 }
 
 /**
- * What domain/log/entry-filter.ts says of `console` and `network`, in SQL; null where they narrow nothing. Kinds are not
+ * What domain/log/entry-filter.ts says of `console`, `network` and `webSocket`, in SQL; null where they narrow nothing. Kinds are not
  * part of it: they choose the index.
  *
  * No stored data makes a statement fail. An entry that a condition cannot judge passes, since a reader may have wanted it: one
@@ -34,6 +40,7 @@ export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): 
   const conditions = [
     ...narrowed('CONSOLE_MESSAGE', () => consoleConditions(filter.console ?? {}, parameters)),
     ...narrowed('NETWORK_REQUEST', () => networkConditions(filter.network ?? {}, parameters)),
+    ...narrowed('WEB_SOCKET_MESSAGES', () => webSocketConditions(filter.webSocket ?? {}, parameters)),
   ]
   return conditions.length > 0 ? conditions.join(' and ') : null
 }
@@ -61,6 +68,25 @@ function networkConditions(filter: NetworkFilter, parameters: Parameters): strin
       : []),
     ...(failedOnly ? [`(data->'failure' <> 'null' or ${status('>=', 400)}) is not false`] : []),
   ]
+}
+
+function webSocketConditions(filter: WebSocketFilter, parameters: Parameters): string[] {
+  const { webSocketId, pageId, textContains } = filter
+  const socket = () => `(data->'webSocketId' = to_jsonb(${parameters.add(webSocketId, 'int')})) is not false`
+  return [
+    ...(typeof webSocketId === 'number' ? [socket()] : []),
+    ...(typeof pageId === 'string' ? [equals('pageId', pageId, parameters)] : []),
+    ...(typeof textContains === 'string' ? [someTextContains(textContains, parameters)] : []),
+  ]
+}
+
+/** Only of a list its items are looked at: of anything else that would be an error. */
+function someTextContains(part: string, parameters: Parameters): string {
+  if (!isStorable(part)) return 'false'
+  const place = parameters.add(part, 'text')
+  const items = `jsonb_array_elements(case jsonb_typeof(data->'messages') when 'array' then data->'messages' else '[]' end)`
+  return `(jsonb_typeof(data->'messages') is distinct from 'array'
+    or exists (select 1 from ${items} as message where strpos(message->>'text', ${place}) > 0))`
 }
 
 /** Said by the values that are not wanted, so that one that is unknown passes. */

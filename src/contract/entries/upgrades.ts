@@ -18,6 +18,19 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
       timing: isObject(timing) ? { queuedMs: null, ...timing } : timing,
     }),
   },
+  {
+    // Before messages were recorded, frames were counted only.
+    WEB_SOCKET_OPENED: (data) => ({ status: null, requestHeaders: {}, responseHeaders: null, ...data }),
+    WEB_SOCKET_CLOSED: (data) => ({
+      status: null,
+      closeCode: null,
+      closeReason: null,
+      closedBy: null,
+      omittedSent: data['framesSent'],
+      omittedReceived: data['framesReceived'],
+      ...data,
+    }),
+  },
 ]
 
 /** Of what is written now. Entries from before there were versions are of version 1. */

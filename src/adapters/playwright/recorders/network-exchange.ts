@@ -181,7 +181,7 @@ export function unauthorized(url: string): CdpResponse {
 }
 
 /** Names in lower case, as HTTP/2 has them; several of one name are joined by a line break, as the protocol does. */
-function headersOf(headers: Headers): Headers {
+export function headersOf(headers: Headers): Headers {
   const kept: [string, string][] = []
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith(':')) continue

@@ -224,8 +224,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const logger = this.#logger
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =
-      !options.record.includes('VIDEO') &&
-      isDeepStrictEqual({ ...options, record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
+      !options.record.includes('VIDEO') && isDeepStrictEqual(asFarAsTheBrowser(options), DEFAULT_OPTIONS)
     const recordings = new CaptureSet(options.record, process, targets, recorder, logger)
     const recording = new RecorderSet(
       process.wire,
@@ -237,6 +236,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       recordings,
       process,
       connections,
+      options.capture,
     )
     if (options.httpCredentials) {
       const redaction = new AuthorizationRedaction(options.httpCredentials)
@@ -351,6 +351,11 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       .finally(() => this.#background.delete(guarded))
     this.#background.add(guarded)
   }
+}
+
+/** The options without those that the browser does not know of. */
+function asFarAsTheBrowser({ capture: _, ...options }: BrowserOptions): BrowserOptions {
+  return { ...options, record: [], egress: DEFAULT_OPTIONS.egress }
 }
 
 /** The policy of a browser's proxy; `assigned`: once it is in force. */
