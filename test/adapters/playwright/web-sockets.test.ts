@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { WorkerEgress } from '../../../src/adapters/egress/worker-egress.ts'
+import { BrowserWays } from '../../../src/adapters/playwright/launch/browser-ways.ts'
 import type { BrowserOptions, BrowserSession } from '../../../src/ports/browser.ts'
 import { TEXT_LIMITS, type EntryData, type WebSocketMessage } from '../../../src/ports/log-entry.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startSocketSite, type SocketSite } from '../../support/site-sockets.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
-import { startTestPool, type TestPool } from './test-pool.ts'
+import { logger, startTestPool, type TestPool } from './test-pool.ts'
 
 const SCRIPTS = {
   talk: `const socket = new WebSocket(ws + '/echo')
@@ -37,20 +39,30 @@ const SCRIPTS = {
     socket.onmessage = () => socket.close()`,
   stayingWorker: `new WebSocket(ws + '/stay')`,
   crew: `const worker = new Worker('/script/stayingWorker')`,
+  ends: `const open = (path, then = () => {}) => { const socket = new WebSocket(ws + path); socket.onopen = () => then(socket) }
+    open('/close?code=1011&reason=out+of+order'); open('/close?code=1000'); open('/close'); open('/cut')
+    open('/echo?1', (socket) => socket.close(4000, 'seen enough')); open('/echo?2', (socket) => socket.close())`,
   events: `const source = new EventSource('/events')
     source.addEventListener('named', () => undefined)`,
 }
 
 let site: SocketSite
 let pool: TestPool
+let egress: WorkerEgress
+/** Its browsers have a proxy each. */
+let proxied: TestPool
 
 beforeAll(async () => {
   site = await startSocketSite(SCRIPTS)
   pool = await startTestPool({ warm: 1 })
+  egress = new WorkerEgress(logger)
+  proxied = await startTestPool({ warm: 0, ways: new BrowserWays(egress, true) })
 })
 
 afterAll(async () => {
   await pool.close()
+  await proxied.close()
+  await egress.close()
   await site.close()
 })
 
@@ -63,8 +75,13 @@ interface Visit {
   recorder: RecordingRecorder
 }
 
-async function visit(page: string, look: (visit: Visit) => Promise<void>, options: Partial<BrowserOptions> = {}) {
-  const { session, recorder } = await pool.start(options)
+async function visit(
+  page: string,
+  look: (visit: Visit) => Promise<void>,
+  options: Partial<BrowserOptions> = {},
+  browsers = pool,
+) {
+  const { session, recorder } = await browsers.start(options)
   await session.open(`${site.url}/page/${page}`, NO_DEADLINE)
   await look({ session, recorder })
   await session.close(1_000)
@@ -244,8 +261,8 @@ describe('a WebSocket that is open', () => {
 
   test('is closed when its frame is removed', () =>
     visit('unframed', async ({ recorder }) => {
-      await until(() => closed(recorder).length).toBe(1)
-      expect(messagesOf(recorder)).toHaveLength(2)
+      await until(() => closed(recorder).length).toBe(2)
+      expect(closed(recorder)).toMatchObject([{ error: null }, { error: null }])
     }))
 
   test('is closed by the end of the session', () =>
@@ -253,6 +270,43 @@ describe('a WebSocket that is open', () => {
       await until(() => messagesOf(recorder).length).toBe(1)
       await session.flush(1_000)
       expect(closed(recorder)).toMatchObject([{ error: 'session ended', closedBy: 'SESSION' }])
+    }))
+})
+
+describe('the end of a WebSocket', () => {
+  const endsOf = (recorder: RecordingRecorder) =>
+    closed(recorder)
+      .map(({ url, closedBy, closeCode, closeReason, error }) => [
+        url.slice(site.socketUrl.length),
+        closedBy,
+        closeCode,
+        closeReason,
+        error,
+      ])
+      .toSorted()
+
+  test('is told with code, reason and side where the browser has a proxy', () =>
+    visit(
+      'ends',
+      async ({ recorder }) => {
+        await until(() => closed(recorder).length).toBe(6)
+        expect(endsOf(recorder)).toEqual([
+          ['/close', 'SERVER', 1005, '', null],
+          ['/close?code=1000', 'SERVER', 1000, '', null],
+          ['/close?code=1011&reason=out+of+order', 'SERVER', 1011, 'out of order', null],
+          ['/cut', 'FAILURE', 1006, '', 'connection lost'],
+          ['/echo?1', 'PAGE', 4000, 'seen enough', null],
+          ['/echo?2', 'PAGE', 1005, '', null],
+        ])
+      },
+      {},
+      proxied,
+    ))
+
+  test('is told without them where it has none', () =>
+    visit('ends', async ({ recorder }) => {
+      await until(() => closed(recorder).length).toBe(6)
+      for (const end of endsOf(recorder)) expect(end.slice(1)).toEqual([null, null, null, null])
     }))
 })
 

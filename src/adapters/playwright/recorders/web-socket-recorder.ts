@@ -5,6 +5,7 @@ import type {
 } from '../../../contract/entries/web-socket-events.ts'
 import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
 import type { EventSink } from '../../../ports/browser.ts'
+import type { WebSocketEnd } from '../../../ports/egress.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
@@ -42,6 +43,8 @@ interface Socket {
   omitted: Counts
   batch: MessageBatch<WebSocketMessage>
   error: string | null
+  /** The browser has told its end, and how it came is still to be told. */
+  isEnding: boolean
   /** Its opening was too large to be recorded; its closing is counted, too. */
   isTooLarge: boolean
 }
@@ -106,7 +109,12 @@ export class WebSocketRecorder {
     })
     wire.on('Network.webSocketClosed', ({ requestId }) => {
       const socket = this.#sockets.get(requestId)
-      if (!socket || socket.error === null) return this.#close(requestId, null)
+      if (!socket) return
+      if (socket.error === null) {
+        socket.isEnding = true
+        const key = socket.requestHeaders['sec-websocket-key']
+        return connections.webSockets.explain(key, socket.url, (end) => this.#closedAs(requestId, end))
+      }
       const by = socket.error.startsWith(CLOSED_EARLY) ? 'PAGE' : 'FAILURE'
       connections.explain(socket.error, socket.url, socket.startedAt, (error) => {
         socket.error = error
@@ -175,6 +183,7 @@ export class WebSocketRecorder {
       omitted: { SENT: 0, RECEIVED: 0 },
       batch: new MessageBatch(this.#capture.budget, (messages) => this.#write(socket, messages)),
       error: null,
+      isEnding: false,
       isTooLarge: false,
     }
     this.#sockets.set(requestId, socket)
@@ -222,13 +231,27 @@ export class WebSocketRecorder {
   #closeAll(isGone: (socket: Socket) => boolean, by: WebSocketCloser, error: string | null): void {
     for (const [requestId, socket] of this.#sockets) {
       if (!isGone(socket)) continue
-      const hadFailed = socket.error !== null
-      socket.error ??= error
-      this.#close(requestId, hadFailed ? 'FAILURE' : by)
+      if (socket.isEnding) this.#close(requestId, null)
+      else if (socket.error !== null) this.#close(requestId, 'FAILURE')
+      else {
+        socket.error = error
+        this.#close(requestId, by)
+      }
     }
   }
 
-  #close(requestId: string, closedBy: WebSocketCloser | null): void {
+  #closedAs(requestId: string, end: WebSocketEnd | null): void {
+    const socket = this.#sockets.get(requestId)
+    if (!socket || end === null) return this.#close(requestId, null)
+    if (end.closedBy === null) socket.error = 'connection lost'
+    this.#close(requestId, end.closedBy ?? 'FAILURE', end)
+  }
+
+  #close(
+    requestId: string,
+    closedBy: WebSocketCloser | null,
+    { code = null, reason = null }: { code?: number | null; reason?: string | null } = {},
+  ): void {
     const socket = this.#sockets.get(requestId)
     if (!socket) return
     this.#sockets.delete(requestId)
@@ -244,8 +267,8 @@ export class WebSocketRecorder {
       framesReceived: frames.RECEIVED,
       error,
       status,
-      closeCode: null,
-      closeReason: null,
+      closeCode: code,
+      closeReason: reason === null ? null : cutText(this.#capture.redact(reason), TEXT_LIMITS.closeReason),
       closedBy,
       ...takeOmitted(socket),
     }
