@@ -227,7 +227,7 @@ describe('the contract of names', () => {
     expect(text).toMatch(/input InputEvent @oneOf \{[^}]*mouse: MouseEventInput[^}]*touch: TouchEventInput/s)
     expect(text).toMatch(/record: \[RecordingKind!\] = \[\]/)
     expect(text).toMatch(/screenshot: Boolean = false/)
-    expect(text.match(/first: Int = 100/g)).toHaveLength(6)
+    expect(text.match(/first: Int = 100/g)).toHaveLength(7)
   })
 })
 
@@ -243,6 +243,7 @@ test('types that are nodes or entries have their interfaces', () => {
     'Dialog',
     'Download',
     'EntriesDropped',
+    'EventSourceMessages',
     'Navigation',
     'NetworkRequest',
     'PageClosed',
@@ -252,6 +253,7 @@ test('types that are nodes or entries have their interfaces', () => {
     'TaskEnded',
     'TaskStep',
     'WebSocketClosed',
+    'WebSocketMessages',
     'WebSocketOpened',
   ])
   const nodes = schema.getPossibleTypes(schema.getType('Node') as never).map(({ name }) => name)

@@ -84,6 +84,34 @@ export const RequestDetails = graphql(`
   }
 `)
 
+export const SocketMessages = graphql(`
+  query SocketMessages($session: ID!, $webSocketId: Int!, $after: String) {
+    session(id: $session) {
+      id
+      webSocketMessages(first: 10, after: $after, filter: { webSocketId: $webSocketId }) {
+        nodes {
+          id
+          messages {
+            at
+            direction
+            opcode
+            sizeBytes
+            text
+            base64
+            truncated
+          }
+          omittedSent
+          omittedReceived
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+`)
+
 export const WatchStory = graphql(`
   subscription WatchStory($session: ID!, $after: String, $kinds: [SessionEventKind!]) {
     sessionEvents(sessionId: $session, after: $after, kinds: $kinds) {
@@ -133,13 +161,19 @@ export const WatchStory = graphql(`
           message
         }
         ... on WebSocketOpened {
+          webSocketId
           url
+          status
         }
         ... on WebSocketClosed {
+          webSocketId
           url
           framesSent
           framesReceived
           errorMessage
+          closeCode
+          closeReason
+          closedBy
         }
         ... on Download {
           suggestedFilename

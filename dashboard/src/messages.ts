@@ -289,7 +289,9 @@ export const messages = {
       ArtifactCreated: 'Artifact',
       ArtifactFailed: 'Artifact failed',
       WebSocketOpened: 'WebSocket opened',
+      WebSocketMessages: 'WebSocket messages',
       WebSocketClosed: 'WebSocket closed',
+      EventSourceMessages: 'Server-sent events',
       Download: 'Download',
       Dialog: 'Dialog',
       EntriesDropped: 'Dropped',
@@ -307,6 +309,23 @@ export const messages = {
     notRecorded: (entries: string, reason: string) => `${entries} entries could not be recorded (${reason})`,
     detached: (reason: string, commands: string) => `${reason}, ${commands} commands`,
     asked: (calls: string) => `asked for ${calls}`,
+  },
+
+  socket: {
+    messages: 'Messages',
+    none: 'No messages recorded',
+    omitted: (sent: string, received: string) => `${sent} sent and ${received} received were counted only`,
+    directions: { SENT: 'Sent', RECEIVED: 'Received' },
+    opcodes: { TEXT: 'text', BINARY: 'binary', OTHER: 'other' },
+    previous: 'Previous',
+    next: 'Next',
+    closers: {
+      PAGE: 'closed by the page',
+      SERVER: 'closed by the server',
+      DOCUMENT: 'page left',
+      FAILURE: 'failed',
+      SESSION: 'session ended',
+    },
   },
 
   artifacts: {

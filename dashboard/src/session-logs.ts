@@ -9,7 +9,7 @@ export type StoryEntry = ResultOf<typeof WatchStory>['sessionEvents']['entries']
 
 type SessionEventKind = NonNullable<VariablesOf<typeof WatchStory>['kinds']>[number]
 
-/** What the timeline shows: everything but the messages and requests that have panels of their own. */
+/** What the timeline shows: everything but the messages and requests that have panels of their own, or are shown with what they belong to. */
 const IN_TIMELINE: Readonly<Record<SessionEventKind, boolean>> = {
   STATUS_CHANGE: true,
   NAVIGATION: true,
@@ -19,7 +19,9 @@ const IN_TIMELINE: Readonly<Record<SessionEventKind, boolean>> = {
   CONSOLE_MESSAGE: false,
   NETWORK_REQUEST: false,
   WEB_SOCKET_OPENED: true,
+  WEB_SOCKET_MESSAGES: false,
   WEB_SOCKET_CLOSED: true,
+  EVENT_SOURCE_MESSAGES: false,
   DOWNLOAD: true,
   DIALOG: true,
   ENTRIES_DROPPED: true,

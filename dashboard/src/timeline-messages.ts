@@ -35,7 +35,7 @@ export function lineOf(entry: StoryEntry): string {
     case 'WebSocketOpened':
       return entry.url
     case 'WebSocketClosed':
-      return `${entry.url} (${story.frames(entry.framesSent, entry.framesReceived)})${after(entry.errorMessage)}`
+      return `${entry.url} (${story.frames(entry.framesSent, entry.framesReceived)})${after(closingOf(entry))}`
     case 'Download': {
       if (entry.failure !== null) return `${entry.suggestedFilename} ${story.failedWith(entry.failure)}`
       return `${entry.suggestedFilename}${entry.sizeBytes === null ? '' : ` (${bytes(entry.sizeBytes)})`}`
@@ -57,6 +57,8 @@ export function lineOf(entry: StoryEntry): string {
       return `${entry.taskStatus.toLowerCase()}${after(entry.errorMessage)}`
     case 'ConsoleMessage':
     case 'NetworkRequest':
+    case 'WebSocketMessages':
+    case 'EventSourceMessages':
       return ''
   }
 }
@@ -83,6 +85,14 @@ export function isTrouble(entry: StoryEntry): boolean {
 /** How long it took, where it is something that takes time. */
 export function durationOf(entry: StoryEntry): number | null {
   return 'durationMs' in entry ? entry.durationMs : null
+}
+
+/** Why a WebSocket is closed, as far as it is known. */
+function closingOf(entry: Extract<StoryEntry, { __typename: 'WebSocketClosed' }>): string | null {
+  const { errorMessage, closedBy, closeCode, closeReason } = entry
+  const frame = closeCode === null ? '' : [closeCode, closeReason].filter(Boolean).join(' ')
+  const told = [errorMessage ?? (closedBy && messages.socket.closers[closedBy]), frame].filter(Boolean)
+  return told.length > 0 ? told.join(', ') : null
 }
 
 const after = (text: string | null) => (text === null ? '' : ` – ${text}`)

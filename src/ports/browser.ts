@@ -98,6 +98,8 @@ export interface EventSink {
    * that back, for what turns out not to be.
    */
   expectSecret(text: string): () => void
+  /** Without what the session masks: for texts that are cut, which must not cut a secret in two. */
+  masked(text: string): string
   /** Room for a file that begins to be written: until it is released, the file counts against the owner's quota. */
   openRoom(): FileRoom
 }

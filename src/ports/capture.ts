@@ -4,6 +4,7 @@ export interface CaptureOptions {
   bodies: 'NONE' | 'TEXT' | 'ALL'
   /** Bytes of one body that are kept at most. */
   maxBodyBytes: number
+  /** Of WebSockets and EventSources; else they are counted. */
   webSocketMessages: boolean
   consoleArguments: boolean
 }

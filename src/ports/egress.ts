@@ -56,6 +56,17 @@ export interface ConnectionOutcome {
   failure: ConnectionFailure | null
 }
 
+/** How a WebSocket ended, as its connection shows: of one that is not encrypted. */
+export interface WebSocketEnd {
+  /** `Sec-WebSocket-Key` of its handshake. */
+  key: string
+  /** Who sent the first close frame. Null: nobody did, and the server's end of the connection is gone. */
+  closedBy: 'PAGE' | 'SERVER' | null
+  /** As CloseEvent has it: 1005 for a close frame without a code, 1006 without a close frame. */
+  code: number
+  reason: string
+}
+
 /** The proxy of one browser. It blocks everything until a policy is assigned. */
 export interface EgressProxy {
   /** Port on 127.0.0.1: a SOCKS5 server without authentication. */
@@ -63,7 +74,11 @@ export interface EgressProxy {
   /** Number of outcomes since the policy was assigned that exceeded the rate limit and were not reported. */
   readonly unreportedCount: number
   /** Resolves once the policy is in force. Connections opened under an earlier policy are closed. */
-  assign(policy: EgressPolicy, report: (outcome: ConnectionOutcome) => void): Promise<void>
+  assign(
+    policy: EgressPolicy,
+    report: (outcome: ConnectionOutcome) => void,
+    reportEnd?: (end: WebSocketEnd) => void,
+  ): Promise<void>
   /** Closes its connections and its port. */
   close(): Promise<void>
 }

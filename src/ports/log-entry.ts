@@ -34,7 +34,15 @@ export {
   type SameSiteMode,
 } from '../contract/entries/network-request.ts'
 export type { EntryData } from '../contract/entries/schemas.ts'
+export type { EventSourceMessage } from '../contract/entries/event-source-messages.ts'
 export { SESSION_END_REASONS, type SessionEndReason, type SessionStatus } from '../contract/entries/status-change.ts'
+
+export type {
+  WebSocketCloser,
+  WebSocketDirection,
+  WebSocketMessage,
+  WebSocketOpcode,
+} from '../contract/entries/web-socket-events.ts'
 
 /**
  * Sizes at which page-made texts are cut, in UTF-16 code units, before they become entries. A page may log a megabyte
@@ -66,6 +74,12 @@ export const TEXT_LIMITS = {
   /** Texts of all cookies that were sent with one request together, and of those that were set. */
   cookies: 32_768,
   dialogMessage: 8_192,
+  /** Of a WebSocket or an EventSource; base64 of what is no text. */
+  message: 4_096,
+  /** Name or id of a server-sent event. */
+  eventName: 256,
+  /** Why a WebSocket was closed: the protocol allows 123 bytes. */
+  closeReason: 123,
   fileName: 1_024,
   /** As a client calls itself. */
   clientName: 200,
@@ -127,9 +141,18 @@ export interface NetworkFilter {
   failedOnly?: boolean | null
 }
 
-/** What a reader of the log wants to see. `kinds` null means every kind; the two filters narrow their own kind only. */
+/** Of entries with messages of WebSockets. */
+export interface WebSocketFilter {
+  webSocketId?: number | null
+  pageId?: string | null
+  /** Case-sensitive substring of one of the texts. */
+  textContains?: string | null
+}
+
+/** What a reader of the log wants to see. `kinds` null means every kind; the other filters narrow their own kind only. */
 export interface EntryFilter {
   kinds: readonly SessionEventKind[] | null
   console?: ConsoleFilter | null
   network?: NetworkFilter | null
+  webSocket?: WebSocketFilter | null
 }

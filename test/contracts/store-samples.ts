@@ -121,6 +121,37 @@ export function networkRequest(
   }
 }
 
+function webSocketMessages(
+  texts: readonly (string | null)[],
+  data: Partial<EntryDraft<'WEB_SOCKET_MESSAGES'>['data']>,
+): EntryDraft<'WEB_SOCKET_MESSAGES'> {
+  const messages = texts.map(
+    (words) =>
+      ({
+        at: 1_700_000_000_000,
+        direction: 'SENT',
+        opcode: words === null ? 'BINARY' : 'TEXT',
+        sizeBytes: 1,
+        text: words,
+        base64: words === null ? 'YQ==' : null,
+        truncated: false,
+      }) as const,
+  )
+  return {
+    kind: 'WEB_SOCKET_MESSAGES',
+    at: 1_700_000_000_456,
+    data: {
+      webSocketId: 1,
+      url: 'ws://127.0.0.1/',
+      pageId: 'p1',
+      messages,
+      omittedSent: 0,
+      omittedReceived: 0,
+      ...data,
+    },
+  }
+}
+
 export const entriesDropped: EntryDraft = {
   kind: 'ENTRIES_DROPPED',
   at: 1_700_000_000_789,
@@ -191,6 +222,7 @@ const text = fc.array(fc.constantFrom('a', 'A', 'b', 'ß', 'é', 'e\u0301', '�
 const someText = text.map((letters) => letters.join(''))
 const anyPart = fc.oneof(someText, fc.constantFrom('\ud83d', '\0', '', 'a'))
 const pageId = fc.constantFrom('p1', 'p2', null)
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
 const method = fc.constantFrom('GET', 'POST', 'pAtCh', 'QUERY')
 const status = fc.constantFrom(null, 200, 301, 399, 400, 404, 500)
 
@@ -220,6 +252,14 @@ const draft: fc.Arbitrary<(requestId: number) => EntryDraft> = fc.oneof(
       ),
   },
   {
+    weight: 2,
+    arbitrary: fc.tuple(fc.array(maybe(someText), { maxLength: 3 }), fc.constantFrom(1, 2), pageId).map(
+      ([texts, webSocketId, page]) =>
+        () =>
+          webSocketMessages(texts, { webSocketId, pageId: page }),
+    ),
+  },
+  {
     weight: 1,
     arbitrary: fc.constantFrom(
       () => entriesDropped,
@@ -231,8 +271,6 @@ const draft: fc.Arbitrary<(requestId: number) => EntryDraft> = fc.oneof(
 export const anyDrafts = fc
   .array(draft, { maxLength: 60 })
   .map((makers) => makers.map((make, index) => make(index + 1)))
-
-const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
 
 export const anyFilter: fc.Arbitrary<EntryFilter> = fc.record(
   {
@@ -258,6 +296,16 @@ export const anyFilter: fc.Arbitrary<EntryFilter> = fc.record(
           minStatus: maybe(fc.constantFrom(200, 400)),
           maxStatus: maybe(fc.constantFrom(301, 499)),
           failedOnly: maybe(fc.boolean()),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
+    webSocket: maybe(
+      fc.record(
+        {
+          webSocketId: maybe(fc.constantFrom(1, 3)),
+          pageId: maybe(fc.constantFrom('p1', 'p3', '\ud800')),
+          textContains: maybe(anyPart),
         },
         { requiredKeys: [] },
       ),

@@ -2,6 +2,7 @@ import { useMemo, useState } from 'react'
 import { dateTime, duration, time } from '../format.ts'
 import { DataGrid, type Column } from '../parts/data-grid.tsx'
 import { DetailsPane, Facts } from '../parts/details-pane.tsx'
+import { SocketMessages } from './socket-messages.tsx'
 import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
 import { SearchField } from '../parts/search-field.tsx'
@@ -85,7 +86,9 @@ export function StoryPanel({ logs }: { logs: SessionLogs }) {
           }
         />
       }
-      details={selected && <Entry entry={selected} onClose={() => setSelected(null)} />}
+      details={
+        selected && <Entry session={logs.story.variables.session} entry={selected} onClose={() => setSelected(null)} />
+      }
     />
   )
 }
@@ -101,7 +104,8 @@ function matcher(search: string, actionsOnly: boolean): ((entry: StoryEntry) => 
 /** Of the members of an entry: said above the others, or nothing to people. */
 const SHOWN_ABOVE = ['__typename', 'id', 'sequence', 'at', 'durationMs']
 
-function Entry({ entry, onClose }: { entry: StoryEntry; onClose: () => void }) {
+function Entry(props: { session: string; entry: StoryEntry; onClose: () => void }) {
+  const { session, entry, onClose } = props
   const ms = durationOf(entry)
   const details = Object.fromEntries(Object.entries(entry).filter(([name]) => !SHOWN_ABOVE.includes(name)))
   return (
@@ -116,6 +120,9 @@ function Entry({ entry, onClose }: { entry: StoryEntry; onClose: () => void }) {
       />
       <h3>{story.details}</h3>
       <pre className="text">{JSON.stringify(details, null, 2)}</pre>
+      {(entry.__typename === 'WebSocketOpened' || entry.__typename === 'WebSocketClosed') && (
+        <SocketMessages key={entry.webSocketId} session={session} webSocketId={entry.webSocketId} />
+      )}
     </DetailsPane>
   )
 }

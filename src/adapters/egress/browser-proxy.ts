@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import type { ConnectionOutcome, EgressPolicy, UpstreamProxy } from '../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, UpstreamProxy, WebSocketEnd } from '../../ports/egress.ts'
 import { ownedBy } from '../../fault-owner.ts'
 import type { EgressContext } from './egress-context.ts'
 import { EgressRules } from './egress-rules.ts'
 import { NameCache } from './name-resolver.ts'
 import type { Assignment } from './judged-addresses.ts'
 import { OutcomeBudget } from './outcome-budget.ts'
-import { PageConnection } from './page-connection.ts'
+import { PageConnection, type ConnectionReport } from './page-connection.ts'
 
 const LOOPBACK = '127.0.0.1'
 
@@ -20,7 +20,7 @@ export class BrowserProxy {
   readonly #server: Server
   readonly #connections = new Set<PageConnection>()
   #assigned: (Assignment & { upstream: UpstreamProxy | null }) | null = null
-  #report: (outcome: ConnectionOutcome) => void = () => {}
+  #report: ConnectionReport = { outcome: () => {}, socketEnd: () => {} }
 
   constructor(context: EgressContext) {
     this.#context = context
@@ -36,7 +36,7 @@ export class BrowserProxy {
     return (this.#server.address() as AddressInfo).port
   }
 
-  assign(policy: EgressPolicy, listener: OutcomeListener): void {
+  assign(policy: EgressPolicy, listener: OutcomeListener, onSocketEnd: (end: WebSocketEnd) => void): void {
     this.#endAll()
     const budget = new OutcomeBudget()
     this.#assigned = {
@@ -44,8 +44,14 @@ export class BrowserProxy {
       names: new NameCache(this.#context.names),
       upstream: policy.upstream,
     }
-    this.#report = (outcome) => {
-      if (budget.take()) listener(outcome, budget.unreported)
+    const ends = new OutcomeBudget()
+    this.#report = {
+      outcome: (outcome) => {
+        if (budget.take()) listener(outcome, budget.unreported)
+      },
+      socketEnd: (end) => {
+        if (ends.take()) onSocketEnd(end)
+      },
     }
   }
 

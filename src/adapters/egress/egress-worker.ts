@@ -47,9 +47,11 @@ async function close(id: number): Promise<void> {
 }
 
 function assign({ id, assignment, policy }: ToWorker & { kind: 'assign' }): void {
-  proxies
-    .get(id)
-    ?.assign(policy, (outcome, unreported) => tell({ kind: 'outcome', id, assignment, outcome, unreported }))
+  proxies.get(id)?.assign(
+    policy,
+    (outcome, unreported) => tell({ kind: 'outcome', id, assignment, outcome, unreported }),
+    (end) => tell({ kind: 'socketEnd', id, assignment, end }),
+  )
   tell({ kind: 'assigned', id, assignment })
 }
 

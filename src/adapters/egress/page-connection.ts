@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { Deadline } from '../../async/deadline.ts'
-import type { ConnectionFailure, ConnectionOutcome, UpstreamProxy } from '../../ports/egress.ts'
+import type { ConnectionFailure, ConnectionOutcome, UpstreamProxy, WebSocketEnd } from '../../ports/egress.ts'
 import { formatAddress, parseHost, type Host } from '../../egress/network-address.ts'
 import { upstreamParts } from '../../egress/upstream-proxy.ts'
 import { blocked, ConnectionFailed, notResolved, timedOut, upstreamUnreachable } from './connection-failed.ts'
@@ -23,12 +23,18 @@ const REPLIES: Readonly<Record<ConnectionFailure['code'], number>> = {
   UPSTREAM_FAILED: REPLY.generalFailure,
 }
 
+/** What is told of connections. */
+export interface ConnectionReport {
+  outcome: (outcome: ConnectionOutcome) => void
+  socketEnd: (end: WebSocketEnd) => void
+}
+
 /** One connection of a browser, from its handshake to its end. */
 export class PageConnection {
   readonly #client: Socket
   readonly #assigned: (Assignment & { upstream: UpstreamProxy | null }) | null
   readonly #context: EgressContext
-  readonly #report: (outcome: ConnectionOutcome) => void
+  readonly #report: ConnectionReport
   readonly #ended = new AbortController()
   #host = ''
   #port = 0
@@ -43,7 +49,7 @@ export class PageConnection {
     client: Socket,
     assigned: (Assignment & { upstream: UpstreamProxy | null }) | null,
     context: EgressContext,
-    report: (outcome: ConnectionOutcome) => void,
+    report: ConnectionReport,
   ) {
     this.#client = client
     this.#assigned = assigned
@@ -93,7 +99,7 @@ export class PageConnection {
     this.#peer = address
     this.#tell(null)
     this.#succeed()
-    await join(this.#client, socket, this.#context.limits.endHeldMs)
+    await join(this.#client, socket, this.#context.limits.endHeldMs, this.#report.socketEnd)
   }
 
   async #judge(host: Host, isComplete: boolean, limit: Deadline): Promise<string[]> {
@@ -146,6 +152,7 @@ export class PageConnection {
       succeed: () => this.#succeed(),
       tell: (failure) => this.#tell(failure),
       told: () => this.#context.delivery.confirmed(),
+      socketEnd: this.#report.socketEnd,
     })
     await route.open(firstLimit)
   }
@@ -167,7 +174,7 @@ export class PageConnection {
   }
 
   #tell(failure: ConnectionFailure | null): void {
-    this.#report({
+    this.#report.outcome({
       host: this.#host,
       port: this.#port,
       startedAt: this.#startedAt,

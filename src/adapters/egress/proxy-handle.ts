@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Deadline } from '../../async/deadline.ts'
-import type { ConnectionOutcome, EgressPolicy, EgressProxy } from '../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, EgressProxy, WebSocketEnd } from '../../ports/egress.ts'
 import { faultOwner } from '../../fault-owner.ts'
 import type { FromWorker, ToWorker, WorkerReport } from './worker-messages.ts'
 
@@ -21,14 +21,15 @@ interface Assigned {
   assignment: number
   policy: EgressPolicy
   report: (outcome: ConnectionOutcome) => void
+  reportEnd: (end: WebSocketEnd) => void
 }
 
 /** A fault in the listener belongs to the owner of the assignment, not to that of the thread. */
-function guarded(report: (outcome: ConnectionOutcome) => void): (outcome: ConnectionOutcome) => void {
+function guarded<T>(report: (told: T) => void): (told: T) => void {
   const owner = faultOwner()
-  return (outcome) => {
+  return (told) => {
     try {
-      report(outcome)
+      report(told)
     } catch (error) {
       if (!owner) throw error
       owner.fail(error)
@@ -74,10 +75,19 @@ export class ProxyHandle implements EgressProxy {
     await this.#answer('opened')
   }
 
-  async assign(policy: EgressPolicy, report: (outcome: ConnectionOutcome) => void): Promise<void> {
+  async assign(
+    policy: EgressPolicy,
+    report: (outcome: ConnectionOutcome) => void,
+    reportEnd: (end: WebSocketEnd) => void = () => {},
+  ): Promise<void> {
     if (this.#closing) throw new EgressUnavailable('it has been closed')
     const assignment = (this.#lastAssignment += 1)
-    this.#assigned = { assignment, policy, report: AsyncResource.bind(guarded(report)) }
+    this.#assigned = {
+      assignment,
+      policy,
+      report: AsyncResource.bind(guarded(report)),
+      reportEnd: AsyncResource.bind(guarded(reportEnd)),
+    }
     const answer = this.#answer(`assigned ${assignment}`)
     this.#post({ kind: 'assign', id: this.#id, assignment, policy })
     await answer
@@ -122,6 +132,9 @@ export class ProxyHandle implements EgressProxy {
         return this.#settle('closed')
       case 'outcome':
         return this.#tell(message)
+      case 'socketEnd':
+        if (!this.#closing && message.assignment === this.#assigned?.assignment) this.#assigned.reportEnd(message.end)
+        return undefined
     }
   }
 

@@ -2,6 +2,8 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { Deadline } from '../../async/deadline.ts'
+import type { WebSocketEnd } from '../../ports/egress.ts'
+import { watchWebSocket } from './close-frames.ts'
 
 /** Once the browser has half-closed the connection, the target has this long to finish. */
 const LINGER_MS = 30_000
@@ -15,7 +17,12 @@ const LINGER_MS = 30_000
  * end of the target is held back until the client's first byte has been forwarded, or for `endHeldMs`: a client may have
  * connected in advance.
  */
-export async function join(client: Socket, target: Duplex, endHeldMs: number): Promise<void> {
+export async function join(
+  client: Socket,
+  target: Duplex,
+  endHeldMs: number,
+  socketEnd: (end: WebSocketEnd) => void = () => {},
+): Promise<void> {
   let linger: NodeJS.Timeout | undefined
   const { promise, resolve } = Promise.withResolvers<void>()
   let open = 2
@@ -37,6 +44,8 @@ export async function join(client: Socket, target: Duplex, endHeldMs: number): P
   })
   // A target that is gone has its pipe removed, which stops reading, and the first byte would not be seen.
   target.once('unpipe', () => client.resume())
+  // Before the pipe's own listener: who hears of the end hears of it before the browser.
+  watchWebSocket(client, target, socketEnd)
   client.pipe(target)
   // After the pipe's own listener, which forwards.
   const begun = firstByte(client, endHeldMs)

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Deadline } from '../../async/deadline.ts'
-import type { ConnectionFailure } from '../../ports/egress.ts'
+import type { ConnectionFailure, WebSocketEnd } from '../../ports/egress.ts'
 import type { UpstreamParts } from '../../egress/upstream-proxy.ts'
 import { ConnectionFailed, timedOut, upstreamRefused } from './connection-failed.ts'
 import type { EgressLimits } from './egress-context.ts'
@@ -24,6 +24,8 @@ export interface UpstreamRouteOptions {
   tell(failure: ConnectionFailure | null): void
   /** Resolves when it knows. Never rejects. */
   told(): Promise<void>
+  /** Reports how a WebSocket ended. */
+  socketEnd(end: WebSocketEnd): void
 }
 
 /** One connection through an upstream proxy. The upstream gets the host name and resolves it in its own network. */
@@ -36,14 +38,14 @@ export class UpstreamRoute {
 
   /** Resolves when the connection is closed. Rejects with a ConnectionFailed. */
   async open(limit: Deadline): Promise<void> {
-    const { client, destination, parts, limits, connect, succeed, tell } = this.#options
+    const { client, destination, parts, limits, connect, succeed, tell, socketEnd } = this.#options
     const socket = await connect(limit)
     if (parts.scheme === 'socks5') {
       const target = await throughSocks(socket, parts, destination, limit.signal)
       limit[Symbol.dispose]()
       tell(null)
       succeed()
-      return await join(client, target, limits.endHeldMs)
+      return await join(client, target, limits.endHeldMs, socketEnd)
     }
     limit[Symbol.dispose]()
     // The first bytes decide between forwarding and CONNECT, and the browser sends them only after the success reply.
@@ -63,12 +65,12 @@ export class UpstreamRoute {
   }
 
   async #tunnel(socket: Socket): Promise<void> {
-    const { client, destination, parts, limits, ended, tell } = this.#options
+    const { client, destination, parts, limits, ended, tell, socketEnd } = this.#options
     using limit = new Deadline(limits.connectMs, [ended], timedOut)
     const target = await throughConnect(socket, parts, destination, limit.signal)
     limit[Symbol.dispose]()
     tell(null)
-    await join(client, target, limits.endHeldMs)
+    await join(client, target, limits.endHeldMs, socketEnd)
   }
 
   async #forward(socket: Socket): Promise<void> {

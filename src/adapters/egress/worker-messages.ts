@@ -1,4 +1,4 @@
-import type { ConnectionOutcome, EgressPolicy } from '../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, WebSocketEnd } from '../../ports/egress.ts'
 import type { EgressLimits } from './egress-context.ts'
 
 export interface EgressWorkerData {
@@ -27,6 +27,7 @@ export type FromWorker =
   | { kind: 'assigned'; id: number; assignment: number }
   | { kind: 'closed'; id: number }
   | { kind: 'outcome'; id: number; assignment: number; outcome: ConnectionOutcome; unreported: number }
+  | { kind: 'socketEnd'; id: number; assignment: number; end: WebSocketEnd }
   | { kind: 'pong' }
   | { kind: 'handled?'; number: number }
 

@@ -1,7 +1,13 @@
 import { ENTRY_VERSION } from '../../contract/entries/upgrades.ts'
 import { CUT_FAILURES, OUTCOMES_OF_FAILURES } from '../../contract/entries/network-request.ts'
 import { CONSOLE_LEVELS, REQUEST_OUTCOMES, RESOURCE_TYPES } from '../../ports/log-entry.ts'
-import type { ConsoleFilter, EntryFilter, NetworkFilter, SessionEventKind } from '../../ports/log-entry.ts'
+import type {
+  ConsoleFilter,
+  EntryFilter,
+  NetworkFilter,
+  SessionEventKind,
+  WebSocketFilter,
+} from '../../ports/log-entry.ts'
 import { KIND_CODES } from './tables.ts'
 
 /** Collects the values of a statement and gives each its place. */
@@ -19,7 +25,7 @@ export class Parameters {
 }
 
 /**
- * What domain/log/entry-filter.ts says of `console` and `network`, in SQL; null where they narrow nothing. Kinds are not
+ * What domain/log/entry-filter.ts says of `console`, `network` and `webSocket`, in SQL; null where they narrow nothing. Kinds are not
  * part of it: they choose the index.
  *
  * No stored data makes a statement fail. An entry that a condition cannot judge passes, since a reader may have wanted it: one
@@ -35,6 +41,7 @@ export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): 
   const conditions = [
     ...narrowed('CONSOLE_MESSAGE', () => consoleConditions(filter.console ?? {}, parameters)),
     ...narrowed('NETWORK_REQUEST', () => networkConditions(filter.network ?? {}, parameters)),
+    ...narrowed('WEB_SOCKET_MESSAGES', () => webSocketConditions(filter.webSocket ?? {}, parameters)),
   ]
   return conditions.length > 0 ? conditions.join(' and ') : null
 }
@@ -81,6 +88,25 @@ const OUTCOME = `case when version >= ${HAVE_OUTCOME} then data->>'outcome'
 
 function whenFailureIsLike([pattern, outcome]: (typeof OUTCOMES_OF_FAILURES)[number]): string {
   return `when data->>'failure' ~ ${quoted(pattern)} then ${quoted(outcome)}`
+}
+
+function webSocketConditions(filter: WebSocketFilter, parameters: Parameters): string[] {
+  const { webSocketId, pageId, textContains } = filter
+  const socket = () => `(data->'webSocketId' = to_jsonb(${parameters.add(webSocketId, 'int')})) is not false`
+  return [
+    ...(typeof webSocketId === 'number' ? [socket()] : []),
+    ...(typeof pageId === 'string' ? [equals('pageId', pageId, parameters)] : []),
+    ...(typeof textContains === 'string' ? [someTextContains(textContains, parameters)] : []),
+  ]
+}
+
+/** Only of a list its items are looked at: of anything else that would be an error. */
+function someTextContains(part: string, parameters: Parameters): string {
+  if (!isStorable(part)) return 'false'
+  const place = parameters.add(part, 'text')
+  const items = `jsonb_array_elements(case jsonb_typeof(data->'messages') when 'array' then data->'messages' else '[]' end)`
+  return `(jsonb_typeof(data->'messages') is distinct from 'array'
+    or exists (select 1 from ${items} as message where strpos(message->>'text', ${place}) > 0))`
 }
 
 /** Said by the values that are not wanted, so that one that is unknown passes. */

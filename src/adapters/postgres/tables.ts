@@ -136,6 +136,8 @@ export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   CLIENT_ATTACHED: 17,
   CLIENT_DETACHED: 18,
   ARTIFACT_FAILED: 19,
+  WEB_SOCKET_MESSAGES: 20,
+  EVENT_SOURCE_MESSAGES: 21,
 }
 
 /**

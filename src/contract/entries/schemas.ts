@@ -6,12 +6,13 @@ import { consoleMessage } from './console-message.ts'
 import { dialog } from './dialog.ts'
 import { download } from './download.ts'
 import { entriesDropped } from './entries-dropped.ts'
+import { eventSourceMessages } from './event-source-messages.ts'
 import type { SessionEventKind } from './kinds.ts'
 import { networkRequest } from './network-request.ts'
 import { navigation, pageClosed, pageCrashed, pageOpened } from './page-events.ts'
 import { statusChange } from './status-change.ts'
 import { taskEnded, taskStep } from './task-events.ts'
-import { webSocketClosed, webSocketOpened } from './web-socket-events.ts'
+import { webSocketClosed, webSocketMessages, webSocketOpened } from './web-socket-events.ts'
 
 /**
  * What each kind of entry says, in the newest version: types are derived from it, and stored entries are checked by it. Its
@@ -26,7 +27,9 @@ export const ENTRY_SCHEMAS = {
   CONSOLE_MESSAGE: consoleMessage,
   NETWORK_REQUEST: networkRequest,
   WEB_SOCKET_OPENED: webSocketOpened,
+  WEB_SOCKET_MESSAGES: webSocketMessages,
   WEB_SOCKET_CLOSED: webSocketClosed,
+  EVENT_SOURCE_MESSAGES: eventSourceMessages,
   DOWNLOAD: download,
   DIALOG: dialog,
   ENTRIES_DROPPED: entriesDropped,

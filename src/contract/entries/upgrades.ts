@@ -37,6 +37,17 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
       cookiesOmitted: 0,
       ...data,
     }),
+    // Before messages were recorded, frames were counted only.
+    WEB_SOCKET_OPENED: (data) => ({ status: null, requestHeaders: {}, responseHeaders: null, ...data }),
+    WEB_SOCKET_CLOSED: (data) => ({
+      status: null,
+      closeCode: null,
+      closeReason: null,
+      closedBy: null,
+      omittedSent: data['framesSent'],
+      omittedReceived: data['framesReceived'],
+      ...data,
+    }),
   },
 ]
 

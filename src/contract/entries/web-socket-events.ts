@@ -1,7 +1,53 @@
 import { z } from 'zod'
-import { int, pageId } from './members.ts'
+import { headers, int, pageId, safeInt, time } from './members.ts'
 
-export const webSocketOpened = z.object({ webSocketId: int, url: z.string(), pageId })
+/** HTTP status of the response to the handshake; null: none came, or it is not known. */
+const status = int.nullable()
+
+/** Messages that were counted instead of stored. */
+const omitted = { omittedSent: int, omittedReceived: int }
+
+export const webSocketOpened = z.object({
+  webSocketId: int,
+  url: z.string(),
+  pageId,
+  status,
+  /** Of the handshake; empty: it was not sent. */
+  requestHeaders: headers,
+  responseHeaders: headers.nullable(),
+})
+
+const DIRECTIONS = ['SENT', 'RECEIVED'] as const
+export type WebSocketDirection = (typeof DIRECTIONS)[number]
+
+const OPCODES = ['TEXT', 'BINARY', 'OTHER'] as const
+export type WebSocketOpcode = (typeof OPCODES)[number]
+
+const message = z.object({
+  at: time,
+  direction: z.enum(DIRECTIONS),
+  opcode: z.enum(OPCODES),
+  sizeBytes: safeInt,
+  /** Null for what is no text. */
+  text: z.string().nullable(),
+  /** Null for text. */
+  base64: z.string().nullable(),
+  /** Whether text or base64 is only the start of it. */
+  truncated: z.boolean(),
+})
+export type WebSocketMessage = z.output<typeof message>
+
+export const webSocketMessages = z.object({
+  webSocketId: int,
+  url: z.string(),
+  pageId,
+  messages: z.array(message),
+  ...omitted,
+})
+
+const CLOSERS = ['PAGE', 'SERVER', 'DOCUMENT', 'FAILURE', 'SESSION'] as const
+/** Who or what closed a WebSocket. */
+export type WebSocketCloser = (typeof CLOSERS)[number]
 
 export const webSocketClosed = z.object({
   webSocketId: int,
@@ -11,4 +57,9 @@ export const webSocketClosed = z.object({
   framesReceived: int,
   /** The browser's error message when the socket failed; null after an ordinary close. */
   error: z.string().nullable(),
+  status,
+  closeCode: int.nullable(),
+  closeReason: z.string().nullable(),
+  closedBy: z.enum(CLOSERS).nullable(),
+  ...omitted,
 })

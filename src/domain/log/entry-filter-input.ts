@@ -96,3 +96,17 @@ export const NETWORK_FILTER = defineInput(
     ),
   },
 )
+
+export const WEB_SOCKET_FILTER = defineInput(
+  'WebSocketFilter',
+  'Filter of batches of WebSocket messages. Filters are combined with AND; null or omitted ones are ignored.',
+  {
+    webSocketId: field.of('Int', orNull(z.number()), 'Of this WebSocket, as in WebSocketOpened.webSocketId.'),
+    pageId: field.of('ID', orNull(z.string()), 'Of this page, as in Session.pages.'),
+    textContains: field.of(
+      'String',
+      orNull(z.string()),
+      'One of the texts, as far as it was recorded, has this substring; case matters.',
+    ),
+  },
+)

@@ -2,15 +2,16 @@ import type { z } from 'zod'
 import { BadUserInput } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 import { CUT_FAILURES } from '../../contract/entries/network-request.ts'
-import { CONSOLE_FILTER, NETWORK_FILTER } from './entry-filter-input.ts'
-import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter } from '../../ports/log-entry.ts'
+import { CONSOLE_FILTER, NETWORK_FILTER, WEB_SOCKET_FILTER } from './entry-filter-input.ts'
+import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter, WebSocketFilter } from '../../ports/log-entry.ts'
 
 /** A filter as a client gave it, as readers may use it: each value once. Throws BadUserInput with every broken rule. */
-export function checkedFilter({ kinds, console, network }: EntryFilter): EntryFilter {
+export function checkedFilter({ kinds, console, network, webSocket }: EntryFilter): EntryFilter {
   return {
     kinds: kinds && [...new Set(kinds)],
     console: console && parsed(CONSOLE_FILTER.rule, console),
     network: network && parsed(NETWORK_FILTER.rule, network),
+    webSocket: webSocket && parsed(WEB_SOCKET_FILTER.rule, webSocket),
   }
 }
 
@@ -28,6 +29,7 @@ export function matchesFilter(entry: LogEntry, filter: EntryFilter): boolean {
   if (filter.kinds && !filter.kinds.includes(entry.kind)) return false
   if (entry.kind === 'CONSOLE_MESSAGE') return matchesConsole(entry.data, filter.console ?? {})
   if (entry.kind === 'NETWORK_REQUEST') return matchesNetwork(entry.data, filter.network ?? {})
+  if (entry.kind === 'WEB_SOCKET_MESSAGES') return matchesWebSocket(entry.data, filter.webSocket ?? {})
   return true
 }
 
@@ -52,6 +54,13 @@ function matchesNetwork(request: LogEntry<'NETWORK_REQUEST'>['data'], filter: Ne
 
 /** What the end of the session cut did not fail by itself. */
 const isCut = (failure: string) => (CUT_FAILURES as readonly string[]).includes(failure)
+function matchesWebSocket(data: LogEntry<'WEB_SOCKET_MESSAGES'>['data'], filter: WebSocketFilter): boolean {
+  const { webSocketId, pageId, textContains } = filter
+  if (typeof webSocketId === 'number' && data.webSocketId !== webSocketId) return false
+  if (typeof pageId === 'string' && data.pageId !== pageId) return false
+  if (typeof textContains !== 'string') return true
+  return data.messages.some(({ text }) => text !== null && contains(text, textContains))
+}
 
 /**
  * Half of a surrogate pair is no text and is found nowhere, as in the database: else "\uD83D" would be found in an

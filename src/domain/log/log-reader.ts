@@ -289,7 +289,7 @@ interface PlacedRequest extends PageRequest {
 /** What the counters kept with the append already tell (guarantee 11), so that nothing need be counted. */
 function knownCount(session: SessionSnapshot, filter: EntryFilter): number | null {
   const isPlain = (members: object | null | undefined) => Object.values(members ?? {}).every((value) => value == null)
-  if (!isPlain(filter.console) || !isPlain(filter.network)) return null
+  if (![filter.console, filter.network, filter.webSocket].every(isPlain)) return null
   if (!filter.kinds) return session.lastSequence
   const counters: Partial<Record<SessionEventKind, number>> = {
     CONSOLE_MESSAGE: session.consoleMessageCount,

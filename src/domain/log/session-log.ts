@@ -12,7 +12,8 @@ import { endFailedLog } from './failed-log.ts'
 import { countsOf, countsWith, type LogCounts } from './log-counts.ts'
 import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
-import { isNeverDropped } from './drop-policy.ts'
+import { hasOwnCap, isNeverDropped } from './drop-policy.ts'
+import { MESSAGE_SHARE, MessageDrops } from './message-drops.ts'
 import { cutQueue, MARKER_SIZE, queuedAgain, takeBatch, type Queued } from './queued-entries.ts'
 import type { SessionLogEvents } from './session-log-events.ts'
 import { StoreRetry } from './store-retry.ts'
@@ -58,6 +59,7 @@ export class SessionLog {
   readonly #atLimit = new PacedDrops('LOG_LIMIT', true, (draft) => this.#mark(draft))
   readonly #flooded = new PacedDrops('FLOOD', false, (draft) => this.#mark(draft))
   readonly #tooLarge = new PacedDrops('MESSAGE_TOO_LARGE', false, (draft) => this.#mark(draft))
+  readonly #messages = new MessageDrops((draft) => this.#mark(draft))
 
   constructor(
     store: Store,
@@ -104,6 +106,9 @@ export class SessionLog {
     if (isNeverDropped(draft)) {
       this.#settleDropped()
       this.#enqueue(queued)
+    } else if (hasOwnCap(draft)) {
+      if (this.#isFull(queued.size, MESSAGE_SHARE)) this.#messages.add(draft, this.#patience.isFailing)
+      else this.#enqueue(queued)
     } else if (this.#accepted >= this.#limits.maxEntries) {
       this.#dropAtLimit(draft)
     } else if (this.#isFull(queued.size)) {
@@ -193,10 +198,10 @@ export class SessionLog {
     this.#queuedBytes += queued.size
   }
 
-  #isFull(size: number): boolean {
+  #isFull(size: number, most = 1): boolean {
     const { maxQueuedEntries, maxQueuedBytes } = this.#limits
     // Once full, half of it must drain first: else a steady flood would leave a marker between every few entries.
-    const share = this.#isCut ? 0 : this.#overflow ? 0.5 : 1
+    const share = this.#isCut ? 0 : this.#overflow ? Math.min(0.5, most) : most
     return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
   }
 
@@ -221,6 +226,7 @@ export class SessionLog {
     this.#atLimit.stop()
     this.#flooded.stop()
     this.#tooLarge.stop()
+    this.#messages.stop()
   }
 
   #settleDropped(): void {
@@ -228,6 +234,7 @@ export class SessionLog {
     this.#atLimit.settle()
     this.#flooded.settle()
     this.#tooLarge.settle()
+    this.#messages.settle()
   }
 
   #startCommitting(): void {

@@ -293,6 +293,7 @@ export class Session implements EventSink {
 
   readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
   readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#bodies.keep(body)
+  readonly masked = (text: string): string => this.#bodies.redaction.text(text)
   readonly expectSecret = (text: string): (() => void) => this.#bodies.redaction.expectSecret(text)
   readonly openRoom = (): FileRoom => this.#files.openRoom()
 

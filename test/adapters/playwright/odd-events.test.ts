@@ -56,7 +56,7 @@ test.each([
 test('a WebSocket that is open when the session ends is closed by it, once', () => {
   const { hear, recorder, recording } = record()
   hear('Network.webSocketCreated', { requestId: '1', url: 'ws://site/x' }, 'page')
-  hear('Network.webSocketFrameSent', { requestId: '1' }, 'page')
+  hear('Network.webSocketFrameSent', { requestId: '1', response: { opcode: 1, mask: true, payloadData: 'x' } }, 'page')
   recording.flush('session ended')
   hear('Network.webSocketClosed', { requestId: '1' }, 'page')
   expect(recorder.of('WEB_SOCKET_CLOSED')).toMatchObject([{ error: 'session ended', framesSent: 1, pageId: 'p1' }])

@@ -79,6 +79,10 @@ export class RecordingRecorder implements EventSink {
     return () => void this.secrets.splice(this.secrets.indexOf(text), 1)
   }
 
+  masked(text: string): string {
+    return text
+  }
+
   openRoom() {
     return { limit: this.roomBytes, grow: (bytes: number) => bytes <= this.roomBytes, release: () => {} }
   }

@@ -1,6 +1,7 @@
 import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../../ports/egress.ts'
 import { parseHost, formatAddress } from '../../../egress/network-address.ts'
 import type { CdpResponse } from '../cdp/protocol/cdp-events.ts'
+import { SocketEnds } from './socket-ends.ts'
 
 /** How long an outcome may come after the browser has told of the failure. */
 const LATE_OUTCOME_MS = 2_000
@@ -48,6 +49,7 @@ const textOf = ({ code, rule, netError }: ConnectionFailure) =>
  */
 export class ConnectionOutcomes {
   readonly mode: EgressMode
+  readonly webSockets: SocketEnds
   readonly #proxyPort: number | null
   readonly #hidden: readonly RegExp[]
   readonly #failed = new Map<string, ConnectionOutcome[]>()
@@ -61,6 +63,7 @@ export class ConnectionOutcomes {
     this.#proxyPort = proxyPort
     this.#hidden = proxyPort === null ? [] : upstream ? [PROXY_ERROR, RESET] : [PROXY_ERROR]
     this.mode = mode
+    this.webSockets = new SocketEnds(proxyPort !== null)
   }
 
   heard(outcome: ConnectionOutcome): void {
@@ -125,6 +128,7 @@ export class ConnectionOutcomes {
   /** Waits no more: whoever waits is told what is known by now. */
   settle(): void {
     for (const waiting of this.#waiting) this.#giveUp(waiting)
+    this.webSockets.settle()
   }
 
   #failureOf(words: RegExp, url: string, since: number, settle: Waiting['settle']): void {

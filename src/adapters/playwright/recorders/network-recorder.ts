@@ -122,6 +122,11 @@ export class NetworkRecorder {
     this.#credentials = credentials
   }
 
+  /** The request of the browser's id that is pending. */
+  pendingOf(chainId: string): Exchange | null {
+    return this.#inFlight.get(chainId) ?? null
+  }
+
   /** A worker, frame or page is gone: nobody will tell how its requests ended. */
   sessionEnded(session: TrackedSession): void {
     if (session.type === 'page') {

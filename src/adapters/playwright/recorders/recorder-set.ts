@@ -1,5 +1,6 @@
 import type { Logger } from '../../../logger.ts'
 import type { EventSink } from '../../../ports/browser.ts'
+import type { CaptureOptions } from '../../../ports/capture.ts'
 import type { CutFailure, EntryDraft } from '../../../ports/log-entry.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
@@ -13,10 +14,14 @@ import { NetworkRecorder } from './network-recorder.ts'
 import type { CaptureSet } from '../captures/capture-set.ts'
 import { PageRecorder } from './page-recorder.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
-import { WebSocketRecorder } from './web-socket-recorder.ts'
+import { EventSourceRecorder } from './event-source-recorder.ts'
+import { MessageBudget } from './message-batch.ts'
+import { WebSocketRecorder, type MessageCapture } from './web-socket-recorder.ts'
 
 /** What it costs to commit an entry and to deliver it, in milliseconds (measured: 10,000 lines a second take 0.8 of a core beyond reading them). */
 export const ENTRY_MS = 0.1
+/** The same for each message of an entry that has several. */
+const MESSAGE_MS = 0.005
 
 /** All recorders of one browser, from its assignment to a session on. */
 export class RecorderSet {
@@ -25,6 +30,7 @@ export class RecorderSet {
   readonly #connections: ConnectionOutcomes
   readonly #network: NetworkRecorder
   readonly #webSockets: WebSocketRecorder
+  readonly #eventSources: EventSourceRecorder
   readonly #downloads: DownloadRecorder
   readonly #targets: TargetRegistry
   #redaction: AuthorizationRedaction | null = null
@@ -45,13 +51,14 @@ export class RecorderSet {
     recordings?: Pick<CaptureSet, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
     connections = new ConnectionOutcomes(null),
+    capture: Pick<CaptureOptions, 'webSocketMessages'> = { webSocketMessages: true },
   ) {
     const gate: EventSink = {
       record: (given) => {
         const draft = this.#redacted(given)
         if (this.#stopped) return this.#noteLate(draft.kind, draft.at)
         this.#noteHeard(draft)
-        wire.charge(ENTRY_MS)
+        wire.charge(costOf(draft))
         recorder.record(draft)
         recordings?.note(draft)
       },
@@ -75,13 +82,20 @@ export class RecorderSet {
       keepFile: (file) => recorder.keepFile(file),
       keepBody: (body) => recorder.keepBody(body),
       expectSecret: (text) => recorder.expectSecret(text),
+      masked: (text) => recorder.masked(text),
       openRoom: () => recorder.openRoom(),
     }
     this.guard = new NavigationGuard(wire, targets, connections, logger)
     this.#connections = connections
     const pages = new PageRecorder(wire, targets, gate)
     const network = new NetworkRecorder(wire, targets, gate, this.guard, connections)
-    const webSockets = new WebSocketRecorder(wire, targets, gate, connections)
+    const messages: MessageCapture = {
+      isWanted: capture.webSocketMessages,
+      budget: new MessageBudget(),
+      redact: (text) => recorder.masked(text),
+    }
+    const webSockets = new WebSocketRecorder(wire, targets, gate, connections, messages)
+    const eventSources = new EventSourceRecorder(wire, targets, gate, messages, (id) => network.pendingOf(id))
     const consoleLines = new ConsoleRecorder(wire, targets, gate, connections)
     new DialogRecorder(wire, targets, gate)
     wire.onLineLeftOut((sessionId) => consoleLines.leftOut(sessionId))
@@ -89,11 +103,13 @@ export class RecorderSet {
       consoleLines.tooLarge(event)
       network.tooLarge(event)
       webSockets.tooLarge(event)
+      eventSources.tooLarge(event)
     })
     this.#downloads = new DownloadRecorder(wire, targets, gate, downloadsDir, logger, browser)
     this.#downloads.refuse((url) => this.guard.refusedDownload(url))
     this.#network = network
     this.#webSockets = webSockets
+    this.#eventSources = eventSources
     this.#targets = targets
     targets.assign(
       {
@@ -102,8 +118,10 @@ export class RecorderSet {
         pageCrashed: (page) => {
           pages.crashed(page)
           network.pageCrashed(page)
+          webSockets.pageCrashed(page)
         },
         sessionEnded: (session) => {
+          eventSources.sessionEnded(session)
           network.sessionEnded(session)
           webSockets.sessionEnded(session)
           consoleLines.sessionEnded(session)
@@ -121,13 +139,16 @@ export class RecorderSet {
   }
 
   #redacted(draft: EntryDraft): EntryDraft {
-    if (this.#redaction === null || draft.kind !== 'NETWORK_REQUEST') return draft
+    if (this.#redaction === null) return draft
+    if (draft.kind !== 'NETWORK_REQUEST' && draft.kind !== 'WEB_SOCKET_OPENED') return draft
     const { url, requestHeaders } = draft.data
-    return { ...draft, data: { ...draft.data, requestHeaders: this.#redaction.headers(url, requestHeaders) } }
+    const data = { ...draft.data, requestHeaders: this.#redaction.headers(url, requestHeaders) }
+    return { ...draft, data } as EntryDraft
   }
 
   /** At the end: records the requests that wait for the rest of their headers or are in flight, and the WebSockets still open. */
   flush(cutBy: CutFailure): void {
+    this.#eventSources.flush()
     this.flushRequests(cutBy)
     this.#webSockets.flush()
   }
@@ -181,6 +202,8 @@ export class RecorderSet {
     this.#stopped = true
     this.#connections.settle()
     this.#network.dispose()
+    this.#webSockets.dispose()
+    this.#eventSources.dispose()
     this.#targets.dispose()
   }
 
@@ -192,4 +215,9 @@ export class RecorderSet {
   #noteLate(kind: EntryDraft['kind'], at: number): void {
     if (kind === 'CONSOLE_MESSAGE' || kind === 'NAVIGATION') this.#lateSince ??= at
   }
+}
+
+function costOf({ kind, data }: EntryDraft): number {
+  const hasMessages = kind === 'WEB_SOCKET_MESSAGES' || kind === 'EVENT_SOURCE_MESSAGES'
+  return ENTRY_MS + (hasMessages ? data.messages.length * MESSAGE_MS : 0)
 }

@@ -1,10 +1,30 @@
+import type {
+  WebSocketCloser,
+  WebSocketDirection,
+  WebSocketMessage,
+} from '../../../contract/entries/web-socket-events.ts'
 import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
 import type { EventSink } from '../../../ports/browser.ts'
+import type { WebSocketEnd } from '../../../ports/egress.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
+import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
 import { requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
-import type { TargetRegistry, TrackedSession } from '../cdp/targets/target-registry.ts'
+import type { TargetRegistry, TrackedPage, TrackedSession } from '../cdp/targets/target-registry.ts'
+import { MessageBatch, type MessageBudget } from './message-batch.ts'
+import { headersOf } from './network-headers.ts'
+import { storedSize, toMessage, WallClock, type MessageRedaction } from './socket-message.ts'
+
+/** How long the entry of an opening waits for the response to its handshake: a server that is silent is to be seen. */
+const HANDSHAKE_MS = 5_000
+/** What the browser says where a server refuses; it tells nothing else of that response. */
+const REFUSED = /Unexpected response code: (\d{3})$/
+/** What it says where a page closes a socket that is not open yet. */
+const CLOSED_EARLY = 'WebSocket is closed before the connection is established'
+
+type Headers = Record<string, string>
+type Counts = Record<WebSocketDirection, number>
 
 interface Socket {
   webSocketId: number
@@ -12,52 +32,74 @@ interface Socket {
   session: TrackedSession
   /** Milliseconds since the epoch. */
   startedAt: number
-  framesSent: number
-  framesReceived: number
+  clock: WallClock
+  status: number | null
+  requestHeaders: Headers
+  responseHeaders: Headers | null
+  /** Until its opening is recorded. */
+  opening: NodeJS.Timeout | null
+  frames: Counts
+  /** Of those, what was counted and not stored since the last entry. */
+  omitted: Counts
+  batch: MessageBatch<WebSocketMessage>
   error: string | null
+  /** The browser has told its end, and how it came is still to be told. */
+  isEnding: boolean
   /** Its opening was too large to be recorded; its closing is counted, too. */
   isTooLarge: boolean
 }
 
-/** WebSockets of pages, frames and workers: when they open and close, and how many frames went either way. */
+export interface MessageCapture {
+  /** False: messages are counted only. */
+  isWanted: boolean
+  budget: MessageBudget
+  redact: MessageRedaction
+}
+
+/** WebSockets of pages, frames and workers: their handshakes, what goes either way, and how they close. */
 export class WebSocketRecorder {
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
+  readonly #capture: MessageCapture
   readonly #sockets = new Map<string, Socket>()
   #count = 0
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink, connections: ConnectionOutcomes) {
+  constructor(
+    wire: CdpConnection,
+    targets: TargetRegistry,
+    recorder: EventSink,
+    connections: ConnectionOutcomes,
+    capture: MessageCapture,
+  ) {
     this.#targets = targets
     this.#recorder = recorder
+    this.#capture = capture
     wire.on('Network.webSocketCreated', ({ requestId, url }, sessionId) => {
       const session = targets.speaker(sessionId)
       if (!session || this.#sockets.has(requestId)) return
-      const socket: Socket = {
-        webSocketId: ++this.#count,
-        url: cutUrl(url),
-        session,
-        startedAt: Date.now(),
-        framesSent: 0,
-        framesReceived: 0,
-        error: null,
-        isTooLarge: false,
-      }
-      this.#sockets.set(requestId, socket)
-      const pageId = session.page?.pageId ?? null
-      const { webSocketId } = socket
-      recorder.record({ kind: 'WEB_SOCKET_OPENED', at: Date.now(), data: { webSocketId, url: socket.url, pageId } })
+      this.#create(requestId, cutUrl(url), session)
     })
-    wire.on('Network.webSocketFrameSent', ({ requestId }) => {
+    wire.on('Network.webSocketWillSendHandshakeRequest', ({ requestId, request, timestamp, wallTime }) => {
       const socket = this.#sockets.get(requestId)
-      if (socket) socket.framesSent++
+      if (!socket) return
+      socket.clock.set(wallTime, timestamp)
+      socket.requestHeaders = headersOf(request.headers)
     })
-    wire.on('Network.webSocketFrameReceived', ({ requestId }) => {
+    wire.on('Network.webSocketHandshakeResponseReceived', ({ requestId, response }) => {
       const socket = this.#sockets.get(requestId)
-      if (socket) socket.framesReceived++
+      if (!socket) return
+      socket.status = response.status
+      socket.responseHeaders = headersOf(response.headers)
+      if (response.requestHeaders) socket.requestHeaders = headersOf(response.requestHeaders)
+      this.#opened(socket)
     })
+    wire.on('Network.webSocketFrameSent', (event) => this.#frame('SENT', event))
+    wire.on('Network.webSocketFrameReceived', (event) => this.#frame('RECEIVED', event))
     wire.on('Network.webSocketFrameError', (event) => {
       const socket = this.#sockets.get(event.requestId)
       if (!socket) return
+      const status = REFUSED.exec(event.errorMessage)?.[1]
+      if (status !== undefined) socket.status ??= Number(status)
       socket.error = cutText(event.errorMessage, TEXT_LIMITS.failure)
       connections.explain(socket.error, socket.url, socket.startedAt, (error) => {
         // For whoever hears the event after us, the HAR among them.
@@ -67,11 +109,22 @@ export class WebSocketRecorder {
     })
     wire.on('Network.webSocketClosed', ({ requestId }) => {
       const socket = this.#sockets.get(requestId)
-      if (!socket || socket.error === null) return this.#close(requestId)
+      if (!socket) return
+      if (socket.error === null) {
+        socket.isEnding = true
+        const key = socket.requestHeaders['sec-websocket-key']
+        return connections.webSockets.explain(key, socket.url, (end) => this.#closedAs(requestId, end))
+      }
+      const by = socket.error.startsWith(CLOSED_EARLY) ? 'PAGE' : 'FAILURE'
       connections.explain(socket.error, socket.url, socket.startedAt, (error) => {
         socket.error = error
-        this.#close(requestId)
+        this.#close(requestId, by)
       })
+    })
+    // Of the sockets of a document that its page leaves, the browser tells no end.
+    wire.on('Page.frameNavigated', ({ frame }, sessionId) => {
+      const session = targets.speaker(sessionId)
+      if (session?.targetId === frame.id) this.#closeAll((socket) => socket.session === session, 'DOCUMENT', null)
     })
   }
 
@@ -82,39 +135,151 @@ export class WebSocketRecorder {
     if (requestId === null || !session) return
     const socket = this.#sockets.get(requestId)
     if (event.method === 'Network.webSocketCreated' && !socket) {
-      const counts = { startedAt: Date.now(), framesSent: 0, framesReceived: 0, error: null }
-      this.#sockets.set(requestId, { webSocketId: ++this.#count, url: '', session, ...counts, isTooLarge: true })
+      this.#create(requestId, '', session).isTooLarge = true
       this.#recorder.missed('WEB_SOCKET_OPENED', 'MESSAGE_TOO_LARGE')
     }
     if (!socket) return
-    if (event.method === 'Network.webSocketFrameSent') socket.framesSent++
-    if (event.method === 'Network.webSocketFrameReceived') socket.framesReceived++
+    if (event.method === 'Network.webSocketFrameSent') this.#omit(socket, 'SENT')
+    if (event.method === 'Network.webSocketFrameReceived') this.#omit(socket, 'RECEIVED')
     if (event.method === 'Network.webSocketFrameError') socket.error = 'unknown: the message is too large'
   }
 
   /** A worker, frame or page is gone, and its sockets with it. */
   sessionEnded(session: TrackedSession): void {
-    for (const [requestId, socket] of this.#sockets) {
-      const isGone = socket.session === session || (session.type === 'page' && socket.session.page === session.page)
-      if (isGone) this.#close(requestId)
-    }
+    const isGone = (socket: Socket) =>
+      socket.session === session || (session.type === 'page' && socket.session.page === session.page)
+    this.#closeAll(isGone, 'DOCUMENT', null)
+  }
+
+  pageCrashed(page: TrackedPage): void {
+    this.#closeAll(({ session }) => session.page === page, 'DOCUMENT', 'page crashed')
   }
 
   /** The session ends, and cuts what is still open. */
   flush(): void {
+    this.#closeAll(() => true, 'SESSION', 'session ended')
+  }
+
+  dispose(): void {
+    for (const { opening, batch } of this.#sockets.values()) {
+      if (opening) clearTimeout(opening)
+      batch.discard()
+    }
+    this.#sockets.clear()
+  }
+
+  #create(requestId: string, url: string, session: TrackedSession): Socket {
+    const socket: Socket = {
+      webSocketId: ++this.#count,
+      url,
+      session,
+      startedAt: Date.now(),
+      clock: new WallClock(),
+      status: null,
+      requestHeaders: {},
+      responseHeaders: null,
+      opening: setTimeout(() => this.#opened(socket), HANDSHAKE_MS),
+      frames: { SENT: 0, RECEIVED: 0 },
+      omitted: { SENT: 0, RECEIVED: 0 },
+      batch: new MessageBatch(this.#capture.budget, (messages) => this.#write(socket, messages)),
+      error: null,
+      isEnding: false,
+      isTooLarge: false,
+    }
+    this.#sockets.set(requestId, socket)
+    return socket
+  }
+
+  #opened(socket: Socket): void {
+    if (socket.opening === null) return
+    clearTimeout(socket.opening)
+    socket.opening = null
+    if (socket.isTooLarge) return
+    const { webSocketId, url, session, status, requestHeaders, responseHeaders, startedAt } = socket
+    const pageId = session.page?.pageId ?? null
+    const data = { webSocketId, url, pageId, status, requestHeaders, responseHeaders }
+    this.#recorder.record({ kind: 'WEB_SOCKET_OPENED', at: startedAt, data })
+  }
+
+  #frame(direction: WebSocketDirection, event: CdpEvents['Network.webSocketFrameSent']): void {
+    const socket = this.#sockets.get(event.requestId)
+    if (!socket) return
+    const { isWanted, redact } = this.#capture
+    const { response: frame, timestamp } = event
+    const isKept =
+      isWanted &&
+      !socket.isTooLarge &&
+      socket.batch.add(storedSize(frame.payloadData), () =>
+        toMessage(frame, direction, socket.clock.at(timestamp), redact),
+      )
+    if (isKept) socket.frames[direction] += 1
+    else this.#omit(socket, direction)
+  }
+
+  #omit(socket: Socket, direction: WebSocketDirection): void {
+    socket.frames[direction] += 1
+    socket.omitted[direction] += 1
+  }
+
+  #write(socket: Socket, messages: WebSocketMessage[]): void {
+    this.#opened(socket)
+    const { webSocketId, url, session } = socket
+    const data = { webSocketId, url, pageId: session.page?.pageId ?? null, messages, ...takeOmitted(socket) }
+    this.#recorder.record({ kind: 'WEB_SOCKET_MESSAGES', at: messages.at(-1)!.at, data })
+  }
+
+  #closeAll(isGone: (socket: Socket) => boolean, by: WebSocketCloser, error: string | null): void {
     for (const [requestId, socket] of this.#sockets) {
-      socket.error ??= 'session ended'
-      this.#close(requestId)
+      if (!isGone(socket)) continue
+      if (socket.isEnding) this.#close(requestId, null)
+      else if (socket.error !== null) this.#close(requestId, 'FAILURE')
+      else {
+        socket.error = error
+        this.#close(requestId, by)
+      }
     }
   }
 
-  #close(requestId: string): void {
+  #closedAs(requestId: string, end: WebSocketEnd | null): void {
+    const socket = this.#sockets.get(requestId)
+    if (!socket || end === null) return this.#close(requestId, null)
+    if (end.closedBy === null) socket.error = 'connection lost'
+    this.#close(requestId, end.closedBy ?? 'FAILURE', end)
+  }
+
+  #close(
+    requestId: string,
+    closedBy: WebSocketCloser | null,
+    { code = null, reason = null }: { code?: number | null; reason?: string | null } = {},
+  ): void {
     const socket = this.#sockets.get(requestId)
     if (!socket) return
     this.#sockets.delete(requestId)
-    const { session, isTooLarge, webSocketId, url, framesSent, framesReceived, error } = socket
-    if (isTooLarge) return this.#recorder.missed('WEB_SOCKET_CLOSED', 'MESSAGE_TOO_LARGE')
-    const data = { webSocketId, url, framesSent, framesReceived, error, pageId: session.page?.pageId ?? null }
+    this.#opened(socket)
+    socket.batch.flush()
+    if (socket.isTooLarge) return this.#recorder.missed('WEB_SOCKET_CLOSED', 'MESSAGE_TOO_LARGE')
+    const { session, webSocketId, url, frames, error, status } = socket
+    const data = {
+      webSocketId,
+      url,
+      pageId: session.page?.pageId ?? null,
+      framesSent: frames.SENT,
+      framesReceived: frames.RECEIVED,
+      error,
+      status,
+      closeCode: code,
+      closeReason: reason === null ? null : cutText(this.#capture.redact(reason), TEXT_LIMITS.closeReason),
+      closedBy,
+      ...takeOmitted(socket),
+    }
     this.#recorder.record({ kind: 'WEB_SOCKET_CLOSED', at: Date.now(), data })
   }
+}
+
+/** What was counted since the last entry that told. */
+function takeOmitted({ omitted }: Socket): { omittedSent: number; omittedReceived: number } {
+  const taken = { omittedSent: omitted.SENT, omittedReceived: omitted.RECEIVED }
+  omitted.SENT = 0
+  omitted.RECEIVED = 0
+  return taken
 }

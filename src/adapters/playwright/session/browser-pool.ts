@@ -4,7 +4,7 @@ import type { SandboxMode } from '../../../config.ts'
 import type { Logger } from '../../../logger.ts'
 import type { RecordingKind } from '../../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, EventSink } from '../../../ports/browser.ts'
-import type { ConnectionOutcome, EgressPolicy, EgressProxies } from '../../../ports/egress.ts'
+import type { ConnectionOutcome, EgressPolicy, EgressProxies, WebSocketEnd } from '../../../ports/egress.ts'
 import { unowned, type FaultOwner } from '../../../fault-owner.ts'
 import type { LaunchMode } from '../launch/browser-process.ts'
 import { PlaywrightSession } from './browser-session.ts'
@@ -239,6 +239,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       recordings,
       process,
       connections,
+      options.capture,
     )
     if (options.httpCredentials) {
       const redaction = new AuthorizationRedaction(options.httpCredentials)
@@ -364,17 +365,21 @@ interface AssignedEgress {
 
 function assignEgress({ process, faults }: OpenBrowser, policy: EgressPolicy): AssignedEgress {
   const connections = new ConnectionOutcomes(process.proxy?.port ?? null, policy)
-  const assigned = process.proxy?.assign(policy, heardBy(connections, faults))
+  const assigned = process.proxy?.assign(
+    policy,
+    heardBy((outcome: ConnectionOutcome) => connections.heard(outcome), faults),
+    heardBy((end: WebSocketEnd) => connections.webSockets.heard(end), faults),
+  )
   // Whoever waits for it hears of it; where the browser turns out not to be usable, nobody does.
   assigned?.catch(() => undefined)
   return { connections, assigned }
 }
 
 /** What is made of a proxy's report has an owner. */
-function heardBy(connections: ConnectionOutcomes, owner: FaultOwner): (outcome: ConnectionOutcome) => void {
-  return (outcome) => {
+function heardBy<T>(hear: (told: T) => void, owner: FaultOwner): (told: T) => void {
+  return (told) => {
     try {
-      connections.heard(outcome)
+      hear(told)
     } catch (error) {
       owner.fail(error)
     }

@@ -19,6 +19,8 @@ export interface TrackedPage {
 /** A session of the protocol: who speaks when an event arrives on it. */
 export interface TrackedSession {
   sessionId: string
+  /** Of a page or frame also the id of its root frame. */
+  targetId: string
   type: string
   page: TrackedPage | null
 }
@@ -267,6 +269,7 @@ export class TargetRegistry {
 
   #attached(info: TargetInfo, sessionId: string, parentId: string | undefined): void {
     if (info.type === 'browser') return
+    const { targetId } = info
     const parent = this.#tracked(parentId)
     // A second session with a page is no second page: actions ask by one which page is which.
     if (info.type === 'page' && this.#pages.has(info.targetId)) return
@@ -280,13 +283,13 @@ export class TargetRegistry {
         title: '',
       }
       this.#pages.set(info.targetId, page)
-      this.#sessions.set(sessionId, { sessionId, type: info.type, page })
+      this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page })
       if (this.#hiding > 0 && !info.openerId) this.#hidden.add(page)
       else if (this.#observer) this.#adopt(page)
       return
     }
     if (isOurs(info, parentId)) {
-      this.#sessions.set(sessionId, { sessionId, type: info.type, page: null })
+      this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page: null })
       this.#wire.tell('Runtime.enable', {}, sessionId)
       this.#wire.tell('Network.enable', {}, sessionId)
       if (this.sharedWorkersAreOffline) {
@@ -295,7 +298,7 @@ export class TargetRegistry {
       this.#wire.release(sessionId)
       return
     }
-    this.#sessions.set(sessionId, { sessionId, type: info.type, page: parent?.page ?? null })
+    this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page: parent?.page ?? null })
   }
 
   #detached(sessionId: string): void {

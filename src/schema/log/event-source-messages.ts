@@ -1,0 +1,53 @@
+import { encodeGlobalId } from '../../contract/global-id.ts'
+import { TEXT_LIMITS, type EventSourceMessage } from '../../ports/log-entry.ts'
+import { builder } from '../base/builder.ts'
+import { NEEDS } from '../base/needs.ts'
+import { entryType } from '../sessions/session-event.ts'
+
+const EventSourceMessageType = builder.objectRef<EventSourceMessage>('EventSourceMessage').implement({
+  authScopes: NEEDS.read,
+  description: 'A server-sent event.',
+  fields: (t) => ({
+    at: t.field({ type: 'DateTime', description: 'When it was received.', resolve: ({ at }) => at }),
+    eventName: t.exposeString('eventName', {
+      description: `Name of the event, "message" without one of its own; cut at ${TEXT_LIMITS.eventName} UTF-16 code units.`,
+    }),
+    eventId: t.exposeString('eventId', {
+      description: `Last event id that the server sent; cut at ${TEXT_LIMITS.eventName} UTF-16 code units. Empty if there was none.`,
+    }),
+    data: t.exposeString('data', { description: `The data, cut at ${TEXT_LIMITS.message} UTF-16 code units.` }),
+    sizeBytes: t.field({
+      type: 'SafeInt',
+      description: 'Size of the whole data in bytes.',
+      resolve: ({ sizeBytes }) => sizeBytes,
+    }),
+    truncated: t.exposeBoolean('truncated', { description: 'Whether only the start of the data was recorded.' }),
+  }),
+})
+
+const EventSourceMessages = entryType(
+  'EVENT_SOURCE_MESSAGES',
+  'Server-sent events that one EventSource received, in order: those of at most 50 ms, and at most 100. Beyond a rate they are counted only. What a page reads from a response by itself is not told by the browser.',
+)
+
+builder.objectFields(EventSourceMessages, (t) => ({
+  networkRequestId: t.id({
+    description: 'Id of the request: a PendingRequest while it receives, then a NetworkRequest.',
+    resolve: ({ sessionId, entry }) => encodeGlobalId('NetworkRequest', sessionId, entry.data.requestId),
+  }),
+  url: t.string({ description: 'URL of the request.', resolve: ({ entry }) => entry.data.url }),
+  pageId: t.id({
+    nullable: true,
+    description: 'The page, as in Session.pages. Null for what belongs to no page, such as a shared or service worker.',
+    resolve: ({ entry }) => entry.data.pageId,
+  }),
+  streamMessages: t.field({
+    type: [EventSourceMessageType],
+    description: 'The events, oldest first. Empty where only a number is left to tell.',
+    resolve: ({ entry }) => entry.data.messages,
+  }),
+  omittedReceived: t.int({
+    description: 'Number of events since the previous entry of this request that were counted instead of recorded.',
+    resolve: ({ entry }) => entry.data.omitted,
+  }),
+}))
