@@ -6,14 +6,15 @@ import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store-
 import type { LogHead, Store } from '../../ports/store.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
 import { CommitProgress } from './commit-progress.ts'
-import { DroppedEntries, PacedDrops } from './dropped-entries.ts'
+import { DropMarkers } from './drop-markers.ts'
+import { DroppedEntries } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
 import { endFailedLog } from './failed-log.ts'
 import { countsOf, countsWith, type LogCounts } from './log-counts.ts'
 import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
 import { hasOwnCap, isNeverDropped } from './drop-policy.ts'
-import { MESSAGE_SHARE, MessageDrops } from './message-drops.ts'
+import { MESSAGE_SHARE } from './message-drops.ts'
 import { cutQueue, MARKER_SIZE, queuedAgain, takeBatch, type Queued } from './queued-entries.ts'
 import type { SessionLogEvents } from './session-log-events.ts'
 import { StoreRetry } from './store-retry.ts'
@@ -56,10 +57,7 @@ export class SessionLog {
 
   /** Dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
-  readonly #atLimit = new PacedDrops('LOG_LIMIT', true, (draft) => this.#mark(draft))
-  readonly #flooded = new PacedDrops('FLOOD', false, (draft) => this.#mark(draft))
-  readonly #tooLarge = new PacedDrops('MESSAGE_TOO_LARGE', false, (draft) => this.#mark(draft))
-  readonly #messages = new MessageDrops((draft) => this.#mark(draft))
+  readonly #drops = new DropMarkers((draft) => this.#mark(draft))
 
   constructor(
     store: Store,
@@ -107,7 +105,7 @@ export class SessionLog {
       this.#settleDropped()
       this.#enqueue(queued)
     } else if (hasOwnCap(draft)) {
-      if (this.#isFull(queued.size, MESSAGE_SHARE)) this.#messages.add(draft, this.#patience.isFailing)
+      if (this.#isFull(queued.size, MESSAGE_SHARE)) this.#drops.messages.add(draft, this.#patience.isFailing)
       else this.#enqueue(queued)
     } else if (this.#accepted >= this.#limits.maxEntries) {
       this.#dropAtLimit(draft)
@@ -129,8 +127,7 @@ export class SessionLog {
     if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
     // Its marker takes the place that the entry would have taken.
     this.#accepted += 1
-    if (reason === 'FLOOD') this.#flooded.add(dropped)
-    else this.#tooLarge.add(dropped)
+    this.#drops.missed(dropped, reason)
   }
 
   /**
@@ -163,7 +160,7 @@ export class SessionLog {
   async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
     this.append(draft, patch)
     await this.flush()
-    this.#stopMarkers()
+    this.#drops.stop()
     if (this.#unrecorded) {
       const log = { sessionId: this.sessionId, lastSequence: this.#lastSequence, unrecorded: this.#unrecorded }
       const entries = await endFailedLog(this.#store, log, draft, patch, this.#logger)
@@ -219,22 +216,12 @@ export class SessionLog {
 
   #dropAtLimit(dropped: Pick<EntryDraft, 'kind' | 'at'>): void {
     this.#settleOverflow()
-    this.#atLimit.add(dropped)
-  }
-
-  #stopMarkers(): void {
-    this.#atLimit.stop()
-    this.#flooded.stop()
-    this.#tooLarge.stop()
-    this.#messages.stop()
+    this.#drops.atLimit.add(dropped)
   }
 
   #settleDropped(): void {
     this.#settleOverflow()
-    this.#atLimit.settle()
-    this.#flooded.settle()
-    this.#tooLarge.settle()
-    this.#messages.settle()
+    this.#drops.settle()
   }
 
   #startCommitting(): void {
@@ -394,7 +381,7 @@ export class SessionLog {
     this.#queue = []
     this.#queuedBytes = 0
     this.#patch = null
-    this.#stopMarkers()
+    this.#drops.stop()
     this.#progress.giveUp()
     for (const resolve of this.#awaited.values()) resolve(null)
     this.#awaited.clear()

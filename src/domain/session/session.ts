@@ -287,7 +287,7 @@ export class Session implements EventSink {
     if (page && !this.#sealed) this.#shown.shows({ ...page, url: this.#bodies.redaction.url(page.url) })
   }
 
-  arrived(pageId: string): void {
+  readonly arrived = (pageId: string): void => {
     if (!this.#sealed) this.#shown.arrived(pageId)
   }
 
