@@ -40,6 +40,7 @@ export const WatchNetwork = graphql(`
         method
         resourceType
         status
+        outcome
         failure
         durationMs
         responseBytes
@@ -53,36 +54,80 @@ export const WatchNetwork = graphql(`
   }
 `)
 
-export const RequestDetails = graphql(`
-  query RequestDetails($id: ID!) {
-    node(id: $id) {
-      ... on NetworkRequest {
-        id
-        url
-        method
-        resourceType
-        status
-        failure
-        startedAt
-        durationMs
-        requestBytes
-        responseBytes
-        fromCache
-        redirectedFrom
-        requestHeaders
-        responseHeaders
-        timing {
-          queuedMs
-          dnsMs
-          connectMs
-          tlsMs
-          waitingMs
-          downloadMs
+export const CookieFacts = graphql(`
+  fragment CookieFacts on RequestCookie @_unmask {
+    name
+    value
+    domain
+    path
+    expiresAt
+    httpOnly
+    secure
+    sameSite
+    blockedReasons
+    exemptionReason
+  }
+`)
+
+export const RequestDetails = graphql(
+  `
+    query RequestDetails($id: ID!) {
+      node(id: $id) {
+        ... on NetworkRequest {
+          id
+          url
+          method
+          resourceType
+          status
+          statusText
+          outcome
+          failure
+          startedAt
+          durationMs
+          requestBytes
+          responseBytes
+          fromCache
+          servedBy
+          mimeType
+          protocol
+          priority
+          remoteAddress
+          frame {
+            url
+          }
+          initiator {
+            type
+            location {
+              url
+              line
+              column
+            }
+            stack
+          }
+          cookiesSent {
+            ...CookieFacts
+          }
+          cookiesSet {
+            ...CookieFacts
+          }
+          cookiesOmitted
+          redirectedFrom
+          requestHeaders
+          responseHeaders
+          timing {
+            queuedMs
+            dnsMs
+            connectMs
+            tlsMs
+            waitingMs
+            downloadMs
+          }
         }
       }
     }
-  }
-`)
+  `,
+  [CookieFacts],
+)
 
 export const SocketMessages = graphql(`
   query SocketMessages($session: ID!, $webSocketId: Int!, $after: String) {

@@ -147,6 +147,8 @@ export const WatchSession = graphql(
           startedAt
           method
           url
+          status
+          responseBytes
         }
       }
     }

@@ -17,7 +17,7 @@ interface Span {
   readonly length: number
 }
 
-const { columns } = messages.network
+const { columns, outcomes } = messages.network
 const TYPES = [
   'DOCUMENT',
   'SCRIPT',
@@ -41,7 +41,7 @@ const COLUMNS: readonly Column<Request, Span>[] = [
   {
     key: 'code',
     label: columns.status,
-    render: ({ status, failure }) => (failure === null ? status : messages.network.failed),
+    render: ({ status, outcome }) => [status, outcomes[outcome]].filter(Boolean).join(' '),
   },
   {
     key: 'name',
@@ -67,8 +67,16 @@ const COLUMNS: readonly Column<Request, Span>[] = [
   { key: 'waterfall', label: columns.waterfall, render: (request, span) => <Bar request={request} span={span} /> },
 ]
 
-const isFailed = ({ status, failure }: Pick<Request, 'status' | 'failure'>): boolean =>
-  failure !== null || (status !== null && status >= 400)
+/** As the filter `failedOnly` of the API has it. */
+const isFailed = ({ status, failure, outcome }: Pick<Request, 'status' | 'failure' | 'outcome'>): boolean =>
+  (failure !== null && outcome !== 'CUT_BY_END') || (status !== null && status >= 400)
+
+function toneOf(request: Request): string | undefined {
+  const { outcome, status } = request
+  if (outcome === 'FAILED' || outcome === 'BLOCKED' || (status !== null && status >= 400)) return 'ERROR'
+  if (outcome === 'CANCELED') return 'WARNING'
+  return outcome === 'COMPLETED' ? undefined : 'DEBUG'
+}
 
 export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: LiveSession | undefined }) {
   const store = useLog(logs.network)
@@ -119,7 +127,7 @@ export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: Li
           rows={rows}
           rowsOf={matches}
           contextOf={spanOf}
-          tone={(request) => (isFailed(request) ? 'ERROR' : undefined)}
+          tone={toneOf}
           selected={selected}
           onSelect={setSelected}
           empty={

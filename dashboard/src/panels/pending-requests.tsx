@@ -1,5 +1,5 @@
 import { Popover } from '@base-ui/react/popover'
-import { count } from '../format.ts'
+import { bytes, count } from '../format.ts'
 import { Age } from '../parts/age.tsx'
 import { messages } from '../messages.ts'
 import type { LiveSession } from '../live-session.ts'
@@ -16,12 +16,18 @@ export function PendingRequests(props: { count: number; requests: LiveSession['p
           <Popover.Popup className="popup">
             <Popover.Title className="popup-title">{messages.network.inFlightTitle}</Popover.Title>
             <ul className="in-flight">
-              {props.requests.map(({ id, method, url, startedAt }) => (
+              {props.requests.map(({ id, method, url, startedAt, status, responseBytes }) => (
                 <li key={id}>
                   <span className="faint">
                     <Age since={startedAt} until={null} />
                   </span>{' '}
                   {method} {url}
+                  {status !== null && (
+                    <span className="faint">
+                      {' '}
+                      {status}, {bytes(responseBytes)}
+                    </span>
+                  )}
                 </li>
               ))}
             </ul>

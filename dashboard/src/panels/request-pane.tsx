@@ -1,11 +1,12 @@
 import type { ResultOf } from 'gql.tada'
 import { useQuery } from 'urql'
-import { bytes, dateTime, duration } from '../format.ts'
+import { bytes, count, dateTime, duration } from '../format.ts'
 import type { Json } from '../graphql.ts'
 import { RequestDetails } from '../log-operations.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { DetailsPane, Facts } from '../parts/details-pane.tsx'
 import { OperationCopy } from '../parts/operation-copy.tsx'
+import { RequestCookies } from './request-cookies.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
 import { messages } from '../messages.ts'
@@ -35,7 +36,7 @@ export function RequestPane({ id, onClose }: { id: string; onClose: () => void }
 }
 
 function Request({ request }: { request: Details }) {
-  const { timing, responseHeaders } = request
+  const { timing, responseHeaders, initiator } = request
   const size = (value: number | null) => (value === null ? null : bytes(value))
   const phases = Object.entries(messages.network.phases) as [keyof typeof messages.network.phases, string][]
   return (
@@ -45,9 +46,13 @@ function Request({ request }: { request: Details }) {
       </p>
       <Facts
         facts={[
-          [messages.network.columns.status, request.status],
+          [messages.network.columns.status, [request.status, request.statusText].filter(Boolean).join(' ')],
+          [messages.network.outcome, words(request.outcome)],
           [messages.network.failure, request.failure && <span className="error">{request.failure}</span>],
-          [messages.network.columns.type, request.resourceType.toLowerCase()],
+          [messages.network.columns.type, words(request.resourceType)],
+          [messages.network.mimeType, request.mimeType],
+          [messages.network.initiator, initiator && <Initiator initiator={initiator} />],
+          [messages.network.frame, request.frame?.url],
           [messages.network.redirectedFrom, request.redirectedFrom],
           [messages.network.started, dateTime(request.startedAt)],
           [messages.network.took, duration(request.durationMs)],
@@ -58,6 +63,10 @@ function Request({ request }: { request: Details }) {
               ? `${size(request.responseBytes) ?? ''} ${messages.network.cached}`
               : size(request.responseBytes),
           ],
+          [messages.network.servedBy, request.servedBy && words(request.servedBy)],
+          [messages.network.protocol, request.protocol],
+          [messages.network.priority, request.priority && words(request.priority)],
+          [messages.network.remoteAddress, request.remoteAddress],
         ]}
       />
       {timing && (
@@ -71,8 +80,33 @@ function Request({ request }: { request: Details }) {
           />
         </>
       )}
+      {initiator?.stack && (
+        <>
+          <h3>{messages.network.stack}</h3>
+          <pre className="text">{initiator.stack}</pre>
+        </>
+      )}
+      <RequestCookies title={messages.network.cookiesSent} cookies={request.cookiesSent} />
+      <RequestCookies title={messages.network.cookiesSet} cookies={request.cookiesSet} />
+      {request.cookiesOmitted > 0 && (
+        <p className="faint">{messages.network.cookiesOmitted(count(request.cookiesOmitted))}</p>
+      )}
       <Headers title={messages.network.responseHeaders} headers={responseHeaders} />
       <Headers title={messages.network.requestHeaders} headers={request.requestHeaders} />
+    </>
+  )
+}
+
+/** A value of an enum, for people. */
+const words = (value: string) => value.toLowerCase().replaceAll('_', ' ')
+
+function Initiator({ initiator }: { initiator: NonNullable<Details['initiator']> }) {
+  const { type, location } = initiator
+  const place = location && [location.url, location.line, location.column].filter((part) => part !== null).join(':')
+  return (
+    <>
+      {words(type)}
+      {place && <span className="faint"> {place}</span>}
     </>
   )
 }

@@ -1,23 +1,26 @@
 import type { Exchange, Outcome } from './network-exchange.ts'
 import { abandoned, isPing, mayOutlivePage } from './network-outcome.ts'
 
-/** How long a request of a document that was left may still be told its end, before it counts as aborted. */
-const LEFT_DOCUMENT_MS = 2_000
-/** The same for one that may go on without its document, of which the network process tells the response alone. */
-const LEFT_FETCH_MS = 10_000
-/** The same for one that was to deliver something: the browser itself gives it up after 30 s. */
-const LEFT_DELIVERY_MS = 35_000
+/** How long a request of a document that was left may still be told its end. */
+export const LEFT_MS = {
+  /** One that its renderer has dropped, or will. */
+  dropped: 2_000,
+  /** One that may go on without its document, of which the network process tells the response alone. */
+  fetch: 10_000,
+  /** The same where it was to deliver something: the browser itself gives it up after 30 s. */
+  delivery: 35_000,
+} as const
 
 /** Requests whose documents were left, of which the browser may tell no end. */
 export class LeftRequests {
   readonly #timers = new Set<NodeJS.Timeout>()
 
   /** Calls back with the outcome of one that has not ended by then. */
-  wait(exchange: Exchange, giveUp: (outcome: Outcome) => void): void {
+  wait(exchange: Exchange, waitMs: number, giveUp: (outcome: Outcome) => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       giveUp(abandoned(exchange, 'net::ERR_ABORTED', mayBeDelivered(exchange)))
-    }, waitOf(exchange))
+    }, waitMs)
     this.#timers.add(timer)
   }
 
@@ -33,7 +36,7 @@ function mayBeDelivered(exchange: Exchange): boolean {
   return isPing(exchange) || (mayOutlivePage(exchange) && method !== 'GET' && method !== 'HEAD')
 }
 
-function waitOf(exchange: Exchange): number {
-  if (exchange.response !== null || !mayOutlivePage(exchange)) return LEFT_DOCUMENT_MS
-  return mayBeDelivered(exchange) ? LEFT_DELIVERY_MS : LEFT_FETCH_MS
+export function leftMsOf(exchange: Exchange): number {
+  if (exchange.response !== null || !mayOutlivePage(exchange)) return LEFT_MS.dropped
+  return mayBeDelivered(exchange) ? LEFT_MS.delivery : LEFT_MS.fetch
 }

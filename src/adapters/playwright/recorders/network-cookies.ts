@@ -18,7 +18,10 @@ const LAST_TIME = Date.UTC(9999, 11, 31)
 /** What a request would have sent, as the network process tells it: cookies that were blocked included. */
 export function sentCookies(associated: readonly Protocol.Network.AssociatedCookie[] | undefined): Cookies {
   if (!associated || associated.length === 0) return NO_COOKIES
-  return bounded(associated, ({ cookie, blockedReasons, exemptionReason }) => ({
+  // Those that were sent first, so that none of them is left out for one that was not.
+  const wasSent = ({ blockedReasons }: Protocol.Network.AssociatedCookie) => blockedReasons.length === 0
+  const sorted = [...associated.filter(wasSent), ...associated.filter((cookie) => !wasSent(cookie))]
+  return bounded(sorted, ({ cookie, blockedReasons, exemptionReason }) => ({
     ...ofJar(cookie),
     ...judged(blockedReasons, exemptionReason),
   }))

@@ -17,7 +17,7 @@ import {
   type Outcome,
 } from './network-exchange.ts'
 import { initiatorOf } from './network-initiator.ts'
-import { LeftRequests } from './left-requests.ts'
+import { LEFT_MS, LeftRequests, leftMsOf } from './left-requests.ts'
 import { abandoned, failureOf, isPing, lacksOnlyBody, mayHideResponse, mayOutlivePage } from './network-outcome.ts'
 import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
@@ -271,9 +271,8 @@ export class NetworkRecorder {
     if (lacksOnlyBody(exchange, event)) return end(null)
     const isCanceled = canceled === true && !blockedReason && !corsErrorStatus
     if (isCanceled && exchange.response === null && mayOutlivePage(exchange)) {
-      // A document that is left says so of what goes on without it, too.
-      if (exchange.isLeft) return
-      if (isPing(exchange)) return this.#leave(chainId, exchange)
+      // A document that is left says so of what goes on without it, too; and no page cancels a ping.
+      if (exchange.isLeft || isPing(exchange)) return this.#leave(chainId, exchange, LEFT_MS.dropped)
       return end(failureOf(event), { isDoubtful: true })
     }
     const failure = failureOf(event)
@@ -364,10 +363,10 @@ export class NetworkRecorder {
     for (const waiting of this.#waiting) if (isLeft(waiting.exchange)) doubt(waiting)
   }
 
-  #leave(chainId: string, exchange: Exchange): void {
+  #leave(chainId: string, exchange: Exchange, waitMs = leftMsOf(exchange)): void {
     exchange.isLeft = true
     if (this.#endDelivered(chainId, exchange)) return
-    this.#left.wait(exchange, (outcome) => {
+    this.#left.wait(exchange, waitMs, (outcome) => {
       if (this.#inFlight.get(chainId) === exchange) this.#end(chainId, outcome)
     })
   }
