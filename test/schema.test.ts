@@ -243,6 +243,8 @@ test('types that are nodes or entries have their interfaces', () => {
     'Dialog',
     'Download',
     'EntriesDropped',
+    'ExceptionHandled',
+    'Issue',
     'Navigation',
     'NetworkRequest',
     'PageClosed',

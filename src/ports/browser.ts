@@ -23,6 +23,8 @@ export interface BrowserOptions {
   /** Secret: in memory alone. */
   httpCredentials: HttpCredentials | null
   offline: boolean
+  /** What is recorded beyond the entries themselves; absent: all. */
+  capture?: { consoleArguments: boolean }
   /** What a profile holds: what `storageState` of an earlier session returned. */
   storageState: Json
   /** What to record from the first moment on. */

@@ -86,8 +86,14 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Navigation: { READ: `${ENTRY} pageId url sameDocument` },
   PageOpened: { READ: `${ENTRY} pageId url openerPageId` },
   PageClosed: { READ: `${ENTRY} pageId url` },
-  PageCrashed: { READ: `${ENTRY} pageId url` },
-  ConsoleMessage: { READ: `${ENTRY} level source text location stack pageId truncated` },
+  PageCrashed: { READ: `${ENTRY} pageId url crashReason crashCode` },
+  ConsoleMessage: {
+    READ: `${ENTRY} level source text location stack pageId truncated consoleMethod groupDepth hash arguments argumentsOmitted exceptionId`,
+  },
+  ExceptionHandled: { READ: `${ENTRY} exceptionId message pageId` },
+  Issue: {
+    READ: `${ENTRY} issueCode category message affectedRequestId affectedUrl affectedElement location pageId details detailsOmitted`,
+  },
   NetworkRequest: {
     READ: `${ENTRY} startedAt url method resourceType status failure durationMs requestBytes responseBytes fromCache redirectedFrom requestHeaders responseHeaders timing remoteAddress pageId`,
   },

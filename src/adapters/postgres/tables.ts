@@ -127,6 +127,8 @@ export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   CLIENT_ATTACHED: 17,
   CLIENT_DETACHED: 18,
   ARTIFACT_FAILED: 19,
+  ISSUE: 22,
+  EXCEPTION_HANDLED: 23,
 }
 
 /**

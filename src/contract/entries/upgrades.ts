@@ -18,6 +18,17 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
       timing: isObject(timing) ? { queuedMs: null, ...timing } : timing,
     }),
   },
+  {
+    CONSOLE_MESSAGE: (data) => ({
+      method: null,
+      groupDepth: 0,
+      arguments: null,
+      argumentsOmitted: 0,
+      exceptionId: null,
+      ...data,
+    }),
+    PAGE_CRASHED: (data) => ({ crashReason: null, crashCode: null, ...data }),
+  },
 ]
 
 /** Of what is written now. Entries from before there were versions are of version 1. */

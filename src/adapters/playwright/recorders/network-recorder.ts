@@ -18,6 +18,7 @@ import {
 import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
+import { RequestNumbers } from './request-numbers.ts'
 import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import type { TrackedPage, TargetRegistry, TrackedSession } from '../cdp/targets/target-registry.ts'
 
@@ -62,6 +63,8 @@ export class NetworkRecorder {
   readonly #leftDocumentTimers = new Set<NodeJS.Timeout>()
   /** Of requests that Playwright continues, by the ids by which they are. */
   readonly #fetches = new Map<string, string>()
+  /** For what else the browser tells of a request. */
+  readonly numbers = new RequestNumbers()
   #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
   #count = 0
 
@@ -241,6 +244,7 @@ export class NetworkRecorder {
   #begin(chainId: string, exchange: Exchange): void {
     this.#inFlight.set(chainId, exchange)
     const { requestId, startedAt, url, method, resourceType, pageId } = exchange
+    this.numbers.note(chainId, requestId)
     this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId })
   }
 

@@ -6,8 +6,10 @@ import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
+import { DraftQueue } from './draft-queue.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
 import { DownloadRecorder } from './download-recorder.ts'
+import { IssueRecorder } from './issue-recorder.ts'
 import { NavigationGuard } from '../network/navigation-guard.ts'
 import { NetworkRecorder } from './network-recorder.ts'
 import type { CaptureSet } from '../captures/capture-set.ts'
@@ -27,6 +29,7 @@ export class RecorderSet {
   readonly #webSockets: WebSocketRecorder
   readonly #downloads: DownloadRecorder
   readonly #targets: TargetRegistry
+  readonly #drafts: DraftQueue
   #redaction: AuthorizationRedaction | null = null
   /** When each page was heard last; null: who belongs to no page. */
   readonly #heardAt = new Map<string | null, number>()
@@ -45,22 +48,32 @@ export class RecorderSet {
     recordings?: Pick<CaptureSet, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
     connections = new ConnectionOutcomes(null),
+    capturesArguments = true,
   ) {
+    this.#drafts = new DraftQueue(
+      (draft) => {
+        recorder.record(draft)
+        recordings?.note(draft)
+      },
+      (error) => recorder.failed(error),
+    )
     const gate: EventSink = {
       record: (given) => {
         const draft = this.#redacted(given)
         if (this.#stopped) return this.#noteLate(draft.kind, draft.at)
         this.#noteHeard(draft)
         wire.charge(ENTRY_MS)
-        recorder.record(draft)
-        recordings?.note(draft)
+        this.#drafts.push(draft)
       },
       requestStarted: (request) => {
         if (!this.#stopped) recorder.requestStarted(request)
       },
       tooLarge: (kind, requestId) => {
         if (this.#stopped) this.#noteLate(kind, Date.now())
-        else recorder.tooLarge(kind, requestId)
+        else {
+          this.#drafts.releaseAll()
+          recorder.tooLarge(kind, requestId)
+        }
       },
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
@@ -77,7 +90,8 @@ export class RecorderSet {
     const pages = new PageRecorder(wire, targets, gate)
     const network = new NetworkRecorder(wire, targets, gate, this.guard, connections)
     const webSockets = new WebSocketRecorder(wire, targets, gate, connections)
-    const consoleLines = new ConsoleRecorder(wire, targets, gate, connections)
+    const consoleLines = new ConsoleRecorder(wire, targets, gate, this.#drafts, connections, capturesArguments)
+    const issues = new IssueRecorder(wire, targets, gate, this.#drafts, (id) => network.numbers.of(id))
     new DialogRecorder(wire, targets, gate)
     wire.onSkipped((event) => {
       consoleLines.tooLarge(event)
@@ -93,14 +107,15 @@ export class RecorderSet {
       {
         pageOpened: (page) => pages.opened(page),
         pageClosed: (page) => pages.closed(page),
-        pageCrashed: (page) => {
-          pages.crashed(page)
+        pageCrashed: (page, reason) => {
+          pages.crashed(page, reason)
           network.pageCrashed(page)
         },
         sessionEnded: (session) => {
           network.sessionEnded(session)
           webSockets.sessionEnded(session)
           consoleLines.sessionEnded(session)
+          issues.sessionEnded(session)
         },
         pagesChanged: () => gate.pagesChanged(),
       },
@@ -122,9 +137,15 @@ export class RecorderSet {
 
   /** At the end: records the requests that still wait for the rest of their headers, and the WebSockets still open. */
   flush(): void {
+    this.#drafts.releaseAll()
     this.#connections.settle()
     this.#network.flush()
     this.#webSockets.flush()
+  }
+
+  /** Resolves when all that pages have logged by now is recorded. */
+  settled(): Promise<void> {
+    return this.#drafts.settled()
   }
 
   /** See DownloadRecorder.finish. */
@@ -167,6 +188,7 @@ export class RecorderSet {
   /** Nothing is recorded from now on. */
   stop(): void {
     this.#downloads.dispose()
+    this.#drafts.releaseAll()
     this.#stopped = true
     this.#connections.settle()
     this.#network.dispose()

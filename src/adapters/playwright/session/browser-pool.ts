@@ -225,7 +225,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     // A video begins with its context; other recordings can begin in the one that is there.
     const isDefault =
       !options.record.includes('VIDEO') &&
-      isDeepStrictEqual({ ...options, record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
+      isDeepStrictEqual({ ...withoutCapture(options), record: [], egress: DEFAULT_OPTIONS.egress }, DEFAULT_OPTIONS)
     const recordings = new CaptureSet(options.record, process, targets, recorder, logger)
     const recording = new RecorderSet(
       process.wire,
@@ -237,6 +237,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       recordings,
       process,
       connections,
+      options.capture?.consoleArguments ?? true,
     )
     if (options.httpCredentials) {
       const redaction = new AuthorizationRedaction(options.httpCredentials)
@@ -351,6 +352,11 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       .finally(() => this.#background.delete(guarded))
     this.#background.add(guarded)
   }
+}
+
+/** What is recorded changes nothing of the browser: one that is ready will do. */
+function withoutCapture({ capture: _, ...options }: BrowserOptions): BrowserOptions {
+  return options
 }
 
 /** The policy of a browser's proxy; `assigned`: once it is in force. */
