@@ -244,6 +244,8 @@ test('types that are nodes or entries have their interfaces', () => {
     'Download',
     'EntriesDropped',
     'EventSourceMessages',
+    'ExceptionHandled',
+    'Issue',
     'Navigation',
     'NetworkRequest',
     'PageClosed',

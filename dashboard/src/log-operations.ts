@@ -19,6 +19,7 @@ export const WatchConsole = graphql(`
         }
         stack
         truncated
+        groupDepth
       }
       cursor
       live
@@ -50,6 +51,18 @@ export const WatchNetwork = graphql(`
       live
       dropped
       droppedUnknown
+    }
+  }
+`)
+
+export const LineDetails = graphql(`
+  query LineDetails($id: ID!) {
+    node(id: $id) {
+      ... on ConsoleMessage {
+        id
+        arguments
+        argumentsOmitted
+      }
     }
   }
 `)
@@ -183,6 +196,15 @@ export const WatchStory = graphql(`
         }
         ... on PageCrashed {
           url
+          crashReason
+        }
+        ... on Issue {
+          issueCode
+          message
+          affectedUrl
+        }
+        ... on ExceptionHandled {
+          message
         }
         ... on Action {
           type

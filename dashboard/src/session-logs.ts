@@ -32,6 +32,8 @@ const IN_TIMELINE: Readonly<Record<SessionEventKind, boolean>> = {
   CLIENT_DETACHED: true,
   TASK_STEP: true,
   TASK_ENDED: true,
+  ISSUE: true,
+  EXCEPTION_HANDLED: true,
 }
 
 const STORY_KINDS = (Object.keys(IN_TIMELINE) as SessionEventKind[]).filter((kind) => IN_TIMELINE[kind])

@@ -22,8 +22,13 @@ export function lineOf(entry: StoryEntry): string {
       return entry.url + (entry.sameDocument ? ` (${story.sameDocument})` : '')
     case 'PageOpened':
     case 'PageClosed':
-    case 'PageCrashed':
       return entry.url
+    case 'PageCrashed':
+      return entry.url + (entry.crashReason === null ? '' : ` (${entry.crashReason})`)
+    case 'Issue':
+      return entry.affectedUrl === null ? entry.message : `${entry.message} ${entry.affectedUrl}`
+    case 'ExceptionHandled':
+      return entry.message
     case 'Action': {
       const what = subjectOf(entry.details)
       return entry.error ? `${what}${what && ' – '}${entry.error.message}` : what

@@ -14,7 +14,14 @@ import type { RequestOutcome, ResourceType } from '../contract/entries/network-r
 
 export { ARTIFACT_FAILURE_CODES, type ArtifactFailureCode } from '../contract/entries/artifact-events.ts'
 export type { ClientDetachReason } from '../contract/entries/client-events.ts'
-export { CONSOLE_LEVELS, type ConsoleLevel, type ConsoleSource } from '../contract/entries/console-message.ts'
+export {
+  CONSOLE_LEVELS,
+  type ConsoleLevel,
+  type ConsoleMethod,
+  type ConsoleSource,
+  type ConsoleValue,
+} from '../contract/entries/console-message.ts'
+export type { IssueCategory } from '../contract/entries/issue.ts'
 export type { DialogType } from '../contract/entries/dialog.ts'
 export type { DropReason } from '../contract/entries/entries-dropped.ts'
 export { SESSION_EVENT_KINDS, type SessionEventKind } from '../contract/entries/kinds.ts'
@@ -83,12 +90,26 @@ export const TEXT_LIMITS = {
   fileName: 1_024,
   /** As a client calls itself. */
   clientName: 200,
+  /** Of an issue, and each text in its details. */
+  issue: 1_024,
   /** What a model says beside its calls. */
   taskText: 8_192,
 } as const
 
 /** Why an entry is missing of which the browser told: its message was too large to be read, or came too late. */
 export type MissReason = Extract<DropReason, 'MESSAGE_TOO_LARGE' | 'FLOOD'>
+
+/** Bounds of the arguments of a console message. Documented in docs/log.md. */
+export const ARGUMENT_LIMITS = {
+  /** Of JSON, of all arguments of a line: what ten thousand lines a second may cost at most. */
+  bytes: 32_768,
+  /** UTF-16 code units of a text in them. */
+  text: 8_192,
+  /** Levels of members below an argument. */
+  depth: 5,
+  /** Members, elements or entries of an object. */
+  members: 100,
+} as const
 
 /** An entry before the log has given it its sequence. `at` is when it happened, in milliseconds since the epoch. */
 export type EntryDraft<K extends SessionEventKind = SessionEventKind> = {

@@ -73,6 +73,11 @@ export function consoleMessage(text: string, data: Partial<EntryDraft<'CONSOLE_M
       stack: null,
       pageId: 'p1',
       truncated: 0,
+      method: 'LOG',
+      groupDepth: 0,
+      arguments: 'TEXT',
+      argumentsOmitted: 0,
+      exceptionId: null,
       ...data,
     },
   }

@@ -31,11 +31,12 @@ export const SESSION_ID = encodeGlobalId('Session', SESSION_UUID)
 
 export function consoleEntry(sequence: number, text = `line ${sequence}`): LogEntry<'CONSOLE_MESSAGE'> {
   const place = { url: null, line: null, column: null, stack: null, pageId: 'p1', truncated: 0 }
+  const said = { method: 'LOG', groupDepth: 0, arguments: 'TEXT', argumentsOmitted: 0, exceptionId: null } as const
   return {
     kind: 'CONSOLE_MESSAGE',
     sequence,
     at: Date.UTC(2026, 0, 1) + sequence,
-    data: { level: 'LOG', source: 'CONSOLE', text, ...place },
+    data: { level: 'LOG', source: 'CONSOLE', text, ...place, ...said },
   }
 }
 

@@ -92,8 +92,14 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Navigation: { READ: `${ENTRY} pageId url sameDocument` },
   PageOpened: { READ: `${ENTRY} pageId url openerPageId` },
   PageClosed: { READ: `${ENTRY} pageId url` },
-  PageCrashed: { READ: `${ENTRY} pageId url` },
-  ConsoleMessage: { READ: `${ENTRY} level source text location stack pageId truncated` },
+  PageCrashed: { READ: `${ENTRY} pageId url crashReason crashCode` },
+  ConsoleMessage: {
+    READ: `${ENTRY} level source text location stack pageId truncated consoleMethod groupDepth hash arguments argumentsOmitted exceptionId`,
+  },
+  ExceptionHandled: { READ: `${ENTRY} exceptionId message pageId` },
+  Issue: {
+    READ: `${ENTRY} issueCode category message affectedRequestId affectedUrl affectedElement location pageId details detailsOmitted`,
+  },
   NetworkRequest: {
     READ: `${ENTRY} startedAt url method resourceType status statusText outcome failure durationMs requestBytes responseBytes fromCache servedBy mimeType protocol priority isNavigation frame initiator redirectedFrom requestHeaders responseHeaders cookiesSent cookiesSet cookiesOmitted timing remoteAddress requestBody requestBodyOmitted responseBody bodyOmitted pageId`,
   },

@@ -34,6 +34,8 @@ export const TYPE_OF = {
   ARTIFACT_FAILED: 'ArtifactFailed',
   CLIENT_ATTACHED: 'ClientAttached',
   CLIENT_DETACHED: 'ClientDetached',
+  ISSUE: 'Issue',
+  EXCEPTION_HANDLED: 'ExceptionHandled',
   TASK_STEP: 'TaskStep',
   TASK_ENDED: 'TaskEnded',
 } satisfies Record<SessionEventKind, string>
@@ -119,7 +121,7 @@ export function entryData(marker: string, artifactId: string, taskId: string, co
     NAVIGATION: { pageId, url, sameDocument: false },
     PAGE_OPENED: { pageId, url, openerPageId: null },
     PAGE_CLOSED: { pageId, url },
-    PAGE_CRASHED: { pageId, url },
+    PAGE_CRASHED: { pageId, url, crashReason: marker, crashCode: 5 },
     CONSOLE_MESSAGE: {
       level: 'LOG',
       source: 'CONSOLE',
@@ -130,6 +132,11 @@ export function entryData(marker: string, artifactId: string, taskId: string, co
       stack: marker,
       pageId,
       truncated: 0,
+      method: 'LOG',
+      groupDepth: 1,
+      arguments: [{ type: 'object', properties: [{ name: 'text', type: 'string', value: marker }] }],
+      argumentsOmitted: 1,
+      exceptionId: 1,
     },
     NETWORK_REQUEST: {
       requestId: 1,
@@ -228,6 +235,21 @@ export function entryData(marker: string, artifactId: string, taskId: string, co
     TASK_ENDED: { taskId, status: 'COMPLETED', result: marker, error: null, steps: 1, cost },
     CLIENT_ATTACHED: { clientId: 1, name: marker },
     CLIENT_DETACHED: { clientId: 1, name: marker, reason: 'CLIENT_LEFT', commandCount: 1 },
+    ISSUE: {
+      code: marker,
+      category: 'CORS',
+      message: marker,
+      requestId: 1,
+      affectedUrl: url,
+      affectedElement: marker,
+      url,
+      line: 1,
+      column: 1,
+      pageId,
+      details: { marker },
+      detailsOmitted: 0,
+    },
+    EXCEPTION_HANDLED: { exceptionId: 1, message: marker, pageId },
   }
   return data
 }

@@ -92,7 +92,8 @@ function newRecord(): SessionRecord {
 
 export function line(text: string): EntryDraft<'CONSOLE_MESSAGE'> {
   const place = { url: null, line: null, column: null, stack: null, pageId: 'p1', truncated: 0 }
-  return { kind: 'CONSOLE_MESSAGE', at: Date.now(), data: { level: 'LOG', source: 'CONSOLE', text, ...place } }
+  const said = { method: 'LOG', groupDepth: 0, arguments: 'TEXT', argumentsOmitted: 0, exceptionId: null } as const
+  return { kind: 'CONSOLE_MESSAGE', at: Date.now(), data: { level: 'LOG', source: 'CONSOLE', text, ...place, ...said } }
 }
 
 export const navigation: EntryDraft = {

@@ -1,13 +1,19 @@
 import { Toggle } from '@base-ui/react/toggle'
 import { ToggleGroup } from '@base-ui/react/toggle-group'
 import { useMemo, useState } from 'react'
+import { useQuery } from 'urql'
+import { sentenceFor } from '../errors.ts'
+import type { Json } from '../graphql.ts'
+import { LineDetails } from '../log-operations.ts'
 import { count, dateTime, fileOf, openable, time } from '../format.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { DataGrid, type Column } from '../parts/data-grid.tsx'
 import { DetailsPane, Facts } from '../parts/details-pane.tsx'
 import { LogEmpty } from '../parts/log-empty.tsx'
 import { LogPanel } from '../parts/log-panel.tsx'
+import { Problem } from '../parts/problem.tsx'
 import { SearchField } from '../parts/search-field.tsx'
+import { ValueTree } from '../parts/value-tree.tsx'
 import type { ConsoleLine, SessionLogs } from '../session-logs.ts'
 import { messages } from '../messages.ts'
 import { useLog, useMatching } from '../use-log.ts'
@@ -21,8 +27,9 @@ const COLUMNS: readonly Column<ConsoleLine>[] = [
   {
     key: 'text',
     label: messages.console.columns.text,
-    render: ({ source, text }) => (
+    render: ({ source, text, groupDepth }) => (
       <>
+        {groupDepth > 0 && <span className="indent" style={{ width: `${Math.min(groupDepth, 10)}rem` }} />}
         {source !== 'CONSOLE' && <span className="tag">{messages.console.sources[source]}</span>}
         {text}
       </>
@@ -120,6 +127,7 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
           [messages.console.origin, line.location?.url && <SourceLink line={line} full />],
         ]}
       />
+      <Arguments id={line.id} />
       {line.stack && (
         <>
           <h3>{messages.console.stack}</h3>
@@ -129,6 +137,24 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
     </DetailsPane>
   )
 }
+
+/** What was logged. The rows hold their text, so the values are asked for now. */
+function Arguments({ id }: { id: string }) {
+  const [{ data, error }, ask] = useQuery({ query: LineDetails, variables: { id } })
+  if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
+  const values = data?.node && 'arguments' in data.node ? data.node.arguments : null
+  if (!Array.isArray(values) || !values.some((value) => isOpenable(value))) return null
+  return (
+    <>
+      <h3>{messages.console.arguments}</h3>
+      <ValueTree values={values} />
+    </>
+  )
+}
+
+/** Whether a value says more than the text of the line. */
+const isOpenable = (value: Json) =>
+  typeof value === 'object' && value !== null && ('properties' in value || 'entries' in value)
 
 /** Where a line comes from, as a link to it. */
 function SourceLink({ line, full }: { line: ConsoleLine; full: boolean }) {

@@ -138,6 +138,8 @@ export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   ARTIFACT_FAILED: 19,
   WEB_SOCKET_MESSAGES: 20,
   EVENT_SOURCE_MESSAGES: 21,
+  ISSUE: 22,
+  EXCEPTION_HANDLED: 23,
 }
 
 /**

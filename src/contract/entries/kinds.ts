@@ -20,5 +20,7 @@ export const SESSION_EVENT_KINDS = [
   'TASK_ENDED',
   'CLIENT_ATTACHED',
   'CLIENT_DETACHED',
+  'ISSUE',
+  'EXCEPTION_HANDLED',
 ] as const
 export type SessionEventKind = (typeof SESSION_EVENT_KINDS)[number]

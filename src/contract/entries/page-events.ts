@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { int } from './members.ts'
 
 export const navigation = z.object({
   pageId: z.string(),
@@ -11,4 +12,11 @@ export const pageOpened = z.object({ pageId: z.string(), url: z.string(), opener
 
 export const pageClosed = z.object({ pageId: z.string(), url: z.string() })
 
-export const pageCrashed = z.object({ pageId: z.string(), url: z.string() })
+export const pageCrashed = z.object({
+  pageId: z.string(),
+  url: z.string(),
+  /** As the browser calls it: "crashed", "oom", "killed" … */
+  crashReason: z.string().nullable(),
+  /** Number of the signal, or exit code, of the process. */
+  crashCode: int.nullable(),
+})

@@ -2,11 +2,12 @@ import type { z } from 'zod'
 import { action } from './action.ts'
 import { artifactCreated, artifactFailed } from './artifact-events.ts'
 import { clientAttached, clientDetached } from './client-events.ts'
-import { consoleMessage } from './console-message.ts'
+import { consoleMessage, exceptionHandled } from './console-message.ts'
 import { dialog } from './dialog.ts'
 import { download } from './download.ts'
 import { entriesDropped } from './entries-dropped.ts'
 import { eventSourceMessages } from './event-source-messages.ts'
+import { issue } from './issue.ts'
 import type { SessionEventKind } from './kinds.ts'
 import { networkRequest } from './network-request.ts'
 import { navigation, pageClosed, pageCrashed, pageOpened } from './page-events.ts'
@@ -40,6 +41,8 @@ export const ENTRY_SCHEMAS = {
   TASK_ENDED: taskEnded,
   CLIENT_ATTACHED: clientAttached,
   CLIENT_DETACHED: clientDetached,
+  ISSUE: issue,
+  EXCEPTION_HANDLED: exceptionHandled,
 } as const satisfies Record<SessionEventKind, z.ZodType>
 
 export type EntryData = { [K in SessionEventKind]: z.output<(typeof ENTRY_SCHEMAS)[K]> }

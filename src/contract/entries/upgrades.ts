@@ -48,6 +48,15 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
       omittedReceived: data['framesReceived'],
       ...data,
     }),
+    CONSOLE_MESSAGE: (data) => ({
+      method: null,
+      groupDepth: 0,
+      arguments: null,
+      argumentsOmitted: 0,
+      exceptionId: null,
+      ...data,
+    }),
+    PAGE_CRASHED: (data) => ({ crashReason: null, crashCode: null, ...data }),
   },
 ]
 

@@ -23,6 +23,8 @@ const NEVER_DROPPED: Readonly<Record<SessionEventKind, boolean>> = {
   TASK_ENDED: true,
   CLIENT_ATTACHED: true,
   CLIENT_DETACHED: true,
+  ISSUE: false,
+  EXCEPTION_HANDLED: false,
 }
 
 /** A client of the browser's protocol does as much as it likes, as fast as it likes: of that, too, some may be dropped. */

@@ -1,5 +1,13 @@
+import { hash } from 'node:crypto'
 import { CONSOLE_FILTER, CONSOLE_LEVEL } from '../../domain/log/entry-filter-input.ts'
-import { TEXT_LIMITS, type ConsoleFilter, type ConsoleSource } from '../../ports/log-entry.ts'
+import {
+  ARGUMENT_LIMITS,
+  TEXT_LIMITS,
+  type ConsoleFilter,
+  type ConsoleMethod,
+  type ConsoleSource,
+  type EntryData,
+} from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
@@ -28,10 +36,44 @@ const ConsoleSourceEnum = builder.enumType('ConsoleSource', {
   values: describedValues<ConsoleSource>({
     CONSOLE: 'A page or frame called a method of console.',
     EXCEPTION: 'Nothing caught an exception or a rejected promise.',
-    BROWSER: 'Message of the browser: a failed load, a violated policy, a deprecation.',
+    BROWSER: 'Message of the browser, about a page or a worker: a failed load, a violated policy, a deprecation.',
     WORKER: 'A worker called a method of console.',
   }),
 })
+
+const ConsoleMethodEnum = builder.enumType('ConsoleMethod', {
+  description: 'Methods of console that write a line.',
+  values: describedValues<ConsoleMethod>({
+    ASSERT: 'console.assert, of a condition that is false.',
+    COUNT: 'console.count.',
+    DEBUG: 'console.debug.',
+    DIR: 'console.dir.',
+    DIRXML: 'console.dirxml.',
+    ERROR: 'console.error.',
+    GROUP: 'console.group: later lines are indented until its groupEnd, which writes no line.',
+    GROUP_COLLAPSED: 'console.groupCollapsed.',
+    INFO: 'console.info.',
+    LOG: 'console.log, and console.timeLog.',
+    PROFILE: 'console.profile.',
+    PROFILE_END: 'console.profileEnd.',
+    TABLE: 'console.table: text has aligned rows, arguments the data.',
+    TIME_END: 'console.timeEnd.',
+    TRACE: 'console.trace.',
+    WARN: 'console.warn; also countReset and timeEnd of a label that does not exist.',
+  }),
+})
+
+/** Lines with the same one are repeats: a function of what is stored, so that old entries have it as well. */
+function repeatHash({ level, text, url, line, column }: EntryData['CONSOLE_MESSAGE']): string {
+  return hash('sha1', JSON.stringify([level, text, url, line, column]), 'base64url').slice(0, 16)
+}
+
+function argumentsOf({ arguments: stored, text, truncated }: EntryData['CONSOLE_MESSAGE']): unknown {
+  if (stored !== 'TEXT') return stored
+  return [
+    { type: 'string', value: text, ...(truncated > 0 ? { length: text.length + truncated, truncated: true } : {}) },
+  ]
+}
 
 export const SourceLocationType = builder.objectRef<SourceLocation>('SourceLocation').implement({
   authScopes: NEEDS.read,
@@ -77,7 +119,7 @@ builder.objectFields(ConsoleMessage, (t) => ({
   }),
   stack: t.string({
     nullable: true,
-    description: `Stack of an exception, cut at ${TEXT_LIMITS.stack} UTF-16 code units. Null when there is none.`,
+    description: `Stack of an exception with those of its causes, or of console.error, assert and trace; cut at ${TEXT_LIMITS.stack} UTF-16 code units. Null when there is none.`,
     resolve: ({ entry }) => entry.data.stack,
   }),
   pageId: t.id({
@@ -88,6 +130,57 @@ builder.objectFields(ConsoleMessage, (t) => ({
   truncated: t.int({
     description: 'UTF-16 code units cut from text; 0 when it is whole.',
     resolve: ({ entry }) => entry.data.truncated,
+  }),
+  consoleMethod: t.field({
+    type: ConsoleMethodEnum,
+    nullable: true,
+    description:
+      'The method of console that was called. Null for exceptions and messages of the browser, and in entries of older versions.',
+    resolve: ({ entry }) => entry.data.method,
+  }),
+  groupDepth: t.int({
+    description: 'Number of groups (console.group) that were open around the line, at most 100.',
+    resolve: ({ entry }) => entry.data.groupDepth,
+  }),
+  hash: t.string({
+    description: 'Hash of level, text and location: lines with the same hash are repeats.',
+    resolve: ({ entry }) => repeatHash(entry.data),
+  }),
+  arguments: t.field({
+    type: 'JSON',
+    nullable: true,
+    description: `What the method was called with, or the value that was thrown: a list of values, each an object with type, subtype, className, value, description, length, properties (a list, each with its name) and entries (of a Map or Set). Getters are not run. Members marked \`later\` were read after the line was written; \`truncated\` marks what has more than is shown. At most ${ARGUMENT_LIMITS.bytes} bytes of JSON. Null for messages of the browser, and where arguments are not captured.`,
+    resolve: ({ entry }) => argumentsOf(entry.data),
+  }),
+  argumentsOmitted: t.int({
+    description:
+      'Number of values that were left out of arguments or cut; an object with an unknown number of further members counts once. 0 when all are there.',
+    resolve: ({ entry }) => entry.data.argumentsOmitted,
+  }),
+  exceptionId: t.int({
+    nullable: true,
+    description:
+      'Number of the exception within its session, by which an ExceptionHandled refers to it. Null for all other lines.',
+    resolve: ({ entry }) => entry.data.exceptionId,
+  }),
+}))
+
+const ExceptionHandled = entryType(
+  'EXCEPTION_HANDLED',
+  'A rejected promise that is in the log as an uncaught exception got a handler later. Entries do not change, so this is one of its own.',
+)
+
+builder.objectFields(ExceptionHandled, (t) => ({
+  exceptionId: t.int({
+    nullable: true,
+    description: 'The exceptionId of its ConsoleMessage. Null if that is not known any more.',
+    resolve: ({ entry }) => entry.data.exceptionId,
+  }),
+  message: t.string({ description: 'What the browser said.', resolve: ({ entry }) => entry.data.message }),
+  pageId: t.id({
+    nullable: true,
+    description: 'The page, as in Session.pages. Null for what belongs to no page, such as a service worker.',
+    resolve: ({ entry }) => entry.data.pageId,
   }),
 }))
 

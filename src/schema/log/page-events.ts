@@ -45,6 +45,17 @@ builder.objectFields(PageClosed, (t) => ({
 const PageCrashed = entryType('PAGE_CRASHED', 'The process behind a page died. The page is dead, its session lives on.')
 
 builder.objectFields(PageCrashed, (t) => ({
+  crashReason: t.string({
+    nullable: true,
+    description:
+      'How the process ended, as the browser calls it: "crashed", "oom" (out of memory), "killed" … Null if the browser did not tell.',
+    resolve: ({ entry }) => entry.data.crashReason,
+  }),
+  crashCode: t.int({
+    nullable: true,
+    description: 'Signal or exit code of the process. Null if the browser did not tell.',
+    resolve: ({ entry }) => entry.data.crashCode,
+  }),
   pageId: t.id({ nullable: true, description: PAGE_ID, resolve: ({ entry }) => entry.data.pageId }),
   url: t.string({ description: `Its URL, ${URL_RULE}.`, resolve: ({ entry }) => entry.data.url }),
 }))

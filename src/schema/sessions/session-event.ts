@@ -41,6 +41,8 @@ const TYPENAMES = {
   TASK_ENDED: 'TaskEnded',
   CLIENT_ATTACHED: 'ClientAttached',
   CLIENT_DETACHED: 'ClientDetached',
+  ISSUE: 'Issue',
+  EXCEPTION_HANDLED: 'ExceptionHandled',
 } as const satisfies Record<SessionEventKind, string>
 
 export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
@@ -67,6 +69,8 @@ export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
     TASK_ENDED: 'A task ended: TaskEnded.',
     CLIENT_ATTACHED: 'A client connected to the browser: ClientAttached.',
     CLIENT_DETACHED: 'Such a client is gone: ClientDetached.',
+    ISSUE: 'The browser found a problem of a page: Issue.',
+    EXCEPTION_HANDLED: 'A rejected promise got a handler after it was recorded: ExceptionHandled.',
   }),
 })
 

@@ -1,20 +1,61 @@
-import { TEXT_LIMITS, type ConsoleLevel, type ConsoleSource } from '../../../ports/log-entry.ts'
+import {
+  ARGUMENT_LIMITS,
+  TEXT_LIMITS,
+  type ConsoleLevel,
+  type ConsoleMethod,
+  type ConsoleSource,
+  type ConsoleValue,
+  type EntryData,
+  type EntryDraft,
+} from '../../../ports/log-entry.ts'
 import type { EventSink } from '../../../ports/browser.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents, RemoteObject, StackTrace } from '../cdp/protocol/cdp-events.ts'
 import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
-import { formatConsoleArguments, formatStack, formatValue } from './console-text.ts'
+import { ConsoleGroups } from './console-groups.ts'
+import { formatTable } from './console-table.ts'
+import {
+  formatArgument,
+  formatCauses,
+  formatConsoleArguments,
+  formatErrorMembers,
+  formatStack,
+  messageOf,
+} from './console-text.ts'
+import { countTruncated, valueOf, ValueRoom } from './console-value.ts'
 import { cutText, cutUrl, startOfText } from '../cdp/protocol/cut-text.ts'
+import { DeepLine, DeepValues } from './deep-values.ts'
+import type { DraftQueue } from './draft-queue.ts'
 import { isOfWorker, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import { isWorker, type TargetRegistry, type TrackedSession } from '../cdp/targets/target-registry.ts'
+import { UncaughtExceptions } from './uncaught-exceptions.ts'
 
-/** Methods of console by the level at which they are told; all others, such as dir, table and trace, are LOG. */
-const METHOD_LEVELS: Readonly<Record<string, ConsoleLevel>> = {
-  debug: 'DEBUG',
-  info: 'INFO',
-  warning: 'WARNING',
-  error: 'ERROR',
-  assert: 'ERROR',
+/** Methods of console by what their event calls them, with the level at which they are told. */
+const METHODS: Readonly<Record<string, { method: ConsoleMethod; level: ConsoleLevel }>> = {
+  assert: { method: 'ASSERT', level: 'ERROR' },
+  count: { method: 'COUNT', level: 'LOG' },
+  debug: { method: 'DEBUG', level: 'DEBUG' },
+  dir: { method: 'DIR', level: 'LOG' },
+  dirxml: { method: 'DIRXML', level: 'LOG' },
+  error: { method: 'ERROR', level: 'ERROR' },
+  info: { method: 'INFO', level: 'INFO' },
+  profile: { method: 'PROFILE', level: 'LOG' },
+  profileEnd: { method: 'PROFILE_END', level: 'LOG' },
+  startGroup: { method: 'GROUP', level: 'LOG' },
+  startGroupCollapsed: { method: 'GROUP_COLLAPSED', level: 'LOG' },
+  table: { method: 'TABLE', level: 'LOG' },
+  timeEnd: { method: 'TIME_END', level: 'LOG' },
+  trace: { method: 'TRACE', level: 'LOG' },
+  warning: { method: 'WARN', level: 'WARNING' },
+}
+const PLAIN = { method: 'LOG', level: 'LOG' } as const
+
+/** What the browser says in place of arguments where there are none. */
+const STAND_INS: Readonly<Record<string, string>> = {
+  assert: 'console.assert',
+  trace: 'console.trace',
+  startGroup: 'console.group',
+  startGroupCollapsed: 'console.groupCollapsed',
 }
 
 const BROWSER_LEVELS: Readonly<Record<CdpEvents['Log.entryAdded']['entry']['level'], ConsoleLevel>> = {
@@ -39,19 +80,52 @@ const TOLD_LATER_MS = 1_000
 /** Playwright's own signal to itself in setContent, told by way of the console. */
 const PLAYWRIGHT_TAG = '--playwright--'
 
+interface Line {
+  session: TrackedSession
+  at: number
+  level: ConsoleLevel
+  source: ConsoleSource
+  method: ConsoleMethod | null
+  groupDepth: number
+  place: Place | null
+  stack: string | null
+  exceptionId: number | null
+}
+
+/** What a line says, of what is known of its values by then. */
+type Say = (values: readonly (ConsoleValue | null)[]) => Pick<EntryData['CONSOLE_MESSAGE'], 'text' | 'stack'>
+
 /** Everything a browser's console would show: console.*, uncaught exceptions, the browser's own messages, workers' too. */
 export class ConsoleRecorder {
   readonly #wire: CdpConnection
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
+  readonly #drafts: DraftQueue
+  readonly #capturesArguments: boolean
+  readonly #deep: DeepValues
+  readonly #groups = new ConsoleGroups()
+  readonly #exceptions = new UncaughtExceptions()
   readonly #unreleased = new Map<string, number>()
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink, connections: ConnectionOutcomes) {
+  /** `drafts`: where lines that are read further wait in their order. */
+  constructor(
+    wire: CdpConnection,
+    targets: TargetRegistry,
+    recorder: EventSink,
+    drafts: DraftQueue,
+    connections: ConnectionOutcomes,
+    capturesArguments: boolean,
+  ) {
     this.#wire = wire
     this.#targets = targets
     this.#recorder = recorder
+    this.#drafts = drafts
+    this.#capturesArguments = capturesArguments
+    this.#deep = new DeepValues(wire)
     wire.on('Runtime.consoleAPICalled', (event, sessionId) => this.#called(event, sessionId))
     wire.on('Runtime.exceptionThrown', (event, sessionId) => this.#thrown(event, sessionId))
+    wire.on('Runtime.exceptionRevoked', (event, sessionId) => this.#revoked(event, sessionId))
+    wire.on('Runtime.executionContextsCleared', (_, sessionId = '') => this.#groups.sessionEnded(sessionId))
     wire.on('Log.entryAdded', (event, sessionId) => {
       const { entry } = event
       if (!connections.isHidden(entry.text)) return this.#told(event, sessionId)
@@ -65,6 +139,8 @@ export class ConsoleRecorder {
   /** Nothing is left to be let go. */
   sessionEnded({ sessionId }: TrackedSession): void {
     this.#unreleased.delete(sessionId)
+    this.#groups.sessionEnded(sessionId)
+    this.#deep.sessionEnded(sessionId)
   }
 
   /** A line that could not be read. */
@@ -91,85 +167,133 @@ export class ConsoleRecorder {
     const session = this.#targets.speaker(sessionId)
     // Context 0 marks messages of the past, which the browser repeats when a session is opened.
     if (!session || event.executionContextId === 0) return
-    const { type, args, stackTrace } = event
-    if (type === 'debug' && typeof args[0]?.value === 'string' && args[0].value.startsWith(PLAYWRIGHT_TAG)) return
-    const text = formatConsoleArguments(args)
-    this.#record(
+    const { type, stackTrace, executionContextId: contextId } = event
+    // These write no line: the one closes a group, the other empties what is shown.
+    if (type === 'endGroup') return this.#groups.closed(session.sessionId, contextId)
+    if (type === 'clear') return this.#groups.contextEnded(session.sessionId, contextId)
+    const [first] = event.args
+    if (type === 'debug' && typeof first?.value === 'string' && first.value.startsWith(PLAYWRIGHT_TAG)) return
+    const args =
+      event.args.length === 1 && first?.value === STAND_INS[type] && first?.value !== undefined ? [] : event.args
+    const { method, level } = METHODS[type] ?? PLAIN
+    const line: Line = {
       session,
-      event.timestamp,
-      METHOD_LEVELS[type] ?? 'LOG',
-      isWorker(session) ? 'WORKER' : 'CONSOLE',
-      type === 'assert' ? `Assertion failed: ${text}` : text,
-      placeOf(stackTrace),
-      METHODS_WITH_STACK.has(type) ? formatStack(stackTrace) : null,
-    )
-    this.#release(args, session.sessionId)
+      at: event.timestamp,
+      level,
+      source: isWorker(session) ? 'WORKER' : 'CONSOLE',
+      method,
+      groupDepth: this.#groups.depth(session.sessionId, contextId),
+      place: placeOf(stackTrace),
+      stack: METHODS_WITH_STACK.has(type) ? formatStack(stackTrace) : null,
+      exceptionId: null,
+    }
+    if (type === 'startGroup' || type === 'startGroupCollapsed') this.#groups.opened(session.sessionId, contextId)
+    this.#recordValues(line, args, (values) => {
+      const text = (type === 'table' ? formatTable(values[0]) : null) ?? formatConsoleArguments(args, values)
+      return { text: textOf(type, text), stack: line.stack }
+    })
   }
 
   #thrown(event: CdpEvents['Runtime.exceptionThrown'], sessionId: string | undefined): void {
     const session = this.#targets.speaker(sessionId)
     if (!session) return
-    const { exception, stackTrace, text, url, lineNumber, columnNumber } = event.exceptionDetails
-    const description = exception ? formatValue(exception) : ''
-    const isError = exception?.subtype === 'error'
-    // V8 describes an error by its stack: "TypeError: message", then a line a frame.
-    const frames = isError ? description.search(/\n {4}at /) : -1
-    const message = frames === -1 ? description : description.slice(0, frames)
-    this.#record(
+    const { exception, stackTrace, text, url, lineNumber, columnNumber, exceptionId } = event.exceptionDetails
+    const line: Line = {
       session,
-      event.timestamp,
-      'ERROR',
-      'EXCEPTION',
-      // The browser's text is mostly a mere "Uncaught", but may end with the message itself.
-      message === '' || (!BARE_UNCAUGHT.has(text) && text.endsWith(` ${message}`)) ? text : `${text} ${message}`,
-      placeOf(stackTrace) ?? (url ? { url, line: lineNumber + 1, column: columnNumber + 1 } : null),
-      isError && frames !== -1 ? description : formatStack(stackTrace),
-    )
-    if (exception) this.#release([exception], session.sessionId)
+      at: event.timestamp,
+      level: 'ERROR',
+      source: 'EXCEPTION',
+      method: null,
+      groupDepth: 0,
+      place: placeOf(stackTrace) ?? (url ? { url, line: lineNumber + 1, column: columnNumber + 1 } : null),
+      stack: formatStack(stackTrace),
+      exceptionId: this.#exceptions.thrown(session.sessionId, exceptionId),
+    }
+    this.#recordValues(line, exception ? [exception] : [], ([value = null]) => {
+      if (exception?.subtype !== 'error')
+        return { text: uncaught(text, exception ? formatArgument(exception, value) : ''), stack: line.stack }
+      const { description = '' } = exception
+      const message = uncaught(text, messageOf(description))
+      const hasFrames = messageOf(description) !== description
+      if (!value) return { text: message, stack: hasFrames ? description : line.stack }
+      return {
+        text: message + formatErrorMembers(value, false),
+        stack: hasFrames ? description + formatCauses(value) : line.stack,
+      }
+    })
+  }
+
+  #revoked({ reason, exceptionId }: CdpEvents['Runtime.exceptionRevoked'], sessionId: string | undefined): void {
+    const session = this.#targets.speaker(sessionId)
+    if (!session) return
+    this.#recorder.record({
+      kind: 'EXCEPTION_HANDLED',
+      at: Date.now(),
+      data: {
+        exceptionId: this.#exceptions.handled(session.sessionId, exceptionId),
+        message: cutText(reason, TEXT_LIMITS.failure),
+        pageId: session.page?.pageId ?? null,
+      },
+    })
   }
 
   #told(event: CdpEvents['Log.entryAdded'], sessionId: string | undefined): void {
     const session = this.#targets.speaker(sessionId)
     const { source, level, text, timestamp, url, lineNumber, stackTrace, args } = event.entry
-    // What a worker throws is told twice: here, to its page, and as an exception on the worker's own session.
+    // All that a worker's own session tells is told to its page once more.
     if (!session || source === 'worker') return
-    this.#record(
+    const line: Line = {
       session,
-      timestamp,
-      BROWSER_LEVELS[level],
-      isWorker(session) ? 'WORKER' : 'BROWSER',
-      text,
-      placeOf(stackTrace) ??
+      at: timestamp,
+      level: BROWSER_LEVELS[level],
+      source: 'BROWSER',
+      method: null,
+      groupDepth: 0,
+      place:
+        placeOf(stackTrace) ??
         (url ? { url, line: lineNumber === undefined ? null : lineNumber + 1, column: null } : null),
-      formatStack(stackTrace),
-    )
+      stack: formatStack(stackTrace),
+      exceptionId: null,
+    }
+    this.#recorder.record(draftOf(line, { text, stack: line.stack }, null, 0))
     if (args) this.#release(args, session.sessionId)
   }
 
-  #record(
-    session: TrackedSession,
-    at: number,
-    level: ConsoleLevel,
-    source: ConsoleSource,
-    text: string,
-    place: Place | null,
-    stack: string | null,
-  ): void {
-    this.#recorder.record({
-      kind: 'CONSOLE_MESSAGE',
-      at: Math.round(at),
-      data: {
-        level,
-        source,
-        text: startOfText(text, TEXT_LIMITS.consoleText),
-        url: place ? cutUrl(place.url) : null,
-        line: place?.line ?? null,
-        column: place?.column ?? null,
-        stack: stack === null ? null : cutText(stack, TEXT_LIMITS.stack),
-        pageId: session.page?.pageId ?? null,
-        truncated: Math.max(0, text.length - TEXT_LIMITS.consoleText),
-      },
+  #recordValues(line: Line, args: readonly RemoteObject[], say: Say): void {
+    const { sessionId } = line.session
+    if (args.length === 0 || (args.length === 1 && args[0]!.type === 'string')) {
+      const said = say(args.map(() => null))
+      const isText = args[0]?.value === said.text
+      return this.#recorder.record(draftOf(line, said, this.#stored(isText ? 'TEXT' : this.#valuesOf(args).values), 0))
+    }
+    const { room, values } = this.#valuesOf(args)
+    const make = () => {
+      const kept = values.filter((value) => value !== null)
+      return draftOf(line, say(values), this.#stored(kept), room.omitted + countTruncated(kept))
+    }
+    const deep = new DeepLine(room, sessionId)
+    if (this.#capturesArguments && line.method !== 'TABLE') args.forEach((arg, index) => deep.note(arg, values[index]!))
+    if (!this.#deep.canRead(deep)) {
+      this.#recorder.record(make())
+      return this.#release(args, sessionId)
+    }
+    const read = this.#deep.read(deep).finally(() => this.#release(args, sessionId))
+    this.#drafts.hold(make, read, () => this.#deep.end(deep))
+  }
+
+  #valuesOf(args: readonly RemoteObject[]): { room: ValueRoom; values: (ConsoleValue | null)[] } {
+    const room = new ValueRoom()
+    const values = args.map((arg, index) => {
+      if (index < ARGUMENT_LIMITS.members) return valueOf(arg, room)
+      room.omitted += 1
+      return null
     })
+    return { room, values }
+  }
+
+  #stored(values: 'TEXT' | readonly (ConsoleValue | null)[]): EntryData['CONSOLE_MESSAGE']['arguments'] {
+    if (!this.#capturesArguments) return null
+    return values === 'TEXT' ? values : values.filter((value) => value !== null)
   }
 
   /** Lets go of the objects that were logged, else the page keeps each of them for as long as it lives. */
@@ -180,11 +304,52 @@ export class ConsoleRecorder {
   #releaseLater(sessionId: string): void {
     const count = (this.#unreleased.get(sessionId) ?? 0) + 1
     // The first of a quiet page at once, then in groups: one command frees all that were logged until then.
-    if (count === 1 || count % RELEASE_EVERY === 0) {
+    const isDue = count === 1 || count >= RELEASE_EVERY
+    // Objects that are being read are let go with the last of them.
+    if (isDue && !this.#deep.isReading(sessionId)) {
       this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, sessionId)
-    }
-    this.#unreleased.set(sessionId, count)
+      this.#unreleased.set(sessionId, 1)
+    } else this.#unreleased.set(sessionId, count)
   }
+}
+
+function draftOf(
+  { session, at, place, ...line }: Line,
+  { text, stack }: ReturnType<Say>,
+  args: EntryData['CONSOLE_MESSAGE']['arguments'],
+  argumentsOmitted: number,
+): EntryDraft<'CONSOLE_MESSAGE'> {
+  const { level, source, method, groupDepth, exceptionId } = line
+  return {
+    kind: 'CONSOLE_MESSAGE',
+    at: Math.round(at),
+    data: {
+      level,
+      source,
+      text: startOfText(text, TEXT_LIMITS.consoleText),
+      url: place ? cutUrl(place.url) : null,
+      line: place?.line ?? null,
+      column: place?.column ?? null,
+      stack: stack === null ? null : cutText(stack, TEXT_LIMITS.stack),
+      pageId: session.page?.pageId ?? null,
+      truncated: Math.max(0, text.length - TEXT_LIMITS.consoleText),
+      method,
+      groupDepth,
+      arguments: args,
+      argumentsOmitted,
+      exceptionId,
+    },
+  }
+}
+
+function textOf(type: string, text: string): string {
+  if (type === 'assert') return text === '' ? 'Assertion failed' : `Assertion failed: ${text}`
+  return text === '' ? (STAND_INS[type] ?? '') : text
+}
+
+/** The browser's text is mostly a mere "Uncaught", but may end with the message itself. */
+function uncaught(text: string, message: string): string {
+  return message === '' || (!BARE_UNCAUGHT.has(text) && text.endsWith(` ${message}`)) ? text : `${text} ${message}`
 }
 
 /** The URL that a message of the browser is about; one about a WebSocket has it in its text. */

@@ -1,101 +1,159 @@
-import type { ObjectPreview, PropertyPreview, RemoteObject, StackTrace } from '../cdp/protocol/cdp-events.ts'
+import type { ConsoleValue } from '../../../ports/log-entry.ts'
+import type { RemoteObject, StackTrace } from '../cdp/protocol/cdp-events.ts'
+
+const MORE = '…'
+/** Levels of members in a text; below them an object is {…}. */
+const TEXT_DEPTH = 4
+/** What an error says is followed by its own members, then by what caused it. */
+const APART: ReadonlySet<string> = new Set(['cause', 'errors'])
 
 /** What console.log(…) was given, as one line of text, much as a browser's console shows it. */
-export function formatConsoleArguments(args: readonly RemoteObject[]): string {
+export function formatConsoleArguments(
+  args: readonly RemoteObject[],
+  values: readonly (ConsoleValue | null)[],
+): string {
   const first = args[0]
   if (args.length === 1 && typeof first?.value === 'string') return first.value
+  const format = (index: number) => formatArgument(args[index]!, values[index] ?? null)
   if (args.length > 1 && typeof first?.value === 'string' && first.value.includes('%'))
-    return formatDirectives(first.value, args)
-  return args.map(formatValue).join(' ')
+    return formatDirectives(first.value, args.length, format)
+  return args.map((_, index) => format(index)).join(' ')
 }
 
 /** %s, %d, %i, %f, %o, %O, %c and %% of the first argument consume those that follow it; %c is only for the eye. */
-function formatDirectives(format: string, args: readonly RemoteObject[]): string {
+function formatDirectives(text: string, count: number, format: (index: number) => string): string {
   let next = 1
-  const text = format.replace(/%[sdifoOc%]/g, (directive) => {
+  const start = text.replace(/%[sdifoOc%]/g, (directive) => {
     if (directive === '%%') return '%'
-    const argument = args[next]
-    if (argument === undefined) return directive
+    if (next >= count) return directive
+    const index = next
     next++
     switch (directive) {
       case '%c':
         return ''
       case '%d':
-      case '%i': {
-        const number = Number.parseInt(formatValue(argument), 10)
-        return String(number)
-      }
+      case '%i':
+        return String(Number.parseInt(format(index), 10))
       case '%f':
-        return String(Number.parseFloat(formatValue(argument)))
+        return String(Number.parseFloat(format(index)))
       default:
-        return formatValue(argument)
+        return format(index)
     }
   })
-  return [text, ...args.slice(next).map(formatValue)].join(' ')
+  const rest = Array.from({ length: count - next }, (_, index) => format(next + index))
+  return [start, ...rest].join(' ')
 }
 
-export function formatValue(object: RemoteObject): string {
+/** An argument: texts as they are. `value` is what is known of its members. */
+export function formatArgument(object: RemoteObject, value: ConsoleValue | null): string {
   if (object.type === 'string') return String(object.value)
   if (object.unserializableValue !== undefined) return object.unserializableValue
   if (object.subtype === 'null') return 'null'
   if (object.type === 'undefined') return 'undefined'
   if (object.type !== 'object') return object.description ?? String(object.value)
-  if (object.preview && object.subtype !== 'error' && object.subtype !== 'node') return formatPreview(object.preview)
-  return object.description ?? object.className ?? 'object'
+  if (object.subtype === 'error')
+    return `${object.description ?? 'Error'}${value ? formatErrorMembers(value, true) : ''}`
+  if (value === null || object.subtype === 'node') return object.description ?? object.className ?? 'object'
+  return formatValue(value, 0)
 }
 
-function formatPreview(preview: ObjectPreview): string {
-  const { subtype, description = '', overflow } = preview
-  // These say all that is worth saying in their description: /x/g, a date, Error: …, a function's source, div#id.
-  if (preview.type !== 'object' || ['regexp', 'date', 'error', 'node', 'proxy', 'null'].includes(subtype ?? '')) {
-    return description || 'null'
+/** What an error has beside its own text: members, causes, and the errors that it stands for. */
+export function formatErrorMembers(error: ConsoleValue, withStacks: boolean): string {
+  const members = (error.properties ?? []).filter(({ name = '' }) => !APART.has(name))
+  const own = members.length > 0 ? ` ${braced(members.map(formatMember(1)), error.truncated)}` : ''
+  return own + formatCauses(error, withStacks)
+}
+
+/** What caused an error, and the errors that it stands for, a line each. */
+export function formatCauses(error: ConsoleValue, withStacks = true): string {
+  const parts: string[] = []
+  addCauses(parts, error, withStacks)
+  return parts.map((part) => `\n${part}`).join('')
+}
+
+function addCauses(parts: string[], error: ConsoleValue, withStacks: boolean): void {
+  const cause = error.properties?.find(({ name }) => name === 'cause')
+  const errors = error.properties?.find(({ name }) => name === 'errors')
+  for (const [index, one] of (errors?.properties ?? []).entries()) {
+    if (one.name !== undefined && /^\d+$/.test(one.name)) parts.push(`[${index}] ${formatCause(one, withStacks)}`)
+    addCauses(parts, one, withStacks)
   }
-  const more = overflow ? ['…'] : []
-  if (subtype === 'array' || subtype === 'typedarray') {
-    return `[${[...formatItems(preview), ...more].join(', ')}]`
+  if (!cause) return
+  parts.push(`Caused by: ${formatCause(cause, withStacks)}`)
+  addCauses(parts, cause, withStacks)
+}
+
+function formatCause(value: ConsoleValue, withStacks: boolean): string {
+  if (value.subtype !== 'error') return formatValue(value, 1)
+  const { description = 'Error' } = value
+  const members = (value.properties ?? []).filter(({ name = '' }) => !APART.has(name))
+  const own = members.length > 0 ? ` ${braced(members.map(formatMember(1)), value.truncated)}` : ''
+  return (withStacks ? description : messageOf(description)) + own
+}
+
+/** V8 describes an error by its stack: "TypeError: message", then a line a frame. */
+export function messageOf(description: string): string {
+  const frames = description.search(/\n {4}at /)
+  return frames === -1 ? description : description.slice(0, frames)
+}
+
+const braced = (parts: readonly string[], isCut: boolean | undefined) =>
+  `{${[...parts, ...(isCut ? [MORE] : [])].join(', ')}}`
+
+function formatMember(depth: number) {
+  return (member: ConsoleValue) => `${member.name ?? ''}: ${formatValue(member, depth)}`
+}
+
+/** A value within another, or an object: strings stand in quotes. */
+function formatValue(value: ConsoleValue, depth: number): string {
+  const { type, subtype, description } = value
+  if (type === 'string') return JSON.stringify(value.value ?? '')
+  if (type === 'accessor') return '(…)'
+  if (type === 'function') return 'ƒ'
+  if (type !== 'object' || subtype === 'null') {
+    return value.value === undefined ? (description ?? type) : String(value.value)
   }
-  if (preview.entries) {
-    const entries = preview.entries.map(({ key, value }) =>
-      key ? `${formatEntryPart(key)} => ${formatEntryPart(value)}` : formatEntryPart(value),
-    )
-    return `${description} {${[...entries, ...more].join(', ')}}`
-  }
-  const properties = preview.properties.map((property) => `${property.name}: ${formatProperty(property)}`)
-  const name = description === '' || description === 'Object' ? '' : `${description} `
-  return `${name}{${[...properties, ...more].join(', ')}}`
+  if (subtype === 'error') return messageOf(description ?? 'Error')
+  if (subtype === 'regexp' || subtype === 'date' || subtype === 'node' || subtype === 'proxy')
+    return description ?? subtype
+  const isUnread = value.truncated === true && !value.properties && !value.entries
+  if (isUnread || depth >= TEXT_DEPTH) return unread(value)
+  if (subtype === 'array' || subtype === 'typedarray') return `[${formatItems(value, depth).join(', ')}]`
+  const name = description === undefined ? '' : `${description} `
+  const entries = value.entries?.map(({ key, value: held }) =>
+    key ? `${formatValue(key, depth + 1)} => ${formatValue(held, depth + 1)}` : formatValue(held, depth + 1),
+  )
+  return name + braced(entries ?? (value.properties ?? []).map(formatMember(depth + 1)), value.truncated)
+}
+
+/** What is known to be there, but not what is in it. */
+function unread({ subtype, description, length }: ConsoleValue): string {
+  if (subtype === 'array' && description === undefined) return `Array(${length ?? MORE})`
+  return description === undefined ? `{${MORE}}` : description
 }
 
 /** Items of an array, its holes too, which the browser leaves out, then its properties of other names. */
-function formatItems({ properties, description = '', overflow }: ObjectPreview): string[] {
+function formatItems({ properties = [], length, truncated }: ConsoleValue, depth: number): string[] {
   const items: string[] = []
+  const named: string[] = []
   let next = 0
   const skipTo = (index: number) => {
     if (index > next) items.push(index - next === 1 ? 'empty' : `empty × ${index - next}`)
     next = index
   }
-  const named = properties.filter(({ name }) => !/^\d+$/.test(name))
   for (const property of properties) {
-    if (named.includes(property)) continue
-    skipTo(Number(property.name))
-    items.push(formatProperty(property))
+    const { name = '' } = property
+    if (!/^\d+$/.test(name)) {
+      named.push(formatMember(depth + 1)(property))
+      continue
+    }
+    skipTo(Number(name))
+    items.push(formatValue(property, depth + 1))
     next++
   }
-  // What an overflow has cut off is not known to be holes.
-  if (!overflow) skipTo(Number(/\((\d+)\)$/.exec(description)?.[1] ?? next))
-  return [...items, ...named.map((property) => `${property.name}: ${formatProperty(property)}`)]
-}
-
-/** An entry of a Map or Set: strings stand in quotes there. */
-function formatEntryPart(preview: ObjectPreview): string {
-  return preview.type === 'string' ? JSON.stringify(preview.description ?? '') : formatPreview(preview)
-}
-
-function formatProperty(property: PropertyPreview): string {
-  if (property.valuePreview) return formatPreview(property.valuePreview)
-  if (property.type === 'string') return JSON.stringify(property.value ?? '')
-  if (property.type === 'accessor') return '(…)'
-  if (property.type === 'function') return 'ƒ'
-  return property.value ?? property.type
+  // What was cut off is not known to be holes.
+  if (!truncated) skipTo(length ?? next)
+  return [...items, ...named, ...(truncated ? [MORE] : [])]
 }
 
 /** A stack as V8 writes it: a line a frame, line and column counted from 1. */

@@ -127,6 +127,11 @@ export class NetworkRecorder {
     return this.#inFlight.get(chainId) ?? null
   }
 
+  /** Our number of the newest hop of a request, for what else the browser tells of it; null: it is not known (any more). */
+  numberOf(chainId: string): number | null {
+    return this.#chains.requestIdOf(chainId)
+  }
+
   /** A worker, frame or page is gone: nobody will tell how its requests ended. */
   sessionEnded(session: TrackedSession): void {
     if (session.type === 'page') {

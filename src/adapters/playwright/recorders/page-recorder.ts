@@ -1,6 +1,8 @@
 import type { EventSink } from '../../../ports/browser.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import { cutUrl } from '../cdp/protocol/cut-text.ts'
+import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
+import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
+import type { CrashReason } from '../cdp/targets/crash-watch.ts'
 import type { TargetRegistry, TrackedPage } from '../cdp/targets/target-registry.ts'
 
 /** Pages that open, navigate, crash and close. Navigations of frames are requests, no navigations of the page. */
@@ -31,8 +33,10 @@ export class PageRecorder {
     this.#recorder.record({ kind: 'PAGE_CLOSED', at: Date.now(), data: { pageId: page.pageId!, url: page.url } })
   }
 
-  crashed(page: TrackedPage): void {
-    this.#recorder.record({ kind: 'PAGE_CRASHED', at: Date.now(), data: { pageId: page.pageId!, url: page.url } })
+  crashed(page: TrackedPage, reason: CrashReason | null): void {
+    const crashReason = reason && cutText(reason.status, TEXT_LIMITS.failure)
+    const data = { pageId: page.pageId!, url: page.url, crashReason, crashCode: reason?.errorCode ?? null }
+    this.#recorder.record({ kind: 'PAGE_CRASHED', at: Date.now(), data })
   }
 
   #navigated(page: TrackedPage, url: string, sameDocument: boolean): void {

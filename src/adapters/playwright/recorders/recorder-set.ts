@@ -1,14 +1,16 @@
 import type { Logger } from '../../../logger.ts'
 import type { EventSink } from '../../../ports/browser.ts'
-import type { CaptureOptions } from '../../../ports/capture.ts'
+import { DEFAULT_CAPTURE, type CaptureOptions } from '../../../ports/capture.ts'
 import type { CutFailure, EntryDraft } from '../../../ports/log-entry.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
+import { DraftQueue } from './draft-queue.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
 import { DownloadRecorder } from './download-recorder.ts'
+import { IssueRecorder } from './issue-recorder.ts'
 import { NavigationGuard } from '../network/navigation-guard.ts'
 import { NetworkRecorder } from './network-recorder.ts'
 import type { CaptureSet } from '../captures/capture-set.ts'
@@ -33,6 +35,7 @@ export class RecorderSet {
   readonly #eventSources: EventSourceRecorder
   readonly #downloads: DownloadRecorder
   readonly #targets: TargetRegistry
+  readonly #drafts: DraftQueue
   #redaction: AuthorizationRedaction | null = null
   /** When each page was heard last; null: who belongs to no page. */
   readonly #heardAt = new Map<string | null, number>()
@@ -51,16 +54,22 @@ export class RecorderSet {
     recordings?: Pick<CaptureSet, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
     connections = new ConnectionOutcomes(null),
-    capture: Pick<CaptureOptions, 'webSocketMessages'> = { webSocketMessages: true },
+    capture: Pick<CaptureOptions, 'webSocketMessages' | 'consoleArguments'> = DEFAULT_CAPTURE,
   ) {
+    this.#drafts = new DraftQueue(
+      (draft) => {
+        recorder.record(draft)
+        recordings?.note(draft)
+      },
+      (error) => recorder.failed(error),
+    )
     const gate: EventSink = {
       record: (given) => {
         const draft = this.#redacted(given)
         if (this.#stopped) return this.#noteLate(draft.kind, draft.at)
         this.#noteHeard(draft)
         wire.charge(costOf(draft))
-        recorder.record(draft)
-        recordings?.note(draft)
+        this.#drafts.push(draft)
       },
       requestStarted: (request) => {
         if (!this.#stopped) recorder.requestStarted(request)
@@ -70,7 +79,10 @@ export class RecorderSet {
       },
       missed: (kind, reason, requestId) => {
         if (this.#stopped) this.#noteLate(kind, Date.now())
-        else recorder.missed(kind, reason, requestId)
+        else {
+          this.#drafts.releaseAll()
+          recorder.missed(kind, reason, requestId)
+        }
       },
       pagesChanged: () => {
         if (!this.#stopped) recorder.pagesChanged()
@@ -96,7 +108,8 @@ export class RecorderSet {
     }
     const webSockets = new WebSocketRecorder(wire, targets, gate, connections, messages)
     const eventSources = new EventSourceRecorder(wire, targets, gate, messages, (id) => network.pendingOf(id))
-    const consoleLines = new ConsoleRecorder(wire, targets, gate, connections)
+    const consoleLines = new ConsoleRecorder(wire, targets, gate, this.#drafts, connections, capture.consoleArguments)
+    const issues = new IssueRecorder(wire, targets, gate, this.#drafts, (id) => network.numberOf(id))
     new DialogRecorder(wire, targets, gate)
     wire.onLineLeftOut((sessionId) => consoleLines.leftOut(sessionId))
     wire.onSkipped((event) => {
@@ -115,8 +128,8 @@ export class RecorderSet {
       {
         pageOpened: (page) => pages.opened(page),
         pageClosed: (page) => pages.closed(page),
-        pageCrashed: (page) => {
-          pages.crashed(page)
+        pageCrashed: (page, reason) => {
+          pages.crashed(page, reason)
           network.pageCrashed(page)
           webSockets.pageCrashed(page)
         },
@@ -125,6 +138,7 @@ export class RecorderSet {
           network.sessionEnded(session)
           webSockets.sessionEnded(session)
           consoleLines.sessionEnded(session)
+          issues.sessionEnded(session)
         },
         pagesChanged: () => gate.pagesChanged(),
       },
@@ -148,6 +162,7 @@ export class RecorderSet {
 
   /** At the end: records the requests that wait for the rest of their headers or are in flight, and the WebSockets still open. */
   flush(cutBy: CutFailure): void {
+    this.#drafts.releaseAll()
     this.#eventSources.flush()
     this.flushRequests(cutBy)
     this.#webSockets.flush()
@@ -157,6 +172,11 @@ export class RecorderSet {
   flushRequests(cutBy: CutFailure): void {
     this.#connections.settle()
     this.#network.flush(cutBy)
+  }
+
+  /** Resolves when all that pages have logged by now is recorded. */
+  settled(): Promise<void> {
+    return this.#drafts.settled()
   }
 
   /** See DownloadRecorder.finish. */
@@ -199,6 +219,7 @@ export class RecorderSet {
   /** Nothing is recorded from now on. */
   stop(): void {
     this.#downloads.dispose()
+    this.#drafts.releaseAll()
     this.#stopped = true
     this.#connections.settle()
     this.#network.dispose()

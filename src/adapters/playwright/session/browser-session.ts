@@ -142,6 +142,7 @@ export class PlaywrightSession implements BrowserSession {
     // A step may go elsewhere meanwhile, and what it is refused is its own.
     using own = pageId === null ? null : this.#actions.follow(pageId, url)
     const failure = await this.#load(url, signal)
+    await this.#recording.settled()
     if (signal.aborted) return { ok: false, failure }
     const { blocked, netError } = await this.#guard.refusedSince(this.#targets.pages()[0]?.pageId ?? null, count, own)
     if (blocked !== null) return { ok: false, failure, blocked }
@@ -169,8 +170,11 @@ export class PlaywrightSession implements BrowserSession {
     await this.#connectivity.set(offline, (timeoutMs) => this.ping(timeoutMs))
   }
 
-  act(step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
-    return this.#actions.act(step, context)
+  async act(step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
+    const outcome = await this.#actions.act(step, context)
+    // What pages logged meanwhile is before the action in the log.
+    await this.#recording.settled()
+    return outcome
   }
 
   observe(request: ObservationRequest): Promise<ObservationOutcome> {

@@ -3,7 +3,9 @@ import type { PageState } from '../../../../ports/browser.ts'
 import type { CdpConnection } from '../connection/cdp-connection.ts'
 import type { TargetInfo } from '../protocol/cdp-events.ts'
 import { cutText, cutUrl } from '../protocol/cut-text.ts'
+import { CrashWatch, type CrashReason } from './crash-watch.ts'
 import { networkConditions } from '../protocol/network-conditions.ts'
+import { mayBeUrl, titleOf } from './untitled-page.ts'
 
 /** A page from its opening to its closing. */
 export interface TrackedPage {
@@ -14,6 +16,8 @@ export interface TrackedPage {
   browserContextId: string | null
   url: string
   title: string
+  /** As the browser's list of targets had them last. */
+  listed: { url: string; title: string }
 }
 
 /** A session of the protocol: who speaks when an event arrives on it. */
@@ -28,7 +32,7 @@ export interface TrackedSession {
 export interface TargetsObserver {
   pageOpened(page: TrackedPage): void
   pageClosed(page: TrackedPage): void
-  pageCrashed(page: TrackedPage): void
+  pageCrashed(page: TrackedPage, reason: CrashReason | null): void
   sessionEnded(session: TrackedSession): void
   pagesChanged(): void
 }
@@ -58,6 +62,7 @@ export class TargetRegistry {
   readonly #sessions = new Map<string, TrackedSession>()
   readonly #pages = new Map<string, TrackedPage>()
   readonly #frames = new Map<string, TrackedPage>()
+  readonly #crashes: CrashWatch
   #observer: TargetsObserver | null = null
   /** The one in front last. */
   readonly #byFront = new Set<TrackedPage>()
@@ -85,14 +90,18 @@ export class TargetRegistry {
       // A frame that is swapped goes on in another process.
       if (reason !== 'swap') this.#frames.delete(frameId)
     })
-    wire.on('Target.targetInfoChanged', ({ targetInfo }) => this.#infoChanged(targetInfo))
+    wire.on('Target.targetInfoChanged', ({ targetInfo }) => void this.#infoChanged(targetInfo))
     wire.on('Page.lifecycleEvent', ({ name }) => {
       if (name === 'DOMContentLoaded' || name === 'load') void this.refresh()
     })
     wire.on('Page.navigatedWithinDocument', () => void this.refresh())
     wire.on('Inspector.targetCrashed', (_, sessionId) => {
       const session = this.speaker(sessionId)
-      if (session?.type === 'page' && session.page) this.#observer?.pageCrashed(session.page)
+      if (session?.type === 'page' && session.page) this.#crashes.crashed(session.page.targetId)
+    })
+    this.#crashes = new CrashWatch(wire, (targetId, reason) => {
+      const page = this.#pages.get(targetId)
+      if (page) this.#observer?.pageCrashed(page, reason)
     })
   }
 
@@ -111,7 +120,9 @@ export class TargetRegistry {
     this.#refreshing ??= this.#wire
       .send('Target.getTargets', { filter: [{ type: 'page' }] }, this.ownSessionId)
       .then(
-        ({ targetInfos }) => targetInfos.forEach((info) => this.#infoChanged(info)),
+        async ({ targetInfos }) => {
+          await Promise.all(targetInfos.map((info) => this.#infoChanged(info)))
+        },
         // The browser is gone, and its pages with it.
         () => undefined,
       )
@@ -281,9 +292,11 @@ export class TargetRegistry {
         browserContextId: info.browserContextId ?? null,
         url: cutUrl(info.url || 'about:blank'),
         title: '',
+        listed: { url: '', title: '' },
       }
       this.#pages.set(info.targetId, page)
       this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page })
+      this.#wire.tell('Audits.enable', {}, sessionId)
       if (this.#hiding > 0 && !info.openerId) this.#hidden.add(page)
       else if (this.#observer) this.#adopt(page)
       return
@@ -291,6 +304,7 @@ export class TargetRegistry {
     if (isOurs(info, parentId)) {
       this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page: null })
       this.#wire.tell('Runtime.enable', {}, sessionId)
+      this.#wire.tell('Log.enable', {}, sessionId)
       this.#wire.tell('Network.enable', {}, sessionId)
       if (this.sharedWorkersAreOffline) {
         this.#wire.tell('Network.emulateNetworkConditions', networkConditions(true), sessionId)
@@ -299,6 +313,9 @@ export class TargetRegistry {
       return
     }
     this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page: parent?.page ?? null })
+    // Playwright asks pages and frames alone for messages of the browser.
+    if (WORKER_TYPES.has(info.type)) this.#wire.tell('Log.enable', {}, sessionId)
+    else if (info.type === 'iframe') this.#wire.tell('Audits.enable', {}, sessionId)
   }
 
   #detached(sessionId: string): void {
@@ -307,6 +324,7 @@ export class TargetRegistry {
     this.#sessions.delete(sessionId)
     this.#observer?.sessionEnded(session)
     const { page } = session
+    if (session.type === 'page' && page) this.#crashes.gone(page.targetId)
     if (session.type !== 'page' || page === null || !this.#pages.delete(page.targetId)) return
     for (const [frameId, owner] of this.#frames) if (owner === page) this.#frames.delete(frameId)
     this.#hidden.delete(page)
@@ -317,11 +335,30 @@ export class TargetRegistry {
     this.#frontListener()
   }
 
-  #infoChanged(info: TargetInfo): void {
+  /** Never rejects. */
+  async #infoChanged(info: TargetInfo): Promise<void> {
     const page = this.#pages.get(info.targetId)
     if (!page) return
-    const url = cutUrl(info.url)
-    const title = cutText(info.title, TEXT_LIMITS.title)
+    const { url, title } = info
+    if (url === page.listed.url && title === page.listed.title) return this.#show(page, cutUrl(url), page.title)
+    page.listed = { url, title }
+    const listed = page.listed
+    const known = mayBeUrl(title, url) ? titleOf(this.#wire, this.#sessionIdOf(page)) : title
+    // A page is where it is at once, whatever its title takes.
+    this.#show(page, cutUrl(url), typeof known === 'string' ? cutText(known, TEXT_LIMITS.title) : '')
+    if (typeof known === 'string') return
+    const asked = await known
+    if (page.listed === listed) this.#show(page, cutUrl(url), cutText(asked, TEXT_LIMITS.title))
+  }
+
+  #sessionIdOf(page: TrackedPage): string | null {
+    for (const session of this.#sessions.values()) {
+      if (session.type === 'page' && session.page === page) return session.sessionId
+    }
+    return null
+  }
+
+  #show(page: TrackedPage, url: string, title: string): void {
     if (url === page.url && title === page.title) return
     page.url = url
     page.title = title

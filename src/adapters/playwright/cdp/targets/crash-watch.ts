@@ -1,0 +1,48 @@
+import type { CdpConnection } from '../connection/cdp-connection.ts'
+import type { CdpEvents } from '../protocol/cdp-events.ts'
+
+/** The browser tells why right after it has told that; measured: in the same millisecond. */
+const REASON_MS = 250
+
+export type CrashReason = Pick<CdpEvents['Target.targetCrashed'], 'status' | 'errorCode'>
+
+/**
+ * Crashes of pages with their reason: a page's own session tells that it crashed, and the session that discovers targets
+ * tells how its process ended.
+ */
+export class CrashWatch {
+  readonly #report: (targetId: string, reason: CrashReason | null) => void
+  readonly #waiting = new Map<string, NodeJS.Timeout>()
+
+  constructor(
+    wire: Pick<CdpConnection, 'on' | 'onClose'>,
+    report: (targetId: string, reason: CrashReason | null) => void,
+  ) {
+    this.#report = report
+    wire.on('Target.targetCrashed', ({ targetId, status, errorCode }) => this.#tell(targetId, { status, errorCode }))
+    wire.onClose(() => {
+      for (const targetId of this.#waiting.keys()) this.#tell(targetId, null)
+    })
+  }
+
+  crashed(targetId: string): void {
+    if (this.#waiting.has(targetId)) return
+    this.#waiting.set(
+      targetId,
+      setTimeout(() => this.#tell(targetId, null), REASON_MS),
+    )
+  }
+
+  /** The page is gone: nothing more is told of it. */
+  gone(targetId: string): void {
+    this.#tell(targetId, null)
+  }
+
+  #tell(targetId: string, reason: CrashReason | null): void {
+    const timer = this.#waiting.get(targetId)
+    if (timer === undefined) return
+    clearTimeout(timer)
+    this.#waiting.delete(targetId)
+    this.#report(targetId, reason)
+  }
+}

@@ -1,0 +1,186 @@
+import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../ports/log-entry.ts'
+import type { ObjectPreview, PropertyPreview, RemoteObject } from '../cdp/protocol/cdp-events.ts'
+import { startOfText } from '../cdp/protocol/cut-text.ts'
+
+type EntryPreview = NonNullable<ObjectPreview['entries']>[number]
+
+/** What a value takes beside its own members: the lists it may get, its marks, a comma. */
+const FRAME_BYTES = 64
+/** UTF-16 code units of the source of a function: people ask which one it is. */
+const FUNCTION_TEXT = 1_024
+/** The browser cuts texts in a preview to this length, in their middle. */
+const PREVIEW_TEXT = 100
+const CUT_MARK = '…'
+/** Their descriptions say all that is known of them, or all that is worth saying. */
+const LEAVES: ReadonlySet<string> = new Set(['date', 'node', 'null', 'regexp'])
+/** Of an error: its description has them. */
+const IN_DESCRIPTION: ReadonlySet<string> = new Set(['message', 'stack'])
+const INDEX = /^\d+$/
+
+/** Bytes that the arguments of one line may still take, and what did not fit. */
+export class ValueRoom {
+  omitted = 0
+  #left: number = ARGUMENT_LIMITS.bytes
+
+  /** Whether there is room for a value, without its members. */
+  take(value: ConsoleValue): boolean {
+    const bytes = Buffer.byteLength(JSON.stringify(value)) + FRAME_BYTES
+    if (bytes > this.#left) {
+      this.omitted += 1
+      return false
+    }
+    this.#left -= bytes
+    return true
+  }
+}
+
+/** A value with the members that the browser gave together with it; null: there is no room. */
+export function valueOf(object: RemoteObject, room: ValueRoom, name?: string): ConsoleValue | null {
+  const value: ConsoleValue = name === undefined ? { type: object.type } : { name, type: object.type }
+  describe(value, object)
+  if (!room.take(value)) return null
+  if (object.preview) addPreview(value, object.preview, room)
+  return value
+}
+
+function describe(value: ConsoleValue, object: RemoteObject): void {
+  const { type, subtype, className, description } = object
+  if (type === 'string') return setText(value, 'value', String(object.value), ARGUMENT_LIMITS.text)
+  if (object.unserializableValue !== undefined) return setText(value, 'description', object.unserializableValue, 64)
+  if (subtype === 'null') return setNull(value)
+  if (type === 'number' || type === 'boolean') {
+    value.value = object.value as number | boolean
+    return
+  }
+  if (subtype !== undefined) value.subtype = subtype
+  if (className !== undefined && !['Array', 'Function', 'Object'].includes(className))
+    setText(value, 'className', className, 256)
+  if (description !== undefined) setDescription(value, description)
+}
+
+function setNull(value: ConsoleValue): void {
+  value.subtype = 'null'
+  value.value = null
+}
+
+function setText(
+  value: ConsoleValue,
+  member: 'value' | 'description' | 'className',
+  text: string,
+  limit: number,
+): void {
+  value[member] = startOfText(text, limit)
+  if (text.length <= limit) return
+  value.length = text.length
+  value.truncated = true
+}
+
+function setDescription(value: ConsoleValue, description: string): void {
+  const length = lengthIn(value.subtype, description)
+  if (length !== null) value.length = length
+  if (description === 'Object' && value.subtype === undefined) return
+  if (length !== null && description === `Array(${length})`) return
+  setText(value, 'description', description, value.type === 'function' ? FUNCTION_TEXT : ARGUMENT_LIMITS.text)
+}
+
+/** Of "Array(3)", "Map(1)" and the like. */
+function lengthIn(subtype: string | undefined, description: string): number | null {
+  if (!['array', 'typedarray', 'map', 'set', 'weakmap', 'weakset'].includes(subtype ?? '')) return null
+  const [, digits] = /\((\d+)\)$/.exec(description) ?? []
+  return digits === undefined ? null : Number(digits)
+}
+
+function addPreview(value: ConsoleValue, preview: ObjectPreview, room: ValueRoom): void {
+  const { subtype, overflow } = preview
+  if (preview.type !== 'object' || LEAVES.has(subtype ?? '')) return
+  const properties: ConsoleValue[] = []
+  let isCut = overflow
+  for (const property of preview.properties) {
+    if (subtype === 'error' && IN_DESCRIPTION.has(property.name)) continue
+    if ((subtype === 'map' || subtype === 'set') && property.name === 'size') continue
+    // A typed array tells of its buffer as well, which says what it was made of.
+    if (subtype === 'typedarray' && !INDEX.test(property.name)) continue
+    const member = valueOfProperty(property, room)
+    if (member) properties.push(member)
+    else isCut = true
+  }
+  if (properties.length > 0) value.properties = properties
+  if (preview.entries) {
+    value.entries = []
+    for (const entry of preview.entries) {
+      const known = entryOf(entry, room)
+      if (known) value.entries.push(known)
+      else isCut = true
+    }
+  }
+  if (isCut) value.truncated = true
+}
+
+export function valueOfProperty(property: PropertyPreview, room: ValueRoom): ConsoleValue | null {
+  const { name, type, subtype, value: text, valuePreview } = property
+  const value: ConsoleValue = { name, type }
+  if (type === 'string') setPreviewText(value, text ?? '')
+  else if (subtype === 'null') setNull(value)
+  else if (type === 'number' || type === 'boolean') setPrimitive(value, text ?? '')
+  else if (type !== 'undefined' && type !== 'accessor') {
+    if (subtype !== undefined) value.subtype = subtype
+    // An abbreviated source says less than nothing, and the browser gives none in a preview but "".
+    if (type !== 'function' && text !== undefined) setDescription(value, text)
+  }
+  if (!room.take(value)) return null
+  if (valuePreview) addPreview(value, valuePreview, room)
+  else if (type === 'object' && !isWhole(value, text ?? '')) value.truncated = true
+  return value
+}
+
+function entryOf({ key, value }: EntryPreview, room: ValueRoom): { key?: ConsoleValue; value: ConsoleValue } | null {
+  const known = valueOfPreview(value, room)
+  const ofKey = key && valueOfPreview(key, room)
+  if (!known || ofKey === null) return null
+  return ofKey ? { key: ofKey, value: known } : { value: known }
+}
+
+function valueOfPreview(preview: ObjectPreview, room: ValueRoom): ConsoleValue | null {
+  const { type, subtype, description = '' } = preview
+  const value: ConsoleValue = { type }
+  if (type === 'string') setPreviewText(value, description)
+  else if (subtype === 'null') setNull(value)
+  else if (type === 'number' || type === 'boolean') setPrimitive(value, description)
+  else if (type !== 'undefined') {
+    if (subtype !== undefined) value.subtype = subtype
+    if (type !== 'function') setDescription(value, description)
+  }
+  if (!room.take(value)) return null
+  addPreview(value, preview, room)
+  return value
+}
+
+function setPreviewText(value: ConsoleValue, text: string): void {
+  value.value = text
+  if (isAbbreviated(text)) value.truncated = true
+}
+
+const isAbbreviated = (text: string) => text.length >= PREVIEW_TEXT && text.includes(CUT_MARK)
+
+function setPrimitive(value: ConsoleValue, text: string): void {
+  if (value.type === 'boolean') value.value = text === 'true'
+  else if (Number.isFinite(Number(text)) && text !== '-0') value.value = Number(text)
+  else value.description = text
+}
+
+/** Whether an object of which only the description is known has nothing more. */
+function isWhole({ subtype, length }: ConsoleValue, text: string): boolean {
+  if (subtype === 'error') return false
+  return length === 0 || (subtype !== undefined && LEAVES.has(subtype) && !isAbbreviated(text))
+}
+
+/** Of all these values, how many are marked as having more than is shown. */
+export function countTruncated(values: readonly ConsoleValue[]): number {
+  let count = 0
+  for (const value of values) {
+    if (value.truncated) count += 1
+    if (value.properties) count += countTruncated(value.properties)
+    for (const { key, value: held } of value.entries ?? []) count += countTruncated(key ? [key, held] : [held])
+  }
+  return count
+}

@@ -1,0 +1,281 @@
+import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../ports/log-entry.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
+import type { CdpResult } from '../cdp/protocol/cdp-commands.ts'
+import type { RemoteObject } from '../cdp/protocol/cdp-events.ts'
+import { valueOf, valueOfProperty, type ValueRoom } from './console-value.ts'
+
+/** Round trips to the browser that a session may take for members of logged values; documented in docs/log.md. */
+const TRIPS_PER_SECOND = 100
+/** Of one line. */
+const TRIPS_PER_LINE = 32
+/** Lines at a time: in a burst the previews of the others are all there is. */
+const MOST_LINES = 16
+/** A round trip that takes longer counts as several: one for each of these. Measured: 0.3 to 2 ms, on a busy machine 150. */
+const USUAL_MS = 50
+/** A member that is read comes with its texts, however long they are; so many UTF-16 code units count as a round trip. */
+const TEXT_PER_TRIP = 16_384
+/**
+ * Members of an object that is read. The browser reads all or none: measured, an object of 100,000 members stands
+ * its page still for 12 s.
+ */
+const MOST_MEMBERS = 500
+/** Counts without running anything of the page: the browser ends it where it would have an effect. */
+const COUNT_MEMBERS = `function () { let count = 0; for (const name in this) if (++count > ${MOST_MEMBERS}) break; return count }`
+
+type Properties = CdpResult<'Runtime.getProperties'>
+type Property = Properties['result'][number]
+type Entry = NonNullable<ConsoleValue['entries']>[number]
+
+/** An object that has more than the browser gave with its line. */
+interface Unread {
+  value: ConsoleValue
+  objectId: string
+}
+
+/** One line whose values are read further: until `isOver`. */
+export class DeepLine {
+  readonly room: ValueRoom
+  readonly sessionId: string
+  readonly unread: Unread[] = []
+  trips = 0
+  /** Its entry is made: its values must not change any more. */
+  isOver = false
+
+  constructor(room: ValueRoom, sessionId: string) {
+    this.room = room
+    this.sessionId = sessionId
+  }
+
+  /** Notes what of an argument is worth reading. */
+  note(object: RemoteObject, value: ConsoleValue | null): void {
+    const { objectId } = object
+    if (value && objectId !== undefined && isReadable(value) && isUnread(value)) this.unread.push({ value, objectId })
+  }
+}
+
+/**
+ * Reads what lies below the previews that the browser gives with a line: own members, without running getters. It is what
+ * they are by then, and marked so. A budget of round trips keeps pages that log much as fast as they are.
+ */
+export class DeepValues {
+  readonly #wire: Pick<CdpConnection, 'send'>
+  readonly #lines = new Set<DeepLine>()
+  /** Sessions that did not answer in time, and have not yet: they are asked no more until they do. */
+  readonly #late = new Set<string>()
+  #trips = TRIPS_PER_SECOND
+  #countedAt = performance.now()
+
+  constructor(wire: Pick<CdpConnection, 'send'>) {
+    this.#wire = wire
+  }
+
+  /** Whether a line may be read further now. */
+  canRead(line: DeepLine): boolean {
+    if (line.unread.length === 0 || this.#lines.size >= MOST_LINES || this.#late.has(line.sessionId)) return false
+    const now = performance.now()
+    this.#trips = Math.min(TRIPS_PER_SECOND, this.#trips + ((now - this.#countedAt) / 1_000) * TRIPS_PER_SECOND)
+    this.#countedAt = now
+    return this.#trips >= 1
+  }
+
+  /** Whether lines of the session are being read. */
+  isReading(sessionId: string): boolean {
+    return [...this.#lines].some((line) => line.sessionId === sessionId)
+  }
+
+  /** Resolves when all is read that may be. Never rejects: what cannot be read stays as the preview has it. */
+  async read(line: DeepLine): Promise<void> {
+    this.#lines.add(line)
+    try {
+      let level = line.unread
+      for (let depth = 1; depth <= ARGUMENT_LIMITS.depth && level.length > 0 && !line.isOver; depth += 1) {
+        const below = await Promise.all(level.map((unread) => this.#readObject(line, unread)))
+        level = below.flat()
+      }
+    } finally {
+      this.#lines.delete(line)
+      this.#late.delete(line.sessionId)
+    }
+  }
+
+  async #readObject(line: DeepLine, { value, objectId }: Unread): Promise<Unread[]> {
+    try {
+      if (value.subtype === 'map' || value.subtype === 'set') return await this.#readEntries(line, value, objectId)
+      if (value.truncated && value.subtype !== 'array' && (await this.#isHuge(line, objectId))) return []
+      const { result } = await this.#properties(line, objectId)
+      return line.isOver ? [] : addMembers(value, result, line.room)
+    } catch {
+      // It is gone, the page hangs, or there are no more round trips.
+      return []
+    }
+  }
+
+  async #isHuge(line: DeepLine, objectId: string): Promise<boolean> {
+    const params = { objectId, functionDeclaration: COUNT_MEMBERS, returnByValue: true, throwOnSideEffect: true }
+    const { result, exceptionDetails } = await this.#ask(line, () =>
+      this.#wire.send('Runtime.callFunctionOn', params, line.sessionId),
+    )
+    return exceptionDetails !== undefined || typeof result.value !== 'number' || result.value > MOST_MEMBERS
+  }
+
+  async #readEntries(line: DeepLine, value: ConsoleValue, objectId: string): Promise<Unread[]> {
+    const { internalProperties = [] } = await this.#properties(line, objectId)
+    const list = internalProperties.find(({ name }) => name === '[[Entries]]')?.value?.objectId
+    if (list === undefined) return []
+    const { result } = await this.#properties(line, list)
+    const found = result.filter(({ name, value: entry }) => /^\d+$/.test(name) && entry !== undefined)
+    const known = value.entries ?? []
+    const read = await Promise.all(
+      found
+        .slice(0, ARGUMENT_LIMITS.members)
+        .map(async ({ value: entry }, index): Promise<[Entry | null, Unread[]]> => {
+          const before = known[index]
+          if (before && !isUnread(before.value) && !(before.key && isUnread(before.key))) return [before, []]
+          return (await this.#readEntry(line, entry!)) ?? [before ?? null, []]
+        }),
+    )
+    if (line.isOver) return []
+    const entries = read.map(([entry]) => entry)
+    value.entries = entries.filter((entry) => entry !== null)
+    if (value.entries.length === found.length) delete value.truncated
+    return read.flatMap(([, unread]) => unread)
+  }
+
+  async #readEntry(line: DeepLine, { objectId, preview }: RemoteObject): Promise<[Entry, Unread[]] | null> {
+    const unread: Unread[] = []
+    const parts = new Map<string, ConsoleValue>()
+    const properties = preview?.properties ?? []
+    if (
+      properties.every(
+        ({ type, subtype, value = '' }) => (type !== 'object' || subtype === 'null') && value.length < 100,
+      )
+    ) {
+      for (const property of properties) {
+        const { name, ...part } = valueOfProperty(property, line.room) ?? { name: '' }
+        if (name) parts.set(name, { ...(part as ConsoleValue), later: true })
+      }
+    } else if (objectId !== undefined) {
+      try {
+        const { result } = await this.#properties(line, objectId)
+        for (const { name, value: object } of result) {
+          const part = object && valueOf(object, line.room)
+          if (!part) continue
+          part.later = true
+          parts.set(name, part)
+          if (object.objectId !== undefined && isReadable(part) && isUnread(part)) {
+            unread.push({ value: part, objectId: object.objectId })
+          }
+        }
+      } catch {
+        return null
+      }
+    }
+    const value = parts.get('value')
+    const key = parts.get('key')
+    return value ? [key ? { key, value } : { value }, unread] : null
+  }
+
+  async #properties(line: DeepLine, objectId: string): Promise<Properties> {
+    const params = { objectId, ownProperties: true, generatePreview: true }
+    const properties = await this.#ask(line, () => this.#wire.send('Runtime.getProperties', params, line.sessionId))
+    let text = 0
+    for (const { value } of properties.result) if (value?.type === 'string') text += String(value.value).length
+    this.#trips -= text / TEXT_PER_TRIP
+    return properties
+  }
+
+  async #ask<T>(line: DeepLine, send: () => Promise<T>): Promise<T> {
+    if (line.isOver || this.#trips < 1 || line.trips >= TRIPS_PER_LINE) throw new Error('no round trip is left')
+    this.#trips -= 1
+    line.trips += 1
+    const start = performance.now()
+    try {
+      return await send()
+    } finally {
+      this.#trips -= Math.floor((performance.now() - start) / USUAL_MS)
+    }
+  }
+
+  /** The line waits no more. */
+  end(line: DeepLine): void {
+    if (line.isOver) return
+    line.isOver = true
+    if (this.#lines.has(line)) this.#late.add(line.sessionId)
+  }
+
+  sessionEnded(sessionId: string): void {
+    this.#late.delete(sessionId)
+  }
+}
+
+/** Objects of other kinds say all in their description, or their members say nothing. */
+function isReadable({ subtype, length = 0 }: ConsoleValue): boolean {
+  if (subtype === undefined || subtype === 'error') return true
+  return (subtype === 'array' || subtype === 'map' || subtype === 'set') && length <= MOST_MEMBERS
+}
+
+/** Whether something of a value was not given, anywhere below it. */
+function isUnread({ truncated, properties = [], entries = [] }: ConsoleValue): boolean {
+  return (
+    truncated === true ||
+    properties.some(isUnread) ||
+    entries.some(({ key, value }) => isUnread(value) || (key && isUnread(key)))
+  )
+}
+
+/** Adds what an object has by now to what was known of it when it was logged, which stays. */
+function addMembers(value: ConsoleValue, found: readonly Property[], room: ValueRoom): Unread[] {
+  const unread: Unread[] = []
+  const isError = value.subtype === 'error'
+  const members = (value.properties ??= [])
+  const known = new Map(members.map((member) => [member.name, member]))
+  let isWhole = true
+  for (const { name, value: object, enumerable, isOwn } of found) {
+    const isShown = enumerable || known.has(name) || (isError && (name === 'cause' || name === 'errors'))
+    if (isOwn === false || !isShown || (isError && (name === 'stack' || name === 'message'))) continue
+    const before = known.get(name)
+    if (before && !isUnread(before)) continue
+    if (!before && members.length >= ARGUMENT_LIMITS.members) {
+      isWhole = false
+      room.omitted += 1
+      continue
+    }
+    const member = before ? update(before, object, room) : added(members, name, object, room)
+    if (!member) isWhole = isWhole && before !== undefined
+    else if (object?.objectId !== undefined && isReadable(member) && isUnread(member)) {
+      unread.push({ value: member, objectId: object.objectId })
+    }
+  }
+  if (isWhole) delete value.truncated
+  if (members.length === 0) delete value.properties
+  return unread
+}
+
+function added(
+  members: ConsoleValue[],
+  name: string,
+  object: RemoteObject | undefined,
+  room: ValueRoom,
+): ConsoleValue | null {
+  const accessor: ConsoleValue = { name, type: 'accessor' }
+  const member = object ? valueOf(object, room, name) : room.take(accessor) ? accessor : null
+  if (!member) return null
+  member.later = true
+  members.push(member)
+  return member
+}
+
+/** Null: it is something else by now. */
+function update(before: ConsoleValue, object: RemoteObject | undefined, room: ValueRoom): ConsoleValue | null {
+  if (!object || object.type !== before.type || object.subtype !== before.subtype) return null
+  if (before.type === 'string') {
+    const text = String(object.value)
+    const [start = '', end = ''] = String(before.value).split('…', 2)
+    if (!text.startsWith(start) || !text.endsWith(end)) return null
+  }
+  const after = valueOf(object, room, before.name)
+  if (!after) return null
+  delete before.truncated
+  Object.assign(before, after, { later: true })
+  return before
+}

@@ -1,0 +1,24 @@
+/** Rejections that a handler may still come for; a page that leaves more of them unhandled handles the oldest late. */
+const MOST_REMEMBERED = 1_000
+
+/** Numbers the uncaught exceptions of one browser session, and remembers which is which. */
+export class UncaughtExceptions {
+  readonly #numbers = new Map<string, number>()
+  #count = 0
+
+  thrown(sessionId: string, exceptionId: number): number {
+    this.#count += 1
+    this.#numbers.set(`${sessionId}:${exceptionId}`, this.#count)
+    const [oldest] = this.#numbers.keys()
+    if (oldest !== undefined && this.#numbers.size > MOST_REMEMBERED) this.#numbers.delete(oldest)
+    return this.#count
+  }
+
+  /** Its number; null: it is not known (any more). */
+  handled(sessionId: string, exceptionId: number): number | null {
+    const key = `${sessionId}:${exceptionId}`
+    const number = this.#numbers.get(key) ?? null
+    this.#numbers.delete(key)
+    return number
+  }
+}
