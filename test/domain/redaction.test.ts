@@ -192,6 +192,16 @@ describe('what was typed', () => {
     ],
     ['in HTML with other numbers', SECRET.replace(/[&<>"']/g, (unit) => `&#0${unit.charCodeAt(0)};`)],
     [
+      'in a form of a page that names no encoding',
+      [...SECRET]
+        .map((one) => {
+          const code = one.codePointAt(0)!
+          if (code > 255) return encodeURIComponent(`&#${code};`)
+          return code > 127 ? `%${code.toString(16).toUpperCase()}` : encodeURIComponent(one)
+        })
+        .join(''),
+    ],
+    [
       'in a script',
       `'${SECRET.replace(/[^a-z\\\n]/g, (unit) =>
         unit.charCodeAt(0) < 256 ? `\\x${unit.charCodeAt(0).toString(16).padStart(2, '0')}` : unit,

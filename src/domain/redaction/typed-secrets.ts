@@ -133,6 +133,11 @@ const HTML_NAMES: Readonly<Record<string, string>> = {
   "'": '&apos;',
 }
 
+const WINDOWS_START = 0x80
+const WINDOWS = new TextDecoder('windows-1252').decode(
+  Uint8Array.from({ length: 256 - WINDOWS_START }, (_, index) => WINDOWS_START + index),
+)
+
 /** Parts of a regular expression. */
 function allFormsOf(character: string): string[] {
   const written = [character, JSON_ESCAPES[character], HTML_NAMES[character]].filter((one) => one !== undefined)
@@ -150,7 +155,15 @@ function allFormsOf(character: string): string[] {
   forms.add(`&#0{0,4}${code};`)
   forms.add(`&#[xX]0{0,4}${anyCase(code.toString(16))};`)
   if (code < 256) forms.add(`\\\\x${anyCase(code.toString(16).padStart(2, '0'))}`)
-  if (code > 127) forms.add(literal(Buffer.from(character).toString('latin1')))
+  if (code > 127) {
+    forms.add(literal(Buffer.from(character).toString('latin1')))
+    // Pages that name no encoding send forms in that of Windows, with numbers for what it lacks.
+    const byte = WINDOWS.indexOf(character) + WINDOWS_START
+    if (byte >= WINDOWS_START) forms.add(`%${anyCase(byte.toString(16))}`).add(literal(String.fromCharCode(byte)))
+    forms.add(percentEncoded(`&#${code};`, '%'))
+    // As a server repeats it that takes it for another encoding.
+    forms.add('\uFFFD')
+  }
   if (character === ' ') forms.add('\\+')
   // Forms send a line break as two characters.
   if (character === '\n') for (const form of ['\\r\\n', '%0[dD]%0[aA]', '\\\\r\\\\n']) forms.add(form)

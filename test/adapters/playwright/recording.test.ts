@@ -7,6 +7,7 @@ import { PATIENCE, NO_DEADLINE } from '../../support/patience.ts'
 import { startTestSite, type TestSite } from '../../support/test-site.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
+import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
 
 let site: TestSite
 let pool: TestPool
@@ -44,7 +45,7 @@ async function visit(
   }
 }
 
-const WITHOUT_ARGUMENTS = { capture: { consoleArguments: false } }
+const WITHOUT_ARGUMENTS = { capture: { ...DEFAULT_CAPTURE, consoleArguments: false } }
 
 function until<T>(read: () => T) {
   return expect.poll(read, { interval: 10 })
