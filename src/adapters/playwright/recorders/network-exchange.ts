@@ -1,4 +1,4 @@
-import { withoutBodies } from '../../../contract/entries/body.ts'
+import type { EntryBodies } from '../../../contract/entries/body.ts'
 import {
   RESOURCE_TYPES,
   TEXT_LIMITS,
@@ -89,6 +89,7 @@ export function toNetworkEntry(
   exchange: Exchange,
   outcome: Outcome,
   wire: WireHeaders,
+  bodies: EntryBodies,
   now: number,
 ): EntryData['NETWORK_REQUEST'] {
   const { response } = exchange
@@ -117,7 +118,7 @@ export function toNetworkEntry(
     responseHeaders: response ? headersOf(wire.received?.headers ?? response.headers) : null,
     timing: timingOf(exchange, outcome),
     remoteAddress: remoteAddressOf(exchange),
-    ...withoutBodies('NOT_CAPTURED', 'NOT_CAPTURED'),
+    ...bodies,
     pageId: exchange.pageId,
   }
 }

@@ -1,4 +1,6 @@
+import type { EntryBodies } from '../../../contract/entries/body.ts'
 import type { EventSink } from '../../../ports/browser.ts'
+import type { BodyRecorder } from './body-recorder.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
 import {
@@ -41,19 +43,24 @@ interface Waiting {
   outcome: Outcome
   endedAt: number
   chain: Chain
+  /** Null: they are being fetched. */
+  bodies: EntryBodies | null
+  /** Headers that are not there by now will not be waited for. */
+  isLate: boolean
   timer: NodeJS.Timeout
 }
 
 /**
  * Every request of the browser: of pages, frames, workers, each hop of a redirect, preflights too. Headers as they went
  * over the wire (cookies included) come as "extra info" from another process, before or after the rest; so a request
- * that has ended waits for them, but never for long.
+ * that has ended waits for them, but never for long; likewise for its bodies.
  */
 export class NetworkRecorder {
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
   readonly #guard: Pick<NavigationGuard, 'ruleOf'>
   readonly #connections: ConnectionOutcomes
+  readonly #bodies: BodyRecorder
   readonly #inFlight = new Map<string, Exchange>()
   readonly #chains = new Map<string, Chain>()
   /** Requests that are counted instead of recorded, with the session that told of them. */
@@ -71,11 +78,13 @@ export class NetworkRecorder {
     recorder: EventSink,
     guard: Pick<NavigationGuard, 'ruleOf'>,
     connections: ConnectionOutcomes,
+    bodies: BodyRecorder,
   ) {
     this.#targets = targets
     this.#recorder = recorder
     this.#guard = guard
     this.#connections = connections
+    this.#bodies = bodies
     wire.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
     wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) =>
       this.#chain(requestId).sent.push(boundedHeaders(headers)),
@@ -168,9 +177,9 @@ export class NetworkRecorder {
     }
   }
 
-  /** Records those that have ended and still wait for their headers. */
+  /** Records those that have ended and still wait for their headers; those that wait for their bodies as soon as they are there. */
   flush(): void {
-    for (const waiting of this.#waiting) this.#write(waiting)
+    for (const waiting of this.#waiting) this.#headersLate(waiting)
   }
 
   dispose(): void {
@@ -198,9 +207,10 @@ export class NetworkRecorder {
       previous.lacksPeer = !this.#connections.amend(redirectResponse, startedAt, startTimestamp)
       this.#answered(previous, event.requestId, redirectResponse, event.redirectHasExtraInfo)
       const encodedBytes = redirectResponse.encodedDataLength
-      this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes })
+      this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes }, 'HOP')
     }
     const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null)
+    this.#bodies.begun(event.requestId, exchange, event.request)
     this.#begin(event.requestId, exchange)
     this.#endBlocked(event.requestId, event.timestamp)
   }
@@ -233,7 +243,7 @@ export class NetworkRecorder {
     exchange.response = unauthorized(exchange.url)
     exchange.extraIndex = chain.promised++
     chain.received.splice(exchange.extraIndex, 0, null)
-    this.#end(chainId, { failure: null, endTimestamp: timestamp, encodedBytes: null })
+    this.#end(chainId, { failure: null, endTimestamp: timestamp, encodedBytes: null }, 'SAME')
     const again = { ...exchange, requestId: ++this.#count, startedAt: now, startTimestamp: timestamp }
     this.#begin(chainId, { ...again, response: null, extraIndex: null, authorizedBy: authChallenge.scheme })
   }
@@ -247,26 +257,47 @@ export class NetworkRecorder {
   #receivedExtraInfo(chainId: string, extra: WireHeaders['received']): void {
     const chain = this.#chain(chainId)
     chain.received.push(extra)
-    for (const waiting of this.#waiting) if (waiting.chain === chain && isComplete(waiting)) this.#write(waiting)
+    for (const waiting of this.#waiting) if (waiting.chain === chain) this.#writeIfComplete(waiting)
   }
 
-  #end(chainId: string, outcome: Outcome): void {
+  /** `goesOn`: see BodyRecorder.collect. */
+  #end(chainId: string, outcome: Outcome, goesOn: 'HOP' | 'SAME' | null = null): void {
     const exchange = this.#inFlight.get(chainId)
     if (!exchange) return
     this.#inFlight.delete(chainId)
     const chain = this.#chain(chainId)
+    const collected = this.#bodies.collect(chainId, exchange, outcome, goesOn)
     const waiting: Waiting = {
       exchange,
       outcome,
       endedAt: Date.now(),
       chain,
-      timer: setTimeout(() => this.#write(waiting), LATE_HEADERS_MS),
+      bodies: collected instanceof Promise ? null : collected,
+      isLate: false,
+      timer: setTimeout(() => this.#headersLate(waiting), LATE_HEADERS_MS),
     }
     this.#waiting.add(waiting)
-    if (isComplete(waiting)) this.#write(waiting)
+    if (collected instanceof Promise) void this.#awaitBodies(waiting, collected)
+    else this.#writeIfComplete(waiting)
   }
 
-  #write(waiting: Waiting): void {
+  async #awaitBodies(waiting: Waiting, bodies: Promise<EntryBodies>): Promise<void> {
+    waiting.bodies = await bodies
+    this.#writeIfComplete(waiting)
+  }
+
+  #headersLate(waiting: Waiting): void {
+    waiting.isLate = true
+    this.#writeIfComplete(waiting)
+  }
+
+  #writeIfComplete(waiting: Waiting): void {
+    const { bodies } = waiting
+    if (bodies !== null && this.#waiting.has(waiting) && (waiting.isLate || hasHeaders(waiting)))
+      this.#write(waiting, bodies)
+  }
+
+  #write(waiting: Waiting, bodies: EntryBodies): void {
     const { exchange, outcome, endedAt, chain, timer } = waiting
     clearTimeout(timer)
     this.#waiting.delete(waiting)
@@ -278,7 +309,7 @@ export class NetworkRecorder {
       sent: withAuthorization(chain.sent, index ?? chain.promised, exchange),
       received: index === null ? null : (chain.received[index] ?? null),
     }
-    const data = toNetworkEntry(exchange, outcome, wire, endedAt)
+    const data = toNetworkEntry(exchange, outcome, wire, withHidden(bodies, exchange, outcome, wire), endedAt)
     this.#recorder.record({ kind: 'NETWORK_REQUEST', at: data.startedAt + data.durationMs, data })
   }
 
@@ -330,6 +361,17 @@ function forgetOldest(map: Map<string, unknown>): void {
   if (oldest !== undefined && map.size > MAX_CHAINS) map.delete(oldest)
 }
 
-function isComplete({ exchange, chain }: Waiting): boolean {
+function hasHeaders({ exchange, chain }: Waiting): boolean {
   return exchange.extraIndex === null || chain.received.length > exchange.extraIndex
+}
+
+/** The network process tells of a response that the page is not told of; nobody is given its body. */
+function withHidden(
+  bodies: EntryBodies,
+  { response }: Exchange,
+  { endTimestamp }: Outcome,
+  { received }: WireHeaders,
+): EntryBodies {
+  if (response !== null || received === null) return bodies
+  return { ...bodies, responseBodyOmitted: endTimestamp === null ? 'STREAMING' : 'OPAQUE' }
 }

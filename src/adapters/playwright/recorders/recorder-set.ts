@@ -4,6 +4,7 @@ import type { EntryDraft } from '../../../ports/log-entry.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
+import { BodyRecorder, type BodyCapture } from './body-recorder.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
 import { DialogRecorder } from './dialog-recorder.ts'
@@ -23,6 +24,7 @@ export class RecorderSet {
   /** Hears of documents before those who record them. */
   readonly guard: NavigationGuard
   readonly #connections: ConnectionOutcomes
+  readonly #bodies: BodyRecorder
   readonly #network: NetworkRecorder
   readonly #webSockets: WebSocketRecorder
   readonly #downloads: DownloadRecorder
@@ -45,6 +47,7 @@ export class RecorderSet {
     recordings?: Pick<CaptureSet, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
     connections = new ConnectionOutcomes(null),
+    capture: BodyCapture = { bodies: 'NONE', maxBodyBytes: 0 },
   ) {
     const gate: EventSink = {
       record: (given) => {
@@ -75,8 +78,9 @@ export class RecorderSet {
     }
     this.guard = new NavigationGuard(wire, targets, connections, logger)
     this.#connections = connections
+    this.#bodies = new BodyRecorder(wire, targets, gate.keepBody, capture)
     const pages = new PageRecorder(wire, targets, gate)
-    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections)
+    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections, this.#bodies)
     const webSockets = new WebSocketRecorder(wire, targets, gate, connections)
     const consoleLines = new ConsoleRecorder(wire, targets, gate, connections)
     new DialogRecorder(wire, targets, gate)
@@ -126,6 +130,11 @@ export class RecorderSet {
     this.#connections.settle()
     this.#network.flush()
     this.#webSockets.flush()
+  }
+
+  /** After `flush`: waits for bodies that are still fetched, and records their requests with what is there by then. */
+  async finishBodies(deadlineMs: number): Promise<void> {
+    if (!this.#stopped) await this.#bodies.finish(deadlineMs)
   }
 
   /** See DownloadRecorder.finish. */

@@ -265,8 +265,10 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async flush(deadlineMs: number): Promise<void> {
+    using deadline = new Deadline(deadlineMs)
     await this.#lastWords.hear(deadlineMs)
     this.#recording.flush()
+    await this.#recording.finishBodies(deadline.remainingMs)
   }
 
   unheardSince(): number | null {
