@@ -66,6 +66,7 @@ export interface AppOptions {
   /** Other than the usual ones; for tests. */
   spaceMarks?: SpaceMarks
   deadlines?: Partial<SessionDeadlines> | undefined
+  bodyWaitMs?: number | undefined
 }
 
 /** Of the ten seconds that a graceful shutdown may take, sessions may use these to end and to commit their logs, … */
@@ -114,7 +115,10 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   })
   const opensStorage = Promise.allSettled([longStep('opening the database', storageOpens, say)])
   await Promise.race([atWork.storage.promise, opensStorage])
-  const browsersOpen = openBrowsers(config, machineId, proxies, logger, { onLaunching: atWork.browser.resolve })
+  const browsersOpen = openBrowsers(config, machineId, proxies, logger, {
+    onLaunching: atWork.browser.resolve,
+    bodyWaitMs: options.bodyWaitMs,
+  })
   const opensBrowsers = Promise.allSettled([longStep('starting a browser', browsersOpen, say)])
   await Promise.race([atWork.browser.promise, opensBrowsers])
   const { createServer } = await import('./server/http.ts')
@@ -343,7 +347,7 @@ async function openBrowsers(
   machineId: string,
   proxies: EgressProxies,
   logger: Logger,
-  hooks: Pick<BrowserPoolOptions, 'onLaunching'>,
+  hooks: Pick<BrowserPoolOptions, 'onLaunching' | 'bodyWaitMs'>,
 ): Promise<{ pool: BrowserPool; warnings: string[]; traceViewerDir: string }> {
   const [{ findBrowserExecutable }, { createBrowserPool }, { BrowserWays }, { traceViewerFolder }] = await Promise.all([
     import('./adapters/playwright/launch/browser-executable.ts'),

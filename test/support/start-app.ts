@@ -7,6 +7,7 @@ import WebSocket from 'ws'
 import { startApp, type App, type AppOptions } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import { createLogger, type Logger } from '../../src/logger.ts'
+import { PATIENCE } from './patience.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
 import { watchDirectoriesOf } from './leak-gate.ts'
 
@@ -55,7 +56,11 @@ export async function startTestApp(
     TABWIRE_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
   }
   const config: Config = { ...loadConfig(environment), dataDir, ...overrides }
-  const app = await startApp(config, { ...options, logger: logger ?? createLogger(config.logLevel) })
+  const app = await startApp(config, {
+    bodyWaitMs: PATIENCE.timeout,
+    ...options,
+    logger: logger ?? createLogger(config.logLevel),
+  })
   await watchDirectoriesOf(dataDir)
   const clients: Client[] = []
 

@@ -48,6 +48,7 @@ export const bodies = {
   responseBody: body.nullable(),
   responseBodyOmitted: z.enum(BODY_OMISSIONS).nullable(),
 }
+export type EntryBodies = { [Member in keyof typeof bodies]: z.output<(typeof bodies)[Member]> }
 
 /** Of a request of which no body is known. */
 export const withoutBodies = (request: BodyOmission | null, response: BodyOmission | null) => ({

@@ -81,6 +81,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     tempRoot,
     tempLimitBytes: 8 * 1024 ** 3,
     machineId,
+    bodyWaitMs: PATIENCE.timeout,
     logger,
     ...overrides,
   })

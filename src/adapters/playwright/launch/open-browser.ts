@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
 import { BrowserLaunchFailed, type BrowserOptions } from '../../../ports/browser.ts'
@@ -30,6 +31,15 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
   storageState: null,
   record: [],
   egress: EVERYTHING,
+}
+
+/**
+ * Whether a browser that was kept ready can be given these, with the context that it has. A video begins with its context;
+ * other recordings can begin in the one that is there.
+ */
+export function fitsWarm(options: BrowserOptions): boolean {
+  const decidedLater = { record: [], egress: DEFAULT_OPTIONS.egress, capture: DEFAULT_OPTIONS.capture }
+  return !options.record.includes('VIDEO') && isDeepStrictEqual({ ...options, ...decidedLater }, DEFAULT_OPTIONS)
 }
 
 /** Answers for all that comes of one browser; told to whom the browser belongs by then. */

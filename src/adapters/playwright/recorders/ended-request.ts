@@ -1,4 +1,5 @@
-import type { Chain, ReceivedInfo } from './extra-info.ts'
+import type { EntryBodies } from '../../../contract/entries/body.ts'
+import type { Chain, ReceivedInfo, WireInfo } from './extra-info.ts'
 import type { Exchange, Outcome } from './network-exchange.ts'
 
 /** A request that has ended, and waits for what is told of it by other ways before it is written. */
@@ -7,6 +8,10 @@ export interface EndedRequest {
   outcome: Outcome
   endedAt: number
   chain: Chain
+  /** Null: they are being fetched. */
+  bodies: EntryBodies | null
+  /** Headers that are not there by now will not be waited for. */
+  isLate: boolean
   timer: NodeJS.Timeout
 }
 
@@ -27,4 +32,15 @@ export function doubt(ended: EndedRequest): boolean {
   const isUnknown = receivedOf(exchange, chain) === null
   ended.outcome = { failure: null, isUnknown, endTimestamp: null, encodedBytes: null }
   return true
+}
+
+/** The network process tells of a response that the page is not told of; nobody is given its body. */
+export function withHidden(
+  bodies: EntryBodies,
+  { response }: Exchange,
+  { endTimestamp }: Outcome,
+  { received }: WireInfo,
+): EntryBodies {
+  if (response !== null || received === null) return bodies
+  return { ...bodies, responseBodyOmitted: endTimestamp === null ? 'STREAMING' : 'OPAQUE' }
 }

@@ -1,4 +1,4 @@
-import { withoutBodies } from '../../../contract/entries/body.ts'
+import type { EntryBodies } from '../../../contract/entries/body.ts'
 import { outcomeOfFailure } from '../../../contract/entries/network-request.ts'
 import { TEXT_LIMITS, type EntryData, type NetworkTiming, type ResponseSource } from '../../../ports/log-entry.ts'
 import type { CdpResponse } from '../cdp/protocol/cdp-events.ts'
@@ -12,6 +12,7 @@ export function toNetworkEntry(
   exchange: Exchange,
   outcome: Outcome,
   wire: WireInfo,
+  bodies: EntryBodies,
   now: number,
 ): EntryData['NETWORK_REQUEST'] {
   const { response } = exchange
@@ -52,7 +53,7 @@ export function toNetworkEntry(
     cookiesOmitted: (wire.sent?.cookies.omitted ?? 0) + (wire.received?.cookies.omitted ?? 0),
     timing: timingOf(exchange, outcome),
     remoteAddress: remoteAddressOf(exchange),
-    ...withoutBodies('NOT_CAPTURED', 'NOT_CAPTURED'),
+    ...bodies,
     pageId: exchange.pageId,
   }
 }

@@ -1,9 +1,11 @@
+import type { EntryBodies } from '../../../contract/entries/body.ts'
 import type { EventSink } from '../../../ports/browser.ts'
 import type { CutFailure } from '../../../ports/log-entry.ts'
+import type { BodyRecorder } from './body-recorder.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
 import { Chains, receivedInfo, sentInfo, type Chain, type ReceivedInfo, type WireInfo } from './extra-info.ts'
-import { doubt, isComplete, receivedOf, type EndedRequest } from './ended-request.ts'
+import { doubt, isComplete, receivedOf, withHidden, type EndedRequest } from './ended-request.ts'
 import { responseHeadersOf, statusOf, toNetworkEntry } from './network-entry.ts'
 import {
   beginExchange,
@@ -35,13 +37,14 @@ const UNTOLD = { endTimestamp: null, encodedBytes: null } as const
 /**
  * Every request of the browser: of pages, frames, workers, each hop of a redirect, preflights too. Headers as they went
  * over the wire (cookies included) come as "extra info" from another process, before or after the rest; so a request
- * that has ended waits for them, but never for long.
+ * that has ended waits for them, but never for long; likewise for its bodies.
  */
 export class NetworkRecorder {
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
   readonly #guard: Pick<NavigationGuard, 'ruleOf'>
   readonly #connections: ConnectionOutcomes
+  readonly #bodies: BodyRecorder
   readonly #inFlight = new Map<string, Exchange>()
   readonly #chains = new Chains((chainId) => this.#inFlight.has(chainId))
   /** Requests that are counted instead of recorded, with the session that told of them. */
@@ -61,11 +64,13 @@ export class NetworkRecorder {
     recorder: EventSink,
     guard: Pick<NavigationGuard, 'ruleOf'>,
     connections: ConnectionOutcomes,
+    bodies: BodyRecorder,
   ) {
     this.#targets = targets
     this.#recorder = recorder
     this.#guard = guard
     this.#connections = connections
+    this.#bodies = bodies
     wire.on('Network.requestWillBeSent', (event, sessionId) => this.#willBeSent(event, sessionId))
     wire.on('Network.requestWillBeSentExtraInfo', (event) =>
       this.#chains.of(event.requestId).sent.push(sentInfo(event)),
@@ -171,13 +176,16 @@ export class NetworkRecorder {
     }
   }
 
-  /** Records those that have ended and still wait for their headers, and cuts those in flight. */
+  /**
+   * Records those that have ended and still wait for their headers, and cuts those in flight; those that wait for their bodies
+   * are recorded as soon as they are there.
+   */
   flush(cutBy: CutFailure): void {
     for (const chainId of this.#inFlight.keys()) {
       this.#cut.add(chainId)
       this.#end(chainId, { ...UNTOLD, failure: cutBy })
     }
-    for (const waiting of this.#waiting) this.#write(waiting)
+    for (const waiting of this.#waiting) this.#headersLate(waiting)
   }
 
   dispose(): void {
@@ -205,10 +213,11 @@ export class NetworkRecorder {
       previous.lacksPeer = !this.#connections.amend(redirectResponse, startedAt, startTimestamp)
       this.#answered(previous, event.requestId, redirectResponse, event.redirectHasExtraInfo)
       const encodedBytes = redirectResponse.encodedDataLength
-      this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes })
+      this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes }, 'HOP')
     }
     const initiator = initiatorOf(event.initiator, (requestId) => this.#chains.requestIdOf(requestId))
     const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null, initiator)
+    this.#bodies.begun(event.requestId, exchange, event.request)
     this.#begin(event.requestId, exchange)
     this.#endBlocked(event.requestId, event.timestamp)
   }
@@ -241,7 +250,7 @@ export class NetworkRecorder {
     exchange.response = unauthorized(exchange.url)
     exchange.extraIndex = chain.promised++
     chain.received.splice(exchange.extraIndex, 0, null)
-    this.#end(chainId, { failure: null, endTimestamp: timestamp, encodedBytes: null })
+    this.#end(chainId, { failure: null, endTimestamp: timestamp, encodedBytes: null }, 'SAME')
     const again = { ...exchange, requestId: ++this.#count, startedAt: now, startTimestamp: timestamp }
     this.#begin(chainId, { ...again, response: null, extraIndex: null, authorizedBy: authChallenge.scheme })
   }
@@ -298,7 +307,7 @@ export class NetworkRecorder {
   #receivedExtraInfo(chainId: string, extra: ReceivedInfo | null): void {
     const chain = this.#chains.of(chainId)
     chain.received.push(extra)
-    for (const waiting of this.#waiting) if (waiting.chain === chain && isComplete(waiting)) this.#write(waiting)
+    for (const waiting of this.#waiting) if (waiting.chain === chain) this.#writeIfComplete(waiting)
     const exchange = this.#inFlight.get(chainId)
     if (exchange?.isLeft) this.#endDelivered(chainId, exchange)
     else if (exchange?.shown && exchange.extraIndex === chain.received.length - 1) this.#shows(exchange, chain)
@@ -319,24 +328,45 @@ export class NetworkRecorder {
     return true
   }
 
-  #end(chainId: string, outcome: Outcome): void {
+  /** `goesOn`: see BodyRecorder.collect. */
+  #end(chainId: string, outcome: Outcome, goesOn: 'HOP' | 'SAME' | null = null): void {
     const exchange = this.#inFlight.get(chainId)
     if (!exchange) return
     this.#inFlight.delete(chainId)
     const chain = this.#chains.of(chainId)
     if (exchange.response === null && chain.received.length > chain.promised) this.#expectResponse(chainId, exchange)
+    const collected = this.#bodies.collect(chainId, exchange, outcome, goesOn)
     const waiting: EndedRequest = {
       exchange,
       outcome,
       endedAt: Date.now(),
       chain,
-      timer: setTimeout(() => this.#write(waiting), LATE_HEADERS_MS),
+      bodies: collected instanceof Promise ? null : collected,
+      isLate: false,
+      timer: setTimeout(() => this.#headersLate(waiting), LATE_HEADERS_MS),
     }
     this.#waiting.add(waiting)
-    if (isComplete(waiting)) this.#write(waiting)
+    if (collected instanceof Promise) void this.#awaitBodies(waiting, collected)
+    else this.#writeIfComplete(waiting)
   }
 
-  #write(waiting: EndedRequest): void {
+  async #awaitBodies(waiting: EndedRequest, bodies: Promise<EntryBodies>): Promise<void> {
+    waiting.bodies = await bodies
+    this.#writeIfComplete(waiting)
+  }
+
+  #headersLate(waiting: EndedRequest): void {
+    waiting.isLate = true
+    this.#writeIfComplete(waiting)
+  }
+
+  #writeIfComplete(waiting: EndedRequest): void {
+    const { bodies } = waiting
+    if (bodies !== null && this.#waiting.has(waiting) && (waiting.isLate || isComplete(waiting)))
+      this.#write(waiting, bodies)
+  }
+
+  #write(waiting: EndedRequest, bodies: EntryBodies): void {
     const { exchange, outcome, endedAt, chain, timer } = waiting
     clearTimeout(timer)
     this.#waiting.delete(waiting)
@@ -347,7 +377,7 @@ export class NetworkRecorder {
       sent: withAuthorization(chain.sent, exchange.extraIndex ?? chain.promised, exchange),
       received: receivedOf(exchange, chain),
     }
-    const data = toNetworkEntry(exchange, outcome, wire, endedAt)
+    const data = toNetworkEntry(exchange, outcome, wire, withHidden(bodies, exchange, outcome, wire), endedAt)
     this.#recorder.record({ kind: 'NETWORK_REQUEST', at: data.startedAt + data.durationMs, data })
   }
 
@@ -355,7 +385,7 @@ export class NetworkRecorder {
     for (const [chainId, exchange] of this.#inFlight) {
       if (isLost(exchange)) this.#end(chainId, abandoned(exchange, failure, mayGoOn(exchange)))
     }
-    for (const waiting of this.#waiting) if (isLost(waiting.exchange) && doubt(waiting)) this.#write(waiting)
+    for (const waiting of this.#waiting) if (isLost(waiting.exchange) && doubt(waiting)) this.#headersLate(waiting)
   }
 
   /** A renderer that is left does not always say that its requests were dropped. */

@@ -5,6 +5,7 @@ import type { CutFailure, EntryDraft } from '../../../ports/log-entry.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
+import { BodyRecorder, type BodyCapture } from './body-recorder.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { ConsoleRecorder } from './console-recorder.ts'
 import { DraftQueue } from './draft-queue.ts'
@@ -25,11 +26,15 @@ export const ENTRY_MS = 0.1
 /** The same for each message of an entry that has several. */
 const MESSAGE_MS = 0.005
 
+/** What of `capture` is up to the recorders. */
+type Capture = BodyCapture & Pick<CaptureOptions, 'webSocketMessages' | 'consoleArguments'>
+
 /** All recorders of one browser, from its assignment to a session on. */
 export class RecorderSet {
   /** Hears of documents before those who record them. */
   readonly guard: NavigationGuard
   readonly #connections: ConnectionOutcomes
+  readonly #bodies: BodyRecorder
   readonly #network: NetworkRecorder
   readonly #webSockets: WebSocketRecorder
   readonly #eventSources: EventSourceRecorder
@@ -54,7 +59,7 @@ export class RecorderSet {
     recordings?: Pick<CaptureSet, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
     connections = new ConnectionOutcomes(null),
-    capture: Pick<CaptureOptions, 'webSocketMessages' | 'consoleArguments'> = DEFAULT_CAPTURE,
+    capture: Capture = { ...DEFAULT_CAPTURE, bodies: 'NONE' },
   ) {
     this.#drafts = new DraftQueue(
       (draft) => {
@@ -99,8 +104,9 @@ export class RecorderSet {
     }
     this.guard = new NavigationGuard(wire, targets, connections, logger)
     this.#connections = connections
+    this.#bodies = new BodyRecorder(wire, targets, gate.keepBody, capture)
     const pages = new PageRecorder(wire, targets, gate)
-    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections)
+    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections, this.#bodies)
     const messages: MessageCapture = {
       isWanted: capture.webSocketMessages,
       budget: new MessageBudget(),
@@ -177,6 +183,11 @@ export class RecorderSet {
   /** Resolves when all that pages have logged by now is recorded. */
   settled(): Promise<void> {
     return this.#drafts.settled()
+  }
+
+  /** After `flush`: waits for bodies that are still fetched, and records their requests with what is there by then. */
+  async finishBodies(deadlineMs: number): Promise<void> {
+    if (!this.#stopped) await this.#bodies.finish(deadlineMs)
   }
 
   /** See DownloadRecorder.finish. */

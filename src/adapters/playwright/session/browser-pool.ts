@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import type { SandboxMode } from '../../../config.ts'
 import type { Logger } from '../../../logger.ts'
 import type { RecordingKind } from '../../../ports/artifact.ts'
@@ -15,7 +14,7 @@ import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
 import { browsersDirectory, reapLeftovers } from '../launch/orphan-reaper.ts'
-import { contextOptions, DEFAULT_OPTIONS, openBrowser, type OpenBrowser } from '../launch/open-browser.ts'
+import { contextOptions, fitsWarm, openBrowser, type OpenBrowser } from '../launch/open-browser.ts'
 import { createBrowserPipes, type BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
 import { MESSAGE_LIMITS, type MessageLimits } from '../cdp/pipe/message-limits.ts'
 import { RecorderSet } from '../recorders/recorder-set.ts'
@@ -37,9 +36,6 @@ const CONTEXT_CLOSE_MS = 5_000
 /** Memory that a browser's processes share counts as a file, and must not be refused. */
 const LEAST_FILE_BYTES = 1024 * 1024 * 1024
 
-/** Options that a browser which is kept ready can still be given. */
-const DECIDED_LATER = { record: [], egress: DEFAULT_OPTIONS.egress, capture: DEFAULT_OPTIONS.capture }
-
 export interface BrowserPoolOptions {
   executable: string
   sandbox: SandboxMode
@@ -57,6 +53,8 @@ export interface BrowserPoolOptions {
   ways?: BrowserWays
   /** The process of the first browser runs, and is waited for; again for each other way of launching that is tried. */
   onLaunching?: () => void
+  /** How long entries wait for their bodies, if not for the usual time; for tests. */
+  bodyWaitMs?: number | undefined
   logger: Logger
 }
 
@@ -74,7 +72,6 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
   const {
     executable,
     sandbox,
-    warm,
     tempRoot,
     tempLimitBytes,
     machineId,
@@ -101,7 +98,7 @@ export async function createBrowserPool(options: BrowserPoolOptions): Promise<Sa
     await parent.close()
     throw error
   })
-  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, warm, pipes, ways, logger)
+  return new WarmBrowserPool(mode, browser, sandboxProblem, parent, space, pipes, ways, options)
 }
 
 class WarmBrowserPool implements SandboxedBrowserPool {
@@ -113,6 +110,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #target: number
   readonly #pipes: BrowserPipes
   readonly #ways: BrowserWays
+  readonly #bodyWaitMs: number | undefined
   readonly #logger: Logger
   readonly #description: string
   readonly #closing = new AbortController()
@@ -131,10 +129,9 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     sandboxProblem: string | null,
     parent: BrowsersDirectory,
     space: TempSpace,
-    target: number,
     pipes: BrowserPipes,
     ways: BrowserWays,
-    logger: Logger,
+    { warm: target, bodyWaitMs, logger }: Pick<BrowserPoolOptions, 'warm' | 'bodyWaitMs' | 'logger'>,
   ) {
     this.#mode = mode
     this.#parent = parent
@@ -143,6 +140,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     this.#target = target
     this.#pipes = pipes
     this.#ways = ways
+    this.#bodyWaitMs = bodyWaitMs
     this.#logger = logger
     this.sandboxed = mode.sandboxed
     this.sandboxProblem = sandboxProblem
@@ -225,9 +223,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     const { process, targets, browser, faults } = open
     faults.tell((error) => recorder.failed(error))
     const logger = this.#logger
-    // A video begins with its context; other recordings can begin in the one that is there.
-    const isDefault =
-      !options.record.includes('VIDEO') && isDeepStrictEqual({ ...options, ...DECIDED_LATER }, DEFAULT_OPTIONS)
+    const isDefault = fitsWarm(options)
     const recordings = new CaptureSet(options.record, process, targets, recorder, logger)
     const recording = new RecorderSet(
       process.wire,
@@ -239,7 +235,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       recordings,
       process,
       connections,
-      options.capture,
+      { ...options.capture, waitMs: this.#bodyWaitMs },
     )
     if (options.httpCredentials) {
       const redaction = new AuthorizationRedaction(options.httpCredentials)

@@ -276,9 +276,11 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async flush(deadlineMs: number, cutBy: CutFailure = 'session ended'): Promise<void> {
+    using deadline = new Deadline(deadlineMs)
     this.#cutBy = cutBy
     await this.#lastWords.hear(deadlineMs)
     this.#recording.flush(cutBy)
+    await this.#recording.finishBodies(deadline.remainingMs)
   }
 
   unheardSince(): number | null {

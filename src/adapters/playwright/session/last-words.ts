@@ -64,11 +64,13 @@ export class LastWords {
    * and what they had said by then is heard. Where something is missing already, nothing is asked again.
    */
   async silence(deadlineMs: number): Promise<void> {
+    using deadline = new Deadline(deadlineMs)
     if (this.#isKnown && this.#silent.size === 0 && this.#interrupted.size === 0 && deadlineMs > 0) {
       this.#asked.clear()
       for (const sessionId of this.#everyone()) this.#disableScripts(sessionId)
       await this.#allAnswer(deadlineMs)
     }
+    await this.#recording.finishBodies(deadline.remainingMs)
     this.#recording.stop()
   }
 

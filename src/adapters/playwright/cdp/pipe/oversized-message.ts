@@ -16,6 +16,10 @@ export interface TooLarge {
 /** What happened, for people. */
 export const tooLarge = (what: string, bytes: number): string => `${what} is too large to process (${bytes} bytes).`
 
+/** Whether the error of a command says that its result was left out for its size. */
+export const isTooLargeResult = (error: unknown): boolean =>
+  error instanceof Error && /^The browser's response is too large to process \(/.test(error.message)
+
 export function describeOversized({ head, tail, bytes }: OversizedMessage): TooLarge {
   const text = head.toString('latin1')
   const [, method = null] = /^\{"method":"([\w.]{1,128})"/.exec(text) ?? []

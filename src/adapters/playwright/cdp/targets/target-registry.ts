@@ -67,6 +67,7 @@ export class TargetRegistry {
   /** The one in front last. */
   readonly #byFront = new Set<TrackedPage>()
   #frontListener: () => void = () => undefined
+  #prepare: (sessionId: string, type: string) => void = () => undefined
   #pageCount = 0
   #hiding = 0
   readonly #hidden = new Set<TrackedPage>()
@@ -221,6 +222,12 @@ export class TargetRegistry {
     if (page && this.#byFront.delete(page)) this.#putInFront(page)
   }
 
+  /** Calls back for each session that is there, and for each to come before its target runs. There is one listener. */
+  prepareSessions(prepare: (sessionId: string, type: string) => void): void {
+    this.#prepare = prepare
+    for (const { sessionId, type } of this.#sessions.values()) prepare(sessionId, type)
+  }
+
   /** Calls back when a page has opened, closed or come to front. There is one listener. */
   onFrontChange(listener: () => void): void {
     this.#frontListener = listener
@@ -284,6 +291,7 @@ export class TargetRegistry {
     const parent = this.#tracked(parentId)
     // A second session with a page is no second page: actions ask by one which page is which.
     if (info.type === 'page' && this.#pages.has(info.targetId)) return
+    this.#prepare(sessionId, info.type)
     if (parentId === undefined && info.type === 'page') {
       const page: TrackedPage = {
         targetId: info.targetId,

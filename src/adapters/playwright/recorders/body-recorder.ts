@@ -1,0 +1,290 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { BodyOmission, EntryBodies } from '../../../contract/entries/body.ts'
+import { Deadline } from '../../../async/deadline.ts'
+import type { EventSink } from '../../../ports/browser.ts'
+import type { CapturedBody, KeptBody } from '../../../ports/body.ts'
+import type { CaptureOptions } from '../../../ports/capture.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
+import type { CdpResult } from '../cdp/protocol/cdp-commands.ts'
+import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
+import { isTooLargeResult } from '../cdp/pipe/oversized-message.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
+import { contentOf, plainContentOf, startOf } from './body-text.ts'
+import { ByteBudget } from './byte-budget.ts'
+import { contentLengthOf, headerOf, isTextual, isUnknown, mediaTypeOf, type MediaType } from './media-type.ts'
+import type { Exchange, Outcome } from './network-exchange.ts'
+import { SentBodies, type SentBody } from './sent-bodies.ts'
+
+export interface BodyCapture extends Pick<CaptureOptions, 'bodies' | 'maxBodyBytes'> {
+  /** How long an entry waits for its bodies, if not BODIES_MS. */
+  waitMs?: number | undefined
+}
+
+/** A body, why it is missing, or that there was none. */
+type Part = KeptBody | { body: null; omitted: null }
+
+/** Those of a request that has ended: what is there by now, while the rest is fetched. */
+interface Collecting {
+  request: Part
+  response: Part
+  readonly whenDone: Promise<void>
+  /** What is not there is late. */
+  giveUp(): void
+}
+
+/** How long an entry waits for its bodies. */
+const BODIES_MS = 1_000
+/** How long then for what has arrived in time, and was not read yet because the server itself is slow. */
+const READ_MS = 250
+/** Of bodies that are fetched and kept at once for one session: what is beyond them waits for its turn. */
+const MOST_BYTES_AT_ONCE = 16 * 1024 * 1024
+const MOST_AT_ONCE = 64
+/** Entries of one session that wait for their bodies. */
+const MOST_WAITING = 2_000
+/**
+ * Bytes of bodies that the browser keeps whatever becomes of their page, the newest. Each is asked for as soon as it is
+ * there, so they need to suffice for what arrives while the server is busy.
+ */
+const BROWSER_BYTES = 32 * 1024 * 1024
+/** What it costs the server to take a body and to keep it, in milliseconds, beside its entry (see ENTRY_MS). */
+const BODY_MS = 0.1
+const MEBIBYTE_MS = 15
+const MEBIBYTE = 1024 * 1024
+
+const CAPTURED_TYPES: ReadonlySet<string> = new Set(['XHR', 'FETCH', 'DOCUMENT'])
+/** Those whose network Playwright hears of, too: what it enables again changes nothing. */
+const SPEAKERS: ReadonlySet<string> = new Set(['page', 'iframe', 'worker', 'shared_worker', 'service_worker'])
+const NO_BODY: Part = { body: null, omitted: null }
+const omitted = (why: BodyOmission): Part => ({ body: null, omitted: why })
+const NOT_CAPTURED = omitted('NOT_CAPTURED')
+const TOO_LARGE = omitted('TOO_LARGE')
+const STREAMING = omitted('STREAMING')
+const OPAQUE = omitted('OPAQUE')
+const LATE = omitted('LATE')
+
+/**
+ * Gets bodies out of the browser: those that are wanted, and known to be small enough before they are asked for. The
+ * browser keeps them apart from the page ("durable messages"), so that it has them when the page was left at once (measured:
+ * of 137 it had lost 101, like this none), shows a dialog or hangs; and it gives them on the session of any page when that of
+ * their own is gone. `Network.enable` is the older way to ask for that: after `Network.configureDurableMessages` the page
+ * itself keeps nothing (measured), and what a service worker made is nowhere.
+ */
+export class BodyRecorder {
+  readonly #wire: CdpConnection
+  readonly #targets: TargetRegistry
+  readonly #keepBody: EventSink['keepBody']
+  readonly #capture: BodyCapture
+  readonly #sent: SentBodies
+  readonly #atOnce = new ByteBudget(MOST_BYTES_AT_ONCE, MOST_AT_ONCE)
+  readonly #collecting = new Set<Collecting>()
+
+  constructor(wire: CdpConnection, targets: TargetRegistry, keepBody: EventSink['keepBody'], capture: BodyCapture) {
+    this.#wire = wire
+    this.#targets = targets
+    this.#keepBody = keepBody
+    this.#capture = capture
+    this.#sent = new SentBodies(capture.maxBodyBytes, (chainId, sessionId) => this.#askSent(chainId, sessionId))
+    if (capture.bodies === 'NONE') return
+    wire.on('Network.requestWillBeSentExtraInfo', ({ requestId, headers }) => this.#sent.heard(requestId, headers))
+    const maxTotalBufferSize = Math.max(BROWSER_BYTES, 2 * capture.maxBodyBytes)
+    const durable = { maxTotalBufferSize, maxResourceBufferSize: maxTotalBufferSize, enableDurableMessages: true }
+    targets.prepareSessions((sessionId, type) => {
+      if (SPEAKERS.has(type)) wire.tell('Network.enable', durable, sessionId)
+    })
+  }
+
+  /** A request, or the next hop of one, has begun. */
+  begun(chainId: string, exchange: Exchange, request: CdpEvents['Network.requestWillBeSent']['request']): void {
+    if (this.#capture.bodies === 'NONE' || exchange.bodyBytes === 0) return
+    // Of others, too, it is wanted once their response is that of a failure.
+    if (!this.#mayWant(sentTypeOf(exchange))) return
+    const askOn = this.#wants(exchange, sentTypeOf(exchange)) ? exchange.session.sessionId : null
+    this.#sent.begin(chainId, request, askOn)
+  }
+
+  /**
+   * The bodies of a request that has ended: at once where none has to be fetched, else within BODIES_MS. `goesOn`: whether
+   * another request of the same id follows, whose body the browser would give: the next HOP, or the SAME request once more.
+   */
+  collect(
+    chainId: string,
+    exchange: Exchange,
+    outcome: Outcome,
+    goesOn: 'HOP' | 'SAME' | null = null,
+  ): EntryBodies | Promise<EntryBodies> {
+    const sent = this.#sent.take(chainId, goesOn === 'SAME')
+    const request = this.#requestPart(exchange, sent)
+    const response = goesOn === null ? this.#responsePart(exchange, outcome) : hopPart(exchange)
+    if (request && response) return bodiesOf(request, response)
+    if (this.#collecting.size >= MOST_WAITING) return bodiesOf(request ?? LATE, response ?? LATE)
+    return this.#inTime(request, response, (late) => [
+      request ? null : this.#fetchRequest(chainId, exchange, sent!, late),
+      response ? null : this.#fetchResponse(chainId, exchange, late),
+    ])
+  }
+
+  /** Resolves when no body is fetched any more, or within the deadline: what is missing then is late. */
+  async finish(deadlineMs: number): Promise<void> {
+    if (this.#collecting.size === 0) return
+    await Deadline.isMet(Promise.all([...this.#collecting].map(({ whenDone }) => whenDone)), deadlineMs)
+    for (const collecting of this.#collecting) collecting.giveUp()
+  }
+
+  async #inTime(
+    request: Part | null,
+    response: Part | null,
+    fetch: (late: AbortSignal) => [Promise<Part> | null, Promise<Part> | null],
+  ): Promise<EntryBodies> {
+    const late = new AbortController()
+    const { promise: whenDone, resolve } = Promise.withResolvers<void>()
+    const collecting: Collecting = { request: request ?? LATE, response: response ?? LATE, whenDone, giveUp: resolve }
+    this.#collecting.add(collecting)
+    const timer = setTimeout(() => void this.#expired().then(resolve), this.#capture.waitMs ?? BODIES_MS)
+    const [sending, receiving] = fetch(late.signal)
+    void Promise.all([
+      sending?.then((part) => (collecting.request = part)),
+      receiving?.then((part) => (collecting.response = part)),
+    ]).then(() => resolve())
+    await whenDone
+    clearTimeout(timer)
+    late.abort()
+    this.#collecting.delete(collecting)
+    return bodiesOf(collecting.request, collecting.response)
+  }
+
+  /** Where the server itself stood still, the time is up before it has looked at what had come in time. */
+  async #expired(): Promise<void> {
+    await nextTurn()
+    if (this.#wire.hasUnread) await Deadline.isMet(this.#wire.caughtUp(), READ_MS)
+    await nextTurn()
+  }
+
+  /** Null: it has to be fetched. */
+  #requestPart(exchange: Exchange, sent: SentBody | undefined): Part | null {
+    if (exchange.bodyBytes === 0) return NO_BODY
+    if (!this.#wants(exchange, sentTypeOf(exchange))) return NOT_CAPTURED
+    if (!sent) return LATE
+    if (sent.bytes !== null || sent.asked !== null) return null
+    // Only the page that sent it could tell, and how much it would be is not known.
+    if (sent.sizeBytes === null) return OPAQUE
+    return sent.sizeBytes > this.#capture.maxBodyBytes ? TOO_LARGE : null
+  }
+
+  #fetchRequest(chainId: string, exchange: Exchange, sent: SentBody, late: AbortSignal): Promise<Part> {
+    const type = sentTypeOf(exchange)
+    return this.#inTurn(sent.sizeBytes ?? 0, late, async () => {
+      const asked = () => sent.asked ?? this.#askSent(chainId, exchange.session.sessionId)
+      const told = sent.bytes ?? (await asked())
+      if (told === null) return OPAQUE
+      // Of files from the disk the browser gives names alone.
+      const sizeBytes = Math.max(told.length, sent.sizeBytes ?? 0)
+      const { bytes, isText } = plainContentOf(told, told.length < sizeBytes)
+      const contentType = headerOf(exchange.requestHeaders, 'content-type')
+      return this.#keep({ direction: 'REQUEST', bytes, contentType, sizeBytes, isText }, type, late)
+    })
+  }
+
+  async #askSent(requestId: string, sessionId: string): Promise<Uint8Array | null> {
+    try {
+      const { postData, base64Encoded } = await this.#wire.send('Network.getRequestPostData', { requestId }, sessionId)
+      return Buffer.from(postData, base64Encoded ? 'base64' : 'utf8')
+    } catch {
+      return null
+    }
+  }
+
+  /** Null: it has to be fetched. */
+  #responsePart(exchange: Exchange, outcome: Outcome): Part | null {
+    const { response, decodedBytes, resourceType } = exchange
+    if (!response || lacksBody(exchange)) return NO_BODY
+    if (this.#capture.bodies === 'NONE') return NOT_CAPTURED
+    if (resourceType === 'EVENTSOURCE') return STREAMING
+    if (!this.#wants(exchange, receivedTypeOf(response))) return NOT_CAPTURED
+    if (outcome.endTimestamp === null) return STREAMING
+    const size = decodedBytes || (contentLengthOf(response.headers) ?? 0)
+    return size > this.#capture.maxBodyBytes ? TOO_LARGE : null
+  }
+
+  #fetchResponse(chainId: string, exchange: Exchange, late: AbortSignal): Promise<Part> {
+    const { maxBodyBytes } = this.#capture
+    return this.#inTurn(exchange.decodedBytes || maxBodyBytes, late, async () => {
+      const answer = await this.#askReceived(chainId, exchange.session.sessionId)
+      if (typeof answer === 'string') return omitted(answer)
+      const { response } = exchange
+      const type = receivedTypeOf(response!)
+      const content = contentOf(answer.body, answer.base64Encoded, type)
+      const sizeBytes = content.bytes.length
+      if (sizeBytes === 0) return NO_BODY
+      const contentType = headerOf(response!.headers, 'content-type')
+      const { isText } = content
+      const bytes = startOf(content, maxBodyBytes)
+      return this.#keep({ direction: 'RESPONSE', bytes, contentType, sizeBytes, isText }, type, late)
+    })
+  }
+
+  /** On another session where its own is gone: a worker that has ended, a window that has closed. */
+  async #askReceived(requestId: string, own: string): Promise<CdpResult<'Network.getResponseBody'> | BodyOmission> {
+    const here = [own, ...this.#targets.pageSessionIds()]
+    let why: BodyOmission = 'OPAQUE'
+    for (const sessionId of here) {
+      if (!this.#targets.speaker(sessionId)) continue
+      try {
+        return await this.#wire.send('Network.getResponseBody', { requestId }, sessionId)
+      } catch (error) {
+        if (isTooLargeResult(error)) why = 'TOO_LARGE'
+        if (this.#targets.speaker(sessionId)) break
+      }
+    }
+    return why
+  }
+
+  async #keep(body: CapturedBody, type: MediaType, late: AbortSignal): Promise<Part> {
+    if (this.#capture.bodies === 'TEXT' && !body.isText && !isTextual(type)) return NOT_CAPTURED
+    if (late.aborted) return LATE
+    this.#wire.charge(BODY_MS + (body.bytes.length / MEBIBYTE) * MEBIBYTE_MS)
+    return this.#keepBody(body)
+  }
+
+  async #inTurn(bytes: number, late: AbortSignal, work: () => Promise<Part>): Promise<Part> {
+    try {
+      return await this.#atOnce.run(bytes, late, work)
+    } catch (error) {
+      if (late.aborted) return LATE
+      throw error
+    }
+  }
+
+  #wants({ resourceType, response }: Exchange, type: MediaType): boolean {
+    const isFailed = response !== null && response.status >= 400
+    return this.#mayWant(type) && (this.#capture.bodies === 'ALL' || isFailed || CAPTURED_TYPES.has(resourceType))
+  }
+
+  #mayWant(type: MediaType): boolean {
+    const { bodies } = this.#capture
+    return bodies === 'ALL' || (bodies === 'TEXT' && (isTextual(type) || isUnknown(type)))
+  }
+}
+
+const sentTypeOf = ({ requestHeaders }: Exchange) => mediaTypeOf(headerOf(requestHeaders, 'content-type'))
+
+const receivedTypeOf = ({ headers, mimeType }: CdpResponse) => mediaTypeOf(headerOf(headers, 'content-type'), mimeType)
+
+/** Of the answer before the next request of the chain: that of a redirect has none, one that asked for credentials has one. */
+function hopPart({ response }: Exchange): Part {
+  return response && response.status >= 300 && response.status < 400 ? NO_BODY : OPAQUE
+}
+
+/** Whether such an answer has none, by what HTTP says of it. */
+function lacksBody({ method, resourceType, response, decodedBytes }: Exchange): boolean {
+  const { status, headers } = response!
+  if (method === 'HEAD' || status < 200 || status === 204 || status === 205 || status === 304) return true
+  const isPreflight = method === 'OPTIONS' && resourceType === 'OTHER'
+  return isPreflight || (decodedBytes === 0 && contentLengthOf(headers) === 0)
+}
+
+const bodiesOf = (request: Part, response: Part): EntryBodies => ({
+  requestBody: request.body,
+  requestBodyOmitted: request.omitted,
+  responseBody: response.body,
+  responseBodyOmitted: response.omitted,
+})

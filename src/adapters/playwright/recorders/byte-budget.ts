@@ -1,0 +1,71 @@
+interface Waiting {
+  bytes: number
+  begin(): void
+}
+
+/**
+ * Bytes and pieces of work that may be under way at once; what is beyond them waits for its turn. One that is larger than
+ * all of it goes alone.
+ */
+export class ByteBudget {
+  readonly #mostBytes: number
+  readonly #mostCount: number
+  readonly #waiting = new Set<Waiting>()
+  #bytes = 0
+  #count = 0
+
+  constructor(mostBytes: number, mostCount: number) {
+    this.#mostBytes = mostBytes
+    this.#mostCount = mostCount
+  }
+
+  /** Does the work when there is room for so many bytes, which it takes until it is done. `leave`: it is not wanted any more. */
+  async run<T>(bytes: number, leave: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (!this.#hasRoomFor(bytes) || this.#waiting.size > 0) await this.#turn(bytes, leave)
+    else this.#take(bytes)
+    try {
+      return await work()
+    } finally {
+      this.#bytes -= bytes
+      this.#count -= 1
+      this.#beginNext()
+    }
+  }
+
+  async #turn(bytes: number, leave: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const waiting: Waiting = { bytes, begin: resolve }
+    const left = () => {
+      this.#waiting.delete(waiting)
+      reject(leave.reason as Error)
+      this.#beginNext()
+    }
+    this.#waiting.add(waiting)
+    leave.addEventListener('abort', left, { once: true })
+    try {
+      leave.throwIfAborted()
+      await promise
+    } finally {
+      this.#waiting.delete(waiting)
+      leave.removeEventListener('abort', left)
+    }
+  }
+
+  #beginNext(): void {
+    for (const waiting of this.#waiting) {
+      if (!this.#hasRoomFor(waiting.bytes)) return
+      this.#waiting.delete(waiting)
+      this.#take(waiting.bytes)
+      waiting.begin()
+    }
+  }
+
+  #take(bytes: number): void {
+    this.#bytes += bytes
+    this.#count += 1
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    return this.#count === 0 || (this.#count < this.#mostCount && this.#bytes + bytes <= this.#mostBytes)
+  }
+}

@@ -1,0 +1,392 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { BodyRecorder, type BodyCapture } from '../../../src/adapters/playwright/recorders/body-recorder.ts'
+import { contentOf, plainContentOf, startOf } from '../../../src/adapters/playwright/recorders/body-text.ts'
+import { ByteBudget } from '../../../src/adapters/playwright/recorders/byte-budget.ts'
+import { isTextual, isUnknown, mediaTypeOf } from '../../../src/adapters/playwright/recorders/media-type.ts'
+import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import type { KeptBody } from '../../../src/ports/body.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
+import { fakeWire, impatientPipes } from './fake-wire.ts'
+import { RecordingRecorder } from './recording-recorder.ts'
+import { logger } from './test-pool.ts'
+import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
+
+const TEXT: BodyCapture = { bodies: 'TEXT', maxBodyBytes: 1_000, waitMs: 60_000 }
+
+/** A recording of a page, of which the browser tells what the test says. */
+function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
+  const { wire, hear, sent, answer, refuse, attach } = fakeWire(pipes)
+  const targets = new TargetRegistry(wire)
+  const recorder = new RecordingRecorder()
+  const options = { ...DEFAULT_CAPTURE, ...TEXT, ...capture }
+  const site = '/no/such/folder'
+  const recording = new RecorderSet(
+    wire,
+    targets,
+    recorder,
+    true,
+    site,
+    logger,
+    undefined,
+    undefined,
+    undefined,
+    options,
+  )
+  onTestFinished(() => recording.stop())
+  // It asks for the titles of pages every second.
+  void targets.start()
+  answer('Target.attachToBrowserTarget', { sessionId: 'own' })
+  attach('page', 'page')
+  /** A request as far as its response. */
+  const begin = (requestId: string, type = 'Fetch', request: object = {}, response: object = {}) => {
+    const shared = { requestId, loaderId: 'l', timestamp: 1, type }
+    const url = `http://site/${requestId}`
+    hear(
+      'Network.requestWillBeSent',
+      { ...shared, wallTime: 1, request: { url, method: 'GET', headers: {}, ...request } },
+      'page',
+    )
+    const headers = { 'Content-Type': 'application/json' }
+    hear(
+      'Network.responseReceived',
+      {
+        ...shared,
+        response: { url, status: 200, headers, mimeType: '', encodedDataLength: 9, ...response },
+        hasExtraInfo: false,
+      },
+      'page',
+    )
+  }
+  const end = (requestId: string, dataLength = 7) => {
+    hear('Network.dataReceived', { requestId, timestamp: 2, dataLength, encodedDataLength: 0 }, 'page')
+    hear('Network.loadingFinished', { requestId, timestamp: 2, encodedDataLength: 16 }, 'page')
+  }
+  const fetched = (requestId: string, ...more: [type?: string, request?: object, response?: object]) => {
+    begin(requestId, ...more)
+    end(requestId)
+  }
+  const asked = (method = 'Network.getResponseBody') => sent.filter((command) => command.includes(`"${method}"`)).length
+  const told = () =>
+    recorder
+      .of('NETWORK_REQUEST')
+      .map(({ url, responseBody, responseBodyOmitted }) => [
+        url.replace('http://site/', ''),
+        responseBody?.inline ?? responseBodyOmitted,
+      ])
+  return { hear, begin, end, fetched, asked, answer, refuse, attach, told, recorder, recording }
+}
+
+const until = <T>(read: () => T) => expect.poll(read, { interval: 1 })
+
+test('an entry whose body does not come in time says so, and the others do not wait for it', async () => {
+  const { fetched, told, recorder } = record({ waitMs: 1 })
+  fetched('slow')
+  fetched('nothing', 'Fetch', {}, { status: 204 })
+  expect(told()).toEqual([['nothing', null]])
+  expect(recorder.inFlight.size).toBe(1)
+  await until(told).toEqual([
+    ['nothing', null],
+    ['slow', 'LATE'],
+  ])
+})
+
+test('so does one whose body is not kept in time', async () => {
+  const { fetched, answer, told, recorder } = record({ waitMs: 50 })
+  const { promise, resolve } = Promise.withResolvers<KeptBody>()
+  const keepBody = vi.spyOn(recorder, 'keepBody').mockReturnValue(promise)
+  fetched('kept')
+  answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
+  await until(() => keepBody.mock.calls.length).toBe(1)
+  await until(told).toEqual([['kept', 'LATE']])
+  resolve({ body: null, omitted: 'QUOTA' })
+  await promise
+  expect(told()).toEqual([['kept', 'LATE']])
+})
+
+test('entries are written as their bodies come, each with its own', async () => {
+  const { fetched, answer, told } = record()
+  fetched('one')
+  fetched('two')
+  answer('Network.getResponseBody', { body: '{"of":2}', base64Encoded: false })
+  await until(told).toEqual([['two', '{"of":2}']])
+})
+
+test('the end of a session waits for bodies within its deadline', async () => {
+  const { fetched, answer, told, recording } = record()
+  fetched('never')
+  fetched('answered')
+  recording.flush('session ended')
+  expect(told()).toEqual([])
+  answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
+  await recording.finishBodies(100)
+  expect(told()).toEqual([
+    ['answered', '{}'],
+    ['never', 'LATE'],
+  ])
+})
+
+test('what the keeping of bodies says of one is in its entry', async () => {
+  const { fetched, answer, told, recorder } = record()
+  vi.spyOn(recorder, 'keepBody').mockResolvedValue({ body: null, omitted: 'QUOTA' })
+  fetched('full')
+  answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
+  await until(told).toEqual([['full', 'QUOTA']])
+})
+
+describe('nothing is asked for', () => {
+  test.each([
+    ['what is larger than is recorded', 'TOO_LARGE', {}, 'Fetch', {}, 1_001],
+    [
+      'what is promised to be larger',
+      'TOO_LARGE',
+      {},
+      'Fetch',
+      { headers: { 'content-type': 'text/css', 'Content-Length': '1001' } },
+      0,
+    ],
+    ['what is not recorded', 'NOT_CAPTURED', {}, 'Script', {}, 7],
+    ['pictures', 'NOT_CAPTURED', {}, 'Fetch', { headers: { 'content-type': 'image/png' } }, 7],
+    ['all, where no bodies are recorded', 'NOT_CAPTURED', { bodies: 'NONE' }, 'Fetch', {}, 7],
+    ['server-sent events', 'STREAMING', {}, 'EventSource', {}, 7],
+    ['what has no body', null, {}, 'Fetch', { status: 205 }, 0],
+    ['what has an empty one', null, {}, 'Fetch', { headers: { 'content-length': '0' } }, 0],
+  ] as const)('%s: %s', (_what, expected, capture, type, response, bytes) => {
+    const { begin, end, asked, told } = record(capture)
+    begin('1', type, {}, response)
+    end('1', bytes)
+    expect(told()).toEqual([['1', expected]])
+    expect(asked()).toBe(0)
+  })
+})
+
+test.each([
+  ['image/png', 'Image', 404, 'NOT_CAPTURED', 0],
+  ['text/html; charset=utf-8', 'Image', 404, '{}', 1],
+  ['TEXT/HTML', 'Document', 200, '{}', 1],
+  ['application/vnd.api+json', 'XHR', 500, '{}', 1],
+])('%s of a %s with %d is recorded as %j', async (type, resource, status, expected, times) => {
+  const { fetched, asked, answer, told } = record()
+  fetched('1', resource, {}, { status, headers: { 'content-type': type } })
+  expect(asked()).toBe(times)
+  if (times > 0) answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
+  await until(told).toEqual([['1', expected]])
+})
+
+test('one that is larger than it was said to be is cut', async () => {
+  const { begin, end, answer, recorder } = record()
+  begin('1')
+  end('1', 0)
+  answer('Network.getResponseBody', { body: 'ä'.repeat(501), base64Encoded: false })
+  await until(() => recorder.of('NETWORK_REQUEST').length).toBe(1)
+  const [entry] = recorder.of('NETWORK_REQUEST')
+  expect(entry?.responseBody).toMatchObject({ inline: 'ä'.repeat(500), sizeBytes: 1_002, truncated: 2 })
+})
+
+test('one whose message is too large to be read is too large', async () => {
+  const { begin, end, answer, told } = record({}, impatientPipes({ parsed: 2_000, relayed: 2_000 }))
+  begin('1')
+  end('1', 0)
+  answer('Network.getResponseBody', { body: 'x'.repeat(3_000), base64Encoded: false })
+  await until(told).toEqual([['1', 'TOO_LARGE']])
+})
+
+test('another page is asked where the session of a request is gone', async () => {
+  const { hear, fetched, asked, answer, attach, told } = record()
+  attach('popup', 'page')
+  fetched('1')
+  hear('Target.detachedFromTarget', { sessionId: 'page' })
+  await until(() => asked()).toBe(2)
+  answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
+  await until(told).toEqual([['1', '{}']])
+})
+
+test('what the browser does not give is opaque', async () => {
+  const { fetched, refuse, told } = record()
+  fetched('1')
+  refuse('Network.getResponseBody')
+  await until(told).toEqual([['1', 'OPAQUE']])
+})
+
+test('bodies of a flood are fetched some at a time', async () => {
+  const { fetched, asked, answer, told } = record()
+  for (let i = 0; i < 100; i += 1) fetched(`${i}`)
+  expect(asked()).toBe(64)
+  answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
+  await until(() => asked()).toBe(65)
+  await until(told).toEqual([['63', '{}']])
+})
+
+describe('what a request sends that the browser tells only when asked', () => {
+  const request = { method: 'POST', hasPostData: true, headers: { 'Content-Type': 'multipart/form-data; boundary=b' } }
+  const length = (bytes: number) => ({ requestId: '1', headers: { 'Content-Length': `${bytes}` } })
+  const ASK = 'Network.getRequestPostData'
+  const sent = ({ recorder }: ReturnType<typeof record>) =>
+    recorder.of('NETWORK_REQUEST').map(({ requestBody, requestBodyOmitted }) => requestBody ?? requestBodyOmitted)
+
+  test.each([
+    ['before', true],
+    ['after', false],
+  ])('is asked for as soon as its length is known, told %s the request', async (_when, isEarly) => {
+    const recorded = record()
+    const { hear, begin, end, asked, answer } = recorded
+    if (isEarly) hear('Network.requestWillBeSentExtraInfo', length(40), 'page')
+    begin('1', 'Fetch', request, { status: 204 })
+    if (!isEarly) {
+      expect(asked(ASK)).toBe(0)
+      hear('Network.requestWillBeSentExtraInfo', length(40), 'page')
+    }
+    expect(asked(ASK)).toBe(1)
+    // What is in files of the disk is not in it.
+    answer(ASK, { postData: '--b without the file --b--', base64Encoded: false })
+    end('1', 0)
+    await until(() => sent(recorded)).toMatchObject([
+      { inline: '--b without the file --b--', sizeBytes: 40, truncated: 14, encoding: 'UTF8' },
+    ])
+  })
+
+  test.each([
+    ['too large', 1_001, 'TOO_LARGE'],
+    ['of unknown length', null, 'OPAQUE'],
+  ])('is never asked for if it is %s', (_what, bytes, expected) => {
+    const recorded = record()
+    const { hear, begin, end, asked } = recorded
+    if (bytes !== null) hear('Network.requestWillBeSentExtraInfo', length(bytes), 'page')
+    begin('1', 'Fetch', request, { status: 204 })
+    end('1', 0)
+    expect(asked(ASK)).toBe(0)
+    expect(sent(recorded)).toEqual([expected])
+  })
+
+  test('is forgotten, oldest first, when requests that do not end hold too much of it', async () => {
+    const recorded = record({ maxBodyBytes: 10 * 1024 * 1024 })
+    const { begin, end } = recorded
+    const bytes = Buffer.alloc(6 * 1024 * 1024, 'x').toString('base64')
+    const large = { ...request, postDataEntries: [{ bytes }] }
+    for (const id of ['1', '2', '3']) begin(id, 'Fetch', large, { status: 204 })
+    end('1', 0)
+    await until(() => sent(recorded)).toEqual(['LATE'])
+    end('3', 0)
+    await until(() => sent(recorded)).toMatchObject(['LATE', { sizeBytes: 6 * 1024 * 1024, truncated: 0 }])
+  })
+})
+
+test('each hop of a redirect has the body that it sent', async () => {
+  const { hear, recorder, end } = record()
+  const shared = { requestId: '1', loaderId: 'l', timestamp: 1, wallTime: 1, type: 'Fetch' }
+  const post = (text: string) => ({
+    ...{ url: 'http://site/1', method: 'POST', headers: { 'content-type': 'text/plain' }, hasPostData: true },
+    postDataEntries: [{ bytes: Buffer.from(text).toString('base64') }],
+  })
+  hear('Network.requestWillBeSent', { ...shared, request: post('to the first') }, 'page')
+  const redirectResponse = {
+    url: 'http://site/1',
+    status: 307,
+    headers: { location: '/2' },
+    mimeType: 'text/html',
+    encodedDataLength: 9,
+  }
+  hear('Network.requestWillBeSent', { ...shared, request: post('to the second'), redirectResponse }, 'page')
+  const response = { url: 'http://site/2', status: 204, headers: {}, mimeType: '', encodedDataLength: 9 }
+  hear('Network.responseReceived', { ...shared, response, hasExtraInfo: false }, 'page')
+  end('1', 0)
+  await until(() =>
+    recorder.of('NETWORK_REQUEST').map(({ status, requestBody }) => [status, requestBody?.inline]),
+  ).toEqual([
+    [307, 'to the first'],
+    [204, 'to the second'],
+  ])
+})
+
+test.each([
+  ['text/plain', null, 'text/plain', null, true],
+  ['Application/JSON; Charset="UTF-16"', null, 'application/json', 'utf-16', true],
+  ['text/html;charset=latin1;x=y', null, 'text/html', 'latin1', true],
+  ['application/ld+json', null, 'application/ld+json', null, true],
+  ['image/svg+xml', null, 'image/svg+xml', null, true],
+  ['image/png', null, 'image/png', null, false],
+  ['application/octet-stream\ntext/plain', null, 'application/octet-stream', null, false],
+  [null, 'text/plain', 'text/plain', null, true],
+  [null, '', '', null, false],
+  ['nonsense', null, 'nonsense', null, false],
+])('a type of %j, taken for %j, is %j', (header, found, essence, charset, textual) => {
+  const type = mediaTypeOf(header, found ?? undefined)
+  expect(type).toEqual({ essence, charset })
+  expect(isTextual(type)).toBe(textual)
+  expect(isUnknown(type)).toBe(!essence.includes('/'))
+})
+
+test.each([
+  ['text/plain; charset=iso-2022-jp', '\x1b$B$3\x1b(B', false, 'こ'],
+  ['text/plain; charset=utf-16le', 'a\0b\0', false, 'ab'],
+  ['text/plain; charset=latin1', 'déjà decoded', false, 'déjà decoded'],
+  ['text/plain; charset=no-such', 'plain', false, 'plain'],
+  ['application/json; charset=windows-1251', Buffer.from([0xcf]).toString('base64'), true, 'П'],
+  [
+    'application/xml',
+    Buffer.from('<?xml version="1.0" encoding="latin1"?>\xe9', 'latin1').toString('base64'),
+    true,
+    '<?xml version="1.0" encoding="latin1"?>é',
+  ],
+  ['image/png', Buffer.from([0x89, 0x50]).toString('base64'), true, null],
+  ['text/plain', Buffer.from([0x89, 0x01]).toString('base64'), true, null],
+  ['application/json', 'a\0b', false, null],
+])('%s: %j, base64 %j, is the text %j', (header, body, isBase64, expected) => {
+  const { bytes, isText } = contentOf(body, isBase64, mediaTypeOf(header))
+  expect(isText ? Buffer.from(bytes).toString() : null).toBe(expected)
+})
+
+test.each([
+  ['aé', 1, 'a'],
+  ['aé', 2, 'a'],
+  ['aé', 3, 'aé'],
+  ['a€', 3, 'a'],
+  ['a😀b', 4, 'a'],
+  ['a😀b', 5, 'a😀'],
+])('the first %j of %d bytes is %j', (text, length, expected) => {
+  const bytes = Buffer.from(text)
+  expect(Buffer.from(startOf({ bytes, isText: true }, length)).toString()).toBe(expected)
+  const { bytes: told, isText } = plainContentOf(bytes.subarray(0, length), true)
+  expect([Buffer.from(told).toString(), isText]).toEqual([expected, true])
+})
+
+test('bytes under way are bounded, and what waits too long leaves', async () => {
+  const budget = new ByteBudget(10, 3)
+  const begun: string[] = []
+  const ends = new Map<string, () => void>()
+  const work = (name: string, bytes: number, leave = NO_DEADLINE) =>
+    budget.run(bytes, leave, () => {
+      begun.push(name)
+      const { promise, resolve } = Promise.withResolvers<string>()
+      ends.set(name, () => resolve(name))
+      return promise
+    })
+  const late = new AbortController()
+  const large = work('large', 100)
+  const left = work('left', 1, late.signal)
+  const others = ['a', 'b', 'c', 'd'].map((name) => work(name, name === 'c' ? 9 : 1))
+  expect(begun).toEqual(['large'])
+  late.abort(new Error('late'))
+  await expect(left).rejects.toThrow('late')
+  ends.get('large')!()
+  await large
+  // The third would be too much, and nobody overtakes it.
+  await until(() => begun).toEqual(['large', 'a', 'b'])
+  ends.get('a')!()
+  await until(() => begun).toEqual(['large', 'a', 'b', 'c'])
+  ends.get('b')!()
+  await until(() => begun).toEqual(['large', 'a', 'b', 'c', 'd'])
+  ends.get('c')!()
+  ends.get('d')!()
+  expect(await Promise.all(others)).toEqual(['a', 'b', 'c', 'd'])
+})
+
+test('without bodies the browser keeps none for us', () => {
+  const { wire, sent, attach } = fakeWire()
+  const targets = new TargetRegistry(wire)
+  attach('page', 'page')
+  const { keepBody } = new RecordingRecorder()
+  const recorder = new BodyRecorder(wire, targets, keepBody, { bodies: 'NONE', maxBodyBytes: 1 })
+  expect(recorder).toBeInstanceOf(BodyRecorder)
+  expect(sent.join('')).not.toContain('enableDurableMessages')
+})
