@@ -283,7 +283,6 @@ export class Session implements EventSink {
   }
 
   readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
-
   readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#files.keepBody(body)
   readonly openRoom = (): FileRoom => this.#files.openRoom()
 
