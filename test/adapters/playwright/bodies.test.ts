@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { BODY_OMISSIONS } from '../../../src/contract/entries/body.ts'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
 import { DEFAULT_CAPTURE, type CaptureOptions } from '../../../src/ports/capture.ts'
 import type { EntryData } from '../../../src/ports/log-entry.ts'
@@ -60,7 +61,9 @@ async function request({ recorder }: Visit, part: string): Promise<Request> {
   return recorder.requests(part)[0]!
 }
 
-const done = ({ recorder }: Visit) => expect.poll(() => recorder.texts(), { interval: 10 }).toContain('done')
+async function done({ recorder }: Visit): Promise<void> {
+  await expect.poll(() => recorder.texts(), { interval: 10 }).toContain('done')
+}
 
 /** What is received, by the path that is fetched. */
 const BY_PATH: Readonly<Record<string, string | number[] | null>> = {
@@ -239,6 +242,9 @@ describe('why there is none', () => {
         expect(received(await request(visited, '/allowed'))).toBe('{"shared":true}')
         expect(received(await request(visited, '?no-cors'))).toBe('OPAQUE')
         expect(received(await request(visited, '?cors'))).toBeOneOf([null, 'OPAQUE'])
+        for (const { responseBodyOmitted: why } of visited.recorder.of('NETWORK_REQUEST')) {
+          expect(why).toBeOneOf([null, ...BODY_OMISSIONS])
+        }
       },
     ))
 

@@ -12,6 +12,7 @@ import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
 
+const OFTEN = { interval: 1 }
 const TEXT: BodyCapture = { bodies: 'TEXT', maxBodyBytes: 1_000, waitMs: 60_000 }
 
 /** A recording of a page, of which the browser tells what the test says. */
@@ -77,15 +78,13 @@ function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
   return { hear, begin, end, fetched, asked, answer, refuse, attach, told, recorder, recording }
 }
 
-const until = <T>(read: () => T) => expect.poll(read, { interval: 1 })
-
 test('an entry whose body does not come in time says so, and the others do not wait for it', async () => {
   const { fetched, told, recorder } = record({ waitMs: 1 })
   fetched('slow')
   fetched('nothing', 'Fetch', {}, { status: 204 })
   expect(told()).toEqual([['nothing', null]])
   expect(recorder.inFlight.size).toBe(1)
-  await until(told).toEqual([
+  await expect.poll(told, OFTEN).toEqual([
     ['nothing', null],
     ['slow', 'LATE'],
   ])
@@ -97,8 +96,8 @@ test('so does one whose body is not kept in time', async () => {
   const keepBody = vi.spyOn(recorder, 'keepBody').mockReturnValue(promise)
   fetched('kept')
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await until(() => keepBody.mock.calls.length).toBe(1)
-  await until(told).toEqual([['kept', 'LATE']])
+  await expect.poll(() => keepBody.mock.calls.length, OFTEN).toBe(1)
+  await expect.poll(told, OFTEN).toEqual([['kept', 'LATE']])
   resolve({ body: null, omitted: 'QUOTA' })
   await promise
   expect(told()).toEqual([['kept', 'LATE']])
@@ -109,7 +108,7 @@ test('entries are written as their bodies come, each with its own', async () => 
   fetched('one')
   fetched('two')
   answer('Network.getResponseBody', { body: '{"of":2}', base64Encoded: false })
-  await until(told).toEqual([['two', '{"of":2}']])
+  await expect.poll(told, OFTEN).toEqual([['two', '{"of":2}']])
 })
 
 test('the end of a session waits for bodies within its deadline', async () => {
@@ -131,7 +130,7 @@ test('what the keeping of bodies says of one is in its entry', async () => {
   vi.spyOn(recorder, 'keepBody').mockResolvedValue({ body: null, omitted: 'QUOTA' })
   fetched('full')
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await until(told).toEqual([['full', 'QUOTA']])
+  await expect.poll(told, OFTEN).toEqual([['full', 'QUOTA']])
 })
 
 describe('nothing is asked for', () => {
@@ -170,7 +169,7 @@ test.each([
   fetched('1', resource, {}, { status, headers: { 'content-type': type } })
   expect(asked()).toBe(times)
   if (times > 0) answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await until(told).toEqual([['1', expected]])
+  await expect.poll(told, OFTEN).toEqual([['1', expected]])
 })
 
 test('one that is larger than it was said to be is cut', async () => {
@@ -178,7 +177,7 @@ test('one that is larger than it was said to be is cut', async () => {
   begin('1')
   end('1', 0)
   answer('Network.getResponseBody', { body: 'ä'.repeat(501), base64Encoded: false })
-  await until(() => recorder.of('NETWORK_REQUEST').length).toBe(1)
+  await expect.poll(() => recorder.of('NETWORK_REQUEST').length, OFTEN).toBe(1)
   const [entry] = recorder.of('NETWORK_REQUEST')
   expect(entry?.responseBody).toMatchObject({ inline: 'ä'.repeat(500), sizeBytes: 1_002, truncated: 2 })
 })
@@ -188,7 +187,7 @@ test('one whose message is too large to be read is too large', async () => {
   begin('1')
   end('1', 0)
   answer('Network.getResponseBody', { body: 'x'.repeat(3_000), base64Encoded: false })
-  await until(told).toEqual([['1', 'TOO_LARGE']])
+  await expect.poll(told, OFTEN).toEqual([['1', 'TOO_LARGE']])
 })
 
 test('another page is asked where the session of a request is gone', async () => {
@@ -196,16 +195,16 @@ test('another page is asked where the session of a request is gone', async () =>
   attach('popup', 'page')
   fetched('1')
   hear('Target.detachedFromTarget', { sessionId: 'page' })
-  await until(() => asked()).toBe(2)
+  await expect.poll(() => asked(), OFTEN).toBe(2)
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await until(told).toEqual([['1', '{}']])
+  await expect.poll(told, OFTEN).toEqual([['1', '{}']])
 })
 
 test('what the browser does not give is opaque', async () => {
   const { fetched, refuse, told } = record()
   fetched('1')
   refuse('Network.getResponseBody')
-  await until(told).toEqual([['1', 'OPAQUE']])
+  await expect.poll(told, OFTEN).toEqual([['1', 'OPAQUE']])
 })
 
 test('bodies of a flood are fetched some at a time', async () => {
@@ -213,8 +212,8 @@ test('bodies of a flood are fetched some at a time', async () => {
   for (let i = 0; i < 100; i += 1) fetched(`${i}`)
   expect(asked()).toBe(64)
   answer('Network.getResponseBody', { body: '{}', base64Encoded: false })
-  await until(() => asked()).toBe(65)
-  await until(told).toEqual([['63', '{}']])
+  await expect.poll(() => asked(), OFTEN).toBe(65)
+  await expect.poll(told, OFTEN).toEqual([['63', '{}']])
 })
 
 describe('what a request sends that the browser tells only when asked', () => {
@@ -240,9 +239,9 @@ describe('what a request sends that the browser tells only when asked', () => {
     // What is in files of the disk is not in it.
     answer(ASK, { postData: '--b without the file --b--', base64Encoded: false })
     end('1', 0)
-    await until(() => sent(recorded)).toMatchObject([
-      { inline: '--b without the file --b--', sizeBytes: 40, truncated: 14, encoding: 'UTF8' },
-    ])
+    await expect
+      .poll(() => sent(recorded), OFTEN)
+      .toMatchObject([{ inline: '--b without the file --b--', sizeBytes: 40, truncated: 14, encoding: 'UTF8' }])
   })
 
   test.each([
@@ -265,9 +264,9 @@ describe('what a request sends that the browser tells only when asked', () => {
     const large = { ...request, postDataEntries: [{ bytes }] }
     for (const id of ['1', '2', '3']) begin(id, 'Fetch', large, { status: 204 })
     end('1', 0)
-    await until(() => sent(recorded)).toEqual(['LATE'])
+    await expect.poll(() => sent(recorded), OFTEN).toEqual(['LATE'])
     end('3', 0)
-    await until(() => sent(recorded)).toMatchObject(['LATE', { sizeBytes: 6 * 1024 * 1024, truncated: 0 }])
+    await expect.poll(() => sent(recorded), OFTEN).toMatchObject(['LATE', { sizeBytes: 6 * 1024 * 1024, truncated: 0 }])
   })
 })
 
@@ -275,7 +274,10 @@ test('each hop of a redirect has the body that it sent', async () => {
   const { hear, recorder, end } = record()
   const shared = { requestId: '1', loaderId: 'l', timestamp: 1, wallTime: 1, type: 'Fetch' }
   const post = (text: string) => ({
-    ...{ url: 'http://site/1', method: 'POST', headers: { 'content-type': 'text/plain' }, hasPostData: true },
+    url: 'http://site/1',
+    method: 'POST',
+    headers: { 'content-type': 'text/plain' },
+    hasPostData: true,
     postDataEntries: [{ bytes: Buffer.from(text).toString('base64') }],
   })
   hear('Network.requestWillBeSent', { ...shared, request: post('to the first') }, 'page')
@@ -290,12 +292,12 @@ test('each hop of a redirect has the body that it sent', async () => {
   const response = { url: 'http://site/2', status: 204, headers: {}, mimeType: '', encodedDataLength: 9 }
   hear('Network.responseReceived', { ...shared, response, hasExtraInfo: false }, 'page')
   end('1', 0)
-  await until(() =>
-    recorder.of('NETWORK_REQUEST').map(({ status, requestBody }) => [status, requestBody?.inline]),
-  ).toEqual([
-    [307, 'to the first'],
-    [204, 'to the second'],
-  ])
+  await expect
+    .poll(() => recorder.of('NETWORK_REQUEST').map(({ status, requestBody }) => [status, requestBody?.inline]), OFTEN)
+    .toEqual([
+      [307, 'to the first'],
+      [204, 'to the second'],
+    ])
 })
 
 test.each([
@@ -371,11 +373,11 @@ test('bytes under way are bounded, and what waits too long leaves', async () => 
   ends.get('large')!()
   await large
   // The third would be too much, and nobody overtakes it.
-  await until(() => begun).toEqual(['large', 'a', 'b'])
+  await expect.poll(() => begun, OFTEN).toEqual(['large', 'a', 'b'])
   ends.get('a')!()
-  await until(() => begun).toEqual(['large', 'a', 'b', 'c'])
+  await expect.poll(() => begun, OFTEN).toEqual(['large', 'a', 'b', 'c'])
   ends.get('b')!()
-  await until(() => begun).toEqual(['large', 'a', 'b', 'c', 'd'])
+  await expect.poll(() => begun, OFTEN).toEqual(['large', 'a', 'b', 'c', 'd'])
   ends.get('c')!()
   ends.get('d')!()
   expect(await Promise.all(others)).toEqual(['a', 'b', 'c', 'd'])

@@ -114,7 +114,7 @@ export class BodyRecorder {
   ): EntryBodies | Promise<EntryBodies> {
     const sent = this.#sent.take(chainId, goesOn === 'SAME')
     const request = this.#requestPart(exchange, sent)
-    const response = goesOn === null ? this.#responsePart(exchange, outcome) : hopPart(exchange)
+    const response = goesOn === null ? this.#responsePart(exchange, outcome) : this.#hopPart(exchange)
     if (request && response) return bodiesOf(request, response)
     if (this.#collecting.size >= MOST_WAITING) return bodiesOf(request ?? LATE, response ?? LATE)
     return this.#inTime(request, response, (late) => [
@@ -205,6 +205,12 @@ export class BodyRecorder {
     return size > this.#capture.maxBodyBytes ? TOO_LARGE : null
   }
 
+  /** Of the answer before the next request of the chain: that of a redirect has none, one that asked for credentials has one. */
+  #hopPart({ response }: Exchange): Part {
+    if (response && response.status >= 300 && response.status < 400) return NO_BODY
+    return this.#capture.bodies === 'NONE' ? NOT_CAPTURED : OPAQUE
+  }
+
   #fetchResponse(chainId: string, exchange: Exchange, late: AbortSignal): Promise<Part> {
     const { maxBodyBytes } = this.#capture
     return this.#inTurn(exchange.decodedBytes || maxBodyBytes, late, async () => {
@@ -268,11 +274,6 @@ export class BodyRecorder {
 const sentTypeOf = ({ requestHeaders }: Exchange) => mediaTypeOf(headerOf(requestHeaders, 'content-type'))
 
 const receivedTypeOf = ({ headers, mimeType }: CdpResponse) => mediaTypeOf(headerOf(headers, 'content-type'), mimeType)
-
-/** Of the answer before the next request of the chain: that of a redirect has none, one that asked for credentials has one. */
-function hopPart({ response }: Exchange): Part {
-  return response && response.status >= 300 && response.status < 400 ? NO_BODY : OPAQUE
-}
 
 /** Whether such an answer has none, by what HTTP says of it. */
 function lacksBody({ method, resourceType, response, decodedBytes }: Exchange): boolean {

@@ -22,7 +22,8 @@ const CONTROL = /[\0-\b\x0b\x0e-\x1a\x1c-\x1f]/
 export function contentOf(body: string, isBase64: boolean, type: MediaType): BodyContent {
   if (!isBase64) {
     const bytes = Buffer.from(body)
-    const isOther = type.charset !== null && UNLIKE_ASCII.test(type.charset) && /[\0\x1b]/.test(body)
+    // oxlint-disable-next-line no-control-regex
+    const isOther = type.charset !== null && UNLIKE_ASCII.test(type.charset) && /[\0\u001B]/.test(body)
     const decoded = isOther ? decodedBy(type.charset!, bytes) : null
     return decoded === null ? { bytes, isText: !body.includes('\0') } : { bytes: Buffer.from(decoded), isText: true }
   }

@@ -18,7 +18,7 @@ export const tooLarge = (what: string, bytes: number): string => `${what} is too
 
 /** Whether the error of a command says that its result was left out for its size. */
 export const isTooLargeResult = (error: unknown): boolean =>
-  error instanceof Error && /^The browser's response is too large to process \(/.test(error.message)
+  error instanceof Error && error.message.startsWith(`The browser's response is too large to process (`)
 
 export function describeOversized({ head, tail, bytes }: OversizedMessage): TooLarge {
   const text = head.toString('latin1')
