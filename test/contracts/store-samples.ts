@@ -2,7 +2,7 @@ import { withoutBodies } from '../../src/contract/entries/body.ts'
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
-import { CONSOLE_LEVELS, SESSION_EVENT_KINDS } from '../../src/ports/log-entry.ts'
+import { CONSOLE_LEVELS, REQUEST_OUTCOMES, SESSION_EVENT_KINDS } from '../../src/ports/log-entry.ts'
 import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
 import { DEFAULT_CAPTURE } from '../../src/ports/capture.ts'
 import { NO_EMULATION } from '../../src/ports/emulation.ts'
@@ -231,6 +231,14 @@ const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: nul
 const method = fc.constantFrom('GET', 'POST', 'pAtCh', 'QUERY')
 const status = fc.constantFrom(null, 200, 301, 399, 400, 404, 500)
 
+const ending = fc.constantFrom(
+  { failure: null, outcome: 'COMPLETED' },
+  { failure: null, outcome: 'UNKNOWN' },
+  { failure: 'net::ERR_FAILED', outcome: 'FAILED' },
+  { failure: 'session ended', outcome: 'CUT_BY_END' },
+  { failure: 'the browser crashed', outcome: 'CUT_BY_END' },
+)
+
 const draft: fc.Arbitrary<(requestId: number) => EntryDraft> = fc.oneof(
   {
     weight: 4,
@@ -242,19 +250,17 @@ const draft: fc.Arbitrary<(requestId: number) => EntryDraft> = fc.oneof(
   },
   {
     weight: 4,
-    arbitrary: fc
-      .tuple(someText, method, fc.constantFrom('FETCH' as const, 'IMAGE' as const), status, fc.boolean())
-      .map(
-        ([url, verb, resourceType, code, failed]) =>
-          (requestId: number) =>
-            networkRequest(requestId, {
-              url,
-              method: verb,
-              resourceType,
-              status: code,
-              failure: failed ? 'net::ERR_FAILED' : null,
-            }),
-      ),
+    arbitrary: fc.tuple(someText, method, fc.constantFrom('FETCH' as const, 'IMAGE' as const), status, ending).map(
+      ([url, verb, resourceType, code, ended]) =>
+        (requestId: number) =>
+          networkRequest(requestId, {
+            url,
+            method: verb,
+            resourceType,
+            status: code,
+            ...ended,
+          }),
+    ),
   },
   {
     weight: 2,
@@ -300,6 +306,7 @@ export const anyFilter: fc.Arbitrary<EntryFilter> = fc.record(
           resourceTypes: maybe(fc.constantFrom(['FETCH' as const], ['IMAGE' as const, 'FETCH' as const], [])),
           minStatus: maybe(fc.constantFrom(200, 400)),
           maxStatus: maybe(fc.constantFrom(301, 499)),
+          outcomes: maybe(fc.uniqueArray(fc.constantFrom(...REQUEST_OUTCOMES))),
           failedOnly: maybe(fc.boolean()),
         },
         { requiredKeys: [] },

@@ -106,7 +106,11 @@ test('the network shows each request, when it ran beside the others, and everyth
   const request = pane('Request')
   await request.getByText(`POST ${site().url}/post`).waitFor()
   for (const [name, value] of [
-    ['Status', '201'],
+    ['Status', '201 Created'],
+    ['Outcome', 'completed'],
+    ['Protocol', 'http/1.1'],
+    ['Priority', 'high'],
+    ['Served by', 'network'],
     ['Sent', '500 B'],
     ['content-length', '500'],
   ]) {
@@ -116,6 +120,16 @@ test('the network shows each request, when it ran beside the others, and everyth
       .waitFor()
   }
   await request.getByRole('heading', { name: 'Timing' }).waitFor()
+  await request.getByRole('heading', { name: 'Call stack' }).waitFor()
+  await request.getByText(`script ${site().url}/fetches`).first().waitFor()
+  await request.getByRole('heading', { name: 'Cookies sent' }).waitFor()
+
+  // How one ended is said in words beside its color.
+  await page.getByLabel('Filter by URL').fill('aborted')
+  await expect
+    .poll(() => row('Network', 'aborted').getByRole('gridcell').allInnerTexts())
+    .toMatchObject({ 1: 'canceled' })
+  expect(await row('Network', 'aborted').getAttribute('data-tone')).toBe('WARNING')
 })
 
 test('requests in flight are counted, and named on demand', async () => {

@@ -205,6 +205,41 @@ describe('a log that version 0.1 wrote', () => {
     expect(sequencesOf(failed.nodes)).toEqual([4])
     expect(logged.filter(({ sessionId }) => sessionId === id)).toEqual([])
   })
+
+  test('has requests whose outcome is what their failure says', async () => {
+    const outcomes: [failure: string | null, outcome: string][] = [
+      [null, 'COMPLETED'],
+      ['net::ERR_FAILED', 'FAILED'],
+      ['page crashed', 'FAILED'],
+      ['net::ERR_ABORTED', 'CANCELED'],
+      ['worker ended', 'CANCELED'],
+      ['net::ERR_ABORTED (blocked: csp)', 'BLOCKED'],
+      ['net::ERR_FAILED (CORS: MissingAllowOriginHeader)', 'BLOCKED'],
+      ['net::ERR_BLOCKED_BY_CLIENT', 'BLOCKED'],
+      ['BLOCKED (private address)', 'BLOCKED'],
+      ['session ended', 'CUT_BY_END'],
+      ['the browser crashed', 'CUT_BY_END'],
+    ]
+    const id = await keepLog(
+      outcomes.map(([failure], index) => ({
+        kind: 7,
+        request: index + 1,
+        data: request(index + 1, { failure, ...(index % 2 === 1 ? { remoteAddress: null } : {}) }),
+        version: 1 + (index % 2),
+      })),
+    )
+    const read = await readPage(id, 'networkRequests', '', `${PLAIN} ... on NetworkRequest { failure outcome }`)
+    expect(read.nodes.map(({ failure, outcome }) => [failure, outcome])).toEqual(outcomes)
+    for (const wanted of new Set([...outcomes.map(([, outcome]) => outcome), 'UNKNOWN'])) {
+      const expected = outcomes.flatMap(([, outcome], index) => (outcome === wanted ? [index + 1] : []))
+      const page = await readPage(id, 'networkRequests', `(filter: { outcomes: [${wanted}] })`, PLAIN)
+      expect(sequencesOf(page.nodes)).toEqual(expected)
+      const followed = await follow(id, 'networkRequests', `, filter: { outcomes: [${wanted}] }`, PLAIN)
+      expect(sequencesOf(followed.entries)).toEqual(expected)
+    }
+    const failed = await readPage(id, 'networkRequests', '(filter: { failedOnly: true })', PLAIN)
+    expect(sequencesOf(failed.nodes)).toEqual([2, 3, 4, 5, 6, 7, 8, 9])
+  })
 })
 
 describe('an entry that cannot be read', () => {
@@ -331,6 +366,9 @@ describe('an entry that cannot be read', () => {
     ['maxStatus: 200', [5], 1],
     ['minStatus: 100, maxStatus: 2147483647', [5], 0],
     ['failedOnly: true', [], 1],
+    ['outcomes: [COMPLETED]', [5], 2],
+    ['outcomes: [FAILED, UNKNOWN]', [], 0],
+    ['outcomes: []', [], 0],
   ] as const
   test.each([
     ...lines.map((row) => ['consoleMessages', ...row] as const),
