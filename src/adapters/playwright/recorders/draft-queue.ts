@@ -71,10 +71,13 @@ export class DraftQueue {
   }
 
   #drain(): void {
-    try {
-      while (this.#held[0]?.isReady) this.#record(this.#held.shift()!.make())
-    } catch (error) {
-      this.#failed(error)
+    while (this.#held[0]?.isReady) {
+      const { make } = this.#held.shift()!
+      try {
+        this.#record(make())
+      } catch (error) {
+        this.#failed(error)
+      }
     }
     if (this.#held.length > 0) return
     this.#drained?.resolve()

@@ -22,6 +22,7 @@ import { provideFfmpeg } from '../captures/ffmpeg.ts'
 import { CaptureSet } from '../captures/capture-set.ts'
 import { probeLaunchMode } from '../launch/sandbox.ts'
 import { TempSpace } from '../launch/temp-space.ts'
+import { prepareWorkers } from '../launch/worker-options.ts'
 
 /** Launches at a time: each takes most of a core for a moment, and more at once only make all of them late. */
 const MAX_LAUNCHES = 4
@@ -243,6 +244,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       recordings.redact(redaction)
       recorder.expectSecret(options.httpCredentials.password)
     }
+    prepareWorkers(process.wire, targets, options)
     try {
       const opened = async () => {
         if (isDefault) {

@@ -75,6 +75,8 @@ export class TargetRegistry {
   #browserContextId: string | null = null
   /** Of those to come: Playwright does not know of them. */
   sharedWorkersAreOffline = false
+  /** Tells a worker that belongs to no page what holds in the session, before it runs. */
+  prepareWorker: (sessionId: string) => void = () => undefined
   #refreshing: Promise<void> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
 
@@ -317,12 +319,14 @@ export class TargetRegistry {
       if (this.sharedWorkersAreOffline) {
         this.#wire.tell('Network.emulateNetworkConditions', networkConditions(true), sessionId)
       }
+      this.prepareWorker(sessionId)
       this.#wire.release(sessionId)
       return
     }
     this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page: parent?.page ?? null })
     // Playwright asks pages and frames alone for messages of the browser.
     if (WORKER_TYPES.has(info.type)) this.#wire.tell('Log.enable', {}, sessionId)
+    if (info.type === 'service_worker') this.prepareWorker(sessionId)
     else if (info.type === 'iframe') this.#wire.tell('Audits.enable', {}, sessionId)
   }
 

@@ -1,0 +1,51 @@
+import type { BrowserOptions } from '../../../ports/browser.ts'
+import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
+import type { CdpCommand } from '../cdp/protocol/cdp-commands.ts'
+import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
+
+type WorkerCommand = CdpCommand<
+  | 'Emulation.setLocaleOverride'
+  | 'Emulation.setTimezoneOverride'
+  | 'Emulation.setUserAgentOverride'
+  | 'Network.setExtraHTTPHeaders'
+  | 'Runtime.evaluate'
+>
+
+/** From now on, workers that belong to no page are told what holds in the session. */
+export function prepareWorkers(
+  wire: Pick<CdpConnection, 'tell'>,
+  targets: TargetRegistry,
+  options: BrowserOptions,
+): void {
+  const commands = workerCommands(options)
+  targets.prepareWorker = (sessionId) => {
+    for (const { method, params } of commands) wire.tell(method, params as never, sessionId)
+  }
+}
+
+/**
+ * What a worker that belongs to no page is told before its script runs, so that the options of its session hold in it as
+ * well: Playwright tells pages and what belongs to them.
+ */
+function workerCommands({ userAgent, locale, timezone, extraHeaders }: BrowserOptions): WorkerCommand[] {
+  const commands: WorkerCommand[] = []
+  if (userAgent !== null || locale !== null) {
+    const params = { userAgent: userAgent ?? '', ...(locale === null ? {} : { acceptLanguage: locale }) }
+    commands.push({ method: 'Emulation.setUserAgentOverride', params })
+  }
+  // The browser sends the header, but its workers were given their own name when they were made.
+  if (userAgent !== null) commands.push({ method: 'Runtime.evaluate', params: { expression: naming(userAgent) } })
+  if (locale !== null) commands.push({ method: 'Emulation.setLocaleOverride', params: { locale } })
+  if (timezone !== null) commands.push({ method: 'Emulation.setTimezoneOverride', params: { timezoneId: timezone } })
+  if (extraHeaders !== null) commands.push({ method: 'Network.setExtraHTTPHeaders', params: { headers: extraHeaders } })
+  return commands
+}
+
+/** Says it as a page would say it: by getters of the prototype. */
+function naming(userAgent: string): string {
+  const appVersion = userAgent.replace(/^Mozilla\//, '')
+  return `Object.defineProperties(WorkerNavigator.prototype, {
+    userAgent: { get: () => ${JSON.stringify(userAgent)} },
+    appVersion: { get: () => ${JSON.stringify(appVersion)} },
+  })`
+}
