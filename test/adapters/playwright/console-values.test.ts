@@ -4,6 +4,7 @@ import type { BrowserSession } from '../../../src/ports/browser.ts'
 import { take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
+import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
 
 type Line = EntryData['CONSOLE_MESSAGE']
 
@@ -141,7 +142,7 @@ describe('arguments', () => {
   })
 
   test('without them lines have their text alone', async () => {
-    const other = await pool.start({ capture: { consoleArguments: false } })
+    const other = await pool.start({ capture: { ...DEFAULT_CAPTURE, consoleArguments: false } })
     try {
       await take(other.session, { evaluate: { expression: `console.log({ a: { b: 1 } }), console.log('text'), 0` } })
       expect(other.recorder.of('CONSOLE_MESSAGE')).toMatchObject([
