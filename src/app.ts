@@ -22,8 +22,9 @@ import { Profiles } from './domain/profiles/profiles.ts'
 import { Readiness } from './domain/sessions/readiness.ts'
 import { Retention } from './domain/sessions/retention.ts'
 import { LiveViewLinks } from './domain/links/live-view-links.ts'
-import type { LogLimits } from './domain/log/log-limits.ts'
+import { logLimitsOf } from './domain/log/log-limits.ts'
 import { LocalSessionDirectory } from './domain/local/local-session-directory.ts'
+import { LogExports } from './domain/links/log-exports.ts'
 import { SignedLinks } from './domain/links/signed-links.ts'
 import { SignIn } from './domain/keys/sign-in.ts'
 import { TokenPrincipals } from './domain/access/token-principals.ts'
@@ -72,27 +73,12 @@ const FOLLOWERS_MS = 1000
 /** … and these the connections. */
 const SERVER_CLOSE_MS = 1000
 
-/** Waiting entries and tails of all sessions together may take about this much memory each. */
-const QUEUE_BYTES = 256 * 1024 * 1024
-const TAIL_BYTES = 64 * 1024 * 1024
-
 /** Which stores keep what they are given on the disk of the data directory, whose free space is watched. */
 const IS_HERE: Record<(Config['database'] | Config['artifacts'])['kind'], boolean> = {
   embedded: true,
   server: false,
   disk: true,
   s3: false,
-}
-
-function limitsOf({ maxLogEntries, maxSessions }: Config): LogLimits {
-  const share = (bytes: number, most: number) => Math.max(256 * 1024, Math.min(most, Math.floor(bytes / maxSessions)))
-  return {
-    maxEntries: maxLogEntries,
-    maxQueuedEntries: 100_000,
-    maxQueuedBytes: share(QUEUE_BYTES, 64 * 1024 * 1024),
-    maxTailEntries: 2000,
-    maxTailBytes: share(TAIL_BYTES, 2 * 1024 * 1024),
-  }
 }
 
 /**
@@ -149,6 +135,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     opened.close(),
   )
   const tasks = new AgentTasks(store, await openModel(config, logger), new WorkerSchemas(), logger)
+  // No body is stored apart.
+  const har = { store, readBody: () => Promise.resolve(null) }
   const sessions = new LocalSessionDirectory({
     store,
     browsers: browsers.pool,
@@ -160,7 +148,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     machineId,
     maxSessions,
     maxQueued,
-    limits: limitsOf(config),
+    limits: logLimitsOf(config),
+    har,
     egress,
     requireRoom,
     deadlines: options.deadlines,
@@ -210,6 +199,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     sessions,
     artifacts,
     uploads: new Uploads(store, sessions, artifacts, links, machineId, logger),
+    exports: new LogExports(har, links, (sessionId) => sessions.handle(sessionId)),
     links,
     liveViewLinks,
     callers: new Authenticator(apiKeys, liveViewLinks, tokens),

@@ -14,6 +14,7 @@ import {
   CDP_PATH,
   DEMO_ECHO_PATH,
   DEMO_PATH,
+  EXPORTS_PATH,
   TRACE_VIEWER_PATH,
   UPLOADS_PATH,
 } from '../http-paths.ts'
@@ -21,6 +22,7 @@ import type { Domain } from '../schema/base/context.ts'
 import { answerBusy, answerJson, answerNotFound, isBusy } from './base/json-response.ts'
 import { createArtifactDownloads } from './files/artifact-downloads.ts'
 import { createArtifactUploads } from './files/artifact-uploads.ts'
+import { createLogExports } from './files/log-exports.ts'
 import { secretOf } from './base/authentication.ts'
 import { CdpConnections } from './cdp-connections.ts'
 import { AnonymousRequests } from './base/anonymous-requests.ts'
@@ -166,6 +168,7 @@ export function createServer(options: ServerOptions): Server {
       redirect: redirectsDownloads,
     }),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, connections, logger),
+    [EXPORTS_PATH]: createLogExports(options.exports, connections, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(options.traceViewerDir),
     [DEMO_PATH]: serveDemo,
     [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),

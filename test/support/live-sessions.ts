@@ -72,6 +72,7 @@ export function useLiveSessions() {
         maxSessions: 10,
         maxQueued: 0,
         limits: LIMITS,
+        har: { store: faulty, readBody: async () => null },
         egress: { mode: 'OPEN' as const, allow: [] },
         deadlines: { launch: 600_000 },
       })

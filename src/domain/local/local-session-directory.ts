@@ -28,6 +28,7 @@ import type { SessionHandle } from '../sessions/session-handle.ts'
 import { parseStartSession, type SessionOptions, type StartSessionInput } from '../sessions/session-input.ts'
 import { listSessions, type SessionListArguments, type SessionListPage } from '../sessions/session-list.ts'
 import { findLive } from '../sessions/live-session.ts'
+import type { HarSource } from '../exports/har.ts'
 import type { LogLimits } from '../log/log-limits.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
@@ -52,6 +53,7 @@ export interface LocalSessionsOptions {
   maxSessions: number
   maxQueued: number
   limits: LogLimits
+  har: HarSource
   /** What sessions may reach at most. */
   egress: ServerEgress
   /** Throws StorageFull where there is no room for another session. */
@@ -89,6 +91,7 @@ export class LocalSessionDirectory implements SessionDirectory {
       browsers,
       artifacts,
       limits: options.limits,
+      har: options.har,
       refuseAddress: (url, egress) => refusePageAddress(url, policyOfShown(egress, options.egress)),
       deadlines: { ...DEFAULT_DEADLINES, ...options.deadlines },
       logger,
@@ -138,7 +141,8 @@ export class LocalSessionDirectory implements SessionDirectory {
     if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
     const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy)
     const firstUrl = initial?.kind === 'URL' ? initial.url : null
-    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot))
+    const keepsHar = options.record.includes('HAR')
+    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot, keepsHar))
     this.#changes.announce(session.snapshot())
     // A server that is going down meanwhile has already asked the sessions it knew to end.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')

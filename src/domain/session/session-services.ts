@@ -4,6 +4,7 @@ import type { SessionEgress } from '../../ports/session-egress.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import type { SessionDeadlines } from './browser-lease.ts'
+import type { HarSource } from '../exports/har.ts'
 import type { LogLimits } from '../log/log-limits.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 
@@ -13,6 +14,8 @@ export interface SessionServices {
   browsers: BrowserPool
   artifacts: Artifacts
   limits: LogLimits
+  /** What HARs of logs are made of. */
+  har: HarSource
   deadlines: SessionDeadlines
   logger: Logger
   /** Why a page of such a session may not open an address, for people; null: it may. */

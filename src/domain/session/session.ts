@@ -27,6 +27,7 @@ import { SessionClients } from './cdp-clients.ts'
 import { SessionClock } from './timeouts.ts'
 import { LiveViewHost } from './live-view-host.ts'
 import { ArtifactRecorder, type DescribedFile } from './artifact-recorder.ts'
+import { keepHar } from './har-artifact.ts'
 import { InFlightWork } from './in-flight-work.ts'
 import { SessionLog } from '../log/session-log.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
@@ -53,12 +54,15 @@ export class Session implements EventSink {
   readonly log: SessionLog
   readonly actions: SessionActions
   readonly live: LiveViewHost
+  readonly #running = Promise.withResolvers<void>()
+  readonly #loaded = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<void>()
   /** Resolves when the session is RUNNING or has ended. */
-  readonly running: Promise<void>
+  readonly running = this.#running.promise
   /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
-  readonly loaded: Promise<void>
+  readonly loaded = this.#loaded.promise
   /** Resolves when the final status is committed and nothing of the session is left. */
-  readonly ended: Promise<void>
+  readonly ended = this.#ended.promise
   readonly #clients: SessionClients
   readonly #services: SessionServices
   readonly #logger: Logger
@@ -70,13 +74,11 @@ export class Session implements EventSink {
   readonly #shown: ShownPage
   readonly #work: InFlightWork
   readonly #stop = new AbortController()
-  readonly #resolveRunning: () => void
-  readonly #resolveLoaded: () => void
-  readonly #resolveEnded: () => void
   #record: SessionRecord
   #state: SessionState
   #browser: BrowserLease | null = null
   #ending: Promise<void> | null = null
+  #keepsHar = false
   #sealed = false
   #until = Number.POSITIVE_INFINITY
 
@@ -95,9 +97,6 @@ export class Session implements EventSink {
     this.#files = new ArtifactRecorder(record, services.artifacts, (draft) => this.record(draft), this.#logger)
     this.#work = new InFlightWork(this.#clock, this.#logger)
     this.#details = new Throttle(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
-    ;({ promise: this.running, resolve: this.#resolveRunning } = Promise.withResolvers<void>())
-    ;({ promise: this.loaded, resolve: this.#resolveLoaded } = Promise.withResolvers<void>())
-    ;({ promise: this.ended, resolve: this.#resolveEnded } = Promise.withResolvers<void>())
     this.log = new SessionLog(
       services.store,
       record,
@@ -175,9 +174,10 @@ export class Session implements EventSink {
 
   /**
    * Takes the session from its place in the queue to its first page, and a picture of it. Never rejects: what fails
-   * ends the session.
+   * ends the session. `keepsHar`: at the end, of its log.
    */
-  async run(options: BrowserOptions, firstUrl: string | null, takesScreenshot: boolean): Promise<void> {
+  async run(options: BrowserOptions, firstUrl: string | null, screenshot: boolean, keepsHar: boolean): Promise<void> {
+    this.#keepsHar = keepsHar
     this.#watchLimits()
     try {
       await Promise.race([this.#place.granted, once(this.#stop.signal, 'abort')])
@@ -196,7 +196,7 @@ export class Session implements EventSink {
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
       if (firstUrl && !this.#ending) await openFirstPage(browser, firstUrl, this.log, this.#shown, signal)
-      if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
+      if (screenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (this.#ending) return
       this.#logger.error({ err: error }, 'a session could not be started')
@@ -205,7 +205,7 @@ export class Session implements EventSink {
     } finally {
       // Whoever waits for the page of a session that is ending waits for its end instead.
       await this.#ending
-      this.#resolveLoaded()
+      this.#loaded.resolve()
     }
   }
 
@@ -283,7 +283,6 @@ export class Session implements EventSink {
   }
 
   readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
-
   readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#files.keepBody(body)
   readonly openRoom = (): FileRoom => this.#files.openRoom()
 
@@ -320,7 +319,7 @@ export class Session implements EventSink {
     )
     await this.log.flush()
     this.#watchLimits()
-    this.#resolveRunning()
+    this.#running.resolve()
   }
 
   async #end(next: SessionState, error: string | null): Promise<void> {
@@ -347,9 +346,9 @@ export class Session implements EventSink {
     } finally {
       this.#place.leave()
       this.#details.close()
-      this.#resolveRunning()
-      this.#resolveLoaded()
-      this.#resolveEnded()
+      this.#running.resolve()
+      this.#loaded.resolve()
+      this.#ended.resolve()
     }
   }
 
@@ -359,15 +358,13 @@ export class Session implements EventSink {
     const crashed = endReason === 'BROWSER_CRASHED'
     await this.#browser?.flush(crashed)
     const why = crashed ? 'the browser crashed' : 'session ended'
-    this.#endRequests(why)
+    const endRequests = () => this.#pending.endAll(why, Date.now()).forEach((draft) => this.log.append(draft))
+    endRequests()
     await this.#clients.close(`the session has ended: ${endReason ?? status}`)
     await this.#browser?.finishFiles()
     // Pages live until now, and what they asked for meanwhile ends with them.
-    this.#endRequests(why)
-  }
-
-  #endRequests(why: string): void {
-    for (const draft of this.#pending.endAll(why, Date.now())) this.log.append(draft)
+    endRequests()
+    if (this.#keepsHar && this.#browser) await keepHar(this.#services, this, this.#files, this.#until)
   }
 
   #onCommitted(patch: SessionPatch | null): void {

@@ -91,7 +91,7 @@ export function browserOptionsOf(options: SessionOptions, storageState: Json, eg
     offline: options.offline,
     capture: DEFAULT_CAPTURE,
     storageState,
-    record: options.record,
+    record: options.record.filter((kind) => kind !== 'HAR'),
     egress,
   }
 }

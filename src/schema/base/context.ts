@@ -11,6 +11,7 @@ import { hasScope, refusalOf, requireLiveView, requireScope, type Principal } fr
 import { OperationSessions } from '../../domain/sessions/operation-sessions.ts'
 import type { SessionDirectory } from '../../domain/sessions/session-directory.ts'
 import type { SignedLinks } from '../../domain/links/signed-links.ts'
+import type { LogExports } from '../../domain/links/log-exports.ts'
 import type { Uploads } from '../../domain/links/uploads.ts'
 import type { Scope } from '../../ports/scope.ts'
 
@@ -21,6 +22,7 @@ export interface Domain {
   readonly apiKeys: ApiKeys
   readonly artifacts: Artifacts
   readonly uploads: Uploads
+  readonly exports: LogExports
   readonly links: SignedLinks
   readonly liveViewLinks: LiveViewLinks
   readonly tasks: AgentTasks
@@ -61,6 +63,7 @@ export function createContext(domain: Domain, principal: Principal | null, reads
     apiKeys: domain.apiKeys,
     artifacts: domain.artifacts,
     uploads: domain.uploads,
+    exports: domain.exports,
     links: domain.links,
     liveViewLinks: domain.liveViewLinks,
     tasks: domain.tasks,

@@ -10,7 +10,6 @@ import { DialogRecorder } from './dialog-recorder.ts'
 import { DownloadRecorder } from './download-recorder.ts'
 import { NavigationGuard } from '../network/navigation-guard.ts'
 import { NetworkRecorder } from './network-recorder.ts'
-import type { CaptureSet } from '../captures/capture-set.ts'
 import { PageRecorder } from './page-recorder.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { WebSocketRecorder } from './web-socket-recorder.ts'
@@ -42,7 +41,6 @@ export class RecorderSet {
     keepPages: boolean,
     downloadsDir: string,
     logger: Logger,
-    recordings?: Pick<CaptureSet, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
     connections = new ConnectionOutcomes(null),
   ) {
@@ -53,7 +51,6 @@ export class RecorderSet {
         this.#noteHeard(draft)
         wire.charge(ENTRY_MS)
         recorder.record(draft)
-        recordings?.note(draft)
       },
       requestStarted: (request) => {
         if (!this.#stopped) recorder.requestStarted(request)

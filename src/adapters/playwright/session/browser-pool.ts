@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { SandboxMode } from '../../../config.ts'
 import type { Logger } from '../../../logger.ts'
-import type { RecordingKind } from '../../../ports/artifact.ts'
+import type { BrowserRecordingKind } from '../../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, EventSink } from '../../../ports/browser.ts'
 import type { ConnectionOutcome, EgressPolicy, EgressProxies } from '../../../ports/egress.ts'
 import { unowned, type FaultOwner } from '../../../fault-owner.ts'
@@ -189,7 +189,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     return this.#warm.length
   }
 
-  unavailableRecordings(): Partial<Record<RecordingKind, string>> {
+  unavailableRecordings(): Partial<Record<BrowserRecordingKind, string>> {
     return this.#noVideo === null ? {} : { VIDEO: this.#noVideo }
   }
 
@@ -236,7 +236,6 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       isDefault,
       process.folders.downloads,
       logger,
-      recordings,
       process,
       connections,
     )

@@ -1,0 +1,61 @@
+import { Har, type HarSource } from '../../src/domain/exports/har.ts'
+import { matchesFilter } from '../../src/domain/log/entry-filter.ts'
+import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
+import type { EntryQuery, EntryStep } from '../../src/ports/store.ts'
+import { numbered } from '../contracts/store-samples.ts'
+import { readHar } from './har-format.ts'
+
+const AT = 1_700_000_000_000
+const NEVER = new AbortController().signal
+const SESSION = { sessionId: '01930000-0000-7000-8000-000000000001', owner: 'ann' }
+
+/** A log in memory, read in steps of so many entries. */
+export function sourceOf(drafts: readonly EntryDraft[], bodies: Record<string, Uint8Array> = {}, stepEntries = 3) {
+  const entries = numbered(drafts)
+  let steps = 0
+  const readEntries = async ({ after = 0, before = Infinity, filter }: EntryQuery): Promise<EntryStep> => {
+    steps += 1
+    const left = entries.filter(({ sequence }) => sequence > after && sequence < before)
+    const looked = left.slice(0, stepEntries)
+    const found = looked.filter((entry) => matchesFilter(entry, filter))
+    const scannedTo = looked.at(-1)?.sequence ?? after
+    return { entries: found, bytes: 0, scannedTo, done: looked.length === left.length }
+  }
+  const source: HarSource = { store: { readEntries }, readBody: async (_, sha256) => bodies[sha256] ?? null }
+  return { source, upTo: entries.length, steps: () => steps }
+}
+
+interface Made {
+  filter?: EntryFilter
+  bodies?: Record<string, Uint8Array>
+  isTimeUp?: () => boolean
+}
+
+/** The log of a HAR of these entries. Throws where it is none. */
+export async function harOf(drafts: readonly EntryDraft[], { filter = { kinds: null }, bodies, isTimeUp }: Made = {}) {
+  const { source, upTo } = sourceOf(drafts, bodies)
+  const pieces = new Har(source, { ...SESSION, after: 0, upTo, filter }, isTimeUp).pieces(NEVER)
+  return readHar((await Array.fromAsync(pieces)).join('')).log
+}
+
+const socket = (webSocketId: number, url = `ws://127.0.0.1/${webSocketId}`) => ({ webSocketId, url, pageId: 'p1' })
+export const opened = (id: number, at = AT): EntryDraft => ({
+  kind: 'WEB_SOCKET_OPENED',
+  at,
+  data: socket(id) as never,
+})
+export const closed = (id: number, error: string | null = null, more: object = {}): EntryDraft => ({
+  kind: 'WEB_SOCKET_CLOSED',
+  at: AT + 500,
+  data: { ...socket(id), framesSent: 0, framesReceived: 0, error, ...more } as never,
+})
+export const said = (id: number, ...messages: object[]): EntryDraft =>
+  ({ kind: 'WEB_SOCKET_MESSAGES', at: AT + 100, data: { ...socket(id), messages } }) as never
+export const sent = (text: string, at = AT + 100) => ({ at, direction: 'SENT', opcode: 'TEXT', text, base64: null })
+export const received = (base64: string) => ({
+  at: AT + 250,
+  direction: 'RECEIVED',
+  opcode: 'BINARY',
+  text: null,
+  base64,
+})
