@@ -10,11 +10,9 @@ const NEVER = new AbortController().signal
 const SESSION = { sessionId: '01930000-0000-7000-8000-000000000001', owner: 'ann' }
 
 /** A log in memory, read in steps of so many entries. */
-export function sourceOf(drafts: readonly EntryDraft[], bodies: Record<string, Uint8Array> = {}, stepEntries = 3) {
+function sourceOf(drafts: readonly EntryDraft[], bodies: Record<string, Uint8Array> = {}, stepEntries = 3) {
   const entries = numbered(drafts)
-  let steps = 0
   const readEntries = async ({ after = 0, before = Infinity, filter }: EntryQuery): Promise<EntryStep> => {
-    steps += 1
     const left = entries.filter(({ sequence }) => sequence > after && sequence < before)
     const looked = left.slice(0, stepEntries)
     const found = looked.filter((entry) => matchesFilter(entry, filter))
@@ -22,7 +20,7 @@ export function sourceOf(drafts: readonly EntryDraft[], bodies: Record<string, U
     return { entries: found, bytes: 0, scannedTo, done: looked.length === left.length }
   }
   const source: HarSource = { store: { readEntries }, readBody: async (_, sha256) => bodies[sha256] ?? null }
-  return { source, upTo: entries.length, steps: () => steps }
+  return { source, upTo: entries.length }
 }
 
 interface Made {
@@ -31,12 +29,18 @@ interface Made {
   isTimeUp?: () => boolean
 }
 
-/** The log of a HAR of these entries. Throws where it is none. */
-export async function harOf(drafts: readonly EntryDraft[], { filter = { kinds: null }, bodies, isTimeUp }: Made = {}) {
+/** A HAR of these entries. */
+export async function harText(
+  drafts: readonly EntryDraft[],
+  { filter = { kinds: null }, bodies, isTimeUp }: Made = {},
+) {
   const { source, upTo } = sourceOf(drafts, bodies)
   const pieces = new Har(source, { ...SESSION, after: 0, upTo, filter }, isTimeUp).pieces(NEVER)
-  return readHar((await Array.fromAsync(pieces)).join('')).log
+  return (await Array.fromAsync(pieces)).join('')
 }
+
+/** The log of a HAR of these entries. Throws where it is none. */
+export const harOf = async (drafts: readonly EntryDraft[], made: Made = {}) => readHar(await harText(drafts, made)).log
 
 const socket = (webSocketId: number, url = `ws://127.0.0.1/${webSocketId}`) => ({ webSocketId, url, pageId: 'p1' })
 export const opened = (id: number, at = AT): EntryDraft => ({

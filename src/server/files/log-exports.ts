@@ -5,6 +5,7 @@ import { createGzip } from 'node:zlib'
 import { create as contentDisposition } from 'content-disposition'
 import type { Logger } from 'pino'
 import { uuidOf } from '../../contract/global-id.ts'
+import { fileNameOf } from '../../domain/artifacts/file-name.ts'
 import { CursorInvalid } from '../../domain/kernel/cursor.ts'
 import { NotFound } from '../../domain/kernel/errors.ts'
 import type { ExportFormat, ExportSubject, LogExports, OpenExport } from '../../domain/links/log-exports.ts'
@@ -124,7 +125,7 @@ function firstOf(content: Readable): Promise<void> {
 }
 
 function writeHeaders(response: ServerResponse, { format }: ExportSubject, { session, cursor }: OpenExport): void {
-  const name = `${session.name ?? session.id}.${format.toLowerCase()}`
+  const name = fileNameOf(`${(session.name ?? session.id).replaceAll(/[/\\]/g, '-')}.${format.toLowerCase()}`)
   response.setHeader('content-type', `${CONTENT_TYPES[format]}; charset=utf-8`)
   response.setHeader('content-disposition', contentDisposition(name, { type: 'attachment' }))
   response.setHeader(CURSOR_HEADER, cursor)
