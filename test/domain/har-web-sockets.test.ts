@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { HeldMessages } from '../../src/domain/exports/held-messages.ts'
 import { SESSION_EVENT_KINDS } from '../../src/ports/log-entry.ts'
 import { networkRequest } from '../contracts/store-samples.ts'
-import { closed, harOf, opened, received, said, sent } from '../support/har-of-log.ts'
+import { closed, draftOf, harOf, opened, received, said, sent } from '../support/har-of-log.ts'
 
 const AT = 1_700_000_000_000
 const KINDS: readonly string[] = SESSION_EVENT_KINDS
@@ -20,7 +20,7 @@ describe('a WebSocket', () => {
   test('is an entry from its opening to its closing', async () => {
     const headers = { requestHeaders: { cookie: 'a=1' }, responseHeaders: { upgrade: 'websocket' } }
     const { entries } = await harOf([
-      { ...opened(1), data: { webSocketId: 1, url: 'ws://127.0.0.1/1', pageId: 'p1', ...headers } } as never,
+      draftOf('WEB_SOCKET_OPENED', AT, { webSocketId: 1, url: 'ws://127.0.0.1/1', pageId: 'p1', ...headers }),
       networkRequest(1),
       closed(1),
     ])

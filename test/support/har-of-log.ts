@@ -19,7 +19,7 @@ function sourceOf(drafts: readonly EntryDraft[], bodies: Record<string, Uint8Arr
     const scannedTo = looked.at(-1)?.sequence ?? after
     return { entries: found, bytes: 0, scannedTo, done: looked.length === left.length }
   }
-  const source: HarSource = { store: { readEntries }, readBody: async (_, sha256) => bodies[sha256] ?? null }
+  const source: HarSource = { store: { readEntries }, readBody: async (_, { sha256 }) => bodies[sha256 ?? ''] ?? null }
   return { source, upTo: entries.length }
 }
 
@@ -42,19 +42,15 @@ export async function harText(
 /** The log of a HAR of these entries. Throws where it is none. */
 export const harOf = async (drafts: readonly EntryDraft[], made: Made = {}) => readHar(await harText(drafts, made)).log
 
-const socket = (webSocketId: number, url = `ws://127.0.0.1/${webSocketId}`) => ({ webSocketId, url, pageId: 'p1' })
-export const opened = (id: number, at = AT): EntryDraft => ({
-  kind: 'WEB_SOCKET_OPENED',
-  at,
-  data: socket(id) as never,
-})
-export const closed = (id: number, error: string | null = null, more: object = {}): EntryDraft => ({
-  kind: 'WEB_SOCKET_CLOSED',
-  at: AT + 500,
-  data: { ...socket(id), framesSent: 0, framesReceived: 0, error, ...more } as never,
-})
-export const said = (id: number, ...messages: object[]): EntryDraft =>
-  ({ kind: 'WEB_SOCKET_MESSAGES', at: AT + 100, data: { ...socket(id), messages } }) as never
+const socket = (webSocketId: number) => ({ webSocketId, url: `ws://127.0.0.1/${webSocketId}`, pageId: 'p1' })
+/** Of kinds and members that older versions of entries do not have, too. */
+export const draftOf = (kind: string, at: number, data: object) => ({ kind, at, data }) as EntryDraft
+
+export const opened = (id: number, at = AT) => draftOf('WEB_SOCKET_OPENED', at, socket(id))
+export const closed = (id: number, error: string | null = null, more: object = {}) =>
+  draftOf('WEB_SOCKET_CLOSED', AT + 500, { ...socket(id), framesSent: 0, framesReceived: 0, error, ...more })
+export const said = (id: number, ...messages: object[]) =>
+  draftOf('WEB_SOCKET_MESSAGES', AT + 100, { ...socket(id), messages })
 export const sent = (text: string, at = AT + 100) => ({ at, direction: 'SENT', opcode: 'TEXT', text, base64: null })
 export const received = (base64: string) => ({
   at: AT + 250,

@@ -2,6 +2,7 @@ import type { Entry, Header, Initiator, PostData, QueryString, Response, Timings
 import type { BodyData, BodyOmission } from '../../contract/entries/body.ts'
 import type { EntryData } from '../../ports/log-entry.ts'
 import { sentCookies, setCookies } from './har-cookies.ts'
+import { isTextBody } from './stored-bodies.ts'
 
 /** What entries of before this version do not say. */
 interface LaterFacts {
@@ -20,7 +21,7 @@ interface LaterFacts {
 }
 type Settled = EntryData['NETWORK_REQUEST'] & Partial<LaterFacts>
 
-/** The bodies of a request as text or base64; null: there is none, or it is not stored anymore. */
+/** The bodies of a request as text or base64; null: there is none, or it cannot be read anymore. */
 export interface BodyTexts {
   request: string | null
   response: string | null
@@ -28,7 +29,7 @@ export interface BodyTexts {
 
 /** Members that DevTools and Playwright have beyond the format. */
 interface Omitted {
-  _bodyOmitted?: BodyOmission | 'DELETED'
+  _bodyOmitted?: BodyOmission
 }
 interface HarText extends Omitted {
   text?: string
@@ -49,16 +50,16 @@ export interface HarRequest extends Entry {
   _serverPort?: number
 }
 
-const OMISSIONS: Record<BodyOmission | 'DELETED', string> = {
+const OMISSIONS: Record<BodyOmission | 'EXPIRED', string> = {
   NOT_CAPTURED: 'the session does not record bodies of this kind',
   TOO_LARGE: 'it is larger than what is recorded',
   STREAMING: 'it had not ended when the session did',
   OPAQUE: 'the browser does not hand it out',
   QUOTA: 'the quota of the owner was used up',
   LATE: 'the browser or the store took too long',
-  STORE_FAILED: 'the store failed or was full',
+  STORE_FAILED: 'it could not be stored, or its bytes cannot be read',
   NOT_RECORDED: 'the server did not record bodies yet',
-  DELETED: 'its retention has ended',
+  EXPIRED: 'its retention has ended',
 }
 
 /** `-1` is how the format says that something is not known. */
@@ -139,7 +140,7 @@ function postDataOf(request: Settled, text: string | null): { postData?: PostDat
   const mimeType = body?.contentType ?? request.requestHeaders['content-type'] ?? 'application/octet-stream'
   const postData = { mimeType, text: '', ...textOf(body, omitted, text) }
   // The format knows text or parameters, and readers the encoding that responses have.
-  return { postData: postData as HarText & PostData }
+  return { postData }
 }
 
 /** The text of a body, or why there is none. */
@@ -147,11 +148,11 @@ function textOf(body: BodyData | null, omitted: BodyOmission | null, text: strin
   if (body && text !== null) {
     return {
       text,
-      ...(body.encoding === 'BASE64' ? ({ encoding: 'base64' } as const) : {}),
+      ...(isTextBody(body) ? {} : ({ encoding: 'base64' } as const)),
       ...(body.truncated > 0 ? { comment: cutComment(body) } : {}),
     }
   }
-  const reason = body ? 'DELETED' : omitted
+  const reason = body ? 'STORE_FAILED' : omitted
   return reason === null ? {} : { comment: `Body omitted: ${OMISSIONS[reason]}.`, _bodyOmitted: reason }
 }
 

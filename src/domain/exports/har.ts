@@ -86,18 +86,18 @@ export class Har {
     for await (const entries of readSpan(this.#source.store, span, signal)) {
       for (const entry of entries) {
         if (this.#isTimeUp()) return yield sockets.rest()
-        yield await this.#textOf(entry, sockets)
+        yield await this.#textOf(entry, sockets, signal)
       }
     }
     yield sockets.rest()
   }
 
-  async #textOf(entry: LogEntry, sockets: HarWebSockets): Promise<string> {
+  async #textOf(entry: LogEntry, sockets: HarWebSockets, signal: AbortSignal): Promise<string> {
     // By name, for messages are of kinds that older entries do not have.
     const { kind, at, data } = entry as { kind: string; at: number; data: unknown }
     switch (kind) {
       case 'NETWORK_REQUEST':
-        return this.#request(data as EntryData['NETWORK_REQUEST'])
+        return this.#request(data as EntryData['NETWORK_REQUEST'], signal)
       case 'EVENT_SOURCE_MESSAGES':
         return this.#streamed(data as StreamMessages)
       case 'WEB_SOCKET_OPENED':
@@ -117,10 +117,10 @@ export class Har {
     }
   }
 
-  async #request(request: EntryData['NETWORK_REQUEST']): Promise<string> {
+  async #request(request: EntryData['NETWORK_REQUEST'], signal: AbortSignal): Promise<string> {
     const { requestId, pageId, startedAt } = request
     const { owner } = this.#span
-    const textOf = (body: typeof request.requestBody) => body && textOfBody(body, owner, this.#source.readBody)
+    const textOf = (body: typeof request.requestBody) => body && textOfBody(body, owner, this.#source.readBody, signal)
     const texts = { request: await textOf(request.requestBody), response: await textOf(request.responseBody) }
     const entry = harRequest(request, texts)
     if (pageId !== null && !this.#page(pageId, startedAt, '')) delete entry.pageref

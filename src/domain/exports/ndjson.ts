@@ -7,7 +7,7 @@ import { encodeEntryCursor } from '../kernel/cursor.ts'
 import { RESOURCE_TYPE } from '../log/entry-filter-input.ts'
 import { readSpan, type LogSpan } from '../log/log-span.ts'
 import { inPieces } from './text-pieces.ts'
-import { textOfBody, type ReadBody } from './stored-bodies.ts'
+import { isTextBody, textOfBody, type ReadBody } from './stored-bodies.ts'
 
 interface NdjsonSource {
   store: Pick<Store, 'readEntries'>
@@ -25,32 +25,45 @@ export function ndjsonOf(source: NdjsonSource, span: LogSpan, signal: AbortSigna
 
 async function* linesOf(source: NdjsonSource, span: LogSpan, signal: AbortSignal): AsyncGenerator<string> {
   for await (const entries of readSpan(source.store, span, signal)) {
-    for (const entry of entries) yield await lineOf(source, span, entry)
+    for (const entry of entries) yield await lineOf(source, span, entry, signal)
   }
 }
 
-async function lineOf({ readBody }: NdjsonSource, span: LogSpan, entry: LogEntry): Promise<string> {
+async function lineOf(
+  { readBody }: NdjsonSource,
+  span: LogSpan,
+  entry: LogEntry,
+  signal: AbortSignal,
+): Promise<string> {
   const { kind, sequence, at } = entry
   const cursor = encodeEntryCursor(span.sessionId, sequence)
   const data = shown(entry)
   if (kind === 'NETWORK_REQUEST') {
-    const { requestBody, responseBody } = entry.data
-    const read = (body: BodyData | null) => body && shownBody(body, span.owner, readBody)
-    Object.assign(data, { requestBody: await read(requestBody), responseBody: await read(responseBody) })
+    const { requestBody, requestBodyOmitted, responseBody, responseBodyOmitted } = entry.data
+    const read = (body: BodyData | null) => body && shownBody(body, span.owner, readBody, signal)
+    const [request, response] = [await read(requestBody), await read(responseBody)]
+    const lost = (body: BodyData | null, shownAs: object | null) => (body && !shownAs ? 'STORE_FAILED' : null)
+    Object.assign(data, {
+      requestBody: request,
+      requestBodyOmitted: requestBodyOmitted ?? lost(requestBody, request),
+      responseBody: response,
+      bodyOmitted: responseBodyOmitted ?? lost(responseBody, response),
+    })
   }
   return `${JSON.stringify({ kind, sequence, at: timeOf(at), cursor, ...data })}\n`
 }
 
-async function shownBody(body: BodyData, owner: string, readBody: ReadBody) {
-  const { contentType, sizeBytes, truncated, encoding } = body
-  const content = await textOfBody(body, owner, readBody)
-  const isText = encoding === 'UTF8'
+async function shownBody(body: BodyData, owner: string, readBody: ReadBody, signal: AbortSignal) {
+  const { contentType, sizeBytes, truncated } = body
+  const content = await textOfBody(body, owner, readBody, signal)
+  if (content === null) return null
+  const isText = isTextBody(body)
   return { contentType, sizeBytes, truncated, text: isText ? content : null, base64: isText ? null : content }
 }
 
 function shown<K extends SessionEventKind>({ kind, data }: LogEntry<K>): object {
-  const shape = SHAPES[kind] as ((data: EntryData[K]) => object) | undefined
-  return shape ? shape(data as EntryData[K]) : withTimes({ ...data })
+  const shape = SHAPES[kind]
+  return shape ? shape(data) : withTimes({ ...data })
 }
 
 /** Of sockets and streams, whose messages have times of their own. */
@@ -67,7 +80,7 @@ const SHAPES: { [K in SessionEventKind]?: (data: EntryData[K]) => object } = {
     ...data,
     location: url === null ? null : { url, line, column },
   }),
-  NETWORK_REQUEST: ({ startedAt, durationMs, resourceType, ...data }) => ({
+  NETWORK_REQUEST: ({ startedAt, durationMs, resourceType, responseBodyOmitted: _, ...data }) => ({
     ...data,
     startedAt: timeOf(startedAt),
     durationMs: Math.round(durationMs),

@@ -1,14 +1,21 @@
 import type { BodyData } from '../../contract/entries/body.ts'
 
-/** Bytes of a stored body of the owner; null: they are not stored anymore. */
-export type ReadBody = (owner: string, sha256: string) => Promise<Uint8Array | null>
+/** Bytes of a body of the owner, stored apart or not; null: they cannot be read anymore. */
+export type ReadBody = (owner: string, body: BodyData, signal: AbortSignal) => Promise<Uint8Array | null>
 
-/** A body as text, or in base64 where it is not text; null: its bytes are not stored anymore. */
-export async function textOfBody(body: BodyData, owner: string, read: ReadBody): Promise<string | null> {
-  const { inline, sha256, encoding } = body
-  if (inline !== null || sha256 === null) return inline
-  const bytes = await read(owner, sha256)
-  return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(encodingOf(encoding))
+export const isTextBody = ({ encoding }: Pick<BodyData, 'encoding'>): boolean => encoding.endsWith('UTF8')
+
+/** A body as text, or in base64 where it is not text; null: its bytes cannot be read anymore. */
+export async function textOfBody(
+  body: BodyData,
+  owner: string,
+  read: ReadBody,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { inline, encoding } = body
+  if (inline !== null && (encoding === 'UTF8' || encoding === 'BASE64')) return inline
+  const bytes = await read(owner, body, signal)
+  if (!bytes) return null
+  const { buffer, byteOffset, byteLength } = bytes
+  return Buffer.from(buffer, byteOffset, byteLength).toString(isTextBody(body) ? 'utf8' : 'base64')
 }
-
-const encodingOf = (encoding: BodyData['encoding']) => (encoding === 'UTF8' ? 'utf8' : 'base64')

@@ -134,7 +134,7 @@ function writeHeaders(response: ServerResponse, { format }: ExportSubject, { ses
 
 /** What an `accept-encoding` refuses by q=0 is the only thing that its weights decide here. */
 function acceptsGzip({ headers }: IncomingMessage): boolean {
-  const offers = (headers['accept-encoding'] as string | undefined)?.split(',') ?? []
+  const offers = headers['accept-encoding']?.split(',') ?? []
   return offers.some((offer) => /^\s*(gzip|x-gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(offer))
 }
 
