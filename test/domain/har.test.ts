@@ -249,3 +249,7 @@ test('an archive for which there is no time is one all the same, and says that i
   expect(log.entries).toHaveLength(3)
   expect(log.comment).toContain('Cut')
 })
+
+test('an archive of a log that is deleted meanwhile breaks off', async () => {
+  await expect(harOf([networkRequest(1)], { isDeleted: true })).rejects.toThrow('not found')
+})

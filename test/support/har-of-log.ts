@@ -10,7 +10,12 @@ const NEVER = new AbortController().signal
 const SESSION = { sessionId: '01930000-0000-7000-8000-000000000001', owner: 'ann' }
 
 /** A log in memory, read in steps of so many entries. */
-function sourceOf(drafts: readonly EntryDraft[], bodies: Record<string, Uint8Array> = {}, stepEntries = 3) {
+function sourceOf(
+  drafts: readonly EntryDraft[],
+  bodies: Record<string, Uint8Array> = {},
+  isDeleted = false,
+  stepEntries = 3,
+) {
   const entries = numbered(drafts)
   const readEntries = async ({ after = 0, before = Infinity, filter }: EntryQuery): Promise<EntryStep> => {
     const left = entries.filter(({ sequence }) => sequence > after && sequence < before)
@@ -19,7 +24,11 @@ function sourceOf(drafts: readonly EntryDraft[], bodies: Record<string, Uint8Arr
     const scannedTo = looked.at(-1)?.sequence ?? after
     return { entries: found, bytes: 0, scannedTo, done: looked.length === left.length }
   }
-  const source: HarSource = { store: { readEntries }, readBody: async (_, { sha256 }) => bodies[sha256 ?? ''] ?? null }
+  const findEntry = async (_: string, sequence: number) => (isDeleted ? null : entries[sequence - 1]!)
+  const source: HarSource = {
+    store: { readEntries, findEntry },
+    readBody: async (_, { sha256 }) => bodies[sha256 ?? ''] ?? null,
+  }
   return { source, upTo: entries.length }
 }
 
@@ -27,14 +36,16 @@ interface Made {
   filter?: EntryFilter
   bodies?: Record<string, Uint8Array>
   isTimeUp?: () => boolean
+  /** Retention has deleted it meanwhile. */
+  isDeleted?: boolean
 }
 
 /** A HAR of these entries. */
 export async function harText(
   drafts: readonly EntryDraft[],
-  { filter = { kinds: null }, bodies, isTimeUp }: Made = {},
+  { filter = { kinds: null }, bodies, isTimeUp, isDeleted }: Made = {},
 ) {
-  const { source, upTo } = sourceOf(drafts, bodies)
+  const { source, upTo } = sourceOf(drafts, bodies, isDeleted)
   const pieces = new Har(source, { ...SESSION, after: 0, upTo, filter }, isTimeUp).pieces(NEVER)
   return (await Array.fromAsync(pieces)).join('')
 }

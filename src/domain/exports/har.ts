@@ -1,7 +1,6 @@
 import type { Log, Page } from 'har-format'
 import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log-entry.ts'
-import type { Store } from '../../ports/store.ts'
-import { readSpan, type LogSpan } from '../log/log-span.ts'
+import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
 import { harRequest } from './har-request.ts'
 import { BETWEEN, HarWebSockets, type SocketMessages } from './har-web-sockets.ts'
 import { HeldMessages } from './held-messages.ts'
@@ -9,7 +8,7 @@ import { inPieces } from './text-pieces.ts'
 import { textOfBody, type ReadBody } from './stored-bodies.ts'
 
 export interface HarSource {
-  store: Pick<Store, 'readEntries'>
+  store: SpanStore
   readBody: ReadBody
 }
 
@@ -47,6 +46,7 @@ export class Har {
   readonly #pages = new Map<string, HarPage>()
   readonly #streams = new HeldMessages()
   #isFirst = true
+  #isCut = false
 
   /** `isTimeUp`: asked between entries; the archive is complete in its form then, but says that it was cut. */
   constructor(source: HarSource, span: LogSpan, isTimeUp: () => boolean = () => false) {
@@ -59,7 +59,7 @@ export class Har {
   async *pieces(signal: AbortSignal): AsyncGenerator<string> {
     yield `{"log":${JSON.stringify(HEAD).slice(0, -1)},"entries":[`
     yield* inPieces(this.#entries(signal))
-    const comment = this.#isTimeUp() ? { comment: CUT } : {}
+    const comment = this.#isCut ? { comment: CUT } : {}
     // Behind the entries, which tell of pages, too.
     yield `\n],${JSON.stringify({ pages: [...this.#pages].map(pageOf), ...comment }).slice(1)}}\n`
   }
@@ -73,7 +73,7 @@ export class Har {
     }
     let sockets = new HarWebSockets(network ?? {}, null, archive)
     yield* this.#pass([...wanted, ...PAGES], sockets, signal)
-    while (sockets.left.length > 0 && !this.#isTimeUp()) {
+    while (sockets.left.length > 0 && !this.#isCut) {
       sockets = new HarWebSockets(network ?? {}, sockets.left, archive)
       yield* this.#pass(SOCKETS, sockets, signal)
     }
@@ -85,7 +85,8 @@ export class Har {
     const span = { ...this.#span, filter: { kinds: known, network: this.#span.filter.network ?? null } }
     for await (const entries of readSpan(this.#source.store, span, signal)) {
       for (const entry of entries) {
-        if (this.#isTimeUp()) return yield sockets.rest()
+        this.#isCut ||= this.#isTimeUp()
+        if (this.#isCut) return yield sockets.rest()
         yield await this.#textOf(entry, sockets, signal)
       }
     }

@@ -2,15 +2,14 @@ import type { BodyData } from '../../contract/entries/body.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
 import type { EntryData, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
 import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
-import type { Store } from '../../ports/store.ts'
 import { encodeEntryCursor } from '../kernel/cursor.ts'
 import { RESOURCE_TYPE } from '../log/entry-filter-input.ts'
-import { readSpan, type LogSpan } from '../log/log-span.ts'
+import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
 import { inPieces } from './text-pieces.ts'
 import { isTextBody, textOfBody, type ReadBody } from './stored-bodies.ts'
 
 interface NdjsonSource {
-  store: Pick<Store, 'readEntries'>
+  store: SpanStore
   readBody: ReadBody
 }
 

@@ -1,5 +1,6 @@
 import type { EntryFilter, LogEntry } from '../../ports/log-entry.ts'
 import type { EntryStep, Store } from '../../ports/store.ts'
+import { NotFound } from '../kernel/errors.ts'
 import { matchesFilter } from './entry-filter.ts'
 
 /** A part of a log whose end is fixed: whoever reads it twice gets the same. */
@@ -16,9 +17,12 @@ const STEP_ENTRIES = 500
 /** What a reader holds, twice: the step that it works on, and the next, which the store reads meanwhile. */
 const STEP_BYTES = 512 * 1024
 
-/** The matching entries, step by step. Rejects as Store.readEntries does. */
+/** What logs are read from. */
+export type SpanStore = Pick<Store, 'readEntries' | 'findEntry'>
+
+/** The matching entries, step by step. Rejects as Store.readEntries does, or with NotFound for a log that is deleted meanwhile. */
 export async function* readSpan(
-  store: Pick<Store, 'readEntries'>,
+  store: SpanStore,
   { sessionId, owner, after, upTo, filter }: LogSpan,
   signal: AbortSignal,
 ): AsyncGenerator<LogEntry[]> {
@@ -39,6 +43,8 @@ export async function* readSpan(
       // What cannot be read comes whatever the filter wants.
       yield entries.filter((entry) => matchesFilter(entry, filter))
     }
+    // Retention deletes the oldest entries first: while this one is there, none was missing.
+    if (after < upTo && !(await store.findEntry(sessionId, 1))) throw new NotFound('session')
   } finally {
     await next?.catch(() => undefined)
   }
