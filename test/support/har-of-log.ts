@@ -46,7 +46,7 @@ export async function harText(
   { filter = { kinds: null }, bodies, isTimeUp, isDeleted }: Made = {},
 ) {
   const { source, upTo } = sourceOf(drafts, bodies, isDeleted)
-  const pieces = new Har(source, { ...SESSION, after: 0, upTo, filter }, isTimeUp).pieces(NEVER)
+  const pieces = new Har(source, { ...SESSION, after: 0, upTo, filter }, { isTimeUp }).pieces(NEVER)
   return (await Array.fromAsync(pieces)).join('')
 }
 

@@ -22,12 +22,19 @@ const PAGES = ['PAGE_OPENED', 'NAVIGATION']
 
 /** A session may open any number of popups, and each is held until the end. */
 const MOST_PAGES = 10_000
-const CUT = 'Cut: there was no time for the rest of the log. exportLog has all of it.'
+const CUT = 'Cut: there was no time for all of the log. exportLog has it.'
 
 /** Messages of server-sent events, as the log says them. */
 interface StreamMessages {
   requestId: number
   messages: readonly { at: number; eventName: string; eventId: string; data: string }[]
+}
+
+interface HarOptions {
+  /** Asked between entries: the archive is complete in its form then, but says that it was cut. */
+  isTimeUp?: (() => boolean) | undefined
+  /** False: more of the log will follow this part of it, which the archive says. */
+  isWhole?: boolean
 }
 
 interface HarPage {
@@ -43,23 +50,24 @@ export class Har {
   readonly #source: HarSource
   readonly #span: LogSpan
   readonly #isTimeUp: () => boolean
+  readonly #isWhole: boolean
   readonly #pages = new Map<string, HarPage>()
   readonly #streams = new HeldMessages()
   #isFirst = true
   #isCut = false
 
-  /** `isTimeUp`: asked between entries; the archive is complete in its form then, but says that it was cut. */
-  constructor(source: HarSource, span: LogSpan, isTimeUp: () => boolean = () => false) {
+  constructor(source: HarSource, span: LogSpan, { isTimeUp = () => false, isWhole = true }: HarOptions = {}) {
     this.#source = source
     this.#span = span
     this.#isTimeUp = isTimeUp
+    this.#isWhole = isWhole
   }
 
   /** The text in pieces. Rejects as Store.readEntries does. */
   async *pieces(signal: AbortSignal): AsyncGenerator<string> {
     yield `{"log":${JSON.stringify(HEAD).slice(0, -1)},"entries":[`
     yield* inPieces(this.#entries(signal))
-    const comment = this.#isCut ? { comment: CUT } : {}
+    const comment = this.#isCut || !this.#isWhole ? { comment: CUT } : {}
     // Behind the entries, which tell of pages, too.
     yield `\n],${JSON.stringify({ pages: [...this.#pages].map(pageOf), ...comment }).slice(1)}}\n`
   }

@@ -6,10 +6,12 @@ import type { SessionLog } from '../log/session-log.ts'
 import type { ArtifactRecorder } from './artifact-recorder.ts'
 import type { SessionServices } from './session-services.ts'
 
-/** Of what is left when the server is going down. */
+/** Of what is left when the server is going down; what came before may have taken all of it. */
 const HASTE = 0.5
-/** Of its time, for reading the log: the rest is for storing what has been read. */
-const READING = 0.7
+const LEAST_MS = 1_000
+/** Of its time, until the log must be committed, and read: the rest is for storing what has been read. */
+const COMMITTED = 0.3
+const READ = 0.7
 /** For what is broken off to say so. */
 const GRACE_MS = 250
 
@@ -24,11 +26,12 @@ export async function keepHar(
   until: number,
 ): Promise<void> {
   const now = performance.now()
-  using deadline = new Deadline(Math.min(deadlines.files, Math.max(0, until - now) * HASTE))
-  const readUntil = now + deadline.remainingMs * READING
-  await deadline.isMet(log.flush())
+  const ms = Math.min(deadlines.files, Math.max(LEAST_MS, (until - now) * HASTE))
+  using deadline = new Deadline(ms)
+  const isWhole = await Deadline.isMet(log.flush(), ms * COMMITTED)
   const span = { sessionId, owner, after: 0, upTo: log.head.lastSequence, filter: { kinds: null } }
-  const har = new Har(source, span, () => performance.now() > readUntil)
+  const isTimeUp = () => performance.now() > now + ms * READ
+  const har = new Har(source, span, { isTimeUp, isWhole })
   const { signal } = deadline
   const file: BrowserFile = {
     kind: 'HAR',
