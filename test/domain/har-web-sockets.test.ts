@@ -6,7 +6,7 @@ import { closed, draftOf, harOf, opened, received, said, sent } from '../support
 
 const AT = 1_700_000_000_000
 const KINDS: readonly string[] = SESSION_EVENT_KINDS
-const LARGE = 'x'.repeat(1024 * 1024)
+const LARGE = 'x'.repeat(2 * 1024 * 1024)
 
 interface Socket {
   request: { url: string }

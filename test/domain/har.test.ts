@@ -9,8 +9,8 @@ const URL_OF = 'http://127.0.0.1/data.json'
 type RequestData = EntryDraft<'NETWORK_REQUEST'>['data']
 
 /** The one entry of a request that says this. */
-async function entryOf(data: Partial<RequestData> & Record<string, unknown>, bodies?: Record<string, Uint8Array>) {
-  const { entries } = await harOf([networkRequest(1, data)], bodies ? { bodies } : {})
+async function entryOf(data: Record<string, unknown>, bodies?: Record<string, Uint8Array>) {
+  const { entries } = await harOf([networkRequest(1, data as Partial<RequestData>)], bodies ? { bodies } : {})
   expect(entries).toHaveLength(1)
   return entries[0]!
 }

@@ -172,6 +172,9 @@ describe('recordings', () => {
       expect(await kindsOf(id)).toEqual(['HAR'])
     })
     expect(notKept()).toEqual(['TRACE'])
+  })
+
+  test('as a HAR for which there is no room is missing, and the log says so', async () => {
     await withRoomFor(100, async () => {
       const { id } = await startRecording({ record: ['HAR'] })
       expect(await api.terminate(id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })

@@ -20,10 +20,14 @@ interface Handshake {
   responseHeaders: Record<string, string> | null
 }
 
-type Opened = EntryData['WEB_SOCKET_OPENED'] & Partial<Handshake>
-type Closed = EntryData['WEB_SOCKET_CLOSED'] &
-  Partial<Handshake> & { omittedSent?: number | null; omittedReceived?: number | null }
-export type SocketMessages = EntryData['WEB_SOCKET_OPENED'] & { messages: readonly LoggedMessage[] }
+type Named = Pick<EntryData['WEB_SOCKET_OPENED'], 'webSocketId' | 'url' | 'pageId'>
+type Opened = Named & Partial<Handshake>
+type Closed = Opened & {
+  error: string | null
+  omittedSent?: number | null
+  omittedReceived?: number | null
+}
+export type SocketMessages = Named & { messages: readonly LoggedMessage[] }
 
 /** What the log says of one WebSocket. */
 interface Socket extends Handshake {

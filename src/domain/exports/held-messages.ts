@@ -1,5 +1,5 @@
 /** UTF-16 code units of messages that one export holds, of all sockets and streams that are open at one time. */
-export const MOST_HELD = 4 * 1024 * 1024
+export const MOST_HELD = 8 * 1024 * 1024
 
 /** Messages by the socket or stream that they came over, up to a bound: of one for which there is no room, none. */
 export class HeldMessages {
