@@ -16,6 +16,7 @@ import { relay, wholeLife } from './connect.ts'
 import { actions, observation, screenshot } from './drive.ts'
 import { egress } from './egress.ts'
 import { fairness } from './fairness.ts'
+import { harExport } from './har-export.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
 import { memorySlope } from './memory-slope.ts'
@@ -39,6 +40,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   searchInterference,
   fairness,
   replay,
+  harExport,
   slowReaders,
   memorySlope,
   pageCost,

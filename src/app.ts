@@ -27,6 +27,7 @@ import { Retention } from './domain/sessions/retention.ts'
 import { LiveViewLinks } from './domain/links/live-view-links.ts'
 import { logLimitsOf } from './domain/log/log-limits.ts'
 import { LocalSessionDirectory } from './domain/local/local-session-directory.ts'
+import { LogExports } from './domain/links/log-exports.ts'
 import { SignedLinks } from './domain/links/signed-links.ts'
 import { SignIn } from './domain/keys/sign-in.ts'
 import { TokenPrincipals } from './domain/access/token-principals.ts'
@@ -146,6 +147,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     opened.close(),
   )
   const tasks = new AgentTasks(store, await openModel(config, logger), new WorkerSchemas(), logger)
+  const har = { store, readBody: bodies.bytesOf.bind(bodies) }
   const sessions = new LocalSessionDirectory({
     store,
     browsers: browsers.pool,
@@ -159,6 +161,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     maxSessions,
     maxQueued,
     limits: logLimitsOf(config),
+    har,
     egress,
     captureBodies,
     redact,
@@ -211,6 +214,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     bodies,
     linkedBodies: new LinkedBodies(store, bodies),
     uploads: new Uploads(store, sessions, artifacts, links, machineId, logger),
+    exports: new LogExports(har, links, (sessionId) => sessions.handle(sessionId)),
     links,
     liveViewLinks,
     callers: new Authenticator(apiKeys, liveViewLinks, tokens),

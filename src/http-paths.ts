@@ -4,6 +4,7 @@ export const API_PATH = '/graphql'
 export const ARTIFACTS_PATH = '/artifacts/'
 export const BODIES_PATH = '/bodies/'
 export const UPLOADS_PATH = '/uploads/'
+export const EXPORTS_PATH = '/exports/'
 export const TRACE_VIEWER_PATH = '/trace/'
 /** Connections of clients that speak the browser's protocol. */
 export const CDP_PATH = '/cdp/'

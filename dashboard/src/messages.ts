@@ -163,6 +163,16 @@ export const messages = {
     navigationFailed: (url: string, message: string) => `Navigation to ${url} failed. ${message}`,
   },
 
+  export: {
+    button: 'Export',
+    title: 'Export the log',
+    har: 'Download HAR',
+    harHint: 'Requests with bodies, for DevTools and Playwright',
+    ndjson: 'Download NDJSON',
+    ndjsonHint: 'Every entry, one line each',
+    hint: (until: string) => `Anyone with a link can download the log until ${until}.`,
+  },
+
   connect: {
     button: 'Connect',
     title: 'Connect a client to this browser',

@@ -156,6 +156,19 @@ export const WatchSession = graphql(
   [SessionRow],
 )
 
+export const ExportLinks = graphql(`
+  query ExportLinks($id: ID!) {
+    har: exportLog(sessionId: $id, format: HAR) {
+      url
+      expiresAt
+    }
+    ndjson: exportLog(sessionId: $id, format: NDJSON) {
+      url
+      expiresAt
+    }
+  }
+`)
+
 export const SessionNow = graphql(`
   query SessionNow($id: ID!) {
     session(id: $id) {

@@ -5,13 +5,8 @@ export type { ArtifactKind }
 export const RECORDING_KINDS = ['VIDEO', 'TRACE', 'HAR'] as const
 export type RecordingKind = (typeof RECORDING_KINDS)[number]
 
-/** How many requests, and bytes of their bodies in all, a HAR has as a whole. */
-export interface HarLimits {
-  requests: number
-  bodyBytes: number
-}
-
-export const HAR_LIMITS: HarLimits = { requests: 10_000, bodyBytes: 256 * 1024 * 1024 }
+/** Those that the browser makes; a HAR is made of the log. */
+export type BrowserRecordingKind = Exclude<RecordingKind, 'HAR'>
 
 /** A file that a session made or was given: its row. Its bytes are in the ArtifactStore, under its key. */
 export interface ArtifactRecord {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { ActionContext, ActionOutcome, ActionStep, ObservationOutcome, ObservationRequest } from './action.ts'
-import type { ArtifactKind, RecordingKind } from './artifact.ts'
+import type { ArtifactKind, BrowserRecordingKind } from './artifact.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from './cdp-client.ts'
 import type { EgressPolicy } from './egress.ts'
 import type { CapturedBody, KeptBody } from './body.ts'
@@ -37,7 +37,7 @@ export interface BrowserOptions {
   /** What is kept of bodies, messages and logged objects. */
   capture: CaptureOptions
   /** What to record from the first moment on. */
-  record: readonly RecordingKind[]
+  record: readonly BrowserRecordingKind[]
   /** What its pages may reach. */
   egress: EgressPolicy
 }
@@ -196,7 +196,7 @@ export interface BrowserPool extends StorageGuard {
   /** Browsers ready to be taken now. */
   warmCount(): number
   /** Which recordings cannot be made here, each with the reason, for people: VIDEO needs ffmpeg. */
-  unavailableRecordings(): Partial<Record<RecordingKind, string>>
+  unavailableRecordings(): Partial<Record<BrowserRecordingKind, string>>
   /** Null when sessions can be started; else what is missing, for GET /ready. */
   notReady(): string | null
   /** One line for people: which browser, its version, sandboxed or not. */

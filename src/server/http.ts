@@ -15,6 +15,7 @@ import {
   CDP_PATH,
   DEMO_ECHO_PATH,
   DEMO_PATH,
+  EXPORTS_PATH,
   TRACE_VIEWER_PATH,
   UPLOADS_PATH,
 } from '../http-paths.ts'
@@ -24,6 +25,7 @@ import { createArtifactDownloads } from './files/artifact-downloads.ts'
 import { createBodyDownloads } from './files/body-downloads.ts'
 import type { LinkedBodies } from '../domain/bodies/linked-bodies.ts'
 import { createArtifactUploads } from './files/artifact-uploads.ts'
+import { createLogExports } from './files/log-exports.ts'
 import { secretOf } from './base/authentication.ts'
 import { CdpConnections } from './cdp-connections.ts'
 import { AnonymousRequests } from './base/anonymous-requests.ts'
@@ -171,6 +173,7 @@ export function createServer(options: ServerOptions): Server {
     }),
     [BODIES_PATH]: createBodyDownloads(options.linkedBodies, options.links, connections),
     [UPLOADS_PATH]: createArtifactUploads(options.uploads, connections, logger),
+    [EXPORTS_PATH]: createLogExports(options.exports, connections, logger),
     [TRACE_VIEWER_PATH]: createTraceViewer(options.traceViewerDir),
     [DEMO_PATH]: serveDemo,
     [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),

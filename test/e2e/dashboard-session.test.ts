@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { chromium, type Page } from 'playwright'
 import { expect, test } from 'vitest'
 import { sessionQuery } from '../support/dashboard-page.ts'
@@ -50,6 +51,22 @@ test('a page that could not be opened is told above the panels, until one can', 
   expect(await banner.innerText()).toContain('net::ERR_NAME_NOT_RESOLVED')
   await act(id, [{ navigate: { url: `${site().url}/title` } }])
   await banner.waitFor({ state: 'detached' })
+})
+
+test('the log is downloaded as HAR and as NDJSON', async () => {
+  const { id } = await start({ initialPrompt: `${site().url}/title`, name: 'kept' }, 'LOADED')
+  await open(id)
+  await toggle('Export').click()
+  for (const [name, file] of [
+    ['Download HAR', 'kept.har'],
+    ['Download NDJSON', 'kept.ndjson'],
+  ] as const) {
+    const downloading = page.waitForEvent('download')
+    await page.getByRole('link', { name }).click()
+    const download = await downloading
+    expect(download.suggestedFilename()).toBe(file)
+    expect(await readFile(await download.path(), 'utf8')).toContain(`${site().url}/title`)
+  }
 })
 
 test('the console is narrowed by levels and by words', async () => {

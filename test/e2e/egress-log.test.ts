@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { WholeEntry } from '../../src/adapters/playwright/captures/har-bodies.ts'
+import type { HarRequest } from '../../src/domain/exports/har-request.ts'
 import { startPagesSite } from '../support/pages-site.ts'
 import { startUnreachable, type Unreachable } from '../support/unreachable.ts'
 import { wholeLog } from '../support/whole-log.ts'
@@ -109,7 +109,7 @@ async function visited(targets: string[], input: Record<string, unknown> = {}): 
 async function harOf(id: string): Promise<string[]> {
   const query = `query ($id: ID!) { session(id: $id) { artifacts(kind: HAR) { nodes { url } } } }`
   const { session } = await tabwire().query<{ session: { artifacts: { nodes: { url: string }[] } } }>(query, { id })
-  const { log } = (await (await fetch(session.artifacts.nodes[0]!.url)).json()) as { log: { entries: WholeEntry[] } }
+  const { log } = (await (await fetch(session.artifacts.nodes[0]!.url)).json()) as { log: { entries: HarRequest[] } }
   return log.entries
     .map(({ request: { url }, response: { status, _failureText }, serverIPAddress, _serverPort }) =>
       JSON.stringify({ url: hidden(url), status, _failureText, serverIPAddress, _serverPort }),

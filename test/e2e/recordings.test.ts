@@ -52,7 +52,7 @@ const logOf = (id: string) =>
     tabwire,
     id,
     `__typename ... on ArtifactCreated { kind } ... on Download { artifact { url kind } failure keepFailure }
-    ... on StatusChange { to endReason }`,
+    ... on StatusChange { to endReason } ... on ArtifactFailed { failedKind: kind code partial }`,
   )
 
 interface Artifact {
@@ -175,6 +175,16 @@ describe('recordings', () => {
       expect(await kindsOf(id)).toEqual(['HAR'])
     })
     expect(notKept()).toEqual(['TRACE'])
+  })
+
+  test('as a HAR for which there is no room is missing, and the log says so', async () => {
+    await withRoomFor(100, async () => {
+      const { id } = await startRecording({ record: ['HAR'] })
+      expect(await api.terminate(id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
+      const failed = (await logOf(id)).filter(({ __typename }) => __typename === 'ArtifactFailed')
+      expect(failed).toMatchObject([{ failedKind: 'HAR', code: 'QUOTA_EXCEEDED', partial: false }])
+    })
+    expect(notKept()).toEqual(['HAR'])
   })
 
   test('are missing where the place for artifacts cannot be used, and the session ends as it would', async () => {

@@ -20,6 +20,7 @@ import { Authenticator } from '../../src/domain/access/authenticator.ts'
 import { LiveViewLinks } from '../../src/domain/links/live-view-links.ts'
 import { SignedLinks } from '../../src/domain/links/signed-links.ts'
 import type { SignIn } from '../../src/domain/keys/sign-in.ts'
+import type { LogExports } from '../../src/domain/links/log-exports.ts'
 import type { Uploads } from '../../src/domain/links/uploads.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
 import type { Scope } from '../../src/ports/scope.ts'
@@ -196,6 +197,7 @@ export async function startFakeServer({
     }),
     linkedBodies: {} as LinkedBodies,
     uploads: {} as Uploads,
+    exports: {} as LogExports,
     links,
     liveViewLinks,
     callers: new Authenticator(apiKeys as ApiKeys, liveViewLinks),

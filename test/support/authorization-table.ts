@@ -26,7 +26,7 @@ const BATCH = { READ: 'entries cursor live dropped droppedUnknown' }
  * the matrix: decide who may see it, say so in its description, declare it in src/schema, and then add it here.
  */
 const FIELDS: Record<string, Partial<Record<Need, string>>> = {
-  Query: { READ: 'session sessions capacity', 'READ or KEYS': 'node viewer' },
+  Query: { READ: 'session sessions capacity exportLog', 'READ or KEYS': 'node viewer' },
   Mutation: {
     WRITE:
       'startSession terminateSession terminateSessions updateSession deleteArtifact runActions uploadArtifact createUpload startTask cancelTask saveProfile deleteProfile',
@@ -123,6 +123,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Dialog: { READ: `${ENTRY} dialogType message defaultValue pageId pageUrl accepted` },
   EntriesDropped: { READ: `${ENTRY} reason count kinds firstAt lastAt` },
   ArtifactLink: { READ: 'url viewerUrl expiresAt' },
+  LogExportLink: { READ: 'url expiresAt' },
   ArtifactFailed: { READ: `${ENTRY} kind name pageId code message partial` },
   ArtifactCreated: { READ: `${ENTRY} artifact kind name contentType sizeBytes pageId` },
   TaskStep: { READ: `${ENTRY} taskId step text calls durationMs cost` },

@@ -76,6 +76,7 @@ export function useLiveSessions() {
         maxSessions: 10,
         maxQueued: 0,
         limits: LIMITS,
+        har: { store: faulty, readBody: async () => null },
         egress: { mode: 'OPEN' as const, allow: [] },
         captureBodies: 'ALL' as const,
         redact: NO_REDACTION,

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react'
 import { useQuery } from 'urql'
 import { bytes, dateTime } from '../format.ts'
 import { Artifacts } from '../operations.ts'
+import { ownUrl } from '../own-url.ts'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
@@ -90,7 +91,7 @@ function ArtifactPage(props: {
 
 function Tile({ artifact }: { artifact: Artifact }) {
   const { kind, name, contentType, sizeBytes, createdAt, viewerUrl } = artifact
-  const url = ownUrl(artifact.url)
+  const url = ownUrl(artifact.url, '/artifacts/')
   return (
     <li className="tile">
       <div className="preview">
@@ -132,13 +133,4 @@ function Preview({ artifact: { kind, name, contentType }, url }: { artifact: Art
       {messages.artifacts.kinds[kind]}
     </span>
   )
-}
-
-/**
- * The server writes links as it is known to others; the page may have been opened by another of its names, and its policy
- * allows the files of its own origin alone.
- */
-function ownUrl(url: string): string {
-  const start = url.lastIndexOf('/artifacts/')
-  return start === -1 ? url : new URL(url.slice(start + 1), document.baseURI).href
 }

@@ -18,6 +18,7 @@ import { ArtifactsPanel } from './artifacts-panel.tsx'
 import { Connect } from './connect.tsx'
 import { ConsolePanel } from './console-panel.tsx'
 import { DetailsPanel } from './details-panel.tsx'
+import { ExportLog } from './export-log.tsx'
 import { LivePicture } from './live-picture.tsx'
 import { NetworkPanel } from './network-panel.tsx'
 import { shortId } from './session-table.tsx'
@@ -129,6 +130,7 @@ function Heading(props: { id: string; session: LiveSession | undefined; picture:
             {picture.isShown ? messages.live.hide : messages.live.show}
           </button>
         )}
+        {session && <ExportLog id={id} />}
         {session?.status === 'RUNNING' && <Connect id={id} />}
         {session && isLive(session.status) && <TerminateButton id={id} name={name} />}
       </div>

@@ -5,7 +5,7 @@ import type { KeyWatch } from '../keys/key-watch.ts'
 import type { Principal } from '../kernel/principal.ts'
 
 /** What a link is good for. A signature for one purpose is none for another. */
-export type LinkPurpose = 'artifact' | 'body' | 'upload' | 'cdp' | 'live'
+export type LinkPurpose = 'artifact' | 'body' | 'upload' | 'cdp' | 'live' | 'export'
 
 /** Whose authority a link has, and until when. */
 export interface LinkTerms {

@@ -33,6 +33,7 @@ import { parseStartSession, type SessionOptions, type StartSessionInput } from '
 import { redactionOf } from '../sessions/redaction-input.ts'
 import { listSessions, type SessionListArguments, type SessionListPage } from '../sessions/session-list.ts'
 import { findLive } from '../sessions/live-session.ts'
+import type { HarSource } from '../exports/har.ts'
 import type { LogLimits } from '../log/log-limits.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
@@ -58,6 +59,7 @@ export interface LocalSessionsOptions {
   maxSessions: number
   maxQueued: number
   limits: LogLimits
+  har: HarSource
   /** What sessions may reach at most. */
   egress: ServerEgress
   /** The most that sessions record of bodies, and what is masked in all logs. */
@@ -99,6 +101,7 @@ export class LocalSessionDirectory implements SessionDirectory {
       artifacts,
       bodies,
       limits: options.limits,
+      har: options.har,
       refuseAddress: (url, egress) => refusePageAddress(url, policyOfShown(egress, options.egress)),
       deadlines: { ...DEFAULT_DEADLINES, ...options.deadlines },
       logger,
@@ -151,7 +154,8 @@ export class LocalSessionDirectory implements SessionDirectory {
     if (initial?.kind === 'TASK') await ownedBy(faults, () => this.#startInitialTask(session, initial.prompt))
     const browserOptions = browserOptionsOf(options, profile?.state ?? null, policy, capture)
     const firstUrl = initial?.kind === 'URL' ? initial.url : null
-    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot))
+    const keepsHar = options.record.includes('HAR')
+    void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot, keepsHar))
     this.#changes.announce(session.snapshot())
     // A server that is going down meanwhile has already asked the sessions it knew to end.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')

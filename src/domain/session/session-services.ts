@@ -5,6 +5,7 @@ import type { Store } from '../../ports/store.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import type { Bodies } from '../bodies/bodies.ts'
 import type { SessionDeadlines } from './browser-lease.ts'
+import type { HarSource } from '../exports/har.ts'
 import type { LogLimits } from '../log/log-limits.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 
@@ -15,6 +16,8 @@ export interface SessionServices {
   artifacts: Artifacts
   bodies: Bodies
   limits: LogLimits
+  /** What HARs of logs are made of. */
+  har: HarSource
   deadlines: SessionDeadlines
   logger: Logger
   /** Why a page of such a session may not open an address, for people; null: it may. */

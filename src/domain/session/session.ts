@@ -36,6 +36,7 @@ import { SessionClock } from './timeouts.ts'
 import { LiveViewHost } from './live-view-host.ts'
 import { ArtifactRecorder, type DescribedFile } from './artifact-recorder.ts'
 import { BodyRecorder } from './body-recorder.ts'
+import { keepHar } from './har-artifact.ts'
 import { InFlightWork } from './in-flight-work.ts'
 import { SessionLog } from '../log/session-log.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
@@ -87,6 +88,7 @@ export class Session implements EventSink {
   #state: SessionState
   #browser: BrowserLease | null = null
   #ending: Promise<void> | null = null
+  #keepsHar = false
   #sealed = false
   #until = Number.POSITIVE_INFINITY
 
@@ -179,9 +181,10 @@ export class Session implements EventSink {
 
   /**
    * Takes the session from its place in the queue to its first page, and a picture of it. Never rejects: what fails
-   * ends the session.
+   * ends the session. `keepsHar`: at the end, of its log.
    */
-  async run(options: BrowserOptions, firstUrl: string | null, takesScreenshot: boolean): Promise<void> {
+  async run(options: BrowserOptions, firstUrl: string | null, screenshot: boolean, keepsHar: boolean): Promise<void> {
+    this.#keepsHar = keepsHar
     this.#watchLimits()
     try {
       await Promise.race([this.#place.granted, once(this.#stop.signal, 'abort')])
@@ -200,7 +203,7 @@ export class Session implements EventSink {
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
       if (firstUrl && !this.#ending) await openFirstPage(browser, firstUrl, this.log, this.#shown, this.#work, signal)
-      if (takesScreenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
+      if (screenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (this.#ending) return
       this.#logger.error({ err: error }, 'a session could not be started')
@@ -370,6 +373,7 @@ export class Session implements EventSink {
     await this.#browser?.finishFiles()
     // Pages live until now, and what they asked for meanwhile ends with them.
     this.#endRequests(why)
+    if (this.#keepsHar && this.#browser) await keepHar(this.#services, this, this.#files, this.#until)
   }
 
   #endRequests(why: CutFailure): void {

@@ -98,7 +98,7 @@ export function browserOptionsOf(
     offline: options.offline,
     capture,
     storageState,
-    record: options.record,
+    record: options.record.filter((kind) => kind !== 'HAR'),
     egress,
   }
 }

@@ -8,7 +8,7 @@ import {
   type EnumDefinition,
   type FieldValues,
 } from '../../contract/input-field.ts'
-import { HAR_LIMITS, type RecordingKind } from '../../ports/artifact.ts'
+import type { RecordingKind } from '../../ports/artifact.ts'
 import type { Viewport } from '../../ports/viewport.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
@@ -74,7 +74,7 @@ const RECORDING_KIND: EnumDefinition<RecordingKind> = {
     VIDEO:
       'A WebM video of each page, its longer side at most 1280 pixels. Takes most of a core while a page moves much.',
     TRACE: 'A trace for the trace viewer: each action with the page before and after it, console and network.',
-    HAR: `An HTTP archive of all requests, with the bodies of the first ${HAR_LIMITS.requests}, of ${HAR_LIMITS.bodyBytes / 1024 / 1024} MiB in all at most; what comes then, and what a browser that crashes had seen, is listed without bodies.`,
+    HAR: 'An HTTP archive: the export of the log that exportLog gives at any time, made when the session ends.',
   },
 }
 

@@ -13,6 +13,7 @@ import { hasScope, refusalOf, requireLiveView, requireScope, type Principal } fr
 import { OperationSessions } from '../../domain/sessions/operation-sessions.ts'
 import type { SessionDirectory } from '../../domain/sessions/session-directory.ts'
 import type { SignedLinks } from '../../domain/links/signed-links.ts'
+import type { LogExports } from '../../domain/links/log-exports.ts'
 import type { Uploads } from '../../domain/links/uploads.ts'
 import type { Scope } from '../../ports/scope.ts'
 
@@ -24,6 +25,7 @@ export interface Domain {
   readonly artifacts: Artifacts
   readonly bodies: Bodies
   readonly uploads: Uploads
+  readonly exports: LogExports
   readonly links: SignedLinks
   readonly liveViewLinks: LiveViewLinks
   readonly tasks: AgentTasks
@@ -66,6 +68,7 @@ export function createContext(domain: Domain, principal: Principal | null, reads
     artifacts: domain.artifacts,
     bodies: new OperationBodies(domain.bodies, reads),
     uploads: domain.uploads,
+    exports: domain.exports,
     links: domain.links,
     liveViewLinks: domain.liveViewLinks,
     tasks: domain.tasks,

@@ -22,18 +22,7 @@ function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
   const recorder = new RecordingRecorder()
   const options = { ...DEFAULT_CAPTURE, ...TEXT, ...capture }
   const site = '/no/such/folder'
-  const recording = new RecorderSet(
-    wire,
-    targets,
-    recorder,
-    true,
-    site,
-    logger,
-    undefined,
-    undefined,
-    undefined,
-    options,
-  )
+  const recording = new RecorderSet(wire, targets, recorder, true, site, logger, undefined, undefined, options)
   onTestFinished(() => recording.stop())
   // It asks for the titles of pages every second.
   void targets.start()

@@ -154,17 +154,7 @@ test('a request whose reason is still to come is pending until its entry is writ
   const targets = new TargetRegistry(wire)
   const recorder = new RecordingRecorder()
   const outcomes = new ConnectionOutcomes(PORT)
-  const recording = new RecorderSet(
-    wire,
-    targets,
-    recorder,
-    true,
-    '/no/such/folder',
-    logger,
-    undefined,
-    undefined,
-    outcomes,
-  )
+  const recording = new RecorderSet(wire, targets, recorder, true, '/no/such/folder', logger, undefined, outcomes)
   attach('page', 'page')
   const request = { url: 'http://site.test/a', method: 'GET', headers: {} }
   const wallTime = Date.now() / 1000

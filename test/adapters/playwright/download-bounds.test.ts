@@ -125,7 +125,7 @@ describe('the file of a download counts once in the quota of its owner, whatever
     const { wire, hear } = fakeWire()
     const browser = { folders: { temporary }, fileSizeLimit: { set: () => {} } } as unknown as BrowserProcess
     const targets = new TargetRegistry(wire)
-    const recording = new RecorderSet(wire, targets, recorder, true, downloads, logger, undefined, browser)
+    const recording = new RecorderSet(wire, targets, recorder, true, downloads, logger, browser)
     // There is no browser to ask for pages.
     targets.dispose()
     const other = rooms.open('owner')

@@ -73,7 +73,7 @@ describe('what was said last', () => {
     await session.close(1_000)
   })
 
-  test.for([[[]], [['VIDEO']], [['HAR', 'TRACE']]] as const)(
+  test.for([[[]], [['VIDEO']], [['TRACE']]] as const)(
     'by a page that goes on is all there until its scripts run no more, with recordings of %s',
     async ([kinds]) => {
       const { session, recorder } = await pool.start({ record: [...kinds] })

@@ -10,7 +10,7 @@ test('a browser that uses too much of the temporary folder loses its recordings,
   // Less than a profile has from the start.
   const testPool = await startTestPool({ warm: 0, tempLimitBytes: 64 * 1024 })
   const { session, recorder } = await testPool.start({
-    record: ['VIDEO', 'TRACE', 'HAR'],
+    record: ['VIDEO', 'TRACE'],
     viewport: { width: 320, height: 240 },
   })
   await expect
@@ -20,7 +20,6 @@ test('a browser that uses too much of the temporary folder loses its recordings,
     .toEqual([
       ['VIDEO', 'TEMPORARY_FOLDER_FULL', true],
       ['TRACE', 'TEMPORARY_FOLDER_FULL', false],
-      ['HAR', 'TEMPORARY_FOLDER_FULL', true],
     ])
   expect(await session.misbehaved).toMatch(
     /^The session's browser uses \d+ MiB of the temporary folder; the limit of a session is /,
@@ -28,7 +27,7 @@ test('a browser that uses too much of the temporary folder loses its recordings,
   await expect.poll(() => testPool.processes()).toEqual([])
   expect(testPool.pool.refusal()).toMatch(/^The temporary folder is full: /)
   await session.finishFiles(60_000)
-  expect(recorder.files.map(({ kind }) => kind).toSorted()).toEqual(['HAR', 'VIDEO'])
+  expect(recorder.files.map(({ kind }) => kind).toSorted()).toEqual(['VIDEO'])
   await session.close(0)
   await expect.poll(() => testPool.pool.refusal()).toBeNull()
   await testPool.close()

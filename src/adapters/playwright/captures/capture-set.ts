@@ -5,9 +5,9 @@ import { basename, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
-import type { RecordingKind } from '../../../ports/artifact.ts'
+import type { BrowserRecordingKind } from '../../../ports/artifact.ts'
 import type { BrowserFile, BrowserOptions, EventSink } from '../../../ports/browser.ts'
-import type { ArtifactFailureCode, EntryDraft } from '../../../ports/log-entry.ts'
+import type { ArtifactFailureCode } from '../../../ports/log-entry.ts'
 import { PageDirectory } from '../cdp/targets/page-directory.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { Deadline } from '../../../async/deadline.ts'
@@ -16,7 +16,6 @@ import { openPlainFile } from '../launch/plain-file.ts'
 import type { FolderSizes } from '../launch/temp-space.ts'
 import type { AuthorizationRedaction } from './authorization-redaction.ts'
 import { endFfmpeg, isBeingWritten } from './ffmpeg.ts'
-import { HAR_FILES, HarRecording } from './har-recording.ts'
 import { RecordingBudget } from './recording-budget.ts'
 import { TRACE_FOLDERS } from '../library/playwright-files.ts'
 import { archiveTrace } from './partial-trace.ts'
@@ -43,18 +42,17 @@ interface Video {
   isStopping: boolean
 }
 
-/** What a session records beside its log: videos of its pages, a trace, a HAR. */
+/** What the browser of a session records beside its log: videos of its pages, a trace. */
 export class CaptureSet {
-  readonly #kinds: ReadonlySet<RecordingKind>
+  readonly #kinds: ReadonlySet<BrowserRecordingKind>
   readonly #process: BrowserProcess
   readonly #logger: Logger
   readonly #traceName = `trace-${randomUUID()}`
   readonly #targets: TargetRegistry
   readonly #videos = new Map<Page, Video>()
-  readonly #har: HarRecording | null
   readonly #recorder: Pick<EventSink, 'openRoom' | 'record'>
-  /** Of the recordings that are one file. */
-  readonly #budgets = new Map<'TRACE' | 'HAR', RecordingBudget>()
+  /** Of the trace. */
+  #budget: RecordingBudget | null = null
   #redaction: AuthorizationRedaction | null = null
   #context: BrowserContext | null = null
   #traceStopping: Promise<boolean | null> | null = null
@@ -62,7 +60,7 @@ export class CaptureSet {
   #isFinishing = false
 
   constructor(
-    kinds: readonly RecordingKind[],
+    kinds: readonly BrowserRecordingKind[],
     process: BrowserProcess,
     targets: TargetRegistry,
     recorder: Pick<EventSink, 'openRoom' | 'record'>,
@@ -73,13 +71,11 @@ export class CaptureSet {
     this.#kinds = new Set(kinds)
     this.#process = process
     this.#logger = logger
-    this.#har = this.#kinds.has('HAR') ? new HarRecording(process.folders.recordings) : null
   }
 
   /** Takes credentials out of what is recorded. Call before `start`. */
   redact(redaction: AuthorizationRedaction): void {
     this.#redaction = redaction
-    if (this.#har) this.#har.redaction = redaction
   }
 
   /** Videos begin with their context; the others can begin in one that is there already. */
@@ -100,19 +96,10 @@ export class CaptureSet {
       context.on('page', (page) => this.#watch(page, pages))
       for (const page of context.pages()) this.#watch(page, pages)
     }
-    for (const kind of ['TRACE', 'HAR'] as const) {
-      if (this.#kinds.has(kind)) this.#budgets.set(kind, new RecordingBudget(this.#recorder.openRoom()))
-    }
-    this.#har?.limit(() => this.#budgets.get('HAR')!.room.limit)
     if (this.#kinds.has('TRACE')) {
+      this.#budget = new RecordingBudget(this.#recorder.openRoom())
       await context.tracing.start({ name: this.#traceName, screenshots: true, snapshots: { dom: true } })
     }
-    await this.#har?.start(context)
-  }
-
-  /** What is recorded, as it is. */
-  note(draft: EntryDraft): void {
-    if (draft.kind === 'NETWORK_REQUEST') this.#har?.note(draft.data)
   }
 
   /** How much each takes now: one that takes nearly all that is left to it is stopped. */
@@ -129,21 +116,15 @@ export class CaptureSet {
     }
     const sum = (isPart: (name: string) => boolean) =>
       [...sizes].reduce((all, [key, bytes]) => all + (isPart(key.replace('recordings/', '')) ? bytes : 0), 0)
-    const trace = this.#budgets.get('TRACE')
-    if (trace?.spends(sum((name) => this.#isOfTrace(name)))) {
+    if (this.#budget?.spends(sum((name) => this.#isOfTrace(name)))) {
       void this.#stopTraceEarly()
-      this.#failed(TRACE, 'QUOTA_EXCEEDED', trace.describe(), true)
-    }
-    const har = this.#budgets.get('HAR')
-    if (har?.spends(sum((name) => HAR_FILES.has(name)))) {
-      this.#har!.cut()
-      this.#failed(HAR, 'QUOTA_EXCEEDED', har.describe(), true)
+      this.#failed(TRACE, 'QUOTA_EXCEEDED', this.#budget.describe(), true)
     }
   }
 
   /**
    * Stops all of them at once, for the temporary folder is full. A trace is given up: its archive would take as much
-   * again. Of a HAR, the bodies are.
+   * again.
    */
   breakOff(why: string): void {
     const code = 'TEMPORARY_FOLDER_FULL'
@@ -153,14 +134,10 @@ export class CaptureSet {
       if (video.bytes > 0) this.#stopVideo(video)
       this.#failed(videoFile(video), code, why, true)
     }
-    if (this.#budgets.get('TRACE')?.spend()) {
+    if (this.#budget?.spend()) {
       this.#isTraceDropped = true
       this.#failed(TRACE, code, why, false)
       void this.#stopTraceEarly()
-    }
-    if (this.#budgets.get('HAR')?.spend()) {
-      this.#har!.dropBodies()
-      this.#failed(HAR, code, why, true)
     }
   }
 
@@ -177,7 +154,6 @@ export class CaptureSet {
     // A part of the time for each, so that one that hangs leaves the others some.
     if (this.#kinds.has('TRACE') && !this.#isTraceDropped)
       files.push(...(await this.#tried('trace', this.#finishTrace(left))))
-    if (this.#har) files.push(...(await this.#tried('HAR', this.#finishHar(left() / 3))))
     await silence()
     if (this.#kinds.has('VIDEO')) files.push(...(await this.#tried('video', this.#finishVideos(left))))
     return files
@@ -185,13 +161,12 @@ export class CaptureSet {
 
   /** Lets go of what is open, whether or not the recordings were finished. Never rejects. */
   async dispose(): Promise<void> {
-    for (const { room } of this.#budgets.values()) room.release()
+    this.#budget?.room.release()
     for (const { budget } of this.#videos.values()) budget.room.release()
-    await this.#har?.dispose()
   }
 
   async #finishTrace(left: () => number): Promise<BrowserFile> {
-    const described = { ...TRACE, ...roomOf(this.#budgets.get('TRACE')) }
+    const described = { ...TRACE, ...(this.#budget ? { room: this.#budget.room } : {}) }
     if ((await Deadline.result(this.#stopTrace(), left() / 3)) !== null)
       return { ...described, open: () => openPlainFile(this.#path(TRACE.name)) }
     // Not the same file: Playwright may still be at it.
@@ -268,10 +243,6 @@ export class CaptureSet {
     })
   }
 
-  async #finishHar(deadlineMs: number): Promise<BrowserFile> {
-    return { ...(await this.#har!.finish(deadlineMs)), ...roomOf(this.#budgets.get('HAR')) }
-  }
-
   async #finishVideos(left: () => number): Promise<BrowserFile[]> {
     await Deadline.isMet(
       this.#context!.close().catch(() => undefined),
@@ -341,9 +312,5 @@ export class CaptureSet {
   }
 }
 
-const HAR = { kind: 'HAR', name: 'requests.har', contentType: 'application/json', pageId: null } as const
-
 const videoFile = ({ pageId }: Pick<Video, 'pageId'>) =>
   ({ kind: 'VIDEO', name: `${pageId ?? 'page'}.webm`, contentType: 'video/webm', pageId }) as const
-
-const roomOf = (budget: RecordingBudget | undefined) => (budget ? { room: budget.room } : {})

@@ -14,7 +14,6 @@ import { DownloadRecorder } from './download-recorder.ts'
 import { IssueRecorder } from './issue-recorder.ts'
 import { NavigationGuard } from '../network/navigation-guard.ts'
 import { NetworkRecorder } from './network-recorder.ts'
-import type { CaptureSet } from '../captures/capture-set.ts'
 import { PageRecorder } from './page-recorder.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { EventSourceRecorder } from './event-source-recorder.ts'
@@ -56,16 +55,12 @@ export class RecorderSet {
     keepPages: boolean,
     downloadsDir: string,
     logger: Logger,
-    recordings?: Pick<CaptureSet, 'note'>,
     browser?: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'>,
     connections = new ConnectionOutcomes(null),
     capture: Capture = { ...DEFAULT_CAPTURE, bodies: 'NONE' },
   ) {
     this.#drafts = new DraftQueue(
-      (draft) => {
-        recorder.record(draft)
-        recordings?.note(draft)
-      },
+      (draft) => recorder.record(draft),
       (error) => recorder.failed(error),
     )
     const gate: EventSink = {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SandboxMode } from '../../../config.ts'
 import type { Logger } from '../../../logger.ts'
-import type { RecordingKind } from '../../../ports/artifact.ts'
+import type { BrowserRecordingKind } from '../../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, EventSink } from '../../../ports/browser.ts'
 import type { ConnectionOutcome, EgressPolicy, EgressProxies, WebSocketEnd } from '../../../ports/egress.ts'
 import { unowned, type FaultOwner } from '../../../fault-owner.ts'
@@ -188,7 +188,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     return this.#warm.length
   }
 
-  unavailableRecordings(): Partial<Record<RecordingKind, string>> {
+  unavailableRecordings(): Partial<Record<BrowserRecordingKind, string>> {
     return this.#noVideo === null ? {} : { VIDEO: this.#noVideo }
   }
 
@@ -233,7 +233,6 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       isDefault,
       process.folders.downloads,
       logger,
-      recordings,
       process,
       connections,
       { ...options.capture, waitMs: this.#bodyWaitMs },

@@ -1,0 +1,126 @@
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser } from 'playwright'
+import { milliseconds, type Benchmark } from './benchmark.ts'
+import type { GraphqlClient } from './graphql-client.ts'
+import { compare, interleave, timed } from './measure.ts'
+
+const REQUESTS = 10_000
+const ROUNDS = 5
+
+/** Asks for everything, some at a time, and says so in its title. */
+const PAGE = `<!doctype html><title>asking</title><link rel="icon" href="data:,"><script type="module">
+let next = 0
+const work = async () => {
+  while (next < ${REQUESTS}) await (await fetch('/items/' + next++)).json()
+}
+await Promise.all(Array.from({ length: 6 }, work))
+document.title = 'done'
+</script>`
+
+const START = `mutation ($url: String!) {
+  startSession(input: { initialPrompt: $url, keepAlive: true }, waitUntil: LOADED) { id }
+}`
+const COUNT = 'query ($id: ID!) { session(id: $id) { networkRequestCount } }'
+const TERMINATE = 'mutation ($id: ID!) { terminateSession(id: $id) { status } }'
+const EXPORT = 'query ($id: ID!) { exportLog(sessionId: $id, format: HAR) { url } }'
+
+/** A HAR of ten thousand requests, exported from a log, beside Playwright writing its own of the same. */
+export const harExport: Benchmark = {
+  name: 'har',
+  async run({ browser, meter, startServer }) {
+    await using opened = new AsyncDisposableStack()
+    const url = opened.adopt(await startItems(), ({ close }) => close()).url
+    const folder = opened.adopt(await mkdtemp(join(tmpdir(), 'tabwire-bench-')), (path) =>
+      rm(path, { recursive: true }),
+    )
+    const { client } = await startServer()
+    const id = await recordedByServer(client, url)
+    const bare = async (round: number) => {
+      const path = join(folder, `${round}.har`)
+      const write = await recordedByPlaywright(browser, url, path)
+      const elapsed = await meter.during('baseline', () => timed(write))
+      expectRequests(await readFile(path, 'utf8'))
+      return elapsed
+    }
+    const exported = async () => {
+      let text = ''
+      const elapsed = await meter.during('measured', () =>
+        timed(async () => {
+          text = await download(client, id)
+        }),
+      )
+      expectRequests(text)
+      return elapsed
+    }
+    // Code is read and compiled.
+    await exported()
+    const { baseline, measured, ratio, spread } = compare(await interleave(ROUNDS, bare, exported))
+    return [
+      {
+        id: 'har',
+        what: `HAR of ${REQUESTS.toLocaleString('en')} requests, downloaded; Playwright: until context.close() has resolved`,
+        baseline: milliseconds(baseline),
+        measured: milliseconds(measured),
+        figure: ratio,
+        unit: '×',
+        spread,
+        must: 1,
+        aim: 0.5,
+      },
+    ]
+  },
+}
+
+async function startItems() {
+  const server = createServer((request, response) => {
+    const isPage = request.url === '/'
+    const item = JSON.stringify({ item: request.url, words: 'what a list has of each of its items' })
+    response.writeHead(200, { 'content-type': isPage ? 'text/html' : 'application/json', 'cache-control': 'no-store' })
+    response.end(isPage ? PAGE : item)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close }
+}
+
+/** Returns what writes the archive. */
+async function recordedByPlaywright(browser: Browser, url: string, path: string): Promise<() => Promise<void>> {
+  const context = await browser.newContext({ recordHar: { path, content: 'embed' } })
+  const page = await context.newPage()
+  await page.goto(url)
+  await page.waitForFunction(() => document.title === 'done', undefined, { timeout: 0 })
+  return () => context.close()
+}
+
+/** The id of a session that has ended, whose log has all requests. */
+async function recordedByServer(client: GraphqlClient, url: string): Promise<string> {
+  const { startSession } = await client.query<{ startSession: { id: string } }>(START, { url })
+  const { id } = startSession
+  const count = async () =>
+    (await client.query<{ session: { networkRequestCount: number } }>(COUNT, { id })).session.networkRequestCount
+  while ((await count()) <= REQUESTS) await new Promise((resolve) => setTimeout(resolve, 100))
+  await client.query(TERMINATE, { id })
+  return id
+}
+
+async function download(client: GraphqlClient, id: string): Promise<string> {
+  const { exportLog } = await client.query<{ exportLog: { url: string } }>(EXPORT, { id })
+  const response = await fetch(exportLog.url, { headers: { 'accept-encoding': 'identity' } })
+  if (!response.ok) throw new Error(`the export failed: ${response.status}`)
+  return response.text()
+}
+
+function expectRequests(har: string): void {
+  const { log } = JSON.parse(har) as { log: { entries: unknown[] } }
+  if (log.entries.length !== REQUESTS + 1) throw new Error(`the archive has ${log.entries.length} requests`)
+}

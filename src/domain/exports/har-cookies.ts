@@ -1,0 +1,50 @@
+import type { Cookie, Header } from 'har-format'
+
+/** Cookies that a request sent, by its header. */
+export function sentCookies(headers: readonly Header[]): Cookie[] {
+  return valuesOf(headers, 'cookie')
+    .flatMap((value) => value.split(';'))
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '')
+    .map(nameAndValue)
+}
+
+/** Cookies that a response set, by its headers: one each. */
+export function setCookies(headers: readonly Header[]): Cookie[] {
+  return valuesOf(headers, 'set-cookie').map((value) => {
+    const [pair = '', ...attributes] = value.split(';').map((part) => part.trim())
+    return Object.assign(nameAndValue(pair), ...attributes.map(attributeOf)) as Cookie
+  })
+}
+
+function attributeOf(attribute: string): Partial<Cookie> & { sameSite?: string } {
+  const { name, value } = nameAndValue(attribute)
+  switch (name.toLowerCase()) {
+    case 'path':
+      return { path: value }
+    case 'domain':
+      return { domain: value }
+    case 'httponly':
+      return { httpOnly: true }
+    case 'secure':
+      return { secure: true }
+    case 'samesite':
+      return { sameSite: value }
+    case 'expires':
+      return expiresAt(Date.parse(value))
+    default:
+      return {}
+  }
+}
+
+/** What is no date is left out: readers of the format refuse it. */
+const expiresAt = (time: number): Partial<Cookie> =>
+  Number.isNaN(time) ? {} : { expires: new Date(time).toISOString() }
+
+function nameAndValue(pair: string): Cookie {
+  const end = pair.indexOf('=')
+  return end < 0 ? { name: pair, value: '' } : { name: pair.slice(0, end).trim(), value: pair.slice(end + 1).trim() }
+}
+
+const valuesOf = (headers: readonly Header[], wanted: string) =>
+  headers.flatMap(({ name, value }) => (name === wanted ? [value] : []))

@@ -1,0 +1,227 @@
+import type { Entry } from 'har-format'
+import type { EntryData, NetworkFilter } from '../../ports/log-entry.ts'
+import { matchesFilter } from '../log/entry-filter.ts'
+import { sentCookies, setCookies } from './har-cookies.ts'
+import { headersOf, queryOf, UNKNOWN, type HarRequest } from './har-request.ts'
+import { HeldMessages, MOST_HELD } from './held-messages.ts'
+
+/** A message of a WebSocket as entries of the log say it. */
+interface LoggedMessage {
+  at: number
+  direction: string
+  opcode: string
+  text: string | null
+  base64: string | null
+}
+
+interface Handshake {
+  status: number | null
+  requestHeaders: Record<string, string>
+  responseHeaders: Record<string, string> | null
+}
+
+type Named = Pick<EntryData['WEB_SOCKET_OPENED'], 'webSocketId' | 'url' | 'pageId'>
+type Opened = Named & Partial<Handshake>
+type Closed = Opened & {
+  error: string | null
+  omittedSent?: number | null
+  omittedReceived?: number | null
+}
+export type SocketMessages = Named & { messages: readonly LoggedMessage[] }
+
+/** What the log says of one WebSocket. */
+interface Socket extends Handshake {
+  url: string
+  pageId: string | null
+  openedAt: number
+  /** Null: it was open where the export ends. */
+  closedAt: number | null
+  error: string | null
+  /** Messages that were counted, not stored. */
+  omitted: number
+}
+
+/** The archive that they become a part of. */
+interface Archive {
+  /** What comes before an entry. */
+  separator(): string
+  /** Whether it has the page, which was there at that time. */
+  hasPage(pageId: string, at: number): boolean
+}
+
+const SWITCHING_PROTOCOLS = 101
+
+/**
+ * Makes entries of a HAR of the WebSockets of a log, whose opening, messages and closing are apart: messages are held
+ * until the closing, up to a bound. Those that would take more are left to a further pass over the log, which streams
+ * the first of them, however many its messages are. Each call returns the text of entries, or '' for none.
+ */
+export class HarWebSockets {
+  readonly #filter: NetworkFilter
+  readonly #only: ReadonlySet<number> | null
+  readonly #streamed: number | null
+  readonly #archive: Archive
+  readonly #sockets = new Map<number, Socket>()
+  readonly #held = new HeldMessages()
+  /** Of others, while one is streamed. */
+  #waiting = ''
+  #isStreaming = false
+  /** Those for whose messages there was no room. */
+  readonly left: number[] = []
+
+  /** `only`: null for all in the log, else these, of which the first is streamed. */
+  constructor(filter: NetworkFilter, only: readonly number[] | null, archive: Archive) {
+    this.#filter = filter
+    this.#only = only && new Set(only)
+    this.#streamed = only?.[0] ?? null
+    this.#archive = archive
+  }
+
+  opened(at: number, opened: Opened): string {
+    const { webSocketId } = opened
+    if (this.#only && !this.#only.has(webSocketId)) return ''
+    this.#sockets.set(webSocketId, this.#socketOf(at, opened))
+    return ''
+  }
+
+  messages({ messages, ...of }: SocketMessages): string {
+    const { webSocketId } = of
+    if (messages.length === 0 || (this.#only && !this.#only.has(webSocketId))) return ''
+    // Its opening may be among what was dropped.
+    if (!this.#sockets.has(webSocketId)) {
+      this.#sockets.set(webSocketId, this.#socketOf(messages[0]!.at, of))
+    }
+    const texts = messages.map(harMessage)
+    if (webSocketId === this.#streamed) return this.#stream(texts)
+    this.#held.add(webSocketId, texts)
+    return ''
+  }
+
+  closed(at: number, closed: Closed): string {
+    const { webSocketId, error, status, omittedSent, omittedReceived } = closed
+    if (this.#only && !this.#only.has(webSocketId)) return ''
+    const socket = this.#sockets.get(webSocketId) ?? this.#socketOf(at, closed)
+    socket.closedAt = at
+    socket.error = error
+    socket.status ??= status ?? null
+    socket.omitted = (omittedSent ?? 0) + (omittedReceived ?? 0)
+    this.#sockets.delete(webSocketId)
+    return this.#end(webSocketId, socket)
+  }
+
+  /** At the end of the log: those that are open. */
+  rest(): string {
+    let text = ''
+    // The streamed one first, for the others wait for it.
+    const isStreamed = (id: number) => Number(id === this.#streamed)
+    const open = [...this.#sockets].toSorted(([one], [other]) => isStreamed(other) - isStreamed(one))
+    for (const [webSocketId, socket] of open) text += this.#end(webSocketId, socket)
+    this.#sockets.clear()
+    return text + this.#take()
+  }
+
+  #end(webSocketId: number, socket: Socket): string {
+    if (webSocketId === this.#streamed) return this.#stream([]) + this.#tail(socket) + this.#take()
+    const messages = this.#held.take(webSocketId)
+    if (!this.#isWanted(socket)) return ''
+    if (!messages || this.#waiting.length > MOST_HELD) {
+      this.left.push(webSocketId)
+      return ''
+    }
+    const text = `${START}${messages.join(',')}${tailOf(socket)}`
+    if (!this.#isStreaming) return this.#archive.separator() + text
+    this.#waiting += `${this.#waiting === '' ? '' : BETWEEN}${text}`
+    return ''
+  }
+
+  #stream(texts: readonly string[]): string {
+    if (this.#isStreaming) return texts.length === 0 ? '' : `,${texts.join(',')}`
+    this.#isStreaming = true
+    return this.#archive.separator() + START + texts.join(',')
+  }
+
+  #tail(socket: Socket): string {
+    this.#isStreaming = false
+    return tailOf(socket)
+  }
+
+  #take(): string {
+    const text = this.#waiting === '' ? '' : this.#archive.separator() + this.#waiting
+    this.#waiting = ''
+    return text
+  }
+
+  #socketOf(at: number, opened: Opened): Socket {
+    const { url, status = null, requestHeaders = {}, responseHeaders = null } = opened
+    const pageId = opened.pageId !== null && this.#archive.hasPage(opened.pageId, at) ? opened.pageId : null
+    const open = { openedAt: at, closedAt: null, error: null, omitted: 0 }
+    return { url, pageId, status, requestHeaders, responseHeaders, ...open }
+  }
+
+  #isWanted({ url, status, error }: Socket): boolean {
+    // To a filter it is a request of its own type.
+    const facts: Partial<EntryData['NETWORK_REQUEST']> & { outcome: string } = {
+      url,
+      method: 'GET',
+      resourceType: 'WEBSOCKET',
+      status,
+      failure: error,
+      outcome: error === null ? 'COMPLETED' : 'FAILED',
+    }
+    const data = facts as EntryData['NETWORK_REQUEST']
+    return matchesFilter({ kind: 'NETWORK_REQUEST', sequence: 1, at: 0, data }, { kinds: null, network: this.#filter })
+  }
+}
+
+export const BETWEEN = ',\n'
+/** The messages come first, so that the rest may be told when the socket has closed. */
+const START = '{"_webSocketMessages":['
+
+const tailOf = (socket: Socket) => `],${JSON.stringify(socketEntry(socket)).slice(1)}`
+
+/** As DevTools has them, with the time in seconds. */
+function harMessage({ at, direction, opcode, text, base64 }: LoggedMessage): string {
+  return JSON.stringify({
+    type: direction === 'SENT' ? 'send' : 'receive',
+    time: at / 1000,
+    opcode: opcode === 'TEXT' ? 1 : 2,
+    data: text ?? base64 ?? '',
+  })
+}
+
+function socketEntry(socket: Socket): HarRequest {
+  const { url, openedAt, closedAt, error, status, pageId, omitted } = socket
+  const sent = headersOf(socket.requestHeaders)
+  const received = headersOf(socket.responseHeaders ?? {})
+  const duration = closedAt === null ? 0 : Math.max(0, closedAt - openedAt)
+  const sizes = { headersSize: UNKNOWN, bodySize: UNKNOWN }
+  return {
+    ...(pageId === null ? {} : { pageref: pageId }),
+    startedDateTime: new Date(openedAt).toISOString(),
+    time: duration,
+    request: {
+      method: 'GET',
+      url,
+      httpVersion: 'HTTP/1.1',
+      cookies: sentCookies(sent),
+      headers: sent,
+      queryString: queryOf(url),
+      ...sizes,
+    },
+    response: {
+      status: status ?? (error === null ? SWITCHING_PROTOCOLS : UNKNOWN),
+      statusText: '',
+      httpVersion: 'HTTP/1.1',
+      cookies: setCookies(received),
+      headers: received,
+      content: { size: UNKNOWN, mimeType: 'x-unknown' },
+      redirectURL: '',
+      ...sizes,
+      ...(error === null ? {} : { _failureText: error, _error: error }),
+    },
+    cache: {},
+    timings: { blocked: UNKNOWN, dns: UNKNOWN, connect: UNKNOWN, ssl: UNKNOWN, send: 0, wait: duration, receive: 0 },
+    ...(omitted > 0 ? { comment: `${omitted} messages are not recorded.` } : {}),
+    _resourceType: 'websocket' satisfies Entry['_resourceType'],
+  }
+}

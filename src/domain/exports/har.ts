@@ -1,0 +1,177 @@
+import type { Log, Page } from 'har-format'
+import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log-entry.ts'
+import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
+import { harRequest } from './har-request.ts'
+import { BETWEEN, HarWebSockets, type SocketMessages } from './har-web-sockets.ts'
+import { HeldMessages } from './held-messages.ts'
+import { inPieces } from './text-pieces.ts'
+import { textOfBody, type ReadBody } from './stored-bodies.ts'
+
+export interface HarSource {
+  store: SpanStore
+  readBody: ReadBody
+}
+
+/** Of the format, and of how we fill it. */
+const HEAD: Omit<Log, 'entries'> = { version: '1.2', creator: { name: 'Tabwire', version: '1' } }
+
+/** Kinds of entries that a HAR is made of, beside those that tell of its pages. */
+const TRAFFIC = ['NETWORK_REQUEST', 'EVENT_SOURCE_MESSAGES']
+const SOCKETS = ['WEB_SOCKET_OPENED', 'WEB_SOCKET_MESSAGES', 'WEB_SOCKET_CLOSED']
+const PAGES = ['PAGE_OPENED', 'NAVIGATION']
+
+/** A session may open any number of popups, and each is held until the end. */
+const MOST_PAGES = 10_000
+const CUT = 'Cut: there was no time for all of the log. exportLog has it.'
+
+/** Messages of server-sent events, as the log says them. */
+interface StreamMessages {
+  requestId: number
+  messages: readonly { at: number; eventName: string; eventId: string; data: string }[]
+}
+
+interface HarOptions {
+  /** Asked between entries: the archive is complete in its form then, but says that it was cut. */
+  isTimeUp?: (() => boolean) | undefined
+  /** False: more of the log will follow this part of it, which the archive says. */
+  isWhole?: boolean
+}
+
+interface HarPage {
+  startedAt: number
+  url: string
+}
+
+/**
+ * The requests and WebSockets of a part of a log as HTTP archive 1.2, as DevTools and Playwright read it. Held are a
+ * step of the log, one body, the messages of what is open, up to a bound, and the pages.
+ */
+export class Har {
+  readonly #source: HarSource
+  readonly #span: LogSpan
+  readonly #isTimeUp: () => boolean
+  readonly #isWhole: boolean
+  readonly #pages = new Map<string, HarPage>()
+  readonly #streams = new HeldMessages()
+  #isFirst = true
+  #isCut = false
+
+  constructor(source: HarSource, span: LogSpan, { isTimeUp = () => false, isWhole = true }: HarOptions = {}) {
+    this.#source = source
+    this.#span = span
+    this.#isTimeUp = isTimeUp
+    this.#isWhole = isWhole
+  }
+
+  /** The text in pieces. Rejects as Store.readEntries does. */
+  async *pieces(signal: AbortSignal): AsyncGenerator<string> {
+    yield `{"log":${JSON.stringify(HEAD).slice(0, -1)},"entries":[`
+    yield* inPieces(this.#entries(signal))
+    const comment = this.#isCut || !this.#isWhole ? { comment: CUT } : {}
+    // Behind the entries, which tell of pages, too.
+    yield `\n],${JSON.stringify({ pages: [...this.#pages].map(pageOf), ...comment }).slice(1)}}\n`
+  }
+
+  async *#entries(signal: AbortSignal): AsyncGenerator<string> {
+    const { kinds, network } = this.#span.filter
+    const wanted = [...TRAFFIC, ...SOCKETS].filter((kind) => kinds?.includes(kind as SessionEventKind) ?? true)
+    const archive = {
+      separator: () => this.#separator(),
+      hasPage: (pageId: string, at: number) => this.#page(pageId, at, ''),
+    }
+    let sockets = new HarWebSockets(network ?? {}, null, archive)
+    yield* this.#pass([...wanted, ...PAGES], sockets, signal)
+    while (sockets.left.length > 0 && !this.#isCut) {
+      sockets = new HarWebSockets(network ?? {}, sockets.left, archive)
+      yield* this.#pass(SOCKETS, sockets, signal)
+    }
+  }
+
+  async *#pass(kinds: readonly string[], sockets: HarWebSockets, signal: AbortSignal): AsyncGenerator<string> {
+    // Those that this version has.
+    const known = SESSION_EVENT_KINDS.filter((kind) => kinds.includes(kind))
+    const span = { ...this.#span, filter: { kinds: known, network: this.#span.filter.network ?? null } }
+    for await (const entries of readSpan(this.#source.store, span, signal)) {
+      for (const entry of entries) {
+        this.#isCut ||= this.#isTimeUp()
+        if (this.#isCut) return yield sockets.rest()
+        yield await this.#textOf(entry, sockets, signal)
+      }
+    }
+    yield sockets.rest()
+  }
+
+  async #textOf(entry: LogEntry, sockets: HarWebSockets, signal: AbortSignal): Promise<string> {
+    // By name, for messages are of kinds that older entries do not have.
+    const { kind, at, data } = entry as { kind: string; at: number; data: unknown }
+    switch (kind) {
+      case 'NETWORK_REQUEST':
+        return this.#request(data as EntryData['NETWORK_REQUEST'], signal)
+      case 'EVENT_SOURCE_MESSAGES':
+        return this.#streamed(data as StreamMessages)
+      case 'WEB_SOCKET_OPENED':
+        return sockets.opened(at, data as EntryData['WEB_SOCKET_OPENED'])
+      case 'WEB_SOCKET_MESSAGES':
+        return sockets.messages(data as SocketMessages)
+      case 'WEB_SOCKET_CLOSED':
+        return sockets.closed(at, data as EntryData['WEB_SOCKET_CLOSED'])
+      case 'PAGE_OPENED':
+      case 'NAVIGATION': {
+        const { pageId, url } = data as EntryData['PAGE_OPENED']
+        this.#page(pageId, at, url)
+        return ''
+      }
+      default:
+        return ''
+    }
+  }
+
+  async #request(request: EntryData['NETWORK_REQUEST'], signal: AbortSignal): Promise<string> {
+    const { requestId, pageId, startedAt } = request
+    const { owner } = this.#span
+    const textOf = (body: typeof request.requestBody) => body && textOfBody(body, owner, this.#source.readBody, signal)
+    const texts = { request: await textOf(request.requestBody), response: await textOf(request.responseBody) }
+    const entry = harRequest(request, texts)
+    if (pageId !== null && !this.#page(pageId, startedAt, '')) delete entry.pageref
+    const text = this.#separator() + JSON.stringify(entry)
+    const messages = this.#streams.take(requestId)
+    if (messages === null) return `${text.slice(0, -1)},"comment":"Its messages are left out: there are too many."}`
+    return messages.length === 0 ? text : `${text.slice(0, -1)},"_eventSourceMessages":[${messages.join(',')}]}`
+  }
+
+  #streamed({ requestId, messages }: StreamMessages): string {
+    this.#streams.add(
+      requestId,
+      messages.map(({ at, eventName, eventId, data }) => JSON.stringify({ time: at / 1000, eventName, eventId, data })),
+    )
+    return ''
+  }
+
+  /** False: there is no room for another page. */
+  #page(pageId: string, at: number, url: string): boolean {
+    const page = this.#pages.get(pageId)
+    if (!page) {
+      if (this.#pages.size >= MOST_PAGES) return false
+      this.#pages.set(pageId, { startedAt: at, url })
+      return true
+    }
+    page.startedAt = Math.min(page.startedAt, at)
+    // Its first document, not the blank page before it.
+    if (page.url === '' || page.url === 'about:blank') page.url = url
+    return true
+  }
+
+  #separator(): string {
+    const separator = this.#isFirst ? '\n' : BETWEEN
+    this.#isFirst = false
+    return separator
+  }
+}
+
+const pageOf = ([id, { startedAt, url }]: [string, HarPage]): Page => ({
+  startedDateTime: new Date(startedAt).toISOString(),
+  id,
+  title: url,
+  // Not in the log.
+  pageTimings: { onContentLoad: -1, onLoad: -1 },
+})

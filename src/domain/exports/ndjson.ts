@@ -1,0 +1,121 @@
+import type { BodyData } from '../../contract/entries/body.ts'
+import { encodeGlobalId } from '../../contract/global-id.ts'
+import type { EntryData, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
+import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
+import { encodeEntryCursor } from '../kernel/cursor.ts'
+import { RESOURCE_TYPE } from '../log/entry-filter-input.ts'
+import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
+import { inPieces } from './text-pieces.ts'
+import { isTextBody, textOfBody, type ReadBody } from './stored-bodies.ts'
+
+interface NdjsonSource {
+  store: SpanStore
+  readBody: ReadBody
+}
+
+/**
+ * A part of a log as newline-delimited JSON: one line for each entry, with the members that the API shows, under the
+ * names that they have there. `kind` says which type it is, so that the kind of an artifact is `artifactKind`; an
+ * artifact is there by its id. Each line has the cursor to resume after it.
+ */
+export function ndjsonOf(source: NdjsonSource, span: LogSpan, signal: AbortSignal): AsyncGenerator<string> {
+  return inPieces(linesOf(source, span, signal))
+}
+
+async function* linesOf(source: NdjsonSource, span: LogSpan, signal: AbortSignal): AsyncGenerator<string> {
+  for await (const entries of readSpan(source.store, span, signal)) {
+    for (const entry of entries) yield await lineOf(source, span, entry, signal)
+  }
+}
+
+async function lineOf(
+  { readBody }: NdjsonSource,
+  span: LogSpan,
+  entry: LogEntry,
+  signal: AbortSignal,
+): Promise<string> {
+  const { kind, sequence, at } = entry
+  const cursor = encodeEntryCursor(span.sessionId, sequence)
+  const data = shown(entry)
+  if (kind === 'NETWORK_REQUEST') {
+    const { requestBody, requestBodyOmitted, responseBody, responseBodyOmitted } = entry.data
+    const read = (body: BodyData | null) => body && shownBody(body, span.owner, readBody, signal)
+    const [request, response] = [await read(requestBody), await read(responseBody)]
+    const lost = (body: BodyData | null, shownAs: object | null) => (body && !shownAs ? 'STORE_FAILED' : null)
+    Object.assign(data, {
+      requestBody: request,
+      requestBodyOmitted: requestBodyOmitted ?? lost(requestBody, request),
+      responseBody: response,
+      bodyOmitted: responseBodyOmitted ?? lost(responseBody, response),
+    })
+  }
+  return `${JSON.stringify({ kind, sequence, at: timeOf(at), cursor, ...data })}\n`
+}
+
+async function shownBody(body: BodyData, owner: string, readBody: ReadBody, signal: AbortSignal) {
+  const { contentType, sizeBytes, truncated } = body
+  const content = await textOfBody(body, owner, readBody, signal)
+  if (content === null) return null
+  const isText = isTextBody(body)
+  return { contentType, sizeBytes, truncated, text: isText ? content : null, base64: isText ? null : content }
+}
+
+function shown<K extends SessionEventKind>({ kind, data }: LogEntry<K>): object {
+  const shape = SHAPES[kind]
+  return shape ? shape(data) : withTimes({ ...data })
+}
+
+/** Of sockets and streams, whose messages have times of their own. */
+function withTimes(data: object & { messages?: unknown }): object {
+  if (!Array.isArray(data.messages)) return data
+  const messages = data.messages as { at: number }[]
+  return { ...data, messages: messages.map((message) => ({ ...message, at: timeOf(message.at) })) }
+}
+
+/** Where the API calls a member otherwise than what is stored, or writes it otherwise. */
+const SHAPES: { [K in SessionEventKind]?: (data: EntryData[K]) => object } = {
+  STATUS_CHANGE: ({ error, ...data }) => ({ ...data, errorMessage: error }),
+  CONSOLE_MESSAGE: ({ url, line, column, ...data }) => ({
+    ...data,
+    location: url === null ? null : { url, line, column },
+  }),
+  NETWORK_REQUEST: ({ startedAt, durationMs, resourceType, responseBodyOmitted: _, ...data }) => ({
+    ...data,
+    startedAt: timeOf(startedAt),
+    durationMs: Math.round(durationMs),
+    resourceType: RESOURCE_TYPE.names?.[resourceType] ?? resourceType,
+  }),
+  WEB_SOCKET_CLOSED: ({ error, ...data }) => ({ ...data, errorMessage: error }),
+  DOWNLOAD: ({ artifactId, ...data }) => ({ ...data, artifactId: idOf('Artifact', artifactId) }),
+  DIALOG: ({ type, url, ...data }) => ({ ...data, dialogType: type, pageUrl: url }),
+  ENTRIES_DROPPED: ({ reason, countsByKind, from, to, ...data }) => ({
+    ...data,
+    reason: reason === 'STORE_UNAVAILABLE' ? 'DATABASE_UNAVAILABLE' : reason,
+    kinds: SESSION_EVENT_KINDS.filter((kind) => (countsByKind[kind] ?? 0) > 0),
+    firstAt: timeOf(from),
+    lastAt: timeOf(to),
+  }),
+  ACTION: ({ startedAt, artifactId, taskId, ...data }) => ({
+    ...data,
+    startedAt: timeOf(startedAt),
+    artifactId: idOf('Artifact', artifactId),
+    taskId: idOf('Task', taskId),
+  }),
+  ARTIFACT_CREATED: ({ kind, artifactId, ...data }) => ({
+    ...data,
+    artifactKind: kind,
+    artifactId: idOf('Artifact', artifactId),
+  }),
+  ARTIFACT_FAILED: ({ kind, ...data }) => ({ ...data, artifactKind: kind }),
+  TASK_STEP: ({ taskId, ...data }) => ({ ...data, taskId: idOf('Task', taskId) }),
+  TASK_ENDED: ({ taskId, status, error, ...data }) => ({
+    ...data,
+    taskId: idOf('Task', taskId),
+    taskStatus: status,
+    errorMessage: error,
+  }),
+  CLIENT_DETACHED: ({ reason, ...data }) => ({ ...data, detachReason: reason }),
+}
+
+const timeOf = (at: number) => new Date(at).toISOString()
+const idOf = (type: string, uuid: string | null) => (uuid === null ? null : encodeGlobalId(type, uuid))

@@ -1,0 +1,45 @@
+import { Readable } from 'node:stream'
+import { Deadline } from '../../async/deadline.ts'
+import type { BrowserFile } from '../../ports/browser.ts'
+import { Har } from '../exports/har.ts'
+import type { SessionLog } from '../log/session-log.ts'
+import type { ArtifactRecorder } from './artifact-recorder.ts'
+import type { SessionServices } from './session-services.ts'
+
+/** Of what is left when the server is going down; what came before may have taken all of it. */
+const HASTE = 0.5
+const LEAST_MS = 1_000
+/** Of its time, until the log must be committed, and read: the rest is for storing what has been read. */
+const COMMITTED = 0.3
+const READ = 0.7
+/** For what is broken off to say so. */
+const GRACE_MS = 250
+
+/**
+ * Keeps the log of a session that ends, as far as it is committed, as a HAR. `until`: when the session must have ended,
+ * on the clock of `performance.now`. Never rejects.
+ */
+export async function keepHar(
+  { har: source, deadlines }: Pick<SessionServices, 'har' | 'deadlines'>,
+  { id: sessionId, owner, log }: { id: string; owner: string; log: Pick<SessionLog, 'head' | 'flush'> },
+  files: Pick<ArtifactRecorder, 'keepFile'>,
+  until: number,
+): Promise<void> {
+  const now = performance.now()
+  const ms = Math.min(deadlines.files, Math.max(LEAST_MS, (until - now) * HASTE))
+  using deadline = new Deadline(ms)
+  const isWhole = await Deadline.isMet(log.flush(), ms * COMMITTED)
+  const span = { sessionId, owner, after: 0, upTo: log.head.lastSequence, filter: { kinds: null } }
+  const isTimeUp = () => performance.now() > now + ms * READ
+  const har = new Har(source, span, { isTimeUp, isWhole })
+  const { signal } = deadline
+  const file: BrowserFile = {
+    kind: 'HAR',
+    name: 'requests.har',
+    contentType: 'application/json',
+    pageId: null,
+    open: () => Promise.resolve(Readable.from(har.pieces(signal), { objectMode: false, signal })),
+  }
+  const keeping = files.keepFile(file)
+  if (!(await deadline.isMet(keeping))) await Deadline.isMet(keeping, GRACE_MS)
+}
