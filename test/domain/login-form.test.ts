@@ -47,7 +47,7 @@ test('a typed password is in no body that is kept, and what else was typed is', 
     .toEqual(['json', 'form', 'multipart', 'query', 'path', 'page'])
   for (const { contentType, body, answer, url } of site.received) {
     const isText = !contentType.startsWith('multipart/')
-    const sent = await session.keepBody({
+    const sent = await session.sink.keepBody({
       direction: 'REQUEST',
       bytes: body,
       contentType,
@@ -56,7 +56,7 @@ test('a typed password is in no body that is kept, and what else was typed is', 
     })
     const bytes = Buffer.from(answer)
     const type = url === '/page' ? 'text/html' : 'application/json'
-    const got = await session.keepBody({
+    const got = await session.sink.keepBody({
       direction: 'RESPONSE',
       bytes,
       contentType: type,

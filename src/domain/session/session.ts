@@ -2,29 +2,11 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
-import type {
-  BrowserFile,
-  BrowserOptions,
-  BrowserSession,
-  BrowserVersion,
-  KeptFile,
-  PageState,
-  EventSink,
-} from '../../ports/browser.ts'
+import type { BrowserOptions, BrowserSession, BrowserVersion, PageState } from '../../ports/browser.ts'
 import type { CdpClient } from '../../ports/cdp-client.ts'
-import type { CapturedBody, KeptBody } from '../../ports/body.ts'
-import type { FileRoom } from '../../ports/file-room.ts'
-import type {
-  CutFailure,
-  EntryDraft,
-  LogEntry,
-  MissReason,
-  PendingRequest,
-  SessionEndReason,
-} from '../../ports/log-entry.ts'
+import type { CutFailure, EntryDraft, LogEntry, PendingRequest, SessionEndReason } from '../../ports/log-entry.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
 import { Throttle } from '../kernel/throttle.ts'
-import { redactedEntry } from '../redaction/redacted-entry.ts'
 import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { openFirstPage } from './first-page.ts'
 import { takeFirstScreenshot } from './first-screenshot.ts'
@@ -40,6 +22,7 @@ import { keepHar } from './har-artifact.ts'
 import { InFlightWork } from './in-flight-work.ts'
 import { SessionLog } from '../log/session-log.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
+import { SessionEventSink } from './session-event-sink.ts'
 import type { SessionServices } from './session-services.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { ShownPage } from './shown-page.ts'
@@ -57,12 +40,14 @@ const DETAIL_INTERVAL_MS = 250
  * Status and counts are in the snapshot when the log has them (guarantee 2); what is shown and pending requests are state and
  * are told as they are now.
  */
-export class Session implements EventSink {
+export class Session {
   readonly id: string
   readonly owner: string
   readonly log: SessionLog
   readonly actions: SessionActions
   readonly live: LiveViewHost
+  /** Where the browser tells what happens. */
+  readonly sink: SessionEventSink
   readonly #running = Promise.withResolvers<void>()
   readonly #loaded = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<void>()
@@ -80,7 +65,6 @@ export class Session implements EventSink {
   readonly #pending = new PendingRequests()
   readonly #clock: SessionClock
   readonly #files: ArtifactRecorder
-  readonly #bodies: BodyRecorder
   readonly #shown: ShownPage
   readonly #work: InFlightWork
   readonly #stop = new AbortController()
@@ -89,7 +73,6 @@ export class Session implements EventSink {
   #browser: BrowserLease | null = null
   #ending: Promise<void> | null = null
   #keepsHar = false
-  #sealed = false
   #until = Number.POSITIVE_INFINITY
 
   constructor(services: SessionServices, record: SessionRecord, firstEntries: readonly LogEntry[], place: Place) {
@@ -104,8 +87,7 @@ export class Session implements EventSink {
       () => this.#record,
       (reason) => void this.end(reason),
     )
-    this.#bodies = new BodyRecorder(record, services.bodies, this.#logger)
-    this.#files = new ArtifactRecorder(record, services.artifacts, (draft) => this.record(draft), this.#logger)
+    this.#files = new ArtifactRecorder(record, services.artifacts, (draft) => this.sink.record(draft), this.#logger)
     this.#work = new InFlightWork(this.#clock, this.#logger)
     this.#details = new Throttle(DETAIL_INTERVAL_MS, () => services.announce(this.snapshot()))
     this.log = new SessionLog(
@@ -121,10 +103,20 @@ export class Session implements EventSink {
       services.logger,
     )
     this.#shown = new ShownPage(record, this.log, () => this.#details.touch())
+    this.sink = new SessionEventSink({
+      log: this.log,
+      shown: this.#shown,
+      pending: this.#pending,
+      bodies: new BodyRecorder(record, services.bodies, this.#logger),
+      files: this.#files,
+      firstPage: () => this.pages()[0] ?? null,
+      touched: () => this.#details.touch(),
+      failed: (error) => this.failed(error),
+    })
     const refuseAddress = (url: string) => services.refuseAddress(url, record.egress)
     this.#clients = new SessionClients({
       refuseAddress,
-      record: (draft) => this.record(draft),
+      record: (draft) => this.sink.record(draft),
       active: () => this.#active(),
       clock: this.#clock,
       files: this.#files,
@@ -192,7 +184,7 @@ export class Session implements EventSink {
       const { browsers, deadlines } = this.#services
       const wanted = () => this.#record
       const { signal } = this.#stop
-      const browser = await BrowserLease.launch(browsers, options, wanted, this, deadlines, this.#logger, signal)
+      const browser = await BrowserLease.launch(browsers, options, wanted, this.sink, deadlines, this.#logger, signal)
       if (this.#ending) {
         // It ended between the browser's arrival and this line, and so without knowing of it.
         await browser.browser.close(0)
@@ -222,7 +214,7 @@ export class Session implements EventSink {
       await this.#browser?.change(change)
     } finally {
       // What a browser answers that is being ended is of no interest.
-      if (this.#ending) throw new SessionNotRunning()
+      this.#requireNotEnding()
     }
     this.log.patch({ ...change, lastActivityAt: Date.now() })
     const isCommitted = await Deadline.isMet(this.log.flush(), UPDATE_WAIT_MS)
@@ -257,48 +249,13 @@ export class Session implements EventSink {
     return this.end('SERVER_SHUTDOWN')
   }
 
-  record(given: EntryDraft): void {
-    if (this.#sealed) return
-    const draft = redactedEntry(given, this.#bodies.redaction)
-    if (draft.kind === 'NETWORK_REQUEST' && !this.#pending.settled(draft.data.requestId)) return
-    if (draft.kind === 'ACTION') this.#shown.acted(draft.data, draft.at)
-    this.log.append(draft)
-  }
+  readonly record = (draft: EntryDraft): void => this.sink.record(draft)
 
-  missed(kind: EntryDraft['kind'], reason: MissReason, requestId?: number): void {
-    if (this.#sealed || (requestId !== undefined && !this.#pending.settled(requestId))) return
-    this.log.miss(kind, reason)
-  }
-
+  /** A fault inside the session, which ends it. */
   failed(error: unknown): void {
     this.#logger.error({ err: error }, 'a fault inside a session: the session ends')
     void this.end('INTERNAL_ERROR', 'Internal error. The server log has the cause, with the id of the session.')
   }
-
-  requestStarted(request: PendingRequest): void {
-    if (this.#sealed) return
-    this.#pending.add({ ...request, url: this.#bodies.redaction.url(request.url) })
-    this.#details.touch()
-  }
-
-  readonly requestProgressed: EventSink['requestProgressed'] = (progress) => {
-    if (!this.#sealed && this.#pending.progressed(progress)) this.#details.touch()
-  }
-
-  pagesChanged(): void {
-    const page = this.#browser?.browser.pages()[0]
-    if (page && !this.#sealed) this.#shown.shows({ ...page, url: this.#bodies.redaction.url(page.url) })
-  }
-
-  readonly arrived = (pageId: string): void => {
-    if (!this.#sealed) this.#shown.arrived(pageId)
-  }
-
-  readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#files.keepFile(file)
-  readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#bodies.keep(body)
-  readonly masked = (text: string): string => this.#bodies.redaction.text(text)
-  readonly expectSecret = (text: string): (() => void) => this.#bodies.redaction.expectSecret(text)
-  readonly openRoom = (): FileRoom => this.#files.openRoom()
 
   /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
   keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
@@ -309,6 +266,10 @@ export class Session implements EventSink {
   #requireBrowser(): BrowserSession {
     if (this.#ending || !this.#browser) throw new SessionNotRunning()
     return this.#browser.browser
+  }
+
+  #requireNotEnding(): void {
+    if (this.#ending) throw new SessionNotRunning()
   }
 
   /** `told` never rejects. */
@@ -322,7 +283,7 @@ export class Session implements EventSink {
     this.#state = next
     const now = Date.now()
     const change = { from: 'CREATING', to: 'RUNNING', endReason: null, error: null } as const
-    this.pagesChanged()
+    this.sink.pagesChanged()
     this.log.append(
       { kind: 'STATUS_CHANGE', at: now, data: change },
       { status: 'RUNNING', startedAt: now, lastActivityAt: now },
@@ -343,7 +304,7 @@ export class Session implements EventSink {
       await this.#wrapUp(next).catch((failure: unknown) => {
         this.#logger.error({ err: failure }, 'a part of the end of a session failed')
       })
-      this.#sealed = true
+      this.sink.seal()
       await this.#browser?.close()
       const endedAt = Date.now()
       const unheard = this.#browser?.unheard(endedAt)
@@ -394,7 +355,7 @@ export class Session implements EventSink {
   }
 
   #occupy(work: (stopped: AbortSignal) => Promise<void>, done: () => void): void {
-    if (this.#ending) throw new SessionNotRunning()
+    this.#requireNotEnding()
     this.#work.begin(() => work(this.#stop.signal), done)
   }
 

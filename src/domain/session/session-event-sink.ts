@@ -1,0 +1,87 @@
+import type { BrowserFile, EventSink, KeptFile, PageState } from '../../ports/browser.ts'
+import type { CapturedBody, KeptBody } from '../../ports/body.ts'
+import type { FileRoom } from '../../ports/file-room.ts'
+import type { EntryDraft, MissReason, PendingRequest } from '../../ports/log-entry.ts'
+import type { PendingRequests } from '../log/pending-requests.ts'
+import type { SessionLog } from '../log/session-log.ts'
+import { redactedEntry } from '../redaction/redacted-entry.ts'
+import type { ArtifactRecorder } from './artifact-recorder.ts'
+import type { BodyRecorder } from './body-recorder.ts'
+import type { ShownPage } from './shown-page.ts'
+
+interface SessionParts {
+  log: Pick<SessionLog, 'append' | 'miss'>
+  shown: Pick<ShownPage, 'acted' | 'arrived' | 'shows'>
+  pending: PendingRequests
+  bodies: BodyRecorder
+  files: Pick<ArtifactRecorder, 'keepFile' | 'openRoom'>
+  /** Null: there are none. */
+  firstPage(): PageState | null
+  /** Something that is told of the session has changed. */
+  touched(): void
+  failed(error: unknown): void
+}
+
+/** Takes what happens in a session into its log and its state, without what it masks, until it is sealed. */
+export class SessionEventSink implements EventSink {
+  readonly #parts: SessionParts
+  #isSealed = false
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+  }
+
+  /** Nothing is taken from now on. */
+  seal(): void {
+    this.#isSealed = true
+  }
+
+  record(given: EntryDraft): void {
+    if (this.#isSealed) return
+    const { bodies, pending, shown, log } = this.#parts
+    const draft = redactedEntry(given, bodies.redaction)
+    if (draft.kind === 'NETWORK_REQUEST' && !pending.settled(draft.data.requestId)) return
+    if (draft.kind === 'ACTION') shown.acted(draft.data, draft.at)
+    log.append(draft)
+  }
+
+  missed(kind: EntryDraft['kind'], reason: MissReason, requestId?: number): void {
+    const { pending, log } = this.#parts
+    if (this.#isSealed || (requestId !== undefined && !pending.settled(requestId))) return
+    log.miss(kind, reason)
+  }
+
+  requestStarted(request: PendingRequest): void {
+    if (this.#isSealed) return
+    const { pending, bodies, touched } = this.#parts
+    pending.add({ ...request, url: bodies.redaction.url(request.url) })
+    touched()
+  }
+
+  readonly requestProgressed: EventSink['requestProgressed'] = (progress) => {
+    const { pending, bodies, touched } = this.#parts
+    const { responseHeaders: headers } = progress
+    const masked = { ...progress, responseHeaders: headers && bodies.redaction.headers(headers) }
+    if (!this.#isSealed && pending.progressed(masked)) touched()
+  }
+
+  pagesChanged(): void {
+    const { firstPage, shown, bodies } = this.#parts
+    const page = firstPage()
+    if (page && !this.#isSealed) shown.shows({ ...page, url: bodies.redaction.url(page.url) })
+  }
+
+  arrived(pageId: string): void {
+    if (!this.#isSealed) this.#parts.shown.arrived(pageId)
+  }
+
+  failed(error: unknown): void {
+    this.#parts.failed(error)
+  }
+
+  readonly keepFile = (file: BrowserFile): Promise<KeptFile> => this.#parts.files.keepFile(file)
+  readonly keepBody = (body: CapturedBody): Promise<KeptBody> => this.#parts.bodies.keep(body)
+  readonly masked = (text: string): string => this.#parts.bodies.redaction.text(text)
+  readonly expectSecret = (text: string): (() => void) => this.#parts.bodies.redaction.expectSecret(text)
+  readonly openRoom = (): FileRoom => this.#parts.files.openRoom()
+}
