@@ -100,6 +100,20 @@ export function describeSessionHandle(
       silent.close()
       for (const socket of sockets) socket.destroy()
     })
+
+    test('tells how much of a response has come of a request that has not settled', async () => {
+      const streams = createHttpServer((_, response) => {
+        response.writeHead(200, { 'content-type': 'text/plain', 'access-control-allow-origin': '*' }).write('begun')
+      }).listen(0, '127.0.0.1')
+      await once(streams, 'listening')
+      const url = `http://127.0.0.1:${(streams.address() as AddressInfo).port}/`
+      await evaluate(`void fetch('${url}').then((response) => response.text())`)
+      const begun = { url, status: 200, responseHeaders: { 'content-type': 'text/plain' }, responseBytes: 5 }
+      await expect.poll(() => handle.pendingRequests(10)).toMatchObject([begun])
+      streams.closeAllConnections()
+      await expect.poll(() => handle.pendingRequests(10)).toEqual([])
+      streams.close()
+    })
   })
 
   describe('actions', () => {

@@ -49,28 +49,23 @@ onload = begin
     </script>`,
     '/kept': (response) => response.writeHead(200, { 'content-type': 'text/plain', ...keep }).end('kept'),
     '/worker.js': (response) => response.writeHead(200, { 'content-type': 'text/javascript' }).end(WORKER),
-    '/cookies': (response) =>
-      response.writeHead(
-        200,
-        [
-          ...[
-            'a=1; SameSite=None',
-            'b=2; Domain=elsewhere.test',
-            'c=3=4; Path=/; Max-Age=60; HttpOnly; SameSite=Lax',
-          ].map((line) => ['set-cookie', line]),
-          ...[
-            ['set-cookie', 'd=5; Path=/elsewhere'],
-            ['content-type', 'text/html'],
-          ],
-        ].flat(),
-      ).end(`<link rel="icon" href="data:,"><script>
+    '/cookies': (response) => {
+      const lines = [
+        'a=1; SameSite=None',
+        'b=2; Domain=elsewhere.test',
+        'c=3=4; Path=/; Max-Age=60; HttpOnly; SameSite=Lax',
+        'd=5; Path=/elsewhere',
+      ]
+      response.setHeader('set-cookie', lines).setHeader('content-type', 'text/html')
+        .end(`<link rel="icon" href="data:,"><script>
           fetch('/none').then(() => fetch('${other()}/none', { mode: 'no-cors', credentials: 'include' }))
             .then(() => console.log('asked'))
-        </script>`),
+        </script>`)
+    },
     '/none': (response) => response.writeHead(204).end(),
     '/many': (response) => {
-      const lines = Array.from({ length: 150 }, (_, index) => ['set-cookie', `n${index}=${'v'.repeat(10)}`])
-      response.writeHead(200, [...lines, ['content-type', 'text/html']].flat()).end(ASKED)
+      const lines = Array.from({ length: 150 }, (_, index) => `n${index}=${'v'.repeat(10)}`)
+      response.setHeader('set-cookie', lines).setHeader('content-type', 'text/html').end(ASKED)
     },
   })),
 )

@@ -92,7 +92,9 @@ const act = (id: string, actions: string, page = 'p1') =>
     { id, page },
   )
 
-const isHeld = (...paths: string[]) => expect.poll(() => paths.filter((path) => site().held(path) === 0)).toEqual([])
+async function isHeld(...paths: string[]): Promise<void> {
+  await expect.poll(() => paths.filter((path) => site().held(path) === 0)).toEqual([])
+}
 
 test('a response that the page must not see has its status and headers all the same', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/hidden` })

@@ -221,21 +221,19 @@ describe('a log that version 0.1 wrote', () => {
       ['the browser crashed', 'CUT_BY_END'],
     ]
     const id = await keepLog(
-      outcomes.map(([failure], index) => ({
-        kind: 7,
-        request: index + 1,
-        data: request(index + 1, { failure, ...(index % 2 === 1 ? { remoteAddress: null } : {}) }),
-        version: 1 + (index % 2),
-      })),
+      outcomes.map(([failure], index) => {
+        const members = index % 2 === 1 ? { failure, remoteAddress: null } : { failure }
+        return { kind: 7, request: index + 1, data: request(index + 1, members), version: 1 + (index % 2) }
+      }),
     )
     const read = await readPage(id, 'networkRequests', '', `${PLAIN} ... on NetworkRequest { failure outcome }`)
     expect(read.nodes.map(({ failure, outcome }) => [failure, outcome])).toEqual(outcomes)
     for (const wanted of new Set([...outcomes.map(([, outcome]) => outcome), 'UNKNOWN'])) {
-      const expected = outcomes.flatMap(([, outcome], index) => (outcome === wanted ? [index + 1] : []))
+      const sequences = outcomes.flatMap(([, outcome], index) => (outcome === wanted ? [index + 1] : []))
       const page = await readPage(id, 'networkRequests', `(filter: { outcomes: [${wanted}] })`, PLAIN)
-      expect(sequencesOf(page.nodes)).toEqual(expected)
+      expect(sequencesOf(page.nodes)).toEqual(sequences)
       const followed = await follow(id, 'networkRequests', `, filter: { outcomes: [${wanted}] }`, PLAIN)
-      expect(sequencesOf(followed.entries)).toEqual(expected)
+      expect(sequencesOf(followed.entries)).toEqual(sequences)
     }
     const failed = await readPage(id, 'networkRequests', '(filter: { failedOnly: true })', PLAIN)
     expect(sequencesOf(failed.nodes)).toEqual([2, 3, 4, 5, 6, 7, 8, 9])

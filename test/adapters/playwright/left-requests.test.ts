@@ -120,11 +120,15 @@ test('when a page closes, a response that came whole has completed, and one that
   data('part', 4)
   answered('open', 200, { 'Content-Type': 'text/event-stream' })
   data('open', 4)
+  begin('sent', 'Fetch')
+  answered('sent', 201, { 'Content-Type': 'text/html' })
   closePage()
   expect(outcomes()).toEqual([
     ['whole', 'COMPLETED', 200, null],
     ['part', 'CANCELED', 200, 'page closed'],
     ['open', 'CANCELED', 200, 'page closed'],
+    // It was delivered, and who wants to read the rest of the response is gone.
+    ['sent', 'UNKNOWN', 201, null],
   ])
 })
 

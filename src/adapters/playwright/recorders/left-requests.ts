@@ -1,5 +1,5 @@
 import type { Exchange, Outcome } from './network-exchange.ts'
-import { abandoned, isPing, mayOutlivePage } from './network-outcome.ts'
+import { abandoned, mayBeDelivered, mayOutlivePage } from './network-outcome.ts'
 
 /** How long a request of a document that was left may still be told its end. */
 export const LEFT_MS = {
@@ -28,12 +28,6 @@ export class LeftRequests {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
   }
-}
-
-/** Of a fetch that asks for something, the response would have been told. */
-function mayBeDelivered(exchange: Exchange): boolean {
-  const { method } = exchange
-  return isPing(exchange) || (mayOutlivePage(exchange) && method !== 'GET' && method !== 'HEAD')
 }
 
 export function leftMsOf(exchange: Exchange): number {

@@ -45,12 +45,21 @@ export function mayOutlivePage(exchange: Exchange): boolean {
   return exchange.resourceType === 'FETCH' && (exchange.bodyBytes ?? MOST_KEEPALIVE_BYTES) <= MOST_KEEPALIVE_BYTES
 }
 
-/** How one ended of which nobody tells anything any more, since its page, frame or worker is gone. */
+/** The same for one that was to deliver something; a fetch that only asks for something is of no use without its page. */
+export function mayBeDelivered(exchange: Exchange): boolean {
+  const { method } = exchange
+  return isPing(exchange) || (mayOutlivePage(exchange) && method !== 'GET' && method !== 'HEAD')
+}
+
+/**
+ * How one ended of which nobody tells anything any more, since its page, frame or worker is gone. `mayGoOn`: without it. The
+ * rest of a response may have come as well, where the request was to deliver something.
+ */
 export function abandoned(exchange: Exchange, failure: string, mayGoOn = mayOutlivePage(exchange)): Outcome {
   const { response } = exchange
-  const isUnknown = response === null && mayGoOn
-  const isWell = isUnknown || (response !== null && isWhole(exchange, response))
-  return { failure: isWell ? null : failure, isUnknown, endTimestamp: null, encodedBytes: null }
+  const isComplete = response !== null && isWhole(exchange, response)
+  const isUnknown = !isComplete && mayGoOn && (response === null || mayBeDelivered(exchange))
+  return { failure: isComplete || isUnknown ? null : failure, isUnknown, endTimestamp: null, encodedBytes: null }
 }
 
 /**
