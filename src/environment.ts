@@ -68,11 +68,11 @@ function readPrices(text: string, context: z.RefinementCtx): z.output<typeof pri
 }
 
 const { names: mostNames, nameLength, patterns: mostPatterns, patternLength } = REDACTION_LIMITS
-const names = z.array(z.string().min(1).max(nameLength)).max(mostNames).default([])
+const nameList = z.array(z.string().min(1).max(nameLength)).max(mostNames).default([])
 const redaction = z.strictObject({
-  headers: names,
-  jsonKeys: names,
-  urlParameters: names,
+  headers: nameList,
+  jsonKeys: nameList,
+  urlParameters: nameList,
   patterns: z.array(z.string().min(1).max(patternLength)).max(mostPatterns).default([]),
 })
 

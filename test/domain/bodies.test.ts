@@ -142,7 +142,7 @@ describe('what stands in the way', () => {
     ['a full disk', { write: async () => Promise.reject(new StorageFull('full')) }],
     ['a place that is away', { write: async () => Promise.reject(new StorageUnavailable('away')) }],
   ])('%s', async (_, failing) => {
-    const bodies = bodiesWith({ bytes: { ...bytes, ...failing } as ArtifactStore })
+    const bodies = bodiesWith({ bytes: { ...bytes, ...failing } })
     expect(await bodies.keep(session, large('lost'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
     expect(await bodies.read(session.owner, sha256(large('lost')))).toBeNull()
   })
@@ -151,7 +151,7 @@ describe('what stands in the way', () => {
     const full = bodiesWith({ free: async () => 100 })
     expect(await full.keep(session, large('no room'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
     const away = { ...store, referToBody: async () => Promise.reject(new StoreUnavailable('away')) }
-    const lost = bodiesWith({ store: away as typeof store })
+    const lost = bodiesWith({ store: away })
     expect(await lost.keep(session, large('no database'))).toEqual({ body: null, omitted: 'STORE_FAILED' })
   })
 
@@ -335,12 +335,14 @@ describe('an operation', () => {
     }
     let reads = 0
     const countingBytes: ArtifactStore = { ...bytes, read: async (...given) => ((reads += 1), bytes.read(...given)) }
-    const bodies = bodiesWith({ store: counting as typeof store, bytes: countingBytes })
+    const bodies = bodiesWith({ store: counting, bytes: countingBytes })
     const all = Array.from({ length: 20 }, (_, index) => large(`body ${index}`))
     const data = await Promise.all(all.map(async (body) => (await bodies.keep(session, body)).body!))
     questions.length = 0
     const reading = new OperationBodies(bodies, new OperationReads())
-    const outcomes = await Promise.all([...data, ...data].map((one) => reading.outcomeOf(session.owner, one, null)))
+    const outcomes = await Promise.all(
+      [...data, ...data].map(async (one) => reading.outcomeOf(session.owner, one, null)),
+    )
     const contents = await Promise.all(outcomes.map(({ body }) => reading.bytesOf(body!)))
     expect(contents).toEqual([...all, ...all].map((body) => body.bytes))
     expect(questions).toHaveLength(1)
@@ -353,7 +355,7 @@ describe('an operation', () => {
     const of = (index: number) => textBody(String(index).padEnd(1.5 * 1024 * 1024, '.'))
     const data = await Promise.all([0, 1, 2, 3].map(async (index) => (await bodies.keep(session, of(index))).body!))
     const reading = new OperationBodies(bodies, new OperationReads())
-    const outcomes = await Promise.all(data.map((one) => reading.outcomeOf(session.owner, one, null)))
+    const outcomes = await Promise.all(data.map(async (one) => reading.outcomeOf(session.owner, one, null)))
     const read = await Promise.allSettled(outcomes.map(({ body }) => reading.bytesOf(body!)))
     expect(read.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected'])
     expect(read[2]).toMatchObject({ reason: expect.any(ResponseTooLarge) as unknown })

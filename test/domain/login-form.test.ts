@@ -25,26 +25,23 @@ test('a typed password is in no body that is kept, and what else was typed is', 
   const { id } = await start()
   const handle = (await sessions.handle(id)) as LocalSessionHandle
   const { session } = handle
-  const act = (actions: Record<string, unknown>[]) => handle.act({ actions, pageId: null }, NO_DEADLINE)
-  const taken = await act([
-    { navigate: { url: site.url } },
-    { fill: { target: { css: '#user' }, value: 'ann the user' } },
-    { fill: { target: { css: '#pw' }, value: SECRET } },
-    { type: { target: { css: '#note' }, text: 'a plain note' } },
-    ...['json', 'form', 'multipart', 'query', 'path'].map((way) => ({
-      evaluate: { expression: `window.send.${way}().then((answer) => answer.status)` },
-    })),
-    {
-      evaluate: {
-        expression: `(() => { const form = document.querySelector('form'); form.method = 'post'; form.action = '/page' })()`,
-      },
-    },
-    { click: { target: { css: 'button' } } },
-  ])
+  const ways = ['json', 'form', 'multipart', 'query', 'path']
+  const expression = `(async () => {
+    for (const way of ${JSON.stringify(ways)}) await window.send[way]()
+    Object.assign(document.querySelector('form'), { method: 'post', action: '/page' })
+  })()`
+  const timeoutMs = 60_000
+  const actions = [
+    { navigate: { url: site.url, timeoutMs } },
+    { fill: { target: { css: '#user' }, value: 'ann the user', timeoutMs } },
+    { fill: { target: { css: '#pw' }, value: SECRET, timeoutMs } },
+    { fill: { target: { css: '#note' }, value: 'a plain note', timeoutMs } },
+    { evaluate: { expression, timeoutMs } },
+    { click: { target: { css: 'button' }, timeoutMs } },
+  ]
+  const taken = await handle.act({ actions, pageId: null }, NO_DEADLINE)
   expect(taken.map(({ data }) => data.error)).toEqual(taken.map(() => null))
-  await expect
-    .poll(() => site.received.map(({ url }) => url.split(/[?/]/)[1]))
-    .toEqual(['json', 'form', 'multipart', 'query', 'path', 'page'])
+  await expect.poll(() => site.received.map(({ url }) => url.split(/[?/]/)[1])).toEqual([...ways, 'page'])
   for (const { contentType, body, answer, url } of site.received) {
     const isText = !contentType.startsWith('multipart/')
     const sent = await session.sink.keepBody({

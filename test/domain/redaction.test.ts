@@ -112,7 +112,7 @@ describe('JSON bodies', () => {
       '{"password":'.repeat(50_000),
       '['.repeat(300_000),
     ]) {
-      await bodyOf(by, text)
+      expect((await bodyOf(by, text)).length).toBeGreaterThan(0)
     }
   })
 })
@@ -193,7 +193,7 @@ describe('what was typed', () => {
     ['in HTML with other numbers', SECRET.replace(/[&<>"']/g, (unit) => `&#0${unit.charCodeAt(0)};`)],
     [
       'in a form of a page that names no encoding',
-      [...SECRET]
+      Array.from(SECRET)
         .map((one) => {
           const code = one.codePointAt(0)!
           if (code > 255) return encodeURIComponent(`&#${code};`)
@@ -294,8 +294,8 @@ describe('patterns', () => {
 
   test('that would take a backtracking engine for ever take no time', async () => {
     const by = redaction({ patterns: ['(a+)+$', '(a|aa)+b', '(.*)*x'] })
-    await bodyOf(by, 'a'.repeat(200_000), 'text/plain')
-    by.text('a'.repeat(30_000))
+    expect(await bodyOf(by, 'a'.repeat(200_000), 'text/plain')).toContain('[redacted]')
+    expect(by.text('b'.repeat(30_000))).toBe('b'.repeat(30_000))
   })
 
   test('that match nothing, or what is masked already, change nothing', async () => {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
 /** A request with a body, as it came. */
-export interface Received {
+interface Received {
   url: string
   contentType: string
   body: Buffer

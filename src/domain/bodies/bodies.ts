@@ -12,7 +12,7 @@ import { StoreFull } from '../../ports/store-errors.ts'
 import type { Store } from '../../ports/store.ts'
 import { insertWithRetry } from '../kernel/insert-retry.ts'
 import type { BodyCipher } from './body-cipher.ts'
-import { bodyKey, ownerHashOf } from './body-key.ts'
+import { BODIES_FOLDER, bodyKey, ownerHashOf } from './body-key.ts'
 
 /** Up to so many bytes a body is part of its entry: one append, and no file. */
 export const INLINE_BYTES = 16 * 1024
@@ -30,8 +30,6 @@ const UNUSED_MS = 60 * 60 * 1000
 const ABANDONED_MS = 60 * 60 * 1000
 const SWEEP_STEP = 500
 const REMEMBERED = 10_000
-
-export const BODIES_PREFIX = 'bodies/'
 
 /** A body that is ready to be kept: nothing secret is in it. */
 export interface NewBody {
@@ -177,7 +175,7 @@ export class Bodies {
       removed += await this.#removeUnknown(batch)
       batch = []
     }
-    for await (const { key, writtenAt } of this.#options.bytes.list(BODIES_PREFIX)) {
+    for await (const { key, writtenAt } of this.#options.bytes.list(BODIES_FOLDER)) {
       if (signal.aborted) return removed
       if (ownerHashOf(key) === null || writtenAt > now - ABANDONED_MS) continue
       batch.push(key)

@@ -10,7 +10,7 @@ export interface Match {
 /** What begins in this part of a text, in order. It may look somewhat beyond the part. */
 export type Find = (text: string, from: number, until: number) => readonly Match[]
 
-export function masked(text: string, matches: readonly Match[]): string {
+export function maskAll(text: string, matches: readonly Match[]): string {
   let kept = ''
   let done = 0
   for (const { start, end } of matches) {

@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js'
-import { masked, type Find, type Match } from './mask.ts'
+import { maskAll, type Find, type Match } from './mask.ts'
 
 /** Masks what regular expressions of users match, in time that grows with the text alone: RE2 never goes back. */
 export class PatternMask {
@@ -16,7 +16,7 @@ export class PatternMask {
 
   mask(text: string): string {
     let left = text
-    for (const find of this.each) left = masked(left, find(left, 0, left.length))
+    for (const find of this.each) left = maskAll(left, find(left, 0, left.length))
     return left
   }
 }

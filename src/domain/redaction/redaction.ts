@@ -2,7 +2,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { RedactionRules } from '../../ports/redaction.ts'
 import { maskFormFields, maskMultipartFields } from './form-fields.ts'
 import { maskJsonValues } from './json-values.ts'
-import { MASK, masked, type Find, type Match } from './mask.ts'
+import { MASK, maskAll, type Find, type Match } from './mask.ts'
 import { PatternMask } from './pattern-mask.ts'
 import { TypedSecrets } from './typed-secrets.ts'
 
@@ -149,7 +149,7 @@ export class Redaction {
       at = Math.max(until, done)
       await work.pause()
     }
-    return masked(text, found)
+    return maskAll(text, found)
   }
 }
 
@@ -163,7 +163,7 @@ const credentialsIn: Find = (text, from, until) =>
 function maskHeader(name: string, value: string): string {
   if (name === 'cookie') return value.replace(/=[^;\n]*/g, `=${MASK}`)
   if (name === 'set-cookie') return value.replace(/^([^=;\n]*=)[^;\n]*/gm, `$1${MASK}`)
-  const scheme = /authorization$/.test(name) ? SCHEME.exec(value)?.[0] : undefined
+  const scheme = name.endsWith('authorization') ? SCHEME.exec(value)?.[0] : undefined
   return scheme === undefined ? MASK : `${scheme} ${MASK}`
 }
 

@@ -1,4 +1,4 @@
-import { masked, type Find, type Match } from './mask.ts'
+import { maskAll, type Find, type Match } from './mask.ts'
 
 /** Shorter ones are found in too much that is not secret. */
 const LEAST_CHARACTERS = 6
@@ -37,7 +37,7 @@ export class TypedSecrets {
 
   mask(text: string): string {
     let left = text
-    for (const find of this.each) left = masked(left, find(left, 0, left.length))
+    for (const find of this.each) left = maskAll(left, find(left, 0, left.length))
     return left
   }
 

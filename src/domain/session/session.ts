@@ -210,12 +210,11 @@ export class Session {
 
   /** Resolves when the change is committed. It is activity: the idle timeout starts anew. Throws DatabaseUnavailable. */
   async update(change: SessionPatch): Promise<void> {
-    try {
-      await this.#browser?.change(change)
-    } finally {
+    await this.#browser?.change(change).catch((error: unknown) => {
       // What a browser answers that is being ended is of no interest.
-      this.#requireNotEnding()
-    }
+      if (!this.#ending) throw error
+    })
+    this.#requireNotEnding()
     this.log.patch({ ...change, lastActivityAt: Date.now() })
     const isCommitted = await Deadline.isMet(this.log.flush(), UPDATE_WAIT_MS)
     if (!isCommitted) throw new DatabaseUnavailable('the change waits, and is made once it is back')

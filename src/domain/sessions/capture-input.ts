@@ -4,7 +4,8 @@ import { DEFAULT_CAPTURE, type CaptureOptions } from '../../ports/capture.ts'
 /** Each records less than the one before. */
 const BODY_CAPTURES = ['ALL', 'TEXT', 'NONE'] as const satisfies readonly CaptureOptions['bodies'][]
 
-export const CAPTURE_LIMITS = { maxBodyBytes: 8 * 1024 * 1024 } as const
+/** What is read of one has to fit into a response, in base64 too. */
+const MOST_BODY_BYTES = 8 * 1024 * 1024
 
 export const BODY_CAPTURE: EnumDefinition<CaptureOptions['bodies']> = {
   enumName: 'BodyCapture',
@@ -30,7 +31,7 @@ export const CAPTURE_INPUT = defineInput(
       'Maximum bytes recorded of one body.',
       DEFAULT_CAPTURE.maxBodyBytes,
       1,
-      CAPTURE_LIMITS.maxBodyBytes,
+      MOST_BODY_BYTES,
     ),
     webSocketMessages: field.flagOr('Messages of WebSockets and of event streams.', DEFAULT_CAPTURE.webSocketMessages),
     consoleArguments: field.flagOr('Arguments of console calls, as data.', DEFAULT_CAPTURE.consoleArguments),

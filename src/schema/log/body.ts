@@ -86,17 +86,19 @@ const BodyType = builder.objectRef<BodyNode>('Body').implement({
 })
 
 /** Opens the body, and nothing else, without a key. */
-function bodyUrl({ sessionId, requestId, direction }: BodyNode, ttlSeconds: number, { links, require }: Context) {
-  const terms = links.terms(require('READ'), ttlSeconds)
+function bodyUrl({ sessionId, requestId, direction }: BodyNode, ttlSeconds: number, context: Context) {
+  const { links } = context
+  const terms = links.terms(context.require('READ'), ttlSeconds)
   const query = { ...links.sign('body', [sessionId, String(requestId), direction], terms) }
   return links.url(`${BODIES_PATH}${encodeGlobalId('NetworkRequest', sessionId, requestId)}/${direction}`, query)
 }
 
 type RequestNode = EntryNode<'NETWORK_REQUEST'>
 
-function outcomeOf({ entry }: RequestNode, direction: BodyDirection, { bodies, require }: Context) {
+function outcomeOf({ entry }: RequestNode, direction: BodyDirection, context: Context) {
   const { requestBody, requestBodyOmitted, responseBody, responseBodyOmitted } = entry.data
-  const { owner } = require('READ')
+  const { owner } = context.require('READ')
+  const { bodies } = context
   return direction === 'request'
     ? bodies.outcomeOf(owner, requestBody, requestBodyOmitted)
     : bodies.outcomeOf(owner, responseBody, responseBodyOmitted)
