@@ -28,6 +28,7 @@ import { searchInterference } from './search-interference.ts'
 import { seed } from './seed.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
 import { slowReaders } from './slow-readers.ts'
+import { socketMessages } from './socket-messages.ts'
 import { startSession } from './start-session.ts'
 import { startUp } from './start-up.ts'
 import { uploadMemory } from './upload-memory.ts'
@@ -37,6 +38,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   startSession,
   consoleBurst,
   lineLatency,
+  socketMessages,
   searchInterference,
   fairness,
   replay,

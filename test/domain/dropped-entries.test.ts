@@ -20,6 +20,12 @@ import {
 
 useStore()
 
+const messages: EntryDraft<'WEB_SOCKET_MESSAGES'> = {
+  kind: 'WEB_SOCKET_MESSAGES',
+  at: 1,
+  data: { webSocketId: 1, url: 'ws://site/', pageId: 'p1', messages: [], omittedSent: 0, omittedReceived: 0 },
+}
+
 describe('guarantee 7: nothing is lost quietly', () => {
   const countOf = (entries: readonly LogEntry[]) =>
     entries.reduce((sum, entry) => sum + (entry.kind === 'ENTRIES_DROPPED' ? (entry.data.count ?? 0) : 0), 0)
@@ -71,6 +77,22 @@ describe('guarantee 7: nothing is lost quietly', () => {
     expect(countOf(kept)).toBe(4900)
     expect(kept.length).toBeLessThan(105)
     expect(kept.at(-1)?.kind).toBe('STATUS_CHANGE')
+  })
+
+  test('messages of a socket that floods take no place of a line, and what is missing of them is counted', async () => {
+    const { log, record, end } = await newLog({ limits: { maxQueuedEntries: 100, maxEntries: 60 } })
+    for (let count = 0; count < 1000; count += 1) log.append(messages)
+    for (let count = 0; count < 60; count += 1) log.append(line(`line ${count}`))
+    await end()
+    const kept = await history(record.id)
+    const stored = kept.filter(({ kind }) => kind === 'WEB_SOCKET_MESSAGES').length
+    expect(stored).toBeGreaterThanOrEqual(25)
+    expect(stored + countOf(kept)).toBe(1000)
+    expect(kept.filter(({ kind }) => kind === 'CONSOLE_MESSAGE')).toHaveLength(60)
+    for (const entry of kept) {
+      if (entry.kind === 'ENTRIES_DROPPED')
+        expect(Object.keys(entry.data.countsByKind)).toEqual(['WEB_SOCKET_MESSAGES'])
+    }
   })
 
   test('readers of other kinds are told what of theirs was dropped, not more', async () => {

@@ -7,7 +7,7 @@ interface PageOf<T> {
 
 /** Which part of the log: one of its connections, and arguments that narrow it. */
 interface Part {
-  connection?: 'events' | 'actions' | 'networkRequests' | 'consoleMessages'
+  connection?: 'events' | 'actions' | 'networkRequests' | 'consoleMessages' | 'webSocketMessages'
   only?: string
   apiKey?: string
 }
