@@ -16,6 +16,7 @@ import { relay, wholeLife } from './connect.ts'
 import { actions, observation, screenshot } from './drive.ts'
 import { egress } from './egress.ts'
 import { fairness } from './fairness.ts'
+import { fetchedBodies } from './fetched-bodies.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
 import { memorySlope } from './memory-slope.ts'
@@ -35,6 +36,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   startUp,
   startSession,
   consoleBurst,
+  fetchedBodies,
   lineLatency,
   searchInterference,
   fairness,
