@@ -11,6 +11,10 @@ export interface LocalSite {
   still: string
   /** Page that logs `count` lines: all at once, or one every `everyMs`. */
   pageOf(run: string, count: number, everyMs: number): string
+  /** Page that fetches `count` JSON documents, all at once. */
+  fetchesOf(run: string, count: number): string
+  /** Resolves when the page of this run has received all that it fetched. Call before `go`. */
+  finished(run: string): Promise<void>
   /** Resolves when the page of this run is loaded and waits. */
   waiting(run: string): Promise<void>
   /** Lets the page of this run begin; returns the moment, as of performance.now(). */
@@ -36,6 +40,27 @@ else {
 
 const PAGE = `<!doctype html><title>lines</title><link rel="icon" href="data:,"><script type="module">${SCRIPT}</script>`
 
+export const FETCHED_PATH = '/fetched/'
+
+const FETCHING = `
+const { run, count } = Object.fromEntries(new URLSearchParams(location.search))
+await fetch('/go?run=' + run)
+const fetchOne = async (number) => (await fetch('${FETCHED_PATH}' + number)).json()
+await Promise.all(Array.from({ length: Number(count) }, (_, number) => fetchOne(number)))
+await fetch('/finished?run=' + run)`
+
+const FETCHING_PAGE = `<!doctype html><title>fetches</title><link rel="icon" href="data:,"><script type="module">${FETCHING}</script>`
+
+/** Some 2 kB. */
+const FETCHED = JSON.stringify({
+  items: Array.from({ length: 20 }, (_, id) => ({
+    id,
+    name: `Item ${id} of the list`,
+    price: id * 1.25,
+    tags: ['new', 'sale'],
+  })),
+})
+
 const STILL = '<!doctype html><title>still</title><link rel="icon" href="data:,"><p>nothing happens here'
 
 /** Number of a logged line and when the page logged it; null for a line that the page did not log itself. */
@@ -47,6 +72,7 @@ export function readLine(text: string): { number: number; at: number } | null {
 export async function startLocalSite(): Promise<LocalSite> {
   const held = new Map<string, ServerResponse>()
   const awaited = new Map<string, () => void>()
+  const finishing = new Map<string, () => void>()
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost')
     if (url.pathname === '/still') {
@@ -55,6 +81,19 @@ export async function startLocalSite(): Promise<LocalSite> {
     }
     if (url.pathname === '/lines') {
       response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE)
+      return
+    }
+    if (url.pathname === '/fetches') {
+      response.writeHead(200, { 'content-type': 'text/html' }).end(FETCHING_PAGE)
+      return
+    }
+    if (url.pathname.startsWith(FETCHED_PATH)) {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(FETCHED)
+      return
+    }
+    if (url.pathname === '/finished') {
+      response.end()
+      finishing.get(url.searchParams.get('run') ?? '')?.()
       return
     }
     if (url.pathname !== '/go') {
@@ -72,6 +111,15 @@ export async function startLocalSite(): Promise<LocalSite> {
   return {
     still: `${origin}/still`,
     pageOf: (run, count, everyMs) => `${origin}/lines?run=${run}&count=${count}&everyMs=${everyMs}`,
+    fetchesOf: (run, count) => `${origin}/fetches?run=${run}&count=${count}`,
+    finished: (run) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      finishing.set(run, () => {
+        finishing.delete(run)
+        resolve()
+      })
+      return promise
+    },
     waiting: async (run) => {
       if (held.has(run)) return
       const { promise, resolve } = Promise.withResolvers<void>()

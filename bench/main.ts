@@ -17,6 +17,7 @@ import { actions, observation, screenshot } from './drive.ts'
 import { egress } from './egress.ts'
 import { fairness } from './fairness.ts'
 import { harExport } from './har-export.ts'
+import { fetchedBodies } from './fetched-bodies.ts'
 import { lineLatency } from './line-latency.ts'
 import { startLocalSite, type LocalSite } from './local-site.ts'
 import { memorySlope } from './memory-slope.ts'
@@ -37,6 +38,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   startUp,
   startSession,
   consoleBurst,
+  fetchedBodies,
   lineLatency,
   socketMessages,
   searchInterference,
