@@ -136,6 +136,7 @@ export function rootsOf({ ann, live, startArguments }: AuthorizationApp): Root[]
     query('sessions', '(first: 1, includeTerminated: true)'),
     query('viewer'),
     query('capacity'),
+    query('exportLog', `(sessionId: "${ended}", format: HAR)`),
     mutation('startSession', startArguments, { given: null }),
     mutation('terminateSession', `(id: "${ended}")`),
     mutation('terminateSessions', '(filter: { name: "nobody" })'),
