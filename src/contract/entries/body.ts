@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { safeInt } from './members.ts'
 
 /** Why a request or response has no body in the log though it may have had one. */
-const BODY_OMISSIONS = [
+export const BODY_OMISSIONS = [
   /** The session does not record bodies of this kind: see `capture` of startSession. */
   'NOT_CAPTURED',
   /** It has more bytes than are recorded. */
