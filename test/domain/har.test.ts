@@ -10,7 +10,7 @@ type RequestData = EntryDraft<'NETWORK_REQUEST'>['data']
 
 /** The one entry of a request that says this. */
 async function entryOf(data: Record<string, unknown>, bodies?: Record<string, Uint8Array>) {
-  const { entries } = await harOf([networkRequest(1, data as Partial<RequestData>)], bodies ? { bodies } : {})
+  const { entries } = await harOf([networkRequest(1, data)], bodies ? { bodies } : {})
   expect(entries).toHaveLength(1)
   return entries[0]!
 }

@@ -340,11 +340,9 @@ describe('what pages do besides', () => {
     visit('/websocket', async ({ recorder }) => {
       await until(() => recorder.of('WEB_SOCKET_CLOSED').length).toBe(3)
       const base = site.url.replace('http', 'ws')
-      expect(recorder.of('WEB_SOCKET_OPENED').map(({ url }) => url)).toEqual([
-        `${base}/echo`,
-        `${base}/greeting`,
-        `${base}/refused`,
-      ])
+      expect(recorder.of('WEB_SOCKET_OPENED').map(({ url }) => url)).toEqual(
+        ['/echo', '/greeting', '/refused'].map((path) => base + path),
+      )
       const closed = recorder.of('WEB_SOCKET_CLOSED').sort((one, other) => one.webSocketId - other.webSocketId)
       expect(closed).toMatchObject([
         { framesSent: 2, framesReceived: 2, error: null, pageId: 'p1' },

@@ -8,6 +8,10 @@ export interface EndedRequest {
   outcome: Outcome
   endedAt: number
   chain: Chain
+}
+
+interface Waiting {
+  ended: EndedRequest
   /** Null: they are being fetched. */
   bodies: EntryBodies | null
   /** Headers that are not there by now will not be waited for. */
@@ -15,18 +19,82 @@ export interface EndedRequest {
   timer: NodeJS.Timeout
 }
 
-/** Whether its headers are there, or none are to come. */
-export function isComplete({ exchange, outcome, chain }: EndedRequest): boolean {
-  if (outcome.isDoubtful) return false
-  return exchange.extraIndex === null || chain.received.length > exchange.extraIndex
+/** How long a request that has ended waits for its headers, which the network process tells by a way of their own. */
+const LATE_HEADERS_MS = 500
+
+/** Requests that have ended, until their headers and bodies are there, or late. */
+export class EndedRequests {
+  readonly #write: (ended: EndedRequest, bodies: EntryBodies) => void
+  readonly #waiting = new Set<Waiting>()
+
+  constructor(write: (ended: EndedRequest, bodies: EntryBodies) => void) {
+    this.#write = write
+  }
+
+  add(ended: EndedRequest, bodies: EntryBodies | Promise<EntryBodies>): void {
+    const waiting: Waiting = {
+      ended,
+      bodies: bodies instanceof Promise ? null : bodies,
+      isLate: false,
+      timer: setTimeout(() => this.#headersLate(waiting), LATE_HEADERS_MS),
+    }
+    this.#waiting.add(waiting)
+    if (bodies instanceof Promise) void this.#awaitBodies(waiting, bodies)
+    else this.#writeIfComplete(waiting)
+  }
+
+  /** More headers of the chain have come. */
+  received(chain: Chain): void {
+    for (const waiting of this.#waiting) if (waiting.ended.chain === chain) this.#writeIfComplete(waiting)
+  }
+
+  /** The pages of some are gone, on which may depend how those ended that are in doubt. `isOver`: no headers are to come. */
+  doubt(isLost: (exchange: Exchange) => boolean, isOver: boolean): void {
+    for (const waiting of this.#waiting) {
+      if (isLost(waiting.ended.exchange) && doubt(waiting.ended) && isOver) this.#headersLate(waiting)
+    }
+  }
+
+  /** Waits for headers no more. Those that wait for their bodies are written as soon as they are there. */
+  hurry(): void {
+    for (const waiting of this.#waiting) this.#headersLate(waiting)
+  }
+
+  dispose(): void {
+    for (const { timer } of this.#waiting) clearTimeout(timer)
+    this.#waiting.clear()
+  }
+
+  async #awaitBodies(waiting: Waiting, bodies: Promise<EntryBodies>): Promise<void> {
+    waiting.bodies = await bodies
+    this.#writeIfComplete(waiting)
+  }
+
+  #headersLate(waiting: Waiting): void {
+    waiting.isLate = true
+    this.#writeIfComplete(waiting)
+  }
+
+  #writeIfComplete(waiting: Waiting): void {
+    const { ended, bodies, isLate, timer } = waiting
+    if (bodies === null || !(isLate || isComplete(ended)) || !this.#waiting.delete(waiting)) return
+    clearTimeout(timer)
+    this.#write(ended, bodies)
+  }
 }
 
 export function receivedOf({ extraIndex }: Exchange, chain: Chain): ReceivedInfo | null {
   return extraIndex === null ? null : (chain.received[extraIndex] ?? null)
 }
 
+/** Whether its headers are there, or none are to come. */
+function isComplete({ exchange, outcome, chain }: EndedRequest): boolean {
+  if (outcome.isDoubtful) return false
+  return exchange.extraIndex === null || chain.received.length > exchange.extraIndex
+}
+
 /** Its page is gone. False: how it ended does not depend on that. */
-export function doubt(ended: EndedRequest): boolean {
+function doubt(ended: EndedRequest): boolean {
   const { exchange, chain, outcome } = ended
   if (!outcome.isDoubtful) return false
   const isUnknown = receivedOf(exchange, chain) === null

@@ -5,7 +5,7 @@ import type { BodyRecorder } from './body-recorder.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
 import { Chains, receivedInfo, sentInfo, type Chain, type ReceivedInfo, type WireInfo } from './extra-info.ts'
-import { doubt, isComplete, receivedOf, withHidden, type EndedRequest } from './ended-request.ts'
+import { EndedRequests, receivedOf, withHidden, type EndedRequest } from './ended-request.ts'
 import { responseHeadersOf, statusOf, toNetworkEntry } from './network-entry.ts'
 import {
   beginExchange,
@@ -27,8 +27,6 @@ import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import type { TrackedPage, TargetRegistry, TrackedSession } from '../cdp/targets/target-registry.ts'
 
-/** How long a request that has ended waits for its headers, which the network process tells by a way of their own. */
-const LATE_HEADERS_MS = 500
 /** Requests remembered at most of which a message was too large, or which wait for credentials. */
 const MOST_REMEMBERED = 2_000
 
@@ -49,7 +47,7 @@ export class NetworkRecorder {
   readonly #chains = new Chains((chainId) => this.#inFlight.has(chainId))
   /** Requests that are counted instead of recorded, with the session that told of them. */
   readonly #tooLarge = new Map<string, string>()
-  readonly #waiting = new Set<EndedRequest>()
+  readonly #ended = new EndedRequests((ended, bodies) => this.#write(ended, bodies))
   readonly #left = new LeftRequests()
   /** Of requests that the end of the session has cut, which pages that live on may be told of once more. */
   readonly #cut = new Set<string>()
@@ -185,12 +183,11 @@ export class NetworkRecorder {
       this.#cut.add(chainId)
       this.#end(chainId, { ...UNTOLD, failure: cutBy })
     }
-    for (const waiting of this.#waiting) this.#headersLate(waiting)
+    this.#ended.hurry()
   }
 
   dispose(): void {
-    for (const { timer } of this.#waiting) clearTimeout(timer)
-    this.#waiting.clear()
+    this.#ended.dispose()
     this.#left.dispose()
   }
 
@@ -307,7 +304,7 @@ export class NetworkRecorder {
   #receivedExtraInfo(chainId: string, extra: ReceivedInfo | null): void {
     const chain = this.#chains.of(chainId)
     chain.received.push(extra)
-    for (const waiting of this.#waiting) if (waiting.chain === chain) this.#writeIfComplete(waiting)
+    this.#ended.received(chain)
     const exchange = this.#inFlight.get(chainId)
     if (exchange?.isLeft) this.#endDelivered(chainId, exchange)
     else if (exchange?.shown && exchange.extraIndex === chain.received.length - 1) this.#shows(exchange, chain)
@@ -336,40 +333,10 @@ export class NetworkRecorder {
     const chain = this.#chains.of(chainId)
     if (exchange.response === null && chain.received.length > chain.promised) this.#expectResponse(chainId, exchange)
     const collected = this.#bodies.collect(chainId, exchange, outcome, goesOn)
-    const waiting: EndedRequest = {
-      exchange,
-      outcome,
-      endedAt: Date.now(),
-      chain,
-      bodies: collected instanceof Promise ? null : collected,
-      isLate: false,
-      timer: setTimeout(() => this.#headersLate(waiting), LATE_HEADERS_MS),
-    }
-    this.#waiting.add(waiting)
-    if (collected instanceof Promise) void this.#awaitBodies(waiting, collected)
-    else this.#writeIfComplete(waiting)
+    this.#ended.add({ exchange, outcome, endedAt: Date.now(), chain }, collected)
   }
 
-  async #awaitBodies(waiting: EndedRequest, bodies: Promise<EntryBodies>): Promise<void> {
-    waiting.bodies = await bodies
-    this.#writeIfComplete(waiting)
-  }
-
-  #headersLate(waiting: EndedRequest): void {
-    waiting.isLate = true
-    this.#writeIfComplete(waiting)
-  }
-
-  #writeIfComplete(waiting: EndedRequest): void {
-    const { bodies } = waiting
-    if (bodies !== null && this.#waiting.has(waiting) && (waiting.isLate || isComplete(waiting)))
-      this.#write(waiting, bodies)
-  }
-
-  #write(waiting: EndedRequest, bodies: EntryBodies): void {
-    const { exchange, outcome, endedAt, chain, timer } = waiting
-    clearTimeout(timer)
-    this.#waiting.delete(waiting)
+  #write({ exchange, outcome, endedAt, chain }: EndedRequest, bodies: EntryBodies): void {
     const { response, lacksPeer, startedAt, startTimestamp } = exchange
     if (response && lacksPeer) this.#connections.amendLate(response, startedAt, startTimestamp)
     const wire: WireInfo = {
@@ -385,7 +352,7 @@ export class NetworkRecorder {
     for (const [chainId, exchange] of this.#inFlight) {
       if (isLost(exchange)) this.#end(chainId, abandoned(exchange, failure, mayGoOn(exchange)))
     }
-    for (const waiting of this.#waiting) if (isLost(waiting.exchange) && doubt(waiting)) this.#headersLate(waiting)
+    this.#ended.doubt(isLost, true)
   }
 
   /** A renderer that is left does not always say that its requests were dropped. */
@@ -395,7 +362,7 @@ export class NetworkRecorder {
     for (const [chainId, exchange] of this.#inFlight) {
       if (!exchange.isLeft && isLeft(exchange)) this.#leave(chainId, exchange)
     }
-    for (const waiting of this.#waiting) if (isLeft(waiting.exchange)) doubt(waiting)
+    this.#ended.doubt(isLeft, false)
   }
 
   #leave(chainId: string, exchange: Exchange, waitMs = leftMsOf(exchange)): void {
