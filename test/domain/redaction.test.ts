@@ -351,6 +351,36 @@ describe('entries', () => {
     })
   })
 
+  test('of requests are masked in all that is told of them', () => {
+    const by = new Redaction({
+      ...NO_REDACTION,
+      headers: ['cookie'],
+      urlParameters: ['token'],
+      patterns: ['sk-[a-z]+'],
+    })
+    const cookie = { name: 'id', domain: null, path: null, expiresAt: null, httpOnly: false, secure: false } as const
+    const others = { sameSite: null, blockedReasons: [], exemptionReason: null }
+    const request = networkRequest(1, {
+      frame: { frameId: 'f', url: 'http://site/?token=1' },
+      initiator: {
+        type: 'SCRIPT',
+        url: 'http://site/?token=1',
+        line: 1,
+        column: 1,
+        stack: 'at sk-abc',
+        requestId: null,
+      },
+      cookiesSent: [{ ...cookie, ...others, value: '1' }],
+      cookiesSet: [{ ...cookie, ...others, value: 'sk-abc' }],
+    })
+    expect(redactedEntry(request, by).data).toMatchObject({
+      frame: { url: 'http://site/?token=[redacted]' },
+      initiator: { url: 'http://site/?token=[redacted]', stack: 'at [redacted]' },
+      cookiesSent: [{ name: 'id', value: '[redacted]' }],
+      cookiesSet: [{ name: 'id', value: '[redacted]' }],
+    })
+  })
+
   test('are the same object where nothing is masked', () => {
     const by = redaction({ headers: ['x'], urlParameters: ['x'], jsonKeys: ['x'] })
     for (const draft of [networkRequest(1), consoleMessage('a line')]) expect(redactedEntry(draft, by)).toBe(draft)

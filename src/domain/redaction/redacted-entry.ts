@@ -1,4 +1,5 @@
-import type { EntryDraft } from '../../ports/log-entry.ts'
+import type { EntryDraft, RequestCookie } from '../../ports/log-entry.ts'
+import { MASK } from './mask.ts'
 import type { Redaction } from './redaction.ts'
 
 /** An entry as it may be recorded. The same one where nothing is masked: it costs a flood of lines next to nothing. */
@@ -10,32 +11,54 @@ export function redactedEntry(draft: EntryDraft, redaction: Redaction): EntryDra
 function maskedData(draft: EntryDraft, redaction: Redaction): EntryDraft['data'] {
   switch (draft.kind) {
     case 'NETWORK_REQUEST': {
-      const { redirectedFrom: from, requestHeaders: sent, responseHeaders: received } = draft.data
+      const { redirectedFrom: from, requestHeaders: sent, responseHeaders: received, frame, initiator } = draft.data
       return changed(draft.data, {
         url: redaction.url(draft.data.url),
         redirectedFrom: from === null ? null : redaction.url(from),
         requestHeaders: redaction.headers(sent),
         responseHeaders: received && redaction.headers(received),
+        frame: frame && withMaskedUrl(frame, redaction),
+        initiator: initiator && redaction.json(withMaskedUrl(initiator, redaction)),
+        cookiesSent: maskedCookies(draft.data.cookiesSent, 'cookie', redaction),
+        cookiesSet: maskedCookies(draft.data.cookiesSet, 'set-cookie', redaction),
       })
     }
     case 'ACTION': {
       const { details } = draft.data
       return changed(draft.data, { details: withMaskedUrl(details, redaction) })
     }
+    case 'WEB_SOCKET_OPENED': {
+      const { requestHeaders, responseHeaders } = draft.data
+      return changed(withMaskedUrl(draft.data, redaction), {
+        requestHeaders: redaction.headers(requestHeaders),
+        responseHeaders: responseHeaders && redaction.headers(responseHeaders),
+      })
+    }
     case 'CONSOLE_MESSAGE':
     case 'DIALOG':
+    case 'ISSUE':
       return redaction.json(withMaskedUrl(draft.data, redaction))
     case 'DOWNLOAD':
     case 'NAVIGATION':
     case 'PAGE_OPENED':
     case 'PAGE_CLOSED':
     case 'PAGE_CRASHED':
-    case 'WEB_SOCKET_OPENED':
+    case 'WEB_SOCKET_MESSAGES':
     case 'WEB_SOCKET_CLOSED':
+    case 'EVENT_SOURCE_MESSAGES':
       return withMaskedUrl(draft.data, redaction)
     default:
       return draft.data
   }
+}
+
+/** As the header that has them is masked. */
+function maskedCookies(cookies: RequestCookie[] | null, header: string, redaction: Redaction): RequestCookie[] | null {
+  const masked = cookies?.map((cookie) => {
+    const value = redaction.hides(header) ? MASK : redaction.text(cookie.value)
+    return changed(cookie, { value })
+  })
+  return masked?.some((cookie, index) => cookie !== cookies![index]) ? masked : cookies
 }
 
 function withMaskedUrl<Data extends object>(data: Data, redaction: Redaction): Data {

@@ -73,6 +73,11 @@ export class Redaction {
     return changed ?? headers
   }
 
+  /** Whether the whole value of a header is masked. The name is in lower case. */
+  hides(header: string): boolean {
+    return this.#headers.has(header)
+  }
+
   /** Strings of a value like JSON, at any depth. The same value where nothing is masked. */
   json<T>(value: T): T {
     return (this.#hasTexts ? this.#deep(value) : value) as T
