@@ -125,6 +125,12 @@ const NETWORK_REQUEST = `jsonb_build_object(
   'requestBytes', 410, 'responseBytes', 1830, 'fromCache', false, 'redirectedFrom', null,
   'requestHeaders', jsonb_build_object('accept', 'application/json', 'user-agent', 'Mozilla/5.0 (X11; Linux x64)'),
   'responseHeaders', jsonb_build_object('content-type', 'application/json', 'cache-control', 'no-store'),
+  'statusText', null, 'outcome', 'COMPLETED', 'servedBy', 'NETWORK', 'mimeType', 'application/json', 'protocol', 'h2',
+  'priority', 'HIGH', 'isNavigation', false,
+  'frame', jsonb_build_object('frameId', 'A5B1C2D3E4F5A6B7C8D9E0F1A2B3C4D5', 'url', 'https://shop.example/'),
+  'initiator', jsonb_build_object('type', 'SCRIPT', 'url', 'https://shop.example/app.js', 'line', 12, 'column', 34,
+    'stack', '    at load (https://shop.example/app.js:12:34)', 'requestId', null),
+  'cookiesSent', '[]'::jsonb, 'cookiesSet', '[]'::jsonb, 'cookiesOmitted', 0,
   'timing', null, 'remoteAddress', '192.0.2.1:443', 'pageId', 'p1')`
 
 const statusChange = (to: string) => `jsonb_build_object('from', null, 'to', '${to}', 'endReason', null, 'error', null)`
