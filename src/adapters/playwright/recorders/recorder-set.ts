@@ -91,7 +91,7 @@ export class RecorderSet {
     const network = new NetworkRecorder(wire, targets, gate, this.guard, connections)
     const webSockets = new WebSocketRecorder(wire, targets, gate, connections)
     const consoleLines = new ConsoleRecorder(wire, targets, gate, this.#drafts, connections, capturesArguments)
-    const issues = new IssueRecorder(wire, targets, gate, this.#drafts, (id) => network.numbers.of(id))
+    const issues = new IssueRecorder(wire, targets, gate, this.#drafts, network.numbers)
     new DialogRecorder(wire, targets, gate)
     wire.onSkipped((event) => {
       consoleLines.tooLarge(event)
