@@ -32,8 +32,6 @@ export interface Chain {
   received: (ReceivedInfo | null)[]
   /** Hops so far for which extra info was promised, or is waited for. */
   promised: number
-  /** Our number of its newest hop; null before it is known. */
-  requestId: number | null
 }
 
 export function sentInfo(event: CdpEvents['Network.requestWillBeSentExtraInfo']): SentInfo {
@@ -70,16 +68,11 @@ export class Chains {
   of(chainId: string): Chain {
     let chain = this.#chains.get(chainId)
     if (!chain) {
-      chain = { sent: [], received: [], promised: 0, requestId: null }
+      chain = { sent: [], received: [], promised: 0 }
       this.#chains.set(chainId, chain)
       if (this.#chains.size > MAX_CHAINS) this.#forgetOld()
     }
     return chain
-  }
-
-  /** Our number of the newest hop; null: not known, or no more. */
-  requestIdOf(chainId: string): number | null {
-    return this.#chains.get(chainId)?.requestId ?? null
   }
 
   #forgetOld(): void {

@@ -1,4 +1,4 @@
-import { TEXT_LIMITS, type EntryData } from '../../../ports/log-entry.ts'
+import { TEXT_LIMITS, type EntryData, type EntryDraft } from '../../../ports/log-entry.ts'
 import type { EventSink } from '../../../ports/browser.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
@@ -7,6 +7,7 @@ import type { TargetRegistry, TrackedSession } from '../cdp/targets/target-regis
 import { boundedJson } from './bounded-json.ts'
 import type { DraftQueue } from './draft-queue.ts'
 import { describeIssue } from './issue-text.ts'
+import type { RequestNumbers } from './request-numbers.ts'
 
 /** Issues of a document that are told apart; the browser keeps about as many. */
 const MOST_KNOWN = 1_000
@@ -35,7 +36,7 @@ export class IssueRecorder {
   readonly #wire: CdpConnection
   readonly #recorder: EventSink
   readonly #drafts: DraftQueue
-  readonly #requestNumber: (requestId: string) => number | null
+  readonly #numbers: RequestNumbers
   /** Of each session of the protocol: what was told of its documents. */
   readonly #known = new Map<string, Set<string>>()
   #lookups = 0
@@ -45,12 +46,12 @@ export class IssueRecorder {
     targets: TargetRegistry,
     recorder: EventSink,
     drafts: DraftQueue,
-    requestNumber: (requestId: string) => number | null,
+    numbers: RequestNumbers,
   ) {
     this.#wire = wire
     this.#recorder = recorder
     this.#drafts = drafts
-    this.#requestNumber = requestNumber
+    this.#numbers = numbers
     wire.on('Audits.issueAdded', (event, sessionId) => {
       const session = targets.speaker(sessionId)
       if (session) this.#added(event, session)
@@ -87,7 +88,7 @@ export class IssueRecorder {
       code: cutText(described.code, TEXT_LIMITS.issue),
       category: described.category,
       message: cutText(described.message, TEXT_LIMITS.issue),
-      requestId: typeof request['requestId'] === 'string' ? this.#requestNumber(request['requestId']) : null,
+      requestId: null,
       affectedUrl: affectedUrl === undefined ? null : cutUrl(affectedUrl),
       affectedElement: null,
       url: typeof place['url'] === 'string' ? cutUrl(place['url']) : null,
@@ -97,26 +98,48 @@ export class IssueRecorder {
       details: json,
       detailsOmitted: omitted,
     }
-    this.#record(data, nodeOf(details), session.sessionId)
+    const browserId = typeof request['requestId'] === 'string' ? request['requestId'] : null
+    this.#record(data, nodeOf(details), browserId, session.sessionId)
   }
 
-  #record(data: EntryData['ISSUE'], node: number | null, sessionId: string): void {
+  /** What the page's process tells of the request or the element may come after what the network's has told. */
+  #record(data: EntryData['ISSUE'], node: number | null, browserId: string | null, sessionId: string): void {
     const at = Date.now()
-    if (node === null || this.#lookups >= MOST_LOOKUPS) return this.#recorder.record({ kind: 'ISSUE', at, data })
-    this.#lookups += 1
+    const draft = (): EntryDraft<'ISSUE'> => ({
+      kind: 'ISSUE',
+      at,
+      data: { ...data, requestId: browserId === null ? null : this.#numbers.of(browserId) },
+    })
+    const isUnknown = browserId !== null && this.#numbers.of(browserId) === null
+    const looksUp = node !== null && this.#lookups < MOST_LOOKUPS
+    if (!isUnknown && !looksUp) return this.#recorder.record(draft())
     let affectedElement: string | null = null
-    const found = this.#wire.send('DOM.describeNode', { backendNodeId: node }, sessionId).then(
-      ({ node: { localName, attributes = [] } }) => {
-        affectedElement = cutText(startTag(localName, attributes), ELEMENT_TEXT)
-      },
-      // The element is gone, or its page.
-      () => undefined,
-    )
+    const found = looksUp ? this.#startTag(node, sessionId).then((tag) => void (affectedElement = tag)) : null
+    const known = isUnknown ? this.#numbers.known(browserId) : null
+    const make = (): EntryDraft<'ISSUE'> => {
+      const made = draft()
+      return { ...made, data: { ...made.data, affectedElement } }
+    }
     this.#drafts.hold(
-      () => ({ kind: 'ISSUE', at, data: { ...data, affectedElement } }),
-      found.finally(() => (this.#lookups -= 1)),
-      () => undefined,
+      make,
+      Promise.all([found, known]).then(() => undefined),
+      () => {
+        if (isUnknown) this.#numbers.giveUp(browserId)
+      },
     )
+  }
+
+  /** Never rejects. Null: the element is gone, or its page. */
+  async #startTag(backendNodeId: number, sessionId: string): Promise<string | null> {
+    this.#lookups += 1
+    try {
+      const { node } = await this.#wire.send('DOM.describeNode', { backendNodeId }, sessionId)
+      return cutText(startTag(node.localName, node.attributes ?? []), ELEMENT_TEXT)
+    } catch {
+      return null
+    } finally {
+      this.#lookups -= 1
+    }
   }
 
   #isNew(sessionId: string, key: string): boolean {

@@ -21,6 +21,7 @@ import {
 import { initiatorOf } from './network-initiator.ts'
 import { LEFT_MS, LeftRequests, leftMsOf } from './left-requests.ts'
 import { abandoned, failureOf, isPing, lacksOnlyBody, mayHideResponse, mayOutlivePage } from './network-outcome.ts'
+import { RequestNumbers } from './request-numbers.ts'
 import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
@@ -53,6 +54,8 @@ export class NetworkRecorder {
   readonly #cut = new Set<string>()
   /** Of requests that Playwright continues, by the ids by which they are. */
   readonly #fetches = new Map<string, string>()
+  /** Of the newest hops, for what else the browser tells of a request. */
+  readonly numbers = new RequestNumbers()
   #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
   #count = 0
 
@@ -128,11 +131,6 @@ export class NetworkRecorder {
   /** The request of the browser's id that is pending. */
   pendingOf(chainId: string): Exchange | null {
     return this.#inFlight.get(chainId) ?? null
-  }
-
-  /** Our number of the newest hop of a request, for what else the browser tells of it; null: it is not known (any more). */
-  numberOf(chainId: string): number | null {
-    return this.#chains.requestIdOf(chainId)
   }
 
   /** A worker, frame or page is gone: nobody will tell how its requests ended. */
@@ -212,7 +210,7 @@ export class NetworkRecorder {
       const encodedBytes = redirectResponse.encodedDataLength
       this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes }, 'HOP')
     }
-    const initiator = initiatorOf(event.initiator, (requestId) => this.#chains.requestIdOf(requestId))
+    const initiator = initiatorOf(event.initiator, (requestId) => this.numbers.of(requestId))
     const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null, initiator)
     this.#bodies.begun(event.requestId, exchange, event.request)
     this.#begin(event.requestId, exchange)
@@ -255,7 +253,7 @@ export class NetworkRecorder {
   #begin(chainId: string, exchange: Exchange): void {
     this.#inFlight.set(chainId, exchange)
     const { requestId, startedAt, url, method, resourceType, pageId } = exchange
-    this.#chains.of(chainId).requestId = requestId
+    this.numbers.note(chainId, requestId)
     const unanswered = { status: null, responseHeaders: null, responseBytes: 0 }
     this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId, ...unanswered })
   }

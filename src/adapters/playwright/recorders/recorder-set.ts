@@ -110,7 +110,7 @@ export class RecorderSet {
     const webSockets = new WebSocketRecorder(wire, targets, gate, connections, messages)
     const eventSources = new EventSourceRecorder(wire, targets, gate, messages, (id) => network.pendingOf(id))
     const consoleLines = new ConsoleRecorder(wire, targets, gate, this.#drafts, connections, capture.consoleArguments)
-    const issues = new IssueRecorder(wire, targets, gate, this.#drafts, (id) => network.numberOf(id))
+    const issues = new IssueRecorder(wire, targets, gate, this.#drafts, network.numbers)
     new DialogRecorder(wire, targets, gate)
     wire.onLineLeftOut((sessionId) => consoleLines.leftOut(sessionId))
     wire.onSkipped((event) => {

@@ -17,7 +17,7 @@ export interface TrackedPage {
   url: string
   title: string
   /** As the browser's list of targets had them last. */
-  listed: { url: string; title: string }
+  listed: { url: string; title: string; asked: number }
 }
 
 /** A session of the protocol: who speaks when an event arrives on it. */
@@ -38,6 +38,8 @@ export interface TargetsObserver {
 }
 
 const REFRESH_MS = 1_000
+/** How often an untitled page is looked at again: each time is a question to the browser. */
+const MOST_ASKED = 5
 
 const WORKER_TYPES: ReadonlySet<string> = new Set(['worker', 'shared_worker', 'service_worker'])
 
@@ -302,7 +304,7 @@ export class TargetRegistry {
         browserContextId: info.browserContextId ?? null,
         url: cutUrl(info.url || 'about:blank'),
         title: '',
-        listed: { url: '', title: '' },
+        listed: { url: '', title: '', asked: 0 },
       }
       this.#pages.set(info.targetId, page)
       this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page })
@@ -352,9 +354,12 @@ export class TargetRegistry {
     const page = this.#pages.get(info.targetId)
     if (!page) return
     const { url, title } = info
-    if (url === page.listed.url && title === page.listed.title) return this.#show(page, cutUrl(url), page.title)
-    page.listed = { url, title }
-    const listed = page.listed
+    const isListed = url === page.listed.url && title === page.listed.title
+    // A page may get the very title that it was listed by while it had none.
+    const isAskedAgain = isListed && page.title === '' && title !== '' && page.listed.asked < MOST_ASKED
+    if (isListed && !isAskedAgain) return this.#show(page, cutUrl(url), page.title)
+    page.listed = { url, title, asked: isListed ? page.listed.asked + 1 : 0 }
+    const { listed } = page
     const known = mayBeUrl(title, url) ? titleOf(this.#wire, this.#sessionIdOf(page)) : title
     // A page is where it is at once, whatever its title takes.
     this.#show(page, cutUrl(url), typeof known === 'string' ? cutText(known, TEXT_LIMITS.title) : '')

@@ -17,9 +17,13 @@ export async function titleOf(wire: Pick<CdpConnection, 'send'>, sessionId: stri
   }
 }
 
-/** Whether it may be how the browser shows the URL: it leaves out the scheme, decodes escapes, and names of hosts too. */
+/** How a URL without its scheme begins. While a page is on its way, that of where it goes is its title already. */
+const HOST = /^(?:[a-z]+:|\[[\da-f:]+\]|localhost\b|[^\s/?#]+[.:][^\s/?#]+)/i
+
+/** Whether it may be how the browser shows a URL: it leaves out the scheme, decodes escapes, and names of hosts too. */
 export function mayBeUrl(title: string, url: string): boolean {
   if (title === '') return false
+  if (HOST.test(title)) return true
   if (/^[a-z]+:\/\/[^/]*xn--/i.test(url)) return true
   const [shown, full] = [skeletonOf(title), skeletonOf(url)]
   return shown === '' ? full === '' : shown === full || shown === skeletonOf(url.replace(/^[a-z]+:\/*/i, ''))

@@ -1,0 +1,38 @@
+/** An issue of a request, say, is told after its end, but not long after. */
+const MOST_REMEMBERED = 2_000
+/** Those who wait for a request that the browser's other processes told of first. */
+const MOST_WAITING = 100
+
+/** Numbers of requests within their session, by the browser's ids. */
+export class RequestNumbers {
+  readonly #numbers = new Map<string, number>()
+  readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
+
+  note(browserId: string, requestId: number): void {
+    this.#numbers.delete(browserId)
+    this.#numbers.set(browserId, requestId)
+    const [oldest] = this.#numbers.keys()
+    if (oldest !== undefined && this.#numbers.size > MOST_REMEMBERED) this.#numbers.delete(oldest)
+    this.#waiting.get(browserId)?.resolve()
+    this.#waiting.delete(browserId)
+  }
+
+  /** Null: it is not known (any more, or yet). */
+  of(browserId: string): number | null {
+    return this.#numbers.get(browserId) ?? null
+  }
+
+  /** Resolves once the request is known; at once, where too many are waited for. */
+  known(browserId: string): Promise<void> {
+    if (this.#numbers.has(browserId) || this.#waiting.size >= MOST_WAITING) return Promise.resolve()
+    const waiting = this.#waiting.get(browserId) ?? Promise.withResolvers<void>()
+    this.#waiting.set(browserId, waiting)
+    return waiting.promise
+  }
+
+  /** Nobody waits for it any more. */
+  giveUp(browserId: string): void {
+    this.#waiting.get(browserId)?.resolve()
+    this.#waiting.delete(browserId)
+  }
+}
