@@ -173,6 +173,18 @@ test('the timeline tells what was done and how it went', async () => {
   await expect.poll(() => rows('Timeline').count()).toBe(3)
 })
 
+test('a WebSocket shows its messages with direction, size and text', async () => {
+  const { id } = await start({ initialPrompt: `${site().url}/websocket` }, 'LOADED')
+  await open(id, 'story')
+  await row('Timeline', /WebSocket closed.*\/echo/).click()
+  const messages = pane('Event details').locator('.socket-message')
+  const directions = ['Sent', 'Received'].map((name) => messages.filter({ has: page.getByRole('img', { name }) }))
+  for (const direction of directions) {
+    await expect.poll(() => direction.getByText(/^(one|two)$/).allInnerTexts()).toEqual(['one', 'two'])
+  }
+  expect(await messages.first().innerText()).toMatch(/3 B\s+one$/)
+})
+
 test('artifacts appear as they are kept, with previews; a trace opens in the viewer', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/title`, record: ['TRACE'] }, 'LOADED')
   await open(id, 'artifacts')
