@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { BODY_OMISSIONS } from '../../src/contract/entries/body.ts'
 import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
 import { networkRequest, statusChange } from '../contracts/store-samples.ts'
 import { closed, harOf, opened } from '../support/har-of-log.ts'
@@ -10,7 +11,7 @@ type RequestData = EntryDraft<'NETWORK_REQUEST'>['data']
 
 /** The one entry of a request that says this. */
 async function entryOf(data: Record<string, unknown>, bodies?: Record<string, Uint8Array>) {
-  const { entries } = await harOf([networkRequest(1, data as Partial<RequestData>)], bodies ? { bodies } : {})
+  const { entries } = await harOf([networkRequest(1, data)], bodies ? { bodies } : {})
   expect(entries).toHaveLength(1)
   return entries[0]!
 }
@@ -174,6 +175,12 @@ describe('bodies', () => {
       size: 3,
       comment: expect.stringContaining('cannot be read') as string,
     })
+  })
+
+  test.each(BODY_OMISSIONS)('that are missing for the reason %s say so', async (reason) => {
+    const { comment, ...content } = (await entryOf({ responseBodyOmitted: reason })).response.content
+    expect(content).toMatchObject({ _bodyOmitted: reason })
+    expect(comment).toMatch(/^Body omitted: [a-z].*[a-z]\.$/)
   })
 
   test('that there were none of have no comment', async () => {
