@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { BODY_OMISSIONS } from '../../src/contract/entries/body.ts'
 import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
 import { networkRequest, statusChange } from '../contracts/store-samples.ts'
 import { closed, harOf, opened } from '../support/har-of-log.ts'
@@ -174,6 +175,12 @@ describe('bodies', () => {
       size: 3,
       comment: expect.stringContaining('cannot be read') as string,
     })
+  })
+
+  test.each(BODY_OMISSIONS)('that are missing for the reason %s say so', async (reason) => {
+    const { comment, ...content } = (await entryOf({ responseBodyOmitted: reason })).response.content
+    expect(content).toMatchObject({ _bodyOmitted: reason })
+    expect(comment).toMatch(/^Body omitted: [a-z].*[a-z]\.$/)
   })
 
   test('that there were none of have no comment', async () => {
