@@ -12,12 +12,7 @@ import type { FindLiveLog } from '../log/log-reader.ts'
 import type { LogSpan } from '../log/log-span.ts'
 import type { GivenLinkQuery, LinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
 
-<<<<<<< HEAD
-const EXPORT_FORMATS = ['HAR', 'NDJSON'] as const
-export type ExportFormat = (typeof EXPORT_FORMATS)[number]
-=======
 export type ExportFormat = 'HAR' | 'NDJSON'
->>>>>>> export
 
 /** What is exported, as its link says. */
 export interface ExportSubject {
