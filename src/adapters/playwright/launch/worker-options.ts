@@ -19,7 +19,7 @@ export function prepareWorkers(
 ): void {
   const commands = workerCommands(options)
   targets.prepareWorker = (sessionId) => {
-    for (const { method, params } of commands) wire.tell(method, params as never, sessionId)
+    for (const { method, params } of commands) wire.tell(method, params, sessionId)
   }
 }
 
