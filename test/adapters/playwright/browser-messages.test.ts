@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { BrowserSession } from '../../../src/ports/browser.ts'
+import { NO_DEADLINE } from '../../support/patience.ts'
 import { take } from '../../support/take-steps.ts'
 import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
@@ -30,6 +31,10 @@ beforeAll(async () => {
       return response.end(
         `console.log('runs'); fetch('${elsewhere()}/').catch(() => 0); setTimeout(() => { throw new Error('thrown') })`,
       )
+    }
+    if (request.url === '/broken-download') {
+      response.writeHead(500, { 'content-disposition': 'attachment; filename=a.bin' })
+      return response.end('broken')
     }
     response.setHeader('content-type', 'text/html')
     return response.end(HTML[request.url ?? ''] ?? '<!doctype html>')
@@ -66,9 +71,12 @@ test('messages of the browser about workers, and what they say themselves, once 
   await expect
     .poll(lines)
     .toEqual([
-      ...['BROWSER Access to fetch', 'BROWSER Access to fetch'],
-      ...['EXCEPTION Uncaught Error:', 'EXCEPTION Uncaught Error:'],
-      ...['WORKER runs', 'WORKER runs'],
+      'BROWSER Access to fetch',
+      'BROWSER Access to fetch',
+      'EXCEPTION Uncaught Error:',
+      'EXCEPTION Uncaught Error:',
+      'WORKER runs',
+      'WORKER runs',
     ])
 })
 
@@ -123,6 +131,18 @@ test('a page without a title has none, and one may be named like its URL', async
   await expect.poll(title).toBe(`${new URL(url).host}/named`)
   await goTo('data:text/html,hi')
   await expect.poll(title).toBe('')
+})
+
+test('a download that the server fails is no success', async () => {
+  const { error, details } = await take(session, { navigate: { url: `${url}/broken-download` } })
+  expect(error).toMatchObject({ code: 'NAVIGATION_FAILED', message: expect.stringContaining('responded with 500') })
+  expect(details).not.toHaveProperty('download')
+  expect(await session.open(`${url}/broken-download`, NO_DEADLINE)).toEqual({
+    ok: false,
+    failure: 'net::ERR_INVALID_RESPONSE',
+  })
+  await expect.poll(() => recorder.requests('/broken-download').map(({ status }) => status)).toEqual([500, 500])
+  expect(recorder.of('DOWNLOAD').filter(({ failure }) => failure === null)).toEqual([])
 })
 
 test('a page that crashes tells how its process ended', async () => {

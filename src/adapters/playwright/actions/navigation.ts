@@ -2,6 +2,7 @@ import type { Page, Response } from 'playwright'
 import type { ActionValues } from '../../../contract/actions/list.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { isPlaywrightError, netErrorIn } from '../library/playwright-errors.ts'
+import { DocumentStatus } from './document-status.ts'
 import { ActionFailure } from './action-failure.ts'
 import type { OwnNavigation } from '../network/navigation-watch.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
@@ -123,6 +124,7 @@ async function loading<Answer extends Response | number | null>(
 ): Promise<Answer | null> {
   const stays: Promise<void>[] = []
   const stop = site.dialogs.onStay(page, (settled) => stays.push(settled))
+  const answered = new DocumentStatus(page)
   try {
     const response = await go()
     const finalUrl = page.url()
@@ -132,6 +134,12 @@ async function loading<Answer extends Response | number | null>(
     return response
   } catch (error) {
     if (isPlaywrightError(error, 'download')) {
+      await untilHeard(site)
+      if (answered.isError) {
+        site.details.note({ status: answered.last })
+        const message = `The server responded with ${answered.last} to what would be a download: nothing was downloaded.`
+        throw new ActionFailure('NAVIGATION_FAILED', message)
+      }
       site.details.note({ download: true })
       return null
     }
@@ -161,6 +169,7 @@ async function loading<Answer extends Response | number | null>(
     throw error
   } finally {
     stop()
+    answered.stop()
   }
 }
 

@@ -22,6 +22,7 @@ import type { InputEvent } from '../../../contract/input-event.ts'
 import type { InputOutcome, PageFrames, PictureOptions } from '../../../ports/live-view.ts'
 import type { Json } from '../../../ports/json.ts'
 import type { Viewport } from '../../../ports/viewport.ts'
+import { DocumentStatus } from '../actions/document-status.ts'
 import { PageActions } from '../actions/page-actions.ts'
 import { ClientUploads } from '../files/client-uploads.ts'
 import { DownloadHandover } from '../files/download-handover.ts'
@@ -44,6 +45,8 @@ import type { WatchedFolder } from '../launch/temp-space.ts'
 
 /** Of the time that the last files may take. */
 const FINISHING_SHARE = 0.8
+/** Of which there are no cookies. */
+const NOWHERE = 'http://tabwire.invalid/'
 /** Likewise, for pages that have answered a moment ago to answer again. */
 const SILENCE_SHARE = 0.2
 
@@ -150,15 +153,24 @@ export class PlaywrightSession implements BrowserSession {
   }
 
   async #load(url: string, signal: AbortSignal): Promise<string | null> {
+    let answered: DocumentStatus | null = null
     try {
       const page = this.#context.pages()[0] ?? (await Deadline.race(this.#context.newPage(), signal))
+      answered = new DocumentStatus(page)
       await Deadline.race(page.goto(url, { waitUntil: 'load', timeout: 0 }), signal)
       await this.#targets.refresh()
       return null
     } catch (error) {
       // Its address is that of a file, or a client or an action has taken the page elsewhere meanwhile.
-      if (isPlaywrightError(error, 'download') || isPlaywrightError(error, 'interrupted')) return null
+      if (isPlaywrightError(error, 'download')) {
+        // Playwright hears what the browser has told so far before the answer to what it asks now.
+        await Deadline.race(this.#context.cookies(NOWHERE), signal).catch(() => undefined)
+        return answered?.isError === true ? 'net::ERR_INVALID_RESPONSE' : null
+      }
+      if (isPlaywrightError(error, 'interrupted')) return null
       return signal.aborted ? 'the page had not loaded when the time was up' : failureOfNavigation(error as Error)
+    } finally {
+      answered?.stop()
     }
   }
 
