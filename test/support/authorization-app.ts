@@ -101,16 +101,19 @@ async function startLive(tabwire: TestApp, site: TestSite) {
     `mutation { startSession${startArguments} { id access { liveViewUrl } } }`,
   )
   const live = startSession.id
-  const expression = `console.log('${MARKER}'); void fetch('/slow?ms=600000&${MARKER}')`
+  const expression = `console.log('${MARKER}'); void fetch('/slow?ms=600000&${MARKER}');
+    void (new WebSocket(location.origin.replace('http', 'ws') + '/echo').onopen = ({ target }) => target.send('${MARKER}'))`
   await tabwire.query(
     `mutation ($expression: String!) {
       runActions(sessionId: "${live}", actions: [{ evaluate: { expression: $expression } }, { screenshot: {} },
         { navigate: { url: "http://169.254.169.254/${MARKER}" } }]) { success } }`,
     { expression },
   )
-  const counts = `{ session(id: "${live}") { consoleMessageCount networkRequestCount pendingRequestCount } }`
+  const counts = `{ session(id: "${live}") { consoleMessageCount networkRequestCount pendingRequestCount
+    webSocketMessages(first: 1) { nodes { url } } } }`
   await vi.waitFor(async () => {
-    const session = { consoleMessageCount: 1, networkRequestCount: 1, pendingRequestCount: 1 }
+    const webSocketMessages = { nodes: [{ url: `${site.url.replace('http', 'ws')}/echo` }] }
+    const session = { consoleMessageCount: 1, networkRequestCount: 1, pendingRequestCount: 1, webSocketMessages }
     expect(await tabwire.query(counts)).toEqual({ session })
   }, PATIENCE)
   const liveViewToken = new URLSearchParams(new URL(startSession.access.liveViewUrl).hash).get('token')!
@@ -159,6 +162,7 @@ export function rootsOf({ ann, live, startArguments }: AuthorizationApp): Root[]
     follow('sessionEvents', `(sessionId: "${ended}")`),
     follow('consoleMessages', `(sessionId: "${ended}")`),
     follow('networkRequests', `(sessionId: "${ended}")`),
+    follow('webSocketMessages', `(sessionId: "${ended}")`),
     follow('screencast', `(sessionId: "${live}")`),
   ]
 }

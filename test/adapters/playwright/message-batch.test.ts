@@ -1,0 +1,124 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { MessageBatch, MessageBudget } from '../../../src/adapters/playwright/recorders/message-batch.ts'
+import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
+import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
+import type { MessageLimits } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'
+import { fakeWire, impatientPipes } from './fake-wire.ts'
+import { RecordingRecorder } from './recording-recorder.ts'
+import { logger } from './test-pool.ts'
+
+const CAPS = { sizePerSecond: 100, burst: 300, entries: 3, size: 1_000 }
+
+/** A budget whose time the test tells. */
+function budgetAt(caps = CAPS) {
+  const clock = { ms: 0 }
+  return { clock, budget: new MessageBudget(caps, () => clock.ms) }
+}
+
+test('a budget is filled again at its rate, up to its burst', () => {
+  const { clock, budget } = budgetAt()
+  expect([budget.take(300, false), budget.take(1, false)]).toEqual([true, false])
+  clock.ms = 1_000
+  expect([budget.take(101, false), budget.take(100, false), budget.take(1, false)]).toEqual([false, true, false])
+  clock.ms = 1_000_000
+  expect([budget.take(301, false), budget.take(300, false)]).toEqual([false, true])
+})
+
+test('a session has so many entries and so much text, however slowly they come', () => {
+  const { clock, budget } = budgetAt()
+  const begin = () => {
+    clock.ms += 60_000
+    return budget.take(100, true)
+  }
+  expect([begin(), begin(), begin(), begin()]).toEqual([true, true, true, false])
+  clock.ms += 60_000
+  expect(budget.take(300, false)).toBe(true)
+  clock.ms += 60_000
+  expect(budget.take(300, false)).toBe(true)
+  clock.ms += 60_000
+  expect([budget.take(101, false), budget.take(100, false)]).toEqual([false, true])
+})
+
+test('a message that finds no room is not even made, and a batch that is full becomes an entry at once', () => {
+  const { budget } = budgetAt({ ...CAPS, burst: 101 * 64, size: 101 * 64 })
+  const entries: number[][] = []
+  const batch = new MessageBatch<number>(budget, (messages) => entries.push(messages))
+  const kept = Array.from({ length: 101 }, (_, index) => batch.add(0, () => index))
+  expect(kept.every(Boolean)).toBe(true)
+  expect(
+    batch.add(0, () => {
+      throw new Error('made')
+    }),
+  ).toBe(false)
+  expect(entries.map(({ length }) => length)).toEqual([100])
+  batch.flush()
+  expect(entries.map(({ length }) => length)).toEqual([100, 1])
+})
+
+/** A page whose browser tells what the test says. */
+function record(limits: Partial<MessageLimits> = {}) {
+  const { wire, hear, attach } = fakeWire(impatientPipes(limits))
+  const targets = new TargetRegistry(wire)
+  const recorder = new RecordingRecorder()
+  const recording = new RecorderSet(wire, targets, recorder, true, '/no/such/folder', logger)
+  onTestFinished(() => recording.stop())
+  attach('page', 'page')
+  return { hear, recorder, recording }
+}
+
+const LONG = 'x'.repeat(5_000)
+
+test('server-sent events beyond the cap are counted at the end of their stream', async () => {
+  const { hear, recorder } = record()
+  const request = { url: 'http://site/events', method: 'GET', headers: {} }
+  const shared = { requestId: '1', loaderId: 'l', timestamp: 1, type: 'EventSource' }
+  hear('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
+  const event = { requestId: '1', timestamp: 2, eventName: 'message', eventId: '', data: LONG }
+  for (let count = 0; count < 3_000; count += 1) hear('Network.eventSourceMessageReceived', event, 'page')
+  hear('Network.loadingFailed', { ...shared, errorText: 'net::ERR_ABORTED' }, 'page')
+  await expect.poll(() => recorder.of('NETWORK_REQUEST').length).toBe(1)
+  const entries = recorder.of('EVENT_SOURCE_MESSAGES')
+  const stored = entries.reduce((sum, { messages }) => sum + messages.length, 0)
+  expect(stored).toBeGreaterThan(900)
+  expect(stored).toBeLessThan(3_000)
+  expect(stored + entries.reduce((sum, { omitted }) => sum + omitted, 0)).toBe(3_000)
+})
+
+test('messages are ordered before the end of their WebSocket, with the times that the browser tells', () => {
+  const { hear, recorder } = record()
+  const socket = { requestId: '1', url: 'ws://site/x' }
+  hear('Network.webSocketCreated', socket, 'page')
+  const request = { headers: {} }
+  hear('Network.webSocketWillSendHandshakeRequest', { requestId: '1', timestamp: 10, wallTime: 1_000, request }, 'page')
+  const response = { opcode: 1, mask: false, payloadData: 'text' }
+  for (const timestamp of [11, 12.5, Number.MAX_VALUE]) {
+    hear('Network.webSocketFrameReceived', { requestId: '1', timestamp, response }, 'page')
+  }
+  hear('Network.webSocketClosed', { requestId: '1', timestamp: 13 }, 'page')
+  const kinds = recorder.drafts.map(({ kind }) => kind).filter((kind) => kind.startsWith('WEB_SOCKET'))
+  expect(kinds).toEqual(['WEB_SOCKET_OPENED', 'WEB_SOCKET_MESSAGES', 'WEB_SOCKET_CLOSED'])
+  const [{ messages } = { messages: [] }] = recorder.of('WEB_SOCKET_MESSAGES')
+  expect(messages.slice(0, 2).map(({ at }) => at)).toEqual([1_001_000, 1_002_500])
+  // A time that is none is replaced by that of hearing it.
+  expect(Math.abs(messages[2]!.at - Date.now())).toBeLessThan(600_000)
+})
+
+test('a message that is too large to be read is counted where its connection ends', () => {
+  const { hear, recorder } = record({ parsed: 4_000 })
+  const socket = { requestId: '1', url: 'ws://site/x' }
+  hear('Network.webSocketCreated', socket, 'page')
+  const response = { opcode: 1, mask: false, payloadData: LONG }
+  hear('Network.webSocketFrameReceived', { requestId: '1', timestamp: 1, response }, 'page')
+  hear('Network.webSocketFrameSent', { requestId: '1', timestamp: 1, response }, 'page')
+  hear('Network.webSocketClosed', { requestId: '1', timestamp: 2 }, 'page')
+  const counted = { framesSent: 1, framesReceived: 1, omittedSent: 1, omittedReceived: 1 }
+  expect(recorder.of('WEB_SOCKET_CLOSED')).toMatchObject([counted])
+
+  const shared = { requestId: '2', loaderId: 'l', timestamp: 1, type: 'EventSource' }
+  const request = { url: 'http://site/events', method: 'GET', headers: {} }
+  hear('Network.requestWillBeSent', { ...shared, wallTime: 1, request }, 'page')
+  const event = { requestId: '2', timestamp: 2, eventName: 'message', eventId: '', data: LONG }
+  hear('Network.eventSourceMessageReceived', event, 'page')
+  hear('Network.loadingFinished', { ...shared, encodedDataLength: 1 }, 'page')
+  expect(recorder.of('EVENT_SOURCE_MESSAGES')).toMatchObject([{ messages: [], omitted: 1 }])
+})
