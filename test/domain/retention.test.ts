@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Retention } from '../../src/domain/sessions/retention.ts'
 import { createLogger } from '../../src/logger.ts'
 import { SIGN_IN_KEY_NAME } from '../../src/ports/api-key.ts'
-import { sampleApiKey } from '../contracts/store-samples.ts'
+import { insertWith, networkRequest, sampleApiKey } from '../contracts/store-samples.ts'
 import { endDraft, endPatch, newLog, line, store, useStore } from '../support/session-log.ts'
 
 useStore()
@@ -38,6 +38,32 @@ describe('retention', () => {
     const ancient = await endedSession(DAY_MS)
     await new Retention(store, kept, { sessions: 0, bodies: 0 }, createLogger('silent')).sweep(Date.now())
     expect(await store.findSession(ancient)).not.toBeNull()
+  })
+
+  test('bodies may go before their sessions, and the bytes of those that nobody has any more go last', async () => {
+    const now = Date.now()
+    const body = { contentType: null, sizeBytes: 1, truncated: 0, encoding: 'UTF8', inline: 'a', sha256: null } as const
+    const ended = async (days: number) => {
+      const drafts = [networkRequest(1, { responseBody: body, responseBodyOmitted: null })]
+      const { session } = await insertWith(store, drafts, {})
+      const endedAt = now - days * DAY_MS
+      await store.patchSession(session.id, { status: 'CLOSED', endReason: 'TERMINATED', endedAt })
+      return session.id
+    }
+    const omissionOf = async (id: string) => {
+      const entry = await store.findRequestEntry(id, 1)
+      return entry?.kind === 'NETWORK_REQUEST' ? entry.data.responseBodyOmitted : 'no entry'
+    }
+    const [old, young] = [await ended(8), await ended(6)]
+    let unused = 3
+    const bodies = { ...kept.bodies, deleteUnused: async () => --unused > 0 }
+    const silent = createLogger('silent')
+    await new Retention(store, { ...kept, bodies }, { sessions: 0, bodies: 0 }, silent).sweep(now)
+    expect(await omissionOf(old)).toBeNull()
+    expect(unused).toBe(0)
+    await new Retention(store, kept, { sessions: 0, bodies: 7 }, silent).sweep(now)
+    expect(await omissionOf(old)).toBe('EXPIRED')
+    expect(await omissionOf(young)).toBeNull()
   })
 
   test('keys of signing in are deleted once they have expired; other keys stay, and so do those that still work', async () => {

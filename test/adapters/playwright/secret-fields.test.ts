@@ -3,11 +3,13 @@ import type { BrowserSession } from '../../../src/ports/browser.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 import { startActionPages, type ActionSitePages } from '../../support/site-actions.ts'
 import { take } from '../../support/take-steps.ts'
+import type { RecordingRecorder } from './recording-recorder.ts'
 import { startTestPool, type TestPool } from './test-pool.ts'
 
 let testPool: TestPool
 let site: ActionSitePages
 let session: BrowserSession
+let recorder: RecordingRecorder
 
 beforeAll(async () => {
   site = await startActionPages()
@@ -20,7 +22,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  ;({ session } = await testPool.start())
+  ;({ session, recorder } = await testPool.start())
   await done({ navigate: { url: `${site.url}/secrets` } })
 })
 
@@ -74,6 +76,19 @@ test('nor what a password field holds once the page shows it', async () => {
   expect((await done({ type: { text: 'horse' } })).details['text']).not.toMatch(LEAK)
   expect((await done({ press: { target: { css: '#password' }, key: 'z' } })).details['key']).not.toBe('z')
   expect((await done({ fill: { target: { css: '#password' }, value: SECRET } })).details['value']).not.toMatch(LEAK)
+})
+
+test('who records is told of what was typed into secret fields, and of nothing else', async () => {
+  await done({ fill: { target: { css: '#plain' }, value: 'plain words' } })
+  await done({ type: { target: { css: '#plain' }, text: 'more of them' } })
+  const missing = { fill: { target: { css: '#missing' }, value: 'never typed', timeoutMs: 100 } }
+  expect((await take(session, missing)).error).not.toBeNull()
+  expect(recorder.secrets).toEqual([])
+  await done({ fill: { target: { css: '#password' }, value: SECRET } })
+  await done({ type: { target: { css: '#code' }, text: '123456' } })
+  await done({ click: { target: { css: '#show' } } })
+  await done({ fill: { target: { css: '#password' }, value: 'while it shows' } })
+  expect(recorder.secrets).toEqual([SECRET, '123456', 'while it shows'])
 })
 
 test('other fields are told as they are', async () => {
