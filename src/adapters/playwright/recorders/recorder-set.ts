@@ -180,6 +180,7 @@ export class RecorderSet {
     this.#stopped = true
     this.#connections.settle()
     this.#network.dispose()
+    this.#bodies.giveUp()
     this.#targets.dispose()
   }
 
