@@ -189,6 +189,14 @@ test('another page is asked where the session of a request is gone', async () =>
   await expect.poll(told, OFTEN).toEqual([['1', '{}']])
 })
 
+test('what had not ended when its page did was streaming', () => {
+  const { hear, begin, told } = record()
+  begin('1')
+  hear('Network.dataReceived', { requestId: '1', timestamp: 2, dataLength: 5, encodedDataLength: 5 }, 'page')
+  hear('Target.detachedFromTarget', { sessionId: 'page' })
+  expect(told()).toEqual([['1', 'STREAMING']])
+})
+
 test('what the browser does not give is opaque', async () => {
   const { fetched, refuse, told } = record()
   fetched('1')

@@ -127,6 +127,11 @@ export class BodyRecorder {
   async finish(deadlineMs: number): Promise<void> {
     if (this.#collecting.size === 0) return
     await Deadline.isMet(Promise.all([...this.#collecting].map(({ whenDone }) => whenDone)), deadlineMs)
+    this.giveUp()
+  }
+
+  /** What is not there by now is late. */
+  giveUp(): void {
     for (const collecting of this.#collecting) collecting.giveUp()
   }
 

@@ -231,6 +231,7 @@ export class RecorderSet {
     this.#network.dispose()
     this.#webSockets.dispose()
     this.#eventSources.dispose()
+    this.#bodies.giveUp()
     this.#targets.dispose()
   }
 
