@@ -10,7 +10,7 @@ import type { GraphqlClient } from './graphql-client.ts'
 import { compare, interleave, timed } from './measure.ts'
 
 const REQUESTS = 10_000
-const ROUNDS = 5
+const ROUNDS = 3
 
 /** Asks for everything, some at a time, and says so in its title. */
 const PAGE = `<!doctype html><title>asking</title><link rel="icon" href="data:,"><script type="module">
