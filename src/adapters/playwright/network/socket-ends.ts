@@ -39,7 +39,9 @@ export class SocketEnds {
       this.#ends.delete(key)
       return done(known)
     }
-    this.#waiting.set(key, { timer: setTimeout(() => this.#settle(key, null), LATE_MS), done })
+    // After a turn that took long, what the proxy has told meanwhile is heard first.
+    const late = () => setImmediate(() => this.#settle(key, null))
+    this.#waiting.set(key, { timer: setTimeout(late, LATE_MS), done })
     const [oldest] = this.#waiting.keys()
     if (oldest !== undefined && this.#waiting.size > MOST) this.#settle(oldest, null)
   }
