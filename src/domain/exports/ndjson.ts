@@ -2,7 +2,9 @@ import type { BodyData } from '../../contract/entries/body.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
 import type { EntryData, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
 import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
+import type { RequestCookie, RequestInitiator } from '../../contract/entries/network-request.ts'
 import { encodeEntryCursor } from '../kernel/cursor.ts'
+import { argumentsOf, repeatHash } from '../log/console-shape.ts'
 import { RESOURCE_TYPE } from '../log/entry-filter-input.ts'
 import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
 import { inPieces } from './text-pieces.ts'
@@ -36,7 +38,7 @@ async function lineOf(
 ): Promise<string> {
   const { kind, sequence, at } = entry
   const cursor = encodeEntryCursor(span.sessionId, sequence)
-  const data = shown(entry)
+  const data = shown(entry, span.sessionId)
   if (kind === 'NETWORK_REQUEST') {
     const { requestBody, requestBodyOmitted, responseBody, responseBodyOmitted } = entry.data
     const read = (body: BodyData | null) => body && shownBody(body, span.owner, readBody, signal)
@@ -60,27 +62,42 @@ async function shownBody(body: BodyData, owner: string, readBody: ReadBody, sign
   return { contentType, sizeBytes, truncated, text: isText ? content : null, base64: isText ? null : content }
 }
 
-function shown<K extends SessionEventKind>({ kind, data }: LogEntry<K>): object {
+function shown<K extends SessionEventKind>({ kind, data }: LogEntry<K>, sessionId: string): object {
   const shape = SHAPES[kind]
-  return shape ? shape(data) : withTimes({ ...data })
-}
-
-/** Of sockets and streams, whose messages have times of their own. */
-function withTimes(data: object & { messages?: unknown }): object {
-  if (!Array.isArray(data.messages)) return data
-  const messages = data.messages as { at: number }[]
-  return { ...data, messages: messages.map((message) => ({ ...message, at: timeOf(message.at) })) }
+  return shape ? shape(data, sessionId) : { ...data }
 }
 
 /** Where the API calls a member otherwise than what is stored, or writes it otherwise. */
-const SHAPES: { [K in SessionEventKind]?: (data: EntryData[K]) => object } = {
+const SHAPES: { [K in SessionEventKind]?: (data: EntryData[K], sessionId: string) => object } = {
   STATUS_CHANGE: ({ error, ...data }) => ({ ...data, errorMessage: error }),
-  CONSOLE_MESSAGE: ({ url, line, column, ...data }) => ({
+  CONSOLE_MESSAGE: (line) => {
+    const { url, line: _, column, method, ...data } = line
+    return {
+      ...data,
+      location: placeOf(line),
+      consoleMethod: method,
+      hash: repeatHash(line),
+      arguments: argumentsOf(line),
+    }
+  },
+  EVENT_SOURCE_MESSAGES: ({ messages, omitted, ...data }, sessionId) => ({
     ...data,
-    location: url === null ? null : { url, line, column },
+    networkRequestId: requestIdOf(sessionId, data.requestId),
+    streamMessages: messages.map(withTime),
+    omittedReceived: omitted,
   }),
-  NETWORK_REQUEST: ({ startedAt, durationMs, resourceType, responseBodyOmitted: _, ...data }) => ({
+  WEB_SOCKET_MESSAGES: ({ messages, ...data }) => ({ ...data, messages: messages.map(withTime) }),
+  ISSUE: ({ code, url, line, column, requestId, ...data }, sessionId) => ({
     ...data,
+    issueCode: code,
+    location: placeOf({ url, line, column }),
+    affectedRequestId: requestIdOf(sessionId, requestId),
+  }),
+  NETWORK_REQUEST: ({ startedAt, durationMs, resourceType, responseBodyOmitted: _, ...data }, sessionId) => ({
+    ...data,
+    initiator: data.initiator && shownInitiator(data.initiator, sessionId),
+    cookiesSent: data.cookiesSent?.map(shownCookie) ?? null,
+    cookiesSet: data.cookiesSet?.map(shownCookie) ?? null,
     startedAt: timeOf(startedAt),
     durationMs: Math.round(durationMs),
     resourceType: RESOURCE_TYPE.names?.[resourceType] ?? resourceType,
@@ -117,5 +134,23 @@ const SHAPES: { [K in SessionEventKind]?: (data: EntryData[K]) => object } = {
   CLIENT_DETACHED: ({ reason, ...data }) => ({ ...data, detachReason: reason }),
 }
 
+const withTime = <T extends { at: number }>(message: T) => ({ ...message, at: timeOf(message.at) })
+
+const shownCookie = ({ expiresAt, ...cookie }: RequestCookie) => ({
+  ...cookie,
+  expiresAt: expiresAt === null ? null : timeOf(expiresAt),
+})
+
+const shownInitiator = ({ type, stack, requestId, ...place }: RequestInitiator, sessionId: string) => ({
+  type,
+  location: placeOf(place),
+  stack,
+  requestId: requestIdOf(sessionId, requestId),
+})
+
+const placeOf = ({ url, line, column }: { url: string | null; line: number | null; column: number | null }) =>
+  url === null ? null : { url, line, column }
+const requestIdOf = (sessionId: string, requestId: number | null) =>
+  requestId === null ? null : encodeGlobalId('NetworkRequest', sessionId, requestId)
 const timeOf = (at: number) => new Date(at).toISOString()
 const idOf = (type: string, uuid: string | null) => (uuid === null ? null : encodeGlobalId(type, uuid))

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { argumentsOf, repeatHash } from '../../domain/log/console-shape.ts'
 import { CONSOLE_FILTER, CONSOLE_LEVEL } from '../../domain/log/entry-filter-input.ts'
 import {
   ARGUMENT_LIMITS,
@@ -6,7 +6,6 @@ import {
   type ConsoleFilter,
   type ConsoleMethod,
   type ConsoleSource,
-  type EntryData,
 } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
@@ -62,18 +61,6 @@ const ConsoleMethodEnum = builder.enumType('ConsoleMethod', {
     WARN: 'console.warn; also countReset and timeEnd of a label that does not exist.',
   }),
 })
-
-/** Lines with the same one are repeats: a function of what is stored, so that old entries have it as well. */
-function repeatHash({ level, text, url, line, column }: EntryData['CONSOLE_MESSAGE']): string {
-  return hash('sha1', JSON.stringify([level, text, url, line, column]), 'base64url').slice(0, 16)
-}
-
-function argumentsOf({ arguments: stored, text, truncated }: EntryData['CONSOLE_MESSAGE']): unknown {
-  if (stored !== 'TEXT') return stored
-  return [
-    { type: 'string', value: text, ...(truncated > 0 ? { length: text.length + truncated, truncated: true } : {}) },
-  ]
-}
 
 export const SourceLocationType = builder.objectRef<SourceLocation>('SourceLocation').implement({
   authScopes: NEEDS.read,
