@@ -66,6 +66,14 @@ test('of a document that was left: what cannot outlive it is aborted, the rest g
   ])
 })
 
+test('what a document asked for that was left reaches nobody, whatever the response', () => {
+  const { begin, received, leave, outcomes } = record()
+  begin('get', 'Fetch', 'GET')
+  leave()
+  received('get', 200)
+  expect(outcomes()).toEqual([['get', 'CANCELED', 200, 'net::ERR_ABORTED']])
+})
+
 test('what the network process tells of one is its outcome, redirects included, whether it tells before or after', () => {
   const { begin, received, leave, outcomes, recorder } = record()
   begin('early', 'Ping')

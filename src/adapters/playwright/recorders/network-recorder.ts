@@ -20,7 +20,15 @@ import {
 } from './network-exchange.ts'
 import { initiatorOf } from './network-initiator.ts'
 import { LEFT_MS, LeftRequests, leftMsOf } from './left-requests.ts'
-import { abandoned, failureOf, isPing, lacksOnlyBody, mayHideResponse, mayOutlivePage } from './network-outcome.ts'
+import {
+  abandoned,
+  failureOf,
+  isPing,
+  lacksOnlyBody,
+  mayBeDelivered,
+  mayHideResponse,
+  mayOutlivePage,
+} from './network-outcome.ts'
 import { RequestNumbers } from './request-numbers.ts'
 import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
@@ -313,7 +321,9 @@ export class NetworkRecorder {
     const chain = this.#chains.of(chainId)
     const told = chain.received[chain.promised]
     if (!told || exchange.response !== null || !mayOutlivePage(exchange)) return false
-    this.#end(chainId, { ...UNTOLD, failure: null })
+    // What was asked for reaches nobody any more; what was to be delivered has been.
+    const isDelivered = mayBeDelivered(exchange)
+    this.#end(chainId, isDelivered ? { ...UNTOLD, failure: null } : abandoned(exchange, 'net::ERR_ABORTED', false))
     const next = nextHop(exchange, told, Date.now())
     if (next) {
       const hop = { ...next, requestId: ++this.#count }
