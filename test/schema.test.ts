@@ -210,7 +210,7 @@ describe('the contract of names', () => {
   })
 
   test('links work for an hour unless another time is asked for', () => {
-    expect(printedSchema().match(/ttlSeconds: Int! = 3600/g)).toHaveLength(6)
+    expect(printedSchema().match(/ttlSeconds: Int! = 3600/g)).toHaveLength(7)
   })
 
   test('defaults are those that the documentation promises', () => {
