@@ -5,7 +5,9 @@ const RESUMED_AT = 0.1
 /** Of those that are left out, how often one is looked at for how late it is; and after so many milliseconds the next is. */
 const LOOK_EVERY = { lines: 100, milliseconds: 50 }
 
-const LINE = '{"method":"Runtime.consoleAPICalled"'
+const LINE = '{"method":"Runtime.consoleAPICalled","params":{"type":"'
+/** Types of what opens and closes groups, or writes no line. */
+const KEPT = /^(?:startGroup|endGroup|clear)/
 /** What the browser repeats when a session is opened. */
 const OF_THE_PAST = Buffer.from('"executionContextId":0,')
 /** Playwright's own signal to itself in setContent. */
@@ -37,6 +39,7 @@ export class OverdueLines {
   /** Whether the message is a line that is left out. */
   leavesOut(message: Buffer): boolean {
     if (!this.#isBehind || !startsWith(message, LINE)) return false
+    if (KEPT.test(message.toString('latin1', LINE.length, LINE.length + 12))) return false
     if (message.includes(OF_THE_PAST) || message.includes(OF_PLAYWRIGHT)) return false
     this.#leftOut += 1
     const now = performance.now()
