@@ -138,7 +138,8 @@ const VALUES: Record<string, string> = {
   actions: '[{ back: {} }]',
   name: '"x"',
   base64: '""',
-  filter: '{ name: "x" }',
+  'sessions.filter': '{ name: "x" }',
+  format: 'HAR',
   'startTask.input': '{ prompt: "x" }',
   'createApiKey.input': '{ name: "x", scopes: [READ] }',
 }

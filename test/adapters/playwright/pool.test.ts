@@ -166,7 +166,9 @@ describe('death', () => {
       .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer'))
     expect(renderers.length).toBeGreaterThan(0)
     for (const pid of renderers) process.kill(pid, 'SIGKILL')
-    await until(() => recorder.of('PAGE_CRASHED')).toEqual([{ pageId: 'p1', url: `${site.url}/waiting` }])
+    await until(() => recorder.of('PAGE_CRASHED')).toEqual([
+      { pageId: 'p1', url: `${site.url}/waiting`, crashReason: 'killed', crashCode: 9 },
+    ])
     expect(recorder.requests('/slow')).toMatchObject([{ failure: 'page crashed', status: null }])
     expect(recorder.inFlight.size).toBe(0)
     expect(await session.ping(PATIENCE.timeout)).not.toBeNull()

@@ -8,6 +8,8 @@ export interface EndedRequest {
   outcome: Outcome
   endedAt: number
   chain: Chain
+  /** Whether the request that caused it is known, or none is to be. */
+  isCauseKnown(): boolean
 }
 
 interface Waiting {
@@ -46,6 +48,11 @@ export class EndedRequests {
   /** More headers of the chain have come. */
   received(chain: Chain): void {
     for (const waiting of this.#waiting) if (waiting.ended.chain === chain) this.#writeIfComplete(waiting)
+  }
+
+  /** Another request is known. */
+  begun(): void {
+    for (const waiting of this.#waiting) if (waiting.ended.exchange.causedBy !== null) this.#writeIfComplete(waiting)
   }
 
   /** The pages of some are gone, on which may depend how those ended that are in doubt. `isOver`: no headers are to come. */
@@ -88,8 +95,8 @@ export function receivedOf({ extraIndex }: Exchange, chain: Chain): ReceivedInfo
 }
 
 /** Whether its headers are there, or none are to come. */
-function isComplete({ exchange, outcome, chain }: EndedRequest): boolean {
-  if (outcome.isDoubtful) return false
+function isComplete({ exchange, outcome, chain, isCauseKnown }: EndedRequest): boolean {
+  if (outcome.isDoubtful || !isCauseKnown()) return false
   return exchange.extraIndex === null || chain.received.length > exchange.extraIndex
 }
 

@@ -12,6 +12,7 @@ import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
 import { isWorker, type TrackedSession } from '../cdp/targets/target-registry.ts'
 import type { ReceivedInfo, SentInfo } from './extra-info.ts'
 import { boundedHeaders, headerOf, type Headers } from './network-headers.ts'
+import { initiatorOf } from './network-initiator.ts'
 
 const KNOWN_TYPES: ReadonlySet<string> = new Set(RESOURCE_TYPES)
 
@@ -38,6 +39,8 @@ export interface Exchange extends BegunRequest {
   isNavigation: boolean
   frame: EntryData['NETWORK_REQUEST']['frame']
   initiator: RequestInitiator | null
+  /** The browser's id of the request that it is for: of a preflight. */
+  causedBy: string | null
   priority: RequestPriority | null
   /** Monotonic seconds, as all timestamps of the Network domain. */
   startTimestamp: number
@@ -131,7 +134,6 @@ export function beginExchange(
   session: TrackedSession,
   event: CdpEvents['Network.requestWillBeSent'],
   redirectedFrom: string | null,
-  initiator: RequestInitiator | null,
 ): Exchange {
   const { frameId, documentURL } = event
   return {
@@ -150,7 +152,8 @@ export function beginExchange(
       frameId === undefined || isWorker(session)
         ? null
         : { frameId: cutText(frameId, TEXT_LIMITS.requestFact), url: cutUrl(documentURL ?? '') },
-    initiator,
+    initiator: initiatorOf(event.initiator),
+    causedBy: event.initiator?.requestId ?? null,
     priority: priorityOf(event.request.initialPriority),
     startTimestamp: event.timestamp,
     redirectedFrom,

@@ -14,10 +14,7 @@ const TYPES: Readonly<Record<string, InitiatorType>> = {
 }
 
 /** What asked for a request; `causeOf` knows the browser's ids of requests by our numbers. */
-export function initiatorOf(
-  initiator: Protocol.Network.Initiator | undefined,
-  causeOf: (requestId: string) => number | null,
-): RequestInitiator | null {
+export function initiatorOf(initiator: Protocol.Network.Initiator | undefined): RequestInitiator | null {
   if (!initiator) return null
   const stack = formatStack(initiator.stack)
   const call = innermostCall(initiator.stack)
@@ -28,7 +25,8 @@ export function initiatorOf(
     line: fromOne(place?.lineNumber),
     column: fromOne(place?.columnNumber),
     stack: stack === null ? null : cutText(stack, TEXT_LIMITS.initiatorStack),
-    requestId: initiator.requestId === undefined ? null : causeOf(initiator.requestId),
+    // The request that caused this one may be told later.
+    requestId: null,
   }
 }
 

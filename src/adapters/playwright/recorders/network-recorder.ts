@@ -18,7 +18,6 @@ import {
   type Exchange,
   type Outcome,
 } from './network-exchange.ts'
-import { initiatorOf } from './network-initiator.ts'
 import { LEFT_MS, LeftRequests, leftMsOf } from './left-requests.ts'
 import {
   abandoned,
@@ -218,8 +217,7 @@ export class NetworkRecorder {
       const encodedBytes = redirectResponse.encodedDataLength
       this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes }, 'HOP')
     }
-    const initiator = initiatorOf(event.initiator, (requestId) => this.numbers.of(requestId))
-    const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null, initiator)
+    const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null)
     this.#bodies.begun(event.requestId, exchange, event.request)
     this.#begin(event.requestId, exchange)
     this.#endBlocked(event.requestId, event.timestamp)
@@ -262,6 +260,7 @@ export class NetworkRecorder {
     this.#inFlight.set(chainId, exchange)
     const { requestId, startedAt, url, method, resourceType, pageId } = exchange
     this.numbers.note(chainId, requestId)
+    this.#ended.begun()
     const unanswered = { status: null, responseHeaders: null, responseBytes: 0 }
     this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId, ...unanswered })
   }
@@ -341,7 +340,9 @@ export class NetworkRecorder {
     const chain = this.#chains.of(chainId)
     if (exchange.response === null && chain.received.length > chain.promised) this.#expectResponse(chainId, exchange)
     const collected = this.#bodies.collect(chainId, exchange, outcome, goesOn)
-    this.#ended.add({ exchange, outcome, endedAt: Date.now(), chain }, collected)
+    const { causedBy } = exchange
+    const isCauseKnown = () => causedBy === null || this.numbers.of(causedBy) !== null
+    this.#ended.add({ exchange, outcome, endedAt: Date.now(), chain, isCauseKnown }, collected)
   }
 
   #write({ exchange, outcome, endedAt, chain }: EndedRequest, bodies: EntryBodies): void {
@@ -352,6 +353,8 @@ export class NetworkRecorder {
       sent: withAuthorization(chain.sent, exchange.extraIndex ?? chain.promised, exchange),
       received: receivedOf(exchange, chain),
     }
+    const { initiator, causedBy } = exchange
+    if (initiator && causedBy !== null) exchange.initiator = { ...initiator, requestId: this.numbers.of(causedBy) }
     const data = toNetworkEntry(exchange, outcome, wire, withHidden(bodies, exchange, outcome, wire), endedAt)
     this.#recorder.record({ kind: 'NETWORK_REQUEST', at: data.startedAt + data.durationMs, data })
   }
