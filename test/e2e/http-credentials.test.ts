@@ -128,7 +128,7 @@ describe('credentials of a session', () => {
   test('are given to no other origin', async () => {
     const { id } = await start({ httpCredentials: CREDENTIALS, initialPrompt: `${site.url}/private/` }, 'LOADED')
     await run(id, [{ navigate: { url: `${site.elsewhere}/private/elsewhere` } }])
-    expect(await statusesOf(id, '/private/elsewhere')).toEqual([401])
+    await expect.poll(() => statusesOf(id, '/private/elsewhere')).toEqual([401])
     expect(site.authorizationsFor('/private/elsewhere')).toEqual([undefined])
     const other = await start({ httpCredentials: { ...CREDENTIALS, origin: site.elsewhere } })
     await run(other.id, [{ navigate: { url: `${site.elsewhere}/private/given` } }])

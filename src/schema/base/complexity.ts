@@ -12,8 +12,8 @@ export const COST = {
   page: { cost: { own: 10 } },
   /** Counting may have to look through a whole log. */
   count: { cost: { own: 200 } },
-  /** A file of its own may have to be read. */
-  body: { cost: { own: 10 } },
+  /** Read together for a whole response, which is bounded in bytes of its own: see docs/log.md. */
+  body: { cost: { own: 2 } },
   /** A question to the browser. */
   browser: { cost: { own: 20 } },
   /** A page is read and told. */

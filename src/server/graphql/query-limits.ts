@@ -22,7 +22,7 @@ import { IntrospectionCost, type Introspected } from './introspection-cost.ts'
 
 /**
  * Limits on one operation, so that a small text cannot ask for endless work. They leave front ends room: a page of a
- * thousand entries with every field of theirs costs about 30,000, the introspection query of GraphiQL and code generators 62,000.
+ * thousand entries with every field of theirs costs about 99,000, the introspection query of GraphiQL and code generators 62,000.
  *
  * By hand, not by Pothos's complexity plugin: there `nodes` and `edges` do not know how long their connection's page is, so
  * totalCount would count as often as they do, introspection costs nothing, and what is too much is found by a resolver.
