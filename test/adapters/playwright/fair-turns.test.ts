@@ -26,9 +26,10 @@ class Pipe implements Turns {
   readonly #turns: FairTurns
   readonly #chargeMs: number
 
-  constructor(turns: FairTurns, chargeMs = 0) {
+  constructor(turns: FairTurns, chargeMs = 0, isTaken = true) {
     this.#turns = turns
     this.#chargeMs = chargeMs
+    if (isTaken) turns.take(this)
   }
 
   bring(pieces: number): void {
@@ -79,6 +80,18 @@ test('beside one in use, a flood is paused above its share, and all of it is ser
   expect(quiet.left).toBe(0)
   pass(60 * SECOND, quiet)
   expect(flood.left).toBe(0)
+})
+
+test('beside one that is only kept ready, a flood is not paused', () => {
+  const turns = create()
+  const [flood, ready] = [new Pipe(turns), new Pipe(turns, 0, false)]
+  flood.bring(20_000)
+  pass(10 * SECOND, ready)
+  expect(flood.done).toBeGreaterThan(5_000)
+  turns.take(ready)
+  const before = flood.done
+  pass(5 * SECOND, ready)
+  expect(flood.done - before).toBeLessThan(1_500)
 })
 
 test('what a pipe is charged for elsewhere counts', () => {

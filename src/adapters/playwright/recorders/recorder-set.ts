@@ -63,6 +63,7 @@ export class RecorderSet {
       (draft) => recorder.record(draft),
       (error) => recorder.failed(error),
     )
+    wire.take()
     const gate: EventSink = {
       record: (given) => {
         const draft = this.#redacted(given)

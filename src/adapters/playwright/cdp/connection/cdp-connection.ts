@@ -261,7 +261,8 @@ export class CdpConnection implements Turns {
 
   /** See FairTurns. */
   readonly charge = (milliseconds: number): void => this.#pipes.turns.charge(this, milliseconds)
-  /** See FairTurns: the browser is about to end. */
+  /** See FairTurns: the browser is a session's; it is about to end. */
+  readonly take = (): void => this.#pipes.turns.take(this)
   readonly hurry = (): void => this.#pipes.turns.release(this)
 
   /** See Turns. What does not fit into the time stays in the pipe, and the browser waits. */

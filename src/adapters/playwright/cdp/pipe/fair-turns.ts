@@ -51,8 +51,10 @@ export class FairTurns {
   #spentMs = 0
   #isScheduled = false
   readonly #budgets = new WeakMap<Turns, Budget>()
-  /** When each pipe brought something last, the oldest first. */
+  /** When each pipe of a session brought something last, the oldest first. */
   readonly #woken = new Map<Turns, number>()
+  /** Those of sessions. */
+  readonly #taken = new WeakSet<Turns>()
   /** Those that may take more than their share. */
   readonly #released = new WeakSet<Turns>()
   /** Until one of those that wait is within its share again. */
@@ -64,11 +66,16 @@ export class FairTurns {
     this.#turnMs = turnMs
   }
 
+  /** The pipe is of a session now: for one that is only kept ready, nobody else is paused. */
+  take(turns: Turns): void {
+    this.#taken.add(turns)
+  }
+
   /** There is something to do. May do it at once. */
   wake(turns: Turns): void {
     const now = this.#now()
     this.#woken.delete(turns)
-    this.#woken.set(turns, now)
+    if (this.#taken.has(turns)) this.#woken.set(turns, now)
     this.#forgetIdle(now)
     if (this.#waiting.has(turns)) return
     if (this.#pauseOf(turns, now) > 0) {

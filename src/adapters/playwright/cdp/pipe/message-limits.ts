@@ -19,7 +19,8 @@ export interface MessageLimits {
   names: number
   /**
    * Milliseconds by which a line may be late where a browser says more than is heard of it: what comes later is counted
-   * instead of read. 20,000 lines a second are 15 MB a second that wait in the browser.
+   * instead of read. 20,000 lines a second are 15 MB a second that wait in the browser; a slow machine may take as long for a
+   * burst that is not endless.
    */
   overdueMs: number
 }
@@ -31,7 +32,7 @@ export const MESSAGE_LIMITS: MessageLimits = {
   skipped: 4096 * MIB,
   values: 400_000,
   names: 30_000,
-  overdueMs: 15_000,
+  overdueMs: 60_000,
 }
 
 /** A message that exceeds a limit: what is kept of it. */
