@@ -1,5 +1,5 @@
 /** A number as it was sent, where JavaScript would round it: ids of other languages. */
-export class ExactNumber {
+class ExactNumber {
   readonly source: string
 
   constructor(source: string) {
