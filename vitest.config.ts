@@ -7,7 +7,7 @@ process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules', 
 
 /** Files that leave nothing behind in their process: no module's state, no environment, no fake timers. */
 const SHARED = [
-  'test/{async,contracts,domain,server}/**/*.test.ts',
+  'test/{async,contracts,dashboard,domain,server}/**/*.test.ts',
   'test/adapters/{chat-model,oidc,postgres}/*.test.ts',
   'test/adapters/egress/{handshake,names,outcome-budget,tunnel,upstream}.test.ts',
   'test/adapters/playwright/{answers,browser-end,browser-pipe,cdp-commands,client-folder,client-relay,connection-outcomes}.test.ts',

@@ -55,6 +55,34 @@ export const WatchNetwork = graphql(`
   }
 `)
 
+export const WatchConsoleErrors = graphql(`
+  subscription WatchConsoleErrors($session: ID!, $after: String) {
+    consoleMessages(sessionId: $session, after: $after, filter: { levels: [ERROR] }) {
+      entries {
+        sequence
+      }
+      cursor
+      live
+      dropped
+      droppedUnknown
+    }
+  }
+`)
+
+export const WatchFailedRequests = graphql(`
+  subscription WatchFailedRequests($session: ID!, $after: String) {
+    networkRequests(sessionId: $session, after: $after, filter: { failedOnly: true }) {
+      entries {
+        sequence
+      }
+      cursor
+      live
+      dropped
+      droppedUnknown
+    }
+  }
+`)
+
 export const LineDetails = graphql(`
   query LineDetails($id: ID!) {
     node(id: $id) {
@@ -79,6 +107,14 @@ export const CookieFacts = graphql(`
     sameSite
     blockedReasons
     exemptionReason
+  }
+`)
+
+export const BodyFacts = graphql(`
+  fragment BodyFacts on Body @_unmask {
+    contentType
+    sizeBytes
+    truncated
   }
 `)
 
@@ -127,6 +163,14 @@ export const RequestDetails = graphql(
           redirectedFrom
           requestHeaders
           responseHeaders
+          requestBody {
+            ...BodyFacts
+          }
+          requestBodyOmitted
+          responseBody {
+            ...BodyFacts
+          }
+          bodyOmitted
           timing {
             queuedMs
             dnsMs
@@ -139,8 +183,26 @@ export const RequestDetails = graphql(
       }
     }
   `,
-  [CookieFacts],
+  [CookieFacts, BodyFacts],
 )
+
+export const BodyContent = graphql(`
+  query BodyContent($id: ID!, $sent: Boolean!) {
+    node(id: $id) {
+      ... on NetworkRequest {
+        id
+        requestBody @include(if: $sent) {
+          text
+          url
+        }
+        responseBody @skip(if: $sent) {
+          text
+          url
+        }
+      }
+    }
+  }
+`)
 
 export const SocketMessages = graphql(`
   query SocketMessages($session: ID!, $webSocketId: Int!, $after: String) {

@@ -11,6 +11,7 @@ export const messages = {
   copy: 'Copy',
   copied: 'Copied',
   copyFailed: 'The browser blocked copying',
+  copyUnavailable: 'Couldn’t load what to copy',
   operation: 'GraphQL',
   copyOperation: 'Copy GraphQL operation',
 
@@ -157,6 +158,10 @@ export const messages = {
     back: 'All sessions',
     panels: { console: 'Console', network: 'Network', story: 'Timeline', artifacts: 'Artifacts', details: 'Details' },
     panelList: 'Session panels',
+    errors: {
+      console: (shown: string, errors: number) => `${shown} ${errors === 1 ? 'error' : 'errors'}`,
+      network: (shown: string) => `${shown} failed`,
+    },
     copyId: 'Copy id',
     id: 'Id',
     missing: 'Session not found.',

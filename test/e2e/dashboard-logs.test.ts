@@ -84,7 +84,7 @@ test('a connection that breaks in the middle of a flood shows, and goes on witho
   await expect.poll(shown, PATIENT).toBe('6,000')
   expect(await readRows(page, 'Console', '.cell-text')).toEqual(lines(1, 6_000))
   // It came back to where it was, instead of reading it all again.
-  const subscriptions = sent.filter((message) => message.includes('consoleMessages'))
+  const subscriptions = sent.filter((message) => message.includes('WatchConsole('))
   expect(subscriptions.map((message) => /"after":"[^"]+"/.test(message))).toEqual([false, true, true])
 })
 

@@ -1,11 +1,13 @@
 import type { ResultOf } from 'gql.tada'
-import { useQuery } from 'urql'
+import { useClient, useQuery } from 'urql'
 import { bytes, count, dateTime, duration } from '../format.ts'
 import type { Json } from '../graphql.ts'
-import { RequestDetails } from '../log-operations.ts'
+import { BodyContent, RequestDetails } from '../log-operations.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { DetailsPane, Facts } from '../parts/details-pane.tsx'
 import { OperationCopy } from '../parts/operation-copy.tsx'
+import { curlOf, fetchOf, type CopiedBody } from '../request-commands.ts'
+import { RequestBody } from './request-body.tsx'
 import { RequestCookies } from './request-cookies.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
@@ -25,6 +27,7 @@ export function RequestPane({ id, onClose }: { id: string; onClose: () => void }
       tools={
         <>
           {request && <CopyButton label={messages.copy} text={() => request.url} />}
+          {request && <Commands request={request} />}
           <OperationCopy document={RequestDetails as never} variables={{ id }} />
         </>
       }
@@ -32,6 +35,32 @@ export function RequestPane({ id, onClose }: { id: string; onClose: () => void }
       {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
       {request ? <Request request={request} /> : !error && <p className="faint">{messages.loading}</p>}
     </DetailsPane>
+  )
+}
+
+/** Copies the request as a command, whose body is loaded when it is asked for. */
+function Commands({ request }: { request: Details }) {
+  const client = useClient()
+  const bodyOf = async (): Promise<CopiedBody | null> => {
+    const { requestBody, requestBodyOmitted } = request
+    const { command, body } = messages.network
+    if (requestBodyOmitted) return { text: null, note: command.omitted(body.omitted[requestBodyOmitted]) }
+    if (!requestBody) return null
+    const { data, error } = await client.query(BodyContent, { id: request.id, sent: true }).toPromise()
+    if (error || !data?.node || !('requestBody' in data.node)) throw new Error('The body could not be loaded.')
+    const text = data.node.requestBody?.text ?? null
+    const isCut = text !== null && requestBody.truncated > 0
+    return { text, note: isCut ? command.truncated(bytes(requestBody.truncated)) : null }
+  }
+  return (
+    <>
+      <CopyButton label={messages.network.copyAs.cURL} text={async () => curlOf(request, await bodyOf())}>
+        cURL
+      </CopyButton>
+      <CopyButton label={messages.network.copyAs.fetch} text={async () => fetchOf(request, await bodyOf())}>
+        fetch
+      </CopyButton>
+    </>
   )
 }
 
@@ -68,6 +97,13 @@ function Request({ request }: { request: Details }) {
           [messages.network.priority, request.priority && words(request.priority)],
           [messages.network.remoteAddress, request.remoteAddress],
         ]}
+      />
+      <RequestBody id={request.id} direction="response" body={request.responseBody} omitted={request.bodyOmitted} />
+      <RequestBody
+        id={request.id}
+        direction="request"
+        body={request.requestBody}
+        omitted={request.requestBodyOmitted}
       />
       {timing && (
         <>

@@ -14,6 +14,7 @@ import type { LiveSession } from '../live-session.ts'
 import { go, hrefOf, linkTo, PANELS, type Panel } from '../route.ts'
 import { SessionLogs } from '../session-logs.ts'
 import { messages } from '../messages.ts'
+import { useLog } from '../use-log.ts'
 import { ArtifactsPanel } from './artifacts-panel.tsx'
 import { Connect } from './connect.tsx'
 import { ConsolePanel } from './console-panel.tsx'
@@ -65,6 +66,7 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
               <Tabs.Tab key={name} value={name} className="tab">
                 {messages.session.panels[name]}
                 <span className="tab-count">{session ? countFor(session, name) : ''}</span>
+                {(name === 'console' || name === 'network') && <ErrorCount logs={logs} panel={name} />}
               </Tabs.Tab>
             ))}
           </Tabs.List>
@@ -144,6 +146,13 @@ function Heading(props: { id: string; session: LiveSession | undefined; picture:
       )}
     </div>
   )
+}
+
+/** How much of a log went wrong so far. Nothing where nothing did. */
+function ErrorCount({ logs, panel }: { logs: SessionLogs; panel: 'console' | 'network' }) {
+  const { entries } = useLog(logs.errors[panel])
+  if (entries.length === 0) return null
+  return <span className="tab-errors">{messages.session.errors[panel](count(entries.length), entries.length)}</span>
 }
 
 function countFor(session: LiveSession, panel: Panel): string {

@@ -1,17 +1,41 @@
 import { useEffect, useState, type ReactNode } from 'react'
 import { messages } from '../messages.ts'
 
-type Outcome = 'none' | 'copied' | 'failed'
+type Outcome = 'none' | 'copied' | 'failed' | 'unavailable'
 
 /** Copies a text; for a moment it says that it did. */
-export function CopyButton(props: { text: () => string; label: string; children?: ReactNode; className?: string }) {
+export function CopyButton(props: {
+  text: () => string | Promise<string>
+  label: string
+  children?: ReactNode
+  className?: string
+}) {
   const [outcome, setOutcome] = useState<Outcome>('none')
   useEffect(() => {
     if (outcome === 'none') return undefined
     const timer = setTimeout(() => setOutcome('none'), 2_000)
     return () => clearTimeout(timer)
   }, [outcome])
-  const said = { none: '', copied: messages.copied, failed: messages.copyFailed }[outcome]
+  const said = {
+    none: '',
+    copied: messages.copied,
+    failed: messages.copyFailed,
+    unavailable: messages.copyUnavailable,
+  }[outcome]
+  const copy = async () => {
+    let text
+    try {
+      text = await props.text()
+    } catch {
+      return setOutcome('unavailable')
+    }
+    try {
+      await writeText(text)
+      setOutcome('copied')
+    } catch {
+      setOutcome('failed')
+    }
+  }
   return (
     <button
       type="button"
@@ -19,12 +43,7 @@ export function CopyButton(props: { text: () => string; label: string; children?
       title={props.label}
       aria-label={props.label}
       data-outcome={outcome}
-      onClick={() => {
-        writeText(props.text()).then(
-          () => setOutcome('copied'),
-          () => setOutcome('failed'),
-        )
-      }}
+      onClick={() => void copy()}
     >
       {outcome === 'copied' ? <CheckIcon /> : <CopyIcon />}
       {props.children}
