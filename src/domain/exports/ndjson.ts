@@ -67,19 +67,22 @@ function shown<K extends SessionEventKind>({ kind, data }: LogEntry<K>, sessionI
   return shape ? shape(data, sessionId) : { ...data }
 }
 
+function without<Data extends object, Name extends keyof Data>(data: Data, ...names: Name[]): Omit<Data, Name> {
+  const rest = { ...data }
+  for (const name of names) delete rest[name]
+  return rest
+}
+
 /** Where the API calls a member otherwise than what is stored, or writes it otherwise. */
 const SHAPES: { [K in SessionEventKind]?: (data: EntryData[K], sessionId: string) => object } = {
   STATUS_CHANGE: ({ error, ...data }) => ({ ...data, errorMessage: error }),
-  CONSOLE_MESSAGE: (line) => {
-    const { url, line: _, column, method, ...data } = line
-    return {
-      ...data,
-      location: placeOf(line),
-      consoleMethod: method,
-      hash: repeatHash(line),
-      arguments: argumentsOf(line),
-    }
-  },
+  CONSOLE_MESSAGE: (line) => ({
+    ...without(line, 'url', 'line', 'column', 'method'),
+    location: placeOf(line),
+    consoleMethod: line.method,
+    hash: repeatHash(line),
+    arguments: argumentsOf(line),
+  }),
   EVENT_SOURCE_MESSAGES: ({ messages, omitted, ...data }, sessionId) => ({
     ...data,
     networkRequestId: requestIdOf(sessionId, data.requestId),
