@@ -41,35 +41,12 @@ test('what nests deeper than anyone can write down is a SCRIPT_ERROR', async () 
   }
 })
 
-test('a page that replaces what scripts are made of changes no result', async () => {
-  await evaluate(`for (const owner of [Array, Object, Map, Promise, Function]) for (const name of Object.getOwnPropertyNames(owner.prototype)) {
-    if (['constructor', '__proto__'].includes(name) || typeof Object.getOwnPropertyDescriptor(owner.prototype, name).value !== 'function') continue
-    owner.prototype[name] = () => { throw new Error('replaced ' + name) }
+test('a page that writes JSON in its own way spoils its results, and nothing else', async () => {
+  for (const own of ['"no JSON"', '5', '{}']) {
+    await evaluate(`JSON.stringify = () => (${own}); 1`)
+    expect((await evaluate('({ a: 1 })')).error?.code).toBe('SCRIPT_ERROR')
   }
-  Array.prototype[Symbol.iterator] = () => { throw new Error('replaced') }
-  Object.prototype.toJSON = String.prototype.toJSON = () => 'forged'
-  JSON.stringify = () => '"forged"'; JSON.parse = () => 'forged'; 1`)
-  expect((await evaluate('({ a: [1, { b: "c" }, null], d: new Date(0) })')).result).toEqual({
-    a: [1, { b: 'c' }, null],
-    d: '1970-01-01T00:00:00.000Z',
-  })
-  expect((await evaluate('(given) => given', { arg: { x: ['y'] } })).result).toEqual({ x: ['y'] })
   expect((await take(session, { extract: { target: { css: 'h1' } } })).result).toBe('Sign in')
-})
-
-test('what stands in several places of a result is in each; what contains itself is a SCRIPT_ERROR', async () => {
-  expect((await evaluate('const shared = { s: 1 }; [shared, { again: shared }]')).result).toEqual([
-    { s: 1 },
-    { again: { s: 1 } },
-  ])
-  expect((await evaluate('({ p: new Proxy({ a: 1 }, {}), u: new URL("http://x/") })')).result).toEqual({
-    p: { a: 1 },
-    u: 'http://x/',
-  })
-  expect((await evaluate('const self = []; self.push(self); self')).error?.code).toBe('SCRIPT_ERROR')
-  // Twice as many values with each level.
-  const doubled = 'let all = [1]; for (let i = 0; i < 60; i++) all = [all, all]; all'
-  expect((await evaluate(doubled)).error?.code).toBe('SCRIPT_ERROR')
 })
 
 test('a script that waits for what never comes says so, and the page goes on', async () => {
@@ -79,7 +56,7 @@ test('a script that waits for what never comes says so, and the page goes on', a
 })
 
 test('a script without an end is stopped, and the page goes on', async () => {
-  for (const expression of ['for (;;);', '() => { for (;;); }', '({ get never() { for (;;); } })']) {
+  for (const expression of ['for (;;);', '() => { for (;;); }', '({ toJSON() { for (;;); } })']) {
     const { error } = await evaluate(expression, { timeoutMs: 400 })
     expect(error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('stopped') })
     expect((await evaluate('1 + 1', { timeoutMs: PATIENCE.timeout })).result).toBe(2)

@@ -1,7 +1,6 @@
 import type { BrowserContext, Page } from 'playwright'
 import { ACTION_LIMITS, type GivenFile, type MadeFile } from '../../../ports/action.ts'
 import type { Json } from '../../../ports/json.ts'
-import type { CdpMethod, CdpParams, CdpResult } from '../cdp/protocol/cdp-commands.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
 import type { Holds } from '../cdp/targets/page-answers.ts'
 import type { Dialogs } from './dialogs.ts'
@@ -17,8 +16,6 @@ export interface ActionSite {
   /** Of the pages of the session. */
   readonly deviceScaleFactor: number
   readonly pages: PageDirectory
-  /** Asks the page on the session of the protocol that is there already. */
-  readonly ask: <M extends CdpMethod>(method: M, params: CdpParams<M>) => Promise<CdpResult<M>>
   readonly dialogs: Dialogs
   readonly holds: Holds
   /** What the log will show of the step, also when it fails. */

@@ -8,8 +8,6 @@ import type {
   ObservationRequest,
 } from '../../../ports/action.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import type { CdpArguments, CdpMethod, CdpParams, CdpResult } from '../cdp/protocol/cdp-commands.ts'
-import { TargetGone } from '../cdp/protocol/target-gone.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { NavigationWatch, type OwnNavigation } from '../network/navigation-watch.ts'
@@ -46,7 +44,6 @@ const heldFor = (timeoutMs: number) =>
 /** What callers do with the pages of one browser. */
 export class PageActions {
   readonly #context: BrowserContext
-  readonly #targets: TargetRegistry
   readonly #wire: CdpConnection
   readonly #pages: PageDirectory
   readonly #dialogs: Dialogs
@@ -67,7 +64,6 @@ export class PageActions {
     logger: Logger,
   ) {
     this.#context = context
-    this.#targets = targets
     this.#wire = wire
     this.#pages = new PageDirectory(context, targets, wire.barrier)
     this.#dialogs = new Dialogs(context, new ClientInputs(wire, targets), wire.barrier, logger)
@@ -122,7 +118,6 @@ export class PageActions {
         context: this.#context,
         deviceScaleFactor: this.#deviceScaleFactor,
         pages: this.#pages,
-        ask: (method, params) => this.#ask(actedOn, method, params),
         dialogs: this.#dialogs,
         holds: this.#wire.barrier,
         details,
@@ -189,12 +184,6 @@ export class PageActions {
       const subject = target === null ? null : describeTarget(target)
       return { observation: null, error: actionErrorOf(why, subject, DEFAULT_TIMEOUT_MS) }
     }
-  }
-
-  #ask<M extends CdpMethod>(pageId: string | null, method: M, params: CdpParams<M>): Promise<CdpResult<M>> {
-    const sessionId = pageId === null ? null : this.#targets.sessionIdOf(pageId)
-    if (sessionId === null) return Promise.reject(new TargetGone())
-    return this.#wire.send(method, ...([params, sessionId] as unknown as CdpArguments<M>))
   }
 
   /** Playwright asks again for what was too large, as if the page had navigated, until its time is up. */
