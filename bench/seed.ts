@@ -117,7 +117,8 @@ const CONSOLE_MESSAGE = `jsonb_build_object(
   'level', case when number % 25 = 0 then 'WARNING' else 'LOG' end, 'source', 'CONSOLE',
   'text', 'item ' || number || ' of the list was rendered in ' || number % 17 || ' ms',
   'url', 'https://shop.example/assets/app-3f9c2e.js', 'line', 120 + number % 40, 'column', 17,
-  'stack', null, 'pageId', 'p1', 'truncated', 0)`
+  'stack', null, 'pageId', 'p1', 'truncated', 0, 'method', case when number % 25 = 0 then 'WARN' else 'LOG' end,
+  'groupDepth', 0, 'arguments', 'TEXT', 'argumentsOmitted', 0, 'exceptionId', null)`
 
 const NETWORK_REQUEST = `jsonb_build_object(
   'requestId', number, 'startedAt', 1763800000000 + number, 'url', 'https://shop.example/api/items/' || number,
@@ -131,7 +132,8 @@ const NETWORK_REQUEST = `jsonb_build_object(
   'initiator', jsonb_build_object('type', 'SCRIPT', 'url', 'https://shop.example/app.js', 'line', 12, 'column', 34,
     'stack', '    at load (https://shop.example/app.js:12:34)', 'requestId', null),
   'cookiesSent', '[]'::jsonb, 'cookiesSet', '[]'::jsonb, 'cookiesOmitted', 0,
-  'timing', null, 'remoteAddress', '192.0.2.1:443', 'pageId', 'p1')`
+  'timing', null, 'remoteAddress', '192.0.2.1:443', 'requestBody', null, 'requestBodyOmitted', null,
+  'responseBody', null, 'responseBodyOmitted', 'NOT_CAPTURED', 'pageId', 'p1')`
 
 const statusChange = (to: string) => `jsonb_build_object('from', null, 'to', '${to}', 'endReason', null, 'error', null)`
 
