@@ -101,9 +101,9 @@ async function visited(targets: string[], input: Record<string, unknown> = {}): 
   const { id } = await start({ initialPrompt, record: ['HAR'], ...input })
   await expect.poll(async () => (await logOf(id)).lines, { timeout: 60_000 }).toContain('CONSOLE: all done')
   await expect.poll(async () => (await get(id))!.pendingRequestCount).toBe(0)
-  const log = await logOf(id)
   await terminate(id)
-  return { ...log, har: await harOf(id) }
+  // Lines and requests are recorded a moment after they happened: by the end all are.
+  return { ...(await logOf(id)), har: await harOf(id) }
 }
 
 async function harOf(id: string): Promise<string[]> {
