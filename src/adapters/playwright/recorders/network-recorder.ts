@@ -294,7 +294,7 @@ export class NetworkRecorder {
     const failure = failureOf(event)
     const isHidden = exchange.response === null && mayHideResponse(event)
     this.#connections.explain(failure, exchange.url, exchange.startedAt, (why) => {
-      // For whoever hears the event after us, the HAR among them.
+      // For whoever hears the event after us.
       if (why !== failure) event.errorText = why
       if (isHidden && this.#inFlight.get(chainId) === exchange) this.#expectResponse(chainId, exchange)
       end(why)

@@ -102,7 +102,7 @@ export class WebSocketRecorder {
       if (status !== undefined) socket.status ??= Number(status)
       socket.error = cutText(event.errorMessage, TEXT_LIMITS.failure)
       connections.explain(socket.error, socket.url, socket.startedAt, (error) => {
-        // For whoever hears the event after us, the HAR among them.
+        // For whoever hears the event after us.
         if (error !== socket.error) event.errorMessage = error
         socket.error = error
       })
