@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { BodyRecorder, type BodyCapture } from '../../../src/adapters/playwright/recorders/body-recorder.ts'
+import { BodyRecorder, type BodyCapture } from '../../../src/adapters/playwright/recorders/bodies/body-recorder.ts'
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { KeptBody } from '../../../src/ports/body.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { contentOf, plainContentOf, startOf } from '../../../src/adapters/playwright/recorders/body-text.ts'
-import { ByteBudget } from '../../../src/adapters/playwright/recorders/byte-budget.ts'
-import { isTextual, isUnknown, mediaTypeOf } from '../../../src/adapters/playwright/recorders/media-type.ts'
+import { contentOf, plainContentOf, startOf } from '../../../src/adapters/playwright/recorders/bodies/body-text.ts'
+import { ByteBudget } from '../../../src/adapters/playwright/recorders/bodies/byte-budget.ts'
+import { isTextual, isUnknown, mediaTypeOf } from '../../../src/adapters/playwright/recorders/bodies/media-type.ts'
 import { NO_DEADLINE } from '../../support/patience.ts'
 
 const OFTEN = { interval: 1 }

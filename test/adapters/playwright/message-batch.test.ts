@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { MessageBatch, MessageBudget } from '../../../src/adapters/playwright/recorders/message-batch.ts'
+import { MessageBatch, MessageBudget } from '../../../src/adapters/playwright/recorders/messages/message-batch.ts'
 import { RecorderSet } from '../../../src/adapters/playwright/recorders/recorder-set.ts'
 import { TargetRegistry } from '../../../src/adapters/playwright/cdp/targets/target-registry.ts'
 import type { MessageLimits } from '../../../src/adapters/playwright/cdp/pipe/message-limits.ts'

@@ -1,5 +1,5 @@
-import type { ConsoleValue } from '../../../ports/log-entry.ts'
-import type { RemoteObject, StackTrace } from '../cdp/protocol/cdp-events.ts'
+import type { ConsoleValue } from '../../../../ports/log-entry.ts'
+import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'
 
 const MORE = '…'
 /** Levels of members in a text; below them an object is {…}. */
@@ -154,18 +154,4 @@ function formatItems({ properties = [], length, truncated }: ConsoleValue, depth
   // What was cut off is not known to be holes.
   if (!truncated) skipTo(length ?? next)
   return [...items, ...named, ...(truncated ? [MORE] : [])]
-}
-
-/** A stack as V8 writes it: a line a frame, line and column counted from 1. */
-export function formatStack(stack: StackTrace | undefined): string | null {
-  if (!stack || stack.callFrames.length === 0) return null
-  const lines: string[] = []
-  for (let part: StackTrace | undefined = stack; part; part = part.parent) {
-    if (part !== stack) lines.push(`    at async ${part.description ?? ''}`.trimEnd())
-    for (const frame of part.callFrames) {
-      const place = `${frame.url || '<anonymous>'}:${frame.lineNumber + 1}:${frame.columnNumber + 1}`
-      lines.push(frame.functionName ? `    at ${frame.functionName} (${place})` : `    at ${place}`)
-    }
-  }
-  return lines.join('\n')
 }

@@ -1,12 +1,20 @@
-import type { EntryBodies } from '../../../contract/entries/body.ts'
-import type { EventSink } from '../../../ports/browser.ts'
-import type { CutFailure } from '../../../ports/log-entry.ts'
-import type { BodyRecorder } from './body-recorder.ts'
-import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
-import { Chains, receivedInfo, sentInfo, type Chain, type ReceivedInfo, type WireInfo } from './extra-info.ts'
+import { LRUCache } from 'lru-cache'
+import type { EntryBodies } from '../../../../contract/entries/body.ts'
+import type { EventSink } from '../../../../ports/browser.ts'
+import type { CutFailure } from '../../../../ports/log-entry.ts'
+import type { BodyRecorder } from '../bodies/body-recorder.ts'
+import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
+import type { CdpEvents, CdpResponse } from '../../cdp/protocol/cdp-events.ts'
+import {
+  Chains,
+  receivedInfo,
+  sentInfo,
+  type Chain,
+  type ReceivedInfo,
+  type WireInfo,
+} from '../exchanges/extra-info.ts'
 import { EndedRequests, receivedOf, withHidden, type EndedRequest } from './ended-request.ts'
-import { responseHeadersOf, statusOf, toNetworkEntry } from './network-entry.ts'
+import { responseHeadersOf, statusOf, toNetworkEntry } from '../exchanges/network-entry.ts'
 import {
   beginExchange,
   boundedResponse,
@@ -17,7 +25,7 @@ import {
   withAuthorization,
   type Exchange,
   type Outcome,
-} from './network-exchange.ts'
+} from '../exchanges/network-exchange.ts'
 import { LEFT_MS, LeftRequests, leftMsOf } from './left-requests.ts'
 import {
   abandoned,
@@ -27,13 +35,13 @@ import {
   mayBeDelivered,
   mayHideResponse,
   mayOutlivePage,
-} from './network-outcome.ts'
-import { RequestNumbers } from './request-numbers.ts'
-import { blockedBy, type ConnectionOutcomes } from '../network/connection-outcomes.ts'
-import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
-import type { NavigationGuard } from '../network/navigation-guard.ts'
-import { isOfDataUrl, requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
-import type { TrackedPage, TargetRegistry, TrackedSession } from '../cdp/targets/target-registry.ts'
+} from '../exchanges/network-outcome.ts'
+import { RequestNumbers } from '../exchanges/request-numbers.ts'
+import { blockedBy, type ConnectionOutcomes } from '../../network/connection-outcomes.ts'
+import type { AuthorizationRedaction } from '../../captures/authorization-redaction.ts'
+import type { NavigationGuard } from '../../network/navigation-guard.ts'
+import { isOfDataUrl, requestIdOf, type TooLarge } from '../../cdp/pipe/oversized-message.ts'
+import type { TrackedPage, TargetRegistry, TrackedSession } from '../../cdp/targets/target-registry.ts'
 
 /** Requests remembered at most of which a message was too large, or which wait for credentials. */
 const MOST_REMEMBERED = 2_000
@@ -54,13 +62,13 @@ export class NetworkRecorder {
   readonly #inFlight = new Map<string, Exchange>()
   readonly #chains = new Chains((chainId) => this.#inFlight.has(chainId))
   /** Requests that are counted instead of recorded, with the session that told of them. */
-  readonly #tooLarge = new Map<string, string>()
+  readonly #tooLarge = new LRUCache<string, string>({ max: MOST_REMEMBERED })
   readonly #ended = new EndedRequests((ended, bodies) => this.#write(ended, bodies))
   readonly #left = new LeftRequests()
   /** Of requests that the end of the session has cut, which pages that live on may be told of once more. */
   readonly #cut = new Set<string>()
   /** Of requests that Playwright continues, by the ids by which they are. */
-  readonly #fetches = new Map<string, string>()
+  readonly #fetches = new LRUCache<string, string>({ max: MOST_REMEMBERED })
   /** Of the newest hops, for what else the browser tells of a request. */
   readonly numbers = new RequestNumbers()
   #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
@@ -117,7 +125,6 @@ export class NetworkRecorder {
     wire.on('Fetch.requestPaused', ({ requestId, networkId }) => {
       if (this.#credentials === null || networkId === undefined) return
       this.#fetches.set(requestId, networkId)
-      forgetOldest(this.#fetches)
     })
     wire.on('Fetch.authRequired', (event) => this.#authRequired(event))
     wire.on('Page.frameNavigated', ({ frame }) => {
@@ -175,7 +182,7 @@ export class NetworkRecorder {
       const told = this.#tooLarge.get(requestId)
       if (isStart && (told === undefined || told === sessionId))
         this.#recorder.missed('NETWORK_REQUEST', 'MESSAGE_TOO_LARGE')
-      if (isStart || exchange) this.#noteTooLarge(requestId, sessionId)
+      if (isStart || exchange) this.#tooLarge.set(requestId, sessionId)
     }
   }
 
@@ -383,14 +390,4 @@ export class NetworkRecorder {
       if (this.#inFlight.get(chainId) === exchange) this.#end(chainId, outcome)
     })
   }
-
-  #noteTooLarge(requestId: string, sessionId: string): void {
-    this.#tooLarge.set(requestId, sessionId)
-    forgetOldest(this.#tooLarge)
-  }
-}
-
-function forgetOldest(map: Map<string, unknown>): void {
-  const [oldest] = map.keys()
-  if (oldest !== undefined && map.size > MOST_REMEMBERED) map.delete(oldest)
 }

@@ -1,4 +1,4 @@
-import type { EntryDraft } from '../../../ports/log-entry.ts'
+import type { EntryDraft } from '../../../../ports/log-entry.ts'
 
 /** How long an entry, and all that come after it, wait for what it still lacks. */
 const HOLDING_MS = 500

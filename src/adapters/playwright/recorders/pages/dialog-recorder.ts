@@ -1,9 +1,9 @@
-import { TEXT_LIMITS, type DialogType } from '../../../ports/log-entry.ts'
-import type { EventSink } from '../../../ports/browser.ts'
-import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
-import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
-import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
+import { TEXT_LIMITS, type DialogType } from '../../../../ports/log-entry.ts'
+import type { EventSink } from '../../../../ports/browser.ts'
+import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
+import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
+import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
+import type { TargetRegistry } from '../../cdp/targets/target-registry.ts'
 
 type Opening = Pick<CdpEvents['Page.javascriptDialogOpening'], 'type' | 'url' | 'message' | 'defaultPrompt'>
 

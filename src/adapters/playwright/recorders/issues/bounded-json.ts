@@ -1,5 +1,5 @@
-import { cutText } from '../cdp/protocol/cut-text.ts'
-import type { Json } from '../../../ports/json.ts'
+import { cutText } from '../../cdp/protocol/cut-text.ts'
+import type { Json } from '../../../../ports/json.ts'
 
 interface Bounds {
   /** Members and elements, of all levels. */

@@ -1,6 +1,6 @@
-import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../ports/log-entry.ts'
-import type { ObjectPreview, PropertyPreview, RemoteObject } from '../cdp/protocol/cdp-events.ts'
-import { startOfText } from '../cdp/protocol/cut-text.ts'
+import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.ts'
+import type { ObjectPreview, PropertyPreview, RemoteObject } from '../../cdp/protocol/cdp-events.ts'
+import { startOfText } from '../../cdp/protocol/cut-text.ts'
 
 type EntryPreview = NonNullable<ObjectPreview['entries']>[number]
 

@@ -1,9 +1,9 @@
-import type { EventSink } from '../../../ports/browser.ts'
-import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
-import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
-import type { CrashReason } from '../cdp/targets/crash-watch.ts'
-import type { TargetRegistry, TrackedPage } from '../cdp/targets/target-registry.ts'
+import type { EventSink } from '../../../../ports/browser.ts'
+import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
+import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
+import type { CrashReason } from '../../cdp/targets/crash-watch.ts'
+import type { TargetRegistry, TrackedPage } from '../../cdp/targets/target-registry.ts'
 
 /** Pages that open, navigate, crash and close. Navigations of frames are requests, no navigations of the page. */
 export class PageRecorder {

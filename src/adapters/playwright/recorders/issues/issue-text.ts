@@ -1,4 +1,4 @@
-import type { IssueCategory } from '../../../ports/log-entry.ts'
+import type { IssueCategory } from '../../../../ports/log-entry.ts'
 
 /** Members of an issue's details that tell what is wrong, in the browser's words. */
 const REASONS = [

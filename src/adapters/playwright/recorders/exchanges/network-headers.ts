@@ -1,5 +1,5 @@
-import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
-import { cutText } from '../cdp/protocol/cut-text.ts'
+import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import { cutText } from '../../cdp/protocol/cut-text.ts'
 
 export type Headers = Record<string, string>
 

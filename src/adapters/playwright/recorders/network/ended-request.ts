@@ -1,6 +1,6 @@
-import type { EntryBodies } from '../../../contract/entries/body.ts'
-import type { Chain, ReceivedInfo, WireInfo } from './extra-info.ts'
-import type { Exchange, Outcome } from './network-exchange.ts'
+import type { EntryBodies } from '../../../../contract/entries/body.ts'
+import type { Chain, ReceivedInfo, WireInfo } from '../exchanges/extra-info.ts'
+import type { Exchange, Outcome } from '../exchanges/network-exchange.ts'
 
 /** A request that has ended, and waits for what is told of it by other ways before it is written. */
 export interface EndedRequest {

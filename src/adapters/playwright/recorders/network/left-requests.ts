@@ -1,5 +1,5 @@
-import type { Exchange, Outcome } from './network-exchange.ts'
-import { abandoned, mayBeDelivered, mayOutlivePage } from './network-outcome.ts'
+import type { Exchange, Outcome } from '../exchanges/network-exchange.ts'
+import { abandoned, mayBeDelivered, mayOutlivePage } from '../exchanges/network-outcome.ts'
 
 /** How long a request of a document that was left may still be told its end. */
 export const LEFT_MS = {

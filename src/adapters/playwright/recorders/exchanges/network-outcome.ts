@@ -1,4 +1,4 @@
-import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
+import type { CdpEvents, CdpResponse } from '../../cdp/protocol/cdp-events.ts'
 import { headerOf } from './network-headers.ts'
 import type { Exchange, Outcome } from './network-exchange.ts'
 

@@ -2,18 +2,18 @@ import type {
   WebSocketCloser,
   WebSocketDirection,
   WebSocketMessage,
-} from '../../../contract/entries/web-socket-events.ts'
-import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
-import type { EventSink } from '../../../ports/browser.ts'
-import type { WebSocketEnd } from '../../../ports/egress.ts'
-import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
-import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
-import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
-import { requestIdOf, type TooLarge } from '../cdp/pipe/oversized-message.ts'
-import type { TargetRegistry, TrackedPage, TrackedSession } from '../cdp/targets/target-registry.ts'
+} from '../../../../contract/entries/web-socket-events.ts'
+import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import type { EventSink } from '../../../../ports/browser.ts'
+import type { WebSocketEnd } from '../../../../ports/egress.ts'
+import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
+import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
+import type { ConnectionOutcomes } from '../../network/connection-outcomes.ts'
+import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
+import { requestIdOf, type TooLarge } from '../../cdp/pipe/oversized-message.ts'
+import type { TargetRegistry, TrackedPage, TrackedSession } from '../../cdp/targets/target-registry.ts'
 import { MessageBatch, type MessageBudget } from './message-batch.ts'
-import { headersOf } from './network-headers.ts'
+import { headersOf } from '../exchanges/network-headers.ts'
 import { storedSize, toMessage, WallClock, type MessageRedaction } from './socket-message.ts'
 
 /** How long the entry of an opening waits for the response to its handshake: a server that is silent is to be seen. */

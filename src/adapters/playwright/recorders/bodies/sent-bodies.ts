@@ -1,4 +1,4 @@
-import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
+import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
 import { contentLengthOf } from './media-type.ts'
 
 type CdpRequest = CdpEvents['Network.requestWillBeSent']['request']

@@ -2,11 +2,11 @@ import type {
   WebSocketDirection,
   WebSocketMessage,
   WebSocketOpcode,
-} from '../../../contract/entries/web-socket-events.ts'
-import { isTime } from '../../../contract/entries/members.ts'
-import { TEXT_LIMITS } from '../../../ports/log-entry.ts'
-import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
-import { startOfText } from '../cdp/protocol/cut-text.ts'
+} from '../../../../contract/entries/web-socket-events.ts'
+import { isTime } from '../../../../contract/entries/members.ts'
+import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
+import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
+import { startOfText } from '../../cdp/protocol/cut-text.ts'
 
 type Frame = CdpEvents['Network.webSocketFrameSent']['response']
 

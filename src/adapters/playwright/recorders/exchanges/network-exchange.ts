@@ -6,10 +6,10 @@ import {
   type RequestInitiator,
   type RequestPriority,
   type ResourceType,
-} from '../../../ports/log-entry.ts'
-import type { CdpEvents, CdpResponse } from '../cdp/protocol/cdp-events.ts'
-import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
-import { isWorker, type TrackedSession } from '../cdp/targets/target-registry.ts'
+} from '../../../../ports/log-entry.ts'
+import type { CdpEvents, CdpResponse } from '../../cdp/protocol/cdp-events.ts'
+import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
+import { isWorker, type TrackedSession } from '../../cdp/targets/target-registry.ts'
 import type { ReceivedInfo, SentInfo } from './extra-info.ts'
 import { boundedHeaders, headerOf, type Headers } from './network-headers.ts'
 import { initiatorOf } from './network-initiator.ts'

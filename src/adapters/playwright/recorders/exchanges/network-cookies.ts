@@ -1,6 +1,6 @@
 import type { Protocol } from 'devtools-protocol'
-import { SAME_SITE_MODES, TEXT_LIMITS, type RequestCookie, type SameSiteMode } from '../../../ports/log-entry.ts'
-import { cutText } from '../cdp/protocol/cut-text.ts'
+import { SAME_SITE_MODES, TEXT_LIMITS, type RequestCookie, type SameSiteMode } from '../../../../ports/log-entry.ts'
+import { cutText } from '../../cdp/protocol/cut-text.ts'
 
 /** Cookies of one request, or of its response. */
 export interface Cookies {

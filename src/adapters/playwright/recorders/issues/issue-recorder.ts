@@ -1,13 +1,13 @@
-import { TEXT_LIMITS, type EntryData, type EntryDraft } from '../../../ports/log-entry.ts'
-import type { EventSink } from '../../../ports/browser.ts'
-import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
-import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
-import type { TargetRegistry, TrackedSession } from '../cdp/targets/target-registry.ts'
+import { TEXT_LIMITS, type EntryData, type EntryDraft } from '../../../../ports/log-entry.ts'
+import type { EventSink } from '../../../../ports/browser.ts'
+import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
+import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
+import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
+import type { TargetRegistry, TrackedSession } from '../../cdp/targets/target-registry.ts'
 import { boundedJson } from './bounded-json.ts'
-import type { DraftQueue } from './draft-queue.ts'
+import type { DraftQueue } from '../console/draft-queue.ts'
 import { describeIssue } from './issue-text.ts'
-import type { RequestNumbers } from './request-numbers.ts'
+import type { RequestNumbers } from '../exchanges/request-numbers.ts'
 
 /** Issues of a document that are told apart; the browser keeps about as many. */
 const MOST_KNOWN = 1_000

@@ -1,7 +1,7 @@
-import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../ports/log-entry.ts'
-import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import type { CdpResult } from '../cdp/protocol/cdp-commands.ts'
-import type { RemoteObject } from '../cdp/protocol/cdp-events.ts'
+import { ARGUMENT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.ts'
+import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
+import type { CdpResult } from '../../cdp/protocol/cdp-commands.ts'
+import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'
 import { valueOf, valueOfProperty, type ValueRoom } from './console-value.ts'
 
 /** Round trips to the browser that a session may take for members of logged values; documented in docs/log.md. */

@@ -7,27 +7,21 @@ import {
   type ConsoleValue,
   type EntryData,
   type EntryDraft,
-} from '../../../ports/log-entry.ts'
-import type { EventSink } from '../../../ports/browser.ts'
-import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
-import type { CdpEvents, RemoteObject, StackTrace } from '../cdp/protocol/cdp-events.ts'
-import type { ConnectionOutcomes } from '../network/connection-outcomes.ts'
+} from '../../../../ports/log-entry.ts'
+import type { EventSink } from '../../../../ports/browser.ts'
+import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
+import type { CdpEvents, RemoteObject, StackTrace } from '../../cdp/protocol/cdp-events.ts'
+import type { ConnectionOutcomes } from '../../network/connection-outcomes.ts'
 import { ConsoleGroups } from './console-groups.ts'
 import { formatTable } from './console-table.ts'
-import {
-  formatArgument,
-  formatCauses,
-  formatConsoleArguments,
-  formatErrorMembers,
-  formatStack,
-  messageOf,
-} from './console-text.ts'
+import { formatArgument, formatCauses, formatConsoleArguments, formatErrorMembers, messageOf } from './console-text.ts'
 import { countTruncated, valueOf, ValueRoom } from './console-value.ts'
-import { cutText, cutUrl, startOfText } from '../cdp/protocol/cut-text.ts'
+import { cutText, cutUrl, startOfText } from '../../cdp/protocol/cut-text.ts'
+import { formatStack } from '../../cdp/protocol/stack-text.ts'
 import { DeepLine, DeepValues } from './deep-values.ts'
 import type { DraftQueue } from './draft-queue.ts'
-import { isOfWorker, type TooLarge } from '../cdp/pipe/oversized-message.ts'
-import { isWorker, type TargetRegistry, type TrackedSession } from '../cdp/targets/target-registry.ts'
+import { isOfWorker, type TooLarge } from '../../cdp/pipe/oversized-message.ts'
+import { isWorker, type TargetRegistry, type TrackedSession } from '../../cdp/targets/target-registry.ts'
 import { UncaughtExceptions } from './uncaught-exceptions.ts'
 
 /** Methods of console by what their event calls them, with the level at which they are told. */
