@@ -89,6 +89,8 @@ export function useLiveSessions() {
         /** The log of a session, for faults that come from nowhere else. */
         logOf: async (id: string) => ((await sessions.handle(id)) as LocalSessionHandle).session.log,
         start: () => sessions.start(OWNER, {}, 'RUNNING', NEVER),
+        /** As `start`, but its browser is still to be started. */
+        begin: () => sessions.start(OWNER, {}, 'CREATING', NEVER),
         find: async (id: string) => (await sessions.find(OWNER, id))!,
         follow: (session: SessionSnapshot): Promise<LogEntry[]> =>
           readAll(reader.follow(session, { after: null, filter: ALL }, NEVER)),

@@ -71,6 +71,7 @@ export class Session {
   #record: SessionRecord
   #state: SessionState
   #browser: BrowserLease | null = null
+  #launching: Promise<BrowserLease> | null = null
   #ending: Promise<void> | null = null
   #keepsHar = false
   #until = Number.POSITIVE_INFINITY
@@ -184,12 +185,10 @@ export class Session {
       const { browsers, deadlines } = this.#services
       const wanted = () => this.#record
       const { signal } = this.#stop
-      const browser = await BrowserLease.launch(browsers, options, wanted, this.sink, deadlines, this.#logger, signal)
-      if (this.#ending) {
-        // It ended between the browser's arrival and this line, and so without knowing of it.
-        await browser.browser.close(0)
-        return
-      }
+      this.#launching = BrowserLease.launch(browsers, options, wanted, this.sink, deadlines, this.#logger, signal)
+      const browser = await this.#launching
+      // Its end knows of the launch, and closes what came of it.
+      if (this.#ending) return
       this.#browser = browser
       this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
@@ -304,7 +303,7 @@ export class Session {
         this.#logger.error({ err: failure }, 'a part of the end of a session failed')
       })
       this.sink.seal()
-      await this.#browser?.close()
+      await (this.#browser?.close() ?? this.#endLaunch())
       const endedAt = Date.now()
       const unheard = this.#browser?.unheard(endedAt)
       if (unheard) this.log.append(unheard)
@@ -319,6 +318,16 @@ export class Session {
       this.#running.resolve()
       this.#loaded.resolve()
       this.#ended.resolve()
+    }
+  }
+
+  /** A launch that was given up is over when nothing is left of its browser; one that has just arrived is closed. */
+  async #endLaunch(): Promise<void> {
+    try {
+      const late = await this.#launching
+      await late?.browser.close(0)
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'a launch ended with its session')
     }
   }
 

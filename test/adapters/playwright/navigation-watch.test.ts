@@ -30,15 +30,53 @@ test('a rival that is replaced has ended when the last one has', async () => {
   expect(await now(rivalEnded)).toBeUndefined()
 })
 
+test('a rival that is told to be canceled before the next begins has ended when that one has', async () => {
+  const own = asked()
+  own.began('first', 'http://site/first')
+  own.failed('own', CANCELED)
+  own.failed('first', CANCELED)
+  expect(await now(own.rivalEnded)).toBe(PENDING)
+  own.began('second', 'http://site/second')
+  expect(await now(own.rivalEnded)).toBe(PENDING)
+  own.shown('second', 'http://site/second', 1)
+  expect(await now(own.rivalEnded)).toBeUndefined()
+})
+
+test('a rival that cannot be loaded has ended at once', async () => {
+  const own = asked()
+  own.began('rival', 'http://site/rival')
+  own.failed('own', CANCELED)
+  own.failed('rival', 'net::ERR_EMPTY_RESPONSE')
+  expect(await now(own.rivalEnded)).toBeUndefined()
+})
+
+test('what becomes of one that is canceled is decided when the page stops loading, or a rival begins', async () => {
+  const stopped = asked()
+  stopped.failed('own', CANCELED)
+  expect(await now(stopped.decided)).toBe(PENDING)
+  stopped.stoppedLoading()
+  expect(await now(stopped.decided)).toBeUndefined()
+  expect(stopped.rivalEnded).toBeNull()
+
+  const replaced = asked()
+  replaced.failed('own', CANCELED)
+  const { decided } = replaced
+  replaced.began('rival', 'http://site/rival')
+  expect(await now(decided)).toBeUndefined()
+  expect(await now(replaced.rivalEnded)).toBe(PENDING)
+})
+
 test('a rival that begins when the one before it has failed is waited for anew', async () => {
   const own = asked()
   own.began('first', 'http://site/first')
   own.failed('own', CANCELED)
   own.failed('first', CANCELED)
+  own.stoppedLoading()
   expect(await now(own.rivalEnded)).toBeUndefined()
   own.began('second', 'http://site/second')
   expect(await now(own.rivalEnded)).toBe(PENDING)
   own.failed('second', CANCELED)
+  own.stoppedLoading()
   expect(await now(own.rivalEnded)).toBeUndefined()
 })
 

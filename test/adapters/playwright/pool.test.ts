@@ -129,6 +129,19 @@ describe('the pool', () => {
     expect(await session.ping(PATIENCE.timeout)).not.toBeNull()
     await session.close(1_000)
   })
+
+  test('closing it gives up a start that is under way, and waits until nothing is left of it', async () => {
+    const { pool: browsers, directory, processes, close } = await startTestPool({ warm: 0 })
+    // The one that it was found out with how to launch.
+    await until(() => processes()).toEqual([])
+    const start = browsers.acquire(DEFAULT_OPTIONS, new RecordingRecorder(), NO_DEADLINE)
+    start.catch(() => undefined)
+    await until(() => processes().length).toBeGreaterThan(0)
+    await browsers.close()
+    expect(existsSync(directory)).toBe(false)
+    await expect(start).rejects.toThrow('closed')
+    await close()
+  })
 })
 
 describe('death', () => {

@@ -4,7 +4,7 @@ import { Deadline } from '../../../async/deadline.ts'
 import { isPlaywrightError, netErrorIn } from '../library/playwright-errors.ts'
 import { DocumentStatus } from './document-status.ts'
 import { ActionFailure } from './action-failure.ts'
-import type { OwnNavigation } from '../network/navigation-watch.ts'
+import { CANCELED, type OwnNavigation } from '../network/navigation-watch.ts'
 import type { ActionEffect, ActionHandler, ActionSite } from './action-site.ts'
 
 type LoadState = ActionValues<'navigate'>['waitUntil']
@@ -20,8 +20,6 @@ const PLAYWRIGHT_STATES = {
 const ERROR_PAGE_MS = 500
 /** Where no cookie is from. */
 const NOWHERE = 'http://nowhere.invalid/'
-/** As the browser says of what something else replaced, or that became no document. */
-const CANCELED = 'net::ERR_ABORTED'
 /** As Playwright says it. */
 const INTERRUPTED = 'interrupted by another navigation'
 
@@ -78,9 +76,9 @@ async function untilArrived(site: ActionSite, own: OwnNavigation, deadline: Dead
     if (fate.kind === 'REPLACED') break
     if (fate.netError === CANCELED) {
       await untilHeard(site)
+      await whileOpen(site, deadline, own.decided)
       if (own.timesAsked === timesAsked && own.rivalEnded !== null) {
-        await deadline.result(own.rivalEnded)
-        site.signal.throwIfAborted()
+        await whileOpen(site, deadline, own.rivalEnded)
         if (own.timesAsked === timesAsked) break
       }
       if (own.timesAsked !== timesAsked) continue
@@ -176,6 +174,21 @@ async function loading<Answer extends Response | number | null>(
 /** Playwright hears what the browser has told so far before the answer to what it asks now. */
 async function untilHeard({ context, signal }: ActionSite): Promise<void> {
   await Deadline.race(context.cookies(NOWHERE), signal)
+}
+
+/** Of a page that is gone the browser tells nothing more. */
+async function whileOpen({ page, signal }: ActionSite, deadline: Deadline, work: Promise<void>): Promise<void> {
+  const gone = Promise.withResolvers<void>()
+  const leave = () => gone.resolve()
+  page.once('close', leave)
+  page.once('crash', leave)
+  try {
+    if (!page.isClosed()) await deadline.result(Promise.race([work, gone.promise]))
+  } finally {
+    page.off('close', leave)
+    page.off('crash', leave)
+  }
+  signal.throwIfAborted()
 }
 
 /** The browser shows its page of the error a moment later, which would come between the next navigation and its end. */

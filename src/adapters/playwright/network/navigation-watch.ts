@@ -9,8 +9,13 @@ interface Rival {
   isOfOwn: boolean
   /** It is shown, or none comes of it; shared with the rival it replaced, whose end nobody tells. */
   ended: PromiseWithResolvers<void>
-  hasFailed: boolean
+  hasEnded: boolean
+  /** Whether something takes its place is not told yet. */
+  isCanceled: boolean
 }
+
+/** As the browser says of what something else replaced, or that became no document. */
+export const CANCELED = 'net::ERR_ABORTED'
 
 /** What became of a navigation: its document is shown, another was shown instead, or none came. */
 export type Fate = { kind: 'ARRIVED' } | { kind: 'REPLACED' } | { kind: 'FAILED'; netError: string }
@@ -31,6 +36,8 @@ export class OwnNavigation implements Disposable {
   #isReplaced = false
   #hasFailed = false
   #timesAsked = 0
+  /** Pending while the page loads what it was asked for. */
+  #loading: PromiseWithResolvers<void> | null = null
   /** The guard's count of documents when its own was shown. */
   #arrivedAt: number | null = null
 
@@ -62,6 +69,15 @@ export class OwnNavigation implements Disposable {
     return this.#rival?.ended.promise ?? null
   }
 
+  /**
+   * Resolves when it is known whether something takes the place of what was canceled: the browser tells the end of one
+   * navigation before the beginning of the next, and a page that just loses one stops loading. Never rejects. It is
+   * pending as long as the browser tries.
+   */
+  get decided(): Promise<void> {
+    return this.#rival === null && this.#loading !== null ? this.#loading.promise : Promise.resolve()
+  }
+
   /** Whether a document is this one, or was asked for by it or a page after it. `number`: see NavigationGuard.count. */
   hasCaused(requestId: string, number: number): boolean {
     if (requestId === this.#requestId) return true
@@ -82,8 +98,9 @@ export class OwnNavigation implements Disposable {
     if (requestId === this.#requestId || requestId === this.#rival?.requestId) return
     const address = addressOf(url)
     if (address === this.#address) return this.#askedOwn(requestId)
-    const ended = this.#rival && !this.#rival.hasFailed ? this.#rival.ended : Promise.withResolvers<void>()
-    this.#rival = { requestId, url: address, isOfOwn: false, ended, hasFailed: false }
+    const ended = this.#rival && !this.#rival.hasEnded ? this.#rival.ended : Promise.withResolvers<void>()
+    this.#rival = { requestId, url: address, isOfOwn: false, ended, hasEnded: false, isCanceled: false }
+    this.#load()
   }
 
   /** Documents tell what they ask for in order with what is shown; their requests may be told before they are shown. */
@@ -100,9 +117,15 @@ export class OwnNavigation implements Disposable {
       this.#hasFailed = true
       this.#fate.resolve({ kind: 'FAILED', netError })
     } else if (requestId === this.#rival?.requestId) {
-      this.#rival.hasFailed = true
-      this.#rival.ended.resolve()
+      this.#rival.isCanceled = netError === CANCELED && this.#loading !== null
+      if (!this.#rival.isCanceled) this.#endRival()
     }
+  }
+
+  stoppedLoading(): void {
+    this.#loading?.resolve()
+    this.#loading = null
+    if (this.#rival?.isCanceled) this.#endRival()
   }
 
   shown(loaderId: string, url: string, count: number): void {
@@ -113,7 +136,7 @@ export class OwnNavigation implements Disposable {
       this.#fate.resolve({ kind: 'ARRIVED' })
     } else if (loaderId === this.#rival?.requestId && !this.#rival.isOfOwn) {
       this.#isReplaced = true
-      this.#rival.ended.resolve()
+      this.#endRival()
       this.#fate.resolve({ kind: 'REPLACED' })
     }
   }
@@ -127,11 +150,24 @@ export class OwnNavigation implements Disposable {
     this.#requestId = requestId
     this.#timesAsked += 1
     this.status = null
-    this.#rival?.ended.resolve()
+    this.#endRival()
     this.#rival = null
+    this.#load()
     if (!this.#hasFailed) return
     this.#hasFailed = false
     this.#fate = Promise.withResolvers<Fate>()
+  }
+
+  #endRival(): void {
+    if (this.#rival === null) return
+    this.#rival.hasEnded = true
+    this.#rival.ended.resolve()
+  }
+
+  /** Something new is loaded: whoever waits for what became of the one before has it. */
+  #load(): void {
+    this.#loading?.resolve()
+    this.#loading = Promise.withResolvers<void>()
   }
 }
 
@@ -156,6 +192,7 @@ export class NavigationWatch {
     wire.on('Network.loadingFailed', ({ requestId, errorText }) => {
       for (const own of this.#watched.values()) own.failed(requestId, errorText)
     })
+    wire.on('Page.frameStoppedLoading', ({ frameId }) => this.#of(frameId)?.stoppedLoading())
     wire.on('Page.frameNavigated', ({ frame: { id, loaderId, url } }) => {
       this.#of(id)?.shown(loaderId, url, guard.count)
     })

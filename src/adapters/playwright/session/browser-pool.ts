@@ -151,12 +151,17 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     this.#refill()
   }
 
-  async acquire(options: BrowserOptions, recorder: EventSink, signal: AbortSignal): Promise<BrowserSession> {
+  acquire(options: BrowserOptions, recorder: EventSink, signal: AbortSignal): Promise<BrowserSession> {
+    const acquired = this.#acquire(options, recorder, AbortSignal.any([signal, this.#closing.signal]))
+    this.#inBackground(acquired)
+    return acquired
+  }
+
+  async #acquire(options: BrowserOptions, recorder: EventSink, signal: AbortSignal): Promise<BrowserSession> {
     this.#acquiring++
     try {
       for (;;) {
         signal.throwIfAborted()
-        this.#closing.signal.throwIfAborted()
         const way = this.#ways.of(options.egress)
         const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
         const open = warm ?? (await this.#launch(way, signal))
@@ -273,15 +278,14 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   /** A fresh browser, when its turn has come. */
   async #launch(way: EgressProxies | null, signal: AbortSignal): Promise<OpenBrowser> {
-    const both = AbortSignal.any([signal, this.#closing.signal])
-    const passTurn = await this.#launchTurns.acquire(both)
+    const passTurn = await this.#launchTurns.acquire(signal)
     try {
-      const open = await openBrowser(this.#mode, this.#parent, this.#pipes, way, this.#logger, both)
+      const open = await openBrowser(this.#mode, this.#parent, this.#pipes, way, this.#logger, signal)
       this.#space.watch(open.process.folders.dir)
       this.#lastFailure = null
       return open
     } catch (error) {
-      if (!both.aborted) this.#lastFailure = (error as Error).message
+      if (!signal.aborted) this.#lastFailure = (error as Error).message
       throw error
     } finally {
       passTurn()
