@@ -246,4 +246,12 @@ describe('methods', () => {
       'c: 1',
     ])
   })
+  test('a format is applied to what is shown of a text: directives beyond it are counted as they are', async () => {
+    const [line] = await logged(`console.log('%c%s'.repeat(2) + '%%'.repeat(32_766) + '%s%%', '', 'a', '', 'b', 'c')`)
+    expect(line!.text).toBe(`ab${'%'.repeat(32_766)}`)
+    expect(line!.truncated).toBe('%s%% c'.length)
+    const [flood] = await logged(`console.log('%c%s'.repeat(3e6), 'color: red', 'text')`)
+    expect(flood!.text.slice(0, 12)).toBe('text%c%s%c%s')
+    expect(flood!.truncated).toBe(4 * 3e6 - 32_768)
+  })
 })

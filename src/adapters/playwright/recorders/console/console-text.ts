@@ -1,4 +1,4 @@
-import type { ConsoleValue } from '../../../../ports/log-entry.ts'
+import { TEXT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.ts'
 import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'
 
 const MORE = '…'
@@ -20,28 +20,41 @@ export function formatConsoleArguments(
   return args.map((_, index) => format(index)).join(' ')
 }
 
-/** %s, %d, %i, %f, %o, %O, %c and %% of the first argument consume those that follow it; %c is only for the eye. */
+/**
+ * %s, %d, %i, %f, %o, %O, %c and %% of the first argument consume those that follow it; %c is only for the eye. Directives
+ * beyond what is shown of a text are left as they are: a message has room for millions, which took half a second.
+ */
 function formatDirectives(text: string, count: number, format: (index: number) => string): string {
+  const directives = /%[sdifoOc%]/g
+  let start = ''
   let next = 1
-  const start = text.replace(/%[sdifoOc%]/g, (directive) => {
-    if (directive === '%%') return '%'
-    if (next >= count) return directive
-    const index = next
-    next++
-    switch (directive) {
-      case '%c':
-        return ''
-      case '%d':
-      case '%i':
-        return String(Number.parseInt(format(index), 10))
-      case '%f':
-        return String(Number.parseFloat(format(index)))
-      default:
-        return format(index)
-    }
-  })
+  let from = 0
+  while (start.length < TEXT_LIMITS.consoleText) {
+    const found = directives.exec(text)
+    if (!found) break
+    const [directive] = found
+    start += text.slice(from, found.index)
+    from = directives.lastIndex
+    if (directive === '%%') start += '%'
+    else if (next >= count) start += directive
+    else start += formatDirective(directive, format(next++))
+  }
   const rest = Array.from({ length: count - next }, (_, index) => format(next + index))
-  return [start, ...rest].join(' ')
+  return [start + text.slice(from), ...rest].join(' ')
+}
+
+function formatDirective(directive: string, text: string): string {
+  switch (directive) {
+    case '%c':
+      return ''
+    case '%d':
+    case '%i':
+      return String(Number.parseInt(text, 10))
+    case '%f':
+      return String(Number.parseFloat(text))
+    default:
+      return text
+  }
 }
 
 /** An argument: texts as they are. `value` is what is known of its members. */
