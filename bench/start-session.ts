@@ -46,7 +46,7 @@ export const startSession: Benchmark = {
     await startOnce(client, null)
     const findings: Finding[] = []
     for (const variant of VARIANTS) findings.push(await measure(workbench, client, variant))
-    findings.push(await measureBounded(workbench, client))
+    findings.push(await measureBounded(workbench))
     return findings
   },
 }
@@ -84,10 +84,14 @@ async function measure({ browser, meter }: Workbench, client: GraphqlClient, var
   }
 }
 
-/** The same where every browser has a proxy, beside one where none has. */
-async function measureBounded({ meter, startServer }: Workbench, open: GraphqlClient): Promise<Finding> {
+/**
+ * The same where every browser has a proxy, beside one where none has. Both servers are new: one that has started
+ * sessions for a minute runs code that is compiled, and takes half the time.
+ */
+async function measureBounded({ meter, startServer }: Workbench): Promise<Finding> {
+  const { client: open } = await startServer({ TABWIRE_EGRESS: 'open' })
   const { client: bounded } = await startServer({ TABWIRE_EGRESS: 'public' })
-  await startOnce(bounded, null)
+  for (const client of [open, bounded]) await startOnce(client, null)
   const startOn = (client: GraphqlClient, part: 'baseline' | 'measured') => async () => {
     await untilWarm(client)
     return meter.during(part, () => startOnce(client, null))
@@ -97,7 +101,7 @@ async function measureBounded({ meter, startServer }: Workbench, open: GraphqlCl
   return {
     id: 'start-public',
     what: 'startSession on a server with egress public, against one with open, p50',
-    must: 1.3,
+    must: 1.2,
     aim: 1.1,
     figure: ratio,
     unit: '×',

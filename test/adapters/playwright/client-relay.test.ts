@@ -45,6 +45,7 @@ function scripted(highWaterMark = 64) {
       refusedSince: () => Promise.reject(new Error('nothing was lost')),
       refusedOpening: () => Promise.resolve(null),
     },
+    loads: { begin: () => null },
     browserContextId: 'context',
     behaviors: new DownloadBehaviors(wire, '/downloads', 'context'),
     handover: new DownloadHandover(logger),

@@ -12,7 +12,12 @@ const PORT = 40_000
 const HIDDEN = 'net::ERR_SOCKS_CONNECTION_FAILED'
 const REFUSED: ConnectionFailure = { code: 'REFUSED', netError: 'net::ERR_CONNECTION_REFUSED', rule: null }
 const PRIVATE: ConnectionFailure = { code: 'BLOCKED', netError: 'net::ERR_X', rule: 'private address' }
-const UPSTREAM: Pick<EgressPolicy, 'mode' | 'upstream'> = { mode: 'OPEN', upstream: { url: 'http://proxy.test:1' } }
+const UPSTREAM: EgressPolicy = {
+  mode: 'OPEN',
+  allow: [],
+  allowedHosts: null,
+  upstream: { url: 'http://proxy.test:1' },
+}
 
 const outcome = (members: Partial<ConnectionOutcome> = {}): ConnectionOutcome => ({
   host: 'site.test',

@@ -1,5 +1,6 @@
 import type { ConnectionFailure, ConnectionOutcome, EgressMode, EgressPolicy } from '../../../ports/egress.ts'
 import { parseHost, formatAddress } from '../../../egress/network-address.ts'
+import { refusingRule } from '../../../egress/refusal.ts'
 import type { CdpResponse } from '../cdp/protocol/cdp-events.ts'
 import { SocketEnds } from './socket-ends.ts'
 
@@ -25,7 +26,7 @@ const PROXY_ERROR = /net::ERR_(?:SOCKS_CONNECTION_FAILED|SOCKS_CONNECTION_HOST_U
 const RESET = /net::ERR_(?:CONNECTION_RESET|CONNECTION_CLOSED|EMPTY_RESPONSE)/
 const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }
 
-const EVERYTHING = { mode: 'OPEN', upstream: null } as const
+const EVERYTHING: EgressPolicy = { mode: 'OPEN', allow: [], allowedHosts: null, upstream: null }
 
 interface Waiting {
   key: string
@@ -50,6 +51,7 @@ const textOf = ({ code, rule, netError }: ConnectionFailure) =>
 export class ConnectionOutcomes {
   readonly mode: EgressMode
   readonly webSockets: SocketEnds
+  readonly #policy: EgressPolicy
   readonly #proxyPort: number | null
   readonly #hidden: readonly RegExp[]
   readonly #failed = new Map<string, ConnectionOutcome[]>()
@@ -59,7 +61,9 @@ export class ConnectionOutcomes {
   readonly #waiting = new Set<Waiting>()
 
   /** `proxyPort`: of the browser's proxy on this machine; null: it has none, and what it says is so. */
-  constructor(proxyPort: number | null, { mode, upstream }: Pick<EgressPolicy, 'mode' | 'upstream'> = EVERYTHING) {
+  constructor(proxyPort: number | null, policy: EgressPolicy = EVERYTHING) {
+    const { mode, upstream } = policy
+    this.#policy = policy
     this.#proxyPort = proxyPort
     this.#hidden = proxyPort === null ? [] : upstream ? [PROXY_ERROR, RESET] : [PROXY_ERROR]
     this.mode = mode
@@ -73,6 +77,11 @@ export class ConnectionOutcomes {
     for (const waiting of this.#waiting) {
       if (waiting.key === key && outcome.endedAt >= waiting.since) this.#settle(waiting, outcome.failure)
     }
+  }
+
+  /** The rule by which a URL is refused as it stands, before anything is connected to; null: none. */
+  refusingRule(url: URL): string | null {
+    return refusingRule(url, this.#policy)
   }
 
   /** Whether the browser's words hide what happened. */

@@ -6,6 +6,7 @@ import type { BrowserProcess } from '../launch/browser-process.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
 import { BodyRecorder, type BodyCapture } from './bodies/body-recorder.ts'
+import { ClientLoadRecorder } from './network/client-load-recorder.ts'
 import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { ConsoleRecorder } from './console/console-recorder.ts'
 import { DraftQueue } from './console/draft-queue.ts'
@@ -32,6 +33,8 @@ type Capture = BodyCapture & Pick<CaptureOptions, 'webSocketMessages' | 'console
 export class RecorderSet {
   /** Hears of documents before those who record them. */
   readonly guard: NavigationGuard
+  /** Hears from clients themselves. */
+  readonly clientLoads: ClientLoadRecorder
   readonly #connections: ConnectionOutcomes
   readonly #bodies: BodyRecorder
   readonly #network: NetworkRecorder
@@ -103,6 +106,7 @@ export class RecorderSet {
     this.#bodies = new BodyRecorder(wire, targets, gate.keepBody, capture)
     const pages = new PageRecorder(wire, targets, gate)
     const network = new NetworkRecorder(wire, targets, gate, this.guard, connections, this.#bodies)
+    this.clientLoads = new ClientLoadRecorder(gate, connections, () => network.numbers.next())
     const messages: MessageCapture = {
       isWanted: capture.webSocketMessages,
       budget: new MessageBudget(),
@@ -173,6 +177,7 @@ export class RecorderSet {
   /** The same for requests alone. */
   flushRequests(cutBy: CutFailure): void {
     this.#connections.settle()
+    this.clientLoads.flush(cutBy)
     this.#network.flush(cutBy)
   }
 

@@ -2,6 +2,7 @@ import type { ActionError, ActionType } from '../../../ports/action.ts'
 import type { ClientAct } from '../../../ports/cdp-client.ts'
 import { charactersOf, maskOf } from '../actions/secret-fields.ts'
 import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
+import type { LoadedResource } from '../cdp/protocol/loaded-resource.ts'
 import type { CommandParams } from './command-policy.ts'
 
 /** Keys and turns of the wheel that follow each other within this time are one act. */
@@ -28,13 +29,18 @@ const MODIFIERS = [
 /** How a command of the browser's protocol went. */
 export interface Outcome {
   /** `message`: what the browser refused, for people; null: it did it, and opened this target if any. */
-  answered(message: string | null, openedTargetId?: string | null): void
+  answered(message: string | null, openedTargetId?: string | null, resource?: LoadedResource | null): void
   /** It never reached the browser. */
   refused(message: string): void
   /** No answer comes any more, for its page has closed. */
   pageClosed(): void
   /** The connection ended, and with it whoever wanted the answer. */
   disconnected(): void
+}
+
+/** Records what clients have the browser load. Null: a command loads nothing. */
+export interface ClientLoads {
+  begin(method: string, params: CommandParams, pageId: string | null): Outcome | null
 }
 
 /**

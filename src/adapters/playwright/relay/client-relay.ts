@@ -7,7 +7,7 @@ import { FlowControl, type Unanswered } from './flow-control.ts'
 import { heedGuard, type HeededGuard } from './blocked-act.ts'
 import { outcomeIn } from './command-outcome.ts'
 import type { CommandParams } from './command-policy.ts'
-import { ClientActionRecorder, type Outcome } from './client-action-recorder.ts'
+import { ClientActionRecorder, type ClientLoads, type Outcome } from './client-action-recorder.ts'
 import { ClientView, type Verdict, type LiveViewBrowser } from './client-view.ts'
 import { DebuggerWatchdog } from './debugger-watchdog.ts'
 import type { Tenant, TenantResponse } from '../cdp/connection/tenant.ts'
@@ -53,6 +53,7 @@ interface ClientCommand extends Asked {
 
 interface RelayGround extends LiveViewBrowser {
   guard: HeededGuard
+  loads: ClientLoads
   /** The client did something on a page that may open a dialog; null: the page is not known. */
   acted(pageId: string | null): void
 }
@@ -119,7 +120,9 @@ export class ClientRelay implements CdpAttachment, Tenant {
       return this.#client.close(1000, 'closed by the client')
     }
     const actedOn = this.#actedOn(command)
-    const outcome = heedGuard(this.#acts.begin(method, params, actedOn), this.#ground.guard, actedOn, command)
+    const loading = this.#ground.loads.begin(method, params, actedOn)
+    const outcome =
+      loading ?? heedGuard(this.#acts.begin(method, params, actedOn), this.#ground.guard, actedOn, command)
     const verdict = this.#view.judge(command, child)
     const execute = (settled: Verdict) => this.#execute(command, actedOn, outcome, settled)
     if (verdict instanceof Promise) void verdict.then(execute)
@@ -270,8 +273,8 @@ export class ClientRelay implements CdpAttachment, Tenant {
 
   #answered(asked: Asked, outcome: Outcome | null, message: Buffer, ends: MessageEnds): void {
     const { id, method, sessionId } = asked
-    const { failure, targetId } = outcomeIn(message)
-    outcome?.answered(failure, targetId)
+    const { failure, targetId, resource } = outcomeIn(message)
+    outcome?.answered(failure, targetId, resource)
     if (method === 'Target.getBrowserContexts') {
       const { result, error } = JSON.parse(message.toString()) as { result?: Record<string, unknown>; error?: object }
       return this.#answer(asked, result ? { result: this.#view.contexts(result) } : { error })

@@ -242,6 +242,7 @@ export class PlaywrightSession implements BrowserSession {
       wire,
       targets: this.#targets,
       guard: this.#guard,
+      loads: this.#recording.clientLoads,
       browserContextId,
       behaviors: this.#downloadBehaviors,
       handover: this.#handover,

@@ -7,6 +7,12 @@ const MOST_WAITING = 100
 export class RequestNumbers {
   readonly #numbers = new Map<string, number>()
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
+  #last = 0
+
+  /** For a request that begins. */
+  next(): number {
+    return ++this.#last
+  }
 
   note(browserId: string, requestId: number): void {
     this.#numbers.delete(browserId)

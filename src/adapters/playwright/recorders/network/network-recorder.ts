@@ -72,7 +72,6 @@ export class NetworkRecorder {
   /** Of the newest hops, for what else the browser tells of a request. */
   readonly numbers = new RequestNumbers()
   #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
-  #count = 0
 
   constructor(
     wire: CdpConnection,
@@ -224,7 +223,7 @@ export class NetworkRecorder {
       const encodedBytes = redirectResponse.encodedDataLength
       this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes }, 'HOP')
     }
-    const exchange = beginExchange(++this.#count, session, event, previous?.url ?? null)
+    const exchange = beginExchange(this.numbers.next(), session, event, previous?.url ?? null)
     this.#bodies.begun(event.requestId, exchange, event.request)
     this.#begin(event.requestId, exchange)
     this.#endBlocked(event.requestId, event.timestamp)
@@ -259,7 +258,7 @@ export class NetworkRecorder {
     exchange.extraIndex = chain.promised++
     chain.received.splice(exchange.extraIndex, 0, null)
     this.#end(chainId, { failure: null, endTimestamp: timestamp, encodedBytes: null }, 'SAME')
-    const again = { ...exchange, requestId: ++this.#count, startedAt: now, startTimestamp: timestamp }
+    const again = { ...exchange, requestId: this.numbers.next(), startedAt: now, startTimestamp: timestamp }
     this.#begin(chainId, { ...again, response: null, extraIndex: null, authorizedBy: authChallenge.scheme })
   }
 
@@ -332,7 +331,7 @@ export class NetworkRecorder {
     this.#end(chainId, isDelivered ? { ...UNTOLD, failure: null } : abandoned(exchange, 'net::ERR_ABORTED', false))
     const next = nextHop(exchange, told, Date.now())
     if (next) {
-      const hop = { ...next, requestId: ++this.#count }
+      const hop = { ...next, requestId: this.numbers.next() }
       this.#begin(chainId, hop)
       this.#leave(chainId, hop)
     }
