@@ -14,6 +14,11 @@ export class CommitProgress {
     return this.#requested.patches
   }
 
+  /** Whether somebody waits. */
+  get isAwaited(): boolean {
+    return this.#waiting.length > 0
+  }
+
   entryRequested(): void {
     this.#requested.entries += 1
   }

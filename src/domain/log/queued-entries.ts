@@ -15,6 +15,9 @@ const BATCH = { entries: 200, bytes: 512 * 1024 }
 /** The end of a log that was cut goes in one: what callers did, which is not dropped, and the final status. */
 const LAST_BATCH = { entries: 5_000, bytes: 2 * 1024 * 1024 }
 
+/** Whether so much is at least a whole batch. */
+export const isBatch = (entries: number, bytes: number): boolean => entries >= BATCH.entries || bytes >= BATCH.bytes
+
 /** Takes the next batch out of the queue. */
 export function takeBatch(queue: Queued[], isCut: boolean): { taken: Queued[]; bytes: number } {
   const most = isCut ? LAST_BATCH : BATCH

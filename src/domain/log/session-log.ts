@@ -5,6 +5,8 @@ import type { EntryDraft, LogEntry, MissReason, SessionEventKind } from '../../p
 import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store-errors.ts'
 import type { LogHead, Store } from '../../ports/store.ts'
 import type { SessionPatch, SessionRecord } from '../../ports/session-record.ts'
+import { AwaitedEntries } from './awaited-entries.ts'
+import { CommitPace } from './commit-pace.ts'
 import { CommitProgress } from './commit-progress.ts'
 import { DropMarkers } from './drop-markers.ts'
 import { DroppedEntries } from './dropped-entries.ts'
@@ -15,7 +17,7 @@ import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
 import { hasOwnCap, isNeverDropped } from './drop-policy.ts'
 import { MESSAGE_SHARE } from './message-drops.ts'
-import { cutQueue, MARKER_SIZE, queuedAgain, takeBatch, type Queued } from './queued-entries.ts'
+import { cutQueue, isBatch, MARKER_SIZE, queuedAgain, takeBatch, type Queued } from './queued-entries.ts'
 import type { SessionLogEvents } from './session-log-events.ts'
 import { StoreRetry } from './store-retry.ts'
 import { deeplyWellFormed } from './well-formed.ts'
@@ -52,8 +54,16 @@ export class SessionLog {
   readonly #committing = bound(() => this.#commitAll())
   readonly #progress = new CommitProgress()
   readonly #patience: StoreRetry
-  /** Who waits for the entry that was made of this data. */
-  readonly #awaited = new Map<EntryDraft['data'], (entry: LogEntry | null) => void>()
+  readonly #awaited = new AwaitedEntries()
+  /** Nothing gathers while somebody waits for what is there, or it is enough. */
+  readonly #pace = new CommitPace(
+    () =>
+      this.#progress.isAwaited ||
+      !this.#awaited.isEmpty ||
+      this.#isCut ||
+      this.#lost ||
+      isBatch(this.#queue.length, this.#queuedBytes),
+  )
 
   /** Dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
@@ -137,10 +147,9 @@ export class SessionLog {
   commit(draft: EntryDraft, patch: SessionPatch | null = null): Promise<LogEntry | null> {
     if (this.#ended || this.#lost) return Promise.resolve(null)
     const data = deeplyWellFormed(draft.data)
-    const { promise, resolve } = Promise.withResolvers<LogEntry | null>()
-    this.#awaited.set(data, resolve)
+    const committed = this.#awaited.expect(data)
     this.append({ ...draft, data } as EntryDraft, patch)
-    return promise
+    return committed
   }
 
   /** Changes the session's row together with the next batch, or on its own if none is waiting. */
@@ -153,7 +162,9 @@ export class SessionLog {
 
   /** Resolves when everything asked for so far is committed, whatever is queued after it; or when the log is lost. */
   flush(): Promise<void> {
-    return this.#progress.reach()
+    const reached = this.#progress.reach()
+    this.#pace.look()
+    return reached
   }
 
   /** Commits the final status entry with the row's final state; nothing can be appended afterwards (guarantee 10). */
@@ -225,6 +236,7 @@ export class SessionLog {
   }
 
   #startCommitting(): void {
+    this.#pace.look()
     if (this.#isCommitting || this.#lost || (this.#queue.length === 0 && !this.#patch)) return
     this.#isCommitting = true
     this.#committing().then(
@@ -248,6 +260,8 @@ export class SessionLog {
     // as a file and the action that made it.
     await turn()
     while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
+      await this.#pace.next()
+      if (this.#lost) return
       const loosePatch = this.#patch
       const patches = this.#progress.requestedPatches
       this.#patch = null
@@ -348,7 +362,7 @@ export class SessionLog {
     const dropped = new DroppedEntries('UNSTORABLE')
     dropped.add(entry)
     await this.#commitBatch([{ ...dropped.toDraft(Date.now()), sequence: entry.sequence }], patch)
-    this.#settleAwaited(entry, null)
+    this.#awaited.settle(entry, null)
     if (!(cause instanceof UnstorableBatch)) this.#events.failed(cause)
   }
 
@@ -359,12 +373,7 @@ export class SessionLog {
     this.#progress.entriesCommitted(entries.length)
     if (patch?.endedAt) this.#ended = true
     this.#events.committed(entries, patch)
-    for (const entry of entries) this.#settleAwaited(entry, entry)
-  }
-
-  #settleAwaited({ data }: LogEntry, entry: LogEntry | null): void {
-    this.#awaited.get(data)?.(entry)
-    this.#awaited.delete(data)
+    for (const entry of entries) this.#awaited.settle(entry, entry)
   }
 
   /** What is not committed of the batch that was taken last, and of what waits. */
@@ -383,8 +392,8 @@ export class SessionLog {
     this.#patch = null
     this.#drops.stop()
     this.#progress.giveUp()
-    for (const resolve of this.#awaited.values()) resolve(null)
-    this.#awaited.clear()
+    this.#pace.look()
+    this.#awaited.giveUp()
     this.#events.lost()
   }
 }

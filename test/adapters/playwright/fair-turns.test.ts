@@ -114,6 +114,20 @@ test('once nobody else is in use, a flood is not paused any more', () => {
   expect(flood.done - before).toBeGreaterThan(1_500)
 })
 
+test('once everybody else has ended, a flood is paused no longer, at once', () => {
+  const turns = create()
+  const [flood, ended] = [new Pipe(turns), new Pipe(turns)]
+  flood.bring(5_000)
+  pass(2 * SECOND, ended)
+  const before = flood.done
+  turns.end(ended)
+  // What is still handed on of what it said is no use of it.
+  ended.bring(1)
+  pass(SECOND / 2)
+  expect(flood.done - before).toBeGreaterThan(250)
+  expect(ended.left).toBe(0)
+})
+
 test('what a pipe did while it was alone does not count for long', () => {
   const turns = create()
   const [flood, quiet] = [new Pipe(turns), new Pipe(turns)]

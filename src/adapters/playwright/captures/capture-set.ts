@@ -8,6 +8,7 @@ import type { Logger } from '../../../logger.ts'
 import type { BrowserRecordingKind } from '../../../ports/artifact.ts'
 import type { BrowserFile, BrowserOptions, EventSink } from '../../../ports/browser.ts'
 import type { ArtifactFailureCode } from '../../../ports/log-entry.ts'
+import { isPlaywrightSignal } from '../cdp/protocol/playwright-signal.ts'
 import { PageDirectory } from '../cdp/targets/page-directory.ts'
 import type { BrowserProcess } from '../launch/browser-process.ts'
 import { Deadline } from '../../../async/deadline.ts'
@@ -71,6 +72,11 @@ export class CaptureSet {
     this.#kinds = new Set(kinds)
     this.#process = process
     this.#logger = logger
+    // Playwright needs lines for traces alone, and of each argument it makes a handle with an id of random bytes, which took
+    // as long as recording the line.
+    if (!this.#kinds.has('TRACE')) {
+      process.wire.withhold('Runtime.consoleAPICalled', (line) => !isPlaywrightSignal(line))
+    }
   }
 
   /** Takes credentials out of what is recorded. Call before `start`. */

@@ -259,9 +259,8 @@ export class CdpConnection implements Turns {
     if (!this.#closed) this.#input.write(`${JSON.stringify(message)}\0`)
   }
 
-  /** See FairTurns. */
+  /** See FairTurns: what it takes elsewhere; the browser is a session's; it is about to end. */
   readonly charge = (milliseconds: number): void => this.#pipes.turns.charge(this, milliseconds)
-  /** See FairTurns: the browser is a session's; it is about to end. */
   readonly take = (): void => this.#pipes.turns.take(this)
   readonly hurry = (): void => this.#pipes.turns.release(this)
 
@@ -385,6 +384,7 @@ export class CdpConnection implements Turns {
     this.#closed = true
     clearTimeout(this.#lastWords)
     this.#framer.dispose()
+    this.#pipes.turns.end(this)
     this.barrier.open()
     this.#pending.clear()
     this.#guests.clear()

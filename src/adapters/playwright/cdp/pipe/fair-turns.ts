@@ -114,6 +114,13 @@ export class FairTurns {
     if (this.#waiting.has(turns)) this.#schedule()
   }
 
+  /** The pipe has ended: from now on nobody is paused for it. */
+  end(turns: Turns): void {
+    this.#taken.delete(turns)
+    this.release(turns)
+    if (this.#woken.delete(turns) && this.#waiting.size > 0) this.#schedule()
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return
     clearTimeout(this.#pause)

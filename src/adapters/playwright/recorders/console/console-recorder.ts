@@ -17,6 +17,7 @@ import { formatTable } from './console-table.ts'
 import { formatArgument, formatCauses, formatConsoleArguments, formatErrorMembers, messageOf } from './console-text.ts'
 import { countTruncated, valueOf, ValueRoom } from './console-value.ts'
 import { cutText, cutUrl, startOfText } from '../../cdp/protocol/cut-text.ts'
+import { isPlaywrightSignal } from '../../cdp/protocol/playwright-signal.ts'
 import { formatStack } from '../../cdp/protocol/stack-text.ts'
 import { DeepLine, DeepValues } from './deep-values.ts'
 import type { DraftQueue } from './draft-queue.ts'
@@ -70,9 +71,6 @@ const RELEASE_EVERY = 200
 
 /** The browser tells a failure after it happened. */
 const TOLD_LATER_MS = 1_000
-
-/** Playwright's own signal to itself in setContent, told by way of the console. */
-const PLAYWRIGHT_TAG = '--playwright--'
 
 interface Line {
   session: TrackedSession
@@ -166,7 +164,7 @@ export class ConsoleRecorder {
     if (type === 'endGroup') return this.#groups.closed(session.sessionId, contextId)
     if (type === 'clear') return this.#groups.contextEnded(session.sessionId, contextId)
     const [first] = event.args
-    if (type === 'debug' && typeof first?.value === 'string' && first.value.startsWith(PLAYWRIGHT_TAG)) return
+    if (isPlaywrightSignal(event)) return
     const args =
       event.args.length === 1 && first?.value === STAND_INS[type] && first?.value !== undefined ? [] : event.args
     const { method, level } = METHODS[type] ?? PLAIN
