@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
-import { chromium } from 'playwright'
+import { chromium, type Page } from 'playwright'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { actionApi } from '../support/action-api.ts'
 import { startPagesSite, type PagesSite } from '../support/pages-site.ts'
@@ -151,6 +151,7 @@ describe('the API, and clients', () => {
       const fetched = page.evaluate(() => fetch('http://intranet.test/', { mode: 'no-cors' }))
       await expect(fetched).rejects.toThrow(/Failed to fetch/)
     }
+    await loadByCommands(own)
     for (const server of ['direct://', 'http://intranet.test:80', 'socks5://127.0.0.1:1080']) {
       await expect(browser.newContext({ proxy: { server } })).rejects.toThrow(/createBrowserContext is not served/)
     }
@@ -185,6 +186,37 @@ describe('the API, and clients', () => {
     for (const one of [narrow, none]) await terminate(one.id)
   })
 })
+
+/** By commands that have the browser, not a page, ask for something, and by responses that a client invents. */
+async function loadByCommands(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  const { frameTree } = await session.send('Page.getFrameTree')
+  const options = { disableCache: true, includeCredentials: false }
+  for (const url of [
+    'http://intranet.test/map',
+    redirectTo('http://intranet.test/map'),
+    redirectTo('http://metadata.test/'),
+  ]) {
+    const { resource } = await session.send('Network.loadNetworkResource', {
+      frameId: frameTree.frame.id,
+      url,
+      options,
+    })
+    expect(resource.success).toBe(false)
+  }
+  await page.evaluate(() => {
+    document.head.innerHTML += '<link rel="manifest" href="http://intranet.test/manifest">'
+  })
+  await session.send('Page.getAppManifest')
+  const location = 'http://intranet.test/invented'
+  await page.route('**/plain?redirected', (route) => route.fulfill({ status: 302, headers: { location } }))
+  await page.route('**/plain?sent-elsewhere', (route) => route.continue({ url: location }))
+  for (const url of ['/plain?redirected', '/plain?sent-elsewhere']) {
+    await expect(page.evaluate((path) => fetch(path, { mode: 'no-cors' }), url)).rejects.toThrow(/Failed to fetch/)
+  }
+  await page.unrouteAll()
+  await session.detach()
+}
 
 const redirectTo = (url: string) => `http://public.test/redirect?to=${encodeURIComponent(url)}`
 

@@ -20,6 +20,17 @@ export const WAYS_OF_PAGES = [
   'popup',
   'form',
   'web-socket',
+  'ping',
+  'preload',
+  'module-preload',
+  'module',
+  'object',
+  'embed',
+  'video',
+  'font',
+  'style-import',
+  'background',
+  'svg-image',
 ] as const
 
 const ATTACK = `<title>Reach</title><body><script>
@@ -56,6 +67,17 @@ const ATTACK = `<title>Reach</title><body><script>
       const form = add('form', { action: to('form'), method: 'post', target: '_blank' }); document.body.append(form); form.submit()
     },
     'web-socket': () => new Promise((resolve) => { new WebSocket('ws://' + host + '/web-socket').onclose = resolve }),
+    ping: () => { const link = add('a', { href: '#', ping: to('ping') }); document.body.append(link); link.click() },
+    preload: () => settled(add('link', { rel: 'preload', as: 'fetch', href: to('preload') })),
+    'module-preload': () => settled(add('link', { rel: 'modulepreload', href: to('module-preload') })),
+    module: () => import(to('module')),
+    object: () => settled(add('object', { data: to('object') })),
+    embed: () => settled(add('embed', { src: to('embed') })),
+    video: () => settled(add('video', { src: to('video'), preload: 'auto' }), 'loadedmetadata'),
+    font: () => new FontFace('reached', 'url(' + to('font') + ')').load(),
+    'style-import': () => settled(add('style', { textContent: '@import url(' + to('style-import') + ')' })),
+    background: () => { document.body.style.backgroundImage = 'url(' + to('background') + ')' },
+    'svg-image': () => { document.body.insertAdjacentHTML('beforeend', '<svg><image href="' + to('svg-image') + '"/></svg>') },
     'web-rtc': async () => {
       const peer = new RTCPeerConnection({ iceServers: [{ urls: ['stun:' + host + ':3478', 'turn:' + host + ':3478?transport=udp', 'turn:' + host + ':3478?transport=tcp'], username: 'u', credential: 'c' }] })
       peer.createDataChannel('x')
