@@ -16,9 +16,7 @@ test('the browser writes no line of a page to its own output', async () => {
   const mode = { executable, sandboxed: false, firstUid: null, ownUids: false }
   const parent = new BrowsersDirectory(directory, logger)
   const { process: browser, page } = await openBrowser(mode, parent, createBrowserPipes(), null, logger, NO_DEADLINE)
-  await page.evaluate(() => {
-    for (let index = 0; index < 20; index += 1) console.error(`line ${index} of the page`)
-  })
+  await page.evaluate('for (let index = 0; index < 20; index += 1) console.error(`line ${index} of the page`)')
   browser.wire.tell('Browser.close')
   await browser.exited
   await browser.close(0)
