@@ -2,6 +2,14 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+export interface LinesWanted {
+  count: number
+  /** 0: all at once. */
+  everyMs: number
+  /** What a line is given: a text, or an object. Texts where it is left out. */
+  logs?: 'texts' | 'objects'
+}
+
 /**
  * Pages that log lines once they are told to. A page waits for an answer to `/go`, so that a run begins at a known
  * moment, with the page loaded and whoever listens in place, for a bare listener and for the server alike.
@@ -10,7 +18,7 @@ export interface LocalSite {
   /** A page that loads at once and does nothing. */
   still: string
   /** Page that logs `count` lines: all at once, or one every `everyMs`. */
-  pageOf(run: string, count: number, everyMs: number): string
+  pageOf(run: string, wanted: LinesWanted): string
   /** Page that fetches `count` JSON documents, all at once. */
   fetchesOf(run: string, count: number): string
   /** Resolves when the page of this run has received all that it fetched. Call before `go`. */
@@ -24,9 +32,13 @@ export interface LocalSite {
 
 /** What a line says: its number, and when it was logged in milliseconds since the epoch with fractions. */
 const SCRIPT = `
-const { run, count, everyMs } = Object.fromEntries(new URLSearchParams(location.search))
-const log = (number) =>
-  console.log(\`\${number} \${performance.timeOrigin + performance.now()} the list of items was loaded and shown to whoever asked\`)
+const { run, count, everyMs, logs } = Object.fromEntries(new URLSearchParams(location.search))
+const now = () => performance.timeOrigin + performance.now()
+const logText = (number) =>
+  console.log(\`\${number} \${now()} the list of items was loaded and shown to whoever asked\`)
+const logObject = (number) =>
+  console.log({ number, at: now(), event: 'list loaded', user: { id: 17, name: 'Ann' }, tags: ['new', 'sale'], isShown: true })
+const log = logs === 'objects' ? logObject : logText
 await fetch('/go?run=' + run)
 if (everyMs === '0') for (let number = 0; number < Number(count); number += 1) log(number)
 else {
@@ -63,10 +75,22 @@ const FETCHED = JSON.stringify({
 
 const STILL = '<!doctype html><title>still</title><link rel="icon" href="data:,"><p>nothing happens here'
 
-/** Number of a logged line and when the page logged it; null for a line that the page did not log itself. */
-export function readLine(text: string): { number: number; at: number } | null {
+/** Number of a logged line and when the page logged it. */
+export interface LoggedLine {
+  number: number
+  at: number
+}
+
+/** Null for a line that the page did not log itself. */
+export function readLine(text: string): LoggedLine | null {
   const match = /^(\d+) ([\d.]+) the list/.exec(text)
   return match && { number: Number(match[1]), at: Number(match[2]) }
+}
+
+/** The same of an object that was logged. */
+export function readObject(value: unknown): LoggedLine | null {
+  const { number, at, event } = value as Partial<LoggedLine & { event: string }>
+  return event === 'list loaded' && number !== undefined && at !== undefined ? { number, at } : null
 }
 
 export async function startLocalSite(): Promise<LocalSite> {
@@ -110,7 +134,8 @@ export async function startLocalSite(): Promise<LocalSite> {
 
   return {
     still: `${origin}/still`,
-    pageOf: (run, count, everyMs) => `${origin}/lines?run=${run}&count=${count}&everyMs=${everyMs}`,
+    pageOf: (run, { count, everyMs, logs = 'texts' }) =>
+      `${origin}/lines?run=${run}&count=${count}&everyMs=${everyMs}&logs=${logs}`,
     fetchesOf: (run, count) => `${origin}/fetches?run=${run}&count=${count}`,
     finished: (run) => {
       const { promise, resolve } = Promise.withResolvers<void>()

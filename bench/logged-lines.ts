@@ -1,13 +1,7 @@
-import type { Browser } from 'playwright'
+import type { Browser, ConsoleMessage } from 'playwright'
 import type { GraphqlClient } from './graphql-client.ts'
-import { readLine, type LocalSite } from './local-site.ts'
+import { readLine, readObject, type LinesWanted, type LocalSite, type LoggedLine } from './local-site.ts'
 import { untilWarm } from './warm-pool.ts'
-
-export interface LinesWanted {
-  count: number
-  /** 0: all at once. */
-  everyMs: number
-}
 
 export interface LinesHeard {
   /** From letting the page begin until the last line was there. */
@@ -36,8 +30,8 @@ class Listener {
     this.#all.promise.catch(() => {})
   }
 
-  hear(text: string): void {
-    const line = readLine(text)
+  /** Null: a line that the page did not log itself. */
+  hear(line: LoggedLine | null): void {
     if (!line) return
     const now = performance.now()
     if (line.number !== this.#delaysMs.length) {
@@ -73,26 +67,23 @@ function measureClockOffset(): number {
 
 /**
  * The least that a recorder of the console can do: read text, location and type of each message, and let go of its
- * arguments, which the browser would keep for ever.
+ * arguments, which the browser would keep for ever. One that records objects asks for the value of each instead.
  */
-export async function hearBare(
-  browser: Browser,
-  site: LocalSite,
-  { count, everyMs }: LinesWanted,
-): Promise<LinesHeard> {
+export async function hearBare(browser: Browser, site: LocalSite, wanted: LinesWanted): Promise<LinesHeard> {
   const run = nameRun()
   const context = await browser.newContext()
   try {
     const page = await context.newPage()
-    const listener = new Listener(count)
+    const listener = new Listener(wanted.count)
     let kept = ''
     page.on('console', (message) => {
       const { url, lineNumber } = message.location()
       kept = `${message.type()} ${url} ${lineNumber}`
-      listener.hear(message.text())
+      if (wanted.logs === 'objects') return void hearValues(message, listener)
+      listener.hear(readLine(message.text()))
       for (const argument of message.args()) void argument.dispose().catch(() => {})
     })
-    await page.goto(site.pageOf(run, count, everyMs))
+    await page.goto(site.pageOf(run, wanted))
     await site.waiting(run)
     const heard = await listener.heard(site.go(run))
     if (!kept.startsWith('log http')) throw new Error(`a line came without its type or place: ${kept}`)
@@ -102,37 +93,56 @@ export async function hearBare(
   }
 }
 
+async function hearValues(message: ConsoleMessage, listener: Listener): Promise<void> {
+  try {
+    const [value] = await Promise.all(message.args().map((argument) => argument.jsonValue()))
+    listener.hear(readObject(value))
+  } catch (error) {
+    listener.fail(error)
+  }
+}
+
 const START = `mutation ($input: StartSessionInput!) { startSession(input: $input, waitUntil: RUNNING) { id status } }`
-const FOLLOW = `subscription ($id: ID!) {
-  consoleMessages(sessionId: $id) { entries { sequence level text location { url line column } } dropped }
+const FOLLOW = `subscription ($id: ID!, $withArguments: Boolean!) {
+  consoleMessages(sessionId: $id) {
+    entries { sequence level text location { url line column } arguments @include(if: $withArguments) } dropped
+  }
 }`
 const COUNT = `query ($id: ID!) { session(id: $id) { consoleMessageCount } }`
 const END = `mutation ($id: ID!) { terminateSession(id: $id) { id } }`
 
+interface Entry {
+  sequence: number
+  text: string
+  /** Of an object its members, by name. */
+  arguments?: { properties: { name: string; value?: unknown }[] }[]
+}
+
 interface Batch {
-  consoleMessages: { entries: { sequence: number; text: string }[]; dropped: number }
+  consoleMessages: { entries: Entry[]; dropped: number }
 }
 
 /** The same lines through the server: a session opens the page, and a subscriber has each line once it is committed. */
 export async function hearThroughServer(
   client: GraphqlClient,
   site: LocalSite,
-  { count, everyMs }: LinesWanted,
+  wanted: LinesWanted,
 ): Promise<LinesHeard> {
   const run = nameRun()
-  const input = { initialPrompt: site.pageOf(run, count, everyMs) }
+  const input = { initialPrompt: site.pageOf(run, wanted) }
   const { startSession } = await client.query<{ startSession: { id: string; status: string } }>(START, { input })
   const { id, status } = startSession
   if (status !== 'RUNNING') throw new Error(`the session is ${status}`)
-  const listener = new Listener(count)
-  const follower = client.subscribe<Batch>(FOLLOW, { id })
+  const listener = new Listener(wanted.count)
+  const follower = client.subscribe<Batch>(FOLLOW, { id, withArguments: wanted.logs === 'objects' })
   const following = follow(follower, listener)
   try {
     await site.waiting(run)
     await untilWarm(client)
     const heard = await listener.heard(site.go(run))
     const { session } = await client.query<{ session: { consoleMessageCount: number } }>(COUNT, { id })
-    if (session.consoleMessageCount !== count) throw new Error(`${session.consoleMessageCount} lines are committed`)
+    if (session.consoleMessageCount !== wanted.count)
+      throw new Error(`${session.consoleMessageCount} lines are committed`)
     return heard
   } finally {
     await client.query(END, { id })
@@ -145,9 +155,15 @@ async function follow(batches: AsyncIterable<Batch>, listener: Listener): Promis
   try {
     for await (const { consoleMessages } of batches) {
       if (consoleMessages.dropped > 0) throw new Error(`${consoleMessages.dropped} lines were dropped`)
-      for (const { text } of consoleMessages.entries) listener.hear(text)
+      for (const { text, arguments: values } of consoleMessages.entries) {
+        listener.hear(values ? readObject(membersOf(values)) : readLine(text))
+      }
     }
   } catch (error) {
     listener.fail(error)
   }
+}
+
+function membersOf([value]: NonNullable<Entry['arguments']>): object {
+  return Object.fromEntries(value?.properties.map((member) => [member.name, member.value]) ?? [])
 }

@@ -260,6 +260,16 @@ describe('what was typed', () => {
     expect(by.text('not secret')).toBe('not secret')
   })
 
+  test('is masked in a URL from then on, also where that was looked at before, until it is taken back', () => {
+    const by = redaction()
+    const url = 'http://a.test/find/geheimnis'
+    expect(by.url(url)).toBe(url)
+    const takeBack = by.expectSecret('geheimnis')
+    expect([by.url(url), by.url(url)]).toEqual(Array(2).fill('http://a.test/find/[redacted]'))
+    takeBack()
+    expect(by.url(url)).toBe(url)
+  })
+
   test('is forgotten, the oldest first, where it is endless', () => {
     const by = redaction()
     for (let index = 0; index < 3_000; index += 1) by.expectSecret(`secret number ${index}`)

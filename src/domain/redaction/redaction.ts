@@ -12,6 +12,8 @@ const STEP_CHARACTERS = 64 * 1024
 const OVERLAP_CHARACTERS = 8 * 1024
 /** Time of its own that a body may take: all sessions share the thread. */
 const BODY_MS = 1_000
+/** Of a URL that is remembered with how it is masked. */
+const REPEATED_CHARACTERS = 2_048
 const YIELD_AFTER_MS = 10
 
 /** The body cannot be looked through in reasonable time. */
@@ -34,6 +36,8 @@ export class Redaction {
   readonly #parameters: ReadonlySet<string>
   readonly #patterns: PatternMask | null
   readonly #secrets = new TypedSecrets()
+  /** As it was masked with the secrets of then. */
+  #lastUrl = { given: '', masked: '', version: 0 }
 
   /** Throws if a pattern is not of the syntax of RE2: inputs are checked. */
   constructor({ headers, jsonKeys, urlParameters, patterns }: RedactionRules) {
@@ -59,6 +63,15 @@ export class Redaction {
   }
 
   url(url: string): string {
+    if (url.length > REPEATED_CHARACTERS) return this.#maskedUrl(url)
+    // Lines of a page name the same one again and again.
+    if (url !== this.#lastUrl.given || this.#secrets.version !== this.#lastUrl.version) {
+      this.#lastUrl = { given: url, masked: this.#maskedUrl(url), version: this.#secrets.version }
+    }
+    return this.#lastUrl.masked
+  }
+
+  #maskedUrl(url: string): string {
     const withoutUser = url.includes('@') ? url.replace(CREDENTIALS_OF_URL, `$1${MASK}@`) : url
     return this.text(this.#withoutParameters(withoutUser))
   }

@@ -18,6 +18,12 @@ export class TypedSecrets {
   readonly #counts = new Map<string, number>()
   #characters = 0
   #finders: readonly Find[] | null = null
+  #version = 0
+
+  /** Another number whenever what is masked has changed. */
+  get version(): number {
+    return this.#version
+  }
 
   get isEmpty(): boolean {
     return this.#counts.size === 0
@@ -55,6 +61,7 @@ export class TypedSecrets {
     if (count !== undefined) return
     this.#characters += secret.length
     this.#finders = null
+    this.#version += 1
     for (const oldest of this.#counts.keys()) {
       const isEnough = this.#characters <= MOST_CHARACTERS && this.#counts.size <= MOST_SECRETS
       if (isEnough || oldest === secret) break
@@ -73,6 +80,7 @@ export class TypedSecrets {
     this.#counts.delete(secret)
     this.#characters -= secret.length
     this.#finders = null
+    this.#version += 1
   }
 }
 

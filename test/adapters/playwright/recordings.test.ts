@@ -25,6 +25,7 @@ async function recorded(record: BrowserRecordingKind[], end: 'in order' | 'crash
   const { session, recorder } = await testPool.start({ record, viewport: { width: 640, height: 360 } })
   expect((await take(session, { navigate: { url: `${site.url}/form` } })).error).toBeNull()
   expect((await take(session, { fill: { target: { css: '#user' }, value: 'ann' } })).error).toBeNull()
+  expect((await take(session, { evaluate: { expression: `() => console.log('said', 6 * 7)` } })).error).toBeNull()
   expect((await take(session, { openPage: { url: `${site.url}/moves` } })).error).toBeNull()
   const pids = testPool.browsers()
   if (end === 'crashed') {
@@ -91,6 +92,7 @@ describe('a session that ends in order', () => {
 
     const trace = await readArchive(of('TRACE').bytes)
     expect(trace.get('trace.trace')).toContain(`${site.url}/form`)
+    expect(trace.get('trace.trace')).toContain('said 42')
     expect(trace.get('trace.network')).toContain(`${site.url}/moves`)
     expect([...trace.keys()].some((name) => name.endsWith('.jpeg'))).toBe(true)
 

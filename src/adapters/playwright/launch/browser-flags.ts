@@ -40,6 +40,8 @@ const FLAGS = [
   '--disable-domain-reliability',
   '--disable-extensions',
   '--disable-hang-monitor',
+  '--enable-logging=stderr',
+  '--log-level=1',
   '--disable-ipc-flooding-protection',
   '--disable-popup-blocking',
   '--disable-prompt-on-repost',

@@ -15,6 +15,8 @@ import type { Tenant, TenantResponse, TenantCommand } from './tenant.ts'
 import { TenantSet } from './tenant-set.ts'
 import { readEnds } from '../pipe/message-text.ts'
 import { freeMemory } from '../pipe/free-memory.ts'
+import { GatheredReads } from '../pipe/gathered-reads.ts'
+import { InputCongestion } from '../pipe/input-congestion.ts'
 import { isTooIntricate } from '../pipe/json-weight.ts'
 import { MessageFramer } from '../pipe/message-framer.ts'
 import { headOf, tailOf, type OversizedMessage } from '../pipe/message-limits.ts'
@@ -50,6 +52,7 @@ export class CdpConnection implements Turns {
   readonly #output: Readable
   readonly #pipes: BrowserPipes
   readonly #framer: MessageFramer
+  readonly #reads: GatheredReads
   readonly #inbox: PlaywrightInbox
   readonly #logger: Logger
   /** All pipes take turns in one task, which is nobody's. */
@@ -65,7 +68,7 @@ export class CdpConnection implements Turns {
   #skipped: ((event: TooLarge) => void) | null = null
   readonly #overdue: OverdueLines
   #lineLeftOut: (sessionId: string) => void = () => undefined
-  #easing: Promise<void> | null = null
+  readonly #congestion: InputCongestion
   readonly #ids = new CommandIds()
   #closed = false
   #hasMisbehaved = false
@@ -81,6 +84,8 @@ export class CdpConnection implements Turns {
   constructor(input: Writable, output: Readable, downloadsDir: string, pipes: BrowserPipes, logger: Logger) {
     this.#input = input
     this.#output = output
+    this.#reads = new GatheredReads(output)
+    this.#congestion = new InputCongestion(input)
     this.#pipes = pipes
     this.#logger = logger
     const { promise, resolve } = Promise.withResolvers<string>()
@@ -98,6 +103,7 @@ export class CdpConnection implements Turns {
     )
     this.#overdue = new OverdueLines(pipes.limits.overdueMs)
     this.on('Runtime.consoleAPICalled', ({ timestamp, executionContextId }) => {
+      this.#reads.line()
       if (executionContextId !== 0) this.#overdue.heard(timestamp, pipes.turns.behindMs(this))
     })
     this.barrier = new ReleaseBarrier({
@@ -164,7 +170,9 @@ export class CdpConnection implements Turns {
 
   /** Whether something the browser said has reached us and is not processed yet, in whole or in part. */
   get hasUnread(): boolean {
-    return !this.#framer.isIdle || this.#framer.unfinishedBytes > 0 || this.#output.isPaused()
+    return (
+      !this.#framer.isIdle || this.#framer.unfinishedBytes > 0 || this.#output.isPaused() || this.#reads.isGathering
+    )
   }
 
   /** Resolves when all whole messages that have reached us by then are processed. */
@@ -225,17 +233,7 @@ export class CdpConnection implements Turns {
 
   /** Null: the browser reads as fast as it is written to. Else resolves when it has caught up, or is gone. */
   congestion(): Promise<void> | null {
-    if (this.#closed || !this.#input.writableNeedDrain) return null
-    // One for all guests: a listener for each would be more than Node takes for no leak.
-    this.#easing ??= new Promise((resolve) => {
-      const settle = () => {
-        this.#input.off('drain', settle).off('close', settle)
-        this.#easing = null
-        resolve()
-      }
-      this.#input.once('drain', settle).once('close', settle)
-    })
-    return this.#easing
+    return this.#closed ? null : this.#congestion.easing()
   }
 
   /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
@@ -278,6 +276,7 @@ export class CdpConnection implements Turns {
         this.#inbox.drain(until)
         const message = this.#inbox.isFull ? null : this.#framer.next()
         if (!message) break
+        this.#reads.message()
         this.#take(message)
       } while (performance.now() < until)
       this.#inbox.drain(until)
@@ -293,7 +292,7 @@ export class CdpConnection implements Turns {
       this.#caughtUp = Promise.withResolvers()
       if (this.#isOver) this.#end()
     }
-    if (this.#framer.isIdle && !this.#inbox.isFull) this.#output.resume()
+    if (this.#framer.isIdle && !this.#inbox.isFull) this.#reads.goOn()
     else this.#output.pause()
     if (this.#closed && this.#inbox.isEmpty) this.#closeTransport()
     return canRead || this.#inbox.canHand
@@ -385,6 +384,7 @@ export class CdpConnection implements Turns {
     clearTimeout(this.#lastWords)
     this.#framer.dispose()
     this.#pipes.turns.end(this)
+    this.#reads.stop()
     this.barrier.open()
     this.#pending.clear()
     this.#guests.clear()
