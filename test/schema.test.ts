@@ -1,6 +1,9 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  GraphQLObjectType,
+  GraphQLSchema,
+  GraphQLString,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
@@ -17,6 +20,7 @@ import { describe, expect, test } from 'vitest'
 import { API_KEY_INPUT_RULES } from '../src/domain/keys/api-key-input.ts'
 import { SESSION_INPUT_RULES } from '../src/domain/sessions/session-rules.ts'
 import { decodeGlobalId, encodeGlobalId } from '../src/contract/global-id.ts'
+import { undeclaredFields } from '../src/schema/base/needs.ts'
 import { printedSchema, schema } from '../src/schema/schema.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -28,6 +32,25 @@ const fieldsOf = (type: (typeof types)[number]): GraphQLField<unknown, unknown>[
 
 test('schema.graphql is what the code prints', () => {
   expect(readFileSync(join(ROOT, 'schema.graphql'), 'utf8')).toBe(printedSchema())
+})
+
+test('a field whose scope nobody has declared is named, and none is left', () => {
+  const declared = { pothosOptions: { authScopes: { READ: true } } }
+  const Inner = new GraphQLObjectType({
+    name: 'Inner',
+    fields: { text: { type: GraphQLString } },
+    extensions: declared,
+  })
+  const query = new GraphQLObjectType({
+    name: 'Query',
+    fields: {
+      open: { type: GraphQLString },
+      closed: { type: GraphQLString, extensions: declared },
+      inner: { type: Inner, extensions: declared },
+    },
+  })
+  expect(undeclaredFields(new GraphQLSchema({ query }))).toEqual(['Query.open'])
+  expect(undeclaredFields(schema)).toEqual([])
 })
 
 describe('descriptions', () => {

@@ -1,11 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
+import { readingFor } from '../../src/async/current-reader.ts'
 import { consoleMessage, insertWith, networkRequest } from './store-samples.ts'
 
 /** As it is stored: what a page holds is bounded by it. */
 const bytesOf = (entries: readonly LogEntry[]) =>
   entries.reduce((sum, { data }) => sum + Buffer.byteLength(JSON.stringify(data)), 0)
+
+/** Of reads that are asked for at once. */
+const CROWD = 1_000
 
 const EVERYTHING: EntryFilter = { kinds: null }
 
@@ -70,6 +74,33 @@ export function describeBoundedReads(store: () => Store): void {
         done = next.done
       }
       expect(looked).toBeGreaterThan(1)
+    })
+
+    test('of single rows, one reader after the other: a crowd of one holds up no other, nor an append', async () => {
+      const { session, entries } = await insertWith(store(), drafts)
+      const crowd = { name: 'a crowd', signal: null }
+      let answered = 0
+      const find = async () => {
+        await store().findSession(session.id)
+        answered += 1
+      }
+      const asked = readingFor(crowd, () => Array.from({ length: CROWD }, find))
+      await readingFor({ name: 'another', signal: null }, () => store().findSession(session.id))
+      expect(answered).toBeLessThan(CROWD / 2)
+      await store().append(session.id, entries.length, [], { title: 'appended' })
+      expect(answered).toBeLessThan(CROWD / 2)
+      await Promise.all(asked)
+    })
+
+    test('of single rows is dropped when its reader leaves', async () => {
+      const { session } = await insertWith(store(), drafts)
+      const leaving = new AbortController()
+      const asked = readingFor({ name: 'leaving', signal: leaving.signal }, () =>
+        Array.from({ length: CROWD }, () => store().findSession(session.id)),
+      )
+      leaving.abort(new Error('left'))
+      const outcomes = await Promise.allSettled(asked)
+      expect(outcomes.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(CROWD / 2)
     })
 
     test('drops a read that waits for its turn when its reader leaves', async () => {

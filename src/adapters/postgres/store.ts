@@ -1,4 +1,5 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
+import { currentReader } from '../../async/current-reader.ts'
 import type { DatabaseConfig } from '../../config.ts'
 import { StoreFull } from '../../ports/store-errors.ts'
 import type { Store } from '../../ports/store.ts'
@@ -46,7 +47,7 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
     ...createRetention(database),
   }
   return {
-    ...guarded(calls, watch, environment.hasRoom ?? (() => true)),
+    ...guarded(calls, turns, watch, environment.hasRoom ?? (() => true)),
     ping: () => watch.check(),
     describe: () => database.describe(),
     close: () => (closing ??= database.close()),
@@ -83,18 +84,46 @@ const IS_LARGE: Record<Exclude<keyof StoreCalls, Read>, boolean> = {
   updateTask: false,
 }
 
+/**
+ * Reads that take no turn here: some take one for each of their steps, and a key is looked up for many who ask at once,
+ * none of whom may make it wait or give it up.
+ */
+const TAKES_NO_TURN: ReadonlySet<string> = new Set<Read>([
+  'listSessions',
+  'countSessions',
+  'readEntries',
+  'countEntries',
+  'findApiKey',
+  'findApiKeyByHash',
+  'findApiKeys',
+])
+
+const isRead = (name: string) => /^(find|list|count|read|sum|describe)/.test(name)
+
 /** Whether a log ends with it: a few entries, for which a part of the reserve is kept. */
 const isEnd = (name: string, parameters: unknown[]) =>
   name === 'append' && ((parameters as Parameters<Store['append']>)[3]?.endedAt ?? null) !== null
 
-/** No call waits for a database that stands still, and none fills the disk that it needs to work at all. */
+/**
+ * No call waits for a database that stands still, none fills the disk that it needs to work at all, and no crowd of
+ * reads of one reader holds up the others, or an append.
+ */
 function guarded(
   calls: StoreCalls,
+  turns: ReadSemaphore,
   watch: DatabaseWatch,
   hasRoom: NonNullable<DatabaseEnvironment['hasRoom']>,
 ): StoreCalls {
   const isLarge = new Set(Object.entries(IS_LARGE).flatMap(([name, large]) => (large ? [name] : [])))
   const guard = ([name, call]: [string, (...parameters: unknown[]) => Promise<unknown>]) => {
+    if (isRead(name) && !TAKES_NO_TURN.has(name)) {
+      const read = (...parameters: unknown[]) => {
+        const reader = currentReader()
+        const ask = () => call(...parameters)
+        return watch.guard(() => (reader ? turns.take(reader.name, ask, reader.signal ?? undefined) : ask()))
+      }
+      return [name, read]
+    }
     if (!isLarge.has(name)) return [name, (...parameters: unknown[]) => watch.guard(() => call(...parameters))]
     const write = async (...parameters: unknown[]) => {
       if (!(await hasRoom(isEnd(name, parameters))))

@@ -1,3 +1,4 @@
+import { readingFor } from '../../async/current-reader.ts'
 import type { Bus } from '../../ports/bus.ts'
 import type { EntryFilter, LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
 import type { LogHead, Store } from '../../ports/store.ts'
@@ -242,21 +243,25 @@ export class LogReader {
 
   #source({ id, owner }: SessionSnapshot): LogSource {
     const store = this.#store
+    // Beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
+    const reader = `followers of ${owner}`
     let wasHere = false
     return {
       sessionId: id,
       head: async () => {
         const live = await this.#liveLog(id)
         wasHere ||= live !== null
-        const stored = () => (wasHere && this.#drained ? this.#lastHead(id) : store.readHead(id))
+        const stored = () =>
+          wasHere && this.#drained
+            ? this.#lastHead(id)
+            : readingFor({ name: reader, signal: null }, () => store.readHead(id))
         return live ? answerOr<LogHead | null>(live.logHead(), stored) : stored()
       },
       readTail: async (after, limit, maxBytes) => {
         const live = await this.#liveLog(id)
         return live ? answerOr(live.logTail(after, limit, maxBytes), () => null) : null
       },
-      // A reader beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
-      readStore: (query, signal) => store.readEntries({ ...query, reader: `followers of ${owner}` }, signal),
+      readStore: (query, signal) => store.readEntries({ ...query, reader }, signal),
       onWakeUp: (listener) => {
         const following = () => listener()
         this.#following.add(following)

@@ -16,6 +16,7 @@ import {
   type ValidatedSubscriptionArgs,
 } from 'graphql'
 import type { Logger } from 'pino'
+import { readingFor, type Reader } from '../../async/current-reader.ts'
 import type { DeliveryRoom } from '../../domain/log/delivery.ts'
 import { cutText, ISSUE_LIMITS } from '../../domain/kernel/errors.ts'
 import { OperationReads, RESPONSE_LIMITS, ResponseTooLarge } from '../../domain/log/operation-reads.ts'
@@ -109,7 +110,17 @@ export class GraphqlOperations {
    * Executes a prepared operation for the caller. Never rejects; a subscription that fails midway ends with a result
    * that says why.
    */
-  async execute({ type, validated }: Operation, reader: OperationReader): Promise<OperationResult> {
+  execute(operation: Operation, reader: OperationReader): Promise<OperationResult> {
+    return readingFor(this.#storeReader(operation, reader), () => this.#execute(operation, reader))
+  }
+
+  /** What a mutation has begun is done although its client leaves. */
+  #storeReader({ type }: Operation, { principal, signal }: OperationReader): Reader {
+    return { name: principal.owner, signal: type === 'mutation' ? null : signal }
+  }
+
+  async #execute(operation: Operation, reader: OperationReader): Promise<OperationResult> {
+    const { type, validated } = operation
     const { principal, signal, room } = reader
     const withContext = <Args extends ValidatedExecutionArgs>(args: Args, reads: OperationReads): Args => ({
       ...args,
@@ -134,7 +145,9 @@ export class GraphqlOperations {
       // The next event is only asked for when the one before it is on its way.
       reads?.done()
       reads = newReads()
-      const finished = await this.#finish(await executeSubscriptionEvent(withContext(event, reads)), signal)
+      const args = withContext(event, reads)
+      const result = await readingFor(this.#storeReader(operation, reader), () => executeSubscriptionEvent(args))
+      const finished = await this.#finish(result, signal)
       isTooLarge = finished.isTooLarge
       return finished.result
     })
