@@ -1,26 +1,12 @@
 import { argumentsOf, repeatHash } from '../../domain/log/console-shape.ts'
 import { CONSOLE_FILTER, CONSOLE_LEVEL } from '../../domain/log/entry-filter-input.ts'
-import {
-  ARGUMENT_LIMITS,
-  TEXT_LIMITS,
-  type ConsoleFilter,
-  type ConsoleMethod,
-  type ConsoleSource,
-} from '../../ports/log-entry.ts'
+import { ARGUMENT_LIMITS, TEXT_LIMITS, type ConsoleMethod, type ConsoleSource } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
-import { connectionOf } from '../base/connection.ts'
-import { COST } from '../base/complexity.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { enumTypeOf, inputTypeOf } from '../base/input-type.ts'
+import { enumTypeOf } from '../base/input-type.ts'
 import { NEEDS } from '../base/needs.ts'
-import {
-  AFTER_DESCRIPTION,
-  batchOf,
-  entryType,
-  logConnectionPage,
-  logPageArguments,
-} from '../sessions/session-event.ts'
-import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
+import { entryType } from '../sessions/session-event.ts'
+import { filteredLog } from './filtered-log.ts'
 
 interface SourceLocation {
   url: string
@@ -171,48 +157,16 @@ builder.objectFields(ExceptionHandled, (t) => ({
   }),
 }))
 
-const ConsoleFilterType = inputTypeOf(CONSOLE_FILTER)
-
-const ConsoleMessageConnection = connectionOf('ConsoleMessage', ConsoleMessage)
-const ConsoleMessageBatch = batchOf('ConsoleMessageBatch', ConsoleMessage, 'Lines of the console')
-
-const KINDS = ['CONSOLE_MESSAGE'] as const
-
-builder.objectField(Session, 'consoleMessages', (t) =>
-  t.field({
-    type: ConsoleMessageConnection,
-    authScopes: NEEDS.read,
-    description: 'The console, oldest first, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
-    extensions: COST.page,
-    args: {
-      ...logPageArguments,
-      filter: t.arg({ type: ConsoleFilterType, description: 'Which lines are wanted. Absent: every one.' }),
-    },
-    resolve: async (session, { filter, ...page }, { logs }) =>
-      logConnectionPage(
-        session.id,
-        await logs.page(session, { ...page, filter: { kinds: KINDS, console: filter as ConsoleFilter } }),
-      ),
-  }),
-)
-
-builder.subscriptionField('consoleMessages', (t) =>
-  t.field({
-    type: ConsoleMessageBatch,
-    authScopes: NEEDS.read,
-    description:
-      'The console of a session: replays from `after` (from the first line when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
-    args: {
-      sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
-      after: t.arg.string({ description: AFTER_DESCRIPTION }),
-      filter: t.arg({ type: ConsoleFilterType, description: 'Which lines are wanted. Absent: every one.' }),
-    },
-    subscribe: async (_, { sessionId, after, filter }, context) =>
-      context.logs.follow(
-        await requireSession(context, 'READ', sessionId),
-        { after, filter: { kinds: KINDS, console: filter as ConsoleFilter } },
-        context.signal,
-      ),
-    resolve: (batch, { sessionId }) => ({ sessionId: sessionUuid(sessionId), batch }),
-  }),
-)
+filteredLog({
+  name: 'consoleMessages',
+  kind: 'CONSOLE_MESSAGE',
+  entry: ConsoleMessage,
+  typename: 'ConsoleMessage',
+  filter: CONSOLE_FILTER,
+  member: 'console',
+  wanted: 'lines',
+  batch: 'Lines of the console',
+  description: 'The console, oldest first, also after the session ended.',
+  subscription:
+    'The console of a session: replays from `after` (from the first line when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID.',
+})

@@ -2,29 +2,21 @@ import { NETWORK_FILTER, REQUEST_OUTCOME, RESOURCE_TYPE } from '../../domain/log
 import { pendingRequests } from '../../domain/sessions/session-requests.ts'
 import {
   TEXT_LIMITS,
-  type NetworkFilter,
   type NetworkTiming,
   type PendingRequest,
   type RequestPriority,
   type ResponseSource,
 } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
-import { connectionOf } from '../base/connection.ts'
-import { COST } from '../base/complexity.ts'
 import { encodeGlobalId } from '../../contract/global-id.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { enumTypeOf, inputTypeOf } from '../base/input-type.ts'
+import { enumTypeOf } from '../base/input-type.ts'
 import { NEEDS } from '../base/needs.ts'
-import {
-  AFTER_DESCRIPTION,
-  batchOf,
-  entryType,
-  logConnectionPage,
-  logPageArguments,
-} from '../sessions/session-event.ts'
+import { entryType } from '../sessions/session-event.ts'
+import { filteredLog } from './filtered-log.ts'
 import { RequestCookieType } from './request-cookie.ts'
 import { RequestInitiatorType } from './request-initiator.ts'
-import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
+import { Session } from '../sessions/session.ts'
 
 const ResourceTypeEnum = enumTypeOf(RESOURCE_TYPE)
 
@@ -317,49 +309,16 @@ builder.objectField(Session, 'pendingRequests', (t) =>
   }),
 )
 
-const NetworkFilterType = inputTypeOf(NETWORK_FILTER)
-
-const NetworkRequestConnection = connectionOf('NetworkRequest', NetworkRequest)
-const NetworkRequestBatch = batchOf('NetworkRequestBatch', NetworkRequest, 'Requests that settled')
-
-const KINDS = ['NETWORK_REQUEST'] as const
-
-builder.objectField(Session, 'networkRequests', (t) =>
-  t.field({
-    type: NetworkRequestConnection,
-    authScopes: NEEDS.read,
-    description:
-      'The requests that have settled, in the order in which they did, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
-    extensions: COST.page,
-    args: {
-      ...logPageArguments,
-      filter: t.arg({ type: NetworkFilterType, description: 'Which requests are wanted. Absent: every one.' }),
-    },
-    resolve: async (session, { filter, ...page }, { logs }) =>
-      logConnectionPage(
-        session.id,
-        await logs.page(session, { ...page, filter: { kinds: KINDS, network: filter as NetworkFilter } }),
-      ),
-  }),
-)
-
-builder.subscriptionField('networkRequests', (t) =>
-  t.field({
-    type: NetworkRequestBatch,
-    authScopes: NEEDS.read,
-    description:
-      'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
-    args: {
-      sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
-      after: t.arg.string({ description: AFTER_DESCRIPTION }),
-      filter: t.arg({ type: NetworkFilterType, description: 'Which requests are wanted. Absent: every one.' }),
-    },
-    subscribe: async (_, { sessionId, after, filter }, context) =>
-      context.logs.follow(
-        await requireSession(context, 'READ', sessionId),
-        { after, filter: { kinds: KINDS, network: filter as NetworkFilter } },
-        context.signal,
-      ),
-    resolve: (batch, { sessionId }) => ({ sessionId: sessionUuid(sessionId), batch }),
-  }),
-)
+filteredLog({
+  name: 'networkRequests',
+  kind: 'NETWORK_REQUEST',
+  entry: NetworkRequest,
+  typename: 'NetworkRequest',
+  filter: NETWORK_FILTER,
+  member: 'network',
+  wanted: 'requests',
+  batch: 'Requests that settled',
+  description: 'The requests that have settled, in the order in which they did, also after the session ended.',
+  subscription:
+    'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
+})

@@ -3,24 +3,14 @@ import {
   TEXT_LIMITS,
   type WebSocketCloser,
   type WebSocketDirection,
-  type WebSocketFilter,
   type WebSocketMessage,
   type WebSocketOpcode,
 } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
-import { COST } from '../base/complexity.ts'
-import { connectionOf } from '../base/connection.ts'
 import { describedValues } from '../base/enum-values.ts'
-import { inputTypeOf } from '../base/input-type.ts'
 import { NEEDS } from '../base/needs.ts'
-import {
-  AFTER_DESCRIPTION,
-  batchOf,
-  entryType,
-  logConnectionPage,
-  logPageArguments,
-} from '../sessions/session-event.ts'
-import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
+import { entryType } from '../sessions/session-event.ts'
+import { filteredLog } from './filtered-log.ts'
 
 const SOCKET_ID = 'The same in all entries of one WebSocket, within its session.'
 const PAGE_ID = 'The page, as in Session.pages. Null for what belongs to no page, such as a shared or service worker.'
@@ -180,49 +170,16 @@ builder.objectFields(WebSocketClosed, (t) => ({
   }),
 }))
 
-const WebSocketFilterType = inputTypeOf(WEB_SOCKET_FILTER)
-
-const WebSocketMessagesConnection = connectionOf('WebSocketMessages', WebSocketMessages)
-const WebSocketMessagesBatch = batchOf('WebSocketMessagesBatch', WebSocketMessages, 'Messages of WebSockets')
-
-const KINDS = ['WEB_SOCKET_MESSAGES'] as const
-
-builder.objectField(Session, 'webSocketMessages', (t) =>
-  t.field({
-    type: WebSocketMessagesConnection,
-    authScopes: NEEDS.read,
-    description:
-      'The messages of WebSockets in batches, oldest first, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
-    extensions: COST.page,
-    args: {
-      ...logPageArguments,
-      filter: t.arg({ type: WebSocketFilterType, description: 'Which batches are wanted. Absent: every one.' }),
-    },
-    resolve: async (session, { filter, ...page }, { logs }) =>
-      logConnectionPage(
-        session.id,
-        await logs.page(session, { ...page, filter: { kinds: KINDS, webSocket: filter as WebSocketFilter } }),
-      ),
-  }),
-)
-
-builder.subscriptionField('webSocketMessages', (t) =>
-  t.field({
-    type: WebSocketMessagesBatch,
-    authScopes: NEEDS.read,
-    description:
-      'The messages of WebSockets of a session: replays from `after` (from the first when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
-    args: {
-      sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
-      after: t.arg.string({ description: AFTER_DESCRIPTION }),
-      filter: t.arg({ type: WebSocketFilterType, description: 'Which batches are wanted. Absent: every one.' }),
-    },
-    subscribe: async (_, { sessionId, after, filter }, context) =>
-      context.logs.follow(
-        await requireSession(context, 'READ', sessionId),
-        { after, filter: { kinds: KINDS, webSocket: filter as WebSocketFilter } },
-        context.signal,
-      ),
-    resolve: (batch, { sessionId }) => ({ sessionId: sessionUuid(sessionId), batch }),
-  }),
-)
+filteredLog({
+  name: 'webSocketMessages',
+  kind: 'WEB_SOCKET_MESSAGES',
+  entry: WebSocketMessages,
+  typename: 'WebSocketMessages',
+  filter: WEB_SOCKET_FILTER,
+  member: 'webSocket',
+  wanted: 'batches',
+  batch: 'Messages of WebSockets',
+  description: 'The messages of WebSockets in batches, oldest first, also after the session ended.',
+  subscription:
+    'The messages of WebSockets of a session: replays from `after` (from the first when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
+})

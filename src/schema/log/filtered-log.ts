@@ -1,0 +1,72 @@
+import type { OutputRef } from '@pothos/core'
+import type { InputDefinition, InputFields } from '../../contract/input-field.ts'
+import type { EntryFilter, SessionEventKind } from '../../ports/log-entry.ts'
+import { builder } from '../base/builder.ts'
+import { connectionOf } from '../base/connection.ts'
+import { COST } from '../base/complexity.ts'
+import { inputTypeOf } from '../base/input-type.ts'
+import { NEEDS } from '../base/needs.ts'
+import { AFTER_DESCRIPTION, batchOf, logConnectionPage, logPageArguments } from '../sessions/session-event.ts'
+import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
+
+interface FilteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>> {
+  /** Of both fields. */
+  name: string
+  kind: SessionEventKind
+  /** The type of one entry, and its name. */
+  entry: OutputRef<object>
+  typename: string
+  filter: InputDefinition<InputFields>
+  /** Where the filter is a part of EntryFilter. */
+  member: Member
+  /** Plural: what the filter chooses among. */
+  wanted: string
+  /** What a batch has, such as: Lines of the console. */
+  batch: string
+  description: string
+  subscription: string
+}
+
+/**
+ * The entries of one kind, chosen by a filter of their own: in pages as a field of Session, and from any place on as a
+ * subscription of the same name.
+ */
+export function filteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>>(log: FilteredLog<Member>): void {
+  const Filter = inputTypeOf(log.filter)
+  const Connection = connectionOf(log.typename, log.entry)
+  const Batch = batchOf(`${log.typename}Batch`, log.entry, log.batch)
+  const filterDescription = `Which ${log.wanted} are wanted. Absent: every one.`
+  const filterOf = (filter: unknown): EntryFilter => ({ kinds: [log.kind], [log.member]: filter })
+
+  builder.objectField(Session, log.name, (t) =>
+    t.field({
+      type: Connection,
+      authScopes: NEEDS.read,
+      description: `${log.description} Errors: BAD_USER_INPUT, CURSOR_INVALID.`,
+      extensions: COST.page,
+      args: { ...logPageArguments, filter: t.arg({ type: Filter, description: filterDescription }) },
+      resolve: async (session, { filter, ...page }, { logs }) =>
+        logConnectionPage(session.id, await logs.page(session, { ...page, filter: filterOf(filter) })),
+    }),
+  )
+
+  builder.subscriptionField(log.name, (t) =>
+    t.field({
+      type: Batch,
+      authScopes: NEEDS.read,
+      description: log.subscription,
+      args: {
+        sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
+        after: t.arg.string({ description: AFTER_DESCRIPTION }),
+        filter: t.arg({ type: Filter, description: filterDescription }),
+      },
+      subscribe: async (_, { sessionId, after, filter }, context) =>
+        context.logs.follow(
+          await requireSession(context, 'READ', sessionId),
+          { after, filter: filterOf(filter) },
+          context.signal,
+        ),
+      resolve: (batch, { sessionId }) => ({ sessionId: sessionUuid(sessionId), batch }),
+    }),
+  )
+}
