@@ -3,14 +3,14 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StartupFailed } from './startup-failed.ts'
 
-/** Who has a data directory open, for people and for commands that then ask the running server. */
+/** The holder of a data directory, for people and for commands that then use the running server. */
 export interface LockHolder {
   pid: number
-  /** Where its server listens; null while it starts, or when it is a command. */
+  /** URL of its server; null while it starts, or for a command. */
   url: string | null
 }
 
-/** The data directory is open in another process, or once more in this one. */
+/** The data directory is already open, in another process or in this one. */
 export class DataDirectoryLocked extends StartupFailed {
   readonly holder: LockHolder | null
 
@@ -25,10 +25,11 @@ export class DataDirectoryLocked extends StartupFailed {
 const SQLITE_BUSY = 5
 
 /**
- * Node cannot lock a file, but the SQLite inside it can: an exclusive transaction on an empty database, never committed.
- * The kernel keeps that lock for the process and frees it when the process ends, however it ends. So there is no stale
- * lock to judge by a pid that another process may have by now, and no race between two who would take it over; a file
- * made exclusively (`wx`) has both, and an abstract socket is not seen from another container that shares the volume.
+ * Node cannot lock a file, but its SQLite can: an exclusive transaction on an empty database, never committed. The
+ * kernel holds that lock for the process and releases it when the process ends in any way. So there is no stale lock to
+ * detect by a pid that another process may have by now, and no race between two processes that replace it; a file
+ * created exclusively (`wx`) has both problems, and an abstract socket is not visible from another container that
+ * shares the volume.
  */
 export function takeKernelLock(file: string): DatabaseSync | null {
   const database = new (loadSqlite().DatabaseSync)(file, { timeout: 0 })
@@ -42,7 +43,7 @@ export function takeKernelLock(file: string): DatabaseSync | null {
   }
 }
 
-/** Older versions of Node call the module experimental on standard error, which would be noise for those who serve. */
+/** Older versions of Node print an experimental warning for the module to standard error. */
 function loadSqlite() {
   const emitWarning = process.emitWarning
   process.emitWarning = () => {}
@@ -55,19 +56,19 @@ function loadSqlite() {
 
 const noteOf = (path: string) => join(path, 'lock')
 
-/** What the holder of the lock noted about itself. It says nothing about whether the lock is still held. */
+/** The lock holder's note about itself. It does not prove that the lock is still held. */
 export async function readLockHolder(path: string): Promise<LockHolder | null> {
   try {
     const { pid, url } = JSON.parse(await readFile(noteOf(path), 'utf8')) as Partial<LockHolder>
     return typeof pid === 'number' ? { pid, url: typeof url === 'string' ? url : null } : null
   } catch {
-    // None, or one that is just being replaced: the note is a courtesy, the kernel's lock is what counts.
+    // None, or one that is just being replaced: the note is only informative, the kernel's lock is authoritative.
     return null
   }
 }
 
 export interface DataDirectoryLock {
-  /** Notes where the server of this process listens, for other processes to find. */
+  /** Records the URL of this process's server, for other processes. */
   readonly announce: (url: string) => Promise<void>
   readonly release: () => Promise<void>
 }

@@ -10,28 +10,28 @@ import { StartupFailed } from './startup-failed.ts'
 
 interface AdminKey {
   secret: string
-  /** Where people find it; null when they gave it themselves (TABWIRE_API_KEY). */
+  /** Where people find it; null if they provided it themselves (TABWIRE_API_KEY). */
   file: string | null
 }
 
-/** The directory in which this installation keeps what must outlive it, locked for this process until closed. */
+/** The directory of this installation's persistent data, locked for this process until closed. */
 export interface DataDirectory {
   readonly path: string
-  /** UUID made once: which installation a session ran on. A copy of the directory gets one of its own. */
+  /** UUID generated once: identifies the installation that a session ran on. A copy of the directory gets its own. */
   readonly machineId: string
   /** See MachineIdentity. */
   readonly copiedFrom: CopiedFrom | null
   readonly adminKey: AdminKey
-  /** Secrets that sign links, as they are now: the first signs, all of them verify. */
+  /** Current secrets for signing links: the first signs, all of them verify. */
   readonly signingKeys: () => readonly string[]
-  /** What profiles are encrypted with. */
+  /** The encryption key of profiles. */
   readonly profileKey: string
-  /** Tells other processes where the server of this one listens. */
+  /** Records the URL of this process's server for other processes. */
   readonly announce: (url: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** What the environment gives; null: made once and kept in the directory. */
+/** Values from the environment; null: generated once and stored in the directory. */
 export interface GivenSecrets {
   signingKeys: readonly string[] | null
   profileKey: string | null
@@ -41,12 +41,12 @@ const NO_SECRETS: GivenSecrets = { signingKeys: null, profileKey: null }
 
 const SECRET = /^[\x21-\x7e]{16,256}$/
 
-/** Path of the file that keeps the first admin key, where it was generated. */
+/** Path of the file with the first admin key, if it was generated. */
 export const adminKeyFile = (dataDir: string): string => join(dataDir, 'api-key')
 
 /**
- * Opens the data directory, making what is missing: the directory (mode 0700), its machine id and its secrets.
- * Throws DataDirectoryLocked while another process has it open, and StartupFailed when it cannot be used.
+ * Opens the data directory, and creates missing parts: the directory (mode 0700), its machine id and its secrets.
+ * Throws DataDirectoryLocked while another process has it open, and StartupFailed if it cannot be used.
  */
 export async function openDataDirectory(
   path: string,
@@ -74,7 +74,7 @@ export async function openDataDirectory(
   }
 }
 
-/** The machine first: whoever then takes the directory finds its machine free. */
+/** The machine id is released first: the next process that locks the directory finds its id free. */
 async function releaseBoth(identity: MachineIdentity | undefined, lock: DataDirectoryLock | undefined): Promise<void> {
   try {
     await identity?.release()
@@ -84,8 +84,8 @@ async function releaseBoth(identity: MachineIdentity | undefined, lock: DataDire
 }
 
 /**
- * Makes the directory and those above it, one by one. Node's own `recursive` goes round for ever where a file system
- * answers ENOENT to every mkdir, as /proc does.
+ * Creates the directory and its parents, one by one. Node's own `recursive` loops forever if a file system returns
+ * ENOENT for every mkdir, as /proc does.
  */
 export async function makeDirectory(path: string): Promise<void> {
   try {
@@ -106,7 +106,7 @@ async function keepAdminKey(path: string): Promise<AdminKey> {
 
 async function keepSecret(file: string, prefix = ''): Promise<string> {
   const secret = await keepOnce(file, SECRET, () => `${prefix}${randomBytes(32).toString('base64url')}`)
-  // Someone may have written it by hand, or restored it from a copy.
+  // It may have been written by hand, or restored from a backup.
   await chmod(file, 0o600)
   return secret
 }

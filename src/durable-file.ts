@@ -2,7 +2,7 @@ import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StartupFailed } from './startup-failed.ts'
 
-/** Reads the text that a file keeps; the first time makes it. Throws StartupFailed for what was spoilt. */
+/** Reads the text of a file, or creates it on first use. Throws StartupFailed if it is damaged. */
 export async function keepOnce(file: string, valid: RegExp, make: () => string): Promise<string> {
   let text: string
   try {
@@ -18,7 +18,7 @@ export async function keepOnce(file: string, valid: RegExp, make: () => string):
   return text
 }
 
-/** Writes the text for this user alone, durably and never half-written. */
+/** Writes the text atomically and durably, readable by this user only. */
 export async function writeWhole(file: string, text: string): Promise<void> {
   const draft = await open(`${file}.new`, 'w', 0o600)
   try {

@@ -20,19 +20,19 @@ const isUrlOf = (protocols: readonly string[]) => (value: string) =>
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
-/** Keys that come over plain http could be anyone's, unless they come from this machine. */
+/** Keys fetched over plain HTTP could be forged, unless they come from this machine. */
 function isIssuer(value: string): boolean {
   const url = URL.parse(value)
   if (!url || url.search !== '' || url.hash !== '' || url.username !== '') return false
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
 }
 
-/** The path of a socket has room for about a hundred characters, and the rest of its name takes forty. */
+/** A socket's path has a limit of about a hundred characters; the rest of the name takes forty. */
 const LONGEST_TEMP_DIR = 60
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
 
-/** Whether proxy-addr takes it. A number alone would be an address to it (10 is 0.0.0.10). */
+/** Whether proxy-addr accepts it. It would read a plain number as an address (10 is 0.0.0.10). */
 function isProxy(name: string): boolean {
   if (/^[^a-z]/.test(name) && isIP(name.split('/')[0]!) === 0) return false
   try {
@@ -42,7 +42,7 @@ function isProxy(name: string): boolean {
   }
 }
 
-/** Of all hosts: each problem names the one that it is about. */
+/** For all hosts: each problem names its host. */
 function readHostRules(text: string, context: z.RefinementCtx): HostRule[] {
   return text
     .split(/[\s,]+/)
@@ -76,7 +76,7 @@ const redaction = z.strictObject({
   patterns: z.array(z.string().min(1).max(patternLength)).max(mostPatterns).default([]),
 })
 
-/** No message repeats a pattern: it may be of a secret. */
+/** No message quotes a pattern: it may contain a secret. */
 function readRedaction(text: string, context: z.RefinementCtx): RedactionRules {
   const parsed = redaction.safeParse(jsonOf(text))
   if (parsed.success && parsed.data.patterns.every(isRe2)) return parsed.data
@@ -95,7 +95,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** The environment variables and their rules, each by itself; their meanings are listed in docs/configuration.md. */
+/** The environment variables and the rule of each; their meanings are listed in docs/configuration.md. */
 export const environment = z.object({
   HOST: z
     .string()

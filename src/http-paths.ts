@@ -1,4 +1,4 @@
-/** Paths of the server's routes. Links that the schema returns and the server's router must agree on them. */
+/** Paths of the server's routes. Links in the schema and the server's router must agree on them. */
 
 export const API_PATH = '/graphql'
 export const ARTIFACTS_PATH = '/artifacts/'
@@ -6,8 +6,8 @@ export const BODIES_PATH = '/bodies/'
 export const UPLOADS_PATH = '/uploads/'
 export const EXPORTS_PATH = '/exports/'
 export const TRACE_VIEWER_PATH = '/trace/'
-/** Connections of clients that speak the browser's protocol. */
+/** Connections of CDP clients. */
 export const CDP_PATH = '/cdp/'
-/** A page with faults on purpose, to watch and to drive. */
+/** A page with deliberate faults, to watch and to control. */
 export const DEMO_PATH = '/demo/'
 export const DEMO_ECHO_PATH = '/demo/echo'

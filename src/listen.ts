@@ -2,13 +2,13 @@ import type { Config } from './config.ts'
 import type { Server } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
-/** Where this machine reaches what listens on the host: an address that means "all of them" is none to connect to. */
+/** The local URL of a server that listens on the host: an address that means "all addresses" cannot be connected to. */
 export function localUrl(host: string, port: number): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
 }
 
-/** Resolves with the port. Rejects with StartupFailed where the address cannot be had. */
+/** Resolves with the port. Rejects with StartupFailed if the address is unavailable. */
 export async function listen(server: Server, { host, port }: Config): Promise<number> {
   try {
     return (await server.listen(host, port)).port

@@ -3,7 +3,7 @@ import type { Config } from './config.ts'
 
 export type { Logger }
 
-/** Lines of JSON on standard error, so that standard output stays for what people and scripts read. */
+/** JSON lines on standard error, so that standard output is free for people and scripts. */
 export function createLogger(level: Config['logLevel']): Logger {
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2))
 }

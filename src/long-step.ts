@@ -1,7 +1,7 @@
 /** Between two reports. */
 const EVERY_MS = 5_000
 
-/** Reports every few seconds that a step of the start is not done yet, so that nobody takes waiting for hanging. */
+/** Reports every few seconds that a startup step is still running, so that it does not look like a hang. */
 export async function longStep<T>(what: string, work: Promise<T>, say: (line: string) => void): Promise<T> {
   const startedAt = performance.now()
   const timer = setInterval(() => {

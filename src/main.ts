@@ -20,7 +20,7 @@ tabwire <command> --help describes a command.`
 
 const isHelp = (word: string | undefined) => word === '--help' || word === '-h' || word === 'help'
 
-/** Finds the command that the first words name, and does it. */
+/** Finds the command that the first words name, and runs it. */
 async function run(words: readonly string[]): Promise<number> {
   const [first] = words
   const command =
@@ -43,7 +43,7 @@ async function run(words: readonly string[]): Promise<number> {
   throw new UsageError(`there is no command ${JSON.stringify(words.slice(0, group.length > 0 ? 2 : 1).join(' '))}`)
 }
 
-/** What people can mend is told in plain lines; everything else is a fault, and told whole. */
+/** Problems that users can fix are reported in plain lines; everything else is a fault, and reported in full. */
 function explain(error: unknown): string {
   if (error instanceof UsageError) return `tabwire: ${error.message} (see tabwire --help)`
   if (error instanceof ConfigInvalid || error instanceof StartupFailed || error instanceof TabwireError) {
@@ -52,7 +52,7 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
-// Whoever read our output has gone (`tabwire keys list | head -1`, a terminal that was closed): nothing to say to them.
+// The reader of our output has left (`tabwire keys list | head -1`, a closed terminal): there is no one to report to.
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 
@@ -63,5 +63,5 @@ try {
   tell(explain(error))
   exitCode = error instanceof UsageError ? 2 : 1
 }
-// A pipe takes output asynchronously: it is written out before the end. And the end is now, whatever is still open.
+// Output to a pipe is asynchronous: it is flushed before the exit. The exit does not wait for anything else.
 process.stdout.write('', () => process.exit(exitCode))

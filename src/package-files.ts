@@ -1,6 +1,6 @@
 /**
- * Data files of the package, found from the sources in src/ and from the bundle in dist/ alike: of either this module, or
- * the file that it becomes a part of, is one level below the root.
+ * Data files of the package, found from the sources in src/ and from the bundle in dist/ alike: this module, or the
+ * bundle that contains it, is one level below the root in both cases.
  */
 export const MIGRATIONS = new URL('../drizzle/', import.meta.url)
 export const EXAMPLES = new URL('../examples/', import.meta.url)

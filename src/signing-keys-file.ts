@@ -5,21 +5,21 @@ import { join } from 'node:path'
 import { isSystemError, keepOnce, writeWhole } from './durable-file.ts'
 import { StartupFailed } from './startup-failed.ts'
 
-/** Secrets that sign links, a line each, the newest first. */
+/** Secrets for signing links, one per line, the newest first. */
 const SECRETS = /^[\x21-\x2b\x2d-\x7e]{32,256}(\n[\x21-\x2b\x2d-\x7e]{32,256})*$/
 
-/** More are not kept: the oldest signed links that have expired long ago, unless someone rotates by the hour. */
+/** Max number of secrets: links signed with older ones have long expired, unless keys are rotated every hour. */
 const MOST_KEYS = 100
 
-/** How often, at most, a running server looks whether `tabwire signing-keys rotate` has written the file. */
+/** Min interval at which a running server checks whether `tabwire signing-keys rotate` has changed the file. */
 const LOOK_EVERY_MS = 1000
 
 const fileIn = (dataDir: string) => join(dataDir, 'signing-keys')
 const newSecret = () => randomBytes(32).toString('base64url')
 
 /**
- * The secrets of the file in the data directory, made the first time. What is returned tells those of now: a key that
- * was added by another process signs within a second, without a restart.
+ * The secrets of the file in the data directory, created on first use. The returned function reads the current ones: a
+ * key that another process added is used within a second, without a restart.
  */
 export async function openSigningKeys(dataDir: string): Promise<() => readonly string[]> {
   const file = fileIn(dataDir)
@@ -34,14 +34,14 @@ export async function openSigningKeys(dataDir: string): Promise<() => readonly s
     const found = versionOf(file)
     if (found === null || found === version) return secrets
     const text = readFileSync(file, 'utf8').trim()
-    // A file that was spoilt while the server runs takes no links away; the next start complains.
+    // A file that is damaged while the server runs does not invalidate links; the next start reports it.
     if (SECRETS.test(text)) secrets = text.split('\n')
     version = found
     return secrets
   }
 }
 
-/** Puts a new secret before those in the file, or in their place. Returns how many there are now. */
+/** Adds a new secret before those in the file, or replaces them. Returns the resulting number. */
 export async function rotateSigningKeys(dataDir: string, options: { dropOld: boolean }): Promise<number> {
   const file = fileIn(dataDir)
   const old = await readFile(file, 'utf8').catch((error: unknown) => {
@@ -57,7 +57,7 @@ export async function rotateSigningKeys(dataDir: string, options: { dropOld: boo
   return secrets.length
 }
 
-/** Changes whenever the file is replaced; null while there is none. */
+/** Changes whenever the file is replaced; null if there is none. */
 function versionOf(file: string): string | null {
   const found = statSync(file, { throwIfNoEntry: false, bigint: true })
   return found ? `${found.ino}:${found.mtimeNs}:${found.size}` : null

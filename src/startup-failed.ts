@@ -1,4 +1,4 @@
-/** The server or a command cannot start, for a reason that people can mend. The message is one line for them. */
+/** The server or a command cannot start, for a reason that users can fix. The message is one line for them. */
 export class StartupFailed extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)

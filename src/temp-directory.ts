@@ -5,8 +5,9 @@ import { dirname } from 'node:path'
 import { StartupFailed } from './startup-failed.ts'
 
 /**
- * Makes this the folder of all temporary files of the process: of browsers, of the embedded database's socket, and of
- * libraries, which ask the environment. Throws StartupFailed where it cannot be used; the system's own is not checked.
+ * Makes this the folder of all temporary files of the process: those of browsers, of the embedded database's socket,
+ * and of libraries, which read the environment. Throws StartupFailed if it cannot be used; the system's default is not
+ * checked.
  */
 export async function useTempDirectory(path: string): Promise<void> {
   if (path === tmpdir()) return
@@ -29,7 +30,7 @@ async function requireUsable(path: string): Promise<void> {
     throw new StartupFailed(`TABWIRE_TEMP_DIR ${path} is not writable: give this user the right to it, or set another.`)
   }
   if (process.getuid?.() !== 0) return
-  // Started by root, browsers run under users of their own.
+  // If started by root, browsers run as separate users.
   for (let folder = path; ; folder = dirname(folder)) {
     if (((await stat(folder)).mode & constants.S_IXOTH) === 0) {
       throw new StartupFailed(

@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers'
 
-/** The longest that a timer can wait. */
+/** The maximum delay of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
- * A time limit, combined with the signals that end the wait early. Waiting for work under it never cancels the work: that
- * is up to whoever is given the signal. The rejection of work that was given up is handled here.
+ * A time limit, combined with the signals that end the wait early. Waiting for work under it never cancels the work:
+ * that is up to the code that receives the signal. The rejection of abandoned work is handled here.
  *
- * A process that stood still past the expiry handles what has arrived before it gives up: expiry takes one more turn of
- * I/O, so that a result that came in time still counts.
+ * A process that was suspended past the expiry handles pending I/O before it gives up: expiry takes one more turn of
+ * the event loop, so that a result that arrived in time still counts.
  */
 export class Deadline implements Disposable {
   /** Aborted at expiry, or with the reason of the first of the given signals. */
@@ -18,7 +18,7 @@ export class Deadline implements Disposable {
   readonly #timer: NodeJS.Timeout | undefined
   #lastTurn: NodeJS.Immediate | undefined
 
-  /** `ms`: Infinity for no limit but the signals. `reason`: what the signal is aborted with at expiry. */
+  /** `ms`: Infinity for no limit but the signals. `reason`: the abort reason of the signal at expiry. */
   constructor(ms: number, signals: readonly AbortSignal[] = [], reason: () => unknown = () => timedOut(ms)) {
     this.#expiresAt = performance.now() + ms
     this.signal = AbortSignal.any([this.#expiry.signal, ...signals])
@@ -35,7 +35,7 @@ export class Deadline implements Disposable {
     return await deadline.result(work)
   }
 
-  /** Whether the work is done in time. */
+  /** Whether the work completes in time. */
   static async isMet(work: Promise<unknown>, ms: number, ...signals: AbortSignal[]): Promise<boolean> {
     using deadline = new Deadline(ms, signals)
     return await deadline.isMet(work)
@@ -57,14 +57,14 @@ export class Deadline implements Disposable {
     return Math.max(0, this.#expiresAt - performance.now())
   }
 
-  /** The result of the work. Rejects with the reason of the signal if that is aborted first, or was before. */
+  /** The result of the work. Rejects with the signal's reason if it is aborted first, or was already. */
   async race<T>(work: Promise<T>): Promise<T> {
     const outcome = await this.#outcomeOf(work)
     if (!outcome) throw this.signal.reason
     return outcome.result
   }
 
-  /** The result of the work, or null if the signal is aborted first, or was before. */
+  /** The result of the work, or null if the signal is aborted first, or was already. */
   async result<T>(work: Promise<T>): Promise<T | null> {
     const outcome = await this.#outcomeOf(work)
     return outcome && outcome.result

@@ -1,8 +1,8 @@
 /**
- * Base of async iterators whose reader decides when the next value is made, and who are told of news meanwhile.
+ * Base of async iterators that produce values on demand and are notified of news meanwhile.
  *
- * Written by hand, because `return()` of an async generator waits for the `await` it is in; these free everything at once,
- * also when their signal is aborted.
+ * Not an async generator, because its `return()` waits for the pending `await`; these release everything at once, also
+ * when their signal is aborted.
  */
 export abstract class PulledStream<T> implements AsyncIterableIterator<T, undefined> {
   readonly #signal: AbortSignal
@@ -10,7 +10,7 @@ export abstract class PulledStream<T> implements AsyncIterableIterator<T, undefi
   #hasEnded = false
   #hasNews = false
   #wake: (() => void) | null = null
-  /** Of the reader: one value is made at a time, however many are asked for. */
+  /** Reads are serialized: one value is produced at a time, however many are requested. */
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(signal: AbortSignal) {
@@ -37,7 +37,7 @@ export abstract class PulledStream<T> implements AsyncIterableIterator<T, undefi
     throw error
   }
 
-  /** The reader gets no more, and waits for nothing. */
+  /** The reader receives nothing more, and waits for nothing. */
   end(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
@@ -51,22 +51,22 @@ export abstract class PulledStream<T> implements AsyncIterableIterator<T, undefi
     return this.#hasEnded
   }
 
-  /** Called once, when the reader asks for the first value. */
+  /** Called once, when the first value is requested. */
   protected abstract begin(): Promise<void> | void
 
-  /** Makes the next value; null: there is none any more. Not called after the end. */
+  /** Produces the next value; null: the end. Not called after the end. */
   protected abstract pull(): Promise<T | null>
 
-  /** Lets go of everything. Called once, at the end, even where it never began. */
+  /** Releases everything. Called once, at the end, even if nothing was ever read. */
   protected abstract free(): void
 
-  /** There is something new: who waits for that looks again. */
+  /** There is news: a waiting reader checks again. */
   protected wake(): void {
     this.#hasNews = true
     this.#wake?.()
   }
 
-  /** Call before looking at the present, so that `untilNews` waits for what comes after. */
+  /** Call before checking the current state, so that `untilNews` waits for later news. */
   protected forgetNews(): void {
     this.#hasNews = false
   }
@@ -90,7 +90,7 @@ export abstract class PulledStream<T> implements AsyncIterableIterator<T, undefi
       const value = this.#hasEnded ? null : await this.pull()
       if (value !== null && !this.#hasEnded) return { done: false, value }
     } catch (error) {
-      // What was broken off because the reader has left is no failure.
+      // Work that was aborted because the reader has left did not fail.
       const isExpected = this.#hasEnded
       this.end()
       if (!isExpected) throw error

@@ -1,6 +1,6 @@
 /**
- * A number of permits, given out first come, first served. By hand: of those who wait each leaves when a signal of its own
- * is aborted, which p-limit and async-mutex have no way to say.
+ * A number of permits, granted in order of arrival. Neither p-limit nor async-mutex is used: here each waiter can be
+ * removed from the queue by its own signal.
  */
 export class Semaphore {
   #free: number
@@ -10,14 +10,14 @@ export class Semaphore {
     this.#free = permits
   }
 
-  /** How many wait for a permit. */
+  /** Number of waiters. */
   get waiting(): number {
     return this.#waiting.size
   }
 
   /**
-   * Takes a permit: at once if one is free, else when it is its turn. Resolves with what gives it back, to be called once.
-   * Rejects with the reason of the signal if that is aborted first, or was before.
+   * Acquires a permit: at once if one is free, else in turn. Resolves with the function that releases it, to be called
+   * once. Rejects with the signal's reason if it is aborted first, or was already.
    */
   async acquire(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted()
@@ -40,7 +40,7 @@ export class Semaphore {
     return () => this.#release()
   }
 
-  /** Does the work under a permit. */
+  /** Does the work while holding a permit. */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const release = await this.acquire(signal)
     try {
@@ -50,7 +50,7 @@ export class Semaphore {
     }
   }
 
-  /** Hands the permit on, so that nobody who comes now is before those who wait. */
+  /** Passes the permit on directly, so that a newcomer cannot overtake the waiters. */
   #release(): void {
     for (const next of this.#waiting) {
       this.#waiting.delete(next)

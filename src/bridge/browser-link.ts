@@ -6,7 +6,7 @@ import { StartupFailed } from '../startup-failed.ts'
 const OPEN_MS = 15_000
 const ANSWER_MS = 10_000
 const CLOSE_MS = 1_000
-/** The server sends at most 64 MiB in answer to a command. */
+/** The server sends at most 64 MiB in response to a command. */
 const MESSAGE_BYTES = 128 * 1024 * 1024
 
 interface Answer {
@@ -15,7 +15,7 @@ interface Answer {
   error?: { message: string }
 }
 
-/** A connection with the browser of a session, not open yet. */
+/** A connection to the browser of a session, not open yet. */
 export function connectTo(cdpUrl: string, userAgent: string): WebSocket {
   return new WebSocket(cdpUrl, {
     headers: { 'user-agent': userAgent },
@@ -30,7 +30,7 @@ export function textOf(data: RawData): string {
   return Buffer.isBuffer(data) ? data.toString() : Buffer.from(data).toString()
 }
 
-/** The bridge's own connection with the browser: it answers HTTP requests, and tells the end of the session. */
+/** The bridge's own connection to the browser: answers HTTP requests, and reports the end of the session. */
 export class BrowserLink {
   /** Never rejects. */
   readonly closed: Promise<{ code: number; reason: string }>
@@ -61,7 +61,7 @@ export class BrowserLink {
     return link
   }
 
-  /** Rejects when the browser refuses the command, or does not answer in time. */
+  /** Rejects if the browser rejects the command or does not respond in time. */
   async ask<R extends object>(method: string, params: object = {}): Promise<R> {
     const id = this.#nextId++
     const answer = Promise.withResolvers<object>()

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 
-/** Names under which this machine is meant, and no other: any other may be one that a page makes lead here (DNS rebinding). */
+/** Names that always mean this machine: a page can make any other name resolve to it (DNS rebinding). */
 const LOOPBACK_HOSTS = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
 /**
- * Why a request is refused, for people; null: it is served. Whoever may open a connection on this machine may drive the
- * session, but pages that a browser on it has open may not: they say where they come from, or that they are pages.
+ * Why a request is rejected, for people; null: it is served. Any process that can connect on this machine may control
+ * the session, but pages in a browser on this machine may not: their requests have an Origin or Sec-Fetch-Site header.
  */
 export function refuseRequest({ headers }: Pick<IncomingMessage, 'headers'>): string | null {
   const host = headers.host ?? ''

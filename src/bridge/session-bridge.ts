@@ -14,26 +14,26 @@ import { NoSuchTarget, openFarEnd, tunnel } from './tunnel.ts'
 
 const ADDRESS = '127.0.0.1'
 const OWN_NAME = 'tabwire-connect'
-/** As the server takes them. */
+/** In the server's format. */
 const MESSAGE_BYTES = 64 * 1024 * 1024
 const CLOSE_MS = 2_000
 const BROWSER_PATH = '/devtools/browser'
 const PAGE_PATH = '/devtools/page/'
 
 export interface BridgeEnd {
-  /** Of the connection with the server: 4001 when the session has ended, 4403 when the link has. */
+  /** Close code of the server: 4001 when the session has ended, 4403 when the link has. */
   code: number
   reason: string
 }
 
 /**
- * A session's browser under a port of this machine, as if it ran here with --remote-debugging-port: for clients that know
- * nothing but a host and a port. Each of their connections is one with the server.
+ * Serves a session's browser on a local port, as if it ran here with --remote-debugging-port: for clients that accept
+ * only a host and a port. Each of their connections is forwarded to the server over a separate one.
  */
 export class SessionBridge {
   /** http://127.0.0.1:<port> */
   readonly url: string
-  /** The connection with the server has ended. Never rejects. */
+  /** Called when the connection to the server has ended. Never rejects. */
   readonly ended: Promise<BridgeEnd>
   readonly #cdpUrl: string
   readonly #link: BrowserLink
@@ -192,7 +192,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The protocol as its makers publish it: a browser that is reached by a pipe does not tell it. */
+/** The published version of the protocol: a browser that is connected by a pipe does not provide it. */
 function protocol(): object {
   const require = createRequire(import.meta.url)
   const read = (name: string) =>

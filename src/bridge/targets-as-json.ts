@@ -5,10 +5,10 @@ interface TargetInfo {
   url: string
 }
 
-/** Those that stand for something else: a tab is there beside its page. */
+/** Wrapper targets: a tab is listed beside its page. */
 const UNLISTED: ReadonlySet<string> = new Set(['browser', 'tab'])
 
-/** What GET /json/list answers, as Chromium does. `host`: as the client calls the bridge. */
+/** The response of GET /json/list, as in Chromium. `host`: the name under which the client reaches the bridge. */
 export function targetsAsJson(infos: readonly TargetInfo[], host: string): object[] {
   return infos.filter(({ type }) => !UNLISTED.has(type)).map((info) => targetAsJson(info, host))
 }

@@ -1,18 +1,18 @@
 import type { RawData, WebSocket } from 'ws'
 import { connectTo, textOf } from './browser-link.ts'
 
-/** What may wait for a side that does not read before the other is not read either. */
+/** Bytes buffered for a side that does not read before the other side is paused. */
 const MOST_WAITING_BYTES = 4 * 1024 * 1024
 const CLOSE_MS = 1_000
 const ATTACH_ID = 1
-/** Of the WebSocket protocol: codes that are never sent. */
+/** WebSocket close codes that must not be sent. */
 const UNSENDABLE: ReadonlySet<number> = new Set([1005, 1006, 1015])
 
-/** How a message ends that is of a session; and longer than any such end. */
+/** The end of a message that belongs to a session; and a length that exceeds any such end. */
 const OF_A_SESSION = /,"sessionId":"\w+"\}$/
 const TAIL = 128
 
-/** The target is not there (any more). */
+/** The target does not exist (any more). */
 export class NoSuchTarget extends Error {}
 
 interface Attached {
@@ -22,14 +22,16 @@ interface Attached {
   params?: { sessionId?: string }
 }
 
-/** A connection with the browser through the server, and the protocol's session on it that a client has for its own. */
+/** A connection to the browser through the server, and the client's own CDP session on it. */
 export interface FarEnd {
   socket: WebSocket
-  /** Null: the client speaks with the browser as a whole. */
+  /** Null: the client is connected to the browser target. */
   sessionId: string | null
 }
 
-/** Opens a connection; `targetId` null: with the browser. Rejects with NoSuchTarget, or when the server refuses it. */
+/**
+ * Opens a connection; `targetId` null: to the browser target. Rejects with NoSuchTarget, or if the server refuses it.
+ */
 export async function openFarEnd(cdpUrl: string, userAgent: string, targetId: string | null): Promise<FarEnd> {
   const socket = connectTo(cdpUrl, userAgent)
   const { promise, resolve, reject } = Promise.withResolvers<FarEnd>()
@@ -60,7 +62,7 @@ export async function openFarEnd(cdpUrl: string, userAgent: string, targetId: st
   }
 }
 
-/** Hands messages on, both ways, until either side closes; then the other is closed with the same code. Resolves then. */
+/** Forwards messages both ways until either side closes; then closes the other with the same code and resolves. */
 export async function tunnel(near: WebSocket, { socket: far, sessionId }: FarEnd): Promise<void> {
   near.on('error', () => {})
   pass(near, far, (text) => (sessionId === null ? text : withSession(text, sessionId)))
@@ -87,7 +89,7 @@ function pass(from: WebSocket, to: WebSocket, changed: (text: string) => string 
 function closesWith(one: WebSocket, other: WebSocket): Promise<void> {
   return new Promise((resolve) => {
     one.once('close', (code, reason) => {
-      // One that is not read never hears that the other side agrees.
+      // A paused socket never receives the other side's close frame.
       other.resume()
       if (UNSENDABLE.has(code)) other.close()
       else other.close(code, reason)
@@ -99,7 +101,10 @@ function closesWith(one: WebSocket, other: WebSocket): Promise<void> {
   })
 }
 
-/** A client that speaks with one page names no session, but for those below it. What is no message is left to the browser. */
+/**
+ * A client connected to one page sends no session id, except for sessions below it. Invalid messages are left to the
+ * browser.
+ */
 function withSession(text: string, sessionId: string): string {
   let message: unknown
   try {
@@ -111,11 +116,11 @@ function withSession(text: string, sessionId: string): string {
   return (message as { sessionId?: unknown }).sessionId == null ? JSON.stringify({ ...message, sessionId }) : text
 }
 
-/** The session stands last; null: it is no message for the client. */
+/** The session id is the last member; null: the message is not for the client. */
 function withoutSession(text: string, sessionId: string): string | null {
   const ending = `,"sessionId":"${sessionId}"}`
   if (text.endsWith(ending)) return `${text.slice(0, -ending.length)}}`
-  // An event of the browser as a whole, of which the client knows nothing.
+  // An event of the browser target, which is unknown to the client.
   return text.startsWith('{"method":') && !OF_A_SESSION.test(text.slice(-TAIL)) ? null : text
 }
 

@@ -2,7 +2,7 @@ import { createParser } from 'eventsource-parser'
 import { FollowLogError, UnexpectedResponse, followLogError } from './follow-log-error.ts'
 import type { LogClient, LogRequest, LogResult, LogResultError, LogSink } from './log-client.ts'
 
-/** Where a server is reached with `fetch`. */
+/** Connection settings for a server that is reached with `fetch`. */
 export interface LogEndpoint {
   /** The GraphQL endpoint, such as http://127.0.0.1:4000/graphql. */
   url: string | URL
@@ -10,12 +10,14 @@ export interface LogEndpoint {
   headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>)
   /** Another implementation than the global `fetch`. */
   fetch?: typeof fetch
-  /** The connection is taken for lost after so long without a byte. The server sends some every 12 s. Default: 40,000. */
+  /**
+   * A connection without a byte for this long is considered lost. The server sends some every 12 s. Default: 40,000.
+   */
   idleTimeoutMs?: number
 }
 
 const IDLE_TIMEOUT_MS = 40_000
-/** The server's own bound is 16 MiB. */
+/** The server's own limit is 16 MiB. */
 const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024
 const MAX_REFUSAL_BYTES = 256 * 1024
 
@@ -64,7 +66,7 @@ export class EventStreamClient implements LogClient {
       const reader = body.getReader()
       while (!events.isComplete) {
         const { done, value } = await reader.read()
-        // Some proxies end a stream that broke as if it were complete.
+        // Some proxies complete a stream that was cut off.
         if (done) throw new Error('The stream ended before the log did.')
         clearTimeout(timer)
         timer = setTimeout(() => leaving.abort(idle), idleTimeoutMs)
@@ -72,7 +74,7 @@ export class EventStreamClient implements LogClient {
       }
     } finally {
       clearTimeout(timer)
-      // Whatever is left of the response is not wanted.
+      // The rest of the response is not needed.
       leaving.abort()
     }
   }
@@ -102,7 +104,7 @@ class EventReader {
   }
 }
 
-/** Why the server did not begin to stream, with its own words if there are some. */
+/** Why the server did not start to stream, with its error message if there is one. */
 async function refusal(response: Response): Promise<Error> {
   const failure = followLogError(new UnexpectedResponse(response))
   try {
@@ -117,7 +119,7 @@ async function refusal(response: Response): Promise<Error> {
       retryAfterSeconds: retryAfterSeconds ?? failure.retryAfterSeconds,
     })
   } catch {
-    // An answer of a proxy, or none.
+    // The response of a proxy, or none at all.
     return failure
   }
 }

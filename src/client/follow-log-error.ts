@@ -9,7 +9,7 @@ export class FollowLogError extends Error {
   readonly retryAfterSeconds: number | null
   /** The errors of the GraphQL response; empty if there was none. */
   readonly errors: readonly LogResultError[]
-  /** How many times in a row it is worth trying again: none, some, or as often as it takes. */
+  /** How many consecutive retries are worthwhile: none, some, or unlimited. */
   readonly maxRetries: number
 
   constructor(message: string, { code, retryAfterSeconds, errors = [], maxRetries, cause }: FailureDetails) {
@@ -29,7 +29,7 @@ interface FailureDetails {
   cause?: unknown
 }
 
-/** A response that is not the stream that was asked for. */
+/** A response that is not the requested stream. */
 export class UnexpectedResponse extends Error {
   readonly response: Response
 
@@ -39,22 +39,25 @@ export class UnexpectedResponse extends Error {
   }
 }
 
-/** Codes of states that pass. A code ending in _UNAVAILABLE is one, too, and every error with `retryAfterSeconds`. */
+/**
+ * Codes of temporary states. Codes that end in _UNAVAILABLE are temporary, too, and so is every error with
+ * `retryAfterSeconds`.
+ */
 const PASSING_CODES = ['TIMEOUT', 'RATE_LIMITED', 'TOO_MANY_CONNECTIONS', 'TOO_MANY_OPERATIONS', 'CAPACITY_EXCEEDED']
 
-/** A fault of the server may pass as well; one that comes again with each try does not. */
+/** An internal error of the server may be temporary; one that recurs with each try is not. */
 const RETRIES_OF_FAULTS = 5
 
-/** HTTP statuses of the range of client errors that pass. */
+/** Client error statuses that are temporary. */
 const PASSING_STATUSES = [408, 425, 429]
 
-/** Close codes of WebSockets that say that the same request would be refused again. */
+/** WebSocket close codes after which the same request would be rejected again. */
 const FINAL_CLOSE_CODES = [1002, 1003, 1007, 1008, 1009, 1010, 4400, 4401, 4403, 4406, 4409, 4429]
 
 const CODE_OF_STATUS: Record<number, string> = { 401: 'UNAUTHENTICATED', 403: 'FORBIDDEN', 404: 'NOT_FOUND' }
 const CODE_OF_CLOSE: Record<number, string> = { 4401: 'UNAUTHENTICATED', 4403: 'FORBIDDEN' }
 
-/** The failure behind whatever a client reports: GraphQL errors, a closed WebSocket, an HTTP status, a broken network. */
+/** Extracts the failure from a client's error: GraphQL errors, a closed WebSocket, an HTTP status, a broken network. */
 export function followLogError(cause: unknown): FollowLogError {
   if (cause instanceof FollowLogError) return cause
   if (isErrors(cause)) return ofErrors(cause)
@@ -88,7 +91,7 @@ function ofErrors(errors: readonly LogResultError[]): FollowLogError {
     const retryAfterSeconds = positive(error.extensions?.['retryAfterSeconds'])
     return { code, retryAfterSeconds, maxRetries: retriesOf(code, retryAfterSeconds) }
   })
-  // The error that helps least decides: a retry has to get past all of them.
+  // The most severe error decides: a retry has to get past all of them.
   const [worst] = details.toSorted((one, other) => one.maxRetries - other.maxRetries)
   const message = errors.map((error) => error.message).join('; ')
   const retryAfterSeconds = Math.max(0, ...details.map((one) => one.retryAfterSeconds ?? 0)) || null

@@ -9,7 +9,7 @@ export type { LogClient, LogRequest, LogResult, LogResultError, LogSink } from '
 export type { LogDocument } from './log-document.ts'
 export type { LogRetry } from './log-reader.ts'
 
-/** What every batch of a log has. A document selects what it needs of it, `cursor` always. */
+/** Members of every batch of a log. A document selects those it needs, `cursor` always. */
 export interface LogBatch<Entry = Record<string, unknown>> {
   /** The new entries, in order. May be empty. */
   readonly entries: readonly Entry[]
@@ -29,7 +29,7 @@ type BatchOf<Data> = Data[Exclude<keyof Data, '__typename'>]
 export interface FollowLogOptions {
   /** Ends following: the iterator throws the reason of the signal. */
   signal?: AbortSignal
-  /** How many batches are held for a reader that is slow. Each has up to 512 KiB of entries. Default: 16. */
+  /** Max batches buffered for a slow reader. Each has up to 512 KiB of entries. Default: 16. */
   maxBufferedBatches?: number
   /**
    * The first pause before a retry; each further one is twice as long, until a subscription has lasted longer than

@@ -28,7 +28,7 @@ interface DocumentText {
 /** A subscription to one log: its text, or a document of any GraphQL library, with its types if it has them. */
 export type LogDocument<Data, Variables> = string | ((ParsedDocument | DocumentText) & TypedOperation<Data, Variables>)
 
-/** What following a log needs to know of its subscription. */
+/** The properties of a subscription that are needed to follow a log. */
 export interface LogOperation {
   readonly query: string
   /** The response key of the subscription's field. */
@@ -77,7 +77,7 @@ function rootField(
   return null
 }
 
-/** Null for one that is missing, or was looked into before: fragments may refer to each other in a circle. */
+/** Null if it is missing or was already visited: fragments may form cycles. */
 function fragment(document: DocumentNode, name: string, within: Set<string>): FragmentDefinitionNode | null {
   if (within.has(name)) return null
   within.add(name)

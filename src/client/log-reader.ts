@@ -3,16 +3,19 @@ import type { LogClient, LogResult } from './log-client.ts'
 import type { LogOperation } from './log-document.ts'
 import { retryDelay, type RetryDelays } from './retry-delay.ts'
 
-/** Told before each retry. */
+/** Called before each retry. */
 export interface LogRetry {
   /** Why the subscription ended. */
   readonly error: FollowLogError
   /**
-   * How many retries in a row this is, counted from 1. Reset when the cursor advances, and by a subscription that has
+   * The number of consecutive retries, counted from 1. Reset when the cursor advances, and by a subscription that has
    * delivered a batch and lasted longer than `maxDelayMs`.
    */
   readonly attempt: number
-  /** The pause until then. Pauses grow until a subscription has delivered a batch and lasted longer than `maxDelayMs`. */
+  /**
+   * The delay before the retry. Delays grow until a subscription has delivered a batch and lasted longer than
+   * `maxDelayMs`.
+   */
   readonly delayMs: number
 }
 
@@ -36,8 +39,9 @@ interface Waiting {
 const DONE = { done: true, value: undefined } as const
 
 /**
- * The batches of one log. Subscribes when the first is asked for, and again at the cursor whenever the subscription
- * breaks. A reader that is slow holds a few batches: then the subscription is ended, and resumed once they are read.
+ * The batches of one log. Subscribes when the first is requested, and again at the cursor whenever the subscription
+ * breaks. A few batches are buffered for a slow reader: beyond that the subscription is ended, and resumed once they
+ * are read.
  */
 export class LogReader<Result> implements AsyncIterableIterator<Result, undefined> {
   readonly #client: LogClient
@@ -47,20 +51,23 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
   readonly #batches: Batch[] = []
   readonly #waiting: Waiting[] = []
   #state: 'new' | 'subscribed' | 'full' | 'pausing' | 'over' = 'new'
-  /** Thrown once everything that was received is read. */
+  /** Thrown after everything that was received has been read. */
   #failure: { error: unknown } | null = null
   #cursor: unknown
-  /** Of the entries so far, where they have one. */
+  /** Of the entries so far, if they have one. */
   #sequence = 0
-  /** Tries in a row that did not advance the cursor. */
+  /** Consecutive tries that did not advance the cursor. */
   #attempts = 0
-  /** Pauses since a subscription was last steady. One that breaks right after each batch makes progress, but is none. */
+  /**
+   * Delays since the last stable subscription. One that breaks right after each batch makes progress, but is not
+   * stable.
+   */
   #pauses = 0
-  /** When the latest try began; a subscription that is resumed for a slow reader belongs to the try before. */
+  /** When the latest try began; a subscription that is resumed for a slow reader belongs to the previous try. */
   #triedAt = 0
-  /** Whether the latest try has brought a batch. */
+  /** Whether the latest try has delivered a batch. */
   #hasBatch = false
-  /** Messages of an earlier subscription that still arrive are not taken for those of this one. */
+  /** Late messages of an earlier subscription are ignored. */
   #subscription = 0
   #unsubscribe: (() => void) | null = null
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -141,7 +148,7 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
     }
   }
 
-  /** A client that reconnects by itself sends the subscription again: at the cursor of that moment. */
+  /** A client with automatic reconnection sends the subscription again: at the current cursor. */
   #variablesAtCursor(): Record<string, unknown> {
     const variables = { ...this.#variables }
     const get = () => this.#cursor
@@ -149,7 +156,7 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
   }
 
   #take({ data, errors }: LogResult): void {
-    // A server that cannot continue says so and completes: what follows would be behind a gap.
+    // A server that cannot resume reports it and completes: later entries would come after a gap.
     if (errors && errors.length > 0) return this.#retry(followLogError(errors))
     const batch = data?.[this.#operation.field] as Batch | null | undefined
     if (!batch) return this.#retry(followLogError(new Error('The server sent a result without data.')))
@@ -170,8 +177,8 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
   }
 
   /**
-   * A client that reconnected by itself may still hand over what a connection that it gave up had on its way. Entries
-   * that select `sequence` show it. Null: there is nothing new in the batch.
+   * A client that reconnected by itself may still deliver messages of its previous connection. Entries that select
+   * `sequence` reveal them. Null: there is nothing new in the batch.
    */
   #withoutRepeats(batch: Batch): Batch | null {
     const { entries } = batch
@@ -206,8 +213,8 @@ export class LogReader<Result> implements AsyncIterableIterator<Result, undefine
     const unsubscribe = this.#unsubscribe
     this.#subscription += 1
     this.#unsubscribe = null
-    // Not amid messages that arrived together: graphql-ws would count a subscription that is completed by both sides
-    // twice, and then take the next one for completed when its connection closes.
+    // Not while handling messages that arrived together: graphql-ws would count a subscription that is completed by
+    // both sides twice, and then take the next one for completed when its connection closes.
     if (unsubscribe) queueMicrotask(unsubscribe)
   }
 

@@ -1,15 +1,15 @@
-/** Bounds of the pauses between tries. */
+/** Limits of the delays between tries. */
 export interface RetryDelays {
   readonly minDelayMs: number
   readonly maxDelayMs: number
 }
 
-/** What a server asks for is respected up to here. */
+/** A delay requested by the server is respected up to here. */
 const LONGEST_ASKED_MS = 10 * 60_000
 
 /**
- * The pause before the given try, counted from 1: twice as long each time up to a bound, of which half is by chance, so
- * that those who lost a server together do not come back together. Never shorter than the server asks for.
+ * The delay before the given try, counted from 1: doubles each time up to a limit, half of it random, so that clients
+ * that lost a server at the same time do not reconnect at the same time. Never shorter than the server requests.
  */
 export function retryDelay(
   attempt: number,

@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 
-/** A command line that says nothing we know. Told in one line, with where to look. */
+/** An invalid command line. Reported in one line that points to the help. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message)
@@ -8,7 +8,7 @@ export class UsageError extends Error {
   }
 }
 
-/** One command: what `--help` shows, and what it does. Resolves with the exit code. */
+/** One command: its help text and its function. Resolves with the exit code. */
 export interface Command {
   /** Words after `tabwire`, such as "keys create". */
   readonly name: string
@@ -17,7 +17,7 @@ export interface Command {
   run(args: readonly string[]): Promise<number>
 }
 
-/** node:util's parseArgs with its complaints as UsageErrors. `--help` is always known. */
+/** node:util's parseArgs with its errors as UsageErrors. `--help` is always accepted. */
 export function readOptions<const O extends NonNullable<ParseArgsConfig['options']>>(
   args: readonly string[],
   options: O,
@@ -35,13 +35,13 @@ function parse<const O extends NonNullable<ParseArgsConfig['options']>>(args: re
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true })
   } catch (error) {
-    // Its messages explain at length how to pass a positional that begins with a dash; the first sentence tells enough.
+    // Its messages explain at length how to pass a positional that begins with a dash; the first sentence is enough.
     if (error instanceof TypeError) throw new UsageError(error.message.split('. ')[0]!)
     throw error
   }
 }
 
-/** Words for a help text, with commas between, in lines of at most so many characters; none is left out or cut. */
+/** Words for a help text, separated by commas, in lines of at most this many characters; no word is omitted or cut. */
 export function inLines(words: readonly string[], width: number): string {
   const lines = ['']
   for (const word of words.map((one, index) => (index < words.length - 1 ? `${one},` : one))) {

@@ -66,7 +66,7 @@ async function linkOf(session: string, given: string | undefined): Promise<strin
   const config = loadConfig(process.env)
   if (given !== undefined && !/^https?:\/\//.test(given))
     throw new UsageError('--url must begin with http:// or https://')
-  // The admin key is this installation's, and goes nowhere else.
+  // The admin key belongs to this installation, and is sent to no other server.
   if (given !== undefined && config.apiKey === null) {
     throw new StartupFailed(`Set TABWIRE_API_KEY to a key of the server at ${given}.`)
   }
@@ -83,11 +83,11 @@ async function linkOf(session: string, given: string | undefined): Promise<strin
   if (!found.session.access)
     throw new StartupFailed('The session is not running, or the API key lacks the scope CONNECT.')
   const { cdpUrl } = found.session.access
-  // Where clients reach the server, it may not be reached from here.
+  // The public URL may not be reachable from here.
   return `${url.replace(/\/*$/, '').replace(/^http/, 'ws')}${cdpUrl.slice(cdpUrl.indexOf(CDP_PATH))}`
 }
 
-/** Resolves when the process is told to end. */
+/** Resolves when the process is asked to stop. */
 function signaled(): Promise<null> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(null))

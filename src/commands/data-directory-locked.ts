@@ -3,7 +3,10 @@ import { lockDataDirectory } from '../data-directory-lock.ts'
 import { makeDirectory } from '../data-directory.ts'
 import { useTempDirectory } from '../temp-directory.ts'
 
-/** Runs work that opens the database. The embedded one must have one process only; a server takes care of itself. */
+/**
+ * Runs work that opens the database. Only one process may open the embedded one; a PostgreSQL server handles
+ * concurrency itself.
+ */
 export async function withDataDirectoryLocked<T>(config: Config, work: () => Promise<T>): Promise<T> {
   if (config.database.kind === 'server') return work()
   await useTempDirectory(config.tempDir)

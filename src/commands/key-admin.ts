@@ -1,6 +1,6 @@
 import type { Scope } from '../ports/scope.ts'
 
-/** A key as people see it. The id is the global id that the API uses too. */
+/** A key as it is displayed. Its id is the global id that the API uses. */
 export interface ListedKey {
   id: string
   name: string
@@ -19,7 +19,7 @@ interface NewKey {
   expiresAt: Date | null
 }
 
-/** The API keys of an installation, of every owner, whichever way they are reached. */
+/** The API keys of an installation, for every owner, over either access path. */
 export interface KeyAdmin {
   create(key: NewKey): Promise<{ id: string; secret: string }>
   list(): Promise<ListedKey[]>

@@ -8,7 +8,7 @@ import type { Store } from '../ports/store.ts'
 import { encodeGlobalId, uuidOf } from '../contract/global-id.ts'
 import type { KeyAdmin, ListedKey } from './key-admin.ts'
 
-/** Whoever may open the database may do everything with it. */
+/** Anyone who can open the database has full access. */
 const COMMAND_LINE: Principal = {
   owner: FIRST_OWNER,
   scopes: new Set(SCOPES),
@@ -33,7 +33,7 @@ function toListed(record: ApiKeyRecord): ListedKey {
   }
 }
 
-/** The keys as the database has them. A running server notices a revocation within seconds. */
+/** The keys in the database. A running server notices a revocation within seconds. */
 export function keysInDatabase(store: Store, logger: Logger): KeyAdmin {
   const keys = new ApiKeys(store, logger)
   return {

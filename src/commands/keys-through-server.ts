@@ -27,7 +27,7 @@ function toListed(key: WireKey): ListedKey {
   }
 }
 
-/** The keys through the API of the running server: the embedded database is open in it, and in it alone. */
+/** The keys through the API of the running server: only that process can open the embedded database. */
 export function keysThroughServer(url: string, adminKey: string): KeyAdmin {
   const ask = serverApi(url, adminKey)
   return {

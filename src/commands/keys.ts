@@ -105,7 +105,7 @@ function readExpiry(text: string): Date {
 /** The keys in the database itself, or through the server that has it open. */
 async function withKeyRing<T>(work: (keys: KeyAdmin) => Promise<T>): Promise<T> {
   const config = loadConfig(process.env)
-  // Only what is wrong: this command's own output is what counts.
+  // Only problems: stdout is for this command's own output.
   const logger = createLogger(config.logLevel === 'silent' ? 'silent' : 'warn')
   try {
     return await withDataDirectoryLocked(config, async () => {

@@ -9,12 +9,14 @@ import { useTempDirectory } from '../temp-directory.ts'
 import { print, tell } from './stdio.ts'
 import { inLines, readOptions, type Command } from './cli.ts'
 
-/** Max duration of a graceful shutdown. docker kills after ten seconds, and so do people. */
+/**
+ * Max duration of a graceful shutdown. Docker kills after ten seconds, and a person at a terminal does not wait longer.
+ */
 const SHUTDOWN_MS = 9500
 
 /**
- * A terminal sends Ctrl-C to every process in the foreground, and npm and set-up hand on what they get: one key press
- * arrives here up to three times, within milliseconds. Copies within this time are one signal.
+ * A terminal sends Ctrl-C to every process in the foreground, and npm and set-up forward it: one key press arrives here
+ * up to three times, within milliseconds. Copies within this time count as one signal.
  */
 const SAME_SIGNAL_MS = 300
 
@@ -50,7 +52,7 @@ ${inLines(CONFIG_VARIABLES, 100)}`,
   },
 }
 
-/** Resolves with the exit code when a signal or a fault asks for the end. A second signal exits without waiting. */
+/** Resolves with the exit code after a signal or a fault. A second signal exits without waiting. */
 function waitForEnd(logger: Logger): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>()
   let firstAt: number | undefined
@@ -88,7 +90,10 @@ async function closesInTime(app: App, logger: Logger): Promise<boolean> {
   }
 }
 
-/** What people want to know first. The code in the link is a way in, so it goes to a terminal and into no log file. */
+/**
+ * The most useful facts first. The code in the link grants access, so it is printed to a terminal but not written to a
+ * log file.
+ */
 function announce(app: App, config: Config): void {
   const isTerminal = process.stdout.isTTY
   const link = (page: 'dashboard' | 'graphiql') => {
@@ -109,7 +114,10 @@ function announce(app: App, config: Config): void {
   for (const warning of app.warnings) tell(`Warning: ${warning}`)
 }
 
-/** As a session of this server opens it. Where pages reach public addresses only, an address of this machine must be allowed. */
+/**
+ * As a session of this server would open it. If pages reach public addresses only, an address of this machine must be
+ * allowed.
+ */
 function demoPage(app: App, config: Config): string {
   const url = new URL(DEMO_PATH, app.url)
   if (config.egress.mode === 'OPEN') return url.href

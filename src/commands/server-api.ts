@@ -2,10 +2,10 @@ import { StartupFailed } from '../startup-failed.ts'
 
 const TIMEOUT_MS = 15_000
 
-/** Asks the API of a running server. Rejects with StartupFailed. */
+/** Calls the API of a running server. Rejects with StartupFailed. */
 export type ServerApi = <T>(query: string, variables?: Record<string, unknown>) => Promise<T>
 
-/** `url`: of the server. */
+/** `url`: base URL of the server. */
 export function serverApi(url: string, key: string): ServerApi {
   return async <T>(query: string, variables: Record<string, unknown> = {}): Promise<T> => {
     const response = await fetch(new URL('graphql', `${url.replace(/\/*$/, '')}/`), {

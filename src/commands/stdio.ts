@@ -1,9 +1,9 @@
-/** Standard output is what a person asked for, or what a script reads. */
+/** Standard output is for results, which scripts may read. */
 export function print(line = ''): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** Standard error is what is said beside it: problems, warnings, what happened. */
+/** Standard error is for everything else: problems, warnings, progress. */
 export function tell(line: string): void {
   process.stderr.write(`${line}\n`)
 }

@@ -3,17 +3,17 @@ const GLOBAL_ID = /^([A-Z][A-Za-z]*):([0-9a-f-]{36})(?::([1-9][0-9]{0,14}))?$/
 
 export interface GlobalId {
   typename: string
-  /** Of the session or API key. */
+  /** UUID of the session or API key. */
   uuid: string
-  /** Of what lies within a session: an entry's sequence, a request's number. */
+  /** For items within a session: an entry's sequence, a request's number. */
   number: number | null
 }
 
 interface EncodedPrefix {
   uuid: string
-  /** Base64url of the whole groups of three characters of "ConsoleMessage:<uuid>:". */
+  /** Base64url of the complete groups of three characters of "ConsoleMessage:<uuid>:". */
   head: string
-  /** What is left of it, encoded together with the number. */
+  /** The remainder, encoded together with the number. */
   rest: string
 }
 
@@ -32,19 +32,19 @@ function prefixOf(typename: string, uuid: string): EncodedPrefix {
 }
 
 /**
- * The one form of a node's id: base64url of "Session:<uuid>" or "ConsoleMessage:<uuid>:<sequence>". Measured: encoding
- * each id of an entry whole took a fifth of the time of a long replay (bench/replay.ts).
+ * The canonical form of a node's id: base64url of "Session:<uuid>" or "ConsoleMessage:<uuid>:<sequence>". Measured:
+ * encoding each id of an entry from scratch took a fifth of the time of a long replay (bench/replay.ts).
  */
 export function encodeGlobalId(typename: string, uuid: string, number?: number): string {
   if (number === undefined) return Buffer.from(`${typename}:${uuid}`, 'latin1').toString('base64url')
   const { head, rest } = prefixOf(typename, uuid)
-  // Of hexadecimal digits, colons and hyphens base64 makes no character that base64url writes otherwise.
+  // Hexadecimal digits, colons and hyphens encode to the same characters in base64 and base64url.
   const tail = btoa(`${rest}${number}`)
   const padding = tail.indexOf('=')
   return head + (padding === -1 ? tail : tail.slice(0, padding))
 }
 
-/** Null for whatever encodeGlobalId did not write, so that each node has exactly one id. */
+/** Null for any text that encodeGlobalId did not produce, so that each node has exactly one id. */
 export function decodeGlobalId(id: string): GlobalId | null {
   const match = GLOBAL_ID.exec(Buffer.from(id, 'base64url').toString('latin1'))
   if (!match || !UUID.test(match[2]!)) return null
@@ -52,7 +52,7 @@ export function decodeGlobalId(id: string): GlobalId | null {
   return encodeGlobalId(decoded.typename, decoded.uuid, decoded.number ?? undefined) === id ? decoded : null
 }
 
-/** UUID of a global id of this type, or null if it is no such id. */
+/** UUID of a global id of this type, or null if it is not one. */
 export function uuidOf(typename: string, id: string): string | null {
   const decoded = decodeGlobalId(id)
   return decoded?.typename === typename && decoded.number === null ? decoded.uuid : null

@@ -1,7 +1,7 @@
 import { KEY_MODIFIER, MOUSE_BUTTON } from './actions/click.ts'
 import { defineInput, defineOneOf, field, type EnumDefinition, type FieldValues } from './input-field.ts'
 
-/** Bounds of what one call may bring. Texts in UTF-16 code units. */
+/** Limits of one call. Texts in UTF-16 code units. */
 export const INPUT_LIMITS = { events: 100, typed: 1_000, pasted: 100_000, fingers: 10 } as const
 
 const FAR = 100_000
@@ -103,7 +103,7 @@ const TOUCH = defineInput(
   },
 )
 
-/** What a person does with a page, as it reaches the page: the member that is given says what. */
+/** User input for a page; the member that is given determines its kind. */
 export const INPUT_EVENT = defineOneOf('InputEvent', 'One thing that a person does: exactly one of them.', {
   mouse: field.object('The mouse moves, or a button of it goes down or up.', MOUSE),
   wheel: field.object('The wheel of the mouse turns.', WHEEL),
@@ -114,7 +114,7 @@ export const INPUT_EVENT = defineOneOf('InputEvent', 'One thing that a person do
 })
 
 type Members = FieldValues<typeof INPUT_EVENT.fields>
-/** Exactly one member is there. */
+/** Exactly one member is present. */
 export type InputEvent = { [M in keyof Members]: { kind: M } & NonNullable<Members[M]> }[keyof Members]
 
 export type MouseInput = Extract<InputEvent, { kind: 'mouse' }>

@@ -2,17 +2,17 @@ import { z } from 'zod'
 import { isDeeperThan } from './json-depth.ts'
 
 /**
- * What an input is made of, said once: the schema makes GraphQL input types of it, the domain checks with its rules, a
- * model is told of it as JSON Schema.
+ * Single definition of an input: the schema derives GraphQL input types from it, the domain checks its rules, and
+ * models receive it as JSON Schema.
  */
 export interface InputField<T = unknown> {
   type: InputFieldType
   list: boolean
   required: boolean
-  /** Shown in the schema; undefined: none. */
+  /** Default shown in the schema; undefined: none. */
   defaultValue?: DefaultValue
   description: string
-  /** Absent and null mean the same: the default, or null where there is none. */
+  /** Absent and null are equivalent: the default, or null if there is none. */
   rule: z.ZodType<T>
 }
 
@@ -33,7 +33,7 @@ export interface EnumDefinition<V extends string> {
   enumName: string
   description: string
   values: Readonly<Record<V, string>>
-  /** Of those that the API calls otherwise, since what is stored keeps its name. */
+  /** Names that differ in the API, since stored data keeps the old name. */
   names?: Partial<Record<V, string>>
 }
 
@@ -45,7 +45,7 @@ export interface InputDefinition<F extends InputFields> {
   /** Exactly one of its fields must be given. */
   isOneOf: boolean
   fields: F
-  /** Of the whole, with the rules of its fields. */
+  /** Checks the whole input, including its fields. */
   rule: z.ZodType<FieldValues<F>>
 }
 
@@ -54,7 +54,7 @@ export type FieldValues<F extends InputFields> = { [K in keyof F]: F[K] extends 
 /** A problem with a value, under a stable code (InputIssue of the domain). Null: none. */
 export type Check<T> = (value: T) => { code: string; message: string } | null
 
-/** A zod schema refined by checks that name their own codes. */
+/** A zod schema refined by checks with their own codes. */
 export function ruled<S extends z.ZodType>(schema: S, ...checks: Check<z.output<S>>[]) {
   return schema.superRefine((value, context) => {
     for (const check of checks) {
@@ -80,7 +80,7 @@ export const lengthWithin =
         ? { code: 'TOO_LONG', message: `must have at most ${max} characters; it has ${value.length}` }
         : null
 
-/** PostgreSQL and the protocol of browsers take neither lone surrogates nor, in texts that are kept, U+0000. */
+/** PostgreSQL and CDP accept no lone surrogates nor, in stored texts, U+0000. */
 export const wellFormed: Check<string> = (value) =>
   value.isWellFormed() && !value.includes('\0')
     ? null
@@ -101,14 +101,14 @@ const made = <T>(
   more: Partial<InputField<T>> = {},
 ): InputField<T> => ({ type, list: false, required: false, description, rule, ...more })
 
-/** GraphQL has null where a client wants to say "nothing": for an input that is the same as leaving it out. */
+/** GraphQL clients may send null for "nothing": in an input it equals an omitted field. */
 export const orNull = <T>(rule: z.ZodType<T>): z.ZodType<T | null> => rule.nullish().transform((value) => value ?? null)
 export const orDefault = <T>(rule: z.ZodType<T>, fallback: T): z.ZodType<T> =>
   rule.nullish().transform((value) => value ?? fallback)
 
-/** The kinds of fields that inputs are made of. */
+/** The kinds of input fields. */
 export const field = {
-  /** One with a rule of its own, which also says what null and absence mean. */
+  /** A field with its own rule, which also defines the meaning of null and absence. */
   of: made,
 
   text: (description: string, { min = 1, max }: { min?: number; max: number }): InputField<string | null> =>
@@ -197,7 +197,7 @@ function oneOf<V extends string>(of: EnumDefinition<V>): z.ZodType<V> {
 }
 
 function listOf<T>(item: z.ZodType<T>, min: number, max: number): z.ZodType<T[]> {
-  // The length first: a list that is too long is not looked through.
+  // The length first: a list that is too long is not iterated.
   const list = ruled(z.array(z.unknown()), (value) =>
     value.length < min
       ? { code: 'TOO_SHORT', message: min === 1 ? 'must not be empty' : `must have at least ${min} items` }
@@ -208,7 +208,7 @@ function listOf<T>(item: z.ZodType<T>, min: number, max: number): z.ZodType<T[]>
   return list.pipe(z.array(item))
 }
 
-/** An input whose fields may be given in any combination, unless `check` says otherwise. */
+/** An input whose fields may be combined freely, unless `check` says otherwise. */
 export function defineInput<F extends InputFields>(
   inputName: string,
   description: string,
@@ -220,7 +220,7 @@ export function defineInput<F extends InputFields>(
   return { inputName, description, isOneOf: false, fields, rule: check ? ruled(rule, check) : rule }
 }
 
-/** An input of which exactly one field must be given: a @oneOf type. */
+/** An input with exactly one field given: a @oneOf type. */
 export function defineOneOf<F extends InputFields>(
   inputName: string,
   description: string,
@@ -234,7 +234,7 @@ export function defineOneOf<F extends InputFields>(
   return { inputName, description, isOneOf: true, fields, rule }
 }
 
-/** How deep JSON that a client gives may nest. */
+/** Maximum nesting of JSON from clients. */
 const MAX_JSON_DEPTH = 64
 
 function jsonProblem(value: unknown, maxBytes: number): { code: string; message: string } | null {
@@ -247,7 +247,7 @@ function jsonProblem(value: unknown, maxBytes: number): { code: string; message:
   if (bytes > maxBytes) {
     return { code: 'TOO_LONG', message: `must take at most ${maxBytes} bytes as JSON; it takes ${bytes}` }
   }
-  // JSON.stringify writes a lone surrogate and U+0000 as escapes.
+  // JSON.stringify escapes a lone surrogate and U+0000.
   return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)
     ? { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }
     : null

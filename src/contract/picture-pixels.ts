@@ -1,9 +1,9 @@
 /**
- * A bitmap of Chromium's has at most 2 GiB. Asked for more, its graphics process crashes: what is taken while it starts anew
- * fails as well, and after a few crashes the whole browser ends.
+ * A bitmap in Chromium has at most 2 GiB. Beyond that, its graphics process crashes: screenshots during its restart
+ * fail as well, and after a few crashes the whole browser exits.
  */
 export const MOST_PICTURE_PIXELS = 2 ** 29
 
-/** Of a picture of all that can be seen. */
+/** Pixels of a screenshot of the viewport. */
 export const picturePixels = (viewport: { width: number; height: number }, deviceScaleFactor: number): number =>
   viewport.width * viewport.height * deviceScaleFactor ** 2

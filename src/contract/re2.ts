@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js'
 
-/** Whether it is a regular expression that takes time in proportion to the text, whatever the text is. */
+/** Whether it is a regular expression that runs in linear time for every text. */
 export function isRe2(pattern: string): boolean {
   try {
     RE2JS.compile(pattern)

@@ -40,13 +40,14 @@ const METADATA_ADDRESSES = new Set([
 /** Instance metadata; credentials of AWS's containers and pods. */
 const METADATA_LINK_LOCAL = new Set(['169.254.169.254', 'fe80::a9fe:a9fe', '169.254.170.2', '169.254.170.23'])
 
-/** AWS has all services of its link here: instance metadata, credentials of pods, names, time. */
+/** AWS uses this prefix for all of its link-local services: instance metadata, pod credentials, DNS, time. */
 const AWS_SERVICES = ipaddr.IPv6.parse('fd00:ec2::')
 const AWS_SERVICES_BITS = 32
 
 /**
- * Parses a host in any notation (decimal, octal, hexadecimal and short IPv4; brackets, zone, upper case, Unicode, trailing
- * dot) like the URL standard, so that nothing downstream can interpret it differently. Null if it is not a valid host.
+ * Parses a host in any notation (decimal, octal, hexadecimal and short IPv4; brackets, zone, upper case, Unicode,
+ * trailing dot) like the URL standard, so that nothing downstream can interpret it differently. Null if it is not a
+ * valid host.
  */
 export function parseHost(text: string): Host | null {
   const bare = /^\[(.*)\]$/s.exec(text)?.[1] ?? text

@@ -26,7 +26,7 @@ export class OwnAddresses {
   }
 }
 
-/** The whole block of a loopback interface leads to the machine, of others only the address. */
+/** For a loopback interface the whole block is local; for others only the address. */
 function blocksOfInterfaces(): string[] {
   return Object.values(networkInterfaces())
     .flatMap((found) => found ?? [])

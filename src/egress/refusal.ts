@@ -15,9 +15,9 @@ const OF_MACHINE = new OwnAddresses()
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }
 
-/** The rule by which a host name or an address, in any notation, is opened in no mode; null: none. */
+/** The rule that blocks a host name or an address, in any notation, in every mode; null: none. */
 export function neverOpened(host: string): ForbiddenRule | null {
-  // Resolvers take several dots at the end for one.
+  // Resolvers accept several trailing dots as one.
   const read = parseHost(host.replace(/\.+$/, ''))
   if (!read) return null
   if (read.kind === 'address') return forbiddenRule(read.address)
@@ -25,8 +25,8 @@ export function neverOpened(host: string): ForbiddenRule | null {
 }
 
 /**
- * The rule by which a policy refuses the host of a URL, as far as the URL alone tells: what a name leads to is known
- * when it is connected to. Null: none.
+ * The rule of a policy that blocks the host of a URL, as far as the URL alone shows: the addresses of a name are
+ * checked when connecting. Null: none.
  */
 export function refusingRule(
   url: URL,
@@ -44,12 +44,12 @@ export function refusingRule(
   return mode === 'NONE' ? 'none' : publicRule(host.address, own)
 }
 
-/** The rule by which PUBLIC refuses an address; null: none. */
+/** The rule of PUBLIC that blocks an address; null: none. */
 export function publicRule(address: NetworkAddress, own: OwnAddresses): NonPublicRule | 'own address' | null {
   return nonPublicRule(address) ?? (own.includes(address) ? 'own address' : null)
 }
 
-/** Why a rule refuses an address, in words that follow it: "http://… is …". */
+/** Why a rule blocks an address, as a phrase: "http://… is …". */
 export function refusalBy(rule: string, mode: EgressMode): string {
   const settings = `egress is ${mode}: TABWIRE_EGRESS and TABWIRE_EGRESS_ALLOW decide which hosts are opened`
   switch (rule) {

@@ -13,22 +13,22 @@ export {
   type ActionOrigin,
 } from '../contract/entries/action.ts'
 
-/** Bounds of what a step may bring back, in UTF-16 code units of its JSON. Documented in docs/actions.md. */
+/** Limits of a step's result, in UTF-16 code units of its JSON. Documented in docs/actions.md. */
 export const ACTION_LIMITS = {
   result: 200_000,
-  /** Lists and objects within one another. */
+  /** Nesting depth of lists and objects. */
   resultDepth: 100,
   message: 2_000,
-  /** Of each text in `details`: a value that was filled in, an expression. */
+  /** Of each text in `details`: a filled-in value, an expression. */
   detail: 2_000,
   stepsPerRequest: 100,
-  /** Requests that wait for their turn in one session. */
+  /** Queued requests per session. */
   requestsWaiting: 100,
   /** Of a whole request, queue time included. */
   requestMs: 300_000,
 } as const
 
-/** A file that a step made, to be kept as an artifact. */
+/** A file that a step produced, to be saved as an artifact. */
 export interface MadeFile {
   kind: ArtifactKind
   name: string
@@ -36,7 +36,7 @@ export interface MadeFile {
   bytes: Uint8Array
 }
 
-/** A file that a step is given. */
+/** A file that is passed to a step. */
 export interface GivenFile {
   name: string
   contentType: string
@@ -45,22 +45,22 @@ export interface GivenFile {
 }
 
 export interface ActionContext {
-  /** The page to act on; null: the session's oldest. */
+  /** The target page; null: the session's oldest. */
   pageId: string | null
-  /** Of `upload`, in the order of its artifactIds; empty for the others. */
+  /** For `upload`, in the order of its artifactIds; empty for other steps. */
   files: readonly GivenFile[]
   /** Why an address may not be opened; null: it may. The rules are the domain's (navigation-policy.ts). */
   refuseAddress(url: string): string | null
-  /** Fires a moment after the step's time is up, when its caller cancels it, or when the session ends. */
+  /** Aborted shortly after the step's timeout, when its caller cancels it, or when the session ends. */
   signal: AbortSignal
 }
 
-/** How a step went: data, never an exception. */
+/** The outcome of a step: data, never an exception. */
 export interface ActionOutcome {
   error: ActionError | null
-  /** The page that it acted on, or opened; null when there was none. */
+  /** The page that it used or opened; null: none. */
   pageId: string | null
-  /** What the log shows of its input and its course, with values of password fields masked. */
+  /** Its input and progress for the log, with values of password fields masked. */
   details: { [key: string]: Json }
   result: Json
   file: MadeFile | null
@@ -77,7 +77,7 @@ export interface ObservationRequest {
 export interface Observation {
   url: string
   title: string
-  /** With refs that work in Target.ref. */
+  /** With refs for Target.ref. */
   snapshot: string
   /** UTF-16 code units cut off. */
   truncated: number

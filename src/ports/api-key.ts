@@ -4,7 +4,7 @@ export interface ApiKeyRecord {
   id: string
   owner: string
   name: string
-  /** Hex SHA-256 of the secret: it has 256 bits of its own, so no slow hash is needed. */
+  /** Hex SHA-256 of the secret: it has 256 bits of entropy, so no slow hash is needed. */
   secretHash: string
   scopes: Scope[]
   createdAt: number
@@ -13,5 +13,5 @@ export interface ApiKeyRecord {
   revokedAt: number | null
 }
 
-/** The name of keys that signing in makes (domain/keys/sign-in.ts); they are deleted once they have expired. */
+/** The name of keys created by signing in (domain/keys/sign-in.ts); they are deleted after they expire. */
 export const SIGN_IN_KEY_NAME = 'Signed in by link'

@@ -13,14 +13,14 @@ export interface WrittenArtifact {
 }
 
 /**
- * Where the bytes of artifacts are kept, by key. Two adapters, adapters/artifacts/disk and s3, held to one contract by
- * test/contracts/artifact-store.contract.ts. Keys are made by the domain: segments of [a-z0-9-] with / between.
+ * Stores the bytes of artifacts by key. Two adapters, adapters/artifacts/disk and s3, pass the same contract:
+ * test/contracts/artifact-store.contract.ts. Keys are chosen by the domain: segments of [a-z0-9-] separated by /.
  */
 export interface ArtifactStore {
   /**
-   * Keeps what the stream brings, without ever holding much of it in memory, and resolves once it is durable. On any
-   * failure nothing is left under the key. Rejects with ArtifactTooLarge past maxBytes, StorageFull when there is no
-   * room, StorageUnavailable, the stream's own error, or the signal's reason.
+   * Stores the stream, buffering only a little of it, and resolves once it is durable. After a failure nothing is
+   * stored under the key. Rejects with ArtifactTooLarge past maxBytes, StorageFull when there is no space,
+   * StorageUnavailable, the stream's own error, or the signal's reason.
    */
   write(
     key: string,
@@ -32,18 +32,18 @@ export interface ArtifactStore {
   read(key: string, range: ByteRange | null, signal: AbortSignal): Promise<Readable>
   /** Idempotent. */
   remove(key: string): Promise<void>
-  /** Keys under the prefix with the time they were last written: to find what no row knows of. */
+  /** Keys under the prefix with the time of their last write: to find bytes without a row. */
   list(prefix: string): AsyncIterable<{ key: string; writtenAt: number }>
-  /** A URL at which a client gets the bytes from the store itself; null where the store has none to give. */
+  /** A URL at which clients download the bytes from the store itself; null: the store has none. */
   presign(
     key: string,
     options: { contentType: string; contentDisposition: string; ttlSeconds: number },
   ): Promise<string | null>
-  /** The origin of all URLs that `presign` gives; null where it gives none. */
+  /** The origin of all URLs from `presign`; null: it returns none. */
   readonly origin: string | null
-  /** Resolves when it can be used; for the start and for GET /ready. */
+  /** Resolves if the store is usable; for startup and GET /ready. */
   ping(): Promise<void>
-  /** One line for people: where. No secret in it. */
+  /** One line for people: the location. Contains no secret. */
   describe(): string
   close(): Promise<void>
 }

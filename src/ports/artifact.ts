@@ -5,10 +5,10 @@ export type { ArtifactKind }
 export const RECORDING_KINDS = ['VIDEO', 'TRACE', 'HAR'] as const
 export type RecordingKind = (typeof RECORDING_KINDS)[number]
 
-/** Those that the browser makes; a HAR is made of the log. */
+/** Recordings made by the browser; a HAR is generated from the log. */
 export type BrowserRecordingKind = Exclude<RecordingKind, 'HAR'>
 
-/** A file that a session made or was given: its row. Its bytes are in the ArtifactStore, under its key. */
+/** The row of a file that a session produced or received. Its bytes are in the ArtifactStore, under its key. */
 export interface ArtifactRecord {
   /** UUID version 7. */
   id: string
@@ -19,9 +19,9 @@ export interface ArtifactRecord {
   name: string
   contentType: string
   sizeBytes: number
-  /** Hex SHA-256 of the bytes: the entity tag of its downloads. */
+  /** Hex SHA-256 of the bytes: the ETag of its downloads. */
   sha256: string
-  /** The page that it shows or comes from; null when it is of none. */
+  /** The page that it shows or comes from; null: none. */
   pageId: string | null
   /** Milliseconds since the epoch. */
   createdAt: number

@@ -1,9 +1,9 @@
 import type { BodyData, BodyOmission } from '../contract/entries/body.ts'
 
-/** A body as it came from the browser. */
+/** A body as received from the browser. */
 export interface CapturedBody {
   direction: 'REQUEST' | 'RESPONSE'
-  /** Those that are kept; `sizeBytes` says how many there were. */
+  /** The recorded bytes; `sizeBytes` is the original size. */
   bytes: Uint8Array
   contentType: string | null
   sizeBytes: number
@@ -11,16 +11,16 @@ export interface CapturedBody {
   isText: boolean
 }
 
-/** What stands in the entry for a body. */
+/** Members of an entry that describe a body. */
 export type KeptBody = { body: BodyData; omitted: null } | { body: null; omitted: BodyOmission }
 
-/** A body that is stored apart: its row. Its bytes are in the ArtifactStore, under its key. */
+/** The row of a body that is stored separately. Its bytes are in the ArtifactStore, under its key. */
 export interface StoredBody {
   owner: string
-  /** Of the body, in hex. */
+  /** SHA-256 of the body, in hex. */
   sha256: string
   key: string
-  /** Names the key that the bytes are encrypted with; null: they are not. */
+  /** Id of the key that the bytes are encrypted with; null: they are not. */
   seal: string | null
   sizeBytes: number
   /** Milliseconds since the epoch. */

@@ -21,7 +21,7 @@ import type { Json } from './json.ts'
 import type { Emulation, HttpCredentials } from './emulation.ts'
 import type { Viewport } from './viewport.ts'
 
-/** Every option of a session that the browser has to know. Null: the browser's own. */
+/** Every option of a session that concerns the browser. Null: the browser's default. */
 export interface BrowserOptions {
   viewport: Viewport
   userAgent: string | null
@@ -29,20 +29,20 @@ export interface BrowserOptions {
   timezone: string | null
   extraHeaders: Record<string, string> | null
   emulation: Emulation
-  /** Secret: in memory alone. */
+  /** Secret: kept in memory only. */
   httpCredentials: HttpCredentials | null
   offline: boolean
-  /** What a profile holds: what `storageState` of an earlier session returned. */
+  /** Contents of a profile: the `storageState` of an earlier session. */
   storageState: Json
-  /** What is kept of bodies, messages and logged objects. */
+  /** What is recorded of bodies, messages and logged objects. */
   capture: CaptureOptions
-  /** What to record from the first moment on. */
+  /** What to record from the start. */
   record: readonly BrowserRecordingKind[]
   /** What its pages may reach. */
   egress: EgressPolicy
 }
 
-/** A page as it is now. */
+/** The current state of a page. */
 export interface PageState {
   /** p1, p2, … within the session, in order of opening. */
   pageId: string
@@ -50,66 +50,69 @@ export interface PageState {
   title: string
 }
 
-/** A file that the browser made by itself: a download, a recording. */
+/** A file created by the browser: a download, a recording. */
 export interface BrowserFile {
   kind: ArtifactKind
   name: string
   contentType: string
   pageId: string | null
-  /** Its bytes, until keepFile has resolved. Rejects where what was written is no plain file. */
+  /** Its bytes, until keepFile has resolved. Rejects if the path is not a plain file. */
   open(): Promise<Readable>
-  /** What it has counted in while it was written; keepFile releases it. */
+  /** The room reserved while it was written; keepFile releases it. */
   room?: FileRoom
 }
 
-/** What became of a file: its artifact, or why it could not be kept, for people. */
+/** The result of saving a file: its artifact, or why it could not be saved, for people. */
 export type KeptFile = { artifactId: string; failure: null } | { artifactId: null; failure: string }
 
 /**
- * Where a browser session tells what happens. Calls are synchronous, in order of happening, cheap, and never throw;
- * they start before the first navigation and stop when `close` of the browser session has resolved.
+ * Receives the events of a browser session. Calls are synchronous, in order of occurrence, cheap, and never throw; they
+ * start before the first navigation and stop when `close` of the browser session has resolved.
  */
 export interface EventSink {
   record(draft: EntryDraft): void
-  /** A request is in flight; the NETWORK_REQUEST draft with the same requestId settles it. */
+  /** A request is pending; the NETWORK_REQUEST draft with the same requestId settles it. */
   requestStarted(request: PendingRequest): void
-  /** A request in flight is being answered. */
+  /** A pending request receives its response. */
   requestProgressed(progress: RequestProgress): void
   /**
-   * An entry of this kind is missing: what the browser said of it was not read. With the requestId of a request that was
-   * told as started: it is in flight no more, and no entry of it comes.
+   * An entry of this kind is missing: the browser's message was not read. With the requestId of a request that was
+   * reported as started: it is no longer pending, and has no entry.
    */
   missed(kind: SessionEventKind, reason: MissReason, requestId?: number): void
-  /** URL or title of a page changed, or a page opened or closed: BrowserSession.pages() tells the new state. */
+  /** The URL or title of a page changed, or a page opened or closed: BrowserSession.pages() returns the new state. */
   pagesChanged(): void
-  /** A page shows a document that it went to: not a blank one, and not the browser's own page of an error. */
+  /** A page shows a document that it navigated to: neither a blank page nor the browser's error page. */
   arrived(pageId: string): void
-  /** A fault of ours while the browser was heard: the session must end. */
+  /** An internal error while handling browser events: the session must end. */
   failed(error: unknown): void
-  /** Keeps a file as an artifact of the session. Never rejects. */
+  /** Saves a file as an artifact of the session. Never rejects. */
   keepFile(file: BrowserFile): Promise<KeptFile>
   /**
-   * Takes secrets out of a body and keeps it, inline or apart; resolves once it is durable, so that the entry can name it.
-   * Never rejects.
+   * Masks secrets in a body and stores it, inline or separately; resolves once it is durable, so that the entry can
+   * refer to it. Never rejects.
    */
   keepBody(body: CapturedBody): Promise<KeptBody>
   /**
-   * The text is about to be typed where it may be secret: from now on it is masked in what is recorded. Returns how to take
-   * that back, for what turns out not to be.
+   * The text is about to be typed into a possibly secret field: from now on it is masked in recordings. Returns a
+   * function that undoes this, if the field turns out not to be secret.
    */
   expectSecret(text: string): () => void
-  /** Without what the session masks: for texts that are cut, which must not cut a secret in two. */
+  /**
+   * The text with the session's secrets masked: for texts that will be cut, since a cut within a secret would hide it
+   * from masking.
+   */
   masked(text: string): string
-  /** Room for a file that begins to be written: until it is released, the file counts against the owner's quota. */
+  /** Reserves room for a file that is being written: until released, the file counts against the owner's quota. */
   openRoom(): FileRoom
 }
 
-/** How opening a page went: data, never an exception, for the page is not ours. */
+/** The outcome of opening a page: data, never an exception, since the page is not under our control. */
 export interface OpenOutcome {
   ok: boolean
-  /** The browser's words, such as net::ERR_NAME_NOT_RESOLVED; null when it loaded. */
+  /** The browser's error, such as net::ERR_NAME_NOT_RESOLVED; null if it loaded. */
   failure: string | null
-  /** Why the page left, or never reached, what it was led to, for people; absent: it may show that. */
+  /** Why the page left its target, or never reached it, for people; absent: it may show that page. */
   blocked?: string
 }
 
@@ -123,85 +126,90 @@ export interface BrowserVersion {
 
 /** One browser process with one context, owned by one session. */
 export interface BrowserSession {
-  /** Resolves, never rejects, when the browser is gone without `close` having been called: why, for people. */
+  /** Resolves, never rejects, when the browser exits without a call of `close`: the reason, for people. */
   readonly crashed: Promise<string>
-  /** Resolves, never rejects, when the session must end because of what its browser did: why, for people. */
+  /** Resolves, never rejects, when the session must end because of its browser's behavior: the reason, for people. */
   readonly misbehaved: Promise<string>
-  /** The first is the page that was there from the start, or the oldest that is left. */
+  /** The first is the initial page, or the oldest one that is still open. */
   pages(): PageState[]
   /** Opens the URL in the first page and waits for its load event, or for the signal. */
   open(url: string, signal: AbortSignal): Promise<OpenOutcome>
-  /** For every page, and those to come. A page that hangs takes it later; rejects when the browser does not answer. */
+  /** For every current and future page. A page that hangs applies it later; rejects if the browser does not respond. */
   setViewport(viewport: Viewport): Promise<void>
-  /** For every page and worker, and those to come. A page that hangs takes it later; rejects when the browser does not answer. */
+  /**
+   * For every current and future page and worker. A page that hangs applies it later; rejects if the browser does not
+   * respond.
+   */
   setOffline(offline: boolean): Promise<void>
-  /** Takes a step. Never rejects; resolves soon after the signal, whatever the page does. One at a time. */
+  /** Executes a step. Never rejects; resolves soon after the signal, whatever the page does. One at a time. */
   act(step: ActionStep, context: ActionContext): Promise<ActionOutcome>
   /** Never rejects; resolves soon after the signal, whatever the page does. */
   observe(request: ObservationRequest): Promise<ObservationOutcome>
-  /** JPEG of what can be seen of a page; null when there is none to be had. */
+  /** JPEG of the viewport of a page; null: not available. */
   picture(pageId: string, quality: number, signal: AbortSignal): Promise<Uint8Array | null>
   /**
-   * Live picture of a page, the first frame at once; null: of the page in front, whichever it is (the one that was
-   * opened, or brought to front, last). Ends when a page that was asked for closes, with the signal, or with
-   * `endWatching`. Costs nothing when nobody reads.
+   * Live view of a page, starting with a frame at once; null: of the active page (the one most recently opened or
+   * brought to front). Ends when the given page closes, with the signal, or with `endWatching`. Costs nothing without a
+   * reader.
    */
   watch(pageId: string | null, options: PictureOptions, signal: AbortSignal): PageFrames
   /** Ends every `watch`. */
   endWatching(): void
   /**
-   * Gives a page (null: the one in front) what a person does, in order; calls for one page take turns. Never rejects;
+   * Dispatches user input to a page (null: the active one), in order; calls for one page are serialized. Never rejects;
    * resolves within seconds, whatever the page does.
    */
   dispatchInput(pageId: string | null, events: readonly InputEvent[]): Promise<InputOutcome>
-  /** Cookies, local storage and IndexedDB, for a profile. Leaves no trace in the log. Rejects when it cannot be had. */
+  /**
+   * Cookies, local storage and IndexedDB, for a profile. Leaves no trace in the log. Rejects if they cannot be read.
+   */
   storageState(signal: AbortSignal): Promise<Json>
-  /** Lets a client speak the browser's own protocol with it, within bounds. Rejects when the browser is gone. */
+  /** Connects a CDP client to it, with restrictions. Rejects if the browser has exited. */
   attachClient(client: CdpClient, host: CdpClientHost): Promise<CdpAttachment>
-  /** What GET /json/version tells clients: the browser's own words. Rejects when it does not answer. */
+  /** The browser's own data for GET /json/version. Rejects if it does not respond. */
   version(): Promise<BrowserVersion>
-  /** Milliseconds the browser took to answer, or null if it did not within the time. */
+  /** The browser's response time in milliseconds, or null if it did not respond in time. */
   ping(timeoutMs: number): Promise<number | null>
   /**
-   * Records what pages said before, what is still to be known of settled requests, and the requests and WebSockets that the
-   * end cuts, within the deadline. Scripts that hang are ended for it. With 0 the browser is not asked: it is gone. Call
-   * before `close`. `cutBy`: the failure of requests in flight, as a rule that the session ended.
+   * Records earlier events of pages, pending details of settled requests, and the requests and WebSockets that the end
+   * of the session cuts off, within the deadline. Terminates scripts that hang. With 0 the browser is not asked, since
+   * it has exited. Call before `close`. `cutBy`: the failure of pending requests, usually that the session ended.
    */
   flush(deadlineMs: number, cutBy?: CutFailure): Promise<void>
   /**
-   * Ends the recordings that were asked for and gives each to Recorder.keepFile; downloads that are being kept are
-   * waited for. Also after a crash, with what there is. Pages run until it is done, and what they say until then is
-   * recorded, requests that the end cuts included; afterwards nothing is. Never rejects. Call after `flush`, before `close`.
+   * Stops the requested recordings and passes each to Recorder.keepFile; waits for downloads that are being saved. Also
+   * after a crash, with what has been recorded. Pages run until it is done, and their events until then are recorded,
+   * including requests that are cut off; later ones are not. Never rejects. Call after `flush`, before `close`.
    */
   finishFiles(deadlineMs: number): Promise<void>
   /**
-   * Ends the browser: asks it first, kills its process group after the deadline, removes its directory. Afterwards no
-   * process, directory, listener or timer of it is left. Idempotent; calls after the first join it.
+   * Ends the browser: asks it to exit, kills its process group after the deadline, removes its directory. Afterwards no
+   * process, directory, listener or timer of it is left. Idempotent; later calls join the first.
    */
   close(deadlineMs: number): Promise<void>
   /**
-   * Call after `close`: since when entries may be missing that the browser had not handed over, in milliseconds since
-   * the epoch; null: everything that pages said before `flush` was heard, and they said nothing after it.
+   * Call after `close`: the time from which entries may be missing because the browser had not delivered them, in
+   * milliseconds since the epoch; null: all events before `flush` were received, and there were none after it.
    */
   unheardSince(): number | null
 }
 
 export interface BrowserPool extends StorageGuard {
   /**
-   * A browser for one session: a warm one if there is, else a fresh one. The recorder sees everything from before the
-   * first navigation. A launch that finishes after the signal has fired is closed, not leaked. Rejects with
+   * A browser for one session: a warm one if available, else a new one. The recorder receives everything from before
+   * the first navigation. A launch that completes after the signal was aborted is closed, not leaked. Rejects with
    * BrowserLaunchFailed, or with the signal's reason.
    */
   acquire(options: BrowserOptions, recorder: EventSink, signal: AbortSignal): Promise<BrowserSession>
-  /** Browsers ready to be taken now. */
+  /** Number of warm browsers. */
   warmCount(): number
-  /** Which recordings cannot be made here, each with the reason, for people: VIDEO needs ffmpeg. */
+  /** The recordings that this host cannot make, each with the reason, for people: VIDEO needs ffmpeg. */
   unavailableRecordings(): Partial<Record<BrowserRecordingKind, string>>
-  /** Null when sessions can be started; else what is missing, for GET /ready. */
+  /** Null if sessions can be started; otherwise what is missing, for GET /ready. */
   notReady(): string | null
-  /** One line for people: which browser, its version, sandboxed or not. */
+  /** One line for people: browser, version, sandboxed or not. */
   describe(): string
-  /** Ends the warm ones and stops refilling. Sessions' browsers belong to their sessions. */
+  /** Closes the warm browsers and stops refilling. Browsers in use belong to their sessions. */
   close(): Promise<void>
 }
 

@@ -1,10 +1,10 @@
-/** What is recorded of what pages send, receive and say, beyond that they do. */
+/** What is recorded of the contents of pages' requests, responses and messages, in addition to the events. */
 export interface CaptureOptions {
-  /** TEXT: JSON, forms, text, HTML, XML of XHR, fetch and documents, and any of a request that failed. */
+  /** TEXT: JSON, forms, text, HTML, XML of XHR, fetch and documents, and any such body of a request that failed. */
   bodies: 'NONE' | 'TEXT' | 'ALL'
-  /** Bytes of one body that are kept at most. */
+  /** Max recorded bytes of one body. */
   maxBodyBytes: number
-  /** Of WebSockets and EventSources; else they are counted. */
+  /** For WebSockets and EventSources; otherwise messages are only counted. */
   webSocketMessages: boolean
   consoleArguments: boolean
 }

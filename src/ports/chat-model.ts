@@ -1,7 +1,7 @@
 import type { Json } from './json.ts'
 import type { Cost } from './task.ts'
 
-/** Something that a model may ask for, by its name. */
+/** A tool that a model may call, by its name. */
 export interface ModelTool {
   name: string
   description: string
@@ -9,35 +9,38 @@ export interface ModelTool {
   inputSchema: { [key: string]: Json }
 }
 
-/** What a model asks for. Nothing of it has been checked. */
+/** A model's tool call. Nothing in it has been validated. */
 export interface ModelCall {
   id: string
-  /** Perhaps not the name of any tool. */
+  /** May not be the name of any tool. */
   name: string
-  /** Perhaps not what the tool takes; undefined when it was not even JSON. */
+  /** May not match the tool's input; undefined if it was not valid JSON. */
   input: unknown
 }
 
-/** The answer to a call. */
+/** The result of a call. */
 export interface CallAnswer {
   callId: string
   name: string
   text: string
 }
 
-/** What is said to a model: the task or a correction, or the answers to each of its last calls. */
+/** Input for a model: the task, a correction, or the results of its latest calls. */
 export interface ModelInput {
-  /** Null where the answers say everything. */
+  /** Null if there is nothing to add to the results. */
   text: string | null
   answers: readonly CallAnswer[]
-  /** What can be seen now. It takes the place of what was seen before. */
+  /** The current view of the page. It replaces the previous one. */
   view: string | null
 }
 
-/** TOOL_CALLS and STOP are how an answer should end; LENGTH: it was cut; REFUSED: by a filter of the vendor. */
+/**
+ * TOOL_CALLS and STOP are the regular ends of a response; LENGTH: it was cut off; REFUSED: blocked by the vendor's
+ * filter.
+ */
 export type FinishReason = 'STOP' | 'TOOL_CALLS' | 'LENGTH' | 'REFUSED' | 'OTHER'
 
-/** One answer of a model. */
+/** One response of a model. */
 export interface ModelStep {
   text: string
   calls: readonly ModelCall[]
@@ -46,32 +49,32 @@ export interface ModelStep {
 }
 
 export interface ConversationOptions {
-  /** The rules that stand above everything that is said later. */
+  /** The system prompt. */
   system: string
   tools: readonly ModelTool[]
-  /** UTF-16 code units that the model is told again at most; what is oldest is shortened, then left out. */
+  /** Max UTF-16 code units of history sent to the model; the oldest parts are shortened, then omitted. */
   historyCharacters: number
 }
 
-/** A talk with a model, in steps. What was said stays with it, bounded. */
+/** A conversation with a model, in steps. It keeps its history, within limits. */
 export interface Conversation {
   /**
-   * Says it, and waits for the whole answer. Tries again, within bounds, where that may help. Rejects with
-   * ChatModelFailed, or with the signal's reason soon after the signal; then the input counts as not said.
+   * Sends the input and waits for the complete response. Retries, within limits, if that may help. Rejects with
+   * ChatModelFailed, or with the signal's reason soon after the signal; then the input counts as not sent.
    */
   next(input: ModelInput, signal: AbortSignal): Promise<ModelStep>
 }
 
-/** A language model of some vendor. */
+/** A language model of any vendor. */
 export interface ChatModel {
-  /** As the vendor calls it. */
+  /** The vendor's name for it. */
   readonly name: string
-  /** Whether Cost.usd can be told. */
+  /** Whether Cost.usd is available. */
   readonly isPriced: boolean
   converse(options: ConversationOptions): Conversation
 }
 
-/** A model that could not be asked, or did not answer. The message is for people and holds no secret. */
+/** A model that could not be reached or did not respond. The message is for people and contains no secret. */
 export class ChatModelFailed extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause })

@@ -56,13 +56,13 @@ export interface ConnectionOutcome {
   failure: ConnectionFailure | null
 }
 
-/** How a WebSocket ended, as its connection shows: of one that is not encrypted. */
+/** How a WebSocket ended, as observed on its connection (unencrypted ones only). */
 export interface WebSocketEnd {
   /** `Sec-WebSocket-Key` of its handshake. */
   key: string
-  /** Who sent the first close frame. Null: nobody did, and the server's end of the connection is gone. */
+  /** The sender of the first close frame. Null: none was sent, and the server's end of the connection is gone. */
   closedBy: 'PAGE' | 'SERVER' | null
-  /** As CloseEvent has it: 1005 for a close frame without a code, 1006 without a close frame. */
+  /** As in CloseEvent: 1005 for a close frame without a code, 1006 without a close frame. */
   code: number
   reason: string
 }

@@ -28,7 +28,7 @@ export type BrowserPermission =
 export type ColorScheme = 'LIGHT' | 'DARK' | 'NO_PREFERENCE'
 export type ReducedMotion = 'REDUCE' | 'NO_PREFERENCE'
 
-/** What the pages of a session believe of their device and its user. Null: the browser's own. */
+/** The device and user that are emulated for a session's pages. Null: the browser's default. */
 export interface Emulation {
   ignoreHttpsErrors: boolean
   geolocation: Geolocation | null
@@ -52,7 +52,7 @@ export const NO_EMULATION: Emulation = {
   hasTouch: false,
 }
 
-/** Given to servers of the origin that ask for a user name and password, and to no other. Kept in memory alone. */
+/** Sent only to servers of the origin that request a user name and password. Kept in memory only. */
 export interface HttpCredentials {
   username: string
   password: string

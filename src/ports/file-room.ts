@@ -1,12 +1,12 @@
 /**
- * Room for one file, or a group of files that is kept as one, while it is written: a share of what its owner's artifact
- * quota leaves. It counts against the quota from the first byte until `release`, so that files written at the same
- * time, in whichever sessions of the owner, do not take the same room twice.
+ * Room for one file, or a group of files that is stored as one, while it is written: a share of the remaining artifact
+ * quota of its owner. It counts against the quota from the first byte until `release`, so that files written at the
+ * same time, in any session of the owner, do not use the same room twice.
  */
 export interface FileRoom {
-  /** Bytes that the file may have in all as things stand; negative when the quota is exceeded without it. */
+  /** Current maximum size of the file; negative if the quota is exceeded without it. */
   readonly limit: number
-  /** Reports the present size in bytes. False: it exceeds `limit`. */
+  /** Reports the current size in bytes. False: it exceeds `limit`. */
   grow(bytes: number): boolean
   /** Idempotent. */
   release(): void

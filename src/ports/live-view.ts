@@ -1,32 +1,32 @@
 import type { Viewport } from './viewport.ts'
 
-/** How a reader wants to see a page. */
+/** Options of a live view. */
 export interface PictureOptions {
-  /** The picture is made smaller to fit, its shape kept, never larger. Null: as the page is. */
+  /** Frames are scaled down to fit, keeping their aspect ratio, and never scaled up. Null: original size. */
   maxWidth: number | null
   maxHeight: number | null
-  /** Of the JPEG, from 1 to 100. */
+  /** JPEG quality, from 1 to 100. */
   quality: number
-  /** How many frames a second the reader wants at most. */
+  /** Max frames per second. */
   maxFps: number
 }
 
-/** Frame of the live view of a page. */
+/** A frame of the live view of a page. */
 export interface PageFrame {
   at: number
   pageId: string
-  /** In base64: browsers give it so and clients take it so. */
+  /** In base64: browsers deliver it and clients receive it that way. */
   jpeg: string
   width: number
   height: number
-  /** What the picture shows, in CSS pixels: the coordinates of input. */
+  /** Size of the captured area in CSS pixels: the coordinates of input. */
   viewport: Viewport
-  /** Frames that the reader was too slow for since its last one. */
+  /** Frames skipped since the reader's last one, because it was too slow. */
   skipped: number
 }
 
-/** Live picture of a page. `return()` ends it at once, also while a frame is waited for. */
+/** Live view of a page. `return()` ends it at once, even while a frame is awaited. */
 export type PageFrames = AsyncIterableIterator<PageFrame, undefined>
 
-/** What became of input: NOT_ANSWERED when the page, or the browser, did not take all of it in time. */
+/** The result of input: NOT_ANSWERED if the page or the browser did not process all of it in time. */
 export type InputOutcome = 'TAKEN' | 'NOT_ANSWERED' | 'NO_PAGE'

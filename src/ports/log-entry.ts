@@ -1,9 +1,9 @@
 /**
- * The entries of a session's event log, as every module knows them: the recorder makes drafts of them,
- * the event log numbers them, the store keeps them, the schema shows them.
+ * The entries of a session's event log, shared by all modules: the recorder creates drafts, the event log numbers them,
+ * the store stores them, the schema exposes them.
  *
- * They live among the ports because both sides of a port speak of them (imports go domain → ports ← adapters). What each
- * kind says is defined in contract/entries/.
+ * They are part of the ports because both sides of a port use them (imports go domain → ports ← adapters). The data of
+ * each kind is defined in contract/entries/.
  */
 
 import type { DropReason } from '../contract/entries/entries-dropped.ts'
@@ -52,19 +52,19 @@ export type {
 } from '../contract/entries/web-socket-events.ts'
 
 /**
- * Sizes at which page-made texts are cut, in UTF-16 code units, before they become entries. A page may log a megabyte
- * a line; a log that people read and a database row want less. Documented in docs/log.md.
+ * Limits at which texts from pages are cut, in UTF-16 code units, before they become entries. A page may log a megabyte
+ * per line; that is too much for a readable log and a database row. Documented in docs/log.md.
  */
 export const TEXT_LIMITS = {
   consoleText: 32_768,
   stack: 16_384,
   url: 8_192,
-  /** A page may invent methods of any length. */
+  /** Pages may use methods of any length. */
   method: 64,
   title: 1_024,
   headerName: 256,
   headerValue: 8_192,
-  /** Header pairs kept of one request or response; further ones are left out. */
+  /** Header pairs recorded per request or response; further ones are omitted. */
   headerCount: 200,
   failure: 1_024,
   /** Of a request: its status text, MIME type and protocol, which servers choose. */
@@ -72,46 +72,51 @@ export const TEXT_LIMITS = {
   /** Enough for the calls that lead to a request; each request has one. */
   initiatorStack: 4_096,
   cookieName: 256,
-  /** Browsers keep no cookie whose name and value are longer. */
+  /** Browsers reject cookies whose name and value are longer. */
   cookieValue: 4_096,
   /** Domain, path and reasons. */
   cookieAttribute: 256,
-  /** Cookies kept of one request that were sent, and as many that were set; further ones are counted. */
+  /** Cookies recorded as sent per request, and as many as set; further ones are counted. */
   cookieCount: 100,
-  /** Texts of all cookies that were sent with one request together, and of those that were set. */
+  /** Total text of all cookies sent with one request, and of those set. */
   cookies: 32_768,
   dialogMessage: 8_192,
-  /** Of a WebSocket or an EventSource; base64 of what is no text. */
+  /** Of a WebSocket or an EventSource; base64 for binary messages. */
   message: 4_096,
   /** Name or id of a server-sent event. */
   eventName: 256,
-  /** Why a WebSocket was closed: the protocol allows 123 bytes. */
+  /** Reason of a WebSocket close: the protocol allows 123 bytes. */
   closeReason: 123,
   fileName: 1_024,
-  /** As a client calls itself. */
+  /** Self-reported name of a client. */
   clientName: 200,
   /** Of an issue, and each text in its details. */
   issue: 1_024,
-  /** What a model says beside its calls. */
+  /** A model's text beside its calls. */
   taskText: 8_192,
 } as const
 
-/** Why an entry is missing of which the browser told: its message was too large to be read, or came too late. */
+/**
+ * Why an entry is missing although the browser reported the event: its message was too large to be read, or arrived too
+ * late.
+ */
 export type MissReason = Extract<DropReason, 'MESSAGE_TOO_LARGE' | 'FLOOD'>
 
-/** Bounds of the arguments of a console message. Documented in docs/log.md. */
+/** Limits of the arguments of a console message. Documented in docs/log.md. */
 export const ARGUMENT_LIMITS = {
-  /** Of JSON, of all arguments of a line: what ten thousand lines a second may cost at most. */
+  /** JSON of all arguments of a message: limits the cost of ten thousand messages per second. */
   bytes: 32_768,
-  /** UTF-16 code units of a text in them. */
+  /** UTF-16 code units per text in them. */
   text: 8_192,
   /** Levels of members below an argument. */
   depth: 5,
-  /** Members, elements or entries of an object. */
+  /** Members, elements or entries per object. */
   members: 100,
 } as const
 
-/** An entry before the log has given it its sequence. `at` is when it happened, in milliseconds since the epoch. */
+/**
+ * An entry before the log has assigned its sequence. `at` is the time of the event, in milliseconds since the epoch.
+ */
 export type EntryDraft<K extends SessionEventKind = SessionEventKind> = {
   [Kind in K]: { kind: Kind; at: number; data: EntryData[Kind] }
 }[K]
@@ -121,7 +126,7 @@ export type LogEntry<K extends SessionEventKind = SessionEventKind> = {
   [Kind in K]: { kind: Kind; sequence: number; at: number; data: EntryData[Kind] }
 }[K]
 
-/** A request in flight: state of the session, not yet an entry (guarantee 8). */
+/** A pending request: state of the session, not yet an entry (guarantee 8). */
 export interface PendingRequest {
   requestId: number
   startedAt: number
@@ -132,11 +137,11 @@ export interface PendingRequest {
   /** Null: no response yet. */
   status: number | null
   responseHeaders: Record<string, string> | null
-  /** Bytes of the body that have come so far, as the page gets them. */
+  /** Bytes of the body received so far, as the page gets them. */
   responseBytes: number
 }
 
-/** What is new of a request in flight. */
+/** Changes to a pending request. */
 export type RequestProgress = Pick<PendingRequest, 'requestId' | 'status' | 'responseHeaders' | 'responseBytes'>
 
 export interface ConsoleFilter {
@@ -149,14 +154,14 @@ export interface ConsoleFilter {
 export interface NetworkFilter {
   /** Case-sensitive substring. */
   urlContains?: string | null
-  /** Compared without regard to case. */
+  /** Case-insensitive. */
   methods?: readonly string[] | null
   resourceTypes?: readonly ResourceType[] | null
   minStatus?: number | null
   maxStatus?: number | null
   outcomes?: readonly RequestOutcome[] | null
   /**
-   * Only requests that failed (failure is set, but not because the session ended) or were answered with a status of 400 or
+   * Only requests that failed (failure is set, but not because the session ended) or have a response status of 400 or
    * above.
    */
   failedOnly?: boolean | null
@@ -170,7 +175,7 @@ export interface WebSocketFilter {
   textContains?: string | null
 }
 
-/** What a reader of the log wants to see. `kinds` null means every kind; the other filters narrow their own kind only. */
+/** A reader's filter for the log. `kinds` null means every kind; the other filters apply to their own kind only. */
 export interface EntryFilter {
   kinds: readonly SessionEventKind[] | null
   console?: ConsoleFilter | null

@@ -1,17 +1,17 @@
 import type { Json } from './json.ts'
 
-/** What the result of a task must be. */
+/** The required form of a task's result. */
 export interface OutputSchema {
   readonly schema: { [key: string]: Json }
   /** What is wrong with a result, for the model; null: nothing. */
   problemOf(result: unknown): Promise<string | null>
 }
 
-/** Reads JSON Schemas that clients give, which may be hostile: what one takes in time and memory is bounded. */
+/** Compiles JSON Schemas from clients, which may be hostile: time and memory of each are limited. */
 export interface OutputSchemas {
   /**
-   * Reads a JSON Schema: of draft 2020-12, or of draft-07 or draft-06 where $schema names it. References into itself only:
-   * nothing is fetched. Rejects with OutputSchemaInvalid.
+   * Reads a JSON Schema: draft 2020-12, or draft-07 or draft-06 if $schema says so. Only internal references: nothing
+   * is fetched. Rejects with OutputSchemaInvalid.
    */
   read(schema: unknown): Promise<OutputSchema>
 }

@@ -1,17 +1,17 @@
-/** Cookies, local storage and IndexedDB of a session under a name: its row. */
+/** The row of a profile: cookies, local storage and IndexedDB of a session under a name. */
 export interface ProfileRecord {
   /** UUID version 7. */
   id: string
   owner: string
   name: string
-  /** Encrypted: what the domain sealed, opaque to the store. */
+  /** Encrypted by the domain, opaque to the store. */
   sealed: Uint8Array
-  /** Of what is sealed, before it was. */
+  /** Size before encryption. */
   sizeBytes: number
   /** Milliseconds since the epoch. */
   createdAt: number
   updatedAt: number
 }
 
-/** A profile without what is sealed in it. */
+/** A profile without its encrypted contents. */
 export type ProfileDescription = Omit<ProfileRecord, 'sealed'>

@@ -1,6 +1,6 @@
 import type { EgressMode, HostRule } from './egress.ts'
 
-/** The policy of a session as it is kept and shown: without what is secret. */
+/** The policy of a session as it is stored and shown: without secrets. */
 export interface SessionEgress {
   mode: EgressMode
   allowedHosts: HostRule[] | null

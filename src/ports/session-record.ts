@@ -8,7 +8,7 @@ import type { SessionEgress } from './session-egress.ts'
 import type { Json } from './json.ts'
 import type { Viewport } from './viewport.ts'
 
-/** Why a navigation that was asked for failed: one of the codes of the action `navigate`. */
+/** Why a requested navigation failed: one of the codes of the action `navigate`. */
 export interface NavigationError {
   url: string
   code: ActionErrorCode
@@ -17,9 +17,9 @@ export interface NavigationError {
   at: number
 }
 
-/** A session as it is kept: its row. Times are milliseconds since the epoch. */
+/** The row of a session. Times are milliseconds since the epoch. */
 export interface SessionRecord {
-  /** UUID version 7; the public id is the global id made of it. */
+  /** UUID version 7; the public id is the global id derived from it. */
   id: string
   owner: string
   name: string | null
@@ -31,7 +31,7 @@ export interface SessionRecord {
   userAgent: string | null
   locale: string | null
   timezone: string | null
-  /** Null: nothing of it was asked for. */
+  /** Null: no task was given. */
   emulation: Emulation | null
   offline: boolean
   keepAlive: boolean
@@ -39,7 +39,7 @@ export interface SessionRecord {
   maxDurationSeconds: number
   machineId: string
   idempotencyKey: string | null
-  /** SHA-256 of the canonical input, to tell a repeated start from another one under the same key. */
+  /** SHA-256 of the canonical input, to recognize a repeated start with the same key. */
   inputHash: string | null
   createdAt: number
   startedAt: number | null
@@ -47,28 +47,34 @@ export interface SessionRecord {
   endedAt: number | null
   currentUrl: string | null
   title: string | null
-  /** Null: the last navigation that was asked for worked, or there was none. */
+  /** Null: the last requested navigation succeeded, or there was none. */
   lastNavigationError: NavigationError | null
   navigationCount: number
   consoleMessageCount: number
   networkRequestCount: number
   actionCount: number
   screenshotCount: number
-  /** Of all its tasks; usd is null once a model without a known price was used. */
+  /** Of all its tasks; usd is null once a model with an unknown price was used. */
   cost: Cost
   /** The profile it started with; null: none. */
   profileId: string | null
-  /** What its pages may reach. Null: a session of before there were such rules, whose pages reached everything. */
+  /** What its pages may reach. Null: a session from before these rules, whose pages could reach everything. */
   egress: SessionEgress | null
-  /** What is recorded of bodies, messages and logged objects. Null: a session of before, of which none were. */
+  /**
+   * What is recorded of bodies, messages and logged objects. Null: a session from before these options, which recorded
+   * none.
+   */
   capture: CaptureOptions | null
-  /** What is masked in its log. Null: a session of before, in which nothing was. */
+  /** What is masked in its log. Null: a session from before masking, in which nothing was. */
   redact: RedactionRules | null
-  /** Sequence of the last committed entry; 0 before the first. Dense, so it is also the number of entries. */
+  /**
+   * Sequence of the last committed entry; 0 before the first. Sequences have no gaps, so it is also the number of
+   * entries.
+   */
   lastSequence: number
 }
 
-/** Members of a session's row that change while it lives; counters and lastSequence change only with an append. */
+/** Mutable members of a live session's row; counters and lastSequence change only with an append. */
 export type SessionPatch = Partial<
   Pick<
     SessionRecord,

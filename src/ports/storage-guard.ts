@@ -1,5 +1,5 @@
-/** Watches the room in which sessions write. */
+/** Monitors the storage space that sessions write to. */
 export interface StorageGuard {
-  /** Why no session may be started now for want of room, in one sentence that says what to do; null: it may. */
+  /** Why no session can start for lack of space, in one sentence that says what to do; null: there is enough. */
   refusal(): string | null
 }

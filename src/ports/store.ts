@@ -20,7 +20,7 @@ export interface SessionFilter {
   metadata?: { [key: string]: Json } | null
 }
 
-/** Where a page of sessions starts: sessions are ordered by (createdAt, id), newest first. */
+/** Start of a page of sessions: they are ordered by (createdAt, id), newest first. */
 export interface SessionPosition {
   createdAt: number
   id: string
@@ -29,7 +29,7 @@ export interface SessionPosition {
 export interface SessionQuery {
   owner: string
   filter: SessionFilter
-  /** 'forward': from the newest on; 'backward': the last `limit` before `before` (or of all), still returned newest first. */
+  /** 'forward': newest first; 'backward': the last `limit` before `before` (or of all), still returned newest first. */
   direction: 'forward' | 'backward'
   after?: SessionPosition | null
   before?: SessionPosition | null
@@ -39,11 +39,11 @@ export interface SessionQuery {
 
 export interface SessionPage {
   records: SessionRecord[]
-  /** Whether more lie beyond the page in the query's direction. */
+  /** Whether there are more beyond the page in the query's direction. */
   hasMore: boolean
 }
 
-/** Where a page of artifacts starts. */
+/** Start of a page of artifacts. */
 interface ArtifactQuery {
   sessionId: string
   kind: ArtifactKind | null
@@ -58,11 +58,11 @@ export interface EntryQuery {
   /** Exclusive bounds: after < sequence < before. */
   after?: number
   before?: number
-  /** Most entries to return, at most 1000. */
+  /** Max number of entries, at most 1000. */
   limit: number
-  /** Most bytes of JSON text that the entries may have together; the first is returned however large it is. */
+  /** Max total bytes of the entries' JSON text; the first entry is returned regardless of its size. */
   maxBytes?: number
-  /** Whose turn it takes, since readers take turns; absent: the session's own. */
+  /** Key of the reader for fair scheduling; absent: the session's own. */
   reader?: string
 }
 
@@ -84,54 +84,55 @@ export interface CountStep {
 }
 
 /**
- * One step of reading (guarantee 11): at most a few thousand rows, and a few megabytes of them, were looked at. Entries are in ascending order of sequence,
- * in either direction. Everything between the query's start and `scannedTo` (inclusive) has been looked at; `done`
- * says that nothing further lies in the query's direction within its bounds, as of this read.
+ * One step of reading (guarantee 11): it examines at most a few thousand rows, of a few megabytes in all. Entries are
+ * in ascending order of sequence, in either direction. Everything between the query's start and `scannedTo` (inclusive)
+ * has been examined; `done` says that there is nothing further in the query's direction within its bounds, as of this
+ * read.
  */
 export interface EntryStep {
-  /** Those that match, and in the place of each that cannot be read an ENTRIES_DROPPED, whatever the filter says. */
+  /** Matching entries, and an ENTRIES_DROPPED for each that cannot be read, regardless of the filter. */
   entries: LogEntry[]
-  /** Of the JSON text of these entries, or about that many for entries of version 0.1. */
+  /** Bytes of the JSON text of these entries; approximate for entries of version 0.1. */
   bytes: number
   scannedTo: number
   done: boolean
 }
 
-/** Where the log of a session ends now. */
+/** The current end of a session's log. */
 export interface LogHead {
   lastSequence: number
-  /** True when the row's status is final: no entry will follow lastSequence. */
+  /** True if the row's status is final: no entry will follow lastSequence. */
   ended: boolean
 }
 
 export type AppendOutcome =
-  /** Committed now, or found committed: a repeated append after a lost answer is recognised by its sequences. */
+  /** Committed now or earlier: an append that is repeated after a lost response is recognized by its sequences. */
   | { kind: 'committed' }
-  /** The row's lastSequence is neither the expected one nor the batch's own end: another writer, or no such session. */
+  /** The row's lastSequence is neither the expected one nor the batch's last: another writer, or no such session. */
   | { kind: 'conflict'; lastSequence: number | null }
 
-/** How far the bodies of a session have been taken out of its log. */
+/** Progress of removing bodies from a session's log. */
 export interface ForgottenTo {
-  /** Null: a session is done, and the next is looked for. */
+  /** Null: the session is done, and the next one is looked up. */
   sessionId: string | null
   sequence: number
 }
 
-/** Says which server takes the file of an upload link, or that it was taken: a link is good once. */
+/** Records the server that receives the file of an upload link, or that it was received: a link is single-use. */
 interface UploadClaim {
-  /** Of the artifact that the upload becomes. */
+  /** Id of the artifact that the upload becomes. */
   artifactId: string
-  /** The server that takes it. */
+  /** The receiving server. */
   machineId: string
-  /** When the link expires, and the claim is needed no more. */
+  /** When the link expires and the claim is no longer needed. */
   expiresAt: number
 }
 
 export type InsertSessionOutcome = { kind: 'inserted' } | { kind: 'exists'; record: SessionRecord }
 
 /**
- * What is kept: sessions, their logs, API keys. One adapter (adapters/postgres) over one driver, for a PostgreSQL server
- * and for the embedded database alike; test/contracts/store.contract.ts runs against both.
+ * Persistent storage of sessions, their logs, API keys. One adapter (adapters/postgres) over one driver, for a
+ * PostgreSQL server and for the embedded database alike; test/contracts/store.contract.ts runs against both.
  */
 export interface Store {
   /**
@@ -140,8 +141,8 @@ export interface Store {
    */
   insertSession(record: SessionRecord, entries: readonly LogEntry[]): Promise<InsertSessionOutcome>
   /**
-   * Commits entries `expectedLast + 1 …`, the counters and the patch in one transaction, only if the row's
-   * lastSequence is `expectedLast` (guarantee 1: one writer). Throws UnstorableBatch or StoreUnavailable.
+   * Commits entries `expectedLast + 1 …`, the counters and the patch in one transaction, only if the row's lastSequence
+   * is `expectedLast` (guarantee 1: one writer). Throws UnstorableBatch or StoreUnavailable.
    */
   append(
     sessionId: string,
@@ -149,39 +150,42 @@ export interface Store {
     entries: readonly LogEntry[],
     patch?: SessionPatch,
   ): Promise<AppendOutcome>
-  /** Changes a live session's row; returns false if there is none or it has ended. */
+  /** Changes a live session's row; returns false if it does not exist or has ended. */
   patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
   findSessionByIdempotencyKey(owner: string, idempotencyKey: string): Promise<SessionRecord | null>
-  /** The signal drops a read that still waits for its turn: it rejects with the signal's reason. So wherever it is. */
+  /**
+   * The signal cancels a read that is still queued: it rejects with the signal's reason. The same applies to all
+   * signals here.
+   */
   listSessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage>
   countSessions(owner: string, filter: SessionFilter, signal?: AbortSignal): Promise<number>
-  /** Sessions of this machine that have not ended, of every owner: what a crash of the server left behind. */
+  /** Sessions of this machine that have not ended, of every owner: left over after a crash of the server. */
   listLiveSessions(machineId: string): Promise<SessionRecord[]>
 
   readEntries(query: EntryQuery, signal?: AbortSignal): Promise<EntryStep>
-  /** Number of matching entries after the place, in steps as of readEntries; continue from `scannedTo`. */
+  /** Number of matching entries after the position, in steps as in readEntries; continue from `scannedTo`. */
   countEntries(query: CountQuery, signal?: AbortSignal): Promise<CountStep>
-  /** As in EntryStep: an ENTRIES_DROPPED in the place of an entry that cannot be read. */
+  /** As in EntryStep: an ENTRIES_DROPPED replaces an entry that cannot be read. */
   findEntry(sessionId: string, sequence: number): Promise<LogEntry | null>
   findRequestEntry(sessionId: string, requestId: number): Promise<LogEntry | null>
   readHead(sessionId: string): Promise<LogHead | null>
 
   /**
-   * Deletes what ended before the given time: one small step (some thousand rows at most), entries before their
-   * session, and its tasks with it. Returns false when nothing is left to delete. Never touches a session that has not
-   * ended, nor one that still has artifacts, whose bytes must go first.
+   * Deletes sessions that ended before the given time: one small step (some thousand rows at most), entries before
+   * their session, along with its tasks. Returns false when nothing is left to delete. Never deletes a session that has
+   * not ended, nor one that still has artifacts, whose bytes must be deleted first.
    */
   deleteEndedBefore(time: number): Promise<boolean>
 
   insertApiKey(record: ApiKeyRecord): Promise<void>
   findApiKeyByHash(secretHash: string): Promise<ApiKeyRecord | null>
   findApiKey(id: string): Promise<ApiKeyRecord | null>
-  /** Those of them that there are, in any order. */
+  /** Those that exist, in any order. */
   findApiKeys(ids: readonly string[]): Promise<ApiKeyRecord[]>
-  /** Oldest first. owner null: every owner's. limit absent: all. */
+  /** Oldest first. owner null: every owner. limit absent: all. */
   listApiKeys(owner: string | null, limit?: number): Promise<ApiKeyRecord[]>
-  /** Returns the record after the change; revoking twice keeps the first time. */
+  /** Returns the updated record; revoking again keeps the first time. */
   revokeApiKey(id: string, time: number): Promise<ApiKeyRecord | null>
   touchApiKey(id: string, time: number): Promise<void>
   setApiKeyScopes(id: string, scopes: readonly Scope[]): Promise<void>
@@ -189,69 +193,75 @@ export interface Store {
   deleteExpiredApiKeys(time: number): Promise<void>
 
   /**
-   * Keeps the row if the bytes of the owner's artifacts and bodies, this one's included, stay within the quota: also when
-   * several are kept at once. False: they would not, and nothing was kept.
+   * Inserts the row if the owner's artifacts and bodies, including this one, stay within the quota, even with
+   * concurrent inserts. False: they would not, and nothing was inserted.
    */
   insertArtifact(record: ArtifactRecord, quotaBytes: number): Promise<boolean>
   findArtifact(id: string): Promise<ArtifactRecord | null>
   /** Oldest first, by (createdAt, id); after: exclusive. */
   listArtifacts(query: ArtifactQuery): Promise<ArtifactRecord[]>
-  /** The newest of that name. */
+  /** The newest with that name. */
   findNewestArtifact(sessionId: string, kind: ArtifactKind, name: string): Promise<ArtifactRecord | null>
   countArtifacts(sessionId: string, kind: ArtifactKind | null): Promise<number>
-  /** False: there was none. A claim of the artifact's upload stays, and nobody can make it again. */
+  /** False: it did not exist. A claim of the artifact's upload remains, so the upload cannot be repeated. */
   deleteArtifact(id: string): Promise<boolean>
   /** Bytes of the owner's artifacts, without bodies. */
   sumArtifactBytes(owner: string): Promise<number>
-  /** Artifacts of sessions that ended before the time, some hundreds at most: their bytes go before their rows. */
+  /**
+   * Artifacts of sessions that ended before the time, some hundreds at most: their bytes are deleted before their rows.
+   */
   listArtifactsEndedBefore(time: number): Promise<ArtifactRecord[]>
   /** Which of these ids have a row. */
   findArtifactIds(ids: readonly string[]): Promise<string[]>
 
   /**
-   * Notes that entries of the session name a body that is stored and sealed like this. False: there is none. Saying it again
-   * changes nothing. Until the session's references are gone, the body stays.
+   * Records that entries of the session refer to a body with this hash and encryption key. False: it does not exist.
+   * Idempotent. The body is retained as long as the session's references exist.
    */
   referToBody(sessionId: string, body: Pick<StoredBody, 'owner' | 'sha256' | 'seal'>, at: number): Promise<boolean>
   /**
-   * Keeps the row of a body whose bytes are stored, and the session's reference to it, within the quota as insertArtifact
-   * does. KNOWN: the same one was kept meanwhile with other bytes, and these are nobody's. Repeated after a lost answer: KEPT.
+   * Inserts the row of a body whose bytes are stored, and the session's reference to it, within the quota as
+   * insertArtifact does. KNOWN: the same body was stored meanwhile with other bytes, and these are unused. Repeated
+   * after a lost response: KEPT.
    */
   insertBody(sessionId: string, body: StoredBody, quotaBytes: number): Promise<'KEPT' | 'KNOWN' | 'OVER_QUOTA'>
-  /** Those that there are, in any order; some hundreds at most are asked for. */
+  /** Those that exist, in any order; callers request some hundreds at most. */
   findBodies(owner: string, hashes: readonly string[]): Promise<StoredBody[]>
-  /** Bytes of the owner's bodies that are stored apart. */
+  /** Bytes of the owner's bodies that are stored separately. */
   sumBodyBytes(owner: string): Promise<number>
-  /** Deletes some hundreds of bodies that no session refers to and none has used since. Returns the keys of their bytes. */
+  /**
+   * Deletes some hundreds of bodies that no session refers to and that were not used since. Returns the keys of their
+   * bytes.
+   */
   deleteUnusedBodies(unusedSince: number): Promise<string[]>
   /**
-   * Takes the bodies out of the entries of sessions that ended before the time, in small steps: EXPIRED. Returns where the
-   * next step begins; null: nothing is left to do.
+   * Removes the bodies from the entries of sessions that ended before the time, in small steps: EXPIRED. Returns the
+   * start of the next step; null: done.
    */
   forgetBodies(endedBefore: number, after: ForgottenTo | null): Promise<ForgottenTo | null>
   /** Which of these keys have a row. */
   findBodyKeys(keys: readonly string[]): Promise<string[]>
-  /** Which of these are the hashes of owners that ever stored anything: 32 hex digits of the SHA-256 of an owner. */
+  /** Which of these are hashes of owners that ever stored anything: 32 hex digits of the SHA-256 of an owner. */
   findBodyOwners(hashes: readonly string[]): Promise<string[]>
 
   /**
-   * Of several servers that claim an upload at once one succeeds. False: another server has claimed it, or its artifact is
-   * there or was deleted. A server may claim again what it has claimed itself: it may have died meanwhile.
+   * If several servers claim an upload at once, one succeeds. False: another server has claimed it, or its artifact
+   * exists or was deleted. A server may repeat its own claim: it may have crashed meanwhile.
    */
   claimUpload(claim: UploadClaim): Promise<boolean>
-  /** The upload failed: it can be claimed again. Does nothing once there is an artifact. */
+  /** The upload failed: it can be claimed again. No effect once the artifact exists. */
   releaseUpload(artifactId: string): Promise<void>
   /** Deletes some hundreds of claims that expired before the time. False: there were none. */
   deleteUploadClaims(expiredBefore: number): Promise<boolean>
 
-  /** Keeps the profile; one of the same owner and name is replaced and keeps its id and createdAt. */
+  /** Saves the profile; one with the same owner and name is replaced and keeps its id and createdAt. */
   saveProfile(record: ProfileRecord): Promise<ProfileDescription>
-  /** With what is sealed in it, which may be large. */
+  /** Including its encrypted contents, which may be large. */
   findProfile(id: string): Promise<ProfileRecord | null>
   describeProfile(id: string): Promise<ProfileDescription | null>
   /** By name. */
   listProfiles(owner: string): Promise<ProfileDescription[]>
-  /** False: there was none. */
+  /** False: it did not exist. */
   deleteProfile(id: string): Promise<boolean>
 
   insertTask(record: TaskRecord): Promise<void>
@@ -260,12 +270,12 @@ export interface Store {
     change: Partial<Pick<TaskRecord, 'status' | 'result' | 'error' | 'steps' | 'cost' | 'endedAt'>>,
   ): Promise<void>
   findTask(id: string): Promise<TaskRecord | null>
-  /** Oldest first, some tens of them: those after the given one. */
+  /** Oldest first, a few dozen: those after the given one. */
   listTasks(sessionId: string, after: TaskRecord | null): Promise<TaskRecord[]>
 
-  /** Resolves if the database answers and can be written; else rejects with StoreUnavailable. For GET /ready. */
+  /** Resolves if the database responds and is writable; otherwise rejects with StoreUnavailable. For GET /ready. */
   ping(): Promise<void>
-  /** One line for people: which database, where. No password in it. */
+  /** One line for people: the database and its location. Contains no password. */
   describe(): string
   close(): Promise<void>
 }

@@ -4,7 +4,7 @@ import type { Json } from './json.ts'
 
 export type { Cost, TaskStatus }
 
-/** A task in words: its row. */
+/** The row of a task. */
 export interface TaskRecord {
   /** UUID version 7. */
   id: string
@@ -12,9 +12,9 @@ export interface TaskRecord {
   owner: string
   prompt: string
   status: TaskStatus
-  /** Text, or JSON to the schema that was asked for; null until it is COMPLETED. */
+  /** Text, or JSON that matches the requested schema; null until it is COMPLETED. */
   result: Json
-  /** What went wrong, for people. */
+  /** Error message, for people. */
   error: string | null
   steps: number
   cost: Cost

@@ -1,8 +1,8 @@
-/** What a token of the identity provider says, once it has been verified. */
+/** Claims of an identity provider's token, after verification. */
 export interface VerifiedToken {
-  /** The claim `sub`: who the token was issued for. */
+  /** The claim `sub`: the subject of the token. */
   subject: string
-  /** The words of the claim `scope`, as they were issued. */
+  /** The words of the claim `scope`, as issued. */
   scopes: readonly string[]
   /** The claim `exp`, in milliseconds since the epoch. */
   expiresAt: number
@@ -11,15 +11,15 @@ export interface VerifiedToken {
 /** Verifies bearer tokens of the one identity provider that the server trusts. */
 export interface TokenVerifier {
   /**
-   * Null when the token is malformed, expired, meant for someone else or signed by nobody known. Rejects with
-   * IdentityProviderDown when the provider's keys are needed and cannot be had.
+   * Null if the token is malformed, expired, for another audience or signed with an unknown key. Rejects with
+   * IdentityProviderDown if the provider's keys are needed and unavailable.
    */
   verify(token: string): Promise<VerifiedToken | null>
   /** Stops refreshing the provider's keys. */
   close(): void
 }
 
-/** The identity provider does not answer, and none of its keys is known that could verify the token. */
+/** The identity provider does not respond, and no known key of it can verify the token. */
 export class IdentityProviderDown extends Error {
   constructor(cause: unknown) {
     super('the identity provider cannot be reached', { cause })

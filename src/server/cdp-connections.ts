@@ -20,16 +20,18 @@ import { userOfPeer } from './base/local-peer.ts'
 import { closeReason, textOf } from './graphql/websocket-text.ts'
 import { refuseUpgrade } from './graphql/websocket.ts'
 
-/** What Chromium takes in one message is 100 MB; files that a test uploads are the largest that come. */
+/** Chromium accepts messages of up to 100 MB; files that a test uploads are the largest in practice. */
 const MESSAGE_BYTES = 64 * 1024 * 1024
 const CLOSE_MS = 1_000
-/** A debugger may hold up a client for as long as someone thinks: only the network's own silence ends a connection. */
+/**
+ * A debugger may pause a client for as long as a person thinks: only a network without any response ends a connection.
+ */
 const KEEP_ALIVE_MS = 30_000
-/** Until a store that is away may answer again. */
+/** How long to wait until an unavailable store may work again. */
 const RETRY_SECONDS = 5
 const VERSION = '/json/version'
 
-/** Connections over which clients speak the browser's protocol with a session: /cdp/<session>?expires=…&maker=…&signature=… */
+/** WebSocket connections of CDP clients to a session: /cdp/<session>?expires=…&maker=…&signature=… */
 export class CdpConnections {
   readonly #sessions: SessionDirectory
   readonly #links: SignedLinks
@@ -37,7 +39,7 @@ export class CdpConnections {
   readonly #logger: Logger
   readonly #webSockets = new WebSocketServer({
     noServer: true,
-    // Compression would cost more time than it saves.
+    // Compression costs more time than it saves.
     perMessageDeflate: false,
     maxPayload: MESSAGE_BYTES,
   })
@@ -51,7 +53,7 @@ export class CdpConnections {
     this.#logger = logger
   }
 
-  /** GET /cdp/<session>/json/version: how clients that are given an http URL find the WebSocket. */
+  /** GET /cdp/<session>/json/version: how clients that are given an HTTP URL find the WebSocket. */
   async serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     response.setHeader('cache-control', 'no-store')
     const rest = url.pathname.slice(CDP_PATH.length)
@@ -74,7 +76,7 @@ export class CdpConnections {
     })
   }
 
-  /** Takes over the connection of an HTTP upgrade. */
+  /** Handles an HTTP upgrade. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, url: URL): void {
     const id = url.pathname.slice(CDP_PATH.length).replace(/\/$/, '')
     this.#linkOf(id, url)
@@ -92,7 +94,7 @@ export class CdpConnections {
       })
   }
 
-  /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
+  /** Tells each client that the server is shutting down, and waits until all have left or were disconnected. */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#connections].map((connection) => connection.closed(1001, 'Going away')))
@@ -116,7 +118,7 @@ export class CdpConnections {
     })
   }
 
-  /** Null: the link is none, or the session does not run (any more); who asks is not told which. */
+  /** Null: the link is invalid, or the session is not running; the client does not learn which. */
   async #linkOf(id: string, url: URL): Promise<CdpLink | null> {
     const uuid = uuidOf('Session', id)
     const terms = uuid && (await this.#links.read('cdp', cdpSubject(uuid), linkQueryOf(url)))
@@ -125,13 +127,13 @@ export class CdpConnections {
   }
 }
 
-/** What a link that is good leads to. */
+/** The target of a valid link. */
 interface CdpLink {
   session: SessionHandle
   terms: LinkTerms
 }
 
-/** One client's socket, from its upgrade until both sides have let go of it. */
+/** One client's socket, from its upgrade until both sides have released it. */
 class Connection implements CdpClient {
   readonly localUser: () => Promise<number | null>
   readonly #socket: WebSocket
@@ -146,7 +148,7 @@ class Connection implements CdpClient {
     this.#socket = socket
     this.#logger = logger
     this.#gone = new Promise((resolve) => socket.once('close', () => resolve()))
-    // ws closes the socket itself after an error: a frame that is malformed or too big, a connection that broke.
+    // ws closes the socket itself after an error: an invalid or oversized frame, or a broken connection.
     socket.on('error', (error) => {
       this.#why = 'CUT_OFF'
       logger.debug({ err: error }, 'the connection of a client failed')
@@ -158,7 +160,7 @@ class Connection implements CdpClient {
     return this.#socket.bufferedAmount
   }
 
-  /** Reads nothing until the client has its place; what it sent meanwhile comes then. */
+  /** Nothing is read until the client is attached; earlier messages are delivered then. */
   serve(attach: () => Promise<AttachedClient>): void {
     const socket = this.#socket
     socket.pause()
@@ -166,7 +168,7 @@ class Connection implements CdpClient {
       this.#attached = attached
       if (socket.readyState === socket.CLOSED) return attached.leave(this.#why ?? 'CONNECTION_LOST')
       socket.on('message', (data, isBinary) => {
-        // Who was told to go is not obeyed any more, whatever was on its way.
+        // Messages that were already on their way are ignored once the client is being disconnected.
         if (socket.readyState !== socket.OPEN) return
         if (!isBinary) return attached.receive(textOf(data))
         this.#why = 'CUT_OFF'
@@ -210,13 +212,13 @@ class Connection implements CdpClient {
     const socket = this.#socket
     if (socket.readyState === socket.CLOSED) return
     if (code >= 4000 || CUT_OFF_CODES.has(code)) this.#why ??= 'CUT_OFF'
-    // A socket that is not read never hears that the other side agrees.
+    // A paused socket never receives the other side's close frame.
     socket.resume()
     socket.close(code, closeReason(reason))
     this.#cutOff ??= setTimeout(() => socket.terminate(), CLOSE_MS)
   }
 
-  /** A fault of ours in what serves it. */
+  /** An internal error while serving it. */
   failed(): void {
     this.close(1011, 'internal error')
   }
@@ -234,9 +236,9 @@ class Connection implements CdpClient {
 }
 
 const TEXT = { binary: false } as const
-/** Of the WebSocket protocol: a message too big, an error of ours. */
+/** WebSocket close codes: message too big, internal error. */
 const CUT_OFF_CODES: ReadonlySet<number> = new Set([1009, 1011])
-/** Copying less than this into one frame costs less than a second frame. */
+/** Below this size, copying into one frame is cheaper than a second frame. */
 const ONE_FRAME_BYTES = 64 * 1024
 
 function answerUnauthorized(response: ServerResponse): void {

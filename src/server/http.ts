@@ -52,22 +52,22 @@ export interface ServerOptions extends Domain {
   /** Where the files of the trace viewer are stored. */
   traceViewerDir: string
   logger: Logger
-  /** Other than the usual limits of sockets; for tests. */
+  /** Overrides of the default socket limits; for tests. */
   webSocketLimits?: Partial<WebSocketLimits>
-  /** Other than the usual limits of what readers hold; for tests. */
+  /** Overrides of the default limits on data held for readers; for tests. */
   deliveryLimits?: Partial<DeliveryLimits>
-  /** Other than the usual limits of requests; for tests. */
+  /** Overrides of the default request limits; for tests. */
   requestLimits?: Partial<RequestLimits>
-  /** Other than the usual limits of connections; for tests. */
+  /** Overrides of the default connection limits; for tests. */
   connectionLimits?: Partial<ConnectionLimits>
-  /** Another limit than the usual one of requests without a valid key; for tests. */
+  /** Override of the default limit of requests without a valid key; for tests. */
   anonymousRequests?: Rate
 }
 
 export interface Server {
-  /** Resolves when it listens; rejects when it cannot (EADDRINUSE …). Port 0 picks a free one. */
+  /** Resolves when it listens; rejects if it cannot (EADDRINUSE …). Port 0 picks a free one. */
   listen(host: string, port: number): Promise<{ url: string; port: number }>
-  /** Takes no more connections, closes those that are open; what is not done by the deadline is cut off. */
+  /** Accepts no more connections and closes the open ones; those still open at the deadline are cut off. */
   close(deadlineMs: number): Promise<void>
 }
 
@@ -75,7 +75,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) =>
 
 const MAX_SIGN_IN_BYTES = 1_000
 const TCP_KEEP_ALIVE_MS = 30_000
-/** For those who were connected to notice that they were cut off. */
+/** Time for clients to notice that they were disconnected. */
 const LEAVING_MS = 500
 
 /** The HTTP server: every route is in the table below. */
@@ -101,15 +101,15 @@ export function createServer(options: ServerOptions): Server {
   const anonymousRequests = new AnonymousRequests(options.anonymousRequests)
   const streams = new Set<ServerResponse>()
   let asking: ReturnType<typeof readiness> | null = null
-  /** Anyone may ask: whoever does while others wait gets the same answer, so that a flood of it costs little. */
+  /** Public: concurrent requests share one check, so that a flood is cheap. */
   const askReadiness = () => (asking ??= readiness().finally(() => (asking = null)))
 
   const api: Handler = async (request, response) => {
-    // Any origin may call: nothing but a key that the caller itself sends gives it any authority (authentication.ts).
+    // Any origin may call: only a key that the caller itself sends gives authority (authentication.ts).
     response.setHeader('access-control-allow-origin', '*')
     if (request.method === 'OPTIONS') return answerPreflight(request, response)
     if (request.method === 'GET' && request.headers.accept?.includes('text/html')) {
-      // A person with a browser. What stands behind # stays there through the redirect.
+      // A browser. The fragment of the URL survives the redirect.
       return redirect(response, 'graphiql')
     }
     const secret = secretOf(request.headers)
@@ -122,7 +122,7 @@ export function createServer(options: ServerOptions): Server {
     }
     connection.admit(principal.owner, principal.sessionId === null ? 'key' : 'link')
     await serveGraphql(request, response, principal, () => {
-      // A stream can outlive its key; anything else is done before that matters.
+      // A stream can outlive its key; any other response is sent before that matters.
       streams.add(response)
       const unwatch = callers.onInvalid(principal, () => response.destroy())
       response.once('close', () => {
@@ -135,7 +135,7 @@ export function createServer(options: ServerOptions): Server {
   const routes: Record<string, Partial<Record<string, Handler>>> = {
     '/': {
       GET: async (_, response) => {
-        // One that was not built has GraphiQL to look at.
+        // If the dashboard was not built, there is GraphiQL.
         if (!(await dashboard.servePage(response))) redirect(response, 'graphiql')
       },
     },
@@ -163,7 +163,7 @@ export function createServer(options: ServerOptions): Server {
     },
   }
 
-  /** Routes that go on after these. */
+  /** Prefixes of routes with further path segments. */
   const below: Record<string, Handler> = {
     [ARTIFACTS_PATH]: createArtifactDownloads({
       artifacts: options.artifacts,
@@ -200,11 +200,11 @@ export function createServer(options: ServerOptions): Server {
   const requestLimits = { ...REQUEST_LIMITS, ...options.requestLimits }
   const server = createHttpServer({
     headersTimeout: requestLimits.headersMs,
-    // Node's own limit on whole requests knows no exception, and an upload may take as long as it moves on.
+    // Node's own request timeout has no exceptions, and an upload may take any time while it makes progress.
     requestTimeout: 0,
     connectionsCheckingInterval: requestLimits.checkMs,
     keepAliveTimeout: requestLimits.keepAliveMs,
-    // The kernel notices clients that vanished without a word, where nothing is sent that would.
+    // TCP keep-alive detects clients that vanished while nothing is being sent.
     keepAlive: true,
     keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
   })
@@ -223,7 +223,7 @@ export function createServer(options: ServerOptions): Server {
       connection.end()
     })
     response.setTimeout(connections.limits.stallMs, () => {
-      // What takes the server long is none of the client's fault.
+      // The time that the server takes is not charged to the client.
       if (response.headersSent && !connection.isAuthenticated) response.destroy()
     })
     const url = URL.parse(request.url ?? '/', 'http://localhost')
@@ -233,7 +233,7 @@ export function createServer(options: ServerOptions): Server {
   }
   server.on('request', (request, response) => {
     const url = receive(request, response)
-    // What was sent along with a request too many.
+    // The rest of the input after one request too many.
     if (request.socket.destroyed) return
     if (!url) return answerNotFound(response)
     serve(request, response, url).catch((error: unknown) => {
@@ -294,7 +294,7 @@ export function createServer(options: ServerOptions): Server {
   }
 }
 
-/** For every answer; pages add what they need to the policy that allows nothing. */
+/** For every response; pages extend the policy that allows nothing. */
 const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -303,10 +303,10 @@ const SECURITY_HEADERS = {
   'cross-origin-opener-policy': 'same-origin',
 }
 
-/** For the end of a stream that was completed to be written out. */
+/** Time for the end of a completed stream to be written. */
 const STREAM_END_MS = 250
 
-/** Broken off, not completed, unless it has just come to its end: a client knows by that to come back with its cursor. */
+/** Aborted, not completed, unless it has just ended: this tells clients to reconnect with their cursor. */
 async function breakOff(response: ServerResponse): Promise<void> {
   if (response.closed) return
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -316,7 +316,7 @@ async function breakOff(response: ServerResponse): Promise<void> {
   clearTimeout(timer)
 }
 
-/** The files of a page, below the folder that its routes name. */
+/** Files of a page, below the folder that its routes name. */
 function assetsOf(page: Graphiql | Dashboard): Handler {
   return async (request, response, url) => {
     const name = url.pathname.slice(url.pathname.lastIndexOf('/') + 1)
@@ -325,7 +325,7 @@ function assetsOf(page: Graphiql | Dashboard): Handler {
   }
 }
 
-/** To another page of this server; relative, so that a proxy may put the whole server below a path. */
+/** To another page of this server; relative, so that a proxy may serve the whole server below a path. */
 function redirect(response: ServerResponse, location: string): void {
   response.writeHead(302, { location, 'content-length': 0 }).end()
 }
@@ -345,11 +345,11 @@ function jsonTypeFor(request: IncomingMessage): string {
   return request.headers.accept?.includes(wanted) ? wanted : 'application/json'
 }
 
-/** Null for whatever is not {"code": "…"}: a code that is no code is one that does not work. */
+/** Null for anything but {"code": "…"}: malformed codes are treated as invalid ones. */
 async function readSignInCode(request: IncomingMessage): Promise<string | null> {
   if (!request.headers['content-type']?.startsWith('application/json')) return null
   let text = ''
-  // Whoever gives up must not cut the connection, over which the refusal has yet to be told.
+  // Abandoning the body must not close the connection, which is still needed for the error response.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     text += String(chunk)
     if (text.length > MAX_SIGN_IN_BYTES) return null

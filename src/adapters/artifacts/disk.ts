@@ -13,7 +13,7 @@ import {
   type WrittenArtifact,
 } from '../../ports/artifact-store.ts'
 
-/** Where files are written before they have their name. No key has a dot, so none lies there. */
+/** Folder of files that are still being written. Keys contain no dot, so there is no conflict. */
 const UNFINISHED = '.unfinished'
 
 const MOVE_TRIES = 5
@@ -21,13 +21,13 @@ const MOVE_TRIES = 5
 const KEY = /^[a-z0-9-]{1,100}(\/[a-z0-9-]{1,100})*$/
 
 /**
- * Artifacts as files below a folder, which is this process's alone. A file is written and flushed under another name
- * and then renamed, so that under a key there is all of it or nothing, also after a loss of power.
+ * Artifacts as files below a folder that is used by this process only. A file is written and flushed under another name
+ * and then renamed, so that under a key there is all of it or nothing, also after a power failure.
  */
 export async function openDiskArtifactStore(folder: string): Promise<ArtifactStore> {
   const unfinished = join(folder, UNFINISHED)
   await asWriteError(async () => {
-    // What a process left that died while it wrote.
+    // Left over from a process that crashed while writing.
     await rm(unfinished, { recursive: true, force: true })
     await mkdir(unfinished, { recursive: true, mode: 0o700 })
   })
@@ -74,7 +74,7 @@ export async function openDiskArtifactStore(folder: string): Promise<ArtifactSto
     async remove(key) {
       const path = pathOf(key)
       await asStorageError(() => rm(path, { force: true }))
-      // Only an empty folder goes, and a write that needs it makes it again.
+      // Only empty folders are removed, and a write that needs one creates it again.
       if (dirname(path) !== folder) await rmdir(dirname(path)).catch(() => undefined)
     },
 
@@ -98,7 +98,7 @@ export async function openDiskArtifactStore(folder: string): Promise<ArtifactSto
   }
 }
 
-/** Chunk by chunk: the next is asked for when this one is written, so that a fast source fills no memory. */
+/** Chunk by chunk: the next is requested after this one is written, so that a fast source does not fill the memory. */
 async function writeDraft(
   path: string,
   content: Readable,
@@ -106,7 +106,7 @@ async function writeDraft(
   signal: AbortSignal,
 ): Promise<WrittenArtifact> {
   const stop = () => content.destroy()
-  // It may fail before it is read; reading tells then, but an event without a listener would end the process.
+  // It may fail before it is read; reading reports that, but an 'error' event without a listener would end the process.
   content.on('error', () => {})
   signal.addEventListener('abort', stop)
   let file: FileHandle | undefined
@@ -128,7 +128,7 @@ async function writeDraft(
     signal.throwIfAborted()
     return { sizeBytes, sha256: hash.digest('hex') }
   } catch (error) {
-    // Destroying the source makes it say so; why it was destroyed is what counts.
+    // Destroying the source makes it emit an error; the original reason counts.
     throw signal.aborted ? signal.reason : error
   } finally {
     signal.removeEventListener('abort', stop)
@@ -142,13 +142,13 @@ async function openDraft(path: string): Promise<FileHandle> {
     return await make()
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
-    // Someone tidied up while the server ran.
+    // The folder was removed while the server ran.
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     return make()
   }
 }
 
-/** The folder may go between being made and being used: whoever removes the last file of a session takes it along. */
+/** The folder may be removed between its creation and its use: deleting the last file of a session deletes it, too. */
 async function moveInto(path: string, draft: string, root: string): Promise<void> {
   const move = async () => {
     await makeFolder(dirname(path), root)
@@ -159,7 +159,7 @@ async function moveInto(path: string, draft: string, root: string): Promise<void
   await pRetry(move, { retries: MOVE_TRIES - 1, minTimeout: 0, shouldRetry })
 }
 
-/** Makes the folders down to this one, each flushed into the one above it. */
+/** Creates the folders down to this one, each flushed into its parent. */
 async function makeFolder(path: string, root: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 })
   if (first === undefined) return
@@ -193,14 +193,14 @@ async function* listFiles(
     if (entry.isDirectory()) {
       if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* listFiles(folder, key, prefix)
     } else if (key.startsWith(prefix)) {
-      // It may be removed between being listed and being looked at.
+      // It may be removed between listing and stat.
       const found = await stat(join(folder, key)).catch(() => null)
       if (found) yield { key, writtenAt: found.mtimeMs }
     }
   }
 }
 
-/** What the file system says, as the port says it. */
+/** Maps errors of the file system to those of the port. */
 async function asStorageError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -214,7 +214,7 @@ async function asStorageError<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whatever else is missing than an artifact that is to be read, it is the store's own. */
+/** A missing file other than an artifact to be read is a fault of the store. */
 async function asWriteError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await asStorageError(work)

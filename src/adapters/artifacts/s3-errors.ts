@@ -1,7 +1,7 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { ArtifactMissing, StorageFull, StorageUnavailable } from '../../ports/artifact-store.ts'
 
-/** What S3 and servers like it answer when they have no room; 507 is what HTTP has for it. */
+/** Error codes of S3 and compatible servers without space; 507 is the corresponding HTTP status. */
 const FULL: ReadonlySet<string> = new Set([
   'InsufficientStorage',
   'QuotaExceeded',
@@ -12,7 +12,7 @@ const FULL: ReadonlySet<string> = new Set([
 
 const MISSING: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound'])
 
-/** What the SDK throws, as the port says it; the signal's reason when the signal is why. */
+/** Maps errors of the SDK to those of the port; the signal's reason if the signal caused them. */
 export function asStorageError(error: unknown, signal?: AbortSignal): unknown {
   if (signal?.aborted) return signal.reason
   const because = { cause: error }

@@ -13,24 +13,24 @@ import {
 import { ArtifactTooLarge, StorageFull, type WrittenArtifact } from '../../ports/artifact-store.ts'
 import { asStorageError } from './s3-errors.ts'
 
-/** The least that S3 takes for a part that is not the last; some servers like it want all of one size. */
+/** The minimum size of a part that is not the last in S3; some compatible servers require equal sizes. */
 const PART_BYTES = 5 * 1024 * 1024
 const MOST_PARTS = 10_000
-/** Clearing up has a time of its own, for the caller may have left. */
+/** Cleanup has a time limit of its own, since the caller may have left. */
 const CLEAR_UP_MS = 15_000
 
 export interface UploadTarget {
   client: S3Client
   bucket: string
-  /** With the prefix. */
+  /** Including the prefix. */
   key: string
   contentType: string
 }
 
 /**
- * Streams into an object with two buffers of a part each, one being filled while the other is sent, whatever the size:
- * measured, 200 MB take 18 MB of memory on their way. An upload that fails is given up when its last part has arrived or
- * failed, so that none is left behind. What is shorter than a part goes in one request.
+ * Streams into an object with two part-sized buffers, one being filled while the other is sent, for any total size:
+ * measured, 200 MB take 18 MB of memory. A failed upload is aborted after its last part has arrived or failed, so that
+ * no part is left behind. Anything shorter than a part is sent in one request.
  */
 export async function uploadObject(
   target: UploadTarget,
@@ -40,7 +40,7 @@ export async function uploadObject(
 ): Promise<WrittenArtifact> {
   const upload = new Upload(target, signal)
   const stop = () => content.destroy()
-  // It may fail before it is read; reading tells then, but an event without a listener would end the process.
+  // It may fail before it is read; reading reports that, but an 'error' event without a listener would end the process.
   content.on('error', () => {})
   signal.addEventListener('abort', stop)
   try {
@@ -61,18 +61,18 @@ export async function uploadObject(
   } catch (error) {
     content.destroy()
     await upload.undo()
-    // Destroying the source makes it say so; why it was destroyed is what counts.
+    // Destroying the source makes it emit an error; the original reason counts.
     throw signal.aborted ? signal.reason : error
   } finally {
     signal.removeEventListener('abort', stop)
   }
 }
 
-/** One object on its way. Throws errors of the port. */
+/** One upload in progress. Throws errors of the port. */
 class Upload {
   readonly #target: UploadTarget
   readonly #parts: CompletedPart[] = []
-  /** Ends the requests under way when the upload fails for a reason that is not the caller's. */
+  /** Aborts pending requests when the upload fails for a reason other than the caller's signal. */
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   #uploadId: string | null = null
@@ -80,7 +80,7 @@ class Upload {
   #filled = 0
   #spare: Buffer<ArrayBuffer> | null = null
   #sending: Promise<void> | null = null
-  /** There may be an object under the key by now. */
+  /** The object may exist by now. */
   #isMade = false
 
   constructor(target: UploadTarget, signal: AbortSignal) {
@@ -117,10 +117,10 @@ class Upload {
     )
   }
 
-  /** Leaves neither parts nor object behind, as far as the server can be reached. */
+  /** Removes parts and object, as far as the server can be reached. */
   async undo(): Promise<void> {
     this.#stop.abort()
-    // A part that arrives after the upload was given up would stay for ever.
+    // A part that arrives after the abort would remain forever.
     await this.#sending?.catch(() => undefined)
     const { bucket, key, client } = this.#target
     const at = { Bucket: bucket, Key: key }
@@ -130,7 +130,7 @@ class Upload {
       steps.push(client.send(new AbortMultipartUploadCommand({ ...at, UploadId: this.#uploadId }), inTime()))
     }
     if (this.#isMade) steps.push(client.send(new DeleteObjectCommand(at), inTime()))
-    // What cannot be cleared up now is found by the sweep of objects, or of uploads at the next start.
+    // Anything that cannot be removed now is found by the sweep of objects, or of uploads at the next start.
     await Promise.allSettled(steps)
   }
 
@@ -152,7 +152,7 @@ class Upload {
     )
   }
 
-  /** Starts to send the buffer that is full, once the one before it has been sent, and gives an empty one. */
+  /** Starts to send the full buffer once the previous one has been sent, and returns an empty one. */
   async #sendPart(): Promise<void> {
     const { bucket, key, contentType, client } = this.#target
     if (this.#uploadId === null) {
@@ -171,7 +171,7 @@ class Upload {
     this.#sending = this.#send(number, body).then(() => {
       this.#spare = full
     })
-    // Whoever waits for it hears of it; until then it is nobody's.
+    // Its rejection is handled by whoever awaits it later; until then it must not count as unhandled.
     this.#sending.catch(() => {})
   }
 

@@ -18,19 +18,19 @@ import { uploadObject } from './s3-upload.ts'
 export type S3Config = Extract<ArtifactsConfig, { kind: 's3' }>
 
 const CONNECT_MS = 5000
-/** To the head of an answer: how long its body takes is up to whoever reads it. */
+/** Until the response headers: the time for the body is up to its reader. */
 const ANSWER_MS = 60_000
 const PING_MS = 5000
-/** Of a download each holds one for as long as its client takes. */
+/** A download holds one connection for as long as its client takes. */
 const MOST_SOCKETS = 500
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000
 
-/** The keys that this program makes, below the prefix. */
+/** The keys that this program creates, below the prefix. */
 const OWN_KEY = /^([0-9a-f-]{36}\/[0-9a-f-]{36}|bodies\/[0-9a-f]{32}\/[0-9a-f-]{77})$/
 
 /**
- * Artifacts as objects of a bucket, of AWS or of a server that speaks as S3 does. Rejects with StorageUnavailable when
- * the bucket cannot be used.
+ * Artifacts as objects of a bucket, of AWS or an S3-compatible server. Rejects with StorageUnavailable if the bucket
+ * cannot be used.
  */
 export async function openS3ArtifactStore(config: S3Config, logger: Logger): Promise<ArtifactStore> {
   const { bucket, prefix } = config
@@ -60,11 +60,11 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
     client.destroy()
     throw error
   }
-  // The bucket may be part of the host or of the path: only what makes the URLs knows.
+  // The bucket may be part of the host or of the path: only the presigner knows.
   const sample = await presign('origin', { contentType: 'text/plain', contentDisposition: 'inline', ttlSeconds: 60 })
   const { origin } = new URL(sample!)
 
-  // What a process left that died while it sent parts: they are paid for, and nobody sees them.
+  // Incomplete uploads of a process that crashed: they are billed but invisible.
   await giveUpAbandoned(client, bucket, prefix).catch((error: unknown) => {
     logger.warn({ err: error }, 'uploads to the bucket that were never finished could not be looked for')
   })
@@ -114,7 +114,7 @@ function createClient({ endpoint, region, credentials, pathStyle }: S3Config): S
     region,
     forcePathStyle: pathStyle,
     maxAttempts: 3,
-    // Servers that speak as S3 does often know no checksums in trailers, and none is asked for by anything we do.
+    // S3-compatible servers often do not support checksums in trailers, and no request here requires them.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
@@ -143,7 +143,7 @@ async function giveUpAbandoned(client: S3Client, bucket: string, prefix: string)
   for (let after = {}, more = true; more;) {
     const page = await client.send(new ListMultipartUploadsCommand({ ...at, ...after }))
     for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-      // The bucket may be others' too.
+      // The bucket may be shared.
       const isOurs = Key !== undefined && OWN_KEY.test(Key.slice(prefix.length))
       if (!isOurs || !UploadId || !Initiated || Initiated.getTime() > started) continue
       await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }))

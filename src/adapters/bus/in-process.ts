@@ -1,7 +1,7 @@
 import type { Bus } from '../../ports/bus.ts'
 import { owned } from '../../fault-owner.ts'
 
-/** The bus of one process: a table of listeners. */
+/** In-process bus: a table of listeners. */
 export class InProcessBus implements Bus {
   readonly #listeners = new Map<string, Set<() => void>>()
 
@@ -14,7 +14,7 @@ export class InProcessBus implements Bus {
   subscribe(sessionId: string, listener: () => void): () => void {
     let listeners = this.#listeners.get(sessionId)
     if (!listeners) this.#listeners.set(sessionId, (listeners = new Set()))
-    // Sessions publish from within their logs, which are not concerned by what befalls those who follow them.
+    // Sessions publish from within their logs, which a follower's error must not affect.
     const own = owned(listener)
     listeners.add(own)
     return () => {

@@ -30,13 +30,13 @@ import { costOf, priceOf } from './model-prices.ts'
 import { Stall, type StallTiming } from './stall.ts'
 import { explainFailure } from './vendor-errors.ts'
 
-/** How long a model may take, and how often it is asked again. Milliseconds. */
+/** Time limits and retries of a model call. Milliseconds. */
 export interface ChatModelTiming extends StallTiming {
-  /** How often it is asked at most. */
+  /** Max attempts. */
   tries: number
-  /** Before the second try; doubled each time. */
+  /** Before the second attempt; doubled each time. */
   firstPause: number
-  /** A vendor that asks to wait longer than this is not waited for. */
+  /** If a vendor asks for a longer delay than this, there is no retry. */
   longestPause: number
 }
 
@@ -60,9 +60,9 @@ const FINISH_REASONS: Record<SdkFinishReason, FinishReason> = {
   other: 'OTHER',
 }
 
-/** The model of the configuration, by the AI SDK. Nothing is sent before it is first asked. */
+/** The configured model, through the AI SDK. Nothing is sent before the first call. */
 export function createChatModel(config: AiConfig, logger: Logger, timing = DEFAULT_TIMING): ChatModel {
-  // It would write to standard error by itself, past the log.
+  // Otherwise it would write to standard error directly, bypassing the log.
   globalThis.AI_SDK_LOG_WARNINGS = false
   const asker = new Asker(config, logger, timing)
   return {
@@ -73,12 +73,12 @@ export function createChatModel(config: AiConfig, logger: Logger, timing = DEFAU
 }
 
 function vendorModel({ provider, model, apiKey, baseUrl }: AiConfig): LanguageModel {
-  // Vendors don't redirect; whoever does would be sent the key, the page and the task.
+  // Vendors don't redirect; a redirect would send the key, the page and the task elsewhere.
   const fetchWithoutRedirects: typeof fetch = (input, init) => fetch(input, { ...init, redirect: 'error' })
   const connection = { fetch: fetchWithoutRedirects, ...(apiKey === null ? {} : { apiKey }) }
   switch (provider) {
     case 'openai':
-      // Chat completions are what every gateway speaks, and, unlike responses, are not kept by the vendor.
+      // Every gateway supports chat completions, and, unlike responses, vendors do not store them.
       return createOpenAI({ ...connection, baseURL: baseUrl ?? VENDOR_URLS.openai }).chat(model)
     case 'anthropic':
       return createAnthropic({ ...connection, baseURL: baseUrl ?? VENDOR_URLS.anthropic })(model)
@@ -130,7 +130,7 @@ class SdkConversation implements Conversation {
   }
 }
 
-/** Asks a vendor, again where that may help. Not by p-retry: how long to wait is the vendor's to say (Retry-After). */
+/** Calls a vendor, with retries if they may help. Not by p-retry: the vendor chooses the delay (Retry-After). */
 class Asker {
   readonly #config: AiConfig
   readonly #logger: Logger
@@ -153,7 +153,7 @@ class Asker {
       } catch (error) {
         signal.throwIfAborted()
         const { message, mayHelpAgain, retryAfterMs } = explainFailure(error, this.#config.apiKey)
-        // Not the error itself: it holds the whole request.
+        // Not the error itself: it contains the whole request.
         this.#logger.warn({ model: this.#config.model, tried, reason: message }, 'a model could not be asked')
         if (retryAfterMs !== null && retryAfterMs > longestPause) {
           const seconds = Math.ceil(retryAfterMs / 1000)
@@ -161,7 +161,7 @@ class Asker {
         }
         if (!mayHelpAgain) throw new ChatModelFailed(message)
         if (tried >= tries) throw new ChatModelFailed(`${message} It was asked ${tried} times.`)
-        // What the signal fires with is thrown above.
+        // The signal's reason is thrown above.
         await pause(retryAfterMs ?? firstPause * 2 ** (tried - 1), undefined, { signal }).catch(() => undefined)
       }
     }
@@ -178,7 +178,7 @@ class Asker {
         maxRetries: 0,
         abortSignal: AbortSignal.any([signal, stall.signal]),
         onError: () => undefined,
-        // Of text and calls nothing needs fetching; an address that a model names is not to be trusted.
+        // A conversation of text and calls needs no downloads; a URL from a model is not to be trusted.
         experimental_download: async (wanted) => wanted.map(() => null),
       })
       let text = ''
@@ -215,7 +215,7 @@ class Asker {
   }
 }
 
-/** What a call was given, or undefined when that is no JSON. */
+/** The arguments of a call, or undefined if they are not valid JSON. */
 function inputOf(part: { input: unknown; invalid?: boolean }): unknown {
   return part.invalid && typeof part.input === 'string' ? undefined : part.input
 }

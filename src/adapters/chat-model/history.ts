@@ -1,18 +1,18 @@
 import type { AssistantModelMessage, ModelMessage } from 'ai'
 import type { CallAnswer, ModelInput } from '../../ports/chat-model.ts'
 
-/** What the model said, as the vendor wants it back, and what it was told then. */
+/** A model's response in the vendor's format, and the input that followed it. */
 interface Exchange {
   reply: readonly AssistantModelMessage[]
   input: ModelInput
 }
 
-/** What is left of an answer that was shortened. */
+/** The rest of a shortened result. */
 const SHORTENED = 300
 
 /**
- * What was said so far, bounded: of what was seen only the newest is told again, the oldest answers are shortened, and
- * then the oldest exchanges are left out. What comes first, the task, always stays.
+ * The conversation so far, bounded: only the newest view of the page is repeated, the oldest results are shortened, and
+ * then the oldest exchanges are omitted. The first message, the task, always stays.
  */
 export class History {
   readonly #budget: number
@@ -25,12 +25,12 @@ export class History {
     this.#budget = budget
   }
 
-  /** What the model is told if it is now told this; nothing is kept until `replied`. */
+  /** The messages to send for this input; nothing is recorded until `replied`. */
   with(input: ModelInput): ModelMessage[] {
     return render(this.#first, this.#withPending(input), this.#budget)
   }
 
-  /** The model answered the input. */
+  /** The model responded to the input. */
   replied(input: ModelInput, reply: readonly AssistantModelMessage[]): void {
     if (this.#pending) this.#exchanges.push({ reply: this.#pending, input })
     this.#pending = reply
@@ -67,7 +67,7 @@ function tell({ text, answers, view }: ModelInput, isNewest: boolean): ModelMess
   const seen = view === null ? null : isNewest ? view : '[What could be seen then is not told again.]'
   const said = [text, seen].filter((part) => part !== null).join('\n\n')
   if (answers.length === 0) return [{ role: 'user', content: said }]
-  // Not as a message of its own: some models take none of a user's right after the answers to their calls.
+  // Not as a separate message: some models accept no user message right after the results of their calls.
   const last = answers.length - 1
   return [
     {

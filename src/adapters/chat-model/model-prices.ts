@@ -2,8 +2,8 @@ import type { ModelPrice } from '../../config.ts'
 import type { Cost } from '../../ports/task.ts'
 
 /**
- * USD for a million tokens, as vendors listed them for what is not cached. Prices change: TABWIRE_AI_PRICES comes
- * before these, and a model that stands in neither has no known price.
+ * USD per million tokens, as listed by vendors for uncached tokens. Prices change: TABWIRE_AI_PRICES takes precedence,
+ * and a model in neither list has no known price.
  */
 const BUILT_IN: Readonly<Record<string, ModelPrice>> = {
   'gpt-4o': { input: 2.5, output: 10 },
@@ -27,7 +27,7 @@ const BUILT_IN: Readonly<Record<string, ModelPrice>> = {
   'claude-opus-4-5': { input: 5, output: 25 },
 }
 
-/** The price of a model, by its name with or without a date; null: not known. */
+/** The price of a model, by its name with or without a date; null: unknown. */
 export function priceOf(model: string, given: Readonly<Record<string, ModelPrice>>): ModelPrice | null {
   const undated = model.replace(/-(\d{8}|\d{4}-\d{2}-\d{2}|latest)$/, '')
   for (const prices of [given, BUILT_IN]) {
@@ -36,7 +36,10 @@ export function priceOf(model: string, given: Readonly<Record<string, ModelPrice
   return null
 }
 
-/** What an answer cost. Tokens that the vendor did not tell count as none, and then nothing is known of USD. */
+/**
+ * The cost of a response. Token counts that the vendor did not report count as zero, and then the price in USD is
+ * unknown.
+ */
 export function costOf(
   price: ModelPrice | null,
   inputTokens: number | undefined,

@@ -2,16 +2,16 @@ import { ModelStalled } from './vendor-errors.ts'
 
 /** Milliseconds. */
 export interface StallTiming {
-  /** Until an answer begins; models that reason say nothing for long. */
+  /** Until a response begins; reasoning models are silent for long. */
   firstPart: number
-  /** Between two parts of it. */
+  /** Between two chunks of it. */
   nextPart: number
 }
 
-/** UTF-16 code units of one answer: more is a model that finds no end. */
+/** UTF-16 code units of one response: more means that the model does not stop. */
 const LONGEST_ANSWER = 400_000
 
-/** Fires when a model says nothing for too long, or speaks without an end. */
+/** Aborted when a model is silent for too long, or does not stop. */
 export class Stall {
   readonly #timing: StallTiming
   readonly #abort = new AbortController()
@@ -27,7 +27,7 @@ export class Stall {
     return this.#abort.signal
   }
 
-  /** A part of the answer, of so many characters; 0 is none yet. */
+  /** A chunk of the response with this many characters; 0: none yet. */
   saw(size: number): void {
     if (size === 0) return
     this.#size += size

@@ -1,14 +1,14 @@
 import { APICallError, RetryError, StreamProviderError } from 'ai'
 
-/** What went wrong with a vendor, in words that hold no secret, and whether to try again. */
+/** A vendor's error, in words without secrets, and whether to retry. */
 export interface VendorFailure {
   message: string
   mayHelpAgain: boolean
-  /** What the vendor asked to wait, in milliseconds; null when it did not say. */
+  /** The delay that the vendor requested, in milliseconds; null: none. */
   retryAfterMs: number | null
 }
 
-/** The model did not answer in time, or without an end. */
+/** The model did not respond in time, or did not stop. */
 export class ModelStalled extends Error {}
 
 const CONTEXT_LENGTH =
@@ -17,7 +17,7 @@ const NO_CREDIT = /insufficient_quota|billing|credit balance|exceeded your curre
 const VENDOR_WORDS = 300
 const BROKEN_OFF = 'The answer of the model broke off, or was none.'
 
-/** The API key is left out wherever it stands in what a vendor says. */
+/** The API key is removed wherever it appears in a vendor's message. */
 export function explainFailure(thrown: unknown, apiKey: string | null): VendorFailure {
   const error = RetryError.isInstance(thrown) ? thrown.lastError : thrown
   if (error instanceof ModelStalled) return failure(error.message, true)
@@ -27,7 +27,7 @@ export function explainFailure(thrown: unknown, apiKey: string | null): VendorFa
       const words = vendorWords(error.message, apiKey)
       return ofStatus(error.statusCode, said, words, waitOf(error.responseHeaders ?? {}))
     }
-    // An answer that began well, with 200.
+    // A response that started successfully, with 200.
     if (error.statusCode !== undefined) return failure(BROKEN_OFF, true)
     return failure(`The model’s vendor cannot be reached${reasonOf(error)}: check TABWIRE_AI_BASE_URL.`, true)
   }
@@ -43,7 +43,7 @@ export function explainFailure(thrown: unknown, apiKey: string | null): VendorFa
 
 function ofStatus(status: number, said: string, words: string, retryAfterMs: number | null): VendorFailure {
   if (status === 401) {
-    // Vendors repeat a part of the key here.
+    // Vendors quote parts of the key here.
     return failure('The model’s vendor refused the API key (HTTP 401): check TABWIRE_AI_API_KEY.', false)
   }
   if (status === 402 || (status === 429 && NO_CREDIT.test(said))) {
@@ -72,16 +72,16 @@ const failure = (message: string, mayHelpAgain: boolean): VendorFailure => ({
 
 const tooLong = () => failure('The task has become longer than what the model takes (its context length).', false)
 
-/** One line of what a vendor says, bounded. */
+/** One line of a vendor's message, bounded. */
 function vendorWords(message: string, apiKey: string | null): string {
   const kept = apiKey ? message.replaceAll(apiKey, '…') : message
   const line = kept.replace(/\s+/g, ' ').trim().toWellFormed()
   if (line.length > VENDOR_WORDS) return `${line.slice(0, VENDOR_WORDS).toWellFormed()}…`
-  // Other sentences follow.
+  // Followed by further sentences.
   return line === '' ? 'it said nothing.' : /[.!?…]$/.test(line) ? line : `${line}.`
 }
 
-/** The system's word, such as ECONNREFUSED. */
+/** System error code, such as ECONNREFUSED. */
 function reasonOf(error: Error): string {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if ('code' in cause && typeof cause.code === 'string' && /^[A-Z_]+$/.test(cause.code)) return ` (${cause.code})`
@@ -89,7 +89,7 @@ function reasonOf(error: Error): string {
   return ''
 }
 
-/** Of retry-after-ms, or of Retry-After: seconds, or a date. */
+/** From retry-after-ms, or from Retry-After: seconds, or a date. */
 function waitOf(headers: Readonly<Record<string, string>>): number | null {
   const exact = Number(headers['retry-after-ms'] ?? Number.NaN)
   if (Number.isFinite(exact) && exact >= 0) return exact

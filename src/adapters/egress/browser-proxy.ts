@@ -11,7 +11,7 @@ import { PageConnection, type ConnectionReport } from './page-connection.ts'
 
 const LOOPBACK = '127.0.0.1'
 
-/** Receives each outcome, and how many before it were not reported. */
+/** Receives each outcome, and the number of unreported ones before it. */
 export type OutcomeListener = (outcome: ConnectionOutcome, unreported: number) => void
 
 /** The proxy of one browser: a port on 127.0.0.1 and its connections. */

@@ -5,9 +5,9 @@ import type { WebSocketEnd } from '../../ports/egress.ts'
 const MOST_HEAD_BYTES = 256 * 1024
 const HEAD_END = '\r\n\r\n'
 const CLOSE = 8
-/** Of a close frame without a code, as CloseEvent has it. */
+/** For a close frame without a code, as in CloseEvent. */
 const NO_CODE = 1005
-/** Of a connection that ended without a close frame. */
+/** For a connection that ended without a close frame. */
 const ABNORMAL = 1006
 
 interface CloseFrame {
@@ -16,8 +16,8 @@ interface CloseFrame {
 }
 
 /**
- * Watches a tunnel in case it becomes a WebSocket that is not encrypted, and tells how that ends: the browser's protocol has no
- * close frames. Nothing of what passes is kept.
+ * Watches a tunnel in case it becomes an unencrypted WebSocket, and reports how that ends: CDP does not report close
+ * frames. None of the traffic is stored.
  */
 export function watchWebSocket(client: Duplex, target: Duplex, tell: (end: WebSocketEnd) => void): void {
   client.once('data', (first: Buffer) => {
@@ -70,7 +70,7 @@ class WatchedSocket {
     else this.#closed(null, { code: ABNORMAL, reason: '' })
   }
 
-  /** The first close frame counts: the second answers it. */
+  /** The first close frame counts: the second is its acknowledgment. */
   #closed(closedBy: WebSocketEnd['closedBy'], { code, reason }: CloseFrame): void {
     this.#stop()
     if (this.#key !== null) this.#tell({ key: this.#key, closedBy, code, reason })
@@ -92,13 +92,13 @@ function keyIn(head: string): string | null {
     : null
 }
 
-/** What one side says: a head of HTTP, then frames. */
+/** The data of one side: HTTP headers, then frames. */
 class Side {
   #before: Buffer = Buffer.alloc(0)
   #head: string | null = null
   readonly #frames = new FrameReader()
 
-  /** Null: it is not complete yet. With the empty line at its end. */
+  /** Null: incomplete. Includes the empty line at the end. */
   get head(): string | null {
     return this.#head
   }
@@ -119,11 +119,11 @@ class Side {
   }
 }
 
-/** Finds the close frame among frames (RFC 6455, section 5.2). Payloads are passed over. */
+/** Finds the close frame among frames (RFC 6455, section 5.2). Payloads are skipped. */
 class FrameReader {
-  /** Of a header, or a close frame, that is not complete yet. */
+  /** Of an incomplete header or close frame. */
   #kept: Buffer = Buffer.alloc(0)
-  /** Bytes of a payload that are still to come. */
+  /** Remaining bytes of a payload. */
   #toSkip = 0
 
   read(piece: Buffer): CloseFrame | null {
@@ -137,7 +137,7 @@ class FrameReader {
       const header = headerIn(rest)
       const isComplete = header && (header.opcode !== CLOSE || rest.length >= header.size + header.length)
       if (!isComplete) {
-        // A copy: a part would keep the whole piece alive.
+        // A copy: a slice would keep the whole chunk in memory.
         this.#kept = Buffer.from(rest)
         return null
       }
@@ -151,14 +151,14 @@ class FrameReader {
 
 interface FrameHeader {
   opcode: number
-  /** Of the header. */
+  /** Length of the header. */
   size: number
-  /** Of the payload. */
+  /** Length of the payload. */
   length: number
   mask: Buffer | null
 }
 
-/** Null: it is not complete. */
+/** Null: incomplete. */
 function headerIn(bytes: Buffer): FrameHeader | null {
   if (bytes.length < 2) return null
   const isMasked = (bytes[1]! & 0x80) !== 0
@@ -169,7 +169,7 @@ function headerIn(bytes: Buffer): FrameHeader | null {
   if (bytes.length < size) return null
   const opcode = bytes[0]! & 0x0f
   const told = lengthSize === 8 ? Number(bytes.readBigUInt64BE(2)) : lengthSize === 2 ? bytes.readUInt16BE(2) : short
-  // A close frame has 125 bytes at most: the browser gives up on one that claims more.
+  // A close frame has 125 bytes at most: the browser fails a connection with a longer one.
   const length = opcode === CLOSE ? Math.min(told, 125) : told
   return { opcode, size, length, mask: isMasked ? Buffer.from(bytes.subarray(maskAt, size)) : null }
 }

@@ -1,18 +1,18 @@
 import { Deadline } from '../../async/deadline.ts'
 
-/** A server that is too busy to answer must not keep a page from its failure. */
+/** A server that is too busy to respond must not hide a failure from a page. */
 const MOST_MS = 500
 
 /**
- * Tells whether the server has handled what it was sent. Messages keep their order, so the answer to a question comes
- * after all that was sent before it.
+ * Reports whether the server has handled earlier messages. Messages are delivered in order, so the response to a
+ * question follows everything sent before it.
  */
 export class Delivery {
   readonly #ask: (number: number) => void
   readonly #waiting = new Map<number, () => void>()
   #last = 0
 
-  /** `ask` sends a question, whose answer calls `answered` with its number. */
+  /** `ask` sends a question; its response calls `answered` with the same number. */
   constructor(ask: (number: number) => void) {
     this.#ask = ask
   }
@@ -21,7 +21,7 @@ export class Delivery {
     this.#waiting.get(number)?.()
   }
 
-  /** Resolves when all that was sent by now has been handled, or after a while. Never rejects. */
+  /** Resolves when everything sent so far has been handled, or after a timeout. Never rejects. */
   async confirmed(): Promise<void> {
     const number = ++this.#last
     const { promise, resolve } = Promise.withResolvers<void>()

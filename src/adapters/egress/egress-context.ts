@@ -12,7 +12,7 @@ export interface EgressLimits {
   connectMs: number
   /** Delay before the next address is tried in parallel (RFC 8305). */
   staggerMs: number
-  /** How long the end of a target is kept from a browser that has not sent anything yet. */
+  /** How long the end of a target's connection is hidden from a browser that has not sent anything yet. */
   endHeldMs: number
   /** Chromium opens up to 256 per pool; clients may create several contexts. */
   connectionsPerBrowser: number

@@ -23,7 +23,7 @@ export class EgressThread {
   #reason = 'it ended'
 
   constructor(workerData: EgressWorkerData, timing: ThreadTiming, onMessage: (message: WorkerReport) => void) {
-    // The file lies beside this one, as .ts in the sources and as .js in the bundle.
+    // The file is beside this one, as .ts in the sources and as .js in the bundle.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.#worker = new Worker(new URL(`./egress-worker.${extension}`, import.meta.url), {
       workerData,

@@ -43,7 +43,8 @@ export async function connectToFirst(
     running.add(socket)
     socket.once('connect', () => resolve({ socket, address }))
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      // It was connected, and reset before this thread looked: one that does not listen refuses.
+      // It was connected, but reset before this thread noticed: a port without a listener refuses the connection
+      // instead.
       if (error.code === 'ECONNRESET') return resolve({ socket, address })
       running.delete(socket)
       failures.push(connectFailure(error))

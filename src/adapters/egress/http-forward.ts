@@ -127,7 +127,8 @@ export class HttpForward {
       pipeline(answer, response).catch(() => reset(incoming.socket))
     })
     outgoing.on('error', fail)
-    // The last of the request may be on its way when the response is complete, over TLS mostly; the connection is used again.
+    // The end of the request may still be in transit when the response is complete, mostly over TLS; the connection is
+    // reused.
     response.once('close', () => {
       if (!response.writableFinished) outgoing.destroy()
     })

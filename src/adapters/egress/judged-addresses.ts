@@ -10,7 +10,7 @@ export interface Assignment {
 }
 
 /**
- * The permitted addresses of a host. Only these are connected to, so nothing is resolved again after it was judged. Blocked
+ * The permitted addresses of a host. Only these are connected to, so nothing is resolved again after the check. Blocked
  * addresses of a name are skipped; if all are blocked, rejects with a ConnectionFailed.
  */
 export async function judgedAddresses(

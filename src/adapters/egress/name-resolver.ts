@@ -26,8 +26,9 @@ interface Found {
 }
 
 /**
- * Resolves names like the system: /etc/hosts, DNS, search domains. It uses c-ares, because getaddrinfo runs in the thread
- * pool of the whole process, two lookups at a time: a page with names whose servers are silent would block all others.
+ * Resolves names like the system: /etc/hosts, DNS, search domains. It uses c-ares, because getaddrinfo runs in the
+ * thread pool of the whole process, two lookups at a time: a page with names whose servers do not respond would block
+ * all others.
  */
 export class NameResolver {
   readonly #fixedServers: readonly string[] | null
@@ -124,8 +125,8 @@ async function enough<T>(promises: readonly Promise<T>[]): Promise<(PromiseSettl
 }
 
 /**
- * DNS cache of one browser: not shared, so that no page can probe what others looked up. Every connection is judged by the
- * addresses that it gets from here.
+ * DNS cache of one browser: not shared, so that no page can probe what others looked up. Every connection is checked
+ * against the addresses that it gets from here.
  */
 export class NameCache {
   readonly #names: NameResolver

@@ -23,7 +23,7 @@ const REPLIES: Readonly<Record<ConnectionFailure['code'], number>> = {
   UPSTREAM_FAILED: REPLY.generalFailure,
 }
 
-/** What is told of connections. */
+/** Receives the events of connections. */
 export interface ConnectionReport {
   outcome: (outcome: ConnectionOutcome) => void
   socketEnd: (end: WebSocketEnd) => void
@@ -162,7 +162,7 @@ export class PageConnection {
     this.#client.write(socksReply(REPLY.succeeded))
   }
 
-  /** The recorder has it before the reply, so that the reason is known when the request fails. */
+  /** The recorder receives it before the reply, so that the reason is known when the request fails. */
   async #fail({ failure }: ConnectionFailed): Promise<void> {
     if (this.#assigned && !this.#ended.signal.aborted) {
       this.#tell(failure)

@@ -139,7 +139,7 @@ export class ProxyHandle implements EgressProxy {
   }
 
   #tell({ assignment, outcome, unreported }: FromWorker & { kind: 'outcome' }): void {
-    // Outcomes of an earlier policy are of no interest to the current listener.
+    // Outcomes of an earlier policy are not for the current listener.
     if (this.#closing || assignment !== this.#assigned?.assignment) return
     this.#unreportedCount = unreported
     this.#assigned.report(outcome)

@@ -12,10 +12,9 @@ const LINGER_MS = 30_000
  * Pipes both ways with backpressure. A FIN stays a FIN and an RST an RST, because pages see different errors for them.
  * Resolves when both sides are closed.
  *
- * Chromium takes a connection that ends before it has sent anything for one that was never made
- * (ERR_SOCKET_NOT_CONNECTED). Without a proxy it sends as soon as it is connected, so the end comes after. Therefore the
- * end of the target is held back until the client's first byte has been forwarded, or for `endHeldMs`: a client may have
- * connected in advance.
+ * Chromium treats a connection that ends before it has sent anything as never established (ERR_SOCKET_NOT_CONNECTED).
+ * Without a proxy it sends as soon as it is connected, so the end comes later. Therefore the end of the target is held
+ * back until the client's first byte has been forwarded, or for `endHeldMs`: a client may have connected in advance.
  */
 export async function join(
   client: Socket,
@@ -42,9 +41,9 @@ export async function join(
       target.destroy()
     }, LINGER_MS)
   })
-  // A target that is gone has its pipe removed, which stops reading, and the first byte would not be seen.
+  // A closed target has its pipe removed, which stops reading, and the first byte would not be seen.
   target.once('unpipe', () => client.resume())
-  // Before the pipe's own listener: who hears of the end hears of it before the browser.
+  // Before the pipe's own listener, so that it runs before the browser sees the end.
   watchWebSocket(client, target, socketEnd)
   client.pipe(target)
   // After the pipe's own listener, which forwards.
@@ -52,7 +51,7 @@ export async function join(
   onClosed(target, (hasFailed) => {
     closed()
     void begun.then(() => {
-      // What was sent after the FIN makes the target's machine answer with an RST, which Chromium never looks at.
+      // Data sent after the FIN makes the target's machine respond with an RST, which Chromium never reads.
       if (hasFailed && target.readableEnded) client.destroySoon()
       else if (hasFailed) reset(client)
       else if (!target.readableEnded || !target.writableFinished) client.destroy()

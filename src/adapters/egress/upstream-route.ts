@@ -22,7 +22,7 @@ export interface UpstreamRouteOptions {
   succeed(): void
   /** Reports the outcome. */
   tell(failure: ConnectionFailure | null): void
-  /** Resolves when it knows. Never rejects. */
+  /** Resolves once the outcome is known. Never rejects. */
   told(): Promise<void>
   /** Reports how a WebSocket ended. */
   socketEnd(end: WebSocketEnd): void
@@ -57,7 +57,7 @@ export class UpstreamRoute {
     await (beginsRequest(first) ? this.#forward(ready) : this.#tunnel(ready))
   }
 
-  /** The upstream may hang up on a browser that connects in advance. */
+  /** The upstream may close the connection of a browser that connects in advance. */
   async #connectAgain(): Promise<Socket> {
     const { limits, ended, connect } = this.#options
     using limit = new Deadline(limits.connectMs, [ended], timedOut)
@@ -111,7 +111,9 @@ export class UpstreamRoute {
   }
 }
 
-/** The first bytes from the browser; null if it closes before, or does not send any soon after the upstream has closed. */
+/**
+ * The first bytes from the browser; null if it closes before, or does not send any soon after the upstream has closed.
+ */
 async function firstBytes(client: Socket, upstream: Socket, endHeldMs: number): Promise<Buffer | null> {
   const { promise, resolve } = Promise.withResolvers<Buffer | null>()
   let held: NodeJS.Timeout | undefined

@@ -18,7 +18,7 @@ export type ToWorker =
   | { kind: 'assign'; id: number; assignment: number; policy: EgressPolicy }
   | { kind: 'close'; id: number }
   | { kind: 'ping' }
-  /** All that the worker sent before its question of this number has been handled. */
+  /** Everything that the worker sent before the question with this number has been handled. */
   | { kind: 'handled'; number: number }
 
 export type FromWorker =
@@ -31,5 +31,5 @@ export type FromWorker =
   | { kind: 'pong' }
   | { kind: 'handled?'; number: number }
 
-/** What the server is told, beside questions that its thread object answers by itself. */
+/** Messages to the server, except questions that the thread object handles itself. */
 export type WorkerReport = Exclude<FromWorker, { kind: 'handled?' }>

@@ -2,15 +2,15 @@ import { Worker } from 'node:worker_threads'
 import type { SchemaWork, SchemaWorkEvent } from './schema-worker.ts'
 
 /**
- * A JSON Schema that a client gives is code of sorts: a pattern may take for ever. So it runs in a thread of its own,
- * where it holds up nobody else, and against a clock, one that a busy machine does not run out.
+ * A JSON Schema from a client is like untrusted code: a pattern may run forever. So it runs in a separate thread, where
+ * it blocks no one else, with time limits that are generous enough for a busy machine.
  */
 const LIMITS_MS = { load: 30_000, read: 3_000, check: 1_000 } as const
 const THREAD_MEMORY_MB = 128
 
-/** What the thread says of the schema or, where there is something to check, of that. */
+/** The thread's result for the schema or, if there is a value to check, for the value. */
 export async function workedOut(workerData: SchemaWork): Promise<string | null> {
-  // The file lies beside this one, as .ts in the sources and as .js in the bundle.
+  // The file is beside this one, as .ts in the sources and as .js in the bundle.
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const worker = new Worker(new URL(`./schema-worker.${extension}`, import.meta.url), {
     workerData,

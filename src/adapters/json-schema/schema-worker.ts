@@ -4,20 +4,20 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { Json } from '../../ports/json.ts'
 
-/** What a thread is given; without `checked`, the schema is only read. */
+/** Input of a thread; without `checked`, the schema is only compiled. */
 export interface SchemaWork {
   schema: { [key: string]: Json }
   checked: { value: unknown } | null
 }
 
-/** What a thread tells, in this order; `problem` null: there is none. */
+/** Messages of a thread, in this order; `problem` null: none. */
 export type SchemaWorkEvent = { kind: 'loaded' } | { kind: 'read' | 'checked'; problem: string | null }
 
 const TOLD_PROBLEMS = 10
 const ENDLESS = 'refers to itself without an end'
 
 const OPTIONS: Options = {
-  // Schemas carry words of other tools; a word that is not known says nothing.
+  // Schemas contain keywords of other tools; unknown keywords are ignored.
   strict: false,
   allErrors: true,
   logger: false,
@@ -28,7 +28,7 @@ class SchemaInvalid extends Error {}
 function compile(schema: { [key: string]: Json }): ValidateFunction {
   const { $schema } = schema
   const isOld = typeof $schema === 'string' && /draft-0[67]\b/.test($schema)
-  // The meta-schema of draft-06 is not at hand; draft-07 only adds to it.
+  // The meta-schema of draft-06 is not available; draft-07 is a superset.
   const known = isOld ? { ...schema, $schema: 'http://json-schema.org/draft-07/schema#' } : schema
   const ajv = isOld ? new Ajv07(OPTIONS) : new Ajv2020(OPTIONS)
   addFormats.default(ajv)
@@ -44,7 +44,7 @@ function compile(schema: { [key: string]: Json }): ValidateFunction {
   }
 }
 
-/** A reference that comes back to where it stands, without a step into the value, shows only when something is checked. */
+/** A reference that leads back to itself without descending into the value is only detected during a check. */
 function requireAnEnd(validate: ValidateFunction): void {
   try {
     for (const value of [null, {}, []]) validate(value)

@@ -5,7 +5,7 @@ import { workedOut } from './schema-thread.ts'
 
 const MOST_THREADS = 2
 
-/** Reads each schema in a thread of its own, a few at once: what a schema takes, it takes from everybody. */
+/** Compiles each schema in a separate thread, a few at a time, since each takes resources from everyone. */
 export class WorkerSchemas implements OutputSchemas {
   readonly #threads = new Semaphore(MOST_THREADS)
 

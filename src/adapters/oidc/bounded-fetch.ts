@@ -2,8 +2,8 @@
 const MOST_BYTES = 512 * 1024
 
 /**
- * Fetches JSON that a provider publishes: no redirects, a bound on the body, whatever length it announces. Rejects when
- * the status is not 200.
+ * Fetches JSON that a provider publishes: without redirects, with a limit on the actual body size. Rejects if the
+ * status is not 200.
  */
 export async function fetchBounded(url: string, init: RequestInit): Promise<Response> {
   const response = await fetch(url, { ...init, redirect: 'manual' })

@@ -7,9 +7,12 @@ import { IdentityProviderDown, type TokenVerifier, type VerifiedToken } from '..
 import { fetchBounded } from './bounded-fetch.ts'
 
 export interface OidcTiming {
-  /** How often the metadata and keys are fetched again: a key that the provider withdraws is accepted for so long. */
+  /** How often the metadata and keys are refreshed: a key that the provider withdraws is accepted for this long. */
   refreshMs: number
-  /** After a fetch, a token signed by an unknown key causes no other for so long; nor does anything after a failed one. */
+  /**
+   * After a fetch, a token signed with an unknown key triggers no other one for this long; after a failed fetch,
+   * nothing does.
+   */
   cooldownMs: number
   fetchMs: number
 }
@@ -20,7 +23,7 @@ const TIMING: OidcTiming = { refreshMs: 60_000, cooldownMs: 3_000, fetchMs: 5_00
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 /** How far the provider's clock may be ahead of ours. A token is never accepted after its `exp`. */
 const CLOCK_SKEW_SECONDS = 30
-/** A later time cannot be stored, nor be told: a token that says so ends then. */
+/** A later time cannot be stored or represented: such a token ends then. */
 const LATEST_EXPIRY_MS = Date.UTC(9999, 11, 31)
 /** Longer than any access token; HTTP headers have 16 KiB in all. */
 const MOST_CHARACTERS = 12_000
@@ -28,8 +31,8 @@ const MOST_CHARACTERS = 12_000
 const metadata = z.object({ issuer: z.string(), jwks_uri: z.url() })
 
 /**
- * Verifies JSON Web Tokens of an OpenID Connect provider. Its keys are found by discovery when the first token comes, and
- * fetched again now and then; while the provider is down, the keys that are known stay good.
+ * Verifies JSON Web Tokens of an OpenID Connect provider. Its keys are discovered with the first token, and refreshed
+ * regularly; while the provider is down, the known keys remain valid.
  */
 export class OidcVerifier implements TokenVerifier {
   readonly #config: OidcConfig
@@ -73,7 +76,7 @@ export class OidcVerifier implements TokenVerifier {
     clearTimeout(this.#refreshTimer)
   }
 
-  /** One look-up for all who wait for it. */
+  /** One lookup, shared by all waiting callers. */
   #discover(): Promise<RemoteJWKSet> {
     this.#discovering ??= this.#fetchKeys().finally(() => {
       this.#discovering = null
@@ -90,7 +93,7 @@ export class OidcVerifier implements TokenVerifier {
     const set = createRemoteJWKSet(new URL(uri), {
       timeoutDuration: this.#timing.fetchMs,
       cooldownDuration: this.#timing.cooldownMs,
-      // Keys outlive an outage of the provider; the refresh below replaces them while it is up.
+      // Keys survive an outage of the provider; the refresh below replaces them while it is up.
       cacheMaxAge: Number.POSITIVE_INFINITY,
       [customFetch]: (url, init) => this.#fetch(url, init.signal),
     })
@@ -100,14 +103,14 @@ export class OidcVerifier implements TokenVerifier {
     return set
   }
 
-  /** Where the provider publishes its keys: OpenID Connect Discovery 1.0, section 4. */
+  /** The URL of the provider's keys: OpenID Connect Discovery 1.0, section 4. */
   async #findKeys(): Promise<string> {
     const { issuer } = this.#config
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
     const response = await this.#fetch(url, AbortSignal.timeout(this.#timing.fetchMs))
     const found = metadata.parse(await response.json())
     if (found.issuer !== issuer) throw new Error(`${url} is the metadata of another issuer: ${found.issuer}`)
-    // Whoever could change the keys on their way here could sign tokens.
+    // Anyone who can change the keys in transit can sign tokens.
     if (new URL(issuer).protocol === 'https:' && new URL(found.jwks_uri).protocol !== 'https:') {
       throw new Error(`${url} names keys that are not published over https: ${found.jwks_uri}`)
     }
@@ -141,7 +144,7 @@ export class OidcVerifier implements TokenVerifier {
   }
 }
 
-/** Whether the token itself is at fault; else its keys could not be had. */
+/** Whether the token itself is invalid; otherwise its keys were unavailable. */
 function isRefusal(error: unknown): error is errors.JOSEError {
   return (
     error instanceof errors.JOSEError && error.code !== 'ERR_JOSE_GENERIC' && !(error instanceof errors.JWKSTimeout)
@@ -149,9 +152,9 @@ function isRefusal(error: unknown): error is errors.JOSEError {
 }
 
 function verifiedOf({ sub, exp, scope }: JWTPayload): VerifiedToken | null {
-  // jose asks only that there is a subject: a number would be somebody else's name.
+  // jose only requires a subject: a number would become another user's name.
   if (typeof sub !== 'string' || exp === undefined || exp * 1000 <= Date.now()) return null
-  // RFC 8693, 4.2: words with spaces between; some providers make an array of them.
+  // RFC 8693, 4.2: words separated by spaces; some providers use an array.
   const words = Array.isArray(scope) ? scope : typeof scope === 'string' ? scope.split(' ') : []
   return {
     subject: sub,

@@ -18,7 +18,7 @@ export type ApiKeyStore = Pick<
   | 'deleteExpiredApiKeys'
 >
 
-/** The part of the store that keeps API keys. */
+/** API keys in the store. */
 export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
   const fail = (error: unknown): never => {
     throw asStoreError(error)

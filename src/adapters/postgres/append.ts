@@ -19,8 +19,8 @@ export const insertEntries = (sessionId: string, base: string, first: number) =>
 const FIRST_PATCH_PARAMETER = 13
 
 /**
- * One statement, so one round trip and one commit: the session's row moves on from the expected sequence, and only if
- * it did are there entries. A session that has ended moves no more.
+ * One statement, so one round trip and one commit: the session's row advances from the expected sequence, and entries
+ * are inserted only if it did. A session that has ended does not advance.
  */
 const appendText = (assignments: readonly string[]) => `
 with moved as (
@@ -40,7 +40,7 @@ with moved as (
 )
 select 1 from moved`
 
-/** How many of these very entries the log holds; `data` is compared as JSON, not as text. */
+/** How many of these exact entries are in the log; `data` is compared as JSON, not as text. */
 const COUNT_EQUAL = `
 select (select last_sequence from sessions where id = $1) as last, (
   select count(*)::int
@@ -89,8 +89,8 @@ export async function append(
     })
   if (result.rowCount === 1) return { kind: 'committed' }
 
-  // Either another writer was faster, or this very batch was committed before and the answer was lost on the way. What
-  // is kept tells: another writer's batch may have ended at the same sequence, but not with the same entries.
+  // Either another writer was faster, or this batch was committed earlier and the response was lost. The stored entries
+  // decide: another writer's batch may have ended at the same sequence, but not with the same entries.
   const found = await pool
     .query<{ last: number | null; equal: number }>(COUNT_EQUAL, [sessionId, expectedLast, ...arrays])
     .catch((error: unknown) => {

@@ -19,13 +19,13 @@ export type ArtifactRows = Pick<
   | 'findArtifactIds'
 >
 
-/** Rows that one step of the retention looks at. */
+/** Rows per step of the retention. */
 const STEP = 200
 
 /**
- * Writing the owner's row, though it stays as it is, makes whoever keeps an artifact of the same owner wait and then see
- * what the other left: two cannot both fit into the last of a quota. In one statement, for each question to the database
- * costs as much as keeping a small file.
+ * Updating the owner's row, even without a change, makes concurrent inserts of the same owner wait and then see each
+ * other's rows: two cannot both use the last bytes of a quota. A single statement, since each round trip to the
+ * database costs as much as storing a small file.
  */
 const INSERT = `
 with usage as (
@@ -38,7 +38,7 @@ select $1, $2, $3, $4, $5, $6, $7::bigint, $8, $9, $10
 from usage where taken + $7::bigint <= $11::bigint
 on conflict (id) do nothing`
 
-/** In one statement, so that there is no moment at which a deleted upload could be made again. */
+/** A single statement, so that there is no moment at which a deleted upload could be repeated. */
 const DELETE = `
 with gone as (
   delete from artifacts where id = $1 returning id
@@ -47,7 +47,7 @@ with gone as (
 )
 select id from gone`
 
-/** The part of the store that keeps the rows of artifacts. */
+/** Rows of artifacts in the store. */
 export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactRows {
   const fail = (error: unknown): never => {
     throw asStoreError(error)
@@ -67,7 +67,7 @@ export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactR
       const values = [id, sessionId, owner, kind, name, contentType, sizeBytes, sha256, pageId, at, quotaBytes]
       const { rowCount } = await pool.query(INSERT, values).catch(fail)
       if (rowCount === 1) return true
-      // Said again after a lost answer, it stands there already.
+      // A retry after a lost response finds the row already there.
       return (await findArtifact(record.id)) !== null
     },
     findArtifact,

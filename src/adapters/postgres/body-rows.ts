@@ -16,14 +16,13 @@ type BodyRows = Pick<
   | 'findBodyOwners'
 >
 
-/** Rows that one step looks at. */
+/** Rows per step. */
 const STEP = 200
-/** Entries of which one step takes the bodies; each may have two, and is written anew. */
+/** Entries per step whose bodies are removed; each may have two, and is rewritten. */
 const ENTRY_STEP = 200
 
 /**
- * Writing the body's own row makes whoever deletes it as unused at the same moment look again, and leave it: see
- * DELETE_UNUSED.
+ * Updating the body's row makes a concurrent deletion of unused bodies check it again, and skip it: see DELETE_UNUSED.
  */
 const REFER = `
 with used as (
@@ -37,8 +36,8 @@ with used as (
 select 1 from used`
 
 /**
- * As with artifacts, writing the owner's row makes others of the same owner wait. One that was kept meanwhile stays as it
- * is, unless its bytes are sealed otherwise: then these, which can be read, take their place.
+ * As with artifacts, updating the owner's row serializes inserts of the same owner. A body that was stored meanwhile
+ * remains, unless it is encrypted with another key: then these bytes, which can be read, replace it.
  */
 const INSERT = `
 with usage as (
@@ -61,8 +60,8 @@ with usage as (
 select key from kept`
 
 /**
- * What another transaction has just begun to use is looked at again when it has committed (its row was written), and
- * stays. Two servers that delete at once take different rows.
+ * A body that another transaction has just referred to is checked again after its commit (its row was updated), and
+ * remains. Two servers that delete at once take different rows.
  */
 const DELETE_UNUSED = `
 with unused as (
@@ -80,7 +79,7 @@ select id from sessions
 where ended_at < $1 and not bodies_forgotten and status not in ('CREATING', 'RUNNING')
 order by ended_at, id limit 1`
 
-/** Looks at some entries of requests, and takes the bodies out of those that have one. */
+/** Examines some entries of requests, and removes the bodies from those that have one. */
 const FORGET_ENTRIES = `
 with looked as (
   select sequence, data from log_entries
@@ -106,7 +105,7 @@ delete from body_references where ctid in (
   select ctid from body_references where session_id = $1 limit ${STEP}
 )`
 
-/** The part of the store that keeps the rows of bodies. */
+/** Rows of bodies in the store. */
 export function createBodyRows(pool: pg.Pool): BodyRows {
   const run = async <Row extends pg.QueryResultRow>(text: string, values: unknown[]) =>
     pool.query<Row>({ name: statementName(text), text, values }).catch((error: unknown): never => {

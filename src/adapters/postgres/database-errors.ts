@@ -3,15 +3,15 @@ import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { StoreFull, StoreUnavailable, UnstorableBatch } from '../../ports/store-errors.ts'
 
 /**
- * SQLSTATEs after which trying again may help: connections (08, but not our own breach of protocol, 08P01), a password or
- * a right that an operator changed (28, 42501, which is also how a read-only file system is told), a database that is not
- * there (3D), transactions rolled back for another's sake (40), want of memory, disk or connections (53), an operator who
- * stops or restarts the server (57), errors of the system below it (58), and a replica that is not yet, or no longer, the
+ * SQLSTATEs after which a retry may help: connections (08, but not our own protocol violation, 08P01), a password or a
+ * privilege that an operator changed (28, 42501, which is also reported for a read-only file system), a missing
+ * database (3D), transactions rolled back because of others (40), insufficient memory, disk or connections (53), an
+ * operator who stops or restarts the server (57), system errors (58), and a replica that is not yet, or no longer, the
  * primary (25006, 55000).
  */
 const PASSING = /^(08(?!P01)|28|3D|40|42501|53|55000|57|58|25006)/
 
-/** SQLSTATEs that the data of a batch earns: bad data (22), a broken constraint (23), a limit of the database (54). */
+/** SQLSTATEs caused by the data of a batch: bad data (22), a violated constraint (23), a limit of the database (54). */
 const REFUSED_DATA = /^(22|23|54)/
 
 const DISK_FULL = '53100'
@@ -36,7 +36,7 @@ const SOCKET_ERRORS: ReadonlySet<string> = new Set([
   'ENOBUFS',
 ])
 
-/** What pg says without any code when a connection is lost or was never had. */
+/** Messages of pg without a code, when a connection is lost or could not be established. */
 const LOST_CONNECTION =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/
 
@@ -45,7 +45,7 @@ function causeOf(error: unknown): unknown {
   return error instanceof AggregateError ? error.errors[0] : error
 }
 
-/** The error as the port speaks of it: StoreUnavailable where trying again may help, else the error itself. */
+/** The error in the port's terms: StoreUnavailable if a retry may help, otherwise the error itself. */
 export function asStoreError(error: unknown): unknown {
   const cause = causeOf(error)
   if (!(cause instanceof Error)) return cause
@@ -69,14 +69,14 @@ const SENTENCES: readonly (readonly [codes: RegExp, sentence: string])[] = [
   [/^57P03/, 'the database is starting or shutting down'],
 ]
 
-/** What people are told of the error; null: there is nothing special to tell. */
+/** A message for people; null: no specific one. */
 export function sentenceOf(error: unknown): string | null {
   const cause = causeOf(error)
   const code = cause instanceof pg.DatabaseError ? (cause.code ?? '') : ''
   return SENTENCES.find(([codes]) => codes.test(code))?.[1] ?? null
 }
 
-/** As asStoreError, and UnstorableBatch where the database refused what it was given to keep. */
+/** As asStoreError, and UnstorableBatch if the database rejected the data. */
 export function asAppendError(error: unknown): unknown {
   const cause = causeOf(error)
   const refused = cause instanceof pg.DatabaseError && REFUSED_DATA.test(cause.code ?? '')

@@ -5,24 +5,25 @@ import { StoreFull, StoreUnavailable } from '../../ports/store-errors.ts'
 import { asStoreError, sentenceOf } from './database-errors.ts'
 
 export interface WatchTiming {
-  /** Time is counted in these: the process may have been stopped for an hour, and the database with it. */
+  /** Time is counted in these: the process may have been suspended for an hour, and the database with it. */
   tickMs: number
-  /** Without any progress for so long, the database is taken for away: calls fail at once, and those under way fail. */
+  /** After this long without progress, the database is considered unavailable: pending and new calls fail at once. */
   awayTicks: number
-  /** Without any progress for so long, it is taken for dead. */
+  /** After this long without progress, it is considered dead. */
   deadTicks: number
-  /** The same while a statement of the upkeep runs, which may take its time. */
+  /** The same while a maintenance statement runs, which may take longer. */
   maintenanceAwayTicks: number
   maintenanceDeadTicks: number
-  /** How often something is written that is of no other use. */
+  /** How often a probe is written. */
   writeEveryTicks: number
-  /** How long a full disk that a write met with is taken to be full still; a write that succeeds ends it. */
+  /** How long the disk is considered full after a write failed for that reason; a successful write ends it. */
   failedWriteTicks: number
 }
 
 /**
- * The embedded database appends 30,000 entries a second, in batches of at most 1,000, and reads in steps of milliseconds:
- * on a machine ten times slower, none of these comes near. VACUUM reads the indexes whole, and so grows with the log.
+ * The embedded database appends 30,000 entries a second, in batches of at most 1,000, and reads in steps of
+ * milliseconds: even on a machine ten times slower, none comes near these limits. VACUUM reads whole indexes, so its
+ * time grows with the log.
  */
 export const WATCH_TIMING: WatchTiming = {
   tickMs: 1_000,
@@ -36,17 +37,17 @@ export const WATCH_TIMING: WatchTiming = {
 
 export interface WatchedDatabase {
   pool: pg.Pool
-  /** How many statements have ended, whoever asked them. */
+  /** Number of completed statements of all callers. */
   statementsEnded(): number
-  /** Why nothing can answer now, where that is known without asking. */
+  /** Why it cannot respond now, if that is known without a query. */
   downBecause(): string | null
-  /** Whether a statement of the upkeep runs. */
+  /** Whether a maintenance statement is running. */
   isMaintained(): boolean
-  /** Whether writing for the sake of it may do harm. */
+  /** Whether a probe write may do harm. */
   sparesWrites(): boolean
-  /** Whether what is written now will be found again. */
+  /** Whether data written now can be found again. */
   isInPlace(): Promise<boolean>
-  /** It stands still, or what it writes is lost. */
+  /** It hangs, or its writes are lost. */
   onDead(reason: string): void
 }
 
@@ -58,9 +59,9 @@ const WRITE = `select pg_logical_emit_message(true, 'tabwire', '')`
 const STANDS_STILL = 'the database does not answer'
 
 /**
- * Knows whether the database answers and can be written, by asking it all the time: so whoever wants to know never waits,
- * and no call waits for one that stands still. Connections that are refused need no watch, for they fail by themselves;
- * a server that is stopped, a network that swallows packets or a thread that hangs fails nothing.
+ * Knows whether the database responds and is writable, by probing it continuously: so callers learn it without delay,
+ * and no call waits for a hanging database. Refused connections need no watch, since they fail by themselves; a stopped
+ * server, a network that drops packets or a hanging thread causes no error.
  */
 export class DatabaseWatch {
   readonly #database: WatchedDatabase
@@ -72,9 +73,9 @@ export class DatabaseWatch {
   #ticksWithoutProgress = 0
   #statementsEnded = 0
   #ticksSinceWrite = 0
-  /** It stands still: nothing is asked but our own question. */
+  /** It hangs: only the probe is sent. */
   #away: string | null = null
-  /** What came of the last question, or what prevents one. */
+  /** The result of the latest probe, or what prevents one. */
   #failure: string | null = null
   #failedWrite: { reason: string; ticksLeft: number } | null = null
   #toldProblem: string | null = null
@@ -86,41 +87,41 @@ export class DatabaseWatch {
     this.#timer = setInterval(() => this.#tick(), timing.tickMs).unref()
   }
 
-  /** Why nothing can be written now, for people; null: something can, as far as is known. */
+  /** Why nothing can be written now, for people; null: writes are possible, as far as is known. */
   get problem(): string | null {
     const down = this.#database.downBecause()
     if (down !== null) return `the embedded database is being restarted: ${down}`
     return this.#away ?? this.#failure ?? this.#failedWrite?.reason ?? null
   }
 
-  /** The call, unless the database is away or goes away meanwhile: then StoreUnavailable, at once. */
+  /** Runs the call, unless the database is or becomes unavailable: then StoreUnavailable, at once. */
   guard<T>(call: () => Promise<T>): Promise<T> {
     const down = this.#database.downBecause() ?? this.#away
     if (down !== null) return Promise.reject(new StoreUnavailable(new Error(down), this.problem ?? down))
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     this.#waiting.add(reject)
-    // The pool keeps connections and timers for whoever comes next.
+    // The pool keeps connections and timers for later callers.
     unowned(call)
       .then(resolve, reject)
       .finally(() => this.#waiting.delete(reject))
     return promise
   }
 
-  /** As guard, for a call that writes: how it ends is remembered. */
+  /** As guard, for a call that writes: its result is remembered. */
   async guardWrite<T>(call: () => Promise<T>): Promise<T> {
     try {
       const outcome = await this.guard(call)
       this.#failedWrite = null
       return outcome
     } catch (error) {
-      // A disk that is full for a table may have room for our own question; all else that question finds out as well.
+      // A disk that is full for a table may have space for the probe; the probe detects everything else as well.
       if (error instanceof StoreFull)
         this.#failedWrite = { reason: error.message, ticksLeft: this.#timing.failedWriteTicks }
       throw error
     }
   }
 
-  /** Asks now. Rejects with StoreUnavailable unless the database answers and can be written. */
+  /** Probes now. Rejects with StoreUnavailable unless the database responds and is writable. */
   async check(): Promise<void> {
     await this.guard(() => this.#ask())
     const { problem } = this
@@ -135,7 +136,7 @@ export class DatabaseWatch {
     if (this.#failedWrite && (this.#failedWrite.ticksLeft -= 1) <= 0) this.#failedWrite = null
     this.#ticksSinceWrite += 1
     const ended = this.#database.statementsEnded()
-    // Any statement that ends is progress, whoever asked it.
+    // Any completed statement is progress, whichever caller sent it.
     if (ended !== this.#statementsEnded) this.#ticksWithoutProgress = 0
     this.#statementsEnded = ended
     if (this.#isProbing) {
@@ -172,7 +173,7 @@ export class DatabaseWatch {
       await this.#ask()
       this.#away = null
     } catch {
-      // It is kept as the failure, and told when it is another than the last.
+      // Stored as the failure, and logged if it differs from the previous one.
     } finally {
       this.#isProbing = false
       this.#tellOfChange()

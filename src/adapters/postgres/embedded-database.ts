@@ -7,11 +7,11 @@ import { createSocketDirectory, PORT, SOCKET_NAME } from './embedded-socket.ts'
 import { COMPLETE, startThread, type EmbeddedThread } from './embedded-thread.ts'
 
 export interface EmbeddedEvents {
-  /** Its thread has been started for the first time. */
+  /** Its thread was started for the first time. */
   starting?(): void
-  /** It does not answer any more, and is being restarted. */
+  /** It no longer responds, and is being restarted. */
   down(reason: string): void
-  /** It answers again. */
+  /** It responds again. */
   up(): void
   /** It cannot be restarted: nothing can be stored any more. Called at most once. */
   lost(error: Error): void
@@ -22,13 +22,13 @@ export interface RestartTiming {
   lastDelayMs: number
   /** A thread that lived this long is restarted without delay. */
   stableMs: number
-  /** How long one attempt may take: the thread may stand still as the last one did. */
+  /** Time limit of one attempt: the new thread may hang like the last one. */
   startMs: number
-  /** How long attempts may fail in a row. */
+  /** How long attempts may keep failing. */
   giveUpMs: number
 }
 
-/** How long the database may take to write everything down when it is asked to end: less than a graceful end may. */
+/** How long the database may take to flush everything on shutdown: less than a graceful shutdown may. */
 const CLOSE_DEADLINE_MS = 3_000
 
 export const RESTART_TIMING: RestartTiming = {
@@ -40,13 +40,13 @@ export const RESTART_TIMING: RestartTiming = {
 }
 
 /**
- * PGlite in a thread of its own behind a Unix socket. A thread that ends, or is found to stand still, is replaced by
- * another on the same directory, which recovers as after a crash: everything that was acknowledged is there.
+ * PGlite in a separate thread behind a Unix socket. A thread that exits or hangs is replaced by another on the same
+ * directory, which recovers as after a crash: every acknowledged write is there.
  */
 export class EmbeddedDatabase {
   /** Where the data is stored. */
   readonly directory: string
-  /** What pg takes for a host: the directory of the Unix socket. */
+  /** The host for pg: the directory of the Unix socket. */
   readonly socketDirectory: string
   readonly port = PORT
   readonly #events: EmbeddedEvents
@@ -55,7 +55,7 @@ export class EmbeddedDatabase {
   #thread: EmbeddedThread
   #startedAt = performance.now()
   #delayMs = 0
-  /** Why it does not answer now. */
+  /** Why it does not respond now. */
   #down: string | null = null
   #reviving: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
@@ -75,7 +75,7 @@ export class EmbeddedDatabase {
     this.#watch(thread)
   }
 
-  /** Rejects when the database cannot be opened the first time. */
+  /** Rejects if the database cannot be opened the first time. */
   static async start(
     dataDir: string,
     events: EmbeddedEvents,
@@ -95,12 +95,12 @@ export class EmbeddedDatabase {
     }
   }
 
-  /** Why nothing answers now; null: it runs. */
+  /** Why it does not respond now; null: it runs. */
   get downBecause(): string | null {
     return this.#down
   }
 
-  /** Whether its files are where they were: open files of a directory that was removed take writes without a word. */
+  /** Whether its files still exist: open files of a removed directory accept writes silently. */
   async isInPlace(): Promise<boolean> {
     try {
       await stat(join(this.directory, COMPLETE))
@@ -110,13 +110,13 @@ export class EmbeddedDatabase {
     }
   }
 
-  /** Ends the thread in the midst of whatever it does, and starts another. */
+  /** Kills the thread at any point of its work, and starts another. */
   restart(reason: string): void {
     if (this.#down !== null || this.#closing) return
     this.#goDown(reason)
   }
 
-  /** Asks it to write everything down; the deadline ends it as `kill` does. */
+  /** Asks it to flush everything; after the deadline it is ended as by `kill`. */
   close(): Promise<void> {
     return (this.#closing ??= this.#end(async () => {
       const deadline = setTimeout(() => void this.#thread.terminate(), CLOSE_DEADLINE_MS)
@@ -126,7 +126,7 @@ export class EmbeddedDatabase {
     }))
   }
 
-  /** Ends it in the midst of whatever it does; the next start finds everything that was committed. */
+  /** Kills it at any point of its work; the next start finds everything that was committed. */
   kill(): Promise<void> {
     return (this.#closing ??= this.#end(() => this.#thread.terminate()))
   }
@@ -150,7 +150,10 @@ export class EmbeddedDatabase {
     this.#reviving = this.#revive(reason)
   }
 
-  /** Never rejects. Not by p-retry: the pauses go on growing from one outage to the next, until it has been up for a while. */
+  /**
+   * Never rejects. Not by p-retry: the delays keep growing from one outage to the next, until it has been up for a
+   * while.
+   */
   async #revive(firstReason: string): Promise<void> {
     const { firstDelayMs, lastDelayMs, stableMs, startMs, giveUpMs } = this.#timing
     const { signal } = this.#closed
@@ -163,7 +166,7 @@ export class EmbeddedDatabase {
       this.#delayMs = Math.min(Math.max(firstDelayMs, this.#delayMs * 2), lastDelayMs)
       if (signal.aborted) return
       try {
-        // A thread that was ended leaves its socket behind.
+        // A killed thread leaves its socket behind.
         const socketPath = join(this.socketDirectory, SOCKET_NAME)
         rmSync(socketPath, { force: true })
         using deadline = new Deadline(startMs, [signal])
@@ -183,5 +186,5 @@ export class EmbeddedDatabase {
   }
 }
 
-/** What its thread says when the database is not where it was: no attempt will find it. */
+/** The thread's error for a missing database: no retry will find it. */
 const GONE = 'its directory is gone'

@@ -3,12 +3,12 @@ import type { Logger } from '../../logger.ts'
 
 const ROUND_MS = 5_000
 
-/** Write-ahead log between two checkpoints: bounds the disk it takes and what a start after a crash has to repeat. */
+/** Write-ahead log between two checkpoints: limits its disk space and the recovery time after a crash. */
 const CHECKPOINT_AFTER_BYTES = 48 * 1024 * 1024
 
-/** Rows added since the last VACUUM. Often, so that each is short: it looks only at pages that changed. */
+/** Rows added since the last VACUUM. Frequent, so that each is short: it visits only changed pages. */
 const VACUUM_AFTER_ADDED = 25_000
-/** Rows deleted or replaced since then. Each such VACUUM reads the indexes whole, so the larger the table the rarer. */
+/** Rows deleted or replaced since then. Each such VACUUM reads whole indexes, so it is rarer for larger tables. */
 const VACUUM_AFTER_DEAD = 10_000
 const VACUUM_DEAD_SHARE = 0.1
 
@@ -32,14 +32,15 @@ const READ_LOG_SIZE = `
 select pg_wal_lsn_diff(pg_current_wal_lsn(), (pg_control_checkpoint()).redo_lsn)::float8 as bytes`
 
 export interface Maintenance {
-  /** Whether a statement of its runs now. */
+  /** Whether one of its statements is running. */
   readonly isAtIt: boolean
   close(): Promise<void>
 }
 
 /**
- * What a PostgreSQL server's own processes do and the embedded database has nobody for: checkpoints (measured: without
- * them its write-ahead log grows for ever), VACUUM and ANALYZE. One statement a round, through the one connection.
+ * Maintenance that a PostgreSQL server does in background processes, which the embedded database lacks: checkpoints
+ * (measured: without them its write-ahead log grows forever), VACUUM and ANALYZE. One statement per round, over the one
+ * connection.
  */
 export function startMaintenance(pool: pg.Pool, logger: Logger, mayWrite: () => boolean): Maintenance {
   let running: Promise<unknown> = Promise.resolve()
@@ -49,11 +50,11 @@ export function startMaintenance(pool: pg.Pool, logger: Logger, mayWrite: () => 
   const schedule = () => {
     if (closed) return
     timer = setTimeout(() => {
-      // On a full disk a checkpoint ends the backend, and little is left to do where nothing can be written.
+      // On a full disk a checkpoint ends the backend, and there is little to do while nothing can be written.
       isAtIt = mayWrite()
       running = (isAtIt ? maintain(pool) : Promise.resolve())
         .catch((error: unknown) => {
-          // The database itself is what fails everyone else's statements too; the next round tries again.
+          // A failing database is reported by all other statements, too; the next round tries again.
           if (!closed) logger.warn({ err: error }, 'the upkeep of the embedded database failed')
         })
         .then(() => {

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A socket's path has room for about a hundred characters (104 on macOS), the rest of its name takes forty. */
+/** A socket's path has a limit of about a hundred characters (104 on macOS); the rest of the name takes forty. */
 const LONGEST_PARENT = 60
 
 const PREFIX = 'tabwire-db-'
@@ -15,8 +15,8 @@ export const SOCKET_NAME = `.s.PGSQL.${PORT}`
 const YOUNG_MS = 60_000
 
 /**
- * Of its own and mode 0700, for whoever reaches the socket reaches the data. The name tells whose it is, so that what a
- * killed server left is removed by the next.
+ * A separate directory with mode 0700, since access to the socket is access to the data. The name identifies the
+ * process, so that the next server removes what a killed one left behind.
  */
 export async function createSocketDirectory(): Promise<string> {
   const parent = tmpdir().length <= LONGEST_PARENT ? tmpdir() : '/tmp'
@@ -28,13 +28,13 @@ export async function createSocketDirectory(): Promise<string> {
   return mkdtempSync(join(parent, `${PREFIX}${process.pid}-`))
 }
 
-/** Containers may share the directory but not the processes: one that nobody runs here may still be somebody's. */
+/** Containers may share the directory but not the processes: a pid that does not exist here may still be in use. */
 async function isAbandoned(directory: string): Promise<boolean> {
   const socketPath = join(directory, SOCKET_NAME)
   try {
     if (!existsSync(socketPath)) return Date.now() - statSync(directory).mtimeMs > YOUNG_MS
   } catch {
-    // It has been removed meanwhile.
+    // It was removed meanwhile.
     return false
   }
   const { promise, resolve } = Promise.withResolvers<boolean>()
@@ -50,7 +50,7 @@ function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {
-    // Somebody else's process may not be signalled, but it is there, and its directory is none of ours.
+    // Another user's process cannot be signaled, but it exists, and its directory must be kept.
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

@@ -1,29 +1,29 @@
 import { Worker } from 'node:worker_threads'
 
-/** A file in the directory of a database that has been made whole: an interrupted first start leaves none. */
+/** A file in the directory of a completely initialized database: an interrupted first start leaves none. */
 export const COMPLETE = 'tabwire-complete'
 
 export interface EmbeddedWorkerData {
   directory: string
   socketPath: string
-  /** Fail where there is no database yet, instead of making an empty one. */
+  /** Fail if there is no database yet, instead of creating an empty one. */
   mustExist: boolean
 }
 
 export type EmbeddedWorkerEvent = { kind: 'ready' } | { kind: 'failed'; reason: string }
 
-/** The thread in which PGlite runs, behind its socket. */
+/** The thread that runs PGlite, behind its socket. */
 export interface EmbeddedThread {
-  /** Resolves with the reason when the thread has ended, whoever ended it. */
+  /** Resolves with the reason when the thread has exited, for any cause. */
   ended: Promise<string>
-  /** Asks it to write everything down and to end. */
+  /** Asks it to flush everything and exit. */
   askToClose(): void
   terminate(): Promise<void>
 }
 
-/** Resolves when it answers on its socket. Rejects, and nothing is left of it, when it cannot or is told to stop. */
+/** Resolves when it responds on its socket. Rejects, leaving nothing behind, if it cannot or is told to stop. */
 export async function startThread(workerData: EmbeddedWorkerData, stop: AbortSignal): Promise<EmbeddedThread> {
-  // The file lies beside this one, as .ts in the sources and as .js in the bundle.
+  // The file is beside this one, as .ts in the sources and as .js in the bundle.
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const worker = new Worker(new URL(`./embedded-worker.${extension}`, import.meta.url), { workerData })
   let reason = 'its thread ended'
@@ -47,7 +47,7 @@ export async function startThread(workerData: EmbeddedWorkerData, stop: AbortSig
     stop.throwIfAborted()
     await ready.promise
   } catch (error) {
-    // A thread that failed ends by itself, after it has said why.
+    // A thread that failed exits by itself, after it has reported why.
     await terminate()
     throw error
   } finally {

@@ -5,26 +5,24 @@ import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
 import { COMPLETE, type EmbeddedWorkerData, type EmbeddedWorkerEvent } from './embedded-thread.ts'
 
-/**
- * The thread in which the embedded database lives, so that its statements do not hold up the event loop of the server.
- */
+/** The thread of the embedded database, so that its statements do not block the event loop of the server. */
 const { directory, socketPath, mustExist } = workerData as EmbeddedWorkerData
 const port = parentPort
 if (!port) throw new Error('embedded-worker runs as a worker thread only')
 const tell = (event: EmbeddedWorkerEvent) => port.postMessage(event)
 
-/** The part of Emscripten's file system that is missing: what it maps to a directory of the host cannot fsync. */
+/** The missing part of Emscripten's file system: directories of the host that it mounts cannot fsync. */
 interface HostFiles {
   FS: { filesystems: { NODEFS: { stream_ops: { fsync?: (stream: { nfd: number }) => number } } } }
 }
 
-/** EIO, as WASI numbers it. */
+/** EIO, in WASI's numbering. */
 const INPUT_OUTPUT_ERROR = 29
 
 /**
- * PGlite turns fsync off, and its files on the host would ignore it: a loss of power could not only lose what was
- * committed but leave the files at odds with each other. Here a commit is on the disk when it is answered (measured:
- * 0.75 ms instead of 0.4 for one row; 30k instead of 45k rows/s in batches of 500).
+ * PGlite turns fsync off, and its files on the host would ignore it: a power failure could not only lose committed data
+ * but leave the files inconsistent. Here a commit is on the disk before it is acknowledged (measured: 0.75 ms instead
+ * of 0.4 for one row; 30k instead of 45k rows/s in batches of 500).
  */
 class DurableFiles extends NodeFS {
   override async init(...parameters: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
@@ -48,10 +46,10 @@ class DurableFiles extends NodeFS {
 const NO_FSYNC = '-F'
 const SETTINGS = ['wal_sync_method=fsync', 'wal_level=minimal', 'max_wal_senders=0', 'jit=off']
 
-/** The status with which the backend leaves its loop for its own handling of an error (pglite.ts). */
+/** The exit status with which the backend leaves its loop to handle an error (pglite.ts). */
 const LONG_JUMP = 100
 
-/** Where exceptions leave the backend. */
+/** Functions through which exceptions leave the backend. */
 const BACKEND_CALLS = [
   '_PostgresMainLoopOnce',
   '_PostgresMainLongJmp',
@@ -60,7 +58,7 @@ const BACKEND_CALLS = [
 ] as const
 
 const LAST_MESSAGES = 5
-/** The latest of what the backend wrote to its own log: why it died. */
+/** The latest lines of the backend's own log: why it died. */
 const messages: string[] = []
 
 function noteMessage(line: string): boolean {
@@ -70,9 +68,9 @@ function noteMessage(line: string): boolean {
 }
 
 /**
- * PGlite swallows whatever ends its backend, a PANIC included, and answers on as if nothing had happened: statements that
- * were never carried out seem to succeed, and at some point none is answered at all. So the thread ends at once, before a
- * further byte is sent. The owner starts another, which recovers as after a crash.
+ * PGlite hides anything that ends its backend, including a PANIC, and continues to respond as if nothing had happened:
+ * statements that never ran appear to succeed, and at some point it stops responding. So the thread exits at once,
+ * before another byte is sent. The owner starts another, which recovers as after a crash.
  */
 function die(error: unknown): never {
   const panic = messages.findLast((line) => /\b(PANIC|FATAL):/.test(line))
@@ -97,7 +95,7 @@ class MortalDatabase extends PGlite {
     }
   }
 
-  /** The server before it never answers anyone again once this has failed. */
+  /** The server in front of it never responds again once this has failed. */
   override async execProtocolRawStream(...parameters: Parameters<PGlite['execProtocolRawStream']>): Promise<void> {
     try {
       await super.execProtocolRawStream(...parameters)
@@ -121,7 +119,7 @@ async function open(path: string): Promise<MortalDatabase> {
   return database
 }
 
-/** What its files' errors are, as WASI numbers them. */
+/** Errors of its files, in WASI's numbering. */
 const ERRNO: Readonly<Record<number, string>> = {
   2: 'permission denied',
   29: 'input/output error',
@@ -130,7 +128,7 @@ const ERRNO: Readonly<Record<number, string>> = {
   69: 'read-only file system',
 }
 
-/** Emscripten throws objects that are no errors: its files' with an errno, its program's end with a status. */
+/** Emscripten throws objects that are not Errors: file errors have an errno, a program's exit has a status. */
 function reasonOf(error: unknown): string {
   if (error instanceof Error) return error.message || error.name
   const errno = (error as { errno?: unknown } | undefined)?.errno
@@ -139,17 +137,17 @@ function reasonOf(error: unknown): string {
 }
 
 try {
-  // Written once the database has been made whole: an interrupted first start left something that cannot be opened, and
-  // held nothing yet.
+  // Written after the database was initialized: an interrupted first start leaves a directory that cannot be opened,
+  // and without data.
   const complete = `${directory}/${COMPLETE}`
   if (!existsSync(complete)) {
-    // Another, empty one in its place would hide that everything is gone.
+    // A new empty one in its place would hide the loss of all data.
     if (mustExist) throw new Error('its directory is gone')
     rmSync(directory, { recursive: true, force: true })
   }
   const database = await open(directory)
   if (!existsSync(complete)) writeFileSync(complete, '')
-  // One pool with one connection speaks to it; others are let in while the first one's end is being noticed.
+  // One pool with one connection uses it; more are accepted while the end of the first one is not noticed yet.
   const server = new PGLiteSocketServer({ db: database, path: socketPath, maxConnections: 8 })
   await server.start()
   port.once('message', () => {

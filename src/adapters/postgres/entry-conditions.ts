@@ -10,7 +10,7 @@ import type {
 } from '../../ports/log-entry.ts'
 import { KIND_CODES } from './tables.ts'
 
-/** Collects the values of a statement and gives each its place. */
+/** Collects the parameters of a statement and numbers them. */
 export class Parameters {
   readonly values: unknown[]
 
@@ -25,11 +25,11 @@ export class Parameters {
 }
 
 /**
- * What domain/log/entry-filter.ts says of `console`, `network` and `webSocket`, in SQL; null where they narrow nothing. Kinds are not
- * part of it: they choose the index.
+ * The filters `console`, `network` and `webSocket` of domain/log/entry-filter.ts, in SQL; null if they have no effect.
+ * Kinds are not part of it: they choose the index.
  *
- * No stored data makes a statement fail. An entry that a condition cannot judge passes, since a reader may have wanted it: one
- * of a newer version, without the member, or with a level or type that is unknown. It is found to be unreadable when it is read.
+ * No stored data makes a statement fail. An entry that a condition cannot evaluate passes, since it may match: one of a
+ * newer version, without the member, or with an unknown level or type. It is found to be unreadable when it is read.
  */
 export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): string | null {
   const narrowed = (kind: SessionEventKind, conditionsOfKind: () => string[]) => {
@@ -56,7 +56,7 @@ function consoleConditions({ levels, textContains, pageId }: ConsoleFilter, para
 
 function networkConditions(filter: NetworkFilter, parameters: Parameters): string[] {
   const { urlContains, methods, resourceTypes, minStatus, maxStatus, outcomes, failedOnly } = filter
-  // Compared as JSON, in whose order null is below every number: a cast would fail for what is no number.
+  // Compared as JSON, where null sorts below every number: a cast would fail for values that are not numbers.
   const status = (operator: string, bound: number) =>
     `data->'status' ${operator} to_jsonb(${parameters.add(bound, 'int')})`
   return [
@@ -74,13 +74,13 @@ function networkConditions(filter: NetworkFilter, parameters: Parameters): strin
 
 const quoted = (text: string) => `'${text}'`
 
-/** What the end of the session cut did not fail by itself. */
+/** Requests cut off by the end of the session did not fail by themselves. */
 const FAILED = `(data->'failure' <> 'null' and data->>'failure' <> all(array[${CUT_FAILURES.map(quoted).join()}]))`
 
-/** The version from which entries of requests have an outcome. */
+/** The version in which entries of requests got an outcome. */
 const HAVE_OUTCOME = 3
 
-/** As the upgrade of older entries tells it by their failure. Null: it cannot be told. */
+/** As in the upgrade of older entries, derived from their failure. Null: unknown. */
 const OUTCOME = `case when version >= ${HAVE_OUTCOME} then data->>'outcome'
   when data->'failure' = 'null' then 'COMPLETED'
   when jsonb_typeof(data->'failure') is distinct from 'string' then null
@@ -100,7 +100,7 @@ function webSocketConditions(filter: WebSocketFilter, parameters: Parameters): s
   ]
 }
 
-/** Only of a list its items are looked at: of anything else that would be an error. */
+/** Items are only read from a list: anything else would be an error. */
 function someTextContains(part: string, parameters: Parameters): string {
   if (!isStorable(part)) return 'false'
   const place = parameters.add(part, 'text')
@@ -109,7 +109,7 @@ function someTextContains(part: string, parameters: Parameters): string {
     or exists (select 1 from ${items} as message where strpos(message->>'text', ${place}) > 0))`
 }
 
-/** Said by the values that are not wanted, so that one that is unknown passes. */
+/** Expressed by the unwanted values, so that an unknown one passes. */
 function isAmong<V extends string>(
   value: string,
   wanted: readonly V[],
@@ -120,7 +120,7 @@ function isAmong<V extends string>(
   return `((${value}) = any(${parameters.add(others, 'text[]')})) is not true`
 }
 
-/** What is stored is well-formed and free of U+0000, and the database takes nothing else for a text. */
+/** Stored texts are well-formed and free of U+0000, and the database accepts no others. */
 const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
 
 const equals = (member: string, value: string, parameters: Parameters) =>
@@ -131,7 +131,7 @@ function contains(member: string, part: string | null | undefined, parameters: P
   return [isStorable(part) ? `(strpos(data->>'${member}', ${parameters.add(part, 'text')}) > 0) is not false` : 'false']
 }
 
-/** In the collation "C", upper() knows the letters of ASCII and no others. */
+/** In the collation "C", upper() changes ASCII letters only. */
 function methodIsAmong(methods: readonly string[], parameters: Parameters): string {
   const place = parameters.add(methods.filter(isStorable), 'text[]')
   return `(upper(data->>'method' collate "C") in (select upper(method collate "C") from unnest(${place}) as method)) is not false`

@@ -5,12 +5,12 @@ import type { UnreadableEntries } from './unreadable-entries.ts'
 
 const KINDS_BY_CODE = new Map(Object.entries(KIND_CODES).map(([kind, code]) => [code, kind as SessionEventKind]))
 
-/** Columns of an entry as every reading statement selects them, in this order; `at` as milliseconds. */
+/** Columns of an entry as every reading statement selects them, in this order; `at` in milliseconds. */
 export const ENTRY_COLUMNS = `sequence, kind, round(date_part('epoch', at) * 1000) as at, version, data`
 
 export type EntryRow = [sequence: number, kind: number, at: number, version: number, data: unknown]
 
-/** The entry, as the newest version has it; one that cannot be read is an ENTRIES_DROPPED in its place (guarantee 7). */
+/** The entry in the newest version; one that cannot be read is replaced by an ENTRIES_DROPPED (guarantee 7). */
 export function entryOfRow(sessionId: string, row: EntryRow, unreadable: UnreadableEntries): LogEntry {
   const [sequence, code, at, version, stored] = row
   const kind = KINDS_BY_CODE.get(code) ?? null
@@ -39,8 +39,8 @@ export function arraysOfEntries(
 const TEXT_OID = 25
 
 /**
- * A text[] in PostgreSQL's binary format, which pg sends as it is. JSON is full of quotes, each of which the textual
- * format would have escaped here and unescaped there; measured on the embedded database: 46k instead of 29k rows/s.
+ * A text[] in PostgreSQL's binary format, which pg sends unchanged. JSON is full of quotes, each of which the text
+ * format escapes here and unescapes there; measured on the embedded database: 46k instead of 29k rows/s.
  */
 function encodeTextArray(texts: readonly string[]): Buffer {
   const header = 20
@@ -69,7 +69,7 @@ export interface EntryCounts {
   screenshot: number
 }
 
-/** What the counters of a session's row gain by these entries. */
+/** The increments of a session's counters for these entries. */
 export function countEntriesByCounter(entries: readonly LogEntry[]): EntryCounts {
   const counts = { navigation: 0, console: 0, network: 0, action: 0, screenshot: 0 }
   for (const entry of entries) {

@@ -18,10 +18,10 @@ const FIND_ENTRY = `select ${ENTRY_COLUMNS} from log_entries where session_id = 
 const FIND_REQUEST = `select ${ENTRY_COLUMNS} from log_entries where session_id = $1 and request_id = $2`
 const READ_HEAD = 'select last_sequence, status from sessions where id = $1'
 
-/** Sequences and request ids are ints of the database; a larger number stands in no log. */
+/** Sequences and request ids are ints of the database; no log contains larger numbers. */
 const isInt = (number: number) => Number.isInteger(number) && number >= 0 && number <= 2_147_483_647
 
-/** The part of the store that keeps the entries of the logs. */
+/** Log entries in the store. */
 export function createEntryStore(pool: pg.Pool, turns: ReadSemaphore, unreadable: UnreadableEntries): EntryStore {
   const readOne = async <Row extends unknown[]>(text: string, values: unknown[]): Promise<Row | null> => {
     const { rows } = await pool

@@ -19,13 +19,16 @@ function conditions(owner: string, filter: SessionFilter): (SQL | undefined)[] {
 
 const NEWEST_FIRST = [desc(sessions.createdAt), desc(sessions.id)]
 
-/** Compared as rows, for which the index has one place; "earlier, or as early and smaller" would be read from its end. */
+/**
+ * Compared as rows, which is a single position in the index; "earlier, or as early and smaller" would scan from its
+ * end.
+ */
 const compare = (operator: '<' | '>', { createdAt, id }: SessionPosition) =>
   sql`(${sessions.createdAt}, ${sessions.id}) ${sql.raw(operator)} (${sql.param(createdAt, sessions.createdAt)}::timestamptz, ${id}::uuid)`
 
 /**
- * See Store.listSessions. The places of the page come first, which an index alone knows, and then its rows: those that
- * `offset` skips are never read.
+ * See Store.listSessions. The keys of the page are selected first, from an index only, and then its rows: rows skipped
+ * by `offset` are never read.
  */
 export async function listSessions(db: NodePgDatabase, query: SessionQuery): Promise<SessionPage> {
   const { owner, filter, direction, after, before, offset = 0, limit } = query
@@ -36,7 +39,7 @@ export async function listSessions(db: NodePgDatabase, query: SessionQuery): Pro
     after ? compare('<', after) : undefined,
     before ? compare('>', before) : undefined,
   ]
-  // One more than asked for tells whether there is more.
+  // One more than requested shows whether there are more.
   const enough = offset + limit + 1
   const ofStatus = (status: SessionStatus | null) =>
     db
@@ -70,12 +73,12 @@ export async function listSessions(db: NodePgDatabase, query: SessionQuery): Pro
   }
 }
 
-/** Rows of one range that one step of counting looks at (guarantee 11); there is a range for each status. */
+/** Rows of one range per step of counting (guarantee 11); there is a range for each status. */
 const COUNTING_STEP = 1000
 
 /**
- * See Store.countSessions. In steps, each in its turn, so that appends get in between; the first holds all of what most owners have, and
- * so counts as of one moment.
+ * See Store.countSessions. In steps, so that appends run in between; the first covers everything for most owners, and
+ * so is a consistent count.
  */
 export async function countSessions(
   db: NodePgDatabase,
@@ -86,8 +89,8 @@ export async function countSessions(
   const { name, status, metadata } = filter
   const isNamed = typeof name === 'string'
   const statuses: (SessionStatus | null)[] = status ? [...new Set(status)] : [null]
-  // A range is what stands together in one index, so that no step looks further than it counts. Sessions of one name
-  // stand together; those of one name and status do not.
+  // A range is contiguous in one index, so that no step reads more than it counts. Sessions of one name are contiguous;
+  // those of one name and status are not.
   let ranges: CountedRange[] = (isNamed && status ? [null] : statuses).map((one) => ({ status: one, before: null }))
   const passes = and(
     metadata ? sql`${sessions.metadata} @> ${JSON.stringify(metadata)}::jsonb` : undefined,
@@ -137,6 +140,6 @@ export async function countSessions(
 
 interface CountedRange {
   status: SessionStatus | null
-  /** Where the last step ended. */
+  /** The end of the last step. */
   before: SessionPosition | null
 }

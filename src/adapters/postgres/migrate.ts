@@ -5,19 +5,19 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import { MIGRATIONS } from '../../package-files.ts'
 import { DatabaseUnusable, type Database } from './open-database.ts'
 
-/** Any number, so long as every version of Tabwire takes the same one. */
+/** Any number, as long as every version of Tabwire uses the same one. */
 const LOCK = 7_420_311_906
 
 /**
- * Brings the tables up to date. Of several servers that start at once, one does it while the others wait. Refuses a
- * database that a newer version has already changed.
+ * Migrates the tables to the newest version. If several servers start at once, one migrates while the others wait.
+ * Refuses a database that a newer version has already changed.
  */
 export async function migrateDatabase(database: Database): Promise<void> {
-  // A connection of its own, without the pool's time limits: a migration of a large table takes as long as it takes,
-  // and so does waiting for another server's.
+  // A separate connection, without the pool's timeouts: migrating a large table may take any time, and so may waiting
+  // for another server's migration.
   const client = database.createClient()
   client.on('error', () => {
-    // Whatever ends the connection also fails the statement that is waiting on it, and is told there.
+    // An error of the connection also fails the pending statement, and is reported there.
   })
   await client.connect()
   try {

@@ -7,22 +7,22 @@ import { EmbeddedDatabase, type EmbeddedEvents, type RestartTiming } from './emb
 import { startMaintenance } from './embedded-maintenance.ts'
 import { OwnedClient, type ConnectionEvents } from './owned-client.ts'
 
-/** The oldest server that everything used here works on; older ones have no more fixes soon, and are not tested. */
+/** The oldest supported server: older ones will soon get no more fixes, and are not tested. */
 const OLDEST_VERSION = 150_000
 
 /**
- * How long a statement that runs when the embedded database shall end may still take. It cannot be cancelled, a VACUUM
- * may take longer than an orderly end may, and what it has not done the next one does.
+ * How long a running statement may still take at shutdown of the embedded database. It cannot be canceled, a VACUUM may
+ * take longer than a graceful shutdown, and the next one does the rest.
  */
 const DRAIN_DEADLINE_MS = 2_000
 
-/** How long a server may take to take leave of its connections. */
+/** How long a server may take to close its connections. */
 const CLOSE_DEADLINE_MS = 2_000
 
-/** The embedded database has one connection, for which statements wait while one of the upkeep runs. */
+/** The embedded database has one connection, and statements wait while a maintenance statement runs. */
 const TURN_DEADLINE_MS = 30_000
 
-/** Why the database cannot be used: one line for people, without the password of its URL. */
+/** Why the database cannot be used: one line for people, without the password in its URL. */
 export class DatabaseUnusable extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause })
@@ -31,16 +31,18 @@ export class DatabaseUnusable extends Error {
 }
 
 export interface DatabaseEnvironment {
-  /** Absolute path; the embedded database lies in `<dataDir>/database`. Its lock is the caller's business. */
+  /** Absolute path; the embedded database is stored in `<dataDir>/database`. The caller holds its lock. */
   dataDir: string
   logger: Logger
   /** The embedded database cannot be restarted: nothing can be stored until the next start. Called at most once. */
   onLost?: (error: Error) => void
-  /** False while the rest of the disk is kept for what the embedded database itself needs to work, and for ends of logs. */
+  /**
+   * False while the rest of the disk is reserved for the embedded database itself, and for the final entries of logs.
+   */
   hasRoom?: (isEnd: boolean) => boolean | Promise<boolean>
-  /** The database is being waited for: a thread that starts, or a server that answers. */
+  /** Waiting for the database: a starting thread, or a server that does not respond yet. */
   onStarting?: () => void
-  /** Other than the usual ones; for tests. */
+  /** Overrides of the defaults; for tests. */
   watchTiming?: WatchTiming
   restartTiming?: RestartTiming
 }
@@ -48,14 +50,14 @@ export interface DatabaseEnvironment {
 export interface Database {
   pool: pg.Pool
   watch: DatabaseWatch
-  /** A connection beside the pool, without its limits in time; whoever asks for it connects and ends it. */
+  /** A connection outside the pool, without its timeouts; the caller connects and ends it. */
   createClient(): pg.Client
-  /** One line for people: which database, where. No password in it. */
+  /** One line for people: the database and its location. Contains no password. */
   describe(): string
   close(): Promise<void>
 }
 
-/** Opens the server that the configuration names, or else the embedded database. Rejects with DatabaseUnusable. */
+/** Opens the configured server, or else the embedded database. Rejects with DatabaseUnusable. */
 export async function openDatabase(config: DatabaseConfig, environment: DatabaseEnvironment): Promise<Database> {
   return config.kind === 'server' ? openServer(config.url, environment) : openEmbedded(environment)
 }
@@ -74,8 +76,8 @@ async function openServer(url: string, { logger, onStarting, watchTiming }: Data
     ...ownedClients(statements),
     max: 12,
     idleTimeoutMillis: 60_000,
-    // The server gives up first, so that the answer tells what happened; the client's own limit is for a network
-    // that swallows packets.
+    // The server times out first, so that its error says what happened; the client's own timeout is for a network that
+    // drops packets.
     statement_timeout: 20_000,
     query_timeout: 30_000,
     idle_in_transaction_session_timeout: 30_000,
@@ -99,7 +101,7 @@ async function openServer(url: string, { logger, onStarting, watchTiming }: Data
     isMaintained: () => false,
     isInPlace: () => Promise.resolve(true),
     sparesWrites: () => false,
-    // The limits of its connections end what stands still.
+    // The timeouts of its connections end hanging calls.
     onDead: () => {},
   }
   const watch = new DatabaseWatch(nothingToRestart, logger, watchTiming)
@@ -111,7 +113,7 @@ async function openServer(url: string, { logger, onStarting, watchTiming }: Data
     close: async () => {
       watch.close()
       const ended = pool.end()
-      // A server that stands still answers no goodbye; what is open ends with the process.
+      // A hanging server does not acknowledge the end of connections; open ones end with the process.
       await Deadline.isMet(ended, CLOSE_DEADLINE_MS)
     },
   }
@@ -142,12 +144,12 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
   const pool = new pg.Pool({
     ...connection,
     ...ownedClients(statements),
-    // One connection, for behind the socket there is one backend, which every connection would share with its prepared
-    // statements: measured, the second connection's "append" is refused because the first has one. Nothing is lost,
-    // for the backend works on one statement at a time anyway.
+    // One connection, since there is one backend behind the socket, and all connections would share its prepared
+    // statements: measured, the second connection's "append" is rejected because the first has prepared one. Nothing is
+    // lost, since the backend executes one statement at a time anyway.
     max: 1,
     idleTimeoutMillis: 0,
-    // For the turn at the one connection, and for a new one. How long a statement may take is the watch's to judge.
+    // For the wait for the one connection, and for a new one. Time limits of statements are up to the watch.
     connectionTimeoutMillis: TURN_DEADLINE_MS,
     // A connection after an error finds the backend as the last one left it. The pool waits for the promise, whatever
     // its types say.
@@ -192,7 +194,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
   }
 }
 
-/** Counted where each statement is answered: a listener of the pool would run in the midst of giving a connection back. */
+/** Counted when each statement completes: a listener of the pool would run while a connection is being released. */
 class StatementCount implements ConnectionEvents {
   ended = 0
   readonly #logger: Logger
@@ -210,15 +212,15 @@ class StatementCount implements ConnectionEvents {
   }
 }
 
-/** The pool hands all of its options on to each client. */
+/** The pool passes all of its options to each client. */
 const ownedClients = (events: ConnectionEvents): pg.PoolConfig & { events: ConnectionEvents } => ({
   Client: OwnedClient as unknown as new (config?: string | pg.ClientConfig) => pg.Client,
   events,
 })
 
-/** Without a listener, a server that goes away would end the process through its idle connections. */
+/** Without a listener, a server that goes down would end the process through its idle connections. */
 function watchIdleClients(pool: pg.Pool, logger: Logger): void {
-  // Only what it says: the pool hangs the whole connection onto the error, with every statement it has prepared.
+  // Only its message: the pool attaches the whole connection to the error, with every statement it has prepared.
   pool.on('error', ({ message }) => {
     if (!pool.ending) logger.warn({ reason: message }, 'an idle database connection was lost')
   })
@@ -240,7 +242,7 @@ function describeUrl(url: string): string {
 }
 
 function reasonOf(error: unknown): string {
-  // A name with several addresses fails with one error for each, and a message of their own that is empty.
+  // A name with several addresses fails with one error for each, and its own message is empty.
   const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error
   const text = first instanceof Error ? first.message || first.name : String(first)
   return text.replace(/\s+/g, ' ').replace(/\.$/, '')

@@ -1,20 +1,20 @@
 import pg from 'pg'
 import { ownedBy, type FaultOwner } from '../../fault-owner.ts'
 
-/** What the connections of a pool tell beside answers. Calls must not throw. */
+/** Events of a pool's connections. Calls must not throw. */
 export interface ConnectionEvents {
-  /** A statement has ended, well or not. */
+  /** A statement has completed or failed. */
   statementEnded(): void
-  /** A connection is ended by what one of its listeners threw. */
+  /** A connection ends because one of its listeners threw. */
   failed(error: unknown): void
 }
 
 type Callback = (error?: Error | null, ...results: unknown[]) => void
 
 /**
- * A connection that answers for itself: a fault in one of its listeners breaks it, and what waits for it fails as if the
- * network had. Whoever waits is answered in any case: pg tells of an end through listeners of the same connection, and
- * what is lost in one of them would keep its caller waiting, and its place in the pool taken, for ever.
+ * A connection that owns its faults: an error in one of its listeners breaks it, and pending calls fail as after a
+ * network error. Every caller gets a result: pg reports the end of a connection through its own listeners, and a lost
+ * call of one would block its caller, and its place in the pool, forever.
  */
 export class OwnedClient extends pg.Client {
   readonly #events: ConnectionEvents
@@ -22,13 +22,13 @@ export class OwnedClient extends pg.Client {
   readonly #unanswered = new Set<(broken: Error) => void>()
   #broken: Error | null = null
 
-  /** As the pool makes it, which hands on all of its own options. */
+  /** The pool constructs it with all of the pool's options. */
   constructor(options: pg.ClientConfig & { events: ConnectionEvents }) {
     super(options)
     this.#events = options.events
   }
 
-  // Callers and pg give callbacks or want promises, for which its types have many signatures.
+  // Callers and pg pass callbacks or expect promises, for which its types have many overloads.
   override connect(...given: never[]): never {
     return ownedBy(this.#faults, () => this.#asked(given, (handed) => super.connect(...handed)))
   }
@@ -42,7 +42,7 @@ export class OwnedClient extends pg.Client {
     return this.#asked(given, (handed) => super.end(...handed))
   }
 
-  /** Asks pg for something. Whoever wants to know what comes of it is told, and once: by pg, or that this is broken. */
+  /** Calls pg. The caller gets exactly one result: from pg, or that the connection is broken. */
   #asked(given: never[], ask: (handed: []) => unknown, onAnswer: () => void = () => {}): never {
     const callback: unknown = given.at(-1)
     const answer: Callback = (...outcome) => {
@@ -54,11 +54,11 @@ export class OwnedClient extends pg.Client {
     const handed = typeof callback === 'function' ? [...given.slice(0, -1), answer] : given
     try {
       const asked = ask(handed as [])
-      // The pool may hand out a broken one, where the listener that takes it out of the pool was the one that failed.
+      // The pool may hand out a broken one, if the listener that removes it from the pool was the one that failed.
       if (this.#broken) this.#answerAll(this.#broken)
       return (asked instanceof Promise ? this.#promised(asked, answer) : asked) as never
     } catch (error) {
-      // The pool would forget whom it asks for.
+      // If this threw, the pool would lose track of its caller.
       const broken = this.#break(error)
       return (typeof callback === 'function' ? undefined : Promise.reject(broken)) as never
     }
@@ -90,7 +90,7 @@ export class OwnedClient extends pg.Client {
   }
 
   #answerAll(broken: Error): void {
-    // Each by itself: what one of them throws is another fault, and keeps nothing from the others.
+    // Each one separately: an error of one is another fault, and must not skip the others.
     for (const answer of this.#unanswered) process.nextTick(answer, broken)
   }
 }

@@ -1,4 +1,4 @@
-/** A connection keeps the plan of each; the rare shapes of filters beyond that many are planned anew each time. */
+/** A connection keeps the plan of each; beyond this number, the rare shapes of filters are planned each time. */
 const MOST_PREPARED = 200
 
 const names = new Map<string, string>()

@@ -9,7 +9,7 @@ export type ProfileStore = Pick<
   'saveProfile' | 'findProfile' | 'describeProfile' | 'listProfiles' | 'deleteProfile'
 >
 
-/** The part of the store that keeps profiles. */
+/** Profiles in the store. */
 export function createProfileStore(db: NodePgDatabase): ProfileStore {
   const fail = (error: unknown): never => {
     throw asStoreError(error)

@@ -10,17 +10,18 @@ import { KIND_CODES } from './tables.ts'
 import type { UnreadableEntries } from './unreadable-entries.ts'
 
 /**
- * Rows a filter looks at in one step (guarantee 11): a few milliseconds on the embedded database, for which an append waits.
+ * Rows that a filter examines per step (guarantee 11): a few milliseconds on the embedded database, during which an
+ * append waits.
  */
 const FILTERED_STEP = 1000
-/** Rows that one step of counting looks at. */
+/** Rows per step of counting. */
 const COUNTING_STEP = 2000
-/** Bytes of entries that one step of searching or counting looks into; texts are expanded for it, one by one. */
+/** Bytes of entries examined per step of searching or counting; texts are decompressed for it, one by one. */
 const SCANNED_BYTES = 4 * 1024 * 1024
 
 /**
- * How large an entry is, without reading it. Rows of version 0.1 have no number: what they take on the disk tells, unless
- * they are compressed, and a row that is may be large.
+ * The size of an entry, without reading it. Rows of version 0.1 have no number: their size on the disk is used, unless
+ * they are compressed; compressed rows may be large.
  */
 const SIZE = `coalesce(bytes, case when pg_column_compression(data) is null then 2 * pg_column_size(data) else 65536 end)`
 
@@ -44,16 +45,16 @@ interface Source {
 const wantsEveryKind = ({ kinds }: EntryFilter) => kinds === null || new Set(kinds).size === SESSION_EVENT_KINDS.length
 
 /**
- * The entries of the wanted kinds between $2 and $3 (both exclusive), in order, at most `limit`. Each form walks along
- * an index and stops early: the primary key for every kind, the index by kind for one, and a merge of one range of it
- * per kind for several.
+ * The entries of the requested kinds between $2 and $3 (both exclusive), in order, at most `limit`. Each form walks
+ * along an index and stops early: the primary key for every kind, the index by kind for one, and a merge of one range
+ * of it per kind for several.
  */
 function source({ filter, direction, columns, limit }: Source): string {
   const order = `order by sequence ${direction === 'forward' ? 'asc' : 'desc'} limit ${limit}`
   const range = 'session_id = $1::uuid and sequence > $2::int and sequence < $3::int'
   if (wantsEveryKind(filter)) {
-    // Sequences are dense, so the bound below holds the same rows as the limit. It says so to a planner that knows
-    // nothing about the table yet, which else sorts the whole log: measured, 1.2 s among a million entries.
+    // Sequences have no gaps, so the bound below selects the same rows as the limit. It informs a planner without
+    // statistics on the table yet, which otherwise sorts the whole log: measured, 1.2 s for a million entries.
     const window =
       direction === 'forward'
         ? `sequence <= $2::int + ${limit}`
@@ -94,7 +95,7 @@ export async function readEntries(pool: pg.Pool, query: EntryQuery, unreadable: 
   let bytes = 0
   let isCut = true
   for (const [, , size, isFollowed, ...entry] of rows) {
-    // The last of the rows that there are has no other after it: where each has, some did not fit.
+    // The last existing row has no successor: if each row has one, some did not fit.
     isCut &&= isFollowed === true
     if (entry[0] === null) continue
     entries.push(entryOfRow(sessionId, entry as EntryRow, unreadable))
@@ -113,7 +114,7 @@ export async function readEntries(pool: pg.Pool, query: EntryQuery, unreadable: 
   return { entries, bytes, scannedTo, done: direction === 'forward' ? scannedTo >= end : scannedTo <= end }
 }
 
-/** The last place in the query's direction, as of the moment of the read. */
+/** The last position in the query's direction, as of the read. */
 function endOf(
   direction: Direction,
   { after, before, last }: { after: number; before: number; last: number | null },
@@ -121,7 +122,7 @@ function endOf(
   return direction === 'forward' ? Math.max(after, Math.min(before - 1, last ?? 0)) : Math.min(after + 1, before)
 }
 
-/** How far the window of `source` reaches. */
+/** How far the window of `source` extends. */
 function windowEnd(direction: Direction, { after, before }: { after: number; before: number }, step: number): number {
   return direction === 'forward'
     ? Math.max(after, Math.min(before - 1, after + step))
@@ -129,9 +130,8 @@ function windowEnd(direction: Direction, { after, before }: { after: number; bef
 }
 
 /**
- * The rows of an ordered source, from the first on, as long as their sizes do not add up to more than the bound; at least
- * one. Where others were left out, each row `is_followed`. Only sizes are looked at: a row that is left out stays
- * compressed where it is.
+ * The first rows of an ordered source whose sizes add up to no more than the limit; at least one. If others were
+ * omitted, each row `is_followed`. Only sizes are examined: an omitted row is not decompressed.
  */
 const within = (rows: string, bound: string, direction: Direction) => `
   select * from (
@@ -141,7 +141,7 @@ const within = (rows: string, bound: string, direction: Direction) => `
   ) as summed
   where total <= ${bound} or total = size`
 
-/** Each row that is looked at is returned. */
+/** Each examined row is returned. */
 const unfilteredText = (filter: EntryFilter, direction: Direction) => `
   select ${LAST_SEQUENCE}, null::int, hit.size, hit.is_followed, ${ENTRY_COLUMNS}
   from (values (1)) as one
@@ -150,8 +150,8 @@ const unfilteredText = (filter: EntryFilter, direction: Direction) => `
     ) as hit on true`
 
 /**
- * The rows of the step are fetched only as far as they are needed. Where it ended before the log did, by its rows or by
- * their bytes, `edge` tells.
+ * The rows of the step are fetched only as far as needed. If it ended before the log did, because of its rows or bytes,
+ * `edge` shows where.
  */
 const filteredText = (filter: EntryFilter, direction: Direction, condition: string) => `
   with looked as materialized (

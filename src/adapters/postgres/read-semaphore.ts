@@ -4,20 +4,20 @@ interface Waiting {
 }
 
 /**
- * Lets so many reads at the database at once; further ones wait here, not in the pool's queue. So an append waits for the
- * few that are under way and never for a crowd of them (guarantee 11). Readers (the queries of an owner, its followers) take
- * turns, so nobody waits for the crowd of another, and a read whose client has left is dropped from the queue at once.
+ * Limits concurrent reads of the database; further ones wait here, not in the pool's queue. So an append waits for the
+ * few running ones and never for a crowd of them (guarantee 11). Readers (the queries of an owner, its followers) take
+ * turns, so that none waits for another's crowd, and a read whose client has left is removed from the queue at once.
  */
 export class ReadSemaphore {
   #free: number
-  /** The waiting reads of each reader, in order; the reader whose turn is next comes first. */
+  /** The waiting reads of each reader, in order; the first reader is next. */
   readonly #queues = new Map<string, Set<Waiting>>()
 
   constructor(atOnce: number) {
     this.#free = atOnce
   }
 
-  /** Rejects with the signal's reason when that fires before the read has begun; one that has begun is completed. */
+  /** Rejects with the signal's reason if it is aborted before the read has begun; a running read is completed. */
   async take<T>(reader: string, read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted()
     if (this.#free > 0) this.#free -= 1
@@ -56,7 +56,7 @@ export class ReadSemaphore {
       return
     }
     const queue = this.#remove(next)
-    // To the end of the line of readers.
+    // Back of the queue of readers.
     if (queue.size > 0) {
       this.#queues.delete(next.reader)
       this.#queues.set(next.reader, queue)

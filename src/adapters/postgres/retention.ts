@@ -2,10 +2,10 @@ import type { Store } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
 import type { Database } from './open-database.ts'
 
-/** Rows one step deletes at most: what holds up the embedded database's one backend for some ten milliseconds. */
+/** Max rows deleted per step: blocks the embedded database's one backend for some ten milliseconds. */
 const STEP = 1000
 
-/** Entries of the sessions that ended longest ago, a step of them. */
+/** Entries of the sessions that ended longest ago, one step of them. */
 const DELETE_ENTRIES = `
 delete from log_entries where ctid in (
   select entry.ctid
@@ -43,7 +43,7 @@ with gone as (
 )
 delete from sessions where id in (select id from gone)`
 
-/** Deletes what is no longer to be kept. */
+/** Deletes expired rows. */
 export function createRetention({ pool }: Database): Pick<Store, 'deleteEndedBefore'> {
   return {
     deleteEndedBefore: async (time) => {

@@ -17,7 +17,7 @@ export function recordOfRow({
   return { ...row, viewport, cost: { inputTokens, outputTokens, usd } }
 }
 
-/** A patch in the words of SQL: assignments whose parameters are numbered from `firstParameter` on. */
+/** A patch in SQL: assignments whose parameters are numbered from `firstParameter` on. */
 export interface PatchAssignments {
   assignments: string[]
   values: unknown[]

@@ -26,7 +26,7 @@ export type SessionStore = Pick<
 
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString())
 
-/** Columns of a new session with their values; the entries decide about counters and sequence. */
+/** Columns of a new session with their values; counters and sequence follow from the entries. */
 const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Record<string, unknown> => {
   const counts = countEntriesByCounter(entries)
   return {
@@ -73,7 +73,7 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
   }
 }
 
-/** The part of the store that keeps the rows of the sessions. */
+/** Rows of sessions in the store. */
 export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: ReadSemaphore): SessionStore {
   const fail = (error: unknown): never => {
     throw asStoreError(error)
@@ -90,7 +90,7 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: Rea
     return rows[0] ? recordOfRow(rows[0]) : null
   }
 
-  /** The session that stands in the way of a new one: its own row from an earlier attempt, or one of the same key. */
+  /** The session that conflicts with a new one: its own row from an earlier attempt, or one with the same key. */
   const findExisting = async ({ id, owner, idempotencyKey }: SessionRecord): Promise<InsertSessionOutcome | null> => {
     if (await findSession(id)) return { kind: 'inserted' }
     const record = idempotencyKey === null ? null : await findSessionByIdempotencyKey(owner, idempotencyKey)
@@ -117,14 +117,14 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: Rea
         })
         if (rowCount === 1) return { kind: 'inserted' }
         const existing = await findExisting(record)
-        // None: it was deleted between the two statements, and the way is free now.
+        // None: it was deleted between the two statements, so there is no conflict now.
         if (existing) return existing
       }
     },
 
     patchSession: async (sessionId, patch) => {
       const { assignments, values } = assignmentsOfPatch(patch, 2)
-      // Without a change there is still the question whether the session lives.
+      // Without a change, it still has to be checked that the session is live.
       const set = assignments.length > 0 ? assignments.join(', ') : 'id = id'
       const text = `update sessions set ${set} where id = $1 and status in ('CREATING', 'RUNNING')`
       const result = await pool.query({ name: statementName(text), text, values: [sessionId, ...values] }).catch(fail)

@@ -18,12 +18,12 @@ import { createTaskStore } from './task-store.ts'
 import { UnreadableEntries } from './unreadable-entries.ts'
 import { createUploadClaims } from './upload-claims.ts'
 
-/** Connections of the pool that reads leave to everyone else; where there is only one, one read is let at it. */
+/** Connections of the pool that reads leave free; if there is only one, one read at a time may use it. */
 const CONNECTIONS_BESIDE_READS = 4
 
 /**
- * Opens the database, brings its tables up to date and returns the store over it. Rejects with DatabaseUnusable, whose
- * message is one line for people.
+ * Opens the database, migrates its tables and returns the store. Rejects with DatabaseUnusable, whose message is one
+ * line for people.
  */
 export async function openStore(config: DatabaseConfig, environment: DatabaseEnvironment): Promise<Store> {
   await using opening = new AsyncDisposableStack()
@@ -58,7 +58,7 @@ type StoreCalls = Omit<Store, 'ping' | 'describe' | 'close'>
 
 type Read = Extract<keyof StoreCalls, `${'find' | 'list' | 'count' | 'read' | 'sum' | 'describe'}${string}`>
 
-/** Which calls write what grows without end, and would fill the disk to the last byte. */
+/** The calls whose data grows without limit, and would fill the disk to the last byte. */
 const IS_LARGE: Record<Exclude<keyof StoreCalls, Read>, boolean> = {
   insertSession: true,
   append: true,
@@ -85,8 +85,8 @@ const IS_LARGE: Record<Exclude<keyof StoreCalls, Read>, boolean> = {
 }
 
 /**
- * Reads that take no turn here: some take one for each of their steps, and a key is looked up for many who ask at once,
- * none of whom may make it wait or give it up.
+ * Reads without a turn of their own here: some take one per step, and the lookup of a key serves many callers at once,
+ * none of which may delay or cancel it.
  */
 const TAKES_NO_TURN: ReadonlySet<string> = new Set<Read>([
   'listSessions',
@@ -100,13 +100,13 @@ const TAKES_NO_TURN: ReadonlySet<string> = new Set<Read>([
 
 const isRead = (name: string) => /^(find|list|count|read|sum|describe)/.test(name)
 
-/** Whether a log ends with it: a few entries, for which a part of the reserve is kept. */
+/** Whether it ends a log: a few entries, for which a part of the reserve is kept. */
 const isEnd = (name: string, parameters: unknown[]) =>
   name === 'append' && ((parameters as Parameters<Store['append']>)[3]?.endedAt ?? null) !== null
 
 /**
- * No call waits for a database that stands still, none fills the disk that it needs to work at all, and no crowd of
- * reads of one reader holds up the others, or an append.
+ * No call waits for a hanging database, none uses the disk space that it needs to work, and many reads of one owner delay
+ * neither other owners nor an append.
  */
 function guarded(
   calls: StoreCalls,

@@ -25,23 +25,24 @@ import type { Json } from '../../ports/json.ts'
 import type { Scope } from '../../ports/scope.ts'
 import type { TaskStatus } from '../../ports/task.ts'
 
-/** A time: milliseconds since the epoch outside, timestamptz(3) in the database. */
+/** A time: milliseconds since the epoch in code, timestamptz(3) in the database. */
 const instant = customType<{ data: number; driverData: string }>({
   dataType: () => 'timestamp (3) with time zone',
   toDriver: (milliseconds) => new Date(milliseconds).toISOString(),
   fromDriver: (written) => new Date(written).getTime(),
 })
 
-/** Bytes as they are; drizzle has no word for the type. */
+/** Raw bytes; drizzle does not have this type. */
 const bytes = customType<{ data: Uint8Array; driverData: Buffer }>({
   dataType: () => 'bytea',
   toDriver: (data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength),
 })
 
 /**
- * What changes with every batch of the log (counters, last_sequence, last_activity_at, current_url, title) stands in no
- * index, and pages keep room (fillfactor, set in the migration, for drizzle has no word for it): such updates stay in
- * their page (HOT) and touch no index. The embedded database has no autovacuum, so what they leave is pruned in passing.
+ * Columns that change with every batch of the log (counters, last_sequence, last_activity_at, current_url, title) are
+ * in no index, and pages reserve space (fillfactor, set in the migration, since drizzle does not support it): such
+ * updates stay in their page (HOT) and touch no index. The embedded database has no autovacuum, so dead rows are pruned
+ * on access.
  */
 export const sessions = pgTable(
   'sessions',
@@ -78,7 +79,7 @@ export const sessions = pgTable(
     screenshotCount: integer('screenshot_count').notNull().default(0),
     inputTokens: bigint('input_tokens', { mode: 'number' }).notNull().default(0),
     outputTokens: bigint('output_tokens', { mode: 'number' }).notNull().default(0),
-    /** Null once a model without a known price was used. */
+    /** Null once a model with an unknown price was used. */
     usd: doublePrecision().default(0),
     profileId: uuid('profile_id'),
     egress: jsonb().$type<SessionEgress>(),
@@ -86,7 +87,7 @@ export const sessions = pgTable(
     offline: boolean().notNull().default(false),
     capture: jsonb().$type<CaptureOptions>(),
     redact: jsonb().$type<RedactionRules>(),
-    /** Its bodies are gone before its entries: see Store.forgetBodies. */
+    /** Its bodies are removed before its entries: see Store.forgetBodies. */
     bodiesForgotten: boolean('bodies_forgotten').notNull().default(false),
     lastSequence: integer('last_sequence').notNull().default(0),
   },
@@ -115,7 +116,7 @@ export const sessions = pgTable(
   ],
 )
 
-/** The numbers that `log_entries.kind` holds. Numbers are kept for ever: a kind may be added, none may change. */
+/** Values of `log_entries.kind`. They are permanent: a kind may be added, none may change. */
 export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
   STATUS_CHANGE: 1,
   NAVIGATION: 2,
@@ -143,8 +144,8 @@ export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {
 }
 
 /**
- * There is no foreign key to sessions: its check would run once a row, and `append` writes entries only in the
- * statement that moves the session's own row on.
+ * No foreign key to sessions: it would be checked once per row, and `append` writes entries only in the statement that
+ * advances the session's own row.
  */
 export const logEntries = pgTable(
   'log_entries',
@@ -155,9 +156,12 @@ export const logEntries = pgTable(
     requestId: integer('request_id'),
     kind: smallint().notNull(),
     data: jsonb().notNull(),
-    /** Of the JSON text that `data` was made of, so that reads are bounded without reading it. Null: written by 0.1. */
+    /** Size of the JSON text of `data`, so that reads are limited without reading it. Null: written by 0.1. */
     bytes: integer(),
-    /** Of the schema of `data`, see contract/entries/upgrades.ts. What was written before there were versions is of the first. */
+    /**
+     * Version of the schema of `data`, see contract/entries/upgrades.ts. Entries from before versions existed have the
+     * first.
+     */
     version: smallint().notNull().default(1),
   },
   (table) => [
@@ -191,7 +195,7 @@ export const apiKeys = pgTable(
   ],
 )
 
-/** No foreign key to sessions, which an artifact may outlive for the moment between two steps of the retention. */
+/** No foreign key to sessions, which an artifact may outlive briefly between two steps of the retention. */
 export const artifacts = pgTable(
   'artifacts',
   {
@@ -209,27 +213,27 @@ export const artifacts = pgTable(
   (table) => [index('artifacts_by_session').on(table.sessionId, table.createdAt, table.id)],
 )
 
-/** Bytes that each owner's artifacts and bodies take. Triggers of their tables keep it, whatever changes them. */
+/** Total bytes of each owner's artifacts and bodies. Maintained by triggers of their tables. */
 export const artifactUsage = pgTable('artifact_usage', {
   owner: text().primaryKey(),
   bytes: bigint({ mode: 'number' }).notNull(),
   bodyBytes: bigint('body_bytes', { mode: 'number' }).notNull().default(0),
 })
 
-/** Bodies of requests that are stored apart, once for each owner, by what they are. */
+/** Bodies of requests that are stored separately, once per owner, by their hash. */
 export const bodies = pgTable(
   'bodies',
   {
     owner: text().notNull(),
     sha256: text().notNull(),
-    /** In the ArtifactStore; used once, so that whoever removes the bytes of a row that is gone removes no other's. */
+    /** In the ArtifactStore; never reused, so that removing the bytes of a deleted row cannot remove others. */
     key: text().notNull(),
-    /** Which key they are encrypted with; null: they are not. */
+    /** Id of the key that they are encrypted with; null: they are not. */
     seal: text(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
     createdAt: instant('created_at').notNull(),
     lastUsedAt: instant('last_used_at').notNull(),
-    /** Sessions that refer to it. A trigger of their table keeps it. */
+    /** Number of sessions that refer to it. Maintained by a trigger of their table. */
     referenceCount: integer('reference_count').notNull().default(0),
   },
   (table) => [
@@ -241,19 +245,19 @@ export const bodies = pgTable(
   ],
 )
 
-/** Which sessions have entries that name a body. */
+/** Sessions with entries that refer to a body. */
 export const bodyReferences = pgTable(
   'body_references',
   { sessionId: uuid('session_id').notNull(), owner: text().notNull(), sha256: text().notNull() },
   (table) => [primaryKey({ name: 'body_references_pkey', columns: [table.sessionId, table.sha256] })],
 )
 
-/** Uploads that were made or are being made; see Store.claimUpload. Rows go some time after their links have expired. */
+/** Completed and pending uploads; see Store.claimUpload. Rows are deleted some time after their links have expired. */
 export const uploadClaims = pgTable(
   'upload_claims',
   {
     artifactId: uuid('artifact_id').primaryKey(),
-    /** Null once the artifact has been deleted: then nobody can claim the upload again. */
+    /** Null once the artifact was deleted: then the upload cannot be claimed again. */
     machineId: text('machine_id'),
     expiresAt: instant('expires_at').notNull(),
   },

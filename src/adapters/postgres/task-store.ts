@@ -9,7 +9,7 @@ export type TaskStore = Pick<Store, 'insertTask' | 'updateTask' | 'findTask' | '
 
 type TaskRow = InferSelectModel<typeof tasks>
 
-/** Rows of one step; what a task was asked and found may take a hundred kilobytes. */
+/** Rows per step; a task's input and result may take a hundred kilobytes. */
 const STEP = 20
 
 const recordOfRow = ({ inputTokens, outputTokens, usd, ...row }: TaskRow): TaskRecord => ({
@@ -17,7 +17,7 @@ const recordOfRow = ({ inputTokens, outputTokens, usd, ...row }: TaskRow): TaskR
   cost: { inputTokens, outputTokens, usd },
 })
 
-/** The part of the store that keeps the rows of tasks. */
+/** Rows of tasks in the store. */
 export function createTaskStore(db: NodePgDatabase): TaskStore {
   const fail = (error: unknown): never => {
     throw asStoreError(error)

@@ -4,15 +4,15 @@ import type { Logger } from '../../logger.ts'
 interface UnreadableEntry {
   sessionId: string
   sequence: number
-  /** Null: of a kind that is not known. */
+  /** Null: of an unknown kind. */
   kind: string | null
   problem: string
 }
 
-/** How many sessions are remembered; of one that was forgotten the server may log a second time. */
+/** Number of sessions that are remembered; for a forgotten one the server may log a second time. */
 const SESSIONS = 1000
 
-/** Logs that entries cannot be read, once a session: a damaged log is read again and again. */
+/** Logs that entries cannot be read, once per session: a damaged log is read again and again. */
 export class UnreadableEntries {
   readonly #logger: Logger
   readonly #reported = new LRUCache<string, true>({ max: SESSIONS })

@@ -5,10 +5,10 @@ import type { Store } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
 import { uploadClaims } from './tables.ts'
 
-/** Rows that one step of the retention deletes. */
+/** Rows deleted per step of the retention. */
 const STEP = 500
 
-/** The key decides between servers; of one server, its own list of what it is receiving. */
+/** The key decides between servers; within a server, its own list of running uploads does. */
 const CLAIM = `
 insert into upload_claims (artifact_id, machine_id, expires_at)
 select $1::uuid, $2, $3 where not exists (select from artifacts where id = $1::uuid)
@@ -19,7 +19,7 @@ const RELEASE = `
 delete from upload_claims
 where artifact_id = $1 and not exists (select from artifacts where id = $1)`
 
-/** The part of the store that sees to it that each upload is made once. */
+/** Claims in the store, which make each upload link single-use. */
 export function createUploadClaims(
   pool: pg.Pool,
   db: NodePgDatabase,

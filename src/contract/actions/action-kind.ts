@@ -8,11 +8,11 @@ import {
   type InputFields,
 } from '../input-field.ts'
 
-/** A kind of action: what it is called and what it takes. How it is done is the browser adapter's. */
+/** A kind of action: its name and its input. The browser adapter implements it. */
 export interface ActionKind<Type extends string, F extends InputFields> {
-  /** As the log names it. */
+  /** Its name in the log. */
   type: Type
-  /** For clients and for models: what the step does. */
+  /** For clients and models: what the step does. */
   description: string
   input: InputDefinition<F>
 }
@@ -27,7 +27,7 @@ export function defineAction<Type extends string, F extends InputFields>(
   return { type, description, input: defineInput(inputName, description, fields, check) }
 }
 
-/** A kind that takes what another takes. */
+/** A kind with the same input as another. */
 export function likeAction<Type extends string, F extends InputFields>(
   type: Type,
   other: ActionKind<string, F>,
@@ -36,7 +36,7 @@ export function likeAction<Type extends string, F extends InputFields>(
   return { type, description, input: other.input }
 }
 
-/** As a member of a @oneOf input. */
+/** Its name in a @oneOf input. */
 export function memberField<F extends InputFields>(kind: ActionKind<string, F>): InputField<FieldValues<F> | null> {
   return field.object(kind.description, kind.input)
 }

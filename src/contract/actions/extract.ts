@@ -43,7 +43,7 @@ export const extract = defineAction(
   },
 )
 
-/** What `fields` may hold; checked by the rule above. */
+/** Limits of `fields`; checked by the rule above. */
 export type ExtractFields = Record<
   string,
   string | { css: string; as?: 'TEXT' | 'HTML' | 'ATTRIBUTE' | 'VALUE'; attribute?: string }

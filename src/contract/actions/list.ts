@@ -20,7 +20,9 @@ import { type } from './type.ts'
 import { upload } from './upload.ts'
 import { wait } from './wait.ts'
 
-/** Every kind of action, under the name of its member in ActionInput. A new kind has its own file and its line here. */
+/**
+ * Every kind of action, under the name of its member in ActionInput. A new kind has a file of its own and a line here.
+ */
 export const ACTION_KINDS = {
   navigate,
   back,
@@ -49,10 +51,10 @@ export const ACTION_KINDS = {
 type ActionKinds = typeof ACTION_KINDS
 export type ActionName = keyof ActionKinds
 export type ActionType = ActionKinds[ActionName]['type']
-/** What a kind takes, checked, with defaults filled in. */
+/** A kind's input, checked, with defaults filled in. */
 export type ActionValues<N extends ActionName> = FieldValues<ActionKinds[N]['input']['fields']>
 
-/** A step to take: its kind's name and its checked input. */
+/** A step: its kind's name and its checked input. */
 export type ActionStep<N extends ActionName = ActionName> = { [K in N]: { name: K; input: ActionValues<K> } }[N]
 
 export const ACTION_INPUT = defineOneOf(

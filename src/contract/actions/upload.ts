@@ -2,7 +2,7 @@ import { defineAction } from './action-kind.ts'
 import { field } from '../input-field.ts'
 import { target, timeoutMs } from './target.ts'
 
-/** How many artifacts one step may upload. */
+/** Maximum number of artifacts per step. */
 export const UPLOADED_ARTIFACTS = 20
 
 export const upload = defineAction(

@@ -28,7 +28,7 @@ export type ActionOrigin = (typeof ACTION_ORIGINS)[number]
 
 const actionError = z.object({
   code: z.enum(ACTION_ERROR_CODES),
-  /** A sentence for people: what was waited for, what covered the element, the final URL and status. */
+  /** A sentence for people: the awaited condition, the covering element, the final URL and status. */
   message: z.string(),
 })
 export type ActionError = z.output<typeof actionError>
@@ -37,7 +37,7 @@ export const action = z.object({
   type: z.enum(Object.values(ACTION_KINDS).map(({ type }) => type) as [ActionType]),
   origin: z.enum(ACTION_ORIGINS),
   pageId,
-  /** `at` of the entry is when it was done. */
+  /** `at` of the entry is the time of completion. */
   startedAt: time,
   success: z.boolean(),
   error: actionError.nullable(),
@@ -45,8 +45,10 @@ export const action = z.object({
   details: jsonObject,
   result: json,
   artifactId: z.string().nullable(),
-  /** Of origin TASK: which task. */
+  /** For origin TASK: the task. */
   taskId: z.string().nullable(),
-  /** Of origin TASK: what the model took to ask for it; null for further actions of the same step, and for others. */
+  /**
+   * For origin TASK: the cost of the model's step; null for further actions of the same step, and for other origins.
+   */
   cost: cost.nullable(),
 })

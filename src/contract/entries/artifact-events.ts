@@ -22,13 +22,16 @@ export const artifactCreated = z.object({
   pageId,
 })
 
-/** A recording was stopped early, or a file that the browser made could not be kept. Downloads have their own entry. */
+/**
+ * A recording was stopped early, or a file that the browser produced could not be saved. Downloads have their own
+ * entry.
+ */
 export const artifactFailed = z.object({
   kind: z.enum(ARTIFACT_KINDS),
   name: z.string(),
   pageId,
   code: z.enum(ARTIFACT_FAILURE_CODES),
   message: z.string(),
-  /** Stopped early: what there is by then is kept at the end, if it can be. False: nothing is. */
+  /** Stopped early: the part recorded so far is saved at the end, if possible. False: nothing is saved. */
   partial: z.boolean(),
 })

@@ -11,7 +11,7 @@ const CLIENT_DETACH_REASONS = [
 ] as const
 export type ClientDetachReason = (typeof CLIENT_DETACH_REASONS)[number]
 
-/** A client of the browser's protocol. `clientId` counts those of the session, from 1. */
+/** A CDP client. `clientId` counts those of the session, from 1. */
 export const clientAttached = z.object({ clientId: int, name: z.string() })
 
 export const clientDetached = z.object({

@@ -7,7 +7,7 @@ export type ConsoleLevel = (typeof CONSOLE_LEVELS)[number]
 const CONSOLE_SOURCES = ['CONSOLE', 'EXCEPTION', 'BROWSER', 'WORKER'] as const
 export type ConsoleSource = (typeof CONSOLE_SOURCES)[number]
 
-/** Methods of console that write a line. */
+/** Methods of console that write a message. */
 const CONSOLE_METHODS = [
   'ASSERT',
   'COUNT',
@@ -28,30 +28,30 @@ const CONSOLE_METHODS = [
 ] as const
 export type ConsoleMethod = (typeof CONSOLE_METHODS)[number]
 
-/** A value that was logged or thrown, as far as it is known. Documented in docs/log.md. */
+/** A logged or thrown value, as far as it is known. Documented in docs/log.md. */
 export interface ConsoleValue {
-  /** Of a member: its name. */
+  /** Name of a member. */
   name?: string
-  /** As `typeof` has it, or "accessor" for a getter, which is never run. */
+  /** As in `typeof`, or "accessor" for a getter, which is never run. */
   type: string
-  /** What kind of object: "array", "error", "map", "node", "null" … */
+  /** Subtype of an object: "array", "error", "map", "node", "null" … */
   subtype?: string
   className?: string
-  /** Of what JSON can hold. */
+  /** A value that JSON can represent. */
   value?: string | number | boolean | null
-  /** Text of what JSON can't hold, and of objects: "12n", "Map(3)", an error with its stack. */
+  /** Text of a value that JSON cannot represent, and of objects: "12n", "Map(3)", an error with its stack. */
   description?: string
-  /** Number of elements, of entries, or of UTF-16 code units of a text that was cut. */
+  /** Number of elements, entries, or UTF-16 code units of a text that was cut. */
   length?: number
   properties?: ConsoleValue[]
   entries?: { key?: ConsoleValue; value: ConsoleValue }[]
-  /** There is more than this. */
+  /** Some members were omitted. */
   truncated?: true
-  /** Read after the line was written. */
+  /** Read after the message was written. */
   later?: true
 }
 
-/** Of what was checked when it was made: to check each value again would take longer than to parse it. */
+/** Values were checked when they were created: checking each again would take longer than parsing it. */
 const consoleArguments = z.custom<'TEXT' | ConsoleValue[] | null>(
   (value) => value === null || value === 'TEXT' || Array.isArray(value),
 )
@@ -68,16 +68,16 @@ export const consoleMessage = z.object({
   pageId,
   /** UTF-16 code units cut from text. */
   truncated: int,
-  /** Null: no call of a method of console. */
+  /** Null: not a call of a console method. */
   method: z.enum(CONSOLE_METHODS).nullable(),
   groupDepth: int,
-  /** TEXT: there is one, which is the text. Null: not captured, or a message of the browser. */
+  /** TEXT: there is one argument, which is the text. Null: not captured, or a message of the browser. */
   arguments: consoleArguments,
-  /** Values of the arguments that were left out or cut. */
+  /** Number of argument values that were omitted or cut. */
   argumentsOmitted: int,
-  /** Number of the exception within its session; null for all other lines. */
+  /** Number of the exception within its session; null for other messages. */
   exceptionId: int.nullable(),
 })
 
-/** A rejected promise that was recorded as an uncaught exception got a handler. */
+/** A rejection that was recorded as an uncaught exception got a handler. */
 export const exceptionHandled = z.object({ exceptionId: int.nullable(), message: z.string(), pageId })

@@ -10,6 +10,6 @@ export const dialog = z.object({
   defaultValue: z.string().nullable(),
   pageId,
   url: z.string().nullable(),
-  /** How it was answered: by a dialog action, else it is dismissed, and beforeunload accepted. */
+  /** Its response: by a dialog action; otherwise dialogs are dismissed, and beforeunload is accepted. */
   accepted: z.boolean(),
 })

@@ -6,9 +6,11 @@ export const download = z.object({
   suggestedFilename: z.string(),
   pageId,
   sizeBytes: safeInt.nullable(),
-  /** Why it failed ("canceled", …); null when it completed. */
+  /** Error message ("canceled", …); null when it completed. */
   failure: z.string().nullable(),
-  /** The artifact that keeps the file; null when it failed, or could not be kept: then keepFailure says why. */
+  /**
+   * The artifact with the file; null if the download failed, or could not be saved: then keepFailure has the reason.
+   */
   artifactId: z.string().nullable(),
   keepFailure: z.string().nullable(),
 })

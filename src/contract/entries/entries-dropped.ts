@@ -9,17 +9,17 @@ const DROP_REASONS = [
   'UNSTORABLE',
   'MESSAGE_TOO_LARGE',
   'TERMINATED',
-  /** Never stored: takes the place of an entry when that is read. */
+  /** Never stored: replaces an entry when it is read. */
   'UNREADABLE',
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 
 export const entriesDropped = z.object({
   reason: z.enum(DROP_REASONS),
-  /** Null: unknown, since the browser had not handed them over (TERMINATED), or the count itself is unreadable. */
+  /** Null: unknown, since the browser had not delivered them (TERMINATED), or the count itself is unreadable. */
   count: int.nullable(),
   countsByKind: z.partialRecord(z.enum(SESSION_EVENT_KINDS), int),
-  /** Of the first and the last entry that was dropped. */
+  /** Times of the first and the last dropped entry. */
   from: time,
   to: time,
 })

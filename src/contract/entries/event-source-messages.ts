@@ -4,17 +4,17 @@ import { int, pageId, safeInt, time } from './members.ts'
 const message = z.object({
   at: time,
   eventName: z.string(),
-  /** The last id that the server gave; empty: it gave none. */
+  /** The last id that the server sent; empty: none. */
   eventId: z.string(),
   data: z.string(),
   sizeBytes: safeInt,
-  /** Whether `data` is only the start of it. */
+  /** Whether `data` was cut. */
   truncated: z.boolean(),
 })
 export type EventSourceMessage = z.output<typeof message>
 
 export const eventSourceMessages = z.object({
-  /** Of the NETWORK_REQUEST that receives them. */
+  /** Number of the NETWORK_REQUEST that receives them. */
   requestId: int,
   url: z.string(),
   pageId,

@@ -18,7 +18,7 @@ const ISSUE_CATEGORIES = [
 export type IssueCategory = (typeof ISSUE_CATEGORIES)[number]
 
 export const issue = z.object({
-  /** As the browser names it: CorsIssue, or for a generic issue its type. */
+  /** The browser's name: CorsIssue, or for a generic issue its type. */
   code: z.string(),
   category: z.enum(ISSUE_CATEGORIES),
   /** A sentence for people. */
@@ -26,14 +26,14 @@ export const issue = z.object({
   /** Number of the affected request within its session. */
   requestId: int.nullable(),
   affectedUrl: z.string().nullable(),
-  /** Its start tag. */
+  /** Start tag of the element. */
   affectedElement: z.string().nullable(),
   url: z.string().nullable(),
   line: int.nullable(),
   column: int.nullable(),
   pageId,
-  /** All that the browser said. */
+  /** All details from the browser. */
   details: jsonObject,
-  /** Values of the details that were left out or cut. */
+  /** Number of detail values that were omitted or cut. */
   detailsOmitted: int,
 })

@@ -1,17 +1,17 @@
 import { z } from 'zod'
 
-/** Members that several kinds of entries have: each takes no more than the GraphQL type that shows it. */
+/** Members that several kinds of entries share: none exceeds the range of its GraphQL type. */
 
 /** The same as ports/json.ts. */
 type Json = z.core.util.JSONType
 
-/** Shown as Int. */
+/** GraphQL type Int. */
 export const int = z.int32()
 
-/** Shown as SafeInt. */
+/** GraphQL type SafeInt. */
 export const safeInt = z.int()
 
-/** What a Date holds. */
+/** Range of a Date. */
 const TIME_LIMIT = 8.64e15
 
 /** Milliseconds since the epoch. */
@@ -19,12 +19,12 @@ export const time = z.number().min(-TIME_LIMIT).max(TIME_LIMIT)
 
 export const isTime = (value: number) => Math.abs(value) <= TIME_LIMIT
 
-/** Null for what belongs to no page (a service worker, a shared worker), or where the page is unknown. */
+/** Null for what belongs to no page (a service or shared worker), or if the page is unknown. */
 export const pageId = z.string().nullable()
 
 export const headers = z.custom<Record<string, string>>(hasTextsOnly)
 
-/** What was parsed as JSON is JSON. */
+/** Parsed JSON is JSON by construction. */
 export const json = z.custom<Json>((value) => value !== undefined)
 
 export const jsonObject = z.custom<{ [key: string]: Json }>(isObject)
@@ -33,7 +33,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** By hand: a request has dozens of headers, which z.record looks at for longer than parsing them took. */
+/** Without z.record: a request has dozens of headers, and z.record takes longer than parsing them. */
 function hasTextsOnly(value: unknown): boolean {
   if (!isObject(value)) return false
   for (const name in value) if (typeof value[name] !== 'string') return false

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { safeInt } from './members.ts'
 
-/** What a model took. */
+/** Cost of a model's response. */
 export const cost = z.object({
   inputTokens: safeInt,
   outputTokens: safeInt,
-  /** Null when the model has no known price. */
+  /** Null if the price of the model is unknown. */
   usd: z.number().nullable(),
 })
 export type Cost = z.output<typeof cost>

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { bodies } from './body.ts'
 import { headers, int, pageId, safeInt, time } from './members.ts'
 
-/** Playwright's resource types in capitals (class Request, resourceType), with what it may add later under OTHER. */
+/** Playwright's resource types in capitals (class Request, resourceType); future ones become OTHER. */
 export const RESOURCE_TYPES = [
   'DOCUMENT',
   'STYLESHEET',
@@ -41,8 +41,8 @@ export const CUT_FAILURES = ['session ended', 'the browser crashed'] as const
 export type CutFailure = (typeof CUT_FAILURES)[number]
 
 /**
- * What a failure says of the outcome: the first pattern that matches decides, FAILED where none does. The outcome of entries
- * that were stored before they had one is known by it. JavaScript and PostgreSQL read these patterns alike.
+ * Maps a failure to an outcome: the first matching pattern decides, otherwise FAILED. Entries from before the outcome
+ * was stored get theirs this way. JavaScript and PostgreSQL read these patterns alike.
  */
 export const OUTCOMES_OF_FAILURES: readonly (readonly [pattern: string, outcome: RequestOutcome])[] = [
   [`^(${CUT_FAILURES.join('|')})$`, 'CUT_BY_END'],
@@ -57,11 +57,11 @@ export function outcomeOfFailure(failure: string | null): RequestOutcome {
   return PATTERNS.find(([pattern]) => pattern.test(failure))?.[1] ?? 'FAILED'
 }
 
-/** Milliseconds of a phase; null when it did not happen (a reused connection has no DNS look-up). */
+/** Milliseconds of a phase; null if it did not occur (a reused connection has no DNS lookup). */
 const phase = z.number().nullable()
 
 const networkTiming = z.object({
-  /** From when it was asked for until the browser did the first of the others. */
+  /** From the request until the first of the other phases. */
   queuedMs: phase,
   dnsMs: phase,
   connectMs: phase,
@@ -72,7 +72,7 @@ const networkTiming = z.object({
 })
 export type NetworkTiming = z.output<typeof networkTiming>
 
-/** What asked for the request. */
+/** The initiator of the request. */
 const initiator = z.object({
   type: z.enum(INITIATOR_TYPES),
   url: z.string().nullable(),
@@ -80,31 +80,31 @@ const initiator = z.object({
   line: int.nullable(),
   column: int.nullable(),
   stack: z.string().nullable(),
-  /** Number of the request that caused this one: of a preflight, the request that it is for. */
+  /** Number of the request that caused this one: for a preflight, the actual request. */
   requestId: int.nullable(),
 })
 export type RequestInitiator = z.output<typeof initiator>
 
-/** A cookie that was sent or set, or would have been but for the reasons that it was blocked. */
+/** A cookie that was sent or set, or was blocked. */
 const requestCookie = z.object({
   name: z.string(),
   value: z.string(),
   domain: z.string().nullable(),
   path: z.string().nullable(),
-  /** Null: with the browser. */
+  /** Null: session cookie. */
   expiresAt: time.nullable(),
   httpOnly: z.boolean(),
   secure: z.boolean(),
   sameSite: z.enum(SAME_SITE_MODES).nullable(),
-  /** In the browser's words; empty: it was not blocked. */
+  /** The browser's reasons; empty: it was not blocked. */
   blockedReasons: z.array(z.string()),
-  /** Why it was not blocked although a rule says so. */
+  /** Why it was exempt from a blocking rule. */
   exemptionReason: z.string().nullable(),
 })
 export type RequestCookie = z.output<typeof requestCookie>
 
 export const networkRequest = z.object({
-  /** Number of the request within its session, given when it starts: a PendingRequest and its entry share it. */
+  /** Number of the request within its session, assigned at its start: a PendingRequest and its entry share it. */
   requestId: int,
   startedAt: time,
   url: z.string(),
@@ -114,31 +114,31 @@ export const networkRequest = z.object({
   statusText: z.string().nullable(),
   outcome: z.enum(REQUEST_OUTCOMES),
   failure: z.string().nullable(),
-  /** Shown as Int, rounded. */
+  /** GraphQL type Int, rounded. */
   durationMs: z.number().min(-2_147_483_648).max(2_147_483_647),
   requestBytes: safeInt.nullable(),
   responseBytes: safeInt.nullable(),
   fromCache: z.boolean(),
-  /** Null: nothing responded, or it is not known. */
+  /** Null: no response, or unknown. */
   servedBy: z.enum(RESPONSE_SOURCES).nullable(),
   mimeType: z.string().nullable(),
   protocol: z.string().nullable(),
   priority: z.enum(REQUEST_PRIORITIES).nullable(),
   isNavigation: z.boolean(),
-  /** The frame that asked; null for workers. */
+  /** The requesting frame; null for workers. */
   frame: z.object({ frameId: z.string(), url: z.string() }).nullable(),
   initiator: initiator.nullable(),
-  /** URL of the request that was redirected here; each hop is a request of its own. */
+  /** URL of the request that was redirected here; each hop is a separate request. */
   redirectedFrom: z.string().nullable(),
   requestHeaders: headers,
   responseHeaders: headers.nullable(),
-  /** Null: the browser did not tell. */
+  /** Null: not reported by the browser. */
   cookiesSent: z.array(requestCookie).nullable(),
   cookiesSet: z.array(requestCookie).nullable(),
-  /** How many cookies the two lists leave out. */
+  /** Number of cookies omitted from the two lists. */
   cookiesOmitted: int,
   timing: networkTiming.nullable(),
-  /** Address and port of the server that responded: 192.0.2.1:443, [2001:db8::1]:443. */
+  /** Address and port of the server: 192.0.2.1:443, [2001:db8::1]:443. */
   remoteAddress: z.string().nullable(),
   ...bodies,
   pageId,

@@ -4,7 +4,7 @@ import { int } from './members.ts'
 export const navigation = z.object({
   pageId: z.string(),
   url: z.string(),
-  /** True for history.pushState, fragments and the like, where no new document was loaded. */
+  /** True for history.pushState, fragments and the like, when no new document was loaded. */
   sameDocument: z.boolean(),
 })
 
@@ -15,8 +15,8 @@ export const pageClosed = z.object({ pageId: z.string(), url: z.string() })
 export const pageCrashed = z.object({
   pageId: z.string(),
   url: z.string(),
-  /** As the browser calls it: "crashed", "oom", "killed" … */
+  /** The browser's term: "crashed", "oom", "killed" … */
   crashReason: z.string().nullable(),
-  /** Number of the signal, or exit code, of the process. */
+  /** Signal number or exit code of the process. */
   crashCode: int.nullable(),
 })

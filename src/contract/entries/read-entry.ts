@@ -5,7 +5,7 @@ import { ENTRY_VERSION, upgraded } from './upgrades.ts'
 
 type StoredData<K extends SessionEventKind> = { data: EntryData[K]; problem: null } | { data: null; problem: string }
 
-/** An entry as it is stored, but for its place. */
+/** A stored entry without its position. */
 interface StoredEntry<K extends SessionEventKind> {
   kind: K
   version: number
@@ -13,7 +13,7 @@ interface StoredEntry<K extends SessionEventKind> {
   data: unknown
 }
 
-/** Of what a problem is told in. */
+/** Context for reporting a problem. */
 const PROBLEM_LENGTH = 200
 
 /** The data of a stored entry, upgraded and checked; or why it cannot be read. */
@@ -31,10 +31,10 @@ export function readEntryData<K extends SessionEventKind>(entry: StoredEntry<K>)
 
 const unreadable = (problem: string) => ({ data: null, problem: problem.slice(0, PROBLEM_LENGTH).toWellFormed() })
 
-/** Takes the place of an entry that cannot be read; kind null: of a kind that is not known. */
+/** Replaces an entry that cannot be read; kind null: unknown. */
 export function unreadableEntry(kind: SessionEventKind | null, storedAt: number) {
   const at = isTime(storedAt) ? storedAt : 0
-  // How many it stood for itself, nobody knows.
+  // The number of entries that it represented is unknown.
   const count = kind === 'ENTRIES_DROPPED' ? null : 1
   const countsByKind = kind === null || count === null ? {} : { [kind]: count }
   const data: EntryData['ENTRIES_DROPPED'] = { reason: 'UNREADABLE', count, countsByKind, from: at, to: at }

@@ -16,8 +16,8 @@ import { taskEnded, taskStep } from './task-events.ts'
 import { webSocketClosed, webSocketMessages, webSocketOpened } from './web-socket-events.ts'
 
 /**
- * What each kind of entry says, in the newest version: types are derived from it, and stored entries are checked by it. Its
- * version, and how older entries become such, is in upgrades.ts.
+ * Schema of each kind of entry, in the newest version: types are derived from it, and stored entries are checked
+ * against it. The version number and the upgrades of older entries are in upgrades.ts.
  */
 export const ENTRY_SCHEMAS = {
   STATUS_CHANGE: statusChange,

@@ -5,7 +5,7 @@ import { cost } from './model-cost.ts'
 const TASK_STATUSES = ['RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'] as const
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
-/** The model's response; the actions that it asked for follow. */
+/** The model's response; its requested actions follow. */
 export const taskStep = z.object({
   taskId: z.string(),
   step: int,

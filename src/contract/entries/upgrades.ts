@@ -4,15 +4,15 @@ import { isObject } from './members.ts'
 import { outcomeOfFailure } from './network-request.ts'
 
 /**
- * Gives data that was stored in one version what the next has. It is made of data that was not checked yet: what makes no
- * sense is left as it is, for the check to find.
+ * Upgrades data from one version to the next. The input has not been checked: invalid members are left as they are, for
+ * the check to find.
  */
 type Upgrade = (data: Record<string, unknown>) => Record<string, unknown>
 
 /** From version 1 to 2, from 2 to 3 …; kinds without a step are the same in both. */
 const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
   {
-    // Before downloads were kept as artifacts they said nothing about one.
+    // Before downloads were saved as artifacts, entries did not mention one.
     DOWNLOAD: (data) => ({ artifactId: null, keepFailure: null, ...data }),
     NETWORK_REQUEST: ({ timing, ...data }) => ({
       remoteAddress: null,
@@ -37,7 +37,7 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
       cookiesOmitted: 0,
       ...data,
     }),
-    // Before messages were recorded, frames were counted only.
+    // Before messages were recorded, frames were only counted.
     WEB_SOCKET_OPENED: (data) => ({ status: null, requestHeaders: {}, responseHeaders: null, ...data }),
     WEB_SOCKET_CLOSED: (data) => ({
       status: null,
@@ -60,10 +60,10 @@ const UPGRADES: readonly Partial<Record<SessionEventKind, Upgrade>>[] = [
   },
 ]
 
-/** Of what is written now. Entries from before there were versions are of version 1. */
+/** The current version. Entries without a version have version 1. */
 export const ENTRY_VERSION = UPGRADES.length + 1
 
-/** The data as the newest version has it. */
+/** The data in the newest version. */
 export function upgraded(kind: SessionEventKind, version: number, data: Record<string, unknown>) {
   let newer = data
   for (let from = version; from < ENTRY_VERSION; from += 1) newer = UPGRADES[from - 1]![kind]?.(newer) ?? newer

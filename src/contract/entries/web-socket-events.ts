@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { headers, int, pageId, safeInt, time } from './members.ts'
 
-/** HTTP status of the response to the handshake; null: none came, or it is not known. */
+/** HTTP status of the handshake response; null: none, or unknown. */
 const status = int.nullable()
 
 /** Messages that were counted instead of stored. */
@@ -12,7 +12,7 @@ export const webSocketOpened = z.object({
   url: z.string(),
   pageId,
   status,
-  /** Of the handshake; empty: it was not sent. */
+  /** From the handshake; empty: not sent. */
   requestHeaders: headers,
   responseHeaders: headers.nullable(),
 })
@@ -28,11 +28,11 @@ const message = z.object({
   direction: z.enum(DIRECTIONS),
   opcode: z.enum(OPCODES),
   sizeBytes: safeInt,
-  /** Null for what is no text. */
+  /** Null for binary messages. */
   text: z.string().nullable(),
-  /** Null for text. */
+  /** Null for text messages. */
   base64: z.string().nullable(),
-  /** Whether text or base64 is only the start of it. */
+  /** Whether text or base64 was cut. */
   truncated: z.boolean(),
 })
 export type WebSocketMessage = z.output<typeof message>
@@ -46,7 +46,7 @@ export const webSocketMessages = z.object({
 })
 
 const CLOSERS = ['PAGE', 'SERVER', 'DOCUMENT', 'FAILURE', 'SESSION'] as const
-/** Who or what closed a WebSocket. */
+/** The side that closed a WebSocket. */
 export type WebSocketCloser = (typeof CLOSERS)[number]
 
 export const webSocketClosed = z.object({

@@ -4,13 +4,16 @@ import type { LiveViewLinks } from '../links/live-view-links.ts'
 import type { Principal } from '../kernel/principal.ts'
 import type { TokenPrincipals } from './token-principals.ts'
 
-/** Who is asking: the holder of an API key, of a token of the identity provider, or of a link to one session's live view. */
+/**
+ * Identifies the caller: the holder of an API key, of a token of the identity provider, or of a link to one session's
+ * live view.
+ */
 export class Authenticator {
   readonly #apiKeys: ApiKeys
   readonly #liveViewLinks: LiveViewLinks
   readonly #tokens: TokenPrincipals | null
 
-  /** `tokens`: null where no identity provider is configured. */
+  /** `tokens`: null if no identity provider is configured. */
   constructor(apiKeys: ApiKeys, liveViewLinks: LiveViewLinks, tokens: TokenPrincipals | null = null) {
     this.#apiKeys = apiKeys
     this.#liveViewLinks = liveViewLinks
@@ -18,8 +21,8 @@ export class Authenticator {
   }
 
   /**
-   * Who the secret belongs to; null when it is unknown, revoked or expired. Throws TooManyWrongKeys when the address
-   * has tried too many, or IdentityProviderUnavailable.
+   * The owner of the secret; null if it is unknown, revoked or expired. Throws TooManyWrongKeys if the address has
+   * tried too many, or IdentityProviderUnavailable.
    */
   async authenticate(secret: string, address: string): Promise<Principal | null> {
     if (this.#liveViewLinks.isToken(secret)) return this.#liveViewLinks.read(secret)
@@ -27,7 +30,7 @@ export class Authenticator {
     return this.#apiKeys.authenticate(secret, address)
   }
 
-  /** Calls back once when the principal's secret ceases to be valid. Returns how to stop watching. */
+  /** Calls back once when the principal's secret becomes invalid. Returns a function that stops watching. */
   onInvalid(principal: Principal, listener: () => void): () => void {
     const { actor, expiresAt, sessionId } = principal
     if (sessionId !== null) return this.#liveViewLinks.onInvalid(principal, listener)

@@ -7,7 +7,7 @@ import type { Principal } from '../kernel/principal.ts'
 
 /** Three parts in base64url, the first a JSON object: the form of a signed JSON Web Token, and of none of our keys. */
 const TOKEN = /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/
-/** What an owner may be called; a claim `sub` has at most 255 ASCII characters (OpenID Connect Core 1.0, 2). */
+/** Format of owner names; a claim `sub` has at most 255 ASCII characters (OpenID Connect Core 1.0, 2). */
 const SUBJECT = /^[\x21-\x7e]{1,255}$/
 const RETRY_AFTER_SECONDS = 5
 
@@ -22,7 +22,7 @@ class IdentityProviderUnavailable extends TabwireError {
   }
 }
 
-/** Callers with a token of the identity provider (`TABWIRE_OIDC_ISSUER`): each owns what its subject owns. */
+/** Callers with a token of the identity provider (`TABWIRE_OIDC_ISSUER`): each subject is an owner. */
 export class TokenPrincipals {
   readonly #verifier: TokenVerifier
 
@@ -34,14 +34,14 @@ export class TokenPrincipals {
     return TOKEN.test(secret)
   }
 
-  /** Null when the token is not good. Throws IdentityProviderUnavailable. */
+  /** Null if the token is invalid. Throws IdentityProviderUnavailable. */
   async read(token: string): Promise<Principal | null> {
     const verified = await this.#verifier.verify(token).catch((error: unknown) => {
       throw error instanceof IdentityProviderDown ? new IdentityProviderUnavailable() : error
     })
     if (!verified || !SUBJECT.test(verified.subject)) return null
     const owner = verified.subject
-    // Whoever could register under that name with the provider would own all that the first key owns.
+    // Anyone who can register under that name with the provider would own everything of the first key.
     if (owner === FIRST_OWNER) return null
     const words = new Set(verified.scopes.map((word) => word.toUpperCase()))
     return {

@@ -3,7 +3,7 @@ import { ACTION_INPUT } from '../../contract/actions/list.ts'
 import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 
-/** Steps as a client gave them, checked: what may be taken, and every rule that is broken, with its path. */
+/** Steps from a client, checked: the valid steps, and every broken rule with its path. */
 export function readSteps(given: readonly unknown[]): { steps: (ActionStep | null)[]; issues: InputIssue[] } {
   const most = ACTION_LIMITS.stepsPerRequest
   if (given.length === 0) throw badCount('TOO_SHORT', 'must have at least one step')
@@ -21,7 +21,7 @@ export function readSteps(given: readonly unknown[]): { steps: (ActionStep | nul
 const badCount = (code: string, message: string) => new BadUserInput([{ path: ['actions'], code, message }])
 
 function stepOf(members: Readonly<Record<string, unknown>>): ActionStep {
-  // Its rule let exactly one member be given, and checked that.
+  // Its rule has checked that exactly one member is given.
   const [name, input] = Object.entries(members).find(([, member]) => member !== null)!
   return { name, input } as ActionStep
 }

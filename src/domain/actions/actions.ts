@@ -22,7 +22,7 @@ const observationInput = z.object({
   target: optionalTarget('What to look at.').rule,
 })
 
-/** What a page did with a question about it, under the code of an action that fails so. */
+/** A failed question about a page, under the code of an action that fails in the same way. */
 class ObservationFailed extends TabwireError {
   override readonly code: string
 
@@ -76,7 +76,7 @@ const noSuchArtifact = (step: number, index: number): InputIssue => ({
   message: 'Artifact not found.',
 })
 
-/** Throws BrowserTimeout, or SessionNotRunning when it has ended. */
+/** Throws BrowserTimeout, or SessionNotRunning if it has ended. */
 export async function untilRunning(session: Session, signal: AbortSignal): Promise<void> {
   if (session.snapshot().status !== 'CREATING') return
   await Deadline.isMet(session.running, ACTION_LIMITS.requestMs, signal)

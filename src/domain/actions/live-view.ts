@@ -8,7 +8,7 @@ import { inputIssues } from '../kernel/input-issues.ts'
 import type { Session } from '../session/session.ts'
 import type { GivenInput, GivenWatch } from '../sessions/session-handle.ts'
 
-/** What may be asked of a live picture, and what is meant when it is not. */
+/** The options of a live view, and their defaults. */
 export const PICTURE_BOUNDS = {
   side: { min: 16, max: 8_192 },
   quality: { min: 1, max: 100, default: 60 },
@@ -38,7 +38,7 @@ export async function dispatchInput(session: Session, given: GivenInput, signal:
   return session.live.dispatchInput(given.pageId, events)
 }
 
-/** Throws BadUserInput with every rule that is broken. */
+/** Throws BadUserInput with every broken rule. */
 function readEvents(given: readonly unknown[]): InputEvent[] {
   const most = INPUT_LIMITS.events
   if (given.length === 0) throw badCount('TOO_SHORT', 'must have at least one event')
@@ -57,7 +57,7 @@ function readEvents(given: readonly unknown[]): InputEvent[] {
 const badCount = (code: string, message: string) => new BadUserInput([{ path: ['events'], code, message }])
 
 function eventOf(members: object): InputEvent {
-  // Its rule let exactly one member be given, and checked that.
+  // Its rule has checked that exactly one member is given.
   const [kind, input] = Object.entries(members).find(([, member]) => member !== null)! as [string, object]
   return { kind, ...input } as InputEvent
 }

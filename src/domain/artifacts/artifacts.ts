@@ -21,7 +21,7 @@ import { RecentArtifacts } from './recent-artifacts.ts'
 import { pageRequest, type PageArguments } from '../kernel/pagination.ts'
 import { QuotaRooms } from './quota-rooms.ts'
 
-/** There is no room for the bytes of an artifact. */
+/** There is no space for the bytes of an artifact. */
 class ArtifactStorageFull extends TabwireError {
   override readonly code = 'STORAGE_FULL'
 
@@ -30,7 +30,7 @@ class ArtifactStorageFull extends TabwireError {
   }
 }
 
-/** The owner's artifacts take all the bytes that they may. */
+/** The owner's artifact quota is used up. */
 class ArtifactQuotaExceeded extends TabwireError {
   override readonly code = 'QUOTA_EXCEEDED'
 
@@ -39,7 +39,7 @@ class ArtifactQuotaExceeded extends TabwireError {
   }
 }
 
-/** The place where the bytes of artifacts are kept does not answer, or refuses. The server's log says why. */
+/** The artifact store does not respond, or refuses. The server's log has the reason. */
 class ArtifactStorageUnavailable extends TabwireError {
   override readonly code = 'STORAGE_UNAVAILABLE'
 
@@ -49,20 +49,20 @@ class ArtifactStorageUnavailable extends TabwireError {
 }
 
 export interface NewArtifact {
-  /** UUID; made where there is none. */
+  /** UUID; generated if absent. */
   id?: string
   sessionId: string
   owner: string
   kind: ArtifactKind
-  /** Where it is known before the bytes are read. */
+  /** If known before the bytes are read. */
   sizeBytes?: number
-  /** As it came: a path and what else is no file name is taken off. */
+  /** As received: directories and characters that are invalid in a file name are removed. */
   name: string
   contentType: string
   pageId: string | null
-  /** Bytes that are about to come, as far as the sender says; null: unknown. */
+  /** Expected size, as declared by the sender; null: unknown. */
   announcedBytes?: number | null
-  /** What the file counts in while it is written, released once it is kept or was refused; null: none yet. */
+  /** The room reserved while it is written, released once it is stored or rejected; null: none yet. */
   room?: FileRoom | null
 }
 
@@ -74,13 +74,16 @@ export interface ArtifactPage {
 
 export const ARTIFACT_PAGE_BOUNDS = { min: 1, max: 1000, default: 100 } as const
 
-/** Bytes may be older than their row by the time that it takes to commit it; these are taken for abandoned. */
+/** Bytes may be older than their row by the time of its commit; older ones are considered abandoned. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000
 const SWEEP_STEP = 500
-/** Such a file is written before it is asked how much room is left: the row is not, and the answer takes longer. */
+/**
+ * A file up to this size is written before the quota is checked: its row is inserted afterwards, and the check takes
+ * longer than the write.
+ */
 const SMALL_BYTES = 4 * 1024 * 1024
 
-/** Keeps artifacts, finds them, opens them, deletes them. What is another owner's does not exist. */
+/** Stores, finds, opens and deletes artifacts. Other owners' artifacts do not exist. */
 export class Artifacts {
   readonly quotaBytes: number
   readonly #store: Store
@@ -93,7 +96,7 @@ export class Artifacts {
   readonly #fresh = new RecentArtifacts()
   readonly #rooms: QuotaRooms
 
-  /** `free`: bytes that may still be written where artifacts are kept. */
+  /** `free`: bytes that can still be written to the artifact store. */
   constructor(
     store: Store,
     bytes: ArtifactStore,
@@ -110,11 +113,11 @@ export class Artifacts {
   }
 
   /**
-   * Takes the stream to its end. Throws ArtifactStorageFull, ArtifactQuotaExceeded, ArtifactStorageUnavailable, the
-   * stream's own error or the signal's reason; whatever fails, nothing is left of it.
+   * Reads the stream to its end. Throws ArtifactStorageFull, ArtifactQuotaExceeded, ArtifactStorageUnavailable, the
+   * stream's own error or the signal's reason; after any failure nothing is left behind.
    */
   async keep(artifact: NewArtifact, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
-    // A file that cannot be read fails before anyone reads it; reading tells then, but the event must have a listener.
+    // An unreadable file fails before it is read; reading reports that, but the 'error' event must have a listener.
     content.on('error', () => {})
     const kept = this.#keep(artifact, content, AbortSignal.any([signal, this.#stop.signal]))
     this.#keeping.add(kept)
@@ -125,7 +128,7 @@ export class Artifacts {
     }
   }
 
-  /** Room for a file of the owner that begins to be written. */
+  /** Room for a file of the owner that is being written. */
   openRoom(owner: string): FileRoom {
     return this.#rooms.open(owner)
   }
@@ -135,12 +138,12 @@ export class Artifacts {
     return record?.owner === owner ? record : null
   }
 
-  /** For whoever holds a signed link. */
+  /** For holders of a signed link. */
   async findSigned(id: string): Promise<ArtifactRecord | null> {
     return this.#fresh.find(id) ?? (await this.#store.findArtifact(id))
   }
 
-  /** The newest of one session that is called as the last part of the path. */
+  /** The newest of one session with the file name at the end of the path. */
   findNamed(sessionId: string, kind: ArtifactKind, path: string): Promise<ArtifactRecord | null> {
     return this.#store.findNewestArtifact(sessionId, kind, fileNameOf(path))
   }
@@ -161,7 +164,7 @@ export class Artifacts {
     }
   }
 
-  /** The bytes, or those of the range. Throws NotFound when they are gone, or ArtifactStorageUnavailable. */
+  /** The bytes, or those of the range. Throws NotFound if they were deleted, or ArtifactStorageUnavailable. */
   async open(record: ArtifactRecord, range: ByteRange | null, signal: AbortSignal): Promise<Readable> {
     try {
       return await this.#bytes.read(keyOf(record), range, signal)
@@ -171,13 +174,13 @@ export class Artifacts {
     }
   }
 
-  /** A URL at which the store itself gives the bytes; null where it has none to give. */
+  /** A URL at which the store itself serves the bytes; null: it has none. */
   async presign(record: ArtifactRecord, contentDisposition: string, ttlSeconds: number): Promise<string | null> {
     const { contentType } = record
     return this.#bytes.presign(keyOf(record), { contentType, contentDisposition, ttlSeconds })
   }
 
-  /** The origin of all URLs that `presign` gives; null where it gives none. */
+  /** The origin of all URLs from `presign`; null: it returns none. */
   get origin(): string | null {
     return this.#bytes.origin
   }
@@ -189,12 +192,12 @@ export class Artifacts {
     await this.#remove(record)
   }
 
-  /** Bytes that the owner's artifacts take. */
+  /** Bytes of the owner's artifacts. */
   usedBytes(owner: string): Promise<number> {
     return this.#store.sumArtifactBytes(owner)
   }
 
-  /** Deletes some of those whose sessions ended before the time. False: there were none. */
+  /** Deletes some artifacts whose sessions ended before the time. False: there were none. */
   async deleteEndedBefore(time: number): Promise<boolean> {
     const due = await this.#store.listArtifactsEndedBefore(time)
     for (const record of due) await this.#remove(record)
@@ -202,8 +205,8 @@ export class Artifacts {
   }
 
   /**
-   * Removes bytes that no row tells of, as a server leaves them that died between keeping the bytes and the row. Only
-   * of sessions that the store knows: behind a wrong DATABASE_URL all of them would seem to be nobody's.
+   * Removes bytes without a row, left over from a server that crashed between storing the bytes and inserting the row.
+   * Only for sessions that the store knows: with a wrong DATABASE_URL all bytes would appear to be orphaned.
    */
   async sweep(now: number, signal: AbortSignal): Promise<number> {
     let removed = 0
@@ -223,18 +226,18 @@ export class Artifacts {
     return removed
   }
 
-  /** Resolves when artifacts can be kept and read. */
+  /** Resolves if artifacts can be stored and read. */
   ping(): Promise<void> {
     return this.#bytes.ping()
   }
 
-  /** Breaks off what is being kept, and waits until nothing is left of it. */
+  /** Aborts pending writes, and waits until nothing of them is left behind. */
   async close(): Promise<void> {
     this.#stop.abort(new ArtifactStorageUnavailable())
     await Promise.allSettled(this.#keeping)
   }
 
-  /** What counts in the quota: bodies do as well. */
+  /** Bytes that count against the quota: bodies do as well. */
   async #takenBytes(owner: string): Promise<number> {
     const [artifacts, bodies] = await Promise.all([
       this.#store.sumArtifactBytes(owner),
@@ -288,8 +291,8 @@ export class Artifacts {
   }
 
   /**
-   * The content, which counts in the room from before its first byte. Where it is known how many are to come, all of
-   * them do from now on. Throws ArtifactQuotaExceeded, as does the stream.
+   * The content, which is counted in the room from before its first byte. If the expected size is known, all of it is
+   * counted from now on. Throws ArtifactQuotaExceeded, as does the stream.
    */
   #counting(room: FileRoom, content: Readable, expectedBytes: number): Readable {
     if (!room.grow(expectedBytes)) throw new ArtifactQuotaExceeded(this.quotaBytes)
@@ -301,7 +304,7 @@ export class Artifacts {
         else done(new ArtifactQuotaExceeded(this.quotaBytes))
       },
     })
-    // Whoever reads it hears of errors; what is left of either is destroyed with the other.
+    // The reader receives errors; each of the two is destroyed with the other.
     pipeline(content, counter, () => {})
     return counter
   }
@@ -316,7 +319,7 @@ export class Artifacts {
     }
   }
 
-  /** Bytes whose row may be there stay until it is known not to be: else the sweep finds them. */
+  /** Bytes whose row may exist are kept until it is known not to; otherwise the sweep removes them. */
   async #takeBack(record: ArtifactRecord, rowIsNotThere: boolean): Promise<void> {
     try {
       if (!rowIsNotThere) await this.#store.deleteArtifact(record.id)
@@ -352,7 +355,7 @@ export class Artifacts {
     return removed
   }
 
-  /** As clients may hear it. */
+  /** The error as clients see it. */
   #asTold(error: unknown): unknown {
     if (error instanceof ArtifactTooLarge) return new ArtifactQuotaExceeded(this.quotaBytes)
     if (error instanceof StoreFull) return new ArtifactStorageFull()
@@ -370,5 +373,5 @@ export class Artifacts {
 
 const KEY = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
 
-/** Below the session, so that people find what belongs together. */
+/** Grouped by session, so that people find related files together. */
 const keyOf = ({ id, sessionId }: Pick<ArtifactRecord, 'id' | 'sessionId'>) => `${sessionId}/${id}`

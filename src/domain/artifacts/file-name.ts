@@ -1,9 +1,9 @@
 const MOST_BYTES = 200
 
-/** Also what makes a name look like another one: controls of the direction of writing. */
+/** Including characters that disguise a name: bidirectional controls. */
 const UNFIT = /[\p{Cc}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}\u{2028}\u{2029}]+/gu
 
-/** A name that is one file's and no path, wherever it is saved. Never empty. */
+/** A file name without a path that is valid on every system. Never empty. */
 export function fileNameOf(text: string): string {
   const last =
     text
@@ -19,7 +19,7 @@ export function fileNameOf(text: string): string {
   return clean === '' ? 'file' : shortened(clean)
 }
 
-/** Most file systems take 255 bytes. The ending stays, for it says how to open the file. */
+/** Most file systems have a limit of 255 bytes. The extension is kept, since it says how to open the file. */
 function shortened(name: string): string {
   if (Buffer.byteLength(name) <= MOST_BYTES) return name
   const ending = /\.[\w-]{1,16}$/.exec(name)?.[0] ?? ''
@@ -39,5 +39,5 @@ const MEDIA_TYPE = new RegExp(
   `^${TOKEN}/${TOKEN}(\\s*;\\s*${TOKEN}=(${TOKEN}|"[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]*"))*$`,
 )
 
-/** Whether the text is a media type as a Content-Type header may hold it. */
+/** Whether the text is a valid media type for a Content-Type header. */
 export const isContentType = (text: string): boolean => text.length <= 200 && MEDIA_TYPE.test(text)

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { TabwireError } from '../kernel/errors.ts'
 
-/** There is too little room for another session and its log. */
+/** There is too little space for another session and its log. */
 export class StorageFull extends TabwireError {
   override readonly code = 'STORAGE_FULL'
 
@@ -11,24 +11,24 @@ export class StorageFull extends TabwireError {
 }
 
 export interface SpaceMarks {
-  /** Below this, no session starts and no artifact is kept. */
+  /** Below this, no session starts and no artifact is stored. */
   lowBytes: number
-  /** From here on sessions start again: not at the mark itself, where each would be the last. */
+  /** From here on sessions start again: above the limit, where each could be the last. */
   enoughBytes: number
   /**
-   * Below this the log waits as well. The embedded database needs the rest for itself: what cannot be written in the
-   * midst of a checkpoint ends it, and it needs room to start anew.
+   * Below this the log pauses as well. The embedded database needs the rest for itself: a failed write during a
+   * checkpoint ends it, and it needs space to restart.
    */
   reservedBytes: number
-  /** Of what is reserved, so much is not even for the ends of logs, which take a few kilobytes each. */
+  /** This part of the reserve is not even for the ends of logs, which take a few kilobytes each. */
   untouchedBytes: number
 }
 
 const MIB = 1024 * 1024
 
 /**
- * A segment of the write-ahead log takes 16 MiB: one fits into what is reserved, with what a checkpoint writes beside it.
- * Measured with pages that log 8 MB/s until the disk is full: the reserve was kept to within 3 MiB.
+ * A segment of the write-ahead log takes 16 MiB: the reserve has space for one, and for a checkpoint's writes beside
+ * it. Measured with pages that log 8 MB/s until the disk is full: the reserve was kept to within 3 MiB.
  */
 export const SPACE_MARKS: SpaceMarks = {
   lowBytes: 48 * MIB,
@@ -39,14 +39,14 @@ export const SPACE_MARKS: SpaceMarks = {
 
 const RETRY_AFTER_SECONDS = 10
 const LOOK_EVERY_MS = 2_000
-/** Where so much is free, it is not used up between two looks. */
+/** With this much free space, it cannot be used up between two checks. */
 const PLENTY_BYTES = 512 * MIB
-/** With less than plenty, a look older than this is none. */
+/** With less than plenty, an older measurement is outdated. */
 const FRESH_MS = 100
 
 const megabytes = (bytes: number) => `${Math.floor(bytes / MIB)} MiB`
 
-/** How much room is left where the server stores its data, and what may still be done with it. */
+/** Tracks the free space of the server's data, and what may still be done with it. */
 export class FreeSpace {
   readonly #measure: () => Promise<number>
   readonly #logger: Logger
@@ -65,14 +65,14 @@ export class FreeSpace {
     this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS).unref()
   }
 
-  /** Looks now. Never rejects: a directory that cannot be looked at says nothing about its room. */
+  /** Measures now. Never rejects: if a directory cannot be checked, its space is unknown. */
   look(): Promise<void> {
     return (this.#looking ??= this.#look().finally(() => {
       this.#looking = null
     }))
   }
 
-  /** Why no session can start, for people; null: there is room. */
+  /** Why no session can start, for people; null: there is enough space. */
   get problem(): string | null {
     if (!this.#isLow) return null
     return `only ${megabytes(this.#free)} are free where data is stored, of the ${megabytes(this.#marks.enoughBytes)} that are needed to start sessions`
@@ -88,13 +88,13 @@ export class FreeSpace {
     )
   }
 
-  /** Bytes that a file may take. */
+  /** Max size of a file. */
   async roomForFiles(): Promise<number> {
     if (this.#isStale) await this.look()
     return Math.max(0, this.#free - this.#marks.lowBytes)
   }
 
-  /** Whether entries of logs may still be written, or the last ones of a log. At once where there is plenty. */
+  /** Whether log entries may still be written, or the last ones of a log. Synchronous if there is plenty of space. */
   hasRoomForLogs(isEnd = false): boolean | Promise<boolean> {
     const hasRoom = () => this.#free >= (isEnd ? this.#marks.untouchedBytes : this.#marks.reservedBytes)
     return this.#isStale ? this.look().then(hasRoom) : hasRoom()

@@ -1,33 +1,33 @@
 import type { Logger } from 'pino'
 import type { FileRoom } from '../../ports/file-room.ts'
 
-/** Other servers on the same database keep and delete artifacts of the same owners, so what is used is read again. */
+/** Other servers on the same database store and delete artifacts of the same owners, so the usage is read again. */
 const REREAD_MS = 1_000
-/** Reads that may be stale before one is taken all the same: it counts too much, not too little. */
+/** Max outdated reads before one is accepted all the same: it overestimates the usage, never underestimates it. */
 const MOST_READS = 10
 
 interface Owner {
-  /** Bytes that the artifacts of the owner take; 0 until it was read for the first time. */
+  /** Bytes of the owner's artifacts; 0 until the first read. */
   used: number
   /** Bytes of the files that are being written. */
   reserved: number
   rooms: number
-  /** Artifacts whose rows are being inserted: whether an answer of the store has them is not known. */
+  /** Artifacts whose rows are being inserted: a read of the store may or may not include them. */
   inserting: number
-  /** Counts changes of `used` made here: an answer of the store from before one is stale. */
+  /** Counts changes of `used` made here: a read that started before one is outdated. */
   changes: number
   readAt: number
   isReading: boolean
 }
 
-/** What files that are being written take of their owners' quotas, across the sessions of this process. */
+/** The share of their owners' quotas that files being written take, across the sessions of this process. */
 export class QuotaRooms {
   readonly #quotaBytes: number
   readonly #readUsed: (owner: string) => Promise<number>
   readonly #logger: Logger
   readonly #owners = new Map<string, Owner>()
 
-  /** `readUsed`: bytes that the artifacts of an owner take. */
+  /** `readUsed`: bytes of an owner's artifacts. */
   constructor(quotaBytes: number, readUsed: (owner: string) => Promise<number>, logger: Logger) {
     this.#quotaBytes = quotaBytes
     this.#readUsed = readUsed
@@ -71,7 +71,7 @@ export class QuotaRooms {
     }
   }
 
-  /** The same, once it is known what the owner's artifacts take. Throws what `readUsed` throws. */
+  /** The same, once the usage of the owner is known. Throws what `readUsed` throws. */
   async openKnown(ownerId: string): Promise<FileRoom> {
     const room = this.open(ownerId)
     const owner = this.#owners.get(ownerId)!
@@ -87,8 +87,8 @@ export class QuotaRooms {
   }
 
   /**
-   * The row of an artifact is about to be inserted, while a room of its owner is open. Call what is returned with its
-   * bytes, or 0 when it was not, before the room is released, in the same turn.
+   * The row of an artifact is about to be inserted, while a room of its owner is open. Call the returned function with
+   * its bytes, or 0 if it was not inserted, before the room is released, in the same turn.
    */
   beginInsert(ownerId: string): (bytes: number) => void {
     const owner = this.#owners.get(ownerId)
@@ -100,8 +100,8 @@ export class QuotaRooms {
   }
 
   /**
-   * The artifacts of the owner take so many bytes more (negative: less). Call before the room of the file is released,
-   * in the same turn, so that the bytes count once at any time.
+   * The usage of the owner's artifacts changes by this many bytes. Call before the room of the file is released, in the
+   * same turn, so that the bytes count exactly once at any time.
    */
   used(ownerId: string, bytes: number): void {
     const owner = this.#owners.get(ownerId)
@@ -116,7 +116,7 @@ export class QuotaRooms {
     void this.#reread(ownerId, owner)
   }
 
-  /** Never rejects: while the store is away, what was read last counts. */
+  /** Never rejects: while the store is unavailable, the latest read counts. */
   async #reread(ownerId: string, owner: Owner): Promise<void> {
     try {
       await this.#readOnce(ownerId, owner, false)
@@ -128,7 +128,7 @@ export class QuotaRooms {
     }
   }
 
-  /** An answer that may have missed a change is ignored, unless it is trusted. */
+  /** A read that may have missed a change is ignored, unless it is trusted. */
   async #readOnce(ownerId: string, owner: Owner, isTrusted: boolean): Promise<void> {
     const { changes, inserting } = owner
     const used = await this.#readUsed(ownerId)

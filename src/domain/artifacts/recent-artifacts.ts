@@ -1,12 +1,12 @@
 import type { ArtifactRecord } from '../../ports/artifact.ts'
 
-/** How long a record is taken for what it was. */
+/** How long a record is considered current. */
 const FRESH_MS = 2_000
 const MOST = 1_000
 
 /**
- * Records of the artifacts that were kept a moment ago: whoever has a picture made looks at it at once, and need not wait
- * for the store to say again what it was just told. Of one that another server deletes meanwhile the bytes are missing.
+ * Records of recently stored artifacts: a client that requests a screenshot usually opens it at once, without another
+ * query of the store. If another server deletes one meanwhile, its bytes are missing.
  */
 export class RecentArtifacts {
   /** Oldest first. */

@@ -1,7 +1,7 @@
 import type { StorageGuard } from '../../ports/storage-guard.ts'
 import { StorageFull } from './free-space.ts'
 
-/** Throws StorageFull where a new session could not write. */
+/** Throws StorageFull if a new session could not write. */
 export function requireRoom(guards: readonly StorageGuard[]): void {
   for (const guard of guards) {
     const refusal = guard.refusal()

@@ -14,34 +14,38 @@ import { insertWithRetry } from '../kernel/insert-retry.ts'
 import type { BodyCipher } from './body-cipher.ts'
 import { BODIES_FOLDER, bodyKey, ownerHashOf } from './body-key.ts'
 
-/** Up to so many bytes a body is part of its entry: one append, and no file. */
+/** Max size of a body that is part of its entry: one append, and no file. */
 export const INLINE_BYTES = 16 * 1024
-/** Bodies of all sessions that wait to be stored: a page that makes more than the store takes loses some (LATE). */
+/**
+ * Max bytes of all sessions' bodies waiting to be stored: a page that exceeds the speed of the store loses some (LATE).
+ */
 const WAITING_BYTES = 64 * 1024 * 1024
-/** Writing a file means to wait for the disk: a few at once keep it busy. */
+/** Writing a file mostly waits for the disk: a few at once keep it busy. */
 const WRITERS = 8
 const READERS = 8
-/** For one body. An entry waits for less; it is stored all the same, for the next that has it. */
+/**
+ * Per body. An entry waits for a shorter time; the body is stored all the same, for the next entry with the same one.
+ */
 const STORE_MS = 10_000
 const READ_MS = 15_000
-/** A body that no session refers to stays so long, for another server may be about to refer to it. */
+/** A body without references is kept for this long, since another server may be about to refer to it. */
 const UNUSED_MS = 60 * 60 * 1000
-/** Bytes may be older than their row by the time that it takes to commit it. */
+/** Bytes may be older than their row by the time of its commit. */
 const ABANDONED_MS = 60 * 60 * 1000
 const SWEEP_STEP = 500
 const REMEMBERED = 10_000
 
-/** A body that is ready to be kept: nothing secret is in it. */
+/** A body that is ready to be stored: its secrets are masked. */
 export interface NewBody {
   bytes: Uint8Array
   contentType: string | null
   sizeBytes: number
-  /** Bytes at its end that were not taken. */
+  /** Bytes cut from its end. */
   truncated: number
   isText: boolean
 }
 
-/** Whose body it is. */
+/** The owner and session of a body. */
 interface Whose {
   /** Of the session. */
   id: string
@@ -52,22 +56,25 @@ export interface BodiesOptions {
   store: Store
   bytes: ArtifactStore
   cipher: BodyCipher
-  /** Bytes that artifacts and bodies of one owner may take together. */
+  /** Max bytes of one owner's artifacts and bodies together. */
   quotaBytes: number
   logger: Logger
-  /** Bytes that may still be written where bodies are stored. */
+  /** Bytes that can still be written to the store. */
   free?: (() => Promise<number>) | undefined
 }
 
-/** Keeps what requests and responses contained, each once for its owner, and finds it again. What is another owner's does not exist. */
+/**
+ * Stores the bodies of requests and responses, each once per owner, and finds them again. Other owners' bodies do not
+ * exist.
+ */
 export class Bodies {
   readonly #options: BodiesOptions
   readonly #stop = new AbortController()
   readonly #writers = new Semaphore(WRITERS)
   readonly #readers = new Semaphore(READERS)
-  /** Those that are being stored, by owner and hash: of many that are the same one is written. */
+  /** Pending writes by owner and hash: of several identical bodies one is written. */
   readonly #storing = new Map<string, Promise<unknown>>()
-  /** Which bodies sessions have referred to, of late: their references stay at least as long as they live. */
+  /** Recent references of sessions to bodies: they exist at least as long as the sessions are live. */
   readonly #referred = new LRUCache<string, true>({ max: REMEMBERED })
   readonly #working = new Set<Promise<unknown>>()
   #waitingBytes = 0
@@ -76,7 +83,10 @@ export class Bodies {
     this.#options = options
   }
 
-  /** Resolves when it is durable, or must do without an entry: small ones are with the entry itself. Rejects for a fault alone. */
+  /**
+   * Resolves when it is durable, or can only be recorded as missing: small bodies are stored with the entry itself.
+   * Rejects for an internal error only.
+   */
   async keep(session: Whose, body: NewBody): Promise<KeptBody> {
     const inline = this.#inline(session.owner, body)
     if (inline) return { body: inline, omitted: null }
@@ -92,26 +102,26 @@ export class Bodies {
   }
 
   /**
-   * The bytes of an owner's body that is stored apart. Null: there is none, or it cannot be opened or read, which the
-   * server's log tells. Rejects with the signal's reason, or StoreUnavailable.
+   * The bytes of an owner's body that is stored separately. Null: it does not exist, or cannot be decrypted or read,
+   * which is logged. Rejects with the signal's reason, or StoreUnavailable.
    */
   async read(owner: string, sha256: string, signal: AbortSignal = NEVER): Promise<Buffer | null> {
     for (let isAgain = false; ; isAgain = true) {
       const [found] = await this.find(owner, [sha256])
       if (!found) return null
       const bytes = await this.open(found, signal)
-      // Its bytes may have been replaced between the two questions.
+      // Its bytes may have been replaced between the two queries.
       if (bytes || isAgain) return bytes
     }
   }
 
-  /** The bytes that an entry names or holds, wherever they are. Null and rejections: as `read`. */
+  /** The bytes of an entry's body, inline or stored separately. Null and rejections: as `read`. */
   async bytesOf(owner: string, body: BodyData, signal: AbortSignal = NEVER): Promise<Buffer | null> {
     if (body.inline === null) return body.sha256 === null ? null : this.read(owner, body.sha256, signal)
     return this.inlineBytes(owner, body)
   }
 
-  /** The bytes of a body within its entry; null: it is not, or was sealed with a key that is not known. */
+  /** The bytes of an inline body; null: it is not inline, or its encryption key is unknown. */
   inlineBytes(owner: string, { inline, encoding }: Pick<BodyData, 'inline' | 'encoding'>): Buffer | null {
     if (inline === null) return null
     if (encoding === 'UTF8') return Buffer.from(inline)
@@ -119,7 +129,7 @@ export class Bodies {
     return encoding === 'BASE64' ? bytes : this.#options.cipher.decrypt(owner, bytes)
   }
 
-  /** Whether the key is known that a body within its entry was sealed with. */
+  /** Whether the encryption key of an inline body is known. */
   knowsInline({ inline, encoding }: Pick<BodyData, 'inline' | 'encoding'>): boolean {
     if (inline === null || encoding === 'UTF8' || encoding === 'BASE64') return true
     const head = Buffer.from(inline.slice(0, 64), 'base64')
@@ -128,7 +138,7 @@ export class Bodies {
     return seal !== null && cipher.knows(seal)
   }
 
-  /** Those of the owner's stored bodies that there are and that can be opened. Rejects with StoreUnavailable. */
+  /** Those of the owner's stored bodies that exist and can be decrypted. Rejects with StoreUnavailable. */
   async find(owner: string, hashes: readonly string[]): Promise<StoredBody[]> {
     const { store, cipher } = this.#options
     if (hashes.length === 0) return []
@@ -136,7 +146,7 @@ export class Bodies {
     return found.filter(({ seal }) => cipher.knows(seal))
   }
 
-  /** The bytes of one that was found. Null: they are missing, or cannot be opened or read. */
+  /** The bytes of a found body. Null: they are missing, or cannot be decrypted or read. */
   async open(stored: StoredBody, signal: AbortSignal): Promise<Buffer | null> {
     const { bytes, cipher, logger } = this.#options
     try {
@@ -150,23 +160,23 @@ export class Bodies {
     }
   }
 
-  /** Bytes that the owner's stored bodies take. */
+  /** Bytes of the owner's stored bodies. */
   usedBytes(owner: string): Promise<number> {
     return this.#options.store.sumBodyBytes(owner)
   }
 
-  /** Deletes some of those that no session refers to. False: there were none. */
+  /** Deletes some bodies without references. False: there were none. */
   async deleteUnused(now: number): Promise<boolean> {
     const { store, bytes } = this.#options
     const keys = await store.deleteUnusedBodies(now - UNUSED_MS)
-    // The rows are gone, and nobody ever uses a key again: bytes that stay are found by the sweep.
+    // The rows are gone, and keys are never reused: remaining bytes are found by the sweep.
     for (const key of keys) await bytes.remove(key)
     return keys.length > 0
   }
 
   /**
-   * Removes bytes that no row tells of, as a server leaves them that died between writing the bytes and the row. Only of
-   * owners that the store knows: behind a wrong DATABASE_URL all of them would seem to be nobody's.
+   * Removes bytes without a row, left over from a server that crashed between writing the bytes and the row. Only for
+   * owners that the store knows: with a wrong DATABASE_URL all bytes would appear to be orphaned.
    */
   async sweep(now: number, signal: AbortSignal): Promise<number> {
     let removed = 0
@@ -185,13 +195,13 @@ export class Bodies {
     return removed
   }
 
-  /** Breaks off what is being stored and read, and waits until nothing is left of it. */
+  /** Aborts pending writes and reads, and waits until nothing of them is left behind. */
   async close(): Promise<void> {
     this.#stop.abort(new Error('the server is shutting down'))
     await Promise.allSettled(this.#working)
   }
 
-  /** Closing waits for it, also when nobody else does any more. */
+  /** Closing waits for it, even if no one else does any more. */
   #own(work: Promise<unknown>): void {
     const settled = Promise.allSettled([work]).finally(() => this.#working.delete(settled))
     this.#working.add(settled)
@@ -206,7 +216,7 @@ export class Bodies {
       return { ...described, encoding, inline: cipher.encrypt(owner, bytes).toString('base64') }
     }
     if (!isText) return { ...described, encoding: 'BASE64', inline: Buffer.from(bytes).toString('base64') }
-    // PostgreSQL takes no U+0000 in texts.
+    // PostgreSQL accepts no U+0000 in texts.
     if (bytes.includes(0)) return null
     return { ...described, encoding: 'UTF8', inline: Buffer.from(bytes).toString() }
   }
@@ -229,13 +239,13 @@ export class Bodies {
     }
   }
 
-  /** One that is the same is waited for, and referred to then. False: it does not fit into the quota. */
+  /** Waits for a pending write of the same body, and then refers to it. False: it exceeds the quota. */
   async #storeOnce(session: Whose, sha256: string, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
     const { seal } = this.#options.cipher
     const reference = JSON.stringify([session.id, sha256, seal])
     const name = JSON.stringify([session.owner, sha256])
     if (this.#referred.has(reference)) return true
-    // Whatever became of it: the one that waited asks the store.
+    // Regardless of its result: the waiting caller queries the store.
     for (let other = this.#storing.get(name); other; other = this.#storing.get(name)) await Promise.allSettled([other])
     if (this.#referred.has(reference)) return true
     const storing = this.#writers.run(() => this.#storeNow(session, sha256, bytes, signal))
@@ -262,7 +272,7 @@ export class Bodies {
     await this.#options.bytes.write(key, Readable.from([written], { objectMode: false }), options, signal)
     const row = { owner, sha256, key, seal, sizeBytes: bytes.length, createdAt: now }
     const outcome = await insertWithRetry(() => store.insertBody(id, row, quotaBytes))
-    // After a failure the row may be there all the same; what no row tells of is swept.
+    // After a failure the row may exist all the same; bytes without a row are swept.
     if (outcome !== 'KEPT') await this.#removeQuietly(key)
     return outcome !== 'OVER_QUOTA'
   }

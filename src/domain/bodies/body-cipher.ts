@@ -12,8 +12,8 @@ interface Key {
 }
 
 /**
- * Encrypts bodies (AES-256-GCM), each with a nonce of its own, bound to its owner. The first secret encrypts, all of them
- * decrypt, so that a key can be replaced while bodies under the former one are still kept.
+ * Encrypts bodies (AES-256-GCM), each with its own nonce, bound to its owner. The first secret encrypts, all of them
+ * decrypt, so that a key can be replaced while bodies encrypted with the previous one are still stored.
  */
 export class BodyCipher {
   readonly #keys: readonly Key[]
@@ -28,17 +28,17 @@ export class BodyCipher {
     }))
   }
 
-  /** Names the key that `seal` encrypts with; null: there is none, and nothing is encrypted. */
+  /** Id of the key that `seal` encrypts with; null: there is none, and nothing is encrypted. */
   get seal(): string | null {
     return this.#keys[0]?.id ?? null
   }
 
-  /** Whether what was sealed so can be opened; null: what was not sealed. */
+  /** Whether data with this key id can be decrypted; null: data that is not encrypted. */
   knows(seal: string | null): boolean {
     return seal === null || this.#keys.some(({ id }) => id === seal)
   }
 
-  /** Only where there is a key. */
+  /** Only if there is a key. */
   encrypt(owner: string, content: Uint8Array): Buffer {
     const { id, key } = this.#keys[0]!
     const nonce = randomBytes(NONCE_BYTES)
@@ -47,7 +47,7 @@ export class BodyCipher {
     return Buffer.concat([Buffer.from([VERSION]), Buffer.from(id, 'hex'), nonce, cipher.getAuthTag(), encrypted])
   }
 
-  /** Null: with a key that is not known, for another owner, or changed since. */
+  /** Null: an unknown key, another owner, or modified data. */
   decrypt(owner: string, sealed: Uint8Array): Buffer | null {
     const id = this.sealOf(sealed)
     const known = this.#keys.find((one) => one.id === id)
@@ -64,7 +64,7 @@ export class BodyCipher {
     }
   }
 
-  /** Which key it was sealed with, as far as it says; null: it was not sealed by this class. */
+  /** Id of the key it was encrypted with, according to its header; null: it was not encrypted by this class. */
   sealOf(sealed: Uint8Array): string | null {
     if (sealed.length < HEAD_BYTES || sealed[0] !== VERSION) return null
     return Buffer.from(sealed.subarray(1, 1 + ID_BYTES)).toString('hex')

@@ -2,12 +2,12 @@ import type { BodyData } from '../../contract/entries/body.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Bodies } from './bodies.ts'
 
-/** Which of the two bodies of a request. */
+/** The request's or the response's body. */
 export type BodyDirection = 'request' | 'response'
 
 export const BODY_DIRECTIONS: readonly BodyDirection[] = ['request', 'response']
 
-/** The body that a link leads to. */
+/** The target of a link. */
 export interface LinkedBody {
   owner: string
   /** Of the request. */
@@ -15,7 +15,7 @@ export interface LinkedBody {
   data: BodyData
 }
 
-/** Bodies for whoever holds a signed link to them: found by the entry that has them, wherever their bytes are. */
+/** Bodies for holders of a signed link: found through their entry, inline or stored separately. */
 export class LinkedBodies {
   readonly #store: Pick<Store, 'findSession' | 'findRequestEntry'>
   readonly #bodies: Bodies
@@ -25,7 +25,7 @@ export class LinkedBodies {
     this.#bodies = bodies
   }
 
-  /** Null: there is none any more. */
+  /** Null: it no longer exists. */
   async find(sessionId: string, requestId: number, direction: BodyDirection): Promise<LinkedBody | null> {
     const [session, entry] = await Promise.all([
       this.#store.findSession(sessionId),
@@ -37,7 +37,7 @@ export class LinkedBodies {
     return data && { owner: session.owner, url, data }
   }
 
-  /** Null: they cannot be had. */
+  /** Null: unavailable. */
   bytesOf({ owner, data }: LinkedBody, signal: AbortSignal): Promise<Buffer | null> {
     return this.#bodies.bytesOf(owner, data, signal)
   }

@@ -4,20 +4,20 @@ import type { StoredBody } from '../../ports/body.ts'
 import { RESPONSE_LIMITS, ResponseTooLarge, type OperationReads } from '../log/operation-reads.ts'
 import type { Bodies } from './bodies.ts'
 
-/** A body that can be had. */
+/** An available body. */
 export interface AvailableBody {
   owner: string
   data: BodyData
-  /** Null: it is within its entry. */
+  /** Null: it is inline in its entry. */
   stored: StoredBody | null
 }
 
 export type BodyOutcome = { body: AvailableBody; omitted: null } | { body: null; omitted: BodyOmission | null }
 
-/** Keys that one question to the store has. */
+/** Keys per query of the store. */
 const MOST_ASKED = 500
 
-/** Bodies as one operation reads them: many at once, and no more than a response may hold. */
+/** Bodies as read by one operation: many at once, within the size limit of a response. */
 export class OperationBodies {
   readonly #bodies: Bodies
   readonly #reads: OperationReads
@@ -33,7 +33,7 @@ export class OperationBodies {
     this.#contents = new Gathered((keys) => this.#readContents(keys))
   }
 
-  /** The body that an entry has, or why there is none. Asks nobody where it is within the entry. */
+  /** The body of an entry, or why it is missing. An inline body needs no query. */
   outcomeOf(owner: string, data: BodyData | null, omitted: BodyOmission | null): BodyOutcome | Promise<BodyOutcome> {
     if (!data) return { body: null, omitted }
     if (data.sha256 !== null) return this.#storedOutcome(owner, data, data.sha256)
@@ -73,8 +73,8 @@ export class OperationBodies {
   }
 
   /**
-   * Those that fit: a page of large bodies is no way to a response of any size. The first is read however large it is, since
-   * one alone fits.
+   * Those that fit: a page of large bodies must not exceed the size limit of a response. The first is read regardless
+   * of its size, since a single one fits.
    */
   async #readContents(keys: readonly string[]): Promise<Map<string, Buffer | ResponseTooLarge | null>> {
     const found = new Map<string, Buffer | ResponseTooLarge | null>()
@@ -99,7 +99,7 @@ export class OperationBodies {
   }
 }
 
-/** Gathers what is asked for until the event loop turns, asks once, and remembers it. */
+/** Collects requests until the next turn of the event loop, sends one query, and caches the result. */
 class Gathered<Key, Value> {
   readonly #ask: (keys: readonly Key[]) => Promise<Map<Key, Value>>
   readonly #asked = new Map<Key, Promise<Map<Key, Value>>>()

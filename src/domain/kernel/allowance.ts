@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
 
-/** How many may come at once, and how fast that many are allowed again. */
+/** Max burst, and how fast it is replenished. */
 export interface Rate {
   burst: number
   perSecond: number
 }
 
-/** Holds as many as may come at once, and fills up again at an even rate. */
+/** A token bucket: holds the max burst, and refills at a steady rate. */
 export class Allowance {
   readonly perSecond: number
   readonly #burst: number
@@ -32,13 +32,13 @@ export class Allowance {
     this.#left = Math.min(this.#burst, this.#left + 1)
   }
 
-  /** Until the next one is allowed, where none is. */
+  /** Until the next one is allowed, if none is now. */
   get retryAfterSeconds(): number {
     return Math.max(1, Math.ceil(1 / this.perSecond))
   }
 }
 
-/** An allowance for each address; those that were used least recently are forgotten. */
+/** An allowance per address; the least recently used ones are forgotten. */
 export class AllowancesByAddress {
   readonly #rate: Rate
   readonly #allowances: LRUCache<string, Allowance>

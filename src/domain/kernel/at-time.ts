@@ -1,7 +1,9 @@
-/** setTimeout cannot wait longer than 2^31 - 1 ms; what is longer would fire at once. */
+/** setTimeout cannot wait longer than 2^31 - 1 ms; a longer delay would fire at once. */
 const MAX_TIMER_MS = 2_147_483_647
 
-/** Calls back once at the time (milliseconds since the epoch), never at once. Returns how to cancel that. */
+/**
+ * Calls back once at the time (milliseconds since the epoch), never synchronously. Returns a function that cancels it.
+ */
 export function atTime(time: number, listener: () => void): () => void {
   let timer: NodeJS.Timeout
   const wait = () => {

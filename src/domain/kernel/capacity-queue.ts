@@ -8,14 +8,14 @@ export class CapacityExceeded extends TabwireError {
   }
 }
 
-/** A session's place: waiting, then live, then left. */
+/** A session's place in the queue: waiting, then live, then left. */
 export interface Place {
-  /** Resolves when a slot is this place's; never when it was left before. */
+  /** Resolves when the place gets a slot; never if it was left before. */
   readonly granted: Promise<void>
   leave(): void
 }
 
-/** A fixed number of slots for live sessions, and a queue before them: first come, first served. */
+/** A fixed number of slots for live sessions, with a FIFO queue. */
 export class CapacityQueue {
   readonly total: number
   readonly #maxQueued: number
@@ -39,7 +39,7 @@ export class CapacityQueue {
     return this.#live >= this.total && this.#queue.size >= this.#maxQueued
   }
 
-  /** A slot if one is free, else a place in the queue. Throws CapacityExceeded when that is full too. */
+  /** A slot if one is free, else a place in the queue. Throws CapacityExceeded if that is full too. */
   enter(retryAfterSeconds: () => number): Place {
     if (this.isFull) throw new CapacityExceeded(retryAfterSeconds())
     const { promise: granted, resolve } = Promise.withResolvers<void>()

@@ -3,9 +3,9 @@ import type { SessionPosition } from '../../ports/store.ts'
 import { TabwireError } from './errors.ts'
 
 /**
- * Cursors are opaque and check themselves (guarantee 6): each carries a checksum over what it points at, so that a mangled
- * one, or one of another session, is refused and never skips silently. The checksum is no secret: a forged cursor
- * could only point its forger at a place in a log that is the forger's own.
+ * Cursors are opaque and verify themselves (guarantee 6): each contains a checksum of its position, so that a damaged
+ * one, or one of another session, is rejected and never skips silently. The checksum is not a secret: a forged cursor
+ * could only point to a position in a log that the forger owns.
  */
 export class CursorInvalid extends TabwireError {
   override readonly code = 'CURSOR_INVALID'
@@ -22,12 +22,12 @@ const LATEST_TIME_MS = Date.UTC(9999, 11, 31)
 
 const checksum = (text: string) => crc32(text).toString(36)
 
-/** Cursor of an entry. Sequence 0 stands before the first entry. */
+/** Cursor of an entry. Sequence 0 is before the first entry. */
 export function encodeEntryCursor(sessionId: string, sequence: number): string {
   return `e${sequence.toString(36)}.${checksum(`${sessionId}:${sequence}`)}`
 }
 
-/** The sequence that a cursor of this session points at. */
+/** The sequence of this session that a cursor points to. */
 export function decodeEntryCursor(sessionId: string, cursor: string, argument: string): number {
   const match = ENTRY.exec(cursor)
   const sequence = match ? Number.parseInt(match[1]!, 36) : Number.NaN
@@ -35,7 +35,7 @@ export function decodeEntryCursor(sessionId: string, cursor: string, argument: s
   return sequence
 }
 
-/** Where something stands in a list that is ordered by (createdAt, id). */
+/** A position in a list that is ordered by (createdAt, id). */
 type Position = SessionPosition
 
 /** Cursor of a session in its owner's list. */
@@ -65,7 +65,7 @@ function decodePosition(kind: 's' | 'a', list: string, cursor: string, argument:
   const match = POSITION.exec(cursor)
   if (!match) throw new CursorInvalid(argument)
   const createdAt = Number.parseInt(match[1]!, 36)
-  // The checksum is no secret: a forged time must be one that the store can compare with.
+  // The checksum is not a secret: a forged time must still be comparable in the store.
   if (createdAt > LATEST_TIME_MS) throw new CursorInvalid(argument)
   const id = match[2]!.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
   if (encodePosition(kind, list, { createdAt, id }) !== cursor) throw new CursorInvalid(argument)

@@ -1,10 +1,10 @@
 import { StoreUnavailable } from '../../ports/store-errors.ts'
 import { TabwireError } from './errors.ts'
 
-/** What clients are asked to wait: an outage is noticed and its end is seen within about this time. */
+/** Retry delay for clients: an outage and its end are detected within about this time. */
 const RETRY_AFTER_SECONDS = 2
 
-/** The database is away, read-only or full. What was asked for may or may not have been done. */
+/** The database is unavailable, read-only or full. The requested change may or may not have been made. */
 export class DatabaseUnavailable extends TabwireError {
   override readonly code = 'DATABASE_UNAVAILABLE'
 
@@ -14,7 +14,7 @@ export class DatabaseUnavailable extends TabwireError {
   }
 }
 
-/** The error as clients are told of it. */
+/** The error as clients see it. */
 export function asTold(error: unknown): unknown {
   return error instanceof StoreUnavailable ? new DatabaseUnavailable(error.message) : error
 }

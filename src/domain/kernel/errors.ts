@@ -1,7 +1,7 @@
 /**
- * The base of every refusal that a client is told about: a stable code, a sentence for people, and what helps them on.
- * Each code has one class, beside the rule that throws it. Whatever is not a TabwireError is a fault of ours and is
- * masked at the transport with a correlation id.
+ * Base of every error that clients see: a stable code, a sentence for people, and further help. Each code has one
+ * class, beside the rule that throws it. Anything else that is thrown is an internal error and is masked at the
+ * transport with a correlation id.
  */
 export abstract class TabwireError extends Error {
   abstract readonly code: string
@@ -16,21 +16,23 @@ export abstract class TabwireError extends Error {
 }
 
 export interface InputIssue {
-  /** Where in the arguments: ["input", "viewport", "width"]. */
+  /** Path within the arguments: ["input", "viewport", "width"]. */
   path: (string | number)[]
   /** Stable: OUT_OF_RANGE, TOO_LONG, INVALID_FORMAT, UNKNOWN_VALUE, FORBIDDEN_VALUE, CONFLICT, REQUIRED. */
   code: string
   message: string
 }
 
-/** How many broken rules are told at once, and how much of each: nobody reads more, and a small request can break a million. */
+/**
+ * Max broken rules in one error, and max length of each: nobody reads more, and a small request can break a million.
+ */
 export const ISSUE_LIMITS = { issues: 20, pathParts: 20, partLength: 200, messageLength: 500 } as const
 
 export function cutText(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length).toWellFormed()}…` : text
 }
 
-/** Broken rules as clients are told of them: `hasMoreIssues` where there are more than are told. */
+/** Broken rules as clients see them: `hasMoreIssues` if some were omitted. */
 export function toldIssues(all: readonly InputIssue[]): { issues: InputIssue[]; hasMoreIssues?: true } {
   const { issues: most, pathParts, partLength, messageLength } = ISSUE_LIMITS
   const issues = all.slice(0, most).map(({ path, code, message }) => ({
@@ -41,7 +43,7 @@ export function toldIssues(all: readonly InputIssue[]): { issues: InputIssue[]; 
   return all.length > most ? { issues, hasMoreIssues: true } : { issues }
 }
 
-/** Input that breaks rules: the broken rules at once, up to a bound, in `extensions.issues`. */
+/** Input that breaks rules: all broken rules at once, up to a limit, in `extensions.issues`. */
 export class BadUserInput extends TabwireError {
   override readonly code = 'BAD_USER_INPUT'
   readonly issues: readonly InputIssue[]
@@ -54,7 +56,10 @@ export class BadUserInput extends TabwireError {
   }
 }
 
-/** Malformed, of another type, unknown, someone else's: all alike, so that nothing is told about what others own. */
+/**
+ * Malformed, of another type, unknown or another owner's: the same error for all, so that nothing about other owners'
+ * data is revealed.
+ */
 export class NotFound extends TabwireError {
   override readonly code = 'NOT_FOUND'
 

@@ -2,8 +2,8 @@ import pRetry from 'p-retry'
 import { StoreFull, StoreUnavailable } from '../../ports/store-errors.ts'
 
 /**
- * Inserts a row whose id is ours, again where the answer may have been lost: the store knows the row by its id. Rejects as
- * the last insertion did.
+ * Inserts a row with an id generated here, and retries if the response may have been lost: the store recognizes the row
+ * by its id. Rejects with the error of the last attempt.
  */
 export function insertWithRetry<T>(insert: () => Promise<T>): Promise<T> {
   return pRetry(insert, {

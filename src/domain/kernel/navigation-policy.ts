@@ -1,13 +1,13 @@
 import type { EgressPolicy } from '../../ports/egress.ts'
 import { refusalBy, refusingRule } from '../../egress/refusal.ts'
 
-/** Of whoever asks before it is known which session an address is for. */
+/** For callers that do not know yet which session an address is for. */
 const EVERYTHING: EgressPolicy = { mode: 'OPEN', allow: [], allowedHosts: null, upstream: null }
 
 /**
- * Why a page address is refused, or null if a session of this policy may open it, as far as the address tells. Only http
- * and https: `file:`, `chrome:`, `view-source:` and the like would show the server's machine, and link-local and cloud
- * metadata addresses its credentials.
+ * Why a page address is rejected, or null if a session of this policy may open it, as far as the address shows. Only
+ * http and https: `file:`, `chrome:`, `view-source:` and the like would expose the server's machine, and link-local and
+ * cloud metadata addresses its credentials.
  */
 export function refusePageAddress(address: string, policy: EgressPolicy = EVERYTHING): string | null {
   if (!URL.canParse(address)) return 'must be a complete http:// or https:// URL'

@@ -1,6 +1,6 @@
 import { BadUserInput, type InputIssue } from './errors.ts'
 
-/** The paging arguments of a Relay connection, as a client gave them. */
+/** The paging arguments of a Relay connection, as received. */
 export interface PageArguments {
   first?: number | null
   after?: string | null
@@ -21,10 +21,10 @@ export interface PageRequest {
   offset: number
 }
 
-/** Rows that are skipped are read all the same (guarantee 11); a cursor goes as far as one likes. */
+/** Skipped rows are read all the same (guarantee 11); a cursor has no such limit. */
 const MAX_OFFSET = 10_000
 
-/** Checks paging arguments, all at once: outside the bounds is an error, never clamped. */
+/** Checks all paging arguments at once: out-of-range values are an error, never clamped. */
 export function pageRequest(args: PageArguments, bounds: PageBounds): PageRequest {
   const issues: InputIssue[] = []
   const { first, last, offset } = args
@@ -46,7 +46,7 @@ export function pageRequest(args: PageArguments, bounds: PageBounds): PageReques
     issues.push({ path: ['offset'], code: 'CONFLICT', message: 'cannot be given together with last' })
   }
   if (issues.length > 0) throw new BadUserInput(issues)
-  // `first` has a default in the schema, so a client that pages backwards may seem to give both: then `last` decides.
+  // `first` has a default in the schema, so a client that pages backwards seems to pass both: then `last` decides.
   const direction = last == null ? 'forward' : 'backward'
   return { direction, limit: (direction === 'forward' ? first : last) ?? bounds.default, offset: offset ?? 0 }
 }

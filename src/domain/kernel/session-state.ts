@@ -21,10 +21,10 @@ export type SessionState =
 
 export type SessionStateEvent = { type: 'started' } | { type: 'ended'; reason: SessionEndReason }
 
-/** Why a session ends: what the signal of its works fires with. */
+/** Why a session ends: the abort reason of the signal of its work. */
 export interface SessionEnding {
   reason: SessionEndReason
-  /** What went wrong, for people. */
+  /** Error message, for people. */
   error: string | null
 }
 
@@ -49,12 +49,12 @@ const IMPOSSIBLE_WHILE: Record<'CREATING' | 'RUNNING', readonly SessionEndReason
 
 export const LIVE_STATUSES = ['CREATING', 'RUNNING'] as const satisfies readonly SessionStatus[]
 
-/** Whether nothing can happen to a session of this status any more. */
+/** Whether a status is final. */
 export function isEnded(status: SessionStatus): status is 'CLOSED' | 'TIMED_OUT' | 'FAILED' {
   return status !== 'CREATING' && status !== 'RUNNING'
 }
 
-/** Something was asked of a session that only one that runs can do. */
+/** An operation that requires a running session. */
 export class SessionNotRunning extends TabwireError {
   override readonly code = 'SESSION_NOT_RUNNING'
 
@@ -63,11 +63,13 @@ export class SessionNotRunning extends TabwireError {
   }
 }
 
-/** Whether an error says that the session has ended, of which the caller may not have known: it may live in another process. */
+/**
+ * Whether an error says that the session has ended, which the caller may not have known: it may run in another process.
+ */
 export const saysEnded = (error: unknown): boolean =>
   error instanceof TabwireError && error.code === 'SESSION_NOT_RUNNING'
 
-/** The answer of a live session to a question about it, or what stands in for it where the session has ended meanwhile. */
+/** A live session's response, or a substitute if the session has ended meanwhile. */
 export async function answerOr<T>(answer: Promise<T>, whenEnded: () => T | Promise<T>): Promise<T> {
   try {
     return await answer
@@ -77,7 +79,7 @@ export async function answerOr<T>(answer: Promise<T>, whenEnded: () => T | Promi
   }
 }
 
-/** The state after the event, or null where the event means nothing in this state. */
+/** The state after the event, or null if the event does not apply to this state. */
 export function transition(state: SessionState, event: SessionStateEvent): SessionState | null {
   if (state.status !== 'CREATING' && state.status !== 'RUNNING') return null
   if (event.type === 'started') return state.status === 'CREATING' ? { status: 'RUNNING', endReason: null } : null

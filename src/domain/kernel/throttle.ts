@@ -1,10 +1,10 @@
 import { owned } from '../../fault-owner.ts'
 
-/** Calls back soon after a touch, but at most once an interval; the last touch is always followed by a call. */
+/** Calls back soon after a touch, but at most once per interval; the last touch is always followed by a call. */
 export class Throttle {
   readonly #intervalMs: number
   readonly #callback: () => void
-  /** Whoever touches it: the timer is its maker's. */
+  /** The timer belongs to the creator, regardless of who calls touch. */
   readonly #onTime = owned(() => this.now())
   #timer: NodeJS.Timeout | null = null
   #calledAt = 0
@@ -21,7 +21,7 @@ export class Throttle {
     this.#timer = setTimeout(this.#onTime, delayMs)
   }
 
-  /** Calls back at once; touches before it are thereby followed. */
+  /** Calls back at once; this covers earlier touches. */
   now(): void {
     if (this.#closed) return
     if (this.#timer) clearTimeout(this.#timer)

@@ -12,7 +12,7 @@ import { SCOPES, type Scope } from '../../ports/scope.ts'
 import { BadUserInput } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 
-/** What a client may say of a new API key, as it arrives: nothing is checked yet. */
+/** Input for a new API key, not validated yet. */
 export interface CreateApiKeyInput {
   name: string
   /** Null: the caller's own. */
@@ -36,7 +36,7 @@ export const SCOPE: EnumDefinition<Scope> = {
   },
 }
 
-/** The rules in words, once, for the schema's descriptions. */
+/** The rules in words, in one place, for the schema's descriptions. */
 export const API_KEY_INPUT_RULES = {
   name: '1 to 100 characters, none of them a control character.',
   owner: '1 to 100 letters, digits and . _ @ + - characters.',
@@ -92,7 +92,7 @@ export const CREATE_API_KEY_INPUT = defineInput(
 
 type ApiKeyOptions = FieldValues<typeof CREATE_API_KEY_INPUT.fields>
 
-/** What a new key is to be; `latest`: when it must have expired. Throws BadUserInput with every broken rule. */
+/** The options of a new key; `latest`: its latest expiration. Throws BadUserInput with every broken rule. */
 export function parseCreateApiKey(input: CreateApiKeyInput, latest: number | null): ApiKeyOptions {
   const parsed = CREATE_API_KEY_INPUT.rule.safeParse(input)
   const issues = parsed.error ? inputIssues(parsed.error, ['input']) : []

@@ -13,23 +13,23 @@ import { Forbidden, type Principal } from '../kernel/principal.ts'
 
 export interface CreatedApiKey {
   record: ApiKeyRecord
-  /** Shown once: only its hash is kept. */
+  /** Shown once: only its hash is stored. */
   secret: string
 }
 
-/** Keys that one list shows. */
+/** Max keys per list. */
 const MOST_LISTED = 10_000
 
-/** The owner of the first key, the one of TABWIRE_API_KEY or `<data dir>/api-key`. */
+/** The owner of the first key: TABWIRE_API_KEY or `<data dir>/api-key`. */
 export const FIRST_OWNER = 'admin'
 const FIRST_KEY_NAME = 'First admin key of '
 const firstKeyName = (machineId: string) => `${FIRST_KEY_NAME}${machineId}`
 
-/** Every secret looks like this: the generated ones, and that of TABWIRE_API_KEY. */
+/** Format of every secret: generated ones, and TABWIRE_API_KEY. */
 const SECRET = /^[\x21-\x7e]{16,256}$/
 const TOUCH_EVERY_MS = 60_000
 const MAX_CACHED = 10_000
-/** Keys: made, shown once, kept as hashes, checked, revoked. */
+/** Keys: created, shown once, stored as hashes, checked, revoked. */
 export class ApiKeys {
   readonly #store: Store
   readonly #logger: Logger
@@ -52,8 +52,8 @@ export class ApiKeys {
   }
 
   /**
-   * Who the secret belongs to; null when it is unknown, revoked or expired. Throws TooManyWrongKeys when the address it
-   * comes from has tried too many.
+   * The owner of the secret; null if it is unknown, revoked or expired. Throws TooManyWrongKeys if its address has
+   * tried too many.
    */
   async authenticate(secret: string, address: string | null = null): Promise<Principal | null> {
     if (!SECRET.test(secret)) return null
@@ -67,10 +67,7 @@ export class ApiKeys {
     return { owner, actor: `key:${apiKeyId}`, scopes: new Set(scopes), apiKeyId, expiresAt, sessionId: null }
   }
 
-  /**
-   * A new key, which neither outranks nor outlives the caller's own: its scopes are among those of the caller's, and it
-   * expires no later. Only ADMIN may name another owner.
-   */
+  /** A new key, whose scopes and expiration are limited by the caller's own key. Only ADMIN may name another owner. */
   async create(principal: Principal, input: CreateApiKeyInput): Promise<CreatedApiKey> {
     const owner = input.owner ?? principal.owner
     if (owner !== principal.owner && !principal.scopes.has('ADMIN')) {
@@ -85,14 +82,14 @@ export class ApiKeys {
     return this.#insert(owner, { ...input, expiresAt }, latest)
   }
 
-  /** A new key for anyone: for the command line and for signing in, which are already trusted. */
+  /** A new key without these limits: for the command line and for signing in, which are already trusted. */
   createFor(owner: string, input: Omit<CreateApiKeyInput, 'owner'>): Promise<CreatedApiKey> {
     return this.#insert(owner, input, null)
   }
 
   /**
-   * Makes sure that this machine's first admin key is there, and that an earlier one of its is valid no more. Returns
-   * false when the key has been revoked: whoever did that meant it, so it is not brought back.
+   * Ensures that this machine's first admin key exists, and that an earlier one of this machine is no longer valid.
+   * Returns false if the key has been revoked: that was deliberate, so it is not restored.
    */
   async ensureFirstKey(machineId: string, secret: string): Promise<boolean> {
     const hash = hashSecret(secret)
@@ -106,14 +103,17 @@ export class ApiKeys {
     }
     if (!kept) await this.#store.insertApiKey(newRecord(FIRST_OWNER, name, secret, SCOPES, null))
     else if (isFirstKey(kept) && kept.scopes.length < SCOPES.length) {
-      // It was made by a version that did not know all of them. Any other key keeps what it was made with.
+      // It was created by a version with fewer scopes. Any other key keeps its scopes.
       await this.#store.setApiKeyScopes(kept.id, SCOPES)
     }
     this.#lookups.expect(hash)
     return true
   }
 
-  /** Oldest first, revoked and expired ones too. Null: of every owner. Throws ResponseTooLarge where there are too many. */
+  /**
+   * Oldest first, including revoked and expired ones. Null: of every owner. Throws ResponseTooLarge if there are too
+   * many.
+   */
   async list(owner: string | null): Promise<ApiKeyRecord[]> {
     const keys = await this.#store.listApiKeys(owner, MOST_LISTED + 1)
     if (keys.length > MOST_LISTED) throw new ResponseTooLarge()
@@ -126,8 +126,8 @@ export class ApiKeys {
   }
 
   /**
-   * Revokes a key of the caller's owner that has no scope which the caller's key lacks; with ADMIN any key of any owner.
-   * Revoking twice keeps the first time. The keys that a key has made stay valid.
+   * Revokes a key of the caller's owner whose scopes the caller's key has; with ADMIN any key of any owner. Revoking
+   * again keeps the first time. Keys created with the revoked key stay valid.
    */
   async revoke(principal: Principal, id: string): Promise<ApiKeyRecord> {
     const isAdmin = principal.scopes.has('ADMIN')
@@ -143,7 +143,9 @@ export class ApiKeys {
     return revoked
   }
 
-  /** Calls back once when the principal's key is revoked or expires, so that what it opened can be closed. */
+  /**
+   * Calls back once when the principal's key is revoked or expires, so that everything opened with it can be closed.
+   */
   onInvalid({ apiKeyId, expiresAt }: Principal, listener: () => void): () => void {
     let stopClock = () => {}
     const stop = () => {
@@ -159,7 +161,7 @@ export class ApiKeys {
     return stop
   }
 
-  /** Frees the timer; keys can still be used. */
+  /** Stops the timer; keys can still be used. */
   close(): void {
     this.#watch.close()
   }
@@ -173,11 +175,11 @@ export class ApiKeys {
     return { record, secret }
   }
 
-  /** The key of the secret that has this hash; null: there is none that is valid. */
+  /** The valid key whose secret has this hash; null: none. */
   async #look(hash: string, address: string | null): Promise<ApiKeyRecord | null> {
     const askedAt = performance.now()
     const record = await this.#lookups.find(hash, address)
-    // What was read before a revocation says nothing after it.
+    // A record read before a revocation is outdated.
     if (!record || !this.#watch.confirm(record, askedAt)) {
       this.#ids.delete(hash)
       return null
@@ -206,7 +208,7 @@ function lackingScopes(principal: Principal, scopes: readonly Scope[]): Scope[] 
   return scopes.filter((scope) => !principal.scopes.has(scope))
 }
 
-/** Of any machine: a data directory may have been copied, and its key with it. */
+/** On any machine: a data directory may have been copied along with its key. */
 function isFirstKey({ owner, name }: ApiKeyRecord): boolean {
   return owner === FIRST_OWNER && name.startsWith(FIRST_KEY_NAME)
 }

@@ -4,9 +4,9 @@ import { Allowance, AllowancesByAddress, type Rate } from '../kernel/allowance.t
 import { TabwireError } from '../kernel/errors.ts'
 
 export interface KeyLookupLimits {
-  /** How long a wrong key is refused without a query: short, for it may be created on another server meanwhile. */
+  /** How long a wrong key is rejected without a query: short, since it may be created on another server meanwhile. */
   rememberWrongMs: number
-  /** Wrong keys, right keys and addresses that are remembered, each. */
+  /** Max wrong keys, valid keys and addresses remembered, each. */
   remembered: number
   /** Lookups of keys that turn out to be wrong. */
   perAddress: Rate
@@ -31,9 +31,8 @@ export class TooManyWrongKeys extends TabwireError {
 }
 
 /**
- * Looks keys up in the store such that wrong ones are cheap: the same one costs a query every few seconds, however
- * often it is sent, and different ones as many as their address may cause. Keys that were right before are never held
- * up by those who try wrong ones.
+ * Looks up keys in the store such that wrong ones are cheap: a repeated one costs a query every few seconds, and
+ * different ones are limited per address. Keys that were valid before are never delayed by wrong ones.
  */
 export class KeyLookups {
   readonly #find: (hash: string) => Promise<ApiKeyRecord | null>
@@ -59,7 +58,7 @@ export class KeyLookups {
   }
 
   /**
-   * The record of a valid key, else null. Whoever asks while the same key is looked up shares the answer. Throws
+   * The record of a valid key, otherwise null. Concurrent lookups of the same key share the result. Throws
    * TooManyWrongKeys.
    */
   async find(hash: string, address: string | null): Promise<ApiKeyRecord | null> {
@@ -72,7 +71,7 @@ export class KeyLookups {
     return found
   }
 
-  /** A key that is valid, though nobody has used it yet. */
+  /** A valid key that has not been used yet. */
   expect(hash: string): void {
     this.#wrong.delete(hash)
     this.#right.set(hash, true)
@@ -83,7 +82,7 @@ export class KeyLookups {
     try {
       record = await this.#find(hash)
     } catch (error) {
-      // A store that is away says nothing about the key.
+      // An unavailable store does not mean that the key is wrong.
       giveBack()
       throw error
     }
@@ -97,7 +96,7 @@ export class KeyLookups {
     return null
   }
 
-  /** Takes a lookup from the allowances. Returns how to give it back. */
+  /** Deducts a lookup from the allowances. Returns a function that refunds it. */
   #spend(address: string | null): () => void {
     if (address === null) return () => {}
     const taken: Allowance[] = []

@@ -5,53 +5,53 @@ import type { ApiKeyRecord } from '../../ports/api-key.ts'
 import type { Store } from '../../ports/store.ts'
 
 export interface KeyWatchTimes {
-  /** All keys in use are looked up this often, together. */
+  /** Interval at which all keys in use are looked up, together. */
   pollMs: number
-  /** How old a look-up may be for a new request to rely on it. */
+  /** Max age of a lookup for a new request to rely on it. */
   freshMs: number
-  /** A key without anything open is looked up no more this long after it was used. */
+  /** A key without anything open is no longer looked up this long after its last use. */
   idleMs: number
-  /** How long things stay open while the store cannot tell whether their keys are valid. */
+  /** How long connections stay open while the store cannot confirm that their keys are valid. */
   unknownMs: number
 }
 
 /**
- * A key that another server or the command line revoked ends within 5 s with everything that it opened: 2 s for the next
- * look-up, 1 s for a client to agree to its connection's closing, and the rest for the store to answer.
+ * A key revoked by another server or the command line ends within 5 s, with everything opened with it: 2 s for the next
+ * lookup, 1 s for a client to acknowledge the close of its connection, and the rest for the store to respond.
  */
 const KEY_WATCH_TIMES: KeyWatchTimes = { pollMs: 2_000, freshMs: 4_000, idleMs: 10_000, unknownMs: 300_000 }
 
 const MAX_KNOWN = 10_000
-/** Keys in one statement. */
+/** Keys per statement. */
 const POLL_STEP = 500
 
 interface Known {
   readonly id: string
-  /** As it was found last. */
+  /** As of the latest lookup. */
   record: ApiKeyRecord | null
-  /** When the look-up was sent that found it valid, by performance.now(). */
+  /** When the lookup that found it valid was sent, by performance.now(). */
   confirmedAt: number
   usedAt: number
-  /** Revoked, expired or deleted. For good: no key comes back. */
+  /** Revoked, expired or deleted. Permanent: no key becomes valid again. */
   ended: boolean
   looking: Promise<void> | null
   readonly listeners: Set<() => void>
 }
 
 /**
- * Knows which API keys are still valid, without a query per request: keys in use are looked up together every other
- * second, which finds those that another process revoked; a key that was not in use costs one look-up.
+ * Tracks which API keys are still valid, without a query per request: keys in use are looked up together every other
+ * second, which detects revocations by other processes; a key that was not in use costs one lookup.
  */
 export class KeyWatch {
   readonly #store: Pick<Store, 'findApiKeys'>
   readonly #logger: Logger
   readonly #times: KeyWatchTimes
   readonly #recent = new LRUCache<string, Known>({ max: MAX_KNOWN })
-  /** Those that have listeners, which must not be forgotten. */
+  /** Keys with listeners, which must not be forgotten. */
   readonly #watched = new Map<string, Known>()
   #timer: NodeJS.Timeout | null = null
   #isPolling = false
-  /** Since when the keys could not be looked up. */
+  /** Since when lookups have failed. */
   #unknownSince: number | null = null
 
   constructor(store: Pick<Store, 'findApiKeys'>, logger: Logger, times: Partial<KeyWatchTimes> = {}) {
@@ -60,7 +60,7 @@ export class KeyWatch {
     this.#times = { ...KEY_WATCH_TIMES, ...times }
   }
 
-  /** The key, if it is valid and was looked up a moment ago; null: it is not, or nothing is known. */
+  /** The key, if it is valid according to a recent lookup; null: it is not, or its state is unknown. */
   fresh(id: string): ApiKeyRecord | null {
     const known = this.#find(id)
     if (!known) return null
@@ -69,7 +69,7 @@ export class KeyWatch {
     return known.record && isFresh && !known.ended && isValid(known.record) ? known.record : null
   }
 
-  /** Whether the key is valid. Throws StoreUnavailable when that is not known and cannot be looked up. */
+  /** Whether the key is valid. Throws StoreUnavailable if that is unknown and cannot be looked up. */
   async isValid(id: string): Promise<boolean> {
     if (this.fresh(id)) return true
     const known = this.#knownOf(id)
@@ -78,8 +78,8 @@ export class KeyWatch {
   }
 
   /**
-   * Notes what the store said when it was asked at a time of performance.now(). False: the key is not valid, as the
-   * record says or because it was revoked meanwhile.
+   * Records the store's response to a lookup that was sent at a time of performance.now(). False: the key is invalid,
+   * according to the record or because it was revoked meanwhile.
    */
   confirm(record: ApiKeyRecord, askedAt: number): boolean {
     const known = this.#knownOf(record.id)
@@ -87,14 +87,14 @@ export class KeyWatch {
     return !known.ended
   }
 
-  /** Ends the key, whatever a look-up says that is under way. */
+  /** Invalidates the key, regardless of pending lookups. */
   revoked(id: string): void {
     this.#end(this.#knownOf(id))
   }
 
   /**
-   * Calls back once when the key is no longer valid, soon if it is not now; also when that has been unknown for too long.
-   * Returns how to stop watching.
+   * Calls back once when the key is no longer valid, soon if it already is not; also when its validity has been unknown
+   * for too long. Returns a function that stops watching.
    */
   onInvalid(id: string, listener: () => void): () => void {
     const known = this.#knownOf(id)
@@ -102,7 +102,7 @@ export class KeyWatch {
       const soon = setImmediate(this.#owned(listener))
       return () => clearImmediate(soon)
     }
-    // The same function may be given twice, and each of them can be taken back.
+    // The same function may be added twice, and each one removed separately.
     const own = this.#owned(listener)
     known.listeners.add(own)
     this.#watched.set(id, known)
@@ -112,7 +112,7 @@ export class KeyWatch {
     }
   }
 
-  /** Frees the timer; nobody is told of a key that another process revokes any more. */
+  /** Stops the timer; revocations by other processes are no longer reported. */
   close(): void {
     if (this.#timer) clearInterval(this.#timer)
     this.#timer = null
@@ -164,7 +164,7 @@ export class KeyWatch {
     } finally {
       this.#isPolling = false
     }
-    // A slow answer must not double the time until the next one.
+    // A slow response must not double the time until the next one.
     if (this.#timer && performance.now() - now > this.#times.pollMs && this.#unknownSince === null) void this.#poll()
   }
 

@@ -7,8 +7,9 @@ const KEY_LIFE_MS = 12 * 60 * 60 * 1000
 const MAX_CODES = 1000
 
 /**
- * Signing in from a link: the server prints a code that works once, for ten minutes; a page exchanges it for a key of
- * twelve hours. The link itself holds no key, so one that was seen over a shoulder or kept in a history is worthless.
+ * Signing in with a link: the server prints a code that works once, for ten minutes; a page exchanges it for a key that
+ * is valid for twelve hours. The link itself contains no key, so a link that was seen on a screen or stored in a
+ * history is worthless.
  */
 export class SignIn {
   readonly #apiKeys: ApiKeys
@@ -28,7 +29,7 @@ export class SignIn {
     return code
   }
 
-  /** The key for a code; null when the code is unknown, used or older than ten minutes. */
+  /** The key for a code; null if the code is unknown, used or older than ten minutes. */
   async exchange(code: string): Promise<{ secret: string; expiresAt: Date } | null> {
     const issued = this.#codes.get(code)
     this.#codes.delete(code)
@@ -39,7 +40,7 @@ export class SignIn {
       const { secret } = await this.#apiKeys.createFor(issued.owner, { name: SIGN_IN_KEY_NAME, scopes, expiresAt })
       return { secret, expiresAt }
     } catch (error) {
-      // The link still works once the database does.
+      // The link works again once the database does.
       this.#codes.set(code, issued)
       throw error
     }

@@ -3,14 +3,13 @@ import type { Principal } from '../kernel/principal.ts'
 import type { SessionDirectory } from '../sessions/session-directory.ts'
 import type { GivenLinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
 
-/** No API key begins so. */
+/** No API key begins with this. */
 const PREFIX = 'twl_'
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 const TOKEN = new RegExp(`^${PREFIX}(${UUID})_(r|rw)_([0-9]+)_([0-9a-f]{8}\\.[\\w-]{43})_(.+)$`)
 
 /**
- * Tokens that stand in the place of an API key for the live view of one session, and nothing else: what a link carries
- * for someone who has no key.
+ * Tokens in place of an API key for the live view of one session, and nothing else: for links to people without a key.
  */
 export class LiveViewLinks {
   readonly #links: SignedLinks
@@ -32,8 +31,8 @@ export class LiveViewLinks {
   }
 
   /**
-   * Who has the token: the session's owner, within it. Null: it is none, has expired, its API key was revoked, or the
-   * session does not run. Throws StoreUnavailable when it is not known whether the key is valid.
+   * The principal of the token: the session's owner, restricted to it. Null: it is not a token, has expired, its API
+   * key was revoked, or the session is not running. Throws StoreUnavailable if the key's validity is unknown.
    */
   async read(token: string): Promise<Principal | null> {
     const parts = partsOf(token)
@@ -51,7 +50,7 @@ export class LiveViewLinks {
     }
   }
 
-  /** Calls back once when the token of a principal that was read is good no more. Returns how to stop watching. */
+  /** Calls back once when the token of a principal becomes invalid. Returns a function that stops watching. */
   onInvalid({ apiKeyId: token, expiresAt }: Principal, listener: () => void): () => void {
     return this.#links.onEnd({ maker: partsOf(token)!.query.maker!, expiresAt: expiresAt! }, listener)
   }

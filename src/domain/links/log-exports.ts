@@ -14,12 +14,12 @@ import type { GivenLinkQuery, LinkQuery, LinkTerms, SignedLinks } from './signed
 
 export type ExportFormat = 'HAR' | 'NDJSON'
 
-/** What is exported, as its link says. */
+/** The terms of an export, from its link. */
 export interface ExportSubject {
   /** UUID. */
   sessionId: string
   format: ExportFormat
-  /** As JSON, as it was when the link was made. */
+  /** As JSON, as of the creation of the link. */
   filter: string
 }
 
@@ -28,15 +28,15 @@ export interface ExportTicket extends ExportSubject, LinkTerms {}
 /** An export that can be read. */
 export interface OpenExport {
   session: SessionRecord
-  /** Where the export ends: to resume from once it is complete. */
+  /** The cursor at which the export ends, to resume after it. */
   cursor: string
   pieces(signal: AbortSignal): AsyncGenerator<string>
 }
 
-/** Of the filter in a link: URLs of more than 16 KiB are refused by servers and proxies. */
+/** For the filter in a link: servers and proxies reject URLs of more than 16 KiB. */
 const FILTER_LENGTH = 4_096
 
-/** Exports logs of sessions, live or ended, to whoever holds a signed link. */
+/** Exports logs of live and ended sessions to holders of a signed link. */
 export class LogExports {
   readonly #source: HarSource & { store: Store }
   readonly #links: SignedLinks
@@ -48,7 +48,7 @@ export class LogExports {
     this.#liveLog = liveLog
   }
 
-  /** Leave to read an export until the link ends. Throws BadUserInput. */
+  /** Permission to read an export until the link expires. Throws BadUserInput. */
   ticket(
     principal: Principal,
     session: { id: string },
@@ -69,7 +69,7 @@ export class LogExports {
     return this.#links.sign('export', partsOf(ticket), ticket)
   }
 
-  /** The terms of a link that was given; null: it is not good. Throws StoreUnavailable when that is not known. */
+  /** The terms of a link; null: it is invalid. Throws StoreUnavailable if its validity is unknown. */
   read(subject: ExportSubject, given: GivenLinkQuery): Promise<LinkTerms | null> {
     return this.#links.read('export', partsOf(subject), given)
   }
@@ -80,8 +80,8 @@ export class LogExports {
   }
 
   /**
-   * The log up to where it ends now, for a link that was found good. `after`: a cursor, for lines that come after it.
-   * Throws NotFound when the session was deleted, or CursorInvalid.
+   * The log up to its current end, for a valid link. `after`: a cursor, for the lines after it. Throws NotFound if the
+   * session was deleted, or CursorInvalid.
    */
   async open({ sessionId, format, filter }: ExportSubject, after: string | null): Promise<OpenExport> {
     const session = await this.#source.store.findSession(sessionId)
@@ -108,7 +108,7 @@ export class LogExports {
 
 const partsOf = ({ sessionId, format, filter }: ExportSubject) => [sessionId, format, filter]
 
-/** Members that narrow nothing would make links longer. */
+/** Omits members without effect, for shorter links. */
 function withoutNulls(filter: EntryFilter): object {
   const isThere = ([, value]: [string, unknown]) => value != null
   return Object.fromEntries(

@@ -4,28 +4,31 @@ import { BadUserInput } from '../kernel/errors.ts'
 import type { KeyWatch } from '../keys/key-watch.ts'
 import type { Principal } from '../kernel/principal.ts'
 
-/** What a link is good for. A signature for one purpose is none for another. */
+/** Purposes of links. A signature is valid for one purpose only. */
 export type LinkPurpose = 'artifact' | 'body' | 'upload' | 'cdp' | 'live' | 'export'
 
-/** Whose authority a link has, and until when. */
+/** The creator and the expiration of a link. */
 export interface LinkTerms {
-  /** `key:<UUID>` of an API key: the link ends with it. Whatever else made it cannot be revoked, and only expires. */
+  /**
+   * `key:<UUID>` of an API key: the link becomes invalid with it. Links of other creators cannot be revoked, and only
+   * expire.
+   */
   readonly maker: string
-  /** Milliseconds since the epoch, whole seconds; never later than what made the link. */
+  /** Milliseconds since the epoch, whole seconds; never later than the expiration of the creator's credentials. */
   readonly expiresAt: number
 }
 
-/** What a link's query has of its terms, and what proves them. */
+/** The terms in a link's query, and their signature. */
 export interface LinkQuery {
   expires: string
   maker: string
   signature: string
 }
 
-/** The same as it came; null: it is not there. */
+/** Unchanged; null: absent. */
 export type GivenLinkQuery = { readonly [member in keyof LinkQuery]: string | null }
 
-/** Why a link is good no more. REVOKED: its API key was revoked, or has not been known to be valid for too long. */
+/** Why a link became invalid. REVOKED: its API key was revoked, or its validity has been unknown for too long. */
 export type LinkEnd = 'EXPIRED' | 'REVOKED'
 
 export const LINK_TTL_SECONDS = { min: 1, max: 7 * 24 * 60 * 60, default: 3600 } as const
@@ -36,9 +39,9 @@ const SIGNATURE = /^([0-9a-f]{8})\.([\w-]{43})$/
 const KEY = 'key:'
 
 /**
- * Signs links that work without a key until they expire or the API key that made them is revoked, and tells true ones. A
- * link is bound to its purpose, its subject and its maker: whoever changes one character of these has none. Secrets are
- * asked for each time, for they can be rotated: the first signs, all verify.
+ * Signs and verifies links that work without a key until they expire or the API key that created them is revoked. A
+ * link is bound to its purpose, subject and creator: changing any of them invalidates it. Secrets are read each time,
+ * since they can be rotated: the first signs, all verify.
  */
 export class SignedLinks {
   readonly #secrets: () => readonly string[]
@@ -51,7 +54,7 @@ export class SignedLinks {
     this.#keys = keys
   }
 
-  /** The terms of a link that the principal makes. Throws BadUserInput when ttlSeconds is out of bounds. */
+  /** The terms of a new link of the principal. Throws BadUserInput if ttlSeconds is out of range. */
   terms({ apiKeyId, expiresAt }: Pick<Principal, 'apiKeyId' | 'expiresAt'>, ttlSeconds: number): LinkTerms {
     if (!(ttlSeconds >= LINK_TTL_SECONDS.min && ttlSeconds <= LINK_TTL_SECONDS.max)) {
       const message = `must be from ${LINK_TTL_SECONDS.min} to ${LINK_TTL_SECONDS.max} seconds`
@@ -59,7 +62,7 @@ export class SignedLinks {
     }
     const wanted = Math.floor(Date.now() / 1000) + ttlSeconds
     const most = expiresAt === null ? wanted : Math.floor(expiresAt / 1000)
-    // What is no API key has a name of its own kind, such as `token:…`.
+    // Credentials other than API keys have a name of their own kind, such as `token:…`.
     const maker = apiKeyId.includes(':') ? apiKeyId : `${KEY}${apiKeyId}`
     return { maker, expiresAt: Math.min(wanted, most) * 1000 }
   }
@@ -72,8 +75,8 @@ export class SignedLinks {
   }
 
   /**
-   * The terms of a link that was given: null unless one of the secrets signed exactly this, it has not expired, and its
-   * API key is valid. Throws StoreUnavailable when that is not known.
+   * The verified terms of a link: null unless one of the secrets signed exactly these, it has not expired, and its API
+   * key is valid. Throws StoreUnavailable if the key's validity is unknown.
    */
   async read(purpose: LinkPurpose, subject: readonly string[], given: GivenLinkQuery): Promise<LinkTerms | null> {
     const terms = this.#signedTerms(purpose, subject, given)
@@ -82,7 +85,10 @@ export class SignedLinks {
     return keyId === null || (await this.#keys.isValid(keyId)) ? terms : null
   }
 
-  /** Calls back once when the link has ended, soon if it has now: what it opened is to be closed. Returns how to stop. */
+  /**
+   * Calls back once when the link has become invalid, soon if it already has: everything opened with it must be closed.
+   * Returns a function that stops watching.
+   */
   onEnd(terms: LinkTerms, listener: (why: LinkEnd) => void): () => void {
     const stop = () => {
       stopClock()
@@ -98,12 +104,12 @@ export class SignedLinks {
     return stop
   }
 
-  /** Where the server is reached, without a slash at the end. */
+  /** Base URL of the server, without a trailing slash. */
   base(): string {
     return this.#baseUrl()
   }
 
-  /** The whole link. */
+  /** The complete link. */
   url(path: string, query: Record<string, string>): string {
     return `${this.#baseUrl()}${path}?${new URLSearchParams(query).toString()}`
   }
@@ -114,7 +120,7 @@ export class SignedLinks {
     if (!parts || maker === null || expires === null || !EXPIRES.test(expires)) return null
     const secret = this.#secrets().find((one) => idOf(one) === parts[1])
     if (secret === undefined) return null
-    // As texts: the last character has bits to spare, which decoding drops.
+    // As texts: the last character has unused bits, which decoding drops.
     const wanted = Buffer.from(digest(secret, purpose, subject, expires, maker).toString('base64url'))
     const expiresAt = Number(expires) * 1000
     return timingSafeEqual(wanted, Buffer.from(parts[2]!)) && expiresAt > Date.now() ? { maker, expiresAt } : null
@@ -123,7 +129,7 @@ export class SignedLinks {
 
 const keyIdOf = ({ maker }: LinkTerms): string | null => (maker.startsWith(KEY) ? maker.slice(KEY.length) : null)
 
-/** As JSON, so that no two different subjects are the same text. The number is that of the form of links. */
+/** As JSON, so that different subjects never have the same text. The number is the version of the link format. */
 function digest(
   secret: string,
   purpose: LinkPurpose,
@@ -138,7 +144,7 @@ function digest(
 
 const ids = new Map<string, string>()
 
-/** Tells which secret signed, and nothing else about it. */
+/** Reveals which secret signed, and nothing else about it. */
 function idOf(secret: string): string {
   const known = ids.get(secret)
   if (known !== undefined) return known

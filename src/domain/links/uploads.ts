@@ -11,14 +11,14 @@ import type { SessionDirectory } from '../sessions/session-directory.ts'
 import type { GivenUpload } from '../sessions/session-handle.ts'
 import type { GivenLinkQuery, LinkQuery, LinkTerms, SignedLinks } from './signed-links.ts'
 
-/** What a client wants to give to a session. */
+/** A file that a client uploads to a session. */
 export interface UploadInput {
   name: string
   /** Null: application/octet-stream. */
   contentType?: string | null
 }
 
-/** What an upload is for, as its link says. */
+/** The terms of an upload, from its link. */
 export interface UploadSubject {
   /** UUIDs. */
   artifactId: string
@@ -29,7 +29,7 @@ export interface UploadSubject {
 
 export interface UploadTicket extends UploadSubject, LinkTerms {}
 
-/** The rules in words, once, for the schema's descriptions. */
+/** The rules in words, in one place, for the schema's descriptions. */
 export const UPLOAD_RULES = {
   name: '1 to 1000 characters; a path and characters that file names cannot have are taken off.',
   contentType: 'A media type such as "text/csv; charset=utf-8", of at most 200 characters.',
@@ -38,7 +38,7 @@ export const UPLOAD_RULES = {
 const MAX_NAME = 1000
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
-/** The file of this upload was received, also where it has been deleted since, or is being received. */
+/** The file of this upload is being received, or was received, even if it has been deleted since. */
 class UploadTaken extends TabwireError {
   override readonly code = 'CONFLICT'
 
@@ -47,7 +47,7 @@ class UploadTaken extends TabwireError {
   }
 }
 
-/** Takes files from clients: artifacts of the kind UPLOAD, also for a session that has ended. */
+/** Receives files from clients: artifacts of the kind UPLOAD, also for a session that has ended. */
 export class Uploads {
   readonly #store: Store
   readonly #sessions: Pick<SessionDirectory, 'handle'>
@@ -73,7 +73,7 @@ export class Uploads {
     this.#logger = logger
   }
 
-  /** A small file, all of it at once. Throws BadUserInput, or as Artifacts.keep does. */
+  /** A small file in one piece. Throws BadUserInput, or as Artifacts.keep does. */
   async keep(
     session: { id: string; owner: string },
     input: UploadInput,
@@ -92,7 +92,7 @@ export class Uploads {
     return this.#keep(session, upload, Readable.from([bytes]), signal)
   }
 
-  /** Leave to send a file of any size within the quota, once. Throws BadUserInput. */
+  /** Single-use permission to upload a file of any size within the quota. Throws BadUserInput. */
   ticket(principal: Principal, session: { id: string }, input: UploadInput, ttlSeconds: number): UploadTicket {
     const issues: InputIssue[] = []
     const file = checked(input, issues)
@@ -105,24 +105,24 @@ export class Uploads {
     return this.#links.sign('upload', partsOf(ticket), ticket)
   }
 
-  /** The terms of a ticket that was given; null: it is not good. Throws StoreUnavailable when that is not known. */
+  /** The terms of a ticket; null: it is invalid. Throws StoreUnavailable if its validity is unknown. */
   read(subject: UploadSubject, given: GivenLinkQuery): Promise<LinkTerms | null> {
     return this.#links.read('upload', partsOf(subject), given)
   }
 
-  /** Calls back once when the ticket has ended; see SignedLinks.onEnd. */
+  /** Calls back once when the ticket has become invalid; see SignedLinks.onEnd. */
   onEnd(terms: LinkTerms, listener: () => void): () => void {
     return this.#links.onEnd(terms, listener)
   }
 
-  /** Whose session it is for; null when there is no such session (any more). */
+  /** The owner of its session; null if the session does not exist (any more). */
   async ownerOf({ sessionId }: UploadSubject): Promise<string | null> {
     return (await this.#store.findSession(sessionId))?.owner ?? null
   }
 
   /**
-   * Takes the file of a ticket that was found good. Throws UploadTaken before anything is read, NotFound when the session
-   * is gone, or as Artifacts.keep does. After a failure the ticket is as good as before.
+   * Receives the file of a valid ticket. Throws UploadTaken before anything is read, NotFound if the session was
+   * deleted, or as Artifacts.keep does. After a failure the ticket can be used again.
    */
   async receive(
     subject: UploadSubject,
@@ -159,7 +159,7 @@ export class Uploads {
     return this.#keep(session, { id: artifactId, name, contentType, announcedBytes }, content, signal)
   }
 
-  /** A session that has ended has the file among its artifacts, but not in its log. */
+  /** An ended session gets the artifact, but no log entry. */
   async #keep(
     { id: sessionId, owner }: { id: string; owner: string },
     upload: GivenUpload,
@@ -171,7 +171,7 @@ export class Uploads {
     return this.#artifacts.keep({ ...upload, sessionId, owner, kind: 'UPLOAD', pageId: null }, content, signal)
   }
 
-  /** Where this fails, the ticket can still be tried again with this server, which finds the claim to be its own. */
+  /** If this fails, the ticket can still be used with this server, which recognizes its own claim. */
   async #release(artifactId: string): Promise<void> {
     try {
       await this.#store.releaseUpload(artifactId)

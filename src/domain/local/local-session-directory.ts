@@ -45,7 +45,7 @@ import { LocalSessionHandle } from './local-session-handle.ts'
 import { SessionFaults } from './session-faults.ts'
 import { UndecidedStarts } from './undecided-starts.ts'
 
-/** What sessions are made of here, and their bounds. */
+/** Dependencies and limits of this process's sessions. */
 export interface LocalSessionsOptions {
   store: Store
   browsers: BrowserPool
@@ -60,17 +60,17 @@ export interface LocalSessionsOptions {
   maxQueued: number
   limits: LogLimits
   har: HarSource
-  /** What sessions may reach at most. */
+  /** The maximum that sessions may reach. */
   egress: ServerEgress
-  /** The most that sessions record of bodies, and what is masked in all logs. */
+  /** The maximum that sessions record of bodies, and what is masked in all logs. */
   captureBodies: CaptureOptions['bodies']
   redact: RedactionRules
-  /** Throws StorageFull where there is no room for another session. */
+  /** Throws StorageFull if there is no space for another session. */
   requireRoom?(): Promise<void>
   deadlines?: Partial<SessionDeadlines> | undefined
 }
 
-/** Of the time that a shutdown leaves sessions: for all but the rest of their logs. */
+/** Share of the sessions' shutdown time for everything except the rest of their logs. */
 const SESSIONS_SHARE = 0.7
 
 /** The sessions of one process, and the rows of all others. */
@@ -157,7 +157,7 @@ export class LocalSessionDirectory implements SessionDirectory {
     const keepsHar = options.record.includes('HAR')
     void ownedBy(faults, () => session.run(browserOptions, firstUrl, options.screenshot, keepsHar))
     this.#changes.announce(session.snapshot())
-    // A server that is going down meanwhile has already asked the sessions it knew to end.
+    // A shutdown meanwhile has already ended the sessions that existed then.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')
     return this.#untilReached(session.snapshot(), waitUntil, signal)
   }
@@ -215,8 +215,9 @@ export class LocalSessionDirectory implements SessionDirectory {
   }
 
   /**
-   * Ends every session as SERVER_SHUTDOWN. Most of the time is theirs; then logs that are far behind count what waits, so
-   * that each can commit its end; after the deadline, logs whose store is away are given up.
+   * Ends every session as SERVER_SHUTDOWN. Sessions get most of the time; then logs that are far behind only count
+   * their remaining entries, so that each can commit its end; after the deadline, logs whose store is unavailable are
+   * abandoned.
    */
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true
@@ -234,7 +235,7 @@ export class LocalSessionDirectory implements SessionDirectory {
     }
   }
 
-  /** Without its task the session has no sense: one whose task cannot be kept fails. */
+  /** Without its task the session has no purpose: it fails if the task cannot be stored. */
   async #startInitialTask(session: Session, prompt: string): Promise<void> {
     try {
       await this.#options.tasks.startInitial(session, prompt)
@@ -275,7 +276,7 @@ export class LocalSessionDirectory implements SessionDirectory {
     this.#live.delete(session.id)
     const snapshot = session.snapshot()
     if (isEnded(snapshot.status)) return
-    // Its log was lost, so how it ended stands in the store if anywhere.
+    // Its log was lost, so only the store may know how it ended.
     try {
       const record = await this.#store.findSession(session.id)
       if (record) this.#changes.announce(this.#snapshotOf(record))
@@ -284,7 +285,7 @@ export class LocalSessionDirectory implements SessionDirectory {
     }
   }
 
-  /** When a slot may be free: a guess from what ends first, within what a client can be asked to wait. */
+  /** When a slot may be free: an estimate from the sessions that end first, limited to a reasonable retry delay. */
   #secondsUntilASlot(): number {
     const ends = [...this.#live.values()].map(({ session }) => session.snapshot().expiresAt ?? Number.POSITIVE_INFINITY)
     const seconds = Math.ceil((Math.min(...ends) - Date.now()) / 1000)

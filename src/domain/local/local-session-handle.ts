@@ -27,7 +27,7 @@ import type {
 } from '../sessions/session-handle.ts'
 import type { AgentTasks } from '../tasks/agent-tasks.ts'
 
-/** startSession answers after this long with the session as it stands. */
+/** startSession responds after this long with the session's current state. */
 const REACH_WAIT_MS = 30_000
 const TERMINATE_WAIT_MS = 30_000
 
@@ -74,7 +74,7 @@ export class LocalSessionHandle implements SessionHandle {
   }
 
   async end(): Promise<void> {
-    // A store that is away holds up the final entry: then the session is told as it stands, and ends when it can.
+    // An unavailable store delays the final entry: then the current state is returned, and the session ends later.
     await Deadline.isMet(this.session.end('TERMINATED'), TERMINATE_WAIT_MS)
   }
 

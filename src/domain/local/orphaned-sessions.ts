@@ -11,7 +11,7 @@ import { tasksOf } from '../tasks/tasks-of-session.ts'
 const TASK_ERROR = 'The server stopped while the task ran.'
 const ERROR = 'The server stopped without ending this session. Requests that were in flight then are not in the log.'
 
-/** A session that an earlier process left behind, and how it ends: said once, however often it has to be tried. */
+/** A session that an earlier process left behind, and its end: determined once, however often the write is retried. */
 interface Orphan {
   record: SessionRecord
   running: TaskRecord[]
@@ -19,8 +19,8 @@ interface Orphan {
 }
 
 /**
- * Ends what an earlier process left behind when it died, as FAILED / MACHINE_LOST. What the store cannot write now, for
- * its disk is full, waits until it can: meanwhile the server runs, or nobody could make room.
+ * Ends sessions that a crashed process left behind, as FAILED / MACHINE_LOST. Writes that fail because the disk is full
+ * are deferred until they succeed: meanwhile the server runs, or nobody could free space.
  */
 export class OrphanedSessions {
   readonly #store: Store
@@ -35,8 +35,8 @@ export class OrphanedSessions {
   }
 
   /**
-   * Call before the first session is started. Resolves when each is ended or waits: with their number, and with a promise
-   * that those which wait are ended, or given up; null: none waits.
+   * Call before the first session is started. Resolves when each is ended or deferred: with their number, and with a
+   * promise that the deferred ones are ended or abandoned; null: none is deferred.
    */
   async end(machineId: string): Promise<{ count: number; later: Promise<void> | null }> {
     const records = await this.#store.listLiveSessions(machineId)
@@ -57,7 +57,7 @@ export class OrphanedSessions {
     return { count: records.length, later }
   }
 
-  /** What still waits, the next start of the server ends. */
+  /** Deferred ones that remain are ended by the next start of the server. */
   async close(): Promise<void> {
     this.#patience.giveUp()
     await Promise.all(this.#ending)
@@ -107,10 +107,7 @@ export class OrphanedSessions {
   }
 }
 
-/**
- * What waited for the database, and what the browser had not handed over yet, died with them. Nobody knows whether there
- * was any.
- */
+/** Queued entries, and events that the browser had not delivered yet, were lost with them. Their number is unknown. */
 async function unheardSince(store: Store, record: SessionRecord, at: number): Promise<EntryDraft<'ENTRIES_DROPPED'>> {
   const last = await store.findEntry(record.id, record.lastSequence)
   const from = Math.min(last?.at ?? record.createdAt, at)

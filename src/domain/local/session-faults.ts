@@ -1,11 +1,13 @@
 import type { FaultOwner } from '../../fault-owner.ts'
 import type { Session } from '../session/session.ts'
 
-/** Answers for what a session begins by itself, whoever asked for it: its clock, its log, its tasks. */
+/**
+ * Owns the faults of work that a session starts by itself, regardless of the caller: its timers, its log, its tasks.
+ */
 export class SessionFaults implements FaultOwner {
   #session: Pick<Session, 'failed'> | null = null
 
-  /** Before, there is nothing that could fail. */
+  /** Before that, nothing can fail. */
   of(session: Pick<Session, 'failed'>): void {
     this.#session = session
   }

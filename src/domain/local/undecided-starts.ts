@@ -8,9 +8,9 @@ import { isEnded } from '../kernel/session-state.ts'
 import { StoreRetry } from '../log/store-retry.ts'
 
 const ERROR = 'The database became unavailable while the session was created.'
-/** Pauses before each look for the row: a statement that was given up may still be carried out. */
+/** Delays before each check for the row: an abandoned statement may still be executed. */
 const LOOKS_AFTER_MS = [0, 1_000, 10_000, 40_000]
-/** What is beyond, the next start of the server ends. */
+/** After that, it is left to the next start of the server. */
 const MOST = 10_000
 
 interface Undecided {
@@ -21,8 +21,8 @@ interface Undecided {
 }
 
 /**
- * Starts of which the store did not say whether their row was committed, and whose callers were told that they failed. A
- * row that is there after all is ended, for no session will ever belong to it.
+ * Starts that failed for their callers, while it is unknown whether the store committed their row. A row that does
+ * exist is ended, since no session will ever belong to it.
  */
 export class UndecidedStarts {
   readonly #store: Pick<Store, 'findSession' | 'append'>
@@ -33,7 +33,7 @@ export class UndecidedStarts {
   #undecided: Undecided[] = []
   #deciding: Promise<void> | null = null
 
-  /** `ended`: told of each whose row was there, as it has been ended. */
+  /** `ended`: called for each existing row, after it was ended. */
   constructor(store: Pick<Store, 'findSession' | 'append'>, ended: (record: SessionRecord) => void, logger: Logger) {
     this.#store = store
     this.#ended = ended
@@ -47,7 +47,7 @@ export class UndecidedStarts {
     this.#deciding ??= unowned(() => this.#decideAll()).finally(() => (this.#deciding = null))
   }
 
-  /** What is undecided then, the next start of the server ends. */
+  /** Starts that are still undecided are left to the next start of the server. */
   async close(): Promise<void> {
     this.#closing.abort()
     this.#patience.giveUp()
@@ -65,7 +65,7 @@ export class UndecidedStarts {
     while (this.#undecided.length > 0 && !signal.aborted) {
       const next = this.#undecided.reduce((one, other) => (other.dueAt < one.dueAt ? other : one))
       const leftMs = next.dueAt - performance.now()
-      // One that is due earlier may come meanwhile.
+      // An earlier check may be added meanwhile.
       if (leftMs > 0) await pause(Math.min(leftMs, 500), undefined, { signal }).catch(() => undefined)
       if (next.dueAt > performance.now()) continue
       this.#undecided.splice(this.#undecided.indexOf(next), 1)
@@ -78,7 +78,7 @@ export class UndecidedStarts {
     }
   }
 
-  /** False: the row is not there, so far. */
+  /** False: the row does not exist so far. */
   async #decide(id: string): Promise<boolean> {
     const record = await this.#store.findSession(id)
     if (!record) return false

@@ -4,18 +4,18 @@ const VERSION = 1
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-/** What was sealed cannot be opened: with another key, for another profile, or because it was changed. */
+/** The ciphertext cannot be decrypted: another key, another profile, or it was modified. */
 export class SealBroken extends Error {
   override readonly name = 'SealBroken'
 }
 
-/** One profile of an owner has the name, and keeps it. */
+/** Identifies a profile: its name is unique for the owner, and permanent. */
 export interface ProfileName {
   owner: string
   name: string
 }
 
-/** Encrypts what profiles hold (AES-256-GCM), each with a nonce of its own, bound to whose it is. */
+/** Encrypts profiles (AES-256-GCM), each with its own nonce, bound to its owner and name. */
 export class ProfileCipher {
   readonly #key: Buffer
 

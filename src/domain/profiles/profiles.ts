@@ -7,12 +7,12 @@ import type { ProfileCipher } from './profile-cipher.ts'
 import { SealBroken } from './profile-cipher.ts'
 import type { SessionDirectory } from '../sessions/session-directory.ts'
 
-/** How long a session may take to tell what it knows. */
+/** Time limit for a session to export its state. */
 export const SAVE_SECONDS = 15
 
 export const PROFILE_LIMITS = { name: 200, bytes: 32 * 1024 * 1024, perOwner: 1_000 } as const
 
-/** The key that profiles are encrypted with is not the one that this one was saved with. */
+/** The profile was saved with another encryption key. */
 class ProfileUnreadable extends TabwireError {
   override readonly code = 'PROFILE_UNREADABLE'
 
@@ -21,7 +21,7 @@ class ProfileUnreadable extends TabwireError {
   }
 }
 
-/** Keeps what sessions know of sites, encrypted, under names of their owners. */
+/** Stores sessions' state of sites, encrypted, under names of their owners. */
 export class Profiles {
   readonly #store: Store
   readonly #seal: ProfileCipher
@@ -31,7 +31,7 @@ export class Profiles {
     this.#seal = seal
   }
 
-  /** One of the same name is replaced, and keeps its id. Throws BadUserInput. */
+  /** A profile of the same name is replaced, and keeps its id. Throws BadUserInput. */
   async keep(owner: string, name: string, state: Json): Promise<ProfileDescription> {
     const content = Buffer.from(JSON.stringify(state))
     if (content.length > PROFILE_LIMITS.bytes) {
@@ -49,7 +49,7 @@ export class Profiles {
     return this.#store.saveProfile(record)
   }
 
-  /** Null for another owner's too. */
+  /** Null for another owner's as well. */
   async find(owner: string, id: string): Promise<ProfileDescription | null> {
     const record = await this.#store.describeProfile(id)
     return record?.owner === owner ? record : null
@@ -60,7 +60,7 @@ export class Profiles {
     return this.#store.listProfiles(owner)
   }
 
-  /** What the profile of a session to be holds. Throws BadUserInput or ProfileUnreadable. */
+  /** The contents of the profile for a new session. Throws BadUserInput or ProfileUnreadable. */
   async open(owner: string, id: string): Promise<{ id: string; state: Json }> {
     const record = await this.#store.findProfile(id)
     if (record?.owner !== owner) {
@@ -75,13 +75,16 @@ export class Profiles {
     }
   }
 
-  /** Sessions that started with it are none the worse. Throws NotFound. */
+  /** Sessions that started with it are not affected. Throws NotFound. */
   async delete(owner: string, id: string): Promise<void> {
     if (!(await this.find(owner, id)) || !(await this.#store.deleteProfile(id))) throw new NotFound('profile')
   }
 }
 
-/** Saves what a running session of the owner knows of sites. Throws BadUserInput and NotFound, and as SessionHandle.saveProfile. */
+/**
+ * Saves the state of sites of a running session of the owner. Throws BadUserInput and NotFound, and as
+ * SessionHandle.saveProfile.
+ */
 export async function saveProfile(
   sessions: SessionDirectory,
   owner: string,

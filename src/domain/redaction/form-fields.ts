@@ -23,7 +23,7 @@ function fieldName(encoded: string): string {
 
 const BOUNDARY = /;\s*boundary=(?:"([^"]{1,100})"|([^;\s]{1,100}))/i
 
-/** The same of a form of several parts. Bytes may be written as Latin 1. */
+/** The same for a multipart form. Bytes may be decoded as Latin-1. */
 export function maskMultipartFields(text: string, contentType: string, names: ReadonlySet<string>): string {
   const [, quoted, plain] = BOUNDARY.exec(contentType) ?? []
   const boundary = quoted ?? plain

@@ -1,8 +1,8 @@
 import { MASK } from './mask.ts'
 
 /**
- * Masks the values of these keys, in lower case, wherever they are in a JSON text. By hand: the text may be cut, of many
- * lines, or have something before it; and all else of it stays as it was, which parsing and writing it anew would change.
+ * Masks the values of these keys, in lower case, anywhere in a JSON text. Without JSON.parse: the text may be cut, have
+ * many lines or a prefix, and the rest of it must not change, as it would by parsing and serializing it.
  */
 export function maskJsonValues(text: string, keys: ReadonlySet<string>): string {
   let masked = ''

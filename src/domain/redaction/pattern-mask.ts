@@ -1,7 +1,7 @@
 import { RE2JS } from 're2js'
 import { maskAll, type Find, type Match } from './mask.ts'
 
-/** Masks what regular expressions of users match, in time that grows with the text alone: RE2 never goes back. */
+/** Masks matches of users' regular expressions, in time proportional to the text: RE2 never backtracks. */
 export class PatternMask {
   readonly #patterns: readonly RE2JS[]
 
@@ -9,7 +9,7 @@ export class PatternMask {
     this.#patterns = patterns.map((pattern) => RE2JS.compile(pattern))
   }
 
-  /** How each finds what it matches. */
+  /** How each finds its matches. */
   get each(): readonly Find[] {
     return this.#patterns.map((pattern) => (text, from, until) => matchesOf(pattern, text, from, until))
   }

@@ -2,7 +2,9 @@ import type { EntryDraft, RequestCookie } from '../../ports/log-entry.ts'
 import { MASK } from './mask.ts'
 import type { Redaction } from './redaction.ts'
 
-/** An entry as it may be recorded. The same one where nothing is masked: it costs a flood of lines next to nothing. */
+/**
+ * An entry with masked secrets. The same object if nothing is masked: this costs a flood of messages next to nothing.
+ */
 export function redactedEntry(draft: EntryDraft, redaction: Redaction): EntryDraft {
   const data = maskedData(draft, redaction)
   return data === draft.data ? draft : ({ ...draft, data } as EntryDraft)
@@ -52,7 +54,7 @@ function maskedData(draft: EntryDraft, redaction: Redaction): EntryDraft['data']
   }
 }
 
-/** As the header that has them is masked. */
+/** In the same way as the header that contains them. */
 function maskedCookies(cookies: RequestCookie[] | null, header: string, redaction: Redaction): RequestCookie[] | null {
   const masked = cookies?.map((cookie) => {
     const value = redaction.hides(header) ? MASK : redaction.text(cookie.value)

@@ -6,22 +6,22 @@ import { MASK, maskAll, type Find, type Match } from './mask.ts'
 import { PatternMask } from './pattern-mask.ts'
 import { TypedSecrets } from './typed-secrets.ts'
 
-/** Of a body so much is looked through at a time, between which others get a turn. */
+/** Amount of a body that is searched at a time; others run in between. */
 const STEP_CHARACTERS = 64 * 1024
-/** What is looked for may begin in one piece and end in the next; a match that is longer may be missed. */
+/** A match may begin in one chunk and end in the next; a longer match may be missed. */
 const OVERLAP_CHARACTERS = 8 * 1024
-/** Time of its own that a body may take: all sessions share the thread. */
+/** CPU time limit per body: all sessions share the thread. */
 const BODY_MS = 1_000
 /** Of a URL that is remembered with how it is masked. */
 const REPEATED_CHARACTERS = 2_048
 const YIELD_AFTER_MS = 10
 
-/** The body cannot be looked through in reasonable time. */
+/** The body cannot be searched in reasonable time. */
 export class RedactionTooSlow extends Error {
   override readonly name = 'RedactionTooSlow'
 }
 
-/** User and password of a URL, wherever it is in a text. */
+/** User and password of a URL, anywhere in a text. */
 const CREDENTIALS_IN_TEXT = /(:\/\/)[^\s/?#"'<>\\@:]{0,256}:[^\s/?#"'<>\\@]{0,1024}@/g
 const CREDENTIALS_OF_URL = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#\\]*@/i
 const URL_HEADERS: ReadonlySet<string> = new Set(['referer', 'location', 'content-location'])
@@ -29,7 +29,7 @@ const SCHEME = /^[A-Za-z][A-Za-z0-9-]*(?= )/
 
 const lowerCase = (names: readonly string[]): ReadonlySet<string> => new Set(names.map((name) => name.toLowerCase()))
 
-/** Takes what is secret out of what one session's log records, before it is stored or hashed. */
+/** Masks secrets in the log of one session, before entries are stored or hashed. */
 export class Redaction {
   readonly #headers: ReadonlySet<string>
   readonly #jsonKeys: ReadonlySet<string>
@@ -39,7 +39,7 @@ export class Redaction {
   /** As it was masked with the secrets of then. */
   #lastUrl = { given: '', masked: '', version: 0 }
 
-  /** Throws if a pattern is not of the syntax of RE2: inputs are checked. */
+  /** Throws if a pattern is not valid in RE2: inputs are checked. */
   constructor({ headers, jsonKeys, urlParameters, patterns }: RedactionRules) {
     this.#headers = lowerCase(headers)
     this.#jsonKeys = lowerCase(jsonKeys)
@@ -48,14 +48,14 @@ export class Redaction {
   }
 
   /**
-   * Masks what is about to be typed into a page, from now on, if it is long enough to be told from other text. Returns how to
-   * take it back, for what turns out not to be secret.
+   * Masks a text that is about to be typed into a page, from now on, if it is long enough to be distinguishable.
+   * Returns a function that undoes this, if the text turns out not to be secret.
    */
   expectSecret(text: string): () => void {
     return this.#secrets.add(text)
   }
 
-  /** A short text, such as a line of the console. The same text where nothing is masked. */
+  /** A short text, such as a console message. The same string if nothing is masked. */
   text(text: string): string {
     const masked = text.includes('://') ? text.replace(CREDENTIALS_IN_TEXT, `$1${MASK}@`) : text
     const secretless = this.#secrets.mask(masked)
@@ -76,7 +76,7 @@ export class Redaction {
     return this.text(this.#withoutParameters(withoutUser))
   }
 
-  /** By name, in lower case or not. */
+  /** By name, case-insensitive. */
   headers(headers: Readonly<Record<string, string>>): Record<string, string> {
     let changed: Record<string, string> | null = null
     for (const [name, value] of Object.entries(headers)) {
@@ -91,14 +91,12 @@ export class Redaction {
     return this.#headers.has(header)
   }
 
-  /** Strings of a value like JSON, at any depth. The same value where nothing is masked. */
+  /** Strings of a JSON-like value, at any depth. The same value if nothing is masked. */
   json<T>(value: T): T {
     return (this.#hasTexts ? this.#deep(value) : value) as T
   }
 
-  /**
-   * A whole body, or its beginning. In steps, so that a large one holds up nobody. Throws RedactionTooSlow.
-   */
+  /** A whole body, or its beginning. In steps, so that a large one does not block others. Throws RedactionTooSlow. */
   async body(bytes: Uint8Array, contentType: string | null, isText: boolean): Promise<Uint8Array> {
     const type = contentType?.split(';')[0]!.trim().toLowerCase() ?? ''
     const isMultipart = type.startsWith('multipart/')
@@ -132,7 +130,7 @@ export class Redaction {
     const at = url.search(/[?#]/)
     if (at < 0 || this.#parameters.size === 0) return url
     const parts = url.slice(at).split('#')
-    // A fragment may be parameters, or a path that has some.
+    // A fragment may contain parameters, or a path with some.
     const masked = parts.map((part) => {
       const from = part.indexOf('?') + 1
       return part.slice(0, from) + maskFormFields(part.slice(from), this.#parameters)
@@ -157,7 +155,7 @@ export class Redaction {
     let done = 0
     for (let at = 0; at < text.length;) {
       const until = at + STEP_CHARACTERS
-      // One character before it, for patterns that ask whether a word begins.
+      // Includes the previous character, for patterns with word boundaries.
       const matches = find(text, Math.max(0, at - 1), until + OVERLAP_CHARACTERS)
       for (const match of matches) {
         if (match.start < Math.max(done, at) || match.start >= until) continue
@@ -177,7 +175,7 @@ const credentialsIn: Find = (text, from, until) =>
     return { start: start + '://'.length, end: start + found.length - '@'.length }
   })
 
-/** The scheme of credentials, and the names of cookies, help to find what is wrong, and are no secret. */
+/** The scheme of credentials and the names of cookies help with debugging, and are not secret. */
 function maskHeader(name: string, value: string): string {
   if (name === 'cookie') return value.replace(/=[^;\n]*/g, `=${MASK}`)
   if (name === 'set-cookie') return value.replace(/^([^=;\n]*=)[^;\n]*/gm, `$1${MASK}`)
@@ -191,7 +189,7 @@ function mayHoldJson(type: string, text: string): boolean {
   return /json/.test(type) || !PROGRAMS.test(type) || /^\s*[[{]/.test(text.slice(0, 100))
 }
 
-/** Counts the processor time that it takes, and gives others a turn. */
+/** Measures its CPU time, and yields to others. */
 class BoundedWork {
   readonly #began = cpuMs()
   #startedAt = performance.now()
@@ -209,7 +207,7 @@ class BoundedWork {
   }
 }
 
-/** Of this thread. Time on the clock would count what the machine did meanwhile. */
+/** Of this thread. Wall-clock time would include other work of the machine. */
 function cpuMs(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000

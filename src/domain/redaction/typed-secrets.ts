@@ -1,20 +1,23 @@
 import { maskAll, type Find, type Match } from './mask.ts'
 
-/** Shorter ones are found in too much that is not secret. */
+/** Shorter texts also match too much that is not secret. */
 const LEAST_CHARACTERS = 6
-/** Of a longer one its beginning is looked for, and then how far it goes on: an expression of all of it may be too large. */
+/**
+ * For a longer text its beginning is matched first, and then how far it continues: an expression for all of it may be
+ * too large.
+ */
 const PIECE_CHARACTERS = 256
-/** Of all secrets of a session; the oldest go. */
+/** For all secrets of a session; the oldest are dropped. */
 const MOST_SECRETS = 100
 const MOST_CHARACTERS = 16_384
 
 /**
- * What was typed into fields for passwords and the like. A page sends it in the encoding of its choice, so each character is
- * looked for in every form that JSON, URLs, forms, HTML and scripts write it in. Nothing in such an expression repeats:
- * it takes as long as the text is.
+ * Texts typed into fields for passwords and the like. Pages send them in any encoding, so each character is matched in
+ * every form in which JSON, URLs, forms, HTML and scripts write it. Such an expression contains no repetition: its time
+ * is proportional to the text.
  */
 export class TypedSecrets {
-  /** How often each was typed and not taken back. The oldest first. */
+  /** How often each was typed and not undone. The oldest first. */
   readonly #counts = new Map<string, number>()
   #characters = 0
   #finders: readonly Find[] | null = null
@@ -29,7 +32,7 @@ export class TypedSecrets {
     return this.#counts.size === 0
   }
 
-  /** Returns how to take it back, once. */
+  /** Returns a function that undoes this, once. */
   add(text: string): () => void {
     const secret = text.toWellFormed().replaceAll('\r\n', '\n')
     if (charactersOf(secret).length < LEAST_CHARACTERS) return () => {}
@@ -47,7 +50,7 @@ export class TypedSecrets {
     return left
   }
 
-  /** How each is found. The longest first: one may be within another. */
+  /** The expression for each. The longest first: one may contain another. */
   get each(): readonly Find[] {
     return (this.#finders ??= [...this.#counts.keys()]
       .toSorted((one, other) => other.length - one.length)
@@ -149,7 +152,7 @@ const WINDOWS = new TextDecoder('windows-1252').decode(
 /** Parts of a regular expression. */
 function allFormsOf(character: string): string[] {
   const written = [character, JSON_ESCAPES[character], HTML_NAMES[character]].filter((one) => one !== undefined)
-  // JSON in a string of JSON.
+  // JSON within a JSON string.
   const nested = written.flatMap((one) => (/["\\]/.test(one) ? [one.replace(/["\\]/g, '\\$&')] : []))
   const units = character.split('').map((unit) => unit.charCodeAt(0).toString(16).padStart(4, '0'))
   const code = character.codePointAt(0)!
@@ -165,24 +168,25 @@ function allFormsOf(character: string): string[] {
   if (code < 256) forms.add(`\\\\x${anyCase(code.toString(16).padStart(2, '0'))}`)
   if (code > 127) {
     forms.add(literal(Buffer.from(character).toString('latin1')))
-    // Pages that name no encoding send forms in that of Windows, with numbers for what it lacks.
+    // Pages that name no encoding send forms in the encoding of Windows, with numeric references for missing
+    // characters.
     const byte = WINDOWS.indexOf(character) + WINDOWS_START
     if (byte >= WINDOWS_START) forms.add(`%${anyCase(byte.toString(16))}`).add(literal(String.fromCharCode(byte)))
     forms.add(percentEncoded(`&#${code};`, '%'))
-    // As a server repeats it that takes it for another encoding.
+    // As a server repeats it after decoding it incorrectly.
     forms.add('\uFFFD')
   }
   if (character === ' ') forms.add('\\+')
   // Forms send a line break as two characters.
   if (character === '\n') for (const form of ['\\r\\n', '%0[dD]%0[aA]', '\\\\r\\\\n']) forms.add(form)
-  // The longest first, where one begins another.
+  // The longest first, if one is a prefix of another.
   return [...forms].toSorted((one, other) => other.length - one.length)
 }
 
 const literal = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 const anyCase = (hex: string) => hex.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)
 
-/** Letters and digits need not be. */
+/** Letters and digits may be unescaped. */
 const percentEncoded = (text: string, sign: string) =>
   [...Buffer.from(text)]
     .map((byte) => {

@@ -1,10 +1,10 @@
 import { defineInput, field, type EnumDefinition, type FieldValues } from '../../contract/input-field.ts'
 import { DEFAULT_CAPTURE, type CaptureOptions } from '../../ports/capture.ts'
 
-/** Each records less than the one before. */
+/** In descending order of what they record. */
 const BODY_CAPTURES = ['ALL', 'TEXT', 'NONE'] as const satisfies readonly CaptureOptions['bodies'][]
 
-/** What is read of one has to fit into a response, in base64 too. */
+/** A recorded body must fit into a response, in base64 as well. */
 const MOST_BODY_BYTES = 8 * 1024 * 1024
 
 export const BODY_CAPTURE: EnumDefinition<CaptureOptions['bodies']> = {
@@ -17,7 +17,7 @@ export const BODY_CAPTURE: EnumDefinition<CaptureOptions['bodies']> = {
   },
 }
 
-/** The limits of what is recorded beside the facts of each event. */
+/** Limits of what is recorded in addition to the facts of each event. */
 export const CAPTURE_INPUT = defineInput(
   'CaptureInput',
   'What a session records of the content of requests, WebSocket messages and console calls.',
@@ -38,10 +38,10 @@ export const CAPTURE_INPUT = defineInput(
   },
 )
 
-/** As it arrives: nothing is checked yet. */
+/** As received, not validated yet. */
 export type CaptureInput = { [Member in keyof CaptureOptions]?: CaptureOptions[Member] | null }
 
-/** What is recorded, which is no more than the server allows. */
+/** The recording options, limited by those of the server. */
 export function captureOf(
   given: FieldValues<typeof CAPTURE_INPUT.fields> | null,
   ceiling: CaptureOptions['bodies'],
@@ -51,7 +51,7 @@ export function captureOf(
   return { ...wanted, bodies }
 }
 
-/** Of a session of before there was such a choice. */
+/** For a session from before these options existed. */
 export const NO_CAPTURE: CaptureOptions = {
   bodies: 'NONE',
   maxBodyBytes: 0,

@@ -9,7 +9,7 @@ import type { InputIssue } from '../kernel/errors.ts'
 import { readInitialPrompt } from './initial-prompt.ts'
 import { refusePageAddress } from '../kernel/navigation-policy.ts'
 
-/** Each lets less through than the one before. */
+/** In descending order of what they allow. */
 const EGRESS_MODES = ['OPEN', 'PUBLIC', 'NONE'] as const satisfies readonly EgressMode[]
 
 const NEVER_OPENED = 'Cloud metadata services and link-local addresses are never opened.'
@@ -32,7 +32,7 @@ export const EGRESS_INPUT_RULES = {
   credential: `1 to ${LIMITS.credential} bytes without control characters.`,
 } as const
 
-/** What all sessions of a server may reach. */
+/** The maximum that sessions of a server may reach. */
 export interface ServerEgress {
   mode: EgressMode
   allow: readonly HostRule[]
@@ -44,14 +44,14 @@ interface ProxyInput {
   password?: string | null
 }
 
-/** The members of the input that narrow what a session may reach. */
+/** Input members that restrict what a session may reach. */
 export interface EgressInput {
   egress?: EgressMode | null
   allowedHosts?: readonly string[] | null
   proxy?: ProxyInput | null
 }
 
-/** As EgressInput, checked. */
+/** EgressInput after validation. */
 export interface EgressOptions {
   egress: EgressMode | null
   allowedHosts: HostRule[] | null
@@ -93,7 +93,7 @@ export const PROXY_INPUT = defineInput(
   },
 )
 
-// No message repeats what was given: it may hold a password.
+// No message quotes the input: it may contain a password.
 const proxy = PROXY_INPUT.rule.transform(({ server, username, password }, context): UpstreamProxy => {
   for (const [name, value] of [
     ['username', username],
@@ -128,7 +128,7 @@ export const EGRESS_MEMBERS = {
   proxy,
 } as const
 
-/** What a session may reach. The input can only narrow what its server allows: see `egressIssues`. */
+/** The policy of a session. The input can only restrict what the server allows: see `egressIssues`. */
 export function policyOf(
   { egress, allowedHosts: hosts, proxy: upstream }: EgressOptions,
   server: ServerEgress,
@@ -136,18 +136,18 @@ export function policyOf(
   return { mode: egress ?? server.mode, allow: server.allow, allowedHosts: hosts, upstream }
 }
 
-/** What is shown of it: no credentials. */
+/** The displayed policy: without credentials. */
 export function shownEgress({ mode, allowedHosts: hosts, upstream }: EgressPolicy): SessionEgress {
   return { mode, allowedHosts: hosts && [...hosts], proxy: upstream && describeUpstream(upstream) }
 }
 
-/** The policy again, as far as it decides which addresses are opened. */
+/** The policy restored from its displayed form, as far as it decides which addresses may be opened. */
 export function policyOfShown(shown: SessionEgress | null, server: ServerEgress): EgressPolicy {
   const { mode, allowedHosts: hosts } = shown ?? { mode: server.mode, allowedHosts: null }
   return { mode, allow: server.allow, allowedHosts: hosts, upstream: null }
 }
 
-/** How the input asks for more than its server allows; each rule of form is checked elsewhere. */
+/** Reports input that requests more than the server allows; rules of form are checked elsewhere. */
 export function egressIssues(
   input: EgressInput & { initialPrompt?: string | null },
   server: ServerEgress,
@@ -169,7 +169,7 @@ export function egressIssues(
   }
   const upstream = proxy.nullish().safeParse(input.proxy)
   if (upstream.success && upstream.data) {
-    // The way to the proxy is the session's own, though no page asked for its host.
+    // The connection to the proxy is the session's own, although no page requested its host.
     const { host, port } = upstreamParts(upstream.data)
     const url = new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}`)
     const rule = refusingRule(url, { ...policy, allowedHosts: null })
@@ -182,7 +182,7 @@ export function egressIssues(
     }
   }
   const prompt = typeof input.initialPrompt === 'string' ? readInitialPrompt(input.initialPrompt) : null
-  // What is refused everywhere is told with the rules of form.
+  // Hosts that are always blocked are reported with the rules of form.
   if (prompt?.kind === 'URL' && refusePageAddress(prompt.url) === null) {
     const message = refusePageAddress(prompt.url, policy)
     if (message !== null) issues.push({ path: ['input', 'initialPrompt'], code: 'FORBIDDEN_VALUE', message })

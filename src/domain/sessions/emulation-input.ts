@@ -22,7 +22,7 @@ interface HttpCredentialsInput {
   origin?: string | null
 }
 
-/** The members of the input that say what pages believe of their device and its user. */
+/** Input members for the emulated device and its user. */
 export interface EmulationInput {
   ignoreHttpsErrors?: boolean | null
   httpCredentials?: HttpCredentialsInput | null
@@ -36,9 +36,9 @@ export interface EmulationInput {
   offline?: boolean | null
 }
 
-/** As EmulationInput, checked. */
+/** EmulationInput after validation. */
 export interface EmulationOptions extends Emulation {
-  /** The origin is null where that of initialPrompt is meant. */
+  /** The origin is null for that of initialPrompt. */
   httpCredentials: (Omit<HttpCredentials, 'origin'> & { origin: string | null }) | null
   offline: boolean
 }
@@ -110,7 +110,7 @@ const refuse = (context: z.RefinementCtx, code: string, message: string, path: s
   context.addIssue({ code: 'custom', message, path, params: { code } })
 }
 
-// No message repeats what was given: it may hold a password.
+// No message quotes the input: it may contain a password.
 const httpCredentials = HTTP_CREDENTIALS_INPUT.rule.transform(({ username, password, origin }, context) => {
   for (const [name, value] of Object.entries({ username, password })) {
     if (/\p{Cc}/u.test(value) || !value.isWellFormed()) {
@@ -126,7 +126,7 @@ const httpCredentials = HTTP_CREDENTIALS_INPUT.rule.transform(({ username, passw
   return { username, password, origin: normal }
 })
 
-/** Null: it is more, or less, than an origin. */
+/** Null: not exactly an origin. */
 function normalOrigin(text: string): string | null {
   const url = text.length > LIMITS.originLength ? null : URL.parse(text)
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return null
@@ -179,7 +179,7 @@ export const EMULATION_FIELDS = {
   ),
 } as const
 
-/** Which rules the members break together; each rule of form is checked elsewhere. */
+/** Rules that the members break together; rules of form are checked elsewhere. */
 export function emulationIssues(
   input: EmulationInput & { viewport?: Viewport | null; initialPrompt?: string | null },
   defaultViewport: Viewport,
@@ -203,7 +203,7 @@ export function emulationIssues(
   return issues
 }
 
-/** Why pictures of pages of this size would be too large, for people; null: they are not. */
+/** Why screenshots of this size would be too large, for people; null: they are not. */
 export function refusePictures(viewport: Viewport, deviceScaleFactor: number): string | null {
   if (!(picturePixels(viewport, deviceScaleFactor) > MOST_PICTURE_PIXELS)) return null
   const most = Math.floor(Math.sqrt(MOST_PICTURE_PIXELS / (viewport.width * viewport.height)) * 100) / 100
@@ -211,14 +211,14 @@ export function refusePictures(viewport: Viewport, deviceScaleFactor: number): s
   return `must not make pictures of more than 2^29 pixels: with a viewport of ${size}, deviceScaleFactor may be at most ${most}`
 }
 
-/** Null: it is none, or none that is ever opened. */
+/** Null: not an origin, or one that may never be opened. */
 function originOfPrompt(text: string): string | null {
   const prompt = readInitialPrompt(text)
   const url = prompt.kind === 'URL' ? URL.parse(prompt.url) : null
   return url && /^https?:$/.test(url.protocol) ? url.origin : null
 }
 
-/** What its browser has to know of it, and is kept with the session. */
+/** The options that the browser needs and that are stored with the session. */
 export function emulationOf(options: EmulationOptions): Emulation {
   const { ignoreHttpsErrors, geolocation, permissions: granted, colorScheme, reducedMotion } = options
   const { deviceScaleFactor, isMobile, hasTouch } = options
@@ -226,7 +226,7 @@ export function emulationOf(options: EmulationOptions): Emulation {
   return { ignoreHttpsErrors, geolocation, permissions: granted, colorScheme, reducedMotion, ...screen }
 }
 
-/** To whom which credentials are given. */
+/** The credentials, and the origin that receives them. */
 export function httpCredentialsOf(
   options: EmulationOptions & { initialPrompt: string | null },
 ): HttpCredentials | null {
@@ -236,8 +236,8 @@ export function httpCredentialsOf(
 }
 
 /**
- * The options without those that are as if they had not been given, and without credentials, for the hash by which a
- * repeated start is told: it is stored, and a password could be guessed from it.
+ * The options without defaults and credentials, for the hash that identifies a repeated start: it is stored, and a
+ * password could be guessed from it.
  */
 export function withoutUngiven<O extends EmulationOptions>(options: O): object {
   const { httpCredentials: credentials, ...others } = options

@@ -5,10 +5,10 @@ import { saysEnded } from '../kernel/session-state.ts'
 import type { SessionHandle } from './session-handle.ts'
 import type { SessionHealth } from './session-health.ts'
 
-/** Time that all sessions of a question together have to answer. A browser has 1 s of it. */
+/** Time limit for all sessions of a question together. A browser gets 1 s of it. */
 const ANSWER_MS = 2_000
 
-/** Answers by session. Null: no answer in time. Sessions that do not live are missing. */
+/** Results by session. Null: no response in time. Sessions that are not live are absent. */
 export type HandleAnswers<T> = ReadonlyMap<string, T | null>
 
 /** Handles of several sessions: one question to all of them, with one deadline. */
@@ -46,7 +46,7 @@ export class HandleSet {
       }
     })
     await Deadline.isMet(Promise.all(asking), this.#answerMs)
-    // Later answers change nothing.
+    // Later responses change nothing.
     return new Map(answers)
   }
 }

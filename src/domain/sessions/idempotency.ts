@@ -8,15 +8,15 @@ import { withoutUngiven } from './emulation-input.ts'
 import type { SessionOptions } from './session-input.ts'
 
 /**
- * Of the options as they were understood, so that defaults given or left out count as the same input. Credentials are no
- * part of it: the hash is stored, and a password could be guessed from it.
+ * Computed from the parsed options, so that a default counts the same whether given or omitted. Excludes credentials:
+ * the hash is stored, and a password could be guessed from it.
  */
 export function hashOfOptions(given: SessionOptions): string {
   const { egress, allowedHosts, proxy, profileId, capture, redact, ...others } = given
-  // As clients write it: hashes that are stored were made so.
+  // In the clients' notation: stored hashes were computed that way.
   const options = { ...withoutUngiven(others), profileId: profileId && encodeGlobalId('Profile', profileId) }
   const reach = shownEgress({ mode: egress ?? 'OPEN', allow: [], allowedHosts, upstream: proxy })
-  // Without any of it, the hash is that of versions which did not know it.
+  // Without any of these options, the hash is the same as in versions that did not have them.
   const isNarrowed = egress !== null || allowedHosts !== null || proxy !== null
   const recorded = {
     ...(capture && !isDeepStrictEqual(capture, DEFAULT_CAPTURE) ? { capture } : {}),

@@ -4,8 +4,8 @@ import type { SessionDirectory } from './session-directory.ts'
 import type { SessionHandle } from './session-handle.ts'
 
 /**
- * The handle of the owner's session. Null: it has ended, maybe after it was found. Throws NotFound, or SessionNotRunning
- * where it lives, but cannot be reached from here.
+ * The handle of the owner's session. Null: it has ended, possibly after it was found. Throws NotFound, or
+ * SessionNotRunning if it is live but unreachable from here.
  */
 export async function findLive(
   sessions: Pick<SessionDirectory, 'find' | 'handle'>,

@@ -19,7 +19,7 @@ import { hashOfOptions } from './idempotency.ts'
 import type { SessionOptions } from './session-input.ts'
 import { canonicalTimezone } from './session-rules.ts'
 
-/** The row of a session that begins now. */
+/** The row of a new session. */
 export function newSessionRecord(
   owner: string,
   options: SessionOptions,
@@ -72,13 +72,13 @@ export function newSessionRecord(
   }
 }
 
-/** The entry that its log begins with. */
+/** The first entry of its log. */
 export function firstEntryOf({ createdAt }: SessionRecord): LogEntry<'STATUS_CHANGE'> {
   const data = { from: null, to: 'CREATING', endReason: null, error: null } as const
   return { kind: 'STATUS_CHANGE', sequence: 1, at: createdAt, data }
 }
 
-/** What its browser has to know. */
+/** The options for its browser. */
 export function browserOptionsOf(
   options: SessionOptions,
   storageState: Json,
@@ -103,7 +103,7 @@ export function browserOptionsOf(
   }
 }
 
-/** Throws BadUserInput for recordings that cannot be made here. */
+/** Throws BadUserInput for recordings that this host cannot make. */
 export function requireRecordings(
   kinds: readonly RecordingKind[],
   unavailable: Partial<Record<RecordingKind, string>>,
@@ -115,7 +115,7 @@ export function requireRecordings(
   if (issues.length > 0) throw new BadUserInput(issues)
 }
 
-/** Says it again when the answer was lost: the store knows the row by its id, and else it would be nobody's. */
+/** Retries after a lost response: the store recognizes the row by its id, and otherwise the row would be orphaned. */
 export async function insertNewSession(
   store: Store,
   record: SessionRecord,

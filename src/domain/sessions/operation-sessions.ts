@@ -6,7 +6,7 @@ import { isEnded } from '../kernel/session-state.ts'
 import type { SessionDirectory } from './session-directory.ts'
 import { healthOf, type SessionHealth } from './session-health.ts'
 
-/** What one operation asks of live sessions: a question about each of a list is one question. */
+/** The questions of one operation to live sessions: a question about each session of a list is sent as one. */
 export class OperationSessions {
   readonly #pages: Batch<PageState[]>
   readonly #health: Batch<SessionHealth>
@@ -18,13 +18,13 @@ export class OperationSessions {
     this.#health = new Batch(async (ids) => (await sessions.handles(ids)).health())
   }
 
-  /** Open pages, oldest first; none when the session does not live. Null: no answer in time. */
+  /** Open pages, oldest first; none if the session is not live. Null: no response in time. */
   async pages(sessionId: string): Promise<PageState[] | null> {
     const pages = await this.#pages.of(sessionId)
     return pages === undefined ? [] : pages
   }
 
-  /** Null: no answer in time. */
+  /** Null: no response in time. */
   async health(session: SessionSnapshot): Promise<SessionHealth | null> {
     const health = await this.#health.of(session.id)
     if (health !== undefined) return health
@@ -34,7 +34,7 @@ export class OperationSessions {
   }
 }
 
-/** Gathers the sessions that a question is asked about, until the event loop turns. */
+/** Collects the sessions of a question until the next turn of the event loop. */
 class Batch<T> {
   readonly #ask: (sessionIds: readonly string[]) => Promise<HandleAnswers<T>>
   #gathering: { ids: Set<string>; answers: Promise<HandleAnswers<T>> } | null = null
@@ -43,7 +43,7 @@ class Batch<T> {
     this.#ask = ask
   }
 
-  /** Undefined: the session does not live. */
+  /** Undefined: the session is not live. */
   async of(sessionId: string): Promise<T | null | undefined> {
     this.#gathering ??= this.#gather()
     const { ids, answers } = this.#gathering

@@ -1,20 +1,20 @@
 import { Deadline } from '../../async/deadline.ts'
 
 export interface Check {
-  /** What is said of it when it does not answer in time. */
+  /** Its message if it does not respond in time. */
   silence: string
-  /** What is wrong, in words; null: nothing. Rejecting says the same with the message of the error. */
+  /** What is wrong, in words; null: nothing. A rejection means the same, with the message of the error. */
   problem(): Promise<string | null> | string | null
 }
 
-/** A probe that asks each second is not a second load. */
+/** Caches the result, so that a probe every second does not add load. */
 const CACHED_MS = 1_000
 const DEADLINE_MS = 1_500
 
-/** Whether sessions can be started now, and if not, why. Answers within its deadline, whatever hangs. */
+/** Whether sessions can be started now, and if not, why. Responds within its deadline, even if a check hangs. */
 export class Readiness {
   readonly #checks: readonly Check[]
-  /** Questions that are still open: one that hangs is not asked a second time. */
+  /** Pending checks: one that hangs is not started again. */
   readonly #open = new Map<Check, Promise<string | null>>()
   #cached: { at: number; missing: Promise<string[]> } | null = null
 

@@ -13,7 +13,7 @@ import { isRe2 } from '../../contract/re2.ts'
 import { REDACTION_LIMITS, type RedactionRules } from '../../ports/redaction.ts'
 
 const isPattern: Check<string> = (value) =>
-  // Its length is refused already, and a long one takes time to be read.
+  // Already rejected for its length, and a long one takes time to parse.
   value.length > REDACTION_LIMITS.patternLength || isRe2(value)
     ? null
     : { code: 'INVALID_FORMAT', message: 'must be a regular expression in the syntax of RE2' }
@@ -52,10 +52,10 @@ export const REDACTION_INPUT = defineInput(
   },
 )
 
-/** As it arrives: nothing is checked yet. */
+/** As received, not validated yet. */
 export type RedactionInput = { [Member in keyof RedactionRules]?: readonly string[] | null }
 
-/** What is masked: what the session asks for, and what its server masks anyway. */
+/** What is masked: the session's options in addition to the server's. */
 export function redactionOf(
   given: FieldValues<typeof REDACTION_INPUT.fields> | null,
   server: RedactionRules,

@@ -6,16 +6,16 @@ import type { Bodies } from '../bodies/bodies.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const ROUND_MS = 60 * 60 * 1000
-/** Looking through all bytes that are kept takes a while, and finds something only where a server died. */
+/** Scanning all stored bytes takes a while, and finds something only after a server has crashed. */
 const SWEEP_EVERY_MS = DAY_MS
-/** Other servers' clocks may be behind ours. */
+/** Clocks of other servers may be behind ours. */
 const CLAIMS_KEPT_MS = ROUND_MS
-/** Between two small steps everyone else gets a turn at the database (guarantee 11). */
+/** A pause between two small steps lets others use the database (guarantee 11). */
 const STEP_PAUSE_MS = 50
 
-/** How long things are kept, in days. */
+/** Retention periods, in days. */
 export interface RetentionDays {
-  /** 0: sessions are kept for ever; what has expired is deleted all the same. */
+  /** 0: sessions are kept forever; expired items are deleted all the same. */
   sessions: number
   /** 0: as long as the session. */
   bodies: number
@@ -28,7 +28,7 @@ interface Kept {
 
 /**
  * Deletes sessions that ended longer ago than the retention, their artifacts first, in small steps, now and once an
- * hour; once a day the bytes that no row tells of. What has expired goes as well: bodies of requests, sign-in keys,
+ * hour; once a day also bytes without a row. Expired items are deleted as well: bodies of requests, sign-in keys,
  * upload claims.
  */
 export class Retention {
@@ -53,11 +53,11 @@ export class Retention {
     this.#running = this.#rounds()
   }
 
-  /** Deletes all that is due now. */
+  /** Deletes everything that is due now. */
   async sweep(now: number): Promise<void> {
     await this.#store.deleteExpiredApiKeys(now)
     await this.#inSteps(() => this.#store.deleteUploadClaims(now - CLAIMS_KEPT_MS))
-    // A place for bytes that is away holds up no other deletion: sessions that still have artifacts just stay.
+    // An unavailable artifact store does not block other deletions: sessions that still have artifacts just stay.
     await this.#tried('bytes that no row tells of', () => this.#sweepBytes(now))
     await this.#tried('old bodies', () => this.#forgetBodies(now))
     if (this.#days.sessions > 0) await this.#deleteSessions(now - this.#days.sessions * DAY_MS)
@@ -103,7 +103,7 @@ export class Retention {
     if (removed > 0) this.#logger.info({ removed }, 'files that were never finished have been removed')
   }
 
-  /** As long as a step says that there may be more. */
+  /** As long as a step reports that there may be more. */
   async #inSteps(step: () => Promise<boolean>): Promise<void> {
     while (!this.#stop.signal.aborted && (await step())) await this.#pause(STEP_PAUSE_MS)
   }
@@ -117,7 +117,7 @@ export class Retention {
   }
 
   async #pause(ms: number): Promise<void> {
-    // Rejects when aborted, which is just the end of the pause.
+    // Rejects when aborted, which just ends the pause.
     await pause(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {})
   }
 }

@@ -2,7 +2,7 @@ import { PulledStream } from '../../async/pulled-stream.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { isEnded } from '../kernel/session-state.ts'
 
-/** Tells the followers of sessionChanged, in this process, what sessions have become. */
+/** Notifies the followers of sessionChanged, in this process, of changes to sessions. */
 export class SessionChanges {
   readonly #followers = new Set<ChangeFollower>()
 
@@ -11,8 +11,8 @@ export class SessionChanges {
   }
 
   /**
-   * The snapshots `now` gives, then each change. With a sessionId it completes after that session's end; without it
-   * stays open. Followed first and asked for the present second, so that nothing falls between the two.
+   * The snapshots from `now`, then each change. With a sessionId it completes after that session's end; without it
+   * stays open. It subscribes before it reads the current state, so that no change is missed.
    */
   follow(
     owner: string,
@@ -25,8 +25,8 @@ export class SessionChanges {
 }
 
 /**
- * One follower: bounded by the number of sessions, whatever the reader does, because snapshots of a session that differ
- * in details only replace each other; each status is told.
+ * One follower: bounded by the number of sessions, however slow the reader is, because snapshots of a session that
+ * differ in details only replace each other; each status is delivered.
  */
 class ChangeFollower extends PulledStream<SessionSnapshot> {
   readonly #followers: Set<ChangeFollower>
@@ -62,7 +62,7 @@ class ChangeFollower extends PulledStream<SessionSnapshot> {
     this.#followers.add(this)
     const present = await this.#now()
     const changed = this.#waiting
-    // A change that arrived meanwhile is newer than the present that was asked for: it alone is told.
+    // A change that arrived meanwhile is newer than the current state that was read, and replaces it.
     this.#waiting = [...present.filter((snapshot) => !changed.some(({ id }) => id === snapshot.id)), ...changed]
   }
 

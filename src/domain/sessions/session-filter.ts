@@ -6,7 +6,7 @@ import { BadUserInput } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 import { SESSION_RULES } from './session-rules.ts'
 
-/** A filter of sessions as a client gave it. */
+/** A filter of sessions, as received from a client. */
 export interface SessionFilterInput {
   status?: readonly SessionStatus[] | null
   createdAfter?: Date | null
@@ -15,7 +15,7 @@ export interface SessionFilterInput {
   metadata?: unknown
 }
 
-/** No session was created outside these, and PostgreSQL knows no year 0. */
+/** No session was created outside this range, and PostgreSQL has no year 0. */
 const EARLIEST_TIME_MS = 0
 const LATEST_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 

@@ -11,16 +11,19 @@ import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import type { SessionHealth } from './session-health.ts'
 import type { SessionChange } from './session-input.ts'
 
-/** Steps as a client gave them: they are checked where the session lives. */
+/** Steps as received from a client: they are checked in the session's process. */
 export interface GivenActions {
   /** The page of the first step. Null: the oldest page. */
   pageId: string | null
   actions: readonly unknown[]
-  /** For each of the actions, the UUIDs of the artifacts that it names, in its order; null where an id names none. Absent: none names any. */
+  /**
+   * For each of the actions, the UUIDs of the artifacts that it refers to, in its order; null if an id does not
+   * identify one. Absent: no references.
+   */
   artifacts?: readonly (readonly (string | null)[])[]
 }
 
-/** A question about a page, as a client gave it. */
+/** A question about a page, as received from a client. */
 export interface GivenObservation {
   pageId: string
   maxCharacters?: number | null | undefined
@@ -28,15 +31,15 @@ export interface GivenObservation {
   withPicture: boolean
 }
 
-/** A page as it was observed. */
+/** The observed state of a page. */
 export interface ObservedPage extends Observation {
-  /** JPEG. Null when it was not asked for, or the page gave none. */
+  /** JPEG. Null if it was not requested, or not available. */
   picture: Uint8Array | null
 }
 
-/** A live view, as a client asks for it. */
+/** A live view, as requested by a client. */
 export interface GivenWatch {
-  /** Null: the active page, whichever it is. */
+  /** Null: the active page. */
   pageId: string | null
   maxWidth?: number | null | undefined
   maxHeight?: number | null | undefined
@@ -44,39 +47,39 @@ export interface GivenWatch {
   maxFps?: number | null | undefined
 }
 
-/** Events of mouse, keyboard and touch, as a client gave them. */
+/** Mouse, keyboard and touch events, as received from a client. */
 export interface GivenInput {
   /** Null: the active page. */
   pageId: string | null
   events: readonly unknown[]
 }
 
-/** A file that a client uploads. Its bytes come apart. */
+/** A file that a client uploads. Its bytes are passed separately. */
 export interface GivenUpload {
-  /** UUID of the artifact that it becomes. */
+  /** UUID of its future artifact. */
   id: string
   name: string
   contentType: string
-  /** Size as far as the sender says. Null: unknown. */
+  /** Size as declared by the sender. Null: unknown. */
   announcedBytes: number | null
 }
 
-/** The session's end of a connection over which a client speaks the Chrome DevTools Protocol. */
+/** The session's end of a connection over which a client uses the Chrome DevTools Protocol. */
 export interface AttachedClient {
-  /** Takes a message of the client. Never throws. CdpClient.pause is called when no more should come. */
+  /** Receives a message of the client. Never throws. CdpClient.pause is called for backpressure. */
   receive(text: string): void
-  /** Detaches the client: resolves when the log has that. Idempotent. Never rejects. */
+  /** Detaches the client: resolves once this is logged. Idempotent. Never rejects. */
   leave(reason: ClientDetachReason): Promise<void>
 }
 
 /**
- * A live session, wherever it lives: everything that is asked of one from outside. All of it could cross a network:
- * arguments and results are plain data and bytes, streams are pulled, a connection is a pair of message channels with
- * backpressure, a signal cancels, and a refusal is a TabwireError, whose code, message and extensions are all that
- * callers may rely on, or StoreUnavailable. After the end of the session, members that act on it are refused as
- * SESSION_NOT_RUNNING; those that ask about it may answer or be refused so, which callers take for its end. Uploads are
- * still kept. A task is no caller: it is part of its session, which ends it with itself and has its entries in its own log,
- * so it runs beside it and knows it as a TaskSession. test/contracts/session-handle.contract.ts has the rules for every
+ * A live session in any process: everything that others can ask of it. All of it could cross a network: arguments and
+ * results are plain data and bytes, streams are pulled, a connection is a pair of message channels with backpressure, a
+ * signal cancels, and an error is a TabwireError, of which callers may rely on code, message and extensions only, or
+ * StoreUnavailable. After the end of the session, members that act on it fail with SESSION_NOT_RUNNING; those that
+ * query it may respond or fail in the same way, which callers treat as its end. Uploads are still stored. A task does
+ * not use it: a task is part of its session, ends with it and has its entries in the session's own log, so it runs in
+ * the same process and uses a TaskSession. test/contracts/session-handle.contract.ts has the rules for every
  * implementation.
  */
 export interface SessionHandle {
@@ -84,26 +87,31 @@ export interface SessionHandle {
   readonly sessionId: string
   readonly owner: string
 
-  /** The session as it is now. */
+  /** The session's current state. */
   snapshot(): Promise<SessionSnapshot>
   /**
-   * The session when it is RUNNING, or when its first page has LOADED; earlier when it ends, when the signal fires, or
+   * The session once it is RUNNING, or its first page has LOADED; earlier if it ends, if the signal is aborted, or
    * after 30 s.
    */
   reached(state: 'RUNNING' | 'LOADED', signal: AbortSignal): Promise<SessionSnapshot>
   /**
-   * Takes steps in order, when it is their turn, once the session is RUNNING. Resolves with one committed entry for each.
-   * The signal cancels steps that have not begun. Throws BAD_USER_INPUT with every broken rule of every step, NOT_FOUND
+   * Executes steps in order, in turn, once the session is RUNNING. Resolves with one committed entry for each. The
+   * signal cancels steps that have not begun. Throws BAD_USER_INPUT with every broken rule of every step, NOT_FOUND
    * (the page), CAPACITY_EXCEEDED, TIMEOUT or DATABASE_UNAVAILABLE.
    */
   act(given: GivenActions, signal: AbortSignal): Promise<LogEntry<'ACTION'>[]>
-  /** A page as it is now. Throws BAD_USER_INPUT, NOT_FOUND (the page), or the code of an action that fails so. */
+  /**
+   * The current state of a page. Throws BAD_USER_INPUT, NOT_FOUND (the page), or the code of an action that fails in
+   * the same way.
+   */
   observe(given: GivenObservation, signal: AbortSignal): Promise<ObservedPage>
-  /** Changes the session, which counts as activity; resolves when that is committed. Throws TIMEOUT or DATABASE_UNAVAILABLE. */
+  /**
+   * Changes the session, which counts as activity; resolves after the commit. Throws TIMEOUT or DATABASE_UNAVAILABLE.
+   */
   update(change: Partial<SessionChange>): Promise<SessionSnapshot>
   /** Ends the session as TERMINATED. Resolves at its end, or after 30 s while the store is unavailable. Idempotent. */
   end(): Promise<void>
-  /** Asks the browser now; resolves within 2 s. */
+  /** Queries the browser now; resolves within 2 s. */
   health(): Promise<SessionHealth>
   /** Open pages, oldest first. Empty while no browser runs. */
   pages(): Promise<PageState[]>
@@ -111,32 +119,36 @@ export interface SessionHandle {
   pendingRequests(limit: number): Promise<PendingRequest[]>
   /** The end of the committed log. */
   logHead(): Promise<LogHead>
-  /** Committed entries after the sequence, from memory, at least one if there is one. Null: they are in the store only. */
+  /**
+   * Committed entries after the sequence, from memory, at least one if there is one. Null: they are in the store only.
+   */
   logTail(after: number, limit: number, maxBytes: number): Promise<LogEntry[] | null>
   /**
-   * Frames of a page, once the session is RUNNING; ends with the page, the session or the signal. A reader that is slow
-   * skips frames. Throws BAD_USER_INPUT, NOT_FOUND (the page) or TIMEOUT.
+   * Frames of a page, once the session is RUNNING; ends with the page, the session or the signal. A slow reader skips
+   * frames. Throws BAD_USER_INPUT, NOT_FOUND (the page) or TIMEOUT.
    */
   watch(given: GivenWatch, signal: AbortSignal): Promise<PageFrames>
   /**
-   * Gives a page input, once the session is RUNNING. False: the page did not take all of it in time. Throws
+   * Dispatches input to a page, once the session is RUNNING. False: the page did not process all of it in time. Throws
    * BAD_USER_INPUT, NOT_FOUND (the page) or TIMEOUT.
    */
   dispatchInput(given: GivenInput, signal: AbortSignal): Promise<boolean>
   /** Product, version and user agent of the browser. */
   browserVersion(): Promise<BrowserVersion>
   /**
-   * Lets a client speak the Chrome DevTools Protocol with the browser, under the name that the log shows. The client is
-   * told by `close` when the session ends. Throws CAPACITY_EXCEEDED.
+   * Connects a client of the Chrome DevTools Protocol to the browser, under the name that the log shows. `close` of the
+   * client is called when the session ends. Throws CAPACITY_EXCEEDED.
    */
   attachClient(name: string, client: CdpClient): Promise<AttachedClient>
   /** Starts a task in a RUNNING session. Throws BAD_USER_INPUT, TASK_RUNNING or AI_NOT_CONFIGURED. */
   startTask(input: unknown): Promise<TaskRecord>
-  /** Ends a task as CANCELLED; resolves at its end, or after 10 s. Throws SESSION_NOT_RUNNING when it is not running here. */
+  /**
+   * Ends a task as CANCELLED; resolves at its end, or after 10 s. Throws SESSION_NOT_RUNNING if it is not running here.
+   */
   cancelTask(taskId: string): Promise<TaskRecord>
   /**
-   * Saves an upload as an artifact of the session, which its log has, too; after the end of the session the log has no
-   * entry of it. Takes the stream to its end, or closes it. Throws as Artifacts.keep does.
+   * Saves an upload as an artifact of the session, with a log entry unless the session has ended. Reads the stream to
+   * its end, or closes it. Throws as Artifacts.keep does.
    */
   keepUpload(file: GivenUpload, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArtifactRecord>
   /** Saves cookies and storage as a profile of the owner. Throws BAD_USER_INPUT or TIMEOUT. */

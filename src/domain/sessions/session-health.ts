@@ -4,7 +4,7 @@ import { isEnded } from '../kernel/session-state.ts'
 export interface SessionHealth {
   status: 'HEALTHY' | 'UNRESPONSIVE' | 'ENDED'
   browserResponsive: boolean
-  /** How long the browser took to answer; null when it did not. */
+  /** The browser's response time; null if it did not respond. */
   latencyMs: number | null
   currentUrl: string | null
   uptimeMs: number
@@ -12,7 +12,7 @@ export interface SessionHealth {
 
 const HEALTH_TIMEOUT_MS = 1000
 
-/** Asks the browser now, by `ping`; answers within 2 s whatever it does. */
+/** Queries the browser now with `ping`; responds within 2 s in any case. */
 export async function healthOf(
   snapshot: SessionSnapshot,
   ping: (timeoutMs: number) => Promise<number | null>,
@@ -24,7 +24,7 @@ export async function healthOf(
   }
   const latencyMs = await ping(HEALTH_TIMEOUT_MS)
   const browserResponsive = latencyMs !== null
-  // While it is being created there is no browser that could fail to answer.
+  // While it is being created there is no browser that could fail to respond.
   const status = browserResponsive || snapshot.status === 'CREATING' ? 'HEALTHY' : 'UNRESPONSIVE'
   return { status, browserResponsive, latencyMs, currentUrl, uptimeMs: startedAt ? Date.now() - startedAt : 0 }
 }

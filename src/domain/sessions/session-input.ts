@@ -26,7 +26,7 @@ import {
 import { REDACTION_INPUT, type RedactionInput } from './redaction-input.ts'
 import { SESSION_INPUT_RULES, SESSION_RULES } from './session-rules.ts'
 
-/** What a client may say when it starts a session, as it arrives: nothing is checked yet. */
+/** Input for a new session, as received, not validated yet. */
 export interface StartSessionInput extends EgressInput, EmulationInput {
   idempotencyKey?: string | null
   name?: string | null
@@ -78,7 +78,7 @@ const RECORDING_KIND: EnumDefinition<RecordingKind> = {
   },
 }
 
-/** Null means the same as leaving a member out. */
+/** Null and absence are equivalent. */
 export const START_SESSION_INPUT = defineInput(
   'StartSessionInput',
   'The session to start. Null means the same as omitting a field. Broken rules are reported together: BAD_USER_INPUT with issues of path, code and message, at most 20, and hasMoreIssues: true where there are more.',
@@ -185,7 +185,7 @@ export const START_SESSION_INPUT = defineInput(
   },
 )
 
-/** Null clears, where that is possible: see parseUpdateSession. */
+/** Null clears a member that allows it: see parseUpdateSession. */
 export const UPDATE_SESSION_INPUT = defineInput(
   'UpdateSessionInput',
   'The changes. Absent: unchanged. Null: cleared, where null is allowed. Rules that are broken are reported all together, as BAD_USER_INPUT.',
@@ -224,7 +224,7 @@ export const UPDATE_SESSION_INPUT = defineInput(
   },
 )
 
-/** Members of an update whose null means "clear", and what that leaves; null for the others breaks a rule. */
+/** Members of an update that null clears, and the resulting values; null for others breaks a rule. */
 const CLEARED: Partial<Record<keyof UpdateSessionInput, unknown>> = { name: null, metadata: {} }
 
 export type SessionOptions = FieldValues<typeof START_SESSION_INPUT.fields>
@@ -240,8 +240,7 @@ export function parseStartSession(
 }
 
 /**
- * What is to change of a session with this scale; a member that is absent stays. Throws BadUserInput with every broken
- * rule.
+ * The changes to a session with this scale; absent members stay unchanged. Throws BadUserInput with every broken rule.
  */
 export function parseUpdateSession(input: UpdateSessionInput, deviceScaleFactor = 1): SessionChange {
   const issues: InputIssue[] = []

@@ -18,10 +18,10 @@ export interface SessionListPage {
   totalCount(): Promise<number>
 }
 
-/** First and last of a page of sessions. */
+/** Cursors of the first and last item of a page of sessions. */
 export const SESSION_PAGE_BOUNDS = { min: 1, max: 100, default: 30 } as const
 
-/** A page of the owner's sessions, newest first; `snapshotOf` tells what a row does not of one that lives here. */
+/** A page of the owner's sessions, newest first; `snapshotOf` adds to the row of a live session of this process. */
 export async function listSessions(
   store: Store,
   owner: string,

@@ -12,7 +12,7 @@ import { SESSION_PAGE_BOUNDS } from './session-list.ts'
 
 const NEVER = new AbortController().signal
 
-/** Ends the owner's session; one that has ended already stays as it ended. Throws NotFound or SessionNotRunning. */
+/** Ends the owner's session; a session that has ended does not change. Throws NotFound or SessionNotRunning. */
 export async function terminateSession(
   sessions: SessionDirectory,
   owner: string,
@@ -25,7 +25,7 @@ export async function terminateSession(
   return found
 }
 
-/** Ends every live session of the owner that the filter matches; returns how many there were. Throws BadUserInput. */
+/** Ends every live session of the owner that matches the filter; returns their number. Throws BadUserInput. */
 export async function terminateSessions(
   sessions: SessionDirectory,
   owner: string,
@@ -67,7 +67,7 @@ export async function updateSession(
   return handle.update(change)
 }
 
-/** Requests of a session that have not settled, oldest first; none when it does not live. Throws BadUserInput. */
+/** Pending requests of a session, oldest first; none if it is not live. Throws BadUserInput. */
 export async function pendingRequests(
   sessions: SessionDirectory,
   sessionId: string,

@@ -5,7 +5,7 @@ import { RECORDING_KINDS } from '../../ports/artifact.ts'
 import type { Json } from '../../ports/json.ts'
 import { INITIAL_PROMPT_RULE, refuseInitialPrompt } from './initial-prompt.ts'
 
-/** As clients write it. */
+/** In the clients' notation. */
 export const LONGEST_PROFILE_ID = 500
 
 const LIMITS = {
@@ -25,7 +25,7 @@ const LIMITS = {
   initialPrompt: 8000,
 } as const
 
-/** The rules in words, once: the schema puts them into its descriptions, and the checks below follow them. */
+/** The rules in words, in one place: the schema uses them in its descriptions, and the checks below implement them. */
 export const SESSION_INPUT_RULES = {
   idempotencyKey: `1 to ${LIMITS.idempotencyKey} printable ASCII characters.`,
   name: `1 to ${LIMITS.name} characters, none of them a control character.`,
@@ -40,7 +40,7 @@ export const SESSION_INPUT_RULES = {
   initialPrompt: `1 to ${LIMITS.initialPrompt} characters, without U+0000 or lone surrogates. ${INITIAL_PROMPT_RULE} Only http:// and https:// URLs are opened; cloud metadata and link-local addresses are refused, and what the egress of the session does not allow.`,
 } as const
 
-/** What the browser decides about a request itself; setting them breaks requests or smuggles a second one. */
+/** Headers that the browser controls itself; setting them breaks requests or enables request smuggling. */
 const BROWSER_OWN_HEADERS = new Set([
   'host',
   'connection',
@@ -63,18 +63,18 @@ const matches =
     pattern.test(value) ? null : { code, message }
 
 const noControls: Check<string> = (value) =>
-  // A lone surrogate or control character in a name would be shown as rubbish everywhere.
+  // A lone surrogate or control character in a name would be displayed incorrectly everywhere.
   /\p{Cc}/u.test(value) || !value.isWellFormed()
     ? { code: 'INVALID_FORMAT', message: 'must not hold control characters or lone surrogates' }
     : null
 
 const isKnownLocale: Check<string> = (value) => {
-  // Its length is refused already, and Intl takes seconds for a megabyte.
+  // Already rejected for its length, and Intl takes seconds for a megabyte.
   if (value.length > LIMITS.locale) return null
   try {
     if (Intl.DateTimeFormat.supportedLocalesOf(value).length > 0) return null
   } catch {
-    // Not a language tag at all: the same answer.
+    // Not a language tag at all: the same result.
   }
   return { code: 'UNKNOWN_VALUE', message: 'must be a known BCP 47 language tag, such as "de-CH"' }
 }
@@ -97,11 +97,11 @@ const areDistinct: Check<readonly string[]> = (value) =>
   new Set(value).size === value.length ? null : { code: 'CONFLICT', message: 'must name each kind once' }
 
 /**
- * The zone's name as the time zone database spells it, or null if there is none. Browsers are told this one (measured:
- * Chromium refuses "utc" and "europe/zurich", which Node takes); a page sees it in either case.
+ * The zone's name in the spelling of the time zone database, or null if it does not exist. Browsers receive this
+ * spelling (measured: Chromium rejects "utc" and "europe/zurich", which Node accepts).
  */
 export function canonicalTimezone(name: string): string | null {
-  // Node also takes offsets such as "+02:00", which browsers do not.
+  // Node also accepts offsets such as "+02:00", which browsers do not.
   if (!/^[A-Za-z]/.test(name) || name.length > LIMITS.timezone) return null
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone
@@ -114,7 +114,7 @@ const isStorableJson: Check<unknown> = (value) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { code: 'INVALID_FORMAT', message: 'must be a JSON object' }
   }
-  // First of all: a client may nest so deeply that writing it down would overflow the stack.
+  // First of all: JSON from a client may be nested so deeply that serializing it would overflow the stack.
   if (isDeeperThan(LIMITS.metadataDepth, value)) {
     return { code: 'TOO_LONG', message: `must nest at most ${LIMITS.metadataDepth} levels deep` }
   }
@@ -123,7 +123,7 @@ const isStorableJson: Check<unknown> = (value) => {
   if (bytes > LIMITS.metadataBytes) {
     return { code: 'TOO_LONG', message: `must take at most ${LIMITS.metadataBytes} bytes as JSON; it takes ${bytes}` }
   }
-  // JSON.stringify writes a lone surrogate and U+0000 as escapes: PostgreSQL refuses both (guarantee 9).
+  // JSON.stringify escapes a lone surrogate and U+0000: PostgreSQL rejects both (guarantee 9).
   return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)
     ? { code: 'INVALID_FORMAT', message: 'must not hold U+0000 or lone surrogates' }
     : null
@@ -135,7 +135,7 @@ const fewHeaders = ruled(z.unknown(), (value) =>
     : null,
 )
 
-/** Their number first: a million of them are not looked through. */
+/** Their number first: a million of them are not iterated. */
 const headers = fewHeaders.pipe(z.record(z.string(), z.unknown())).superRefine((value, context) => {
   const refuse = (path: string[], code: string, message: string) =>
     context.addIssue({ code: 'custom', path, message, params: { code } })
@@ -162,7 +162,7 @@ const PRINTABLE = 'must be printable ASCII'
 const text = (longest: number, ...checks: Check<string>[]) => ruled(z.string(), lengthWithin(1, longest), ...checks)
 const side = ruled(z.number(), wholeNumberWithin(LIMITS.viewport.min, LIMITS.viewport.max))
 
-/** The rules of the members of a session's inputs, without what null and absence mean. */
+/** The rules of the input members of a session, without the meaning of null and absence. */
 export const SESSION_RULES = {
   idempotencyKey: text(LIMITS.idempotencyKey, matches(/^[\x20-\x7e]*$/, PRINTABLE)),
   name: text(LIMITS.name, noControls),

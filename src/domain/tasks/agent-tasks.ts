@@ -15,7 +15,7 @@ import { parseTask, type TaskOptions } from './task-input.ts'
 import { tasksOf } from './tasks-of-session.ts'
 import { Deadline } from '../../async/deadline.ts'
 
-/** No model is configured that could work on a task. */
+/** No model for tasks is configured. */
 class AiNotConfigured extends TabwireError {
   override readonly code = 'AI_NOT_CONFIGURED'
 }
@@ -27,7 +27,10 @@ class TaskRunning extends TabwireError {
 
 const CANCEL_WAIT_MS = 10_000
 
-/** Tasks in words: runs them in the sessions that live here, and finds them wherever. What is another owner's does not exist. */
+/**
+ * Tasks in words: runs them in this process's live sessions, and finds them in any session. Other owners' tasks do not
+ * exist.
+ */
 export class AgentTasks {
   readonly #store: Store
   readonly #model: ChatModel | null
@@ -35,7 +38,7 @@ export class AgentTasks {
   readonly #logger: Logger
   /** By session; null while a task is being started. */
   readonly #running = new Map<string, { task: RunningTask; ended: Promise<void> } | null>()
-  /** What the tasks of a session have cost: its snapshot tells it only once that is committed. */
+  /** Cost of a session's tasks: its snapshot has it only after the commit. */
   readonly #spent = new WeakMap<TaskSession, Cost>()
 
   constructor(store: Store, model: ChatModel | null, schemas: OutputSchemas, logger: Logger) {
@@ -45,7 +48,7 @@ export class AgentTasks {
     this.#logger = logger
   }
 
-  /** Throws AiNotConfigured where no task can be started. */
+  /** Throws AiNotConfigured if no task can be started. */
   requireModel(): ChatModel {
     if (this.#model) return this.#model
     throw new AiNotConfigured(
@@ -63,8 +66,8 @@ export class AgentTasks {
   }
 
   /**
-   * Starts the task that a session was started for, which waits until the session runs. Unless the session is to be kept
-   * alive it ends with the task; one whose task was cancelled stays, for whoever cancelled it.
+   * Starts the initial task of a session, which waits until the session runs. Unless the session is kept alive, it ends
+   * with the task; if the task was canceled it stays, for the client that canceled it.
    */
   async startInitial(session: TaskSession, prompt: string): Promise<TaskRecord> {
     const options = await parseTask({ prompt }, this.requireModel(), this.#schemas)
@@ -74,7 +77,9 @@ export class AgentTasks {
     })
   }
 
-  /** Ends a task of a session that lives here as CANCELLED, soon. Throws SessionNotRunning when it does not run here. */
+  /**
+   * Ends a task of a live session of this process as CANCELLED, soon. Throws SessionNotRunning if it does not run here.
+   */
   async cancel(sessionId: string, taskId: string): Promise<TaskRecord> {
     const running = this.#running.get(sessionId)
     if (running?.task.record.id !== taskId) {
@@ -90,7 +95,7 @@ export class AgentTasks {
     return record?.owner === owner ? record : null
   }
 
-  /** Oldest first, all of them. Throws ResponseTooLarge where they take more than so many bytes. */
+  /** Oldest first, all of them. Throws ResponseTooLarge if they exceed this many bytes. */
   async list(sessionId: string, maxBytes: number): Promise<TaskRecord[]> {
     const tasks: TaskRecord[] = []
     let bytes = 0

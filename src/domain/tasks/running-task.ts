@@ -15,24 +15,24 @@ import { readResult } from './task-result.ts'
 import { taskTools } from './task-tools.ts'
 import { deeplyWellFormed } from '../log/well-formed.ts'
 
-/** How a task ends. */
+/** The outcome of a task. */
 export interface TaskEnding {
   status: Exclude<TaskStatus, 'RUNNING'>
   result: Json
   error: string | null
 }
 
-/** What a task tells of itself while it goes on. */
+/** Events of a running task. */
 export interface TaskEvents {
   /** Appends to the log of the session. */
   record(draft: EntryDraft): void
-  /** The session has cost this much more. */
+  /** Adds to the cost of the session. */
   spent(cost: Cost): void
 }
 
-/** What is told to a model again, at most: about a third of what common models take. UTF-16 code units. */
+/** Max history sent to a model: about a third of the context of common models. UTF-16 code units. */
 const HISTORY_CHARACTERS = 160_000
-/** How often in a row a model may ask for nothing that can be done, and give a result that does not fit. */
+/** Max consecutive responses of a model without a valid call, and max results that do not match the schema. */
 const MOST_NONSENSE = 3
 const MOST_BAD_RESULTS = 3
 const STORE_TRIES = 5
@@ -40,7 +40,7 @@ const STORE_PAUSE_MS = 200
 
 const failed = (error: string): TaskEnding => ({ status: 'FAILED', result: null, error })
 
-/** A task, from its first look at the page to its end: the loop, its bounds and its log. */
+/** A task, from its first observation to its end: the loop, its limits and its log. */
 export class RunningTask {
   readonly #options: TaskOptions
   readonly #model: ChatModel
@@ -75,12 +75,12 @@ export class RunningTask {
     return this.#record
   }
 
-  /** It ends as CANCELLED, soon. */
+  /** Ends it as CANCELLED, soon. */
   cancel(): void {
     this.#stop.abort({ status: 'CANCELLED', result: null, error: null } satisfies TaskEnding)
   }
 
-  /** Never rejects. Begins when `ready` resolves; ends soon after `stopped` has fired. */
+  /** Never rejects. Begins when `ready` resolves; ends soon after `stopped` is aborted. */
   async run(ready: Promise<void>, stopped: AbortSignal): Promise<TaskEnding> {
     const signal = AbortSignal.any([this.#stop.signal, stopped])
     let ending: TaskEnding
@@ -131,7 +131,7 @@ export class RunningTask {
     }
   }
 
-  /** Does what the model says, and returns what to say next, or how the task ends. */
+  /** Executes the model's calls, and returns the next input, or the outcome of the task. */
   async #follow(said: ModelStep, hands: ToolExecutor, signal: AbortSignal): Promise<ModelInput | TaskEnding> {
     if (said.finishReason === 'REFUSED') return failed('The model, or a filter of its vendor, refused to answer.')
     if (said.calls.length === 0) return this.#endInWords(said)
@@ -149,7 +149,7 @@ export class RunningTask {
     return { text: null, answers, view: isSeen ? null : await hands.view(signal) }
   }
 
-  /** An answer without a call: the result, unless it is no answer at all. */
+  /** A response without a call: the result, unless it is empty. */
   async #endInWords({ text, finishReason }: ModelStep): Promise<ModelInput | TaskEnding> {
     if (text.trim() !== '' && finishReason !== 'LENGTH') {
       const problem = await this.#finish(text.trim())
@@ -185,7 +185,7 @@ export class RunningTask {
         taskId: this.#record.id,
         step,
         text: text.slice(0, TEXT_LIMITS.taskText),
-        // Names alone: what is typed into a password field stands in no log.
+        // Names only: texts typed into password fields must not be logged.
         calls: calls.slice(0, 50).map(({ name }) => name.slice(0, 100)),
         durationMs,
         cost,
@@ -194,7 +194,7 @@ export class RunningTask {
     await this.#keep({ steps: step, cost: this.#record.cost }, 1)
   }
 
-  /** Why the task must not go on, when it has spent what it may. */
+  /** Why the task must stop because its budget is used up. */
   #overspent(): string | null {
     const { maxUsd } = this.#options
     const { usd } = this.#record.cost
@@ -209,7 +209,7 @@ export class RunningTask {
     return failed('Something went wrong on the server; its log has the details.')
   }
 
-  /** The row first: who hears of the end in the log and then reads the task must find it ended. */
+  /** The row first: a client that sees the end in the log and then reads the task must find it ended. */
   async #conclude({ status, result, error }: TaskEnding): Promise<void> {
     const told = error === null ? null : deeplyWellFormed(error).slice(0, TEXT_LIMITS.taskText)
     const { id: taskId, steps, cost } = this.#record
@@ -235,7 +235,7 @@ export class RunningTask {
 
 const LAST_ANSWER = 'Your next answer is the last: call finish or giveUp.'
 
-/** Of a task that is stopped: its own reason, or that of the session that ends. */
+/** For a stopped task: its own reason, or that of the session's end. */
 function endingOf(reason: unknown): TaskEnding {
   if (typeof reason === 'object' && reason !== null) {
     if ('status' in reason) return reason as TaskEnding
@@ -249,7 +249,7 @@ function endingOf(reason: unknown): TaskEnding {
   return failed('The task was stopped.')
 }
 
-/** The cost of both; nothing is known of USD once it is not known of one. */
+/** The sum of both; usd is unknown if it is unknown for one. */
 export function sumOfCosts(one: Cost, other: Cost): Cost {
   return {
     inputTokens: one.inputTokens + other.inputTokens,
@@ -258,5 +258,8 @@ export function sumOfCosts(one: Cost, other: Cost): Cost {
   }
 }
 
-/** Binary fractions do not add up: 0.0012 and 0.0003 are not 0.0015. What is cut off is no price of any token. */
+/**
+ * Binary fractions do not add up exactly: 0.0012 and 0.0003 are not 0.0015. The digits cut off are smaller than the
+ * price of any token.
+ */
 const withoutDust = (usd: number) => Number(usd.toFixed(12))

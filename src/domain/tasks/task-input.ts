@@ -3,7 +3,7 @@ import { BadUserInput, type InputIssue } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../../ports/output-schema.ts'
 
-/** What the client says. Shown in the schema as TaskInput. */
+/** Input from the client. Shown in the schema as TaskInput. */
 export const TASK_INPUT = defineInput('TaskInput', 'A task in words, for the model of the server.', {
   prompt: field.requiredText(
     'The task, in words; 1 to 8000 characters. Say there what the model needs to know: addresses, names, passwords.',
@@ -33,8 +33,8 @@ export interface TaskOptions {
 }
 
 /**
- * What a task is to be, defaults filled in. Throws BadUserInput with every broken rule. A limit in USD needs a model
- * whose price is known: else nobody could keep it.
+ * The options of a task, defaults filled in. Throws BadUserInput with every broken rule. A limit in USD requires a
+ * model with a known price: otherwise it could not be enforced.
  */
 export async function parseTask(
   input: unknown,

@@ -4,13 +4,13 @@ import type { PageState } from '../../ports/browser.ts'
 import type { Json } from '../../ports/json.ts'
 import type { TaskOptions } from './task-input.ts'
 
-/** The longest text of one answer to a call, in UTF-16 code units; a model can ask for less. */
+/** Max text of one call's result, in UTF-16 code units; a model can request less. */
 const LONGEST_ANSWER = 20_000
 const SHOWN_PAGES = 20
 
 /**
- * What a model is told. Whatever comes from pages stands between marks that no page can know, so that a page cannot
- * write itself out of them; the system prompt says that what stands there is data.
+ * Prompts for a model. Text from pages is enclosed in markers that no page can know, so that a page cannot escape from
+ * them; the system prompt says that enclosed text is data.
  */
 export class TaskPrompt {
   readonly #mark = randomBytes(6).toString('hex')
@@ -33,7 +33,7 @@ export class TaskPrompt {
     return `The task:\n${prompt}${schema}\n\nToday is ${now.toISOString().slice(0, 10)}. You have ${maxSteps} answers.`
   }
 
-  /** What comes from a page, marked and bounded. */
+  /** Text from a page, marked and bounded. */
   quote(text: string): string {
     const cut = text.length - LONGEST_ANSWER
     const shown = cut > 0 ? `${text.slice(0, LONGEST_ANSWER)}… [${cut} more characters]` : text
@@ -44,7 +44,7 @@ export class TaskPrompt {
     return this.quote(JSON.stringify(value))
   }
 
-  /** A page as it is now, and which others are open. */
+  /** The current state of a page, and the other open pages. */
   view(pageId: string, { url, title, snapshot, truncated }: Observation, pages: readonly PageState[]): string {
     const cut = truncated > 0 ? `\n[${truncated} more characters; observe a part of the page to see them]` : ''
     const others = pages.filter((page) => page.pageId !== pageId)
@@ -56,7 +56,7 @@ export class TaskPrompt {
             .map((page) => `${page.pageId}: ${page.url.slice(0, 200)} ${page.title.slice(0, 100)}`)
             .join('\n')}`
     const seen = `${url.slice(0, 2000)}\n${title.slice(0, 300)}\n${snapshot}${cut}${open}`
-    // Not cut again: the snapshot has its own budget.
+    // Not cut again: the snapshot has its own limit.
     return `Page ${pageId} now:\n<<page ${this.#mark}>>\n${seen}\n<</page ${this.#mark}>>`
   }
 }

@@ -18,7 +18,7 @@ export async function startTask(
   return handle.startTask(input)
 }
 
-/** Ends the owner's task as CANCELLED; one that has ended stays as it ended. Throws NotFound or SessionNotRunning. */
+/** Ends the owner's task as CANCELLED; a task that has ended does not change. Throws NotFound or SessionNotRunning. */
 export async function cancelTask(
   tasks: AgentTasks,
   sessions: SessionDirectory,

@@ -2,7 +2,7 @@ import { isDeeperThan } from '../../contract/json-depth.ts'
 import type { Json } from '../../ports/json.ts'
 import type { OutputSchema } from '../../ports/output-schema.ts'
 
-/** The longest result, in UTF-16 code units of its JSON. */
+/** Max length of a result, in UTF-16 code units of its JSON. */
 const LONGEST_RESULT = 100_000
 const DEEPEST_RESULT = 100
 
@@ -11,7 +11,7 @@ export interface ReadResult {
   problem: string | null
 }
 
-/** What a model gives as the result of its task; `problem`: why it cannot be one, for the model. */
+/** A model's result for its task; `problem`: why it is invalid, for the model. */
 export async function readResult(given: unknown, schema: OutputSchema | null): Promise<ReadResult> {
   if (isDeeperThan(DEEPEST_RESULT, given)) return TOO_DEEP
   const result = schema ? await asJson(given, schema) : asText(given)
@@ -25,7 +25,7 @@ export async function readResult(given: unknown, schema: OutputSchema | null): P
 
 const TOO_DEEP = { result: null, problem: `it nests deeper than ${DEEPEST_RESULT} levels` }
 
-/** Some models write JSON as text, and some put it into a fence. */
+/** Some models write JSON as text, and some put it into a code fence. */
 async function asJson(given: unknown, schema: OutputSchema): Promise<Json> {
   if (typeof given !== 'string' || (await schema.problemOf(given)) === null) return given as Json
   const fenced = /^\s*```(?:json)?\s*\n([\s\S]*)\n\s*```\s*$/.exec(given)

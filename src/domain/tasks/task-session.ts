@@ -7,7 +7,7 @@ import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import type { GivenStep } from '../sessions/given-step.ts'
 import type { ToolHost } from './tool-executor.ts'
 
-/** The session that a task works in, as far as the task sees it: a task runs where its session lives. */
+/** The session of a task, from the task's point of view: a task runs in the process of its session. */
 export interface TaskSession {
   readonly id: string
   readonly owner: string
@@ -22,12 +22,12 @@ export interface TaskSession {
   pages(): PageState[]
   /** Appends to the log of the session. */
   record(draft: EntryDraft): void
-  /** Runs work that ends soon after its signal, which fires with a SessionEnding. Throws SessionNotRunning. */
+  /** Runs work that ends soon after its signal is aborted with a SessionEnding. Throws SessionNotRunning. */
   occupy(work: (stopped: AbortSignal) => Promise<void>): void
   end(reason: SessionEndReason, error: string | null): Promise<void>
 }
 
-/** Who takes the steps, and on which page. */
+/** The origin of the steps, and their page. */
 interface TaskActions {
   origin: 'TASK'
   pageId: string | null
@@ -35,7 +35,9 @@ interface TaskActions {
   cost: Cost | null
 }
 
-/** A session as its task sees it: pages to look at, and actions by the queue and the rules that hold for clients. */
+/**
+ * A session from its task's point of view: pages to observe, and actions with the same queue and rules as for clients.
+ */
 export function groundOf(session: TaskSession, taskId: string): ToolHost {
   return {
     pages: () => session.pages(),
@@ -52,7 +54,7 @@ export function groundOf(session: TaskSession, taskId: string): ToolHost {
         const entries = await session.actions.run(steps, { origin: 'TASK', pageId, taskId, cost }, signal)
         return entries.map(({ data }) => data)
       } catch (error) {
-        // The page closed between the model's look and its hand.
+        // The page closed between the model's observation and its action.
         if (error instanceof NotFound) return []
         throw error
       }

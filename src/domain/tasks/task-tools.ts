@@ -16,8 +16,8 @@ import { givenStep, type GivenStep } from '../sessions/given-step.ts'
 import { toolSchemaOf } from './tool-schema.ts'
 
 /**
- * What a model asked for, understood and checked by the very rules that hold for clients. Behind it there are no global
- * ids: as in the schema, what they name is told with the step.
+ * A model's tool call, parsed and checked by the same rules as clients' input. Global ids end here: as in the schema,
+ * the things that they identify are passed with the step.
  */
 export type TaskCall =
   | { kind: 'ACTION'; step: GivenStep }
@@ -25,14 +25,14 @@ export type TaskCall =
   | { kind: 'SWITCH_PAGE'; pageId: string }
   | { kind: 'FINISH'; result: unknown }
   | { kind: 'GIVE_UP'; reason: string }
-  /** No such tool, or not what it takes: why, for the model. */
+  /** An unknown tool, or invalid input: why, for the model. */
   | { kind: 'NONSENSE'; problem: string }
 
-/** How much of a page a model is shown unless it asks for more. UTF-16 code units. */
+/** Default length of a page's snapshot for a model. UTF-16 code units. */
 export const VIEW_CHARACTERS = 20_000
 const MOST_VIEW_CHARACTERS = 60_000
 
-/** A model that misses its target should hear of it sooner than a person who may be waiting for a slow page. */
+/** A model that misses its target should learn it sooner than a person who may be waiting for a slow page. */
 const STEP_TIMEOUT_MS = 10_000
 
 const OBSERVE = defineInput('observe', 'Shows the page again, or a part of it.', {
@@ -50,12 +50,12 @@ const GIVE_UP = defineInput('giveUp', 'Ends the task as failed, when it cannot b
 
 const FINISH = 'finish'
 
-/** The tools of a task: every kind of action, looking, and two ways to end. */
+/** The tools of a task: every kind of action, observation, and two ways to end. */
 export function taskTools(output: OutputSchema | null): ModelTool[] {
   const actions = Object.entries(ACTION_KINDS).map(([name, { description, input }]) => ({
     name,
     description,
-    // How long to wait for an element is no question for a model; how long to wait for nothing else is.
+    // The timeout of an element is not up to the model; the duration of a plain wait is.
     inputSchema: toolSchemaOf(input as unknown as InputDefinition<InputFields>, name === 'wait' ? [] : ['timeoutMs']),
   }))
   const others = [OBSERVE, SWITCH_PAGE, GIVE_UP].map((input) => ({
@@ -109,7 +109,7 @@ function readAction(name: ActionName, input: unknown): TaskCall {
   })
 }
 
-/** A model has ids from the person who gave the task, who has them from the API. */
+/** A model gets ids from the task's author, who has them from the API. */
 function artifactsOf(step: ActionStep): (string | null)[] {
   return step.name === 'upload' ? step.input.artifactIds.map((id) => uuidOf('Artifact', id)) : []
 }

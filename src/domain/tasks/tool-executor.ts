@@ -7,11 +7,14 @@ import type { GivenStep } from '../sessions/given-step.ts'
 import type { TaskPrompt } from './task-prompt.ts'
 import { readCall, VIEW_CHARACTERS, type TaskCall } from './task-tools.ts'
 
-/** What a task may do with the session that it works in: what clients may, through the same queue. */
+/** A task's access to its session: the same as a client's, through the same queue. */
 export interface ToolHost {
   pages(): PageState[]
   observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome>
-  /** In order; the first failure stops the rest. One entry for each, or none when the page has gone. `cost`: of the first. */
+  /**
+   * In order; the first failure stops the rest. One entry for each, or none if the page has closed. `cost`: of the
+   * first.
+   */
   act(
     steps: readonly GivenStep[],
     pageId: string | null,
@@ -20,14 +23,14 @@ export interface ToolHost {
   ): Promise<EntryData['ACTION'][]>
 }
 
-/** What became of the calls of one answer. */
+/** The results of the calls in one response. */
 export interface TakenCalls {
   answers: CallAnswer[]
-  /** How the model ends its task; null: it goes on. */
+  /** The outcome if the model ends its task; null: it continues. */
   end: { kind: 'FINISH'; callId: string; result: unknown } | { kind: 'GIVE_UP'; reason: string } | null
-  /** Why nothing could be done, when nothing could: no call was one. */
+  /** Why nothing was done, if there was no valid call. */
   nonsense: string | null
-  /** Whether the last answer shows the page as it is now. */
+  /** Whether the last result shows the current state of the page. */
   isSeen: boolean
 }
 
@@ -36,12 +39,12 @@ interface ReadCall {
   read: TaskCall
 }
 
-/** A model that asks for more at once has lost its way. */
+/** A model that requests more calls at once is off track. */
 const MOST_CALLS = 20
 const SKIPPED = 'Skipped, because a call before it failed.'
 const PAGE_CLOSED = 'Not done: the page has closed.'
 
-/** Does what a model asks for, one call after the other, and tells it how that went. */
+/** Executes a model's calls, one after the other, and reports the results to it. */
 export class ToolExecutor {
   readonly #ground: ToolHost
   readonly #prompt: TaskPrompt
@@ -52,7 +55,7 @@ export class ToolExecutor {
     this.#prompt = prompt
   }
 
-  /** The page as it is now, for the model. */
+  /** The current state of the page, for the model. */
   async view(signal: AbortSignal): Promise<string> {
     return (await this.#look({ target: null, maxCharacters: VIEW_CHARACTERS }, signal)).text
   }
@@ -91,7 +94,7 @@ export class ToolExecutor {
       }
     }
     for (const skipped of waiting) answer(skipped, SKIPPED)
-    // Every call must be answered, or the next request is none.
+    // Every call needs a result, or the next request is invalid.
     for (const { id, name } of calls.slice(MOST_CALLS)) {
       taken.answers.push({ callId: id, name, text: `Skipped: at most ${MOST_CALLS} calls in one answer.` })
     }
@@ -116,7 +119,7 @@ export class ToolExecutor {
 
   #outcomeText({ error, result, details, artifactId }: EntryData['ACTION']): string {
     if (error?.code === 'SKIPPED') return SKIPPED
-    // The message may say what covered an element, or where a page led: words of the page.
+    // The message may say what covered an element, or where a page navigated: text from the page.
     if (error) return `Failed with ${error.code}.\n${this.#prompt.quote(error.message)}`
     const parts = ['Done.']
     if (artifactId !== null) parts.push('The file is kept for the person.')
@@ -150,7 +153,7 @@ export class ToolExecutor {
     const pageId = this.#page()
     if (pageId === null) return { text: 'No page is open.', ok: false, isSeen: true }
     const { observation, error } = await this.#ground.observe({ pageId, target, maxCharacters }, signal)
-    // Whoever stopped it has a reason to tell that this outcome has not.
+    // The stop has a reason that this outcome does not contain.
     signal.throwIfAborted()
     if (error) {
       const text = `The page could not be looked at (${error.code}).\n${this.#prompt.quote(error.message)}`
@@ -159,7 +162,7 @@ export class ToolExecutor {
     return { text: this.#prompt.view(pageId, observation, this.#ground.pages()), ok: true, isSeen: true }
   }
 
-  /** The page that the model works in, or the oldest when that has gone. */
+  /** The model's current page, or the oldest one if it has closed. */
   #page(): string | null {
     const pages = this.#ground.pages()
     const current = pages.find(({ pageId }) => pageId === this.#pageId) ?? pages[0]

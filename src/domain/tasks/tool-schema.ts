@@ -13,8 +13,8 @@ const SCALARS = {
 } as const
 
 /**
- * What a model is told of an input: JSON Schema of the plain kind that every vendor takes, without the rules that
- * have words only (they stand in the descriptions, and whoever breaks one is told so).
+ * The description of an input for models: plain JSON Schema that every vendor accepts, without rules that only exist in
+ * words (they are in the descriptions, and a violation is reported to the model).
  */
 export function toolSchemaOf(input: InputDefinition<InputFields>, without: readonly string[] = []): JsonSchema {
   const fields = Object.entries(input.fields).filter(([name]) => !without.includes(name))

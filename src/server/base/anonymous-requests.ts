@@ -19,7 +19,7 @@ export class TooManyAnonymousRequests extends TabwireError {
   }
 }
 
-/** Counts requests that no valid key came with. One with a valid key is never counted, nor held up by those that are. */
+/** Counts requests without a valid key. Requests with a valid key are neither counted nor delayed. */
 export class AnonymousRequests {
   readonly #rate: Rate
   readonly #byAddress: AllowancesByAddress

@@ -1,12 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
 /**
- * Where a key may stand: X-API-Key, or Authorization: Bearer. Names are compared without regard to case, for
- * connection_init and an operation's extensions are plain objects whose writers spell headers as they like.
+ * Where a key is accepted: X-API-Key, or Authorization: Bearer. Names are compared case-insensitively, since
+ * connection_init payloads and the extensions of an operation are plain objects, and clients spell headers in different
+ * ways.
  *
- * Nothing else authenticates, no cookie and no address, so a page of another site that makes a browser send requests
- * here (across origins, or by a name that was rebound to this address) has no authority to borrow. That is why neither
- * Origin nor Host is checked, and why any origin may call the API.
+ * There is no ambient authority: no cookie and no address authenticates. A page of another site that makes a browser
+ * send requests here (cross-origin, or by DNS rebinding) gains nothing. That is why neither Origin nor Host is checked,
+ * and why any origin may call the API.
  */
 export function secretOf(headers: IncomingHttpHeaders | Record<string, unknown>): string | null {
   let bearer: string | null = null

@@ -3,14 +3,14 @@ import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import proxyAddr from 'proxy-addr'
 
-/** More of X-Forwarded-For than this is not read; the nearest proxies write at its end. */
+/** Only this much of X-Forwarded-For is read; the nearest proxies append to its end. */
 const MOST_HEADER = 1_000
 /** An IPv6 customer has at least a /64 to pick addresses from. */
 const IPV6_PREFIX = 64
 
 /**
- * Whose connection it is, for budgets. X-Forwarded-For is believed only from the proxies that the configuration names:
- * from anyone else it would let a client choose which address pays.
+ * The client that a connection is counted for. X-Forwarded-For is trusted only from the configured proxies: otherwise a
+ * client could choose the address that is charged.
  */
 export class ClientAddresses {
   readonly #trust: (address: string) => boolean
@@ -24,7 +24,7 @@ export class ClientAddresses {
     return this.#trust(peer)
   }
 
-  /** The client's address, or its /64 for IPv6: what is not an address is that of the proxy that reported it. */
+  /** The client's address, or its /64 for IPv6. For an invalid address, that of the proxy that reported it. */
   of(peer: string, headers: IncomingMessage['headers']): string {
     if (!this.isTrustedProxy(peer)) return groupOf(peer)
     const forwarded = String(headers['x-forwarded-for'] ?? '').slice(-MOST_HEADER)

@@ -5,19 +5,19 @@ import { unowned, type FaultOwner } from '../../fault-owner.ts'
 import type { ClientAddresses } from './client-addresses.ts'
 
 export interface ConnectionLimits {
-  /** Connections of one address that have not shown a valid key or link. */
+  /** Connections per address without a valid key or link. */
   anonymousPerAddress: number
-  /** The same of all addresses together. */
+  /** The same for all addresses together. */
   anonymous: number
-  /** How old a connection must be before the budget of its address closes it: clients open many at once. */
+  /** Minimum age of a connection before the budget of its address closes it: clients open many at once. */
   settleMs: number
   /** How long an anonymous client may leave a response unread. */
   stallMs: number
-  /** Requests that one connection may send ahead of their responses. */
+  /** Pipelined requests per connection. */
   pipelined: number
-  /** Connections that one owner's keys have open; links to what is the owner's have as many of their own. */
+  /** Open connections per owner; holders of the owner's links have the same number again. */
   perOwner: number
-  /** The same of all owners together. */
+  /** The same for all owners together. */
   authenticated: number
 }
 
@@ -41,22 +41,22 @@ export class TooManyConnections extends TabwireError {
   }
 }
 
-/** Evicted connections that are still told why; beyond that many the oldest is cut. */
+/** Evicted connections that still receive the reason; beyond this number, the oldest is closed. */
 const MOST_LEAVING = 256
 
 /**
- * Every connection of the server, whatever is spoken over it. Those that have not shown a valid key or link have a
- * budget for each address and one in all, and the oldest makes room for the newest; so nobody without a key keeps out
- * anyone with one, who leaves the budget as soon as the key is found valid.
+ * All connections of the server, over every protocol. Connections without a valid key or link have a budget per address
+ * and a total one, and the oldest is evicted for the newest. A client with a key leaves that budget as soon as the key
+ * is verified, so clients without a key cannot lock it out.
  */
 export class Connections {
   readonly addresses: ClientAddresses
   readonly limits: ConnectionLimits
   readonly #connections = new WeakMap<Socket, Connection>()
-  /** Oldest first, as all sets here. */
+  /** Oldest first, like all sets here. */
   readonly #anonymous = new Set<Connection>()
   readonly #byAddress = new Map<string, Set<Connection>>()
-  /** Addresses beyond their budget. */
+  /** Addresses that exceed their budget. */
   readonly #crowded = new Set<string>()
   readonly #authenticated = new Set<Connection>()
   readonly #byOwner = new Map<string, Set<Connection>>()
@@ -85,12 +85,12 @@ export class Connections {
     return this.#connections.get(socket) ?? this.open(socket)
   }
 
-  /** Ends all that are open, whatever is spoken over them. */
+  /** Closes all open connections, over every protocol. */
   cut(): void {
     for (const { socket } of [...this.#anonymous, ...this.#authenticated, ...this.#leaving]) socket.destroy()
   }
 
-  /** Frees the timer. */
+  /** Stops the timer. */
   close(): void {
     if (this.#sweep) clearInterval(this.#sweep)
     this.#sweep = null
@@ -108,7 +108,7 @@ export class Connections {
         this.#sweep ??= unowned(() => setInterval(() => this.#evictCrowds(), this.limits.settleMs / 2).unref())
       }
     }
-    // Those who have more than theirs make room first, be it the newcomer's own address.
+    // Addresses over their budget are evicted first, even if it is the newcomer's own.
     while (this.#anonymous.size > this.limits.anonymous) {
       const [crowd] = address !== null && this.#crowded.has(address) ? [address] : this.#crowded
       const [oldest] = crowd === undefined ? this.#anonymous : this.#byAddress.get(crowd)!
@@ -145,7 +145,7 @@ export class Connections {
     }
   }
 
-  /** An idle connection that is kept alive makes room for one that is in use. */
+  /** An idle keep-alive connection is evicted before one in use. */
   #hasRoom(holders: Set<Connection> | undefined, limit: number): boolean {
     if (!holders || holders.size < limit) return limit > 0
     for (const connection of holders) {
@@ -181,10 +181,13 @@ export class Connections {
   }
 }
 
-/** One socket. It starts anonymous, and so does each request over it. It answers for what serves it, and ends alone. */
+/**
+ * One socket. It starts anonymous, and so does each request over it. It owns the faults of its handlers, which end this
+ * connection only.
+ */
 export class Connection implements FaultOwner {
   readonly socket: Socket
-  /** Who it counts for; null: nobody any more. */
+  /** The client it is counted for; null: no longer counted. */
   holder: { kind: 'address'; name: string | null; since: number } | { kind: 'owner'; name: string } | null = null
   readonly isOfProxy: boolean
   readonly #connections: Connections
@@ -202,7 +205,7 @@ export class Connection implements FaultOwner {
     this.isOfProxy = connections.addresses.isTrustedProxy(peer)
   }
 
-  /** Of the client whose request came last. */
+  /** Client of the latest request. */
   get address(): string {
     return this.#address
   }
@@ -211,24 +214,24 @@ export class Connection implements FaultOwner {
     return this.holder?.kind === 'owner'
   }
 
-  /** Kept alive between two requests. */
+  /** Idle between two requests (keep-alive). */
   get isIdle(): boolean {
     return this.#requests === 0
   }
 
-  /** A request came: whoever sent it has yet to show a key, even if another did so over the same connection. */
+  /** A new request is anonymous until it shows a key, even if an earlier one on the same connection did. */
   begin(headers: IncomingMessage['headers']): void {
     this.#requests += 1
     if (this.#requests > this.#connections.limits.pipelined) return void this.socket.destroy()
     this.#address = this.#connections.addresses.of(this.#peer, headers)
     const { holder } = this
-    // The age of one that stays anonymous goes on: requests without a key buy no time.
+    // The age of an anonymous connection is not reset: requests without a key gain no time.
     if (!holder || (holder.kind === 'address' && holder.name === this.#address)) return
     this.#connections.remove(this)
     this.#connections.addAnonymous(this, this.#address)
   }
 
-  /** The request was answered. What is kept alive by a proxy is no client's. */
+  /** The response was sent. A connection that a proxy keeps alive belongs to no client. */
   end(): void {
     this.#requests -= 1
     if (!this.isOfProxy || !this.holder || this.#requests > 0) return
@@ -237,35 +240,35 @@ export class Connection implements FaultOwner {
   }
 
   /**
-   * Whoever is there has shown a valid key, or a link to what is the owner's. Throws TooManyConnections. Holders of
-   * links count by themselves, so that they cannot keep out the owner who gave them away.
+   * The client has shown a valid key, or a link to something of the owner's. Throws TooManyConnections. Link holders
+   * are counted separately, so that they cannot lock out the owner who shared the links.
    */
   admit(owner: string, by: 'key' | 'link'): void {
     const name = `${by} ${owner}`
     const { holder } = this
-    // Null: evicted, or closed already.
+    // Null: evicted or already closed.
     if (!holder || (holder.kind === 'owner' && holder.name === name)) return
     this.#connections.addAuthenticated(this, name)
   }
 
-  /** What to do instead of cutting it when it must make room. */
+  /** Called instead of closing the socket when it is evicted. */
   onEvicted(dismiss: () => void): void {
     this.#dismiss = dismiss
   }
 
-  /** How to tell the client of a fault in what serves it, instead of cutting it; null: there is nobody to tell now. */
+  /** Reports a fault to the client instead of closing the socket; null: there is no client to report to now. */
   onFault(tell: ((error: unknown) => void) | null): void {
     this.#tellFault = tell
   }
 
   fail(error: unknown): void {
     const tell = this.#tellFault
-    // Whatever fails meanwhile, or once more: it is cut.
+    // Any further failure closes the socket.
     this.#tellFault = null
     try {
       if (tell) return tell(error)
     } catch {
-      // Then it is cut as well.
+      // Then the socket is closed as well.
     }
     this.socket.destroy()
   }
@@ -285,7 +288,7 @@ function setOf(sets: Map<string, Set<Connection>>, name: string): Set<Connection
   return own
 }
 
-/** How many are left. */
+/** Number of remaining connections. */
 function removeFrom(sets: Map<string, Set<Connection>>, name: string, connection: Connection): number {
   const own = sets.get(name)
   own?.delete(connection)

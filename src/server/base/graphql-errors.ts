@@ -5,16 +5,16 @@ import { asTold } from '../../domain/kernel/database-unavailable.ts'
 import { cutText, ISSUE_LIMITS, TabwireError, toldIssues, type InputIssue } from '../../domain/kernel/errors.ts'
 
 /**
- * The one channel of errors: each that a client sees carries extensions.code. What the domain refuses is told as it
- * is; what GraphQL itself refuses gets a code here; everything else is a fault of ours and is masked.
+ * The only place where errors become visible to clients: each carries extensions.code. Domain errors are passed on
+ * unchanged, errors of GraphQL itself get a code here, and everything else is an internal error and is masked.
  */
 
 const MOST_PLACES = 10
 
-/** What is refused before anything was executed. */
+/** Errors before execution. */
 export function requestError(error: GraphQLError, code: string, details: Record<string, unknown> = {}): GraphQLError {
   return new GraphQLError(cutText(error.message, ISSUE_LIMITS.messageLength), {
-    // Of a thousand fragments that go round in a circle, a few tell where.
+    // A cycle of a thousand fragments is reported with a few locations.
     nodes: error.nodes?.slice(0, MOST_PLACES),
     source: error.source,
     positions: error.positions?.slice(0, MOST_PLACES),
@@ -36,18 +36,18 @@ export function badUserInput(
   })
 }
 
-/** A TabwireError as GraphQL error, for what is refused outside of any field. */
+/** A TabwireError as a GraphQL error, for refusals outside of any field. */
 export function refusal(error: TabwireError): GraphQLError {
   return new GraphQLError(error.message, { extensions: { code: error.code, ...error.extensions } })
 }
 
-/** The result as the client may see it. */
+/** The result as clients may see it. */
 export function maskResult(result: ExecutionResult, logger: Logger): ExecutionResult {
   if (!result.errors) return result
   return { ...result, errors: result.errors.map((error) => maskError(error, logger)) }
 }
 
-/** Whatever was thrown, as the client may see it. What is masked is logged with its cause, under the same id. */
+/** Any thrown value as clients may see it. Masked errors are logged with their cause under the same id. */
 export function maskError(thrown: unknown, logger: Logger): GraphQLError {
   const located = thrown instanceof GraphQLError ? thrown : null
   const cause = asTold(located ? originOf(located) : thrown)
@@ -59,7 +59,8 @@ export function maskError(thrown: unknown, logger: Logger): GraphQLError {
   }
   if (cause instanceof GraphQLError) {
     if (typeof cause.extensions['code'] === 'string') return cause
-    // GraphQL refuses an argument with a node of the document; it refuses what a resolver returned without one.
+    // graphql-js attaches a node of the document to errors in arguments, but not to errors in values that a resolver
+    // returned.
     if (cause.nodes) {
       const issues: InputIssue[] = [
         { path: [...(located?.path ?? [])], code: 'INVALID_FORMAT', message: cause.message },
@@ -75,14 +76,14 @@ export function maskError(thrown: unknown, logger: Logger): GraphQLError {
   })
 }
 
-/** When to try again, where one of the errors says so. */
+/** When to retry, if one of the errors says so. */
 export function retryAfterOf(errors: readonly GraphQLError[] | undefined): number | null {
   const seconds =
     errors?.map(({ extensions }) => Number(extensions['retryAfterSeconds'])).filter((one) => one > 0) ?? []
   return seconds.length > 0 ? Math.max(...seconds) : null
 }
 
-/** What was thrown first, before GraphQL put its place around it. */
+/** The original error, before GraphQL wrapped it with its path. */
 function originOf(error: GraphQLError): unknown {
   let origin: unknown = error
   while (origin instanceof GraphQLError && origin.cause !== undefined) origin = origin.cause

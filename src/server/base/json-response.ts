@@ -24,12 +24,12 @@ export function answerNotFound(response: ServerResponse): void {
 
 export type Busy = TooManyAnonymousRequests | TooManyConnections | TooManyWrongKeys
 
-/** What is refused for now, and may be tried again after the time that it names. */
+/** A temporary refusal, with the time after which to retry. */
 export function isBusy(error: unknown): error is Busy {
   return [TooManyAnonymousRequests, TooManyConnections, TooManyWrongKeys].some((busy) => error instanceof busy)
 }
 
-/** `graphqlType`: the media type of a GraphQL response; null: it is none. */
+/** `graphqlType`: the media type of a GraphQL response; null: it is not one. */
 export function answerBusy(response: ServerResponse, error: Busy, graphqlType: string | null): void {
   const { code, message, retryAfterSeconds } = error
   response.setHeader('retry-after', retryAfterSeconds)

@@ -3,13 +3,13 @@ import type { IncomingMessage } from 'node:http'
 import ipaddr from 'ipaddr.js'
 
 const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'] as const
-/** A machine with more connections is not asked whose one of them is. */
+/** A larger connection table is not searched. */
 const MOST_BYTES = 4 * 1024 * 1024
 
 /**
- * The user whose process is at the other end of the connection, where that is on this machine, and of the same network;
- * null: it is not, or cannot be told. The kernel knows it, no client can claim it. A proxy on this machine is a process
- * like any other: those that say what they are are left out.
+ * The user of the client's process, if it is on this machine and in the same network namespace; null: it is not, or
+ * unknown. The kernel knows the user, so clients cannot forge it. A local proxy is a process like any other: requests
+ * with a proxy's headers are excluded.
  */
 export async function userOfPeer({ socket, headers }: IncomingMessage): Promise<number | null> {
   const { remoteAddress, remotePort, localAddress, localPort } = socket
@@ -31,7 +31,7 @@ function isLoopback(address: string): boolean {
   return ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback'
 }
 
-/** Words of four bytes, each as a machine has it that begins with the lowest; then the port. */
+/** 4-byte words in the byte order of a little-endian machine; then the port. */
 function asInTable(address: ipaddr.IPv4 | ipaddr.IPv6, port: number): string {
   const bytes = Buffer.from(address.toByteArray())
   return `${bytes.swap32().toString('hex')}:${port.toString(16).padStart(4, '0')}`.toUpperCase()

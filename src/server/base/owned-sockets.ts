@@ -5,9 +5,9 @@ import type { Logger } from 'pino'
 import { ownedAs, type FaultOwner } from '../../fault-owner.ts'
 
 /**
- * Gives each socket of the server an owner: what is thrown while a request, a WebSocket or a stream over it is served ends
- * that connection. Node's parser works for whoever it was made by; all else that a socket has to tell is told as the
- * owner's, for its handle is the server's.
+ * Gives each socket of the server an owner: a fault while serving a request, a WebSocket or a stream over it ends that
+ * connection only. Node's parser runs for the owner that it was created under; all other events of a socket are
+ * re-emitted for the owner, since the socket's handle belongs to the server.
  */
 export function ownSockets(server: Server, ownerOf: (socket: Socket) => FaultOwner, logger: Logger): void {
   const emitter: Pick<EventEmitter, 'emit'> = server
@@ -52,10 +52,10 @@ function tellAs(owner: FaultOwner, socket: Pick<EventEmitter, 'emit'>): void {
 }
 
 /**
- * Keeps the faults of others out of a socket that the HTTP server has just taken. Node's parser reads a socket without
- * JavaScript in between and runs pending ticks, whoever deferred them, in the middle of a request: if one throws, the
- * parser gives up that request, which stays incomplete, and refuses the next. A listener for data, even for a moment, makes
- * Node hand the bytes to the parser in a callback of this socket, after which the ticks run.
+ * Keeps other owners' faults out of a socket that the HTTP server has just accepted. Node's parser reads sockets
+ * without JavaScript in between and runs pending ticks, of any origin, in the middle of a request: if one throws, the
+ * parser abandons that request, which stays incomplete, and refuses the next. A 'data' listener, even a short-lived
+ * one, makes Node pass the bytes to the parser in a callback of this socket, after which the ticks run.
  */
 function parseApart(socket: Socket): void {
   const listener = () => {}

@@ -5,13 +5,15 @@ import { PassThrough, type Duplex, type Readable } from 'node:stream'
 /** How long a client may take to send a request; the response may take as long as it needs. */
 export interface RequestLimits {
   headersMs: number
-  /** From the headers to the end of the body; of an upload, between two pieces of it. */
+  /** From the headers to the end of the body; for an upload, between two chunks. */
   requestMs: number
-  /** How often connections are looked at for headers that do not come. */
+  /** Interval at which connections are checked for missing headers. */
   checkMs: number
-  /** How long a connection without a request is kept open. */
+  /** Keep-alive time without a request. */
   keepAliveMs: number
-  /** What is still read of a body after the response, so that a client that only sends sees the response. */
+  /**
+   * How much of a request body is still read after the response, so that a client that only sends sees the response.
+   */
   discardMs: number
   discardBytes: number
 }
@@ -27,12 +29,12 @@ export const REQUEST_LIMITS: RequestLimits = {
 
 const MOST_BETWEEN_LOOKS_MS = 100
 
-/** How long a connection that was told to go may take to read that. */
+/** How long a client that is being disconnected may take to read the response. */
 const FAREWELL_MS = 1_000
 
 /**
- * Ends a request whose body does not come: 'whole' within the time, 'idle' without a piece of it for that long. What is
- * left of the body when the response has been sent is discarded, within bounds of its own, and then the connection ends.
+ * Ends a request whose body does not arrive: 'whole' limits the total time, 'idle' the time between chunks. After the
+ * response, the rest of the body is discarded within limits, and then the connection is closed.
  */
 export function limitRequestTime(
   request: IncomingMessage,
@@ -64,7 +66,7 @@ export function limitRequestTime(
   })
 }
 
-/** The last words on a connection: the other side may keep its half open, and may not read, for as long as it likes. */
+/** The final bytes of a connection: the other side could keep its half open without reading for as long as it likes. */
 export function sayAndLetGo(stream: Duplex, words: string): void {
   const letGo = () => stream.destroy()
   const cutOff = setTimeout(letGo, FAREWELL_MS)
@@ -74,13 +76,13 @@ export function sayAndLetGo(stream: Duplex, words: string): void {
 }
 
 /**
- * The body as a stream of its own: whoever gives it up does not cut the connection, over which the refusal has yet to
- * be told.
+ * The body as a separate stream: abandoning it does not close the connection, which is still needed for the error
+ * response.
  */
 export function bodyOf(request: IncomingMessage): Readable {
   const body = new PassThrough()
   const broken = (error?: Error) => body.destroy(error ?? new Error('the client left'))
-  // Whoever reads it hears of it; it may also break before anyone does, or after.
+  // The reader receives the error; it can also occur before or after anyone reads.
   body.on('error', () => {})
   request.on('error', broken)
   request.once('close', () => {
@@ -90,8 +92,8 @@ export function bodyOf(request: IncomingMessage): Readable {
 }
 
 /**
- * Reads what is left of a body that nobody wants, within bounds, and then ends the connection. If the body ends first
- * the connection can be used again.
+ * Drains an unwanted body within limits, and then closes the connection. If the body ends first, the connection can be
+ * reused.
  */
 function discardRest(request: IncomingMessage, socket: Socket, { discardMs, discardBytes }: RequestLimits): void {
   if (request.complete || socket.destroyed) return
@@ -101,18 +103,18 @@ function discardRest(request: IncomingMessage, socket: Socket, { discardMs, disc
     if (request.complete) return stop()
     if (socket.bytesRead > most || performance.now() > deadline) socket.destroy()
   }
-  // Neither 'data' tells how much came: Node drops it where nobody began to read, and a socket that is listened to while
-  // it is paused never goes on.
+  // 'data' cannot be used to count bytes: Node drops the event if nobody has started reading, and a paused socket with
+  // a listener never resumes.
   const looking = setInterval(look, Math.min(discardMs, MOST_BETWEEN_LOOKS_MS))
   const stop = () => {
     clearInterval(looking)
     socket.off('close', stop)
   }
-  // A request that was given up before never says that it has ended: only the socket is sure to.
+  // A request that was aborted earlier never emits 'end': only the socket's events are certain.
   socket.once('close', stop)
   request.once('end', stop)
   request.on('error', () => {})
-  // First of all from what it was given to: a pipe that ends later would stop it again.
+  // Unpipe first: a pipe that ends later would pause it again.
   request.unpipe()
   request.resume()
 }

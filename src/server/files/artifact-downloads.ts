@@ -18,18 +18,18 @@ export interface ArtifactDownloadOptions {
   artifacts: Artifacts
   links: SignedLinks
   connections: Connections
-  /** Send clients to the store itself, where it has a URL to give. */
+  /** Redirect clients to the object store if it provides URLs. */
   redirect: boolean
 }
 
-/** Nothing can take back a URL of the bucket's, whatever becomes of the link and of its key. */
+/** A presigned URL of the bucket cannot be revoked, even if the link or its key is. */
 const PRESIGNED_SECONDS = 60
 
 const METHODS = 'GET, HEAD, OPTIONS'
 
-/** Serves artifacts to whoever holds a signed link: GET and HEAD /artifacts/<id>/<name>?expires=…&maker=…&signature=… */
+/** Serves artifacts to holders of a signed link: GET and HEAD /artifacts/<id>/<name>?expires=…&maker=…&signature=… */
 export function createArtifactDownloads({ artifacts, links, connections, redirect }: ArtifactDownloadOptions) {
-  /** Who signed the link said who may have it, so any site may read the answer. */
+  /** The link is the authorization, so any site may read the response. */
   const allowOrigins = (response: ServerResponse) => {
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('access-control-expose-headers', EXPOSED)
@@ -53,7 +53,7 @@ export function createArtifactDownloads({ artifacts, links, connections, redirec
     connections.of(request.socket).admit(record.owner, 'link')
 
     const disposition = dispositionOf(record, url.searchParams.get('download') === '1')
-    // The trace viewer may speak to this server alone.
+    // The trace viewer may connect to this server only.
     if (redirect && request.method === 'GET' && record.kind !== 'TRACE') {
       const secondsLeft = Math.floor(terms.expiresAt / 1000) - Math.floor(Date.now() / 1000)
       if (secondsLeft < 1) return answerLinkInvalid(response)
@@ -111,7 +111,7 @@ export function createArtifactDownloads({ artifacts, links, connections, redirec
       writeHead()
       await pipeline(content, response)
     } catch (error) {
-      // Nobody is there any more to be told anything.
+      // The client has left; there is no one to respond to.
       if (left.signal.aborted || response.destroyed) return
       if (response.headersSent || !(error instanceof TabwireError)) throw error
       for (const name of response.getHeaderNames()) if (!KEPT_ON_REFUSAL.has(name)) response.removeHeader(name)
@@ -153,7 +153,7 @@ function subjectOf(pathname: string): { id: string; name: string } | null {
   }
 }
 
-/** What browsers show without letting it run; anything else they save. */
+/** Types that browsers display without running anything; all others are downloaded. */
 const SHOWN = /^(image\/[\w.+-]+|video\/[\w.+-]+|application\/pdf)$/
 
 const baseTypeOf = ({ contentType }: ArtifactRecord) => contentType.split(';')[0]!.trim().toLowerCase()
@@ -162,16 +162,16 @@ function dispositionOf(record: ArtifactRecord, save: boolean): string {
   return contentDisposition(record.name, { type: !save && SHOWN.test(baseTypeOf(record)) ? 'inline' : 'attachment' })
 }
 
-/** Whatever the file is, opened as a document it may run nothing, load nothing and is of no site. */
+/** Whatever the file contains, as a document it may not run scripts or load anything, and has an opaque origin. */
 const SEALED = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'; sandbox"
-/** The viewer of PDFs that browsers have does not work in a sandbox; it runs the file's scripts in one of its own. */
+/** The built-in PDF viewer of browsers does not work in a sandbox; it runs the file's scripts in its own. */
 const SEALED_PDF = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'"
 
 function headersOf(record: ArtifactRecord, disposition: string): Record<string, string> {
   const isPdf = baseTypeOf(record) === 'application/pdf'
   return {
     'accept-ranges': 'bytes',
-    // May be kept, but is asked for anew each time: the link may be revoked, the artifact deleted.
+    // May be stored, but must be revalidated each time: the link may be revoked or the artifact deleted.
     'cache-control': 'private, no-cache',
     'content-disposition': disposition,
     'content-security-policy': isPdf ? SEALED_PDF : SEALED,
@@ -181,7 +181,7 @@ function headersOf(record: ArtifactRecord, disposition: string): Record<string, 
   }
 }
 
-/** Whether the client has it already. What it says to caches beside that is for caches. */
+/** Whether the client has the current version. Other directives of its headers are for caches. */
 function isFresh({ headers }: IncomingMessage, response: ServerResponse): boolean {
   const { 'if-none-match': entity, 'if-modified-since': date } = headers
   return fresh(
@@ -190,13 +190,13 @@ function isFresh({ headers }: IncomingMessage, response: ServerResponse): boolea
   )
 }
 
-/** Whether the client wants another entity than this. */
+/** Whether the client's condition does not match this entity. */
 function isOther({ headers: { 'if-match': wanted } }: IncomingMessage, response: ServerResponse): boolean {
   if (wanted === undefined || wanted.trim() === '*') return false
   return !wanted.split(',').some((entity) => entity.trim() === response.getHeader('etag'))
 }
 
-/** One range; several at once are not served, which a server may decide, and the whole is sent. */
+/** A single range. Multiple ranges are not supported, which the specification allows, and get the whole file. */
 function rangeOf(
   request: IncomingMessage,
   response: ServerResponse,
@@ -209,7 +209,7 @@ function rangeOf(
     condition === response.getHeader('etag') ||
     condition === response.getHeader('last-modified')
   if (!isCurrent) return null
-  // More last bytes than there are is all of them, which the parser calls unsatisfiable.
+  // A suffix longer than the file means the whole file, which the parser reports as unsatisfiable.
   const within = range.replace(/^bytes=-(\d+)$/, (_, last: string) => `bytes=-${Math.min(Number(last), sizeBytes)}`)
   const parsed = parseRange(sizeBytes, within, { combine: true })
   if (parsed === -1) return 'unsatisfiable'

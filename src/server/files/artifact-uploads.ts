@@ -24,7 +24,7 @@ const STATUS_OF: Record<string, number> = {
   STORAGE_UNAVAILABLE: 503,
 }
 
-/** Takes files from whoever holds the link of an upload: PUT /uploads/<artifact id>?… with the bytes as its body. */
+/** Receives files from holders of an upload link: PUT /uploads/<artifact id>?… with the bytes as its body. */
 export function createArtifactUploads(uploads: Uploads, connections: Connections, logger: Logger) {
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     response.setHeader('access-control-allow-origin', '*')
@@ -83,7 +83,7 @@ export function createArtifactUploads(uploads: Uploads, connections: Connections
   }
 }
 
-/** Cuts the connection of a client that goes on sending. */
+/** Disconnects a client that continues to send. */
 function letGo(request: IncomingMessage): void {
   const { socket } = request
   const timer = setTimeout(() => socket.destroy(), ENDED_NOTICE_MS)

@@ -16,13 +16,15 @@ import { answerLinkInvalid, linkQueryOf } from './signed-link-responses.ts'
 
 const METHODS = 'GET, HEAD, OPTIONS'
 
-/** Whatever it is, it is saved; a browser that shows it all the same runs nothing, loads nothing, and is of no site. */
+/** Always downloaded; a browser that displays it all the same runs and loads nothing, with an opaque origin. */
 const SEALED = "default-src 'none'; sandbox"
 
-/** Serves bodies to whoever holds a signed link: GET and HEAD /bodies/<id of the request>/<request or response>?expires=… */
+/**
+ * Serves bodies to holders of a signed link: GET and HEAD /bodies/<id of the request>/<request or response>?expires=…
+ */
 export function createBodyDownloads(bodies: LinkedBodies, links: SignedLinks, connections: Connections) {
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
-    // Who signed the link said who may have it, so any site may read the answer.
+    // The link is the authorization, so any site may read the response.
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('access-control-expose-headers', 'content-disposition, content-length')
     response.setHeader('cross-origin-resource-policy', 'cross-origin')
@@ -75,7 +77,7 @@ function subjectOf(pathname: string): { sessionId: string; requestId: number; di
   return { sessionId: id.uuid, requestId: id.number, direction }
 }
 
-/** What the server called it, as far as its URL says. */
+/** The file name in the URL, if there is one. */
 function nameOf({ url }: LinkedBody, direction: BodyDirection): string {
   const path = URL.parse(url)?.pathname ?? ''
   const name = path.endsWith('/') ? '' : fileNameOf(path)

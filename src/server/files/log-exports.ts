@@ -17,17 +17,17 @@ import { answerLinkInvalid, linkQueryOf } from './signed-link-responses.ts'
 
 const METHODS = 'GET, HEAD, OPTIONS'
 
-/** Each holds a step of a log, and makes the store read as fast as its client does. */
+/** Each export holds a step of a log in memory, and reads from the store as fast as its client. */
 const MOST_AT_ONCE = 8
-/** Whoever takes nothing for so long is disconnected, and may resume. */
+/** A client that reads nothing for this long is disconnected, and may resume. */
 const STALL_MS = 120_000
 
 const CONTENT_TYPES: Record<ExportFormat, string> = { HAR: 'application/json', NDJSON: 'application/x-ndjson' }
 const FORMATS: Readonly<Record<string, ExportFormat>> = { har: 'HAR', ndjson: 'NDJSON' }
-/** Where the export ends, for whoever wants to resume after it. */
+/** The cursor at which the export ends, for clients that resume after it. */
 const CURSOR_HEADER = 'tabwire-cursor'
 
-/** Serves exports of logs to whoever holds a signed link: GET and HEAD /exports/<session id>.<har|ndjson>?filter=… */
+/** Serves log exports to holders of a signed link: GET and HEAD /exports/<session id>.<har|ndjson>?filter=… */
 export function createLogExports(exports: LogExports, connections: Connections, logger: Logger) {
   /** By owner. */
   const open = new Map<string, number>()
@@ -42,7 +42,7 @@ export function createLogExports(exports: LogExports, connections: Connections, 
   }
 
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
-    // Who signed the link said who may have it, so any site may read the answer.
+    // The link is the authorization, so any site may read the response.
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('access-control-expose-headers', `content-disposition, ${CURSOR_HEADER}`)
     response.setHeader('cross-origin-resource-policy', 'cross-origin')
@@ -88,17 +88,17 @@ export function createLogExports(exports: LogExports, connections: Connections, 
     const unwatch = exports.onEnd(terms, () => response.destroy())
     try {
       const content = Readable.from(found.pieces(left.signal), { objectMode: false })
-      // The first piece is there before the head is written: what fails until then can still be told.
+      // The first chunk is read before the headers are sent: errors up to then still get a status code.
       await firstOf(content)
       if (acceptsGzip(request)) {
         response.setHeader('content-encoding', 'gzip')
-        // Its cheapest level takes a third of the time of the usual one.
+        // The lowest compression level takes a third of the time of the default.
         await pipeline(content, createGzip({ level: 1 }), response)
       } else {
         await pipeline(content, response)
       }
     } catch (error) {
-      // Nobody is there anymore to be told anything.
+      // The client has left; there is no one to respond to.
       if (left.signal.aborted || response.destroyed) return
       if (response.headersSent) logger.warn({ err: error }, 'an export was broken off')
       else for (const name of OF_CONTENT) response.removeHeader(name)
@@ -112,7 +112,7 @@ export function createLogExports(exports: LogExports, connections: Connections, 
 
 const OF_CONTENT = ['content-disposition', 'content-encoding', CURSOR_HEADER]
 
-/** Resolves when there is something to read, or nothing at all; rejects when that fails. */
+/** Resolves when there is data or the end; rejects if reading fails. */
 function firstOf(content: Readable): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const done = () => resolve()
@@ -132,7 +132,7 @@ function writeHeaders(response: ServerResponse, { format }: ExportSubject, { ses
   response.setHeader('vary', 'accept-encoding')
 }
 
-/** What an `accept-encoding` refuses by q=0 is the only thing that its weights decide here. */
+/** Of the weights in `accept-encoding`, only q=0 matters here. */
 function acceptsGzip({ headers }: IncomingMessage): boolean {
   const offers = headers['accept-encoding']?.split(',') ?? []
   return offers.some((offer) => /^\s*(gzip|x-gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(offer))

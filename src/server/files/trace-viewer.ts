@@ -8,8 +8,8 @@ import { TRACE_VIEWER_PATH } from '../../http-paths.ts'
 import { answerJson, answerNotFound } from '../base/json-response.ts'
 
 /**
- * What the viewer needs, and no other host: a service worker that unpacks the trace, frames in which it shows the
- * recorded pages (to which it gives a policy of its own, without their scripts), and pictures that it has unpacked.
+ * Only what the viewer needs, and no other host: a service worker that unpacks the trace, frames that show the recorded
+ * pages (to which it gives a policy of its own, without their scripts), and unpacked images.
  */
 function policyFor(folder: string): string {
   const inline = [...readFileSync(join(folder, 'index.html'), 'utf8').matchAll(/<script>([\s\S]*?)<\/script>/g)]
@@ -31,7 +31,7 @@ function policyFor(folder: string): string {
   ].join('; ')
 }
 
-/** Serves Playwright's trace viewer, whose files lie in `root`, at /trace/: static files, which hold nothing of anyone. */
+/** Serves Playwright's trace viewer, whose files are in `root`, at /trace/: static files without any user's data. */
 export function createTraceViewer(root: string) {
   let policy: string | null = null
 
@@ -54,7 +54,7 @@ export function createTraceViewer(root: string) {
       headers.setHeader('content-security-policy', policy)
       headers.setHeader('x-frame-options', 'SAMEORIGIN')
     })
-    // Whatever is wrong with the path, there is nothing; folders are not listed and lead nowhere.
+    // Any problem with the path is a 404; folders have no listing or redirect.
     const answer = () => {
       missing = true
       if (response.headersSent) response.destroy()
@@ -64,7 +64,7 @@ export function createTraceViewer(root: string) {
     file.on('directory', answer)
     file.pipe(response)
     await finished(response).catch((error: unknown) => {
-      // A reader that leaves is none of our errors.
+      // A client that disconnects is not an error.
       if (!missing && !response.destroyed) throw error
     })
   }

@@ -1,4 +1,4 @@
-/** What GraphiQL hands over to be executed. */
+/** The parameters that GraphiQL passes to its fetcher. */
 interface GraphiqlRequest {
   query: string
   operationName?: string | null
@@ -19,8 +19,8 @@ interface Batch {
 }
 
 /**
- * Executes operations for GraphiQL, which shows one result at a time. Of a log it is therefore given everything so far,
- * the last entries of it within bounds, instead of the last batch alone. Runs in the browser, like graphiql-page.ts: it
+ * Executes operations for GraphiQL, which shows one result at a time. For a log it therefore receives all entries so
+ * far (the last ones, within limits) instead of the last batch alone. Runs in the browser, like graphiql-page.ts: it
  * must not refer to anything outside of itself.
  */
 export function createGraphiqlFetcher(endpoint: string) {
@@ -58,7 +58,7 @@ export function createGraphiqlFetcher(endpoint: string) {
     return results
   }
 
-  /** What is to be shown, once for each piece that arrives. */
+  /** The value to display, once per chunk that arrives. */
   async function* show(response: Response, signal: AbortSignal): AsyncGenerator<GraphiqlResult, undefined> {
     const decoder = new TextDecoder()
     const reader = response.body!.getReader()
@@ -88,7 +88,7 @@ export function createGraphiqlFetcher(endpoint: string) {
     yield { ...latest, errors: [...(latest?.errors ?? []), lost] }
   }
 
-  /** Returns a function that puts a result together with those before it. */
+  /** Returns a function that merges a result into the previous ones. */
   function createMerge(): (result: GraphiqlResult) => GraphiqlResult {
     const entries: unknown[] = []
     const sizes: number[] = []

@@ -1,9 +1,9 @@
 import type { createGraphiqlFetcher } from './graphiql-fetcher.ts'
 
 /**
- * What runs in the browser on the page of GraphiQL: signing in, then GraphiQL itself. Served as a file of its own
- * (`(${runGraphiqlPage})(…)`), because the page's policy allows no inline script. It must not refer to
- * anything outside of itself.
+ * The script of the GraphiQL page: signs in, then starts GraphiQL itself. Served as a separate file
+ * (`(${runGraphiqlPage})(…)`), because the page's policy allows no inline script. It must not refer to anything outside
+ * of itself.
  */
 export function runGraphiqlPage(
   page: PageGlobals,
@@ -14,7 +14,7 @@ export function runGraphiqlPage(
   const KEPT_MS = 12 * 60 * 60 * 1000
   const { document, location, history, localStorage } = page
 
-  // At once, before anything can fail: a code that stays in the address ends up in histories and screenshots.
+  // First of all, before anything can fail: a code that stays in the URL ends up in histories and screenshots.
   const hash = new URLSearchParams(location.hash.slice(1))
   const code = hash.get('code')
   if (location.hash) history.replaceState(null, '', location.pathname + location.search)
@@ -38,29 +38,29 @@ export function runGraphiqlPage(
     const demo = new URL('demo/', location.href).href
     const variables = JSON.stringify({ url: demo, session: '', cursor: null }, null, 2)
     if (!localStorage.getItem('graphiql:tabState')) {
-      // What GraphiQL itself keeps of an editor once it was edited. Missing, a reload would open a second, empty tab.
+      // State that GraphiQL stores once an editor was edited. Without it, a reload would open a second, empty tab.
       localStorage.setItem('graphiql:query', settings.query)
       localStorage.setItem('graphiql:variables', variables)
     }
-    // What GraphiQL keeps of the side bar: a link to #docs opens the documentation of the schema.
+    // GraphiQL's stored sidebar state: a link to #docs opens the documentation of the schema.
     if (hash.has('docs')) localStorage.setItem('graphiql:visiblePlugin', 'Documentation Explorer')
     const headers = JSON.stringify({ 'X-API-Key': key ?? '' }, null, 2)
     page.YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#root'), {
-      // Taken as HTML. Relative, so that a proxy may put the whole server below a path.
+      // Inserted as HTML. Relative, so that a proxy may serve the whole server below a path.
       title: '<a id="dashboard" href="./" title="Open the dashboard">Tabwire dashboard</a>',
       logo: '',
       fetcher: createFetcher(new URL('graphql', location.href).pathname),
       headers,
       defaultTabs: [{ query: settings.query, variables, headers }],
       defaultEditorToolsVisibility: 'variables',
-      // GraphiQL would keep the key for good.
+      // GraphiQL would store the key permanently.
       shouldPersistHeaders: false,
-      // What is typed is nobody's business: GraphiQL would write it into the address.
+      // The operation being edited is private: GraphiQL would write it into the URL.
       onEditQuery: () => {},
     })
   }
 
-  /** The dashboard's (dashboard/src/sign-in.ts), which removes what is too old. */
+  /** From the dashboard (dashboard/src/sign-in.ts), which removes expired ones. */
   function storedKey(): string | null {
     try {
       const stored = JSON.parse(localStorage.getItem(STORED_KEY) ?? 'null') as {
@@ -101,7 +101,7 @@ export function runGraphiqlPage(
 }
 
 export interface GraphiqlPageSettings {
-  /** What stands in the first tab: operations to begin with. */
+  /** Initial contents of the first tab: example operations. */
   query: string
   /** URL of each of the editor's workers, relative to the page. */
   workers: Record<string, string>
@@ -117,7 +117,7 @@ interface PageStorage {
   setItem(key: string, value: string): void
 }
 
-/** What the page's script needs of a browser's window; the server's own code is not compiled with its types. */
+/** The parts of the browser's window that the page's script uses; the server's code is not compiled with DOM types. */
 interface PageGlobals {
   document: { querySelector(selector: string): PageElement }
   location: { hash: string; href: string; pathname: string; search: string; reload(): void }

@@ -16,8 +16,8 @@ const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#12324a"/><path d="M5 21h6l4-11 5 14 3-8h4" fill="none" stroke="#7fd6ff" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/></svg>'
 
 /**
- * Scripts and styles of our own only: no other host is asked for anything, so the page works offline and tells nobody
- * that it was opened. 'unsafe-inline' is for styles alone, which the editor writes while it runs.
+ * Only our own scripts and styles: no other host is contacted, so the page works offline and nobody learns that it was
+ * opened. 'unsafe-inline' is for styles only, which the editor generates at runtime.
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -33,8 +33,8 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /**
- * GraphiQL, offline. Its nine megabytes are read when the page is first asked for, and each file compressed when it is:
- * a server whose page nobody opens does not pay for it.
+ * GraphiQL, offline. Its nine megabytes are read on the first request for the page, and each file is compressed on
+ * first use: a server whose page is never opened does not pay for it.
  */
 export class Graphiql {
   #page: Promise<Page> | null = null
@@ -50,14 +50,14 @@ export class Graphiql {
     response.end(html)
   }
 
-  /** Returns false when there is no such asset. */
+  /** Returns false if there is no such asset. */
   async serveAsset(name: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     return (await this.#load()).assets.serve(name, request, response)
   }
 
   #load(): Promise<Page> {
     this.#page ??= loadPage().catch((error: unknown) => {
-      // The next visitor tries again.
+      // The next request tries again.
       this.#page = null
       throw error
     })
@@ -74,7 +74,7 @@ async function loadPage(): Promise<Page> {
     const hash = createHash('sha256').update(content).digest('base64url').slice(0, 16)
     const fileName = `${name}-${hash}.${extension}`
     assets.add(fileName, content)
-    // Relative to the page, so that a proxy may put the whole server below a path.
+    // Relative to the page, so that a proxy may serve the whole server below a path.
     return `graphiql/assets/${fileName}`
   }
   const style = add('graphiql', 'css', css)
@@ -120,7 +120,7 @@ async function loadPage(): Promise<Page> {
   return { html, assets }
 }
 
-/** examples/*.graphql in the order of their names, as one document: GraphiQL asks which operation to run. */
+/** examples/*.graphql in order of their names, as one document: GraphiQL asks which operation to run. */
 async function readExamples(): Promise<string> {
   const names = (await readdir(EXAMPLES)).filter((name) => name.endsWith('.graphql')).toSorted()
   const texts = await Promise.all(names.map((name) => readFile(new URL(name, EXAMPLES), 'utf8')))

@@ -22,23 +22,23 @@ interface RequestContext extends Record<string, unknown> {
   principal: Principal
   left: AbortSignal
   delivery: Delivery
-  /** Called before a subscription starts, whose answer lasts. */
+  /** Called before a subscription starts, since its response is long-lived. */
   onStream: () => void
-  /** Of a subscription: how its results are sent. */
+  /** For a subscription: the format of its results. */
   streamFormat?: StreamFormat
-  /** Called when the answer says when to try again. */
+  /** Called when the response says when to retry. */
   onRetry: (seconds: number) => void
 }
 
 /**
- * GraphQL over HTTP. Yoga reads requests and writes answers as the specifications ask; what happens between is
- * GraphqlOperations, as over WebSocket. The caller is authenticated before.
+ * GraphQL over HTTP. Yoga reads requests and writes responses according to the specifications; GraphqlOperations does
+ * everything in between, as for WebSocket. The caller is authenticated earlier.
  */
 export function createGraphqlHttp(operations: GraphqlOperations, deliveries: DeliveryBudget, logger: Logger) {
   const yoga = createYoga<RequestContext>({
     graphqlEndpoint: API_PATH,
     logging: false,
-    // All of these have routes of their own, or none.
+    // These features have routes of their own, or are unused.
     graphiql: false,
     landingPage: false,
     cors: false,
@@ -57,7 +57,7 @@ export function createGraphqlHttp(operations: GraphqlOperations, deliveries: Del
     onStream: () => void,
   ): Promise<void> => {
     const left = new AbortController()
-    // Each of its reads may listen for its end.
+    // Each of its reads may add an abort listener.
     setMaxListeners(0, left.signal)
     const delivery = deliveries.open(principal.owner, () => {
       logger.info('a reader was disconnected to make room for others')
@@ -107,7 +107,7 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
       const { streamFormat } = payload.serverContext
       if (!streamFormat) return
       const isStream = Symbol.asyncIterator in result
-      // Yoga sends it as JSON or as an event; as parts it would take it for a result of @defer.
+      // Yoga sends it as JSON or as an event; in a multipart response it would treat it as a result of @defer.
       if (!isStream && (streamFormat === EVENT_STREAM || acceptsJson(request.headers.get('accept')))) return
       const results = isStream
         ? (result as AsyncGenerator<ExecutionResult, void, void>)
@@ -121,7 +121,7 @@ function throughOperations(operations: GraphqlOperations): Plugin<object, Reques
   }
 }
 
-/** The specification's status for what was refused before it was executed, where the media type allows one. */
+/** The status code that the specification requires for errors before execution, if the media type allows one. */
 function withStatus(error: GraphQLError): GraphQLError {
   const { message, nodes, source, positions, extensions } = error
   const http = { spec: true, status: 400 }
@@ -133,17 +133,17 @@ async function* only(result: ExecutionResult): AsyncGenerator<ExecutionResult, v
 }
 
 function transportError(message: string, status: number, headers: Record<string, string> = {}): GraphQLError {
-  // It may name a parameter of the request.
+  // It may name a request parameter.
   const told = cutText(message, ISSUE_LIMITS.messageLength)
   const issues = [{ path: [], code: 'INVALID_FORMAT', message: told }]
   return new GraphQLError(told, { extensions: { code: 'BAD_USER_INPUT', issues, http: { status, headers } } })
 }
 
-/** Yoga refuses what is no GraphQL request with codes of its own: here they become ours. */
+/** Yoga rejects invalid GraphQL requests with codes of its own: they are mapped to ours here. */
 function maskTransportError(error: unknown, logger: Logger): GraphQLError {
   const http = error instanceof GraphQLError ? error.extensions['http'] : undefined
   if (error instanceof GraphQLError && http) return transportError(error.message, http.status ?? 400, http.headers)
-  // GET with variables that are no JSON: yoga lets the parser's error through.
+  // GET with variables that are not JSON: yoga passes the parser's error through.
   if (error instanceof SyntaxError) {
     return transportError('The parameters variables and extensions must be JSON.', 400)
   }

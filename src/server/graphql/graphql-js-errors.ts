@@ -1,14 +1,14 @@
 import { GraphQLError } from 'graphql'
 
 /**
- * What errors of graphql-js are known by: their texts, for they have no codes. A test provokes each (graphql-js-errors.test.ts),
- * and fails when a new version says it otherwise.
+ * Errors of graphql-js are recognized by their messages, since they have no codes. A test provokes each of them
+ * (graphql-js-errors.test.ts), and fails if a new version changes a message.
  */
 
-/** Whether the parser stopped because the document has too many tokens. */
+/** Whether the parser stopped because of the token limit. */
 export const isParsingAborted = (error: unknown): error is GraphQLError =>
   error instanceof GraphQLError && error.message.endsWith('Parsing aborted.')
 
-/** Whether validation stopped because comparing the selections with each other would take it very long. */
+/** Whether validation stopped because comparing the selections would take too long. */
 export const isValidationAborted = (errors: readonly GraphQLError[]): boolean =>
   errors.some(({ message }) => message === 'Validation aborted.')

@@ -29,28 +29,28 @@ import { checkLimits, checkNesting, hasManyLines, QUERY_LIMITS, tooComplex } fro
 import { sizeOfResponse } from './response-size.ts'
 import { checkAmount, mistakesIn } from './variables.ts'
 
-/** An operation as a client sent it, by whichever transport. */
+/** An operation as sent by a client, over any transport. */
 export interface OperationRequest {
   query: string
   operationName?: string | null
   variables?: Record<string, unknown> | null
 }
 
-/** An operation that may run: parsed, valid, within the limits, its variables of the right types. */
+/** An operation that may run: parsed, valid, within the limits, and with variables of the right types. */
 export interface Operation {
   readonly type: 'query' | 'mutation' | 'subscription'
   readonly args: ExecutionArgs
   readonly validated: ValidatedExecutionArgs
 }
 
-/** For whom an operation is executed. */
+/** The caller and environment of an operation. */
 export interface OperationReader {
   principal: Principal
-  /** Fires when nobody waits for the answer any more. */
+  /** Aborted when the client no longer waits for the response. */
   signal: AbortSignal
-  /** Of the connection that the answer goes to. */
+  /** Of the connection that receives the response. */
   room: DeliveryRoom
-  /** Told how large the answer to a query or mutation is, before it is written. */
+  /** Called with the size of a query's or mutation's response before it is written. */
   onResult?(bytes: number): void
 }
 
@@ -63,17 +63,17 @@ interface FinishedResult {
 }
 
 const CACHED_DOCUMENTS = 500
-/** A longer text is parsed anew each time: clients that build texts by hand would fill the cache with megabytes. */
+/** Longer documents are parsed each time: clients that build documents by hand would fill the cache with megabytes. */
 const LONGEST_CACHED = 20_000
 
 /**
- * Runs GraphQL operations. HTTP and WebSocket are thin around it, so that both parse, check, limit, execute and mask
- * alike.
+ * Runs GraphQL operations. The HTTP and WebSocket transports are thin layers over it, so that both parse, validate,
+ * limit, execute and mask in the same way.
  */
 export class GraphqlOperations {
   readonly #domain: Domain
   readonly #logger: Logger
-  /** Texts that were parsed and found valid. Least recently used first. */
+  /** Parsed and valid documents. Least recently used first. */
   readonly #documents = new Map<string, DocumentNode>()
 
   constructor(domain: Domain, logger: Logger) {
@@ -81,7 +81,7 @@ export class GraphqlOperations {
     this.#logger = logger
   }
 
-  /** The operation of a request, or why it cannot run. */
+  /** The operation of a request, or the reason why it cannot run. */
   prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
     const document = this.#parse(request.query)
     if (Array.isArray(document)) return document
@@ -90,7 +90,7 @@ export class GraphqlOperations {
       document: document as DocumentNode,
       operationName: request.operationName,
       variableValues: request.variables,
-      // Mistakes in variables were looked for before; what GraphQL finds beyond is told once.
+      // Variables were checked earlier; further errors that GraphQL finds are reported once.
       options: { maxCoercionErrors: 1 },
     }
     const operation = findOperation(args.document, request.operationName)
@@ -108,7 +108,7 @@ export class GraphqlOperations {
 
   /**
    * Executes a prepared operation for the caller. Never rejects; a subscription that fails midway ends with a result
-   * that says why.
+   * that contains the error.
    */
   execute(operation: Operation, reader: OperationReader): Promise<OperationResult> {
     return readingFor(this.#storeReader(operation, reader), () => this.#execute(operation, reader))
@@ -142,7 +142,7 @@ export class GraphqlOperations {
     let isTooLarge = false
     let reads: OperationReads | null = null
     const results = mapSourceToResponseEvent(subscription, source, async (event) => {
-      // The next event is only asked for when the one before it is on its way.
+      // The next event is requested only after the previous one was sent.
       reads?.done()
       reads = newReads()
       const args = withContext(event, reads)
@@ -152,15 +152,15 @@ export class GraphqlOperations {
       return finished.result
     })
     return this.#endingInAResult(results, {
-      // What it held is not delivered and would be missed; from its cursor the reader can ask for less.
+      // Its entries are not delivered and would be missing; the reader can request less from its cursor.
       isOver: () => isTooLarge,
       onEnd: () => reads?.done(),
     })
   }
 
-  /** A result as it may be sent, and how large it is. */
+  /** A result that can be sent, and its size. */
   async #finish(result: ExecutionResult, signal: AbortSignal): Promise<FinishedResult> {
-    // Nobody is told, and what was broken off for that is no fault.
+    // The client has left, and aborted work is not a fault.
     if (signal.aborted) return { result: { data: null }, bytes: 0, isTooLarge: false }
     const masked = maskResult(result, this.#logger)
     const bytes = await sizeOfResponse(masked, RESPONSE_LIMITS.responseBytes)
@@ -168,7 +168,7 @@ export class GraphqlOperations {
     return { result: { data: null, errors: [refusal(new ResponseTooLarge())] }, bytes: 0, isTooLarge: true }
   }
 
-  /** Transports would tell a client the message of whatever an iterator throws: so none is thrown. */
+  /** Transports would expose the message of an error that an iterator throws, so none is thrown. */
   #endingInAResult(
     results: AsyncGenerator<ExecutionResult, void, void>,
     { isOver, onEnd }: { isOver(): boolean; onEnd(): void },
@@ -220,7 +220,7 @@ export class GraphqlOperations {
     }
     const errors = validate(schema, document, undefined, {
       maxErrors: ISSUE_LIMITS.issues,
-      // Comparing a name of a megabyte with all that it might have meant takes long.
+      // Suggesting similar names for a name of a megabyte takes long.
       hideSuggestions: query.length > LONGEST_CACHED,
     })
     if (isValidationAborted(errors)) return [tooComplex('The document selects too many fields of the same name.')]

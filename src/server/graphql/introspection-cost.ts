@@ -9,15 +9,15 @@ import {
 } from 'graphql'
 
 /**
- * Whose members a list of introspection has: of each type of the schema in turn, where they are as many as on average, or
- * of some type, where they may be as many as the largest one has.
+ * Whose members an introspection list has: those of each type of the schema in turn, with the average number, or of an
+ * arbitrary type, with the number of the largest one.
  */
 export type Introspected = 'each' | 'some'
 
 type ListName = '__Schema.types' | '__Schema.directives' | '__Directive.args' | '__Field.args' | MemberListName
 type MemberListName = `__Type.${'fields' | 'inputFields' | 'enumValues' | 'interfaces' | 'possibleTypes'}`
 
-/** How many items the lists of introspection have. */
+/** Estimated length of the introspection lists. */
 export class IntrospectionCost {
   readonly #lengths: Readonly<Record<ListName, Readonly<Record<Introspected, number>>>>
 
@@ -42,12 +42,12 @@ export class IntrospectionCost {
     }
   }
 
-  /** How often what is selected below a field is resolved, and of whose members that is. */
+  /** How often the fields of a selection are resolved, and for which members. */
   below(parentName: string, fieldName: string, of: Introspected): { times: number; of: Introspected } {
     const name = `${parentName}.${fieldName}`
     const times = name in this.#lengths ? this.#lengths[name as ListName][of] : 1
     if (name === '__Schema.types' || name === '__Schema.directives') return { times, of: 'each' }
-    // Another type than the one that is looked at: it may be the largest one each time.
+    // A type other than the current one: it may be the largest one each time.
     const isOfAnother = !['__Type.fields', '__Type.inputFields', '__Type.enumValues', '__Field.args'].includes(name)
     return { times, of: isOfAnother ? 'some' : of }
   }

@@ -1,11 +1,11 @@
 import { STREAM_HEADERS, type StreamFormat } from './result-stream.ts'
 
-/** A part ends with the delimiter of the next one: clients read a part only when they have seen it. */
+/** A part ends with the delimiter of the next one: clients read a part only once they have seen it. */
 const part = (json: string) => `\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${json}\r\n--graphql`
 
 /**
- * Apollo's protocol for subscriptions over HTTP: each result is a part with `payload`, an empty object is a heartbeat.
- * Its errors beside a payload are those of a router in front of a server; ours are errors of results.
+ * Apollo's multipart protocol for subscriptions over HTTP: each result is a part with `payload`, an empty object is a
+ * heartbeat. Errors beside a payload are those of a router in front of a server; ours are part of the result.
  */
 export const MULTIPART_STREAM: StreamFormat = {
   mediaType: 'multipart/mixed',

@@ -21,32 +21,42 @@ import { requestError } from '../base/graphql-errors.ts'
 import { IntrospectionCost, type Introspected } from './introspection-cost.ts'
 
 /**
- * Limits on one operation, so that a small text cannot ask for endless work. They leave front ends room: a page of a
- * thousand entries with every field of theirs costs about 99,000, the introspection query of GraphiQL and code generators 62,000.
+ * Limits of one operation, so that a small document cannot cause unbounded work. They leave room for front ends: a page
+ * of a thousand entries with every field costs about 99,000, the introspection query of GraphiQL and code generators
+ * 62,000.
  *
- * By hand, not by Pothos's complexity plugin: there `nodes` and `edges` do not know how long their connection's page is, so
- * totalCount would count as often as they do, introspection costs nothing, and what is too much is found by a resolver.
+ * Not Pothos's complexity plugin: it does not know the page size for `nodes` and `edges`, so it multiplies totalCount
+ * as well, counts introspection as free, and rejects only during execution.
  */
 export const QUERY_LIMITS = {
-  /** Lexical tokens of a document. Checking costs with their square: 3,000 of the worst take a third of a second. */
+  /**
+   * Lexical tokens of a document. The cost of validation grows with their square: 3,000 of the worst take a third of a
+   * second.
+   */
   tokens: 3_000,
-  /** Brackets within brackets of whatever kind. The parser calls itself for each, and its stack is not endless. */
+  /** Nested brackets of any kind. The parser recurses for each, and its stack is limited. */
   nesting: 200,
-  /** Lines of a document whose errors are told with their places: finding one means to count the lines before it. */
+  /** Lines of a document whose errors include locations: computing one means counting the lines before it. */
   linesWithPlaces: 2_000,
-  /** Fields within fields. The deepest sensible query of this schema has 8. */
+  /** Nested fields. The deepest sensible query of this schema has 8. */
   depth: 15,
-  /** Values to resolve, fields of lists counted as often as the list may be long, dear ones weighed (schema/base/complexity.ts). */
+  /**
+   * Values to resolve: fields of lists are multiplied by the maximum length, expensive ones are weighted
+   * (schema/base/complexity.ts).
+   */
   cost: 100_000,
 } as const
 
-/** All of it is resolved in one go, and its descriptions are long. `__typename` of anything else is a value like others. */
+/**
+ * Introspection is resolved synchronously, and its descriptions are long. `__typename` outside of it is an ordinary
+ * value.
+ */
 const INTROSPECTED = 2
 
 const INTROSPECTION = new Set(['__schema', '__type'])
 const introspection = new IntrospectionCost(schema)
 
-/** Where a selection stands: on a page of so many items, or within introspection. */
+/** The scope of a selection: a page of this many items, or introspection. */
 type Scope = number | Introspected
 
 interface Measured {
@@ -54,7 +64,7 @@ interface Measured {
   depth: number
 }
 
-/** Refuses an operation that goes beyond the limits: QUERY_TOO_COMPLEX. Null: it may run. */
+/** Rejects an operation that exceeds the limits: QUERY_TOO_COMPLEX. Null: it may run. */
 export function checkLimits(operation: ValidatedExecutionArgs): GraphQLError | null {
   const root = operation.schema.getRootType(operation.operation.operation)
   if (!root) return null
@@ -70,7 +80,7 @@ export function checkLimits(operation: ValidatedExecutionArgs): GraphQLError | n
   return null
 }
 
-/** Refuses a text that could not even be parsed in reason. Null: it may be parsed. */
+/** Rejects a document that would be too expensive to parse. Null: it may be parsed. */
 export function checkNesting(query: string): GraphQLError | null {
   let depth = 0
   for (const [match] of query.matchAll(BRACKETS)) {
@@ -83,25 +93,25 @@ export function checkNesting(query: string): GraphQLError | null {
   return null
 }
 
-/** Whether a text has more lines than are counted for each of its errors. */
+/** Whether a document has too many lines to compute the location of each error. */
 export function hasManyLines(query: string): boolean {
   if (query.length <= QUERY_LIMITS.linesWithPlaces) return false
   const breaks = query.matchAll(/[\n\r]/g)
   return breaks.drop(QUERY_LIMITS.linesWithPlaces).next().done !== true
 }
 
-/** Brackets, and what may hold characters that look like some: block strings, strings, comments. */
+/** Brackets, and tokens that may contain bracket characters: block strings, strings, comments. */
 const BRACKETS = /[[\](){}]|"""(?:\\"""|[^])*?"""|"(?:\\.|[^"\\\n\r])*"?|#[^\n\r]*/g
 
 export function tooComplex(message: string): GraphQLError {
   return requestError(new GraphQLError(message), 'QUERY_TOO_COMPLEX')
 }
 
-/** What stands for an operation's size: see QUERY_LIMITS. */
+/** The measured size of an operation: see QUERY_LIMITS. */
 class Measurement {
   readonly #schema: GraphQLSchema
   readonly #operation: ValidatedExecutionArgs
-  /** A fragment that is spread a thousand times is measured once: else measuring would be the attack. */
+  /** A fragment that is spread a thousand times is measured once: otherwise, measuring itself would be the attack. */
   readonly #fragments = new Map<string, Measured>()
 
   constructor(operation: ValidatedExecutionArgs) {
@@ -110,8 +120,8 @@ class Measurement {
   }
 
   /**
-   * The fields of a selection, in a scope. A value has one type only: of the types that an abstract
-   * one may turn out as, the dearest counts.
+   * The fields of a selection, in a scope. A value has one concrete type: for an abstract type, the most expensive one
+   * counts.
    */
   ofSelection(selectionSet: SelectionSetNode, type: GraphQLCompositeType, scope: Scope = 1): Measured {
     if (!isAbstractType(type)) return this.#ofObject(selectionSet, type, scope)
@@ -182,7 +192,7 @@ class Measurement {
     return { cost: own + times * inner.cost, depth: inner.depth + 1 }
   }
 
-  /** Its depth is bounded by GraphQL's own rule and by the brackets. */
+  /** Its depth is limited by GraphQL's own validation and by the bracket limit. */
   #ofIntrospection(
     node: FieldNode,
     field: GraphQLField<unknown, unknown>,
@@ -195,12 +205,12 @@ class Measurement {
     return { cost: INTROSPECTED + times * inner.cost, depth: 1 }
   }
 
-  /** How many items the field's page has at most: `last` or `first`, given or by default. Null: it has no pages. */
+  /** Maximum page size of the field: `last` or `first`, given or default. Null: it is not paginated. */
   #first(node: FieldNode, field: GraphQLField<unknown, unknown>): number | null {
     if (!field.args.some(({ name }) => name === 'first')) return null
     const { first, last } = this.#arguments(node, field)
     const size = last ?? first
-    // Out of bounds is refused where the rule is; here it must only not count as less than nothing.
+    // Out-of-range values are rejected by the field's rule; here they must only not count as negative.
     return typeof size === 'number' ? Math.max(1, size) : 1
   }
 
@@ -208,7 +218,7 @@ class Measurement {
     try {
       return getArgumentValues(field, node, this.#operation.variableValues)
     } catch {
-      // Executing the field will say what is wrong with them, and resolve nothing.
+      // Execution will report the problem, and resolve nothing.
       return {}
     }
   }

@@ -1,14 +1,14 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { ExecutionResult } from 'graphql'
 
-/** What a character of a text may take in JSON: \u0001. */
+/** Maximum length of a character in JSON: \u0001. */
 const MOST_PER_CHARACTER = 6
 const YIELD_AFTER_MS = 5
 
 /**
- * About how many bytes a result takes as JSON; null: more than `maxBytes`. Found out before it is written, since that
- * cannot be broken off: text is first taken for the shortest and the longest that it may be, and is written piece by
- * piece, in turns with everybody else, only where that leaves the question open.
+ * Approximate size of a result as JSON, in bytes; null: more than `maxBytes`. Computed before serialization, which
+ * cannot be aborted: first with the minimum and maximum length of each text. Only if that leaves the question open are
+ * texts serialized piece by piece, yielding to other work.
  */
 export async function sizeOfResponse(result: ExecutionResult, maxBytes: number): Promise<number | null> {
   const least = leastSize(result, maxBytes)
@@ -26,7 +26,7 @@ export async function sizeOfResponse(result: ExecutionResult, maxBytes: number):
   return size
 }
 
-/** As if each character took one byte; looks no further than the bound. */
+/** Counts one byte per character; stops at the limit. */
 function leastSize({ data, errors }: ExecutionResult, maxBytes: number): number {
   const stack: unknown[] = [data, ...(errors?.map((error) => error.toJSON()) ?? [])]
   let size = 0
@@ -52,7 +52,7 @@ function* textsOf({ data, errors }: ExecutionResult): Generator<string> {
     if (typeof value === 'string') yield value
     else if (Array.isArray(value)) for (const item of value) stack.push(item)
     else if (typeof value === 'object' && value !== null) {
-      // Names of fields are ASCII; those within JSON may be anything.
+      // Field names are ASCII; keys within JSON may be anything.
       for (const key in value) {
         yield key
         stack.push((value as Record<string, unknown>)[key])

@@ -1,30 +1,30 @@
 import type { ExecutionResult } from 'graphql'
 
-/** Keeps proxies from cutting a quiet stream. */
+/** Keeps proxies from closing a quiet stream. */
 const HEARTBEAT_MS = 12_000
 
-/** How the results of a subscription are written into the body of one response. */
+/** The format in which a subscription's results are written to a response body. */
 export interface StreamFormat {
   readonly mediaType: string
   readonly headers: Readonly<Record<string, string>>
-  /** Sent at once: some clients tell their caller of the response only once something came. */
+  /** Sent at once: some clients report the response to their caller only after the first bytes. */
   readonly opening: string
   readonly heartbeat: string
-  /** After the last result. A stream without it was broken off. */
+  /** After the last result. A stream that ends without it was aborted. */
   readonly closing: string
   result(json: string): string
 }
 
-/** For every stream: it is neither kept nor gathered on its way. */
+/** For every stream: it must be neither cached nor buffered. */
 export const STREAM_HEADERS = {
   'cache-control': 'no-cache, no-transform',
-  // nginx would gather the results otherwise.
+  // Otherwise nginx buffers the results.
   'x-accel-buffering': 'no',
 }
 
 /**
- * The results of a subscription as the body of a response. Pulled, not pushed: a client that stops reading stops the
- * iterator, and one that leaves ends it at once.
+ * The results of a subscription as a response body. Pull-based: a client that stops reading pauses the iterator, and
+ * one that disconnects ends it at once.
  */
 export function resultStream(
   results: AsyncGenerator<ExecutionResult, void, void>,

@@ -1,4 +1,4 @@
-/** The same results; calls back when there are no more. */
+/** The same results; calls back after the last one. */
 export function tellingItsEnd<T>(
   results: AsyncGenerator<T, void, void>,
   ended: () => void,

@@ -15,13 +15,13 @@ import { schema } from '../../schema/schema.ts'
 import { badUserInput, requestError } from '../base/graphql-errors.ts'
 
 /**
- * What the variables of an operation may hold. Checking costs by the value and writing down by the level; the largest input
- * that the schema accepts, a hundred steps that each extract a hundred fields, has about 41,000 values.
+ * Limits of an operation's variables. Validation takes time per value, error messages per level; the largest input that
+ * the schema accepts, a hundred steps that each extract a hundred fields, has about 41,000 values.
  */
 export const VARIABLE_LIMITS = {
   values: 50_000,
   depth: 100,
-  /** Fields of input types, given or not, which are looked for in every object: a hundred steps have some 4,000. */
+  /** Fields of input types, given or not, which are looked up in every object: a hundred steps have some 4,000. */
   fields: 50_000,
 } as const
 
@@ -30,7 +30,7 @@ const SECRET_MEMBERS: ReadonlySet<string | number> = new Set(['username', 'passw
 
 type Path = readonly (string | number)[]
 
-/** Refuses variables that are too large to be checked. Null: they may be. */
+/** Rejects variables that are too large to validate. Null: they may be validated. */
 export function checkAmount(variables: Record<string, unknown>): GraphQLError | null {
   let level: unknown[] = [variables]
   let values = 0
@@ -54,9 +54,9 @@ function tooLarge(rule: string): GraphQLError {
 }
 
 /**
- * What is wrong with the variables of an operation, each mistake with its path, up to a bound. A member that the input type
- * does not have is a mistake in the operation, as if it stood in its text. GraphQL's own list has no end, and shows the
- * whole object with each mistake in it.
+ * Errors in the variables of an operation, each with its path, up to a limit. A member that the input type does not
+ * have is an error in the operation, as if it were written inline. GraphQL's own list is unlimited, and repeats the
+ * whole object with each error.
  */
 export function mistakesIn(operation: OperationDefinitionNode, variables: Record<string, unknown>): GraphQLError[] {
   const definitions = operation.variableDefinitions ?? []
@@ -84,11 +84,11 @@ class Mistakes {
   readonly issues: InputIssue[] = []
   readonly unknownMembers: string[] = []
 
-  /** Whether there are more than are told. */
+  /** Whether there are more errors than reported. */
   hasMore = false
   #fields = 0
 
-  /** Whether so many objects were given that not all of them are looked at. */
+  /** Whether there are too many objects to check all of them. */
   get isTooMuch(): boolean {
     return this.#fields > VARIABLE_LIMITS.fields
   }
@@ -107,7 +107,7 @@ class Mistakes {
     } else if (value === null || value === undefined) {
       return
     } else if (isListType(type)) {
-      // A value by itself stands for a list of one.
+      // A single value is coerced to a list of one.
       if (!Array.isArray(value)) return this.look(value, type.ofType, path)
       for (let index = 0; index < value.length && !this.#isDone; index += 1) {
         this.look(value[index], type.ofType, [...path, index])

@@ -21,18 +21,18 @@ import { tellingItsEnd } from './telling-its-end.ts'
 import { closeReason, idOfComplete, textOf } from './websocket-text.ts'
 
 export interface WebSocketLimits {
-  /** For connection_init to come. */
+  /** Until connection_init must arrive. */
   initMs: number
-  /** For an operation with a valid key to come, on a socket that gave none itself. */
+  /** Until an operation with a valid key must arrive, on a socket without one. */
   anonymousMs: number
   pingMs: number
-  /** For the other side to answer our closing. */
+  /** For the other side to acknowledge our close frame. */
   closeMs: number
   messageBytes: number
-  /** What a socket may send before its first valid key, in all. */
+  /** What a socket may send in total before its first valid key. */
   anonymousBytes: number
   operationsPerSocket: number
-  /** What the other side may leave unread before it is cut off. */
+  /** Unread bytes after which a client is disconnected. */
   unreadBytes: number
 }
 
@@ -47,7 +47,7 @@ export const WEB_SOCKET_LIMITS: WebSocketLimits = {
   unreadBytes: 64 * 1024 * 1024,
 }
 
-/** "Try again later", of the registry of close codes: clients reconnect after it, with growing pauses. */
+/** "Try again later", from the registry of close codes: clients reconnect with back-off. */
 const TRY_AGAIN_LATER = 1013
 
 class TooManyOperations extends TabwireError {
@@ -58,21 +58,22 @@ class TooManyOperations extends TabwireError {
   }
 }
 
-/** What onSubscribe hands to execute and subscribe, through graphql-ws. */
+/** Passed from onSubscribe to execute and subscribe, through graphql-ws. */
 interface SocketOperation {
   operation: Operation
   principal: Principal
-  /** Fires when the socket closes, or the client says that it does not want the result any more. */
+  /** Aborted when the socket closes, or the client cancels the operation. */
   left: AbortSignal
   room: Delivery
-  /** To be called when there are no more results: what was sent, and that it is complete, is still on its way. */
+  /** To be called after the last result: the result and the completion message may still be unsent. */
   ending: () => void
 }
 
 /**
- * GraphQL over WebSocket (graphql-transport-ws): graphql-ws speaks the protocol, this joins it to sockets, keys and
- * operations. Nothing is queued for a reader that stops reading: graphql-ws awaits each send, so its followers stop. By hand,
- * not by its use/ws: sockets are counted, and their bytes bounded, before there is a key, and one ends when its key does.
+ * GraphQL over WebSocket (graphql-transport-ws): graphql-ws implements the protocol, this class connects it to sockets,
+ * keys and operations. Nothing is queued for a slow reader: graphql-ws awaits each send, so its followers pause. It
+ * does not use the ws adapter of graphql-ws: sockets are counted and their bytes limited before there is a key, and a
+ * socket closes when its key ends.
  */
 export class GraphqlWebSockets {
   readonly #webSockets: WebSocketServer
@@ -99,10 +100,10 @@ export class GraphqlWebSockets {
     this.#logger = logger
     this.#webSockets = new WebSocketServer({
       noServer: true,
-      // Compression would keep a window for each socket and slow down what is mostly small and near.
+      // Compression would need a window per socket and slow down messages that are mostly small and local.
       perMessageDeflate: false,
       maxPayload: limits.messageBytes,
-      // A hundred operations that arrive together begin one after the other, in turns with everybody else.
+      // A hundred operations that arrive together start one after the other, yielding to other work.
       allowSynchronousEvents: false,
       handleProtocols,
     })
@@ -115,14 +116,14 @@ export class GraphqlWebSockets {
       connectionInitWaitTimeout: limits.initMs,
       onConnect: async ({ connectionParams, extra }) => {
         const secret = secretOfPayload(connectionParams)
-        // Without a key the socket is acknowledged all the same: each operation may bring one.
+        // A socket without a key is acknowledged as well: each operation may bring one.
         if (secret === null) return true
         try {
           return (await extra.authenticate(secret, 'connection')) !== null
         } catch (error) {
           const told = asTold(error)
           if (!(told instanceof TabwireError) || told.extensions['retryAfterSeconds'] === undefined) throw error
-          // Clients come back after this code.
+          // Clients reconnect after this code.
           void extra.close(TRY_AGAIN_LATER, `${told.code}: ${told.message}`)
           return false
         }
@@ -138,7 +139,7 @@ export class GraphqlWebSockets {
         } catch (error) {
           return [maskError(error, logger)]
         }
-        // A socket that closes still takes messages until the other side has agreed: its key may be the reason.
+        // A closing socket still receives messages until the other side acknowledges: its key may be the reason.
         if (!principal || extra.left.aborted) return [refusal(new Unauthenticated())]
         const operation = operations.prepare(payload)
         if (!('type' in operation)) return operation
@@ -151,7 +152,7 @@ export class GraphqlWebSockets {
     })
   }
 
-  /** Takes over the connection of an HTTP upgrade to the path of the API. */
+  /** Handles an HTTP upgrade to the path of the API. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
       const below = this.#connections.of(request.socket)
@@ -170,16 +171,16 @@ export class GraphqlWebSockets {
     })
   }
 
-  /** Tells each client that the server goes away, and waits until they are gone or have been cut off. */
+  /** Tells each client that the server is shutting down, and waits until all have left or were disconnected. */
   async close(): Promise<void> {
     await Promise.all([...this.#open].map((connection) => connection.leave()))
     this.#webSockets.close()
   }
 }
 
-/** One socket, whose key, timers and followers it frees when it closes, whoever closes it. */
+/** One socket. Its key, timers and followers are released when it closes, whichever side closes it. */
 class SocketConnection {
-  /** Who the key of connection_init belongs to; null when it brought none. */
+  /** The owner of the key in connection_init; null if there was none. */
   principal: Principal | null = null
   readonly #socket: WebSocket
   readonly #below: Connection
@@ -188,11 +189,11 @@ class SocketConnection {
   readonly #limits: WebSocketLimits
   readonly #logger: Logger
   readonly #leaving = new AbortController()
-  /** Its operations by their payloads: a client may use an id again before the operation that had it is over. */
+  /** Its operations by payload: a client may reuse an id before the earlier operation is over. */
   readonly #operations = new Map<object, { id: string; leaving: AbortController; isEnding: boolean }>()
-  /** From its first operation on. */
+  /** Set by its first operation. */
   #delivery: Delivery | null = null
-  /** Keys that are used here, and how to stop watching them. */
+  /** Keys in use here, with the functions that stop watching them. */
   readonly #watchedKeys = new Map<string, () => void>()
   readonly #anonymous: NodeJS.Timeout
   #heartbeat: NodeJS.Timeout
@@ -215,18 +216,18 @@ class SocketConnection {
     this.#logger = logger
     this.#anonymous = setTimeout(() => void this.close(CloseCode.Unauthorized, 'Unauthorized'), limits.anonymousMs)
     this.#heartbeat = setInterval(() => this.#beat(), limits.pingMs)
-    // Every operation of the socket may listen for its end.
+    // Every operation of the socket may add an abort listener.
     setMaxListeners(0, this.left)
   }
 
-  /** Fires when the socket closes or is about to. */
+  /** Aborted when the socket is closed or is about to be. */
   get left(): AbortSignal {
     return this.#leaving.signal
   }
 
   begin(id: string, payload: object, { owner }: Principal): Pick<SocketOperation, 'left' | 'room' | 'ending'> {
     const leaving = new AbortController()
-    // Each of its reads may listen for its end.
+    // Each of its reads may add an abort listener.
     setMaxListeners(0, leaving.signal)
     const operation = { id, leaving, isEnding: false }
     this.#operations.set(payload, operation)
@@ -234,22 +235,22 @@ class SocketConnection {
     return { left: leaving.signal, room: this.#delivery, ending: () => (operation.isEnding = true) }
   }
 
-  /** Its result was sent, or nobody waits for it any more. */
+  /** Its result was sent, or the client no longer waits for it. */
   end(payload: object): void {
     this.#operations.get(payload)?.leaving.abort()
     this.#operations.delete(payload)
     if (!this.#isEnding) this.#settled?.()
   }
 
-  /** Closes the socket because the server goes away: what has come to its end is completed first. */
+  /** Closes the socket because the server is shutting down: finished subscriptions are completed first. */
   async leave(): Promise<void> {
-    // Whoever has read the last entry hears in this turn that it was the last.
+    // A follower that has read the last entry learns in this turn that it was the last.
     await turn()
     if (this.#isEnding) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#settled = resolve
       await Deadline.isMet(promise, this.#limits.closeMs)
-      // graphql-ws sends that it is complete after it has told us.
+      // graphql-ws sends the completion message after calling us.
       await turn()
     }
     await this.close(1001, 'Going away')
@@ -262,7 +263,7 @@ class SocketConnection {
   serve(protocol: Server<SocketConnection>): void {
     const socket = this.#socket
     socket.on('pong', () => (this.#isAlive = true))
-    // ws closes the socket itself after an error: a frame that is malformed or too big, a connection that broke.
+    // ws closes the socket itself after an error: an invalid or oversized frame, or a broken connection.
     socket.on('error', (error) => this.#logger.debug({ err: error }, 'a WebSocket failed'))
     const closed = protocol.opened(
       {
@@ -273,7 +274,7 @@ class SocketConnection {
           socket.on('message', (data) => {
             const text = textOf(data)
             const left = idOfComplete(text)
-            // graphql-ws lets a query that nobody waits for any more go on.
+            // graphql-ws does not cancel a query that the client no longer waits for.
             if (left !== null) this.#giveUp(left)
             listener(text).catch((error: unknown) => {
               this.#logger.error({ err: error }, 'a message over WebSocket could not be served')
@@ -294,7 +295,7 @@ class SocketConnection {
   }
 
   /**
-   * The caller of this key, or null; when the key ceases to be valid, the socket closes. Throws TooManyWrongKeys or
+   * The caller of this key, or null; when the key becomes invalid, the socket is closed. Throws TooManyWrongKeys or
    * TooManyConnections.
    */
   async authenticate(secret: string, of: 'connection' | 'operation'): Promise<Principal | null> {
@@ -310,7 +311,7 @@ class SocketConnection {
     return principal
   }
 
-  /** Ends the followers at once, the socket as soon as the other side agrees or its time is up. */
+  /** Ends the followers at once, and the socket as soon as the other side acknowledges or its time is up. */
   async close(code: number, reason: string): Promise<void> {
     this.#free()
     if (this.#socket.readyState === this.#socket.CLOSED) return
@@ -322,7 +323,7 @@ class SocketConnection {
     clearTimeout(cutOff)
   }
 
-  /** A fault of ours in what serves it. */
+  /** An internal error while serving it. */
   failed(): void {
     void this.close(CloseCode.InternalServerError, 'Internal server error')
   }
@@ -348,7 +349,7 @@ class SocketConnection {
     }
     const { promise, resolve } = Promise.withResolvers<void>()
     const held = this.#delivery?.hold(data.length)
-    // A send fails only because the socket is closing, which ends the operation by itself.
+    // A send fails only because the socket is closing, which ends the operation anyway.
     socket.send(data, () => {
       held?.release()
       resolve()
@@ -356,7 +357,7 @@ class SocketConnection {
     return promise
   }
 
-  /** Until a key was found valid the socket is one that may have to make room, and that may not say much. */
+  /** Until a key is verified, the socket may be evicted and may send only little. */
   #boundAnonymous(): void {
     const { socket } = this.#below
     const most = socket.bytesRead + this.#limits.anonymousBytes

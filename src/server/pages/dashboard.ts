@@ -5,12 +5,12 @@ import { PageAssets } from './page-assets.ts'
 
 const ASSETS = new URL('dashboard/assets/', DASHBOARD)
 
-/** What a policy can name; an address of IPv6 it cannot. */
+/** Hosts that a policy can name; an IPv6 address it cannot. */
 const ORIGIN = /^https?:\/\/[\w.-]+(:\d+)?$/
 
 /**
- * Nothing inline, and no other host but the one that downloads are redirected to, where that is set: what a page under
- * observation has written can do no harm here, whatever it is.
+ * Nothing inline, and no other host but the one that downloads are redirected to, if configured: text from observed
+ * pages can do no harm here, whatever it is.
  */
 function policyWith(downloads: string | null): string {
   const also = downloads !== null && ORIGIN.test(downloads) ? ` ${downloads}` : ''
@@ -32,17 +32,17 @@ interface Page {
   assets: PageAssets
 }
 
-/** The dashboard at `/`: built files, read when the page is first asked for. */
+/** The dashboard at `/`: built files, read on the first request for the page. */
 export class Dashboard {
   readonly #policy: string
   #page: Promise<Page | null> | null = null
 
-  /** `downloads`: the origin that downloads are redirected to; null: they come from here. */
+  /** `downloads`: the origin that downloads are redirected to; null: this server. */
   constructor(downloads: string | null) {
     this.#policy = policyWith(downloads)
   }
 
-  /** Returns false when it has not been built. */
+  /** Returns false if it has not been built. */
   async servePage(response: ServerResponse): Promise<boolean> {
     const page = await this.#load()
     if (!page) return false
@@ -56,7 +56,7 @@ export class Dashboard {
     return true
   }
 
-  /** Returns false when there is no such file. */
+  /** Returns false if there is no such file. */
   async serveAsset(name: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     return (await (await this.#load())?.assets.serve(name, request, response)) ?? false
   }

@@ -5,10 +5,10 @@ import { WebSocketServer, type RawData, type WebSocket } from 'ws'
 import { Deadline } from '../../async/deadline.ts'
 import type { Connections } from '../base/connections.ts'
 
-/** Anybody may connect, so a socket can neither stay nor send much. */
+/** Anyone may connect, so a socket may neither stay long nor send much. */
 const DEMO_ECHO_LIMITS = { messageBytes: 1_024, messages: 20, lifeMs: 30_000, closeMs: 1_000 }
 
-/** The WebSocket of the demo page: sends back what it gets. Sockets count as connections without a key. */
+/** The WebSocket of the demo page: echoes its input. Sockets count as connections without a key. */
 export class DemoEcho {
   readonly #webSockets = new WebSocketServer({
     noServer: true,
@@ -24,7 +24,7 @@ export class DemoEcho {
     this.#logger = logger
   }
 
-  /** Takes over the connection of an HTTP upgrade to the path of the echo. */
+  /** Handles an HTTP upgrade to the path of the echo. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     this.#webSockets.handleUpgrade(request, stream, head, (socket) => {
       const connection = this.#connections.of(request.socket)
@@ -47,7 +47,7 @@ export class DemoEcho {
     })
   }
 
-  /** Tells each client that the server shuts down, and waits until they have left or were disconnected. */
+  /** Tells each client that the server is shutting down, and waits until all have left or were disconnected. */
   async close(): Promise<void> {
     await Promise.all([...this.#open].map((socket) => end(socket, 1001, 'Going away')))
     this.#webSockets.close()

@@ -11,8 +11,8 @@ const results = DEMO_PRODUCTS.products.map(
 )
 
 /**
- * A small shop with faults on purpose: something to watch and to drive where there is no network. Whatever it asks for is
- * relative, so that a proxy may put the whole server below a path.
+ * A small shop with deliberate faults: something to watch and to control without a network. All its URLs are relative,
+ * so that a proxy may serve the whole server below a path.
  */
 export const DEMO_HTML = `<!doctype html>
 <html lang="en">

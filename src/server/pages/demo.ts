@@ -26,7 +26,7 @@ export async function serveDemo(request: IncomingMessage, response: ServerRespon
   if (request.method !== 'GET' && request.method !== 'HEAD') return answerNotFound(response)
   response.setHeader('cache-control', 'no-store')
   if (name === 'products.json') return answerJson(response, 200, DEMO_PRODUCTS)
-  // What the page is there to show.
+  // The faults that the page demonstrates.
   if (name === 'orders/42') return answerJson(response, 500, DEMO_ORDER_FAILURE)
   const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined
   if (!file) return answerNotFound(response)

@@ -17,18 +17,18 @@ interface Asset {
   contentType: string
   etag: string
   content: Buffer
-  /** Made when it is first asked for, and kept. */
+  /** Created on first use, and kept. */
   compressed: Map<Encoding, Promise<Buffer>>
 }
 
 /**
- * The files of a page, kept in memory. Their names hold a hash of what is in them, so browsers may keep them for good;
- * each is compressed when it is first asked for.
+ * The files of a page, kept in memory. Their names contain a content hash, so browsers may cache them permanently; each
+ * is compressed on first use.
  */
 export class PageAssets {
   readonly #assets = new Map<string, Asset>()
 
-  /** Returns false for a kind of file that pages have not got. The name is unique for its content. */
+  /** Returns false for an unsupported kind of file. The name is unique for its content. */
   add(name: string, content: Buffer): boolean {
     const extension = name.slice(name.lastIndexOf('.') + 1)
     if (!Object.hasOwn(CONTENT_TYPES, extension)) return false
@@ -37,7 +37,7 @@ export class PageAssets {
     return true
   }
 
-  /** Returns false when there is no such file. */
+  /** Returns false if there is no such file. */
   async serve(name: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const asset = this.#assets.get(name)
     if (!asset) return false
@@ -64,11 +64,11 @@ export class PageAssets {
   }
 }
 
-/** Once for each encoding: whoever asks while it is being made waits for the same. */
+/** Once per encoding: concurrent requests wait for the same result. */
 function compress(asset: Asset, encoding: Encoding): Promise<Buffer> {
   let compressed = asset.compressed.get(encoding)
   if (!compressed) {
-    // The highest level of brotli takes half a minute for all of GraphiQL and saves a tenth over this one.
+    // The highest level of brotli takes half a minute for all of GraphiQL and saves a tenth compared to this one.
     const params = { [constants.BROTLI_PARAM_QUALITY]: 5 }
     compressed = encoding === 'br' ? compressBrotli(asset.content, { params }) : compressGzip(asset.content)
     asset.compressed.set(encoding, compressed)
