@@ -93,7 +93,8 @@ export function describeSessionHandle(
       const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1')
       await once(silent, 'listening')
       const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/never`
-      await evaluate(`void fetch('${url}', { mode: 'no-cors' })`)
+      // One that ends with its page: a fetch may go on without it, and is waited for longer.
+      await evaluate(`void (new Image().src = '${url}')`)
       await expect.poll(() => handle.pendingRequests(10)).toMatchObject([{ url, method: 'GET', pageId: 'p1' }])
       await open('/red')
       await expect.poll(() => handle.pendingRequests(10)).toEqual([])

@@ -3,7 +3,12 @@ import { startTestSite } from '../support/test-site.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, terminate } = withApp(startTestSite)
+const { tabwire, site, start, terminate } = withApp(
+  startTestSite,
+  {},
+  // What a page said is heard, and files are finished, however slow both are.
+  { deadlines: { flush: 20_000, files: 60_000 } },
+)
 
 const ASK = `mutation ($id: ID!) { runActions(sessionId: $id, actions: [
   { evaluate: { expression: "void setInterval(() => fetch('/slow?ms=60').catch(() => {}), 5)" } }
