@@ -92,7 +92,7 @@ ${WHERE}`,
 
 function readScope(text: string): Scope {
   const scope = SCOPES.find((known) => known === text.toUpperCase())
-  if (!scope) throw new UsageError(`--scope ${text} is not one of ${SCOPES.join(', ')}`)
+  if (!scope) throw new UsageError(`--scope ${text} is none of ${SCOPES.join(', ')}`)
   return scope
 }
 
