@@ -13,7 +13,7 @@ export async function keepOnce(file: string, valid: RegExp, make: () => string):
     await writeWhole(file, text)
   }
   if (!valid.test(text)) {
-    throw new StartupFailed(`${file} does not hold what it should: restore it, or delete it to have a new one made.`)
+    throw new StartupFailed(`${file} is damaged: restore it, or delete it to have a new one created.`)
   }
   return text
 }

@@ -20,7 +20,7 @@ export async function listen(server: Server, { host, port }: Config): Promise<nu
     if (code === 'EACCES')
       throw new StartupFailed(`Port ${port} may not be used by this user: set PORT to one above 1023.`, cause)
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-      throw new StartupFailed(`${host} is no address of this machine: set HOST to one that is.`, cause)
+      throw new StartupFailed(`${host} is not an address of this machine: set HOST to one that is.`, cause)
     }
     throw error
   }

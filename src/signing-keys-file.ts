@@ -50,7 +50,7 @@ export async function rotateSigningKeys(dataDir: string, options: { dropOld: boo
   })
   const kept = options.dropOld || old.trim() === '' ? [] : old.trim().split('\n')
   if (kept.length > 0 && !SECRETS.test(kept.join('\n'))) {
-    throw new StartupFailed(`${file} does not hold what it should: restore it, or rotate with --drop-old.`)
+    throw new StartupFailed(`${file} is damaged: restore it, or rotate with --drop-old.`)
   }
   const secrets = [newSecret(), ...kept].slice(0, MOST_KEYS)
   await writeWhole(file, secrets.join('\n'))

@@ -119,7 +119,7 @@ describe('what it keeps', () => {
       mkdirSync(path)
       writeFileSync(join(path, file), '')
       expect((await refusal()).message).toBe(
-        `${join(path, file)} does not hold what it should: restore it, or delete it to have a new one made.`,
+        `${join(path, file)} is damaged: restore it, or delete it to have a new one created.`,
       )
       expect(readFileSync(join(path, file), 'utf8')).toBe('')
       rmSync(join(path, file))

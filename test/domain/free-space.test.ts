@@ -31,8 +31,8 @@ test('sessions stop below one mark and start again at another, and files and log
   expect(await at(50)).toEqual([true, 20, true])
   expect(await at(31)).toEqual([true, 1, true])
   expect(logged).toEqual([
-    'the disk is almost full: no session starts until it is freed',
-    'the disk has room again: sessions start',
+    'the disk is almost full: no session starts until space is freed',
+    'the disk has space again: sessions can start',
   ])
 })
 

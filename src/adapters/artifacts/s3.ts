@@ -66,7 +66,7 @@ export async function openS3ArtifactStore(config: S3Config, logger: Logger): Pro
 
   // Incomplete uploads of a process that crashed: they are billed but invisible.
   await giveUpAbandoned(client, bucket, prefix).catch((error: unknown) => {
-    logger.warn({ err: error }, 'uploads to the bucket that were never finished could not be looked for')
+    logger.warn({ err: error }, 'incomplete uploads to the bucket could not be listed')
   })
 
   return {

@@ -154,7 +154,7 @@ class Asker {
         signal.throwIfAborted()
         const { message, mayHelpAgain, retryAfterMs } = explainFailure(error, this.#config.apiKey)
         // Not the error itself: it contains the whole request.
-        this.#logger.warn({ model: this.#config.model, tried, reason: message }, 'a model could not be asked')
+        this.#logger.warn({ model: this.#config.model, tried, reason: message }, 'a model call failed')
         if (retryAfterMs !== null && retryAfterMs > longestPause) {
           const seconds = Math.ceil(retryAfterMs / 1000)
           throw new ChatModelFailed(`${message} It asks to wait ${seconds} s, which is too long.`)

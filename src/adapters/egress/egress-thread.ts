@@ -15,7 +15,7 @@ const HEAP_MB = 512
 
 /** A worker thread that is terminated when it hangs. */
 export class EgressThread {
-  /** Resolves with the reason once it has ended, whoever ended it. */
+  /** Resolves with the reason once it has ended, for any cause. */
   readonly ended: Promise<string>
   readonly #worker: Worker
   readonly #watch: NodeJS.Timeout

@@ -206,7 +206,7 @@ export class DatabaseWatch {
     const { problem } = this
     if (problem === this.#toldProblem) return
     if (problem === null) this.#logger.info('the database answers and can be written again')
-    else this.#logger.error({ reason: problem }, 'the database cannot be used; what is to be written waits')
+    else this.#logger.error({ reason: problem }, 'the database is unavailable; writes wait')
     this.#toldProblem = problem
   }
 }

@@ -55,7 +55,7 @@ export function startMaintenance(pool: pg.Pool, logger: Logger, mayWrite: () => 
       running = (isAtIt ? maintain(pool) : Promise.resolve())
         .catch((error: unknown) => {
           // A failing database is reported by all other statements, too; the next round tries again.
-          if (!closed) logger.warn({ err: error }, 'the upkeep of the embedded database failed')
+          if (!closed) logger.warn({ err: error }, 'the maintenance of the embedded database failed')
         })
         .then(() => {
           isAtIt = false

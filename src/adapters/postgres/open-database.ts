@@ -182,7 +182,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
         watch.close()
         const drained = maintenance.close().then(() => pool.end())
         const isDrained = await Deadline.isMet(drained, DRAIN_DEADLINE_MS)
-        if (!isDrained) logger.warn('a statement of the embedded database took too long to end and was broken off')
+        if (!isDrained) logger.warn('a statement of the embedded database took too long to end and was aborted')
         await (isDrained ? embedded.close() : embedded.kill())
         await drained
       },

@@ -360,7 +360,7 @@ export class Artifacts {
     if (error instanceof ArtifactTooLarge) return new ArtifactQuotaExceeded(this.quotaBytes)
     if (error instanceof StoreFull) return new ArtifactStorageFull()
     if (error instanceof StorageFull) {
-      this.#logger.error({ err: error }, 'an artifact could not be kept: there is no room')
+      this.#logger.error({ err: error }, 'an artifact could not be stored: not enough space')
       return new ArtifactStorageFull()
     }
     if (error instanceof StorageUnavailable) {

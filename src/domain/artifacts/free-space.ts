@@ -113,7 +113,7 @@ export class FreeSpace {
       this.#free = await this.#measure()
       this.#lookedAt = performance.now()
     } catch (error) {
-      this.#logger.warn({ err: error }, 'how much room is left could not be found out')
+      this.#logger.warn({ err: error }, 'the free disk space could not be measured')
       return
     }
     const { lowBytes, enoughBytes } = this.#marks
@@ -122,7 +122,7 @@ export class FreeSpace {
     this.#isLow = isLow
     const freeBytes = this.#free
     if (isLow)
-      this.#logger.error({ freeBytes, lowBytes }, 'the disk is almost full: no session starts until it is freed')
-    else this.#logger.info({ freeBytes }, 'the disk has room again: sessions start')
+      this.#logger.error({ freeBytes, lowBytes }, 'the disk is almost full: no session starts until space is freed')
+    else this.#logger.info({ freeBytes }, 'the disk has space again: sessions can start')
   }
 }

@@ -122,7 +122,7 @@ export class QuotaRooms {
       await this.#readOnce(ownerId, owner, false)
     } catch (error) {
       owner.readAt = performance.now()
-      this.#logger.warn({ err: error }, 'how much an owner’s artifacts take could not be read')
+      this.#logger.warn({ err: error }, 'the artifact usage of an owner could not be read')
     } finally {
       owner.isReading = false
     }

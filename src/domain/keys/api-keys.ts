@@ -195,7 +195,7 @@ export class ApiKeys {
     if (this.#touchedAt.size >= MAX_CACHED) this.#touchedAt.clear()
     this.#touchedAt.set(id, now)
     this.#store.touchApiKey(id, now).catch((error: unknown) => {
-      this.#logger.warn({ err: error }, 'the last use of a key could not be noted')
+      this.#logger.warn({ err: error }, 'the last use of a key could not be recorded')
     })
   }
 }

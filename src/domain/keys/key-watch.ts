@@ -205,7 +205,7 @@ export class KeyWatch {
 
   #owned(listener: () => void): () => void {
     return owned(listener, (error) =>
-      this.#logger.error({ err: error }, 'what an invalid API key had opened could not be closed'),
+      this.#logger.error({ err: error }, 'connections of an invalid API key could not be closed'),
     )
   }
 }

@@ -176,7 +176,7 @@ export class Uploads {
     try {
       await this.#store.releaseUpload(artifactId)
     } catch (error) {
-      this.#logger.warn({ err: error, artifactId }, 'the link of a failed upload could not be made good again')
+      this.#logger.warn({ err: error, artifactId }, 'the link of a failed upload could not be reset')
     }
   }
 }

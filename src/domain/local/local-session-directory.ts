@@ -281,7 +281,7 @@ export class LocalSessionDirectory implements SessionDirectory {
       const record = await this.#store.findSession(session.id)
       if (record) this.#changes.announce(this.#snapshotOf(record))
     } catch (error) {
-      this.#logger.error({ err: error, sessionId: session.id }, 'how a session ended could not be read')
+      this.#logger.error({ err: error, sessionId: session.id }, 'the end of a session could not be read')
     }
   }
 

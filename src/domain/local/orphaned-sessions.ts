@@ -67,7 +67,7 @@ export class OrphanedSessions {
   async #endLater(waiting: readonly Orphan[]): Promise<void> {
     this.#logger.warn(
       { orphans: waiting.length },
-      'sessions that the last run left behind end once they can be written',
+      'sessions that the last run left behind will be ended once the database can be written',
     )
     for (const orphan of waiting) {
       try {

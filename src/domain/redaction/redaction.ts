@@ -197,7 +197,7 @@ class BoundedWork {
 
   async pause(): Promise<void> {
     if (cpuMs() - this.#began - this.#others > BODY_MS) {
-      throw new RedactionTooSlow('the body takes too long to be looked through')
+      throw new RedactionTooSlow('the body takes too long to search')
     }
     if (performance.now() - this.#startedAt < YIELD_AFTER_MS) return
     const before = cpuMs()

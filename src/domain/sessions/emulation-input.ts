@@ -151,17 +151,17 @@ export const EMULATION_FIELDS = {
     'Credentials for servers that ask for HTTP authentication. Without them, or with wrong ones, the page is the 401 response. The HTTP cache is off in such a session. Attached clients see the Authorization header.',
   ),
   geolocation: field.object(
-    'Position that pages are told which may know it: see GEOLOCATION in permissions. Absent: none.',
+    'Position of the device, for pages with the permission GEOLOCATION. Default: none.',
     GEOLOCATION_INPUT,
   ),
   permissions: field.of(
     BROWSER_PERMISSION,
     orNull(permissions),
-    'Permissions that every origin has. All others are denied, with [] all. Absent: the defaults of the browser, which asks nobody.',
+    'Permissions granted to every origin. All others are denied; [] denies all. Default: the defaults of the browser, without prompts.',
     { list: true },
   ),
-  colorScheme: field.choice('Color scheme that pages are told. Absent: LIGHT.', COLOR_SCHEME),
-  reducedMotion: field.choice('Whether pages are told to reduce motion. Absent: NO_PREFERENCE.', REDUCED_MOTION),
+  colorScheme: field.choice('Color scheme that pages see. Default: LIGHT.', COLOR_SCHEME),
+  reducedMotion: field.choice('Reduced-motion preference that pages see. Default: NO_PREFERENCE.', REDUCED_MOTION),
   deviceScaleFactor: field.numberOr(
     'Device pixels per CSS pixel (window.devicePixelRatio). Pictures have as many more pixels; one of the whole viewport must have at most 2^29.',
     1,

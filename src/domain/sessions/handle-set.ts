@@ -42,7 +42,7 @@ export class HandleSet {
         answers.set(sessionId, await question(handle))
       } catch (error) {
         if (saysEnded(error)) answers.delete(sessionId)
-        else this.#logger.warn({ err: error, sessionId }, 'a session could not be asked')
+        else this.#logger.warn({ err: error, sessionId }, 'a session could not be queried')
       }
     })
     await Deadline.isMet(Promise.all(asking), this.#answerMs)

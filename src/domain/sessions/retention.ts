@@ -74,7 +74,7 @@ export class Retention {
       try {
         await this.sweep(Date.now())
       } catch (error) {
-        this.#logger.error({ err: error }, 'old sessions could not be deleted; it is tried again in an hour')
+        this.#logger.error({ err: error }, 'old sessions could not be deleted; retrying in an hour')
       }
       await this.#pause(ROUND_MS)
     }
@@ -100,7 +100,7 @@ export class Retention {
     const { signal } = this.#stop
     const removed = (await this.#artifacts.sweep(now, signal)) + (await this.#bodies.sweep(now, signal))
     this.#sweptAt = now
-    if (removed > 0) this.#logger.info({ removed }, 'files that were never finished have been removed')
+    if (removed > 0) this.#logger.info({ removed }, 'incomplete files were removed')
   }
 
   /** As long as a step reports that there may be more. */
@@ -112,7 +112,7 @@ export class Retention {
     try {
       await work()
     } catch (error) {
-      this.#logger.error({ err: error }, `${what} could not be deleted; it is tried again in an hour`)
+      this.#logger.error({ err: error }, `${what} could not be deleted; retrying in an hour`)
     }
   }
 

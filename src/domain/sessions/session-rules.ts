@@ -98,7 +98,7 @@ const areDistinct: Check<readonly string[]> = (value) =>
 
 /**
  * The zone's name in the spelling of the time zone database, or null if it does not exist. Browsers receive this
- * spelling (measured: Chromium rejects "utc" and "europe/zurich", which Node accepts).
+ * spelling (measured: Chromium rejects "utc" and "europe/zurich", which Node accepts); pages see it in either case.
  */
 export function canonicalTimezone(name: string): string | null {
   // Node also accepts offsets such as "+02:00", which browsers do not.

@@ -228,7 +228,7 @@ export class RunningTask {
     try {
       await pRetry(() => this.#store.updateTask(id, change), { retries: tries - 1, minTimeout: STORE_PAUSE_MS })
     } catch (error) {
-      this.#logger.error({ err: error, taskId: id }, 'a task could not be kept')
+      this.#logger.error({ err: error, taskId: id }, 'a task could not be saved')
     }
   }
 }

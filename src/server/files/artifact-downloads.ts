@@ -79,7 +79,7 @@ export function createArtifactDownloads({ artifacts, links, connections, redirec
     if (range === 'unsatisfiable') {
       response.setHeader('content-range', `bytes */${record.sizeBytes}`)
       return answerJson(response, 416, {
-        error: { code: 'RANGE_NOT_SATISFIABLE', message: 'There are no such bytes.' },
+        error: { code: 'RANGE_NOT_SATISFIABLE', message: 'Range not satisfiable.' },
       })
     }
     await send(request, response, record, range, terms)

@@ -61,13 +61,13 @@ export function createArtifactUploads(uploads: Uploads, connections: Connections
     } catch (thrown) {
       const error = asTold(thrown)
       if (hasEnded && !response.destroyed) {
-        logger.debug({ err: error }, 'the link of an upload ended before its file was there')
+        logger.debug({ err: error }, 'the link of an upload became invalid before its file was received')
         answerLinkInvalid(response)
         body.destroy()
         return letGo(request)
       }
       if (left.signal.aborted || request.errored) {
-        logger.debug({ err: error }, 'an upload was broken off')
+        logger.debug({ err: error }, 'an upload was aborted')
         return void response.destroy()
       }
       const status = error instanceof TabwireError ? STATUS_OF[error.code] : undefined

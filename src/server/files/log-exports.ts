@@ -100,7 +100,7 @@ export function createLogExports(exports: LogExports, connections: Connections, 
     } catch (error) {
       // The client has left; there is no one to respond to.
       if (left.signal.aborted || response.destroyed) return
-      if (response.headersSent) logger.warn({ err: error }, 'an export was broken off')
+      if (response.headersSent) logger.warn({ err: error }, 'an export was aborted')
       else for (const name of OF_CONTENT) response.removeHeader(name)
       throw error
     } finally {
