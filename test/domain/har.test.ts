@@ -31,6 +31,24 @@ describe('a HAR of a log', () => {
     expect(entries.map(({ request }) => request.url)).toEqual(drafts.map((_, index) => `${URL_OF}?${index}`))
   })
 
+  test('says of each request its own headers, of which others have some in common', async () => {
+    const sent: Record<string, string>[] = [
+      { accept: '*/*', 'x-run': '1' },
+      { accept: '*/*', 'x-run': '2\n3' },
+      { accept: 'text/html', 'x-run': '2\n3', 'x-quoted': '"' },
+      { 'x-run': '1' },
+      {},
+    ]
+    const { entries } = await harOf(sent.map((requestHeaders, index) => networkRequest(index + 1, { requestHeaders })))
+    expect(entries.map(({ request }) => request.headers.map(({ name, value }) => `${name}: ${value}`))).toEqual([
+      ['accept: */*', 'x-run: 1'],
+      ['accept: */*', 'x-run: 2', 'x-run: 3'],
+      ['accept: text/html', 'x-run: 2', 'x-run: 3', 'x-quoted: "'],
+      ['x-run: 1'],
+      [],
+    ])
+  })
+
   test('says what was sent, what was received, and when', async () => {
     const entry = await entryOf({
       url: `${URL_OF}?a=1&b=%20`,

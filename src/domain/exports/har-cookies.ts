@@ -1,8 +1,10 @@
-import type { Cookie, Header } from 'har-format'
+import type { Cookie } from 'har-format'
+
+type Headers = Readonly<Record<string, string>>
 
 /** Cookies that a request sent, by its header. */
-export function sentCookies(headers: readonly Header[]): Cookie[] {
-  return valuesOf(headers, 'cookie')
+export function sentCookies(headers: Headers): Cookie[] {
+  return valuesOf(headers['cookie'])
     .flatMap((value) => value.split(';'))
     .map((pair) => pair.trim())
     .filter((pair) => pair !== '')
@@ -10,8 +12,8 @@ export function sentCookies(headers: readonly Header[]): Cookie[] {
 }
 
 /** Cookies that a response set, by its headers: one each. */
-export function setCookies(headers: readonly Header[]): Cookie[] {
-  return valuesOf(headers, 'set-cookie').map((value) => {
+export function setCookies(headers: Headers): Cookie[] {
+  return valuesOf(headers['set-cookie']).map((value) => {
     const [pair = '', ...attributes] = value.split(';').map((part) => part.trim())
     return Object.assign(nameAndValue(pair), ...attributes.map(attributeOf)) as Cookie
   })
@@ -46,5 +48,5 @@ function nameAndValue(pair: string): Cookie {
   return end < 0 ? { name: pair, value: '' } : { name: pair.slice(0, end).trim(), value: pair.slice(end + 1).trim() }
 }
 
-const valuesOf = (headers: readonly Header[], wanted: string) =>
-  headers.flatMap(({ name, value }) => (name === wanted ? [value] : []))
+/** Several values of one name are joined by line breaks in the log. */
+const valuesOf = (value: string | undefined) => value?.split('\n') ?? []

@@ -1,7 +1,8 @@
-import type { Entry, Header, Initiator, PostData, QueryString, Response, Timings } from 'har-format'
+import type { Entry, Initiator, PostData, QueryString, Request, Response, Timings } from 'har-format'
 import type { BodyData, BodyOmission } from '../../contract/entries/body.ts'
 import type { EntryData } from '../../ports/log-entry.ts'
 import { sentCookies, setCookies } from './har-cookies.ts'
+import type { HarHeaders } from './har-headers.ts'
 import { isTextBody } from './stored-bodies.ts'
 
 /** What entries of before this version do not say. */
@@ -19,6 +20,7 @@ interface LaterFacts {
     stack: string | null
   } | null
 }
+type Headers = Readonly<Record<string, string>>
 type Settled = EntryData['NETWORK_REQUEST'] & Partial<LaterFacts>
 
 /** The bodies of a request as text or base64; null: there is none, or it cannot be read anymore. */
@@ -65,82 +67,82 @@ const OMISSIONS: Record<BodyOmission | 'EXPIRED', string> = {
 /** `-1` is how the format says that something is not known. */
 export const UNKNOWN = -1
 
-/** A request of the log as an entry of a HAR. */
-export function harRequest(request: Settled, bodies: BodyTexts): HarRequest {
-  const { url, method, durationMs, failure, pageId } = request
-  const sent = headersOf(request.requestHeaders)
-  const received = headersOf(request.responseHeaders ?? {})
+/** A request of the log as an entry of a HAR, in JSON; its page is left out where it is null. */
+export function harRequest(request: Settled, pageId: string | null, bodies: BodyTexts, headers: HarHeaders): string {
+  const { method, url, durationMs, failure, requestHeaders } = request
+  const responseHeaders = request.responseHeaders ?? {}
   const httpVersion = httpVersionOf(request)
-  return {
-    ...(pageId === null ? {} : { pageref: pageId }),
+  const sent: Omit<Request, 'headers'> = {
+    method,
+    url,
+    httpVersion,
+    cookies: sentCookies(requestHeaders),
+    queryString: queryOf(url),
+    postData: postDataOf(request, bodies.request),
+    headersSize: UNKNOWN,
+    bodySize: request.requestBytes ?? UNKNOWN,
+  }
+  const received: Omit<HarRequest['response'], 'headers'> = {
+    status: request.status ?? UNKNOWN,
+    statusText: request.statusText ?? '',
+    httpVersion,
+    cookies: setCookies(responseHeaders),
+    content: contentOf(request, responseHeaders, bodies.response),
+    redirectURL: redirectOf(request, responseHeaders),
+    headersSize: UNKNOWN,
+    bodySize: request.responseBytes ?? UNKNOWN,
+    // Playwright's name and that of DevTools.
+    _failureText: failure ?? undefined,
+    _error: failure ?? undefined,
+    _fetchedViaServiceWorker: request.servedBy === 'SERVICE_WORKER' ? true : undefined,
+  }
+  const { ip, port } = peerOf(request.remoteAddress)
+  const entry: Omit<HarRequest, 'request' | 'response'> = {
+    pageref: pageId ?? undefined,
     startedDateTime: new Date(request.startedAt).toISOString(),
     time: durationMs,
-    request: {
-      method,
-      url,
-      httpVersion,
-      cookies: sentCookies(sent),
-      headers: sent,
-      queryString: queryOf(url),
-      ...postDataOf(request, bodies.request),
-      headersSize: UNKNOWN,
-      bodySize: request.requestBytes ?? UNKNOWN,
-    },
-    response: {
-      status: request.status ?? UNKNOWN,
-      statusText: request.statusText ?? '',
-      httpVersion,
-      cookies: setCookies(received),
-      headers: received,
-      content: contentOf(request, received, bodies.response),
-      redirectURL: redirectOf(request, received),
-      headersSize: UNKNOWN,
-      bodySize: request.responseBytes ?? UNKNOWN,
-      // Playwright's name and that of DevTools.
-      ...(failure === null ? {} : { _failureText: failure, _error: failure }),
-      ...(request.servedBy === 'SERVICE_WORKER' ? { _fetchedViaServiceWorker: true } : {}),
-    },
     cache: {},
     timings: timingsOf(request),
-    ...peerOf(request.remoteAddress),
-    ...cacheOf(request),
-    ...initiatorOf(request),
-    ...priorityOf(request),
-    _resourceType: request.resourceType.toLowerCase() as NonNullable<Entry['_resourceType']>,
+    serverIPAddress: ip,
+    _serverPort: port,
+    _fromCache: cacheOf(request),
+    _initiator: initiatorOf(request),
+    _priority: priorityOf(request),
+    _resourceType: request.resourceType.toLowerCase(),
   }
+  const sides = [
+    `"request":${withHeaders(sent, headers.textOf(requestHeaders))}`,
+    `"response":${withHeaders(received, headers.textOf(responseHeaders))}`,
+  ]
+  return `${JSON.stringify(entry).slice(0, -1)},${sides.join(',')}}`
 }
 
-/** Several values of one name are joined by line breaks in the log. */
-export function headersOf(headers: Record<string, string>): Header[] {
-  return Object.entries(headers).flatMap(([name, value]) =>
-    value.includes('\n') ? value.split('\n').map((one) => ({ name, value: one })) : [{ name, value }],
-  )
-}
+const withHeaders = (side: object, headers: string) => `${JSON.stringify(side).slice(0, -1)},"headers":${headers}}`
 
 export function queryOf(url: string): QueryString[] {
   if (!url.includes('?')) return []
   return [...(URL.parse(url)?.searchParams ?? [])].map(([name, value]) => ({ name, value }))
 }
 
-function contentOf(request: Settled, headers: readonly Header[], text: string | null) {
+function contentOf(request: Settled, headers: Headers, text: string | null): HarRequest['response']['content'] {
   const { responseBody: body, responseBytes } = request
   const size = body?.sizeBytes ?? responseBytes ?? UNKNOWN
   const compressed = body && responseBytes !== null ? body.sizeBytes - responseBytes : 0
   return {
     size,
-    ...(compressed > 0 ? { compression: compressed } : {}),
-    mimeType: valueOf(headers, 'content-type') ?? body?.contentType ?? request.mimeType ?? 'x-unknown',
+    compression: compressed > 0 ? compressed : undefined,
+    mimeType: firstOf(headers['content-type']) ?? body?.contentType ?? request.mimeType ?? 'x-unknown',
     ...textOf(body, request.responseBodyOmitted, text),
   }
 }
 
-function postDataOf(request: Settled, text: string | null): { postData?: PostData } {
+function postDataOf(request: Settled, text: string | null): PostData | undefined {
   const { requestBody: body, requestBodyOmitted: omitted, requestBytes } = request
-  if (!body && (omitted === null || requestBytes === 0)) return {}
+  if (!body && (omitted === null || requestBytes === 0)) return undefined
   const mimeType = body?.contentType ?? request.requestHeaders['content-type'] ?? 'application/octet-stream'
-  const postData = { mimeType, text: '', ...textOf(body, omitted, text) }
   // The format knows text or parameters, and readers the encoding that responses have.
-  return { postData }
+  const postData = { mimeType, text: '', ...textOf(body, omitted, text) }
+  return postData
 }
 
 /** The text of a body, or why there is none. */
@@ -148,8 +150,8 @@ function textOf(body: BodyData | null, omitted: BodyOmission | null, text: strin
   if (body && text !== null) {
     return {
       text,
-      ...(isTextBody(body) ? {} : ({ encoding: 'base64' } as const)),
-      ...(body.truncated > 0 ? { comment: cutComment(body) } : {}),
+      encoding: isTextBody(body) ? undefined : 'base64',
+      comment: body.truncated > 0 ? cutComment(body) : undefined,
     }
   }
   const reason = body ? 'STORE_FAILED' : omitted
@@ -165,38 +167,40 @@ function httpVersionOf({ protocol }: Settled): string {
   return protocol === 'h2' ? 'HTTP/2.0' : protocol.toUpperCase().replace(/^H3$/, 'HTTP/3.0')
 }
 
-function cacheOf({ servedBy }: Settled): Pick<Entry, '_fromCache'> {
-  if (servedBy === 'MEMORY_CACHE') return { _fromCache: 'memory' }
-  return servedBy === 'DISK_CACHE' || servedBy === 'PREFETCH' ? { _fromCache: 'disk' } : {}
+function cacheOf({ servedBy }: Settled): Entry['_fromCache'] {
+  if (servedBy === 'MEMORY_CACHE') return 'memory'
+  return servedBy === 'DISK_CACHE' || servedBy === 'PREFETCH' ? 'disk' : undefined
 }
 
 /** As the browser's protocol has it: lines and columns from 0. */
-function initiatorOf({ initiator }: Settled): { _initiator?: HarInitiator } {
-  if (!initiator) return {}
+function initiatorOf({ initiator }: Settled): HarInitiator | undefined {
+  if (!initiator) return undefined
   const { type, url, line, column, stack } = initiator
   return {
-    _initiator: {
-      type: INITIATORS[type] ?? type.toLowerCase(),
-      ...(url === null ? {} : { url }),
-      ...(line === null ? {} : { lineNumber: line - 1 }),
-      ...(column === null ? {} : { columnNumber: column - 1 }),
-      ...(stack === null ? {} : { stack: { description: stack, callFrames: [] } }),
-    },
+    type: INITIATORS[type] ?? type.toLowerCase(),
+    url: url ?? undefined,
+    lineNumber: line === null ? undefined : line - 1,
+    columnNumber: column === null ? undefined : column - 1,
+    stack: stack === null ? undefined : { description: stack, callFrames: [] },
   }
 }
 
 const INITIATORS: Readonly<Record<string, string>> = { SIGNED_EXCHANGE: 'SignedExchange', FED_CM: 'FedCM' }
 
-/** VERY_LOW is VeryLow there. */
-function priorityOf({ priority }: Settled): Pick<Entry, '_priority'> {
-  const words = priority?.toLowerCase().split('_')
-  return words ? { _priority: words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('') } : {}
+const PRIORITIES: Readonly<Record<string, NonNullable<Entry['_priority']>>> = {
+  VERY_LOW: 'VeryLow',
+  LOW: 'Low',
+  MEDIUM: 'Medium',
+  HIGH: 'High',
+  VERY_HIGH: 'VeryHigh',
 }
 
-function redirectOf({ status, url }: Settled, headers: readonly Header[]): string {
+const priorityOf = ({ priority }: Settled) => (priority ? PRIORITIES[priority] : undefined)
+
+function redirectOf({ status, url }: Settled, headers: Headers): string {
   if (status === null || status < 300 || status > 399) return ''
-  const location = valueOf(headers, 'location')
-  return location === null ? '' : (URL.parse(location, url)?.href ?? location)
+  const location = firstOf(headers['location'])
+  return location === undefined ? '' : (URL.parse(location, url)?.href ?? location)
 }
 
 /** The format wants a number for each of the last three, and their sum with the others to be the whole time. */
@@ -213,14 +217,11 @@ function timingsOf({ timing, durationMs }: Settled): Timings {
 }
 
 /** Of 192.0.2.1:443 and [2001:db8::1]:443. */
-function peerOf(remoteAddress: string | null): { serverIPAddress?: string; _serverPort?: number } {
+function peerOf(remoteAddress: string | null): { ip?: string; port?: number } {
   if (remoteAddress === null) return {}
   const end = remoteAddress.lastIndexOf(':')
-  return {
-    serverIPAddress: remoteAddress.slice(0, end).replace(/^\[|\]$/g, ''),
-    _serverPort: Number(remoteAddress.slice(end + 1)),
-  }
+  const ip = remoteAddress.slice(0, end)
+  return { ip: ip.startsWith('[') ? ip.slice(1, -1) : ip, port: Number(remoteAddress.slice(end + 1)) }
 }
 
-const valueOf = (headers: readonly Header[], wanted: string): string | null =>
-  headers.find(({ name }) => name === wanted)?.value ?? null
+const firstOf = (values: string | undefined) => values?.split('\n', 1)[0]

@@ -2,7 +2,8 @@ import type { Entry } from 'har-format'
 import type { EntryData, NetworkFilter } from '../../ports/log-entry.ts'
 import { matchesFilter } from '../log/entry-filter.ts'
 import { sentCookies, setCookies } from './har-cookies.ts'
-import { headersOf, queryOf, UNKNOWN, type HarRequest } from './har-request.ts'
+import { headersOf } from './har-headers.ts'
+import { queryOf, UNKNOWN, type HarRequest } from './har-request.ts'
 import { HeldMessages, MOST_HELD } from './held-messages.ts'
 
 /** A message of a WebSocket as entries of the log say it. */
@@ -191,8 +192,7 @@ function harMessage({ at, direction, opcode, text, base64 }: LoggedMessage): str
 
 function socketEntry(socket: Socket): HarRequest {
   const { url, openedAt, closedAt, error, status, pageId, omitted } = socket
-  const sent = headersOf(socket.requestHeaders)
-  const received = headersOf(socket.responseHeaders ?? {})
+  const responseHeaders = socket.responseHeaders ?? {}
   const duration = closedAt === null ? 0 : Math.max(0, closedAt - openedAt)
   const sizes = { headersSize: UNKNOWN, bodySize: UNKNOWN }
   return {
@@ -203,8 +203,8 @@ function socketEntry(socket: Socket): HarRequest {
       method: 'GET',
       url,
       httpVersion: 'HTTP/1.1',
-      cookies: sentCookies(sent),
-      headers: sent,
+      cookies: sentCookies(socket.requestHeaders),
+      headers: headersOf(socket.requestHeaders),
       queryString: queryOf(url),
       ...sizes,
     },
@@ -212,8 +212,8 @@ function socketEntry(socket: Socket): HarRequest {
       status: status ?? (error === null ? SWITCHING_PROTOCOLS : UNKNOWN),
       statusText: '',
       httpVersion: 'HTTP/1.1',
-      cookies: setCookies(received),
-      headers: received,
+      cookies: setCookies(responseHeaders),
+      headers: headersOf(responseHeaders),
       content: { size: UNKNOWN, mimeType: 'x-unknown' },
       redirectURL: '',
       ...sizes,

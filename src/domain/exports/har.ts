@@ -1,10 +1,11 @@
 import type { Log, Page } from 'har-format'
 import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log-entry.ts'
 import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
-import { harRequest } from './har-request.ts'
+import { HarHeaders } from './har-headers.ts'
+import { harRequest, type BodyTexts } from './har-request.ts'
 import { BETWEEN, HarWebSockets, type SocketMessages } from './har-web-sockets.ts'
 import { HeldMessages } from './held-messages.ts'
-import { inPieces } from './text-pieces.ts'
+import { inPieces, PIECE_LENGTH } from './text-pieces.ts'
 import { textOfBody, type ReadBody } from './stored-bodies.ts'
 
 export interface HarSource {
@@ -44,7 +45,7 @@ interface HarPage {
 
 /**
  * The requests and WebSockets of a part of a log as HTTP archive 1.2, as DevTools and Playwright read it. Held are a
- * step of the log, one body, the messages of what is open, up to a bound, and the pages.
+ * step of the log, the bodies of a request, the messages of what is open, up to a bound, and the pages.
  */
 export class Har {
   readonly #source: HarSource
@@ -53,6 +54,7 @@ export class Har {
   readonly #isWhole: boolean
   readonly #pages = new Map<string, HarPage>()
   readonly #streams = new HeldMessages()
+  readonly #headers = new HarHeaders()
   #isFirst = true
   #isCut = false
 
@@ -91,17 +93,23 @@ export class Har {
     // Those that this version has.
     const known = SESSION_EVENT_KINDS.filter((kind) => kinds.includes(kind))
     const span = { ...this.#span, filter: { kinds: known, network: this.#span.filter.network ?? null } }
+    let texts = ''
     for await (const entries of readSpan(this.#source.store, span, signal)) {
       for (const entry of entries) {
         this.#isCut ||= this.#isTimeUp()
-        if (this.#isCut) return yield sockets.rest()
-        yield await this.#textOf(entry, sockets, signal)
+        if (this.#isCut) return yield texts + sockets.rest()
+        // Most need not be waited for.
+        const text = this.#textOf(entry, sockets, signal)
+        texts += typeof text === 'string' ? text : await text
+        if (texts.length < PIECE_LENGTH) continue
+        yield texts
+        texts = ''
       }
     }
-    yield sockets.rest()
+    yield texts + sockets.rest()
   }
 
-  async #textOf(entry: LogEntry, sockets: HarWebSockets, signal: AbortSignal): Promise<string> {
+  #textOf(entry: LogEntry, sockets: HarWebSockets, signal: AbortSignal): string | Promise<string> {
     // By name, for messages are of kinds that older entries do not have.
     const { kind, at, data } = entry as { kind: string; at: number; data: unknown }
     switch (kind) {
@@ -126,14 +134,23 @@ export class Har {
     }
   }
 
-  async #request(request: EntryData['NETWORK_REQUEST'], signal: AbortSignal): Promise<string> {
+  #request(request: EntryData['NETWORK_REQUEST'], signal: AbortSignal): string | Promise<string> {
+    const textOf = (body: typeof request.requestBody) =>
+      body && textOfBody(body, this.#span.owner, this.#source.readBody, signal)
+    const sent = textOf(request.requestBody)
+    const received = textOf(request.responseBody)
+    if (!(sent instanceof Promise) && !(received instanceof Promise)) {
+      return this.#requestWith(request, { request: sent, response: received })
+    }
+    return Promise.all([sent, received]).then((texts) =>
+      this.#requestWith(request, { request: texts[0], response: texts[1] }),
+    )
+  }
+
+  #requestWith(request: EntryData['NETWORK_REQUEST'], bodies: BodyTexts): string {
     const { requestId, pageId, startedAt } = request
-    const { owner } = this.#span
-    const textOf = (body: typeof request.requestBody) => body && textOfBody(body, owner, this.#source.readBody, signal)
-    const texts = { request: await textOf(request.requestBody), response: await textOf(request.responseBody) }
-    const entry = harRequest(request, texts)
-    if (pageId !== null && !this.#page(pageId, startedAt, '')) delete entry.pageref
-    const text = this.#separator() + JSON.stringify(entry)
+    const page = pageId !== null && this.#page(pageId, startedAt, '') ? pageId : null
+    const text = this.#separator() + harRequest(request, page, bodies, this.#headers)
     const messages = this.#streams.take(requestId)
     if (messages === null) return `${text.slice(0, -1)},"comment":"Its messages are left out: there are too many."}`
     return messages.length === 0 ? text : `${text.slice(0, -1)},"_eventSourceMessages":[${messages.join(',')}]}`

@@ -1,5 +1,5 @@
 /** Each piece by itself would cost a write. */
-const PIECE_LENGTH = 64 * 1024
+export const PIECE_LENGTH = 64 * 1024
 
 /** Fewer and longer ones of many short ones. */
 export async function* inPieces(texts: AsyncIterable<string>): AsyncGenerator<string> {

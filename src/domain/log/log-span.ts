@@ -1,3 +1,4 @@
+import { setImmediate as aTurn } from 'node:timers/promises'
 import type { EntryFilter, LogEntry } from '../../ports/log-entry.ts'
 import type { EntryStep, Store } from '../../ports/store.ts'
 import { NotFound } from '../kernel/errors.ts'
@@ -15,7 +16,7 @@ export interface LogSpan {
 
 const STEP_ENTRIES = 500
 /** What a reader holds, twice: the step that it works on, and the next, which the store reads meanwhile. */
-const STEP_BYTES = 512 * 1024
+const STEP_BYTES = 1024 * 1024
 
 /** What logs are read from. */
 export type SpanStore = Pick<Store, 'readEntries' | 'findEntry'>
@@ -40,6 +41,8 @@ export async function* readSpan(
     while (next) {
       const { entries, scannedTo, done } = await next
       next = done ? null : read(scannedTo)
+      // Only then is it sent: else the store would wait for the work on this step, as that does for the store.
+      if (next) await aTurn()
       // What cannot be read comes whatever the filter wants.
       yield entries.filter((entry) => matchesFilter(entry, filter))
     }
