@@ -14,7 +14,7 @@ const headersNamed = (name: string, value: string): Header[] =>
 
 /**
  * Writes headers as JSON. They are most of an archive, and the requests of a page have most of theirs in common: what was
- * written of a name is taken again for as long as its value stays (measured: a third of the time).
+ * written of a name is taken again for as long as its value stays.
  */
 export class HarHeaders {
   readonly #latest = new Map<string, { value: string; text: string }>()

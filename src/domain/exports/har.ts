@@ -98,7 +98,7 @@ export class Har {
       for (const entry of entries) {
         this.#isCut ||= this.#isTimeUp()
         if (this.#isCut) return yield texts + sockets.rest()
-        // Most need not be waited for, and waiting ten thousand times is a tenth of an export.
+        // Most need not be waited for.
         const text = this.#textOf(entry, sockets, signal)
         texts += typeof text === 'string' ? text : await text
         if (texts.length < PIECE_LENGTH) continue
