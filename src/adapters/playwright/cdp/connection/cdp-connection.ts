@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../../../logger.ts'
 import { CommandIds, FIRST_OWN_ID } from '../protocol/command-ids.ts'
-import type { CdpArguments, CdpMethod, CdpResult } from '../protocol/cdp-commands.ts'
+import type { CdpArguments, CdpMethod, CdpParams, CdpResult } from '../protocol/cdp-commands.ts'
 import type { CdpEvent, CdpEvents } from '../protocol/cdp-events.ts'
 import { faultOwner, owned, ownedAs, ownedBy } from '../../../../fault-owner.ts'
 import { ReleaseBarrier, RUN } from '../barrier/release-barrier.ts'
@@ -20,9 +20,11 @@ import { MessageFramer } from '../pipe/message-framer.ts'
 import { headOf, tailOf, type OversizedMessage } from '../pipe/message-limits.ts'
 import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from '../pipe/oversized-message.ts'
 import { OverdueLines } from '../pipe/overdue-lines.ts'
+import { PipeCongestion } from '../pipe/pipe-congestion.ts'
 import { PendingCommands } from './pending-commands.ts'
 import { PlaywrightInbox } from './playwright-inbox.ts'
 import { UtilityWorlds } from './utility-worlds.ts'
+import { BrowserGone } from '../protocol/target-gone.ts'
 
 type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
 
@@ -57,6 +59,7 @@ export class CdpConnection implements Turns {
   readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
   readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
   readonly #pending = new PendingCommands()
+  readonly #congestion: PipeCongestion
   readonly #guests = new TenantSet()
   readonly #emulation = new EmulationMemory()
   /** Of our own Playwright. */
@@ -65,7 +68,6 @@ export class CdpConnection implements Turns {
   #skipped: ((event: TooLarge) => void) | null = null
   readonly #overdue: OverdueLines
   #lineLeftOut: (sessionId: string) => void = () => undefined
-  #easing: Promise<void> | null = null
   readonly #ids = new CommandIds()
   #closed = false
   #hasMisbehaved = false
@@ -80,6 +82,7 @@ export class CdpConnection implements Turns {
   /** `downloadsDir`: where the browser shall put downloads. */
   constructor(input: Writable, output: Readable, downloadsDir: string, pipes: BrowserPipes, logger: Logger) {
     this.#input = input
+    this.#congestion = new PipeCongestion(input)
     this.#output = output
     this.#pipes = pipes
     this.#logger = logger
@@ -92,14 +95,13 @@ export class CdpConnection implements Turns {
       resolve(why)
     }
     this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#guests.mayBeRelayed(head))
-    this.#inbox = new PlaywrightInbox(
-      (message) => this.#hand(message),
-      () => pipes.turns.wake(this),
-    )
+    const wake = () => pipes.turns.wake(this)
+    this.#inbox = new PlaywrightInbox((message) => this.#hand(message), wake)
     this.#overdue = new OverdueLines(pipes.limits.overdueMs)
     this.on('Runtime.consoleAPICalled', ({ timestamp, executionContextId }) => {
       if (executionContextId !== 0) this.#overdue.heard(timestamp, pipes.turns.behindMs(this))
     })
+    this.on('Inspector.targetCrashed', (_, sessionId) => this.#pending.crash(sessionId))
     this.barrier = new ReleaseBarrier({
       letRun: (sessionId) => this.tell(RUN, {}, sessionId),
       heard: (sessionIds) => whenHeard(this, sessionIds),
@@ -112,14 +114,13 @@ export class CdpConnection implements Turns {
     }
     output.on('data', (chunk: Buffer) => {
       this.#framer.push(chunk)
-      pipes.turns.wake(this)
+      wake()
     })
     const over = () => {
       this.#isOver = true
-      pipes.turns.wake(this)
+      wake()
     }
-    output.on('close', over)
-    output.on('error', over)
+    output.on('close', over).on('error', over)
     // The pipe of a dying browser breaks; what it said before is still to be read from the other.
     input.on('error', () => {
       this.#lastWords ??= setTimeout(over, LAST_WORDS_MS)
@@ -177,15 +178,23 @@ export class CdpConnection implements Turns {
     return this.#send(method, params ?? {}, sessionId)
   }
 
+  /**
+   * Asks a page on Playwright's session. Resolves once Playwright has everything that the browser said before, and rejects
+   * with PageCrashed where the page has crashed, since it never answers then.
+   */
+  ask<M extends CdpMethod>(method: M, params: CdpParams<M>, sessionId: string): Promise<CdpResult<M>> {
+    return this.#send(method, params, sessionId, true)
+  }
+
   /** Sends a command whose answer nobody needs, such as one to a target that may be gone already. */
   tell<M extends CdpMethod>(method: M, ...[params, sessionId]: CdpArguments<M>): void {
     this.#tellBrowser(method, params ?? {}, sessionId)
   }
 
-  #send(method: string, params: object, sessionId: string | undefined): Promise<object> {
-    if (this.#closed) return Promise.reject(new Error(`${method}: the browser is gone`))
+  #send(method: string, params: object, sessionId: string | undefined, isInTurn = false): Promise<object> {
+    if (this.#closed) return Promise.reject(new BrowserGone(`${method}: `))
     const id = this.#ids.next()
-    const answered = this.#pending.add(id, sessionId)
+    const answered = this.#pending.add(id, sessionId, isInTurn)
     this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
     return answered
   }
@@ -225,17 +234,7 @@ export class CdpConnection implements Turns {
 
   /** Null: the browser reads as fast as it is written to. Else resolves when it has caught up, or is gone. */
   congestion(): Promise<void> | null {
-    if (this.#closed || !this.#input.writableNeedDrain) return null
-    // One for all guests: a listener for each would be more than Node takes for no leak.
-    this.#easing ??= new Promise((resolve) => {
-      const settle = () => {
-        this.#input.off('drain', settle).off('close', settle)
-        this.#easing = null
-        resolve()
-      }
-      this.#input.once('drain', settle).once('close', settle)
-    })
-    return this.#easing
+    return this.#closed ? null : this.#congestion.whenEased()
   }
 
   /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
@@ -315,9 +314,8 @@ export class CdpConnection implements Turns {
       return this.#leaveOut(describeOversized(ends))
     }
     const { length } = message
-    const text = message.toString()
+    const parsed = parseMessage(message.toString())
     freeMemory(message)
-    const parsed = parseMessage(text)
     if (parsed) this.#dispatch(parsed, length)
     else this.#misbehave('The browser sent a message that is not valid.')
   }
@@ -341,9 +339,9 @@ export class CdpConnection implements Turns {
   }
 
   #dispatch(message: CdpMessage, bytes: number): void {
-    if (message.id !== undefined && message.id >= FIRST_OWN_ID) {
-      return this.#pending.answered(message.id, message)
-    }
+    const { id } = message
+    if (id !== undefined && id >= FIRST_OWN_ID && !this.#pending.isInTurn(id))
+      return this.#pending.answered(id, message)
     if (message.method !== undefined && this.#tell(message.method, message)) return
     this.#inbox.add(message, bytes)
   }
@@ -367,6 +365,8 @@ export class CdpConnection implements Turns {
   }
 
   #hand(message: CdpMessage): void {
+    const { id } = message
+    if (id !== undefined && id >= FIRST_OWN_ID) return this.#pending.answered(id, message)
     try {
       this.transport.onmessage?.(message)
     } catch (error) {
