@@ -53,6 +53,7 @@ function scripted(highWaterMark = 64) {
     emulation: NO_EMULATION,
     permitAgain: () => {},
     acted: () => {},
+    typing: { inputComes: () => Promise.resolve() },
     logger,
   }
   let roots = 0

@@ -41,12 +41,90 @@ test('what nests deeper than anyone can write down is a SCRIPT_ERROR', async () 
   }
 })
 
-test('a page that writes JSON in its own way spoils its results, and nothing else', async () => {
-  for (const own of ['"no JSON"', '5', '{}']) {
-    await evaluate(`JSON.stringify = () => (${own}); 1`)
-    expect((await evaluate('({ a: 1 })')).error?.code).toBe('SCRIPT_ERROR')
+/** Each replaces what some page may. */
+const REPLACEMENTS = [
+  'Object.prototype.toJSON = () => "forged"',
+  'Array.prototype.toJSON = () => "forged"',
+  'Map.prototype.toJSON = Set.prototype.toJSON = Error.prototype.toJSON = () => "forged"',
+  'Date.prototype.toJSON = Date.prototype.toISOString = Date.prototype.valueOf = () => "forged"',
+  'JSON.stringify = () => \'"forged"\'; JSON.parse = () => "forged"',
+  'Object.prototype.toString = Object.prototype.hasOwnProperty = () => { throw new Error("replaced") }',
+  'Object.keys = Object.entries = Object.getOwnPropertyNames = () => ["forged"]; Array.isArray = (one) => one instanceof Map',
+  'Function.prototype.call = Function.prototype.apply = Function.prototype.bind = () => { throw new Error("replaced") }',
+  'Promise.prototype.then = Promise.prototype.catch = () => { throw new Error("replaced") }; Promise.resolve = () => "forged"',
+  'for (const name of ["get", "set", "has", "add", "forEach", "entries", "keys", "values"]) Map.prototype[name] = Set.prototype[name] = () => { throw new Error("replaced") }',
+  'for (const name of ["map", "push", "forEach", "slice", "join", "includes", "concat"]) Array.prototype[name] = () => { throw new Error("replaced") }',
+  'for (const name of ["replace", "charCodeAt", "slice", "toString", "valueOf"]) String.prototype[name] = Number.prototype[name] = () => { throw new Error("replaced") }',
+  'Array.prototype[Symbol.iterator] = Map.prototype[Symbol.iterator] = () => { throw new Error("replaced") }',
+  'window.Promise = window.Symbol = window.WeakMap = window.Reflect = window.Proxy = window.eval = undefined',
+  'window.Map = window.Set = window.Date = window.Error = window.Array = window.Object = window.JSON = undefined',
+]
+
+/** Run on a clean page and on one with replacements. */
+const RESULTS: readonly [expression: string, more?: Record<string, unknown>][] = [
+  ['({ a: [1, { b: "c\\n\\"\\\\\\u2028\\u0001" }, null], n: -0, e: 1e21, t: true, u: undefined, f() {}, nan: NaN })'],
+  ['({ d: made.date, m: made.map, s: made.set, e: made.error, r: /x/, big: 1n, t: made.bytes, sparse: [, 1] })'],
+  ['(given) => [given, given.x]', { arg: { x: ['y'], deep: { z: null } } }],
+  ['(async () => [await 1])()'],
+  ['async (given) => ({ given })', { arg: 7 }],
+  ['(element, given) => [element.id, given]', { target: { css: '#text' }, arg: 7 }],
+  ['document.querySelectorAll("#text")'],
+  ['({ brings: { toJSON: (name) => "its own " + name }, made: made.own, proxy: made.proxy, url: made.url })'],
+  ['"a text"'],
+]
+const MADE = `window.made = { date: new Date(0), map: new Map([[1, 2]]), set: new Set([1]), error: new Error("no"), bytes: new Uint8Array([1, 2]),
+  own: new (class { toJSON() { return [1] } })(), proxy: new Proxy([1, { a: 2 }], {}), url: new URL("http://x/") }; 1`
+
+test('a page that replaces what scripts are made of changes no result', async () => {
+  const all = async () => {
+    const outcomes = []
+    for (const [expression, more] of RESULTS) {
+      const { error, result } = await evaluate(expression, more)
+      outcomes.push({ expression, error, result })
+    }
+    return outcomes
   }
+  await evaluate(MADE)
+  const clean = await all()
+  expect(clean.map(({ error }) => error)).toEqual(clean.map(() => null))
+  expect(clean.slice(0, 3).map(({ result }) => result)).toEqual([
+    { a: [1, { b: 'c\n"\\\u2028\u0001' }, null], n: 0, e: 1e21, t: true, nan: null },
+    { d: '1970-01-01T00:00:00.000Z', m: {}, s: {}, e: {}, r: {}, big: null, t: { 0: 1, 1: 2 }, sparse: [null, 1] },
+    [{ x: ['y'], deep: { z: null } }, ['y']],
+  ])
+  expect(clean.at(-2)!.result).toEqual({ brings: 'its own brings', made: [1], proxy: [1, { a: 2 }], url: 'http://x/' })
+  for (const replacement of REPLACEMENTS) {
+    await take(session, { navigate: { url: `${site.url}/form` } })
+    await evaluate(MADE)
+    expect((await evaluate(`${replacement}; 1`)).error).toBeNull()
+    expect({ replacement, all: await all() }).toEqual({ replacement, all: clean })
+  }
+  await take(session, { navigate: { url: `${site.url}/form` } })
+  await evaluate(MADE)
+  // A page that has put a toJSON of its own into dates and hides their class is beyond knowing.
+  for (const replacement of REPLACEMENTS.filter((one) => !one.startsWith('window.'))) {
+    expect((await evaluate(`${replacement}; 1`)).error).toBeNull()
+  }
+  expect(await all()).toEqual(clean)
   expect((await take(session, { extract: { target: { css: 'h1' } } })).result).toBe('Sign in')
+  const late = await evaluate('new ((async () => {})().constructor)(() => {})', {
+    timeoutMs: 400,
+  })
+  expect(late.error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('did not come') })
+})
+
+test('what stands in several places of a result is in each; what contains itself is a SCRIPT_ERROR', async () => {
+  expect((await evaluate('const shared = { s: 1 }; [shared, { again: shared }]')).result).toEqual([
+    { s: 1 },
+    { again: { s: 1 } },
+  ])
+  expect((await evaluate('const self = []; self.push(self); self')).error).toMatchObject({
+    code: 'SCRIPT_ERROR',
+    message: expect.stringContaining('itself'),
+  })
+  // Twice as many values with each level.
+  const doubled = 'let all = [1]; for (let i = 0; i < 60; i++) all = [all, all]; all'
+  expect((await evaluate(doubled)).error?.code).toBe('SCRIPT_ERROR')
 })
 
 test('a script that waits for what never comes says so, and the page goes on', async () => {

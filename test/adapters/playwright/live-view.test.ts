@@ -31,7 +31,8 @@ async function scripted() {
     pagesChanged: ignore,
   }
   targets.assign(observer, false)
-  const view = new LiveView(fake.wire, targets, logger)
+  const typing = { typed: () => Promise.resolve(), moved: ignore, inputComes: () => Promise.resolve() }
+  const view = new LiveView(fake.wire, targets, typing, logger)
   fake.attach('one', 'page')
   fake.sent.length = 0
   const sentMethods = () => fake.sent.map((text) => /"method":"([^"]+)"/.exec(text)![1])

@@ -13,7 +13,6 @@ import {
   netErrorIn,
   PLAYWRIGHT_ERRORS,
   refusedSelectorIn,
-  thrownByScript,
 } from '../../../src/adapters/playwright/library/playwright-errors.ts'
 
 let server: Server
@@ -96,8 +95,6 @@ const PROVOKED: Record<keyof typeof PLAYWRIGHT_ERRORS, (() => Promise<unknown>)[
     },
   ],
   download: [() => page.goto(`${site}/file`)],
-  scriptless: [() => meanwhile(forEver(), () => page.close()), () => meanwhile(forEver(), crash)],
-  navigatedAway: [() => meanwhile(forEver(), () => page.goto(site))],
   notHtml: [shown('<svg><text>a</text></svg>', () => page.locator('text').innerText({ timeout }))],
   noPicture: [
     shown('<body style="width: 300000px; height: 300000px">', () => page.screenshot({ fullPage: true, timeout: 0 })),
@@ -182,13 +179,6 @@ describe('what a message holds', () => {
     expect(firstLineOf(ofScript)).toBe('Not a checkbox or radio button')
     const ofBrowser = await failureOf(() => page.pdf({ pageRanges: 'x' }))
     expect(firstLineOf(ofBrowser)).toBe('Page range syntax error')
-  })
-
-  test('is what a script threw and where, but none of the frames of Playwright', async () => {
-    const error = await failureOf(() => page.evaluate("(function mine() { throw new Error('no') })()"))
-    expect(thrownByScript(error)).toMatch(/^Error: no, at mine \(/)
-    const thrown = await failureOf(() => page.evaluate("(() => { throw 'a text' })()"))
-    expect(thrownByScript(thrown)).toBe('a text')
   })
 
   test('is what covers an element', async () => {

@@ -1,6 +1,7 @@
 import { errors } from 'playwright'
 import { ACTION_LIMITS, type ActionError, type ActionErrorCode } from '../../../ports/action.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
+import { BrowserGone, PageCrashed, TargetGone } from '../cdp/protocol/target-gone.ts'
 import { coverIn, firstLineOf, hindranceIn, isPlaywrightError, netErrorIn } from '../library/playwright-errors.ts'
 import { ActionFailure } from './action-failure.ts'
 
@@ -16,10 +17,13 @@ function explain(
   timeoutMs: number,
 ): { code: ActionErrorCode; message: string } {
   if (error instanceof ActionFailure) return { code: error.code, message: error.message }
+  if (error instanceof TargetGone || error instanceof BrowserGone) {
+    return { code: 'PAGE_CLOSED', message: 'The page closed meanwhile.' }
+  }
   if (error instanceof errors.TimeoutError || isPlaywrightError(error, 'timeout')) {
     return explainTimeout(error, subject, timeoutMs)
   }
-  if (isPlaywrightError(error, 'crashed'))
+  if (error instanceof PageCrashed || isPlaywrightError(error, 'crashed'))
     return { code: 'PAGE_CLOSED', message: 'The page has crashed: close it and open another.' }
   if (isPlaywrightError(error, 'closed')) return { code: 'PAGE_CLOSED', message: 'The page closed meanwhile.' }
   const line = firstLineOf(error)

@@ -1,9 +1,11 @@
 import type { BrowserContext, Page } from 'playwright'
 import { ACTION_LIMITS, type GivenFile, type MadeFile } from '../../../ports/action.ts'
 import type { Json } from '../../../ports/json.ts'
+import type { CdpMethod, CdpParams, CdpResult } from '../cdp/protocol/cdp-commands.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
 import type { Holds } from '../cdp/targets/page-answers.ts'
 import type { Dialogs } from './dialogs.ts'
+import type { SecretTyping } from './secret-typing.ts'
 import type { PageDirectory } from '../cdp/targets/page-directory.ts'
 import type { OwnNavigation } from '../network/navigation-watch.ts'
 
@@ -16,6 +18,8 @@ export interface ActionSite {
   /** Of the pages of the session. */
   readonly deviceScaleFactor: number
   readonly pages: PageDirectory
+  /** Asks the page on the session of the protocol that is there already. */
+  readonly ask: <M extends CdpMethod>(method: M, params: CdpParams<M>) => Promise<CdpResult<M>>
   readonly dialogs: Dialogs
   readonly holds: Holds
   /** What the log will show of the step, also when it fails. */
@@ -33,6 +37,7 @@ export interface ActionSite {
   refuseAddress(url: string): string | null
   /** See EventSink. */
   expectSecret(text: string): () => void
+  readonly typing: SecretTyping
   /** Call it before a page is sent somewhere: what is refused is told of that navigation alone from then on. */
   follow(pageId: string, url: string): OwnNavigation
 }

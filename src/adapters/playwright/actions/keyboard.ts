@@ -2,6 +2,7 @@ import type { Locator } from 'playwright'
 import type { ActionValues } from '../../../contract/actions/list.ts'
 import type { ActionHandler } from './action-site.ts'
 import { elementOf } from './locate.ts'
+import { lookAt } from './secret-typing.ts'
 import { charactersOf, judge, judgeFocus, maskOf, type Judgement } from './secret-fields.ts'
 
 export const fill: ActionHandler<ActionValues<'fill'>> = async (site, { target, value }) => {
@@ -35,14 +36,22 @@ export const type: ActionHandler<ActionValues<'type'>> = async (site, { target, 
 }
 
 export const press: ActionHandler<ActionValues<'press'>> = async (site, { target, key }) => {
-  const isText = charactersOf(key) === 1
-  site.details.note({ key: isText ? masked(key) : key })
+  const typed = textOf(key)
+  site.details.note({ key: typed === '' ? key : masked(key) })
   const element = target === null ? null : await elementOf(site, target)
   const checking = element ? judge(element) : judgeFocus(site.page)
+  if (typed === '') site.typing.moved(site.pageId)
+  else await site.typing.typed(site.pageId, typed, element ? lookAt(element) : undefined)
   if (element) await element.press(key, { timeout: site.timeout, signal: site.signal })
   else await site.page.keyboard.press(key)
-  if (!isText || (await isHarmless(checking, element))) site.details.note({ key })
+  if (typed === '' || (await isHarmless(checking, element))) site.details.note({ key })
   return {}
+}
+
+/** What the key types; empty: nothing that is known. */
+function textOf(key: string): string {
+  const [, character] = /^(?:Shift\+)?(.)$/su.exec(key) ?? []
+  return character ?? ''
 }
 
 const masked = (text: string) => maskOf(charactersOf(text))

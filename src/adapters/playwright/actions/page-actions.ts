@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BrowserContext, Page } from 'playwright'
 import type { Logger } from '../../../logger.ts'
 import type {
@@ -8,6 +9,8 @@ import type {
   ObservationRequest,
 } from '../../../ports/action.ts'
 import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
+import type { CdpMethod, CdpParams, CdpResult } from '../cdp/protocol/cdp-commands.ts'
+import { TargetGone } from '../cdp/protocol/target-gone.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { NavigationGuard } from '../network/navigation-guard.ts'
 import { NavigationWatch, type OwnNavigation } from '../network/navigation-watch.ts'
@@ -21,6 +24,7 @@ import { describeDialog, Dialogs, requireNoDialog } from './dialogs.ts'
 import { HANDLERS } from './handlers.ts'
 import { describeTarget, locatorOf, requireRef } from './locate.ts'
 import { PageDirectory } from '../cdp/targets/page-directory.ts'
+import { SecretTyping } from './secret-typing.ts'
 import { cutSnapshot, takeSnapshot } from './snapshot.ts'
 
 const DEFAULT_TIMEOUT_MS = 30_000
@@ -44,6 +48,7 @@ const heldFor = (timeoutMs: number) =>
 /** What callers do with the pages of one browser. */
 export class PageActions {
   readonly #context: BrowserContext
+  readonly #targets: TargetRegistry
   readonly #wire: CdpConnection
   readonly #pages: PageDirectory
   readonly #dialogs: Dialogs
@@ -64,9 +69,11 @@ export class PageActions {
     logger: Logger,
   ) {
     this.#context = context
+    this.#targets = targets
     this.#wire = wire
     this.#pages = new PageDirectory(context, targets, wire.barrier)
     this.#dialogs = new Dialogs(context, new ClientInputs(wire, targets), wire.barrier, logger)
+    this.typing = new SecretTyping(wire, targets, (text) => this.expectSecret(text))
     this.#uploadsDir = uploadsDir
     this.#guard = guard
     this.#deviceScaleFactor = deviceScaleFactor
@@ -81,6 +88,8 @@ export class PageActions {
 
   /** See EventSink: told by whoever records. */
   expectSecret: (text: string) => () => void = () => () => {}
+  /** Hears of all that is typed into pages. */
+  readonly typing: SecretTyping
 
   dispose(): void {
     this.#dialogs.dispose()
@@ -118,6 +127,7 @@ export class PageActions {
         context: this.#context,
         deviceScaleFactor: this.#deviceScaleFactor,
         pages: this.#pages,
+        ask: (method, params) => this.#ask(actedOn, method, params),
         dialogs: this.#dialogs,
         holds: this.#wire.barrier,
         details,
@@ -129,6 +139,7 @@ export class PageActions {
         signal,
         refuseAddress,
         expectSecret: this.expectSecret,
+        typing: this.typing,
         follow: (navigated, url) => (own = this.#navigations.follow(navigated, url)),
       }
       const effect = await deadline.race(this.#take(step, site))
@@ -184,6 +195,16 @@ export class PageActions {
       const subject = target === null ? null : describeTarget(target)
       return { observation: null, error: actionErrorOf(why, subject, DEFAULT_TIMEOUT_MS) }
     }
+  }
+
+  /** What the browser had told before the answer, such as a new page, is known by then. */
+  async #ask<M extends CdpMethod>(pageId: string | null, method: M, params: CdpParams<M>): Promise<CdpResult<M>> {
+    const sessionId = pageId === null ? null : this.#targets.sessionIdOf(pageId)
+    if (sessionId === null) throw new TargetGone()
+    const answer = await this.#wire.ask(method, params, sessionId)
+    // What Playwright was handed is told in tasks of its own.
+    await nextTurn()
+    return answer
   }
 
   /** Playwright asks again for what was too large, as if the page had navigated, until its time is up. */

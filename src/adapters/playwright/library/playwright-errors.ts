@@ -10,10 +10,6 @@ export const PLAYWRIGHT_ERRORS = {
   interrupted: [/interrupted by another navigation/],
   /** Of a navigation that became a download. */
   download: [/Download is starting/],
-  /** Of a script that cannot run, or not to its end: none that it threw. */
-  scriptless: [/has been closed/, /Target crashed/],
-  /** Of a script whose page navigated while it ran. */
-  navigatedAway: [/Execution context was destroyed/],
   /** Of `innerText` of an SVG, say. */
   notHtml: [/not an HTMLElement/],
   /** Of a picture that is too large. */
@@ -50,8 +46,6 @@ export const LOOKS_AT_INPUT = 'Node is not an HTMLInputElement'
 /** Before what the error says: the name of the call, and what threw it. */
 const CALL = /^[a-zA-Z]+\.[a-zA-Z]+: /
 const THROWN = /^(Error|Protocol error \([\w.]+\)): /
-/** Of frames of a stack: where Playwright runs scripts. */
-const OWN_FRAME = /UtilityScript/
 /** In the log of a timeout: elements that cover the one in question, and what they are part of. */
 const COVER = /-\s+(<[^\n]*?>[^\n]*?)\s+(?:from (<[^\n]*>) subtree )?intercepts pointer events/g
 const HINDRANCE = /element is (not visible|not enabled|not stable|not editable|outside of the viewport)/g
@@ -77,13 +71,6 @@ export const withoutCall = (error: unknown): string => textOf(error).replace(CAL
 
 /** Likewise, without what threw it, and without the log behind it. */
 export const firstLineOf = (error: unknown): string => withoutCall(error).split('\n', 1)[0]!.replace(THROWN, '')
-
-/** What a script threw, and the first place of its own. */
-export function thrownByScript(error: unknown): string {
-  const said = withoutCall(error).split('\n')
-  const frame = said.find((line) => /^\s+at /.test(line) && !OWN_FRAME.test(line))
-  return [said[0], frame?.trim()].filter(Boolean).join(', ')
-}
 
 /** What covered an element last, by the log of a timeout; null: nothing did. */
 export function coverIn(error: unknown): string | null {

@@ -6,12 +6,13 @@ import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import { Cast, type ShownPage } from './cast.ts'
 import { FrameStream } from './frame-stream.ts'
-import { PageInputDispatcher } from './page-input-dispatcher.ts'
+import { PageInputDispatcher, type TypingWatch } from './page-input-dispatcher.ts'
 
 /** What people see of one browser's pages, and what they do with them. */
 export class LiveView {
   readonly #wire: CdpConnection
   readonly #targets: TargetRegistry
+  readonly #typing: TypingWatch
   readonly #logger: Logger
   /** Readers that have begun, and what each is shown: null while there is no page. */
   readonly #streams = new Map<FrameStream, Cast | null>()
@@ -23,8 +24,9 @@ export class LiveView {
   )
   #ended = false
 
-  constructor(wire: CdpConnection, targets: TargetRegistry, logger: Logger) {
+  constructor(wire: CdpConnection, targets: TargetRegistry, typing: TypingWatch, logger: Logger) {
     this.#wire = wire
+    this.#typing = typing
     this.#targets = targets
     this.#logger = logger
     wire.on('Page.screencastFrame', (frame, sessionId) => {
@@ -64,8 +66,10 @@ export class LiveView {
     const page = this.#page(pageId)
     if (!page) return 'NO_PAGE'
     let hand = this.#hands.get(page.targetId)
-    if (!hand)
-      this.#hands.set(page.targetId, (hand = new PageInputDispatcher(page, this.#wire, this.#targets, this.#logger)))
+    if (!hand) {
+      hand = new PageInputDispatcher(page, this.#wire, this.#targets, this.#typing, this.#logger)
+      this.#hands.set(page.targetId, hand)
+    }
     return (await hand.take(events)) ? 'TAKEN' : 'NOT_ANSWERED'
   }
 

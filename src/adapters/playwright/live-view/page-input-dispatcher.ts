@@ -17,11 +17,19 @@ const WHOLE_MS = 30_000
 /** The page did not take all of it in time. */
 class NotTaken extends Error {}
 
+/** Is told what comes before it does, for what is typed may be secret. */
+export interface TypingWatch {
+  typed(pageId: string, text: string): Promise<void>
+  moved(pageId: string): void
+  inputComes(pageId: string, method: string, params: Readonly<Record<string, unknown>>): Promise<void>
+}
+
 /** What people do with one page, over a session of the protocol of its own. */
 export class PageInputDispatcher {
   readonly #page: ShownPage
   readonly #wire: CdpConnection
   readonly #targets: TargetRegistry
+  readonly #typing: TypingWatch
   readonly #logger: Logger
   readonly #commands = new InputCommands()
   readonly #dragging = new Dragging()
@@ -29,10 +37,11 @@ export class PageInputDispatcher {
   #session: Promise<string> | null = null
   readonly #turn = new Semaphore(1)
 
-  constructor(page: ShownPage, wire: CdpConnection, targets: TargetRegistry, logger: Logger) {
+  constructor(page: ShownPage, wire: CdpConnection, targets: TargetRegistry, typing: TypingWatch, logger: Logger) {
     this.#page = page
     this.#wire = wire
     this.#targets = targets
+    this.#typing = typing
     this.#logger = logger
   }
 
@@ -62,11 +71,39 @@ export class PageInputDispatcher {
   }
 
   async #takeOne(event: InputEvent, sessionId: string, deadline: Deadline): Promise<void> {
+    if (event.kind === 'text') return this.#type(event, sessionId, deadline)
+    await this.#announce(event)
     if (event.kind === 'paste') await this.#paste(event.text, sessionId, deadline)
     else if (event.kind === 'mouse') await this.#move(event, sessionId, deadline)
     else if (event.kind === 'key' && event.key === 'Escape' && this.#dragging.isOn) {
       await this.#give(this.#dragging.cancel(), sessionId, deadline)
     } else await this.#give(this.#commands.of(event), sessionId, deadline)
+  }
+
+  async #announce(event: Exclude<InputEvent, { kind: 'text' }>): Promise<void> {
+    const { pageId } = this.#page
+    if (event.kind === 'paste') return this.#typing.typed(pageId, event.text)
+    if (event.kind === 'key') {
+      for (const { method, params } of this.#commands.of(event)) {
+        await this.#typing.inputComes(pageId, method, { ...params })
+      }
+    } else if (
+      (event.kind === 'mouse' && event.type === 'DOWN') ||
+      (event.kind === 'touch' && event.type === 'START')
+    ) {
+      this.#typing.moved(pageId)
+    }
+  }
+
+  /** What follows a line break or a tab may go into another field. */
+  async #type(event: Extract<InputEvent, { kind: 'text' }>, sessionId: string, deadline: Deadline): Promise<void> {
+    const { pageId } = this.#page
+    for (const text of event.text.split(/(?<=\r\n|\r(?!\n)|[\n\t])/)) {
+      const typed = text.replace(/[\r\n\t]+$/, '')
+      await deadline.race(this.#typing.typed(pageId, typed))
+      if (typed !== text) this.#typing.moved(pageId)
+      await this.#give(this.#commands.of({ ...event, text }), sessionId, deadline)
+    }
   }
 
   /** The page was about to let something be dragged, in a session of the protocol. */

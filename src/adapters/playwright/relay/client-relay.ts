@@ -3,6 +3,7 @@ import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp
 import { isDeeperThan } from '../../../contract/json-depth.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import { Deadline } from '../../../async/deadline.ts'
+import type { SecretTyping } from '../actions/secret-typing.ts'
 import { FlowControl, type Unanswered } from './flow-control.ts'
 import { heedGuard, type HeededGuard } from './blocked-act.ts'
 import { outcomeIn } from './command-outcome.ts'
@@ -56,6 +57,7 @@ interface RelayGround extends LiveViewBrowser {
   loads: ClientLoads
   /** The client did something on a page that may open a dialog; null: the page is not known. */
   acted(pageId: string | null): void
+  typing: Pick<SecretTyping, 'inputComes'>
 }
 
 /**
@@ -145,6 +147,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     if (method.startsWith('Emulation.')) this.#emulated.add(method)
     if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
     if (isPageInput(method)) this.#ground.acted(actedOn)
+    if (method.startsWith('Input.')) void this.#ground.typing.inputComes(actedOn, method, command.params)
     this.#noteInFront(command)
     const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, verdict.send.sessionId, outcome)
     this.#backlog.add(unanswered)
@@ -388,8 +391,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
   }
 
   #regulate(): void {
-    if (this.#backlog.isFull || this.#isCongested) this.#client.pause()
-    else this.#client.resume()
+    this.#client[this.#backlog.isFull || this.#isCongested ? 'pause' : 'resume']()
   }
 }
 

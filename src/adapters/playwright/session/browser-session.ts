@@ -99,7 +99,7 @@ export class PlaywrightSession implements BrowserSession {
     const { deviceScaleFactor } = emulation
     this.#actions = new PageActions(context, targets, process.wire, uploads, this.#guard, deviceScaleFactor, logger)
     this.#actions.expectSecret = (text) => recorder.expectSecret(text)
-    this.#liveView = new LiveView(process.wire, targets, logger)
+    this.#liveView = new LiveView(process.wire, targets, this.#actions.typing, logger)
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return
@@ -250,6 +250,7 @@ export class PlaywrightSession implements BrowserSession {
       emulation: this.#emulation,
       permitAgain: () => void this.#permitAgain(),
       acted: (pageId: string | null) => dialogs.client.acted(pageId),
+      typing: this.#actions.typing,
       logger: this.#logger,
     }
     try {

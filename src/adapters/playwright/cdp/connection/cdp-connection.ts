@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ConnectOverCDPTransport } from 'playwright'
 import type { Logger } from '../../../../logger.ts'
 import { CommandIds, FIRST_OWN_ID } from '../protocol/command-ids.ts'
-import type { CdpArguments, CdpMethod, CdpResult } from '../protocol/cdp-commands.ts'
+import type { CdpArguments, CdpMethod, CdpParams, CdpResult } from '../protocol/cdp-commands.ts'
 import type { CdpEvent, CdpEvents } from '../protocol/cdp-events.ts'
 import { faultOwner, owned, ownedAs, ownedBy } from '../../../../fault-owner.ts'
 import { ReleaseBarrier, RUN } from '../barrier/release-barrier.ts'
@@ -15,6 +15,7 @@ import type { Tenant, TenantResponse, TenantCommand } from './tenant.ts'
 import { TenantSet } from './tenant-set.ts'
 import { readEnds } from '../pipe/message-text.ts'
 import { freeMemory } from '../pipe/free-memory.ts'
+import { EventListeners, type Listener } from './event-listeners.ts'
 import { GatheredReads } from '../pipe/gathered-reads.ts'
 import { InputCongestion } from '../pipe/input-congestion.ts'
 import { isTooIntricate } from '../pipe/json-weight.ts'
@@ -22,11 +23,11 @@ import { MessageFramer } from '../pipe/message-framer.ts'
 import { headOf, tailOf, type OversizedMessage } from '../pipe/message-limits.ts'
 import { describeOversized, isResult, mayBeSkipped, tooLarge, type TooLarge } from '../pipe/oversized-message.ts'
 import { OverdueLines } from '../pipe/overdue-lines.ts'
+import { Misbehavior } from './misbehavior.ts'
 import { PendingCommands } from './pending-commands.ts'
 import { PlaywrightInbox } from './playwright-inbox.ts'
 import { UtilityWorlds } from './utility-worlds.ts'
-
-type Listener<M extends CdpEvent> = (params: CdpEvents[M], sessionId: string | undefined) => void
+import { BrowserGone } from '../protocol/target-gone.ts'
 
 /** Of a message. At 100 MiB (of a pipe) Chromium takes its connection for broken, and ends. */
 const MOST_BYTES = 99 * 1024 * 1024
@@ -42,8 +43,6 @@ const SERVER_ERROR = -32_000
  */
 export class CdpConnection implements Turns {
   readonly transport: ConnectOverCDPTransport
-  /** Resolves when the browser says what no browser should, and its session has to end: why, for people. */
-  readonly misbehaved: Promise<string>
   /** Targets that wait for a debugger, and who they wait for. */
   readonly barrier: ReleaseBarrier
   /** Hears how many milliseconds each turn took. */
@@ -55,10 +54,14 @@ export class CdpConnection implements Turns {
   readonly #reads: GatheredReads
   readonly #inbox: PlaywrightInbox
   readonly #logger: Logger
+  readonly #misbehavior: Misbehavior
   /** All pipes take turns in one task, which is nobody's. */
   readonly #owner = faultOwner()
-  readonly #listeners = new Map<string, ((params: never, sessionId: string | undefined) => void)[]>()
-  readonly #withheld = new Map<string, (params: never, sessionId: string | undefined) => boolean>()
+  readonly #listeners = new EventListeners((error, method) => {
+    // An event that is not recorded must not be missing silently: it ends the session, and neither others nor the server.
+    this.#logger.error({ err: error, method }, 'an event of the browser could not be recorded')
+    this.#owner?.fail(error)
+  })
   readonly #pending = new PendingCommands()
   readonly #guests = new TenantSet()
   readonly #emulation = new EmulationMemory()
@@ -71,14 +74,12 @@ export class CdpConnection implements Turns {
   readonly #congestion: InputCongestion
   readonly #ids = new CommandIds()
   #closed = false
-  #hasMisbehaved = false
   /** The pipe brings nothing more. */
   #isOver = false
   readonly #resultListeners = new Set<() => void>()
   #isTransportClosed = false
   #lastWords: NodeJS.Timeout | undefined
   #caughtUp = Promise.withResolvers<void>()
-  readonly #misbehave: (why: string) => void
 
   /** `downloadsDir`: where the browser shall put downloads. */
   constructor(input: Writable, output: Readable, downloadsDir: string, pipes: BrowserPipes, logger: Logger) {
@@ -88,24 +89,16 @@ export class CdpConnection implements Turns {
     this.#congestion = new InputCongestion(input)
     this.#pipes = pipes
     this.#logger = logger
-    const { promise, resolve } = Promise.withResolvers<string>()
-    this.misbehaved = promise
-    this.#misbehave = (why) => {
-      if (this.#hasMisbehaved) return
-      this.#hasMisbehaved = true
-      logger.warn({ why }, 'a browser misbehaves')
-      resolve(why)
-    }
+    this.#misbehavior = new Misbehavior(logger)
     this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#guests.mayBeRelayed(head))
-    this.#inbox = new PlaywrightInbox(
-      (message) => this.#hand(message),
-      () => pipes.turns.wake(this),
-    )
+    const wake = () => pipes.turns.wake(this)
+    this.#inbox = new PlaywrightInbox((message) => this.#hand(message), wake)
     this.#overdue = new OverdueLines(pipes.limits.overdueMs)
     this.on('Runtime.consoleAPICalled', ({ timestamp, executionContextId }) => {
       this.#reads.line()
       if (executionContextId !== 0) this.#overdue.heard(timestamp, pipes.turns.behindMs(this))
     })
+    this.on('Inspector.targetCrashed', (_, sessionId) => this.#pending.crash(sessionId))
     this.barrier = new ReleaseBarrier({
       letRun: (sessionId) => this.tell(RUN, {}, sessionId),
       heard: (sessionIds) => whenHeard(this, sessionIds),
@@ -118,30 +111,32 @@ export class CdpConnection implements Turns {
     }
     output.on('data', (chunk: Buffer) => {
       this.#framer.push(chunk)
-      pipes.turns.wake(this)
+      wake()
     })
     const over = () => {
       this.#isOver = true
-      pipes.turns.wake(this)
+      wake()
     }
-    output.on('close', over)
-    output.on('error', over)
+    output.on('close', over).on('error', over)
     // The pipe of a dying browser breaks; what it said before is still to be read from the other.
     input.on('error', () => {
       this.#lastWords ??= setTimeout(over, LAST_WORDS_MS)
     })
   }
 
+  /** Resolves when the browser violates its protocol, and its session has to end: with the reason. */
+  get misbehaved(): Promise<string> {
+    return this.#misbehavior.first
+  }
+
   /** Listens to an event on every session of this wire, Playwright's and ours. */
   on<M extends CdpEvent>(method: M, listener: Listener<M>): void {
-    const listeners = this.#listeners.get(method)
-    if (listeners) listeners.push(listener)
-    else this.#listeners.set(method, [listener])
+    this.#listeners.on(method, listener)
   }
 
   /** Keeps events from Playwright that are meant for us alone; listeners hear them. One predicate an event. */
   withhold<M extends CdpEvent>(method: M, isOurs: (...event: Parameters<Listener<M>>) => boolean): void {
-    this.#withheld.set(method, isOurs)
+    this.#listeners.withhold(method, isOurs)
   }
 
   /**
@@ -185,15 +180,23 @@ export class CdpConnection implements Turns {
     return this.#send(method, params ?? {}, sessionId)
   }
 
+  /**
+   * Asks a page on Playwright's session. Resolves once Playwright has everything that the browser said before, and rejects
+   * with PageCrashed where the page has crashed, since it never answers then.
+   */
+  ask<M extends CdpMethod>(method: M, params: CdpParams<M>, sessionId: string): Promise<CdpResult<M>> {
+    return this.#send(method, params, sessionId, true)
+  }
+
   /** Sends a command whose answer nobody needs, such as one to a target that may be gone already. */
   tell<M extends CdpMethod>(method: M, ...[params, sessionId]: CdpArguments<M>): void {
     this.#tellBrowser(method, params ?? {}, sessionId)
   }
 
-  #send(method: string, params: object, sessionId: string | undefined): Promise<object> {
-    if (this.#closed) return Promise.reject(new Error(`${method}: the browser is gone`))
+  #send(method: string, params: object, sessionId: string | undefined, isInTurn = false): Promise<object> {
+    if (this.#closed) return Promise.reject(new BrowserGone(`${method}: `))
     const id = this.#ids.next()
-    const answered = this.#pending.add(id, sessionId)
+    const answered = this.#pending.add(id, sessionId, isInTurn)
     this.#write(sessionId === undefined ? { id, method, params } : { id, method, params, sessionId })
     return answered
   }
@@ -280,11 +283,11 @@ export class CdpConnection implements Turns {
         this.#take(message)
       } while (performance.now() < until)
       this.#inbox.drain(until)
-      if (this.#framer.isEndless) this.#misbehave('The browser sent a message that does not end.')
+      if (this.#framer.isEndless) this.#misbehavior.report('The browser sent a message that does not end.')
     } catch (error) {
       this.#logger.error({ err: error }, 'a message of the browser could not be processed')
       if (this.#owner) this.#owner.fail(error)
-      else this.#misbehave('A message of the browser could not be processed.')
+      else this.#misbehavior.report('A message of the browser could not be processed.')
     }
     const canRead = !this.#framer.isIdle && !this.#inbox.isFull
     if (this.#framer.isIdle) {
@@ -313,11 +316,10 @@ export class CdpConnection implements Turns {
       return this.#leaveOut(describeOversized(ends))
     }
     const { length } = message
-    const text = message.toString()
+    const parsed = parseMessage(message.toString())
     freeMemory(message)
-    const parsed = parseMessage(text)
     if (parsed) this.#dispatch(parsed, length)
-    else this.#misbehave('The browser sent a message that is not valid.')
+    else this.#misbehavior.report('The browser sent a message that is not valid.')
   }
 
   /** A message that is too large: whoever asked is told, what pages did is counted, without anything else we cannot be. */
@@ -327,7 +329,9 @@ export class CdpConnection implements Turns {
     const guest = this.#guests.of(sessionId)
     if (guest) return guest.eventTooLarge(message)
     if (method !== null && this.#skipped && mayBeSkipped(method)) return this.#skipped(message)
-    this.#misbehave(tooLarge(method === null ? 'A message of the browser' : `The browser's ${method} event`, bytes))
+    this.#misbehavior.report(
+      tooLarge(method === null ? 'A message of the browser' : `The browser's ${method} event`, bytes),
+    )
   }
 
   #leaveOutAnswer(id: number, sessionId: string | null, head: string, why: string): void {
@@ -339,9 +343,9 @@ export class CdpConnection implements Turns {
   }
 
   #dispatch(message: CdpMessage, bytes: number): void {
-    if (message.id !== undefined && message.id >= FIRST_OWN_ID) {
-      return this.#pending.answered(message.id, message)
-    }
+    const { id } = message
+    if (id !== undefined && id >= FIRST_OWN_ID && !this.#pending.isInTurn(id))
+      return this.#pending.answered(id, message)
     if (message.method !== undefined && this.#tell(message.method, message)) return
     this.#inbox.add(message, bytes)
   }
@@ -352,19 +356,12 @@ export class CdpConnection implements Turns {
       const { sessionId: ended } = (params ?? {}) as Partial<CdpEvents['Target.detachedFromTarget']>
       if (ended !== undefined) this.#forget(ended)
     }
-    for (const listener of this.#listeners.get(method) ?? []) {
-      try {
-        listener(params as never, sessionId)
-      } catch (error) {
-        // What is not recorded must not be missing quietly: it costs the session, not the others, nor the server.
-        this.#logger.error({ err: error, method }, 'an event of the browser could not be recorded')
-        this.#owner?.fail(error)
-      }
-    }
-    return this.#withheld.get(method)?.(params as never, sessionId) === true
+    return this.#listeners.notify(method, params, sessionId)
   }
 
   #hand(message: CdpMessage): void {
+    const { id } = message
+    if (id !== undefined && id >= FIRST_OWN_ID) return this.#pending.answered(id, message)
     try {
       this.transport.onmessage?.(message)
     } catch (error) {

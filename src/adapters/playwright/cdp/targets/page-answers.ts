@@ -1,6 +1,7 @@
 import type { Page } from 'playwright'
 import { HOLDING_MS } from '../barrier/paused-target.ts'
 import type { ReleaseBarrier } from '../barrier/release-barrier.ts'
+import { isPlaywrightError } from '../../library/playwright-errors.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 
 /** What pages may have to wait for before they can answer anything. */
@@ -14,7 +15,8 @@ export async function answers(page: Page, withinMs: number, holds: Holds): Promi
   const heldBefore = holds.whenFree()
   const answer = page.evaluate('true').then(
     () => true,
-    () => null,
+    // Playwright's part in a page fails where the page has replaced what it is made of, which is an answer as well.
+    (error: unknown) => (isPlaywrightError(error, 'closed', 'crashed') ? null : true),
   )
   if ((await Deadline.result(answer, withinMs)) === true) return true
   const free = holds.whenFree() ?? heldBefore

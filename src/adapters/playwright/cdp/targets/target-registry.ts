@@ -201,6 +201,14 @@ export class TargetRegistry {
     return [...this.#pages.values()].find((page) => page.pageId === pageId)?.targetId ?? null
   }
 
+  /** Of Playwright with the page. Null: there is no such page (any more). */
+  sessionIdOf(pageId: string): string | null {
+    for (const { type, page, sessionId } of this.#sessions.values()) {
+      if (type === 'page' && page?.pageId === pageId) return sessionId
+    }
+    return null
+  }
+
   pageIdOf(targetId: string): string | null {
     return this.#pages.get(targetId)?.pageId ?? null
   }
@@ -267,8 +275,8 @@ export class TargetRegistry {
    * hangs takes no new one).
    */
   async endScript(pageId: string): Promise<void> {
-    const session = [...this.#sessions.values()].find(({ type, page }) => type === 'page' && page?.pageId === pageId)
-    if (session) await this.#wire.send('Runtime.terminateExecution', {}, session.sessionId)
+    const sessionId = this.sessionIdOf(pageId)
+    if (sessionId !== null) await this.#wire.send('Runtime.terminateExecution', {}, sessionId)
   }
 
   #tracked(sessionId: string | undefined): TrackedSession | undefined {
@@ -360,19 +368,14 @@ export class TargetRegistry {
     if (isListed && !isAskedAgain) return this.#show(page, cutUrl(url), page.title)
     page.listed = { url, title, asked: isListed ? page.listed.asked + 1 : 0 }
     const { listed } = page
-    const known = mayBeUrl(title, url) ? titleOf(this.#wire, this.#sessionIdOf(page)) : title
+    const known = mayBeUrl(title, url)
+      ? titleOf(this.#wire, page.pageId === null ? null : this.sessionIdOf(page.pageId))
+      : title
     // A page is where it is at once, whatever its title takes.
     this.#show(page, cutUrl(url), typeof known === 'string' ? cutText(known, TEXT_LIMITS.title) : '')
     if (typeof known === 'string') return
     const asked = await known
     if (page.listed === listed) this.#show(page, cutUrl(url), cutText(asked, TEXT_LIMITS.title))
-  }
-
-  #sessionIdOf(page: TrackedPage): string | null {
-    for (const session of this.#sessions.values()) {
-      if (session.type === 'page' && session.page === page) return session.sessionId
-    }
-    return null
   }
 
   #show(page: TrackedPage, url: string, title: string): void {
