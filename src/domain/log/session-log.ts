@@ -23,12 +23,11 @@ import { StoreRetry } from './store-retry.ts'
 import { deeplyWellFormed } from './well-formed.ts'
 
 /**
- * The one writer of a session's log (guarantees 1, 2, 7 and 9 of docs/event-log.md).
- *
- * `append` never waits and never fails: it queues. One loop takes what has gathered, numbers it, commits it in one
- * statement and only then tells anyone. While a batch commits the next gathers, so an idle log has the latency of one
- * commit and a busy one the throughput of large batches. A sequence is given when a batch is formed, not when an entry
- * is queued; so whatever had to be dropped leaves an entry in its place and no hole.
+ * The only writer of a session's log (guarantees 1, 2, 7 and 9 of docs/event-log.md).
+ * `append` never waits and never fails: it queues. A single loop takes the queued entries, numbers them, commits them
+ * in one statement and only then notifies readers. While a batch commits the next one gathers, so an idle log has the
+ * latency of one commit and a busy one the throughput of large batches. Sequences are assigned when a batch is
+ * formed, not when an entry is queued, so dropped entries leave a marker in their place and no gap.
  */
 export class SessionLog {
   readonly sessionId: string
@@ -50,12 +49,12 @@ export class SessionLog {
   #batch: readonly LogEntry[] = []
   #unrecorded: DroppedEntries | null = null
   #isCommitting = false
-  /** Whoever appends: commits are the session's. */
+  /** Its faults are the session's, regardless of the caller that appends. */
   readonly #committing = bound(() => this.#commitAll())
   readonly #progress = new CommitProgress()
   readonly #patience: StoreRetry
   readonly #awaited = new AwaitedEntries()
-  /** Nothing gathers while somebody waits for what is there, or it is enough. */
+  /** A batch is due at once when a caller waits for it, or when it is full. */
   readonly #pace = new CommitPace(
     () =>
       this.#progress.isAwaited ||
@@ -65,7 +64,7 @@ export class SessionLog {
       isBatch(this.#queue.length, this.#queuedBytes),
   )
 
-  /** Dropped because the queue was full; recording resumes when it is half empty again. */
+  /** Entries dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
   readonly #drops = new DropMarkers((draft) => this.#mark(draft))
 
@@ -90,17 +89,17 @@ export class SessionLog {
     for (const entry of firstEntries) this.#tail.push(entry, approximateSize(entry.data))
   }
 
-  /** Of what is committed. */
+  /** Covers committed entries only. */
   get head(): LogHead {
     return { lastSequence: this.#lastSequence, ended: this.#ended }
   }
 
-  /** Of what is committed. */
+  /** Covers committed entries only. */
   get counts(): LogCounts {
     return this.#counts
   }
 
-  /** Committed entries after the sequence, from memory; null: ask the store. */
+  /** Committed entries after the sequence, from memory; null if the store must be read. */
   readTail(after: number, limit: number, maxBytes: number): LogEntry[] | null {
     return this.#tail.readAfter(after, limit, maxBytes)
   }
@@ -130,19 +129,19 @@ export class SessionLog {
     this.#startCommitting()
   }
 
-  /** An entry of this kind, which would come now, is missing. */
+  /** Records that an entry of this kind is missing at this point. */
   miss(kind: SessionEventKind, reason: MissReason): void {
     if (this.#ended || this.#lost) return
     const dropped = { kind, at: Date.now() }
     if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
-    // Its marker takes the place that the entry would have taken.
+    // Its marker takes the entry's place.
     this.#accepted += 1
     this.#drops.missed(dropped, reason)
   }
 
   /**
-   * As append; resolves with the entry when it is committed, or with null when it will never be: the log was lost, has
-   * ended, or the store refuses the entry.
+   * Like append; resolves with the entry once it is committed, or with null if it will never be: the log was lost or
+   * has ended, or the store rejects the entry.
    */
   commit(draft: EntryDraft, patch: SessionPatch | null = null): Promise<LogEntry | null> {
     if (this.#ended || this.#lost) return Promise.resolve(null)
@@ -160,7 +159,9 @@ export class SessionLog {
     this.#startCommitting()
   }
 
-  /** Resolves when everything asked for so far is committed, whatever is queued after it; or when the log is lost. */
+  /**
+   * Resolves when everything requested so far is committed, regardless of later requests, or when the log is lost.
+   */
   flush(): Promise<void> {
     const reached = this.#progress.reach()
     this.#pace.look()
@@ -177,11 +178,14 @@ export class SessionLog {
       const entries = await endFailedLog(this.#store, log, draft, patch, this.#logger)
       if (entries.length > 0) this.#noteCommitted(entries, patch)
     }
-    // A log that was lost has no final entry: who follows it must not be told that it is complete.
+    // A lost log has no final entry: its followers must not take it for complete.
     if (!this.#lost) this.#ended = true
   }
 
-  /** The server is going down and this log is far behind: what waits becomes a count, so that the end can be committed. */
+  /**
+   * The server is shutting down and this log is far behind: waiting entries are counted instead, so that the end can
+   * be committed.
+   */
   cutShort(): void {
     if (this.#ended || this.#lost) return
     const dropped = this.#overflow ?? new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
@@ -195,7 +199,7 @@ export class SessionLog {
     this.#startCommitting()
   }
 
-  /** Stops trying to commit: the server is going down and the store is away. */
+  /** Stops trying to commit: the server is shutting down and the store is unavailable. */
   abandon(): void {
     this.#patience.giveUp()
   }
@@ -208,12 +212,13 @@ export class SessionLog {
 
   #isFull(size: number, most = 1): boolean {
     const { maxQueuedEntries, maxQueuedBytes } = this.#limits
-    // Once full, half of it must drain first: else a steady flood would leave a marker between every few entries.
+    // Once full, half of it must drain first: otherwise a steady flood would leave a marker between every few
+    // entries.
     const share = this.#isCut ? 0 : this.#overflow ? Math.min(0.5, most) : most
     return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
   }
 
-  /** An ENTRIES_DROPPED, whatever is waiting already. */
+  /** Queues an ENTRIES_DROPPED even if the queue is full. */
   #mark(draft: EntryDraft<'ENTRIES_DROPPED'>): void {
     this.#enqueue({ draft, size: MARKER_SIZE, patch: null })
     this.#startCommitting()
@@ -242,7 +247,7 @@ export class SessionLog {
     this.#committing().then(
       () => {
         this.#isCommitting = false
-        // Who was told of the last commit may have asked for more since the loop looked for the last time.
+        // Listeners of the last commit may have queued more since the loop last checked.
         this.#startCommitting()
       },
       (error: unknown) => {
@@ -256,8 +261,8 @@ export class SessionLog {
   }
 
   async #commitAll(): Promise<void> {
-    // One turn of the event loop lets all gather that arrived in one piece of the browser's pipe, or belongs together,
-    // as a file and the action that made it.
+    // One turn of the event loop gathers all entries that arrived in one chunk of the browser's pipe, or belong
+    // together, such as a file and the action that produced it.
     await turn()
     while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
       await this.#pace.next()
@@ -295,7 +300,7 @@ export class SessionLog {
         return await this.#store.patchSession(this.sessionId, patch)
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error
-        // It would be refused again and again, and the log with it. What it changes is state that changes again.
+        // It would be rejected again and again, and the log with it. It changes state that will change again.
         this.#logger.error({ err: error }, 'the store refused a change of a session')
         return true
       }
@@ -334,7 +339,7 @@ export class SessionLog {
     }
   }
 
-  /** What has no room becomes a count as well; the end, for which some is kept, takes that along when it comes. */
+  /** Entries that no longer fit are counted, too; the end, for which room is reserved, commits that count. */
   async #putBack(entries: readonly LogEntry[], patch: SessionPatch | null): Promise<void> {
     this.#batch = []
     this.#queue.unshift(...entries.map(queuedAgain))
@@ -344,8 +349,8 @@ export class SessionLog {
   }
 
   /**
-   * Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (guarantee 9). Where it was not
-   * the data that was refused, the same is done to lose no more than must be, but the session has failed.
+   * Splits a rejected batch until the bad entry is isolated and replaced by ENTRIES_DROPPED (guarantee 9). If the
+   * cause was not the data, the same is done to lose as little as possible, but the session has failed.
    */
   async #commitAroundRefused(entries: LogEntry[], patch: SessionPatch | null, cause: unknown): Promise<void> {
     if (entries.length > 1) {
@@ -376,7 +381,7 @@ export class SessionLog {
     for (const entry of entries) this.#awaited.settle(entry, entry)
   }
 
-  /** What is not committed of the batch that was taken last, and of what waits. */
+  /** Counts the uncommitted entries of the last batch and of the queue. */
   #countUnrecorded(): DroppedEntries {
     const unrecorded = new DroppedEntries('UNSTORABLE')
     for (const entry of this.#batch) if (entry.sequence > this.#lastSequence) unrecorded.add(entry)
