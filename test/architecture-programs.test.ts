@@ -9,7 +9,7 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
   .sort()
   .map(readSource)
 
-/** What tabwire/client may bring along: libraries without a technology of Node's. */
+/** Allowed dependencies of tabwire/client: libraries that do not need Node. */
 const OF_CLIENT = ['eventsource-parser', 'graphql']
 
 /** Beside the server there are programs that run elsewhere, and stay apart from it. */

@@ -27,7 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   schema: ['domain', 'ports', 'contract', 'http-paths.ts', ASYNC, ...COMMON],
   server: ['schema', 'domain', 'ports', 'contract', 'fault-owner.ts', 'http-paths.ts', ASYNC, ...COMMON],
   bridge: [ASYNC, ...COMMON],
-  // Runs in browsers and in programs of others: it brings nothing of the server.
+  // Runs in browsers and in other programs: it includes no server code.
   client: [],
   'adapters/artifacts': ['ports', ASYNC, ...COMMON],
   'adapters/bus': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
@@ -96,8 +96,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 }
 
 /**
- * Folders that are divided further: for each part, the parts that it may import. What lies at the top of such a folder
- * ties its parts together: it may import all of them, and none imports it. A part may be divided in turn.
+ * Divided folders: for each part, the parts that it may import. Files at the top of such a folder tie its parts
+ * together: they may import all of them, and none imports them. A part may be divided in turn.
  */
 const PARTS: Record<string, Record<string, readonly string[]>> = {
   domain: {
@@ -168,7 +168,7 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
 const HIDDEN_PARTS = ['domain/session/', 'domain/local/']
 const SEE_HIDDEN_PARTS = ['domain', 'app.ts']
 
-/** Where global ids become UUIDs or are made of them: where clients, models and people at a command line are spoken to. */
+/** Modules that encode and decode global ids: the boundaries to clients, models and command-line users. */
 const SPEAK_GLOBAL_IDS = [
   'schema',
   'server',
@@ -179,7 +179,7 @@ const SPEAK_GLOBAL_IDS = [
   'domain/sessions/idempotency.ts',
 ]
 
-/** The part of a divided folder that a path below src/ belongs to; null: it lies at the top of it, or elsewhere. */
+/** The part of a divided folder that a path below src/ belongs to; null if it is at its top, or elsewhere. */
 function partOf(folder: string, path: string): string | null {
   if (!path.startsWith(`${folder}/`)) return null
   const below = path.slice(folder.length + 1)

@@ -286,7 +286,7 @@ describe('serve', () => {
     const { data } = await ask(server.url, key, 'mutation { startSession(waitUntil: RUNNING) { id status } }')
     expect(data).toMatchObject({ startSession: { status: 'RUNNING' } })
     server.child.kill('SIGTERM')
-    // Another code would say that it had waited for them in vain.
+    // Another code would mean that it had waited for them in vain.
     expect(await server.finished).toMatchObject({ code: 0, signal: null })
 
     const again = await serve()
@@ -342,7 +342,7 @@ describe('serve', () => {
     expect(stdout).not.toContain(key)
   })
 
-  /** A start that fails; a busy machine may take so long over it that it also says what it waits for. */
+  /** A failing start; on a busy machine it may take long enough to report progress as well. */
   const refused = async (env: Record<string, string>) => {
     const outcome = await run(['serve'], env)
     return { ...outcome, stderr: outcome.stderr.replaceAll(/^Still .* \(\d+ s\)\n/gm, '') }

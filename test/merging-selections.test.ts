@@ -40,7 +40,7 @@ const returned = types.filter(isAbstractType).filter((abstract) =>
 const signatureOf = ({ type, args }: Field) =>
   `${args.map((argument) => `${argument.name}: ${String(argument.type)}`).join(', ')} → ${String(type)}`
 
-/** Names that have more than one type among the types of an interface or union, each with what it is where. */
+/** Names with more than one type among the types of an interface or union, each with its type by location. */
 function conflictsIn(abstract: GraphQLAbstractType): Map<string, string> {
   const byName = Map.groupBy(
     schema.getPossibleTypes(abstract).flatMap((type) => fieldsOf(type).map((field) => ({ type, field }))),

@@ -6,11 +6,11 @@ import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
 import { NO_DEADLINE } from '../support/patience.ts'
 import { history, line, newLog, oneTo, sequences, store, useStore } from '../support/session-log.ts'
 
-/** Logs that cannot go on: the store fails for a reason that waiting does not cure, or another writer has taken over. */
+/** Logs that cannot continue: the store fails permanently, or another writer has taken over. */
 
 useStore()
 
-/** The real store, whose `append` throws as a faulty encoder would while `fails` says so. */
+/** The real store, whose `append` throws like a faulty encoder while `fails` is set. */
 function withFaultyAppend(fails: (entries: readonly LogEntry[]) => boolean, patchFails = false): Store {
   return new Proxy(store, {
     get(target, property) {

@@ -26,7 +26,7 @@ function fakeStore() {
     async findApiKeys(ids: readonly string[]) {
       asked.push([...ids])
       if (store.isAway) throw new StoreUnavailable(new Error('away'))
-      // As they are when they are asked for.
+      // As of the time of the query.
       const found = ids.flatMap((id) => records.get(id) ?? [])
       if (store.holds) await new Promise<void>((resolve) => held.push(resolve))
       return found

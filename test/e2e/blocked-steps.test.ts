@@ -31,7 +31,7 @@ test('a refusal is told of the step that caused it', async () => {
       await run(id, [{ navigate: { url: `${site().url}/${way}?${encodeURIComponent(ELSEWHERE + way)}` } }])
       const steps = await run(id, [{ navigate: { url: fine } }])
       for (const { error } of [...steps, ...(await run(id, [{ evaluate: { expression: '1' } }]))]) {
-        // What the page before had asked for may be what is shown in the end.
+        // The pending navigation of the previous page may win.
         if (error?.code !== 'NAVIGATION_INTERRUPTED') told.add(error?.message ?? 'done')
       }
     }

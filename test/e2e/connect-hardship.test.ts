@@ -11,10 +11,10 @@ const { site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(st
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** What the browser takes and does not answer. */
+/** A command that the browser accepts but never answers. */
 const NEVER = { expression: 'new Promise(() => {})', awaitPromise: true }
 
-// Megabytes and thousands of commands: all of it is waited for, and nothing here says how long that takes.
+// Megabytes and thousands of commands: all are awaited, regardless of how long they take.
 describe('clients that misbehave', { timeout: 180_000 }, () => {
   test('garbage is answered, a message that is no text ends the connection; the session and its others go on', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')

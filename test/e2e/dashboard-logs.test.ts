@@ -49,7 +49,7 @@ test('it follows the end, stops when one scrolls up, counts what comes, and goes
   const unseen = async () => Number(/^\d+/.exec(await resume.innerText())?.[0])
   const before = await unseen()
   await expect.poll(unseen).toBeGreaterThan(before + 50)
-  // What one reads stands still, whatever comes below it.
+  // The visible rows do not move when new ones arrive below.
   expect(await top()).toBe(stopped)
 
   await resume.click()

@@ -141,7 +141,7 @@ test('the network shows each request, when it ran beside the others, and everyth
   await request.getByText(`script ${site().url}/fetches`).first().waitFor()
   await request.getByRole('heading', { name: 'Cookies sent' }).waitFor()
 
-  // How one ended is said in words beside its color.
+  // The end reason is shown as text beside its color.
   await page.getByLabel('Filter by URL').fill('aborted')
   await expect
     .poll(() => row('Network', 'aborted').getByRole('gridcell').allInnerTexts())

@@ -213,7 +213,7 @@ describe('an end of a key', () => {
     const late = await openRawSocket(tabwire.url)
     late.send({ type: 'connection_init', payload: { 'x-api-key': secret } })
     expect((await late.closed).code).toBe(4403)
-    // Revoking again changes nothing.
+    // Revoking is idempotent.
     expect(await tabwire.query(REVOKE, { id: apiKey.id })).toMatchObject({ revokeApiKey })
   })
 

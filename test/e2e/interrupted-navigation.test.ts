@@ -5,9 +5,9 @@ import { connectApi } from '../support/connect-api.ts'
 import { startHeldSite } from '../support/site-held.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** Goes elsewhere while the step's own navigation is pending, for which nobody has clicked. */
+/** Navigates away, without a user gesture, while the step's own navigation is pending. */
 const MOVES_ON = `<script>fetch('/held/moves-on').then(() => { location = '/rival'; fetch('/held/moved-on') })</script>`
-/** Keeps the browser from showing another document until it has asked for one itself. */
+/** Delays the browser's next document until the page itself has started a navigation. */
 const BUSY = `<script>fetch('/held/busy').then(() => {
   const request = new XMLHttpRequest()
   request.open('GET', '/held/done', false)
@@ -81,7 +81,7 @@ for (const rival of ['/held/rival', 'about:blank']) {
   test(`so does one that is canceled by a click, once ${rival} is shown`, async () => {
     const { id } = await start({})
     await open(id, `/link?${rival}`)
-    // Before a page has been drawn nobody can hit anything on it.
+    // Before a page has been rendered, no input can hit anything on it.
     const drawn = 'new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(1))))'
     await run(id, [{ evaluate: { expression: drawn } }])
     const { client, sessionId } = await attachTo(id)

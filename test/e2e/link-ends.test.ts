@@ -133,7 +133,7 @@ async function beginUpload(url: string) {
   return { request, answered, closed }
 }
 
-/** How long opening everything has taken at most, so that what expires does not expire before. */
+/** Maximum time to open everything, so that nothing expires earlier. */
 let openingMs = 500
 const enoughSeconds = () => 2 + Math.ceil((openingMs * 4) / 1000)
 
@@ -174,7 +174,7 @@ async function expectAllEnded(
   expect(detached(log)!['detachReason']).toBe(reason)
 }
 
-/** What a new request of each link gets. */
+/** Response to a new request for each link. */
 async function statusesOf(app: TestApp, links: Links): Promise<unknown[]> {
   const here = (url: string) => url.replace(/^(http|ws):\/\/[^/]+/, app.url.replace(/^http/, '$1'))
   const { cdpUrl } = links.session.access

@@ -39,9 +39,9 @@ const PAGE = `<title>Exported</title><script>
 let dataDir: string
 let site: PagesSite
 let tabwire: TestApp
-/** Of a session that has every kind of entry. */
+/** A session with every kind of entry. */
 let everything: OwnedThings
-/** Of another owner. */
+/** Data of another owner. */
 let foreign: OwnedThings
 /** A session whose log is long. */
 let long: string
@@ -97,7 +97,7 @@ async function linesOf(id: string, wanted?: Wanted): Promise<Line[]> {
   return linesIn(await (await fetch((await linkTo(id, 'NDJSON', wanted)).url)).text())
 }
 
-/** A session that ended after it asked for everything on the page. */
+/** A session that ended after it had requested everything on the page. */
 async function visited(): Promise<string> {
   const { id } = await start({ initialPrompt: `${site.url}/`, name: 'visited' })
   const texts = async () => wholeLog<{ text?: string }>(tabwire, id, '... on ConsoleMessage { text }')
@@ -284,7 +284,7 @@ describe('a download that is under way', () => {
     return { id: createApiKey.apiKey.id, secret: createApiKey.secret }
   }
 
-  /** The response of which nobody reads the rest. */
+  /** A response that is not read to its end. */
   async function stalled(url: string) {
     const asked = httpRequest(url).end()
     const closed = once(asked, 'close')
@@ -341,7 +341,7 @@ const MORE = new Set([
 /** Fields of entries that lines do not repeat; artifacts are there by their ids. */
 const LESS = new Set(['id', 'sessionId', 'artifact'])
 
-/** Every field that shows what an entry itself says, but for links. */
+/** Every field with data of the entry itself, except links. */
 function selectionOf(type: GraphQLObjectType): string {
   const fields = Object.values(type.getFields()).flatMap(({ name, type: ofField, args }) => {
     const named = getNamedType(ofField)

@@ -25,10 +25,10 @@ const { tabwire, site, start, terminate, untilLogged, cdpUrlOf } = withApp(
 const { startAt, navigated } = navigationApi(tabwire)
 const { run, logged } = actionApi(tabwire)
 
-/** With time enough on a slow machine: what fails here fails by itself. */
+/** With a timeout long enough for a slow machine: failures here have other causes. */
 const to = (url: string) => ({ navigate: { url, timeoutMs: 120_000 } })
 
-/** Where nobody listens. */
+/** An unused port. */
 let refusedUrl: string
 
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { startExchangeSite } from '../support/site-exchanges.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** What DevTools shows of a request besides its body. */
+/** Data of requests, besides bodies, that DevTools shows. */
 
 const PIXEL = Buffer.from('R0lGODlhAQABAAAAACw=', 'base64')
 const keep = { 'cache-control': 'max-age=600' }
@@ -94,7 +94,7 @@ interface Request {
   cookiesOmitted: number
 }
 
-/** The requests of a page once it says that it has asked for everything. */
+/** The requests of a page once it reports that it has sent all. */
 async function visit(path: string): Promise<(path: string) => Request[]> {
   const { id } = await start({ initialPrompt: `${site().url}${path}` })
   const said = () => wholeLog<{ text: string }>(tabwire(), id, 'text', { connection: 'consoleMessages' })

@@ -3,7 +3,7 @@ import { startExchangeSite } from '../support/site-exchanges.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** How requests ended, as the log tells it, against what the server and the page did. */
+/** Outcomes of requests in the log, compared with the actions of server and page. */
 
 const streams = (type: string) => ({ 'content-type': type, 'x-stream': 'yes' })
 

@@ -8,7 +8,7 @@ import { withApp } from '../support/with-app.ts'
 
 const { tabwire, site, start, terminate } = withApp(startLiveSite, { maxSessions: 20 })
 const { run } = actionApi(tabwire)
-/** A page that tells what a picture shows. */
+/** A page that identifies the content of a frame. */
 let looker: string
 
 beforeAll(async () => {
@@ -90,7 +90,7 @@ test('the first frame of a page that stands still is there at once', async () =>
   expect(frame).toMatchObject({ pageId: 'p1', width: 320, height: 200, viewport: VIEWPORT, skipped: 0 })
   expect(Math.abs(Date.now() - Date.parse(frame.at))).toBeLessThan(60_000)
   expect(await colourOf(frame)).toBe('320x200 r')
-  // One who comes later sees the same, in the size that was asked for.
+  // A late viewer sees the same, in the requested size.
   const others = watch(id, { maxWidth: null, maxHeight: 100 })
   const { value: other } = (await others.next()) as { value: Frame }
   expect(await colourOf(other)).toBe('160x100 r')
@@ -118,7 +118,7 @@ test('frames follow what the page does, as many as were asked for', async () => 
   // Two seconds of it; how many the other gets depends on the machine, so that only the proportion counts.
   expect(counted).toBeGreaterThan(slow.length * 3)
   expect(new Set(slow.map(({ data }) => data)).size).toBe(5)
-  // What maxFps leaves out was not too much for the reader.
+  // Frames skipped by maxFps do not count as dropped.
   expect(slow.map(({ skipped }) => skipped)).toEqual([0, 0, 0, 0, 0])
   await terminate(id)
 })
@@ -127,7 +127,7 @@ test('the last change is seen, however few frames were asked for', async () => {
   const id = await open('/animation')
   const frames = watch(id, { maxFps: 1, maxWidth: 100 })
   await frames.next()
-  // Far more frames than the browser sends without an answer, and then the page stands still.
+  // Far more frames than the browser sends without acknowledgment, and then the page stops changing.
   await evaluate(
     id,
     `new Promise((done) => setTimeout(() => {
@@ -169,7 +169,7 @@ test('a reader that does not read gets the newest frame, and is told how many it
   socket.resume()
   await vi.waitFor(async () => expect(await colourOf(frames.at(-1)!)).toMatch(/ g$/), { interval: 250, ...PATIENCE })
   expect(Math.max(...frames.map(({ skipped }) => skipped))).toBeGreaterThan(0)
-  // Nothing is queued for it but what lies in the sockets.
+  // Nothing is queued for it beyond the sockets' buffers.
   expect(frames.length).toBeLessThan(60)
   socket.terminate()
   await terminate(id)
@@ -189,7 +189,7 @@ test('it goes on over navigations, to other sites too', async () => {
 
 test('it begins however the page is changing', async () => {
   const id = await open('/red')
-  // Each site has a process of its own, and between two there is a moment in which none can be shown.
+  // Each site has a process of its own, and between two there is a moment without frames.
   const sites = [site().url.replace('127.0.0.1', 'localhost'), site().url]
   let isOver = false
   const changing = (async () => {

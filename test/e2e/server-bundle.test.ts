@@ -147,7 +147,7 @@ describe('npm start', () => {
         const started = await ask(
           url,
           'mutation ($input: StartSessionInput!) { startSession(input: $input) { id } }',
-          // Behind its proxy, in a thread, the browser reaches what is allowed.
+          // Through its proxy, in a thread, the browser reaches allowed hosts.
           { input: { initialPrompt: site.url } },
         )
         const { id } = started.data['startSession'] as { id: string }

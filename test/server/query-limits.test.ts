@@ -83,7 +83,7 @@ describe('what asks for endless work is QUERY_TOO_COMPLEX', () => {
   ])('%s', (_, query) => {
     const before = process.threadCpuUsage()
     expect(outcome(query)).toMatch(/^QUERY_TOO_COMPLEX/)
-    // Of the processor, whoever else wants it.
+    // CPU time, independent of other load.
     expect(process.threadCpuUsage(before).user).toBeLessThan(1_500_000)
   })
 

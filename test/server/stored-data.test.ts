@@ -16,7 +16,7 @@ const AT = 1_700_000_000_000
 
 const schema = buildSchema(readFileSync(join(import.meta.dirname, '..', '..', 'schema.graphql'), 'utf8'))
 
-/** Every field that shows what an entry itself says; an artifact is a row of its own. */
+/** Every field with data of the entry itself; an artifact is a row of its own. */
 function fieldsOf(name: string, prefix: string): string {
   const type = schema.getType(name)
   if (!isObjectType(type)) throw new Error(`the schema has no type ${name}`)

@@ -172,7 +172,7 @@ describe('the protocol', () => {
   test('another subprotocol, or none, closes 4406', async () => {
     await start()
     expect((await (await openRawSocket(server.url, '')).closed).code).toBe(4406)
-    // ws refuses on its own side a server that does not choose what it asked for.
+    // The ws client itself rejects a server that does not select the requested protocol.
     await expect(openRawSocket(server.url, 'graphql-ws')).rejects.toThrow(/subprotocol/)
   })
 

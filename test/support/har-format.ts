@@ -1,7 +1,7 @@
 import type { Har } from 'har-format'
 import { z } from 'zod'
 
-/** HTTP archive 1.2 as its specification has it, with what DevTools asks of an archive that it imports. */
+/** HTTP Archive 1.2 according to its specification, with the additional requirements of DevTools for imports. */
 
 const number = z.number()
 const text = z.string()

@@ -159,9 +159,7 @@ export class SessionLog {
     this.#startCommitting()
   }
 
-  /**
-   * Resolves when everything requested so far is committed, regardless of later requests, or when the log is lost.
-   */
+  /** Resolves when everything requested so far is committed, or when the log is lost. */
   flush(): Promise<void> {
     const reached = this.#progress.reach()
     this.#pace.look()
@@ -182,10 +180,7 @@ export class SessionLog {
     if (!this.#lost) this.#ended = true
   }
 
-  /**
-   * The server is shutting down and this log is far behind: waiting entries are counted instead, so that the end can
-   * be committed.
-   */
+  /** For a shutdown with a log far behind: counts waiting entries instead, so that the end can be committed. */
   cutShort(): void {
     if (this.#ended || this.#lost) return
     const dropped = this.#overflow ?? new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
@@ -212,8 +207,7 @@ export class SessionLog {
 
   #isFull(size: number, most = 1): boolean {
     const { maxQueuedEntries, maxQueuedBytes } = this.#limits
-    // Once full, half of it must drain first: otherwise a steady flood would leave a marker between every few
-    // entries.
+    // Once full, half of it must drain first, or a steady flood would leave a marker every few entries.
     const share = this.#isCut ? 0 : this.#overflow ? Math.min(0.5, most) : most
     return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
   }

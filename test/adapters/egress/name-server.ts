@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
 
-/** What is said of a name: addresses, an alias, or one of these. */
+/** Records of a name: addresses, an alias, or one of these. */
 export type Records = readonly string[] | { alias: string } | 'silence' | 'failure'
 
 export interface NameServer {
@@ -16,8 +16,8 @@ const TYPES: Readonly<Record<number, string>> = { 1: 'A', 5: 'CNAME', 28: 'AAAA'
 const [NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME] = [0, 2, 3]
 
 /**
- * A DNS server on 127.0.0.1 that says of each name what the function returns; null: there is no such name. Addresses may
- * be asked for again, so the answer may change.
+ * A DNS server on 127.0.0.1 that answers with the result of the function; null: the name does not exist. Addresses
+ * may be queried repeatedly, so the result may change.
  */
 export async function startNameServer(recordsOf: (name: string) => Records | null, ttl = 0): Promise<NameServer> {
   const questions: string[] = []

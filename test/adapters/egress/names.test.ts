@@ -29,7 +29,7 @@ async function failures({ outcomes }: Browser, count: number): Promise<(string |
 describe('a name', () => {
   test('is resolved once, and the address that was judged is the one connected to', async () => {
     const target = await stage.serve(echo)
-    // Whoever asks again gets another address.
+    // Each query gets another address.
     const answers = new Map<string, number>()
     const server = await stage.names((name) => {
       const count = (answers.get(name) ?? 0) + 1
@@ -45,7 +45,7 @@ describe('a name', () => {
       dnsMs: expect.any(Number),
       peer: { address: '127.0.0.1', port: target },
     })
-    // The next connection is judged by what it gets.
+    // The next connection is checked by its own address.
     expect(await tried(browser.port, 'rebound.test', target)).toBe('NotAllowed')
     expect(await failures(browser, 2)).toEqual([null, 'loopback address'])
   })
@@ -101,7 +101,7 @@ describe('a name', () => {
     const target = await stage.serve(echo)
     const silent = stage.own(await openSilentPort(), (opened) => opened.close())
     const server = await stage.names((name) =>
-      // Nothing listens on [::1], and nothing takes connections on the silent port of 127.0.0.1.
+      // Nothing listens on [::1], and the silent port of 127.0.0.1 accepts no connections.
       name === 'dual.test' ? ['0:0:0:0:0:0:0:1', '127.0.0.1'] : ['127.0.0.1', '127.0.0.2'],
     )
     const browser = await stage.browser(OPEN, {

@@ -10,7 +10,7 @@ const REPLIES = [
   'ConnectionRefused',
 ]
 const GREETING = [5, 1, 0]
-/** Of the method, and of the connection. */
+/** Bytes of the responses to the method and the connection. */
 const ANSWER_BYTES = 2 + 10
 
 /** Opens a connection as a browser does, paused. Rejects with the name of the reply when it is refused. */
@@ -46,7 +46,7 @@ function firstOf(socket: Socket, length: number): Promise<Buffer> {
   return promise
 }
 
-/** Sends bytes to the proxy and returns what it says until it hangs up. */
+/** Sends bytes to the proxy and returns its output until it hangs up. */
 export async function say(port: number, bytes: readonly number[] | Buffer): Promise<Buffer> {
   const socket = connect(port, '127.0.0.1')
   const pieces: Buffer[] = []

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 
 export interface TestUpstream {
   port: number
-  /** What it was asked for: "CONNECT site.test:443", "GET http://site.test/a". */
+  /** Requests received: "CONNECT site.test:443", "GET http://site.test/a". */
   asked: string[]
   /** So far. */
   connectionCount(): number

@@ -85,7 +85,7 @@ class BrowserAgent extends Agent {
   }
 }
 
-/** Says it, and waits until the end of what is awaited has come back; TLS has no half-open connections. */
+/** Sends the data, and waits until the end of the expected response has arrived; TLS has no half-open connections. */
 async function hears(socket: Socket, text: string, end: string): Promise<string> {
   let heard = ''
   socket.setEncoding('latin1').on('data', (piece: string) => (heard += piece))
@@ -369,7 +369,7 @@ test('one that hangs up before the browser sends anything is connected to again'
   const closed = once(sockets[0]!, 'close')
   sockets[0]!.resetAndDestroy()
   await closed
-  // The proxy has heard of it by the time that it has opened another one.
+  // The proxy knows about it by the time that it has opened another one.
   stage.own(await through(port, '127.0.0.1', 80), (socket) => void socket.destroy())
   expect(await hears(early, 'GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n', 'ok')).toMatch(/^HTTP\/1.1 200/)
   expect(sockets).toHaveLength(3)

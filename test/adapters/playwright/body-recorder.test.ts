@@ -11,7 +11,7 @@ import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
 const OFTEN = { interval: 1 }
 const TEXT: BodyCapture = { bodies: 'TEXT', maxBodyBytes: 1_000, waitMs: 60_000 }
 
-/** A recording of a page, of which the browser tells what the test says. */
+/** A recording of a page with scripted browser events. */
 function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
   const { wire, hear, sent, answer, refuse, attach } = fakeWire(pipes)
   const targets = new TargetRegistry(wire)
@@ -229,7 +229,7 @@ describe('what a request sends that the browser tells only when asked', () => {
       hear('Network.requestWillBeSentExtraInfo', length(40), 'page')
     }
     expect(asked(ASK)).toBe(1)
-    // What is in files of the disk is not in it.
+    // Contents of files on disk are not included.
     answer(ASK, { postData: '--b without the file --b--', base64Encoded: false })
     end('1', 0)
     await expect

@@ -21,7 +21,7 @@ let recorder: RecordingRecorder
 let server: Server
 let url: string
 
-/** Another origin of the same server, which allows nobody. */
+/** Another origin of the same server, without CORS permissions. */
 const elsewhere = () => url.replace('127.0.0.1', 'localhost')
 
 beforeAll(async () => {

@@ -98,7 +98,7 @@ test('an answer that is too large is an error for whoever asked: Playwright, and
   say(`{"id":12,"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)
   const error = { code: -32_000, message: expect.stringContaining('too large to process') as string }
   await expect.poll(() => toPlaywright).toEqual([{ id: 12, sessionId: 'page', error }])
-  // Nobody asked: there is nobody to tell.
+  // A response without a request has no receiver.
   say(`{"id":1999999999,"result":{"value":"${filler(300_000)}"}}\0`)
   expect(await misbehavior()).toBeNull()
 })
@@ -132,7 +132,7 @@ test('an answer to a client may have more, an event of its session too; beyond t
     ['event too large', 'Fetch.requestPaused'],
   ])
   expect(await misbehavior()).toBeNull()
-  // What is not the client's has the lower limit also while one is there.
+  // Messages for others have the lower limit even while a client is attached.
   inPieces(`{"method":"Page.windowOpen","params":{"x":"${filler(200_000)}"},"sessionId":"page"}\0`)
   expect(await misbehavior()).toMatch(/Page\.windowOpen event is too large to process \(\d+ bytes\)/)
 })
@@ -153,7 +153,7 @@ test.each([
   const { wire, say, misbehavior } = open()
   say(`${message}\0`)
   expect(await misbehavior()).toMatch(/too large to process|not valid/)
-  // What it says until its session has ended is still heard.
+  // Messages until the end of its session are still received.
   let heard = 0
   wire.on('Runtime.consoleAPICalled', () => heard++)
   say(line('last words'))

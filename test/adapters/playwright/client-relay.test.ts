@@ -19,7 +19,7 @@ interface Sent {
   sessionId?: string
 }
 
-/** A browser that reads when the test reads, and says what the test says; clients attach to it as root 1, root 2 … */
+/** A browser whose reads and messages the test controls; clients attach to it as root 1, root 2 … */
 function scripted(highWaterMark = 64) {
   const [input, output] = [new PassThrough({ highWaterMark }), new PassThrough()]
   const wire = new CdpConnection(

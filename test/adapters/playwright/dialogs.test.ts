@@ -42,7 +42,7 @@ function scene() {
   }
 }
 
-/** When it is answered by nobody, in milliseconds, and how. */
+/** When and how an unanswered dialog ends, in milliseconds. */
 async function endOf({ answers }: { answers: string[] }): Promise<[number, string | undefined]> {
   const started = Date.now()
   for (let waited = 0; waited < 60_000 && answers.length === 0; waited += 500) await vi.advanceTimersByTimeAsync(500)

@@ -18,7 +18,7 @@ import { logger, startTestPool } from './test-pool.ts'
 
 const MIB = 1024 * 1024
 
-/** Keeps all that browsers say from us, and from them that downloads are canceled. Returns how to let it through. */
+/** Blocks all messages of browsers, and cancellations of downloads to them. Returns a function that unblocks them. */
 function deafen(): () => void {
   const { tell } = CdpConnection.prototype
   const hearing = vi.spyOn(CdpConnection.prototype, 'work').mockReturnValue(false)
@@ -36,7 +36,7 @@ function deafen(): () => void {
   return restore
 }
 
-/** Of the size of files: what holds, and what it may be raised to. */
+/** Soft and hard limit of the file size. */
 function fileLimits(pid: number): string[] {
   const [, soft, hard] = /^Max file size\s+(\S+)\s+(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))!
   return [soft!, hard!]
@@ -114,7 +114,7 @@ describe('the file of a download counts once in the quota of its owner, whatever
   const quota = 4 * MIB
   const bytes = 2 * MIB
 
-  /** A browser that writes what a test has it write. `left`: what another file of the owner may have. */
+  /** A browser that writes the given data. `left`: remaining quota for other files of the owner. */
   function start() {
     const folder = mkdtempSync(join(tmpdir(), 'tw-'))
     const [downloads, temporary] = [join(folder, 'downloads'), join(folder, 'tmp')]

@@ -46,7 +46,7 @@ afterAll(async () => {
   await site.close()
 })
 
-/** Targets that are heard, and what records them. */
+/** Observed targets, and their recorder. */
 async function record({ wire, sent, answer }: FakeWire) {
   const targets = new TargetRegistry(wire)
   const starting = targets.start()
@@ -219,7 +219,7 @@ describe('what was said last', () => {
     onTestFinished(() => rm(directory, { recursive: true }))
     const executable = join(directory, 'browser')
     const event = String.raw`{"method":"Inspector.targetCrashed","params":{}}\0`
-    // A helper of the browser outlives it. All that it said fits into the pipe.
+    // A helper of the browser outlives it. All of its output fits into the pipe.
     const script = `#!/bin/sh
 sleep 321 &
 printf "$(for i in $(seq ${EVENTS}); do printf '%s' '${event}'; done)" >&4
@@ -232,7 +232,7 @@ kill -9 $$
     const browser = await BrowserProcess.start(mode, parent, createBrowserPipes(), logger)
     let heard = 0
     browser.wire.on('Inspector.targetCrashed', () => (heard += 1))
-    // Nothing is read meanwhile.
+    // Nothing is read in the meantime.
     const isDead = () => readFileSync(`/proc/${browser.pid}/stat`, 'utf8').includes(') Z ')
     for (let look = 0; look < 1_000 && !isDead(); look += 1)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)

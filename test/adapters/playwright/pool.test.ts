@@ -225,7 +225,7 @@ describe('death', () => {
   test('leftovers that still run are ended; processes of others are not', async () => {
     const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
     const sleeper = (machineId: string) =>
-      // It waits by itself: a child of it would have its command line for a moment, and count as well.
+      // It waits by itself: a child process would briefly have its command line, and be counted as well.
       spawn('sh', ['-c', 'read line; :', `--user-data-dir=${browsersDirectory(tempRoot, machineId)}/x/profile`], {
         stdio: ['pipe', 'ignore', 'ignore'],
         detached: true,

@@ -10,7 +10,7 @@ import type {
   SessionEventKind,
 } from '../../../src/ports/log-entry.ts'
 
-/** Keeps all it is told. */
+/** Stores all events. */
 export class RecordingRecorder implements EventSink {
   readonly drafts: EntryDraft[] = []
   /** Kinds of entries that are missing, for the browser's message was too large. */
@@ -21,7 +21,7 @@ export class RecordingRecorder implements EventSink {
   readonly files: (BrowserFile & { bytes: Buffer })[] = []
   /** Why it keeps no files; null: it does. */
   refusal: string | null = null
-  /** What each file may have. */
+  /** Maximum size of each file. */
   roomBytes = Number.POSITIVE_INFINITY
   pagesChanges = 0
   /** Pages that show a document, one for each time. */

@@ -55,7 +55,7 @@ describe('a target that several hold', () => {
     attach('a1', ROOT.a)
     run('a1')
     expect(runs()).toEqual([])
-    // The second client is told last, long after the others have released it.
+    // The second client is notified last, long after the others have released it.
     vi.advanceTimersByTime(500)
     attach('b1', ROOT.b)
     expect(runs()).toEqual([])
@@ -102,7 +102,7 @@ describe('a target that several hold', () => {
     expect(runs()).toEqual([])
     attach('a2', 'a1', { target: 'w', type: 'worker' })
     run('a2')
-    // First the worker has to have heard both.
+    // The worker must first have received both.
     expect(runs()).toEqual([])
     await vi.advanceTimersByTimeAsync(0)
     expect(runs()).toEqual(['run s2', 'run a2'])
@@ -180,7 +180,7 @@ describe('a client with a second session with the browser', () => {
 
   test('holds by that one as well', () => {
     const { autoAttach, attach, run, runs } = scene('a')
-    // Of both the server is told, too.
+    // The server is notified of both, too.
     attach('a', ROOT.server, browser)
     attach('a1', ROOT.a, browser)
     autoAttach('a1')
@@ -204,7 +204,7 @@ describe('a client with a second session with the browser', () => {
     run('s2')
     expect(runs()).toEqual([])
     run('a1')
-    // First the worker has to have heard both.
+    // The worker must first have received both.
     expect(runs()).toEqual([])
     await vi.advanceTimersByTimeAsync(0)
     expect(runs()).toEqual(['run s2', 'run a1'])
@@ -245,7 +245,7 @@ describe('a holder that does not say so', () => {
     vi.advanceTimersByTime(1)
     expect(runs()).toEqual(['forced a1', 'run s1'])
     expect(barrier.whenFree()).toBeNull()
-    // A client that is told later finds it running.
+    // A client notified later finds it running.
     run('a1')
     expect(runs().at(-1)).toBe('run a1')
     expect(vi.getTimerCount()).toBe(0)
@@ -260,7 +260,7 @@ describe('a holder that does not say so', () => {
     attach('a1', ROOT.a)
     leave('a')
     expect(runs()).toEqual([])
-    // This one had not been told of it yet.
+    // This one had not been notified of it yet.
     leave('b')
     expect(runs()).toEqual(['run s1'])
     expect(vi.getTimerCount()).toBe(0)

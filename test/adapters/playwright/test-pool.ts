@@ -33,7 +33,7 @@ export interface TestPool {
 
 export const logger = createLogger('silent')
 
-/** Processes whose command line contains all of the texts; the dead that nobody has reaped yet have none. */
+/** Processes whose command line contains all of the texts; zombies have none. */
 export function processesWith(...parts: string[]): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -105,7 +105,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     processes,
     async close() {
       await pool.close()
-      // By whatever name: ffmpeg names the files that it writes.
+      // Under any name: ffmpeg has the names of its output files on its command line.
       await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), PATIENCE)
       expect(existsSync(directory)).toBe(false)
       await rm(tempRoot, { recursive: true, force: true })

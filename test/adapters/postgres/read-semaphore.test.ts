@@ -17,7 +17,7 @@ function reads(atOnce: number) {
       },
       signal,
     )
-  /** When it resolves, whichever read follows has begun: nothing else is waited for. */
+  /** Once it resolves, the next read has started: there is nothing else to wait for. */
   const endOne = async () => {
     ends.shift()!()
     await setImmediate()

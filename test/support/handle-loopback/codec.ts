@@ -2,9 +2,9 @@ import { asTold } from '../../../src/domain/kernel/database-unavailable.ts'
 import { TabwireError } from '../../../src/domain/kernel/errors.ts'
 
 /**
- * What may cross a network, and how. A message is its JSON, with null in place of each byte array, and after it the byte
+ * Data that may cross a network, and its encoding. A message is its JSON, with null in place of each byte array, and after it the byte
  * arrays: no base64, and no member name that plain data could not have. Everything else is refused, not converted:
- * JSON.stringify would turn a Date into a string and a Map into {}, and nobody would notice.
+ * JSON.stringify would turn a Date into a string and a Map into {}, unnoticed.
  */
 
 const LENGTH_BYTES = 4
