@@ -10,7 +10,7 @@ const GATHERING_MS = 8
 export class CommitPace {
   readonly #isDue: () => boolean
   #takenAt = -Infinity
-  #goOn: (() => void) | null = null
+  #proceed: (() => void) | null = null
 
   /** `isDue`: whether the next batch may be taken immediately. */
   constructor(isDue: () => boolean) {
@@ -26,17 +26,17 @@ export class CommitPace {
 
   /** Call when a batch may have become due. */
   look(): void {
-    if (this.#goOn && this.#isDue()) this.#goOn()
+    if (this.#proceed && this.#isDue()) this.#proceed()
   }
 
   #pause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#goOn = () => {
+      this.#proceed = () => {
         clearTimeout(timer)
-        this.#goOn = null
+        this.#proceed = null
         resolve()
       }
-      const timer = setTimeout(this.#goOn, milliseconds)
+      const timer = setTimeout(this.#proceed, milliseconds)
     })
   }
 }

@@ -32,7 +32,7 @@ export async function endFailedLog(
   } catch (error) {
     logger.error({ err: error }, 'the final entry of a session could not be recorded')
     await store.patchSession(sessionId, patch).catch((failure: unknown) => {
-      logger.fatal({ err: failure }, 'how a session ended could not be recorded')
+      logger.fatal({ err: failure }, 'the end of a session could not be recorded')
     })
   }
   return []

@@ -52,7 +52,7 @@ export class SessionLog {
   /** Its faults are the session's, regardless of the caller that appends. */
   readonly #committing = bound(() => this.#commitAll())
   readonly #progress = new CommitProgress()
-  readonly #patience: StoreRetry
+  readonly #retry: StoreRetry
   readonly #awaited = new AwaitedEntries()
   /** A batch is due at once when a caller waits for it, or when it is full. */
   readonly #pace = new CommitPace(
@@ -81,7 +81,7 @@ export class SessionLog {
     this.#limits = limits
     this.#events = events
     this.#logger = logger.child({ sessionId: record.id })
-    this.#patience = new StoreRetry(this.#logger)
+    this.#retry = new StoreRetry(this.#logger)
     this.#lastSequence = record.lastSequence
     this.#accepted = record.lastSequence
     this.#counts = countsOf(record)
@@ -114,12 +114,12 @@ export class SessionLog {
       this.#settleDropped()
       this.#enqueue(queued)
     } else if (hasOwnCap(draft)) {
-      if (this.#isFull(queued.size, MESSAGE_SHARE)) this.#drops.messages.add(draft, this.#patience.isFailing)
+      if (this.#isFull(queued.size, MESSAGE_SHARE)) this.#drops.messages.add(draft, this.#retry.isFailing)
       else this.#enqueue(queued)
     } else if (this.#accepted >= this.#limits.maxEntries) {
       this.#dropAtLimit(draft)
     } else if (this.#isFull(queued.size)) {
-      this.#overflow ??= new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+      this.#overflow ??= new DroppedEntries(this.#retry.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
       this.#overflow.add(draft)
     } else {
       if (this.#overflow) this.#settleOverflow()
@@ -183,20 +183,20 @@ export class SessionLog {
   /** For a shutdown with a log far behind: counts waiting entries instead, so that the end can be committed. */
   cutShort(): void {
     if (this.#ended || this.#lost) return
-    const dropped = this.#overflow ?? new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+    const dropped = this.#overflow ?? new DroppedEntries(this.#retry.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
     const kept = cutQueue(this.#queue, dropped)
     this.#progress.entriesCommitted(this.#queue.length - kept.length)
     this.#queue = kept
     this.#queuedBytes = kept.reduce((sum, { size }) => sum + size, 0)
     this.#isCut = true
     this.#overflow = null
-    this.#patience.hurry()
+    this.#retry.hurry()
     this.#startCommitting()
   }
 
   /** Stops trying to commit: the server is shutting down and the store is unavailable. */
   abandon(): void {
-    this.#patience.giveUp()
+    this.#retry.giveUp()
   }
 
   #enqueue(queued: Queued): void {
@@ -289,13 +289,13 @@ export class SessionLog {
   }
 
   async #commitPatch(patch: SessionPatch): Promise<void> {
-    const isKept = await this.#patience.untilAnswered(async () => {
+    const isKept = await this.#retry.untilAnswered(async () => {
       try {
         return await this.#store.patchSession(this.sessionId, patch)
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error
         // It would be rejected again and again, and the log with it. It changes state that will change again.
-        this.#logger.error({ err: error }, 'the store refused a change of a session')
+        this.#logger.error({ err: error }, 'the store rejected a change of a session')
         return true
       }
     })
@@ -310,7 +310,7 @@ export class SessionLog {
   }
 
   async #commitBatch(entries: LogEntry[], patch: SessionPatch | null): Promise<void> {
-    const outcome = await this.#patience.untilAnswered(async () => {
+    const outcome = await this.#retry.untilAnswered(async () => {
       try {
         return await this.#store.append(this.sessionId, this.#lastSequence, entries, patch ?? undefined)
       } catch (error) {
@@ -339,7 +339,7 @@ export class SessionLog {
     this.#queue.unshift(...entries.map(queuedAgain))
     this.#patch = { ...patch, ...this.#patch }
     this.cutShort()
-    if (!(await this.#patience.pause())) this.#loseLog()
+    if (!(await this.#retry.pause())) this.#loseLog()
   }
 
   /**
@@ -354,9 +354,9 @@ export class SessionLog {
       return
     }
     const [entry] = entries
-    this.#logger.error({ err: cause, kind: entry?.kind }, 'the store refused an entry')
+    this.#logger.error({ err: cause, kind: entry?.kind }, 'the store rejected an entry')
     if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') {
-      throw new Error('the store refused what cannot be replaced', { cause })
+      throw new Error('the store rejected an entry that cannot be replaced', { cause })
     }
     const dropped = new DroppedEntries('UNSTORABLE')
     dropped.add(entry)

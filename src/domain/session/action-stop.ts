@@ -55,11 +55,11 @@ export class ActionStop implements Disposable {
       return { code: 'SESSION_ENDED', message: `The session ended (${reason}).` }
     }
     if (isCancelled) {
-      const who = this.#origin === 'TASK' ? 'The task was stopped.' : 'The client went away.'
+      const who = this.#origin === 'TASK' ? 'The task was stopped.' : 'The client disconnected.'
       return { code: 'CANCELLED', message: who }
     }
     if (!this.#deadline.hasExpired) return null
     const seconds = ACTION_LIMITS.requestMs / 1000
-    return { code: 'TIMEOUT', message: `The request took ${seconds} s, queue time included: no longer.` }
+    return { code: 'TIMEOUT', message: `Timed out after ${seconds} s (queue time included).` }
   }
 }

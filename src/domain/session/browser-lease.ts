@@ -105,8 +105,8 @@ export class BrowserLease {
       what = 'value of offline'
       if (offline !== undefined) await this.browser.setOffline(offline)
     } catch (error) {
-      this.#logger.warn({ err: error }, 'a browser did not take a change')
-      throw new BrowserTimeout(`The browser did not take the new ${what} in time; the session was not changed.`)
+      this.#logger.warn({ err: error }, 'a browser did not apply a change')
+      throw new BrowserTimeout(`The browser did not apply the new ${what} in time; the session was not changed.`)
     }
   }
 

@@ -52,7 +52,7 @@ export class SessionClients {
   /** Throws CapacityExceeded, or the browser's error if it is gone. */
   async attach(browser: BrowserSession, name: string, client: CdpClient): Promise<AttachedClient> {
     if (this.#attached.size + this.#arriving >= MAX_CLIENTS) {
-      throw new CapacityExceeded(1, `A session may have ${MAX_CLIENTS} clients at once.`)
+      throw new CapacityExceeded(1, `A session may have ${MAX_CLIENTS} clients at the same time.`)
     }
     const { record, refuseAddress, logger } = this.#ground
     let commandCount = 0

@@ -43,7 +43,7 @@ export class InFlightWork {
 
   #track(work: () => Promise<void>, done: () => void): void {
     const tracked = this.#start(work)
-      .catch((error: unknown) => this.#logger.error({ err: error }, 'what went on in a session failed'))
+      .catch((error: unknown) => this.#logger.error({ err: error }, 'work in a session failed'))
       .finally(() => {
         this.#works.delete(tracked)
         done()

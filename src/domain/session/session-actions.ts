@@ -235,7 +235,7 @@ export class SessionActions {
       const described = { kind, name, contentType, pageId, sizeBytes: bytes.byteLength }
       return (await this.#ground.files.keep(described, content, signal)).id
     } catch (error) {
-      if (signal.aborted) return { code: 'TIMEOUT', message: 'The file was made, but could not be kept in time.' }
+      if (signal.aborted) return { code: 'TIMEOUT', message: 'The file was created, but could not be saved in time.' }
       if (error instanceof TabwireError && isActionErrorCode(error.code)) {
         return { code: error.code, message: error.message }
       }
@@ -247,7 +247,7 @@ export class SessionActions {
   async #givenFiles({ artifacts, input }: Extract<GivenStep, { name: 'upload' }>): Promise<GivenFile[] | ActionError> {
     const found = await Promise.all(artifacts.map((uuid) => this.#findArtifact(uuid)))
     const missing = found.indexOf(null)
-    if (missing >= 0) return { code: 'NOT_FOUND', message: `There is no artifact ${input.artifactIds[missing]}.` }
+    if (missing >= 0) return { code: 'NOT_FOUND', message: `Artifact ${input.artifactIds[missing]} not found.` }
     return found.flatMap((record) => {
       if (!record) return []
       const { name, contentType, sizeBytes } = record
@@ -273,7 +273,7 @@ const notTaken = (error: ActionError, pageId: string | null): TakenStep => ({
 
 const skipped = (failedAt: number): ActionError => ({
   code: 'SKIPPED',
-  message: `Step ${failedAt + 1} of the request failed, so this one was not taken.`,
+  message: `Step ${failedAt + 1} of the request failed, so this one was skipped.`,
 })
 
 function isActionErrorCode(code: string): code is ActionErrorCode {

@@ -218,7 +218,7 @@ export class Session {
     this.#requireNotEnding()
     this.log.patch({ ...change, lastActivityAt: Date.now() })
     const isCommitted = await Deadline.isMet(this.log.flush(), UPDATE_WAIT_MS)
-    if (!isCommitted) throw new DatabaseUnavailable('the change waits, and is made once it is back')
+    if (!isCommitted) throw new DatabaseUnavailable('the change is queued, and applied once it is available again')
     this.#watchLimits()
     this.#details.touch()
   }
