@@ -12,7 +12,7 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
 /** Allowed dependencies of tabwire/client: libraries that do not need Node. */
 const OF_CLIENT = ['eventsource-parser', 'graphql']
 
-/** Beside the server there are programs that run elsewhere, and stay apart from it. */
+/** Programs that run outside of the server, and are separate from it. */
 describe('imports', () => {
   test('of tabwire/client stay within it, and nothing of the server imports it', () => {
     const own = sources.filter(({ module }) => module === 'client')

@@ -12,10 +12,10 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
 /** Knows only Node. */
 const ASYNC = 'async'
 
-/** Files at the top of src/ that hold no rules and know no technology: every module may use them, the domain may not. */
+/** Files at the top of src/ without rules and technologies: every module may use them, except the domain. */
 const COMMON = ['config.ts', 'logger.ts', 'package-files.ts', 'startup-failed.ts']
 
-/** For each module, the modules it may import beside itself. The arrows of ARCHITECTURE.md. */
+/** For each module, the modules that it may import, as in the arrows of ARCHITECTURE.md. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   async: [],
   contract: [],
@@ -38,7 +38,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/playwright': ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/postgres': ['ports', 'contract', 'fault-owner.ts', ASYNC, ...COMMON],
   'config.ts': ['ports', 'environment.ts'],
-  // Its rules of hosts are those of sessions.
+  // Its rules for hosts are those of sessions.
   'environment.ts': ['ports', 'contract', 'egress'],
   'logger.ts': ['config.ts'],
   'package-files.ts': [],
@@ -164,7 +164,7 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
   },
 }
 
-/** Parts that other modules do not see: SessionHandle and SessionDirectory are the only way to a live session. */
+/** Parts hidden from other modules: SessionHandle and SessionDirectory are the only way to a live session. */
 const HIDDEN_PARTS = ['domain/session/', 'domain/local/']
 const SEE_HIDDEN_PARTS = ['domain', 'app.ts']
 
@@ -175,7 +175,7 @@ const SPEAK_GLOBAL_IDS = [
   'commands',
   'domain/tasks/task-tools.ts',
   'domain/exports/ndjson.ts',
-  // Not to speak: hashes that are stored were made with one.
+  // Not for clients: stored hashes were made with one.
   'domain/sessions/idempotency.ts',
 ]
 
@@ -186,7 +186,7 @@ function partOf(folder: string, path: string): string | null {
   return below.includes('/') ? below.slice(0, below.indexOf('/')) : null
 }
 
-/** Technologies, and the only modules that may know them. */
+/** Technologies, and the only modules that may use them. */
 const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   playwright: ['adapters/playwright'],
   'playwright-core': ['adapters/playwright'],
@@ -219,7 +219,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   'eventsource-parser': ['client'],
 }
 
-/** Libraries without a technology of their own, which all may use. */
+/** Libraries without a technology, which all modules may use. */
 const PLAIN = ['ipaddr.js', 'lru-cache', 'p-retry', 're2js', 'uuid', 'zod']
 
 describe('imports', () => {

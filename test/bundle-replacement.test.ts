@@ -65,7 +65,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8')
 /** Files of the bundles from now on. */
 const emit = (...names: string[]) => write('files.json', JSON.stringify(names))
 const build = () => buildServer(root, () => {})
-/** Builds that have written everything and have not ended. */
+/** Builds that have written everything but have not ended. */
 const pending = () =>
   readdirSync(root).filter((name) => name.startsWith('dist.') && existsSync(join(root, name, 'worker.js')))
 

@@ -244,7 +244,7 @@ describe('the machine that it stands for', () => {
       [path, copy],
       [copy, path],
     ] as const) {
-      // To another disk, or out of an archive: another directory for the file system.
+      // To another disk, or out of an archive: a different directory for the file system.
       cpSync(from, `${to}-new`, { recursive: true })
       rmSync(from, { recursive: true })
       renameSync(`${to}-new`, to)

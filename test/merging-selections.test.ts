@@ -57,8 +57,8 @@ function conflictsIn(abstract: GraphQLAbstractType): Map<string, string> {
 }
 
 /**
- * `node` finds one object by its id, of which a client knows the type: a session has a status and a request has one, and
- * both are called as everyone calls them. Beyond these a conflict is a mistake.
+ * `node` finds one object by its id, whose type a client knows: a session has a status and a request has one, and
+ * both have their usual names. Beyond these a conflict is an error.
  */
 const OF_NODE = ['cost', 'error', 'name', 'sizeBytes', 'startedAt', 'status', 'url']
 

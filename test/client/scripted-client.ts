@@ -9,7 +9,7 @@ export interface ScriptedSubscription {
   isOpen: boolean
 }
 
-/** A client whose test plays the server. */
+/** A client whose server is played by the test. */
 export class ScriptedClient implements LogClient {
   readonly subscriptions: ScriptedSubscription[] = []
 

@@ -99,7 +99,7 @@ describe('a live session', () => {
     expect(browsers()).toHaveLength(1)
     const changes = await sessions.changes(OWNER, session.id, NO_DEADLINE)
     const following = follow(session)
-    // As the next start of a server does whose predecessor lives on.
+    // Like the next start of a server whose predecessor is still alive.
     const { lastSequence } = (await store.findSession(session.id))!
     const status = { status: 'FAILED', endReason: 'MACHINE_LOST' } as const
     const data = { from: 'RUNNING', to: 'FAILED', endReason: 'MACHINE_LOST', error: 'taken over' } as const

@@ -19,7 +19,7 @@ const { tabwire, site, start, terminate } = withApp(() =>
 )
 const { run } = actionApi(tabwire)
 const { cdpUrlOf, untilLogged } = connectApi(tabwire)
-/** Where sessions that are allowed the site alone do not get. */
+/** Out of reach for sessions that are allowed only the site. */
 const ELSEWHERE = 'http://127.0.0.2:8080/'
 
 test('a refusal is told of the step that caused it', async () => {

@@ -114,7 +114,7 @@ test('without options, pages are told what they always were', async () => {
   await terminate(id)
 })
 
-/** How requests of everyone that has a network of its own go. */
+/** Results of requests from everything that has its own network stack. */
 async function reach(id: string, url: string, places = { first: 'p1', popup: '' }) {
   const { worker, shared, service } = (await evaluate(id, `askWorkers('${url}')`)) as Record<
     string,

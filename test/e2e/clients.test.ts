@@ -133,7 +133,7 @@ const clients: Record<string, () => ClientUnderTest> = {
         new Promise((resolve, reject) => {
           client.subscription<Watched>(urqlGql(WATCH), variables).subscribe(({ data, error, hasNext }) => {
             if (error) reject(error)
-            // At the end urql hands out the last result once more, marked.
+            // At the end urql delivers the last result again, marked.
             else if (hasNext === false) resolve()
             else if (data) onBatch(data.consoleMessages)
           })

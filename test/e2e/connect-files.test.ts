@@ -37,7 +37,7 @@ test('Puppeteer gives a page uploads by their names', async () => {
   const [page] = await browser.pages()
   const input = (await page!.$('#file')) as ElementHandle<HTMLInputElement>
   const out = () => page!.$eval('#out', (node) => node.textContent)
-  // Puppeteer makes a path of the client's machine of it.
+  // Puppeteer resolves it to a path of the client's machine.
   await input.uploadFile('report.txt', '/home/ada/Bericht ä.txt')
   await expect.poll(out).toContain('new')
   expect(await out()).toContain('Bericht ä.txt')

@@ -72,7 +72,7 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
     const deep = `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
     client.socket.send(`{"id":1000,"method":"Browser.getVersion","params":${deep}}`)
     await expect.poll(() => client.strays, { timeout: 60_000 }).toMatchObject([{ id: 1000, error: { code: -32_600 } }])
-    // Written out, each of these numbers has 21 digits: 120 MB, and a browser that is sent more than 100 ends.
+    // Written out, each of these numbers has 21 digits: 120 MB, and a browser that receives more than 100 MB ends.
     const long = `[${'1e20,'.repeat(5_500_000)}1]`
     client.socket.send(`{"id":1001,"method":"Browser.getVersion","params":{"x":${long}}}`)
     await expect

@@ -44,7 +44,7 @@ async function prepared(context: BrowserContext, word: string): Promise<void> {
   }, word)
 }
 
-/** A client that holds new targets, and lets none go. */
+/** A client that holds new targets, and releases none. */
 async function stalledClient(id: string) {
   const client = await CdpSocket.connect(await cdpUrlOf(id))
   await client.send('Target.setAutoAttach', HOLD)

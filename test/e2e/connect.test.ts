@@ -226,7 +226,7 @@ describe('a bare WebSocket', () => {
         await client.send('Target.getTargets')
         return Date.parse((await get(session.id))?.expiresAt ?? '')
       })
-      // Coming is activity too, but only once.
+      // Connecting counts as activity, too, but only once.
       .toBeGreaterThan(before + 1_500)
     await limit(session.id, { idleTimeoutSeconds: 1 })
     expect(await client.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('IDLE_TIMEOUT') as string })

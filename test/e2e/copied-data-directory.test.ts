@@ -47,7 +47,7 @@ test('made while the first server runs, over one PostgreSQL: the session and bro
   const dataDir = join(parent, 'first')
   const first = await serve({ dataDir, database })
   const { id, machineId } = (await first.query<Started>(START)).startSession
-  // The browser with which it found out whether browsers start is closed in the background.
+  // The browser used to probe whether browsers start is closed in the background.
   await expect.poll(() => browsersOf(process.pid)).toHaveLength(1)
   const browsers = await browsersOf(process.pid)
 

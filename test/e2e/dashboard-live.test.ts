@@ -35,7 +35,7 @@ const run = <T>(id: string, action: object) =>
 const valueOf = async (id: string, expression: string) =>
   (await run<unknown>(id, { evaluate: { expression } })).runActions[0]!.result
 
-/** A point of the page, as a place on the picture that shows it. */
+/** Coordinates in the frame of a point on the page. */
 async function at(x: number, y: number): Promise<[number, number]> {
   const box = (await picture().boundingBox())!
   const scale = Math.min(box.width / 800, box.height / 600)

@@ -172,7 +172,7 @@ test('what could not be recorded shows', async () => {
   const dashboard = await openPage({ of: limited, query: sessionQuery(startSession.id) })
   page = dashboard.page
   const tag = page.getByText(/^[\d,]+ could not be recorded$/)
-  // Told in steps: a first one at once, the rest a second later.
+  // Updated in steps: a first one immediately, the rest a second later.
   await expect.poll(async () => Number((await tag.innerText()).replace(/\D/g, '')), PATIENT).toBeGreaterThan(1_000)
   await page.getByRole('tab', { name: 'Timeline' }).click()
   await page

@@ -290,7 +290,7 @@ test('a log that cannot be read says why, and goes on at a click', async () => {
     socket.onMessage((message) => {
       const { id: operation, type } = JSON.parse(String(message)) as { id: string; type: string }
       if (type !== 'subscribe' || !String(message).includes('WatchConsole(') || refused > 0) return server.send(message)
-      // As the server answers a subscription that it cannot begin.
+      // Like the server's response to a subscription that it cannot start.
       refused += 1
       const errors = [{ message: 'Something went wrong.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }]
       socket.send(JSON.stringify({ id: operation, type: 'next', payload: { data: null, errors } }))

@@ -165,7 +165,7 @@ describe('what a person does reaches the page', () => {
       'touchstart 0:10,210',
       'touchcancel ',
     ])
-    // A finger that was never down is no reason to fail.
+    // Lifting a finger that was never down is not an error.
     expect(await dispatch(id, [touch('END'), ...click(10, 210)])).toBe(true)
     expect((await seen()).at(-1)).toBe('click 10,10 0/0')
   })
@@ -178,7 +178,7 @@ describe('what a person does reaches the page', () => {
     const moves = Array.from({ length: 15 }, (_, step) =>
       touch('MOVE', { x: 400, y: from - ((step + 1) * (from - to)) / 15 }),
     )
-    // The page rolls on for a while, and would roll on under the next test.
+    // The page keeps scrolling for a while, which would affect the next test.
     await evaluate(id, `void (rested = new Promise((rest) => addEventListener('scrollend', rest, { once: true })))`)
     await dispatch(id, [touch('START', { x: 400, y: from }), ...moves, touch('END')])
     await evaluate(id, 'rested.then(() => undefined)')
@@ -215,7 +215,7 @@ describe('something that can be dragged', () => {
     expect(await seen(id)).toEqual(whole)
     for (const event of dragged) await dispatch(id, [event])
     expect(await seen(id)).toEqual(whole)
-    // However fast the hand was.
+    // Regardless of the speed of the gesture.
     await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 450, 350), mouse('UP', 450, 350)])
     expect(await seen(id)).toEqual(whole)
     await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 60, 60), mouse('UP', 450, 350)])
@@ -230,7 +230,7 @@ describe('something that can be dragged', () => {
     expect(await seen(id)).toEqual(back)
     await dispatch(id, [...dragged.slice(0, 4), key('DOWN', 'Escape'), key('UP', 'Escape'), mouse('UP', 450, 350)])
     expect(await seen(id)).toEqual(['dragstart', 'dragenter', 'dragend'])
-    // One that was never let go is, when the button goes down again.
+    // A button that was never released is released when it goes down again.
     await dispatch(id, dragged.slice(0, 3))
     await dispatch(id, dragged)
     expect(await seen(id)).toEqual([...back, ...whole])

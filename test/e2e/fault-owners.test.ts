@@ -15,7 +15,7 @@ import { leakGate } from '../support/leak-gate.ts'
  * once; see throwing-listeners.mjs. Each round uses all that there is with a session of its own, beside a neighbor.
  */
 
-// Each round starts browsers, and there are as many rounds as a browser has listeners: minutes, and ten times that under load.
+// Each round starts browsers, with a round for each listener of a browser: minutes, and ten times that under load.
 vi.setConfig({ testTimeout: 1_800_000, hookTimeout: 120_000 })
 leakGate()
 
@@ -218,7 +218,7 @@ async function drive(id: string): Promise<number | null> {
 
 const ACT = `mutation ($id: ID!, $actions: [ActionInput!]!) {
   runActions(sessionId: $id, actions: $actions) { success } }`
-// One that is not answered holds up all that comes after it.
+// An unanswered dialog blocks everything after it.
 const DIALOG = [{ evaluate: { expression: `() => { confirm('sure?') }` } }, { dialog: { accept: true } }]
 const actionsAt = (url: string) => [{ evaluate: { expression: '1 + 1' } }, { screenshot: {} }, { navigate: { url } }]
 
@@ -238,7 +238,7 @@ async function round(): Promise<Ended> {
   const stream = followByEvents(id)
   await ask(ACT, { id, actions: DIALOG })
   const acted = ask<{ runActions: { success: boolean }[] }>(ACT, { id, actions: actionsAt(`${site.url}/page/frame`) })
-  // Closed by itself, by a fault, because the session has ended.
+  // Closed by itself, by a fault, or because the session has ended.
   expect([null, 1000, 1005, 1006, 1011, 4001]).toContain(await drive(id))
   const actions = await acted
   await must('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })

@@ -27,7 +27,7 @@ const { run } = actionApi(tabwire)
 const { cdpUrlOf } = connectApi(tabwire)
 
 const open = async (id: string, path: string, waitUntil = 'LOAD') => {
-  // As long as may be: a step that waits in vain is seen to hang.
+  // The maximum: a step that waits in vain visibly hangs.
   const [step] = await run(id, [{ navigate: { url: `${site().url}${path}`, waitUntil, timeoutMs: 120_000 } }])
   const { finalUrl } = step!.details
   return {
@@ -63,7 +63,7 @@ test('a step whose document is replaced by one that the page before had asked fo
   site().release('/held/busy')
   await site().asked('/held/done')
   const step = open(id, '/unfinished')
-  // The page that is left is busy, so the browser has the response, but cannot show it.
+  // The previous page is busy, so the browser has the response, but cannot show it.
   await client.event(({ method, params }) => {
     const { response } = (params ?? {}) as { response?: { url: string } }
     return method === 'Network.responseReceived' && response?.url === `${site().url}/unfinished`

@@ -116,7 +116,7 @@ async function castOverWebSocket(token: string) {
 
 const drafts = async () => (await readdir(join(tabwire.dataDir, 'artifacts', '.unfinished'))).length
 
-/** A PUT of a file whose end does not come. */
+/** A PUT of a file that never ends. */
 async function beginUpload(url: string) {
   const before = await drafts()
   const request = httpRequest(url, { method: 'PUT', headers: { 'content-length': 1_000_000 } })
@@ -137,7 +137,7 @@ async function beginUpload(url: string) {
 let openingMs = 500
 const enoughSeconds = () => 2 + Math.ceil((openingMs * 4) / 1000)
 
-/** Everything that links of a key have open, each well under way. */
+/** Opens everything that links of a key can open, each in progress. */
 async function openAll(links: Links) {
   const started = performance.now()
   const token = tokenOf(links)

@@ -129,7 +129,7 @@ describe('the whole log, live', () => {
         for await (const batch of follow(EVENTS, 'sessionEvents', { id, after }, client)) {
           seen.push(...batch.entries)
           after = batch.cursor
-          // Not a goodbye: the network is gone.
+          // Without a closing handshake: the network is gone.
           if (seen.length >= goal) socket.open?.terminate()
         }
       } catch {

@@ -123,7 +123,7 @@ describe('an export as HAR', () => {
     await tabwire.close()
     tabwire = await startTestApp({ dataDir })
     expect(await paths()).toEqual(expect.arrayContaining(asked))
-    // Links are as good as before: the server has the same keys.
+    // Links remain valid: the server has the same keys.
     expect((await fetch(url.replace(/^http:\/\/[^/]+/, tabwire.url))).status).toBe(200)
   })
 
@@ -192,7 +192,7 @@ describe('an export as NDJSON', () => {
       if (text.join('').split('\n').length > 3) break
     }
     left.abort()
-    // The last line may be half of one.
+    // The last line may be incomplete.
     const lines = linesIn(text.join('').replace(/[^\n]*$/, ''))
     const rest = linesIn(await (await fetch(`${url}&after=${lines.at(-1)!.cursor}`)).text())
     const sequences = [...lines, ...rest].map(({ sequence }) => sequence)
@@ -327,7 +327,7 @@ describe('a download that is under way', () => {
   })
 })
 
-/** Members of lines that the fields of the API do not have under this name. */
+/** Members of lines without an API field of the same name. */
 const MORE = new Set([
   'kind',
   'requestId',
@@ -338,7 +338,7 @@ const MORE = new Set([
   'responseBody',
   'bodyOmitted',
 ])
-/** Fields of entries that lines do not repeat; artifacts are there by their ids. */
+/** Fields of entries that lines omit; artifacts are referenced by id. */
 const LESS = new Set(['id', 'sessionId', 'artifact'])
 
 /** Every field with data of the entry itself, except links. */

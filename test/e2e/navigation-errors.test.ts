@@ -142,7 +142,7 @@ describe('what failed', () => {
     const started = await start({ initialPrompt: `${site().url}/file.bin` })
     await untilLogged(started.id, (log) => ofKind(log, 'Download').length > 0)
     await terminate(started.id)
-    // Whatever became of it is known by its end.
+    // Its outcome is known by its end.
     expect((await navigated(started.id)).lastNavigationError).toBeNull()
     expect(await logged(started.id)).toEqual([])
   })

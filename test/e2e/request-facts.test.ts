@@ -101,7 +101,7 @@ async function visit(path: string): Promise<(path: string) => Request[]> {
   await expect.poll(said).toContainEqual({ text: 'asked' })
   const counts = `query ($id: ID!) { session(id: $id) { pendingRequestCount } }`
   await expect.poll(() => tabwire().query(counts, { id })).toEqual({ session: { pendingRequestCount: 0 } })
-  // Whatever waited to be written is then.
+  // By then all pending entries are written.
   await terminate(id)
   const fields = FIELDS.replaceAll('...cookie', COOKIE)
   const all = await wholeLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })

@@ -195,7 +195,7 @@ test('it begins however the page is changing', async () => {
   const changing = (async () => {
     for (let n = 0; !isOver; n += 1) await run(id, [{ navigate: { url: `${sites[n % 2]}/blue` } }])
   })()
-  // Each quality is a cast of its own.
+  // Each quality has a cast of its own.
   for (let quality = 1; quality <= 40; quality += 1) {
     const frames = watch(id, { quality })
     expect((await frames.next()).done).toBe(false)
@@ -271,7 +271,7 @@ test('a dialog waits on when a reader leaves', async () => {
   const id = await open('/confirm')
   const frames = watch(id)
   await frames.next()
-  // A step that opens a dialog is done, and leaves it to a later one.
+  // A step that opens a dialog is done, and leaves the dialog to a later one.
   const [clicked] = await run(id, [{ click: { target: { css: 'button' } } }])
   expect(clicked!.details['dialog']).toMatchObject({ message: 'Sure?' })
   await frames.return(undefined)

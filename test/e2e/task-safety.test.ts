@@ -25,7 +25,7 @@ describe('a page that gives orders, and a model that obeys them', () => {
   let tabwire: TestApp
 
   beforeAll(async () => {
-    // The vendor's account is also where a model might look for it.
+    // The vendor's account is also a place where a model might look for it.
     process.env['TABWIRE_AI_API_KEY'] = MODEL_KEY
     tabwire = await startTestApp({ ai: aiOf(model) })
   })

@@ -237,7 +237,7 @@ describe('a task', () => {
     )
     const { id } = await sessions.start()
     await tasks.start(id, { prompt: 'press the button' })
-    // An answer without a call ends the task with its words.
+    // A response without a call ends the task with its text.
     expect(await tasks.ended(id)).toMatchObject({ status: 'COMPLETED', result: 'There is no such button.' })
     const failed = (await tasks.story(id)).filter(({ success }) => success === false)
     expect(failed.map(({ type, error }) => [type, (error as { code: string }).code])).toEqual([

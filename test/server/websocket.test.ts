@@ -84,7 +84,7 @@ describe('keys', () => {
       payload: { query: CAPACITY, extensions: { headers: { 'X-API-Key': 'reader' } } },
     })
     expect((await raw.message('next', '3')).payload).toEqual({ data: { capacity: { total: 20 } } })
-    // The key was that operation's, not the socket's.
+    // The key belonged to that operation, not to the socket.
     raw.send({ type: 'subscribe', id: '4', payload: { query: CAPACITY } })
     expect((await raw.message('error', '4')).payload).toHaveLength(1)
     raw.socket.close()

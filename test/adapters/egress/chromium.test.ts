@@ -138,7 +138,7 @@ const KINDS: Readonly<Record<string, (page: Page, address: string) => Promise<st
     ),
 }
 
-/** A real browser whose only way out is the proxy. */
+/** A real browser whose only network access is the proxy. */
 async function launch(opened: Browser): Promise<Page> {
   const launched = await chromium.launch({
     executablePath: findBrowserExecutable(null),

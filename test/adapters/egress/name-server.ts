@@ -5,9 +5,9 @@ import { isIPv4 } from 'node:net'
 export type Records = readonly string[] | { alias: string } | 'silence' | 'failure'
 
 export interface NameServer {
-  /** As dns.setServers takes it. */
+  /** In the format of dns.setServers. */
   address: string
-  /** Every question so far, in order: "A example.test". */
+  /** All queries so far, in order: "A example.test". */
   questions: string[]
   close(): Promise<void>
 }
@@ -88,7 +88,7 @@ function encodeName(name: string): Buffer {
   return Buffer.concat([...labels, Buffer.alloc(1)])
 }
 
-/** IPv6 with all of its eight parts written out. */
+/** IPv6 with all eight groups written out. */
 function encodeAddress(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
   const parts = Buffer.alloc(16)

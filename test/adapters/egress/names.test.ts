@@ -11,7 +11,7 @@ import { through } from './socks-client.ts'
 leakGate()
 const stage = new EgressStage()
 
-/** "NotAllowed", or the word that came back. */
+/** "NotAllowed", or the received word. */
 async function tried(port: number, host: string, target: number): Promise<string> {
   try {
     return await answerTo(await through(port, host, target), 'through')
@@ -20,7 +20,7 @@ async function tried(port: number, host: string, target: number): Promise<string
   }
 }
 
-/** The rule that blocked, the code of another failure, or null, in order. Outcomes come on a way of their own. */
+/** The blocking rule, the code of another failure, or null, in order. Outcomes arrive on a separate channel. */
 async function failures({ outcomes }: Browser, count: number): Promise<(string | null)[]> {
   await expect.poll(() => outcomes.length).toBe(count)
   return outcomes.map(({ failure }) => failure && (failure.rule ?? failure.code))
@@ -109,7 +109,7 @@ describe('a name', () => {
       limits: { staggerMs: 20, connectMs: 60_000 },
     })
     expect(await tried(browser.port, 'dual.test', target)).toBe('through')
-    // Refused on 127.0.0.2, but 127.0.0.1 may still answer: it is not given up before its time.
+    // Refused on 127.0.0.2, but 127.0.0.1 may still respond: it is not given up before its timeout.
     const pending = through(browser.port, 'slow.test', silent.port)
     silent.wake()
     ;(await pending).destroy()
@@ -173,7 +173,7 @@ test('names of this machine: localhost, the hosts file, the search domains', asy
     'A wiki.other.test',
   ])
   expect(await tried(browser.port, 'a.b.c', target)).toBe('through')
-  // A dot at the end: this name and no other.
+  // A trailing dot: exactly this name.
   expect(await tried(browser.port, 'wiki.', target)).toBe('HostUnreachable')
   expect(server.questions.filter((question) => question.startsWith('A ')).slice(2)).toEqual(['A a.b.c', 'A wiki'])
 })

@@ -10,7 +10,7 @@ import { through } from './socks-client.ts'
 leakGate()
 const stage = new EgressStage()
 
-/** Runs code in the threads of this process that begin while it is attached, as a debugger would. */
+/** Runs code in new threads of this process while it is attached, like a debugger. */
 async function attachToThreads(): Promise<{ run(code: string): Promise<void> }> {
   const session = new Session()
   session.connect()

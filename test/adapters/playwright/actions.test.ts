@@ -176,7 +176,7 @@ describe('acting on elements', () => {
     const outcomes = [
       await done({ fill: { target: { css: '#pass' }, value: secret } }),
       await done({ fill: { target: { css: '#code' }, value: secret } }),
-      // The page makes a text field of it while it is filled in.
+      // The page turns it into a text field while it is being filled in.
       await done({ fill: { target: { css: '#shown' }, value: secret } }),
       await done({ type: { target: { css: '#pass' }, text: secret } }),
       await done({ type: { text: secret } }),
@@ -252,7 +252,7 @@ describe('scripts and extraction', () => {
       { name: 'One', link: '/a', note: '1', all: 'One 1' },
       { name: 'Two', link: '/b', note: null, all: 'Two' },
     ])
-    // Names that every object has of itself are names like others.
+    // Names of built-in properties are names like any others.
     const named = JSON.parse('{"__proto__": "a", "constructor": "", "a": "i"}') as Record<string, string>
     const items = await taken({ target: { css: '#list li' }, as: 'LIST', fields: named })
     expect(JSON.stringify(items)).toBe(

@@ -20,11 +20,11 @@ function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
   const site = '/no/such/folder'
   const recording = new RecorderSet(wire, targets, recorder, true, site, logger, undefined, undefined, options)
   onTestFinished(() => recording.stop())
-  // It asks for the titles of pages every second.
+  // It requests the titles of pages every second.
   void targets.start()
   answer('Target.attachToBrowserTarget', { sessionId: 'own' })
   attach('page', 'page')
-  /** A request as far as its response. */
+  /** A request up to its response. */
   const begin = (requestId: string, type = 'Fetch', request: object = {}, response: object = {}) => {
     const shared = { requestId, loaderId: 'l', timestamp: 1, type }
     const url = `http://site/${requestId}`

@@ -11,7 +11,7 @@ import { logger } from './test-pool.ts'
 const KIB = 1024
 const LIMITS = { parsed: 64 * KIB, relayed: 256 * KIB, unfinished: 1024 * KIB, skipped: 4096 * KIB }
 
-/** A browser of which the test has the far ends of both pipes. */
+/** A browser with the far ends of both pipes in the test. */
 function open(pipes: BrowserPipes = impatientPipes(LIMITS)) {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const wire = new CdpConnection(input, output, '/no/such/folder', pipes, logger)
@@ -60,7 +60,7 @@ test('a line or a request that is too large is left out and told by its ends, in
   const large = line(filler(3_000_000))
   for (let at = 0; at < large.length; at += 65_536) say(large.slice(at, at + 65_536))
   say(line('between'))
-  // All at once, as it comes where the other side is faster.
+  // All together, as it arrives when the other side is faster.
   say(`{"method":"Network.requestWillBeSent","params":{"requestId":"7.1","x":"${filler(70_000)}"},"sessionId":"p2"}\0`)
   say(line('after'))
   expect(heard).toEqual([

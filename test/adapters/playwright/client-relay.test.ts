@@ -127,7 +127,7 @@ test('while the browser does not read, no client is read', async () => {
     expect(client.pause).toHaveBeenCalledOnce()
     expect(client.resume).not.toHaveBeenCalled()
   }
-  // One for each of them would be more than Node takes without a warning.
+  // One listener for each would exceed Node's warning threshold.
   expect(input.listenerCount('drain')).toBeLessThan(10)
   const commands: Sent[] = []
   await vi.waitFor(() => {
@@ -217,7 +217,7 @@ describe('what a client does is told', () => {
       { type: 'CLOSE_PAGE', success: true },
     ])
     expect(acts).toHaveLength(60)
-    // Those that the browser will never answer do not count as unanswered.
+    // Commands that the browser will never answer do not count as unanswered.
     expect(client.close).not.toHaveBeenCalled()
   })
 

@@ -10,7 +10,7 @@ afterEach(() => void vi.useRealTimers())
 
 type Opening = (event: { type: string; message: string }, sessionId: string) => void
 
-/** A page p1, and a popup p2 of it, of which Playwright has not made a page. */
+/** A page p1, and its popup p2, for which Playwright has no page. */
 function scene() {
   let hear: Opening = () => undefined
   const wire = { on: (_: string, listener: Opening) => void (hear = listener) }

@@ -47,7 +47,7 @@ test.skipIf(prlimitPath() === null)(
   async () => {
     const site = await startDownloadSite()
     onTestFinished(() => site.close())
-    // Should it not be ended at its own bound, it is at that of all files.
+    // If its own limit fails, the limit of all files ends it.
     const testPool = await startTestPool({ warm: 0, tempLimitBytes: 2_048 * MIB })
     const { session, recorder } = await testPool.start()
     recorder.roomBytes = 4 * MIB
@@ -176,7 +176,7 @@ describe('the file of a download counts once in the quota of its owner, whatever
     expect(left()).toBe(quota)
     progress('g', { state: 'canceled', receivedBytes: bytes })
     await expect.poll(() => recorder.of('DOWNLOAD')).toMatchObject([{ failure: 'quota exceeded' }])
-    // The browser gives it its name all the same, and is slow to remove it.
+    // The browser renames it nevertheless, and is slow to remove it.
     renameSync(nameless, named('g'))
     writeFileSync(named('untold'), Buffer.alloc(MIB))
     await expect.poll(left).toBe(quota - MIB)

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FairTurns, type Turns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
 
 const SECOND = 1_000
-/** Milliseconds of work that a piece takes. */
+/** Milliseconds of work per chunk. */
 const PIECE_MS = 1
 
 beforeEach(() => {

@@ -7,7 +7,7 @@ import { logger } from './test-pool.ts'
 
 export interface FakeWire {
   wire: CdpConnection
-  /** Commands that were sent, as text. */
+  /** Commands sent, as text. */
   sent: string[]
   /** Emits an event of the browser. */
   hear(method: string, params: object, sessionId?: string): void
@@ -19,7 +19,7 @@ export interface FakeWire {
   attach(sessionId: string, type: string, parentId?: string): void
 }
 
-/** Pipes that are served as soon as they bring something, however long it takes. */
+/** Pipes that are served as soon as they have data, without a time limit. */
 export const impatientPipes = (limits: Partial<MessageLimits> = {}) => ({
   ...createBrowserPipes({ ...MESSAGE_LIMITS, ...limits }),
   turns: new FairTurns(60_000, 60_000),

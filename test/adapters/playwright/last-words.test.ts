@@ -20,7 +20,7 @@ import { logger, processesWith, startTestPool, type TestPool } from './test-pool
 const LINES = 2_000
 const EVENTS = 1_000
 
-/** Says many lines at once, and that it did: by a way that does not lead past its lines. */
+/** Logs many lines at once, then reports it on a channel that bypasses them. */
 const talk = (name: string) =>
   `for (let i = 1; i <= ${LINES}; i++) console.log('${name} ' + i)
   tell('${name}')`

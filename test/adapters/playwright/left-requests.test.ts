@@ -166,7 +166,7 @@ test('what is in flight when the session ends is told once, with what is known o
   ])
   begin('asked', 'XHR', 'GET')
   recording.flush('the browser crashed')
-  // The page lives on until files are kept.
+  // The page stays alive until files are saved.
   begin('asked', 'XHR', 'GET')
   hear('Network.loadingFinished', { requestId: 'stream', timestamp: 3, encodedDataLength: 20 }, 'page')
   begin('later', 'XHR', 'GET')

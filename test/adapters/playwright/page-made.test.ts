@@ -173,7 +173,7 @@ describe('logged objects', () => {
     }
     live()
     live()
-    // The first object of a page is let go at once; those that follow, in groups.
+    // The first object of a page is released immediately, later ones in groups.
     expect(sent.filter((text) => text.includes('Runtime.releaseObjectGroup'))).toHaveLength(2)
   })
 })

@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => site.close())
 
-// Closing expects that no process and no directory is left.
+// Closing expects that no processes and directories are left.
 afterEach(async () => {
   await pool?.close()
   pool = undefined
@@ -132,7 +132,7 @@ describe('the pool', () => {
 
   test('closing it gives up a start that is under way, and waits until nothing is left of it', async () => {
     const { pool: browsers, directory, processes, close } = await startTestPool({ warm: 0 })
-    // The one that it was found out with how to launch.
+    // The one used to probe how to launch browsers.
     await until(() => processes()).toEqual([])
     const start = browsers.acquire(DEFAULT_OPTIONS, new RecordingRecorder(), NO_DEADLINE)
     start.catch(() => undefined)

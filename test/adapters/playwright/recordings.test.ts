@@ -58,7 +58,7 @@ async function readArchive(bytes: Buffer): Promise<Map<string, string>> {
   return contents
 }
 
-/** Seconds and size, as a browser plays it. */
+/** Duration in seconds and size, as played by a browser. */
 async function play(bytes: Buffer): Promise<{ duration: number; width: number; height: number }> {
   const { session } = await testPool.start()
   const expression = `(source) => new Promise((resolve, reject) => {

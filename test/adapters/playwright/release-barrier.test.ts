@@ -10,7 +10,7 @@ const ROOT = { server: undefined, a: 'a', b: 'b' }
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** A server that holds new pages, and clients that have come. */
+/** A server that holds new pages, and attached clients. */
 function scene(...clients: ('a' | 'b')[]) {
   const sent: string[] = []
   const letRun = (sessionId: string) => void sent.push(`forced ${sessionId}`)
@@ -225,7 +225,7 @@ test('frames are left to the browser, which tells them to one party after the ot
   attach('s2', 's1', { target: 'frame', type: 'iframe' })
   run('s2')
   expect(runs()).toEqual(['run s2'])
-  // They share the time all the same.
+  // They still share the time.
   vi.advanceTimersByTime(3_000)
   attach('a2', 'a1', { target: 'frame', type: 'iframe' })
   expect(barrier.timeLeft('a2')).toBe(2_000)
@@ -326,7 +326,7 @@ describe('a client that asks a popup without an opener, which answers nothing be
     attach('s1', ROOT.server, silent)
     run('s1')
     attach('a1', ROOT.a, silent)
-    // These the browser answers itself, sooner or later.
+    // The browser answers these itself, sooner or later.
     ask('Browser.getWindowForTarget', 'a1')
     ask('Target.setAutoAttach', 'a1')
     vi.advanceTimersByTime(1_000)

@@ -27,7 +27,7 @@ export interface TestPool {
   browsers(): number[]
   /** All processes of its browsers, renderers too. */
   processes(): number[]
-  /** Closes the pool and expects that no process and no directory is left. */
+  /** Closes the pool and expects that no processes and directories are left. */
   close(): Promise<void>
 }
 
@@ -71,7 +71,7 @@ function descendantsOf(ancestor: number): number[] {
 export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {}): Promise<TestPool> {
   const tempRoot = overrides.tempRoot ?? (await mkdtemp(join(tmpdir(), 'tw-')))
   const machineId = overrides.machineId ?? randomUUID()
-  // Browsers of other users must get through it, as through the system's own folder.
+  // Browsers of other users must be able to traverse it, like the system's own folder.
   if (overrides.tempRoot === undefined) await chmod(tempRoot, 0o711)
   const executable = findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] ?? null)
   const pool = await createBrowserPool({

@@ -21,7 +21,7 @@ const ENCODER = `
     require('node:fs').writeFileSync(process.argv[1], Buffer.from('${FINISHED}', 'hex'))
   })`
 
-/** A session's only page with a video that a process of its own writes; the context closes as Playwright's does. */
+/** A session's only page with a video written by a separate process; the context closes like Playwright's. */
 async function startVideo() {
   const folder = await mkdtemp(join(tmpdir(), 'tw-'))
   onTestFinished(() => rm(folder, { recursive: true }))

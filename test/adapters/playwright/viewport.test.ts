@@ -7,7 +7,7 @@ import { startTestPool, type TestPool } from './test-pool.ts'
 
 let pool: TestPool
 let session: BrowserSession
-/** Answers that pages wait for. */
+/** Responses that pages wait for. */
 let held: { path: string; response: ServerResponse }[] = []
 
 /** On a signal the page blocks, with everything else in it; /loop forever. */

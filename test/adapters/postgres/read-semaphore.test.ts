@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { ReadSemaphore } from '../../../src/adapters/postgres/read-semaphore.ts'
 
-/** Reads that a test ends, each noted when it begins. */
+/** Reads that the test ends, each recorded when it begins. */
 function reads(atOnce: number) {
   const turns = new ReadSemaphore(atOnce)
   const begun: string[] = []
