@@ -16,7 +16,7 @@ async function watch(path: string, options: object = {}): Promise<string> {
 
 const picture = () => page.getByRole('img', { name: /^Live view of/ })
 
-/** The colour in the middle of the picture: red, green and blue from 0 to 255, in rough steps, as JPEG is. */
+/** Color at the center of the frame: red, green and blue from 0 to 255, rounded coarsely because of JPEG. */
 const colour = () =>
   picture().evaluate((element) => {
     const canvas = element as HTMLCanvasElement

@@ -53,7 +53,7 @@ async function refusal(variables: object, apiKey?: string): Promise<{ code: stri
   throw new Error('it was not refused')
 }
 
-/** The colour in the middle of a picture: a letter for each of red, green and blue that is in it. */
+/** Color at the center of a frame: a letter for each of red, green and blue in it. */
 async function colourOf({ data }: Frame): Promise<string> {
   const expression = `async (data) => {
     const image = new Image()
@@ -74,7 +74,7 @@ async function evaluate(id: string, expression: string, pageId: string | null = 
   return action!.result
 }
 
-/** The first frame that shows the colour. */
+/** The first frame with that color. */
 async function until(frames: AsyncIterator<Frame>, colour: string): Promise<Frame> {
   for (;;) {
     const { value, done } = await frames.next()

@@ -5,13 +5,12 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 
 /*
- * Loaded into a server by a test: every listener and timer that runs for something that has an owner throws, or leaves a
- * rejected promise, once. None is named here: emitters are asked at each event, timers and the listeners of our own
- * classes (what is given to `on…`, `subscribe`, `withhold`, `host`, `relay`) are wrapped where they are given.
- *
- * A listener is known by the place where it was written, so that each counts once, however many sessions have it. What
- * belongs to an owner that was there before the faults began is left alone, for it is the neighbor's; of the owners
- * that come later, each fails once. A test of what all share, such as connections to the database, asks for more.
+ * Preloaded into a server by a test: every listener and timer that runs for an owner throws, or leaves a rejected
+ * promise, once. None is named here: emitters are patched to look at each event, timers and the listeners of our own
+ * classes (arguments of `on…`, `subscribe`, `withhold`, `host`, `relay`) are wrapped when they are added.
+ * A listener is identified by its source location, so that each counts once, regardless of the number of sessions.
+ * Owners that existed before the faults began belong to the neighbor and are skipped; of later owners, each fails
+ * once. Tests of shared resources, such as connections to the database, configure more.
  */
 const ROOT = join(import.meta.dirname, '..', '..')
 const { faultOwner } = await import(join(ROOT, 'src/fault-owner.ts'))
