@@ -4,17 +4,17 @@ import type { LocalSite } from './local-site.ts'
 import type { DatabaseKind, DatabaseSpace } from './database-space.ts'
 import type { ServerProcess } from './server-process.ts'
 
-/** What a number must be and what it should be, and how it came out. */
+/** A measured number with its limit and aim. */
 export interface Finding {
-  /** Names the number in notes.ts, too. */
+  /** Key of its note in notes.ts, too. */
   id: string
   what: string
   baseline: string
   measured: string
-  /** What is compared with `must` and `aim`: at most. */
+  /** Compared with `must` and `aim`, as an upper bound. */
   figure: number
   unit: '×' | 'ms' | 'ms more' | 'MB'
-  /** Least and greatest figure of a part of the run. */
+  /** Minimum and maximum figure of the parts of the run. */
   spread: [number, number]
   must: number
   aim: number
@@ -25,20 +25,20 @@ export interface SeededServer {
   space: DatabaseSpace
 }
 
-/** What benchmarks work with. */
+/** Environment of a benchmark. */
 export interface Workbench {
   site: LocalSite
   meter: CpuMeter
   /** A bare Playwright browser, warm: the same executable as the sessions'. */
   browser: Browser
   database: DatabaseKind
-  /** An empty database, for a server that the benchmark starts by itself. The workbench closes it after the benchmark. */
+  /** An empty database, for servers that the benchmark starts itself. The workbench closes it after the benchmark. */
   createSpace(): Promise<DatabaseSpace>
-  /** A server over an empty database. The workbench closes it after the benchmark. */
+  /** A server with an empty database. The workbench closes it after the benchmark. */
   startServer(environment?: Record<string, string>): Promise<ServerProcess>
-  /** A server over the database that seed.ts has filled. The workbench closes it after the benchmark. */
+  /** A server with the database filled by seed.ts. The workbench closes it after the benchmark. */
   startSeededServer(environment?: Record<string, string>): Promise<SeededServer>
-  /** Closes the server and starts it again, over the same database. */
+  /** Closes the server and starts it again with the same database. */
   restart(server: ServerProcess): Promise<ServerProcess>
   /** Closes the server before the benchmark ends. */
   stop(server: ServerProcess): Promise<void>
@@ -46,7 +46,7 @@ export interface Workbench {
 
 export interface Benchmark {
   name: string
-  /** The findings are of what the meter saw between them and the last ones. */
+  /** Findings cover the meter's readings since the previous ones. */
   run(workbench: Workbench): Promise<Finding[]>
 }
 
@@ -62,7 +62,7 @@ const precise = (value: number) => (value >= 100 ? value.toFixed(0) : value >= 1
 export const milliseconds = (value: number) => `${precise(value)} ms`
 export const megabytes = (value: number) => `${precise(value)} MB`
 
-/** A figure as the tables show it. */
+/** A figure as displayed in tables. */
 export function showFigure(figure: number, unit: Finding['unit']): string {
   if (unit === '×') return `${figure.toFixed(2)}×`
   if (unit === 'ms') return milliseconds(figure)

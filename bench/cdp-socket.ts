@@ -7,7 +7,7 @@ interface Answer {
   error?: { message: string }
 }
 
-/** A client of the protocol as lean as one can be, to measure what is between it and the browser. */
+/** A minimal CDP client, to measure the path between it and the browser. */
 export class CdpSocket {
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, (answer: Answer) => void>()

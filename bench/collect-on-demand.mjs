@@ -1,10 +1,10 @@
-// Loaded into the server under test before anything else: collects garbage when the benchmarks ask for it.
+// Preloaded into the server under test: collects garbage when a benchmark requests it.
 import { setImmediate as turn } from 'node:timers/promises'
 
 process.on('message', (message) => {
   if (message !== 'collect') return
   void (async () => {
-    // What one collection frees may, through finalizers and closed handles, let go of more.
+    // A collection may release more through finalizers and closed handles.
     for (let round = 0; round < 4; round += 1) {
       globalThis.gc()
       await turn()

@@ -7,7 +7,7 @@ import { startPortBrowser } from './port-browser.ts'
 import { untilWarm } from './warm-pool.ts'
 
 const BATCHES = 60
-/** One alone is shorter than what is needed to see who spent the time. */
+/** A single round trip is too short for the resolution of CPU times. */
 const ROUND_TRIPS_A_BATCH = 50
 const LARGE_ANSWERS = 24
 const LIVES = 24
@@ -29,7 +29,7 @@ async function start(client: GraphqlClient): Promise<{ id: string; cdpUrl: strin
   return { id: startSession.id, cdpUrl: startSession.access.cdpUrl }
 }
 
-/** What the relay adds to a command and its answer, beside a browser with a port of its own. */
+/** Overhead of the relay per command and response, compared with a browser's own debugging port. */
 export const relay: Benchmark = {
   name: 'relay',
   async run(workbench) {
@@ -71,7 +71,7 @@ export const relay: Benchmark = {
   },
 }
 
-/** A session from its start to its end, with a client that connects and opens a page. */
+/** A session from start to end, with a client that connects and opens a page. */
 export const wholeLife: Benchmark = {
   name: 'life',
   async run(workbench) {
@@ -136,7 +136,7 @@ async function manyAtOnce(life: () => Promise<void>): Promise<void> {
 interface Compared {
   baseline: () => Promise<unknown>
   measured: () => Promise<unknown>
-  /** What has to be so before each run; not measured. */
+  /** Set-up of each run; not measured. */
   before?: () => Promise<void>
   rehearsals?: number
 }

@@ -7,7 +7,7 @@ const ROUNDS = 6
 const TEXTS: LinesWanted = { count: 10_000, everyMs: 0 }
 const OBJECTS: LinesWanted = { ...TEXTS, logs: 'objects' }
 
-/** Ten thousand lines at once, until the subscriber has all of them, committed. */
+/** Ten thousand lines in a burst, until the subscriber has received all of them, committed. */
 export const consoleBurst: Benchmark = {
   name: 'burst',
   async run({ site, browser, meter, startServer }) {
@@ -16,7 +16,7 @@ export const consoleBurst: Benchmark = {
       const bare = () => meter.during('baseline', async () => (await hearBare(browser, site, wanted)).elapsedMs)
       const served = () =>
         meter.during('measured', async () => (await hearThroughServer(client, site, wanted)).elapsedMs)
-      // The first run of either is slower than any later one: code is read and compiled.
+      // The first run of either is slower than any later one: code is loaded and compiled.
       await bare()
       await served()
       const { baseline, measured, ratio, spread } = compare(await interleave(ROUNDS, bare, served))

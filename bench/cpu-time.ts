@@ -1,21 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Whose CPU time it was. `server` is its main thread with the engine's own threads, `embedded database` its worker. */
+/** Owners of CPU time. `server` is its main thread with the engine's own threads, `embedded database` its worker. */
 export const CPU_OWNERS = ['server', 'embedded database', 'PostgreSQL', 'browsers', 'client'] as const
 type CpuOwner = (typeof CPU_OWNERS)[number]
 export type CpuSeconds = Record<CpuOwner, number>
 
-/** Linux counts in hundredths of a second, on every platform that Node runs on. */
+/** Linux counts in hundredths of a second, on every platform that Node supports. */
 const TICKS_PER_SECOND = 100
 
-/** Node's name of the threads of node:worker_threads, cut by the kernel at 15 characters. */
+/** Node's name for threads of node:worker_threads, truncated by the kernel to 15 characters. */
 const WORKER_THREAD = 'WorkerThread'
 
 interface ProcessTime {
   parent: number
   name: string
   own: number
-  /** Of its children that ended and were waited for. */
+  /** CPU time of children that ended and were waited for. */
   ofChildren: number
 }
 
@@ -38,7 +38,7 @@ function readStat(path: string): ProcessTime | null {
   }
 }
 
-/** The process that started the given one; null when there is none of that number. */
+/** Parent of the given process; null if there is no such process. */
 export function parentOf(pid: number): number | null {
   return readStat(`/proc/${pid}/stat`)?.parent ?? null
 }
@@ -61,20 +61,20 @@ function workerSeconds(pid: number): number {
   return seconds
 }
 
-/** Every process that the given one started, and they in turn. */
+/** All descendants of the given process. */
 function descendants(processes: Map<number, ProcessTime>, ancestor: number, except: readonly number[]): number[] {
   const children = [...processes].filter(([pid, { parent }]) => parent === ancestor && !except.includes(pid))
   return children.flatMap(([pid]) => [pid, ...descendants(processes, pid, except)])
 }
 
 export interface MeteredProcesses {
-  /** Of the server under test; null while there is none. */
+  /** Pid of the server under test; null while there is none. */
   server: number | null
-  /** PostgreSQL's first process; null when the database is embedded. */
+  /** Pid of PostgreSQL's postmaster; null if the database is embedded. */
   postgres: number | null
 }
 
-/** CPU seconds that each has used since its start. The client is this very process; it also runs the bare Playwright. */
+/** CPU seconds that each has used since its start. The client is this process, which also runs bare Playwright. */
 function readCpuSeconds({ server, postgres }: MeteredProcesses): CpuSeconds {
   const processes = readProcesses()
   const apart = [server, postgres].filter((pid) => pid !== null)
@@ -88,7 +88,8 @@ function readCpuSeconds({ server, postgres }: MeteredProcesses): CpuSeconds {
     server: server === null ? 0 : sum([server], own) - ofWorker,
     'embedded database': ofWorker,
     PostgreSQL: postgres === null ? 0 : sum([postgres, ...descendants(processes, postgres, [])], whole),
-    // Browsers that have ended count where they were waited for: as children of the server, or of this process.
+    // Browsers that have ended count for the process that waited for them: as children of the server, or of this
+    // process.
     browsers:
       sum(roots, (time) => time.ofChildren) +
       sum(
@@ -99,7 +100,7 @@ function readCpuSeconds({ server, postgres }: MeteredProcesses): CpuSeconds {
   }
 }
 
-/** Adds up what was used during phases of a kind: those of the baseline, and those of what is measured. */
+/** Adds up CPU time by kind of phase: the baseline, and the measured work. */
 export class CpuMeter {
   readonly #processes: () => MeteredProcesses
   readonly #used = new Map<string, CpuSeconds>()
@@ -108,7 +109,7 @@ export class CpuMeter {
     this.#processes = processes
   }
 
-  /** Does the work and counts what is used meanwhile for the phase. */
+  /** Does the work and adds its CPU time to the phase. */
   async during<T>(phase: CpuPhase, work: () => Promise<T>): Promise<T> {
     const before = readCpuSeconds(this.#processes())
     const result = await work()

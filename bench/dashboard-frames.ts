@@ -3,7 +3,7 @@ import { milliseconds, type Benchmark } from './benchmark.ts'
 import type { GraphqlClient } from './graphql-client.ts'
 
 const LINES = 20_000
-/** Two thousand lines a second, as a page that is busy with itself writes them. */
+/** Two thousand lines a second, as logged by a busy page. */
 const LINES_A_BURST = 40
 const BURST_EVERY_MS = 20
 const QUIET_MS = 3_000
@@ -14,7 +14,7 @@ const FLOOD = `mutation ($id: ID!, $expression: String!) {
   runActions(sessionId: $id, actions: [{ evaluate: { expression: $expression } }]) { success } }`
 const END = `mutation ($id: ID!) { terminateSession(id: $id) { id } }`
 
-/** The longest time that the dashboard draws nothing while the console that it shows grows by 2,000 lines a second. */
+/** The longest time without a new frame of the dashboard while its console grows by 2,000 lines a second. */
 export const dashboardFrames: Benchmark = {
   name: 'dashboard',
   async run({ browser, meter, site, startServer }) {
@@ -68,7 +68,7 @@ async function flood(client: GraphqlClient, id: string): Promise<void> {
   await client.query(FLOOD, { id, expression })
 }
 
-/** From now on the page knows the longest time between two of its frames. */
+/** Makes the page record the longest time between two of its frames. */
 async function countFrames(page: Page): Promise<void> {
   await page.evaluate(() => {
     const state = { longest: 0 }
@@ -83,7 +83,7 @@ async function countFrames(page: Page): Promise<void> {
   })
 }
 
-/** Since it was asked the last time. */
+/** Since the previous call. */
 function longestFrame(page: Page): Promise<number> {
   return page.evaluate(() => {
     const state = Reflect.get(globalThis, 'frameTimes') as { longest: number }

@@ -10,23 +10,23 @@ import { parentOf } from './cpu-time.ts'
 export const DATABASE_KINDS = ['embedded', 'postgres'] as const
 export type DatabaseKind = (typeof DATABASE_KINDS)[number]
 
-/** A database of its own for one server at a time, empty at first. */
+/** A separate database for one server at a time, initially empty. */
 export interface DatabaseSpace {
   config: DatabaseConfig
   dataDir: string
-  /** What the server under test must be told. */
+  /** Environment variables for the server under test. */
   environment: Record<string, string>
-  /** How to reach the database beside the server, while the server runs. */
+  /** Connection settings for direct access while the server runs. */
   connection(): pg.ClientConfig
   close(): Promise<void>
 }
 
-/** Makes databases of one kind. */
+/** Creates databases of one kind. */
 export interface DatabaseSource {
   kind: DatabaseKind
-  /** Which database it is, for people. */
+  /** Human-readable name of the database. */
   description: string
-  /** The first process of the database, if it has processes of its own. */
+  /** Pid of its first process, if it has processes of its own. */
   pid: number | null
   create(): Promise<DatabaseSpace>
   close(): Promise<void>
@@ -38,7 +38,7 @@ export function openDatabaseSource(kind: DatabaseKind): Promise<DatabaseSource> 
 
 async function makeDirectories() {
   const root = mkdtempSync(join(tmpdir(), `tabwire-bench-${process.pid}-`))
-  // Browsers run as another user, and must reach their profiles in it.
+  // Browsers run as another user, and need access to their profiles in it.
   chmodSync(root, 0o755)
   const dataDir = join(root, 'data')
   const temporary = join(root, 'tmp')
@@ -63,7 +63,7 @@ function embeddedSource(): DatabaseSource {
         dataDir,
         environment: { ...environment, DATABASE_URL: '' },
         connection: () => {
-          // The server's temporary folder is ours alone, so the one socket in it is that of its database.
+          // No other server uses this temporary folder, so the only socket in it is that of the database.
           const host = readdirSync(temporary)
             .map((name) => join(temporary, name))
             .find((directory) => existsSync(join(directory, '.s.PGSQL.5432')))
@@ -114,7 +114,7 @@ async function postgresSource(): Promise<DatabaseSource> {
   }
 }
 
-/** Every backend is a child of the first process. Null when the server runs on another machine, or hides its processes. */
+/** Every backend is a child of the postmaster. Null if the server runs on another machine, or hides its processes. */
 async function postmasterOf(client: pg.Client): Promise<number | null> {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
   return parentOf(rows[0]!.pid)

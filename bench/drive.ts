@@ -27,7 +27,7 @@ interface Taken {
   runActions: { success: boolean; result?: unknown; artifact?: { url: string } }[]
 }
 
-/** What a client of GraphQL waits for, against the same calls in bare Playwright on the same page. */
+/** Latency for a GraphQL client, compared with the same calls in bare Playwright on the same page. */
 export const actions = comparison('actions', ROUNDS, {
   id: 'actions',
   what: 'click, fill and extract over one GraphQL request, p50',

@@ -6,7 +6,7 @@ import type { Workbench } from './benchmark.ts'
 import type { GraphqlClient } from './graphql-client.ts'
 import { untilWarm } from './warm-pool.ts'
 
-/** A form and a list: six hundred nodes of the accessibility tree, for whoever observes it. */
+/** A form and a list: six hundred nodes of the accessibility tree to observe. */
 const ROWS = Array.from(
   { length: 198 },
   (_, row) => `<li><a href="/item/${row}">Item ${row}</a> <b>${row} left</b></li>`,
@@ -15,7 +15,7 @@ const PAGE = `<!doctype html><title>shop</title><link rel="icon" href="data:,">
 <button id="more" onclick="count.textContent = 1 + Number(count.textContent)">More</button>
 <label>Search <input id="search"></label><p id="count">0</p><ul>${ROWS.join('')}</ul>`
 
-/** The same page twice: in a bare browser of Playwright, and in a session. */
+/** The same page twice: in a bare Playwright browser, and in a session. */
 export interface DrivenPage extends AsyncDisposable {
   bare: Page
   client: GraphqlClient

@@ -12,7 +12,7 @@ const AT_A_TIME = 20
 const ROUNDS = 6
 const BODY = 'x'.repeat(10_000)
 
-/** What a page's fetches take through a proxy that judges every connection, against none. */
+/** Duration of a page's fetches through a proxy that checks every connection, compared with none. */
 export const egress: Benchmark = {
   name: 'egress',
   async run({ browser, meter }) {
@@ -57,7 +57,7 @@ async function openPage(browser: Browser, url: string): Promise<Page> {
   return page
 }
 
-/** Milliseconds, as the page takes the time. */
+/** Milliseconds, as measured by the page. */
 async function fetchMany(page: Page): Promise<number> {
   return await page.evaluate(
     async ({ count, atATime }) => {

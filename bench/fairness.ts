@@ -9,7 +9,7 @@ import { percentile } from './measure.ts'
 const TRICKLE = { count: 400, everyMs: 10 }
 const HEALTH_EVERY_MS = 50
 
-/** What a page does without end. */
+/** Endless loops of a page. */
 const FLOODS = {
   states: `let n = 0; setInterval(() => { for (let i = 0; i < 50; i++) try { history.replaceState(0, '', '#' + n++) } catch {} }, 1)`,
   fetches: `const ask = () => fetch('/text').then((r) => r.text()).finally(ask); for (let i = 0; i < 20; i++) ask()`,
@@ -21,7 +21,9 @@ const FLOODS = {
 const START = `mutation ($input: StartSessionInput!) { startSession(input: $input, waitUntil: RUNNING) { id } }`
 const END = `mutation ($id: ID!) { terminateSession(id: $id) { id } }`
 
-/** The p99 of line latency of one session, and the slowest /health, beside a page of another that floods its browser's pipe. */
+/**
+ * The p99 of one session's line latency, and the slowest /health, while a page of another floods its browser's pipe.
+ */
 export const fairness: Benchmark = {
   name: 'fairness',
   async run({ site, meter, startServer }) {
@@ -79,7 +81,7 @@ async function startFlood(client: GraphqlClient, initialPrompt: string): Promise
   return startSession.id
 }
 
-/** Asks until it is stopped; how long the slowest answer took. */
+/** Polls until stopped; returns the time of the slowest response. */
 function watchHealth(url: string): { stop(): Promise<number> } {
   const stopped = new AbortController()
   const watching = (async () => {

@@ -22,7 +22,7 @@ interface Batch {
 let runs = 0
 const nameRun = () => `${process.pid}-fetches-${(runs += 1)}`
 
-/** A page that fetches JSON, until each request is committed with what it received. */
+/** A page that fetches JSON, until each request is committed with its response body. */
 export const fetchedBodies: Benchmark = {
   name: 'bodies',
   async run({ site, browser, meter, startServer }) {
@@ -64,7 +64,7 @@ function found(
   return { id, what, must, aim, figure: ratio, unit: '×', spread, ...times }
 }
 
-/** From letting the page begin until a subscriber has all of its requests. */
+/** From the signal to the page until a subscriber has received all of its requests. */
 async function fetchThroughServer(
   client: GraphqlClient,
   site: LocalSite,
@@ -91,7 +91,7 @@ async function fetchThroughServer(
   }
 }
 
-/** From letting the page begin until the HAR with its bodies is written. */
+/** From the signal to the page until the HAR with its bodies is written. */
 async function fetchIntoHar(browser: Browser, site: LocalSite): Promise<number> {
   const run = nameRun()
   const folder = await mkdtemp(join(tmpdir(), 'tabwire-bench-har-'))

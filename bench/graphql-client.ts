@@ -7,7 +7,7 @@ interface Answer<T> {
   errors?: { message: string }[]
 }
 
-/** GraphQL over HTTP with kept-alive connections, and over WebSocket: as lean as a client can be, to measure the server. */
+/** GraphQL over HTTP keep-alive connections, and over WebSocket: a minimal client, to measure the server. */
 export class GraphqlClient {
   readonly #endpoint: URL
   readonly #apiKey: string
@@ -19,12 +19,12 @@ export class GraphqlClient {
     this.#apiKey = apiKey
   }
 
-  /** The same server, as another caller. */
+  /** The same server with another caller's key. */
   withKey(apiKey: string): GraphqlClient {
     return new GraphqlClient(this.#endpoint.origin, apiKey)
   }
 
-  /** One operation over HTTP that must succeed. */
+  /** Runs one operation over HTTP that must succeed. */
   async query<T>(query: string, variables: Record<string, unknown> = {}): Promise<T> {
     const { data, errors } = JSON.parse(await this.#post(JSON.stringify({ query, variables }))) as Answer<T>
     if (errors || !data) throw new Error(`the operation failed: ${JSON.stringify(errors)}`)
@@ -37,7 +37,7 @@ export class GraphqlClient {
       url: this.#endpoint.href.replace('http', 'ws'),
       webSocketImpl: WebSocket,
       connectionParams: { 'X-API-Key': this.#apiKey },
-      // One socket until the end, so that no run pays for opening its own. A failure reaches the subscriptions.
+      // One socket for all subscriptions, so that no run includes the handshake. A failure reaches the subscriptions.
       lazy: false,
       onNonLazyError: () => {},
       retryAttempts: 0,

@@ -12,7 +12,7 @@ import { compare, interleave, timed } from './measure.ts'
 const REQUESTS = 10_000
 const ROUNDS = 3
 
-/** Asks for everything, some at a time, and says so in its title. */
+/** Fetches everything, a few at a time, and reports the end in its title. */
 const PAGE = `<!doctype html><title>asking</title><link rel="icon" href="data:,"><script type="module">
 let next = 0
 const work = async () => {
@@ -29,7 +29,7 @@ const COUNT = 'query ($id: ID!) { session(id: $id) { networkRequestCount } }'
 const TERMINATE = 'mutation ($id: ID!) { terminateSession(id: $id) { status } }'
 const EXPORT = 'query ($id: ID!) { exportLog(sessionId: $id, format: HAR) { url } }'
 
-/** A HAR of ten thousand requests, exported from a log, beside Playwright writing its own of the same. */
+/** HAR export of ten thousand requests from a log, compared with Playwright writing its own for the same page. */
 export const harExport: Benchmark = {
   name: 'har',
   async run({ browser, meter, startServer }) {
@@ -57,7 +57,7 @@ export const harExport: Benchmark = {
       expectRequests(bytes.toString())
       return elapsed
     }
-    // Code is read and compiled.
+    // Warm-up: code is loaded and compiled.
     await exported()
     const { baseline, measured, ratio, spread } = compare(await interleave(ROUNDS, bare, exported))
     return [
@@ -93,7 +93,7 @@ async function startItems() {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close }
 }
 
-/** Returns what writes the archive. */
+/** Returns a function that writes the archive. */
 async function recordedByPlaywright(browser: Browser, url: string, path: string): Promise<() => Promise<void>> {
   const context = await browser.newContext({ recordHar: { path, content: 'embed' } })
   const page = await context.newPage()
@@ -102,7 +102,7 @@ async function recordedByPlaywright(browser: Browser, url: string, path: string)
   return () => context.close()
 }
 
-/** The id of a session that has ended, whose log has all requests. */
+/** Id of an ended session whose log has all requests. */
 async function recordedByServer(client: GraphqlClient, url: string): Promise<string> {
   const { startSession } = await client.query<{ startSession: { id: string } }>(START, { url })
   const { id } = startSession
@@ -113,7 +113,7 @@ async function recordedByServer(client: GraphqlClient, url: string): Promise<str
   return id
 }
 
-/** Its bytes as they come: the other archive is not read either before it is measured. */
+/** Reads only the bytes: the other archive is not parsed before its measurement ends either. */
 async function download(client: GraphqlClient, id: string): Promise<Buffer<ArrayBuffer>> {
   const { exportLog } = await client.query<{ exportLog: { url: string } }>(EXPORT, { id })
   const [response] = (await once(get(exportLog.url), 'response')) as [IncomingMessage]

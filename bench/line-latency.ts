@@ -6,7 +6,7 @@ const ROUNDS = 4
 /** Four seconds of a hundred lines a second. */
 const TRICKLE = { count: 400, everyMs: 10 }
 
-/** One line at 100/s from the page to the subscriber, beside the same to a bare listener. */
+/** Latency from page to subscriber at 100 lines a second, compared with a bare listener. */
 export const lineLatency: Benchmark = {
   name: 'latency',
   async run({ site, browser, meter, startServer }) {

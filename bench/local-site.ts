@@ -6,13 +6,13 @@ export interface LinesWanted {
   count: number
   /** 0: all at once. */
   everyMs: number
-  /** What a line is given: a text, or an object. Texts where it is left out. */
+  /** Argument of each call: a text, or an object. Default: texts. */
   logs?: 'texts' | 'objects'
 }
 
 /**
- * Pages that log lines once they are told to. A page waits for an answer to `/go`, so that a run begins at a known
- * moment, with the page loaded and whoever listens in place, for a bare listener and for the server alike.
+ * Pages that log lines on a signal. A page waits for the response to `/go`, so that a run begins at a known moment,
+ * with the page loaded and all listeners in place, for a bare listener and the server alike.
  */
 export interface LocalSite {
   /** A page that loads at once and does nothing. */
@@ -21,16 +21,16 @@ export interface LocalSite {
   pageOf(run: string, wanted: LinesWanted): string
   /** Page that fetches `count` JSON documents, all at once. */
   fetchesOf(run: string, count: number): string
-  /** Resolves when the page of this run has received all that it fetched. Call before `go`. */
+  /** Resolves when the page of this run has received all responses. Call before `go`. */
   finished(run: string): Promise<void>
-  /** Resolves when the page of this run is loaded and waits. */
+  /** Resolves when the page of this run is loaded and waiting. */
   waiting(run: string): Promise<void>
-  /** Lets the page of this run begin; returns the moment, as of performance.now(). */
+  /** Signals the page of this run to begin; returns the moment, as of performance.now(). */
   go(run: string): number
   close(): Promise<void>
 }
 
-/** What a line says: its number, and when it was logged in milliseconds since the epoch with fractions. */
+/** Text of a line: its number, and its time in milliseconds since the epoch with fractions. */
 const SCRIPT = `
 const { run, count, everyMs, logs } = Object.fromEntries(new URLSearchParams(location.search))
 const now = () => performance.timeOrigin + performance.now()
@@ -63,7 +63,7 @@ await fetch('/finished?run=' + run)`
 
 const FETCHING_PAGE = `<!doctype html><title>fetches</title><link rel="icon" href="data:,"><script type="module">${FETCHING}</script>`
 
-/** Some 2 kB. */
+/** About 2 kB. */
 const FETCHED = JSON.stringify({
   items: Array.from({ length: 20 }, (_, id) => ({
     id,
@@ -87,7 +87,7 @@ export function readLine(text: string): LoggedLine | null {
   return match && { number: Number(match[1]), at: Number(match[2]) }
 }
 
-/** The same of an object that was logged. */
+/** The same for a logged object. */
 export function readObject(value: unknown): LoggedLine | null {
   const { number, at, event } = value as Partial<LoggedLine & { event: string }>
   return event === 'list loaded' && number !== undefined && at !== undefined ? { number, at } : null

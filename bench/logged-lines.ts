@@ -4,33 +4,33 @@ import { readLine, readObject, type LinesWanted, type LocalSite, type LoggedLine
 import { untilWarm } from './warm-pool.ts'
 
 export interface LinesHeard {
-  /** From letting the page begin until the last line was there. */
+  /** From the signal to the page until the last line was received. */
   elapsedMs: number
-  /** Of each line, from the page's call of console.log until the listener had it. */
+  /** For each line, from the page's call of console.log until the listener received it. */
   delaysMs: number[]
 }
 
-/** Far longer than any run takes: what is missing by then will not come. */
-const PATIENCE_MS = 90_000
+/** Far longer than any run takes: lines missing by then will never arrive. */
+const TIMEOUT_MS = 90_000
 
 let runs = 0
 const nameRun = () => `${process.pid}-${(runs += 1)}`
 
-/** Takes the lines as they come; they must come in order, each once. */
+/** Receives lines, which must arrive in order, each once. */
 class Listener {
   readonly #count: number
   readonly #delaysMs: number[] = []
   readonly #all = Promise.withResolvers<number>()
-  /** What to add to performance.now() for the time of day, taken anew for each run: the two clocks drift apart. */
+  /** Offset from performance.now() to the time of day, measured for each run: the two clocks drift apart. */
   readonly #clockOffset = measureClockOffset()
 
   constructor(count: number) {
     this.#count = count
-    // It may fail before anyone waits for it.
+    // It may reject before it is awaited.
     this.#all.promise.catch(() => {})
   }
 
-  /** Null: a line that the page did not log itself. */
+  /** Null for a line that the page did not log itself. */
   hear(line: LoggedLine | null): void {
     if (!line) return
     const now = performance.now()
@@ -48,7 +48,7 @@ class Listener {
   async heard(begunAt: number): Promise<LinesHeard> {
     const timer = setTimeout(() => {
       this.fail(new Error(`only ${this.#delaysMs.length} of ${this.#count} lines came`))
-    }, PATIENCE_MS)
+    }, TIMEOUT_MS)
     try {
       return { elapsedMs: (await this.#all.promise) - begunAt, delaysMs: this.#delaysMs }
     } finally {
@@ -57,7 +57,7 @@ class Listener {
   }
 }
 
-/** Date.now() counts whole milliseconds: the moment at which it moves on is known more exactly. */
+/** Date.now() counts whole milliseconds: the moment of its next tick is known more precisely. */
 function measureClockOffset(): number {
   const before = Date.now()
   let now = before
@@ -66,8 +66,9 @@ function measureClockOffset(): number {
 }
 
 /**
- * The least that a recorder of the console can do: read text, location and type of each message, and let go of its
- * arguments, which the browser would keep for ever. One that records objects asks for the value of each instead.
+ * The minimum that a console recorder must do: read text, location and type of each message, and release its
+ * arguments, which the browser would otherwise keep forever. A recorder of objects requests the value of each
+ * instead.
  */
 export async function hearBare(browser: Browser, site: LocalSite, wanted: LinesWanted): Promise<LinesHeard> {
   const run = nameRun()
@@ -114,7 +115,7 @@ const END = `mutation ($id: ID!) { terminateSession(id: $id) { id } }`
 interface Entry {
   sequence: number
   text: string
-  /** Of an object its members, by name. */
+  /** For an object: its members, by name. */
   arguments?: { properties: { name: string; value?: unknown }[] }[]
 }
 
@@ -122,7 +123,10 @@ interface Batch {
   consoleMessages: { entries: Entry[]; dropped: number }
 }
 
-/** The same lines through the server: a session opens the page, and a subscriber has each line once it is committed. */
+/**
+ * The same lines through the server: a session opens the page, and a subscriber receives each line once it is
+ * committed.
+ */
 export async function hearThroughServer(
   client: GraphqlClient,
   site: LocalSite,
@@ -150,7 +154,7 @@ export async function hearThroughServer(
   }
 }
 
-/** Until the session has ended. */
+/** Runs until the session has ended. */
 async function follow(batches: AsyncIterable<Batch>, listener: Listener): Promise<void> {
   try {
     for await (const { consoleMessages } of batches) {

@@ -80,7 +80,7 @@ function readChoice(): Choice | null {
   return { benchmarks, databases, profileDir: values.profile ?? null }
 }
 
-/** Runs benchmarks on one kind of database; owns what they start. */
+/** Runs benchmarks on one kind of database; owns the resources that they start. */
 class DatabaseRun {
   readonly #source: DatabaseSource
   readonly #site: LocalSite

@@ -1,4 +1,4 @@
-/** The value below which the given share of the samples lies. */
+/** The percentile of the samples for the given share. */
 export function percentile(samples: readonly number[], share: number): number {
   if (samples.length === 0) throw new Error('there is no percentile of nothing')
   const sorted = samples.toSorted((one, other) => one - other)
@@ -10,7 +10,7 @@ export function percentile(samples: readonly number[], share: number): number {
 
 export const median = (samples: readonly number[]): number => percentile(samples, 0.5)
 
-/** Slope of the straight line that lies nearest to the points. */
+/** Slope of the least-squares line through the points. */
 export function slope(points: readonly { x: number; y: number }[]): number {
   const mean = (read: (point: { x: number; y: number }) => number) =>
     points.reduce((sum, point) => sum + read(point), 0) / points.length
@@ -20,7 +20,7 @@ export function slope(points: readonly { x: number; y: number }[]): number {
   return covariance / mean(({ x }) => (x - meanX) ** 2)
 }
 
-/** Milliseconds that the work took. */
+/** Duration of the work in milliseconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
   await work()
@@ -33,8 +33,8 @@ export interface Pair {
 }
 
 /**
- * Runs both in turn, ABBA, and returns what each run of both measured: whatever else the machine does meanwhile then
- * falls on both alike.
+ * Runs both alternately, ABBA, and returns the results of each run: other load on the machine then affects both
+ * alike.
  */
 export async function interleave(
   rounds: number,
@@ -57,13 +57,13 @@ export async function interleave(
 export interface Comparison {
   baseline: number
   measured: number
-  /** Of the medians. */
+  /** Ratio of the medians. */
   ratio: number
-  /** Least and greatest ratio of one round. */
+  /** Minimum and maximum ratio of a round. */
   spread: [number, number]
 }
 
-/** Medians of both, their ratio, and how it varied between `groups` parts of the run. */
+/** Medians of both, their ratio, and its variation between `groups` parts of the run. */
 export function compare(pairs: readonly Pair[], groups: number = pairs.length): Comparison {
   const medians = (part: readonly Pair[]) => ({
     baseline: median(part.map((pair) => pair.baseline)),

@@ -7,12 +7,12 @@ import type { ServerProcess } from './server-process.ts'
 const RUNS = 3
 const STEPS = [0, 10, 20, 30]
 const IN_PARALLEL = 5
-/** For what ends with a start, such as the browser's own first requests. */
+/** For transient work of a start, such as the browser's own first requests. */
 const SETTLE_MS = 500
 
 const START = `mutation { startSession(input: { keepAlive: true }, waitUntil: RUNNING) { status } }`
 
-/** How the memory of the server grows with sessions that do nothing; browsers not counted, no warm pool. */
+/** Memory growth of the server per idle session, without browsers and warm pool. */
 export const memorySlope: Benchmark = {
   name: 'memory',
   async run(workbench) {
@@ -39,8 +39,8 @@ export const memorySlope: Benchmark = {
 }
 
 async function measureGrowth({ meter, startServer, restart, stop }: Workbench): Promise<{ x: number; y: number }[]> {
-  // The first start makes the embedded database, in the server's own memory, and what that took would be given back
-  // while sessions start.
+  // The first start creates the embedded database in the server's own memory, which would be freed while sessions
+  // start.
   const server = await restart(await startServer({ TABWIRE_WARM_BROWSERS: '0', TABWIRE_MAX_SESSIONS: '40' }))
   const points = await meter.during('measured', () => startStepByStep(server))
   await stop(server)

@@ -1,4 +1,7 @@
-/** Why a number falls short, or what else must be known to read it; by the finding's id. Kept by hand, printed with every run. */
+/**
+ * Reasons for missed numbers and remarks on reading them, by the finding's id. Maintained by hand, printed with every
+ * run.
+ */
 export const NOTES: Record<string, string> = {
   'start-up':
     'On a quiet machine, on PostgreSQL, 1.59×. npm and its two scripts take 130 ms, reading the code 300 ms of one core, of which Playwright takes 200; the browser, whose sandbox is tried before anything is served, is ready 300 ms after it was started. The embedded database takes 450 ms in a thread of its own, beside all that.',

@@ -18,7 +18,7 @@ import {
 } from './seed.ts'
 
 const PAGES = 240
-/** The aim is 1.0×, as one writes it with one decimal. */
+/** The aim is 1.0×, rounded to one decimal. */
 const SAME = 1.049
 
 const SESSIONS = `query ($after: String) {
@@ -43,11 +43,13 @@ interface Page {
   client: GraphqlClient
   query: string
   variables: Record<string, unknown>
-  /** What must be on it. */
+  /** Expected number of entries. */
   length: number
 }
 
-/** What a page costs among many against among few, at the beginning and in the middle, without totalCount. */
+/**
+ * Cost of a page in a long list compared with a short one, at the beginning and in the middle, without totalCount.
+ */
 export const pageCost: Benchmark = {
   name: 'pages',
   async run(workbench) {

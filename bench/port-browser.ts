@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { chromium, type BrowserContext } from 'playwright'
 import { findBrowserExecutable } from '../src/adapters/playwright/launch/browser-executable.ts'
 
-/** A browser as people start it to connect to it: with a port for the protocol. */
+/** A browser started the usual way for CDP clients: with a debugging port. */
 export interface PortBrowser extends AsyncDisposable {
   context: BrowserContext
-  /** Of the WebSocket of the browser. */
+  /** URL of the browser's WebSocket. */
   url: string
 }
 

@@ -14,7 +14,7 @@ const REPLAY = `subscription ($id: ID!) {
 }`
 const SELECT = `select sequence, kind, at, data from log_entries where session_id = $1 order by sequence`
 
-/** A log of 100,000 entries over WebSocket, beside a raw SELECT of them through pg, parsed. */
+/** Replay of a log of 100,000 entries over WebSocket, compared with a raw SELECT of them through pg, parsed. */
 export const replay: Benchmark = {
   name: 'replay',
   async run({ meter, startSeededServer }) {

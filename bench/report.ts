@@ -4,7 +4,7 @@ import { showFigure, verdictOf, type Finding } from './benchmark.ts'
 import { CPU_OWNERS, type CpuPhase, type CpuSeconds } from './cpu-time.ts'
 import { NOTES } from './notes.ts'
 
-/** All that one benchmark found on one database. */
+/** All findings of one benchmark on one database. */
 export interface BenchmarkReport {
   benchmark: string
   database: string
@@ -54,13 +54,13 @@ function markdownTable(headings: readonly string[], rows: readonly (readonly str
   return [line(headings), line(headings.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** The run as a terminal shows it. */
+/** Prints the run to the terminal. */
 export function printReports(reports: readonly BenchmarkReport[]): void {
   console.log(`\n${columns(FIGURE_HEADINGS, figureRows(reports))}`)
   console.log(`\nCPU seconds\n${columns(CPU_HEADINGS, cpuRows(reports))}`)
 }
 
-/** The machine in general words: nothing that names it. */
+/** The machine in general terms, without identifying details. */
 function describeMachine(browserVersion: string, databases: readonly string[]): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30)
   return [
@@ -87,7 +87,7 @@ export interface Run {
   seconds: number
 }
 
-/** The run as bench/RESULTS.md keeps it. */
+/** The run as stored in bench/RESULTS.md. */
 export function markdownOf({ reports, browserVersion, databases, seconds }: Run): string {
   const findings = reports.flatMap((report) => report.findings.map((finding) => ({ report, finding })))
   const short = findings.filter(({ finding }) => verdictOf(finding) === 'falls short')

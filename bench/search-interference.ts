@@ -20,7 +20,7 @@ interface SearchPage {
   session: { consoleMessages: { nodes: unknown[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } } }
 }
 
-/** The p99 of line latency while the log of another session, of a million entries, is searched from end to end. */
+/** The p99 of line latency during a full search of another session's log of a million entries. */
 export const searchInterference: Benchmark = {
   name: 'search',
   async run({ site, meter, startSeededServer }) {
@@ -70,7 +70,7 @@ export const searchInterference: Benchmark = {
   },
 }
 
-/** Pages through the whole log, again and again, as fast as the server answers; returns how many pages there were. */
+/** Pages through the whole log repeatedly, as fast as the server responds; returns the number of pages. */
 async function search(client: GraphqlClient, signal: AbortSignal): Promise<number> {
   let pages = 0
   let after: string | null = null

@@ -9,8 +9,8 @@ import type { DatabaseSpace } from './database-space.ts'
 import type { GraphqlClient } from './graphql-client.ts'
 
 /**
- * What the seeded database holds: logs of a million, a hundred thousand and a thousand entries, and owners of a hundred
- * thousand and of a thousand sessions. Written with SQL as the server would have written it, only faster.
+ * Contents of the seeded database: logs of a million, a hundred thousand and a thousand entries, and owners of a
+ * hundred thousand and of a thousand sessions. Written with SQL that matches the server's rows, only faster.
  */
 export const LOG_OWNER = 'bench-logs'
 export const OWNER_OF_MANY = 'bench-many'
@@ -25,15 +25,15 @@ export const SMALL_LOG_ENTRIES = 1_000
 export const REPLAYED_LOG = '01930000-0000-7000-8000-000000000003'
 export const REPLAYED_LINES = 100_000
 
-/** The newest session of every owner was created then; each further one 20 s before. */
+/** Creation time of every owner's newest session; each older one is 20 s earlier. */
 const NEWEST_AT = Math.floor(Date.now() / 1000) * 1000 - 3_600_000
 const APART_MS = 20_000
-/** Statements stay short, so that progress does not hang on one. */
+/** Short statements, so that progress does not depend on one. */
 const ENTRIES_PER_STATEMENT = 100_000
 
 export const idOfLog = (log: string): string => encodeGlobalId('Session', log)
 
-/** A key that reads what the owner has. */
+/** A key with read access to the owner's data. */
 export async function keyOf(client: GraphqlClient, owner: string): Promise<string> {
   const { createApiKey } = await client.query<{ createApiKey: { secret: string } }>(
     'mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
@@ -42,7 +42,7 @@ export async function keyOf(client: GraphqlClient, owner: string): Promise<strin
   return createApiKey.secret
 }
 
-/** Where the session stands that this many newer ones of its owner precede, counted from 1. */
+/** Position, counted from 1, of the session that this many newer ones of its owner precede. */
 export function positionOfSession(owner: string, number: number): SessionPosition {
   return { createdAt: NEWEST_AT - number * APART_MS, id: idOfSession(owner, number) }
 }
@@ -65,10 +65,10 @@ export async function seed(space: DatabaseSpace): Promise<void> {
       await insertSessions(client, OWNER_OF_FEW, FEW_SESSIONS)
       await insertLog(client, LARGE_LOG, LARGE_LOG_ENTRIES, 10)
       await insertLog(client, SMALL_LOG, SMALL_LOG_ENTRIES, 10)
-      // All but the first and the last are lines of the console.
+      // All but the first and the last are console messages.
       await insertLog(client, REPLAYED_LOG, REPLAYED_LINES + 2, null)
       await restoreIndexes()
-      // Rows that come one by one are looked after as they come; these came all at once.
+      // Autovacuum handles rows that arrive one by one; these were inserted in bulk.
       await client.query('vacuum analyze')
       await client.query('checkpoint')
     } finally {
@@ -79,7 +79,9 @@ export async function seed(space: DatabaseSpace): Promise<void> {
   }
 }
 
-/** An index is built of all rows at once in a fraction of the time that it takes row by row. Primary keys stay. */
+/**
+ * Building an index from all rows at once takes a fraction of the time of row-by-row updates. Primary keys are kept.
+ */
 async function dropIndexes(client: pg.Client): Promise<() => Promise<void>> {
   const { rows } = await client.query<{ name: string; definition: string }>(
     `select indexname as name, indexdef as definition from pg_indexes
@@ -137,7 +139,7 @@ const NETWORK_REQUEST = `jsonb_build_object(
 
 const statusChange = (to: string) => `jsonb_build_object('from', null, 'to', '${to}', 'endReason', null, 'error', null)`
 
-/** Of an ended session. Every so manieth entry is a request, the others are lines of the console. */
+/** Log of an ended session: requests at a fixed interval, otherwise console messages. */
 async function insertLog(client: pg.Client, id: string, entries: number, requestEvery: number | null): Promise<void> {
   const requests = requestEvery === null ? 0 : Math.ceil(entries / requestEvery) - 1
   await client.query(

@@ -12,14 +12,14 @@ export interface ServerProcess {
   url: string
   client: GraphqlClient
   apiKey: string
-  /** Resolves when the server has collected its garbage. */
+  /** Resolves when the server has completed a garbage collection. */
   collect(): Promise<void>
   close(): Promise<void>
 }
 
 export interface ServerOptions {
   environment: Record<string, string>
-  /** Directory to leave a CPU profile of the server in; null: none. */
+  /** Directory for a CPU profile of the server; null for none. */
   profileDir: string | null
 }
 
@@ -27,7 +27,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** The same for all servers, since some take over the database of another. */
 const API_KEY = randomBytes(24).toString('base64url')
 
-/** Starts the server under test as `npm start` does, and waits until it serves. It ends with this process. */
+/** Starts the server under test as `npm start` does, and waits until it is ready. It ends with this process. */
 export async function startServer({ environment, profileDir }: ServerOptions): Promise<ServerProcess> {
   const profiling = profileDir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
   const child = spawn(
@@ -56,7 +56,7 @@ export async function startServer({ environment, profileDir }: ServerOptions): P
   const ended = exited.then(([code, signal]): never => {
     throw new Error(`the server under test ended (${String(code ?? signal)})`)
   })
-  // It ends in the end, when nobody waits for it any more.
+  // It rejects eventually, when it is no longer awaited.
   ended.catch(() => {})
   const url = await Promise.race([urlPrinted(child.stdout!), ended])
   const client = new GraphqlClient(url, API_KEY)
@@ -78,7 +78,7 @@ export async function startServer({ environment, profileDir }: ServerOptions): P
   }
 }
 
-/** All of its output is read, or the pipe would fill up. */
+/** Reads all of its output; otherwise the pipe would fill up. */
 function urlPrinted(output: NodeJS.ReadableStream): Promise<string> {
   return new Promise((resolve) => {
     createInterface(output).on('line', (line) => {
@@ -88,7 +88,7 @@ function urlPrinted(output: NodeJS.ReadableStream): Promise<string> {
   })
 }
 
-/** What it logs, but not what it says of its start and end. */
+/** Forwards its log, without the lines about its start and end. */
 function passOn(output: NodeJS.ReadableStream): void {
   createInterface(output).on('line', (line) => {
     if (!/^(set-up: |Ending the sessions)/.test(line)) process.stderr.write(`${line}\n`)

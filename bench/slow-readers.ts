@@ -12,13 +12,16 @@ const ROUNDS = 3
 const SOCKETS = 20
 const SUBSCRIPTIONS = 100
 const QUESTIONS = 100
-/** As long as they stand; a ping that is not answered would end them later. */
+/** How long they stall; an unanswered ping would end them later. */
 const STANDING_MS = 5_000
 
 const WATCH = `subscription ($id: ID!) { consoleMessages(sessionId: $id) { entries { id text location { url } at } cursor } }`
 const LIST = '{ sessions(first: 10, includeTerminated: true) { nodes { id name status } } }'
 
-/** What readers that stop reading cost: memory, and the time of another owner while they stand and when they have left. */
+/**
+ * Cost of readers that stop reading: memory, and the latency of another owner while they stall and after they have
+ * left.
+ */
 export const slowReaders: Benchmark = {
   name: 'slow-readers',
   async run({ meter, startSeededServer }) {
@@ -54,7 +57,9 @@ export const slowReaders: Benchmark = {
 interface Round {
   before: number
   grownMegabytes: number
-  /** Milliseconds of questions of another owner: quiet, while the readers stand, right after they have left. */
+  /**
+   * Latencies of another owner's queries in milliseconds: without readers, while they stall, after they have left.
+   */
   quiet: number[]
   standing: number[]
   left: number[]
@@ -102,7 +107,7 @@ async function besideSlowReaders(
 /** A socket with many subscriptions to a long log that is never read again. */
 async function openSlowReader(url: string, key: string): Promise<WebSocket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
-  // It is cut off in the end, by whichever side.
+  // It is disconnected eventually, by either side.
   socket.on('error', () => {})
   await once(socket, 'open')
   socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-API-Key': key } }))

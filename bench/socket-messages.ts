@@ -8,10 +8,10 @@ import { untilWarm } from './warm-pool.ts'
 const PER_SECOND = 5_000
 const COUNT = 10 * PER_SECOND
 const ROUNDS = 2
-/** Of a share of the messages, to have all code read and compiled. */
+/** Number of messages for the warm-up, in which all code is loaded and compiled. */
 const WARM_UP = PER_SECOND
 
-/** Milliseconds from sending each message to when the listener had it. */
+/** Milliseconds from sending each message until the listener received it. */
 type Delays = number[]
 
 async function hearBare(browser: Browser, site: SocketSite, count: number): Promise<Delays> {
@@ -56,7 +56,9 @@ interface Batch {
   }
 }
 
-/** The same through the server: a subscriber has each message once it is committed. Each is stored or counted. */
+/**
+ * The same through the server: a subscriber receives each message once it is committed. Each is stored or counted.
+ */
 async function hearThroughServer(client: GraphqlClient, site: SocketSite, count: number): Promise<Delays> {
   const connected = site.connected()
   const { startSession } = await client.query<{ startSession: { id: string } }>(START, {
@@ -67,7 +69,7 @@ async function hearThroughServer(client: GraphqlClient, site: SocketSite, count:
     const socket = await connected
     await untilWarm(client)
     const heard = follow(client.subscribe<Batch>(FOLLOW, { id }), count)
-    // It may fail while messages are still being sent.
+    // It may reject while messages are still being sent.
     heard.catch(() => {})
     await sendMessages(socket, count, PER_SECOND)
     return await heard
@@ -97,7 +99,7 @@ async function follow(batches: AsyncIterable<Batch>, count: number): Promise<Del
   throw new Error('the session ended before its WebSocket')
 }
 
-/** Five thousand messages a second for ten seconds, from the server of the page to the subscriber. */
+/** Five thousand messages a second for ten seconds, from the page's server to the subscriber. */
 export const socketMessages: Benchmark = {
   name: 'socket-messages',
   async run({ browser, meter, startServer }) {

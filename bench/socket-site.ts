@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { WebSocketServer, type WebSocket } from 'ws'
 
-/** A page with a WebSocket, over which this process sends numbered messages at a rate. */
+/** A page with a WebSocket on which this process sends numbered messages at a fixed rate. */
 export interface SocketSite {
   page: string
-  /** Resolves with the WebSocket of the page that connects next. */
+  /** Resolves with the WebSocket of the next page that connects. */
   connected(): Promise<WebSocket>
   close(): Promise<void>
 }
@@ -18,15 +18,15 @@ const PAGE = `<!doctype html><title>socket</title><link rel="icon" href="data:,"
 socket.onmessage = ({ data }) => { if (data === 'end') socket.close() }</script>`
 const REST = 'the price of the item that is shown was changed to'
 
-/** Milliseconds since the message was sent by this process; null for the last one. */
+/** Milliseconds since this process sent the message; null for the last one. */
 export function delayOf(text: string, now: number): number | null {
   const [, at] = text.split(' ', 2)
   return at === undefined ? null : now - Number(at)
 }
 
 /**
- * Sends so many messages a second, the last of them "end", at which the page closes the WebSocket: a server that did would
- * cut off a browser that is behind. Late turns are made up for.
+ * Sends messages at the given rate, the last of them "end", on which the page closes the WebSocket: a close by the
+ * server would cut off a browser that is behind. Late timers are compensated for.
  */
 export async function sendMessages(socket: WebSocket, count: number, perSecond: number): Promise<void> {
   const start = performance.now()

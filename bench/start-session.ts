@@ -38,7 +38,7 @@ const VARIANTS: Variant[] = [
   },
 ]
 
-/** How long a session takes to start, beside a context and a page of bare Playwright on a warm browser. */
+/** Startup time of a session, compared with a context and a page of bare Playwright on a warm browser. */
 export const startSession: Benchmark = {
   name: 'start',
   async run(workbench) {
@@ -85,8 +85,8 @@ async function measure({ browser, meter }: Workbench, client: GraphqlClient, var
 }
 
 /**
- * The same where every browser has a proxy, beside one where none has. Both servers are new: one that has started
- * sessions for a minute runs code that is compiled, and takes half the time.
+ * The same with a proxy for every browser, compared with none. Both servers are new: one that has started sessions
+ * for a minute runs optimized code, and takes half the time.
  */
 async function measureBounded({ meter, startServer }: Workbench): Promise<Finding> {
   const { client: open } = await startServer({ TABWIRE_EGRESS: 'open' })
@@ -111,7 +111,7 @@ async function measureBounded({ meter, startServer }: Workbench): Promise<Findin
   }
 }
 
-/** Milliseconds until the session was running; it is ended, and the pool filled anew, outside of that time. */
+/** Milliseconds until the session was running; ending it and refilling the pool are not included. */
 async function startOnce(client: GraphqlClient, input: Record<string, unknown> | null): Promise<number> {
   let session = { id: '', status: '' }
   const elapsed = await timed(async () => {

@@ -11,14 +11,14 @@ const ROOT = join(import.meta.dirname, '..')
 const IMPORTS = 8
 const STARTS = 8
 const IDLE_SERVERS = 3
-/** For what ends with a start. */
+/** For transient work of a start. */
 const SETTLE_MS = 2000
 
-/** What a program needs at least that serves GraphQL, drives browsers and keeps data in PostgreSQL. */
+/** The minimum for a program that serves GraphQL, controls browsers and stores data in PostgreSQL. */
 const LEAST = `await Promise.all(['graphql-yoga', 'playwright', 'pg'].map((name) => import(name)))`
 const APP = `for (const name of ['app', 'store', 'browser-pool', 'http']) await import(\`./dist/\${name}.js\`)`
 
-/** A server from nothing: the code that it loads, the time until it serves, the memory that it idles in. */
+/** Cold start of a server: the code that it loads, the time until it is ready, its idle memory. */
 export const startUp: Benchmark = {
   name: 'start-up',
   async run(workbench) {
@@ -49,7 +49,7 @@ async function importing(): Promise<Finding> {
   }
 }
 
-/** Milliseconds of CPU time that a process takes that does only this. */
+/** CPU milliseconds of a process that runs only this program. */
 async function cpuOf(program: string): Promise<number> {
   const tell = `const { user, system } = process.cpuUsage(); console.log((user + system) / 1000); process.exit()`
   return Number(await outputOf(`${program}; ${tell}`))
@@ -70,7 +70,7 @@ async function outputOf(program: string, nodeOptions: readonly string[] = []): P
 async function starting({ createSpace }: Workbench): Promise<Finding> {
   const space = await createSpace()
   const environment = { ...space.environment, TABWIRE_LOG_LEVEL: 'warn', PORT: '0' }
-  // Makes the database, too.
+  // Creates the database, too.
   await untilReady(environment)
   const pairs: Pair[] = await interleave(
     STARTS,
@@ -91,7 +91,7 @@ async function starting({ createSpace }: Workbench): Promise<Finding> {
   }
 }
 
-/** Milliseconds from `npm start` until the server says that it is ready. It has ended when this resolves. */
+/** Milliseconds from `npm start` until the server reports that it is ready. It has ended when this resolves. */
 async function untilReady(environment: Record<string, string>): Promise<number> {
   let child: ReturnType<typeof spawn> | undefined
   let elapsed: number
@@ -121,7 +121,7 @@ async function untilReady(environment: Record<string, string>): Promise<number> 
   return elapsed
 }
 
-/** On PostgreSQL only: the embedded database lives in the server's own memory. */
+/** Only on PostgreSQL: the embedded database is part of the server's own memory. */
 async function idling({ database, startServer, stop }: Workbench): Promise<Finding | null> {
   if (database !== 'postgres') return null
   const readBare = `for (let round = 0; round < 4; round += 1) { gc(); await new Promise(setImmediate) }

@@ -6,17 +6,17 @@ import { untilWarm } from './warm-pool.ts'
 
 const UPLOAD_BYTES = 200 * 1024 * 1024
 const CHUNK = Buffer.alloc(64 * 1024, 'tabwire ')
-/** Loads the code that uploads need, and is too small to grow the heap. */
+/** Loads the code for uploads, and is too small to grow the heap. */
 const FIRST_BYTES = 1024 * 1024
 const ROUNDS = 3
-/** Told to /proc/<pid>/clear_refs, forgets the greatest memory so far. */
+/** Written to /proc/<pid>/clear_refs, resets the peak memory. */
 const FORGET_PEAK = '5'
 
 const CREATE = `mutation ($id: ID!) {
   createUpload(sessionId: $id, name: "large.bin", contentType: "application/octet-stream") { url }
 }`
 
-/** What a large upload takes of the server's memory, into a folder and into a bucket. */
+/** Peak memory of the server during a large upload, to a folder and to a bucket. */
 export const uploadMemory: Benchmark = {
   name: 'upload',
   async run(workbench) {
@@ -59,7 +59,7 @@ async function measure(workbench: Workbench, where: string, environment: Record<
 
 const growthOf = ({ idle, peak }: { idle: number; peak: number }) => peak - idle
 
-/** On a server of its own each time: memory that a large upload has taken once would be idle memory of the next. */
+/** On a new server each time: memory used by one large upload would count as idle memory in the next. */
 async function measureOne(workbench: Workbench, environment: Record<string, string>) {
   const server = await workbench.startServer(environment)
   const { startSession } = await server.client.query<{ startSession: { id: string } }>(

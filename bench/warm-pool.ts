@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { GraphqlClient } from './graphql-client.ts'
 
-/** What the server keeps ready unless it is told otherwise (TABWIRE_WARM_BROWSERS). */
+/** Browsers that the server keeps ready by default (TABWIRE_WARM_BROWSERS). */
 export const WARM_BROWSERS = 2
 
 /**
- * Waits until the pool is full. It refills behind a start, and the launch of a browser takes most of a core and writes to
- * the disk: what is measured next shall not pay for it.
+ * Waits until the pool is full. It refills after a start, and launching a browser uses most of a core and writes to
+ * the disk, which must not affect the next measurement.
  */
 export async function untilWarm(client: GraphqlClient): Promise<void> {
   for (;;) {

@@ -1,7 +1,7 @@
 /**
- * What must be there before the dashboard is compiled: the types of the schema, from the printed schema, for gql.tada
- * (whose own command needs an older compiler). Then its operations are checked against that schema: a wrong field
- * ends the build here, with a sentence that names it.
+ * Runs before the dashboard is compiled: generates the types of the printed schema for gql.tada (whose own command
+ * needs an older compiler), then validates the dashboard's operations against that schema: an invalid field fails the
+ * build here, with an error that names it.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ writeFileSync(
   }),
 )
 
-/** Fragments are exported by themselves too. */
+/** Fragments are also exported by themselves. */
 const rules = specifiedRules.filter((rule) => rule !== NoUnusedFragmentsRule)
 const operations: Record<string, unknown> = {
   ...(await import('./src/operations.ts')),

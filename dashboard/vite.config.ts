@@ -3,7 +3,7 @@ import { defineConfig } from 'vite'
 
 export default defineConfig({
   root: import.meta.dirname,
-  // Relative to the page, so that a proxy may put the whole server below a path.
+  // Relative to the page, so that a proxy may serve everything below a path.
   base: './',
   publicDir: false,
   logLevel: 'warn',
@@ -17,7 +17,7 @@ export default defineConfig({
     target: 'es2023',
     rolldownOptions: {
       onLog(level, log, handle) {
-        // Libraries mark what a server may not run; nothing here runs on one.
+        // Libraries mark client-only modules; nothing here runs on a server.
         if (log.code !== 'MODULE_LEVEL_DIRECTIVE') handle(level, log)
       },
     },

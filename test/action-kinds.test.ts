@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ACTION_KINDS } from '../src/contract/actions/list.ts'
 
-/** What neither types nor the printed schema notice when a kind of action is added (CONTRIBUTING.md has the steps). */
+/** Errors in new kinds of actions that neither types nor the printed schema detect (CONTRIBUTING.md has the steps). */
 
 const ROOT = join(import.meta.dirname, '..')
 const names = Object.keys(ACTION_KINDS)

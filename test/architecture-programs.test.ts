@@ -9,10 +9,10 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
   .sort()
   .map(readSource)
 
-/** What tabwire/client may bring along: libraries without a technology of Node's. */
+/** Allowed dependencies of tabwire/client: libraries that do not need Node. */
 const OF_CLIENT = ['eventsource-parser', 'graphql']
 
-/** Beside the server there are programs that run elsewhere, and stay apart from it. */
+/** Programs that run outside of the server, and are separate from it. */
 describe('imports', () => {
   test('of tabwire/client stay within it, and nothing of the server imports it', () => {
     const own = sources.filter(({ module }) => module === 'client')

@@ -12,10 +12,10 @@ const sources = globSync('**/*.ts', { cwd: join(ROOT, 'src') })
 /** Knows only Node. */
 const ASYNC = 'async'
 
-/** Files at the top of src/ that hold no rules and know no technology: every module may use them, the domain may not. */
+/** Files at the top of src/ without rules and technologies: every module may use them, except the domain. */
 const COMMON = ['config.ts', 'logger.ts', 'package-files.ts', 'startup-failed.ts']
 
-/** For each module, the modules it may import beside itself. The arrows of ARCHITECTURE.md. */
+/** For each module, the modules that it may import, as in the arrows of ARCHITECTURE.md. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   async: [],
   contract: [],
@@ -27,7 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   schema: ['domain', 'ports', 'contract', 'http-paths.ts', ASYNC, ...COMMON],
   server: ['schema', 'domain', 'ports', 'contract', 'fault-owner.ts', 'http-paths.ts', ASYNC, ...COMMON],
   bridge: [ASYNC, ...COMMON],
-  // Runs in browsers and in programs of others: it brings nothing of the server.
+  // Runs in browsers and in other programs: it includes no server code.
   client: [],
   'adapters/artifacts': ['ports', ASYNC, ...COMMON],
   'adapters/bus': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
@@ -38,7 +38,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/playwright': ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/postgres': ['ports', 'contract', 'fault-owner.ts', ASYNC, ...COMMON],
   'config.ts': ['ports', 'environment.ts'],
-  // Its rules of hosts are those of sessions.
+  // Its rules for hosts are those of sessions.
   'environment.ts': ['ports', 'contract', 'egress'],
   'logger.ts': ['config.ts'],
   'package-files.ts': [],
@@ -96,8 +96,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 }
 
 /**
- * Folders that are divided further: for each part, the parts that it may import. What lies at the top of such a folder
- * ties its parts together: it may import all of them, and none imports it. A part may be divided in turn.
+ * Divided folders: for each part, the parts that it may import. Files at the top of such a folder tie its parts
+ * together: they may import all of them, and none imports them. A part may be divided in turn.
  */
 const PARTS: Record<string, Record<string, readonly string[]>> = {
   domain: {
@@ -164,29 +164,29 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
   },
 }
 
-/** Parts that other modules do not see: SessionHandle and SessionDirectory are the only way to a live session. */
+/** Parts hidden from other modules: SessionHandle and SessionDirectory are the only way to a live session. */
 const HIDDEN_PARTS = ['domain/session/', 'domain/local/']
 const SEE_HIDDEN_PARTS = ['domain', 'app.ts']
 
-/** Where global ids become UUIDs or are made of them: where clients, models and people at a command line are spoken to. */
+/** Modules that encode and decode global ids: the boundaries to clients, models and command-line users. */
 const SPEAK_GLOBAL_IDS = [
   'schema',
   'server',
   'commands',
   'domain/tasks/task-tools.ts',
   'domain/exports/ndjson.ts',
-  // Not to speak: hashes that are stored were made with one.
+  // Not for clients: stored hashes were made with one.
   'domain/sessions/idempotency.ts',
 ]
 
-/** The part of a divided folder that a path below src/ belongs to; null: it lies at the top of it, or elsewhere. */
+/** The part of a divided folder that a path below src/ belongs to; null if it is at its top, or elsewhere. */
 function partOf(folder: string, path: string): string | null {
   if (!path.startsWith(`${folder}/`)) return null
   const below = path.slice(folder.length + 1)
   return below.includes('/') ? below.slice(0, below.indexOf('/')) : null
 }
 
-/** Technologies, and the only modules that may know them. */
+/** Technologies, and the only modules that may use them. */
 const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   playwright: ['adapters/playwright'],
   'playwright-core': ['adapters/playwright'],
@@ -219,7 +219,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   'eventsource-parser': ['client'],
 }
 
-/** Libraries without a technology of their own, which all may use. */
+/** Libraries without a technology, which all modules may use. */
 const PLAIN = ['ipaddr.js', 'lru-cache', 'p-retry', 're2js', 'uuid', 'zod']
 
 describe('imports', () => {

@@ -62,10 +62,10 @@ function write(path: string, text: string): void {
 }
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
-/** What bundles consist of from now on. */
+/** Files of the bundles from now on. */
 const emit = (...names: string[]) => write('files.json', JSON.stringify(names))
 const build = () => buildServer(root, () => {})
-/** Builds that have written everything and have not ended. */
+/** Builds that have written everything but have not ended. */
 const pending = () =>
   readdirSync(root).filter((name) => name.startsWith('dist.') && existsSync(join(root, name, 'worker.js')))
 
@@ -93,7 +93,7 @@ test('a build under a running server replaces each file in its place, and remove
   const earlier = read('dist/main.js')
   emit('main.js', 'worker.js', 'libraries-new.js')
   await build()
-  // The same folder: a thread that starts meanwhile finds its file at every moment.
+  // The same folder: a thread that starts in the meantime finds its file at any time.
   expect(statSync(join(root, 'dist')).ino).toBe(folder)
   expect(readdirSync(join(root, 'dist')).toSorted()).toEqual(['libraries-new.js', 'main.js', 'worker.js'])
   expect(read('dist/main.js')).not.toBe(earlier)

@@ -184,7 +184,7 @@ describe('keys', () => {
     const key = JSON.parse(listed.stdout) as Record<string, unknown>
     expect(key).toMatchObject({ id, name: 'CI', owner: 'ci@example.org', scopes: ['READ', 'WRITE'], revokedAt: null })
     const lifeMs = Date.parse(String(key['expiresAt'])) - Date.parse(String(key['createdAt']))
-    // Reckoned from when the command was given: the database may take its time to open.
+    // Counted from the time of the command: the database may take a while to open.
     expect(lifeMs).toBeLessThanOrEqual(7 * 86_400_000)
     expect(lifeMs).toBeGreaterThan(7 * 86_400_000 - 60_000)
 
@@ -286,7 +286,7 @@ describe('serve', () => {
     const { data } = await ask(server.url, key, 'mutation { startSession(waitUntil: RUNNING) { id status } }')
     expect(data).toMatchObject({ startSession: { status: 'RUNNING' } })
     server.child.kill('SIGTERM')
-    // Another code would say that it had waited for them in vain.
+    // Another code would mean that it had waited for them in vain.
     expect(await server.finished).toMatchObject({ code: 0, signal: null })
 
     const again = await serve()
@@ -299,7 +299,7 @@ describe('serve', () => {
   test('by npm start ends in order when npm alone is told to, as a supervisor does, and npm waits for it', async () => {
     const command = startProgram('npm', ['start'], commandEnvironment(dataDir))
     started.add(command)
-    // Before anything that may take long.
+    // Before any slow step.
     const said = command.printed(/^set-up: everything is there: starting the server$/m)
     await Promise.race([said, command.printed(/^Tabwire listens/m).then(() => expect.fail('it says nothing before'))])
     await command.printed(/^ {2}Browser: /m)
@@ -316,7 +316,7 @@ describe('serve', () => {
 
   test('prints where everything is, and no secret outside a terminal; Ctrl-C counts once though it comes twice', async () => {
     const server = await serve()
-    // npm and the terminal each deliver it: the copy must not cut the orderly end short.
+    // npm and the terminal each deliver it: the duplicate must not interrupt the graceful shutdown.
     server.child.kill('SIGINT')
     server.child.kill('SIGINT')
     const { stdout, code, signal } = await server.finished
@@ -342,7 +342,7 @@ describe('serve', () => {
     expect(stdout).not.toContain(key)
   })
 
-  /** A start that fails; a busy machine may take so long over it that it also says what it waits for. */
+  /** A failing start; on a busy machine it may take long enough to report progress as well. */
   const refused = async (env: Record<string, string>) => {
     const outcome = await run(['serve'], env)
     return { ...outcome, stderr: outcome.stderr.replaceAll(/^Still .* \(\d+ s\)\n/gm, '') }

@@ -181,7 +181,7 @@ describe('accepts', () => {
         },
       },
     ],
-    // Compose files and shells write variables that are empty, or padded.
+    // Compose files and shells produce empty or padded variables.
     [{ PORT: '', DATABASE_URL: '', TABWIRE_API_KEY: ' ', TABWIRE_LOG_LEVEL: '' }, {}],
     [{ PORT: ' 4001 ' }, { port: 4001 }],
     [{ UNRELATED: 'yes', tabwire_port: '1' }, {}],
@@ -205,7 +205,7 @@ describe('accepts', () => {
   })
 })
 
-/** The problems of an environment, a line each. */
+/** The problems of an environment, one per line. */
 function problemsOf(env: Record<string, string>): readonly string[] {
   try {
     loadConfig(env)

@@ -54,7 +54,7 @@ describe('docker-compose.yml', () => {
   test('lets pages reach the internet alone, and what is allowed by name', () => {
     expect(app.environment['TABWIRE_EGRESS']).toBe('${TABWIRE_EGRESS:-public}')
     expect(app.environment['TABWIRE_EGRESS_ALLOW']).toBe('${TABWIRE_EGRESS_ALLOW:-}')
-    // The name of the machine for whoever allows it; it opens nothing by itself.
+    // A host name for operators who allow it; it opens nothing by itself.
     expect(app.extra_hosts).toEqual(['host.docker.internal:host-gateway'])
     expect(read('Dockerfile')).toMatch(/^  TABWIRE_EGRESS=public$/m)
   })
@@ -106,7 +106,7 @@ describe('docker/seccomp.json', () => {
     for (const dangerous of ['mount', 'pivot_root', 'bpf', 'init_module', 'keyctl', 'userfaultfd', 'io_uring_setup']) {
       expect(refused).toContain(dangerous)
     }
-    // Of sockets, only those to the hypervisor.
+    // Of all sockets, only those to the hypervisor.
     expect(profile.syscalls.find(({ names }) => names.includes('socket'))?.args).toEqual([
       { index: 0, value: 40, op: 'SCMP_CMP_EQ' },
     ])

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-/** What types do not notice when a store is added, or a method to one (CONTRIBUTING.md has the steps). */
+/** Errors in a new store, or in a new method of one, that types do not detect (CONTRIBUTING.md has the steps). */
 
 const ROOT = join(import.meta.dirname, '..')
 const textsOf = (pattern: string) =>

@@ -8,7 +8,7 @@ test('the dashboard is built for those who use it, although NODE_ENV says otherw
   const scripts = readdirSync(ASSETS).filter((name) => name.endsWith('.js'))
   expect(scripts).not.toEqual([])
   for (const script of scripts) {
-    // React says this to its own developers; the code that does is several times slower.
+    // A message of React's development build, which is several times slower.
     expect(readFileSync(join(ASSETS, script), 'utf8').includes('Download the React DevTools')).toBe(false)
   }
 })

@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** What the compiler says to a module that stands beside the dashboard's own and is compiled as they are. */
+/** Compiler errors of a module compiled together with those of the dashboard. */
 async function complaintsAbout(code: string): Promise<string> {
   const imports = `
     import type { ResultOf, VariablesOf } from 'gql.tada'

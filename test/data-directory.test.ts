@@ -22,7 +22,7 @@ import { StartupFailed } from '../src/startup-failed.ts'
 let parent: string
 let path: string
 const children = new Set<ChildProcess>()
-/** Of those processes: one that is killed leaves the lock of its machine behind, for the next start. */
+/** Machines of those processes: a killed one leaves the lock of its machine behind, for the next start. */
 const machines = new Set<string>()
 
 beforeEach(() => {
@@ -58,7 +58,7 @@ async function openElsewhere(): Promise<{ child: ChildProcess; report: Report }>
 
 const modeOf = (file: string) => statSync(file).mode & 0o777
 
-/** What openDataDirectory throws; fails when it opens. */
+/** The error of openDataDirectory; fails if it opens. */
 async function refusal(): Promise<Error> {
   const outcome = await openDataDirectory(path, null).catch((error: unknown) => error)
   expect(outcome).toBeInstanceOf(StartupFailed)
@@ -167,7 +167,7 @@ describe('its lock', () => {
     const error = await refusal()
     expect(error).toBeInstanceOf(DataDirectoryLocked)
     expect((error as DataDirectoryLocked).holder).toEqual({ pid: process.pid, url: null })
-    // The refused attempt took nothing away from the holder.
+    // The refused attempt did not affect the holder.
     expect((await openElsewhere()).report.kind).toBe('refused')
     await directory.close()
   })
@@ -244,7 +244,7 @@ describe('the machine that it stands for', () => {
       [path, copy],
       [copy, path],
     ] as const) {
-      // To another disk, or out of an archive: another directory for the file system.
+      // To another disk, or out of an archive: a different directory for the file system.
       cpSync(from, `${to}-new`, { recursive: true })
       rmSync(from, { recursive: true })
       renameSync(`${to}-new`, to)

@@ -6,7 +6,7 @@ import { DOCUMENTS, readDocument } from './support/snippets.ts'
 const ROOT = join(import.meta.dirname, '..')
 const PAGES = [...DOCUMENTS, 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']
 
-/** The name by which links within a page find a heading. */
+/** The anchor of a heading, for links within a page. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()

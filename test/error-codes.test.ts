@@ -88,14 +88,14 @@ describe('codes of GraphQL errors', () => {
   test('are named by one scheme', () => {
     const names = codesOf('GraphQL errors')
     expect(names.filter((name) => name.startsWith('STORE_'))).toEqual([])
-    // What is counted over time, and what is open at once, are told apart.
+    // Rate limits and concurrency limits have different names.
     const limits = names.filter((name) => /RATE|TOO_MANY/.test(name))
     expect(limits).toEqual(['RATE_LIMITED', 'TOO_MANY_CONNECTIONS', 'TOO_MANY_OPERATIONS'])
     expect(
       Object.values(schema.getTypeMap())
         .filter(isEnumType)
         .flatMap(({ name }) => valuesOf(name).filter((value) => value.startsWith('STORE_'))),
-      // Of a body, which may be lost in the database, on the disk or in a bucket.
+      // A body may be lost in the database, on the disk or in a bucket.
     ).toEqual(['STORE_FAILED'])
   })
 })
@@ -115,7 +115,7 @@ test.each([
 
 test('codes of issues are those of the table', () => {
   const listed = new Set(codesOf('Issues of BAD_USER_INPUT'))
-  // Wherever a code stands beside a message, or is given to what makes an issue of it.
+  // Every code beside a message, or passed to a function that creates an issue.
   const others = new Set([
     ...codesOf('GraphQL errors'),
     ...codesOf('Errors of other HTTP routes'),
@@ -130,7 +130,7 @@ test('codes of issues are those of the table', () => {
 
 test('close codes are those of the table', () => {
   const named = matchesOf(/CloseCode\.(\w+)/g).map((name) => CloseCode[name as keyof typeof CloseCode])
-  // What graphql-ws closes with by itself, on the side of the server.
+  // Close codes that graphql-ws itself uses on the server.
   const ofProtocol = [
     CloseCode.BadRequest,
     CloseCode.Unauthorized,

@@ -7,7 +7,7 @@ const MAIN = join(import.meta.dirname, '..', 'bench', 'faults', 'main.ts')
 // A minute each on a quiet machine.
 vi.setConfig({ testTimeout: 600_000 })
 
-/** The short form of `npm run faults`: each of some faults once, in an order that the seed decides. */
+/** The short form of `npm run faults`: each of some faults once, in an order determined by the seed. */
 test.each(['embedded', 'postgres'])('%s: nothing that goes wrong ends, starves or loses anything', async (database) => {
   const args = [MAIN, '--short', '--seed', '11', '--database', database]
   const { stdout, stderr, code } = await startProgram(process.execPath, args, commandEnvironment('')).finished

@@ -40,7 +40,7 @@ const returned = types.filter(isAbstractType).filter((abstract) =>
 const signatureOf = ({ type, args }: Field) =>
   `${args.map((argument) => `${argument.name}: ${String(argument.type)}`).join(', ')} → ${String(type)}`
 
-/** Names that have more than one type among the types of an interface or union, each with what it is where. */
+/** Names with more than one type among the types of an interface or union, each with its type by location. */
 function conflictsIn(abstract: GraphQLAbstractType): Map<string, string> {
   const byName = Map.groupBy(
     schema.getPossibleTypes(abstract).flatMap((type) => fieldsOf(type).map((field) => ({ type, field }))),
@@ -57,8 +57,8 @@ function conflictsIn(abstract: GraphQLAbstractType): Map<string, string> {
 }
 
 /**
- * `node` finds one object by its id, of which a client knows the type: a session has a status and a request has one, and
- * both are called as everyone calls them. Beyond these a conflict is a mistake.
+ * `node` finds one object by its id, whose type a client knows: a session has a status and a request has one, and
+ * both have their usual names. Beyond these a conflict is an error.
  */
 const OF_NODE = ['cost', 'error', 'name', 'sizeBytes', 'startedAt', 'status', 'url']
 

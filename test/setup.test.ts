@@ -19,7 +19,7 @@ import { findBrowserExecutable } from '../src/adapters/playwright/launch/browser
 const ROOT = join(import.meta.dirname, '..')
 const SUPPORT = join(import.meta.dirname, 'support')
 
-/** A checkout of nothing but the scripts, with an npm that only says it did something. */
+/** A checkout with only the scripts, and an npm that only pretends to work. */
 let checkout: string
 let calls: string
 
@@ -133,7 +133,7 @@ describe('packages', () => {
   })
 
   test('of this project are seen to be there without asking npm', async () => {
-    // One that is asked all the same must not note here what it did not install.
+    // If it is called nevertheless, it must not record an installation here.
     const outcome = await runSetup({ FAKE_NPM: 'other' }, 'setup', ROOT)
     expect(outcome).toMatchObject({ code: 0, lastLine: 'set-up: everything is there' })
     expect(npmCalls()).toEqual([])
@@ -173,7 +173,7 @@ function changeLock(change: (lock: typeof LOCK) => unknown): void {
   writeFileSync(join(checkout, 'package-lock.json'), JSON.stringify(lock))
 }
 
-// npm carries a Node for Linux; elsewhere people install one.
+// npm provides a Node for Linux; elsewhere users install one.
 describe.runIf(process.platform === 'linux')('on a Node that is too old', () => {
   const old = { NODE_OPTIONS: `--import=${join(SUPPORT, 'old-node.mjs')}` }
 
@@ -224,7 +224,7 @@ describe('a browser', () => {
 
   const OFFLINE = 'Error: getaddrinfo ENOTFOUND'
 
-  /** A machine on which commands do what the steps say, and a browser is found once one has put it there. */
+  /** A simulated machine: commands behave as given by the steps, and a browser is found once one was installed. */
   async function ensureOn(
     steps: { [command: string]: { output?: string; brings?: { path: string; origin: string }; breaks?: boolean } },
     { isRoot = true, isDebianLike = true, env = {} } = {},

@@ -3,7 +3,7 @@ import { eventually } from './eventually.ts'
 import { BOTH, type Fault } from './fault.ts'
 import { RECOVERY_MS, type Stage } from './stage.ts'
 
-/** Long enough for a flood to fill what there is to fill. */
+/** Long enough for a flood to fill all queues. */
 const FLOOD_MS = 5_000
 
 const ofBrowser = { on: BOTH, sparesNeighbor: true, isShort: false }
@@ -14,7 +14,7 @@ async function expectEnd(stage: Stage, id: string, reasons: readonly string[]): 
     throw new Error(`the session is ${status} (${endReason}), not ${reasons.join(' or ')}`)
 }
 
-/** A page that floods, for a while, and its end while it does. */
+/** A page that floods for a while, and ends during the flood. */
 const flood = (name: string, path: string, isShort = false): Fault => ({
   ...ofBrowser,
   isShort,
@@ -27,7 +27,7 @@ const flood = (name: string, path: string, isShort = false): Fault => ({
   },
 })
 
-/** Chromium needs its time for such a message. */
+/** Chromium is slow to send such a message. */
 const HUGE_MS = 180_000
 
 const hugeStack = (name: string, path: string): Fault => ({

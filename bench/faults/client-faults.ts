@@ -18,7 +18,7 @@ async function longLog(stage: Stage): Promise<string> {
   return id
 }
 
-/** A socket that subscribes many times and reads nothing of it. */
+/** A socket with many subscriptions that reads nothing. */
 async function stalledReader(stage: Stage, sessionId: string): Promise<WebSocket> {
   const socket = new WebSocket(`${stage.server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
   socket.on('error', () => {})
@@ -59,7 +59,7 @@ const UPGRADE = [
 
 const BODY = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{'
 
-/** Anonymous sockets that stand there while somebody with a key wants to be served. */
+/** Idle anonymous sockets while a client with a key needs a connection. */
 const crowd = (name: string, text: string): Fault => ({
   ...ofClient,
   name,
@@ -102,7 +102,7 @@ export const CLIENT_FAULTS: readonly Fault[] = [
         (_, number) => `a${number}: consoleMessages(first: 600) { nodes { text } }`,
       )
       const query = `query ($id: ID!) { session(id: $id) { ${aliases.join(' ')} } }`
-      // Refused or answered: the neighbor must not notice.
+      // Refused or answered: the neighbor must not be affected.
       await stage.server.client.query(query, { id }).catch(() => undefined)
     },
   },

@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 type NetworkState = 'open' | 'cut' | 'slow'
 
-/** How much later each piece arrives while the network is slow. */
+/** Delay of each chunk while the network is slow. */
 const SLOW_MS = 150
 
 /** The network between the server and its database. */
@@ -19,7 +19,7 @@ export async function startDatabaseNetwork(host: string, hostPort: number): Prom
   const carry = (from: Socket, to: Socket) => {
     sockets.add(from)
     from.on('data', (piece) => {
-      // Timers of equal length fire in the order in which they were set: pieces stay in theirs.
+      // Timers of equal length fire in the order in which they were set, so chunks stay in order.
       if (state === 'slow') setTimeout(() => to.write(piece), SLOW_MS)
       else to.write(piece)
     })

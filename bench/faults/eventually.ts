@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 const POLL_MS = 100
 
-/** Asks again and again until the answer is neither null nor false; rejects with what was awaited after the deadline. */
+/** Polls until the result is neither null nor false; rejects after the deadline, naming the awaited condition. */
 export async function eventually<T>(
   what: string,
   deadlineMs: number,

@@ -1,6 +1,6 @@
 import type { Outcome, StageKind } from './stage.ts'
 
-/** What one kind of fault came to, over all its tries on one database. */
+/** Results of one kind of fault, over all its tries on one database. */
 export interface FaultRecord {
   name: string
   database: StageKind
@@ -9,7 +9,7 @@ export interface FaultRecord {
   lost: number
   disorder: number
   leaks: number
-  /** Milliseconds; null: no neighbor was to be spared. */
+  /** Milliseconds; null if no neighbor was measured. */
   worstP99: number | null
   failures: string[]
 }
@@ -18,10 +18,10 @@ export interface FaultRun {
   seed: number
   seconds: number
   records: readonly FaultRecord[]
-  /** Those that cannot be done here, each with the reason. */
+  /** Faults that are impossible here, each with the reason. */
   skipped: readonly string[]
   peakMegabytes: Readonly<Partial<Record<StageKind, number>>>
-  /** Processes and folders that were left after the servers had ended. */
+  /** Processes and folders left behind by the servers. */
   leftBehind: number
 }
 

@@ -1,17 +1,17 @@
 import type { Stage, StageKind } from './stage.ts'
 
-/** Something that goes wrong, and what must be true of it. */
+/** A failure to inject, and the conditions that must hold. */
 export interface Fault {
   name: string
-  /** Which databases it makes sense on. */
+  /** Databases that it applies to. */
   on: readonly StageKind[]
-  /** Whether the neighbor’s latency counts: not where the server or its database is what fails. */
+  /** Whether the neighbor’s latency counts: not if the server or its database fails. */
   sparesNeighbor: boolean
   /** Part of the short run. */
   isShort: boolean
-  /** Null: it can be done here; else why it cannot. */
+  /** Null if it is possible here, otherwise the reason why not. */
   cannot?(stage: Stage): string | null
-  /** Rejects when what must be true is not. */
+  /** Rejects if a condition does not hold. */
   run(stage: Stage): Promise<void>
 }
 

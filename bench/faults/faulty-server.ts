@@ -8,7 +8,7 @@ import { eventually } from './eventually.ts'
 
 const START_MS = 120_000
 
-/** `tabwire serve` in a process of its own, which can be killed, stopped and started again on the same data. */
+/** `tabwire serve` in a separate process, which can be killed, stopped and restarted with the same data. */
 export class FaultyServer {
   readonly dataDir: string
   readonly #environment: Record<string, string>
@@ -35,7 +35,7 @@ export class FaultyServer {
     return readFileSync(join(this.dataDir, 'api-key'), 'utf8').trim()
   }
 
-  /** Over HTTP; a new one after each start. */
+  /** Over HTTP; replaced by each start. */
   get client(): GraphqlClient {
     return this.#client!
   }
@@ -44,7 +44,7 @@ export class FaultyServer {
     return readFileSync(join(this.dataDir, 'machine-id'), 'utf8').trim()
   }
 
-  /** Resolves with how it ended, once it has. */
+  /** Resolves with its exit status when it has ended. */
   get finished(): Promise<Finished> {
     return this.#command!.finished
   }
@@ -78,7 +78,7 @@ export class FaultyServer {
     return (await fetch(`${this.#url}/ready`, { signal: AbortSignal.timeout(5_000) })).ok
   }
 
-  /** Pids of its browsers, without their helpers. */
+  /** Pids of its browsers, without their helper processes. */
   async browsers(): Promise<number[]> {
     const all = await processes()
     const ours = all.filter(({ command }) => command.includes(`/tabwire-${this.machineId}/`))
@@ -92,16 +92,16 @@ export class FaultyServer {
     return all.filter(({ pid, command }) => command.includes('--type=renderer') && isBelow(pid)).map(({ pid }) => pid)
   }
 
-  /** Folders of browsers that lie in the temporary folder. */
+  /** Number of browser folders in the temporary folder. */
   browserFolders(): number {
     const folder = join(tmpdir(), `tabwire-${this.machineId}`)
-    // Only those of browsers: a marker of the server lies there as well.
+    // Only those of browsers: the folder has a marker of the server as well.
     return existsSync(folder)
       ? readdirSync(folder, { withFileTypes: true }).filter((one) => one.isDirectory()).length
       : 0
   }
 
-  /** Also ends one that was stopped. */
+  /** Also ends a suspended one. */
   async close(): Promise<void> {
     if (this.#command && this.#command.child.exitCode === null && this.#command.child.signalCode === null) {
       await this.kill('SIGKILL')
@@ -121,7 +121,7 @@ export class FaultyServer {
       const kilobytes = Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0)
       this.peakMegabytes = Math.max(this.peakMegabytes, Math.round(kilobytes / 1024))
     } catch {
-      // It has ended.
+      // It has already ended.
     }
   }
 }

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What pages log, so that it can be told afterwards which lines are missing and how late each was. */
+/** Numbered, timestamped lines, to find missing ones and measure delays. */
 const TICK = `const tick = () => console.log('tick ' + (window.ticks = (window.ticks ?? -1) + 1) + ' ' + Date.now());`
 
-/** One message of the browser of some hundred megabytes: each frame of the stack repeats the script's URL. */
+/** A browser message of several hundred megabytes: each stack frame repeats the script's URL. */
 function hugeStack(frames: number, characters: number): string {
   return `${TICK} setTimeout(() => {
     const deep = eval('(function f(n) { if (n > 0) return f(n - 1); console.log("deep") })\\n//# sourceURL=http://a/' + 'x'.repeat(${characters}));
@@ -27,11 +27,11 @@ const PAGES: Record<string, string> = {
     for (let i = 0; i < 4; i++) next()`,
   '/popup-flood': `setInterval(() => { const frame = document.body.appendChild(document.createElement('iframe')); setTimeout(() => frame.remove(), 50) }, 5)`,
   '/huge-stack': hugeStack(150, 2_000_000),
-  /** More than a string can have (512 MiB). */
+  /** Longer than a string can be (512 MiB). */
   '/huger-stack': hugeStack(190, 3_100_000),
   '/huge-lines': `const line = 'x'.repeat(8000000); setInterval(() => console.log(line), 50)`,
   '/spin': `${TICK} tick(); setTimeout(() => { for (;;); }, 300)`,
-  /** Lines long enough that many readers of them are a burden. */
+  /** Lines long enough for many readers to be a load. */
   '/long-lines': `${TICK} let left = 600; const pad = 'p'.repeat(20000);
     const write = () => { for (let i = 0; i < 20; i++) { console.log(left-- + pad) } if (left > 0) setTimeout(write, 5); else document.title = 'done' };
     setTimeout(write, 10)`,

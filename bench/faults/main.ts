@@ -45,7 +45,7 @@ function readChoice(): Choice | null {
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
-/** Goes through the faults, in an order that the seed decides, again and again until the time is up: once at least. */
+/** Cycles through the faults, in an order determined by the seed, until the time is up: at least once. */
 async function run(
   stage: Stage,
   faults: readonly Fault[],
@@ -79,7 +79,7 @@ async function run(
   return [...records.values()]
 }
 
-/** After a fault that was not survived the next one finds a server that serves; false: there is none to be had. */
+/** Ensures a working server for the next fault after a failure; false if that is impossible. */
 async function revive(stage: Stage): Promise<boolean> {
   const isServing = await stage.server.isReady().catch(() => false)
   if (isServing) return true
@@ -94,7 +94,7 @@ async function revive(stage: Stage): Promise<boolean> {
   }
 }
 
-/** Shuts the server down as an operator would; returns how many of its processes and folders it left. */
+/** Shuts the server down gracefully; returns how many of its processes and folders it left behind. */
 async function end(stage: Stage): Promise<number> {
   await stage.close()
   if (await stage.server.isHealthy().catch(() => false)) await stage.server.kill('SIGTERM')
@@ -151,7 +151,9 @@ async function main(): Promise<number> {
   return isClean(whole) ? 0 : 1
 }
 
-/** File systems that are mounted here go with this process, whatever becomes of it: in a namespace of its own. */
+/**
+ * Runs in a mount namespace of its own, so that file systems mounted here disappear with this process in any case.
+ */
 function inOwnNamespace(): number | null {
   const IN_NAMESPACE = 'FAULTS_IN_NAMESPACE'
   if (process.getuid?.() !== 0 || process.env[IN_NAMESPACE] || spawnSync('unshare', ['-m', 'true']).status !== 0)

@@ -9,12 +9,12 @@ import { FaultyServer } from './faulty-server.ts'
 import { startHostileSite } from './hostile-site.ts'
 import { Stage, type StageDatabase, type StageKind } from './stage.ts'
 
-/** Enough for the embedded database and some floods, and soon full with a ballast beside it. */
+/** Enough for the embedded database and some floods, yet quickly filled by a ballast file. */
 const SMALL_DISK = '700m'
 
 const ENVIRONMENT = { TABWIRE_WARM_BROWSERS: '0', TABWIRE_LOG_LEVEL: 'fatal' }
 
-/** A server on one kind of database, started and ready; whatever it needed is closed with it. */
+/** A running server on one kind of database; closing it closes everything that it needed. */
 export async function openStage(kind: StageKind, stack: AsyncDisposableStack): Promise<Stage> {
   const site = stack.adopt(await startHostileSite(), (started) => started.close())
   const folder = mkdtempSync(join(tmpdir(), 'tabwire-faults-'))
@@ -58,7 +58,7 @@ async function openDatabase(stack: AsyncDisposableStack): Promise<StageDatabase 
   }
 }
 
-/** Whether a file system of a known size is there now: where it may be mounted, which takes root. */
+/** Whether a file system of a known size has been mounted, which needs root. */
 function mountSmallDisk(at: string, stack: AsyncDisposableStack): boolean {
   mkdirSync(at, { recursive: true, mode: 0o700 })
   const options = ['-t', 'tmpfs', '-o', `size=${SMALL_DISK},mode=0700`, 'tmpfs', at]

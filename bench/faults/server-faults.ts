@@ -6,7 +6,7 @@ import { RECOVERY_MS, type Stage } from './stage.ts'
 const ofServer = { on: BOTH, sparesNeighbor: false, isShort: false }
 const STOPPED_MS = 4_000
 
-/** What a server that died leaves: its sessions end at the next start, with all that a subscriber had seen. */
+/** After a crash: its sessions end at the next start, with everything that a subscriber had received. */
 async function expectLog(stage: Stage, id: string, reason: string): Promise<void> {
   const { status, endReason } = await stage.ended(id)
   if (endReason !== reason) throw new Error(`a session is ${status} (${endReason}), not ${reason}`)

@@ -7,7 +7,7 @@ import { Witness, type Verdict } from './witness.ts'
 
 export type StageKind = 'embedded' | 'postgres'
 
-/** How long the server may take until all is as before a fault. */
+/** How long the server may take to recover from a fault. */
 export const RECOVERY_MS = 60_000
 
 const START = `mutation ($input: StartSessionInput) { startSession(input: $input, waitUntil: LOADED) { id status } }`
@@ -21,7 +21,7 @@ export interface SessionState {
   consoleMessageCount: number
 }
 
-/** A session with whoever watches it. */
+/** A session with its witness. */
 export interface Watched {
   id: string
   /** Pid of its browser. */
@@ -30,29 +30,31 @@ export interface Watched {
 }
 
 export interface Outcome {
-  /** Null: the server took it as it should; else what was wrong. */
+  /** Null if the server handled it as required; otherwise the error. */
   failure: string | null
   lost: number
   disorder: number
   leaks: number
-  /** 99th percentile of how late the ticks of the neighbor were meanwhile, in milliseconds; null: it had none. */
+  /**
+   * 99th percentile of the neighbor's tick delays during the fault, in milliseconds; null if there was no neighbor.
+   */
   neighborP99: number | null
 }
 
-/** A database that faults can be done to; null: the embedded one. */
+/** A database that faults can affect; null for the embedded one. */
 export interface StageDatabase {
   network: DatabaseNetwork
   setReadOnly(isReadOnly: boolean): Promise<void>
   endBackends(): Promise<void>
 }
 
-/** One server, one neighbor that no fault is meant for, and what faults are done with. */
+/** One server, one neighbor session that no fault targets, and everything needed to inject faults. */
 export class Stage {
   readonly kind: StageKind
   readonly server: FaultyServer
   readonly site: HostileSite
   readonly database: StageDatabase | null
-  /** The folder of the embedded database on a small file system of its own; null: it has none. */
+  /** Folder of the embedded database on a small file system of its own; null if there is none. */
   readonly smallDisk: string | null
   #neighbor: Watched | null = null
   #victims: Watched[] = []
@@ -71,7 +73,7 @@ export class Stage {
     this.smallDisk = smallDisk
   }
 
-  /** A session on a page of the site, watched from its first entry on. */
+  /** A session on a page of the site, followed from its first entry. */
   async victim(path: string, input: object = {}): Promise<Watched> {
     const watched = await this.#start(path, input)
     this.#victims.push(watched)
@@ -95,7 +97,7 @@ export class Stage {
     await this.ended(id)
   }
 
-  /** Does the fault and judges what became of it. Never rejects. */
+  /** Injects the fault and judges the outcome. Never rejects. */
   async suffer(fault: (stage: Stage) => Promise<void>): Promise<Outcome> {
     const outcome: Outcome = { failure: null, lost: 0, disorder: 0, leaks: 0, neighborP99: null }
     try {
@@ -112,7 +114,7 @@ export class Stage {
     return outcome
   }
 
-  /** The neighbor did not outlive a fault of the server itself: the next one has another. */
+  /** The neighbor did not survive a fault of the server itself: starts another for the next one. */
   async replaceNeighbor(): Promise<Verdict> {
     const neighbor = this.#neighbor
     if (!neighbor) return { lost: 0, disorder: 0 }
@@ -159,7 +161,7 @@ export class Stage {
     outcome.leaks = await this.#leaks(this.#neighbor ? 1 : 0)
   }
 
-  /** Browsers and folders that no session needs; what is on its way out is waited for. */
+  /** Browsers and folders without a session, after waiting for those that are being closed. */
   async #leaks(live: number): Promise<number> {
     const count = async () =>
       Math.max(0, (await this.server.browsers()).length - live) + Math.max(0, this.server.browserFolders() - live)

@@ -8,14 +8,14 @@ import { RECOVERY_MS, type Stage } from './stage.ts'
 const AWAY_MS = 5_000
 const SLOW_MS = 5_000
 const FULL_MS = 8_000
-/** So much is left of the disk: less than a few seconds of log. */
+/** Free disk space that remains: less than a few seconds of log. */
 const LEFT_BYTES = 300_000
 
 const ofPostgres = { on: ['postgres'] as const, sparesNeighbor: false, isShort: false }
 
 const CODES = ['DATABASE_UNAVAILABLE', 'STORAGE_FULL']
 
-/** Null when the API says what is wrong, within a few seconds. */
+/** Null if the API reports the problem within a few seconds. */
 async function expectPlainRefusal(stage: Stage): Promise<void> {
   const response = await fetch(`${stage.server.url}/graphql`, {
     method: 'POST',
@@ -32,7 +32,7 @@ async function notReady(stage: Stage): Promise<void> {
   await eventually('/ready says so', RECOVERY_MS, async () => !(await stage.server.isReady()))
 }
 
-/** As much of it as there is room for: the log is written meanwhile. */
+/** Writes as much as fits, since the log grows at the same time. */
 function fill(path: string, bytes: number): void {
   try {
     writeFileSync(path, Buffer.alloc(bytes, 1))

@@ -23,13 +23,13 @@ const READ = `query ($id: ID!, $after: String) { session(id: $id) { events(first
 const RETRY_MS = 200
 
 export interface Verdict {
-  /** Entries that a subscriber had seen and the log does not hold any more, or numbers of lines that nothing accounts for. */
+  /** Entries that a subscriber received but the log no longer has, or line numbers that are unaccounted for. */
   lost: number
-  /** Sequences that are missing or come twice. */
+  /** Missing or duplicate sequences. */
   disorder: number
 }
 
-/** Follows one session as a client would: reconnects, continues at its cursor, and compares with the log afterwards. */
+/** Follows one session like a client: reconnects, resumes at its cursor, and compares the result with the log. */
 export class Witness {
   readonly #server: FaultyServer
   readonly #sessionId: string
@@ -50,7 +50,7 @@ export class Witness {
     return this.#seen.size
   }
 
-  /** How late the ticks since the last call were, in milliseconds. */
+  /** Delays of the ticks since the last call, in milliseconds. */
   takeLatencies(): number[] {
     const taken = this.#latencies
     this.#latencies = []
@@ -62,9 +62,9 @@ export class Witness {
     await this.#following
   }
 
-  /** Compares what was seen with what the log holds now. */
+  /** Compares the received entries with the current log. */
   async judge(): Promise<Verdict> {
-    // What comes while the log is read may be behind what was read of it.
+    // Entries that arrive while the log is read may be newer than the part already read.
     const seenBefore = [...this.#seen]
     const log = await this.history()
     let lost = 0
@@ -148,7 +148,7 @@ function tickOf({ text }: Entry): { number: number; at: number } | null {
   return match && { number: Number(match[1]), at: Number(match[2]) }
 }
 
-/** Ticks below the last one that are neither in the log nor counted as dropped. */
+/** Ticks before the last one that are neither in the log nor counted as dropped. */
 function unaccounted(log: readonly Entry[]): number {
   const numbers = new Set<number>()
   let dropped = 0

@@ -4,25 +4,23 @@ import { Client, CombinedError, fetchExchange, stringifyDocument, subscriptionEx
 import type { LogClient } from '../../src/client/follow-log.ts'
 import { sentenceFor } from './errors.ts'
 
-/**
- * lost: it is being opened again and again. refused: the key does not work any more; nothing will help but another one.
- */
+/** lost: reconnecting. refused: the key is no longer valid; only a new one helps. */
 export type ConnectionState = 'connecting' | 'connected' | 'lost' | 'refused'
 
 const FIRST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 5_000
 const PING_EVERY_MS = 10_000
 const PONG_WITHIN_MS = 5_000
-/** What graphql-ws closes a connection with whose key is not good, or not any more. */
+/** Close codes of graphql-ws connections whose key is invalid or revoked. */
 const REFUSALS = [4401, 4403]
 
 /**
- * The way to the server: queries over HTTP, subscriptions over one WebSocket. When that breaks, graphql-ws opens it
- * again and sends every subscription anew, those of logs at the cursor that they have reached.
+ * Connection to the server: queries over HTTP, subscriptions over one WebSocket. When it breaks, graphql-ws
+ * reconnects and resubscribes, to logs at the last cursor.
  */
 export class Api {
   readonly client: Client
-  /** For logs, which urql takes to be the same for as long as their variables were the same at the start. */
+  /** For logs: urql would treat subscriptions with equal initial variables as one. */
   readonly logs: LogClient
   readonly #socket: Socket
   readonly #listeners = new Set<() => void>()
@@ -54,7 +52,7 @@ export class Api {
           else if (!(cause as CloseEvent).wasClean || (cause as CloseEvent).code !== 1000) this.#become('lost')
         },
         ping: (received) => {
-          // A connection that a network swallowed does not close by itself.
+          // A connection dropped silently by the network does not close by itself.
           if (!received) this.#pong = setTimeout(() => this.#socket.terminate(), PONG_WITHIN_MS)
         },
         pong: (received) => {
@@ -88,7 +86,7 @@ export class Api {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Each time that the connection is back after it was lost. */
+  /** Called each time the connection is restored after it was lost. */
   onReconnect(listener: () => void): () => void {
     this.#reconnected.add(listener)
     return () => this.#reconnected.delete(listener)
@@ -97,8 +95,8 @@ export class Api {
   readonly state = (): ConnectionState => this.#state
 
   /**
-   * A subscription to the present state, which starts anew when the connection was lost. After `complete` or `fail`
-   * nothing comes any more.
+   * A subscription to the current state, restarted when the connection was lost. Nothing arrives after `complete` or
+   * `fail`.
    */
   follow<Data, Variables extends object>(
     document: TadaDocumentNode<Data, Variables>,
@@ -116,7 +114,7 @@ export class Api {
         next: ({ data, errors }) => {
           if (stopped) return
           if (!errors) return void (data && sink.next(data))
-          // A server that cannot begin or go on says so and completes; what follows would be behind a hole.
+          // A server that cannot start or continue sends an error and completes; later events would follow a gap.
           stop()
           sink.fail(sentenceFor(new CombinedError({ graphQLErrors: [...errors] })))
         },

@@ -90,13 +90,13 @@ function Header(props: { list: SessionList; state: ReturnType<Api['state']>; onS
   )
 }
 
-/** Asked for anew whenever a session has started or ended. */
+/** Refetched whenever a session has started or ended. */
 function Slots({ list }: { list: SessionList }) {
   useSyncExternalStore(list.changes.subscribe, list.changes.version)
   const [{ data }, ask] = useQuery({ query: Overview })
   const statuses = list.statuses()
   useEffect(() => {
-    // What has changed at once, such as a browser and the next one in the pool, is asked for once.
+    // Debounced: related changes, such as a browser and its successor in the pool, need one query.
     const timer = setTimeout(() => ask(), 500)
     return () => clearTimeout(timer)
   }, [ask, statuses])

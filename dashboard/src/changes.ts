@@ -1,8 +1,8 @@
-/** Drawing a log takes most of a frame; nobody reads what changes more often than this. */
+/** Rendering a log takes most of a frame, and more frequent changes are unreadable. */
 const TELL_EVERY_MS = 50
 
 /**
- * Tells of the first change at the next frame, and of those that follow at most twenty times a second. For
+ * Notifies of the first change at the next frame, and of further ones at most twenty times a second. For
  * useSyncExternalStore, with `version` as the snapshot.
  */
 export class Changes {

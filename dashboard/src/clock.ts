@@ -18,5 +18,5 @@ function subscribe(listener: () => void): () => void {
   }
 }
 
-/** The time, to the second: one clock for everything that shows an age. */
+/** The current time, to the second: one clock for all displayed ages. */
 export const useNow = (): number => useSyncExternalStore(subscribe, () => now)

@@ -24,7 +24,7 @@ export function duration(ms: number): string {
   return span(ms)
 }
 
-/** In whole units, for times that go on: 12 s, 3 m 20 s, 2 h 5 m, 3 d 4 h */
+/** In whole units, for times that keep growing: 12 s, 3 m 20 s, 2 h 5 m, 3 d 4 h */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000))
   if (seconds < 60) return `${seconds} s`
@@ -46,7 +46,10 @@ export function bytes(value: number): string {
   return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`
 }
 
-/** The last part of a URL, which tells one file from another, or what `root` says; what is no URL stays as it is. */
+/**
+ * The last part of a URL, which distinguishes files, or `root` for its root; text that is not a URL is returned
+ * unchanged.
+ */
 export function fileOf(url: string, root?: string): string {
   const parsed = URL.parse(url)
   if (!parsed || !/^https?:$/.test(parsed.protocol)) return url
@@ -54,7 +57,7 @@ export function fileOf(url: string, root?: string): string {
   return (last ?? root ?? parsed.host) + parsed.search
 }
 
-/** A URL that may be opened by clicking: never a script of the page that is looked at. */
+/** A URL that is safe to open by clicking: never a script of the recorded page. */
 export function openable(url: string | null): string | null {
   return url !== null && /^https?:\/\//i.test(url) ? url : null
 }

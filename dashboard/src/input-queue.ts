@@ -6,8 +6,8 @@ export type PageInput = VariablesOf<typeof DispatchInput>['events'][number]
 const MOST_AT_ONCE = 100
 
 /**
- * Hands mouse, fingers and keyboard of a person to a page, in order, one call after the other. What comes while one is
- * under way waits, and of moves only the last: they come faster than they can be sent.
+ * Sends mouse, touch and keyboard input to a page, in order, one call at a time. Input that arrives during a call is
+ * queued, and of moves only the last: they arrive faster than they can be sent.
  */
 export class InputQueue {
   readonly #send: (events: PageInput[]) => Promise<void>
@@ -34,7 +34,7 @@ export class InputQueue {
   }
 }
 
-/** One event that does what two in a row would; null where both are needed. */
+/** One event equivalent to both in a row; null if both are needed. */
 function joinedEvent(first: PageInput, second: PageInput): PageInput | null {
   if ('mouse' in first && 'mouse' in second) {
     return first.mouse.type === 'MOVE' && second.mouse.type === 'MOVE' ? second : null

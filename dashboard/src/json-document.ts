@@ -1,4 +1,4 @@
-/** A number as it was sent, where JavaScript would round it: ids of other languages. */
+/** A number as it was sent, where JavaScript would round it, such as 64-bit ids. */
 class ExactNumber {
   readonly source: string
 
@@ -11,12 +11,12 @@ export type JsonLeaf = string | number | boolean | null | ExactNumber
 export type JsonBranch = readonly JsonNode[] | { readonly [name: string]: JsonNode }
 export type JsonNode = JsonLeaf | JsonBranch
 
-/** The places of members, from the root on: that of the second member of the first one is [0, 1]. */
+/** Indexes of members, from the root: the second member of the first one is [0, 1]. */
 export type JsonPath = readonly number[]
 
-/** Longer ones take seconds to search. They are shown as text. */
+/** Longer documents take seconds to search. They are shown as text. */
 const MAX_CHARACTERS = 4_000_000
-/** Each level is an element within another. */
+/** Each level is a nested element. */
 const MAX_DEPTH = 100
 
 const MAY_BE_ROUNDED = /\d{16}|\d[eE]\+?\d{3}/
@@ -26,7 +26,7 @@ type Parse = (
   reviver?: (name: string, value: unknown, context?: { source?: string }) => unknown,
 ) => unknown
 
-/** The object or list that the text is. Null: it is none, or one that is too large or too deep to be shown as a tree. */
+/** The object or list in the text. Null if there is none, or if it is too large or too deep for a tree. */
 export function jsonOf(text: string): JsonBranch | null {
   if (text.length > MAX_CHARACTERS || !/^\s*[[{]/.test(text)) return null
   try {
@@ -57,13 +57,13 @@ export const memberOf = (value: JsonBranch, names: readonly string[] | null, ind
 export const sizeOf = (value: JsonBranch, names: readonly string[] | null): number =>
   names ? names.length : (value as readonly JsonNode[]).length
 
-/** As it is shown, and searched. */
+/** Text to display and search. */
 export function leafText(value: JsonLeaf): string {
   if (value instanceof ExactNumber) return value.source
   return typeof value === 'string' ? value : String(value)
 }
 
-/** Every member that `visit` does not end, in their order. No recursion: pages decide how deep it goes. */
+/** Visits members in order until `visit` stops. Not recursive: pages control the depth. */
 function walk(root: JsonBranch, visit: (path: number[], name: string | null, value: JsonNode) => boolean): void {
   const frame = (value: JsonBranch) => ({ value, names: namesOf(value), next: 0 })
   const frames = [frame(root)]
@@ -95,7 +95,7 @@ function isTooDeep(root: JsonBranch): boolean {
   return deepest > MAX_DEPTH
 }
 
-/** The first `limit` members whose name or value has the text, whatever its case. */
+/** The first `limit` members whose name or value contains the text, ignoring case. */
 export function findInJson(root: JsonBranch, pattern: RegExp, limit: number): JsonPath[] {
   const found: JsonPath[] = []
   const matches = new RegExp(pattern.source, 'i')

@@ -1,12 +1,12 @@
-/** What a link of Session.access carries behind #: a session, and leave to look at it without a key. */
+/** Parsed fragment of a link from Session.access: a session, and permission to view it without a key. */
 export interface LiveLink {
   session: string
   token: string
-  /** Whether mouse and keyboard may be taken over; the server asks again. */
+  /** Whether the link permits control of mouse and keyboard; the server checks it as well. */
   canTakeOver: boolean
 }
 
-/** Null: the page was not opened by such a link. It stays in the address, so that a reload shows the same. */
+/** Null if the page was not opened by such a link. The fragment stays in the URL, so that a reload shows the same. */
 export function liveLinkOf(hash: string): LiveLink | null {
   const given = new URLSearchParams(hash.slice(1))
   const session = given.get('live')

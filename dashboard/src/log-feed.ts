@@ -11,7 +11,7 @@ export interface LogVariables {
 
 type LogDocument<Entry, Variables> = TadaDocumentNode<Record<string, LogBatch<Entry>>, Variables>
 
-/** Fills a store from a subscription: from the first entry on, or from where it was stopped. */
+/** Fills a store from a subscription, from the first entry or from where it was stopped. */
 export class LogFeed<Entry extends { readonly sequence: number }, Variables extends LogVariables> {
   readonly store = new LogStore<Entry>()
   readonly document: LogDocument<Entry, Variables>
@@ -27,7 +27,7 @@ export class LogFeed<Entry extends { readonly sequence: number }, Variables exte
 
   start(): void {
     const { store } = this
-    // One that waits before it tries again need not.
+    // Ends the back-off of a feed that is waiting to retry.
     if (store.complete || (this.#stopping && !store.problem)) return
     this.stop()
     this.#stopping = new AbortController()
@@ -39,7 +39,7 @@ export class LogFeed<Entry extends { readonly sequence: number }, Variables exte
     this.#stopping = null
   }
 
-  /** Until the log ends, cannot be followed any more, or is not wanted. */
+  /** Runs until the log ends, can no longer be followed, or is stopped. */
   async #follow(signal: AbortSignal): Promise<void> {
     const { store } = this
     const variables = { ...this.variables, after: store.cursor }

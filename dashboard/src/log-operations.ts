@@ -1,6 +1,6 @@
 import { graphql } from './graphql.ts'
 
-/** What the dashboard asks of logs. Only documents may be exported here: prepare.ts checks each. */
+/** The log operations of the dashboard. Only documents may be exported here: prepare.ts checks each. */
 
 export const WatchConsole = graphql(`
   subscription WatchConsole($session: ID!, $after: String) {

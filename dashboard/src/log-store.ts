@@ -1,35 +1,35 @@
 import { Changes } from './changes.ts'
 
-/** One message of a subscription to a log. */
+/** One message of a log subscription. */
 export interface LogBatch<Entry> {
   readonly entries: readonly Entry[]
   readonly cursor: string
   readonly live: boolean
   readonly dropped: number
-  /** Entries are missing of which nobody knows how many. */
+  /** Whether an unknown number of entries is missing. */
   readonly droppedUnknown: boolean
 }
 
 /**
- * What has arrived of one log, in its order. Batches are appended; nothing is ever changed or taken out, so a reader may
- * remember how far it has read. Readers are told once a frame, however many batches came.
+ * The entries received from one log, in order. Batches are appended; nothing is ever changed or removed, so readers
+ * can remember their position. Readers are notified once per frame, regardless of the number of batches.
  */
 export class LogStore<Entry extends { readonly sequence: number }> {
   readonly changes = new Changes()
   readonly entries: Entry[] = []
-  /** Where to go on after everything that is here. */
+  /** Cursor to resume after all entries received so far. */
   cursor: string | null = null
-  /** The end of the log was reached once. */
+  /** Whether the end of the log has been reached once. */
   live = false
-  /** The session has ended and everything was delivered. */
+  /** Whether the session has ended and all entries were delivered. */
   complete = false
-  /** What the server could not record. */
+  /** Number of entries that the server could not record. */
   dropped = 0
   droppedUnknown = false
-  /** Why nothing more will come, for people. */
+  /** Human-readable reason why nothing more will arrive. */
   problem: string | null = null
 
-  /** Takes what is new in a batch: what was sent twice, because a connection broke between, is here once. */
+  /** Appends the new entries of a batch; entries sent again after a reconnect are skipped. */
   append(batch: LogBatch<Entry>): void {
     let last = this.entries.at(-1)?.sequence ?? 0
     for (const entry of batch.entries) {

@@ -11,7 +11,7 @@ import { applyTheme, storedTheme } from './theme.ts'
 applyTheme(storedTheme())
 const root = createRoot(document.querySelector('#root')!)
 const link = liveLinkOf(location.hash)
-// Such a link opened in a tab that is here already changes no more than what stands behind #.
+// Opening such a link in a tab that already has the dashboard changes only the fragment.
 addEventListener('hashchange', () => {
   const given = new URLSearchParams(location.hash.slice(1))
   if (given.has('code') || given.has('live')) location.reload()

@@ -1,6 +1,6 @@
 import { network } from './network-messages.ts'
 
-/** Every English word of the dashboard. */
+/** All user-visible text of the dashboard. */
 export const messages = {
   name: 'Tabwire',
   loading: 'Loading…',

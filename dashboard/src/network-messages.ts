@@ -1,4 +1,4 @@
-/** The words of the network panel and of the details of a request. */
+/** Text of the network panel and of request details. */
 export const network = {
   label: 'Network',
   search: 'Filter by URL',
@@ -15,7 +15,7 @@ export const network = {
     waterfall: 'Waterfall',
   },
   outcome: 'Outcome',
-  /** In the list, beside or instead of the status; none for what is as it should be. */
+  /** In the list, beside or instead of the status; empty for completed requests. */
   outcomes: {
     COMPLETED: '',
     FAILED: 'failed',

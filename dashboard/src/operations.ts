@@ -1,6 +1,6 @@
 import { graphql } from './graphql.ts'
 
-/** Everything that the dashboard asks of the server. Only documents may be exported here: prepare.ts checks each. */
+/** The operations of the dashboard. Only documents may be exported here: prepare.ts checks each. */
 
 export const SessionRow = graphql(`
   fragment SessionRow on Session @_unmask {

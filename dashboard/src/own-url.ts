@@ -1,6 +1,7 @@
 /**
- * The server writes links as it is known to others; the page may have been opened by another of its names, and its policy
- * allows the files of its own origin alone. `folder`: where the path of the link begins, such as /artifacts/.
+ * Rewrites a link to the origin of this page: the server uses its public name, the page may have been opened under
+ * another, and its policy allows only files of its own origin. `folder`: start of the link's path, such as
+ * /artifacts/.
  */
 export function ownUrl(url: string, folder: string): string {
   const start = url.lastIndexOf(folder)

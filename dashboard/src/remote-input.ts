@@ -5,13 +5,13 @@ type Modifier = 'ALT' | 'CONTROL' | 'META' | 'SHIFT'
 
 const BUTTONS = ['LEFT', 'MIDDLE', 'RIGHT'] as const
 
-/** Where a point of the window lies in the page that a picture shows, in CSS pixels of that page. */
+/** Converts a point of the window to the page shown in a frame, in CSS pixels of that page. */
 export type ToPage = (point: { clientX: number; clientY: number }) => { x: number; y: number }
 
 /**
- * Listens to a picture for mouse and fingers, and to an empty field for the keyboard: what is composed of several keys, or spoken,
- * or tapped on a screen comes as text. Everything is the page's but Shift+Escape, which calls `release`, so that whoever
- * has no mouse gets out again. Returns what ends it.
+ * Listens to a live view for mouse and touch, and to an empty field for the keyboard: composed, dictated or swiped
+ * input arrives as text. Everything is sent to the page except Shift+Escape, which calls `release`, so that keyboard
+ * users can get out. Returns a function that stops it.
  */
 export function takeControl(
   element: HTMLElement,
@@ -22,23 +22,23 @@ export function takeControl(
 ): () => void {
   const ended = new AbortController()
   const { signal } = ended
-  /** The keys that are down, as they went down, by where they are: what they mean changes with Shift. */
+  /** Pressed keys as they went down, by physical location: their meaning changes with Shift. */
   const held = new Map<string, Pick<KeyboardEvent, 'key' | 'code'>>()
 
   const mouse = (type: 'MOVE' | 'DOWN' | 'UP', pressed?: number) => (event: MouseEvent) => {
     if (type !== 'MOVE') event.preventDefault()
     const button = BUTTONS[pressed ?? event.button]
-    // Back and forward, on the side of many a mouse, mean nothing on a page.
+    // Back and forward buttons of a mouse have no meaning on a page.
     if (!button) return
     if (type === 'DOWN') keys.focus()
     const clickCount = Math.min(3, Math.max(1, event.detail))
     queue.push({ mouse: { type, ...toPage(event), button, clickCount, modifiers: modifiersOf(event) } })
-    // A drag goes on beyond the edge of the picture.
+    // A drag continues beyond the edge of the view.
     if (type === 'DOWN') {
       const drag = new AbortController()
       const options = { signal: AbortSignal.any([drag.signal, signal]) }
       let last = event
-      // A move does not tell which button is down.
+      // A move does not report which button is down.
       const lift = (up: MouseEvent) => {
         drag.abort()
         mouse('UP', event.button)(up)
@@ -52,7 +52,7 @@ export function takeControl(
         options,
       )
       window.addEventListener('mouseup', (up) => up.button === event.button && lift(up), options)
-      // A button that comes up elsewhere would stay down for ever.
+      // A button released elsewhere would stay down forever.
       signal.addEventListener('abort', () => lift(last), { signal: drag.signal })
     }
   }
@@ -82,9 +82,9 @@ export function takeControl(
         event.preventDefault()
         return release()
       }
-      // The browser itself turns it into the event below, which alone may read the clipboard.
+      // The browser turns it into the event below, which alone may read the clipboard.
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'v') return
-      // The beginning of something that will come as text.
+      // The start of a composition that will arrive as text.
       if (event.isComposing || ['Unidentified', 'Dead', 'Process'].includes(event.key)) return
       event.preventDefault()
       held.set(event.code || event.key, event)
@@ -117,7 +117,7 @@ export function takeControl(
   }
   keys.addEventListener('input', takeText, { signal })
   keys.addEventListener('compositionend', takeText, { signal })
-  // A key that is released elsewhere would stay down for ever.
+  // A key released elsewhere would stay down forever.
   const letGo = () => {
     for (const { key, code } of held.values()) queue.push({ key: { type: 'UP', key, code: code || null } })
     held.clear()

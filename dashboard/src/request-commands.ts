@@ -1,6 +1,6 @@
 import { network } from './network-messages.ts'
 
-/** What is known of a request, to make it again elsewhere. */
+/** The facts needed to repeat a request elsewhere. */
 export interface CopiedRequest {
   method: string
   url: string
@@ -8,33 +8,33 @@ export interface CopiedRequest {
   requestHeaders: unknown
 }
 
-/** Its body: as text, or why there is none to copy. `note` says what of it is missing. */
+/** Its body as text, or the reason why there is none to copy. `note` says what is missing from it. */
 export interface CopiedBody {
   text: string | null
   note: string | null
 }
 
-/** A file that a command reads where the body is not in it, so that it fails instead of sending another request. */
+/** File that a command reads if the body is not included, so that it fails instead of sending a different request. */
 const BODY_FILE = 'request-body'
 
-/** Each client makes these for itself, of the body and the connection that it has. */
+/** Clients set these themselves, according to their body and connection. */
 const MADE_BY_CLIENTS = new Set(['accept-encoding', 'connection', 'content-length', 'host', 'transfer-encoding'])
 
 /** Pages may not set these: https://fetch.spec.whatwg.org/#forbidden-request-header */
 const MADE_BY_BROWSERS =
   /^(?:accept-charset|access-control-request-.*|cookie2?|date|dnt|expect|keep-alive|origin|permissions-policy|proxy-.*|referer|sec-.*|te|trailer|upgrade|user-agent|via)$/
 
-/** A command for any POSIX shell. What a page named and sent is data in it, whatever characters that has. */
+/** A command for any POSIX shell. All input from the page is quoted data, whatever characters it contains. */
 export function curlOf({ method, url, requestHeaders }: CopiedRequest, body: CopiedBody | null): string {
   const headers = headersOf(requestHeaders)
   const isText = body !== null && body.text !== null && !body.text.includes('\0')
   const parts = [`curl ${quoted(url)}`]
-  // curl takes brackets and braces for patterns.
+  // curl treats brackets and braces as patterns.
   if (/[[\]{}]/.test(url)) parts.push('--globoff')
   if (method === 'HEAD') parts.push('--head')
   else if (method !== (body ? 'POST' : 'GET')) parts.push(`-X ${quoted(method)}`)
   for (const [name, value] of headers) parts.push(`-H ${quoted(value === '' ? `${name};` : `${name}: ${value}`)}`)
-  // It would name one of its own.
+  // curl would add a default.
   if (body && !headers.some(([name]) => name.toLowerCase() === 'content-type')) parts.push(`-H 'Content-Type:'`)
   if (body) parts.push(isText ? `--data-raw ${quoted(body.text!)}` : `--data-binary '@${BODY_FILE}'`)
   parts.push('--compressed')
@@ -42,13 +42,13 @@ export function curlOf({ method, url, requestHeaders }: CopiedRequest, body: Cop
   return `${note === null ? '' : `# ${note}\n`}${parts.join(' \\\n  ')}\n`
 }
 
-/** A call for the console of a browser. */
+/** A call for a browser's console. */
 export function fetchOf({ method, url, requestHeaders }: CopiedRequest, body: CopiedBody | null): string {
   const all = headersOf(requestHeaders)
   const find = (wanted: string) => all.find(([name]) => name.toLowerCase() === wanted)?.[1]
   const headers = all.filter(([name]) => !MADE_BY_BROWSERS.test(name.toLowerCase()))
   const isUnique = new Set(headers.map(([name]) => name)).size === headers.length
-  // Browsers refuse a body with these.
+  // Browsers reject a body with these.
   const taken = method === 'GET' || method === 'HEAD' ? null : body
   const referrer = find('referer')
   const options = {
@@ -72,18 +72,18 @@ function headersOf(headers: unknown): [string, string][] {
   })
 }
 
-/** JSON is JavaScript, but for control characters that editors and terminals act upon. */
+/** JSON is JavaScript, except for control characters that editors and terminals interpret. */
 const literal = (value: unknown) =>
   JSON.stringify(value, null, 2).replaceAll(
     /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
-// Those but for tab and newline. A terminal acts upon them while it is pasted to: ESC [201~ would end the paste.
-// oxlint-disable-next-line no-control-regex -- they are what is looked for
+// All except tab and newline. Terminals interpret them during a paste: ESC [201~ would end it.
+// oxlint-disable-next-line no-control-regex -- they are the characters to match
 const CONTROL = /[\u0001-\u0008\u000b-\u001f\u007f-\u009f]+/g
 
-/** One word of a POSIX shell, which says nothing but the text. Control characters are written down as octal numbers. */
+/** One word of a POSIX shell that expands to exactly the text. Control characters are written as octal escapes. */
 function quoted(text: string): string {
   const plain = (part: string) => (part === '' ? '' : `'${part.replaceAll("'", String.raw`'\''`)}'`)
   let word = ''

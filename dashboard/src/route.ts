@@ -3,7 +3,10 @@ import { useSyncExternalStore, type MouseEvent } from 'react'
 export const PANELS = ['console', 'network', 'story', 'artifacts', 'details'] as const
 export type Panel = (typeof PANELS)[number]
 
-/** Where one is: the list, or a panel of a session. It stands in the query, so that a proxy may add a path before it. */
+/**
+ * The current location: the list, or a panel of a session. It is stored in the query, so that a proxy may add a path
+ * prefix.
+ */
 export interface Route {
   readonly session: string | null
   readonly panel: Panel
@@ -37,7 +40,7 @@ export function go(href: string): void {
   dispatchEvent(new Event(MOVED))
 }
 
-/** Props of a link within the page; with a key held it is a link like any other. */
+/** Props of a link within the page; with a modifier key it behaves like any other link. */
 export function linkTo(href: string): { href: string; onClick: (event: MouseEvent) => void } {
   return {
     href,

@@ -5,14 +5,14 @@ import { Screencast } from './operations.ts'
 export type Frame = ResultOf<typeof Screencast>['screencast']
 
 export interface ScreencastSink {
-  /** After a frame was drawn. */
+  /** Called after a frame was drawn. */
   drawn(frame: Frame): void
-  /** Nothing more will come. */
+  /** Called when no more frames will arrive. */
   ended(): void
   fail(problem: string): void
 }
 
-/** Draws the live picture of a page for as long as the window can be seen; returns what ends it. */
+/** Draws the live view of a page for as long as the window is visible; returns a function that stops it. */
 export function drawScreencast(
   api: Api,
   canvas: HTMLCanvasElement,
@@ -27,7 +27,7 @@ export function drawScreencast(
   const draw = async () => {
     if (isDrawing) return
     isDrawing = true
-    // Of what comes faster than it can be drawn, the newest.
+    // Draws only the newest of the frames that arrive faster than they can be drawn.
     while (waiting && !isOver) {
       const frame: Frame = waiting
       waiting = null
@@ -39,7 +39,7 @@ export function drawScreencast(
         picture.close()
         sink.drawn(frame)
       } catch {
-        // A frame that is no picture is followed by another.
+        // An undecodable frame is followed by another.
       }
     }
     isDrawing = false

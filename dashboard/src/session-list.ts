@@ -15,9 +15,9 @@ const later = (a: string | null, b: string | null): number =>
   Number((a ?? '') < (b ?? '')) - Number((a ?? '') > (b ?? ''))
 
 /**
- * The sessions that are known: the live ones by subscription, the ended ones page by page. A session that is known to
- * have ended stays so, whichever answer comes last. Of the ended ones it keeps as many as were asked for, those that
- * ended last, and those that were searched for, so that it does not grow while it is open.
+ * The known sessions: live ones by subscription, ended ones page by page. A session known to have ended stays so,
+ * regardless of the order of responses. It keeps the requested number of ended sessions, the latest ones, and those
+ * found by search, so that it does not grow while it is open.
  */
 export class SessionList {
   readonly changes = new Changes()
@@ -25,11 +25,11 @@ export class SessionList {
   readonly #sessions = new Map<string, SessionSummary>()
   readonly #found = new Set<string>()
   readonly #stops: (() => void)[] = []
-  /** Every ended session that was created since is known; null: none need be. */
+  /** Every ended session created since then is known; null if none needs to be. */
   #knownSince: string | null = null
   #room = 0
 
-  /** What is live has been told once. */
+  /** Whether the live sessions have been received once. */
   loaded = false
   hasMore = true
   loading = false
@@ -66,7 +66,7 @@ export class SessionList {
     return [...this.#sessions.values()].sort((a, b) => later(a.createdAt, b.createdAt))
   }
 
-  /** Differs when a session has started, begun to run, or ended. */
+  /** Changes when a session has been created, become RUNNING, or ended. */
   statuses(): string {
     return [...this.#sessions.values()].map(({ status }) => status).join()
   }
@@ -87,7 +87,7 @@ export class SessionList {
     this.changes.tell()
   }
 
-  /** Ended sessions of exactly this name, however far back. */
+  /** Ended sessions of exactly this name, of any age. */
   async find(name: string): Promise<void> {
     const page = await this.#ended({ name })
     if (!page) return
@@ -103,13 +103,13 @@ export class SessionList {
     return data?.sessions ?? null
   }
 
-  /** The subscription tells nothing of what happened while the connection was lost. */
+  /** The subscription does not report events missed while the connection was lost. */
   async #catchUp(): Promise<void> {
     const known = new Set(this.#sessions.keys())
     await this.#forgetEnded()
     const page = await this.#ended({})
     if (!page) return
-    // Where a whole page is new, others before it may be unknown.
+    // If a whole page is new, earlier sessions may be unknown, too.
     if (page.pageInfo.hasNextPage && !page.nodes.some(({ id }) => known.has(id))) {
       for (const session of this.#sessions.values()) if (isEnded(session)) this.#sessions.delete(session.id)
       this.#found.clear()
@@ -126,7 +126,7 @@ export class SessionList {
     if (!data) return
     const { nodes, pageInfo } = data.sessions
     this.loaded = true
-    // What failed while the connection was lost would not fail now.
+    // A request that failed while the connection was lost would succeed now.
     this.problem = null
     this.#take(nodes)
     if (pageInfo.hasNextPage) return
@@ -166,5 +166,5 @@ export class SessionList {
   }
 }
 
-/** For others that were created in the same millisecond. */
+/** Includes others created in the same millisecond. */
 const justAfter = (time: string): string => new Date(Date.parse(time) + 1).toISOString()

@@ -9,7 +9,10 @@ export type StoryEntry = ResultOf<typeof WatchStory>['sessionEvents']['entries']
 
 type SessionEventKind = NonNullable<VariablesOf<typeof WatchStory>['kinds']>[number]
 
-/** What the timeline shows: everything but the messages and requests that have panels of their own, or are shown with what they belong to. */
+/**
+ * Kinds shown in the timeline: all but messages and requests, which have panels of their own or are shown with their
+ * socket or request.
+ */
 const IN_TIMELINE: Readonly<Record<SessionEventKind, boolean>> = {
   STATUS_CHANGE: true,
   NAVIGATION: true,
@@ -38,12 +41,14 @@ const IN_TIMELINE: Readonly<Record<SessionEventKind, boolean>> = {
 
 const STORY_KINDS = (Object.keys(IN_TIMELINE) as SessionEventKind[]).filter((kind) => IN_TIMELINE[kind])
 
-/** The logs of one session. Each is read from the moment its panel is first shown, and kept for as long as it is open. */
+/**
+ * The logs of one session. Each is read from the moment its panel is first shown, and kept while the session is open.
+ */
 export class SessionLogs {
   readonly console
   readonly network
   readonly story
-  /** What the tabs count, before anybody has looked into them: what is shown as an error there. */
+  /** Error counts on the tabs, available before a panel is opened. */
   readonly errors
 
   constructor(api: Api, session: string) {

@@ -1,20 +1,20 @@
 import { messages } from './messages.ts'
 
-/** GraphiQL reads and writes the same entry in the same form: whoever is signed in here is signed in there. */
+/** GraphiQL reads and writes the same entry in the same format, so a sign-in applies to both. */
 const STORED_KEY = 'tabwire.apiKey'
 
-/** As long as a key of the printed link is valid. One that was pasted may be valid forever, and must not stay that long. */
+/** The lifetime of a key from the printed link. A pasted key may be valid forever, and must not be kept that long. */
 const KEPT_MS = 12 * 60 * 60 * 1000
 
 export interface SignInOutcome {
   apiKey: string | null
-  /** Why there is no key; null when nobody tried. */
+  /** Why there is no key; null if no sign-in was attempted. */
   problem: string | null
 }
 
 /**
- * The key of this browser, for all of its tabs: from the code in the link that the server prints, or the one that is stored.
- * The code is taken out of the address before anything can fail: what stays there ends up in histories.
+ * The API key of this browser, for all of its tabs: from the code in the link that the server prints, or the stored
+ * one. The code is removed from the URL before anything can fail: otherwise it ends up in browser histories.
  */
 export async function signIn(): Promise<SignInOutcome> {
   const code = new URLSearchParams(location.hash.slice(1)).get('code')
@@ -41,32 +41,32 @@ export function keepKey(apiKey: string): void {
   localStorage.setItem(STORED_KEY, JSON.stringify({ apiKey, keptUntil: Date.now() + KEPT_MS }))
 }
 
-/** For all tabs, unless another key has been stored meanwhile. */
+/** For all tabs, unless another key has been stored in the meantime. */
 export function forgetKey(apiKey: string): void {
   if (storedKey() === apiKey) localStorage.removeItem(STORED_KEY)
 }
 
-/** Calls back when another tab signs in or out; returns how to stop that. */
+/** Calls back when another tab signs in or out; returns the unsubscriber. */
 export function onSignIn(listener: (apiKey: string | null) => void): () => void {
   const hear = ({ key }: StorageEvent) => {
-    // Null: everything was removed.
+    // Null if the storage was cleared.
     if (key === STORED_KEY || key === null) listener(storedKey())
   }
   addEventListener('storage', hear)
   return () => removeEventListener('storage', hear)
 }
 
-/** An entry that is too old, or no such entry, is removed. */
+/** Expired and invalid entries are removed. */
 function storedKey(): string | null {
   const stored = localStorage.getItem(STORED_KEY)
   if (stored === null) return null
   const left = (entry: { keptUntil?: unknown }) => Number(entry.keptUntil) - Date.now()
   try {
     const entry = JSON.parse(stored) as { apiKey?: unknown; keptUntil?: unknown }
-    // A clock that was set back must not make it last longer.
+    // A clock that was set back must not extend it.
     if (typeof entry.apiKey === 'string' && left(entry) > 0 && left(entry) <= KEPT_MS) return entry.apiKey
   } catch {
-    // Of whatever else uses this origin.
+    // Written by something else on this origin.
   }
   localStorage.removeItem(STORED_KEY)
   return null

@@ -1,10 +1,10 @@
-/** Where in a text a hit is: from its first character to before the second number. */
+/** Range of a hit in a text, end exclusive. */
 export type TextRange = readonly [from: number, to: number]
 
-/** More are of no use to a reader, and their number is told as "10,000+". */
+/** More are of no use to a reader; their number is shown as "10,000+". */
 export const MAX_HITS = 10_000
 
-/** What was typed, as it is, in any case. */
+/** Matches the typed text literally, ignoring case. */
 export const patternOf = (wanted: string): RegExp =>
   new RegExp(wanted.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`), 'gi')
 

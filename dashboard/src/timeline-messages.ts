@@ -5,13 +5,13 @@ import { messages } from './messages.ts'
 
 const { story } = messages
 
-/** What an entry is, in a word or two. */
+/** Kind of an entry, in a word or two. */
 export function kindOf(entry: StoryEntry): string {
   if (entry.__typename !== 'Action') return story.kinds[entry.__typename]
   return sentenceCase(entry.type)
 }
 
-/** What happened, in a line. */
+/** Summary of an entry, in a line. */
 export function lineOf(entry: StoryEntry): string {
   switch (entry.__typename) {
     case 'StatusChange': {
@@ -87,12 +87,12 @@ export function isTrouble(entry: StoryEntry): boolean {
   }
 }
 
-/** How long it took, where it is something that takes time. */
+/** Duration, for entries that have one. */
 export function durationOf(entry: StoryEntry): number | null {
   return 'durationMs' in entry ? entry.durationMs : null
 }
 
-/** Why a WebSocket is closed, as far as it is known. */
+/** Why a WebSocket was closed, as far as known. */
 function closingOf(entry: Extract<StoryEntry, { __typename: 'WebSocketClosed' }>): string | null {
   const { errorMessage, closedBy, closeCode, closeReason } = entry
   const frame = closeCode === null ? '' : [closeCode, closeReason].filter(Boolean).join(' ')
@@ -107,7 +107,7 @@ function sentenceCase(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
-/** Of all the details of an action, what people ask for first: where, what with. */
+/** The most useful details of an action: its target and input. */
 function subjectOf(details: Json): string {
   if (typeof details !== 'object' || details === null || Array.isArray(details)) return ''
   const { url, finalUrl, target, value, text, key, expression, x, y } = details

@@ -3,14 +3,14 @@ import type { PageInput } from './input-queue.ts'
 type Place = { x: number; y: number }
 type Finger = Place & { id: number }
 
-/** As many as the API takes. */
+/** As many as the API accepts. */
 const MOST_FINGERS = 10
-/** A finger that moves less only taps, in pixels of the screen of whoever looks. */
+/** A finger that moves less is a tap, in screen pixels of the viewer. */
 const TAP_REACH = 10
 
 /**
- * Listens to an element for fingers, and hands each thing they do to a page as one that all of them do, which is how
- * pages hear of it. Calls `tapped` within the event, where a browser lets the keyboard of the screen be opened.
+ * Listens to an element for touch, and sends each gesture to a page as one event with all touch points, as pages
+ * expect it. Calls `tapped` within the event, where browsers allow the on-screen keyboard to be opened.
  */
 export function takeFingers(
   element: HTMLElement,
@@ -29,7 +29,7 @@ export function takeFingers(
   ) => element.addEventListener(name, (event) => event.pointerType === 'touch' && hear(event), { signal })
 
   listen('pointerdown', (event) => {
-    // Else the browser makes a click of a mouse of it, and the page would get two.
+    // Otherwise the browser synthesizes a mouse click, and the page would get two.
     event.preventDefault()
     if (down.size === MOST_FINGERS) return
     const taken = new Set(Array.from(down.values(), ({ id }) => id))

@@ -12,8 +12,8 @@ export function useLog<Entry extends { readonly sequence: number }, Variables ex
 }
 
 /**
- * The entries that match. Only what has come since is looked at, however long the log is. The predicate must stay the
- * same function for as long as it means the same; null is for all.
+ * The matching entries. Only new entries are tested, regardless of the length of the log. The predicate must keep its
+ * identity while its meaning is the same; null matches all.
  */
 export function useMatching<Entry>(entries: readonly Entry[], matches: ((entry: Entry) => boolean) | null) {
   const found = useMemo(() => new Matching(entries, matches), [entries, matches])

@@ -38,13 +38,13 @@ import './access/profile.ts'
 import './capacity.ts'
 import { undeclaredFields } from './base/needs.ts'
 
-/** The whole API. Each of the files above declares a noun with its queries, mutations and subscriptions. */
+/** The complete API. Each of the imported files declares a noun with its queries, mutations and subscriptions. */
 export const schema: GraphQLSchema = builder.toSchema({ sortSchema: false })
 
 const undeclared = undeclaredFields(schema)
 if (undeclared.length > 0) throw new Error(`authScopes are not declared for: ${undeclared.join(', ')}`)
 
-/** The text of `schema.graphql`, and of `tabwire print-schema`: in the order of the code, as people would read it. */
+/** The text of `schema.graphql` and `tabwire print-schema`, in source order, for human readers. */
 export function printedSchema(): string {
   return `${printSchema(schema)}\n`
 }

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { Semaphore } from '../../src/async/semaphore.ts'
 
-/** Work that is under way until it is told to end. */
+/** Work that runs until the test ends it. */
 function works(semaphore: Semaphore) {
   const begun: string[] = []
   const start = (name: string, signal?: AbortSignal) => {
@@ -25,7 +25,7 @@ test('so many are under way at once, and the others in the order in which they c
   b.end()
   expect(await b.done).toBe('b')
   await expect.poll(() => begun).toEqual(['a', 'b', 'c'])
-  // Whoever comes now is not before those who wait.
+  // A newcomer does not overtake waiting ones.
   const e = start('e')
   a.end()
   c.end()

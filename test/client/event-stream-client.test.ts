@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { followLog, type LogEndpoint, type LogRetry } from '../../src/client/follow-log.ts'
 import { leakGate } from '../support/leak-gate.ts'
 
-/** Servers and proxies that do what ours does not. */
+/** Behavior of servers and proxies that ours lacks. */
 
 leakGate()
 
@@ -45,7 +45,7 @@ const event = (n: number) =>
   `event: next\ndata: ${JSON.stringify({ data: { consoleMessages: { cursor: `c${n}`, entries: [{ n }] } } })}\n\n`
 const COMPLETE = 'event: complete\ndata:\n\n'
 
-/** Writes these pieces, and ends the response as if nothing had been broken. */
+/** Writes these chunks, and ends the response as if it were complete. */
 const stream =
   (...pieces: (string | Buffer)[]): Answer =>
   (response) => {

@@ -38,7 +38,7 @@ let server: FakeServer
 let proxy: CuttingProxy
 /** How many entries each batch has, in turn. */
 let sizes: readonly number[]
-/** How many followers were started, and how many batches each of them was asked for. */
+/** Number of followers started, and number of batches requested from each. */
 let pulls: number[]
 
 beforeAll(async () => {
@@ -146,7 +146,7 @@ describe.each(Object.keys(transports))('over %s', (name) => {
       const batches = read(connected, {}, { maxBufferedBatches: 4 })
       const first = await batches.next()
       seen.push(...sequencesOf(first.value!.entries))
-      // Nothing is asked of the server until something is read.
+      // No request to the server until something is read.
       let asked = -1
       const stands = () => {
         const before = asked

@@ -277,7 +277,7 @@ describe('reconnecting', () => {
     left!.sink.error([{ message: 'no', extensions: { code: 'NOT_FOUND' } }])
     left!.sink.complete()
     const second = batches.next()
-    // The connection that a client gave up delivers late what the new one has delivered.
+    // The abandoned connection delivers late what the new one has already delivered.
     client.last.sink.next(lines(1, 2))
     client.last.sink.next(lines(2, 3, 4))
     expect(sequencesOf((await second).value)).toEqual([3, 4])

@@ -3,13 +3,13 @@ import type { LogClient, LogRequest, LogResult, LogSink } from '../../src/client
 /** A subscription as the server would see it. */
 export interface ScriptedSubscription {
   readonly query: string
-  /** Read anew each time, as a client does that sends a subscription again. */
+  /** Read again each time, as by a client that resubscribes. */
   variables(): Record<string, unknown>
   readonly sink: LogSink
   isOpen: boolean
 }
 
-/** A client whose test plays the server. */
+/** A client whose server is played by the test. */
 export class ScriptedClient implements LogClient {
   readonly subscriptions: ScriptedSubscription[] = []
 

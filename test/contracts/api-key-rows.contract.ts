@@ -5,7 +5,7 @@ import { SCOPES } from '../../src/ports/scope.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { sampleApiKey } from './store-samples.ts'
 
-/** How every store keeps API keys: part of its contract. */
+/** Part of the store contract: API keys. */
 export function describeApiKeyRows(store: () => Store): void {
   test('keeps API keys', async () => {
     const key = sampleApiKey({ expiresAt: 1_700_000_000_000, lastUsedAt: 1_600_000_000_000 })

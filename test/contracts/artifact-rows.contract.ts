@@ -22,7 +22,7 @@ function sampleArtifact(members: Partial<ArtifactRecord> = {}): ArtifactRecord {
   }
 }
 
-/** What every store keeps to about the rows of artifacts. */
+/** Part of the store contract: rows of artifacts. */
 export function describeArtifactRows(open: () => Store): void {
   let store: Store
   beforeAll(() => {

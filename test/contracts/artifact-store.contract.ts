@@ -16,18 +16,18 @@ const ANY_SIZE = { contentType: 'application/octet-stream', maxBytes: Number.MAX
 
 export interface OpenedArtifactStore {
   store: ArtifactStore
-  /** Bytes that all writes together have brought as far as the disk, or the server. */
+  /** Total bytes that all writes have transferred to the disk or the server. */
   taken(): number
-  /** What lies there of writes that were never finished: names of files, ids of uploads. */
+  /** Remains of unfinished writes: names of files, ids of uploads. */
   unfinished(): Promise<string[]>
-  /** From now on there is no room for more than some megabytes. Undone by the returned function. */
+  /** Leaves room for only a few megabytes. Undone by the returned function. */
   fill(): Promise<() => Promise<void>>
-  /** The place is away, until the returned function has resolved. */
+  /** Makes the storage unavailable, until the returned function has resolved. */
   takeAway(): Promise<() => Promise<void>>
   close(): Promise<void>
 }
 
-/** So many bytes in chunks of 64 KiB, which never lie in memory together. */
+/** The given number of bytes in chunks of 64 KiB, never in memory together. */
 export function manyBytes(size: number, onChunk: (sent: number) => void = () => {}): Readable {
   const chunk = randomBytes(64 * 1024)
   let sent = 0
@@ -52,7 +52,7 @@ async function sizeAndHash(content: Readable): Promise<{ sizeBytes: number; sha2
   return { sizeBytes, sha256: hash.digest('hex') }
 }
 
-/** What every store of artifacts keeps to, wherever the bytes are. */
+/** Contract of every artifact store. */
 export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>): void {
   let opened: OpenedArtifactStore
   let store: ArtifactStore
@@ -73,7 +73,7 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
     for await (const { key } of store.list(prefix)) found.push(key)
     return found.toSorted()
   }
-  /** Nothing under the key, and no piece of it anywhere else. */
+  /** Nothing under the key, and no part of it anywhere else. */
   const expectNothingOf = async (key: string) => {
     await expect(store.read(key, null, NEVER)).rejects.toThrow(ArtifactMissing)
     expect(await keys(key)).toEqual([])
@@ -180,7 +180,7 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
       const reason = new Error('the caller left')
       const chunk = randomBytes(50_000)
       let sent = 0
-      // It never ends by itself, and then it stalls.
+      // It never ends, but eventually stalls.
       const source = new Readable({
         read() {
           sent += chunk.length
@@ -234,7 +234,7 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
       await expect(store.read(freshKey(), { start: 0, end: 1 }, NEVER)).rejects.toThrow(ArtifactMissing)
       const key = freshKey()
       await write(key, Buffer.from('here'))
-      // The folder of an artifact is none.
+      // The folder of an artifact is not an artifact.
       await expect(store.read(key.split('/')[0]!, null, NEVER)).rejects.toThrow(ArtifactMissing)
       await store.remove(key)
       await store.remove(key)
@@ -265,7 +265,7 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
     expect(await keys('')).toEqual(expect.arrayContaining(own))
     expect(await keys(randomUUID())).toEqual([])
     for await (const { writtenAt } of store.list(one)) {
-      // Object stores tell whole seconds.
+      // Object stores have a resolution of seconds.
       expect(writtenAt).toBeGreaterThan(startedAt - 5000)
       expect(writtenAt).toBeLessThan(Date.now() + 5000)
     }
@@ -292,7 +292,7 @@ export function describeArtifactStore(open: () => Promise<OpenedArtifactStore>):
     if (url === null) return
     const response = await fetch(url)
     expect([response.status, await response.text()]).toEqual([200, '0123456789'])
-    // The server of the tests does not do what these ask for; they are signed all the same.
+    // The test server ignores these parameters, but they are signed.
     const asked = new URL(url).searchParams
     expect(asked.get('response-content-type')).toBe('text/x-ten')
     expect(asked.get('response-content-disposition')).toBe(contentDisposition)

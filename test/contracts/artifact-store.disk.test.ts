@@ -27,7 +27,7 @@ describe('on disk', () => {
         }
       },
       takeAway: async () => {
-        // A file in its place: root may write to whatever has the wrong mode.
+        // Puts a file in its place: modes do not keep root from writing.
         renameSync(folder, `${folder}-away`)
         writeFileSync(folder, '')
         return async () => {

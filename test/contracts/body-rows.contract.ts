@@ -6,7 +6,7 @@ import type { ForgottenTo, Store } from '../../src/ports/store.ts'
 import { insertWith, networkRequest, numbered, readAll, sampleSession, statusChange } from './store-samples.ts'
 
 const QUOTA = 1_000_000
-/** Later than anything that these tests keep, and earlier than what other tests do now. */
+/** Later than all bodies of these tests, and earlier than other tests' current times. */
 const AT = 1_600_000_000_000
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
@@ -29,9 +29,9 @@ const named = ({ sha256: hash, sizeBytes }: StoredBody): BodyData => ({
   sha256: hash,
 })
 
-/** How every store keeps the rows of bodies: part of its contract. */
+/** Part of the store contract: rows of bodies. */
 export function describeBodyRows(store: () => Store): void {
-  /** All that nobody uses, whichever test left it. */
+  /** Deletes all unused bodies, including those of other tests. */
   const deleteUnused = async (since: number) => {
     const keys: string[] = []
     for (;;) {
@@ -159,7 +159,7 @@ export function describeBodyRows(store: () => Store): void {
         bodies.map((body) => body.sha256),
       )
       for (const [index, body] of bodies.entries()) {
-        // Either it was told that there is none, or it is there.
+        // Either the caller learned that there is none, or it exists.
         expect(left.some(({ key }) => key === body.key)).toBe(referred[index])
         expect(deleted.includes(body.key)).toBe(!referred[index])
       }
@@ -207,7 +207,7 @@ export function describeBodyRows(store: () => Store): void {
       expect(after).not.toEqual(before)
       expect(await readAll(store(), young, { kinds: null })).toEqual(before)
       expect(await forgetAll(AT)).toBe(1)
-      // The younger one still refers to it.
+      // The newer one still refers to it.
       expect(await deleteUnused(AT + 100)).not.toContain(body.key)
       await forgetAll(AT + 11)
       expect(await deleteUnused(AT + 100)).toContain(body.key)

@@ -4,16 +4,16 @@ import type { Store } from '../../src/ports/store.ts'
 import { readingFor } from '../../src/async/current-reader.ts'
 import { consoleMessage, insertWith, networkRequest } from './store-samples.ts'
 
-/** As it is stored: what a page holds is bounded by it. */
+/** Size as stored, which bounds a page. */
 const bytesOf = (entries: readonly LogEntry[]) =>
   entries.reduce((sum, { data }) => sum + Buffer.byteLength(JSON.stringify(data)), 0)
 
-/** Of reads that are asked for at once. */
+/** Number of concurrent reads. */
 const CROWD = 1_000
 
 const EVERYTHING: EntryFilter = { kinds: null }
 
-/** How every store bounds in bytes what it reads: part of its contract. */
+/** Part of the store contract: bounds in bytes on reads. */
 export function describeBoundedReads(store: () => Store): void {
   describe('reading within a bound in bytes', () => {
     const texts = ['p', '\u0001', '漢', '"']

@@ -58,7 +58,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     const { pool, watch } = database
     await pool.query('create table kept (number int)')
     await pool.query('insert into kept values (1)')
-    // Where a disk gives no more room for the write-ahead log, the backend panics in just this way.
+    // The backend panics in this way when the disk has no room for the write-ahead log.
     const log = join(dataDir, 'database', 'pg_wal')
     await rename(log, `${log}-away`)
     const outcomes: boolean[] = []

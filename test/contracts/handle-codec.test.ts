@@ -20,7 +20,7 @@ describe('values', () => {
         const encoded = encode(sent)
         const arrived = decode(encoded)
         encoded.fill(0)
-        // JSON knows no negative zero.
+        // JSON has no negative zero.
         expect(JSON.stringify(arrived)).toBe(JSON.stringify(sent))
       }),
     )

@@ -13,7 +13,7 @@ export const codeOf = (work: Promise<unknown>) =>
     (error: unknown) => (error instanceof TabwireError ? error.code : `no refusal: ${String(error)}`),
   )
 
-/** What every handle of a session does with uploads. */
+/** Contract of every session handle: uploads. */
 export function describeUploads(handle: () => SessionHandle): void {
   describe('uploads', () => {
     const file = () => ({

@@ -18,7 +18,7 @@ import { startLiveSite, type LiveSite } from '../support/site-live.ts'
 import { codeOf, describeUploads, NEVER } from './handle-uploads.contract.ts'
 
 const VIEWPORT = { width: 400, height: 300 }
-/** What every handle of a session does. `reach`: the handle that is tested, of a session that lives here. */
+/** Contract of every session handle. `reach`: returns the handle under test, for a local session. */
 export function describeSessionHandle(
   { sessionsOver }: ReturnType<typeof useLiveSessions>,
   reach: (handle: SessionHandle) => SessionHandle,
@@ -26,7 +26,7 @@ export function describeSessionHandle(
   let folder: string
   let site: LiveSite
   let start: () => Promise<SessionHandle>
-  /** For what leaves a session as it was. */
+  /** For tests that leave the session unchanged. */
   let handle: SessionHandle
 
   beforeAll(async () => {
@@ -47,7 +47,7 @@ export function describeSessionHandle(
     await rm(folder, { recursive: true, force: true })
   })
 
-  /** However long the browser takes to start. */
+  /** Waits however long the browser takes to start. */
   async function startRunning(): Promise<SessionHandle> {
     const started = await start()
     for (;;) {
@@ -93,7 +93,7 @@ export function describeSessionHandle(
       const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1')
       await once(silent, 'listening')
       const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/never`
-      // One that ends with its page: a fetch may go on without it, and is waited for longer.
+      // Ends with its page: a fetch may outlive it, and is awaited longer.
       await evaluate(`void (new Image().src = '${url}')`)
       await expect.poll(() => handle.pendingRequests(10)).toMatchObject([{ url, method: 'GET', pageId: 'p1' }])
       await open('/red')
@@ -219,7 +219,7 @@ export function describeSessionHandle(
       await frames.next()
       let skipped = 0
       while (skipped === 0) {
-        // Nobody reads while the page shows one color after the other.
+        // Nothing is read while the page shows one color after the other.
         await evaluate(`(async () => {
           for (const color of ['#0f0', '#00f', '#ff0', '#f00']) {
             document.body.style.background = color
@@ -363,7 +363,7 @@ export function describeSessionHandle(
       expect(codes.map((code, index) => [members[index], code])).toEqual(
         members.map((member) => [member, 'SESSION_NOT_RUNNING']),
       )
-      // Whoever had leave to send a file may send it, but the log is over.
+      // An existing ticket still permits the upload, but the log has ended.
       const upload = { id: crypto.randomUUID(), name: 'late.txt', contentType: 'text/plain', announcedBytes: null }
       const kept = await ending.keepUpload(upload, Readable.from([Buffer.from('late')]), NEVER)
       expect(kept).toMatchObject({ name: 'late.txt', kind: 'UPLOAD', sizeBytes: 4, sessionId: ending.sessionId })

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { SessionFilter, SessionPosition, Store } from '../../src/ports/store.ts'
 import { sampleSession } from './store-samples.ts'
 
-/** How every store lists sessions: part of its contract. */
+/** Part of the store contract: lists of sessions. */
 export function describeSessionLists(store: () => Store): void {
   describe('lists of sessions', () => {
     const owner = `owner-${randomUUID()}`
@@ -11,7 +11,7 @@ export function describeSessionLists(store: () => Store): void {
     const kept = Array.from({ length: 12 }, (_, n) =>
       sampleSession({
         owner,
-        // Pairs share their time, so that the id decides.
+        // Pairs share a time, so that the id decides the order.
         createdAt: at + Math.floor(n / 2) * 1000,
         lastActivityAt: at,
         status: (['RUNNING', 'CLOSED', 'FAILED'] as const)[n % 3]!,

@@ -163,7 +163,7 @@ export const entriesDropped: EntryDraft = {
   data: { reason: 'FLOOD', count: 3, countsByKind: { CONSOLE_MESSAGE: 3 }, from: 1, to: 2 },
 }
 
-/** The drafts as entries that follow `last`. */
+/** The drafts as entries after `last`. */
 export const numbered = (drafts: readonly EntryDraft[], last = 0): LogEntry[] =>
   drafts.map((draft, index) => ({ ...draft, sequence: last + 1 + index }))
 
@@ -182,7 +182,7 @@ export async function insertWith(
   return { session, entries }
 }
 
-/** The whole log as the filter lets it through, read step by step. */
+/** The whole log that passes the filter, read step by step. */
 export async function readAll(
   store: Store,
   sessionId: string,
@@ -220,7 +220,7 @@ export function sampleApiKey(members: Partial<ApiKeyRecord> = {}): ApiKeyRecord 
   }
 }
 
-/** Few letters, so that what is looked for is often there; among them those that patterns and encodings trip over. */
+/** Few letters, so that searches often match, including letters that are special in patterns and encodings. */
 const text = fc.array(fc.constantFrom('a', 'A', 'b', 'ß', 'é', 'e\u0301', '😀', '%', '_', '\\', '"', "'", '\n', ' '), {
   maxLength: 6,
 })

@@ -2,7 +2,7 @@ import { openStore } from '../../src/adapters/postgres/store.ts'
 import { createLogger } from '../../src/logger.ts'
 import { consoleMessage, numbered, sampleSession } from './store-samples.ts'
 
-// A process that appends as fast as it can and tells each sequence once it is committed, until it is killed.
+// A process that appends as fast as it can and reports each sequence once it is committed, until it is killed.
 const dataDir = process.argv[2]!
 const store = await openStore({ kind: 'embedded' }, { dataDir, logger: createLogger('silent') })
 const session = sampleSession()

@@ -27,7 +27,7 @@ import {
 
 const EVERYTHING = { kinds: null } as const
 
-/** What every store keeps to, whichever database is below it. */
+/** Contract of every store, for any database. */
 export function describeStore(open: () => Promise<{ store: Store; close: () => Promise<void> }>): void {
   let store: Store
   let close: () => Promise<void>

@@ -40,7 +40,7 @@ describe('the store on the embedded database', () => {
   })
 })
 
-// Each starts a database or two, which takes seconds of a processor that other tests want as well.
+// Each starts a database or two, which takes seconds of CPU time that other tests need as well.
 describe('the embedded database', { timeout: 120_000 }, () => {
   let dataDir: string
   beforeEach(async () => {
@@ -71,7 +71,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
       kind: 'committed',
     })
     await store.close()
-    // The killed one's socket is gone as well.
+    // The socket of the killed one is gone as well.
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`tabwire-db-${writer.pid}-`))).toEqual([])
   })
 
@@ -123,7 +123,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
       () => 'done',
       (error: unknown) => asStoreError(error),
     )
-    // What the pool still holds back when it ends is never answered.
+    // Queries still queued in the pool when it ends are never answered.
     await expect.poll(() => database.pool.idleCount).toBe(0)
     await database.close()
     expect(await outcome).toBeInstanceOf(StoreUnavailable)
@@ -150,7 +150,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
 
   test('removes what a killed server left, and nothing that somebody beyond its sight still uses', async () => {
     await seedEmbeddedDatabase(dataDir)
-    // Above every process id that there can be.
+    // Greater than any possible process id.
     const names = ['live', 'new', 'old'].map((kind) => `tabwire-db-99999999-${kind}-${randomUUID()}`)
     const [live, young, old] = names.map((name) => join(tmpdir(), name)) as [string, string, string]
     for (const directory of [live, young, old]) await mkdir(directory)
@@ -174,7 +174,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     await pool.query('create table busy (text text)')
     await pool.query('alter table busy alter column text set storage external')
     expect(await maintain(pool)).toBeNull()
-    // The database counts at its own pace, at most once a second.
+    // The database updates its statistics at its own pace, at most once a second.
     const eventually = (due: RegExp) =>
       vi.waitFor(async () => expect(await maintain(pool)).toMatch(due), { timeout: 60_000, interval: 300 })
     await pool.query(`insert into busy select 'x' from generate_series(1, 30000)`)

@@ -220,7 +220,7 @@ describe('a PostgreSQL server', () => {
     const keys = scopesBefore.map((scopes) => sampleApiKey({ scopes }))
     for (const key of keys) await store.insertApiKey(key)
     const migration = await readFile(new URL('../../drizzle/0005_keys_scope.sql', import.meta.url), 'utf8')
-    // Twice: a key that has the scope gets no second one.
+    // Twice: a key that has the scope does not get it again.
     for (let times = 0; times < 2; times += 1) await withClient((client) => client.query(migration))
     const scopesAfter = await Promise.all(keys.map(async ({ id }) => (await store.findApiKey(id))?.scopes))
     expect(scopesAfter).toEqual([

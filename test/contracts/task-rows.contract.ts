@@ -19,7 +19,7 @@ const sampleTask = (members: Partial<TaskRecord> = {}): TaskRecord => ({
   ...members,
 })
 
-/** How every store keeps the rows of tasks: part of its contract. */
+/** Part of the store contract: rows of tasks. */
 export function describeTaskRows(store: () => Store): void {
   describe('tasks', () => {
     test('are found as they were inserted, and once when that is repeated after a lost answer', async () => {
@@ -57,7 +57,7 @@ export function describeTaskRows(store: () => Store): void {
 
     test('of a session are listed oldest first, in steps, each once', async () => {
       const sessionId = randomUUID()
-      // Three share each time, so that the id decides, also where a step ends.
+      // Three share each time, so that the id decides the order, also where a step ends.
       const tasks = Array.from({ length: 50 }, (_, index) =>
         sampleTask({ sessionId, createdAt: 1_700_000_000_000 + Math.floor(index / 3) }),
       )

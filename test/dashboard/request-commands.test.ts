@@ -14,7 +14,7 @@ const text = (content: string): CopiedBody => ({ text: content, note: null })
 
 const SHELLS = ['/bin/sh', '/bin/bash', '/bin/dash'].filter((shell) => existsSync(shell))
 
-/** What a shell hands to curl. */
+/** Arguments that a shell passes to curl. */
 function argumentsIn(shell: string, command: string): string[] {
   const output = execFileSync(shell, ['-c', `curl() { printf '%s\\0' "$@"; }\n${command}`], { encoding: 'utf8' })
   return output.split('\0').slice(0, -1)
@@ -54,7 +54,7 @@ describe.each(SHELLS)('in %s, a command for curl', (shell) => {
     expect(given(request({ method: 'DELETE' }))).toContain('DELETE')
     expect(given(request({ method: 'HEAD' }))).toContain('--head')
     expect(given(request({ method: 'POST' }))).toEqual(['http://site.test/', '-X', 'POST', '--compressed'])
-    // Of which curl would make a form.
+    // curl would treat it as a form.
     expect(given(request({ method: 'POST' }), text('plain'))).toContain('Content-Type:')
   })
 
@@ -106,7 +106,7 @@ test('a command for curl takes brackets and braces for what they are', () => {
   expect(curlOf(request(), null)).not.toContain('--globoff')
 })
 
-/** What a browser is told. */
+/** The request that a browser sends. */
 async function fetched(code: string): Promise<[string, Record<string, unknown>]> {
   const calls: [string, Record<string, unknown>][] = []
   await (runInNewContext(`(async () => { ${code} })()`, {

@@ -20,7 +20,7 @@ useStore()
 const API = { origin: 'API' as ActionOrigin, pageId: null, taskId: null, cost: null }
 const NEVER = new AbortController().signal
 
-/** A step whose text tells the browser below what to do. */
+/** A step whose text controls the browser below. */
 const pressing = (key: string, timeoutMs = 30_000) => givenStep(stepOf({ press: { key, timeoutMs } }), [])
 
 const outcomeOf = (key: string, code: ActionErrorCode | null): ActionOutcome => ({
@@ -31,7 +31,7 @@ const outcomeOf = (key: string, code: ActionErrorCode | null): ActionOutcome => 
   file: null,
 })
 
-/** A browser that takes as many turns for a step as told, and notices when two steps are taken at once. */
+/** A browser that takes the given number of turns per step, and detects concurrent steps. */
 function slowBrowser() {
   const told: string[] = []
   const { promise: opened, resolve: open } = Promise.withResolvers<void>()

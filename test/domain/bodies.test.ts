@@ -133,7 +133,7 @@ describe('what stands in the way', () => {
     expect(await bodies.keep(session, large('second'))).toMatchObject({ omitted: null })
     expect(await bodies.keep(session, large('third'))).toEqual({ body: null, omitted: 'QUOTA' })
     expect((await files()).length).toBe(before + 2)
-    // What is there already takes nothing.
+    // An existing body takes no additional space.
     expect(await bodies.keep(await newSession(session.owner), large('first'))).toMatchObject({ omitted: null })
     expect(await bodies.keep(session, textBody('small'))).toMatchObject({ omitted: null })
   })

@@ -15,7 +15,7 @@ const never = new AbortController().signal
 const bytesOf = (entries: readonly LogEntry[]) =>
   entries.reduce((sum, { data }) => sum + Buffer.byteLength(JSON.stringify(data)), 0)
 
-/** A log of lines that take 196 kB of JSON each, as far as memory does not hold them. */
+/** A log of lines that take 196 kB of JSON each, more than the tail in memory holds. */
 async function largeLog(lines: number, maxTailEntries = 1) {
   const made = await newLog({ limits: { maxTailEntries } })
   for (let count = 0; count < lines; count += 1) made.log.append(line(CONTROL))
@@ -102,7 +102,7 @@ describe('readers that do not read', () => {
       const batches = followers.map((follower) => follower.next())
       await expect.poll(() => budget.total).toBeGreaterThan(budget.limits.connectionBytes - BATCH_BYTES)
       expect(budget.total).toBeLessThanOrEqual(2 * budget.limits.connectionBytes)
-      // Those that read get it all the same, in turns.
+      // Active readers still get it, in turns.
       const seen = await Promise.all(
         followers.map(async (follower, index) => {
           const entries = [...(await batches[index]!).value!.entries]

@@ -5,7 +5,7 @@ import { DeliveryBudget, type Delivery, type Held } from '../../src/domain/log/d
 const never = new AbortController().signal
 const LIMITS = { totalBytes: 1000, connectionBytes: 100, stalledMs: 60_000 }
 
-/** Readers of a connection that want some bytes each, and what those got that had their turn. */
+/** Readers of a connection that each need some bytes, and the results of those that had their turn. */
 function readers(delivery: Delivery, count: number, bytes: number, signal = never) {
   const got: Held[] = []
   const waiting = Array.from({ length: count }, async () => got.push(await delivery.reserve(bytes, signal)))

@@ -16,7 +16,7 @@ import {
   useStore,
 } from '../support/session-log.ts'
 
-/** Guarantees 7 and 9 of docs/event-log.md: nothing is lost quietly, and everything kept can be stored. */
+/** Guarantees 7 and 9 of docs/event-log.md: nothing is lost silently, and everything kept can be stored. */
 
 useStore()
 

@@ -116,7 +116,7 @@ describe('a proxy', () => {
     [{ server: 'http://proxy.test:1', username: '' }, 'proxy.username INVALID_FORMAT'],
     [{ server: 'http://proxy.test:1', username: 'u'.repeat(256) }, 'proxy.username TOO_LONG'],
     [{ server: 'http://a:b@proxy.test:1', username: 'c' }, 'proxy.username CONFLICT'],
-    // Nobody may have a page ask a proxy of the cloud, or one that the server must not reach.
+    // No client may have a page use a proxy in the cloud's metadata network, or one that the server must not reach.
     [{ server: 'http://169.254.169.254:80' }, 'proxy.server FORBIDDEN_VALUE'],
   ])('%j is refused: %s', (proxy, issue) => {
     expect(issuesOf({ proxy })).toEqual([issue])
@@ -127,7 +127,7 @@ describe('a proxy', () => {
     expect(issuesOf({ proxy }, server('OPEN'))).toEqual([])
     expect(issuesOf({ proxy }, server('PUBLIC'))).toEqual(['proxy.server FORBIDDEN_VALUE'])
     expect(issuesOf({ proxy }, server('PUBLIC', '10.0.0.0/8:1080'))).toEqual([])
-    // What pages are kept to does not concern the way there.
+    // Restrictions of pages do not apply to the proxy itself.
     expect(issuesOf({ proxy, allowedHosts: ['a.test'] }, server('OPEN'))).toEqual([])
   })
 

@@ -171,7 +171,7 @@ describe('credentials', () => {
 
 describe('a repeated start', () => {
   test('is told as before by those who know none of these options', () => {
-    // Of a version without them.
+    // From a version without them.
     expect(hashOfOptions(parse({ name: 'x' }))).toBe('a59f17503101319003b5b0ca7639225786d94e9724eb56f391bda508b50708e7')
   })
 

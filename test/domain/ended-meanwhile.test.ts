@@ -15,7 +15,7 @@ import { createLogger } from '../../src/logger.ts'
 import type { TaskRecord } from '../../src/ports/task.ts'
 import { ALL, line, newLog, readAll, store, useStore } from '../support/session-log.ts'
 
-/** A session that lives elsewhere ends between two questions: what was found as running has no handle, or one that refuses. */
+/** A session of another process ends between two queries: found as running, it has no handle, or one that refuses. */
 
 const RUNNING = {
   id: 's1',
@@ -38,7 +38,7 @@ const REFUSING = {
   cancelTask: refuse,
 } as Partial<SessionHandle> as SessionHandle
 
-/** The session is found so, one after the other, the last as often as it is asked for. */
+/** States of the session on successive lookups; the last one repeats. */
 function directory(found: (SessionSnapshot | null)[], handle: SessionHandle | null): SessionDirectory {
   let looks = 0
   const sessions: Partial<SessionDirectory> = {
@@ -77,7 +77,7 @@ describe.each([
     const canceled = { ...running, status: 'CANCELLED' } as const
     const sessions = () => directory([RUNNING, ENDED], handle)
     expect(await cancelTask(tasks([running, canceled]), sessions(), 'me', 't1')).toEqual(canceled)
-    // How it ended is stored a moment later.
+    // Its end is stored a moment later.
     await expect(cancelTask(tasks([running]), sessions(), 'me', 't1')).rejects.toMatchObject({
       code: 'SESSION_NOT_RUNNING',
       message: 'The session has ended.',

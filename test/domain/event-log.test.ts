@@ -29,7 +29,7 @@ describe(
   { timeout: 120_000 },
   () => {
     const fault = fc.constantFrom<Fault>('none', 'none', 'none', 'before', 'after')
-    /** Small ones, and such as take several batches to commit and several steps to read. */
+    /** Small ones, and ones that take several batches to commit and several steps to read. */
     const burstSize = fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 500, max: 2500 }))
     const writing = fc.array(fc.record({ burst: burstSize, pauses: fc.nat(3) }), { maxLength: 8 })
     /** A follower reads some batches, stalls some turns, drops its subscription and resumes at its last cursor. */

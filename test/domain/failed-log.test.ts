@@ -6,11 +6,11 @@ import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
 import { NO_DEADLINE } from '../support/patience.ts'
 import { history, line, newLog, oneTo, sequences, store, useStore } from '../support/session-log.ts'
 
-/** Logs that cannot go on: the store fails for a reason that waiting does not cure, or another writer has taken over. */
+/** Logs that cannot continue: the store fails permanently, or another writer has taken over. */
 
 useStore()
 
-/** The real store, whose `append` throws as a faulty encoder would while `fails` says so. */
+/** The real store, whose `append` throws like a faulty encoder while `fails` is set. */
 function withFaultyAppend(fails: (entries: readonly LogEntry[]) => boolean, patchFails = false): Store {
   return new Proxy(store, {
     get(target, property) {
@@ -99,7 +99,7 @@ describe('a live session', () => {
     expect(browsers()).toHaveLength(1)
     const changes = await sessions.changes(OWNER, session.id, NO_DEADLINE)
     const following = follow(session)
-    // As the next start of a server does whose predecessor lives on.
+    // Like the next start of a server whose predecessor is still alive.
     const { lastSequence } = (await store.findSession(session.id))!
     const status = { status: 'FAILED', endReason: 'MACHINE_LOST' } as const
     const data = { from: 'RUNNING', to: 'FAILED', endReason: 'MACHINE_LOST', error: 'taken over' } as const

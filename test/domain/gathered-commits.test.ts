@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** A log whose time stands still, and how many entries each of its batches had. */
+/** A log with a stopped clock, and the number of entries in each of its batches. */
 async function paced() {
   const batches: number[] = []
   const append: Store['append'] = async (_id, _last, entries) => {

@@ -9,7 +9,7 @@ const URL_OF = 'http://127.0.0.1/data.json'
 
 type RequestData = EntryDraft<'NETWORK_REQUEST'>['data']
 
-/** The one entry of a request that says this. */
+/** The single HAR entry of a request with these facts. */
 async function entryOf(data: Record<string, unknown>, bodies?: Record<string, Uint8Array>) {
   const { entries } = await harOf([networkRequest(1, data)], bodies ? { bodies } : {})
   expect(entries).toHaveLength(1)

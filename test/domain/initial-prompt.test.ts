@@ -24,7 +24,7 @@ describe('a URL is a URL', () => {
     ['127.0.0.1', 'http://127.0.0.1'],
     ['127.0.0.1:8080/a', 'http://127.0.0.1:8080/a'],
     ['[::1]:8080/a', 'http://[::1]:8080/a'],
-    // Refused, but not handed to a model.
+    // Refused, but not passed to a model.
     ['file:///etc/passwd', 'file:///etc/passwd'],
     ['FILE:/etc/passwd', 'FILE:/etc/passwd'],
     ['javascript:alert(1)', 'javascript:alert(1)'],

@@ -5,7 +5,7 @@ import { createLogger } from '../../src/logger.ts'
 import { StoreUnavailable } from '../../src/ports/store-errors.ts'
 import type { ApiKeyRecord } from '../../src/ports/api-key.ts'
 
-/** A store whose keys a test revokes as another process would, and whose answers it may keep back or refuse. */
+/** A store whose keys the test revokes like another process, and whose responses it can delay or refuse. */
 function fakeStore() {
   const records = new Map<string, ApiKeyRecord>()
   const asked: string[][] = []
@@ -26,7 +26,7 @@ function fakeStore() {
     async findApiKeys(ids: readonly string[]) {
       asked.push([...ids])
       if (store.isAway) throw new StoreUnavailable(new Error('away'))
-      // As they are when they are asked for.
+      // As of the time of the query.
       const found = ids.flatMap((id) => records.get(id) ?? [])
       if (store.holds) await new Promise<void>((resolve) => held.push(resolve))
       return found
@@ -207,7 +207,7 @@ describe('time', () => {
     const told = vi.fn()
     await watch.isValid(id)
     watch.onInvalid(id, told)
-    // As late as it can be noticed: just after it was looked up, by a store that takes a second to answer.
+    // The latest possible detection: just after a lookup, by a store that takes a second to respond.
     store.holds = true
     await vi.advanceTimersByTimeAsync(2_000)
     store.revoke(id)

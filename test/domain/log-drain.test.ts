@@ -5,7 +5,7 @@ import { ALL, line, liveLogOf, newLog, readAll, store, useStore } from '../suppo
 
 useStore()
 
-/** A poll that never comes in time: whoever goes on was woken. */
+/** A poll that is never due in time: a follower that continues was woken. */
 const TIMING = { pollMs: 600_000, progressMs: 600_000 }
 
 async function followed() {

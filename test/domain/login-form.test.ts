@@ -5,7 +5,7 @@ import { NO_DEADLINE } from '../support/patience.ts'
 import { store, useStore } from '../support/session-log.ts'
 import { startLoginSite } from '../support/site-login.ts'
 
-/** What a password becomes on its way, in real bodies of a real browser, and what is kept of them. */
+/** Encodings of a password in real bodies of a real browser, and their stored form. */
 
 useStore()
 const { sessionsOver } = useLiveSessions()

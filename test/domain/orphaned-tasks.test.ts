@@ -46,7 +46,7 @@ test('what the store cannot write at the start waits until it can, and is said o
   await log.flush()
   const running = taskOf(record.id)
   await store.insertTask(running)
-  // Carried out, without an answer: it is tried again all the same.
+  // Executed, but without a response: it is retried.
   const full = faultyStore(store, ['updateTask', 'append'], ['after', 'before', 'none', 'after'])
   const orphaned = new OrphanedSessions(full, createLogger('silent'))
   const { count, later } = await orphaned.end(record.machineId)

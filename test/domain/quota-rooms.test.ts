@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { QuotaRooms } from '../../src/domain/artifacts/quota-rooms.ts'
 import { createLogger } from '../../src/logger.ts'
 
-/** Of a quota of 100 bytes. `answer` settles the oldest question about what is used. */
+/** Rooms in a quota of 100 bytes. `answer` settles the oldest query for the used bytes. */
 function rooms() {
   const questions: ((used: number | Error) => void)[] = []
   const readUsed = () =>

@@ -17,7 +17,7 @@ test('answers in time whatever hangs, asks what hangs only once, and says each p
     { silence: 'never', problem: () => null },
   ])
   const missing = ['the one does not answer', 'the other is broken']
-  // Who asks at once shares the answer, who asks later shares the question.
+  // Concurrent callers share the response, later ones share the query.
   expect(await Promise.all([readiness.ask(), readiness.ask()])).toEqual([
     { ready: false, missing },
     { ready: false, missing },

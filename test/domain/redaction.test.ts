@@ -90,7 +90,7 @@ describe('JSON bodies', () => {
     ['{"a":1,"password":{"b":[1,2', '{"a":1,"password":"[redacted]"'],
     ['{"a":1,"password":', '{"a":1,"password":'],
     ['{"a":1,"passw', '{"a":1,"passw'],
-    // Lines of JSON, and what some servers put before it.
+    // JSON lines, and prefixes that some servers add.
     ['{"password":1}\n{"password":2}\n', '{"password":"[redacted]"}\n{"password":"[redacted]"}\n'],
     [')]}\',\n{"password":"x"}', ')]}\',\n{"password":"[redacted]"}'],
     ['{"big":12345678901234567890,"password":"x"}', '{"big":12345678901234567890,"password":"[redacted]"}'],

@@ -74,7 +74,7 @@ describe('retention', () => {
       sampleApiKey({ name: 'ci', expiresAt: now - 1 }),
     ]
     for (const key of [expired, valid, other]) await store.insertApiKey(key)
-    // Also where sessions are kept for ever.
+    // Also if sessions are kept forever.
     await new Retention(store, kept, { sessions: 0, bodies: 0 }, createLogger('silent')).sweep(now)
     expect(await store.findApiKey(expired.id)).toBeNull()
     expect(await store.findApiKey(valid.id)).toEqual(valid)

@@ -15,7 +15,7 @@ const states: Record<string, SessionState> = {
   failed: { status: 'FAILED', endReason: 'BROWSER_CRASHED' },
 }
 
-/** The whole table: what each event leads to from each live state; from an ended state nothing leads anywhere. */
+/** The whole table: the result of each event in each live state; ended states are final. */
 const table: Record<string, { creating: string | null; running: string | null }> = {
   started: { creating: 'RUNNING', running: null },
   TERMINATED: { creating: 'CLOSED', running: 'CLOSED' },

@@ -32,7 +32,7 @@ describe('a signature', () => {
     for (let at = 0; at < signature.length; at += 1) {
       for (const character of BASE64_URL.filter((one) => one !== signature[at])) {
         const changed = signature.slice(0, at) + character + signature.slice(at + 1)
-        // The last character stands for four bits, and has room for six.
+        // The last character encodes four bits, and has room for six.
         expect([changed, await links.read('cdp', ['one'], { ...query, signature: changed })]).toEqual([changed, null])
       }
     }

@@ -4,7 +4,7 @@ import { faultyStore, type Fault } from '../support/faulty-store.ts'
 import { OWNER, useLiveSessions } from '../support/live-sessions.ts'
 import { history, store, useStore } from '../support/session-log.ts'
 
-/** A start whose row was committed though the store did not say so, and whose caller was told that it failed. */
+/** A start whose row was committed without confirmation by the store, and whose caller received an error. */
 
 useStore()
 const { sessionsOver } = useLiveSessions()
@@ -17,7 +17,7 @@ const sessionsOf = async () => {
 }
 
 test('is ended as soon as the store answers, and has no slot meanwhile', async () => {
-  // The store is away for some time: what looks for the row fails as well.
+  // The store is unavailable for a while: looking up the row fails as well.
   const lossy = faultyStore(
     faultyStore(store, ['insertSession'], LOST),
     ['findSession'],

@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 
 const evaluate = (expression: string) => ({ evaluate: { expression } })
-/** Until the test says so, or for good. */
+/** Until the test releases it, or forever. */
 const waitForGo = { wait: { target: { css: '#go' }, state: 'ATTACHED' } }
 
 const eventsOf = (id: string) =>

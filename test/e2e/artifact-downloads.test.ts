@@ -126,7 +126,7 @@ describe('a download', () => {
     socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\n\r\n`)
     await once(socket, 'data')
     socket.destroy()
-    // Its bytes can go while nobody has them open, and the app closes without it: leakGate looks.
+    // Its bytes can be deleted while they are not open, and the app closes without it: leakGate checks.
     await api.remove(big.artifactId)
     expect((await fetch(url)).status).toBe(404)
   })

@@ -95,7 +95,7 @@ describe('after the session ended', () => {
     expect((await list()).totalCount).toBe(5)
     await tabwire.close()
 
-    // As if a server had died between bytes and row; and bytes of a session that this database never had.
+    // As if a server had died between bytes and row; and bytes of a session unknown to this database.
     const { uuid } = decodeGlobalId(sessionId)!
     const bytes = join(dataDir, 'artifacts')
     const abandoned = join(bytes, uuid, randomUUID())

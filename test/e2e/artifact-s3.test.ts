@@ -62,7 +62,7 @@ test('a server that is away is a code of its own, GET /ready tells, and it works
   const remove = 'mutation ($id: ID!) { deleteArtifact(id: $id) }'
   expect((await tabwire.send(remove, { id: kept.id })).errors![0]!.extensions.code).toBe('STORAGE_UNAVAILABLE')
   s3.intercept = null
-  // What was found out a moment ago is told again.
+  // A recent result is reused.
   await expect.poll(async () => (await fetch(`${tabwire.url}/ready`)).status).toBe(200)
   expect(await (await fetch(kept.url)).text()).toBe('kept')
   expect((await sessions.get(sessionId))!.status).toBe('RUNNING')

@@ -198,7 +198,7 @@ describe('the quota', () => {
       return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
     }
     await expect.poll(written).toBe(QUOTA)
-    // There is no room for more, though nothing is kept yet.
+    // There is no room for more, although nothing is stored yet.
     expect([await api.usedBytes(), await send('another')]).toEqual([0, 413])
     const { url } = await api.ticket(sessionId, 'known')
     expect((await put(url, 'x')).status).toBe(413)

@@ -18,8 +18,8 @@ import { CdpSocket } from '../support/cdp-socket.ts'
 import type { Answer } from '../support/start-app.ts'
 
 /**
- * Everything that the API has, asked for by everyone who may not have it: every field, node, cursor and link, with each
- * scope missing and each alone, by another owner, and without a key.
+ * The whole API, requested by everyone who lacks access: every field, node, cursor and link, with each scope missing
+ * and each alone, by another owner, and without a key.
  */
 const { app, keyOf, answerTo } = authorizationApp()
 
@@ -168,7 +168,7 @@ test('without a key nothing is served, whichever way it is asked', async () => {
 })
 
 describe('another owner', () => {
-  /** Where the things of the first owner are asked for by id, with each of those ids. */
+  /** Requests for the first owner's data by id, with each of those ids. */
   function asksById(): (Pick<Case, 'operation' | 'query'> & { field: string; type: string })[] {
     const { schema, ann, live } = app()
     const ids = [...Object.entries(ann.nodes), ['Session', live] as const]
@@ -196,7 +196,7 @@ describe('another owner', () => {
     const key = await keyOf('bob', scopes)
     const found: unknown[] = []
     for (const ask of asksById()) {
-      // The one thing that ADMIN is for.
+      // The only purpose of ADMIN.
       if (ask.field === 'revokeApiKey' && ask.type === 'ApiKey' && scopes.includes('ADMIN')) continue
       const { data, errors } = await answerTo(ask, key)
       const codes = errors?.map(({ extensions }) => extensions.code) ?? ['null']
@@ -284,7 +284,7 @@ describe('a link', () => {
     }
   }
 
-  /** What a link of bob's becomes with the id of what is Ann's, and the other way round. */
+  /** A link of Bob's with the id replaced by one of Ann's, and vice versa. */
   const exchanged = (link: string, other: string) => {
     const url = new URL(link)
     url.pathname = new URL(other).pathname

@@ -19,7 +19,7 @@ const { tabwire, site, start, terminate } = withApp(() =>
 )
 const { run } = actionApi(tabwire)
 const { cdpUrlOf, untilLogged } = connectApi(tabwire)
-/** Where sessions that are allowed the site alone do not get. */
+/** Out of reach for sessions that are allowed only the site. */
 const ELSEWHERE = 'http://127.0.0.2:8080/'
 
 test('a refusal is told of the step that caused it', async () => {
@@ -31,7 +31,7 @@ test('a refusal is told of the step that caused it', async () => {
       await run(id, [{ navigate: { url: `${site().url}/${way}?${encodeURIComponent(ELSEWHERE + way)}` } }])
       const steps = await run(id, [{ navigate: { url: fine } }])
       for (const { error } of [...steps, ...(await run(id, [{ evaluate: { expression: '1' } }]))]) {
-        // What the page before had asked for may be what is shown in the end.
+        // The pending navigation of the previous page may win.
         if (error?.code !== 'NAVIGATION_INTERRUPTED') told.add(error?.message ?? 'done')
       }
     }

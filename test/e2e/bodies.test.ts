@@ -19,7 +19,7 @@ import { startTestApp, type TestApp } from '../support/start-app.ts'
 
 leakGate()
 
-/** What clients see of bodies: those of a session that an earlier run of the server left. */
+/** Bodies as seen by clients: those of a session from an earlier run of the server. */
 
 const KEYS = ['a'.repeat(32), 'b'.repeat(32)]
 const LARGE = 'a large body. '.repeat(2_000)

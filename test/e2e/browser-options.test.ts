@@ -7,7 +7,7 @@ import { withApp } from '../support/with-app.ts'
 const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(startOptionsSite, { warmBrowsers: 1 })
 const { run } = actionApi(tabwire)
 
-/** What a script of a page of the session comes to. */
+/** Result of a script in a page of the session. */
 async function evaluate(id: string, expression: string, pageId: string | null = null): Promise<unknown> {
   const [step] = await run(id, [{ evaluate: { expression } }], pageId)
   expect(step!.error).toBeNull()
@@ -48,7 +48,7 @@ const WITH = {
   dark: true,
   reduced: true,
   scale: 2.5,
-  // Of a page without a viewport meta tag, on a phone.
+  // Layout width of a page without a viewport meta tag, on a phone.
   width: 980,
   touch: true,
   geolocation: 'granted',
@@ -114,7 +114,7 @@ test('without options, pages are told what they always were', async () => {
   await terminate(id)
 })
 
-/** How requests of everyone that has a network of its own go. */
+/** Results of requests from everything that has its own network stack. */
 async function reach(id: string, url: string, places = { first: 'p1', popup: '' }) {
   const { worker, shared, service } = (await evaluate(id, `askWorkers('${url}')`)) as Record<
     string,
@@ -145,7 +145,7 @@ const WAYS: [string, object][] = [
 describe.each(WAYS)('a certificate that nobody has signed, %s', (_, way) => {
   test('is accepted with ignoreHttpsErrors, by pages, popups, clients, workers and WebSockets', async () => {
     const { id } = await start({ ...way, ignoreHttpsErrors: true, initialPrompt: `${site().url}/` }, 'LOADED')
-    // Workers first: what a page has accepted, the browser accepts everywhere.
+    // Workers first: once a page has accepted it, the browser accepts it everywhere.
     const places = { first: 'p1', popup: await popup(id, undefined, 'noopener') }
     expect(await reach(id, `${site().secure}/`, places)).toEqual(everyone(200))
     expect(await evaluate(id, `socket('${site().secure.replace('https', 'wss')}/')`)).toBe('open')

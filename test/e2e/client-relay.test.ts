@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** In the folder: the compiler looks for sources below the one that it is started in. */
+/** In the folder: the compiler looks for sources below its working directory. */
 const run = (...args: string[]) =>
   startProgram(process.execPath, args, process.env as Record<string, string>, folder).finished
 

@@ -10,7 +10,7 @@ import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 import { startTestSite, type TestSite } from '../support/test-site.ts'
 
-/** The main job with the clients that people use, each set up as its own documentation says. */
+/** The main use case with popular clients, each set up according to its own documentation. */
 
 leakGate()
 
@@ -41,7 +41,7 @@ type Started = { startSession: { id: string; status: string } }
 type Ended = { terminateSession: { id: string; status: string; endReason: string } }
 type Kept = { session: { consoleMessages: { nodes: { sequence: number; text: string }[] } } }
 
-/** What every client must be able to do, in its own words. */
+/** Operations that every client must support, in its own API. */
 interface ClientUnderTest {
   ask<T>(document: string, variables: Record<string, unknown>): Promise<T>
   /** Calls back for each batch until the server completes the subscription. */
@@ -133,7 +133,7 @@ const clients: Record<string, () => ClientUnderTest> = {
         new Promise((resolve, reject) => {
           client.subscription<Watched>(urqlGql(WATCH), variables).subscribe(({ data, error, hasNext }) => {
             if (error) reject(error)
-            // At the end urql hands out the last result once more, marked.
+            // At the end urql delivers the last result again, marked.
             else if (hasNext === false) resolve()
             else if (data) onBatch(data.consoleMessages)
           })

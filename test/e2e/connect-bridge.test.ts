@@ -20,7 +20,7 @@ interface Listed {
   webSocketDebuggerUrl: string
 }
 
-/** What the tests use of chrome-remote-interface, which has no types. */
+/** The part of chrome-remote-interface used by the tests, since it has no types. */
 interface RemoteClient {
   Page: {
     enable(): Promise<void>

@@ -108,7 +108,7 @@ describe('what a guest may not', () => {
   test('reach a file by way of a page either', async () => {
     await client.send('Log.enable', {}, sessionId)
     await client.send('Runtime.evaluate', { expression: 'location.href = "file:///etc/passwd"' }, sessionId)
-    // The page is told once that has been decided; before, it would be where it was in any case.
+    // The page is reported once that has been decided; earlier, it would still be there in any case.
     await client.event((event) => JSON.stringify(event).includes('Not allowed to load local resource'))
     expect(await client.send('Runtime.evaluate', { expression: 'location.protocol' }, sessionId)).toMatchObject({
       result: { value: 'http:' },
@@ -124,7 +124,7 @@ describe('what touches pages alone', () => {
     for (const method of ['WebMCP.enable', 'DeviceAccess.enable', 'CrashReportContext.getEntries']) {
       expect(await client.send(method, {}, sessionId)).toBeTruthy()
     }
-    // The headless shell has none of these; what counts is that the browser is asked.
+    // The headless shell has none of these; it matters that the browser receives the command.
     for (const method of ['BluetoothEmulation.enable', 'Autofill.enable', 'SmartCardEmulation.enable']) {
       expect((await client.ask(method, {}, sessionId)).error?.message ?? '').not.toContain('is not served')
     }

@@ -16,7 +16,7 @@ async function untilHeldUp(id: string): Promise<void> {
   await expect.poll(read).toEqual(['NOT_ACTIONABLE'])
 }
 
-/** A session, and a page in a context that a client made beside the session's own. */
+/** A session, and a page in a context created by a client beside the session's own. */
 async function withPuppetPage(path: string) {
   const { id } = await start()
   const puppet: Puppet = await puppeteer.connect({ browserWSEndpoint: await cdpUrlOf(id), defaultViewport: null })
@@ -56,7 +56,7 @@ describe('a page in a context that a client made', () => {
     const { observation } = session.pages[0]!
     expect(observation).toMatchObject({ url: `${site().url}/dialogs`, snapshot: expect.stringContaining('Prompt') })
     expect(observation.screenshot.length).toBeGreaterThan(100)
-    // Without a name it is still the oldest page that is meant.
+    // Without a page id, the oldest page is still the default.
     expect((await run(id, [{ evaluate: { expression: 'location.href' } }]))[0]).toMatchObject({ pageId: 'p1' })
     expect(outcomes(await run(id, [{ closePage: {} }], 'p2'))).toEqual(['DONE'])
     await expect.poll(() => page.isClosed()).toBe(true)

@@ -16,7 +16,7 @@ const { tabwire, site, start, terminate, cdpUrlOf, logOf, untilLogged } = withAp
 
 const SIZE = 1000
 
-/** What a proxy in front of the server adds: the client is on another machine. */
+/** Header of a proxy in front of the server: the client is on another machine. */
 const FROM_ELSEWHERE = { 'x-forwarded-for': '192.0.2.7' }
 
 async function startSession(): Promise<string> {
@@ -66,7 +66,7 @@ describe('Playwright on the same machine', () => {
       const first = await download(page)
       expect(first.suggestedFilename()).toBe('report.bin')
       expect(await first.failure()).toBeNull()
-      // It is told the end once the artifact is there.
+      // It receives the end once the artifact exists.
       expect(await artifactsOf(id)).toEqual([{ name: 'report.bin', sizeBytes: SIZE }])
       const path = await first.path()
       expect((await stat(path)).size).toBe(SIZE)
@@ -119,7 +119,7 @@ describe('Playwright on another machine', () => {
     await expect(begun.saveAs('/nowhere/at/all')).rejects.toThrow(saying)
     expect(await begun.path()).toMatch(saying)
     expect(await artifactsOf(id)).toEqual([{ name: 'report.bin', sizeBytes: SIZE }])
-    // The name that it was told means the same download when it is said again.
+    // A known name refers to the same download when it is used again.
     const second = await download(page, `${await heldSite()}/held?bytes=1000`)
     await second.cancel()
     expect(await second.failure()).toBe('canceled')

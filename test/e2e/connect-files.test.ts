@@ -37,7 +37,7 @@ test('Puppeteer gives a page uploads by their names', async () => {
   const [page] = await browser.pages()
   const input = (await page!.$('#file')) as ElementHandle<HTMLInputElement>
   const out = () => page!.$eval('#out', (node) => node.textContent)
-  // Puppeteer makes a path of the client's machine of it.
+  // Puppeteer resolves it to a path of the client's machine.
   await input.uploadFile('report.txt', '/home/ada/Bericht ä.txt')
   await expect.poll(out).toContain('new')
   expect(await out()).toContain('Bericht ä.txt')
@@ -57,7 +57,7 @@ test('Playwright shows at once that a folder, or a file of the server, cannot be
   const page = browser.contexts()[0]!.pages()[0]!
   const refusal = 'is not the name of an upload of this session'
   await page.evaluate(() => (document.querySelector<HTMLInputElement>('#file')!.webkitdirectory = true))
-  // It would repeat it for half a minute, and then say no more than that it took too long.
+  // Otherwise it would retry for half a minute, and then report only a timeout.
   await expect(page.setInputFiles('#file', dir)).rejects.toThrow(refusal)
   const handle = await page.$('#file')
   await expect(handle!.setInputFiles(dir)).rejects.toThrow(refusal)
@@ -65,7 +65,7 @@ test('Playwright shows at once that a folder, or a file of the server, cannot be
   const contents = { name: 'b.txt', mimeType: 'text/plain', buffer: Buffer.from('its contents') }
   await page.setInputFiles('#file', contents)
   await expect.poll(() => page.textContent('#out')).toContain('its contents')
-  // One that says that it is on the server's machine names paths, and is not believed.
+  // A client that claims to be on the server's machine passes paths, and is not trusted.
   const local = await chromium.connectOverCDP(await cdpUrlOf(id), { isLocal: true })
   onTestFinished(() => local.close())
   const again = local.contexts()[0]!.pages()[0]!

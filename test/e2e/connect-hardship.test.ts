@@ -11,10 +11,10 @@ const { site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(st
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** What the browser takes and does not answer. */
+/** A command that the browser accepts but never answers. */
 const NEVER = { expression: 'new Promise(() => {})', awaitPromise: true }
 
-// Megabytes and thousands of commands: all of it is waited for, and nothing here says how long that takes.
+// Megabytes and thousands of commands: all are awaited, regardless of how long they take.
 describe('clients that misbehave', { timeout: 180_000 }, () => {
   test('garbage is answered, a message that is no text ends the connection; the session and its others go on', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
@@ -72,7 +72,7 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
     const deep = `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
     client.socket.send(`{"id":1000,"method":"Browser.getVersion","params":${deep}}`)
     await expect.poll(() => client.strays, { timeout: 60_000 }).toMatchObject([{ id: 1000, error: { code: -32_600 } }])
-    // Written out, each of these numbers has 21 digits: 120 MB, and a browser that is sent more than 100 ends.
+    // Written out, each of these numbers has 21 digits: 120 MB, and a browser that receives more than 100 MB ends.
     const long = `[${'1e20,'.repeat(5_500_000)}1]`
     client.socket.send(`{"id":1001,"method":"Browser.getVersion","params":{"x":${long}}}`)
     await expect

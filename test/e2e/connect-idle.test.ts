@@ -5,7 +5,7 @@ import { withApp } from '../support/with-app.ts'
 
 const { site, start, get, limit, terminate, cdpUrlOf } = withApp(startTestSite)
 
-/** A session with a client that waits for an answer, which comes when it is asked for. */
+/** A session with a client that waits for a response, which the test triggers. */
 async function withCommandUnderWay() {
   const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
   onTestFinished(async () => void (await terminate(id)))

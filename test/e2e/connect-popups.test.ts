@@ -10,7 +10,7 @@ import { withApp } from '../support/with-app.ts'
 const { tabwire, site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(
   startPopupSite,
   {},
-  // A page that is held, and let go at the end, is heard however slow it is then.
+  // A page that is released only at the end is still recorded, however slow it is.
   { deadlines: { flush: 20_000 } },
 )
 const { run } = actionApi(tabwire)
@@ -27,7 +27,7 @@ interface Seen {
   language: string
 }
 
-/** What the popup of a click saw before anything else of it ran. */
+/** Initial state of a click's popup, before its other scripts run. */
 async function popupOf(page: Page, way: string): Promise<Seen & { way: string }> {
   await page.goto(site().url)
   const [popup] = await Promise.all([page.waitForEvent('popup'), page.click(`#${way}`)])
@@ -44,7 +44,7 @@ async function prepared(context: BrowserContext, word: string): Promise<void> {
   }, word)
 }
 
-/** A client that holds new targets, and lets none go. */
+/** A client that holds new targets, and releases none. */
 async function stalledClient(id: string) {
   const client = await CdpSocket.connect(await cdpUrlOf(id))
   await client.send('Target.setAutoAttach', HOLD)
@@ -222,7 +222,7 @@ describe('a client that holds a popup and does not let it go', () => {
     expect(await tabwire().query(query, { id })).toMatchObject({ session: { health: { browserResponsive: true } } })
     const [late] = await opening
     expect(late!.error).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('client holds') as string })
-    // The page may answer a moment before its script goes on.
+    // The page may respond a moment before its script continues.
     const hasGoneOn = async () => (await run(id, [{ evaluate: { expression: '!!window.popup' } }], 'p1'))[0]!.result
     await expect.poll(hasGoneOn).toBe(true)
     expect((await run(id, [{ evaluate: { expression: 'document.title' } }], 'p2'))[0]!.result).toBe('Seen')
@@ -292,7 +292,7 @@ describe('dialogs are the client’s to answer', () => {
       })
       const opened = page.waitForEvent('popup')
       expect(await page.evaluate(() => window.open('about:blank')!.prompt('a popup asks'))).toBe('hello')
-      // The client was told that the popup runs before it was told what it asks.
+      // The client learned that the popup runs before it received its request.
       expect(askedBy).toEqual([await opened])
       await page.evaluate(() => void window.open('javascript:prompt("its first words")'))
       await expect.poll(() => said).toEqual(['a popup asks', 'its first words'])
@@ -321,7 +321,7 @@ describe('dialogs are the client’s to answer', () => {
     same!.goto(site().url).catch(() => undefined)
     await refused
     expect(await same!.evaluate('location.href')).toBe(url)
-    // A step means what it says.
+    // A step still has its own meaning.
     expect(outcomes(await run(id, [{ navigate: { url: site().url } }]))).toEqual(['DONE'])
     await puppet.disconnect()
     const log = await untilLogged(id, (entries) => ofKind(entries, 'Dialog').length === 3)

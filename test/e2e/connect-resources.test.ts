@@ -6,7 +6,7 @@ import { startUnreachable } from '../support/unreachable.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** What a client has the browser load beside its pages, as DevTools loads source maps: no event tells of it. */
+/** Resources that a client loads outside of pages, as DevTools loads source maps: the browser emits no events for them. */
 
 const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(() =>
   startPagesSite({ '/': '<title>Home</title>', '/app.js.map': '{}' }, { '/moved': '/app.js.map' }),

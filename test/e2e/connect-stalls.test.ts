@@ -28,7 +28,7 @@ describe('a client that holds new pages until it has looked at them, and never d
     const { sessionId } = await other.send('Target.attachToTarget', { targetId, flatten: true })
     const answer = () => other.send('Runtime.evaluate', { expression: 'document.title' }, sessionId as string)
     await expect.poll(answer, { timeout: 30_000 }).toMatchObject({ result: { value: 'A title' } })
-    // What a page that it looks into begins: workers, and a popup that a script waits for.
+    // Targets started by a page that the client inspects: workers, and a popup that a script waits for.
     const { sessionId: own } = await stalled.attachToPage()
     await stalled.send('Target.setAutoAttach', holdNewPages, own)
     await run(id, [{ navigate: { url: `${site().url}/workers` } }], 'p1')
@@ -40,7 +40,7 @@ describe('a client that holds new pages until it has looked at them, and never d
 
   test('lets go of all that it held when it leaves', async () => {
     const { id } = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
-    // Nothing else does, however long it takes.
+    // Nothing else does, regardless of time.
     vi.spyOn(PausedTarget.prototype, 'giveUp').mockReturnValue()
     const stalled = await CdpSocket.connect(await cdpUrlOf(id))
     await stalled.send('Target.setAutoAttach', holdNewPages)

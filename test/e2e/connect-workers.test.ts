@@ -17,7 +17,7 @@ test('the response with the script of a service worker reaches each client, and 
   const { id } = await start()
   const url = await cdpUrlOf(id)
   const browsers = [await chromium.connectOverCDP(url), await chromium.connectOverCDP(url)]
-  // The order in which the worker hears its sessions differs from run to run.
+  // The order in which the worker receives its sessions' commands differs from run to run.
   for (let count = 0; count < 8; count += 1) {
     const [browser] = browsers
     const context = await browser!.newContext()

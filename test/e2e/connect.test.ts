@@ -171,7 +171,7 @@ describe('a bare WebSocket', () => {
   test('closes the browser, and has only left', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const client = await CdpSocket.connect(await cdpUrlOf(session.id))
-    // What comes right behind is not done any more.
+    // Later commands are no longer executed.
     const closing = client.send('Browser.close')
     client.socket.send(JSON.stringify({ id: 1_000, method: 'Target.createTarget', params: { url: 'about:blank' } }))
     expect(await closing).toEqual({})
@@ -226,7 +226,7 @@ describe('a bare WebSocket', () => {
         await client.send('Target.getTargets')
         return Date.parse((await get(session.id))?.expiresAt ?? '')
       })
-      // Coming is activity too, but only once.
+      // Connecting counts as activity, too, but only once.
       .toBeGreaterThan(before + 1_500)
     await limit(session.id, { idleTimeoutSeconds: 1 })
     expect(await client.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('IDLE_TIMEOUT') as string })
@@ -272,7 +272,7 @@ describe('a bare WebSocket', () => {
   })
 
   test('who comes back while the session is still ending is turned away as one who comes later', async () => {
-    // A trace takes its time to be kept, in which the log still says RUNNING.
+    // Saving a trace takes a while, during which the log still says RUNNING.
     const session = await start({ initialPrompt: `${site().url}/title`, record: ['TRACE'] }, 'LOADED')
     const url = await cdpUrlOf(session.id)
     await using client = await CdpSocket.connect(url)

@@ -9,7 +9,7 @@ import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { leakGate } from '../support/leak-gate.ts'
 import { startTestApp, type TestApp } from '../support/start-app.ts'
 
-/** A copy of a data directory is another machine: its server leaves what the first one has alone. */
+/** A copy of a data directory is another machine: its server does not touch the sessions of the first one. */
 
 // Whole servers are started, one after another, and the machine may be busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
@@ -47,7 +47,7 @@ test('made while the first server runs, over one PostgreSQL: the session and bro
   const dataDir = join(parent, 'first')
   const first = await serve({ dataDir, database })
   const { id, machineId } = (await first.query<Started>(START)).startSession
-  // The browser with which it found out whether browsers start is closed in the background.
+  // The browser used to probe whether browsers start is closed in the background.
   await expect.poll(() => browsersOf(process.pid)).toHaveLength(1)
   const browsers = await browsersOf(process.pid)
 
@@ -61,7 +61,7 @@ test('made while the first server runs, over one PostgreSQL: the session and bro
   const other = (await copy.query<Started>(START)).startSession
   expect(other.machineId).not.toBe(machineId)
 
-  // And the other way round: a restart of the first one ends nothing of the copy's.
+  // And vice versa: a restart of the first one ends nothing of the copy's.
   await opened.splice(opened.length - 2, 1)[0]!()
   const again = await serve({ dataDir, database })
   expect((await copy.query<State>(STATE, { id: other.id })).session).toMatchObject(running)

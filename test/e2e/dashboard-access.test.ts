@@ -25,7 +25,7 @@ async function open(options: Parameters<typeof openPage>[0]): Promise<void> {
   await expect.poll(() => page.getByRole('banner').getByRole('status').first().innerText()).toBe('Live')
 }
 
-/** What axe finds wrong, as it would be reported. */
+/** Violations found by axe, in readable form. */
 async function findings(): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze()
   return violations.map(({ id, impact, nodes }) => `${impact}: ${id}: ${nodes.map(({ html }) => html).join(' ')}`)

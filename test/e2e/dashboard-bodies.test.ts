@@ -69,7 +69,7 @@ test('a failed request tells why in its body: a tree that opens, a search in it,
   await request.getByText('item:').waitFor()
   await request.getByText('"lamp"').waitFor()
 
-  // What a page was sent is text, whatever it looks like.
+  // Received content is shown as text, whatever it looks like.
   await response.getByText(JSON.stringify(HOSTILE)).waitFor()
   expect(await pane.locator('img, script').count()).toBe(0)
 
@@ -111,7 +111,7 @@ test('a hostile document is shown as its text', async () => {
 test('of a large document only what is open exists; a hit far away is opened', async () => {
   const { pane } = await open('rows')
   const body = pane.locator('details', { has: page.getByRole('heading', { name: 'Response body' }) }).first()
-  // Too large to be loaded before anybody asks.
+  // Too large to be loaded without a request.
   expect(await body.getByRole('button').count()).toBe(0)
   await body.locator('summary').click()
   await body.getByText(`[0 … 9999]`).waitFor()

@@ -16,7 +16,7 @@ async function watch(path: string, options: object = {}): Promise<string> {
 
 const picture = () => page.getByRole('img', { name: /^Live view of/ })
 
-/** The colour in the middle of the picture: red, green and blue from 0 to 255, in rough steps, as JPEG is. */
+/** Color at the center of the frame: red, green and blue from 0 to 255, rounded coarsely because of JPEG. */
 const colour = () =>
   picture().evaluate((element) => {
     const canvas = element as HTMLCanvasElement
@@ -35,7 +35,7 @@ const run = <T>(id: string, action: object) =>
 const valueOf = async (id: string, expression: string) =>
   (await run<unknown>(id, { evaluate: { expression } })).runActions[0]!.result
 
-/** A point of the page, as a place on the picture that shows it. */
+/** Coordinates in the frame of a point on the page. */
 async function at(x: number, y: number): Promise<[number, number]> {
   const box = (await picture().boundingBox())!
   const scale = Math.min(box.width / 800, box.height / 600)
@@ -85,7 +85,7 @@ test('it costs nothing while nobody looks', async () => {
 test('whoever takes over has mouse, wheel and keyboard, and gives them back', async () => {
   const id = await watch('/input')
   await picture().and(page.locator('[data-drawn=true]')).waitFor()
-  // Who only watches does nothing to the page.
+  // Viewing alone has no effect on the page.
   await page.mouse.click(...(await at(100, 50)))
   await takeOver()
   await page.mouse.click(...(await at(200, 300)))
@@ -109,7 +109,7 @@ test('whoever takes over has mouse, wheel and keyboard, and gives them back', as
   await page.keyboard.press('Shift+Escape')
   await page.getByRole('button', { name: 'Take control' }).waitFor()
   await page.keyboard.type('not for the page')
-  // What comes after it would come after it there too.
+  // Later input would arrive after it there, too.
   await takeOver()
   await page.keyboard.type('!')
   await expect.poll(() => valueOf(id, 'field.value')).toBe('é!')
@@ -181,7 +181,7 @@ describe('on a touch screen', () => {
   const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }
   const seen = (id: string) => valueOf(id, 'seen')
 
-  /** Puts fingers on the screen of whoever looks, one list for each moment; none are left in the end. */
+  /** Touches the viewer's screen, with one list of points per moment; finally with none. */
   async function fingers(...moments: [number, number][][]): Promise<void> {
     const screen = await page.context().newCDPSession(page)
     for (const [index, points] of moments.entries()) {
@@ -207,7 +207,7 @@ describe('on a touch screen', () => {
     await expect
       .poll(async () => ((await seen(id)) as string[]).map((line) => line.split(' ')[0]))
       .toEqual(['touchstart', 'touchend', 'mousemove', 'mousedown', 'mouseup', 'click'])
-    // A tap on a field, and what the keyboard of the screen types then.
+    // A tap on a field, followed by input of the on-screen keyboard.
     await page.touchscreen.tap(...(await at(100, 50)))
     await expect.poll(() => valueOf(id, 'document.activeElement.id')).toBe('field')
     await page.keyboard.insertText('typed by thumb')
@@ -224,9 +224,9 @@ describe('on a touch screen', () => {
     await fingers(...Array.from({ length: 20 }, (_, step): [number, number][] => [[600, 550 - 20 * step]]))
     await expect.poll(() => valueOf(id, 'scrollY')).toBeGreaterThan(200)
     expect(await page.evaluate('scrollY')).toBe(before)
-    // Who only watches scrolls the dashboard.
+    // Without control, the touch scrolls the dashboard.
     await page.getByRole('button', { name: 'Release' }).tap()
-    // A page that was scrolled by a finger goes on for a moment.
+    // A page scrolled by touch keeps moving for a moment.
     await expect.poll(() => valueOf(id, 'globalThis.rested === scrollY')).toBe(true)
     const there = await valueOf(id, 'scrollY')
     await page.touchscreen.tap(...(await at(100, 50)))

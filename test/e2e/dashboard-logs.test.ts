@@ -49,7 +49,7 @@ test('it follows the end, stops when one scrolls up, counts what comes, and goes
   const unseen = async () => Number(/^\d+/.exec(await resume.innerText())?.[0])
   const before = await unseen()
   await expect.poll(unseen).toBeGreaterThan(before + 50)
-  // What one reads stands still, whatever comes below it.
+  // The visible rows do not move when new ones arrive below.
   expect(await top()).toBe(stopped)
 
   await resume.click()
@@ -172,7 +172,7 @@ test('what could not be recorded shows', async () => {
   const dashboard = await openPage({ of: limited, query: sessionQuery(startSession.id) })
   page = dashboard.page
   const tag = page.getByText(/^[\d,]+ could not be recorded$/)
-  // Told in steps: a first one at once, the rest a second later.
+  // Updated in steps: a first one immediately, the rest a second later.
   await expect.poll(async () => Number((await tag.innerText()).replace(/\D/g, '')), PATIENT).toBeGreaterThan(1_000)
   await page.getByRole('tab', { name: 'Timeline' }).click()
   await page

@@ -141,7 +141,7 @@ test('the network shows each request, when it ran beside the others, and everyth
   await request.getByText(`script ${site().url}/fetches`).first().waitFor()
   await request.getByRole('heading', { name: 'Cookies sent' }).waitFor()
 
-  // How one ended is said in words beside its color.
+  // The end reason is shown as text beside its color.
   await page.getByLabel('Filter by URL').fill('aborted')
   await expect
     .poll(() => row('Network', 'aborted').getByRole('gridcell').allInnerTexts())
@@ -290,7 +290,7 @@ test('a log that cannot be read says why, and goes on at a click', async () => {
     socket.onMessage((message) => {
       const { id: operation, type } = JSON.parse(String(message)) as { id: string; type: string }
       if (type !== 'subscribe' || !String(message).includes('WatchConsole(') || refused > 0) return server.send(message)
-      // As the server answers a subscription that it cannot begin.
+      // Like the server's response to a subscription that it cannot start.
       refused += 1
       const errors = [{ message: 'Something went wrong.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }]
       socket.send(JSON.stringify({ id: operation, type: 'next', payload: { data: null, errors } }))

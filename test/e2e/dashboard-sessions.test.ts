@@ -32,7 +32,7 @@ test('the printed link signs in, tells nobody the code, and asks no other host f
   await open()
   expect(page.url()).toBe(`${tabwire().url}/`)
   expect(await stored()).toContain('"apiKey":"tw_')
-  // Nothing that the browser would send by itself, whoever made it ask.
+  // Nothing that the browser would send automatically, on any site's request.
   expect(await dashboard.context.cookies()).toEqual([])
   await page.reload()
   await expect.poll(connection).toBe('Live')

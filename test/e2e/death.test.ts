@@ -102,7 +102,7 @@ describe('a browser', () => {
 
 const servers = new Set<ChildProcess>()
 
-/** A server as people start it: a process of its own. */
+/** A server in a separate process, as users start it. */
 async function serve(dataDir: string): Promise<{ child: ChildProcess; url: string; apiKey: string }> {
   const env = {
     ...process.env,
@@ -135,7 +135,7 @@ async function ask<T>(server: { url: string; apiKey: string }, query: string, va
   return data
 }
 
-/** What a subscription to the whole log of a session that has ended says of missing entries. */
+/** Missing entries as reported by a subscription to the whole log of an ended session. */
 async function followDrops(server: { url: string; apiKey: string }, id: string) {
   const query = 'subscription ($id: ID!) { consoleMessages(sessionId: $id) { dropped droppedUnknown } }'
   const headers = { 'x-api-key': server.apiKey, 'content-type': 'application/json', accept: 'text/event-stream' }

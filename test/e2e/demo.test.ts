@@ -42,7 +42,7 @@ test('a session on the demo page has one of everything in its log', async () => 
     return expected.filter((wanted) => !entries.some((entry) => isMatch(entry, wanted)))
   }
   await expect.poll(missing, { timeout: 60_000 }).toEqual([])
-  // Its policy forbids nothing that it does.
+  // Its policy does not block anything that it does.
   expect((await log()).filter(({ text }) => text?.includes('Content Security Policy'))).toEqual([])
   await terminate(id)
 })

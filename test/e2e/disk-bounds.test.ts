@@ -12,7 +12,7 @@ import { withApp } from '../support/with-app.ts'
 
 const MIB = 1024 * 1024
 const QUOTA = 4 * MIB
-/** Of all browsers; one session may take half. */
+/** For all browsers; one session may use half. */
 const TEMP_LIMIT = 64 * MIB
 
 interface Entry {
@@ -72,7 +72,7 @@ async function foldersOf(): Promise<string[]> {
   return readdirSync(parent).map((name) => join(parent, name))
 }
 
-/** Those of sessions that have ended are removed a little later: what is written into one meanwhile would stay. */
+/** Those of ended sessions are removed a little later: files written there in the meantime would remain. */
 async function foldersOfSessions(count: number): Promise<string[]> {
   await expect.poll(foldersOf, { timeout: 30_000 }).toHaveLength(count)
   return foldersOf()
@@ -165,7 +165,7 @@ test(
   { timeout: 120_000 },
   async () => {
     const { id } = await open({ record: ['VIDEO'], viewport: { width: 1280, height: 720 } })
-    // Pictures without any order are what a video takes most for: some of them a second.
+    // Noise is the most expensive content of a video: several frames a second.
     await evaluate(
       id,
       `() => {
@@ -198,10 +198,10 @@ test(
     expect(await artifacts.usedBytes()).toBe(video!.sizeBytes)
     const file = join(tabwire().dataDir, 'partial.webm')
     await writeFile(file, Buffer.from(await (await fetch(video!.url)).arrayBuffer()))
-    // Ended properly, not cut: it says how long it is.
+    // Finished, not cut: it has a duration.
     expect(await isFinishedWebm(file)).toBe(true)
     await rm(file)
-    // What it leaves of the quota is there again, to the byte.
+    // The rest of the quota is available again, to the byte.
     const fill = async (bytes: number) => {
       const { url } = await artifacts.ticket(id, 'filler')
       return (await fetch(url, { method: 'PUT', body: Buffer.alloc(bytes) })).status
@@ -232,7 +232,7 @@ describe('the temporary folder', { timeout: 90_000 }, () => {
 
   test('lets no session begin while it is full', async () => {
     const started = [await open(), await open()]
-    // Each within what it may have, together nearly all that there is.
+    // Each within its own limit, together nearly the whole limit.
     for (const folder of await foldersOfSessions(2)) {
       await writeFile(join(folder, 'profile', 'filler'), Buffer.alloc(TEMP_LIMIT / 2 - 2 * MIB, 1))
     }

@@ -45,7 +45,7 @@ async function evaluate<T>(id: string, expression: string, pageId: string | null
   return action!.result as T
 }
 
-/** Before a page has been drawn nobody can hit anything on it. */
+/** Before a page has been rendered, no input can hit anything on it. */
 async function untilDrawn(id: string, pageId: string, path: string): Promise<void> {
   const isThere = async () => (await get(id))!.pages.some((page) => page.id === pageId && page.url === site.url + path)
   await expect.poll(() => isThere()).toBe(true)
@@ -59,7 +59,7 @@ const touch = (type: string, ...points: object[]) => ({ touch: { type, points } 
 
 describe('what a person does reaches the page', () => {
   let id: string
-  /** What the page saw since it was asked last. */
+  /** Events received by the page since the last call. */
   const seen = () => evaluate<string[]>(id, 'seen.splice(0)')
   const field = () => evaluate<string>(id, 'field.value')
 
@@ -112,7 +112,7 @@ describe('what a person does reaches the page', () => {
       'keyup Enter Enter 13 0',
     ])
     expect(await field()).toBe('a\n')
-    // What a key types is up to the keyboard, where it lies is not.
+    // The text of a key depends on the layout, its physical location does not.
     const [held, z] = [
       { modifiers: ['SHIFT'], code: 'ShiftRight' },
       { modifiers: ['SHIFT'], code: 'KeyY' },
@@ -142,7 +142,7 @@ describe('what a person does reaches the page', () => {
     await dispatch(id, [...click(20, 20), { paste: { text: 'pasted "text"\n' } }])
     expect(await seen()).toEqual([expect.stringMatching(/^paste pasted "text"/)])
     expect(await field()).toBe('pasted "text"\n')
-    // One who handles the event itself gets the text once.
+    // A page that handles the event itself gets the text once.
     await dispatch(id, [...click(510, 10), { paste: { text: 'x'.repeat(100_000) } }])
     expect(await evaluate(id, 'picky.value')).toBe('got 100000')
   })
@@ -165,20 +165,20 @@ describe('what a person does reaches the page', () => {
       'touchstart 0:10,210',
       'touchcancel ',
     ])
-    // A finger that was never down is no reason to fail.
+    // Lifting a finger that was never down is not an error.
     expect(await dispatch(id, [touch('END'), ...click(10, 210)])).toBe(true)
     expect((await seen()).at(-1)).toBe('click 10,10 0/0')
   })
 
   test('a finger that taps, and one that draws the page along', async () => {
     await dispatch(id, [touch('START', { x: 10, y: 210 }), touch('END')])
-    // What a mouse would have done comes after it, as on any touch screen.
+    // Emulated mouse events follow, as on any touch screen.
     await expect.poll(async () => (await evaluate<string[]>(id, 'seen')).at(-1)).toBe('click 10,10 0/0')
     const [from, to] = [500, 200]
     const moves = Array.from({ length: 15 }, (_, step) =>
       touch('MOVE', { x: 400, y: from - ((step + 1) * (from - to)) / 15 }),
     )
-    // The page rolls on for a while, and would roll on under the next test.
+    // The page keeps scrolling for a while, which would affect the next test.
     await evaluate(id, `void (rested = new Promise((rest) => addEventListener('scrollend', rest, { once: true })))`)
     await dispatch(id, [touch('START', { x: 400, y: from }), ...moves, touch('END')])
     await evaluate(id, 'rested.then(() => undefined)')
@@ -187,7 +187,7 @@ describe('what a person does reaches the page', () => {
 
   test('calls at the same time do not mix', async () => {
     await dispatch(id, click(20, 20))
-    // Each change between keys and what no key types takes an answer of the page.
+    // Each change between keys and untypable text requires a response of the page.
     const texts = ['aä', 'oö', 'uü'].map((pair) => pair.repeat(5))
     await Promise.all(texts.map((text) => dispatch(id, [{ text: { text } }])))
     expect(await field()).toMatch(/^(?:(?:aä){5}|(?:oö){5}|(?:uü){5}){3}$/)
@@ -215,7 +215,7 @@ describe('something that can be dragged', () => {
     expect(await seen(id)).toEqual(whole)
     for (const event of dragged) await dispatch(id, [event])
     expect(await seen(id)).toEqual(whole)
-    // However fast the hand was.
+    // Regardless of the speed of the gesture.
     await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 450, 350), mouse('UP', 450, 350)])
     expect(await seen(id)).toEqual(whole)
     await dispatch(id, [mouse('DOWN', 50, 50), mouse('MOVE', 60, 60), mouse('UP', 450, 350)])
@@ -230,7 +230,7 @@ describe('something that can be dragged', () => {
     expect(await seen(id)).toEqual(back)
     await dispatch(id, [...dragged.slice(0, 4), key('DOWN', 'Escape'), key('UP', 'Escape'), mouse('UP', 450, 350)])
     expect(await seen(id)).toEqual(['dragstart', 'dragenter', 'dragend'])
-    // One that was never let go is, when the button goes down again.
+    // A button that was never released is released when it goes down again.
     await dispatch(id, dragged.slice(0, 3))
     await dispatch(id, dragged)
     expect(await seen(id)).toEqual([...back, ...whole])
@@ -256,7 +256,7 @@ describe('something that can be dragged', () => {
     expect(await seen(id)).toEqual(whole)
     await puppetPage!.mouse.move(50, 50)
     await puppetPage!.mouse.down()
-    // The browser by itself tells a place that it comes to only with the next move there.
+    // The browser itself reports a new location only with the next move there.
     await puppetPage!.mouse.move(450, 350, { steps: 4 })
     await puppetPage!.mouse.move(451, 351)
     await puppetPage!.mouse.up()
@@ -315,7 +315,7 @@ describe('a page that does not take it', () => {
 
   test('asks something first, and then takes it', async () => {
     const id = await open('/confirm')
-    // Nobody answers, so that the dialog is dismissed.
+    // Nothing answers it, so the dialog is dismissed.
     expect(await dispatch(id, [...click(20, 20), mouse('MOVE', 30, 30)])).toBe(true)
     expect(await evaluate(id, `document.querySelector('button').textContent`)).toBe('false')
     await terminate(id)

@@ -17,7 +17,7 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const { tabwire, start } = withApp(startTestSite)
 
 /**
- * Blocks of shells and programs: what shows that one works, or why it is not run here. GraphQL is always run.
+ * Shell and program blocks: output that proves success, or the reason why one is not run here. GraphQL always runs.
  */
 const PROGRAMS: Record<string, { shows: RegExp } | { notRun: string }> = {
   'README.md sh 1': { notRun: 'clones and installs; test/setup.test.ts runs npm start in a fresh checkout' },
@@ -34,10 +34,10 @@ const PROGRAMS: Record<string, { shows: RegExp } | { notRun: string }> = {
   'docs/security.md sh 1': { shows: /^tw_\S+$/m },
 }
 
-/** GraphQL that cannot succeed here, and the code that says so. */
+/** GraphQL that cannot succeed here, with the expected code. */
 const REFUSED: Record<string, string> = { 'docs/tasks.md graphql 1': 'AI_NOT_CONFIGURED' }
 
-/** Where the blocks of shells run: as if the server had been started there. */
+/** Working directory of shell blocks: as if the server had been started there. */
 let folder: string
 
 beforeAll(async () => {
@@ -76,7 +76,7 @@ async function runGraphql(
   return data ?? {}
 }
 
-/** Until it shows what it is to show; then it ends, as if somebody pressed Ctrl-C. Null, or what it showed instead. */
+/** Runs until the expected output, then ends as if by Ctrl-C. Null, or the actual output. */
 async function runProgram(
   command: string,
   args: string[],
@@ -107,7 +107,7 @@ const PACKAGES: Record<string, string> = {
   "'puppeteer'": import.meta.resolve('puppeteer-core'),
 }
 
-/** Null, or what is wrong with it. */
+/** Null, or the error. */
 async function runSnippet(snippet: Snippet, variables: Record<string, unknown>): Promise<string | null> {
   if (snippet.language === 'graphql') {
     const { saveProfile } = (await runGraphql(snippet, variables)) as { saveProfile?: { id: string } }

@@ -5,7 +5,7 @@ import { startUnreachable, type Unreachable } from '../support/unreachable.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** What a log has of a session, without what differs from one to the next by nature. */
+/** A session's log without parts that differ between sessions by nature. */
 interface Logged {
   requests: string[]
   webSockets: string[]
@@ -14,7 +14,7 @@ interface Logged {
   phases: string[]
 }
 
-/** Fetches and opens what it is told to, one after the other, for whoever runs it; `by` tells them apart in the log. */
+/** Fetches and opens the given URLs in sequence; `by` identifies the caller in the log. */
 const SCRIPT = `
 async function failAll(targets, by) {
   for (const target of targets) {
@@ -64,7 +64,7 @@ beforeAll(async () => {
 })
 afterAll(() => failing.close())
 
-/** Where nobody listens, and no page of the session may go. */
+/** An unused port, which no page of the session may reach. */
 const ELSEWHERE = '127.0.0.2:8080'
 
 test('the log and the HAR say the same of what fails, with and without a proxy', { timeout: 180_000 }, async () => {
@@ -102,7 +102,7 @@ async function visited(targets: string[], input: Record<string, unknown> = {}): 
   await expect.poll(async () => (await logOf(id)).lines, { timeout: 60_000 }).toContain('CONSOLE: all done')
   await expect.poll(async () => (await get(id))!.pendingRequestCount).toBe(0)
   await terminate(id)
-  // Lines and requests are recorded a moment after they happened: by the end all are.
+  // Messages and requests are recorded a moment later: by the end all are.
   return { ...(await logOf(id)), har: await harOf(id) }
 }
 
@@ -117,7 +117,7 @@ async function harOf(id: string): Promise<string[]> {
     .sort()
 }
 
-/** The page is asked for by the targets that it fails at, which differ. */
+/** The failing targets request the page under different names. */
 const hidden = (text: string) => text.replace(/\/\?%5B[^"\s]*/, '/?targets')
 
 async function logOf(id: string): Promise<Omit<Logged, 'har'>> {

@@ -66,7 +66,7 @@ describe('a proxy of the user', () => {
     expect(upstream.asked.some((what) => what.startsWith('GET http://behind.test:'))).toBe(true)
     const told = await everythingOf(session.id)
     expect(told).toContain(`"proxy":"http://127.0.0.1:${upstream.port}"`)
-    // Only it knows who answered.
+    // Only the proxy knows which server responded.
     expect(told).not.toMatch(/"remoteAddress":"/)
     const commands = (await processes()).map(({ command }) => command).join('\n')
     await terminate(session.id)

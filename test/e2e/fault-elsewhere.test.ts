@@ -38,7 +38,7 @@ test('a fault of something else, while a request is read, costs that request not
   const head = ['POST /graphql HTTP/1.1', `Host: ${serverUrl.host}`, `X-API-Key: ${apiKey}`]
   const type = ['Content-Type: application/json', `Content-Length: ${body.length}`]
   const socket = connect(Number(serverUrl.port), serverUrl.hostname)
-  // Head and body come to the parser at once. The second request shows that it can go on after the first.
+  // Head and body reach the parser together. The second request proves that it still works after the first.
   for (let number = 1; number <= 2; number += 1) {
     socket.write([...head, ...type, '', body].join('\r\n'))
     let response = ''

@@ -23,11 +23,11 @@ const FIXTURE = join(import.meta.dirname, '..', 'support', 'throwing-listeners.m
 const SIDE_BY_SIDE = 16
 /** Rounds without a new fault after which there are none left. */
 const ENOUGH = 5
-/** Of a shutdown, and of a start that is slow. */
+/** Lines of a shutdown, and of a slow start. */
 const EXPECTED_LINES =
   /^(Ending the sessions; press Ctrl-C again to exit immediately\.|Still (opening the database|starting a browser) \(\d+ s\))\n/gm
 
-/** Of each kind some fail: else the instrument would be broken. */
+/** Some of each kind must fail; otherwise the instrumentation is broken. */
 const KINDS = [
   /^Socket 'connect'/,
   /^Socket 'data'/,
@@ -111,7 +111,7 @@ describe.for(Object.entries(DATABASES))('a fault in any listener of a connection
     return (await response.json()) as Reply<T>
   }
 
-  /** Asks until the database was there. No other answer is had. */
+  /** Retries until the database was available, and accepts no other error. */
   async function must<T>(query: string, variables: object = {}): Promise<T> {
     for (;;) {
       const { data, errors } = await ask<T>(query, variables)

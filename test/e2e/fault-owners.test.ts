@@ -15,7 +15,7 @@ import { leakGate } from '../support/leak-gate.ts'
  * once; see throwing-listeners.mjs. Each round uses all that there is with a session of its own, beside a neighbor.
  */
 
-// Each round starts browsers, and there are as many rounds as a browser has listeners: minutes, and ten times that under load.
+// Each round starts browsers, with a round for each listener of a browser: minutes, and ten times that under load.
 vi.setConfig({ testTimeout: 1_800_000, hookTimeout: 120_000 })
 leakGate()
 
@@ -23,7 +23,7 @@ const FIXTURE = join(import.meta.dirname, '..', 'support', 'throwing-listeners.m
 const SIDE_BY_SIDE = 3
 /** Rounds without a new fault after which there are none left. */
 const ENOUGH = 2
-/** Of a shutdown, and of a start that is slow. */
+/** Lines of a shutdown, and of a slow start. */
 const EXPECTED_LINES =
   /^(Ending the sessions; press Ctrl-C again to exit immediately\.|Still (opening the database|starting a browser) \(\d+ s\))\n/gm
 
@@ -92,7 +92,7 @@ interface Reply<T> {
   errors?: ReplyError[]
 }
 
-/** A query that the schema does not allow would leave untried what it is for. */
+/** An invalid query would leave its target untested. */
 function expectValid(errors: readonly ReplyError[]): void {
   expect(errors.filter(({ extensions }) => extensions.code.startsWith('GRAPHQL_'))).toEqual([])
 }
@@ -119,7 +119,7 @@ async function ask<T>(query: string, variables: object = {}): Promise<Reply<T> |
   return reply
 }
 
-/** Asks until it is answered: a connection that ends tells nothing about what was asked for. */
+/** Retries until there is a response: a broken connection says nothing about the outcome. */
 async function must<T>(query: string, variables: object = {}): Promise<T> {
   for (;;) {
     const reply = await ask<T>(query, variables)
@@ -128,7 +128,7 @@ async function must<T>(query: string, variables: object = {}): Promise<T> {
   }
 }
 
-/** Codes of what a fault ends before it is answered. A body that is not read whole is none. */
+/** Codes for requests that a fault ends before the response. A partial body does not count. */
 const STABLE: Record<string, RegExp> = {
   INTERNAL: /^Something went wrong/,
   DATABASE_UNAVAILABLE: /./,
@@ -194,7 +194,7 @@ async function followByEvents(id: string): Promise<void> {
   expect(text).not.toContain('GRAPHQL_')
 }
 
-/** A client at its work, until that is done or its connection ends. Code of that end; null: it had no connection. */
+/** A client at work, until it is done or its connection ends. Returns the close code; null: it had no connection. */
 async function drive(id: string): Promise<number | null> {
   const reply = await ask<{ session: { access: { cdpUrl: string } | null } }>(
     'query ($id: ID!) { session(id: $id) { access(ttlSeconds: 60) { cdpUrl } } }',
@@ -218,12 +218,12 @@ async function drive(id: string): Promise<number | null> {
 
 const ACT = `mutation ($id: ID!, $actions: [ActionInput!]!) {
   runActions(sessionId: $id, actions: $actions) { success } }`
-// One that is not answered holds up all that comes after it.
+// An unanswered dialog blocks everything after it.
 const DIALOG = [{ evaluate: { expression: `() => { confirm('sure?') }` } }, { dialog: { accept: true } }]
 const actionsAt = (url: string) => [{ evaluate: { expression: '1 + 1' } }, { screenshot: {} }, { navigate: { url } }]
 
 interface Ended extends State {
-  /** What came of its actions; null: no response. */
+  /** Results of its actions; null: no response. */
   acted: { success: boolean }[] | null
 }
 
@@ -238,7 +238,7 @@ async function round(): Promise<Ended> {
   const stream = followByEvents(id)
   await ask(ACT, { id, actions: DIALOG })
   const acted = ask<{ runActions: { success: boolean }[] }>(ACT, { id, actions: actionsAt(`${site.url}/page/frame`) })
-  // Closed by itself, by a fault, because the session has ended.
+  // Closed by itself, by a fault, or because the session has ended.
   expect([null, 1000, 1005, 1006, 1011, 4001]).toContain(await drive(id))
   const actions = await acted
   await must('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
@@ -253,7 +253,7 @@ const isExpected = ({ status, endReason, events: { nodes } }: State) =>
   ['CLOSED TERMINATED', 'FAILED INTERNAL_ERROR', 'FAILED LAUNCH_FAILED'].includes(`${status} ${endReason}`) &&
   nodes[0]?.endReason === endReason
 
-/** Rounds until nothing fails that has not failed before. */
+/** Rounds until there are no new failures. */
 async function untilAllHaveFailed(...kinds: string[]): Promise<Ended[]> {
   const ends: Ended[] = []
   await mode(...kinds)
@@ -290,13 +290,13 @@ test('a fault in any listener or timer of a session ends what it belongs to, and
   const { fired, unowned } = await found()
   await mode()
   expect(server.child.exitCode).toBeNull()
-  // What is the server's own, and nothing of a session or a connection.
+  // Faults of the server itself, not of a session or a connection.
   expect(unowned.filter((place) => !OF_THE_SERVER.test(place))).toEqual([])
-  // Of each kind some: else the instrument would be broken.
+  // Some of each kind must fail; otherwise the instrumentation is broken.
   const places = fired.map(([place]) => place)
   for (const kind of KINDS) expect(places).toContainEqual(expect.stringMatching(kind))
   expect(fired.length).toBeGreaterThan(100)
-  // Where nothing fails any more, all of it is done.
+  // Once nothing fails anymore, everything succeeds.
   const acted = [{ success: true }, { success: true }, { success: true }]
   expect(ends.at(-1)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED', acted })
   const { status, consoleMessageCount } = await stateOf(neighbor)

@@ -7,7 +7,7 @@ import { commandEnvironment, startTabwire, type RunningCommand } from '../suppor
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { leakGate } from '../support/leak-gate.ts'
 
-/** What listeners and promises throw where nobody catches it: it ends its owner; without one, the server, gracefully. */
+/** Uncaught errors of listeners and promises: they end their owner or, without one, the server, gracefully. */
 
 // Whole servers are started, and the machine may be busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })

@@ -14,9 +14,9 @@ let tabwire: TestApp
 let browser: Browser
 let context: BrowserContext
 let page: Page
-/** What the page asked of other hosts: refused, as if the network had been cut. */
+/** Requests of the page to other hosts: refused, as if there were no network. */
 let outside: string[]
-/** What the browser complained of. */
+/** Errors and warnings of the browser. */
 let complaints: string[]
 
 beforeAll(async () => {
@@ -65,7 +65,7 @@ async function setVariables(variables: object): Promise<void> {
   await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines').click()
   await page.keyboard.press('Control+A')
   await page.keyboard.insertText(JSON.stringify(variables))
-  // The editor closes what was opened, as if somebody typed: that is one bracket too many.
+  // The editor auto-closes brackets as if typed, so there is one too many.
   await page.keyboard.press('Control+Shift+End')
   await page.keyboard.press('Delete')
 }
@@ -75,10 +75,10 @@ async function run(operation: string): Promise<void> {
   await page.getByRole('menuitem', { name: operation }).click()
 }
 
-/** What the result shows, with the spaces that the editor makes unbreakable. */
+/** Text of the result, including the editor's non-breaking spaces. */
 const result = async () => (await page.locator('.result-window').innerText()).replaceAll('\u00a0', ' ')
 
-/** The editor renders what is in sight. */
+/** The editor renders only visible lines. */
 async function scrollResult(to: 'Home' | 'End'): Promise<void> {
   await page.locator('.result-window .view-lines').click()
   await page.keyboard.press(`Control+${to}`)

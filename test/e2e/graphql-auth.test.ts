@@ -10,7 +10,7 @@ leakGate()
 let site: TestSite
 let tabwire: TestApp
 let sessionId: string
-/** A session that another owner must not see anything of, and one of each of its nodes. */
+/** A session that is invisible to other owners, and one of each of its nodes. */
 let nodeIds: string[]
 
 beforeAll(async () => {
@@ -58,7 +58,7 @@ async function createKey(input: object): Promise<Created['createApiKey']> {
 const codeOf = async (query: string, variables: Record<string, unknown>, key: string | null) =>
   (await tabwire.send(query, variables, key)).errors?.[0]?.extensions.code
 
-/** Code of the error that a subscription is refused with; null when it delivers. */
+/** Error code of a refused subscription; null if it delivers. */
 async function subscribing(query: string, key: string): Promise<string | null> {
   const raw = await initRawSocket(tabwire.url, { 'X-API-Key': key })
   raw.send({ type: 'subscribe', id: '1', payload: { query } })
@@ -213,7 +213,7 @@ describe('an end of a key', () => {
     const late = await openRawSocket(tabwire.url)
     late.send({ type: 'connection_init', payload: { 'x-api-key': secret } })
     expect((await late.closed).code).toBe(4403)
-    // Revoking again changes nothing.
+    // Revoking is idempotent.
     expect(await tabwire.query(REVOKE, { id: apiKey.id })).toMatchObject({ revokeApiKey })
   })
 

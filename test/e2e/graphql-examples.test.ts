@@ -43,7 +43,7 @@ interface Batch {
   cursor: string
 }
 
-/** Batches of an example until the condition holds; then it unsubscribes, as one who closes the page. */
+/** Batches of an example until the condition holds; then unsubscribes, like a client that closes the page. */
 async function watch<T>(example: string, variables: object, until: (seen: T[]) => boolean): Promise<T[]> {
   const seen: T[] = []
   for await (const { data, errors } of tabwire

@@ -2,7 +2,7 @@ import { serverAudits } from 'graphql-http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startFakeServer, type FakeServer } from '../server/fake-server.ts'
 
-// The audits ask about the transport alone, so what lies behind it may be a fake.
+// The audits check only the transport, so the domain may be a fake.
 let server: FakeServer
 
 beforeAll(async () => {

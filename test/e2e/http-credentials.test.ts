@@ -26,7 +26,7 @@ const SECRETS = [
 
 let site: OptionsSite
 let app: TestApp
-/** What the server wrote into its own log. */
+/** Output of the server's log. */
 let written = ''
 const { start, terminate, get } = sessionApi(() => app)
 const { run } = actionApi(() => app)
@@ -61,7 +61,7 @@ const requestsOf = (id: string) =>
 const statusesOf = async (id: string, path: string) =>
   (await requestsOf(id)).filter(({ url }) => new URL(url).pathname === path).map(({ status }) => status)
 
-/** What a request of a page comes to. */
+/** Result of a page's request. */
 async function fetched(id: string, expression: string, pageId = 'p1'): Promise<unknown> {
   const [step] = await run(id, [{ evaluate: { expression } }], pageId)
   expect(step!.error).toBeNull()

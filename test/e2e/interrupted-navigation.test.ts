@@ -5,9 +5,9 @@ import { connectApi } from '../support/connect-api.ts'
 import { startHeldSite } from '../support/site-held.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** Goes elsewhere while the step's own navigation is pending, for which nobody has clicked. */
+/** Navigates away, without a user gesture, while the step's own navigation is pending. */
 const MOVES_ON = `<script>fetch('/held/moves-on').then(() => { location = '/rival'; fetch('/held/moved-on') })</script>`
-/** Keeps the browser from showing another document until it has asked for one itself. */
+/** Delays the browser's next document until the page itself has started a navigation. */
 const BUSY = `<script>fetch('/held/busy').then(() => {
   const request = new XMLHttpRequest()
   request.open('GET', '/held/done', false)
@@ -27,7 +27,7 @@ const { run } = actionApi(tabwire)
 const { cdpUrlOf } = connectApi(tabwire)
 
 const open = async (id: string, path: string, waitUntil = 'LOAD') => {
-  // As long as may be: a step that waits in vain is seen to hang.
+  // The maximum: a step that waits in vain visibly hangs.
   const [step] = await run(id, [{ navigate: { url: `${site().url}${path}`, waitUntil, timeoutMs: 120_000 } }])
   const { finalUrl } = step!.details
   return {
@@ -63,7 +63,7 @@ test('a step whose document is replaced by one that the page before had asked fo
   site().release('/held/busy')
   await site().asked('/held/done')
   const step = open(id, '/unfinished')
-  // The page that is left is busy, so the browser has the response, but cannot show it.
+  // The previous page is busy, so the browser has the response, but cannot show it.
   await client.event(({ method, params }) => {
     const { response } = (params ?? {}) as { response?: { url: string } }
     return method === 'Network.responseReceived' && response?.url === `${site().url}/unfinished`
@@ -81,7 +81,7 @@ for (const rival of ['/held/rival', 'about:blank']) {
   test(`so does one that is canceled by a click, once ${rival} is shown`, async () => {
     const { id } = await start({})
     await open(id, `/link?${rival}`)
-    // Before a page has been drawn nobody can hit anything on it.
+    // Before a page has been rendered, no input can hit anything on it.
     const drawn = 'new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(1))))'
     await run(id, [{ evaluate: { expression: drawn } }])
     const { client, sessionId } = await attachTo(id)

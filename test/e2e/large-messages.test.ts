@@ -59,7 +59,7 @@ test('a line too large is one EntriesDropped in its place, also while a client h
   const { texts, dropped } = await logOf(session.id)
   expect(texts.map((text) => text!.length)).toEqual([6, 32_768, 5])
   expect(dropped).toMatchObject([{ reason: 'MESSAGE_TOO_LARGE', count: 1, kinds: ['CONSOLE_MESSAGE'] }])
-  // The client goes on without it.
+  // The client continues without it.
   expect(await client.send('Browser.getVersion')).toBeTruthy()
   await terminate(session.id)
 })

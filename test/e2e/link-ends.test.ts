@@ -116,7 +116,7 @@ async function castOverWebSocket(token: string) {
 
 const drafts = async () => (await readdir(join(tabwire.dataDir, 'artifacts', '.unfinished'))).length
 
-/** A PUT of a file whose end does not come. */
+/** A PUT of a file that never ends. */
 async function beginUpload(url: string) {
   const before = await drafts()
   const request = httpRequest(url, { method: 'PUT', headers: { 'content-length': 1_000_000 } })
@@ -133,11 +133,11 @@ async function beginUpload(url: string) {
   return { request, answered, closed }
 }
 
-/** How long opening everything has taken at most, so that what expires does not expire before. */
+/** Maximum time to open everything, so that nothing expires earlier. */
 let openingMs = 500
 const enoughSeconds = () => 2 + Math.ceil((openingMs * 4) / 1000)
 
-/** Everything that links of a key have open, each well under way. */
+/** Opens everything that links of a key can open, each in progress. */
 async function openAll(links: Links) {
   const started = performance.now()
   const token = tokenOf(links)
@@ -174,7 +174,7 @@ async function expectAllEnded(
   expect(detached(log)!['detachReason']).toBe(reason)
 }
 
-/** What a new request of each link gets. */
+/** Response to a new request for each link. */
 async function statusesOf(app: TestApp, links: Links): Promise<unknown[]> {
   const here = (url: string) => url.replace(/^(http|ws):\/\/[^/]+/, app.url.replace(/^http/, '$1'))
   const { cdpUrl } = links.session.access

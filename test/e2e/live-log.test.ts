@@ -129,11 +129,11 @@ describe('the whole log, live', () => {
         for await (const batch of follow(EVENTS, 'sessionEvents', { id, after }, client)) {
           seen.push(...batch.entries)
           after = batch.cursor
-          // Not a goodbye: the network is gone.
+          // Without a closing handshake: the network is gone.
           if (seen.length >= goal) socket.open?.terminate()
         }
       } catch {
-        // That it ended abruptly is what this is about.
+        // The abrupt end is expected.
       }
     }
     await terminate(id)
@@ -232,7 +232,7 @@ describe('readers', () => {
   })
 })
 
-/** A WebSocket client that subscribes and then does not read from its socket until it is told to. */
+/** A WebSocket client that subscribes and then stops reading from its socket until the test resumes it. */
 async function openStalledReader(id: string): Promise<{ entries: Entry[]; readOn(): Promise<Entry[]> }> {
   const { hostname, port } = new URL(tabwire.url)
   const raw = createConnection({ host: hostname, port: Number(port) })

@@ -35,7 +35,7 @@ async function firstCode(query: string, token: string): Promise<unknown> {
   return undefined
 }
 
-/** The first frame, or the code of what was refused. */
+/** The first frame, or the error code. */
 async function firstFrame(id: string, token: string): Promise<string> {
   for await (const { data, errors } of tabwire()
     .client(token)

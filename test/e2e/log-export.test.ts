@@ -39,9 +39,9 @@ const PAGE = `<title>Exported</title><script>
 let dataDir: string
 let site: PagesSite
 let tabwire: TestApp
-/** Of a session that has every kind of entry. */
+/** A session with every kind of entry. */
 let everything: OwnedThings
-/** Of another owner. */
+/** Data of another owner. */
 let foreign: OwnedThings
 /** A session whose log is long. */
 let long: string
@@ -97,7 +97,7 @@ async function linesOf(id: string, wanted?: Wanted): Promise<Line[]> {
   return linesIn(await (await fetch((await linkTo(id, 'NDJSON', wanted)).url)).text())
 }
 
-/** A session that ended after it asked for everything on the page. */
+/** A session that ended after it had requested everything on the page. */
 async function visited(): Promise<string> {
   const { id } = await start({ initialPrompt: `${site.url}/`, name: 'visited' })
   const texts = async () => wholeLog<{ text?: string }>(tabwire, id, '... on ConsoleMessage { text }')
@@ -123,7 +123,7 @@ describe('an export as HAR', () => {
     await tabwire.close()
     tabwire = await startTestApp({ dataDir })
     expect(await paths()).toEqual(expect.arrayContaining(asked))
-    // Links are as good as before: the server has the same keys.
+    // Links remain valid: the server has the same keys.
     expect((await fetch(url.replace(/^http:\/\/[^/]+/, tabwire.url))).status).toBe(200)
   })
 
@@ -192,7 +192,7 @@ describe('an export as NDJSON', () => {
       if (text.join('').split('\n').length > 3) break
     }
     left.abort()
-    // The last line may be half of one.
+    // The last line may be incomplete.
     const lines = linesIn(text.join('').replace(/[^\n]*$/, ''))
     const rest = linesIn(await (await fetch(`${url}&after=${lines.at(-1)!.cursor}`)).text())
     const sequences = [...lines, ...rest].map(({ sequence }) => sequence)
@@ -284,7 +284,7 @@ describe('a download that is under way', () => {
     return { id: createApiKey.apiKey.id, secret: createApiKey.secret }
   }
 
-  /** The response of which nobody reads the rest. */
+  /** A response that is not read to its end. */
   async function stalled(url: string) {
     const asked = httpRequest(url).end()
     const closed = once(asked, 'close')
@@ -327,7 +327,7 @@ describe('a download that is under way', () => {
   })
 })
 
-/** Members of lines that the fields of the API do not have under this name. */
+/** Members of lines without an API field of the same name. */
 const MORE = new Set([
   'kind',
   'requestId',
@@ -338,10 +338,10 @@ const MORE = new Set([
   'responseBody',
   'bodyOmitted',
 ])
-/** Fields of entries that lines do not repeat; artifacts are there by their ids. */
+/** Fields of entries that lines omit; artifacts are referenced by id. */
 const LESS = new Set(['id', 'sessionId', 'artifact'])
 
-/** Every field that shows what an entry itself says, but for links. */
+/** Every field with data of the entry itself, except links. */
 function selectionOf(type: GraphQLObjectType): string {
   const fields = Object.values(type.getFields()).flatMap(({ name, type: ofField, args }) => {
     const named = getNamedType(ofField)

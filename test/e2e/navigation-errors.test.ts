@@ -25,10 +25,10 @@ const { tabwire, site, start, terminate, untilLogged, cdpUrlOf } = withApp(
 const { startAt, navigated } = navigationApi(tabwire)
 const { run, logged } = actionApi(tabwire)
 
-/** With time enough on a slow machine: what fails here fails by itself. */
+/** With a timeout long enough for a slow machine: failures here have other causes. */
 const to = (url: string) => ({ navigate: { url, timeoutMs: 120_000 } })
 
-/** Where nobody listens. */
+/** An unused port. */
 let refusedUrl: string
 
 beforeAll(async () => {
@@ -142,7 +142,7 @@ describe('what failed', () => {
     const started = await start({ initialPrompt: `${site().url}/file.bin` })
     await untilLogged(started.id, (log) => ofKind(log, 'Download').length > 0)
     await terminate(started.id)
-    // Whatever became of it is known by its end.
+    // Its outcome is known by its end.
     expect((await navigated(started.id)).lastNavigationError).toBeNull()
     expect(await logged(started.id)).toEqual([])
   })

@@ -5,7 +5,7 @@ import { navigationApi } from '../support/navigation-api.ts'
 import { openSilentPort } from '../support/silent-port.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** So that a host that does not respond has failed at once, and one that has responded is seen to have. */
+/** Short for hosts that do not respond, yet long enough to see a response. */
 const { tabwire, site, start, terminate } = withApp(startLateSite, { warmBrowsers: 1 }, { deadlines: { firstPage: 1 } })
 const { startAt, navigated } = navigationApi(tabwire)
 const { run, logged } = actionApi(tabwire)

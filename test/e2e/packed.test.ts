@@ -25,7 +25,7 @@ beforeAll(() => {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  // What the build prints comes before.
+  // Output of the build comes first.
   const [{ filename, files }] = JSON.parse(answer.slice(answer.search(/^\[/m))) as [
     { filename: string; files: { path: string }[] },
   ]

@@ -13,7 +13,7 @@ import { wholeLog } from '../support/whole-log.ts'
 
 leakGate()
 
-/** Keeps what it is told under /keep?value=…, and tells on /tell what it and the page still know. */
+/** Stores the value of /keep?value=…, and reports at /tell what the site and the page still know. */
 const KEEP = `<!doctype html><link rel="icon" href="data:,"><body><script>
   const value = new URL(location).searchParams.get('value')
   localStorage.setItem('local', value)
@@ -36,7 +36,7 @@ const TELL = `<!doctype html><link rel="icon" href="data:,"><pre id="out"></pre>
     }
   }
 </script>`
-/** Tells the site before it hangs; a request that is waited for lets nothing in between. */
+/** Notifies the site before it hangs; a synchronous request blocks everything else. */
 const HANG = `<!doctype html><link rel="icon" href="data:,"><script>
   localStorage.setItem('a', 'b')
   setTimeout(() => {
@@ -47,7 +47,7 @@ const HANG = `<!doctype html><link rel="icon" href="data:,"><script>
   })
 </script>`
 
-/** Cookies do not tell ports apart, so that two sites need two names. */
+/** Cookies ignore ports, so two sites need two names. */
 async function startSite(host: string): Promise<{ url: string; server: Server; hanging: Promise<void> }> {
   const { promise: hangs, resolve: hanging } = Promise.withResolvers<void>()
   const server = createServer((request, response) => {

@@ -20,7 +20,7 @@ const QUOTA = 50_000_000
 
 let site: ActionSitePages
 let tabwire: TestApp
-/** What the server wrote into its own log, from warnings on. */
+/** Output of the server's log, from warnings on. */
 const serverLog: { kind?: string; msg: string }[] = []
 const api = sessionApi(() => tabwire)
 const artifacts = artifactApi(() => tabwire)
@@ -28,7 +28,7 @@ const artifacts = artifactApi(() => tabwire)
 beforeAll(async () => {
   site = await startActionPages()
   const logger = pino({ level: 'warn' }, { write: (line) => serverLog.push(JSON.parse(line) as { msg: string }) })
-  // Without spare browsers, so that a test can tell which one is its session's.
+  // Without a warm pool, so that a test can identify its session's browser.
   tabwire = await startTestApp({ artifactQuotaBytes: QUOTA, warmBrowsers: 0 }, logger)
 })
 
@@ -72,7 +72,7 @@ const kindsOf = async (id: string) => (await artifactsOf(id)).map(({ kind }) => 
 const kindsInLog = async (id: string) =>
   (await logOf(id)).flatMap(({ __typename, kind }) => (__typename === 'ArtifactCreated' ? [kind] : [])).toSorted()
 
-/** What the server has said since this was asked last, of files that it did not keep. */
+/** Log lines since the last call about files that were not saved. */
 const notKept = () =>
   serverLog
     .splice(0)
@@ -93,7 +93,7 @@ async function act(id: string, ...actions: object[]): Promise<void> {
   expect(runActions.filter(({ success }) => !success)).toEqual([])
 }
 
-/** Whether the bytes are what their kind says, of the page that was opened. */
+/** Whether the bytes match their kind, and show the opened page. */
 async function expectReadable({ kind, contentType, url, sizeBytes }: Artifact): Promise<void> {
   const response = await fetch(url)
   expect(response.headers.get('content-type')).toContain(contentType)
@@ -105,7 +105,7 @@ async function expectReadable({ kind, contentType, url, sizeBytes }: Artifact): 
   if (kind === 'VIDEO') expect(bytes.subarray(0, 4).toString('hex')).toBe('1a45dfa3')
 }
 
-/** Leaves so much of the quota while the work goes on. Recordings that are being made would count in it, too. */
+/** Leaves the given part of the quota during the work. Recordings in progress would count, too. */
 async function withRoomFor(bytes: number, work: () => Promise<void>): Promise<void> {
   const { id } = await api.start({ record: [] })
   const { url, artifactId } = await artifacts.ticket(id, 'filler')
@@ -169,7 +169,7 @@ describe('recordings', () => {
   test('for which there is no room are missing, and nothing else', async () => {
     await withRoomFor(10_000, async () => {
       const { id } = await startRecording({ record: ['TRACE', 'HAR'] })
-      // What cannot be compressed makes the trace larger than that.
+      // Incompressible data makes the trace larger than that.
       await act(id, { evaluate: { expression: `void '${randomBytes(10_000).toString('base64')}'` } })
       expect(await api.terminate(id)).toMatchObject({ status: 'CLOSED', endReason: 'TERMINATED' })
       expect(await kindsOf(id)).toEqual(['HAR'])

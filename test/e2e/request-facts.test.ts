@@ -3,7 +3,7 @@ import { startExchangeSite } from '../support/site-exchanges.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** What DevTools shows of a request besides its body. */
+/** Data of requests, besides bodies, that DevTools shows. */
 
 const PIXEL = Buffer.from('R0lGODlhAQABAAAAACw=', 'base64')
 const keep = { 'cache-control': 'max-age=600' }
@@ -94,14 +94,14 @@ interface Request {
   cookiesOmitted: number
 }
 
-/** The requests of a page once it says that it has asked for everything. */
+/** The requests of a page once it reports that it has sent all. */
 async function visit(path: string): Promise<(path: string) => Request[]> {
   const { id } = await start({ initialPrompt: `${site().url}${path}` })
   const said = () => wholeLog<{ text: string }>(tabwire(), id, 'text', { connection: 'consoleMessages' })
   await expect.poll(said).toContainEqual({ text: 'asked' })
   const counts = `query ($id: ID!) { session(id: $id) { pendingRequestCount } }`
   await expect.poll(() => tabwire().query(counts, { id })).toEqual({ session: { pendingRequestCount: 0 } })
-  // Whatever waited to be written is then.
+  // By then all pending entries are written.
   await terminate(id)
   const fields = FIELDS.replaceAll('...cookie', COOKIE)
   const all = await wholeLog<Request>(tabwire(), id, fields, { connection: 'networkRequests' })

@@ -3,7 +3,7 @@ import { startExchangeSite } from '../support/site-exchanges.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** How requests ended, as the log tells it, against what the server and the page did. */
+/** Outcomes of requests in the log, compared with the actions of server and page. */
 
 const streams = (type: string) => ({ 'content-type': type, 'x-stream': 'yes' })
 
@@ -115,7 +115,7 @@ test('what a page sends while it is left has the outcome that the network tells'
   const paths = ['/beacon', '/ping', '/keepalive', '/beacon-target']
   await isHeld(...paths)
   await expect.poll(() => requestsTo(id, '/next')).toHaveLength(1)
-  // Aborted by the browser without a word.
+  // Aborted by the browser without an event.
   await expect.poll(() => requestsTo(id, '/held-xhr')).toMatchObject([{ outcome: 'CANCELED', status: null }])
   for (const path of paths) {
     expect(await requestsTo(id, path)).toEqual([])

@@ -6,7 +6,7 @@ import { withApp } from '../support/with-app.ts'
 const { tabwire, site, start, terminate } = withApp(
   startTestSite,
   {},
-  // What a page said is heard, and files are finished, however slow both are.
+  // Events of pages are recorded, and files finished, however slow both are.
   { deadlines: { flush: 20_000, files: 60_000 } },
 )
 
@@ -17,7 +17,7 @@ const COUNT = `query ($id: ID!) { session(id: $id) { networkRequestCount } }`
 const PENDING = `query ($id: ID!) { session(id: $id) { pendingRequestCount } }`
 
 test('each request of a page that never stops asking has one end, though answers come while the session ends', async () => {
-  // Recordings take their time to be finished: meanwhile the page goes on.
+  // Finishing recordings takes a while, during which the page continues.
   const session = await start({ initialPrompt: `${site().url}/title`, record: ['TRACE', 'HAR'] }, 'LOADED')
   await tabwire().query(ASK, { id: session.id })
   const answered = async () => {

@@ -8,7 +8,7 @@ import { withApp } from '../support/with-app.ts'
 
 const { tabwire, site, start, terminate } = withApp(startLiveSite, { maxSessions: 20 })
 const { run } = actionApi(tabwire)
-/** A page that tells what a picture shows. */
+/** A page that identifies the content of a frame. */
 let looker: string
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ async function refusal(variables: object, apiKey?: string): Promise<{ code: stri
   throw new Error('it was not refused')
 }
 
-/** The colour in the middle of a picture: a letter for each of red, green and blue that is in it. */
+/** Color at the center of a frame: a letter for each of red, green and blue in it. */
 async function colourOf({ data }: Frame): Promise<string> {
   const expression = `async (data) => {
     const image = new Image()
@@ -74,7 +74,7 @@ async function evaluate(id: string, expression: string, pageId: string | null = 
   return action!.result
 }
 
-/** The first frame that shows the colour. */
+/** The first frame with that color. */
 async function until(frames: AsyncIterator<Frame>, colour: string): Promise<Frame> {
   for (;;) {
     const { value, done } = await frames.next()
@@ -90,7 +90,7 @@ test('the first frame of a page that stands still is there at once', async () =>
   expect(frame).toMatchObject({ pageId: 'p1', width: 320, height: 200, viewport: VIEWPORT, skipped: 0 })
   expect(Math.abs(Date.now() - Date.parse(frame.at))).toBeLessThan(60_000)
   expect(await colourOf(frame)).toBe('320x200 r')
-  // One who comes later sees the same, in the size that was asked for.
+  // A late viewer sees the same, in the requested size.
   const others = watch(id, { maxWidth: null, maxHeight: 100 })
   const { value: other } = (await others.next()) as { value: Frame }
   expect(await colourOf(other)).toBe('160x100 r')
@@ -118,7 +118,7 @@ test('frames follow what the page does, as many as were asked for', async () => 
   // Two seconds of it; how many the other gets depends on the machine, so that only the proportion counts.
   expect(counted).toBeGreaterThan(slow.length * 3)
   expect(new Set(slow.map(({ data }) => data)).size).toBe(5)
-  // What maxFps leaves out was not too much for the reader.
+  // Frames skipped by maxFps do not count as dropped.
   expect(slow.map(({ skipped }) => skipped)).toEqual([0, 0, 0, 0, 0])
   await terminate(id)
 })
@@ -127,7 +127,7 @@ test('the last change is seen, however few frames were asked for', async () => {
   const id = await open('/animation')
   const frames = watch(id, { maxFps: 1, maxWidth: 100 })
   await frames.next()
-  // Far more frames than the browser sends without an answer, and then the page stands still.
+  // Far more frames than the browser sends without acknowledgment, and then the page stops changing.
   await evaluate(
     id,
     `new Promise((done) => setTimeout(() => {
@@ -169,7 +169,7 @@ test('a reader that does not read gets the newest frame, and is told how many it
   socket.resume()
   await vi.waitFor(async () => expect(await colourOf(frames.at(-1)!)).toMatch(/ g$/), { interval: 250, ...PATIENCE })
   expect(Math.max(...frames.map(({ skipped }) => skipped))).toBeGreaterThan(0)
-  // Nothing is queued for it but what lies in the sockets.
+  // Nothing is queued for it beyond the sockets' buffers.
   expect(frames.length).toBeLessThan(60)
   socket.terminate()
   await terminate(id)
@@ -189,13 +189,13 @@ test('it goes on over navigations, to other sites too', async () => {
 
 test('it begins however the page is changing', async () => {
   const id = await open('/red')
-  // Each site has a process of its own, and between two there is a moment in which none can be shown.
+  // Each site has a process of its own, and between two there is a moment without frames.
   const sites = [site().url.replace('127.0.0.1', 'localhost'), site().url]
   let isOver = false
   const changing = (async () => {
     for (let n = 0; !isOver; n += 1) await run(id, [{ navigate: { url: `${sites[n % 2]}/blue` } }])
   })()
-  // Each quality is a cast of its own.
+  // Each quality has a cast of its own.
   for (let quality = 1; quality <= 40; quality += 1) {
     const frames = watch(id, { quality })
     expect((await frames.next()).done).toBe(false)
@@ -271,7 +271,7 @@ test('a dialog waits on when a reader leaves', async () => {
   const id = await open('/confirm')
   const frames = watch(id)
   await frames.next()
-  // A step that opens a dialog is done, and leaves it to a later one.
+  // A step that opens a dialog is done, and leaves the dialog to a later one.
   const [clicked] = await run(id, [{ click: { target: { css: 'button' } } }])
   expect(clicked!.details['dialog']).toMatchObject({ message: 'Sure?' })
   await frames.return(undefined)

@@ -14,7 +14,9 @@ const A_BROWSER = { timeout: 120_000 }
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
-/** A checkout of its own, whose sources the tests change; without the dashboard's, so that only its built pages are there. */
+/**
+ * A separate checkout whose sources the tests change; without dashboard sources, so that it has only the built pages.
+ */
 let checkout: string
 let dataDir: string
 let built: {
@@ -68,7 +70,7 @@ describe('the bundle is built', () => {
     expect((await help()).stdout).toContain('renew the database')
     expect(await ensure()).toEqual([])
 
-    // As an editor that writes another file and renames it, or a checkout of an older commit, may leave it.
+    // As left by an editor that writes a new file and renames it, or by a checkout of an older commit.
     writeFileSync(file('added.ts'), '')
     utimesSync(file('added.ts'), new Date(0), new Date(0))
     expect(await ensure()).toEqual(BUILT_AGAIN)
@@ -116,7 +118,7 @@ describe('npm start', () => {
       server.child.kill('SIGTERM')
       await server.finished
     }
-    // This very process serves, and no other: the signal reached it.
+    // This process itself serves: the signal reached it.
     expect(await server.finished).toMatchObject({ code: 0, signal: null })
   }
 
@@ -147,7 +149,7 @@ describe('npm start', () => {
         const started = await ask(
           url,
           'mutation ($input: StartSessionInput!) { startSession(input: $input) { id } }',
-          // Behind its proxy, in a thread, the browser reaches what is allowed.
+          // Through its proxy, in a thread, the browser reaches allowed hosts.
           { input: { initialPrompt: site.url } },
         )
         const { id } = started.data['startSession'] as { id: string }

@@ -10,7 +10,7 @@ import { commandEnvironment, startTabwire, type RunningCommand } from '../suppor
 import { seedEmbeddedDatabase } from '../support/embedded-template.ts'
 import { leakGate } from '../support/leak-gate.ts'
 
-/** A server that goes down under load: each session ends, each who follows hears it, and it exits as it should. */
+/** Shutdown under load: each session ends, each follower is notified, and the process exits with the right code. */
 
 // A whole server is started, and the machine may be busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
@@ -80,7 +80,7 @@ test('SIGTERM: exit 0, recordings or not; each subscriber is told the end, and n
     let text = ''
     for await (const piece of response.body!) {
       if (text === '') following += 1
-      // The end is what counts; a flood comes before it.
+      // Only the end matters; a flood precedes it.
       text = (text + decoder.decode(piece, { stream: true })).slice(-10_000)
     }
     return text

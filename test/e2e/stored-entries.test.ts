@@ -12,7 +12,7 @@ import { startTestApp, type TestApp } from '../support/start-app.ts'
 
 leakGate()
 
-/** What lies in the database that the current version would not have written: older entries, damaged ones, newer ones. */
+/** Stored entries that the current version would not write: older, damaged and newer ones. */
 
 let postgres: TestPostgres
 let tabwire: TestApp
@@ -39,7 +39,7 @@ afterAll(async () => {
   await postgres?.close()
 })
 
-/** Columns that version 0.1 had. */
+/** Columns of version 0.1. */
 interface Row {
   kind: number
   data: unknown
@@ -127,7 +127,7 @@ interface Batch {
   droppedUnknown: boolean
 }
 
-/** Of a connection or subscription of one kind. */
+/** Fields of a connection or subscription of one kind. */
 const PLAIN = '__typename id sequence at'
 const FIELDS = `__typename id sequence at ... on EntriesDropped { reason count kinds firstAt lastAt } ... on ConsoleMessage { text }`
 

@@ -11,7 +11,7 @@ leakGate()
 let site: TestSite
 let model: FakeModelServer
 let tabwire: TestApp
-/** One session for all that leave it as it was. */
+/** One session for all tests that leave it unchanged. */
 let sessionId: string
 
 beforeAll(async () => {

@@ -25,7 +25,7 @@ describe('a page that gives orders, and a model that obeys them', () => {
   let tabwire: TestApp
 
   beforeAll(async () => {
-    // The vendor's account is also where a model might look for it.
+    // The vendor's account is also a place where a model might look for it.
     process.env['TABWIRE_AI_API_KEY'] = MODEL_KEY
     tabwire = await startTestApp({ ai: aiOf(model) })
   })
@@ -65,7 +65,7 @@ describe('a page that gives orders, and a model that obeys them', () => {
     const codes = actions.map(({ error }) => (error as { code: string } | null)?.code ?? null)
     expect(codes).toEqual([null, ...addresses.map(() => 'BLOCKED'), 'BLOCKED', 'SCRIPT_ERROR', null, 'NOT_FOUND'])
 
-    // What the page says came as data, between marks that it did not know.
+    // Text of the page was passed as data, between marks unknown to it.
     const told = model.requests.map(({ body }) => body)
     const mark = /<<page (\w+)>>/.exec(told[1]!)?.[1]
     expect(mark).toMatch(/^[0-9a-f]{12}$/)

@@ -34,7 +34,7 @@ const sessions = sessionApi(() => tabwire)
 const artifacts = artifactApi(() => tabwire)
 const tasks = taskApi(() => tabwire)
 
-/** Signs in to the shop, searches, reads the list: what a person would do. */
+/** Signs in to the shop, searches, reads the list, like a user. */
 const shopping = (result: unknown) =>
   steps(
     { text: 'I open the shop.', calls: [call('navigate', { url: `${site.url}/shop` })] },
@@ -156,7 +156,7 @@ describe('a task', () => {
     ])
     expect(story.find(({ step }) => step === 1)).toMatchObject({ text: 'I open the shop.', taskId: started.id })
     expect(story.at(-1)).toMatchObject({ taskStatus: 'COMPLETED', result: ended.result, steps: 5, cost: ended.cost })
-    // What was typed into the password field stands in no entry.
+    // Text typed into the password field is in no entry.
     expect(JSON.stringify(story)).not.toContain('open sesame')
     const node = await tabwire.query<{ node: object }>(
       'query ($id: ID!) { node(id: $id) { ... on Task { id status } } }',
@@ -237,7 +237,7 @@ describe('a task', () => {
     )
     const { id } = await sessions.start()
     await tasks.start(id, { prompt: 'press the button' })
-    // An answer without a call ends the task with its words.
+    // A response without a call ends the task with its text.
     expect(await tasks.ended(id)).toMatchObject({ status: 'COMPLETED', result: 'There is no such button.' })
     const failed = (await tasks.story(id)).filter(({ success }) => success === false)
     expect(failed.map(({ type, error }) => [type, (error as { code: string }).code])).toEqual([

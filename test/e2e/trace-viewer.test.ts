@@ -58,7 +58,7 @@ test('opens a trace by its link: its actions, and the page as it was', async () 
   const ticket = await api.ticket(id, 'trace.zip', 'application/zip')
   expect((await fetch(ticket.url, { method: 'PUT', body: await makeTrace() })).status).toBe(201)
   const { url, viewerUrl } = (await api.find(ticket.artifactId))!
-  // Of an upload there is no viewer, but the viewer opens whatever link it is given.
+  // Uploads have no viewer link, but the viewer opens any link it is given.
   expect(viewerUrl).toBeNull()
 
   const page = await browser.newPage()

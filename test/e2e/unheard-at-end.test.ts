@@ -4,7 +4,7 @@ import { browsersOf } from '../support/browser-processes.ts'
 import { withApp } from '../support/with-app.ts'
 import { freezeProcesses } from '../support/freeze-process.ts'
 
-/** What the browser had not handed over at an end cannot be counted: then the last entries say so, and only then. */
+/** Events not delivered by the browser at the end cannot be counted: then, and only then, the last entries say so. */
 
 const scripts: Record<string, string> = {
   quiet: `for (let i = 1; i <= 50; i++) console.log('line ' + i); tell('quiet')`,
@@ -72,7 +72,7 @@ const unheardAnd = (endReason: string) => [unheard, { __typename: 'StatusChange'
 
 const numberedLines = (lines: number) => Array.from({ length: lines }, (_, index) => `line ${index + 1}`)
 
-/** What a subscription says of missing entries, until it completes. */
+/** Missing entries as reported by a subscription, until it completes. */
 async function followDrops(id: string): Promise<{ dropped: number; droppedUnknown: boolean }> {
   const query = `subscription ($id: ID!) { consoleMessages(sessionId: $id) { dropped droppedUnknown } }`
   const all = { dropped: 0, droppedUnknown: false }

@@ -33,7 +33,7 @@ interface Batch {
 const FIELDS = `webSocketId url pageId omittedSent omittedReceived
   messages { at direction opcode sizeBytes text base64 truncated }`
 
-/** As a live reader has it, to the end of the session. */
+/** As received by a live reader, to the end of the session. */
 async function followed(id: string, filter: object | null = null): Promise<Batch[]> {
   const query = `subscription ($id: ID!, $filter: WebSocketFilter) {
     webSocketMessages(sessionId: $id, filter: $filter) { entries { ${FIELDS} } } }`

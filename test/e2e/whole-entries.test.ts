@@ -27,7 +27,7 @@ interface Entry {
   location?: { url: string; line: number | null; column: number | null } | null
 }
 
-/** Every field of every kind, as a client would have it generated. */
+/** Every field of every kind, as a code generator would select them. */
 const EVERYTHING = wholeSelection(schema.getType('SessionEvent') as GraphQLAbstractType, 2).slice(1, -1)
 
 let id: string

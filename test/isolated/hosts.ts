@@ -1,4 +1,4 @@
-/** The internet, the network that the server is in, and what a cloud tells its machines. */
+/** Addresses of the internet, of the server's network, and of a cloud's metadata service. */
 export const PUBLIC = '93.184.215.14'
 /** A public address of the server's machine. */
 export const OWN = '93.184.216.77'
@@ -7,7 +7,7 @@ export const ALLOWED = '10.7.7.9'
 export const METADATA = '169.254.169.254'
 export const NEIGHBOR = '169.254.7.7'
 
-/** Names in the network of isolated tests, and what they lead to. */
+/** Names in the network of isolated tests, and their addresses. */
 export const ISOLATED_HOSTS = {
   'public.test': PUBLIC,
   'own.test': OWN,
@@ -18,7 +18,7 @@ export const ISOLATED_HOSTS = {
   'neighbor.test': NEIGHBOR,
 }
 
-/** Notations of addresses that are not public, names that lead to them, and what is never opened. */
+/** Notations of private addresses, names that resolve to them, and forbidden targets. */
 export const INWARD = [
   '10.7.7.7',
   '0x0a070707',

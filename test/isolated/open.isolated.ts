@@ -40,7 +40,7 @@ afterAll(async () => {
   for (const service of services) await service.close()
 })
 
-/** What the page shows, when it has come to rest. */
+/** Text of the page, once it has settled. */
 async function shown(id: string): Promise<unknown> {
   const [step] = await run(id, [{ evaluate: { expression: '[location.href, document.body?.innerText ?? ""]' } }])
   return step!.result
@@ -102,7 +102,7 @@ describe('in a session', () => {
     }
     const { session } = await tabwire().query<Kept>(query, { id })
     expect(session.artifacts.nodes).toEqual([])
-    // One that was left in time has not even begun.
+    // A document left in time has not even begun to load.
     for (const { failure } of session.events.nodes) expect(failure).toBe('BLOCKED (cloud metadata)')
   })
 
@@ -129,7 +129,7 @@ describe('in a session', () => {
     const other = await (await browser.newContext()).newPage()
     for (const page of [own, other]) {
       for (const url of [`${site().url}/to-metadata`, 'http://metadata.test/']) {
-        // However the library sees it: the page went elsewhere.
+        // However the library reports it: the page was navigated elsewhere.
         await page.goto(url).catch(() => null)
         await expect.poll(() => page.url()).toBe('about:blank')
         await expect.poll(() => page.content().catch(String)).toBe('<html><head></head><body></body></html>')
@@ -157,7 +157,7 @@ test('neither service workers nor QUIC go around the proxy of a session that nar
     await expect.poll(() => lines(narrowed.id)).toEqual(said)
     expect([datagrams.length, secretsAsked() - before]).toEqual([0, 0])
     expect(await failuresOf(narrowed.id)).toContain('BLOCKED (cloud metadata)')
-    // Else the above would prove nothing: without a proxy, both get there.
+    // Control: without a proxy, both get there.
     const open = await start({ initialPrompt: `${site().url}/secure` })
     await expect.poll(() => lines(open.id)).toContain('service worker reached')
     expect([datagrams.length > 0, secretsAsked() - before]).toEqual([true, 1])

@@ -15,7 +15,7 @@ const { tabwire, site, start, terminate, get, cdpUrlOf } = withApp(
   { egress: { mode: 'PUBLIC', allow: ['allowed.test'] } },
 )
 const { run, logged } = actionApi(tabwire)
-/** Listens on every address but that of the site. */
+/** Listens on every address except that of the site. */
 const others = new Map<string, PagesSite>()
 const packets: string[] = []
 const udp: Socket[] = []
@@ -78,7 +78,7 @@ test(
       const { id: other } = await start()
       await attack(other, host)
       const blocked = async () => (await failuresOf(other)).filter(({ url }) => new URL(url).hostname === host)
-      // The page goes on to the next way where one takes long.
+      // The page continues with the next way if one takes long.
       await expect.poll(async () => (await blocked()).length).toBeGreaterThanOrEqual(WAYS_OF_PAGES.length - 4)
       expect(reached()).toEqual([])
       expect(new Set((await blocked()).map(({ failure }) => failure))).toEqual(
@@ -86,7 +86,7 @@ test(
       )
       await terminate(other)
     }
-    // WebRTC has a way through the proxy to what is allowed, and none around it.
+    // WebRTC reaches allowed hosts through the proxy, and nothing around it.
     expect(packets.filter((packet) => packet !== `${ALLOWED} by TCP`)).toEqual([])
   },
 )
@@ -147,7 +147,7 @@ describe('the API, and clients', () => {
       for (const host of INWARD) {
         await expect(page.goto(`http://${host}/`)).rejects.toThrow(/net::ERR_|TABWIRE_EGRESS|never opened/)
       }
-      // The browser's page of an error may come between.
+      // The browser's error page may come between.
       await expect.poll(() => page.goto('http://public.test/plain').then(Boolean, () => false)).toBe(true)
       const fetched = page.evaluate(() => fetch('http://intranet.test/', { mode: 'no-cors' }))
       await expect(fetched).rejects.toThrow(/Failed to fetch/)
@@ -188,7 +188,7 @@ describe('the API, and clients', () => {
   })
 })
 
-/** By commands that have the browser, not a page, ask for something, and by responses that a client invents. */
+/** By commands that make the browser, not a page, fetch something, and by responses forged by a client. */
 async function loadByCommands(page: Page): Promise<void> {
   const session = await page.context().newCDPSession(page)
   const { frameTree } = await session.send('Page.getFrameTree')

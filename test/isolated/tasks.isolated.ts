@@ -8,7 +8,7 @@ import { aiOf, call, calls, finish, steps, taskApi } from '../support/task-api.t
 import { ALLOWED, INWARD, METADATA, NEIGHBOR, OWN, PRIVATE, PUBLIC } from './hosts.ts'
 
 leakGate()
-// Chromium starts a process for the page of each error.
+// Chromium starts a process for each error page.
 const ENDS_WITHIN_MS = 100_000
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -20,7 +20,7 @@ const PAGES = {
 
 let model: FakeModelServer
 let site: PagesSite
-/** Listens on every address but that of the site. */
+/** Listens on every address except that of the site. */
 const others = new Map<string, PagesSite>()
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ const reached = () => [...others].flatMap(([address, { asked }]) => asked.map((p
 const go = (url: string) => calls(call('navigate', { url }))
 const redirectTo = (url: string) => `http://public.test/redirect?to=${encodeURIComponent(url)}`
 
-/** Starts a server for the tests of a block, whose tasks are the scripted model's. */
+/** Starts a server for the tests of a block, with a scripted model for its tasks. */
 function withTasks(egress: 'OPEN' | 'PUBLIC') {
   let tabwire: TestApp
   beforeAll(async () => {
@@ -56,7 +56,7 @@ function withTasks(egress: 'OPEN' | 'PUBLIC') {
   const sessions = sessionApi(() => tabwire)
   const tasks = taskApi(() => tabwire)
 
-  /** What a task that takes these steps comes to: its actions, what the model was told, and requests that were blocked. */
+  /** Results of a task with these steps: its actions, the model's input, and blocked requests. */
   async function outcomeOf(given: Parameters<typeof steps>, input: Record<string, unknown> = {}) {
     const told: string[] = []
     const script = steps(...given, finish('done'))

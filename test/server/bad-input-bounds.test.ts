@@ -12,7 +12,7 @@ import { initRawSocket } from './raw-socket.ts'
 
 const operations = new GraphqlOperations({} as Domain, pino({ level: 'silent' }))
 const MOST = ISSUE_LIMITS.issues
-/** More than any refusal takes. */
+/** Larger than any error response. */
 const MOST_BYTES = 30_000
 
 interface Refused extends GraphQLFormattedError {
@@ -203,7 +203,7 @@ describe('over every transport', () => {
     const refused = await send(payload)
     expect(refused).toContain('GRAPHQL_VALIDATION_FAILED')
     expect(refused.length).toBeLessThan(MOST_BYTES)
-    // A parameter that there is not is named.
+    // The error names the unknown parameter.
     expect((await send({ query: '{ __typename }', ['x'.repeat(500_000)]: 1 })).length).toBeLessThan(MOST_BYTES)
   })
 

@@ -87,7 +87,7 @@ describe('a response that is too large', () => {
 })
 
 describe('a reader that leaves', () => {
-  /** Pages that are read for as long as somebody waits. */
+  /** Pages that are read for as long as a caller waits. */
   function slowPages() {
     const reading = { begun: 0, left: 0 }
     const page = (_session: unknown, _args: unknown, reads: { signal: AbortSignal }) => {

@@ -138,7 +138,7 @@ describe('connections that show no key', () => {
     const reader = await tcp('')
     reader.socket.pause()
     reader.socket.write(`GET /${asset} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(3))
-    // Who does not read hears of the end only by writing; empty lines before a request mean nothing.
+    // A client that does not read notices the end only by writing; empty lines before a request are ignored.
     const knocking = setInterval(() => reader.socket.write('\r\n'), 500)
     await expect.poll(reader.isClosed).toBe(true)
     clearInterval(knocking)
@@ -166,7 +166,7 @@ test('many who ask at once whether the server is ready make it look once', async
   await start({ readiness })
   const ask = 'GET /ready HTTP/1.1\r\nHost: x\r\n\r\n'
   const asking = [await tcp(ask.repeat(10)), await tcp(ask.repeat(10))]
-  // Served in their order: the last of them has been heard.
+  // Served in order: the last of them has been received.
   for (const one of asking) one.socket.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n')
   await expect.poll(() => looks).toBe(1)
   look()

@@ -51,11 +51,11 @@ export function batchOf(entries: LogEntry[], live = true): LogBatch {
   }
 }
 
-/** A follower whose test decides what it delivers, and sees whether it was freed. */
+/** A follower whose deliveries the test controls, and which records whether it was freed. */
 class FakeFollower implements AsyncIterableIterator<LogBatch> {
   pulled = 0
   freed = false
-  /** What `next` answers; null: nothing, until the follower is freed. */
+  /** Result of `next`; null: none, until the follower is freed. */
   readonly #produce: (pull: number) => Promise<LogBatch> | LogBatch | null
   #end: (() => void) | null = null
 
@@ -72,7 +72,7 @@ class FakeFollower implements AsyncIterableIterator<LogBatch> {
     if (this.freed) return { done: true, value: undefined }
     const value = this.#produce(this.pulled++)
     if (value) {
-      // As the real one does: an iterator that is always ready would starve everyone else.
+      // As in the real one: an iterator that is always ready would starve everything else.
       if (this.pulled % 10 === 0) await setImmediate()
       return { done: false, value: await value }
     }
@@ -97,7 +97,7 @@ export interface FakeServer {
   logged: { msg: string; correlationId?: string; err?: { message: string } }[]
   /** Declares the key of this name invalid, as if it had been revoked. */
   invalidate(key: string): void
-  /** Rejects when someone still waits to be told of an invalid key. */
+  /** Rejects if a listener for invalid keys is left. */
   close(): Promise<void>
 }
 
@@ -107,7 +107,7 @@ export interface FakeOptions extends Pick<
 > {
   trustedProxies?: readonly string[]
   readiness?: ServerOptions['readiness']
-  /** Answer every key as if its address had tried too many wrong ones. */
+  /** Rejects every key as if its address had tried too many wrong ones. */
   tooManyWrongKeys?: boolean
   produce?: (pull: number) => Promise<LogBatch> | LogBatch | null
   sessions?: Partial<SessionDirectory>
@@ -121,7 +121,7 @@ const SCOPES_OF: Record<string, Scope[]> = {
   connector: ['CONNECT'],
 }
 
-/** The real server over a domain that does what a test of the transports says. Keys: reader, writer, admin, connector. */
+/** The real server over a domain controlled by a test of the transports. Keys: reader, writer, admin, connector. */
 export async function startFakeServer({
   produce,
   sessions,

@@ -4,7 +4,7 @@ import { isParsingAborted, isValidationAborted } from '../../src/server/graphql/
 
 const schema = buildSchema('type Query { a(b: Int): String }')
 
-/** What parsing throws. */
+/** The error of parsing. */
 function refusalOf(document: string, options: ParseOptions = {}): unknown {
   try {
     parse(document, options)

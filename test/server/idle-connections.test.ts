@@ -9,14 +9,14 @@ const start = async (options: FakeOptions = {}) => (server = await startFakeServ
 afterEach(() => server.close())
 
 describe('connections that come to nothing', () => {
-  /** What the server says on a connection that the client never ends, until the server itself ends it. */
+  /** Output of the server on a connection that the client never ends, until the server ends it. */
   async function answerTo(text: string): Promise<string> {
     const { hostname, port } = new URL(server.url)
     const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
     socket.write(text)
     let answer = ''
     for await (const chunk of socket) answer += String(chunk)
-    // The server has said all that it will. Whether it also let go shows only when it is written to.
+    // The server has sent everything. Whether it also released the connection shows only on a write.
     const { promise: reset, resolve } = Promise.withResolvers<void>()
     socket.once('error', () => resolve())
     const knocking = setInterval(() => socket.write('x'), 20)

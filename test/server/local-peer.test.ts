@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { userOfPeer } from '../../src/server/base/local-peer.ts'
 
-/** What a server that listens on the address learns of a client that connects to it. */
+/** The information that a server at the address gets about a connecting client. */
 async function askFrom(address: string, headers: Record<string, string> = {}): Promise<string> {
   const server = createServer((request, response) => void userOfPeer(request).then((uid) => response.end(String(uid))))
   server.listen(0, address)

@@ -4,7 +4,7 @@ import { resultStream } from '../../src/server/graphql/result-stream.ts'
 import { batchOf, consoleEntry, SESSION_ID, startFakeServer, type FakeOptions, type FakeServer } from './fake-server.ts'
 
 const WATCH = `subscription { consoleMessages(sessionId: "${SESSION_ID}") { entries { sequence text } cursor live } }`
-/** As Apollo Client asks, and as the protocol's description does. */
+/** The Accept header of Apollo Client, and that of the protocol's description. */
 const APOLLO =
   'multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/graphql-response+json,application/json;q=0.9'
 const DESCRIBED = 'multipart/mixed; boundary="graphql"; subscriptionSpec="1.0", application/json'

@@ -9,7 +9,7 @@ import { QUERY_LIMITS } from '../../src/server/graphql/query-limits.ts'
 
 const operations = new GraphqlOperations({} as Domain, pino({ level: 'silent' }))
 
-/** "runs", or the codes of the refusal. */
+/** "runs", or the error codes. */
 function outcome(query: string, variables?: Record<string, unknown>): string {
   const prepared = operations.prepare({ query, variables })
   return 'type' in prepared ? 'runs' : prepared.map(({ extensions }) => extensions['code']).join()
@@ -83,7 +83,7 @@ describe('what asks for endless work is QUERY_TOO_COMPLEX', () => {
   ])('%s', (_, query) => {
     const before = process.threadCpuUsage()
     expect(outcome(query)).toMatch(/^QUERY_TOO_COMPLEX/)
-    // Of the processor, whoever else wants it.
+    // CPU time, independent of other load.
     expect(process.threadCpuUsage(before).user).toBeLessThan(1_500_000)
   })
 

@@ -4,9 +4,9 @@ import WebSocket from 'ws'
 export interface RawSocket {
   socket: WebSocket
   send(message: object | string): void
-  /** The next message of this type (and id), whether it has come already or not. */
+  /** The next message of this type (and id), past or future. */
   message(type: string, id?: string): Promise<{ type: string; id?: string; payload?: Payload }>
-  /** Code of the closing, whether it has happened already or not. */
+  /** Close code, past or future. */
   closed: Promise<{ code: number; reason: string }>
 }
 
@@ -16,7 +16,7 @@ interface Payload {
   [key: string]: unknown
 }
 
-/** A WebSocket that speaks graphql-transport-ws by hand, so that it can also speak it wrongly. */
+/** A WebSocket with a manual implementation of graphql-transport-ws, so that it can also violate it. */
 export async function openRawSocket(
   url: string,
   protocol = 'graphql-transport-ws',
@@ -53,7 +53,7 @@ export async function openRawSocket(
   }
 }
 
-/** One that has been acknowledged. */
+/** An acknowledged one. */
 export async function initRawSocket(
   url: string,
   payload?: object,

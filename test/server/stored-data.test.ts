@@ -16,7 +16,7 @@ const AT = 1_700_000_000_000
 
 const schema = buildSchema(readFileSync(join(import.meta.dirname, '..', '..', 'schema.graphql'), 'utf8'))
 
-/** Every field that shows what an entry itself says; an artifact is a row of its own. */
+/** Every field with data of the entry itself; an artifact is a row of its own. */
 function fieldsOf(name: string, prefix: string): string {
   const type = schema.getType(name)
   if (!isObjectType(type)) throw new Error(`the schema has no type ${name}`)
@@ -49,7 +49,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-/** The nodes of a page with these entries, with every field of each. Throws when one cannot be shown. */
+/** The nodes of a page with these entries, with every field of each. Throws if one cannot be resolved. */
 async function show(entries: readonly LogEntry[]): Promise<Record<string, unknown>[]> {
   const nodes: Record<string, unknown>[] = []
   for (let start = 0; start < entries.length; start += 20) {
@@ -94,7 +94,10 @@ function withValueAt(data: object, [name, ...rest]: string[], value: unknown): u
   return copy
 }
 
-/** Data of each kind as each version writes it. Files of versions never change, but for kinds that the newest version gains. */
+/**
+ * Data of each kind as each version writes it. Files of versions never change, except for kinds that the newest
+ * version gains.
+ */
 const VERSIONS = Array.from({ length: ENTRY_VERSION }, (_, index) => index + 1)
 const writtenBy = (version: number): Partial<Record<SessionEventKind, object[]>> =>
   JSON.parse(

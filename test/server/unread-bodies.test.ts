@@ -112,7 +112,7 @@ describe('a body that goes on after the response', () => {
     sockets.push(socket)
     socket.on('error', () => {})
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
-    // Pipelined: what the kernel does not take any more keeps the last response back.
+    // Pipelined: the kernel's full buffers hold back the last response.
     const assets = (await (await fetch(`${server.url}/graphiql`)).text()).match(
       /graphiql\/assets\/graphiql-[\w-]+\.js/,
     )!

@@ -84,7 +84,7 @@ describe('keys', () => {
       payload: { query: CAPACITY, extensions: { headers: { 'X-API-Key': 'reader' } } },
     })
     expect((await raw.message('next', '3')).payload).toEqual({ data: { capacity: { total: 20 } } })
-    // The key was that operation's, not the socket's.
+    // The key belonged to that operation, not to the socket.
     raw.send({ type: 'subscribe', id: '4', payload: { query: CAPACITY } })
     expect((await raw.message('error', '4')).payload).toHaveLength(1)
     raw.socket.close()
@@ -172,7 +172,7 @@ describe('the protocol', () => {
   test('another subprotocol, or none, closes 4406', async () => {
     await start()
     expect((await (await openRawSocket(server.url, '')).closed).code).toBe(4406)
-    // ws refuses on its own side a server that does not choose what it asked for.
+    // The ws client itself rejects a server that does not select the requested protocol.
     await expect(openRawSocket(server.url, 'graphql-ws')).rejects.toThrow(/subprotocol/)
   })
 

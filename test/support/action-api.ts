@@ -29,18 +29,18 @@ export type Steps = Record<string, unknown>[]
 const RUN = `mutation ($id: ID!, $pageId: ID, $actions: [ActionInput!]!) {
   runActions(sessionId: $id, pageId: $pageId, actions: $actions) { ${ACTION} } }`
 
-/** Doing things in sessions of an app that is there only once its tests run. */
+/** Runs actions in sessions of an app that exists only once its tests run. */
 export const actionApi = (tabwire: () => TestApp) => ({
   async run(id: string, actions: Steps, pageId: string | null = null): Promise<ActionData[]> {
     return (await tabwire().query<{ runActions: ActionData[] }>(RUN, { id, pageId, actions })).runActions
   },
 
-  /** For what must fail. */
+  /** For actions that must fail. */
   tryRun(id: string, actions: unknown, more: { pageId?: string; apiKey?: string } = {}): Promise<Answer<unknown>> {
     return tabwire().send(RUN, { id, pageId: more.pageId ?? null, actions }, more.apiKey ?? tabwire().apiKey)
   },
 
-  /** As run, by a client that can go away. */
+  /** Like run, for a client that can disconnect. */
   async runUntil(id: string, actions: Steps, signal: AbortSignal): Promise<unknown> {
     const headers = { 'content-type': 'application/json', 'x-api-key': tabwire().apiKey }
     const body = JSON.stringify({ query: RUN, variables: { id, pageId: null, actions } })
@@ -53,5 +53,5 @@ export const actionApi = (tabwire: () => TestApp) => ({
   },
 })
 
-/** How steps went, in a word each. */
+/** Outcomes of steps, one word each. */
 export const outcomes = (actions: readonly ActionData[]) => actions.map(({ error }) => error?.code ?? 'DONE')

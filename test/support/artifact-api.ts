@@ -22,9 +22,9 @@ export interface TicketData {
 
 export const ARTIFACT = 'id kind name contentType sizeBytes sha256 pageId createdAt url viewerUrl session { id }'
 
-/** Giving, finding and deleting artifacts of an app that is there only once its tests run. */
+/** Uploads, finds and deletes artifacts of an app that exists only once its tests run. */
 export const artifactApi = (tabwire: () => TestApp) => ({
-  /** A small one, through the API. */
+  /** Uploads a small file through the API. */
   async give(
     sessionId: string,
     bytes: string | Buffer,
@@ -51,7 +51,7 @@ export const artifactApi = (tabwire: () => TestApp) => ({
     return (await tabwire().query<{ node: ArtifactData | null }>(query, { id }, apiKey)).node
   },
 
-  /** The same with a link for so many seconds. */
+  /** The same with a link that is valid for the given seconds. */
   async link(id: string, ttlSeconds: number): Promise<string> {
     const query = 'query ($id: ID!, $ttl: Int!) { node(id: $id) { ... on Artifact { url(ttlSeconds: $ttl) } } }'
     return (await tabwire().query<{ node: { url: string } }>(query, { id, ttl: ttlSeconds })).node.url

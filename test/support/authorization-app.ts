@@ -17,28 +17,28 @@ import { startTestApp, type Answer, type TestApp } from './start-app.ts'
 import { aiOf } from './task-api.ts'
 import { startTestSite, type TestSite } from './test-site.ts'
 
-/** In everything of the first owner's that comes from a page, a client or a model. */
+/** Marks all of the first owner's data that comes from a page, a client or a model. */
 export const MARKER = 'SECRET-OF-ANN'
 const NOWHERE = '00000000-0000-4000-8000-000000000000'
 
-/** Tabwire with the things of two owners, Ann (the owner "admin") and Bob, for all tests of a file. */
+/** Tabwire with data of two owners, Ann (the owner "admin") and Bob, for all tests of a file. */
 export interface AuthorizationApp {
   tabwire: TestApp
   /** As clients get it. */
   schema: GraphQLSchema
   ann: OwnedThings
   bob: OwnedThings
-  /** A session of Ann's that runs, with one of everything that a live session has. */
+  /** A running session of Ann's, with one of everything that a live session has. */
   live: string
-  /** Of a link to its live view. */
+  /** Token of a link to its live view. */
   liveViewToken: string
-  /** The arguments it was started with: whoever starts it again with them gets the same session. */
+  /** Its start arguments: starting it again with them returns the same session. */
   startArguments: string
 }
 
-/** Call at the top of a test file. What it returns is there once its tests run. */
+/** Call at the top of a test file. The result is available once its tests run. */
 export function authorizationApp() {
-  // First, so that it looks after what is closed here.
+  // First, so that it runs after the clean-up below.
   leakGate()
   let dataDir: string
   let site: TestSite | undefined
@@ -80,7 +80,7 @@ export function authorizationApp() {
       return createApiKey.secret
     },
 
-    /** The answer of an operation; of a subscription the first one, over WebSocket. */
+    /** The response to an operation; for a subscription the first one, over WebSocket. */
     async answerTo(
       { operation, query }: Pick<Case, 'operation' | 'query'>,
       secret: string,
@@ -120,7 +120,7 @@ async function startLive(tabwire: TestApp, site: TestSite) {
   return { live, liveViewToken, startArguments }
 }
 
-/** Every root field at least once, with Ann's things; the session that has everything comes before others. */
+/** Every root field at least once, with Ann's data; the session that has everything comes first. */
 export function rootsOf({ ann, live, startArguments }: AuthorizationApp): Root[] {
   const nodes = Object.entries({ ...ann.nodes, Session: live }).map(([type, id]): Root => {
     const on = { type, need: type === 'ApiKey' ? 'KEYS' : 'READ' } as const

@@ -1,4 +1,4 @@
-/** What a caller needs for a field. */
+/** Authorization that a field requires. */
 export type Need =
   | 'READ'
   | 'WRITE'
@@ -6,14 +6,14 @@ export type Need =
   | 'CONNECT'
   | 'READ or WRITE'
   | 'READ or KEYS'
-  /** READ, but that a mutation was given the same by the caller. */
+  /** READ, unless the caller has provided the same value to the mutation. */
   | 'READ or given'
-  /** Null without the scope, and no error. */
+  /** Null without the scope, not an error. */
   | 'CONNECT or null'
-  /** A link to the live view is enough. */
+  /** A link to the live view is sufficient. */
   | 'READ or live view'
   | 'WRITE or live view'
-  /** Nothing more than the field that it is a value of. */
+  /** Same as the field that it is a value of. */
   | 'parent'
 
 const ENTRY = 'id sessionId cursor sequence at'
@@ -22,8 +22,9 @@ const EDGE = { READ: 'cursor node' }
 const BATCH = { READ: 'entries cursor live dropped droppedUnknown' }
 
 /**
- * Every field of the API, by type and need, as people were told (docs/security.md, API keys). A field that is not here fails
- * the matrix: decide who may see it, say so in its description, declare it in src/schema, and then add it here.
+ * Every field of the API, by type and need, as documented (docs/security.md, API keys). A field that is missing here
+ * fails the matrix: decide who may see it, document that in its description, declare it in src/schema, and then add
+ * it here.
  */
 const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Query: { READ: 'session sessions capacity exportLog', 'READ or KEYS': 'node viewer' },
@@ -152,7 +153,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   ArtifactEdge: EDGE,
 }
 
-/** What each field needs, by "Type.field". */
+/** Need of each field, by "Type.field". */
 export const NEED_OF: ReadonlyMap<string, Need> = new Map(
   Object.entries(FIELDS).flatMap(([type, needs]) =>
     Object.entries(needs).flatMap(([need, fields]) =>

@@ -10,7 +10,7 @@ import {
 import { SCOPES } from '../../src/ports/scope.ts'
 import { NEED_OF, type Need } from './authorization-table.ts'
 
-/** Someone with a key of these scopes, or with a link to the live view of the live session. */
+/** A caller with a key of these scopes, or with a link to the live view of the live session. */
 export interface Caller {
   name: string
   secret: string
@@ -18,21 +18,21 @@ export interface Caller {
   isLiveViewLink: boolean
 }
 
-/** A way into the schema. */
+/** An entry point of the schema. */
 export interface Root {
   operation: 'query' | 'mutation' | 'subscription'
   /** A field of Query, Mutation or Subscription. */
   field: string
   args?: string
-  /** Fields of the result that repeat what the arguments give; null: every option of a session. */
+  /** Fields of the result that repeat the arguments; null: every option of a session. */
   given?: readonly string[] | null
-  /** Where the field returns an interface: the type that is there, and what that type needs. */
+  /** For fields that return an interface: the concrete type, and its need. */
   on?: { type: string; need: Need }
-  /** True: with these arguments there is no result, only an error that is no refusal. */
+  /** Whether these arguments result only in an error that is not an authorization error. */
   fails?: boolean
 }
 
-/** One operation and what must come of it. */
+/** One operation and its expected outcome. */
 export interface Case {
   caller: Caller
   operation: Root['operation']
@@ -41,20 +41,20 @@ export interface Case {
     | { kind: 'refused'; scopes: string[] }
     | { kind: 'shown'; type: string }
     | { kind: 'null' }
-    /** Anything but a refusal. */
+    /** Anything but an authorization error. */
     | { kind: 'served' }
 }
 
 type Wrap = (selection: string) => string
 
-/** Every field that the caller can come to from a root: what is allowed together, what is not each by itself. */
+/** Every field that the caller can reach from a root: allowed ones together, forbidden ones separately. */
 export class Walk {
   readonly cases: Case[] = []
   readonly #schema: GraphQLSchema
   readonly #caller: Caller
-  /** Types of which the caller has been shown objects. */
+  /** Types whose objects the caller has received. */
   readonly types = new Set<string>()
-  /** What a key with READ sees of a type does not depend on how it came there; without READ it does. */
+  /** With READ, the visible fields of a type do not depend on the path to it; without READ they do. */
   readonly #visited = new Set<string>()
 
   constructor(schema: GraphQLSchema, caller: Caller) {
@@ -81,7 +81,7 @@ export class Walk {
   }
 
   #into(root: Root, type: GraphQLObjectType, wrap: Wrap, given: readonly string[] | null): void {
-    // Only the session that runs has links, and it comes first.
+    // Only the running session has links, and it comes first.
     const isSameEverywhere = this.#caller.scopes.includes('READ') || type.name === 'SessionAccess'
     const place = isSameEverywhere ? type.name : `${root.operation} ${root.field} ${type.name}`
     if (this.#visited.has(place)) return
@@ -105,7 +105,8 @@ export class Walk {
     this.#add(root, wrap(`__typename ${allowed.join(' ')}`), { kind: 'shown', type: type.name })
     for (const field of deeper) {
       const next = getNamedType(field.type)
-      // What implements an interface is walked from its own nodes, and with READ so is the session that has everything.
+      // Implementations of an interface are walked from their own nodes, as is, with READ, the session that has
+      // everything.
       if (isAbstractType(next) || (next.name === 'Session' && this.#caller.scopes.includes('READ'))) continue
       this.#into(root, next as GraphQLObjectType, (selection) => wrap(`${field.name} { ${selection} }`), [])
     }

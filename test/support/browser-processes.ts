@@ -6,7 +6,7 @@ export interface Process {
   command: string
 }
 
-/** Every process of this machine. */
+/** All processes of this machine. */
 export async function processes(): Promise<Process[]> {
   const all: Process[] = []
   for (const name of await readdir('/proc')) {
@@ -20,7 +20,7 @@ export async function processes(): Promise<Process[]> {
   return all
 }
 
-/** The browsers' own processes (not their helpers) among the children of a process. */
+/** The browsers' main processes (not their helpers) among the children of a process. */
 export async function browsersOf(parent: number): Promise<Process[]> {
   const all = await processes()
   const isBelow = (process: Process): boolean => {

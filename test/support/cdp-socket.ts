@@ -10,11 +10,11 @@ export interface CdpAnswer {
   error?: { code: number; message: string }
 }
 
-/** A client of the protocol with no library between it and the wire. */
+/** A CDP client without a library between it and the wire. */
 export class CdpSocket implements AsyncDisposable {
   readonly socket: WebSocket
   readonly events: CdpAnswer[] = []
-  /** What came that is no answer to a command of this client. */
+  /** Messages that are not responses to this client's commands. */
   readonly strays: CdpAnswer[] = []
   readonly closed: Promise<{ code: number; reason: string }>
   readonly #waiting = new Map<number, (answer: CdpAnswer) => void>()
@@ -42,7 +42,7 @@ export class CdpSocket implements AsyncDisposable {
     return opened
   }
 
-  /** The answer, also where it is an error. */
+  /** The response, even if it is an error. */
   ask(method: string, params: object = {}, sessionId?: string): Promise<CdpAnswer> {
     const id = this.#nextId++
     const { promise, resolve } = Promise.withResolvers<CdpAnswer>()
@@ -58,7 +58,7 @@ export class CdpSocket implements AsyncDisposable {
     return result
   }
 
-  /** The first event, past or to come, of which this is true. */
+  /** The first matching event, past or future. */
   event(matches: (event: CdpAnswer) => boolean): Promise<CdpAnswer> {
     const found = this.events.find(matches)
     if (found) return Promise.resolve(found)

@@ -14,11 +14,11 @@ export interface Finished {
 export interface RunningCommand {
   readonly child: ChildProcess
   readonly finished: Promise<Finished>
-  /** Resolves with the first match in what the command has printed; rejects when it ends without one. */
+  /** Resolves with the first match in the command's output; rejects if it ends without one. */
   printed(pattern: RegExp): Promise<RegExpExecArray>
 }
 
-/** Environment of a command: nothing of the caller's own configuration but what it takes to run. */
+/** Environment of a command: only what it needs to run, without the caller's configuration. */
 export function commandEnvironment(dataDir: string, env: Record<string, string> = {}): Record<string, string> {
   const kept = [
     'PATH',
@@ -40,7 +40,7 @@ export function commandEnvironment(dataDir: string, env: Record<string, string> 
   }
 }
 
-/** Starts a program as people would; it is the caller's to end. */
+/** Starts a program the way users do; the caller ends it. */
 export function startProgram(
   program: string,
   args: readonly string[],

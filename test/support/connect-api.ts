@@ -7,7 +7,7 @@ export interface LoggedEntry {
   [member: string]: unknown
 }
 
-/** Signed links to sessions of an app that is there only once its tests run, and what the log says of those who used them. */
+/** Signed links to sessions of an app that exists only once its tests run, and log entries about clients. */
 export const connectApi = (tabwire: () => TestApp) => {
   const logOf = (id: string): Promise<LoggedEntry[]> =>
     wholeLog(
@@ -33,7 +33,7 @@ export const connectApi = (tabwire: () => TestApp) => {
       return session.access.cdpUrl
     },
 
-    /** Waits until the log has what is wanted. */
+    /** Waits until the log has the wanted entries. */
     async untilLogged(id: string, isThere: (log: LoggedEntry[]) => boolean): Promise<LoggedEntry[]> {
       let log: LoggedEntry[] = []
       await expect

@@ -1,13 +1,13 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { Transform } from 'node:stream'
 
-/** A network between a client and the server that can be cut and mended. */
+/** A network between a client and the server that can be cut and restored. */
 export interface CuttableProxy {
   /** http://127.0.0.1:<port> */
   url: string
-  /** Breaks every connection at once and refuses new ones. */
+  /** Breaks all connections and refuses new ones. */
   cut(): void
-  /** From now on nothing gets through, and nobody is told: what was sent arrives once it is mended. */
+  /** Silently blocks all traffic: data sent meanwhile arrives once it is restored. */
   stall(): void
   mend(): void
   close(): Promise<void>
@@ -17,7 +17,7 @@ export async function startCuttableProxy(target: string): Promise<CuttableProxy>
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let isCut = false
-  /** What goes on once it is mended; null: it does not stall. */
+  /** Work to resume once it is restored; null if it is not stalled. */
   let stalled: (() => void)[] | null = null
   const breakAll = () => {
     for (const socket of sockets) socket.destroy()

@@ -1,14 +1,14 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** A network whose connections break after a number of bytes from the server. */
+/** A network whose connections break after a given number of bytes from the server. */
 export interface CuttingProxy {
   /** http://127.0.0.1:<port> */
   url: string
-  /** How many connections were opened. */
+  /** Number of connections opened. */
   opened: number
-  /** How many bytes each next connection lets through, in order of their opening; those after them are not cut. */
+  /** Bytes that each of the next connections lets through, in order of opening; later ones are not cut. */
   cutAfter(bytes: readonly number[]): void
-  /** Where new connections lead from now on. */
+  /** Target of new connections. */
   leadTo(target: string): void
   close(): Promise<void>
 }
@@ -37,7 +37,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
       const passed = chunk.subarray(0, left)
       left -= passed.length
       const cut = () => {
-        // Every other one as if the machine had died.
+        // Every other one without a FIN, as if the machine had died.
         if (proxy.opened % 2 === 0) client.resetAndDestroy()
         else client.destroy()
       }

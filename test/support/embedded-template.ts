@@ -8,7 +8,7 @@ import { createLogger } from '../../src/logger.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
-/** Of the versions and files that decide what a fresh embedded database looks like. */
+/** Hash of the versions and files that determine a fresh embedded database. */
 function templateKey(): string {
   const hash = createHash('sha256')
   hash.update(readFileSync(join(root, 'node_modules/@electric-sql/pglite/package.json')))
@@ -22,14 +22,14 @@ function templateKey(): string {
 }
 
 /**
- * The embedded database's machine code. V8 shares what it has compiled and optimized among all threads of a process, for
- * as long as anyone holds it: so the second database of a process costs half as much as the first.
+ * Machine code of the embedded database. V8 shares compiled and optimized code among all threads of a process for as
+ * long as it is referenced, so the second database of a process costs half as much as the first.
  */
 let code: Promise<WebAssembly.Module> | undefined
 
 /**
- * Puts a fresh, migrated embedded database into a data directory. To make one takes seconds of processor time, to copy
- * one that was made before a fraction of one; the first test that asks makes it for all later ones.
+ * Puts a fresh, migrated embedded database into a data directory. Creating one takes seconds of CPU time, copying one
+ * a fraction of a second; the first test creates it for all later ones.
  */
 export async function seedEmbeddedDatabase(dataDir: string): Promise<void> {
   code ??= readFile(join(root, 'node_modules/@electric-sql/pglite/dist/pglite.wasm')).then((bytes) =>
@@ -41,13 +41,13 @@ export async function seedEmbeddedDatabase(dataDir: string): Promise<void> {
     const making = await mkdtemp(join(tmpdir(), 'tabwire-making-'))
     const store = await openStore({ kind: 'embedded' }, { dataDir: making, logger: createLogger('silent') })
     await store.close()
-    // Whoever comes second keeps what the first has made.
+    // The loser of a race uses the winner's.
     await rename(join(making, 'database'), template).catch((error: unknown) => {
       if (!existsSync(template)) throw error
     })
     await rm(making, { recursive: true, force: true })
   }
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  // A thousand files: one by one and asynchronously, that takes ten times the processor time.
+  // A thousand files: copying them asynchronously, one by one, takes ten times the CPU time.
   cpSync(template, join(dataDir, 'database'), { recursive: true })
 }

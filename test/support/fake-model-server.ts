@@ -1,46 +1,46 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What a model that is asked knows: the whole conversation, in the words of whichever vendor. */
+/** Input of the model: the whole conversation, independent of the vendor. */
 export interface Asked {
-  /** How often it answered before in this conversation. */
+  /** Number of earlier responses in this conversation. */
   step: number
-  /** The text of the last message: the answers to its calls, with what can be seen. */
+  /** Text of the last message: the results of its calls, including snapshots. */
   last: string
   /** The text of every message, joined. */
   everything: string
   tools: string[]
-  /** How many requests the server had, this one included. */
+  /** Number of requests to the server, including this one. */
   request: number
 }
 
 export interface Call {
   name: string
-  /** An object, or the very characters to send. */
+  /** An object, or raw text to send. */
   input: object | string
 }
 
-/** What the scripted model does. */
+/** A response of the scripted model. */
 export type Reply =
-  /** usage null: it does not tell. finish: as the vendor writes it; null: the stream just stops. */
+  /** usage null: not reported. finish: in the vendor's spelling; null: the stream just stops. */
   | { text?: string; calls?: Call[]; usage?: { input: number; output: number } | null; finish?: string | null }
   | { status: number; headers?: Record<string, string>; error?: object | string }
-  /** The connection breaks in the middle of the answer. */
+  /** The connection breaks in the middle of the response. */
   | { breaks: string }
-  /** It never answers, or never goes on after these words. */
+  /** It never responds, or stalls after this text. */
   | { hangs: string | null }
-  /** An error in the stream, as vendors send it. */
+  /** An error within the stream, as vendors send it. */
   | { streamError: object }
 
 export type Script = (asked: Asked) => Reply
 
 export interface FakeModelServer {
-  /** The base URL: chat completions and messages both lie below it. */
+  /** The base URL of both chat completions and messages. */
   url: string
   script: Script
-  /** What came in, newest last. */
+  /** Received requests, newest last. */
   requests: { path: string; headers: IncomingHttpHeaders; body: string }[]
-  /** Requests that were not answered (Reply.hangs), and whose clients have gone. */
+  /** Unanswered requests (Reply.hangs) whose clients have disconnected. */
   abandoned: number
   close(): Promise<void>
 }
@@ -57,7 +57,7 @@ interface WireRequest {
   tools?: { name?: string; function?: { name: string } }[]
 }
 
-/** A local server that speaks two vendors' wire formats, streaming, with a model that does what its script says. */
+/** A local server with two vendors' wire formats, streaming, for a scripted model. */
 export async function startFakeModelServer(script: Script = () => ({ text: 'done' })): Promise<FakeModelServer> {
   const server = createServer((request, response) => void answer(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -97,7 +97,7 @@ export async function startFakeModelServer(script: Script = () => ({ text: 'done
     response.end(wire.answer(reply))
   }
 
-  /** What a script expects in vain ends the task, with its words as the reason. */
+  /** A failed expectation of a script ends the task, with its message as the reason. */
   function replyTo(request: WireRequest): Reply {
     try {
       return fake.script(asked(request, fake.requests.length))
@@ -137,7 +137,7 @@ const innerText = (content: string | { text?: string }[] | undefined) =>
 type FullReply = Extract<Reply, { text?: string }>
 
 interface Wire {
-  /** The beginning of an answer in words. */
+  /** The start of a text response. */
   opening(text: string): string
   answer(reply: FullReply): string
   streamError(error: object): string

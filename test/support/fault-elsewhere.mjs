@@ -2,8 +2,8 @@ import { Server } from 'node:http'
 import { join } from 'node:path'
 
 /*
- * Loaded into a server by a test: while the server reads a request, something that has nothing to do with it, and an owner
- * of its own, throws in a tick.
+ * Preloaded into a server by a test: while the server reads a request, something unrelated, with an owner of its own,
+ * throws in a tick.
  */
 const { ownedBy } = await import(join(import.meta.dirname, '..', '..', 'src', 'fault-owner.ts'))
 

@@ -1,10 +1,10 @@
 import { StoreUnavailable } from '../../src/ports/store-errors.ts'
 import type { Store } from '../../src/ports/store.ts'
 
-/** What befalls a call: nothing, it never arrives, or it is carried out and its answer is lost. */
+/** Fate of a call: normal, never delivered, or executed with its response lost. */
 export type Fault = 'none' | 'before' | 'after'
 
-/** A real store whose calls fail as the given sequence says, then no more; as a connection that breaks would. */
+/** A real store whose calls fail in the given sequence, then succeed; like a breaking connection. */
 export function faultyStore(store: Store, methods: readonly (keyof Store)[], faults: Iterable<Fault>): Store {
   const script = faults[Symbol.iterator]()
   return new Proxy(store, {

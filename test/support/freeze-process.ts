@@ -1,7 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { expect } from 'vitest'
 
-/** Stops processes, and waits until each thread of them stands still: the signal alone reaches one of them at first. */
+/**
+ * Suspends processes, and waits until each of their threads has stopped: the signal alone reaches one of them at
+ * first.
+ */
 export async function freezeProcesses(...pids: number[]): Promise<void> {
   for (const pid of pids) process.kill(pid, 'SIGSTOP')
   for (const pid of pids) {
@@ -11,7 +14,7 @@ export async function freezeProcesses(...pids: number[]): Promise<void> {
 
 const isStill = (state: string) => 'TtZX'.includes(state)
 
-/** Letters as in proc(5); none of a process that is gone. */
+/** State letters of proc(5); empty for a process that is gone. */
 async function statesOfThreads(pid: number): Promise<string[]> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
   const stats = await Promise.all(

@@ -1,12 +1,12 @@
 import type { Har } from 'har-format'
 import { z } from 'zod'
 
-/** HTTP archive 1.2 as its specification has it, with what DevTools asks of an archive that it imports. */
+/** HTTP Archive 1.2 according to its specification, with the additional requirements of DevTools for imports. */
 
 const number = z.number()
 const text = z.string()
 const date = z.iso.datetime()
-/** Milliseconds; -1: not known, or it did not happen. */
+/** Milliseconds; -1 if unknown or not applicable. */
 const phase = number.min(-1)
 const known = number.min(0)
 const header = z.object({ name: text, value: text })
@@ -88,7 +88,7 @@ const har = z.object({
   }),
 })
 
-/** The archive that the text is. Throws where it is none, or where DevTools would not take it. */
+/** The parsed archive. Throws if it is invalid, or if DevTools would reject it. */
 export function readHar(json: string): Har {
   const parsed: unknown = JSON.parse(json)
   har.parse(parsed)

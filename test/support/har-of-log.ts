@@ -9,7 +9,7 @@ const AT = 1_700_000_000_000
 const NEVER = new AbortController().signal
 const SESSION = { sessionId: '01930000-0000-7000-8000-000000000001', owner: 'ann' }
 
-/** A log in memory, read in steps of so many entries. */
+/** A log in memory, read in steps of the given number of entries. */
 function sourceOf(
   drafts: readonly EntryDraft[],
   bodies: Record<string, Uint8Array> = {},
@@ -36,7 +36,7 @@ interface Made {
   filter?: EntryFilter
   bodies?: Record<string, Uint8Array>
   isTimeUp?: () => boolean
-  /** Retention has deleted it meanwhile. */
+  /** Whether retention has deleted it in the meantime. */
   isDeleted?: boolean
 }
 
@@ -50,11 +50,11 @@ export async function harText(
   return (await Array.fromAsync(pieces)).join('')
 }
 
-/** The log of a HAR of these entries. Throws where it is none. */
+/** The log of a HAR of these entries. Throws if it is invalid. */
 export const harOf = async (drafts: readonly EntryDraft[], made: Made = {}) => readHar(await harText(drafts, made)).log
 
 const socket = (webSocketId: number) => ({ webSocketId, url: `ws://127.0.0.1/${webSocketId}`, pageId: 'p1' })
-/** Of kinds and members that older versions of entries do not have, too. */
+/** Also for kinds and members of older versions. */
 export const draftOf = (kind: string, at: number, data: object) => ({ kind, at, data }) as EntryDraft
 
 export const opened = (id: number, at = AT) => draftOf('WEB_SOCKET_OPENED', at, socket(id))

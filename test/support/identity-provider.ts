@@ -5,18 +5,18 @@ import Provider from 'oidc-provider'
 
 export const AUDIENCE = 'https://tabwire.test'
 
-/** A real OpenID Connect provider on a socket of its own, whose keys rotate and which can be down for a while. */
+/** A real OpenID Connect provider on a local socket, with rotating keys and simulated downtime. */
 export interface IdentityProvider {
   readonly issuer: string
-  /** Requests for its keys so far. */
+  /** Number of requests for its keys so far. */
   readonly keyRequests: number
-  /** An access token from its token endpoint, as a client of that name gets it. */
+  /** An access token from its token endpoint, for a client of that name. */
   token(subject: string, scope: string, ttlSeconds?: number): Promise<string>
-  /** A token signed with its current key that says exactly this. */
+  /** A token with exactly these claims, signed with its current key. */
   sign(claims: JWTPayload, header?: Record<string, string>): Promise<string>
-  /** From now on it signs with a new key, and publishes no other. */
+  /** Switches to a new key, and publishes only that. */
   rotate(): Promise<void>
-  /** It does not listen until it is resumed. */
+  /** Stops listening until it is resumed. */
   stop(): Promise<void>
   resume(): Promise<void>
   close(): Promise<void>

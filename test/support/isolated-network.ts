@@ -6,12 +6,12 @@ import { ISOLATED_HOSTS, PUBLIC } from '../isolated/hosts.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
-/** Whether one can be made: it takes root, and a kernel that lets it. */
+/** Whether network namespaces are available: that requires root, and a kernel that allows it. */
 export const canIsolate =
   process.getuid?.() === 0 &&
   spawnSync('unshare', ['--net', '--mount', 'sh', '-c', 'mount --make-rprivate / && ip link set lo up']).status === 0
 
-/** Lists of names and addresses, so that a shell need not quote anything. */
+/** Lists of plain names and addresses, so that the shell needs no quoting. */
 const SET_UP = `set -e
 mount --make-rprivate /
 mount --bind "$1/hosts" /etc/hosts
@@ -32,8 +32,9 @@ shift 2
 exec "$@"`
 
 /**
- * Runs a file of tests in a network namespace in which every address is ours: the names of ISOLATED_HOSTS lead there, all
- * others do not exist, and nothing leaves the machine. Returns "passed", or else what it printed. Nothing of it outlives the signal.
+ * Runs a file of tests in a network namespace that owns every address: the names of ISOLATED_HOSTS resolve to it, all
+ * others do not exist, and no traffic leaves the machine. Returns "passed", otherwise the output. Nothing outlives
+ * the signal.
  */
 export async function runIsolated(file: string, signal: AbortSignal): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tabwire-isolated-'))
@@ -43,7 +44,7 @@ export async function runIsolated(file: string, signal: AbortSignal): Promise<st
     const blocks = own.map((address) => `${address}/${address.includes(':') ? 128 : 32}\n`)
     await writeFile(join(folder, 'hosts'), names.map(([name, address]) => `${address} ${name}\n`).join(''))
     await writeFile(join(folder, 'addresses'), blocks.join(''))
-    // A resolver that nobody is behind refuses at once.
+    // A resolver without a listener refuses immediately.
     await writeFile(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\noptions attempts:1 timeout:1\n')
     const vitest = [process.execPath, join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run']
     const command = [...vitest, '--config', 'test/isolated/vitest.config.ts', '--root', ROOT, file]

@@ -1,6 +1,6 @@
 import type { CdpClient } from '../../src/ports/cdp-client.ts'
 
-/** A client of the browser's protocol that keeps what it is told. */
+/** A CDP client that stores everything it receives. */
 export class KeepingClient implements CdpClient {
   unsentBytes = 0
   readonly messages: { id?: number; result?: object }[] = []

@@ -5,12 +5,15 @@ import type { AddressInfo } from 'node:net'
 export interface LateSite {
   /** http://127.0.0.1:<port> */
   url: string
-  /** Responds to whoever asked for the path and still waits, and to all that ask from now on. */
+  /** Responds to pending requests for the path, and to all later ones immediately. */
   release(path: '/late' | '/late-redirect'): void
   close(): Promise<void>
 }
 
-/** A site that responds late: /late, and /late-redirect?<target>, when it is released, an image of /unfinished never, anything else at once. */
+/**
+ * A site that responds late: /late, and /late-redirect?<target>, once released, an image of /unfinished never,
+ * anything else immediately.
+ */
 export async function startLateSite(): Promise<LateSite> {
   const released = new Set<string>()
   const waiting = new Set<ServerResponse>()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect } from 'vitest'
 
-/** What an app may leave behind: child processes, temporary directories, timers, sockets, workers. */
+/** Everything that an app may leave behind: child processes, temporary directories, timers, sockets, workers. */
 interface Footprint {
   processes: string[]
   directories: string[]
@@ -41,7 +41,7 @@ async function footprint(): Promise<Footprint> {
 }
 
 /**
- * Other files run beside this one and have directories of the same names: of this process are those that carry its
+ * Other files run concurrently and have directories with the same names: this process owns those that carry its
  * number or belong to an app that it started.
  */
 async function ownDirectories(): Promise<string[]> {
@@ -52,20 +52,20 @@ async function ownDirectories(): Promise<string[]> {
   })
 }
 
-/** Where the apps of this process keep what they must remove: their data, and the profiles of their browsers. */
+/** Where the apps of this process keep the data and browser profiles that they must remove. */
 const startedIn = new Set<string>()
 
-/** Called for every app that a test starts in this process, so that the gate sees what it leaves in `/tmp`. */
+/** Called for every app that a test starts in this process, so that the gate sees its files in `/tmp`. */
 export async function watchDirectoriesOf(dataDir: string): Promise<void> {
-  // What was put beside it under the same name is its own as well.
+  // Files beside it with the same name belong to it as well.
   startedIn.add(dataDir)
   const machineId = (await readFile(join(dataDir, 'machine-id'), 'utf8')).trim()
   startedIn.add(join(tmpdir(), `tabwire-${machineId}`))
 }
 
 /**
- * Call at the top of an end-to-end file: after its last test, once its own hooks have closed what they opened, nothing
- * may be left of it.
+ * Call at the top of an end-to-end file: after its last test, once its own hooks have closed everything they opened,
+ * nothing may be left.
  */
 export function leakGate(): void {
   let before: Footprint

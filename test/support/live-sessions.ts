@@ -32,15 +32,15 @@ const LIMITS = {
 }
 
 interface LiveOptions {
-  /** Where files are kept. Absent: sessions keep none. */
+  /** Artifact store. Absent: sessions keep no files. */
   bytes?: ArtifactStore
   quotaBytes?: number
   model?: ChatModel | null
 }
 
 /**
- * Call after useStore: sessions with real browsers over the real database, below the transports, so that a test can put
- * faults between a session and what it needs.
+ * Call after useStore: sessions with real browsers over the real database, without transports, so that a test can
+ * inject faults between a session and its services.
  */
 export function useLiveSessions() {
   let pool: TestPool | undefined
@@ -56,10 +56,10 @@ export function useLiveSessions() {
   })
 
   return {
-    /** Main processes of the browsers that run. */
+    /** Main processes of the running browsers. */
     browsers: () => pool!.browsers(),
 
-    /** The sessions of a server over this store. */
+    /** The sessions of a server that uses this store. */
     sessionsOver(faulty: Store, { bytes = {} as ArtifactStore, model = null, quotaBytes = 0 }: LiveOptions = {}) {
       const bus = new InProcessBus()
       const artifacts = new Artifacts(faulty, bytes, quotaBytes, logger)
@@ -86,10 +86,10 @@ export function useLiveSessions() {
       const reader = new LogReader(store, bus, (id) => sessions.handle(id), { pollMs: 20, progressMs: 10 })
       return {
         sessions,
-        /** The log of a session, for faults that come from nowhere else. */
+        /** The log of a session, for faults that cannot be caused otherwise. */
         logOf: async (id: string) => ((await sessions.handle(id)) as LocalSessionHandle).session.log,
         start: () => sessions.start(OWNER, {}, 'RUNNING', NEVER),
-        /** As `start`, but its browser is still to be started. */
+        /** Like `start`, but before its browser is started. */
         begin: () => sessions.start(OWNER, {}, 'CREATING', NEVER),
         find: async (id: string) => (await sessions.find(OWNER, id))!,
         follow: (session: SessionSnapshot): Promise<LogEntry[]> =>

@@ -1,6 +1,6 @@
 import { openDataDirectory } from '../../src/data-directory.ts'
 
-// A process that opens the data directory and keeps it until told to end: for tests of the lock between processes.
+// A process that opens the data directory and holds it until told to end, for tests of the lock between processes.
 const [path = ''] = process.argv.slice(2)
 try {
   const directory = await openDataDirectory(path, null)

@@ -16,7 +16,7 @@ export interface Navigated {
 
 export const NAVIGATED = 'id status currentUrl lastNavigationError { url code message at }'
 
-/** Whether the last navigation of a session worked, in an app that is there only once its tests run. */
+/** Outcome of a session's last navigation, in an app that exists only once its tests run. */
 export const navigationApi = (tabwire: () => TestApp) => {
   const navigated = async (id: string): Promise<Navigated> => {
     const query = `query ($id: ID!) { session(id: $id) { ${NAVIGATED} } }`
@@ -25,7 +25,7 @@ export const navigationApi = (tabwire: () => TestApp) => {
   return {
     navigated,
 
-    /** The session once its page is there, or has failed: on a slow machine, startSession answers before. */
+    /** The session once its page has arrived or failed: on a slow machine, startSession returns earlier. */
     async startAt(url: string): Promise<Navigated & { id: string }> {
       const query = `mutation ($url: String) { startSession(input: { initialPrompt: $url }, waitUntil: LOADED) { id } }`
       const { id } = (await tabwire().query<{ startSession: { id: string } }>(query, { url })).startSession

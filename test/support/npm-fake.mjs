@@ -1,4 +1,4 @@
-// What set-up takes for npm in its tests. It notes each call, and does what FAKE_NPM says.
+// Stands in for npm in the tests of set-up. It records each call, and does what FAKE_NPM says.
 import { appendFileSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -21,7 +21,7 @@ if (args[0] === 'ci') {
   mkdirSync('node_modules', { recursive: true })
   copyFileSync('package-lock.json', join('node_modules', '.package-lock.json'))
 } else {
-  // npm install --prefix <dir> … node-<platform>@<version>: a Node that says it is that version.
+  // npm install --prefix <dir> … node-<platform>@<version>: creates a Node that reports that version.
   const dir = args[args.indexOf('--prefix') + 1]
   const [name, version] = args.at(-1).split('@')
   const bin = join(dir, 'node_modules', name, 'bin')

@@ -1,3 +1,3 @@
-// Imported first, it makes this process look like a Node that is too old, and none of those that it starts.
+// Imported first, it makes this process, but not its children, look like a Node that is too old.
 Object.defineProperty(process, 'version', { value: 'v20.20.2' })
 delete process.env.NODE_OPTIONS

@@ -5,15 +5,15 @@ import type { Cost } from '../../src/ports/task.ts'
 import { encodeGlobalId } from '../../src/contract/global-id.ts'
 import { numbered, sampleApiKey, sampleSession } from '../contracts/store-samples.ts'
 
-/** The ids that one owner's things have in the API. */
+/** API ids of one owner's data. */
 export interface OwnedThings {
-  /** Of a session that has ended, whose log has every kind of entry. */
+  /** An ended session whose log has every kind of entry. */
   session: string
-  /** One of each type of node, by the name of the type. */
+  /** One of each type of node, by type name. */
   nodes: Record<string, string>
 }
 
-/** Type of node of each kind of entry. */
+/** Node type of each kind of entry. */
 export const TYPE_OF = {
   STATUS_CHANGE: 'StatusChange',
   NAVIGATION: 'Navigation',
@@ -41,8 +41,8 @@ export const TYPE_OF = {
 } satisfies Record<SessionEventKind, string>
 
 /**
- * Keeps one of everything for an owner, as a server would have left it, with the marker in every text that comes from a
- * page, a client or a model. The last key of the owner is revoked, so that it can be revoked again and again.
+ * Stores one of everything for an owner, as a server would, with the marker in every text that comes from a page, a
+ * client or a model. The owner's last key is revoked, so that it can be revoked repeatedly.
  */
 export async function keepOneOfEach(store: Store, owner: string, marker: string): Promise<OwnedThings> {
   const now = Date.now()
@@ -100,7 +100,7 @@ export async function keepOneOfEach(store: Store, owner: string, marker: string)
   }
 }
 
-/** Of each kind of entry one, with every member that may be null set. */
+/** One of each kind of entry, with every nullable member set. */
 export function entryData(marker: string, artifactId: string, taskId: string, cost: Cost) {
   const pageId = 'p1'
   const url = `http://127.0.0.1/${marker}`

@@ -8,14 +8,14 @@ const TYPES: Readonly<Record<string, string>> = { '.js': 'text/javascript', '.bi
 export interface PagesSite {
   /** http://<address>:<port> */
   url: string
-  /** Paths that were asked for, in order. */
+  /** Requested paths, in order. */
   asked: string[]
   close(): Promise<void>
 }
 
 /**
- * A site of the given pages (HTML by path; `.js` are scripts, `.bin` downloads) and redirects (targets by path; `?to`: the
- *  parameter of that name).
+ * A site with the given pages (HTML by path; `.js` are scripts, `.bin` downloads) and redirects (targets by path;
+ * `?to`: the parameter of that name).
  */
 export async function startPagesSite(
   pages: Readonly<Record<string, string>>,

@@ -1,8 +1,8 @@
 /**
- * How long conditions are waited for: as long as a busy machine may need, since how fast things are is what bench/
- * measures. `expect.poll` has it by itself (vitest.config.ts); `vi.waitFor`, for hooks, is given it.
+ * Timeout for conditions: long enough for a busy machine, since speed is measured by bench/. The default of
+ * `expect.poll` (vitest.config.ts); to be passed to `vi.waitFor`, for hooks.
  */
 export const PATIENCE = { timeout: 30_000 }
 
-/** For what takes a signal: it ends with the test. */
+/** For functions that take a signal: it ends with the test. */
 export const NO_DEADLINE = new AbortController().signal

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { ChatModel } from '../../src/ports/chat-model.ts'
 
-/** As it says, until it is told to stop: a task that only ends by being cancelled. */
+/** Works until it is stopped: a task that ends only by being canceled. */
 export const patientModel: ChatModel = {
   name: 'patient',
   isPriced: false,

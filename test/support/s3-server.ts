@@ -6,16 +6,16 @@ import type { S3Config } from '../../src/adapters/artifacts/s3.ts'
 
 export interface TestS3 {
   config: S3Config
-  /** Of the bodies of all requests. */
+  /** Bytes of the bodies of all requests. */
   receivedBytes: number
-  /** Ids of multipart uploads that are not finished. */
+  /** Ids of unfinished multipart uploads. */
   unfinished(): Promise<string[]>
-  /** Answers instead of the store, while it is set; false: the store shall. */
+  /** Responds instead of the store while it is set; false passes the request on. */
   intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | null
   close(): Promise<void>
 }
 
-/** A real S3 server with a bucket, behind a door at which a test can stand. */
+/** A real S3 server with a bucket, behind a proxy that tests can intercept. */
 export async function startS3(bucket = 'artifacts'): Promise<TestS3> {
   const server = await startFauxqs({ port: 0, host: '127.0.0.1', logger: false })
   server.createBucket(bucket)

@@ -1,4 +1,4 @@
-/** A certificate of localhost that no authority has signed: whoever checks it refuses it. */
+/** A self-signed certificate of localhost, rejected by every client that checks it. */
 export const SELF_SIGNED = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgYRbYKp7OTi0tcxhU

@@ -26,13 +26,13 @@ export interface SessionData {
   pages: { id: string; url: string; title: string }[]
 }
 
-/** Everything that an operation of the tests below asks of a session. */
+/** All session fields that the tests below select. */
 export const SESSION = `
   id name metadata status endReason error viewport { width height } keepAlive idleTimeoutSeconds createdAt startedAt
   lastActivityAt expiresAt endedAt durationMs machineId currentUrl title navigationCount consoleMessageCount
   networkRequestCount pendingRequestCount pages { id url title }`
 
-/** Starting, reading and ending sessions of an app that is there only once its tests run. */
+/** Starts, reads and ends sessions of an app that exists only once its tests run. */
 export const sessionApi = (tabwire: () => TestApp) => ({
   async start(input: Record<string, unknown> = {}, waitUntil = 'RUNNING'): Promise<SessionData> {
     const query = `mutation ($input: StartSessionInput, $waitUntil: StartWait) {
@@ -45,7 +45,7 @@ export const sessionApi = (tabwire: () => TestApp) => ({
     return (await tabwire().query<{ session: SessionData | null }>(query, { id })).session
   },
 
-  /** Limits a session once what it is for is under way, so that nobody has to be quick. */
+  /** Limits a session only once its test is under way, so that slow machines pass. */
   async limit(id: string, input: { idleTimeoutSeconds: number } | { maxDurationSeconds: number }): Promise<void> {
     const query = 'mutation ($id: ID!, $input: UpdateSessionInput!) { updateSession(id: $id, input: $input) { id } }'
     await tabwire().query(query, { id, input })

@@ -16,7 +16,7 @@ import type { SessionRecord } from '../../src/ports/session-record.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { seedEmbeddedDatabase } from './embedded-template.ts'
 
-/** Logs of sessions over the real embedded database, put together as a server does, for tests of the log's guarantees. */
+/** Logs of sessions in the real embedded database, assembled as in a server, for tests of the log's guarantees. */
 
 const logger = createLogger('silent')
 const LIMITS: LogLimits = {
@@ -109,13 +109,13 @@ export const endDraft: EntryDraft<'STATUS_CHANGE'> = {
 }
 export const endPatch = { status: 'CLOSED', endReason: 'TERMINATED', endedAt: 1 } as const
 
-/** As the handle of a session has it. */
+/** As in the handle of a session. */
 export const liveLogOf = (log: SessionLog): LiveLog => ({
   logHead: async () => log.head,
   logTail: async (after, limit, maxBytes) => log.readTail(after, limit, maxBytes),
 })
 
-/** A session's log with its readers, as a server puts them together. */
+/** A session's log with its readers, assembled as in a server. */
 export async function newLog(options: { limits?: Partial<LogLimits>; writeStore?: Store; readStore?: Store } = {}) {
   const record = newRecord()
   await store.insertSession(record, [])

@@ -3,14 +3,14 @@ import { connect, type Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 
 export interface SilentPort {
-  /** On 127.0.0.1; whoever connects to it waits in vain, and is not refused. */
+  /** On 127.0.0.1; connections hang instead of being refused. */
   port: number
-  /** From now on it takes connections, those that wait included. */
+  /** Starts to accept connections, pending ones included. */
   wake(): void
   close(): Promise<void>
 }
 
-/** Listens for one connection more than it has room for, and never takes one: its thread sleeps. */
+/** Listens with a full backlog, and never accepts: its thread sleeps. */
 const SLEEPER = `
   const { parentPort, workerData } = require('node:worker_threads')
   const server = require('node:net').createServer()
@@ -20,7 +20,7 @@ const SLEEPER = `
     parentPort.once('message', () => process.exit())
   })`
 
-/** Attempts of which none succeeds any more. */
+/** Number of attempts after which none succeeds anymore. */
 const ATTEMPTS = 4
 
 export async function openSilentPort(): Promise<SilentPort> {
@@ -28,7 +28,7 @@ export async function openSilentPort(): Promise<SilentPort> {
   const worker = new Worker(SLEEPER, { eval: true, workerData: alarm })
   const [port] = (await once(worker, 'message')) as [number]
   const waiting: Socket[] = []
-  // The kernel lets in as many as it queues; they stay, so that nobody else gets in.
+  // The kernel accepts as many as it queues; they stay open, to keep others out.
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const socket = connect(port, '127.0.0.1')
     socket.on('error', () => {})

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 const page = (body: string, head = '') =>
   `<!doctype html><html lang="en"><head><link rel="icon" href="data:,"><title>Actions</title>${head}</head><body>${body}</body></html>`
 
-/** Pages with something to do on them, each under its path. */
+/** Pages to act on, by path. */
 const PAGES: Record<string, string> = {
   '/form': page(`
     <h1>Sign in</h1>

@@ -7,14 +7,17 @@ const MIB = 1024 * 1024
 export interface DownloadSite {
   /** http://127.0.0.1:<port> */
   url: string
-  /** Downloads of /endless: how many have begun, how many of them are still being sent, and what was sent in all. */
+  /** Downloads of /endless: number started, number still being sent, total bytes sent. */
   readonly endless: { readonly begun: number; readonly open: number; readonly bytes: number }
-  /** Ends the downloads of /held that are still open. */
+  /** Ends the pending downloads of /held. */
   release(): void
   close(): Promise<void>
 }
 
-/** A site of downloads: /endless goes on without a length, as fast as it is read, until it is canceled; /held has its length, and its end waits; /body is data. */
+/**
+ * A site of downloads: /endless continues without a length, as fast as it is read, until it is canceled; /held has a
+ * length, and its end is held; /body is data.
+ */
 export async function startDownloadSite(): Promise<DownloadSite> {
   const held = new Set<() => void>()
   const endless = { begun: 0, open: 0, bytes: 0 }
@@ -26,7 +29,8 @@ export async function startDownloadSite(): Promise<DownloadSite> {
     const write = () => {
       if (response.destroyed) return
       endless.bytes += piece.length
-      // A turn of the event loop each: what the kernel takes at once is drained before anyone else has a turn.
+      // One turn of the event loop each: whatever the kernel accepts immediately is drained before anything else
+      // runs.
       const isTaken = response.write(piece)
       if (isTaken) setImmediate(write)
       else response.once('drain', () => setImmediate(write))
@@ -40,7 +44,8 @@ export async function startDownloadSite(): Promise<DownloadSite> {
     if (pathname === '/endless') sendWithoutEnd(response.writeHead(200, headers))
     else if (pathname === '/held') {
       response.writeHead(200, { ...headers, 'content-length': bytes })
-      // All but a little, so that nothing of it is left unsent; only what a browser sniffs where its length is all that counts.
+      // All but a little, so that none of it stays unsent; only as much as a browser sniffs if only the length
+      // matters.
       const sent = searchParams.has('silent') ? 2_048 : bytes - 1
       response.write(Buffer.alloc(sent))
       response.flushHeaders()

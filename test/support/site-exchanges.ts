@@ -9,14 +9,14 @@ export interface ExchangeSite {
   url: string
   /** The same site under another origin. */
   otherUrl: string
-  /** Requests whose responses wait, by path. */
+  /** Number of held requests for the path. */
   held(path: string): number
-  /** Responds to what waits there. */
+  /** Responds to them. */
   release(path: string): void
   close(): Promise<void>
 }
 
-/** A site of responses as they are given, by path; `null` holds the request until it is released, as a 204. */
+/** A site with the given responses, by path; `null` holds the request until it is released, as a 204. */
 export async function startExchangeSite(
   answers: (otherUrl: () => string) => Readonly<Record<string, string | Answer | null>>,
 ): Promise<ExchangeSite> {
@@ -24,7 +24,7 @@ export async function startExchangeSite(
   let otherUrl = ''
   const all = answers(() => otherUrl)
   const server = createServer((request, response) => {
-    // Of a request whose body is not read, the browser may be told nothing.
+    // If the request body is not read, the browser may not receive the response.
     request.resume()
     const { pathname } = new URL(request.url ?? '/', 'http://site')
     const answer = all[pathname]

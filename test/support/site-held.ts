@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net'
 export interface HeldSite {
   /** http://127.0.0.1:<port> */
   url: string
-  /** Resolves when a path whose requests are held has been asked for. */
+  /** Resolves when a held path has been requested. */
   asked(path: string): Promise<void>
-  /** Responds to a request that is held, or to the next one for the path. */
+  /** Responds to a held request, or to the next one for the path. */
   release(path: string): void
   close(): Promise<void>
 }
@@ -15,7 +15,7 @@ export interface HeldSite {
 const page = (title: string, body = '') =>
   `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title>${body}`
 
-/** Pages by path; requests below /held/ are answered when the test says so. */
+/** Pages by path; requests below /held/ are answered when the test releases them. */
 export async function startHeldSite(pages: Readonly<Record<string, string>> = {}): Promise<HeldSite> {
   const waiting = new Map<string, { asked: PromiseWithResolvers<void>; released: PromiseWithResolvers<void> }>()
   const gateOf = (path: string) => {

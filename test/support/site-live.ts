@@ -5,11 +5,11 @@ const page = (body: string) =>
   `<!doctype html><html lang="en"><head><link rel="icon" href="data:,"><title>Live</title>
   <style>html,body{margin:0;height:100%}</style></head><body>${body}</body></html>`
 
-/** Pages to look at and to take in hand, each under its path. */
+/** Pages to view and to control, by path. */
 const PAGES: Record<string, string> = {
   '/red': page('<body style="background:#f00"></body>'),
   '/blue': page('<body style="background:#00f"></body>'),
-  // Another picture each 16 ms; the title tells which.
+  // A new frame every 16 ms, with its number in the title.
   '/animation': page(`<canvas id="c" width="400" height="300"></canvas><script>
     const context = c.getContext('2d')
     let n = 0
@@ -22,7 +22,7 @@ const PAGES: Record<string, string> = {
       requestAnimationFrame(draw)
     }
     draw()</script>`),
-  // Large pictures, green in the end: noise is what JPEG cannot make small.
+  // Large frames, finally green: noise does not compress as JPEG.
   '/noise': page(`<canvas id="c" width="1000" height="600"></canvas><script>
     const context = c.getContext('2d')
     const image = context.createImageData(1000, 600)

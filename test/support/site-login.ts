@@ -2,12 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
-/** A request with a body, as it came. */
+/** A received request with its body. */
 interface Received {
   url: string
   contentType: string
   body: Buffer
-  /** What was answered. */
+  /** The response. */
   answer: string
 }
 
@@ -27,7 +27,7 @@ const PAGE = `<!doctype html><title>Log in</title>
 
 const escaped = (text: string) => text.replace(/[&<>"']/g, (unit) => `&#${unit.charCodeAt(0)};`)
 
-/** A form with a password, sent in every way that pages have; what the server answers repeats what it was sent. */
+/** A form with a password, sent in every way available to pages; responses echo the requests. */
 export async function startLoginSite() {
   const received: Received[] = []
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

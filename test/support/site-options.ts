@@ -9,14 +9,14 @@ export interface OptionsSite {
   url: string
   /** The same server under another name. */
   elsewhere: string
-  /** https, with a certificate that nobody has signed. */
+  /** https, with a self-signed certificate. */
   secure: string
   /** Authorization headers of the requests for a path so far, in order. */
   authorizationsFor(path: string): (string | undefined)[]
   close(): Promise<void>
 }
 
-/** What a page is told of its device and its user. */
+/** Device and user settings visible to a page. */
 const SEEN = `window.seen = async () => {
   const permission = (name) => navigator.permissions.query({ name }).then(({ state }) => state)
   const position = new Promise((resolve) => navigator.geolocation.getCurrentPosition(
@@ -41,7 +41,7 @@ window.socket = (url) => new Promise((resolve) => {
   socket.onerror = () => resolve('failed')
 })`
 
-/** Asks a worker of each kind what it is told, and how its requests go. */
+/** Queries a worker of each kind for its settings and the results of its requests. */
 const ASK = `window.askWorkers = async (url) => {
   const asked = (post) => new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()
@@ -75,7 +75,7 @@ const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
 export const CREDENTIALS = { username: 'user', password: 'word: nobody may see ü' }
 const EXPECTED = `Basic ${Buffer.from(`${CREDENTIALS.username}:${CREDENTIALS.password}`).toString('base64')}`
 
-/** Pages that tell what they are told; below /private, only to those who give CREDENTIALS. */
+/** Pages that report their settings; those below /private require CREDENTIALS. */
 export async function startOptionsSite(): Promise<OptionsSite> {
   const asked: { path: string; authorization: string | undefined }[] = []
   const serve = ({ url = '/', headers }: IncomingMessage, response: ServerResponse) => {

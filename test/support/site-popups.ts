@@ -5,12 +5,12 @@ export interface PopupSite {
   /** http://127.0.0.1:<port>; the same port on localhost is another site. */
   url: string
   elsewhere: string
-  /** Of the requests for a path so far. */
+  /** Headers of the requests for a path so far. */
   headersOf(path: string): IncomingHttpHeaders[]
   close(): Promise<void>
 }
 
-/** What a document and a worker see before anything else of theirs runs. */
+/** State of a document or worker before its other scripts run. */
 const SEEN = `window.seen = { early: window.early ?? null, added: typeof window.add, width: innerWidth,
   userAgent: navigator.userAgent, language: navigator.language }`
 
@@ -47,7 +47,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     console.log('shared ' + navigator.userAgent); port.postMessage(text + ' ' + navigator.userAgent) })`,
 }
 
-/** Pages that open others in every way there is, and tell what the others saw first. */
+/** Pages that open others in every possible way, and report the initial state of the others. */
 export async function startPopupSite(): Promise<PopupSite> {
   const seen = new Map<string, IncomingHttpHeaders[]>()
   const server = createServer(({ url = '/', headers }, response) => {

@@ -1,6 +1,6 @@
 /**
- * Pages that try every way of a page to reach another host, `?host=`, each by a path of its own: what has been reached
- * shows in what that host was asked for.
+ * Pages that try every way to reach another host, `?host=`, each by a path of its own: that host's requests show
+ * which ones succeeded.
  */
 export const WAYS_OF_PAGES = [
   'fetch',

@@ -7,12 +7,12 @@ export interface SocketSite {
   url: string
   /** ws://127.0.0.1:<port> */
   socketUrl: string
-  /** WebSockets that are open. */
+  /** Number of open WebSockets. */
   openSockets(): number
   close(): Promise<void>
 }
 
-/** What a server does with a WebSocket, by its path. */
+/** Server behavior of a WebSocket, by path. */
 const SOCKETS: Readonly<Record<string, (client: WebSocket, query: URLSearchParams, socket: Socket) => void>> = {
   '/echo': (client) => client.on('message', (data, isBinary) => client.send(data, { binary: isBinary })),
   '/stay': (client) => client.send('welcome'),
@@ -21,7 +21,7 @@ const SOCKETS: Readonly<Record<string, (client: WebSocket, query: URLSearchParam
     client.close(query.has('code') ? Number(query.get('code')) : undefined, query.get('reason') ?? undefined)
   },
   '/cut': (client, _, socket) => client.send('last words', () => socket.destroy()),
-  // ?n= messages of ?size= characters at once, and one more when the client has answered.
+  // ?n= messages of ?size= characters at once, and one more when the client has responded.
   '/flood': (client, query) => {
     const text = 'x'.repeat(Number(query.get('size') ?? 10))
     for (let index = 0; index < Number(query.get('n')); index += 1) client.send(text)
@@ -31,8 +31,8 @@ const SOCKETS: Readonly<Record<string, (client: WebSocket, query: URLSearchParam
 }
 
 /**
- * A site of scripts and sockets: /page/NAME is a page that runs the script of that name, /script/NAME the script alone,
- * /events sends server-sent events. Scripts find the address of its WebSockets in `ws`.
+ * A site of scripts and sockets: /page/NAME is a page that runs the script of that name, /script/NAME the script
+ * alone, /events sends server-sent events. Scripts find the URL of its WebSockets in `ws`.
  */
 export async function startSocketSite(scripts: Readonly<Record<string, string>>): Promise<SocketSite> {
   const webSockets = new WebSocketServer({ noServer: true })

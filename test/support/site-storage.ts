@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 const page = (script: string) => `<!doctype html><link rel="icon" href="data:,"><title>storage</title>
 <body><button id="popup" onclick="window.open('/other')">Popup</button><pre id="out"></pre><script>${script}</script>`
 
-/** Answers whatever the site is asked for with a page that talks, once it is in charge of it. */
+/** Responds to every request of the site with a page that reports, once it controls the site. */
 const WORKER = `
 addEventListener('install', () => skipWaiting())
 addEventListener('activate', (event) => event.waitUntil(clients.claim()))
@@ -18,7 +18,7 @@ const PAGES: Record<string, string> = {
     localStorage.setItem('key', 'kept')
     navigator.serviceWorker.addEventListener('controllerchange', () => { out.textContent = 'controlled' })
     navigator.serviceWorker.register('/worker.js')`),
-  // Nothing else happens in the page until the server answers.
+  // Blocks the page until the server responds.
   '/waits': page(`
     localStorage.setItem('key', 'kept')
     onload = () => setTimeout(() => {
@@ -33,14 +33,14 @@ const PAGES: Record<string, string> = {
 export interface StorageSite {
   /** http://127.0.0.1:<port> */
   url: string
-  /** Paths that were asked for. */
+  /** Requested paths. */
   asked: string[]
-  /** Lets the pages go on that wait for /held. */
+  /** Releases the pages that wait for /held. */
   release(): void
   close(): Promise<void>
 }
 
-/** A site whose pages keep things: start several to have several origins. */
+/** A site whose pages store data: start several for several origins. */
 export async function startStorageSite(host = '127.0.0.1'): Promise<StorageSite> {
   const asked: string[] = []
   const held: ServerResponse[] = []

@@ -12,12 +12,12 @@ export interface Snippet {
   text: string
 }
 
-/** README and everything in docs/, as paths below the project. */
+/** README and everything in docs/, as paths relative to the project. */
 export const DOCUMENTS: readonly string[] = ['README.md', ...globSync('docs/*.md', { cwd: ROOT }).sort()]
 
 export const readDocument = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 
-/** In the order in which they are read. */
+/** In reading order. */
 export function snippetsOf(file: string): Snippet[] {
   const counts = new Map<string, number>()
   return [...readDocument(file).matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].map(([, language = '', text = '']) => {

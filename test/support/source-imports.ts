@@ -8,7 +8,7 @@ interface Import {
   typeOnly: boolean
 }
 
-/** Every import of a module, whatever its form: static, for its effects, re-exported, dynamic, of types. */
+/** Every import of a module in any form: static, for side effects, re-exported, dynamic, type-only. */
 export function importsOf(code: string): Import[] {
   const bare = code.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
   const forms = [
@@ -34,7 +34,7 @@ interface SourceFile {
   external: Import[]
 }
 
-/** Which module a path below src/ belongs to: a folder, an adapter's folder, or the file itself. */
+/** Module of a path below src/: a folder, an adapter's folder, or the file itself. */
 export function moduleOf(path: string): string {
   const [first = '', second = ''] = path.split('/')
   if (!path.includes('/')) return first

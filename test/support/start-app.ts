@@ -32,7 +32,7 @@ export interface TestApp {
   url: string
   apiKey: string
   dataDir: string
-  /** One operation over HTTP, as curl would send it; null: without a key. */
+  /** Sends one operation over HTTP, like curl; null: without a key. */
   send<T>(query: string, variables?: Record<string, unknown>, apiKey?: string | null): Promise<Answer<T>>
   /** The same, for an operation that must succeed. */
   query<T>(query: string, variables?: Record<string, unknown>, apiKey?: string): Promise<T>
@@ -41,7 +41,7 @@ export interface TestApp {
   close(): Promise<void>
 }
 
-/** The whole of Tabwire in this process: real Chromium, the embedded database, a real port. */
+/** A complete Tabwire in this process: real Chromium, the embedded database, a real port. */
 export async function startTestApp(
   overrides: Partial<Config> = {},
   logger?: Logger,

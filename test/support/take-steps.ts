@@ -5,7 +5,7 @@ import { NO_DEADLINE } from './patience.ts'
 
 type Given = { [N in ActionName]?: Record<string, unknown> }
 
-/** A step as clients write it, with its defaults filled in. */
+/** A step in the form of client input, with its defaults filled in. */
 export function stepOf(given: Given): ActionStep {
   const [name, input] = Object.entries(given)[0] as [ActionName, Record<string, unknown>]
   return { name, input: ACTION_KINDS[name].input.rule.parse(input) } as ActionStep
@@ -18,7 +18,7 @@ interface Circumstances {
   signal?: AbortSignal
 }
 
-/** Takes a step of a session without the rules of the domain around it. */
+/** Runs a step in a session without the domain's rules around it. */
 export function take(session: BrowserSession, given: Given, more: Circumstances = {}): Promise<ActionOutcome> {
   const { pageId = null, files = [], refuse = () => null, signal = NO_DEADLINE } = more
   return session.act(stepOf(given), { pageId, files, refuseAddress: refuse, signal })

@@ -7,7 +7,7 @@ import { wholeLog } from './whole-log.ts'
 
 export const MODEL_KEY = 'secret-of-the-vendor-account'
 
-/** One of the scripted model's tokens costs a millionth of a dollar in, ten millionths out. */
+/** Tokens of the scripted model cost a millionth of a dollar in, ten millionths out. */
 export const aiOf = (model: FakeModelServer): AiConfig => ({
   provider: 'openai-compatible',
   model: 'scripted',
@@ -61,7 +61,7 @@ const STORY = `__typename
   ... on TaskStep { taskId step text calls cost { inputTokens outputTokens usd } }
   ... on TaskEnded { taskId taskStatus result errorMessage steps cost { inputTokens outputTokens usd } }`
 
-/** Starting, following and cancelling tasks of an app that is there only once its tests run. */
+/** Starts, follows and cancels tasks of an app that exists only once its tests run. */
 export const taskApi = (tabwire: () => TestApp) => {
   const list = async (sessionId: string): Promise<TaskData[]> => {
     const query = `query ($id: ID!) { session(id: $id) { tasks { ${TASK} } } }`
@@ -93,14 +93,14 @@ export const taskApi = (tabwire: () => TestApp) => {
       return (await list(sessionId)).at(-1)!
     },
 
-    /** What a task and its session did, as the log tells it. */
+    /** Steps and actions of a task and its session, from the log. */
     story(sessionId: string): Promise<StoryEntry[]> {
       return wholeLog(tabwire(), sessionId, STORY, { only: 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]' })
     },
   }
 }
 
-/** The ref of the first element of the view whose line has this. */
+/** The ref of the first element whose line in the snapshot contains the text. */
 export function refOf(view: string, line: string): { ref: string } {
   const found = view.split('\n').find((one) => one.includes(line))
   const ref = /\[ref=(\w+)\]/.exec(found ?? '')?.[1]
@@ -112,7 +112,7 @@ export const call = (name: string, input: object | string = {}): Call => ({ name
 export const calls = (...given: Call[]): Reply => ({ calls: given })
 export const finish = (result: unknown): Reply => calls(call('finish', { result }))
 
-/** A model that takes these steps, one each time it is asked, and then the last one again. */
+/** A model that takes these steps, one per request, and then repeats the last one. */
 export const steps =
   (...given: (Reply | ((asked: Asked) => Reply))[]) =>
   (asked: Asked): Reply => {

@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws'
 import { TASK_ROUTES } from './site-tasks.ts'
 
 export interface TestSite {
-  /** http://127.0.0.1:<port>, without a slash at the end. */
+  /** http://127.0.0.1:<port>, without a trailing slash. */
   url: string
   close(): Promise<void>
 }
@@ -14,13 +14,13 @@ interface Visit {
   request: IncomingMessage
   response: ServerResponse
   query: URLSearchParams
-  /** Where the site listens: http://127.0.0.1:<port>. */
+  /** Origin of the site: http://127.0.0.1:<port>. */
   origin: string
 }
 
 type Route = (visit: Visit) => void
 
-/** A site that does, on request, each thing that a session records. Every page is reached by its path alone. */
+/** A site that triggers each event that a session records. Every page is reached by its path alone. */
 export async function startTestSite(): Promise<TestSite> {
   const server = createServer((request, response) => {
     const { port } = server.address() as AddressInfo
@@ -47,7 +47,7 @@ export async function startTestSite(): Promise<TestSite> {
   }
 }
 
-/** /echo sends back what it gets, /greeting says two words and closes, every other path is refused. */
+/** /echo echoes, /greeting sends two messages and closes, every other path is refused. */
 function serveWebSockets(server: Server): WebSocketServer {
   const webSockets = new WebSocketServer({ noServer: true })
   server.on('upgrade', (request, socket, head) => {
@@ -66,7 +66,7 @@ function serveWebSockets(server: Server): WebSocketServer {
   return webSockets
 }
 
-/** A page with a script. The icon is its own, so that no request is made that the page does not make. */
+/** A page with a script. Its icon is inline, so that the browser requests nothing on its own. */
 function page(
   title: string,
   script: string | ((visit: Visit) => string),
@@ -93,7 +93,7 @@ function redirect(to: string, status = 302): Route {
   return ({ response }) => response.writeHead(status, { location: to }).end()
 }
 
-/** Answers after ?ms=, or never if the reader leaves before. */
+/** Responds after ?ms=, or never if the client disconnects first. */
 const slow: Route = ({ response, query }) => {
   const timer = setTimeout(
     () => {
@@ -125,7 +125,7 @@ const brokenOff: Route = ({ response }) => {
   response.write('half', () => response.destroy())
 }
 
-/** A body of ?size= bytes; with ?stop it breaks off half way. */
+/** A body of ?size= bytes; with ?stop it breaks off halfway. */
 const file: Route = ({ response, query }) => {
   const body = Buffer.alloc(Number(query.get('size') ?? 1000), 'x')
   response.writeHead(200, {
@@ -255,7 +255,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/popup': page('Popup', `window.open('/popup-content')`),
   '/popup-content': page('Popped up', `console.log('said by the popup'); setTimeout(() => close(), 300)`),
   '/frames': (visit) => {
-    // The second host is another site, so that its frame lives in a process of its own.
+    // The second host is another site, so that its frame has a process of its own.
     const elsewhere = visit.origin.replace('127.0.0.1', 'localhost')
     page('Frames', '', `<iframe src="/frame"></iframe><iframe src="${elsewhere}/frame"></iframe>`)(visit)
   },

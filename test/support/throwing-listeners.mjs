@@ -5,20 +5,19 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 
 /*
- * Loaded into a server by a test: every listener and timer that runs for something that has an owner throws, or leaves a
- * rejected promise, once. None is named here: emitters are asked at each event, timers and the listeners of our own
- * classes (what is given to `on…`, `subscribe`, `withhold`, `host`, `relay`) are wrapped where they are given.
- *
- * A listener is known by the place where it was written, so that each counts once, however many sessions have it. What
- * belongs to an owner that was there before the faults began is left alone, for it is the neighbor's; of the owners
- * that come later, each fails once. A test of what all share, such as connections to the database, asks for more.
+ * Preloaded into a server by a test: every listener and timer that runs for an owner throws, or leaves a rejected
+ * promise, once. None is named here: emitters are patched to look at each event, timers and the listeners of our own
+ * classes (arguments of `on…`, `subscribe`, `withhold`, `host`, `relay`) are wrapped when they are added.
+ * A listener is identified by its source location, so that each counts once, regardless of the number of sessions.
+ * Owners that existed before the faults began belong to the neighbor and are skipped; of later owners, each fails
+ * once. Tests of shared resources, such as connections to the database, configure more.
  */
 const ROOT = join(import.meta.dirname, '..', '..')
 const { faultOwner } = await import(join(ROOT, 'src/fault-owner.ts'))
 
-/** null: nothing throws; else what may throw: names of the classes of owners. */
+/** null: nothing throws; otherwise class names of the owners that may throw. */
 let mode = null
-/** Whether all fail: neighbors too, an owner as often as it has listeners, and each listener in both ways. */
+/** Whether all fail: neighbors, too, an owner as often as it has listeners, and each listener in both ways. */
 let isThorough = false
 const neighbors = new WeakSet()
 const failed = new WeakSet()
@@ -64,7 +63,7 @@ function sourceOf(listener) {
   return known
 }
 
-/** As `emit`, but a listener may throw before it does anything; those before it have been called. */
+/** Like `emit`, but a listener may throw first; those before it have been called. */
 function patchEmit(prototype) {
   const { emit } = prototype
   prototype.emit = function (name, ...args) {
@@ -96,10 +95,10 @@ let playwrights = chromium
 while (!Object.hasOwn(playwrights, 'emit')) playwrights = Object.getPrototypeOf(playwrights)
 if (playwrights !== EventEmitter.prototype) patchEmit(playwrights)
 
-/** Files whose timers are their callers': which one it was says nothing without the caller. */
+/** Files whose timers belong to their callers, and are identified by them. */
 const FOR_CALLERS = /^src\/async\/\w[\w-]*\.ts:/
 
-/** The place in our code from which this was called. */
+/** The location in our code of the caller. */
 function callSite() {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 20
@@ -150,7 +149,7 @@ function wrapGiven(value, place) {
   return Object.fromEntries(wrapped)
 }
 
-// Getters of sockets and the like are not asked.
+// Getters, as of sockets, are not called.
 const isMethod = (value, name) => {
   const owner = Object.hasOwn(value, name) ? value : Object.getPrototypeOf(value)
   return typeof Object.getOwnPropertyDescriptor(owner, name)?.value === 'function'
@@ -172,7 +171,7 @@ function patchClass(file, cls) {
   }
 }
 
-// Programs of their own, and what runs in other threads.
+// Separate programs, and code of other threads.
 const NOT_LOADED = /(main|-worker|-thread)\.ts$|^commands\//
 for (const file of readdirSync(join(ROOT, 'src'), { recursive: true })) {
   if (!file.endsWith('.ts') || NOT_LOADED.test(file)) continue
@@ -180,7 +179,7 @@ for (const file of readdirSync(join(ROOT, 'src'), { recursive: true })) {
   for (const exported of Object.values(module)) if (isClass(exported)) patchClass(file, exported)
 }
 
-// How the test asks and says what shall throw. It is nobody's, and so never fails.
+// Channel through which the test controls the faults. It has no owner, and so never fails.
 const control = createServer((request, response) => {
   const url = new URL(request.url, 'http://control')
   if (url.pathname === '/mode') {

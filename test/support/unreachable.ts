@@ -3,13 +3,13 @@ import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { SELF_SIGNED } from './self-signed.ts'
 
-/** Hosts with a port, each of which a request to fails in its own way. */
+/** Hosts with a port, each failing requests in its own way. */
 export interface Unreachable {
   refused: string
   unresolvable: string
-  /** Takes the connection, and resets it at the first bytes. */
+  /** Accepts the connection, and resets it at the first bytes. */
   reset: string
-  /** Has a certificate that nobody trusts; for plain HTTP it is none. */
+  /** Has an untrusted certificate, and does not serve plain HTTP. */
   untrusted: string
   close(): Promise<void>
 }
@@ -20,7 +20,7 @@ export async function startUnreachable(): Promise<Unreachable> {
     socket.once('data', () => socket.resetAndDestroy())
   })
   const untrusted = createHttpsServer(SELF_SIGNED, (_, response) => response.end('for nobody'))
-  // A browser that does not trust it says so by an alert.
+  // A browser that does not trust it sends an alert.
   untrusted.on('tlsClientError', () => {})
   const gone = createServer()
   const [refusedPort, resetPort, untrustedPort] = await Promise.all([gone, resetting, untrusted].map(listen))

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 type Handle = Awaited<ReturnType<typeof open>>
 
 export interface WatchedDisk {
-  /** Bytes that files of this process took through a FileHandle since it is watched. */
+  /** Bytes written by this process through a FileHandle since the start. */
   written: number
-  /** So many more they take, and then none, as on a disk that is full: where tests run, none may be filled. */
+  /** Remaining bytes before writes fail as on a full disk: a real disk must not be filled where tests run. */
   room: number
   close(): void
 }

@@ -5,7 +5,7 @@ interface PageOf<T> {
   pageInfo: { hasNextPage: boolean; endCursor: string | null }
 }
 
-/** Which part of the log: one of its connections, and arguments that narrow it. */
+/** Part of the log: one of its connections, with filter arguments. */
 interface Part {
   connection?: 'events' | 'actions' | 'networkRequests' | 'consoleMessages' | 'webSocketMessages'
   only?: string
@@ -13,8 +13,8 @@ interface Part {
 }
 
 /**
- * All entries of a session's log with these fields, page after page: how many there are depends on how long things took,
- * and a page may be shorter than was asked for.
+ * All entries of a session's log with these fields, page after page: their number depends on timing, and a page may
+ * be shorter than requested.
  */
 export async function wholeLog<T>(app: TestApp, id: string, fields: string, part: Part = {}): Promise<T[]> {
   const { connection = 'events', only = '', apiKey } = part

@@ -9,8 +9,8 @@ import {
 import { schema } from '../../src/schema/schema.ts'
 
 /**
- * All fields of a type that need no argument, and of the objects below it, so many levels deep: without any alias, each
- * type of an interface or union with all of its own.
+ * All fields of a type without required arguments, and of its nested objects to the given depth: without aliases,
+ * with all fields of each type of an interface or union.
  */
 export function wholeSelection(type: GraphQLOutputType, levels: number): string {
   const named = getNamedType(type)

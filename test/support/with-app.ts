@@ -14,15 +14,15 @@ export interface Site {
 }
 
 /**
- * Call at the top of an end-to-end file: Tabwire and a site for all of its tests, with what most of them do. Nothing may
- * be left of either after the last one. Both are there once tests run, so they are asked for.
+ * Call at the top of an end-to-end file: Tabwire and a site for all of its tests, with the usual helpers. Neither may
+ * leave anything behind after the last test. Both exist only once tests run, hence the getters.
  */
 export function withApp<S extends Site>(
   startSite: () => Promise<S>,
   overrides: Partial<Config> = {},
   options: AppOptions = {},
 ) {
-  // First, so that it looks after what is closed here.
+  // First, so that it runs after the clean-up below.
   leakGate()
   let started: S | undefined
   let app: TestApp | undefined

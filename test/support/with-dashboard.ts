@@ -5,8 +5,8 @@ import type { TestApp } from './start-app.ts'
 import { withApp, type Site } from './with-app.ts'
 
 /**
- * Call at the top of a file that tests the page: what `withApp` gives, and a browser in which one has the page open.
- * After each test the page is closed, and every session has ended unless `keepSessions`.
+ * Call at the top of a file that tests the dashboard: the result of `withApp`, and a browser with the page open.
+ * After each test the page is closed, and all sessions have ended unless `keepSessions`.
  */
 export function withDashboard<S extends Site>(
   startSite: () => Promise<S>,
@@ -38,7 +38,7 @@ export function withDashboard<S extends Site>(
     ...there,
     browser,
 
-    /** See openDashboard; `of`: another server than that of the file. */
+    /** See openDashboard; `of`: a server other than that of the file. */
     async openPage({ of = tabwire(), ...options }: Parameters<typeof openDashboard>[2] & { of?: TestApp } = {}) {
       const dashboard = await openDashboard(browser(), of, options)
       opened.push(dashboard)

@@ -13,7 +13,7 @@ import { useLog, useMatching } from '../use-log.ts'
 
 type Artifact = NonNullable<ResultOf<typeof Artifacts>['session']>['artifacts']['nodes'][number]
 
-/** Links hold for an hour, so they are asked for anew before. */
+/** Links expire after an hour, so they are refetched earlier. */
 const FRESH_LINKS_MS = 45 * 60_000
 const isNewArtifact = ({ __typename }: StoryEntry) => __typename === 'ArtifactCreated'
 
@@ -27,7 +27,7 @@ export function ArtifactsPanel({ logs, id }: { logs: SessionLogs; id: string }) 
         <span className="bar-gap" />
         <OperationCopy document={Artifacts as never} variables={{ session: id, after: cursors.at(-1) }} />
       </div>
-      {/* It scrolls, so it must be within reach of the keyboard. */}
+      {/* Scrollable, so it must be focusable by keyboard. */}
       <div className="artifacts" tabIndex={0} role="group" aria-label={messages.artifacts.label}>
         {cursors.map((after) => (
           <ArtifactPage
@@ -47,7 +47,7 @@ export function ArtifactsPanel({ logs, id }: { logs: SessionLogs; id: string }) 
 function ArtifactPage(props: {
   session: string
   after: string | null
-  /** How many were kept so far: when it grows there is something new to ask for. */
+  /** Number of artifacts so far: the list is refetched when it grows. */
   kept: number
   isLast: boolean
   onMore: (cursor: string) => void

@@ -8,7 +8,7 @@ import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
 import { messages } from '../messages.ts'
 
-/** How to connect the client that one already uses. The link in it is made when this is opened. */
+/** Instructions to connect an existing client. The link in them is created when this is opened. */
 export function Connect({ id }: { id: string }) {
   return (
     <Popover.Root>
@@ -48,7 +48,7 @@ function Snippets({ id }: { id: string }) {
               {messages.copy}
             </CopyButton>
           </div>
-          {/* It scrolls, so it must be within reach of the keyboard. */}
+          {/* Scrollable, so it must be focusable by keyboard. */}
           <pre className="text" tabIndex={0} role="group" aria-label={name}>
             {code}
           </pre>

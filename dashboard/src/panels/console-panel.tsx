@@ -95,7 +95,7 @@ export function ConsolePanel({ logs }: { logs: SessionLogs }) {
   )
 }
 
-/** Null when nothing is filtered. Searching does not care for upper and lower case. */
+/** Null if nothing is filtered. The search ignores case. */
 function matcher(levels: readonly Level[], search: string): ((line: ConsoleLine) => boolean) | null {
   const wanted = search.trim().toLowerCase()
   if (levels.length === 0 && wanted === '') return null
@@ -138,7 +138,7 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
   )
 }
 
-/** What was logged. The rows hold their text, so the values are asked for now. */
+/** Logged arguments. The rows hold only text, so the values are fetched now. */
 function Arguments({ id }: { id: string }) {
   const [{ data, error }, ask] = useQuery({ query: LineDetails, variables: { id } })
   if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
@@ -152,11 +152,11 @@ function Arguments({ id }: { id: string }) {
   )
 }
 
-/** Whether a value says more than the text of the line. */
+/** Whether a value has more to show than the message's text. */
 const isOpenable = (value: Json) =>
   typeof value === 'object' && value !== null && ('properties' in value || 'entries' in value)
 
-/** Where a line comes from, as a link to it. */
+/** Link to the source of a message. */
 function SourceLink({ line, full }: { line: ConsoleLine; full: boolean }) {
   if (!line.location) return null
   const { url, line: row, column } = line.location

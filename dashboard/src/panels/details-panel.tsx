@@ -22,7 +22,7 @@ export function DetailsPanel({ session }: { session: LiveSession }) {
         <span className="bar-gap" />
         <OperationCopy document={WatchSession as never} variables={{ id: session.id }} />
       </div>
-      {/* It scrolls, so it must be within reach of the keyboard. */}
+      {/* Scrollable, so it must be focusable by keyboard. */}
       <div className="detail-cards" tabIndex={0} role="group" aria-label={messages.session.panels.details}>
         <Health session={session} />
         <Times session={session} />

@@ -8,7 +8,7 @@ import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
 import { messages } from '../messages.ts'
 
-/** The log of a session as a file. The links are made when this is opened. */
+/** Downloads of a session's log. The links are created when this is opened. */
 export function ExportLog({ id }: { id: string }) {
   return (
     <Popover.Root>

@@ -6,7 +6,7 @@ import { Problem } from '../parts/problem.tsx'
 import { messages } from '../messages.ts'
 import { LivePicture } from './live-picture.tsx'
 
-/** The live picture of one session and nothing else, for someone who has no key. */
+/** Only the live view of one session, for viewers without a key. */
 export function LiveLinkPage({ link }: { link: LiveLink }) {
   const api = useMemo(() => new Api(link.token), [link.token])
   const state = useSyncExternalStore(api.subscribe, api.state)

@@ -11,18 +11,18 @@ import { takeControl, type ToPage } from '../remote-input.ts'
 import { messages } from '../messages.ts'
 import type { LiveSession } from '../live-session.ts'
 
-/** Widths are asked for in steps, so that readers with windows of about one size share a picture. */
+/** Widths are requested in steps, so that viewers with windows of similar size share frames. */
 const WIDTH_STEP = 160
 const WIDEST = 1_920
 
 type Shown = Pick<LiveSession, 'id'> & Partial<Pick<LiveSession, 'viewport' | 'title' | 'currentUrl'>>
 
-/** Until the first frame tells. */
+/** Until the first frame arrives. */
 const USUAL = { width: 1_920, height: 1_080 }
 
 /**
- * What the browser shows at this moment, and mouse and keyboard for whoever wants to take them. Alone: for someone who
- * may see nothing else of the session.
+ * Live view of the browser, with optional control of mouse and keyboard. Alone: for viewers who may see nothing else
+ * of the session.
  */
 export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; canTakeOver?: boolean }) {
   const { api, session, alone = false, canTakeOver = true } = props
@@ -53,14 +53,14 @@ export function LivePicture(props: { api: Api; session: Shown; alone?: boolean; 
           setIsDrawn(true)
           setProblem(null)
         },
-        // The page that was chosen has closed: the one in front is shown instead.
+        // The selected page has closed: the active page is shown instead.
         ended: () => {
           if (page === null) setIsOver(true)
           setPage(null)
         },
         fail: (why) => {
           setProblem(why)
-          // It closed while nobody looked.
+          // It closed while the view was hidden.
           setPage(null)
         },
       },
@@ -154,7 +154,7 @@ function PageChoice(props: { id: string; page: string | null; onChange: (page: s
   )
 }
 
-/** How wide a picture the element has room for, in pixels of the screen, in steps. */
+/** Width of the frame that the element has room for, in screen pixels, in steps. */
 function useWidth(element: RefObject<HTMLElement | null>): number | null {
   const [width, setWidth] = useState<number | null>(null)
   const measure = useCallback((css: number) => {
@@ -170,7 +170,7 @@ function useWidth(element: RefObject<HTMLElement | null>): number | null {
   return width
 }
 
-/** The picture is drawn as large as fits, in the middle of its element, and shows a viewport of a size of its own. */
+/** The frame is drawn as large as fits, centered in its element, and shows a viewport of a different size. */
 function pointIn(element: HTMLCanvasElement, frame: { current: Frame | null }): ToPage {
   return ({ clientX, clientY }) => {
     const box = element.getBoundingClientRect()

@@ -11,7 +11,7 @@ import { PendingRequests } from './pending-requests.tsx'
 import { RequestPane } from './request-pane.tsx'
 import type { LiveSession } from '../live-session.ts'
 
-/** The time that the requests in sight span, in milliseconds. */
+/** Time spanned by the visible requests, in milliseconds. */
 interface Span {
   readonly from: number
   readonly length: number
@@ -67,7 +67,7 @@ const COLUMNS: readonly Column<Request, Span>[] = [
   { key: 'waterfall', label: columns.waterfall, render: (request, span) => <Bar request={request} span={span} /> },
 ]
 
-/** As the filter `failedOnly` of the API has it. */
+/** Same as the API's filter `failedOnly`. */
 const isFailed = ({ status, failure, outcome }: Pick<Request, 'status' | 'failure' | 'outcome'>): boolean =>
   (failure !== null && outcome !== 'CUT_BY_END') || (status !== null && status >= 400)
 
@@ -166,7 +166,7 @@ function spanOf(requests: readonly Request[]): Span {
   return { from, length: Math.max(1, to - from) }
 }
 
-/** When a request began and how long it took, beside the others in sight. */
+/** Start and duration of a request, relative to the visible ones. */
 function Bar({ request, span }: { request: Request; span: Span }) {
   const start = ((Date.parse(request.startedAt) - span.from) / span.length) * 100
   const width = (request.durationMs / span.length) * 100

@@ -4,7 +4,7 @@ import { Age } from '../parts/age.tsx'
 import { messages } from '../messages.ts'
 import type { LiveSession } from '../live-session.ts'
 
-/** Requests that have not settled: how many, and on demand which. It keeps its place where there are none. */
+/** Count of pending requests, and on demand their list. It keeps its place if there are none. */
 export function PendingRequests(props: { count: number; requests: LiveSession['pendingRequests'] }) {
   return (
     <Popover.Root>

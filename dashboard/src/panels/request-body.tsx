@@ -15,7 +15,7 @@ import { findInText, MAX_HITS, patternOf } from '../text-search.ts'
 
 const words = messages.network.body
 
-/** Larger ones are loaded when somebody opens them. */
+/** Larger bodies are loaded on demand. */
 const OPEN_BYTES = 64 * 1024
 
 interface Props {
@@ -25,7 +25,7 @@ interface Props {
   omitted: keyof typeof words.omitted | null
 }
 
-/** What was sent or received, or why it is not there. Nothing where there was none. */
+/** A request or response body, or the reason why it is missing. Nothing if there was none. */
 export function RequestBody({ id, direction, body, omitted }: Props) {
   const [isOpen, setIsOpen] = useState(body !== null && body.sizeBytes - body.truncated <= OPEN_BYTES)
   const title = words.title[direction]

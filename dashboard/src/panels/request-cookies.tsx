@@ -6,7 +6,7 @@ import { Facts } from '../parts/details-pane.tsx'
 
 type Cookie = ResultOf<typeof CookieFacts>
 
-/** Cookies of a request or response, each with what is known of it. Nothing where there are none. */
+/** Cookies of a request or response, each with its details. Nothing if there are none. */
 export function RequestCookies(props: { title: string; cookies: readonly Cookie[] | null }) {
   if (props.cookies === null || props.cookies.length === 0) return null
   return (

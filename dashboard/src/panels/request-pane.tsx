@@ -16,7 +16,7 @@ import { messages } from '../messages.ts'
 type Node = NonNullable<ResultOf<typeof RequestDetails>['node']>
 type Details = Extract<Node, { requestHeaders: Json }>
 
-/** Everything that is known of one request. The rows hold only what they show, so the rest is asked for now. */
+/** All details of one request. The rows hold only the displayed fields, so the rest is fetched now. */
 export function RequestPane({ id, onClose }: { id: string; onClose: () => void }) {
   const [{ data, error }, ask] = useQuery({ query: RequestDetails, variables: { id } })
   const request = data?.node && 'requestHeaders' in data.node ? data.node : null
@@ -38,7 +38,7 @@ export function RequestPane({ id, onClose }: { id: string; onClose: () => void }
   )
 }
 
-/** Copies the request as a command, whose body is loaded when it is asked for. */
+/** Copies the request as a command, whose body is loaded on demand. */
 function Commands({ request }: { request: Details }) {
   const client = useClient()
   const bodyOf = async (): Promise<CopiedBody | null> => {
@@ -133,7 +133,7 @@ function Request({ request }: { request: Details }) {
   )
 }
 
-/** A value of an enum, for people. */
+/** Display text of an enum value. */
 const words = (value: string) => value.toLowerCase().replaceAll('_', ' ')
 
 function Initiator({ initiator }: { initiator: NonNullable<Details['initiator']> }) {

@@ -27,14 +27,14 @@ import { StoryPanel } from './story-panel.tsx'
 
 const PICTURE = 'tabwire.picture'
 
-/** One session: it is drawn anew for each, so that nothing of one is seen with another. */
+/** One session; remounted for each, so that no state of one carries over to another. */
 export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: Panel }) {
   const [{ data, error }, restart] = useSubscription({ query: WatchSession, variables: { id } })
   const logs = useMemo(() => new SessionLogs(api, id), [api, id])
   useEffect(() => () => logs.stop(), [logs])
   const session = data?.sessionChanged
   const picture = usePicture()
-  // A panel that was looked at keeps its filters and its place.
+  // Visited panels keep their filters and scroll position.
   const [visited, setVisited] = useState<ReadonlySet<Panel>>(new Set([panel]))
   if (!visited.has(panel)) setVisited(new Set([...visited, panel]))
 
@@ -91,7 +91,7 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
   )
 }
 
-/** Whether the live picture is shown: as it was last chosen, at first where there is room for it. */
+/** Whether the live view is shown: the last choice, initially whether there is room for it. */
 function usePicture() {
   const [isShown, setIsShown] = useState(() => {
     const chosen = localStorage.getItem(PICTURE)
@@ -148,7 +148,7 @@ function Heading(props: { id: string; session: LiveSession | undefined; picture:
   )
 }
 
-/** How much of a log went wrong so far. Nothing where nothing did. */
+/** Number of errors in a log. Nothing if there are none. */
 function ErrorCount({ logs, panel }: { logs: SessionLogs; panel: 'console' | 'network' }) {
   const { entries } = useLog(logs.errors[panel])
   if (entries.length === 0) return null

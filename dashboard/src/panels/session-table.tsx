@@ -47,7 +47,7 @@ export function SessionTable(props: { label: string; sessions: readonly SessionS
   )
 }
 
-/** Drawn anew only when its own session has changed. */
+/** Rendered again only when its own session has changed. */
 const SessionTableRow = memo(function SessionTableRow({ session }: { session: SessionSummary }) {
   const { id, status } = session
   const name = session.name ?? shortId(id)
@@ -90,7 +90,7 @@ const SessionTableRow = memo(function SessionTableRow({ session }: { session: Se
   )
 })
 
-/** The end of an id tells sessions apart; its beginning is the same for all. */
+/** The end of an id identifies a session; its beginning is the same for all. */
 export function shortId(id: string): string {
   return `…${id.replace(/=+$/, '').slice(-8)}`
 }

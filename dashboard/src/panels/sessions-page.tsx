@@ -13,7 +13,7 @@ import { StartDialog } from './start-dialog.tsx'
 
 type Shown = keyof typeof messages.list.statuses
 const SHOWN = Object.keys(messages.list.statuses) as Shown[]
-/** Typing must not send a query a key. */
+/** Avoids a query per keystroke. */
 const SEARCH_AFTER_MS = 300
 
 export function SessionsPage({ list }: { list: SessionList }) {

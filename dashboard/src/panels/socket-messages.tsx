@@ -43,7 +43,7 @@ export function SocketMessages(props: { session: string; webSocketId: number }) 
               )}
               <ol>
                 {batch.map((message, index) => (
-                  // What is recorded does not change, so its place is what it is known by.
+                  // Recorded messages never change, so the index identifies them.
                   // oxlint-disable-next-line react/no-array-index-key
                   <SocketMessage key={index} message={message} />
                 ))}

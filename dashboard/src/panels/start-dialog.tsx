@@ -133,7 +133,7 @@ function StartForm() {
       </details>
     </>
   )
-  // Issues that stand at a field are not said twice.
+  // Issues already shown beside a field are not repeated.
   const isSaid = issues.length > 0 && issues.every((issue) => placed.has(issue))
   return (
     <form onSubmit={submit} noValidate className="form">

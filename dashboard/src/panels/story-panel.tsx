@@ -39,7 +39,7 @@ const COLUMNS: readonly Column<StoryEntry>[] = [
   },
 ]
 
-/** What was done and what came of it, in one line of time. */
+/** Actions and their consequences on one timeline. */
 export function StoryPanel({ logs }: { logs: SessionLogs }) {
   const store = useLog(logs.story)
   const [search, setSearch] = useState('')
@@ -101,7 +101,7 @@ function matcher(search: string, actionsOnly: boolean): ((entry: StoryEntry) => 
     (wanted === '' || `${kindOf(entry)} ${lineOf(entry)}`.toLowerCase().includes(wanted))
 }
 
-/** Of the members of an entry: said above the others, or nothing to people. */
+/** Members of an entry that are shown above the others, or not meant for display. */
 const SHOWN_ABOVE = ['__typename', 'id', 'sequence', 'at', 'durationMs']
 
 function Entry(props: { session: string; entry: StoryEntry; onClose: () => void }) {

@@ -1,7 +1,7 @@
 import { useNow } from '../clock.ts'
 import { dateTime, span } from '../format.ts'
 
-/** How long something has been going on, or did until it ended. */
+/** Time since the start, or until the end. */
 export function Age(props: { since: string; until: string | null }) {
   const now = useNow()
   const end = props.until === null ? now : Date.parse(props.until)

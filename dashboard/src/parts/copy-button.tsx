@@ -3,7 +3,7 @@ import { messages } from '../messages.ts'
 
 type Outcome = 'none' | 'copied' | 'failed' | 'unavailable'
 
-/** Copies a text; for a moment it says that it did. */
+/** Copies a text, and confirms it for a moment. */
 export function CopyButton(props: {
   text: () => string | Promise<string>
   label: string
@@ -54,7 +54,7 @@ export function CopyButton(props: {
   )
 }
 
-/** The clipboard needs a page that was fetched securely; over plain HTTP from another machine there is the old way. */
+/** The clipboard API needs a secure context; over plain HTTP from another machine the older way works. */
 async function writeText(text: string): Promise<void> {
   if (isSecureContext) return navigator.clipboard.writeText(text)
   const area = document.createElement('textarea')

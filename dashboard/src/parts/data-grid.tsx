@@ -13,37 +13,38 @@ export interface Column<Row, Context = null> {
 
 interface Props<Row, Context> {
   label: string
-  /** Names the widths of the columns in the style sheet. */
+  /** Class that sets the column widths in the style sheet. */
   className: string
   columns: readonly Column<Row, Context>[]
   rows: readonly Row[]
-  /** What cells are drawn by that depends on the rows in sight, such as the time that they span. */
+  /** Context for rendering cells that depends on the visible rows, such as the time that they span. */
   contextOf: (inSight: readonly Row[]) => Context
-  /** Stays the same for as long as rows are only appended. */
+  /** Unchanged for as long as rows are only appended. */
   rowsOf: unknown
   tone: (row: Row) => string | undefined
   selected: Row | null
   onSelect: (row: Row | null) => void
-  /** Shown instead of rows where there are none. */
+  /** Shown if there are no rows. */
   empty: ReactNode
 }
 
 const ROW_HEIGHT = 24
 /**
- * Rows come and go in blocks of so many: the virtualizer lays out all of its items anew whenever there are more, which
- * for a hundred thousand rows would take most of a frame.
+ * Rows are added in blocks of this size: the virtualizer recomputes the layout of all its items whenever there are
+ * more, which for a hundred thousand rows would take most of a frame.
  */
 const BLOCK = 10
-/** The first row of rows is the second of the grid, and ARIA counts from one. */
+/** The first data row is the second of the grid, and ARIA counts from one. */
 const FIRST_ROW_INDEX = 2
-/** How near to the end counts as at the end. */
+/** Distance from the end that counts as at the end. */
 const AT_END = ROW_HEIGHT / 2
-/** For how long after more lines were drawn a scroll may be meant for the end before them. */
+/** After new rows were rendered, a scroll within this time may aim at the previous end. */
 const SEEN_MS = 200
 
 /**
- * A long table of which only the rows in sight exist. It follows its end; it stops when one scrolls up or chooses a row,
- * and goes on when one scrolls down to the end. Arrows, Page Up, Page Down, Home and End choose a row, Escape none.
+ * A long table that renders only visible rows. It follows its end; scrolling up or selecting a row stops that,
+ * scrolling down to the end resumes it. Arrow keys, Page Up, Page Down, Home and End select a row, Escape clears the
+ * selection.
  */
 export function DataGrid<Row extends { readonly sequence: number }, Context = null>(props: Props<Row, Context>) {
   const { columns, rows, selected, onSelect } = props
@@ -58,7 +59,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     getScrollElement: () => grid.current,
     estimateSize: () => BLOCK * ROW_HEIGHT,
     overscan: 1,
-    // Else each scroll is drawn at once, and a second time with the lines that came in the same frame.
+    // Otherwise each scroll renders synchronously, and again with the rows that arrived in the same frame.
     useFlushSync: false,
   })
 
@@ -72,7 +73,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
   useEffect(() => {
     const element = grid.current
     if (!element) return undefined
-    // When details open below it, it becomes lower: the end, or the row that they are of, stays in sight.
+    // Details that open below shrink it: the end, or the selected row, stays visible.
     const observer = new ResizeObserver(() => {
       if (following) lastTop.current = scrollToEnd(element)
       else if (selected) reveal(element, indexOf(rows, selected))
@@ -88,12 +89,12 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
 
   const onScroll = () => {
     const element = grid.current!
-    // Told of a scroll of our own, which may be told only after someone has begun to scroll up.
+    // Ignores its own scrolls, whose events may arrive only after the user has begun to scroll up.
     if (element.scrollTop === lastTop.current) return
     const fromEnd = element.scrollHeight - element.clientHeight - element.scrollTop
     const wentUp = element.scrollTop < lastTop.current
     lastTop.current = element.scrollTop
-    // Who scrolls to the end means the one that is seen, although more lines may just have come.
+    // A user who scrolls to the end means the visible one, although more rows may just have arrived.
     const { before, at } = end.current
     const wasEnd = performance.now() - at < SEEN_MS && element.scrollTop >= before - AT_END
     if (fromEnd <= AT_END || (wasEnd && !wentUp)) {
@@ -101,7 +102,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     } else if (wentUp && following) stopFollowing()
   }
 
-  // Where lines come fast, the next may be scrolled to before a scroll up is told of.
+  // With frequent new rows, the next scroll to the end may precede the event of the user's scroll up.
   const onWheel = ({ deltaY }: WheelEvent) => {
     if (deltaY < 0 && following && grid.current!.scrollTop > 0) stopFollowing()
   }
@@ -147,7 +148,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     onSelect(row === selected ? null : row)
   }
 
-  // Before it has scrolled to new rows, the virtualizer would have the old ones drawn once more.
+  // Before it has scrolled to new rows, the virtualizer would render the old ones once more.
   const blocks = virtualizer.getVirtualItems()
   const [from, to] = following
     ? [Math.max(0, rows.length - Math.ceil((virtualizer.scrollRect?.height ?? 0) / ROW_HEIGHT) - BLOCK), rows.length]
@@ -235,16 +236,16 @@ function DrawnRow<Row, Context>({ id, index, row, columns, context, tone, isSele
   )
 }
 
-/** Entries never change, so a row is drawn once for as long as it is in sight. */
+/** Entries never change, so a row renders once for as long as it is visible. */
 const GridRow = memo(DrawnRow) as typeof DrawnRow
 
-/** Returns how far that is from the top. */
+/** Returns its distance from the top. */
 function scrollToEnd(grid: HTMLElement): number {
   grid.scrollTop = grid.scrollHeight
   return grid.scrollTop
 }
 
-/** Scrolls no further than it takes to see the whole row; the heading covers as much of it as a row is high. */
+/** Scrolls only as far as needed to show the whole row; the heading covers as much as one row. */
 function reveal(grid: HTMLElement, index: number): void {
   const top = index * ROW_HEIGHT
   const room = grid.clientHeight - 2 * ROW_HEIGHT
@@ -252,7 +253,7 @@ function reveal(grid: HTMLElement, index: number): void {
   else if (top > grid.scrollTop + room) grid.scrollTop = top - room
 }
 
-/** The place of a row among rows in the order of their sequence. */
+/** The index of a row among rows ordered by sequence. */
 function indexOf(rows: readonly { readonly sequence: number }[], row: { readonly sequence: number }): number {
   let low = 0
   let high = rows.length - 1

@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react'
 import { messages } from '../messages.ts'
 
-/** What is known of the row that was chosen, beside or below the rows. */
+/** Details of the selected row, beside or below the rows. */
 export function DetailsPane(props: { label: string; onClose: () => void; tools?: ReactNode; children: ReactNode }) {
   return (
     <section className="details-pane" aria-label={props.label}>
@@ -21,7 +21,7 @@ export function DetailsPane(props: { label: string; onClose: () => void; tools?:
           </svg>
         </button>
       </div>
-      {/* It scrolls, so it must be within reach of the keyboard. */}
+      {/* Scrollable, so it must be focusable by keyboard. */}
       <div className="details-body" tabIndex={0} role="group" aria-label={props.label}>
         {props.children}
       </div>
@@ -29,7 +29,7 @@ export function DetailsPane(props: { label: string; onClose: () => void; tools?:
   )
 }
 
-/** Names and values. What has no value is left out. */
+/** Names and values. Facts without a value are omitted. */
 export function Facts(props: { facts: readonly (readonly [string, ReactNode])[] }) {
   return (
     <dl className="facts">

@@ -11,12 +11,15 @@ import {
   type JsonPath,
 } from '../json-document.ts'
 
-/** So many members of one are shown at a time; more are in groups that open. */
+/** Members shown at a time; further ones are in collapsible groups. */
 const GROUP = 100
-/** Of one string. The text of the document has all of it. */
+/** Of one string. The text view shows all of it. */
 const MAX_CHARACTERS = 10_000
 
-/** A document as a tree. Only what is open exists, however large the document is; what is at `active` is opened and marked. */
+/**
+ * A document as a tree. Only expanded parts are rendered, regardless of the document's size; the value at `active` is
+ * expanded and marked.
+ */
 export function JsonTree({ root, active }: { root: JsonBranch; active: JsonPath | null }) {
   return (
     <ul className="values">
@@ -26,7 +29,7 @@ export function JsonTree({ root, active }: { root: JsonBranch; active: JsonPath 
 }
 
 interface Place {
-  /** The member that is looked for, where it is within this value. */
+  /** The member searched for, if it is within this value. */
   active: JsonPath | null
   depth: number
 }
@@ -77,7 +80,7 @@ function Member({ name, value, active, depth }: Place & { name: string; value: J
 const isEmpty = (value: JsonBranch) => sizeOf(value, namesOf(value)) === 0
 const isLong = (value: JsonBranch) => sizeOf(value, namesOf(value)) > 20
 
-/** Opens what has the active member, again where it had been closed. */
+/** Expands the branch of the active member, even after it was collapsed. */
 function Branch(props: { label: ReactNode; active: JsonPath | null; isOpen?: boolean; children: () => ReactNode }) {
   const { label, active, children } = props
   const [isOpen, setIsOpen] = useState(props.isOpen ?? false)
@@ -95,7 +98,7 @@ function Branch(props: { label: ReactNode; active: JsonPath | null; isOpen?: boo
 function Label({ isActive, children }: { isActive: JsonPath | null; children: ReactNode }) {
   const mark = useRef<HTMLElement>(null)
   useEffect(() => {
-    // Its result is no clean-up: newer browsers return a promise.
+    // Its result is not a cleanup function: newer browsers return a promise.
     mark.current?.scrollIntoView({ block: 'nearest' })
   }, [isActive])
   return isActive ? <mark ref={mark}>{children}</mark> : children

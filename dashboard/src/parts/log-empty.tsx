@@ -1,12 +1,12 @@
 import type { LogStore } from '../log-store.ts'
 import { messages } from '../messages.ts'
 
-/** Stands where a log shows no rows: there are none, or none match the filter, which can then be cleared. */
+/** Placeholder for a log without rows: there are none, or none match the filter, which can then be cleared. */
 export function LogEmpty(props: {
   store: LogStore<{ sequence: number }>
   isFiltered: boolean
   onClear: () => void
-  /** What is said of a log that has no entries at all. */
+  /** Text for a log without any entries. */
   children: string
 }) {
   const { store } = props

@@ -14,7 +14,7 @@ interface Props<Entry extends { readonly sequence: number }, Variables extends L
   details: ReactNode
 }
 
-/** What the panels of the three logs share: filters, how far one has read, the rows, and details of the chosen one. */
+/** Shared by the panels of the three logs: filters, reading status, rows, and details of the selected one. */
 export function LogPanel<Entry extends { readonly sequence: number }, Variables extends LogVariables>(
   props: Props<Entry, Variables>,
 ) {

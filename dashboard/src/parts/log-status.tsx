@@ -2,7 +2,7 @@ import { count } from '../format.ts'
 import type { LogStore } from '../log-store.ts'
 import { messages } from '../messages.ts'
 
-/** How far a log has been read, and what is missing in it. */
+/** How far a log has been read, and how many entries are missing. */
 export function LogStatus(props: { store: LogStore<{ sequence: number }>; shown: number }) {
   const { store, shown } = props
   return (

@@ -2,7 +2,7 @@ import { stringifyDocument, type TypedDocumentNode } from 'urql'
 import { messages } from '../messages.ts'
 import { CopyButton } from './copy-button.tsx'
 
-/** Copies what a panel asks of the server, ready for GraphiQL or a program. */
+/** Copies a panel's GraphQL operation, ready for GraphiQL or a program. */
 export function OperationCopy(props: { document: TypedDocumentNode<never, never>; variables: object }) {
   return (
     <CopyButton

@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react'
 import { messages } from '../messages.ts'
 
-/** A sentence on what went wrong, and a way out of it. */
+/** An error message with a remedy. */
 export function Problem(props: { children: ReactNode; onRetry?: () => void }) {
   return (
     <div className="problem" role="alert">

@@ -6,7 +6,7 @@ import { sentenceFor } from '../errors.ts'
 import { messages } from '../messages.ts'
 import { Problem } from './problem.tsx'
 
-/** Ends a session, once one has said so twice. */
+/** Ends a session after confirmation. */
 export function TerminateButton({ id, name }: { id: string; name: string }) {
   const [open, setOpen] = useState(false)
   const [{ fetching, error }, terminate] = useMutation(TerminateSession)

@@ -5,12 +5,12 @@ import type { TextRange } from '../text-search.ts'
 
 const { body } = messages.network
 
-/** Characters that are laid out at a time. */
+/** Characters rendered at a time. */
 const PAGE = 200_000
-/** Hits that are marked before and after the active one. */
+/** Hits marked before and after the active one. */
 const MARKED = 200
 
-/** A text of any length, a part at a time: that with the active hit, or the one that was turned to. */
+/** A text of any length, one part at a time: the part with the active hit, or the selected one. */
 export function TextView({ text, hits, active }: { text: string; hits: readonly TextRange[]; active: number }) {
   const at = hits[active]
   const [page, setPage] = useState(0)
@@ -19,7 +19,7 @@ export function TextView({ text, hits, active }: { text: string; hits: readonly 
   }, [at])
   const mark = useRef<HTMLElement>(null)
   useEffect(() => {
-    // Its result is no clean-up: newer browsers return a promise.
+    // Its result is not a cleanup function: newer browsers return a promise.
     mark.current?.scrollIntoView({ block: 'nearest' })
   }, [at, page])
 

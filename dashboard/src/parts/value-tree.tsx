@@ -15,7 +15,7 @@ interface Value {
   later?: boolean
 }
 
-/** Values that were logged, as lists that open. */
+/** Logged values, as expandable lists. */
 export function ValueTree({ values }: { values: readonly Json[] }) {
   return (
     <ul className="values">

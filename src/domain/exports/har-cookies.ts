@@ -2,7 +2,7 @@ import type { Cookie } from 'har-format'
 
 type Headers = Readonly<Record<string, string>>
 
-/** Cookies that a request sent, by its header. */
+/** Cookies sent with a request, parsed from its header. */
 export function sentCookies(headers: Headers): Cookie[] {
   return valuesOf(headers['cookie'])
     .flatMap((value) => value.split(';'))
@@ -11,7 +11,7 @@ export function sentCookies(headers: Headers): Cookie[] {
     .map(nameAndValue)
 }
 
-/** Cookies that a response set, by its headers: one each. */
+/** Cookies set by a response, parsed from its headers, one each. */
 export function setCookies(headers: Headers): Cookie[] {
   return valuesOf(headers['set-cookie']).map((value) => {
     const [pair = '', ...attributes] = value.split(';').map((part) => part.trim())
@@ -39,7 +39,7 @@ function attributeOf(attribute: string): Partial<Cookie> & { sameSite?: string }
   }
 }
 
-/** What is no date is left out: readers of the format refuse it. */
+/** Invalid dates are omitted: HAR readers reject them. */
 const expiresAt = (time: number): Partial<Cookie> =>
   Number.isNaN(time) ? {} : { expires: new Date(time).toISOString() }
 
@@ -48,5 +48,5 @@ function nameAndValue(pair: string): Cookie {
   return end < 0 ? { name: pair, value: '' } : { name: pair.slice(0, end).trim(), value: pair.slice(end + 1).trim() }
 }
 
-/** Several values of one name are joined by line breaks in the log. */
+/** The log joins several values of one name with line breaks. */
 const valuesOf = (value: string | undefined) => value?.split('\n') ?? []

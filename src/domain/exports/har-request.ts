@@ -5,7 +5,7 @@ import { sentCookies, setCookies } from './har-cookies.ts'
 import type { HarHeaders } from './har-headers.ts'
 import { isTextBody } from './stored-bodies.ts'
 
-/** What entries of before this version do not say. */
+/** Facts that entries written by earlier versions lack. */
 interface LaterFacts {
   statusText: string | null
   servedBy: string | null
@@ -23,13 +23,13 @@ interface LaterFacts {
 type Headers = Readonly<Record<string, string>>
 type Settled = EntryData['NETWORK_REQUEST'] & Partial<LaterFacts>
 
-/** The bodies of a request as text or base64; null: there is none, or it cannot be read anymore. */
+/** Bodies of a request as text or base64; null if there is none, or if it can no longer be read. */
 export interface BodyTexts {
   request: string | null
   response: string | null
 }
 
-/** Members that DevTools and Playwright have beyond the format. */
+/** Members that DevTools and Playwright add to the format. */
 interface Omitted {
   _bodyOmitted?: BodyOmission
 }
@@ -64,10 +64,10 @@ const OMISSIONS: Record<BodyOmission | 'EXPIRED', string> = {
   EXPIRED: 'its retention has ended',
 }
 
-/** `-1` is how the format says that something is not known. */
+/** `-1` means unknown in HAR. */
 export const UNKNOWN = -1
 
-/** A request of the log as an entry of a HAR, in JSON; its page is left out where it is null. */
+/** A logged request as a HAR entry, in JSON; `pageref` is omitted if the page is null. */
 export function harRequest(request: Settled, pageId: string | null, bodies: BodyTexts, headers: HarHeaders): string {
   const { method, url, durationMs, failure, requestHeaders } = request
   const responseHeaders = request.responseHeaders ?? {}
@@ -91,7 +91,7 @@ export function harRequest(request: Settled, pageId: string | null, bodies: Body
     redirectURL: redirectOf(request, responseHeaders),
     headersSize: UNKNOWN,
     bodySize: request.responseBytes ?? UNKNOWN,
-    // Playwright's name and that of DevTools.
+    // Playwright's name, then that of DevTools.
     _failureText: failure ?? undefined,
     _error: failure ?? undefined,
     _fetchedViaServiceWorker: request.servedBy === 'SERVICE_WORKER' ? true : undefined,
@@ -140,12 +140,12 @@ function postDataOf(request: Settled, text: string | null): PostData | undefined
   const { requestBody: body, requestBodyOmitted: omitted, requestBytes } = request
   if (!body && (omitted === null || requestBytes === 0)) return undefined
   const mimeType = body?.contentType ?? request.requestHeaders['content-type'] ?? 'application/octet-stream'
-  // The format knows text or parameters, and readers the encoding that responses have.
+  // The format allows either text or parameters; readers also understand the encoding defined for responses.
   const postData = { mimeType, text: '', ...textOf(body, omitted, text) }
   return postData
 }
 
-/** The text of a body, or why there is none. */
+/** Text of a body, or the reason why it is missing. */
 function textOf(body: BodyData | null, omitted: BodyOmission | null, text: string | null): HarText {
   if (body && text !== null) {
     return {
@@ -161,7 +161,7 @@ function textOf(body: BodyData | null, omitted: BodyOmission | null, text: strin
 const cutComment = ({ sizeBytes, truncated }: BodyData) =>
   `The first ${sizeBytes - truncated} of ${sizeBytes} bytes: the rest is not recorded.`
 
-/** As DevTools and Playwright write it. */
+/** Spelled as in DevTools and Playwright. */
 function httpVersionOf({ protocol }: Settled): string {
   if (!protocol) return 'unknown'
   return protocol === 'h2' ? 'HTTP/2.0' : protocol.toUpperCase().replace(/^H3$/, 'HTTP/3.0')
@@ -172,7 +172,7 @@ function cacheOf({ servedBy }: Settled): Entry['_fromCache'] {
   return servedBy === 'DISK_CACHE' || servedBy === 'PREFETCH' ? 'disk' : undefined
 }
 
-/** As the browser's protocol has it: lines and columns from 0. */
+/** As in CDP: lines and columns are zero-based. */
 function initiatorOf({ initiator }: Settled): HarInitiator | undefined {
   if (!initiator) return undefined
   const { type, url, line, column, stack } = initiator
@@ -203,7 +203,7 @@ function redirectOf({ status, url }: Settled, headers: Headers): string {
   return location === undefined ? '' : (URL.parse(location, url)?.href ?? location)
 }
 
-/** The format wants a number for each of the last three, and their sum with the others to be the whole time. */
+/** The format requires a number for each of the last three, and a sum of all phases equal to the total time. */
 function timingsOf({ timing, durationMs }: Settled): Timings {
   return {
     blocked: timing?.queuedMs ?? UNKNOWN,
@@ -216,7 +216,7 @@ function timingsOf({ timing, durationMs }: Settled): Timings {
   }
 }
 
-/** Of 192.0.2.1:443 and [2001:db8::1]:443. */
+/** Parses 192.0.2.1:443 and [2001:db8::1]:443. */
 function peerOf(remoteAddress: string | null): { ip?: string; port?: number } {
   if (remoteAddress === null) return {}
   const end = remoteAddress.lastIndexOf(':')

@@ -6,7 +6,7 @@ import { headersOf } from './har-headers.ts'
 import { queryOf, UNKNOWN, type HarRequest } from './har-request.ts'
 import { HeldMessages, MOST_HELD } from './held-messages.ts'
 
-/** A message of a WebSocket as entries of the log say it. */
+/** A WebSocket message as stored in log entries. */
 interface LoggedMessage {
   at: number
   direction: string
@@ -30,32 +30,33 @@ type Closed = Opened & {
 }
 export type SocketMessages = Named & { messages: readonly LoggedMessage[] }
 
-/** What the log says of one WebSocket. */
+/** Facts that the log has about one WebSocket. */
 interface Socket extends Handshake {
   url: string
   pageId: string | null
   openedAt: number
-  /** Null: it was open where the export ends. */
+  /** Null if it was still open at the end of the export. */
   closedAt: number | null
   error: string | null
-  /** Messages that were counted, not stored. */
+  /** Messages that were counted but not stored. */
   omitted: number
 }
 
-/** The archive that they become a part of. */
+/** The archive that the entries are written to. */
 interface Archive {
-  /** What comes before an entry. */
+  /** Text to write before an entry. */
   separator(): string
-  /** Whether it has the page, which was there at that time. */
+  /** Whether the archive contains the page, which was open at that time. */
   hasPage(pageId: string, at: number): boolean
 }
 
 const SWITCHING_PROTOCOLS = 101
 
 /**
- * Makes entries of a HAR of the WebSockets of a log, whose opening, messages and closing are apart: messages are held
- * until the closing, up to a bound. Those that would take more are left to a further pass over the log, which streams
- * the first of them, however many its messages are. Each call returns the text of entries, or '' for none.
+ * Makes HAR entries of the WebSockets in a log. Opening, messages and closing are separate log entries, so messages
+ * are held until the closing, up to a bound. Sockets beyond the bound are left to another pass over the log, which
+ * streams the first of them regardless of its number of messages. Each call returns the text of entries, or '' for
+ * none.
  */
 export class HarWebSockets {
   readonly #filter: NetworkFilter
@@ -64,13 +65,13 @@ export class HarWebSockets {
   readonly #archive: Archive
   readonly #sockets = new Map<number, Socket>()
   readonly #held = new HeldMessages()
-  /** Of others, while one is streamed. */
+  /** Entries of other sockets, held while one is streamed. */
   #waiting = ''
   #isStreaming = false
-  /** Those for whose messages there was no room. */
+  /** Sockets whose messages did not fit. */
   readonly left: number[] = []
 
-  /** `only`: null for all in the log, else these, of which the first is streamed. */
+  /** `only`: null for all sockets in the log, otherwise these, of which the first is streamed. */
   constructor(filter: NetworkFilter, only: readonly number[] | null, archive: Archive) {
     this.#filter = filter
     this.#only = only && new Set(only)
@@ -88,7 +89,7 @@ export class HarWebSockets {
   messages({ messages, ...of }: SocketMessages): string {
     const { webSocketId } = of
     if (messages.length === 0 || (this.#only && !this.#only.has(webSocketId))) return ''
-    // Its opening may be among what was dropped.
+    // Its opening may be among the dropped entries.
     if (!this.#sockets.has(webSocketId)) {
       this.#sockets.set(webSocketId, this.#socketOf(messages[0]!.at, of))
     }
@@ -110,10 +111,10 @@ export class HarWebSockets {
     return this.#end(webSocketId, socket)
   }
 
-  /** At the end of the log: those that are open. */
+  /** Sockets that are still open at the end of the log. */
   rest(): string {
     let text = ''
-    // The streamed one first, for the others wait for it.
+    // The streamed one first: the others are written after it.
     const isStreamed = (id: number) => Number(id === this.#streamed)
     const open = [...this.#sockets].toSorted(([one], [other]) => isStreamed(other) - isStreamed(one))
     for (const [webSocketId, socket] of open) text += this.#end(webSocketId, socket)
@@ -160,7 +161,7 @@ export class HarWebSockets {
   }
 
   #isWanted({ url, status, error }: Socket): boolean {
-    // To a filter it is a request of its own type.
+    // Filters treat it as a request with a type of its own.
     const facts: Partial<EntryData['NETWORK_REQUEST']> & { outcome: string } = {
       url,
       method: 'GET',
@@ -175,12 +176,12 @@ export class HarWebSockets {
 }
 
 export const BETWEEN = ',\n'
-/** The messages come first, so that the rest may be told when the socket has closed. */
+/** The messages come first, so that the remaining members can be written once the socket has closed. */
 const START = '{"_webSocketMessages":['
 
 const tailOf = (socket: Socket) => `],${JSON.stringify(socketEntry(socket)).slice(1)}`
 
-/** As DevTools has them, with the time in seconds. */
+/** Same members as in DevTools, with the time in seconds. */
 function harMessage({ at, direction, opcode, text, base64 }: LoggedMessage): string {
   return JSON.stringify({
     type: direction === 'SENT' ? 'send' : 'receive',

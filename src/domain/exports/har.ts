@@ -13,28 +13,28 @@ export interface HarSource {
   readBody: ReadBody
 }
 
-/** Of the format, and of how we fill it. */
+/** Version of the format, and of our output. */
 const HEAD: Omit<Log, 'entries'> = { version: '1.2', creator: { name: 'Tabwire', version: '1' } }
 
-/** Kinds of entries that a HAR is made of, beside those that tell of its pages. */
+/** Kinds of entries that a HAR is made from, in addition to those about pages. */
 const TRAFFIC = ['NETWORK_REQUEST', 'EVENT_SOURCE_MESSAGES']
 const SOCKETS = ['WEB_SOCKET_OPENED', 'WEB_SOCKET_MESSAGES', 'WEB_SOCKET_CLOSED']
 const PAGES = ['PAGE_OPENED', 'NAVIGATION']
 
-/** A session may open any number of popups, and each is held until the end. */
+/** A session may open any number of popups, and each one is held until the end. */
 const MOST_PAGES = 10_000
 const CUT = 'Cut: there was no time for all of the log. exportLog has it.'
 
-/** Messages of server-sent events, as the log says them. */
+/** Messages of server-sent events, as stored in the log. */
 interface StreamMessages {
   requestId: number
   messages: readonly { at: number; eventName: string; eventId: string; data: string }[]
 }
 
 interface HarOptions {
-  /** Asked between entries: the archive is complete in its form then, but says that it was cut. */
+  /** Checked between entries: once true, the archive is closed as well-formed JSON and marked as cut. */
   isTimeUp?: (() => boolean) | undefined
-  /** False: more of the log will follow this part of it, which the archive says. */
+  /** False if more of the log follows this part; the archive states it. */
   isWhole?: boolean
 }
 
@@ -44,8 +44,8 @@ interface HarPage {
 }
 
 /**
- * The requests and WebSockets of a part of a log as HTTP archive 1.2, as DevTools and Playwright read it. Held are a
- * step of the log, the bodies of a request, the messages of what is open, up to a bound, and the pages.
+ * The requests and WebSockets in a part of a log as HTTP Archive 1.2, as read by DevTools and Playwright. It holds
+ * one step of the log, the bodies of one request, the messages of open sockets up to a bound, and the pages.
  */
 export class Har {
   readonly #source: HarSource
@@ -70,7 +70,7 @@ export class Har {
     yield `{"log":${JSON.stringify(HEAD).slice(0, -1)},"entries":[`
     yield* inPieces(this.#entries(signal))
     const comment = this.#isCut || !this.#isWhole ? { comment: CUT } : {}
-    // Behind the entries, which tell of pages, too.
+    // After the entries, since they contribute pages.
     yield `\n],${JSON.stringify({ pages: [...this.#pages].map(pageOf), ...comment }).slice(1)}}\n`
   }
 
@@ -90,7 +90,7 @@ export class Har {
   }
 
   async *#pass(kinds: readonly string[], sockets: HarWebSockets, signal: AbortSignal): AsyncGenerator<string> {
-    // Those that this version has.
+    // Kinds that this version knows.
     const known = SESSION_EVENT_KINDS.filter((kind) => kinds.includes(kind))
     const span = { ...this.#span, filter: { kinds: known, network: this.#span.filter.network ?? null } }
     let texts = ''
@@ -98,7 +98,7 @@ export class Har {
       for (const entry of entries) {
         this.#isCut ||= this.#isTimeUp()
         if (this.#isCut) return yield texts + sockets.rest()
-        // Most need not be waited for.
+        // Most texts are ready at once.
         const text = this.#textOf(entry, sockets, signal)
         texts += typeof text === 'string' ? text : await text
         if (texts.length < PIECE_LENGTH) continue
@@ -110,7 +110,7 @@ export class Har {
   }
 
   #textOf(entry: LogEntry, sockets: HarWebSockets, signal: AbortSignal): string | Promise<string> {
-    // By name, for messages are of kinds that older entries do not have.
+    // By name: messages are of kinds that older entry versions do not have.
     const { kind, at, data } = entry as { kind: string; at: number; data: unknown }
     switch (kind) {
       case 'NETWORK_REQUEST':
@@ -164,7 +164,7 @@ export class Har {
     return ''
   }
 
-  /** False: there is no room for another page. */
+  /** False if there is no room for another page. */
   #page(pageId: string, at: number, url: string): boolean {
     const page = this.#pages.get(pageId)
     if (!page) {
@@ -173,7 +173,7 @@ export class Har {
       return true
     }
     page.startedAt = Math.min(page.startedAt, at)
-    // Its first document, not the blank page before it.
+    // The URL of its first document, not of the blank page before it.
     if (page.url === '' || page.url === 'about:blank') page.url = url
     return true
   }
@@ -189,6 +189,6 @@ const pageOf = ([id, { startedAt, url }]: [string, HarPage]): Page => ({
   startedDateTime: new Date(startedAt).toISOString(),
   id,
   title: url,
-  // Not in the log.
+  // The log does not have them.
   pageTimings: { onContentLoad: -1, onLoad: -1 },
 })

@@ -1,7 +1,7 @@
-/** UTF-16 code units of messages that one export holds, of all sockets and streams that are open at one time. */
+/** UTF-16 code units of messages held by one export, over all sockets and streams open at the same time. */
 export const MOST_HELD = 8 * 1024 * 1024
 
-/** Messages by the socket or stream that they came over, up to a bound: of one for which there is no room, none. */
+/** Messages by socket or stream, up to a bound. A socket or stream that does not fit keeps none. */
 export class HeldMessages {
   readonly #held = new Map<number, string[]>()
   readonly #refused = new Set<number>()
@@ -26,7 +26,7 @@ export class HeldMessages {
     else this.#held.set(id, [...texts])
   }
 
-  /** Those of one, which are held no more; null: there was no room for them. */
+  /** Removes and returns the messages of one; null if they did not fit. */
   take(id: number): string[] | null {
     if (this.#refused.delete(id)) return null
     const texts = this.#held.get(id) ?? []

@@ -16,9 +16,9 @@ interface NdjsonSource {
 }
 
 /**
- * A part of a log as newline-delimited JSON: one line for each entry, with the members that the API shows, under the
- * names that they have there. `kind` says which type it is, so that the kind of an artifact is `artifactKind`; an
- * artifact is there by its id. Each line has the cursor to resume after it.
+ * A part of a log as newline-delimited JSON: one line per entry, with the members and names of the API. `kind` is the
+ * type of the entry, so the kind of an artifact is `artifactKind`; artifacts are referenced by id. Each line has the
+ * cursor to resume after it.
  */
 export function ndjsonOf(source: NdjsonSource, span: LogSpan, signal: AbortSignal): AsyncGenerator<string> {
   return inPieces(linesOf(source, span, signal))
@@ -73,7 +73,7 @@ function without<Data extends object, Name extends keyof Data>(data: Data, ...na
   return rest
 }
 
-/** Where the API calls a member otherwise than what is stored, or writes it otherwise. */
+/** Members that the API names or formats differently from the stored entry. */
 const SHAPES: { [K in SessionEventKind]?: (data: EntryData[K], sessionId: string) => object } = {
   STATUS_CHANGE: ({ error, ...data }) => ({ ...data, errorMessage: error }),
   CONSOLE_MESSAGE: (line) => ({

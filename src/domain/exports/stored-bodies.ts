@@ -1,11 +1,13 @@
 import type { BodyData } from '../../contract/entries/body.ts'
 
-/** Bytes of a body of the owner, stored apart or not; null: they cannot be read anymore. */
+/** Bytes of one of the owner's bodies, inline or stored separately; null if they can no longer be read. */
 export type ReadBody = (owner: string, body: BodyData, signal: AbortSignal) => Promise<Uint8Array | null>
 
 export const isTextBody = ({ encoding }: Pick<BodyData, 'encoding'>): boolean => encoding.endsWith('UTF8')
 
-/** A body as text, or in base64 where it is not text; null: its bytes cannot be read anymore. At once if it is inline. */
+/**
+ * A body as text, or as base64 if it is binary; null if its bytes can no longer be read. Synchronous if it is inline.
+ */
 export function textOfBody(
   body: BodyData,
   owner: string,

@@ -1,7 +1,7 @@
-/** Each piece by itself would cost a write. */
+/** Each piece costs a write, so short ones are joined. */
 export const PIECE_LENGTH = 64 * 1024
 
-/** Fewer and longer ones of many short ones. */
+/** Joins many short texts into fewer, longer ones. */
 export async function* inPieces(texts: AsyncIterable<string>): AsyncGenerator<string> {
   let piece = ''
   for await (const text of texts) {

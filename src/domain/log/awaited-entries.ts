@@ -1,6 +1,6 @@
 import type { EntryDraft, LogEntry } from '../../ports/log-entry.ts'
 
-/** Who waits until the entry that was made of certain data is committed, or never will be. */
+/** Callers that wait for the entry made from certain data to be committed or given up. */
 export class AwaitedEntries {
   readonly #waiting = new Map<EntryDraft['data'], (entry: LogEntry | null) => void>()
 
@@ -8,20 +8,20 @@ export class AwaitedEntries {
     return this.#waiting.size === 0
   }
 
-  /** Resolves as `settle` says. */
+  /** Resolves with the value passed to `settle`. */
   expect(data: EntryDraft['data']): Promise<LogEntry | null> {
     const { promise, resolve } = Promise.withResolvers<LogEntry | null>()
     this.#waiting.set(data, resolve)
     return promise
   }
 
-  /** `entry`: as it is committed; null: it never will be. */
+  /** `entry`: the committed entry; null if it will never be committed. */
   settle({ data }: LogEntry, entry: LogEntry | null): void {
     this.#waiting.get(data)?.(entry)
     this.#waiting.delete(data)
   }
 
-  /** None of them will be. */
+  /** Resolves all of them with null. */
   giveUp(): void {
     for (const resolve of this.#waiting.values()) resolve(null)
     this.#waiting.clear()

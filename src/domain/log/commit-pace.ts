@@ -1,17 +1,18 @@
 /**
- * Least time between two batches of one log that nothing hurries. Measured on two cores, on which page, browser, server and
- * embedded database work on a burst of 10,000 lines at the same time: 150 to 420 batches of a few lines each took as long as
- * all else, and a pace of 5, 8 or 16 ms made no difference. Short enough that lines at 100 a second do not wait.
+ * Minimum time between two batches of one log when nothing is urgent. Measured on two cores, with page, browser,
+ * server and embedded database sharing them during a burst of 10,000 lines: 150 to 420 batches of a few lines each
+ * took as long as everything else, and a pace of 5, 8 or 16 ms made no difference. Short enough not to delay lines at
+ * 100 a second.
  */
 const GATHERING_MS = 8
 
-/** Lets entries gather that follow one another closely. What comes after a pause does not wait. */
+/** Lets entries in quick succession gather into one batch. The first entry after a pause is not delayed. */
 export class CommitPace {
   readonly #isDue: () => boolean
   #takenAt = -Infinity
-  #goOn: (() => void) | null = null
+  #proceed: (() => void) | null = null
 
-  /** `isDue`: whether the next batch may be taken, however soon it comes. */
+  /** `isDue`: whether the next batch may be taken immediately. */
   constructor(isDue: () => boolean) {
     this.#isDue = isDue
   }
@@ -23,19 +24,19 @@ export class CommitPace {
     this.#takenAt = performance.now()
   }
 
-  /** It may have become due. */
+  /** Call when a batch may have become due. */
   look(): void {
-    if (this.#goOn && this.#isDue()) this.#goOn()
+    if (this.#proceed && this.#isDue()) this.#proceed()
   }
 
   #pause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#goOn = () => {
+      this.#proceed = () => {
         clearTimeout(timer)
-        this.#goOn = null
+        this.#proceed = null
         resolve()
       }
-      const timer = setTimeout(this.#goOn, milliseconds)
+      const timer = setTimeout(this.#proceed, milliseconds)
     })
   }
 }

@@ -3,7 +3,7 @@ interface Counts {
   patches: number
 }
 
-/** How much of a log was asked for and how much of it is committed, and who waits for the one to reach the other. */
+/** How much of a log has been requested and how much is committed, with the callers that wait for the difference. */
 export class CommitProgress {
   readonly #requested: Counts = { entries: 0, patches: 0 }
   readonly #done: Counts = { entries: 0, patches: 0 }
@@ -14,7 +14,6 @@ export class CommitProgress {
     return this.#requested.patches
   }
 
-  /** Whether somebody waits. */
   get isAwaited(): boolean {
     return this.#waiting.length > 0
   }
@@ -37,13 +36,13 @@ export class CommitProgress {
     this.#resolveReached()
   }
 
-  /** Nothing more will be committed: nobody waits any longer. */
+  /** Nothing more will be committed: releases all waiting callers. */
   giveUp(): void {
     this.#isOver = true
     this.#resolveReached()
   }
 
-  /** Resolves when everything requested so far is committed, whatever is requested after it; or when it is given up. */
+  /** Resolves when everything requested so far is committed, regardless of later requests, or when it is given up. */
   reach(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiting.push({ goal: { ...this.#requested }, resolve })

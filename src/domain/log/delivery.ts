@@ -1,14 +1,14 @@
 import { unowned } from '../../fault-owner.ts'
 /**
- * A bound on what all readers together hold: what was read for them and is not yet taken from us. Each connection has a
- * small share, so that a hundred subscriptions of a socket that is not read cost a few batches and not a hundred; what
- * does not fit waits before it is read. Owners take turns. A connection that takes nothing for a while is disconnected
- * when others wait for room: its readers come back with their cursors.
+ * Limits on the data held for all readers together: read for them, but not yet taken over the connection. Each
+ * connection has a small share, so that a hundred subscriptions on a socket that is not read cost a few batches
+ * instead of a hundred; whatever does not fit waits before it is read. Owners take turns. A connection that takes
+ * nothing for a while is disconnected when others wait for room: its readers reconnect with their cursors.
  */
 export interface DeliveryLimits {
-  /** Of all connections; further reads wait. What is sent without having been asked for first may double it. */
+  /** For all connections; further reads wait. Unsolicited data may double it. */
   totalBytes: number
-  /** Of one connection; one read alone may be larger. */
+  /** For one connection; a single read may exceed it. */
   connectionBytes: number
   /** How long a connection may take nothing while others wait. */
   stalledMs: number
@@ -20,21 +20,21 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
   stalledMs: 10_000,
 }
 
-/** Room that is taken. */
+/** Reserved room. */
 export interface Held {
-  /** To what it turned out to be. Does nothing once it has been released. */
+  /** Adjusts it to the actual size. No effect after release. */
   resize(bytes: number): void
   /** Idempotent. */
   release(): void
 }
 
-/** Where readers of one connection get room. */
+/** Source of room for the readers of one connection. */
 export interface DeliveryRoom {
-  /** Waits for room. Rejects with the signal's reason when that fires first. */
+  /** Waits for room. Rejects with the signal's reason if that fires first. */
   reserve(bytes: number, signal: AbortSignal): Promise<Held>
-  /** Room if there is some at once and nobody waits for it. */
+  /** Reserves room only if it is available immediately and no reader is waiting for it. */
   tryReserve(bytes: number): Held | null
-  /** Takes it in any case: for what is there already. */
+  /** Reserves room unconditionally, for data that already exists. */
   hold(bytes: number): Held
 }
 
@@ -50,7 +50,7 @@ export const UNLIMITED_ROOM: DeliveryRoom = {
 export class DeliveryBudget {
   readonly limits: DeliveryLimits
   readonly #connections = new Set<Delivery>()
-  /** Connections, by owner, with a reader that only the total holds back. The owner whose turn is next comes first. */
+  /** Connections, by owner, with a reader that only the total blocks. The owner whose turn is next comes first. */
   readonly #blocked = new Map<string, Set<Delivery>>()
   #total = 0
   #isGranting = false
@@ -60,25 +60,28 @@ export class DeliveryBudget {
     this.limits = limits
   }
 
-  /** Bytes that are held now. */
+  /** Bytes currently held. */
   get total(): number {
     return this.#total
   }
 
-  /** `disconnect` ends the connection at once. Whoever opens one closes it. */
+  /** `disconnect` ends the connection immediately. The caller closes what it opens. */
   open(owner: string, disconnect: () => void): Delivery {
     const delivery = new Delivery(this, owner, disconnect)
     this.#connections.add(delivery)
     return delivery
   }
 
-  /** Called by deliveries alone, as all below. */
+  /** Called only by deliveries, as are all methods below. */
   forget(delivery: Delivery): void {
     this.#connections.delete(delivery)
     this.unblock(delivery)
   }
 
-  /** Room that the owner may take: where others wait for some, it waits for its turn, or they would wait while it moves on. */
+  /**
+   * Room available to the owner: if others are waiting, it waits for its turn, since otherwise they would wait while
+   * it proceeds.
+   */
   hasRoom(bytes: number, owner: string): boolean {
     const isTurn = this.#isGranting || [...this.#blocked.keys()].every((other) => other === owner)
     return isTurn && (this.#total === 0 || this.#total + bytes <= this.limits.totalBytes)
@@ -87,7 +90,7 @@ export class DeliveryBudget {
   count(change: number): void {
     this.#total += change
     if (change < 0) this.#grant()
-    // Only what nobody waited for gets it there.
+    // Only unsolicited data raises it that far.
     while (this.#total > 2 * this.limits.totalBytes && this.#disconnectOne([...this.#connections])) continue
   }
 
@@ -104,7 +107,7 @@ export class DeliveryBudget {
     const same = this.#blocked.get(delivery.owner)
     same?.delete(delivery)
     if (same?.size === 0) this.#blocked.delete(delivery.owner)
-    // What it waited for may be room enough for the next.
+    // The room it waited for may be enough for the next.
     if (this.#blocked.size > 0) return this.#grant()
     if (!this.#watch) return
     clearInterval(this.#watch)
@@ -117,7 +120,7 @@ export class DeliveryBudget {
     for (let next = this.#next(); next?.grantNext(); next = this.#next()) {
       const same = this.#blocked.get(next.owner)
       if (!same) continue
-      // Its owner goes to the end of the line, and it to the end of its owner's.
+      // Moves its owner to the back of the queue, and it to the back of its owner's.
       if (same.delete(next)) same.add(next)
       this.#blocked.delete(next.owner)
       this.#blocked.set(next.owner, same)
@@ -136,7 +139,7 @@ export class DeliveryBudget {
     while (this.#blocked.size > 0 && this.#disconnectOne(stalled)) continue
   }
 
-  /** The largest of the owner who holds most. False: there is none. */
+  /** Disconnects the largest of the owner that holds most. False if there is none. */
   #disconnectOne(among: Delivery[]): boolean {
     const ofOwner = new Map<string, number>()
     for (const { owner, held } of among) ofOwner.set(owner, (ofOwner.get(owner) ?? 0) + held)
@@ -154,7 +157,7 @@ interface Waiting {
   start(): void
 }
 
-/** The room of one connection. */
+/** Room of one connection. */
 export class Delivery implements DeliveryRoom {
   readonly owner: string
   readonly #budget: DeliveryBudget
@@ -174,7 +177,7 @@ export class Delivery implements DeliveryRoom {
     return this.#held
   }
 
-  /** When it last took something from us, or began to hold something. */
+  /** When it last took data, or started to hold some. */
   get movedAt(): number {
     return this.#movedAt
   }
@@ -225,7 +228,7 @@ export class Delivery implements DeliveryRoom {
     return { resize, release }
   }
 
-  /** Lets the next of its waiting readers go on. False: there is no room. Called by the budget. */
+  /** Unblocks its next waiting reader. False if there is no room. Called by the budget. */
   grantNext(): boolean {
     const [next] = this.#waiting
     if (!next || !this.#fits(next.bytes)) {
@@ -245,7 +248,7 @@ export class Delivery implements DeliveryRoom {
     this.#disconnect()
   }
 
-  /** Its readers are gone, or go now: their signals fire. Idempotent. */
+  /** Its readers have ended or are about to: their signals fire. Idempotent. */
   close(): void {
     if (this.#closed) return
     const held = this.#held

@@ -2,13 +2,13 @@ import type { EntryDraft, MissReason } from '../../ports/log-entry.ts'
 import { PacedDrops } from './dropped-entries.ts'
 import { MessageDrops } from './message-drops.ts'
 
-/** What one log leaves out for reasons that may persist, each told of by markers at a pace of its own. */
+/** Entries that one log omits for reasons that may persist; each reason gets markers at its own pace. */
 export class DropMarkers {
   readonly atLimit: PacedDrops
   readonly messages: MessageDrops
   readonly #missed: Readonly<Record<MissReason, PacedDrops>>
 
-  /** `mark` writes a marker into the log. */
+  /** `mark` writes a marker to the log. */
   constructor(mark: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void) {
     this.atLimit = new PacedDrops('LOG_LIMIT', true, mark)
     this.messages = new MessageDrops(mark)
@@ -22,7 +22,7 @@ export class DropMarkers {
     this.#missed[reason].add(dropped)
   }
 
-  /** Tells now what was not told yet. */
+  /** Reports pending drops now. */
   settle(): void {
     for (const drops of this.#all()) drops.settle()
   }

@@ -1,6 +1,9 @@
 import type { EntryDraft, SessionEventKind } from '../../ports/log-entry.ts'
 
-/** What callers did and got, bounded by what they do: no flood of a page may cost them an entry. */
+/**
+ * Actions of callers and their outcomes are bounded by the callers themselves: no flood from a page may displace
+ * them.
+ */
 const NEVER_DROPPED: Readonly<Record<SessionEventKind, boolean>> = {
   STATUS_CHANGE: true,
   NAVIGATION: false,
@@ -27,10 +30,10 @@ const NEVER_DROPPED: Readonly<Record<SessionEventKind, boolean>> = {
   EXCEPTION_HANDLED: false,
 }
 
-/** A client of the browser's protocol does as much as it likes, as fast as it likes: of that, too, some may be dropped. */
+/** CDP clients act as much and as fast as they like, so their actions may be dropped, too. */
 export const isNeverDropped = (draft: EntryDraft): boolean =>
   NEVER_DROPPED[draft.kind] && !(draft.kind === 'ACTION' && draft.data.origin === 'CLIENT')
 
-/** Messages of sockets and streams have a cap of their own where they are recorded: they take no other entry's place. */
+/** Messages of sockets and streams have a cap where they are recorded, so they never displace other entries. */
 export const hasOwnCap = ({ kind }: Pick<EntryDraft, 'kind'>): boolean =>
   kind === 'WEB_SOCKET_MESSAGES' || kind === 'EVENT_SOURCE_MESSAGES'

@@ -3,7 +3,7 @@ import { owned } from '../../fault-owner.ts'
 import type { DropReason, EntryDraft, SessionEventKind } from '../../ports/log-entry.ts'
 import { isNeverDropped } from './drop-policy.ts'
 
-/** Counts entries that could not be recorded, until one ENTRIES_DROPPED entry tells of them all (guarantee 7). */
+/** Counts entries that could not be recorded, until one ENTRIES_DROPPED entry reports them all (guarantee 7). */
 export class DroppedEntries {
   readonly reason: DropReason
   #count = 0
@@ -19,7 +19,7 @@ export class DroppedEntries {
     return this.#count
   }
 
-  /** Of what waits, what may not be dropped; the rest is counted. */
+  /** Keeps the waiting entries that must not be dropped; counts the rest. */
   takeFrom<Q extends { draft: EntryDraft; patch: object | null }>(waiting: readonly Q[]): Q[] {
     return waiting.filter(({ draft, patch }) => {
       const stays = patch !== null || isNeverDropped(draft)
@@ -31,7 +31,7 @@ export class DroppedEntries {
   add({ kind, at }: Pick<EntryDraft, 'kind' | 'at'>): void {
     this.#count += 1
     this.#countsByKind[kind] = (this.#countsByKind[kind] ?? 0) + 1
-    // The store may have refused it for this very time.
+    // The store may have rejected it because of this time.
     const time = isTime(at) ? at : Date.now()
     this.#from = Math.min(this.#from, time)
     this.#to = Math.max(this.#to, time)
@@ -44,11 +44,11 @@ export class DroppedEntries {
   }
 }
 
-/** Pause between two ENTRIES_DROPPED of one reason that persists; doubled each time, so their number stays small. */
+/** Pause between two ENTRIES_DROPPED of a persistent reason; doubled each time, so that their number stays small. */
 const FIRST_PAUSE_MS = 1000
 const LAST_PAUSE_MS = 60_000
 
-/** Dropped entries of a reason that persists: the first is told at once, the others at growing intervals. */
+/** Dropped entries of a persistent reason: the first is reported at once, the others at growing intervals. */
 export class PacedDrops {
   readonly #reason: DropReason
   readonly #isLasting: boolean
@@ -58,7 +58,7 @@ export class PacedDrops {
   #timer: NodeJS.Timeout | null = null
   #pauseMs = FIRST_PAUSE_MS
 
-  /** `isLasting`: once there, the reason does not go away, and intervals never become short again. */
+  /** `isLasting`: the reason never goes away, so the intervals never shrink again. */
   constructor(reason: DropReason, isLasting: boolean, tell: (draft: EntryDraft<'ENTRIES_DROPPED'>) => void) {
     this.#reason = reason
     this.#isLasting = isLasting
@@ -74,7 +74,7 @@ export class PacedDrops {
     this.#pauseMs = Math.min(this.#pauseMs * 2, LAST_PAUSE_MS)
   }
 
-  /** Tells now what was not told yet. */
+  /** Reports pending drops now. */
   settle(): void {
     if (!this.#pending) return
     const draft = this.#pending.toDraft(Date.now())

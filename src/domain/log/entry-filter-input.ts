@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { defineInput, field, orNull, ruled, type EnumDefinition } from '../../contract/input-field.ts'
 import type { ConsoleLevel, RequestOutcome, ResourceType } from '../../ports/log-entry.ts'
 
-/** HTTP methods to filter by: each entry is compared with each of them. */
+/** Maximum number of HTTP methods in a filter: each entry is compared with each of them. */
 const MOST_METHODS = 50
 
 export const CONSOLE_LEVEL: EnumDefinition<ConsoleLevel> = {
@@ -53,7 +53,7 @@ export const REQUEST_OUTCOME: EnumDefinition<RequestOutcome> = {
   },
 }
 
-/** Each value once, so that no entry is compared with it twice. */
+/** Deduplicates values, so that no entry is compared with one twice. */
 const distinct = <T>(item: z.ZodType<T>) => z.array(item).transform((values) => [...new Set(values)])
 const oneOf = <V extends string>({ values }: EnumDefinition<V>) => z.enum(Object.keys(values) as V[])
 

@@ -5,7 +5,7 @@ import { CUT_FAILURES } from '../../contract/entries/network-request.ts'
 import { CONSOLE_FILTER, NETWORK_FILTER, WEB_SOCKET_FILTER } from './entry-filter-input.ts'
 import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter, WebSocketFilter } from '../../ports/log-entry.ts'
 
-/** A filter as a client gave it, as readers may use it: each value once. Throws BadUserInput with every broken rule. */
+/** A client's filter, checked and with duplicate values removed. Throws BadUserInput with every broken rule. */
 export function checkedFilter({ kinds, console, network, webSocket }: EntryFilter): EntryFilter {
   return {
     kinds: kinds && [...new Set(kinds)],
@@ -22,8 +22,8 @@ function parsed<T>(rule: z.ZodType<T>, given: unknown): T {
 }
 
 /**
- * Whether a reader with this filter wants to see the entry. The store says the same in SQL; a property test holds the
- * two together. A member that is absent or null narrows nothing, an empty list lets nothing through.
+ * Whether the filter lets the entry through. The store implements the same rules in SQL; a property test compares the
+ * two. Absent and null members are ignored, an empty list matches nothing.
  */
 export function matchesFilter(entry: LogEntry, filter: EntryFilter): boolean {
   if (filter.kinds && !filter.kinds.includes(entry.kind)) return false
@@ -52,7 +52,7 @@ function matchesNetwork(request: LogEntry<'NETWORK_REQUEST'>['data'], filter: Ne
   return !failedOnly || (failure !== null && !isCut(failure)) || (status !== null && status >= 400)
 }
 
-/** What the end of the session cut did not fail by itself. */
+/** Requests cut by the end of the session did not fail by themselves. */
 const isCut = (failure: string) => (CUT_FAILURES as readonly string[]).includes(failure)
 function matchesWebSocket(data: LogEntry<'WEB_SOCKET_MESSAGES'>['data'], filter: WebSocketFilter): boolean {
   const { webSocketId, pageId, textContains } = filter
@@ -63,10 +63,10 @@ function matchesWebSocket(data: LogEntry<'WEB_SOCKET_MESSAGES'>['data'], filter:
 }
 
 /**
- * Half of a surrogate pair is no text and is found nowhere, as in the database: else "\uD83D" would be found in an
- * emoji by a live reader and not by one who pages through the history.
+ * Half of a surrogate pair is not text and never matches, as in the database: otherwise a live reader would find
+ * "\uD83D" in an emoji, but not a reader who pages through the history.
  */
 const contains = (text: string, part: string) => part.isWellFormed() && text.includes(part)
 
-/** HTTP methods are ASCII; only its letters are folded, in every language alike. */
+/** HTTP methods are ASCII, so only ASCII letters are folded, regardless of the locale. */
 const foldCase = (method: string) => method.replace(/[a-z]/g, (letter) => letter.toUpperCase())

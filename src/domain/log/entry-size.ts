@@ -1,6 +1,6 @@
 /**
- * About how many bytes an entry's data takes in memory, for the bounds of queues and tails: the strings count, the rest
- * is a flat guess. Exactness would cost a serialisation per entry on the hottest path.
+ * Approximate bytes of an entry's data in memory, for the bounds of queues and tails: strings are counted, the rest
+ * is a flat estimate. An exact size would cost a serialization per entry on the hottest path.
  */
 export function approximateSize(value: unknown): number {
   if (typeof value === 'string') return 2 * value.length

@@ -4,17 +4,17 @@ import type { SessionPatch } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
 import type { DroppedEntries } from './dropped-entries.ts'
 
-/** Where a log stopped that a fault of ours has broken. */
+/** Where a log stopped that failed because of a fault in Tabwire. */
 export interface FailedLog {
   sessionId: string
   lastSequence: number
-  /** What waited for the store by then. */
+  /** Entries that were waiting for the store at that time. */
   unrecorded: DroppedEntries
 }
 
 /**
- * One more try to end such a log as it should end; if the store cannot do that either, its row at least says how the
- * session ended, so that nobody waits for more. Returns the entries that were committed. Never rejects.
+ * One more attempt to end such a log properly. If the store cannot do that either, its row at least says how the
+ * session ended, so that readers do not wait for more. Returns the committed entries. Never rejects.
  */
 export async function endFailedLog(
   store: Store,
@@ -32,7 +32,7 @@ export async function endFailedLog(
   } catch (error) {
     logger.error({ err: error }, 'the final entry of a session could not be recorded')
     await store.patchSession(sessionId, patch).catch((failure: unknown) => {
-      logger.fatal({ err: failure }, 'how a session ended could not be recorded')
+      logger.fatal({ err: failure }, 'the end of a session could not be recorded')
     })
   }
   return []

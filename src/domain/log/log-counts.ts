@@ -1,7 +1,7 @@
 import type { LogEntry } from '../../ports/log-entry.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 
-/** How many entries of each kind a log has, as its session's row says. */
+/** Number of entries of each kind, as stored in the session's row. */
 export type LogCounts = Pick<
   SessionRecord,
   'navigationCount' | 'consoleMessageCount' | 'networkRequestCount' | 'actionCount' | 'screenshotCount'

@@ -10,22 +10,22 @@ import { NotFound } from '../kernel/errors.ts'
 
 export interface LogBatch {
   entries: LogEntry[]
-  /** Everything up to here has been delivered or was not wanted: where to resume. */
+  /** Cursor to resume from: everything up to here has been delivered or filtered out. */
   cursor: string
-  /** False while replaying; true when the end of the log, as it was then, has been reached. */
+  /** False while replaying; true once the end of the log at that time has been reached. */
   live: boolean
-  /** Sum of what ENTRIES_DROPPED entries since the previous batch count, of the wanted kinds. */
+  /** Sum of the counts of ENTRIES_DROPPED entries since the previous batch, for the wanted kinds. */
   dropped: number
-  /** Whether one of those entries does not know how many it stands for. */
+  /** Whether one of those entries has an unknown count. */
   droppedUnknown: boolean
 }
 
-/** What a follower reads from: a live session's log in memory first, the store for the rest. */
+/** Source of a follower: a live session's log in memory first, the store for the rest. */
 export interface LogSource {
   readonly sessionId: string
-  /** The live log's head, or the store's; null when the session has been deleted. */
+  /** Head of the live log, or that of the store; null if the session has been deleted. */
   head(): Promise<LogHead | null>
-  /** Committed entries after the sequence from memory; null: not there. */
+  /** Committed entries after the sequence from memory; null if they are not there. */
   readTail(after: number, limit: number, maxBytes: number): Promise<LogEntry[] | null>
   readStore(query: EntryQuery, signal: AbortSignal): Promise<EntryStep>
   /** Calls back when the log may have grown. Returns the disposer. */
@@ -33,34 +33,34 @@ export interface LogSource {
 }
 
 export interface FollowerTiming {
-  /** How often to look without a wake-up (guarantee 3: the slow poll behind the bus). */
+  /** Poll interval without a wake-up (guarantee 3: the slow poll behind the bus). */
   pollMs: number
-  /** How long a filtered reader may be left without a cursor to resume from. */
+  /** Longest time that a filtered reader goes without a new cursor to resume from. */
   progressMs: number
 }
 
-/** A step of reading the store, and the end of the log at the time it was asked for: it says nothing beyond that. */
+/** One step of reading the store, with the end of the log when it was requested: it covers nothing beyond that. */
 interface Reading {
   step: EntryStep
   upTo: number
 }
 
-/** The step after the one that is being delivered, with the room that it has. */
+/** The step after the one being delivered, with its reserved room. */
 interface Ahead {
   reading: Promise<Reading>
   held: Held
 }
 
 const BATCH_ENTRIES = 500
-/** Of a batch, beyond its first entry: keeps a message on the wire, and what one reader holds, around a megabyte. */
+/** Bound of a batch beyond its first entry: keeps a wire message, and the data held per reader, around a megabyte. */
 const BATCH_BYTES = 512 * 1024
-/** An iterator that is always ready would never let the event loop turn, and starve everyone else. */
+/** An iterator that is always ready would never yield to the event loop, and starve everything else. */
 const YIELD_AFTER_MS = 5
 
 /**
- * Follows a session's log from a cursor (guarantee 4): subscribe to wake-ups, read from the cursor, then follow. It holds a
- * cursor and at most two batches, nothing per entry (guarantee 5), for which its connection must have room before they are
- * read: a reader that stops reading stops the follower, and the others of its connection.
+ * Follows a session's log from a cursor (guarantee 4): subscribe to wake-ups, read from the cursor, then follow. It
+ * holds a cursor and at most two batches, nothing per entry (guarantee 5). The connection must have room for the
+ * batches before they are read: a reader that stops reading stops its follower, and the others of its connection.
  */
 export class LogFollower extends PulledStream<LogBatch> {
   readonly #source: LogSource
@@ -68,7 +68,7 @@ export class LogFollower extends PulledStream<LogBatch> {
   readonly #readFilter: EntryFilter
   readonly #timing: FollowerTiming
   readonly #room: DeliveryRoom
-  /** Ends what it waits for and what it reads. */
+  /** Aborts its waits and reads. */
   readonly #stop = new AbortController()
 
   #cursor: number
@@ -77,7 +77,7 @@ export class LogFollower extends PulledStream<LogBatch> {
   #live = false
   #dropped = 0
   #droppedUnknown = false
-  /** Of the batch that is being delivered; given back when the reader asks for the next. */
+  /** Room of the batch being delivered; released when the reader requests the next. */
   #held: Held | null = null
   #ahead: Ahead | null = null
 
@@ -131,7 +131,7 @@ export class LogFollower extends PulledStream<LogBatch> {
       this.forgetNews()
       const head = await this.#source.head()
       if (this.hasEnded) return null
-      // Deleted by retention while it was followed: not an end that the reader could take for the whole log.
+      // Deleted by retention while being followed: the reader must not mistake that for the end of the log.
       if (!head) throw new NotFound('session')
       if (this.#cursor < head.lastSequence) {
         const batch = await this.#advance(head)
@@ -146,7 +146,7 @@ export class LogFollower extends PulledStream<LogBatch> {
     return null
   }
 
-  /** One step on; null: it had nothing to tell. Room for it stays taken while it is delivered. */
+  /** Reads one step; null if it has nothing to deliver. Its room stays reserved while it is delivered. */
   async #advance(head: LogHead): Promise<LogBatch | null> {
     const ahead = this.#ahead
     this.#ahead = null
@@ -158,7 +158,7 @@ export class LogFollower extends PulledStream<LogBatch> {
     held.resize(bytes)
     this.#cursor = upTo
     const wanted = this.#sift(entries)
-    // The last of them says itself that the end was reached: an empty batch after it would blank a reader that shows one
+    // The last batch itself says that the end was reached: an empty batch after it would blank clients that show one
     // batch at a time, as GraphiQL does.
     const caughtUp = this.#cursor >= head.lastSequence
     if (wanted.length > 0 || this.#hasDropped || (caughtUp && !this.#live) || this.#isProgressDue()) {
@@ -179,12 +179,14 @@ export class LogFollower extends PulledStream<LogBatch> {
     return { entries: step.entries, bytes: step.bytes, upTo: step.done ? upTo : step.scannedTo, isStored: true }
   }
 
-  /** While a step is being delivered the store reads the next: replay then costs the dearer of the two, not both. */
+  /**
+   * While a step is being delivered the store reads the next: replay then costs the maximum of the two, not the sum.
+   */
   #readAhead(head: LogHead): void {
     const held = this.#room.tryReserve(BATCH_BYTES)
     if (!held) return
     const reading = this.#readStore(head)
-    // It may never be asked for; when it is, the failure is thrown there.
+    // It may never be consumed; if it is, the failure is thrown there.
     reading.then(
       ({ step }) => held.resize(step.bytes),
       () => {},
@@ -207,7 +209,7 @@ export class LogFollower extends PulledStream<LogBatch> {
     return { step, upTo }
   }
 
-  /** The wanted entries; what ENTRIES_DROPPED entries among them count is noted. */
+  /** The wanted entries; adds up the counts of ENTRIES_DROPPED entries. */
   #sift(entries: readonly LogEntry[]): LogEntry[] {
     const wanted: LogEntry[] = []
     for (const entry of entries) {

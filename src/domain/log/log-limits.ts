@@ -1,20 +1,22 @@
-/** What bounds one session's log. */
+/** Limits of one session's log. */
 export interface LogLimits {
-  /** Entries a session may have, those of NEVER_DROPPED and messages not counted; what comes after is dropped as LOG_LIMIT. */
+  /**
+   * Maximum number of entries, not counting NEVER_DROPPED ones and messages; later entries are dropped as LOG_LIMIT.
+   */
   maxEntries: number
-  /** Entries and bytes that may wait for the store; what comes on top is dropped as FLOOD or STORE_UNAVAILABLE. */
+  /** Entries and bytes that may wait for the store; the excess is dropped as FLOOD or STORE_UNAVAILABLE. */
   maxQueuedEntries: number
   maxQueuedBytes: number
-  /** What is kept in memory for live readers. */
+  /** Bounds of the tail kept in memory for live readers. */
   maxTailEntries: number
   maxTailBytes: number
 }
 
-/** Waiting entries and tails of all sessions together may take about this much memory each. */
+/** Approximate memory for the waiting entries, and for the tails, of all sessions together. */
 const QUEUE_BYTES = 256 * 1024 * 1024
 const TAIL_BYTES = 64 * 1024 * 1024
 
-/** What each of so many sessions may take. */
+/** Limits for each of that many sessions. */
 export function logLimitsOf({ maxLogEntries, maxSessions }: { maxLogEntries: number; maxSessions: number }): LogLimits {
   const share = (bytes: number, most: number) => Math.max(256 * 1024, Math.min(most, Math.floor(bytes / maxSessions)))
   return {

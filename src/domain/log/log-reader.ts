@@ -29,29 +29,29 @@ export interface LiveLog {
   logTail(after: number, limit: number, maxBytes: number): Promise<LogEntry[] | null>
 }
 
-/** Null: the session does not live, or cannot be reached; its log is in the store. */
+/** Null if the session is not live or cannot be reached; its log is in the store. */
 export type FindLiveLog = (sessionId: string) => Promise<LiveLog | null>
 
 export interface LogPage {
   entries: LogEntry[]
   hasNextPage: boolean
   hasPreviousPage: boolean
-  /** Null only when the page is empty and nothing further was looked at. */
+  /** Null only if the page is empty and nothing further was scanned. */
   startCursor: string | null
   endCursor: string | null
   totalCount(): Promise<number>
 }
 
-/** First and last of a page of a log. */
+/** Bounds of `first` and `last` for a page of a log. */
 export const LOG_PAGE_BOUNDS = { min: 1, max: 1000, default: 100 } as const
 
-/** A filter that finds little returns a short page after this many steps of the store (guarantee 11). */
+/** A filter with few matches returns a short page after this many store reads (guarantee 11). */
 const MAX_STEPS_OF_PAGE = 50
 
-/** How long matching entries are counted for one totalCount. */
+/** Time limit for counting the matches of one totalCount. */
 const COUNT_SECONDS = 30
 
-/** A totalCount that takes longer than anybody should wait. */
+/** Counting a totalCount took too long. */
 class CountTooLong extends TabwireError {
   override readonly code = 'TIMEOUT'
 
@@ -66,8 +66,9 @@ const END_NOT_STORED =
 const DEFAULT_TIMING: FollowerTiming = { pollMs: 5000, progressMs: 4500 }
 
 /**
- * Reads the logs of sessions: pages of history and followers, over one cursor. By hand: the relay plugin tells
- * from the number of nodes whether more follow, while a page of a log ends early at a bound in bytes or in rows looked at.
+ * Reads the logs of sessions: pages of history and followers, with the same cursors. Not based on the relay plugin:
+ * it infers from the number of nodes whether more follow, while a page of a log ends early at a bound on bytes or on
+ * scanned rows.
  */
 export class LogReader {
   readonly #store: Store
@@ -75,7 +76,7 @@ export class LogReader {
   readonly #liveLog: FindLiveLog
   readonly #timing: FollowerTiming
   readonly #countSeconds: number
-  /** How to wake each who follows. */
+  /** Wakes each follower. */
   readonly #following = new Set<() => void>()
   #drained: (() => void) | null = null
 
@@ -94,8 +95,8 @@ export class LogReader {
   }
 
   /**
-   * Resolves when those who follow have read their logs to the end, or after a while. Call when all sessions have ended:
-   * who follows one whose end could not be stored is told so.
+   * Resolves when all followers have read their logs to the end, or after a while. Call when all sessions have ended:
+   * followers of a session whose end could not be stored get an error.
    */
   async drain(ms: number): Promise<void> {
     if (this.#following.size === 0) return
@@ -107,8 +108,8 @@ export class LogReader {
   }
 
   /**
-   * Replays from after the cursor (from the start when absent), then follows; ends when the session has ended. The session
-   * must be as it is now.
+   * Replays from after the cursor (from the start if absent), then follows; ends when the session has ended. The
+   * session must be current.
    */
   follow(
     session: SessionSnapshot,
@@ -120,7 +121,7 @@ export class LogReader {
     return new LogFollower(this.#source(session), after, checkedFilter(args.filter), this.#timing, signal, room)
   }
 
-  /** A page of the log, by first/after or last/before; short when it reaches its bound in bytes. */
+  /** A page of the log, by first/after or last/before; short if it reaches its bound in bytes. */
   async page(session: SessionSnapshot, given: LogPageArguments, reads = new OperationReads()): Promise<LogPage> {
     const request = pageRequest(given, LOG_PAGE_BOUNDS)
     const args = { ...given, filter: checkedFilter(given.filter) }
@@ -147,7 +148,7 @@ export class LogReader {
     let scannedTo: number | null = null
     let done = false
     let toSkip = offset
-    // While it skips it goes on: a page that is short because of that would have no cursor to go on from.
+    // Continues while it skips: a page cut short by skipping would have no cursor to resume from.
     const isWanting = (steps: number) => toSkip > 0 || (steps < MAX_STEPS_OF_PAGE && bytes < maxBytes)
     for (let steps = 0; !done && entries.length <= limit && isWanting(steps); steps += 1) {
       const query = {
@@ -156,20 +157,20 @@ export class LogReader {
         filter: args.filter,
         direction,
         ...bounds,
-        // One more than asked for tells whether there is a further page.
+        // One more than requested, to know whether there is another page.
         limit: Math.min(LOG_PAGE_BOUNDS.max, toSkip + limit + 1 - entries.length),
         maxBytes: maxBytes - bytes,
       }
       const step = await this.#store.readEntries(query, reads.signal)
-      // What cannot be read comes whatever the filter wants, which decides whether the reader can be told.
+      // Unreadable entries pass any filter, whose kinds determine whether the reader sees them.
       const found = step.entries.filter((entry) => matchesFilter(entry, args.filter))
-      // The first entry of a step comes however large it is: it begins the next page.
+      // The first entry of a step is read regardless of its size: it begins the next page.
       if (bytes > 0 && bytes + step.bytes > maxBytes) break
       const skipped = Math.min(toSkip, found.length)
       toSkip -= skipped
       if (forward) entries.push(...found.slice(skipped))
       else entries.unshift(...found)
-      // What is skipped is not kept.
+      // Skipped entries are not held.
       if (toSkip === 0) bytes += step.bytes
       scannedTo = step.scannedTo
       bounds = forward ? { after: scannedTo, before } : { after, before: scannedTo }
@@ -182,7 +183,7 @@ export class LogReader {
       else entries.splice(0, entries.length - limit)
     }
     const hasMore = isFull || !done
-    // A short page tells how far it looked, so that the reader goes on from there and not over the same again.
+    // A short page reports how far it scanned, so that the reader resumes there instead of scanning the same again.
     const reached = !isFull && hasMore && scannedTo !== null ? encodeEntryCursor(session.id, scannedTo) : null
     const first = entries[0] ? encodeEntryCursor(session.id, entries[0].sequence) : null
     const last = entries.length > 0 ? encodeEntryCursor(session.id, entries.at(-1)!.sequence) : null
@@ -205,7 +206,7 @@ export class LogReader {
     return this.#store.findRequestEntry(sessionId, requestId)
   }
 
-  /** The session may be as it was a while ago. */
+  /** The session may be out of date. */
   async #decode(session: SessionSnapshot, cursor: string, argument: string): Promise<number> {
     const live = await this.#liveLog(session.id)
     const { lastSequence } = live
@@ -234,7 +235,7 @@ export class LogReader {
     }
   }
 
-  /** Of a session that lived here. Throws DatabaseUnavailable where how it ended could not be stored. */
+  /** Head of a session that ran in this process. Throws DatabaseUnavailable if its end could not be stored. */
   async #lastHead(sessionId: string): Promise<LogHead | null> {
     const head = await this.#store.readHead(sessionId)
     if (head && !head.ended) throw new DatabaseUnavailable(END_NOT_STORED)
@@ -243,7 +244,7 @@ export class LogReader {
 
   #source({ id, owner }: SessionSnapshot): LogSource {
     const store = this.#store
-    // Beside the owner's queries: whoever asks for a page does not wait for a hundred replays of the same owner.
+    // Separate from the owner's queries: a page must not wait for a hundred replays of the same owner.
     const reader = `followers of ${owner}`
     let wasHere = false
     return {
@@ -279,19 +280,19 @@ export class LogReader {
 /** Throws CursorInvalid, also for a cursor beyond the end. */
 function decodePlace(session: SessionSnapshot, cursor: string, argument: string, lastSequence: number): number {
   const sequence = decodeEntryCursor(session.id, cursor, argument)
-  // A log never shrinks; a cursor beyond its end is of a database that has since been restored from a backup.
+  // A log never shrinks; a cursor beyond its end predates the restore of a backup.
   if (sequence > lastSequence) throw new CursorInvalid(argument)
   return sequence
 }
 
-/** A page that is asked for, with the places that its cursors stand for. */
+/** A requested page, with its cursors decoded to positions. */
 interface PlacedRequest extends PageRequest {
   after: number
   before: number | undefined
   maxBytes: number
 }
 
-/** What the counters kept with the append already tell (guarantee 11), so that nothing need be counted. */
+/** A count known from the counters that are stored with each append (guarantee 11), without counting. */
 function knownCount(session: SessionSnapshot, filter: EntryFilter): number | null {
   const isPlain = (members: object | null | undefined) => Object.values(members ?? {}).every((value) => value == null)
   if (![filter.console, filter.network, filter.webSocket].every(isPlain)) return null

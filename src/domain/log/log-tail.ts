@@ -1,16 +1,16 @@
 import type { LogEntry } from '../../ports/log-entry.ts'
 
 /**
- * The last committed entries of one session, kept in memory so that live readers don't ask the store (guarantee 5). Bounded
- * in entries and bytes; dense, as the log is, so a sequence finds its place by arithmetic. By hand: a cache such as lru-cache
- * forgets by use, one entry at a time, and would leave gaps.
+ * The last committed entries of one session, kept in memory so that live readers do not query the store (guarantee
+ * 5). Bounded in entries and bytes; dense like the log, so the index of a sequence is computed. Not lru-cache or the
+ * like: those evict by use, one entry at a time, and would leave gaps.
  */
 export class LogTail {
   readonly #maxEntries: number
   readonly #maxBytes: number
   #entries: LogEntry[] = []
   #sizes: number[] = []
-  /** Index of the oldest kept entry: what lies before it is dropped in one go now and then, not one by one. */
+  /** Index of the oldest kept entry: evicted ones are removed in bulk now and then, not one by one. */
   #start = 0
   #bytes = 0
 
@@ -36,7 +36,9 @@ export class LogTail {
     }
   }
 
-  /** Entries after the sequence, at most `limit` and about `maxBytes` (but at least one); null: older than the tail. */
+  /**
+   * Entries after the sequence, at most `limit` and about `maxBytes` (but at least one); null if older than the tail.
+   */
   readAfter(sequence: number, limit: number, maxBytes: number): LogEntry[] | null {
     const oldest = this.#entries[this.#start]
     if (!oldest || sequence + 1 < oldest.sequence) return null

@@ -2,12 +2,12 @@ import type { EntryDraft } from '../../ports/log-entry.ts'
 import { PacedDrops } from './dropped-entries.ts'
 
 /**
- * Share of the queue that messages may fill. What comes on top is dropped apart from everything else: a socket that floods
- * costs the console and the network nothing.
+ * Share of the queue that messages may fill. The excess is dropped separately from everything else: a flooding socket
+ * costs no console or network entries.
  */
 export const MESSAGE_SHARE = 0.25
 
-/** Entries of messages that found no room in the queue. */
+/** Message entries that did not fit in the queue. */
 export class MessageDrops {
   readonly #flood: PacedDrops
   readonly #unavailable: PacedDrops
@@ -22,7 +22,7 @@ export class MessageDrops {
     else this.#flood.add(dropped)
   }
 
-  /** Tells now what was not told yet. */
+  /** Reports pending drops now. */
   settle(): void {
     this.#flood.settle()
     this.#unavailable.settle()

@@ -5,7 +5,7 @@ import type { FollowArguments, LogPage, LogPageArguments, LogReader } from './lo
 import type { OperationReads } from './operation-reads.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 
-/** The logs of sessions as one operation reads them: within its bounds, and no longer than somebody waits for it. */
+/** The logs of sessions as read by one operation: within its bounds, and only while its caller waits. */
 export class OperationLogs {
   readonly #reader: LogReader
   readonly #reads: OperationReads

@@ -5,17 +5,17 @@ import { approximateSize } from './entry-size.ts'
 import { TabwireError } from '../kernel/errors.ts'
 
 /**
- * Bounds in bytes on what one operation is answered with. Measured on two cores: 16 MiB of the worst text take 50 ms to
- * be written as JSON and 20 ms to be encoded, for which everybody else waits.
+ * Bounds in bytes on the response of one operation. Measured on two cores: writing 16 MiB of the worst text as JSON
+ * takes 50 ms, encoding it 20 ms, during which everything else waits.
  */
 export const RESPONSE_LIMITS = {
-  /** Of the response as a whole, and of what is read for it. An event of a subscription counts as one response. */
+  /** Bound of the whole response, and of the data read for it. An event of a subscription counts as one response. */
   responseBytes: 16 * 1024 * 1024,
-  /** Of one page of a connection, in the stored JSON of its entries. A page that reaches it is short. */
+  /** Bound of one page of a connection, in the stored JSON of its entries. A page that reaches it is short. */
   pageBytes: 4 * 1024 * 1024,
 } as const
 
-/** The response, or what would have to be read for it, is larger than responses may be. */
+/** The response, or the data to be read for it, exceeds the limit of responses. */
 export class ResponseTooLarge extends TabwireError {
   override readonly code = 'RESPONSE_TOO_LARGE'
 
@@ -28,13 +28,13 @@ export class ResponseTooLarge extends TabwireError {
 }
 
 export interface ReadsOptions {
-  /** Fires when nobody waits for the result any more. */
+  /** Fires when the caller no longer waits for the result. */
   signal?: AbortSignal
-  /** The room of the connection that the result goes to. */
+  /** Room of the connection that receives the result. */
   room?: DeliveryRoom
   /**
-   * Whether to wait for room before the first read. Not within an event of a subscription, whose batch holds some
-   * already: it would wait for itself.
+   * Whether to wait for room before the first read. False within an event of a subscription, whose batch already
+   * holds some: it would wait for itself.
    */
   waits?: boolean
 }
@@ -42,7 +42,7 @@ export interface ReadsOptions {
 const NEVER = new AbortController().signal
 setMaxListeners(0, NEVER)
 
-/** What one operation reads: one read after the other, and no more than a response may hold. */
+/** The reads of one operation: sequential, and bounded by the limit of a response. */
 export class OperationReads {
   readonly signal: AbortSignal
   readonly room: DeliveryRoom
@@ -58,8 +58,8 @@ export class OperationReads {
   }
 
   /**
-   * Runs a read of at most so many bytes when those before it are done. Throws ResponseTooLarge when they have read all
-   * that a response may hold.
+   * Runs a read of at most so many bytes after the previous ones. Throws ResponseTooLarge if they have used up the
+   * limit of a response.
    */
   read<T>(mostBytes: number, read: (maxBytes: number) => Promise<T>, bytesOf: (found: T) => number): Promise<T> {
     return this.#turn.run(async () => {
@@ -73,12 +73,12 @@ export class OperationReads {
     })
   }
 
-  /** Reads a list of anything, a page of it or all. */
+  /** Reads a list of any kind, a page of it or all. */
   list<T>(read: (maxBytes: number) => Promise<T>): Promise<T> {
     return this.read(RESPONSE_LIMITS.responseBytes, read, approximateSize)
   }
 
-  /** Gives its room back: the result is on its way. */
+  /** Releases its room: the result has been handed over. */
   done(): void {
     this.#held?.release()
   }

@@ -1,10 +1,10 @@
 import { withoutBodies } from '../../contract/entries/body.ts'
 import type { CutFailure, EntryDraft, PendingRequest, RequestProgress } from '../../ports/log-entry.ts'
 
-/** Requests in flight: state of a session, not yet entries (guarantee 8). */
+/** Pending requests: state of a session, not yet entries (guarantee 8). */
 export class PendingRequests {
   readonly #requests = new Map<number, PendingRequest>()
-  /** Of those that were told to have ended with the session: an answer that comes later changes no entry. */
+  /** Requests recorded as cut by the session's end: a later response changes no entry. */
   readonly #endedWithSession = new Set<number>()
 
   get size(): number {
@@ -15,14 +15,14 @@ export class PendingRequests {
     this.#requests.set(request.requestId, request)
   }
 
-  /** False: there is no such request in flight. */
+  /** False if there is no such pending request. */
   progressed({ requestId, ...progress }: RequestProgress): boolean {
     const request = this.#requests.get(requestId)
     if (request) this.#requests.set(requestId, { ...request, ...progress })
     return request !== undefined
   }
 
-  /** False: it was told to have ended with the session. */
+  /** False if it was recorded as cut by the session's end. */
   settled(requestId: number): boolean {
     this.#requests.delete(requestId)
     return !this.#endedWithSession.has(requestId)
@@ -33,7 +33,10 @@ export class PendingRequests {
     return [...this.#requests.values()].slice(0, limit)
   }
 
-  /** At an orderly end: entries of those in flight that the browser did not record in time, with what is known of them here. */
+  /**
+   * At a graceful end: entries of pending requests that the browser did not report in time, with the facts known
+   * here.
+   */
   endAll(failure: CutFailure, at: number): EntryDraft<'NETWORK_REQUEST'>[] {
     const drafts = [...this.#requests.values()].map((request): EntryDraft<'NETWORK_REQUEST'> => ({
       kind: 'NETWORK_REQUEST',

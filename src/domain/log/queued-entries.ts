@@ -10,15 +10,18 @@ export interface Queued {
   patch: SessionPatch | null
 }
 
-/** One batch holds up the others of an embedded database: 200 entries for 5 ms, 1,000 for 15 to 55, and no burst was faster. */
+/**
+ * A batch blocks those of other sessions in an embedded database: 200 entries for 5 ms, 1,000 for 15 to 55, and no
+ * burst was faster.
+ */
 const BATCH = { entries: 200, bytes: 512 * 1024 }
-/** The end of a log that was cut goes in one: what callers did, which is not dropped, and the final status. */
+/** A cut log ends in one batch: actions of callers, which are never dropped, and the final status. */
 const LAST_BATCH = { entries: 5_000, bytes: 2 * 1024 * 1024 }
 
-/** Whether so much is at least a whole batch. */
+/** Whether that is at least a full batch. */
 export const isBatch = (entries: number, bytes: number): boolean => entries >= BATCH.entries || bytes >= BATCH.bytes
 
-/** Takes the next batch out of the queue. */
+/** Takes the next batch from the queue. */
 export function takeBatch(queue: Queued[], isCut: boolean): { taken: Queued[]; bytes: number } {
   const most = isCut ? LAST_BATCH : BATCH
   let count = 0
@@ -30,7 +33,7 @@ export function takeBatch(queue: Queued[], isCut: boolean): { taken: Queued[]; b
   return { taken: queue.splice(0, count), bytes }
 }
 
-/** Of what waits, what may not be dropped; the rest is counted by a marker before the final status, if that waits, too. */
+/** Keeps the waiting entries that must not be dropped; a marker before a waiting final status counts the rest. */
 export function cutQueue(queue: readonly Queued[], dropped: DroppedEntries): Queued[] {
   const kept = dropped.takeFrom(queue)
   if (dropped.count === 0) return kept
@@ -43,7 +46,7 @@ export function cutQueue(queue: readonly Queued[], dropped: DroppedEntries): Que
   return kept
 }
 
-/** As it waited before it was taken. */
+/** The entry as it was queued. */
 export const queuedAgain = (entry: LogEntry): Queued => ({
   draft: entry,
   size: approximateSize(entry.data),

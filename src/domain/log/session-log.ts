@@ -23,12 +23,11 @@ import { StoreRetry } from './store-retry.ts'
 import { deeplyWellFormed } from './well-formed.ts'
 
 /**
- * The one writer of a session's log (guarantees 1, 2, 7 and 9 of docs/event-log.md).
- *
- * `append` never waits and never fails: it queues. One loop takes what has gathered, numbers it, commits it in one
- * statement and only then tells anyone. While a batch commits the next gathers, so an idle log has the latency of one
- * commit and a busy one the throughput of large batches. A sequence is given when a batch is formed, not when an entry
- * is queued; so whatever had to be dropped leaves an entry in its place and no hole.
+ * The only writer of a session's log (guarantees 1, 2, 7 and 9 of docs/event-log.md).
+ * `append` never waits and never fails: it queues. A single loop takes the queued entries, numbers them, commits them
+ * in one statement and only then notifies readers. While a batch commits the next one gathers, so an idle log has the
+ * latency of one commit and a busy one the throughput of large batches. Sequences are assigned when a batch is
+ * formed, not when an entry is queued, so dropped entries leave a marker in their place and no gap.
  */
 export class SessionLog {
   readonly sessionId: string
@@ -50,12 +49,12 @@ export class SessionLog {
   #batch: readonly LogEntry[] = []
   #unrecorded: DroppedEntries | null = null
   #isCommitting = false
-  /** Whoever appends: commits are the session's. */
+  /** Its faults are the session's, regardless of the caller that appends. */
   readonly #committing = bound(() => this.#commitAll())
   readonly #progress = new CommitProgress()
-  readonly #patience: StoreRetry
+  readonly #retry: StoreRetry
   readonly #awaited = new AwaitedEntries()
-  /** Nothing gathers while somebody waits for what is there, or it is enough. */
+  /** A batch is due at once when a caller waits for it, or when it is full. */
   readonly #pace = new CommitPace(
     () =>
       this.#progress.isAwaited ||
@@ -65,7 +64,7 @@ export class SessionLog {
       isBatch(this.#queue.length, this.#queuedBytes),
   )
 
-  /** Dropped because the queue was full; recording resumes when it is half empty again. */
+  /** Entries dropped because the queue was full; recording resumes when it is half empty again. */
   #overflow: DroppedEntries | null = null
   readonly #drops = new DropMarkers((draft) => this.#mark(draft))
 
@@ -82,7 +81,7 @@ export class SessionLog {
     this.#limits = limits
     this.#events = events
     this.#logger = logger.child({ sessionId: record.id })
-    this.#patience = new StoreRetry(this.#logger)
+    this.#retry = new StoreRetry(this.#logger)
     this.#lastSequence = record.lastSequence
     this.#accepted = record.lastSequence
     this.#counts = countsOf(record)
@@ -90,17 +89,17 @@ export class SessionLog {
     for (const entry of firstEntries) this.#tail.push(entry, approximateSize(entry.data))
   }
 
-  /** Of what is committed. */
+  /** Covers committed entries only. */
   get head(): LogHead {
     return { lastSequence: this.#lastSequence, ended: this.#ended }
   }
 
-  /** Of what is committed. */
+  /** Covers committed entries only. */
   get counts(): LogCounts {
     return this.#counts
   }
 
-  /** Committed entries after the sequence, from memory; null: ask the store. */
+  /** Committed entries after the sequence, from memory; null if the store must be read. */
   readTail(after: number, limit: number, maxBytes: number): LogEntry[] | null {
     return this.#tail.readAfter(after, limit, maxBytes)
   }
@@ -115,12 +114,12 @@ export class SessionLog {
       this.#settleDropped()
       this.#enqueue(queued)
     } else if (hasOwnCap(draft)) {
-      if (this.#isFull(queued.size, MESSAGE_SHARE)) this.#drops.messages.add(draft, this.#patience.isFailing)
+      if (this.#isFull(queued.size, MESSAGE_SHARE)) this.#drops.messages.add(draft, this.#retry.isFailing)
       else this.#enqueue(queued)
     } else if (this.#accepted >= this.#limits.maxEntries) {
       this.#dropAtLimit(draft)
     } else if (this.#isFull(queued.size)) {
-      this.#overflow ??= new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+      this.#overflow ??= new DroppedEntries(this.#retry.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
       this.#overflow.add(draft)
     } else {
       if (this.#overflow) this.#settleOverflow()
@@ -130,19 +129,19 @@ export class SessionLog {
     this.#startCommitting()
   }
 
-  /** An entry of this kind, which would come now, is missing. */
+  /** Records that an entry of this kind is missing at this point. */
   miss(kind: SessionEventKind, reason: MissReason): void {
     if (this.#ended || this.#lost) return
     const dropped = { kind, at: Date.now() }
     if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
-    // Its marker takes the place that the entry would have taken.
+    // Its marker takes the entry's place.
     this.#accepted += 1
     this.#drops.missed(dropped, reason)
   }
 
   /**
-   * As append; resolves with the entry when it is committed, or with null when it will never be: the log was lost, has
-   * ended, or the store refuses the entry.
+   * Like append; resolves with the entry once it is committed, or with null if it will never be: the log was lost or
+   * has ended, or the store rejects the entry.
    */
   commit(draft: EntryDraft, patch: SessionPatch | null = null): Promise<LogEntry | null> {
     if (this.#ended || this.#lost) return Promise.resolve(null)
@@ -160,7 +159,7 @@ export class SessionLog {
     this.#startCommitting()
   }
 
-  /** Resolves when everything asked for so far is committed, whatever is queued after it; or when the log is lost. */
+  /** Resolves when everything requested so far is committed, or when the log is lost. */
   flush(): Promise<void> {
     const reached = this.#progress.reach()
     this.#pace.look()
@@ -177,27 +176,27 @@ export class SessionLog {
       const entries = await endFailedLog(this.#store, log, draft, patch, this.#logger)
       if (entries.length > 0) this.#noteCommitted(entries, patch)
     }
-    // A log that was lost has no final entry: who follows it must not be told that it is complete.
+    // A lost log has no final entry: its followers must not take it for complete.
     if (!this.#lost) this.#ended = true
   }
 
-  /** The server is going down and this log is far behind: what waits becomes a count, so that the end can be committed. */
+  /** For a shutdown with a log far behind: counts waiting entries instead, so that the end can be committed. */
   cutShort(): void {
     if (this.#ended || this.#lost) return
-    const dropped = this.#overflow ?? new DroppedEntries(this.#patience.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
+    const dropped = this.#overflow ?? new DroppedEntries(this.#retry.isFailing ? 'STORE_UNAVAILABLE' : 'FLOOD')
     const kept = cutQueue(this.#queue, dropped)
     this.#progress.entriesCommitted(this.#queue.length - kept.length)
     this.#queue = kept
     this.#queuedBytes = kept.reduce((sum, { size }) => sum + size, 0)
     this.#isCut = true
     this.#overflow = null
-    this.#patience.hurry()
+    this.#retry.hurry()
     this.#startCommitting()
   }
 
-  /** Stops trying to commit: the server is going down and the store is away. */
+  /** Stops trying to commit: the server is shutting down and the store is unavailable. */
   abandon(): void {
-    this.#patience.giveUp()
+    this.#retry.giveUp()
   }
 
   #enqueue(queued: Queued): void {
@@ -208,12 +207,12 @@ export class SessionLog {
 
   #isFull(size: number, most = 1): boolean {
     const { maxQueuedEntries, maxQueuedBytes } = this.#limits
-    // Once full, half of it must drain first: else a steady flood would leave a marker between every few entries.
+    // Once full, half of it must drain first, or a steady flood would leave a marker every few entries.
     const share = this.#isCut ? 0 : this.#overflow ? Math.min(0.5, most) : most
     return this.#queue.length >= maxQueuedEntries * share || this.#queuedBytes + size > maxQueuedBytes * share
   }
 
-  /** An ENTRIES_DROPPED, whatever is waiting already. */
+  /** Queues an ENTRIES_DROPPED even if the queue is full. */
   #mark(draft: EntryDraft<'ENTRIES_DROPPED'>): void {
     this.#enqueue({ draft, size: MARKER_SIZE, patch: null })
     this.#startCommitting()
@@ -242,7 +241,7 @@ export class SessionLog {
     this.#committing().then(
       () => {
         this.#isCommitting = false
-        // Who was told of the last commit may have asked for more since the loop looked for the last time.
+        // Listeners of the last commit may have queued more since the loop last checked.
         this.#startCommitting()
       },
       (error: unknown) => {
@@ -256,8 +255,8 @@ export class SessionLog {
   }
 
   async #commitAll(): Promise<void> {
-    // One turn of the event loop lets all gather that arrived in one piece of the browser's pipe, or belongs together,
-    // as a file and the action that made it.
+    // One turn of the event loop gathers all entries that arrived in one chunk of the browser's pipe, or belong
+    // together, such as a file and the action that produced it.
     await turn()
     while ((this.#queue.length > 0 || this.#patch) && !this.#lost) {
       await this.#pace.next()
@@ -290,13 +289,13 @@ export class SessionLog {
   }
 
   async #commitPatch(patch: SessionPatch): Promise<void> {
-    const isKept = await this.#patience.untilAnswered(async () => {
+    const isKept = await this.#retry.untilAnswered(async () => {
       try {
         return await this.#store.patchSession(this.sessionId, patch)
       } catch (error) {
         if (error instanceof StoreUnavailable) throw error
-        // It would be refused again and again, and the log with it. What it changes is state that changes again.
-        this.#logger.error({ err: error }, 'the store refused a change of a session')
+        // It would be rejected again and again, and the log with it. It changes state that will change again.
+        this.#logger.error({ err: error }, 'the store rejected a change of a session')
         return true
       }
     })
@@ -311,7 +310,7 @@ export class SessionLog {
   }
 
   async #commitBatch(entries: LogEntry[], patch: SessionPatch | null): Promise<void> {
-    const outcome = await this.#patience.untilAnswered(async () => {
+    const outcome = await this.#retry.untilAnswered(async () => {
       try {
         return await this.#store.append(this.sessionId, this.#lastSequence, entries, patch ?? undefined)
       } catch (error) {
@@ -334,18 +333,18 @@ export class SessionLog {
     }
   }
 
-  /** What has no room becomes a count as well; the end, for which some is kept, takes that along when it comes. */
+  /** Entries that no longer fit are counted, too; the end, for which room is reserved, commits that count. */
   async #putBack(entries: readonly LogEntry[], patch: SessionPatch | null): Promise<void> {
     this.#batch = []
     this.#queue.unshift(...entries.map(queuedAgain))
     this.#patch = { ...patch, ...this.#patch }
     this.cutShort()
-    if (!(await this.#patience.pause())) this.#loseLog()
+    if (!(await this.#retry.pause())) this.#loseLog()
   }
 
   /**
-   * Splits a refused batch until the bad entry is alone, which ENTRIES_DROPPED then replaces (guarantee 9). Where it was not
-   * the data that was refused, the same is done to lose no more than must be, but the session has failed.
+   * Splits a rejected batch until the bad entry is isolated and replaced by ENTRIES_DROPPED (guarantee 9). If the
+   * cause was not the data, the same is done to lose as little as possible, but the session has failed.
    */
   async #commitAroundRefused(entries: LogEntry[], patch: SessionPatch | null, cause: unknown): Promise<void> {
     if (entries.length > 1) {
@@ -355,9 +354,9 @@ export class SessionLog {
       return
     }
     const [entry] = entries
-    this.#logger.error({ err: cause, kind: entry?.kind }, 'the store refused an entry')
+    this.#logger.error({ err: cause, kind: entry?.kind }, 'the store rejected an entry')
     if (!entry || entry.kind === 'ENTRIES_DROPPED' || entry.kind === 'STATUS_CHANGE') {
-      throw new Error('the store refused what cannot be replaced', { cause })
+      throw new Error('the store rejected an entry that cannot be replaced', { cause })
     }
     const dropped = new DroppedEntries('UNSTORABLE')
     dropped.add(entry)
@@ -376,7 +375,7 @@ export class SessionLog {
     for (const entry of entries) this.#awaited.settle(entry, entry)
   }
 
-  /** What is not committed of the batch that was taken last, and of what waits. */
+  /** Counts the uncommitted entries of the last batch and of the queue. */
   #countUnrecorded(): DroppedEntries {
     const unrecorded = new DroppedEntries('UNSTORABLE')
     for (const entry of this.#batch) if (entry.sequence > this.#lastSequence) unrecorded.add(entry)

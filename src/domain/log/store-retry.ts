@@ -5,9 +5,9 @@ const FIRST_DELAY_MS = 50
 const LAST_DELAY_MS = 2000
 
 /**
- * Asks the store again and again, more and more slowly, for as long as it is unavailable or until it is given up. Any
- * other error is the caller's: it would be the same for ever. By hand, not p-retry: one pause can be ended early (`hurry`),
- * and giving up is no error.
+ * Retries calls to the store with back-off for as long as it is unavailable, or until it is given up. Any other error
+ * is thrown to the caller: a retry would not change it. Not p-retry: a pause can be cut short (`hurry`), and giving
+ * up is not an error.
  */
 export class StoreRetry {
   readonly #logger: Logger
@@ -24,7 +24,7 @@ export class StoreRetry {
     return this.#isFailing
   }
 
-  /** Null when it was given up meanwhile. Rejects with what is not StoreUnavailable. */
+  /** Null if it was given up in the meantime. Rejects with any error but StoreUnavailable. */
   async untilAnswered<T>(call: () => Promise<T>): Promise<T | null> {
     for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LAST_DELAY_MS)) {
       try {
@@ -44,12 +44,12 @@ export class StoreRetry {
     this.#givenUp.abort()
   }
 
-  /** Tries again at once, if it waits. */
+  /** Ends a pause, so that the next attempt is made immediately. */
   hurry(): void {
     this.#endPause?.()
   }
 
-  /** False when it was given up meanwhile. */
+  /** False if it was given up in the meantime. */
   pause(delayMs: number = FIRST_DELAY_MS): Promise<boolean> {
     const { signal } = this.#givenUp
     return new Promise((resolve) => {

@@ -1,13 +1,17 @@
 /**
- * Page-made text made fit to store, once, before an entry gets its sequence (guarantee 9): well-formed UTF-16 without
- * U+0000. Measured: one NUL or lone surrogate fails a whole batch in PostgreSQL and would stall the log for ever.
+ * Sanitizes page-made text for storage, once, before an entry gets its sequence (guarantee 9): well-formed UTF-16
+ * without U+0000. Measured: one NUL or lone surrogate fails a whole batch in PostgreSQL and would stall the log
+ * forever.
  */
 export function wellFormed(text: string): string {
   const repaired = text.isWellFormed() ? text : text.toWellFormed()
   return repaired.includes('\0') ? repaired.replaceAll('\0', '\uFFFD') : repaired
 }
 
-/** The same for a JSON-like value, deeply, keys included. What needs no repair is returned as it is, not copied. */
+/**
+ * The same for a JSON-like value, deeply, keys included. Values that need no repair are returned as they are, not
+ * copied.
+ */
 export function deeplyWellFormed<T>(value: T): T {
   return repair(value) as T
 }

@@ -3,8 +3,8 @@ import { ACTION_LIMITS } from '../../ports/action.ts'
 import { CapacityExceeded } from '../kernel/capacity-queue.ts'
 
 /**
- * One session's requests for actions, one after the other in the order in which they came: no two interleave, and of
- * two callers each is served in its turn.
+ * The action requests of one session, run one after the other in order of arrival: they never interleave, and callers
+ * are served fairly.
  */
 export class ActionQueue {
   readonly #maxWaiting: number
@@ -15,8 +15,8 @@ export class ActionQueue {
   }
 
   /**
-   * Resolves with what ends the turn, to be called once; or with null, when the signal fired before the turn came.
-   * Throws CapacityExceeded when too many wait already.
+   * Resolves with a function that ends the turn, to be called once, or with null if the signal fired before the turn
+   * came. Throws CapacityExceeded if too many are waiting.
    */
   enter(signal: AbortSignal): Promise<(() => void) | null> {
     if (this.#turn.waiting >= this.#maxWaiting && !signal.aborted) {

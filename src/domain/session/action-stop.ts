@@ -2,18 +2,18 @@ import { ACTION_LIMITS, type ActionError, type ActionOrigin } from '../../ports/
 import { Deadline } from '../../async/deadline.ts'
 import type { SessionEnding } from '../kernel/session-state.ts'
 
-/** A step whose time is up ends itself, and has this long to say why: on a busy machine its own timer fires late. */
+/** A step that times out ends itself, and has this long to report why: on a busy machine its own timer fires late. */
 const GRACE_MS = 500
 
 /**
- * What may stop a request for actions: the end of its session, its caller, its deadline. A step that has begun is
- * finished when a client goes away, as nobody could say how much of it had been done; a task's is cancelled, for
- * whoever cancels a task waits for it to stop.
+ * Reasons to stop an action request: the end of its session, its caller, its deadline. A running step is finished
+ * when a client disconnects, since how much of it was done would be unknown; a task's step is canceled, since
+ * canceling a task waits for it to stop.
  */
 export class ActionStop implements Disposable {
   /**
-   * For a request that waits for its turn. The end of the session is none: then each gets its turn soon, and so what
-   * becomes of them stands in the log in their order.
+   * Signal for a request that waits for its turn. The end of the session does not fire it: every turn comes soon
+   * then, so the outcomes are logged in order.
    */
   readonly waiting: AbortSignal
   readonly #ending: AbortSignal
@@ -29,18 +29,18 @@ export class ActionStop implements Disposable {
     this.waiting = AbortSignal.any([this.#deadline.signal, caller])
   }
 
-  /** Of a step that begins; to be disposed of. */
+  /** Deadline of a step that begins; to be disposed of by the caller. */
   ofStep(timeoutMs: number): Deadline {
     const request = this.#origin === 'TASK' ? this.waiting : this.#deadline.signal
     return new Deadline(timeoutMs + GRACE_MS, [this.#ending, request])
   }
 
-  /** Why nothing further may begin; null: it may. */
+  /** Why no further step may begin; null if one may. */
   whyNotBegun(): ActionError | null {
     return this.#why(this.#caller.aborted)
   }
 
-  /** Why a step that has begun was stopped; null: by nothing but itself. */
+  /** Why a running step was stopped from outside; null if it was not. */
   whyBroken(): ActionError | null {
     return this.#why(this.#origin === 'TASK' && this.#caller.aborted)
   }
@@ -55,11 +55,11 @@ export class ActionStop implements Disposable {
       return { code: 'SESSION_ENDED', message: `The session ended (${reason}).` }
     }
     if (isCancelled) {
-      const who = this.#origin === 'TASK' ? 'The task was stopped.' : 'The client went away.'
+      const who = this.#origin === 'TASK' ? 'The task was stopped.' : 'The client disconnected.'
       return { code: 'CANCELLED', message: who }
     }
     if (!this.#deadline.hasExpired) return null
     const seconds = ACTION_LIMITS.requestMs / 1000
-    return { code: 'TIMEOUT', message: `The request took ${seconds} s, queue time included: no longer.` }
+    return { code: 'TIMEOUT', message: `Timed out after ${seconds} s (queue time included).` }
   }
 }

@@ -8,26 +8,26 @@ import { ARTIFACT_FAILURE_CODES, type EntryDraft } from '../../ports/log-entry.t
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import { TabwireError } from '../kernel/errors.ts'
 
-/** What a file is called and what it is; its bytes come apart. */
+/** Name and description of a file; its bytes are passed separately. */
 export type DescribedFile = Pick<ArtifactRecord, 'kind' | 'name' | 'contentType' | 'pageId'> & {
-  /** Of the artifact, where it is known before: of an upload. */
+  /** Id of the artifact if it is known in advance, as for uploads. */
   id?: string
-  /** Where it is known before. */
+  /** Set if it is known in advance. */
   sizeBytes?: number
   /** See NewArtifact. */
   announcedBytes?: number | null
-  /** What it has counted in while it was written. */
+  /** Room that the file reserved while it was written. */
   room?: FileRoom
 }
 
-/** Keeps the files of one session as artifacts, and says so in its log. */
+/** Saves the files of one session as artifacts, and logs them. */
 export class ArtifactRecorder {
   readonly #session: { readonly id: string; readonly owner: string }
   readonly #artifacts: Artifacts
   readonly #record: (draft: EntryDraft) => void
   readonly #logger: Logger
 
-  /** `record` ignores what comes after the end: such a file is among the artifacts, not in the log. */
+  /** `record` ignores entries after the end: a later file is listed as an artifact, but not in the log. */
   constructor(
     session: { readonly id: string; readonly owner: string },
     artifacts: Artifacts,
@@ -51,12 +51,12 @@ export class ArtifactRecorder {
     return artifact
   }
 
-  /** Room for a file that begins to be written, out of what the owner's quota leaves. */
+  /** Reserves room, out of the owner's remaining quota, for a file about to be written. */
   openRoom(): FileRoom {
     return this.#artifacts.openRoom(this.#session.owner)
   }
 
-  /** The session's newest upload that is called as the last part of the path; null: there is none. */
+  /** The session's newest upload whose name is the last part of the path; null if there is none. */
   async uploadNamed(path: string): Promise<NamedUpload | null> {
     const found = await this.#artifacts.findNamed(this.#session.id, 'UPLOAD', path)
     if (!found) return null
@@ -64,7 +64,7 @@ export class ArtifactRecorder {
     return { artifactId, name, contentType, sizeBytes, open: (signal) => this.#artifacts.open(found, null, signal) }
   }
 
-  /** A file that the browser made by itself. Never rejects. */
+  /** Saves a file that the browser created. Never rejects. */
   async keepFile(file: BrowserFile): Promise<KeptFile> {
     try {
       const content = await file.open()
@@ -72,7 +72,7 @@ export class ArtifactRecorder {
         const { id } = await this.keep(file, content, NEVER)
         return { artifactId: id, failure: null }
       } finally {
-        // One that was refused unread is still open.
+        // A stream rejected unread is still open.
         content.destroy()
       }
     } catch (error) {
@@ -88,7 +88,7 @@ export class ArtifactRecorder {
   }
 
   #notKept({ kind, name, pageId }: BrowserFile, code: string, message: string): KeptFile {
-    // A download has an entry of its own, which says so.
+    // A download has an entry of its own that reports it.
     if (kind !== 'DOWNLOAD') {
       const known = ARTIFACT_FAILURE_CODES.find((one) => one === code) ?? 'INTERNAL'
       const data = { kind, name, pageId, code: known, message, partial: false }

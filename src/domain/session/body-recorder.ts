@@ -8,9 +8,9 @@ import type { Bodies } from '../bodies/bodies.ts'
 import { cutText } from '../kernel/errors.ts'
 import { Redaction, RedactionTooSlow } from '../redaction/redaction.ts'
 
-/** Keeps the bodies of one session's requests, without what is secret in them. */
+/** Saves the bodies of one session's requests, with secrets redacted. */
 export class BodyRecorder {
-  /** Of the whole log of the session. */
+  /** Shared by the whole log of the session. */
   readonly redaction: Redaction
   readonly #session: Pick<SessionRecord, 'id' | 'owner'>
   readonly #bodies: Bodies
@@ -43,7 +43,7 @@ export class BodyRecorder {
   }
 }
 
-/** Without the part of a character at the end of a text whose bytes were cut. Null: it is no UTF-8. */
+/** The bytes without a partial character at the end of a truncated text. Null if it is not UTF-8. */
 function wholeCharacters(bytes: Uint8Array): Uint8Array | null {
   for (let cut = 0; cut <= 3 && cut <= bytes.length; cut += 1) {
     const shorter = bytes.subarray(0, bytes.length - cut)

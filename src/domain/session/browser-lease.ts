@@ -4,14 +4,14 @@ import type { CutFailure, EntryDraft } from '../../ports/log-entry.ts'
 import { TabwireError } from '../kernel/errors.ts'
 import { Deadline } from '../../async/deadline.ts'
 
-/** Each bounds one thing that could wait for ever. Milliseconds. */
+/** Deadlines for everything that could otherwise wait forever. Milliseconds. */
 export interface SessionDeadlines {
   launch: number
-  /** For the host of initialPrompt to respond: less than startSession waits, so that it tells. */
+  /** For the host of initialPrompt to respond: less than startSession waits, so that the caller gets the error. */
   firstPage: number
-  /** For the browser to hand over what its pages said. */
+  /** For the browser to deliver pending events of its pages. */
   flush: number
-  /** For recordings and downloads to be kept. */
+  /** For recordings and downloads to be saved. */
   files: number
   /** After it the browser's process group is killed. */
   close: number
@@ -25,18 +25,20 @@ export const DEFAULT_DEADLINES: SessionDeadlines = {
   close: 2000,
 }
 
-/** Shares of the time that an end in haste has left. A browser is killed then: to ask it takes long under load. */
+/**
+ * Shares of the time left in a hurried end. The browser is then killed: closing it gracefully takes long under load.
+ */
 const HASTE = { flush: 0.15, files: 0.6, close: 0 } as const
-/** How much longer than it was told something may take before the end goes on without it. */
+/** Extra time for a step beyond its deadline before the end continues without it. */
 const GRACE_MS = 250
 
-/** The browser was asked and did not answer within its deadline. */
+/** The browser did not respond within its deadline. */
 export class BrowserTimeout extends TabwireError {
   override readonly code = 'TIMEOUT'
 }
 
-/** A browser in the hands of a session: whatever is asked of it ends within a deadline. */
-/** What updateSession changes of a browser. */
+/** A browser leased to a session: every call ends within a deadline. */
+/** Browser options that updateSession can change. */
 type Wanted = Pick<BrowserOptions, 'viewport' | 'offline'>
 
 export class BrowserLease {
@@ -53,7 +55,10 @@ export class BrowserLease {
     this.#logger = logger
   }
 
-  /** Rejects with a reason for people; then nothing of it is left. `wanted` tells what the session wants by then. */
+  /**
+   * Rejects with a human-readable reason, and leaves nothing of the browser behind. `wanted` returns the session's
+   * current options.
+   */
   static async launch(
     pool: BrowserPool,
     options: BrowserOptions,
@@ -77,9 +82,9 @@ export class BrowserLease {
   }
 
   /**
-   * As BrowserSession.open, but nothing is waited for that has not begun to arrive within the deadline; the browser goes on
-   * trying until the signal, and `late` is its result. `hasArrived`: whether a document is there, and only what it refers to
-   * is not.
+   * Like BrowserSession.open, but it stops waiting if nothing has arrived within the deadline; the browser keeps
+   * trying until the signal, and `late` is its result. `hasArrived`: whether the document has arrived, with only
+   * subresources missing.
    */
   async open(
     url: string,
@@ -92,7 +97,7 @@ export class BrowserLease {
     return opened ?? (signal.aborted || hasArrived() ? opening : { limitMs, late: opening })
   }
 
-  /** Throws BrowserTimeout when the browser does not take it. */
+  /** Throws BrowserTimeout if the browser does not accept it. */
   async change({ viewport, offline }: Partial<Wanted>): Promise<void> {
     let what = 'viewport'
     try {
@@ -100,18 +105,21 @@ export class BrowserLease {
       what = 'value of offline'
       if (offline !== undefined) await this.browser.setOffline(offline)
     } catch (error) {
-      this.#logger.warn({ err: error }, 'a browser did not take a change')
-      throw new BrowserTimeout(`The browser did not take the new ${what} in time; the session was not changed.`)
+      this.#logger.warn({ err: error }, 'a browser did not apply a change')
+      throw new BrowserTimeout(`The browser did not apply the new ${what} in time; the session was not changed.`)
     }
   }
 
-  /** The server is going down: all must be done by then, on the clock of `performance.now`, also what has begun. */
+  /**
+   * The server is shutting down: all work, including work in progress, must be done by then, on the clock of
+   * `performance.now`.
+   */
   hurry(until: number): void {
     this.#until = until
     this.#late ??= setTimeout(() => this.#tooLate.abort(), Math.max(0, until - performance.now()) * HASTE.files)
   }
 
-  /** A browser that is gone can be asked nothing, but what it has told already is still to be written down. */
+  /** A browser that is gone cannot be queried, but events that it has already sent must still be recorded. */
   async flush(isGone: boolean, cutBy: CutFailure): Promise<void> {
     const deadline = isGone ? 0 : this.#deadline('flush')
     await this.#tried('flush', this.browser.flush(deadline, cutBy), deadline)
@@ -122,7 +130,7 @@ export class BrowserLease {
     await this.#tried('last files', this.browser.finishFiles(deadline), deadline)
   }
 
-  /** Takes longer than its deadline only while a process hangs in the kernel. */
+  /** Exceeds its deadline only while a process hangs in the kernel. */
   async close(): Promise<void> {
     clearTimeout(this.#late)
     await this.#tried('close', this.browser.close(this.#deadline('close')), null)
@@ -130,12 +138,12 @@ export class BrowserLease {
 
   #deadline(of: keyof typeof HASTE): number {
     const left = Math.max(0, this.#until - performance.now())
-    // Nothing times infinity is no number.
+    // Zero times infinity is NaN.
     if (left === Number.POSITIVE_INFINITY) return this.#deadlines[of]
     return Math.min(this.#deadlines[of], left * HASTE[of])
   }
 
-  /** Call after `close`: the entry that says what is missing; null: nothing is. */
+  /** Call after `close`: an entry about missing events; null if none are missing. */
   unheard(at: number): EntryDraft<'ENTRIES_DROPPED'> | null {
     const since = this.browser.unheardSince()
     if (since === null) return null
@@ -143,7 +151,7 @@ export class BrowserLease {
     return { kind: 'ENTRIES_DROPPED', at, data }
   }
 
-  /** The end of a session goes on whatever one part of it does. */
+  /** The end of a session continues regardless of the outcome of each step. */
   async #tried(what: string, work: Promise<void>, deadlineMs: number | null): Promise<void> {
     try {
       if (deadlineMs === null) return await work
@@ -152,7 +160,7 @@ export class BrowserLease {
         isDone = true
       })
       await Deadline.isMet(working, deadlineMs, this.#tooLate.signal)
-      // Begun only now: where the server itself stood still, both times would be up before anything had a chance.
+      // Started only now: if the server itself was suspended, both timers would already have expired.
       if (!isDone) await Deadline.isMet(working, GRACE_MS, this.#tooLate.signal)
       if (isDone) return
       working.catch((error: unknown) => this.#logger.warn({ err: error }, `the ${what} of a browser failed late`))
@@ -168,7 +176,7 @@ async function changeFresh(browser: BrowserSession, had: Wanted, wanted: Wanted)
     if (wanted.viewport !== had.viewport) await browser.setViewport(wanted.viewport)
     if (wanted.offline !== had.offline) await browser.setOffline(wanted.offline)
   } catch (error) {
-    // Nobody else knows of it yet.
+    // It has no other owner yet.
     await browser.close(0)
     throw error
   }

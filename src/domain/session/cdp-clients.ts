@@ -10,18 +10,18 @@ import type { ArtifactRecorder } from './artifact-recorder.ts'
 import { Deadline } from '../../async/deadline.ts'
 import type { AttachedClient } from '../sessions/session-handle.ts'
 
-/** Of one session at once. */
+/** Per session, at the same time. */
 const MAX_CLIENTS = 20
-/** Commands come by the thousand; the time of the last one is noted at most this often. */
+/** Commands arrive by the thousand; the last activity is recorded at most this often. */
 const ACTIVITY_INTERVAL_MS = 500
 const DETACH_MS = 2_000
 
-/** What clients need of their session. */
+/** What clients need from their session. */
 export interface ClientHost {
   record(draft: EntryDraft): void
-  /** Someone did something: the idle timeout starts anew. */
+  /** Activity: resets the idle timeout. */
   active(): void
-  /** Why an address is not opened, for people; null: it is. */
+  /** Human-readable reason not to open a URL; null if it is allowed. */
   refuseAddress(url: string): string | null
   readonly clock: Pick<SessionClock, 'begin'>
   readonly files: Pick<ArtifactRecorder, 'uploadNamed'>
@@ -33,7 +33,9 @@ interface Attached {
   leave: AttachedClient['leave']
 }
 
-/** Playwright, Puppeteer and whoever else speaks the browser's protocol with one session's browser. */
+/**
+ * Clients of the browser's protocol, such as Playwright and Puppeteer, that are connected to one session's browser.
+ */
 export class SessionClients {
   readonly #ground: ClientHost
   readonly #attached = new Set<Attached>()
@@ -47,10 +49,10 @@ export class SessionClients {
     this.#activity = new Throttle(ACTIVITY_INTERVAL_MS, () => ground.active())
   }
 
-  /** Throws CapacityExceeded, or what the browser throws when it is gone. */
+  /** Throws CapacityExceeded, or the browser's error if it is gone. */
   async attach(browser: BrowserSession, name: string, client: CdpClient): Promise<AttachedClient> {
     if (this.#attached.size + this.#arriving >= MAX_CLIENTS) {
-      throw new CapacityExceeded(1, `A session may have ${MAX_CLIENTS} clients at once.`)
+      throw new CapacityExceeded(1, `A session may have ${MAX_CLIENTS} clients at the same time.`)
     }
     const { record, refuseAddress, logger } = this.#ground
     let commandCount = 0
@@ -95,7 +97,7 @@ export class SessionClients {
     return { receive: (text) => attachment.receive(text), leave }
   }
 
-  /** Ends every connection, and tells the clients why. Never rejects. */
+  /** Ends every connection with a reason that its client receives. Never rejects. */
   async close(why: string): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#attached].map((attached) => this.#close(attached, why)))

@@ -7,13 +7,13 @@ import type { BrowserLease } from './browser-lease.ts'
 import type { InFlightWork } from './in-flight-work.ts'
 import type { ShownPage } from './shown-page.ts'
 
-/** How long the log is waited for, so that whoever waits for the page is told. */
+/** How long to wait for the log before the page's callers are answered. */
 const COMMIT_MS = 5_000
 
 /**
- * Opens the page of `initialPrompt`, and waits until it has loaded or has failed to. A failure is told as an action that
- * failed, and as the last navigation error; one that led to where no page may go as the error of the session as well, also
- * where the host takes longer to lead there than is waited for.
+ * Opens the page of `initialPrompt`, and waits until it has loaded or failed. A failure is recorded as a failed
+ * action and as the last navigation error. If the page leads to a forbidden address, even after the wait is over,
+ * that is the session's error as well.
  */
 export async function openFirstPage(
   browser: BrowserLease,
@@ -25,7 +25,7 @@ export async function openFirstPage(
 ): Promise<void> {
   const startedAt = Date.now()
   const pageId = browser.browser.pages()[0]?.pageId ?? null
-  // A document is there, and what it refers to may take its time.
+  // The document has arrived; its subresources may take longer.
   const hasArrived = () => shown.hasArrivedSince(pageId, startedAt)
   const tell = async (error: ActionError | null): Promise<void> => {
     if (error === null || signal.aborted) return
@@ -55,12 +55,12 @@ export async function openFirstPage(
   if (signal.aborted) return
   work.beginIdle(async () => {
     const error = failureOf(url, await late)
-    // That it took too long is told already.
+    // The timeout has already been reported.
     if (error?.code === 'BLOCKED') await tell(error)
   })
 }
 
-/** Null: it loaded. */
+/** Null if it loaded. */
 function failureOf(url: string, { ok, failure, blocked }: OpenOutcome): ActionError | null {
   if (blocked !== undefined) return { code: 'BLOCKED', message: blocked }
   return ok ? null : { code: 'NAVIGATION_FAILED', message: `${url} could not be loaded: ${failure}.` }

@@ -6,7 +6,7 @@ import { SessionNotRunning } from '../kernel/session-state.ts'
 const NEVER = new AbortController().signal
 const FIRST_SCREENSHOT = { name: 'screenshot', input: screenshot.input.rule.parse({}) } as const
 
-/** The log has its outcome; a session without its first screenshot is none the worse, so this never rejects. */
+/** Never rejects: the log has the outcome, and a session works without its first screenshot. */
 export async function takeFirstScreenshot(actions: SessionActions, logger: Logger): Promise<void> {
   try {
     await actions.run([FIRST_SCREENSHOT], { origin: 'API', pageId: null, taskId: null, cost: null }, NEVER)

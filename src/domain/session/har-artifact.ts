@@ -6,18 +6,18 @@ import type { SessionLog } from '../log/session-log.ts'
 import type { ArtifactRecorder } from './artifact-recorder.ts'
 import type { SessionServices } from './session-services.ts'
 
-/** Of what is left when the server is going down; what came before may have taken all of it. */
+/** Share of the time left at server shutdown; earlier steps may have used all of it. */
 const HASTE = 0.5
 const LEAST_MS = 1_000
-/** Of its time, until the log must be committed, and read: the rest is for storing what has been read. */
+/** Share of its time for committing and reading the log; the rest is for storing the archive. */
 const COMMITTED = 0.3
 const READ = 0.7
-/** For what is broken off to say so. */
+/** Time for an interrupted step to report. */
 const GRACE_MS = 250
 
 /**
- * Keeps the log of a session that ends, as far as it is committed, as a HAR. `until`: when the session must have ended,
- * on the clock of `performance.now`. Never rejects.
+ * Saves the committed log of an ending session as a HAR. `until`: when the session must have ended, on the clock of
+ * `performance.now`. Never rejects.
  */
 export async function keepHar(
   { har: source, deadlines }: Pick<SessionServices, 'har' | 'deadlines'>,

@@ -3,16 +3,16 @@ import { bound } from '../../fault-owner.ts'
 import type { SessionClock } from './timeouts.ts'
 import { Deadline } from '../../async/deadline.ts'
 
-/** How long the end of a session waits for what goes on in it to notice. */
+/** How long the end of a session waits for its work to notice. */
 const SETTLE_MS = 5000
-/** Of what is left when the server is going down. */
+/** Share of the time left at server shutdown. */
 const HASTE = 0.2
 
-/** What goes on in a session. */
+/** Work in progress in a session. */
 export class InFlightWork {
   readonly #clock: SessionClock
   readonly #logger: Logger
-  /** Whoever asked for it, it is the session's. */
+  /** Its faults are the session's, regardless of the caller. */
   readonly #start = bound(async (work: () => Promise<void>) => work())
   readonly #works = new Set<Promise<void>>()
 
@@ -29,12 +29,12 @@ export class InFlightWork {
     })
   }
 
-  /** As begin, for work during which the session may be idle. */
+  /** Like begin, for work during which the session counts as idle. */
   beginIdle(work: () => Promise<void>): void {
     this.#track(work, () => {})
   }
 
-  /** Resolves when all is done, or after a while, which is a share of what is left until then; never rejects. */
+  /** Resolves when all work is done, or after a share of the time left until then; never rejects. */
   async settle(until: number): Promise<void> {
     if (this.#works.size === 0) return
     const left = Math.max(0, until - performance.now())
@@ -43,7 +43,7 @@ export class InFlightWork {
 
   #track(work: () => Promise<void>, done: () => void): void {
     const tracked = this.#start(work)
-      .catch((error: unknown) => this.#logger.error({ err: error }, 'what went on in a session failed'))
+      .catch((error: unknown) => this.#logger.error({ err: error }, 'work in a session failed'))
       .finally(() => {
         this.#works.delete(tracked)
         done()

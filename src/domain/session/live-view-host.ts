@@ -3,18 +3,18 @@ import type { InputEvent } from '../../contract/input-event.ts'
 import type { PageFrames, PictureOptions } from '../../ports/live-view.ts'
 import { NotFound } from '../kernel/errors.ts'
 
-/** How exactly the time of the last input is kept: a moving mouse would write it down many times a second. */
+/** Resolution of the last input's time: a moving mouse would update it many times a second. */
 const ACTIVITY_MS = 250
 
-/** What live view needs of its session. */
+/** What live view needs from its session. */
 export interface LiveHost {
   /** Throws SessionNotRunning. */
   browser(): BrowserSession
-  /** Someone did something: the idle timeout starts anew. */
+  /** Activity: resets the idle timeout. */
   active(): void
 }
 
-/** People who watch one session's pages and take part by hand. Watching is no activity, taking part is. */
+/** Viewers of one session's pages, and their manual input. Input counts as activity, watching does not. */
 export class LiveViewHost {
   readonly #ground: LiveHost
   #activeAt = Number.NEGATIVE_INFINITY
@@ -30,13 +30,13 @@ export class LiveViewHost {
     return browser.watch(pageId, options, signal)
   }
 
-  /** False: the page did not take all of it in time. Throws SessionNotRunning or NotFound (the page). */
+  /** False if the page did not take all of it in time. Throws SessionNotRunning or NotFound (the page). */
   async dispatchInput(pageId: string | null, events: readonly InputEvent[]): Promise<boolean> {
     const browser = this.#ground.browser()
     requirePage(browser, pageId)
     this.#noteActivity()
     const outcome = await browser.dispatchInput(pageId, events)
-    // It may have ended meanwhile, and then nothing is known of what became of the events.
+    // It may have ended in the meantime, and then the fate of the events is unknown.
     this.#ground.browser()
     if (outcome === 'NO_PAGE') throw new NotFound('page')
     return outcome === 'TAKEN'

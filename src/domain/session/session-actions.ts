@@ -28,34 +28,34 @@ import type { ArtifactRecorder } from './artifact-recorder.ts'
 import type { SessionLog } from '../log/session-log.ts'
 import { Deadline } from '../../async/deadline.ts'
 
-/** Of a step that says nothing of its own. */
+/** For steps without a timeout of their own. */
 const STEP_MS = 30_000
-/** Good enough to read small print. */
+/** Keeps small print legible. */
 const PICTURE_QUALITY = 80
-/** How long an answer waits for the log when the store is away. */
+/** How long a response waits for the log while the store is unavailable. */
 const COMMIT_WAIT_MS = 30_000
 const NOT_RECORDED = 'the log could not be written; some actions may have run'
 
-/** Who wants steps to be taken, and where. */
+/** Steps to take, with their origin and page. */
 export interface ActionRequest {
   origin: ActionOrigin
-  /** The page of the first step; null: the oldest. */
+  /** Page of the first step; null for the oldest. */
   pageId: string | null
-  /** Of origin TASK: which task. */
+  /** For origin TASK: the id of the task. */
   taskId: string | null
-  /** Of origin TASK: what the model took to ask for these steps. */
+  /** For origin TASK: the model's cost of requesting these steps. */
   cost: Cost | null
 }
 
-/** What actions need of their session. */
+/** What actions need from their session. */
 export interface ActionHost {
   readonly owner: string
   readonly log: SessionLog
-  /** Called before the entry of each is appended. */
+  /** Called before the entry of each action is appended. */
   acted(action: EntryData['ACTION'], at: number): void
   readonly files: ArtifactRecorder
   readonly artifacts: Artifacts
-  /** Why an address is not opened, for people; null: it is. */
+  /** Human-readable reason not to open a URL; null if it is allowed. */
   refuseAddress(url: string): string | null
   /** Throws SessionNotRunning. */
   browser(): BrowserSession
@@ -63,7 +63,7 @@ export interface ActionHost {
   occupy(work: (stopped: AbortSignal) => Promise<void>): void
 }
 
-/** What one session's callers do with its pages: in turn, within deadlines, and all of it in the log. */
+/** Actions of callers on one session's pages: queued, with deadlines, and all of them logged. */
 export class SessionActions {
   readonly #ground: ActionHost
   readonly #queue: ActionQueue
@@ -76,9 +76,9 @@ export class SessionActions {
   }
 
   /**
-   * Takes the steps in order, when it is their turn. The first failure stops the rest, which come back as SKIPPED.
-   * Resolves with one committed entry for each step, also for those that were not taken. Throws SessionNotRunning,
-   * NotFound (the page), CapacityExceeded or DatabaseUnavailable.
+   * Takes the steps in order, when it is their turn. The first failure stops the rest, which are returned as SKIPPED.
+   * Resolves with one committed entry for each step, including skipped ones. Throws SessionNotRunning, NotFound (the
+   * page), CapacityExceeded or DatabaseUnavailable.
    */
   run(
     steps: readonly GivenStep[],
@@ -99,7 +99,10 @@ export class SessionActions {
     return promise
   }
 
-  /** A page as it is now. Waits for no turn: whoever looks disturbs nobody. Throws SessionNotRunning or NotFound. */
+  /**
+   * The current state of a page. Not queued, since observing does not interfere with actions. Throws
+   * SessionNotRunning or NotFound.
+   */
   async observe(request: Omit<ObservationRequest, 'signal'>, signal: AbortSignal): Promise<ObservationOutcome> {
     using deadline = new Deadline(STEP_MS, [signal])
     const browser = this.#ground.browser()
@@ -107,15 +110,15 @@ export class SessionActions {
     return await browser.observe({ ...request, signal: deadline.signal })
   }
 
-  /** JPEG of what can be seen of a page; null when there is none to be had. Throws SessionNotRunning. */
+  /** JPEG of a page's viewport; null if none can be taken. Throws SessionNotRunning. */
   async picture(pageId: string, signal: AbortSignal): Promise<Uint8Array | null> {
     using deadline = new Deadline(STEP_MS, [signal])
     return await this.#ground.browser().picture(pageId, PICTURE_QUALITY, deadline.signal)
   }
 
   /**
-   * Cookies, local storage and IndexedDB, when it is its turn: no action goes on meanwhile. Throws SessionNotRunning, or
-   * BrowserTimeout at the signal.
+   * Cookies, local storage and IndexedDB. Queued, so that no action runs at the same time. Throws SessionNotRunning,
+   * or BrowserTimeout at the signal.
    */
   storageState(signal: AbortSignal): Promise<Json> {
     const browser = this.#ground.browser()
@@ -142,7 +145,7 @@ export class SessionActions {
     )
   }
 
-  /** Which of the artifacts that steps are given are none of the owner's: places in the steps. */
+  /** Places in the steps of artifacts that do not belong to the owner. */
   async missingArtifacts(steps: readonly (GivenStep | null)[]): Promise<{ step: number; index: number }[]> {
     const given = steps.flatMap((step, index) =>
       step?.name === 'upload' ? step.artifacts.map((uuid, place) => ({ uuid, step: index, index: place })) : [],
@@ -184,7 +187,7 @@ export class SessionActions {
       const why = failedAt === null ? stop.whyNotBegun() : skipped(failedAt)
       const outcome = why ? notTaken(why, pageId) : await this.#take(browser, step, pageId, stop)
       const { error } = outcome
-      // What is cancelled is cancelled all alike; any other failure is one step's.
+      // A cancellation applies to all steps; any other failure belongs to one.
       if (error && error.code !== 'CANCELLED') failedAt ??= index
       if (!error && step.name === 'openPage') pageId = outcome.pageId
       else if (!error && step.name === 'closePage') pageId = oldest()
@@ -224,7 +227,7 @@ export class SessionActions {
     return { ...outcome, error: stop.whyBroken() ?? kept, artifactId: null }
   }
 
-  /** The id of the artifact, or why there is none. */
+  /** Id of the artifact, or the reason why there is none. */
   async #keep(file: MadeFile, pageId: string | null, signal: AbortSignal): Promise<string | ActionError> {
     const { kind, name, contentType, bytes } = file
     const content = Readable.from([bytes], { objectMode: false })
@@ -232,7 +235,7 @@ export class SessionActions {
       const described = { kind, name, contentType, pageId, sizeBytes: bytes.byteLength }
       return (await this.#ground.files.keep(described, content, signal)).id
     } catch (error) {
-      if (signal.aborted) return { code: 'TIMEOUT', message: 'The file was made, but could not be kept in time.' }
+      if (signal.aborted) return { code: 'TIMEOUT', message: 'The file was created, but could not be saved in time.' }
       if (error instanceof TabwireError && isActionErrorCode(error.code)) {
         return { code: error.code, message: error.message }
       }
@@ -240,11 +243,11 @@ export class SessionActions {
     }
   }
 
-  /** What a step is given, or why it cannot be. */
+  /** Files for a step, or the reason why they are unavailable. */
   async #givenFiles({ artifacts, input }: Extract<GivenStep, { name: 'upload' }>): Promise<GivenFile[] | ActionError> {
     const found = await Promise.all(artifacts.map((uuid) => this.#findArtifact(uuid)))
     const missing = found.indexOf(null)
-    if (missing >= 0) return { code: 'NOT_FOUND', message: `There is no artifact ${input.artifactIds[missing]}.` }
+    if (missing >= 0) return { code: 'NOT_FOUND', message: `Artifact ${input.artifactIds[missing]} not found.` }
     return found.flatMap((record) => {
       if (!record) return []
       const { name, contentType, sizeBytes } = record
@@ -270,14 +273,14 @@ const notTaken = (error: ActionError, pageId: string | null): TakenStep => ({
 
 const skipped = (failedAt: number): ActionError => ({
   code: 'SKIPPED',
-  message: `Step ${failedAt + 1} of the request failed, so this one was not taken.`,
+  message: `Step ${failedAt + 1} of the request failed, so this one was skipped.`,
 })
 
 function isActionErrorCode(code: string): code is ActionErrorCode {
   return (ACTION_ERROR_CODES as readonly string[]).includes(code)
 }
 
-/** Throws DatabaseUnavailable: without an entry there is nothing to answer with. */
+/** Throws DatabaseUnavailable: without an entry there is nothing to return. */
 async function committed(waiting: readonly Promise<LogEntry | null>[]): Promise<LogEntry<'ACTION'>[]> {
   const entries = await Deadline.result(Promise.all(waiting), COMMIT_WAIT_MS)
   const actions = (entries ?? []).filter((entry) => entry?.kind === 'ACTION')

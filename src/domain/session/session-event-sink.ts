@@ -15,14 +15,14 @@ interface SessionParts {
   pending: PendingRequests
   bodies: BodyRecorder
   files: Pick<ArtifactRecorder, 'keepFile' | 'openRoom'>
-  /** Null: there are none. */
+  /** Null if there are no pages. */
   firstPage(): PageState | null
-  /** Something that is told of the session has changed. */
+  /** A published property of the session has changed. */
   touched(): void
   failed(error: unknown): void
 }
 
-/** Takes what happens in a session into its log and its state, without what it masks, until it is sealed. */
+/** Records the events of a session in its log and state, with secrets masked, until it is sealed. */
 export class SessionEventSink implements EventSink {
   readonly #parts: SessionParts
   #isSealed = false
@@ -31,7 +31,7 @@ export class SessionEventSink implements EventSink {
     this.#parts = parts
   }
 
-  /** Nothing is taken from now on. */
+  /** Ignores all later events. */
   seal(): void {
     this.#isSealed = true
   }

@@ -9,21 +9,21 @@ import type { HarSource } from '../exports/har.ts'
 import type { LogLimits } from '../log/log-limits.ts'
 import type { SessionSnapshot } from '../log/session-snapshot.ts'
 
-/** What every session of this process needs of the rest. */
+/** Services shared by all sessions of this process. */
 export interface SessionServices {
   store: Store
   browsers: BrowserPool
   artifacts: Artifacts
   bodies: Bodies
   limits: LogLimits
-  /** What HARs of logs are made of. */
+  /** Source of data for HARs of logs. */
   har: HarSource
   deadlines: SessionDeadlines
   logger: Logger
-  /** Why a page of such a session may not open an address, for people; null: it may. */
+  /** Human-readable reason why a page of such a session may not open a URL; null if it may. */
   refuseAddress(url: string, egress: SessionEgress | null): string | null
-  /** The log has grown: wake its followers. */
+  /** The log has grown: wakes its followers. */
   publish(sessionId: string): void
-  /** The session is not as it was: tell the followers of sessionChanged. */
+  /** The session has changed: notifies the followers of sessionChanged. */
   announce(snapshot: SessionSnapshot): void
 }

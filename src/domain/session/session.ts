@@ -31,14 +31,13 @@ import type { Place } from '../kernel/capacity-queue.ts'
 import { Deadline } from '../../async/deadline.ts'
 
 const UPDATE_WAIT_MS = 10_000
-/** At most this often are changes of URL, title, counts and pending requests told: 4 a second. */
+/** Minimum interval between updates of URL, title, counts and pending requests: 4 per second. */
 const DETAIL_INTERVAL_MS = 250
 
 /**
- * One live session: its place among the slots, its browser, its log, its deadlines, and one way to end.
- *
- * Status and counts are in the snapshot when the log has them (guarantee 2); what is shown and pending requests are state and
- * are told as they are now.
+ * One live session: its slot, browser, log and deadlines, and a single way to end.
+ * Status and counts change in the snapshot once the log has them (guarantee 2); the current URL, title and pending
+ * requests are state, and are published immediately.
  */
 export class Session {
   readonly id: string
@@ -46,7 +45,7 @@ export class Session {
   readonly log: SessionLog
   readonly actions: SessionActions
   readonly live: LiveViewHost
-  /** Where the browser tells what happens. */
+  /** Receives the browser's events. */
   readonly sink: SessionEventSink
   readonly #running = Promise.withResolvers<void>()
   readonly #loaded = Promise.withResolvers<void>()
@@ -55,7 +54,7 @@ export class Session {
   readonly running = this.#running.promise
   /** Resolves when the first page has loaded (or there is none to load), or the session has ended. */
   readonly loaded = this.#loaded.promise
-  /** Resolves when the final status is committed and nothing of the session is left. */
+  /** Resolves when the final status is committed and all resources of the session are released. */
   readonly ended = this.#ended.promise
   readonly #clients: SessionClients
   readonly #services: SessionServices
@@ -131,13 +130,13 @@ export class Session {
       refuseAddress,
       browser: () => this.#requireBrowser(),
       acted: (action, at) => this.#shown.acted(action, at),
-      // The entries of actions bring their own time of activity.
+      // The entries of actions carry their own time of activity.
       occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
     })
     this.live = new LiveViewHost({ browser: () => this.#requireBrowser(), active: () => this.#active() })
   }
 
-  /** False as soon as its end was asked for, though the log says RUNNING until all is kept. */
+  /** False once its end has been requested, although the log says RUNNING until everything is saved. */
   get isRunning(): boolean {
     return !this.#ending && this.#record.status === 'RUNNING'
   }
@@ -159,22 +158,22 @@ export class Session {
   /** Oldest first. */
   readonly pendingRequests = (limit: number): PendingRequest[] => this.#pending.list(limit)
 
-  /** See SessionClients.attach. Rejects with SessionNotRunning as well. */
+  /** See SessionClients.attach. Also rejects with SessionNotRunning. */
   async attachClient(name: string, client: CdpClient): Promise<AttachedClient> {
     return this.#clients.attach(this.#requireBrowser(), name, client)
   }
 
-  /** What the browser says of itself. Rejects with SessionNotRunning. */
+  /** Version as reported by the browser. Rejects with SessionNotRunning. */
   readonly browserVersion = async (): Promise<BrowserVersion> => this.#requireBrowser().version()
 
-  /** Milliseconds the browser took to answer; null: it did not, or there is none. */
+  /** Milliseconds until the browser responded; null if it did not, or there is none. */
   async ping(timeoutMs: number): Promise<number | null> {
     return (await this.#browser?.browser.ping(timeoutMs)) ?? null
   }
 
   /**
-   * Takes the session from its place in the queue to its first page, and a picture of it. Never rejects: what fails
-   * ends the session. `keepsHar`: at the end, of its log.
+   * Takes the session from its place in the queue to its first page, with a screenshot. Never rejects: failures end
+   * the session. `keepsHar`: saves a HAR of its log at the end.
    */
   async run(options: BrowserOptions, firstUrl: string | null, screenshot: boolean, keepsHar: boolean): Promise<void> {
     this.#keepsHar = keepsHar
@@ -187,7 +186,7 @@ export class Session {
       const { signal } = this.#stop
       this.#launching = BrowserLease.launch(browsers, options, wanted, this.sink, deadlines, this.#logger, signal)
       const browser = await this.#launching
-      // Its end knows of the launch, and closes what came of it.
+      // `#end` knows about the launch, and closes its browser.
       if (this.#ending) return
       this.#browser = browser
       this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
@@ -201,35 +200,38 @@ export class Session {
       const message = error instanceof Error ? error.message : String(error)
       void this.end(this.#state.status === 'CREATING' ? 'LAUNCH_FAILED' : 'BROWSER_CRASHED', message)
     } finally {
-      // Whoever waits for the page of a session that is ending waits for its end instead.
+      // When the session is ending, callers that wait for the page wait for the end instead.
       await this.#ending
       this.#loaded.resolve()
     }
   }
 
-  /** Resolves when the change is committed. It is activity: the idle timeout starts anew. Throws DatabaseUnavailable. */
+  /**
+   * Resolves when the change is committed. Counts as activity and resets the idle timeout. Throws
+   * DatabaseUnavailable.
+   */
   async update(change: SessionPatch): Promise<void> {
     await this.#browser?.change(change).catch((error: unknown) => {
-      // What a browser answers that is being ended is of no interest.
+      // Errors of a browser that is being closed are irrelevant.
       if (!this.#ending) throw error
     })
     this.#requireNotEnding()
     this.log.patch({ ...change, lastActivityAt: Date.now() })
     const isCommitted = await Deadline.isMet(this.log.flush(), UPDATE_WAIT_MS)
-    if (!isCommitted) throw new DatabaseUnavailable('the change waits, and is made once it is back')
+    if (!isCommitted) throw new DatabaseUnavailable('the change is queued, and applied once it is available again')
     this.#watchLimits()
     this.#details.touch()
   }
 
   /**
-   * Something that goes on in the session until it is done: meanwhile the session is not idle, and its end waits for the
-   * work, whose signal fires then with a SessionEnding. The work must not reject. Throws SessionNotRunning.
+   * Runs work in the session: until it is done the session is not idle, and the end of the session waits for it and
+   * fires its signal with a SessionEnding. The work must not reject. Throws SessionNotRunning.
    */
   occupy(work: (stopped: AbortSignal) => Promise<void>): void {
     this.#occupy(work, () => this.#active())
   }
 
-  /** Ends the session, once; who comes later waits for the same end, and its reason is not heard any more. */
+  /** Ends the session, once; later callers wait for the same end, and their reasons are ignored. */
   end(reason: SessionEndReason, error: string | null = null): Promise<void> {
     if (this.#ending) return this.#ending
     const next = transition(this.#state, { type: 'ended', reason })
@@ -240,7 +242,7 @@ export class Session {
     return this.#ending
   }
 
-  /** As `end`, for a server that is going down: by then, on the clock of `performance.now`, if the store answers. */
+  /** Like `end`, for server shutdown: done by `until`, on the clock of `performance.now`, if the store responds. */
   shutDown(until: number): Promise<void> {
     this.#until = until
     this.#browser?.hurry(until)
@@ -255,7 +257,7 @@ export class Session {
     void this.end('INTERNAL_ERROR', 'Internal error. The server log has the cause, with the id of the session.')
   }
 
-  /** Keeps a file of the session, and says so in the log. Throws as Artifacts.keep does. */
+  /** Saves a file of the session, and logs it. Throws as Artifacts.keep does. */
   keepArtifact(file: DescribedFile, content: Readable, signal: AbortSignal): Promise<ArtifactRecord> {
     return this.#files.keep(file, content, signal)
   }
@@ -298,7 +300,7 @@ export class Session {
     this.#clock.stop()
     this.#browser?.browser.endWatching()
     try {
-      // Whatever fails of it, the browser is closed and the log ends.
+      // Whatever fails, the browser is closed and the log ends.
       await this.#wrapUp(next).catch((failure: unknown) => {
         this.#logger.error({ err: failure }, 'a part of the end of a session failed')
       })
@@ -321,7 +323,7 @@ export class Session {
     }
   }
 
-  /** A launch that was given up is over when nothing is left of its browser; one that has just arrived is closed. */
+  /** A canceled launch is over when nothing is left of its browser; a browser that has just arrived is closed. */
   async #endLaunch(): Promise<void> {
     try {
       const late = await this.#launching
@@ -331,7 +333,7 @@ export class Session {
     }
   }
 
-  /** Lets what goes on come to its end, and keeps what it made. */
+  /** Lets work in progress finish, and saves its results. */
   async #wrapUp({ status, endReason }: SessionState): Promise<void> {
     await this.#work.settle(this.#until)
     const crashed = endReason === 'BROWSER_CRASHED'
@@ -340,7 +342,7 @@ export class Session {
     this.#endRequests(why)
     await this.#clients.close(`the session has ended: ${endReason ?? status}`)
     await this.#browser?.finishFiles()
-    // Pages live until now, and what they asked for meanwhile ends with them.
+    // Pages are live until now, and requests that they made in the meantime end with them.
     this.#endRequests(why)
     if (this.#keepsHar && this.#browser) await keepHar(this.#services, this, this.#files, this.#until)
   }
@@ -358,7 +360,7 @@ export class Session {
 
   #onLogLost(): void {
     this.#services.publish(this.id)
-    // Without its log the session has no business going on: another machine, or a deletion, has taken its row.
+    // A session must not continue without its log: another machine, or a deletion, has taken its row.
     void this.end('MACHINE_LOST', 'The log of the session is written by someone else now.')
   }
 
@@ -367,7 +369,7 @@ export class Session {
     this.#work.begin(() => work(this.#stop.signal), done)
   }
 
-  /** Someone did something: the idle timeout starts anew. */
+  /** Activity: resets the idle timeout. */
   #active(): void {
     if (this.#ending) return
     this.log.patch({ lastActivityAt: Date.now() })

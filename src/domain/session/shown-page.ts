@@ -4,9 +4,9 @@ import type { SessionRecord } from '../../ports/session-record.ts'
 import { cutText } from '../kernel/errors.ts'
 import type { SessionLog } from '../log/session-log.ts'
 
-/** Actions that open an address. */
+/** Actions that open a URL. */
 const NAVIGATING: ReadonlySet<string> = new Set(['NAVIGATE', 'OPEN_PAGE'])
-/** Others say that nothing was asked of the page: the input made no sense, the step was not begun. */
+/** With other codes the page was not involved: the input was invalid, or the step did not start. */
 const FAILURES: ReadonlySet<string> = new Set(['NAVIGATION_FAILED', 'TIMEOUT', 'BLOCKED'])
 const MOST_PAGES = 100
 
@@ -14,13 +14,14 @@ type Shown = Pick<SessionRecord, 'currentUrl' | 'title' | 'lastNavigationError'>
 type Acted = Pick<EntryData['ACTION'], 'type' | 'origin' | 'pageId' | 'startedAt' | 'error' | 'details'>
 
 /**
- * What a session shows: URL and title of its first page, and whether the last navigation that was asked for worked. It is
- * state, of which the last counts, so it is known at once, not when it is committed: commits come later and in pieces.
+ * What a session shows: URL and title of its first page, and the outcome of the last requested navigation. It is
+ * state of which only the latest value counts, so it is updated immediately rather than on commit: commits come later
+ * and in pieces.
  */
 export class ShownPage {
   readonly #log: Pick<SessionLog, 'patch'>
   readonly #changed: () => void
-  /** When a page last showed a document, by its id, the last one last. */
+  /** When each page last showed a document, by page id, in order of time. */
   readonly #arrivals = new Map<string, number>()
   #shown: Shown
   #failedPageId: string | null = null
@@ -36,12 +37,14 @@ export class ShownPage {
     return this.#shown
   }
 
-  /** The first page is this one now. */
+  /** State of the first page. */
   shows({ url: currentUrl, title }: PageState): void {
     if (currentUrl !== this.#shown.currentUrl || title !== this.#shown.title) this.#set({ currentUrl, title })
   }
 
-  /** See Recorder.arrived. Another page than the one that failed says nothing about it, such as a popup. */
+  /**
+   * See EventSink.arrived. An arrival in another page than the failed one, such as a popup, says nothing about it.
+   */
   arrived(pageId: string): void {
     this.#arrivals.delete(pageId)
     this.#arrivals.set(pageId, Date.now())
@@ -59,11 +62,11 @@ export class ShownPage {
   acted({ type, origin, pageId, startedAt, error, details }: Acted, at: number): void {
     const { url } = details
     if (!NAVIGATING.has(type) || typeof url !== 'string') return
-    // A client of the browser's protocol is told by the browser; `arrived` hears of what its navigations show.
+    // CDP clients get the outcome from the browser; `arrived` reports the documents of their navigations.
     if (origin === 'CLIENT') return
     if (!error) return this.#worked()
     if (!FAILURES.has(error.code)) return
-    // The document is there, and only what it refers to is not.
+    // The document has arrived, and only its subresources are missing.
     if (error.code === 'TIMEOUT' && this.hasArrivedSince(pageId, startedAt)) return
     this.#failedPageId = pageId
     const { code, message } = error

@@ -7,16 +7,16 @@ export type ClockRecord = Pick<
   'status' | 'keepAlive' | 'startedAt' | 'createdAt' | 'lastActivityAt' | 'idleTimeoutSeconds' | 'maxDurationSeconds'
 >
 
-/** The limits of a session's life, watched by one timer. */
+/** The limits of a session's lifetime, enforced by one timer. */
 export class SessionClock {
   readonly #record: () => ClockRecord
   readonly #onLimit: (reason: 'IDLE_TIMEOUT' | 'MAX_DURATION') => void
-  /** Whoever is active: the timer is the session's. */
+  /** Its faults are the session's, regardless of the caller. */
   readonly #onTime = owned(() => this.#look())
   #timer: NodeJS.Timeout | null = null
-  /** How many things are going on that keep a session from being idle. */
+  /** Number of tasks that keep the session from being idle. */
   #busy = 0
-  /** When the last of them ended: the record says so only once that is committed. */
+  /** When the last of them ended; the record has it only after the commit. */
   #busyUntil = 0
 
   constructor(record: () => ClockRecord, onLimit: (reason: 'IDLE_TIMEOUT' | 'MAX_DURATION') => void) {
@@ -24,14 +24,14 @@ export class SessionClock {
     this.#onLimit = onLimit
   }
 
-  /** When the earliest limit that applies ends the session; null once it has ended. */
+  /** When the earliest applicable limit ends the session; null once it has ended. */
   expiresAt(): number | null {
     const record = this.#record()
     const { status, keepAlive, lastActivityAt } = record
     if (isEnded(status)) return null
     const longest = longestUntil(record)
     if (keepAlive || status === 'CREATING') return longest
-    // What goes on is activity of this very moment.
+    // Work in progress counts as activity now.
     const busyUntil = this.#busy > 0 ? Date.now() : this.#busyUntil
     return Math.min(longest, Math.max(lastActivityAt, busyUntil) + record.idleTimeoutSeconds * 1000)
   }

@@ -51,7 +51,8 @@ const CreatedApiKey = builder.objectRef<{ record: ApiKeyRecord; secret: string }
   }),
 })
 
-// The domain sees to it that no key makes one that outranks or outlives it, and that only ADMIN acts for another owner.
+// The domain ensures that no key creates one with more scopes or a later expiration, and that only ADMIN acts for
+// another owner.
 builder.mutationFields((t) => ({
   createApiKey: t.field({
     type: CreatedApiKey,

@@ -14,16 +14,16 @@ const Profile = builder.node(builder.objectRef<ProfileDescription>('Profile'), {
   id: { description: 'Of this profile, for startSession.', resolve: ({ id }) => id },
   authScopes: NEEDS.readOrWrite,
   description:
-    'Cookies, local storage and IndexedDB of a session, kept under a name, encrypted. What a site keeps in sessionStorage or in caches is not in it. Any number of sessions may start from it; what they change stays theirs.',
+    'Cookies, local storage and IndexedDB of a session, stored under a name, encrypted. It does not include sessionStorage and caches. Any number of sessions may start from it; their changes are not saved to it.',
   fields: (t) => ({
     name: t.exposeString('name', {
       authScopes: NEEDS.readOrWrite,
-      description: 'Its name: one profile of an owner has it.',
+      description: 'Name, unique for each owner.',
     }),
     sizeBytes: t.expose('sizeBytes', {
       authScopes: NEEDS.readOrWrite,
       type: 'SafeInt',
-      description: 'Bytes of what it holds, before encryption.',
+      description: 'Size of its content in bytes, before encryption.',
     }),
     createdAt: t.expose('createdAt', {
       authScopes: NEEDS.readOrWrite,
@@ -53,7 +53,7 @@ builder.objectField(Session, 'profile', (t) =>
     type: Profile,
     authScopes: NEEDS.read,
     nullable: true,
-    description: 'The profile that it started with. Null when it started with none, and once that has been deleted.',
+    description: 'The profile that it started with. Null if there was none, or once it has been deleted.',
     extensions: COST.page,
     resolve: ({ owner, profileId }, _, { profiles }) => (profileId === null ? null : profiles.find(owner, profileId)),
   }),

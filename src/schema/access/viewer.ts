@@ -19,15 +19,14 @@ export const Viewer = builder.objectRef<Principal>('Viewer').implement({
     artifactBytes: t.field({
       authScopes: NEEDS.read,
       type: 'SafeInt',
-      description: 'Bytes that the artifacts of the same owner take.',
+      description: 'Bytes used by the owner’s artifacts.',
       extensions: COST.page,
       resolve: ({ owner }, _, { artifacts }) => artifacts.usedBytes(owner),
     }),
     bodyBytes: t.field({
       authScopes: NEEDS.read,
       type: 'SafeInt',
-      description:
-        'Bytes that stored bodies of requests of the same owner take; those of 16 KiB and less are part of the log.',
+      description: 'Bytes used by the owner’s stored bodies; those of 16 KiB or less are part of the log.',
       extensions: COST.page,
       resolve: ({ owner }, _, { bodies }) => bodies.usedBytes(owner),
     }),
@@ -35,7 +34,7 @@ export const Viewer = builder.objectRef<Principal>('Viewer').implement({
       authScopes: NEEDS.read,
       type: 'SafeInt',
       description:
-        'Bytes that the artifacts and stored bodies of one owner may take; past them no artifact is kept (QUOTA_EXCEEDED), and no body (bodyOmitted QUOTA).',
+        'Maximum bytes of the artifacts and stored bodies of one owner; beyond it no artifact is stored (QUOTA_EXCEEDED), and no body (bodyOmitted QUOTA).',
       resolve: (_, __, { artifacts }) => artifacts.quotaBytes,
     }),
     apiKeys: t.field({

@@ -43,7 +43,7 @@ const ActionOriginEnum = builder.enumType('ActionOrigin', {
 export const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
   description: 'Why a step failed.',
   values: describedValues<ActionErrorCode>({
-    INVALID_INPUT: 'The page shows that the input makes no sense: no such selector, no such key.',
+    INVALID_INPUT: 'The input is invalid for the page: an invalid selector, an unknown key.',
     TIMEOUT: 'It was not done within timeoutMs, or the whole request not within its own limit.',
     NOT_FOUND: 'Element, option, page or artifact not found.',
     NOT_ACTIONABLE: 'The element is there, but hidden, disabled, covered, or of a kind that cannot do this.',
@@ -220,7 +220,7 @@ builder.mutationField('runActions', (t) =>
   }),
 )
 
-/** What the ids of artifacts in the steps name, by step; nothing beyond what steps may hold is looked at. */
+/** The artifact ids in the steps, decoded, by step; steps beyond the limit are not looked at. */
 function artifactsOf(actions: readonly unknown[]): (string | null)[][] {
   return actions.slice(0, ACTION_LIMITS.stepsPerRequest).map((action) => {
     const { upload: given } = action as { upload?: { artifactIds: readonly string[] } | null }

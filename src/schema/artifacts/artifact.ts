@@ -42,7 +42,7 @@ interface Link {
   terms: LinkTerms
 }
 
-/** A link of the caller's key, which must be one that may read. */
+/** A link signed with the caller's key, which must have the scope READ. */
 const linkTo = (record: ArtifactRecord, ttl: number, context: Context): Link => ({
   record,
   terms: context.links.terms(context.require('READ'), ttl),
@@ -146,12 +146,12 @@ export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact
   }),
 })
 
-/** The caller's artifact by its UUID, as entries of the log know it; null when it is none or was deleted. */
+/** The caller's artifact by its UUID, as stored in log entries; null if it is not the caller's or was deleted. */
 export async function findArtifact(uuid: string | null, context: Context): Promise<ArtifactRecord | null> {
   return uuid === null ? null : context.artifacts.find(context.require('READ').owner, uuid)
 }
 
-/** UUID of an artifact's id. Throws NotFound for what is no such id, as for what does not exist. */
+/** UUID of an artifact's id. Throws NotFound for a malformed id, as for a missing artifact. */
 function artifactUuid(id: string): string {
   const uuid = uuidOf('Artifact', id)
   if (!uuid) throw new NotFound('artifact')

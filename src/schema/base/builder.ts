@@ -10,19 +10,19 @@ import { NEEDS, type Needs } from './needs.ts'
 import { decodeNodeId, isNodeType } from './node.ts'
 
 /**
- * Every type of the API is made with this builder. What may be null says so: `nullable: true`. Who may see it or do it
- * says so too: `authScopes`, of needs.ts.
+ * Builder of every type of the API. Nullability is explicit: `nullable: true`. So is authorization: `authScopes`,
+ * from needs.ts.
  */
 export const builder = new SchemaBuilder<{
   Context: Context
   AuthScopes: Needs
-  /** What connections have beside the fields of every connection. */
+  /** Fields that connections have beyond the Relay ones. */
   Connection: { totalCount: () => Promise<number> }
   DefaultFieldNullability: false
   DefaultEdgesNullability: false
   DefaultNodeNullability: false
   Scalars: {
-    /** In: a Date. Out: milliseconds since the epoch, as the domain counts, which become text. */
+    /** In: a Date. Out: milliseconds since the epoch, as used in the domain, serialized to text. */
     DateTime: { Input: Date; Output: number | string }
     JSON: { Input: unknown; Output: unknown }
     SafeInt: { Input: number; Output: number }
@@ -61,7 +61,7 @@ export const builder = new SchemaBuilder<{
       description:
         'The node of this id. Null when the id is malformed, unknown, or of something that belongs to another owner: all alike. An ApiKey needs the scope KEYS, every other node READ. Errors: FORBIDDEN.',
       args: { id: { description: 'The id of any node.' } },
-      // An id that is malformed, or of a type that is no node, would be an error of the plugin's.
+      // The plugin would throw for an id that is malformed, or of a type that is not a node.
       resolve: (_, { id }, __, { schema }, resolveNode) => (isNodeType(schema, id.typename) ? resolveNode(id) : null),
     },
     nodesQueryOptions: false,
@@ -89,7 +89,7 @@ export const builder = new SchemaBuilder<{
   },
 })
 
-/** The scopes of which any would have been enough. */
+/** The scopes, any of which would have been sufficient. */
 function lackingScopes(failure: AuthFailure): Scope[] {
   if ('failures' in failure) return failure.failures.flatMap(lackingScopes)
   return 'scope' in failure ? SCOPES.filter((scope) => scope === failure.scope) : []
@@ -98,7 +98,7 @@ function lackingScopes(failure: AuthFailure): Scope[] {
 builder.addScalarType('DateTime', GraphQLDateTime, {
   description:
     'A moment in UTC as RFC 3339 writes it, to the millisecond: "2026-11-22T21:13:01.250Z". Other offsets are accepted as input.',
-  // A Date would be turned into text later, one by one, while the answer is written: a fifth of what an entry costs.
+  // A Date would be serialized later, one by one, while the response is written: a fifth of an entry's cost.
   serialize: (milliseconds) => new Date(Number(milliseconds)).toISOString(),
 })
 builder.addScalarType('JSON', GraphQLJSON, {

@@ -2,10 +2,10 @@ import type { OutputRef } from '@pothos/core'
 import { builder } from './builder.ts'
 import { COST } from './complexity.ts'
 
-/** A page of anything, as the domain has it. */
+/** A page of any list, as the domain returns it. */
 interface Page {
   nodes: readonly object[]
-  /** Cursor of nodes[index]; made only for those that are asked for. */
+  /** Cursor of nodes[index]; computed only for requested ones. */
   cursorAt: (index: number) => string
   hasNextPage: boolean
   hasPreviousPage: boolean
@@ -14,7 +14,7 @@ interface Page {
   totalCount: () => Promise<number>
 }
 
-/** A page as the relay plugin's connection types show it. */
+/** A page in the shape of the relay plugin's connection types. */
 export function connectionPage({ nodes, cursorAt, totalCount, ...pageInfo }: Page) {
   return {
     edges: nodes.map((node, index) => ({
@@ -29,9 +29,9 @@ export function connectionPage({ nodes, cursorAt, totalCount, ...pageInfo }: Pag
 }
 
 /**
- * Declares `<name>Connection` and `<name>Edge` over a node type. The types are the relay plugin's; how a page is read is
- * not: it may be one of a log, which has no random access, and ends early at a bound in bytes. Nor are the arguments,
- * whose bounds, defaults and descriptions are those of each list.
+ * Declares `<name>Connection` and `<name>Edge` over a node type. The types are those of the relay plugin, but pages
+ * are not read by it: a page of a log has no random access, and ends early at a bound in bytes. Arguments are
+ * declared by each list, with their bounds, defaults and descriptions.
  */
 export function connectionOf(name: string, node: OutputRef<object>) {
   return builder.connectionObject(

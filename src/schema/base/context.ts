@@ -17,7 +17,7 @@ import type { LogExports } from '../../domain/links/log-exports.ts'
 import type { Uploads } from '../../domain/links/uploads.ts'
 import type { Scope } from '../../ports/scope.ts'
 
-/** What the resolvers may call: the domain, nothing below it. */
+/** API for resolvers: the domain, and nothing below it. */
 export interface Domain {
   readonly sessions: SessionDirectory
   readonly logs: LogReader
@@ -33,24 +33,24 @@ export interface Domain {
 }
 
 /**
- * What a resolver knows of the operation that it serves. Who may see or do something is declared in the schema
- * (needs.ts), and checked before the resolver is called. The owner is to be had through `require` alone all the same:
- * where a declaration is missing or wrong, a resolver that reaches for an owner's things still asks for a scope.
+ * Context of one operation for its resolvers. Authorization is declared in the schema (needs.ts), and checked before
+ * a resolver is called. Even so, the owner is available only through `require`: if a declaration is missing or wrong,
+ * a resolver that accesses an owner's data still requires a scope.
  */
 export interface Context extends Omit<Domain, 'logs' | 'bodies'> {
-  /** Fires when nobody waits for the answer any more: the client left, or its stream ended. */
+  /** Fires when the caller no longer waits for the response: the client disconnected, or its stream ended. */
   readonly signal: AbortSignal
-  /** The bounds of what the operation may read; lists of anything are read through it. */
+  /** Limits on the data that the operation may read; all lists are read through it. */
   readonly reads: OperationReads
   readonly logs: OperationLogs
   readonly bodies: OperationBodies
-  /** Answers of live sessions about themselves. */
+  /** Pages and health of live sessions, read once per operation. */
   readonly liveSessions: OperationSessions
   /** The caller, if the key has one of the scopes. Throws Unauthenticated or Forbidden. */
   require(...scopes: [Scope, ...Scope[]]): Principal
-  /** The same for the live view of a session, for which a link to it is enough. Throws NotFound as well. */
+  /** The same for the live view of a session, which a link to it also authorizes. Throws NotFound as well. */
   requireLiveView(sessionId: string, scope: Scope): Principal
-  /** Whether the caller's key has the scope, for what is null without it. */
+  /** Whether the caller's key has the scope, for fields that are null without it. */
   allows(scope: Scope): boolean
   /** Whether the caller has a link to the live view of a session instead of a key. */
   readonly isLiveViewLink: boolean
@@ -58,7 +58,9 @@ export interface Context extends Omit<Domain, 'logs' | 'bodies'> {
   refusalOf(scopes: readonly Scope[]): TabwireError
 }
 
-/** The one context factory, for HTTP and WebSocket alike. Cheap: each event of a subscription gets one of its own. */
+/**
+ * The only context factory, for both HTTP and WebSocket. Cheap: each event of a subscription gets its own context.
+ */
 export function createContext(domain: Domain, principal: Principal | null, reads: OperationReads): Context {
   return {
     sessions: domain.sessions,

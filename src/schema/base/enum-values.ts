@@ -1,6 +1,6 @@
 /**
- * The values of an enum whose members are constants of the domain, with a description for each; `names` has those that
- * the API calls otherwise, since what is stored keeps its name.
+ * Values of an enum whose members are constants of the domain, each with a description; `names` maps those with a
+ * different name in the API, since stored values keep their names.
  */
 export function describedValues<Value extends string>(
   descriptions: Record<Value, string>,

@@ -4,10 +4,10 @@ import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import { builder } from './builder.ts'
 import { describedValues } from './enum-values.ts'
 
-/** Types that were made of definitions, by name, each with its definition. */
+/** Types built so far, by name, each with its definition. */
 const made = new Map<string, { definition: object; type: unknown }>()
 
-/** The input type that takes what the definition says; the domain checks what GraphQL cannot say. */
+/** The input type of a definition; the domain checks rules that GraphQL cannot express. */
 export function inputTypeOf(definition: InputDefinition<InputFields>): InputRef<unknown> {
   return madeOnce<InputRef<unknown>>(definition.inputName, definition, () => {
     const { inputName, isOneOf, fields } = definition
@@ -36,7 +36,7 @@ function typeOf(type: InputField['type']) {
   return 'enumName' in type ? enumTypeOf(type) : inputTypeOf(type)
 }
 
-/** The enum type of the definition, for inputs and outputs alike. */
+/** The enum type of a definition, for both inputs and outputs. */
 export function enumTypeOf<V extends string>(definition: EnumDefinition<V>) {
   const { enumName, description, values, names } = definition
   return madeOnce(enumName, definition, () =>
@@ -44,7 +44,7 @@ export function enumTypeOf<V extends string>(definition: EnumDefinition<V>) {
   )
 }
 
-/** Each name is one type. The fields of a second definition of that name would be missing from the schema. */
+/** A name is one type: the fields of a second definition of that name would be missing from the schema. */
 function madeOnce<Type>(name: string, definition: object, make: () => Type): Type {
   const known = made.get(name)
   if (known && known.definition !== definition) throw new Error(`two definitions are named ${name}`)
@@ -54,7 +54,7 @@ function madeOnce<Type>(name: string, definition: object, make: () => Type): Typ
   return type
 }
 
-/** An input that several kinds take is described by them all. */
+/** An input shared by several kinds is described by all of them. */
 function describeInput({ inputName, description }: InputDefinition<InputFields>): string {
   const kinds = Object.entries(ACTION_KINDS).filter(([, { input }]) => input.inputName === inputName)
   return kinds.length > 1 ? `Input of the actions ${kinds.map(([name]) => name).join(', ')}.` : description

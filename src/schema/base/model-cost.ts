@@ -19,7 +19,7 @@ export const Cost = builder.objectRef<ModelCost>('Cost').implement({
     usd: t.float({
       nullable: true,
       description:
-        'US dollars, by the price list of the server (TABWIRE_AI_PRICES), without discounts for what was cached. Null when a model without a known price was used, or its vendor told no tokens.',
+        'US dollars, by the price list of the server (TABWIRE_AI_PRICES), without discounts for cached tokens. Null if a model without a known price was used, or if its vendor reported no tokens.',
       resolve: ({ usd }) => usd,
     }),
   }),

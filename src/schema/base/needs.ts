@@ -2,16 +2,16 @@ import { isIntrospectionType, isObjectType, type GraphQLSchema } from 'graphql'
 import type { Scope } from '../../ports/scope.ts'
 
 /**
- * What a caller needs to see a type or to use a field. Members of one need are alternatives. What is declared for a
- * type is checked once for each object of it, which costs less than once for each field; what is declared for a field
- * is checked as well. Nothing here waits, so resolvers stay synchronous.
+ * Authorization required to see a type or use a field. Members of one need are alternatives. A declaration on a type
+ * is checked once per object, which is cheaper than once per field; a declaration on a field is checked in addition.
+ * All checks are synchronous, so that resolvers stay so.
  */
 export interface Needs extends Record<Scope, true> {
   /** A link to the live view of a session, instead of a key. */
   liveViewLink: true
-  /** A key with the scope, or a link to the live view of this session that permits as much. */
+  /** A key with the scope, or a link to the live view of this session that grants the same. */
   liveView: { sessionId: string; scope: Scope }
-  /** Nothing but being a caller. */
+  /** Any authenticated caller. */
   caller: true
 }
 
@@ -20,28 +20,32 @@ export const NEEDS = {
   write: { WRITE: true },
   connect: { CONNECT: true },
   keys: { KEYS: true },
-  /** What a mutation may show to a key that cannot read: what the key did, and how far that is. */
+  /**
+   * Parts of a mutation's result visible to a key that cannot read: what it started, and the status of that.
+   */
   readOrWrite: { READ: true, WRITE: true },
   readOrKeys: { READ: true, KEYS: true },
   keysOfEveryOwner: { $all: { KEYS: true, ADMIN: true } },
-  /** A value that says nothing without the field that it is the value of, whose need it has. */
+  /** A value that is meaningless without its field, and shares the field's need. */
   asItsField: { caller: true },
   /** Frames of a page. */
   frames: { READ: true, liveViewLink: true },
 } as const
 
-/** Of a type that keys with different scopes may see each field declares what it needs as well. */
+/** In a type visible to keys with different scopes, each field declares its own need as well. */
 const EACH_FIELD_DECLARES: ReadonlySet<unknown> = new Set([NEEDS.readOrWrite, NEEDS.readOrKeys])
 
-/** For a field that repeats a member of a mutation's input: its result shows it to a key that has just given it. */
+/**
+ * For a field that repeats a member of a mutation's input: visible in the result to a key that has just provided it.
+ */
 export const readOrGiven = (member: string) => ({ READ: true, $granted: member }) as const
 
-/** The members that were given, for `grantScopes` of the mutation. */
+/** The provided members, for `grantScopes` of the mutation. */
 export const givenMembers = (input: object) => Object.keys(input)
 
 /**
- * Fields whose need nobody has declared. Whatever is not declared would be open to every key, so the schema is not
- * built with any (schema.ts).
+ * Fields without a declared need. They would be open to every key, so the schema is not built if there are any
+ * (schema.ts).
  */
 export function undeclaredFields(schema: GraphQLSchema): string[] {
   return Object.values(schema.getTypeMap())
@@ -51,7 +55,7 @@ export function undeclaredFields(schema: GraphQLSchema): string[] {
       const need = needOf(type)
       const isPartial = EACH_FIELD_DECLARES.has(need)
       if (need !== undefined && !isPartial) return []
-      // Interfaces show ids and places in a log, to whoever may see the type that implements them.
+      // Interfaces expose ids and positions in a log to callers that may see the implementing type.
       const inherited = new Set(type.getInterfaces().flatMap((parent) => Object.keys(parent.getFields())))
       return Object.values(type.getFields())
         .filter(({ name, extensions }) => needOf({ extensions }) === undefined && !(isPartial && inherited.has(name)))

@@ -5,13 +5,16 @@ import type { Context } from './context.ts'
 
 const UUID_LENGTH = 36
 
-/** What a global id holds beside its type. The relay plugin passes it on as one text: "<uuid>" or "<uuid>:<number>". */
+/**
+ * The part of a global id after its type. The relay plugin passes it on as a single string: "<uuid>" or
+ * "<uuid>:<number>".
+ */
 interface NodeId {
   uuid: string
   number: number | null
 }
 
-/** An id that is malformed is one of no type, so that `node` is null for it as for every other that it does not find. */
+/** A malformed id has no type, so `node` is null for it, as for every other id that is not found. */
 export function decodeNodeId(globalId: string): { typename: string; id: string } {
   const decoded = decodeGlobalId(globalId)
   if (!decoded) return { typename: '', id: '' }
@@ -24,7 +27,7 @@ export function isNodeType(schema: GraphQLSchema, typename: string): boolean {
   return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node')
 }
 
-/** How `node` finds what has a number within a session. A key needs the scope to have it. */
+/** Loader of `node` for objects with a number within a session. The key needs the scope. */
 export function foundByNumber<Node extends object>(
   scope: Scope,
   find: (owner: string, uuid: string, number: number, context: Context) => Promise<Node | null>,
@@ -34,7 +37,7 @@ export function foundByNumber<Node extends object>(
   )
 }
 
-/** How `node` finds what has a UUID of its own. A key needs the scope to have it. */
+/** Loader of `node` for objects with a UUID of their own. The key needs the scope. */
 export function foundByUuid<Node extends object>(
   scope: Scope,
   find: (owner: string, uuid: string, context: Context) => Promise<Node | null>,
@@ -49,11 +52,11 @@ function foundBy<Node extends object>(
   find: (owner: string, id: NodeId, context: Context) => Promise<Node | null>,
 ) {
   return {
-    // Without the plugin's cache: an operation that asks twice is told how things are each time.
+    // Without the plugin's cache: an operation that asks twice gets the current state each time.
     loadWithoutCache: async (id: string, context: Context): Promise<Node | null> => {
       const { owner } = context.require('READ', 'KEYS')
       const node = await find(owner, partsOf(id), context)
-      // Only now: what does not exist is null for everyone.
+      // Checked only now: an object that does not exist is null for everyone.
       if (node) context.require(scope)
       return node
     },

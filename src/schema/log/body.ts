@@ -17,9 +17,9 @@ const BodyOmissionEnum = builder.enumType('BodyOmission', {
   values: describedValues<BodyOmission>({
     NOT_CAPTURED: 'The session does not record bodies of this kind: see Session.capture.',
     TOO_LARGE: 'It has more bytes than can be recorded.',
-    STREAMING: 'It had not ended when the session did, or is a stream that does not end.',
+    STREAMING: 'It was incomplete when the session ended, or is an endless stream.',
     OPAQUE: 'The browser does not provide it: a cross-origin response without permission, or one that it did not keep.',
-    QUOTA: 'The quota of the owner is used up: see Viewer.artifactQuotaBytes.',
+    QUOTA: 'The owner’s quota is used up: see Viewer.artifactQuotaBytes.',
     LATE: 'The browser did not provide it, or it could not be stored, within the time that an entry waits for it.',
     STORE_FAILED:
       'It could not be stored, or its bytes are lost, or it was encrypted with a key that the server does not have (TABWIRE_BODY_KEY).',
@@ -85,7 +85,7 @@ const BodyType = builder.objectRef<BodyNode>('Body').implement({
   }),
 })
 
-/** Opens the body, and nothing else, without a key. */
+/** Opens only this body, without a key. */
 function bodyUrl({ sessionId, requestId, direction }: BodyNode, ttlSeconds: number, context: Context) {
   const { links } = context
   const terms = links.terms(context.require('READ'), ttlSeconds)
@@ -104,7 +104,7 @@ function outcomeOf({ entry }: RequestNode, direction: BodyDirection, context: Co
     : bodies.outcomeOf(owner, responseBody, responseBodyOmitted)
 }
 
-/** Without a promise where none is needed: a page has a thousand of them. */
+/** Avoids a promise where possible: a page has a thousand of them. */
 function mapped<T>(outcome: BodyOutcome | Promise<BodyOutcome>, map: (outcome: BodyOutcome) => T): T | Promise<T> {
   return outcome instanceof Promise ? outcome.then(map) : map(outcome)
 }
@@ -122,7 +122,7 @@ builder.objectFields(NetworkRequest, (t) => ({
   requestBody: t.field({
     type: BodyType,
     nullable: true,
-    description: 'Content that was sent. Null if there was none, or if it is not in the log: see requestBodyOmitted.',
+    description: 'Content sent. Null if there was none, or if it is not in the log: see requestBodyOmitted.',
     resolve: bodyOf('request'),
   }),
   requestBodyOmitted: t.field({

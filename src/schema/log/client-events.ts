@@ -7,11 +7,11 @@ const NUMBER = 'Number of the client within its session, from 1: the same when i
 const NAME = `As it calls itself in the header User-Agent of its connection, such as Playwright/1.65.1, at most ${TEXT_LIMITS.clientName} characters; "unknown" when it does not.`
 
 const ClientDetachReasonEnum = builder.enumType('ClientDetachReason', {
-  description: 'Why a client is connected no more.',
+  description: 'Why a client was disconnected.',
   values: describedValues<ClientDetachReason>({
     CLIENT_LEFT: 'It closed its connection, or the browser, which ends its connection alone.',
     CONNECTION_LOST: 'The connection broke.',
-    CUT_OFF: 'It sent what is no message, left too much unread, or asked for 20,000 answers that did not come.',
+    CUT_OFF: 'It sent an invalid message, left too much unread, or had 20,000 unanswered commands.',
     LINK_EXPIRED: 'The link of its connection expired.',
     LINK_REVOKED: 'The API key that made the link was revoked, or could not be checked for 5 minutes.',
     SESSION_ENDED: 'The session ended.',

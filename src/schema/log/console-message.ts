@@ -97,7 +97,7 @@ builder.objectFields(ConsoleMessage, (t) => ({
   }),
   pageId: t.id({
     nullable: true,
-    description: 'The page, as in Session.pages. Null for what belongs to no page, such as a service worker.',
+    description: 'The page, as in Session.pages. Null if it belongs to no page, such as a service worker.',
     resolve: ({ entry }) => entry.data.pageId,
   }),
   truncated: t.int({
@@ -146,13 +146,13 @@ const ExceptionHandled = entryType(
 builder.objectFields(ExceptionHandled, (t) => ({
   exceptionId: t.int({
     nullable: true,
-    description: 'The exceptionId of its ConsoleMessage. Null if that is not known any more.',
+    description: 'The exceptionId of its ConsoleMessage. Null if that is no longer known.',
     resolve: ({ entry }) => entry.data.exceptionId,
   }),
   message: t.string({ description: 'What the browser said.', resolve: ({ entry }) => entry.data.message }),
   pageId: t.id({
     nullable: true,
-    description: 'The page, as in Session.pages. Null for what belongs to no page, such as a service worker.',
+    description: 'The page, as in Session.pages. Null if it belongs to no page, such as a service worker.',
     resolve: ({ entry }) => entry.data.pageId,
   }),
 }))

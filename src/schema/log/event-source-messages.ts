@@ -27,7 +27,7 @@ const EventSourceMessageType = builder.objectRef<EventSourceMessage>('EventSourc
 
 const EventSourceMessages = entryType(
   'EVENT_SOURCE_MESSAGES',
-  'Server-sent events that one EventSource received, in order: those of at most 50 ms, and at most 100. Beyond a rate they are counted only. What a page reads from a response by itself is not told by the browser.',
+  'Server-sent events that one EventSource received, in order: those of at most 50 ms, and at most 100. Beyond a rate limit they are only counted. The browser does not report events that a page parses from a response by itself.',
 )
 
 builder.objectFields(EventSourceMessages, (t) => ({
@@ -38,12 +38,12 @@ builder.objectFields(EventSourceMessages, (t) => ({
   url: t.string({ description: 'URL of the request.', resolve: ({ entry }) => entry.data.url }),
   pageId: t.id({
     nullable: true,
-    description: 'The page, as in Session.pages. Null for what belongs to no page, such as a shared or service worker.',
+    description: 'The page, as in Session.pages. Null if it belongs to no page, such as a shared or service worker.',
     resolve: ({ entry }) => entry.data.pageId,
   }),
   streamMessages: t.field({
     type: [EventSourceMessageType],
-    description: 'The events, oldest first. Empty where only a number is left to tell.',
+    description: 'The events, oldest first. Empty if all were counted only.',
     resolve: ({ entry }) => entry.data.messages,
   }),
   omittedReceived: t.int({

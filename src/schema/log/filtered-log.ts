@@ -10,25 +10,25 @@ import { AFTER_DESCRIPTION, batchOf, logConnectionPage, logPageArguments } from 
 import { requireSession, Session, sessionUuid } from '../sessions/session.ts'
 
 interface FilteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>> {
-  /** Of both fields. */
+  /** Name of both fields. */
   name: string
   kind: SessionEventKind
   /** The type of one entry, and its name. */
   entry: OutputRef<object>
   typename: string
   filter: InputDefinition<InputFields>
-  /** Where the filter is a part of EntryFilter. */
+  /** The member of EntryFilter with the filter. */
   member: Member
-  /** Plural: what the filter chooses among. */
+  /** Plural noun for the filtered entries. */
   wanted: string
-  /** What a batch has, such as: Lines of the console. */
+  /** Description of a batch, such as: Lines of the console. */
   batch: string
   description: string
   subscription: string
 }
 
 /**
- * The entries of one kind, chosen by a filter of their own: in pages as a field of Session, and from any place on as a
+ * Entries of one kind, with a filter of their own: in pages as a field of Session, and from any cursor as a
  * subscription of the same name.
  */
 export function filteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>>(log: FilteredLog<Member>): void {

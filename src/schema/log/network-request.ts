@@ -23,7 +23,7 @@ const ResourceTypeEnum = enumTypeOf(RESOURCE_TYPE)
 const RequestOutcomeEnum = enumTypeOf(REQUEST_OUTCOME)
 
 const ResponseSourceEnum = builder.enumType('ResponseSource', {
-  description: 'Where a response comes from.',
+  description: 'Source of a response.',
   values: describedValues<ResponseSource>({
     NETWORK: 'The network; or a client that responded in its place.',
     MEMORY_CACHE: 'The memory cache of the page.',
@@ -60,14 +60,14 @@ const RequestFrameType = builder.objectRef<{ frameId: string; url: string }>('Re
 const NetworkTimingType = builder.objectRef<NetworkTiming>('NetworkTiming').implement({
   authScopes: NEEDS.read,
   description:
-    'How long each phase of a request took, in milliseconds. Null for a phase that did not happen (a reused connection has no look-up) or is not known.',
+    'Duration of each phase of a request, in milliseconds. Null for a phase that did not happen (a reused connection has no lookup) or is unknown.',
   fields: (t) => ({
     queuedMs: t.exposeFloat('queuedMs', {
       nullable: true,
       description:
-        'From when the page asked for it until the browser turned to it: a browser has six connections to a host over HTTP/1, and further requests wait for one. Milliseconds, or null.',
+        'Time from the page’s request until the browser started it: a browser has six connections to a host over HTTP/1, and further requests wait for one. Milliseconds, or null.',
     }),
-    dnsMs: t.exposeFloat('dnsMs', { nullable: true, description: 'Looking up the name. Milliseconds, or null.' }),
+    dnsMs: t.exposeFloat('dnsMs', { nullable: true, description: 'DNS lookup. Milliseconds, or null.' }),
     connectMs: t.exposeFloat('connectMs', { nullable: true, description: 'Connecting. Milliseconds, or null.' }),
     tlsMs: t.exposeFloat('tlsMs', { nullable: true, description: 'The TLS handshake. Milliseconds, or null.' }),
     waitingMs: t.exposeFloat('waitingMs', {
@@ -108,7 +108,7 @@ builder.objectFields(NetworkRequest, (t) => ({
   status: t.int({
     nullable: true,
     description:
-      'HTTP status code of the response, also of one that the page was not given (CORS). Null if there was none.',
+      'HTTP status code of the response, even if it was withheld from the page (CORS). Null if there was none.',
     resolve: ({ entry }) => entry.data.status,
   }),
   statusText: t.string({
@@ -119,13 +119,13 @@ builder.objectFields(NetworkRequest, (t) => ({
   }),
   outcome: t.field({
     type: RequestOutcomeEnum,
-    description: 'How it ended. Entries recorded before this field existed have what their failure says.',
+    description: 'Outcome of the request. For entries recorded before this field existed it is derived from failure.',
     resolve: ({ entry }) => entry.data.outcome,
   }),
   failure: t.string({
     nullable: true,
     description:
-      'Why it failed, in the browser’s words, such as net::ERR_NAME_NOT_RESOLVED; BLOCKED with the name of the rule, such as "BLOCKED (private address)", for hosts that the session cannot reach; “session ended” for what the end of the session cut. Null when it did not, or the outcome is UNKNOWN.',
+      'Error text of the browser, such as net::ERR_NAME_NOT_RESOLVED; BLOCKED with the name of the rule, such as "BLOCKED (private address)", for hosts that the session cannot reach; “session ended” for requests cut by the end of the session. Null when it did not fail, or the outcome is UNKNOWN.',
     resolve: ({ entry }) => entry.data.failure,
   }),
   durationMs: t.int({
@@ -135,41 +135,41 @@ builder.objectFields(NetworkRequest, (t) => ({
   requestBytes: t.field({
     type: 'SafeInt',
     nullable: true,
-    description: 'Bytes of the request’s body; 0 when it has none. Null when not known.',
+    description: 'Size of the request body in bytes; 0 if there is none. Null when unknown.',
     resolve: ({ entry }) => entry.data.requestBytes,
   }),
   responseBytes: t.field({
     type: 'SafeInt',
     nullable: true,
     description:
-      'Bytes of the response body as transferred, compressed if they were; what a cache or a service worker gave counts as it was used. Null when not known.',
+      'Bytes of the response body as transferred, compressed if it was; responses of a cache or a service worker count decompressed. Null when unknown.',
     resolve: ({ entry }) => entry.data.responseBytes,
   }),
   fromCache: t.boolean({
-    description: 'True when a cache or a service worker answered, not the network.',
+    description: 'True if a cache or a service worker responded, not the network.',
     resolve: ({ entry }) => entry.data.fromCache,
   }),
   servedBy: t.field({
     type: ResponseSourceEnum,
     nullable: true,
     description:
-      'Where the response comes from. Null when there was none, when the browser made it itself (blob:), and for older entries.',
+      'Source of the response. Null if there was none, if the browser generated it (blob:), and for older entries.',
     resolve: ({ entry }) => entry.data.servedBy,
   }),
   mimeType: t.string({
     nullable: true,
-    description: 'MIME type of the response, such as text/html. Null when not known.',
+    description: 'MIME type of the response, such as text/html. Null when unknown.',
     resolve: ({ entry }) => entry.data.mimeType,
   }),
   protocol: t.string({
     nullable: true,
-    description: 'Protocol of the response, such as http/1.1, h2 or h3. Null when not known.',
+    description: 'Protocol of the response, such as http/1.1, h2 or h3. Null when unknown.',
     resolve: ({ entry }) => entry.data.protocol,
   }),
   priority: t.field({
     type: RequestPriorityEnum,
     nullable: true,
-    description: 'Priority that it had last. Null when not known.',
+    description: 'Final priority. Null when unknown.',
     resolve: ({ entry }) => entry.data.priority,
   }),
   isNavigation: t.boolean({
@@ -185,12 +185,12 @@ builder.objectFields(NetworkRequest, (t) => ({
   initiator: t.field({
     type: RequestInitiatorType,
     nullable: true,
-    description: 'What caused it. Null when not known.',
+    description: 'Cause of the request. Null when unknown.',
     resolve: ({ sessionId, entry: { data } }) => data.initiator && { sessionId, initiator: data.initiator },
   }),
   redirectedFrom: t.string({
     nullable: true,
-    description: 'URL of the request that was redirected here. Null when none was.',
+    description: 'URL of the request that was redirected to this one. Null if there is none.',
     resolve: ({ entry }) => entry.data.redirectedFrom,
   }),
   requestHeaders: t.field({
@@ -217,13 +217,13 @@ builder.objectFields(NetworkRequest, (t) => ({
     resolve: ({ entry }) => entry.data.cookiesSet,
   }),
   cookiesOmitted: t.int({
-    description: 'How many cookies cookiesSent and cookiesSet leave out because of their limits.',
+    description: 'Number of cookies that cookiesSent and cookiesSet omit because of their limits.',
     resolve: ({ entry }) => entry.data.cookiesOmitted,
   }),
   timing: t.field({
     type: NetworkTimingType,
     nullable: true,
-    description: 'How long its phases took. Null when the browser does not tell.',
+    description: 'Duration of its phases. Null if the browser does not report it.',
     resolve: ({ entry }) => entry.data.timing,
   }),
   remoteAddress: t.string({
@@ -234,7 +234,7 @@ builder.objectFields(NetworkRequest, (t) => ({
   }),
   pageId: t.id({
     nullable: true,
-    description: 'The page, as in Session.pages. Null for what belongs to no page, such as a service worker.',
+    description: 'The page, as in Session.pages. Null if it belongs to no page, such as a service worker.',
     resolve: ({ entry }) => entry.data.pageId,
   }),
 }))
@@ -247,10 +247,10 @@ interface PendingRequestNode {
 const PendingRequestType = builder.objectRef<PendingRequestNode>('PendingRequest').implement({
   authScopes: NEEDS.read,
   description:
-    'A pending request. When it settles it becomes a NetworkRequest of the same id, an entry of the log; if the server crashes before, it is gone.',
+    'A pending request. When it settles it becomes a NetworkRequest with the same id, an entry of the log; if the server crashes first, it is lost.',
   fields: (t) => ({
     id: t.id({
-      description: 'The id that the NetworkRequest will have; `node` finds it only then.',
+      description: 'Id of the future NetworkRequest; `node` finds it only once that exists.',
       resolve: ({ sessionId, request }) => encodeGlobalId('NetworkRequest', sessionId, request.requestId),
     }),
     startedAt: t.field({
@@ -267,7 +267,7 @@ const PendingRequestType = builder.objectRef<PendingRequestNode>('PendingRequest
     }),
     pageId: t.id({
       nullable: true,
-      description: 'The page, as in Session.pages. Null for what belongs to no page.',
+      description: 'The page, as in Session.pages. Null if it belongs to no page.',
       resolve: ({ request }) => request.pageId,
     }),
     status: t.int({
@@ -318,7 +318,7 @@ filteredLog({
   member: 'network',
   wanted: 'requests',
   batch: 'Requests that settled',
-  description: 'The requests that have settled, in the order in which they did, also after the session ended.',
+  description: 'Settled requests, in the order in which they settled, including those of ended sessions.',
   subscription:
     'The requests of a session, each when it has settled: replays from `after` (from the first when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
 })

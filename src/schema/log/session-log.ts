@@ -19,7 +19,8 @@ builder.objectField(Session, 'events', (t) =>
   t.field({
     type: SessionEventConnection,
     authScopes: NEEDS.read,
-    description: 'The whole log in order, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
+    description:
+      'The whole log in order, available after the session has ended, too. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
     args: {
       ...logPageArguments,

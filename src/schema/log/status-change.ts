@@ -4,14 +4,14 @@ import { SessionEndReasonEnum, SessionStatusEnum } from '../sessions/session.ts'
 
 const StatusChange = entryType(
   'STATUS_CHANGE',
-  'The session got a new status. The first entry of a log is its creation, the last its end.',
+  'A change of the session’s status. The first entry of a log is the creation of the session, the last its end.',
 )
 
 builder.objectFields(StatusChange, (t) => ({
   from: t.field({
     type: SessionStatusEnum,
     nullable: true,
-    description: 'The status before. Null for the creation.',
+    description: 'Previous status. Null for the creation.',
     resolve: ({ entry }) => entry.data.from,
   }),
   to: t.field({ type: SessionStatusEnum, description: 'The new status.', resolve: ({ entry }) => entry.data.to }),
@@ -23,7 +23,7 @@ builder.objectFields(StatusChange, (t) => ({
   }),
   errorMessage: t.string({
     nullable: true,
-    description: 'Error message of a session that failed. Null when nothing went wrong.',
+    description: 'Error message of a failed session. Null if there was no error.',
     resolve: ({ entry }) => entry.data.error,
   }),
 }))

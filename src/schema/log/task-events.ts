@@ -6,10 +6,7 @@ import { TaskStatusEnum } from '../tasks/task.ts'
 
 const TASK_ID = 'The id of the task, as in Session.tasks. Never null in this kind of entry.'
 
-const TaskStep = entryType(
-  'TASK_STEP',
-  'The model that works on a task answered. The actions that it asked for follow.',
-)
+const TaskStep = entryType('TASK_STEP', 'A response of a task’s model. The actions that it requested follow.')
 
 builder.objectFields(TaskStep, (t) => ({
   taskId: t.id({
@@ -22,16 +19,16 @@ builder.objectFields(TaskStep, (t) => ({
     resolve: ({ entry }) => entry.data.step,
   }),
   text: t.string({
-    description: 'Text of the model beside its calls, up to 8192 characters; often empty.',
+    description: 'Text of the model in addition to its calls, up to 8192 characters; often empty.',
     resolve: ({ entry }) => entry.data.text,
   }),
   calls: t.stringList({
     description:
-      'The tools that it called, in order: kinds of actions, or observe, switchPage, finish, giveUp; a name that is no tool’s is its mistake.',
+      'The tools that it called, in order: kinds of actions, or observe, switchPage, finish, giveUp; any other name is an error of the model.',
     resolve: ({ entry }) => entry.data.calls,
   }),
   durationMs: t.int({
-    description: 'Milliseconds that it took to answer.',
+    description: 'Response time in milliseconds.',
     resolve: ({ entry }) => entry.data.durationMs,
   }),
   cost: t.field({
@@ -52,7 +49,7 @@ builder.objectFields(TaskEnded, (t) => ({
   }),
   taskStatus: t.field({
     type: TaskStatusEnum,
-    description: 'How it ended: COMPLETED, FAILED or CANCELLED.',
+    description: 'Outcome: COMPLETED, FAILED or CANCELLED.',
     resolve: ({ entry }) => entry.data.status,
   }),
   result: t.field({
@@ -63,14 +60,14 @@ builder.objectFields(TaskEnded, (t) => ({
   }),
   errorMessage: t.string({
     nullable: true,
-    description: 'Error message of a task that failed. Null when nothing went wrong.',
+    description: 'Error message of a failed task. Null if there was no error.',
     resolve: ({ entry }) => entry.data.error,
   }),
-  steps: t.int({ description: 'Answers of the model in all.', resolve: ({ entry }) => entry.data.steps }),
+  steps: t.int({ description: 'Total number of responses of the model.', resolve: ({ entry }) => entry.data.steps }),
   cost: t.field({
     type: Cost,
     nullable: true,
-    description: 'Tokens and price of all answers together. Never null in this kind of entry.',
+    description: 'Tokens and price of all responses. Never null in this kind of entry.',
     resolve: ({ entry }) => entry.data.cost,
   }),
 }))

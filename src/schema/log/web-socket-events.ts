@@ -13,7 +13,7 @@ import { entryType } from '../sessions/session-event.ts'
 import { filteredLog } from './filtered-log.ts'
 
 const SOCKET_ID = 'The same in all entries of one WebSocket, within its session.'
-const PAGE_ID = 'The page, as in Session.pages. Null for what belongs to no page, such as a shared or service worker.'
+const PAGE_ID = 'The page, as in Session.pages. Null if it belongs to no page, such as a shared or service worker.'
 const STATUS =
   'HTTP status code of the response to the handshake: 101 when it was accepted. Null if there was none, or the browser does not tell it.'
 const HEADER_RULE = `At most ${TEXT_LIMITS.headerCount} headers, values cut at ${TEXT_LIMITS.headerValue} UTF-16 code units.`

@@ -34,28 +34,28 @@ builder.objectFields(Session, (t) => ({
     authScopes: readOrGiven('geolocation'),
     type: GeolocationType,
     nullable: true,
-    description: 'Position that pages with the permission GEOLOCATION are told. Null: none.',
+    description: 'Position reported to pages with the permission GEOLOCATION. Null: none.',
     resolve: of('geolocation'),
   }),
   permissions: t.field({
     authScopes: readOrGiven('permissions'),
     type: [BrowserPermissionEnum],
     nullable: true,
-    description: 'Permissions that every origin has; all others are denied. Null: the defaults of the browser.',
+    description: 'Permissions granted to every origin; all others are denied. Null: the defaults of the browser.',
     resolve: of('permissions'),
   }),
   colorScheme: t.field({
     authScopes: readOrGiven('colorScheme'),
     type: ColorSchemeEnum,
     nullable: true,
-    description: 'Color scheme that was asked for. Null: LIGHT.',
+    description: 'Requested color scheme. Null: LIGHT.',
     resolve: of('colorScheme'),
   }),
   reducedMotion: t.field({
     authScopes: readOrGiven('reducedMotion'),
     type: ReducedMotionEnum,
     nullable: true,
-    description: 'Preference for reduced motion that was asked for. Null: NO_PREFERENCE.',
+    description: 'Requested preference for reduced motion. Null: NO_PREFERENCE.',
     resolve: of('reducedMotion'),
   }),
   deviceScaleFactor: t.float({
@@ -65,16 +65,16 @@ builder.objectFields(Session, (t) => ({
   }),
   isMobile: t.boolean({
     authScopes: readOrGiven('isMobile'),
-    description: 'Whether pages are laid out as on a phone.',
+    description: 'Whether pages use the mobile layout.',
     resolve: of('isMobile'),
   }),
   hasTouch: t.boolean({
     authScopes: readOrGiven('hasTouch'),
-    description: 'Whether the screen is a touch screen to pages.',
+    description: 'Whether pages see a touch screen.',
     resolve: of('hasTouch'),
   }),
   offline: t.exposeBoolean('offline', {
     authScopes: readOrGiven('offline'),
-    description: 'Whether its pages and workers have no network.',
+    description: 'Whether its pages and workers are offline.',
   }),
 }))

@@ -14,7 +14,7 @@ interface PageNode extends PageState {
 
 const Observation = builder.objectRef<ObservedPage>('Observation').implement({
   authScopes: NEEDS.read,
-  description: 'A page as assistive technology sees it: a text, for models and people.',
+  description: 'Snapshot of a page as assistive technology sees it, as text for models and people.',
   fields: (t) => ({
     url: t.exposeString('url', { description: 'The URL of the page.' }),
     title: t.exposeString('title', { description: 'Its title; empty when it has none.' }),
@@ -45,7 +45,7 @@ const Page = builder.objectRef<PageNode>('Page').implement({
     observation: t.field({
       type: Observation,
       description:
-        'Observes the page now, while actions continue. One page that cannot be observed fails all that are observed with it: pages(id) selects one. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and what a page does under a code of ActionErrorCode: TIMEOUT (it did not respond within 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
+        'Observes the page now, while actions continue. If one page cannot be observed, all pages of the query fail: pages(id) selects one. Errors: BAD_USER_INPUT, SESSION_NOT_RUNNING, and failures of the page as codes of ActionErrorCode: TIMEOUT (it did not respond within 30 s), NOT_ACTIONABLE (a dialog is open), NOT_FOUND (the page, or the element of target), STALE_REF, PAGE_CLOSED …',
       extensions: COST.observation,
       args: {
         maxCharacters: t.arg.int({
@@ -53,7 +53,7 @@ const Page = builder.objectRef<PageNode>('Page').implement({
         }),
         target: t.arg({
           type: TargetInput,
-          description: 'Only this element and what is in it. Absent: the whole page.',
+          description: 'Only this element and its descendants. Absent: the whole page.',
         }),
         screenshot: t.arg.boolean({ defaultValue: false, description: 'True: with a screenshot of the page.' }),
       },
@@ -72,9 +72,9 @@ builder.objectField(Session, 'pages', (t) =>
     authScopes: NEEDS.read,
     nullable: true,
     description:
-      'Open pages, oldest first. Empty while no browser runs. All sessions of a list are asked at once, and have 2 s together. Null when the machine of the session did not answer in time.',
+      'Open pages, oldest first. Empty while no browser runs. All sessions of a list are queried in parallel, with 2 s in total. Null if the session’s machine did not respond in time.',
     extensions: COST.shortList,
-    args: { id: t.arg.id({ description: 'Only this page; an empty list when it is not open. Absent: all.' }) },
+    args: { id: t.arg.id({ description: 'Only this page; an empty list if it is not open. Absent: all.' }) },
     resolve: async ({ id: sessionId }, { id }, { liveSessions }) => {
       const pages = await liveSessions.pages(sessionId)
       const wanted = pages?.filter(({ pageId }) => id == null || pageId === id)

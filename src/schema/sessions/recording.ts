@@ -10,11 +10,11 @@ const BodyCaptureEnum = enumTypeOf(BODY_CAPTURE)
 
 const CaptureType = builder.objectRef<CaptureOptions>('Capture').implement({
   authScopes: NEEDS.asItsField,
-  description: 'What a session records of the content of requests, WebSocket messages and console calls.',
+  description: 'Recording of the content of requests, WebSocket messages and console calls.',
   fields: (t) => ({
     bodies: t.expose('bodies', {
       type: BodyCaptureEnum,
-      description: 'Bodies of requests and responses; less than was asked for where the server records less.',
+      description: 'Bodies of requests and responses; fewer than requested if the server’s limit is lower.',
     }),
     maxBodyBytes: t.exposeInt('maxBodyBytes', { description: 'Maximum bytes recorded of one body.' }),
     webSocketMessages: t.exposeBoolean('webSocketMessages', {
@@ -28,7 +28,7 @@ const CaptureType = builder.objectRef<CaptureOptions>('Capture').implement({
 
 const RedactionType = builder.objectRef<RedactionRules>('Redaction').implement({
   authScopes: NEEDS.asItsField,
-  description: 'What is masked as [redacted] in the log of a session, by its own rules and by those of the server.',
+  description: 'Rules for masking secrets as [redacted] in the log of a session: its own and those of the server.',
   fields: (t) => ({
     headers: t.stringList({ description: 'Names of headers.', resolve: ({ headers }) => [...headers] }),
     jsonKeys: t.stringList({ description: 'Keys in JSON bodies.', resolve: ({ jsonKeys }) => [...jsonKeys] }),
@@ -48,13 +48,13 @@ builder.objectFields(Session, (t) => ({
     authScopes: readOrGiven('capture'),
     type: CaptureType,
     description:
-      'What its log records of bodies, messages and logged objects. Nothing, for a session of a version that recorded none.',
+      'Bodies, messages and logged objects that its log records. None for sessions of versions that recorded none.',
     resolve: ({ capture }) => capture ?? NO_CAPTURE,
   }),
   redact: t.field({
     authScopes: readOrGiven('redact'),
     type: RedactionType,
-    description: 'What is masked in its log.',
+    description: 'Redaction rules of its log.',
     resolve: ({ redact }) => redact ?? NO_REDACTION,
   }),
 }))

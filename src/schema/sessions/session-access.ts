@@ -6,7 +6,7 @@ import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { Session } from './session.ts'
 
-/** What is signed of such a link. */
+/** Subject of the link's signature. */
 export const cdpSubject = (sessionId: string): readonly string[] => [sessionId]
 
 interface Access {
@@ -21,7 +21,7 @@ const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
   fields: (t) => ({
     cdpUrl: t.string({
       description:
-        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http instead of ws (https instead of wss), it serves /json/version. Anyone who has it has full control of the session’s pages. A connection that is open when the link expires is closed with code 4403. Several clients can connect at once, and reconnect; when one disconnects, or closes the browser, the session continues. docs/connecting.md lists what is refused.',
+        'For chromium.connectOverCDP of Playwright, puppeteer.connect as browserWSEndpoint, and every other client of the Chrome DevTools Protocol. With http instead of ws (https instead of wss), it serves /json/version. Anyone who has it has full control of the session’s pages. A connection that is open when the link expires is closed with code 4403. Several clients can connect at once, and reconnect; when one disconnects, or closes the browser, the session continues. docs/connecting.md lists the commands that are refused.',
       resolve: ({ session, terms }, _, { links }) => {
         const url = links.url(`${CDP_PATH}${encodeGlobalId('Session', session.id)}`, {
           ...links.sign('cdp', cdpSubject(session.id), terms),
@@ -36,7 +36,7 @@ const SessionAccess = builder.objectRef<Access>('SessionAccess').implement({
       resolve: ({ session, terms }, _, context) => {
         context.require('READ')
         const token = context.liveViewLinks.sign(session.id, context.allows('WRITE'), terms)
-        // Behind # it is sent to no server, and stands in no log of one.
+        // In the fragment it is not sent to any server, and does not appear in access logs.
         const view = new URLSearchParams({ live: encodeGlobalId('Session', session.id), token })
         return `${context.links.base()}/#${view.toString()}`
       },

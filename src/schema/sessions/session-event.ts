@@ -11,14 +11,14 @@ import { encodeGlobalId } from '../../contract/global-id.ts'
 import { NEEDS } from '../base/needs.ts'
 import { foundByNumber } from '../base/node.ts'
 
-/** An entry of a session's log as the schema's types resolve it. */
+/** An entry of a session's log, as resolved by the schema's types. */
 export interface EntryNode<K extends SessionEventKind = SessionEventKind> {
   /** UUID. */
   sessionId: string
   entry: LogEntry<K>
 }
 
-/** The name of the type that shows each kind of entry. */
+/** The type name of each kind of entry. */
 const TYPENAMES = {
   STATUS_CHANGE: 'StatusChange',
   NAVIGATION: 'Navigation',
@@ -101,7 +101,7 @@ export const SessionEvent = builder.interfaceRef<EntryNode>('SessionEvent').impl
   resolveType: ({ entry }) => TYPENAMES[entry.kind],
 })
 
-/** Declares the type that shows one kind of entry, and lets it be found as a node. */
+/** Declares the type of one kind of entry, and makes it available as a node. */
 export function entryType<K extends SessionEventKind>(
   kind: K,
   description: string,
@@ -109,7 +109,7 @@ export function entryType<K extends SessionEventKind>(
 ) {
   const typename = TYPENAMES[kind]
   const ref = builder.objectRef<EntryNode<K>>(typename)
-  // Not by builder.node, whose ids are promises: a batch of entries would take three times the CPU (measured).
+  // Not builder.node, whose ids are promises: a batch of entries would take three times the CPU (measured).
   ref.implement({
     ...foundByNumber('READ', async (owner, uuid, number, { sessions, logs }) => {
       const session = await sessions.find(owner, uuid)
@@ -131,7 +131,7 @@ export function entryType<K extends SessionEventKind>(
 }
 
 function entryId({ sessionId, entry }: EntryNode): string {
-  // A request keeps the id that it had as a PendingRequest, when it had no sequence yet.
+  // A request keeps its id as a PendingRequest, when it had no sequence yet.
   const number = entry.kind === 'NETWORK_REQUEST' ? entry.data.requestId : entry.sequence
   return encodeGlobalId(TYPENAMES[entry.kind], sessionId, number)
 }
@@ -171,7 +171,7 @@ export interface BatchNode {
 }
 
 const LogBatchInterface = builder.interfaceRef<BatchNode>('LogBatch').implement({
-  description: 'Batch of a log subscription: what is needed to resume it, beside its entries.',
+  description: 'Batch of a log subscription: its entries, and the data needed to resume it.',
   fields: (t) => ({
     cursor: t.string({
       description: 'Where to resume, as `after`: everything up to here has been delivered or was passed by the filter.',
@@ -193,7 +193,7 @@ const LogBatchInterface = builder.interfaceRef<BatchNode>('LogBatch').implement(
   }),
 })
 
-/** Declares the batch that a subscription to a log delivers. */
+/** Declares the batch type of a log subscription. */
 export function batchOf(name: string, node: OutputRef<object>, of: string) {
   return builder.objectRef<BatchNode>(name).implement({
     authScopes: NEEDS.read,
@@ -210,6 +210,6 @@ export function batchOf(name: string, node: OutputRef<object>, of: string) {
   })
 }
 
-/** The argument `after` of every subscription to a log. */
+/** Description of the argument `after` of every log subscription. */
 export const AFTER_DESCRIPTION =
   'Deliver what comes after this cursor, of a connection, an entry or an earlier batch of the same session. Absent: from the first entry. One that is not of this log is CURSOR_INVALID.'

@@ -42,7 +42,7 @@ builder.objectField(Session, 'health', (t) =>
     authScopes: NEEDS.read,
     nullable: true,
     description:
-      'Asks the browser now. All sessions of a list are asked at once, and have 2 s together. Null when the machine of the session did not answer in time.',
+      'Asks the browser now. All sessions of a list are queried in parallel, with 2 s in total. Null if the session’s machine did not respond in time.',
     extensions: COST.browser,
     resolve: (session, _, { liveSessions }) => liveSessions.health(session),
   }),

@@ -20,17 +20,17 @@ import { requireSession, Session, sessionUuid } from './session.ts'
 const StartWaitEnum = builder.enumType('StartWait', {
   description: 'Status that startSession waits for.',
   values: describedValues<'CREATING' | 'RUNNING' | 'LOADED'>({
-    CREATING: 'It exists: answers at once.',
-    RUNNING: 'Its browser runs.',
+    CREATING: 'The session exists; returns immediately.',
+    RUNNING: 'The browser runs.',
     LOADED:
-      'The page of initialPrompt has loaded, or has failed to (see lastNavigationError), and the screenshot that was asked for is taken. As RUNNING where there is neither.',
+      'The page of initialPrompt has loaded or failed to load (see lastNavigationError), and the requested screenshot has been taken. Same as RUNNING if there is neither.',
   }),
 })
 
 const StartInput = inputTypeOf(START_SESSION_INPUT)
 const UpdateInput = inputTypeOf(UPDATE_SESSION_INPUT)
 
-/** What startSession is told of a session, or sets to its default. */
+/** Fields that startSession sets, from its input or to their defaults. */
 const GIVEN_TO_START = [
   'name',
   'metadata',
@@ -63,11 +63,11 @@ builder.mutationFields((t) => ({
     authScopes: NEEDS.write,
     grantScopes: GIVEN_TO_START,
     description:
-      'Starts a session. Answers when it has reached waitUntil, or has ended (as data), or after 30 s with the session as it stands; lastNavigationError says why its page could not be opened. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
+      'Starts a session. Returns when it has reached waitUntil, or has ended (as data), or after 30 s with its current state; lastNavigationError says why its page could not be opened. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
     extensions: COST.start,
     args: {
       input: t.arg({ type: StartInput, description: 'The session to start. Absent: the defaults.' }),
-      waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to answer.' }),
+      waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to return.' }),
     },
     resolve: (_, { input, waitUntil }, context) =>
       context.sessions.start(
@@ -80,7 +80,7 @@ builder.mutationFields((t) => ({
   terminateSession: t.field({
     type: Session,
     authScopes: NEEDS.write,
-    description: 'Ends a session. Idempotent. Its log stays. Errors: NOT_FOUND.',
+    description: 'Ends a session. Idempotent. Its log is kept. Errors: NOT_FOUND.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
     resolve: (_, { id }, context) =>
@@ -89,9 +89,9 @@ builder.mutationFields((t) => ({
   terminateSessions: t.int({
     authScopes: NEEDS.write,
     description:
-      'Ends every live session of the caller that matches, and returns how many there were. At least one member of the filter must be given. Errors: BAD_USER_INPUT.',
+      'Ends all matching live sessions of the caller, and returns their number. At least one member of the filter must be set. Errors: BAD_USER_INPUT.',
     extensions: COST.change,
-    args: { filter: t.arg({ type: SessionFilterType, required: true, description: 'Which sessions are meant.' }) },
+    args: { filter: t.arg({ type: SessionFilterType, required: true, description: 'Sessions to end.' }) },
     resolve: (_, { filter }, context) =>
       terminateSessions(context.sessions, context.require('WRITE').owner, filter as SessionFilterInput),
   }),
@@ -100,7 +100,7 @@ builder.mutationFields((t) => ({
     authScopes: NEEDS.write,
     grantScopes: (_, { input }) => givenMembers(input as UpdateSessionInput),
     description:
-      'Changes a session that runs, which counts as activity. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT.',
+      'Changes a running session, which counts as activity. Errors: NOT_FOUND, SESSION_NOT_RUNNING, BAD_USER_INPUT.',
     extensions: COST.change,
     args: {
       id: t.arg.id({ required: true, description: 'The id of the session.' }),
@@ -128,8 +128,8 @@ builder.subscriptionField('sessionChanged', (t) =>
 )
 
 /**
- * An id that names no profile becomes one that no profile has, so that both are refused alike. One whose form is refused
- * stays as it is, to be reported together with the other broken rules.
+ * An id that names no profile becomes the UUID of a profile that does not exist, so that both are rejected alike. A
+ * malformed one is left as it is, to be reported together with the other broken rules.
  */
 function withProfileUuid(given: unknown): StartSessionInput {
   const input = given as StartSessionInput

@@ -19,7 +19,7 @@ builder.queryFields((t) => ({
     authScopes: NEEDS.read,
     nullable: true,
     description:
-      'The session of this id. Null when the id is malformed, unknown, or of a session that belongs to another owner: all alike.',
+      'The session of this id. Null if the id is malformed or unknown, or if the session belongs to another owner.',
     args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
     resolve: (_, { id }, context) => {
       const { owner } = context.require('READ')
@@ -39,25 +39,23 @@ builder.queryFields((t) => ({
         description: `How many to return, going forward from \`after\`. From ${SESSION_PAGE_BOUNDS.min} to ${SESSION_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
       }),
       after: t.arg.string({
-        description:
-          'Only sessions that come after this cursor: older ones. One that is not of this list is CURSOR_INVALID.',
+        description: 'Only sessions after this cursor: older ones. A cursor of another list is CURSOR_INVALID.',
       }),
       last: t.arg.int({
         description: `How many to return, going backward from \`before\` or from the oldest; still newest first. From ${SESSION_PAGE_BOUNDS.min} to ${SESSION_PAGE_BOUNDS.max}. Decides when \`first\` is there too.`,
       }),
       before: t.arg.string({
-        description:
-          'Only sessions that come before this cursor: newer ones. One that is not of this list is CURSOR_INVALID.',
+        description: 'Only sessions before this cursor: newer ones. A cursor of another list is CURSOR_INVALID.',
       }),
       offset: t.arg.int({
         description:
-          'How many to skip from the newest on, from 0 to 10000; for more there are cursors. Together with a cursor or with last it is BAD_USER_INPUT.',
+          'Number of sessions to skip, starting with the newest, from 0 to 10000; use cursors for more. With a cursor or with last it is BAD_USER_INPUT.',
       }),
       includeTerminated: t.arg.boolean({
         defaultValue: false,
-        description: 'True: sessions that have ended too. Does nothing where filter.status is given.',
+        description: 'True: also sessions that have ended. Ignored if filter.status is set.',
       }),
-      filter: t.arg({ type: SessionFilterType, description: 'Which sessions are wanted. Absent: every one.' }),
+      filter: t.arg({ type: SessionFilterType, description: 'Sessions to return. Absent: all.' }),
     },
     resolve: async (_, { filter, ...given }, context) => {
       const args = { ...given, filter: filter as SessionFilterInput | null | undefined }

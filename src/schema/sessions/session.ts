@@ -29,8 +29,8 @@ export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
     BROWSER_MISBEHAVED: 'FAILED: its browser sent a message too large to be processed, or filled the temporary folder.',
     INTERNAL_ERROR: 'FAILED: a fault of the server. The server log has the cause, with the id of the session.',
     MACHINE_LOST: 'FAILED: its server crashed. Requests that were pending are not in the log.',
-    TASK_COMPLETED: 'CLOSED: its initial task was completed, and it was not to be kept alive.',
-    TASK_FAILED: 'FAILED: its initial task failed, and it was not to be kept alive.',
+    TASK_COMPLETED: 'CLOSED: its initial task was completed, and keepAlive was not set.',
+    TASK_FAILED: 'FAILED: its initial task failed, and keepAlive was not set.',
   }),
 })
 
@@ -38,7 +38,7 @@ const BrowserEngineEnum = enumTypeOf(BROWSER_ENGINE)
 
 export const ViewportType = builder.objectRef<Viewport>('Viewport').implement({
   authScopes: NEEDS.asItsField,
-  description: 'The size of the part of a page that can be seen.',
+  description: 'Size of the visible part of a page.',
   fields: (t) => ({
     width: t.exposeInt('width', { description: 'CSS pixels.' }),
     height: t.exposeInt('height', { description: 'CSS pixels.' }),
@@ -50,7 +50,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
   id: { description: 'Of this session, made by the server.', resolve: ({ id }) => id },
   authScopes: NEEDS.readOrWrite,
   description:
-    'A browser of its own, with everything that happens in it recorded. It stays, with its log, after it ended, until the server’s retention removes it. A key without READ sees, of what its mutation returns, the id, status, endReason, browser and times, and the options that it has just given; other fields are FORBIDDEN.',
+    'A browser of its own whose activity is recorded. It is kept, with its log, after it ended, until the server’s retention deletes it. In the result of a mutation, a key without READ sees the id, status, endReason, browser and times, and the options that it has just provided; other fields are FORBIDDEN.',
   fields: (t) => ({
     name: t.exposeString('name', {
       authScopes: readOrGiven('name'),
@@ -60,7 +60,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
     metadata: t.expose('metadata', {
       authScopes: readOrGiven('metadata'),
       type: 'JSON',
-      description: 'Metadata of the client: an object, {} when none was given.',
+      description: 'Metadata of the client: an object; {} if none was provided.',
     }),
     status: t.expose('status', {
       authScopes: NEEDS.readOrWrite,
@@ -93,23 +93,23 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
     userAgent: t.exposeString('userAgent', {
       authScopes: readOrGiven('userAgent'),
       nullable: true,
-      description: 'The User-Agent that was asked for. Null: the browser’s own.',
+      description: 'Requested User-Agent. Null: the browser default.',
     }),
     locale: t.exposeString('locale', {
       authScopes: readOrGiven('locale'),
       nullable: true,
-      description: 'The language that was asked for, a BCP 47 tag. Null: the browser’s own.',
+      description: 'Requested language, a BCP 47 tag. Null: the browser default.',
     }),
     timezone: t.exposeString('timezone', {
       authScopes: readOrGiven('timezone'),
       nullable: true,
-      description: 'The time zone that was asked for, an IANA name. Null: the server’s own.',
+      description: 'Requested time zone, an IANA name. Null: that of the server.',
     }),
     egress: t.field({
       authScopes: readOrGiven('egress'),
       type: EgressModeEnum,
       description: 'Which hosts its pages can reach.',
-      // Sessions of before there were such rules reached everything.
+      // Sessions created before these rules existed had unrestricted access.
       resolve: ({ egress }) => egress?.mode ?? 'OPEN',
     }),
     allowedHosts: t.field({
@@ -128,22 +128,22 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
     }),
     keepAlive: t.exposeBoolean('keepAlive', {
       authScopes: readOrGiven('keepAlive'),
-      description: 'True: it has no idle timeout. maxDurationSeconds applies all the same.',
+      description: 'True: it has no idle timeout. maxDurationSeconds still applies.',
     }),
     idleTimeoutSeconds: t.exposeInt('idleTimeoutSeconds', {
       authScopes: readOrGiven('idleTimeoutSeconds'),
       description:
-        'Seconds without activity after which it ends as TIMED_OUT, unless keepAlive. Watching is no activity.',
+        'Seconds without activity after which it ends as TIMED_OUT, unless keepAlive. Watching does not count as activity.',
     }),
     maxDurationSeconds: t.exposeInt('maxDurationSeconds', {
       authScopes: readOrGiven('maxDurationSeconds'),
       description:
-        'Seconds after which it ends as TIMED_OUT, whatever happens: from startedAt, or from createdAt while it has not started.',
+        'Seconds after which it ends as TIMED_OUT, regardless of activity: from startedAt, or from createdAt while it has not started.',
     }),
     createdAt: t.expose('createdAt', {
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
-      description: 'When it was asked for.',
+      description: 'Creation time.',
     }),
     startedAt: t.expose('startedAt', {
       authScopes: NEEDS.readOrWrite,
@@ -154,7 +154,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
     lastActivityAt: t.expose('lastActivityAt', {
       authScopes: NEEDS.read,
       type: 'DateTime',
-      description: 'When someone last did something with it; its creation and its start count.',
+      description: 'Time of the last activity; its creation and its start count.',
     }),
     expiresAt: t.expose('expiresAt', {
       authScopes: NEEDS.readOrWrite,
@@ -177,24 +177,24 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       authScopes: NEEDS.read,
       nullable: true,
       description:
-        'The server process that holds it, or held it. Null only while queued on an installation of several machines.',
+        'The server process that runs it, or ran it. Null only while queued on an installation of several machines.',
     }),
     currentUrl: t.exposeString('currentUrl', {
       authScopes: NEEDS.read,
       nullable: true,
       description:
-        'URL of its first page, the last one known after it ended: "about:blank" before the first navigation. Null before its browser runs.',
+        'URL of its first page, or the last known one after it ended: "about:blank" before the first navigation. Null before its browser runs.',
     }),
     title: t.exposeString('title', {
       authScopes: NEEDS.read,
       nullable: true,
       description:
-        'Title of its first page, the last one known after it ended: empty where the page has none. Null before its browser runs.',
+        'Title of its first page, or the last known one after it ended: empty if the page has none. Null before its browser runs.',
     }),
     navigationCount: t.exposeInt('navigationCount', { authScopes: NEEDS.read, description: 'Navigations in its log.' }),
     consoleMessageCount: t.exposeInt('consoleMessageCount', {
       authScopes: NEEDS.read,
-      description: 'Lines of the console in its log.',
+      description: 'Console messages in its log.',
     }),
     networkRequestCount: t.exposeInt('networkRequestCount', {
       authScopes: NEEDS.read,
@@ -209,14 +209,14 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
   }),
 })
 
-/** UUID of a session's id. Throws NotFound for what is no such id, as for what does not exist. */
+/** UUID of a session's id. Throws NotFound for a malformed id, as for a missing session. */
 export function sessionUuid(id: string): string {
   const uuid = uuidOf('Session', id)
   if (!uuid) throw new NotFound('session')
   return uuid
 }
 
-/** The caller's session of this id. Throws NotFound, also for another owner's. */
+/** The caller's session with this id. Throws NotFound, also for another owner's. */
 export async function requireSession(context: Context, scope: Scope, id: string): Promise<SessionSnapshot> {
   const { owner } = context.require(scope)
   const session = await context.sessions.find(owner, sessionUuid(id))

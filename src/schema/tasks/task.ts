@@ -20,7 +20,7 @@ export const TaskStatusEnum = builder.enumType('TaskStatus', {
     RUNNING: 'The model works on it, or it waits for its session to run.',
     COMPLETED: 'The model finished it; see result.',
     FAILED: 'It could not be done, or came to one of its limits; see error.',
-    CANCELLED: 'Someone cancelled it, or ended its session.',
+    CANCELLED: 'It was canceled, or its session ended.',
   }),
 })
 
@@ -64,7 +64,7 @@ const Task = builder.node(builder.objectRef<TaskRecord>('Task'), {
     createdAt: t.expose('createdAt', {
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
-      description: 'When it was asked for.',
+      description: 'Creation time.',
     }),
     endedAt: t.expose('endedAt', {
       authScopes: NEEDS.readOrWrite,
@@ -119,7 +119,7 @@ builder.mutationFields((t) => ({
   }),
 }))
 
-/** UUID of a task's id. Throws NotFound for what is no such id, as for what does not exist. */
+/** UUID of a task's id. Throws NotFound for a malformed id, as for a missing task. */
 function taskUuid(id: string): string {
   const uuid = uuidOf('Task', id)
   if (!uuid) throw new NotFound('task')

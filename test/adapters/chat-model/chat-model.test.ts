@@ -40,7 +40,7 @@ function talk(chat: ChatModel = model(), historyCharacters = 100_000) {
     conversation.next({ text: null, answers: [], view: null, ...input }, signal)
 }
 
-/** What the model is told, and the replies it gives one after the other. */
+/** Prompts of the model, and its replies, one after the other. */
 function replies(...given: Reply[]): void {
   server.script = ({ request }) => given[Math.min(request, given.length) - 1]!
 }
@@ -80,7 +80,7 @@ describe.each(PROVIDERS)('%s', (provider, path, keyHeader) => {
     for (const told of ['Be exact.', 'Click both.', 'two buttons', '"click"', '"stream":true'])
       expect(one).toContain(told)
     for (const told of ['Click both.', 'answer 0', 'answer 1', 'no button', 'e2']) expect(two).toContain(told)
-    // What was seen before is not seen any more.
+    // Earlier snapshots are no longer included.
     expect(two).not.toContain('two buttons')
     expect(one + two!).not.toContain(API_KEY)
   })

@@ -64,7 +64,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** Each kind of traffic to an address; what it says, or "failed". */
+/** Each kind of traffic to an address; returns the response, or "failed". */
 const KINDS: Readonly<Record<string, (page: Page, address: string) => Promise<string>>> = {
   fetch: (page, address) =>
     page.evaluate(
@@ -138,7 +138,7 @@ const KINDS: Readonly<Record<string, (page: Page, address: string) => Promise<st
     ),
 }
 
-/** A real browser whose only way out is the proxy. */
+/** A real browser whose only network access is the proxy. */
 async function launch(opened: Browser): Promise<Page> {
   const launched = await chromium.launch({
     executablePath: findBrowserExecutable(null),
@@ -253,7 +253,7 @@ describe('a real browser', () => {
     expect(await KINDS['fetch']!(page, `127.0.0.1:${home.port}`)).toBe('reached')
     expect(await KINDS['webSocket']!(page, `127.0.0.1:${home.port}`)).toBe('reached')
     expect((await page.goto(`https://127.0.0.1:${secure.port}/page`))?.status()).toBe(200)
-    // It connects once more after it has been told to trust a certificate.
+    // It reconnects after it was configured to trust a certificate.
     expect([...new Set(upstream.asked)]).toEqual([
       `GET http://127.0.0.1:${home.port}/page`,
       `GET http://127.0.0.1:${home.port}/fetch`,

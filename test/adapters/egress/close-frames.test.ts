@@ -30,7 +30,7 @@ const closing = (code: number, reason: string) =>
   Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)])
 const MASK = Buffer.from([1, 2, 3, 4])
 
-/** A tunnel that is watched, and what is told of it. */
+/** An observed tunnel, and the reports about it. */
 function watched() {
   const [client, target] = [new PassThrough(), new PassThrough()]
   const ends: WebSocketEnd[] = []
@@ -40,7 +40,7 @@ function watched() {
   return { client, target, ends }
 }
 
-/** Emitted as a socket does: what was written is heard at once. */
+/** Emitted as by a socket: written data is received immediately. */
 function say(side: PassThrough, bytes: Buffer | string, pieces: readonly number[] = []): void {
   let rest = Buffer.from(bytes)
   for (const size of pieces) {

@@ -12,11 +12,11 @@ export const NONE: EgressPolicy = { ...OPEN, mode: 'NONE' }
 export interface Browser {
   proxy: EgressProxy
   port: number
-  /** Of the latest policy. */
+  /** Outcomes of the latest policy. */
   outcomes: ConnectionOutcome[]
 }
 
-/** What a test opens; all of it is closed after the test. */
+/** Resources of a test, closed after the test. */
 export class EgressStage {
   #opened = new AsyncDisposableStack()
 
@@ -70,7 +70,7 @@ export class EgressStage {
 
 export const echo = (socket: Socket) => void socket.pipe(socket)
 
-/** Says it, hangs up, and returns what comes back. */
+/** Sends the data, hangs up, and returns the response. */
 export async function answerTo(socket: Socket, text: string): Promise<string> {
   socket.end(text)
   return Buffer.concat(await socket.toArray()).toString()

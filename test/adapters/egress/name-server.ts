@@ -1,13 +1,13 @@
 import { createSocket } from 'node:dgram'
 import { isIPv4 } from 'node:net'
 
-/** What is said of a name: addresses, an alias, or one of these. */
+/** Records of a name: addresses, an alias, or one of these. */
 export type Records = readonly string[] | { alias: string } | 'silence' | 'failure'
 
 export interface NameServer {
-  /** As dns.setServers takes it. */
+  /** In the format of dns.setServers. */
   address: string
-  /** Every question so far, in order: "A example.test". */
+  /** All queries so far, in order: "A example.test". */
   questions: string[]
   close(): Promise<void>
 }
@@ -16,8 +16,8 @@ const TYPES: Readonly<Record<number, string>> = { 1: 'A', 5: 'CNAME', 28: 'AAAA'
 const [NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME] = [0, 2, 3]
 
 /**
- * A DNS server on 127.0.0.1 that says of each name what the function returns; null: there is no such name. Addresses may
- * be asked for again, so the answer may change.
+ * A DNS server on 127.0.0.1 that answers with the result of the function; null: the name does not exist. Addresses
+ * may be queried repeatedly, so the result may change.
  */
 export async function startNameServer(recordsOf: (name: string) => Records | null, ttl = 0): Promise<NameServer> {
   const questions: string[] = []
@@ -88,7 +88,7 @@ function encodeName(name: string): Buffer {
   return Buffer.concat([...labels, Buffer.alloc(1)])
 }
 
-/** IPv6 with all of its eight parts written out. */
+/** IPv6 with all eight groups written out. */
 function encodeAddress(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
   const parts = Buffer.alloc(16)

@@ -11,7 +11,7 @@ import { through } from './socks-client.ts'
 leakGate()
 const stage = new EgressStage()
 
-/** "NotAllowed", or the word that came back. */
+/** "NotAllowed", or the received word. */
 async function tried(port: number, host: string, target: number): Promise<string> {
   try {
     return await answerTo(await through(port, host, target), 'through')
@@ -20,7 +20,7 @@ async function tried(port: number, host: string, target: number): Promise<string
   }
 }
 
-/** The rule that blocked, the code of another failure, or null, in order. Outcomes come on a way of their own. */
+/** The blocking rule, the code of another failure, or null, in order. Outcomes arrive on a separate channel. */
 async function failures({ outcomes }: Browser, count: number): Promise<(string | null)[]> {
   await expect.poll(() => outcomes.length).toBe(count)
   return outcomes.map(({ failure }) => failure && (failure.rule ?? failure.code))
@@ -29,7 +29,7 @@ async function failures({ outcomes }: Browser, count: number): Promise<(string |
 describe('a name', () => {
   test('is resolved once, and the address that was judged is the one connected to', async () => {
     const target = await stage.serve(echo)
-    // Whoever asks again gets another address.
+    // Each query gets another address.
     const answers = new Map<string, number>()
     const server = await stage.names((name) => {
       const count = (answers.get(name) ?? 0) + 1
@@ -45,7 +45,7 @@ describe('a name', () => {
       dnsMs: expect.any(Number),
       peer: { address: '127.0.0.1', port: target },
     })
-    // The next connection is judged by what it gets.
+    // The next connection is checked by its own address.
     expect(await tried(browser.port, 'rebound.test', target)).toBe('NotAllowed')
     expect(await failures(browser, 2)).toEqual([null, 'loopback address'])
   })
@@ -101,7 +101,7 @@ describe('a name', () => {
     const target = await stage.serve(echo)
     const silent = stage.own(await openSilentPort(), (opened) => opened.close())
     const server = await stage.names((name) =>
-      // Nothing listens on [::1], and nothing takes connections on the silent port of 127.0.0.1.
+      // Nothing listens on [::1], and the silent port of 127.0.0.1 accepts no connections.
       name === 'dual.test' ? ['0:0:0:0:0:0:0:1', '127.0.0.1'] : ['127.0.0.1', '127.0.0.2'],
     )
     const browser = await stage.browser(OPEN, {
@@ -109,7 +109,7 @@ describe('a name', () => {
       limits: { staggerMs: 20, connectMs: 60_000 },
     })
     expect(await tried(browser.port, 'dual.test', target)).toBe('through')
-    // Refused on 127.0.0.2, but 127.0.0.1 may still answer: it is not given up before its time.
+    // Refused on 127.0.0.2, but 127.0.0.1 may still respond: it is not given up before its timeout.
     const pending = through(browser.port, 'slow.test', silent.port)
     silent.wake()
     ;(await pending).destroy()
@@ -173,7 +173,7 @@ test('names of this machine: localhost, the hosts file, the search domains', asy
     'A wiki.other.test',
   ])
   expect(await tried(browser.port, 'a.b.c', target)).toBe('through')
-  // A dot at the end: this name and no other.
+  // A trailing dot: exactly this name.
   expect(await tried(browser.port, 'wiki.', target)).toBe('HostUnreachable')
   expect(server.questions.filter((question) => question.startsWith('A ')).slice(2)).toEqual(['A a.b.c', 'A wiki'])
 })

@@ -10,10 +10,10 @@ const REPLIES = [
   'ConnectionRefused',
 ]
 const GREETING = [5, 1, 0]
-/** Of the method, and of the connection. */
+/** Bytes of the responses to the method and the connection. */
 const ANSWER_BYTES = 2 + 10
 
-/** Opens a connection as a browser does, paused. Rejects with the name of the reply when it is refused. */
+/** Opens a connection like a browser, paused. Rejects with the name of the reply if it is refused. */
 export async function through(port: number, host: string, hostPort: number): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
   const name = Buffer.from(host)
@@ -28,7 +28,7 @@ export async function through(port: number, host: string, hostPort: number): Pro
   return socket
 }
 
-/** So many bytes at least, and the socket paused. */
+/** At least that many bytes; pauses the socket. */
 function firstOf(socket: Socket, length: number): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   let bytes = Buffer.alloc(0)
@@ -46,7 +46,7 @@ function firstOf(socket: Socket, length: number): Promise<Buffer> {
   return promise
 }
 
-/** Sends bytes to the proxy and returns what it says until it hangs up. */
+/** Sends bytes to the proxy and returns its output until it hangs up. */
 export async function say(port: number, bytes: readonly number[] | Buffer): Promise<Buffer> {
   const socket = connect(port, '127.0.0.1')
   const pieces: Buffer[] = []

@@ -7,7 +7,7 @@ export interface TestSocksServer {
   close(): Promise<void>
 }
 
-/** A SOCKS5 server on 127.0.0.1 that wants to know who asks, and to which every name is this machine. */
+/** A SOCKS5 server on 127.0.0.1 that requires credentials, and resolves every name to this machine. */
 export async function startSocksServer(user: { username: string; password: string }): Promise<TestSocksServer> {
   const asked: string[] = []
   const sockets = new Set<Socket>()

@@ -10,7 +10,7 @@ import { through } from './socks-client.ts'
 leakGate()
 const stage = new EgressStage()
 
-/** Runs code in the threads of this process that begin while it is attached, as a debugger would. */
+/** Runs code in new threads of this process while it is attached, like a debugger. */
 async function attachToThreads(): Promise<{ run(code: string): Promise<void> }> {
   const session = new Session()
   session.connect()
@@ -102,7 +102,7 @@ test('egress that is closed opens nothing, and what it opened is gone', async ()
 test('a fault of whoever hears an outcome is theirs', async () => {
   const egress = stage.egress()
   const faults: unknown[] = []
-  // Whoever opens the first proxy starts the thread, and does not own it.
+  // Opening the first proxy starts the thread, but does not own it.
   const first = await ownedBy({ fail: () => faults.push('of the first') }, () => egress.open())
   const proxy = await egress.open()
   await ownedBy({ fail: (error) => faults.push(error) }, () =>

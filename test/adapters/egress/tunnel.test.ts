@@ -56,7 +56,7 @@ describe('a tunnel', () => {
     const events: string[] = []
     for (const event of ['data', 'end', 'error']) client.on(event, () => events.push(event))
     client.resume()
-    // What came first would be here before this answer.
+    // Anything sent earlier would have arrived before this response.
     expect(await answerTo(await through(port, '127.0.0.1', other), 'hello')).toBe('hello')
     expect(events).toEqual(kind === 'FIN' ? ['data'] : [])
     client.write('first')
@@ -101,7 +101,7 @@ describe('a tunnel', () => {
       same = sent === before ? same + 1 : 0
       before = sent
     }
-    // What the kernel's buffers of three connections hold, and no more.
+    // No more than the kernel's buffers of three connections.
     expect(before).toBeLessThan(size / 2)
     let received = 0
     for await (const piece of client) received += (piece as Buffer).length

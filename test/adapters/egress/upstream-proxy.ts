@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 
 export interface TestUpstream {
   port: number
-  /** What it was asked for: "CONNECT site.test:443", "GET http://site.test/a". */
+  /** Requests received: "CONNECT site.test:443", "GET http://site.test/a". */
   asked: string[]
   /** So far. */
   connectionCount(): number
@@ -15,15 +15,15 @@ export interface TestUpstream {
 }
 
 export interface UpstreamManners {
-  /** user:password; others are answered with 407. */
+  /** user:password; others get 407. */
   credentials?: string
-  /** As many proxies do, it tunnels to no port but this. */
+  /** Like many proxies, it tunnels only to this port. */
   tunnelsTo?: number
   /** For https. */
   tls?: { key: string; cert: string }
 }
 
-/** A forward proxy on 127.0.0.1, to which every name is this machine. */
+/** A forward proxy on 127.0.0.1 that resolves every name to this machine. */
 export async function startUpstream(manners: UpstreamManners = {}): Promise<TestUpstream> {
   const asked: string[] = []
   const headers: TestUpstream['headers'] = []

@@ -38,7 +38,7 @@ interface Answer {
   body: string
 }
 
-/** A request as a browser makes it: through a connection of the proxy, in origin form. */
+/** A request like a browser's: through a connection of the proxy, in origin form. */
 async function ask(
   agent: Agent,
   port: number,
@@ -85,7 +85,7 @@ class BrowserAgent extends Agent {
   }
 }
 
-/** Says it, and waits until the end of what is awaited has come back; TLS has no half-open connections. */
+/** Sends the data, and waits until the end of the expected response has arrived; TLS has no half-open connections. */
 async function hears(socket: Socket, text: string, end: string): Promise<string> {
   let heard = ''
   socket.setEncoding('latin1').on('data', (piece: string) => (heard += piece))
@@ -167,7 +167,7 @@ describe.each(['http', 'https'])('an upstream of %s', (scheme) => {
       `GET http://127.0.0.1:${port}/again`,
     ])
     expect(headers[0]!['proxy-connection']).toBeUndefined()
-    // As many to the upstream as the browser has opened.
+    // One connection to the upstream for each of the browser's.
     expect([agent.opened, connectionCount()]).toEqual([2, 2])
     await expect.poll(() => browser.outcomes.map(({ failure }) => failure)).toEqual([null, null])
   })
@@ -289,7 +289,7 @@ describe('with an upstream', () => {
     for (const host of ['10.0.0.1', '127.0.0.1', 'private.test', '169.254.169.254', 'metadata.google.internal']) {
       await expect(through(browser.port, host, 80)).rejects.toThrow('NotAllowed')
     }
-    // A name that only the upstream may know could be anything.
+    // A name known only to the upstream could be any host.
     await expect(through(browser.port, 'unknown.test', 80)).rejects.toThrow('HostUnreachable')
     const open = await stage.browser(over(url), egress)
     await expect(through(open.port, '169.254.169.254', 80)).rejects.toThrow('NotAllowed')
@@ -369,7 +369,7 @@ test('one that hangs up before the browser sends anything is connected to again'
   const closed = once(sockets[0]!, 'close')
   sockets[0]!.resetAndDestroy()
   await closed
-  // The proxy has heard of it by the time that it has opened another one.
+  // The proxy knows about it by the time that it has opened another one.
   stage.own(await through(port, '127.0.0.1', 80), (socket) => void socket.destroy())
   expect(await hears(early, 'GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n', 'ok')).toMatch(/^HTTP\/1.1 200/)
   expect(sockets).toHaveLength(3)

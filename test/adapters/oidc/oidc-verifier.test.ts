@@ -145,7 +145,7 @@ describe('the keys of the provider', () => {
     try {
       expect(await verifier.verify(token)).not.toBeNull()
       await expect(verifier.verify(unknown)).rejects.toThrow(IdentityProviderDown)
-      // One that knows no key yet cannot tell.
+      // A verifier without keys cannot decide.
       await expect(newVerifier().verify(token)).rejects.toThrow(IdentityProviderDown)
     } finally {
       await provider.resume()

@@ -136,7 +136,7 @@ describe('dialogs', () => {
 
   test('nobody has to answer', async () => {
     await open('/dialogs')
-    // Answered only when the step is over: a dialog that opens during a step is left to the next one.
+    // Answered only after the step: a dialog that opens during a step is left to the next one.
     const asked = Promise.withResolvers<ServerResponse>()
     const held = createServer((_, response) => asked.resolve(response)).listen(0, '127.0.0.1')
     onTestFinished(() => void held.close())
@@ -204,7 +204,7 @@ describe('whatever the page does, a step ends', () => {
       { signal: AbortSignal.timeout(700) },
     )
     expect(looping.error?.code).toBe('TIMEOUT')
-    // The loop of the script has been ended; the page has one of its own.
+    // The script's loop has been stopped; the page has one of its own.
     const click = await take(session, { click: { target: { css: '#hang' }, timeoutMs: 3_000 } })
     expect(click.error?.code).toBe('TIMEOUT')
     expect((await observe({ signal: AbortSignal.timeout(500) })).error?.code).toBe('TIMEOUT')

@@ -42,14 +42,14 @@ const done = async (given: Given) => {
   expect(outcome.error).toBeNull()
   return outcome
 }
-/** The step must fail: with which code, and what it says. */
+/** The step must fail; returns its code and message. */
 const failed = async (given: Given, more: Parameters<typeof take>[2] = {}) => {
   const outcome = await take(session, given, more)
   expect(outcome.error).not.toBeNull()
   return { ...outcome.error!, outcome }
 }
 
-/** Others may end meanwhile. */
+/** Other processes may end in the meantime. */
 const graphicsProcesses = () => {
   const all = testPool.processes()
   return processesWith('--type=gpu-process').filter((pid) => all.includes(pid))
@@ -83,7 +83,7 @@ describe('navigation', () => {
           const isReplaced = error?.code === 'NAVIGATION_INTERRUPTED'
           if (!isReplaced)
             told.add(`${path}: ${error?.message ?? JSON.stringify([details['finalUrl'], details['status']])}`)
-          // What the page before had asked for may be what is shown in the end: then it is no other.
+          // The pending navigation of the previous page may win: then it is not replaced.
           else expect((await done({ evaluate: { expression: 'location.href' } })).result).toMatch(/^chrome-error:/)
         }
       }
@@ -107,7 +107,7 @@ describe('navigation', () => {
     expect((await failed({ navigate: { url: 'file:///etc/passwd' } }, { refuse })).code).toBe('BLOCKED')
     expect((await failed({ openPage: { url: 'file:///etc/passwd' } }, { refuse })).code).toBe('BLOCKED')
     expect((await failed({ navigate: { url: `${site.url}/to-metadata` } }, { refuse })).code).toBe('BLOCKED')
-    // The browser tells of addresses a moment later.
+    // The browser reports addresses a moment later.
     await expect.poll(() => session.pages().map(({ url }) => url)).toEqual(['about:blank'])
   })
 
@@ -176,7 +176,7 @@ describe('acting on elements', () => {
     const outcomes = [
       await done({ fill: { target: { css: '#pass' }, value: secret } }),
       await done({ fill: { target: { css: '#code' }, value: secret } }),
-      // The page makes a text field of it while it is filled in.
+      // The page turns it into a text field while it is being filled in.
       await done({ fill: { target: { css: '#shown' }, value: secret } }),
       await done({ type: { target: { css: '#pass' }, text: secret } }),
       await done({ type: { text: secret } }),
@@ -252,7 +252,7 @@ describe('scripts and extraction', () => {
       { name: 'One', link: '/a', note: '1', all: 'One 1' },
       { name: 'Two', link: '/b', note: null, all: 'Two' },
     ])
-    // Names that every object has of itself are names like others.
+    // Names of built-in properties are names like any others.
     const named = JSON.parse('{"__proto__": "a", "constructor": "", "a": "i"}') as Record<string, string>
     const items = await taken({ target: { css: '#list li' }, as: 'LIST', fields: named })
     expect(JSON.stringify(items)).toBe(
@@ -318,7 +318,7 @@ describe('pictures and pages', () => {
       const { message } = await failed({ screenshot: target ? { target } : { fullPage: true } })
       expect(message).toMatch(/^The browser could not take this picture/)
     }
-    // It crashes at a picture of that size, and what is taken next may fail until it has started anew.
+    // It crashes on a picture of that size, and the next screenshot may fail until it has restarted.
     expect(graphicsProcesses()).toEqual(expect.arrayContaining(graphics))
     await done({ screenshot: {} })
   })

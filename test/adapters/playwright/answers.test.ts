@@ -5,7 +5,7 @@ import { answers } from '../../../src/adapters/playwright/cdp/targets/page-answe
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** A page that answers when it is told to. */
+/** A page that responds when the test says so. */
 function scene() {
   const answer = Promise.withResolvers<unknown>()
   const free = Promise.withResolvers<void>()

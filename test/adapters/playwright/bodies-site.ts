@@ -15,7 +15,7 @@ type Answer = [type: string | null, body: string | Buffer, headers?: Record<stri
 
 export const LARGE = 300_000
 
-/** What each path answers. */
+/** Response of each path. */
 const ANSWERS: Readonly<Record<string, Answer>> = {
   '/json': ['application/json', '{"greeting":"grüezi"}'],
   '/problem': ['application/problem+json', '{"title":"no stock"}', {}, 502],
@@ -61,7 +61,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   '/popup': ['text/html', `<script type=module>await (await fetch('/json?of-popup')).text(); window.close()</script>`],
 }
 
-/** What pages may use. */
+/** Helpers for pages. */
 const SCOPE = `
 const get = async (path, init) => (await fetch(path, init)).text()
 const post = (path, body, headers = {}) => get(path, { method: 'POST', body, headers })
@@ -69,7 +69,7 @@ const other = location.origin.replace('127.0.0.1', 'localhost')
 const done = () => console.log('done')
 `
 
-/** Answers with bodies of many kinds; what it is sent by POST it answers with its length. */
+/** Responds with bodies of many kinds; the response to a POST is the length of its body. */
 export async function startBodiesSite(): Promise<BodiesSite> {
   const scripts = new Map<string, string>()
   const server = createServer((request, response) => answer(request, response, scripts))

@@ -43,7 +43,7 @@ async function visit(
 
 type Request = EntryData['NETWORK_REQUEST']
 
-/** A text as it is, bytes as their list, else why there is none. */
+/** A text, the list of the bytes, or the reason why there is no body. */
 function received({ responseBody, responseBodyOmitted }: Request) {
   return responseBody === null ? responseBodyOmitted : contentOf(responseBody)
 }
@@ -65,7 +65,7 @@ async function done({ recorder }: Visit): Promise<void> {
   await expect.poll(() => recorder.texts(), { interval: 10 }).toContain('done')
 }
 
-/** What is received, by the path that is fetched. */
+/** Expected bodies, by fetched path. */
 const BY_PATH: Readonly<Record<string, string | number[] | null>> = {
   '/json': '{"greeting":"grüezi"}',
   '/problem': '{"title":"no stock"}',
@@ -128,7 +128,7 @@ test.each([
         sent(posted),
         received(await request(visited, '/missing.js')),
       ]).toEqual(expected)
-      // Of what had no body nothing is missing.
+      // A request without a body lacks nothing.
       expect(sent(failed)).toBeNull()
     },
     { bodies },

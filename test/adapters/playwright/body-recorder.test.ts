@@ -11,7 +11,7 @@ import { DEFAULT_CAPTURE } from '../../../src/ports/capture.ts'
 const OFTEN = { interval: 1 }
 const TEXT: BodyCapture = { bodies: 'TEXT', maxBodyBytes: 1_000, waitMs: 60_000 }
 
-/** A recording of a page, of which the browser tells what the test says. */
+/** A recording of a page with scripted browser events. */
 function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
   const { wire, hear, sent, answer, refuse, attach } = fakeWire(pipes)
   const targets = new TargetRegistry(wire)
@@ -20,11 +20,11 @@ function record(capture: Partial<BodyCapture> = {}, pipes = impatientPipes()) {
   const site = '/no/such/folder'
   const recording = new RecorderSet(wire, targets, recorder, true, site, logger, undefined, undefined, options)
   onTestFinished(() => recording.stop())
-  // It asks for the titles of pages every second.
+  // It requests the titles of pages every second.
   void targets.start()
   answer('Target.attachToBrowserTarget', { sessionId: 'own' })
   attach('page', 'page')
-  /** A request as far as its response. */
+  /** A request up to its response. */
   const begin = (requestId: string, type = 'Fetch', request: object = {}, response: object = {}) => {
     const shared = { requestId, loaderId: 'l', timestamp: 1, type }
     const url = `http://site/${requestId}`
@@ -229,7 +229,7 @@ describe('what a request sends that the browser tells only when asked', () => {
       hear('Network.requestWillBeSentExtraInfo', length(40), 'page')
     }
     expect(asked(ASK)).toBe(1)
-    // What is in files of the disk is not in it.
+    // Contents of files on disk are not included.
     answer(ASK, { postData: '--b without the file --b--', base64Encoded: false })
     end('1', 0)
     await expect

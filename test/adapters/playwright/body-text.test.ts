@@ -78,7 +78,7 @@ test('bytes under way are bounded, and what waits too long leaves', async () => 
   await expect(left).rejects.toThrow('late')
   ends.get('large')!()
   await large
-  // The third would be too much, and nobody overtakes it.
+  // The third would exceed the limit, and no later one overtakes it.
   await expect.poll(() => begun, OFTEN).toEqual(['large', 'a', 'b'])
   ends.get('a')!()
   await expect.poll(() => begun, OFTEN).toEqual(['large', 'a', 'b', 'c'])

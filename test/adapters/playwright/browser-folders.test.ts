@@ -27,7 +27,7 @@ function allBelow(folder: string): Map<string, Stats> {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name)
     const stats = lstatSync(path, { throwIfNoEntry: false })
-    // What a browser makes comes and goes.
+    // Files of a browser come and go.
     if (!stats) continue
     found.set(path, stats)
     if (stats.isDirectory()) for (const [inner, its] of allBelow(path)) found.set(inner, its)
@@ -35,7 +35,7 @@ function allBelow(folder: string): Map<string, Stats> {
   return found
 }
 
-// Else the browser is ourselves, and there is no border to hold.
+// Otherwise the browser runs as the same user, without isolation to test.
 describe.skipIf(!isRoot)('where the browser has a user of its own (only root gives it one)', () => {
   test('nothing that we write lies where it could put something else', async () => {
     const pool = await startTestPool({ warm: 0 })
@@ -50,7 +50,7 @@ describe.skipIf(!isRoot)('where the browser has a user of its own (only root giv
     expect((await take(session, { extract: { target: { css: '#out' } } })).result).toBe('given.txt:text/plain:hello')
 
     const [dir] = readdirSync(pool.directory).map((name) => join(pool.directory, name))
-    // A video is begun with the first picture that there is of the page.
+    // A video starts with the first frame of the page.
     await expect.poll(() => [...allBelow(dir!).keys()].some((path) => path.endsWith('.webm'))).toBe(true)
     const all = allBelow(dir!)
     const uid = all.get(join(dir!, 'downloads'))!.uid

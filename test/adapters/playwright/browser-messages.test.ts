@@ -21,7 +21,7 @@ let recorder: RecordingRecorder
 let server: Server
 let url: string
 
-/** Another origin of the same server, which allows nobody. */
+/** Another origin of the same server, without CORS permissions. */
 const elsewhere = () => url.replace('127.0.0.1', 'localhost')
 
 beforeAll(async () => {
@@ -110,7 +110,7 @@ test('issues of a document and of its elements', async () => {
     message: 'The Content Security Policy was violated: script-src-elem, inline violation.',
     url: `${url}/quirks`,
   })
-  // Each document has its own; a busy machine may be too late to look at the element.
+  // Each document has its own; on a busy machine it may be too late to inspect the element.
   const elements = async () => {
     await take(session, { reload: {} })
     return of('ContentSecurityPolicyIssue').map(({ affectedElement }) => affectedElement)

@@ -11,7 +11,7 @@ import { logger } from './test-pool.ts'
 const KIB = 1024
 const LIMITS = { parsed: 64 * KIB, relayed: 256 * KIB, unfinished: 1024 * KIB, skipped: 4096 * KIB }
 
-/** A browser of which the test has the far ends of both pipes. */
+/** A browser with the far ends of both pipes in the test. */
 function open(pipes: BrowserPipes = impatientPipes(LIMITS)) {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const wire = new CdpConnection(input, output, '/no/such/folder', pipes, logger)
@@ -60,7 +60,7 @@ test('a line or a request that is too large is left out and told by its ends, in
   const large = line(filler(3_000_000))
   for (let at = 0; at < large.length; at += 65_536) say(large.slice(at, at + 65_536))
   say(line('between'))
-  // All at once, as it comes where the other side is faster.
+  // All together, as it arrives when the other side is faster.
   say(`{"method":"Network.requestWillBeSent","params":{"requestId":"7.1","x":"${filler(70_000)}"},"sessionId":"p2"}\0`)
   say(line('after'))
   expect(heard).toEqual([
@@ -98,7 +98,7 @@ test('an answer that is too large is an error for whoever asked: Playwright, and
   say(`{"id":12,"result":{"value":"${filler(300_000)}"},"sessionId":"page"}\0`)
   const error = { code: -32_000, message: expect.stringContaining('too large to process') as string }
   await expect.poll(() => toPlaywright).toEqual([{ id: 12, sessionId: 'page', error }])
-  // Nobody asked: there is nobody to tell.
+  // A response without a request has no receiver.
   say(`{"id":1999999999,"result":{"value":"${filler(300_000)}"}}\0`)
   expect(await misbehavior()).toBeNull()
 })
@@ -132,7 +132,7 @@ test('an answer to a client may have more, an event of its session too; beyond t
     ['event too large', 'Fetch.requestPaused'],
   ])
   expect(await misbehavior()).toBeNull()
-  // What is not the client's has the lower limit also while one is there.
+  // Messages for others have the lower limit even while a client is attached.
   inPieces(`{"method":"Page.windowOpen","params":{"x":"${filler(200_000)}"},"sessionId":"page"}\0`)
   expect(await misbehavior()).toMatch(/Page\.windowOpen event is too large to process \(\d+ bytes\)/)
 })
@@ -153,7 +153,7 @@ test.each([
   const { wire, say, misbehavior } = open()
   say(`${message}\0`)
   expect(await misbehavior()).toMatch(/too large to process|not valid/)
-  // What it says until its session has ended is still heard.
+  // Messages until the end of its session are still received.
   let heard = 0
   wire.on('Runtime.consoleAPICalled', () => heard++)
   say(line('last words'))

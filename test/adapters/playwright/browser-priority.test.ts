@@ -26,7 +26,7 @@ function startPriority(lasts = Promise.resolve()): BrowserPriority {
   return priority
 }
 
-/** So many milliseconds in which the browser takes a share of the server's thread. */
+/** The given milliseconds, in which the browser takes a share of the server's thread. */
 async function pass(priority: BrowserPriority, milliseconds: number, share: number): Promise<void> {
   for (let passed = 0; passed < milliseconds; passed += 10) {
     await vi.advanceTimersByTimeAsync(10)

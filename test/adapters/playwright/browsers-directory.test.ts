@@ -8,8 +8,8 @@ import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/brows
 import { logger, startTestPool } from './test-pool.ts'
 
 /**
- * Something puts a file into a directory each time that it was emptied: what the kernel says then, which no writer brings
- * about for sure. Returns how often it was said, and how to end it.
+ * Adds a file to a directory each time it was emptied: simulates the kernel's error, which no writer can cause
+ * reliably. Returns the number of times, and a function that stops it.
  */
 function keepFilled(directory: string): { refusals: () => number; end: () => void } {
   const { rm } = files

@@ -8,7 +8,7 @@ import { BrowserProcess } from '../../../src/adapters/playwright/launch/browser-
 import { BrowsersDirectory } from '../../../src/adapters/playwright/launch/browsers-directory.ts'
 import { logger } from './test-pool.ts'
 
-/** What every look at the clock takes. */
+/** Duration of each poll. */
 const LOOK_MS = 50
 
 test('the time that messages of a browser take counts against its own priority', async () => {

@@ -2,7 +2,7 @@ import { expectTypeOf, test } from 'vitest'
 import type { CdpArguments, CdpMethod, CdpResult } from '../../../src/adapters/playwright/cdp/protocol/cdp-commands.ts'
 import type { CdpEvent } from '../../../src/adapters/playwright/cdp/protocol/cdp-events.ts'
 
-// Checked by the compiler: what is misspelled in a command of ours must not get as far as a browser.
+// Checked by the compiler: a misspelled command must not reach a browser.
 
 test('methods and events are those of the protocol', () => {
   expectTypeOf<'Page.navigate'>().toExtend<CdpMethod>()

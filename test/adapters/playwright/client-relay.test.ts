@@ -19,7 +19,7 @@ interface Sent {
   sessionId?: string
 }
 
-/** A browser that reads when the test reads, and says what the test says; clients attach to it as root 1, root 2 … */
+/** A browser whose reads and messages the test controls; clients attach to it as root 1, root 2 … */
 function scripted(highWaterMark = 64) {
   const [input, output] = [new PassThrough({ highWaterMark }), new PassThrough()]
   const wire = new CdpConnection(
@@ -128,7 +128,7 @@ test('while the browser does not read, no client is read', async () => {
     expect(client.pause).toHaveBeenCalledOnce()
     expect(client.resume).not.toHaveBeenCalled()
   }
-  // One for each of them would be more than Node takes without a warning.
+  // One listener for each would exceed Node's warning threshold.
   expect(input.listenerCount('drain')).toBeLessThan(10)
   const commands: Sent[] = []
   await vi.waitFor(() => {
@@ -218,7 +218,7 @@ describe('what a client does is told', () => {
       { type: 'CLOSE_PAGE', success: true },
     ])
     expect(acts).toHaveLength(60)
-    // Those that the browser will never answer do not count as unanswered.
+    // Commands that the browser will never answer do not count as unanswered.
     expect(client.close).not.toHaveBeenCalled()
   })
 

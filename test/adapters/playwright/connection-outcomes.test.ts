@@ -35,7 +35,7 @@ beforeEach(() => void vi.useFakeTimers({ now: 1_800_000_000_000 }))
 afterEach(() => void vi.useRealTimers())
 
 describe('why a connection failed', () => {
-  /** What is said of a request that begins now, and when. */
+  /** Outcome for a request that begins now, and its time. */
   function asked(outcomes: ConnectionOutcomes, text: string, url = 'http://site.test/a'): string[] {
     const said: string[] = []
     outcomes.explain(text, url, Date.now(), (told) => said.push(told))
@@ -94,7 +94,7 @@ describe('why a connection failed', () => {
 })
 
 describe('who answered', () => {
-  /** What is read of one. */
+  /** The members that are read from a response. */
   const response = (members: Partial<CdpResponse> = {}) =>
     ({
       url: 'http://site.test/a',

@@ -27,14 +27,14 @@ const run = async (expression: string) => {
   expect(error).toBeNull()
 }
 
-/** The lines that a script writes. */
+/** The console messages of a script. */
 async function logged(script: string): Promise<Line[]> {
   const before = recorder.of('CONSOLE_MESSAGE').length
   await run(`{ ${script} }; 0`)
   return recorder.of('CONSOLE_MESSAGE').slice(before)
 }
 
-/** The line that a script writes once everything in it could be read: a busy machine reads less. */
+/** A script's console message once everything in it could be read: a busy machine reads less. */
 async function whole(script: string): Promise<{ line: Line; values: ConsoleValue[] }> {
   let line: Line | undefined
   await expect

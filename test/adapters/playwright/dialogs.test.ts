@@ -10,7 +10,7 @@ afterEach(() => void vi.useRealTimers())
 
 type Opening = (event: { type: string; message: string }, sessionId: string) => void
 
-/** A page p1, and a popup p2 of it, of which Playwright has not made a page. */
+/** A page p1, and its popup p2, for which Playwright has no page. */
 function scene() {
   let hear: Opening = () => undefined
   const wire = { on: (_: string, listener: Opening) => void (hear = listener) }
@@ -42,7 +42,7 @@ function scene() {
   }
 }
 
-/** When it is answered by nobody, in milliseconds, and how. */
+/** When and how an unanswered dialog ends, in milliseconds. */
 async function endOf({ answers }: { answers: string[] }): Promise<[number, string | undefined]> {
   const started = Date.now()
   for (let waited = 0; waited < 60_000 && answers.length === 0; waited += 500) await vi.advanceTimersByTimeAsync(500)

@@ -18,7 +18,7 @@ import { logger, startTestPool } from './test-pool.ts'
 
 const MIB = 1024 * 1024
 
-/** Keeps all that browsers say from us, and from them that downloads are canceled. Returns how to let it through. */
+/** Blocks all messages of browsers, and cancellations of downloads to them. Returns a function that unblocks them. */
 function deafen(): () => void {
   const { tell } = CdpConnection.prototype
   const hearing = vi.spyOn(CdpConnection.prototype, 'work').mockReturnValue(false)
@@ -36,7 +36,7 @@ function deafen(): () => void {
   return restore
 }
 
-/** Of the size of files: what holds, and what it may be raised to. */
+/** Soft and hard limit of the file size. */
 function fileLimits(pid: number): string[] {
   const [, soft, hard] = /^Max file size\s+(\S+)\s+(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))!
   return [soft!, hard!]
@@ -47,7 +47,7 @@ test.skipIf(prlimitPath() === null)(
   async () => {
     const site = await startDownloadSite()
     onTestFinished(() => site.close())
-    // Should it not be ended at its own bound, it is at that of all files.
+    // If its own limit fails, the limit of all files ends it.
     const testPool = await startTestPool({ warm: 0, tempLimitBytes: 2_048 * MIB })
     const { session, recorder } = await testPool.start()
     recorder.roomBytes = 4 * MIB
@@ -114,7 +114,7 @@ describe('the file of a download counts once in the quota of its owner, whatever
   const quota = 4 * MIB
   const bytes = 2 * MIB
 
-  /** A browser that writes what a test has it write. `left`: what another file of the owner may have. */
+  /** A browser that writes the given data. `left`: remaining quota for other files of the owner. */
   function start() {
     const folder = mkdtempSync(join(tmpdir(), 'tw-'))
     const [downloads, temporary] = [join(folder, 'downloads'), join(folder, 'tmp')]
@@ -176,7 +176,7 @@ describe('the file of a download counts once in the quota of its owner, whatever
     expect(left()).toBe(quota)
     progress('g', { state: 'canceled', receivedBytes: bytes })
     await expect.poll(() => recorder.of('DOWNLOAD')).toMatchObject([{ failure: 'quota exceeded' }])
-    // The browser gives it its name all the same, and is slow to remove it.
+    // The browser renames it nevertheless, and is slow to remove it.
     renameSync(nameless, named('g'))
     writeFileSync(named('untold'), Buffer.alloc(MIB))
     await expect.poll(left).toBe(quota - MIB)

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FairTurns, type Turns } from '../../../src/adapters/playwright/cdp/pipe/fair-turns.ts'
 
 const SECOND = 1_000
-/** Milliseconds of work that a piece takes. */
+/** Milliseconds of work per chunk. */
 const PIECE_MS = 1
 
 beforeEach(() => {
@@ -14,12 +14,12 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** What work took, on top of the time of the timers. */
+/** Duration of the work, in addition to the time of the timers. */
 let workedMs = 0
 const now = () => performance.now() + workedMs
 const create = () => new FairTurns(2, 4, now)
 
-/** Brings so many pieces, whose work takes time on the clock of the test. */
+/** Provides the given number of chunks, whose work takes time on the test's clock. */
 class Pipe implements Turns {
   left = 0
   done = 0
@@ -48,7 +48,7 @@ class Pipe implements Turns {
   }
 }
 
-/** Turns of the loop until the clock says so; whoever is not busy brings a piece every ten milliseconds. */
+/** Runs turns of the loop until the given time; idle pipes provide a chunk every ten milliseconds. */
 function pass(milliseconds: number, quiet: Pipe | null = null): void {
   const end = now() + milliseconds
   let nextAt = now()
@@ -74,7 +74,7 @@ test('beside one in use, a flood is paused above its share, and all of it is ser
   quiet.bring(1)
   flood.bring(5_000)
   pass(10 * SECOND, quiet)
-  // What it may take at once, and 0.15 of ten seconds.
+  // The initial burst, and 0.15 of ten seconds.
   expect(flood.done).toBeGreaterThan(1_000)
   expect(flood.done).toBeLessThan(2_000)
   expect(quiet.left).toBe(0)
@@ -121,7 +121,7 @@ test('once everybody else has ended, a flood is paused no longer, at once', () =
   pass(2 * SECOND, ended)
   const before = flood.done
   turns.end(ended)
-  // What is still handed on of what it said is no use of it.
+  // Chunks forwarded after its end are not counted.
   ended.bring(1)
   pass(SECOND / 2)
   expect(flood.done - before).toBeGreaterThan(250)

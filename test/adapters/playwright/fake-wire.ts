@@ -7,19 +7,19 @@ import { logger } from './test-pool.ts'
 
 export interface FakeWire {
   wire: CdpConnection
-  /** Commands that were sent, as text. */
+  /** Commands sent, as text. */
   sent: string[]
-  /** The browser tells an event. */
+  /** Emits an event of the browser. */
   hear(method: string, params: object, sessionId?: string): void
-  /** The browser answers what was sent last of this method. */
+  /** Responds to the latest command of this method. */
   answer(method: string, result: object): void
   /** Likewise, with an error. */
   refuse(method: string): void
-  /** The browser tells a target, on the session of its parent. */
+  /** Emits the attachment of a target, on its parent's session. */
   attach(sessionId: string, type: string, parentId?: string): void
 }
 
-/** Pipes that are served as soon as they bring something, however long it takes. */
+/** Pipes that are served as soon as they have data, without a time limit. */
 export const impatientPipes = (limits: Partial<MessageLimits> = {}) => ({
   ...createBrowserPipes({ ...MESSAGE_LIMITS, ...limits }),
   turns: new FairTurns(60_000, 60_000),

@@ -8,7 +8,9 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Frames of a page that is drawn anew every ten milliseconds, for so long; when the reader got each that it got. */
+/**
+ * Frames of a page that changes every ten milliseconds, for the given time; returns when the reader received each.
+ */
 async function read(maxFps: number, forMs: number): Promise<{ at: number; skipped: number }[]> {
   const ended = new AbortController()
   const source = { begun: () => {}, closed: () => {} }
@@ -35,6 +37,6 @@ test.for([
   const gaps = got.slice(1).map(({ at }, index) => at - got[index]!.at)
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1_000 / maxFps)
   expect(got.length).toBeGreaterThanOrEqual((forMs / 1_000) * maxFps - 1)
-  // What it may not have yet was not too much for it.
+  // Frames skipped by the rate limit do not count as dropped.
   expect(got.every(({ skipped }) => skipped === 0)).toBe(true)
 })

@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Writes what it is told, and says so by other means than its pipe. */
+/** Writes the given data, and confirms it outside of its pipe. */
 const WRITER = `
 process.on('message', (text) => {
   require('node:fs').writeSync(1, text)

@@ -8,7 +8,7 @@ import type { EntryDraft } from '../../../src/ports/log-entry.ts'
 import { networkRequest } from '../../contracts/store-samples.ts'
 import { harText } from '../../support/har-of-log.ts'
 
-/** Nobody is there: whatever comes of it comes from the archive. */
+/** Nothing listens there: all responses come from the archive. */
 const ORIGIN = 'http://nobody.invalid'
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 const MULTIPART = (boundary: string) =>
@@ -86,7 +86,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** What a page gets for a request: its status and its text. */
+/** Result of a page's request: its status and its text. */
 const fetched = (path: string, init?: { method: string; body: string | number[] }) =>
   page.evaluate(
     async ([url, options]) => {

@@ -12,7 +12,7 @@ import { freezeProcesses } from '../../support/freeze-process.ts'
 
 let pool: TestPool | undefined
 
-// Closing expects that no process and no directory is left.
+// Closing expects that no processes and directories are left.
 afterEach(async () => {
   await pool?.close()
   pool = undefined

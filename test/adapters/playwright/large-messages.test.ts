@@ -9,7 +9,7 @@ import { startTestPool, type TestPool } from './test-pool.ts'
 const LIMIT = 256 * 1024
 const BIG = `'x'.repeat(${2 * LIMIT})`
 
-/** As many frames as V8 tells of, each with the address of the script: so few characters make so large a message. */
+/** The maximum number of stack frames of V8, each with the script's URL: a small script causes a large message. */
 const deep = (work: string) => `;(0, eval)('(function f(n) { if (n > 0) return f(n - 1); ${work} })(20)' +
   '\\n//# sourceURL=http://site/' + 'x'.repeat(${LIMIT / 10}))`
 
@@ -55,7 +55,7 @@ async function visit(page: keyof typeof SCRIPTS) {
 test.each([
   ['lines', ['before', 'after'], ['CONSOLE_MESSAGE', 'CONSOLE_MESSAGE']],
   ['exceptions', ['after'], ['CONSOLE_MESSAGE']],
-  // What a worker throws is told to its page as well.
+  // Exceptions of a worker are also reported to its page.
   ['worker', ['after'], ['CONSOLE_MESSAGE', 'CONSOLE_MESSAGE']],
 ] as const)(
   'messages of %s that are too large are counted, once each, and the others recorded',
@@ -77,7 +77,7 @@ test('requests that are too large are counted, once each, and none stays in flig
   expect(recorder.missing.filter((kind) => kind === 'NETWORK_REQUEST')).toHaveLength(2)
   expect(recorder.requests('/header')).toEqual([])
   expect(recorder.requests('/deep')).toEqual([])
-  // The page goes on once it has the headers; how the request ended is told a moment later.
+  // The page continues once it has the headers; the outcome of the request is reported a moment later.
   await vi.waitFor(() => {
     expect(recorder.requests('/post')).toHaveLength(1)
     expect([...recorder.inFlight.values()].filter(({ url }) => !url.includes('told'))).toEqual([])
@@ -103,7 +103,7 @@ test('browsers give way to the server where both want the processor', async () =
   for (const pid of pool.browsers()) {
     expect(getPriority(pid)).toBeGreaterThan(getPriority(process.pid))
     const group = `/proc/${pid}/autogroup`
-    // Where the kernel divides the processor among sessions of processes, that is what counts.
+    // If the kernel schedules sessions of processes as groups, their priority is what counts.
     if (existsSync(group)) await expect.poll(() => readFileSync(group, 'utf8')).toMatch(/nice [1-9]/)
   }
   await session.close(1_000)

@@ -20,7 +20,7 @@ import { logger, processesWith, startTestPool, type TestPool } from './test-pool
 const LINES = 2_000
 const EVENTS = 1_000
 
-/** Says many lines at once, and that it did: by a way that does not lead past its lines. */
+/** Logs many lines at once, then reports it on a channel that bypasses them. */
 const talk = (name: string) =>
   `for (let i = 1; i <= ${LINES}; i++) console.log('${name} ' + i)
   tell('${name}')`
@@ -46,7 +46,7 @@ afterAll(async () => {
   await site.close()
 })
 
-/** Targets that are heard, and what records them. */
+/** Observed targets, and their recorder. */
 async function record({ wire, sent, answer }: FakeWire) {
   const targets = new TargetRegistry(wire)
   const starting = targets.start()
@@ -220,7 +220,8 @@ describe('what was said last', () => {
     onTestFinished(() => rm(directory, { recursive: true }))
     const executable = join(directory, 'browser')
     const event = String.raw`{"method":"Inspector.targetCrashed","params":{}}\0`
-    // A helper of the browser outlives it, and is known by how long: other runs have theirs. All that it said fits into the pipe.
+    // A helper of the browser outlives it, with a duration that identifies it among those of other runs. All of its output
+    // fits into the pipe.
     const helper = ['sleep', `${process.pid}.321`]
     const script = `#!/bin/sh
 ${helper.join(' ')} &
@@ -234,7 +235,7 @@ kill -9 $$
     const browser = await BrowserProcess.start(mode, parent, createBrowserPipes(), logger)
     let heard = 0
     browser.wire.on('Inspector.targetCrashed', () => (heard += 1))
-    // Nothing is read meanwhile.
+    // Nothing is read in the meantime.
     const isDead = () => readFileSync(`/proc/${browser.pid}/stat`, 'utf8').includes(') Z ')
     for (let look = 0; look < 1_000 && !isDead(); look += 1)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)

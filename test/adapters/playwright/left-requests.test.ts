@@ -5,7 +5,7 @@ import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
-/** Requests whose documents, pages or workers are gone, of which the browser tells what the test says. */
+/** Requests whose documents, pages or workers are gone, with scripted browser events. */
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
@@ -135,7 +135,7 @@ test('when a page closes, a response that came whole has completed, and one that
     ['whole', 'COMPLETED', 200, null],
     ['part', 'CANCELED', 200, 'page closed'],
     ['open', 'CANCELED', 200, 'page closed'],
-    // It was delivered, and who wants to read the rest of the response is gone.
+    // It was delivered, and the reader of the rest of the response is gone.
     ['sent', 'UNKNOWN', 201, null],
   ])
 })
@@ -166,7 +166,7 @@ test('what is in flight when the session ends is told once, with what is known o
   ])
   begin('asked', 'XHR', 'GET')
   recording.flush('the browser crashed')
-  // The page lives on until files are kept.
+  // The page stays alive until files are saved.
   begin('asked', 'XHR', 'GET')
   hear('Network.loadingFinished', { requestId: 'stream', timestamp: 3, encodedDataLength: 20 }, 'page')
   begin('later', 'XHR', 'GET')

@@ -12,7 +12,7 @@ import { logger, startTestPool, type TestPool } from './test-pool.ts'
 
 const OPTIONS: PictureOptions = { maxWidth: 320, maxHeight: null, quality: 50, maxFps: 60 }
 
-/** A live view of a browser that is not there: one page, and what is sent to it. */
+/** A live view of a simulated browser: one page, and the commands sent to it. */
 async function scripted() {
   const fake = fakeWire()
   const targets = new TargetRegistry(fake.wire)
@@ -41,7 +41,7 @@ async function scripted() {
     targets,
     view,
     sentMethods,
-    /** What was sent since the last call, once there is as much as that. */
+    /** Commands sent since the last call, once there are that many. */
     async told(count: number) {
       await expect.poll(() => sentMethods().length).toBeGreaterThanOrEqual(count)
       return sentMethods().splice(0, fake.sent.splice(0).length)
@@ -71,7 +71,7 @@ describe('one picture for all who want it alike', () => {
     expect((await Promise.all(reads)).map(({ value }) => value?.jpeg)).toEqual(['frame 1', 'frame 1'])
     expect(await told(1)).toEqual(['Page.screencastFrameAck'])
     await first.return!()
-    // One who comes later sees what there is, though nothing moves.
+    // A late viewer gets the current frame, even if nothing moves.
     const third = view.watch('p1', OPTIONS, NO_DEADLINE)
     expect((await third.next()).value).toMatchObject({ jpeg: 'frame 1', at: 1000, skipped: 0 })
     await second.return!()
@@ -126,7 +126,7 @@ describe('few frames', () => {
     expect((await reading).value?.jpeg).toBe('frame 3')
     expect(sent).toEqual([])
     await vi.advanceTimersByTimeAsync(500)
-    // The browser has kept silent since, whatever changed: a fresh start shows it.
+    // The browser has been silent since, despite changes: a restart shows them.
     expect(await told(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
     frame('cast', 4)
     await vi.advanceTimersByTimeAsync(500)
@@ -185,20 +185,20 @@ describe('a change that the browser forgot, as it waited for answers', () => {
     show('one')
     await reading
     await vi.advanceTimersByTimeAsync(1_000)
-    // One by one nothing is forgotten.
+    // With one frame at a time nothing is lost.
     expect(await told(1)).toEqual(['Page.screencastFrameAck'])
     answer('Page.screencastFrameAck', {})
     const next = reader.next()
     for (const data of ['two', 'three', 'four']) show(data)
     expect((await next).value?.jpeg).toBe('four')
     expect(await told(3)).toEqual(Array.from({ length: 3 }, () => 'Page.screencastFrameAck'))
-    // However late it reads an answer, nothing is known of what it forgot before it has.
+    // Until a response has been read, it is unknown which changes it missed.
     await vi.advanceTimersByTimeAsync(1_000)
     expect(sent).toEqual([])
     answer('Page.screencastFrameAck', {})
     await vi.advanceTimersByTimeAsync(200)
     expect(await told(2)).toEqual(['Page.stopScreencast', 'Page.startScreencast'])
-    // Nothing was forgotten this time, and the reader is not bothered.
+    // Nothing was lost this time, and the reader gets no extra frame.
     const last = reader.next()
     show('four')
     await vi.advanceTimersByTimeAsync(1_000)

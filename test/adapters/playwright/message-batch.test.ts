@@ -9,7 +9,7 @@ import { logger } from './test-pool.ts'
 
 const CAPS = { sizePerSecond: 100, burst: 300, entries: 3, size: 1_000 }
 
-/** A budget whose time the test tells. */
+/** A budget with a clock of the test. */
 function budgetAt(caps = CAPS) {
   const clock = { ms: 0 }
   return { clock, budget: new MessageBudget(caps, () => clock.ms) }
@@ -55,7 +55,7 @@ test('a message that finds no room is not even made, and a batch that is full be
   expect(entries.map(({ length }) => length)).toEqual([100, 1])
 })
 
-/** A page whose browser tells what the test says. */
+/** A page with scripted browser events. */
 function record(limits: Partial<MessageLimits> = {}) {
   const { wire, hear, attach } = fakeWire(impatientPipes(limits))
   const targets = new TargetRegistry(wire)
@@ -99,7 +99,7 @@ test('messages are ordered before the end of their WebSocket, with the times tha
   expect(kinds).toEqual(['WEB_SOCKET_OPENED', 'WEB_SOCKET_MESSAGES', 'WEB_SOCKET_CLOSED'])
   const [{ messages } = { messages: [] }] = recorder.of('WEB_SOCKET_MESSAGES')
   expect(messages.slice(0, 2).map(({ at }) => at)).toEqual([1_001_000, 1_002_500])
-  // A time that is none is replaced by that of hearing it.
+  // An invalid time is replaced by the time of receipt.
   expect(Math.abs(messages[2]!.at - Date.now())).toBeLessThan(600_000)
 })
 

@@ -5,7 +5,7 @@ const OWN = 'http://site/own'
 const CANCELED = 'net::ERR_ABORTED'
 const PENDING = Symbol('pending')
 
-/** What a promise has come to once all that is due has run. */
+/** The state of a promise once all pending tasks have run. */
 async function now<T>(promise: Promise<T> | null): Promise<T | typeof PENDING | null> {
   await new Promise(setImmediate)
   return promise === null ? null : Promise.race([promise, Promise.resolve(PENDING)])

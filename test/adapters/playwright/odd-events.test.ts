@@ -5,7 +5,7 @@ import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
-/** A recording of a page and its worker, of which the browser tells what the test says. */
+/** A recording of a page and its worker with scripted browser events. */
 function record() {
   const { wire, hear, attach } = fakeWire()
   const targets = new TargetRegistry(wire)

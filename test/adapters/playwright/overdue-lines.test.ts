@@ -20,7 +20,7 @@ async function run(session: BrowserSession, expression: string): Promise<unknown
 
 test('lines of a flood that come too late are counted, each once, and later ones are there again', async () => {
   const [flooding, other] = [await testPool.start(), await testPool.start()]
-  // Beside others a browser is heard for a share of the time alone.
+  // Next to others, a browser is read for only a share of the time.
   await run(other.session, `void setInterval(() => console.log('tick'), 20)`)
   const { session, recorder } = flooding
   await run(

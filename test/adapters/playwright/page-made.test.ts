@@ -19,7 +19,7 @@ import { startScriptedSite, type ScriptedSite } from './scripted-site.ts'
 import { logger, startTestPool, type TestPool } from './test-pool.ts'
 
 const LONG = 1_000_000
-/** No text of an entry is longer, whatever a page makes up. */
+/** No text of an entry is longer, regardless of page input. */
 const LONGEST = Math.max(...Object.values(TEXT_LIMITS))
 
 let site: TestSite
@@ -136,7 +136,7 @@ test('a page that asks whether it may be left is left', async () => {
   )
   const url = `${site.url}/beforeunload`
   await session.open(url, NO_DEADLINE)
-  // A browser asks only where somebody has touched the page.
+  // Browsers ask only after a user gesture on the page.
   await open.page.click('button')
   expect(await session.open(`${site.url}/title`, NO_DEADLINE)).toMatchObject({ ok: true })
   expect(recorder.of('DIALOG')).toMatchObject([{ type: 'BEFORE_UNLOAD', url, accepted: true, defaultValue: null }])
@@ -173,7 +173,7 @@ describe('logged objects', () => {
     }
     live()
     live()
-    // The first object of a page is let go at once; those that follow, in groups.
+    // The first object of a page is released immediately, later ones in groups.
     expect(sent.filter((text) => text.includes('Runtime.releaseObjectGroup'))).toHaveLength(2)
   })
 })

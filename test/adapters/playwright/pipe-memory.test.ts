@@ -5,7 +5,7 @@ import { startProgram } from '../../support/command.ts'
 
 const PROGRAM = join(import.meta.dirname, 'pipe-memory.ts')
 
-/** What a browser's message may take in all, as a multiple of its bound … */
+/** Maximum memory of a browser's message, as a multiple of its bound … */
 const MOST = 4
 /** … and beside it, for the chunks of the pipe. */
 const CHUNKS_BYTES = 2 * 1024 * 1024

@@ -5,9 +5,9 @@ import { createBrowserPipes } from '../../../src/adapters/playwright/cdp/pipe/br
 import { createLogger } from '../../../src/logger.ts'
 
 /*
- * A program of its own, for what it measures is the memory of its process: node --expose-gc pipe-memory.ts <message>.
- * Another process says one message over a real pipe, as a browser would; told is the most that this one took beyond what
- * it had before, garbage included.
+ * A separate program, since it measures the memory of its process: node --expose-gc pipe-memory.ts <message>. Another
+ * process sends one message over a real pipe, like a browser; the result is this process's peak memory beyond its
+ * initial memory, garbage included.
  */
 const MIB = 1024 * 1024
 
@@ -16,7 +16,7 @@ const EVENT_END = '"}]},"sessionId":"page"}'
 const ANSWER = '{"id":1000000001,"result":{"data":"'
 const ANSWER_END = '"},"sessionId":"page"}'
 
-/** Head, one piece of what follows it, bytes in all, tail. */
+/** Head, one repeated chunk, total bytes, tail. */
 const MESSAGES: Record<string, [head: string, piece: string, bytes: number, tail: string]> = {
   parsed: [EVENT, 'x', 16 * MIB, EVENT_END],
   // Each of its characters takes two bytes in memory, one of them two in the message.
@@ -68,7 +68,7 @@ const ask = () => {
 }
 child.stdout.on('data', look)
 if (head.startsWith(ANSWER)) ask()
-// A small one first, for whatever is made once.
+// A small one first, to exclude one-time allocations.
 await next.promise
 next = Promise.withResolvers()
 if (head.startsWith(ANSWER)) ask()

@@ -26,7 +26,7 @@ test.each<[string, (path: string, ours: string) => Promise<unknown> | undefined]
   ['a device', (path) => symlink('/dev/zero', path)],
   ['a folder', (path) => mkdir(path)],
   ['nothing', () => undefined],
-  // Whoever opened it to read would wait for somebody to write.
+  // Opening it for reading would block until something writes.
   ['a pipe that nobody writes to', (path) => void execFileSync('mkfifo', [path])],
 ])('%s in its place is not read', async (_, make) => {
   const ours = join(folder, 'ours')

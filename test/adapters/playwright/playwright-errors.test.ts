@@ -46,16 +46,16 @@ beforeEach(async () => {
 
 afterEach(() => context.close())
 
-/** Long enough for Playwright to look at the page, so that its log says what it saw. */
+/** Long enough for Playwright to inspect the page, so that its log has the state. */
 const timeout = 1_000
 const file = (name: string) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(name) })
 
-/** Shows the document, and then does what fails. */
+/** Shows the document, and then runs the failing call. */
 const shown = (html: string, act: () => Promise<unknown>) => async () => {
   await page.setContent(html)
   return await act()
 }
-/** Waits, while something else happens, for what never comes. */
+/** Waits for something that never happens while the other work runs. */
 const meanwhile = async (waiting: Promise<unknown>, happens: () => Promise<unknown>) => {
   waiting.catch(() => undefined)
   await happens()
@@ -65,12 +65,12 @@ const select = (selector: string) => () => page.locator(selector).click({ timeou
 const forEver = () => page.evaluate(() => new Promise(() => {}))
 const crash = () => page.goto('chrome://crash').catch(() => undefined)
 
-/** The first error of what fails only now and then. */
+/** The first error of a call that fails only occasionally. */
 const untilItFails = async (act: () => Promise<unknown>) => {
   for (;;) await act()
 }
 
-/** For each pattern, in their order, what makes Playwright say it. */
+/** For each pattern, in order, a call that causes that message of Playwright. */
 const PROVOKED: Record<keyof typeof PLAYWRIGHT_ERRORS, (() => Promise<unknown>)[]> = {
   timeout: [select('#none')],
   crashed: [() => meanwhile(forEver(), crash)],
@@ -86,7 +86,7 @@ const PROVOKED: Record<keyof typeof PLAYWRIGHT_ERRORS, (() => Promise<unknown>)[
     async () => {
       await page.goto(site)
       await untilItFails(async () => {
-        // The browser is about to show this document when it is asked for another.
+        // The browser is about to show this document when another navigation starts.
         const asked = page.waitForRequest(`${site}/moved`)
         await page.evaluate((url) => void (location.href = url), `${site}/moved`)
         await asked

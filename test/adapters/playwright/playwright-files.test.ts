@@ -17,7 +17,7 @@ import {
 } from '../../../src/adapters/playwright/library/playwright-files.ts'
 import { findBrowserExecutable } from '../../../src/adapters/playwright/launch/browser-executable.ts'
 
-/** Where Playwright itself would install them, in the order in which it tells. */
+/** Playwright's own install locations, in its order. */
 async function installLocations(...names: string[]): Promise<string[]> {
   const core = dirname(createRequire(import.meta.url).resolve('playwright-core/package.json'))
   const { stdout } = await promisify(execFile)(process.execPath, [

@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => site.close())
 
-// Closing expects that no process and no directory is left.
+// Closing expects that no processes and directories are left.
 afterEach(async () => {
   await pool?.close()
   pool = undefined
@@ -132,7 +132,7 @@ describe('the pool', () => {
 
   test('closing it gives up a start that is under way, and waits until nothing is left of it', async () => {
     const { pool: browsers, directory, processes, close } = await startTestPool({ warm: 0 })
-    // The one that it was found out with how to launch.
+    // The one used to probe how to launch browsers.
     await until(() => processes()).toEqual([])
     const start = browsers.acquire(DEFAULT_OPTIONS, new RecordingRecorder(), NO_DEADLINE)
     start.catch(() => undefined)
@@ -225,7 +225,7 @@ describe('death', () => {
   test('leftovers that still run are ended; processes of others are not', async () => {
     const tempRoot = await mkdtemp(join(tmpdir(), 'tw-'))
     const sleeper = (machineId: string) =>
-      // It waits by itself: a child of it would have its command line for a moment, and count as well.
+      // It waits by itself: a child process would briefly have its command line, and be counted as well.
       spawn('sh', ['-c', 'read line; :', `--user-data-dir=${browsersDirectory(tempRoot, machineId)}/x/profile`], {
         stdio: ['pipe', 'ignore', 'ignore'],
         detached: true,

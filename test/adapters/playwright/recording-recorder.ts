@@ -10,21 +10,21 @@ import type {
   SessionEventKind,
 } from '../../../src/ports/log-entry.ts'
 
-/** Keeps all it is told. */
+/** Stores all events. */
 export class RecordingRecorder implements EventSink {
   readonly drafts: EntryDraft[] = []
-  /** Kinds of entries that are missing, for the browser's message was too large. */
+  /** Kinds of entries that are missing because the browser's message was too large. */
   readonly missing: SessionEventKind[] = []
-  /** Kinds of entries that are missing, for they came too late. */
+  /** Kinds of entries that are missing because they arrived too late. */
   readonly flood: SessionEventKind[] = []
   readonly inFlight = new Map<number, PendingRequest>()
   readonly files: (BrowserFile & { bytes: Buffer })[] = []
-  /** Why it keeps no files; null: it does. */
+  /** Why it saves no files; null if it does. */
   refusal: string | null = null
-  /** What each file may have. */
+  /** Maximum size of each file. */
   roomBytes = Number.POSITIVE_INFINITY
   pagesChanges = 0
-  /** Pages that show a document, one for each time. */
+  /** Pages that show a document, one per arrival. */
   readonly arrivals: string[] = []
   readonly faults: unknown[] = []
 
@@ -71,7 +71,7 @@ export class RecordingRecorder implements EventSink {
     return Promise.resolve({ body, omitted: null })
   }
 
-  /** Texts that were typed where they may be secret, and not taken back. */
+  /** Texts typed where they may be secret, and not withdrawn. */
   readonly secrets: string[] = []
 
   expectSecret(text: string) {

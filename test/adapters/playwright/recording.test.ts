@@ -27,7 +27,7 @@ interface Visit {
   recorder: RecordingRecorder
 }
 
-/** Opens a page of the site in a session of its own, which is closed when the test is done with it. */
+/** Opens a page of the site in a separate session, which is closed when the test is done with it. */
 async function visit(
   path: string,
   run: (visit: Visit) => Promise<void>,
@@ -215,7 +215,8 @@ describe('requests', () => {
     visit('/crowd', async ({ recorder }) => {
       await until(() => recorder.requests('/slow?ms=2000').length).toBe(7)
       const queued = recorder.requests('/slow?ms=2000').map(({ timing }) => timing!.queuedMs!)
-      // Over HTTP/1 a browser has six to a host, so that one of the seven waits for the answer to another.
+      // Over HTTP/1 a browser has six connections to a host, so one of the seven requests waits for the response to
+      // another.
       expect(queued.filter((ms) => ms >= 1_500)).toHaveLength(1)
       for (const { timing, durationMs } of recorder.requests('/slow?ms=2000')) {
         const phases = [timing!.queuedMs!, timing!.waitingMs!, timing!.downloadMs!]

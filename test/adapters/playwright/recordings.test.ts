@@ -20,7 +20,7 @@ afterAll(async () => {
   await site.close()
 })
 
-/** A session that records, opens a page and a second one, and ends as `end` says. */
+/** A session with recordings that opens a page and a second one, and ends as given by `end`. */
 async function recorded(record: BrowserRecordingKind[], end: 'in order' | 'crashed' | 'stopped' = 'in order') {
   const { session, recorder } = await testPool.start({ record, viewport: { width: 640, height: 360 } })
   expect((await take(session, { navigate: { url: `${site.url}/form` } })).error).toBeNull()
@@ -58,7 +58,7 @@ async function readArchive(bytes: Buffer): Promise<Map<string, string>> {
   return contents
 }
 
-/** Seconds and size, as a browser plays it. */
+/** Duration in seconds and size, as played by a browser. */
 async function play(bytes: Buffer): Promise<{ duration: number; width: number; height: number }> {
   const { session } = await testPool.start()
   const expression = `(source) => new Promise((resolve, reject) => {
@@ -74,7 +74,7 @@ async function play(bytes: Buffer): Promise<{ duration: number; width: number; h
   return result as { duration: number; width: number; height: number }
 }
 
-/** One that ffmpeg had not ended would not tell how long it is. */
+/** A file not finished by ffmpeg would lack its duration. */
 async function expectWhole(video: Buffer): Promise<void> {
   const { duration } = await play(video)
   expect(duration).toBeGreaterThan(0)

@@ -10,7 +10,7 @@ const ROOT = { server: undefined, a: 'a', b: 'b' }
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** A server that holds new pages, and clients that have come. */
+/** A server that holds new pages, and attached clients. */
 function scene(...clients: ('a' | 'b')[]) {
   const sent: string[] = []
   const letRun = (sessionId: string) => void sent.push(`forced ${sessionId}`)
@@ -55,7 +55,7 @@ describe('a target that several hold', () => {
     attach('a1', ROOT.a)
     run('a1')
     expect(runs()).toEqual([])
-    // The second client is told last, long after the others have released it.
+    // The second client is notified last, long after the others have released it.
     vi.advanceTimersByTime(500)
     attach('b1', ROOT.b)
     expect(runs()).toEqual([])
@@ -102,7 +102,7 @@ describe('a target that several hold', () => {
     expect(runs()).toEqual([])
     attach('a2', 'a1', { target: 'w', type: 'worker' })
     run('a2')
-    // First the worker has to have heard both.
+    // The worker must first have received both.
     expect(runs()).toEqual([])
     await vi.advanceTimersByTimeAsync(0)
     expect(runs()).toEqual(['run s2', 'run a2'])
@@ -180,7 +180,7 @@ describe('a client with a second session with the browser', () => {
 
   test('holds by that one as well', () => {
     const { autoAttach, attach, run, runs } = scene('a')
-    // Of both the server is told, too.
+    // The server is notified of both, too.
     attach('a', ROOT.server, browser)
     attach('a1', ROOT.a, browser)
     autoAttach('a1')
@@ -204,7 +204,7 @@ describe('a client with a second session with the browser', () => {
     run('s2')
     expect(runs()).toEqual([])
     run('a1')
-    // First the worker has to have heard both.
+    // The worker must first have received both.
     expect(runs()).toEqual([])
     await vi.advanceTimersByTimeAsync(0)
     expect(runs()).toEqual(['run s2', 'run a1'])
@@ -225,7 +225,7 @@ test('frames are left to the browser, which tells them to one party after the ot
   attach('s2', 's1', { target: 'frame', type: 'iframe' })
   run('s2')
   expect(runs()).toEqual(['run s2'])
-  // They share the time all the same.
+  // They still share the time.
   vi.advanceTimersByTime(3_000)
   attach('a2', 'a1', { target: 'frame', type: 'iframe' })
   expect(barrier.timeLeft('a2')).toBe(2_000)
@@ -245,7 +245,7 @@ describe('a holder that does not say so', () => {
     vi.advanceTimersByTime(1)
     expect(runs()).toEqual(['forced a1', 'run s1'])
     expect(barrier.whenFree()).toBeNull()
-    // A client that is told later finds it running.
+    // A client notified later finds it running.
     run('a1')
     expect(runs().at(-1)).toBe('run a1')
     expect(vi.getTimerCount()).toBe(0)
@@ -260,7 +260,7 @@ describe('a holder that does not say so', () => {
     attach('a1', ROOT.a)
     leave('a')
     expect(runs()).toEqual([])
-    // This one had not been told of it yet.
+    // This one had not been notified of it yet.
     leave('b')
     expect(runs()).toEqual(['run s1'])
     expect(vi.getTimerCount()).toBe(0)
@@ -326,7 +326,7 @@ describe('a client that asks a popup without an opener, which answers nothing be
     attach('s1', ROOT.server, silent)
     run('s1')
     attach('a1', ROOT.a, silent)
-    // These the browser answers itself, sooner or later.
+    // The browser answers these itself, sooner or later.
     ask('Browser.getWindowForTarget', 'a1')
     ask('Target.setAutoAttach', 'a1')
     vi.advanceTimersByTime(1_000)

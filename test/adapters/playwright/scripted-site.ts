@@ -8,7 +8,7 @@ export interface ScriptedSite {
   close(): Promise<void>
 }
 
-/** What scripts of the site may call: it returns when the server has heard it, and before anything else is done. */
+/** Function for scripts of the site: returns when the server has received the call, and before anything else runs. */
 const TELL = `function tell(name) {
   const request = new XMLHttpRequest(); request.open('GET', '/told?name=' + name, false); request.send()
 }

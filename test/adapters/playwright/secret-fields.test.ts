@@ -36,7 +36,7 @@ const done = async (given: Parameters<typeof take>[1]) => {
   return outcome
 }
 
-/** Everything that a reader of the session is told of a field. */
+/** Everything that a reader of the session learns about a field. */
 async function told(css: string): Promise<string> {
   const seen = await session.observe({
     pageId: 'p1',

@@ -78,7 +78,7 @@ test('a read that a page held up disturbs nobody when it goes on', async () => {
   expect((await take(session, { navigate: { url: `${one.url}/waits` } })).error).toBeNull()
   await expect.poll(() => one.asked).toContain('/held')
   await expect(session.storageState(AbortSignal.timeout(100))).rejects.toThrow()
-  // Meanwhile the session goes on: what it opens itself is told.
+  // The session continues in the meantime: pages that it opens are reported.
   const { pageId } = await take(session, { openPage: { url: `${other.url}/store` } })
   expect(pageId).toBe('p2')
   one.release()

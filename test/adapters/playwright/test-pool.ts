@@ -27,13 +27,13 @@ export interface TestPool {
   browsers(): number[]
   /** All processes of its browsers, renderers too. */
   processes(): number[]
-  /** Closes the pool and expects that no process and no directory is left. */
+  /** Closes the pool and expects that no processes and directories are left. */
   close(): Promise<void>
 }
 
 export const logger = createLogger('silent')
 
-/** Processes whose command line contains all of the texts; the dead that nobody has reaped yet have none. */
+/** Processes whose command line contains all of the texts; zombies have none. */
 export function processesWith(...parts: string[]): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -71,7 +71,7 @@ function descendantsOf(ancestor: number): number[] {
 export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {}): Promise<TestPool> {
   const tempRoot = overrides.tempRoot ?? (await mkdtemp(join(tmpdir(), 'tw-')))
   const machineId = overrides.machineId ?? randomUUID()
-  // Browsers of other users must get through it, as through the system's own folder.
+  // Browsers of other users must be able to traverse it, like the system's own folder.
   if (overrides.tempRoot === undefined) await chmod(tempRoot, 0o711)
   const executable = findBrowserExecutable(process.env['TABWIRE_BROWSER_PATH'] ?? null)
   const pool = await createBrowserPool({
@@ -105,7 +105,7 @@ export async function startTestPool(overrides: Partial<BrowserPoolOptions> = {})
     processes,
     async close() {
       await pool.close()
-      // By whatever name: ffmpeg names the files that it writes.
+      // Under any name: ffmpeg has the names of its output files on its command line.
       await vi.waitFor(() => expect(processesWith(`${directory}/`)).toEqual([]), PATIENCE)
       expect(existsSync(directory)).toBe(false)
       await rm(tempRoot, { recursive: true, force: true })

@@ -13,15 +13,15 @@ import { fakeWire } from './fake-wire.ts'
 import { RecordingRecorder } from './recording-recorder.ts'
 import { logger } from './test-pool.ts'
 
-/** Of a WebM that is complete. */
+/** Size field of a complete WebM. */
 const FINISHED = '185380670100000000000010'
-/** As an ffmpeg that no frame has reached: it writes when its input ends, and nothing when it is ended before. */
+/** Like an ffmpeg without frames: it writes when its input ends, and nothing when it is killed earlier. */
 const ENCODER = `
   process.stdin.resume().on('end', () => {
     require('node:fs').writeFileSync(process.argv[1], Buffer.from('${FINISHED}', 'hex'))
   })`
 
-/** A session's only page with a video that a process of its own writes; the context closes as Playwright's does. */
+/** A session's only page with a video written by a separate process; the context closes like Playwright's. */
 async function startVideo() {
   const folder = await mkdtemp(join(tmpdir(), 'tw-'))
   onTestFinished(() => rm(folder, { recursive: true }))
@@ -53,7 +53,7 @@ test('a video of which nothing is written yet when recordings are broken off is 
   const { recordings, recorder, path, encoder } = await startVideo()
   recordings.breakOff('full')
   expect(recorder.of('ARTIFACT_FAILED')).toMatchObject([{ kind: 'VIDEO', partial: true }])
-  // Whoever searched for it, to end it, would have found it by then.
+  // A search for it, to end it, would have found it by then.
   for (let searches = 0; searches < 5; searches += 1) expect(await processesWith(path)).toEqual([encoder.pid])
   const files = await recordings.finish(600_000, async () => {})
   expect(files).toMatchObject([{ kind: 'VIDEO' }])

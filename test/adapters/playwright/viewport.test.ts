@@ -7,10 +7,10 @@ import { startTestPool, type TestPool } from './test-pool.ts'
 
 let pool: TestPool
 let session: BrowserSession
-/** Answers that pages wait for. */
+/** Responses that pages wait for. */
 let held: { path: string; response: ServerResponse }[] = []
 
-/** Once it is told to, the page waits in a way that holds up everything else in it; /loop for good. */
+/** On a signal the page blocks, with everything else in it; /loop forever. */
 const HANGING = `<script>
   function hold() {
     if (location.pathname === '/loop') for (;;);
@@ -55,7 +55,7 @@ async function openPages(path: string): Promise<void> {
   await take(session, { openPage: { url: url('/') } })
 }
 
-/** Answers what pages wait for. */
+/** Responds to the requests that pages wait for. */
 async function answer(path: string): Promise<void> {
   const waiting = () => held.filter((one) => one.path === path)
   await expect.poll(() => waiting().length).toBeGreaterThan(0)

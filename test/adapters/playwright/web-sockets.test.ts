@@ -94,7 +94,7 @@ const closed = (recorder: RecordingRecorder) => recorder.of('WEB_SOCKET_CLOSED')
 const messagesOf = (recorder: RecordingRecorder): WebSocketMessage[] =>
   recorder.of('WEB_SOCKET_MESSAGES').flatMap(({ messages }) => messages)
 
-/** What is stored and what is counted of one socket, by direction. */
+/** Stored and counted messages of one socket, by direction. */
 function accounted(
   recorder: RecordingRecorder,
   { webSocketId, omittedSent, omittedReceived }: EntryData['WEB_SOCKET_CLOSED'],

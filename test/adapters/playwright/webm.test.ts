@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { isFinishedWebm } from '../../../src/adapters/playwright/captures/webm.ts'
 
-/** What ffmpeg writes first, up to the size of all that follows; then some of what follows. */
+/** The start of ffmpeg's output, up to the size of the rest; then a part of the rest. */
 const webm = (size: string) =>
   Buffer.from(`1a45dfa39f4286810142f7810142f2810442f381084282847765626d428781024285810218538067${size}114d9b74`, 'hex')
 

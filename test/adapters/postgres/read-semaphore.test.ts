@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { ReadSemaphore } from '../../../src/adapters/postgres/read-semaphore.ts'
 
-/** Reads that a test ends, each noted when it begins. */
+/** Reads that the test ends, each recorded when it begins. */
 function reads(atOnce: number) {
   const turns = new ReadSemaphore(atOnce)
   const begun: string[] = []
@@ -17,7 +17,7 @@ function reads(atOnce: number) {
       },
       signal,
     )
-  /** When it resolves, whichever read follows has begun: nothing else is waited for. */
+  /** Once it resolves, the next read has started: there is nothing else to wait for. */
   const endOne = async () => {
     ends.shift()!()
     await setImmediate()

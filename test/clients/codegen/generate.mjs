@@ -1,4 +1,5 @@
-// node generate.mjs <schema> <operations> <folder>: what `graphql-codegen` does with a configuration of these settings.
+// node generate.mjs <schema> <operations> <folder>: runs `graphql-codegen` with the equivalent of a configuration
+// file.
 import { generate } from '@graphql-codegen/cli'
 
 const [schema, documents, folder] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 import { followLog } from '../../../src/client/follow-log.ts'
 import { graphql } from './generated/gql.ts'
 
-/** Read by graphql-codegen, then checked by the compiler with the types that it made. */
+/** Input of graphql-codegen, then type-checked with the generated types. */
 
 const START = graphql(/* GraphQL */ `
   mutation Start($url: String!) {
@@ -37,7 +37,7 @@ const WATCH = graphql(/* GraphQL */ `
 
 type Result<Document> = Document extends { __apiType?: (variables: never) => infer Data } ? Data : never
 
-/** What the types say of a session, and of each entry that followLog yields for a generated document. */
+/** Typed access to a session, and to each entry that followLog yields for a generated document. */
 export const statusOf = (data: Result<typeof START>): 'RUNNING' | 'FAILED' | string => data.startSession.status
 
 export async function texts(url: string, id: string): Promise<string[]> {

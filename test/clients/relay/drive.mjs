@@ -1,4 +1,4 @@
-// node drive.mjs <artifacts of relay-compiler> <endpoint> <API key> <URL of a page>: prints what Relay saw, as JSON.
+// node drive.mjs <artifacts of relay-compiler> <endpoint> <API key> <URL of a page>: prints Relay's results as JSON.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createClient } from 'graphql-ws'

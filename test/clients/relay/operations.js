@@ -1,6 +1,6 @@
 import { graphql } from 'relay-runtime'
 
-// Read by relay-compiler: the artifacts that it makes of them are what runs.
+// Input of relay-compiler: the test runs the artifacts generated from them.
 export const Start = graphql`
   mutation operationsStartMutation($url: String!) {
     startSession(input: { initialPrompt: $url }, waitUntil: RUNNING) {

@@ -1,4 +1,4 @@
-// What a user of Stagehand writes, with a signed link and the address of a form: `node drive.mjs <cdpUrl> <form>`.
+// Typical Stagehand code, with a signed link and the URL of a form: `node drive.mjs <cdpUrl> <form>`.
 import { Stagehand } from '@browserbasehq/stagehand'
 
 const [cdpUrl, form] = process.argv.slice(2)
@@ -13,7 +13,7 @@ await stagehand.init()
 const [page] = stagehand.context.pages()
 await page.goto(form)
 await page.locator('#user').fill('Ada')
-// An act that was planned before needs no model.
+// A planned act needs no model.
 const { success } = await stagehand.act({
   selector: 'xpath=//button[@data-testid="go"]',
   description: 'the button that signs in',

@@ -2,15 +2,15 @@ import { asTold } from '../../../src/domain/kernel/database-unavailable.ts'
 import { TabwireError } from '../../../src/domain/kernel/errors.ts'
 
 /**
- * What may cross a network, and how. A message is its JSON, with null in place of each byte array, and after it the byte
+ * Data that may cross a network, and its encoding. A message is its JSON, with null in place of each byte array, and after it the byte
  * arrays: no base64, and no member name that plain data could not have. Everything else is refused, not converted:
- * JSON.stringify would turn a Date into a string and a Map into {}, and nobody would notice.
+ * JSON.stringify would turn a Date into a string and a Map into {}, unnoticed.
  */
 
 const LENGTH_BYTES = 4
 type Path = (string | number)[]
 
-/** Throws TypeError for what is not plain data, with its place. Members that are undefined are left out. */
+/** Throws TypeError, with the location, for anything that is not plain data. Undefined members are omitted. */
 export function encode(value: unknown): Uint8Array {
   const arrays: Uint8Array[] = []
   const paths: Path[] = []
@@ -57,13 +57,13 @@ function lengthOf({ byteLength }: Uint8Array): Buffer {
   return length
 }
 
-/** A failure in transit. Of a fault, nothing is told. */
+/** A failure in transit. Details of faults are not transferred. */
 export type EncodedError =
   | { kind: 'REFUSED'; code: string; message: string; extensions: Readonly<Record<string, unknown>> }
   | { kind: 'ABORTED' }
   | { kind: 'FAULT' }
 
-/** A refusal from elsewhere: of its class, only the code is left. */
+/** An error from the other side: of its class, only the code is transferred. */
 class RemoteRefusal extends TabwireError {
   override readonly code: string
 
@@ -73,7 +73,7 @@ class RemoteRefusal extends TabwireError {
   }
 }
 
-/** `signal`: that of the call which failed. */
+/** `signal`: that of the failed call. */
 export function encodeError(thrown: unknown, signal: AbortSignal): EncodedError {
   if (signal.aborted && thrown === signal.reason) return { kind: 'ABORTED' }
   const error = asTold(thrown)

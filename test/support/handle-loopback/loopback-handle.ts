@@ -30,10 +30,10 @@ interface Pending {
   reject(error: unknown): void
 }
 
-/** How often a client that has not sent on what it was given is looked at. */
+/** Poll interval for a client with unsent data. */
 const UNSENT_LOOK_MS = 10
 
-/** A handle whose session is reached by bytes alone: no object of one side is ever one of the other. */
+/** A handle whose session is reached only by bytes: the two sides never share an object. */
 export class LoopbackHandle implements SessionHandle {
   readonly sessionId: string
   readonly owner: string

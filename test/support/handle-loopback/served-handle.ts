@@ -4,7 +4,7 @@ import type { PageFrames } from '../../../src/ports/live-view.ts'
 import { encodeError } from './codec.ts'
 import type { Request, Response, Wire } from './wire.ts'
 
-/** Those that nothing but arguments and a result belongs to; the second list ends with a signal. */
+/** Calls with only arguments and a result; those of the second list end with a signal. */
 const PLAIN = [
   'snapshot',
   'update',
@@ -22,7 +22,7 @@ const CANCELLABLE = ['reached', 'act', 'observe', 'dispatchInput', 'saveProfile'
 
 type Member = (...args: unknown[]) => Promise<unknown>
 
-/** The session's side of a loopback: calls the handle with what arrives, and says what comes of it. */
+/** The session's side of a loopback: calls the handle for received messages, and sends the results. */
 export class ServedHandle {
   readonly #handle: SessionHandle
   readonly #out: Wire<Response>
@@ -61,7 +61,7 @@ export class ServedHandle {
         (error: unknown) => this.#out.send({ say: 'ERROR', id, error: encodeError(error, signal) }),
       )
       .finally(() => {
-        // Frames are ended by the signal that began them.
+        // The signal that started the frames ends them.
         if (!this.#streams.has(id)) this.#calls.delete(id)
       })
   }
@@ -93,10 +93,10 @@ export class ServedHandle {
     return (handle[cancellable] as Member).apply(handle, [...args, signal])
   }
 
-  /** Chunks of an upload, each asked for when it is wanted. */
+  /** Chunks of an upload, each requested on demand. */
   #contentOf(id: number): AsyncIterable<Uint8Array> {
     const end = () => {
-      // Also the chunk that is waited for.
+      // Also the chunk that is being waited for.
       this.#uploads.get(id)?.({ say: 'CHUNK', id, bytes: null, hasFailed: false })
       this.#uploads.delete(id)
       this.#out.send({ say: 'ENOUGH', id })
@@ -116,7 +116,7 @@ export class ServedHandle {
 
 const ENDED = { done: true, value: undefined } as const
 
-/** A client at the other end: what it has not said to have taken is unsent. */
+/** A client at the other end: data that it has not acknowledged is unsent. */
 class FarClient implements CdpClient {
   readonly #id: number
   readonly #out: Wire<Response>

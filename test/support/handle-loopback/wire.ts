@@ -1,26 +1,26 @@
 import type { ClientDetachReason } from '../../../src/ports/log-entry.ts'
 import { decode, encode, type EncodedError } from './codec.ts'
 
-/** What the caller's side says. `id`: of the call that began it. */
+/** Messages of the caller's side. `id`: of the call that started it. */
 export type Request =
   | { say: 'CALL'; id: number; method: string; args: unknown[] }
   | { say: 'ABORT'; id: number }
   /** The next item of a stream. */
   | { say: 'NEXT'; id: number; stream: number }
   | { say: 'RETURN'; stream: number }
-  /** Of an upload: what was wanted. `bytes` null: the end, or the source failed. */
+  /** Requested chunk of an upload. `bytes` null: the end, or the source failed. */
   | { say: 'CHUNK'; id: number; bytes: Uint8Array | null; hasFailed: boolean }
-  /** Of a client: a message of it, how much of what it was sent it has not taken, and its end. */
+  /** Of a client: a message, the amount of unsent data, and its end. */
   | { say: 'RECEIVE'; id: number; text: string }
   | { say: 'TAKEN'; id: number; bytes: number; unsentBytes: number }
   | { say: 'LOCAL_USER'; id: number; user: number | null }
   | { say: 'LEAVE'; id: number; client: number; reason: ClientDetachReason }
 
-/** What the session's side says. */
+/** Messages of the session's side. */
 export type Response =
   | { say: 'RESULT'; id: number; result: unknown }
   | { say: 'ERROR'; id: number; error: EncodedError }
-  /** One chunk of an upload is wanted, or no more. */
+  /** Requests one chunk of an upload, or the end. */
   | { say: 'WANT'; id: number }
   | { say: 'ENOUGH'; id: number }
   /** To a client. */
@@ -30,7 +30,7 @@ export type Response =
   | { say: 'CLOSE'; id: number; code: number; reason: string }
   | { say: 'ASK_LOCAL_USER'; id: number }
 
-/** One direction of a connection: messages arrive as bytes, in order, and never while they are sent. */
+/** One direction of a connection: messages arrive as bytes, in order, and never during the send. */
 export class Wire<Message> {
   #listener: ((message: Message) => void) | null = null
 
