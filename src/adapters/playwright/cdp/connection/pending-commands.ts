@@ -7,11 +7,13 @@ interface PendingCommand {
   reject(error: Error): void
 }
 
-/** Commands of our own that the browser has not answered yet. */
+/** Commands of our own without a response yet. */
 export class PendingCommands {
   readonly #commands = new Map<number, PendingCommand>()
 
-  /** Resolves with the browser's result. Rejects when the browser refuses it, or `forget` or `clear` was called. */
+  /**
+   * Resolves with the browser's result. Rejects when the browser returns an error, or `forget` or `clear` was called.
+   */
   add(id: number, sessionId: string | undefined): Promise<object> {
     return new Promise((resolve, reject) => this.#commands.set(id, { resolve, reject, sessionId }))
   }
@@ -23,7 +25,7 @@ export class PendingCommands {
     else command?.resolve(result ?? {})
   }
 
-  /** The browser answers nothing more on a session that is gone. */
+  /** The session is gone: the browser sends no more responses on it. */
   forget(sessionId: string): void {
     for (const [id, command] of this.#commands) {
       if (command.sessionId !== sessionId) continue
