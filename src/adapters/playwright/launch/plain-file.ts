@@ -3,8 +3,8 @@ import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 
 /**
- * The browser writes downloads under a user of its own, and what it put there is read with our rights: a link of
- * either kind would show a file of ours, and a pipe would never end.
+ * The browser writes downloads under a user of its own, and we read them with our rights: a symbolic or hard link would
+ * reveal a file of ours, and a pipe would never end.
  */
 export async function openPlainFile(path: string): Promise<Readable> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
