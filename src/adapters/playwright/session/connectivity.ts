@@ -4,7 +4,7 @@ import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import { networkConditions } from '../cdp/protocol/network-conditions.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
-/** A page that hangs takes nothing new. */
+/** An unresponsive page does not apply the change. */
 const TAKE_MS = 2_000
 
 /** Whether pages and workers of a session have a network. */
@@ -33,14 +33,17 @@ export class Connectivity {
     throw new Error(`the browser did not answer within ${TAKE_MS / 1000} s: it hangs`)
   }
 
-  /** Playwright tells one page after the other, and waits for each; those that exist are told at once. Never rejects. */
+  /**
+   * Playwright updates one page after the other, and waits for each; existing pages are updated at once here. Never
+   * rejects.
+   */
   async #tell(offline: boolean): Promise<void> {
     this.#offline = offline
     this.#targets.sharedWorkersAreOffline = offline
     const told = this.#targets
       .connectedSessionIds()
       .map((sessionId) => this.#wire.send('Network.emulateNetworkConditions', networkConditions(offline), sessionId))
-    // Who is gone meanwhile needs no network.
+    // A target that is gone meanwhile needs no network.
     await Promise.allSettled([this.#context.setOffline(offline), ...told])
   }
 }
