@@ -148,8 +148,8 @@ export class CaptureSet {
   }
 
   /**
-   * Ends the recordings; the files exist until the browser's directory is removed. `silence` is called before
-   * Playwright closes the pages, which must not appear in the log. Never rejects.
+   * Ends the recordings; the files exist until the browser's directory is removed. `silence` is called before the pages
+   * are closed, since no client requested that. Never rejects.
    */
   async finish(deadlineMs: number, silence: () => Promise<void>): Promise<BrowserFile[]> {
     if (this.#kinds.size === 0 || this.#context === null) return []
