@@ -178,7 +178,7 @@ export class CaptureSet {
     // Not the same file: Playwright may still be writing it.
     const part = this.#path('trace-part.zip')
     if (!(await Deadline.isMet(this.#archiveTrace(part), left() / 2)))
-      throw new Error('there was no time to archive it')
+      throw new Error('timed out before it was archived')
     return { ...described, open: () => openPlainFile(part) }
   }
 
@@ -232,7 +232,7 @@ export class CaptureSet {
     const signal = video.isStopping ? 'SIGKILL' : 'SIGTERM'
     video.isStopping = true
     endFfmpeg(video.path, signal).catch((error: unknown) =>
-      this.#logger.error({ err: error }, 'a video that takes too much could not be stopped'),
+      this.#logger.error({ err: error }, 'a video that exceeds its limit could not be stopped'),
     )
   }
 
@@ -259,7 +259,7 @@ export class CaptureSet {
       await Deadline.isMet(video.located, left() / 2)
       const { path, budget } = video
       if (path === null || !(await this.#hasSome(path, left))) {
-        this.#logger.warn({ path }, 'nothing of a video was written')
+        this.#logger.warn({ path }, 'a video has no data')
         continue
       }
       files.push({ ...videoFile(video), open: () => openPlainFile(path), room: budget.room })
@@ -299,7 +299,7 @@ export class CaptureSet {
         (value) => {
           entry[key] = value
         },
-        (error: unknown) => this.#logger.warn({ err: error }, `the ${key} of a video is not known`),
+        (error: unknown) => this.#logger.warn({ err: error }, `the ${key} of a video is unknown`),
       )
     entry.located = asked('path', video.path())
     void asked('pageId', pages.pageIdOf(page))

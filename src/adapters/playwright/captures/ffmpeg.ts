@@ -26,7 +26,7 @@ export function provideFfmpeg(env: NodeJS.ProcessEnv = process.env): string | nu
   } catch (error) {
     // Another server on this machine may have been faster.
     if (existsSync(wanted)) return null
-    return `VIDEO needs ${wanted}, which cannot be made (${(error as Error).message}): link it to ${installed}`
+    return `VIDEO needs ${wanted}, which cannot be created (${(error as Error).message}): link it to ${installed}`
   }
 }
 

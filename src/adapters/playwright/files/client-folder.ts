@@ -38,7 +38,7 @@ export class ClientFolder {
     await using from = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     const stats = await from.stat()
     // The browser can put anything there.
-    if (!stats.isFile() || stats.nlink !== 1) throw new Error('what lies there is no plain file')
+    if (!stats.isFile() || stats.nlink !== 1) throw new Error('not a regular file, or it has several links')
     const isNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     await using to = await open(within(folder, name), isNew, 0o600)
     try {

@@ -74,7 +74,7 @@ async function ownParent(parent: string): Promise<void> {
   await mkdir(parent, { recursive: true, mode: 0o711 })
   const stats = await lstat(parent)
   if (!stats.isDirectory() || (process.getuid && stats.uid !== process.getuid())) {
-    throw new Error(`${parent} is somebody else's: remove it`)
+    throw new Error(`${parent} belongs to another user: remove it`)
   }
   // Traversable but not listable: browsers run under other users.
   await chmod(parent, 0o711)

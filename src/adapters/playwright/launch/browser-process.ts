@@ -179,7 +179,7 @@ export class BrowserProcess {
     }
     this.#killGroup()
     if (!(await Deadline.isMet(this.exited, EXIT_MS))) {
-      this.#logger.error({ pid: this.pid, dir: this.folders.dir }, 'a browser outlives SIGKILL: it hangs in the kernel')
+      this.#logger.error({ pid: this.pid, dir: this.folders.dir }, 'a browser survived SIGKILL: it hangs in the kernel')
     }
     // Each process of the group keeps the browser's output open until it exits. (The existence of the group would prove
     // nothing: zombies belong to it until they are reaped.)

@@ -17,6 +17,6 @@ export class BrowserWays {
   of({ mode, allowedHosts, upstream }: EgressPolicy): EgressProxies | null {
     if (this.usual || (mode === 'OPEN' && allowedHosts === null && upstream === null)) return this.usual
     if (this.#proxies) return this.#proxies
-    throw new BrowserLaunchFailed('no proxy is available, which what the session may reach requires')
+    throw new BrowserLaunchFailed('the network policy of the session requires a proxy, and none is available')
   }
 }

@@ -62,7 +62,7 @@ export class BrowsersDirectory {
     for (const dir of this.#left) {
       if ((await removed(dir)) !== null) continue
       this.#left.delete(dir)
-      this.#logger.info({ dir }, 'the directory of a browser could be removed after all')
+      this.#logger.info({ dir }, 'the directory of a browser was removed by a later attempt')
     }
   }
 }

@@ -76,7 +76,7 @@ export class FileSizeLimit {
       // An error would recur, and each attempt would stop the browser.
       this.#isOver = true
       if (!this.#hasExited())
-        this.#logger.warn({ err: error }, 'the size of files that a browser writes cannot be bounded')
+        this.#logger.warn({ err: error }, 'the size of files written by a browser cannot be limited')
     } finally {
       this.#applying = null
       this.#signal('SIGCONT')
@@ -104,6 +104,6 @@ export class FileSizeLimit {
 
 function softLimit(limits: string): string {
   const [, soft] = /^Max file size\s+(\S+)/m.exec(limits) ?? []
-  if (soft === undefined) throw new Error('the system does not tell how large files of a browser may be')
+  if (soft === undefined) throw new Error('prlimit did not report the file size limit of a browser')
   return soft
 }

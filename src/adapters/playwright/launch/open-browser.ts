@@ -67,7 +67,7 @@ class BrowserFaults implements FaultOwner {
   }
 
   fail(error: unknown): void {
-    this.#logger.error({ err: error }, 'a fault while a browser was heard: what it belongs to ends')
+    this.#logger.error({ err: error }, 'error in work of a browser; its session ends')
     this.#fault ??= { error }
     this.#first.reject(error)
     this.#onFault(error)
@@ -125,7 +125,7 @@ async function openOwned(
     const how = deadline.signal.aborted ? null : await Deadline.result(process.exited, EXIT_TOLD_MS)
     await process.close(0)
     if (signal.aborted) throw signal.reason
-    const late = deadline.hasExpired ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : null
+    const late = deadline.hasExpired ? `it did not respond within ${LAUNCH_DEADLINE_MS / 1000} s` : null
     const why = late ?? (how === null ? (error as Error).message : `it ended at once (${how})`)
     throw new BrowserLaunchFailed(`the browser could not be started: ${why}${quoted(process.lastOutput())}`, error)
   }
@@ -194,5 +194,5 @@ async function attach(process: BrowserProcess): Promise<Omit<OpenBrowser, 'fault
 }
 
 function quoted(output: string): string {
-  return output === '' ? '' : `; its last words: ${output.replace(/\s*\n\s*/g, ' | ').slice(0, 1_000)}`
+  return output === '' ? '' : `; last output: ${output.replace(/\s*\n\s*/g, ' | ').slice(0, 1_000)}`
 }

@@ -10,7 +10,7 @@ export async function openPlainFile(path: string): Promise<Readable> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const stats = await file.stat()
-    if (!stats.isFile() || stats.nlink !== 1) throw new Error('what lies there is no plain file')
+    if (!stats.isFile() || stats.nlink !== 1) throw new Error('not a regular file, or it has several links')
     return file.createReadStream()
   } catch (error) {
     await file.close()

@@ -59,12 +59,12 @@ export async function probeLaunchMode(
   const why = sandbox === 'off' ? null : whyNoSandbox(executable, failures)
   if (sandbox === 'on') {
     throw new BrowserLaunchFailed(
-      `the browser's sandbox, which TABWIRE_BROWSER_SANDBOX=on demands, cannot be had, for ${why}`,
+      `the browser's sandbox, required by TABWIRE_BROWSER_SANDBOX=on, is not available: ${why}`,
     )
   }
   const without = await attempt(false)
   if (without) {
-    return { ...without, sandboxProblem: why === null ? null : `the browser runs without its sandbox, for ${why}` }
+    return { ...without, sandboxProblem: why === null ? null : `the browser runs without its sandbox: ${why}` }
   }
   throw new BrowserLaunchFailed(failures.at(-1) ?? 'the browser could not be started')
 }

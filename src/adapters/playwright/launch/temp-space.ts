@@ -155,7 +155,7 @@ export class TempSpace {
       }
       this.#judge()
     } catch (error) {
-      this.#logger.error({ err: error }, 'the temporary folder could not be looked at')
+      this.#logger.error({ err: error }, 'the temporary folder could not be checked')
     }
     this.#schedule(LOOK_MS + files * PAUSE_FOR_FILE_MS)
   }

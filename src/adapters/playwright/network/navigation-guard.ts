@@ -197,7 +197,7 @@ export class NavigationGuard {
     dropOldest(this.#refusedUrls)
     const { pageId, isMain } = loading
     const shown = cutUrl(url)
-    this.#logger.info({ pageId, url: shown, rule }, 'a page was led to an address that is never opened, and leaves it')
+    this.#logger.info({ pageId, url: shown, rule }, 'a page navigated to a blocked address; leaving it')
     const refusal = this.#leave(frameId, sessionId).then(() => this.#refusal(shown, rule))
     if (isMain) this.#lose(requestId, loading, refusal)
   }

@@ -172,7 +172,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
           // Runs concurrently: the proxy's thread applies the policy while the browser is checked.
           const egress = assignEgress(open, options.egress)
           if (warm && !(await Deadline.race(isUsable(warm), signal))) {
-            this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
+            this.#logger.warn({ pid: warm.process.pid }, 'a warm browser does not respond; closing it')
             this.#inBackground(warm.process.close(0))
             continue
           }
@@ -302,7 +302,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       const place = this.#warm.indexOf(open)
       if (place < 0) return
       this.#warm.splice(place, 1)
-      this.#logger.warn({ how }, 'a browser that was kept ready has ended; another takes its place')
+      this.#logger.warn({ how }, 'a warm browser has exited; starting another')
       this.#inBackground(open.process.close(0))
       this.#refill()
     })
@@ -335,7 +335,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         retryMs = FIRST_RETRY_MS
       } catch (error) {
         if (signal.aborted) break
-        this.#logger.warn({ err: error, retryMs }, 'no browser could be made ready')
+        this.#logger.warn({ err: error, retryMs }, 'no warm browser could be started')
         await delay(retryMs, undefined, { signal }).catch(() => undefined)
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
       }

@@ -169,7 +169,7 @@ export class PlaywrightSession implements BrowserSession {
         return answered?.isError === true ? 'net::ERR_INVALID_RESPONSE' : null
       }
       if (isPlaywrightError(error, 'interrupted')) return null
-      return signal.aborted ? 'the page had not loaded when the time was up' : failureOfNavigation(error as Error)
+      return signal.aborted ? 'timed out before the page had loaded' : failureOfNavigation(error as Error)
     } finally {
       answered?.stop()
     }
@@ -273,7 +273,7 @@ export class PlaywrightSession implements BrowserSession {
       if (permissions) await this.#context.grantPermissions(permissions)
     } catch (error) {
       // Its browser is gone, or about to be.
-      this.#logger.debug({ err: error }, 'the permissions of a session could not be set again')
+      this.#logger.debug({ err: error }, 'the permissions of a session could not be restored')
     }
   }
 

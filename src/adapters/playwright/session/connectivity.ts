@@ -30,7 +30,7 @@ export class Connectivity {
     if (await Deadline.isMet(taken, TAKE_MS)) return
     if ((await answered) !== null) return
     if (this.#offline === offline) void this.#tell(previous)
-    throw new Error(`the browser did not answer within ${TAKE_MS / 1000} s: it hangs`)
+    throw new Error(`the browser did not respond within ${TAKE_MS / 1000} s`)
   }
 
   /**

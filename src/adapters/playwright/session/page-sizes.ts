@@ -36,7 +36,7 @@ export class PageSizes {
     if (await Deadline.isMet(resized, RESIZE_MS)) return
     if ((await answered) !== null) return
     if (this.#wanted === viewport) this.#wanted = previous
-    throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it hangs`)
+    throw new Error(`the browser did not apply the new viewport within ${RESIZE_MS / 1000} s`)
   }
 
   /** Resolves when the page has the wanted size, which may have changed meanwhile, or is gone. */

@@ -209,7 +209,8 @@ export class ReleaseBarrier {
       server: this.server,
       heard: (sessionIds) => this.#ground.heard(sessionIds),
       letRun: (sessionId) => this.#ground.letRun(sessionId),
-      late: () => this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it runs now'),
+      late: () =>
+        this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it was resumed'),
       ended: (isReleased) => {
         target.held = null
         target.isReleased = isReleased

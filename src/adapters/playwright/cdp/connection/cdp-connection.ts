@@ -93,7 +93,7 @@ export class CdpConnection implements Turns {
     this.#misbehave = (why) => {
       if (this.#hasMisbehaved) return
       this.#hasMisbehaved = true
-      logger.warn({ why }, 'a browser misbehaves')
+      logger.warn({ why }, 'a browser misbehaved')
       resolve(why)
     }
     this.#framer = new MessageFramer(pipes.limits, pipes.unfinished, (head) => this.#guests.mayBeRelayed(head))

@@ -98,7 +98,7 @@ function addPreview(value: ConsoleValue, preview: ObjectPreview, room: ValueRoom
   for (const property of preview.properties) {
     if (subtype === 'error' && IN_DESCRIPTION.has(property.name)) continue
     if ((subtype === 'map' || subtype === 'set') && property.name === 'size') continue
-    // A typed array also lists its buffer and its own metadata.
+    // A typed array also lists its buffer and related properties, which are no elements.
     if (subtype === 'typedarray' && !INDEX.test(property.name)) continue
     const member = valueOfProperty(property, room)
     if (member) properties.push(member)

@@ -4,7 +4,7 @@
  */
 const MOST_REMEMBERED = 1_000
 
-/** Numbers the uncaught exceptions of one browser session by their ids. */
+/** Numbers the uncaught exceptions of one browser session, and maps their ids to the numbers. */
 export class UncaughtExceptions {
   readonly #numbers = new Map<string, number>()
   #count = 0

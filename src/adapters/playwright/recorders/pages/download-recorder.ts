@@ -218,7 +218,7 @@ export class DownloadRecorder {
 
   #begun({ guid, frameId, url, suggestedFilename }: CdpEvents['Browser.downloadWillBegin']): void {
     if (!PLAIN_NAME.test(guid)) {
-      this.#logger.error({ guid }, 'a download whose guid is no plain name is not looked at')
+      this.#logger.error({ guid }, 'ignored a download whose guid is not a plain name')
       return
     }
     const page = this.#targets.pageOfFrame(frameId)
