@@ -103,7 +103,7 @@ describe.skipIf(!isRoot)('where the browser has a user of its own (only root giv
     rmSync(path, { recursive: true })
     make(path)
     lchownSync(path, NOBODY, NOBODY)
-    await expect(pool.start()).rejects.toThrow(`${path} is somebody else's`)
+    await expect(pool.start()).rejects.toThrow(`${path} belongs to another user`)
     rmSync(path, { recursive: true })
     await pool.pool.close()
   })

@@ -67,7 +67,7 @@ describe.runIf(process.platform === 'linux')('the folder of a client', () => {
     await symlink(source, join(dir, 'link'))
     await expect(folder!.copy(join(dir, 'link'), 'a')).rejects.toThrow('ELOOP')
     await link(source, join(dir, 'second'))
-    await expect(folder!.copy(source, 'b')).rejects.toThrow('no plain file')
+    await expect(folder!.copy(source, 'b')).rejects.toThrow('not a regular file')
     await expect(folder!.copy(join(dir, 'missing'), 'c')).rejects.toThrow('ENOENT')
     expect(await readdir(own)).toEqual([])
   })

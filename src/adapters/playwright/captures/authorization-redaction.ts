@@ -1,6 +1,6 @@
 import type { HttpCredentials } from '../../../ports/emulation.ts'
 
-/** A request as HARs and the network file of a trace have it. */
+/** A request in the format of HARs and of a trace's network file. */
 export interface ArchivedRequest {
   url: string
   headers: { name: string; value: string }[]
@@ -8,7 +8,7 @@ export interface ArchivedRequest {
 
 const NAME = 'authorization'
 
-/** Takes the credentials of a session out of what is kept of its requests. Which scheme was used, stays. */
+/** Removes the credentials of a session from its recorded requests. The name of the scheme is kept. */
 export class AuthorizationRedaction {
   readonly #origin: string
 
@@ -16,19 +16,19 @@ export class AuthorizationRedaction {
     this.#origin = origin
   }
 
-  /** Headers by name, in lower case, of a request. */
+  /** Headers of a request, by lower-case name. */
   headers(url: string, headers: Record<string, string>): Record<string, string> {
     const value = headers[NAME]
     return value === undefined || !this.areFor(url) ? headers : { ...headers, [NAME]: redacted(value) }
   }
 
-  /** Changes it. */
+  /** Changes it in place. */
   archived({ url, headers }: ArchivedRequest): void {
     if (!this.areFor(url)) return
     for (const header of headers) if (header.name.toLowerCase() === NAME) header.value = redacted(header.value)
   }
 
-  /** A line of the network file of a trace. Null: it is none, as where the file breaks off. */
+  /** A line of a trace's network file. Null: it is not valid JSON, such as where the file was truncated. */
   lineOfTrace(line: string): string | null {
     try {
       const event = JSON.parse(line) as { snapshot?: { request?: ArchivedRequest } }
@@ -39,7 +39,7 @@ export class AuthorizationRedaction {
     }
   }
 
-  /** Whether a request may have them. The browser keeps them for WebSockets of the same host and port as well. */
+  /** Whether a request may carry them. The browser uses them for WebSockets of the same host and port as well. */
   areFor(url: string): boolean {
     return URL.parse(url.replace(/^ws/, 'http'))?.origin === this.#origin
   }

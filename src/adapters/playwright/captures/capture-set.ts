@@ -22,12 +22,12 @@ import { TRACE_FOLDERS } from '../library/playwright-files.ts'
 import { archiveTrace } from './partial-trace.ts'
 import { isFinishedWebm } from './webm.ts'
 
-/** The longer side of a video: more costs most of a core, and people see enough. */
+/** The longer side of a video: a larger one costs most of a core, and this is sharp enough for people. */
 const LONGEST_SIDE = 1280
 const LOOK_AGAIN_MS = 100
-/** To search the system's processes for its ffmpeg takes longer than to look at a video. */
+/** Searching the system's processes for its ffmpeg takes longer than checking a video. */
 const LOOKS_PER_SEARCH = 10
-/** How long an ffmpeg may take to begin. */
+/** How long an ffmpeg may take to start. */
 const START_MS = 5_000
 const TRACE = { kind: 'TRACE', name: 'trace.zip', contentType: 'application/zip', pageId: null } as const
 
@@ -37,13 +37,13 @@ interface Video {
   /** Settles when its path is known, or cannot be. Never rejects. */
   located: Promise<void>
   budget: RecordingBudget
-  /** Bytes at the last look. */
+  /** Bytes at the last check. */
   bytes: number
   /** Whether its ffmpeg was asked to end. */
   isStopping: boolean
 }
 
-/** What the browser of a session records beside its log: videos of its pages, a trace. */
+/** A session's recordings beside its log: videos of its pages, a trace. */
 export class CaptureSet {
   readonly #kinds: ReadonlySet<BrowserRecordingKind>
   readonly #process: BrowserProcess
@@ -52,7 +52,7 @@ export class CaptureSet {
   readonly #targets: TargetRegistry
   readonly #videos = new Map<Page, Video>()
   readonly #recorder: Pick<EventSink, 'openRoom' | 'record'>
-  /** Of the trace. */
+  /** That of the trace. */
   #budget: RecordingBudget | null = null
   #redaction: AuthorizationRedaction | null = null
   #context: BrowserContext | null = null
@@ -72,23 +72,23 @@ export class CaptureSet {
     this.#kinds = new Set(kinds)
     this.#process = process
     this.#logger = logger
-    // Playwright needs lines for traces alone, and of each argument it makes a handle with an id of random bytes, which took
-    // as long as recording the line.
+    // Playwright needs console messages only for traces, and creates a handle with a random id for each argument, which
+    // took as long as recording the line.
     if (!this.#kinds.has('TRACE')) {
       process.wire.withhold('Runtime.consoleAPICalled', (line) => !isPlaywrightSignal(line))
     }
   }
 
-  /** Takes credentials out of what is recorded. Call before `start`. */
+  /** Removes credentials from the recordings. Call before `start`. */
   redact(redaction: AuthorizationRedaction): void {
     this.#redaction = redaction
   }
 
-  /** Videos begin with their context; the others can begin in one that is there already. */
+  /** Videos begin with their context; the others can begin in an existing one. */
   contextOptions({ viewport }: BrowserOptions): BrowserContextOptions {
     if (!this.#kinds.has('VIDEO')) return {}
     const scale = Math.min(1, LONGEST_SIDE / Math.max(viewport.width, viewport.height))
-    // The codec wants even sides.
+    // The codec requires even sides.
     const even = (side: number) => Math.max(2, 2 * Math.floor((side * scale) / 2))
     const size = { width: even(viewport.width), height: even(viewport.height) }
     return { recordVideo: { dir: this.#process.folders.recordings, size } }
@@ -108,7 +108,7 @@ export class CaptureSet {
     }
   }
 
-  /** How much each takes now: one that takes nearly all that is left to it is stopped. */
+  /** Current size of each; one that has nearly used up its budget is stopped. */
   sized(sizes: FolderSizes): void {
     for (const video of this.#videos.values()) {
       if (video.path === null) continue
@@ -129,14 +129,14 @@ export class CaptureSet {
   }
 
   /**
-   * Stops all of them at once, for the temporary folder is full. A trace is given up: its archive would take as much
-   * again.
+   * Stops all of them at once, because the temporary folder is full. A trace is dropped: its archive would take as much
+   * space again.
    */
   breakOff(why: string): void {
     const code = 'TEMPORARY_FOLDER_FULL'
     for (const video of this.#videos.values()) {
       if (!video.budget.spend()) continue
-      // An ffmpeg that is ended before it has written anything leaves nothing. Until then it takes no room.
+      // An ffmpeg that ends before it has written anything leaves no video. Until then it takes no space.
       if (video.bytes > 0) this.#stopVideo(video)
       this.#failed(videoFile(video), code, why, true)
     }
@@ -148,8 +148,8 @@ export class CaptureSet {
   }
 
   /**
-   * Ends the recordings; the files are there until the browser's directory is removed. `silence` is called before
-   * pages are closed, which nobody asked for. Never rejects.
+   * Ends the recordings; the files exist until the browser's directory is removed. `silence` is called before the pages
+   * are closed, since no client requested that. Never rejects.
    */
   async finish(deadlineMs: number, silence: () => Promise<void>): Promise<BrowserFile[]> {
     if (this.#kinds.size === 0 || this.#context === null) return []
@@ -157,7 +157,7 @@ export class CaptureSet {
     const until = performance.now() + deadlineMs
     const left = () => Math.max(100, until - performance.now())
     const files: BrowserFile[] = []
-    // A part of the time for each, so that one that hangs leaves the others some.
+    // Each gets a part of the time, so that one that hangs leaves some for the others.
     if (this.#kinds.has('TRACE') && !this.#isTraceDropped)
       files.push(...(await this.#tried('trace', this.#finishTrace(left))))
     await silence()
@@ -165,7 +165,7 @@ export class CaptureSet {
     return files
   }
 
-  /** Lets go of what is open, whether or not the recordings were finished. Never rejects. */
+  /** Releases open resources, whether or not the recordings were finished. Never rejects. */
   async dispose(): Promise<void> {
     this.#budget?.room.release()
     for (const { budget } of this.#videos.values()) budget.room.release()
@@ -175,10 +175,10 @@ export class CaptureSet {
     const described = { ...TRACE, ...(this.#budget ? { room: this.#budget.room } : {}) }
     if ((await Deadline.result(this.#stopTrace(), left() / 3)) !== null)
       return { ...described, open: () => openPlainFile(this.#path(TRACE.name)) }
-    // Not the same file: Playwright may still be at it.
+    // Not the same file: Playwright may still be writing it.
     const part = this.#path('trace-part.zip')
     if (!(await Deadline.isMet(this.#archiveTrace(part), left() / 2)))
-      throw new Error('there was no time to archive it')
+      throw new Error('timed out before it was archived')
     return { ...described, open: () => openPlainFile(part) }
   }
 
@@ -196,7 +196,7 @@ export class CaptureSet {
     return this.#traceStopping
   }
 
-  /** Playwright leaves the files that its archive was made of. */
+  /** Playwright does not delete the files it made the archive from. */
   async #redactTrace(path: string): Promise<void> {
     const redacted = this.#path('trace-redacted.zip')
     await this.#archiveTrace(redacted)
@@ -207,10 +207,10 @@ export class CaptureSet {
     return archiveTrace(this.#process.folders.recordings, this.#traceName, path, this.#redaction)
   }
 
-  /** Before the end of the session: what the archive was made of is of no use any more. Never rejects. */
+  /** Before the end of the session: deletes the files that the archive was made from. Never rejects. */
   async #stopTraceEarly(): Promise<void> {
     const isStopped = await this.#stopTrace()
-    // At the end, it may be read once more.
+    // At the end, they may be read once more.
     if (isStopped === null || this.#isFinishing) return
     try {
       const names = await readdir(this.#process.folders.recordings)
@@ -226,13 +226,13 @@ export class CaptureSet {
     return name.startsWith(this.#traceName) || name === TRACE.name || TRACE_FOLDERS.includes(name)
   }
 
-  /** One that still grows after it was asked to end is killed. */
+  /** Kills one that still grows after it was asked to end. */
   #stopVideo(video: Video): void {
     if (video.path === null) return
     const signal = video.isStopping ? 'SIGKILL' : 'SIGTERM'
     video.isStopping = true
     endFfmpeg(video.path, signal).catch((error: unknown) =>
-      this.#logger.error({ err: error }, 'a video that takes too much could not be stopped'),
+      this.#logger.error({ err: error }, 'a video that exceeds its limit could not be stopped'),
     )
   }
 
@@ -259,7 +259,7 @@ export class CaptureSet {
       await Deadline.isMet(video.located, left() / 2)
       const { path, budget } = video
       if (path === null || !(await this.#hasSome(path, left))) {
-        this.#logger.warn({ path }, 'nothing of a video was written')
+        this.#logger.warn({ path }, 'a video has no data')
         continue
       }
       files.push({ ...videoFile(video), open: () => openPlainFile(path), room: budget.room })
@@ -268,14 +268,15 @@ export class CaptureSet {
   }
 
   /**
-   * Waits for ffmpeg, which ends when no frames come any more: Playwright does not wait for it where a page or the
-   * browser went by itself. A video that it is still at when the time is up, or was killed at, is kept as it is.
+   * Waits for ffmpeg, which ends when there are no more frames: Playwright does not wait for it if a page or the
+   * browser closed by itself. A video that is unfinished when the time is up, or whose ffmpeg was killed, is kept as it
+   * is.
    */
   async #hasSome(path: string, left: () => number): Promise<boolean> {
     const startedBy = left() - START_MS
     for (let looks = 1; !(await isFinishedWebm(path)); looks += 1) {
       const isTimeUp = left() <= LOOK_AGAIN_MS
-      // It may not have begun yet: then there is no file.
+      // It may not have started yet: then there is no file.
       const mayBeGone = looks % LOOKS_PER_SEARCH === 0 && (existsSync(path) || left() < startedBy)
       if (isTimeUp || (mayBeGone && !(await isBeingWritten(path)))) {
         return (await isFinishedWebm(path)) || (existsSync(path) && statSync(path).size > 0)
@@ -292,13 +293,13 @@ export class CaptureSet {
     const budget = new RecordingBudget(this.#recorder.openRoom())
     const entry: Video = { path: null, pageId: null, located: Promise.resolve(), budget, bytes: 0, isStopping: false }
     this.#videos.set(page, entry)
-    // Now, as a page that has closed can no longer be asked. A video is kept also where it is not known of which page.
+    // Asked now, because a page that has closed cannot be asked. A video is kept even if its page is unknown.
     const asked = <K extends 'path' | 'pageId'>(key: K, answer: Promise<Video[K]>) =>
       answer.then(
         (value) => {
           entry[key] = value
         },
-        (error: unknown) => this.#logger.warn({ err: error }, `the ${key} of a video is not known`),
+        (error: unknown) => this.#logger.warn({ err: error }, `the ${key} of a video is unknown`),
       )
     entry.located = asked('path', video.path())
     void asked('pageId', pages.pageIdOf(page))

@@ -7,8 +7,8 @@ const MISSING =
   'VIDEO needs ffmpeg, which is not installed here: run "npx playwright install ffmpeg", or install the package ffmpeg'
 
 /**
- * Sees to it that Playwright finds an ffmpeg, where it makes videos with one of its own only: an installed one is put
- * where it looks, by a link. Null when there is one; else why there is none, for people.
+ * Provides an ffmpeg where Playwright looks for its own, the only one that it uses for videos: links an installed one
+ * there. Null: there is one; otherwise why there is none, for people.
  */
 export function provideFfmpeg(env: NodeJS.ProcessEnv = process.env): string | null {
   const wanted = playwrightsFfmpeg()
@@ -26,25 +26,25 @@ export function provideFfmpeg(env: NodeJS.ProcessEnv = process.env): string | nu
   } catch (error) {
     // Another server on this machine may have been faster.
     if (existsSync(wanted)) return null
-    return `VIDEO needs ${wanted}, which cannot be made (${(error as Error).message}): link it to ${installed}`
+    return `VIDEO needs ${wanted}, which cannot be created (${(error as Error).message}): link it to ${installed}`
   }
 }
 
 /**
- * Ends the ffmpeg that writes this video, which Playwright itself would do at the end of the page alone. Asked by
- * SIGTERM, ffmpeg ends the video properly.
+ * Ends the ffmpeg that writes this video; Playwright itself does so only at the end of the page. On SIGTERM, ffmpeg
+ * completes the video.
  */
 export async function endFfmpeg(videoPath: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   for (const pid of await processesWith(videoPath)) {
     try {
       process.kill(pid, signal)
     } catch {
-      // It has ended meanwhile.
+      // It has exited meanwhile.
     }
   }
 }
 
-/** Whether an ffmpeg that writes this video still runs. */
+/** Whether an ffmpeg that writes this video is still running. */
 export async function isBeingWritten(videoPath: string): Promise<boolean> {
   return (await processesWith(videoPath)).length > 0
 }

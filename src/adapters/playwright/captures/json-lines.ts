@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 
-/** The lines of a file. Node's readline ends them at U+2028 too, which JSON leaves as it is. */
+/** The lines of a file. Node's readline also splits at U+2028, which JSON does not escape. */
 export async function* linesOf(path: string): AsyncGenerator<string> {
   let last = ''
   for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {

@@ -9,8 +9,8 @@ import type { AuthorizationRedaction } from './authorization-redaction.ts'
 import { linesOf } from './json-lines.ts'
 
 /**
- * Makes an archive of what Playwright has written of a trace so far: it gives none away itself once its browser is
- * gone. The events of a trace are lines, so a trace that breaks off can be read up to there.
+ * Creates an archive of the parts of a trace that Playwright has written so far; Playwright itself provides none once
+ * its browser is gone. The events of a trace are lines, so a truncated trace can be read up to there.
  */
 export async function archiveTrace(
   tracesDir: string,
@@ -50,7 +50,7 @@ function addRedacted(
   archive.addReadStreamLazy(nameInArchive, (ready) => ready(null, Readable.from(lines())))
 }
 
-/** Playwright may still be writing the file: what comes after this moment is not read, as the archive counts. */
+/** Playwright may still be writing the file: later bytes are not read, as the archive declares the current size. */
 async function addAsItIs(archive: yazl.ZipFile, file: string, nameInArchive: string): Promise<void> {
   const size = await stat(file).then(
     (stats) => stats.size,

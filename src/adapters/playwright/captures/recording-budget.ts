@@ -1,13 +1,13 @@
 import type { FileRoom } from '../../../ports/file-room.ts'
 
-/** A recording that is still smaller is not stopped: whether it fits is found out when it is kept. */
+/** A smaller recording is not stopped: whether it fits is checked when it is stored. */
 const SMALL_BYTES = 1024 * 1024
-/** Stopping a recording adds some to it, and what is kept must fit. */
+/** Stopping a recording adds some bytes, and the file must still fit. */
 const ENOUGH = 0.9
-/** How many times as much as since the last look it may add until it has stopped. */
+/** Expected growth until it has stopped, as a multiple of the growth since the last check. */
 const MOMENTUM = 2
 
-/** The room of one recording that is being written, and whether it was stopped for want of it. */
+/** The space of one recording in progress, and whether it was stopped for lack of space. */
 export class RecordingBudget {
   readonly room: FileRoom
   #bytes = 0
@@ -21,7 +21,7 @@ export class RecordingBudget {
     return this.#isSpent
   }
 
-  /** True once: when it takes nearly all that the owner's quota leaves, and has to be stopped. */
+  /** True once: when it has nearly used up the rest of the owner's quota, and has to be stopped. */
   spends(bytes: number): boolean {
     const growth = Math.max(0, bytes - this.#bytes)
     this.#bytes = bytes

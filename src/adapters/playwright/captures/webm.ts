@@ -1,12 +1,12 @@
 import { open } from 'node:fs/promises'
 
-/** Of the element that holds all others, which has its size in the eight bytes behind it. */
+/** Id of the element that contains all others; its size is in the eight bytes after it. */
 const SEGMENT = Buffer.from('18538067', 'hex')
-/** Stands there as long as more is to come. */
+/** The size while the file is unfinished. */
 const UNKNOWN_SIZE = Buffer.from('01ffffffffffffff', 'hex')
 const HEAD_BYTES = 256
 
-/** Whether ffmpeg has ended a WebM in order: only then it writes how long it is. False also when there is none. */
+/** Whether ffmpeg has completed a WebM: only then it writes the size. Also false if there is none. */
 export async function isFinishedWebm(path: string): Promise<boolean> {
   const file = await open(path).catch(() => null)
   if (!file) return false

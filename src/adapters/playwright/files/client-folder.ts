@@ -2,13 +2,14 @@ import { constants } from 'node:fs'
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { basename, posix } from 'node:path'
 
-/** As Playwright makes them, for one browser each. */
+/** Playwright's folder for the downloads of one browser. */
 const NAME = /^playwright-artifacts-\w+$/
 const OTHERS = 0o077
 
 /**
- * A folder of a client on this machine, where it looks for its downloads. No right comes of a client's words: it is its
- * user's own, shut to everybody else, and made by Playwright for this; and the file is new, and that user's.
+ * A folder of a client on this machine, in which it looks for its downloads. A client's claim grants no rights: the
+ * folder must belong to the client's user, be closed to all others and have Playwright's name for this purpose; and the
+ * file is new, and belongs to that user.
  */
 export class ClientFolder {
   readonly #path: string
@@ -19,7 +20,7 @@ export class ClientFolder {
     this.#uid = uid
   }
 
-  /** `uid`: of the client's process. Null: it is no such folder. */
+  /** `uid`: user id of the client's process. Null: it is no such folder. */
   static async find(path: string, uid: number): Promise<ClientFolder | null> {
     if (!posix.isAbsolute(path) || !NAME.test(basename(path))) return null
     const folder = new ClientFolder(path, uid)
@@ -28,13 +29,16 @@ export class ClientFolder {
     return handle ? folder : null
   }
 
-  /** `name`: a plain name of a file that is not there. Rejects when it cannot be copied; nothing is left of it then. */
+  /**
+   * `name`: a plain name of a file that does not exist yet. Rejects if it cannot be copied, and leaves nothing behind
+   * then.
+   */
   async copy(source: string, name: string): Promise<void> {
     await using folder = await this.#open()
     await using from = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     const stats = await from.stat()
-    // It lies where the browser may put anything.
-    if (!stats.isFile() || stats.nlink !== 1) throw new Error('what lies there is no plain file')
+    // The browser can put anything there.
+    if (!stats.isFile() || stats.nlink !== 1) throw new Error('not a regular file, or it has several links')
     const isNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     await using to = await open(within(folder, name), isNew, 0o600)
     try {
@@ -46,7 +50,7 @@ export class ClientFolder {
     }
   }
 
-  /** Through the handle, it stays the folder that it was when it was looked at, wherever its path leads by then. */
+  /** The handle refers to the folder that was checked, even if its path leads elsewhere by then. */
   async #open(): Promise<FileHandle> {
     const handle = await open(this.#path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
     const { uid, mode } = await handle.stat()

@@ -4,12 +4,12 @@ import { stageFiles } from './staged-files.ts'
 /** There is no room for a copy. */
 export class NoRoomForUpload extends Error {}
 
-/** The session's own copies of its uploads, which clients give to pages by name. Each is written once, when it is asked for. */
+/** The session's own copies of its uploads, which clients give to pages by name. Each is written once, on demand. */
 export class ClientUploads {
   readonly #dir: string
   readonly #paths = new Map<string, Promise<string>>()
   readonly #stop = new AbortController()
-  /** Why there is no room for so many bytes, for people; null: there is. Replace it. */
+  /** Why there is no room for that many bytes, for people; null: there is. Replace it. */
   refuse: (bytes: number) => string | null = () => null
 
   constructor(dir: string) {
@@ -21,12 +21,12 @@ export class ClientUploads {
     const { artifactId } = upload
     const writing = this.#paths.get(artifactId) ?? this.#write(upload)
     this.#paths.set(artifactId, writing)
-    // The next one tries again.
+    // The next call tries again.
     writing.catch(() => this.#paths.delete(artifactId))
     return writing
   }
 
-  /** Breaks off what is being written. */
+  /** Cancels writes in progress. */
   dispose(): void {
     this.#stop.abort(new Error('the session ends'))
   }

@@ -4,19 +4,22 @@ import { Deadline } from '../../../async/deadline.ts'
 
 type Copying = Pick<ClientFolder, 'copy'>
 
-/** How many results are remembered. */
+/** Number of results that are remembered. */
 const MOST_RESULTS = 1_000
-/** To find out whether a client has a folder here takes milliseconds, and longer on a machine with many connections. */
+/** Finding out whether a client has a folder here takes milliseconds, and longer on a machine with many connections. */
 const FINDING_MS = 10_000
-/** An artifact of gigabytes takes its time to be kept. */
+/** Storing an artifact of gigabytes takes time. */
 const KEPT_MS = 120_000
 
-/** Downloads become artifacts, and their files are removed: clients are told of an end only then, with a copy where they look. */
+/**
+ * Downloads become artifacts, and their files are removed: clients get the end of a download only after that, with a
+ * copy in their own folder.
+ */
 export class DownloadHandover {
   readonly #logger: Logger
-  /** By guid: folders of clients that look for it, as soon as they are known; null: they have none here. */
+  /** By guid: clients' folders for the copy, as soon as they are known; null: they have none here. */
   readonly #folders = new Map<string, Set<Promise<Copying | null>>>()
-  /** By guid: whether it was kept as an artifact. */
+  /** By guid: whether it was stored as an artifact. */
   readonly #results = new Map<string, PromiseWithResolvers<boolean>>()
   #isOver = false
 
@@ -25,15 +28,15 @@ export class DownloadHandover {
   }
 
   /**
-   * The client will look for the download in its folder, if it has one here, under its guid, which must be a plain name.
-   * `folder` must not reject.
+   * The client will look for the download in its folder, if it has one here, under its guid, which must be a plain
+   * name. `folder` must not reject.
    */
   claim(guid: string, folder: Promise<Copying | null>): void {
     const folders = this.#folders.get(guid) ?? new Set<Promise<Copying | null>>()
     this.#folders.set(guid, folders.add(folder))
   }
 
-  /** Resolves when the download has ended and all has been done with its file: whether it became an artifact. */
+  /** Resolves when the download has ended and its file was processed: whether it became an artifact. */
   async isKept(guid: string): Promise<boolean> {
     return !this.#isOver && (await Deadline.result(this.#resultOf(guid).promise, KEPT_MS)) === true
   }
@@ -53,7 +56,7 @@ export class DownloadHandover {
     this.#resultOf(guid).resolve(isKept)
   }
 
-  /** Of those that have not ended, nothing is kept. */
+  /** Unfinished downloads are not kept. */
   dispose(): void {
     this.#isOver = true
     this.#folders.clear()

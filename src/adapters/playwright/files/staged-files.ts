@@ -7,8 +7,8 @@ import type { GivenFile } from '../../../ports/action.ts'
 const NAME_LENGTH = 200
 
 /**
- * Writes the files to where the browser, which runs as another user, may read them; they go with its directory. Nothing
- * of it is the browser's own, who could else put a link where the next file is about to be written.
+ * Writes the files to a folder that the browser, which runs as another user, can read; they are removed with its
+ * directory. The browser owns none of it, or it could put a link in place of the next file.
  */
 export async function stageFiles(
   files: readonly GivenFile[],
@@ -24,7 +24,7 @@ export async function stageFiles(
   const folder = await share(await mkdtemp(join(uploadsDir, 'step-')))
   const paths: string[] = []
   for (const [index, file] of files.entries()) {
-    // Of one name, two files need two folders.
+    // Files with the same name need separate folders.
     const own = join(folder, String(index))
     await mkdir(own, { mode: 0o700 })
     const path = join(await share(own), safeName(file.name))

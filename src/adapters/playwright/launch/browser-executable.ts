@@ -6,7 +6,7 @@ import { playwrightsBrowsers } from '../library/playwright-files.ts'
 /** Names under which distributions install a browser of the Chromium family; the lightest first. */
 const INSTALLED = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
-/** Where a browser lies that is on no PATH. */
+/** Usual paths of browsers that are not on the PATH. */
 const WELL_KNOWN = [
   '/usr/lib/chromium/chromium-headless-shell',
   '/usr/lib/chromium/chromium',
@@ -46,8 +46,8 @@ function candidates(env: NodeJS.ProcessEnv): string[] {
 }
 
 /**
- * Debian's /usr/bin/chromium is a shell script that starts the real one. Through a script a signal would reach the
- * shell, and its flags of the desktop would come in.
+ * Debian's /usr/bin/chromium is a shell script that starts the real one. A signal would reach only the shell, and the
+ * script would add its own desktop flags.
  */
 function unwrapped(path: string): string {
   if (path === '/usr/bin/chromium' && isExecutable('/usr/lib/chromium/chromium')) return '/usr/lib/chromium/chromium'

@@ -1,6 +1,6 @@
 import type { Viewport } from '../../../ports/viewport.ts'
 
-/** Chromium's own ideas that would change what a page sees, cost time, or talk to servers nobody asked for. */
+/** Chromium features that would change the content of pages, cost time, or contact servers unasked. */
 const DISABLED_FEATURES = [
   'AvoidUnnecessaryBeforeUnloadCheckSync',
   'DestroyProfileOnBrowserClose',
@@ -63,8 +63,8 @@ const FLAGS = [
 ]
 
 /**
- * For a browser that reaches the network through a proxy of ours alone, loopback included: no name is looked up by the
- * browser itself, and nothing goes by UDP. A flag covers the contexts that clients make; Playwright's option does not.
+ * For a browser that reaches the network only through our proxy, loopback included: the browser itself resolves no
+ * names and sends no UDP. A flag applies to contexts that clients create; Playwright's option does not.
  */
 const onlyThrough = (proxyPort: number) => [
   `--proxy-server=socks5://127.0.0.1:${proxyPort}`,
@@ -72,13 +72,14 @@ const onlyThrough = (proxyPort: number) => [
   '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
   '--dns-prefetch-disable',
   '--disable-quic',
-  // The headless shell knows the second alone, with its value (measured: without, STUN goes to any address by UDP).
+  // The headless shell supports only the second flag, with its value (measured: without it, STUN goes to any address by
+  // UDP).
   '--webrtc-ip-handling-policy=disable_non_proxied_udp',
   '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
 ]
 
 /**
- * The command line of one browser process. No port of its own: it is spoken to over its pipes only. `proxyPort`: of its
+ * The command line of one browser process. It opens no debugging port: we use its pipes only. `proxyPort`: port of its
  * proxy on 127.0.0.1; null: it has none.
  */
 export function browserFlags(

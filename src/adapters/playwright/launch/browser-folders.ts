@@ -3,14 +3,15 @@ import { chmod, chown, lstat, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
- * Where one browser and we keep what belongs to it.
+ * Folders for the files of one browser, the browser's and ours.
  *
- * As root, the browser runs under a user of its own, and whoever may write to a folder may put a link where we look for
- * a file. So nothing that we write, and no folder on the way to it, is the browser's to change: it owns the folders that
- * it writes to itself, one level below one of ours, which it only passes through. Nobody else does: the group is its own.
+ * As root, the browser runs under a user of its own, and a user who can write to a folder can put a link in place of a
+ * file that we read. So the browser can change nothing that we write, and no folder on the way to it: it owns only the
+ * folders that it writes to, each one level below a folder of ours that it can only traverse. No other user has access:
+ * the group is its own.
  */
 export interface BrowserFolders {
-  /** Ours, and the browser may pass through: it holds the others. */
+  /** Ours, traversable by the browser: contains the others. */
   readonly dir: string
   /** The browser's: its home and settings. */
   readonly home: string
@@ -20,15 +21,17 @@ export interface BrowserFolders {
   readonly downloads: string
   /** The browser's: temporary files. */
   readonly temporary: string
-  /** Ours, and the browser may pass through: files that pages shall be given. */
+  /** Ours, traversable by the browser: files to upload to pages. */
   readonly uploads: string
-  /** Ours alone: all that Playwright and we write of recordings. */
+  /** Ours alone: all files of recordings, Playwright's and ours. */
   readonly recordings: string
 }
 
 const PASS_THROUGH = 0o710
 
-/** `uid`: of the browser; null: it runs as ourselves. What was made is removed when the rest cannot be. */
+/**
+ * `uid`: user id of the browser; null: it runs as our own user. If a step fails, removes the folders created before it.
+ */
 export async function makeBrowserFolders(parent: string, uid: number | null): Promise<BrowserFolders> {
   await ownParent(parent)
   const dir = join(parent, randomUUID().slice(0, 13))
@@ -48,7 +51,7 @@ export async function makeBrowserFolders(parent: string, uid: number | null): Pr
       await mkdir(folder, { mode: 0o700 })
       if (uid === null) continue
       await chown(folder, process.getuid!(), uid)
-      // In so many words: what mkdir is told, the umask takes from.
+      // Set explicitly: the umask reduces the mode passed to mkdir.
       await chmod(folder, PASS_THROUGH)
     }
     for (const folder of [home, profile, downloads, temporary]) {
@@ -63,13 +66,16 @@ export async function makeBrowserFolders(parent: string, uid: number | null): Pr
   }
 }
 
-/** The temporary folder is everybody's: one that another user put there would be theirs to change under us. */
+/**
+ * The system's temporary folder is writable to all users: a directory that another user created there could be changed
+ * by that user at any time.
+ */
 async function ownParent(parent: string): Promise<void> {
   await mkdir(parent, { recursive: true, mode: 0o711 })
   const stats = await lstat(parent)
   if (!stats.isDirectory() || (process.getuid && stats.uid !== process.getuid())) {
-    throw new Error(`${parent} is somebody else's: remove it`)
+    throw new Error(`${parent} belongs to another user: remove it`)
   }
-  // It is passed through, not listed: browsers run under other users.
+  // Traversable but not listable: browsers run under other users.
   await chmod(parent, 0o711)
 }

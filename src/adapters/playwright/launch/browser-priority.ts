@@ -6,35 +6,37 @@ import { bound } from '../../../fault-owner.ts'
 /**
  * Niceness of every browser, added to the server's. Measured on two cores beside a page that floods: at 5 the server's
  * thread waited up to 1.6 s for a core, though it had work for 12 ms, and lines of other sessions were up to 0.5 s late
- * (p99) until the flood was found out; at 14, 0.02 to 0.06 s.
+ * (p99) until the flood was detected; at 14, 0.02 to 0.06 s.
  */
 const NICENESS = 14
 /**
- * Of one that keeps the server busy. The others must not be as low: beside a page that floods, the server's own threads
- * take all cores, and where every browser gave way that much, a quiet one waited for longer than the flood ever cost it.
+ * For a browser that keeps the server busy. The others must have a higher priority: beside a page that floods, the
+ * server's own threads use all cores, and with this niceness for every browser, a quiet one waited longer than the
+ * flood ever cost it.
  */
 const BUSY_NICENESS = 19
 /**
- * Of the server's thread that reading the messages of one browser may take in the long run (measured: 7,000 changes of the
- * history or 80 lines of 200,000 characters a second take 0.04 to 0.12), …
+ * Share of the server's thread that reading the messages of one browser may take in the long run. Measured: 7,000
+ * changes of the history or 80 lines of 200,000 characters a second take 0.04 to 0.12.
  */
 const FREE_SHARE = 0.03
-/** … and how many milliseconds more at once. */
+/** Milliseconds that it may take at once beyond that share. */
 const BURST_MS = 40
-/** How many milliseconds more than that count against a browser at first: at the share above, it is low for ten seconds. */
+/** Most debt beyond the burst at first: at the share above, the priority stays low for ten seconds. */
 const LEAST_DEBT_MS = 300
-/** Each time it is found busy again, it stays low for longer, up to a minute. */
+/** Each time the browser is found busy again, its priority stays low for longer, up to a minute. */
 const MOST_DEBT_MS = 1_800
 /** The kernel lets unprivileged processes change a group ten times a second in all. */
 const ATTEMPTS = 10
 const PAUSE_MS = 150
 
 /**
- * Lets the server go first where a browser and what it starts want more time than there is, and the other browsers before
- * one that floods the server with messages. A browser is the leader of a session of processes, and Linux divides the
- * processor among these before it looks at niceness within them (sched_autogroup, on by default): each of ten busy
- * browsers would get as much as the whole server, however nice they are. So both are set, and it is the group whose
- * niceness changes, since that can be taken back without privileges. What cannot be had is left as it is.
+ * Gives the server precedence over a browser and its child processes when the processor is overloaded, and other
+ * browsers precedence over one that floods the server with messages. A browser leads a session of processes, and Linux
+ * divides the processor among sessions before it considers niceness within them (sched_autogroup, on by default): ten
+ * busy browsers would each get as much as the whole server, whatever their niceness. So both are set, and only the
+ * niceness of the group changes later, since that can be reverted without privileges. Settings that the system does not
+ * support are left unchanged.
  */
 export class BrowserPriority {
   readonly #pid: number
@@ -49,7 +51,7 @@ export class BrowserPriority {
   #isBusy = false
   #isDisposed = false
   #timer: NodeJS.Timeout | undefined
-  /** Whatever takes its turn when it is called, it is the browser's. */
+  /** Bound to the browser's fault owner, whoever calls it. */
   readonly #look = bound(() => this.#lookAgain())
   /** Niceness of the group. */
   #wanted: number
@@ -71,13 +73,13 @@ export class BrowserPriority {
     try {
       setPriority(pid, niceness(this.#niceness + NICENESS))
     } catch {
-      // It has ended, or the system knows no priorities.
+      // It has ended, or the system does not support priorities.
     }
     this.#wanted = niceness(this.#niceness + NICENESS)
     this.#set(NICENESS)
   }
 
-  /** The messages of the browser took so many milliseconds of the server's thread. */
+  /** Adds milliseconds that the browser's messages took of the server's thread. */
   spent(milliseconds: number): void {
     const now = this.#now()
     this.#debtMs = Math.max(0, this.#debtMs - (now - this.#debtAt) * FREE_SHARE) + milliseconds
@@ -112,7 +114,7 @@ export class BrowserPriority {
     if (!this.#isSetting) void this.#setWanted()
   }
 
-  /** One at a time, for each may have to be tried again: the last that is wanted is the one that stays. Never rejects. */
+  /** One at a time, since each may need several attempts: the last wanted value prevails. Never rejects. */
   async #setWanted(): Promise<void> {
     this.#isSetting = true
     for (let set: number | null = null; set !== this.#wanted && !this.#isDisposed && !this.#isGone();) {

@@ -14,32 +14,32 @@ import { FileSizeLimit } from './file-size-limit.ts'
 import type { BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
 import { setprivPath } from './setpriv.ts'
 
-/** How browsers are started on this machine: found out once, by a probe (see sandbox.ts). */
+/** How to start browsers on this machine, determined once by a probe (see sandbox.ts). */
 export interface LaunchMode {
   executable: string
   sandboxed: boolean
-  /** As root: the first of the user ids that browsers run under, each its own; null: as ourselves. */
+  /** As root: the first of the browsers' user ids, each its own; null: they run as our own user. */
   firstUid: number | null
-  /** Whether each browser has a user id of its own, or all have `firstUid`. */
+  /** Whether each browser has a user id of its own; otherwise all use `firstUid`. */
   ownUids: boolean
-  /** Of the largest file that a browser may write; unset: as large as the system allows. */
+  /** Limit on the size of a file that a browser writes; unset: the system's limit. */
   maxFileBytes?: number
 }
 
-/** User ids of one server: one is used again after so many launches. */
+/** User ids of one server: each is reused after this many launches. */
 export const UIDS_PER_SERVER = 10_000
 const KEPT_OUTPUT = 4_000
-/** How long the pipe of a browser that has ended may still bring what it said last. */
+/** How long to read the rest of an exited browser's pipe. */
 const LAST_WORDS_MS = 200
-/** How long what it said last may take to be processed, beside all that others say. */
+/** How long processing that rest may take, beside the messages of other browsers. */
 const READ_WORDS_MS = 5_000
-/** How long a browser whose pipe is closed may take to end. */
+/** How long a browser whose pipe is closed may take to exit. */
 const SPEECHLESS_MS = 500
 /** SIGKILL needs no more, unless a process hangs in the kernel. */
 const EXIT_MS = 5_000
 const GROUP_END_MS = 2_000
 const PROXY_CLOSE_MS = 2_000
-/** What a browser may know of our environment: nothing of keys, passwords or addresses. */
+/** Environment variables passed to a browser: none with keys, passwords or addresses. */
 const PASSED_ENVIRONMENT = /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|FONTCONFIG_\w+|SSL_CERT_\w+)$/
 
 let launchCount = 0
@@ -50,17 +50,20 @@ export class BrowserProcess {
   readonly wire: CdpConnection
   readonly folders: BrowserFolders
   readonly fileSizeLimit: FileSizeLimit
-  /** Its only way to the network; null: it has none but the system's. Ends with the process. */
+  /** Its only way to the network; null: it uses the system's network directly. Closed with the process. */
   readonly proxy: EgressProxy | null
-  /** Resolves when the process has ended, however it did: how, for people. */
+  /** Resolves when the process has exited for any reason, with an explanation for people. */
   readonly exited: Promise<string>
-  /** As `exited`, but after the last of what the browser had written was read. */
+  /** Like `exited`, but resolves after the rest of the browser's output was read. */
   readonly fellSilent: Promise<string>
   readonly #child: ChildProcess
   readonly #priority: BrowserPriority
   readonly #parent: BrowsersDirectory
   readonly #logger: Logger
-  /** The pool ends browsers that it gave to nobody: whoever ends one, a fault meanwhile is the browser's. */
+  /**
+   * The pool also closes browsers that belong to no session: a fault during closing is the browser's, whoever closes
+   * it.
+   */
   readonly #owner = faultOwner()
   #output = ''
   readonly #outputEnded: Promise<void>
@@ -99,20 +102,20 @@ export class BrowserProcess {
     const silence = new Promise<void>((resolve) => this.wire.onClose(resolve))
     this.fellSilent = this.exited.then(async (how) => {
       await Deadline.isMet(silence, LAST_WORDS_MS)
-      // What is read already waits for its turn; there is no more of it than a pipe holds.
+      // All bytes read are already queued, and they are no more than a pipe holds.
       await Deadline.isMet(this.wire.caughtUp(), READ_WORDS_MS)
       return how
     })
     this.wire.onClose(() => {
-      // Usually it is about to end. One that we cannot speak to any more and that stays is of no use to anybody.
+      // Usually it is about to exit. If it stays, it is of no use without its pipe.
       const timer = setTimeout(() => this.#killGroup(), SPEECHLESS_MS)
       void this.exited.then(() => clearTimeout(timer))
     })
   }
 
   /**
-   * Whatever becomes of it, the proxy is closed when nothing is left of the browser. `fault`: rejects when what is begun
-   * here has failed where nobody could catch it.
+   * In any case, the proxy is closed when all processes of the browser are gone. `fault`: rejects when work started
+   * here has failed without a caller to catch it.
    */
   static async start(
     mode: LaunchMode,
@@ -142,7 +145,7 @@ export class BrowserProcess {
     return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
-  /** Waits for work with the browser, but no longer than it lives. */
+  /** Waits for work with the browser, but no longer than the browser lives. */
   orEnd<T>(work: Promise<T>): Promise<T> {
     const ended = this.exited.then((how): never => {
       throw new BrowserLaunchFailed(`the browser ended (${how})`)
@@ -150,13 +153,13 @@ export class BrowserProcess {
     return Promise.race([work, ended])
   }
 
-  /** The last lines that the browser wrote, for the message of a launch that failed. */
+  /** The last lines of the browser's output, for the message of a failed launch. */
   lastOutput(): string {
     return this.#output.trim().split('\n').slice(-5).join('\n')
   }
 
   /**
-   * Asks the browser to end, kills its process group at the deadline (which also ends a stopped one), and removes its
+   * Asks the browser to exit, kills its process group at the deadline (which also ends a stopped one), and removes its
    * directory.
    */
   close(deadlineMs: number): Promise<void> {
@@ -164,7 +167,7 @@ export class BrowserProcess {
     return this.#closing
   }
 
-  /** Ends it at once, and leaves its directory to `close`. */
+  /** Kills it at once; `close` still has to remove its directory. */
   kill(): void {
     this.#killGroup()
   }
@@ -176,10 +179,10 @@ export class BrowserProcess {
     }
     this.#killGroup()
     if (!(await Deadline.isMet(this.exited, EXIT_MS))) {
-      this.#logger.error({ pid: this.pid, dir: this.folders.dir }, 'a browser outlives SIGKILL: it hangs in the kernel')
+      this.#logger.error({ pid: this.pid, dir: this.folders.dir }, 'a browser survived SIGKILL: it hangs in the kernel')
     }
-    // Every process of the group holds the browser's output open until it is gone. (Whether the group still exists would
-    // not tell: the dead stay in it until somebody reaps them.)
+    // Each process of the group keeps the browser's output open until it exits. (The existence of the group would prove
+    // nothing: zombies belong to it until they are reaped.)
     await Deadline.isMet(this.#outputEnded, GROUP_END_MS)
     this.#priority.dispose()
     await this.fileSizeLimit.close()
@@ -188,7 +191,7 @@ export class BrowserProcess {
     await this.#parent.remove(this.folders.dir)
   }
 
-  /** Its thread may stand still, and is replaced then; no browser waits for that. */
+  /** Its thread may be blocked, and is replaced then; no browser waits for that. */
   async #closeProxy(): Promise<void> {
     const closed = this.proxy?.close().catch((error: unknown) => {
       this.#logger.warn({ err: error }, 'the proxy of a browser was not closed')
@@ -207,7 +210,7 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // Nobody is left.
+    // All processes are gone.
   }
 }
 
@@ -232,7 +235,7 @@ function spawnBrowser(
   const setpriv = setprivPath()
   if (setpriv !== null) {
     const user = uid === null ? [] : ['--reuid', String(uid), '--regid', String(uid), '--clear-groups']
-    // A stopped browser does not notice that its pipe broke; the kernel ends it when we are gone.
+    // A stopped browser does not notice its broken pipe; the kernel ends it when this process exits.
     const command = [setpriv, '--pdeathsig', 'KILL', ...user, '--', mode.executable, ...flags]
     return spawn(SHELL, withinLimits(mode, command), options)
   }
@@ -241,12 +244,13 @@ function spawnBrowser(
 }
 
 const SHELL = '/bin/sh'
-/** POSIX counts file sizes so. */
+/** POSIX counts file sizes in this unit. */
 const ULIMIT_UNIT = 512
 
 /**
- * A last bound, should nobody look in time: no core dumps, and no file above the bound. Chromium leaves SIGXFSZ ignored
- * when it is, so that a write beyond is an error that it handles (a download is canceled) instead of its end.
+ * A last resort in case monitoring comes too late: no core dumps, and no file above the limit. Chromium leaves SIGXFSZ
+ * ignored if it is so at the start; a write beyond the limit is then an error that it handles (a download is canceled)
+ * instead of a crash.
  */
 function withinLimits({ maxFileBytes }: LaunchMode, command: readonly string[]): string[] {
   const ofFiles = maxFileBytes === undefined ? '' : `ulimit -f ${Math.ceil(maxFileBytes / ULIMIT_UNIT)} 2>/dev/null;`

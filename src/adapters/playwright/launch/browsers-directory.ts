@@ -3,12 +3,12 @@ import type { Logger } from '../../../logger.ts'
 
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 60_000
-/** Directories that are tried again; what is beyond stays until the next start of the server. */
+/** Most directories that are tried again; others stay until the next start of the server. */
 const MOST_LEFT = 1_000
 
 /**
- * The directory that holds those of all browsers of one server. One that cannot be removed, because something still writes
- * into it, is tried again until it is gone: it would count in TABWIRE_TEMP_LIMIT_MB until the server is restarted.
+ * The directory that contains those of all browsers of one server. One that cannot be removed, because a process still
+ * writes to it, is tried again until it is gone: it would count in TABWIRE_TEMP_LIMIT_MB until the server is restarted.
  */
 export class BrowsersDirectory {
   readonly path: string
@@ -24,7 +24,7 @@ export class BrowsersDirectory {
     this.#logger = logger
   }
 
-  /** Removes the directory of a browser that has ended: now, or later. Never rejects. */
+  /** Removes the directory of a browser that has exited: now, or later. Never rejects. */
   async remove(dir: string): Promise<void> {
     const failure = await removed(dir)
     if (failure === null) return
@@ -35,7 +35,7 @@ export class BrowsersDirectory {
     this.#schedule()
   }
 
-  /** Tries those that are left once more, and removes itself if it is empty. */
+  /** Tries the remaining ones once more, and removes itself if it is empty. */
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
@@ -62,12 +62,12 @@ export class BrowsersDirectory {
     for (const dir of this.#left) {
       if ((await removed(dir)) !== null) continue
       this.#left.delete(dir)
-      this.#logger.info({ dir }, 'the directory of a browser could be removed after all')
+      this.#logger.info({ dir }, 'the directory of a browser was removed by a later attempt')
     }
   }
 }
 
-/** Null: it is gone; else why it is not. */
+/** Null: it was removed; otherwise the error. */
 function removed(dir: string): Promise<unknown> {
   return rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).then(
     () => null,

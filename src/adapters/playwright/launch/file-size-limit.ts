@@ -4,10 +4,10 @@ import { promisify } from 'node:util'
 import type { Logger } from '../../../logger.ts'
 import { prlimitPath, setprivPath } from './setpriv.ts'
 
-/** Of one change of the limit. */
+/** Time limit of one change. */
 const DEADLINE_MS = 5_000
 /**
- * No limit is below. Memory that a browser's processes share is a file to the kernel: measured, blobs and screenshots
+ * The lowest limit. The kernel treats memory shared by a browser's processes as a file: measured, blobs and screenshots
  * fail with 8 MiB, and none did with 16.
  */
 export const LEAST_LIMIT_BYTES = 16 * 1024 * 1024
@@ -15,9 +15,9 @@ export const LEAST_LIMIT_BYTES = 16 * 1024 * 1024
 const run = promisify(execFile)
 
 /**
- * How large a file may be that the main process of one browser writes, which is the one that writes downloads. The kernel
- * refuses what is above, however late the browser is to do as it is told and we are to hear of it; the browser takes that
- * for an error of the download (SIGXFSZ is ignored in it). Only the soft limit is changed, so that it can be raised again.
+ * Limits the size of files written by the main process of one browser, which writes the downloads. The kernel rejects
+ * larger writes, however late the browser obeys a cancellation or its events reach us; the browser treats that as an
+ * error of the download (it ignores SIGXFSZ). Only the soft limit is changed, so that it can be raised again.
  */
 export class FileSizeLimit {
   readonly #pid: number
@@ -26,24 +26,24 @@ export class FileSizeLimit {
   readonly #logger: Logger
   #wanted: number | null = null
   #applied: number | null = null
-  /** As it was at the start, as prlimit takes it. */
+  /** The limit at the start, in prlimit's format. */
   #atStart: string | null = null
   #applying: Promise<void> | null = null
   #isOver = false
 
-  /** `uid`: of the browser; null: ours. */
+  /** `uid`: user id of the browser; null: our own. */
   constructor(pid: number, uid: number | null, hasExited: () => boolean, logger: Logger) {
     this.#pid = pid
     this.#uid = uid
     this.#hasExited = hasExited
     this.#logger = logger
-    // Looked for now, not when there is no time for it.
+    // Looked up now, rather than when time is short.
     this.#isOver = prlimitPath() === null || setprivPath() === null
   }
 
   /**
-   * At least LEAST_LIMIT_BYTES; null: as it was at the start. A browser whose limit is lowered stands still until that is
-   * done: nothing is written meanwhile. Does nothing where the system has no prlimit.
+   * At least LEAST_LIMIT_BYTES; null: the limit at the start. A browser is stopped while its limit is lowered, so that
+   * nothing is written meanwhile. Does nothing on systems without prlimit.
    */
   set(bytes: number | null): void {
     const wanted = bytes === null || bytes === Infinity ? null : Math.ceil(Math.max(bytes, LEAST_LIMIT_BYTES))
@@ -54,7 +54,7 @@ export class FileSizeLimit {
     this.#applying ??= this.#apply()
   }
 
-  /** Once the browser has ended. */
+  /** Call when the browser has exited. */
   async close(): Promise<void> {
     this.#isOver = true
     await this.#applying
@@ -66,16 +66,17 @@ export class FileSizeLimit {
       while (this.#applied !== this.#wanted && !this.#isOver) {
         const wanted = this.#wanted
         this.#atStart ??= softLimit(readFileSync(`/proc/${this.#pid}/limits`, 'utf8'))
-        // It may be raised to what it was, no further. (No comparison holds with "unlimited".)
+        // It can be raised to its value at the start, no further. (Comparisons with "unlimited", which is NaN, are
+        // false.)
         const isAsAtStart = wanted === null || wanted >= Number(this.#atStart)
         await this.#prlimit(isAsAtStart ? this.#atStart : String(wanted))
         this.#applied = wanted
       }
     } catch (error) {
-      // What is wrong once will be so again, and each time the browser would stand still for it.
+      // An error would recur, and each attempt would stop the browser.
       this.#isOver = true
       if (!this.#hasExited())
-        this.#logger.warn({ err: error }, 'the size of files that a browser writes cannot be bounded')
+        this.#logger.warn({ err: error }, 'the size of files written by a browser cannot be limited')
     } finally {
       this.#applying = null
       this.#signal('SIGCONT')
@@ -84,11 +85,11 @@ export class FileSizeLimit {
 
   async #prlimit(soft: string): Promise<void> {
     const command = [prlimitPath()!, '--pid', String(this.#pid), `--fsize=${soft}:`]
-    // Root in a container may not change limits of another user's process: that user may.
+    // Root in a container may not change limits of another user's process; that user may.
     const user =
       this.#uid === null ? [] : ['--reuid', String(this.#uid), '--regid', String(this.#uid), '--clear-groups']
     const [program, ...args] = user.length === 0 ? command : [setprivPath()!, ...user, '--', ...command]
-    // Nothing of our environment: whoever has that user id can read it.
+    // None of our environment: any process with that user id can read it.
     await run(program!, args, { env: {}, cwd: '/', timeout: DEADLINE_MS, killSignal: 'SIGKILL' })
   }
 
@@ -96,13 +97,13 @@ export class FileSizeLimit {
     try {
       if (!this.#hasExited()) process.kill(this.#pid, signal)
     } catch {
-      // It has ended.
+      // It has exited.
     }
   }
 }
 
 function softLimit(limits: string): string {
   const [, soft] = /^Max file size\s+(\S+)/m.exec(limits) ?? []
-  if (soft === undefined) throw new Error('the system does not tell how large files of a browser may be')
+  if (soft === undefined) throw new Error('prlimit did not report the file size limit of a browser')
   return soft
 }

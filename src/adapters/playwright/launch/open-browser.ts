@@ -13,7 +13,7 @@ import type { BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
 import { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
 const LAUNCH_DEADLINE_MS = 30_000
-/** A browser's pipe breaks a moment before its end is told, which says more. */
+/** A browser's pipe breaks a moment before its exit is reported, which has the more useful message. */
 const EXIT_TOLD_MS = 200
 
 const EVERYTHING: EgressPolicy = { mode: 'OPEN', allow: [], allowedHosts: null, upstream: null }
@@ -34,15 +34,15 @@ export const DEFAULT_OPTIONS: BrowserOptions = {
 }
 
 /**
- * Whether a browser that was kept ready can be given these, with the context that it has. A video begins with its context;
- * other recordings can begin in the one that is there.
+ * Whether a warm browser can be assigned to a session with these options, with its existing context. A video begins
+ * with its context; other recordings can begin in an existing one.
  */
 export function fitsWarm(options: BrowserOptions): boolean {
   const decidedLater = { record: [], egress: DEFAULT_OPTIONS.egress, capture: DEFAULT_OPTIONS.capture }
   return !options.record.includes('VIDEO') && isDeepStrictEqual({ ...options, ...decidedLater }, DEFAULT_OPTIONS)
 }
 
-/** Answers for all that comes of one browser; told to whom the browser belongs by then. */
+/** The fault owner of one browser; reports to the browser's own owner at that time. */
 class BrowserFaults implements FaultOwner {
   readonly #logger: Logger
   readonly #first = Promise.withResolvers<never>()
@@ -51,7 +51,7 @@ class BrowserFaults implements FaultOwner {
 
   constructor(logger: Logger) {
     this.#logger = logger
-    // Whoever waits for it hears of it.
+    // Callers that await it handle the rejection.
     this.#first.promise.catch(() => {})
   }
 
@@ -60,21 +60,23 @@ class BrowserFaults implements FaultOwner {
     return this.#first.promise
   }
 
-  /** Whom to tell from now on; at once, if there was one already. */
+  /** Sets the receiver of faults; called at once if there was one already. */
   tell(onFault: (error: unknown) => void): void {
     this.#onFault = onFault
     if (this.#fault) onFault(this.#fault.error)
   }
 
   fail(error: unknown): void {
-    this.#logger.error({ err: error }, 'a fault while a browser was heard: what it belongs to ends')
+    this.#logger.error({ err: error }, 'error in work of a browser; its session ends')
     this.#fault ??= { error }
     this.#first.reject(error)
     this.#onFault(error)
   }
 }
 
-/** A browser that runs and has a context with a blank page, made with the default options. It belongs to nobody yet. */
+/**
+ * A running browser with a context and a blank page, created with the default options. It belongs to no session yet.
+ */
 export interface OpenBrowser {
   faults: BrowserFaults
   process: BrowserProcess
@@ -85,8 +87,8 @@ export interface OpenBrowser {
 }
 
 /**
- * With `proxies`, the browser reaches the network through one of them alone. Rejects with BrowserLaunchFailed, or with the
- * signal's reason; either way no process is left. `onLaunched`: its process runs, and is waited for.
+ * With `proxies`, the browser reaches the network only through one of them. Rejects with BrowserLaunchFailed, or with
+ * the signal's reason; either way no process is left. `onLaunched`: the process was started, and is waited for.
  */
 export async function openBrowser(
   mode: LaunchMode,
@@ -123,7 +125,7 @@ async function openOwned(
     const how = deadline.signal.aborted ? null : await Deadline.result(process.exited, EXIT_TOLD_MS)
     await process.close(0)
     if (signal.aborted) throw signal.reason
-    const late = deadline.hasExpired ? `it did not answer within ${LAUNCH_DEADLINE_MS / 1000} s` : null
+    const late = deadline.hasExpired ? `it did not respond within ${LAUNCH_DEADLINE_MS / 1000} s` : null
     const why = late ?? (how === null ? (error as Error).message : `it ended at once (${how})`)
     throw new BrowserLaunchFailed(`the browser could not be started: ${why}${quoted(process.lastOutput())}`, error)
   }
@@ -137,17 +139,17 @@ async function openProxy(proxies: EgressProxies): Promise<EgressProxy> {
   }
 }
 
-/** What Playwright gave when the profile was saved; the domain keeps it as it is. */
+/** Playwright's storage state at the time the profile was saved; the domain stores it unchanged. */
 type StorageState = Exclude<BrowserContextOptions['storageState'], string | undefined>
 
 const SCHEMES = { LIGHT: 'light', DARK: 'dark', NO_PREFERENCE: 'no-preference' } as const
 const MOTIONS = { REDUCE: 'reduce', NO_PREFERENCE: 'no-preference' } as const
 
-/** As Playwright calls them; null: those that a browser has by itself. */
+/** Playwright's names; null: the browser's defaults. */
 export const permissionsOf = ({ permissions }: Pick<Emulation, 'permissions'>): string[] | null =>
   permissions?.map((permission) => permission.toLowerCase().replaceAll('_', '-')) ?? null
 
-/** Playwright's options for what a session asks for. */
+/** Playwright's options for those of a session. */
 export function contextOptions(options: BrowserOptions): BrowserContextOptions {
   const { emulation, httpCredentials } = options
   const permissions = permissionsOf(emulation)
@@ -192,5 +194,5 @@ async function attach(process: BrowserProcess): Promise<Omit<OpenBrowser, 'fault
 }
 
 function quoted(output: string): string {
-  return output === '' ? '' : `; its last words: ${output.replace(/\s*\n\s*/g, ' | ').slice(0, 1_000)}`
+  return output === '' ? '' : `; last output: ${output.replace(/\s*\n\s*/g, ' | ').slice(0, 1_000)}`
 }

@@ -5,14 +5,15 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../../../logger.ts'
 
-/** Where the browsers of one machine have their directories: short, and its own for each machine id. */
+/** The directory of the browsers of one machine: short, and different for each machine id. */
 export function browsersDirectory(tempRoot: string, machineId: string): string {
   return join(tempRoot, `tabwire-${machineId.replace(/[^\w.-]/g, '_')}`)
 }
 
 /**
- * Ends browsers that a killed server of this machine left behind, and removes their directories. A process is known by
- * its command line, which names a profile in our directory: process ids are used again. Returns how many were ended.
+ * Ends browsers that a killed server of this machine left behind, and removes their directories. A process is
+ * recognized by its command line, which contains a profile in our directory: process ids are reused. Returns how many
+ * were ended.
  */
 export async function reapLeftovers(tempRoot: string, machineId: string, logger: Logger): Promise<number> {
   const directory = browsersDirectory(tempRoot, machineId)
@@ -32,7 +33,7 @@ export async function reapLeftovers(tempRoot: string, machineId: string, logger:
   return ended
 }
 
-/** Processes whose command line has the mark. */
+/** Processes whose command line contains the mark. */
 export async function processesWith(mark: string): Promise<number[]> {
   if (!existsSync('/proc/self/cmdline')) {
     const lines = execFileSync('ps', ['-axo', 'pid=,command='], { encoding: 'utf8' }).split('\n')
@@ -44,7 +45,7 @@ export async function processesWith(mark: string): Promise<number[]> {
     try {
       if ((await readFile(`/proc/${name}/cmdline`, 'utf8')).includes(mark)) found.push(Number(name))
     } catch {
-      // It ended since it was listed, or is not ours to read.
+      // It has exited since it was listed, or we may not read it.
     }
   }
   return found

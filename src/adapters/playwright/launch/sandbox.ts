@@ -10,9 +10,9 @@ import type { BrowsersDirectory } from './browsers-directory.ts'
 import { openBrowser, type OpenBrowser } from './open-browser.ts'
 import type { BrowserPipes } from '../cdp/pipe/browser-pipes.ts'
 
-/** User ids that nobody has: above those of people, services and containers, below those that few programs can count. */
+/** Unused user ids: above those of people, services and containers, below those that few programs support. */
 const HIGH_UIDS = { first: 0x7000_0000, end: 0x7ffe_0000 }
-/** "nobody", which exists where a container maps few user ids. */
+/** "nobody", which exists in containers that map few user ids. */
 const NOBODY_UID = 65_534
 
 /** The probe has deadlines of its own. */
@@ -20,13 +20,13 @@ const NEVER = new AbortController().signal
 
 export interface Probe {
   mode: LaunchMode
-  /** The browser that proved it, ready for use. */
+  /** The browser of the successful launch, ready for use. */
   browser: OpenBrowser
-  /** Why there is no sandbox although one was wanted, and the cure; null otherwise. */
+  /** Why the wanted sandbox is missing, and the remedy; null otherwise. */
   sandboxProblem: string | null
 }
 
-/** Finds out by launching how browsers can be started here: with a sandbox if it may be had, as root under other users. */
+/** Determines by launching how browsers can be started here: with a sandbox if possible, as root under other users. */
 export async function probeLaunchMode(
   executable: string,
   sandbox: SandboxMode,
@@ -59,12 +59,12 @@ export async function probeLaunchMode(
   const why = sandbox === 'off' ? null : whyNoSandbox(executable, failures)
   if (sandbox === 'on') {
     throw new BrowserLaunchFailed(
-      `the browser's sandbox, which TABWIRE_BROWSER_SANDBOX=on demands, cannot be had, for ${why}`,
+      `the browser's sandbox, required by TABWIRE_BROWSER_SANDBOX=on, is not available: ${why}`,
     )
   }
   const without = await attempt(false)
   if (without) {
-    return { ...without, sandboxProblem: why === null ? null : `the browser runs without its sandbox, for ${why}` }
+    return { ...without, sandboxProblem: why === null ? null : `the browser runs without its sandbox: ${why}` }
   }
   throw new BrowserLaunchFailed(failures.at(-1) ?? 'the browser could not be started')
 }
@@ -72,8 +72,8 @@ export async function probeLaunchMode(
 type LaunchUser = Pick<LaunchMode, 'firstUid' | 'ownUids'>
 
 /**
- * Where the user ids of a server's browsers begin: elsewhere for each machine id, for browsers of one user id can read
- * each other's profiles and end each other.
+ * The first user id of a server's browsers. It depends on the machine id, because browsers with the same user id can
+ * read each other's profiles and kill each other.
  */
 export function firstUidOf(machineId: string): number {
   const places = Math.floor((HIGH_UIDS.end - HIGH_UIDS.first) / UIDS_PER_SERVER)
@@ -91,7 +91,7 @@ function isRoot(): boolean {
   return process.getuid?.() === 0
 }
 
-/** Why a browser with its sandbox could not be started, and the cure. */
+/** Why a browser with its sandbox could not be started, and the remedy. */
 function whyNoSandbox(executable: string, failures: readonly string[]): string {
   if (isRoot() && isClosedToOthers(executable)) {
     return `only root can reach ${executable}: install the browser where every user can read it and name it in TABWIRE_BROWSER_PATH, or run Tabwire as an ordinary user`
@@ -105,7 +105,7 @@ function whyNoSandbox(executable: string, failures: readonly string[]): string {
   return `a launch with it failed: ${failures[0] ?? 'no reason was given'}`
 }
 
-/** Whether users other than the owner are kept from a file, by itself or by a folder on the way to it. */
+/** Whether a file is inaccessible to other users, by its own mode or by that of a folder on its path. */
 function isClosedToOthers(file: string): boolean {
   for (let path = file; path !== dirname(path); path = dirname(path)) {
     if ((statSync(path).mode & 0o001) === 0) return true

@@ -4,17 +4,17 @@ import { delimiter, join } from 'node:path'
 
 const found = new Map<string, string | null>()
 
-/** The program that makes the kernel end a browser together with us; null where there is none. Found out once. */
+/** The program that makes the kernel end a browser together with us; null if it is not installed. Looked up once. */
 export function setprivPath(): string | null {
   return once('setpriv', findSetpriv)
 }
 
-/** The program that bounds files of a process that runs; null where there is none. Found out once. */
+/** The program that limits the file size of a running process; null if it is not installed. Looked up once. */
 export function prlimitPath(): string | null {
   return once('prlimit', (searchPath) => find('prlimit', '--fsize', searchPath))
 }
 
-/** Of util-linux; busybox has one by that name, which does not know --pdeathsig. */
+/** The one of util-linux; busybox has one of that name without --pdeathsig. */
 export function findSetpriv(searchPath: string): string | null {
   return find('setpriv', '--pdeathsig', searchPath)
 }
@@ -32,6 +32,6 @@ function find(name: string, option: string, searchPath: string): string | null {
 function knows(path: string, option: string): boolean {
   if (!existsSync(path)) return false
   const { error, stdout } = spawnSync(path, ['--help'], { encoding: 'utf8', timeout: 5_000 })
-  // Without a start there is no output at all, not even an empty one.
+  // If it could not be started, there is no output at all, not even an empty one.
   return error === undefined && stdout.includes(option)
 }

@@ -3,22 +3,22 @@ import { lstat, readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '../../../logger.ts'
 
-/** Between two looks at the folders of all browsers. */
+/** Interval between two checks of the folders of all browsers. */
 const LOOK_MS = 1_000
-/** How long a browser has to give back what is broken off. */
+/** How long a browser has to free the space of canceled downloads and recordings. */
 const BREAK_OFF_MS = 3_000
-/** For each file there is, the next look is later by as much: a trace may have many. */
+/** Delay of the next check per existing file: a trace may have many. */
 const PAUSE_FOR_FILE_MS = 0.1
-/** Files whose sizes are asked for at once. */
+/** Files whose sizes are read concurrently. */
 const AT_ONCE = 32
-/** Deeper than any folder that a browser or a recording makes. */
+/** Deeper than any folder of a browser or a recording. */
 const MOST_LEVELS = 24
-/** A new session is not started with less than this of the bound left. */
+/** A new session is rejected if less than this share of the limit is left. */
 const ROOM_TO_START = 0.1
-/** Nor with less free space than this share of the file system, or these bytes if they are less. */
+/** It is also rejected if less than this share of the file system is free, or these bytes if they are less. */
 const FREE_SHARE = 0.05
 const FREE_BYTES = 256 * 1024 * 1024
-/** Bytes of a block, as stat counts them. */
+/** Bytes of a block, as counted by stat. */
 const BLOCK = 512
 
 /** Bytes on the disk by path, relative to the folder: of each file in `recordings`, and of each other folder. */
@@ -26,16 +26,16 @@ export type FolderSizes = ReadonlyMap<string, number>
 
 /** The folder of one browser. */
 export interface WatchedFolder {
-  /** Tells the sizes at each look. Replace it when the browser gets an owner. */
+  /** Reports the sizes at each check. Replace it when the browser gets an owner. */
   onSizes: (sizes: FolderSizes) => void
   /**
-   * The folder takes more than it may, with a sentence that says so. First the files that are still being written are
-   * to be broken off; if that was not enough by a later look, the browser is to be ended.
+   * The folder exceeds its limit; `why`: a sentence that says so. First ('break off'), cancel the files that are still
+   * being written; if a later check finds that insufficient ('end'), end the browser.
    */
   onOverrun: (stage: 'break off' | 'end', why: string) => void
-  /** What it may take in all. */
+  /** Its limit in all. */
   readonly limitBytes: number
-  /** Why there is no room for so many bytes more, in one sentence; null: there is, and they count from now on. */
+  /** Why there is no room for that many more bytes, in one sentence; null: there is, and they count from now on. */
   refusal(bytes: number): string | null
 }
 
@@ -43,21 +43,21 @@ interface Watched {
   folder: WatchedFolder
   dir: string
   bytes: number
-  /** When its downloads and recordings were broken off for taking too much; null: it takes no more than it may. */
+  /** When its downloads and recordings were stopped for exceeding the limit; null: it is within the limit. */
   brokenOffAt: number | null
   isEnded: boolean
 }
 
 /**
- * Bounds what all browsers together, and each by itself, keep in the temporary folder. One timer looks at all of them.
- * What a page stores (caches, databases, files of its own) is in the memory of its browser, since contexts are
- * incognito ones; so these are downloads, recordings, files for uploads, and whatever a browser writes unasked.
+ * Limits the temporary files of all browsers together, and of each. One timer checks all of them. Storage of pages
+ * (caches, databases, files of their own) is in the memory of the browser, since contexts are incognito; so these are
+ * downloads, recordings, files for uploads, and other files of the browser.
  */
 export class TempSpace {
   readonly #root: string
   readonly #limitBytes: number
   readonly #logger: Logger
-  /** By their paths. */
+  /** By path. */
   readonly #watched = new Map<string, Watched>()
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
@@ -65,7 +65,7 @@ export class TempSpace {
   #freeBytes = Number.POSITIVE_INFINITY
   #freeNeeded = 0
 
-  /** `root`: an existing folder of the file system that the folders are in. */
+  /** `root`: an existing folder on the same file system as the browsers' folders. */
   constructor(root: string, limitBytes: number, logger: Logger) {
     this.#root = root
     this.#limitBytes = limitBytes
@@ -73,12 +73,12 @@ export class TempSpace {
     this.#schedule(0)
   }
 
-  /** What one browser may take: half of the bound, so that none alone keeps others from starting. */
+  /** Limit of one browser: half of the total, so that one alone cannot keep others from starting. */
   get sessionLimitBytes(): number {
     return Math.floor(this.#limitBytes / 2)
   }
 
-  /** Watches an existing folder until it is removed. The same for the same folder. */
+  /** Watches an existing folder until it is removed. Returns the same object for the same folder. */
   watch(dir: string): WatchedFolder {
     const known = this.#watched.get(dir)
     if (known) return known.folder
@@ -97,7 +97,7 @@ export class TempSpace {
     return folder
   }
 
-  /** Why no session may be started now, in one sentence; null: it may. */
+  /** Why no session can be started now, in one sentence; null: one can. */
   refusal(): string | null {
     const most = this.#limitBytes * (1 - ROOM_TO_START)
     if (this.#usedBytes() > most) this.#forgetRemoved()
@@ -117,7 +117,7 @@ export class TempSpace {
     await this.#looking
   }
 
-  /** A session that has just ended takes nothing any more: whoever starts the next one does not wait for a look. */
+  /** A session that has just ended frees its share at once: the next start does not wait for a check. */
   #forgetRemoved(): void {
     for (const { dir } of this.#watched.values()) if (!existsSync(dir)) this.#watched.delete(dir)
   }
@@ -155,7 +155,7 @@ export class TempSpace {
       }
       this.#judge()
     } catch (error) {
-      this.#logger.error({ err: error }, 'the temporary folder could not be looked at')
+      this.#logger.error({ err: error }, 'the temporary folder could not be checked')
     }
     this.#schedule(LOOK_MS + files * PAUSE_FOR_FILE_MS)
   }
@@ -168,7 +168,7 @@ export class TempSpace {
 
   #judge(): void {
     const used = this.#usedBytes()
-    // Where it has been ended already, its bytes are about to be freed, and nobody else has to go.
+    // If it was ended already, its bytes are about to be freed, and no other browser has to end.
     const largest = [...this.#watched.values()].toSorted((one, other) => other.bytes - one.bytes)[0]
     for (const watched of this.#watched.values()) {
       const isAlone = watched.bytes > this.sessionLimitBytes
@@ -196,7 +196,7 @@ export class TempSpace {
 
 const mebibytes = (bytes: number) => Math.round(bytes / 1024 / 1024)
 
-/** Follows no link. What is removed meanwhile counts nothing; null: the folder itself is gone. */
+/** Does not follow links. Entries removed meanwhile do not count; null: the folder itself is gone. */
 async function measureFolder(dir: string): Promise<{ sizes: FolderSizes; files: number } | null> {
   if (!(await lstat(dir).catch(() => null))) return null
   const sizes = new Map<string, number>()
@@ -216,7 +216,7 @@ async function measureFolder(dir: string): Promise<{ sizes: FolderSizes; files: 
     }
     for (const { name } of entries.filter((entry) => entry.isDirectory())) {
       const key = keyOf(name)
-      // Of recordings, each by itself.
+      // Each file of recordings has a size of its own.
       const keyBelow = path === dir && name === 'recordings' ? (file: string) => `${key}/${file}` : () => key
       await walk(join(path, name), keyBelow, level + 1)
     }

@@ -11,7 +11,7 @@ type WorkerCommand = CdpCommand<
   | 'Runtime.evaluate'
 >
 
-/** From now on, workers that belong to no page are told what holds in the session. */
+/** From now on, workers without a page get the session's options. */
 export function prepareWorkers(
   wire: Pick<CdpConnection, 'tell'>,
   targets: TargetRegistry,
@@ -24,8 +24,8 @@ export function prepareWorkers(
 }
 
 /**
- * What a worker that belongs to no page is told before its script runs, so that the options of its session hold in it as
- * well: Playwright tells pages and what belongs to them.
+ * Commands for a worker without a page before its script runs, so that the options of its session apply there as well:
+ * Playwright sends them only to pages and their workers.
  */
 function workerCommands({ userAgent, locale, timezone, extraHeaders }: BrowserOptions): WorkerCommand[] {
   const commands: WorkerCommand[] = []
@@ -33,7 +33,7 @@ function workerCommands({ userAgent, locale, timezone, extraHeaders }: BrowserOp
     const params = { userAgent: userAgent ?? '', ...(locale === null ? {} : { acceptLanguage: locale }) }
     commands.push({ method: 'Emulation.setUserAgentOverride', params })
   }
-  // The browser sends the header, but its workers were given their own name when they were made.
+  // The browser sends the header, but a worker got the browser's own user agent when it was created.
   if (userAgent !== null) commands.push({ method: 'Runtime.evaluate', params: { expression: naming(userAgent) } })
   if (locale !== null) commands.push({ method: 'Emulation.setLocaleOverride', params: { locale } })
   if (timezone !== null) commands.push({ method: 'Emulation.setTimezoneOverride', params: { timezoneId: timezone } })
@@ -41,7 +41,7 @@ function workerCommands({ userAgent, locale, timezone, extraHeaders }: BrowserOp
   return commands
 }
 
-/** Says it as a page would say it: by getters of the prototype. */
+/** Overrides it as a page would: by getters of the prototype. */
 function naming(userAgent: string): string {
   const appVersion = userAgent.replace(/^Mozilla\//, '')
   return `Object.defineProperties(WorkerNavigator.prototype, {

@@ -4,16 +4,16 @@ import { dirname, join } from 'node:path'
 import { chromium } from 'playwright'
 
 /**
- * Where Playwright keeps what it has no API for: in its package, beside its browsers, and in a folder that it writes a
- * trace to. A test (playwright-files.test.ts) fails when a new version puts it elsewhere.
+ * Locations of files that Playwright has no API for: in its package, beside its browsers, and in the folder of a trace.
+ * A test (playwright-files.test.ts) fails when a new version moves them.
  */
 
 const playwrightCore = () => dirname(createRequire(import.meta.url).resolve('playwright-core/package.json'))
 
-/** The trace viewer: the files of a page. */
+/** The files of the trace viewer page. */
 export const traceViewerFolder = (): string => join(playwrightCore(), 'lib', 'vite', 'traceViewer')
 
-/** The one with the headers of requests. */
+/** The file with the headers of requests. */
 export const NETWORK_EXTENSION = 'network'
 /** The files of a trace: <name>.<extension>. */
 export const TRACE_EXTENSIONS: readonly string[] = ['trace', NETWORK_EXTENSION, 'stacks']
@@ -21,13 +21,13 @@ export const TRACE_EXTENSIONS: readonly string[] = ['trace', NETWORK_EXTENSION, 
 /** Folders beside them, as the trace viewer expects them in the archive. */
 export const TRACE_FOLDERS: readonly string[] = ['resources', 'screencast', 'aria', 'screenshots']
 
-/** Playwright tells the path of its full Chromium; its headless shell of the same revision lies beside it. */
+/** Playwright reports the path of its full Chromium; its headless shell of the same revision is beside it. */
 export function playwrightsBrowsers(): string[] {
   let full: string
   try {
     full = chromium.executablePath()
   } catch {
-    // Playwright knows no build for this system.
+    // Playwright has no build for this system.
     return []
   }
   const shellFolder = full.replace(/chromium-(\d+)/, 'chromium_headless_shell-$1')
@@ -39,7 +39,7 @@ export function playwrightsBrowsers(): string[] {
   return [...shells.filter((path) => path !== shellFolder), full]
 }
 
-/** The ffmpeg that Playwright makes videos with, installed or not; null where Playwright knows no builds for this system. */
+/** Playwright's ffmpeg for videos, installed or not; null if Playwright has no builds for this system. */
 export function playwrightsFfmpeg(): string | null {
   try {
     const list = join(playwrightCore(), 'browsers.json')

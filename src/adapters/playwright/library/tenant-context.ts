@@ -1,8 +1,8 @@
 import type { BrowserContext } from 'playwright'
 
 /**
- * Where Playwright puts the pages of contexts that it did not make itself, as clients do: in the one that the browser
- * began with, which it knew first.
+ * The context in which Playwright places pages of contexts that it did not create, such as those of clients: the
+ * browser's initial one, which it knew first.
  */
 export function guestContext(ofSession: BrowserContext): BrowserContext {
   return ofSession.browser()?.contexts()[0] ?? ofSession

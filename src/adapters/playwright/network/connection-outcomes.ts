@@ -4,24 +4,24 @@ import { refusingRule } from '../../../egress/refusal.ts'
 import type { CdpResponse } from '../cdp/protocol/cdp-events.ts'
 import { SocketEnds } from './socket-ends.ts'
 
-/** How long an outcome may come after the browser has told of the failure. */
+/** How long after the browser reported a failure the proxy's outcome may arrive. */
 const LATE_OUTCOME_MS = 2_000
-/** The same where the failure may be just what the browser says. */
+/** The same if the browser's error may be the real one. */
 const LATE_RESET_MS = 250
-/** A request may be told a moment after its connection was begun for it. */
+/** A request may be reported a moment after its connection was started. */
 const EARLY_MS = 250
-/** Hosts, and connections, that are remembered. */
+/** Most hosts, and connections, that are remembered. */
 const MOST_HOSTS = 2_000
 const MOST_OF_HOST = 20
 const MOST_CONNECTIONS = 2_000
-/** Failures that wait for their reason at once; a page may cause any number. */
+/** Most failures that wait for their reason at a time; a page may cause any number. */
 const MOST_WAITING = 1_000
 
-/** What a browser says of a connection that our proxy did not make, whatever the reason. */
+/** The browser's errors for a connection that our proxy did not make, for any reason. */
 const PROXY_ERROR = /net::ERR_(?:SOCKS_CONNECTION_FAILED|SOCKS_CONNECTION_HOST_UNREACHABLE|PROXY_CONNECTION_FAILED)/
 /**
- * What it says of one that was given up after it had been told that it stands: only the first bytes show how a proxy of
- * the user is to be asked.
+ * The browser's errors for a connection that failed after the proxy had reported success: only the first bytes show how
+ * to use the user's upstream proxy.
  */
 const RESET = /net::ERR_(?:CONNECTION_RESET|CONNECTION_CLOSED|EMPTY_RESPONSE)/
 const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }
@@ -32,21 +32,21 @@ interface Waiting {
   key: string
   since: number
   settle(failure: ConnectionFailure | null): void
-  /** The browser's words may be all there is to say. */
+  /** There may be no better text than the browser's. */
   mayBeNone: boolean
   timer: NodeJS.Timeout
 }
 
-/** The failure of a request that was refused by a rule of ours. */
+/** The failure of a request that was rejected by a rule of ours. */
 export const blockedBy = (rule: string): `BLOCKED (${string})` => `BLOCKED (${rule})`
 
-/** In the words of the log: what the browser would have said without a proxy. */
+/** As logged: the browser's error without a proxy. */
 const textOf = ({ code, rule, netError }: ConnectionFailure) =>
   code === 'BLOCKED' ? blockedBy(rule ?? 'egress') : netError
 
 /**
- * What became of the connections of one browser, as its proxy tells. Behind a proxy the browser knows neither the
- * address that answered nor why none did; so whoever records asks here, by host, port and time.
+ * Outcomes of the connections of one browser, as reported by its proxy. Behind a proxy the browser knows neither the
+ * remote address nor why a connection failed; so recorders look it up here, by host, port and time.
  */
 export class ConnectionOutcomes {
   readonly mode: EgressMode
@@ -56,11 +56,11 @@ export class ConnectionOutcomes {
   readonly #hidden: readonly RegExp[]
   readonly #failed = new Map<string, ConnectionOutcome[]>()
   readonly #made = new Map<string, ConnectionOutcome[]>()
-  /** By the browser's number of the connection. */
+  /** By the browser's connection id. */
   readonly #claimed = new Map<number, ConnectionOutcome>()
   readonly #waiting = new Set<Waiting>()
 
-  /** `proxyPort`: of the browser's proxy on this machine; null: it has none, and what it says is so. */
+  /** `proxyPort`: port of the browser's proxy on this machine; null: it has none, and its reports are accurate. */
   constructor(proxyPort: number | null, policy: EgressPolicy = EVERYTHING) {
     const { mode, upstream } = policy
     this.#policy = policy
@@ -79,19 +79,19 @@ export class ConnectionOutcomes {
     }
   }
 
-  /** The rule by which a URL is refused as it stands, before anything is connected to; null: none. */
+  /** The rule that rejects a URL as such, before any connection; null: none. */
   refusingRule(url: URL): string | null {
     return refusingRule(url, this.#policy)
   }
 
-  /** Whether the browser's words hide what happened. */
+  /** Whether the browser's text hides the actual failure. */
   isHidden(text: string): boolean {
     return this.#hidden.some((words) => words.test(text))
   }
 
   /**
-   * Calls back with the text, in which what the browser could not know is put right: at once where that is known or
-   * nothing is hidden, else as soon as the proxy has told, within a bound. `since`: when the request began.
+   * Calls back with the text, corrected by what only the proxy knows: at once if that is known or nothing is hidden,
+   * otherwise as soon as the proxy has reported it, within a bound. `since`: when the request began.
    */
   explain(text: string, url: string, since: number, done: (text: string) => void): void {
     const words = this.#hidden.find((hidden) => hidden.test(text))
@@ -99,7 +99,7 @@ export class ConnectionOutcomes {
     this.#failureOf(words, url, since, (failure) => done(failure ? text.replace(words, textOf(failure)) : text))
   }
 
-  /** Why a connection failed of which the browser says this; null: for no reason that the proxy knows. */
+  /** Why a connection failed for which the browser reports this text; null: for no reason known to the proxy. */
   failureOf(text: string, url: string, since: number): Promise<ConnectionFailure | null> {
     const words = this.#hidden.find((hidden) => hidden.test(text))
     if (!words) return Promise.resolve(null)
@@ -107,22 +107,22 @@ export class ConnectionOutcomes {
   }
 
   /**
-   * Puts the address of who answered, and what of the connecting was name resolution, into what the browser tells of a
-   * response: in place, so that it is so for everybody who hears the event. `sentAt`: when the request began. Returns
-   * whether there is nothing to add: else the proxy has not told yet, and `amendLate` may know.
+   * Adds the remote address and the name resolution's share of the connection time to the browser's report of a
+   * response: in place, so that all listeners of the event get it. `sentAt`: when the request began. Returns whether it
+   * is complete; otherwise the proxy has not reported yet, and `amendLate` may know.
    */
   amend(response: CdpResponse, sentAt: number, sentTimestamp: number): boolean {
     const isProxy = response.remotePort === this.#proxyPort && response.remoteIPAddress === '127.0.0.1'
     return this.#proxyPort === null || !isProxy || this.amendLate(response, sentAt, sentTimestamp)
   }
 
-  /** As `amend`, for a response of which that had nothing to say. */
+  /** Like `amend`, for a response for which the report came later. */
   amendLate(response: CdpResponse, sentAt: number, sentTimestamp: number): boolean {
     const { timing } = response
     const connects = timing !== undefined && timing.connectStart >= 0 && response.connectionReused !== true
     const startedAt = connects ? sentAt + (timing.requestTime - sentTimestamp) * 1000 + timing.connectStart : null
     const outcome = this.#outcomeOf(response, startedAt)
-    // Behind a proxy of the user, nobody knows.
+    // Behind an upstream proxy of the user, it is unknown.
     response.remoteIPAddress = outcome?.peer ? bracketed(outcome.peer.address) : ''
     response.remotePort = outcome?.peer?.port ?? 0
     if (!outcome) return false
@@ -134,7 +134,7 @@ export class ConnectionOutcomes {
     return true
   }
 
-  /** Waits no more: whoever waits is told what is known by now. */
+  /** Stops waiting: pending callbacks get what is known by now. */
   settle(): void {
     for (const waiting of this.#waiting) this.#giveUp(waiting)
     this.webSockets.settle()
@@ -163,13 +163,15 @@ export class ConnectionOutcomes {
     waiting.settle(failure)
   }
 
-  /** What befell the host before is the likeliest, where something did. */
+  /** The host's previous failure is the most likely reason, if there is one. */
   #giveUp(waiting: Waiting): void {
     const last = this.#failed.get(waiting.key)?.at(-1)
     this.#settle(waiting, waiting.mayBeNone ? null : (last?.failure ?? null))
   }
 
-  /** The connection that a response came over; `startedAt`: when the browser began to make it, where it was made for this. */
+  /**
+   * The connection of a response; `startedAt`: when the browser began to open it, if it was opened for this request.
+   */
   #outcomeOf({ url, connectionId }: CdpResponse, startedAt: number | null): ConnectionOutcome | null {
     const claimed = connectionId === undefined ? undefined : this.#claimed.get(connectionId)
     if (claimed) return claimed
@@ -211,12 +213,12 @@ function keyOfUrl(url: string): string | null {
   return port === undefined ? null : keyOf(hostOf(parsed.hostname), port)
 }
 
-/** One spelling of each. */
+/** Normalizes the spelling. */
 function hostOf(text: string): string {
   const host = parseHost(text.replace(/\.+$/, ''))
   if (!host) return text
   return host.kind === 'name' ? host.name : formatAddress(host.address)
 }
 
-/** As the browser writes addresses. */
+/** An address in the browser's spelling. */
 const bracketed = (address: string) => (address.includes(':') ? `[${address}]` : address)

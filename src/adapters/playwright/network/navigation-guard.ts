@@ -6,18 +6,18 @@ import { cutUrl } from '../cdp/protocol/cut-text.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
-/** How long a caller waits for a page to have left what it must not show. */
+/** How long a caller waits for a page to leave a blocked document. */
 const LEAVING_MS = 5_000
-/** How long a page that was opened may take for the first document, to be told as refused. */
+/** How long after its opening a page's first document is reported as blocked. */
 const OPENING_MS = 30_000
-/** Documents on their way, and pages, that are remembered. */
+/** Most loading documents, and pages, that are remembered. */
 const MOST_REMEMBERED = 1_000
 
-/** Why a document did not arrive. Both null: as the browser says. */
+/** Why a document did not arrive. Both null: the browser's error applies. */
 export interface Refusal {
-  /** A sentence with the rule that refused it. */
+  /** A sentence with the rule that blocked it. */
   blocked: string | null
-  /** What the browser would have said without a proxy, such as net::ERR_CONNECTION_REFUSED. */
+  /** The browser's error without a proxy, such as net::ERR_CONNECTION_REFUSED. */
   netError: string | null
 }
 
@@ -26,7 +26,7 @@ interface LostDocument {
   requestId: string
   /** See `NavigationGuard.count`. */
   number: number
-  /** Never rejects. Resolves when the page has left it, too. */
+  /** Never rejects. Resolves only after the page has left the document. */
   refusal: Promise<Refusal>
 }
 
@@ -35,14 +35,14 @@ interface Loading {
   pageId: string
   targetId: string
   number: number
-  /** Else of a frame within the page, which fails no action. */
+  /** False: of a frame within the page, which fails no action. */
   isMain: boolean
   startedAt: number
-  /** The rule that refused it. */
+  /** The rule that blocked it. */
   rule: string | null
 }
 
-/** A navigation that knows which documents come of it. */
+/** A navigation that knows which documents it causes. */
 interface Causes {
   hasCaused(requestId: string, number: number): boolean
 }
@@ -50,10 +50,10 @@ interface Causes {
 const ARRIVED: Refusal = { blocked: null, netError: null }
 
 /**
- * Keeps pages off cloud metadata services and link-local addresses, whoever leads them there: the API, a client, a
- * redirect, the page itself. It judges each document by its URL as it is asked for and by the address that answered,
- * since a name may lead there as well, and the page or frame goes to about:blank instead. In a browser without a proxy
- * this is all there is; behind one the connection is refused before, and this finds out why.
+ * Keeps pages off cloud metadata services and link-local addresses, whether the API, a client, a redirect or the page
+ * itself leads them there. It checks each document by its requested URL and by the remote address, since a name may
+ * resolve to such an address, and sends the page or frame to about:blank instead. In a browser without a proxy this is
+ * the only protection; behind one the connection is rejected earlier, and this class finds the reason.
  */
 export class NavigationGuard {
   readonly #wire: CdpConnection
@@ -62,12 +62,12 @@ export class NavigationGuard {
   readonly #logger: Logger
   /** By the browser's id of the request. */
   readonly #loading = new Map<string, Loading>()
-  /** By the browser's id of the request, the last one last. */
+  /** By the browser's id of the request, the latest at the end. */
   readonly #lost = new Map<string, LostDocument>()
-  /** Blank documents that frames show, by the browser's id of their loading, and those that are waited for. */
+  /** Blank documents shown by frames, by the browser's id of their loader, and those that are awaited. */
   readonly #arrived = new Map<string, true>()
   readonly #awaited = new Map<string, () => void>()
-  /** Targets of pages whose first document has come, or is lost, and those that are waited for. */
+  /** Targets of pages whose first document has arrived or is lost, and those that are awaited. */
   readonly #opened = new Map<string, true>()
   readonly #opening = new Map<string, () => void>()
   /** With the rule. */
@@ -120,38 +120,41 @@ export class NavigationGuard {
     })
   }
 
-  /** Why nothing is downloaded from a URL: a document that becomes a file is left too late. Null: it may be. */
+  /**
+   * Why downloads from a URL are blocked: when a document becomes a file, leaving it is too late. Null: they are
+   * allowed.
+   */
   refusedDownload(url: string): { failure: `BLOCKED (${string})`; why: string } | null {
     const rule = ruleOfUrl(url) ?? this.#refusedUrls.get(cutUrl(url))
     if (rule === undefined || rule === null) return null
     return { failure: blockedBy(rule), why: `${cutUrl(url)} ${refusalBy(rule, this.#connections.mode)}.` }
   }
 
-  /** By which rule a request was blocked; null: it was not. */
+  /** The rule that blocked a request; null: it was not blocked. */
   ruleOf(requestId: string): string | null {
     return this.#loading.get(requestId)?.rule ?? null
   }
 
-  /** Of documents asked for. Pass it to `refusedSince`: what is asked for from now on has a higher number. */
+  /** Number of documents requested so far. Pass it to `refusedSince`: later documents have higher numbers. */
   get count(): number {
     return this.#count
   }
 
-  /** Whether a document that was asked for since then was lost, so that `refusedSince` has something to say. */
+  /** Whether a document requested since then was lost, so that `refusedSince` has a result. */
   hasLostSince(pageId: string | null, count: number): boolean {
     return this.#lastLost(pageId, count) !== undefined
   }
 
   /**
-   * Why the last document that the page was asked for since then did not arrive, when the page has left it. With `own`, of
-   * those that this navigation has caused.
+   * Why the page's last document requested since then did not arrive; resolves when the page has left it. With `own`,
+   * considers only documents caused by that navigation.
    */
   async refusedSince(pageId: string | null, count: number, own: Causes | null = null): Promise<Refusal> {
     const lost = this.#lastLost(pageId, count, own)
     return (lost && (await Deadline.result(lost.refusal, LEAVING_MS))) ?? ARRIVED
   }
 
-  /** Why the first document of a page that was opened since then did not arrive. Null: it did, or none comes. */
+  /** Why the first document of a page that was opened since then did not arrive. Null: it did, or there is none. */
   async refusedOpening(targetId: string, count: number): Promise<string | null> {
     const pageId = this.#targets.pageIdOf(targetId)
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -194,7 +197,7 @@ export class NavigationGuard {
     dropOldest(this.#refusedUrls)
     const { pageId, isMain } = loading
     const shown = cutUrl(url)
-    this.#logger.info({ pageId, url: shown, rule }, 'a page was led to an address that is never opened, and leaves it')
+    this.#logger.info({ pageId, url: shown, rule }, 'a page navigated to a blocked address; leaving it')
     const refusal = this.#leave(frameId, sessionId).then(() => this.#refusal(shown, rule))
     if (isMain) this.#lose(requestId, loading, refusal)
   }
@@ -233,7 +236,7 @@ export class NavigationGuard {
     const blank = { url: 'about:blank', ...(frameId === undefined ? {} : { frameId }) }
     try {
       const { loaderId } = await this.#wire.send('Page.navigate', blank, sessionId)
-      // The answer may come before the page is there, and what is done to it then would meet the other.
+      // The response may come before the blank page is shown, and an action then would still affect the other.
       if (loaderId !== undefined) await this.#arrival(loaderId)
     } catch (error) {
       this.#logger.debug({ err: error }, 'a page or frame was gone before it could leave')

@@ -2,41 +2,41 @@ import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import type { NavigationGuard } from './navigation-guard.ts'
 
-/** A document that the page was asked for while a navigation of a step was under way. */
+/** Another document that the page requested during a step's navigation. */
 interface Rival {
   requestId: string
   url: string
   isOfOwn: boolean
-  /** It is shown, or none comes of it; shared with the rival it replaced, whose end nobody tells. */
+  /** Settled when it is shown or has failed; shared with the rival it replaced, whose end is not reported. */
   ended: PromiseWithResolvers<void>
   hasEnded: boolean
-  /** Whether something takes its place is not told yet. */
+  /** It was canceled, and the browser has not reported yet whether another one replaces it. */
   isCanceled: boolean
 }
 
-/** As the browser says of what something else replaced, or that became no document. */
+/** The browser's error for a document that was replaced by another, or became none. */
 export const CANCELED = 'net::ERR_ABORTED'
 
-/** What became of a navigation: its document is shown, another was shown instead, or none came. */
+/** Result of a navigation: its document is shown, another one was shown instead, or none arrived. */
 export type Fate = { kind: 'ARRIVED' } | { kind: 'REPLACED' } | { kind: 'FAILED'; netError: string }
 
 /**
- * One navigation of a step, told from those that the page begins: the browser may show what the page before it had asked
- * for while the step's own is under way, and refuse it, too.
+ * One navigation of a step, distinguished from those that the page starts: during the step's navigation, the browser
+ * may show a document requested by the previous page, and may block it, too.
  */
 export class OwnNavigation implements Disposable {
-  /** What the server answered; null where none did. */
+  /** HTTP status code of the response; null if there was none. */
   status: number | null = null
   #fate = Promise.withResolvers<Fate>()
   readonly #address: string
   readonly #stop: () => void
   #requestId: string | null = null
-  /** The last that the page was asked for before its own was shown. */
+  /** The page's last other request before its own document was shown. */
   #rival: Rival | null = null
   #isReplaced = false
   #hasFailed = false
   #timesAsked = 0
-  /** Pending while the page loads what it was asked for. */
+  /** Pending while the page loads the requested document. */
   #loading: PromiseWithResolvers<void> | null = null
   /** The guard's count of documents when its own was shown. */
   #arrivedAt: number | null = null
@@ -46,39 +46,42 @@ export class OwnNavigation implements Disposable {
     this.#stop = stop
   }
 
-  /** Never rejects. It is pending as long as the browser tries. Another one when `timesAsked` grows after a failure. */
+  /**
+   * Never rejects. Pending as long as the browser tries. Replaced by another promise when `timesAsked` grows after a
+   * failure.
+   */
   get settled(): Promise<Fate> {
     return this.#fate.promise
   }
 
-  /** How often the page was asked for this address: whoever asked again, the last one counts. */
+  /** How often the page has requested this URL: the last request counts, whoever started it. */
   get timesAsked(): number {
     return this.#timesAsked
   }
 
-  /** Whether the page went on to what the page before had asked for. */
+  /** Whether the page went to a document requested by the previous page. */
   get isReplaced(): boolean {
     return this.#isReplaced
   }
 
   /**
-   * Resolves when what the page was asked for instead is shown or has failed; null where nothing was. Never rejects. It is
-   * pending as long as the browser tries.
+   * Resolves when the other document is shown or has failed; null if there was none. Never rejects. Pending as long as
+   * the browser tries.
    */
   get rivalEnded(): Promise<void> | null {
     return this.#rival?.ended.promise ?? null
   }
 
   /**
-   * Resolves when it is known whether something takes the place of what was canceled: the browser tells the end of one
-   * navigation before the beginning of the next, and a page that just loses one stops loading. Never rejects. It is
-   * pending as long as the browser tries.
+   * Resolves when it is known whether another document replaces the canceled one: the browser reports the end of one
+   * navigation before the beginning of the next, and a page without a next one stops loading. Never rejects. Pending as
+   * long as the browser tries.
    */
   get decided(): Promise<void> {
     return this.#rival === null && this.#loading !== null ? this.#loading.promise : Promise.resolve()
   }
 
-  /** Whether a document is this one, or was asked for by it or a page after it. `number`: see NavigationGuard.count. */
+  /** Whether a document is this one, or was requested by it or a later page. `number`: see NavigationGuard.count. */
   hasCaused(requestId: string, number: number): boolean {
     if (requestId === this.#requestId) return true
     if (requestId === this.#rival?.requestId) return this.#rival.isOfOwn
@@ -87,12 +90,12 @@ export class OwnNavigation implements Disposable {
 
   asked(requestId: string, url: string): void {
     if (this.#arrivedAt !== null) return
-    // The page may have asked for the same itself, which the step's own replaces.
+    // The page may have requested the same URL itself; the step's request replaces that one.
     if (addressOf(url) === this.#address) this.#askedOwn(requestId)
     else this.began(requestId, url)
   }
 
-  /** Heard before the request of a document, and in order with the end of a navigation that it cancels. */
+  /** Reported before the request of a document, and in order with the end of a navigation that it cancels. */
   began(requestId: string, url: string): void {
     if (this.#arrivedAt !== null || this.#requestId === null) return
     if (requestId === this.#requestId || requestId === this.#rival?.requestId) return
@@ -103,7 +106,10 @@ export class OwnNavigation implements Disposable {
     this.#load()
   }
 
-  /** Documents tell what they ask for in order with what is shown; their requests may be told before they are shown. */
+  /**
+   * Requests of navigations by documents are reported in order with shown documents; the network requests may come
+   * earlier.
+   */
   wanted(url: string): void {
     if (this.#arrivedAt !== null && this.#rival?.url === addressOf(url)) this.#rival.isOfOwn = true
   }
@@ -129,7 +135,7 @@ export class OwnNavigation implements Disposable {
   }
 
   shown(loaderId: string, url: string, count: number): void {
-    // What needs no request, such as about:blank, is known by its address alone.
+    // A document without a network request, such as about:blank, is recognized by its URL alone.
     const isOwn = this.#requestId === null ? addressOf(url) === this.#address : loaderId === this.#requestId
     if (isOwn) {
       this.#arrivedAt ??= count
@@ -164,14 +170,14 @@ export class OwnNavigation implements Disposable {
     this.#rival.ended.resolve()
   }
 
-  /** Something new is loaded: whoever waits for what became of the one before has it. */
+  /** A new document is loading: waiters for the previous one already have its result. */
   #load(): void {
     this.#loading?.resolve()
     this.#loading = Promise.withResolvers<void>()
   }
 }
 
-/** Follows the navigations of steps in one browser, of which each page has one at a time. */
+/** Follows the navigations of steps in one browser; each page has one at a time. */
 export class NavigationWatch {
   readonly #targets: TargetRegistry
   readonly #watched = new Map<string, OwnNavigation>()
@@ -182,7 +188,7 @@ export class NavigationWatch {
       if (type === 'Document' && !redirectResponse) this.#of(frameId)?.asked(requestId, request.url)
     })
     wire.on('Page.frameStartedNavigating', ({ frameId, loaderId, url, navigationType }) => {
-      // Of others there is no document to come.
+      // Others load no document.
       if (navigationType === 'differentDocument') this.#of(frameId)?.began(loaderId, url)
     })
     wire.on('Page.frameRequestedNavigation', ({ frameId, url }) => this.#of(frameId)?.wanted(url))
@@ -198,7 +204,7 @@ export class NavigationWatch {
     })
   }
 
-  /** Call it before the page is sent there. */
+  /** Call it before the page starts to navigate there. */
   follow(pageId: string, url: string): OwnNavigation {
     const own: OwnNavigation = new OwnNavigation(url, () => {
       if (this.#watched.get(pageId) === own) this.#watched.delete(pageId)
@@ -215,7 +221,7 @@ export class NavigationWatch {
   }
 }
 
-/** As requests have it: without what stays in the page. */
+/** As in requests: without the fragment. */
 function addressOf(url: string): string {
   const parsed = URL.parse(url)
   if (!parsed) return url

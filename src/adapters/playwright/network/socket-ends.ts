@@ -1,8 +1,8 @@
 import type { WebSocketEnd } from '../../../ports/egress.ts'
 
-/** How long the proxy may take to tell what the browser knows already. */
+/** How long after the browser the proxy may report the end. */
 const LATE_MS = 250
-/** Ends that nobody has asked for yet, and those who wait: a page may open any number of sockets. */
+/** Most ends that were not asked for yet, and most waiters: a page may open any number of sockets. */
 const MOST = 1_000
 
 interface Waiting {
@@ -10,7 +10,7 @@ interface Waiting {
   done(end: WebSocketEnd | null): void
 }
 
-/** How WebSockets ended, as the browser's proxy tells: of those that are not encrypted. */
+/** How unencrypted WebSockets ended, as reported by the browser's proxy. */
 export class SocketEnds {
   readonly #isWatched: boolean
   readonly #ends = new Map<string, WebSocketEnd>()
@@ -29,8 +29,8 @@ export class SocketEnds {
   }
 
   /**
-   * Calls back with how the WebSocket of the key ended: at once where it is known or nobody can tell, else within a bound.
-   * Null: it is not known.
+   * Calls back with how the WebSocket with this key ended: at once if that is known or cannot be known, otherwise
+   * within a bound. Null: unknown.
    */
   explain(key: string | undefined, url: string, done: (end: WebSocketEnd | null) => void): void {
     if (!this.#isWatched || key === undefined || !url.startsWith('ws:') || this.#waiting.has(key)) return done(null)
@@ -39,14 +39,14 @@ export class SocketEnds {
       this.#ends.delete(key)
       return done(known)
     }
-    // After a turn that took long, what the proxy has told meanwhile is heard first.
+    // After a long turn, reports of the proxy received meanwhile are processed first.
     const late = () => setImmediate(() => this.#settle(key, null))
     this.#waiting.set(key, { timer: setTimeout(late, LATE_MS), done })
     const [oldest] = this.#waiting.keys()
     if (oldest !== undefined && this.#waiting.size > MOST) this.#settle(oldest, null)
   }
 
-  /** Waits no more. */
+  /** Stops waiting. */
   settle(): void {
     for (const key of this.#waiting.keys()) this.#settle(key, null)
   }

@@ -21,19 +21,22 @@ import { EventSourceRecorder } from './messages/event-source-recorder.ts'
 import { MessageBudget } from './messages/message-batch.ts'
 import { WebSocketRecorder, type MessageCapture } from './messages/web-socket-recorder.ts'
 
-/** What it costs to commit an entry and to deliver it, in milliseconds (measured: 10,000 lines a second take 0.8 of a core beyond reading them). */
+/**
+ * Milliseconds to commit and deliver an entry (measured: 10,000 lines a second take 0.8 of a core in addition to
+ * reading them).
+ */
 export const ENTRY_MS = 0.1
-/** The same for each message of an entry that has several. */
+/** The same for each message of an entry with several. */
 const MESSAGE_MS = 0.005
 
-/** What of `capture` is up to the recorders. */
+/** The options of `capture` that concern the recorders. */
 type Capture = BodyCapture & Pick<CaptureOptions, 'webSocketMessages' | 'consoleArguments'>
 
-/** All recorders of one browser, from its assignment to a session on. */
+/** All recorders of one browser, once it is assigned to a session. */
 export class RecorderSet {
-  /** Hears of documents before those who record them. */
+  /** Gets document events before the recorders. */
   readonly guard: NavigationGuard
-  /** Hears from clients themselves. */
+  /** Gets its events from clients themselves. */
   readonly clientLoads: ClientLoadRecorder
   readonly #connections: ConnectionOutcomes
   readonly #bodies: BodyRecorder
@@ -44,13 +47,13 @@ export class RecorderSet {
   readonly #targets: TargetRegistry
   readonly #drafts: DraftQueue
   #redaction: AuthorizationRedaction | null = null
-  /** When each page was heard last; null: who belongs to no page. */
+  /** Time of each page's last entry; null: entries without a page. */
   readonly #heardAt = new Map<string | null, number>()
   readonly #startedAt = Date.now()
   #stopped = false
   #lateSince: number | null = null
 
-  /** With `keepPages`, the pages that are there already are the session's. */
+  /** With `keepPages`, existing pages belong to the session. */
   constructor(
     wire: CdpConnection,
     targets: TargetRegistry,
@@ -152,7 +155,7 @@ export class RecorderSet {
     )
   }
 
-  /** Takes credentials out of what is recorded. Call before pages have any. */
+  /** Removes credentials from the recordings. Call before pages have any. */
   redact(redaction: AuthorizationRedaction): void {
     this.#redaction = redaction
     this.#network.expectCredentials(redaction)
@@ -166,7 +169,7 @@ export class RecorderSet {
     return { ...draft, data } as EntryDraft
   }
 
-  /** At the end: records the requests that wait for the rest of their headers or are in flight, and the WebSockets still open. */
+  /** At the end: records requests that are pending or wait for the rest of their headers, and open WebSockets. */
   flush(cutBy: CutFailure): void {
     this.#drafts.releaseAll()
     this.#eventSources.flush()
@@ -181,12 +184,15 @@ export class RecorderSet {
     this.#network.flush(cutBy)
   }
 
-  /** Resolves when all that pages have logged by now is recorded. */
+  /** Resolves when all lines that pages have logged so far are recorded. */
   settled(): Promise<void> {
     return this.#drafts.settled()
   }
 
-  /** After `flush`: waits for bodies that are still fetched, and records their requests with what is there by then. */
+  /**
+   * After `flush`: waits for bodies that are still being fetched, and records their requests with those available by
+   * then.
+   */
   async finishBodies(deadlineMs: number): Promise<void> {
     if (!this.#stopped) await this.#bodies.finish(deadlineMs)
   }
@@ -196,7 +202,7 @@ export class RecorderSet {
     return this.#downloads.finish(deadlineMs)
   }
 
-  /** Bounds each download, whatever the quota leaves. */
+  /** Limits each download, whatever quota is left. */
   limitDownloads(maxBytes: number): void {
     this.#downloads.limit(maxBytes)
   }
@@ -211,24 +217,24 @@ export class RecorderSet {
     this.#downloads.breakOff(why)
   }
 
-  /** When pages said something after `stop`, for the first time; null: they did not. */
+  /** Time of the pages' first event after `stop`; null: there was none. */
   get lateSince(): number | null {
     return this.#lateSince
   }
 
-  /** Until when all that these pages said is recorded; null: all of the session. */
+  /** Time until which all events of these pages are recorded; null: of all pages of the session. */
   heardAt(pageIds: ReadonlySet<string | null> | null): number {
     const among = pageIds ?? new Set(this.#targets.pages().map(({ pageId }) => pageId))
     const times = [...among].map((pageId) => this.#heardAt.get(pageId) ?? this.#startedAt)
     return times.length > 0 ? Math.min(...times) : Math.max(this.#startedAt, ...this.#heardAt.values())
   }
 
-  /** Whether nothing is recorded any more. */
+  /** Whether recording has stopped. */
   get isStopped(): boolean {
     return this.#stopped
   }
 
-  /** Nothing is recorded from now on. */
+  /** Stops recording. */
   stop(): void {
     this.#downloads.dispose()
     this.#drafts.releaseAll()
@@ -245,7 +251,9 @@ export class RecorderSet {
     this.#heardAt.set('pageId' in data ? data.pageId : null, at)
   }
 
-  /** Requests, sockets and pages end because the browser does; lines and navigations show that a page was still active. */
+  /**
+   * Requests, sockets and pages end because the browser does; lines and navigations prove that a page was still active.
+   */
   #noteLate(kind: EntryDraft['kind'], at: number): void {
     if (kind === 'CONSOLE_MESSAGE' || kind === 'NAVIGATION') this.#lateSince ??= at
   }

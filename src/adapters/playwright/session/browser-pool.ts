@@ -24,50 +24,50 @@ import { probeLaunchMode } from '../launch/sandbox.ts'
 import { TempSpace } from '../launch/temp-space.ts'
 import { prepareWorkers } from '../launch/worker-options.ts'
 
-/** Launches at a time: each takes most of a core for a moment, and more at once only make all of them late. */
+/** Concurrent launches: each takes most of a core for a moment, and more at once would only delay all of them. */
 const MAX_LAUNCHES = 4
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
-/** A refill gives way to starts that are going on or have just been, for a launch beside them would make them late. */
+/** A refill waits until there were no starts for this long, since a concurrent launch would delay them. */
 const QUIET_MS = 100
 const MAX_POLITENESS_MS = 2_000
-/** How long a browser that was kept ready may take to prove that it still is. */
+/** How long a warm browser may take to prove that it is usable. */
 const PROOF_MS = 500
 const CONTEXT_CLOSE_MS = 5_000
-/** Memory that a browser's processes share counts as a file, and must not be refused. */
+/** Memory shared by a browser's processes counts as a file, and must be allowed. */
 const LEAST_FILE_BYTES = 1024 * 1024 * 1024
 
 export interface BrowserPoolOptions {
   executable: string
   sandbox: SandboxMode
-  /** How many browsers to keep ready. */
+  /** Number of browsers to keep ready. */
   warm: number
-  /** The folder of temporary files; its path is best short. */
+  /** The folder of temporary files, preferably with a short path. */
   tempRoot: string
-  /** Bytes that all browsers together may take there. */
+  /** Limit in bytes of all browsers together in that folder. */
   tempLimitBytes: number
-  /** Whose browsers these are, across restarts of the server. */
+  /** Id of the machine that owns these browsers, across restarts of the server. */
   machineId: string
-  /** What browsers may say at once. */
+  /** Limits on the browsers' messages. */
   messageLimits?: MessageLimits
-  /** Absent: without proxies, for sessions that may reach everything. */
+  /** Absent: without proxies, for sessions without network restrictions. */
   ways?: BrowserWays
-  /** The process of the first browser runs, and is waited for; again for each other way of launching that is tried. */
+  /** Called when the process of the first browser has started, and again for each other launch mode that is tried. */
   onLaunching?: () => void
-  /** How long entries wait for their bodies, if not for the usual time; for tests. */
+  /** How long entries wait for their bodies, instead of the usual time; for tests. */
   bodyWaitMs?: number | undefined
   logger: Logger
 }
 
 export interface SandboxedBrowserPool extends BrowserPool {
   readonly sandboxed: boolean
-  /** Why there is no sandbox although one was wanted, and the cure, in one sentence; null otherwise. */
+  /** Why the wanted sandbox is missing, and the remedy, in one sentence; null otherwise. */
   readonly sandboxProblem: string | null
 }
 
 /**
- * Ends what an earlier run left behind, finds out by a launch how browsers can be started here, and keeps some ready.
- * Rejects with BrowserLaunchFailed when none can be started, or none with the sandbox that is demanded.
+ * Ends browsers of an earlier run, determines by a launch how browsers can be started here, and keeps some ready.
+ * Rejects with BrowserLaunchFailed if none can be started, or none with the required sandbox.
  */
 export async function createBrowserPool(options: BrowserPoolOptions): Promise<SandboxedBrowserPool> {
   const {
@@ -166,10 +166,10 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         const warm = way === this.#ways.usual ? this.#warm.shift() : undefined
         const open = warm ?? (await this.#launch(way, signal))
         try {
-          // The proxy's thread is told while the browser is asked.
+          // Runs concurrently: the proxy's thread applies the policy while the browser is checked.
           const egress = assignEgress(open, options.egress)
           if (warm && !(await Deadline.race(isUsable(warm), signal))) {
-            this.#logger.warn({ pid: warm.process.pid }, 'a browser that was kept ready does not answer; it is ended')
+            this.#logger.warn({ pid: warm.process.pid }, 'a warm browser does not respond; closing it')
             this.#inBackground(warm.process.close(0))
             continue
           }
@@ -263,7 +263,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         await context.newPage()
         return context
       }
-      // Side by side: until it is assigned, the proxy lets nothing through.
+      // Concurrently: until it is assigned, the proxy lets nothing through.
       const [context] = await Deadline.race(process.orEnd(Promise.all([opened(), assigned])), signal)
       if (!isDefault) this.#inBackground(Deadline.isMet(open.context.close(), CONTEXT_CLOSE_MS))
       const session = new PlaywrightSession(process, targets, context, recording, recordings, recorder, options, logger)
@@ -276,7 +276,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     }
   }
 
-  /** A fresh browser, when its turn has come. */
+  /** A new browser, once it is this launch's turn. */
   async #launch(way: EgressProxies | null, signal: AbortSignal): Promise<OpenBrowser> {
     const passTurn = await this.#launchTurns.acquire(signal)
     try {
@@ -299,7 +299,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       const place = this.#warm.indexOf(open)
       if (place < 0) return
       this.#warm.splice(place, 1)
-      this.#logger.warn({ how }, 'a browser that was kept ready has ended; another takes its place')
+      this.#logger.warn({ how }, 'a warm browser has exited; starting another')
       this.#inBackground(open.process.close(0))
       this.#refill()
     })
@@ -311,7 +311,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     this.#inBackground(unowned(() => this.#fill()))
   }
 
-  /** A launch that failed is tried again even where none are kept ready, to tell when browsers can be started again. */
+  /** A failed launch is retried even without warm browsers, to detect when browsers can be started again. */
   #lacks(): boolean {
     return this.#warm.length < this.#target || this.#lastFailure !== null
   }
@@ -329,12 +329,12 @@ class WarmBrowserPool implements SandboxedBrowserPool {
         retryMs = FIRST_RETRY_MS
       } catch (error) {
         if (signal.aborted) break
-        this.#logger.warn({ err: error, retryMs }, 'no browser could be made ready')
+        this.#logger.warn({ err: error, retryMs }, 'no warm browser could be started')
         await delay(retryMs, undefined, { signal }).catch(() => undefined)
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
       }
     }
-    // In one step with the last look: whoever takes a browser from now on starts the next refill.
+    // In one step with the last check: any later take starts the next refill.
     this.#refilling = false
   }
 
@@ -358,7 +358,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   }
 }
 
-/** The policy of a browser's proxy; `assigned`: once it is in force. */
+/** The policy of a browser's proxy; `assigned`: resolves once it is in force. */
 interface AssignedEgress {
   connections: ConnectionOutcomes
   assigned: Promise<void> | undefined
@@ -371,12 +371,12 @@ function assignEgress({ process, faults }: OpenBrowser, policy: EgressPolicy): A
     heardBy((outcome: ConnectionOutcome) => connections.heard(outcome), faults),
     heardBy((end: WebSocketEnd) => connections.webSockets.heard(end), faults),
   )
-  // Whoever waits for it hears of it; where the browser turns out not to be usable, nobody does.
+  // Callers that await it handle the rejection; if the browser proves unusable, there are none.
   assigned?.catch(() => undefined)
   return { connections, assigned }
 }
 
-/** What is made of a proxy's report has an owner. */
+/** Assigns a fault owner to the handling of a proxy's reports. */
 function heardBy<T>(hear: (told: T) => void, owner: FaultOwner): (told: T) => void {
   return (told) => {
     try {
@@ -387,7 +387,7 @@ function heardBy<T>(hear: (told: T) => void, owner: FaultOwner): (told: T) => vo
   }
 }
 
-/** One round trip through the browser to its page and back: either may have been stopped, or have broken, while it waited. */
+/** One round trip through the browser to its page: either may have been stopped, or have failed, while idle. */
 async function isUsable({ process, targets }: OpenBrowser): Promise<boolean> {
   const [sessionId] = targets.pageSessionIds()
   if (process.hasExited || sessionId === undefined) return false

@@ -43,14 +43,14 @@ import { DownloadBehaviors } from '../relay/download-behaviors.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import type { WatchedFolder } from '../launch/temp-space.ts'
 
-/** Of the time that the last files may take. */
+/** Share of the deadline for the last files. */
 const FINISHING_SHARE = 0.8
-/** Of which there are no cookies. */
+/** A URL without cookies. */
 const NOWHERE = 'http://tabwire.invalid/'
-/** Likewise, for pages that have answered a moment ago to answer again. */
+/** The same for pages to respond again, having responded a moment ago. */
 const SILENCE_SHARE = 0.2
 
-/** One browser in the hands of one session. */
+/** One browser assigned to one session. */
 export class PlaywrightSession implements BrowserSession {
   readonly crashed: Promise<string>
   readonly misbehaved: Promise<string>
@@ -103,7 +103,8 @@ export class PlaywrightSession implements BrowserSession {
     this.crashed = new Promise((resolve) => {
       void process.exited.then(async (how) => {
         if (this.#closing !== null) return
-        // Who hears of the end takes no entries any more, and the pipe may still hold what pages said last.
+        // After the end is reported no more entries are accepted, and the pipe may still contain the pages' last
+        // events.
         await process.fellSilent
         resolve(`the browser ended unexpectedly (${how})`)
       })
@@ -118,7 +119,7 @@ export class PlaywrightSession implements BrowserSession {
     recording.onDownloadEnded((guid, path, isKept) => this.#handover.ended(guid, path, isKept))
   }
 
-  /** Keeps the session within what its browser may have in the temporary folder. */
+  /** Enforces the session's limit in the temporary folder. */
   boundBy(folder: WatchedFolder): void {
     this.#recording.limitDownloads(folder.limitBytes)
     this.#actions.limitUploads((bytes) => folder.refusal(bytes))
@@ -130,7 +131,7 @@ export class PlaywrightSession implements BrowserSession {
       this.#recordings.breakOff(why)
       if (stage === 'break off') return
       this.#misbehave(why)
-      // Whatever it is that writes: it is stopped now, not when all is kept that can be kept.
+      // Whichever process is writing has to stop now, not after everything possible was stored.
       this.#process.kill()
     }
   }
@@ -142,7 +143,7 @@ export class PlaywrightSession implements BrowserSession {
   async open(url: string, signal: AbortSignal): Promise<OpenOutcome> {
     const { count } = this.#guard
     const pageId = this.#targets.pages()[0]?.pageId ?? null
-    // A step may go elsewhere meanwhile, and what it is refused is its own.
+    // A step may go elsewhere meanwhile, and is responsible for its own blocked documents.
     using own = pageId === null ? null : this.#actions.follow(pageId, url)
     const failure = await this.#load(url, signal)
     await this.#recording.settled()
@@ -161,14 +162,14 @@ export class PlaywrightSession implements BrowserSession {
       await this.#targets.refresh()
       return null
     } catch (error) {
-      // Its address is that of a file, or a client or an action has taken the page elsewhere meanwhile.
+      // The URL is that of a file, or a client or an action has navigated the page elsewhere meanwhile.
       if (isPlaywrightError(error, 'download')) {
-        // Playwright hears what the browser has told so far before the answer to what it asks now.
+        // Playwright processes earlier events of the browser before the response to this command.
         await Deadline.race(this.#context.cookies(NOWHERE), signal).catch(() => undefined)
         return answered?.isError === true ? 'net::ERR_INVALID_RESPONSE' : null
       }
       if (isPlaywrightError(error, 'interrupted')) return null
-      return signal.aborted ? 'the page had not loaded when the time was up' : failureOfNavigation(error as Error)
+      return signal.aborted ? 'timed out before the page had loaded' : failureOfNavigation(error as Error)
     } finally {
       answered?.stop()
     }
@@ -184,7 +185,7 @@ export class PlaywrightSession implements BrowserSession {
 
   async act(step: ActionStep, context: ActionContext): Promise<ActionOutcome> {
     const outcome = await this.#actions.act(step, context)
-    // What pages logged meanwhile is before the action in the log.
+    // Console messages from before the action must precede it in the log.
     await this.#recording.settled()
     return outcome
   }
@@ -214,7 +215,8 @@ export class PlaywrightSession implements BrowserSession {
     signal.throwIfAborted()
     const show = this.#targets.hideNewPages()
     const read = this.#context.storageState({ indexedDB: true }).finally(show)
-    // Nothing stops one that waits for a page that hangs, and once the page answers, it opens pages of its own.
+    // A call that waits for an unresponsive page cannot be canceled, and once the page responds, it opens pages of its
+    // own.
     this.#storageRead = read.catch(() => undefined)
     return await Deadline.race(read, signal)
   }
@@ -223,7 +225,7 @@ export class PlaywrightSession implements BrowserSession {
     const until = performance.now() + deadlineMs
     const left = () => until - performance.now()
     await this.#recording.finishDownloads(deadlineMs / 2)
-    // Whatever has to be waited for there, some of the time is for keeping.
+    // However long this waits, some of the time is reserved for storing files.
     const silence = () => this.#lastWords.silence(Math.min(deadlineMs * SILENCE_SHARE, left()))
     const files = await this.#recordings.finish(left() * FINISHING_SHARE, silence)
     await Deadline.isMet(Promise.all(files.map((file) => this.#recorder.keepFile(file))), left())
@@ -272,7 +274,7 @@ export class PlaywrightSession implements BrowserSession {
       if (permissions) await this.#context.grantPermissions(permissions)
     } catch (error) {
       // Its browser is gone, or about to be.
-      this.#logger.debug({ err: error }, 'the permissions of a session could not be set again')
+      this.#logger.debug({ err: error }, 'the permissions of a session could not be restored')
     }
   }
 
@@ -317,7 +319,7 @@ export class PlaywrightSession implements BrowserSession {
   }
 }
 
-/** The browser's own words out of Playwright's message, such as net::ERR_NAME_NOT_RESOLVED. */
+/** The browser's own error in Playwright's message, such as net::ERR_NAME_NOT_RESOLVED. */
 function failureOfNavigation(error: Error): string {
   const net = netErrorIn(error)
   if (net !== null) return net

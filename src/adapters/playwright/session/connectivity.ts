@@ -4,7 +4,7 @@ import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 import { networkConditions } from '../cdp/protocol/network-conditions.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 
-/** A page that hangs takes nothing new. */
+/** An unresponsive page does not apply the change. */
 const TAKE_MS = 2_000
 
 /** Whether pages and workers of a session have a network. */
@@ -30,17 +30,20 @@ export class Connectivity {
     if (await Deadline.isMet(taken, TAKE_MS)) return
     if ((await answered) !== null) return
     if (this.#offline === offline) void this.#tell(previous)
-    throw new Error(`the browser did not answer within ${TAKE_MS / 1000} s: it hangs`)
+    throw new Error(`the browser did not respond within ${TAKE_MS / 1000} s`)
   }
 
-  /** Playwright tells one page after the other, and waits for each; those that exist are told at once. Never rejects. */
+  /**
+   * Playwright updates one page after the other, and waits for each; existing pages are updated at once here. Never
+   * rejects.
+   */
   async #tell(offline: boolean): Promise<void> {
     this.#offline = offline
     this.#targets.sharedWorkersAreOffline = offline
     const told = this.#targets
       .connectedSessionIds()
       .map((sessionId) => this.#wire.send('Network.emulateNetworkConditions', networkConditions(offline), sessionId))
-    // Who is gone meanwhile needs no network.
+    // A target that is gone meanwhile needs no network.
     await Promise.allSettled([this.#context.setOffline(offline), ...told])
   }
 }

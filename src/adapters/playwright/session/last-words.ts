@@ -5,23 +5,27 @@ import { TargetGone } from '../cdp/protocol/target-gone.ts'
 import type { RecorderSet } from '../recorders/recorder-set.ts'
 import { isWorker, type TargetRegistry } from '../cdp/targets/target-registry.ts'
 
-/** Of the deadline: after it, scripts that keep their targets from answering are ended. */
+/** Share of the deadline after which scripts that keep their targets from responding are terminated. */
 const INTERRUPT_SHARE = 0.25
-/** The same where a page was held until now: it has yet to do what others did meanwhile, and is not hanging for that. */
+/**
+ * The same after a page was held: it still has work to do that others did meanwhile, which does not make it
+ * unresponsive.
+ */
 const INTERRUPT_SHARE_AFTER_HOLD = 0.75
-/** To read what has come already. */
+/** Time to read bytes that have arrived already. */
 const READ_MS = 250
 
 /**
- * Finds out whether a session's browser has handed over all that its pages had said before the end. A target answers a
- * question after everything that it said before, in order, so one that answers owes nothing. Of one that does not
- * answer nothing is known: a page that hangs may have network events that wait for the end of its script, one that logs
- * 100 MB says nothing while it does (measured: it looks like `while (true) {}`).
+ * Checks whether a session's browser has delivered all events of its pages before the end. A target responds to a
+ * command after all its earlier events, in order, so the response of a target proves that nothing is missing. Nothing
+ * is known about one that does not respond: an unresponsive page may have network events that wait for the end of its
+ * script, and one that logs 100 MB sends nothing while it does (measured: it looks like `while (true) {}`).
  *
- * A script that hangs is ended, which lets its target answer (measured: within 10 ms of `while (true) {}`, 1.5 s after a
- * flood of 30,000 lines; a flood from within one script does not answer at all). What it did at that moment is lost
- * (measured: of a line of 20 MB no trace is left), so of such a target nothing is known, either. It is ended only where
- * it answers a second question, which interrupts scripts, before the first: then it does hang, and is not only slow.
+ * A blocking script is terminated, so that its target can respond (measured: within 10 ms of `while (true) {}`, 1.5 s
+ * after a flood of 30,000 lines; during a flood from within one script it does not respond at all). Its activity at
+ * that moment is lost (measured: of a line of 20 MB no trace is left), so nothing is known about such a target, either.
+ * It is terminated only if its target responds to a second command, which interrupts scripts, before the first: then it
+ * really blocks, rather than being slow.
  */
 export class LastWords {
   readonly #process: BrowserProcess
@@ -29,7 +33,7 @@ export class LastWords {
   readonly #recording: RecorderSet
   readonly #asked = new Set<string>()
   readonly #silent = new Set<string>()
-  /** Whose scripts were ended before they had answered. */
+  /** Sessions whose scripts were terminated before a response. */
   readonly #interrupted = new Set<string>()
   #answering: Promise<unknown>[] = []
   #isInterrupting = false
@@ -43,12 +47,12 @@ export class LastWords {
     process.wire.onClose(() => (this.#isGone = true))
   }
 
-  /** Asks everyone who may speak, and the browser itself. With 0, nobody is asked and nothing is known. */
+  /** Asks all targets, and the browser itself. With 0, none is asked and nothing is known. */
   async hear(deadlineMs: number): Promise<void> {
     this.#isKnown = deadlineMs > 0
     if (deadlineMs === 0) return
     this.#process.wire.hurry()
-    // A page whose popup is held says nothing, and no script of it is to blame.
+    // A page whose popup is held does not respond, and its scripts are not the cause.
     const { barrier } = this.#process.wire
     const wasHeld = barrier.whenFree() !== null
     barrier.open()
@@ -60,8 +64,8 @@ export class LastWords {
   }
 
   /**
-   * Ends what is recorded, after `hear`: pages run no scripts of theirs from now on (but what goes on after an `await`),
-   * and what they had said by then is heard. Where something is missing already, nothing is asked again.
+   * Ends the recording, after `hear`: from now on pages run no scripts of their own (except continuations after an
+   * `await`), and their events up to then are processed. If something is missing already, no target is asked again.
    */
   async silence(deadlineMs: number): Promise<void> {
     using deadline = new Deadline(deadlineMs)
@@ -75,8 +79,8 @@ export class LastWords {
   }
 
   /**
-   * Since when entries may be missing because the browser did not hand them over; null: none are. Once the pipe of the
-   * browser has closed, this counts what was said after the recorders had stopped, too.
+   * Since when entries may be missing because the browser did not deliver them; null: none are. Once the pipe of the
+   * browser has closed, this includes events after the recorders had stopped.
    */
   unheardSince(): number | null {
     const isUnheard = !this.#isKnown || this.#silent.size > 0 || this.#interrupted.size > 0
@@ -97,12 +101,12 @@ export class LastWords {
         if (this.#silent.size > 0) return false
       }
       this.#answering = []
-      // What one of them opened meanwhile may have spoken as well.
+      // Targets that were opened meanwhile may have sent events as well.
       if (this.#everyone().every((sessionId) => this.#asked.has(sessionId))) return this.#silent.size === 0
     }
   }
 
-  /** Where the server itself stood still, the time is up before it has looked at what had come in time. */
+  /** If the server itself was suspended, the deadline passes before it has read events that arrived in time. */
   async #readArrived(): Promise<void> {
     await nextTurn()
     await Deadline.isMet(this.#process.wire.caughtUp(), READ_MS)
@@ -123,7 +127,7 @@ export class LastWords {
       this.#interrupted.add(sessionId)
       wire.tell('Runtime.terminateExecution', {}, sessionId)
     }
-    // Workers do not know it, and say so at once, too.
+    // Workers do not support it, and respond at once, too.
     const refused = (error: unknown) => {
       if (!(error instanceof TargetGone)) answered()
     }
@@ -135,12 +139,12 @@ export class LastWords {
       if (this.#asked.has(sessionId)) continue
       this.#asked.add(sessionId)
       this.#silent.add(sessionId)
-      // What was said before an answer that comes later was not recorded.
+      // Events before a late response were not recorded.
       const heard = () => {
         if (!this.#isGone && !this.#recording.isStopped) this.#silent.delete(sessionId)
       }
-      // An error is an answer as well, and a target that is gone had told everything before; but neither a broken pipe
-      // nor the end of a target that did not answer in time: it is us who end it in the midst of what it says.
+      // An error is a response as well, and a target that is gone had sent all its events before. Exceptions: a broken
+      // pipe, and the end of a target that did not respond in time, since we end it in the midst of its events.
       const failed = (error: unknown) => {
         if (!this.#isInterrupting || !(error instanceof TargetGone)) heard()
       }
@@ -148,12 +152,13 @@ export class LastWords {
     }
   }
 
-  /** Answered between scripts. */
+  /** The response comes between scripts. */
   #ask(sessionId: string): Promise<unknown> {
     const { wire } = this.#process
     if (sessionId === this.#targets.ownSessionId) return wire.send('Browser.getVersion', {}, sessionId)
     const speaker = this.#targets.speaker(sessionId)
-    // Workers answer most questions in the midst of their scripts, but not this one; pages with a dialog do not answer it.
+    // Workers respond to most commands in the midst of their scripts, but not to this one; pages with a dialog do not
+    // respond to it.
     return speaker && isWorker(speaker)
       ? wire.send('Runtime.evaluate', { expression: '0', silent: true }, sessionId)
       : wire.send('Runtime.getHeapUsage', {}, sessionId)
@@ -163,7 +168,7 @@ export class LastWords {
     return [this.#targets.ownSessionId, ...this.#targets.sessionIds()]
   }
 
-  /** Null: all of them, for the browser itself is silent. */
+  /** Null: all of them, because the browser itself does not respond. */
   #silentPages(): Set<string | null> | null {
     if (!this.#isKnown || this.#silent.has(this.#targets.ownSessionId)) return null
     const unheard = [...this.#silent, ...this.#interrupted]

@@ -3,14 +3,14 @@ import type { Logger } from '../../../logger.ts'
 import type { Viewport } from '../../../ports/viewport.ts'
 import { Deadline } from '../../../async/deadline.ts'
 
-/** A page that hangs takes no new size. */
+/** An unresponsive page does not apply the size. */
 const RESIZE_MS = 2_000
 
-/** The size that all pages of a session shall have, those that hang as soon as they can. */
+/** The viewport of all pages of a session; unresponsive ones get it as soon as they can. */
 export class PageSizes {
   readonly #context: BrowserContext
   readonly #logger: Logger
-  /** What all shall have; null: what the context gives them. */
+  /** The wanted viewport of all pages; null: that of the context. */
   #wanted: Viewport | null = null
   readonly #underWay = new WeakMap<Page, Promise<void>>()
 
@@ -18,14 +18,15 @@ export class PageSizes {
     this.#context = context
     this.#logger = logger
     context.on('page', (page) => {
-      // The context gives new pages the size it was made with.
+      // New pages get the viewport that the context was created with.
       if (this.#wanted) void this.#resize(page)
     })
   }
 
   /**
-   * Resolves when all pages have it, or after a while if the browser answers and only pages do not: these take it when
-   * they answer again, or where they go next. Rejects when the browser does not answer either; `ask` asks it.
+   * Resolves when all pages have it, or after a while if the browser responds and only pages do not: these apply it
+   * when they respond again, or at their next navigation. Rejects when the browser does not respond either; `ask` sends
+   * it a command.
    */
   async set(viewport: Viewport, ask: (timeoutMs: number) => Promise<number | null>): Promise<void> {
     const previous = this.#wanted
@@ -35,17 +36,17 @@ export class PageSizes {
     if (await Deadline.isMet(resized, RESIZE_MS)) return
     if ((await answered) !== null) return
     if (this.#wanted === viewport) this.#wanted = previous
-    throw new Error(`the browser did not take the new viewport within ${RESIZE_MS / 1000} s: it hangs`)
+    throw new Error(`the browser did not apply the new viewport within ${RESIZE_MS / 1000} s`)
   }
 
-  /** Resolves when the page has what is wanted, which may have changed meanwhile, or is gone. */
+  /** Resolves when the page has the wanted size, which may have changed meanwhile, or is gone. */
   #resize(page: Page): Promise<void> {
     const resizing = this.#underWay.get(page) ?? this.#follow(page)
     this.#underWay.set(page, resizing)
     return resizing
   }
 
-  /** One at a time: Playwright takes a size for needless that the page had before one which it has not answered yet. */
+  /** One at a time: Playwright skips a size that the page had before one that is still pending. */
   async #follow(page: Page): Promise<void> {
     let given: Viewport | null = null
     while (this.#wanted && this.#wanted !== given) {

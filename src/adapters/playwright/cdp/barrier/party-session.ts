@@ -1,7 +1,7 @@
 import type { AutoAttach } from './auto-attach.ts'
 import type { PausedTarget, HoldingSession } from './paused-target.ts'
 
-/** A session of the protocol, as far as the barrier knows it. */
+/** The barrier's view of a CDP session. */
 export interface PartySession extends HoldingSession {
   readonly target: KnownTarget
   readonly parent: PartySession | null
@@ -14,8 +14,8 @@ export interface KnownTarget {
   readonly type: string
   readonly sessions: Set<PartySession>
   held: PausedTarget | null
-  /** Since when it waits for a party, on the clock of performance.now; null: it never did. */
+  /** When it was first paused for a party, on the clock of performance.now; null: it never was. */
   waitsSince: number | null
-  /** It was held, and the browser has been told to let it run. */
+  /** It was held, and the browser was told to resume it. */
   isReleased: boolean
 }

@@ -1,2 +1,2 @@
-/** Who has sessions with the browser: the server itself, or one client. Told apart by identity. */
+/** An owner of CDP sessions: the server itself, or one client. Compared by identity. */
 export type Party = object

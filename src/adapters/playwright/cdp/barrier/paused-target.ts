@@ -1,40 +1,47 @@
 import type { TargetInfo } from '../protocol/cdp-events.ts'
 import type { Party } from './party.ts'
 
-/** How long a target may be held in all: others wait for it, its opener too. Libraries take a few milliseconds. */
+/**
+ * Longest time that a target may be held in all: others wait for it, its opener too. Libraries take a few milliseconds.
+ */
 export const HOLDING_MS = 5_000
-/** How long after the first party another may be told of the target; measured: 62 ms. One that is not, holds nothing. */
+/**
+ * How much later than the first party another one may learn of the target; measured: 62 ms. After that it is no holder.
+ */
 const ARRIVING_MS = 1_000
-/** A popup without an opener answers nothing before it runs: a client that waits for answers first would wait for ever. */
+/** A popup without an opener sends no responses before it runs: a client that awaits them first would wait forever. */
 const SILENCE_MS = 250
 
-/** A session with the target, or with what made it. */
+/** A session with the target, or with its parent. */
 export interface HoldingSession {
-  /** Null: of the connection itself, which has none. */
+  /** Null: the connection itself, which has no session id. */
   readonly id: string | null
   readonly party: Party
   readonly parent: HoldingSession | null
-  /** It was not told of a target that it had asked to hold: it counts as a holder again once it is told of one. */
+  /**
+   * It did not learn in time of a target that it had asked to hold. It counts as a holder again after the next report
+   * of one.
+   */
   misses: boolean
 }
 
 interface HeldTargetGround {
   server: Party
-  /** Resolves once the target has done what these sessions have asked of it, or within a bound. Never rejects. */
+  /** Resolves once the target has processed the commands of these sessions, or within a bound. Never rejects. */
   heard(sessionIds: readonly string[]): Promise<void>
-  /** Tells the browser that the session waits no more. */
+  /** Sends `Runtime.runIfWaitingForDebugger` for the session. */
   letRun(sessionId: string): void
   /** It was held for too long. */
   late(): void
-  /** It is held no more; `isReleased`: because it was released, not because nobody was left to wait for. */
+  /** It is no longer held; `isReleased`: it was released, rather than left without holders. */
   ended(isReleased: boolean): void
 }
 
-/** What follows once all have released a target. */
+/** Deferred steps of a release, run once all holders have released the target. */
 export interface Release {
-  /** Answers whoever released it, before the browser can. */
+  /** Responds to the releasing party before the browser can. */
   answer(): void
-  /** Tells the browser. */
+  /** Sends the command to the browser. */
   send(): void
 }
 
@@ -42,7 +49,7 @@ interface Holder {
   hasReleased: boolean
   /** Its sessions with the target. */
   readonly sessions: Map<HoldingSession, Asking>
-  /** By which it was expected, before it had a session. */
+  /** The session that made it an expected holder before it had one with the target. */
   expectedBy: HoldingSession | null
 }
 
@@ -51,7 +58,7 @@ interface Asking {
   silence: NodeJS.Timeout | undefined
 }
 
-/** One target that waits until all who hold it have released it. */
+/** A target that stays paused until all its holders have released it. */
 export class PausedTarget {
   readonly isPage: boolean
   /** On the clock of performance.now. */
@@ -59,13 +66,13 @@ export class PausedTarget {
   readonly #ground: HeldTargetGround
   readonly #isSilent: boolean
   readonly #holders = new Map<Party, Holder>()
-  /** Of those who have said that it may run. */
+  /** Releases received so far. */
   #kept: { session: HoldingSession; release: Release }[] = []
   readonly #timers: NodeJS.Timeout[]
   #isHearing = false
   #isOver = false
 
-  /** `milliseconds`: for how long at most. */
+  /** `milliseconds`: the longest time to hold it. */
   constructor({ type, canAccessOpener }: TargetInfo, milliseconds: number, ground: HeldTargetGround) {
     this.isPage = type === 'page'
     this.#ground = ground
@@ -77,7 +84,7 @@ export class PausedTarget {
     this.#timers = [setTimeout(late, milliseconds), setTimeout(() => this.#dismissAbsent(), ARRIVING_MS)]
   }
 
-  /** A session that waits was reported to its party. */
+  /** A paused session was reported to its party. */
   arrived(session: HoldingSession): void {
     const holder = this.#holderOf(session.party)
     holder.sessions.set(session, { unanswered: 0, silence: undefined })
@@ -85,7 +92,7 @@ export class PausedTarget {
     if (session.parent) session.parent.misses = false
   }
 
-  /** A party that was expected is told of it on its session with the page's tab. */
+  /** An expected party learns of the target on its session with the page's tab. */
   arrivedByTab(session: HoldingSession): void {
     const holder = this.#holders.get(session.party)
     if (!holder?.expectedBy) return
@@ -93,14 +100,14 @@ export class PausedTarget {
     this.arrived(session)
   }
 
-  /** A party has asked, on this session with the parent, that such targets wait for it. */
+  /** On this session with the parent, a party has asked to pause such targets. */
   expect(by: HoldingSession): void {
     if (by.misses) return
     const holder = this.#holderOf(by.party)
     if (holder.sessions.size === 0) holder.expectedBy = by
   }
 
-  /** The party lets it run; the rest follows when all have. */
+  /** The party releases the target, which runs once all holders have. */
   release(session: HoldingSession, release: Release): void {
     this.#kept.push({ session, release })
     const holder = this.#holders.get(session.party)
@@ -123,7 +130,7 @@ export class PausedTarget {
     this.#awaitSilence(session, asking)
   }
 
-  /** A session has ended: one with it, or one by which a party was expected. */
+  /** A session has ended: one with the target, or one that made a party an expected holder. */
   ended(session: HoldingSession): void {
     this.#kept = this.#kept.filter((kept) => kept.session !== session)
     const holder = this.#holders.get(session.party)
@@ -135,7 +142,7 @@ export class PausedTarget {
     this.#settle()
   }
 
-  /** Lets it run, whoever has not released it yet. */
+  /** Resumes the target without waiting for the remaining holders. */
   giveUp(): void {
     const late = [...this.#holders.values()].filter(({ hasReleased }) => !hasReleased)
     const ids = late.flatMap(({ sessions }) => [...sessions.keys()].map(({ id }) => id!))
@@ -176,7 +183,7 @@ export class PausedTarget {
   #settle(): void {
     if (!this.#isReleased || this.#isHearing) return
     if (this.isPage || this.#kept.length === 0) return this.#end(this.#kept.length > 0)
-    // A worker hears each session by a way of its own: the release of one might come before what another has prepared.
+    // A worker receives each session's commands separately: one session's release might overtake another's preparation.
     this.#isHearing = true
     const ids = [...this.#holders.values()].flatMap(({ sessions }) => [...sessions.keys()].map(({ id }) => id!))
     void this.#ground.heard(ids).then(() => {
@@ -189,7 +196,7 @@ export class PausedTarget {
     return [...this.#holders.values()].every(({ hasReleased }) => hasReleased)
   }
 
-  /** `forced`: ids of sessions that have not released it, and get no say. */
+  /** `forced`: ids of sessions that have not released it and are overruled. */
   #end(isReleased: boolean, forced: readonly string[] = []): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -197,8 +204,9 @@ export class PausedTarget {
     for (const { sessions } of this.#holders.values())
       for (const { silence } of sessions.values()) clearTimeout(silence)
     this.#ground.ended(isReleased)
-    // The first that the browser hears lets the target run, and its script may stop for a dialog: the browser would answer
-    // the others after that, and Playwright would be told of a dialog of a page that it takes for not yet opened.
+    // The first release that the browser processes resumes the target, and its script may open a dialog. The browser
+    // would respond to the other releases only after that, and Playwright would learn of a dialog in a page that it
+    // does not consider open yet.
     for (const { release } of this.#kept) release.answer()
     for (const id of forced) this.#ground.letRun(id)
     for (const { release } of this.#kept) release.send()

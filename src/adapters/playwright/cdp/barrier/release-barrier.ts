@@ -11,13 +11,13 @@ interface Command {
   sessionId?: string | undefined
 }
 
-/** Others are answered by the browser, whatever the page does. */
+/** The browser itself responds to the others, whatever the page does. */
 const ofPage = (method: string | undefined) => method !== undefined && !/^(Browser|Target)\./.test(method)
 
 interface BarrierGround {
-  /** Tells the browser that the session waits no more. */
+  /** Sends `Runtime.runIfWaitingForDebugger` for the session. */
   letRun(sessionId: string): void
-  /** Resolves once the target of these sessions has done what they have asked of it, or within a bound. Never rejects. */
+  /** Resolves once the target has processed the commands of these sessions, or within a bound. Never rejects. */
   heard(sessionIds: readonly string[]): Promise<void>
   logger: Logger
 }
@@ -26,23 +26,24 @@ const BROWSER = ''
 /** The server's own connection has no session id. */
 const OWN_ROOT = ''
 /**
- * Of all others Chromium waits for each session by itself, and of frames it tells the second session only once the first
- * has released it (measured): to wait for all of them would be to wait for ever.
+ * For all other types Chromium waits for each session separately, and reports frames to the second session only after
+ * the first has released them (measured): waiting for all sessions would never end.
  */
 const TYPES: ReadonlySet<string> = new Set(['page', 'worker', 'shared_worker', 'service_worker'])
-/** By which a party lets a target run. */
+/** The command by which a party releases a target. */
 export const RUN = 'Runtime.runIfWaitingForDebugger'
 
 /**
- * Lets a target run once, when all who hold it have said so. Chromium starts a target that waits (`waitForDebuggerOnStart`)
- * at the first `Runtime.runIfWaitingForDebugger` of any session, so with two parties attached, the popup of one would run
- * without what the other was about to set. Here each such command is kept until every holder has sent its own.
+ * Resumes a target once all its holders have released it. Chromium starts a paused target (`waitForDebuggerOnStart`) at
+ * the first `Runtime.runIfWaitingForDebugger` of any session, so with two parties attached, the popup of one would run
+ * without the settings that the other was about to apply. The barrier keeps each such command until every holder has
+ * sent its own.
  *
- * Holders are computed from the `Target.setAutoAttach` of each party's sessions with the parent, since a party may learn
- * of a target tens of milliseconds after another has released it.
+ * Holders are computed from the `Target.setAutoAttach` of each party's sessions with the parent, since a party may
+ * learn of a target tens of milliseconds after another has released it.
  */
 export class ReleaseBarrier {
-  /** The server itself: Playwright and what listens beside it. */
+  /** The server itself: Playwright and our own listeners. */
   readonly server: Party = {}
   readonly #ground: BarrierGround
   readonly #sessions = new Map<string, PartySession>()
@@ -67,13 +68,13 @@ export class ReleaseBarrier {
 
   /** A party attached to the browser with a session of its own. */
   enter(party: Party, rootId: string): void {
-    // The server is told of it, too.
+    // The same session was reported to the server, too.
     this.detached(rootId)
     this.#add(rootId, rootId, party, this.#browser, null)
     this.#clients.add(party)
   }
 
-  /** The party is gone, or about to be: it holds nothing any more, and what it has not released yet it never will. */
+  /** The party is gone or about to be: it no longer holds anything, and will release nothing more. */
   leave(party: Party, rootId: string): void {
     this.#clients.delete(party)
     this.detached(rootId)
@@ -87,11 +88,11 @@ export class ReleaseBarrier {
     const session = this.#add(sessionId, sessionId, parent.party, this.#targetOf(info), parent)
     if (waitingForDebugger) session.target.waitsSince ??= performance.now()
     if (waitingForDebugger) this.#hold(session, parent, info)
-    // Puppeteer is told of a page below its tab, and that it does not wait, though it does.
+    // Puppeteer gets a page below its tab, reported as not paused although it is.
     else if (parent.target.type === 'tab') session.target.held?.arrivedByTab(session)
   }
 
-  /** The session has ended, and those below it, of which the browser says nothing. */
+  /** The session has ended, and its child sessions, which the browser does not report. */
   detached(sessionId: string): void {
     const session = this.#sessions.get(sessionId)
     if (!session) return
@@ -105,8 +106,8 @@ export class ReleaseBarrier {
   }
 
   /**
-   * A command of a party: `send` is called at once, or once the target may run; never if the session ends before. Where it
-   * was kept, `answer` is called first, and what the browser answers is nobody's.
+   * Passes a command of a party on: `send` is called at once, or when the target may run; never if the session ends
+   * before. If the command was kept, `answer` is called first, and the browser's response is discarded.
    */
   pass({ method, params = {}, sessionId }: Command, send: () => void, answer?: () => void): void {
     const session = this.#sessions.get(sessionId ?? OWN_ROOT)
@@ -122,13 +123,13 @@ export class ReleaseBarrier {
     return answer ? { answer, send: () => this.#ground.letRun(id!) } : { answer: () => undefined, send }
   }
 
-  /** The browser answered a command on the session of a client. */
+  /** The browser responded to a command on the session of a client. */
   answered(method: string, sessionId: string): void {
     const session = this.#held.size === 0 || !ofPage(method) ? undefined : this.#sessions.get(sessionId)
     session?.target.held?.answered(session)
   }
 
-  /** How long, in milliseconds, a party may still hold the target of the session: it is one time for all of them. */
+  /** Milliseconds for which a party may still hold the target of the session; all parties share one limit. */
   timeLeft(sessionId: string): number {
     const session = this.#sessions.get(sessionId)
     return session ? this.#timeLeftOf(session.target) : HOLDING_MS
@@ -138,14 +139,16 @@ export class ReleaseBarrier {
     return waitsSince === null ? HOLDING_MS : Math.max(0, waitsSince + HOLDING_MS - performance.now())
   }
 
-  /** Null: no page is held. Else resolves when none is: until then, neither they nor those that opened them answer. */
+  /**
+   * Null: no page is held. Otherwise resolves when none is; until then, neither those pages nor their openers respond.
+   */
   whenFree(): Promise<void> | null {
     if (!this.#holdsPage) return null
     this.#freed ??= Promise.withResolvers()
     return this.#freed.promise
   }
 
-  /** For how long, in milliseconds, a page has been held; 0: none is. */
+  /** Milliseconds for which a page has been held; 0: none is. */
   get heldMs(): number {
     const since = [...this.#held].filter(({ isPage }) => isPage).map((held) => held.since)
     return since.length === 0 ? 0 : performance.now() - Math.min(...since)
@@ -155,7 +158,7 @@ export class ReleaseBarrier {
     return [...this.#held].some(({ isPage }) => isPage)
   }
 
-  /** From now on every target runs as soon as anybody says so, and those that are held do now. */
+  /** From now on, every target runs at its first release; those that are held are resumed at once. */
   open(): void {
     this.#isOpen = true
     for (const held of this.#held) held.giveUp()
@@ -187,11 +190,11 @@ export class ReleaseBarrier {
 
   #hold(session: PartySession, parent: PartySession, info: TargetInfo): void {
     const { target } = session
-    // Where no client is, the server has nobody to wait for.
+    // Without clients, the server has no other party to wait for.
     if (this.#isOpen || target.isReleased || this.#clients.size === 0 || !TYPES.has(info.type)) return
     const held = (target.held ??= this.#holdNew(target, info))
     held.arrived(session)
-    // Of workers of a page, sessions with the browser are told only where they asked for that page by its name.
+    // Sessions with the browser get workers of a page only if they asked for that page by its id.
     const isRelated = parent.target === this.#browser && info.type === 'worker'
     for (const beside of isRelated ? [] : parent.target.sessions) {
       const { autoAttach } = beside
@@ -206,7 +209,8 @@ export class ReleaseBarrier {
       server: this.server,
       heard: (sessionIds) => this.#ground.heard(sessionIds),
       letRun: (sessionId) => this.#ground.letRun(sessionId),
-      late: () => this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it runs now'),
+      late: () =>
+        this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it was resumed'),
       ended: (isReleased) => {
         target.held = null
         target.isReleased = isReleased

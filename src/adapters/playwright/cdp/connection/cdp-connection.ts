@@ -29,23 +29,23 @@ import { PlaywrightInbox } from './playwright-inbox.ts'
 import { UtilityWorlds } from './utility-worlds.ts'
 import { BrowserGone } from '../protocol/target-gone.ts'
 
-/** Of a message. At 100 MiB (of a pipe) Chromium takes its connection for broken, and ends. */
+/** Limit of a message. At 100 MiB (on a pipe) Chromium considers its connection broken and exits. */
 const MOST_BYTES = 99 * 1024 * 1024
-/** How long the rest of what a browser said may come after its other pipe broke. */
+/** How long to read the rest of a browser's output after its input pipe broke. */
 const LAST_WORDS_MS = 500
 const SERVER_ERROR = -32_000
 
 /**
- * The one connection to a browser process: messages of JSON, ended by NUL, over two pipes. Playwright drives the
- * browser through `transport`, and we listen on the same wire. So the recorders hear each event once, in the order in
- * which the browser sent it, with everything the protocol says, before any page can be missed; nothing is enabled twice
- * in the browser, and no second client library stands in the way of ten thousand console lines.
+ * The only connection to a browser process: NUL-terminated JSON messages over two pipes. Playwright drives the browser
+ * through `transport`, and we listen on the same connection. So the recorders get each event once, in the order in
+ * which the browser sent it, with every member of the protocol, before any page can be missed. Nothing is enabled twice
+ * in the browser, and no second client library has to process ten thousand console lines.
  */
 export class CdpConnection implements Turns {
   readonly transport: ConnectOverCDPTransport
-  /** Targets that wait for a debugger, and who they wait for. */
+  /** Paused targets and their holders. */
   readonly barrier: ReleaseBarrier
-  /** Hears how many milliseconds each turn took. */
+  /** Called with the milliseconds that each turn took. */
   onSpent: (milliseconds: number) => void = () => undefined
   readonly #input: Writable
   readonly #output: Readable
@@ -55,7 +55,7 @@ export class CdpConnection implements Turns {
   readonly #inbox: PlaywrightInbox
   readonly #logger: Logger
   readonly #misbehavior: Misbehavior
-  /** All pipes take turns in one task, which is nobody's. */
+  /** All pipes take turns in one task, which has no fault owner. */
   readonly #owner = faultOwner()
   readonly #listeners = new EventListeners((error, method) => {
     // An event that is not recorded must not be missing silently: it ends the session, and neither others nor the server.
@@ -65,7 +65,7 @@ export class CdpConnection implements Turns {
   readonly #pending = new PendingCommands()
   readonly #guests = new TenantSet()
   readonly #emulation = new EmulationMemory()
-  /** Of our own Playwright. */
+  /** Those of our own Playwright. */
   readonly worlds = new UtilityWorlds(this)
   readonly #closeListeners: (() => void)[] = []
   #skipped: ((event: TooLarge) => void) | null = null
@@ -74,14 +74,14 @@ export class CdpConnection implements Turns {
   readonly #congestion: InputCongestion
   readonly #ids = new CommandIds()
   #closed = false
-  /** The pipe brings nothing more. */
+  /** The output pipe has ended. */
   #isOver = false
   readonly #resultListeners = new Set<() => void>()
   #isTransportClosed = false
   #lastWords: NodeJS.Timeout | undefined
   #caughtUp = Promise.withResolvers<void>()
 
-  /** `downloadsDir`: where the browser shall put downloads. */
+  /** `downloadsDir`: where the browser saves downloads. */
   constructor(input: Writable, output: Readable, downloadsDir: string, pipes: BrowserPipes, logger: Logger) {
     this.#input = input
     this.#output = output
@@ -118,7 +118,7 @@ export class CdpConnection implements Turns {
       wake()
     }
     output.on('close', over).on('error', over)
-    // The pipe of a dying browser breaks; what it said before is still to be read from the other.
+    // The input pipe of a dying browser breaks; the output pipe still has to be read.
     input.on('error', () => {
       this.#lastWords ??= setTimeout(over, LAST_WORDS_MS)
     })
@@ -129,25 +129,25 @@ export class CdpConnection implements Turns {
     return this.#misbehavior.first
   }
 
-  /** Listens to an event on every session of this wire, Playwright's and ours. */
+  /** Listens to an event on every session of this connection, Playwright's and ours. */
   on<M extends CdpEvent>(method: M, listener: Listener<M>): void {
     this.#listeners.on(method, listener)
   }
 
-  /** Keeps events from Playwright that are meant for us alone; listeners hear them. One predicate an event. */
+  /** Hides events of our own from Playwright; listeners still get them. One predicate per event. */
   withhold<M extends CdpEvent>(method: M, isOurs: (...event: Parameters<Listener<M>>) => boolean): void {
     this.#listeners.withhold(method, isOurs)
   }
 
   /**
-   * Hears of events about what pages did that were too large to be read, and are left out. Without a listener (a browser
-   * that nobody was given yet) they are misbehavior, as are all others that are too large.
+   * Reports page events that were too large to be read and were skipped. Without a listener (a browser not yet assigned
+   * to a session) they count as misbehavior, as do all other messages that are too large.
    */
   onSkipped(listener: (event: TooLarge) => void): void {
     this.#skipped = ownedAs(this.#owner, listener)
   }
 
-  /** Hears of lines that came too late to be read: see OverdueLines. */
+  /** Reports lines that were skipped because they came too late: see OverdueLines. */
   onLineLeftOut(listener: (sessionId: string) => void): void {
     this.#lineLeftOut = ownedAs(this.#owner, listener)
   }
@@ -156,26 +156,26 @@ export class CdpConnection implements Turns {
     this.#closeListeners.push(ownedAs(this.#owner, listener))
   }
 
-  /** Calls back when a script's result or a picture for Playwright was too large: it would ask again. Returns how to stop. */
+  /** Calls back when a result or image for Playwright was too large: it would ask again. Returns a disposer. */
   onTooLargeResult(listener: () => void): () => void {
     const own = owned(listener)
     this.#resultListeners.add(own)
     return () => this.#resultListeners.delete(own)
   }
 
-  /** Whether something the browser said has reached us and is not processed yet, in whole or in part. */
+  /** Whether received bytes, whole messages or parts of one, are still unprocessed. */
   get hasUnread(): boolean {
     return (
       !this.#framer.isIdle || this.#framer.unfinishedBytes > 0 || this.#output.isPaused() || this.#reads.isGathering
     )
   }
 
-  /** Resolves when all whole messages that have reached us by then are processed. */
+  /** Resolves when all whole messages received before this call are processed. */
   caughtUp(): Promise<void> {
     return this.#framer.isIdle ? Promise.resolve() : this.#caughtUp.promise
   }
 
-  /** Sends a command of our own. Rejects when the browser refuses it, or that or the session is gone. */
+  /** Sends a command of our own. Rejects when the browser returns an error, or the browser or the session is gone. */
   send<M extends CdpMethod>(method: M, ...[params, sessionId]: CdpArguments<M>): Promise<CdpResult<M>> {
     return this.#send(method, params ?? {}, sessionId)
   }
@@ -205,12 +205,12 @@ export class CdpConnection implements Turns {
     this.#send(method, params, sessionId).catch((error: unknown) => this.#logger.trace({ err: error }, method))
   }
 
-  /** Lets the target of a session of ours run, as soon as all who hold it do. */
+  /** Resumes the target of a session of ours once all its holders have released it. */
   release(sessionId: string): void {
     this.barrier.pass({ method: RUN, sessionId }, () => this.tell(RUN, {}, sessionId))
   }
 
-  /** From now on, messages of the session are the guest's alone: neither Playwright nor a listener hears them. */
+  /** From now on, messages of the session go to the tenant alone, not to Playwright or listeners. */
   host(sessionId: string, guest: Tenant): void {
     this.#guests.host(sessionId, guest)
   }
@@ -220,9 +220,10 @@ export class CdpConnection implements Turns {
   }
 
   /**
-   * Sends a guest's command, and hands over the answer as it came. The number is ours, for an answer may come without
-   * the session that was asked, and would be taken for one of Playwright's. Returns how to want the answer no more; null:
-   * nothing was sent, for it is longer than what the browser reads. Short as it came, it may be: 1e20 has 21 digits here.
+   * Sends a tenant's command and hands over the unparsed response. It gets an id of ours: a response may lack the
+   * session id of its command, and would be taken for one to Playwright. Returns a function that discards the response;
+   * null: the command was not sent, for it exceeds the browser's limit. It may do so although it was short when it was
+   * received: 1e20 has 21 digits here.
    */
   relay(command: TenantCommand, answered: TenantResponse): (() => void) | null {
     if (this.#closed) return () => {}
@@ -234,12 +235,12 @@ export class CdpConnection implements Turns {
     return forget
   }
 
-  /** Null: the browser reads as fast as it is written to. Else resolves when it has caught up, or is gone. */
+  /** Null: the browser reads as fast as we write. Otherwise resolves when it has caught up or is gone. */
   congestion(): Promise<void> | null {
     return this.#closed ? null : this.#congestion.easing()
   }
 
-  /** Says again what Playwright had set by these commands on a session, where somebody else has set it meanwhile. */
+  /** Repeats Playwright's last settings by these commands on a session after another client has changed them. */
   emulateAgain(sessionId: string, methods: ReadonlySet<string>): void {
     for (const { method, params } of this.#emulation.commands(sessionId, methods)) {
       this.#tellBrowser(method, params, sessionId)
@@ -260,12 +261,12 @@ export class CdpConnection implements Turns {
     if (!this.#closed) this.#input.write(`${JSON.stringify(message)}\0`)
   }
 
-  /** See FairTurns: what it takes elsewhere; the browser is a session's; it is about to end. */
+  /** See FairTurns: charges the time spent elsewhere; assigns the browser to a session; announces its end. */
   readonly charge = (milliseconds: number): void => this.#pipes.turns.charge(this, milliseconds)
   readonly take = (): void => this.#pipes.turns.take(this)
   readonly hurry = (): void => this.#pipes.turns.release(this)
 
-  /** See Turns. What does not fit into the time stays in the pipe, and the browser waits. */
+  /** See Turns. Messages beyond the time limit stay in the pipe, and the browser waits. */
   work(until: number): boolean {
     const start = performance.now()
     const hasMore = ownedBy(this.#owner, () => this.#work(until))
@@ -322,7 +323,7 @@ export class CdpConnection implements Turns {
     else this.#misbehavior.report('The browser sent a message that is not valid.')
   }
 
-  /** A message that is too large: whoever asked is told, what pages did is counted, without anything else we cannot be. */
+  /** Too large: the sender of its command gets an error, page events are counted, anything else is misbehavior. */
   #leaveOut(message: TooLarge): void {
     const { id, method, sessionId, bytes, head } = message
     if (id !== null) return this.#leaveOutAnswer(id, sessionId, head, tooLarge(`The browser's response`, bytes))
@@ -388,7 +389,7 @@ export class CdpConnection implements Turns {
     for (const listener of this.#closeListeners) listener()
   }
 
-  /** Playwright hears the end after all that was said before. */
+  /** Playwright gets the close event after all messages received before it. */
   #closeTransport(): void {
     if (this.#isTransportClosed) return
     this.#isTransportClosed = true

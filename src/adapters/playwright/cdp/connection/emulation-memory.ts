@@ -7,7 +7,7 @@ interface Command {
   params: object
 }
 
-/** Of each session: the last parameters that Playwright gave each command that emulates something. */
+/** The last parameters of each of Playwright's emulation commands, by session. */
 export class EmulationMemory {
   readonly #sessions = new Map<string, Map<string, object>>()
 
@@ -22,12 +22,12 @@ export class EmulationMemory {
     this.#sessions.delete(sessionId)
   }
 
-  /** What to send so that the session is as Playwright had set it by these methods. */
+  /** Commands that restore Playwright's settings by these methods on the session. */
   commands(sessionId: string, methods: ReadonlySet<string>): Command[] {
     const commands: Command[] = []
     for (const [method, params] of this.#sessions.get(sessionId) ?? []) {
       if (!methods.has(method)) continue
-      // To the browser these are no news, as the session had said them before, and it would leave the screen as it is.
+      // The browser ignores parameters that equal the session's last ones, and would leave the screen as it is.
       if (method === SET_SIZES) commands.push({ method: 'Emulation.clearDeviceMetricsOverride', params: {} })
       commands.push({ method, params })
     }

@@ -9,7 +9,7 @@ interface PendingCommand {
   reject(error: Error): void
 }
 
-/** Commands of our own that the browser has not answered yet. */
+/** Commands of our own without a response yet. */
 export class PendingCommands {
   readonly #commands = new Map<number, PendingCommand>()
   readonly #crashed = new Set<string>()
@@ -32,7 +32,7 @@ export class PendingCommands {
     else command?.resolve(result ?? {})
   }
 
-  /** The browser answers nothing more on a session that is gone. */
+  /** The session is gone: the browser sends no more responses on it. */
   forget(sessionId: string): void {
     this.#crashed.delete(sessionId)
     this.#rejectAll(

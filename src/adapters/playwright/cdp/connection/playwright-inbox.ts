@@ -8,13 +8,13 @@ interface Waiting {
   bytes: number
 }
 
-/** Floods that Playwright handles without waiting for anything. */
+/** High-volume events that Playwright handles synchronously. */
 const isOfFlood = ({ method }: CdpMessage) =>
   method === 'Runtime.consoleAPICalled' || method?.startsWith('Network.') === true
 
 /**
- * Messages on their way to Playwright, each in a task of its own where its code may await an answer before it is ready
- * for the next event. Floods are of two kinds that it handles without waiting; those are handed on in the same task.
+ * Messages for Playwright, each delivered in a task of its own, since its code may await a response before it is ready
+ * for the next event. Two kinds of high-volume events that it handles synchronously share one task.
  */
 export class PlaywrightInbox {
   readonly #hand: (message: CdpMessage) => void
@@ -24,7 +24,7 @@ export class PlaywrightInbox {
   #bytes = 0
   #nextTask: NodeJS.Immediate | null = null
 
-  /** `ready`: `drain` can hand on the next one. */
+  /** `ready`: `drain` can deliver the next one. */
   constructor(hand: (message: CdpMessage) => void, ready: () => void) {
     this.#hand = hand
     this.#ready = ready
@@ -39,17 +39,17 @@ export class PlaywrightInbox {
     return this.#start === this.#queue.length
   }
 
-  /** No more is to be read for now, else what Playwright has not handled yet would grow without bound. */
+  /** Reading must pause, or the messages that Playwright has not handled yet would grow without bound. */
   get isFull(): boolean {
     return this.#queue.length - this.#start >= MOST_MESSAGES || this.#bytes >= MOST_BYTES
   }
 
-  /** Whether `drain` would hand one on now. */
+  /** Whether `drain` would deliver one now. */
   get canHand(): boolean {
     return !this.isEmpty && this.#nextTask === null
   }
 
-  /** Until performance.now() is so late; at least one, where it can. */
+  /** Delivers until that time (performance.now()); at least one message, if possible. */
   drain(until: number): void {
     while (this.canHand) {
       const { message, bytes } = this.#queue[this.#start]!
@@ -72,5 +72,5 @@ export class PlaywrightInbox {
   }
 }
 
-/** In the place of a message that was handed on, so that it is not kept. */
+/** Replaces a delivered message, to free its memory. */
 const HANDED: Waiting = { message: {}, bytes: 0 }

@@ -1,7 +1,7 @@
 import { readEnds, readId } from '../pipe/message-text.ts'
 import { ownedAnswer, ownedTenant, type Tenant, type TenantResponse } from './tenant.ts'
 
-/** Those who drive sessions of the protocol of their own over one pipe, and the answers that they wait for. */
+/** Tenants of one pipe, which drive CDP sessions of their own, and their pending responses. */
 export class TenantSet {
   readonly #bySession = new Map<string, Tenant>()
   readonly #answers = new Map<number, TenantResponse>()
@@ -14,31 +14,31 @@ export class TenantSet {
     this.#bySession.delete(sessionId)
   }
 
-  /** Whose session it is; undefined: it belongs to no guest. */
+  /** Owner of the session; undefined: it belongs to no tenant. */
   of(sessionId: string | null): Tenant | undefined {
     return sessionId === null ? undefined : this.#bySession.get(sessionId)
   }
 
-  /** Returns how to want the answer no more. */
+  /** Returns a function that discards the response. */
   expect(id: number, answer: TenantResponse): () => void {
     this.#answers.set(id, ownedAnswer(answer))
     return () => this.#answers.delete(id)
   }
 
-  /** Who waits for the answer, which comes once. */
+  /** The receiver of the response, which is delivered once. */
   takeAnswer(id: number): TenantResponse | undefined {
     const answer = this.#answers.get(id)
     this.#answers.delete(id)
     return answer
   }
 
-  /** Whether a message that begins like this is, or may be, a guest's. */
+  /** Whether a message with this beginning is, or may be, a tenant's. */
   mayBeRelayed(head: Buffer): boolean {
     const { id } = readId(head)
     return id === null ? this.#bySession.size > 0 : this.#answers.has(id)
   }
 
-  /** Whether the message is a guest's. */
+  /** Whether the message is a tenant's. */
   handOver(message: Buffer): boolean {
     if (this.#bySession.size === 0 && this.#answers.size === 0) return false
     const ends = readEnds(message)

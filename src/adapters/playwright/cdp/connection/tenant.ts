@@ -2,29 +2,29 @@ import { owned } from '../../../../fault-owner.ts'
 import type { MessageEnds } from '../pipe/message-text.ts'
 import type { TooLarge } from '../pipe/oversized-message.ts'
 
-/** A command of a guest, as it goes to the browser. */
+/** A tenant's command, as sent to the browser. */
 export interface TenantCommand {
   method: string
   params: object
   sessionId: string
 }
 
-/** Someone who drives sessions of the protocol of its own over this wire. */
+/** A client that drives CDP sessions of its own over this connection. */
 export interface Tenant {
-  /** An event of one of its sessions, as it came. Must not throw. */
+  /** An unparsed event of one of its sessions. Must not throw. */
   event(message: Buffer, ends: MessageEnds): void
-  /** An event of one of its sessions was too large to be handed on. Must not throw. */
+  /** An event of one of its sessions was too large to deliver. Must not throw. */
   eventTooLarge(event: TooLarge): void
 }
 
-/** Who waits for the answer to a guest's command. Calls must not throw. */
+/** Receiver of the response to a tenant's command. Its methods must not throw. */
 export interface TenantResponse {
   answered(message: Buffer, ends: MessageEnds): void
-  /** `why`: for people. */
+  /** `why`: an error message for people. */
   tooLarge(why: string): void
 }
 
-/** What it throws ends its owner, not the browser. */
+/** Wraps a tenant so that an error in it ends its owner, not the browser. */
 export function ownedTenant(guest: Tenant): Tenant {
   return {
     event: owned<Parameters<Tenant['event']>>((...args) => guest.event(...args)),
@@ -32,7 +32,7 @@ export function ownedTenant(guest: Tenant): Tenant {
   }
 }
 
-/** The same of one who waits. */
+/** The same for a receiver of a response. */
 export function ownedAnswer(answer: TenantResponse): TenantResponse {
   return {
     answered: owned<Parameters<TenantResponse['answered']>>((...args) => answer.answered(...args)),

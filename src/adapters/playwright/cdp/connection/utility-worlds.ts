@@ -5,12 +5,14 @@ interface Listening {
   on<M extends CdpEvent>(method: M, listener: (params: CdpEvents[M], sessionId: string | undefined) => void): void
 }
 
-/** What names a world in the parameters of a command: a number, unique within a process, or a text, unique at all. */
+/**
+ * Identifies a world in the parameters of a command: a number, unique within a process, or a globally unique string.
+ */
 export type WorldId = number | string
 
 /**
- * The isolated worlds in which our own Playwright runs its scripts. Pages are shared, and worlds with them: the browser
- * tells every client of all of them, and lets every client run scripts in each. These are nobody's but ours.
+ * The isolated worlds in which our own Playwright runs its scripts. Clients share pages, and worlds with them: the
+ * browser reports all worlds to every client, and lets every client run scripts in each. These worlds are ours alone.
  */
 export class UtilityWorlds {
   readonly #nameOf = new Map<string, string>()
@@ -30,7 +32,7 @@ export class UtilityWorlds {
       const ofTarget = this.#worlds.get(targetId) ?? new Map<number, string>()
       this.#worlds.set(targetId, ofTarget.set(id, uniqueId))
     })
-    // By its number, which is what commands name a world by.
+    // By number, as commands identify a world.
     // oxlint-disable-next-line typescript/no-deprecated
     wire.on('Runtime.executionContextDestroyed', ({ executionContextId }, sessionId) =>
       this.#worlds.get(this.#targetOf.get(sessionId ?? '') ?? '')?.delete(executionContextId),

@@ -2,7 +2,7 @@ import { FairTurns } from './fair-turns.ts'
 import { MESSAGE_LIMITS, type MessageLimits } from './message-limits.ts'
 import { UnfinishedMessages } from './unfinished-messages.ts'
 
-/** What the pipes of all browsers share: the event loop and memory. */
+/** Resources that the pipes of all browsers share: the event loop and memory. */
 export interface BrowserPipes {
   turns: FairTurns
   unfinished: UnfinishedMessages

@@ -1,63 +1,65 @@
 import { unowned } from '../../../../fault-owner.ts'
 
-/** Work that comes in pieces: what one browser's pipe has brought. */
+/** Divisible work: the messages of one browser's pipe. */
 export interface Turns {
-  /** Works until about the time (performance.now()); whether more could be done at once. Never throws. */
+  /** Works until about that time (performance.now()). Returns whether more could be done at once. Never throws. */
   work(until: number): boolean
 }
 
-/** Milliseconds of the server's time that a pipe has taken beyond its share, when it was charged last. */
+/** Milliseconds of server time that a pipe has used beyond its share, as of the last charge. */
 interface Budget {
   level: number
   at: number
-  /** Since when it is near its end, whatever was charged. */
+  /** Since when the budget has been nearly exhausted. */
   lowSince: number
 }
 
-/** What one pipe may take of a turn of the event loop. */
+/** Longest time of one pipe in a turn of the event loop. */
 const SLICE_MS = 2
-/** What all of them may take that have more to do than their share. */
+/** Longest time in a turn of all pipes that exceed their share. */
 const TURN_MS = 4
-/** How far whoever was idle is ahead of those that are not. */
+/** Head start of a pipe that was idle. */
 const HEAD_START_MS = 5
 /**
- * What each pipe may take of the server's time in the long run while others are in use: about 1,300 entries a second.
- * Measured on two cores with the embedded database beside a page that logs without end (p99 of another session's lines
- * against itself, quiet, three runs each): without a share 8 to 17 times, at 0.3 0.9 to 9 times, at 0.15 0.6 to 2.9 times.
+ * Each pipe's long-term share of the server's time while others are in use: about 1,300 entries a second. Measured on
+ * two cores with the embedded database beside a page that logs without end (p99 latency of another session's lines
+ * relative to its own without load, three runs each): without a share 8 to 17 times, at 0.3 0.9 to 9 times, at 0.15 0.6
+ * to 2.9 times.
  */
 const SHARE = 0.15
-/** … how many milliseconds more at once, … */
+/** Milliseconds that a pipe may use at once beyond its share. */
 const BURST_MS = 300
-/** … and how much more than that counts against it, so that none waits for long because of what it did when it was alone. */
+/** Most debt beyond the burst, so that a pipe is not paused for long because of the time it used while alone. */
 const MOST_DEBT_MS = 60
-/** A pipe is in use for so long after it brought something. */
+/** How long a pipe counts as in use after its last message. */
 const IN_USE_MS = 1_000
 
 /**
- * Shares the event loop among the pipes of all browsers. Whoever took less time than the others is served at once; those
- * that always have more to do take turns, a slice each, and together leave most of each turn of the loop to everything
- * else: timers, requests, commits. While others are in use, one that floods is paused above its share: the browser of a
- * quiet page needs a core as well, and the database is everybody's. What it has to say waits in the browser meanwhile.
+ * Shares the event loop among the pipes of all browsers. A pipe that has used less time than the others is served at
+ * once. Those that always have more to do take turns, a slice each, and together leave most of each turn of the loop to
+ * everything else: timers, requests, commits. While others are in use, a flooding pipe is paused above its share: the
+ * browser of a quiet page needs a core as well, and all sessions share the database. The flooding browser's messages
+ * wait in its pipe meanwhile.
  */
 export class FairTurns {
   readonly #now: () => number
   readonly #sliceMs: number
   readonly #turnMs: number
-  /** Time used, in milliseconds, comparable among those that are busy. */
+  /** Time used, in milliseconds, comparable among busy pipes. */
   readonly #used = new WeakMap<Turns, number>()
   readonly #waiting = new Set<Turns>()
-  /** Time used by the one that was served least of those that had to wait. */
+  /** Time used by the least served of the waiting pipes. */
   #clock = 0
   #spentMs = 0
   #isScheduled = false
   readonly #budgets = new WeakMap<Turns, Budget>()
-  /** When each pipe of a session brought something last, the oldest first. */
+  /** Time of the last message of each session's pipe, the oldest first. */
   readonly #woken = new Map<Turns, number>()
-  /** Those of sessions. */
+  /** Pipes assigned to sessions. */
   readonly #taken = new WeakSet<Turns>()
-  /** Those that may take more than their share. */
+  /** Pipes that may exceed their share. */
   readonly #released = new WeakSet<Turns>()
-  /** Until one of those that wait is within its share again. */
+  /** Runs until one of the waiting pipes is within its share again. */
   #pause: NodeJS.Timeout | undefined
 
   constructor(sliceMs: number = SLICE_MS, turnMs: number = TURN_MS, now: () => number = () => performance.now()) {
@@ -66,7 +68,7 @@ export class FairTurns {
     this.#turnMs = turnMs
   }
 
-  /** The pipe is of a session now: for one that is only kept ready, nobody else is paused. */
+  /** The pipe belongs to a session now. Others are never paused for a warm browser's pipe. */
   take(turns: Turns): void {
     this.#taken.add(turns)
   }
@@ -90,7 +92,7 @@ export class FairTurns {
     this.#schedule()
   }
 
-  /** Time that the pipe takes elsewhere, because of what it brought. */
+  /** Charges time that was spent elsewhere on the pipe's messages. */
   charge(turns: Turns, milliseconds: number): void {
     const now = this.#now()
     const { level, at, lowSince } = this.#budgets.get(turns) ?? { level: 0, at: now, lowSince: now }
@@ -102,19 +104,19 @@ export class FairTurns {
     })
   }
 
-  /** For how many milliseconds the pipe has brought at least about what it may in the long run. */
+  /** Milliseconds for which the pipe has used at least about its long-term share. */
   behindMs(turns: Turns): number {
     const budget = this.#budgets.get(turns)
     return budget ? this.#now() - budget.lowSince : 0
   }
 
-  /** From now on the pipe is served like one that nobody is beside: it ends, and what it still has to say has a deadline. */
+  /** From now on the pipe is never paused: its browser is ending, and the rest of its output has a deadline. */
   release(turns: Turns): void {
     this.#released.add(turns)
     if (this.#waiting.has(turns)) this.#schedule()
   }
 
-  /** The pipe has ended: from now on nobody is paused for it. */
+  /** The pipe has ended: from now on no other is paused for it. */
   end(turns: Turns): void {
     this.#taken.delete(turns)
     this.release(turns)
@@ -134,7 +136,7 @@ export class FairTurns {
     unowned(() => setImmediate(() => this.#turn()))
   }
 
-  /** How many milliseconds the pipe has to wait until it is within its share again; 0 where nobody else is in use. */
+  /** Milliseconds until the pipe is within its share again; 0 if no other is in use. */
   #pauseOf(turns: Turns, now: number): number {
     const budget = this.#budgets.get(turns)
     if (!budget || this.#released.has(turns)) return 0

@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream'
 
-/** Lines that follow one another more closely than this are more than a few. */
+/** Lines closer together than this are a burst. */
 const CLOSE_MS = 2
-/** For so long they gather: with 3 ms the kernel's buffer was full before, and the browser waited. */
+/** Duration of a pause that gathers lines: with 3 ms the kernel's buffer filled up first, and the browser waited. */
 const GATHERING_MS = 1
 
 /**
- * What Node keeps of a pipe for itself. `pause` is no way to let messages gather: Node reads on until 64 KiB wait in memory,
- * each message by itself.
+ * Node's internal handle of a pipe. `pause` cannot be used to gather messages: Node continues to read until 64 KiB are
+ * in memory, each message by itself.
  */
 interface PipeHandle {
   readStart(): unknown
@@ -15,9 +15,9 @@ interface PipeHandle {
 }
 
 /**
- * Reads lines of a burst many at a time. A browser writes each message by itself, and the server, which goes first, wakes up
- * for it: measured, 7,000 reads for a burst of 10,000 lines instead of 300, and a sixth of what its thread does. Anything
- * else, such as a response to a command, is read at once.
+ * Reads the lines of a burst many at a time. A browser writes each message by itself, and each write wakes the server,
+ * which runs first: measured, 7,000 reads for a burst of 10,000 lines instead of 300, and a sixth of the work of its
+ * thread. Anything else, such as a response to a command, is read at once.
  */
 export class GatheredReads {
   readonly #output: Readable
@@ -30,12 +30,12 @@ export class GatheredReads {
     this.#output = output
   }
 
-  /** Whether the pipe is not read for now. */
+  /** Whether reading is paused. */
   get isGathering(): boolean {
     return this.#timer !== undefined
   }
 
-  /** A message was read; a line is told of by `line` as well. */
+  /** A message was read; for a line, `line` is called as well. */
   message(): void {
     this.#messages += 1
   }
@@ -44,7 +44,7 @@ export class GatheredReads {
     this.#lines += 1
   }
 
-  /** All that was read has been processed: reads on, or lets what comes next gather. */
+  /** All read messages were processed: continues reading, or pauses to gather the next ones. */
   goOn(): void {
     this.#gather()
     this.#output.resume()
@@ -64,7 +64,7 @@ export class GatheredReads {
     this.#timer = setTimeout(() => this.stop(), GATHERING_MS)
   }
 
-  /** Reads on. */
+  /** Resumes reading for good. */
   stop(): void {
     if (!this.isGathering) return
     clearTimeout(this.#timer)
@@ -73,7 +73,7 @@ export class GatheredReads {
     this.#handle?.readStart()
   }
 
-  /** Null: the pipe is closed, or none of the system. */
+  /** Null: the pipe is closed, or has no handle of the system. */
   get #handle(): PipeHandle | null {
     const { _handle: handle } = this.#output as { _handle?: Partial<PipeHandle> | null }
     const canStop = typeof handle?.readStop === 'function' && typeof handle.readStart === 'function'

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 
-/** Whether a browser reads as fast as it is written to. */
+/** Whether a browser reads as fast as we write. */
 export class InputCongestion {
   readonly #input: Writable
   #easing: Promise<void> | null = null
@@ -9,10 +9,10 @@ export class InputCongestion {
     this.#input = input
   }
 
-  /** Null: there is none. Else resolves when the browser has caught up, or is gone. */
+  /** Null: there is no congestion. Otherwise resolves when the browser has caught up or is gone. */
   easing(): Promise<void> | null {
     if (!this.#input.writableNeedDrain) return null
-    // One for all guests: a listener for each would be more than Node takes for no leak.
+    // Shared by all tenants: with a listener for each, Node would warn of a leak.
     this.#easing ??= new Promise((resolve) => {
       const settle = () => {
         this.#input.off('drain', settle).off('close', settle)

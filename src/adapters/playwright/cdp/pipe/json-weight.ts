@@ -1,14 +1,14 @@
 import type { MessageLimits } from './message-limits.ts'
 
-/** Smaller messages are parsed within the time whatever they hold. */
+/** Smaller messages are parsed within the time limit, whatever they contain. */
 const ALWAYS_LIGHT_BYTES = 512 * 1024
-/** Names are told apart by so much of their beginning. */
+/** Names are compared by this many bytes of their beginning. */
 const HASHED_BYTES = 64
 const SLOT_BITS = 17
 
 const [QUOTE, BACKSLASH, COLON, COMMA, BRACE, BRACKET] = [0x22, 0x5c, 0x3a, 0x2c, 0x7b, 0x5b]
 
-/** Whether to parse a message would take too long: it is the number of values and of names that takes time, not of bytes. */
+/** Whether parsing a message would take too long. The time depends on the number of values and names, not of bytes. */
 export function isTooIntricate(message: Buffer, limits: Pick<MessageLimits, 'values' | 'names'>): boolean {
   if (message.length <= ALWAYS_LIGHT_BYTES) return false
   const { length } = message

@@ -3,13 +3,13 @@ import { headOf, tailOf, type MessageLimits, type OversizedMessage } from './mes
 import type { MessageHolder, UnfinishedMessages } from './unfinished-messages.ts'
 
 const NUL = 0
-/** Pieces smaller than this are joined when many have come: each has a cost of its own, however small. */
+/** Many pieces smaller than this are joined: each has a fixed cost. */
 const SMALL_PIECE = 4096
 const MOST_SMALL_PIECES = 256
 
 /**
- * Cuts the bytes of a pipe into messages, which end with NUL. Of a message that is too large only the ends are kept while
- * the rest arrives, so that none takes more memory than its limit.
+ * Splits the bytes of a pipe into NUL-terminated messages. Of a message that is too large, only the ends are kept while
+ * the rest arrives, so that no message takes more memory than its limit.
  */
 export class MessageFramer implements MessageHolder {
   readonly #limits: MessageLimits
@@ -22,34 +22,34 @@ export class MessageFramer implements MessageHolder {
   #smallPieces = 0
   #isSkipping = false
 
-  /** `mayBeRelayed`: whether a message that begins like this may be handed to a client as it is. */
+  /** `mayBeRelayed`: whether a message with this beginning may be handed to a client unparsed. */
   constructor(limits: MessageLimits, unfinished: UnfinishedMessages, mayBeRelayed: (head: Buffer) => boolean) {
     this.#limits = limits
     this.#unfinished = unfinished
     this.#mayBeRelayed = mayBeRelayed
   }
 
-  /** The chunk must be nobody else's: its memory is given back. */
+  /** The framer must own the chunk: it frees its memory. */
   push(chunk: Buffer): void {
     if (chunk.length > 0) this.#chunks.push(chunk)
   }
 
-  /** Whether all that was pushed has been looked at; the beginning of a message may be held. */
+  /** Whether all pushed bytes were processed; the beginning of a message may still be held. */
   get isIdle(): boolean {
     return this.#chunks.length === 0
   }
 
-  /** Of the message that has begun and not ended. */
+  /** Bytes of the incomplete message. */
   get unfinishedBytes(): number {
     return this.#bytes
   }
 
-  /** Whether a message is being skipped that has no end. */
+  /** Whether it is skipping a message that has no end. */
   get isEndless(): boolean {
     return this.#isSkipping && this.#bytes > this.#limits.skipped
   }
 
-  /** The next message that has ended; null: none has. */
+  /** The next complete message; null: there is none. */
   next(): Buffer | OversizedMessage | null {
     for (let chunk = this.#chunks[0]; chunk; chunk = this.#chunks[0]) {
       const start = this.#offset

@@ -1,26 +1,26 @@
 const MIB = 1024 * 1024
 
-/** Bounds of what one browser may say at once. Documented in docs/log.md. */
+/** Limits on the messages of one browser. Documented in docs/log.md. */
 export interface MessageLimits {
   /** Bytes of a message that is parsed: measured, 16 MiB of text take 50 to 90 ms to decode and parse. */
   parsed: number
-  /** Bytes of a message that is handed to a client of the protocol as it came. */
+  /** Bytes of a message that is handed to a CDP client unparsed. */
   relayed: number
-  /** Bytes of unfinished messages of all browsers. Beyond them the largest counts as too large. */
+  /** Bytes of the unfinished messages of all browsers. Beyond them the largest counts as too large. */
   unfinished: number
-  /** Bytes after which a message that is being skipped counts as one without end. Chromium's own end far below. */
+  /** Bytes after which a message that is being skipped counts as endless. Chromium's own messages stay far below. */
   skipped: number
   /**
-   * Values and distinct member names of a message that is parsed, for it is their number that takes time. Measured on
+   * Values and distinct member names of a message that is parsed, since their number determines the time. Measured on
    * 16 MiB: text 60 ms, 5.6 million empty lists 0.9 s, 1.1 million objects of one distinct name each 1.8 s; that is
-   * 0.16 to 0.25 µs a value, 1.7 µs a name, so these two take at most about 100 ms and 50 ms.
+   * 0.16 to 0.25 µs per value, 1.7 µs per name, so these two take at most about 100 ms and 50 ms.
    */
   values: number
   names: number
   /**
-   * Milliseconds by which a line may be late where a browser says more than is heard of it: what comes later is counted
-   * instead of read. 20,000 lines a second are 15 MB a second that wait in the browser; a slow machine may take as long for a
-   * burst that is not endless.
+   * Milliseconds by which a line may be late while a browser sends more than is read; later lines are counted instead
+   * of read. 20,000 lines a second are 15 MB a second that wait in the browser; a slow machine may take as long for a
+   * finite burst.
    */
   overdueMs: number
 }
@@ -35,20 +35,20 @@ export const MESSAGE_LIMITS: MessageLimits = {
   overdueMs: 60_000,
 }
 
-/** A message that exceeds a limit: what is kept of it. */
+/** The retained parts of a message that exceeds a limit. */
 export interface OversizedMessage {
   /** Its first bytes: the id or the method, and the first members. */
   head: Buffer
-  /** Its last bytes: the session. */
+  /** Its last bytes: the session id. */
   tail: Buffer
   bytes: number
 }
 
 const HEAD_BYTES = 4096
-/** Longer than any `,"sessionId":"…"}` there is. */
+/** Longer than any `,"sessionId":"…"}`. */
 const TAIL_BYTES = 128
 
-/** Copies, for a part of a buffer keeps the whole alive. */
+/** The first bytes. Copied, because a part of a buffer keeps the whole alive. */
 export function headOf(pieces: readonly Buffer[]): Buffer {
   const kept: Buffer[] = []
   let bytes = 0
@@ -61,7 +61,7 @@ export function headOf(pieces: readonly Buffer[]): Buffer {
   return Buffer.concat(kept)
 }
 
-/** The same of the end; the pieces of a message in their order. */
+/** The last bytes; the pieces of a message are in order. */
 export function tailOf(pieces: readonly Buffer[]): Buffer {
   const kept: Buffer[] = []
   let bytes = 0

@@ -1,10 +1,10 @@
 /**
- * Reading off the ends of a message what is needed to hand it on, so that an answer of twenty megabytes is neither parsed
- * nor copied. Chromium writes `id` first and `sessionId` last; whatever looks different is parsed by who asks.
+ * Reads the members needed for relaying off the ends of a message, so that a response of twenty megabytes is neither
+ * parsed nor copied. Chromium writes `id` first and `sessionId` last; callers parse any other message.
  */
 
 const TAIL = Buffer.from(',"sessionId":"')
-/** Longer than any `,"sessionId":"…"}` there is. */
+/** Longer than any `,"sessionId":"…"}`. */
 const TAIL_BYTES = 96
 const ANSWER = '{"id":'
 const QUOTE = 0x22
@@ -12,12 +12,12 @@ const BRACE = 0x7d
 const COMMA = 0x2c
 
 export interface MessageEnds {
-  /** Of an answer; null: it is an event. */
+  /** Id of a response; null: it is an event. */
   id: number | null
-  /** Where what follows the id begins, behind its comma. */
+  /** Offset after the id and its comma. */
   afterId: number
   sessionId: string | null
-  /** Where what stands before the session's id ends. */
+  /** Offset at which the part before the session id ends. */
   beforeSession: number
 }
 
@@ -34,7 +34,7 @@ export function readId(message: Buffer): { id: number | null; afterId: number } 
   return Number.isSafeInteger(id) ? { id, afterId: comma + 1 } : { id: null, afterId: 0 }
 }
 
-/** The last member of a message is a text only where it is the session's id: params, result and error are objects. */
+/** The last member of a message is a string only if it is the session id: params, result and error are objects. */
 function readSession(message: Buffer): { sessionId: string | null; beforeSession: number } {
   const none = { sessionId: null, beforeSession: message.length - 1 }
   const { length } = message

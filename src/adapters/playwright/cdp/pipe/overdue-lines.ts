@@ -1,14 +1,17 @@
 import { startsWith } from './message-text.ts'
 
-/** Lines are heard again once they come this much less late than is too late. */
+/** Reading resumes once lines are late by less than this fraction of the limit. */
 const RESUMED_AT = 0.1
-/** Of those that are left out, how often one is looked at for how late it is; and after so many milliseconds the next is. */
+/**
+ * Of skipped lines, how many pass before the lateness of the next is checked; it is also checked after this many
+ * milliseconds.
+ */
 const LOOK_EVERY = { lines: 100, milliseconds: 50 }
 
 const LINE = '{"method":"Runtime.consoleAPICalled","params":{"type":"'
-/** Types of what opens and closes groups, or writes no line. */
+/** Types of calls that open and close groups, or print no line. */
 const KEPT = /^(?:startGroup|endGroup|clear)/
-/** What the browser repeats when a session is opened. */
+/** Lines that the browser repeats when a session is opened. */
 const OF_THE_PAST = Buffer.from('"executionContextId":0,')
 /** Playwright's own signal to itself in setContent. */
 const OF_PLAYWRIGHT = Buffer.from('--playwright--')
@@ -16,8 +19,8 @@ const OF_PLAYWRIGHT = Buffer.from('--playwright--')
 const TIMESTAMP = /"timestamp":([\d.e+]+)/
 
 /**
- * Whether the lines of a browser come so late that they are left out unread: one that logs more than is heard of it keeps
- * the rest in memory, without end, and whatever is asked of it is answered after all that.
+ * Whether the lines of a browser are so late that they are skipped unread. A browser that logs more than is read keeps
+ * the rest in memory, without limit, and sends every response after all of it.
  */
 export class OverdueLines {
   readonly #mostMs: number
@@ -25,18 +28,18 @@ export class OverdueLines {
   #leftOut = 0
   #lookedAt = 0
 
-  /** `mostMs`: how late a line may be heard. */
+  /** `mostMs`: how late a line may be read. */
   constructor(mostMs: number) {
     this.#mostMs = mostMs
   }
 
-  /** A line was heard. `behindMs`: how long the browser has had more to say than its share of the server's time. */
+  /** A line was read. `behindMs`: how long the browser has sent more than its share of the server's time allows. */
   heard(timestamp: number, behindMs: number): void {
-    // A server that stood still hears everything late, and is no sooner overrun for it.
+    // A server that was suspended reads everything late, which must not count as an overload.
     this.#isBehind = behindMs > this.#mostMs && Date.now() - timestamp > this.#mostMs
   }
 
-  /** Whether the message is a line that is left out. */
+  /** Whether the message is a line to skip. */
   leavesOut(message: Buffer): boolean {
     if (!this.#isBehind || !startsWith(message, LINE)) return false
     if (KEPT.test(message.toString('latin1', LINE.length, LINE.length + 12))) return false

@@ -1,10 +1,13 @@
-/** Who holds pieces of a message that has not ended. */
+/** A holder of pieces of an unfinished message. */
 export interface MessageHolder {
-  /** Forgets the pieces: the message counts as too large. */
+  /** Frees the pieces: the message counts as too large. */
   giveUp(): void
 }
 
-/** What the unfinished messages of all browsers may take together. The largest gives way, never a small one of another. */
+/**
+ * The memory budget shared by the unfinished messages of all browsers. The largest gives way, never another browser's
+ * small one.
+ */
 export class UnfinishedMessages {
   readonly #limit: number
   readonly #held = new Map<MessageHolder, number>()
@@ -18,7 +21,7 @@ export class UnfinishedMessages {
     return this.#total
   }
 
-  /** `bytes` in all are held by `holder` now; 0: none. May call `giveUp` of any holder. */
+  /** `holder` now holds `bytes` in all; 0: none. May call `giveUp` of any holder. */
   hold(holder: MessageHolder, bytes: number): void {
     this.#total += bytes - (this.#held.get(holder) ?? 0)
     if (bytes === 0) this.#held.delete(holder)

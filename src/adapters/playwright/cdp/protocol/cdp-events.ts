@@ -9,8 +9,8 @@ export type StackTrace = Protocol.Runtime.StackTrace
 export type CdpResponse = Protocol.Network.Response
 
 /**
- * Parameters of the events of the Chrome DevTools Protocol, as its documentation has them; a browser may say anything.
- * Timestamps of the Network domain are monotonic seconds; those of Runtime and Log milliseconds since the epoch.
+ * Parameters of the events of the Chrome DevTools Protocol, as documented; a browser may send anything. Timestamps of
+ * the Network domain are monotonic seconds; those of Runtime and Log are milliseconds since the epoch.
  */
 export type CdpEvents = {
   [M in keyof ProtocolMapping.Events]: ProtocolMapping.Events[M] extends [infer P] ? P : object

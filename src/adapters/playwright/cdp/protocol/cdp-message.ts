@@ -1,4 +1,4 @@
-/** A message of the browser's protocol: an answer has an id, an event a method. */
+/** A CDP message: a response has an id, an event a method. */
 export interface CdpMessage {
   id?: number
   method?: string
@@ -8,7 +8,7 @@ export interface CdpMessage {
   error?: { code?: number; message: string }
 }
 
-/** Null: the text is none. */
+/** Null: the text is not a message. */
 export function parseMessage(text: string): CdpMessage | null {
   let value: unknown
   try {
@@ -25,15 +25,16 @@ export function parseMessage(text: string): CdpMessage | null {
 }
 
 /**
- * Playwright knows one folder for what the browser downloads and for what it writes itself, with our rights. These are
- * two: what the browser may write to is no place for us to write to (see BrowserFolders).
+ * Replaces the downloads directory in a message. Playwright uses one directory for the browser's downloads and for its
+ * own files, which it writes with our rights. These are two here: we must not write to a directory that the browser can
+ * write to (see BrowserFolders).
  */
 export function withDownloadsIn(downloadsDir: string, message: CdpMessage): CdpMessage {
   if (message.method !== 'Browser.setDownloadBehavior') return message
   return { ...message, params: { ...message.params, downloadPath: downloadsDir } }
 }
 
-/** What the browser answers to a command that returns nothing. */
+/** The browser's response to a command without a result. */
 export function emptyAnswerTo({ id, sessionId }: CdpMessage): CdpMessage {
   return sessionId === undefined ? { id, result: {} } : { id, result: {}, sessionId }
 }

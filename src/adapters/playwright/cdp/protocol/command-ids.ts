@@ -1,6 +1,6 @@
-/** Playwright numbers its commands from 1 on; ours start where it never comes, so that answers tell themselves apart. */
+/** Playwright numbers its commands from 1; ours start beyond its reach, so that responses can be told apart. */
 export const FIRST_OWN_ID = 1_000_000_000
-/** The protocol's numbers are 32 bits wide. */
+/** The protocol's numbers have 32 bits. */
 const LAST_OWN_ID = 2_147_000_000
 
 /** Numbers our own commands to one browser. */

@@ -1,4 +1,4 @@
-/** What the browser answers to Network.loadNetworkResource. */
+/** The browser's response to Network.loadNetworkResource. */
 export interface LoadedResource {
   success: boolean
   netErrorName?: string

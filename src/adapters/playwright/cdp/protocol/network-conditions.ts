@@ -1,6 +1,6 @@
 import type { CdpParams } from './cdp-commands.ts'
 
-/** No latency and no limit of bytes: offline, or as fast as it is. */
+/** No latency and no throughput limit, online or offline. */
 export const networkConditions = (offline: boolean): CdpParams<'Network.emulateNetworkConditions'> => ({
   offline,
   latency: 0,

@@ -1,6 +1,6 @@
 import type { StackTrace } from './cdp-events.ts'
 
-/** A stack as V8 writes it: a line a frame, line and column counted from 1. */
+/** A stack in V8's format: one line per frame, line and column counted from 1. */
 export function formatStack(stack: StackTrace | undefined): string | null {
   if (!stack || stack.callFrames.length === 0) return null
   const lines: string[] = []

@@ -1,4 +1,4 @@
-/** The target of a command ended without an answer. */
+/** The target of a command ended before it responded. */
 export class TargetGone extends Error {
   constructor() {
     super('the target is gone')

@@ -1,14 +1,16 @@
 import type { CdpConnection } from '../connection/cdp-connection.ts'
 import type { CdpEvents } from '../protocol/cdp-events.ts'
 
-/** The browser tells why right after it has told that; measured: in the same millisecond. */
+/**
+ * How long to wait for the reason, which the browser reports right after the crash; measured: in the same millisecond.
+ */
 const REASON_MS = 250
 
 export type CrashReason = Pick<CdpEvents['Target.targetCrashed'], 'status' | 'errorCode'>
 
 /**
- * Crashes of pages with their reason: a page's own session tells that it crashed, and the session that discovers targets
- * tells how its process ended.
+ * Crashes of pages with their reasons: a page's own session reports the crash, and the session that discovers targets
+ * reports how its process ended.
  */
 export class CrashWatch {
   readonly #report: (targetId: string, reason: CrashReason | null) => void
@@ -33,7 +35,7 @@ export class CrashWatch {
     )
   }
 
-  /** The page is gone: nothing more is told of it. */
+  /** The page is gone: nothing more is reported about it. */
   gone(targetId: string): void {
     this.#tell(targetId, null)
   }

@@ -4,12 +4,13 @@ import type { ReleaseBarrier } from '../barrier/release-barrier.ts'
 import { isPlaywrightError } from '../../library/playwright-errors.ts'
 import { Deadline } from '../../../../async/deadline.ts'
 
-/** What pages may have to wait for before they can answer anything. */
+/** Holds that may keep pages from responding. */
 export type Holds = Pick<ReleaseBarrier, 'whenFree'>
 
 /**
- * Whether a page answers a question of nothing within this time; one that does not hangs. A page whose popup is held for
- * those who prepare it stands still meanwhile, and hangs only if it does not answer afterwards either.
+ * Whether a page responds to a trivial question within this time; one that does not is unresponsive. A page whose popup
+ * is held by other parties is blocked meanwhile, and counts as unresponsive only if it does not respond afterwards
+ * either.
  */
 export async function answers(page: Page, withinMs: number, holds: Holds): Promise<boolean> {
   const heldBefore = holds.whenFree()
@@ -21,7 +22,7 @@ export async function answers(page: Page, withinMs: number, holds: Holds): Promi
   if ((await Deadline.result(answer, withinMs)) === true) return true
   const free = holds.whenFree() ?? heldBefore
   if (!free) return false
-  // A page that opens popups without end is not waited for without end.
+  // The wait is bounded, as a page may open popups without end.
   await Deadline.isMet(free, HOLDING_MS)
   return (await Deadline.result(answer, withinMs)) === true
 }

@@ -5,12 +5,12 @@ import { guestContext } from '../../library/tenant-context.ts'
 import type { TargetRegistry } from './target-registry.ts'
 import type { Holds } from './page-answers.ts'
 
-/** How long Playwright may take to make a page of one that the browser has told of. */
+/** How long Playwright may take to create its page after the browser has reported it. */
 const MAKING_MS = 2_000
 
 /**
- * Which of Playwright's pages is which of the session's. Playwright does not tell the target of a page but through a
- * session of the protocol, so each page is asked once, when it first matters.
+ * Maps Playwright's pages to those of the session. Playwright reveals the target of a page only through a CDP session,
+ * so each page is asked once, when it is first needed.
  */
 export class PageDirectory {
   readonly #context: BrowserContext
@@ -26,7 +26,7 @@ export class PageDirectory {
     this.#holds = holds
   }
 
-  /** The oldest where null is asked for; null: there is no such page (any more). */
+  /** The oldest if `pageId` is null; null: there is no such page (any more). */
   async find(pageId: string | null): Promise<{ page: Page; pageId: string } | null> {
     const wanted = pageId ?? this.#targets.pages()[0]?.pageId ?? null
     const targetId = wanted === null ? null : this.#targets.targetIdOf(wanted)
@@ -35,13 +35,13 @@ export class PageDirectory {
     return page ? { page, pageId: wanted } : null
   }
 
-  /** Null when the page is gone already. */
+  /** Null if the page is already gone. */
   async pageIdOf(page: Page): Promise<string | null> {
     const targetId = await this.#targetIdOf(page)
     return targetId === null ? null : this.#targets.pageIdOf(targetId)
   }
 
-  /** The id of a page that was opened just now, for the session. Null when it is gone already. */
+  /** Id in the session of a page that was opened just now. Null if it is already gone. */
   async newPageIdOf(page: Page): Promise<string | null> {
     const targetId = await this.#targetIdOf(page)
     if (targetId === null) return null
@@ -49,12 +49,12 @@ export class PageDirectory {
     return this.#targets.pageIdOf(targetId)
   }
 
-  /** Asks the browser, never the page, which may hang. */
+  /** Asks the browser, never the page, which may be unresponsive. */
   async refresh(): Promise<void> {
     await this.#targets.refresh()
   }
 
-  /** Ends the script that holds up a page which does not answer. */
+  /** Terminates the script that blocks an unresponsive page. */
   async endScript(page: Page): Promise<void> {
     const pageId = await this.pageIdOf(page)
     if (pageId !== null) await this.#targets.endScript(pageId)
@@ -64,7 +64,7 @@ export class PageDirectory {
     return this.#targets.pages().find((page) => page.pageId === pageId) ?? null
   }
 
-  /** Waits for no other page: one that crashed before it was ever asked does not answer. */
+  /** Does not wait for other pages: one that crashed before it was first asked does not respond. */
   #look(targetId: string): Promise<Page | null> {
     const pages = this.#contextOf(targetId)
       .pages()
@@ -77,7 +77,7 @@ export class PageDirectory {
     return promise
   }
 
-  /** A popup is told before Playwright has made a page of it. */
+  /** A popup is reported before Playwright has created its page. */
   async #untilMade(targetId: string): Promise<Page | null> {
     const { promise, resolve } = Promise.withResolvers<Page | null>()
     const look = () => {
@@ -85,7 +85,7 @@ export class PageDirectory {
         if (page || this.#targets.pageIdOf(targetId) === null) resolve(page)
       })
     }
-    // One that is held for those who prepare it is made when they have.
+    // A popup held by other parties is created once they have released it.
     const held = this.#holds.whenFree() ?? Promise.resolve()
     const late = Deadline.isMet(held, HOLDING_MS).then(() => Deadline.result(promise, MAKING_MS))
     const context = this.#contextOf(targetId)
@@ -114,11 +114,11 @@ export class PageDirectory {
     try {
       const session = await page.context().newCDPSession(page)
       const { targetInfo } = await session.send('Target.getTargetInfo')
-      // A page that hangs takes no leave; the browser has told all the same.
+      // An unresponsive page does not complete a detach; the browser has reported its target all the same.
       session.detach().catch(() => undefined)
       return targetInfo.targetId
     } catch {
-      // It closed meanwhile; one that is still there is asked again.
+      // It was closed meanwhile; one that still exists is asked again.
       this.#targetIds.delete(page)
       return null
     }

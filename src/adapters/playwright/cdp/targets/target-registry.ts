@@ -10,20 +10,20 @@ import { mayBeUrl, titleOf } from './untitled-page.ts'
 /** A page from its opening to its closing. */
 export interface TrackedPage {
   targetId: string
-  /** Null for pages that belong to nobody: those of a warm browser before it was assigned. */
+  /** Null for pages that belong to no session: those of a warm browser before it was assigned. */
   pageId: string | null
   openerPageId: string | null
   browserContextId: string | null
   url: string
   title: string
-  /** As the browser's list of targets had them last. */
+  /** As last seen in the browser's list of targets. */
   listed: { url: string; title: string; asked: number }
 }
 
-/** A session of the protocol: who speaks when an event arrives on it. */
+/** A CDP session: the source of the events that arrive on it. */
 export interface TrackedSession {
   sessionId: string
-  /** Of a page or frame also the id of its root frame. */
+  /** For a page or frame also the id of its root frame. */
   targetId: string
   type: string
   page: TrackedPage | null
@@ -38,7 +38,7 @@ export interface TargetsObserver {
 }
 
 const REFRESH_MS = 1_000
-/** How often an untitled page is looked at again: each time is a question to the browser. */
+/** How often an untitled page is checked again: each check is a command to the browser. */
 const MOST_ASKED = 5
 
 const WORKER_TYPES: ReadonlySet<string> = new Set(['worker', 'shared_worker', 'service_worker'])
@@ -48,16 +48,16 @@ export function isWorker(session: TrackedSession): boolean {
 }
 
 /**
- * Playwright asks the browser for every target, and lets go of shared workers: those are ours instead. It must not hear
- * of them, since it lets them run at once. Measured: a worker that runs before `Network.enable` has reached it never tells
- * the answer to its own script, only its body; so status and sizes were missing from one in ten.
+ * Playwright attaches to every target, and detaches from shared workers: we handle those instead. It must not receive
+ * them, since it resumes them at once. Measured: a worker that runs before `Network.enable` has reached it never
+ * reports the response of its own script, only the body; so status and sizes were missing from one in ten.
  */
 const isOurs = (info: TargetInfo, parentId: string | undefined) =>
   info.type === 'shared_worker' && parentId === undefined
 
 /**
- * The targets of one browser, as the wire tells them: which page, frame or worker a session belongs to, and what each
- * page's address and title are now. Runs from the start of the browser; it has an observer once the browser is assigned.
+ * The targets of one browser, as reported by its connection: the page, frame or worker of each session, and the current
+ * URL and title of each page. Runs from the start of the browser; it has an observer once the browser is assigned.
  */
 export class TargetRegistry {
   readonly #wire: CdpConnection
@@ -66,7 +66,7 @@ export class TargetRegistry {
   readonly #frames = new Map<string, TrackedPage>()
   readonly #crashes: CrashWatch
   #observer: TargetsObserver | null = null
-  /** The one in front last. */
+  /** The active page is last. */
   readonly #byFront = new Set<TrackedPage>()
   #frontListener: () => void = () => undefined
   #prepare: (sessionId: string, type: string) => void = () => undefined
@@ -75,9 +75,9 @@ export class TargetRegistry {
   readonly #hidden = new Set<TrackedPage>()
   #ownSessionId: string | null = null
   #browserContextId: string | null = null
-  /** Of those to come: Playwright does not know of them. */
+  /** For future ones: Playwright does not know of them. */
   sharedWorkersAreOffline = false
-  /** Tells a worker that belongs to no page what holds in the session, before it runs. */
+  /** Applies the session's options to a worker without a page, before it runs. */
   prepareWorker: (sessionId: string) => void = () => undefined
   #refreshing: Promise<void> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
@@ -92,7 +92,7 @@ export class TargetRegistry {
       if (page) this.#frames.set(frameId, page)
     })
     wire.on('Page.frameDetached', ({ frameId, reason }) => {
-      // A frame that is swapped goes on in another process.
+      // A swapped frame continues in another process.
       if (reason !== 'swap') this.#frames.delete(frameId)
     })
     wire.on('Target.targetInfoChanged', ({ targetInfo }) => void this.#infoChanged(targetInfo))
@@ -110,16 +110,14 @@ export class TargetRegistry {
     })
   }
 
-  /**
-   * Opens a session of our own with the browser, which tells addresses without touching the page.
-   */
+  /** Opens a session of our own with the browser, which reports URLs without touching the page. */
   async start(): Promise<void> {
     const { sessionId } = await this.#wire.send('Target.attachToBrowserTarget')
     this.#ownSessionId = sessionId
     await this.#wire.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] }, sessionId)
   }
 
-  /** Asks the browser (never the page, which may hang) for addresses and titles. */
+  /** Asks the browser (never the page, which may be unresponsive) for URLs and titles. */
   async refresh(): Promise<void> {
     if (!this.#observer) return
     this.#refreshing ??= this.#wire
@@ -146,41 +144,41 @@ export class TargetRegistry {
     return this.#ownSessionId
   }
 
-  /** The context that was made for the session: that of its first page. Null before there was one. */
+  /** The context that was created for the session: that of its first page. Null before there is one. */
   get browserContextId(): string | null {
     return this.#browserContextId
   }
 
-  /** Of all pages: that of the session, and those that clients made. */
+  /** Contexts of all pages: the session's, and those that clients created. */
   contextIds(): string[] {
     const ids = [...this.#pages.values()].map((page) => page.browserContextId)
     return [...new Set([this.#browserContextId, ...ids])].filter((id) => id !== null)
   }
 
-  /** From now on pages are numbered and told. With `keepPages`, those that are there already are the session's first. */
+  /** From now on pages get ids and are reported. With `keepPages`, existing ones become the session's first. */
   assign(observer: TargetsObserver, keepPages: boolean): void {
     this.#observer = observer
-    // No event tells that a script changed document.title.
+    // No event reports that a script changed document.title.
     this.#refreshTimer = setInterval(() => void this.refresh(), REFRESH_MS)
     this.#refreshTimer.unref()
     this.#wire.onClose(() => this.dispose())
     if (keepPages) for (const page of this.#pages.values()) this.#adopt(page)
   }
 
-  /** Who speaks on a session of the protocol; undefined for pages that do not belong to the one who was assigned. */
+  /** The source of events on a CDP session; undefined for pages that do not belong to the assigned session. */
   speaker(sessionId: string | undefined): TrackedSession | undefined {
     const session = this.#tracked(sessionId)
     return session?.page?.pageId === null ? undefined : session
   }
 
-  /** The page a frame belongs to; the main frame has the id of the page's target. */
+  /** The page of a frame; the main frame has the id of the page's target. */
   pageOfFrame(frameId: string): TrackedPage | undefined {
     return this.#pages.get(frameId) ?? this.#frames.get(frameId)
   }
 
   /**
-   * Until the returned function is called, pages that no script opened are not told: Playwright opens some to read and
-   * to restore what sites have stored, and closes them. One that is still there afterwards was somebody else's.
+   * Until the returned function is called, pages that no script opened are not reported: Playwright opens some to read
+   * and restore the storage of sites, and closes them. A page that still exists afterwards was not Playwright's.
    */
   hideNewPages(): () => void {
     this.#hiding += 1
@@ -190,7 +188,7 @@ export class TargetRegistry {
     }
   }
 
-  /** Tells a page that was opened while pages were hidden, and is the session's own. */
+  /** Reports a page of the session that was opened while pages were hidden. */
   show(targetId: string): void {
     const page = this.#pages.get(targetId)
     if (page && this.#hidden.has(page)) this.#adopt(page)
@@ -218,29 +216,29 @@ export class TargetRegistry {
     return this.#pages.get(targetId)?.browserContextId ?? null
   }
 
-  /** Whether the page is in the context that was made for the session; else a client made one for it. */
+  /** Whether the page is in the context that was created for the session; otherwise a client created one for it. */
   isOfSession(targetId: string): boolean {
     return this.#pages.get(targetId)?.browserContextId === this.#browserContextId
   }
 
-  /** The page that was opened, or brought to front, last. */
+  /** The page that was last opened or brought to front. */
   frontPageId(): string | null {
     return [...this.#byFront].at(-1)?.pageId ?? null
   }
 
-  /** Someone brought a page to front: the browser does not tell. */
+  /** Records that a page was brought to front, which the browser does not report. */
   broughtToFront(targetId: string): void {
     const page = this.#pages.get(targetId)
     if (page && this.#byFront.delete(page)) this.#putInFront(page)
   }
 
-  /** Calls back for each session that is there, and for each to come before its target runs. There is one listener. */
+  /** Calls back for each existing session, and for each new one before its target runs. There is one listener. */
   prepareSessions(prepare: (sessionId: string, type: string) => void): void {
     this.#prepare = prepare
     for (const { sessionId, type } of this.#sessions.values()) prepare(sessionId, type)
   }
 
-  /** Calls back when a page has opened, closed or come to front. There is one listener. */
+  /** Calls back when a page was opened, closed or brought to front. There is one listener. */
   onFrontChange(listener: () => void): void {
     this.#frontListener = listener
   }
@@ -251,12 +249,12 @@ export class TargetRegistry {
     return states
   }
 
-  /** Of everyone who may speak: pages, frames in processes of their own, workers. */
+  /** Sessions of all sources of events: pages, frames in processes of their own, workers. */
   sessionIds(): string[] {
     return [...this.#sessions.keys()].filter((sessionId) => this.speaker(sessionId))
   }
 
-  /** Of those that share the network of the session: its pages, their frames in processes of their own, shared workers. */
+  /** Those that share the network of the session: its pages, their frames in processes of their own, shared workers. */
   connectedSessionIds(): string[] {
     const isConnected = ({ type, page }: TrackedSession) =>
       type === 'shared_worker' ||
@@ -264,15 +262,15 @@ export class TargetRegistry {
     return [...this.#sessions.values()].filter(isConnected).map(({ sessionId }) => sessionId)
   }
 
-  /** Of the pages, whoever they belong to. */
+  /** Those of all pages, whatever their context. */
   pageSessionIds(): string[] {
     return [...this.#sessions.values()].filter(({ type }) => type === 'page').map(({ sessionId }) => sessionId)
   }
 
   /**
-   * Ends the script that runs in a page now, as if it had thrown; the page lives on. Only for a page that hangs: where no
-   * script runs, the browser ends the next one. It goes over the session that is there already (measured: a page that
-   * hangs takes no new one).
+   * Terminates the script that is running in a page, as if it had thrown; the page survives. Only for an unresponsive
+   * page: if no script runs, the browser terminates the next one. Uses the existing session (measured: an unresponsive
+   * page accepts no new one).
    */
   async endScript(pageId: string): Promise<void> {
     const sessionId = this.sessionIdOf(pageId)
@@ -301,7 +299,7 @@ export class TargetRegistry {
     if (info.type === 'browser') return
     const { targetId } = info
     const parent = this.#tracked(parentId)
-    // A second session with a page is no second page: actions ask by one which page is which.
+    // A second session with a page is no second page: actions use one to identify a page.
     if (info.type === 'page' && this.#pages.has(info.targetId)) return
     this.#prepare(sessionId, info.type)
     if (parentId === undefined && info.type === 'page') {
@@ -334,7 +332,7 @@ export class TargetRegistry {
       return
     }
     this.#sessions.set(sessionId, { sessionId, targetId, type: info.type, page: parent?.page ?? null })
-    // Playwright asks pages and frames alone for messages of the browser.
+    // Playwright enables messages of the browser for pages and frames only.
     if (WORKER_TYPES.has(info.type)) this.#wire.tell('Log.enable', {}, sessionId)
     if (info.type === 'service_worker') this.prepareWorker(sessionId)
     else if (info.type === 'iframe') this.#wire.tell('Audits.enable', {}, sessionId)
@@ -363,7 +361,7 @@ export class TargetRegistry {
     if (!page) return
     const { url, title } = info
     const isListed = url === page.listed.url && title === page.listed.title
-    // A page may get the very title that it was listed by while it had none.
+    // A page may set the very title under which it was listed while it had none.
     const isAskedAgain = isListed && page.title === '' && title !== '' && page.listed.asked < MOST_ASKED
     if (isListed && !isAskedAgain) return this.#show(page, cutUrl(url), page.title)
     page.listed = { url, title, asked: isListed ? page.listed.asked + 1 : 0 }

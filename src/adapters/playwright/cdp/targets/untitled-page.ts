@@ -1,11 +1,11 @@
 import type { CdpConnection } from '../connection/cdp-connection.ts'
 
-/** Of what is compared. */
+/** Number of code units that are compared. */
 const COMPARED = 200
 
 /**
- * The title of a page, or empty. For a page without one the browser's list of targets has its URL, as people would read it;
- * its history has the title alone, and is known to the browser without asking the page. Never rejects.
+ * The title of a page, or an empty string. For a page without one the browser's list of targets has its URL as
+ * displayed; its history has only the title, and the browser knows it without asking the page. Never rejects.
  */
 export async function titleOf(wire: Pick<CdpConnection, 'send'>, sessionId: string | null): Promise<string> {
   if (sessionId === null) return ''
@@ -17,10 +17,10 @@ export async function titleOf(wire: Pick<CdpConnection, 'send'>, sessionId: stri
   }
 }
 
-/** How a URL without its scheme begins. While a page is on its way, that of where it goes is its title already. */
+/** The beginning of a URL without its scheme. During a navigation, the title is already the URL of the destination. */
 const HOST = /^(?:[a-z]+:|\[[\da-f:]+\]|localhost\b|[^\s/?#]+[.:][^\s/?#]+)/i
 
-/** Whether it may be how the browser shows a URL: it leaves out the scheme, decodes escapes, and names of hosts too. */
+/** Whether it may be the browser's display form of a URL, which omits the scheme and decodes escapes and host names. */
 export function mayBeUrl(title: string, url: string): boolean {
   if (title === '') return false
   if (HOST.test(title)) return true
@@ -29,7 +29,7 @@ export function mayBeUrl(title: string, url: string): boolean {
   return shown === '' ? full === '' : shown === full || shown === skeletonOf(url.replace(/^[a-z]+:\/*/i, ''))
 }
 
-/** Letters and digits of ASCII, but for those that may be escaped. */
+/** ASCII letters and digits, except those that may be escaped. */
 const skeletonOf = (text: string) =>
   text
     .slice(0, COMPARED * 6)

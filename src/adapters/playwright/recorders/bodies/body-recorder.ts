@@ -16,43 +16,45 @@ import type { Exchange, Outcome } from '../exchanges/network-exchange.ts'
 import { SentBodies, type SentBody } from './sent-bodies.ts'
 
 export interface BodyCapture extends Pick<CaptureOptions, 'bodies' | 'maxBodyBytes'> {
-  /** How long an entry waits for its bodies, if not BODIES_MS. */
+  /** How long an entry waits for its bodies; default: BODIES_MS. */
   waitMs?: number | undefined
 }
 
-/** A body, why it is missing, or that there was none. */
+/** A body, the reason why it is missing, or the fact that there was none. */
 type Part = KeptBody | { body: null; omitted: null }
 
-/** Those of a request that has ended: what is there by now, while the rest is fetched. */
+/** Bodies of an ended request: those available so far, while the rest is fetched. */
 interface Collecting {
   request: Part
   response: Part
   readonly whenDone: Promise<void>
-  /** What is not there is late. */
+  /** Missing bodies count as late. */
   giveUp(): void
 }
 
 /** How long an entry waits for its bodies. */
 const BODIES_MS = 1_000
-/** How long then for what has arrived in time, and was not read yet because the server itself is slow. */
+/**
+ * How much longer it waits for bodies that arrived in time but were not read yet, because the server itself is slow.
+ */
 const READ_MS = 250
-/** Of bodies that are fetched and kept at once for one session: what is beyond them waits for its turn. */
+/** Bytes of bodies that are fetched and stored concurrently for one session; more have to wait. */
 const MOST_BYTES_AT_ONCE = 16 * 1024 * 1024
 const MOST_AT_ONCE = 64
-/** Entries of one session that wait for their bodies. */
+/** Most entries of one session that wait for their bodies. */
 const MOST_WAITING = 2_000
 /**
- * Bytes of bodies that the browser keeps whatever becomes of their page, the newest. Each is asked for as soon as it is
- * there, so they need to suffice for what arrives while the server is busy.
+ * Bytes of the newest bodies that the browser keeps even if their page is gone. Each body is fetched as soon as it is
+ * complete, so this has to suffice for those that arrive while the server is busy.
  */
 const BROWSER_BYTES = 32 * 1024 * 1024
-/** What it costs the server to take a body and to keep it, in milliseconds, beside its entry (see ENTRY_MS). */
+/** Milliseconds of server time for fetching and storing a body, in addition to its entry (see ENTRY_MS). */
 const BODY_MS = 0.1
 const MEBIBYTE_MS = 15
 const MEBIBYTE = 1024 * 1024
 
 const CAPTURED_TYPES: ReadonlySet<string> = new Set(['XHR', 'FETCH', 'DOCUMENT'])
-/** Those whose network Playwright hears of, too: what it enables again changes nothing. */
+/** Targets whose Network domain Playwright enables, too: enabling it again has no effect. */
 const SPEAKERS: ReadonlySet<string> = new Set(['page', 'iframe', 'worker', 'shared_worker', 'service_worker'])
 const NO_BODY: Part = { body: null, omitted: null }
 const omitted = (why: BodyOmission): Part => ({ body: null, omitted: why })
@@ -63,11 +65,12 @@ const OPAQUE = omitted('OPAQUE')
 const LATE = omitted('LATE')
 
 /**
- * Gets bodies out of the browser: those that are wanted, and known to be small enough before they are asked for. The
- * browser keeps them apart from the page ("durable messages"), so that it has them when the page was left at once (measured:
- * of 137 it had lost 101, like this none), shows a dialog or hangs; and it gives them on the session of any page when that of
- * their own is gone. `Network.enable` is the older way to ask for that: after `Network.configureDurableMessages` the page
- * itself keeps nothing (measured), and what a service worker made is nowhere.
+ * Fetches bodies from the browser: those that are wanted, and known to be small enough before they are requested. The
+ * browser keeps them apart from the page ("durable messages"), so that they are available after the page was left at
+ * once (measured: it had lost 101 of 137, this way none), and while it shows a dialog or is unresponsive. It returns
+ * them on the session of any page if their own is gone. They are enabled by options of `Network.enable`, which is the
+ * older way: after `Network.configureDurableMessages` the page itself keeps nothing (measured), and responses made by a
+ * service worker are lost.
  */
 export class BodyRecorder {
   readonly #wire: CdpConnection
@@ -93,18 +96,19 @@ export class BodyRecorder {
     })
   }
 
-  /** A request, or the next hop of one, has begun. */
+  /** A request, or its next hop, has begun. */
   begun(chainId: string, exchange: Exchange, request: CdpEvents['Network.requestWillBeSent']['request']): void {
     if (this.#capture.bodies === 'NONE' || exchange.bodyBytes === 0) return
-    // Of others, too, it is wanted once their response is that of a failure.
+    // For other types, too, the body is captured if the response is an error.
     if (!this.#mayWant(sentTypeOf(exchange))) return
     const askOn = this.#wants(exchange, sentTypeOf(exchange)) ? exchange.session.sessionId : null
     this.#sent.begin(chainId, request, askOn)
   }
 
   /**
-   * The bodies of a request that has ended: at once where none has to be fetched, else within BODIES_MS. `goesOn`: whether
-   * another request of the same id follows, whose body the browser would give: the next HOP, or the SAME request once more.
+   * The bodies of an ended request: at once if none has to be fetched, otherwise within BODIES_MS. `goesOn`: whether
+   * another request with the same id follows, whose body the browser would return: the next HOP, or the SAME request
+   * again.
    */
   collect(
     chainId: string,
@@ -123,14 +127,14 @@ export class BodyRecorder {
     ])
   }
 
-  /** Resolves when no body is fetched any more, or within the deadline: what is missing then is late. */
+  /** Resolves when all bodies were fetched, or at the deadline; bodies missing then are late. */
   async finish(deadlineMs: number): Promise<void> {
     if (this.#collecting.size === 0) return
     await Deadline.isMet(Promise.all([...this.#collecting].map(({ whenDone }) => whenDone)), deadlineMs)
     this.giveUp()
   }
 
-  /** What is not there by now is late. */
+  /** Bodies that are missing by now are late. */
   giveUp(): void {
     for (const collecting of this.#collecting) collecting.giveUp()
   }
@@ -157,7 +161,7 @@ export class BodyRecorder {
     return bodiesOf(collecting.request, collecting.response)
   }
 
-  /** Where the server itself stood still, the time is up before it has looked at what had come in time. */
+  /** If the server itself was suspended, the timeout fires before it has read bodies that arrived in time. */
   async #expired(): Promise<void> {
     await nextTurn()
     if (this.#wire.hasUnread) await Deadline.isMet(this.#wire.caughtUp(), READ_MS)
@@ -170,7 +174,7 @@ export class BodyRecorder {
     if (!this.#wants(exchange, sentTypeOf(exchange))) return NOT_CAPTURED
     if (!sent) return LATE
     if (sent.bytes !== null || sent.asked !== null) return null
-    // Only the page that sent it could tell, and how much it would be is not known.
+    // Only the page that sent it has the body, and its size is unknown.
     if (sent.sizeBytes === null) return OPAQUE
     return sent.sizeBytes > this.#capture.maxBodyBytes ? TOO_LARGE : null
   }
@@ -181,7 +185,7 @@ export class BodyRecorder {
       const asked = () => sent.asked ?? this.#askSent(chainId, exchange.session.sessionId)
       const told = sent.bytes ?? (await asked())
       if (told === null) return OPAQUE
-      // Of files from the disk the browser gives names alone.
+      // For files on the disk the browser returns only names.
       const sizeBytes = Math.max(told.length, sent.sizeBytes ?? 0)
       const { bytes, isText } = plainContentOf(told, told.length < sizeBytes)
       const contentType = headerOf(exchange.requestHeaders, 'content-type')
@@ -210,7 +214,10 @@ export class BodyRecorder {
     return size > this.#capture.maxBodyBytes ? TOO_LARGE : null
   }
 
-  /** Of the answer before the next request of the chain: that of a redirect has none, one that asked for credentials has one. */
+  /**
+   * The response before the next request of the chain: that of a redirect has no body, a request for credentials has
+   * one.
+   */
   #hopPart({ response }: Exchange): Part {
     if (response && response.status >= 300 && response.status < 400) return NO_BODY
     return this.#capture.bodies === 'NONE' ? NOT_CAPTURED : OPAQUE
@@ -233,7 +240,7 @@ export class BodyRecorder {
     })
   }
 
-  /** On another session where its own is gone: a worker that has ended, a window that has closed. */
+  /** Uses another session if its own is gone: that of a worker that has ended, or of a window that has closed. */
   async #askReceived(requestId: string, own: string): Promise<CdpResult<'Network.getResponseBody'> | BodyOmission> {
     const here = [own, ...this.#targets.pageSessionIds()]
     let why: BodyOmission = 'OPAQUE'
@@ -280,7 +287,7 @@ const sentTypeOf = ({ requestHeaders }: Exchange) => mediaTypeOf(headerOf(reques
 
 const receivedTypeOf = ({ headers, mimeType }: CdpResponse) => mediaTypeOf(headerOf(headers, 'content-type'), mimeType)
 
-/** Whether such an answer has none, by what HTTP says of it. */
+/** Whether a response has no body, according to HTTP. */
 function lacksBody({ method, resourceType, response, decodedBytes }: Exchange): boolean {
   const { status, headers } = response!
   if (method === 'HEAD' || status < 200 || status === 204 || status === 205 || status === 304) return true

@@ -7,17 +7,17 @@ export interface BodyContent {
   isText: boolean
 }
 
-/** Charsets in which the bytes of ASCII mean something else, so that text in them may pass for UTF-8. */
+/** Charsets in which ASCII bytes have other meanings, so that their text may pass for UTF-8. */
 const UNLIKE_ASCII = /^(?:utf-16|unicode|ucs-2|iso-10646-ucs-2|iso-2022-jp|csiso2022jp)/
-/** How far into a document browsers look for its charset. */
+/** How many bytes of a document browsers search for its charset. */
 const PRESCAN_BYTES = 1024
-/** None of these is in a text. */
+/** Characters that do not occur in text. */
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\0-\b\x0b\x0e-\x1a\x1c-\x1f]/
 
 /**
- * What the browser gave for a body: the text itself if its bytes are valid UTF-8, whatever it was declared as, else base64
- * (measured; for a body that only the page's process has, text is decoded already).
+ * The browser's representation of a body: the text itself if its bytes are valid UTF-8, whatever charset was declared,
+ * otherwise base64 (measured; the text of a body that only the page's process has is already decoded).
  */
 export function contentOf(body: string, isBase64: boolean, type: MediaType): BodyContent {
   if (!isBase64) {
@@ -34,7 +34,7 @@ export function contentOf(body: string, isBase64: boolean, type: MediaType): Bod
     : { bytes: Buffer.from(text), isText: true }
 }
 
-/** The first bytes, and no part of a character. */
+/** The first bytes, without a partial character. */
 export function startOf({ bytes, isText }: BodyContent, length: number): Uint8Array {
   if (bytes.length <= length) return bytes
   let end = length
@@ -43,13 +43,13 @@ export function startOf({ bytes, isText }: BodyContent, length: number): Uint8Ar
   return Uint8Array.prototype.slice.call(bytes, 0, end)
 }
 
-/** Bytes of which nothing is said. Those of a start may end within a character, of which no part is kept. */
+/** Bytes of an unknown type. A start may end within a character, which is removed. */
 export function plainContentOf(bytes: Uint8Array, isStart: boolean): BodyContent {
   const whole = isStart ? bytes.subarray(0, endOfCharacters(bytes)) : bytes
   return isUtf8(whole) && !whole.includes(0) ? { bytes: whole, isText: true } : { bytes, isText: false }
 }
 
-/** Where the last whole character of UTF-8 ends. */
+/** Offset after the last whole UTF-8 character. */
 function endOfCharacters(bytes: Uint8Array): number {
   let last = bytes.length - 1
   while (last > bytes.length - 4 && (bytes[last]! & 0xc0) === 0x80) last -= 1
@@ -58,21 +58,21 @@ function endOfCharacters(bytes: Uint8Array): number {
   return last + length > bytes.length ? last : bytes.length
 }
 
-/** Text in another charset than UTF-8; null: it is none in any that is declared. */
+/** Text in a charset other than UTF-8; null: it is not text in any declared one. */
 function textIn(bytes: Buffer, { essence, charset }: MediaType): string | null {
   const declared = byteOrderOf(bytes) ?? charset ?? (isMarkup(essence) ? charsetWithin(bytes) : null)
   if (declared !== null) {
     const text = decodedBy(declared, bytes)
     if (text !== null) return text
   }
-  // As browsers read text of which nothing is said; other types are UTF-8, or no text.
+  // Browsers' default charset for text; other types are UTF-8, or not text.
   const text = essence.startsWith('text/') ? decodedBy('windows-1252', bytes) : null
   return text === null || CONTROL.test(text) ? null : text
 }
 
 const isMarkup = (essence: string) => essence.includes('html') || essence.includes('xml')
 
-/** It counts more than any header. */
+/** A byte order mark has precedence over any header. */
 function byteOrderOf(bytes: Buffer): string | null {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le'
   return bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : null
@@ -85,7 +85,7 @@ function charsetWithin(bytes: Buffer): string | null {
   return xml ?? meta ?? null
 }
 
-/** Null: there is no such charset, or the bytes make no text in it. */
+/** Null: there is no such charset, or the bytes are invalid in it. */
 function decodedBy(charset: string, bytes: Uint8Array): string | null {
   try {
     return new TextDecoder(charset, { fatal: true }).decode(bytes)

@@ -4,8 +4,8 @@ interface Waiting {
 }
 
 /**
- * Bytes and pieces of work that may be under way at once; what is beyond them waits for its turn. One that is larger than
- * all of it goes alone.
+ * Limits the bytes and the number of concurrent tasks; others have to wait. A task that exceeds the whole budget runs
+ * alone.
  */
 export class ByteBudget {
   readonly #mostBytes: number
@@ -19,7 +19,10 @@ export class ByteBudget {
     this.#mostCount = mostCount
   }
 
-  /** Does the work when there is room for so many bytes, which it takes until it is done. `leave`: it is not wanted any more. */
+  /**
+   * Runs the task when there is room for that many bytes, which it occupies until it is done. `leave`: aborted when it
+   * is no longer wanted.
+   */
   async run<T>(bytes: number, leave: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (!this.#hasRoomFor(bytes) || this.#waiting.size > 0) await this.#turn(bytes, leave)
     else this.#take(bytes)

@@ -1,8 +1,8 @@
-/** What a Content-Type header says. */
+/** A parsed Content-Type header. */
 export interface MediaType {
   /** Type and subtype, in lower case; empty: unknown. */
   essence: string
-  /** In lower case; null: not told. */
+  /** In lower case; null: not declared. */
   charset: string | null
 }
 
@@ -24,9 +24,9 @@ const TEXTUAL_APPLICATIONS: ReadonlySet<string> = new Set(
     .map((name) => `application/${name}`),
 )
 
-/** `found`: the type that the browser took it for, which counts where there is no header. */
+/** `found`: the type detected by the browser, which applies if there is no header. */
 export function mediaTypeOf(contentType: string | null, found = ''): MediaType {
-  // Of several headers of one name, the first.
+  // The first of several headers with this name.
   const [told = ''] = (contentType ?? '').split(/[\n,]/, 1)
   const [essence = ''] = told.split(';', 1)
   const [, quoted, plain] = /;\s*charset\s*=\s*(?:"([^"]*)"|([^\s;]+))/i.exec(told) ?? []
@@ -36,7 +36,7 @@ export function mediaTypeOf(contentType: string | null, found = ''): MediaType {
   }
 }
 
-/** Whether a body of the type is text, as far as its name tells. Forms count: what is in them is what somebody typed. */
+/** Whether a body of the type is text, by the name of the type. This includes forms, whose contents were typed. */
 export function isTextual({ essence }: MediaType): boolean {
   return (
     essence.startsWith('text/') ||
@@ -46,16 +46,16 @@ export function isTextual({ essence }: MediaType): boolean {
   )
 }
 
-/** Whether the type says nothing of what is in the body. */
+/** Whether the type says nothing about the contents. */
 export const isUnknown = ({ essence }: MediaType): boolean => essence === '' || !essence.includes('/')
 
-/** The header of this name in any spelling; null: there is none. */
+/** The header with this name, case-insensitive; null: there is none. */
 export function headerOf(headers: Readonly<Record<string, string>>, name: string): string | null {
   for (const [key, value] of Object.entries(headers)) if (key.toLowerCase() === name) return String(value)
   return null
 }
 
-/** Bytes that a header promises; null: it does not. */
+/** Bytes declared by the header; null: there is no valid one. */
 export function contentLengthOf(headers: Readonly<Record<string, string>>): number | null {
   const value = headerOf(headers, 'content-length')
   return value !== null && /^\d{1,15}$/.test(value) ? Number(value) : null

@@ -4,43 +4,41 @@ import { contentLengthOf } from './media-type.ts'
 type CdpRequest = CdpEvents['Network.requestWillBeSent']['request']
 type Headers = Readonly<Record<string, string>>
 
-/** What a request that is under way sends. */
+/** The body of a pending request. */
 export interface SentBody {
-  /** Its start, at most as much as is recorded; null: the browser did not tell it with the request. */
+  /** Its start, at most as much as is recorded; null: the browser did not report it with the request. */
   bytes: Uint8Array | null
-  /** Bytes of all of it; null: not known yet. */
+  /** Total bytes; null: not known yet. */
   sizeBytes: number | null
-  /** On which session the browser is asked for what it did not tell, as soon as its length is known; null: it is not. */
+  /** The session on which to fetch an unreported body, as soon as its length is known; null: it is not fetched. */
   askOn: string | null
-  /** What the browser was asked for; null: nothing. */
+  /** The fetch in progress; null: none. */
   asked: Promise<Uint8Array | null> | null
 }
 
-/** Asks the browser for the body of a request, on a session. Null: it does not have it. Never rejects. */
+/** Fetches the body of a request from the browser, on a session. Null: the browser does not have it. Never rejects. */
 type Ask = (chainId: string, sessionId: string) => Promise<Uint8Array | null>
 
-/** Bytes of requests under way that are remembered for one session, and how many of them. */
+/** Most bytes, and most requests, that are remembered for one session. */
 const MOST_HELD_BYTES = 16 * 1024 * 1024
 const MOST_HELD = 2_000
 
-/**
- * Bodies of requests under way. A request may never end, so what is remembered is bounded: the oldest is forgotten first.
- */
+/** Bodies of pending requests. A request may never end, so memory is bounded: the oldest is forgotten first. */
 export class SentBodies {
   readonly #maxBytes: number
   readonly #ask: Ask
   readonly #held = new Map<string, SentBody>()
-  /** As the network process tells them, which may be before the request is told. */
+  /** As reported by the network process, possibly before the request itself. */
   readonly #lengths = new Map<string, number>()
   #heldBytes = 0
 
-  /** `maxBytes`: of one body. */
+  /** `maxBytes`: limit of one body. */
   constructor(maxBytes: number, ask: Ask) {
     this.#maxBytes = maxBytes
     this.#ask = ask
   }
 
-  /** A request with a body has begun: another hop of the same chain has ended. */
+  /** A request with a body has begun: the previous hop of the chain has ended. */
   begin(chainId: string, request: CdpRequest, askOn: string | null): void {
     this.#forget(chainId)
     const sent: SentBody = { ...this.#told(request), askOn, asked: null }
@@ -53,7 +51,7 @@ export class SentBodies {
     }
   }
 
-  /** Headers as they went over the wire: only there is the length of a body of which the page does not know it. */
+  /** Headers as sent: the only place for the length of a body that the page does not know. */
   heard(chainId: string, headers: Headers): void {
     const length = contentLengthOf(headers)
     if (length === null || length === 0) return
@@ -67,7 +65,7 @@ export class SentBodies {
     if (oldest !== undefined && this.#lengths.size > MOST_HELD) this.#lengths.delete(oldest)
   }
 
-  /** What the request sent, which is remembered no longer unless it is repeated. Undefined: it was forgotten. */
+  /** Body of the request, which is forgotten unless the request is repeated. Undefined: it was forgotten already. */
   take(chainId: string, isRepeated: boolean): SentBody | undefined {
     const sent = this.#held.get(chainId)
     if (!isRepeated) this.#forget(chainId)
@@ -79,7 +77,7 @@ export class SentBodies {
     if (postDataEntries && postDataEntries.length > 0 && postDataEntries.every(({ bytes }) => bytes !== undefined)) {
       return this.#joined(postDataEntries.map(({ bytes }) => bytes!))
     }
-    // The entries, which replace it, are left out where the page's process does not have them.
+    // The entries, which replace it, are missing if the page's process does not have them.
     // oxlint-disable-next-line typescript/no-deprecated
     const { postData } = request
     if (postData === undefined) return { bytes: null, sizeBytes: null }

@@ -1,11 +1,11 @@
 /** A page may open groups without end. Documented in docs/log.md. */
 const MOST_DEEP = 100
-/** Of documents with an open group. */
+/** Most documents with open groups. */
 const MOST_CONTEXTS = 1_000
 
-/** Groups of console that are open, of each document and worker. */
+/** Open console groups of each document and worker. */
 export class ConsoleGroups {
-  /** By session of the protocol, then by execution context. */
+  /** By CDP session, then by execution context. */
   readonly #depths = new Map<string, Map<number, number>>()
 
   depth(sessionId: string, contextId: number): number {

@@ -25,7 +25,7 @@ import { isOfWorker, type TooLarge } from '../../cdp/pipe/oversized-message.ts'
 import { isWorker, type TargetRegistry, type TrackedSession } from '../../cdp/targets/target-registry.ts'
 import { UncaughtExceptions } from './uncaught-exceptions.ts'
 
-/** Methods of console by what their event calls them, with the level at which they are told. */
+/** Console methods by the type in their event, with the level of their entries. */
 const METHODS: Readonly<Record<string, { method: ConsoleMethod; level: ConsoleLevel }>> = {
   assert: { method: 'ASSERT', level: 'ERROR' },
   count: { method: 'COUNT', level: 'LOG' },
@@ -45,7 +45,7 @@ const METHODS: Readonly<Record<string, { method: ConsoleMethod; level: ConsoleLe
 }
 const PLAIN = { method: 'LOG', level: 'LOG' } as const
 
-/** What the browser says in place of arguments where there are none. */
+/** The browser's placeholders for calls without arguments. */
 const STAND_INS: Readonly<Record<string, string>> = {
   assert: 'console.assert',
   trace: 'console.trace',
@@ -60,16 +60,16 @@ const BROWSER_LEVELS: Readonly<Record<CdpEvents['Log.entryAdded']['entry']['leve
   error: 'ERROR',
 }
 
-/** Methods of console of which people ask "who called it?". */
+/** Console methods whose caller people look for. */
 const METHODS_WITH_STACK: ReadonlySet<string> = new Set(['error', 'assert', 'trace'])
 
-/** What the browser says of a thrown value whose text it does not give. */
+/** The browser's text for a thrown value whose message it does not include. */
 const BARE_UNCAUGHT: ReadonlySet<string> = new Set(['Uncaught', 'Uncaught (in promise)'])
 
-/** Objects that were logged stay alive in the page until they are released; this many are let go at a time. */
+/** Logged objects stay alive in the page until they are released; this many are released at a time. */
 const RELEASE_EVERY = 200
 
-/** The browser tells a failure after it happened. */
+/** The browser reports a failure after it happened. */
 const TOLD_LATER_MS = 1_000
 
 interface Line {
@@ -84,10 +84,13 @@ interface Line {
   exceptionId: number | null
 }
 
-/** What a line says, of what is known of its values by then. */
+/** Creates the text of a line from the values known by then. */
 type Say = (values: readonly (ConsoleValue | null)[]) => Pick<EntryData['CONSOLE_MESSAGE'], 'text' | 'stack'>
 
-/** Everything a browser's console would show: console.*, uncaught exceptions, the browser's own messages, workers' too. */
+/**
+ * Everything that a browser's console would show: console.*, uncaught exceptions, messages of the browser itself, and
+ * those of workers.
+ */
 export class ConsoleRecorder {
   readonly #wire: CdpConnection
   readonly #targets: TargetRegistry
@@ -99,7 +102,7 @@ export class ConsoleRecorder {
   readonly #exceptions = new UncaughtExceptions()
   readonly #unreleased = new Map<string, number>()
 
-  /** `drafts`: where lines that are read further wait in their order. */
+  /** `drafts`: the queue that keeps the order while values are read further. */
   constructor(
     wire: CdpConnection,
     targets: TargetRegistry,
@@ -128,14 +131,14 @@ export class ConsoleRecorder {
     })
   }
 
-  /** Nothing is left to be let go. */
+  /** There is nothing left to release. */
   sessionEnded({ sessionId }: TrackedSession): void {
     this.#unreleased.delete(sessionId)
     this.#groups.sessionEnded(sessionId)
     this.#deep.sessionEnded(sessionId)
   }
 
-  /** A line that could not be read. */
+  /** A line that was too large to be read. */
   tooLarge(event: TooLarge): void {
     const { method, sessionId } = event
     const isLine =
@@ -148,7 +151,7 @@ export class ConsoleRecorder {
     this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, session.sessionId)
   }
 
-  /** A line that came too late to be read; the objects that it told of are let go with those of others. */
+  /** A line that came too late to be read; its objects are released with those of others. */
   leftOut(sessionId: string): void {
     if (!this.#targets.speaker(sessionId)) return
     this.#recorder.missed('CONSOLE_MESSAGE', 'FLOOD')
@@ -157,10 +160,10 @@ export class ConsoleRecorder {
 
   #called(event: CdpEvents['Runtime.consoleAPICalled'], sessionId: string | undefined): void {
     const session = this.#targets.speaker(sessionId)
-    // Context 0 marks messages of the past, which the browser repeats when a session is opened.
+    // Context 0 marks past messages, which the browser repeats when a session is opened.
     if (!session || event.executionContextId === 0) return
     const { type, stackTrace, executionContextId: contextId } = event
-    // These write no line: the one closes a group, the other empties what is shown.
+    // These print no line: one closes a group, the other clears the display.
     if (type === 'endGroup') return this.#groups.closed(session.sessionId, contextId)
     if (type === 'clear') return this.#groups.contextEnded(session.sessionId, contextId)
     const [first] = event.args
@@ -232,7 +235,7 @@ export class ConsoleRecorder {
   #told(event: CdpEvents['Log.entryAdded'], sessionId: string | undefined): void {
     const session = this.#targets.speaker(sessionId)
     const { source, level, text, timestamp, url, lineNumber, stackTrace, args } = event.entry
-    // All that a worker's own session tells is told to its page once more.
+    // Messages of a worker's own session are repeated on that of its page.
     if (!session || source === 'worker') return
     const line: Line = {
       session,
@@ -288,16 +291,16 @@ export class ConsoleRecorder {
     return values === 'TEXT' ? values : values.filter((value) => value !== null)
   }
 
-  /** Lets go of the objects that were logged, else the page keeps each of them for as long as it lives. */
+  /** Releases logged objects, or the page would keep each of them for its lifetime. */
   #release(args: readonly RemoteObject[], sessionId: string): void {
     if (args.some((argument) => argument.objectId !== undefined)) this.#releaseLater(sessionId)
   }
 
   #releaseLater(sessionId: string): void {
     const count = (this.#unreleased.get(sessionId) ?? 0) + 1
-    // The first of a quiet page at once, then in groups: one command frees all that were logged until then.
+    // The first of a quiet page at once, then in groups: one command releases all objects logged so far.
     const isDue = count === 1 || count >= RELEASE_EVERY
-    // Objects that are being read are let go with the last of them.
+    // Objects that are being read are released with the last of them.
     if (isDue && !this.#deep.isReading(sessionId)) {
       this.#wire.tell('Runtime.releaseObjectGroup', { objectGroup: 'console' }, sessionId)
       this.#unreleased.set(sessionId, 1)
@@ -339,7 +342,7 @@ function textOf(type: string, text: string): string {
   return text === '' ? (STAND_INS[type] ?? '') : text
 }
 
-/** The browser's text is mostly a mere "Uncaught", but may end with the message itself. */
+/** The browser's text is usually just "Uncaught", but may end with the message itself. */
 function uncaught(text: string, message: string): string {
   return message === '' || (!BARE_UNCAUGHT.has(text) && text.endsWith(` ${message}`)) ? text : `${text} ${message}`
 }

@@ -1,13 +1,13 @@
 import type { ConsoleValue } from '../../../../ports/log-entry.ts'
 
-/** Of a table in text; the arguments of the line have the rest. */
+/** Most rows in the text; the arguments of the line have the rest. */
 const ROWS = 100
 const COLUMNS = 20
 const CELL = 60
 const INDEX = '(index)'
 const VALUE = 'Value'
 
-/** What console.table(…) was given, as aligned rows; null: it is no table. */
+/** The argument of console.table(…) as aligned rows; null: it is no table. */
 export function formatTable(table: ConsoleValue | null | undefined): string | null {
   const rows = table ? rowsOf(table) : []
   if (rows.length === 0) return null

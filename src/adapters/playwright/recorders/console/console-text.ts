@@ -2,12 +2,12 @@ import { TEXT_LIMITS, type ConsoleValue } from '../../../../ports/log-entry.ts'
 import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'
 
 const MORE = '…'
-/** Levels of members in a text; below them an object is {…}. */
+/** Levels of members in a text; deeper objects are shown as {…}. */
 const TEXT_DEPTH = 4
-/** What an error says is followed by its own members, then by what caused it. */
+/** The text of an error is followed by its own members, then by its causes. */
 const APART: ReadonlySet<string> = new Set(['cause', 'errors'])
 
-/** What console.log(…) was given, as one line of text, much as a browser's console shows it. */
+/** The arguments of console.log(…) as one line of text, similar to a browser's console. */
 export function formatConsoleArguments(
   args: readonly RemoteObject[],
   values: readonly (ConsoleValue | null)[],
@@ -21,8 +21,9 @@ export function formatConsoleArguments(
 }
 
 /**
- * %s, %d, %i, %f, %o, %O, %c and %% of the first argument consume those that follow it; %c is only for the eye. Directives
- * beyond what is shown of a text are left as they are: a message has room for millions, which took half a second.
+ * %s, %d, %i, %f, %o, %O, %c and %% of the first argument consume those that follow it; %c only affects the style.
+ * Directives beyond the displayed part of a text are left unchanged: a message has room for millions, which took half a
+ * second.
  */
 function formatDirectives(text: string, count: number, format: (index: number) => string): string {
   const directives = /%[sdifoOc%]/g
@@ -57,7 +58,7 @@ function formatDirective(directive: string, text: string): string {
   }
 }
 
-/** An argument: texts as they are. `value` is what is known of its members. */
+/** An argument; strings are not quoted. `value`: its known members. */
 export function formatArgument(object: RemoteObject, value: ConsoleValue | null): string {
   if (object.type === 'string') return String(object.value)
   if (object.unserializableValue !== undefined) return object.unserializableValue
@@ -70,14 +71,14 @@ export function formatArgument(object: RemoteObject, value: ConsoleValue | null)
   return formatValue(value, 0)
 }
 
-/** What an error has beside its own text: members, causes, and the errors that it stands for. */
+/** The parts of an error beside its own text: members, causes, and aggregated errors. */
 export function formatErrorMembers(error: ConsoleValue, withStacks: boolean): string {
   const members = (error.properties ?? []).filter(({ name = '' }) => !APART.has(name))
   const own = members.length > 0 ? ` ${braced(members.map(formatMember(1)), error.truncated)}` : ''
   return own + formatCauses(error, withStacks)
 }
 
-/** What caused an error, and the errors that it stands for, a line each. */
+/** Causes and aggregated errors of an error, a line each. */
 export function formatCauses(error: ConsoleValue, withStacks = true): string {
   const parts: string[] = []
   addCauses(parts, error, withStacks)
@@ -104,7 +105,7 @@ function formatCause(value: ConsoleValue, withStacks: boolean): string {
   return (withStacks ? description : messageOf(description)) + own
 }
 
-/** V8 describes an error by its stack: "TypeError: message", then a line a frame. */
+/** V8's description of an error is its stack: "TypeError: message", then a line per frame. */
 export function messageOf(description: string): string {
   const frames = description.search(/\n {4}at /)
   return frames === -1 ? description : description.slice(0, frames)
@@ -117,7 +118,7 @@ function formatMember(depth: number) {
   return (member: ConsoleValue) => `${member.name ?? ''}: ${formatValue(member, depth)}`
 }
 
-/** A value within another, or an object: strings stand in quotes. */
+/** A value within another, or an object: strings are quoted. */
 function formatValue(value: ConsoleValue, depth: number): string {
   const { type, subtype, description } = value
   if (type === 'string') return JSON.stringify(value.value ?? '')
@@ -139,13 +140,13 @@ function formatValue(value: ConsoleValue, depth: number): string {
   return name + braced(entries ?? (value.properties ?? []).map(formatMember(depth + 1)), value.truncated)
 }
 
-/** What is known to be there, but not what is in it. */
+/** A value whose contents were not read. */
 function unread({ subtype, description, length }: ConsoleValue): string {
   if (subtype === 'array' && description === undefined) return `Array(${length ?? MORE})`
   return description === undefined ? `{${MORE}}` : description
 }
 
-/** Items of an array, its holes too, which the browser leaves out, then its properties of other names. */
+/** Items of an array, including its holes, which the browser omits, then its other properties. */
 function formatItems({ properties = [], length, truncated }: ConsoleValue, depth: number): string[] {
   const items: string[] = []
   const named: string[] = []
@@ -164,7 +165,7 @@ function formatItems({ properties = [], length, truncated }: ConsoleValue, depth
     items.push(formatValue(property, depth + 1))
     next++
   }
-  // What was cut off is not known to be holes.
+  // Omitted items are not necessarily holes.
   if (!truncated) skipTo(length ?? next)
   return [...items, ...named, ...(truncated ? [MORE] : [])]
 }

@@ -4,20 +4,20 @@ import { startOfText } from '../../cdp/protocol/cut-text.ts'
 
 type EntryPreview = NonNullable<ObjectPreview['entries']>[number]
 
-/** What a value takes beside its own members: the lists it may get, its marks, a comma. */
+/** Bytes of a value beside its own members: its lists, its marks, a comma. */
 const FRAME_BYTES = 64
-/** UTF-16 code units of the source of a function: people ask which one it is. */
+/** UTF-16 code units of a function's source: enough to identify it. */
 const FUNCTION_TEXT = 1_024
-/** The browser cuts texts in a preview to this length, in their middle. */
+/** The browser abbreviates strings in a preview to this length, in the middle. */
 const PREVIEW_TEXT = 100
 const CUT_MARK = '…'
-/** Their descriptions say all that is known of them, or all that is worth saying. */
+/** Subtypes whose description is all that is known, or all that is useful. */
 const LEAVES: ReadonlySet<string> = new Set(['date', 'node', 'null', 'regexp'])
-/** Of an error: its description has them. */
+/** Members of an error that its description contains. */
 const IN_DESCRIPTION: ReadonlySet<string> = new Set(['message', 'stack'])
 const INDEX = /^\d+$/
 
-/** Bytes that the arguments of one line may still take, and what did not fit. */
+/** Bytes left for the arguments of one line, and the number of values that did not fit. */
 export class ValueRoom {
   omitted = 0
   #left: number = ARGUMENT_LIMITS.bytes
@@ -34,7 +34,7 @@ export class ValueRoom {
   }
 }
 
-/** A value with the members that the browser gave together with it; null: there is no room. */
+/** A value with the members that the browser sent with it; null: there is no room. */
 export function valueOf(object: RemoteObject, room: ValueRoom, name?: string): ConsoleValue | null {
   const value: ConsoleValue = name === undefined ? { type: object.type } : { name, type: object.type }
   describe(value, object)
@@ -83,7 +83,7 @@ function setDescription(value: ConsoleValue, description: string): void {
   setText(value, 'description', description, value.type === 'function' ? FUNCTION_TEXT : ARGUMENT_LIMITS.text)
 }
 
-/** Of "Array(3)", "Map(1)" and the like. */
+/** Length in "Array(3)", "Map(1)" and the like. */
 function lengthIn(subtype: string | undefined, description: string): number | null {
   if (!['array', 'typedarray', 'map', 'set', 'weakmap', 'weakset'].includes(subtype ?? '')) return null
   const [, digits] = /\((\d+)\)$/.exec(description) ?? []
@@ -98,7 +98,7 @@ function addPreview(value: ConsoleValue, preview: ObjectPreview, room: ValueRoom
   for (const property of preview.properties) {
     if (subtype === 'error' && IN_DESCRIPTION.has(property.name)) continue
     if ((subtype === 'map' || subtype === 'set') && property.name === 'size') continue
-    // A typed array tells of its buffer as well, which says what it was made of.
+    // A typed array also lists its buffer and related properties, which are no elements.
     if (subtype === 'typedarray' && !INDEX.test(property.name)) continue
     const member = valueOfProperty(property, room)
     if (member) properties.push(member)
@@ -124,7 +124,7 @@ export function valueOfProperty(property: PropertyPreview, room: ValueRoom): Con
   else if (type === 'number' || type === 'boolean') setPrimitive(value, text ?? '')
   else if (type !== 'undefined' && type !== 'accessor') {
     if (subtype !== undefined) value.subtype = subtype
-    // An abbreviated source says less than nothing, and the browser gives none in a preview but "".
+    // An abbreviated source is misleading, and in previews the browser sends only "".
     if (type !== 'function' && text !== undefined) setDescription(value, text)
   }
   if (!room.take(value)) return null
@@ -168,13 +168,13 @@ function setPrimitive(value: ConsoleValue, text: string): void {
   else value.description = text
 }
 
-/** Whether an object of which only the description is known has nothing more. */
+/** Whether an object with only a description has no further contents. */
 function isWhole({ subtype, length }: ConsoleValue, text: string): boolean {
   if (subtype === 'error') return false
   return length === 0 || (subtype !== undefined && LEAVES.has(subtype) && !isAbbreviated(text))
 }
 
-/** Of all these values, how many are marked as having more than is shown. */
+/** Number of values that are marked as truncated. */
 export function countTruncated(values: readonly ConsoleValue[]): number {
   let count = 0
   for (const value of values) {

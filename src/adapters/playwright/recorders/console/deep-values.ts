@@ -4,41 +4,41 @@ import type { CdpResult } from '../../cdp/protocol/cdp-commands.ts'
 import type { RemoteObject } from '../../cdp/protocol/cdp-events.ts'
 import { valueOf, valueOfProperty, type ValueRoom } from './console-value.ts'
 
-/** Round trips to the browser that a session may take for members of logged values; documented in docs/log.md. */
+/** Most round trips per second that a session may use to read members of logged values; documented in docs/log.md. */
 const TRIPS_PER_SECOND = 100
-/** Of one line. */
+/** Limit of one line. */
 const TRIPS_PER_LINE = 32
-/** Lines at a time: in a burst the previews of the others are all there is. */
+/** Concurrent lines: in a burst the others keep only their previews. */
 const MOST_LINES = 16
-/** A round trip that takes longer counts as several: one for each of these. Measured: 0.3 to 2 ms, on a busy machine 150. */
+/** A slower round trip counts as several: one for each of these. Measured: 0.3 to 2 ms, on a busy machine 150. */
 const USUAL_MS = 50
-/** A member that is read comes with its texts, however long they are; so many UTF-16 code units count as a round trip. */
+/** A member is read with its strings, however long they are; this many UTF-16 code units count as a round trip. */
 const TEXT_PER_TRIP = 16_384
 /**
- * Members of an object that is read. The browser reads all or none: measured, an object of 100,000 members stands
- * its page still for 12 s.
+ * Most members of an object that is read. The browser reads all or none: measured, an object of 100,000 members blocks
+ * its page for 12 s.
  */
 const MOST_MEMBERS = 500
-/** Counts without running anything of the page: the browser ends it where it would have an effect. */
+/** Counts without running code of the page: the browser terminates it if it would have a side effect. */
 const COUNT_MEMBERS = `function () { let count = 0; for (const name in this) if (++count > ${MOST_MEMBERS}) break; return count }`
 
 type Properties = CdpResult<'Runtime.getProperties'>
 type Property = Properties['result'][number]
 type Entry = NonNullable<ConsoleValue['entries']>[number]
 
-/** An object that has more than the browser gave with its line. */
+/** An object with more contents than the browser sent with its line. */
 interface Unread {
   value: ConsoleValue
   objectId: string
 }
 
-/** One line whose values are read further: until `isOver`. */
+/** One line whose values are read further, until `isOver`. */
 export class DeepLine {
   readonly room: ValueRoom
   readonly sessionId: string
   readonly unread: Unread[] = []
   trips = 0
-  /** Its entry is made: its values must not change any more. */
+  /** Its entry was created: its values must not change any more. */
   isOver = false
 
   constructor(room: ValueRoom, sessionId: string) {
@@ -46,7 +46,7 @@ export class DeepLine {
     this.sessionId = sessionId
   }
 
-  /** Notes what of an argument is worth reading. */
+  /** Remembers the parts of an argument that are worth reading. */
   note(object: RemoteObject, value: ConsoleValue | null): void {
     const { objectId } = object
     if (value && objectId !== undefined && isReadable(value) && isUnread(value)) this.unread.push({ value, objectId })
@@ -54,13 +54,14 @@ export class DeepLine {
 }
 
 /**
- * Reads what lies below the previews that the browser gives with a line: own members, without running getters. It is what
- * they are by then, and marked so. A budget of round trips keeps pages that log much as fast as they are.
+ * Reads what is missing from the previews that the browser sends with a line: own members, without running getters.
+ * These have their current state, and are marked accordingly. A budget of round trips keeps pages that log much from
+ * being slowed down.
  */
 export class DeepValues {
   readonly #wire: Pick<CdpConnection, 'send'>
   readonly #lines = new Set<DeepLine>()
-  /** Sessions that did not answer in time, and have not yet: they are asked no more until they do. */
+  /** Sessions that have not responded in time: they are not asked again until they respond. */
   readonly #late = new Set<string>()
   #trips = TRIPS_PER_SECOND
   #countedAt = performance.now()
@@ -83,7 +84,7 @@ export class DeepValues {
     return [...this.#lines].some((line) => line.sessionId === sessionId)
   }
 
-  /** Resolves when all is read that may be. Never rejects: what cannot be read stays as the preview has it. */
+  /** Resolves when everything allowed was read. Never rejects: unreadable values keep their previews. */
   async read(line: DeepLine): Promise<void> {
     this.#lines.add(line)
     try {
@@ -105,7 +106,7 @@ export class DeepValues {
       const { result } = await this.#properties(line, objectId)
       return line.isOver ? [] : addMembers(value, result, line.room)
     } catch {
-      // It is gone, the page hangs, or there are no more round trips.
+      // The object is gone, the page is unresponsive, or there are no round trips left.
       return []
     }
   }
@@ -196,7 +197,7 @@ export class DeepValues {
     }
   }
 
-  /** The line waits no more. */
+  /** The line no longer waits. */
   end(line: DeepLine): void {
     if (line.isOver) return
     line.isOver = true
@@ -208,13 +209,13 @@ export class DeepValues {
   }
 }
 
-/** Objects of other kinds say all in their description, or their members say nothing. */
+/** For other subtypes the description is complete, or the members are useless. */
 function isReadable({ subtype, length = 0 }: ConsoleValue): boolean {
   if (subtype === undefined || subtype === 'error') return true
   return (subtype === 'array' || subtype === 'map' || subtype === 'set') && length <= MOST_MEMBERS
 }
 
-/** Whether something of a value was not given, anywhere below it. */
+/** Whether a part of a value, at any depth, was not sent. */
 function isUnread({ truncated, properties = [], entries = [] }: ConsoleValue): boolean {
   return (
     truncated === true ||
@@ -223,7 +224,7 @@ function isUnread({ truncated, properties = [], entries = [] }: ConsoleValue): b
   )
 }
 
-/** Adds what an object has by now to what was known of it when it was logged, which stays. */
+/** Adds the current members of an object to those known when it was logged, which are kept. */
 function addMembers(value: ConsoleValue, found: readonly Property[], room: ValueRoom): Unread[] {
   const unread: Unread[] = []
   const isError = value.subtype === 'error'
@@ -265,7 +266,7 @@ function added(
   return member
 }
 
-/** Null: it is something else by now. */
+/** Null: it has changed meanwhile. */
 function update(before: ConsoleValue, object: RemoteObject | undefined, room: ValueRoom): ConsoleValue | null {
   if (!object || object.type !== before.type || object.subtype !== before.subtype) return null
   if (before.type === 'string') {

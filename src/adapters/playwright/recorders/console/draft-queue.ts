@@ -1,26 +1,26 @@
 import type { EntryDraft } from '../../../../ports/log-entry.ts'
 
-/** How long an entry, and all that come after it, wait for what it still lacks. */
+/** How long an entry, and all later ones, wait for its missing parts. */
 const HOLDING_MS = 500
-/** Entries that wait behind one. */
+/** Most entries that wait behind one. */
 const MOST_HELD = 500
 
 interface Held {
   make: () => EntryDraft
   isReady: boolean
-  /** Ends its waiting. */
+  /** Ends the wait. */
   giveUp: () => void
   timer: NodeJS.Timeout | undefined
 }
 
-/** Drafts in the order in which things happened, where some are complete a moment later only. */
+/** Keeps drafts in the order of their events, although some are completed later. */
 export class DraftQueue {
   readonly #record: (draft: EntryDraft) => void
   readonly #failed: (error: unknown) => void
   #held: Held[] = []
   #drained: PromiseWithResolvers<void> | null = null
 
-  /** `failed` hears of what is thrown while a draft that was held is made or recorded. */
+  /** `failed` receives errors thrown while a held draft is created or recorded. */
   constructor(record: (draft: EntryDraft) => void, failed: (error: unknown) => void) {
     this.#record = record
     this.#failed = failed
@@ -33,8 +33,8 @@ export class DraftQueue {
   }
 
   /**
-   * Keeps the place of a draft, which is made once `ready` has resolved, or when it has waited long enough: `giveUp` is
-   * called then, and it is made of what there is.
+   * Reserves the place of a draft, which is created once `ready` has resolved or the wait has timed out; on a timeout,
+   * `giveUp` is called, and the draft is created from what is available.
    */
   hold(make: () => EntryDraft, ready: Promise<void>, giveUp: () => void): void {
     const held: Held = { make, isReady: false, giveUp, timer: undefined }
@@ -44,14 +44,14 @@ export class DraftQueue {
     if (this.#held.length > MOST_HELD) this.releaseAll()
   }
 
-  /** Resolves when nothing of what is held now is held any more. */
+  /** Resolves when all drafts that are held now were recorded. */
   settled(): Promise<void> {
     if (this.#held.length === 0) return Promise.resolve()
     this.#drained ??= Promise.withResolvers()
     return this.#drained.promise
   }
 
-  /** Nothing waits any longer. */
+  /** Records all held drafts at once. */
   releaseAll(): void {
     for (const held of this.#held) this.#end(held)
     this.#drain()

@@ -1,7 +1,10 @@
-/** Rejections that a handler may still come for; a page that leaves more of them unhandled handles the oldest late. */
+/**
+ * Rejections that may still be handled; for a page with more unhandled ones, late handling of the oldest is not
+ * recognized.
+ */
 const MOST_REMEMBERED = 1_000
 
-/** Numbers the uncaught exceptions of one browser session, and remembers which is which. */
+/** Numbers the uncaught exceptions of one browser session, and maps their ids to the numbers. */
 export class UncaughtExceptions {
   readonly #numbers = new Map<string, number>()
   #count = 0

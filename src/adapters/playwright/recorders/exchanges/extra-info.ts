@@ -3,7 +3,7 @@ import { TEXT_LIMITS } from '../../../../ports/log-entry.ts'
 import { sentCookies, setCookies, type Cookies } from './network-cookies.ts'
 import { boundedHeaders, headerOf, type Headers } from './network-headers.ts'
 
-/** Chains remembered at most, for headers that come before their request or after its end. */
+/** Most remembered chains, for headers that arrive before their request or after its end. */
 const MAX_CHAINS = 2_000
 
 export interface SentInfo {
@@ -14,23 +14,23 @@ export interface SentInfo {
 export interface ReceivedInfo {
   headers: Headers
   statusCode: number
-  /** Such as "HTTP/1.1 404 Not Found"; null where there is none. */
+  /** For example "HTTP/1.1 404 Not Found"; null if there is none. */
   statusLine: string | null
   cookies: Cookies
 }
 
-/** What went over the wire, cookies included, as the network process tells it. */
+/** Headers and cookies as sent over the wire, as reported by the network process. */
 export interface WireInfo {
   sent: SentInfo | null
   received: ReceivedInfo | null
 }
 
-/** What the network process tells of all hops of one request: in order, without saying of which hop. */
+/** The network process's reports on all hops of one request: in order, without a reference to the hop. */
 export interface Chain {
-  /** Null: told, but too large to be read. */
+  /** Null: reported, but too large to be read. */
   sent: (SentInfo | null)[]
   received: (ReceivedInfo | null)[]
-  /** Hops so far for which extra info was promised, or is waited for. */
+  /** Number of hops so far with announced or expected extra info. */
   promised: number
 }
 
@@ -44,19 +44,19 @@ export function receivedInfo(event: CdpEvents['Network.responseReceivedExtraInfo
     headers: boundedHeaders(headers),
     statusCode,
     statusLine: headersText === undefined ? null : firstLine(headersText),
-    // Of the header as it came: what it was cut to may be half a cookie.
+    // From the original header: a cut one may end within a cookie.
     cookies: setCookies(headerOf(headers, 'set-cookie'), event, Date.now()),
   }
 }
 
-/** A copy: a slice would keep all headers alive for as long as the request is in flight. */
+/** A copy: a slice would keep all headers alive as long as the request is pending. */
 function firstLine(text: string): string {
   const end = text.indexOf('\r\n')
   const length = Math.min(end < 0 ? text.length : end, TEXT_LIMITS.requestFact)
   return Buffer.from(text.slice(0, length), 'utf16le').toString('utf16le')
 }
 
-/** Chains by the browser's ids of requests; those that are in flight are not forgotten. */
+/** Chains by the browser's request ids; pending ones are not forgotten. */
 export class Chains {
   readonly #chains = new Map<string, Chain>()
   readonly #isInFlight: (chainId: string) => boolean

@@ -5,20 +5,20 @@ import { cutText } from '../../cdp/protocol/cut-text.ts'
 /** Cookies of one request, or of its response. */
 export interface Cookies {
   list: RequestCookie[]
-  /** Those that the bounds leave out. */
+  /** Number of cookies beyond the limits. */
   omitted: number
 }
 
 const NO_COOKIES: Cookies = { list: [], omitted: 0 }
-/** Reasons kept of one cookie; browsers have a few dozen. */
+/** Most reasons that are stored for one cookie; browsers have a few dozen. */
 const MOST_REASONS = 10
-/** What a DateTime can say. */
+/** The latest valid DateTime. */
 const LAST_TIME = Date.UTC(9999, 11, 31)
 
-/** What a request would have sent, as the network process tells it: cookies that were blocked included. */
+/** Cookies for a request, as reported by the network process, including blocked ones. */
 export function sentCookies(associated: readonly Protocol.Network.AssociatedCookie[] | undefined): Cookies {
   if (!associated || associated.length === 0) return NO_COOKIES
-  // Those that were sent first, so that none of them is left out for one that was not.
+  // Cookies that were sent come first, so that none of them is omitted in favor of a blocked one.
   const wasSent = ({ blockedReasons }: Protocol.Network.AssociatedCookie) => blockedReasons.length === 0
   const sorted = [...associated.filter(wasSent), ...associated.filter((cookie) => !wasSent(cookie))]
   return bounded(sorted, ({ cookie, blockedReasons, exemptionReason }) => ({
@@ -27,7 +27,7 @@ export function sentCookies(associated: readonly Protocol.Network.AssociatedCook
   }))
 }
 
-/** What a response wants to set. Of cookies that were kept, the browser tells nothing but the header. */
+/** Cookies set by a response. For accepted ones, the browser reports only the header. */
 export function setCookies(
   header: string | null,
   {
@@ -40,7 +40,7 @@ export function setCookies(
   const blocked = new Map(blockedCookies.map((cookie) => [cookie.cookieLine.trim(), cookie]))
   const exempted = new Map(exemptedCookies.map((cookie) => [cookie.cookieLine.trim(), cookie]))
   const lines = new Set(header?.split('\n').map((line) => line.trim()))
-  // Lines of which the header has none: it may have been replaced by someone who intercepts the response.
+  // Lines missing from the header, which a client that intercepts the response may have replaced.
   for (const line of blocked.keys()) lines.add(line)
   return bounded([...lines], (line) => {
     const reasons = blocked.get(line)

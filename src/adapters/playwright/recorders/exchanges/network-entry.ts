@@ -28,7 +28,7 @@ export function toNetworkEntry(
     url: exchange.url,
     method: exchange.method,
     resourceType: exchange.resourceType,
-    // The browser shows its cached copy's 200 for an answer that was "304 Not Modified".
+    // For a "304 Not Modified", the browser shows the 200 of its cached copy.
     status: statusOf(response, wire),
     statusText: statusTextOf(response, wire),
     outcome: outcome.isUnknown ? 'UNKNOWN' : outcomeOfFailure(outcome.failure),
@@ -59,8 +59,8 @@ export function toNetworkEntry(
 }
 
 /**
- * What the page is told and what the network process tells are parts of the same response. Of one that the page must not see
- * (CORS), or is not there to see, only the latter is known. The browser shows its cached copy's 200 for a "304 Not Modified".
+ * The page's and the network process's reports are parts of the same response. Only the latter exists if the page must
+ * not see the response (CORS), or is gone. For a "304 Not Modified", the browser shows the 200 of its cached copy.
  */
 export function statusOf(response: CdpResponse | null, { received }: WireInfo): number | null {
   return response && received?.statusCode !== 304 ? response.status : (received?.statusCode ?? null)
@@ -71,7 +71,7 @@ export function responseHeadersOf(response: CdpResponse | null, { received }: Wi
   return headers ? headersOf(headers) : null
 }
 
-/** Empty over HTTP/2, which has none: null. */
+/** Null if empty, as over HTTP/2, which has none. */
 function statusTextOf(response: CdpResponse | null, { received }: WireInfo): string | null {
   const told = received?.statusLine?.match(/^HTTP\/\S+ \d+ (.*)$/)?.[1]
   return cutText(told ?? response?.statusText ?? '', TEXT_LIMITS.requestFact) || null
@@ -87,7 +87,7 @@ function protocolOf(response: CdpResponse | null, { received }: WireInfo): strin
   return cutText(response?.protocol ?? told ?? '', TEXT_LIMITS.requestFact) || null
 }
 
-/** Null: nothing answered, or the browser itself did (blob:, about:). */
+/** Null: there was no response, or the browser itself created it (blob:, about:). */
 function sourceOf({ url, response, servedFromCache }: Exchange, { received }: WireInfo): ResponseSource | null {
   if (servedFromCache) return 'MEMORY_CACHE'
   if (response?.fromServiceWorker === true) return 'SERVICE_WORKER'
@@ -96,13 +96,13 @@ function sourceOf({ url, response, servedFromCache }: Exchange, { received }: Wi
   return (response && /^https?:/i.test(url)) || received ? 'NETWORK' : null
 }
 
-/** Whether a cache or a service worker answered. */
+/** Whether the response came from a cache or a service worker. */
 const isFromElsewhere = (response: CdpResponse | null) =>
   response?.fromDiskCache === true || response?.fromPrefetchCache === true || response?.fromServiceWorker === true
 
 /**
- * Bytes of the body as they came over the network. Where none did (a cache, a service worker, a worker's script, whose
- * sizes the browser tells as 0 or less) the length of the body itself.
+ * Bytes of the body as transferred over the network. If none were (a cache, a service worker, a worker's script, for
+ * which the browser reports 0 or less), the length of the body itself.
  */
 function responseBytesOf({ response, decodedBytes }: Exchange, { encodedBytes, failure }: Outcome): number | null {
   if (!response) return null
@@ -112,7 +112,7 @@ function responseBytesOf({ response, decodedBytes }: Exchange, { encodedBytes, f
   return failure === null ? 0 : null
 }
 
-/** Null where nothing came over a connection, or its other end is behind a proxy of the user. */
+/** Null if there was no connection, or the remote end is behind an upstream proxy of the user. */
 function remoteAddressOf({ response, servedFromCache }: Exchange): string | null {
   const { remoteIPAddress: address, remotePort: port } = response ?? {}
   if (!address || !port || servedFromCache || response?.fromDiskCache === true) return null

@@ -26,54 +26,54 @@ const PRIORITIES: Readonly<Record<string, RequestPriority>> = {
   VeryHigh: 'VERY_HIGH',
 }
 
-/** What is known of a request when it begins. */
+/** Properties known at the beginning of a request. */
 type BegunRequest = Omit<PendingRequest, 'status' | 'responseHeaders' | 'responseBytes'>
 
-/** One request, or one hop of a redirected one, while it is in flight. */
+/** One pending request, or one hop of a redirected one. */
 export interface Exchange extends BegunRequest {
   session: TrackedSession
-  /** What the browser calls it, of which a few are OTHER to us. */
+  /** The browser's resource type; we map some of them to OTHER. */
   browserType: string | undefined
   frameId: string | undefined
   loaderId: string
   isNavigation: boolean
   frame: EntryData['NETWORK_REQUEST']['frame']
   initiator: RequestInitiator | null
-  /** The browser's id of the request that it is for: of a preflight. */
+  /** For a preflight: the browser's id of the request that it is for. */
   causedBy: string | null
   priority: RequestPriority | null
-  /** Monotonic seconds, as all timestamps of the Network domain. */
+  /** Monotonic seconds, like all timestamps of the Network domain. */
   startTimestamp: number
   redirectedFrom: string | null
   requestHeaders: Headers
   bodyBytes: number | null
   response: CdpResponse | null
-  /** Who answered was not known when the response came. */
+  /** The remote address was not known when the response came. */
   lacksPeer: boolean
   servedFromCache: boolean
-  /** Which of the extra infos of its chain belong to it; null while none is promised. */
+  /** Index of its extra info in the chain; null while none is announced. */
   extraIndex: number | null
-  /** The scheme by which credentials were given, after the first try was refused. */
+  /** The authentication scheme, if credentials were sent after the first attempt was rejected. */
   authorizedBy: string | null
   decodedBytes: number
-  /** What is shown of its response while it is in flight. */
+  /** The visible part of its response while it is pending. */
   shown: Pick<PendingRequest, 'status' | 'responseHeaders'> | null
-  /** Its document was left: the renderer may tell no end of it. */
+  /** Its document was left: the renderer may not report its end. */
   isLeft: boolean
-  /** Of a navigation: its document is shown. */
+  /** Navigation: its document is shown. */
   isCommitted: boolean
 }
 
 /** How a request ended. */
 export interface Outcome {
   failure: string | null
-  /** Nobody told how it ended, and it may have gone on without its page. */
+  /** Its end was not reported, and it may have continued without its page. */
   isUnknown?: boolean
-  /** Its page canceled it, as the browser also says of a fetch that goes on when its page is closed. */
+  /** Its page canceled it, according to the browser, which also reports that for a fetch that outlives its page. */
   isDoubtful?: boolean
-  /** Null when the browser never said so. */
+  /** Null if the browser did not report it. */
   endTimestamp: number | null
-  /** Bytes received, headers included; null when unknown. */
+  /** Bytes received, headers included; null: unknown. */
   encodedBytes: number | null
 }
 
@@ -82,7 +82,7 @@ export function resourceTypeOf(type: string | undefined): ResourceType {
   return KNOWN_TYPES.has(name) ? (name as ResourceType) : 'OTHER'
 }
 
-/** Bytes of the body as far as the protocol tells them: 0 without a body, null when it is too long to be told. */
+/** Bytes of the body as far as the protocol reports them: 0 without a body, null if it is too long to be reported. */
 function bodyBytesOf(request: CdpEvents['Network.requestWillBeSent']['request']): number | null {
   if (request.hasPostData !== true) return 0
   // `postDataEntries`, which replace it, would have to be decoded from base64 to be measured.
@@ -91,15 +91,15 @@ function bodyBytesOf(request: CdpEvents['Network.requestWillBeSent']['request'])
   return postData === undefined ? null : Buffer.byteLength(postData)
 }
 
-/** Of what the browser calls the priority of a request; null: of none that is known. */
+/** Maps the browser's priority of a request; null: it is unknown. */
 export const priorityOf = (priority: string | undefined): RequestPriority | null => PRIORITIES[priority ?? ''] ?? null
 
-/** What is kept of an answer until its request has ended. */
+/** The part of a response that is stored until its request has ended. */
 export function boundedResponse(response: CdpResponse): CdpResponse {
   return { ...response, url: cutUrl(response.url), headers: boundedHeaders(response.headers) }
 }
 
-/** Of the headers of each hop, those of this one. Of one that gave credentials, the browser tells those of the first try alone. */
+/** The sent headers of this hop. For a hop with credentials, the browser reports only those of the first attempt. */
 export function withAuthorization(
   sent: readonly (SentInfo | null)[],
   index: number,
@@ -112,7 +112,7 @@ export function withAuthorization(
   return { headers: { ...headers, authorization: `${scheme} [redacted]` }, cookies }
 }
 
-/** A response of which nothing is known but that it asked for credentials. */
+/** A response of which only the request for credentials is known. */
 export function unauthorized(url: string): CdpResponse {
   return {
     url,
@@ -171,7 +171,7 @@ export function beginExchange(
   }
 }
 
-/** Where a redirect leads of which the network process tells alone; null: the response is none. */
+/** The next hop of a redirect that only the network process reports; null: the response is no redirect. */
 export function nextHop(exchange: Exchange, { statusCode, headers }: ReceivedInfo, now: number): Exchange | null {
   const location = REDIRECTS.has(statusCode) ? headerOf(headers, 'location') : null
   const url = location === null ? null : URL.parse(location, exchange.url)

@@ -3,7 +3,7 @@ import { cutText } from '../../cdp/protocol/cut-text.ts'
 
 export type Headers = Record<string, string>
 
-/** Names in lower case, as HTTP/2 has them; several of one name are joined by a line break, as the protocol does. */
+/** Names in lower case, as in HTTP/2; several headers with one name are joined by a line break, as in the protocol. */
 export function headersOf(headers: Headers): Headers {
   const kept: [string, string][] = []
   for (const [name, value] of Object.entries(headers)) {
@@ -14,7 +14,7 @@ export function headersOf(headers: Headers): Headers {
   return Object.fromEntries(kept)
 }
 
-/** As they came, unless they are more or longer than what is recorded: a request in flight must not keep megabytes. */
+/** Unchanged, unless they exceed the limits of a recorded entry: a pending request must not keep megabytes. */
 export function boundedHeaders(headers: Headers): Headers {
   let count = 0
   for (const [name, value] of Object.entries(headers)) {
@@ -25,7 +25,7 @@ export function boundedHeaders(headers: Headers): Headers {
   return headers
 }
 
-/** Null: there is no such header. The name in lower case. */
+/** Null: there is no such header. The name is in lower case. */
 export function headerOf(headers: Headers, name: string): string | null {
   for (const own in headers) if (own.length === name.length && own.toLowerCase() === name) return headers[own] ?? null
   return null

@@ -13,7 +13,7 @@ const TYPES: Readonly<Record<string, InitiatorType>> = {
   FedCM: 'FED_CM',
 }
 
-/** What asked for a request; `causeOf` knows the browser's ids of requests by our numbers. */
+/** The initiator of a request; `causeOf` maps the browser's request ids to our numbers. */
 export function initiatorOf(initiator: Protocol.Network.Initiator | undefined): RequestInitiator | null {
   if (!initiator) return null
   const stack = formatStack(initiator.stack)
@@ -25,7 +25,7 @@ export function initiatorOf(initiator: Protocol.Network.Initiator | undefined): 
     line: fromOne(place?.lineNumber),
     column: fromOne(place?.columnNumber),
     stack: stack === null ? null : cutText(stack, TEXT_LIMITS.initiatorStack),
-    // The request that caused this one may be told later.
+    // The request that caused this one may be reported later.
     requestId: null,
   }
 }

@@ -2,13 +2,13 @@ import type { CdpEvents, CdpResponse } from '../../cdp/protocol/cdp-events.ts'
 import { headerOf } from './network-headers.ts'
 import type { Exchange, Outcome } from './network-exchange.ts'
 
-/** What is told to its page in place of a response, because the page must not see it. */
+/** Errors that the page gets instead of a response that it must not see. */
 const HIDES_RESPONSE = /^net::ERR_BLOCKED_BY_(?:RESPONSE|ORB)/
 /** CORS errors of requests that were never sent. */
 const NEVER_SENT = /^(?:Preflight|DisallowedByMode|CorsDisabledScheme|Insecure|Invalid|Unexpected)/
-/** What browsers send in the name of a page that is gone, and no page can cancel. */
+/** Types of requests that browsers send on behalf of a page that may be gone, and that no page can cancel. */
 const PING_TYPES: ReadonlySet<string | undefined> = new Set(['Ping', 'CSPViolationReport'])
-/** A longer body is never sent by a fetch that may outlive its page. */
+/** Longest body of a fetch that may outlive its page. */
 const MOST_KEEPALIVE_BYTES = 65_536
 
 export function failureOf(event: CdpEvents['Network.loadingFailed']): string {
@@ -18,18 +18,18 @@ export function failureOf(event: CdpEvents['Network.loadingFailed']): string {
   return text
 }
 
-/** Whether a response came that has no body: that "fails" in the browser's books, though nothing failed. */
+/** Whether there was a response without a body: the browser reports that as a failure, although nothing failed. */
 export function lacksOnlyBody(exchange: Exchange, event: CdpEvents['Network.loadingFailed']): boolean {
   const { response, method, isNavigation, decodedBytes } = exchange
   if (!response || isNavigation || event.errorText !== 'net::ERR_ABORTED') return false
   if (event.blockedReason || event.corsErrorStatus) return false
   if (method === 'HEAD' || isBodiless(response)) return true
-  // Sent in chunks or over HTTP/2, an empty body has no length; but then nobody says of what type it is.
+  // In chunks or over HTTP/2, an empty body has no Content-Length; but then it has no Content-Type either.
   const says = (name: string) => headerOf(response.headers, name) !== null
   return decodedBytes === 0 && !says('content-length') && !says('content-type')
 }
 
-/** Whether a response may have come that the page is not told of. */
+/** Whether there may be a response that is hidden from the page. */
 export function mayHideResponse(event: CdpEvents['Network.loadingFailed']): boolean {
   const { corsErrorStatus, errorText, canceled } = event
   if (corsErrorStatus) return !NEVER_SENT.test(corsErrorStatus.corsError)
@@ -39,21 +39,21 @@ export function mayHideResponse(event: CdpEvents['Network.loadingFailed']): bool
 /** A beacon, ping or report. */
 export const isPing = ({ browserType }: Exchange) => PING_TYPES.has(browserType)
 
-/** Whether the browser may go on with it when its page is gone. It does not tell which fetches are such. */
+/** Whether it may continue without its page. The browser does not report which fetches do. */
 export function mayOutlivePage(exchange: Exchange): boolean {
   if (isPing(exchange)) return true
   return exchange.resourceType === 'FETCH' && (exchange.bodyBytes ?? MOST_KEEPALIVE_BYTES) <= MOST_KEEPALIVE_BYTES
 }
 
-/** The same for one that was to deliver something; a fetch that only asks for something is of no use without its page. */
+/** The same for a request that delivers data; a fetch that only reads data is of no use without its page. */
 export function mayBeDelivered(exchange: Exchange): boolean {
   const { method } = exchange
   return isPing(exchange) || (mayOutlivePage(exchange) && method !== 'GET' && method !== 'HEAD')
 }
 
 /**
- * How one ended of which nobody tells anything any more, since its page, frame or worker is gone. `mayGoOn`: without it. The
- * rest of a response may have come as well, where the request was to deliver something.
+ * Outcome of a request whose end will not be reported, since its page, frame or worker is gone. `mayGoOn`: it may
+ * continue without it. For a request that delivers data, the rest of a response may have arrived, too.
  */
 export function abandoned(exchange: Exchange, failure: string, mayGoOn = mayOutlivePage(exchange)): Outcome {
   const { response } = exchange
@@ -63,8 +63,8 @@ export function abandoned(exchange: Exchange, failure: string, mayGoOn = mayOutl
 }
 
 /**
- * Whether all of a response came, as far as can be told. A page that closes itself, as the last of a sign-in does, ends
- * before the browser says that its document has ended.
+ * Whether the whole response was received, as far as can be known. A page that closes itself, like the last one of a
+ * sign-in, ends before the browser reports the end of its document.
  */
 function isWhole(exchange: Exchange, response: CdpResponse): boolean {
   if (isPing(exchange) || exchange.method === 'HEAD' || isBodiless(response)) return true

@@ -1,6 +1,6 @@
-/** An issue of a request, say, is told after its end, but not long after. */
+/** A request's issue, for example, is reported after its end, but not long after. */
 const MOST_REMEMBERED = 2_000
-/** Those who wait for a request that the browser's other processes told of first. */
+/** Most waiters for requests that other processes of the browser have reported first. */
 const MOST_WAITING = 100
 
 /** Numbers of requests within their session, by the browser's ids. */
@@ -9,7 +9,7 @@ export class RequestNumbers {
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>()
   #last = 0
 
-  /** For a request that begins. */
+  /** The number of a new request. */
   next(): number {
     return ++this.#last
   }
@@ -28,7 +28,7 @@ export class RequestNumbers {
     return this.#numbers.get(browserId) ?? null
   }
 
-  /** Resolves once the request is known; at once, where too many are waited for. */
+  /** Resolves once the request is known; at once if there are too many waiters. */
   known(browserId: string): Promise<void> {
     if (this.#numbers.has(browserId) || this.#waiting.size >= MOST_WAITING) return Promise.resolve()
     const waiting = this.#waiting.get(browserId) ?? Promise.withResolvers<void>()
@@ -36,7 +36,7 @@ export class RequestNumbers {
     return waiting.promise
   }
 
-  /** Nobody waits for it any more. */
+  /** Stops waiting for it. */
   giveUp(browserId: string): void {
     this.#waiting.get(browserId)?.resolve()
     this.#waiting.delete(browserId)

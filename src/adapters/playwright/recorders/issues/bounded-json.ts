@@ -2,14 +2,14 @@ import { cutText } from '../../cdp/protocol/cut-text.ts'
 import type { Json } from '../../../../ports/json.ts'
 
 interface Bounds {
-  /** Members and elements, of all levels. */
+  /** Members and elements at all levels. */
   values: number
   depth: number
-  /** UTF-16 code units of each text. */
+  /** UTF-16 code units of each string. */
   text: number
 }
 
-/** A copy of what the browser said, within bounds; `without`: names of members that are left out. */
+/** A bounded copy of the browser's data; `without`: names of members to omit. */
 export function boundedJson(value: object, bounds: Bounds, without: ReadonlySet<string>) {
   let left = bounds.values
   let omitted = 0

@@ -9,10 +9,10 @@ import type { DraftQueue } from '../console/draft-queue.ts'
 import { describeIssue } from './issue-text.ts'
 import type { RequestNumbers } from '../exchanges/request-numbers.ts'
 
-/** Issues of a document that are told apart; the browser keeps about as many. */
+/** Most remembered issues of a document, for detecting duplicates; the browser keeps about as many. */
 const MOST_KNOWN = 1_000
 const DETAILS = { values: 100, depth: 5, text: TEXT_LIMITS.issue }
-/** They name things within one run of the browser only. */
+/** Members that identify things only within one run of the browser. */
 const IDS: ReadonlySet<string> = new Set([
   'requestId',
   'frameId',
@@ -23,21 +23,21 @@ const IDS: ReadonlySet<string> = new Set([
   'nodeId',
   'documentNodeId',
 ])
-/** Elements that are looked up at a time: each is a round trip. */
+/** Concurrent lookups of elements: each is a round trip. */
 const MOST_LOOKUPS = 8
-/** Of the start tag of an element. */
+/** Length of the start tag of an element. */
 const ELEMENT_TEXT = 512
 
 type Details = Readonly<Record<string, unknown>>
 type Members = Partial<Record<string, unknown>>
 
-/** The issues that the browser finds on pages, as the Issues panel of DevTools has them. */
+/** Issues that the browser finds on pages, as in the Issues panel of DevTools. */
 export class IssueRecorder {
   readonly #wire: CdpConnection
   readonly #recorder: EventSink
   readonly #drafts: DraftQueue
   readonly #numbers: RequestNumbers
-  /** Of each session of the protocol: what was told of its documents. */
+  /** Reported issues of each CDP session's documents. */
   readonly #known = new Map<string, Set<string>>()
   #lookups = 0
 
@@ -68,7 +68,7 @@ export class IssueRecorder {
   #added({ issue }: CdpEvents['Audits.issueAdded'], session: TrackedSession): void {
     const code = String(issue.code)
     const details: Details = objectOf(Object.values(issue.details ?? {})[0])
-    // The browser's own page of an error is no page of anybody's.
+    // The browser's own error page belongs to no site.
     if (typeof details['url'] === 'string' && details['url'].startsWith('chrome-error:')) return
     const { json, omitted } = boundedJson(details, DETAILS, IDS)
     if (!this.#isNew(session.sessionId, `${code} ${nodeOf(details) ?? ''} ${JSON.stringify(json)}`)) return
@@ -102,7 +102,7 @@ export class IssueRecorder {
     this.#record(data, nodeOf(details), browserId, session.sessionId)
   }
 
-  /** What the page's process tells of the request or the element may come after what the network's has told. */
+  /** The page's process may report the request or the element after the network process has reported the issue. */
   #record(data: EntryData['ISSUE'], node: number | null, browserId: string | null, sessionId: string): void {
     const at = Date.now()
     const draft = (): EntryDraft<'ISSUE'> => ({

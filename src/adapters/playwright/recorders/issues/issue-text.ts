@@ -1,6 +1,6 @@
 import type { IssueCategory } from '../../../../ports/log-entry.ts'
 
-/** Members of an issue's details that tell what is wrong, in the browser's words. */
+/** Members of an issue's details that describe the problem, in the browser's words. */
 const REASONS = [
   'corsError',
   'cookieExclusionReasons',
@@ -48,7 +48,7 @@ const ISSUES: Readonly<Record<string, { category: IssueCategory; title: string }
   StylesheetLoadingIssue: { category: 'OTHER', title: 'A style sheet could not be loaded' },
 }
 
-/** What an issue is about, and what it says, for people. */
+/** Category and text of an issue, for people. */
 export function describeIssue(code: string, details: Readonly<Record<string, unknown>>) {
   const { category, title } = ISSUES[code] ?? { category: 'OTHER', title: wordsOf(code.replace(/Issue$/, '')) }
   const status = details['corsErrorStatus']
@@ -72,7 +72,7 @@ export function describeIssue(code: string, details: Readonly<Record<string, unk
   }
 }
 
-/** "MissingAllowOriginHeader" as words. */
+/** Splits "MissingAllowOriginHeader" into words. */
 const wordsOf = (name: string) =>
   name
     .replace(/^k(?=[A-Z])/, '')

@@ -10,17 +10,17 @@ import { MessageBatch } from './message-batch.ts'
 import { storedSize, storedText, WallClock } from './socket-message.ts'
 import type { MessageCapture } from './web-socket-recorder.ts'
 
-/** The request that receives a stream, while it is pending. */
+/** The pending request that receives a stream. */
 type Receiver = Pick<PendingRequest, 'requestId' | 'url' | 'pageId'>
 
 interface Stream extends Receiver {
   session: TrackedSession
   batch: MessageBatch<EventSourceMessage>
-  /** Counted and not stored since the last entry. */
+  /** Counted instead of stored since the last entry. */
   omitted: number
 }
 
-/** Server-sent events of EventSources. The browser tells none of those that a page reads from a response by itself. */
+/** Server-sent events of EventSources. The browser does not report events that a page parses from a response itself. */
 export class EventSourceRecorder {
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
@@ -52,7 +52,7 @@ export class EventSourceRecorder {
     })
   }
 
-  /** Of a message that could not be read it is known that there was one. */
+  /** A message that could not be read is counted. */
   tooLarge(event: TooLarge): void {
     const requestId = requestIdOf(event)
     if (event.method !== 'Network.eventSourceMessageReceived' || requestId === null) return

@@ -1,24 +1,21 @@
 /** A batch becomes an entry after this many milliseconds, messages or UTF-16 code units, whichever comes first. */
 const BATCH = { ms: 50, messages: 100, size: 64 * 1024 }
 
-/**
- * What the messages of a session may take of its log: a socket that never rests must not fill the database. Documented in
- * docs/log.md.
- */
+/** Limits on the messages in a session's log: a busy socket must not fill the database. Documented in docs/log.md. */
 const MESSAGE_CAPS = {
-  /** UTF-16 code units of texts, and as many for what is stored beside each. */
+  /** UTF-16 code units of texts, including a fixed number for each message's other members. */
   sizePerSecond: 1024 * 1024,
   burst: 4 * 1024 * 1024,
-  /** Of the session: one socket that always has something to tell reaches it after 83 minutes. */
+  /** Limit of the session: one continuously busy socket reaches it after 83 minutes. */
   entries: 100_000,
   size: 256 * 1024 * 1024,
 }
-/** What is stored of each message beside its text. */
+/** Size of a stored message beside its text. */
 const MEMBERS_SIZE = 64
 
 export type MessageCaps = typeof MESSAGE_CAPS
 
-/** What all messages of one session may take together. */
+/** The shared budget of all messages of one session. */
 export class MessageBudget {
   readonly #caps: MessageCaps
   readonly #now: () => number
@@ -34,7 +31,7 @@ export class MessageBudget {
     this.#filledAt = now()
   }
 
-  /** Whether a message of the size may be stored; `beginsEntry`: in an entry that it is the first of. */
+  /** Whether a message of the size may be stored; `beginsEntry`: it is the first of its entry. */
   take(size: number, beginsEntry: boolean): boolean {
     const { sizePerSecond, burst, entries, size: mostSize } = this.#caps
     if (this.#size + size > mostSize || (beginsEntry && this.#entries >= entries)) return false
@@ -62,7 +59,7 @@ export class MessageBatch<M> {
     this.#write = write
   }
 
-  /** Takes a message of so many code units, made only where there is room for it. Returns whether there is. */
+  /** Adds a message with that many code units, created only if there is room for it. Returns whether there is. */
   add(textSize: number, make: () => M): boolean {
     const size = textSize + MEMBERS_SIZE
     if (!this.#budget.take(size, this.#messages.length === 0)) return false
@@ -77,7 +74,7 @@ export class MessageBatch<M> {
     this.discard((messages) => this.#write(messages))
   }
 
-  /** Without an entry: nobody records any more. */
+  /** Drops the messages without an entry, after recording has stopped. */
   discard(then: (messages: M[]) => void = () => undefined): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

@@ -10,19 +10,16 @@ import { startOfText } from '../../cdp/protocol/cut-text.ts'
 
 type Frame = CdpEvents['Network.webSocketFrameSent']['response']
 
-/** Every text of a message passes through it, before it is cut. */
+/** Redacts the text of a message before it is cut. */
 export type MessageRedaction = (text: string) => string
 
 const OPCODES: Readonly<Record<number, WebSocketOpcode>> = { 1: 'TEXT', 2: 'BINARY' }
 const LIMIT = TEXT_LIMITS.message
 
-/** Code units that are stored of a text. */
+/** Number of code units stored for a text. */
 export const storedSize = (text: string): number => Math.min(text.length, LIMIT)
 
-/**
- * The start of a message's text as it is stored. What is redacted may be cut in two by the limit: as much again is looked
- * at.
- */
+/** The stored start of a message's text. A secret may be cut in two by the limit, so twice as much is redacted. */
 export function storedText(text: string, redact: MessageRedaction): { text: string; truncated: boolean } {
   const redacted = redact(startOfText(text, 2 * LIMIT))
   return { text: startOfText(redacted, LIMIT), truncated: redacted.length > LIMIT || text.length > 2 * LIMIT }
@@ -40,17 +37,17 @@ export function toMessage(
     const sizeBytes = Buffer.byteLength(payloadData)
     return { at, direction, opcode: name, sizeBytes, base64: null, ...storedText(payloadData, redact) }
   }
-  // The limit is a multiple of four: what is cut is whole groups.
+  // The limit is a multiple of four: only whole groups are kept.
   const base64 = startOfText(payloadData, LIMIT)
   const sizeBytes = Buffer.byteLength(payloadData, 'base64')
   return { at, direction, opcode: name, sizeBytes, text: null, base64, truncated: payloadData.length > LIMIT }
 }
 
-/** Times of the protocol are monotonic seconds; this is by how many milliseconds the time of day is ahead. */
+/** Timestamps of the protocol are monotonic seconds; this is the offset of the wall clock in milliseconds. */
 export class WallClock {
   #offset: number | null = null
 
-  /** The browser told one moment in both. */
+  /** The browser reported one moment in both. */
   set(wallTime: number, timestamp: number): void {
     const offset = (wallTime - timestamp) * 1000
     if (Number.isFinite(offset)) this.#offset = offset

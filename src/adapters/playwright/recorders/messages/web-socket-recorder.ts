@@ -16,11 +16,14 @@ import { MessageBatch, type MessageBudget } from './message-batch.ts'
 import { headersOf } from '../exchanges/network-headers.ts'
 import { storedSize, toMessage, WallClock, type MessageRedaction } from './socket-message.ts'
 
-/** How long the entry of an opening waits for the response to its handshake: a server that is silent is to be seen. */
+/**
+ * How long the entry of an opening waits for the response to its handshake; after that it shows the server as
+ * unresponsive.
+ */
 const HANDSHAKE_MS = 5_000
-/** What the browser says where a server refuses; it tells nothing else of that response. */
+/** The browser's message for a response that rejects the handshake; nothing else of it is reported. */
 const REFUSED = /Unexpected response code: (\d{3})$/
-/** What it says where a page closes a socket that is not open yet. */
+/** The browser's message when a page closes a socket that is not open yet. */
 const CLOSED_EARLY = 'WebSocket is closed before the connection is established'
 
 type Headers = Record<string, string>
@@ -39,24 +42,24 @@ interface Socket {
   /** Until its opening is recorded. */
   opening: NodeJS.Timeout | null
   frames: Counts
-  /** Of those, what was counted and not stored since the last entry. */
+  /** The part of the counts that was not stored since the last entry. */
   omitted: Counts
   batch: MessageBatch<WebSocketMessage>
   error: string | null
-  /** The browser has told its end, and how it came is still to be told. */
+  /** The browser has reported its end, and the reason is still unknown. */
   isEnding: boolean
-  /** Its opening was too large to be recorded; its closing is counted, too. */
+  /** Its opening was too large to be recorded; its closing is only counted, too. */
   isTooLarge: boolean
 }
 
 export interface MessageCapture {
-  /** False: messages are counted only. */
+  /** False: messages are only counted. */
   isWanted: boolean
   budget: MessageBudget
   redact: MessageRedaction
 }
 
-/** WebSockets of pages, frames and workers: their handshakes, what goes either way, and how they close. */
+/** WebSockets of pages, frames and workers: their handshakes, messages in both directions, and closing. */
 export class WebSocketRecorder {
   readonly #targets: TargetRegistry
   readonly #recorder: EventSink
@@ -102,7 +105,7 @@ export class WebSocketRecorder {
       if (status !== undefined) socket.status ??= Number(status)
       socket.error = cutText(event.errorMessage, TEXT_LIMITS.failure)
       connections.explain(socket.error, socket.url, socket.startedAt, (error) => {
-        // For whoever hears the event after us.
+        // For later listeners of the event.
         if (error !== socket.error) event.errorMessage = error
         socket.error = error
       })
@@ -121,14 +124,14 @@ export class WebSocketRecorder {
         this.#close(requestId, by)
       })
     })
-    // Of the sockets of a document that its page leaves, the browser tells no end.
+    // The browser does not report the end of sockets whose document was left.
     wire.on('Page.frameNavigated', ({ frame }, sessionId) => {
       const session = targets.speaker(sessionId)
       if (session?.targetId === frame.id) this.#closeAll((socket) => socket.session === session, 'DOCUMENT', null)
     })
   }
 
-  /** Of a frame that could not be read it is known that there was one. */
+  /** A frame that could not be read is counted. */
   tooLarge(event: TooLarge): void {
     const requestId = requestIdOf(event)
     const session = event.sessionId === null ? undefined : this.#targets.speaker(event.sessionId)
@@ -155,7 +158,7 @@ export class WebSocketRecorder {
     this.#closeAll(({ session }) => session.page === page, 'DOCUMENT', 'page crashed')
   }
 
-  /** The session ends, and cuts what is still open. */
+  /** The session ends, and cuts open sockets. */
   flush(): void {
     this.#closeAll(() => true, 'SESSION', 'session ended')
   }
@@ -276,7 +279,7 @@ export class WebSocketRecorder {
   }
 }
 
-/** What was counted since the last entry that told. */
+/** The counts since the last entry that included them. */
 function takeOmitted({ omitted }: Socket): { omittedSent: number; omittedReceived: number } {
   const taken = { omittedSent: omitted.SENT, omittedReceived: omitted.RECEIVED }
   omitted.SENT = 0

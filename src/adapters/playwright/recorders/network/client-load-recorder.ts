@@ -8,11 +8,11 @@ import { blockedBy, type ConnectionOutcomes } from '../../network/connection-out
 import { headerOf, headersOf, type Headers } from '../exchanges/network-headers.ts'
 
 const METHOD = 'Network.loadNetworkResource'
-/** Loads of clients that are pending; what comes on top is counted as dropped. */
+/** Most pending loads of clients; more are counted as dropped. */
 const MOST_PENDING = 1_000
 
 interface ClientLoad {
-  /** The browser answered; `failure`: it did not do what it was asked. Null: the answer is not known. */
+  /** The browser responded; `failure`: it did not execute the command. Null: the response is unknown. */
   answered(failure: string | null, targetId?: string | null, resource?: LoadedResource | null): void
   refused(): void
   pageClosed(): void
@@ -29,14 +29,14 @@ interface LoadEnd {
 }
 
 /**
- * What clients have the browser load beside its pages, such as source maps. No event tells of these requests: all that is
- * known is what was asked for and what the command is answered, which is that of the last hop of a redirect.
+ * Resources that clients make the browser load outside of its pages, such as source maps. No events report these
+ * requests: only the command's parameters and its result are known, which is that of a redirect's last hop.
  */
 export class ClientLoadRecorder {
   readonly #recorder: Pick<EventSink, 'record' | 'requestStarted' | 'missed'>
   readonly #connections: Pick<ConnectionOutcomes, 'explain' | 'refusingRule'>
   readonly #nextNumber: () => number
-  /** How each that is pending is ended. */
+  /** Functions that end the pending loads. */
   readonly #pending = new Set<(end: Ending) => void>()
 
   constructor(
@@ -49,7 +49,7 @@ export class ClientLoadRecorder {
     this.#nextNumber = nextNumber
   }
 
-  /** Call before a command is sent. Returns what to call with its answer; null: it loads nothing over the network. */
+  /** Call before a command is sent. Returns the receiver of its response; null: it loads nothing over the network. */
   begin(method: string, params: Readonly<Record<string, unknown>>, pageId: string | null): ClientLoad | null {
     const given = method === METHOD ? params['url'] : null
     const url = typeof given === 'string' ? URL.parse(given) : null
@@ -90,7 +90,7 @@ export class ClientLoadRecorder {
     }
   }
 
-  /** At the end of the session: those that are pending are cut. */
+  /** At the end of the session: cuts pending loads. */
   flush(cutBy: CutFailure): void {
     for (const end of this.#pending) end({ failure: cutBy })
   }

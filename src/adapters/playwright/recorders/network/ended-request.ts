@@ -2,13 +2,13 @@ import type { EntryBodies } from '../../../../contract/entries/body.ts'
 import type { Chain, ReceivedInfo, WireInfo } from '../exchanges/extra-info.ts'
 import type { Exchange, Outcome } from '../exchanges/network-exchange.ts'
 
-/** A request that has ended, and waits for what is told of it by other ways before it is written. */
+/** A request that has ended, and waits for data from other sources before it is written. */
 export interface EndedRequest {
   exchange: Exchange
   outcome: Outcome
   endedAt: number
   chain: Chain
-  /** Whether the request that caused it is known, or none is to be. */
+  /** Whether the request that caused it is known, or will not be reported. */
   isCauseKnown(): boolean
 }
 
@@ -16,15 +16,15 @@ interface Waiting {
   ended: EndedRequest
   /** Null: they are being fetched. */
   bodies: EntryBodies | null
-  /** Headers that are not there by now will not be waited for. */
+  /** It no longer waits for missing headers. */
   isLate: boolean
   timer: NodeJS.Timeout
 }
 
-/** How long a request that has ended waits for its headers, which the network process tells by a way of their own. */
+/** How long an ended request waits for its headers, which the network process reports separately. */
 const LATE_HEADERS_MS = 500
 
-/** Requests that have ended, until their headers and bodies are there, or late. */
+/** Requests that have ended, until their headers and bodies are complete, or late. */
 export class EndedRequests {
   readonly #write: (ended: EndedRequest, bodies: EntryBodies) => void
   readonly #waiting = new Set<Waiting>()
@@ -45,7 +45,7 @@ export class EndedRequests {
     else this.#writeIfComplete(waiting)
   }
 
-  /** More headers of the chain have come. */
+  /** More headers of the chain have arrived. */
   received(chain: Chain): void {
     for (const waiting of this.#waiting) if (waiting.ended.chain === chain) this.#writeIfComplete(waiting)
   }
@@ -55,14 +55,14 @@ export class EndedRequests {
     for (const waiting of this.#waiting) if (waiting.ended.exchange.causedBy !== null) this.#writeIfComplete(waiting)
   }
 
-  /** The pages of some are gone, on which may depend how those ended that are in doubt. `isOver`: no headers are to come. */
+  /** The pages of some are gone, which may decide doubtful outcomes. `isOver`: no more headers will arrive. */
   doubt(isLost: (exchange: Exchange) => boolean, isOver: boolean): void {
     for (const waiting of this.#waiting) {
       if (isLost(waiting.ended.exchange) && doubt(waiting.ended) && isOver) this.#headersLate(waiting)
     }
   }
 
-  /** Waits for headers no more. Those that wait for their bodies are written as soon as they are there. */
+  /** Stops waiting for headers. Requests that wait for their bodies are written as soon as these are complete. */
   hurry(): void {
     for (const waiting of this.#waiting) this.#headersLate(waiting)
   }
@@ -94,13 +94,13 @@ export function receivedOf({ extraIndex }: Exchange, chain: Chain): ReceivedInfo
   return extraIndex === null ? null : (chain.received[extraIndex] ?? null)
 }
 
-/** Whether its headers are there, or none are to come. */
+/** Whether its headers have arrived, or none are expected. */
 function isComplete({ exchange, outcome, chain, isCauseKnown }: EndedRequest): boolean {
   if (outcome.isDoubtful || !isCauseKnown()) return false
   return exchange.extraIndex === null || chain.received.length > exchange.extraIndex
 }
 
-/** Its page is gone. False: how it ended does not depend on that. */
+/** Its page is gone. False: its outcome does not depend on that. */
 function doubt(ended: EndedRequest): boolean {
   const { exchange, chain, outcome } = ended
   if (!outcome.isDoubtful) return false
@@ -109,7 +109,7 @@ function doubt(ended: EndedRequest): boolean {
   return true
 }
 
-/** The network process tells of a response that the page is not told of; nobody is given its body. */
+/** Adds a response that the network process reports and the page does not see; its body is not available. */
 export function withHidden(
   bodies: EntryBodies,
   { response }: Exchange,

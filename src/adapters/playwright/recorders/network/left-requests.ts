@@ -1,17 +1,17 @@
 import type { Exchange, Outcome } from '../exchanges/network-exchange.ts'
 import { abandoned, mayBeDelivered, mayOutlivePage } from '../exchanges/network-outcome.ts'
 
-/** How long a request of a document that was left may still be told its end. */
+/** How long the end of a request may still be reported after its document was left. */
 export const LEFT_MS = {
-  /** One that its renderer has dropped, or will. */
+  /** One that its renderer has dropped, or will drop. */
   dropped: 2_000,
-  /** One that may go on without its document, of which the network process tells the response alone. */
+  /** One that may continue without its document; the network process reports only its response. */
   fetch: 10_000,
-  /** The same where it was to deliver something: the browser itself gives it up after 30 s. */
+  /** The same for one that delivers data: the browser itself cancels it after 30 s. */
   delivery: 35_000,
 } as const
 
-/** Requests whose documents were left, of which the browser may tell no end. */
+/** Requests whose documents were left; the browser may not report their ends. */
 export class LeftRequests {
   readonly #timers = new Set<NodeJS.Timeout>()
 

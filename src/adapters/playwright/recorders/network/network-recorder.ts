@@ -43,15 +43,15 @@ import type { NavigationGuard } from '../../network/navigation-guard.ts'
 import { isOfDataUrl, requestIdOf, type TooLarge } from '../../cdp/pipe/oversized-message.ts'
 import type { TrackedPage, TargetRegistry, TrackedSession } from '../../cdp/targets/target-registry.ts'
 
-/** Requests remembered at most of which a message was too large, or which wait for credentials. */
+/** Most remembered requests that had a message that was too large, or that wait for credentials. */
 const MOST_REMEMBERED = 2_000
 
 const UNTOLD = { endTimestamp: null, encodedBytes: null } as const
 
 /**
- * Every request of the browser: of pages, frames, workers, each hop of a redirect, preflights too. Headers as they went
+ * Every request of the browser: of pages, frames and workers, each hop of a redirect, and preflights. Headers as sent
  * over the wire (cookies included) come as "extra info" from another process, before or after the rest; so a request
- * that has ended waits for them, but never for long; likewise for its bodies.
+ * that has ended waits for them, within a bound, and likewise for its bodies.
  */
 export class NetworkRecorder {
   readonly #targets: TargetRegistry
@@ -61,15 +61,15 @@ export class NetworkRecorder {
   readonly #bodies: BodyRecorder
   readonly #inFlight = new Map<string, Exchange>()
   readonly #chains = new Chains((chainId) => this.#inFlight.has(chainId))
-  /** Requests that are counted instead of recorded, with the session that told of them. */
+  /** Requests that are counted instead of recorded, with the session that reported them. */
   readonly #tooLarge = new LRUCache<string, string>({ max: MOST_REMEMBERED })
   readonly #ended = new EndedRequests((ended, bodies) => this.#write(ended, bodies))
   readonly #left = new LeftRequests()
-  /** Of requests that the end of the session has cut, which pages that live on may be told of once more. */
+  /** Requests cut by the end of the session; pages that still live may report them again. */
   readonly #cut = new Set<string>()
-  /** Of requests that Playwright continues, by the ids by which they are. */
+  /** Requests that Playwright continues, by their ids in the Fetch domain. */
   readonly #fetches = new LRUCache<string, string>({ max: MOST_REMEMBERED })
-  /** Of the newest hops, for what else the browser tells of a request. */
+  /** Numbers of the newest hops, for the browser's other reports on a request. */
   readonly numbers = new RequestNumbers()
   #credentials: Pick<AuthorizationRedaction, 'areFor'> | null = null
 
@@ -136,17 +136,17 @@ export class NetworkRecorder {
     })
   }
 
-  /** Servers that ask for credentials are given some, so that requests are made twice. */
+  /** Servers that require credentials will get some, so that requests are sent twice. */
   expectCredentials(credentials: Pick<AuthorizationRedaction, 'areFor'>): void {
     this.#credentials = credentials
   }
 
-  /** The request of the browser's id that is pending. */
+  /** The pending request with the browser's id. */
   pendingOf(chainId: string): Exchange | null {
     return this.#inFlight.get(chainId) ?? null
   }
 
-  /** A worker, frame or page is gone: nobody will tell how its requests ended. */
+  /** A worker, frame or page is gone: the ends of its requests will not be reported. */
   sessionEnded(session: TrackedSession): void {
     if (session.type === 'page') {
       this.#giveUp((exchange) => session.page !== null && exchange.session.page === session.page, 'page closed')
@@ -161,8 +161,8 @@ export class NetworkRecorder {
   }
 
   /**
-   * A request of which the browser told something that could not be read is counted, once, and not recorded. Where only
-   * headers as they went over the wire are missing, the entry has those that the page gave.
+   * A request with an unreadable event is counted, once, and not recorded. If only headers as sent over the wire are
+   * missing, the entry has those that the page reported.
    */
   tooLarge(event: TooLarge): void {
     const { method, sessionId } = event
@@ -177,7 +177,7 @@ export class NetworkRecorder {
         this.#inFlight.delete(requestId)
         this.#recorder.missed('NETWORK_REQUEST', 'MESSAGE_TOO_LARGE', exchange.requestId)
       }
-      // The first of a redirect's hops ends where the next begins. A second session tells of the same request.
+      // The first of a redirect's hops ends when the next begins. A second session may report the same request.
       const told = this.#tooLarge.get(requestId)
       if (isStart && (told === undefined || told === sessionId))
         this.#recorder.missed('NETWORK_REQUEST', 'MESSAGE_TOO_LARGE')
@@ -186,8 +186,8 @@ export class NetworkRecorder {
   }
 
   /**
-   * Records those that have ended and still wait for their headers, and cuts those in flight; those that wait for their bodies
-   * are recorded as soon as they are there.
+   * Records ended requests that still wait for their headers, and cuts pending ones; those that wait for their bodies
+   * are recorded as soon as these are complete.
    */
   flush(cutBy: CutFailure): void {
     for (const chainId of this.#inFlight.keys()) {
@@ -207,14 +207,15 @@ export class NetworkRecorder {
     // A data: URL is no request: nothing leaves the browser, and its text is part of the page's own.
     if (!session || event.request.url.startsWith('data:')) return
     if (this.#tooLarge.has(event.requestId)) {
-      // Told by a second session; or the next hop, with which the one that was too large has ended.
+      // Reported by a second session; or the next hop, whose beginning ends the one that was too large.
       if (!event.redirectResponse) return
       this.#tooLarge.delete(event.requestId)
     }
     if (this.#cut.has(event.requestId) && !event.redirectResponse) return
     const previous = this.#inFlight.get(event.requestId)
     if (previous) {
-      // Without a redirect it is the same request, told by a second session: that of a frame in a process of its own.
+      // Without a redirect it is the same request, reported by a second session: that of a frame in a process of its
+      // own.
       const { redirectResponse } = event
       if (!redirectResponse) return
       const { startedAt, startTimestamp } = previous
@@ -229,7 +230,7 @@ export class NetworkRecorder {
     this.#endBlocked(event.requestId, event.timestamp)
   }
 
-  /** Of a document that its page leaves before it is there, the browser tells no end. */
+  /** The browser does not report the end of a document that its page leaves before it arrives. */
   #endBlocked(chainId: string, endTimestamp: number): void {
     const rule = this.#guard.ruleOf(chainId)
     if (rule !== null) this.#end(chainId, { failure: blockedBy(rule), endTimestamp, encodedBytes: null })
@@ -241,13 +242,13 @@ export class NetworkRecorder {
   }
 
   /**
-   * Playwright gives the credentials, once, and the browser tells nothing else of the response that asked for them. It is an
-   * entry of its own, as the hop of a redirect is.
+   * Playwright sends the credentials, once, and the browser reports nothing else of the response that required them. It
+   * gets an entry of its own, like the hop of a redirect.
    */
   #authRequired({ requestId: fetchId, request, authChallenge }: CdpEvents['Fetch.authRequired']): void {
     const chainId = this.#fetches.get(fetchId)
     if (chainId === undefined || authChallenge.source === 'Proxy' || !this.#credentials?.areFor(request.url)) return
-    // Asked again, it does not give them again.
+    // On a second challenge it does not send them again.
     this.#fetches.delete(fetchId)
     const exchange = this.#inFlight.get(chainId)
     if (!exchange || exchange.response !== null) return
@@ -271,7 +272,7 @@ export class NetworkRecorder {
     this.#recorder.requestStarted({ requestId, startedAt, url, method, resourceType, pageId, ...unanswered })
   }
 
-  /** What is shown of the response for as long as the request is in flight. */
+  /** Updates the visible part of the response of a pending request. */
   #shows(exchange: Exchange, chain: Chain): void {
     const wire = { sent: null, received: receivedOf(exchange, chain) }
     const { response } = exchange
@@ -293,21 +294,22 @@ export class NetworkRecorder {
     if (lacksOnlyBody(exchange, event)) return end(null)
     const isCanceled = canceled === true && !blockedReason && !corsErrorStatus
     if (isCanceled && exchange.response === null && mayOutlivePage(exchange)) {
-      // A document that is left says so of what goes on without it, too; and no page cancels a ping.
+      // The browser also reports this for requests that outlive a document that was left; and no page can cancel a
+      // ping.
       if (exchange.isLeft || isPing(exchange)) return this.#leave(chainId, exchange, LEFT_MS.dropped)
       return end(failureOf(event), { isDoubtful: true })
     }
     const failure = failureOf(event)
     const isHidden = exchange.response === null && mayHideResponse(event)
     this.#connections.explain(failure, exchange.url, exchange.startedAt, (why) => {
-      // For whoever hears the event after us.
+      // For later listeners of the event.
       if (why !== failure) event.errorText = why
       if (isHidden && this.#inFlight.get(chainId) === exchange) this.#expectResponse(chainId, exchange)
       end(why)
     })
   }
 
-  /** Of a response that the page is not told of, the network process tells alone. */
+  /** Only the network process reports a response that is hidden from the page. */
   #expectResponse(chainId: string, exchange: Exchange): void {
     exchange.extraIndex ??= this.#chains.of(chainId).promised++
   }
@@ -321,12 +323,12 @@ export class NetworkRecorder {
     else if (exchange?.shown && exchange.extraIndex === chain.received.length - 1) this.#shows(exchange, chain)
   }
 
-  /** Whether a request whose document was left has a response, of which its renderer tells no more. */
+  /** Whether a request whose document was left has a response, about which its renderer reports nothing more. */
   #endDelivered(chainId: string, exchange: Exchange): boolean {
     const chain = this.#chains.of(chainId)
     const told = chain.received[chain.promised]
     if (!told || exchange.response !== null || !mayOutlivePage(exchange)) return false
-    // What was asked for reaches nobody any more; what was to be delivered has been.
+    // The response has no receiver any more; sent data was delivered.
     const isDelivered = mayBeDelivered(exchange)
     this.#end(chainId, isDelivered ? { ...UNTOLD, failure: null } : abandoned(exchange, 'net::ERR_ABORTED', false))
     const next = nextHop(exchange, told, Date.now())
@@ -355,7 +357,7 @@ export class NetworkRecorder {
     const { response, lacksPeer, startedAt, startTimestamp } = exchange
     if (response && lacksPeer) this.#connections.amendLate(response, startedAt, startTimestamp)
     const wire: WireInfo = {
-      // Sent headers are told even of a request that was never answered.
+      // Sent headers are reported even for a request without a response.
       sent: withAuthorization(chain.sent, exchange.extraIndex ?? chain.promised, exchange),
       received: receivedOf(exchange, chain),
     }
@@ -372,7 +374,7 @@ export class NetworkRecorder {
     this.#ended.doubt(isLost, true)
   }
 
-  /** A renderer that is left does not always say that its requests were dropped. */
+  /** A renderer that is left does not always report that its requests were dropped. */
   #documentLeft(frameId: string, loaderId: string | null): void {
     const isLeft = (exchange: Exchange) =>
       exchange.frameId === frameId && exchange.loaderId !== loaderId && (loaderId === null || !exchange.isNavigation)

@@ -15,8 +15,8 @@ const DIALOG_TYPES: Readonly<Record<Opening['type'], DialogType>> = {
 }
 
 /**
- * Dialogs, with the answer they got, whoever gave it: a step (actions/dialogs.ts), its timer, or whatever else speaks
- * to the browser.
+ * Dialogs and how they were closed, whether by a step (actions/dialogs.ts), its timer, or any other client of the
+ * browser.
  */
 export class DialogRecorder {
   constructor(wire: CdpConnection, targets: TargetRegistry, recorder: EventSink) {

@@ -22,38 +22,38 @@ interface Cancellation {
 }
 
 interface Download {
-  /** What the browser says of it; null: it has not said anything, but there is a file. */
+  /** The browser's report; null: it has not reported the download yet, but there is a file. */
   begin: (Pick<CdpEvents['Browser.downloadWillBegin'], 'url' | 'suggestedFilename'> & { pageId: string | null }) | null
-  /** Contexts that it may be of. */
+  /** Contexts that it may belong to. */
   contextIds: () => string[]
   room: FileRoom
-  /** What its file is called until it has the guid's name, as far as that is known. */
+  /** Name of its file until that is named by the guid, if known. */
   nameless: string | null
-  /** Of the file, at the last look; null: there is none. */
+  /** Size of the file at the last check; null: there is none. */
   bytes: number | null
   canceled: (Cancellation & { atBytes: number }) | null
 }
 
 /**
- * A download may exceed what is left by as much before it is canceled: a small one is complete before anybody could
- * cancel it, and is then refused as any other file.
+ * A download may exceed the remaining quota by this much before it is canceled: a small one is complete before it could
+ * be canceled, and is then rejected like any other file.
  */
 const GRACE_BYTES = 1024 * 1024
-/** Chromium reports progress twice a second, in which it may write hundreds of megabytes: sizes are looked at as well. */
+/** Chromium reports progress twice a second, with hundreds of megabytes in between: sizes are checked as well. */
 const LOOK_MS = { least: 20, most: 500 } as const
-/** What is written at most in a millisecond, to know when to look again. */
+/** Highest expected write rate, which determines the time of the next check. */
 const BYTES_PER_MS = 500_000
-/** Downloads whose sizes are looked at in one turn of the event loop, about 5 µs each. */
+/** Downloads whose sizes are checked in one turn of the event loop, about 5 µs each. */
 const LOOKED_AT_ONCE = 200
-/** Canceled downloads that are remembered once they are gone. */
+/** Most remembered downloads that were canceled and are gone. */
 const MOST_GONE = 1_000
 
 /**
- * Downloads, each when it has ended and its file has been kept. While one is written it takes no more than what the
- * owner's quota leaves: then it is canceled.
+ * Records each download when it has ended and its file was stored. A download that exceeds the rest of the owner's
+ * quota is canceled.
  *
- * What the browser tells is late while it is busy, or its pipe waits for its turn; so files are noticed by the folder, and
- * until the browser has canceled one, the kernel lets it have no more than it has.
+ * The browser's reports are late while it is busy or its pipe is paused; so new files are detected in the folder, and
+ * until the browser has canceled a download, the kernel keeps its file from growing.
  */
 export class DownloadRecorder {
   readonly #wire: CdpConnection
@@ -63,13 +63,16 @@ export class DownloadRecorder {
   readonly #logger: Logger
   readonly #browser: Pick<BrowserProcess, 'folders' | 'fileSizeLimit'> | null
   readonly #files: DownloadFiles
-  /** By their guids, or names until then. Those that the browser has not told of are here while they have a file. */
+  /** By guid, or by name until there is one. Those that the browser has not reported are included while they have a file. */
   readonly #running = new Map<string, Download>()
-  /** Canceled and gone: the browser may have yet to tell of one, or to write the file that it was about to. */
+  /** Canceled and gone: the browser may still report them, or write a file that it was about to write. */
   readonly #gone = new Map<string, Cancellation>()
   readonly #keeping = new Map<string, Promise<void>>()
   readonly #watchers: FSWatcher[] = []
-  /** Called with each download that has ended, before its file is removed: whether it was kept. Replace it; must not reject. */
+  /**
+   * Called with each download that has ended, before its file is removed: whether it was stored. Replace it; must not
+   * reject.
+   */
   onEnded: (guid: string, path: string, isKept: boolean) => Promise<void> = () => Promise.resolve()
   #maxBytes = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | null = null
@@ -98,24 +101,24 @@ export class DownloadRecorder {
     wire.on('Browser.downloadProgress', (progress) => this.#progressed(progress))
   }
 
-  /** Bounds each download, whatever the quota leaves. */
+  /** Limits each download, whatever quota is left. */
   limit(maxBytes: number): void {
     this.#maxBytes = maxBytes
   }
 
-  /** `why`: cancels a download from a URL that is never opened; null: it is. */
+  /** `why`: returns the reason to cancel a download from a blocked URL; null: it is allowed. */
   refuse(why: (url: string) => Cancellation | null): void {
     this.#refusalOf = why
   }
 
-  /** Cancels all that run, for the temporary folder is full. */
+  /** Cancels all running downloads, because the temporary folder is full. */
   breakOff(why: string): void {
     for (const [guid, download] of this.#running)
       this.#cancel(guid, download, { failure: 'temporary folder full', why })
     this.#holdSizes()
   }
 
-  /** Waits for files that are being kept; downloads that still run, or begin later, have failed then. */
+  /** Waits for files that are being stored; downloads that are still running, or begin later, count as failed. */
   async finish(deadlineMs: number): Promise<void> {
     await Deadline.isMet(Promise.all(this.#keeping.values()), deadlineMs)
     this.dispose()
@@ -139,13 +142,13 @@ export class DownloadRecorder {
     this.#record(download, { sizeBytes: null, failure, artifactId: null, keepFailure: canceled?.why ?? null })
   }
 
-  /** Where that fails, files are known by what the browser tells alone. */
+  /** If watching fails, files are known only from the browser's reports. */
   #watch(folder: string, keyOf: (name: string) => string, keys: RegExp): void {
     const unwatched = (error: unknown) =>
       this.#logger.warn({ err: error, folder }, 'a folder of downloads cannot be watched')
     try {
       const watcher = watch(folder, { persistent: false }, (event, name) => {
-        // Others tell that one was written to, which looks find out.
+        // Other events report writes, which the checks detect.
         if (event !== 'rename' || name === null || !keys.test(keyOf(name))) return
         this.#guarded(() => this.#noticed(keyOf(name)))
       })
@@ -155,7 +158,7 @@ export class DownloadRecorder {
     }
   }
 
-  /** Nobody else catches what is thrown there. */
+  /** The callbacks have no caller to catch errors. */
   #guarded(work: () => void): void {
     try {
       work()
@@ -164,7 +167,7 @@ export class DownloadRecorder {
     }
   }
 
-  /** A file has come, gone or been renamed. */
+  /** A file was created, removed or renamed. */
   #noticed(name: string): void {
     if (this.#isOver || this.#running.has(name) || this.#keeping.has(name)) return
     const bytes = this.#sizeOf(name, null)
@@ -184,7 +187,7 @@ export class DownloadRecorder {
     this.#holdSizes()
   }
 
-  /** The oldest that the browser has told of before its file was noticed: it creates files in that order. */
+  /** The oldest download that was reported before its file was found: the browser creates files in that order. */
   #withoutFile(): [guid: string, Download] | null {
     for (const [guid, download] of this.#running) {
       const { begin, nameless } = download
@@ -194,8 +197,8 @@ export class DownloadRecorder {
   }
 
   /**
-   * The oldest file without a name becomes that of the guid, or the one that has gone where the guid has its file: one
-   * that counted under both would take the room of others.
+   * Assigns the oldest file without a guid to this guid or, if the guid already has a file, one that no longer exists:
+   * a file that counted twice would take the room of others.
    */
   #taken(guid: string): [guid: string, Download] | null {
     const hasFile = this.#files.named(guid) !== null
@@ -210,12 +213,12 @@ export class DownloadRecorder {
 
   #begun({ guid, frameId, url, suggestedFilename }: CdpEvents['Browser.downloadWillBegin']): void {
     if (!PLAIN_NAME.test(guid)) {
-      this.#logger.error({ guid }, 'a download whose guid is no plain name is not looked at')
+      this.#logger.error({ guid }, 'ignored a download whose guid is not a plain name')
       return
     }
     const page = this.#targets.pageOfFrame(frameId)
     const contextId = page?.browserContextId
-    // Its page may be gone: a popup that was opened for the download alone.
+    // Its page may be gone: a popup that was opened only for the download.
     const ids = contextId ? [contextId] : this.#targets.contextIds()
     const begin = {
       url: cutUrl(url),
@@ -229,7 +232,7 @@ export class DownloadRecorder {
     const download = this.#running.get(guid)
     if (!download) return
     const refusal = this.#refusalOf(url)
-    // Its context was perhaps not known before.
+    // Its context may have been unknown before.
     if (download.canceled) this.#tellCancel(guid, download)
     else if (refusal) this.#cancel(guid, download, refusal)
   }
@@ -243,14 +246,14 @@ export class DownloadRecorder {
     this.#gone.delete(guid)
     this.#grown(guid, download, download.bytes ?? 0)
     if (download.canceled) this.#holdSizes()
-    // Not only when it is time for another that grows slowly.
+    // The next check may have been scheduled much later, for a slow download.
     this.#lookIn(LOOK_MS.least)
   }
 
   #progressed({ guid, state, receivedBytes, totalBytes }: CdpEvents['Browser.downloadProgress']): void {
     const download = this.#running.get(guid)
     if (!download) return
-    // One that ended at a limit of the kernel may be a little below what it may have.
+    // A download that failed at the kernel's limit may be slightly smaller than its own limit.
     this.#grown(guid, download, receivedBytes, state === 'canceled' ? GRACE_BYTES : 0)
     // One that cannot fit is canceled before it takes any room.
     if (state === 'inProgress' && totalBytes > 0) this.#judge(guid, download, totalBytes)
@@ -270,12 +273,12 @@ export class DownloadRecorder {
     this.#timer.unref()
   }
 
-  /** Sizes are asked for in this turn: Node's threads may be busy with the very disk that is being filled. */
+  /** Sizes are read synchronously: Node's threads may be blocked by the very disk that is being filled. */
   #look(): void {
     this.#timer = null
     let leastLeft = Number.POSITIVE_INFINITY
     for (const [guid, download] of [...this.#running].slice(0, LOOKED_AT_ONCE)) {
-      // To the end, so that all have their turn.
+      // Moved to the end, so that all get their turn.
       this.#running.delete(guid)
       download.bytes = this.#sizeOf(guid, download.nameless)
       if (download.bytes === null && download.begin === null) {
@@ -297,7 +300,7 @@ export class DownloadRecorder {
     return this.#files.named(guid) ?? (nameless === null ? null : this.#files.nameless(nameless))
   }
 
-  /** Its file is gone before the browser has told of it, which it may still do. */
+  /** Its file was removed before the browser has reported the download, which it may still do. */
   #vanished(guid: string, download: Download): void {
     download.room.release()
     this.#leave(guid, download)
@@ -332,20 +335,18 @@ export class DownloadRecorder {
     if (download.canceled) return
     download.bytes = this.#sizeOf(guid, download.nameless)
     download.canceled = { ...cancellation, atBytes: download.bytes ?? 0 }
-    // Its bytes are about to be freed, and no other has to go for them.
+    // Its bytes are about to be freed, and no other download has to be canceled for them.
     download.room.release()
     this.#tellCancel(guid, download)
   }
 
-  /**
-   * While the browser still writes what was canceled, no file may be larger than that is, or than what others may have.
-   */
+  /** While the browser still writes canceled files, no file may be larger than those are, or than others may become. */
   #holdSizes(): void {
     let isHeld = false
     let most = 0
     for (const { canceled, bytes, room } of this.#running.values()) {
       if (canceled && bytes !== null) isHeld = true
-      // One byte more than is allowed, so that it is seen to be exceeded.
+      // One byte more than allowed, so that an excess is detected.
       most = Math.max(most, canceled?.atBytes ?? Math.min(room.limit + GRACE_BYTES, this.#maxBytes) + 1)
     }
     this.#browser?.fileSizeLimit.set(isHeld ? most : null)
@@ -373,7 +374,7 @@ export class DownloadRecorder {
       this.#record(download, { sizeBytes, failure: null, artifactId, keepFailure })
     }
     await this.onEnded(guid, path, isKept)
-    // Left to the end of the session, they would fill the disk.
+    // If they were kept until the end of the session, they would fill the disk.
     for (const file of [path, `${path}${UNFINISHED}`]) {
       await rm(file, { force: true }).catch((error: unknown) =>
         this.#logger.warn({ err: error }, 'a downloaded file could not be removed'),
@@ -388,7 +389,7 @@ export class DownloadRecorder {
     return this.#recorder.keepFile({ kind: 'DOWNLOAD', name, contentType, pageId, open, room })
   }
 
-  /** One that the browser has not told of is not known by name or address: nothing can be said of it. */
+  /** A download that the browser has not reported has no known name or URL, and gets no entry. */
   #record(
     { begin }: Download,
     how: Pick<EntryData['DOWNLOAD'], 'sizeBytes' | 'failure' | 'artifactId' | 'keepFailure'>,

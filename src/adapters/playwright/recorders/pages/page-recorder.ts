@@ -5,7 +5,10 @@ import { cutText, cutUrl } from '../../cdp/protocol/cut-text.ts'
 import type { CrashReason } from '../../cdp/targets/crash-watch.ts'
 import type { TargetRegistry, TrackedPage } from '../../cdp/targets/target-registry.ts'
 
-/** Pages that open, navigate, crash and close. Navigations of frames are requests, no navigations of the page. */
+/**
+ * Pages that open, navigate, crash and close. Navigations of frames are recorded as requests, not as navigations of the
+ * page.
+ */
 export class PageRecorder {
   readonly #recorder: EventSink
 
@@ -14,7 +17,7 @@ export class PageRecorder {
     wire.on('Page.frameNavigated', ({ frame }, sessionId) => {
       const page = targets.speaker(sessionId)?.page
       if (page?.targetId !== frame.id) return
-      // A page that could not be loaded is told as the browser's own page of the error.
+      // For a page that could not be loaded, the browser reports its own error page.
       this.#navigated(page, frame.unreachableUrl || frame.url + (frame.urlFragment ?? ''), false)
       if (!frame.unreachableUrl && frame.url !== 'about:blank') this.#recorder.arrived(page.pageId!)
     })
