@@ -54,6 +54,8 @@ interface Asking {
 /** One target that waits until all who hold it have released it. */
 export class PausedTarget {
   readonly isPage: boolean
+  /** The page that stands still meanwhile; null: none does. */
+  readonly openerId: string | null
   /** On the clock of performance.now. */
   readonly since = performance.now()
   readonly #ground: HeldTargetGround
@@ -66,8 +68,9 @@ export class PausedTarget {
   #isOver = false
 
   /** `milliseconds`: for how long at most. */
-  constructor({ type, canAccessOpener }: TargetInfo, milliseconds: number, ground: HeldTargetGround) {
+  constructor({ type, canAccessOpener, openerId }: TargetInfo, milliseconds: number, ground: HeldTargetGround) {
     this.isPage = type === 'page'
+    this.openerId = canAccessOpener === true && openerId !== undefined ? openerId : null
     this.#ground = ground
     this.#isSilent = this.isPage && canAccessOpener !== true
     const late = () => {

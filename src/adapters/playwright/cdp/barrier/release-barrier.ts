@@ -145,6 +145,11 @@ export class ReleaseBarrier {
     return this.#freed.promise
   }
 
+  /** The same, where a popup of this page is held: the page stands still, or is about to. */
+  whenPopupsFree(targetId: string): Promise<void> | null {
+    return [...this.#held].some(({ openerId }) => openerId === targetId) ? this.whenFree() : null
+  }
+
   /** For how long, in milliseconds, a page has been held; 0: none is. */
   get heldMs(): number {
     const since = [...this.#held].filter(({ isPage }) => isPage).map((held) => held.since)
