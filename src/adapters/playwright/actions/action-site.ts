@@ -20,6 +20,8 @@ export interface ActionSite {
   readonly pages: PageDirectory
   /** Asks the page on the session of the protocol that is there already. */
   readonly ask: <M extends CdpMethod>(method: M, params: CdpParams<M>) => Promise<CdpResult<M>>
+  /** Null: no popup of the page is held. Else resolves when none is. */
+  readonly whenPopupsFree: () => Promise<void> | null
   readonly dialogs: Dialogs
   readonly holds: Holds
   /** What the log will show of the step, also when it fails. */

@@ -128,6 +128,7 @@ export class PageActions {
         deviceScaleFactor: this.#deviceScaleFactor,
         pages: this.#pages,
         ask: (method, params) => this.#ask(actedOn, method, params),
+        whenPopupsFree: () => this.#whenPopupsFree(actedOn),
         dialogs: this.#dialogs,
         holds: this.#wire.barrier,
         details,
@@ -195,6 +196,11 @@ export class PageActions {
       const subject = target === null ? null : describeTarget(target)
       return { observation: null, error: actionErrorOf(why, subject, DEFAULT_TIMEOUT_MS) }
     }
+  }
+
+  #whenPopupsFree(pageId: string | null): Promise<void> | null {
+    const targetId = pageId === null ? null : this.#targets.targetIdOf(pageId)
+    return targetId === null ? null : this.#wire.barrier.whenPopupsFree(targetId)
   }
 
   /** What the browser had told before the answer, such as a new page, is known by then. */

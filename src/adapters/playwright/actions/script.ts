@@ -22,7 +22,6 @@ const LEFT =
 /** Of what WRITE_RESULT has listed the types alone are of interest. */
 const SERIALIZED = { serialization: 'deep', maxDepth: 2 } as const
 const NOTHING = { value: null }
-
 export const evaluate: ActionHandler<ActionValues<'evaluate'>> = async (site, input) => {
   const { expression, arg, target, timeoutMs } = input
   using deadline = new Deadline(site.timeout)
@@ -36,7 +35,6 @@ export const evaluate: ActionHandler<ActionValues<'evaluate'>> = async (site, in
   throw new ActionFailure('TIMEOUT', await whyLate(site, timeoutMs))
 }
 
-/** Resolves once the page has answered after the script: one whose popup is held stands still only a moment after opening it. */
 async function resultOf(
   site: ActionSite,
   input: ActionValues<'evaluate'>,
@@ -44,14 +42,14 @@ async function resultOf(
 ): Promise<{ result: Json }> {
   // One that came too late for its own step leaves the objects of the next alone.
   const objectGroup = `tabwire-evaluate-${randomUUID()}`
-  const release = () => site.ask('Runtime.releaseObjectGroup', { objectGroup }).catch(() => undefined)
   try {
     const result = await written(site, input, nodeId, { userGesture: true, objectGroup })
-    await release()
+    // A page whose popup is held stands still only after the script that opened it, and what it answers in between is chance
+    // (measured). That the popup is held was told before the answer.
+    await site.whenPopupsFree()
     return { result }
-  } catch (error) {
-    void release()
-    throw error
+  } finally {
+    site.ask('Runtime.releaseObjectGroup', { objectGroup }).catch(() => undefined)
   }
 }
 

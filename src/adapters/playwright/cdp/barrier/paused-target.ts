@@ -61,6 +61,8 @@ interface Asking {
 /** A target that stays paused until all its holders have released it. */
 export class PausedTarget {
   readonly isPage: boolean
+  /** Target id of the opener, which is suspended meanwhile; null: there is none, or it is not suspended. */
+  readonly openerId: string | null
   /** On the clock of performance.now. */
   readonly since = performance.now()
   readonly #ground: HeldTargetGround
@@ -73,8 +75,9 @@ export class PausedTarget {
   #isOver = false
 
   /** `milliseconds`: the longest time to hold it. */
-  constructor({ type, canAccessOpener }: TargetInfo, milliseconds: number, ground: HeldTargetGround) {
+  constructor({ type, canAccessOpener, openerId }: TargetInfo, milliseconds: number, ground: HeldTargetGround) {
     this.isPage = type === 'page'
+    this.openerId = canAccessOpener === true && openerId !== undefined ? openerId : null
     this.#ground = ground
     this.#isSilent = this.isPage && canAccessOpener !== true
     const late = () => {

@@ -148,6 +148,11 @@ export class ReleaseBarrier {
     return this.#freed.promise
   }
 
+  /** The same, if a popup of this page is held: the page is suspended, or is about to be. */
+  whenPopupsFree(targetId: string): Promise<void> | null {
+    return [...this.#held].some(({ openerId }) => openerId === targetId) ? this.whenFree() : null
+  }
+
   /** Milliseconds for which a page has been held; 0: none is. */
   get heldMs(): number {
     const since = [...this.#held].filter(({ isPage }) => isPage).map((held) => held.since)
