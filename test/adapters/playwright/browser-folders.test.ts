@@ -47,7 +47,9 @@ describe.skipIf(!isRoot)('where the browser has a user of its own (only root giv
     const upload = { upload: { target: { css: '#file' }, artifactIds: ['a'] } }
     const files = [{ ...given, open: async () => Readable.from(['hello']) }]
     expect((await take(session, upload, { files })).error).toBeNull()
-    expect((await take(session, { extract: { target: { css: '#out' } } })).result).toBe('given.txt:text/plain:hello')
+    // The page reads the file asynchronously.
+    const shown = async () => (await take(session, { extract: { target: { css: '#out' } } })).result
+    await expect.poll(shown).toBe('given.txt:text/plain:hello')
 
     const [dir] = readdirSync(pool.directory).map((name) => join(pool.directory, name))
     // A video starts with the first frame of the page.
