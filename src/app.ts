@@ -36,6 +36,7 @@ import { listen, localUrl } from './listen.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { longStep } from './long-step.ts'
 import type { ArtifactStore } from './ports/artifact-store.ts'
+import type { Bus } from './ports/bus.ts'
 import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
 import type { ChatModel } from './ports/chat-model.ts'
 import type { EgressProxies } from './ports/egress.ts'
@@ -129,10 +130,10 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     browsing.status === 'fulfilled' ? opening.adopt(browsing.value, (opened) => opened.pool.close()) : null
   if (!store) throw (storage as PromiseRejectedResult).reason
   if (!browsers) throw (browsing as PromiseRejectedResult).reason
-  const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
+  const bus = opening.adopt(await openBus(config, logger), (opened) => opened.close())
 
   const { maxSessions, maxQueued, egress, captureBodies, redact } = config
-  const profiles = new Profiles(store, new ProfileCipher(directory.profileKey))
+  const profiles = new Profiles(store, new ProfileCipher(directory.profileKeys))
   const requireRoom = async () => {
     if (storesHere) await space.requireRoom()
   }
@@ -183,7 +184,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
         : 'The admin key in TABWIRE_API_KEY has been revoked: set another one.',
     )
   }
-  const signIn = new SignIn(apiKeys)
+  const signIn = new SignIn(apiKeys, directory.signingKeys)
   const days = { sessions: config.retentionDays, bodies: config.bodyRetentionDays }
   const retention = opening.adopt(new Retention(store, { artifacts, bodies }, days, logger), (opened) => opened.close())
   retention.start()
@@ -205,6 +206,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     },
     { silence: 'free disk space is unknown', problem: () => (storesHere ? space.problem : null) },
     { silence: 'the browser does not answer', problem: () => browsers.pool.notReady() },
+    { silence: 'NATS does not answer', problem: () => bus.problem, isMinor: true },
   ])
   const logs = new LogReader(store, bus, (sessionId) => sessions.handle(sessionId))
   const server = createServer({
@@ -285,8 +287,26 @@ export async function openStorage(
   }
 }
 
-// The libraries behind a model, a bucket and a provider of tokens take time and memory: they are loaded where one is
+// The libraries behind NATS, a model, a bucket and a provider of tokens take time and memory: they are loaded where one is
 // configured, and at the start, so that the first task or request does not wait for them.
+
+async function openBus({ cluster }: Config, logger: Logger): Promise<Bus> {
+  if (!cluster) return new InProcessBus()
+  const [{ openNatsBus }, { NatsRefused }] = await Promise.all([
+    import('./adapters/bus/nats-bus.ts'),
+    import('./adapters/bus/nats-connection.ts'),
+  ])
+  try {
+    return await openNatsBus(cluster.nats, logger)
+  } catch (error) {
+    if (!(error instanceof NatsRefused)) throw error
+    const where = cluster.nats.servers.join(', ')
+    throw new StartupFailed(
+      `NATS at ${where} cannot be used: ${error.message}. Set NATS_URL or TABWIRE_NATS_CREDENTIALS_FILE.`,
+      { cause: error },
+    )
+  }
+}
 
 async function openModel({ ai }: Config, logger: Logger): Promise<ChatModel | null> {
   if (!ai) return null

@@ -215,6 +215,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   'graphql-ws': ['server'],
   ws: ['server', 'bridge'],
   jose: ['adapters/oidc'],
+  '@nats-io/transport-node': ['adapters/bus'],
   socks: ['adapters/egress'],
   'eventsource-parser': ['client'],
 }

@@ -174,7 +174,8 @@ export interface Store {
    */
   deleteEndedBefore(time: number): Promise<boolean>
 
-  insertApiKey(record: ApiKeyRecord): Promise<void>
+  /** False: there is a key of this id. */
+  insertApiKey(record: ApiKeyRecord): Promise<boolean>
   findApiKeyByHash(secretHash: string): Promise<ApiKeyRecord | null>
   findApiKey(id: string): Promise<ApiKeyRecord | null>
   /** Those of them that there are, in any order. */

@@ -3,6 +3,7 @@ import { owned } from '../../fault-owner.ts'
 
 /** The bus of one process: a table of listeners. */
 export class InProcessBus implements Bus {
+  readonly problem = null
   readonly #listeners = new Map<string, Set<() => void>>()
 
   publish(sessionId: string): void {
@@ -21,6 +22,11 @@ export class InProcessBus implements Bus {
       listeners.delete(own)
       if (listeners.size === 0 && this.#listeners.get(sessionId) === listeners) this.#listeners.delete(sessionId)
     }
+  }
+
+  /** Wakes the followers of every session. */
+  publishAll(): void {
+    for (const sessionId of [...this.#listeners.keys()]) this.publish(sessionId)
   }
 
   async close(): Promise<void> {
