@@ -69,7 +69,7 @@ export interface NatsConfig {
 }
 
 /** What several machines share that work as one. */
-export interface ClusterConfig {
+interface ClusterConfig {
   nats: NatsConfig
   /** Keys are derived from the first; those of all of them are accepted. */
   secrets: readonly string[]

@@ -55,7 +55,7 @@ describe('a bus of NATS', () => {
       await expect.poll(() => follower.woken).toBeGreaterThan(0)
 
       if (how === 'stopped') await server.stop()
-      else server.freeze()
+      else await server.freeze()
       await expect.poll(() => [one.problem, other.problem]).toEqual(Array(2).fill(expect.stringMatching(/^NATS /)))
       one.publish(sessionId)
       const duringOutage = follow(other, sessionId)
@@ -83,7 +83,7 @@ describe('a bus of NATS', () => {
 
   test('opens where a server accepts and stays silent, and can be closed meanwhile', async () => {
     const server = await start()
-    server.freeze()
+    await server.freeze()
     const bus = await openNatsBus(natsConfig(server), silent, { ...TIMING, connectMs: 100 })
     expect(bus.problem).toMatch(/^NATS is not connected/)
     await bus.close()
@@ -93,7 +93,7 @@ describe('a bus of NATS', () => {
   test('publishing while a server stands still costs no memory beyond the sessions', async () => {
     const server = await start()
     const one = own(await openNatsBus(natsConfig(server), silent, { ...TIMING, pingMs: 600_000 }))
-    server.freeze()
+    await server.freeze()
     const sessionIds = Array.from({ length: 100 }, () => randomUUID())
     const before = process.memoryUsage().heapUsed
     for (let round = 0; round < 20_000; round += 1) for (const sessionId of sessionIds) one.publish(sessionId)

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { NatsConfig } from '../../src/config.ts'
+import { freezeProcesses } from './freeze-process.ts'
 
 /** A nats-server of a test. */
 export interface TestNats {
@@ -16,7 +17,7 @@ export interface TestNats {
   stop(): Promise<void>
   start(): Promise<void>
   /** The process stands still: its connections stay and nothing is answered, until `thaw`. */
-  freeze(): void
+  freeze(): Promise<void>
   thaw(): void
   close(): Promise<void>
 }
@@ -58,7 +59,7 @@ export async function startNats(lines: readonly string[] = []): Promise<TestNats
     address: `127.0.0.1:${port}`,
     start,
     stop,
-    freeze: () => void server?.kill('SIGSTOP'),
+    freeze: () => freezeProcesses(server!.pid!),
     thaw: () => void server?.kill('SIGCONT'),
     close: async () => {
       await stop()

@@ -24,11 +24,6 @@ export class InProcessBus implements Bus {
     }
   }
 
-  /** Wakes the followers of every session. */
-  publishAll(): void {
-    for (const sessionId of [...this.#listeners.keys()]) this.publish(sessionId)
-  }
-
   async close(): Promise<void> {
     this.#listeners.clear()
   }

@@ -47,7 +47,7 @@ class NatsBus implements Bus {
   #sending: Promise<void> | null = null
   /** Followers that subscribed since the last confirmation. */
   #unconfirmed = new Set<string>()
-  #confirming: Promise<void> | null = null
+  #isConfirming = false
   #isClosing = false
 
   constructor(config: NatsConfig, logger: Logger, timing?: Partial<NatsTiming>) {
@@ -108,7 +108,7 @@ class NatsBus implements Bus {
     }
     followed.subscription = ownedBy(this.#link, () => connection.subscribe(`${SUBJECT}${sessionId}`, { callback }))
     this.#unconfirmed.add(sessionId)
-    this.#confirming ??= unowned(() => this.#confirmAll(connection)).finally(() => (this.#confirming = null))
+    if (!this.#isConfirming) void unowned(() => this.#confirmAll(connection))
   }
 
   /**
@@ -116,12 +116,17 @@ class NatsBus implements Bus {
    * may arrive later: what was published in between is made up for by a wake-up once NATS has confirmed. Never rejects.
    */
   async #confirmAll(connection: NatsConnection): Promise<void> {
+    this.#isConfirming = true
     while (this.#unconfirmed.size > 0 && !connection.isClosed()) {
       const sessionIds = this.#unconfirmed
       this.#unconfirmed = new Set()
-      if (!(await this.#flush(connection))) return
+      if (!(await this.#flush(connection))) break
       for (const sessionId of sessionIds) if (this.#followed.has(sessionId)) this.#limiter.wake(sessionId)
     }
+    this.#isConfirming = false
+    // Of a newer connection.
+    const { current } = this.#link
+    if (this.#unconfirmed.size > 0 && current && current !== connection) await this.#confirmAll(current)
   }
 
   #send(): void {
