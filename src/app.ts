@@ -1,12 +1,15 @@
 import { statfs } from 'node:fs/promises'
-import { join } from 'node:path'
-import { openDiskArtifactStore } from './adapters/artifacts/disk.ts'
-import { InProcessBus } from './adapters/bus/in-process.ts'
 import { WorkerSchemas } from './adapters/json-schema/worker-schemas.ts'
 import { WorkerEgress } from './adapters/egress/worker-egress.ts'
-import type { BrowserPoolOptions } from './adapters/playwright/session/browser-pool.ts'
-import type { DatabaseEnvironment } from './adapters/postgres/open-database.ts'
-import { isLoopback, type Config, type OidcConfig } from './config.ts'
+import type { Config } from './config.ts'
+import {
+  openArtifactStore,
+  openBrowsers,
+  openBus,
+  openModel,
+  openStorage,
+  openVerifier,
+} from './configured-adapters.ts'
 import { openDataDirectory, type DataDirectory } from './data-directory.ts'
 import { AgentTasks } from './domain/tasks/agent-tasks.ts'
 import { Authenticator } from './domain/access/authenticator.ts'
@@ -17,6 +20,7 @@ import { LinkedBodies } from './domain/bodies/linked-bodies.ts'
 import { BodyCipher } from './domain/bodies/body-cipher.ts'
 import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
 import { KeyWatch } from './domain/keys/key-watch.ts'
+import type { FollowerTiming } from './domain/log/log-follower.ts'
 import { LogReader } from './domain/log/log-reader.ts'
 import type { SessionDeadlines } from './domain/session/browser-lease.ts'
 import { OrphanedSessions } from './domain/local/orphaned-sessions.ts'
@@ -35,11 +39,6 @@ import { Uploads } from './domain/links/uploads.ts'
 import { listen, localUrl } from './listen.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { longStep } from './long-step.ts'
-import type { ArtifactStore } from './ports/artifact-store.ts'
-import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
-import type { ChatModel } from './ports/chat-model.ts'
-import type { EgressProxies } from './ports/egress.ts'
-import type { Store } from './ports/store.ts'
 import type { Server } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
@@ -68,6 +67,7 @@ export interface AppOptions {
   spaceMarks?: SpaceMarks
   deadlines?: Partial<SessionDeadlines> | undefined
   bodyWaitMs?: number | undefined
+  followerTiming?: FollowerTiming | undefined
 }
 
 /** Of the ten seconds that a graceful shutdown may take, sessions may use these to end and to commit their logs, … */
@@ -129,10 +129,10 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     browsing.status === 'fulfilled' ? opening.adopt(browsing.value, (opened) => opened.pool.close()) : null
   if (!store) throw (storage as PromiseRejectedResult).reason
   if (!browsers) throw (browsing as PromiseRejectedResult).reason
-  const bus = opening.adopt(new InProcessBus(), (opened) => opened.close())
+  const bus = opening.adopt(await openBus(config, logger), (opened) => opened.close())
 
   const { maxSessions, maxQueued, egress, captureBodies, redact } = config
-  const profiles = new Profiles(store, new ProfileCipher(directory.profileKey))
+  const profiles = new Profiles(store, new ProfileCipher(directory.profileKeys))
   const requireRoom = async () => {
     if (storesHere) await space.requireRoom()
   }
@@ -183,7 +183,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
         : 'The admin key in TABWIRE_API_KEY has been revoked: set another one.',
     )
   }
-  const signIn = new SignIn(apiKeys)
+  const signIn = new SignIn(apiKeys, directory.signingKeys)
   const days = { sessions: config.retentionDays, bodies: config.bodyRetentionDays }
   const retention = opening.adopt(new Retention(store, { artifacts, bodies }, days, logger), (opened) => opened.close())
   retention.start()
@@ -205,8 +205,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     },
     { silence: 'free disk space is unknown', problem: () => (storesHere ? space.problem : null) },
     { silence: 'the browser does not answer', problem: () => browsers.pool.notReady() },
+    { silence: 'NATS does not answer', problem: () => bus.problem, isMinor: true },
   ])
-  const logs = new LogReader(store, bus, (sessionId) => sessions.handle(sessionId))
+  const logs = new LogReader(store, bus, (sessionId) => sessions.handle(sessionId), options.followerTiming)
   const server = createServer({
     config,
     sessions,
@@ -267,56 +268,6 @@ async function endOrphans(
   return own.count + left.count
 }
 
-/** Opens the database and brings it up to date: for the server, and for commands that need nothing else. */
-export async function openStorage(
-  config: Config,
-  logger: Logger,
-  hooks: Pick<DatabaseEnvironment, 'onLost' | 'hasRoom' | 'onStarting'> = {},
-): Promise<Store> {
-  const [{ openStore }, { DatabaseUnusable }] = await Promise.all([
-    import('./adapters/postgres/store.ts'),
-    import('./adapters/postgres/open-database.ts'),
-  ])
-  try {
-    return await openStore(config.database, { dataDir: config.dataDir, logger, ...hooks })
-  } catch (error) {
-    if (error instanceof DatabaseUnusable) throw new StartupFailed(error.message, { cause: error })
-    throw error
-  }
-}
-
-// The libraries behind a model, a bucket and a provider of tokens take time and memory: they are loaded where one is
-// configured, and at the start, so that the first task or request does not wait for them.
-
-async function openModel({ ai }: Config, logger: Logger): Promise<ChatModel | null> {
-  if (!ai) return null
-  const { createChatModel } = await import('./adapters/chat-model/ai-sdk.ts')
-  return createChatModel(ai, logger)
-}
-
-async function openVerifier(config: OidcConfig, logger: Logger) {
-  const { OidcVerifier } = await import('./adapters/oidc/oidc-verifier.ts')
-  return new OidcVerifier(config, logger)
-}
-
-async function openArtifactStore(config: Config, dataDir: string, logger: Logger): Promise<ArtifactStore> {
-  const { artifacts } = config
-  try {
-    switch (artifacts.kind) {
-      case 'disk':
-        return await openDiskArtifactStore(join(dataDir, 'artifacts'))
-      case 's3': {
-        const { openS3ArtifactStore } = await import('./adapters/artifacts/s3.ts')
-        return await openS3ArtifactStore(artifacts, logger)
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof Error) || !/^(Storage|Artifact)/.test(error.name)) throw error
-    const where = artifacts.kind === 's3' ? `the bucket ${artifacts.bucket}` : join(dataDir, 'artifacts')
-    throw new StartupFailed(`Artifacts cannot be kept in ${where}: ${error.message}.`, { cause: error })
-  }
-}
-
 /** Brings the database up to date and closes it again. */
 export async function migrateDatabase(config: Config, logger: Logger): Promise<void> {
   const store = await openStorage(config, logger)
@@ -341,55 +292,6 @@ async function closeAll(
     await resources.disposeAsync()
   }
 }
-
-/**
- * The pool, and what people must be told about it. Without a sandbox a page that breaks out of the browser has the
- * rights of its user: a warning while only this machine can reach the server, and no start where others can.
- */
-async function openBrowsers(
-  config: Config,
-  machineId: string,
-  proxies: EgressProxies,
-  logger: Logger,
-  hooks: Pick<BrowserPoolOptions, 'onLaunching' | 'bodyWaitMs'>,
-): Promise<{ pool: BrowserPool; warnings: string[]; traceViewerDir: string }> {
-  const [{ findBrowserExecutable }, { createBrowserPool }, { BrowserWays }, { traceViewerFolder }] = await Promise.all([
-    import('./adapters/playwright/launch/browser-executable.ts'),
-    import('./adapters/playwright/session/browser-pool.ts'),
-    import('./adapters/playwright/launch/browser-ways.ts'),
-    import('./adapters/playwright/library/playwright-files.ts'),
-  ])
-  const ways = new BrowserWays(proxies, config.egress.mode !== 'OPEN')
-  try {
-    const { browserSandbox: sandbox, warmBrowsers: warm } = config
-    const executable = findBrowserExecutable(config.browserPath)
-    const { tempDir: tempRoot, tempLimitBytes } = config
-    const pool = await createBrowserPool({
-      executable,
-      sandbox,
-      warm,
-      tempRoot,
-      tempLimitBytes,
-      machineId,
-      ways,
-      logger,
-      ...hooks,
-    })
-    const problem = pool.sandboxProblem
-    if (problem && !isLoopback(config.host)) {
-      await pool.close()
-      throw new StartupFailed(
-        `${sentence(problem)} It does not start so on ${config.host}: mend that, or set TABWIRE_BROWSER_SANDBOX=off if you accept it.`,
-      )
-    }
-    return { pool, warnings: problem ? [sentence(problem)] : [], traceViewerDir: traceViewerFolder() }
-  } catch (error) {
-    if (error instanceof BrowserLaunchFailed) throw new StartupFailed(sentence(error.message), { cause: error })
-    throw error
-  }
-}
-
-const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
 
 const UNUSABLE_ARTIFACTS = 'the artifact store cannot be used'
 

@@ -1,3 +1,4 @@
+import { hkdfSync } from 'node:crypto'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
@@ -54,6 +55,26 @@ export interface OidcConfig {
   audience: string
 }
 
+/** How NATS is reached. */
+export interface NatsConfig {
+  /** host:port */
+  servers: readonly string[]
+  user: string | null
+  password: string | null
+  token: string | null
+  /** Absolute path of a file with a JWT and its seed, as NATS's own tools write it. */
+  credentialsFile: string | null
+  /** Null: as the server wants it. Else TLS or nothing; absolute paths, null where there is no file. */
+  tls: { caFile: string | null; certFile: string | null; keyFile: string | null } | null
+}
+
+/** What several machines share that work as one. */
+interface ClusterConfig {
+  nats: NatsConfig
+  /** Keys are derived from the first; those of all of them are accepted. */
+  secrets: readonly string[]
+}
+
 export type SandboxMode = 'auto' | 'on' | 'off'
 
 export interface Config {
@@ -67,6 +88,8 @@ export interface Config {
   /** Bytes that the browsers of all sessions together may take there. */
   tempLimitBytes: number
   database: DatabaseConfig
+  /** Null: this machine works alone. */
+  cluster: ClusterConfig | null
   /** The first admin key; null: generated once and kept in `<data dir>/api-key`. */
   apiKey: string | null
   /** Origin (and path prefix) people and clients reach the server under; null: http://<host>:<port>. */
@@ -97,8 +120,8 @@ export interface Config {
   artifactQuotaBytes: number
   /** Secrets that sign links, the first for new ones; null: made once, kept in `<data dir>/signing-keys`. */
   signingKeys: readonly string[] | null
-  /** What profiles are encrypted with; null: made once, kept in `<data dir>/profile-key`. */
-  profileKey: string | null
+  /** What profiles are encrypted with, the first for new ones; null: made once, kept in `<data dir>/profile-key`. */
+  profileKeys: readonly string[] | null
   /** Null: tasks are AI_NOT_CONFIGURED. */
   ai: AiConfig | null
   /** Null: API keys alone authenticate. */
@@ -146,7 +169,57 @@ function problemsTogether(value: z.output<typeof environment>): string[] {
   if (!value.TABWIRE_OIDC_ISSUER !== !value.TABWIRE_OIDC_AUDIENCE) {
     problems.push('TABWIRE_OIDC_ISSUER and TABWIRE_OIDC_AUDIENCE must be set together')
   }
+  return [...problems, ...problemsOfCluster(value)]
+}
+
+/** A cluster that misses a part would lose what its machines do not share. */
+function problemsOfCluster(value: z.output<typeof environment>): string[] {
+  const problems: string[] = []
+  if (value.NATS_URL) {
+    if (!value.DATABASE_URL) {
+      problems.push('DATABASE_URL must be set with NATS_URL: several machines share one PostgreSQL')
+    }
+    if (!value.TABWIRE_S3_BUCKET) {
+      problems.push(
+        'TABWIRE_S3_BUCKET must be set with NATS_URL: artifacts and bodies on the disk of one machine are out of reach of the others',
+      )
+    }
+    if (!value.TABWIRE_CLUSTER_SECRET) {
+      problems.push(
+        'TABWIRE_CLUSTER_SECRET must be set with NATS_URL, to the same value on every machine: the keys of links, profiles and bodies are derived from it',
+      )
+    }
+  } else {
+    const alone = CONFIG_VARIABLES.filter(
+      (name) => /^TABWIRE_(NATS|CLUSTER)_/.test(name) && value[name as keyof typeof value] !== undefined,
+    )
+    problems.push(...alone.map((name) => `NATS_URL must be set with ${name}`))
+  }
+  if (!value.TABWIRE_NATS_CERT_FILE !== !value.TABWIRE_NATS_KEY_FILE) {
+    problems.push('TABWIRE_NATS_CERT_FILE and TABWIRE_NATS_KEY_FILE must be set together')
+  }
+  if (value.TABWIRE_NATS_CREDENTIALS_FILE && (value.NATS_URL?.user ?? value.NATS_URL?.token ?? null) !== null) {
+    problems.push('TABWIRE_NATS_CREDENTIALS_FILE cannot be set with credentials in NATS_URL')
+  }
   return problems
+}
+
+function clusterOf(value: z.output<typeof environment>): ClusterConfig | null {
+  if (!value.NATS_URL || !value.TABWIRE_CLUSTER_SECRET) return null
+  const { isTls, ...servers } = value.NATS_URL
+  const caFile = value.TABWIRE_NATS_CA_FILE ?? null
+  const certFile = value.TABWIRE_NATS_CERT_FILE ?? null
+  const keyFile = value.TABWIRE_NATS_KEY_FILE ?? null
+  const tls = isTls || caFile !== null || certFile !== null ? { caFile, certFile, keyFile } : null
+  const credentialsFile = value.TABWIRE_NATS_CREDENTIALS_FILE ?? null
+  return { nats: { ...servers, credentialsFile, tls }, secrets: value.TABWIRE_CLUSTER_SECRET }
+}
+
+/** The same on every machine of a cluster, one for each of its secrets. Null: there is no cluster. */
+function derivedKeys(value: z.output<typeof environment>, purpose: 'links' | 'profiles' | 'bodies'): string[] | null {
+  const secrets = value.TABWIRE_CLUSTER_SECRET ?? null
+  const derive = (secret: string) => hkdfSync('sha256', secret, '', `tabwire cluster ${purpose}`, 32)
+  return secrets && secrets.map((secret) => Buffer.from(derive(secret)).toString('base64url'))
 }
 
 function artifactsOf(value: z.output<typeof environment>): ArtifactsConfig {
@@ -209,7 +282,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
       parsed.error.issues.map((issue) => {
         const name = issue.path.join('.')
         // A key is never echoed; nor is a database URL, whose password it would show.
-        const shown = /KEY|URL/.test(name) ? '' : ` (it is ${JSON.stringify(given[name])})`
+        const shown = /KEY|URL|SECRET/.test(name) ? '' : ` (it is ${JSON.stringify(given[name])})`
         return `${name} ${issue.message}${shown}`
       }),
     )
@@ -224,6 +297,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     tempDir: value.TABWIRE_TEMP_DIR ?? tmpdir(),
     tempLimitBytes: value.TABWIRE_TEMP_LIMIT_MB * 1024 * 1024,
     database: value.DATABASE_URL ? { kind: 'server', url: value.DATABASE_URL } : { kind: 'embedded' },
+    cluster: clusterOf(value),
     apiKey: value.TABWIRE_API_KEY ?? null,
     publicUrl: value.TABWIRE_PUBLIC_URL ?? null,
     trustedProxies: value.TABWIRE_TRUSTED_PROXIES,
@@ -239,10 +313,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     artifactQuotaBytes: value.TABWIRE_ARTIFACT_QUOTA_MB * 1024 * 1024,
     captureBodies: value.TABWIRE_CAPTURE_BODIES,
     bodyRetentionDays: value.TABWIRE_BODY_RETENTION_DAYS,
-    bodyKeys: value.TABWIRE_BODY_KEY ?? null,
+    bodyKeys: value.TABWIRE_BODY_KEY ?? derivedKeys(value, 'bodies'),
     redact: value.TABWIRE_REDACT,
-    signingKeys: value.TABWIRE_SIGNING_KEYS ?? null,
-    profileKey: value.TABWIRE_PROFILE_KEY ?? null,
+    signingKeys: value.TABWIRE_SIGNING_KEYS ?? derivedKeys(value, 'links'),
+    profileKeys: value.TABWIRE_PROFILE_KEY ? [value.TABWIRE_PROFILE_KEY] : derivedKeys(value, 'profiles'),
     ai: aiOf(value),
     oidc:
       value.TABWIRE_OIDC_ISSUER && value.TABWIRE_OIDC_AUDIENCE

@@ -24,8 +24,8 @@ export interface DataDirectory {
   readonly adminKey: AdminKey
   /** Current secrets for signing links: the first signs, all of them verify. */
   readonly signingKeys: () => readonly string[]
-  /** The encryption key of profiles. */
-  readonly profileKey: string
+  /** Secrets for encrypting profiles: the first encrypts, all of them decrypt. */
+  readonly profileKeys: readonly string[]
   /** Records the URL of this process's server for other processes. */
   readonly announce: (url: string) => Promise<void>
   readonly close: () => Promise<void>
@@ -34,10 +34,10 @@ export interface DataDirectory {
 /** Values from the environment; null: generated once and stored in the directory. */
 export interface GivenSecrets {
   signingKeys: readonly string[] | null
-  profileKey: string | null
+  profileKeys: readonly string[] | null
 }
 
-const NO_SECRETS: GivenSecrets = { signingKeys: null, profileKey: null }
+const NO_SECRETS: GivenSecrets = { signingKeys: null, profileKeys: null }
 
 const SECRET = /^[\x21-\x7e]{16,256}$/
 
@@ -64,10 +64,10 @@ export async function openDataDirectory(
     const adminKey = givenKey ? { secret: givenKey, file: null } : await keepAdminKey(path)
     const { signingKeys: givenSigningKeys } = given
     const signingKeys = givenSigningKeys ? () => givenSigningKeys : await openSigningKeys(path)
-    const profileKey = given.profileKey ?? (await keepSecret(join(path, 'profile-key')))
+    const profileKeys = given.profileKeys ?? [await keepSecret(join(path, 'profile-key'))]
     const { announce } = lock
     const close = () => releaseBoth(identity, lock)
-    return { path, machineId, copiedFrom, adminKey, signingKeys, profileKey, announce, close }
+    return { path, machineId, copiedFrom, adminKey, signingKeys, profileKeys, announce, close }
   } catch (error) {
     await releaseBoth(identity, lock)
     throw explain(path, error)

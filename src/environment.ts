@@ -55,6 +55,57 @@ function readHostRules(text: string, context: z.RefinementCtx): HostRule[] {
     })
 }
 
+/** As NATS itself writes them; a user without a password is a token. */
+function readNatsUrls(text: string, context: z.RefinementCtx): NatsServers {
+  const urls = text.split(',').map((url) => URL.parse(url.trim()))
+  const isServer = (url: URL | null): url is URL =>
+    url !== null &&
+    ['nats:', 'tls:'].includes(url.protocol) &&
+    url.hostname !== '' &&
+    ['', '/'].includes(url.pathname) &&
+    url.search + url.hash === '' &&
+    decoded(url.username) !== null &&
+    decoded(url.password) !== null
+  const first = urls[0]
+  if (!urls.every(isServer) || !first) {
+    context.addIssue({ code: 'custom', message: 'must be nats:// or tls:// URLs, with commas between' })
+    return z.NEVER
+  }
+  const isLike = (one: URL, member: 'protocol' | 'username' | 'password') => one[member] === first[member]
+  if (!urls.every((url) => isLike(url, 'protocol') && isLike(url, 'username') && isLike(url, 'password'))) {
+    context.addIssue({ code: 'custom', message: 'must have the same protocol and credentials in each of its URLs' })
+    return z.NEVER
+  }
+  const name = decoded(first.username) || null
+  const password = decoded(first.password) || null
+  return {
+    servers: urls.map(({ hostname, port }) => `${hostname}:${port || NATS_PORT}`),
+    user: password === null ? null : name,
+    password,
+    token: password === null ? name : null,
+    isTls: first.protocol === 'tls:',
+  }
+}
+
+/** Null: it cannot be decoded. */
+function decoded(component: string): string | null {
+  try {
+    return decodeURIComponent(component)
+  } catch {
+    return null
+  }
+}
+
+const NATS_PORT = 4222
+
+interface NatsServers {
+  servers: string[]
+  user: string | null
+  password: string | null
+  token: string | null
+  isTls: boolean
+}
+
 const prices = z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) }))
 
 function readPrices(text: string, context: z.RefinementCtx): z.output<typeof prices> {
@@ -87,6 +138,8 @@ function readRedaction(text: string, context: z.RefinementCtx): RedactionRules {
   return z.NEVER
 }
 
+const file = z.string().transform((value) => resolve(value))
+
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -115,6 +168,19 @@ export const environment = z.object({
   DATABASE_URL: z
     .string()
     .refine(isUrlOf(['postgres:', 'postgresql:']), 'must be a postgres:// URL')
+    .optional(),
+  NATS_URL: z.string().transform(readNatsUrls).optional(),
+  TABWIRE_NATS_CREDENTIALS_FILE: file.optional(),
+  TABWIRE_NATS_CA_FILE: file.optional(),
+  TABWIRE_NATS_CERT_FILE: file.optional(),
+  TABWIRE_NATS_KEY_FILE: file.optional(),
+  TABWIRE_CLUSTER_SECRET: z
+    .string()
+    .regex(
+      /^[\x21-\x2b\x2d-\x7e]{32,256}(,[\x21-\x2b\x2d-\x7e]{32,256})*$/,
+      'must be secrets of 32 to 256 printable ASCII characters, with commas between',
+    )
+    .transform((value) => value.split(','))
     .optional(),
   TABWIRE_API_KEY: z
     .string()

@@ -57,27 +57,33 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'listen.ts': ['server', ...COMMON],
   'long-step.ts': [],
+  'configured-adapters.ts': [
+    'ports',
+    'adapters/artifacts',
+    'adapters/bus',
+    'adapters/chat-model',
+    'adapters/oidc',
+    'adapters/playwright',
+    'adapters/postgres',
+    ...COMMON,
+  ],
   'app.ts': [
+    'configured-adapters.ts',
     'listen.ts',
     'long-step.ts',
     'server',
     'schema',
     'domain',
     'ports',
-    'adapters/artifacts',
-    'adapters/bus',
-    'adapters/chat-model',
     'adapters/egress',
     'adapters/json-schema',
-    'adapters/oidc',
-    'adapters/playwright',
-    'adapters/postgres',
     'data-directory.ts',
     'data-directory-lock.ts',
     ...COMMON,
   ],
   commands: [
     'app.ts',
+    'configured-adapters.ts',
     ASYNC,
     'bridge',
     'schema',
@@ -215,6 +221,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   'graphql-ws': ['server'],
   ws: ['server', 'bridge'],
   jose: ['adapters/oidc'],
+  '@nats-io/transport-node': ['adapters/bus'],
   socks: ['adapters/egress'],
   'eventsource-parser': ['client'],
 }
@@ -305,11 +312,13 @@ describe('imports', () => {
     expect(outside).toEqual([])
   })
 
-  test('only app.ts names adapters', () => {
+  test('only app.ts and configured-adapters.ts name adapters', () => {
     const naming = sources
       .filter(({ module }) => !module.startsWith('adapters/'))
       .filter(({ local }) => local.some(({ specifier }) => specifier.startsWith('adapters/')))
-    expect(naming.map(({ path }) => path).filter((path) => path !== 'app.ts')).toEqual([])
+    expect(
+      naming.map(({ path }) => path).filter((path) => !['app.ts', 'configured-adapters.ts'].includes(path)),
+    ).toEqual([])
   })
 
   test('each technology is known in its own module only', () => {

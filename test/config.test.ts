@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { serve } from '../src/commands/serve.ts'
 import { CONFIG_VARIABLES, ConfigInvalid, loadConfig, type Config } from '../src/config.ts'
 import { environment } from '../src/environment.ts'
+import { ACCEPTED_CLUSTERS, REFUSED_CLUSTERS } from './support/cluster-environments.ts'
 
 const DEFAULTS: Config = {
   host: '127.0.0.1',
@@ -14,6 +15,7 @@ const DEFAULTS: Config = {
   tempDir: tmpdir(),
   tempLimitBytes: 8_192 * 1024 * 1024,
   database: { kind: 'embedded' },
+  cluster: null,
   apiKey: null,
   publicUrl: null,
   trustedProxies: [],
@@ -37,7 +39,7 @@ const DEFAULTS: Config = {
     patterns: [],
   },
   signingKeys: null,
-  profileKey: null,
+  profileKeys: null,
   ai: null,
   oidc: null,
   logLevel: 'info',
@@ -116,7 +118,7 @@ describe('accepts', () => {
     [{ TABWIRE_ARTIFACT_QUOTA_MB: '1' }, { artifactQuotaBytes: 1_048_576 }],
     [{ TABWIRE_SIGNING_KEYS: SECRET }, { signingKeys: [SECRET] }],
     [{ TABWIRE_SIGNING_KEYS: `${SECRET},${SECRET}2` }, { signingKeys: [SECRET, `${SECRET}2`] }],
-    [{ TABWIRE_PROFILE_KEY: SECRET }, { profileKey: SECRET }],
+    [{ TABWIRE_PROFILE_KEY: SECRET }, { profileKeys: [SECRET] }],
     [{ TABWIRE_CAPTURE_BODIES: 'text' }, { captureBodies: 'TEXT' }],
     [{ TABWIRE_CAPTURE_BODIES: 'NONE' }, { captureBodies: 'NONE' }],
     [{ TABWIRE_BODY_RETENTION_DAYS: '7' }, { bodyRetentionDays: 7 }],
@@ -181,6 +183,7 @@ describe('accepts', () => {
         },
       },
     ],
+    ...ACCEPTED_CLUSTERS,
     // Compose files and shells produce empty or padded variables.
     [{ PORT: '', DATABASE_URL: '', TABWIRE_API_KEY: ' ', TABWIRE_LOG_LEVEL: '' }, {}],
     [{ PORT: ' 4001 ' }, { port: 4001 }],
@@ -287,6 +290,7 @@ describe('refuses', () => {
       { TABWIRE_PROFILE_KEY: 'short' },
       'TABWIRE_PROFILE_KEY must be 32 to 256 printable ASCII characters without spaces',
     ],
+    ...REFUSED_CLUSTERS,
     [{ TABWIRE_S3_BUCKET: 'No Bucket' }, 'TABWIRE_S3_BUCKET must be the name of a bucket (it is "No Bucket")'],
     [
       { TABWIRE_S3_BUCKET: 'tabwire', TABWIRE_S3_ENDPOINT: 'minio:9000' },

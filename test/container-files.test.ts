@@ -66,7 +66,9 @@ describe('docker-compose.yml', () => {
 
   test('hands on every variable of the app, but for paths, which the image has fixed', () => {
     const fixed = ['TABWIRE_DATA_DIR', 'TABWIRE_TEMP_DIR', 'TABWIRE_BROWSER_PATH']
-    const handedOn = CONFIG_VARIABLES.filter((name) => !fixed.includes(name))
+    // Files of the operator's, which have to be mounted first.
+    const isFile = (name: string) => /^TABWIRE_NATS_.*_FILE$/.test(name)
+    const handedOn = CONFIG_VARIABLES.filter((name) => !fixed.includes(name) && !isFile(name))
     expect(Object.keys(app.environment).toSorted()).toEqual(handedOn.toSorted())
     const ofCompose = ['HOST', 'PORT', 'DATABASE_URL', 'TABWIRE_BROWSER_SANDBOX']
     for (const name of handedOn.filter((one) => !ofCompose.includes(one))) {

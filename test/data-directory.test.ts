@@ -85,15 +85,15 @@ describe('what it keeps', () => {
 
   test('keys that sign links and the key of profiles, unless they are given', async () => {
     const first = await openDataDirectory(path, null)
-    const kept = [first.signingKeys(), first.profileKey]
-    expect(kept).toEqual([[expect.stringMatching(/^[\w-]{43}$/)], expect.stringMatching(/^[\w-]{43}$/)])
+    const kept = [first.signingKeys(), first.profileKeys]
+    expect(kept).toEqual([[expect.stringMatching(/^[\w-]{43}$/)], [expect.stringMatching(/^[\w-]{43}$/)]])
     expect([modeOf(join(path, 'signing-keys')), modeOf(join(path, 'profile-key'))]).toEqual([0o600, 0o600])
     await first.close()
     const second = await openDataDirectory(path, null)
-    expect([second.signingKeys(), second.profileKey]).toEqual(kept)
+    expect([second.signingKeys(), second.profileKeys]).toEqual(kept)
     await second.close()
-    const given = await openDataDirectory(path, null, { signingKeys: ['one', 'two'], profileKey: 'three' })
-    expect([given.signingKeys(), given.profileKey]).toEqual([['one', 'two'], 'three'])
+    const given = await openDataDirectory(path, null, { signingKeys: ['one', 'two'], profileKeys: ['three'] })
+    expect([given.signingKeys(), given.profileKeys]).toEqual([['one', 'two'], ['three']])
     await given.close()
   })
 

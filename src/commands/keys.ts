@@ -109,7 +109,7 @@ async function withKeyRing<T>(work: (keys: KeyAdmin) => Promise<T>): Promise<T> 
   const logger = createLogger(config.logLevel === 'silent' ? 'silent' : 'warn')
   try {
     return await withDataDirectoryLocked(config, async () => {
-      const { openStorage } = await import('../app.ts')
+      const { openStorage } = await import('../configured-adapters.ts')
       const store = await openStorage(config, logger)
       try {
         return await work(keysInDatabase(store, logger))

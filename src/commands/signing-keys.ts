@@ -21,6 +21,9 @@ the others there instead, and restart the server.`,
   async run(args) {
     const { values } = readOptions(args, { 'drop-old': { type: 'boolean', default: false } })
     const config = loadConfig(process.env)
+    if (config.cluster && !process.env['TABWIRE_SIGNING_KEYS']) {
+      throw new StartupFailed('The keys are derived from TABWIRE_CLUSTER_SECRET: put a new secret before it there.')
+    }
     if (config.signingKeys) {
       throw new StartupFailed('The keys are those in TABWIRE_SIGNING_KEYS: put the new one before them there.')
     }

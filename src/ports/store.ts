@@ -178,7 +178,8 @@ export interface Store {
    */
   deleteEndedBefore(time: number): Promise<boolean>
 
-  insertApiKey(record: ApiKeyRecord): Promise<void>
+  /** False: there is a key of this id. */
+  insertApiKey(record: ApiKeyRecord): Promise<boolean>
   findApiKeyByHash(secretHash: string): Promise<ApiKeyRecord | null>
   findApiKey(id: string): Promise<ApiKeyRecord | null>
   /** Those that exist, in any order. */

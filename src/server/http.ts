@@ -7,6 +7,7 @@ import type { Authenticator } from '../domain/access/authenticator.ts'
 import { Unauthenticated } from '../domain/kernel/principal.ts'
 import type { Rate } from '../domain/kernel/allowance.ts'
 import type { SignIn } from '../domain/keys/sign-in.ts'
+import type { ReadinessAnswer } from '../domain/sessions/readiness.ts'
 import { Deadline } from '../async/deadline.ts'
 import {
   API_PATH,
@@ -48,7 +49,7 @@ export interface ServerOptions extends Domain {
   callers: Authenticator
   linkedBodies: LinkedBodies
   signIn: SignIn
-  readiness: () => Promise<{ ready: boolean; missing: string[] }>
+  readiness: () => Promise<ReadinessAnswer>
   /** Where the files of the trace viewer are stored. */
   traceViewerDir: string
   logger: Logger
@@ -157,8 +158,8 @@ export function createServer(options: ServerOptions): Server {
     '/ready': {
       GET: async (_, response) => {
         response.setHeader('cache-control', 'no-store')
-        const { ready, missing } = await askReadiness()
-        answerJson(response, ready ? 200 : 503, { ready, missing })
+        const { ready, missing, degraded } = await askReadiness()
+        answerJson(response, ready ? 200 : 503, { ready, missing, ...(degraded.length > 0 && { degraded }) })
       },
     },
   }

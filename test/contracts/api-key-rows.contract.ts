@@ -11,7 +11,8 @@ export function describeApiKeyRows(store: () => Store): void {
     const key = sampleApiKey({ expiresAt: 1_700_000_000_000, lastUsedAt: 1_600_000_000_000 })
     const second = sampleApiKey({ owner: key.owner, createdAt: key.createdAt + 1, scopes: ['ADMIN', 'CONNECT'] })
     const foreign = sampleApiKey({ name: SIGN_IN_KEY_NAME, expiresAt: 1000 })
-    for (const record of [second, key, foreign]) await store().insertApiKey(record)
+    for (const record of [second, key, foreign]) expect(await store().insertApiKey(record)).toBe(true)
+    expect(await store().insertApiKey(sampleApiKey({ id: key.id }))).toBe(false)
     await expect(store().insertApiKey(sampleApiKey({ secretHash: key.secretHash }))).rejects.toThrow()
 
     expect(await store().findApiKeyByHash(key.secretHash)).toEqual(key)

@@ -12,7 +12,7 @@ useStore()
 
 test('who acts is told apart from whose it is: a key, a user of the identity provider, a link', async () => {
   const keys = new ApiKeys(store, createLogger('silent'))
-  const signIn = new SignIn(keys)
+  const signIn = new SignIn(keys, () => ['a secret of the test'])
   const { secret } = (await signIn.exchange(signIn.issueCode('ann')))!
   const byKey = (await keys.authenticate(secret))!
   expect(byKey).toMatchObject({ owner: 'ann', actor: `key:${byKey.apiKeyId}` })

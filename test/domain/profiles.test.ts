@@ -7,7 +7,7 @@ import { store, useStore } from '../support/session-log.ts'
 useStore()
 
 const newProfiles = (secret = 'a secret of at least thirty-two characters') =>
-  new Profiles(store, new ProfileCipher(secret))
+  new Profiles(store, new ProfileCipher([secret]))
 const STATE = { cookies: [{ name: 'session', value: 'correct-horse' }], origins: [] }
 
 describe('what a profile holds', () => {

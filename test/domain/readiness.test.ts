@@ -19,11 +19,19 @@ test('answers in time whatever hangs, asks what hangs only once, and says each p
   const missing = ['the one does not answer', 'the other is broken']
   // Concurrent callers share the response, later ones share the query.
   expect(await Promise.all([readiness.ask(), readiness.ask()])).toEqual([
-    { ready: false, missing },
-    { ready: false, missing },
+    { ready: false, missing, degraded: [] },
+    { ready: false, missing, degraded: [] },
   ])
-  expect(await readiness.ask()).toEqual({ ready: false, missing })
+  expect(await readiness.ask()).toEqual({ ready: false, missing, degraded: [] })
   expect(asked).toBe(1)
   hanging.resolve(null)
-  await expect.poll(() => readiness.ask()).toEqual({ ready: false, missing: ['the other is broken'] })
+  await expect.poll(() => readiness.ask()).toEqual({ ready: false, missing: ['the other is broken'], degraded: [] })
+})
+
+test('what is minor is told, and sessions can be started all the same', async () => {
+  const readiness = new Readiness([
+    { silence: 'never', problem: () => 'slower than usual', isMinor: true },
+    { silence: 'never', problem: () => null },
+  ])
+  expect(await readiness.ask()).toEqual({ ready: true, missing: [], degraded: ['slower than usual'] })
 })

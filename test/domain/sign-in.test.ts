@@ -10,7 +10,9 @@ useStore()
 const MINUTE_MS = 60_000
 const START = Date.UTC(2026, 10, 25, 12)
 
-const newSignIn = () => new SignIn(new ApiKeys(store, createLogger('silent')))
+const SECRETS = ['a-secret-of-a-test-of-signing-in']
+
+const newSignIn = (secrets = SECRETS) => new SignIn(new ApiKeys(store, createLogger('silent')), () => secrets)
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'], now: START })
@@ -33,6 +35,23 @@ test('a code works once, and what is none never', async () => {
   const code = signIn.issueCode('ann')
   const outcomes = [await signIn.exchange(code), await signIn.exchange(code), await signIn.exchange('nonsense')]
   expect(outcomes.map((outcome) => outcome !== null)).toEqual([true, false, false])
+})
+
+test('one server exchanges what another has issued, of several that do so at once one', async () => {
+  const [issuing, ...others] = [newSignIn(), newSignIn(['a-newer-secret-of-this-test-here', ...SECRETS]), newSignIn()]
+  const code = issuing.issueCode('ann')
+  const outcomes = await Promise.all([...others, issuing].map((signIn) => signIn.exchange(code)))
+  expect(outcomes.filter((outcome) => outcome !== null)).toHaveLength(1)
+})
+
+test('a code with another signature, or another spelling of the same, is none', async () => {
+  const signIn = newSignIn()
+  const code = signIn.issueCode('ann')
+  const foreign = newSignIn(['a-secret-of-somebody-who-is-not-us']).issueCode('ann')
+  const [written, signature] = code.split('.') as [string, string]
+  const wrong = [foreign, `${written}.${signature}=`, `${code}.`, `${written}`, `.${signature}`, '.', '']
+  for (const one of wrong) expect(await signIn.exchange(one)).toBeNull()
+  expect(await signIn.exchange(code)).not.toBeNull()
 })
 
 test('its key is the owner’s, with every scope, for twelve hours from the exchange', async () => {

@@ -184,7 +184,7 @@ test('a page that hangs costs an answer, not the session', async () => {
 
 test('with another key it starts no session, and says what to do', async () => {
   await tabwire.close()
-  tabwire = await startTestApp({ dataDir, profileKey: 'another secret of at least thirty-two characters' })
+  tabwire = await startTestApp({ dataDir, profileKeys: ['another secret of at least thirty-two characters'] })
   const start = `mutation ($id: ID!) { startSession(input: { profileId: $id }) { id } }`
   const { errors } = await tabwire.send(start, { id: profile.id })
   expect(errors?.[0]).toMatchObject({

@@ -161,7 +161,7 @@ test('many who ask at once whether the server is ready make it look once', async
   const readiness = async () => {
     looks += 1
     await looked
-    return { ready: true, missing: [] }
+    return { ready: true, missing: [], degraded: [] }
   }
   await start({ readiness })
   const ask = 'GET /ready HTTP/1.1\r\nHost: x\r\n\r\n'

@@ -132,7 +132,7 @@ export async function startFakeServer({
   connectionLimits,
   anonymousRequests,
   trustedProxies = [],
-  readiness = async () => ({ ready: false, missing: ['the database'] }),
+  readiness = async () => ({ ready: false, missing: ['the database'], degraded: [] }),
   tooManyWrongKeys = false,
 }: FakeOptions = {}): Promise<FakeServer> {
   const followers: FakeFollower[] = []

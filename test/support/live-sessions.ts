@@ -69,7 +69,7 @@ export function useLiveSessions() {
         artifacts,
         bodies: new Bodies({ store: faulty, bytes, cipher: new BodyCipher([]), quotaBytes, logger }),
         tasks: new AgentTasks(faulty, model, new WorkerSchemas(), logger),
-        profiles: new Profiles(faulty, new ProfileCipher('0'.repeat(64))),
+        profiles: new Profiles(faulty, new ProfileCipher(['0'.repeat(64)])),
         bus,
         logger,
         machineId: crypto.randomUUID(),

@@ -3,6 +3,7 @@ import { owned } from '../../fault-owner.ts'
 
 /** In-process bus: a table of listeners. */
 export class InProcessBus implements Bus {
+  readonly problem = null
   readonly #listeners = new Map<string, Set<() => void>>()
 
   publish(sessionId: string): void {

@@ -25,7 +25,9 @@ export function createApiKeyStore(db: NodePgDatabase): ApiKeyStore {
   }
   return {
     insertApiKey: async (record) => {
-      await db.insert(apiKeys).values(record).catch(fail)
+      const insert = db.insert(apiKeys).values(record).onConflictDoNothing({ target: apiKeys.id })
+      const { rowCount } = await insert.catch(fail)
+      return rowCount === 1
     },
     findApiKeyByHash: async (secretHash) => {
       const rows = await db.select().from(apiKeys).where(eq(apiKeys.secretHash, secretHash)).catch(fail)

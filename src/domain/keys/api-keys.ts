@@ -82,9 +82,14 @@ export class ApiKeys {
     return this.#insert(owner, { ...input, expiresAt }, latest)
   }
 
-  /** A new key without these limits: for the command line and for signing in, which are already trusted. */
+  /** A new key without these limits: for the command line, which is already trusted. */
   createFor(owner: string, input: Omit<CreateApiKeyInput, 'owner'>): Promise<CreatedApiKey> {
     return this.#insert(owner, input, null)
+  }
+
+  /** The same for signing in, with a given UUID, which can be used once on any server. Null: it was used before. */
+  createOnce(id: string, owner: string, input: Omit<CreateApiKeyInput, 'owner'>): Promise<CreatedApiKey | null> {
+    return this.#insertAs(id, owner, input, null)
   }
 
   /**
@@ -167,10 +172,21 @@ export class ApiKeys {
   }
 
   async #insert(owner: string, input: Omit<CreateApiKeyInput, 'owner'>, latest: number | null): Promise<CreatedApiKey> {
+    const created = await this.#insertAs(randomUUID(), owner, input, latest)
+    if (!created) throw new Error('a random UUID was taken')
+    return created
+  }
+
+  async #insertAs(
+    id: string,
+    owner: string,
+    input: Omit<CreateApiKeyInput, 'owner'>,
+    latest: number | null,
+  ): Promise<CreatedApiKey | null> {
     const { name, scopes, expiresAt } = parseCreateApiKey({ ...input, owner }, latest)
     const secret = `tw_${randomBytes(32).toString('base64url')}`
-    const record = newRecord(owner, name, secret, scopes, expiresAt?.getTime() ?? null)
-    await this.#store.insertApiKey(record)
+    const record = { ...newRecord(owner, name, secret, scopes, expiresAt?.getTime() ?? null), id }
+    if (!(await this.#store.insertApiKey(record))) return null
     this.#lookups.expect(record.secretHash)
     return { record, secret }
   }

@@ -15,17 +15,20 @@ export interface ProfileName {
   name: string
 }
 
-/** Encrypts profiles (AES-256-GCM), each with its own nonce, bound to its owner and name. */
+/**
+ * Encrypts profiles (AES-256-GCM), each with its own nonce, bound to its owner and name. The first secret encrypts, all of
+ * them decrypt.
+ */
 export class ProfileCipher {
-  readonly #key: Buffer
+  readonly #keys: readonly Buffer[]
 
-  constructor(secret: string) {
-    this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'tabwire profiles', 32))
+  constructor(secrets: readonly string[]) {
+    this.#keys = secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', 'tabwire profiles', 32)))
   }
 
   seal(whose: ProfileName, content: Uint8Array): Uint8Array {
     const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(boundTo(whose))
+    const cipher = createCipheriv('aes-256-gcm', this.#keys[0]!, nonce).setAAD(boundTo(whose))
     const encrypted = Buffer.concat([cipher.update(content), cipher.final()])
     return Buffer.concat([Buffer.from([VERSION]), nonce, cipher.getAuthTag(), encrypted])
   }
@@ -35,14 +38,18 @@ export class ProfileCipher {
     const head = 1 + NONCE_BYTES + TAG_BYTES
     if (sealed[0] !== VERSION || sealed.length < head) throw new SealBroken('this is no sealed profile')
     const nonce = sealed.subarray(1, 1 + NONCE_BYTES)
-    try {
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce)
-        .setAAD(boundTo(whose))
-        .setAuthTag(sealed.subarray(1 + NONCE_BYTES, head))
-      return Buffer.concat([decipher.update(sealed.subarray(head)), decipher.final()])
-    } catch (error) {
-      throw new SealBroken('the profile was sealed with another key', { cause: error })
+    let cause: unknown
+    for (const key of this.#keys) {
+      try {
+        const decipher = createDecipheriv('aes-256-gcm', key, nonce)
+          .setAAD(boundTo(whose))
+          .setAuthTag(sealed.subarray(1 + NONCE_BYTES, head))
+        return Buffer.concat([decipher.update(sealed.subarray(head)), decipher.final()])
+      } catch (error) {
+        cause = error
+      }
     }
+    throw new SealBroken('the profile was sealed with another key', { cause })
   }
 }
 
