@@ -55,34 +55,6 @@ export const WatchNetwork = graphql(`
   }
 `)
 
-export const WatchConsoleErrors = graphql(`
-  subscription WatchConsoleErrors($session: ID!, $after: String) {
-    consoleMessages(sessionId: $session, after: $after, filter: { levels: [ERROR] }) {
-      entries {
-        sequence
-      }
-      cursor
-      live
-      dropped
-      droppedUnknown
-    }
-  }
-`)
-
-export const WatchFailedRequests = graphql(`
-  subscription WatchFailedRequests($session: ID!, $after: String) {
-    networkRequests(sessionId: $session, after: $after, filter: { failedOnly: true }) {
-      entries {
-        sequence
-      }
-      cursor
-      live
-      dropped
-      droppedUnknown
-    }
-  }
-`)
-
 export const LineDetails = graphql(`
   query LineDetails($id: ID!) {
     node(id: $id) {
