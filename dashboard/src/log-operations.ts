@@ -204,6 +204,35 @@ export const SocketMessages = graphql(`
   }
 `)
 
+export const StreamMessages = graphql(`
+  query StreamMessages($session: ID!, $after: String) {
+    session(id: $session) {
+      id
+      events(first: 10, after: $after, kinds: [EVENT_SOURCE_MESSAGES]) {
+        nodes {
+          __typename
+          ... on EventSourceMessages {
+            id
+            networkRequestId
+            streamMessages {
+              at
+              eventName
+              data
+              sizeBytes
+              truncated
+            }
+            omittedReceived
+          }
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+`)
+
 export const WatchStory = graphql(`
   subscription WatchStory($session: ID!, $after: String, $kinds: [SessionEventKind!]) {
     sessionEvents(sessionId: $session, after: $after, kinds: $kinds) {
