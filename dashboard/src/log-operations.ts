@@ -55,34 +55,6 @@ export const WatchNetwork = graphql(`
   }
 `)
 
-export const WatchConsoleErrors = graphql(`
-  subscription WatchConsoleErrors($session: ID!, $after: String) {
-    consoleMessages(sessionId: $session, after: $after, filter: { levels: [ERROR] }) {
-      entries {
-        sequence
-      }
-      cursor
-      live
-      dropped
-      droppedUnknown
-    }
-  }
-`)
-
-export const WatchFailedRequests = graphql(`
-  subscription WatchFailedRequests($session: ID!, $after: String) {
-    networkRequests(sessionId: $session, after: $after, filter: { failedOnly: true }) {
-      entries {
-        sequence
-      }
-      cursor
-      live
-      dropped
-      droppedUnknown
-    }
-  }
-`)
-
 export const LineDetails = graphql(`
   query LineDetails($id: ID!) {
     node(id: $id) {
@@ -222,6 +194,35 @@ export const SocketMessages = graphql(`
           }
           omittedSent
           omittedReceived
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+`)
+
+export const StreamMessages = graphql(`
+  query StreamMessages($session: ID!, $after: String) {
+    session(id: $session) {
+      id
+      events(first: 10, after: $after, kinds: [EVENT_SOURCE_MESSAGES]) {
+        nodes {
+          __typename
+          ... on EventSourceMessages {
+            id
+            networkRequestId
+            streamMessages {
+              at
+              eventName
+              data
+              sizeBytes
+              truncated
+            }
+            omittedReceived
+          }
         }
         pageInfo {
           hasNextPage

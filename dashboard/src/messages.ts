@@ -309,6 +309,11 @@ export const messages = {
     },
   },
 
+  stream: {
+    title: 'Server-sent events',
+    omitted: (received: string) => `${received} received were counted only`,
+  },
+
   artifacts: {
     label: 'Artifacts',
     empty: 'No artifacts yet',

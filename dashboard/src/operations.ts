@@ -16,6 +16,8 @@ export const SessionRow = graphql(`
     title
     consoleMessageCount
     networkRequestCount
+    consoleErrorCount
+    failedRequestCount
     pendingRequestCount
     actionCount
   }

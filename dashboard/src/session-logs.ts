@@ -1,7 +1,7 @@
 import type { ResultOf, VariablesOf } from 'gql.tada'
 import type { Api } from './api.ts'
 import { LogFeed } from './log-feed.ts'
-import { WatchConsole, WatchConsoleErrors, WatchFailedRequests, WatchNetwork, WatchStory } from './log-operations.ts'
+import { WatchConsole, WatchNetwork, WatchStory } from './log-operations.ts'
 
 export type ConsoleLine = ResultOf<typeof WatchConsole>['consoleMessages']['entries'][number]
 export type Request = ResultOf<typeof WatchNetwork>['networkRequests']['entries'][number]
@@ -48,24 +48,16 @@ export class SessionLogs {
   readonly console
   readonly network
   readonly story
-  /** Error counts on the tabs, available before a panel is opened. */
-  readonly errors
 
   constructor(api: Api, session: string) {
     this.console = new LogFeed(api, WatchConsole, { session })
     this.network = new LogFeed(api, WatchNetwork, { session })
     this.story = new LogFeed(api, WatchStory, { session, kinds: STORY_KINDS })
-    this.errors = {
-      console: new LogFeed(api, WatchConsoleErrors, { session }),
-      network: new LogFeed(api, WatchFailedRequests, { session }),
-    }
   }
 
   stop(): void {
     this.console.stop()
     this.network.stop()
     this.story.stop()
-    this.errors.console.stop()
-    this.errors.network.stop()
   }
 }

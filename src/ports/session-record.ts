@@ -54,6 +54,10 @@ export interface SessionRecord {
   networkRequestCount: number
   actionCount: number
   screenshotCount: number
+  /** Console messages of the level ERROR, uncaught exceptions included. */
+  consoleErrorCount: number
+  /** Requests that the filter `failedOnly` selects. */
+  failedRequestCount: number
   /** Of all its tasks; usd is null once a model with an unknown price was used. */
   cost: Cost
   /** The profile it started with; null: none. */

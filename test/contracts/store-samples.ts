@@ -45,6 +45,8 @@ export function sampleSession(members: Partial<SessionRecord> = {}): SessionReco
     networkRequestCount: 0,
     actionCount: 0,
     screenshotCount: 0,
+    consoleErrorCount: 0,
+    failedRequestCount: 0,
     cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
     profileId: null,
     egress: { mode: 'PUBLIC', allowedHosts: ['*.example.org:443'], proxy: 'socks5://proxy.example.org:1080' },

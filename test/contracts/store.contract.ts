@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { matchesFilter } from '../../src/domain/log/entry-filter.ts'
-import type { EntryDraft } from '../../src/ports/log-entry.ts'
+import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { UnstorableBatch } from '../../src/ports/store-errors.ts'
 import { describeApiKeyRows } from './api-key-rows.contract.ts'
@@ -147,6 +147,25 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
       expect(await store.findRequestEntry(session.id, 2)).toBeNull()
     })
 
+    test('counts console errors and requests that failed by themselves, also with the insert', async () => {
+      const drafts = [
+        consoleMessage('fine', { level: 'WARNING' }),
+        consoleMessage('logged', { level: 'ERROR' }),
+        consoleMessage('thrown', { level: 'ERROR', source: 'EXCEPTION' }),
+        networkRequest(1, { status: 399 }),
+        networkRequest(2, { status: 400 }),
+        networkRequest(3, { status: null, failure: 'net::ERR_FAILED', outcome: 'FAILED' }),
+        networkRequest(4, { status: null, failure: 'session ended', outcome: 'CUT_BY_END' }),
+        networkRequest(5, { status: 502, failure: 'the browser crashed', outcome: 'CUT_BY_END' }),
+      ]
+      const counts = { consoleErrorCount: 2, failedRequestCount: 3 }
+      const { session } = await insertWith(store, drafts)
+      expect(await store.findSession(session.id)).toMatchObject(counts)
+      const whole = sampleSession()
+      await store.insertSession(whole, numbered(drafts))
+      expect(await store.findSession(whole.id)).toMatchObject(counts)
+    })
+
     test('without entries is a patch that is fenced', async () => {
       const { session } = await insertWith(store, [statusChange])
       expect(await store.append(session.id, 1, [], { title: 'x' })).toEqual({ kind: 'committed' })
@@ -243,6 +262,11 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
               start += batch.length
             }
             expect(await readAll(store, session.id, EVERYTHING, 'forward', pageSize)).toEqual(entries)
+            const matching = (filter: EntryFilter) => entries.filter((entry) => matchesFilter(entry, filter)).length
+            expect(await store.findSession(session.id)).toMatchObject({
+              consoleErrorCount: matching({ kinds: ['CONSOLE_MESSAGE'], console: { levels: ['ERROR'] } }),
+              failedRequestCount: matching({ kinds: ['NETWORK_REQUEST'], network: { failedOnly: true } }),
+            })
             for (const filter of filters) {
               const wanted = entries.filter((entry) => matchesFilter(entry, filter))
               expect(await readAll(store, session.id, filter, 'forward', pageSize)).toEqual(wanted)

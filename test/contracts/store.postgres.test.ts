@@ -20,6 +20,7 @@ import { describeStore } from './store.contract.ts'
 import {
   consoleMessage,
   insertWith,
+  networkRequest,
   numbered,
   readAll,
   sampleApiKey,
@@ -172,6 +173,28 @@ describe('a PostgreSQL server', () => {
     expect(entries).toMatchObject(rows.map((row, index) => ({ ...row, sequence: index + 1, at: 1500 })))
     const [old] = entries.filter((entry) => entry.kind === 'NETWORK_REQUEST')
     expect(old!.data).toMatchObject({ remoteAddress: null, timing: { queuedMs: null, dnsMs: 1 } })
+    await store.close()
+  })
+
+  test('of before errors were counted has the counts of its entries', async () => {
+    const store = await open(server.url)
+    const levels = ['LOG', 'ERROR', 'ERROR'] as const
+    const endings = [null, 'net::ERR_FAILED', 'session ended', 'the browser crashed'].flatMap((failure) =>
+      [null, 399, 400].map((status) => ({ failure, status })),
+    )
+    const { session } = await insertWith(store, [
+      ...levels.map((level) => consoleMessage('text', { level })),
+      ...endings.map((ending, index) => networkRequest(index + 1, ending)),
+    ])
+    const counted = { consoleErrorCount: 2, failedRequestCount: 6 }
+    expect(await store.findSession(session.id)).toMatchObject(counted)
+    const migration = await readFile(new URL('../../drizzle/0012_error_counts.sql', import.meta.url), 'utf8')
+    const [count] = migration.split('--> statement-breakpoint').slice(-1)
+    await withClient(async (client) => {
+      await client.query('update sessions set console_error_count = 0, failed_request_count = 0')
+      await client.query(count!)
+    })
+    expect(await store.findSession(session.id)).toMatchObject(counted)
     await store.close()
   })
 

@@ -129,11 +129,37 @@ test('a link that was used says what to do', async () => {
   await second.close()
 })
 
+test('the list counts console errors and failed requests as they happen', async () => {
+  await open()
+  const { id } = await start({ name: 'faulty', initialPrompt: `${site().url}/title` }, 'LOADED')
+  await row('Live', 'faulty').getByText('Running').waitFor()
+  const errors = (label: string) => row('Live', 'faulty').getByRole('img', { name: label, exact: true })
+  expect(await row('Live', 'faulty').getByRole('img').count()).toBe(0)
+  const run = (expression: string) =>
+    tabwire().query(
+      `mutation ($id: ID!, $expression: String!) {
+        runActions(sessionId: $id, actions: [{ evaluate: { expression: $expression } }]) { success } }`,
+      { id, expression },
+    )
+  await run(`console.error('one')`)
+  await errors('1 error').waitFor()
+  expect(await errors('1 error').innerText()).toBe('1')
+  // The browser complains of the status, too.
+  await run(`fetch('/broken').then((response) => response.text())`)
+  await errors('1 failed').waitFor()
+  await errors('2 errors').waitFor()
+  await terminate(id)
+  const ended = row('Ended', 'faulty')
+  await ended.getByRole('img', { name: '2 errors' }).waitFor()
+  await ended.getByRole('img', { name: '1 failed' }).waitFor()
+})
+
 test('a session appears when it starts, changes as it goes on, and moves to the ended ones', async () => {
   await open()
   const { id } = await start({ name: 'watched', initialPrompt: `${site().url}/ticker?ms=50` })
   await row('Live', 'watched').getByText('Running').waitFor()
-  await row('Live', 'watched').getByText(`${site().url}/ticker?ms=50`).waitFor()
+  // Until the title is known, the row has the URL twice: hidden, too, for narrow windows.
+  await row('Live', 'watched').getByTitle(`${site().url}/ticker?ms=50`).waitFor()
   const lines = async () => Number((await row('Live', 'watched').getByRole('cell').nth(4).innerText()).replace(',', ''))
   const before = await lines()
   await expect.poll(lines).toBeGreaterThan(before)

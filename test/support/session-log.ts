@@ -83,6 +83,8 @@ function newRecord(): SessionRecord {
     networkRequestCount: 0,
     actionCount: 0,
     screenshotCount: 0,
+    consoleErrorCount: 0,
+    failedRequestCount: 0,
     cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
     profileId: null,
     egress: null,

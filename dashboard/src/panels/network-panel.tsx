@@ -137,7 +137,16 @@ export function NetworkPanel({ logs, session }: { logs: SessionLogs; session: Li
           }
         />
       }
-      details={selected && <RequestPane key={selected.id} id={selected.id} onClose={() => setSelected(null)} />}
+      details={
+        selected && (
+          <RequestPane
+            session={logs.network.variables.session}
+            key={selected.id}
+            id={selected.id}
+            onClose={() => setSelected(null)}
+          />
+        )
+      }
     />
   )
 }

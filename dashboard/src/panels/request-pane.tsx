@@ -8,6 +8,7 @@ import { DetailsPane, Facts } from '../parts/details-pane.tsx'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { curlOf, fetchOf, type CopiedBody } from '../request-commands.ts'
 import { RequestBody } from './request-body.tsx'
+import { StreamMessages } from './stream-messages.tsx'
 import { RequestCookies } from './request-cookies.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
@@ -17,7 +18,7 @@ type Node = NonNullable<ResultOf<typeof RequestDetails>['node']>
 type Details = Extract<Node, { requestHeaders: Json }>
 
 /** All details of one request. The rows hold only the displayed fields, so the rest is fetched now. */
-export function RequestPane({ id, onClose }: { id: string; onClose: () => void }) {
+export function RequestPane({ session, id, onClose }: { session: string; id: string; onClose: () => void }) {
   const [{ data, error }, ask] = useQuery({ query: RequestDetails, variables: { id } })
   const request = data?.node && 'requestHeaders' in data.node ? data.node : null
   return (
@@ -33,7 +34,11 @@ export function RequestPane({ id, onClose }: { id: string; onClose: () => void }
       }
     >
       {error && <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>}
-      {request ? <Request request={request} /> : !error && <p className="faint">{messages.loading}</p>}
+      {request ? (
+        <Request session={session} request={request} />
+      ) : (
+        !error && <p className="faint">{messages.loading}</p>
+      )}
     </DetailsPane>
   )
 }
@@ -64,7 +69,7 @@ function Commands({ request }: { request: Details }) {
   )
 }
 
-function Request({ request }: { request: Details }) {
+function Request({ session, request }: { session: string; request: Details }) {
   const { timing, responseHeaders, initiator } = request
   const size = (value: number | null) => (value === null ? null : bytes(value))
   const phases = Object.entries(messages.network.phases) as [keyof typeof messages.network.phases, string][]
@@ -105,6 +110,9 @@ function Request({ request }: { request: Details }) {
         body={request.requestBody}
         omitted={request.requestBodyOmitted}
       />
+      {request.resourceType === 'EVENT_SOURCE' && (
+        <StreamMessages key={request.id} session={session} requestId={request.id} />
+      )}
       {timing && (
         <>
           <h3>{messages.network.timing}</h3>

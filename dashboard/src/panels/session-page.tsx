@@ -14,7 +14,6 @@ import type { LiveSession } from '../live-session.ts'
 import { go, hrefOf, linkTo, PANELS, type Panel } from '../route.ts'
 import { SessionLogs } from '../session-logs.ts'
 import { messages } from '../messages.ts'
-import { useLog } from '../use-log.ts'
 import { ArtifactsPanel } from './artifacts-panel.tsx'
 import { Connect } from './connect.tsx'
 import { ConsolePanel } from './console-panel.tsx'
@@ -66,7 +65,7 @@ export function SessionPage({ api, id, panel }: { api: Api; id: string; panel: P
               <Tabs.Tab key={name} value={name} className="tab">
                 {messages.session.panels[name]}
                 <span className="tab-count">{session ? countFor(session, name) : ''}</span>
-                {(name === 'console' || name === 'network') && <ErrorCount logs={logs} panel={name} />}
+                {session && (name === 'console' || name === 'network') && <ErrorCount session={session} panel={name} />}
               </Tabs.Tab>
             ))}
           </Tabs.List>
@@ -149,10 +148,10 @@ function Heading(props: { id: string; session: LiveSession | undefined; picture:
 }
 
 /** Number of errors in a log. Nothing if there are none. */
-function ErrorCount({ logs, panel }: { logs: SessionLogs; panel: 'console' | 'network' }) {
-  const { entries } = useLog(logs.errors[panel])
-  if (entries.length === 0) return null
-  return <span className="tab-errors">{messages.session.errors[panel](count(entries.length), entries.length)}</span>
+function ErrorCount({ session, panel }: { session: LiveSession; panel: 'console' | 'network' }) {
+  const errors = panel === 'console' ? session.consoleErrorCount : session.failedRequestCount
+  if (errors === 0) return null
+  return <span className="tab-errors">{messages.session.errors[panel](count(errors), errors)}</span>
 }
 
 function countFor(session: LiveSession, panel: Panel): string {

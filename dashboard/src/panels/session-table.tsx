@@ -1,6 +1,7 @@
 import { memo } from 'react'
 import { count } from '../format.ts'
 import { Age } from '../parts/age.tsx'
+import { ErrorBadge } from '../parts/error-badge.tsx'
 import { isLive, StatusBadge } from '../parts/status-badge.tsx'
 import { TerminateButton } from '../parts/terminate-button.tsx'
 import { hrefOf, linkTo } from '../route.ts'
@@ -77,11 +78,15 @@ const SessionTableRow = memo(function SessionTableRow({ session }: { session: Se
       <td className="number">
         <Age since={session.createdAt} until={session.endedAt} />
       </td>
-      <td className="number wide">{count(session.consoleMessageCount)}</td>
+      <td className="number wide">
+        <ErrorBadge label={messages.session.errors.console} value={session.consoleErrorCount} />
+        {count(session.consoleMessageCount)}
+      </td>
       <td
         className="number wide"
         title={session.pendingRequestCount > 0 ? messages.list.pending(session.pendingRequestCount) : undefined}
       >
+        <ErrorBadge label={messages.session.errors.network} value={session.failedRequestCount} />
         {count(session.networkRequestCount)}
       </td>
       <td className="number wide">{count(session.actionCount)}</td>

@@ -16,7 +16,7 @@ export const insertEntries = (sessionId: string, base: string, first: number) =>
   from moved, unnest($${first}::float8[], $${first + 1}::smallint[], $${first + 2}::int[], $${first + 3}::text[])
     with ordinality as entry (at, kind, request_id, data, position)`
 
-const FIRST_PATCH_PARAMETER = 13
+const FIRST_PATCH_PARAMETER = 15
 
 /**
  * One statement, so one round trip and one commit: the session's row advances from the expected sequence, and entries
@@ -31,12 +31,14 @@ with moved as (
     'network_request_count = network_request_count + $6::int',
     'action_count = action_count + $7::int',
     'screenshot_count = screenshot_count + $8::int',
+    'console_error_count = console_error_count + $9::int',
+    'failed_request_count = failed_request_count + $10::int',
     ...assignments,
   ].join(', ')}
   where id = $1 and last_sequence = $2::int and status in ('CREATING', 'RUNNING')
   returning 1
 ), added as (
-  ${insertEntries('$1', '$2::int', 9)}
+  ${insertEntries('$1', '$2::int', 11)}
 )
 select 1 from moved`
 
@@ -80,6 +82,8 @@ export async function append(
         counts.network,
         counts.action,
         counts.screenshot,
+        counts.consoleError,
+        counts.failedRequest,
         ...arrays,
         ...values,
       ],

@@ -1,3 +1,4 @@
+import { isFailedRequest } from '../../contract/entries/network-request.ts'
 import { readEntryData, unreadableEntry } from '../../contract/entries/read-entry.ts'
 import type { LogEntry, SessionEventKind } from '../../ports/log-entry.ts'
 import { KIND_CODES } from './tables.ts'
@@ -67,17 +68,23 @@ export interface EntryCounts {
   network: number
   action: number
   screenshot: number
+  consoleError: number
+  failedRequest: number
 }
 
 /** The increments of a session's counters for these entries. */
 export function countEntriesByCounter(entries: readonly LogEntry[]): EntryCounts {
-  const counts = { navigation: 0, console: 0, network: 0, action: 0, screenshot: 0 }
+  const counts = { navigation: 0, console: 0, network: 0, action: 0, screenshot: 0, consoleError: 0, failedRequest: 0 }
   for (const entry of entries) {
     const { kind } = entry
     if (kind === 'NAVIGATION') counts.navigation++
-    else if (kind === 'CONSOLE_MESSAGE') counts.console++
-    else if (kind === 'NETWORK_REQUEST') counts.network++
-    else if (kind === 'ACTION') counts.action++
+    else if (kind === 'CONSOLE_MESSAGE') {
+      counts.console++
+      if (entry.data.level === 'ERROR') counts.consoleError++
+    } else if (kind === 'NETWORK_REQUEST') {
+      counts.network++
+      if (isFailedRequest(entry.data)) counts.failedRequest++
+    } else if (kind === 'ACTION') counts.action++
     else if (kind === 'ARTIFACT_CREATED' && entry.data.kind === 'SCREENSHOT') counts.screenshot++
   }
   return counts

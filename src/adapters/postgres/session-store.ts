@@ -60,6 +60,8 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
     network_request_count: counts.network,
     action_count: counts.action,
     screenshot_count: counts.screenshot,
+    console_error_count: counts.consoleError,
+    failed_request_count: counts.failedRequest,
     input_tokens: record.cost.inputTokens,
     output_tokens: record.cost.outputTokens,
     usd: record.cost.usd,

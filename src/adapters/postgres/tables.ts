@@ -77,6 +77,8 @@ export const sessions = pgTable(
     networkRequestCount: integer('network_request_count').notNull().default(0),
     actionCount: integer('action_count').notNull().default(0),
     screenshotCount: integer('screenshot_count').notNull().default(0),
+    consoleErrorCount: integer('console_error_count').notNull().default(0),
+    failedRequestCount: integer('failed_request_count').notNull().default(0),
     inputTokens: bigint('input_tokens', { mode: 'number' }).notNull().default(0),
     outputTokens: bigint('output_tokens', { mode: 'number' }).notNull().default(0),
     /** Null once a model with an unknown price was used. */

@@ -40,6 +40,12 @@ export type SameSiteMode = (typeof SAME_SITE_MODES)[number]
 export const CUT_FAILURES = ['session ended', 'the browser crashed'] as const
 export type CutFailure = (typeof CUT_FAILURES)[number]
 
+/** Whether a request failed by itself: one that the end of its session cut did not, unless its status says so. */
+export function isFailedRequest({ failure, status }: { failure: string | null; status: number | null }): boolean {
+  const isCut = failure !== null && (CUT_FAILURES as readonly string[]).includes(failure)
+  return (failure !== null && !isCut) || (status !== null && status >= 400)
+}
+
 /**
  * Maps a failure to an outcome: the first matching pattern decides, otherwise FAILED. Entries from before the outcome
  * was stored get theirs this way. JavaScript and PostgreSQL read these patterns alike.

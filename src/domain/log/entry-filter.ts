@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { BadUserInput } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
-import { CUT_FAILURES } from '../../contract/entries/network-request.ts'
+import { isFailedRequest } from '../../contract/entries/network-request.ts'
 import { CONSOLE_FILTER, NETWORK_FILTER, WEB_SOCKET_FILTER } from './entry-filter-input.ts'
 import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter, WebSocketFilter } from '../../ports/log-entry.ts'
 
@@ -45,15 +45,13 @@ function matchesNetwork(request: LogEntry<'NETWORK_REQUEST'>['data'], filter: Ne
   if (typeof urlContains === 'string' && !contains(request.url, urlContains)) return false
   if (methods && !methods.some((method) => foldCase(method) === foldCase(request.method))) return false
   if (resourceTypes && !resourceTypes.includes(request.resourceType)) return false
-  const { status, failure } = request
+  const { status } = request
   if (typeof minStatus === 'number' && (status === null || status < minStatus)) return false
   if (typeof maxStatus === 'number' && (status === null || status > maxStatus)) return false
   if (outcomes && !outcomes.includes(request.outcome)) return false
-  return !failedOnly || (failure !== null && !isCut(failure)) || (status !== null && status >= 400)
+  return !failedOnly || isFailedRequest(request)
 }
 
-/** Requests cut by the end of the session did not fail by themselves. */
-const isCut = (failure: string) => (CUT_FAILURES as readonly string[]).includes(failure)
 function matchesWebSocket(data: LogEntry<'WEB_SOCKET_MESSAGES'>['data'], filter: WebSocketFilter): boolean {
   const { webSocketId, pageId, textContains } = filter
   if (typeof webSocketId === 'number' && data.webSocketId !== webSocketId) return false

@@ -65,6 +65,8 @@ export function newSessionRecord(
     networkRequestCount: 0,
     actionCount: 0,
     screenshotCount: 0,
+    consoleErrorCount: 0,
+    failedRequestCount: 0,
     cost: { inputTokens: 0, outputTokens: 0, usd: 0 },
     profileId,
     egress: shownEgress(policy),

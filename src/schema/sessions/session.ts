@@ -200,6 +200,14 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       authScopes: NEEDS.read,
       description: 'Settled requests in its log.',
     }),
+    consoleErrorCount: t.exposeInt('consoleErrorCount', {
+      authScopes: NEEDS.read,
+      description: 'Console messages of the level ERROR in its log, uncaught exceptions included.',
+    }),
+    failedRequestCount: t.exposeInt('failedRequestCount', {
+      authScopes: NEEDS.read,
+      description: 'Requests in its log that the filter failedOnly of networkRequests selects.',
+    }),
     actionCount: t.exposeInt('actionCount', { authScopes: NEEDS.read, description: 'Actions in its log.' }),
     screenshotCount: t.exposeInt('screenshotCount', { authScopes: NEEDS.read, description: 'Screenshots in its log.' }),
     pendingRequestCount: t.exposeInt('pendingRequestCount', {

@@ -1,0 +1,80 @@
+import { rm } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { leakGate } from '../support/leak-gate.ts'
+import { PATIENCE } from '../support/patience.ts'
+import { startTestApp, type TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+let site: TestSite
+let tabwire: TestApp
+
+beforeAll(async () => {
+  site = await startTestSite()
+  tabwire = await startTestApp({ warmBrowsers: 0 })
+})
+
+afterAll(async () => {
+  await tabwire.close()
+  await site.close()
+})
+
+interface Counts {
+  consoleErrorCount: number
+  failedRequestCount: number
+}
+
+const COUNTS = `query ($id: ID!) { session(id: $id) { consoleErrorCount failedRequestCount
+  errors: consoleMessages(first: 1, filter: { levels: [ERROR] }) { totalCount }
+  failed: networkRequests(first: 1, filter: { failedOnly: true }) { totalCount } } }`
+
+test('console errors and failed requests are counted live, after the end and after a restart', async () => {
+  const dataDir = `${tabwire.dataDir}-restart`
+  const before = await startTestApp({ dataDir, warmBrowsers: 0 })
+  const started = await before.query<{ startSession: { id: string } & Counts }>(
+    `mutation ($url: String!) { startSession(input: { initialPrompt: $url }, waitUntil: LOADED) {
+      id consoleErrorCount failedRequestCount } }`,
+    { url: `${site.url}/title` },
+  )
+  const { id, ...none } = started.startSession
+  expect(none).toEqual({ consoleErrorCount: 0, failedRequestCount: 0 })
+  const seen: Counts[] = []
+  const query = 'subscription ($id: ID) { sessionChanged(id: $id) { consoleErrorCount failedRequestCount } }'
+  const watched = (async () => {
+    const changes = before.client().iterate<{ sessionChanged: Counts }>({ query, variables: { id } })
+    for await (const { data } of changes) seen.push(data!.sessionChanged)
+  })()
+  // The browser itself complains of the status 500. A request that the end of the session cuts is no failure.
+  const expression = `(async () => {
+    console.log('fine'); console.warn('fine'); console.error('logged')
+    setTimeout(() => { throw new Error('thrown') })
+    void Promise.reject(new Error('rejected'))
+    fetch('/slow?ms=600000').catch(() => {})
+    await fetch('/text')
+    await (await fetch('/broken')).text()
+    await fetch('/slow?ms=600000&aborted', { signal: AbortSignal.timeout(1) }).catch(() => {})
+  })()`
+  await before.query(
+    `mutation ($id: ID!, $expression: String!) {
+      runActions(sessionId: $id, actions: [{ evaluate: { expression: $expression } }]) { success } }`,
+    { id, expression },
+  )
+  const counts = { consoleErrorCount: 4, failedRequestCount: 2 }
+  await expect.poll(() => seen.at(-1), PATIENCE).toEqual(counts)
+  const whole = { session: { ...counts, errors: { totalCount: 4 }, failed: { totalCount: 2 } } }
+  expect(await before.query(COUNTS, { id })).toEqual(whole)
+
+  await before.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
+  await watched
+  expect(seen.at(-1)).toEqual(counts)
+  expect(await before.query(COUNTS, { id })).toEqual(whole)
+  await before.close()
+  const after = await startTestApp({ dataDir, warmBrowsers: 0 })
+  try {
+    expect(await after.query(COUNTS, { id })).toEqual(whole)
+  } finally {
+    await after.close()
+    await rm(dataDir, { recursive: true })
+  }
+})
