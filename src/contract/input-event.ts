@@ -57,7 +57,7 @@ const WHEEL = defineInput('WheelEventInput', 'Turn of the mouse wheel.', {
 const KEY = defineInput('KeyEventInput', 'Something that a key does.', {
   type: field.requiredChoice('What it does.', KEY_EVENT),
   key: field.requiredText('As KeyboardEvent.key has it: "a", "A", "Enter", "ArrowDown".', { max: 50 }),
-  code: field.text('As KeyboardEvent.code has it: "KeyA". Absent: where an American keyboard has the key.', {
+  code: field.text('Value of KeyboardEvent.code: "KeyA". Default: that of the key on a US keyboard.', {
     max: 50,
   }),
   modifiers,

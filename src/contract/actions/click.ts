@@ -26,9 +26,9 @@ export const click = defineAction(
   {
     target,
     button: field.choiceOr('Which button.', MOUSE_BUTTON, 'LEFT'),
-    count: field.wholeNumberOr('How many clicks; 2 is a double click.', 1, 1, 3),
+    count: field.wholeNumberOr('Number of clicks; 2 is a double click.', 1, 1, 3),
     modifiers: field.choices('Keys to hold meanwhile.', KEY_MODIFIER),
-    position: field.object('Where on the element. Absent: its middle.', OFFSET),
+    position: field.object('Position on the element. Default: its center.', OFFSET),
     timeoutMs,
   },
 )

@@ -4,7 +4,7 @@ import { target, timeoutMs } from './target.ts'
 
 const EXTRACT_KIND: EnumDefinition<'TEXT' | 'HTML' | 'ATTRIBUTE' | 'VALUE' | 'LIST'> = {
   enumName: 'ExtractKind',
-  description: 'What to extract from an element.',
+  description: 'Content to extract from an element.',
   values: {
     TEXT: 'Its visible text. The result is a string.',
     HTML: 'Its own HTML. The result is a string.',
@@ -21,7 +21,7 @@ export const extract = defineAction(
   'Takes something out of the page as JSON. Texts are cut where they grow too long; details.truncated says by how much.',
   {
     target,
-    as: field.choiceOr('What to take.', EXTRACT_KIND, 'TEXT'),
+    as: field.choiceOr('Kind of content to extract.', EXTRACT_KIND, 'TEXT'),
     attribute: field.text('The attribute, with as: ATTRIBUTE.', { max: 200 }),
     fields: field.json(
       'With as: LIST: a JSON object whose members become members of each item. A value is a CSS selector within the item ("" is the item itself), whose text is taken, or {css, as: "TEXT" | "HTML" | "ATTRIBUTE" | "VALUE", attribute}. What is not found is null.',

@@ -13,7 +13,7 @@ export const LOAD_STATE: EnumDefinition<'COMMIT' | 'DOM_CONTENT_LOADED' | 'LOAD'
   },
 }
 
-export const waitUntil = field.choiceOr('What to wait for.', LOAD_STATE, 'LOAD')
+export const waitUntil = field.choiceOr('Condition to wait for.', LOAD_STATE, 'LOAD')
 
 export const navigate = defineAction('NAVIGATE', 'NavigateInput', 'Opens a URL in the page.', {
   url: field.requiredText(

@@ -8,7 +8,7 @@ export const openPage = defineAction(
   'OpenPageInput',
   'Opens a new page; the steps after it act on it. details.pageId is its id.',
   {
-    url: field.text('A URL to open in it, under the rules of navigate. Absent: about:blank.', { max: 8000 }),
+    url: field.text('URL to open in it, under the rules of navigate. Default: about:blank.', { max: 8000 }),
     waitUntil,
     timeoutMs,
   },

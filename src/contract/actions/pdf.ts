@@ -20,6 +20,6 @@ export const pdf = defineAction('PDF', 'PdfInput', 'Prints the page into a PDF, 
   landscape: field.flagOr('True: broader than high.', false),
   printBackground: field.flagOr('True: with background colors and images.', true),
   scale: field.numberOr('Of what is printed.', 1, 0.1, 2),
-  pageRanges: field.text('Which pages: "1-3, 5". Absent: all.', { max: 200 }),
+  pageRanges: field.text('Page ranges: "1-3, 5". Default: all.', { max: 200 }),
   timeoutMs,
 })

@@ -3,7 +3,7 @@ import { field } from '../input-field.ts'
 import { optionalTarget, timeoutMs } from './target.ts'
 
 export const press = defineAction('PRESS', 'PressInput', 'Presses a key or a combination of keys.', {
-  target: optionalTarget('Focused first. Absent: what has the focus.'),
+  target: optionalTarget('Element to focus first. Default: the focused element.'),
   key: field.requiredText(
     'A key by its name in KeyboardEvent.key, with modifiers before it: "Enter", "a", "ArrowDown", "Control+A", "Shift+Tab".',
     { max: 100 },

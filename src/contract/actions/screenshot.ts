@@ -17,7 +17,7 @@ export const screenshot = defineAction(
   'ScreenshotInput',
   'Takes a screenshot of the viewport, the whole page, or an element, and stores it as an artifact.',
   {
-    target: optionalTarget('Only this element. Absent: the page.'),
+    target: optionalTarget('Only this element. Default: the page.'),
     fullPage: field.flagOr('True: the whole page, also what must be scrolled to. Not together with a target.', false),
     format: field.choiceOr('The format.', IMAGE_FORMAT, 'PNG'),
     quality: field.wholeNumber('Of JPEG and WEBP; absent: 80. Not for PNG.', 0, 100),

@@ -7,7 +7,7 @@ export const scroll = defineAction(
   'ScrollInput',
   'Scrolls an element or the page by x and y; with neither, scrolls the element into view.',
   {
-    target: optionalTarget('Over which element, or which to bring into view. Absent: the page.'),
+    target: optionalTarget('Element to scroll, or to scroll into view. Default: the page.'),
     x: field.numberOr('CSS pixels to the right.', 0, -1_000_000, 1_000_000),
     y: field.numberOr('CSS pixels down.', 0, -1_000_000, 1_000_000),
     timeoutMs,

@@ -4,7 +4,7 @@ const SELECTOR_LENGTH = 2000
 
 const ROLE_TARGET = defineInput('RoleTarget', 'An element by what it is to assistive technology.', {
   role: field.requiredText('An ARIA role: "button", "link", "textbox" …', { max: 50 }),
-  name: field.text('Part of its accessible name, without regard to case. Absent: any.', { max: SELECTOR_LENGTH }),
+  name: field.text('Substring of its accessible name, case-insensitive. Default: any.', { max: SELECTOR_LENGTH }),
   exact: field.flagOr('True: the whole name, with regard to case.', false),
 })
 

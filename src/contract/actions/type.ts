@@ -7,8 +7,8 @@ export const type = defineAction(
   'TypeInput',
   'Types a text key by key, for pages that listen to keys. What goes into a password field is masked in the log.',
   {
-    target: optionalTarget('Focused first. Absent: what has the focus.'),
-    text: field.requiredText('What to type.', { max: 5_000 }),
+    target: optionalTarget('Element to focus first. Default: the focused element.'),
+    text: field.requiredText('Text to type.', { max: 5_000 }),
     delayMs: field.wholeNumberOr('Milliseconds between two keys.', 0, 0, 1000),
     timeoutMs,
   },

@@ -5,7 +5,7 @@ import { optionalTarget, timeoutMs } from './target.ts'
 
 const TARGET_STATE: EnumDefinition<'VISIBLE' | 'HIDDEN' | 'ATTACHED' | 'DETACHED'> = {
   enumName: 'TargetState',
-  description: 'How an element is.',
+  description: 'State of an element.',
   values: {
     VISIBLE: 'It can be seen.',
     HIDDEN: 'It cannot be seen, or is not there.',

@@ -41,7 +41,7 @@ export const RESOURCE_TYPE: EnumDefinition<ResourceType> = {
 
 export const REQUEST_OUTCOME: EnumDefinition<RequestOutcome> = {
   enumName: 'RequestOutcome',
-  description: 'How a request ended, as far as the browser tells.',
+  description: 'Outcome of a request, as reported by the browser.',
   values: {
     COMPLETED: 'The response arrived, whatever its status.',
     FAILED: 'A network or protocol error, or the page crashed.',

@@ -101,7 +101,7 @@ const HTTP_CREDENTIALS_INPUT = defineInput(
     origin: field.of(
       'String',
       orNull(z.string()),
-      `The one origin whose servers get them: ${ORIGIN_RULE}. Absent: that of initialPrompt, which must be a URL then.`,
+      `The only origin that receives them: ${ORIGIN_RULE}. Default: that of initialPrompt, which must then be a URL.`,
     ),
   },
 )

@@ -18,7 +18,7 @@ export interface GivenActions {
   actions: readonly unknown[]
   /**
    * For each of the actions, the UUIDs of the artifacts that it refers to, in its order; null if an id does not
-   * identify one. Absent: no references.
+   * identify one. Default: no references.
    */
   artifacts?: readonly (readonly (string | null)[])[]
 }

@@ -110,17 +110,17 @@ export const START_SESSION_INPUT = defineInput(
     userAgent: field.of(
       'String',
       orNull(SESSION_RULES.userAgent),
-      `The User-Agent of every request. Absent: the browser’s own. ${SESSION_INPUT_RULES.userAgent}`,
+      `The User-Agent of every request. Default: the browser’s own. ${SESSION_INPUT_RULES.userAgent}`,
     ),
     locale: field.of(
       'String',
       orNull(SESSION_RULES.locale),
-      `Language that pages see. Absent: the browser default. ${SESSION_INPUT_RULES.locale}`,
+      `Language that pages see. Default: the browser default. ${SESSION_INPUT_RULES.locale}`,
     ),
     timezone: field.of(
       'String',
       orNull(SESSION_RULES.timezone),
-      `Time zone that pages see. Absent: that of the server. ${SESSION_INPUT_RULES.timezone}`,
+      `Time zone that pages see. Default: that of the server. ${SESSION_INPUT_RULES.timezone}`,
     ),
     extraHeaders: field.of(
       'JSON',
@@ -158,25 +158,28 @@ export const START_SESSION_INPUT = defineInput(
       { list: true, defaultValue: [] },
     ),
     capture: field.object(
-      'What its log records of bodies, messages and logged objects. Absent: the defaults of its fields.',
+      'Bodies, messages and logged objects that its log records. Default: the defaults of its fields.',
       CAPTURE_INPUT,
     ),
-    redact: field.object('What is masked in its log. Absent: what the server masks.', REDACTION_INPUT),
+    redact: field.object(
+      'Redaction rules of its log, in addition to those of the server. Default: those of the server alone.',
+      REDACTION_INPUT,
+    ),
     egress: field.of(
       EGRESS_MODE,
       orNull(EGRESS_MEMBERS.egress),
-      'Which hosts its pages can reach. Absent: as the server is configured (TABWIRE_EGRESS). A wider mode than that is BAD_USER_INPUT with the issue FORBIDDEN_VALUE.',
+      'Hosts that its pages can reach. Default: the mode of the server (TABWIRE_EGRESS). A wider mode is BAD_USER_INPUT with the issue FORBIDDEN_VALUE.',
     ),
     allowedHosts: field.of(
       'String',
       orNull(EGRESS_MEMBERS.allowedHosts),
-      `The only hosts that its pages can reach, among those that egress allows; with [], none. Absent: all of those. ${EGRESS_INPUT_RULES.allowedHosts}`,
+      `The only hosts that its pages can reach, among those that egress allows; [] allows none. Default: all of those. ${EGRESS_INPUT_RULES.allowedHosts}`,
       { list: true },
     ),
     proxy: field.of(
       PROXY_INPUT,
       orNull(EGRESS_MEMBERS.proxy),
-      'A proxy for all its connections. Absent: none. What egress and allowedHosts refuse is not asked of it.',
+      'A proxy for all its connections. Default: none. Hosts refused by egress and allowedHosts are not requested from it.',
     ),
     screenshot: field.flagOr(
       'True: take one when the page of initialPrompt has loaded, or at once where there is none: an Action of the type SCREENSHOT, with its artifact.',
@@ -188,7 +191,7 @@ export const START_SESSION_INPUT = defineInput(
 /** Null clears a member that allows it: see parseUpdateSession. */
 export const UPDATE_SESSION_INPUT = defineInput(
   'UpdateSessionInput',
-  'The changes. Absent: unchanged. Null: cleared, where null is allowed. Rules that are broken are reported all together, as BAD_USER_INPUT.',
+  'The changes. Absent: unchanged. Null: cleared, where null is allowed. All violations are reported together, as BAD_USER_INPUT.',
   {
     name: field.of(
       'String',

@@ -13,13 +13,13 @@ export const TASK_INPUT = defineInput('TaskInput', 'A task in words, for the mod
   ),
   maxSteps: field.wholeNumberOr('How often the model may answer; then the task is FAILED.', 50, 1, 200),
   maxUsd: field.number(
-    'US dollars that the task may cost, by the price of the model; once they are spent it is FAILED. It is looked at after each answer, so the last one may go beyond. Absent: no limit. With a model of unknown price it is BAD_USER_INPUT.',
+    'US dollars that the task may cost, by the price of the model; once they are spent the task is FAILED. The cost is checked after each response of the model, so the last one may exceed it. Default: no limit. BAD_USER_INPUT with a model of unknown price.',
     0.000_001,
     10_000,
   ),
   timeoutSeconds: field.wholeNumberOr('Seconds that the task may take; then it is FAILED.', 600, 1, 7200),
   outputSchema: field.json(
-    'A JSON Schema (draft 2020-12, or draft-07 or -06 if $schema names it) that the result must satisfy, of at most 32768 bytes; it may refer to itself only. Absent: the result is a text.',
+    'A JSON Schema (draft 2020-12, or draft-07 or -06 if $schema names it) that the result must satisfy, of at most 32768 bytes; references within the schema only. Default: the result is text.',
     { maxBytes: 32_768 },
   ),
 })

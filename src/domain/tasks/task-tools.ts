@@ -36,7 +36,7 @@ const MOST_VIEW_CHARACTERS = 60_000
 const STEP_TIMEOUT_MS = 10_000
 
 const OBSERVE = defineInput('observe', 'Shows the page again, or a part of it.', {
-  target: optionalTarget('Only this element. Absent: the whole page.'),
+  target: optionalTarget('Only this element. Default: the whole page.'),
   maxCharacters: field.wholeNumberOr('Characters to show at most.', VIEW_CHARACTERS, 500, MOST_VIEW_CHARACTERS),
 })
 

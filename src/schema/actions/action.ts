@@ -199,7 +199,7 @@ builder.mutationField('runActions', (t) =>
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       pageId: t.arg.id({
         description:
-          'The page of the first step, as in Session.pages. Absent: the oldest. After openPage the steps act on the page that it opened, after closePage on the oldest that is left.',
+          'The page of the first step, as in Session.pages. Default: the oldest. After openPage the steps act on the page that it opened, after closePage on the oldest that is left.',
       }),
       actions: t.arg({
         type: [ActionInput],

@@ -169,7 +169,7 @@ builder.objectField(Session, 'artifacts', (t) =>
     args: {
       first: t.arg.int({
         defaultValue: ARTIFACT_PAGE_BOUNDS.default,
-        description: `How many to return. From ${ARTIFACT_PAGE_BOUNDS.min} to ${ARTIFACT_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
+        description: `Number of items to return, from ${ARTIFACT_PAGE_BOUNDS.min} to ${ARTIFACT_PAGE_BOUNDS.max}; otherwise BAD_USER_INPUT.`,
       }),
       after: t.arg.string({
         description: 'Only what comes after this cursor. One that is not of this list is CURSOR_INVALID.',

@@ -36,7 +36,7 @@ const file = builder.args((t) => ({
   }),
   name: t.string({ required: true, description: `The name of the file. ${UPLOAD_RULES.name}` }),
   contentType: t.string({
-    description: `What it is. Absent: application/octet-stream. ${UPLOAD_RULES.contentType}`,
+    description: `Media type. Default: application/octet-stream. ${UPLOAD_RULES.contentType}`,
   }),
 }))
 

@@ -69,7 +69,7 @@ export const builder = new SchemaBuilder<{
     edgesFieldOptions: { nullable: false, description: 'The same with the cursor of each.', extensions: COST.onPage },
     nodeFieldOptions: { nullable: false },
     nodesOnConnection: { description: 'Nodes of the page, in order.', extensions: COST.onPage },
-    pageInfoFieldOptions: { description: 'Where the page lies.' },
+    pageInfoFieldOptions: { description: 'URL of the page.' },
     pageInfoTypeOptions: { authScopes: NEEDS.read, description: 'Where a page of a connection lies.' },
     hasNextPageFieldOptions: {
       description:

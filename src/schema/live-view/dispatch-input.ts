@@ -14,7 +14,7 @@ builder.mutationField('dispatchInput', (t) =>
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       pageId: t.arg.id({
-        description: 'The page, as in Session.pages. Absent: the active page, as for screencast.',
+        description: 'The page, as in Session.pages. Default: the active page, as for screencast.',
       }),
       events: t.arg({
         type: [inputTypeOf(INPUT_EVENT)],

@@ -40,13 +40,13 @@ builder.subscriptionField('screencast', (t) =>
       }),
       pageId: t.arg.id({
         description:
-          'The page, as in Session.pages. Absent: the active page, which is the one that was opened or brought to front last.',
+          'The page, as in Session.pages. Default: the active page, which is the one that was opened or brought to front last.',
       }),
       maxWidth: t.arg.int({
-        description: `Max width of the image, which is scaled down: from ${side.min} to ${side.max}. Absent: as wide as the page. Readers with the same size and quality share one capture of the browser.`,
+        description: `Max width of the image, which is scaled down: from ${side.min} to ${side.max}. Default: as wide as the page. Readers with the same size and quality share one capture of the browser.`,
       }),
       maxHeight: t.arg.int({
-        description: `Likewise at most so high: from ${side.min} to ${side.max}. Absent: as high as the page.`,
+        description: `Maximum height, from ${side.min} to ${side.max}. Default: as high as the page.`,
       }),
       quality: t.arg.int({
         defaultValue: quality.default,

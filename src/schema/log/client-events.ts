@@ -39,7 +39,7 @@ builder.objectFields(ClientDetached, (t) => ({
     resolve: ({ entry }) => entry.data.reason,
   }),
   commandCount: t.int({
-    description: 'How many commands it sent in all.',
+    description: 'Total number of commands it sent.',
     resolve: ({ entry }) => entry.data.commandCount,
   }),
 }))

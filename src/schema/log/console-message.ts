@@ -17,7 +17,7 @@ interface SourceLocation {
 const ConsoleLevelEnum = enumTypeOf(CONSOLE_LEVEL)
 
 const ConsoleSourceEnum = builder.enumType('ConsoleSource', {
-  description: 'Where a line of the console comes from.',
+  description: 'Source of a console message.',
   values: describedValues<ConsoleSource>({
     CONSOLE: 'A page or frame called a method of console.',
     EXCEPTION: 'Nothing caught an exception or a rejected promise.',
@@ -76,7 +76,7 @@ builder.objectFields(ConsoleMessage, (t) => ({
   }),
   source: t.field({
     type: ConsoleSourceEnum,
-    description: 'Where it comes from.',
+    description: 'Source.',
     resolve: ({ entry }) => entry.data.source,
   }),
   text: t.string({
@@ -149,7 +149,7 @@ builder.objectFields(ExceptionHandled, (t) => ({
     description: 'The exceptionId of its ConsoleMessage. Null if that is no longer known.',
     resolve: ({ entry }) => entry.data.exceptionId,
   }),
-  message: t.string({ description: 'What the browser said.', resolve: ({ entry }) => entry.data.message }),
+  message: t.string({ description: 'Message of the browser.', resolve: ({ entry }) => entry.data.message }),
   pageId: t.id({
     nullable: true,
     description: 'The page, as in Session.pages. Null if it belongs to no page, such as a service worker.',
@@ -164,7 +164,7 @@ filteredLog({
   typename: 'ConsoleMessage',
   filter: CONSOLE_FILTER,
   member: 'console',
-  wanted: 'lines',
+  wanted: 'messages',
   batch: 'Lines of the console',
   description: 'The console, oldest first, also after the session ended.',
   subscription:

@@ -7,7 +7,7 @@ import { entryType } from '../sessions/session-event.ts'
 const Download = entryType('DOWNLOAD', 'A download ended, complete or not. A complete one is kept as an artifact.')
 
 builder.objectFields(Download, (t) => ({
-  url: t.string({ description: 'Where it came from.', resolve: ({ entry }) => entry.data.url }),
+  url: t.string({ description: 'Source.', resolve: ({ entry }) => entry.data.url }),
   suggestedFilename: t.string({
     description: `The name that the page or server suggests, cut at ${TEXT_LIMITS.fileName} UTF-16 code units.`,
     resolve: ({ entry }) => entry.data.suggestedFilename,

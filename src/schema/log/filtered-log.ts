@@ -35,7 +35,7 @@ export function filteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>>(
   const Filter = inputTypeOf(log.filter)
   const Connection = connectionOf(log.typename, log.entry)
   const Batch = batchOf(`${log.typename}Batch`, log.entry, log.batch)
-  const filterDescription = `Which ${log.wanted} are wanted. Absent: every one.`
+  const filterDescription = `Filter for ${log.wanted}. Default: all.`
   const filterOf = (filter: unknown): EntryFilter => ({ kinds: [log.kind], [log.member]: filter })
 
   builder.objectField(Session, log.name, (t) =>

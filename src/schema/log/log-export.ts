@@ -67,7 +67,7 @@ builder.queryField('exportLog', (t) =>
     args: {
       sessionId: t.arg.id({ required: true, description: 'The id of the session.' }),
       format: t.arg({ type: LogExportFormatEnum, required: true, description: 'The format of the file.' }),
-      filter: t.arg({ type: LogExportFilter, description: 'Which entries are wanted. Absent: every one.' }),
+      filter: t.arg({ type: LogExportFilter, description: 'Filter for entries. Default: all.' }),
       ttlSeconds: t.arg.int({
         required: true,
         defaultValue: LINK_TTL_SECONDS.default,

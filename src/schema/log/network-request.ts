@@ -299,7 +299,7 @@ builder.objectField(Session, 'pendingRequests', (t) =>
     args: {
       first: t.arg.int({
         defaultValue: PENDING_BOUNDS.default,
-        description: `How many to return. From ${PENDING_BOUNDS.min} to ${PENDING_BOUNDS.max}; outside is BAD_USER_INPUT.`,
+        description: `Number of items to return, from ${PENDING_BOUNDS.min} to ${PENDING_BOUNDS.max}; otherwise BAD_USER_INPUT.`,
       }),
     },
     resolve: async ({ id: sessionId }, { first }, { sessions }) => {

@@ -11,7 +11,7 @@ interface InitiatorNode {
 }
 
 const InitiatorTypeEnum = builder.enumType('InitiatorType', {
-  description: 'What caused a request.',
+  description: 'Cause of a request.',
   values: describedValues<InitiatorType>({
     PARSER: 'The HTML parser, for an element of the document.',
     SCRIPT: 'A script.',
@@ -25,7 +25,7 @@ const InitiatorTypeEnum = builder.enumType('InitiatorType', {
 
 export const RequestInitiatorType = builder.objectRef<InitiatorNode>('RequestInitiator').implement({
   authScopes: NEEDS.read,
-  description: 'What caused a request, and where.',
+  description: 'Cause of a request and its location in the code.',
   fields: (t) => ({
     type: t.field({
       type: InitiatorTypeEnum,

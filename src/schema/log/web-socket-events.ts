@@ -110,7 +110,7 @@ builder.objectFields(WebSocketMessages, (t) => ({
 }))
 
 const WebSocketCloserEnum = builder.enumType('WebSocketCloser', {
-  description: 'Who or what closed a WebSocket.',
+  description: 'Side that closed a WebSocket.',
   values: describedValues<WebSocketCloser>({
     PAGE: 'The page, frame or worker closed it.',
     SERVER: 'The server closed it.',
@@ -165,7 +165,7 @@ builder.objectFields(WebSocketClosed, (t) => ({
   closedBy: t.field({
     type: WebSocketCloserEnum,
     nullable: true,
-    description: 'Who or what closed it. Null when it is not known.',
+    description: 'Side that closed it. Null if unknown.',
     resolve: ({ entry }) => entry.data.closedBy,
   }),
 }))

@@ -49,11 +49,11 @@ const Page = builder.objectRef<PageNode>('Page').implement({
       extensions: COST.observation,
       args: {
         maxCharacters: t.arg.int({
-          description: `Where to cut the snapshot: from ${OBSERVATION_CHARACTERS.min} to ${OBSERVATION_CHARACTERS.max}. Absent: ${OBSERVATION_CHARACTERS.default}.`,
+          description: `Maximum length of the snapshot in characters, from ${OBSERVATION_CHARACTERS.min} to ${OBSERVATION_CHARACTERS.max}. Default: ${OBSERVATION_CHARACTERS.default}.`,
         }),
         target: t.arg({
           type: TargetInput,
-          description: 'Only this element and its descendants. Absent: the whole page.',
+          description: 'Only this element and its descendants. Default: the whole page.',
         }),
         screenshot: t.arg.boolean({ defaultValue: false, description: 'True: with a screenshot of the page.' }),
       },
@@ -74,7 +74,7 @@ builder.objectField(Session, 'pages', (t) =>
     description:
       'Open pages, oldest first. Empty while no browser runs. All sessions of a list are queried in parallel, with 2 s in total. Null if the session’s machine did not respond in time.',
     extensions: COST.shortList,
-    args: { id: t.arg.id({ description: 'Only this page; an empty list if it is not open. Absent: all.' }) },
+    args: { id: t.arg.id({ description: 'Only this page; an empty list if it is not open. Default: all.' }) },
     resolve: async ({ id: sessionId }, { id }, { liveSessions }) => {
       const pages = await liveSessions.pages(sessionId)
       const wanted = pages?.filter(({ pageId }) => id == null || pageId === id)

@@ -140,13 +140,13 @@ function entryId({ sessionId, entry }: EntryNode): string {
 export const logPageArguments = builder.args((t) => ({
   first: t.int({
     defaultValue: LOG_PAGE_BOUNDS.default,
-    description: `How many to return, going forward from \`after\`. From ${LOG_PAGE_BOUNDS.min} to ${LOG_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
+    description: `Number of items to return, going forward from \`after\`. From ${LOG_PAGE_BOUNDS.min} to ${LOG_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
   }),
   after: t.string({
     description: 'Only what comes after this cursor. One that is not of this log is CURSOR_INVALID.',
   }),
   last: t.int({
-    description: `How many to return, going backward from \`before\` or from the end; still in the order of the log. From ${LOG_PAGE_BOUNDS.min} to ${LOG_PAGE_BOUNDS.max}. Decides when \`first\` is there too.`,
+    description: `Number of items to return, going backward from \`before\` or from the end; still in the order of the log. From ${LOG_PAGE_BOUNDS.min} to ${LOG_PAGE_BOUNDS.max}. Decides when \`first\` is there too.`,
   }),
   before: t.string({
     description: 'Only what comes before this cursor. One that is not of this log is CURSOR_INVALID.',
@@ -212,4 +212,4 @@ export function batchOf(name: string, node: OutputRef<object>, of: string) {
 
 /** Description of the argument `after` of every log subscription. */
 export const AFTER_DESCRIPTION =
-  'Deliver what comes after this cursor, of a connection, an entry or an earlier batch of the same session. Absent: from the first entry. One that is not of this log is CURSOR_INVALID.'
+  'Deliver what comes after this cursor, of a connection, an entry or an earlier batch of the same session. Default: from the first entry. One that is not of this log is CURSOR_INVALID.'

@@ -6,7 +6,7 @@ import { NEEDS } from '../base/needs.ts'
 import { Session } from './session.ts'
 
 const HealthStatusEnum = builder.enumType('HealthStatus', {
-  description: 'How a session is.',
+  description: 'Status of a session.',
   values: describedValues<SessionHealth['status']>({
     HEALTHY: 'Its browser answers, or is still being started.',
     UNRESPONSIVE: 'Its browser did not answer in time.',
@@ -16,7 +16,7 @@ const HealthStatusEnum = builder.enumType('HealthStatus', {
 
 const SessionHealthType = builder.objectRef<SessionHealth>('SessionHealth').implement({
   authScopes: NEEDS.read,
-  description: 'How a session is, asked now.',
+  description: 'Live state of a session, queried from its browser.',
   fields: (t) => ({
     status: t.expose('status', { type: HealthStatusEnum, description: 'In a word.' }),
     browserResponsive: t.exposeBoolean('browserResponsive', { description: 'True: the browser answered in time.' }),

@@ -66,7 +66,7 @@ builder.mutationFields((t) => ({
       'Starts a session. Returns when it has reached waitUntil, or has ended (as data), or after 30 s with its current state; lastNavigationError says why its page could not be opened. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
     extensions: COST.start,
     args: {
-      input: t.arg({ type: StartInput, description: 'The session to start. Absent: the defaults.' }),
+      input: t.arg({ type: StartInput, description: 'The session to start. Default: the defaults.' }),
       waitUntil: t.arg({ type: StartWaitEnum, defaultValue: 'CREATING', description: 'When to return.' }),
     },
     resolve: (_, { input, waitUntil }, context) =>
@@ -117,7 +117,7 @@ builder.subscriptionField('sessionChanged', (t) =>
     authScopes: NEEDS.read,
     description:
       'With id: the session as it is now, then its changes; completes after its end. Without: each live session of the caller, then every change of any; stays open. Status at once; URL, title, counts and pending requests at most 4 times a second, the last state always. Errors: NOT_FOUND.',
-    args: { id: t.arg.id({ description: 'The id of one session. Absent: all of the caller’s.' }) },
+    args: { id: t.arg.id({ description: 'The id of one session. Default: all of the caller’s.' }) },
     subscribe: async (_, { id }, context) => {
       const { owner } = context.require('READ')
       const session = id == null ? null : await requireSession(context, 'READ', id)

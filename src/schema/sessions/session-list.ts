@@ -36,13 +36,13 @@ builder.queryFields((t) => ({
     args: {
       first: t.arg.int({
         defaultValue: SESSION_PAGE_BOUNDS.default,
-        description: `How many to return, going forward from \`after\`. From ${SESSION_PAGE_BOUNDS.min} to ${SESSION_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
+        description: `Number of items to return, going forward from \`after\`. From ${SESSION_PAGE_BOUNDS.min} to ${SESSION_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
       }),
       after: t.arg.string({
         description: 'Only sessions after this cursor: older ones. A cursor of another list is CURSOR_INVALID.',
       }),
       last: t.arg.int({
-        description: `How many to return, going backward from \`before\` or from the oldest; still newest first. From ${SESSION_PAGE_BOUNDS.min} to ${SESSION_PAGE_BOUNDS.max}. Decides when \`first\` is there too.`,
+        description: `Number of items to return, going backward from \`before\` or from the oldest; still newest first. From ${SESSION_PAGE_BOUNDS.min} to ${SESSION_PAGE_BOUNDS.max}. Decides when \`first\` is there too.`,
       }),
       before: t.arg.string({
         description: 'Only sessions before this cursor: newer ones. A cursor of another list is CURSOR_INVALID.',
@@ -55,7 +55,7 @@ builder.queryFields((t) => ({
         defaultValue: false,
         description: 'True: also sessions that have ended. Ignored if filter.status is set.',
       }),
-      filter: t.arg({ type: SessionFilterType, description: 'Sessions to return. Absent: all.' }),
+      filter: t.arg({ type: SessionFilterType, description: 'Sessions to return. Default: all.' }),
     },
     resolve: async (_, { filter, ...given }, context) => {
       const args = { ...given, filter: filter as SessionFilterInput | null | undefined }
