@@ -5,7 +5,7 @@ import { target, timeoutMs } from './target.ts'
 export const MOUSE_BUTTON: EnumDefinition<'LEFT' | 'MIDDLE' | 'RIGHT'> = {
   enumName: 'MouseButton',
   description: 'A button of the mouse.',
-  values: { LEFT: 'The main one.', MIDDLE: 'The wheel.', RIGHT: 'The one that opens menus.' },
+  values: { LEFT: 'The main one.', MIDDLE: 'The wheel.', RIGHT: 'The button that opens context menus.' },
 }
 
 export const KEY_MODIFIER: EnumDefinition<'ALT' | 'CONTROL' | 'META' | 'SHIFT'> = {

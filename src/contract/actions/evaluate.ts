@@ -5,7 +5,7 @@ import { optionalTarget, timeoutMs } from './target.ts'
 export const evaluate = defineAction(
   'EVALUATE',
   'EvaluateInput',
-  'Evaluates JavaScript in the page. The result is what comes back as JSON, promises awaited; what JSON cannot say becomes null. One that is too long or nests deeper than 100 levels, and whatever the script throws, is SCRIPT_ERROR. A script that is not done in time is TIMEOUT; where it keeps the page from answering it is ended.',
+  'Evaluates JavaScript in the page. The result is converted to JSON, with promises awaited; values without a JSON equivalent become null. One that is too long or nests deeper than 100 levels, and whatever the script throws, is SCRIPT_ERROR. A script that is not done in time is TIMEOUT; where it keeps the page from answering it is ended.',
   {
     expression: field.requiredText(
       'An expression, or a function that is called: with `arg`, or with the element and `arg` where there is a target.',

@@ -18,7 +18,7 @@ const EXTRACT_KIND: EnumDefinition<'TEXT' | 'HTML' | 'ATTRIBUTE' | 'VALUE' | 'LI
 export const extract = defineAction(
   'EXTRACT',
   'ExtractInput',
-  'Takes something out of the page as JSON. Texts are cut where they grow too long; details.truncated says by how much.',
+  'Extracts content of the page as JSON. Long texts are truncated; details.truncated has the number of characters cut.',
   {
     target,
     as: field.choiceOr('Kind of content to extract.', EXTRACT_KIND, 'TEXT'),

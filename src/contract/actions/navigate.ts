@@ -8,7 +8,7 @@ export const LOAD_STATE: EnumDefinition<'COMMIT' | 'DOM_CONTENT_LOADED' | 'LOAD'
   values: {
     COMMIT: 'The response has begun to arrive and the document has been created.',
     DOM_CONTENT_LOADED: 'The document has been read.',
-    LOAD: 'The document and what it refers to have been loaded.',
+    LOAD: 'The document and its resources have been loaded.',
     NETWORK_IDLE: 'No request for 500 ms.',
   },
 }

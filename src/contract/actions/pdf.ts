@@ -15,7 +15,7 @@ const PAPER_FORMAT: EnumDefinition<'A3' | 'A4' | 'A5' | 'LETTER' | 'LEGAL' | 'TA
   },
 }
 
-export const pdf = defineAction('PDF', 'PdfInput', 'Prints the page into a PDF, which is kept as an artifact.', {
+export const pdf = defineAction('PDF', 'PdfInput', 'Prints the page to a PDF, which is stored as an artifact.', {
   format: field.choiceOr('The paper.', PAPER_FORMAT, 'A4'),
   landscape: field.flagOr('True: broader than high.', false),
   printBackground: field.flagOr('True: with background colors and images.', true),

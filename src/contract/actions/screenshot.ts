@@ -18,7 +18,7 @@ export const screenshot = defineAction(
   'Takes a screenshot of the viewport, the whole page, or an element, and stores it as an artifact.',
   {
     target: optionalTarget('Only this element. Default: the page.'),
-    fullPage: field.flagOr('True: the whole page, also what must be scrolled to. Not together with a target.', false),
+    fullPage: field.flagOr('True: the whole page, beyond the viewport. Not allowed together with a target.', false),
     format: field.choiceOr('The format.', IMAGE_FORMAT, 'PNG'),
     quality: field.wholeNumber('Of JPEG and WEBP; absent: 80. Not for PNG.', 0, 100),
     timeoutMs,

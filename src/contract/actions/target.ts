@@ -2,7 +2,7 @@ import { defineInput, defineOneOf, field, type FieldValues } from '../input-fiel
 
 const SELECTOR_LENGTH = 2000
 
-const ROLE_TARGET = defineInput('RoleTarget', 'An element by what it is to assistive technology.', {
+const ROLE_TARGET = defineInput('RoleTarget', 'An element by its role for assistive technology.', {
   role: field.requiredText('An ARIA role: "button", "link", "textbox" …', { max: 50 }),
   name: field.text('Substring of its accessible name, case-insensitive. Default: any.', { max: SELECTOR_LENGTH }),
   exact: field.flagOr('True: the whole name, with regard to case.', false),
@@ -10,7 +10,7 @@ const ROLE_TARGET = defineInput('RoleTarget', 'An element by what it is to assis
 
 export const TARGET = defineOneOf(
   'Target',
-  'Which element is meant: exactly one way to say it. If several match, the first is taken where only one can be acted on.',
+  'Selects an element by exactly one of these fields. If several match, the first is taken where only one can be acted on.',
   {
     css: field.text(
       'A CSS selector; it also finds elements in open shadow roots. " >> " after an iframe enters the frame: "iframe#payment >> input[name=card]".',

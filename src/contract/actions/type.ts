@@ -5,7 +5,7 @@ import { optionalTarget, timeoutMs } from './target.ts'
 export const type = defineAction(
   'TYPE',
   'TypeInput',
-  'Types a text key by key, for pages that listen to keys. What goes into a password field is masked in the log.',
+  'Types text key by key, for pages that listen to keys. Text for password fields is masked in the log.',
   {
     target: optionalTarget('Element to focus first. Default: the focused element.'),
     text: field.requiredText('Text to type.', { max: 5_000 }),

@@ -19,9 +19,9 @@ export const wait = defineAction(
   'WaitInput',
   'Waits for an element, a load state, a URL or a time: exactly one of them.',
   {
-    target: optionalTarget('Wait for this element to be as `state` says.'),
+    target: optionalTarget('Wait until this element has this `state`.'),
     state: field.choiceOr('State of the element of `target` to wait for.', TARGET_STATE, 'VISIBLE'),
-    loadState: field.choice('Wait for the page to be so far.', LOAD_STATE),
+    loadState: field.choice('Wait until the page has reached this state.', LOAD_STATE),
     url: field.text('Wait until the URL of the page is this one; * matches anything but /, ** anything.', {
       max: 8000,
     }),

@@ -25,7 +25,7 @@ export const SCOPE: EnumDefinition<Scope> = {
   enumName: 'Scope',
   description: 'Scope of an API key. Scopes are independent.',
   values: {
-    READ: 'Queries and subscriptions, and what mutations return.',
+    READ: 'Queries, subscriptions, and results of mutations.',
     WRITE:
       'Mutations: starting, changing, driving and ending sessions. Alone it shows of a result no more than its id, status and times, and what the caller has just given.',
     CONNECT:

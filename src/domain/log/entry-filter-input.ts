@@ -49,7 +49,7 @@ export const REQUEST_OUTCOME: EnumDefinition<RequestOutcome> = {
     BLOCKED: 'Refused by the browser (CORS, content security policy, mixed content …), a client or an egress rule.',
     CUT_BY_END: 'Pending when the session ended.',
     UNKNOWN:
-      'Its page, frame or worker was gone before the browser told: a beacon, ping or fetch, which may have been delivered.',
+      'Its page, frame or worker was gone before the browser reported an outcome: a beacon, ping or fetch, which may have been delivered.',
   },
 }
 
@@ -103,10 +103,6 @@ export const WEB_SOCKET_FILTER = defineInput(
   {
     webSocketId: field.of('Int', orNull(z.number()), 'Of this WebSocket, as in WebSocketOpened.webSocketId.'),
     pageId: field.of('ID', orNull(z.string()), 'Of this page, as in Session.pages.'),
-    textContains: field.of(
-      'String',
-      orNull(z.string()),
-      'One of the texts, as far as it was recorded, has this substring; case matters.',
-    ),
+    textContains: field.of('String', orNull(z.string()), 'A recorded text contains this substring, case-sensitive.'),
   },
 )

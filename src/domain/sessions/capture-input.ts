@@ -20,7 +20,7 @@ export const BODY_CAPTURE: EnumDefinition<CaptureOptions['bodies']> = {
 /** Limits of what is recorded in addition to the facts of each event. */
 export const CAPTURE_INPUT = defineInput(
   'CaptureInput',
-  'What a session records of the content of requests, WebSocket messages and console calls.',
+  'Content of requests, WebSocket messages and console calls that a session records.',
   {
     bodies: field.choiceOr(
       'Bodies of requests and responses. The server may record less (TABWIRE_CAPTURE_BODIES): see Session.capture.',

@@ -18,7 +18,7 @@ export const EGRESS_MODE: EnumDefinition<EgressMode> = {
   enumName: 'EgressMode',
   description: `Which hosts the pages of a session can reach. ${NEVER_OPENED}`,
   values: {
-    OPEN: 'Every host that the server reaches, private ones and the server itself among them.',
+    OPEN: 'Every host that the server can reach, including private ones and the server itself.',
     PUBLIC: 'Hosts with a public address, and those of TABWIRE_EGRESS_ALLOW.',
     NONE: 'Only the hosts of TABWIRE_EGRESS_ALLOW.',
   },

@@ -38,7 +38,7 @@ const names = (description: string) =>
 
 export const REDACTION_INPUT = defineInput(
   'RedactionInput',
-  'What to mask as [redacted] in the log of a session before it is stored, in addition to what the server masks (TABWIRE_REDACT), to text typed into password fields by the actions fill and type (six characters or more), and to credentials in URLs.',
+  'Rules for masking secrets as [redacted] in the log of a session before it is stored, in addition to those of the server (TABWIRE_REDACT), to text typed into password fields (six characters or more), and to credentials in URLs.',
   {
     headers: names('Names of request and response headers.'),
     jsonKeys: names('Keys whose values are masked in JSON bodies, at any depth.'),
@@ -46,7 +46,7 @@ export const REDACTION_INPUT = defineInput(
     patterns: field.of(
       'String',
       listOf(REDACTION_LIMITS.patterns, REDACTION_LIMITS.patternLength, isPattern),
-      `Regular expressions in RE2 syntax, without lookaround and backreferences. What they match is masked in URLs, header values, text bodies and console messages. A match in a body longer than 8192 characters may be missed. At most ${REDACTION_LIMITS.patterns}, of 1 to ${REDACTION_LIMITS.patternLength} characters each.`,
+      `Regular expressions in RE2 syntax, without lookaround and backreferences. Matches are masked in URLs, header values, text bodies and console messages. A match in a body longer than 8192 characters may be missed. At most ${REDACTION_LIMITS.patterns}, of 1 to ${REDACTION_LIMITS.patternLength} characters each.`,
       { list: true },
     ),
   },

@@ -96,7 +96,7 @@ export const START_SESSION_INPUT = defineInput(
     metadata: field.of(
       'JSON',
       orDefault(SESSION_RULES.metadata, {}),
-      `To be kept with the session, and to filter by. ${SESSION_INPUT_RULES.metadata}`,
+      `Stored with the session, for filtering. ${SESSION_INPUT_RULES.metadata}`,
     ),
     browser: field.of(BROWSER_ENGINE, orDefault(z.literal('CHROMIUM'), 'CHROMIUM'), 'Which browser.', {
       defaultValue: 'CHROMIUM',
@@ -206,7 +206,7 @@ export const UPDATE_SESSION_INPUT = defineInput(
     viewport: field.of(
       setViewport.input,
       SESSION_RULES.viewport.optional(),
-      `Of every page; one that hangs takes it when it answers again. Cannot be null. ${SESSION_INPUT_RULES.viewport}`,
+      `Viewport of every page; an unresponsive page applies it once it responds again. Cannot be null. ${SESSION_INPUT_RULES.viewport}`,
     ),
     keepAlive: field.of('Boolean', z.boolean().optional(), 'True: no idle timeout. Cannot be null.'),
     idleTimeoutSeconds: field.of(

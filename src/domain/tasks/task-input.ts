@@ -6,7 +6,7 @@ import { OutputSchemaInvalid, type OutputSchema, type OutputSchemas } from '../.
 /** Input from the client. Shown in the schema as TaskInput. */
 export const TASK_INPUT = defineInput('TaskInput', 'A task in words, for the model of the server.', {
   prompt: field.requiredText(
-    'The task, in words; 1 to 8000 characters. Say there what the model needs to know: addresses, names, passwords.',
+    'The task, in words; 1 to 8000 characters. Include what the model needs: URLs, names, passwords.',
     {
       max: 8000,
     },

@@ -52,7 +52,7 @@ export const ActionErrorCodeEnum = builder.enumType('ActionErrorCode', {
       'Another navigation of the page, such as one that a script of the page before it had started, replaced that of the step. finalUrl in details is where the page is now. The step can be run again.',
     BLOCKED: 'An address that is never opened, or that the egress of the session does not allow.',
     STALE_REF: 'The element of the ref is no longer there: observe the page again.',
-    SCRIPT_ERROR: 'The script threw, or returned too much.',
+    SCRIPT_ERROR: 'The script threw, or its result is too large.',
     PAGE_CLOSED: 'The page closed or crashed, or none is open.',
     SESSION_ENDED: 'The session ended before the step was done.',
     CANCELLED: 'The client went away, or the task was stopped, before the step began.',
@@ -81,7 +81,7 @@ const ActionErrorType = builder.objectRef<ActionError>('ActionError').implement(
 
 const Action = entryType(
   'ACTION',
-  'Someone, or a task, did something with a page, or tried to. A failure is data: success is false, error says why. A key without READ does not see what comes from the page: details, result, artifact, the message of error, cost.',
+  'An action on a page by a client, a person or a task, successful or not. A failure is data: success is false, error has the reason. A key without READ does not see what comes from the page: details, result, artifact, the message of error, cost.',
   NEEDS.readOrWrite,
 )
 
@@ -181,7 +181,7 @@ builder.objectField(Session, 'actions', (t) =>
     args: {
       ...logPageArguments,
       offset: t.arg.int({
-        description: `How many to skip from the first on, from 0 to 10000; for more there are cursors. Together with a cursor or with last it is BAD_USER_INPUT. The page has ${LOG_PAGE_BOUNDS.default} unless first says otherwise.`,
+        description: `Number of items to skip from the start, from 0 to 10000; use cursors beyond that. BAD_USER_INPUT together with a cursor or with last. The page has ${LOG_PAGE_BOUNDS.default} unless first says otherwise.`,
       }),
     },
     resolve: async (session, page, { logs }) =>

@@ -117,7 +117,7 @@ export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact
     createdAt: t.expose('createdAt', {
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
-      description: 'When it was kept.',
+      description: 'Time at which it was stored.',
     }),
     link: t.field({
       authScopes: NEEDS.read,
@@ -172,7 +172,7 @@ builder.objectField(Session, 'artifacts', (t) =>
         description: `Number of items to return, from ${ARTIFACT_PAGE_BOUNDS.min} to ${ARTIFACT_PAGE_BOUNDS.max}; otherwise BAD_USER_INPUT.`,
       }),
       after: t.arg.string({
-        description: 'Only what comes after this cursor. One that is not of this list is CURSOR_INVALID.',
+        description: 'Return items after this cursor. A cursor of another list is CURSOR_INVALID.',
       }),
       kind: t.arg({ type: ArtifactKindEnum, description: 'Only this kind. Absent or null: every kind.' }),
     },
@@ -194,7 +194,7 @@ builder.objectField(Session, 'artifacts', (t) =>
   }),
 )
 
-const ArtifactCreated = entryType('ARTIFACT_CREATED', 'A file of the session was kept as an artifact.')
+const ArtifactCreated = entryType('ARTIFACT_CREATED', 'A file of the session was stored as an artifact.')
 
 builder.objectFields(ArtifactCreated, (t) => ({
   artifact: t.field({
@@ -225,9 +225,9 @@ builder.objectFields(ArtifactCreated, (t) => ({
 }))
 
 const ArtifactFailureCodeEnum = builder.enumType('ArtifactFailureCode', {
-  description: 'Why a file of a session was not kept, or not as a whole.',
+  description: 'Reason why a file of a session was not stored, or only in part.',
   values: describedValues<ArtifactFailureCode>({
-    QUOTA_EXCEEDED: 'It would take more than what the owner’s artifact quota leaves.',
+    QUOTA_EXCEEDED: 'It would exceed the rest of the owner’s artifact quota.',
     TEMPORARY_FOLDER_FULL: 'The temporary folder, where files are written first, was full (TABWIRE_TEMP_LIMIT_MB).',
     STORAGE_FULL: 'The disk on which artifacts are stored is full.',
     STORAGE_UNAVAILABLE: 'The artifact store could not be used.',
@@ -269,7 +269,7 @@ builder.mutationField('deleteArtifact', (t) =>
   t.id({
     authScopes: NEEDS.write,
     description:
-      'Deletes an artifact: its bytes, and every link to it works no more. Returns its id. Entries of the log that tell of it stay. Errors: NOT_FOUND, STORAGE_UNAVAILABLE.',
+      'Deletes an artifact, its bytes and all links to it. Returns its id. Log entries about it remain. Errors: NOT_FOUND, STORAGE_UNAVAILABLE.',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the artifact.' }) },
     resolve: async (_, { id }, context) => {

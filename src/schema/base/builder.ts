@@ -55,7 +55,7 @@ export const builder = new SchemaBuilder<{
     idFieldOptions: {
       description: 'Opaque, and the same everywhere: in the API, in links, in log lines and on the command line.',
     },
-    nodeTypeOptions: { description: 'Whatever has an id of its own and can be fetched again by it.' },
+    nodeTypeOptions: { description: 'An object with a global id by which it can be fetched again.' },
     nodeQueryOptions: {
       authScopes: NEEDS.readOrKeys,
       description:
@@ -70,15 +70,14 @@ export const builder = new SchemaBuilder<{
     nodeFieldOptions: { nullable: false },
     nodesOnConnection: { description: 'Nodes of the page, in order.', extensions: COST.onPage },
     pageInfoFieldOptions: { description: 'URL of the page.' },
-    pageInfoTypeOptions: { authScopes: NEEDS.read, description: 'Where a page of a connection lies.' },
+    pageInfoTypeOptions: { authScopes: NEEDS.read, description: 'Position of a page of a connection.' },
     hasNextPageFieldOptions: {
       description:
         'True when more may follow after endCursor. A page of large items is short when it reaches 4 MiB, and a filter that finds little may return a short page, even an empty one, with hasNextPage true: continue from endCursor.',
     },
     hasPreviousPageFieldOptions: { description: 'True when more may lie before startCursor.' },
     startCursorFieldOptions: {
-      description:
-        'The cursor to read backward from, as `before`. Null when the page has no place of its own: it is empty.',
+      description: 'The cursor to read backward from, as `before`. Null if the page is empty.',
     },
     endCursorFieldOptions: {
       description: 'The cursor to continue from, as `after`. Null if the page is empty.',

@@ -42,7 +42,7 @@ export function connectionOf(name: string, node: OutputRef<object>) {
       fields: (t) => ({
         totalCount: t.int({
           description:
-            'How many there are in all that match, on every page. Counted only when asked for; with a filter on a long log that takes time. Errors: TIMEOUT (not done within 30 s).',
+            'Total number of matching items on all pages. Counted only if selected; slow with a filter on a long log. Errors: TIMEOUT (not done within 30 s).',
           extensions: COST.count,
           resolve: (page) => page.totalCount(),
         }),

@@ -8,12 +8,12 @@ export const Cost = builder.objectRef<ModelCost>('Cost').implement({
   fields: (t) => ({
     inputTokens: t.field({
       type: 'SafeInt',
-      description: 'Tokens that the model was told, as its vendor counts them; what the vendor had cached counts too.',
+      description: 'Input tokens as counted by the vendor of the model, including cached ones.',
       resolve: ({ inputTokens }) => inputTokens,
     }),
     outputTokens: t.field({
       type: 'SafeInt',
-      description: 'Tokens that the model said or thought, as its vendor counts them.',
+      description: 'Output and reasoning tokens as counted by the vendor of the model.',
       resolve: ({ outputTokens }) => outputTokens,
     }),
     usd: t.float({

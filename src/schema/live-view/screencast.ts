@@ -22,7 +22,7 @@ const ScreencastFrame = builder.objectRef<PageFrame>('ScreencastFrame').implemen
     }),
     skipped: t.exposeInt('skipped', {
       description:
-        'Frames that this reader was too slow for since its last one; those that maxFps leaves out do not count.',
+        'Frames skipped since the last one because this reader was too slow; frames skipped by maxFps do not count.',
     }),
   }),
 })
@@ -40,7 +40,7 @@ builder.subscriptionField('screencast', (t) =>
       }),
       pageId: t.arg.id({
         description:
-          'The page, as in Session.pages. Default: the active page, which is the one that was opened or brought to front last.',
+          'The page, as in Session.pages. Default: the active page: the one opened or brought to front last.',
       }),
       maxWidth: t.arg.int({
         description: `Max width of the image, which is scaled down: from ${side.min} to ${side.max}. Default: as wide as the page. Readers with the same size and quality share one capture of the browser.`,

@@ -18,7 +18,8 @@ const BodyOmissionEnum = builder.enumType('BodyOmission', {
     NOT_CAPTURED: 'The session does not record bodies of this kind: see Session.capture.',
     TOO_LARGE: 'It has more bytes than can be recorded.',
     STREAMING: 'It was incomplete when the session ended, or is an endless stream.',
-    OPAQUE: 'The browser does not provide it: a cross-origin response without permission, or one that it did not keep.',
+    OPAQUE:
+      'The browser does not provide it: a cross-origin response without permission, or one that it did not buffer.',
     QUOTA: 'The owner’s quota is used up: see Viewer.artifactQuotaBytes.',
     LATE: 'The browser did not provide it, or it could not be stored, within the time that an entry waits for it.',
     STORE_FAILED:
@@ -128,7 +129,7 @@ builder.objectFields(NetworkRequest, (t) => ({
   requestBodyOmitted: t.field({
     type: BodyOmissionEnum,
     nullable: true,
-    description: 'Why requestBody is null although the request had content. Null if it is there, or there was none.',
+    description: 'Reason why requestBody is null although the request had content. Null otherwise.',
     resolve: omissionOf('request'),
   }),
   responseBody: t.field({
@@ -140,7 +141,7 @@ builder.objectFields(NetworkRequest, (t) => ({
   bodyOmitted: t.field({
     type: BodyOmissionEnum,
     nullable: true,
-    description: 'Why responseBody is null although the response had content. Null if it is there, or there was none.',
+    description: 'Reason why responseBody is null although the response had content. Null otherwise.',
     resolve: omissionOf('response'),
   }),
 }))

@@ -3,8 +3,8 @@ import { builder } from '../base/builder.ts'
 import { describedValues } from '../base/enum-values.ts'
 import { entryType } from '../sessions/session-event.ts'
 
-const NUMBER = 'Number of the client within its session, from 1: the same when it attaches and when it is gone.'
-const NAME = `As it calls itself in the header User-Agent of its connection, such as Playwright/1.65.1, at most ${TEXT_LIMITS.clientName} characters; "unknown" when it does not.`
+const NUMBER = 'Number of the client within its session, from 1: the same in ClientAttached and ClientDetached.'
+const NAME = `User-Agent header of its connection, such as Playwright/1.65.1, at most ${TEXT_LIMITS.clientName} characters; "unknown" without one.`
 
 const ClientDetachReasonEnum = builder.enumType('ClientDetachReason', {
   description: 'Why a client was disconnected.',

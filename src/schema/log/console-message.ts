@@ -86,7 +86,7 @@ builder.objectFields(ConsoleMessage, (t) => ({
   location: t.field({
     type: SourceLocationType,
     nullable: true,
-    description: 'Where in the code the message or exception comes from. Null when the browser names no place.',
+    description: 'Location in the code of the message or exception. Null if the browser reports no location.',
     resolve: ({ entry: { data } }) =>
       data.url === null ? null : { url: data.url, line: data.line, column: data.column },
   }),

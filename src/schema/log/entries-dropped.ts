@@ -8,10 +8,10 @@ const DropReasonEnum = builder.enumType('DropReason', {
   description: 'Why something could not be recorded.',
   values: describedValues<DropReason>(
     {
-      FLOOD: 'More came at once, or over a longer time, than the server records.',
+      FLOOD: 'The rate or the total exceeded what the server records.',
       LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
       STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
-      UNSTORABLE: 'The database refused what the page had made.',
+      UNSTORABLE: 'The database rejected data of the page.',
       MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
       TERMINATED:
         'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',
@@ -32,7 +32,7 @@ builder.objectFields(EntriesDropped, (t) => ({
   count: t.int({
     nullable: true,
     description:
-      'Number of entries missing here. Null when it is unknown (TERMINATED, or UNREADABLE when the entry was itself an EntriesDropped).',
+      'Number of entries missing here. Null if unknown (TERMINATED, or UNREADABLE if the entry was itself an EntriesDropped).',
     resolve: ({ entry }) => entry.data.count,
   }),
   kinds: t.field({

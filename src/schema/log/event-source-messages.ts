@@ -10,7 +10,7 @@ const EventSourceMessageType = builder.objectRef<EventSourceMessage>('EventSourc
   fields: (t) => ({
     at: t.field({ type: 'DateTime', description: 'When it was received.', resolve: ({ at }) => at }),
     eventName: t.exposeString('eventName', {
-      description: `Name of the event, "message" without one of its own; cut at ${TEXT_LIMITS.eventName} UTF-16 code units.`,
+      description: `Name of the event, "message" by default; cut at ${TEXT_LIMITS.eventName} UTF-16 code units.`,
     }),
     eventId: t.exposeString('eventId', {
       description: `Last event id that the server sent; cut at ${TEXT_LIMITS.eventName} UTF-16 code units. Empty if there was none.`,

@@ -48,12 +48,12 @@ builder.objectFields(PageCrashed, (t) => ({
   crashReason: t.string({
     nullable: true,
     description:
-      'How the process ended, as the browser calls it: "crashed", "oom" (out of memory), "killed" … Null if the browser did not tell.',
+      'Termination reason of the process as reported by the browser: "crashed", "oom" (out of memory), "killed" … Null if the browser did not report it.',
     resolve: ({ entry }) => entry.data.crashReason,
   }),
   crashCode: t.int({
     nullable: true,
-    description: 'Signal or exit code of the process. Null if the browser did not tell.',
+    description: 'Signal or exit code of the process. Null if the browser did not report it.',
     resolve: ({ entry }) => entry.data.crashCode,
   }),
   pageId: t.id({ nullable: true, description: PAGE_ID, resolve: ({ entry }) => entry.data.pageId }),

@@ -6,8 +6,8 @@ import { NEEDS } from '../base/needs.ts'
 const SameSiteModeEnum = builder.enumType('SameSiteMode', {
   description: 'The SameSite attribute of a cookie.',
   values: describedValues<SameSiteMode>({
-    STRICT: 'Only with requests of its own site.',
-    LAX: 'With requests of its own site, and with top-level navigations to it.',
+    STRICT: 'Sent only with requests from its own site.',
+    LAX: 'Sent with requests from its own site, and with top-level navigations to it.',
     NONE: 'With requests of every site.',
   }),
 })

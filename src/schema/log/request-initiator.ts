@@ -36,7 +36,7 @@ export const RequestInitiatorType = builder.objectRef<InitiatorNode>('RequestIni
       type: SourceLocationType,
       nullable: true,
       description:
-        'The line of the document, or the innermost call of the script, that caused it. Null when the browser names no place.',
+        'The line of the document, or the innermost call of the script, that caused it. Null if the browser reports no location.',
       resolve: ({ initiator: { url, line, column } }) => (url === null ? null : { url, line, column }),
     }),
     stack: t.string({

@@ -12,10 +12,10 @@ import { NEEDS } from '../base/needs.ts'
 import { entryType } from '../sessions/session-event.ts'
 import { filteredLog } from './filtered-log.ts'
 
-const SOCKET_ID = 'The same in all entries of one WebSocket, within its session.'
+const SOCKET_ID = 'Number of the WebSocket within its session, the same in all its entries.'
 const PAGE_ID = 'The page, as in Session.pages. Null if it belongs to no page, such as a shared or service worker.'
 const STATUS =
-  'HTTP status code of the response to the handshake: 101 when it was accepted. Null if there was none, or the browser does not tell it.'
+  'HTTP status code of the response to the handshake: 101 when it was accepted. Null if there was none, or the browser does not report it.'
 const HEADER_RULE = `At most ${TEXT_LIMITS.headerCount} headers, values cut at ${TEXT_LIMITS.headerValue} UTF-16 code units.`
 
 const WebSocketOpened = entryType(
@@ -36,7 +36,7 @@ builder.objectFields(WebSocketOpened, (t) => ({
   responseHeaders: t.field({
     type: 'JSON',
     nullable: true,
-    description: `Headers of the response to the handshake. Null if there was none; the browser does not tell those of one that refuses. ${HEADER_RULE}`,
+    description: `Headers of the response to the handshake. Null if there was none; the browser does not report those of a rejection. ${HEADER_RULE}`,
     resolve: ({ entry }) => entry.data.responseHeaders,
   }),
 }))

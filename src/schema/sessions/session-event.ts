@@ -63,12 +63,12 @@ export const SessionEventKindEnum = builder.enumType('SessionEventKind', {
     DIALOG: 'A page opened a dialog: Dialog.',
     ENTRIES_DROPPED: 'Something could not be recorded: EntriesDropped.',
     ACTION: 'Someone, or a task, did something with a page: Action.',
-    ARTIFACT_CREATED: 'A file of the session was kept: ArtifactCreated.',
+    ARTIFACT_CREATED: 'A file of the session was stored: ArtifactCreated.',
     ARTIFACT_FAILED: 'A recording was stopped early, or a file could not be kept: ArtifactFailed.',
     TASK_STEP: 'The model that works on a task answered: TaskStep.',
     TASK_ENDED: 'A task ended: TaskEnded.',
     CLIENT_ATTACHED: 'A client connected to the browser: ClientAttached.',
-    CLIENT_DETACHED: 'Such a client is gone: ClientDetached.',
+    CLIENT_DETACHED: 'Such a client has disconnected: ClientDetached.',
     ISSUE: 'The browser found a problem of a page: Issue.',
     EXCEPTION_HANDLED: 'A rejected promise got a handler after it was recorded: ExceptionHandled.',
   }),
@@ -80,7 +80,7 @@ export const SessionEvent = builder.interfaceRef<EntryNode>('SessionEvent').impl
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     sessionId: t.id({
-      description: 'The id of the session whose log this is.',
+      description: 'Id of the session that the log belongs to.',
       resolve: ({ sessionId }) => encodeGlobalId('Session', sessionId),
     }),
     cursor: t.string({
@@ -143,13 +143,13 @@ export const logPageArguments = builder.args((t) => ({
     description: `Number of items to return, going forward from \`after\`. From ${LOG_PAGE_BOUNDS.min} to ${LOG_PAGE_BOUNDS.max}; outside is BAD_USER_INPUT.`,
   }),
   after: t.string({
-    description: 'Only what comes after this cursor. One that is not of this log is CURSOR_INVALID.',
+    description: 'Return items after this cursor. A cursor of another log is CURSOR_INVALID.',
   }),
   last: t.int({
     description: `Number of items to return, going backward from \`before\` or from the end; still in the order of the log. From ${LOG_PAGE_BOUNDS.min} to ${LOG_PAGE_BOUNDS.max}. Decides when \`first\` is there too.`,
   }),
   before: t.string({
-    description: 'Only what comes before this cursor. One that is not of this log is CURSOR_INVALID.',
+    description: 'Return items before this cursor. A cursor of another log is CURSOR_INVALID.',
   }),
 }))
 
@@ -178,11 +178,11 @@ const LogBatchInterface = builder.interfaceRef<BatchNode>('LogBatch').implement(
       resolve: ({ batch }) => batch.cursor,
     }),
     live: t.boolean({
-      description: 'False while replaying; true once the reader has what the log held.',
+      description: 'False while replaying history; true once the reader has caught up.',
       resolve: ({ batch }) => batch.live,
     }),
     dropped: t.int({
-      description: 'Sum of what EntriesDropped since the previous batch count; normally 0.',
+      description: 'Sum of the counts of EntriesDropped since the previous batch; normally 0.',
       resolve: ({ batch }) => batch.dropped,
     }),
     droppedUnknown: t.boolean({
@@ -212,4 +212,4 @@ export function batchOf(name: string, node: OutputRef<object>, of: string) {
 
 /** Description of the argument `after` of every log subscription. */
 export const AFTER_DESCRIPTION =
-  'Deliver what comes after this cursor, of a connection, an entry or an earlier batch of the same session. Default: from the first entry. One that is not of this log is CURSOR_INVALID.'
+  'Deliver entries after this cursor, of a connection, an entry or an earlier batch of the same session. Default: from the first entry. A cursor of another log is CURSOR_INVALID.'

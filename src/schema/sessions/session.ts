@@ -50,7 +50,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
   id: { description: 'Of this session, made by the server.', resolve: ({ id }) => id },
   authScopes: NEEDS.readOrWrite,
   description:
-    'A browser of its own whose activity is recorded. It is kept, with its log, after it ended, until the server’s retention deletes it. In the result of a mutation, a key without READ sees the id, status, endReason, browser and times, and the options that it has just provided; other fields are FORBIDDEN.',
+    'A browser of its own whose activity is recorded. It is stored with its log after its end, until retention deletes it. In the result of a mutation, a key without READ sees the id, status, endReason, browser and times, and the options that it has just provided; other fields are FORBIDDEN.',
   fields: (t) => ({
     name: t.exposeString('name', {
       authScopes: readOrGiven('name'),
@@ -71,7 +71,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       authScopes: NEEDS.readOrWrite,
       type: SessionEndReasonEnum,
       nullable: true,
-      description: 'Why it ended. Null until then.',
+      description: 'End reason. Null until it ends.',
     }),
     error: t.exposeString('error', {
       authScopes: NEEDS.read,
@@ -166,7 +166,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
       nullable: true,
-      description: 'When it ended. Null until then.',
+      description: 'End time. Null until it ends.',
     }),
     durationMs: t.int({
       authScopes: NEEDS.readOrWrite,

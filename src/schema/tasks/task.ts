@@ -19,7 +19,7 @@ export const TaskStatusEnum = builder.enumType('TaskStatus', {
   values: describedValues<TaskStatus>({
     RUNNING: 'The model works on it, or it waits for its session to run.',
     COMPLETED: 'The model finished it; see result.',
-    FAILED: 'It could not be done, or came to one of its limits; see error.',
+    FAILED: 'It failed, or reached one of its limits; see error.',
     CANCELLED: 'It was canceled, or its session ended.',
   }),
 })
@@ -59,8 +59,8 @@ const Task = builder.node(builder.objectRef<TaskRecord>('Task'), {
       nullable: true,
       description: 'Error message. Null if there is none.',
     }),
-    steps: t.exposeInt('steps', { authScopes: NEEDS.read, description: 'Answers of the model so far.' }),
-    cost: t.expose('cost', { authScopes: NEEDS.read, type: Cost, description: 'Model cost so far.' }),
+    steps: t.exposeInt('steps', { authScopes: NEEDS.read, description: 'Number of model responses to date.' }),
+    cost: t.expose('cost', { authScopes: NEEDS.read, type: Cost, description: 'Model cost to date.' }),
     createdAt: t.expose('createdAt', {
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
@@ -70,7 +70,7 @@ const Task = builder.node(builder.objectRef<TaskRecord>('Task'), {
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
       nullable: true,
-      description: 'When it ended. Null until then.',
+      description: 'End time. Null until it ends.',
     }),
   }),
 })
@@ -79,7 +79,7 @@ builder.objectFields(Session, (t) => ({
   cost: t.expose('cost', {
     authScopes: NEEDS.read,
     type: Cost,
-    description: 'Model cost of all its tasks so far.',
+    description: 'Total model cost of its tasks to date.',
   }),
   tasks: t.field({
     authScopes: NEEDS.read,
