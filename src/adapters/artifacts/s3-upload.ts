@@ -171,7 +171,7 @@ class Upload {
     this.#sending = this.#send(number, body).then(() => {
       this.#spare = full
     })
-    // Its rejection is handled by whoever awaits it later; until then it must not count as unhandled.
+    // Its rejection is handled when it is awaited later; until then it must not count as unhandled.
     this.#sending.catch(() => {})
   }
 

@@ -16,7 +16,7 @@ const MOST_WAITING = 10_000
 
 const LAST_WORDS_MS = 500
 
-/** Connects to NATS. Rejects with NatsRefused; where no server answers, it resolves, and goes on trying. */
+/** Connects to NATS. Rejects with NatsRefused; if no server responds, it resolves and keeps retrying. */
 export async function openNatsBus(config: NatsConfig, logger: Logger, timing?: Partial<NatsTiming>): Promise<Bus> {
   const bus = new NatsBus(config, logger, timing)
   try {

@@ -1,4 +1,4 @@
-/** Between two wake-ups of a session from other machines: so whoever floods its subject costs 200 small reads a second. */
+/** Minimum between two wake-ups of a session from other machines: a flood of its subject costs at most 200 small reads a second. */
 const INTERVAL_MS = 5
 
 /** Hands on the first wake-up of a session at once, and then one at most in each interval, the last always. */

@@ -208,7 +208,7 @@ export class PageActions {
     const sessionId = pageId === null ? null : this.#targets.sessionIdOf(pageId)
     if (sessionId === null) throw new TargetGone()
     const answer = await this.#wire.ask(method, params, sessionId)
-    // What Playwright was handed is told in tasks of its own.
+    // Playwright emits what it received in separate tasks.
     await nextTurn()
     return answer
   }

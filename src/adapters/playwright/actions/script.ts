@@ -54,8 +54,8 @@ async function resultOf(
 }
 
 /**
- * Runs a script, and writes down what comes of it, without anything of the page but what the script calls: Playwright's own
- * part in the page would stumble over methods that the page has replaced, and JSON.stringify may be one of them.
+ * Runs a script and serializes its result without any method of the page but those the script calls: Playwright's own
+ * code in the page would fail on methods that the page has replaced, and JSON.stringify may be one of them.
  */
 async function written(
   { ask }: ActionSite,

@@ -222,7 +222,7 @@ class Run {
     this.#from = at
   }
 
-  /** What it goes on from stays expected until it is known that it goes on, and not in another field. */
+  /** The text before stays expected until it is known that typing continues in the same field. */
   #expect(): void {
     if (this.#text === (this.#expected?.text ?? '')) return
     if (this.#expected) this.#earlier.push(this.#expected.takeBack)

@@ -1,5 +1,5 @@
 /**
- * Runs in the page: calls a script, waits for what comes of it, and writes that down. Of the page's own it uses nothing but
+ * Runs in the page: calls a script, awaits its result and serializes it. Of the page's own it uses nothing but
  * what the script returned: no method of a built-in object, which the page may have replaced, only syntax (spreading copies
  * members, `await` of a promise and calls of functions look nothing up). What it hands over has a `then` of its own, since the
  * browser would call the page's. A toJSON counts where an object brings it, not where all objects, arrays, maps … have got one.

@@ -51,7 +51,7 @@ export class BrowserPriority {
   #isBusy = false
   #isDisposed = false
   #timer: NodeJS.Timeout | undefined
-  /** Bound to the browser's fault owner, whoever calls it. */
+  /** Bound to the browser's fault owner, regardless of the caller. */
   readonly #look = bound(() => this.#lookAgain())
   /** Niceness of the group. */
   #wanted: number
