@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { chromium } from 'playwright'
+import { basename, join } from 'node:path'
+import { chromium, type Page } from 'playwright'
 import puppeteer, { type ElementHandle } from 'puppeteer-core'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { artifactApi } from '../support/artifact-api.ts'
 import { CdpSocket } from '../support/cdp-socket.ts'
 import { startActionPages } from '../support/site-actions.ts'
@@ -48,15 +48,70 @@ test('Puppeteer gives a page uploads by their names', async () => {
   expect(await out()).not.toContain('of the server')
 })
 
+/** As a browser reports the files of a directory. */
+const relativePaths = (page: Page) =>
+  page.$eval('#file', (input) =>
+    [...(input as HTMLInputElement).files!].map(({ webkitRelativePath }) => webkitRelativePath).toSorted(),
+  )
+
+const asDirectory = (page: Page) => page.$eval('#file', (input) => ((input as HTMLInputElement).webkitdirectory = true))
+
+describe.runIf(process.platform === 'linux')('Playwright on the machine of the server gives a page a directory', () => {
+  test('of its own, with all below it, as it is at that moment', async () => {
+    const id = await startSession()
+    const dir = await folderOfServer()
+    await mkdir(join(dir, 'deep', 'er'), { recursive: true })
+    await writeFile(join(dir, 'deep', 'er', 'empty'), '')
+    const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
+    onTestFinished(() => browser.close())
+    const page = browser.contexts()[0]!.pages()[0]!
+    await asDirectory(page)
+    await page.setInputFiles('#file', dir)
+    const name = basename(dir)
+    await expect.poll(() => relativePaths(page)).toEqual([`${name}/deep/er/empty`, `${name}/secret.txt`])
+    await expect.poll(() => page.textContent('#out')).toContain('of the server')
+  })
+
+  test('but not with a link in it, which it hears at once', async () => {
+    const id = await startSession()
+    const dir = await folderOfServer()
+    await symlink('/etc/hostname', join(dir, 'linked'))
+    const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
+    onTestFinished(() => browser.close())
+    const page = browser.contexts()[0]!.pages()[0]!
+    await asDirectory(page)
+    await expect(page.setInputFiles('#file', dir)).rejects.toThrow('"linked" in it is a link')
+    expect(await relativePaths(page)).toEqual([])
+  })
+
+  test('but not a client that does not show that it is there', async () => {
+    const id = await startSession()
+    const dir = await folderOfServer()
+    await using client = await CdpSocket.connect(await cdpUrlOf(id))
+    const { sessionId } = await client.attachToPage()
+    const refused = { error: { message: expect.stringContaining('is not the name of an upload') as string } }
+    const ask = () => client.ask('DOM.setFileInputFiles', { files: [dir], nodeId: 1 }, sessionId)
+    expect(await ask()).toMatchObject(refused)
+    for (const name of ['playwright-artifacts-gone', 'somewhere']) {
+      const downloadPath = join(dir, name)
+      if (name === 'somewhere') await mkdir(downloadPath, { mode: 0o700 })
+      await client.ask('Browser.setDownloadBehavior', { behavior: 'allowAndName', downloadPath })
+      expect(await ask()).toMatchObject(refused)
+    }
+  })
+})
+
 test('Playwright shows at once that a folder, or a file of the server, cannot be given', async () => {
   const id = await startSession()
   const dir = await folderOfServer()
   await give(id, 'uploaded', 'given.txt')
-  const browser = await chromium.connectOverCDP(await cdpUrlOf(id))
+  // As a proxy adds it.
+  const headers = { 'x-forwarded-for': '203.0.113.7' }
+  const browser = await chromium.connectOverCDP(await cdpUrlOf(id), { headers })
   onTestFinished(() => browser.close())
   const page = browser.contexts()[0]!.pages()[0]!
   const refusal = 'is not the name of an upload of this session'
-  await page.evaluate(() => (document.querySelector<HTMLInputElement>('#file')!.webkitdirectory = true))
+  await asDirectory(page)
   // Otherwise it would retry for half a minute, and then report only a timeout.
   await expect(page.setInputFiles('#file', dir)).rejects.toThrow(refusal)
   const handle = await page.$('#file')

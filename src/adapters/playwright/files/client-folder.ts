@@ -13,20 +13,25 @@ const OTHERS = 0o077
  */
 export class ClientFolder {
   readonly #path: string
-  readonly #uid: number
+  readonly uid: number
 
   private constructor(path: string, uid: number) {
     this.#path = path
-    this.#uid = uid
+    this.uid = uid
   }
 
   /** `uid`: user id of the client's process. Null: it is no such folder. */
   static async find(path: string, uid: number): Promise<ClientFolder | null> {
     if (!posix.isAbsolute(path) || !NAME.test(basename(path))) return null
     const folder = new ClientFolder(path, uid)
-    const handle = await folder.#open().catch(() => null)
+    return (await folder.isThere()) ? folder : null
+  }
+
+  /** Whether it is still the one, and as it was. */
+  async isThere(): Promise<boolean> {
+    const handle = await this.#open().catch(() => null)
     await handle?.close()
-    return handle ? folder : null
+    return handle !== null
   }
 
   /**
@@ -42,7 +47,7 @@ export class ClientFolder {
     const isNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     await using to = await open(within(folder, name), isNew, 0o600)
     try {
-      await to.chown(this.#uid, (await folder.stat()).gid)
+      await to.chown(this.uid, (await folder.stat()).gid)
       await to.writeFile(from.createReadStream({ autoClose: false }))
     } catch (error) {
       await rm(within(folder, name), { force: true })
@@ -54,7 +59,7 @@ export class ClientFolder {
   async #open(): Promise<FileHandle> {
     const handle = await open(this.#path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
     const { uid, mode } = await handle.stat()
-    if (uid === this.#uid && (mode & OTHERS) === 0) return handle
+    if (uid === this.uid && (mode & OTHERS) === 0) return handle
     await handle.close()
     throw new Error('the folder is not the client’s own')
   }

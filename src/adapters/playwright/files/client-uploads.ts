@@ -1,10 +1,14 @@
 import type { NamedUpload } from '../../../ports/cdp-client.ts'
-import { stageFiles } from './staged-files.ts'
+import { OwnDirectory } from './own-directory.ts'
+import { stageDirectory, stageFiles } from './staged-files.ts'
 
 /** There is no room for a copy. */
 export class NoRoomForUpload extends Error {}
 
-/** The session's own copies of its uploads, which clients give to pages by name. Each is written once, on demand. */
+/**
+ * The session's own copies of what clients give to pages: of its uploads, by name, each written once on demand; and of
+ * directories of clients on this machine.
+ */
 export class ClientUploads {
   readonly #dir: string
   readonly #paths = new Map<string, Promise<string>>()
@@ -26,15 +30,31 @@ export class ClientUploads {
     return writing
   }
 
+  /**
+   * A copy of a directory of the client's user. Null: there is no such directory. Rejects with DirectoryRefused,
+   * NoRoomForUpload, or when it cannot be read or written.
+   */
+  async directory(path: string, uid: number): Promise<string | null> {
+    await using directory = await OwnDirectory.open(path, uid)
+    if (!directory) return null
+    const files = await directory.files()
+    this.#checkRoom(files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))
+    return await stageDirectory(directory, files, this.#dir, this.#stop.signal)
+  }
+
   /** Cancels writes in progress. */
   dispose(): void {
     this.#stop.abort(new Error('the session ends'))
   }
 
   async #write(upload: NamedUpload): Promise<string> {
-    const refusal = this.refuse(upload.sizeBytes)
-    if (refusal !== null) throw new NoRoomForUpload(refusal)
+    this.#checkRoom(upload.sizeBytes)
     const [path] = await stageFiles([upload], this.#dir, this.#stop.signal)
     return path!
+  }
+
+  #checkRoom(bytes: number): void {
+    const refusal = this.refuse(bytes)
+    if (refusal !== null) throw new NoRoomForUpload(refusal)
   }
 }

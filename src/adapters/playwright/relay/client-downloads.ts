@@ -78,6 +78,18 @@ export class ClientDownloads {
     return null
   }
 
+  /**
+   * The client's user, shown to be on this machine by a folder that only that user can create, under a name that no one
+   * else knows: behind a local proxy anybody may be at the other end of a local connection. Null: not shown.
+   */
+  async localUser(): Promise<number | null> {
+    for (const found of this.#folders.values()) {
+      const folder = await found
+      if (folder && (await folder.isThere())) return folder.uid
+    }
+    return null
+  }
+
   /** Call once the browser has let go of the client. */
   release(): void {
     this.#ground.behaviors.forget(this)

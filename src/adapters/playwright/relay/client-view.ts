@@ -80,7 +80,7 @@ export class ClientView {
     this.#rootId = rootId
     this.#disguise = new ContextAlias(ground.browserContextId)
     this.#downloads = new ClientDownloads(ground, client, ground.logger)
-    this.#files = new FileInputs(host, ground.uploads, ground.logger)
+    this.#files = new FileInputs(host, ground.uploads, () => this.#downloads.localUser(), ground.logger)
     this.#worlds = new HiddenWorlds(ground.wire.worlds)
     this.#media = new DefaultMedia(ground.emulation)
   }

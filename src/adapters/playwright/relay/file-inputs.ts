@@ -1,5 +1,6 @@
 import type { Logger } from '../../../logger.ts'
 import type { CdpClientHost } from '../../../ports/cdp-client.ts'
+import { DirectoryRefused } from '../files/own-directory.ts'
 import { NoRoomForUpload, type ClientUploads } from '../files/client-uploads.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
 import { cutText } from '../cdp/protocol/cut-text.ts'
@@ -24,17 +25,28 @@ interface Refused {
   times: number
 }
 
-/** Gives pages files by name: those that were uploaded to the session, as no client has the browser's disk. */
+/**
+ * Gives pages files by name: those that were uploaded to the session, as no client has the browser's disk; and
+ * directories of a client on this machine, of which Playwright sends only the path.
+ */
 export class FileInputs {
   readonly #host: Pick<CdpClientHost, 'uploadNamed'>
   readonly #uploads: ClientUploads
+  readonly #localUser: () => Promise<number | null>
   readonly #logger: Logger
   #refused: Refused | null = null
   readonly #turn = new Semaphore(1)
 
-  constructor(host: Pick<CdpClientHost, 'uploadNamed'>, uploads: ClientUploads, logger: Logger) {
+  /** `localUser`: the client's user, if it has shown that it runs on this machine. May reject. */
+  constructor(
+    host: Pick<CdpClientHost, 'uploadNamed'>,
+    uploads: ClientUploads,
+    localUser: () => Promise<number | null>,
+    logger: Logger,
+  ) {
     this.#host = host
     this.#uploads = uploads
+    this.#localUser = localUser
     this.#logger = logger
   }
 
@@ -80,8 +92,10 @@ export class FileInputs {
     for (const file of files) {
       const upload = await this.#host.uploadNamed(file)
       if (!upload) {
+        const directory = files.length === 1 ? await this.#directory(file) : null
+        if (directory) return directory
         const name = JSON.stringify(cutText(file, MOST_NAME))
-        return `${name} is not the name of an upload of this session. Upload the file first (createUpload) and give its name, or give its contents: files and folders of the machine on which the browser runs are never read`
+        return `${name} is not the name of an upload of this session. Upload the file first (createUpload) and give its name, or give its contents: of the machine on which the browser runs only directories are read, for a Playwright client of the user who owns them`
       }
       try {
         paths.push(await this.#uploads.path(upload))
@@ -91,6 +105,20 @@ export class FileInputs {
       }
     }
     return paths
+  }
+
+  /** A copy of a directory; why it is refused; or null: there is none, or not for this client. */
+  async #directory(path: string): Promise<string[] | string | null> {
+    const uid = await this.#localUser()
+    if (uid === null) return null
+    try {
+      const copy = await this.#uploads.directory(path, uid)
+      return copy === null ? null : [copy]
+    } catch (error) {
+      if (error instanceof NoRoomForUpload) return error.message
+      if (error instanceof DirectoryRefused) return `the directory cannot be given: ${error.message}`
+      throw error
+    }
   }
 
   #note(sessionId: string, files: string, message: string): void {
