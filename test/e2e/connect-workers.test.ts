@@ -5,7 +5,7 @@ import { withApp } from '../support/with-app.ts'
 
 const pages = {
   '/': `<title>Waits</title><script>onload = async () => {
-      await navigator.serviceWorker.register('/service-worker.js')
+      await navigator.serviceWorker.register('/service-worker.js' + location.hash.replace('#', '?'))
       await navigator.serviceWorker.ready
       document.title = 'Ready'
     }</script>`,
@@ -20,16 +20,18 @@ test('the response with the script of a service worker reaches each client, and 
   // The order in which the worker receives its sessions' commands differs from run to run.
   for (let count = 0; count < 8; count += 1) {
     const [browser] = browsers
+    // Its thread, which receives them, exists only once the script has arrived.
+    const isLate = count % 2 === 1
     const context = await browser!.newContext()
     const told: string[] = []
     context.on('response', (response) => {
-      if (response.url().endsWith('/service-worker.js')) told.push(`${response.status()}`)
+      if (response.url().includes('/service-worker.js')) told.push(`${response.status()}`)
     })
     context.on('requestfinished', (request) => {
-      if (request.url().endsWith('/service-worker.js')) told.push('finished')
+      if (request.url().includes('/service-worker.js')) told.push('finished')
     })
     const page = await context.newPage()
-    await page.goto(site().url)
+    await page.goto(`${site().url}/${isLate ? '#late=1000' : ''}`)
     await expect.poll(() => page.title()).toBe('Ready')
     await expect.poll(() => told.slice(-1)).toEqual(['finished'])
     expect([count, told]).toEqual([count, ['200', 'finished']])
@@ -42,7 +44,7 @@ test('the response with the script of a service worker reaches each client, and 
   }
   const scripts = async () => {
     const { session } = await tabwire().query<Requests>(query, { id })
-    return session.networkRequests.nodes.filter(({ url: asked }) => asked.endsWith('/service-worker.js'))
+    return session.networkRequests.nodes.filter(({ url: asked }) => asked.includes('/service-worker.js'))
   }
   await expect.poll(async () => (await scripts()).length).toBe(8)
   for (const script of await scripts()) expect(script).toMatchObject({ status: 200, failure: null })

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname } from 'node:path'
 
@@ -15,7 +15,7 @@ export interface PagesSite {
 
 /**
  * A site with the given pages (HTML by path; `.js` are scripts, `.bin` downloads) and redirects (targets by path;
- * `?to`: the parameter of that name).
+ * `?to`: the parameter of that name). A request with `?late=<milliseconds>` is answered that much later.
  */
 export async function startPagesSite(
   pages: Readonly<Record<string, string>>,
@@ -27,6 +27,11 @@ export async function startPagesSite(
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
     asked.push(pathname)
+    const late = searchParams.get('late')
+    if (late === null) respond(response, pathname, searchParams)
+    else setTimeout(() => respond(response, pathname, searchParams), Number(late))
+  })
+  const respond = (response: ServerResponse, pathname: string, searchParams: URLSearchParams): void => {
     const target = redirects[pathname]
     const location = target?.startsWith('?') ? (searchParams.get(target.slice(1)) ?? '/') : target
     if (location !== undefined) return void response.writeHead(302, { location }).end()
@@ -36,7 +41,7 @@ export async function startPagesSite(
     const headers = { 'content-type': type, 'access-control-allow-origin': '*', ...disposition }
     if (page === undefined) response.writeHead(404, headers).end('no such page')
     else response.writeHead(200, headers).end(type === 'text/html' ? `<link rel="icon" href="data:,">${page}` : page)
-  })
+  }
   server.listen(port, address)
   await once(server, 'listening')
   const { port: taken } = server.address() as AddressInfo

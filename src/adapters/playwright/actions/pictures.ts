@@ -26,10 +26,10 @@ export const screenshot: ActionHandler<ActionValues<'screenshot'>> = async (site
   site.details.note({ format: input.format, ...(input.fullPage ? { fullPage: true } : {}) })
   const element = input.target === null ? null : await elementOf(site, input.target)
   const startedAt = performance.now()
-  // A page that does not say is left to Playwright, which tells why.
-  const size = element || input.fullPage ? await pictureSizeOf(page, element, timeout / 2) : null
+  // However long that takes: a few pictures that are too large cost the browser, and with it the session.
+  const size = element || input.fullPage ? await pictureSizeOf(page, element, timeout) : null
   if (size) refuseTooLarge(size, input.format)
-  const options = { type, ...quality, timeout: timeout - (performance.now() - startedAt), signal }
+  const options = { type, ...quality, timeout: Math.max(1, timeout - (performance.now() - startedAt)), signal }
   const taking = element ? element.screenshot(options) : page.screenshot({ ...options, fullPage: input.fullPage })
   const bytes = await taking.catch((error: unknown) => {
     throw isPlaywrightError(error, 'noPicture') ? new ActionFailure('NOT_ACTIONABLE', TOO_LARGE) : error
@@ -64,11 +64,20 @@ export const pdf: ActionHandler<ActionValues<'pdf'>> = async (site: ActionSite, 
   return { file: { kind: 'PDF', name: nameOf('page', 'pdf'), contentType: 'application/pdf', bytes } }
 }
 
-/** Of an element, or else of the whole page, in device pixels; null: it is not known in time. */
+/**
+ * Of an element, or else of the whole page, in device pixels; null: there is none, of which Playwright tells why.
+ * Rejects as Playwright does when the time is up.
+ */
 async function pictureSizeOf(page: Page, element: Locator | null, timeout: number): Promise<Size | null> {
   using deadline = new Deadline(timeout)
   const measuring = Promise.all([sizeOfPage(page, deadline), element?.boundingBox({ timeout })])
-  const [ofPage, box] = (await deadline.result(measuring.catch(() => null))) ?? []
+  const measured = measuring.catch((error: unknown) => {
+    if (isPlaywrightError(error, 'timeout')) throw error
+    return [null, null] as const
+  })
+  const known = await deadline.result(measured)
+  if (!known) throw new Error(`Timeout ${timeout}ms exceeded`)
+  const [ofPage, box] = known
   const size = element ? box : ofPage
   if (!ofPage || !size) return null
   return { width: size.width * ofPage.scale, height: size.height * ofPage.scale }

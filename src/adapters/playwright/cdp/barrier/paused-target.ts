@@ -12,6 +12,12 @@ const ARRIVING_MS = 1_000
 /** A popup without an opener sends no responses before it runs: a client that awaits them first would wait forever. */
 const SILENCE_MS = 250
 
+/**
+ * How long a released worker may take to process what prepared it. It answers when its thread has started, and so not
+ * before its script has arrived; until then, no session could make it run.
+ */
+const HEARING_MS = 30_000
+
 /** A session with the target, or with its parent. */
 export interface HoldingSession {
   /** Null: the connection itself, which has no session id. */
@@ -27,8 +33,8 @@ export interface HoldingSession {
 
 interface HeldTargetGround {
   server: Party
-  /** Resolves once the target has processed the commands of these sessions, or within a bound. Never rejects. */
-  heard(sessionIds: readonly string[]): Promise<void>
+  /** Resolves once the target has processed the commands of the session, or the session is gone. Never rejects. */
+  heard(sessionId: string): Promise<void>
   /** Sends `Runtime.runIfWaitingForDebugger` for the session. */
   letRun(sessionId: string): void
   /** It was held for too long. */
@@ -71,7 +77,8 @@ export class PausedTarget {
   /** Releases received so far. */
   #kept: { session: HoldingSession; release: Release }[] = []
   readonly #timers: NodeJS.Timeout[]
-  #isHearing = false
+  /** Sessions whose commands the worker has, or has not, processed since all holders released it. */
+  readonly #heard = new Map<HoldingSession, boolean>()
   #isOver = false
 
   /** `milliseconds`: the longest time to hold it. */
@@ -81,6 +88,8 @@ export class PausedTarget {
     this.#ground = ground
     this.#isSilent = this.isPage && canAccessOpener !== true
     const late = () => {
+      // Nobody holds it: the worker itself is what takes so long.
+      if (this.#heard.size > 0) return
       ground.late()
       this.giveUp()
     }
@@ -136,6 +145,7 @@ export class PausedTarget {
   /** A session has ended: one with the target, or one that made a party an expected holder. */
   ended(session: HoldingSession): void {
     this.#kept = this.#kept.filter((kept) => kept.session !== session)
+    if (this.#heard.has(session)) this.#heard.set(session, true)
     const holder = this.#holders.get(session.party)
     if (!holder) return
     clearTimeout(holder.sessions.get(session)?.silence)
@@ -184,15 +194,24 @@ export class PausedTarget {
   }
 
   #settle(): void {
-    if (!this.#isReleased || this.#isHearing) return
-    if (this.isPage || this.#kept.length === 0) return this.#end(this.#kept.length > 0)
+    if (this.#isOver || !this.#isReleased) return
     // A worker receives each session's commands separately: one session's release might overtake another's preparation.
-    this.#isHearing = true
-    const ids = [...this.#holders.values()].flatMap(({ sessions }) => [...sessions.keys()].map(({ id }) => id!))
-    void this.#ground.heard(ids).then(() => {
-      this.#isHearing = false
-      if (this.#isReleased) this.#end(this.#kept.length > 0)
-    })
+    if (!this.isPage && this.#kept.length > 0) this.#hear()
+    if ([...this.#heard.values()].every(Boolean)) this.#end(this.#kept.length > 0)
+  }
+
+  #hear(): void {
+    if (this.#heard.size === 0) this.#timers.push(setTimeout(() => this.giveUp(), HEARING_MS))
+    for (const { sessions } of this.#holders.values()) {
+      for (const session of sessions.keys()) {
+        if (this.#heard.has(session)) continue
+        this.#heard.set(session, false)
+        void this.#ground.heard(session.id!).then(() => {
+          this.#heard.set(session, true)
+          this.#settle()
+        })
+      }
+    }
   }
 
   get #isReleased(): boolean {

@@ -17,8 +17,8 @@ const ofPage = (method: string | undefined) => method !== undefined && !/^(Brows
 interface BarrierGround {
   /** Sends `Runtime.runIfWaitingForDebugger` for the session. */
   letRun(sessionId: string): void
-  /** Resolves once the target has processed the commands of these sessions, or within a bound. Never rejects. */
-  heard(sessionIds: readonly string[]): Promise<void>
+  /** Resolves once the target has processed the commands of the session, or the session is gone. Never rejects. */
+  heard(sessionId: string): Promise<void>
   logger: Logger
 }
 
@@ -212,7 +212,7 @@ export class ReleaseBarrier {
   #holdNew(target: KnownTarget, info: TargetInfo): PausedTarget {
     const held: PausedTarget = new PausedTarget(info, this.#timeLeftOf(target), {
       server: this.server,
-      heard: (sessionIds) => this.#ground.heard(sessionIds),
+      heard: (sessionId) => this.#ground.heard(sessionId),
       letRun: (sessionId) => this.#ground.letRun(sessionId),
       late: () =>
         this.#ground.logger.info({ type: info.type }, 'a client held a new target for too long; it was resumed'),

@@ -101,7 +101,7 @@ export class CdpConnection implements Turns {
     this.on('Inspector.targetCrashed', (_, sessionId) => this.#pending.crash(sessionId))
     this.barrier = new ReleaseBarrier({
       letRun: (sessionId) => this.tell(RUN, {}, sessionId),
-      heard: (sessionIds) => whenHeard(this, sessionIds),
+      heard: (sessionId) => whenHeard(this, sessionId),
       logger,
     })
     this.on('Target.attachedToTarget', (event, parentId) => this.barrier.attached(event, parentId))
@@ -217,6 +217,7 @@ export class CdpConnection implements Turns {
 
   unhost(sessionId: string): void {
     this.#guests.unhost(sessionId)
+    this.#pending.forget(sessionId)
   }
 
   /**
