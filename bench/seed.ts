@@ -137,6 +137,10 @@ const NETWORK_REQUEST = `jsonb_build_object(
   'timing', null, 'remoteAddress', '192.0.2.1:443', 'requestBody', null, 'requestBodyOmitted', null,
   'responseBody', null, 'responseBodyOmitted', 'NOT_CAPTURED', 'pageId', 'p1')`
 
+const FILTERED_MEMBERS = `jsonb_build_object(${['url', 'method', 'resourceType', 'status', 'outcome', 'failure']
+  .map((name) => `'${name}', data->'${name}'`)
+  .join()})`
+
 const statusChange = (to: string) => `jsonb_build_object('from', null, 'to', '${to}', 'endReason', null, 'error', null)`
 
 /** Log of an ended session: requests at a fixed interval, otherwise console messages. */
@@ -152,8 +156,9 @@ async function insertLog(client: pg.Client, id: string, entries: number, request
   const isRequest = requestEvery === null ? 'false' : `number % ${requestEvery} = 0`
   for (let from = 1; from <= entries; from += ENTRIES_PER_STATEMENT) {
     await client.query(
-      `insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes, version)
-       select $1::uuid, number, at, kind, request_id, data, octet_length(data::text), ${ENTRY_VERSION}
+      `insert into log_entries (session_id, sequence, at, kind, request_id, data, content, bytes, version)
+       select $1::uuid, number, at, kind, request_id, case kind when 7 then ${FILTERED_MEMBERS} else data end,
+         case kind when 7 then data::json end, octet_length(data::text), ${ENTRY_VERSION}
        from generate_series($2::int, $3::int) as number, lateral (select
          now() - interval '2 h' + number * interval '2 ms' as at,
          case when number in (1, $4::int) then 1 when ${isRequest} then 7 else 6 end as kind,

@@ -9,6 +9,7 @@ import { describeApiKeyRows } from './api-key-rows.contract.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
 import { describeBodyRows } from './body-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
+import { describeRequestEntries } from './request-entries.contract.ts'
 import { describeBoundedReads } from './bounded-reads.contract.ts'
 import { describeSessionLists } from './session-list.contract.ts'
 import { describeTaskRows } from './task-rows.contract.ts'
@@ -358,6 +359,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
   describeArtifactRows(() => store)
   describeProfileRows(() => store)
   describeBodyRows(() => store)
+  describeRequestEntries(() => store)
   describeTaskRows(() => store)
   describeApiKeyRows(() => store)
 

@@ -198,6 +198,34 @@ describe('a PostgreSQL server', () => {
     await store.close()
   })
 
+  test('of before requests had a content reads, filters, compares and rewrites them as before', async () => {
+    const store = await open(server.url)
+    const body = { contentType: null, sizeBytes: 1, truncated: 0, encoding: 'UTF8', inline: 'a', sha256: null } as const
+    const requestHeaders = { 'x-of': 'a request' }
+    const { session, entries } = await insertWith(store, [
+      statusChange,
+      networkRequest(1, { requestHeaders, responseBody: body, responseBodyOmitted: null }),
+      networkRequest(2, { status: 500, url: 'http://127.0.0.1/failing' }),
+    ])
+    const { id } = session
+    const whole = `data || content::jsonb`
+    await withClient(async (client) => {
+      const { rowCount } = await client.query(
+        `update log_entries set data = ${whole}, content = null where session_id = $1 and content is not null`,
+        [id],
+      )
+      expect(rowCount).toBe(2)
+    })
+    expect(await readAll(store, id, { kinds: null })).toEqual(entries)
+    expect(await readAll(store, id, { kinds: null, network: { failedOnly: true } })).toEqual([entries[0], entries[2]])
+    expect(await readAll(store, id, { kinds: null, network: { urlContains: 'data' } })).toEqual(entries.slice(0, 2))
+    await store.patchSession(id, { status: 'CLOSED', endReason: 'TERMINATED', endedAt: 1 })
+    for (let next = await store.forgetBodies(2, null); next;) next = await store.forgetBodies(2, next)
+    const forgotten = { requestHeaders, responseBody: null, responseBodyOmitted: 'EXPIRED' }
+    expect(await readAll(store, id, { kinds: null })).toMatchObject([{}, { data: forgotten }, entries[2]!])
+    await store.close()
+  })
+
   test('gives back what it was given, of every kind', async () => {
     const store = await open(server.url)
     const written = JSON.parse(

@@ -4,19 +4,20 @@ import type { LogEntry } from '../../ports/log-entry.ts'
 import type { AppendOutcome } from '../../ports/store.ts'
 import type { SessionPatch } from '../../ports/session-record.ts'
 import { asAppendError, asStoreError } from './database-errors.ts'
-import { arraysOfEntries, countEntriesByCounter } from './entry-rows.ts'
+import { arraysOfEntries } from './entry-arrays.ts'
+import { countEntriesByCounter } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'
 import { assignmentsOfPatch } from './session-rows.ts'
 
-/** Inserts the entries of the four arrays that begin at parameter `first`, numbered after `base`. */
+/** Inserts the entries of the five arrays that begin at parameter `first`, numbered after `base`. */
 export const insertEntries = (sessionId: string, base: string, first: number) => `
-  insert into log_entries (session_id, sequence, at, kind, request_id, data, bytes, version)
+  insert into log_entries (session_id, sequence, at, kind, request_id, data, content, bytes, version)
   select ${sessionId}, ${base} + entry.position::int, to_timestamp(entry.at / 1000), entry.kind, entry.request_id, entry.data::jsonb,
-    octet_length(entry.data), ${ENTRY_VERSION}
-  from moved, unnest($${first}::float8[], $${first + 1}::smallint[], $${first + 2}::int[], $${first + 3}::text[])
-    with ordinality as entry (at, kind, request_id, data, position)`
+    entry.content::json, octet_length(coalesce(entry.content, entry.data)), ${ENTRY_VERSION}
+  from moved, unnest($${first}::float8[], $${first + 1}::smallint[], $${first + 2}::int[], $${first + 3}::text[],
+    $${first + 4}::text[]) with ordinality as entry (at, kind, request_id, data, content, position)`
 
-const FIRST_PATCH_PARAMETER = 15
+const FIRST_PATCH_PARAMETER = 16
 
 /**
  * One statement, so one round trip and one commit: the session's row advances from the expected sequence, and entries
@@ -42,14 +43,15 @@ with moved as (
 )
 select 1 from moved`
 
-/** How many of these exact entries are in the log; `data` is compared as JSON, not as text. */
+/** How many of these exact entries are in the log, compared as JSON, not as text. */
 const COUNT_EQUAL = `
 select (select last_sequence from sessions where id = $1) as last, (
   select count(*)::int
-  from unnest($3::float8[], $4::smallint[], $5::int[], $6::text[])
-    with ordinality as entry (at, kind, request_id, data, position)
+  from unnest($3::float8[], $4::smallint[], $5::int[], $6::text[], $7::text[])
+    with ordinality as entry (at, kind, request_id, data, content, position)
   join log_entries as kept on kept.session_id = $1 and kept.sequence = $2::int + entry.position
   where kept.kind = entry.kind and kept.at = to_timestamp(entry.at / 1000)::timestamptz(3) and kept.data = entry.data::jsonb
+    and kept.content::jsonb is not distinct from entry.content::jsonb
 ) as equal`
 
 /** See Store.append. */

@@ -82,11 +82,11 @@ order by ended_at, id limit 1`
 /** Examines some entries of requests, and removes the bodies from those that have one. */
 const FORGET_ENTRIES = `
 with looked as (
-  select sequence, data from log_entries
+  select sequence, content is not null as has_content, coalesce(content::jsonb, data) as data from log_entries
   where session_id = $1 and kind = ${KIND_CODES.NETWORK_REQUEST} and sequence > $2::int
   order by sequence limit ${ENTRY_STEP}
 ), forgotten as (
-  select sequence, data
+  select sequence, has_content, data
     || case when jsonb_typeof(data -> 'requestBody') = 'object'
          then '{"requestBody": null, "requestBodyOmitted": "EXPIRED"}'::jsonb else '{}' end
     || case when jsonb_typeof(data -> 'responseBody') = 'object'
@@ -94,7 +94,9 @@ with looked as (
   from looked
   where jsonb_typeof(data -> 'requestBody') = 'object' or jsonb_typeof(data -> 'responseBody') = 'object'
 ), changed as (
-  update log_entries set data = forgotten.data, bytes = octet_length(forgotten.data::text)
+  update log_entries set data = case when has_content then log_entries.data else forgotten.data end,
+    content = case when has_content then forgotten.data::json end,
+    bytes = octet_length(forgotten.data::text)
   from forgotten
   where log_entries.session_id = $1 and log_entries.sequence = forgotten.sequence
 )

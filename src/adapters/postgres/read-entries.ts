@@ -28,7 +28,7 @@ const SIZE = `coalesce(bytes, case when pg_column_compression(data) is null then
 /** Above every sequence and size, and with a step added still an int of the database. */
 const NO_BOUND = 2_000_000_000
 
-const SIZED_COLUMNS = `sequence, kind, at, version, data, ${SIZE} as size`
+const SIZED_COLUMNS = `sequence, kind, at, version, data, content, ${SIZE} as size`
 
 type Direction = EntryQuery['direction']
 
@@ -157,7 +157,7 @@ const filteredText = (filter: EntryFilter, direction: Direction, condition: stri
   with looked as materialized (
     ${within(source({ filter, direction, columns: SIZED_COLUMNS, limit: String(FILTERED_STEP) }), String(SCANNED_BYTES), direction)}
   ), hits as materialized (
-    select sequence, kind, at, version, data, size from looked where ${condition} limit $4::int
+    select sequence, kind, at, version, data, content, size from looked where ${condition} limit $4::int
   ), step as materialized (
     select case when count(*) = ${FILTERED_STEP} or bool_and(is_followed)
       then ${direction === 'forward' ? 'max' : 'min'}(sequence) end as edge

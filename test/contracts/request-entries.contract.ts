@@ -1,0 +1,34 @@
+import { describe, expect, test } from 'vitest'
+import type { LogEntry } from '../../src/ports/log-entry.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { UnstorableBatch } from '../../src/ports/store-errors.ts'
+import { insertWith, networkRequest, numbered, readAll, statusChange } from './store-samples.ts'
+
+/** Part of the store contract: entries of requests, which may be stored as they were written. */
+export function describeRequestEntries(store: () => Store): void {
+  describe('requests', () => {
+    test('repeated by another writer, with another header of a request alone, is a conflict', async () => {
+      const { session } = await insertWith(store(), [statusChange])
+      const [one, other] = ['one', 'two'].map((value) =>
+        numbered([networkRequest(1, { requestHeaders: { value } })], 1),
+      )
+      expect(await store().append(session.id, 1, one!)).toEqual({ kind: 'committed' })
+      expect(await store().append(session.id, 1, other!)).toEqual({ kind: 'conflict', lastSequence: 2 })
+      expect(await store().append(session.id, 1, one!)).toEqual({ kind: 'committed' })
+    })
+
+    test('keeps the headers of a request in their order, and backslashes before what looks like an escape', async () => {
+      const requestHeaders = { 'user-agent': '\\u0000', host: 'a\\\\ud83d', accept: '\\\ufffd\u0001', a: '"\\"\\ud83d' }
+      const { session } = await insertWith(store(), [networkRequest(1, { requestHeaders })])
+      const [entry] = await readAll(store(), session.id, { kinds: ['NETWORK_REQUEST'] })
+      const { requestHeaders: read } = (entry as LogEntry<'NETWORK_REQUEST'>).data
+      expect(Object.entries(read)).toEqual(Object.entries(requestHeaders))
+    })
+
+    test.each(['\\\0', '\\\\\ud83d', 'a\udc00'])('that cannot be stored as text are refused: %j', async (value) => {
+      const { session } = await insertWith(store(), [])
+      const batch = numbered([networkRequest(1, { requestHeaders: { value } })])
+      await expect(store().append(session.id, 0, batch)).rejects.toThrow(UnstorableBatch)
+    })
+  })
+}
