@@ -8,6 +8,7 @@ import { UnstorableBatch } from '../../src/ports/store-errors.ts'
 import { describeApiKeyRows } from './api-key-rows.contract.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
 import { describeBodyRows } from './body-rows.contract.ts'
+import { describeMachineRows } from './machine-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
 import { describeBoundedReads } from './bounded-reads.contract.ts'
 import { describeSessionLists } from './session-list.contract.ts'
@@ -359,6 +360,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
   describeProfileRows(() => store)
   describeBodyRows(() => store)
   describeTaskRows(() => store)
+  describeMachineRows(() => store)
   describeApiKeyRows(() => store)
 
   test('deletes what ended before a time, in small steps, and nothing else', async () => {

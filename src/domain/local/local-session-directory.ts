@@ -41,6 +41,7 @@ import type { SessionServices } from '../session/session-services.ts'
 import { Session } from '../session/session.ts'
 import { CapacityExceeded, CapacityQueue } from '../kernel/capacity-queue.ts'
 import { requireRoom } from '../artifacts/storage-room.ts'
+import type { LeasedSessions, MachineLease } from '../machines/machines.ts'
 import { LocalSessionHandle } from './local-session-handle.ts'
 import { SessionFaults } from './session-faults.ts'
 import { UndecidedStarts } from './undecided-starts.ts'
@@ -55,7 +56,7 @@ export interface LocalSessionsOptions {
   profiles: Profiles
   bus: Bus
   logger: Logger
-  machineId: string
+  machine: MachineLease
   maxSessions: number
   maxQueued: number
   limits: LogLimits
@@ -74,7 +75,7 @@ export interface LocalSessionsOptions {
 const SESSIONS_SHARE = 0.7
 
 /** The sessions of one process, and the rows of all others. */
-export class LocalSessionDirectory implements SessionDirectory {
+export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   readonly #changes = new SessionChanges()
   readonly #store: Store
   readonly #browsers: BrowserPool
@@ -130,10 +131,10 @@ export class LocalSessionDirectory implements SessionDirectory {
     requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     const faults = new SessionFaults()
-    const { captureBodies, machineId } = this.#options
+    const { captureBodies, machine } = this.#options
     const capture = captureOf(options.capture, captureBodies)
     const recording = { capture, redact: redactionOf(options.redact, this.#options.redact) }
-    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, recording, machineId)
+    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, recording, machine.identity)
     let session: Session
     try {
       const firstEntry = firstEntryOf(record)
@@ -159,6 +160,7 @@ export class LocalSessionDirectory implements SessionDirectory {
     this.#changes.announce(session.snapshot())
     // A shutdown meanwhile has already ended the sessions that existed then.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')
+    this.#loseUnlessLeased(session, 'The server lost its lease while the session was started.')
     return this.#untilReached(session.snapshot(), waitUntil, signal)
   }
 
@@ -196,8 +198,20 @@ export class LocalSessionDirectory implements SessionDirectory {
   }
 
   async capacity(): Promise<Capacity> {
+    return this.#options.machine.totalCapacity(this.ownCapacity())
+  }
+
+  ownCapacity(): Capacity {
     const { total, live, queued } = this.#slots
     return { total, live, queued, warm: this.#browsers.warmCount() }
+  }
+
+  loseAll(error: string): void {
+    for (const { session } of this.#live.values()) this.#loseUnlessLeased(session, error)
+  }
+
+  lost(record: SessionRecord): void {
+    this.#changes.announce(this.#snapshotOf(record))
   }
 
   async changes(
@@ -233,6 +247,12 @@ export class LocalSessionDirectory implements SessionDirectory {
     } finally {
       timers.forEach(clearTimeout)
     }
+  }
+
+  /** What is done with the session from here on would be nobody's: another server ends it, or has. */
+  #loseUnlessLeased(session: Session, error: string): void {
+    const { machineEpoch } = this.#options.machine.identity
+    if (session.snapshot().machineEpoch !== machineEpoch) void session.end('MACHINE_LOST', error)
   }
 
   /** Without its task the session has no purpose: it fails if the task cannot be stored. */
