@@ -303,8 +303,8 @@ describe('imports', () => {
     expect(paths.map((path) => circleFrom(path, [])).filter((circle) => circle !== null)).toEqual([])
   })
 
-  test('none leaves src/, but for the migrations, the example operations and the built dashboard', () => {
-    const data = ['../drizzle/', '../examples/', '../dist-dashboard/']
+  test('none leaves src/, but for the migrations, the example operations, the built dashboard and the version', () => {
+    const data = ['../drizzle/', '../examples/', '../dist-dashboard/', '../package.json']
     const outside = sources.flatMap(({ path, local }) =>
       local
         .filter(({ specifier }) => specifier.startsWith('..') && !data.includes(specifier))

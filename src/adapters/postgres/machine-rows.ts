@@ -1,4 +1,4 @@
-import { asc, eq, getTableColumns, isNull, or, sql } from 'drizzle-orm'
+import { asc, eq, isNull, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
 import type { MachineReport, MachineStore } from '../../ports/machine-store.ts'
@@ -53,6 +53,11 @@ const DELETE_LEFT = `
     select 1 from sessions where machine_id = machines.id and status in ('CREATING', 'RUNNING')
   )`
 
+const { id, epoch, address, version, slots, live, queued, warm, draining } = machines
+const { startedAt, heartbeatAt, leaseUntil, leftAt } = machines
+const described = { address, version, slots, live, queued, warm, draining }
+const listed = { id, epoch, ...described, startedAt, heartbeatAt, leaseUntil, leftAt }
+
 /** Rows of machines in the store. */
 export function createMachineRows(pool: pg.Pool): MachineStore {
   const db = drizzle(pool)
@@ -83,10 +88,9 @@ export function createMachineRows(pool: pg.Pool): MachineStore {
       await query(LEAVE, [id, epoch])
     },
     list: async () => {
-      const { steadySince: _, instance: __, ...columns } = getTableColumns(machines)
       const isAlive = sql<boolean>`${machines.leftAt} is null and ${machines.leaseUntil} > now()`
       return await db
-        .select({ ...columns, isAlive })
+        .select({ ...listed, isAlive })
         .from(machines)
         .where(or(isNull(machines.leftAt), eq(machines.draining, false)))
         .orderBy(asc(machines.startedAt), asc(machines.id))
