@@ -119,12 +119,54 @@ test('capacity is that of all servers, and machines tells them apart', async () 
   await expect.poll(capacity).toEqual({ capacity: { total: 47, live: 0, queued: 0 } })
 })
 
+/** The states of sessions that sessionChanged tells of on another server; of one session to its end. */
+function changesOf(app: TestApp, id: string | null) {
+  const states: string[] = []
+  const query = `subscription ($id: ID) { sessionChanged(id: $id) { id name status endReason } }`
+  type Change = { sessionChanged: { id: string; name: string | null; status: string; endReason: string | null } }
+  const changes = app.client().iterate<Change>({ query, variables: { id } })
+  const ended = (async () => {
+    for await (const { data, errors } of changes) {
+      if (errors || !data) throw new Error(JSON.stringify(errors))
+      const { name, status, endReason } = data.sessionChanged
+      const state = `${data.sessionChanged.id} ${name} ${endReason ?? status}`
+      if (states.at(-1) !== state) states.push(state)
+    }
+  })()
+  return { states, ended, stop: () => changes.return?.() }
+}
+
+test('sessionChanged tells of the sessions of other servers', async () => {
+  const all = changesOf(one, null)
+  const { id } = await start()
+  const single = changesOf(other, id)
+  await expect.poll(() => single.states).toEqual([`${id} null RUNNING`])
+  await expect.poll(() => all.states).toContain(`${id} null RUNNING`)
+  const named = 'mutation ($id: ID!) { updateSession(id: $id, input: { name: "renamed" }) { id } }'
+  await owning.query(named, { id })
+  await expect.poll(() => single.states).toContain(`${id} renamed RUNNING`)
+  await expect.poll(() => all.states).toContain(`${id} renamed RUNNING`)
+  const late = changesOf(other, null)
+  await expect.poll(() => late.states).toEqual([`${id} renamed RUNNING`])
+  await owning.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id })
+  await single.ended
+  expect(single.states.at(-1)).toBe(`${id} renamed TERMINATED`)
+  for (const followed of [all, late]) {
+    await expect.poll(() => followed.states.at(-1)).toBe(`${id} renamed TERMINATED`)
+    await followed.stop()
+    await followed.ended
+  }
+})
+
 test('kill -9: another server ends its sessions, once, and followers get the end', async () => {
   const { id, machineId } = await start('kept')
   const [here, there] = [follow(one, id), follow(other, id)]
   await expect.poll(() => here.entries.length).toBeGreaterThan(20)
+  const changes = changesOf(other, id)
+  await expect.poll(() => changes.states).toEqual([`${id} null RUNNING`])
   await owning.kill('SIGKILL')
-  await Promise.all([here.ended, there.ended])
+  await Promise.all([here.ended, there.ended, changes.ended])
+  expect(changes.states.at(-1)).toBe(`${id} null MACHINE_LOST`)
   expectLost(here.entries)
   expect(there.entries).toEqual(here.entries)
   expect(await stateOf(one, id)).toMatchObject(LOST)

@@ -43,6 +43,7 @@ import { CapacityExceeded, CapacityQueue } from '../kernel/capacity-queue.ts'
 import { requireRoom } from '../artifacts/storage-room.ts'
 import type { LeasedSessions, MachineLease } from '../machines/machines.ts'
 import { LocalSessionHandle } from './local-session-handle.ts'
+import { RemoteChanges, type RemoteWatch } from './remote-changes.ts'
 import { SessionFaults } from './session-faults.ts'
 import { UndecidedStarts } from './undecided-starts.ts'
 
@@ -85,10 +86,11 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   readonly #slots: CapacityQueue
   readonly #live = new Map<string, LocalSessionHandle>()
   readonly #undecided: UndecidedStarts
+  readonly #remote: RemoteChanges
   #closing = false
 
   constructor(options: LocalSessionsOptions) {
-    const { store, browsers, artifacts, bodies, bus, logger } = options
+    const { store, browsers, artifacts, bodies, bus, machine, logger } = options
     this.#store = store
     this.#browsers = browsers
     this.#options = options
@@ -96,6 +98,8 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     this.#slots = new CapacityQueue(options.maxSessions, options.maxQueued)
     const announce = (record: SessionRecord) => this.#changes.announce(this.#snapshotOf(record))
     this.#undecided = new UndecidedStarts(store, announce, logger)
+    const isHere = (sessionId: string) => this.#live.has(sessionId)
+    this.#remote = new RemoteChanges({ store, bus, isHere, hasOthers: () => machine.hasOthers, announce, logger })
     this.#services = {
       store,
       browsers,
@@ -210,22 +214,24 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     for (const { session } of this.#live.values()) this.#loseUnlessLeased(session, error)
   }
 
-  lost(record: SessionRecord): void {
-    this.#changes.announce(this.#snapshotOf(record))
-  }
-
   async changes(
     owner: string,
     sessionId: string | null,
     signal: AbortSignal,
   ): Promise<AsyncIterableIterator<SessionSnapshot>> {
-    if (sessionId === null) return this.#changes.follow(owner, null, () => this.#allLive(owner), signal)
-    if (!(await this.find(owner, sessionId))) throw new NotFound('session')
+    const found = sessionId === null ? null : await this.find(owner, sessionId)
+    if (sessionId !== null && !found) throw new NotFound('session')
+    const isRemote = sessionId !== null && !this.#live.has(sessionId) && found && !isEnded(found.status)
+    let watch: RemoteWatch | null = null
     const now = async () => {
+      if (sessionId === null) watch = this.#remote.owner(owner)
+      else if (isRemote) watch = this.#remote.session(sessionId)
+      const remote = (await watch?.look()) ?? []
+      if (sessionId === null) return [...(await this.#allLive(owner)), ...remote.map((one) => this.#snapshotOf(one))]
       const snapshot = await this.find(owner, sessionId)
       return snapshot ? [snapshot] : []
     }
-    return this.#changes.follow(owner, sessionId, now, signal)
+    return this.#changes.follow(owner, sessionId, now, signal, () => watch?.close())
   }
 
   /**

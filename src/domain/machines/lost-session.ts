@@ -50,16 +50,15 @@ export class LostSession {
     return new LostSession(record, running, entries, reason)
   }
 
-  /** The record of the ended session. Null: another server has ended it, or its own still writes. */
-  async end(store: LossStore): Promise<SessionRecord | null> {
+  /** False: another server has ended it, or its own still writes. */
+  async end(store: LossStore): Promise<boolean> {
     const endedAt = this.#entries.at(-1)!.at
     const { error, taskError } = this.#reason
     for (const { id } of this.#running) await store.updateTask(id, { status: 'FAILED', error: taskError, endedAt })
     const patch = { status: 'FAILED', endReason: 'MACHINE_LOST', error, endedAt } as const
     const { id, lastSequence } = this.record
     const outcome = await store.append(id, lastSequence, this.#entries, patch)
-    if (outcome.kind === 'conflict') return null
-    return { ...this.record, ...patch, lastSequence: lastSequence + this.#entries.length }
+    return outcome.kind === 'committed'
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Bus } from '../../ports/bus.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
 import { LostSession, type LossReason } from './lost-session.ts'
@@ -15,18 +16,18 @@ const AT_ONCE = 8
 /** Ends the sessions of machines that lost their leases. Several servers may do so at once: one of them succeeds. */
 export class LostSessions {
   readonly #store: Store
+  readonly #bus: Bus
   readonly #machineId: string
-  readonly #ended: (record: SessionRecord) => void
   readonly #logger: Logger
 
-  constructor(store: Store, machineId: string, ended: (record: SessionRecord) => void, logger: Logger) {
+  constructor(store: Store, bus: Bus, machineId: string, logger: Logger) {
     this.#store = store
+    this.#bus = bus
     this.#machineId = machineId
-    this.#ended = ended
     this.#logger = logger
   }
 
-  /** Rejects with StoreUnavailable. Those that are left are found by the next call, of any server. */
+  /** Followers are woken. Rejects with StoreUnavailable. Those that are left are found by the next call, of any server. */
   async endAll(): Promise<void> {
     for (;;) {
       const records = await this.#store.listLostSessions(this.#machineId, STEP)
@@ -44,8 +45,8 @@ export class LostSessions {
 
   async #end(record: SessionRecord): Promise<boolean> {
     const lost = await LostSession.read(this.#store, record, REASON)
-    const ended = await lost.end(this.#store)
-    if (ended) this.#ended(ended)
-    return ended !== null
+    const isEnded = await lost.end(this.#store)
+    if (isEnded) this.#bus.publish(record.id)
+    return isEnded
   }
 }

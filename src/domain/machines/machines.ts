@@ -14,6 +14,8 @@ export interface MachineDirectory {
 export interface MachineLease {
   /** What its sessions are started under. */
   readonly identity: Pick<SessionRecord, 'machineId' | 'machineEpoch'>
+  /** Whether other machines may have sessions. */
+  readonly hasOthers: boolean
   /** This machine's slots with those of all others. */
   totalCapacity(own: Capacity): Capacity
 }
@@ -35,6 +37,4 @@ export interface LeasedSessions {
   ownCapacity(): Capacity
   /** They end as MACHINE_LOST: other servers end or have ended them in the database. Idempotent. */
   loseAll(error: string): void
-  /** A session of another machine was ended from here. */
-  lost(record: SessionRecord): void
 }

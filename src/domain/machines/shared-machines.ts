@@ -57,15 +57,7 @@ export class SharedMachines implements Machines {
     }
     const partitionMs = partitionSeconds === null ? null : partitionSeconds * 1000
     this.#keeper = new LeaseKeeper(store.machines, machine, epoch, events, { timing, partitionMs }, logger)
-    this.#lost = new LostSessions(
-      store,
-      machineId,
-      (record) => {
-        bus.publish(record.id)
-        this.#sessions?.lost(record)
-      },
-      logger,
-    )
+    this.#lost = new LostSessions(store, bus, machineId, logger)
   }
 
   /** Begins this machine's lease. Rejects with StoreUnavailable. */
@@ -79,6 +71,10 @@ export class SharedMachines implements Machines {
 
   get identity() {
     return { machineId: this.#machine.id, machineEpoch: this.#keeper.epoch }
+  }
+
+  get hasOthers(): boolean {
+    return this.#others.length > 0
   }
 
   serve(sessions: LeasedSessions): void {
@@ -106,7 +102,7 @@ export class SharedMachines implements Machines {
 
   totalCapacity(own: Capacity): Capacity {
     const total = { ...own }
-    for (const { slots, live, queued, warm } of this.#others) {
+    for (const { slots, live, queued, warm } of this.#others.filter(({ isAlive }) => isAlive)) {
       total.total += slots
       total.live += live
       total.queued += queued
@@ -135,7 +131,7 @@ export class SharedMachines implements Machines {
     const { store, logger } = this.#options
     try {
       const machines = await this.list()
-      this.#others = machines.filter(({ id, isAlive }) => isAlive && id !== this.#machine.id)
+      this.#others = machines.filter(({ id, leftAt }) => leftAt === null && id !== this.#machine.id)
       this.#followers.offer(machines)
       const taken = await store.machines.takeExpired(this.#machine, epoch)
       if (taken.length > 0) logger.warn({ machines: taken }, 'machines did not renew their leases: their sessions end')

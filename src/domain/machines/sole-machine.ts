@@ -8,6 +8,7 @@ const LOOK_MS = 1_000
 
 /** A machine with a database of its own: nobody else could take over, so it needs no lease. */
 export class SoleMachine implements Machines {
+  readonly hasOthers = false
   readonly #machineId: string
   readonly #version: string
   readonly #startedAt = Date.now()
