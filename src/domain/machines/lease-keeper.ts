@@ -17,6 +17,9 @@ export const LEASE_TIMING: LeaseTiming = { beatMs: 2_000, leaseMs: 10_000 }
 
 const RETRY_MS = 500
 
+/** For sessions that were started in between. */
+const STARTED_WITHOUT = 'The server had no lease when the session was started.'
+
 /** Epoch of sessions that are started while there is no lease: lower than any. */
 const NO_EPOCH = 0
 
@@ -106,7 +109,10 @@ export class LeaseKeeper {
       if (!this.#isHeld && !(await this.#beginAgain())) return false
       if (this.#failingSince !== null) this.#logger.info('the lease of this machine is renewed again')
       this.#failingSince = null
-      this.#isCutOff = false
+      if (this.#isCutOff) {
+        this.#isCutOff = false
+        this.#events.lost(STARTED_WITHOUT)
+      }
       this.#events.renewed(this.#epoch)
       return true
     } catch (error) {
@@ -124,12 +130,12 @@ export class LeaseKeeper {
     }
     this.#epoch = epoch
     this.#isHeld = true
-    // Those that were started in between.
-    this.#events.lost('The server lost its lease while the session was started.')
+    this.#events.lost(STARTED_WITHOUT)
     return true
   }
 
   #failed(error: unknown, startedAt: number): void {
+    if (this.#isClosed) return
     if (this.#failingSince === null || !(error instanceof StoreUnavailable)) {
       this.#logger.error({ err: error }, 'the lease of this machine could not be renewed')
     }
