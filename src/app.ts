@@ -20,6 +20,10 @@ import { LinkedBodies } from './domain/bodies/linked-bodies.ts'
 import { BodyCipher } from './domain/bodies/body-cipher.ts'
 import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
 import { KeyWatch } from './domain/keys/key-watch.ts'
+import type { LeaseTiming } from './domain/machines/lease-keeper.ts'
+import type { Machines } from './domain/machines/machines.ts'
+import { SharedMachines } from './domain/machines/shared-machines.ts'
+import { SoleMachine } from './domain/machines/sole-machine.ts'
 import type { FollowerTiming } from './domain/log/log-follower.ts'
 import { LogReader } from './domain/log/log-reader.ts'
 import type { SessionDeadlines } from './domain/session/browser-lease.ts'
@@ -36,9 +40,10 @@ import { SignedLinks } from './domain/links/signed-links.ts'
 import { SignIn } from './domain/keys/sign-in.ts'
 import { TokenPrincipals } from './domain/access/token-principals.ts'
 import { Uploads } from './domain/links/uploads.ts'
-import { listen, localUrl } from './listen.ts'
+import { listen, localUrl, networkAddress } from './listen.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { longStep } from './long-step.ts'
+import { packageVersion } from './package-files.ts'
 import type { Server } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
@@ -68,6 +73,7 @@ export interface AppOptions {
   deadlines?: Partial<SessionDeadlines> | undefined
   bodyWaitMs?: number | undefined
   followerTiming?: FollowerTiming | undefined
+  leaseTiming?: LeaseTiming | undefined
 }
 
 /** Of the ten seconds that a graceful shutdown may take, sessions may use these to end and to commit their logs, … */
@@ -131,6 +137,25 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   if (!browsers) throw (browsing as PromiseRejectedResult).reason
   const bus = opening.adopt(await openBus(config, logger), (opened) => opened.close())
 
+  // A database of its own is nobody else's, so nobody else could end what this machine leaves behind.
+  const version = packageVersion()
+  const opensMachines =
+    config.database.kind === 'embedded'
+      ? new SoleMachine(machineId, version)
+      : SharedMachines.begin({
+          store,
+          bus,
+          logger,
+          machineId,
+          version,
+          slots: config.maxSessions,
+          partitionSeconds: config.cluster?.partitionSeconds ?? null,
+          timing: options.leaseTiming,
+          onReplaced: () =>
+            fail(`Another server runs with the machine id of ${directory.path}: it must not be copied.`),
+        })
+  const machines: Machines = opening.adopt(await opensMachines, (opened) => opened.close())
+
   const { maxSessions, maxQueued, egress, captureBodies, redact } = config
   const profiles = new Profiles(store, new ProfileCipher(directory.profileKeys))
   const requireRoom = async () => {
@@ -157,7 +182,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     profiles,
     bus,
     logger,
-    machineId,
+    machine: machines,
     maxSessions,
     maxQueued,
     limits: logLimitsOf(config),
@@ -169,6 +194,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     deadlines: options.deadlines,
   })
   opening.defer(() => sessions.close(SESSIONS_CLOSE_MS))
+  machines.serve(sessions)
   const orphaned = opening.adopt(new OrphanedSessions(store, logger), (opened) => opened.close())
   const orphans = await endOrphans(orphaned, directory, config.database.kind === 'embedded')
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind end as MACHINE_LOST')
@@ -211,6 +237,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const server = createServer({
     config,
     sessions,
+    machines,
     artifacts,
     bodies,
     linkedBodies: new LinkedBodies(store, bodies),
@@ -228,7 +255,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     traceViewerDir: browsers.traceViewerDir,
     logger,
   })
-  const url = localUrl(config.host, await listen(server, config))
+  const port = await listen(server, config)
+  const url = localUrl(config.host, port)
+  machines.listensAt(networkAddress(config.host, port))
   baseUrl ??= url
   opening.defer(() => server.close(SERVER_CLOSE_MS))
   await directory.announce(url)
@@ -248,7 +277,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     },
     warnings: browsers.warnings,
     closed,
-    close: () => (closing ??= closeAll(server, sessions, logs, resources)),
+    close: () => (closing ??= closeAll({ server, sessions, machines, logs }, resources)),
   }
 }
 
@@ -274,16 +303,19 @@ export async function migrateDatabase(config: Config, logger: Logger): Promise<v
   await store.close()
 }
 
+interface Closed {
+  server: Server
+  sessions: LocalSessionDirectory
+  machines: Machines
+  logs: LogReader
+}
+
 /**
  * Sessions first, while those who watch are still connected and see the end; then the sockets; then what lies below.
  * The server takes no new work meanwhile because the directory refuses to start anything.
  */
-async function closeAll(
-  server: Server,
-  sessions: LocalSessionDirectory,
-  logs: LogReader,
-  resources: AsyncDisposableStack,
-): Promise<void> {
+async function closeAll({ server, sessions, machines, logs }: Closed, resources: AsyncDisposableStack): Promise<void> {
+  machines.drain()
   try {
     await sessions.close(SESSIONS_CLOSE_MS)
     await logs.drain(FOLLOWERS_MS)

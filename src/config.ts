@@ -73,7 +73,12 @@ interface ClusterConfig {
   nats: NatsConfig
   /** Keys are derived from the first; those of all of them are accepted. */
   secrets: readonly string[]
+  /** How long sessions go on while the database cannot be reached, where others end them in it. */
+  partitionSeconds: number
 }
+
+/** Longer than the failover of a database. */
+const PARTITION_SECONDS = 60
 
 export type SandboxMode = 'auto' | 'on' | 'off'
 
@@ -191,7 +196,7 @@ function problemsOfCluster(value: z.output<typeof environment>): string[] {
     }
   } else {
     const alone = CONFIG_VARIABLES.filter(
-      (name) => /^TABWIRE_(NATS|CLUSTER)_/.test(name) && value[name as keyof typeof value] !== undefined,
+      (name) => /^TABWIRE_(NATS|CLUSTER|PARTITION)_/.test(name) && value[name as keyof typeof value] !== undefined,
     )
     problems.push(...alone.map((name) => `NATS_URL must be set with ${name}`))
   }
@@ -212,7 +217,11 @@ function clusterOf(value: z.output<typeof environment>): ClusterConfig | null {
   const keyFile = value.TABWIRE_NATS_KEY_FILE ?? null
   const tls = isTls || caFile !== null || certFile !== null ? { caFile, certFile, keyFile } : null
   const credentialsFile = value.TABWIRE_NATS_CREDENTIALS_FILE ?? null
-  return { nats: { ...servers, credentialsFile, tls }, secrets: value.TABWIRE_CLUSTER_SECRET }
+  return {
+    nats: { ...servers, credentialsFile, tls },
+    secrets: value.TABWIRE_CLUSTER_SECRET,
+    partitionSeconds: value.TABWIRE_PARTITION_SECONDS ?? PARTITION_SECONDS,
+  }
 }
 
 /** The same on every machine of a cluster, one for each of its secrets. Null: there is no cluster. */

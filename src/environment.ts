@@ -7,13 +7,14 @@ import { readHostRule } from './egress/host-rule.ts'
 import type { HostRule } from './ports/egress.ts'
 import { DEFAULT_REDACTION, REDACTION_LIMITS, type RedactionRules } from './ports/redaction.ts'
 
-const wholeNumber = (from: number, to: number, fallback: number) =>
+const anyWholeNumber = (from: number, to: number) =>
   z
     .string()
     .regex(/^\d+$/, `must be a whole number from ${from} to ${to}`)
     .transform(Number)
     .refine((value) => value >= from && value <= to, `must be a whole number from ${from} to ${to}`)
-    .default(fallback)
+
+const wholeNumber = (from: number, to: number, fallback: number) => anyWholeNumber(from, to).default(fallback)
 
 const isUrlOf = (protocols: readonly string[]) => (value: string) =>
   URL.canParse(value) && protocols.includes(new URL(value).protocol)
@@ -182,6 +183,7 @@ export const environment = z.object({
     )
     .transform((value) => value.split(','))
     .optional(),
+  TABWIRE_PARTITION_SECONDS: anyWholeNumber(30, 86_400).optional(),
   TABWIRE_API_KEY: z
     .string()
     .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 printable ASCII characters without spaces')

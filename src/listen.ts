@@ -1,4 +1,5 @@
-import type { Config } from './config.ts'
+import { hostname } from 'node:os'
+import { isLoopback, type Config } from './config.ts'
 import type { Server } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
@@ -24,4 +25,11 @@ export async function listen(server: Server, { host, port }: Config): Promise<nu
     }
     throw error
   }
+}
+
+/** Where other machines find what listens there: host and port. Null: they do not reach it. */
+export function networkAddress(host: string, port: number): string | null {
+  if (isLoopback(host)) return null
+  const name = host === '0.0.0.0' || host === '::' ? hostname() : host
+  return `${name.includes(':') ? `[${name}]` : name}:${port}`
 }

@@ -118,7 +118,8 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     tasks: ['kernel', 'log', 'sessions'],
     actions: ['kernel', 'session', 'sessions'],
     profiles: ['kernel', 'sessions'],
-    local: 'kernel log artifacts bodies redaction exports sessions session tasks actions profiles'.split(' '),
+    machines: ['kernel', 'sessions', 'tasks'],
+    local: 'kernel log artifacts bodies redaction exports sessions session tasks actions profiles machines'.split(' '),
     keys: ['kernel', 'log'],
     links: ['kernel', 'log', 'keys', 'artifacts', 'bodies', 'exports', 'sessions'],
     access: ['kernel', 'keys', 'links'],
@@ -302,8 +303,8 @@ describe('imports', () => {
     expect(paths.map((path) => circleFrom(path, [])).filter((circle) => circle !== null)).toEqual([])
   })
 
-  test('none leaves src/, but for the migrations, the example operations and the built dashboard', () => {
-    const data = ['../drizzle/', '../examples/', '../dist-dashboard/']
+  test('none leaves src/, but for the migrations, the example operations, the built dashboard and the version', () => {
+    const data = ['../drizzle/', '../examples/', '../dist-dashboard/', '../package.json']
     const outside = sources.flatMap(({ path, local }) =>
       local
         .filter(({ specifier }) => specifier.startsWith('..') && !data.includes(specifier))

@@ -38,6 +38,8 @@ export interface SessionRecord {
   idleTimeoutSeconds: number
   maxDurationSeconds: number
   machineId: string
+  /** The epoch of the machine when it started: see MachineStore. Null: its machine has no lease. */
+  machineEpoch: number | null
   idempotencyKey: string | null
   /** SHA-256 of the canonical input, to recognize a repeated start with the same key. */
   inputHash: string | null

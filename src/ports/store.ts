@@ -1,6 +1,7 @@
 import type { ArtifactKind, ArtifactRecord } from './artifact.ts'
 import type { StoredBody } from './body.ts'
 import type { EntryFilter, LogEntry, SessionStatus } from './log-entry.ts'
+import type { MachineStore } from './machine-store.ts'
 import type { ProfileDescription, ProfileRecord } from './profile.ts'
 import type { TaskRecord } from './task.ts'
 import type { Json } from './json.ts'
@@ -135,6 +136,9 @@ export type InsertSessionOutcome = { kind: 'inserted' } | { kind: 'exists'; reco
  * PostgreSQL server and for the embedded database alike; test/contracts/store.contract.ts runs against both.
  */
 export interface Store {
+  /** Leases of the servers on this database. */
+  readonly machines: MachineStore
+
   /**
    * Commits a session's row with its first entries (sequence 1 …) in one transaction. With an idempotencyKey that its
    * owner already used, nothing is written and the earlier session is returned.
@@ -162,6 +166,11 @@ export interface Store {
   countSessions(owner: string, filter: SessionFilter, signal?: AbortSignal): Promise<number>
   /** Sessions of this machine that have not ended, of every owner: left over after a crash of the server. */
   listLiveSessions(machineId: string): Promise<SessionRecord[]>
+  /**
+   * Sessions that have not ended although the lease they were started under is over, oldest first: those of this
+   * machine, and of all machines that have left. See MachineStore.
+   */
+  listLostSessions(machineId: string, limit: number): Promise<SessionRecord[]>
 
   readEntries(query: EntryQuery, signal?: AbortSignal): Promise<EntryStep>
   /** Number of matching entries after the position, in steps as in readEntries; continue from `scannedTo`. */
@@ -266,6 +275,7 @@ export interface Store {
   deleteProfile(id: string): Promise<boolean>
 
   insertTask(record: TaskRecord): Promise<void>
+  /** No effect once the task has ended: only the first end counts. */
   updateTask(
     id: string,
     change: Partial<Pick<TaskRecord, 'status' | 'result' | 'error' | 'steps' | 'cost' | 'endedAt'>>,

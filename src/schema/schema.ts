@@ -36,6 +36,7 @@ import './access/api-key.ts'
 import './access/viewer.ts'
 import './access/profile.ts'
 import './capacity.ts'
+import './machines.ts'
 import { undeclaredFields } from './base/needs.ts'
 
 /** The complete API. Each of the imported files declares a noun with its queries, mutations and subscriptions. */

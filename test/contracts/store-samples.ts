@@ -31,6 +31,7 @@ export function sampleSession(members: Partial<SessionRecord> = {}): SessionReco
     idleTimeoutSeconds: 600,
     maxDurationSeconds: 3600,
     machineId: 'machine',
+    machineEpoch: 7,
     idempotencyKey: null,
     inputHash: null,
     createdAt: now,

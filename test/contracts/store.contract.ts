@@ -8,6 +8,7 @@ import { UnstorableBatch } from '../../src/ports/store-errors.ts'
 import { describeApiKeyRows } from './api-key-rows.contract.ts'
 import { describeArtifactRows } from './artifact-rows.contract.ts'
 import { describeBodyRows } from './body-rows.contract.ts'
+import { describeMachineRows } from './machine-rows.contract.ts'
 import { describeProfileRows } from './profile-rows.contract.ts'
 import { describeRequestEntries } from './request-entries.contract.ts'
 import { describeBoundedReads } from './bounded-reads.contract.ts'
@@ -361,6 +362,7 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
   describeBodyRows(() => store)
   describeRequestEntries(() => store)
   describeTaskRows(() => store)
+  describeMachineRows(() => store)
   describeApiKeyRows(() => store)
 
   test('deletes what ended before a time, in small steps, and nothing else', async () => {

@@ -55,6 +55,19 @@ export function describeTaskRows(store: () => Store): void {
       })
     })
 
+    test('end once: what comes later changes nothing', async () => {
+      const task = sampleTask()
+      await store().insertTask(task)
+      const end = {
+        status: 'FAILED',
+        error: 'The server stopped while the task ran.',
+        endedAt: 1_700_000_000_900,
+      } as const
+      await store().updateTask(task.id, end)
+      await store().updateTask(task.id, { status: 'COMPLETED', result: 'late', endedAt: 1_700_000_000_950 })
+      expect(await store().findTask(task.id)).toEqual({ ...task, ...end })
+    })
+
     test('of a session are listed oldest first, in steps, each once', async () => {
       const sessionId = randomUUID()
       // Three share each time, so that the id decides the order, also where a step ends.

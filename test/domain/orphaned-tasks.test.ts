@@ -40,6 +40,17 @@ test('a task that ran when the server died is FAILED at the next start, and the 
   expect(entries[1]!.data).toMatchObject({ taskId: running.id, status: 'FAILED', error })
 })
 
+test('the end is not before the last entry, though the clock of the server that wrote it was ahead', async () => {
+  const { record, log } = await newLog()
+  const ahead = Date.now() + 600_000
+  log.append({ ...line('from the future'), at: ahead })
+  await log.flush()
+  const orphaned = new OrphanedSessions(store, createLogger('silent'))
+  await orphaned.end(record.machineId)
+  expect((await history(record.id)).map(({ at }) => at)).toEqual([ahead, ahead, ahead])
+  expect((await store.findSession(record.id))?.endedAt).toBe(ahead)
+})
+
 test('what the store cannot write at the start waits until it can, and is said once', async () => {
   const { record, log } = await newLog()
   log.append(line('the last words'))

@@ -12,6 +12,7 @@ import { encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
 import type { LogBatch } from '../../src/domain/log/log-follower.ts'
 import type { LogReader } from '../../src/domain/log/log-reader.ts'
 import type { Principal } from '../../src/domain/kernel/principal.ts'
+import type { MachineDirectory } from '../../src/domain/machines/machines.ts'
 import type { Profiles } from '../../src/domain/profiles/profiles.ts'
 import type { SessionDirectory } from '../../src/domain/sessions/session-directory.ts'
 import type { SessionSnapshot } from '../../src/domain/log/session-snapshot.ts'
@@ -204,6 +205,7 @@ export async function startFakeServer({
     sessions: fakeSessions as SessionDirectory,
     logs: logs as LogReader,
     apiKeys: apiKeys as ApiKeys,
+    machines: {} as MachineDirectory,
     tasks: {} as AgentTasks,
     profiles: {} as Profiles,
     signIn: signIn as SignIn,

@@ -139,6 +139,7 @@ export function rootsOf({ ann, live, startArguments }: AuthorizationApp): Root[]
     query('sessions', '(first: 1, includeTerminated: true)'),
     query('viewer'),
     query('capacity'),
+    query('machines'),
     query('exportLog', `(sessionId: "${ended}", format: HAR)`),
     mutation('startSession', startArguments, { given: null }),
     mutation('terminateSession', `(id: "${ended}")`),
@@ -163,6 +164,7 @@ export function rootsOf({ ann, live, startArguments }: AuthorizationApp): Root[]
     follow('consoleMessages', `(sessionId: "${ended}")`),
     follow('networkRequests', `(sessionId: "${ended}")`),
     follow('webSocketMessages', `(sessionId: "${ended}")`),
+    follow('machinesChanged', ''),
     follow('screencast', `(sessionId: "${live}")`),
   ]
 }

@@ -4,6 +4,7 @@ export type Need =
   | 'WRITE'
   | 'KEYS'
   | 'CONNECT'
+  | 'ADMIN'
   | 'READ or WRITE'
   | 'READ or KEYS'
   /** READ, unless the caller has provided the same value to the mutation. */
@@ -27,7 +28,7 @@ const BATCH = { READ: 'entries cursor live dropped droppedUnknown' }
  * it here.
  */
 const FIELDS: Record<string, Partial<Record<Need, string>>> = {
-  Query: { READ: 'session sessions capacity exportLog', 'READ or KEYS': 'node viewer' },
+  Query: { READ: 'session sessions capacity exportLog', 'READ or KEYS': 'node viewer', ADMIN: 'machines' },
   Mutation: {
     WRITE:
       'startSession terminateSession terminateSessions updateSession deleteArtifact runActions uploadArtifact createUpload startTask cancelTask saveProfile deleteProfile',
@@ -37,6 +38,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Subscription: {
     READ: 'sessionChanged sessionEvents consoleMessages networkRequests webSocketMessages',
     'READ or live view': 'screencast',
+    ADMIN: 'machinesChanged',
   },
 
   Node: { parent: 'id' },
@@ -58,6 +60,9 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   Observation: { READ: 'url title snapshot truncated screenshot' },
   PendingRequest: { READ: 'id startedAt url method resourceType pageId status responseHeaders responseBytes' },
   ScreencastFrame: { 'READ or live view': 'at pageId data width height viewport skipped' },
+  Machine: {
+    ADMIN: 'id address version slots live queued warm draining alive startedAt heartbeatAt lostAt',
+  },
   Capacity: { READ: 'total live queued warm' },
 
   Viewer: {

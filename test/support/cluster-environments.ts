@@ -37,6 +37,7 @@ const ofCluster = (nats: Partial<NatsConfig>): Partial<Config> => ({
       ...nats,
     },
     secrets: [SECRET],
+    partitionSeconds: 60,
   },
   signingKeys: ['w_QQnXWNRPx1PKhvu6K3mPXVBE_xwaoTycOb0XdbqXg'],
   profileKeys: ['LTVIjtzhicYt2umlRKAp2Qiib2Y0UlXMhygCNMVS_i0'],
@@ -65,6 +66,10 @@ export const ACCEPTED_CLUSTERS: readonly [Record<string, string>, Partial<Config
       credentialsFile: '/run/one.creds',
       tls: { caFile: '/run/ca.pem', certFile: '/run/cert.pem', keyFile: '/run/key.pem' },
     }),
+  ],
+  [
+    { ...CLUSTER, TABWIRE_PARTITION_SECONDS: '300' },
+    { ...ofCluster({}), cluster: { ...ofCluster({}).cluster!, partitionSeconds: 300 } },
   ],
   // Keys that are given come before those of the cluster.
   [
@@ -95,6 +100,11 @@ export const REFUSED_CLUSTERS: readonly [Record<string, string>, string][] = [
     'TABWIRE_CLUSTER_SECRET must be set with NATS_URL, to the same value on every machine: the keys of links, profiles and bodies are derived from it',
   ],
   [{ TABWIRE_CLUSTER_SECRET: SECRET }, 'NATS_URL must be set with TABWIRE_CLUSTER_SECRET'],
+  [{ TABWIRE_PARTITION_SECONDS: '60' }, 'NATS_URL must be set with TABWIRE_PARTITION_SECONDS'],
+  [
+    { ...CLUSTER, TABWIRE_PARTITION_SECONDS: '5' },
+    'TABWIRE_PARTITION_SECONDS must be a whole number from 30 to 86400 (it is "5")',
+  ],
   [
     { ...CLUSTER, TABWIRE_NATS_CERT_FILE: '/x' },
     'TABWIRE_NATS_CERT_FILE and TABWIRE_NATS_KEY_FILE must be set together',

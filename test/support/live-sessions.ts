@@ -8,6 +8,7 @@ import { Bodies } from '../../src/domain/bodies/bodies.ts'
 import { BodyCipher } from '../../src/domain/bodies/body-cipher.ts'
 import { LogReader } from '../../src/domain/log/log-reader.ts'
 import type { LocalSessionHandle } from '../../src/domain/local/local-session-handle.ts'
+import { SoleMachine } from '../../src/domain/machines/sole-machine.ts'
 import { LocalSessionDirectory } from '../../src/domain/local/local-session-directory.ts'
 import { ProfileCipher } from '../../src/domain/profiles/profile-cipher.ts'
 import { Profiles } from '../../src/domain/profiles/profiles.ts'
@@ -72,7 +73,7 @@ export function useLiveSessions() {
         profiles: new Profiles(faulty, new ProfileCipher(['0'.repeat(64)])),
         bus,
         logger,
-        machineId: crypto.randomUUID(),
+        machine: new SoleMachine(crypto.randomUUID(), '0.0.0'),
         maxSessions: 10,
         maxQueued: 0,
         limits: LIMITS,

@@ -69,6 +69,7 @@ function newRecord(): SessionRecord {
     idleTimeoutSeconds: 600,
     maxDurationSeconds: 3600,
     machineId: randomUUID(),
+    machineEpoch: null,
     idempotencyKey: null,
     inputHash: null,
     createdAt: now,

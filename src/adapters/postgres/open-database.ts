@@ -19,6 +19,9 @@ const DRAIN_DEADLINE_MS = 2_000
 /** How long a server may take to close its connections. */
 const CLOSE_DEADLINE_MS = 2_000
 
+/** A lease lasts several times as long. */
+const LEASE_DEADLINE_MS = 3_000
+
 /** The embedded database has one connection, and statements wait while a maintenance statement runs. */
 const TURN_DEADLINE_MS = 30_000
 
@@ -50,6 +53,11 @@ export interface DatabaseEnvironment {
 export interface Database {
   pool: pg.Pool
   watch: DatabaseWatch
+  /**
+   * For the leases of machines. Of a server it is a connection apart, opened when first used, which neither waits for
+   * others nor hangs for long: a lease that is renewed too late is lost.
+   */
+  leasePool: pg.Pool
   /** A connection outside the pool, without its timeouts; the caller connects and ends it. */
   createClient(): pg.Client
   /** One line for people: the database and its location. Contains no password. */
@@ -82,7 +90,18 @@ async function openServer(url: string, { logger, onStarting, watchTiming }: Data
     query_timeout: 30_000,
     idle_in_transaction_session_timeout: 30_000,
   })
+  const leasePool = new pg.Pool({
+    ...connection,
+    // Apart from those that the watch counts: that these end says nothing about the others.
+    ...ownedClients(new StatementCount(logger)),
+    max: 1,
+    idleTimeoutMillis: 0,
+    connectionTimeoutMillis: LEASE_DEADLINE_MS,
+    statement_timeout: LEASE_DEADLINE_MS,
+    query_timeout: LEASE_DEADLINE_MS,
+  })
   watchIdleClients(pool, logger)
+  watchIdleClients(leasePool, logger)
   onStarting?.()
   const version = await readVersion(pool).catch(async (error: unknown) => {
     await pool.end()
@@ -108,11 +127,12 @@ async function openServer(url: string, { logger, onStarting, watchTiming }: Data
   return {
     pool,
     watch,
+    leasePool,
     createClient: () => new pg.Client(connection),
     describe: () => `PostgreSQL ${version.text} at ${where}`,
     close: async () => {
       watch.close()
-      const ended = pool.end()
+      const ended = Promise.all([pool.end(), leasePool.end()])
       // A hanging server does not acknowledge the end of connections; open ones end with the process.
       await Deadline.isMet(ended, CLOSE_DEADLINE_MS)
     },
@@ -176,6 +196,7 @@ async function openEmbedded(environment: DatabaseEnvironment): Promise<Database>
     return {
       pool,
       watch,
+      leasePool: pool,
       createClient: () => new pg.Client(connection),
       describe: () => `embedded PostgreSQL ${version.text} (PGlite) in ${embedded.directory}`,
       close: async () => {

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, inArray, isNotNull, ne, or } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
 import type { LogEntry } from '../../ports/log-entry.ts'
@@ -12,7 +12,7 @@ import { countSessions, listSessions } from './list-sessions.ts'
 import { statementName } from './prepared-statements.ts'
 import type { ReadSemaphore } from './read-semaphore.ts'
 import { assignmentsOfPatch, recordOfRow } from './session-rows.ts'
-import { sessions } from './tables.ts'
+import { machines, sessions } from './tables.ts'
 
 export type SessionStore = Pick<
   Store,
@@ -23,7 +23,10 @@ export type SessionStore = Pick<
   | 'listSessions'
   | 'countSessions'
   | 'listLiveSessions'
+  | 'listLostSessions'
 >
+
+const isLive = inArray(sessions.status, ['CREATING', 'RUNNING'])
 
 const instant = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString())
 
@@ -47,6 +50,7 @@ const columnsOfNew = (record: SessionRecord, entries: readonly LogEntry[]): Reco
     idle_timeout_seconds: record.idleTimeoutSeconds,
     max_duration_seconds: record.maxDurationSeconds,
     machine_id: record.machineId,
+    machine_epoch: record.machineEpoch,
     idempotency_key: record.idempotencyKey,
     input_hash: record.inputHash,
     created_at: instant(record.createdAt),
@@ -147,8 +151,22 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: Rea
       const rows = await db
         .select()
         .from(sessions)
-        .where(and(eq(sessions.machineId, machineId), inArray(sessions.status, ['CREATING', 'RUNNING'])))
+        .where(and(eq(sessions.machineId, machineId), isLive))
         .orderBy(asc(sessions.createdAt), asc(sessions.id))
+        .catch(fail)
+      return rows.map(recordOfRow)
+    },
+
+    listLostSessions: async (machineId, limit) => {
+      // From before there were leases, or from a version that has none: null.
+      const isOfEarlier = ne(sessions.machineEpoch, machines.epoch)
+      const rows = await db
+        .select(getTableColumns(sessions))
+        .from(machines)
+        .innerJoin(sessions, eq(sessions.machineId, machines.id))
+        .where(and(or(isNotNull(machines.leftAt), eq(machines.id, machineId)), isLive, isOfEarlier))
+        .orderBy(asc(sessions.createdAt), asc(sessions.id))
+        .limit(limit)
         .catch(fail)
       return rows.map(recordOfRow)
     },

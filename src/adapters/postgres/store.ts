@@ -8,6 +8,7 @@ import { createArtifactRows } from './artifact-rows.ts'
 import { createBodyRows } from './body-rows.ts'
 import type { DatabaseWatch } from './database-watch.ts'
 import { createEntryStore } from './entry-store.ts'
+import { createMachineRows } from './machine-rows.ts'
 import { migrateDatabase } from './migrate.ts'
 import { openDatabase, type DatabaseEnvironment } from './open-database.ts'
 import { createProfileStore } from './profile-store.ts'
@@ -48,13 +49,14 @@ export async function openStore(config: DatabaseConfig, environment: DatabaseEnv
   }
   return {
     ...guarded(calls, turns, watch, environment.hasRoom ?? (() => true)),
+    machines: createMachineRows(database.leasePool),
     ping: () => watch.check(),
     describe: () => database.describe(),
     close: () => (closing ??= database.close()),
   }
 }
 
-type StoreCalls = Omit<Store, 'ping' | 'describe' | 'close'>
+type StoreCalls = Omit<Store, 'machines' | 'ping' | 'describe' | 'close'>
 
 type Read = Extract<keyof StoreCalls, `${'find' | 'list' | 'count' | 'read' | 'sum' | 'describe'}${string}`>
 

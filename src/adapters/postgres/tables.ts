@@ -64,6 +64,8 @@ export const sessions = pgTable(
     idleTimeoutSeconds: integer('idle_timeout_seconds').notNull(),
     maxDurationSeconds: integer('max_duration_seconds').notNull(),
     machineId: text('machine_id').notNull(),
+    /** Null: its machine has no lease. */
+    machineEpoch: bigint('machine_epoch', { mode: 'number' }),
     idempotencyKey: text('idempotency_key'),
     inputHash: text('input_hash'),
     createdAt: instant('created_at').notNull(),
@@ -118,6 +120,32 @@ export const sessions = pgTable(
       .where(sql`${table.idempotencyKey} is not null`),
   ],
 )
+
+/**
+ * Servers on this database. All times are its own. Renewed every few seconds, so no column that changes is in an index:
+ * such updates stay in their page (HOT).
+ */
+export const machines = pgTable('machines', {
+  id: text().primaryKey(),
+  /** Increased whenever the machine begins or loses a lease: sessions with a lower one are lost. */
+  epoch: bigint({ mode: 'number' }).notNull(),
+  /** The process that began the lease. */
+  instance: text().notNull(),
+  address: text(),
+  version: text().notNull(),
+  slots: integer().notNull(),
+  live: integer().notNull(),
+  queued: integer().notNull(),
+  warm: integer().notNull(),
+  draining: boolean().notNull(),
+  startedAt: instant('started_at').notNull(),
+  heartbeatAt: instant('heartbeat_at').notNull(),
+  leaseUntil: instant('lease_until').notNull(),
+  /** Since when its lease has never lapsed. */
+  steadySince: instant('steady_since').notNull(),
+  /** When it shut down or was found to be lost; null: neither. */
+  leftAt: instant('left_at'),
+})
 
 /** Values of `log_entries.kind`. They are permanent: a kind may be added, none may change. */
 export const KIND_CODES: Readonly<Record<SessionEventKind, number>> = {

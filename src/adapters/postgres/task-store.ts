@@ -34,7 +34,7 @@ export function createTaskStore(db: NodePgDatabase): TaskStore {
       await db
         .update(tasks)
         .set({ ...change, ...cost })
-        .where(eq(tasks.id, id))
+        .where(and(eq(tasks.id, id), eq(tasks.status, 'RUNNING')))
         .catch(fail)
     },
     findTask: async (id) => {

@@ -32,7 +32,7 @@ export const SCOPE: EnumDefinition<Scope> = {
       'Connecting a Playwright or Puppeteer client to a session, which may then read and do whatever its browser can.',
     KEYS: 'Listing, creating and revoking API keys of the same owner, none of them with a scope that the key lacks.',
     ADMIN:
-      'With KEYS: listing, creating and revoking API keys of every owner, and revoking keys with scopes that the key lacks.',
+      'The servers of the installation. With KEYS: listing, creating and revoking API keys of every owner, and revoking keys with scopes that the key lacks.',
   },
 }
 

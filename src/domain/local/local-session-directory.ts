@@ -41,7 +41,9 @@ import type { SessionServices } from '../session/session-services.ts'
 import { Session } from '../session/session.ts'
 import { CapacityExceeded, CapacityQueue } from '../kernel/capacity-queue.ts'
 import { requireRoom } from '../artifacts/storage-room.ts'
+import type { LeasedSessions, MachineLease } from '../machines/machines.ts'
 import { LocalSessionHandle } from './local-session-handle.ts'
+import { RemoteChanges, type RemoteWatch } from './remote-changes.ts'
 import { SessionFaults } from './session-faults.ts'
 import { UndecidedStarts } from './undecided-starts.ts'
 
@@ -55,7 +57,7 @@ export interface LocalSessionsOptions {
   profiles: Profiles
   bus: Bus
   logger: Logger
-  machineId: string
+  machine: MachineLease
   maxSessions: number
   maxQueued: number
   limits: LogLimits
@@ -74,7 +76,7 @@ export interface LocalSessionsOptions {
 const SESSIONS_SHARE = 0.7
 
 /** The sessions of one process, and the rows of all others. */
-export class LocalSessionDirectory implements SessionDirectory {
+export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   readonly #changes = new SessionChanges()
   readonly #store: Store
   readonly #browsers: BrowserPool
@@ -84,10 +86,11 @@ export class LocalSessionDirectory implements SessionDirectory {
   readonly #slots: CapacityQueue
   readonly #live = new Map<string, LocalSessionHandle>()
   readonly #undecided: UndecidedStarts
+  readonly #remote: RemoteChanges
   #closing = false
 
   constructor(options: LocalSessionsOptions) {
-    const { store, browsers, artifacts, bodies, bus, logger } = options
+    const { store, browsers, artifacts, bodies, bus, machine, logger } = options
     this.#store = store
     this.#browsers = browsers
     this.#options = options
@@ -95,6 +98,8 @@ export class LocalSessionDirectory implements SessionDirectory {
     this.#slots = new CapacityQueue(options.maxSessions, options.maxQueued)
     const announce = (record: SessionRecord) => this.#changes.announce(this.#snapshotOf(record))
     this.#undecided = new UndecidedStarts(store, announce, logger)
+    const isHere = (sessionId: string) => this.#live.has(sessionId)
+    this.#remote = new RemoteChanges({ store, bus, isHere, hasOthers: () => machine.hasOthers, announce, logger })
     this.#services = {
       store,
       browsers,
@@ -130,10 +135,10 @@ export class LocalSessionDirectory implements SessionDirectory {
     requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     const faults = new SessionFaults()
-    const { captureBodies, machineId } = this.#options
+    const { captureBodies, machine } = this.#options
     const capture = captureOf(options.capture, captureBodies)
     const recording = { capture, redact: redactionOf(options.redact, this.#options.redact) }
-    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, recording, machineId)
+    const record = newSessionRecord(owner, options, profile?.id ?? null, policy, recording, machine.identity)
     let session: Session
     try {
       const firstEntry = firstEntryOf(record)
@@ -159,6 +164,7 @@ export class LocalSessionDirectory implements SessionDirectory {
     this.#changes.announce(session.snapshot())
     // A shutdown meanwhile has already ended the sessions that existed then.
     if (this.#closing) void session.end('SERVER_SHUTDOWN')
+    this.#loseUnlessLeased(session, 'The server lost its lease while the session was started.')
     return this.#untilReached(session.snapshot(), waitUntil, signal)
   }
 
@@ -196,8 +202,16 @@ export class LocalSessionDirectory implements SessionDirectory {
   }
 
   async capacity(): Promise<Capacity> {
+    return this.#options.machine.totalCapacity(this.ownCapacity())
+  }
+
+  ownCapacity(): Capacity {
     const { total, live, queued } = this.#slots
     return { total, live, queued, warm: this.#browsers.warmCount() }
+  }
+
+  loseAll(error: string): void {
+    for (const { session } of this.#live.values()) this.#loseUnlessLeased(session, error)
   }
 
   async changes(
@@ -205,13 +219,19 @@ export class LocalSessionDirectory implements SessionDirectory {
     sessionId: string | null,
     signal: AbortSignal,
   ): Promise<AsyncIterableIterator<SessionSnapshot>> {
-    if (sessionId === null) return this.#changes.follow(owner, null, () => this.#allLive(owner), signal)
-    if (!(await this.find(owner, sessionId))) throw new NotFound('session')
+    const found = sessionId === null ? null : await this.find(owner, sessionId)
+    if (sessionId !== null && !found) throw new NotFound('session')
+    const isRemote = sessionId !== null && !this.#live.has(sessionId) && found && !isEnded(found.status)
+    let watch: RemoteWatch | null = null
     const now = async () => {
+      if (sessionId === null) watch = this.#remote.owner(owner)
+      else if (isRemote) watch = this.#remote.session(sessionId)
+      const remote = (await watch?.look()) ?? []
+      if (sessionId === null) return [...(await this.#allLive(owner)), ...remote.map((one) => this.#snapshotOf(one))]
       const snapshot = await this.find(owner, sessionId)
       return snapshot ? [snapshot] : []
     }
-    return this.#changes.follow(owner, sessionId, now, signal)
+    return this.#changes.follow(owner, sessionId, now, signal, () => watch?.close())
   }
 
   /**
@@ -233,6 +253,12 @@ export class LocalSessionDirectory implements SessionDirectory {
     } finally {
       timers.forEach(clearTimeout)
     }
+  }
+
+  /** What is done with the session from here on would be nobody's: another server ends it, or has. */
+  #loseUnlessLeased(session: Session, error: string): void {
+    const { machineEpoch } = this.#options.machine.identity
+    if (session.snapshot().machineEpoch !== machineEpoch) void session.end('MACHINE_LOST', error)
   }
 
   /** Without its task the session has no purpose: it fails if the task cannot be stored. */

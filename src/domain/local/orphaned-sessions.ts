@@ -1,21 +1,13 @@
 import type { Logger } from 'pino'
 import { unowned } from '../../fault-owner.ts'
-import type { EntryDraft, LogEntry } from '../../ports/log-entry.ts'
 import { StoreUnavailable } from '../../ports/store-errors.ts'
-import type { SessionRecord } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
-import type { TaskRecord } from '../../ports/task.ts'
 import { StoreRetry } from '../log/store-retry.ts'
-import { tasksOf } from '../tasks/tasks-of-session.ts'
+import { LostSession, type LossReason } from '../machines/lost-session.ts'
 
-const TASK_ERROR = 'The server stopped while the task ran.'
-const ERROR = 'The server stopped without ending this session. Requests that were in flight then are not in the log.'
-
-/** A session that an earlier process left behind, and its end: determined once, however often the write is retried. */
-interface Orphan {
-  record: SessionRecord
-  running: TaskRecord[]
-  entries: LogEntry[]
+const REASON: LossReason = {
+  error: 'The server stopped without ending this session. Requests that were in flight then are not in the log.',
+  taskError: 'The server stopped while the task ran.',
 }
 
 /**
@@ -40,9 +32,9 @@ export class OrphanedSessions {
    */
   async end(machineId: string): Promise<{ count: number; later: Promise<void> | null }> {
     const records = await this.#store.listLiveSessions(machineId)
-    const orphans: Orphan[] = []
-    for (const record of records) orphans.push(await this.#orphanOf(record))
-    const waiting: Orphan[] = []
+    const orphans: LostSession[] = []
+    for (const record of records) orphans.push(await LostSession.read(this.#store, record, REASON))
+    const waiting: LostSession[] = []
     for (const orphan of orphans) {
       try {
         await this.#end(orphan)
@@ -64,7 +56,7 @@ export class OrphanedSessions {
   }
 
   /** Never rejects. */
-  async #endLater(waiting: readonly Orphan[]): Promise<void> {
+  async #endLater(waiting: readonly LostSession[]): Promise<void> {
     this.#logger.warn(
       { orphans: waiting.length },
       'sessions that the last run left behind will be ended once the database can be written',
@@ -82,41 +74,8 @@ export class OrphanedSessions {
     }
   }
 
-  async #end({ record, running, entries }: Orphan): Promise<void> {
-    const endedAt = entries[0]!.at
-    for (const { id } of running) await this.#store.updateTask(id, { status: 'FAILED', error: TASK_ERROR, endedAt })
-    const patch = { status: 'FAILED', endReason: 'MACHINE_LOST', error: ERROR, endedAt } as const
-    const outcome = await this.#store.append(record.id, record.lastSequence, entries, patch)
-    if (outcome.kind === 'conflict') {
-      this.#logger.error({ sessionId: record.id, outcome }, 'an orphaned session has another writer')
-    }
+  async #end(orphan: LostSession): Promise<void> {
+    if (await orphan.end(this.#store)) return
+    this.#logger.info({ sessionId: orphan.record.id }, 'another server ended an orphaned session')
   }
-
-  async #orphanOf(record: SessionRecord): Promise<Orphan> {
-    const at = Date.now()
-    const running: TaskRecord[] = []
-    for await (const task of tasksOf(this.#store, record.id)) {
-      if (task.status === 'RUNNING') running.push(task)
-    }
-    const drafts: EntryDraft[] = running.map((task) => taskEnded(task, at))
-    if (record.status === 'RUNNING') drafts.push(await unheardSince(this.#store, record, at))
-    const data = { from: record.status, to: 'FAILED', endReason: 'MACHINE_LOST', error: ERROR } as const
-    drafts.push({ kind: 'STATUS_CHANGE', at, data })
-    const entries = drafts.map((draft, index): LogEntry => ({ ...draft, sequence: record.lastSequence + 1 + index }))
-    return { record, running, entries }
-  }
-}
-
-/** Queued entries, and events that the browser had not delivered yet, were lost with them. Their number is unknown. */
-async function unheardSince(store: Store, record: SessionRecord, at: number): Promise<EntryDraft<'ENTRIES_DROPPED'>> {
-  const last = await store.findEntry(record.id, record.lastSequence)
-  const from = Math.min(last?.at ?? record.createdAt, at)
-  const data = { reason: 'TERMINATED', count: null, countsByKind: {}, from, to: at } as const
-  return { kind: 'ENTRIES_DROPPED', at, data }
-}
-
-function taskEnded(task: TaskRecord, at: number): EntryDraft<'TASK_ENDED'> {
-  const { id: taskId, steps, cost } = task
-  const data = { taskId, status: 'FAILED', result: null, error: TASK_ERROR, steps, cost } as const
-  return { kind: 'TASK_ENDED', at, data }
 }

@@ -26,7 +26,7 @@ export function newSessionRecord(
   profileId: string | null,
   policy: EgressPolicy,
   recording: Pick<SessionRecord, 'capture' | 'redact'>,
-  machineId: string,
+  machine: Pick<SessionRecord, 'machineId' | 'machineEpoch'>,
 ): SessionRecord {
   const now = Date.now()
   const { name, metadata, viewport, userAgent, locale, timezone, keepAlive } = options
@@ -50,7 +50,7 @@ export function newSessionRecord(
     keepAlive,
     idleTimeoutSeconds,
     maxDurationSeconds,
-    machineId,
+    ...machine,
     idempotencyKey,
     inputHash: idempotencyKey === null ? null : hashOfOptions(options),
     createdAt: now,

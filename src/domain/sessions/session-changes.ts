@@ -12,15 +12,17 @@ export class SessionChanges {
 
   /**
    * The snapshots from `now`, then each change. With a sessionId it completes after that session's end; without it
-   * stays open. It subscribes before it reads the current state, so that no change is missed.
+   * stays open. It subscribes before it reads the current state, so that no change is missed. `ended`: called once it
+   * delivers nothing more.
    */
   follow(
     owner: string,
     sessionId: string | null,
     now: () => Promise<SessionSnapshot[]>,
     signal: AbortSignal,
+    ended: () => void = () => {},
   ): AsyncIterableIterator<SessionSnapshot> {
-    return new ChangeFollower(this.#followers, owner, sessionId, now, signal)
+    return new ChangeFollower(this.#followers, owner, sessionId, now, signal, ended)
   }
 }
 
@@ -33,6 +35,7 @@ class ChangeFollower extends PulledStream<SessionSnapshot> {
   readonly #owner: string
   readonly #sessionId: string | null
   readonly #now: () => Promise<SessionSnapshot[]>
+  readonly #ended: () => void
   #waiting: SessionSnapshot[] = []
   #complete = false
 
@@ -42,12 +45,14 @@ class ChangeFollower extends PulledStream<SessionSnapshot> {
     sessionId: string | null,
     now: () => Promise<SessionSnapshot[]>,
     signal: AbortSignal,
+    ended: () => void,
   ) {
     super(signal)
     this.#followers = followers
     this.#owner = owner
     this.#sessionId = sessionId
     this.#now = now
+    this.#ended = ended
   }
 
   offer(snapshot: SessionSnapshot): void {
@@ -82,5 +87,6 @@ class ChangeFollower extends PulledStream<SessionSnapshot> {
   protected free(): void {
     this.#waiting = []
     this.#followers.delete(this)
+    this.#ended()
   }
 }

@@ -2,7 +2,10 @@ import type { Store } from '../../ports/store.ts'
 import type { TaskRecord } from '../../ports/task.ts'
 
 /** Oldest first, read step by step: their number is unlimited. */
-export async function* tasksOf(store: Store, sessionId: string): AsyncGenerator<TaskRecord, void, void> {
+export async function* tasksOf(
+  store: Pick<Store, 'listTasks'>,
+  sessionId: string,
+): AsyncGenerator<TaskRecord, void, void> {
   for (let after: TaskRecord | null = null; ;) {
     const step: TaskRecord[] = await store.listTasks(sessionId, after)
     yield* step

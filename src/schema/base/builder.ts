@@ -110,7 +110,7 @@ builder.addScalarType('SafeInt', GraphQLSafeInt, {
 
 builder.queryType({
   description:
-    'Queries. Every field needs an API key with the scope READ; viewer and node serve keys with the scope KEYS as well. A field that the key has no scope for is FORBIDDEN, wherever it is selected. A response of more than 16 MiB is RESPONSE_TOO_LARGE. While the database is unavailable or read-only, operations of any type fail with DATABASE_UNAVAILABLE; try again after retryAfterSeconds.',
+    'Queries. Every field needs an API key with the scope READ; viewer and node serve keys with the scope KEYS as well, and machines needs ADMIN instead. A field that the key has no scope for is FORBIDDEN, wherever it is selected. A response of more than 16 MiB is RESPONSE_TOO_LARGE. While the database is unavailable or read-only, operations of any type fail with DATABASE_UNAVAILABLE; try again after retryAfterSeconds.',
 })
 builder.mutationType({
   description:
@@ -118,5 +118,5 @@ builder.mutationType({
 })
 builder.subscriptionType({
   description:
-    'Subscriptions, over WebSocket (graphql-transport-ws), server-sent events or multipart HTTP. Every field needs an API key with the scope READ (screencast: or a link to the live view); when the key expires or is revoked, the connection is closed.',
+    'Subscriptions, over WebSocket (graphql-transport-ws), server-sent events or multipart HTTP. Every field needs an API key with the scope READ (screencast: or a link to the live view; machinesChanged: ADMIN instead); when the key expires or is revoked, the connection is closed.',
 })

@@ -28,6 +28,8 @@ export const COST = {
   onPage: { cost: { items: 'page' } },
   /** Lists without arguments: a few pages of a browser, a few keys. */
   shortList: { cost: { items: 10 } },
+  /** A list of servers. */
+  machines: { cost: { own: 10, items: 200 } },
   /** Batch of a subscription: maximum number of its entries. */
   batch: { cost: { items: 500 } },
 } as const satisfies Record<string, FieldCost>

@@ -3,6 +3,7 @@ import type { ApiKeys } from '../../domain/keys/api-keys.ts'
 import type { Artifacts } from '../../domain/artifacts/artifacts.ts'
 import type { Bodies } from '../../domain/bodies/bodies.ts'
 import { OperationBodies } from '../../domain/bodies/operation-bodies.ts'
+import type { MachineDirectory } from '../../domain/machines/machines.ts'
 import type { LiveViewLinks } from '../../domain/links/live-view-links.ts'
 import type { LogReader } from '../../domain/log/log-reader.ts'
 import type { Profiles } from '../../domain/profiles/profiles.ts'
@@ -20,6 +21,7 @@ import type { Scope } from '../../ports/scope.ts'
 /** API for resolvers: the domain, and nothing below it. */
 export interface Domain {
   readonly sessions: SessionDirectory
+  readonly machines: MachineDirectory
   readonly logs: LogReader
   readonly apiKeys: ApiKeys
   readonly artifacts: Artifacts
@@ -64,6 +66,7 @@ export interface Context extends Omit<Domain, 'logs' | 'bodies'> {
 export function createContext(domain: Domain, principal: Principal | null, reads: OperationReads): Context {
   return {
     sessions: domain.sessions,
+    machines: domain.machines,
     liveSessions: new OperationSessions(domain.sessions),
     logs: new OperationLogs(domain.logs, reads),
     apiKeys: domain.apiKeys,

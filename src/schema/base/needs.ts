@@ -20,6 +20,7 @@ export const NEEDS = {
   write: { WRITE: true },
   connect: { CONNECT: true },
   keys: { KEYS: true },
+  admin: { ADMIN: true },
   /**
    * Parts of a mutation's result visible to a key that cannot read: what it started, and the status of that.
    */

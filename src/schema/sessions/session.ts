@@ -28,7 +28,8 @@ export const SessionEndReasonEnum = builder.enumType('SessionEndReason', {
     BROWSER_CRASHED: 'FAILED: its browser died.',
     BROWSER_MISBEHAVED: 'FAILED: its browser sent a message too large to be processed, or filled the temporary folder.',
     INTERNAL_ERROR: 'FAILED: a fault of the server. The server log has the cause, with the id of the session.',
-    MACHINE_LOST: 'FAILED: its server crashed. Requests that were pending are not in the log.',
+    MACHINE_LOST:
+      'FAILED: its server crashed, was suspended, or could not reach the database. Requests that were pending may not be in the log.',
     TASK_COMPLETED: 'CLOSED: its initial task was completed, and keepAlive was not set.',
     TASK_FAILED: 'FAILED: its initial task failed, and keepAlive was not set.',
   }),
