@@ -43,8 +43,8 @@ export interface CdpClientHost {
 
 /** A client's attachment to a browser. */
 export interface CdpAttachment {
-  /** A message of the client. Never throws. */
-  receive(text: string): void
+  /** A text message of the client, in valid UTF-8, which nobody else changes. Never throws. */
+  receive(message: Uint8Array): void
   /**
    * Detaches from the browser: the client's settings are reverted, the effects of its actions remain. Idempotent; never
    * rejects.

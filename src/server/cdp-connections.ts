@@ -17,7 +17,7 @@ import { answerJson } from './base/json-response.ts'
 import { TooManyConnections, type Connections } from './base/connections.ts'
 import { linkQueryOf } from './files/signed-link-responses.ts'
 import { userOfPeer } from './base/local-peer.ts'
-import { closeReason, textOf } from './graphql/websocket-text.ts'
+import { bytesOf, closeReason } from './graphql/websocket-text.ts'
 import { refuseUpgrade } from './graphql/websocket.ts'
 
 /** Chromium accepts messages of up to 100 MB; files that a test uploads are the largest in practice. */
@@ -170,7 +170,7 @@ class Connection implements CdpClient {
       socket.on('message', (data, isBinary) => {
         // Messages that were already on their way are ignored once the client is being disconnected.
         if (socket.readyState !== socket.OPEN) return
-        if (!isBinary) return attached.receive(textOf(data))
+        if (!isBinary) return attached.receive(bytesOf(data))
         this.#why = 'CUT_OFF'
         this.close(1003, 'messages are text')
       })

@@ -266,7 +266,7 @@ export function describeSessionHandle(
     test('speak the protocol of the browser, under their name', async () => {
       const client = new KeepingClient()
       const attached = await handle.attachClient('a client', client)
-      attached.receive(JSON.stringify({ id: 7, method: 'Browser.getVersion' }))
+      attached.receive(Buffer.from(JSON.stringify({ id: 7, method: 'Browser.getVersion' })))
       expect(await client.answerTo(7)).toMatchObject({ result: { product: expect.any(String) as string } })
       await attached.leave('CLIENT_LEFT')
       await handle.update({})
@@ -280,7 +280,10 @@ export function describeSessionHandle(
       const client = new KeepingClient()
       client.unsentBytes = 1e9
       const attached = await handle.attachClient('a client', client)
-      const asking = setInterval(() => attached.receive(JSON.stringify({ id: 1, method: 'Browser.getVersion' })), 10)
+      const asking = setInterval(
+        () => attached.receive(Buffer.from(JSON.stringify({ id: 1, method: 'Browser.getVersion' }))),
+        10,
+      )
       onTestFinished(() => clearInterval(asking))
       expect(await client.closed.promise).toEqual([4008, expect.any(String)])
       await attached.leave('CUT_OFF')

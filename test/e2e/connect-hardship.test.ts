@@ -50,6 +50,24 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
     await terminate(session.id)
   })
 
+  test('texts of any kind arrive whole in commands of megabytes', async () => {
+    const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
+    await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
+    const { sessionId } = await client.attachToPage()
+    const text = '"\\\n\u2028é€😀'.repeat(500_000)
+    const ask = { functionDeclaration: '(given, n) => [given.length, given.slice(0, 20), n]', returnByValue: true }
+    const { result: page } = (await client.send('Runtime.evaluate', { expression: 'globalThis' }, sessionId)) as {
+      result: { objectId: string }
+    }
+    const args = [{ value: text }, { value: 5 }]
+    const given = { ...ask, objectId: page.objectId, arguments: args }
+    expect(await client.send('Runtime.callFunctionOn', given, sessionId)).toMatchObject({
+      result: { value: [text.length, text.slice(0, 20), 5] },
+    })
+    expect(await client.send('Target.getTargets')).toBeTruthy()
+    await terminate(session.id)
+  })
+
   test('one client more than a session may have is turned away, until one leaves', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     const url = await cdpUrlOf(session.id)
@@ -65,19 +83,19 @@ describe('clients that misbehave', { timeout: 180_000 }, () => {
     await Promise.all(clients.map(({ closed }) => closed))
   })
 
-  test('a command that is nested too deep, or grows past what the browser reads, is refused and costs nothing else', async () => {
+  test('a command that is nested too deep, or has too many values, is refused and costs nothing else', async () => {
     const session = await start({ initialPrompt: `${site().url}/title` }, 'LOADED')
     await using client = await CdpSocket.connect(await cdpUrlOf(session.id))
     const levels = 50_000
     const deep = `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
     client.socket.send(`{"id":1000,"method":"Browser.getVersion","params":${deep}}`)
     await expect.poll(() => client.strays, { timeout: 60_000 }).toMatchObject([{ id: 1000, error: { code: -32_600 } }])
-    // Written out, each of these numbers has 21 digits: 120 MB, and a browser that receives more than 100 MB ends.
+    // Parsing them would block everyone. Written out, each has 21 digits: 120 MB, and a browser that receives more than 100 MB ends.
     const long = `[${'1e20,'.repeat(5_500_000)}1]`
     client.socket.send(`{"id":1001,"method":"Browser.getVersion","params":{"x":${long}}}`)
     await expect
       .poll(() => client.strays.slice(1), { timeout: 60_000 })
-      .toMatchObject([{ id: 1001, error: { code: -32_000 } }])
+      .toMatchObject([{ id: 1001, error: { code: -32_600 } }])
     expect(await client.send('Target.getTargets')).toBeTruthy()
     expect((await get(session.id))!.status).toBe('RUNNING')
     await terminate(session.id)

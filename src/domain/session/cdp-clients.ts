@@ -94,7 +94,7 @@ export class SessionClients {
     this.#attached.add(attached)
     logger.debug({ clientId, name: who.name }, 'a client attached')
     if (this.#closed) await this.#close(attached, 'the session has ended')
-    return { receive: (text) => attachment.receive(text), leave }
+    return { receive: (message) => attachment.receive(message), leave }
   }
 
   /** Ends every connection with a reason that its client receives. Never rejects. */

@@ -66,8 +66,8 @@ export interface GivenUpload {
 
 /** The session's end of a connection over which a client uses the Chrome DevTools Protocol. */
 export interface AttachedClient {
-  /** Receives a message of the client. Never throws. CdpClient.pause is called for backpressure. */
-  receive(text: string): void
+  /** Receives a text message of the client, in valid UTF-8. Never throws. CdpClient.pause is called for backpressure. */
+  receive(message: Uint8Array): void
   /** Detaches the client: resolves once this is logged. Idempotent. Never rejects. */
   leave(reason: ClientDetachReason): Promise<void>
 }

@@ -25,7 +25,15 @@ import { createContext, type Domain } from '../../schema/base/context.ts'
 import { schema } from '../../schema/schema.ts'
 import { badUserInput, maskError, maskResult, refusal, requestError } from '../base/graphql-errors.ts'
 import { isParsingAborted, isValidationAborted } from './graphql-js-errors.ts'
-import { checkLimits, checkNesting, hasManyLines, QUERY_LIMITS, tooComplex } from './query-limits.ts'
+import {
+  checkComparisons,
+  checkLimits,
+  checkNesting,
+  hasManyLines,
+  QUERY_LIMITS,
+  TOO_MANY_COMPARISONS,
+  tooComplex,
+} from './query-limits.ts'
 import { sizeOfResponse } from './response-size.ts'
 import { checkAmount, mistakesIn } from './variables.ts'
 
@@ -218,12 +226,14 @@ export class GraphqlOperations {
       if (!(error instanceof GraphQLError)) throw error
       return [requestError(error, 'GRAPHQL_PARSE_FAILED')]
     }
+    const tooRepetitive = checkComparisons(document)
+    if (tooRepetitive) return [tooRepetitive]
     const errors = validate(schema, document, undefined, {
       maxErrors: ISSUE_LIMITS.issues,
       // Suggesting similar names for a name of a megabyte takes long.
       hideSuggestions: query.length > LONGEST_CACHED,
     })
-    if (isValidationAborted(errors)) return [tooComplex('The document selects too many fields of the same name.')]
+    if (isValidationAborted(errors)) return [tooComplex(TOO_MANY_COMPARISONS)]
     if (errors.length > 0) return errors.map((error) => requestError(error, 'GRAPHQL_VALIDATION_FAILED'))
     if (query.length <= LONGEST_CACHED) {
       this.#documents.set(query, document)

@@ -6,6 +6,7 @@ import {
   isListType,
   isNonNullType,
   Kind,
+  type DocumentNode,
   type FieldNode,
   type GraphQLCompositeType,
   type GraphQLField,
@@ -18,6 +19,7 @@ import {
 import type { FieldCost } from '../../schema/base/complexity.ts'
 import { schema } from '../../schema/schema.ts'
 import { requestError } from '../base/graphql-errors.ts'
+import { countComparisons } from './field-comparisons.ts'
 import { IntrospectionCost, type Introspected } from './introspection-cost.ts'
 
 /**
@@ -29,11 +31,13 @@ import { IntrospectionCost, type Introspected } from './introspection-cost.ts'
  * as well, counts introspection as free, and rejects only during execution.
  */
 export const QUERY_LIMITS = {
-  /**
-   * Lexical tokens of a document. The cost of validation grows with their square: 3,000 of the worst take a third of a
-   * second.
-   */
+  /** Lexical tokens of a document. */
   tokens: 3_000,
+  /**
+   * Comparisons of fields that have the same response name, before they are validated: 200 fields, each with each
+   * other. GraphQL has a limit of its own, which lets validation block the event loop for more than 100 ms.
+   */
+  comparisons: 20_000,
   /** Nested brackets of any kind. The parser recurses for each, and its stack is limited. */
   nesting: 200,
   /** Lines of a document whose errors include locations: computing one means counting the lines before it. */
@@ -92,6 +96,14 @@ export function checkNesting(query: string): GraphQLError | null {
   }
   return null
 }
+
+/** Rejects a document that would be too expensive to validate. Null: it may be validated. */
+export function checkComparisons(document: DocumentNode): GraphQLError | null {
+  const isTooMuch = countComparisons(document, QUERY_LIMITS.comparisons) > QUERY_LIMITS.comparisons
+  return isTooMuch ? tooComplex(TOO_MANY_COMPARISONS) : null
+}
+
+export const TOO_MANY_COMPARISONS = 'The document selects too many fields of the same name.'
 
 /** Whether a document has too many lines to compute the location of each error. */
 export function hasManyLines(query: string): boolean {

@@ -87,7 +87,7 @@ function scripted(highWaterMark = 64) {
       const relay = await attaching
       let nextId = 1
       const ask = (method: string, params: object = {}, sessionId?: string) =>
-        relay.receive(JSON.stringify({ id: nextId++, method, params, sessionId }))
+        relay.receive(Buffer.from(JSON.stringify({ id: nextId++, method, params, sessionId })))
       return { relay, root, client, got, acts, ask }
     },
   }

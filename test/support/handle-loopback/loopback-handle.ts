@@ -101,7 +101,7 @@ export class LoopbackHandle implements SessionHandle {
     )
     await result
     return {
-      receive: (text) => this.#out.send({ say: 'RECEIVE', id: own, text }),
+      receive: (message) => this.#out.send({ say: 'RECEIVE', id: own, message }),
       leave: async (reason) => {
         const { id, result: hasLeft } = this.#expect<null>()
         this.#out.send({ say: 'LEAVE', id, client: own, reason })

@@ -47,7 +47,7 @@ export class ServedHandle {
       this.#streams.delete(request.stream)
       this.#calls.delete(request.stream)
     } else if (say === 'CHUNK') this.#uploads.get(request.id)?.(request)
-    else if (say === 'RECEIVE') this.#clients.get(request.id)?.attached?.receive(request.text)
+    else if (say === 'RECEIVE') this.#clients.get(request.id)?.attached?.receive(request.message)
     else if (say === 'TAKEN') this.#clients.get(request.id)?.far.taken(request.bytes, request.unsentBytes)
     else if (say === 'LOCAL_USER') this.#clients.get(request.id)?.far.told(request.user)
     else this.#answer(request.id, async () => this.#clients.get(request.client)?.attached?.leave(request.reason))

@@ -11,7 +11,7 @@ export type Request =
   /** Requested chunk of an upload. `bytes` null: the end, or the source failed. */
   | { say: 'CHUNK'; id: number; bytes: Uint8Array | null; hasFailed: boolean }
   /** Of a client: a message, the amount of unsent data, and its end. */
-  | { say: 'RECEIVE'; id: number; text: string }
+  | { say: 'RECEIVE'; id: number; message: Uint8Array }
   | { say: 'TAKEN'; id: number; bytes: number; unsentBytes: number }
   | { say: 'LOCAL_USER'; id: number; user: number | null }
   | { say: 'LEAVE'; id: number; client: number; reason: ClientDetachReason }

@@ -1,14 +1,13 @@
 import { CDP_CLOSE } from '../../../contract/cdp-close-codes.ts'
 import type { CdpAttachment, CdpClient, CdpClientHost } from '../../../ports/cdp-client.ts'
-import { isDeeperThan } from '../../../contract/json-depth.ts'
 import type { CdpEvents } from '../cdp/protocol/cdp-events.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import type { SecretTyping } from '../actions/secret-typing.ts'
 import { FlowControl, type Unanswered } from './flow-control.ts'
 import { heedGuard, type HeededGuard } from './blocked-act.ts'
 import { outcomeIn } from './command-outcome.ts'
-import type { CommandParams } from './command-policy.ts'
 import { ClientActionRecorder, type ClientLoads, type Outcome } from './client-action-recorder.ts'
+import { readCommand, type Asked, type ClientCommand } from './client-command.ts'
 import { ClientView, type Verdict, type LiveViewBrowser } from './client-view.ts'
 import { DebuggerWatchdog } from './debugger-watchdog.ts'
 import type { Tenant, TenantResponse } from '../cdp/connection/tenant.ts'
@@ -20,12 +19,8 @@ import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
 const MOST_UNSENT_BYTES = 64 * 1024 * 1024
 const DETACH_MS = 1_000
-/** Levels on which the parameters of a command may stand in one another; Chromium reads no message with more than 300. */
-const MOST_LEVELS = 298
 const TOO_LONG = 'the command is longer than what the browser reads'
 
-const PARSE_ERROR = -32_700
-const INVALID_REQUEST = -32_600
 const SERVER_ERROR = -32_000
 const NO_SUCH_SESSION = -32_001
 
@@ -38,18 +33,6 @@ interface ChildSession {
   browserContextId: string | null
   type: string
   parentId: string | null
-}
-
-/** What is kept of a command until its answer comes. */
-interface Asked {
-  id: number
-  method: string
-  /** Null: of the session that stands for the browser. */
-  sessionId: string | null
-}
-
-interface ClientCommand extends Asked {
-  params: CommandParams
 }
 
 interface RelayGround extends LiveViewBrowser {
@@ -106,9 +89,9 @@ export class ClientRelay implements CdpAttachment, Tenant {
     return relay
   }
 
-  receive(text: string): void {
+  receive(message: Uint8Array): void {
     if (this.#detaching) return
-    const command = this.#read(text)
+    const command = this.#read(Buffer.from(message.buffer, message.byteOffset, message.byteLength))
     if (!command) return
     this.#host.commanded()
     const { method, params, sessionId } = command
@@ -132,7 +115,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
   }
 
   #execute(command: ClientCommand, actedOn: string | null, outcome: Outcome | null, verdict: Verdict): void {
-    const { id, method, sessionId } = command
+    const { id, method, sessionId, texts } = command
     if ('result' in verdict) return this.#answer(command, verdict)
     if ('refusal' in verdict) {
       outcome?.refused(verdict.refusal)
@@ -156,7 +139,8 @@ export class ClientRelay implements CdpAttachment, Tenant {
       this.#backlog.remove(unanswered)
       this.#answer(command, { result: {} })
     }
-    wire.barrier.pass(verdict.send, () => began(wire.relay(verdict.send, answer)), done)
+    const sent = { ...verdict.send, texts }
+    wire.barrier.pass(sent, () => began(wire.relay(sent, answer)), done)
     if (this.#backlog.isHopeless) this.#client.close(CDP_CLOSE.tooSlow, 'too many commands are without an answer')
     this.#watchCongestion()
   }
@@ -251,26 +235,11 @@ export class ClientRelay implements CdpAttachment, Tenant {
     for (const sessionId of targets.sessionIds()) wire.emulateAgain(sessionId, this.#emulated)
   }
 
-  #read(text: string): ClientCommand | null {
-    let message: unknown
-    try {
-      message = JSON.parse(text)
-    } catch {
-      this.#send([encode({ error: { code: PARSE_ERROR, message: 'Message must be a valid JSON' } })])
-      return null
-    }
-    const given = typeof message === 'object' && message !== null ? (message as Record<string, unknown>) : {}
-    const { id, method, params = {}, sessionId = null } = given
-    const isWhole = Number.isSafeInteger(id) && typeof method === 'string'
-    const isFit = typeof params === 'object' && params !== null && !Array.isArray(params)
-    const isShallow = isFit && !isDeeperThan(MOST_LEVELS, params)
-    if (isWhole && isShallow && (sessionId === null || typeof sessionId === 'string')) {
-      return { id: id as number, method, params: params as CommandParams, sessionId }
-    }
-    const what = 'an object with id, method, params and sessionId'
-    const why = isFit && !isShallow ? `nested at most ${MOST_LEVELS} levels deep` : what
-    const error = { code: INVALID_REQUEST, message: `Message must be ${why}` }
-    this.#send([encode({ ...(Number.isSafeInteger(id) ? { id } : {}), error })])
+  #read(message: Buffer): ClientCommand | null {
+    const command = readCommand(message)
+    if ('method' in command) return command
+    const { id, ...error } = command
+    this.#send([encode({ ...(id === null ? {} : { id }), error })])
     return null
   }
 

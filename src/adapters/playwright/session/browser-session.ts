@@ -258,7 +258,7 @@ export class PlaywrightSession implements BrowserSession {
     try {
       const relay = await ClientRelay.attach(ground, client, host)
       return {
-        receive: (text) => relay.receive(text),
+        receive: (message) => relay.receive(message),
         detach: () => relay.detach().finally(dialogs.leave),
       }
     } catch (error) {

@@ -11,7 +11,7 @@ import type { BrowserPipes } from '../pipe/browser-pipes.ts'
 import { emptyAnswerTo, parseMessage, withDownloadsIn, type CdpMessage } from '../protocol/cdp-message.ts'
 import { EmulationMemory } from './emulation-memory.ts'
 import type { Turns } from '../pipe/fair-turns.ts'
-import type { Tenant, TenantResponse, TenantCommand } from './tenant.ts'
+import { encodeCommand, type Tenant, type TenantCommand, type TenantResponse } from './tenant.ts'
 import { TenantSet } from './tenant-set.ts'
 import { readEnds } from '../pipe/message-text.ts'
 import { freeMemory } from '../pipe/free-memory.ts'
@@ -229,10 +229,10 @@ export class CdpConnection implements Turns {
   relay(command: TenantCommand, answered: TenantResponse): (() => void) | null {
     if (this.#closed) return () => {}
     const id = this.#ids.next()
-    const message = `${JSON.stringify({ id, ...command })}\0`
-    if (Buffer.byteLength(message) > MOST_BYTES) return null
+    const pieces = encodeCommand(id, command)
+    if (pieces.reduce((bytes, piece) => bytes + piece.length, 0) > MOST_BYTES) return null
     const forget = this.#guests.expect(id, answered)
-    this.#input.write(message)
+    for (const piece of pieces) this.#input.write(piece)
     return forget
   }
 

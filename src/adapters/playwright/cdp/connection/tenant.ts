@@ -1,4 +1,5 @@
 import { owned } from '../../../../fault-owner.ts'
+import type { LongTexts } from '../pipe/long-texts.ts'
 import type { MessageEnds } from '../pipe/message-text.ts'
 import type { TooLarge } from '../pipe/oversized-message.ts'
 
@@ -7,6 +8,14 @@ export interface TenantCommand {
   method: string
   params: object
   sessionId: string
+  /** Strings that were taken out of the parameters; null: none. */
+  texts?: LongTexts | null
+}
+
+/** As the browser reads it: a message that ends with NUL, in pieces. */
+export function encodeCommand(id: number, { texts = null, ...command }: TenantCommand): Buffer[] {
+  const message = `${JSON.stringify({ id, ...command })}\0`
+  return texts?.restored(message) ?? [Buffer.from(message)]
 }
 
 /** A client that drives CDP sessions of its own over this connection. */
