@@ -19,6 +19,17 @@ const wholeNumber = (from: number, to: number, fallback: number) => anyWholeNumb
 const isUrlOf = (protocols: readonly string[]) => (value: string) =>
   URL.canParse(value) && protocols.includes(new URL(value).protocol)
 
+const webUrl = z.string().refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
+
+/** The first one is used for what is new, the others are still accepted. */
+const secrets = z
+  .string()
+  .regex(
+    /^[\x21-\x2b\x2d-\x7e]{32,256}(,[\x21-\x2b\x2d-\x7e]{32,256})*$/,
+    'must be secrets of 32 to 256 printable ASCII characters, with commas between',
+  )
+  .transform((value) => value.split(','))
+
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
 /** Keys fetched over plain HTTP could be forged, unless they come from this machine. */
@@ -110,13 +121,11 @@ interface NatsServers {
 const prices = z.record(z.string(), z.strictObject({ input: z.number().min(0), output: z.number().min(0) }))
 
 function readPrices(text: string, context: z.RefinementCtx): z.output<typeof prices> {
-  try {
-    return prices.parse(JSON.parse(text))
-  } catch {
-    const message = 'must be JSON such as {"some-model": {"input": 2.5, "output": 10}}: USD for a million tokens'
-    context.addIssue({ code: 'custom', message })
-    return z.NEVER
-  }
+  const parsed = prices.safeParse(jsonOf(text))
+  if (parsed.success) return parsed.data
+  const message = 'must be JSON such as {"some-model": {"input": 2.5, "output": 10}}: USD for a million tokens'
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
 }
 
 const { names: mostNames, nameLength, patterns: mostPatterns, patternLength } = REDACTION_LIMITS
@@ -175,24 +184,13 @@ export const environment = z.object({
   TABWIRE_NATS_CA_FILE: file.optional(),
   TABWIRE_NATS_CERT_FILE: file.optional(),
   TABWIRE_NATS_KEY_FILE: file.optional(),
-  TABWIRE_CLUSTER_SECRET: z
-    .string()
-    .regex(
-      /^[\x21-\x2b\x2d-\x7e]{32,256}(,[\x21-\x2b\x2d-\x7e]{32,256})*$/,
-      'must be secrets of 32 to 256 printable ASCII characters, with commas between',
-    )
-    .transform((value) => value.split(','))
-    .optional(),
+  TABWIRE_CLUSTER_SECRET: secrets.optional(),
   TABWIRE_PARTITION_SECONDS: anyWholeNumber(30, 86_400).optional(),
   TABWIRE_API_KEY: z
     .string()
     .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 printable ASCII characters without spaces')
     .optional(),
-  TABWIRE_PUBLIC_URL: z
-    .string()
-    .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
-    .transform((value) => value.replace(/\/+$/, ''))
-    .optional(),
+  TABWIRE_PUBLIC_URL: webUrl.transform((value) => value.replace(/\/+$/, '')).optional(),
   TABWIRE_TRUSTED_PROXIES: z
     .string()
     .transform((value) => value.split(/[\s,]+/).filter((name) => name !== ''))
@@ -211,28 +209,14 @@ export const environment = z.object({
   TABWIRE_MAX_LOG_ENTRIES: wholeNumber(100, 100_000_000, 1_000_000),
   TABWIRE_RETENTION_DAYS: wholeNumber(0, 36_500, 30),
   TABWIRE_ARTIFACT_QUOTA_MB: wholeNumber(1, 1_000_000_000, 10_240),
-  TABWIRE_SIGNING_KEYS: z
-    .string()
-    .regex(
-      /^[\x21-\x2b\x2d-\x7e]{32,256}(,[\x21-\x2b\x2d-\x7e]{32,256})*$/,
-      'must be secrets of 32 to 256 printable ASCII characters, with commas between',
-    )
-    .transform((value) => value.split(','))
-    .optional(),
+  TABWIRE_SIGNING_KEYS: secrets.optional(),
   TABWIRE_CAPTURE_BODIES: z
     .string()
     .transform((value) => value.toUpperCase())
     .pipe(z.enum(['NONE', 'TEXT', 'ALL'], 'must be NONE, TEXT or ALL'))
     .default('ALL'),
   TABWIRE_BODY_RETENTION_DAYS: wholeNumber(0, 36_500, 0),
-  TABWIRE_BODY_KEY: z
-    .string()
-    .regex(
-      /^[\x21-\x2b\x2d-\x7e]{32,256}(,[\x21-\x2b\x2d-\x7e]{32,256})*$/,
-      'must be secrets of 32 to 256 printable ASCII characters, with commas between',
-    )
-    .transform((value) => value.split(','))
-    .optional(),
+  TABWIRE_BODY_KEY: secrets.optional(),
   TABWIRE_REDACT: z.string().transform(readRedaction).default(DEFAULT_REDACTION),
   TABWIRE_PROFILE_KEY: z
     .string()
@@ -242,10 +226,7 @@ export const environment = z.object({
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket')
     .optional(),
-  TABWIRE_S3_ENDPOINT: z
-    .string()
-    .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
-    .optional(),
+  TABWIRE_S3_ENDPOINT: webUrl.optional(),
   TABWIRE_S3_REGION: z.string().default('us-east-1'),
   TABWIRE_S3_ACCESS_KEY_ID: z.string().optional(),
   TABWIRE_S3_SECRET_ACCESS_KEY: z.string().optional(),
@@ -261,10 +242,7 @@ export const environment = z.object({
     .optional(),
   TABWIRE_AI_MODEL: z.string().max(200).optional(),
   TABWIRE_AI_API_KEY: z.string().optional(),
-  TABWIRE_AI_BASE_URL: z
-    .string()
-    .refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
-    .optional(),
+  TABWIRE_AI_BASE_URL: webUrl.optional(),
   TABWIRE_AI_PRICES: z.string().transform(readPrices).optional(),
   TABWIRE_OIDC_ISSUER: z
     .string()

@@ -250,7 +250,7 @@ describe('the contract of names', () => {
     expect(text).toMatch(/input InputEvent @oneOf \{[^}]*mouse: MouseEventInput[^}]*touch: TouchEventInput/s)
     expect(text).toMatch(/record: \[RecordingKind!\] = \[\]/)
     expect(text).toMatch(/screenshot: Boolean = false/)
-    expect(text.match(/first: Int = 100/g)).toHaveLength(7)
+    expect(text.match(/first: Int = 100/g)).toHaveLength(8)
   })
 })
 

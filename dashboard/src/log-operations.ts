@@ -205,24 +205,20 @@ export const SocketMessages = graphql(`
 `)
 
 export const StreamMessages = graphql(`
-  query StreamMessages($session: ID!, $after: String) {
+  query StreamMessages($session: ID!, $requestId: ID!, $after: String) {
     session(id: $session) {
       id
-      events(first: 10, after: $after, kinds: [EVENT_SOURCE_MESSAGES]) {
+      eventSourceMessages(first: 10, after: $after, filter: { networkRequestId: $requestId }) {
         nodes {
-          __typename
-          ... on EventSourceMessages {
-            id
-            networkRequestId
-            streamMessages {
-              at
-              eventName
-              data
-              sizeBytes
-              truncated
-            }
-            omittedReceived
+          id
+          streamMessages {
+            at
+            eventName
+            data
+            sizeBytes
+            truncated
           }
+          omittedReceived
         }
         pageInfo {
           hasNextPage

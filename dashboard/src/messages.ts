@@ -242,6 +242,13 @@ export const messages = {
     more: 'more, not recorded',
     stack: 'Stack',
     origin: 'From',
+    repeats: {
+      times: 'times',
+      show: 'Show each repeat',
+      hide: 'Hide repeats',
+      label: 'Repeated',
+      until: (times: string, last: string) => `${times} times, last ${last}`,
+    },
   },
 
   network,
@@ -294,12 +301,9 @@ export const messages = {
 
   socket: {
     messages: 'Messages',
-    none: 'No messages recorded',
     omitted: (sent: string, received: string) => `${sent} sent and ${received} received were counted only`,
     directions: { SENT: 'Sent', RECEIVED: 'Received' },
     opcodes: { TEXT: 'text', BINARY: 'binary', OTHER: 'other' },
-    previous: 'Previous',
-    next: 'Next',
     closers: {
       PAGE: 'closed by the page',
       SERVER: 'closed by the server',
@@ -308,6 +312,8 @@ export const messages = {
       SESSION: 'session ended',
     },
   },
+
+  pages: { none: 'No messages recorded', previous: 'Previous', next: 'Next' },
 
   stream: {
     title: 'Server-sent events',

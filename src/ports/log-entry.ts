@@ -175,10 +175,20 @@ export interface WebSocketFilter {
   textContains?: string | null
 }
 
+/** Of entries with server-sent events. */
+export interface EventSourceFilter {
+  /** Number of the request that received them. */
+  networkRequestId?: number | null
+  pageId?: string | null
+  /** Case-sensitive substring of the data of one of the events. */
+  textContains?: string | null
+}
+
 /** A reader's filter for the log. `kinds` null means every kind; the other filters apply to their own kind only. */
 export interface EntryFilter {
   kinds: readonly SessionEventKind[] | null
   console?: ConsoleFilter | null
   network?: NetworkFilter | null
   webSocket?: WebSocketFilter | null
+  eventSource?: EventSourceFilter | null
 }

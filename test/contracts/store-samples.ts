@@ -160,6 +160,21 @@ function webSocketMessages(
   }
 }
 
+function eventSourceMessages(
+  requestId: number,
+  texts: readonly string[],
+  page: string | null,
+): EntryDraft<'EVENT_SOURCE_MESSAGES'> {
+  const messages = texts.map((data) => {
+    return { at: 1_700_000_000_000, eventName: 'message', eventId: '', data, sizeBytes: 1, truncated: false }
+  })
+  return {
+    kind: 'EVENT_SOURCE_MESSAGES',
+    at: 1_700_000_000_456,
+    data: { requestId, url: 'http://127.0.0.1/', pageId: page, messages, omitted: 0 },
+  }
+}
+
 export const entriesDropped: EntryDraft = {
   kind: 'ENTRIES_DROPPED',
   at: 1_700_000_000_789,
@@ -274,6 +289,14 @@ const draft: fc.Arbitrary<(requestId: number) => EntryDraft> = fc.oneof(
     ),
   },
   {
+    weight: 2,
+    arbitrary: fc.tuple(fc.array(someText, { maxLength: 3 }), fc.constantFrom(1, 2), pageId).map(
+      ([texts, requestId, page]) =>
+        () =>
+          eventSourceMessages(requestId, texts, page),
+    ),
+  },
+  {
     weight: 1,
     arbitrary: fc.constantFrom(
       () => entriesDropped,
@@ -319,6 +342,16 @@ export const anyFilter: fc.Arbitrary<EntryFilter> = fc.record(
       fc.record(
         {
           webSocketId: maybe(fc.constantFrom(1, 3)),
+          pageId: maybe(fc.constantFrom('p1', 'p3', '\ud800')),
+          textContains: maybe(anyPart),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
+    eventSource: maybe(
+      fc.record(
+        {
+          networkRequestId: maybe(fc.constantFrom(1, 3, 999_999_999_999_999)),
           pageId: maybe(fc.constantFrom('p1', 'p3', '\ud800')),
           textContains: maybe(anyPart),
         },

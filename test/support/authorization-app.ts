@@ -101,7 +101,7 @@ async function startLive(tabwire: TestApp, site: TestSite) {
     `mutation { startSession${startArguments} { id access { liveViewUrl } } }`,
   )
   const live = startSession.id
-  const expression = `console.log('${MARKER}'); void fetch('/slow?ms=600000&${MARKER}');
+  const expression = `console.log('${MARKER}'); void new EventSource('/events?${MARKER}'); void fetch('/slow?ms=600000&${MARKER}');
     void (new WebSocket(location.origin.replace('http', 'ws') + '/echo').onopen = ({ target }) => target.send('${MARKER}'))`
   await tabwire.query(
     `mutation ($expression: String!) {
@@ -109,12 +109,14 @@ async function startLive(tabwire: TestApp, site: TestSite) {
         { navigate: { url: "http://169.254.169.254/${MARKER}" } }]) { success } }`,
     { expression },
   )
-  const counts = `{ session(id: "${live}") { consoleMessageCount networkRequestCount pendingRequestCount
-    webSocketMessages(first: 1) { nodes { url } } } }`
+  const progress = `{ session(id: "${live}") { consoleMessageCount networkRequestCount pendingRequestCount
+    webSocketMessages(first: 1) { nodes { url } } eventSourceMessages(first: 1) { nodes { url } } } }`
   await vi.waitFor(async () => {
     const webSocketMessages = { nodes: [{ url: `${site.url.replace('http', 'ws')}/echo` }] }
-    const session = { consoleMessageCount: 1, networkRequestCount: 1, pendingRequestCount: 1, webSocketMessages }
-    expect(await tabwire.query(counts)).toEqual({ session })
+    const eventSourceMessages = { nodes: [{ url: `${site.url}/events?${MARKER}` }] }
+    const counts = { consoleMessageCount: 1, networkRequestCount: 1, pendingRequestCount: 2 }
+    const session = { ...counts, webSocketMessages, eventSourceMessages }
+    expect(await tabwire.query(progress)).toEqual({ session })
   }, PATIENCE)
   const liveViewToken = new URLSearchParams(new URL(startSession.access.liveViewUrl).hash).get('token')!
   return { live, liveViewToken, startArguments }
@@ -165,6 +167,7 @@ export function rootsOf({ ann, live, startArguments }: AuthorizationApp): Root[]
     follow('networkRequests', `(sessionId: "${ended}")`),
     follow('webSocketMessages', `(sessionId: "${ended}")`),
     follow('machinesChanged', ''),
+    follow('eventSourceMessages', `(sessionId: "${ended}")`),
     follow('screencast', `(sessionId: "${live}")`),
   ]
 }

@@ -36,7 +36,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
     KEYS: 'createApiKey revokeApiKey',
   },
   Subscription: {
-    READ: 'sessionChanged sessionEvents consoleMessages networkRequests webSocketMessages',
+    READ: 'sessionChanged sessionEvents consoleMessages networkRequests webSocketMessages eventSourceMessages',
     'READ or live view': 'screencast',
     ADMIN: 'machinesChanged',
   },
@@ -47,7 +47,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
     'READ or given':
       'name metadata viewport userAgent locale timezone ignoreHttpsErrors geolocation permissions colorScheme reducedMotion deviceScaleFactor isMobile hasTouch offline keepAlive idleTimeoutSeconds maxDurationSeconds capture redact egress allowedHosts proxy',
     'CONNECT or null': 'access',
-    READ: 'error lastNavigationError lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount consoleErrorCount failedRequestCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests webSocketMessages cost tasks profile',
+    READ: 'error lastNavigationError lastActivityAt machineId currentUrl title navigationCount consoleMessageCount networkRequestCount actionCount screenshotCount consoleErrorCount failedRequestCount pendingRequestCount health pages artifacts actions events consoleMessages pendingRequests networkRequests webSocketMessages eventSourceMessages cost tasks profile',
   },
   Capture: { parent: 'bodies maxBodyBytes webSocketMessages consoleArguments' },
   Redaction: { parent: 'headers jsonKeys urlParameters patterns' },
@@ -152,6 +152,9 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
   WebSocketMessagesConnection: CONNECTION,
   WebSocketMessagesEdge: EDGE,
   WebSocketMessagesBatch: BATCH,
+  EventSourceMessagesConnection: CONNECTION,
+  EventSourceMessagesEdge: EDGE,
+  EventSourceMessagesBatch: BATCH,
   ActionConnection: CONNECTION,
   ActionEdge: EDGE,
   ArtifactConnection: CONNECTION,

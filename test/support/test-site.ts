@@ -148,6 +148,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
 
   '/title': page('A title', ''),
   '/slow': slow,
+  '/events': ({ response }) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: one\n\n'),
   '/hang': page('Hang', 'onload = () => setTimeout(() => { console.log("hanging"); while (true); }, 100)'),
   '/environment': page(
     'Environment',

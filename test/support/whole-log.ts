@@ -7,7 +7,13 @@ interface PageOf<T> {
 
 /** Part of the log: one of its connections, with filter arguments. */
 interface Part {
-  connection?: 'events' | 'actions' | 'networkRequests' | 'consoleMessages' | 'webSocketMessages'
+  connection?:
+    | 'events'
+    | 'actions'
+    | 'networkRequests'
+    | 'consoleMessages'
+    | 'webSocketMessages'
+    | 'eventSourceMessages'
   only?: string
   apiKey?: string
 }

@@ -2,6 +2,7 @@ import { Toggle } from '@base-ui/react/toggle'
 import { ToggleGroup } from '@base-ui/react/toggle-group'
 import { useMemo, useState } from 'react'
 import { useQuery } from 'urql'
+import { rowWith, useConsoleRows, type ConsoleRow } from '../console-rows.ts'
 import { sentenceFor } from '../errors.ts'
 import type { Json } from '../graphql.ts'
 import { LineDetails } from '../log-operations.ts'
@@ -21,39 +22,57 @@ import { useLog, useMatching } from '../use-log.ts'
 const LEVELS = ['ERROR', 'WARNING', 'INFO', 'LOG', 'DEBUG'] as const
 type Level = (typeof LEVELS)[number]
 
-const COLUMNS: readonly Column<ConsoleLine>[] = [
-  { key: 'time', label: messages.console.columns.time, render: ({ at }) => time(at) },
-  { key: 'level', label: messages.console.columns.level, render: ({ level }) => messages.console.level[level] },
+const COLUMNS: readonly Column<ConsoleRow>[] = [
+  { key: 'time', label: messages.console.columns.time, render: ({ line }) => time(line.at) },
+  { key: 'level', label: messages.console.columns.level, render: ({ line }) => messages.console.level[line.level] },
   {
     key: 'text',
     label: messages.console.columns.text,
-    render: ({ source, text, groupDepth }) => (
+    render: ({ line: { source, text, groupDepth }, count: equal, isOpen, repeatOf }) => (
       <>
         {groupDepth > 0 && <span className="indent" style={{ width: `${Math.min(groupDepth, 10)}rem` }} />}
+        {equal > 1 && <Repeats equal={equal} isOpen={isOpen} />}
+        {repeatOf !== null && <span className="repeat" />}
         {source !== 'CONSOLE' && <span className="tag">{messages.console.sources[source]}</span>}
         {text}
       </>
     ),
   },
-  { key: 'source', label: messages.console.columns.source, render: (line) => <SourceLink line={line} full={false} /> },
+  {
+    key: 'source',
+    label: messages.console.columns.source,
+    render: ({ line }) => <SourceLink line={line} full={false} />,
+  },
 ]
 
 export function ConsolePanel({ logs }: { logs: SessionLogs }) {
   const store = useLog(logs.console)
   const [levels, setLevels] = useState<readonly Level[]>([])
   const [search, setSearch] = useState('')
-  const [selected, setSelected] = useState<ConsoleLine | null>(null)
+  const [chosen, setChosen] = useState<ConsoleRow | null>(null)
+  const [open, setOpen] = useState<ReadonlySet<number>>(new Set())
   const matches = useMemo(() => matcher(levels, search), [levels, search])
-  const rows = useMatching(store.entries, matches)
+  const lines = useMatching(store.entries, matches)
+  const rows = useConsoleRows(lines, open)
+  // Its count may have grown since it was selected.
+  const selected = chosen && (rowWith(rows, chosen.sequence) ?? chosen)
   const clear = () => {
     setLevels([])
     setSearch('')
+  }
+  const toggle = (row: ConsoleRow, isOpen: boolean) => {
+    const first = row.repeatOf ?? row.sequence
+    const others = [...open].filter((sequence) => sequence !== first)
+    setOpen(new Set(isOpen ? [...others, first] : others))
+    // A closed row stands for its repeats.
+    const parent = rowWith(rows, first)
+    if (!isOpen && chosen?.repeatOf === first && parent) setChosen(parent)
   }
   return (
     <LogPanel
       feed={logs.console}
       store={store}
-      shown={rows.length}
+      shown={lines.length}
       filters={
         <>
           <ToggleGroup
@@ -78,11 +97,13 @@ export function ConsolePanel({ logs }: { logs: SessionLogs }) {
           className="grid-console"
           columns={COLUMNS}
           rows={rows}
-          rowsOf={matches}
+          rowsOf={rows}
+          entryCount={lines.length}
           contextOf={() => null}
-          tone={({ level }) => level}
+          tone={({ line }) => line.level}
           selected={selected}
-          onSelect={setSelected}
+          onSelect={setChosen}
+          onOpen={toggle}
           empty={
             <LogEmpty store={store} isFiltered={matches !== null} onClear={clear}>
               {messages.console.empty}
@@ -90,7 +111,7 @@ export function ConsolePanel({ logs }: { logs: SessionLogs }) {
           }
         />
       }
-      details={selected && <Line line={selected} onClose={() => setSelected(null)} />}
+      details={selected && <Line row={selected} onClose={() => setChosen(null)} />}
     />
   )
 }
@@ -104,7 +125,17 @@ function matcher(levels: readonly Level[], search: string): ((line: ConsoleLine)
     (wanted === '' || text.toLowerCase().includes(wanted) || (location?.url.toLowerCase().includes(wanted) ?? false))
 }
 
-function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
+function Repeats({ equal, isOpen }: { equal: number; isOpen: boolean }) {
+  const { repeats } = messages.console
+  return (
+    <button type="button" className="repeats" aria-expanded={isOpen} title={isOpen ? repeats.hide : repeats.show}>
+      {count(equal)}
+      <span className="unseen">{` ${repeats.times}`}</span>
+    </button>
+  )
+}
+
+function Line({ row: { line, last, count: equal }, onClose }: { row: ConsoleRow; onClose: () => void }) {
   const whole =
     line.stack && !line.stack.startsWith(line.text) ? `${line.text}\n${line.stack}` : (line.stack ?? line.text)
   return (
@@ -123,6 +154,10 @@ function Line({ line, onClose }: { line: ConsoleLine; onClose: () => void }) {
           [
             messages.console.columns.level,
             `${messages.console.level[line.level]}, ${messages.console.sources[line.source]}`,
+          ],
+          [
+            messages.console.repeats.label,
+            equal > 1 ? messages.console.repeats.until(count(equal), dateTime(last.at)) : null,
           ],
           [messages.console.origin, line.location?.url && <SourceLink line={line} full />],
         ]}

@@ -3,6 +3,7 @@ import { memo, useEffect, useId, useLayoutEffect, useRef, useState } from 'react
 import type { KeyboardEvent, MouseEvent, ReactNode, WheelEvent } from 'react'
 import { count } from '../format.ts'
 import { messages } from '../messages.ts'
+import { indexOfSequence } from '../sequence-order.ts'
 
 export interface Column<Row, Context = null> {
   readonly key: string
@@ -24,6 +25,10 @@ interface Props<Row, Context> {
   tone: (row: Row) => string | undefined
   selected: Row | null
   onSelect: (row: Row | null) => void
+  /** Number of entries that the rows show, where a row can have several. */
+  entryCount?: number
+  /** Opens or closes a row: its button with `aria-expanded`, or Arrow Right and Left. */
+  onOpen?: (row: Row, isOpen: boolean) => void
   /** Shown if there are no rows. */
   empty: ReactNode
 }
@@ -44,13 +49,14 @@ const SEEN_MS = 200
 /**
  * A long table that renders only visible rows. It follows its end; scrolling up or selecting a row stops that,
  * scrolling down to the end resumes it. Arrow keys, Page Up, Page Down, Home and End select a row, Escape clears the
- * selection.
+ * selection. A row is known by its sequence: the object may be replaced when what it shows has changed.
  */
 export function DataGrid<Row extends { readonly sequence: number }, Context = null>(props: Props<Row, Context>) {
-  const { columns, rows, selected, onSelect } = props
+  const { columns, rows, selected, onSelect, onOpen, entryCount = rows.length } = props
   const grid = useRef<HTMLDivElement>(null)
   const lastTop = useRef(0)
   const end = useRef<{ now: number; before: number; at: number; of: unknown }>({ now: 0, before: 0, at: 0, of: null })
+  const revealsSelected = useRef(false)
   const id = useId()
   const [following, setFollowing] = useState(true)
   const [seen, setSeen] = useState(0)
@@ -70,13 +76,19 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     if (grid.current && following) lastTop.current = scrollToEnd(grid.current)
   }, [virtualizer, following, rows.length, props.rowsOf])
 
+  useLayoutEffect(() => {
+    if (revealsSelected.current && selected) reveal(grid.current!, indexOfSequence(rows, selected.sequence))
+    revealsSelected.current = false
+    // oxlint-disable-next-line react/exhaustive-deps -- only when a row was opened or closed
+  }, [props.rowsOf])
+
   useEffect(() => {
     const element = grid.current
     if (!element) return undefined
     // Details that open below shrink it: the end, or the selected row, stays visible.
     const observer = new ResizeObserver(() => {
       if (following) lastTop.current = scrollToEnd(element)
-      else if (selected) reveal(element, indexOf(rows, selected))
+      else if (selected) reveal(element, indexOfSequence(rows, selected.sequence))
     })
     observer.observe(element)
     return () => observer.disconnect()
@@ -84,7 +96,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
 
   const stopFollowing = () => {
     setFollowing(false)
-    setSeen(rows.length)
+    setSeen(entryCount)
   }
 
   const onScroll = () => {
@@ -112,14 +124,14 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     if (!row) return
     if (following) stopFollowing()
     onSelect(row)
-    reveal(grid.current!, indexOf(rows, row))
+    reveal(grid.current!, indexOfSequence(rows, row.sequence))
   }
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.target !== event.currentTarget) return
     const page = Math.max(1, Math.floor((grid.current!.clientHeight - ROW_HEIGHT) / ROW_HEIGHT) - 1)
     const last = rows.length - 1
-    const current = selected ? indexOf(rows, selected) : null
+    const current = selected ? indexOfSequence(rows, selected.sequence) : null
     const first = Math.ceil(grid.current!.scrollTop / ROW_HEIGHT)
     const targets: Record<string, number> = {
       ArrowDown: current === null ? first : current + 1,
@@ -133,6 +145,10 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     if (target !== undefined) {
       event.preventDefault()
       choose(target)
+    } else if (onOpen && selected && (event.key === 'ArrowRight' || event.key === 'ArrowLeft')) {
+      event.preventDefault()
+      revealsSelected.current = true
+      onOpen(selected, event.key === 'ArrowRight')
     } else if (event.key === 'Escape' && selected) {
       event.preventDefault()
       onSelect(null)
@@ -145,7 +161,9 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
     const row = rows[index]
     if (!row || target.closest('a')) return
     if (following) stopFollowing()
-    onSelect(row === selected ? null : row)
+    const opener = target.closest('button[aria-expanded]')
+    if (opener) onOpen?.(row, opener.getAttribute('aria-expanded') !== 'true')
+    else onSelect(row.sequence === selected?.sequence ? null : row)
   }
 
   // Before it has scrolled to new rows, the virtualizer would render the old ones once more.
@@ -156,7 +174,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
   const inSight = rows.slice(from, to)
   const context = props.contextOf(inSight)
   const overflows = (rows.length + 1) * ROW_HEIGHT > (virtualizer.scrollRect?.height ?? 0)
-  const selectedIsThere = selected !== null && inSight.includes(selected)
+  const selectedIsThere = selected !== null && inSight.some(({ sequence }) => sequence === selected.sequence)
   return (
     <div className="grid-frame">
       <div
@@ -191,7 +209,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
               columns={columns}
               context={context}
               tone={props.tone(row)}
-              isSelected={row === selected}
+              isSelected={row.sequence === selected?.sequence}
             />
           ))}
         </div>
@@ -199,7 +217,7 @@ export function DataGrid<Row extends { readonly sequence: number }, Context = nu
       {rows.length === 0 && <div className="grid-empty">{props.empty}</div>}
       {!following && overflows && (
         <button type="button" className="button follow" onClick={() => setFollowing(true)}>
-          {rows.length > seen ? messages.log.resume(count(rows.length - seen)) : messages.log.follow}
+          {entryCount > seen ? messages.log.resume(count(entryCount - seen)) : messages.log.follow}
         </button>
       )}
     </div>
@@ -236,7 +254,7 @@ function DrawnRow<Row, Context>({ id, index, row, columns, context, tone, isSele
   )
 }
 
-/** Entries never change, so a row renders once for as long as it is visible. */
+/** Entries never change, so a row renders once for as long as it is visible and the same object. */
 const GridRow = memo(DrawnRow) as typeof DrawnRow
 
 /** Returns its distance from the top. */
@@ -251,16 +269,4 @@ function reveal(grid: HTMLElement, index: number): void {
   const room = grid.clientHeight - 2 * ROW_HEIGHT
   if (top < grid.scrollTop) grid.scrollTop = top
   else if (top > grid.scrollTop + room) grid.scrollTop = top - room
-}
-
-/** The index of a row among rows ordered by sequence. */
-function indexOf(rows: readonly { readonly sequence: number }[], row: { readonly sequence: number }): number {
-  let low = 0
-  let high = rows.length - 1
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (rows[middle]!.sequence < row.sequence) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -4,6 +4,7 @@ import { CONSOLE_LEVELS, REQUEST_OUTCOMES, RESOURCE_TYPES } from '../../ports/lo
 import type {
   ConsoleFilter,
   EntryFilter,
+  EventSourceFilter,
   NetworkFilter,
   SessionEventKind,
   WebSocketFilter,
@@ -25,7 +26,7 @@ export class Parameters {
 }
 
 /**
- * The filters `console`, `network` and `webSocket` of domain/log/entry-filter.ts, in SQL; null if they have no effect.
+ * The filters `console`, `network`, `webSocket` and `eventSource` of domain/log/entry-filter.ts, in SQL; null if they have no effect.
  * Kinds are not part of it: they choose the index.
  *
  * No stored data makes a statement fail. An entry that a condition cannot evaluate passes, since it may match: one of a
@@ -42,6 +43,7 @@ export function conditionOfFilter(filter: EntryFilter, parameters: Parameters): 
     ...narrowed('CONSOLE_MESSAGE', () => consoleConditions(filter.console ?? {}, parameters)),
     ...narrowed('NETWORK_REQUEST', () => networkConditions(filter.network ?? {}, parameters)),
     ...narrowed('WEB_SOCKET_MESSAGES', () => webSocketConditions(filter.webSocket ?? {}, parameters)),
+    ...narrowed('EVENT_SOURCE_MESSAGES', () => eventSourceConditions(filter.eventSource ?? {}, parameters)),
   ]
   return conditions.length > 0 ? conditions.join(' and ') : null
 }
@@ -92,21 +94,29 @@ function whenFailureIsLike([pattern, outcome]: (typeof OUTCOMES_OF_FAILURES)[num
 
 function webSocketConditions(filter: WebSocketFilter, parameters: Parameters): string[] {
   const { webSocketId, pageId, textContains } = filter
-  const socket = () => `(data->'webSocketId' = to_jsonb(${parameters.add(webSocketId, 'int')})) is not false`
   return [
-    ...(typeof webSocketId === 'number' ? [socket()] : []),
+    ...(typeof webSocketId === 'number' ? [equals('webSocketId', webSocketId, parameters)] : []),
     ...(typeof pageId === 'string' ? [equals('pageId', pageId, parameters)] : []),
-    ...(typeof textContains === 'string' ? [someTextContains(textContains, parameters)] : []),
+    ...(typeof textContains === 'string' ? [someMessageContains('text', textContains, parameters)] : []),
+  ]
+}
+
+function eventSourceConditions(filter: EventSourceFilter, parameters: Parameters): string[] {
+  const { networkRequestId, pageId, textContains } = filter
+  return [
+    ...(typeof networkRequestId === 'number' ? [equals('requestId', networkRequestId, parameters)] : []),
+    ...(typeof pageId === 'string' ? [equals('pageId', pageId, parameters)] : []),
+    ...(typeof textContains === 'string' ? [someMessageContains('data', textContains, parameters)] : []),
   ]
 }
 
 /** Items are only read from a list: anything else would be an error. */
-function someTextContains(part: string, parameters: Parameters): string {
+function someMessageContains(member: string, part: string, parameters: Parameters): string {
   if (!isStorable(part)) return 'false'
   const place = parameters.add(part, 'text')
   const items = `jsonb_array_elements(case jsonb_typeof(data->'messages') when 'array' then data->'messages' else '[]' end)`
   return `(jsonb_typeof(data->'messages') is distinct from 'array'
-    or exists (select 1 from ${items} as message where strpos(message->>'text', ${place}) > 0))`
+    or exists (select 1 from ${items} as message where strpos(message->>'${member}', ${place}) > 0))`
 }
 
 /** Expressed by the unwanted values, so that an unknown one passes. */
@@ -123,8 +133,11 @@ function isAmong<V extends string>(
 /** Stored texts are well-formed and free of U+0000, and the database accepts no others. */
 const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
 
-const equals = (member: string, value: string, parameters: Parameters) =>
-  isStorable(value) ? `(data->'${member}' = to_jsonb(${parameters.add(value, 'text')})) is not false` : 'false'
+function equals(member: string, value: string | number, parameters: Parameters): string {
+  if (typeof value === 'string' && !isStorable(value)) return 'false'
+  const type = typeof value === 'string' ? 'text' : 'bigint'
+  return `(data->'${member}' = to_jsonb(${parameters.add(value, type)})) is not false`
+}
 
 function contains(member: string, part: string | null | undefined, parameters: Parameters): string[] {
   if (typeof part !== 'string') return []

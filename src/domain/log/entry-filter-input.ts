@@ -106,3 +106,21 @@ export const WEB_SOCKET_FILTER = defineInput(
     textContains: field.of('String', orNull(z.string()), 'A recorded text contains this substring, case-sensitive.'),
   },
 )
+
+export const EVENT_SOURCE_FILTER = defineInput(
+  'EventSourceFilter',
+  'Filter of batches of server-sent events. Filters are combined with AND; null or omitted ones are ignored.',
+  {
+    networkRequestId: field.of(
+      'ID',
+      orNull(z.number()),
+      'Received by this request, as in EventSourceMessages.networkRequestId.',
+    ),
+    pageId: field.of('ID', orNull(z.string()), 'Of this page, as in Session.pages.'),
+    textContains: field.of(
+      'String',
+      orNull(z.string()),
+      'The recorded data of an event contains this substring, case-sensitive.',
+    ),
+  },
+)

@@ -2,16 +2,24 @@ import type { z } from 'zod'
 import { BadUserInput } from '../kernel/errors.ts'
 import { inputIssues } from '../kernel/input-issues.ts'
 import { isFailedRequest } from '../../contract/entries/network-request.ts'
-import { CONSOLE_FILTER, NETWORK_FILTER, WEB_SOCKET_FILTER } from './entry-filter-input.ts'
-import type { ConsoleFilter, EntryFilter, LogEntry, NetworkFilter, WebSocketFilter } from '../../ports/log-entry.ts'
+import { CONSOLE_FILTER, EVENT_SOURCE_FILTER, NETWORK_FILTER, WEB_SOCKET_FILTER } from './entry-filter-input.ts'
+import type {
+  ConsoleFilter,
+  EntryFilter,
+  EventSourceFilter,
+  LogEntry,
+  NetworkFilter,
+  WebSocketFilter,
+} from '../../ports/log-entry.ts'
 
 /** A client's filter, checked and with duplicate values removed. Throws BadUserInput with every broken rule. */
-export function checkedFilter({ kinds, console, network, webSocket }: EntryFilter): EntryFilter {
+export function checkedFilter({ kinds, console, network, webSocket, eventSource }: EntryFilter): EntryFilter {
   return {
     kinds: kinds && [...new Set(kinds)],
     console: console && parsed(CONSOLE_FILTER.rule, console),
     network: network && parsed(NETWORK_FILTER.rule, network),
     webSocket: webSocket && parsed(WEB_SOCKET_FILTER.rule, webSocket),
+    eventSource: eventSource && parsed(EVENT_SOURCE_FILTER.rule, eventSource),
   }
 }
 
@@ -30,6 +38,7 @@ export function matchesFilter(entry: LogEntry, filter: EntryFilter): boolean {
   if (entry.kind === 'CONSOLE_MESSAGE') return matchesConsole(entry.data, filter.console ?? {})
   if (entry.kind === 'NETWORK_REQUEST') return matchesNetwork(entry.data, filter.network ?? {})
   if (entry.kind === 'WEB_SOCKET_MESSAGES') return matchesWebSocket(entry.data, filter.webSocket ?? {})
+  if (entry.kind === 'EVENT_SOURCE_MESSAGES') return matchesEventSource(entry.data, filter.eventSource ?? {})
   return true
 }
 
@@ -58,6 +67,13 @@ function matchesWebSocket(data: LogEntry<'WEB_SOCKET_MESSAGES'>['data'], filter:
   if (typeof pageId === 'string' && data.pageId !== pageId) return false
   if (typeof textContains !== 'string') return true
   return data.messages.some(({ text }) => text !== null && contains(text, textContains))
+}
+
+function matchesEventSource(data: LogEntry<'EVENT_SOURCE_MESSAGES'>['data'], filter: EventSourceFilter): boolean {
+  const { networkRequestId, pageId, textContains } = filter
+  if (typeof networkRequestId === 'number' && data.requestId !== networkRequestId) return false
+  if (typeof pageId === 'string' && data.pageId !== pageId) return false
+  return typeof textContains !== 'string' || data.messages.some((message) => contains(message.data, textContains))
 }
 
 /**

@@ -295,7 +295,7 @@ interface PlacedRequest extends PageRequest {
 /** A count known from the counters that are stored with each append (guarantee 11), without counting. */
 function knownCount(session: SessionSnapshot, filter: EntryFilter): number | null {
   const isPlain = (members: object | null | undefined) => Object.values(members ?? {}).every((value) => value == null)
-  if (![filter.console, filter.network, filter.webSocket].every(isPlain)) return null
+  if (![filter.console, filter.network, filter.webSocket, filter.eventSource].every(isPlain)) return null
   if (!filter.kinds) return session.lastSequence
   const counters: Partial<Record<SessionEventKind, number>> = {
     CONSOLE_MESSAGE: session.consoleMessageCount,

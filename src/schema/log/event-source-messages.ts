@@ -1,8 +1,11 @@
-import { encodeGlobalId } from '../../contract/global-id.ts'
+import { decodeGlobalId, encodeGlobalId } from '../../contract/global-id.ts'
+import { BadUserInput } from '../../domain/kernel/errors.ts'
+import { EVENT_SOURCE_FILTER } from '../../domain/log/entry-filter-input.ts'
 import { TEXT_LIMITS, type EventSourceMessage } from '../../ports/log-entry.ts'
 import { builder } from '../base/builder.ts'
 import { NEEDS } from '../base/needs.ts'
 import { entryType } from '../sessions/session-event.ts'
+import { filteredLog } from './filtered-log.ts'
 
 const EventSourceMessageType = builder.objectRef<EventSourceMessage>('EventSourceMessage').implement({
   authScopes: NEEDS.read,
@@ -51,3 +54,31 @@ builder.objectFields(EventSourceMessages, (t) => ({
     resolve: ({ entry }) => entry.data.omitted,
   }),
 }))
+
+/** Requests are numbered within their session. */
+function requestNumber(id: string, sessionUuid: string): number {
+  const decoded = decodeGlobalId(id)
+  if (decoded?.typename === 'NetworkRequest' && decoded.uuid === sessionUuid && decoded.number !== null) {
+    return decoded.number
+  }
+  const message = 'is not the id of a request of this session'
+  throw new BadUserInput([{ path: ['filter', 'networkRequestId'], code: 'UNKNOWN_VALUE', message }])
+}
+
+filteredLog({
+  name: 'eventSourceMessages',
+  kind: 'EVENT_SOURCE_MESSAGES',
+  entry: EventSourceMessages,
+  typename: 'EventSourceMessages',
+  filter: EVENT_SOURCE_FILTER,
+  member: 'eventSource',
+  decoded: (filter, sessionUuid) =>
+    'networkRequestId' in filter && typeof filter.networkRequestId === 'string'
+      ? { ...filter, networkRequestId: requestNumber(filter.networkRequestId, sessionUuid) }
+      : filter,
+  wanted: 'batches',
+  batch: 'Server-sent events',
+  description: 'Server-sent events in batches, oldest first, also after the session ended.',
+  subscription:
+    'Server-sent events of a session: replays from `after` (from the first when absent), then streams new entries; completes when the session has ended and everything was delivered. Errors: NOT_FOUND, CURSOR_INVALID, BAD_USER_INPUT.',
+})

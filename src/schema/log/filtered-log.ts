@@ -19,6 +19,8 @@ interface FilteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>> {
   filter: InputDefinition<InputFields>
   /** The member of EntryFilter with the filter. */
   member: Member
+  /** Decodes the global ids in a filter, where it has some. */
+  decoded?: (filter: object, sessionUuid: string) => object
   /** Plural noun for the filtered entries. */
   wanted: string
   /** Description of a batch, such as: Lines of the console. */
@@ -36,7 +38,10 @@ export function filteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>>(
   const Connection = connectionOf(log.typename, log.entry)
   const Batch = batchOf(`${log.typename}Batch`, log.entry, log.batch)
   const filterDescription = `Filter for ${log.wanted}. Default: all.`
-  const filterOf = (filter: unknown): EntryFilter => ({ kinds: [log.kind], [log.member]: filter })
+  const filterOf = (filter: unknown, session: string): EntryFilter => {
+    const decoded = log.decoded && typeof filter === 'object' && filter ? log.decoded(filter, session) : filter
+    return { kinds: [log.kind], [log.member]: decoded }
+  }
 
   builder.objectField(Session, log.name, (t) =>
     t.field({
@@ -46,7 +51,7 @@ export function filteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>>(
       extensions: COST.page,
       args: { ...logPageArguments, filter: t.arg({ type: Filter, description: filterDescription }) },
       resolve: async (session, { filter, ...page }, { logs }) =>
-        logConnectionPage(session.id, await logs.page(session, { ...page, filter: filterOf(filter) })),
+        logConnectionPage(session.id, await logs.page(session, { ...page, filter: filterOf(filter, session.id) })),
     }),
   )
 
@@ -60,12 +65,10 @@ export function filteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>>(
         after: t.arg.string({ description: AFTER_DESCRIPTION }),
         filter: t.arg({ type: Filter, description: filterDescription }),
       },
-      subscribe: async (_, { sessionId, after, filter }, context) =>
-        context.logs.follow(
-          await requireSession(context, 'READ', sessionId),
-          { after, filter: filterOf(filter) },
-          context.signal,
-        ),
+      subscribe: async (_, { sessionId, after, filter }, context) => {
+        const session = await requireSession(context, 'READ', sessionId)
+        return context.logs.follow(session, { after, filter: filterOf(filter, session.id) }, context.signal)
+      },
       resolve: (batch, { sessionId }) => ({ sessionId: sessionUuid(sessionId), batch }),
     }),
   )
