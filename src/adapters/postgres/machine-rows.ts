@@ -53,10 +53,13 @@ const DELETE_LEFT = `
     select 1 from sessions where machine_id = machines.id and status in ('CREATING', 'RUNNING')
   )`
 
-const { id, epoch, address, version, slots, live, queued, warm, draining } = machines
-const { startedAt, heartbeatAt, leaseUntil, leftAt } = machines
-const described = { address, version, slots, live, queued, warm, draining }
-const listed = { id, epoch, ...described, startedAt, heartbeatAt, leaseUntil, leftAt }
+const columnsListed = () => {
+  const { id, epoch, address, version, slots, live, queued, warm, draining } = machines
+  const { startedAt, heartbeatAt, leaseUntil, leftAt } = machines
+  const described = { address, version, slots, live, queued, warm, draining }
+  const isAlive = sql<boolean>`${leftAt} is null and ${leaseUntil} > now()`
+  return { id, epoch, ...described, startedAt, heartbeatAt, leaseUntil, leftAt, isAlive }
+}
 
 /** Rows of machines in the store. */
 export function createMachineRows(pool: pg.Pool): MachineStore {
@@ -88,9 +91,8 @@ export function createMachineRows(pool: pg.Pool): MachineStore {
       await query(LEAVE, [id, epoch])
     },
     list: async () => {
-      const isAlive = sql<boolean>`${machines.leftAt} is null and ${machines.leaseUntil} > now()`
       return await db
-        .select({ ...listed, isAlive })
+        .select(columnsListed())
         .from(machines)
         .where(or(isNull(machines.leftAt), eq(machines.draining, false)))
         .orderBy(asc(machines.startedAt), asc(machines.id))
