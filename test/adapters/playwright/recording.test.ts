@@ -206,11 +206,9 @@ describe('requests', () => {
       expect(only('/slow?ms=60000&aborted')).toMatchObject({ status: null, failure: 'net::ERR_ABORTED' })
       expect(recorder.requests('blob:')).toHaveLength(1)
       expect(recorder.requests('data:')).toEqual([])
-      for (const { startedAt, durationMs } of recorder.of('NETWORK_REQUEST')) {
-        expect(durationMs).toBeGreaterThanOrEqual(0)
+      for (const { startedAt, durationMs } of recorder.of('NETWORK_REQUEST'))
         // The clocks of browser and server may differ a little.
-        expect(startedAt + durationMs).toBeLessThan(Date.now() + 1_000)
-      }
+        expect([durationMs >= 0, startedAt + durationMs < Date.now() + 1_000]).toEqual([true, true])
     }))
 
   test('how long one waited for a connection', () =>
