@@ -243,7 +243,7 @@ describe('something that can be dragged', () => {
   test('is dragged by a person and by clients in turn, each in its own way', async () => {
     const id = await open('/drag')
     const { session } = await tabwire.query<{ session: { access: { cdpUrl: string } } }>(
-      'query ($id: ID!) { session(id: $id) { access(ttlSeconds: 60) { cdpUrl } } }',
+      'query ($id: ID!) { session(id: $id) { access { cdpUrl } } }',
       { id },
     )
     const browser = await chromium.connectOverCDP(session.access.cdpUrl)

@@ -118,7 +118,7 @@ async function runSnippet(snippet: Snippet, variables: Record<string, unknown>):
   if ('notRun' in program) return null
   const session = String(variables['session'])
   const { session: running } = await tabwire().query<{ session: { access: { cdpUrl: string } } }>(
-    'query ($session: ID!) { session(id: $session) { access(ttlSeconds: 60) { cdpUrl } } }',
+    'query ($session: ID!) { session(id: $session) { access { cdpUrl } } }',
     { session },
   )
   const { apiKey } = tabwire()

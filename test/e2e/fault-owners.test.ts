@@ -197,7 +197,7 @@ async function followByEvents(id: string): Promise<void> {
 /** A client at work, until it is done or its connection ends. Returns the close code; null: it had no connection. */
 async function drive(id: string): Promise<number | null> {
   const reply = await ask<{ session: { access: { cdpUrl: string } | null } }>(
-    'query ($id: ID!) { session(id: $id) { access(ttlSeconds: 60) { cdpUrl } } }',
+    'query ($id: ID!) { session(id: $id) { access { cdpUrl } } }',
     { id },
   )
   expectStable(reply?.errors)

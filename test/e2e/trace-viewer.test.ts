@@ -90,8 +90,7 @@ test('opens what a session recorded, by viewerUrl', async () => {
     'LOADED',
   )
   await sessions.terminate(id)
-  const query =
-    'query ($id: ID!) { session(id: $id) { artifacts(kind: TRACE) { nodes { viewerUrl(ttlSeconds: 60) } } } }'
+  const query = 'query ($id: ID!) { session(id: $id) { artifacts(kind: TRACE) { nodes { viewerUrl } } } }'
   type Traces = { session: { artifacts: { nodes: { viewerUrl: string }[] } } }
   const { nodes } = (await tabwire.query<Traces>(query, { id })).session.artifacts
   const page = await browser.newPage()

@@ -26,7 +26,7 @@ export const connectApi = (tabwire: () => TestApp) => {
   return {
     logOf,
 
-    async cdpUrlOf(id: string, ttlSeconds = 60): Promise<string> {
+    async cdpUrlOf(id: string, ttlSeconds = 3_600): Promise<string> {
       const query = `query ($id: ID!, $ttlSeconds: Int!) {
         session(id: $id) { access(ttlSeconds: $ttlSeconds) { cdpUrl } } }`
       const { session } = await tabwire().query<{ session: { access: { cdpUrl: string } } }>(query, { id, ttlSeconds })

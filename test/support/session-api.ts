@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import type { TestApp } from './start-app.ts'
 
 export interface SessionData {
@@ -37,13 +38,14 @@ export const sessionApi = (tabwire: () => TestApp) => ({
   async start(input: Record<string, unknown> = {}, waitUntil = 'RUNNING'): Promise<SessionData> {
     const query = `mutation ($input: StartSessionInput, $waitUntil: StartWait) {
     startSession(input: $input, waitUntil: $waitUntil) { ${SESSION} } }`
-    return (await tabwire().query<{ startSession: SessionData }>(query, { input, waitUntil })).startSession
+    const { startSession: started } = await tabwire().query<{ startSession: SessionData }>(query, { input, waitUntil })
+    if (waitUntil === 'CREATING' || started.status !== 'CREATING') return started
+    // The server waits for 30 s.
+    await expect.poll(async () => (await get(tabwire(), started.id))?.status).not.toBe('CREATING')
+    return (await get(tabwire(), started.id))!
   },
 
-  async get(id: string): Promise<SessionData | null> {
-    const query = `query ($id: ID!) { session(id: $id) { ${SESSION} } }`
-    return (await tabwire().query<{ session: SessionData | null }>(query, { id })).session
-  },
+  get: (id: string) => get(tabwire(), id),
 
   /** Limits a session only once its test is under way, so that slow machines pass. */
   async limit(id: string, input: { idleTimeoutSeconds: number } | { maxDurationSeconds: number }): Promise<void> {
@@ -56,3 +58,8 @@ export const sessionApi = (tabwire: () => TestApp) => ({
     return (await tabwire().query<{ terminateSession: SessionData }>(query, { id })).terminateSession
   },
 })
+
+async function get(tabwire: TestApp, id: string): Promise<SessionData | null> {
+  const query = `query ($id: ID!) { session(id: $id) { ${SESSION} } }`
+  return (await tabwire.query<{ session: SessionData | null }>(query, { id })).session
+}

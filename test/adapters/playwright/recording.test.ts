@@ -206,9 +206,9 @@ describe('requests', () => {
       expect(only('/slow?ms=60000&aborted')).toMatchObject({ status: null, failure: 'net::ERR_ABORTED' })
       expect(recorder.requests('blob:')).toHaveLength(1)
       expect(recorder.requests('data:')).toEqual([])
-      expect(recorder.of('NETWORK_REQUEST').every(({ durationMs }) => durationMs >= 0 && durationMs < 20_000)).toBe(
-        true,
-      )
+      for (const { startedAt, durationMs } of recorder.of('NETWORK_REQUEST'))
+        // The clocks of browser and server may differ a little.
+        expect([durationMs >= 0, startedAt + durationMs < Date.now() + 1_000]).toEqual([true, true])
     }))
 
   test('how long one waited for a connection', () =>
@@ -217,7 +217,7 @@ describe('requests', () => {
       const queued = recorder.requests('/slow?ms=2000').map(({ timing }) => timing!.queuedMs!)
       // Over HTTP/1 a browser has six connections to a host, so one of the seven requests waits for the response to
       // another.
-      expect(queued.filter((ms) => ms >= 1_500)).toHaveLength(1)
+      expect(queued.filter((ms) => ms >= Math.min(...queued) + 1_500)).toHaveLength(1)
       for (const { timing, durationMs } of recorder.requests('/slow?ms=2000')) {
         const phases = [timing!.queuedMs!, timing!.waitingMs!, timing!.downloadMs!]
         expect(phases.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(durationMs + 1)

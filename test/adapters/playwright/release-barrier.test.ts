@@ -1,51 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readAutoAttach } from '../../../src/adapters/playwright/cdp/barrier/auto-attach.ts'
-import { ReleaseBarrier, RUN } from '../../../src/adapters/playwright/cdp/barrier/release-barrier.ts'
-import { logger } from './test-pool.ts'
-
-const HOLD = { autoAttach: true, waitForDebuggerOnStart: true, flatten: true }
-/** The sessions of the server have names that begin with s, those of clients with their root's. */
-const ROOT = { server: undefined, a: 'a', b: 'b' }
+import { RUN } from '../../../src/adapters/playwright/cdp/barrier/release-barrier.ts'
+import { HOLD, ROOT, scene } from './barrier-scene.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
-
-/** A server that holds new pages, and attached clients. */
-const scene = (...clients: ('a' | 'b')[]) => sceneWith(() => Promise.resolve(), ...clients)
-
-/** `heard`: resolves once a worker has processed the commands of the session. */
-function sceneWith(heard: (sessionId: string) => Promise<void>, ...clients: ('a' | 'b')[]) {
-  const sent: string[] = []
-  const letRun = (sessionId: string) => void sent.push(`forced ${sessionId}`)
-  const barrier = new ReleaseBarrier({ letRun, heard, logger })
-  const say = (method: string, sessionId: string | undefined, params: object = {}) =>
-    barrier.pass({ method, params, ...(sessionId === undefined ? {} : { sessionId }) }, () => {
-      sent.push(`${method === RUN ? 'run' : method} ${sessionId}`)
-    })
-  const autoAttach = (sessionId: string | undefined, params: object = HOLD) =>
-    say('Target.setAutoAttach', sessionId, params)
-  autoAttach(undefined)
-  const parties = { a: {}, b: {} }
-  for (const name of clients) barrier.enter(parties[name], name)
-  return {
-    barrier,
-    leave: (name: 'a' | 'b') => barrier.leave(parties[name], name),
-    sent,
-    autoAttach,
-    ask: say,
-    run: (sessionId: string) => say(RUN, sessionId),
-    runs: () => sent.filter((line) => /^(run|forced) /.test(line)),
-    /** The browser reports a target, `opened` with a window that its opener can reach. */
-    attach: (
-      sessionId: string,
-      parent: string | undefined,
-      { target = 'popup', type = 'page', waiting = true, opened = true } = {},
-    ) => {
-      const targetInfo = { targetId: target, type, title: '', url: '', attached: true, canAccessOpener: opened }
-      barrier.attached({ sessionId, targetInfo, waitingForDebugger: waiting }, parent)
-    },
-  }
-}
 
 describe('a target that several hold', () => {
   test('runs when the last has said so, in whatever order they are told and say it', () => {
@@ -215,54 +174,6 @@ describe('a client with a second session with the browser', () => {
     run('s3')
     run('b3')
     expect(runs()).toHaveLength(4)
-  })
-})
-
-describe('a worker that has not processed what prepared it', () => {
-  function preparedWorker() {
-    const hearing = new Map<string, () => void>()
-    const heard = (sessionId: string) => new Promise<void>((resolve) => hearing.set(sessionId, resolve))
-    const made = sceneWith(heard, 'a', 'b')
-    const names = ['s', 'a', 'b'] as const
-    for (const name of names) made.attach(`${name}1`, name === 's' ? ROOT.server : ROOT[name], { waiting: false })
-    for (const name of names) made.autoAttach(`${name}1`)
-    for (const name of names) made.attach(`${name}2`, `${name}1`, { target: 'w', type: 'service_worker' })
-    for (const name of names) made.run(`${name}2`)
-    return { ...made, hear: (sessionId: string) => hearing.get(sessionId)!() }
-  }
-
-  test('is waited for longer than for a holder: it has no thread before its script has arrived', async () => {
-    const { hear, runs } = preparedWorker()
-    hear('s2')
-    hear('a2')
-    await vi.advanceTimersByTimeAsync(20_000)
-    expect(runs()).toEqual([])
-    hear('b2')
-    await vi.advanceTimersByTimeAsync(0)
-    expect(runs()).toEqual(['run s2', 'run a2', 'run b2'])
-    expect(vi.getTimerCount()).toBe(0)
-  })
-
-  test('is not waited for by a session that ends meanwhile', async () => {
-    const { barrier, hear, leave, runs } = preparedWorker()
-    hear('s2')
-    await vi.advanceTimersByTimeAsync(0)
-    barrier.detached('a2')
-    expect(runs()).toEqual([])
-    leave('b')
-    expect(runs()).toEqual(['run s2'])
-    hear('b2')
-    await vi.advanceTimersByTimeAsync(0)
-    expect(vi.getTimerCount()).toBe(0)
-  })
-
-  test('is resumed after 30 seconds', async () => {
-    const { runs } = preparedWorker()
-    await vi.advanceTimersByTimeAsync(29_999)
-    expect(runs()).toEqual([])
-    await vi.advanceTimersByTimeAsync(1)
-    expect(runs()).toEqual(['run s2', 'run a2', 'run b2'])
-    expect(vi.getTimerCount()).toBe(0)
   })
 })
 

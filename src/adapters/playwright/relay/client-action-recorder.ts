@@ -5,8 +5,10 @@ import { cutText, cutUrl } from '../cdp/protocol/cut-text.ts'
 import type { LoadedResource } from '../cdp/protocol/loaded-resource.ts'
 import type { CommandParams } from './command-policy.ts'
 
-/** Keys and turns of the wheel that follow each other within this time are one act. */
+/** Keys and turns of the wheel are one act if each is sent within this time after the answer to the one before. */
 const GATHER_MS = 500
+/** A busy page answers late, and clients wait for that; one that never answers keeps no entry back for longer. */
+const ANSWER_MS = 5_000
 /** Of the name of a key or a button: a client may invent longer ones. */
 const MOST_NAME = 64
 
@@ -17,6 +19,7 @@ interface Gathered {
   characters: number
   x: number
   y: number
+  unanswered: number
 }
 
 /** Bits of the protocol. */
@@ -125,6 +128,7 @@ export class ClientActionRecorder {
     const isCounted = this.#isCharCounted
     this.#isCharCounted = false
     if (params['type'] === 'char') return isCounted || typed === '\r' ? null : this.#gather('TYPE', pageId, typed, 0, 0)
+    if (params['type'] === 'keyUp') return this.#release(pageId)
     if (params['type'] !== 'keyDown' && params['type'] !== 'rawKeyDown') return null
     if (typed !== '' && typed !== '\r') return this.#gather('TYPE', pageId, typed, 0, 0)
     const key = nameOf(params['key'])
@@ -148,15 +152,34 @@ export class ClientActionRecorder {
     return this.#act('CLICK', pageId, { x: number(x), y: number(y), ...how })
   }
 
-  #gather(type: 'TYPE' | 'SCROLL', pageId: string | null, typed: string, x: number, y: number): null {
+  #gather(type: 'TYPE' | 'SCROLL', pageId: string | null, typed: string, x: number, y: number): Outcome {
     if (this.#gathered && (this.#gathered.type !== type || this.#gathered.pageId !== pageId)) this.flush()
-    this.#gathered ??= { type, pageId, startedAt: Date.now(), characters: 0, x: 0, y: 0 }
+    this.#gathered ??= { type, pageId, startedAt: Date.now(), characters: 0, x: 0, y: 0, unanswered: 0 }
     this.#gathered.characters += charactersOf(typed)
     this.#gathered.x += x
     this.#gathered.y += y
+    return this.#awaitAnswer(this.#gathered)
+  }
+
+  /** A key goes up: no act, but part of what is being typed. */
+  #release(pageId: string | null): Outcome | null {
+    const gathered = this.#gathered
+    return gathered?.type === 'TYPE' && gathered.pageId === pageId ? this.#awaitAnswer(gathered) : null
+  }
+
+  #awaitAnswer(gathered: Gathered): Outcome {
+    gathered.unanswered += 1
+    this.#awaitNext(gathered)
+    const end = () => {
+      gathered.unanswered -= 1
+      if (this.#gathered === gathered) this.#awaitNext(gathered)
+    }
+    return { answered: end, refused: end, pageClosed: end, disconnected: end }
+  }
+
+  #awaitNext({ unanswered }: Gathered): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.flush(), GATHER_MS)
-    return null
+    this.#timer = setTimeout(() => this.flush(), unanswered > 0 ? ANSWER_MS : GATHER_MS)
   }
 }
 
