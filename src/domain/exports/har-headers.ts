@@ -14,16 +14,33 @@ const headersNamed = (name: string, value: string): Header[] =>
 
 /**
  * Serializes headers as JSON. They make up most of an archive, and requests of one page share most of theirs, so the
- * text of a header is reused for as long as its value stays the same.
+ * text of a list, and of each header, is reused for as long as its values stay the same.
  */
 export class HarHeaders {
   readonly #latest = new Map<string, { value: string; text: string }>()
+  #names: readonly string[] = []
+  #headers: Record<string, string> = {}
+  #list = '[]'
 
   /** The list as JSON. */
   textOf(headers: Record<string, string>): string {
-    let list = ''
-    for (const name in headers) list += this.#textOf(name, headers[name]!)
-    return `[${list.slice(1)}]`
+    if (this.#isLatest(headers)) return this.#list
+    const texts: string[] = []
+    for (const name in headers) texts.push(this.#textOf(name, headers[name]!))
+    this.#names = Object.keys(headers)
+    this.#headers = headers
+    // Joined, unlike added texts, it is one flat string, which is copied faster.
+    this.#list = `[${texts.join('').slice(1)}]`
+    return this.#list
+  }
+
+  #isLatest(headers: Record<string, string>): boolean {
+    let index = 0
+    for (const name in headers) {
+      if (name !== this.#names[index] || headers[name] !== this.#headers[name]) return false
+      index += 1
+    }
+    return index === this.#names.length
   }
 
   /** The text starts with a comma. */

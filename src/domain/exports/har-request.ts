@@ -1,8 +1,10 @@
-import type { Entry, Initiator, PostData, QueryString, Request, Response, Timings } from 'har-format'
+import type { Entry, Initiator, PostData, QueryString, Response } from 'har-format'
 import type { BodyData, BodyOmission } from '../../contract/entries/body.ts'
+import type { NetworkTiming } from '../../contract/entries/network-request.ts'
 import type { EntryData } from '../../ports/log-entry.ts'
 import { sentCookies, setCookies } from './har-cookies.ts'
-import type { HarHeaders } from './har-headers.ts'
+import { HarHeaders } from './har-headers.ts'
+import { LatestText } from './latest-text.ts'
 import { isTextBody } from './stored-bodies.ts'
 
 /** Facts that entries written by earlier versions lack. */
@@ -67,73 +69,97 @@ const OMISSIONS: Record<BodyOmission | 'EXPIRED', string> = {
 /** `-1` means unknown in HAR. */
 export const UNKNOWN = -1
 
-/** A logged request as a HAR entry, in JSON; `pageref` is omitted if the page is null. */
-export function harRequest(request: Settled, pageId: string | null, bodies: BodyTexts, headers: HarHeaders): string {
-  const { method, url, durationMs, failure, requestHeaders } = request
-  const responseHeaders = request.responseHeaders ?? {}
-  const httpVersion = httpVersionOf(request)
-  const sent: Omit<Request, 'headers'> = {
-    method,
-    url,
-    httpVersion,
-    cookies: sentCookies(requestHeaders),
-    queryString: queryOf(url),
-    postData: postDataOf(request, bodies.request),
-    headersSize: UNKNOWN,
-    bodySize: request.requestBytes ?? UNKNOWN,
+/**
+ * Writes logged requests as HAR entries, in JSON. Requests of one page share most of what they say, so the texts of one
+ * are reused for the next where it says the same; the others are written member by member, without objects that are
+ * only made to be serialized.
+ */
+export class HarRequests {
+  readonly #sent = new HarHeaders()
+  readonly #received = new HarHeaders()
+  readonly #circumstances = new LatestText()
+
+  /** `pageref` is omitted if the page is null. */
+  textOf(request: Settled, pageId: string | null, bodies: BodyTexts): string {
+    const { startedAt, durationMs } = request
+    return (
+      `{${pageId === null ? '' : `"pageref":${JSON.stringify(pageId)},`}` +
+      `"startedDateTime":"${new Date(startedAt).toISOString()}","time":${durationMs},"cache":{},` +
+      `"timings":${timingsOf(request)},${this.#circumstancesOf(request)},` +
+      `"request":${this.#sentText(request, bodies.request)},` +
+      `"response":${this.#receivedText(request, bodies.response)}}`
+    )
   }
-  const received: Omit<HarRequest['response'], 'headers'> = {
-    status: request.status ?? UNKNOWN,
-    statusText: request.statusText ?? '',
-    httpVersion,
-    cookies: setCookies(responseHeaders),
-    content: contentOf(request, responseHeaders, bodies.response),
-    redirectURL: redirectOf(request, responseHeaders),
-    headersSize: UNKNOWN,
-    bodySize: request.responseBytes ?? UNKNOWN,
-    // Playwright's name, then that of DevTools.
-    _failureText: failure ?? undefined,
-    _error: failure ?? undefined,
-    _fetchedViaServiceWorker: request.servedBy === 'SERVICE_WORKER' ? true : undefined,
+
+  #sentText(request: Settled, body: string | null): string {
+    const { method, url, requestHeaders } = request
+    const postData = postDataOf(request, body)
+    return (
+      `{"method":${JSON.stringify(method)},"url":${JSON.stringify(url)},"httpVersion":${httpVersionOf(request)},` +
+      `"cookies":${listOf(sentCookies(requestHeaders))},"queryString":${listOf(queryOf(url))},` +
+      (postData ? `"postData":${JSON.stringify(postData)},` : '') +
+      `"headersSize":${UNKNOWN},"bodySize":${request.requestBytes ?? UNKNOWN},"headers":${this.#sent.textOf(requestHeaders)}}`
+    )
   }
-  const { ip, port } = peerOf(request.remoteAddress)
-  const entry: Omit<HarRequest, 'request' | 'response'> = {
-    pageref: pageId ?? undefined,
-    startedDateTime: new Date(request.startedAt).toISOString(),
-    time: durationMs,
-    cache: {},
-    timings: timingsOf(request),
-    serverIPAddress: ip,
-    _serverPort: port,
-    _fromCache: cacheOf(request),
-    _initiator: initiatorOf(request),
-    _priority: priorityOf(request),
-    _resourceType: request.resourceType.toLowerCase(),
+
+  #receivedText(request: Settled, body: string | null): string {
+    const { status, statusText, failure, servedBy } = request
+    const headers = request.responseHeaders ?? {}
+    const redirect = redirectOf(request, headers)
+    return (
+      `{"status":${status ?? UNKNOWN},"statusText":${statusText ? JSON.stringify(statusText) : '""'},` +
+      `"httpVersion":${httpVersionOf(request)},"cookies":${listOf(setCookies(headers))},` +
+      `"content":${contentOf(request, headers, body)},"redirectURL":${redirect === '' ? '""' : JSON.stringify(redirect)},` +
+      `"headersSize":${UNKNOWN},"bodySize":${request.responseBytes ?? UNKNOWN},` +
+      (failure === null ? '' : failureText(failure)) +
+      (servedBy === 'SERVICE_WORKER' ? '"_fetchedViaServiceWorker":true,' : '') +
+      `"headers":${this.#received.textOf(headers)}}`
+    )
   }
-  const sides = [
-    `"request":${withHeaders(sent, headers.textOf(requestHeaders))}`,
-    `"response":${withHeaders(received, headers.textOf(responseHeaders))}`,
-  ]
-  return `${JSON.stringify(entry).slice(0, -1)},${sides.join(',')}}`
+
+  /** Members that differ by origin and caller only. */
+  #circumstancesOf(request: Settled): string {
+    const { remoteAddress, servedBy, priority, resourceType, initiator } = request
+    const { type, url, line, column, stack } = initiator ?? {}
+    const given = [remoteAddress, servedBy, priority, resourceType, type, url, line, column, stack]
+    return this.#circumstances.textOf(given, () => {
+      const { ip, port } = peerOf(remoteAddress)
+      const members: Partial<HarRequest> = {
+        serverIPAddress: ip,
+        _serverPort: port,
+        _fromCache: cacheOf(request),
+        _initiator: initiatorOf(request),
+        _priority: priorityOf(request),
+        _resourceType: resourceType.toLowerCase() as HarRequest['_resourceType'],
+      }
+      return JSON.stringify(members).slice(1, -1)
+    })
+  }
 }
 
-const withHeaders = (side: object, headers: string) => `${JSON.stringify(side).slice(0, -1)},"headers":${headers}}`
+const listOf = (items: readonly object[]) => (items.length === 0 ? '[]' : JSON.stringify(items))
+
+/** Playwright's name, then that of DevTools. */
+function failureText(failure: string): string {
+  const text = JSON.stringify(failure)
+  return `"_failureText":${text},"_error":${text},`
+}
 
 export function queryOf(url: string): QueryString[] {
   if (!url.includes('?')) return []
   return [...(URL.parse(url)?.searchParams ?? [])].map(([name, value]) => ({ name, value }))
 }
 
-function contentOf(request: Settled, headers: Headers, text: string | null): HarRequest['response']['content'] {
+function contentOf(request: Settled, headers: Headers, text: string | null): string {
   const { responseBody: body, responseBytes } = request
   const size = body?.sizeBytes ?? responseBytes ?? UNKNOWN
   const compressed = body && responseBytes !== null ? body.sizeBytes - responseBytes : 0
-  return {
-    size,
-    compression: compressed > 0 ? compressed : undefined,
-    mimeType: firstOf(headers['content-type']) ?? body?.contentType ?? request.mimeType ?? 'x-unknown',
-    ...textOf(body, request.responseBodyOmitted, text),
-  }
+  const mimeType = firstOf(headers['content-type']) ?? body?.contentType ?? request.mimeType ?? 'x-unknown'
+  const rest = JSON.stringify(textOf(body, request.responseBodyOmitted, text)).slice(1)
+  return (
+    `{"size":${size},${compressed > 0 ? `"compression":${compressed},` : ''}` +
+    `"mimeType":${JSON.stringify(mimeType)}${rest === '}' ? '' : ','}${rest}`
+  )
 }
 
 function postDataOf(request: Settled, text: string | null): PostData | undefined {
@@ -161,10 +187,11 @@ function textOf(body: BodyData | null, omitted: BodyOmission | null, text: strin
 const cutComment = ({ sizeBytes, truncated }: BodyData) =>
   `The first ${sizeBytes - truncated} of ${sizeBytes} bytes: the rest is not recorded.`
 
-/** Spelled as in DevTools and Playwright. */
+/** As JSON, spelled as in DevTools and Playwright. */
 function httpVersionOf({ protocol }: Settled): string {
-  if (!protocol) return 'unknown'
-  return protocol === 'h2' ? 'HTTP/2.0' : protocol.toUpperCase().replace(/^H3$/, 'HTTP/3.0')
+  if (!protocol) return '"unknown"'
+  if (protocol === 'http/1.1') return '"HTTP/1.1"'
+  return protocol === 'h2' ? '"HTTP/2.0"' : JSON.stringify(protocol.toUpperCase().replace(/^H3$/, 'HTTP/3.0'))
 }
 
 function cacheOf({ servedBy }: Settled): Entry['_fromCache'] {
@@ -204,16 +231,21 @@ function redirectOf({ status, url }: Settled, headers: Headers): string {
 }
 
 /** The format requires a number for each of the last three, and a sum of all phases equal to the total time. */
-function timingsOf({ timing, durationMs }: Settled): Timings {
-  return {
-    blocked: timing?.queuedMs ?? UNKNOWN,
-    dns: timing?.dnsMs ?? UNKNOWN,
-    connect: timing?.connectMs ?? UNKNOWN,
-    ssl: timing?.tlsMs ?? UNKNOWN,
-    send: 0,
-    wait: timing ? (timing.waitingMs ?? 0) : durationMs,
-    receive: timing?.downloadMs ?? 0,
-  }
+function timingsOf({ timing, durationMs }: Settled): string {
+  const { queuedMs, dnsMs, connectMs, tlsMs, waitingMs, downloadMs } = timing ?? NO_PHASES
+  return (
+    `{"blocked":${queuedMs ?? UNKNOWN},"dns":${dnsMs ?? UNKNOWN},"connect":${connectMs ?? UNKNOWN},"ssl":${tlsMs ?? UNKNOWN},` +
+    `"send":0,"wait":${timing ? (waitingMs ?? 0) : durationMs},"receive":${downloadMs ?? 0}}`
+  )
+}
+
+const NO_PHASES: NetworkTiming = {
+  queuedMs: null,
+  dnsMs: null,
+  connectMs: null,
+  tlsMs: null,
+  waitingMs: null,
+  downloadMs: null,
 }
 
 /** Parses 192.0.2.1:443 and [2001:db8::1]:443. */

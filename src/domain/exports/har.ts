@@ -1,8 +1,7 @@
 import type { Log, Page } from 'har-format'
 import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log-entry.ts'
 import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
-import { HarHeaders } from './har-headers.ts'
-import { harRequest, type BodyTexts } from './har-request.ts'
+import { HarRequests, type BodyTexts } from './har-request.ts'
 import { BETWEEN, HarWebSockets, type SocketMessages } from './har-web-sockets.ts'
 import { HeldMessages } from './held-messages.ts'
 import { inPieces, PIECE_LENGTH } from './text-pieces.ts'
@@ -54,7 +53,7 @@ export class Har {
   readonly #isWhole: boolean
   readonly #pages = new Map<string, HarPage>()
   readonly #streams = new HeldMessages()
-  readonly #headers = new HarHeaders()
+  readonly #requests = new HarRequests()
   #isFirst = true
   #isCut = false
 
@@ -150,7 +149,7 @@ export class Har {
   #requestWith(request: EntryData['NETWORK_REQUEST'], bodies: BodyTexts): string {
     const { requestId, pageId, startedAt } = request
     const page = pageId !== null && this.#page(pageId, startedAt, '') ? pageId : null
-    const text = this.#separator() + harRequest(request, page, bodies, this.#headers)
+    const text = this.#separator() + this.#requests.textOf(request, page, bodies)
     const messages = this.#streams.take(requestId)
     if (messages === null) return `${text.slice(0, -1)},"comment":"Its messages are left out: there are too many."}`
     return messages.length === 0 ? text : `${text.slice(0, -1)},"_eventSourceMessages":[${messages.join(',')}]}`
