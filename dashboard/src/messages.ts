@@ -240,6 +240,7 @@ export const messages = {
     arguments: 'Arguments',
     later: '(read later)',
     more: 'more, not recorded',
+    omitted: (values: string) => `${values} left out or cut`,
     stack: 'Stack',
     origin: 'From',
     repeats: {

@@ -1,24 +1,11 @@
 import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { leakGate } from '../support/leak-gate.ts'
+import { expect, test } from 'vitest'
 import { PATIENCE } from '../support/patience.ts'
-import { startTestApp, type TestApp } from '../support/start-app.ts'
-import { startTestSite, type TestSite } from '../support/test-site.ts'
+import { startTestApp } from '../support/start-app.ts'
+import { startTestSite } from '../support/test-site.ts'
+import { withApp } from '../support/with-app.ts'
 
-leakGate()
-
-let site: TestSite
-let tabwire: TestApp
-
-beforeAll(async () => {
-  site = await startTestSite()
-  tabwire = await startTestApp({ warmBrowsers: 0 })
-})
-
-afterAll(async () => {
-  await tabwire.close()
-  await site.close()
-})
+const { tabwire, site } = withApp(startTestSite, { warmBrowsers: 0 })
 
 interface Counts {
   consoleErrorCount: number
@@ -30,12 +17,12 @@ const COUNTS = `query ($id: ID!) { session(id: $id) { consoleErrorCount failedRe
   failed: networkRequests(first: 1, filter: { failedOnly: true }) { totalCount } } }`
 
 test('console errors and failed requests are counted live, after the end and after a restart', async () => {
-  const dataDir = `${tabwire.dataDir}-restart`
+  const dataDir = `${tabwire().dataDir}-restart`
   const before = await startTestApp({ dataDir, warmBrowsers: 0 })
   const started = await before.query<{ startSession: { id: string } & Counts }>(
     `mutation ($url: String!) { startSession(input: { initialPrompt: $url }, waitUntil: LOADED) {
       id consoleErrorCount failedRequestCount } }`,
-    { url: `${site.url}/title` },
+    { url: `${site().url}/title` },
   )
   const { id, ...none } = started.startSession
   expect(none).toEqual({ consoleErrorCount: 0, failedRequestCount: 0 })

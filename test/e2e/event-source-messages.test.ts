@@ -43,13 +43,18 @@ test('server-sent events are followed and paged through, all or those that are w
   const { id } = await start({ initialPrompt: `${site().url}/page/twice` }, 'LOADED')
   const seen = followed(id)
   await expect.poll(async () => events(await history(id)).length, PATIENCE).toBe(6)
+  const isOther = ({ url }: Batch) => url === `${site().url}/events/other`
+  const { networkRequestId } = (await history(id)).find(isOther)!
+  // Of a live session entries are read from memory, later from the database.
+  const live = [{ networkRequestId }, { textContains: 'two' }, { pageId: 'p2' }].map((filter) => followed(id, filter))
   await terminate(id)
   const kept = await history(id)
   expect(await seen).toEqual(kept)
 
-  const other = kept.filter(({ url }) => url === `${site().url}/events/other`)
+  const other = kept.filter(isOther)
   expect(events(other)).toHaveLength(3)
-  const { networkRequestId } = other[0]!
+  const withTwo = kept.filter(({ streamMessages }) => streamMessages.some(({ data }) => data.includes('two')))
+  expect(await Promise.all(live)).toEqual([other, withTwo, []])
   expect(await history(id, `networkRequestId: "${networkRequestId}"`)).toEqual(other)
   expect(await followed(id, { networkRequestId })).toEqual(other)
   expect(await history(id, 'textContains: "two\\nlines"')).toEqual(

@@ -177,12 +177,14 @@ function Line({ row: { line, last, count: equal }, onClose }: { row: ConsoleRow;
 function Arguments({ id }: { id: string }) {
   const [{ data, error }, ask] = useQuery({ query: LineDetails, variables: { id } })
   if (error) return <Problem onRetry={() => ask()}>{sentenceFor(error)}</Problem>
-  const values = data?.node && 'arguments' in data.node ? data.node.arguments : null
-  if (!Array.isArray(values) || !values.some((value) => isOpenable(value))) return null
+  const line = data?.node && 'arguments' in data.node ? data.node : null
+  const values = line?.arguments
+  if (!line || !Array.isArray(values) || !values.some((value) => isOpenable(value))) return null
   return (
     <>
       <h3>{messages.console.arguments}</h3>
       <ValueTree values={values} />
+      {line.argumentsOmitted > 0 && <p className="hint">{messages.console.omitted(count(line.argumentsOmitted))}</p>}
     </>
   )
 }
