@@ -237,10 +237,6 @@ const ROUTES: Readonly<Record<string, Route>> = {
       .end(Buffer.from('R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==', 'base64')),
   '/script.js': script('window.scriptRan = true'),
   '/crowd': page('Crowd', `for (let n = 0; n < 7; n += 1) fetch('/slow?ms=2000&' + n, { cache: 'no-store' })`),
-  '/leaving': page(
-    'Leaving',
-    `fetch('/slow?ms=60000&left').catch(() => {}); setTimeout(() => { location.href = '/title' }, 100)`,
-  ),
   '/waiting': page('Waiting', `fetch('/slow?ms=60000').catch(() => {})`),
   '/cross-origin': page(
     'Cross-origin',

@@ -35,10 +35,7 @@ async function visit(
 ): Promise<void> {
   const visited = await pool.start(options)
   try {
-    expect(await visited.session.open(`${site.url}${path}`, NO_DEADLINE)).toEqual({
-      ok: true,
-      failure: null,
-    })
+    expect(await visited.session.open(`${site.url}${path}`, NO_DEADLINE)).toEqual({ ok: true, failure: null })
     await run(visited)
   } finally {
     await visited.session.close(2_000)
@@ -233,9 +230,10 @@ describe('requests', () => {
     }))
 
   test('are in flight until they settle, also when their page is left, closed or crashes', async () => {
-    await visit('/leaving', async ({ recorder }) => {
-      await until(() => recorder.of('NAVIGATION').at(-1)?.url).toBe(`${site.url}/title`)
-      await until(() => recorder.requests('&left')).toMatchObject([{ failure: 'net::ERR_ABORTED' }])
+    await visit('/waiting', async ({ session, recorder }) => {
+      await until(() => [...recorder.inFlight.values()].some(({ url }) => url.includes('/slow'))).toBe(true)
+      await session.open(`${site.url}/title`, NO_DEADLINE)
+      await until(() => recorder.requests('/slow')).toMatchObject([{ failure: 'net::ERR_ABORTED' }])
     })
     const { session, recorder } = await pool.start()
     const opened = session.open(`${site.url}/slow?ms=60000`, NO_DEADLINE)
