@@ -5,6 +5,7 @@ import { BrowserLaunchFailed } from '../../../ports/browser.ts'
 import type { EgressProxy } from '../../../ports/egress.ts'
 import { faultOwner, ownedBy } from '../../../fault-owner.ts'
 import { browserFlags } from './browser-flags.ts'
+import { browserEnvironment } from './browser-environment.ts'
 import { makeBrowserFolders, type BrowserFolders } from './browser-folders.ts'
 import { BrowserPriority } from './browser-priority.ts'
 import { CdpConnection } from '../cdp/connection/cdp-connection.ts'
@@ -39,8 +40,6 @@ const SPEECHLESS_MS = 500
 const EXIT_MS = 5_000
 const GROUP_END_MS = 2_000
 const PROXY_CLOSE_MS = 2_000
-/** Environment variables passed to a browser: none with keys, passwords or addresses. */
-const PASSED_ENVIRONMENT = /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|FONTCONFIG_\w+|SSL_CERT_\w+)$/
 
 let launchCount = 0
 
@@ -220,16 +219,9 @@ function spawnBrowser(
   uid: number | null,
   proxyPort: number | null,
 ): ChildProcess {
-  const { home, profile, temporary } = folders
+  const { home, profile } = folders
   const flags = browserFlags(profile, mode.sandboxed, { width: 1920, height: 1080 }, proxyPort)
-  const passed = Object.entries(process.env).filter(([name]) => PASSED_ENVIRONMENT.test(name))
-  const env = {
-    ...Object.fromEntries(passed),
-    HOME: home,
-    TMPDIR: temporary,
-    XDG_CONFIG_HOME: home,
-    XDG_CACHE_HOME: home,
-  }
+  const env = browserEnvironment(process.env, folders)
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const
   const options = { env, cwd: home, detached: true, stdio: [...stdio] }
   const setpriv = setprivPath()
