@@ -51,7 +51,7 @@ export interface MachineStore {
   /** False: the lease of that epoch is over. */
   renew(machine: MachineIdentity, epoch: number, report: MachineReport): Promise<boolean>
   /**
-   * Takes expired leases of others away, each once, whoever calls. Only a machine that has renewed its own without
+   * Takes expired leases of others away, each once, even if many servers call. Only one that has renewed its own without
    * interruption for as long as a lease does so: after a failure of the database, the others need that time to renew
    * theirs. Returns the ids.
    */
