@@ -5,8 +5,14 @@ import { connectApi } from '../support/connect-api.ts'
 import { startHeldSite } from '../support/site-held.ts'
 import { withApp } from '../support/with-app.ts'
 
-/** Navigates away, without a user gesture, while the step's own navigation is pending. */
-const MOVES_ON = `<script>fetch('/held/moves-on').then(() => { location = '/rival'; fetch('/held/moved-on') })</script>`
+/**
+ * Navigates away, without a user gesture, while the step's own navigation is pending. The browser answers the question
+ * after it has refused that; before, a response to the step's own navigation would let it through.
+ */
+const MOVES_ON = `<script>fetch('/held/moves-on').then(async () => {
+  location = '/rival'
+  await navigator.permissions.query({ name: 'geolocation' })
+  fetch('/held/moved-on') })</script>`
 /** Delays the browser's next document until the page itself has started a navigation. */
 const BUSY = `<script>fetch('/held/busy').then(() => {
   const request = new XMLHttpRequest()
