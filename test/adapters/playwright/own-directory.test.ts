@@ -53,7 +53,11 @@ describe.runIf(process.platform === 'linux')('a directory of a client', () => {
   test('is refused with too many files, or too many levels', async () => {
     for (let index = 0; index < 1_000; index += 1) await writeFile(join(own, String(index)), '')
     await using many = await OwnDirectory.open(own, uid)
-    await expect(many!.files()).rejects.toThrow('more than 1000 files')
+    await expect(many!.files()).rejects.toThrow('more than 1000 files and directories')
+    await mkdir(join(dir, 'empty'))
+    for (let index = 0; index <= 1_000; index += 1) await mkdir(join(dir, 'empty', String(index)))
+    await using empty = await OwnDirectory.open(join(dir, 'empty'), uid)
+    await expect(empty!.files()).rejects.toThrow('more than 1000 files and directories')
     await mkdir(join(dir, 'deep', ...Array.from({ length: 16 }, () => 'd')), { recursive: true })
     await using deep = await OwnDirectory.open(join(dir, 'deep'), uid)
     await expect(deep!.files()).rejects.toThrow('more than 16 directories deep')

@@ -1,9 +1,10 @@
 import { constants, createWriteStream } from 'node:fs'
-import { open, readdir, type FileHandle } from 'node:fs/promises'
+import { open, opendir, type FileHandle } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
-const MOST_FILES = 1_000
+/** Files and directories. */
+const MOST_ENTRIES = 1_000
 const MOST_LEVELS = 16
 const MOST_NAME = 200
 
@@ -45,7 +46,7 @@ export class OwnDirectory implements AsyncDisposable {
   /** All files, those of directories below it included. Rejects with DirectoryRefused. */
   async files(): Promise<OwnFile[]> {
     const found: OwnFile[] = []
-    await this.#list(this.#root, [], found)
+    await this.#list(this.#root, [], { count: 0, found })
     return found
   }
 
@@ -71,15 +72,21 @@ export class OwnDirectory implements AsyncDisposable {
     await this.#root.close()
   }
 
-  async #list(directory: FileHandle, above: readonly string[], found: OwnFile[]): Promise<void> {
+  async #list(
+    directory: FileHandle,
+    above: readonly string[],
+    seen: { count: number; found: OwnFile[] },
+  ): Promise<void> {
     if (above.length >= MOST_LEVELS) throw refused(above, `is more than ${MOST_LEVELS} directories deep`)
-    for (const name of await readdir(within(directory, ''))) {
+    for await (const { name } of await opendir(within(directory, ''))) {
+      seen.count += 1
+      if (seen.count > MOST_ENTRIES)
+        throw new DirectoryRefused(`it has more than ${MOST_ENTRIES} files and directories`)
       const segments = [...above, name]
       await using entry = await this.#open(directory, above, name)
       const stats = await entry.stat()
-      if (stats.isDirectory()) await this.#list(entry, segments, found)
-      else found.push({ segments, sizeBytes: stats.size })
-      if (found.length > MOST_FILES) throw new DirectoryRefused(`it has more than ${MOST_FILES} files`)
+      if (stats.isDirectory()) await this.#list(entry, segments, seen)
+      else seen.found.push({ segments, sizeBytes: stats.size })
     }
   }
 
