@@ -13,9 +13,12 @@ const REPORT: MachineReport = {
   warm: 2,
   draining: false,
 }
-/** Long enough for the whole file; a lease of less than nothing is over when it begins. */
+/**
+ * Long enough for the whole file; a lease of less than nothing is over when it begins. Both by more than a clock that is
+ * being corrected is set back between two statements.
+ */
 const LONG_MS = 3_600_000
-const OVER_MS = -1_000
+const OVER_MS = -LONG_MS
 
 const newMachine = (leaseMs = LONG_MS) => ({ id: randomUUID(), instance: randomUUID(), leaseMs })
 
@@ -27,7 +30,7 @@ export function describeMachineRows(store: () => Store): void {
   const reaper = async () => {
     const machine = newMachine()
     const epoch = await machines().begin(machine, REPORT)
-    return { machine, take: () => machines().takeExpired({ ...machine, leaseMs: 0 }, epoch) }
+    return { machine, take: () => machines().takeExpired({ ...machine, leaseMs: OVER_MS }, epoch) }
   }
 
   describe('machines', () => {
@@ -79,13 +82,13 @@ export function describeMachineRows(store: () => Store): void {
       const machine = newMachine()
       const epoch = await machines().begin(machine, REPORT)
       expect(await machines().takeExpired(machine, epoch)).toEqual([])
-      expect(await machines().takeExpired({ ...machine, leaseMs: 0 }, epoch - 1)).toEqual([])
+      expect(await machines().takeExpired({ ...machine, leaseMs: OVER_MS }, epoch - 1)).toEqual([])
       await machines().renew({ ...machine, leaseMs: OVER_MS }, epoch, REPORT)
-      expect(await machines().takeExpired({ ...machine, leaseMs: 0 }, epoch)).toEqual([])
+      expect(await machines().takeExpired({ ...machine, leaseMs: OVER_MS }, epoch)).toEqual([])
       // It had lapsed, so the time for which it must be held begins with this renewal.
       await machines().renew(machine, epoch, REPORT)
       expect(await machines().takeExpired(machine, epoch)).toEqual([])
-      const taken = await machines().takeExpired({ ...machine, leaseMs: 0 }, epoch)
+      const taken = await machines().takeExpired({ ...machine, leaseMs: OVER_MS }, epoch)
       expect(taken).toContain(expired.id)
       expect(taken).not.toContain(alive.id)
     })

@@ -11,7 +11,7 @@ import { ofKind } from '../support/connect-api.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { site, start, terminate, get, cdpUrlOf, logOf, untilLogged } = withApp(startTestSite)
+const { site, start, terminate, get, cdpUrlOf, untilLogged } = withApp(startTestSite)
 
 interface Listed {
   id: string
@@ -72,9 +72,9 @@ describe('chrome-remote-interface', () => {
     await loaded
     const { result } = await client.Runtime.evaluate({ expression: 'location.pathname' })
     expect(result.value).toBe('/console')
-    expect(ofKind(await logOf(id), 'Action')).toMatchObject([{ type: 'NAVIGATE', origin: 'CLIENT' }])
     await client.close()
-    await untilLogged(id, (log) => ofKind(log, 'ClientDetached').length === 1)
+    const log = await untilLogged(id, (entries) => ofKind(entries, 'ClientDetached').length === 1)
+    expect(ofKind(log, 'Action')).toMatchObject([{ type: 'NAVIGATE', origin: 'CLIENT' }])
     expect((await get(id))!.status).toBe('RUNNING')
   })
 

@@ -6,7 +6,7 @@ import { ofKind } from '../support/connect-api.ts'
 import { startActionPages } from '../support/site-actions.ts'
 import { withApp } from '../support/with-app.ts'
 
-const { tabwire, site, start, terminate, get, cdpUrlOf, logOf } = withApp(startActionPages)
+const { tabwire, site, start, terminate, get, cdpUrlOf, untilLogged } = withApp(startActionPages)
 const { run, tryRun } = actionApi(tabwire)
 
 const pageIds = async (id: string) => (await get(id))!.pages.map((page) => page.id)
@@ -94,7 +94,9 @@ describe('a page in a context that a client made', () => {
     page.on('dialog', (dialog) => void dialog.accept('given'))
     expect(await page.evaluate(() => prompt('by itself'))).toBe('given')
     await puppet.disconnect()
-    expect(ofKind(await logOf(id), 'Dialog').map((entry) => entry['accepted'])).toEqual([false, true])
+    // The page hears the answer before the log does.
+    const log = await untilLogged(id, (entries) => ofKind(entries, 'Dialog').length === 2)
+    expect(ofKind(log, 'Dialog').map((entry) => entry['accepted'])).toEqual([false, true])
     await terminate(id)
   })
 
