@@ -61,6 +61,8 @@ const STORY = `__typename
   ... on TaskStep { taskId step text calls cost { inputTokens outputTokens usd } }
   ... on TaskEnded { taskId taskStatus result errorMessage steps cost { inputTokens outputTokens usd } }`
 
+const STORY_KINDS = 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]'
+
 /** Starts, follows and cancels tasks of an app that exists only once its tests run. */
 export const taskApi = (tabwire: () => TestApp) => {
   const list = async (sessionId: string): Promise<TaskData[]> => {
@@ -93,9 +95,17 @@ export const taskApi = (tabwire: () => TestApp) => {
       return (await list(sessionId)).at(-1)!
     },
 
-    /** Steps and actions of a task and its session, from the log. */
-    story(sessionId: string): Promise<StoryEntry[]> {
-      return wholeLog(tabwire(), sessionId, STORY, { only: 'kinds: [STATUS_CHANGE, ACTION, TASK_STEP, TASK_ENDED]' })
+    /** Steps and actions of a task and its session, from the log, which has the end of a task after its row has it. */
+    async story(sessionId: string): Promise<StoryEntry[]> {
+      const ended = (await list(sessionId)).filter(({ endedAt }) => endedAt !== null)
+      let entries: StoryEntry[] = []
+      await expect
+        .poll(async () => {
+          entries = await wholeLog(tabwire(), sessionId, STORY, { only: STORY_KINDS })
+          return entries.filter(({ __typename: kind }) => kind === 'TaskEnded').map(({ taskId }) => taskId)
+        })
+        .toEqual(expect.arrayContaining(ended.map(({ id }) => id)))
+      return entries
     },
   }
 }
