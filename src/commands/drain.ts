@@ -63,12 +63,12 @@ function readSeconds(text: string): number {
 
 /** Resolves with the time when sessions that are still live are ended. */
 async function begin(config: Config, url: string, seconds: number | null): Promise<number> {
-  const id = (await readFile(join(config.dataDir, 'machine-id'), 'utf8')).trim()
-  const { drainMachine } = await serverApi(url, await readAdminKey(config))<{ drainMachine: { endsAt: string } }>(
-    'mutation ($id: ID!, $seconds: Int) { drainMachine(id: $id, seconds: $seconds) { endsAt } }',
-    { id, seconds },
+  const machineId = (await readFile(join(config.dataDir, 'machine-id'), 'utf8')).trim()
+  const { drainMachine } = await serverApi(url, await readAdminKey(config))<{ drainMachine: string }>(
+    'mutation ($machineId: ID!, $seconds: Int) { drainMachine(machineId: $machineId, seconds: $seconds) }',
+    { machineId, seconds },
   )
-  return Date.parse(drainMachine.endsAt)
+  return Date.parse(drainMachine)
 }
 
 /** It removes its note last. If it was killed, the note is still there. */

@@ -1,5 +1,5 @@
 import type { MachineRecord } from '../ports/machine-store.ts'
-import { MAX_DRAIN_SECONDS, type DrainState } from '../domain/machines/drain.ts'
+import { MAX_DRAIN_SECONDS } from '../domain/machines/drain.ts'
 import { builder } from './base/builder.ts'
 import { COST } from './base/complexity.ts'
 import { NEEDS } from './base/needs.ts'
@@ -53,27 +53,15 @@ builder.queryField('machines', (t) =>
   }),
 )
 
-const MachineDrain = builder.objectRef<DrainState>('MachineDrain').implement({
-  authScopes: NEEDS.admin,
-  description: 'A server that accepts no new sessions.',
-  fields: (t) => ({
-    machineId: t.exposeID('machineId', { description: 'Id of the server.' }),
-    endsAt: t.expose('endsAt', {
-      type: 'DateTime',
-      description: 'When sessions that are still live are ended, by the clock of the server.',
-    }),
-  }),
-})
-
 builder.mutationField('drainMachine', (t) =>
   t.field({
-    type: MachineDrain,
+    type: 'DateTime',
     authScopes: NEEDS.admin,
     description:
-      'Drains the server that responds: it accepts no new sessions (SERVER_DRAINING, and GET /ready is 503), live ones continue, and when the last one has ended, or the time is over, it shuts down gracefully. Cannot be undone; of several drains the one that ends first counts. Needs the scope ADMIN. Errors: BAD_USER_INPUT.',
+      'Drains the server that responds: it accepts no new sessions (SERVER_DRAINING, and GET /ready is 503), live ones continue, and when the last one has ended, or the time is over, it shuts down gracefully. Cannot be undone; of several drains the one that ends first counts. Returns when sessions that are still live are ended, by the clock of the server. Needs the scope ADMIN. Errors: BAD_USER_INPUT.',
     extensions: COST.change,
     args: {
-      id: t.arg.id({
+      machineId: t.arg.id({
         required: true,
         description: 'Id of the server that responds. With another id the request fails, and nothing is drained.',
       }),
@@ -81,9 +69,9 @@ builder.mutationField('drainMachine', (t) =>
         description: `Seconds that live sessions have to end, from 0 to ${MAX_DRAIN_SECONDS} (24 hours). Default: TABWIRE_DRAIN_SECONDS of the server; required where that is not set.`,
       }),
     },
-    resolve: (_, { id, seconds }, context) => {
+    resolve: (_, { machineId, seconds }, context) => {
       context.require('ADMIN')
-      return context.drain.request(id, seconds ?? null)
+      return context.drain.request(machineId, seconds ?? null)
     },
   }),
 )

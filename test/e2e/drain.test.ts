@@ -209,14 +209,14 @@ test('what cannot be drained is refused in a line, and the server goes on', asyn
   expect([unsaid.code, unsaid.stderr]).toEqual([1, 'seconds: is required where TABWIRE_DRAIN_SECONDS is not set\n'])
   const [{ id }] = (await query<Machines>(MACHINES)).machines as [Machines['machines'][0]]
   const ask = async (args: string) =>
-    (await send(`mutation { drainMachine(${args}) { machineId } }`)).errors?.[0]?.extensions.issues?.[0]
-  expect(await ask('id: "of-another", seconds: 1')).toEqual({
-    path: ['id'],
+    (await send(`mutation { drainMachine(${args}) }`)).errors?.[0]?.extensions.issues?.[0]
+  expect(await ask('machineId: "of-another", seconds: 1')).toEqual({
+    path: ['machineId'],
     code: 'FORBIDDEN_VALUE',
     message: `is not ${id}, the machine that responds: send the request to that machine itself`,
   })
-  expect(await ask(`id: "${id}", seconds: 86401`)).toMatchObject({ path: ['seconds'], code: 'OUT_OF_RANGE' })
-  expect(await ask(`id: "${id}", seconds: -1`)).toMatchObject({ path: ['seconds'], code: 'OUT_OF_RANGE' })
+  expect(await ask(`machineId: "${id}", seconds: 86401`)).toMatchObject({ path: ['seconds'], code: 'OUT_OF_RANGE' })
+  expect(await ask(`machineId: "${id}", seconds: -1`)).toMatchObject({ path: ['seconds'], code: 'OUT_OF_RANGE' })
   await start()
   await close()
 })

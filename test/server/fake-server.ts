@@ -206,7 +206,7 @@ export async function startFakeServer({
     logs: logs as LogReader,
     apiKeys: apiKeys as ApiKeys,
     machines: {} as MachineDirectory,
-    drain: { request: () => ({ machineId: '', endsAt: 0 }) },
+    drain: { request: () => 0 },
     tasks: {} as AgentTasks,
     profiles: {} as Profiles,
     signIn: signIn as SignIn,

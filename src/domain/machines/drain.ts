@@ -12,13 +12,6 @@ export interface Drained {
   browsers: { drain(): void }
 }
 
-/** State of a drain, for people who asked for it. */
-export interface DrainState {
-  machineId: string
-  /** When sessions that are still live are ended. */
-  endsAt: number
-}
-
 /** From its begin on the server accepts no new sessions. It is over when those that it has have ended, or in time. */
 export class Drain {
   readonly #machineId: string
@@ -48,26 +41,26 @@ export class Drain {
     return this.#end === null ? null : 'the server is draining: it accepts no new sessions'
   }
 
-  /** Of several drains, the one that ends first counts. */
-  begin(seconds: number): DrainState {
+  /** Returns when sessions that are still live are ended. Of several drains, the one that ends first counts. */
+  begin(seconds: number): number {
     const ms = seconds * 1000
     const end = { until: performance.now() + ms, at: Date.now() + ms }
     if (this.#end === null) this.#start(seconds)
-    if (this.#end !== null && this.#end.until <= end.until) return { machineId: this.#machineId, endsAt: this.#end.at }
+    if (this.#end !== null && this.#end.until <= end.until) return this.#end.at
     this.#end = end
     if (this.#timer) clearTimeout(this.#timer)
     this.#timer = unowned(() => setTimeout(() => this.#timeIsUp(seconds), ms))
-    return { machineId: this.#machineId, endsAt: end.at }
+    return end.at
   }
 
   /**
    * The same, by request. Throws BadUserInput: among several machines a request can reach another one than it is meant
    * for.
    */
-  request(machineId: string, seconds: number | null): DrainState {
+  request(machineId: string, seconds: number | null): number {
     if (machineId !== this.#machineId) {
       const message = `is not ${this.#machineId}, the machine that responds: send the request to that machine itself`
-      throw new BadUserInput([{ path: ['id'], code: 'FORBIDDEN_VALUE', message }])
+      throw new BadUserInput([{ path: ['machineId'], code: 'FORBIDDEN_VALUE', message }])
     }
     const wanted = seconds ?? this.#defaultSeconds
     if (seconds === null && wanted === 0) {
