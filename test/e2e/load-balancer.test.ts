@@ -218,6 +218,7 @@ test('a server that drains leaves: nothing is started there, what is open stays,
 
 test('PostgreSQL away: no server is ready, and clients are told so with the code of the servers', async () => {
   await cluster.postgres.stop()
+  await expect.poll(() => balancer.printed(), PATIENT).toMatch(/ready has no server available/)
   const told = async () => {
     const response = await fetch(`${url}/graphql`, {
       method: 'POST',

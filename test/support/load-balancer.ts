@@ -8,6 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 /** An haproxy of a test, with the configuration of deploy/haproxy. */
 export interface TestLoadBalancer {
   url: string
+  /** Its log. */
+  printed(): string
   close(): Promise<void>
 }
 
@@ -33,6 +35,7 @@ export async function startLoadBalancer(port: number, nodes: readonly string[]):
   }
   return {
     url: `http://127.0.0.1:${port}`,
+    printed: () => printed,
     async close() {
       if (server.exitCode !== null) throw new Error(`haproxy ended by itself: ${printed}`)
       const exited = once(server, 'exit')
