@@ -20,6 +20,7 @@ import { LinkedBodies } from './domain/bodies/linked-bodies.ts'
 import { BodyCipher } from './domain/bodies/body-cipher.ts'
 import { FreeSpace, type SpaceMarks } from './domain/artifacts/free-space.ts'
 import { KeyWatch } from './domain/keys/key-watch.ts'
+import { Drain } from './domain/machines/drain.ts'
 import type { LeaseTiming } from './domain/machines/lease-keeper.ts'
 import type { Machines } from './domain/machines/machines.ts'
 import { SharedMachines } from './domain/machines/shared-machines.ts'
@@ -60,7 +61,14 @@ export interface App {
   readonly warnings: readonly string[]
   /** Resolves with the reason when it cannot go on by itself (its database is lost); it must still be closed. */
   readonly closed: Promise<string>
-  /** Ends the sessions in order, then everything else. Idempotent. */
+  /**
+   * No new sessions; those that are live have so many seconds left. It must still be closed, once `drained` resolves.
+   * Idempotent: of several, the one that ends first counts.
+   */
+  drain(seconds: number): void
+  /** Resolves when a drain, by whomever, is over. */
+  readonly drained: Promise<void>
+  /** Ends the sessions gracefully, then everything else. Idempotent. */
   close(): Promise<void>
 }
 
@@ -199,6 +207,10 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   const orphans = await endOrphans(orphaned, directory, config.database.kind === 'embedded')
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind end as MACHINE_LOST')
 
+  const drain = opening.adopt(
+    new Drain(machineId, config.drainSeconds, { sessions, machines, browsers: browsers.pool }, logger),
+    (opened) => opened.close(),
+  )
   const keyWatch = opening.adopt(new KeyWatch(store, logger), (opened) => opened.close())
   const apiKeys = new ApiKeys(store, logger, keyWatch)
   if (!(await apiKeys.ensureFirstKey(machineId, directory.adminKey.secret))) {
@@ -230,6 +242,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
         ),
     },
     { silence: 'free disk space is unknown', problem: () => (storesHere ? space.problem : null) },
+    { silence: 'the server is draining', problem: () => drain.problem },
     { silence: 'the browser does not answer', problem: () => browsers.pool.notReady() },
     { silence: 'NATS does not answer', problem: () => bus.problem, isMinor: true },
   ])
@@ -238,6 +251,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     config,
     sessions,
     machines,
+    drain,
     artifacts,
     bodies,
     linkedBodies: new LinkedBodies(store, bodies),
@@ -277,6 +291,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     },
     warnings: browsers.warnings,
     closed,
+    drain: (seconds) => void drain.begin(seconds),
+    drained: drain.over,
     close: () => (closing ??= closeAll({ server, sessions, machines, logs }, resources)),
   }
 }

@@ -106,6 +106,8 @@ export interface Config {
   browserSandbox: SandboxMode
   /** What pages may reach at most, and hosts that are opened whatever the mode is. */
   egress: { mode: EgressMode; allow: readonly HostRule[] }
+  /** How long live sessions go on after SIGTERM; 0: they end at once. */
+  drainSeconds: number
   maxSessions: number
   maxQueued: number
   warmBrowsers: number
@@ -313,6 +315,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     browserPath: value.TABWIRE_BROWSER_PATH ?? null,
     browserSandbox: value.TABWIRE_BROWSER_SANDBOX,
     egress: egressOf(value),
+    drainSeconds: value.TABWIRE_DRAIN_SECONDS,
     maxSessions: value.TABWIRE_MAX_SESSIONS,
     maxQueued: value.TABWIRE_MAX_QUEUED,
     warmBrowsers: value.TABWIRE_WARM_BROWSERS,

@@ -203,6 +203,7 @@ export const environment = z.object({
   TABWIRE_BROWSER_SANDBOX: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
   TABWIRE_EGRESS: z.enum(['open', 'public', 'none'], 'must be open, public or none').optional(),
   TABWIRE_EGRESS_ALLOW: z.string().transform(readHostRules).default([]),
+  TABWIRE_DRAIN_SECONDS: wholeNumber(0, 86_400, 0),
   TABWIRE_MAX_SESSIONS: wholeNumber(1, 1000, 20),
   TABWIRE_MAX_QUEUED: wholeNumber(0, 100_000, 100),
   TABWIRE_WARM_BROWSERS: wholeNumber(0, 100, 2),

@@ -1,4 +1,5 @@
 import { connect } from './commands/connect.ts'
+import { drain } from './commands/drain.ts'
 import { createKey, listKeys, revokeKey } from './commands/keys.ts'
 import { migrate } from './commands/migrate.ts'
 import { print, tell } from './commands/stdio.ts'
@@ -10,7 +11,17 @@ import { ConfigInvalid } from './config.ts'
 import { TabwireError } from './domain/kernel/errors.ts'
 import { StartupFailed } from './startup-failed.ts'
 
-const COMMANDS: readonly Command[] = [serve, migrate, printSchema, createKey, listKeys, revokeKey, rotateKeys, connect]
+const COMMANDS: readonly Command[] = [
+  serve,
+  drain,
+  migrate,
+  printSchema,
+  createKey,
+  listKeys,
+  revokeKey,
+  rotateKeys,
+  connect,
+]
 
 const HELP = `Usage: tabwire <command> [options]
 

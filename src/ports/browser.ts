@@ -207,6 +207,8 @@ export interface BrowserPool extends StorageGuard {
   unavailableRecordings(): Partial<Record<BrowserRecordingKind, string>>
   /** Null if sessions can be started; otherwise what is missing, for GET /ready. */
   notReady(): string | null
+  /** Closes the warm browsers, and keeps none from now on; sessions still get browsers. Idempotent. */
+  drain(): void
   /** One line for people: browser, version, sandboxed or not. */
   describe(): string
   /** Closes the warm browsers and stops refilling. Browsers in use belong to their sessions. */

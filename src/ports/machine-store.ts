@@ -9,7 +9,7 @@ export interface MachineReport {
   queued: number
   /** Browsers that run and wait for a session. */
   warm: number
-  /** It is shutting down. */
+  /** It accepts no new sessions, and ends once those that it has are over. */
   draining: boolean
 }
 

@@ -7,7 +7,9 @@ const Capacity = builder
     authScopes: NEEDS.read,
     description: 'The slots of the whole installation, of every owner.',
     fields: (t) => ({
-      total: t.exposeInt('total', { description: 'Sessions that can be live at once.' }),
+      total: t.exposeInt('total', {
+        description: 'Sessions that can be live at once; free slots of servers that drain are not counted.',
+      }),
       live: t.exposeInt('live', { description: 'Slots taken now.' }),
       queued: t.exposeInt('queued', { description: 'Sessions that wait for a slot, as CREATING.' }),
       warm: t.exposeInt('warm', { description: 'Browsers that run and wait for a session.' }),

@@ -1,4 +1,5 @@
 import type { MachineRecord } from '../ports/machine-store.ts'
+import { MAX_DRAIN_SECONDS } from '../domain/machines/drain.ts'
 import { builder } from './base/builder.ts'
 import { COST } from './base/complexity.ts'
 import { NEEDS } from './base/needs.ts'
@@ -21,7 +22,9 @@ const Machine = builder.objectRef<MachineRecord>('Machine').implement({
     warm: t.exposeInt('warm', {
       description: 'Browsers that run on it and wait for a session, as of the last heartbeat.',
     }),
-    draining: t.exposeBoolean('draining', { description: 'True while it shuts down.' }),
+    draining: t.exposeBoolean('draining', {
+      description: 'True once it accepts no new sessions; it ends when those that it has are over.',
+    }),
     alive: t.exposeBoolean('isAlive', {
       description: 'False once it has not renewed its lease in time: it has stopped, or cannot reach the database.',
     }),
@@ -46,6 +49,29 @@ builder.queryField('machines', (t) =>
     resolve: (_, __, context) => {
       context.require('ADMIN')
       return context.machines.list()
+    },
+  }),
+)
+
+builder.mutationField('drainMachine', (t) =>
+  t.field({
+    type: 'DateTime',
+    authScopes: NEEDS.admin,
+    description:
+      'Drains the server that responds: it accepts no new sessions (SERVER_DRAINING, and GET /ready is 503), live ones continue, and when the last one has ended, or the time is over, it shuts down gracefully. Cannot be undone; of several drains the one that ends first counts. Returns when sessions that are still live are ended, by the clock of the server. Needs the scope ADMIN. Errors: BAD_USER_INPUT.',
+    extensions: COST.change,
+    args: {
+      machineId: t.arg.id({
+        required: true,
+        description: 'Id of the server that responds. With another id the request fails, and nothing is drained.',
+      }),
+      seconds: t.arg.int({
+        description: `Seconds that live sessions have to end, from 0 to ${MAX_DRAIN_SECONDS} (24 hours). Default: TABWIRE_DRAIN_SECONDS of the server; required where that is not set.`,
+      }),
+    },
+    resolve: (_, { machineId, seconds }, context) => {
+      context.require('ADMIN')
+      return context.drain.request(machineId, seconds ?? null)
     },
   }),
 )

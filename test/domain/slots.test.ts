@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CapacityExceeded, CapacityQueue, type Place } from '../../src/domain/kernel/capacity-queue.ts'
+import { CapacityExceeded, CapacityQueue, ServerDraining, type Place } from '../../src/domain/kernel/capacity-queue.ts'
 
 const inAMinute = () => 60
 
@@ -27,6 +27,21 @@ describe('slots', () => {
     expect(order).toEqual(['first', 'third'])
     third.leave()
     expect([slots.live, slots.queued]).toEqual([0, 0])
+  })
+
+  test('drained: nobody enters, who waits still gets a slot, and it is over when the last one has left', async () => {
+    const slots = new CapacityQueue(1, 2)
+    const [first, second] = [slots.enter(inAMinute), slots.enter(inAMinute)]
+    let isOver = false
+    const drained = slots.drain().then(() => (isOver = true))
+    expect(() => slots.enter(inAMinute)).toThrow(ServerDraining)
+    first.leave()
+    await second.granted
+    expect(isOver).toBe(false)
+    second.leave()
+    await drained
+    await slots.drain()
+    expect(() => slots.enter(inAMinute)).toThrow(ServerDraining)
   })
 
   test('whatever comes and goes, no more live than slots, none waits while one is free, leaving twice counts once', () => {

@@ -22,6 +22,8 @@ const { tabwire, start } = withApp(startTestSite)
 const PROGRAMS: Record<string, { shows: RegExp } | { notRun: string }> = {
   'README.md sh 1': { notRun: 'clones and installs; test/setup.test.ts runs npm start in a fresh checkout' },
   'README.md sh 2': { shows: /"url":"[^"]+\/demo\/orders\/42","status":500/ },
+  'README.md sh 3': { notRun: 'installs programs, as root' },
+  'README.md sh 4': { notRun: 'needs the services of the block before: test/e2e/many-machines.test.ts follows it' },
   'README.md ts 1': { shows: /^Demo shop$/m },
   'docs/connecting.md sh 1': { shows: /^http:\/\/127\.0\.0\.1:\d+$/m },
   'docs/connecting.md ts 1': { shows: /^Demo shop$/m },

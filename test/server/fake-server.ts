@@ -206,6 +206,7 @@ export async function startFakeServer({
     logs: logs as LogReader,
     apiKeys: apiKeys as ApiKeys,
     machines: {} as MachineDirectory,
+    drain: { request: () => 0 },
     tasks: {} as AgentTasks,
     profiles: {} as Profiles,
     signIn: signIn as SignIn,

@@ -159,6 +159,7 @@ export function rootsOf({ ann, live, startArguments }: AuthorizationApp): Root[]
     mutation('startTask', `(sessionId: "${ended}", input: { prompt: "${MARKER}" })`, { fails: true }),
     mutation('cancelTask', `(id: "${ids['Task']}")`),
     mutation('saveProfile', `(sessionId: "${live}", name: "${MARKER}")`),
+    mutation('drainMachine', `(machineId: "${NOWHERE}", seconds: 60)`, { fails: true }),
     mutation('createApiKey', '(input: { name: "of the matrix", scopes: [KEYS] })'),
     mutation('revokeApiKey', `(id: "${ids['ApiKey']}")`),
     follow('sessionChanged', `(id: "${live}")`),

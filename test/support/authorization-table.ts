@@ -34,6 +34,7 @@ const FIELDS: Record<string, Partial<Record<Need, string>>> = {
       'startSession terminateSession terminateSessions updateSession deleteArtifact runActions uploadArtifact createUpload startTask cancelTask saveProfile deleteProfile',
     'WRITE or live view': 'dispatchInput',
     KEYS: 'createApiKey revokeApiKey',
+    ADMIN: 'drainMachine',
   },
   Subscription: {
     READ: 'sessionChanged sessionEvents consoleMessages networkRequests webSocketMessages eventSourceMessages',

@@ -8,6 +8,8 @@ import type { Answer } from './start-app.ts'
 /** A server in a process of its own, which may be killed or suspended. */
 export interface ServerProcess {
   readonly pid: number
+  /** http://127.0.0.1:<port>; another one after a restart. */
+  readonly url: string
   /** Sends one operation over HTTP, which must succeed. */
   query<T>(query: string, variables?: Record<string, unknown>): Promise<T>
   kill(signal: NodeJS.Signals): Promise<void>
@@ -30,6 +32,9 @@ export async function startServerProcess(apiKey: string, env: Record<string, str
   return {
     get pid() {
       return running.child.pid!
+    },
+    get url() {
+      return url
     },
     async query<T>(query: string, variables = {}) {
       const response = await fetch(`${url}/graphql`, {

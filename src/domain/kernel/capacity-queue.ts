@@ -8,6 +8,20 @@ export class CapacityExceeded extends TabwireError {
   }
 }
 
+/** Longer than a load balancer takes to notice that the server is not ready. */
+const ELSEWHERE_SECONDS = 5
+
+/** The server ends once its sessions have; others may have slots. */
+export class ServerDraining extends TabwireError {
+  override readonly code = 'SERVER_DRAINING'
+
+  constructor() {
+    super('The server is draining: it finishes the sessions that it has, and accepts no new ones.', {
+      retryAfterSeconds: ELSEWHERE_SECONDS,
+    })
+  }
+}
+
 /** A session's place in the queue: waiting, then live, then left. */
 export interface Place {
   /** Resolves when the place gets a slot; never if it was left before. */
@@ -20,7 +34,9 @@ export class CapacityQueue {
   readonly total: number
   readonly #maxQueued: number
   readonly #queue = new Set<() => void>()
+  readonly #empty = Promise.withResolvers<void>()
   #live = 0
+  #isDraining = false
 
   constructor(total: number, maxQueued: number) {
     this.total = total
@@ -39,8 +55,16 @@ export class CapacityQueue {
     return this.#live >= this.total && this.#queue.size >= this.#maxQueued
   }
 
-  /** A slot if one is free, else a place in the queue. Throws CapacityExceeded if that is full too. */
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /**
+   * A slot if one is free, else a place in the queue. Throws CapacityExceeded if that is full too, and ServerDraining
+   * after `drain`.
+   */
   enter(retryAfterSeconds: () => number): Place {
+    if (this.#isDraining) throw new ServerDraining()
     if (this.isFull) throw new CapacityExceeded(retryAfterSeconds())
     const { promise: granted, resolve } = Promise.withResolvers<void>()
     let state: 'queued' | 'live' | 'left' = 'queued'
@@ -57,8 +81,20 @@ export class CapacityQueue {
       this.#queue.delete(grant)
       state = 'left'
       this.#grantNext()
+      this.#noteEmpty()
     }
     return { granted, leave }
+  }
+
+  /** Nobody enters any more. Resolves when all have left; those that wait still get their slots. */
+  drain(): Promise<void> {
+    this.#isDraining = true
+    this.#noteEmpty()
+    return this.#empty.promise
+  }
+
+  #noteEmpty(): void {
+    if (this.#isDraining && this.#live + this.#queue.size === 0) this.#empty.resolve()
   }
 
   #grantNext(): void {

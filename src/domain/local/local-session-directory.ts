@@ -39,7 +39,7 @@ import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { isEnded, SessionNotRunning } from '../kernel/session-state.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import { Session } from '../session/session.ts'
-import { CapacityExceeded, CapacityQueue } from '../kernel/capacity-queue.ts'
+import { CapacityQueue } from '../kernel/capacity-queue.ts'
 import { requireRoom } from '../artifacts/storage-room.ts'
 import type { LeasedSessions, MachineLease } from '../machines/machines.ts'
 import { LocalSessionHandle } from './local-session-handle.ts'
@@ -131,7 +131,6 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
 
     await this.#options.requireRoom?.()
     const profile = options.profileId === null ? null : await this.#options.profiles.open(owner, options.profileId)
-    if (this.#closing) throw new CapacityExceeded(this.#secondsUntilASlot(), 'The server is shutting down.')
     requireRoom([this.#browsers])
     const place = this.#slots.enter(() => this.#secondsUntilASlot())
     const faults = new SessionFaults()
@@ -202,7 +201,8 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   }
 
   async capacity(): Promise<Capacity> {
-    return this.#options.machine.totalCapacity(this.ownCapacity())
+    const own = this.ownCapacity()
+    return this.#options.machine.totalCapacity(this.#slots.isDraining ? { ...own, total: own.live } : own)
   }
 
   ownCapacity(): Capacity {
@@ -234,6 +234,11 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     return this.#changes.follow(owner, sessionId, now, signal, () => watch?.close())
   }
 
+  /** No session is started any more, except those in the queue. Resolves when the last one has ended. */
+  drain(): Promise<void> {
+    return this.#slots.drain()
+  }
+
   /**
    * Ends every session as SERVER_SHUTDOWN. Sessions get most of the time; then logs that are far behind only count
    * their remaining entries, so that each can commit its end; after the deadline, logs whose store is unavailable are
@@ -241,6 +246,7 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
    */
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true
+    void this.#slots.drain()
     const sessionsMs = deadlineMs * SESSIONS_SHARE
     const until = performance.now() + sessionsMs
     const live = () => this.#live.values()

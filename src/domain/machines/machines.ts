@@ -26,7 +26,7 @@ export interface Machines extends MachineDirectory, MachineLease {
   serve(sessions: LeasedSessions): void
   /** Host and port; null: nothing on other machines reaches them. */
   listensAt(address: string | null): void
-  /** The server is shutting down. */
+  /** From now on the server accepts no new sessions. Idempotent. */
   drain(): void
   /** Call when its sessions have ended. Resolves within a second or so. */
   close(): Promise<void>

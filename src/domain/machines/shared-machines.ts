@@ -102,8 +102,8 @@ export class SharedMachines implements Machines {
 
   totalCapacity(own: Capacity): Capacity {
     const total = { ...own }
-    for (const { slots, live, queued, warm } of this.#others.filter(({ isAlive }) => isAlive)) {
-      total.total += slots
+    for (const { slots, live, queued, warm, draining } of this.#others.filter(({ isAlive }) => isAlive)) {
+      total.total += draining ? live : slots
       total.live += live
       total.queued += queued
       total.warm += warm

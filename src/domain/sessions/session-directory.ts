@@ -22,7 +22,7 @@ export interface Capacity {
 export interface SessionDirectory {
   /**
    * Starts a session. Resolves when it has reached `waitUntil` or has ended, after 30 s, or when the signal is aborted.
-   * Throws BadUserInput, CapacityExceeded, StorageFull or AiNotConfigured.
+   * Throws BadUserInput, CapacityExceeded, ServerDraining, StorageFull or AiNotConfigured.
    */
   start(
     owner: string,

@@ -3,6 +3,7 @@ import type { ApiKeys } from '../../domain/keys/api-keys.ts'
 import type { Artifacts } from '../../domain/artifacts/artifacts.ts'
 import type { Bodies } from '../../domain/bodies/bodies.ts'
 import { OperationBodies } from '../../domain/bodies/operation-bodies.ts'
+import type { Drain } from '../../domain/machines/drain.ts'
 import type { MachineDirectory } from '../../domain/machines/machines.ts'
 import type { LiveViewLinks } from '../../domain/links/live-view-links.ts'
 import type { LogReader } from '../../domain/log/log-reader.ts'
@@ -22,6 +23,7 @@ import type { Scope } from '../../ports/scope.ts'
 export interface Domain {
   readonly sessions: SessionDirectory
   readonly machines: MachineDirectory
+  readonly drain: Pick<Drain, 'request'>
   readonly logs: LogReader
   readonly apiKeys: ApiKeys
   readonly artifacts: Artifacts
@@ -67,6 +69,7 @@ export function createContext(domain: Domain, principal: Principal | null, reads
   return {
     sessions: domain.sessions,
     machines: domain.machines,
+    drain: domain.drain,
     liveSessions: new OperationSessions(domain.sessions),
     logs: new OperationLogs(domain.logs, reads),
     apiKeys: domain.apiKeys,

@@ -63,7 +63,7 @@ builder.mutationFields((t) => ({
     authScopes: NEEDS.write,
     grantScopes: GIVEN_TO_START,
     description:
-      'Starts a session. Returns when it has reached waitUntil, or has ended (as data), or after 30 s with its current state; lastNavigationError says why its page could not be opened. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED and STORAGE_FULL (both with retryAfterSeconds), AI_NOT_CONFIGURED.',
+      'Starts a session. Returns when it has reached waitUntil, or has ended (as data), or after 30 s with its current state; lastNavigationError says why its page could not be opened. Errors: BAD_USER_INPUT, CAPACITY_EXCEEDED, SERVER_DRAINING and STORAGE_FULL (all with retryAfterSeconds), AI_NOT_CONFIGURED.',
     extensions: COST.start,
     args: {
       input: t.arg({ type: StartInput, description: 'The session to start. Default: the defaults.' }),

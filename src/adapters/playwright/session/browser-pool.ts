@@ -3,14 +3,14 @@ import type { SandboxMode } from '../../../config.ts'
 import type { Logger } from '../../../logger.ts'
 import type { BrowserRecordingKind } from '../../../ports/artifact.ts'
 import type { BrowserOptions, BrowserPool, BrowserSession, EventSink } from '../../../ports/browser.ts'
-import type { ConnectionOutcome, EgressPolicy, EgressProxies, WebSocketEnd } from '../../../ports/egress.ts'
-import { unowned, type FaultOwner } from '../../../fault-owner.ts'
+import type { EgressProxies } from '../../../ports/egress.ts'
+import { unowned } from '../../../fault-owner.ts'
 import type { LaunchMode } from '../launch/browser-process.ts'
+import { assignEgress, type AssignedEgress } from './assigned-egress.ts'
 import { PlaywrightSession } from './browser-session.ts'
 import { BrowserWays } from '../launch/browser-ways.ts'
 import { BrowsersDirectory } from '../launch/browsers-directory.ts'
 import { AuthorizationRedaction } from '../captures/authorization-redaction.ts'
-import { ConnectionOutcomes } from '../network/connection-outcomes.ts'
 import { Deadline } from '../../../async/deadline.ts'
 import { Semaphore } from '../../../async/semaphore.ts'
 import { browsersDirectory, reapLeftovers } from '../launch/orphan-reaper.ts'
@@ -108,7 +108,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   readonly #mode: LaunchMode
   readonly #parent: BrowsersDirectory
   readonly #space: TempSpace
-  readonly #target: number
+  #target: number
   readonly #pipes: BrowserPipes
   readonly #ways: BrowserWays
   readonly #bodyWaitMs: number | undefined
@@ -123,6 +123,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
   #lastAcquired = Number.NEGATIVE_INFINITY
   #refilling = false
   #lastFailure: string | null = null
+  #isDraining = false
 
   constructor(
     mode: LaunchMode,
@@ -210,10 +211,16 @@ class WarmBrowserPool implements SandboxedBrowserPool {
     return this.#description
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort(new Error('the browser pool is closed'))
+  drain(): void {
+    this.#isDraining = true
+    this.#target = 0
     for (const { process } of this.#warm) this.#inBackground(process.close(1_000))
     this.#warm = []
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the browser pool is closed'))
+    this.drain()
     while (this.#background.size > 0) await Promise.all(this.#background)
     await this.#space.close()
     await this.#parent.close()
@@ -313,7 +320,7 @@ class WarmBrowserPool implements SandboxedBrowserPool {
 
   /** A failed launch is retried even without warm browsers, to detect when browsers can be started again. */
   #lacks(): boolean {
-    return this.#warm.length < this.#target || this.#lastFailure !== null
+    return !this.#isDraining && (this.#warm.length < this.#target || this.#lastFailure !== null)
   }
 
   async #fill(): Promise<void> {
@@ -355,35 +362,6 @@ class WarmBrowserPool implements SandboxedBrowserPool {
       )
       .finally(() => this.#background.delete(guarded))
     this.#background.add(guarded)
-  }
-}
-
-/** The policy of a browser's proxy; `assigned`: resolves once it is in force. */
-interface AssignedEgress {
-  connections: ConnectionOutcomes
-  assigned: Promise<void> | undefined
-}
-
-function assignEgress({ process, faults }: OpenBrowser, policy: EgressPolicy): AssignedEgress {
-  const connections = new ConnectionOutcomes(process.proxy?.port ?? null, policy)
-  const assigned = process.proxy?.assign(
-    policy,
-    heardBy((outcome: ConnectionOutcome) => connections.heard(outcome), faults),
-    heardBy((end: WebSocketEnd) => connections.webSockets.heard(end), faults),
-  )
-  // Callers that await it handle the rejection; if the browser proves unusable, there are none.
-  assigned?.catch(() => undefined)
-  return { connections, assigned }
-}
-
-/** Assigns a fault owner to the handling of a proxy's reports. */
-function heardBy<T>(hear: (told: T) => void, owner: FaultOwner): (told: T) => void {
-  return (told) => {
-    try {
-      hear(told)
-    } catch (error) {
-      owner.fail(error)
-    }
   }
 }
 

@@ -1,0 +1,235 @@
+import { createClient } from 'graphql-ws'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import WebSocket from 'ws'
+import { followLog } from '../../src/client/follow-log.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { checkBalancerConfiguration, startLoadBalancer, type TestLoadBalancer } from '../support/load-balancer.ts'
+import { freePort } from '../support/nats-server.ts'
+import { startServerProcess, type ServerProcess } from '../support/server-process.ts'
+import { startCluster, type TestCluster } from '../support/start-cluster.ts'
+import type { Answer } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+/** Three servers behind haproxy as deploy/haproxy configures it: clients know the address of haproxy alone. */
+
+// Three servers and their browsers, on a machine that may be busy.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
+leakGate()
+
+const API_KEY = 'key-of-the-clients-of-this-test'
+const PATIENT = { timeout: 120_000 }
+
+let site: TestSite
+let cluster: TestCluster
+let balancer: TestLoadBalancer
+let url: string
+const nodes: ServerProcess[] = []
+
+beforeAll(async () => {
+  site = await startTestSite()
+  cluster = await startCluster()
+  const port = await freePort()
+  url = `http://127.0.0.1:${port}`
+  for (let count = 0; count < 3; count += 1) {
+    const env = { ...cluster.environment, TABWIRE_PUBLIC_URL: url, TABWIRE_TRUSTED_PROXIES: 'loopback' }
+    nodes.push(await startServerProcess(API_KEY, env))
+  }
+  balancer = await startLoadBalancer(
+    port,
+    nodes.map((node) => new URL(node.url).host),
+  )
+  const seen = new Set<string>()
+  await vi.waitFor(async () => {
+    if (seen.add(await someNode()).size < 3) throw new Error(`haproxy has chosen ${[...seen].join()} alone`)
+  }, PATIENT)
+})
+afterAll(async () => {
+  await balancer?.close()
+  for (const node of nodes) await node.close()
+  await cluster?.close()
+  await site?.close()
+})
+
+async function send<T>(text: string, variables: object = {}): Promise<Answer<T>> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': API_KEY },
+    body: JSON.stringify({ query: text, variables }),
+  })
+  return (await response.json()) as Answer<T>
+}
+
+async function query<T>(text: string, variables: object = {}): Promise<T> {
+  const { data, errors } = await send<T>(text, variables)
+  if (errors || !data) throw new Error(JSON.stringify(errors))
+  return data
+}
+
+/** Id of the server that haproxy chose: it refuses what is meant for another one, by its name. */
+async function someNode(): Promise<string> {
+  const { errors } = await send('mutation { drainMachine(machineId: "of-nobody", seconds: 0) }')
+  return /is not (\S+),/.exec(errors?.[0]?.message ?? '')?.[1] ?? ''
+}
+
+const idOf = async (node: ServerProcess) => {
+  const refused = await fetch(`${node.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': API_KEY },
+    body: JSON.stringify({ query: 'mutation { drainMachine(machineId: "of-nobody", seconds: 0) }' }),
+  })
+  return /is not ([\w-]+),/.exec(await refused.text())![1]!
+}
+
+interface Started {
+  id: string
+  machineId: string
+}
+
+const START = `mutation ($input: StartSessionInput) { startSession(input: $input, waitUntil: LOADED) { id machineId } }`
+const started = async (path: string) =>
+  (await query<{ startSession: Started }>(START, { input: { initialPrompt: `${site.url}${path}`, keepAlive: true } }))
+    .startSession
+
+const FOLLOW = `subscription ($id: ID!, $cursor: String) { consoleMessages(sessionId: $id, after: $cursor) { entries { text } cursor } }`
+
+/** The first lines of a log, over WebSocket or server-sent events. */
+async function firstLines(id: string, transport: 'ws' | 'sse', count: number): Promise<string[]> {
+  const stop = new AbortController()
+  const client =
+    transport === 'sse'
+      ? { url: `${url}/graphql`, headers: { 'x-api-key': API_KEY } }
+      : createClient({
+          url: `${url.replace('http', 'ws')}/graphql`,
+          webSocketImpl: WebSocket,
+          connectionParams: { 'X-API-Key': API_KEY },
+          retryAttempts: 0,
+        })
+  const lines: string[] = []
+  try {
+    const batches = followLog<{
+      consoleMessages: {
+        entries: { text: string }[]
+        cursor: string
+        live: boolean
+        dropped: number
+        droppedUnknown: boolean
+      }
+    }>(client, FOLLOW, { id }, { signal: stop.signal })
+    for await (const { entries } of batches) {
+      lines.push(...entries.map(({ text }) => text))
+      if (lines.length >= count) break
+    }
+  } finally {
+    stop.abort()
+    if ('dispose' in client) await client.dispose()
+  }
+  return lines.slice(0, count)
+}
+
+test('haproxy accepts its configuration, as it is and with the names of Compose', () => {
+  expect(checkBalancerConfiguration({})).toEqual({ status: 0, output: 'Configuration file is valid\n' })
+  const names = {
+    TABWIRE_BALANCER_LISTEN: '*:4000',
+    TABWIRE_BALANCER_NODE1: 'node1:4000',
+    TABWIRE_BALANCER_NODE2: 'node2:4000',
+    TABWIRE_BALANCER_NODE3: 'node3:4000',
+  }
+  expect(checkBalancerConfiguration(names).status).toBe(0)
+})
+
+test('requests take turns without stickiness; every server reads, lists, follows and hands out what any of them has', async () => {
+  const turns: string[] = []
+  // On a slow machine, a server may look unready for a moment.
+  const rounds = async () => {
+    turns.push(await someNode())
+    const [round, before] = [turns.slice(-3), turns.slice(-6, -3)]
+    return [round.join() === before.join(), new Set(round).size]
+  }
+  await expect.poll(rounds, PATIENT).toEqual([true, 3])
+
+  const sessions: Started[] = []
+  while (new Set(sessions.map(({ machineId }) => machineId)).size < 3) sessions.push(await started('/ticker?ms=20'))
+  const ids = sessions.map(({ id }) => id)
+  const list = '{ sessions(first: 50) { nodes { id } } }'
+  const one = 'query ($id: ID!) { session(id: $id) { status consoleMessages(first: 2) { nodes { text } } } }'
+  for (let turn = 0; turn < 3; turn += 1) {
+    const { sessions: listed } = await query<{ sessions: { nodes: { id: string }[] } }>(list)
+    expect(listed.nodes.map(({ id }) => id)).toEqual(expect.arrayContaining(ids))
+    for (const id of ids) expect(await query(one, { id })).toMatchObject({ session: { status: 'RUNNING' } })
+  }
+  for (const id of ids) {
+    const lines = await firstLines(id, 'ws', 5)
+    expect(await firstLines(id, 'sse', 5)).toEqual(lines)
+  }
+
+  // Acting is for the server of the session alone, so the file is made there.
+  const [{ id, machineId }] = sessions as [Started]
+  const machineIds = await Promise.all(nodes.map(idOf))
+  const owner = nodes[machineIds.indexOf(machineId)]!
+  const shot = 'mutation ($id: ID!) { runActions(sessionId: $id, actions: [{ screenshot: {} }]) { artifact { url } } }'
+  const { runActions } = await owner.query<{ runActions: { artifact: { url: string } }[] }>(shot, { id })
+  const link = runActions[0]!.artifact.url
+  expect(link).toContain(`${url}/`)
+  for (let turn = 0; turn < 3; turn += 1) expect((await fetch(link)).status).toBe(200)
+  for (const { id: ended, machineId: at } of sessions) {
+    const end = 'mutation ($id: ID!) { terminateSession(id: $id) { id } }'
+    await nodes[machineIds.indexOf(at)]!.query(end, { id: ended })
+  }
+})
+
+test('a server that drains leaves: nothing is started there, what is open stays, and followers go on elsewhere', async () => {
+  const machineIds = await Promise.all(nodes.map(idOf))
+  const session = await started('/ticker?ms=20')
+  const leaving = nodes[machineIds.indexOf(session.machineId)]!
+  const follower = firstLines(session.id, 'sse', 200)
+  await leaving.query('mutation ($id: ID!) { drainMachine(machineId: $id, seconds: 3600) }', {
+    id: session.machineId,
+  })
+  const recent: string[] = []
+  const chosen = async () => {
+    recent.push(await someNode())
+    return recent.slice(-6).includes(session.machineId) || recent.length < 6
+  }
+  await expect.poll(chosen, PATIENT).toBe(false)
+  for (let count = 0; count < 3; count += 1) {
+    const other = await started('/title')
+    expect(other.machineId).not.toBe(session.machineId)
+    await nodes[machineIds.indexOf(other.machineId)]!.query(
+      'mutation ($id: ID!) { terminateSession(id: $id) { id } }',
+      { id: other.id },
+    )
+  }
+  const say = `mutation ($id: ID!) { runActions(sessionId: $id, actions: [{ evaluate: { expression: "1 + 1" } }]) { success } }`
+  expect(await leaving.query(say, { id: session.id })).toEqual({ runActions: [{ success: true }] })
+  expect(await follower).toHaveLength(200)
+  await leaving.query('mutation ($id: ID!) { terminateSession(id: $id) { id } }', { id: session.id })
+  await expect
+    .poll(
+      () =>
+        fetch(`${leaving.url}/health`).then(
+          () => 'here',
+          () => 'gone',
+        ),
+      PATIENT,
+    )
+    .toBe('gone')
+  expect(await firstLines(session.id, 'ws', 5)).toEqual(await firstLines(session.id, 'sse', 5))
+})
+
+test('PostgreSQL away: no server is ready, and clients are told so with the code of the servers', async () => {
+  await cluster.postgres.stop()
+  await expect.poll(() => balancer.printed(), PATIENT).toMatch(/ready has no server available/)
+  const told = async () => {
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-api-key': API_KEY },
+      body: JSON.stringify({ query: '{ sessions(first: 1) { nodes { id } } }' }),
+    })
+    const ready = await fetch(`${url}/ready`)
+    return [(await response.text()).match(/DATABASE_UNAVAILABLE/)?.[0], ready.status, (await ready.text()).slice(0, 14)]
+  }
+  await expect.poll(told, PATIENT).toEqual(['DATABASE_UNAVAILABLE', 503, '{"ready":false'])
+  await cluster.postgres.start()
+  await expect.poll(async () => (await fetch(`${url}/ready`)).status, PATIENT).toBe(200)
+  await expect.poll(async () => (await send('{ sessions(first: 1) { nodes { id } } }')).errors, PATIENT).toBe(undefined)
+})
