@@ -70,6 +70,7 @@ describe('a HAR of a log', () => {
       time: 12.25,
       serverIPAddress: '2001:db8::1',
       _serverPort: 443,
+      connection: '443',
       _resourceType: 'fetch',
       timings: { blocked: 0.25, dns: -1, connect: 0.5, ssl: -1, send: 0, wait: 3, receive: 1 },
     })
@@ -85,7 +86,7 @@ describe('a HAR of a log', () => {
         { name: 'two', value: 'a=b' },
       ],
     })
-    expect(entry.response).toMatchObject({ status: 200, bodySize: 20, redirectURL: '' })
+    expect(entry.response).toMatchObject({ status: 200, bodySize: 20, _transferSize: 20, redirectURL: '' })
     expect(entry.response.headers.filter(({ name }) => name === 'set-cookie')).toHaveLength(2)
     expect(entry.response.cookies).toEqual([
       { name: 'a', value: '1', path: '/x', httpOnly: true, sameSite: 'Lax' },
@@ -105,7 +106,8 @@ describe('a HAR of a log', () => {
 
   test('tells a failure by the names that DevTools and Playwright know, and invents none', async () => {
     const failed = await entryOf({ status: null, failure: 'net::ERR_FAILED', responseHeaders: null, timing: null })
-    expect(failed.response).toMatchObject({ status: -1, _failureText: 'net::ERR_FAILED', _error: 'net::ERR_FAILED' })
+    const failure = 'net::ERR_FAILED'
+    expect(failed.response).toMatchObject({ status: -1, statusText: failure, _failureText: failure, _error: failure })
     expect(failed.timings).toMatchObject({ wait: 12.25, receive: 0 })
     const fine = await entryOf({ status: 204 })
     expect(fine.response).not.toHaveProperty('_failureText')
@@ -122,7 +124,7 @@ describe('a HAR of a log', () => {
   })
 
   test('says what later versions of entries know: protocol, priority, initiator, who responded', async () => {
-    const initiator = { type: 'SCRIPT', url: 'http://127.0.0.1/a.js', line: 3, column: 7, stack: 'at x (a.js:3:7)' }
+    const initiator = { type: 'SCRIPT', url: 'http://127.0.0.1/a.js', line: 3, column: 7, stack: null }
     const facts = { statusText: 'Fine', protocol: 'h2', priority: 'VERY_HIGH', servedBy: 'SERVICE_WORKER', initiator }
     expect(await entryOf(facts)).toMatchObject({
       request: { httpVersion: 'HTTP/2.0' },
@@ -134,7 +136,34 @@ describe('a HAR of a log', () => {
       request: { httpVersion: 'HTTP/1.1' },
       _fromCache: 'memory',
     })
-    expect(await entryOf({ servedBy: 'DISK_CACHE' })).toMatchObject({ _fromCache: 'disk' })
+    const cached = await entryOf({ servedBy: 'DISK_CACHE', responseBytes: 20 })
+    expect(cached).toMatchObject({ _fromCache: 'disk', response: { bodySize: 0, content: { size: 20 } } })
+    expect(cached.response).not.toHaveProperty('_transferSize')
+  })
+
+  test('has the calls of the stack of an initiator, across asynchronous parts, without a line that was cut', async () => {
+    const stack = [
+      '    at load (http://127.0.0.1/a (1).js:3:7)',
+      '    at http://127.0.0.1/a.js:1:2',
+      '    at async setTimeout',
+      '    at eval (<anonymous>:5:6)',
+      '    at begin (http://127.0.0.1/a.js:1…',
+    ].join('\n')
+    const initiator = { type: 'SCRIPT', url: null, line: null, column: null, stack }
+    const call = (functionName: string, url: string, lineNumber: number, columnNumber: number) => {
+      return { functionName, scriptId: '', url, lineNumber, columnNumber }
+    }
+    expect((await entryOf({ initiator }))._initiator).toEqual({
+      type: 'script',
+      stack: {
+        callFrames: [call('load', 'http://127.0.0.1/a (1).js', 2, 6), call('', 'http://127.0.0.1/a.js', 0, 1)],
+        parent: { description: 'setTimeout', callFrames: [call('eval', '', 4, 5)] },
+      },
+    })
+    // Without calls, readers go by the location.
+    const odd = { ...initiator, stack: 'at :::\n    at x (\n    at a:b:c\n    at (:1:x\n…' }
+    expect(await entryOf({ initiator: odd })).toMatchObject({ _initiator: { type: 'script' } })
+    expect((await entryOf({ initiator: odd })) as object).not.toHaveProperty('_initiator.stack')
   })
 })
 

@@ -1,6 +1,7 @@
 import type { Page } from 'playwright'
 import { expect, test } from 'vitest'
 import type { DashboardPage } from '../support/dashboard-page.ts'
+import { readDocument } from '../support/snippets.ts'
 import { startTestSite } from '../support/test-site.ts'
 import { withDashboard } from '../support/with-dashboard.ts'
 
@@ -100,15 +101,23 @@ test.each([
   expect(await stored()).toBe(null)
 })
 
-test('the form suggests the demo page', async () => {
+test('who follows the README sees why the request of the demo page failed', async () => {
   await open()
-  await page.getByRole('button', { name: 'Start session' }).click()
-  await page.getByRole('button', { name: 'Use demo page' }).click()
-  await page.getByRole('button', { name: 'Start', exact: true }).click()
-  await page.getByRole('tab', { name: 'Network' }).click()
-  const failed = page.getByRole('grid', { name: 'Network' }).getByRole('row').filter({ hasText: '500' }).first()
-  await failed.click({ position: { x: 30, y: 10 } })
-  await expect.poll(() => page.getByRole('region', { name: 'Request' }).innerText()).toContain('/demo/orders/42')
+  const [, told = ''] = /^\*\*In the dashboard\.\*\*([^]*?)\n\n/m.exec(readDocument('README.md')) ?? []
+  const labels = [...told.matchAll(/(?<!\*)\*([^*]+)\*(?!\*)/g)].map(([, label]) => label!)
+  const network = labels.pop()!
+  expect(labels).toHaveLength(3)
+  for (const name of labels) await page.getByRole('button', { name, exact: true }).click()
+  await page.getByRole('tab', { name: network }).click()
+  const [, name = ''] = /the red request, `(\w+)`/.exec(told) ?? []
+  await page.getByRole('grid', { name: network }).getByText(name, { exact: true }).first().click()
+  const pane = page.getByRole('region', { name: 'Request' })
+  const reason = pane.getByText('The payment provider did not respond', { exact: false })
+  await reason.waitFor()
+  // Without scrolling.
+  const [seen, whole] = await Promise.all([reason.boundingBox(), pane.boundingBox()])
+  expect(seen!.y + seen!.height).toBeLessThan(whole!.y + whole!.height)
+  await expect.poll(() => pane.innerText()).toContain('/demo/orders/42')
 })
 
 test('a link that was used says what to do', async () => {

@@ -5,7 +5,11 @@ import { startSocketSite } from '../support/site-sockets.ts'
 import { wholeLog } from '../support/whole-log.ts'
 import { withApp } from '../support/with-app.ts'
 
-const SCRIPTS = { twice: `for (const path of ['/events', '/events/other']) new EventSource(path)` }
+const SCRIPTS = {
+  twice: `for (const path of ['/events', '/events/other']) new EventSource(path)`,
+  closed: `const stream = new EventSource('/events'); stream.addEventListener('named', () => stream.close())`,
+  left: `new EventSource('/events').addEventListener('named', () => { location.href = '/page/next' })`,
+}
 
 const { tabwire, site, start, terminate } = withApp(() => startSocketSite(SCRIPTS), { warmBrowsers: 0 })
 
@@ -63,6 +67,24 @@ test('server-sent events are followed and paged through, all or those that are w
   expect(await history(id, 'textContains: "TWO"')).toEqual([])
   expect(await history(id, 'pageId: "p2"')).toEqual([])
   expect(await history(id, 'networkRequestId: null, pageId: "p1"')).toEqual(kept)
+})
+
+test.each(['closed', 'left'])('the events of a stream that is %s are recorded before its request', async (page) => {
+  const { id } = await start({ initialPrompt: `${site().url}/page/${page}` })
+  const kinds = async () => {
+    const log = await wholeLog<{ __typename: string; url?: string }>(
+      tabwire(),
+      id,
+      '__typename ... on NetworkRequest { url } ... on EventSourceMessages { url }',
+    )
+    return log.filter(({ url }) => url === `${site().url}/events`).map(({ __typename }) => __typename)
+  }
+  await expect.poll(kinds).toContain('NetworkRequest')
+  await terminate(id)
+  // Exports read the log once: what follows the request is not found any more.
+  const [last, ...earlier] = (await kinds()).toReversed()
+  expect(last).toBe('NetworkRequest')
+  expect(earlier).toContain('EventSourceMessages')
 })
 
 test('an id that is no request of the session is refused', async () => {

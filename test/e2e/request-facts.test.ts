@@ -14,6 +14,9 @@ const WORKER = `onfetch = (event) => {
 oninstall = () => skipWaiting()
 onactivate = (event) => event.waitUntil(clients.claim())`
 
+/** The server was asked for the page that a speculation rule names. */
+const speculated = Promise.withResolvers<void>()
+
 const { tabwire, site, start, terminate } = withApp(() =>
   startExchangeSite((other) => ({
     '/origins': (response) =>
@@ -49,6 +52,19 @@ onload = begin
     </script>`,
     '/kept': (response) => response.writeHead(200, { 'content-type': 'text/plain', ...keep }).end('kept'),
     '/worker.js': (response) => response.writeHead(200, { 'content-type': 'text/javascript' }).end(WORKER),
+    '/again': `<script src="/shared.js"></script><iframe src="/again-inner"></iframe>`,
+    '/again-inner': `<script src="/shared.js"></script><script>onload = () => console.log('asked')</script>`,
+    '/shared.js': (response) => response.writeHead(200, { 'content-type': 'text/javascript', ...keep }).end('1'),
+    '/linking': `<link rel="prefetch" href="/linked" onload="location.href = '/linked'">`,
+    '/linked': (response) => response.writeHead(200, { 'content-type': 'text/html', ...keep }).end(ASKED),
+    // The rule is asked for at once. The page is left once it was; the browser then waits for the response.
+    '/speculating': `<script type="speculationrules">{"prefetch": [{"urls": ["/speculated"], "eagerness": "immediate"}]}
+      </script><script>fetch('/until-speculated').then((response) => response.text()).then(() => { location.href = '/speculated' })</script>`,
+    '/until-speculated': (response) => void speculated.promise.then(() => response.writeHead(204).end()),
+    '/speculated': (response) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).end(ASKED)
+      speculated.resolve()
+    },
     '/cookies': (response) => {
       const lines = [
         'a=1; SameSite=None',
@@ -70,7 +86,7 @@ onload = begin
   })),
 )
 
-const FIELDS = `id url method status statusText mimeType protocol priority servedBy fromCache isNavigation
+const FIELDS = `id url method status statusText mimeType protocol priority servedBy fromCache isNavigation resourceType
   frame { frameId url } initiator { type location { url line column } stack requestId }
   cookiesSent { ...cookie } cookiesSet { ...cookie } cookiesOmitted`
 const COOKIE = `... on RequestCookie { name value domain path expiresAt httpOnly secure sameSite blockedReasons exemptionReason }`
@@ -139,6 +155,23 @@ test('who responded', async () => {
   expect(to('/kept').map(({ servedBy }) => servedBy)).toEqual(['NETWORK', 'DISK_CACHE'])
   expect(to('/stale')).toMatchObject([
     { servedBy: 'SERVICE_WORKER', fromCache: true, frame: { url: `${site().url}/sources` } },
+  ])
+})
+
+test('who responded from the memory cache', async () => {
+  const to = await visit('/again')
+  expect(to('/shared.js')).toMatchObject([
+    { servedBy: 'NETWORK', fromCache: false },
+    { servedBy: 'MEMORY_CACHE', fromCache: true, frame: { url: `${site().url}/again-inner` } },
+  ])
+})
+
+test.each(['link', 'speculat'])('who responded to a page that was prefetched: %sed', async (word) => {
+  const to = await visit(`/${word}ing`)
+  // A prefetch itself goes to the network.
+  expect(to(`/${word}ed`)).toMatchObject([
+    { servedBy: 'NETWORK', fromCache: false, isNavigation: false, resourceType: 'OTHER' },
+    { servedBy: 'PREFETCH', fromCache: true, isNavigation: true, resourceType: 'DOCUMENT' },
   ])
 })
 

@@ -72,12 +72,18 @@ function Commands({ request }: { request: Details }) {
 function Request({ session, request }: { session: string; request: Details }) {
   const { timing, responseHeaders, initiator } = request
   const size = (value: number | null) => (value === null ? null : bytes(value))
+  const received = (
+    <RequestBody id={request.id} direction="response" body={request.responseBody} omitted={request.bodyOmitted} />
+  )
+  // It says why, so it is seen without scrolling.
+  const isBodyFirst = request.status !== null && request.status >= 400
   const phases = Object.entries(messages.network.phases) as [keyof typeof messages.network.phases, string][]
   return (
     <>
       <p className="text">
         {request.method} {request.url}
       </p>
+      {isBodyFirst && received}
       <Facts
         facts={[
           [messages.network.columns.status, [request.status, request.statusText].filter(Boolean).join(' ')],
@@ -103,7 +109,7 @@ function Request({ session, request }: { session: string; request: Details }) {
           [messages.network.remoteAddress, request.remoteAddress],
         ]}
       />
-      <RequestBody id={request.id} direction="response" body={request.responseBody} omitted={request.bodyOmitted} />
+      {!isBodyFirst && received}
       <RequestBody
         id={request.id}
         direction="request"

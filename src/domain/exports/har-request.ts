@@ -1,9 +1,10 @@
-import type { Entry, Initiator, PostData, QueryString, Response } from 'har-format'
+import type { Entry, PostData, QueryString, Response } from 'har-format'
 import type { BodyData, BodyOmission } from '../../contract/entries/body.ts'
 import type { NetworkTiming } from '../../contract/entries/network-request.ts'
 import type { EntryData } from '../../ports/log-entry.ts'
 import { sentCookies, setCookies } from './har-cookies.ts'
 import { HarHeaders } from './har-headers.ts'
+import { harInitiatorOf, type HarInitiator } from './har-initiator.ts'
 import { LatestText } from './latest-text.ts'
 import { isTextBody } from './stored-bodies.ts'
 
@@ -40,18 +41,16 @@ interface HarText extends Omitted {
   encoding?: 'base64'
   comment?: string
 }
-interface HarInitiator extends Initiator {
-  columnNumber?: number
-  stack?: { description: string; callFrames: [] }
-}
-export interface HarRequest extends Entry {
+export interface HarRequest extends Omit<Entry, '_initiator'> {
   response: Response & {
     content: Response['content'] & Omitted
     _failureText?: string
     _error?: string
     _fetchedViaServiceWorker?: boolean
+    _transferSize?: number
   }
   _serverPort?: number
+  _initiator?: HarInitiator
 }
 
 const OMISSIONS: Record<BodyOmission | 'EXPIRED', string> = {
@@ -103,14 +102,17 @@ export class HarRequests {
   }
 
   #receivedText(request: Settled, body: string | null): string {
-    const { status, statusText, failure, servedBy } = request
+    const { status, failure, servedBy } = request
     const headers = request.responseHeaders ?? {}
+    const bytes = networkBytesOf(request)
     const redirect = redirectOf(request, headers)
     return (
-      `{"status":${status ?? UNKNOWN},"statusText":${statusText ? JSON.stringify(statusText) : '""'},` +
+      `{"status":${status ?? UNKNOWN},"statusText":${statusTextOf(request)},` +
       `"httpVersion":${httpVersionOf(request)},"cookies":${listOf(setCookies(headers))},` +
       `"content":${contentOf(request, headers, body)},"redirectURL":${redirect === '' ? '""' : JSON.stringify(redirect)},` +
-      `"headersSize":${UNKNOWN},"bodySize":${request.responseBytes ?? UNKNOWN},` +
+      `"headersSize":${UNKNOWN},"bodySize":${bytes},` +
+      // Otherwise DevTools adds the two above, unknown or not.
+      (bytes > 0 ? `"_transferSize":${bytes},` : '') +
       (failure === null ? '' : failureText(failure)) +
       (servedBy === 'SERVICE_WORKER' ? '"_fetchedViaServiceWorker":true,' : '') +
       `"headers":${this.#received.textOf(headers)}}`
@@ -126,15 +128,32 @@ export class HarRequests {
       const { ip, port } = peerOf(remoteAddress)
       const members: Partial<HarRequest> = {
         serverIPAddress: ip,
+        // Playwright's name, then the member that DevTools reads: without it, the port is 80.
         _serverPort: port,
+        connection: port?.toString(),
         _fromCache: cacheOf(request),
-        _initiator: initiatorOf(request),
+        _initiator: harInitiatorOf(initiator),
         _priority: priorityOf(request),
-        _resourceType: resourceType.toLowerCase() as HarRequest['_resourceType'],
+        _resourceType: resourceTypeOf(request) as HarRequest['_resourceType'],
       }
       return JSON.stringify(members).slice(1, -1)
     })
   }
+}
+
+/** With DevTools' name for preflights. */
+const resourceTypeOf = ({ resourceType, initiator }: Settled) =>
+  initiator?.type === 'PREFLIGHT' ? 'preflight' : resourceType.toLowerCase()
+
+/** Bytes of a body that the network delivered: none of a response of a cache or service worker. */
+function networkBytesOf({ responseBytes, servedBy }: Settled): number {
+  const isLocal = servedBy !== null && servedBy !== undefined && servedBy !== 'NETWORK'
+  return isLocal ? 0 : (responseBytes ?? UNKNOWN)
+}
+
+/** As JSON. Where there is no status, the failure: DevTools shows it beside the -1 that Playwright needs there. */
+function statusTextOf({ status, statusText, failure }: Settled): string {
+  return JSON.stringify((status === null ? failure : statusText) ?? '')
 }
 
 const listOf = (items: readonly object[]) => (items.length === 0 ? '[]' : JSON.stringify(items))
@@ -153,7 +172,8 @@ export function queryOf(url: string): QueryString[] {
 function contentOf(request: Settled, headers: Headers, text: string | null): string {
   const { responseBody: body, responseBytes } = request
   const size = body?.sizeBytes ?? responseBytes ?? UNKNOWN
-  const compressed = body && responseBytes !== null ? body.sizeBytes - responseBytes : 0
+  const bytes = networkBytesOf(request)
+  const compressed = body && bytes > 0 ? body.sizeBytes - bytes : 0
   const mimeType = firstOf(headers['content-type']) ?? body?.contentType ?? request.mimeType ?? 'x-unknown'
   const rest = JSON.stringify(textOf(body, request.responseBodyOmitted, text)).slice(1)
   return (
@@ -198,21 +218,6 @@ function cacheOf({ servedBy }: Settled): Entry['_fromCache'] {
   if (servedBy === 'MEMORY_CACHE') return 'memory'
   return servedBy === 'DISK_CACHE' || servedBy === 'PREFETCH' ? 'disk' : undefined
 }
-
-/** As in CDP: lines and columns are zero-based. */
-function initiatorOf({ initiator }: Settled): HarInitiator | undefined {
-  if (!initiator) return undefined
-  const { type, url, line, column, stack } = initiator
-  return {
-    type: INITIATORS[type] ?? type.toLowerCase(),
-    url: url ?? undefined,
-    lineNumber: line === null ? undefined : line - 1,
-    columnNumber: column === null ? undefined : column - 1,
-    stack: stack === null ? undefined : { description: stack, callFrames: [] },
-  }
-}
-
-const INITIATORS: Readonly<Record<string, string>> = { SIGNED_EXCHANGE: 'SignedExchange', FED_CM: 'FedCM' }
 
 const PRIORITIES: Readonly<Record<string, NonNullable<Entry['_priority']>>> = {
   VERY_LOW: 'VeryLow',

@@ -211,7 +211,7 @@ function socketEntry(socket: Socket): HarRequest {
     },
     response: {
       status: status ?? (error === null ? SWITCHING_PROTOCOLS : UNKNOWN),
-      statusText: '',
+      statusText: (status === null ? error : null) ?? '',
       httpVersion: 'HTTP/1.1',
       cookies: setCookies(responseHeaders),
       headers: headersOf(responseHeaders),

@@ -108,15 +108,16 @@ export class RecorderSet {
     this.#connections = connections
     this.#bodies = new BodyRecorder(wire, targets, gate.keepBody, capture)
     const pages = new PageRecorder(wire, targets, gate)
-    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections, this.#bodies)
-    this.clientLoads = new ClientLoadRecorder(gate, connections, () => network.numbers.next())
     const messages: MessageCapture = {
       isWanted: capture.webSocketMessages,
       budget: new MessageBudget(),
       redact: (text) => recorder.masked(text),
     }
-    const webSockets = new WebSocketRecorder(wire, targets, gate, connections, messages)
+    // Before requests, which hear of the same events: a stream's messages are recorded before its request.
     const eventSources = new EventSourceRecorder(wire, targets, gate, messages, (id) => network.pendingOf(id))
+    const network = new NetworkRecorder(wire, targets, gate, this.guard, connections, this.#bodies)
+    this.clientLoads = new ClientLoadRecorder(gate, connections, () => network.numbers.next())
+    const webSockets = new WebSocketRecorder(wire, targets, gate, connections, messages)
     const consoleLines = new ConsoleRecorder(wire, targets, gate, this.#drafts, connections, capture.consoleArguments)
     const issues = new IssueRecorder(wire, targets, gate, this.#drafts, network.numbers)
     new DialogRecorder(wire, targets, gate)
@@ -139,6 +140,7 @@ export class RecorderSet {
         pageClosed: (page) => pages.closed(page),
         pageCrashed: (page, reason) => {
           pages.crashed(page, reason)
+          eventSources.pageCrashed(page)
           network.pageCrashed(page)
           webSockets.pageCrashed(page)
         },

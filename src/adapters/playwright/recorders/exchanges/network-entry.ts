@@ -37,7 +37,7 @@ export function toNetworkEntry(
     requestBytes:
       contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : exchange.bodyBytes,
     responseBytes: responseBytesOf(exchange, outcome),
-    fromCache: exchange.servedFromCache || isFromElsewhere(response),
+    fromCache: exchange.servedFromCache || isFromElsewhere(exchange),
     servedBy: sourceOf(exchange, wire),
     mimeType: mimeTypeOf(response, wire),
     protocol: protocolOf(response, wire),
@@ -88,17 +88,22 @@ function protocolOf(response: CdpResponse | null, { received }: WireInfo): strin
 }
 
 /** Null: there was no response, or the browser itself created it (blob:, about:). */
-function sourceOf({ url, response, servedFromCache }: Exchange, { received }: WireInfo): ResponseSource | null {
+function sourceOf(exchange: Exchange, { received }: WireInfo): ResponseSource | null {
+  const { url, response, servedFromCache } = exchange
   if (servedFromCache) return 'MEMORY_CACHE'
   if (response?.fromServiceWorker === true) return 'SERVICE_WORKER'
-  if (response?.fromPrefetchCache === true) return 'PREFETCH'
+  if (isPrefetched(exchange)) return 'PREFETCH'
   if (response?.fromDiskCache === true) return 'DISK_CACHE'
   return (response && /^https?:/i.test(url)) || received ? 'NETWORK' : null
 }
 
+/** The browser says so of the prefetches of speculation rules, too, which go to the network themselves. */
+const isPrefetched = ({ response, browserType }: Exchange) =>
+  response?.fromPrefetchCache === true && browserType !== 'Prefetch'
+
 /** Whether the response came from a cache or a service worker. */
-const isFromElsewhere = (response: CdpResponse | null) =>
-  response?.fromDiskCache === true || response?.fromPrefetchCache === true || response?.fromServiceWorker === true
+const isFromElsewhere = (exchange: Exchange) =>
+  exchange.response?.fromDiskCache === true || isPrefetched(exchange) || exchange.response?.fromServiceWorker === true
 
 /**
  * Bytes of the body as transferred over the network. If none were (a cache, a service worker, a worker's script, for

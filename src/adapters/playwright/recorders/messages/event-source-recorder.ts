@@ -5,7 +5,7 @@ import type { CdpConnection } from '../../cdp/connection/cdp-connection.ts'
 import type { CdpEvents } from '../../cdp/protocol/cdp-events.ts'
 import { cutText } from '../../cdp/protocol/cut-text.ts'
 import { requestIdOf, type TooLarge } from '../../cdp/pipe/oversized-message.ts'
-import type { TargetRegistry, TrackedSession } from '../../cdp/targets/target-registry.ts'
+import type { TargetRegistry, TrackedPage, TrackedSession } from '../../cdp/targets/target-registry.ts'
 import { MessageBatch } from './message-batch.ts'
 import { storedSize, storedText, WallClock } from './socket-message.ts'
 import type { MessageCapture } from './web-socket-recorder.ts'
@@ -58,6 +58,10 @@ export class EventSourceRecorder {
     if (event.method !== 'Network.eventSourceMessageReceived' || requestId === null) return
     const stream = this.#streamOf(requestId, event.sessionId ?? undefined)
     if (stream) stream.omitted += 1
+  }
+
+  pageCrashed(page: TrackedPage): void {
+    this.#endAll((stream) => stream.session.page === page)
   }
 
   /** A worker, frame or page is gone, and its streams with it. */
