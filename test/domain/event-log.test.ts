@@ -109,6 +109,22 @@ describe('the writer', () => {
     await end()
   })
 
+  test('nothing follows the final status, even if it comes while that waits for the store', async () => {
+    const away = faultyStore(store, ['append'], ['before', 'before'])
+    const { log, record, lost, end } = await newLog({ writeStore: away })
+    log.append(line('first'))
+    const ending = end()
+    log.append(line('late'))
+    log.miss('CONSOLE_MESSAGE', 'FLOOD')
+    log.patch({ title: 'late' })
+    expect(await log.commit(line('awaited'))).toBeNull()
+    await ending
+    expect((await history(record.id)).map(({ kind }) => kind)).toEqual(['CONSOLE_MESSAGE', 'STATUS_CHANGE'])
+    expect(await store.findSession(record.id)).toMatchObject({ status: 'CLOSED', title: null })
+    expect(lost).not.toHaveBeenCalled()
+    expect(log.head).toEqual({ lastSequence: 2, ended: true })
+  })
+
   test('a log that was given up does not pretend to have ended', async () => {
     const never = Array.from({ length: 1000 }, (): Fault => 'before')
     const { log, end, lost } = await newLog({ writeStore: faultyStore(store, ['append'], never) })
