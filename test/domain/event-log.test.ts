@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
 import type { LogBatch } from '../../src/domain/log/log-follower.ts'
+import { LogReader } from '../../src/domain/log/log-reader.ts'
 import type { EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import { faultyStore, type Fault } from '../support/faulty-store.ts'
 import {
@@ -231,6 +232,24 @@ describe('guarantee 4: following', () => {
       expect(batches.flatMap((batch) => sequences(batch.entries))).toEqual(oneTo(11).slice(sequence))
       expect(batches.at(-1)?.live).toBe(true)
     }
+  })
+
+  test('a log that is being deleted is not there, for readers that are in the middle of it, too', async () => {
+    const { log, record, session, bus } = await newLog()
+    for (let count = 0; count < 2500; count += 1) log.append(line('old'))
+    // Before those of other tests.
+    const patch = { ...endPatch, endedAt: -1 }
+    await log.end(endDraft, patch)
+    const reader = new LogReader(store, bus, async () => null)
+    const ended = { ...session, ...patch, lastSequence: 2501 }
+    const followed = reader.follow(ended, { filter: ALL }, new AbortController().signal)
+    await followed.next()
+    // The oldest thousand entries.
+    await store.deleteEndedBefore(0)
+    await expect(readAll(followed)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await expect(reader.page(ended, { filter: ALL })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    while (await store.deleteEndedBefore(0)) continue
+    expect(await store.findSession(record.id)).toBeNull()
   })
 
   test('a store that fails while a follower replays fails that follower, not the log', async () => {
