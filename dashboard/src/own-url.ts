@@ -7,3 +7,11 @@ export function ownUrl(url: string, folder: string): string {
   const start = url.lastIndexOf(folder)
   return start === -1 ? url : new URL(url.slice(start + 1), document.baseURI).href
 }
+
+/** The same for a link to the trace viewer, which names the trace that it opens. */
+export function ownViewerUrl(viewerUrl: string): string {
+  const url = new URL(ownUrl(viewerUrl, '/trace/'))
+  const trace = url.searchParams.get('trace')
+  if (trace !== null) url.searchParams.set('trace', ownUrl(trace, '/artifacts/'))
+  return url.href
+}

@@ -157,6 +157,8 @@ export interface Store {
   /** Changes a live session's row; returns false if it does not exist or has ended. */
   patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
+  /** Those that exist, in any order; callers request some hundreds at most. */
+  findSessions(sessionIds: readonly string[]): Promise<SessionRecord[]>
   findSessionByIdempotencyKey(owner: string, idempotencyKey: string): Promise<SessionRecord | null>
   /**
    * The signal cancels a read that is still queued: it rejects with the signal's reason. The same applies to all
@@ -178,12 +180,13 @@ export interface Store {
   /** As in EntryStep: an ENTRIES_DROPPED replaces an entry that cannot be read. */
   findEntry(sessionId: string, sequence: number): Promise<LogEntry | null>
   findRequestEntry(sessionId: string, requestId: number): Promise<LogEntry | null>
+  /** Null: there is no such session, or the deletion of its log has begun. */
   readHead(sessionId: string): Promise<LogHead | null>
 
   /**
    * Deletes sessions that ended before the given time: one small step (some thousand rows at most), entries before
    * their session, along with its tasks. Returns false when nothing is left to delete. Never deletes a session that has
-   * not ended, nor one that still has artifacts, whose bytes must be deleted first.
+   * not ended, nor anything of one that still has artifacts, whose bytes must be deleted first.
    */
   deleteEndedBefore(time: number): Promise<boolean>
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { ArtifactRecord } from '../../src/ports/artifact.ts'
 import type { Store } from '../../src/ports/store.ts'
-import { sampleSession } from './store-samples.ts'
+import { consoleMessage, insertWith, sampleSession } from './store-samples.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 
@@ -178,5 +178,28 @@ export function describeArtifactRows(open: () => Store): void {
     while (await store.deleteEndedBefore(now - HOUR_MS));
     expect(await store.findSession(old.id)).toBeNull()
     expect(await store.findSession(young.id)).not.toBeNull()
+  })
+
+  test('hold back the log and the bodies of their session, and no other sessions, however many have some', async () => {
+    const now = Date.now()
+    const endedSession = async (endedAt: number) => {
+      const { session } = await insertWith(store, [consoleMessage('kept')])
+      await store.patchSession(session.id, { status: 'CLOSED', endReason: 'TERMINATED', endedAt })
+      return session
+    }
+    const held = []
+    for (let count = 0; count < 110; count += 1) {
+      const session = await endedSession(now - 3 * HOUR_MS)
+      await store.insertArtifact(sampleArtifact({ sessionId: session.id, sizeBytes: 1 }), 1000)
+      held.push(session)
+    }
+    const { owner, id } = held[0]!
+    const body = { owner, sha256: 'a'.repeat(64), key: randomUUID(), seal: null, sizeBytes: 1, createdAt: now }
+    await store.insertBody(id, body, 1000)
+    const free = await endedSession(now - 2 * HOUR_MS)
+    while (await store.deleteEndedBefore(now - HOUR_MS));
+    expect(await store.findSession(free.id)).toBeNull()
+    for (const one of held) expect(await store.findEntry(one.id, 1)).not.toBeNull()
+    expect(await store.deleteUnusedBodies(now + HOUR_MS)).not.toContain(body.key)
   })
 }

@@ -27,6 +27,12 @@ export function describeSessionLists(store: () => Store): void {
       for (const session of kept) await store().insertSession(session, [])
     })
 
+    test('some of them by their ids', async () => {
+      const found = await store().findSessions([kept[3]!.id, randomUUID(), kept[0]!.id])
+      expect(ids(found).toSorted()).toEqual([kept[3]!.id, kept[0]!.id].toSorted())
+      expect(await store().findSessions([])).toEqual([])
+    })
+
     test.each([1, 4, 5, 12, 13])('page by page of %i, in both directions', async (limit) => {
       for (const filter of [{}, { status: ['RUNNING', 'FAILED'] as const }]) {
         const wanted = newestFirst.filter(

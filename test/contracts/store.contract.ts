@@ -375,7 +375,10 @@ export function describeStore(open: () => Promise<{ store: Store; close: () => P
     const old = [await insertEnded(1000, 3500), await insertEnded(1001, 0), await insertEnded(1002, 3)]
     const recent = await insertEnded(5000, 3)
     const { session: live } = await insertWith(store, drafts.slice(0, 3))
-    let steps = 0
+    await store.deleteEndedBefore(5000)
+    // A part of its log is gone, though its row is not: nobody may take the rest for the whole.
+    expect(await store.readHead(old[0]!.id)).toBeNull()
+    let steps = 1
     while (await store.deleteEndedBefore(5000)) steps++
     expect(steps).toBeGreaterThan(2)
     for (const { id } of old) {

@@ -65,6 +65,7 @@ function actionsOf(log: SessionLog, browser: BrowserSession, queue = new ActionQ
     artifacts,
     refuseAddress: () => null,
     browser: () => browser,
+    redacted: <Draft>(draft: Draft) => draft,
     acted: () => undefined,
     occupy: (work: (stopped: AbortSignal) => Promise<void>) => void works.push(work(ending.signal)),
   }

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from '../../src/domain/kernel/cursor.ts'
 import type { LogBatch } from '../../src/domain/log/log-follower.ts'
+import { LogReader } from '../../src/domain/log/log-reader.ts'
 import type { EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import { faultyStore, type Fault } from '../support/faulty-store.ts'
 import {
@@ -107,6 +108,22 @@ describe('the writer', () => {
     isLogging = false
     await logging
     await end()
+  })
+
+  test('nothing follows the final status, even if it comes while that waits for the store', async () => {
+    const away = faultyStore(store, ['append'], ['before', 'before'])
+    const { log, record, lost, end } = await newLog({ writeStore: away })
+    log.append(line('first'))
+    const ending = end()
+    log.append(line('late'))
+    log.miss('CONSOLE_MESSAGE', 'FLOOD')
+    log.patch({ title: 'late' })
+    expect(await log.commit(line('awaited'))).toBeNull()
+    await ending
+    expect((await history(record.id)).map(({ kind }) => kind)).toEqual(['CONSOLE_MESSAGE', 'STATUS_CHANGE'])
+    expect(await store.findSession(record.id)).toMatchObject({ status: 'CLOSED', title: null })
+    expect(lost).not.toHaveBeenCalled()
+    expect(log.head).toEqual({ lastSequence: 2, ended: true })
   })
 
   test('a log that was given up does not pretend to have ended', async () => {
@@ -215,6 +232,24 @@ describe('guarantee 4: following', () => {
       expect(batches.flatMap((batch) => sequences(batch.entries))).toEqual(oneTo(11).slice(sequence))
       expect(batches.at(-1)?.live).toBe(true)
     }
+  })
+
+  test('a log that is being deleted is not there, for readers that are in the middle of it, too', async () => {
+    const { log, record, session, bus } = await newLog()
+    for (let count = 0; count < 2500; count += 1) log.append(line('old'))
+    // Before those of other tests.
+    const patch = { ...endPatch, endedAt: -1 }
+    await log.end(endDraft, patch)
+    const reader = new LogReader(store, bus, async () => null)
+    const ended = { ...session, ...patch, lastSequence: 2501 }
+    const followed = reader.follow(ended, { filter: ALL }, new AbortController().signal)
+    await followed.next()
+    // The oldest thousand entries.
+    await store.deleteEndedBefore(0)
+    await expect(readAll(followed)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await expect(reader.page(ended, { filter: ALL })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    while (await store.deleteEndedBefore(0)) continue
+    expect(await store.findSession(record.id)).toBeNull()
   })
 
   test('a store that fails while a follower replays fails that follower, not the log', async () => {

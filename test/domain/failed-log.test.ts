@@ -62,6 +62,42 @@ describe('an error of the store that is not its absence', () => {
     expect(log.head).toEqual({ lastSequence: 2, ended: true })
   })
 
+  test('what had been dropped before, and what comes until the end, is counted with what was waiting', async () => {
+    let isBroken = true
+    const { log, record, lost, end } = await newLog({
+      limits: { maxQueuedEntries: 10 },
+      writeStore: withFaultyAppend(() => isBroken),
+    })
+    for (let count = 1; count <= 30; count += 1) log.append(line(`line ${count}`))
+    // One that is never dropped puts a marker of those above the queue before itself.
+    log.append({ kind: 'CLIENT_ATTACHED', at: Date.now(), data: { clientId: 1, name: 'a client' } })
+    for (let count = 1; count <= 30; count += 1) log.append(line(`another ${count}`))
+    await log.flush()
+    expect(lost).toHaveBeenCalledOnce()
+    log.append(line('late'))
+    log.miss('NETWORK_REQUEST', 'FLOOD')
+    expect(await log.commit(line('awaited'))).toBeNull()
+    isBroken = false
+    await end()
+    const countsByKind = { CONSOLE_MESSAGE: 62, CLIENT_ATTACHED: 1, NETWORK_REQUEST: 1 }
+    expect(await history(record.id)).toMatchObject([
+      { sequence: 1, kind: 'ENTRIES_DROPPED', data: { reason: 'UNSTORABLE', count: 64, countsByKind } },
+      { sequence: 2, kind: 'STATUS_CHANGE' },
+    ])
+  })
+
+  test('at the end itself: the final status is tried once more, and not counted as missing', async () => {
+    // The batch, the line alone, and what is to take its place.
+    let attempts = 0
+    const { log, record, end } = await newLog({ writeStore: withFaultyAppend(() => (attempts += 1) < 4) })
+    log.append(line('unheard'))
+    await end()
+    expect(await history(record.id)).toMatchObject([
+      { kind: 'ENTRIES_DROPPED', data: { count: 1, countsByKind: { CONSOLE_MESSAGE: 1 } } },
+      { kind: 'STATUS_CHANGE' },
+    ])
+  })
+
   test('that lasts: the row says how the session ended, and nothing waits', async () => {
     const { log, record, end } = await newLog({ writeStore: withFaultyAppend(() => true) })
     log.append(line('unheard'))

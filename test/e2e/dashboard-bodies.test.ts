@@ -13,7 +13,7 @@ const ROWS = 25_000
 const TEXT = `${'lorem ipsum. '.repeat(15_500)}the needle is here${' dolor sit.'.repeat(2_000)}`
 const SENT = `it's a "quoted" text\nof two lines`
 
-const { site, start, terminate, openPage } = withDashboard(() =>
+const { tabwire, site, start, terminate, openPage } = withDashboard(() =>
   startExchangeSite(() => ({
     '/': `<title>shop</title><script>
       const post = (path, body) => fetch(path, { method: 'POST', body }).then((response) => response.text(), String)
@@ -99,6 +99,15 @@ test('a failed request tells why in its body: a tree that opens, a search in it,
   await response.getByRole('link', { name: 'Download' }).click()
   const saved = await readFile(await (await downloading).path(), 'utf8')
   expect(JSON.parse(saved)).toMatchObject({ error: { code: 'PAYMENT_FAILED' } })
+})
+
+test('a body is downloaded from the name of the server that the page was opened under', async () => {
+  const { pane } = await open('order', { origin: tabwire().url.replace('127.0.0.1', 'localhost') })
+  const downloading = page.waitForEvent('download')
+  await pane.getByRole('link', { name: 'Download' }).first().click()
+  const download = await downloading
+  expect(new URL(download.url()).hostname).toBe('localhost')
+  expect(await readFile(await download.path(), 'utf8')).not.toBe('')
 })
 
 test('a hostile document is shown as its text', async () => {

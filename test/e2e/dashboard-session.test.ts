@@ -8,13 +8,9 @@ import { withDashboard } from '../support/with-dashboard.ts'
 const { tabwire, site, start, get, terminate, openPage } = withDashboard(startTestSite)
 let page: Page
 
-async function open(id: string, panel?: string): Promise<void> {
-  page = (
-    await openPage({
-      query: sessionQuery(id, panel),
-      permissions: ['clipboard-read', 'clipboard-write'],
-    })
-  ).page
+async function open(id: string, panel?: string, origin = tabwire().url): Promise<void> {
+  const permissions = ['clipboard-read', 'clipboard-write']
+  page = (await openPage({ query: sessionQuery(id, panel), permissions, origin })).page
 }
 
 const act = (sessionId: string, actions: object[]) =>
@@ -187,7 +183,8 @@ test('a WebSocket shows its messages with direction, size and text', async () =>
 
 test('artifacts appear as they are kept, with previews; a trace opens in the viewer', async () => {
   const { id } = await start({ initialPrompt: `${site().url}/title`, record: ['TRACE'] }, 'LOADED')
-  await open(id, 'artifacts')
+  // Another name of the server than that of its links.
+  await open(id, 'artifacts', tabwire().url.replace('127.0.0.1', 'localhost'))
   await page.getByText('No artifacts yet').waitFor()
   await act(id, [{ screenshot: {} }])
   const preview = page.getByRole('img', { name: /^Preview of screenshot/ })

@@ -54,6 +54,24 @@ test('a password is in no URL, header and body of the log; what is beside it is'
   }
 })
 
+test('what the log masks in URLs of requests, it masks in those of actions and navigation errors, too', async () => {
+  const away = 'http://127.0.0.1:1/callback?access_token=t0ken-of-ann&state=1'
+  const { id } = await start({ initialPrompt: away }, 'LOADED')
+  const timeoutMs = 60_000
+  await run(id, [
+    { navigate: { url: `${site().url.replace('//', '//ann:pa55-of-ann@')}/?access_token=t0ken-of-ann`, timeoutMs } },
+  ])
+  const [refused] = await run(id, [{ navigate: { url: away, timeoutMs } }])
+  expect(refused).toMatchObject({ details: { url: away.replace('t0ken-of-ann', '[redacted]') }, success: false })
+  const error = `query ($id: ID!) { session(id: $id) { lastNavigationError { url code message } } }`
+  const { session } = await tabwire().query<{ session: { lastNavigationError: object } }>(error, { id })
+  expect(session.lastNavigationError).toMatchObject({ url: refused!.details['url'], message: refused!.error!.message })
+  await terminate(id)
+  const log = await wholeLog(tabwire(), id, `... on Action { details error { message } } ... on Navigation { url }`)
+  expect(log.length).toBeGreaterThan(3)
+  expect(JSON.stringify([session, refused, log])).not.toMatch(/t0ken|pa55/)
+})
+
 const TYPED = 'Pa55"w0rd!'
 /** As JSON, URLs and forms have it. */
 const LEAK = /55.{0,6}w0r/

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react'
 import { useQuery } from 'urql'
 import { bytes, dateTime } from '../format.ts'
 import { Artifacts } from '../operations.ts'
-import { ownUrl } from '../own-url.ts'
+import { ownUrl, ownViewerUrl } from '../own-url.ts'
 import { OperationCopy } from '../parts/operation-copy.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sentenceFor } from '../errors.ts'
@@ -109,7 +109,7 @@ function Tile({ artifact }: { artifact: Artifact }) {
             {messages.artifacts.open}
           </a>
         ) : (
-          <a href={viewerUrl} target="_blank" rel="noreferrer">
+          <a href={ownViewerUrl(viewerUrl)} target="_blank" rel="noreferrer">
             {messages.artifacts.openTrace}
           </a>
         )}

@@ -6,6 +6,7 @@ import { bytes, count } from '../format.ts'
 import { findInJson, jsonOf } from '../json-document.ts'
 import { BodyContent } from '../log-operations.ts'
 import { messages } from '../messages.ts'
+import { ownUrl } from '../own-url.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { JsonTree } from '../parts/json-tree.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -144,7 +145,7 @@ function Text({ text, direction, url }: { text: string; direction: Props['direct
 
 function Download({ url }: { url: string }) {
   return (
-    <a className="button quiet" href={url} download>
+    <a className="button quiet" href={ownUrl(url, '/bodies/')} download>
       {words.download}
     </a>
   )

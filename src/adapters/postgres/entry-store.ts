@@ -16,7 +16,10 @@ export type EntryStore = Pick<
 
 const FIND_ENTRY = `select ${ENTRY_COLUMNS} from log_entries where session_id = $1 and sequence = $2`
 const FIND_REQUEST = `select ${ENTRY_COLUMNS} from log_entries where session_id = $1 and request_id = $2`
-const READ_HEAD = 'select last_sequence, status from sessions where id = $1'
+/** Retention deletes the oldest entries first, and the session's row last. */
+const READ_HEAD = `
+select last_sequence, status from sessions
+where id = $1 and (last_sequence = 0 or exists (select from log_entries where session_id = $1 and sequence = 1))`
 
 /** Sequences and request ids are ints of the database; no log contains larger numbers. */
 const isInt = (number: number) => Number.isInteger(number) && number >= 0 && number <= 2_147_483_647

@@ -5,11 +5,16 @@ import type { Database } from './open-database.ts'
 /** Max rows deleted per step: blocks the embedded database's one backend for some ten milliseconds. */
 const STEP = 1000
 
+/** A session with artifacts keeps its log, too, until they are deleted, and does not delay others. */
+const HAS_NO_ARTIFACTS = 'not exists (select from artifacts where session_id = session.id)'
+
 /** Entries of the sessions that ended longest ago, one step of them. */
 const DELETE_ENTRIES = `
 delete from log_entries where ctid in (
   select entry.ctid
-  from (select id from sessions where ended_at < $1 order by ended_at limit 100) as session
+  from (
+    select id from sessions as session where ended_at < $1 and ${HAS_NO_ARTIFACTS} order by ended_at limit 100
+  ) as session
   cross join lateral (
     select ctid from log_entries where session_id = session.id order by sequence limit ${STEP}
   ) as entry
@@ -22,6 +27,7 @@ delete from body_references where ctid in (
   from (
     select id from sessions as session
     where ended_at < $1 and exists (select from body_references where session_id = session.id)
+      and not exists (select from log_entries where session_id = session.id)
     order by ended_at limit 100
   ) as session
   cross join lateral (
@@ -35,7 +41,7 @@ with gone as (
   select id from sessions as session
   where ended_at < $1 and status not in ('CREATING', 'RUNNING')
     and not exists (select from log_entries where session_id = session.id)
-    and not exists (select from artifacts where session_id = session.id)
+    and ${HAS_NO_ARTIFACTS}
     and not exists (select from body_references where session_id = session.id)
   order by ended_at limit 100
 ), without_tasks as (

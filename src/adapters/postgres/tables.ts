@@ -186,11 +186,11 @@ export const logEntries = pgTable(
     sequence: integer().notNull(),
     requestId: integer('request_id'),
     kind: smallint().notNull(),
-    /** The whole entry, or, where `content` has it, the members that conditions read (entry-rows.ts). */
+    /** The whole entry, or, where `content` has it, the members that conditions read (entry-arrays.ts). */
     data: jsonb().notNull(),
     /**
      * The whole entry as it was written. Requests are large and read whole: measured, writing one costs the database
-     * half as much as jsonb, and reading one a fifth. Null: `data` has it.
+     * half as much as jsonb, and reading one a quarter. Null: `data` has it.
      */
     content: json(),
     /** Size of the JSON text of the entry, so that reads are limited without reading it. Null: written by 0.1. */

@@ -99,7 +99,9 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
     const announce = (record: SessionRecord) => this.#changes.announce(this.#snapshotOf(record))
     this.#undecided = new UndecidedStarts(store, announce, logger)
     const isHere = (sessionId: string) => this.#live.has(sessionId)
-    this.#remote = new RemoteChanges({ store, bus, isHere, hasOthers: () => machine.hasOthers, announce, logger })
+    const { machineId } = machine.identity
+    const hasOthers = () => machine.hasOthers
+    this.#remote = new RemoteChanges({ store, bus, machineId, isHere, hasOthers, announce, logger })
     this.#services = {
       store,
       browsers,

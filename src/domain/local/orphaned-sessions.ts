@@ -6,7 +6,7 @@ import { StoreRetry } from '../log/store-retry.ts'
 import { LostSession, type LossReason } from '../machines/lost-session.ts'
 
 const REASON: LossReason = {
-  error: 'The server stopped without ending this session. Requests that were in flight then are not in the log.',
+  error: 'The server stopped without ending this session. Requests that were pending then are not in the log.',
   taskError: 'The server stopped while the task ran.',
 }
 

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { unowned } from '../../fault-owner.ts'
 import type { Bus } from '../../ports/bus.ts'
 import type { SessionRecord } from '../../ports/session-record.ts'
-import type { Store } from '../../ports/store.ts'
+import type { SessionFilter, Store } from '../../ports/store.ts'
 import { Throttle } from '../kernel/throttle.ts'
 import { isEnded, LIVE_STATUSES } from '../kernel/session-state.ts'
 
@@ -11,6 +11,10 @@ const POLL_MS = 2_000
 const WAKE_UP_MS = 250
 /** Of an owner, the newest. */
 const MOST_FOLLOWED = 500
+/** More than these do not begin and end between two looks. */
+const MOST_RECENT = 100
+/** Sessions per query. */
+const STEP = 500
 
 /** Reads what is followed: the sessions, and whether further ones may come. */
 interface Followed {
@@ -20,8 +24,9 @@ interface Followed {
 }
 
 export interface RemoteChangesOptions {
-  store: Pick<Store, 'findSession' | 'listSessions'>
+  store: Pick<Store, 'findSession' | 'findSessions' | 'listSessions'>
   bus: Pick<Bus, 'subscribe'>
+  machineId: string
   /** Whether the session is of this process, which announces its changes itself. */
   isHere(sessionId: string): boolean
   /** Whether other machines may have sessions. */
@@ -56,18 +61,33 @@ export class RemoteChanges {
 
   /** The live sessions of an owner, and their ends. Dispose of it. */
   owner(owner: string): RemoteWatch {
-    const { store, hasOthers } = this.#options
-    const query = { owner, filter: { status: LIVE_STATUSES }, direction: 'forward', limit: MOST_FOLLOWED } as const
+    const { store, hasOthers, machineId } = this.#options
+    const newest = async (status: SessionFilter['status'], limit: number) =>
+      (await store.listSessions({ owner, filter: { status }, direction: 'forward', limit })).records
+    /** The newest sessions that had ended at the last look; null: there was none. */
+    let recent: ReadonlySet<string> | null = null
     return this.#watch(`owner ${owner}`, {
       read: async (known) => {
+        const before = new Set(known)
         const isAlone = !hasOthers()
-        const live = isAlone ? [] : (await store.listSessions(query)).records
+        const live = isAlone ? [] : await newest(LIVE_STATUSES, MOST_FOLLOWED)
         const ids = new Set(live.map(({ id }) => id))
-        const gone = [...known].filter((id) => !ids.has(id))
-        const ended = await Promise.all(gone.map((id) => store.findSession(id)))
-        return [...live, ...ended.filter((record) => record !== null)]
+        const ended = await this.#find([...before].filter((id) => !ids.has(id)))
+        const lately = isAlone ? null : (await newest(null, MOST_RECENT)).filter(({ status }) => isEnded(status))
+        const missed = lately?.filter(({ id }) => recent?.has(id) === false && !before.has(id)) ?? []
+        recent = lately && new Set(lately.map(({ id }) => id))
+        // Those of this machine announce themselves: one that ends meanwhile would be announced as live again.
+        return [...live, ...ended, ...missed].filter((record) => record.machineId !== machineId)
       },
     })
+  }
+
+  async #find(sessionIds: readonly string[]): Promise<SessionRecord[]> {
+    const found: SessionRecord[] = []
+    for (let at = 0; at < sessionIds.length; at += STEP) {
+      found.push(...(await this.#options.store.findSessions(sessionIds.slice(at, at + STEP))))
+    }
+    return found
   }
 
   #watch(key: string, followed: Followed): RemoteWatch {

@@ -1,12 +1,13 @@
 import { isTime } from '../../contract/entries/members.ts'
 import { owned } from '../../fault-owner.ts'
-import type { DropReason, EntryDraft, SessionEventKind } from '../../ports/log-entry.ts'
+import type { DropReason, EntryData, EntryDraft, SessionEventKind } from '../../ports/log-entry.ts'
 import { isNeverDropped } from './drop-policy.ts'
 
 /** Counts entries that could not be recorded, until one ENTRIES_DROPPED entry reports them all (guarantee 7). */
 export class DroppedEntries {
   readonly reason: DropReason
   #count = 0
+  #isUnknown = false
   #countsByKind: Partial<Record<SessionEventKind, number>> = {}
   #from = Number.POSITIVE_INFINITY
   #to = Number.NEGATIVE_INFINITY
@@ -17,6 +18,10 @@ export class DroppedEntries {
 
   get count(): number {
     return this.#count
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0 && !this.#isUnknown
   }
 
   /** Keeps the waiting entries that must not be dropped; counts the rest. */
@@ -37,9 +42,21 @@ export class DroppedEntries {
     this.#to = Math.max(this.#to, time)
   }
 
+  /** What an earlier report counted. */
+  include({ count, countsByKind, from, to }: EntryData['ENTRIES_DROPPED']): void {
+    this.#isUnknown ||= count === null
+    this.#count += count ?? 0
+    for (const [kind, number] of Object.entries(countsByKind) as [SessionEventKind, number][]) {
+      this.#countsByKind[kind] = (this.#countsByKind[kind] ?? 0) + number
+    }
+    this.#from = Math.min(this.#from, from)
+    this.#to = Math.max(this.#to, to)
+  }
+
   toDraft(at: number): EntryDraft<'ENTRIES_DROPPED'> {
     const { reason } = this
-    const data = { reason, count: this.#count, countsByKind: this.#countsByKind, from: this.#from, to: this.#to }
+    const count = this.#isUnknown ? null : this.#count
+    const data = { reason, count, countsByKind: this.#countsByKind, from: this.#from, to: this.#to }
     return { kind: 'ENTRIES_DROPPED', at, data }
   }
 }

@@ -2,14 +2,24 @@ import type { Logger } from 'pino'
 import type { EntryDraft, LogEntry } from '../../ports/log-entry.ts'
 import type { SessionPatch } from '../../ports/session-record.ts'
 import type { Store } from '../../ports/store.ts'
-import type { DroppedEntries } from './dropped-entries.ts'
+import { DroppedEntries } from './dropped-entries.ts'
 
 /** Where a log stopped that failed because of a fault in Tabwire. */
 export interface FailedLog {
   sessionId: string
   lastSequence: number
-  /** Entries that were waiting for the store at that time. */
+  /** Entries that were waiting for the store at that time, and those that came later. */
   unrecorded: DroppedEntries
+}
+
+/** Counts entries that a failed log did not commit, apart from the final one, which is tried again. */
+export function unrecordedOf(waiting: readonly EntryDraft[], final: EntryDraft | null): DroppedEntries {
+  const unrecorded = new DroppedEntries('UNSTORABLE')
+  for (const draft of waiting) {
+    if (draft.kind === 'ENTRIES_DROPPED') unrecorded.include(draft.data)
+    else if (draft.data !== final?.data) unrecorded.add(draft)
+  }
+  return unrecorded
 }
 
 /**
@@ -23,7 +33,7 @@ export async function endFailedLog(
   patch: SessionPatch,
   logger: Logger,
 ): Promise<LogEntry[]> {
-  const drafts = unrecorded.count > 0 ? [unrecorded.toDraft(final.at), final] : [final]
+  const drafts = unrecorded.isEmpty ? [final] : [unrecorded.toDraft(final.at), final]
   const entries = drafts.map((draft, index): LogEntry => ({ ...draft, sequence: lastSequence + 1 + index }))
   try {
     const outcome = await store.append(sessionId, lastSequence, entries, patch)

@@ -5,11 +5,11 @@ import type { LogHead, Store } from '../../ports/store.ts'
 import { CursorInvalid, decodeEntryCursor, encodeEntryCursor } from '../kernel/cursor.ts'
 import { DatabaseUnavailable } from '../kernel/database-unavailable.ts'
 import { UNLIMITED_ROOM, type DeliveryRoom } from './delivery.ts'
-import { TabwireError } from '../kernel/errors.ts'
+import { NotFound, TabwireError } from '../kernel/errors.ts'
 import { checkedFilter, matchesFilter } from './entry-filter.ts'
 import { LogFollower, type FollowerTiming, type LogSource } from './log-follower.ts'
 import { OperationReads, RESPONSE_LIMITS } from './operation-reads.ts'
-import { answerOr } from '../kernel/session-state.ts'
+import { answerOr, isEnded } from '../kernel/session-state.ts'
 import { pageRequest, type PageArguments, type PageRequest } from '../kernel/pagination.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { Deadline } from '../../async/deadline.ts'
@@ -176,6 +176,8 @@ export class LogReader {
       bounds = forward ? { after: scannedTo, before } : { after, before: scannedTo }
       done = step.done
     }
+    // Retention may have begun to delete the log: the rest of it is not the log.
+    if (isEnded(session.status) && !(await this.#store.readHead(session.id))) throw new NotFound('session')
 
     const isFull = entries.length > limit
     if (isFull) {

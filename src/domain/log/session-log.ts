@@ -11,7 +11,7 @@ import { CommitProgress } from './commit-progress.ts'
 import { DropMarkers } from './drop-markers.ts'
 import { DroppedEntries } from './dropped-entries.ts'
 import { approximateSize } from './entry-size.ts'
-import { endFailedLog } from './failed-log.ts'
+import { endFailedLog, unrecordedOf } from './failed-log.ts'
 import { countsOf, countsWith, type LogCounts } from './log-counts.ts'
 import type { LogLimits } from './log-limits.ts'
 import { LogTail } from './log-tail.ts'
@@ -47,6 +47,9 @@ export class SessionLog {
   #lost = false
   #isCut = false
   #batch: readonly LogEntry[] = []
+  /** Once it is queued, nothing may follow it (guarantee 10). */
+  #final: EntryDraft | null = null
+  /** What the final entry of a failed log is preceded by. */
   #unrecorded: DroppedEntries | null = null
   #isCommitting = false
   /** Its faults are the session's, regardless of the caller that appends. */
@@ -106,7 +109,7 @@ export class SessionLog {
 
   /** With a patch, the row changes in the transaction that commits the entry. */
   append(draft: EntryDraft, patch: SessionPatch | null = null): void {
-    if (this.#ended || this.#lost) return
+    if (this.#isOver) return this.#unrecorded?.add(draft)
     const data = deeplyWellFormed(draft.data)
     const repaired = data === draft.data ? draft : ({ ...draft, data } as EntryDraft)
     const queued = { draft: repaired, size: approximateSize(data), patch: patch && deeplyWellFormed(patch) }
@@ -131,8 +134,8 @@ export class SessionLog {
 
   /** Records that an entry of this kind is missing at this point. */
   miss(kind: SessionEventKind, reason: MissReason): void {
-    if (this.#ended || this.#lost) return
     const dropped = { kind, at: Date.now() }
+    if (this.#isOver) return this.#unrecorded?.add(dropped)
     if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
     // Its marker takes the entry's place.
     this.#accepted += 1
@@ -144,16 +147,15 @@ export class SessionLog {
    * has ended, or the store rejects the entry.
    */
   commit(draft: EntryDraft, patch: SessionPatch | null = null): Promise<LogEntry | null> {
-    if (this.#ended || this.#lost) return Promise.resolve(null)
     const data = deeplyWellFormed(draft.data)
-    const committed = this.#awaited.expect(data)
+    const committed = this.#isOver ? Promise.resolve(null) : this.#awaited.expect(data)
     this.append({ ...draft, data } as EntryDraft, patch)
     return committed
   }
 
   /** Changes the session's row together with the next batch, or on its own if none is waiting. */
   patch(patch: SessionPatch): void {
-    if (this.#ended || this.#lost) return
+    if (this.#isOver) return
     this.#patch = { ...this.#patch, ...deeplyWellFormed(patch) }
     this.#progress.patchRequested()
     this.#startCommitting()
@@ -168,12 +170,14 @@ export class SessionLog {
 
   /** Commits the final status entry with the row's final state; nothing can be appended afterwards (guarantee 10). */
   async end(draft: EntryDraft<'STATUS_CHANGE'>, patch: SessionPatch): Promise<void> {
-    this.append(draft, patch)
+    const final = { ...draft, data: deeplyWellFormed(draft.data) }
+    if (!this.#isOver) this.append(final, patch)
+    this.#final = final
     await this.flush()
     this.#drops.stop()
     if (this.#unrecorded) {
       const log = { sessionId: this.sessionId, lastSequence: this.#lastSequence, unrecorded: this.#unrecorded }
-      const entries = await endFailedLog(this.#store, log, draft, patch, this.#logger)
+      const entries = await endFailedLog(this.#store, log, final, patch, this.#logger)
       if (entries.length > 0) this.#noteCommitted(entries, patch)
     }
     // A lost log has no final entry: its followers must not take it for complete.
@@ -197,6 +201,10 @@ export class SessionLog {
   /** Stops trying to commit: the server is shutting down and the store is unavailable. */
   abandon(): void {
     this.#retry.giveUp()
+  }
+
+  get #isOver(): boolean {
+    return this.#lost || this.#final !== null || this.#unrecorded !== null
   }
 
   #enqueue(queued: Queued): void {
@@ -245,9 +253,11 @@ export class SessionLog {
         this.#startCommitting()
       },
       (error: unknown) => {
-        this.#isCommitting = false
         this.#logger.fatal({ err: error }, 'the log of a session failed')
-        this.#unrecorded = this.#countUnrecorded()
+        this.#settleDropped()
+        const batch = this.#batch.filter(({ sequence }) => sequence > this.#lastSequence)
+        this.#unrecorded = unrecordedOf([...batch, ...this.#queue.map(({ draft }) => draft)], this.#final)
+        this.#isCommitting = false
         this.#events.failed(error)
         this.#loseLog()
       },
@@ -373,14 +383,6 @@ export class SessionLog {
     if (patch?.endedAt) this.#ended = true
     this.#events.committed(entries, patch)
     for (const entry of entries) this.#awaited.settle(entry, entry)
-  }
-
-  /** Counts the uncommitted entries of the last batch and of the queue. */
-  #countUnrecorded(): DroppedEntries {
-    const unrecorded = new DroppedEntries('UNSTORABLE')
-    for (const entry of this.#batch) if (entry.sequence > this.#lastSequence) unrecorded.add(entry)
-    for (const { draft } of this.#queue) unrecorded.add(draft)
-    return unrecorded
   }
 
   #loseLog(): void {

@@ -5,9 +5,9 @@ import type { Redaction } from './redaction.ts'
 /**
  * An entry with masked secrets. The same object if nothing is masked: this costs a flood of messages next to nothing.
  */
-export function redactedEntry(draft: EntryDraft, redaction: Redaction): EntryDraft {
+export function redactedEntry<Draft extends EntryDraft>(draft: Draft, redaction: Redaction): Draft {
   const data = maskedData(draft, redaction)
-  return data === draft.data ? draft : ({ ...draft, data } as EntryDraft)
+  return data === draft.data ? draft : { ...draft, data }
 }
 
 function maskedData(draft: EntryDraft, redaction: Redaction): EntryDraft['data'] {
@@ -26,8 +26,13 @@ function maskedData(draft: EntryDraft, redaction: Redaction): EntryDraft['data']
       })
     }
     case 'ACTION': {
-      const { details } = draft.data
-      return changed(draft.data, { details: withMaskedUrl(details, redaction) })
+      const { details, error } = draft.data
+      const { finalUrl } = details
+      const left = typeof finalUrl === 'string' ? { finalUrl: redaction.url(finalUrl) } : {}
+      return changed(draft.data, {
+        details: changed(withMaskedUrl(details, redaction), left),
+        error: error && changed(error, { message: redaction.message(error.message) }),
+      })
     }
     case 'WEB_SOCKET_OPENED': {
       const { requestHeaders, responseHeaders } = draft.data

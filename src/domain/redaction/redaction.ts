@@ -23,6 +23,7 @@ export class RedactionTooSlow extends Error {
 
 /** User and password of a URL, anywhere in a text. */
 const CREDENTIALS_IN_TEXT = /(:\/\/)[^\s/?#"'<>\\@:]{0,256}:[^\s/?#"'<>\\@]{0,1024}@/g
+const URL_IN_TEXT = /\bhttps?:\/\/[^\s"'<>]+/gi
 const CREDENTIALS_OF_URL = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#\\]*@/i
 const URL_HEADERS: ReadonlySet<string> = new Set(['referer', 'location', 'content-location'])
 const SCHEME = /^[A-Za-z][A-Za-z0-9-]*(?= )/
@@ -60,6 +61,11 @@ export class Redaction {
     const masked = text.includes('://') ? text.replace(CREDENTIALS_IN_TEXT, `$1${MASK}@`) : text
     const secretless = this.#secrets.mask(masked)
     return this.#patterns ? this.#patterns.mask(secretless) : secretless
+  }
+
+  /** A text that repeats URLs, such as the message of an error. */
+  message(text: string): string {
+    return this.text(text.includes('://') ? text.replace(URL_IN_TEXT, (url) => this.url(url)) : text)
   }
 
   url(url: string): string {

@@ -1,6 +1,6 @@
 import type { ActionError } from '../../ports/action.ts'
 import type { OpenOutcome } from '../../ports/browser.ts'
-import type { EntryData } from '../../ports/log-entry.ts'
+import type { EntryData, EntryDraft } from '../../ports/log-entry.ts'
 import { Deadline } from '../../async/deadline.ts'
 import type { SessionLog } from '../log/session-log.ts'
 import type { BrowserLease } from './browser-lease.ts'
@@ -10,6 +10,11 @@ import type { ShownPage } from './shown-page.ts'
 /** How long to wait for the log before the page's callers are answered. */
 const COMMIT_MS = 5_000
 
+interface FirstPageHost {
+  log: Pick<SessionLog, 'commit'>
+  sink: { redacted(draft: EntryDraft<'ACTION'>): EntryDraft<'ACTION'> }
+}
+
 /**
  * Opens the page of `initialPrompt`, and waits until it has loaded or failed. A failure is recorded as a failed
  * action and as the last navigation error. If the page leads to a forbidden address, even after the wait is over,
@@ -18,7 +23,7 @@ const COMMIT_MS = 5_000
 export async function openFirstPage(
   browser: BrowserLease,
   url: string,
-  log: Pick<SessionLog, 'commit'>,
+  { log, sink }: FirstPageHost,
   shown: ShownPage,
   work: Pick<InFlightWork, 'beginIdle'>,
   signal: AbortSignal,
@@ -30,7 +35,7 @@ export async function openFirstPage(
   const tell = async (error: ActionError | null): Promise<void> => {
     if (error === null || signal.aborted) return
     const at = Date.now()
-    const data: EntryData['ACTION'] = {
+    const given: EntryData['ACTION'] = {
       type: 'NAVIGATE',
       origin: 'API',
       pageId,
@@ -44,9 +49,10 @@ export async function openFirstPage(
       taskId: null,
       cost: null,
     }
-    shown.acted(data, at)
-    const patch = error.code === 'BLOCKED' ? { error: error.message } : null
-    await Deadline.isMet(Promise.allSettled([log.commit({ kind: 'ACTION', at, data }, patch)]), COMMIT_MS)
+    const draft = sink.redacted({ kind: 'ACTION', at, data: given })
+    shown.acted(draft.data, at)
+    const patch = error.code === 'BLOCKED' ? { error: draft.data.error!.message } : null
+    await Deadline.isMet(Promise.allSettled([log.commit(draft, patch)]), COMMIT_MS)
   }
   const outcome = await browser.open(url, hasArrived, signal)
   if (!('late' in outcome)) return await tell(failureOf(url, outcome))

@@ -14,7 +14,7 @@ import {
 import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import type { ArtifactRecord } from '../../ports/artifact.ts'
 import type { BrowserSession } from '../../ports/browser.ts'
-import type { EntryData, LogEntry } from '../../ports/log-entry.ts'
+import type { EntryData, EntryDraft, LogEntry } from '../../ports/log-entry.ts'
 import type { Json } from '../../ports/json.ts'
 import type { Cost } from '../../ports/task.ts'
 import { ActionQueue } from './action-queue.ts'
@@ -51,6 +51,8 @@ export interface ActionRequest {
 export interface ActionHost {
   readonly owner: string
   readonly log: SessionLog
+  /** The entry with secrets masked. */
+  redacted(draft: EntryDraft<'ACTION'>): EntryDraft<'ACTION'>
   /** Called before the entry of each action is appended. */
   acted(action: EntryData['ACTION'], at: number): void
   readonly files: ArtifactRecorder
@@ -191,7 +193,7 @@ export class SessionActions {
       if (error && error.code !== 'CANCELLED') failedAt ??= index
       if (!error && step.name === 'openPage') pageId = outcome.pageId
       else if (!error && step.name === 'closePage') pageId = oldest()
-      const data: EntryData['ACTION'] = {
+      const given: EntryData['ACTION'] = {
         type: ACTION_KINDS[step.name].type,
         origin: request.origin,
         pageId: outcome.pageId,
@@ -205,9 +207,10 @@ export class SessionActions {
         taskId: request.taskId,
         cost: index === 0 ? request.cost : null,
       }
-      const at = Date.now()
+      const draft = this.#ground.redacted({ kind: 'ACTION', at: Date.now(), data: given })
+      const { at, data } = draft
       this.#ground.acted(data, at)
-      entries.push(this.#ground.log.commit({ kind: 'ACTION', at, data }, { lastActivityAt: at }))
+      entries.push(this.#ground.log.commit(draft, { lastActivityAt: at }))
     }
     return committed(entries)
   }

@@ -36,10 +36,15 @@ export class SessionEventSink implements EventSink {
     this.#isSealed = true
   }
 
+  /** With secrets masked, for entries that are appended otherwise. */
+  redacted<Draft extends EntryDraft>(draft: Draft): Draft {
+    return redactedEntry(draft, this.#parts.bodies.redaction)
+  }
+
   record(given: EntryDraft): void {
     if (this.#isSealed) return
-    const { bodies, pending, shown, log } = this.#parts
-    const draft = redactedEntry(given, bodies.redaction)
+    const { pending, shown, log } = this.#parts
+    const draft = this.redacted(given)
     if (draft.kind === 'NETWORK_REQUEST' && !pending.settled(draft.data.requestId)) return
     if (draft.kind === 'ACTION') shown.acted(draft.data, draft.at)
     log.append(draft)

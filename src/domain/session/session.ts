@@ -129,6 +129,7 @@ export class Session {
       artifacts: services.artifacts,
       refuseAddress,
       browser: () => this.#requireBrowser(),
+      redacted: (draft) => this.sink.redacted(draft),
       acted: (action, at) => this.#shown.acted(action, at),
       // The entries of actions carry their own time of activity.
       occupy: (work) => this.#occupy(work, () => this.#watchLimits()),
@@ -192,7 +193,7 @@ export class Session {
       this.#endsWith(browser.browser.crashed, 'BROWSER_CRASHED')
       this.#endsWith(browser.browser.misbehaved, 'BROWSER_MISBEHAVED')
       await this.#becomeRunning()
-      if (firstUrl && !this.#ending) await openFirstPage(browser, firstUrl, this.log, this.#shown, this.#work, signal)
+      if (firstUrl && !this.#ending) await openFirstPage(browser, firstUrl, this, this.#shown, this.#work, signal)
       if (screenshot && !this.#ending) await takeFirstScreenshot(this.actions, this.#logger)
     } catch (error) {
       if (this.#ending) return

@@ -176,7 +176,7 @@ builder.objectField(Session, 'actions', (t) =>
     type: ActionConnection,
     authScopes: NEEDS.read,
     description:
-      'The actions in its log, in order, also after the session ended. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
+      'The actions in its log, in order, also after the session ended. Errors: NOT_FOUND (its deletion has begun), BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
     args: {
       ...logPageArguments,

@@ -69,7 +69,7 @@ export const builder = new SchemaBuilder<{
     edgesFieldOptions: { nullable: false, description: 'The same with the cursor of each.', extensions: COST.onPage },
     nodeFieldOptions: { nullable: false },
     nodesOnConnection: { description: 'Nodes of the page, in order.', extensions: COST.onPage },
-    pageInfoFieldOptions: { description: 'URL of the page.' },
+    pageInfoFieldOptions: { description: 'Position of the page in the list.' },
     pageInfoTypeOptions: { authScopes: NEEDS.read, description: 'Position of a page of a connection.' },
     hasNextPageFieldOptions: {
       description:

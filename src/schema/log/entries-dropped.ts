@@ -11,7 +11,8 @@ const DropReasonEnum = builder.enumType('DropReason', {
       FLOOD: 'The rate or the total exceeded what the server records.',
       LOG_LIMIT: 'The log of the session is full (TABWIRE_MAX_LOG_ENTRIES).',
       STORE_UNAVAILABLE: 'The database was away for longer than the queue holds.',
-      UNSTORABLE: 'The database rejected data of the page.',
+      UNSTORABLE:
+        'The database rejected data of the page; or the log failed, and the session ends with INTERNAL_ERROR.',
       MESSAGE_TOO_LARGE: 'A message of the browser was too large to be processed.',
       TERMINATED:
         'The session ended while a page or worker did not respond or was still active, or its browser or server was killed: entries that the browser had not handed over may be missing.',

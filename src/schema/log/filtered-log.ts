@@ -47,7 +47,7 @@ export function filteredLog<Member extends Exclude<keyof EntryFilter, 'kinds'>>(
     t.field({
       type: Connection,
       authScopes: NEEDS.read,
-      description: `${log.description} Errors: BAD_USER_INPUT, CURSOR_INVALID.`,
+      description: `${log.description} Errors: NOT_FOUND (its deletion has begun), BAD_USER_INPUT, CURSOR_INVALID.`,
       extensions: COST.page,
       args: { ...logPageArguments, filter: t.arg({ type: Filter, description: filterDescription }) },
       resolve: async (session, { filter, ...page }, { logs }) =>

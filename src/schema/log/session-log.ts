@@ -20,7 +20,7 @@ builder.objectField(Session, 'events', (t) =>
     type: SessionEventConnection,
     authScopes: NEEDS.read,
     description:
-      'The whole log in order, available after the session has ended, too. Errors: BAD_USER_INPUT, CURSOR_INVALID.',
+      'The whole log in order, available after the session has ended, too. Errors: NOT_FOUND (its deletion has begun), BAD_USER_INPUT, CURSOR_INVALID.',
     extensions: COST.page,
     args: {
       ...logPageArguments,

@@ -174,7 +174,7 @@ const LogBatchInterface = builder.interfaceRef<BatchNode>('LogBatch').implement(
   description: 'Batch of a log subscription: its entries, and the data needed to resume it.',
   fields: (t) => ({
     cursor: t.string({
-      description: 'Where to resume, as `after`: everything up to here has been delivered or was passed by the filter.',
+      description: 'Where to resume, as `after`: everything up to here has been delivered or filtered out.',
       resolve: ({ batch }) => batch.cursor,
     }),
     live: t.boolean({

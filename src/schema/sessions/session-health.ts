@@ -6,10 +6,10 @@ import { NEEDS } from '../base/needs.ts'
 import { Session } from './session.ts'
 
 const HealthStatusEnum = builder.enumType('HealthStatus', {
-  description: 'Status of a session.',
+  description: 'Whether a session responds.',
   values: describedValues<SessionHealth['status']>({
-    HEALTHY: 'Its browser answers, or is still being started.',
-    UNRESPONSIVE: 'Its browser did not answer in time.',
+    HEALTHY: 'Its browser responds, or is still being started.',
+    UNRESPONSIVE: 'Its browser did not respond in time.',
     ENDED: 'The session has ended.',
   }),
 })

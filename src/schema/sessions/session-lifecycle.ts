@@ -80,7 +80,8 @@ builder.mutationFields((t) => ({
   terminateSession: t.field({
     type: Session,
     authScopes: NEEDS.write,
-    description: 'Ends a session. Idempotent. Its log is kept. Errors: NOT_FOUND.',
+    description:
+      'Ends a session. Idempotent. Its log is kept. Errors: NOT_FOUND, SESSION_NOT_RUNNING (it runs on another machine).',
     extensions: COST.change,
     args: { id: t.arg.id({ required: true, description: 'The id of the session.' }) },
     resolve: (_, { id }, context) =>
@@ -89,7 +90,7 @@ builder.mutationFields((t) => ({
   terminateSessions: t.int({
     authScopes: NEEDS.write,
     description:
-      'Ends all matching live sessions of the caller, and returns their number. At least one member of the filter must be set. Errors: BAD_USER_INPUT.',
+      'Ends all matching live sessions of the caller on this machine, and returns their number. At least one member of the filter must be set. Errors: BAD_USER_INPUT.',
     extensions: COST.change,
     args: { filter: t.arg({ type: SessionFilterType, required: true, description: 'Sessions to end.' }) },
     resolve: (_, { filter }, context) =>

@@ -178,7 +178,7 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       authScopes: NEEDS.read,
       nullable: true,
       description:
-        'The server process that runs it, or ran it. Null only while queued on an installation of several machines.',
+        'Id of the machine that runs it, or ran it, as in machines; the same after a restart of its server. Currently never null.',
     }),
     currentUrl: t.exposeString('currentUrl', {
       authScopes: NEEDS.read,

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { redactedEntry } from '../../src/domain/redaction/redacted-entry.ts'
+import { Redaction } from '../../src/domain/redaction/redaction.ts'
+import type { EntryDraft } from '../../src/ports/log-entry.ts'
+import { NO_REDACTION } from '../../src/ports/redaction.ts'
+
+function failedAction(url: string): EntryDraft<'ACTION'> {
+  const details = { url, finalUrl: url, expression: 'token=abc' }
+  const error = { code: 'NAVIGATION_FAILED', message: `${url} could not be loaded: net::ERR_FAILED at ${url}` } as const
+  const of = { type: 'NAVIGATE', origin: 'API', pageId: 'p1', startedAt: 1, success: false, durationMs: 1 } as const
+  return {
+    kind: 'ACTION',
+    at: 1,
+    data: { ...of, error, details, result: null, artifactId: null, taskId: null, cost: null },
+  }
+}
+
+test('URLs of an action and of its error are masked as those of requests; the rest of its input is not', () => {
+  const given = failedAction('http://u:p@a.test/?token=abc&q=1')
+  const byRules = new Redaction({ ...NO_REDACTION, urlParameters: ['token'] })
+  expect(redactedEntry(given, byRules)).toEqual(failedAction('http://[redacted]@a.test/?token=[redacted]&q=1'))
+  expect(redactedEntry(given, new Redaction(NO_REDACTION))).toEqual(
+    failedAction('http://[redacted]@a.test/?token=abc&q=1'),
+  )
+  const harmless = failedAction('http://a.test/')
+  expect(redactedEntry(harmless, byRules)).toBe(harmless)
+})
