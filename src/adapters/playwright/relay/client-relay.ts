@@ -18,6 +18,10 @@ import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
 const MOST_UNSENT_BYTES = 64 * 1024 * 1024
+/** Sessions of one client: each takes memory here, and is sent events of its own. */
+const MOST_SESSIONS = 10_000
+/** Far more than the domain has. */
+const MOST_EMULATED = 500
 const DETACH_MS = 1_000
 const TOO_LONG = 'the command is longer than what the browser reads'
 
@@ -127,7 +131,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     }
     // It may have been waited for.
     if (this.#detaching || (sessionId !== null && !this.#children.has(sessionId))) return outcome?.disconnected()
-    if (method.startsWith('Emulation.')) this.#emulated.add(method)
+    if (method.startsWith('Emulation.') && this.#emulated.size < MOST_EMULATED) this.#emulated.add(method)
     if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
     if (isPageInput(method)) this.#ground.acted(actedOn)
     if (method.startsWith('Input.')) void this.#ground.typing.inputComes(actedOn, method, command.params)
@@ -268,13 +272,14 @@ export class ClientRelay implements CdpAttachment, Tenant {
       if (params.waitingForDebugger) this.#held.hold(params.sessionId, barrier.timeLeft(params.sessionId))
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
-      this.#forgetChild(params.sessionId)
+      this.#forgetChildren(params.sessionId)
     }
   }
 
   #adopt(sessionId: string, child: ChildSession): void {
     this.#children.set(sessionId, child)
     this.#ground.wire.host(sessionId, this)
+    if (this.#children.size > MOST_SESSIONS) this.#client.close(CDP_CLOSE.tooSlow, 'too many sessions are open')
   }
 
   /** What goes wrong with a message for this client ends its connection, and nothing else. */
@@ -288,6 +293,13 @@ export class ClientRelay implements CdpAttachment, Tenant {
   }
 
   /** Those below it end with it, of which the browser says nothing. */
+  #forgetChildren(sessionId: string): void {
+    const ended = new Set([sessionId])
+    // In the order in which they were opened: each after the one above it.
+    for (const [below, { parentId }] of this.#children) if (parentId !== null && ended.has(parentId)) ended.add(below)
+    for (const one of ended) this.#forgetChild(one)
+  }
+
   #forgetChild(sessionId: string): void {
     this.#children.delete(sessionId)
     this.#ground.wire.barrier.detached(sessionId)
@@ -295,7 +307,6 @@ export class ClientRelay implements CdpAttachment, Tenant {
     this.#view.forget(sessionId)
     this.#held.forget(sessionId)
     this.#ground.wire.unhost(sessionId)
-    for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)
   }
 
   /** The live picture follows the page in front. */
@@ -308,7 +319,8 @@ export class ClientRelay implements CdpAttachment, Tenant {
 
   #actedOn({ method, params, sessionId }: ClientCommand): string | null {
     if (method !== 'Target.closeTarget') return this.#pageIdOf(sessionId)
-    return this.#ground.targets.pageIdOf(String(params['targetId']))
+    const { targetId } = params
+    return typeof targetId === 'string' ? this.#ground.targets.pageIdOf(targetId) : null
   }
 
   /** A frame in a process of its own belongs to the page above it. */
