@@ -46,6 +46,7 @@ function scripted(highWaterMark = 64) {
       refusedOpening: () => Promise.resolve(null),
     },
     loads: { begin: () => null },
+    rewritten: () => {},
     browserContextId: 'context',
     behaviors: new DownloadBehaviors(wire, '/downloads', 'context'),
     handover: new DownloadHandover(logger),

@@ -14,6 +14,7 @@ import type { Tenant, TenantResponse } from '../cdp/connection/tenant.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import { startsWith, type MessageEnds } from '../cdp/pipe/message-text.ts'
 import { isPageInput } from './page-input.ts'
+import { PausedRequests } from './paused-requests.ts'
 import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
@@ -42,6 +43,8 @@ interface ChildSession {
 interface RelayGround extends LiveViewBrowser {
   guard: HeededGuard
   loads: ClientLoads
+  /** The client has the browser send a pending request, by its id in the Network domain, to this URL instead. */
+  rewritten(requestId: string, url: string): void
   /** The client did something on a page that may open a dialog; null: the page is not known. */
   acted(pageId: string | null): void
   typing: Pick<SecretTyping, 'inputComes'>
@@ -61,6 +64,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
   readonly #view: ClientView
   readonly #held: DebuggerWatchdog
   readonly #children = new Map<string, ChildSession>()
+  readonly #paused = new PausedRequests()
   readonly #backlog = new FlowControl(
     () => this.#regulate(),
     (isUnderWay) => this.#host.underWay(isUnderWay),
@@ -136,6 +140,8 @@ export class ClientRelay implements CdpAttachment, Tenant {
     if (isPageInput(method)) this.#ground.acted(actedOn)
     if (method.startsWith('Input.')) void this.#ground.typing.inputComes(actedOn, method, command.params)
     this.#noteInFront(command)
+    const rewritten = this.#paused.rewrittenBy(command)
+    if (rewritten) this.#ground.rewritten(rewritten.requestId, rewritten.url)
     const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, verdict.send.sessionId, outcome)
     this.#backlog.add(unanswered)
     const { wire } = this.#ground
@@ -193,6 +199,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     const isRoot = ends.sessionId === this.#rootId
     this.#guarded(() => {
       if (startsWith(message, '{"method":"Target.')) this.#followSessions(message, ends.sessionId)
+      this.#paused.heard(message, ends, isRoot)
       if (isRoot) return this.#tell(message, [message.subarray(0, ends.beforeSession), CLOSING])
       const child = ends.sessionId === null ? undefined : this.#children.get(ends.sessionId)
       if (child && this.#view.hides(message, ends.sessionId!, child.targetId)) return
