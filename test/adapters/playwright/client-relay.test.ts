@@ -46,6 +46,7 @@ function scripted(highWaterMark = 64) {
       refusedOpening: () => Promise.resolve(null),
     },
     loads: { begin: () => null },
+    rewritten: () => {},
     browserContextId: 'context',
     behaviors: new DownloadBehaviors(wire, '/downloads', 'context'),
     handover: new DownloadHandover(logger),
@@ -301,4 +302,78 @@ test('a session that a client could not be told of is still its own, and speaks 
   expect(client.close).toHaveBeenCalledOnce()
   say({ method: 'Runtime.consoleAPICalled', params: { type: 'log', args: [] }, sessionId: 'child' })
   expect(heard).toBe(0)
+})
+
+describe('a client that wants to use up the server', () => {
+  /** Sessions with the browser, each below the one before. */
+  const nest = ({ say }: ReturnType<typeof scripted>, root: string, count: number) => {
+    for (let depth = 0; depth < count; depth += 1) {
+      say(attached(`nested ${depth}`, depth === 0 ? root : `nested ${depth - 1}`, 'browser'))
+    }
+  }
+
+  test('can leave, however deep its sessions are nested', async () => {
+    const scene = scripted()
+    const { relay, root } = await scene.attach()
+    nest(scene, root, 9_000)
+    const left = relay.detach()
+    const detach = scene.read().find(({ method }) => method === 'Target.detachFromTarget')!
+    scene.say({ id: detach.id, result: {} })
+    await expect(left).resolves.toBeUndefined()
+  })
+
+  test('loses all of them with the one above', async () => {
+    const scene = scripted()
+    const { root, ask, got } = await scene.attach()
+    nest(scene, root, 9_000)
+    scene.say({ method: 'Target.detachedFromTarget', params: { sessionId: 'nested 0' }, sessionId: root })
+    ask('Target.getTargets', {}, 'nested 8999')
+    expect(got.at(-1)).toMatchObject({ error: { code: -32_001 } })
+  })
+
+  test('is disconnected when it has too many', async () => {
+    const scene = scripted()
+    const { root, client } = await scene.attach()
+    for (let count = 0; count < 10_000; count += 1) scene.say(attached(`session ${count}`, root))
+    expect(client.close).not.toHaveBeenCalled()
+    scene.say(attached('one more', root))
+    expect(client.close).toHaveBeenCalledWith(4008, 'too many sessions are open')
+  })
+
+  test('is told that a command with an endless name does not exist', async () => {
+    const { attach, read } = scripted()
+    const { ask, got } = await attach()
+    read()
+    ask(`Emulation.${'x'.repeat(200)}`)
+    expect(got.at(-1)).toMatchObject({ id: 1, error: { code: -32_601 } })
+    expect(read()).toEqual([])
+  })
+
+  test('has the settings for downloads of its last 1,000 contexts remembered', async () => {
+    const { attach, read, say } = scripted(10_000_000)
+    const { relay, ask, got } = await attach()
+    ask('Browser.setDownloadBehavior', { behavior: 'deny', browserContextId: 'x'.repeat(100) })
+    expect(got.at(-1)).toMatchObject({ error: { code: -32_602 } })
+    for (let count = 0; count < 1_500; count += 1) {
+      ask('Browser.setDownloadBehavior', { behavior: 'deny', browserContextId: `context${count}` })
+    }
+    read()
+    const left = relay.detach()
+    say({ id: read().at(-1)!.id, result: {} })
+    await left
+    const restored = read().filter(({ method }) => method === 'Browser.setDownloadBehavior')
+    // With the session's own.
+    expect(restored).toHaveLength(1_001)
+  })
+})
+
+test('parameters that no text can be made of are the browser’s to refuse', async () => {
+  const { attach, read } = scripted()
+  const { ask } = await attach()
+  const odd = { toString: 1, valueOf: 1 }
+  read()
+  ask('Target.closeTarget', { targetId: odd })
+  expect(read()).toMatchObject([{ params: { targetId: odd } }])
+  ask('Browser.cancelDownload', { guid: odd })
+  expect(read()).toMatchObject([{ params: { guid: odd } }])
 })

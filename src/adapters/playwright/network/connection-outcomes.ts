@@ -108,20 +108,21 @@ export class ConnectionOutcomes {
 
   /**
    * Adds the remote address and the name resolution's share of the connection time to the browser's report of a
-   * response: in place, so that all listeners of the event get it. `sentAt`: when the request began. Returns whether it
-   * is complete; otherwise the proxy has not reported yet, and `amendLate` may know.
+   * response: in place, so that all listeners of the event get it. `sentAt`: when the request began. `sentTo`: the URL to
+   * which a client had it sent; null: its own. Returns whether it is complete; otherwise the proxy has not reported yet,
+   * and `amendLate` may know.
    */
-  amend(response: CdpResponse, sentAt: number, sentTimestamp: number): boolean {
+  amend(response: CdpResponse, sentAt: number, sentTimestamp: number, sentTo: string | null = null): boolean {
     const isProxy = response.remotePort === this.#proxyPort && response.remoteIPAddress === '127.0.0.1'
-    return this.#proxyPort === null || !isProxy || this.amendLate(response, sentAt, sentTimestamp)
+    return this.#proxyPort === null || !isProxy || this.amendLate(response, sentAt, sentTimestamp, sentTo)
   }
 
   /** Like `amend`, for a response for which the report came later. */
-  amendLate(response: CdpResponse, sentAt: number, sentTimestamp: number): boolean {
-    const { timing } = response
+  amendLate(response: CdpResponse, sentAt: number, sentTimestamp: number, sentTo: string | null = null): boolean {
+    const { timing, url, connectionId } = response
     const connects = timing !== undefined && timing.connectStart >= 0 && response.connectionReused !== true
     const startedAt = connects ? sentAt + (timing.requestTime - sentTimestamp) * 1000 + timing.connectStart : null
-    const outcome = this.#outcomeOf(response, startedAt)
+    const outcome = this.#outcomeOf(sentTo ?? url, connectionId, startedAt)
     // Behind an upstream proxy of the user, it is unknown.
     response.remoteIPAddress = outcome?.peer ? bracketed(outcome.peer.address) : ''
     response.remotePort = outcome?.peer?.port ?? 0
@@ -172,7 +173,7 @@ export class ConnectionOutcomes {
   /**
    * The connection of a response; `startedAt`: when the browser began to open it, if it was opened for this request.
    */
-  #outcomeOf({ url, connectionId }: CdpResponse, startedAt: number | null): ConnectionOutcome | null {
+  #outcomeOf(url: string, connectionId: number | undefined, startedAt: number | null): ConnectionOutcome | null {
     const claimed = connectionId === undefined ? undefined : this.#claimed.get(connectionId)
     if (claimed) return claimed
     const key = keyOfUrl(url)

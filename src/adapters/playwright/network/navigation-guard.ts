@@ -135,6 +135,12 @@ export class NavigationGuard {
     return this.#loading.get(requestId)?.rule ?? null
   }
 
+  /** A client has the browser send a pending request to this URL instead of its own. */
+  rewritten(requestId: string, url: string): void {
+    const loading = this.#loading.get(requestId)
+    if (loading) loading.url = url
+  }
+
   /** Number of documents requested so far. Pass it to `refusedSince`: later documents have higher numbers. */
   get count(): number {
     return this.#count

@@ -186,6 +186,12 @@ export class RecorderSet {
     this.#network.flush(cutBy)
   }
 
+  /** A client has the browser send a pending request to this URL instead of its own. */
+  rewritten(requestId: string, url: string): void {
+    this.#network.rewritten(requestId, url)
+    this.guard.rewritten(requestId, url)
+  }
+
   /** Resolves when all lines that pages have logged so far are recorded. */
   settled(): Promise<void> {
     return this.#drafts.settled()

@@ -2,6 +2,7 @@ import { isDeeperThan } from '../../../contract/json-depth.ts'
 import { isTooIntricate } from '../cdp/pipe/json-weight.ts'
 import { LongTexts } from '../cdp/pipe/long-texts.ts'
 import { MESSAGE_LIMITS } from '../cdp/pipe/message-limits.ts'
+import { cutText } from '../cdp/protocol/cut-text.ts'
 import type { CommandParams } from './command-policy.ts'
 
 /** Levels on which the parameters of a command may stand in one another; Chromium reads no message with more than 300. */
@@ -9,7 +10,11 @@ const MOST_LEVELS = 298
 /** Smaller messages are parsed whole. */
 const LARGE_BYTES = 512 * 1024
 
+/** Longer than the name of any command: names are kept until the browser has answered. */
+const MOST_METHOD = 200
+
 const PARSE_ERROR = -32_700
+const NO_SUCH_METHOD = -32_601
 const INVALID_REQUEST = -32_600
 
 /** What is kept of a command until its answer comes. */
@@ -81,6 +86,9 @@ function commandIn(bytes: Buffer, texts: LongTexts | null): ClientCommand | NoCo
   const isWhole = Number.isSafeInteger(id) && typeof method === 'string'
   const isFit = typeof params === 'object' && params !== null && !Array.isArray(params)
   const isShallow = isFit && !isDeeperThan(MOST_LEVELS, params)
+  if (isWhole && method.length > MOST_METHOD) {
+    return { id: id as number, code: NO_SUCH_METHOD, message: `'${cutText(method, MOST_METHOD)}' wasn't found` }
+  }
   if (isWhole && isShallow && (sessionId === null || typeof sessionId === 'string')) {
     return { id: id as number, method, params: params as CommandParams, sessionId, texts }
   }

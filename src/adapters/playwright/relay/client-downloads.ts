@@ -6,7 +6,7 @@ import { cutText } from '../cdp/protocol/cut-text.ts'
 import type { DownloadHandover } from '../files/download-handover.ts'
 import type { TargetRegistry } from '../cdp/targets/target-registry.ts'
 import type { CommandParams } from './command-policy.ts'
-import type { DownloadBehaviors } from './download-behaviors.ts'
+import { CONTEXT_ID, dropOldest, type DownloadBehaviors } from './download-behaviors.ts'
 import { startsWith } from '../cdp/pipe/message-text.ts'
 
 const WILL_BEGIN = '{"method":"Browser.downloadWillBegin"'
@@ -53,19 +53,21 @@ export class ClientDownloads {
     this.#logger = logger
   }
 
-  /** The client says what shall become of downloads. Returns what the browser is told. */
-  setBehavior(browserContextId: string, { behavior, downloadPath }: CommandParams): DownloadSetting {
+  /** The client says what shall become of downloads. Returns what the browser is told; null: there is no such context. */
+  setBehavior(browserContextId: unknown, { behavior, downloadPath }: CommandParams): DownloadSetting | null {
+    if (typeof browserContextId !== 'string' || !CONTEXT_ID.test(browserContextId)) return null
     const said = behavior === 'deny' ? 'deny' : 'allow'
     const isNamed = behavior === 'allowAndName' && typeof downloadPath === 'string'
+    this.#folders.delete(browserContextId)
     if (isNamed) this.#folders.set(browserContextId, this.#find(downloadPath))
-    else this.#folders.delete(browserContextId)
+    dropOldest(this.#folders)
     this.#ground.behaviors.note(this, browserContextId, said)
     return this.#ground.behaviors.params(browserContextId, said)
   }
 
   /** The guid that the browser knows, of one that the client was told. */
   guidOf(shown: unknown): unknown {
-    return this.#guids.get(String(shown)) ?? shown
+    return (typeof shown === 'string' ? this.#guids.get(shown) : undefined) ?? shown
   }
 
   /**

@@ -14,10 +14,15 @@ import type { Tenant, TenantResponse } from '../cdp/connection/tenant.ts'
 import { mayBeSkipped, tooLarge, type TooLarge } from '../cdp/pipe/oversized-message.ts'
 import { startsWith, type MessageEnds } from '../cdp/pipe/message-text.ts'
 import { isPageInput } from './page-input.ts'
+import { PausedRequests } from './paused-requests.ts'
 import { CALL_FUNCTION, exceptionOf } from './script-exception.ts'
 
 /** What a client may leave unread; a single answer may be larger, for it is sent whole. */
 const MOST_UNSENT_BYTES = 64 * 1024 * 1024
+/** Sessions of one client: each takes memory here, and is sent events of its own. */
+const MOST_SESSIONS = 10_000
+/** Far more than the domain has. */
+const MOST_EMULATED = 500
 const DETACH_MS = 1_000
 const TOO_LONG = 'the command is longer than what the browser reads'
 
@@ -38,6 +43,8 @@ interface ChildSession {
 interface RelayGround extends LiveViewBrowser {
   guard: HeededGuard
   loads: ClientLoads
+  /** The client has the browser send a pending request, by its id in the Network domain, to this URL instead. */
+  rewritten(requestId: string, url: string): void
   /** The client did something on a page that may open a dialog; null: the page is not known. */
   acted(pageId: string | null): void
   typing: Pick<SecretTyping, 'inputComes'>
@@ -57,6 +64,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
   readonly #view: ClientView
   readonly #held: DebuggerWatchdog
   readonly #children = new Map<string, ChildSession>()
+  readonly #paused = new PausedRequests()
   readonly #backlog = new FlowControl(
     () => this.#regulate(),
     (isUnderWay) => this.#host.underWay(isUnderWay),
@@ -127,11 +135,13 @@ export class ClientRelay implements CdpAttachment, Tenant {
     }
     // It may have been waited for.
     if (this.#detaching || (sessionId !== null && !this.#children.has(sessionId))) return outcome?.disconnected()
-    if (method.startsWith('Emulation.')) this.#emulated.add(method)
+    if (method.startsWith('Emulation.') && this.#emulated.size < MOST_EMULATED) this.#emulated.add(method)
     if (method === 'Runtime.runIfWaitingForDebugger' && sessionId !== null) this.#held.forget(sessionId)
     if (isPageInput(method)) this.#ground.acted(actedOn)
     if (method.startsWith('Input.')) void this.#ground.typing.inputComes(actedOn, method, command.params)
     this.#noteInFront(command)
+    const rewritten = this.#paused.rewrittenBy(command)
+    if (rewritten) this.#ground.rewritten(rewritten.requestId, rewritten.url)
     const { unanswered, answer, began } = this.#expect({ id, method, sessionId }, verdict.send.sessionId, outcome)
     this.#backlog.add(unanswered)
     const { wire } = this.#ground
@@ -189,6 +199,7 @@ export class ClientRelay implements CdpAttachment, Tenant {
     const isRoot = ends.sessionId === this.#rootId
     this.#guarded(() => {
       if (startsWith(message, '{"method":"Target.')) this.#followSessions(message, ends.sessionId)
+      this.#paused.heard(message, ends, isRoot)
       if (isRoot) return this.#tell(message, [message.subarray(0, ends.beforeSession), CLOSING])
       const child = ends.sessionId === null ? undefined : this.#children.get(ends.sessionId)
       if (child && this.#view.hides(message, ends.sessionId!, child.targetId)) return
@@ -268,13 +279,14 @@ export class ClientRelay implements CdpAttachment, Tenant {
       if (params.waitingForDebugger) this.#held.hold(params.sessionId, barrier.timeLeft(params.sessionId))
     } else if (startsWith(message, '{"method":"Target.detachedFromTarget"')) {
       const { params } = JSON.parse(message.toString()) as { params: CdpEvents['Target.detachedFromTarget'] }
-      this.#forgetChild(params.sessionId)
+      this.#forgetChildren(params.sessionId)
     }
   }
 
   #adopt(sessionId: string, child: ChildSession): void {
     this.#children.set(sessionId, child)
     this.#ground.wire.host(sessionId, this)
+    if (this.#children.size > MOST_SESSIONS) this.#client.close(CDP_CLOSE.tooSlow, 'too many sessions are open')
   }
 
   /** What goes wrong with a message for this client ends its connection, and nothing else. */
@@ -288,6 +300,13 @@ export class ClientRelay implements CdpAttachment, Tenant {
   }
 
   /** Those below it end with it, of which the browser says nothing. */
+  #forgetChildren(sessionId: string): void {
+    const ended = new Set([sessionId])
+    // In the order in which they were opened: each after the one above it.
+    for (const [below, { parentId }] of this.#children) if (parentId !== null && ended.has(parentId)) ended.add(below)
+    for (const one of ended) this.#forgetChild(one)
+  }
+
   #forgetChild(sessionId: string): void {
     this.#children.delete(sessionId)
     this.#ground.wire.barrier.detached(sessionId)
@@ -295,7 +314,6 @@ export class ClientRelay implements CdpAttachment, Tenant {
     this.#view.forget(sessionId)
     this.#held.forget(sessionId)
     this.#ground.wire.unhost(sessionId)
-    for (const [below, { parentId }] of this.#children) if (parentId === sessionId) this.#forgetChild(below)
   }
 
   /** The live picture follows the page in front. */
@@ -308,7 +326,8 @@ export class ClientRelay implements CdpAttachment, Tenant {
 
   #actedOn({ method, params, sessionId }: ClientCommand): string | null {
     if (method !== 'Target.closeTarget') return this.#pageIdOf(sessionId)
-    return this.#ground.targets.pageIdOf(String(params['targetId']))
+    const { targetId } = params
+    return typeof targetId === 'string' ? this.#ground.targets.pageIdOf(targetId) : null
   }
 
   /** A frame in a process of its own belongs to the page above it. */

@@ -93,7 +93,7 @@ export class ClientView {
     const unknownWorld = targetId === null ? null : this.#worlds.refusal(params, sessionId, targetId)
     if (unknownWorld !== null) return { error: unknownWorld }
     if (method === SET_FILES && isFull(params['files'])) return this.#giveFiles(params, sessionId)
-    if (method === 'Page.setDownloadBehavior') return this.#setDownloads(params, targetId)
+    if (method === 'Page.setDownloadBehavior') return this.#setPageDownloads(params, targetId)
     if (isInvalidAddress(method, params)) return { error: INVALID_URL }
     const refusal = refuseCommand(method, params, this.#rules(sessionId))
     if (refusal !== null) return { refusal }
@@ -102,6 +102,7 @@ export class ClientView {
     if (method === 'BluetoothEmulation.enable') this.#emulated.add(sessionId)
     else if (method === 'BluetoothEmulation.disable') this.#emulated.delete(sessionId)
     const given = this.#paramsOf(method, params)
+    if (given === null) return { error: NO_CONTEXT }
     const isOfSession = target?.browserContextId === this.#ground.browserContextId
     return { send: { method, params: isOfSession ? this.#media.command(method, given, sessionId) : given, sessionId } }
   }
@@ -142,19 +143,21 @@ export class ClientView {
     }
   }
 
-  #paramsOf(method: string, params: CommandParams): CommandParams {
+  /** Null: it names a context that does not exist. */
+  #paramsOf(method: string, params: CommandParams): CommandParams | null {
     const given = this.#disguise.command(method, opensBlank(method, params) ? { ...params, url: '' } : params)
     this.#hasChangedPermissions ||= PERMISSIONS.has(method)
     if (method === 'Browser.cancelDownload') return { ...given, guid: this.#downloads.guidOf(given['guid']) }
     if (method !== 'Browser.setDownloadBehavior') return given
-    return { ...this.#downloads.setBehavior(String(given['browserContextId']), given) }
+    const setting = this.#downloads.setBehavior(given['browserContextId'], given)
+    return setting && { ...setting }
   }
 
   /** It is deprecated, but what most answers on the web recommend. It means the context of its page. */
-  #setDownloads(params: CommandParams, targetId: string | null): Verdict {
+  #setPageDownloads(params: CommandParams, targetId: string | null): Verdict {
     const contextId = targetId === null ? null : this.#ground.targets.contextIdOf(targetId)
     const given = this.#downloads.setBehavior(contextId ?? this.#ground.browserContextId, params)
-    this.#ground.wire.tell('Browser.setDownloadBehavior', given, this.#rootId)
+    if (given) this.#ground.wire.tell('Browser.setDownloadBehavior', given, this.#rootId)
     return { result: {} }
   }
 
@@ -164,6 +167,7 @@ export class ClientView {
   }
 }
 
+const NO_CONTEXT = { code: -32_602, message: 'Failed to find browser context for the given id' }
 const INVALID_URL = { code: -32_000, message: 'Cannot navigate to invalid URL' }
 
 const isFull = (files: unknown) => Array.isArray(files) && files.length > 0

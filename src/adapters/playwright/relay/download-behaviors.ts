@@ -3,6 +3,17 @@ import type { CdpConnection } from '../cdp/connection/cdp-connection.ts'
 
 export type DownloadBehavior = 'allow' | 'deny'
 
+/** Form of a context's id. */
+export const CONTEXT_ID = /^\w{1,64}$/
+/** Contexts that are remembered: clients create and close many, and can name some that do not exist. */
+const MOST_CONTEXTS = 1_000
+
+/** Forgets the context that was named least recently if there are too many. */
+export function dropOldest(byContext: Map<string, unknown>): void {
+  const [oldest] = byContext.keys()
+  if (oldest !== undefined && byContext.size > MOST_CONTEXTS) byContext.delete(oldest)
+}
+
 /**
  * What clients want to become of downloads, in each context: the last one's word counts, as in a browser of its own. The
  * browser forgets it with the client that said it, and what our Playwright had said before.
@@ -31,7 +42,9 @@ export class DownloadBehaviors {
   note(client: object, browserContextId: string, behavior: DownloadBehavior): void {
     const said = this.#said.get(browserContextId) ?? new Map<object, DownloadBehavior>()
     said.delete(client)
+    this.#said.delete(browserContextId)
     this.#said.set(browserContextId, said.set(client, behavior))
+    dropOldest(this.#said)
   }
 
   /** Call once the browser has let go of the client. */

@@ -245,6 +245,7 @@ export class PlaywrightSession implements BrowserSession {
       targets: this.#targets,
       guard: this.#guard,
       loads: this.#recording.clientLoads,
+      rewritten: (requestId: string, url: string) => this.#recording.rewritten(requestId, url),
       browserContextId,
       behaviors: this.#downloadBehaviors,
       handover: this.#handover,

@@ -96,13 +96,10 @@ export class ReleaseBarrier {
   detached(sessionId: string): void {
     const session = this.#sessions.get(sessionId)
     if (!session) return
-    for (const child of session.children) this.detached(child.id!)
-    const { target, parent } = session
-    this.#sessions.delete(sessionId)
-    parent?.children.delete(session)
-    target.sessions.delete(session)
-    for (const held of this.#held) held.ended(session)
-    if (target.sessions.size === 0 && target !== this.#browser) this.#targets.delete(target.id)
+    // No recursion: a client may nest sessions without bound.
+    const ended = [session]
+    for (const above of ended) for (const child of above.children) ended.push(child)
+    for (const one of ended.toReversed()) this.#forget(one)
   }
 
   /**
@@ -167,6 +164,15 @@ export class ReleaseBarrier {
   open(): void {
     this.#isOpen = true
     for (const held of this.#held) held.giveUp()
+  }
+
+  #forget(session: PartySession): void {
+    const { id, target, parent } = session
+    this.#sessions.delete(id!)
+    parent?.children.delete(session)
+    target.sessions.delete(session)
+    for (const held of this.#held) held.ended(session)
+    if (target.sessions.size === 0 && target !== this.#browser) this.#targets.delete(target.id)
   }
 
   #add(key: string, id: string | null, party: Party, target: KnownTarget, parent: PartySession | null): PartySession {

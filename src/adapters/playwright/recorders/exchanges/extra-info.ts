@@ -32,6 +32,8 @@ export interface Chain {
   received: (ReceivedInfo | null)[]
   /** Number of hops so far with announced or expected extra info. */
   promised: number
+  /** URL to which a client had the browser send the current hop; null: its own. */
+  sentTo: string | null
 }
 
 export function sentInfo(event: CdpEvents['Network.requestWillBeSentExtraInfo']): SentInfo {
@@ -68,7 +70,7 @@ export class Chains {
   of(chainId: string): Chain {
     let chain = this.#chains.get(chainId)
     if (!chain) {
-      chain = { sent: [], received: [], promised: 0 }
+      chain = { sent: [], received: [], promised: 0, sentTo: null }
       this.#chains.set(chainId, chain)
       if (this.#chains.size > MAX_CHAINS) this.#forgetOld()
     }

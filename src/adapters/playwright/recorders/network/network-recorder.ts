@@ -105,9 +105,10 @@ export class NetworkRecorder {
       const exchange = this.#inFlight.get(requestId)
       if (!exchange) return
       if (exchange.resourceType === 'OTHER') exchange.resourceType = resourceTypeOf(type)
-      exchange.lacksPeer = !this.#connections.amend(response, exchange.startedAt, exchange.startTimestamp)
+      const chain = this.#chains.of(requestId)
+      exchange.lacksPeer = !this.#connections.amend(response, exchange.startedAt, exchange.startTimestamp, chain.sentTo)
       this.#answered(exchange, requestId, response, hasExtraInfo)
-      this.#shows(exchange, this.#chains.of(requestId))
+      this.#shows(exchange, chain)
       this.#endBlocked(requestId, timestamp)
     })
     wire.on('Network.dataReceived', ({ requestId, dataLength }) => {
@@ -145,6 +146,9 @@ export class NetworkRecorder {
   pendingOf(chainId: string): Exchange | null {
     return this.#inFlight.get(chainId) ?? null
   }
+
+  /** A client has the browser send a pending request to this URL instead of its own. */
+  readonly rewritten = (chainId: string, url: string): void => void (this.#chains.of(chainId).sentTo = url)
 
   /** A worker, frame or page is gone: the ends of its requests will not be reported. */
   sessionEnded(session: TrackedSession): void {
@@ -219,7 +223,9 @@ export class NetworkRecorder {
       const { redirectResponse } = event
       if (!redirectResponse) return
       const { startedAt, startTimestamp } = previous
-      previous.lacksPeer = !this.#connections.amend(redirectResponse, startedAt, startTimestamp)
+      const chain = this.#chains.of(event.requestId)
+      previous.lacksPeer = !this.#connections.amend(redirectResponse, startedAt, startTimestamp, chain.sentTo)
+      chain.sentTo = null
       this.#answered(previous, event.requestId, redirectResponse, event.redirectHasExtraInfo)
       const encodedBytes = redirectResponse.encodedDataLength
       this.#end(event.requestId, { failure: null, endTimestamp: event.timestamp, encodedBytes }, 'HOP')
@@ -301,7 +307,7 @@ export class NetworkRecorder {
     }
     const failure = failureOf(event)
     const isHidden = exchange.response === null && mayHideResponse(event)
-    this.#connections.explain(failure, exchange.url, exchange.startedAt, (why) => {
+    this.#connections.explain(failure, this.#chains.of(chainId).sentTo ?? exchange.url, exchange.startedAt, (why) => {
       // For later listeners of the event.
       if (why !== failure) event.errorText = why
       if (isHidden && this.#inFlight.get(chainId) === exchange) this.#expectResponse(chainId, exchange)
@@ -355,7 +361,7 @@ export class NetworkRecorder {
 
   #write({ exchange, outcome, endedAt, chain }: EndedRequest, bodies: EntryBodies): void {
     const { response, lacksPeer, startedAt, startTimestamp } = exchange
-    if (response && lacksPeer) this.#connections.amendLate(response, startedAt, startTimestamp)
+    if (response && lacksPeer) this.#connections.amendLate(response, startedAt, startTimestamp, chain.sentTo)
     const wire: WireInfo = {
       // Sent headers are reported even for a request without a response.
       sent: withAuthorization(chain.sent, exchange.extraIndex ?? chain.promised, exchange),
