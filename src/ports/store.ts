@@ -211,6 +211,8 @@ export interface Store {
    */
   insertArtifact(record: ArtifactRecord, quotaBytes: number): Promise<boolean>
   findArtifact(id: string): Promise<ArtifactRecord | null>
+  /** Those that exist, in any order; callers request some hundreds at most. */
+  findArtifacts(ids: readonly string[]): Promise<ArtifactRecord[]>
   /** Oldest first, by (createdAt, id); after: exclusive. */
   listArtifacts(query: ArtifactQuery): Promise<ArtifactRecord[]>
   /** The newest with that name. */

@@ -34,6 +34,7 @@ export function describeArtifactRows(open: () => Store): void {
       for (const artifact of [sampleArtifact(), sampleArtifact({ sizeBytes: 5_000_000_000_000, pageId: null })]) {
         expect(await store.insertArtifact(artifact, Number.MAX_SAFE_INTEGER)).toBe(true)
         expect(await store.findArtifact(artifact.id)).toEqual(artifact)
+        expect(await store.findArtifacts([randomUUID(), artifact.id])).toEqual([artifact])
         expect(await store.sumArtifactBytes(artifact.owner)).toBe(artifact.sizeBytes)
         expect(await store.deleteArtifact(artifact.id)).toBe(true)
         expect(await store.deleteArtifact(artifact.id)).toBe(false)

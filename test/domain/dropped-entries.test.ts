@@ -79,6 +79,19 @@ describe('guarantee 7: nothing is lost quietly', () => {
     expect(kept.at(-1)?.kind).toBe('STATUS_CHANGE')
   })
 
+  test('entries that could not be recorded take no place of those that can', async () => {
+    const { log, record, end } = await newLog({ limits: { maxEntries: 100 } })
+    for (let count = 0; count < 5000; count += 1) log.miss('CONSOLE_MESSAGE', 'FLOOD')
+    for (let count = 0; count < 100; count += 1) log.append(line(`line ${count}`))
+    await end()
+    const kept = await history(record.id)
+    expect(kept.filter(({ kind }) => kind === 'CONSOLE_MESSAGE')).toHaveLength(100)
+    expect(countOf(kept)).toBe(5000)
+    expect(kept.filter((entry) => entry.kind === 'ENTRIES_DROPPED').map(({ data }) => data.reason)).not.toContain(
+      'LOG_LIMIT',
+    )
+  })
+
   test('messages of a socket that floods take no place of a line, and what is missing of them is counted', async () => {
     const { log, record, end } = await newLog({ limits: { maxQueuedEntries: 100, maxEntries: 60 } })
     for (let count = 0; count < 1000; count += 1) log.append(messages)

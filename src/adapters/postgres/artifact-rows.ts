@@ -10,6 +10,7 @@ export type ArtifactRows = Pick<
   Store,
   | 'insertArtifact'
   | 'findArtifact'
+  | 'findArtifacts'
   | 'listArtifacts'
   | 'findNewestArtifact'
   | 'countArtifacts'
@@ -71,6 +72,12 @@ export function createArtifactRows(pool: pg.Pool, db: NodePgDatabase): ArtifactR
       return (await findArtifact(record.id)) !== null
     },
     findArtifact,
+    findArtifacts: (ids) =>
+      db
+        .select()
+        .from(artifacts)
+        .where(inArray(artifacts.id, [...ids]))
+        .catch(fail),
     listArtifacts: ({ sessionId, kind, after, limit }) => {
       const { createdAt, id } = artifacts
       const beyond =

@@ -77,6 +77,8 @@ export const ARTIFACT_PAGE_BOUNDS = { min: 1, max: 1000, default: 100 } as const
 /** Bytes may be older than their row by the time of its commit; older ones are considered abandoned. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000
 const SWEEP_STEP = 500
+/** Artifacts per query. */
+const FIND_STEP = 500
 /**
  * A file up to this size is written before the quota is checked: its row is inserted afterwards, and the check takes
  * longer than the write.
@@ -141,6 +143,22 @@ export class Artifacts {
   /** For holders of a signed link. */
   async findSigned(id: string): Promise<ArtifactRecord | null> {
     return this.#fresh.find(id) ?? (await this.#store.findArtifact(id))
+  }
+
+  /** Those that exist, of every owner, by id. */
+  async findAll(ids: readonly string[]): Promise<Map<string, ArtifactRecord>> {
+    const found = new Map<string, ArtifactRecord>()
+    const left: string[] = []
+    for (const id of ids) {
+      const fresh = this.#fresh.find(id)
+      if (fresh) found.set(id, fresh)
+      else left.push(id)
+    }
+    for (let at = 0; at < left.length; at += FIND_STEP) {
+      const records = await this.#store.findArtifacts(left.slice(at, at + FIND_STEP))
+      for (const record of records) found.set(record.id, record)
+    }
+    return found
   }
 
   /** The newest of one session with the file name at the end of the path. */

@@ -136,10 +136,9 @@ export class SessionLog {
   miss(kind: SessionEventKind, reason: MissReason): void {
     const dropped = { kind, at: Date.now() }
     if (this.#isOver) return this.#unrecorded?.add(dropped)
-    if (this.#accepted >= this.#limits.maxEntries) return this.#dropAtLimit(dropped)
-    // Its marker takes the entry's place.
-    this.#accepted += 1
-    this.#drops.missed(dropped, reason)
+    // Markers of many are few, so what is missed takes no place of what is recorded.
+    if (this.#accepted >= this.#limits.maxEntries) this.#dropAtLimit(dropped)
+    else this.#drops.missed(dropped, reason)
   }
 
   /**

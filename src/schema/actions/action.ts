@@ -9,7 +9,7 @@ import {
 import { ACTION_KINDS } from '../../contract/actions/list.ts'
 import { UPLOADED_ARTIFACTS } from '../../contract/actions/upload.ts'
 import { ActionInput } from '../base/action-input.ts'
-import { Artifact } from '../artifacts/artifact.ts'
+import { Artifact, findArtifact } from '../artifacts/artifact.ts'
 import { builder } from '../base/builder.ts'
 import { connectionOf } from '../base/connection.ts'
 import { COST } from '../base/complexity.ts'
@@ -147,9 +147,7 @@ builder.objectFields(Action, (t) => ({
     description: 'The file that it made. Null when it made none, and once that has been deleted.',
     extensions: COST.page,
     resolve: async ({ sessionId, entry }, _, context) => {
-      const { artifactId } = entry.data
-      if (artifactId === null) return null
-      const artifact = await context.artifacts.find(context.require('READ').owner, artifactId)
+      const artifact = await findArtifact(entry.data.artifactId, context)
       return artifact?.sessionId === sessionId ? artifact : null
     },
   }),

@@ -148,7 +148,7 @@ export const Artifact = builder.node(builder.objectRef<ArtifactRecord>('Artifact
 
 /** The caller's artifact by its UUID, as stored in log entries; null if it is not the caller's or was deleted. */
 export async function findArtifact(uuid: string | null, context: Context): Promise<ArtifactRecord | null> {
-  return uuid === null ? null : context.artifacts.find(context.require('READ').owner, uuid)
+  return uuid === null ? null : context.loggedArtifacts.find(context.require('READ').owner, uuid)
 }
 
 /** UUID of an artifact's id. Throws NotFound for a malformed id, as for a missing artifact. */

@@ -1,6 +1,7 @@
 import type { AgentTasks } from '../../domain/tasks/agent-tasks.ts'
 import type { ApiKeys } from '../../domain/keys/api-keys.ts'
 import type { Artifacts } from '../../domain/artifacts/artifacts.ts'
+import { OperationArtifacts } from '../../domain/artifacts/operation-artifacts.ts'
 import type { Bodies } from '../../domain/bodies/bodies.ts'
 import { OperationBodies } from '../../domain/bodies/operation-bodies.ts'
 import type { Drain } from '../../domain/machines/drain.ts'
@@ -48,6 +49,8 @@ export interface Context extends Omit<Domain, 'logs' | 'bodies'> {
   readonly reads: OperationReads
   readonly logs: OperationLogs
   readonly bodies: OperationBodies
+  /** Artifacts that entries of logs name, found together. */
+  readonly loggedArtifacts: OperationArtifacts
   /** Pages and health of live sessions, read once per operation. */
   readonly liveSessions: OperationSessions
   /** The caller, if the key has one of the scopes. Throws Unauthenticated or Forbidden. */
@@ -74,6 +77,7 @@ export function createContext(domain: Domain, principal: Principal | null, reads
     logs: new OperationLogs(domain.logs, reads),
     apiKeys: domain.apiKeys,
     artifacts: domain.artifacts,
+    loggedArtifacts: new OperationArtifacts(domain.artifacts),
     bodies: new OperationBodies(domain.bodies, reads),
     uploads: domain.uploads,
     exports: domain.exports,
