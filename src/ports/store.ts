@@ -157,6 +157,8 @@ export interface Store {
   /** Changes a live session's row; returns false if it does not exist or has ended. */
   patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
+  /** Those of the sessions that exist, in any order. At most 1000 ids. */
+  findSessions(sessionIds: readonly string[]): Promise<SessionRecord[]>
   findSessionByIdempotencyKey(owner: string, idempotencyKey: string): Promise<SessionRecord | null>
   /**
    * The signal cancels a read that is still queued: it rejects with the signal's reason. The same applies to all

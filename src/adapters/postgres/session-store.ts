@@ -19,6 +19,7 @@ export type SessionStore = Pick<
   | 'insertSession'
   | 'patchSession'
   | 'findSession'
+  | 'findSessions'
   | 'findSessionByIdempotencyKey'
   | 'listSessions'
   | 'countSessions'
@@ -139,6 +140,15 @@ export function createSessionStore(pool: pg.Pool, db: NodePgDatabase, turns: Rea
     },
 
     findSession,
+
+    findSessions: async (sessionIds) => {
+      const rows = await db
+        .select()
+        .from(sessions)
+        .where(inArray(sessions.id, [...sessionIds]))
+        .catch(fail)
+      return rows.map(recordOfRow)
+    },
 
     findSessionByIdempotencyKey,
 
