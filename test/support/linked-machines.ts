@@ -11,7 +11,9 @@ import { RemoteCalls, type CallTiming } from '../../src/domain/remote/remote-cal
 import { RemoteSessions, type RemoteSessionsOptions } from '../../src/domain/remote/remote-sessions.ts'
 import { ServedCalls, type OwnSessions } from '../../src/domain/remote/served-calls.ts'
 import { createLogger } from '../../src/logger.ts'
+import type { SessionHandle } from '../../src/domain/sessions/session-handle.ts'
 import type { MachineAddress, Messenger } from '../../src/ports/machine-link.ts'
+import type { SessionRecord } from '../../src/ports/session-record.ts'
 import { ClientAddresses } from '../../src/server/base/client-addresses.ts'
 import { CONNECTION_LIMITS, Connections } from '../../src/server/base/connections.ts'
 import { MachineConnections } from '../../src/server/machine-connections.ts'
@@ -31,6 +33,8 @@ export interface LinkedMachines {
   readonly secret: MachineSecret
   readonly calls: RemoteCalls
   readonly remote: RemoteSessions
+  /** The handle of a session of the owner, at the caller. */
+  handle(sessionId: string): SessionHandle
   /** Ends the owner's connection to NATS and its listening, as the end of its process would. */
   loseOwner(): Promise<void>
   close(): Promise<void>
@@ -39,6 +43,10 @@ export interface LinkedMachines {
 export interface LinkOptions {
   /** Of the caller. */
   secret?: string
+  /** What the owner reaches NATS over. Default: nothing in between. */
+  ownerNats?: Pick<TestNats, 'address'>
+  /** How long the owner works for a caller that it does not hear of. */
+  unheardMs?: number
   timing?: CallTiming
   store?: RemoteSessionsOptions['store']
   keepUpload?: RemoteSessionsOptions['keepUpload']
@@ -52,9 +60,9 @@ export async function linkMachines(
   options: LinkOptions = {},
 ): Promise<LinkedMachines> {
   await using opening = new AsyncDisposableStack()
-  const messengerOf = async () => {
+  const messengerOf = async (server: Pick<TestNats, 'address'>) => {
     let messenger: NatsMessenger | undefined
-    const bus = await openNatsBus(natsConfig(nats), silent, NATS_TIMING, (link) => {
+    const bus = await openNatsBus(natsConfig(server), silent, NATS_TIMING, (link) => {
       messenger = new NatsMessenger(link, silent)
     })
     opening.defer(() => bus.close())
@@ -62,9 +70,11 @@ export async function linkMachines(
   }
   const owner: MachineAddress = { machineId: randomUUID(), epoch: 1 }
   const secret = new MachineSecret([SECRET])
-  const [ownerSide, callerSide] = [await messengerOf(), await messengerOf()]
+  const [ownerSide, callerSide] = [await messengerOf(options.ownerNats ?? nats), await messengerOf(nats)]
 
-  const served = opening.adopt(new ServedCalls(sessions, ownerSide.messenger, secret, silent), (one) => one.close())
+  const { unheardMs } = options
+  const served = new ServedCalls(sessions, ownerSide.messenger, secret, silent, unheardMs)
+  opening.defer(() => served.close())
   served.serve(owner)
   const connections = new Connections(new ClientAddresses([]), CONNECTION_LIMITS)
   const machines = new MachineConnections(served, new AnsweringHandshakes(secret), silent)
@@ -102,6 +112,8 @@ export async function linkMachines(
     secret,
     calls,
     remote,
+    handle: (id) =>
+      remote.handle({ id, owner: 'ann', machineId: owner.machineId, machineEpoch: owner.epoch } as SessionRecord),
     loseOwner: async () => {
       await ownerSide.bus.close()
       await stopListening()

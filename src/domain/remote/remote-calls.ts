@@ -28,22 +28,26 @@ export interface ResultElsewhere {
 export interface CallTiming {
   /** How often a machine that owes a reply is asked whether it still works on it. */
   beatMs: number
-  /** Without a sign of life after so many of these questions, a machine is given up. */
+  /** Without a response to so many of these questions in succession, a machine is given up. */
   beats: number
+  /** The same where nobody received them: it is gone, or has lost its connection for a moment. */
+  unheardBeats: number
 }
 
-const CALL_TIMING: CallTiming = { beatMs: 2_000, beats: 5 }
+const CALL_TIMING: CallTiming = { beatMs: 2_000, beats: 5, unheardBeats: 3 }
 
 interface Pending {
   to: MachineAddress
   sealed: Uint8Array
+  /** Its machine was there, or will be again: see CallTiming. */
+  isUnderWay: boolean
   reply(message: ReplyMessage): void
   fail(error: MachineUnreachable): void
 }
 
 /**
- * Calls to other machines in messages. A call whose machine is gone fails at once, or with the next question whether it
- * still works on it; one whose message or reply was lost with a connection is sent again under the same number, and
+ * Calls to other machines in messages. A call to a machine that is gone fails at once, and one under way soon after its
+ * machine has gone; one whose message or reply was lost with a connection is sent again under the same number, and
  * carried out once.
  */
 export class RemoteCalls {
@@ -52,8 +56,8 @@ export class RemoteCalls {
   readonly #timing: CallTiming
   readonly #sender = randomUUID()
   readonly #pending = new Map<number, Pending>()
-  /** Questions since the last sign of life, of machines that owe a reply. */
-  readonly #beats = new Map<string, { to: MachineAddress; unanswered: number }>()
+  /** Machines that owe a reply, with the questions since the last sign of life. */
+  readonly #beats = new Map<string, { to: MachineAddress; unanswered: number; unheard: number }>()
   /** The latest of these questions. */
   readonly #questions = new Map<number, MachineAddress>()
   readonly #unsubscribe: () => void
@@ -84,7 +88,7 @@ export class RemoteCalls {
     const { number, sealed } = this.#seal(to, said)
     if (sealed.byteLength > Math.min(MESSAGE_BYTES, this.#messenger.maxBytes)) return null
     const { promise, resolve, reject } = Promise.withResolvers<ReplyMessage>()
-    this.#pending.set(number, { to, sealed, reply: resolve, fail: reject })
+    this.#pending.set(number, { to, sealed, isUnderWay: false, reply: resolve, fail: reject })
     const abort = () => this.#cancel(to, number)
     signal?.addEventListener('abort', abort, { once: true })
     const late = () => new MachineUnreachable(`no response within ${timeoutMs / 1000} s`)
@@ -128,14 +132,18 @@ export class RemoteCalls {
     const message = to && this.#secret.open(replyContext(to, { sender: this.#sender, number }), sealed)
     if (!message) return
     const machine = this.#beats.get(keyOf(to))
-    if (machine) machine.unanswered = 0
+    if (machine) machine.unanswered = machine.unheard = 0
     this.#questions.delete(number)
     pending?.reply(replyIn(message))
   }
 
   #unheard(number: number): void {
-    const to = this.#pending.get(number)?.to ?? this.#questions.get(number)
-    if (to) this.#fail(to, 'it is not running')
+    const pending = this.#pending.get(number)
+    if (pending && !pending.isUnderWay) return pending.fail(new MachineUnreachable(GONE))
+    const to = this.#questions.get(number)
+    const machine = to && this.#beats.get(keyOf(to))
+    if (machine) machine.unheard += 1
+    if (machine && machine.unheard >= this.#timing.unheardBeats) this.#fail(machine.to, GONE)
   }
 
   #fail(to: MachineAddress, reason: string): void {
@@ -146,13 +154,15 @@ export class RemoteCalls {
   }
 
   #sendAgain(): void {
-    for (const [number, { to, sealed }] of this.#pending) {
-      this.#messenger.send(to, { sender: this.#sender, number }, sealed)
+    for (const [number, pending] of this.#pending) {
+      // Its machine may get its own new connection later.
+      pending.isUnderWay = true
+      this.#messenger.send(pending.to, { sender: this.#sender, number }, pending.sealed)
     }
   }
 
   #watch(to: MachineAddress): void {
-    if (!this.#beats.has(keyOf(to))) this.#beats.set(keyOf(to), { to, unanswered: 0 })
+    if (!this.#beats.has(keyOf(to))) this.#beats.set(keyOf(to), { to, unanswered: 0, unheard: 0 })
     this.#timer ??= unowned(() => setInterval(() => this.#beat(), this.#timing.beatMs).unref())
   }
 
@@ -176,6 +186,7 @@ export class RemoteCalls {
   }
 }
 
+const GONE = 'it is not running'
 /** Calls in one question: a message is small. */
 const MOST_NAMED = 1_000
 

@@ -43,6 +43,7 @@ export class ServedCalls {
   readonly #messenger: Messenger
   readonly #secret: MachineSecret
   readonly #logger: Logger
+  readonly #unheardMs: number
   readonly #senders = new Map<string, Sender>()
   readonly #replies = new KeptReplies()
   #calls = 0
@@ -50,7 +51,14 @@ export class ServedCalls {
   #unsubscribe: (() => void) | null = null
   #timer: NodeJS.Timeout | null = null
 
-  constructor(sessions: OwnSessions, messenger: Messenger, secret: MachineSecret, logger: Logger) {
+  constructor(
+    sessions: OwnSessions,
+    messenger: Messenger,
+    secret: MachineSecret,
+    logger: Logger,
+    unheardMs = UNHEARD_MS,
+  ) {
+    this.#unheardMs = unheardMs
     this.#sessions = sessions
     this.#messenger = messenger
     this.#secret = secret
@@ -155,7 +163,7 @@ export class ServedCalls {
     if (message.say === 'CALL' && message.isAborted) controller.abort()
     sender.calls.set(message.number, controller)
     this.#calls += 1
-    this.#timer ??= setInterval(() => this.#leaveUnheard(), UNHEARD_MS).unref()
+    this.#timer ??= setInterval(() => this.#leaveUnheard(), this.#unheardMs).unref()
     // What it starts and nobody could catch fails this call only.
     void ownedBy({ fail }, () => this.#run(message, signal))
       .then((result) => this.#finish(address, message, { say: 'RESULT', result: result ?? null }))
