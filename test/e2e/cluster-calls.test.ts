@@ -59,11 +59,14 @@ test('pages, health, pending requests and observations; a list asks each machine
   const started = [await start({ initialPrompt: url }, 'LOADED'), await start({ initialPrompt: url }, 'LOADED')]
   const own = await there.start({ initialPrompt: url }, 'LOADED')
   const query = `{ sessions(first: 10, filter: { status: [RUNNING] }) { nodes {
-    id pages { id url } health { status browserResponsive } pendingRequests(first: 5) { url } } } }`
-  type Found = { sessions: { nodes: { id: string; pages: { id: string; url: string }[]; health: object }[] } }
+    id expiresAt pendingRequestCount pages { id url } health { status browserResponsive } pendingRequests(first: 5) { url } } } }`
+  type Found = {
+    sessions: { nodes: { id: string; expiresAt: string | null; pages: { url: string }[]; health: object }[] }
+  }
   const { nodes } = (await other.query<Found>(query)).sessions
   expect(nodes.map(({ id }) => id).toSorted()).toEqual([...started, own].map(({ id }) => id).toSorted())
-  for (const { pages, health } of nodes) {
+  for (const { pages, health, expiresAt } of nodes) {
+    expect(expiresAt).not.toBeNull()
     expect(pages).toMatchObject([{ url }])
     expect(health).toEqual({ status: 'HEALTHY', browserResponsive: true })
   }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { Deadline } from '../../async/deadline.ts'
 import type { PageState } from '../../ports/browser.ts'
+import type { SessionSnapshot } from '../log/session-snapshot.ts'
 import { saysEnded } from '../kernel/session-state.ts'
 import type { SessionHandle } from './session-handle.ts'
 import type { SessionHealth } from './session-health.ts'
@@ -17,9 +18,10 @@ export type HandleAnswers<T> = ReadonlyMap<string, T | null>
 interface Answers {
   pages: PageState[]
   health: SessionHealth
+  snapshots: SessionSnapshot
 }
 
-/** What can be asked of all of them: members of SessionHandle. */
+/** What can be asked of all of them. */
 export type Question = keyof Answers
 
 /** Sessions of another machine, which are asked together. */
@@ -56,6 +58,11 @@ export class HandleSet {
   /** See SessionHandle.health. */
   health(): Promise<HandleAnswers<SessionHealth>> {
     return this.#ask('health', (handle) => handle.health())
+  }
+
+  /** See SessionHandle.snapshot. */
+  snapshots(): Promise<HandleAnswers<SessionSnapshot>> {
+    return this.#ask('snapshots', (handle) => handle.snapshot())
   }
 
   async #ask<Q extends Question>(
