@@ -36,16 +36,17 @@ import { Retention } from './domain/sessions/retention.ts'
 import { LiveViewLinks } from './domain/links/live-view-links.ts'
 import { logLimitsOf } from './domain/log/log-limits.ts'
 import { LocalSessionDirectory } from './domain/local/local-session-directory.ts'
+import type { SessionDirectory } from './domain/sessions/session-directory.ts'
 import { LogExports } from './domain/links/log-exports.ts'
 import { SignedLinks } from './domain/links/signed-links.ts'
 import { SignIn } from './domain/keys/sign-in.ts'
 import { TokenPrincipals } from './domain/access/token-principals.ts'
 import { Uploads } from './domain/links/uploads.ts'
-import { listen, localUrl, networkAddress } from './listen.ts'
+import { internalUrl, listen, localUrl, networkAddress } from './listen.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { longStep } from './long-step.ts'
 import { packageVersion } from './package-files.ts'
-import type { Server } from './server/http.ts'
+import type { Server, ServerOptions } from './server/http.ts'
 import { StartupFailed } from './startup-failed.ts'
 
 /** All of Tabwire, running in this process. */
@@ -143,7 +144,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     browsing.status === 'fulfilled' ? opening.adopt(browsing.value, (opened) => opened.pool.close()) : null
   if (!store) throw (storage as PromiseRejectedResult).reason
   if (!browsers) throw (browsing as PromiseRejectedResult).reason
-  const bus = opening.adopt(await openBus(config, logger), (opened) => opened.close())
+  const { bus, links: machineLinks } = await openBus(config, logger)
+  opening.defer(() => bus.close())
 
   // A database of its own is nobody else's, so nobody else could end what this machine leaves behind.
   const version = packageVersion()
@@ -162,7 +164,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
           onReplaced: () =>
             fail(`Another server runs with the machine id of ${directory.path}: it must not be copied.`),
         })
-  const machines: Machines = opening.adopt(await opensMachines, (opened) => opened.close())
+  const ownMachine = await opensMachines
+  const machines: Machines = opening.adopt(ownMachine, (opened) => opened.close())
 
   const { maxSessions, maxQueued, egress, captureBodies, redact } = config
   const profiles = new Profiles(store, new ProfileCipher(directory.profileKeys))
@@ -181,7 +184,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   )
   const tasks = new AgentTasks(store, await openModel(config, logger), new WorkerSchemas(), logger)
   const har = { store, readBody: bodies.bytesOf.bind(bodies) }
-  const sessions = new LocalSessionDirectory({
+  const local = new LocalSessionDirectory({
     store,
     browsers: browsers.pool,
     artifacts,
@@ -201,8 +204,18 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     requireRoom,
     deadlines: options.deadlines,
   })
-  opening.defer(() => sessions.close(SESSIONS_CLOSE_MS))
-  machines.serve(sessions)
+  opening.defer(() => local.close(SESSIONS_CLOSE_MS))
+  machines.serve(local)
+  let sessions: SessionDirectory = local
+  let machineConnections: ServerOptions['machineConnections'] = null
+  if (config.cluster && machineLinks && ownMachine instanceof SharedMachines) {
+    const { openClusterCalls } = await import('./cluster-calls.ts')
+    const shared = { local, machines: ownMachine, machineId, store, artifacts, logger }
+    const calls = openClusterCalls({ config: config.cluster, ...machineLinks, ...shared })
+    opening.defer(() => calls.close())
+    sessions = calls.sessions
+    machineConnections = calls.connections
+  }
   const orphaned = opening.adopt(new OrphanedSessions(store, logger), (opened) => opened.close())
   const orphans = await endOrphans(orphaned, directory, config.database.kind === 'embedded')
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind end as MACHINE_LOST')
@@ -246,7 +259,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     { silence: 'the browser does not answer', problem: () => browsers.pool.notReady() },
     { silence: 'NATS does not answer', problem: () => bus.problem, isMinor: true },
   ])
-  const logs = new LogReader(store, bus, (sessionId) => sessions.handle(sessionId), options.followerTiming)
+  // The logs of other machines' sessions are in the database.
+  const logs = new LogReader(store, bus, (sessionId) => local.handle(sessionId), options.followerTiming)
   const server = createServer({
     config,
     sessions,
@@ -256,7 +270,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     bodies,
     linkedBodies: new LinkedBodies(store, bodies),
     uploads: new Uploads(store, sessions, artifacts, links, machineId, logger),
-    exports: new LogExports(har, links, (sessionId) => sessions.handle(sessionId)),
+    exports: new LogExports(har, links, (sessionId) => local.handle(sessionId)),
     links,
     liveViewLinks,
     callers: new Authenticator(apiKeys, liveViewLinks, tokens),
@@ -267,11 +281,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     signIn,
     readiness: () => readiness.ask(),
     traceViewerDir: browsers.traceViewerDir,
+    machineConnections,
     logger,
   })
   const port = await listen(server, config)
   const url = localUrl(config.host, port)
-  machines.listensAt(networkAddress(config.host, port))
+  machines.listensAt(
+    config.cluster ? (config.cluster.internalUrl ?? internalUrl(config.host, port)) : networkAddress(config.host, port),
+  )
   baseUrl ??= url
   opening.defer(() => server.close(SERVER_CLOSE_MS))
   await directory.announce(url)
@@ -293,7 +310,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     closed,
     drain: (seconds) => void drain.begin(seconds),
     drained: drain.over,
-    close: () => (closing ??= closeAll({ server, sessions, machines, logs }, resources)),
+    close: () => (closing ??= closeAll({ server, sessions: local, machines, logs }, resources)),
   }
 }
 

@@ -73,6 +73,10 @@ interface ClusterConfig {
   nats: NatsConfig
   /** Keys are derived from the first; those of all of them are accepted. */
   secrets: readonly string[]
+  /** Authenticate machines to each other; the first for what is new. */
+  machineKeys: readonly string[]
+  /** Where other machines reach this one, without a path; null: http://<host>:<port>. */
+  internalUrl: string | null
   /** How long sessions go on while the database cannot be reached, where others end them in it. */
   partitionSeconds: number
 }
@@ -196,9 +200,15 @@ function problemsOfCluster(value: z.output<typeof environment>): string[] {
         'TABWIRE_CLUSTER_SECRET must be set with NATS_URL, to the same value on every machine: the keys of links, profiles and bodies are derived from it',
       )
     }
+    if (!value.TABWIRE_INTERNAL_URL && isLoopback(value.HOST)) {
+      problems.push(
+        'TABWIRE_INTERNAL_URL must be set with NATS_URL while HOST is a loopback address: the other machines reach this one there',
+      )
+    }
   } else {
     const alone = CONFIG_VARIABLES.filter(
-      (name) => /^TABWIRE_(NATS|CLUSTER|PARTITION)_/.test(name) && value[name as keyof typeof value] !== undefined,
+      (name) =>
+        /^TABWIRE_(NATS|CLUSTER|PARTITION|INTERNAL)_/.test(name) && value[name as keyof typeof value] !== undefined,
     )
     problems.push(...alone.map((name) => `NATS_URL must be set with ${name}`))
   }
@@ -222,12 +232,16 @@ function clusterOf(value: z.output<typeof environment>): ClusterConfig | null {
   return {
     nats: { ...servers, credentialsFile, tls },
     secrets: value.TABWIRE_CLUSTER_SECRET,
+    machineKeys: derivedKeys(value, 'machines')!,
+    internalUrl: value.TABWIRE_INTERNAL_URL ? new URL(value.TABWIRE_INTERNAL_URL).origin : null,
     partitionSeconds: value.TABWIRE_PARTITION_SECONDS ?? PARTITION_SECONDS,
   }
 }
 
+type KeyPurpose = 'links' | 'profiles' | 'bodies' | 'machines'
+
 /** The same on every machine of a cluster, one for each of its secrets. Null: there is no cluster. */
-function derivedKeys(value: z.output<typeof environment>, purpose: 'links' | 'profiles' | 'bodies'): string[] | null {
+function derivedKeys(value: z.output<typeof environment>, purpose: KeyPurpose): string[] | null {
   const secrets = value.TABWIRE_CLUSTER_SECRET ?? null
   const derive = (secret: string) => hkdfSync('sha256', secret, '', `tabwire cluster ${purpose}`, 32)
   return secrets && secrets.map((secret) => Buffer.from(derive(secret)).toString('base64url'))

@@ -10,8 +10,15 @@ import { BrowserLaunchFailed, type BrowserPool } from './ports/browser.ts'
 import type { Bus } from './ports/bus.ts'
 import type { ChatModel } from './ports/chat-model.ts'
 import type { EgressProxies } from './ports/egress.ts'
+import type { MachineDialer, Messenger } from './ports/machine-link.ts'
 import type { Store } from './ports/store.ts'
 import { StartupFailed } from './startup-failed.ts'
+
+/** How machines of one installation call each other. */
+interface MachineLinks {
+  messenger: Messenger
+  dialer: MachineDialer
+}
 
 /** Opens what the configuration names. Everything here rejects with StartupFailed where people can mend what is wrong. */
 
@@ -36,14 +43,21 @@ export async function openStorage(
 // The libraries behind NATS, a model, a bucket and a provider of tokens take time and memory: they are loaded where one is
 // configured, and at the start, so that the first task or request does not wait for them.
 
-export async function openBus({ cluster }: Config, logger: Logger): Promise<Bus> {
-  if (!cluster) return new InProcessBus()
-  const [{ openNatsBus }, { NatsRefused }] = await Promise.all([
+/** `links`: the way to other machines; null: there are none. */
+export async function openBus({ cluster }: Config, logger: Logger): Promise<{ bus: Bus; links: MachineLinks | null }> {
+  if (!cluster) return { bus: new InProcessBus(), links: null }
+  const [{ openNatsBus }, { NatsRefused }, { NatsMessenger }, { WebSocketDialer }] = await Promise.all([
     import('./adapters/bus/nats-bus.ts'),
     import('./adapters/bus/nats-connection.ts'),
+    import('./adapters/bus/nats-messenger.ts'),
+    import('./adapters/machines/web-socket-dialer.ts'),
   ])
+  let links: MachineLinks | null = null
   try {
-    return await openNatsBus(cluster.nats, logger)
+    const bus = await openNatsBus(cluster.nats, logger, {}, (link) => {
+      links = { messenger: new NatsMessenger(link, logger), dialer: new WebSocketDialer() }
+    })
+    return { bus, links }
   } catch (error) {
     if (!(error instanceof NatsRefused)) throw error
     const where = cluster.nats.servers.join(', ')

@@ -19,7 +19,15 @@ const wholeNumber = (from: number, to: number, fallback: number) => anyWholeNumb
 const isUrlOf = (protocols: readonly string[]) => (value: string) =>
   URL.canParse(value) && protocols.includes(new URL(value).protocol)
 
-const webUrl = z.string().refine(isUrlOf(['http:', 'https:']), 'must be an http:// or https:// URL')
+const isWebUrl = isUrlOf(['http:', 'https:'])
+
+/** Of a machine, for the others. */
+function isInternalUrl(value: string): boolean {
+  const url = URL.parse(value)
+  return url !== null && isWebUrl(value) && url.pathname === '/' && url.search + url.hash + url.username === ''
+}
+
+const webUrl = z.string().refine(isWebUrl, 'must be an http:// or https:// URL')
 
 /** The first one is used for what is new, the others are still accepted. */
 const secrets = z
@@ -185,6 +193,10 @@ export const environment = z.object({
   TABWIRE_NATS_CERT_FILE: file.optional(),
   TABWIRE_NATS_KEY_FILE: file.optional(),
   TABWIRE_CLUSTER_SECRET: secrets.optional(),
+  TABWIRE_INTERNAL_URL: z
+    .string()
+    .refine(isInternalUrl, 'must be an http:// or https:// URL without path and query')
+    .optional(),
   TABWIRE_PARTITION_SECONDS: anyWholeNumber(30, 86_400).optional(),
   TABWIRE_API_KEY: z
     .string()

@@ -11,3 +11,6 @@ export const CDP_PATH = '/cdp/'
 /** A page with deliberate faults, to watch and to control. */
 export const DEMO_PATH = '/demo/'
 export const DEMO_ECHO_PATH = '/demo/echo'
+/** Other machines of the installation: a challenge, and connections for calls. */
+export const MACHINE_CHALLENGES_PATH = '/machines/challenge'
+export const MACHINE_CALLS_PATH = '/machines/calls'

@@ -27,6 +27,12 @@ export async function listen(server: Server, { host, port }: Config): Promise<nu
   }
 }
 
+/** The URL at which other machines reach a server that listens there; at a loopback address, other processes of this one. */
+export function internalUrl(host: string, port: number): string {
+  const address = networkAddress(host, port)
+  return address === null ? localUrl(host, port) : `http://${address}`
+}
+
 /** Where other machines find what listens there: host and port. Null: they do not reach it. */
 export function networkAddress(host: string, port: number): string | null {
   if (isLoopback(host)) return null

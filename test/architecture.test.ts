@@ -15,6 +15,11 @@ const ASYNC = 'async'
 /** Files at the top of src/ without rules and technologies: every module may use them, except the domain. */
 const COMMON = ['config.ts', 'logger.ts', 'package-files.ts', 'startup-failed.ts']
 
+/** Adapters that are opened where the configuration names them. */
+const CONFIGURED = 'artifacts bus chat-model machines oidc playwright postgres'
+  .split(' ')
+  .map((name) => `adapters/${name}`)
+
 /** For each module, the modules that it may import, as in the arrows of ARCHITECTURE.md. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   async: [],
@@ -23,9 +28,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   egress: ['ports'],
   'fault-owner.ts': [],
   'http-paths.ts': [],
+  'machine-channel.ts': ['ports'],
   domain: ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC],
   schema: ['domain', 'ports', 'contract', 'http-paths.ts', ASYNC, ...COMMON],
-  server: ['schema', 'domain', 'ports', 'contract', 'fault-owner.ts', 'http-paths.ts', ASYNC, ...COMMON],
+  server: [
+    'schema',
+    'domain',
+    'ports',
+    'contract',
+    'fault-owner.ts',
+    'http-paths.ts',
+    'machine-channel.ts',
+    ASYNC,
+    ...COMMON,
+  ],
   bridge: [ASYNC, ...COMMON],
   // Runs in browsers and in other programs: it includes no server code.
   client: [],
@@ -34,6 +50,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/chat-model': ['ports', ASYNC, ...COMMON],
   'adapters/egress': ['ports', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/json-schema': ['ports', ASYNC, ...COMMON],
+  'adapters/machines': ['ports', 'http-paths.ts', 'machine-channel.ts', ASYNC],
   'adapters/oidc': ['ports', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/playwright': ['ports', 'contract', 'egress', 'fault-owner.ts', ASYNC, ...COMMON],
   'adapters/postgres': ['ports', 'contract', 'fault-owner.ts', ASYNC, ...COMMON],
@@ -57,17 +74,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'listen.ts': ['server', ...COMMON],
   'long-step.ts': [],
-  'configured-adapters.ts': [
-    'ports',
-    'adapters/artifacts',
-    'adapters/bus',
-    'adapters/chat-model',
-    'adapters/oidc',
-    'adapters/playwright',
-    'adapters/postgres',
-    ...COMMON,
-  ],
+  'configured-adapters.ts': ['ports', ...CONFIGURED, ...COMMON],
+  'cluster-calls.ts': ['server', 'domain', 'ports', ...COMMON],
   'app.ts': [
+    'cluster-calls.ts',
     'configured-adapters.ts',
     'listen.ts',
     'long-step.ts',
@@ -119,6 +129,7 @@ const PARTS: Record<string, Record<string, readonly string[]>> = {
     actions: ['kernel', 'session', 'sessions'],
     profiles: ['kernel', 'sessions'],
     machines: ['kernel', 'sessions', 'tasks'],
+    remote: ['kernel', 'log', 'sessions'],
     local: 'kernel log artifacts bodies redaction exports sessions session tasks actions profiles machines'.split(' '),
     keys: ['kernel', 'log'],
     links: ['kernel', 'log', 'keys', 'artifacts', 'bodies', 'exports', 'sessions'],
@@ -220,7 +231,7 @@ const KNOWN_ONLY_IN: Record<string, readonly string[]> = {
   graphql: ['schema', 'server', 'client'],
   'graphql-yoga': ['server'],
   'graphql-ws': ['server'],
-  ws: ['server', 'bridge'],
+  ws: ['server', 'bridge', 'machine-channel.ts', 'adapters/machines'],
   jose: ['adapters/oidc'],
   '@nats-io/transport-node': ['adapters/bus'],
   socks: ['adapters/egress'],

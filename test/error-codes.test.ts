@@ -66,8 +66,11 @@ describe('codes of GraphQL errors', () => {
     expect(unused.map(({ name }) => name)).toEqual([])
   })
 
-  test('only an observation has codes that it does not name itself: those of actions', () => {
-    expect(classes.filter(({ isDynamic }) => isDynamic).map(({ name }) => name)).toEqual(['ObservationFailed'])
+  test('only observations, with those of actions, and refusals of other machines have codes that they do not name', () => {
+    expect(classes.filter(({ isDynamic }) => isDynamic).map(({ name }) => name)).toEqual([
+      'RemoteRefusal',
+      'ObservationFailed',
+    ])
   })
 
   test('are those of the table', () => {

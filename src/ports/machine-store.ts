@@ -1,6 +1,9 @@
 /** A machine as it describes itself with each heartbeat. */
 export interface MachineReport {
-  /** Host and port that it listens on; null: only programs on the same machine reach it, or it does not listen yet. */
+  /**
+   * Its internal URL, or host and port that it listens on; null: only programs on the same machine reach it, or it does
+   * not listen yet.
+   */
   address: string | null
   version: string
   /** Sessions that can be live there at once. */

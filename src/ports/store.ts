@@ -157,7 +157,7 @@ export interface Store {
   /** Changes a live session's row; returns false if it does not exist or has ended. */
   patchSession(sessionId: string, patch: SessionPatch): Promise<boolean>
   findSession(sessionId: string): Promise<SessionRecord | null>
-  /** Those that exist, in any order; callers request some hundreds at most. */
+  /** Those of the sessions that exist, in any order. At most 1000 ids. */
   findSessions(sessionIds: readonly string[]): Promise<SessionRecord[]>
   findSessionByIdempotencyKey(owner: string, idempotencyKey: string): Promise<SessionRecord | null>
   /**

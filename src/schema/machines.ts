@@ -11,7 +11,8 @@ const Machine = builder.objectRef<MachineRecord>('Machine').implement({
     id: t.exposeID('id', { description: 'The id that Session.machineId has.' }),
     address: t.exposeString('address', {
       nullable: true,
-      description: 'Host and port that it listens on. Null: it listens on a loopback address only, or is starting.',
+      description:
+        'Its internal URL; where there is no NATS, host and port that it listens on. Null: it listens on a loopback address only, or is starting.',
     }),
     version: t.exposeString('version', { description: 'Version of Tabwire.' }),
     slots: t.exposeInt('slots', { description: 'Sessions that can be live on it at once.' }),

@@ -17,6 +17,8 @@ import {
   DEMO_ECHO_PATH,
   DEMO_PATH,
   EXPORTS_PATH,
+  MACHINE_CALLS_PATH,
+  MACHINE_CHALLENGES_PATH,
   TRACE_VIEWER_PATH,
   UPLOADS_PATH,
 } from '../http-paths.ts'
@@ -41,6 +43,7 @@ import { createGraphqlHttp } from './graphql/graphql-http.ts'
 import { GraphqlOperations } from './graphql/graphql.ts'
 import { ownSockets } from './base/owned-sockets.ts'
 import { limitRequestTime, REQUEST_LIMITS, type RequestLimits } from './base/request-time.ts'
+import type { MachineConnections } from './machine-connections.ts'
 import { createTraceViewer } from './files/trace-viewer.ts'
 import { GraphqlWebSockets, refuseUpgrade, WEB_SOCKET_LIMITS, type WebSocketLimits } from './graphql/websocket.ts'
 
@@ -52,6 +55,8 @@ export interface ServerOptions extends Domain {
   readiness: () => Promise<ReadinessAnswer>
   /** Where the files of the trace viewer are stored. */
   traceViewerDir: string
+  /** Connections of other machines; null: there are none. */
+  machineConnections?: MachineConnections | null
   logger: Logger
   /** Overrides of the default socket limits; for tests. */
   webSocketLimits?: Partial<WebSocketLimits>
@@ -94,6 +99,7 @@ export function createServer(options: ServerOptions): Server {
     ...options.webSocketLimits,
   })
   const cdp = new CdpConnections(options.sessions, options.links, connections, logger)
+  const machines = options.machineConnections ?? null
   const demoEcho = new DemoEcho(connections, logger)
   const graphiql = new Graphiql()
   const { artifacts: artifactsConfig } = options.config
@@ -178,6 +184,9 @@ export function createServer(options: ServerOptions): Server {
     [TRACE_VIEWER_PATH]: createTraceViewer(options.traceViewerDir),
     [DEMO_PATH]: serveDemo,
     [CDP_PATH]: (request, response, url) => cdp.serve(request, response, url),
+    ...(machines && {
+      [MACHINE_CHALLENGES_PATH]: (request, response, url) => machines.serve(request, response, url),
+    }),
     '/graphiql/assets/': assetsOf(graphiql),
     '/dashboard/assets/': assetsOf(dashboard),
   }
@@ -261,6 +270,8 @@ export function createServer(options: ServerOptions): Server {
       webSockets.upgrade(request, stream, head)
     } else if (url?.pathname.startsWith(CDP_PATH)) {
       cdp.upgrade(request, stream, head, url)
+    } else if (machines && url?.pathname === MACHINE_CALLS_PATH) {
+      machines.upgrade(request, stream, head, connections)
     } else if (url?.pathname === DEMO_ECHO_PATH) {
       demoEcho.upgrade(request, stream, head)
     } else {
@@ -285,7 +296,13 @@ export function createServer(options: ServerOptions): Server {
       const { promise: closed, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
       const cutOff = setTimeout(() => connections.cut(), deadlineMs)
-      const leaving = Promise.all([...[...streams].map(breakOff), webSockets.close(), cdp.close(), demoEcho.close()])
+      const leaving = Promise.all([
+        ...[...streams].map(breakOff),
+        webSockets.close(),
+        cdp.close(),
+        machines?.close(),
+        demoEcho.close(),
+      ])
       await Deadline.isMet(leaving, deadlineMs + LEAVING_MS)
       server.closeIdleConnections()
       await closed

@@ -1,5 +1,5 @@
 import { describe } from 'vitest'
-import { LoopbackHandle } from '../support/handle-loopback/loopback-handle.ts'
+import { loopbackHandle } from '../support/handle-loopback.ts'
 import { useLiveSessions } from '../support/live-sessions.ts'
 import { useStore } from '../support/session-log.ts'
 import { describeSessionHandle } from './session-handle.contract.ts'
@@ -12,5 +12,5 @@ describe('the handle of a session of this process', () => {
 })
 
 describe('a handle that is reached by bytes alone', () => {
-  describeSessionHandle(live, (handle) => new LoopbackHandle(handle))
+  describeSessionHandle(live, loopbackHandle)
 })

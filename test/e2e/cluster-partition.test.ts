@@ -29,7 +29,7 @@ beforeAll(async () => {
   const { cluster: shared } = loadConfig(cluster.environment)
   const overrides: Partial<Config> = {
     database: { kind: 'server', url: url.href },
-    cluster: { ...shared!, partitionSeconds: 3 },
+    cluster: { ...shared!, internalUrl: null, partitionSeconds: 3 },
   }
   cutOff = await cluster.start(overrides)
   other = await cluster.start()

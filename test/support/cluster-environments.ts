@@ -19,6 +19,7 @@ const CLUSTER = {
   DATABASE_URL: 'postgres://db/tabwire',
   TABWIRE_S3_BUCKET: 'tabwire',
   TABWIRE_CLUSTER_SECRET: SECRET,
+  TABWIRE_INTERNAL_URL: 'http://10.0.0.1:4000',
 }
 const NO_FILES = { caFile: null, certFile: null, keyFile: null }
 
@@ -37,6 +38,8 @@ const ofCluster = (nats: Partial<NatsConfig>): Partial<Config> => ({
       ...nats,
     },
     secrets: [SECRET],
+    machineKeys: ['W-CluzO70TYG7t6kr7DJo545Q1CJ1oCy9LjtXdDNX_o'],
+    internalUrl: CLUSTER.TABWIRE_INTERNAL_URL,
     partitionSeconds: 60,
   },
   signingKeys: ['w_QQnXWNRPx1PKhvu6K3mPXVBE_xwaoTycOb0XdbqXg'],
@@ -71,6 +74,19 @@ export const ACCEPTED_CLUSTERS: readonly [Record<string, string>, Partial<Config
     { ...CLUSTER, TABWIRE_PARTITION_SECONDS: '300' },
     { ...ofCluster({}), cluster: { ...ofCluster({}).cluster!, partitionSeconds: 300 } },
   ],
+  [
+    { ...CLUSTER, TABWIRE_INTERNAL_URL: 'https://one.internal/' },
+    { ...ofCluster({}), cluster: { ...ofCluster({}).cluster!, internalUrl: 'https://one.internal' } },
+  ],
+  [
+    { ...CLUSTER, TABWIRE_INTERNAL_URL: '', HOST: '10.0.0.1' },
+    {
+      ...ofCluster({}),
+      host: '10.0.0.1',
+      egress: { mode: 'PUBLIC', allow: [] },
+      cluster: { ...ofCluster({}).cluster!, internalUrl: null },
+    },
+  ],
   // Keys that are given come before those of the cluster.
   [
     { ...CLUSTER, TABWIRE_PROFILE_KEY: SECRET, TABWIRE_SIGNING_KEYS: SECRET, TABWIRE_BODY_KEY: SECRET },
@@ -99,6 +115,15 @@ export const REFUSED_CLUSTERS: readonly [Record<string, string>, string][] = [
     { ...CLUSTER, TABWIRE_CLUSTER_SECRET: '' },
     'TABWIRE_CLUSTER_SECRET must be set with NATS_URL, to the same value on every machine: the keys of links, profiles and bodies are derived from it',
   ],
+  [
+    { ...CLUSTER, TABWIRE_INTERNAL_URL: '' },
+    'TABWIRE_INTERNAL_URL must be set with NATS_URL while HOST is a loopback address: the other machines reach this one there',
+  ],
+  [
+    { ...CLUSTER, TABWIRE_INTERNAL_URL: 'http://one.internal/path' },
+    'TABWIRE_INTERNAL_URL must be an http:// or https:// URL without path and query',
+  ],
+  [{ TABWIRE_INTERNAL_URL: 'http://10.0.0.1' }, 'NATS_URL must be set with TABWIRE_INTERNAL_URL'],
   [{ TABWIRE_CLUSTER_SECRET: SECRET }, 'NATS_URL must be set with TABWIRE_CLUSTER_SECRET'],
   [{ TABWIRE_PARTITION_SECONDS: '60' }, 'NATS_URL must be set with TABWIRE_PARTITION_SECONDS'],
   [

@@ -36,6 +36,8 @@ export async function startCluster(): Promise<TestCluster> {
     TABWIRE_S3_ACCESS_KEY_ID: credentials!.accessKeyId,
     TABWIRE_S3_SECRET_ACCESS_KEY: credentials!.secretAccessKey,
     TABWIRE_S3_PREFIX: prefix,
+    // Of a machine whose port is not known yet; those in this process have their own.
+    TABWIRE_INTERNAL_URL: 'http://127.0.0.1:1',
   }
   const opened = opening.move()
   return {
@@ -45,10 +47,15 @@ export async function startCluster(): Promise<TestCluster> {
     environment,
     async start(overrides = {}, options = {}) {
       const config = loadConfig({ ...environment, PORT: '0', TABWIRE_WARM_BROWSERS: '0' })
+      const shared = { ...config.cluster!, internalUrl: null }
       const logLevel = (process.env['TEST_LOG_LEVEL'] ?? 'silent') as Config['logLevel']
       const dataDir = await mkdtemp(join(tmpdir(), 'tabwire-test-'))
       opened.defer(() => rm(dataDir, { recursive: true, force: true }))
-      const app = await startTestApp({ ...config, logLevel, dataDir, ...overrides }, undefined, options)
+      const app = await startTestApp(
+        { ...config, cluster: shared, logLevel, dataDir, ...overrides },
+        undefined,
+        options,
+      )
       opened.defer(() => app.close())
       return app
     },

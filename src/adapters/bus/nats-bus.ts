@@ -16,9 +16,19 @@ const MOST_WAITING = 10_000
 
 const LAST_WORDS_MS = 500
 
-/** Connects to NATS. Rejects with NatsRefused; if no server responds, it resolves and keeps retrying. */
-export async function openNatsBus(config: NatsConfig, logger: Logger, timing?: Partial<NatsTiming>): Promise<Bus> {
-  const bus = new NatsBus(config, logger, timing)
+/**
+ * Connects to NATS. Rejects with NatsRefused; if no server responds, it resolves and keeps retrying. `share`: is given the
+ * connection for other uses.
+ */
+export async function openNatsBus(
+  config: NatsConfig,
+  logger: Logger,
+  timing?: Partial<NatsTiming>,
+  share: (link: NatsLink) => void = () => {},
+): Promise<Bus> {
+  const link = new NatsLink(config, logger, timing)
+  const bus = new NatsBus(link, logger)
+  share(link)
   try {
     await bus.open()
     return bus
@@ -50,9 +60,10 @@ class NatsBus implements Bus {
   #isConfirming = false
   #isClosing = false
 
-  constructor(config: NatsConfig, logger: Logger, timing?: Partial<NatsTiming>) {
+  constructor(link: NatsLink, logger: Logger) {
     this.#logger = logger
-    this.#link = new NatsLink(config, (connection) => this.#connected(connection), logger, timing)
+    this.#link = link
+    link.onConnection((connection) => this.#connected(connection))
   }
 
   open(): Promise<void> {

@@ -31,7 +31,7 @@ const CLOSE_DEADLINE_MS = 1_000
  */
 export class NatsLink implements FaultOwner {
   readonly #config: NatsConfig
-  readonly #opened: (connection: NatsConnection) => void
+  readonly #listeners: ((connection: NatsConnection) => void)[] = []
   readonly #logger: Logger
   readonly #timing: NatsTiming
   readonly #closing = new AbortController()
@@ -40,17 +40,15 @@ export class NatsLink implements FaultOwner {
   #problem: string | null = 'NATS is not connected'
   #running: Promise<void> | null = null
 
-  /** `opened`: told of each new connection. */
-  constructor(
-    config: NatsConfig,
-    opened: (connection: NatsConnection) => void,
-    logger: Logger,
-    timing: Partial<NatsTiming> = {},
-  ) {
+  constructor(config: NatsConfig, logger: Logger, timing: Partial<NatsTiming> = {}) {
     this.#config = config
-    this.#opened = opened
     this.#logger = logger
     this.#timing = { ...NATS_TIMING, ...timing }
+  }
+
+  /** Called with each new connection. */
+  onConnection(listener: (connection: NatsConnection) => void): void {
+    this.#listeners.push(listener)
   }
 
   /** Null while there is none. */
@@ -133,7 +131,7 @@ export class NatsLink implements FaultOwner {
     if (this.#closing.signal.aborted) return connection.close()
     void this.#watchErrors(connection)
     this.#connection = connection
-    this.#opened(connection)
+    for (const listener of this.#listeners) listener(connection)
     if (this.#problem !== null) this.#logger.info({ server: connection.getServer() }, 'NATS is connected')
     this.#problem = null
     this.#firstAttempt.resolve()

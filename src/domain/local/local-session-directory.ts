@@ -196,10 +196,12 @@ export class LocalSessionDirectory implements SessionDirectory, LeasedSessions {
   }
 
   async handles(sessionIds: readonly string[]): Promise<HandleSet> {
-    return new HandleSet(
-      sessionIds.flatMap((id) => this.#live.get(id) ?? []),
-      this.#logger,
-    )
+    return new HandleSet(this.ownHandles(sessionIds), this.#logger)
+  }
+
+  /** The handles of those that are live in this process. */
+  ownHandles(sessionIds: readonly string[]): SessionHandle[] {
+    return sessionIds.flatMap((id) => this.#live.get(id) ?? [])
   }
 
   async capacity(): Promise<Capacity> {

@@ -24,7 +24,7 @@ export interface MachineLease {
 export interface Machines extends MachineDirectory, MachineLease {
   /** From now on, as long as the server runs. */
   serve(sessions: LeasedSessions): void
-  /** Host and port; null: nothing on other machines reaches them. */
+  /** An internal URL, or host and port; null: nothing on other machines reaches it. */
   listensAt(address: string | null): void
   /** From now on the server accepts no new sessions. Idempotent. */
   drain(): void

@@ -42,6 +42,8 @@ export class SharedMachines implements Machines {
   #isDraining = false
   #others: MachineRecord[] = []
   #beats = 0
+  #onEpoch: ((epoch: number) => void) | null = null
+  #tellsEpoch = 0
   #working: Promise<void> | null = null
 
   private constructor(options: SharedMachinesOptions, machine: MachineIdentity, epoch: number, timing: LeaseTiming) {
@@ -100,6 +102,20 @@ export class SharedMachines implements Machines {
     return this.#followers.follow(signal)
   }
 
+  /** Calls back now, and with each further lease. */
+  onEpoch(listener: (epoch: number) => void): void {
+    this.#onEpoch = listener
+    this.#tellEpoch(this.#keeper.epoch)
+  }
+
+  /** The address of a machine, under that lease. Null: it has none, or is gone. */
+  async findAddress(machineId: string, epoch: number): Promise<string | null> {
+    const isIt = (machine: MachineRecord) => machine.id === machineId && machine.epoch === epoch
+    // It may have begun since the last look.
+    const found = this.#others.find(isIt) ?? (await this.list()).find(isIt)
+    return found?.address ?? null
+  }
+
   totalCapacity(own: Capacity): Capacity {
     const total = { ...own }
     for (const { slots, live, queued, warm, draining } of this.#others.filter(({ isAlive }) => isAlive)) {
@@ -121,8 +137,15 @@ export class SharedMachines implements Machines {
     return { address: this.#address, version, slots, live, queued, warm, draining: this.#isDraining }
   }
 
+  #tellEpoch(epoch: number): void {
+    if (!this.#onEpoch || epoch === this.#tellsEpoch) return
+    this.#tellsEpoch = epoch
+    this.#onEpoch(epoch)
+  }
+
   #renewed(epoch: number): void {
     this.#beats += 1
+    this.#tellEpoch(epoch)
     this.#working ??= unowned(() => this.#lookAtOthers(epoch)).finally(() => (this.#working = null))
   }
 

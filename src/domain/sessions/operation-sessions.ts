@@ -10,18 +10,29 @@ import { healthOf, type SessionHealth } from './session-health.ts'
 export class OperationSessions {
   readonly #pages: Batch<PageState[]>
   readonly #health: Batch<SessionHealth>
+  readonly #snapshots: Batch<SessionSnapshot>
   readonly #sessions: SessionDirectory
 
   constructor(sessions: SessionDirectory) {
     this.#sessions = sessions
     this.#pages = new Batch(async (ids) => (await sessions.handles(ids)).pages())
     this.#health = new Batch(async (ids) => (await sessions.handles(ids)).health())
+    this.#snapshots = new Batch(async (ids) => (await sessions.handles(ids)).snapshots())
   }
 
   /** Open pages, oldest first; none if the session is not live. Null: no response in time. */
   async pages(sessionId: string): Promise<PageState[] | null> {
     const pages = await this.#pages.of(sessionId)
     return pages === undefined ? [] : pages
+  }
+
+  /**
+   * A session with what only its machine knows: a live one that was found in the database has no expiration time. As it
+   * is if there is no response in time.
+   */
+  async completed(session: SessionSnapshot): Promise<SessionSnapshot> {
+    if (isEnded(session.status) || session.expiresAt !== null) return session
+    return (await this.#snapshots.of(session.id)) ?? session
   }
 
   /** Null: no response in time. */

@@ -76,7 +76,7 @@ export interface AttachedClient {
  * A live session in any process: everything that others can ask of it. All of it could cross a network: arguments and
  * results are plain data and bytes, streams are pulled, a connection is a pair of message channels with backpressure, a
  * signal cancels, and an error is a TabwireError, of which callers may rely on code, message and extensions only, or
- * StoreUnavailable. After the end of the session, members that act on it fail with SESSION_NOT_RUNNING; those that
+ * StoreUnavailable. One of another machine also fails with MACHINE_UNREACHABLE. After the end of the session, members that act on it fail with SESSION_NOT_RUNNING; those that
  * query it may respond or fail in the same way, which callers treat as its end. Uploads are still stored. A task does
  * not use it: a task is part of its session, ends with it and has its entries in the session's own log, so it runs in
  * the same process and uses a TaskSession. test/contracts/session-handle.contract.ts has the rules for every

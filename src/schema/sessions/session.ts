@@ -157,11 +157,13 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
       type: 'DateTime',
       description: 'Time of the last activity; its creation and its start count.',
     }),
-    expiresAt: t.expose('expiresAt', {
+    expiresAt: t.field({
       authScopes: NEEDS.readOrWrite,
       type: 'DateTime',
       nullable: true,
-      description: 'When the earliest limit that applies will end it. Null once it has ended.',
+      description:
+        'When the earliest limit that applies will end it. Null once it has ended, or if its machine did not respond in time.',
+      resolve: async (session, _, { liveSessions }) => (await liveSessions.completed(session)).expiresAt,
     }),
     endedAt: t.expose('endedAt', {
       authScopes: NEEDS.readOrWrite,
@@ -211,9 +213,10 @@ export const Session = builder.node(builder.objectRef<SessionSnapshot>('Session'
     }),
     actionCount: t.exposeInt('actionCount', { authScopes: NEEDS.read, description: 'Actions in its log.' }),
     screenshotCount: t.exposeInt('screenshotCount', { authScopes: NEEDS.read, description: 'Screenshots in its log.' }),
-    pendingRequestCount: t.exposeInt('pendingRequestCount', {
+    pendingRequestCount: t.int({
       authScopes: NEEDS.read,
-      description: 'Pending requests; 0 once it has ended.',
+      description: 'Pending requests; 0 once it has ended, or if its machine did not respond in time.',
+      resolve: async (session, _, { liveSessions }) => (await liveSessions.completed(session)).pendingRequestCount,
     }),
   }),
 })

@@ -1,5 +1,5 @@
-import { asTold } from '../../../src/domain/kernel/database-unavailable.ts'
-import { TabwireError } from '../../../src/domain/kernel/errors.ts'
+import { asTold } from '../kernel/database-unavailable.ts'
+import { TabwireError } from '../kernel/errors.ts'
 
 /**
  * Data that may cross a network, and its encoding. A message is its JSON, with null in place of each byte array, and after it the byte
@@ -63,7 +63,7 @@ export type EncodedError =
   | { kind: 'ABORTED' }
   | { kind: 'FAULT' }
 
-/** An error from the other side: of its class, only the code is transferred. */
+/** An error of the other side: of its class, only the code is transferred. */
 class RemoteRefusal extends TabwireError {
   override readonly code: string
 

@@ -1,0 +1,109 @@
+import type { SessionRecord } from '../../ports/session-record.ts'
+import type { Store } from '../../ports/store.ts'
+import type { Logger } from 'pino'
+import { answerOr, isEnded, SessionNotRunning } from '../kernel/session-state.ts'
+import type { SessionSnapshot } from '../log/session-snapshot.ts'
+import { HandleSet } from '../sessions/handle-set.ts'
+import { findLive } from '../sessions/live-session.ts'
+import type { Capacity, SessionDirectory, StartWait } from '../sessions/session-directory.ts'
+import type { SessionHandle } from '../sessions/session-handle.ts'
+import type { StartSessionInput } from '../sessions/session-input.ts'
+import type { SessionListArguments, SessionListPage } from '../sessions/session-list.ts'
+import type { RemoteSessions } from './remote-sessions.ts'
+
+/** The sessions of this process, whose handles are told apart from those of other machines. */
+export interface LocalDirectory extends SessionDirectory {
+  /** Those among them that are here. */
+  ownHandles(sessionIds: readonly string[]): SessionHandle[]
+}
+
+export interface ClusteredDirectoryOptions {
+  local: LocalDirectory
+  remote: RemoteSessions
+  store: Pick<Store, 'findSession' | 'findSessions'>
+  machineId: string
+  logger: Logger
+}
+
+/** All sessions of the installation: those of other machines have remote handles. */
+export class ClusteredSessionDirectory implements SessionDirectory {
+  readonly #options: ClusteredDirectoryOptions
+  readonly #local: LocalDirectory
+
+  constructor(options: ClusteredDirectoryOptions) {
+    this.#options = options
+    this.#local = options.local
+  }
+
+  async start(
+    owner: string,
+    input: StartSessionInput | null | undefined,
+    waitUntil: StartWait,
+    signal: AbortSignal,
+  ): Promise<SessionSnapshot> {
+    const started = await this.#local.start(owner, input, waitUntil, signal)
+    // A start that was repeated may be a session of another machine.
+    if (waitUntil === 'CREATING' || isEnded(started.status) || started.machineId === this.#options.machineId) {
+      return started
+    }
+    const handle = await this.handle(started.id)
+    const now = async () => (await this.find(owner, started.id)) ?? started
+    return handle ? answerOr(handle.reached(waitUntil, signal), now) : now()
+  }
+
+  find(owner: string, sessionId: string): Promise<SessionSnapshot | null> {
+    return this.#local.find(owner, sessionId)
+  }
+
+  list(owner: string, args: SessionListArguments, signal: AbortSignal): Promise<SessionListPage> {
+    return this.#local.list(owner, args, signal)
+  }
+
+  changes(
+    owner: string,
+    sessionId: string | null,
+    signal: AbortSignal,
+  ): Promise<AsyncIterableIterator<SessionSnapshot, undefined>> {
+    return this.#local.changes(owner, sessionId, signal)
+  }
+
+  capacity(): Promise<Capacity> {
+    return this.#local.capacity()
+  }
+
+  async handle(sessionId: string): Promise<SessionHandle | null> {
+    const here = await this.#local.handle(sessionId)
+    if (here) return here
+    const record = await this.#options.store.findSession(sessionId)
+    return record && this.#isElsewhere(record) ? this.#options.remote.handle(record) : null
+  }
+
+  async requireHandle(owner: string, sessionId: string): Promise<SessionHandle> {
+    const handle = await findLive(this, owner, sessionId)
+    if (!handle) throw new SessionNotRunning()
+    return handle
+  }
+
+  async findRunning(sessionId: string): Promise<SessionHandle | null> {
+    const here = await this.#local.handle(sessionId)
+    if (here) return this.#local.findRunning(sessionId)
+    const record = await this.#options.store.findSession(sessionId)
+    const isRunning = record?.status === 'RUNNING' && this.#isElsewhere(record)
+    return isRunning ? this.#options.remote.handle(record) : null
+  }
+
+  async handles(sessionIds: readonly string[]): Promise<HandleSet> {
+    const { store, remote, logger } = this.#options
+    const here = this.#local.ownHandles(sessionIds)
+    const known = new Set(here.map(({ sessionId }) => sessionId))
+    const others = sessionIds.filter((id) => !known.has(id))
+    const records = others.length === 0 ? [] : await store.findSessions(others)
+    const sets = remote.sets(records.filter((record) => this.#isElsewhere(record)))
+    return new HandleSet(here, logger, undefined, sets)
+  }
+
+  /** One that should be here, and is not, has ended or is about to. */
+  #isElsewhere({ status, machineId }: SessionRecord): boolean {
+    return !isEnded(status) && machineId !== this.#options.machineId
+  }
+}

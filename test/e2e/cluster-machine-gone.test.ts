@@ -1,0 +1,98 @@
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connectApi } from '../support/connect-api.ts'
+import { CdpSocket } from '../support/cdp-socket.ts'
+import { freezeProcesses } from '../support/freeze-process.ts'
+import { leakGate } from '../support/leak-gate.ts'
+import { startServerProcess, type ServerProcess } from '../support/server-process.ts'
+import { startCluster, type TestCluster } from '../support/start-cluster.ts'
+import type { TestApp } from '../support/start-app.ts'
+import { startTestSite, type TestSite } from '../support/test-site.ts'
+
+leakGate()
+
+/** The machine of a session is killed or suspended while another one works on it for its clients. */
+
+const API_KEY = 'key-of-the-servers-of-this-test'
+
+let site: TestSite
+let cluster: TestCluster
+let owning: ServerProcess
+let other: TestApp
+
+beforeAll(async () => {
+  site = await startTestSite()
+  cluster = await startCluster()
+  const PORT = String(await freePort())
+  const own = { PORT, TABWIRE_INTERNAL_URL: `http://127.0.0.1:${PORT}`, TABWIRE_WARM_BROWSERS: '0' }
+  owning = await startServerProcess(API_KEY, { ...cluster.environment, ...own })
+  other = await cluster.start({ apiKey: API_KEY })
+})
+afterAll(async () => {
+  await owning?.close()
+  await cluster?.close()
+  await site?.close()
+})
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as { port: number }
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+async function start(): Promise<string> {
+  const query = `mutation ($url: String) { startSession(input: { initialPrompt: $url }, waitUntil: LOADED) { id } }`
+  const { startSession } = await owning.query<{ startSession: { id: string } }>(query, { url: `${site.url}/title` })
+  return startSession.id
+}
+
+const codeOf = async (query: string, id: string) => (await other.send(query, { id })).errors?.[0]?.extensions.code
+const ACT = `mutation ($id: ID!) { runActions(sessionId: $id, actions: [
+  { evaluate: { expression: "console.log('begun'); new Promise(() => {})", timeoutMs: 300000 } }]) { success } }`
+const TERMINATE = 'mutation ($id: ID!) { terminateSession(id: $id) { status } }'
+const STATE = 'query ($id: ID!) { session(id: $id) { status endReason pages { id } } }'
+
+/** All that a client can have open of a session, through the other machine. */
+async function openAll(id: string) {
+  const socket = await CdpSocket.connect(await connectApi(() => other).cdpUrlOf(id))
+  const frame = Promise.withResolvers<void>()
+  const watching = (async () => {
+    const query = 'subscription ($id: ID!) { screencast(sessionId: $id) { pageId } }'
+    for await (const { errors } of other.client().iterate({ query, variables: { id } })) {
+      if (errors) return errors[0]!.extensions!['code']
+      frame.resolve()
+    }
+    return 'ended'
+  })()
+  await frame.promise
+  const acting = codeOf(ACT, id)
+  await connectApi(() => other).untilLogged(id, (entries) => entries.some(({ text }) => text === 'begun'))
+  return { socket, watching, acting }
+}
+
+test.each(['SIGKILL', 'SIGSTOP'])(
+  '%s: calls under way fail, and later ones as long as the session has not ended',
+  { timeout: 240_000 },
+  async (how) => {
+    const id = await start()
+    const open = await openAll(id)
+    if (how === 'SIGKILL') await owning.kill('SIGKILL')
+    else await freezeProcesses(owning.pid)
+    expect(['MACHINE_UNREACHABLE', 'SESSION_NOT_RUNNING']).toContain(await open.acting)
+    expect(['MACHINE_UNREACHABLE', 'SESSION_NOT_RUNNING', 'ended']).toContain(await open.watching)
+    await open.socket.closed
+    const state = async () => (await other.query<{ session: { status: string } }>(STATE, { id })).session
+    await expect.poll(state).toMatchObject({ status: 'FAILED', endReason: 'MACHINE_LOST', pages: [] })
+    expect(await codeOf(TERMINATE, id)).toBeUndefined()
+    if (how === 'SIGKILL') await owning.restart()
+    else process.kill(owning.pid, 'SIGCONT')
+    // It takes part again.
+    let next = ''
+    await expect.poll(async () => (next = await start().catch(() => ''))).not.toBe('')
+    await expect.poll(() => codeOf(TERMINATE, next)).toBeUndefined()
+  },
+)
