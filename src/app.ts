@@ -221,7 +221,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   if (orphans > 0) logger.warn({ orphans }, 'sessions that the last run left behind end as MACHINE_LOST')
 
   const drain = opening.adopt(
-    new Drain(machineId, config.drainSeconds, { sessions, machines, browsers: browsers.pool }, logger),
+    new Drain(machineId, config.drainSeconds, { sessions: local, machines, browsers: browsers.pool }, logger),
     (opened) => opened.close(),
   )
   const keyWatch = opening.adopt(new KeyWatch(store, logger), (opened) => opened.close())
