@@ -10,7 +10,7 @@ interface Answer {
 /** A minimal CDP client, to measure the path between it and the browser. */
 export class CdpSocket {
   readonly #socket: WebSocket
-  readonly #waiting = new Map<number, (answer: Answer) => void>()
+  readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>()
   #nextId = 1
 
   private constructor(socket: WebSocket) {
@@ -18,8 +18,13 @@ export class CdpSocket {
     socket.on('message', (data: Buffer) => {
       const answer = JSON.parse(data.toString()) as Answer
       if (answer.id === undefined) return
-      this.#waiting.get(answer.id)?.(answer)
+      this.#waiting.get(answer.id)?.resolve(answer)
       this.#waiting.delete(answer.id)
+    })
+    socket.on('error', () => {})
+    socket.on('close', (code, reason) => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(`closed: ${code} ${reason.toString()}`))
+      this.#waiting.clear()
     })
   }
 
@@ -31,10 +36,11 @@ export class CdpSocket {
 
   async send<T>(method: string, params: object = {}, sessionId?: string): Promise<T> {
     const id = this.#nextId++
-    const { promise, resolve } = Promise.withResolvers<Answer>()
-    this.#waiting.set(id, resolve)
+    if (this.#socket.readyState !== this.#socket.OPEN) throw new Error(`${method}: the connection is closed`)
+    const waiting = Promise.withResolvers<Answer>()
+    this.#waiting.set(id, waiting)
     this.#socket.send(JSON.stringify({ id, method, params, ...(sessionId ? { sessionId } : {}) }))
-    const { result, error } = await promise
+    const { result, error } = await waiting.promise
     if (!result) throw new Error(`${method}: ${error?.message}`)
     return result as T
   }

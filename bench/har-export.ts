@@ -25,7 +25,7 @@ document.title = 'done'
 const START = `mutation ($url: String!) {
   startSession(input: { initialPrompt: $url, keepAlive: true }, waitUntil: LOADED) { id }
 }`
-const COUNT = 'query ($id: ID!) { session(id: $id) { networkRequestCount } }'
+const COUNT = 'query ($id: ID!) { session(id: $id) { status networkRequestCount } }'
 const TERMINATE = 'mutation ($id: ID!) { terminateSession(id: $id) { status } }'
 const EXPORT = 'query ($id: ID!) { exportLog(sessionId: $id, format: HAR) { url } }'
 
@@ -102,13 +102,20 @@ async function recordedByPlaywright(browser: Browser, url: string, path: string)
   return () => context.close()
 }
 
+interface Counted {
+  session: { status: string; networkRequestCount: number }
+}
+
 /** Id of an ended session whose log has all requests. */
 async function recordedByServer(client: GraphqlClient, url: string): Promise<string> {
   const { startSession } = await client.query<{ startSession: { id: string } }>(START, { url })
   const { id } = startSession
-  const count = async () =>
-    (await client.query<{ session: { networkRequestCount: number } }>(COUNT, { id })).session.networkRequestCount
-  while ((await count()) <= REQUESTS) await new Promise((resolve) => setTimeout(resolve, 100))
+  for (;;) {
+    const { session } = await client.query<Counted>(COUNT, { id })
+    if (session.networkRequestCount > REQUESTS) break
+    if (session.status !== 'RUNNING') throw new Error(`the session is ${session.status}: ${JSON.stringify(session)}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
   await client.query(TERMINATE, { id })
   return id
 }

@@ -58,6 +58,9 @@ const BENCHMARKS: readonly Benchmark[] = [
   dashboardFrames,
 ]
 
+/** A whole run of one takes a tenth of it on a quiet machine. */
+const BENCHMARK_MS = 20 * 60_000
+
 const USAGE = `npm run bench -- [--only <name>,…] [--database ${DATABASE_KINDS.join('|')}] [--profile <directory>]
   --only      of ${BENCHMARKS.map(({ name }) => name).join(', ')}
   --profile   leave CPU profiles of the servers there
@@ -134,7 +137,7 @@ class DatabaseRun {
         return { server: await start(space, environment), space }
       },
     }
-    const findings = await run(workbench)
+    const findings = await withinLimit(name, run(workbench))
     const cpu = { baseline: meter.used('baseline'), measured: meter.used('measured') }
     return { benchmark: name, database: this.#source.kind, findings, cpu }
   }
@@ -150,6 +153,24 @@ class DatabaseRun {
     await seed(this.#seeded)
     console.log(`  (the database was filled in ${((performance.now() - start) / 1000).toFixed(1)} s)`)
     return this.#seeded
+  }
+}
+
+/**
+ * Rejects at the limit. What it waits for is closed then, so that it fails; on a machine with much other work, browsers
+ * of the server have the lowest priority, and recording a session that takes 20 s may take an hour.
+ */
+async function withinLimit<T>(name: string, running: Promise<T>): Promise<T> {
+  const limit = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    limit.reject(new Error(`${name} took more than ${BENCHMARK_MS / 60_000} minutes: is the machine busy?`))
+  }, BENCHMARK_MS)
+  // It may fail once nobody waits for it.
+  running.catch(() => {})
+  try {
+    return await Promise.race([running, limit.promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

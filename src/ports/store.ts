@@ -1,3 +1,4 @@
+import type { RequestTexts } from '../contract/entries/request-texts.ts'
 import type { ArtifactKind, ArtifactRecord } from './artifact.ts'
 import type { StoredBody } from './body.ts'
 import type { EntryFilter, LogEntry, SessionStatus } from './log-entry.ts'
@@ -65,7 +66,12 @@ export interface EntryQuery {
   maxBytes?: number
   /** Key of the reader for fair scheduling; absent: the session's own. */
   reader?: string
+  /** True: requests may be returned as StoredRequest, which takes a store less than parsing them. */
+  withTexts?: boolean
 }
+
+/** A request as it is stored: its members as JSON, and its data, which is parsed once it is read. */
+export type StoredRequest = LogEntry<'NETWORK_REQUEST'> & { readonly texts: RequestTexts }
 
 /** What is counted; see Store.countEntries. */
 export interface CountQuery {

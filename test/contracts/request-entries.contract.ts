@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { textsOfRequest } from '../../src/contract/entries/request-texts.ts'
 import type { LogEntry } from '../../src/ports/log-entry.ts'
-import type { Store } from '../../src/ports/store.ts'
+import type { Store, StoredRequest } from '../../src/ports/store.ts'
 import { UnstorableBatch } from '../../src/ports/store-errors.ts'
 import { insertWith, networkRequest, numbered, readAll, statusChange } from './store-samples.ts'
 
@@ -23,6 +24,21 @@ export function describeRequestEntries(store: () => Store): void {
       const [entry] = await readAll(store(), session.id, { kinds: ['NETWORK_REQUEST'] })
       const { requestHeaders: read } = (entry as LogEntry<'NETWORK_REQUEST'>).data
       expect(Object.entries(read)).toEqual(Object.entries(requestHeaders))
+    })
+
+    test('are not parsed for a reader of texts, unless a body is stored separately', async () => {
+      const responseBody = { contentType: null, sizeBytes: 9, truncated: 0, encoding: 'UTF8', inline: null } as const
+      const drafts = [networkRequest(1), networkRequest(2, { responseBody: { ...responseBody, sha256: 'ab' } })]
+      const { session } = await insertWith(store(), drafts)
+      const query = { sessionId: session.id, filter: { kinds: null }, direction: 'forward', limit: 10 } as const
+      const { entries } = await store().readEntries({ ...query, withTexts: true })
+      const { entries: parsed } = await store().readEntries(query)
+      const [first, second] = entries as (LogEntry<'NETWORK_REQUEST'> | StoredRequest)[]
+      expect('texts' in first! && first.texts).toEqual(textsOfRequest((drafts[0] as LogEntry<'NETWORK_REQUEST'>).data))
+      expect(second).not.toHaveProperty('texts')
+      const plain = entries.map(({ kind, sequence, at, data }) => ({ kind, sequence, at, data }))
+      expect(plain).toEqual(parsed)
+      expect(parsed[0]).not.toHaveProperty('texts')
     })
 
     test.each(['\\\0', '\\\\\ud83d', 'a\udc00'])('that cannot be stored as text are refused: %j', async (value) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { BODY_OMISSIONS } from '../../src/contract/entries/body.ts'
 import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
 import { networkRequest, statusChange } from '../contracts/store-samples.ts'
-import { closed, harOf, opened } from '../support/har-of-log.ts'
+import { closed, harOf, harText, opened } from '../support/har-of-log.ts'
 
 const AT = 1_700_000_000_000
 const URL_OF = 'http://127.0.0.1/data.json'
@@ -11,7 +11,11 @@ type RequestData = EntryDraft<'NETWORK_REQUEST'>['data']
 
 /** The single HAR entry of a request with these facts. */
 async function entryOf(data: Record<string, unknown>, bodies?: Record<string, Uint8Array>) {
-  const { entries } = await harOf([networkRequest(1, data)], bodies ? { bodies } : {})
+  const drafts = [networkRequest(1, data)]
+  const made = bodies ? { bodies } : {}
+  const { entries } = await harOf(drafts, made)
+  // Whether a request was parsed makes no difference.
+  expect(await harText(drafts, { ...made, hasTexts: true })).toBe(await harText(drafts, made))
   expect(entries).toHaveLength(1)
   return entries[0]!
 }

@@ -1,6 +1,7 @@
 import { Har, type HarSource } from '../../src/domain/exports/har.ts'
 import { matchesFilter } from '../../src/domain/log/entry-filter.ts'
-import type { EntryDraft, EntryFilter } from '../../src/ports/log-entry.ts'
+import { RequestTextsReader } from '../../src/contract/entries/request-texts-reader.ts'
+import type { EntryDraft, EntryFilter, LogEntry } from '../../src/ports/log-entry.ts'
 import type { EntryQuery, EntryStep } from '../../src/ports/store.ts'
 import { numbered } from '../contracts/store-samples.ts'
 import { readHar } from './har-format.ts'
@@ -9,14 +10,24 @@ const AT = 1_700_000_000_000
 const NEVER = new AbortController().signal
 const SESSION = { sessionId: '01930000-0000-7000-8000-000000000001', owner: 'ann' }
 
+/** As a store returns entries that it has not parsed. */
+function asStored(entries: readonly LogEntry[]): LogEntry[] {
+  const reader = new RequestTextsReader()
+  return entries.map((entry) => {
+    const texts = entry.kind === 'NETWORK_REQUEST' ? reader.read(JSON.stringify(entry.data)) : null
+    return texts ? Object.assign(entry, { texts }) : entry
+  })
+}
+
 /** A log in memory, read in steps of the given number of entries. */
 function sourceOf(
   drafts: readonly EntryDraft[],
   bodies: Record<string, Uint8Array> = {},
   isDeleted = false,
+  hasTexts = false,
   stepEntries = 3,
 ) {
-  const entries = numbered(drafts)
+  const entries = hasTexts ? asStored(numbered(drafts)) : numbered(drafts)
   const readEntries = async ({ after = 0, before = Infinity, filter }: EntryQuery): Promise<EntryStep> => {
     const left = entries.filter(({ sequence }) => sequence > after && sequence < before)
     const looked = left.slice(0, stepEntries)
@@ -38,14 +49,16 @@ interface Made {
   isTimeUp?: () => boolean
   /** Whether retention has deleted it in the meantime. */
   isDeleted?: boolean
+  /** Whether requests are as they are stored, where they can be; otherwise all are parsed. */
+  hasTexts?: boolean
 }
 
 /** A HAR of these entries. */
 export async function harText(
   drafts: readonly EntryDraft[],
-  { filter = { kinds: null }, bodies, isTimeUp, isDeleted }: Made = {},
+  { filter = { kinds: null }, bodies, isTimeUp, isDeleted, hasTexts }: Made = {},
 ) {
-  const { source, upTo } = sourceOf(drafts, bodies, isDeleted)
+  const { source, upTo } = sourceOf(drafts, bodies, isDeleted, hasTexts)
   const pieces = new Har(source, { ...SESSION, after: 0, upTo, filter }, { isTimeUp }).pieces(NEVER)
   return (await Array.fromAsync(pieces)).join('')
 }

@@ -3,7 +3,7 @@ import type { SessionStatus } from '../../ports/log-entry.ts'
 import type { Store } from '../../ports/store.ts'
 import { append } from './append.ts'
 import { asStoreError } from './database-errors.ts'
-import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
+import { ENTRY_COLUMNS, ENTRY_TYPES, entryOfRow, type EntryRow } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'
 import type { ReadSemaphore } from './read-semaphore.ts'
 import { countEntries, readEntries } from './read-entries.ts'
@@ -28,7 +28,7 @@ const isInt = (number: number) => Number.isInteger(number) && number >= 0 && num
 export function createEntryStore(pool: pg.Pool, turns: ReadSemaphore, unreadable: UnreadableEntries): EntryStore {
   const readOne = async <Row extends unknown[]>(text: string, values: unknown[]): Promise<Row | null> => {
     const { rows } = await pool
-      .query<Row>({ name: statementName(text), text, values, rowMode: 'array' })
+      .query<Row>({ name: statementName(text), text, values, rowMode: 'array', types: ENTRY_TYPES })
       .catch((error: unknown) => {
         throw asStoreError(error)
       })

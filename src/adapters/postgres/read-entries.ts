@@ -1,10 +1,11 @@
 import type pg from 'pg'
+import { RequestTextsReader } from '../../contract/entries/request-texts-reader.ts'
 import type { EntryFilter, LogEntry } from '../../ports/log-entry.ts'
 import { SESSION_EVENT_KINDS } from '../../ports/log-entry.ts'
 import type { CountQuery, CountStep, EntryQuery, EntryStep } from '../../ports/store.ts'
 import { asStoreError } from './database-errors.ts'
 import { conditionOfFilter, Parameters } from './entry-conditions.ts'
-import { ENTRY_COLUMNS, entryOfRow, type EntryRow } from './entry-rows.ts'
+import { ENTRY_COLUMNS, ENTRY_TYPES, entryOfRow, type EntryRow } from './entry-rows.ts'
 import { statementName } from './prepared-statements.ts'
 import { KIND_CODES } from './tables.ts'
 import type { UnreadableEntries } from './unreadable-entries.ts'
@@ -86,11 +87,18 @@ export async function readEntries(pool: pg.Pool, query: EntryQuery, unreadable: 
   const condition = conditionOfFilter(filter, parameters)
   const text = condition === null ? unfilteredText(filter, direction) : filteredText(filter, direction, condition)
   const { rows } = await pool
-    .query<StepRow>({ name: statementName(text), text, values: parameters.values, rowMode: 'array' })
+    .query<StepRow>({
+      name: statementName(text),
+      text,
+      values: parameters.values,
+      rowMode: 'array',
+      types: ENTRY_TYPES,
+    })
     .catch((error: unknown) => {
       throw asStoreError(error)
     })
   const [last, edge] = rows[0]!
+  const texts = query.withTexts ? new RequestTextsReader() : null
   const entries: LogEntry[] = []
   let bytes = 0
   let isCut = true
@@ -98,7 +106,7 @@ export async function readEntries(pool: pg.Pool, query: EntryQuery, unreadable: 
     // The last existing row has no successor: if each row has one, some did not fit.
     isCut &&= isFollowed === true
     if (entry[0] === null) continue
-    entries.push(entryOfRow(sessionId, entry as EntryRow, unreadable))
+    entries.push(entryOfRow(sessionId, entry as EntryRow, unreadable, texts))
     bytes += size!
   }
   const isFull = isCut || entries.length >= limit

@@ -24,13 +24,21 @@ export type ResourceType = (typeof RESOURCE_TYPES)[number]
 export const REQUEST_OUTCOMES = ['COMPLETED', 'FAILED', 'CANCELED', 'BLOCKED', 'CUT_BY_END', 'UNKNOWN'] as const
 export type RequestOutcome = (typeof REQUEST_OUTCOMES)[number]
 
-const RESPONSE_SOURCES = ['NETWORK', 'MEMORY_CACHE', 'DISK_CACHE', 'PREFETCH', 'SERVICE_WORKER'] as const
+export const RESPONSE_SOURCES = ['NETWORK', 'MEMORY_CACHE', 'DISK_CACHE', 'PREFETCH', 'SERVICE_WORKER'] as const
 export type ResponseSource = (typeof RESPONSE_SOURCES)[number]
 
-const REQUEST_PRIORITIES = ['VERY_LOW', 'LOW', 'MEDIUM', 'HIGH', 'VERY_HIGH'] as const
+export const REQUEST_PRIORITIES = ['VERY_LOW', 'LOW', 'MEDIUM', 'HIGH', 'VERY_HIGH'] as const
 export type RequestPriority = (typeof REQUEST_PRIORITIES)[number]
 
-const INITIATOR_TYPES = ['PARSER', 'SCRIPT', 'PRELOAD', 'PREFLIGHT', 'SIGNED_EXCHANGE', 'FED_CM', 'OTHER'] as const
+export const INITIATOR_TYPES = [
+  'PARSER',
+  'SCRIPT',
+  'PRELOAD',
+  'PREFLIGHT',
+  'SIGNED_EXCHANGE',
+  'FED_CM',
+  'OTHER',
+] as const
 export type InitiatorType = (typeof INITIATOR_TYPES)[number]
 
 export const SAME_SITE_MODES = ['STRICT', 'LAX', 'NONE'] as const

@@ -1,4 +1,5 @@
 import type { Header } from 'har-format'
+import { sentCookies, setCookies } from './har-cookies.ts'
 
 /** Bounds on the cached names and on the text cached for each: pages choose both. */
 const MOST_NAMES = 500
@@ -12,35 +13,55 @@ export function headersOf(headers: Record<string, string>): Header[] {
 const headersNamed = (name: string, value: string): Header[] =>
   value.includes('\n') ? value.split('\n').map((one) => ({ name, value: one })) : [{ name, value }]
 
+/** Headers of a request or response, and what is read from them. */
+export interface HeaderTexts {
+  /** The list as JSON. */
+  list: string
+  /** Cookies of the Cookie or Set-Cookie header, as JSON. */
+  cookies: string
+  /** The first value of Content-Type, as JSON; null: there is none. */
+  contentType: string | null
+  values: Readonly<Record<string, string>>
+}
+
 /**
- * Serializes headers as JSON. They make up most of an archive, and requests of one page share most of theirs, so the
- * text of a list, and of each header, is reused for as long as its values stay the same.
+ * Writes headers as JSON. They make up most of an archive, and requests of one page share most of theirs, so the result
+ * for all of them, and the text of each, is reused for as long as they stay the same.
  */
 export class HarHeaders {
+  readonly #cookiesOf: typeof sentCookies | typeof setCookies
   readonly #latest = new Map<string, { value: string; text: string }>()
-  #names: readonly string[] = []
-  #headers: Record<string, string> = {}
-  #list = '[]'
+  #json: string | null = null
+  #texts: HeaderTexts = { list: '[]', cookies: '[]', contentType: null, values: {} }
 
-  /** The list as JSON. */
-  textOf(headers: Record<string, string>): string {
-    if (this.#isLatest(headers)) return this.#list
-    const texts: string[] = []
-    for (const name in headers) texts.push(this.#textOf(name, headers[name]!))
-    this.#names = Object.keys(headers)
-    this.#headers = headers
-    // Joined, unlike added texts, it is one flat string, which is copied faster.
-    this.#list = `[${texts.join('').slice(1)}]`
-    return this.#list
+  private constructor(cookiesOf: typeof sentCookies | typeof setCookies) {
+    this.#cookiesOf = cookiesOf
   }
 
-  #isLatest(headers: Record<string, string>): boolean {
-    let index = 0
-    for (const name in headers) {
-      if (name !== this.#names[index] || headers[name] !== this.#headers[name]) return false
-      index += 1
+  static ofRequests(): HarHeaders {
+    return new HarHeaders(sentCookies)
+  }
+
+  static ofResponses(): HarHeaders {
+    return new HarHeaders(setCookies)
+  }
+
+  /** `json`: an object of texts, or null. */
+  read(json: string): HeaderTexts {
+    if (json === this.#json) return this.#texts
+    const values = (JSON.parse(json) ?? {}) as Record<string, string>
+    const texts: string[] = []
+    for (const name in values) texts.push(this.#textOf(name, values[name]!))
+    const contentType = firstOf(values['content-type'])
+    this.#json = json
+    this.#texts = {
+      // Joined, unlike added texts, it is one flat string, which is copied faster.
+      list: `[${texts.join('').slice(1)}]`,
+      cookies: JSON.stringify(this.#cookiesOf(values)),
+      contentType: contentType === undefined ? null : JSON.stringify(contentType),
+      values,
     }
-    return index === this.#names.length
+    return this.#texts
   }
 
   /** The text starts with a comma. */
@@ -52,3 +73,5 @@ export class HarHeaders {
     return text
   }
 }
+
+export const firstOf = (values: string | undefined): string | undefined => values?.split('\n', 1)[0]

@@ -1,33 +1,13 @@
-import type { Entry, PostData, QueryString, Response } from 'har-format'
-import type { BodyData, BodyOmission } from '../../contract/entries/body.ts'
-import type { NetworkTiming } from '../../contract/entries/network-request.ts'
-import type { EntryData } from '../../ports/log-entry.ts'
-import { sentCookies, setCookies } from './har-cookies.ts'
-import { HarHeaders } from './har-headers.ts'
+import type { Entry, QueryString, Response } from 'har-format'
+import type { BodyOmission } from '../../contract/entries/body.ts'
+import type { RequestInitiator } from '../../contract/entries/network-request.ts'
+import type { BodyTexts, RequestTexts } from '../../contract/entries/request-texts.ts'
+import { firstOf, HarHeaders, type HeaderTexts } from './har-headers.ts'
 import { harInitiatorOf, type HarInitiator } from './har-initiator.ts'
 import { LatestText } from './latest-text.ts'
-import { isTextBody } from './stored-bodies.ts'
 
-/** Facts that entries written by earlier versions lack. */
-interface LaterFacts {
-  statusText: string | null
-  servedBy: string | null
-  mimeType: string | null
-  protocol: string | null
-  priority: string | null
-  initiator: {
-    type: string
-    url: string | null
-    line: number | null
-    column: number | null
-    stack: string | null
-  } | null
-}
-type Headers = Readonly<Record<string, string>>
-type Settled = EntryData['NETWORK_REQUEST'] & Partial<LaterFacts>
-
-/** Bodies of a request as text or base64; null if there is none, or if it can no longer be read. */
-export interface BodyTexts {
+/** Bodies of a request as JSON, text or base64; null if there is none, or if it can no longer be read. */
+export interface ReadBodies {
   request: string | null
   response: string | null
 }
@@ -35,11 +15,6 @@ export interface BodyTexts {
 /** Members that DevTools and Playwright add to the format. */
 interface Omitted {
   _bodyOmitted?: BodyOmission
-}
-interface HarText extends Omitted {
-  text?: string
-  encoding?: 'base64'
-  comment?: string
 }
 export interface HarRequest extends Omit<Entry, '_initiator'> {
   response: Response & {
@@ -69,72 +44,70 @@ const OMISSIONS: Record<BodyOmission | 'EXPIRED', string> = {
 export const UNKNOWN = -1
 
 /**
- * Writes logged requests as HAR entries, in JSON. Requests of one page share most of what they say, so the texts of one
- * are reused for the next where it says the same; the others are written member by member, without objects that are
- * only made to be serialized.
+ * Writes logged requests as HAR entries, in JSON. Most members are JSON already and written as they are; requests of one
+ * page share most of the others, so the texts of one are reused for the next where it says the same.
  */
 export class HarRequests {
-  readonly #sent = new HarHeaders()
-  readonly #received = new HarHeaders()
+  readonly #sent = HarHeaders.ofRequests()
+  readonly #received = HarHeaders.ofResponses()
   readonly #circumstances = new LatestText()
+  readonly #httpVersion = new LatestText()
 
-  /** `pageref` is omitted if the page is null. */
-  textOf(request: Settled, pageId: string | null, bodies: BodyTexts): string {
-    const { startedAt, durationMs } = request
+  /** `pageref` is omitted if it has none: `hasPage`. */
+  textOf(request: RequestTexts, hasPage: boolean, bodies: ReadBodies): string {
+    const { pageId, startedAt, durationMs, protocol } = request
+    const httpVersion = this.#httpVersion.textOf([protocol], () => httpVersionOf(protocol))
     return (
-      `{${pageId === null ? '' : `"pageref":${JSON.stringify(pageId)},`}` +
+      `{${hasPage ? `"pageref":${pageId},` : ''}` +
       `"startedDateTime":"${new Date(startedAt).toISOString()}","time":${durationMs},"cache":{},` +
       `"timings":${timingsOf(request)},${this.#circumstancesOf(request)},` +
-      `"request":${this.#sentText(request, bodies.request)},` +
-      `"response":${this.#receivedText(request, bodies.response)}}`
+      `"request":${this.#sentText(request, httpVersion, bodies.request)},` +
+      `"response":${this.#receivedText(request, httpVersion, bodies.response)}}`
     )
   }
 
-  #sentText(request: Settled, body: string | null): string {
-    const { method, url, requestHeaders } = request
-    const postData = postDataOf(request, body)
+  #sentText(request: RequestTexts, httpVersion: string, body: string | null): string {
+    const { method, url, requestBytes } = request
+    const headers = this.#sent.read(request.requestHeaders)
     return (
-      `{"method":${JSON.stringify(method)},"url":${JSON.stringify(url)},"httpVersion":${httpVersionOf(request)},` +
-      `"cookies":${listOf(sentCookies(requestHeaders))},"queryString":${listOf(queryOf(url))},` +
-      (postData ? `"postData":${JSON.stringify(postData)},` : '') +
-      `"headersSize":${UNKNOWN},"bodySize":${request.requestBytes ?? UNKNOWN},"headers":${this.#sent.textOf(requestHeaders)}}`
+      `{"method":${method},"url":${url},"httpVersion":${httpVersion},` +
+      `"cookies":${headers.cookies},"queryString":${queryText(url)},${postDataOf(request, headers, body)}` +
+      `"headersSize":${UNKNOWN},"bodySize":${known(requestBytes)},"headers":${headers.list}}`
     )
   }
 
-  #receivedText(request: Settled, body: string | null): string {
+  #receivedText(request: RequestTexts, httpVersion: string, body: string | null): string {
     const { status, failure, servedBy } = request
-    const headers = request.responseHeaders ?? {}
     const bytes = networkBytesOf(request)
-    const redirect = redirectOf(request, headers)
+    const headers = this.#received.read(request.responseHeaders)
     return (
-      `{"status":${status ?? UNKNOWN},"statusText":${statusTextOf(request)},` +
-      `"httpVersion":${httpVersionOf(request)},"cookies":${listOf(setCookies(headers))},` +
-      `"content":${contentOf(request, headers, body)},"redirectURL":${redirect === '' ? '""' : JSON.stringify(redirect)},` +
+      `{"status":${known(status)},"statusText":${statusTextOf(request)},` +
+      `"httpVersion":${httpVersion},"cookies":${headers.cookies},` +
+      `"content":${contentOf(request, headers, body)},"redirectURL":${redirectOf(request, headers)},` +
       `"headersSize":${UNKNOWN},"bodySize":${bytes},` +
       // Otherwise DevTools adds the two above, unknown or not.
       (bytes > 0 ? `"_transferSize":${bytes},` : '') +
-      (failure === null ? '' : failureText(failure)) +
-      (servedBy === 'SERVICE_WORKER' ? '"_fetchedViaServiceWorker":true,' : '') +
-      `"headers":${this.#received.textOf(headers)}}`
+      // Playwright's name, then that of DevTools.
+      (failure === 'null' ? '' : `"_failureText":${failure},"_error":${failure},`) +
+      (servedBy === '"SERVICE_WORKER"' ? '"_fetchedViaServiceWorker":true,' : '') +
+      `"headers":${headers.list}}`
     )
   }
 
   /** Members that differ by origin and caller only. */
-  #circumstancesOf(request: Settled): string {
-    const { remoteAddress, servedBy, priority, resourceType, initiator } = request
-    const { type, url, line, column, stack } = initiator ?? {}
-    const given = [remoteAddress, servedBy, priority, resourceType, type, url, line, column, stack]
-    return this.#circumstances.textOf(given, () => {
-      const { ip, port } = peerOf(remoteAddress)
+  #circumstancesOf({ remoteAddress, servedBy, priority, resourceType, initiator }: RequestTexts): string {
+    return this.#circumstances.textOf([remoteAddress, servedBy, priority, resourceType, initiator], () => {
+      const { ip, port } = peerOf(JSON.parse(remoteAddress) as string | null)
+      const initiatedBy = JSON.parse(initiator) as RequestInitiator | null
       const members: Partial<HarRequest> = {
         serverIPAddress: ip,
         // Playwright's name, then the member that DevTools reads: without it, the port is 80.
         _serverPort: port,
         connection: port?.toString(),
-        _fromCache: cacheOf(request),
-        _initiator: harInitiatorOf(initiator),
-        _priority: priorityOf(request),
-        _resourceType: resourceTypeOf(request) as HarRequest['_resourceType'],
+        _fromCache: cacheOf(servedBy),
+        _initiator: harInitiatorOf(initiatedBy),
+        _priority: PRIORITIES[priority],
+        _resourceType: resourceTypeOf(JSON.parse(resourceType) as string, initiatedBy),
       }
       return JSON.stringify(members).slice(1, -1)
     })
@@ -142,116 +115,109 @@ export class HarRequests {
 }
 
 /** With DevTools' name for preflights. */
-const resourceTypeOf = ({ resourceType, initiator }: Settled) =>
-  initiator?.type === 'PREFLIGHT' ? 'preflight' : resourceType.toLowerCase()
+const resourceTypeOf = (resourceType: string, initiator: RequestInitiator | null) =>
+  (initiator?.type === 'PREFLIGHT' ? 'preflight' : resourceType.toLowerCase()) as HarRequest['_resourceType']
 
 /** Bytes of a body that the network delivered: none of a response of a cache or service worker. */
-function networkBytesOf({ responseBytes, servedBy }: Settled): number {
-  const isLocal = servedBy !== null && servedBy !== undefined && servedBy !== 'NETWORK'
-  return isLocal ? 0 : (responseBytes ?? UNKNOWN)
+function networkBytesOf({ responseBytes, servedBy }: RequestTexts): number {
+  const isLocal = servedBy !== 'null' && servedBy !== '"NETWORK"'
+  return isLocal ? 0 : Number(known(responseBytes))
 }
 
 /** As JSON. Where there is no status, the failure: DevTools shows it beside the -1 that Playwright needs there. */
-function statusTextOf({ status, statusText, failure }: Settled): string {
-  return JSON.stringify((status === null ? failure : statusText) ?? '')
+function statusTextOf({ status, statusText, failure }: RequestTexts): string {
+  const text = status === 'null' ? failure : statusText
+  return text === 'null' ? '""' : text
 }
 
-const listOf = (items: readonly object[]) => (items.length === 0 ? '[]' : JSON.stringify(items))
-
-/** Playwright's name, then that of DevTools. */
-function failureText(failure: string): string {
-  const text = JSON.stringify(failure)
-  return `"_failureText":${text},"_error":${text},`
-}
+const known = (number: string) => (number === 'null' ? UNKNOWN : number)
 
 export function queryOf(url: string): QueryString[] {
   if (!url.includes('?')) return []
   return [...(URL.parse(url)?.searchParams ?? [])].map(([name, value]) => ({ name, value }))
 }
 
-function contentOf(request: Settled, headers: Headers, text: string | null): string {
-  const { responseBody: body, responseBytes } = request
-  const size = body?.sizeBytes ?? responseBytes ?? UNKNOWN
+const queryText = (url: string) => (url.includes('?') ? JSON.stringify(queryOf(JSON.parse(url) as string)) : '[]')
+
+function contentOf(request: RequestTexts, headers: HeaderTexts, text: string | null): string {
+  const { responseBody: body, responseBytes, mimeType } = request
+  const size = body?.sizeBytes ?? known(responseBytes)
   const bytes = networkBytesOf(request)
-  const compressed = body && bytes > 0 ? body.sizeBytes - bytes : 0
-  const mimeType = firstOf(headers['content-type']) ?? body?.contentType ?? request.mimeType ?? 'x-unknown'
-  const rest = JSON.stringify(textOf(body, request.responseBodyOmitted, text)).slice(1)
+  const compressed = body && bytes > 0 ? Number(body.sizeBytes) - bytes : 0
+  const type = headers.contentType ?? orNone(body?.contentType) ?? orNone(mimeType) ?? '"x-unknown"'
   return (
     `{"size":${size},${compressed > 0 ? `"compression":${compressed},` : ''}` +
-    `"mimeType":${JSON.stringify(mimeType)}${rest === '}' ? '' : ','}${rest}`
+    `"mimeType":${type}${textOf(body, request.responseBodyOmitted, text)}}`
   )
 }
 
-function postDataOf(request: Settled, text: string | null): PostData | undefined {
+/** With a comma at its end, or nothing. */
+function postDataOf(request: RequestTexts, headers: HeaderTexts, text: string | null): string {
   const { requestBody: body, requestBodyOmitted: omitted, requestBytes } = request
-  if (!body && (omitted === null || requestBytes === 0)) return undefined
-  const mimeType = body?.contentType ?? request.requestHeaders['content-type'] ?? 'application/octet-stream'
+  if (!body && (omitted === 'null' || requestBytes === '0')) return ''
+  const type = orNone(body?.contentType) ?? jsonOf(headers.values['content-type']) ?? '"application/octet-stream"'
   // The format allows either text or parameters; readers also understand the encoding defined for responses.
-  const postData = { mimeType, text: '', ...textOf(body, omitted, text) }
-  return postData
+  return `"postData":{"mimeType":${type}${body && text !== null ? '' : ',"text":""'}${textOf(body, omitted, text)}},`
 }
 
-/** Text of a body, or the reason why it is missing. */
-function textOf(body: BodyData | null, omitted: BodyOmission | null, text: string | null): HarText {
+const jsonOf = (value: string | undefined) => (value === undefined ? undefined : JSON.stringify(value))
+const orNone = (text: string | undefined) => (text === 'null' ? undefined : text)
+
+/** Text of a body, or the reason why it is missing: members that each have a comma before them. */
+function textOf(body: BodyTexts | null, omitted: string, text: string | null): string {
   if (body && text !== null) {
-    return {
-      text,
-      encoding: isTextBody(body) ? undefined : 'base64',
-      comment: body.truncated > 0 ? cutComment(body) : undefined,
-    }
+    const encoding = body.encoding.endsWith('UTF8"') ? '' : ',"encoding":"base64"'
+    return `,"text":${text}${encoding}${body.truncated === '0' ? '' : cutComment(body)}`
   }
-  const reason = body ? 'STORE_FAILED' : omitted
-  return reason === null ? {} : { comment: `Body omitted: ${OMISSIONS[reason]}.`, _bodyOmitted: reason }
+  const reason = body ? 'STORE_FAILED' : (JSON.parse(omitted) as BodyOmission | null)
+  if (reason === null) return ''
+  return `,"comment":"Body omitted: ${OMISSIONS[reason]}.","_bodyOmitted":"${reason}"`
 }
 
-const cutComment = ({ sizeBytes, truncated }: BodyData) =>
-  `The first ${sizeBytes - truncated} of ${sizeBytes} bytes: the rest is not recorded.`
-
-/** As JSON, spelled as in DevTools and Playwright. */
-function httpVersionOf({ protocol }: Settled): string {
-  if (!protocol) return '"unknown"'
-  if (protocol === 'http/1.1') return '"HTTP/1.1"'
-  return protocol === 'h2' ? '"HTTP/2.0"' : JSON.stringify(protocol.toUpperCase().replace(/^H3$/, 'HTTP/3.0'))
+function cutComment({ sizeBytes, truncated }: BodyTexts): string {
+  const kept = Number(sizeBytes) - Number(truncated)
+  return `,"comment":"The first ${kept} of ${sizeBytes} bytes: the rest is not recorded."`
 }
 
-function cacheOf({ servedBy }: Settled): Entry['_fromCache'] {
-  if (servedBy === 'MEMORY_CACHE') return 'memory'
-  return servedBy === 'DISK_CACHE' || servedBy === 'PREFETCH' ? 'disk' : undefined
+/** Spelled as in DevTools and Playwright. */
+function httpVersionOf(protocol: string): string {
+  if (protocol === 'null' || protocol === '""') return '"unknown"'
+  if (protocol === '"http/1.1"') return '"HTTP/1.1"'
+  if (protocol === '"h2"') return '"HTTP/2.0"'
+  return JSON.stringify((JSON.parse(protocol) as string).toUpperCase().replace(/^H3$/, 'HTTP/3.0'))
+}
+
+function cacheOf(servedBy: string): Entry['_fromCache'] {
+  if (servedBy === '"MEMORY_CACHE"') return 'memory'
+  return servedBy === '"DISK_CACHE"' || servedBy === '"PREFETCH"' ? 'disk' : undefined
 }
 
 const PRIORITIES: Readonly<Record<string, NonNullable<Entry['_priority']>>> = {
-  VERY_LOW: 'VeryLow',
-  LOW: 'Low',
-  MEDIUM: 'Medium',
-  HIGH: 'High',
-  VERY_HIGH: 'VeryHigh',
+  '"VERY_LOW"': 'VeryLow',
+  '"LOW"': 'Low',
+  '"MEDIUM"': 'Medium',
+  '"HIGH"': 'High',
+  '"VERY_HIGH"': 'VeryHigh',
 }
 
-const priorityOf = ({ priority }: Settled) => (priority ? PRIORITIES[priority] : undefined)
-
-function redirectOf({ status, url }: Settled, headers: Headers): string {
-  if (status === null || status < 300 || status > 399) return ''
-  const location = firstOf(headers['location'])
-  return location === undefined ? '' : (URL.parse(location, url)?.href ?? location)
+/** As JSON. */
+function redirectOf({ status, url }: RequestTexts, { values }: HeaderTexts): string {
+  const location = status.length === 3 && status.startsWith('3') ? firstOf(values['location']) : undefined
+  if (location === undefined) return '""'
+  return JSON.stringify(URL.parse(location, JSON.parse(url) as string)?.href ?? location)
 }
 
 /** The format requires a number for each of the last three, and a sum of all phases equal to the total time. */
-function timingsOf({ timing, durationMs }: Settled): string {
-  const { queuedMs, dnsMs, connectMs, tlsMs, waitingMs, downloadMs } = timing ?? NO_PHASES
+function timingsOf({ timing, durationMs }: RequestTexts): string {
+  if (!timing) return `{"blocked":-1,"dns":-1,"connect":-1,"ssl":-1,"send":0,"wait":${durationMs},"receive":0}`
+  const [queued, dns, connect, tls, waiting, download] = timing
   return (
-    `{"blocked":${queuedMs ?? UNKNOWN},"dns":${dnsMs ?? UNKNOWN},"connect":${connectMs ?? UNKNOWN},"ssl":${tlsMs ?? UNKNOWN},` +
-    `"send":0,"wait":${timing ? (waitingMs ?? 0) : durationMs},"receive":${downloadMs ?? 0}}`
+    `{"blocked":${known(queued)},"dns":${known(dns)},"connect":${known(connect)},"ssl":${known(tls)},` +
+    `"send":0,"wait":${orZero(waiting)},"receive":${orZero(download)}}`
   )
 }
 
-const NO_PHASES: NetworkTiming = {
-  queuedMs: null,
-  dnsMs: null,
-  connectMs: null,
-  tlsMs: null,
-  waitingMs: null,
-  downloadMs: null,
-}
+const orZero = (number: string) => (number === 'null' ? 0 : number)
 
 /** Parses 192.0.2.1:443 and [2001:db8::1]:443. */
 function peerOf(remoteAddress: string | null): { ip?: string; port?: number } {
@@ -260,5 +226,3 @@ function peerOf(remoteAddress: string | null): { ip?: string; port?: number } {
   const ip = remoteAddress.slice(0, end)
   return { ip: ip.startsWith('[') ? ip.slice(1, -1) : ip, port: Number(remoteAddress.slice(end + 1)) }
 }
-
-const firstOf = (values: string | undefined) => values?.split('\n', 1)[0]

@@ -1,7 +1,9 @@
 import type { Log, Page } from 'har-format'
 import { SESSION_EVENT_KINDS, type EntryData, type LogEntry, type SessionEventKind } from '../../ports/log-entry.ts'
+import type { StoredRequest } from '../../ports/store.ts'
 import { readSpan, type LogSpan, type SpanStore } from '../log/log-span.ts'
-import { HarRequests, type BodyTexts } from './har-request.ts'
+import { textsOfRequest, type BodyTexts, type RequestTexts } from '../../contract/entries/request-texts.ts'
+import { HarRequests, type ReadBodies } from './har-request.ts'
 import { BETWEEN, HarWebSockets, type SocketMessages } from './har-web-sockets.ts'
 import { HeldMessages } from './held-messages.ts'
 import { inPieces, PIECE_LENGTH } from './text-pieces.ts'
@@ -93,7 +95,7 @@ export class Har {
     const known = SESSION_EVENT_KINDS.filter((kind) => kinds.includes(kind))
     const span = { ...this.#span, filter: { kinds: known, network: this.#span.filter.network ?? null } }
     let texts = ''
-    for await (const entries of readSpan(this.#source.store, span, signal)) {
+    for await (const entries of readSpan(this.#source.store, span, signal, { withTexts: true })) {
       for (const entry of entries) {
         this.#isCut ||= this.#isTimeUp()
         if (this.#isCut) return yield texts + sockets.rest()
@@ -110,10 +112,10 @@ export class Har {
 
   #textOf(entry: LogEntry, sockets: HarWebSockets, signal: AbortSignal): string | Promise<string> {
     // By name: messages are of kinds that older entry versions do not have.
-    const { kind, at, data } = entry as { kind: string; at: number; data: unknown }
+    const { kind, at } = entry as { kind: string; at: number }
+    if (kind === 'NETWORK_REQUEST') return this.#request(entry as LogEntry<'NETWORK_REQUEST'> | StoredRequest, signal)
+    const { data } = entry as { data: unknown }
     switch (kind) {
-      case 'NETWORK_REQUEST':
-        return this.#request(data as EntryData['NETWORK_REQUEST'], signal)
       case 'EVENT_SOURCE_MESSAGES':
         return this.#streamed(data as StreamMessages)
       case 'WEB_SOCKET_OPENED':
@@ -133,23 +135,27 @@ export class Har {
     }
   }
 
-  #request(request: EntryData['NETWORK_REQUEST'], signal: AbortSignal): string | Promise<string> {
+  #request(entry: LogEntry<'NETWORK_REQUEST'> | StoredRequest, signal: AbortSignal): string | Promise<string> {
+    if ('texts' in entry) {
+      const { texts } = entry
+      return this.#requestWith(texts, { request: inlineOf(texts.requestBody), response: inlineOf(texts.responseBody) })
+    }
+    const { data: request } = entry
     const textOf = (body: typeof request.requestBody) =>
       body && textOfBody(body, this.#span.owner, this.#source.readBody, signal)
     const sent = textOf(request.requestBody)
     const received = textOf(request.responseBody)
-    if (!(sent instanceof Promise) && !(received instanceof Promise)) {
-      return this.#requestWith(request, { request: sent, response: received })
-    }
-    return Promise.all([sent, received]).then((texts) =>
-      this.#requestWith(request, { request: texts[0], response: texts[1] }),
-    )
+    const write = (sentText: string | null, receivedText: string | null) =>
+      this.#requestWith(textsOfRequest(request), { request: jsonOf(sentText), response: jsonOf(receivedText) })
+    if (!(sent instanceof Promise) && !(received instanceof Promise)) return write(sent, received)
+    return Promise.all([sent, received]).then((texts) => write(...texts))
   }
 
-  #requestWith(request: EntryData['NETWORK_REQUEST'], bodies: BodyTexts): string {
-    const { requestId, pageId, startedAt } = request
-    const page = pageId !== null && this.#page(pageId, startedAt, '') ? pageId : null
-    const text = this.#separator() + this.#requests.textOf(request, page, bodies)
+  #requestWith(request: RequestTexts, bodies: ReadBodies): string {
+    const { requestId, startedAt } = request
+    const pageId = JSON.parse(request.pageId) as string | null
+    const hasPage = pageId !== null && this.#page(pageId, startedAt, '')
+    const text = this.#separator() + this.#requests.textOf(request, hasPage, bodies)
     const messages = this.#streams.take(requestId)
     if (messages === null) return `${text.slice(0, -1)},"comment":"Its messages are left out: there are too many."}`
     return messages.length === 0 ? text : `${text.slice(0, -1)},"_eventSourceMessages":[${messages.join(',')}]}`
@@ -183,6 +189,9 @@ export class Har {
     return separator
   }
 }
+
+const inlineOf = (body: BodyTexts | null) => body && body.inline
+const jsonOf = (text: string | null) => (text === null ? null : JSON.stringify(text))
 
 const pageOf = ([id, { startedAt, url }]: [string, HarPage]): Page => ({
   startedDateTime: new Date(startedAt).toISOString(),

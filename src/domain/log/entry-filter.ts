@@ -36,7 +36,8 @@ function parsed<T>(rule: z.ZodType<T>, given: unknown): T {
 export function matchesFilter(entry: LogEntry, filter: EntryFilter): boolean {
   if (filter.kinds && !filter.kinds.includes(entry.kind)) return false
   if (entry.kind === 'CONSOLE_MESSAGE') return matchesConsole(entry.data, filter.console ?? {})
-  if (entry.kind === 'NETWORK_REQUEST') return matchesNetwork(entry.data, filter.network ?? {})
+  // The data of a stored request is parsed once it is read.
+  if (entry.kind === 'NETWORK_REQUEST') return !filter.network || matchesNetwork(entry.data, filter.network)
   if (entry.kind === 'WEB_SOCKET_MESSAGES') return matchesWebSocket(entry.data, filter.webSocket ?? {})
   if (entry.kind === 'EVENT_SOURCE_MESSAGES') return matchesEventSource(entry.data, filter.eventSource ?? {})
   return true

@@ -1,6 +1,6 @@
 import { setImmediate as aTurn } from 'node:timers/promises'
 import type { EntryFilter, LogEntry } from '../../ports/log-entry.ts'
-import type { EntryStep, Store } from '../../ports/store.ts'
+import type { EntryQuery, EntryStep, Store } from '../../ports/store.ts'
 import { NotFound } from '../kernel/errors.ts'
 import { matchesFilter } from './entry-filter.ts'
 
@@ -29,12 +29,13 @@ export async function* readSpan(
   store: SpanStore,
   { sessionId, owner, after, upTo, filter }: LogSpan,
   signal: AbortSignal,
+  { withTexts = false }: Pick<EntryQuery, 'withTexts'> = {},
 ): AsyncGenerator<LogEntry[]> {
   const read = (from: number) => {
     const bounds = { after: from, before: upTo + 1, limit: STEP_ENTRIES, maxBytes: STEP_BYTES }
     // Separate from the owner's queries, which must not wait for a long export.
     const reader = `exports of ${owner}`
-    const step = store.readEntries({ sessionId, reader, filter, direction: 'forward', ...bounds }, signal)
+    const step = store.readEntries({ sessionId, reader, filter, direction: 'forward', withTexts, ...bounds }, signal)
     // It is awaited below; until then it must not count as unhandled.
     step.catch(() => undefined)
     return step
